@@ -35,10 +35,10 @@ from engine.evaluation.protocol import Evaluator, input_format_of, new_leaf_batc
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
 from engine.tactics.quiescence import immediate_gain, take_best
-from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, STATIC, UNSETTLED_VALUES
+from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import unpack_row
-from selfplay.records.targets import NEAR_BEST, Calibration
+from selfplay.records.targets import Calibration
 from selfplay.teachers.accumulators import advance
 from selfplay.teachers.checking import BALANCED_CP
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
@@ -57,7 +57,8 @@ LEAST_MEN = 17  # of parents whose siblings are compared: the middlegame, where 
 LABEL_PLIES = 2
 DEPTH_2_SCORES = Calibration(4.0, 80.0, 50.0)  # of positions off a game's path; fitted as in `calibration`
 CALM_CP = 40
-CAPTURES = -2  # the depth that means quiescence without quiet checks; others as in `groups`, or plies of alpha-beta
+STATIC, CAPTURES = -1, -2  # depths that mean the static value, and quiescence without quiet checks; others are plies
+NEAR_BEST = 0.3  # of W - L: siblings that are worse than the best by more are hardly played
 EXTENSION_PLIES = 6  # plies from the root up to which a check at the horizon extends the search
 JUDGED_AT_ONCE = 256
 TEACHERS = (

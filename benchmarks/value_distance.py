@@ -40,7 +40,7 @@ def calm_rows(folder: Path, most: int) -> LabelRows:
     if not len(numbers):
         raise DataError(f"{folder}: no calm position")
     spread = np.linspace(0, len(numbers), min(most, len(numbers)), endpoint=False).astype(np.int64)
-    return LabelRows.of_folder(labels, labels.values[numbers[spread]])
+    return LabelRows(str(folder), labels.values[numbers[spread]])
 
 
 def distances(trunk: Layer, labels: LabelRows, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Allow only one process per folder or file, and one kind of work per folder."""
+"""Allow only one process, and one kind of work, per folder."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ KINDS = {
     "a pretraining": "config.json",
     "a match": "match.json",
     "a label folder": "settings.json",
+    "a sweep": "sweep.toml",
 }
 
 
@@ -30,23 +31,9 @@ def folder_lock(folder: Path, kind: str) -> Iterator[None]:
     if folder.is_file():
         raise RunError(f"{folder} is a file, and {kind} needs a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    with _held(folder / "lock", f"{folder}: another process is working in this folder"):
-        yield
-
-
-@contextmanager
-def file_lock(path: Path) -> Iterator[None]:
-    """Hold a lock on the name of a file for the length of the block. Raises RunError when another process holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _held(path.with_name(f".{path.name}.lock"), f"{path}: another process is writing it"):
-        yield
-
-
-@contextmanager
-def _held(path: Path, refusal: str) -> Iterator[None]:
-    lock = FileLock(path)
+    lock = FileLock(folder / "lock")
     if not lock.try_acquire():
-        raise RunError(refusal)
+        raise RunError(f"{folder}: another process is working in this folder")
     try:
         yield
     finally:

@@ -20,12 +20,11 @@ _HELP = {
     "ladder": "find the UCI_Elo level of Stockfish against which an engine scores 50%",
     "suite": "solve test suites and puzzles: which ones an engine solves, and at which node count",
     "bench": "measure the speed of self-play, sampling and training on this machine",
-    "label": "label positions with the moves and scores of a UCI engine that supports MultiPV",
     "teach": "label calm positions in bulk with a value net of Stockfish 15.1, in this process",
     "import": "read PGN games and Lc0 training chunks into a run's replay",
     "export": "write a run's games as PGN and as Lc0 training chunks",
     "report": "write one HTML file about a run: losses, Elo, games, openings",
-    "openings": "draw a set of balanced openings from text labels",
+    "sweep": "make the runs of a table of settings and seeds, and the report that compares them; resumable",
 }
 # Name -> (module as `run_subcommand` wants it, help). A module's name ends in an underscore if it would be a keyword.
 COMMANDS = {name: (f"selfplay.commands.{name}{'_' * keyword.iskeyword(name)}", text) for name, text in _HELP.items()}

@@ -22,7 +22,7 @@ def share_out(
 ) -> None:
     """Let `count` threads do the items, none of which is None, each with a worker of its own, which is closed.
 
-    `work(worker, item, give, halted)` gives results to `take`. Only one thread at a time draws an item or gives a
+    `work(worker, item, give, halted)` gives results to `take`. Only one thread at a time takes an item or gives a
     result. `halted()` is true once `stop()` is true or another thread has failed; the worker's waits for others then
     raise Stopped. The first failure is raised here.
     """

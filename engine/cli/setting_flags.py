@@ -9,11 +9,7 @@ from typing import Any
 from engine.options.settings import allowed_text
 
 # What a flag's text becomes, and how the help names it, by the annotation of the field.
-_KINDS: dict[str, tuple[Any, str]] = {
-    "int": (int, "N"),
-    "float": (float, "X"),
-    "str": (str, "TEXT"),
-}
+_KINDS: dict[str, tuple[Any, str]] = {"int": (int, "N"), "float": (float, "X"), "str": (str, "TEXT")}
 
 
 def add_flag(
@@ -39,33 +35,35 @@ def hide_seldom(parser: argparse.ArgumentParser, names: Collection[str]) -> None
             action.help = argparse.SUPPRESS
 
 
-def add_field(
-    group: argparse._ActionsContainer, flag: str, one: Field[Any], told: str, default: Any = None, dest: str = ""
-) -> None:
-    """Add the flag of a field of settings, which check its value; told: what the help says of the default."""
-    kind, metavar = _KINDS[str(one.type)]
-    choices, allowed = one.metadata.get("choices", ()), allowed_text(one)
-    about = f"{allowed}; {told}" if allowed and not choices else told
-    text = f"{one.metadata['help']} ({about})".replace("%", "%%")
-    name = "|".join(choices) or one.metadata.get("metavar", metavar)
-    group.add_argument(flag, type=kind, default=default, metavar=name, dest=dest or one.name, help=text)
-
-
 def add_setting_flags(
-    group: argparse._ActionsContainer, settings: type[Any], *names: str, of: Mapping[str, Any] | None = None
+    group: argparse._ActionsContainer,
+    settings: type[Any],
+    *names: str,
+    of: Mapping[str, Any] | None = None,
+    prefix: str | None = None,
 ) -> None:
-    """Add a flag for each field that has a help text, or for those of these names: `--calm-cp` for `calm_cp`, or what
-    its metadata have as `flag`.
+    """Add a flag for each field that has a help text, or for those of these names. The settings check its value.
+
+    A flag is `--calm-cp` for `calm_cp`, or what the field's metadata have as `flag`. With a `prefix`, it is what the
+    configuration of a run calls the field: `--games.visits` for the prefix "games.".
 
     of: settings that have the fields' defaults, by what each is the default for; such flags are None unless given.
     """
+    told = "default" if prefix is None else "default of new runs:"
     for one in fields(settings):
-        if "help" in one.metadata and (not names or one.name in names):
-            flag = one.metadata.get("flag") or "--" + one.name.replace("_", "-")
-            add_field(group, flag, one, f"default {default_text(one, of)}", None if of else one.default)
+        if "help" not in one.metadata or (names and one.name not in names):
+            continue
+        dest = one.name if prefix is None else prefix + one.name
+        flag = f"--{dest}" if prefix is not None else one.metadata.get("flag") or f"--{dest}".replace("_", "-")
+        kind, metavar = _KINDS[str(one.type)]
+        choices, allowed = one.metadata.get("choices", ()), allowed_text(one)
+        about = f"{f'{allowed}; ' if allowed and not choices else ''}{told} {_default_text(one, of)}"
+        text = f"{one.metadata['help']} ({about})".replace("%", "%%")
+        name = "|".join(choices) or one.metadata.get("metavar", metavar)
+        group.add_argument(flag, type=kind, default=None if of else one.default, metavar=name, dest=dest, help=text)
 
 
-def default_text(one: Field[Any], of: Mapping[str, Any] | None = None) -> str:
+def _default_text(one: Field[Any], of: Mapping[str, Any] | None) -> str:
     """Return a field's default in words; of: as in `add_setting_flags`."""
     found = {kind: getattr(settings, one.name) for kind, settings in (of or {}).items()}
     if len(set(found.values())) > 1:

@@ -9,32 +9,29 @@ from types import SimpleNamespace
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, show
 from engine.cli.setting_flags import add_flag, add_setting_flags, given_settings, hide_seldom
-from engine.errors import ConfigError
 from selfplay.families.by_name import family_of
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.run.pretraining import Pretraining, PretrainSettings, ProgressReport
-from selfplay.training.losses import LossWeights, number_text
+from selfplay.training.losses import number_text
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, LearnerSettings
 from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
 
 DEFAULT_NET = "64x6"
-EXAMPLES = """FILE is PGN, text labels (aino-train label), Lc0 training chunks of version 6 (.gz, .tar), a folder or
-a pattern (*.pgn) of such files, or a label folder (aino-train teach), from which only sparse networks learn. Its
-content tells which. WEIGHT is its part of every batch, relative to the others'. Without any weights all positions count
-alike.
+EXAMPLES = """FILE is PGN, Lc0 training chunks of version 6 (.gz, .tar), a folder or a pattern (*.pgn) of such files,
+or a label folder (aino-train teach), from which only sparse networks learn. Its content tells which. WEIGHT is its part
+of every batch, relative to the others'. Without any weights all positions count alike.
 
 examples:
   aino-train pretrain --data games.pgn --net 64x6 --minutes 60 --run runs/first --out first.dit
-  aino-train pretrain --data teacher/=0.2 labels/main=0.5 labels/own=0.3 --net sparse-768 --minutes 60 \\
+  aino-train pretrain --data games.pgn=0.2 labels/main=0.5 labels/later=0.3 --net sparse-768 --minutes 60 \\
     --run runs/second --out second.dit
 
 Ctrl-C stops at once; the same command continues. `aino play --weights-file first.dit` plays with the network.
 """
 RECIPES = {"towers": TOWER_RECIPE, "sparse networks": SPARSE_RECIPE, "value trunks": VALUE_RECIPE}
 SELDOM = (
-    "heldout_share scored_share cache storage evaluate_minutes checkpoint_minutes batch_size variations weight_decay "
-    "sibling_weight seed"
+    "heldout_share scored_share cache storage evaluate_minutes checkpoint_minutes batch_size weight_decay seed"
 ).split()
 
 
@@ -73,16 +70,12 @@ def _add_learner_flags(group: argparse._ArgumentGroup) -> None:
     text = "start from this network's weights; it may lack the value trunk"
     group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
     add_setting_flags(group, PretrainSettings, "peak_rate", of=RECIPES)
-    add_setting_flags(group, LearnerSettings, "batch_size", "weight_decay", "variations", of=RECIPES)
+    add_setting_flags(group, LearnerSettings, "batch_size", "weight_decay", of=RECIPES)
     add_setting_flags(group, LearnerSettings, "threads", "precision")
-    text = "multiply errors of differences between siblings by this; for the value trunk (teach --groups-of)"
-    add_flag(group, "--sibling-weight", LossWeights.siblings, text)
 
 
 def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     """Return the flags as settings. Raises ConfigError for values out of range."""
-    if arguments.sibling_weight and arguments.part != "value":
-        raise ConfigError("--sibling-weight: only the value trunk learns from groups (--part value)")
     data = tuple(map(Source.parse, arguments.data))
     files = SourceFiles(data, heldout=arguments.heldout, **given_settings(SourceFiles, arguments))
     if arguments.part == "value":
@@ -90,8 +83,7 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     net = arguments.net or DEFAULT_NET
     recipe = family_of(net, arguments.part).recipe
     usual = {name: getattr(recipe, name) for name in ("batch_size", "weight_decay", "variations")}
-    given, loss = given_settings(LearnerSettings, arguments), LossWeights(siblings=arguments.sibling_weight)
-    learner = LearnerSettings(**usual | given, loss=loss)
+    learner = LearnerSettings(**usual | given_settings(LearnerSettings, arguments))
     chosen = {name: getattr(arguments, name) for name in ("start_from", "minutes", "positions")}
     chosen |= {"net": net, "peak_rate": recipe.peak_rate} | given_settings(PretrainSettings, arguments)
     return PretrainSettings(**chosen, learner=learner, files=files)
@@ -152,5 +144,5 @@ def _show(report: ProgressReport, line: LiveLine) -> None:
         log(
             f"{report.progress:6.1%} {report.positions:12,} positions  held out: top-1 {top1}  "
             f"policy {number_text(scores.policy)}  value {number_text(scores.value)}  "
-            f"moves left {number_text(scores.moves_left)}  siblings {number_text(scores.siblings)}  ({speed})"
+            f"moves left {number_text(scores.moves_left)}  ({speed})"
         )

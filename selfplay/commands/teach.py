@@ -13,12 +13,12 @@ from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.network.weights import default_net_path
 from selfplay.data.cache import load_or_parse
-from selfplay.data.kinds import CHUNKS, LABELS, PGN, data_files, reader_of
+from selfplay.data.kinds import CHUNKS, PGN, data_files, reader_of
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
-from selfplay.records.label_folder import LabelFolder, leads_of
+from selfplay.records.label_folder import LabelFolder
 from selfplay.records.positions import PositionSet
 from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.checking import composition, count_wrong_labels
@@ -28,7 +28,7 @@ from selfplay.teachers.sample_sources import Shares, games_of_sets, new_roots
 
 EXAMPLES = """examples:
   printf 'export_net teacher.nnue\\nquit\\n' | stockfish
-  aino-train teach --teacher teacher.nnue --data games.pgn teacher/ --count 200000000 --threads 2 --out labels
+  aino-train teach --teacher teacher.nnue --data games.pgn --count 200000000 --threads 2 --out labels
   aino-train teach --teacher teacher.nnue --out labels --check 100000
 After Ctrl-C or a crash the same command continues where the folder ends, and makes the same bytes.
 """
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_game_flags(group: argparse._ArgumentGroup) -> None:
-    add_files(group, "--data", "sample around these games: PGN, text labels, Lc0 training chunks, or folders of them")
+    add_files(group, "--data", "sample around these games: PGN, Lc0 training chunks, or folders of them")
     group.add_argument("--run", type=Path, metavar="RUN", help="sample around the self-play games of a training run")
     text = "sample around held-out games only, to measure with"
     group.add_argument("--held-out", action="store_true", help=text)
@@ -106,8 +106,6 @@ def _check(arguments: argparse.Namespace, net: StockfishNet) -> int:
         found = composition(rows)
         total = max(1, found.rows)
         show(f"{found.rows:,} positions {name}: {found.calm / total:.1%} calm, {found.balanced / total:.1%} balanced")
-        if name == "with a value" and labels.settings.get("groups_of", 0):
-            show(f"  in {len(leads_of(rows)):,} groups, labels of depth {labels.settings['depth']}")
         show("  " + ", ".join(f"{source} {count / total:.1%}" for source, count in found.sources.items() if count))
     labels.verify()
     wrong = count_wrong_labels(labels, net, arguments.check)
@@ -139,7 +137,7 @@ def _games(arguments: argparse.Namespace) -> list[PositionSet]:
                 path, reader_of(kind), cache, lambda share, games: line.update(share, f"{path.name}: {games:,} games")
             )
 
-        sets = [load(*one) for one in data_files(arguments.data, PGN, LABELS, CHUNKS)]
+        sets = [load(*one) for one in data_files(arguments.data, PGN, CHUNKS)]
     if arguments.run:
         replay = arguments.run / "replay"
         if not (generations := published_generations(replay)):

@@ -7,11 +7,11 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.files.atomic import naming
 from engine.files.text import reading
-from selfplay.data.text_files import Bookmark
 from selfplay.records.collect import GameRecord, collect, verified_pieces, watched
 from selfplay.records.positions import PositionSet
 from selfplay.records.store import map_set, write_set
@@ -20,6 +20,14 @@ log = logging.getLogger(__name__)
 
 PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
 PARSER_VERSION = 6  # raise it when targets or readers change: older caches are then parsed anew
+
+
+@dataclass
+class Bookmark:
+    """How far a reader has got in a file, so that another one can continue there."""
+
+    place: int = 0  # behind the last game yielded: bytes of text of a PGN file, games of training chunks
+    share: float = 0.0  # part of the file's bytes that were read, 0..1; 0 if not known
 
 
 Reader = Callable[[Path, Bookmark], Iterator[GameRecord]]  # yields the games after the bookmark, which it moves on
@@ -31,8 +39,8 @@ def load_or_parse(
 ) -> PositionSet:
     """Return the file's games, from the cache folder if parsed before. Without a cache folder they stay in memory.
 
-    File name, size, modification time, reader and parser version name a cache entry. Skips
-    games with illegal moves and counts them in the log. If reading is interrupted, the next call continues from there.
+    File name, size, modification time, reader and parser version name a cache entry. Skips games with illegal moves and
+    counts them in the log. If reading is interrupted, the next call continues from there.
     Raises DataError for a file not in the reader's format.
     """
     if cache is None:
@@ -55,7 +63,7 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> N
     games, skipped = sum(map_set(part).n_games for part in parts), 0
     records = watched(reader(path, bookmark), lambda count: watch(bookmark.share, count), games)
     for piece, left_out in verified_pieces(records):
-        parts.append(folder / f"{len(parts):06d}-{bookmark.lines}")
+        parts.append(folder / f"{len(parts):06d}-{bookmark.place}")
         write_set(parts[-1], [piece])
         skipped += left_out
     _tell_skipped(path, skipped)

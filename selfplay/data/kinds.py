@@ -1,4 +1,4 @@
-"""What data files hold, seen from their content: labelled games, PGN, Lc0's training chunks, label folders."""
+"""What data files hold, seen from their content: PGN, Lc0's training chunks, label folders."""
 
 from __future__ import annotations
 
@@ -13,14 +13,10 @@ from engine.errors import ARCHIVES, DataError
 from engine.files.text import is_hidden, open_unpacked, reading, utf8_pieces
 from selfplay.data.cache import Reader
 from selfplay.data.pgn import PgnReader
-from selfplay.data.teacher import UNKNOWN_RESULT, read_teacher
 from selfplay.data.v6_games import read_v6
 from selfplay.lock import KINDS
-from selfplay.records.targets import WHITE_POINTS
 
-LABELS, PGN, CHUNKS = "text labels", "PGN games", "Lc0 training chunks"
-FOLDER, POSITIONS = "a label folder", "positions without labels"
-TRAINED_ON = (LABELS, PGN, CHUNKS, FOLDER)
+PGN, CHUNKS, FOLDER = "PGN games", "Lc0 training chunks", "a label folder"
 ENDINGS = {".txt", ".pgn", ".tar", ".gz", ".xz", ".bz2", ".zst"}  # of the files that are taken from a folder
 LOOKED_AT = 1 << 16  # bytes of a file
 GAMES = re.compile(r"\s*(\[\s*[A-Za-z]|[%;(]|\{(?!\s*\")|\d+\s*\.)")  # how PGN may begin
@@ -28,8 +24,7 @@ GAMES = re.compile(r"\s*(\[\s*[A-Za-z]|[%;(]|\{(?!\s*\")|\d+\s*\.)")  # how PGN 
 
 def reader_of(kind: str, least_elo: int = 0) -> Reader:
     """Return the reader of a kind of files; least_elo: of the players of PGN games."""
-    readers: dict[str, Reader] = {LABELS: read_teacher, PGN: PgnReader(least_elo), CHUNKS: read_v6}
-    return readers[kind]
+    return read_v6 if kind == CHUNKS else PgnReader(least_elo)
 
 
 def data_files(paths: Iterable[Path], *wanted: str) -> list[tuple[Path, str]]:
@@ -99,14 +94,9 @@ def _kind_of_text(path: Path, begin: bytes) -> str:
     first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
     if not first:
         raise DataError(f"{path}: an empty file")
-    parts = first.split("|")
-    if len(parts) == 3 and "/" in parts[0] and (parts[1] in WHITE_POINTS or parts[1] == UNKNOWN_RESULT):
-        return LABELS
     if GAMES.match(first) or ".pgn" in path.name.lower():
         return PGN
-    if first.split()[0].count("/") == 7 and "|" not in first:
-        return POSITIONS
     raise DataError(
-        f"{path}: begins with {first[:40]!r}, which is no data that Aino learns from. Expected {LABELS}, {PGN}, "
-        f"{CHUNKS} of version 6, or {FOLDER}"
+        f"{path}: begins with {first[:40]!r}, which is no data that Aino learns from. Expected {PGN}, {CHUNKS} "
+        f"of version 6, or {FOLDER}"
     )

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Self
 
 import numpy as np
 
-from engine.errors import DataError
 from engine.native.jit import kernel
 from engine.network.outputs import MOVES_LEFT_SCALE
 from selfplay.data.split import Split
 from selfplay.records import calibration
-from selfplay.records.label_folder import LabelFolder, fields_of, leads_of
-from selfplay.records.order import GroupOrder, Groups, RowOrder
+from selfplay.records.label_folder import fields_of
+from selfplay.records.order import Groups, RowOrder
 from selfplay.records.packed import CALM, SCORED_WORDS, SOURCE_MASK, SOURCES, VALUE_WORDS
 from selfplay.records.targets import MOVES_LEFT_LIMIT, SCORE_LIMIT_CP
 
@@ -28,23 +26,13 @@ class LabelRows:
     name: str  # for messages
     rows: np.ndarray  # the rows
     split: Split = EVERYWHERE  # which rows are not trained on
-    depth: int = calibration.STATIC  # of the labels of calm rows (`calibration`)
-    grouped: bool = False  # whether rows come in groups of siblings
-
-    @classmethod
-    def of_folder(cls, folder: LabelFolder, rows: np.ndarray, split: Split = EVERYWHERE) -> Self:
-        """Rows of a folder, with what its settings say of their labels."""
-        depth, groups_of = folder.settings.get("depth", calibration.STATIC), folder.settings.get("groups_of", 0)
-        return cls(str(folder.folder), rows, split, depth, groups_of > 0)
 
     @property
     def n_usable(self) -> int:
         return len(self.rows)
 
-    def order(self, seed: int, groups: Groups) -> GroupOrder | RowOrder:
+    def order(self, seed: int, groups: Groups) -> RowOrder:
         """Return the order in which training takes the rows."""
-        if self.grouped and groups.whole:
-            return GroupOrder(leads_of(self.rows), len(self.rows), seed)
         return RowOrder(len(self.rows), seed, groups.rows)
 
 
@@ -58,26 +46,16 @@ def held_out(rows: np.ndarray, split: Split = EVERYWHERE) -> np.ndarray:
 MOST_CP = int(SCORE_LIMIT_CP)
 LAST_SOURCE = len(SOURCES) - 1
 CALM_TARGETS, UNSETTLED_TARGETS, SCORED_TARGETS = (len(SOURCES) * group for group in range(3))
-CALM_AT_DEPTH = {
-    calibration.STATIC: calibration.CALM_VALUES,
-    calibration.QUIESCENCE: calibration.CALM_QUIESCENCE,
-    calibration.ONE_PLY: calibration.MOVE_SCORES,
-}
 
 
 @cache
-def targets_at(depth: int) -> np.ndarray:
+def targets() -> np.ndarray:
     """Win, draw, loss float32[3 * sources, 2 * MOST_CP + 1, 3] of calm rows, unsettled ones and scored ones by source.
 
-    The second index is the score in centipawns + MOST_CP; larger scores count as MOST_CP. depth: of calm rows' labels.
-    Raises DataError for a depth without a calibration.
+    The second index is the score in centipawns + MOST_CP; larger scores count as MOST_CP.
     """
-    if depth not in CALM_AT_DEPTH:
-        raise DataError(f"labels of depth {depth!r}: expected one of {', '.join(map(str, CALM_AT_DEPTH))}")
-    score_cp, groups = (
-        np.arange(-MOST_CP, MOST_CP + 1),
-        (CALM_AT_DEPTH[depth], calibration.UNSETTLED_VALUES, calibration.MOVE_SCORES),
-    )
+    score_cp = np.arange(-MOST_CP, MOST_CP + 1)
+    groups = calibration.CALM_VALUES, calibration.UNSETTLED_VALUES, calibration.MOVE_SCORES
     return np.stack([group[source].wdl(score_cp) for group in groups for source in SOURCES])
 
 

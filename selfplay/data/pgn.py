@@ -14,7 +14,7 @@ from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.files.note_log import NoteLog
 from engine.files.text import open_unpacked, reading
-from selfplay.data.text_files import Bookmark
+from selfplay.data.cache import Bookmark
 from selfplay.records.collect import LONGEST_GAME, GameRecord
 from selfplay.records.targets import WHITE_POINTS, wdl_from_result
 
@@ -58,12 +58,12 @@ def read_pgn(
     skipped, bookmark, tally = NoteLog(path), bookmark or Bookmark(), tally or Tally()
     with reading(path), open_unpacked(path) as (stream, share):
         text = GameText(stream)
-        text.skip_to(bookmark.lines)
+        text.skip_to(bookmark.place)
         for game in main_lines(text):
             reason = _reason(game, least_elo)
             if not reason:
                 tally.read += 1
-                bookmark.lines, bookmark.share = game.end, share()
+                bookmark.place, bookmark.share = game.end, share()
                 points = WHITE_POINTS[_result(game)]
                 yield record_of_result(game.start, game.moves, points)
                 continue

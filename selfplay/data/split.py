@@ -44,11 +44,6 @@ class Split:
     keys: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))  # sorted keys uint64[n] of those scored
 
 
-def is_held_out_game(start: np.ndarray, moves: np.ndarray) -> bool:
-    """Whether commands hold out the game with this start uint64[16] and played moves uint16[n]."""
-    return bool(roots_of(np.array([game_key(start, moves)], np.uint64))[0] < root_limit(HELD_OUT_SHARE))
-
-
 def limit_for(sets: Iterable[PositionSet], share: float) -> int:
     """Return the limit that holds out `share` of all games, at least one of these sets; 0 if they have no two games."""
     roots = np.unique(np.concatenate([np.zeros(0, np.int64), *(roots_of(game_keys(one)) for one in sets)]))

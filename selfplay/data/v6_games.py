@@ -28,7 +28,7 @@ from engine.network.planes import (
     encode,
 )
 from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX, policy_index
-from selfplay.data.text_files import Bookmark
+from selfplay.data.cache import Bookmark
 from selfplay.data.v6 import ADJUDICATED, LENGTH_LIMIT, NOT_FOR_TRAINING, masks_of, new_records, read_chunks
 from selfplay.records.collect import GameRecord
 from selfplay.records.endings import Ending, game_ending
@@ -47,8 +47,8 @@ def read_v6(path: Path, bookmark: Bookmark | None = None) -> Iterator[GameRecord
     Raises DataError naming the file for chunks that cannot be read or whose records are not one game.
     """
     bookmark = bookmark or Bookmark()
-    for number, (name, records) in enumerate(islice(read_chunks(path), bookmark.lines, None), bookmark.lines):
-        bookmark.lines = number + 1
+    for number, (name, records) in enumerate(islice(read_chunks(path), bookmark.place, None), bookmark.place):
+        bookmark.place = number + 1
         yield training_game(game_of_chunk(records, name, number), 0.5)
 
 

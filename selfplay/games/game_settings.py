@@ -28,12 +28,12 @@ class GameSettings:
         1.0, "search this share of moves with games.visits, the others with games.fast_visits", least=0, most=1
     )
     noise_share: float = setting(0.25, "mix this share of Dirichlet noise into the root priors", least=0, most=1)
-    noise_alpha: float = setting(0.3, "draw that noise with this concentration (alpha); lower = more uneven", above=0)
+    noise_alpha: float = setting(0.3, "sample that noise with this concentration (alpha); lower = more uneven", above=0)
     gumbel: int = setting(
         0, "let a Gumbel root consider this many moves, without noise or temperature; 0 = PUCT", least=0
     )
     temperature: float = setting(
-        1.0, "draw moves in proportion to visits^(1/T) for games.temperature_plies; 0 = play the best", least=0
+        1.0, "sample moves in proportion to visits^(1/T) for games.temperature_plies; 0 = play the best", least=0
     )
     temperature_plies: int = setting(24, "use that temperature for this many plies", least=0)
     late_temperature: float = setting(0.0, "use this temperature afterwards; 0 = play the best move", least=0)

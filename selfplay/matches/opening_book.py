@@ -30,11 +30,10 @@ from engine.board.fen import Note, parse_fen
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.errors import DataError, FenError
-from engine.files.atomic import write_file
 from engine.files.text import decode_text, is_hidden, open_unpacked
 from selfplay.records.endings import game_ending
 
-# What comes with Aino; `aino-train openings` draws such sets: balanced openings, and endings.
+# What comes with Aino: balanced openings, and endings.
 SHIPPED_BOOKS = ("openings", "endings-won", "endings-held", "endings-small")
 DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
@@ -70,7 +69,7 @@ class OpeningBook(Sequence[str]):
 
 
 def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bool = False) -> OpeningBook:
-    """Load the openings of a file, or of a shipped set by its name in SHIPPED; Aino's own openings by default.
+    """Load the openings of a file, or of a shipped set by its name in SHIPPED_BOOKS; Aino's own openings by default.
 
     A .pgn file gives the first `plies` plies of each game; any other file gives one position per line. Raises DataError
     when the file is unreadable or empty.
@@ -99,11 +98,9 @@ def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
 
     `random:PLIES` in place of a file: `random_openings`. Other arguments as `load_book`, errors as `playable`.
     """
-    if path is None:
-        return _default_openings()
     if random := RANDOM_BOOK.fullmatch(str(path)):
         return random_openings(int(random[1]))
-    return _boards(load_book(path))
+    return _default_openings() if path is None else _boards(load_book(path))
 
 
 @functools.cache  # each phase of a run needs them, and parsing takes about a second
@@ -113,7 +110,7 @@ def _default_openings() -> Sequence[chess.Board]:
 
 @functools.cache
 def random_openings(plies: int) -> Sequence[chess.Board]:
-    """Draw different positions after `plies` random legal moves from the start that are not the end of a game.
+    """Return different positions after `plies` random legal moves from the start that are not the end of a game.
 
     They need nothing but the rules. At most RANDOM_OPENINGS of them, always the same.
     """
@@ -218,12 +215,6 @@ def parse_position(line: str, place: str, chess960: bool = False, note: Note = l
     if not any(board.legal_moves):
         raise DataError(f"{place}: no legal move in {board.fen()!r}")
     return board
-
-
-def write_openings(path: Path, openings: Iterable[tuple[chess.Board, int]]) -> None:
-    """Write an EPD file with the centipawn evaluation `ce` of each position."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, "".join(f"{board.epd()} ce {score_cp};\n" for board, score_cp in openings))
 
 
 def _read_text(path: Path | None) -> tuple[str, str]:

@@ -45,7 +45,7 @@ class SeriesSettings(Rules):
 
     control: TimeControl  # for all, unless a contestant has its own
     openings: Sequence[str]  # in the form of `selfplay.matches.opening_book`, such as a FEN
-    seed: int = 1  # of all draws, such as the order of the openings
+    seed: int = 1  # of all that is random, such as the order of the openings
     concurrency: int = 1
 
     def __post_init__(self) -> None:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from selfplay.records.packed import SOURCES
 from selfplay.records.targets import Calibration
 
-STATIC, QUIESCENCE, ONE_PLY = -1, 0, 1  # depths of the labels of calm positions; a label folder's settings name one
-
 # Fitted by least cross-entropy to 30,000-node searches: 7,199 positions of trees, 2,312 of games and 400 of each other
 # source. Centre and scale are common where the sources agree within error. The shift says how much more the side
 # to move gets out of a position than its value shows, which is most where its opponent has just moved at random.
@@ -25,8 +23,6 @@ _MOVE_SHIFTS = {
 }  # fmt: skip
 # By source: static values of calm positions, quiescence values of the others, best scores of moves one ply deep.
 CALM_VALUES = {source: Calibration(shift, 85.0, 60.0) for source, shift in _CALM_SHIFTS.items()}
-# Quiescence of calm positions is 3 cp more than their static value, fitted to 5,445 calm positions of trees.
-CALM_QUIESCENCE = {source: Calibration(shift - 3.0, 85.0, 60.0) for source, shift in _CALM_SHIFTS.items()}
 UNSETTLED_VALUES = {source: Calibration(12.0, 80.0, 55.0) for source in SOURCES} | {
     "games": Calibration(-6.0, 100.0, 75.0)
 }

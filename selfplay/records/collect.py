@@ -12,8 +12,7 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
-from selfplay.records.positions import PROBABILITY_ONE, UNKNOWN_MOVES_LEFT, PositionSet, concatenate, offsets
-from selfplay.records.uci_text import king_takes_rook
+from selfplay.records.positions import PROBABILITY_ONE, PositionSet, concatenate, offsets
 
 GAMES_PER_CHUNK = 4096  # bounds the memory of records not yet packed
 GAMES_PER_LOOK = 100  # games between two reports of progress
@@ -26,14 +25,13 @@ class GameRecord:
     """One game as a reader yields it: n positions, t targets."""
 
     start: np.ndarray  # uint64[16], the start position
-    moves: np.ndarray  # uint16[n], played moves; castling may still be e1g1
+    moves: np.ndarray  # uint16[n], played moves
     target_counts: np.ndarray  # int[n], policy targets of each position
     target_moves: np.ndarray  # uint16[t]
     target_probs: np.ndarray  # float32[t], summing to 1 over a position
     wdl: np.ndarray  # float32[n, 3], from each position's side to move
     usable: np.ndarray  # bool[n]
     target_scores: np.ndarray | None = None  # int16[t], centipawns from the side to move; None where not known
-    ended: bool = True  # whether the game ended with its last move; if not, the number of plies left is unknown
     resigned: bool = False  # whether the last move was chosen, but the game given up instead
 
 
@@ -83,8 +81,6 @@ def _pack(records: list[GameRecord]) -> PositionSet:
 
 
 def _moves_left(record: GameRecord) -> np.ndarray:
-    if not record.ended:
-        return np.full(len(record.moves), UNKNOWN_MOVES_LEFT, np.uint16)
     left = np.arange(len(record.moves), 0, -1) - record.resigned
     return np.minimum(left, LONGEST_COUNT).astype(np.uint16)
 
@@ -96,7 +92,7 @@ def _scores(records: list[GameRecord]) -> np.ndarray:
 
 @kernel()
 def verify_games(starts, game_first, moves, target_first, target_moves, legal, rows, legal_moves):
-    """Replay every game, write castling as king takes rook in place, and set legal bool[G].
+    """Replay every game and set legal bool[G].
 
     rows uint64[2, 16] and legal_moves uint16[218] are scratch space.
     """
@@ -105,10 +101,10 @@ def verify_games(starts, game_first, moves, target_first, target_moves, legal, r
         legal[game] = True
         for position in range(game_first[game], game_first[game + 1]):
             count = generate(rows[0], legal_moves)
-            if not settle_move(rows[0], moves, position, legal_moves, count):
+            if not is_among(moves[position], legal_moves, count):
                 legal[game] = False
             for target in range(target_first[position], target_first[position + 1]):
-                if not settle_move(rows[0], target_moves, target, legal_moves, count):
+                if not is_among(target_moves[target], legal_moves, count):
                     legal[game] = False
             if not legal[game]:
                 break
@@ -117,11 +113,9 @@ def verify_games(starts, game_first, moves, target_first, target_moves, legal, r
 
 
 @kernel()
-def settle_move(row, moves, index, legal_moves, count):
-    """Normalise the castling of moves[index] in place; return whether it is among the `count` legal moves."""
-    move = king_takes_rook(row, np.int64(moves[index]))
-    moves[index] = move
+def is_among(move, legal_moves, count):
+    """Whether a move is among the `count` legal moves."""
     i = 0
-    while i < count and np.int64(legal_moves[i]) != move:
+    while i < count and legal_moves[i] != move:
         i += 1
     return i < count

@@ -28,12 +28,13 @@ from engine.errors import ConfigError, DataError, RunError
 from engine.files.atomic import make_durable, naming, sync_folder, write_file
 from engine.files.settings_file import read_noted
 from engine.files.text import reading
-from selfplay.records.packed import FOLLOWS, SCORE_FIELDS, SCORED_WORDS, VALUE_WORDS, fill_keys
+from selfplay.records.packed import SCORE_FIELDS, SCORED_WORDS, VALUE_WORDS, fill_keys
 
 JOURNAL, VALUES_FILE, SCORED, FOLDER_SETTINGS = "journal", "values.rows", "scored.rows", "settings.json"
 JOURNAL_MAGIC = b"AJ01"
 RECORD = struct.Struct("<4sIQQQIIII")  # magic, chunk, values, scored, offered, crc of both parts, 0, crc of the record
 MOST_JOURNAL_BYTES = RECORD.size << 24
+SETTINGS_OF_1_0_0 = {"depth": -1, "groups_of": 0}  # It could choose these; every folder names them.
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,14 @@ class LabelFolder:
         values: uint64 [N, 4] packed rows.
         scored: uint64 [M, 8] packed rows.
 
-    Raises DataError for a folder that is missing, damaged or shorter than its journal says.
+    Raises DataError for a folder that is missing, damaged, shorter than its journal says, or of a kind that went.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.settings = _read_settings(folder / FOLDER_SETTINGS)
+        if any(self.settings.get(name, usual) != usual for name, usual in SETTINGS_OF_1_0_0.items()):
+            raise DataError(f"{folder}: labels of siblings in groups, or of another depth; Aino 1.0.0 learns from them")
         records = _read_journal(folder / JOURNAL)
         self.published = _published(records)
         self._records = records
@@ -89,18 +92,6 @@ class LabelFolder:
 def fields_of(rows: np.ndarray) -> np.ndarray:
     """Score, root, clocks and kind of packed rows [N, 4 or 8]: a structured view [N]."""
     return rows[:, 3:4].view(SCORE_FIELDS)[:, 0]
-
-
-def leads_of(rows: np.ndarray) -> np.ndarray:
-    """Numbers int64[G] of the packed rows that begin a group: the first, and all that follow no sibling."""
-    leads = ~follows_of(rows)
-    leads[:1] = True
-    return np.flatnonzero(leads)
-
-
-def follows_of(rows: np.ndarray) -> np.ndarray:
-    """bool[N]: whether packed rows are siblings of the row before, if their folder is one of groups."""
-    return fields_of(rows)["kind"] & FOLLOWS > 0
 
 
 def keys_of_rows(rows: np.ndarray, name: object, first: int = 0) -> np.ndarray:

@@ -19,7 +19,6 @@ class Groups(NamedTuple):
 
     games: int = 1  # of one game
     rows: int = 1  # consecutive rows of labels
-    whole: bool = False  # whole groups of siblings instead, where labels come in groups
 
 
 class RowOrder:
@@ -65,47 +64,6 @@ def permute(first, n_groups, half, seed, sampled):
             if place < n_groups:
                 break
         sampled[i] = np.int64(place)
-
-
-class GroupOrder:
-    """Samples groups of different sizes as `RowOrder` samples rows; groups are never cut.
-
-    leads: int64[G], the first row of each group, ascending. Keeps one epoch's order: 16 bytes per group.
-    """
-
-    def __init__(self, leads: np.ndarray, n_rows: int, seed: int) -> None:
-        self._leads, self._n_rows = leads, n_rows
-        self._sizes = np.diff(np.append(leads, n_rows))
-        self._order = RowOrder(len(leads), seed)
-        self._epoch, self._groups, self._ends = -1, leads, leads
-
-    def __len__(self) -> int:
-        return self._n_rows
-
-    def sample(self, first: int, count: int) -> np.ndarray:
-        """Return the samples numbered first..first+count-1: rows int64[count].
-
-        A row is given as its complement ~row, not to be learned from, if its group is not in these samples as a whole.
-        """
-        parts, last = [], first + count
-        while first < last:
-            epoch, place = divmod(first, self._n_rows)
-            stop = min(self._n_rows, place + last - first)
-            parts.append(self._rows(epoch, place, stop))
-            first += stop - place
-        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
-
-    def _rows(self, epoch: int, place: int, stop: int) -> np.ndarray:
-        if epoch != self._epoch:
-            self._groups = self._order.sample(epoch * len(self._leads), len(self._leads))
-            self._ends, self._epoch = np.cumsum(self._sizes[self._groups]), epoch
-        begun, ended = np.searchsorted(self._ends, [place, stop - 1], "right")
-        groups, ends = self._groups[begun : ended + 1], self._ends[begun : ended + 1]
-        sizes = self._sizes[groups]
-        starts = ends - sizes
-        rows = np.repeat(self._leads[groups] - starts, sizes) + np.arange(starts[0], ends[-1])
-        whole = np.repeat((starts >= place) & (ends <= stop), sizes)
-        return np.where(whole, rows, ~rows)[place - starts[0] : stop - starts[0]]
 
 
 class GameOrder:

@@ -27,11 +27,6 @@ POLICY_SCALE_SLOPE = 0.08
 
 MOVES_LEFT_LIMIT = 250.0  # plies; longer games teach nothing more
 
-# Of siblings, those this close to the best in W - L are compared: what is worse by more is hardly played.
-NEAR_BEST = 0.3
-
-RESULT_SHARE = 0.25  # weight of the result in the value target; the score has the rest
-
 
 class Calibration(NamedTuple):
     """w = s((cp + shift - centre) / scale), l = s((-cp - shift - centre) / scale), d = 1 - w - l; all centipawns."""
@@ -74,11 +69,6 @@ def wdl_from_result(white_points: int, black_to_move: np.ndarray) -> np.ndarray:
     """Return the game's result as one-hot float32[n, 3] for positions with black_to_move bool[n]."""
     mover_points = np.where(black_to_move, -white_points, white_points)
     return np.eye(3, dtype=np.float32)[1 - mover_points]
-
-
-def blend_wdl(from_score: np.ndarray, from_result: np.ndarray) -> np.ndarray:
-    """Return the value target float32[n, 3]: 3/4 from the score, 1/4 from the result."""
-    return (1.0 - RESULT_SHARE) * from_score + RESULT_SHARE * from_result
 
 
 def moves_left_target(stored: np.ndarray) -> np.ndarray:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from engine.backend import BACKEND_NAMES
-from engine.cli.setting_flags import add_field, default_text
+from engine.cli.setting_flags import add_setting_flags
 from engine.errors import ConfigError
 from engine.files.settings_file import read_settings
 from engine.options.settings import REQUIRED, check_settings, setting
@@ -36,7 +37,7 @@ class FitSettings(StepSettings):
 
     positions: int = setting(REQUIRED, "train on this many positions, counting repeats", least=1)
     peak_rate: float = setting(REQUIRED, "use this peak learning rate", above=0)
-    window: int = setting(8, "draw positions from this many of the newest generations", least=1)
+    window: int = setting(8, "sample positions from this many of the newest generations", least=1)
     value_share: float = setting(
         0.5, "give the root's value this weight in the value target, and the game's result the rest", least=0, most=1
     )
@@ -258,6 +259,23 @@ def config_text(config: RunConfig) -> str:
     return "\n".join(lines) + "\n"
 
 
+def flat_settings(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield nested settings by their whole names, such as "games.visits"."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat_settings(value, f"{place}{name}.")
+        else:
+            yield f"{place}{name}", value
+
+
+def setting_changes(before: str, after: str) -> dict[str, list[Any]]:
+    """Return [before, after] of the settings that differ between two configurations (TOML), by their whole names. A
+    setting that only one of two versions of Aino knows does not differ.
+    """
+    old, new = (dict(flat_settings(tomllib.loads(text))) for text in (before, after))
+    return {name: [value, new[name]] for name, value in old.items() if new.get(name, value) != value}
+
+
 def add_config_flags(parser: argparse.ArgumentParser) -> None:
     """Add a flag for every setting, named as in TOML: `--seed`, `--games.visits`."""
     text = "train and play towers on the CPU (numpy) or a GPU; fit.backend and games.backend override this"
@@ -265,14 +283,10 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
     text = "read settings from this file; flags override it"
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help=text)
     defaults = {kind: default_config(net) for kind, net in EXAMPLE_NETS.items()}
-    for one in fields(RunConfig):
-        section, group, of = SECTIONS.get(one.name), parser, dict[str, Any]()
-        if section:
-            group = parser.add_argument_group(f"[{one.name}]")  # type: ignore[assignment]
-            of = {kind: getattr(config, one.name) for kind, config in defaults.items()}
-        for inner in fields(section) if section else [one]:
-            name = f"{one.name}.{inner.name}" if section else one.name
-            add_field(group, f"--{name}", inner, f"default of new runs: {default_text(inner, of)}", dest=name)
+    add_setting_flags(parser, RunConfig, of={"": default_config(DEFAULT_NET)}, prefix="")
+    for name, settings in SECTIONS.items():
+        of = {kind: getattr(config, name) for kind, config in defaults.items()}
+        add_setting_flags(parser.add_argument_group(f"[{name}]"), settings, of=of, prefix=f"{name}.")
 
 
 def flag_values(arguments: argparse.Namespace) -> dict[str, Any]:

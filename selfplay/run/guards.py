@@ -1,7 +1,7 @@
 """Watches self-play for two failures, generation by generation, and adjusts the settings against them.
 
 Games that all end in draws teach nothing: where the last generation's share of draws is above `most_draws`, the next
-one begins more of its games from the opening set and draws its moves by temperature for longer. Wrong resignations
+one begins more of its games from the opening set and samples its moves by temperature for longer. Wrong resignations
 teach falsehoods: games played through show how many there are, and the threshold sinks until they are few. What is done
 follows from the published games alone, so an interrupted generation continues with the same settings.
 """

@@ -45,7 +45,7 @@ class PlayTask(ABC):
     generation: int  # with `seed` and a game's number, the seed of its random numbers
     settings: GameSettings  # how self-play games are played; of the gate, how many games at once and by which backend
     nets: tuple[Path, ...]  # `.dit` files of the networks that play, where this process finds them
-    openings: np.ndarray  # uint64[n, 16] start rows to draw from
+    openings: np.ndarray  # uint64[n, 16] start rows to choose from
     net: str = field(default="", kw_only=True)  # what the run trains, which may be a class of one's own
     search: SearchSettings = field(default_factory=SearchSettings, kw_only=True)  # constants of the search
 
@@ -109,7 +109,7 @@ def play_numbers(
 ) -> None:
     """Make the PlayBackend of the calling thread: many games at once, or one where all evaluators work in kernels.
 
-    Numbers that are no sequence are drawn one at a time, as games end and leave room for others. `tell` gets what the
+    Numbers that are no sequence are taken one at a time, as games end and leave room for others. `tell` gets what the
     evaluators have to say, such as that a GPU failed.
     """
     task = shared_task(task, len(numbers) if isinstance(numbers, Sequence) else sys.maxsize, 1)

@@ -201,6 +201,8 @@ class Pretraining:
         values["heldout"] = data.heldout_name
         if path.is_file():
             stored = read_noted(path)
+            with contextlib.suppress(KeyError, TypeError):
+                del stored["learner"]["loss"]["siblings"]  # which Aino 1.0.0 wrote
             different = {name for name in stored.keys() | values.keys() if stored.get(name) != values.get(name)}
             if names := sorted(different - CHANGEABLE - {"data", "heldout"}):
                 refused = ", ".join("files or weights of files" if name == "files" else name for name in names)

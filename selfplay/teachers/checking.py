@@ -10,10 +10,8 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.native.jit import kernel
 from selfplay.records import packed
-from selfplay.records.calibration import STATIC
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import unpack_row
-from selfplay.teachers.groups import label_of
 from selfplay.teachers.move_scores import score_teacher_moves
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import begin_quiescence, new_teacher, teacher_quiet_value, to_cp
@@ -48,18 +46,18 @@ def composition(rows: np.ndarray) -> Composition:
 
 def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int) -> int:
     """Label `sample` rows of both files again; returns how many differ or are not positions."""
-    rng, wrong, depth = np.random.default_rng(1), 0, np.int64(labels.settings.get("depth", STATIC))
+    rng, wrong = np.random.default_rng(1), 0
     for rows in (labels.values, labels.scored):
         numbers = np.sort(rng.integers(0, len(rows), min(sample, len(rows))))
-        wrong += count_wrong(new_teacher(net), np.ascontiguousarray(rows[numbers]), depth)
+        wrong += count_wrong(new_teacher(net), np.ascontiguousarray(rows[numbers]))
     return wrong
 
 
 @kernel()
-def count_wrong(teacher, rows, depth):
+def count_wrong(teacher, rows):
     """Count packed rows [N, 4 or 8] without the teacher's value, or without its best moves and their scores.
 
-    A value has the folder's depth if calm, else that of quiescence; with scored moves it is that of the best one.
+    A value is static if calm, else that of quiescence; with scored moves it is that of the best one.
     """
     row, words, wrong = np.zeros(ROW_WORDS, np.uint64), np.zeros(packed.SCORED_WORDS, np.uint64), 0
     moves, scores = np.zeros(MAX_MOVES, np.uint16), np.zeros(MAX_MOVES, np.int64)
@@ -76,7 +74,6 @@ def count_wrong(teacher, rows, depth):
         elif rows[i, 3] >> np.uint64(56) & np.uint64(packed.CALM):
             begin_quiescence(teacher, row)
             value = static_value(teacher.net, teacher.acc, np.int64(0), row)
-            value = label_of(teacher, np.int64(0), value, depth, scores)
         else:
             value = teacher_quiet_value(teacher, row)
         same = to_cp(value) & 0xFFFF == np.int64(rows[i, 3]) & 0xFFFF

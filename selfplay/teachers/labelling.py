@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.board.layout import KEY, MAX_MOVES
+from engine.board.layout import KEY
 from engine.errors import ConfigError
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.jit import kernel
@@ -22,8 +22,7 @@ from engine.native.memory import aligned_zeros
 from engine.native.pool import ThreadPool
 from engine.options.settings import check_settings, check_weights, setting
 from selfplay.interrupt import Report, Stop
-from selfplay.records.calibration import ONE_PLY, STATIC
-from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published, follows_of, keys_of_rows, leads_of
+from selfplay.records.label_folder import SETTINGS_OF_1_0_0, Chunk, LabelFolder, LabelWriter, Published, keys_of_rows
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.sample_sources import FROM_GAMES, TREES, Roots, Shares, sample_source
 from selfplay.teachers.sample_trees import TreeSource
@@ -46,12 +45,6 @@ class LabelPlan:
     seed: int = setting(1, "seed all samples with this", least=0)
     calm_cp: float = setting(40.0,
         "keep positions whose captures change the value by at most this many centipawns", least=0)
-    depth: int = setting(STATIC,
-        "label calm positions with the static value (-1), quiescence (0), or their moves' best, one ply deep (1)",
-        least=STATIC, most=ONE_PLY)
-    groups_of: int = setting(0,
-        "label groups: all calm positions after the moves of a sampled one, if so many; 0 = single positions",
-        least=0, most=MAX_MOVES)
     unsettled_share: float = setting(0.05,
         "keep this share of the other positions, with quiescence's value", least=0, most=1)
     scored_share: float = setting(0.05,
@@ -100,7 +93,7 @@ def sample_chunk(
     """Sample and label chunk `number`. Without games or `tree_net`, the sources that need them give their share up."""
     seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1, np.uint64)[0])
     limits = (plan.calm_cp, plan.unsettled_share, plan.scored_share)
-    space = new_sample_space(net, seed, plan.chunk_rows, limits, plan.groups_of, plan.depth)
+    space = new_sample_space(net, seed, plan.chunk_rows, limits)
     weights = np.array(list(asdict(plan.shares).values()))
     if tree_net is None:
         weights[TREES] = 0.0
@@ -189,10 +182,9 @@ class LabelRun:
         self._writer.publish(chunks)
 
     def _new_rows(self, rows: np.ndarray, keys: np.ndarray, salt: np.uint64) -> np.ndarray:
-        leads = leads_of(rows)
-        new = np.zeros(len(leads), np.bool_)
-        add_new(self._seen, keys[leads], salt, new)
-        return rows[np.repeat(new, np.diff(np.append(leads, len(rows))))]
+        new = np.zeros(len(rows), np.bool_)
+        add_new(self._seen, keys, salt, new)
+        return rows[new]
 
 
 def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet | None) -> dict[str, Any]:
@@ -204,6 +196,7 @@ def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet |
         "tree_net": tree_net.name if tree_net is not None else "",
         "games": len(roots.games.starts),
         "games_hash": games,
+        **SETTINGS_OF_1_0_0,
         **asdict(plan),
     }
 
@@ -213,7 +206,7 @@ def _fill_filter(labels: LabelFolder, seen: np.ndarray) -> None:
     for rows, salt in ((labels.values, np.uint64(0)), (labels.scored, SCORED_SALT)):
         for first in range(0, len(rows), REBUILD_ROWS):
             part = rows[first : first + REBUILD_ROWS]
-            keys = keys_of_rows(part, labels.folder, first)[~follows_of(part)]
+            keys = keys_of_rows(part, labels.folder, first)
             add_new(seen, keys, salt, np.zeros(len(keys), np.bool_))
 
 

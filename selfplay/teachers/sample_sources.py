@@ -47,7 +47,7 @@ GAME_SHARE = 0.25  # share of a sampled game's positions that are offered
 LONG_WALK = 60  # plies of a walk as long as a game
 SHORT_WALK = 3
 LONGEST_EXCHANGE = 12  # plies
-MOST_ENDING_MEN = 5  # most pieces besides the kings
+MOST_ENDING_PIECES = 5  # most pieces besides the kings
 KINDS_OF_ENDINGS = np.array([0, 0, 0, 0, 0, 1, 2, 3, 3, 4], np.int64)  # pawns twice as often as rooks
 TEMPERATURES_CP = np.array([15.0, 30.0, 60.0])
 
@@ -213,7 +213,7 @@ def _put_ending(space):
         row[word] = np.uint64(0)
     for colour in range(2):
         _put(row, np.int64(layout.KING), colour, below(rng, np.int64(64)))
-    for _ in range(1 + below(rng, np.int64(MOST_ENDING_MEN))):
+    for _ in range(1 + below(rng, np.int64(MOST_ENDING_PIECES))):
         kind = KINDS_OF_ENDINGS[below(rng, np.int64(len(KINDS_OF_ENDINGS)))]
         square = 8 + below(rng, np.int64(48)) if kind == layout.PAWN else below(rng, np.int64(64))
         _put(row, kind, below(rng, np.int64(2)), square)

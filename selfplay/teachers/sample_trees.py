@@ -23,7 +23,6 @@ from selfplay.teachers.sampling import SampleSpace, below, offer, uniform
 from selfplay.teachers.static_value import static_value
 
 NODE_SHARE = 0.25  # share of a tree's nodes that are offered; set by hand
-GROUPS_A_TREE = 50  # nodes of a tree that are offered, at most, where each gives a group; set by hand
 TREE_SIZES = (1, 2, 4)  # times half the visits asked for, sampled for each tree, so that trees of several ages are seen
 
 
@@ -55,11 +54,9 @@ class TreeSource:
 def offer_nodes(space, tree, path, root):
     """Offer some of the positions below a tree's root."""
     teacher = space.teacher
-    row, share = teacher.rows[0], NODE_SHARE
-    if space.groups[0] > 0:
-        share = min(share, GROUPS_A_TREE / tree.counters[NODES])
+    row = teacher.rows[0]
     for node in range(1, tree.counters[NODES]):
-        if uniform(space.rng) >= share:
+        if uniform(space.rng) >= NODE_SHARE:
             continue
         put_position(tree, np.int64(node), path, row, teacher.rows[1])
         start(teacher.net, teacher.acc, np.int64(0), row)

@@ -13,21 +13,28 @@ import numpy as np
 
 from engine.board.attacks import in_check
 from engine.board.ending import FIFTY_MOVE_PLIES, insufficient_material
-from engine.board.layout import HALFMOVE, KEY, MAX_MOVES
+from engine.board.layout import HALFMOVE, KEY
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.native.elementary import log
 from engine.native.jit import kernel
 from engine.native.memory import buffers
-from engine.tactics.quiescence import immediate_gain
+from engine.tactics.quiescence import forcing_moves, immediate_gain
 from engine.tactics.see import see
-from selfplay.records.calibration import STATIC
 from selfplay.records.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, pack_row
 from selfplay.teachers.accumulators import BUCKETS, TEACHER_WIDTH, advance, start
-from selfplay.teachers.groups import from_ply, is_settled, label_of, pack_group
 from selfplay.teachers.move_scores import score_teacher_moves
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.quiet_search import MATE, Teacher, begin_quiescence, new_teacher, teacher_quiescence, to_cp
+from selfplay.teachers.quiet_search import (
+    CHECK_PLIES,
+    MATE,
+    MAX_QUIET_PLY,
+    Teacher,
+    begin_quiescence,
+    new_teacher,
+    teacher_quiescence,
+    to_cp,
+)
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 DECIDED_CP, LOST_CP = 400, 1000  # positions beyond these keep DECIDED_SHARE and LOST_SHARE
@@ -47,7 +54,6 @@ class SampleSpace(NamedTuple):
     teacher: Teacher
     rng: Annotated[np.ndarray, "uint64 [1]"]  # state of SplitMix64
     limits: Annotated[np.ndarray, "float64 [3]"]  # calm limit in centipawns, share of positions not calm, share scored
-    groups: Annotated[np.ndarray, "int64 [3]"]  # least rows of a group or 0, depth of labels, calm limit in units
     moves: Annotated[np.ndarray, "uint16 [218]"]
     scores: Annotated[np.ndarray, "int64 [218]"]
     values: Annotated[np.ndarray, "uint64 [N, VALUE_WORDS]"]  # packed
@@ -58,23 +64,15 @@ class SampleSpace(NamedTuple):
     counts: Annotated[np.ndarray, "int64 [4]"]  # values, noted, positions offered; values at which to stop
 
 
-def new_sample_space(
-    net: StockfishNet,
-    seed: int,
-    size: int,
-    limits: tuple[float, float, float],
-    groups_of: int = 0,
-    depth: int = STATIC,
-) -> SampleSpace:
-    """Buffers for `size` values, and for a group that goes beyond."""
+def new_sample_space(net: StockfishNet, seed: int, size: int, limits: tuple[float, float, float]) -> SampleSpace:
+    """Buffers for `size` values."""
     given = {
         "teacher": new_teacher(net),
         "rng": np.array([seed], np.uint64),
         "limits": np.array(limits),
-        "groups": np.array([groups_of, depth, int(limits[0] * UNITS_PER_CP)]),
         "counts": np.array([0, 0, 0, size]),
     }
-    return buffers(SampleSpace, given, N=size + MAX_MOVES, M=int(size * limits[2]) + 1)
+    return buffers(SampleSpace, given, N=size, M=int(size * limits[2]) + 1)
 
 
 # ---- chance ---------------------------------------------------------------------------------------------------------
@@ -107,7 +105,7 @@ def below(rng, n):
 
 @kernel()
 def offer(space, ply, value, source, root, plies_left):
-    """Label rows[ply], or the group after its moves, if it is wanted.
+    """Label rows[ply] if it is wanted.
 
     `value` is its static value; its accumulators are set and stay so.
     """
@@ -117,26 +115,42 @@ def offer(space, ply, value, source, root, plies_left):
         return
     if _thinned(space.rng, value) or space.counts[0] >= space.counts[3]:
         return
-    calm = not in_check(row) and is_settled(teacher, ply, value, space.groups[2])
+    calm = not in_check(row) and is_settled(teacher, ply, value, np.int64(space.limits[0] * UNITS_PER_CP))
     if calm and generate(row, teacher.moves[ply]) == 0:
         return  # stalemate
     kind = source | (CALM if calm else 0)
     _note(space, row, kind, root, plies_left)
-    if space.groups[0] > 0:
-        pack_group(space, ply, source, root)
-        return
     if not calm and uniform(space.rng) >= space.limits[1]:
         return
-    if calm:
-        value = label_of(teacher, ply, value, space.groups[1], space.scores)
-    else:
+    if not calm:
         teacher.nodes[0] = 0
-        value = teacher_quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE))
-    value = from_ply(value, ply)
+        value = _from_ply(teacher_quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE)), ply)
     at = space.counts[0]
     pack_row(row, to_cp(value), root, plies_left, kind, space.values[at])
     space.keys[at] = row[KEY]
     space.counts[0] += 1
+
+
+@kernel()
+def is_settled(teacher, ply, value, limit):
+    """Whether no capture wins material and quiescence stays within `limit` units of the static `value`."""
+    row = teacher.rows[ply]
+    moves, gains = teacher.moves[ply], teacher.scores[ply]
+    count = forcing_moves(row, moves, gains, False, False)
+    for i in range(count):
+        if see(row, moves[i]) > 0:
+            return False
+    teacher.nodes[0] = 0
+    without_checks = ply - CHECK_PLIES
+    return teacher_quiescence(teacher, ply, without_checks, value + limit, value + limit + 1) <= value + limit
+
+
+@kernel()
+def _from_ply(value, ply):
+    """Convert a mate's distance from ply 0 to that from rows[ply]."""
+    if abs(value) <= MATE - 2 * MAX_QUIET_PLY:
+        return value
+    return value + ply if value > 0 else value - ply
 
 
 @kernel()

@@ -13,7 +13,6 @@ class LossWeights:
 
     value: float = 1.0
     moves_left: float = 0.1
-    siblings: float = 0.0  # differences within groups of siblings; value trunks only
 
 
 def mean_of(total: float, count: float) -> float | None:
@@ -28,14 +27,14 @@ def number_text(value: float | None, form: str = ".4f") -> str:
 
 @dataclass(frozen=True)
 class Losses:
-    """Means over the positions that have the target: cross-entropies in nats, moves left as Huber loss in 100 plies,
-    squared errors of the differences between siblings in log odds. None where no position has the target.
+    """Means over the positions that have the target: cross-entropies in nats, moves left as Huber loss in 100 plies.
+
+    None where no position has the target.
     """
 
     policy: float | None
     value: float | None
     moves_left: float | None
-    siblings: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,6 @@ class LossSums:
     with_policy: float
     with_value: float
     with_moves_left: float
-    siblings: float = 0.0
-    with_siblings: float = 0.0
 
     @property
     def means(self) -> Losses:
@@ -57,7 +54,6 @@ class LossSums:
             mean_of(self.policy, self.with_policy),
             mean_of(self.value, self.with_value),
             mean_of(self.moves_left, self.with_moves_left),
-            mean_of(self.siblings, self.with_siblings),
         )
 
     def metrics(self, count: int) -> dict[str, float]:
@@ -66,8 +62,7 @@ class LossSums:
 
     def total(self, count: int, weights: LossWeights) -> float:
         """Return the mean over `count` positions of the loss that training minimises."""
-        weighted = weights.value * self.value + weights.moves_left * self.moves_left + weights.siblings * self.siblings
-        return (self.policy + weighted) / count
+        return (self.policy + weights.value * self.value + weights.moves_left * self.moves_left) / count
 
     @classmethod
     def of_metrics(cls, metrics: Mapping[str, float]) -> Self:

@@ -18,7 +18,7 @@ import numpy as np
 from engine.errors import ConfigError, DataError
 from engine.options.settings import setting
 from selfplay.data.cache import load_or_parse
-from selfplay.data.kinds import CHUNKS, FOLDER, LABELS, PGN, TRAINED_ON, data_files, reader_of
+from selfplay.data.kinds import CHUNKS, FOLDER, PGN, data_files, reader_of
 from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.data.split import (
     HELD_OUT_SHARE,
@@ -33,7 +33,6 @@ from selfplay.data.split import (
     without_held_out,
     without_known_games,
 )
-from selfplay.records.calibration import STATIC
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.mixture import TrainingSet
@@ -80,13 +79,13 @@ class SourceFiles:
     def found(self) -> list[list[tuple[Path, str]]]:
         """`data_files` of each source. ConfigError without data, for weights of some alone, and for repetitions."""
         if not self.data:
-            raise ConfigError("nothing to train on: give --data FILE, a file of games, labels or training chunks")
+            raise ConfigError("nothing to train on: give --data FILE, of games, training chunks or labels")
         without = [source.path for source in self.data if source.weight is None]
         if 0 < len(without) < len(self.data):
             raise ConfigError(f"{without[0]}: give a weight to every file, as in {without[0]}=0.5, or to none")
         if not (without or any(source.weight for source in self.data)):
             raise ConfigError("nothing to train on: every file has the weight 0")
-        found = [data_files([source.path], *TRAINED_ON) for source in self.data]
+        found = [data_files([source.path], PGN, CHUNKS, FOLDER) for source in self.data]
         seen = set[Path]()
         for path, _ in chain(*found):
             if (place := path.resolve()) in seen:
@@ -142,7 +141,7 @@ def read_heldout(path: Path, cache: Path | None) -> PositionSet:
 
 def heldout_files(path: Path) -> list[tuple[Path, str]]:
     """Find the files of `read_heldout` and their kinds. Raises as it does for missing files and other kinds."""
-    return data_files([path], LABELS, PGN, CHUNKS)
+    return data_files([path], PGN, CHUNKS)
 
 
 def load_training_data(
@@ -238,22 +237,18 @@ def _hold_out_labels(folder: LabelFolder, files: SourceFiles) -> tuple[LabelRows
     heldout = rows[held_out(rows, split)][:MOST_SCORED]
     keys = np.unique(keys_of_rows(heldout, folder.folder))
     name = hashlib.sha256(np.ascontiguousarray(heldout).tobytes()).hexdigest()[:16]
-    return LabelRows.of_folder(folder, heldout), replace(split, keys=keys), name
+    return LabelRows(str(folder.folder), heldout), replace(split, keys=keys), name
 
 
 def _label_sets(
     folders: list[tuple[LabelFolder, float]], scored_share: float, split: Split, tell: Callable[[str], None]
 ) -> list[tuple[LabelRows, float]]:
     """Label folders' rows with their mixture weights; values and scored moves are separate sets."""
-    depths = {folder.folder.name: folder.settings.get("depth", STATIC) for folder, _ in folders}
-    if len(set(depths.values())) > 1:
-        named = ", ".join(f"{name} {depth}" for name, depth in depths.items())
-        tell(f"the labels have different depths, each with a calibration of its own: {named}")
     found: list[tuple[LabelRows, float]] = []
     for name, part in (("values", 1.0 - scored_share), ("scored", scored_share)):
         total = sum(weight for folder, weight in folders if getattr(folder.published, name)) or 1.0
         for folder, weight in folders:
-            rows = LabelRows.of_folder(folder, getattr(folder, name), split)
+            rows = LabelRows(str(folder.folder), getattr(folder, name), split)
             tell(f"{folder.folder.name}: {rows.n_usable:,} {name} labels")
             if rows.n_usable:
                 found.append((rows, part * weight / total))

@@ -22,7 +22,7 @@ import uci.main
 from engine.network.weights import default_net_path
 from tests.conftest import find_stockfish
 from tests.documents.pages import ROOT, blocks
-from tests.selfplay.conftest import random_game, teacher_line
+from tests.selfplay.conftest import pgn_of, random_game
 
 COMMAND_S = 600  # the first command of a kind may have to compile its kernels on a busy machine
 ENTRIES = {"aino": uci.main, "aino-train": selfplay.main}
@@ -62,12 +62,11 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"((?:loop|generate|fit|gate) (?=runs/).*)$", rf"\1{RUN}"),
     (r"(suite .*)--movetime 1", r"\1--nodes 20"),
     (r"--count \d+", "--count 8"),
-    (r"(--endings held .*)--count 8", r"\1--count 1"),
     (r"--check \d+", "--check 4"),
     (r"(teach (?!.*--count)(?!.*--check).*)$", r"\1 --count 8"),
     (r"(teach .*--count 8.*)$", r"\1 --chunk-rows 64 --filter-mib 1 --tree-visits 20"),
-    # The other folders and networks of the model card's tables are made in the same way.
-    (r"(teach .*--out labels/main.*)$", r"\1; for x in next wide games value scored; do cp -r labels/{main,$x}; done"),
+    # The other folders of the model card's tables are made in the same way.
+    (r"(teach .*--out labels/main.*)$", r"\1; cp -r labels/main labels/value"),
     (r"(?:seventh|eighth)\.dit|(?<=-from )sparse-768\.dit", "second.dit"),
     (r'--level "time 1"', f'--level "nodes 1" --fen "{MATE_IN_ONE}"'),
     (r"(play .*--weights-file .*|play --load .*|play --side black.*)$", r"\1 < /dev/null"),
@@ -182,7 +181,8 @@ def new_workshop(folder: Path) -> Path:
     for moves in range(1, 5):
         (folder / f"mate{moves}.fen").write_text(f"{MATE_IN_ONE}\n", encoding="ascii")
     (folder / "noob_3moves.epd").write_text(f'{chess.STARTING_FEN.rsplit(" ", 2)[0]} id "one";\n', encoding="ascii")
-    _write_labels(folder, rng)  # Of the roots of these games some are held out.
+    with lzma.open(folder / "human.pgn.xz", "wt") as stream:
+        stream.write("".join(pgn_of(random_game(rng, 20), "1-0") for _ in range(8)))
     for name in ("weights", "docs"):
         (folder / name).mkdir()
     for net in ("new.dit", "old.dit", "first.dit", "weights/sparse-768-v1024.dit"):
@@ -224,24 +224,3 @@ def _write_pgn(path: Path, boards: list[chess.Board]) -> None:
         game.headers["Result"] = ("1-0", "0-1", "1/2-1/2")[number % 3] if len(boards) > 1 else board.result()
         games.append(f"{game}\n\n")
     path.write_text("".join(games), encoding="utf-8")
-
-
-def _write_labels(folder: Path, rng: np.random.Generator) -> None:
-    (folder / "teacher").mkdir()
-    (folder / "searched").mkdir()
-    for number in (1, 2):  # pretrain holds games of part2 out
-        lines = "\n".join(teacher_line(rng, 20) for _ in range(6)) + "\n"
-        with lzma.open(folder / "teacher" / f"part{number}.txt.xz", "wt") as stream:
-            stream.write(lines)
-    boards = [random_game(rng, 20) for _ in range(4)]
-    with lzma.open(folder / "engine.txt.xz", "wt") as stream:
-        stream.write("".join(f"{teacher_line(rng, 20)}\n" for _ in boards))
-    with lzma.open(folder / "human.pgn.xz", "wt") as stream:
-        stream.write(
-            "".join(f'[Result "1-0"]\n\n{chess.Board().variation_san(board.move_stack)} 1-0\n\n' for board in boards)
-        )
-    label = "{fen}|*|{move}:{move}=20\n"
-    with lzma.open(folder / "searched" / "part0.txt.xz", "wt") as stream:
-        for board in boards:
-            if (move := next(iter(board.legal_moves), None)) is not None:
-                stream.write(label.format(fen=board.fen(), move=move.uci()))

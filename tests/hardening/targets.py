@@ -9,7 +9,6 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "fen": text_targets.fen,
     "pgn": text_targets.pgn,
     "pgn-packed": text_targets.packed_pgn,
-    "labelled-games": text_targets.labelled_games,
     "epd": text_targets.epd,
     "puzzles": text_targets.puzzles,
     "zip": text_targets.zipped_openings,

@@ -3,11 +3,8 @@
 import contextlib
 import gzip
 import io
-import lzma
 import zipfile
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import chess
@@ -21,9 +18,8 @@ from engine.cli.option_forms import load_toml
 from engine.errors import DataError, FenError
 from engine.options import EngineOptions
 from selfplay.data.pgn import read_pgn
-from selfplay.data.teacher import read_teacher
 from selfplay.matches.opening_book import load_book, load_openings
-from selfplay.records.collect import GameRecord, collect
+from selfplay.records.collect import collect
 from selfplay.run.config import config_text, configured, default_config, read_toml
 from selfplay.suites.epd import read_epd
 from selfplay.suites.puzzles import read_puzzles
@@ -75,9 +71,6 @@ CHESS960_PGN = f"""\
 """
 
 
-LABELLED = f"{chess.STARTING_FEN}|1-0|e2e4:e2e4=25,d2d4=31;e7e5;g1f3:g1f3=40,b1c3=-3\n".encode() * 3
-
-
 def fen() -> Target:
     """One position: by the board's reader, by `position fen`, and every accepted one in the move generator."""
     fens = (chess.STARTING_FEN, CHESS960_FEN, *ODD_FENS, chess.STARTING_FEN + " moves e2e4 e7e5 g1f3")
@@ -108,24 +101,18 @@ def pgn() -> Target:
 
 def packed_pgn() -> Target:
     """The same as training data alone, packed."""
-    return replace(pgn(), name="pgn-packed", suffix=".pgn.gz", read=partial(read_games, read_pgn), seal=gzip.compress)
+    return replace(pgn(), name="pgn-packed", suffix=".pgn.gz", read=read_games, seal=gzip.compress)
 
 
-def read_games(reader: Callable[[Path], Iterator[GameRecord]], path: Path) -> None:
+def read_games(path: Path) -> None:
     """Trained on, where they can be read; a refusal names the file."""
     try:
-        games, _ = collect(reader(path))
+        games, _ = collect(read_pgn(path))
     except DataError as error:
         if path.name not in str(error):
             raise AssertionError(f"no file named in: {error}") from error
         raise
     assert np.isfinite(games.wdl.astype(np.float32)).all()
-
-
-def labelled_games() -> Target:
-    """Games with a teacher's labels, packed."""
-    words = (b"|", b":", b";", b"=", b",", b"e2e4", b"1-0", b"-99999", b"\n")
-    return Target("labelled-games", ".txt.xz", (LABELLED,), partial(read_games, read_teacher), words, lzma.compress)
 
 
 def read_pgns(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Data that the self-play tests make themselves: random games in the formats of the readers."""
+"""Data that the self-play tests make themselves: random games as records, as PGN and as a set."""
 
 import contextlib
 import os
@@ -9,44 +9,79 @@ import chess
 import numpy as np
 import pytest
 
-from selfplay.data.teacher import parse_teacher_line
-from selfplay.records.collect import collect
-from selfplay.records.positions import PositionSet
+from engine.board.convert import encode_move, row_from_board
+from selfplay.records.collect import GameRecord, collect
+from selfplay.records.positions import PositionSet, offsets
+from selfplay.records.targets import policy_from_scores, wdl_from_result, wdl_from_score
 from tests.boards import random_game
 
+RESULTS = {"1-0": 1, "0-1": -1, "1/2-1/2": 0}
 
-def teacher_line(rng: np.random.Generator, plies: int) -> str:
-    """A random game labelled by a teacher that likes captures."""
-    game = random_game(rng, plies)
-    board, labels = game.root(), []
+
+def scored_game(game: chess.Board, result: str) -> GameRecord:
+    """A game with scored moves in every position, by somebody who likes captures; 1/4 of a value is the result's."""
+    board, counts, moves, scores = game.root(), list[int](), list[int](), list[int]()
     for played in game.move_stack:
         likes = {move: 100 * board.is_capture(move) - 3 * order for order, move in enumerate(board.legal_moves)}
         best = sorted(likes, key=lambda move: -likes[move])[:5]
-        text = ",".join(f"{move.uci()}={likes[move]}" for move in best)
-        labels.append(f"{played.uci()}:{text}")
+        counts.append(len(best))
+        moves += [encode_move(board, move) for move in best]
+        scores += [likes[move] for move in best]
         board.push(played)
-    return f"{chess.STARTING_FEN}|{('1-0', '0-1', '1/2-1/2')[rng.integers(3)]}|{';'.join(labels)}"
+    board = game.root()
+    first = offsets(np.array(counts))
+    ends = wdl_from_result(RESULTS[result], np.arange(len(counts)) % 2 == 1)
+    return GameRecord(
+        start=row_from_board(board),
+        moves=np.array([(encode_move(board, move), board.push(move))[0] for move in game.move_stack], np.uint16),
+        target_counts=np.array(counts),
+        target_moves=np.array(moves, np.uint16),
+        target_probs=policy_from_scores(np.array(scores), first),
+        wdl=0.75 * wdl_from_score(np.array(scores)[first[:-1]]) + 0.25 * ends,
+        usable=np.ones(len(counts), np.bool_),
+        target_scores=np.array(scores, np.int16),
+    )
+
+
+def pgn_of(game: chess.Board, result: str) -> str:
+    return f'[Result "{result}"]\n\n{game.root().variation_san(game.move_stack)} {result}\n\n'
 
 
 @pytest.fixture(scope="session")
-def teacher_lines() -> list[str]:
-    """Twelve labelled games of up to 40 plies."""
+def played() -> list[tuple[chess.Board, str]]:
+    """Twelve games of up to 40 plies with their results."""
     rng = np.random.default_rng(5)
-    return [teacher_line(rng, 40) for _ in range(12)]
+    return [(random_game(rng, 40), list(RESULTS)[rng.integers(3)]) for _ in range(12)]
+
+
+@pytest.fixture(scope="session")
+def boards(played: list[tuple[chess.Board, str]]) -> list[chess.Board]:
+    return [board for board, _ in played]
+
+
+@pytest.fixture(scope="session")
+def scored_games(played: list[tuple[chess.Board, str]]) -> list[GameRecord]:
+    return [scored_game(*game) for game in played]
+
+
+@pytest.fixture(scope="session")
+def game_texts(played: list[tuple[chess.Board, str]]) -> list[str]:
+    """The games as PGN."""
+    return [pgn_of(*game) for game in played]
 
 
 @pytest.fixture
-def teacher_file(tmp_path: Path, teacher_lines: list[str]) -> Path:
-    """The labelled games as a file."""
-    path = tmp_path / "part1.txt"
-    path.write_text("\n".join(teacher_lines) + "\n", encoding="ascii")
+def games_file(tmp_path: Path, game_texts: list[str]) -> Path:
+    """The games as a file."""
+    path = tmp_path / "part1.pgn"
+    path.write_text("".join(game_texts), encoding="ascii")
     return path
 
 
 @pytest.fixture(scope="session")
-def positions(teacher_lines: list[str]) -> PositionSet:
-    """The labelled games as a set."""
-    packed, illegal = collect(parse_teacher_line(line) for line in teacher_lines)
+def positions(scored_games: list[GameRecord]) -> PositionSet:
+    """The games with scored moves as a set."""
+    packed, illegal = collect(scored_games)
     assert illegal == 0
     return packed
 

@@ -14,14 +14,13 @@ import chess
 import chess.pgn
 
 from engine.board.convert import board_from_row, encode_move
-from engine.board.pgn.game_reader import GameText, next_game
+from engine.board.pgn.game_reader import GameText, cut_games
 from engine.board.pgn.main_lines import main_lines
 from engine.errors import DataError
 from engine.files.atomic import atomic_write
 from engine.files.text import open_unpacked, reading, utf8_pieces
 from uci.language import _
 
-_SMALL = 1 << 20  # bytes; smaller files are read without kernels, which would have to be loaded first
 _KEY_TAGS = ("Event", "Date", "Time", "UTCDate", "UTCTime", "Round", "White", "Black", "Result")
 _KEY = re.compile("[0-9a-f]{24}")
 
@@ -85,8 +84,7 @@ def find_games(path: Path, faults: list[str] | None = None) -> Iterator[FoundGam
     """
     with reading(path), open_unpacked(path) as (stream, _):
         text, faults = _KeptText(stream), [] if faults is None else faults
-        is_small = path.stat().st_size < _SMALL
-        for game in _read_slowly(text, faults) if is_small else _read_fast(text, faults):
+        for game in _read_fast(text, faults):
             if game.moves or game.start or any(game.tags.get(name, "").strip("?. ") for name in ("White", "Event")):
                 yield game
 
@@ -114,7 +112,7 @@ def digest_of(text: bytes) -> str:
 
 
 def _read_slowly(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
-    while (found := next_game(text, main_line=True)) is not None:
+    for found in cut_games(text, main_line=True):
         end = text.dropped + text.at
         begin, digest, _ = text.take(end)
         faults.extend(map(str, found.faults))
@@ -143,7 +141,7 @@ def read_at(path: Path, place: int) -> chess.pgn.Game | None:
     with reading(path), open_unpacked(path) as (stream, _):
         text = GameText(stream)
         text.skip_to(place)
-        found = next_game(text)
+        found = next(cut_games(text, most=1), None)
         return None if found is None else found.game
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from uci.loading.patient import PatientEngine
 
 EngineFactory = Callable[[EngineOptions], "Engine"]
-SomeEngine = TypeVar("SomeEngine", bound="Engine")
+Made = TypeVar("Made")
 
 SMALLEST_HASH_MIB = 1
 
@@ -48,62 +48,27 @@ def make_engine(options: EngineOptions) -> PatientEngine:
     return PatientEngine(options)
 
 
-class _Fallbacks:
-    """What to try next when the engine refuses options. `demanded` holds the values that must be kept."""
-
-    def __init__(self, demanded: Mapping[str, Value], before: EngineOptions | None = None) -> None:
-        self._demanded = demanded
-        self._before = before
-        self._refused: set[tuple[str, Value]] = set()
-
-    def after(self, error: Exception, options: EngineOptions) -> tuple[EngineOptions, str] | None:
-        """Return the options to try after this refusal, with a message; None where nothing is left.
-
-        Raises DemandRefused.
-        """
-        unnamed = "hash_mib" if isinstance(error, MemoryError) else _LAST_RESORT  # NumPy has a MemoryError of its own
-        fault = getattr(error, "option", "") or unnamed
-        for field in dict.fromkeys((fault, _LAST_RESORT)):
-            value = getattr(options, field)
-            if isinstance(error, AinoError) and field in self._demanded and self._demanded[field] == value:
-                raise DemandRefused(str(error)) from error
-            self._refused.add((field, value))
-            for other in self._others(field):
-                if (field, other) not in self._refused:
-                    kept = self._before is not None and other == getattr(self._before, field)
-                    what = f"{_NAMES[field]} {EMPTY if other == '' else other}"
-                    message = f"{error}; {'keeping' if kept else 'using'} {what}"
-                    return replace(options, **{field: other}), message  # type: ignore[arg-type]
-        return None
-
-    def _others(self, field: str) -> tuple[Value, ...]:
-        before = () if self._before is None else (getattr(self._before, field),)
-        return before + _INSTEAD.get(field, ())
-
-
 _NAMES = {option.field: option.name for option in OPTIONS}
 
 
 def load_engine(
     options: EngineOptions,
-    factory: Callable[[EngineOptions], SomeEngine],
+    factory: Callable[[EngineOptions], Made],
     tell: Callable[[str], None],
     demanded: Mapping[str, Value],
-) -> SomeEngine:
+    before: EngineOptions | None = None,
+) -> Made:
     """Return an engine with these options, without those that it refuses; `tell` gets a sentence for each of these.
 
-    `demanded` are values by field for which a refusal is an error. Raises DemandRefused, and what the factory raises
-    where no options are left to try.
+    `demanded` are values by field for which a refusal is an error; `before` is what an engine had that there already
+    is. Raises DemandRefused, and what the factory raises where no options are left to try.
     """
-    fallbacks = _Fallbacks(demanded)
+    refused: set[tuple[str, Value]] = set()
     while True:
         try:
             return factory(options)
         except _REFUSALS as error:
-            attempt = fallbacks.after(error, options)
-            if attempt is None:
-                raise
-            options, message = attempt
+            options, message = _instead(error, options, demanded, before, refused)
         tell(message)
 
 
@@ -114,15 +79,33 @@ def change_engine(
 
     Raises DemandRefused.
     """
-    fallbacks = _Fallbacks(demanded, engine.options)
-    while True:
-        try:
-            engine.set_options(options)
-            return
-        except _REFUSALS as error:
-            attempt = fallbacks.after(error, options)
-            if attempt is None:
-                tell(f"{error}; keeping what was set before")
-                return
-            options, message = attempt
-        tell(message)
+    try:
+        load_engine(options, engine.set_options, tell, demanded, engine.options)
+    except DemandRefused:
+        raise
+    except _REFUSALS as error:
+        tell(f"{error}; keeping what was set before")
+
+
+def _instead(
+    error: Exception,
+    options: EngineOptions,
+    demanded: Mapping[str, Value],
+    before: EngineOptions | None,
+    refused: set[tuple[str, Value]],
+) -> tuple[EngineOptions, str]:
+    """Return the options to try after this refusal, with a message. Raises DemandRefused, or the error again."""
+    unnamed = "hash_mib" if isinstance(error, MemoryError) else _LAST_RESORT  # NumPy has a MemoryError of its own
+    fault = getattr(error, "option", "") or unnamed
+    for field in dict.fromkeys((fault, _LAST_RESORT)):
+        value = getattr(options, field)
+        if isinstance(error, AinoError) and field in demanded and demanded[field] == value:
+            raise DemandRefused(str(error)) from error
+        refused.add((field, value))
+        kept = () if before is None else (getattr(before, field),)
+        for other in kept + _INSTEAD.get(field, ()):
+            if (field, other) not in refused:
+                what = f"{_NAMES[field]} {EMPTY if other == '' else other}"
+                message = f"{error}; {'keeping' if other in kept else 'using'} {what}"
+                return replace(options, **{field: other}), message  # type: ignore[arg-type]
+    raise error

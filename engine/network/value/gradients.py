@@ -4,14 +4,8 @@ With a the accumulators, u the units, h and g the hidden layers, y the outputs, 
 s = sum(t) and e the error of moves left, every gradient times 1 / B:
 
     outputs   dy_j = w (s p_j - t_j), dy_3 = w' clip(e)          dg = sum_j dy_j V_j  where 0 < g < 1
-              with siblings: dy_0 + 2 v c, dy_2 - 2 v c
     dense1    [dq, dr] = sum_o dg_o U_o                          dh = dq where 0 < h < 1, plus 2 h dr where |h| < 1
     units     du = sum_k dh_k H_k                                da as in `policy/gradients.py`, for each view
-
-Siblings, the positions after the moves of one, should differ as their targets do. With the log odds d = y_0 - y_2 and
-their targets r = log(t_0 / t_2), m and n their means over the siblings near the best, the loss of one of these has
-besides v c^2, c = (d - m) - (r - n). As the c of a group add up to 0, the means' own gradients cancel: what remains is
-2 v c for d. What all siblings share costs nothing here; it cancels in a search as well.
 
 Three phases: forward through the accumulators and dense1, slab by slab; the other layers, position
 by position; back through dense1 and the accumulators, slab by slab. Slabs are the outer loop because the rows of
@@ -30,7 +24,6 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.native.elementary import log
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, splat, spread, store, where_positive
 from engine.native.memory import buffers
@@ -63,9 +56,6 @@ def from_slabs(slabs: np.ndarray, width: int) -> np.ndarray:
     return np.ascontiguousarray(halves.transpose(1, 2, 0, 3)).reshape(-1, width)
 
 
-LEAST_PART = np.float32(1e-3)  # of win and loss in log odds: beyond it a game is decided
-
-
 class ValueScratch(NamedTuple):
     """One thread's buffers."""
 
@@ -85,9 +75,8 @@ class ValueGradients(NamedTuple):
     inner: Annotated[np.ndarray, "float32 [B, 32]"]  # g, then dg
     active: Annotated[np.ndarray, "float32 [B, 32]"]  # min(max(g, 0), 1)
     doutputs: Annotated[np.ndarray, "float32 [B, 4]"]
-    log_odds: Annotated[np.ndarray, "float32 [B, 2]"]  # d and r
-    losses: Annotated[np.ndarray, "float32 [B, 3]"]  # value, moves left, siblings, unweighted
-    known: Annotated[np.ndarray, "float32 [B, 3]"]  # s of each loss: 1, or 0 if the target is unknown
+    losses: Annotated[np.ndarray, "float32 [B, 2]"]  # value, moves left, unweighted
+    known: Annotated[np.ndarray, "float32 [B, 2]"]  # s of each loss: 1, or 0 if the target is unknown
 
 
 def new_value_scratch() -> ValueScratch:
@@ -164,48 +153,16 @@ def _next_view(tables, batch, b, side, slab, s0, s1, s2, s3):
 
 
 @kernel(contract=True)
-def learn_values(tables, batch, first, last, scale, weights, near, scratch, out):
-    """Run batch[first:last], whole groups, forward and back to dh.
+def learn_values(tables, batch, first, last, scale, value_weight, left_weight, scratch, out):
+    """Run batch[first:last] forward and back to dh.
 
-    scale: 1 / B of the whole batch, multiplies the gradients. weights: float64 [3], w, w' and v. near: siblings within
-    this much of the best W - L are compared.
+    scale: 1 / B of the whole batch, multiplies the gradients. The weights are w and w'.
     """
-    while first < last:
-        end = first
-        while end == first or (end < last and batch.follows[end]):
-            _judge_units(tables, np.int64(batch.version[end]), end, out, scratch.outputs)
-            output_gradient(batch, end, scale, weights[0], weights[1], scratch, out, 0)
-            out.log_odds[end, 0] = scratch.outputs[0] - scratch.outputs[2]
-            end += 1
-        _compare_siblings(batch, first, end, scale * weights[2], near, out)
-        for b in range(first, end):
-            _hidden_gradient(tables, np.int64(batch.version[b]), out, b)
-        first = end
-
-
-@kernel(contract=True)
-def _compare_siblings(batch, first, end, weight, near, out):
-    """Add the loss of the differences between the siblings batch[first:end], and `weight` times its gradient."""
-    best, count = np.float32(1), np.int64(0)  # W - L of the side to move, whose least is best for the side that moved
-    for b in range(first, end):
-        out.losses[b, 2], out.known[b, 2] = 0, 0
-        if out.known[b, 0] > 0:
-            best = min(best, batch.wdl[b, 0] - batch.wdl[b, 2])
-    judged = target = np.float32(0)
-    for b in range(first, end):
-        if out.known[b, 0] > 0 and batch.wdl[b, 0] - batch.wdl[b, 2] <= best + np.float32(near):
-            win, loss = max(batch.wdl[b, 0], LEAST_PART), max(batch.wdl[b, 2], LEAST_PART)
-            out.log_odds[b, 1], out.known[b, 2] = log(np.float64(win / loss)), 1
-            judged, target, count = judged + out.log_odds[b, 0], target + out.log_odds[b, 1], count + 1
-    shared = np.float32((judged - target) / max(count, np.int64(1)))
-    for b in range(first, end):
-        if out.known[b, 2] > 0 and count > 1:
-            off = out.log_odds[b, 0] - out.log_odds[b, 1] - shared
-            out.losses[b, 2] = off * off
-            out.doutputs[b, 0] += np.float32(2 * weight) * off
-            out.doutputs[b, 2] -= np.float32(2 * weight) * off
-        else:
-            out.known[b, 2] = 0
+    for b in range(first, last):
+        version = np.int64(batch.version[b])
+        _judge_units(tables, version, b, out, scratch.outputs)
+        output_gradient(batch, b, scale, value_weight, left_weight, scratch, out, 0)
+        _hidden_gradient(tables, version, out, b)
 
 
 @kernel(contract=True)

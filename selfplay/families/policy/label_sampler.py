@@ -8,7 +8,7 @@ from engine.board.layout import KEY
 from engine.board.movegen import generate
 from engine.errors import DataError
 from engine.native.jit import kernel
-from selfplay.data.label_rows import LabelRows, is_held_out, targets_at, write_target
+from selfplay.data.label_rows import LabelRows, is_held_out, targets, write_target
 from selfplay.families.policy.sparse_sampler import SparseBatch, new_replay, write_features, write_moves
 from selfplay.records.packed import TOP_MOVES, VALUE_WORDS, unpack_row
 from selfplay.records.targets import policy_from_scores
@@ -32,7 +32,7 @@ class LabelSampler:
         rows = np.ascontiguousarray(self._labels.rows[numbers])
         split = self._labels.split
         held = np.int64(split.limit), split.keys
-        bad = fill_labels(rows, *_policy(rows), targets_at(self._labels.depth), held, self._replay, batch)
+        bad = fill_labels(rows, *_policy(rows), targets(), held, self._replay, batch)
         if bad >= 0:
             raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
 

@@ -45,8 +45,7 @@ from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
 from selfplay.records.order import Groups
-from selfplay.records.targets import NEAR_BEST
-from selfplay.training.family import HeldOut, HeldOutScores, scores_of
+from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of
 from selfplay.training.learner import LayersFamily
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import Batches, TrainingSet, sets_of
@@ -90,9 +89,6 @@ class ValueFamily(LayersFamily):
         return model.with_children({**model.children(), VALUE_TRUNK: trunk})
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> ValueMixture:
-        """Raise ConfigError where differences between siblings are to be learned and no set has groups of them."""
-        if settings.loss.siblings and not any(one.grouped for one in sets_of(LabelRows, data.sets, REFUSAL)):
-            raise ConfigError("a weight for siblings needs labels in groups (aino-train teach --groups-of)")
         return ValueMixture(data.sets, data.shares, settings.batch_size, seed)
 
     def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
@@ -136,7 +132,7 @@ def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
 class ValueMixture(Batches):
     """Batches of both views from label rows; arguments and errors as `Batches`."""
 
-    groups = Groups(rows=8, whole=True)  # siblings share most of their work
+    groups = Groups(rows=8)  # siblings share most of their work
 
     def __init__(self, sets: Sequence[TrainingSet], shares: Sequence[float], batch_size: int, seed: int) -> None:
         super().__init__(sets_of(LabelRows, sets, REFUSAL), shares, batch_size, seed, new_value_batch(batch_size))
@@ -198,17 +194,15 @@ class ValuePass:
         scale = 1.0 / count
         transpose_dense1(tables, self.gradients)
 
-        of_terms = np.array([weights.value, weights.moves_left, weights.siblings])
-
         def learn(part: tuple[int, int]) -> None:
             scratch = self._scratch.own(new_value_scratch)
-            learn_values(tables, batch, *part, scale, of_terms, NEAR_BEST, scratch, self.gradients)
+            learn_values(tables, batch, *part, scale, weights.value, weights.moves_left, scratch, self.gradients)
 
         def add_up(slab: int) -> None:
             sum_slab(tables, batch, count, slab, self._scratch.own(new_value_scratch), self.gradients)
 
         self.pool.map(add_up, self._slabs)
-        self.pool.map(learn, pairwise(part_bounds(batch.follows[:count])))
+        self.pool.map(learn, pairwise([*range(0, count, PART), count]))
 
     def backward(self, tables: ValueTables, batch: ValueBatch, count: int, slopes: ValueTables) -> None:
         """Write the gradients of batch[:count], after `forward`, to `slopes`."""
@@ -221,16 +215,9 @@ class ValuePass:
 
     def sums(self, count: int) -> LossSums:
         """Loss sums of the first `count` positions, and how many of them have each target."""
-        value, left, siblings = self.gradients.losses[:count].sum(axis=0, dtype=np.float64).tolist()
-        with_value, with_left, with_siblings = np.count_nonzero(self.gradients.known[:count], axis=0).tolist()
-        return LossSums(0.0, value, left, 0, with_value, with_left, siblings, with_siblings)
-
-
-def part_bounds(follows: np.ndarray) -> list[int]:
-    """Return the ends of parts of about PART positions that cut no group; follows bool[n]: siblings of those before."""
-    leads = np.append(np.flatnonzero(~follows), len(follows))
-    inner = leads[np.searchsorted(leads, np.arange(PART, len(follows), PART))]
-    return np.unique(np.concatenate([[0], inner, [len(follows)]])).tolist()
+        value, left = self.gradients.losses[:count].sum(axis=0, dtype=np.float64).tolist()
+        with_value, with_left = np.count_nonzero(self.gradients.known[:count], axis=0).tolist()
+        return LossSums(0.0, value, left, 0, with_value, with_left)
 
 
 # ---- held-out rows --------------------------------------------------------------------------------------------------
@@ -251,4 +238,8 @@ class ValueHeldOut(HeldOut):
         forward = ValuePass(config, self.n_positions, threads)
         with forward.pool:
             forward.forward(tables, self._batch, self.n_positions, LossWeights())
-        return scores_of(0, forward.sums(self.n_positions))
+        of_each = (array[: self.n_positions].T for array in (forward.gradients.losses, forward.gradients.known > 0))
+        (value, left), (with_value, with_left) = of_each
+        no = np.zeros(self.n_positions)  # policy
+        columns = [no, no, value, left, no, with_value, with_left]
+        return scores_of(part_sums(np.column_stack(columns)))

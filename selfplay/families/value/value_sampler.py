@@ -17,9 +17,8 @@ from engine.native.memory import buffers
 from engine.network.rows.piece_count import piece_bucket
 from engine.network.value.features import MAX_VIEW, write_view_of
 from engine.network.value.parameters import VALUE_ROWS
-from selfplay.data.label_rows import LabelRows, is_held_out, targets_at, write_target
+from selfplay.data.label_rows import LabelRows, is_held_out, targets, write_target
 from selfplay.data.split import Split
-from selfplay.records.label_folder import follows_of
 from selfplay.records.packed import unpack_row
 
 
@@ -38,7 +37,6 @@ class ValueBatch(NamedTuple):
     version: Annotated[np.ndarray, "int32 [B]"]  # which small layers serve it
     wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown
     moves_left: Annotated[np.ndarray, "float32 [B]"]  # hundreds of plies, at most 2.5; below 0 if unknown
-    follows: Annotated[np.ndarray, "bool [B]"]  # whether it is a sibling of the position before it
 
 
 def new_value_batch(size: int) -> ValueBatch:
@@ -61,21 +59,17 @@ class ValueSampler:
     def fill(self, numbers: np.ndarray, changes: np.ndarray, batch: ValueBatch) -> None:
         """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no position.
 
-        numbers: ~row for a row without targets, as `GroupOrder` has it. changes: unused; rows are not varied.
+        changes: unused; rows are not varied.
         """
-        labels, taught = self._labels, numbers >= 0
-        numbers = np.where(taught, numbers, ~numbers)
-        rows = np.ascontiguousarray(labels.rows[numbers])
-        targets = targets_at(labels.depth)
-        bad = fill_views(rows, taught, self._row, self._marks, targets, self._held, batch)
+        rows = np.ascontiguousarray(self._labels.rows[numbers])
+        bad = fill_views(rows, self._row, self._marks, targets(), self._held, batch)
         if bad >= 0:
-            raise DataError(f"{labels.name}: row {numbers[bad]:,} is not a position")
-        batch.follows[: len(rows)] = labels.grouped & follows_of(rows)
+            raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
 
 
 @kernel()
-def fill_views(rows, taught, row, marks, targets, held, batch):
-    """Write both views of packed rows [n, words], and targets of those that are taught, bool [n].
+def fill_views(rows, row, marks, targets, held, batch):
+    """Write both views of packed rows [n, words], and their targets.
 
     Returns the number of the first that is not a position, or -1. The first position is listed anew. marks: bool by
     row, all False. held: limit and keys of the `Split`.
@@ -84,7 +78,7 @@ def fill_views(rows, taught, row, marks, targets, held, batch):
         if not unpack_row(rows[slot], row):
             return slot
         batch.side[slot], batch.version[slot] = row[SIDE], piece_bucket(row)
-        trained = taught[slot] and not is_held_out(rows[slot], row[KEY], *held)
+        trained = not is_held_out(rows[slot], row[KEY], *held)
         write_target(rows[slot], targets, trained, slot, batch)
         for side in range(2):
             view = batch.features[slot, side * MAX_VIEW : (side + 1) * MAX_VIEW]

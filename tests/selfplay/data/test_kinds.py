@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, DataError
-from selfplay.data.kinds import CHUNKS, FOLDER, LABELS, PGN, POSITIONS, TRAINED_ON, data_files
+from selfplay.data.kinds import CHUNKS, FOLDER, PGN, data_files
 from selfplay.data.v6 import V6_RECORD, VERSION
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.teachers.nets import material_labels
 
-LINE = f"{chess.STARTING_FEN}|1-0|e2e4:e2e4=25,d2d4=31;e7e5;g1f3:g1f3=40\n"
+TRAINED_ON = (PGN, CHUNKS, FOLDER)
 GAMES = '[Event "x"]\n[Result "1-0"]\n\n1. e4 e5 1-0\n\n' * 3
 CHUNK = np.array([VERSION, 1], "<u4").tobytes() + bytes(V6_RECORD.itemsize - 8)
 
@@ -26,9 +26,8 @@ def tar(name: str = "x") -> bytes:
 
 
 CONTENTS = [
-    ("labels.txt", LINE.encode(), LABELS),
-    ("labels.txt.xz", lzma.compress(LINE.encode()), LABELS),
-    ("named.as.nothing", LINE.replace("1-0", "*").encode(), LABELS),
+    ("games.pgn.xz", lzma.compress(GAMES.encode()), PGN),
+    ("named.as.nothing", GAMES.encode(), PGN),
     ("games.pgn", GAMES.encode(), PGN),
     ("games.txt.gz", gzip.compress(GAMES.encode()), PGN),
     ("packed in spite of its name.pgn", bz2.compress(GAMES.encode()), PGN),
@@ -41,22 +40,22 @@ CONTENTS = [
     ("training.4711.gz", gzip.compress(CHUNK), CHUNKS),
     ("older.gz", gzip.compress(b"\5" + CHUNK[1:]), CHUNKS),
     ("chunks.tar", tar(), CHUNKS),
-    ("positions.epd", b"# made by hand\n8/8/8/8/8/8/8/K1k5 w - - bm Ka2;\n", POSITIONS),
 ]
 
 
 @pytest.mark.parametrize(("name", "content", "kind"), CONTENTS, ids=[name for name, *_ in CONTENTS])
 def test_the_kind_is_seen_from_the_content(tmp_path: Path, name: str, content: bytes, kind: str) -> None:
     (tmp_path / name).write_bytes(content)
-    assert data_files([tmp_path / name], *TRAINED_ON, POSITIONS) == [(tmp_path / name, kind)]
+    assert data_files([tmp_path / name], *TRAINED_ON) == [(tmp_path / name, kind)]
 
 
 NO_DATA = [
     ("empty.pgn", b"", "empty.pgn: an empty file"),
     ("blank.txt", b"\n\n \n", "blank.txt: an empty file"),
-    ("evaluations.jsonl", b'{"fen": "8/8/8/8/8/8/8/K1k5 w - -", "evals": []}\n', "Expected text labels, PGN games"),
+    ("evaluations.jsonl", b'{"fen": "8/8/8/8/8/8/8/K1k5 w - -", "evals": []}\n', "Expected PGN games, Lc0"),
     ("puzzles.csv", b"PuzzleId,FEN,Moves\n", "begins with 'PuzzleId,FEN,Moves'"),
-    ("truth.txt", f"{chess.STARTING_FEN}|20|25\n".encode(), "no data that Aino learns from"),
+    ("labels.txt", f"{chess.STARTING_FEN}|1-0|e2e4:e2e4=25\n".encode(), "no data that Aino learns from"),
+    ("positions.epd", b"# made by hand\n8/8/8/8/8/8/8/K1k5 w - - bm Ka2;\n", "begins with '8/8/8"),
     ("array.json", b'[{"uci": "e2e4"}]', "no data"),
     ("page.html", b"<!DOCTYPE html>\n<html>", "DOCTYPE"),
     ("pointer.xz", b"version https://git-lfs.github.com/spec/v1\n", "pointer.xz: cannot be read"),
@@ -79,18 +78,18 @@ def test_files_without_data_are_told_by_name(tmp_path: Path, name: str, content:
 
 def test_a_folder_is_its_files(tmp_path: Path) -> None:
     for number in (2, 10, 1):
-        (tmp_path / f"part{number}.txt.xz").write_bytes(lzma.compress(LINE.encode()))
-        (tmp_path / f"part{number}.teacher.json").write_text("{}")  # `aino-train label` leaves it
-    (tmp_path / "part3.txt.part").write_text(LINE)
+        (tmp_path / f"part{number}.pgn.xz").write_bytes(lzma.compress(GAMES.encode()))
+        (tmp_path / f"part{number}.json").write_text("{}")
+    (tmp_path / "part3.pgn.part").write_text(GAMES)
     (tmp_path / ".hidden.pgn").write_text(GAMES)
-    names = ["part1.txt.xz", "part10.txt.xz", "part2.txt.xz"]
-    assert data_files([tmp_path], LABELS) == [(tmp_path / name, LABELS) for name in names]
-    assert [path.name for path, _ in data_files([tmp_path / "part?.txt.xz"], LABELS)] == [names[0], names[2]]
-    (tmp_path / "games.pgn").write_text(GAMES)
-    with pytest.raises(DataError, match=r"holds PGN games \(games.pgn\) and text labels \(part1.txt.xz\)"):
-        data_files([tmp_path], LABELS)
-    with pytest.raises(DataError, match=r"games\.pgn: expected text labels, found PGN games"):
-        data_files([tmp_path / "games.pgn"], LABELS)
+    names = ["part1.pgn.xz", "part10.pgn.xz", "part2.pgn.xz"]
+    assert data_files([tmp_path], PGN) == [(tmp_path / name, PGN) for name in names]
+    assert [path.name for path, _ in data_files([tmp_path / "part?.pgn.xz"], PGN)] == [names[0], names[2]]
+    (tmp_path / "chunks.tar").write_bytes(tar())
+    with pytest.raises(DataError, match=r"holds Lc0 training chunks \(chunks.tar\) and PGN games \(part1.pgn.xz\)"):
+        data_files([tmp_path], PGN)
+    with pytest.raises(DataError, match=r"chunks\.tar: expected PGN games, found Lc0 training chunks"):
+        data_files([tmp_path / "chunks.tar"], PGN)
 
 
 def test_folders_of_chunks_and_label_folders_are_one_each(tmp_path: Path) -> None:
@@ -161,11 +160,11 @@ def loaded(*sources: Source, scored_share: float = 0.25) -> tuple[list[float], l
 
 
 @pytest.fixture
-def parts(tmp_path: Path, teacher_lines: list[str]) -> list[Path]:
+def parts(tmp_path: Path, game_texts: list[str]) -> list[Path]:
     """Files of six and three games."""
-    paths = [tmp_path / "a.txt", tmp_path / "b.txt"]
-    for path, lines in zip(paths, (teacher_lines[:6], teacher_lines[6:9]), strict=True):
-        path.write_text("\n".join(lines) + "\n", encoding="ascii")
+    paths = [tmp_path / "a.pgn", tmp_path / "b.pgn"]
+    for path, lines in zip(paths, (game_texts[:6], game_texts[6:9]), strict=True):
+        path.write_text("".join(lines), encoding="ascii")
     return paths
 
 
@@ -173,7 +172,7 @@ def test_weights_are_parts_of_a_batch_and_without_them_positions_count_alike(par
     assert loaded(Source(parts[0], 0.7), Source(parts[1], 0.3))[0] == pytest.approx([0.7, 0.3])
     by_positions, told = loaded(*map(Source, parts))
     assert by_positions == [int(line.split()[-2]) for line in told[:2]]
-    both, _ = loaded(Source(tmp_path / "?.txt", 3.0))
+    both, _ = loaded(Source(tmp_path / "?.pgn", 3.0))
     assert both == pytest.approx([3 * count / sum(by_positions) for count in by_positions])
 
 
@@ -191,16 +190,16 @@ def test_a_file_of_weight_0_is_held_out_and_not_trained_on(parts: list[Path]) ->
     weights, told = loaded(Source(parts[0], 0), Source(parts[1], 1))
     assert weights == [1.0]
     assert told[0].endswith("6 games, none to train on (weight 0)")
-    assert told[-1].startswith("a.txt: ")
+    assert told[-1].startswith("a.pgn: ")
 
 
 @pytest.mark.parametrize(
     ("sources", "told"),
     [
-        (["a.txt", "b.txt=2"], "a.txt=0.5, or to none"),
-        (["a.txt=0", "b.txt=0"], "every file has the weight 0"),
-        (["a.txt", "./a.txt"], "a.txt is given twice"),
-        (["a.txt=1", "?.txt=2"], "a.txt is given twice"),
+        (["a.pgn", "b.pgn=2"], "a.pgn=0.5, or to none"),
+        (["a.pgn=0", "b.pgn=0"], "every file has the weight 0"),
+        (["a.pgn", "./a.pgn"], "a.pgn is given twice"),
+        (["a.pgn=1", "?.pgn=2"], "a.pgn is given twice"),
         ([], "give --data FILE"),
     ],
 )
@@ -217,5 +216,5 @@ def test_sources_that_contradict_are_told(parts, monkeypatch, sources, told):
 def test_only_the_last_of_two_data_flags_counted(parts, tmp_path, aino_train):
     words = ["--net", "16x1", "--batch", 32, "--positions", 32, "--run", tmp_path / "run", "--out", tmp_path / "x.dit"]
     shown = aino_train("pretrain", "--data", parts[0], "--data", parts[1], *words)
-    assert "a.txt: text labels, 6 games" in shown
-    assert "b.txt: text labels, 3 games" in shown
+    assert "a.pgn: PGN games, 6 games" in shown
+    assert "b.pgn: PGN games, 3 games" in shown

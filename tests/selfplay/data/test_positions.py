@@ -9,12 +9,11 @@ import chess.pgn
 import numpy as np
 import pytest
 
-from engine.board.convert import encode_move
+from engine.board.convert import encode_move, row_from_board
 from engine.network.input_formats import FLIP, turned_moves
 from engine.network.policy_map import INDEX_TO_UCI
-from selfplay.data.cache import load_or_parse
-from selfplay.data.teacher import parse_teacher_line, read_teacher
-from selfplay.data.text_files import Bookmark
+from selfplay.data.cache import Bookmark, load_or_parse
+from selfplay.data.pgn import PgnReader, record_of_result
 from selfplay.families.planes import planes_sampler as sampler
 from selfplay.families.policy.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.records.collect import GameRecord, collect
@@ -31,26 +30,24 @@ def sample(positions: PositionSet, augment: int) -> sampler.TrainingBatch:
     return batch
 
 
-def test_illegal_games_are_skipped_and_counted(teacher_lines: list[str]) -> None:
-    broken = teacher_lines[0].replace(teacher_lines[0].split("|")[2].split(":")[0] + ":", "e2e5:", 1)
-    packed, illegal = collect(map(parse_teacher_line, [teacher_lines[1], broken, teacher_lines[2]]))
+def test_illegal_games_are_skipped_and_counted(scored_games: list[GameRecord]) -> None:
+    moves = scored_games[0].moves.copy()
+    moves[0] = chess.E2 | chess.E5 << 6
+    packed, illegal = collect([scored_games[1], replace(scored_games[0], moves=moves), scored_games[2]])
     assert (packed.n_games, illegal) == (2, 1)
-    both, _ = collect(map(parse_teacher_line, teacher_lines[1:3]))
+    both, _ = collect(scored_games[1:3])
     assert np.array_equal(packed.moves, both.moves)
     assert np.array_equal(packed.target_probs, both.target_probs)
 
 
-def test_positions_labelled_without_a_game_do_not_teach_that_one_ply_is_left(teacher_lines: list[str]) -> None:
-    fen, _, body = teacher_lines[0].split("|")
-    without_game = f"{fen}|*|{body.split(';')[0]}"
-    packed, _ = collect(map(parse_teacher_line, [teacher_lines[1], without_game]))
-    known = np.arange(packed.n_positions) < packed.n_positions - 1
-    assert np.array_equal(packed.moves_left[known], np.arange(known.sum(), 0, -1))
-    assert packed.moves_left[-1] == UNKNOWN_MOVES_LEFT
-    assert np.array_equal(sample(packed, 0).moves_left >= 0, known)
-    sparse, numbers = new_sparse_batch(packed.n_positions), np.arange(packed.n_positions)
-    SparseSampler(packed).fill(numbers, np.full(packed.n_positions, -1), sparse)
-    assert np.array_equal(sparse.moves_left >= 0, known)
+def test_positions_of_unknown_length_teach_none(positions: PositionSet) -> None:
+    left = positions.moves_left.copy()
+    left[::3] = UNKNOWN_MOVES_LEFT
+    some, numbers = replace(positions, moves_left=left), np.arange(positions.n_positions)
+    sparse = new_sparse_batch(positions.n_positions)
+    SparseSampler(some).fill(numbers, np.full(positions.n_positions, -1), sparse)
+    for batch in (sample(some, 0), sparse):
+        assert np.array_equal(batch.moves_left >= 0, numbers % 3 > 0)
 
 
 def test_parts_concatenated_are_the_whole(positions: PositionSet) -> None:
@@ -59,15 +56,15 @@ def test_parts_concatenated_are_the_whole(positions: PositionSet) -> None:
         assert np.array_equal(getattr(positions, name), getattr(joined, name)), name
 
 
-def test_second_start_reads_the_cache(teacher_file: Path, tmp_path: Path) -> None:
-    first = load_or_parse(teacher_file, read_teacher, tmp_path / "cache")
+def test_second_start_reads_the_cache(games_file: Path, tmp_path: Path) -> None:
+    first = load_or_parse(games_file, PgnReader(), tmp_path / "cache")
     entries = list((tmp_path / "cache").iterdir())
 
     def unexpected(path: Path, bookmark: Bookmark) -> Iterator[GameRecord]:
         raise AssertionError(f"{path} was parsed again")
 
-    unexpected.__name__ = read_teacher.__name__
-    second = load_or_parse(teacher_file, unexpected, tmp_path / "cache")
+    unexpected.__name__ = PgnReader().__name__
+    second = load_or_parse(games_file, unexpected, tmp_path / "cache")
     assert len(entries) == 1
     assert np.array_equal(first.moves, second.moves)
 
@@ -114,23 +111,22 @@ def test_policy_of_scores_is_wider_in_decided_positions() -> None:
 # ---- sampling -----------------------------------------------------------------------------------------------------
 
 
-def test_sampled_legal_moves_and_targets(positions: PositionSet, teacher_lines: list[str]) -> None:
+def test_sampled_legal_moves_and_targets(positions: PositionSet, boards: list[chess.Board]) -> None:
     batch = sample(positions, 0)
     assert np.allclose(batch.policy.sum(axis=1), 1.0, atol=1e-3)
     position = 0
-    for line in teacher_lines:
-        board = chess.Board()
-        for ply in line.split("|")[2].split(";"):
-            played, _, labels = ply.partition(":")
-            legal = {policy_name(board, move) for move in board.legal_moves}
+    for game in boards:
+        board = game.root()
+        for played in game.move_stack:
+            legal = {policy_name(board, move): encode_move(board, move) for move in board.legal_moves}
             count = int(batch.n_moves[position])
             found = [INDEX_TO_UCI[i] for i in batch.policy_index[position, :count]]
-            assert set(found) == legal
+            assert set(found) == legal.keys()
             assert count == board.legal_moves.count()
-            assert positions.moves[position] == encode_move(board, chess.Move.from_uci(played))
-            best = labels.split("=")[0]
-            assert found[batch.policy[position].argmax()] == policy_name(board, chess.Move.from_uci(best))
-            board.push_uci(played)
+            assert positions.moves[position] == encode_move(board, played)
+            best = found[batch.policy[position].argmax()]
+            assert legal[best] == positions.target_moves[positions.target_first[position]]
+            board.push(played)
             position += 1
     assert position == positions.n_positions
 
@@ -144,20 +140,28 @@ def policy_name(board: chess.Board, move: chess.Move) -> str:
     return move.uci().removesuffix("n")
 
 
-def test_mirrored_positions_are_those_of_the_mirrored_game(tmp_path: Path) -> None:
+def test_mirrored_positions_are_those_of_the_mirrored_game() -> None:
     # Without castling rights a game mirrored left to right is a game as well.
     fen = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w - - 0 1"
-    line = f"{fen}|1-0|e2e4:e2e4=20,b1c3=10;e7e5:e7e5=0,d7d5=-5;g1f3:g1f3=30"
-    swap = str.maketrans("abcdefgh", "hgfedcba")
     ranks, rest = fen.split(" ", 1)
     mirrored_fen = "/".join(rank[::-1] for rank in ranks.split("/")) + " " + rest
-    mirrored = f"{mirrored_fen}|1-0|" + line.split("|")[2].translate(swap)
-    original, reflection = (collect([parse_teacher_line(text)])[0] for text in (line, mirrored))
-    a, b = sample(original, sampler.MIRROR), sample(reflection, 0)
+    swap, played = str.maketrans("abcdefgh", "hgfedcba"), "e2e4 e7e5 g1f3"
+    original, reflection = chess.Board(fen), chess.Board(mirrored_fen)
+    for move in played.split():
+        original.push_uci(move)
+    for move in played.translate(swap).split():
+        reflection.push_uci(move)
+    first, second = (collect([record_of_result(row_from_board(board.root()), moves_of(board), 1)])[0]
+                     for board in (original, reflection))  # fmt: skip
+    a, b = sample(first, sampler.MIRROR), sample(second, 0)
     assert np.array_equal(a.masks, b.masks)
     for position in range(3):
         pairs_a = sorted(zip(a.policy_index[position], a.policy[position], strict=True))
         assert pairs_a == sorted(zip(b.policy_index[position], b.policy[position], strict=True))
+
+
+def moves_of(game: chess.Board) -> list[int]:
+    return [move.from_square | move.to_square << 6 for move in game.move_stack]
 
 
 def test_mirroring_waits_until_castling_is_over(positions: PositionSet) -> None:

@@ -5,6 +5,7 @@ import gzip
 import logging
 import lzma
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,13 +19,10 @@ from engine.board.convert import row_from_board
 from engine.board.pgn.desks import LONGEST_COMMENT
 from engine.errors import DataError
 from engine.files.note_log import MOST_TOLD
-from engine.files.text import LONGEST_LINE
-from selfplay.data.cache import load_or_parse
+from selfplay.data.cache import Bookmark, load_or_parse
 from selfplay.data.pgn import PgnReader, read_pgn
 from selfplay.data.split import game_keys, position_keys, without_known_games
-from selfplay.data.teacher import read_boards, read_teacher
-from selfplay.data.text_files import Bookmark, numbered_lines
-from selfplay.records.collect import collect
+from selfplay.records.collect import GameRecord, collect
 from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.conftest import games_of, random_game
@@ -165,20 +163,10 @@ def test_collections_have_more_parts_than_files_can_be_open(tmp_path: Path, monk
 
 
 def test_a_reader_goes_on_behind_its_bookmark(tmp_path: Path) -> None:
-    path, bookmark = tmp_path / "games.txt", Bookmark()
-    moves = ("e2e4;e7e5", "d2d4", "c2c4;c7c5", "f2f4")
-    path.write_text("".join(f"{chess.STARTING_FEN}|1-0|{line}\n" for line in moves))
-    assert [len(game.moves) for game in islice(read_teacher(path, bookmark), 2)] == [2, 1]
-    assert [game.moves[0] & 63 for game in read_teacher(path, Bookmark(bookmark.lines))] == [chess.C2, chess.F2]
-
-
-def test_labelled_boards_name_castling_as_labels_do(tmp_path: Path) -> None:
-    path = tmp_path / "part.txt"
-    path.write_text("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1|*|e1g1:e1g1=5\n")
-    ((board, labels),) = next(read_boards(path))
-    assert labels == [("e1g1", 5)]
-    assert board.is_castling(chess.Move.from_uci("e1g1"))
-    assert "e1g1" in map(board.uci, board.legal_moves)
+    path, bookmark = tmp_path / "games.pgn", Bookmark()
+    path.write_text("".join(map(pgn, ("1. e4 e5", "1. d4", "1. c4 c5", "1. f4"))))
+    assert [len(game.moves) for game in islice(read_pgn(path, 0, bookmark), 2)] == [2, 1]
+    assert [game.moves[0] & 63 for game in read_pgn(path, 0, Bookmark(bookmark.place))] == [chess.C2, chess.F2]
 
 
 def test_file_without_games_is_told_by_name(tmp_path: Path) -> None:
@@ -193,14 +181,6 @@ def test_file_without_games_is_told_by_name(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=message):
             load_training_data(SourceFiles((Source(path),)), None, lambda line: None)
-
-
-def test_endless_lines_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "x.txt.gz"
-    with gzip.open(path, "wb", compresslevel=1) as stream:
-        stream.write(b"x" * (LONGEST_LINE + 1))
-    with pytest.raises(DataError, match=r"x\.txt\.gz:1"):
-        list(numbered_lines(path))
 
 
 # ---- what occurs twice --------------------------------------------------------------------------------------------
@@ -222,36 +202,29 @@ def test_position_keys_are_those_of_the_board(positions: PositionSet) -> None:
     assert len(set(keys[positions.game_first[:-1]].tolist())) == 1  # all games begin at the start position
 
 
-def test_a_second_pass_of_labels_over_the_same_games_was_dropped(tmp_path: Path, teacher_lines: list[str]) -> None:
-    """As two runs of `aino-train label` write them, and one that was interrupted within a game."""
-    passes = [tmp_path / f"part{number}.txt" for number in range(3)]
-    for number, path in enumerate(passes):
-        lines = [";".join(ply if at % 3 == number else ply.partition(":")[0] for at, ply in enumerate(line.split(";")))
-                 for line in teacher_lines]  # fmt: skip
-        path.write_text("\n".join([*lines, *lines[:1]]) + "\n", encoding="ascii")
-    whole = collect(read_teacher(tmp_path / "part1.txt"))[0]
-    assert whole.usable.any()
-    files = SourceFiles(tuple(map(Source, passes)))
-    told: list[str] = []
-    data = load_training_data(files, None, told.append)
-    trained = [one.usable.sum() for one in data.sets]
-    held = sum(len(line.split(";")) for line in teacher_lines) - sum(trained)
-    assert min(trained) > 0.8 * max(trained)
-    assert held < sum(trained) / 4, "every position but those of the held-out games is trained on once"
-    assert "(1 duplicates skipped)" in told[0]
+def test_a_second_selection_of_positions_of_the_same_games_was_dropped(scored_games: list[GameRecord]) -> None:
+    """As in chunks of Lc0's, where only some positions are for training."""
+    plies = [np.arange(len(game.moves)) for game in scored_games]
+    passes = [collect(replace(game, usable=ply % 3 == number) for game, ply in zip(scored_games, plies, strict=True))[0]
+              for number in range(3)]  # fmt: skip
+    known: dict[int, int] = {}
+    taken = [without_known_games(one, known) for one in (*passes, passes[0])]
+    assert sum(one.usable.sum() for one, _ in taken[:3]) == passes[0].n_positions
+    assert [repeated for _, repeated in taken] == [0, 0, 0, passes[0].n_games]
+    assert not taken[3][0].usable.any()
 
 
 # ---- the mixture of all kinds -------------------------------------------------------------------------------------
 
 
-def test_training_data_holds_every_game_once(tmp_path: Path, teacher_file: Path, teacher_lines: list[str]) -> None:
-    copy = tmp_path / "part2.txt"
-    copy.write_text("\n".join(teacher_lines[6:]) + "\n", encoding="ascii")
+def test_training_data_holds_every_game_once(tmp_path: Path, games_file: Path, game_texts: list[str]) -> None:
+    copy = tmp_path / "part2.pgn"
+    copy.write_text("".join(game_texts[6:]), encoding="ascii")
     rng = np.random.default_rng(8)
     games = [chess.Board().variation_san(random_game(rng, 20).move_stack) for _ in range(4)]
     (tmp_path / "x.pgn").write_text("".join(map(pgn, games)))
     told: list[str] = []
-    sources = Source(tmp_path / "part?.txt", 0.6), Source(tmp_path / "x.pgn", 0.05)
+    sources = Source(tmp_path / "part?.pgn", 0.6), Source(tmp_path / "x.pgn", 0.05)
     files = SourceFiles(sources, heldout_share=0.5)
     data = load_training_data(files, tmp_path / "cache", told.append)
     # Part1 has all of part2's six games, too. Held-out games are found nowhere else.

@@ -17,7 +17,7 @@ from engine.board.layout import FULLMOVE
 from engine.errors import DataError
 from engine.network.planes import PLANES, encode
 from engine.network.policy_map import INDEX_TO_UCI
-from selfplay.data.text_files import Bookmark
+from selfplay.data.cache import Bookmark
 from selfplay.data.v6 import LARGEST_CHUNK, masks_of, read_chunks, write_archive, write_chunk
 from selfplay.data.v6_games import chunk_of_game, game_of_chunk, read_v6, row_of_planes
 from selfplay.records.collect import collect

@@ -18,7 +18,6 @@ from engine.evaluation.protocol import LeafBatch
 from engine.search.choice import choose_move
 from engine.search.session import Search
 from engine.search.tree.params import SearchParams
-from selfplay.data.sampled_positions import sample_openings
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.gumbel import C_SCALE, C_VISIT, SequentialHalving, halving_schedule
 from selfplay.games.player import TreePlayer
@@ -243,19 +242,6 @@ def test_random_openings_need_nothing_but_the_rules(tmp_path: Path) -> None:
     assert np.array_equal(run.opening_rows(), [row_from_board(board) for board in boards])
     with pytest.raises(DataError, match="random:0"):
         RunFolder(tmp_path / "other", {**TINY, "openings": "random:0"}).opening_rows()
-
-
-def test_drawn_openings_are_balanced_and_repeatable(teacher_file: Path) -> None:
-    drawn = sample_openings([teacher_file], 1, seed=4)
-    assert abs(drawn[0][1]) <= 30
-    assert drawn == sample_openings([teacher_file], 1, seed=4)
-    with pytest.raises(DataError, match="only 1 balanced"):
-        sample_openings([teacher_file], 50, seed=4)
-
-
-def test_openings_command_writes_what_is_read(aino_train, teacher_file, tmp_path):
-    aino_train("openings", "--data", teacher_file, "--count", 1, "--out", tmp_path / "set.epd")
-    assert [board.fen() for board in load_openings(tmp_path / "set.epd")] == [chess.STARTING_FEN]
 
 
 PARAMS = SearchParams(decide_root=False)

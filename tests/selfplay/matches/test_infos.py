@@ -1,4 +1,4 @@
-"""What the referee and the labels take for an engine's judgement."""
+"""What the referee takes for an engine's judgement."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,6 @@ from selfplay.matches.control import TimeControl
 from selfplay.matches.infos import Info, last_judgement, read_info
 from selfplay.matches.series import Match, MatchSettings
 from selfplay.suites.solver import UciSolver
-from selfplay.teachers.uci_engine import parse_info
 from tests.selfplay import scripted_engine
 from tests.selfplay.scripted_engine import NOT_THE_SCORE
 
@@ -59,8 +58,8 @@ def test_scores_are_read_in_any_order_of_words_and_never_pass_for_a_mate() -> No
     assert read_info("info depth 2 score cp 1.5 pv e2e4") == Info(1, "e2e4", None, 2)
     assert read_info("information depth 2") is None
     assert read_info("") is None
-    assert parse_info("info string score cp 5 pv e2e4") is None
-    assert parse_info("info score lowerbound cp 5 pv e2e4") is None
+    assert read_info("info string score cp 5 pv e2e4") == Info()
+    assert read_info("info score lowerbound cp 5 pv e2e4") == Info(move="e2e4")
 
 
 def test_castling_of_chess960_is_a_move_of_the_position() -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from engine.errors import DataError
 from engine.files import atomic
-from selfplay.data.teacher import parse_teacher_line
 from selfplay.families.planes.planes_sampler import PositionSampler, new_training_batch
 from selfplay.records import store
 from selfplay.records.collect import GAMES_PER_CHUNK, GameRecord, verified_pieces
@@ -119,8 +118,8 @@ def test_writing_holds_one_piece_in_memory_and_open(positions: PositionSet, tmp_
     assert peak < 20 * size
 
 
-def test_records_are_verified_piece_by_piece(teacher_lines: list[str]) -> None:
-    record = parse_teacher_line(teacher_lines[0])
+def test_records_are_verified_piece_by_piece(scored_games: list[GameRecord]) -> None:
+    record = scored_games[0]
     taken = 0
 
     def records() -> Iterator[GameRecord]:

@@ -85,8 +85,8 @@ def test_a_training_that_was_stopped_goes_on_from_its_weights(folder: Path) -> N
         assert batch.planes[row, :12].sum() == sum(int(word).bit_count() for word in plain.masks[row, :12])
 
 
-def test_a_class_learns_from_games_like_the_other_families(folder: Path, teacher_file: Path, aino_train) -> None:
-    words = ["pretrain", "--data", teacher_file, "--heldout-share", 0.2, "--net", NET, "--batch", 16, "--run", "run"]
+def test_a_class_learns_from_games_like_the_other_families(folder: Path, games_file: Path, aino_train) -> None:
+    words = ["pretrain", "--data", games_file, "--heldout-share", 0.2, "--net", NET, "--batch", 16, "--run", "run"]
     assert "held-out top-1" in aino_train(*words, "--positions", 64, "--out", "net.dit")
     first = load_tensors("net.dit")[1]
     assert "held-out top-1" in aino_train(*words, "--positions", 128, "--out", "more.dit")  # goes on

@@ -14,14 +14,15 @@ from engine.board.convert import row_from_board
 from engine.errors import ConfigError, DataError, RunError
 from engine.nn import dit
 from selfplay.families.by_name import family_of
-from selfplay.matches.opening_book import load_openings, write_openings
+from selfplay.matches.opening_book import load_openings
 from selfplay.records.replay import published_games, segment_path, write_segment
 from selfplay.run import fitting
 from selfplay.run.config import GateSettings, default_config
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
-from selfplay.run.ledger import GateResult, Phase
+from selfplay.run.ledger import ENVIRONMENT, GateResult, Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations, run_phase
+from tests.new_process import wait_until
 from tests.selfplay.run.crews import TINY, TINY_FLAGS, never, open_run, weights_of
 
 
@@ -104,6 +105,25 @@ def test_pauses_are_no_work(tmp_path: Path) -> None:
     assert run.ledger.work()[1] > first > 0
 
 
+def test_a_kill_lost_the_hours_of_its_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfplay.run.phases.WORK_S", 0.01)
+    run, known = open_run(tmp_path), list[float]()
+
+    def play(*given: object) -> None:  # a kill here would leave what the run database has
+        wait_until(lambda: sum(Ledger(tmp_path / "ledger.sqlite").work().values()) > 0)
+        known.extend(run.ledger.work().values())
+
+    assert not run_generations(run, 1, never, play)
+    assert 0 < known[0] <= run.ledger.work()[1]
+
+
+def test_what_worked_on_a_run_is_noted_when_it_changes(tmp_path: Path) -> None:
+    ledger, facts = open_run(tmp_path).ledger, dict.fromkeys(ENVIRONMENT, "x")
+    for workers in ("1", "1", "2"):
+        ledger.note_environment(facts | {"workers": workers})
+    assert [one["workers"] for one in ledger.environments()] == ["1", "2"]
+
+
 # ---- nothing to learn from ----------------------------------------------------------------------------------------
 
 
@@ -162,10 +182,10 @@ def test_imported_games_that_are_lost_do_not_stop_the_run_for_good(tmp_path: Pat
 def test_games_do_not_begin_where_they_are_drawn_at_once(tmp_path: Path) -> None:
     drawn = [chess.Board("8/8/4k3/8/8/3K4/8/8 w - - 0 1"), chess.Board("8/8/4k3/8/8/3KB3/8/8 b - - 0 1")]
     openings = tmp_path / "openings.epd"
-    write_openings(openings, [(board, 0) for board in [*drawn, load_openings()[0]]])
+    openings.write_text("".join(f"{board.epd()}\n" for board in [*drawn, load_openings()[0]]))
     run = RunFolder(tmp_path / "run", {**TINY, "openings": str(openings)})
     assert np.array_equal(run.opening_rows(), [row_from_board(load_openings()[0])])
-    write_openings(openings, [(board, 0) for board in drawn])
+    openings.write_text("".join(f"{board.epd()}\n" for board in drawn))
     with pytest.raises(DataError, match=r"openings\.epd:2: the game is over before an engine moves: no side can mate"):
         run.opening_rows()
 
@@ -265,9 +285,9 @@ def test_score_at_the_limit_promotes_where_it_is_asked_to() -> None:
         assert verdict(GateSettings(pairs=2, accept_score=limit), [1.0, 0.5, 0.5, 0.5]).accepted == accepted
 
 
-def test_candidates_can_be_scored_on_the_same_games_in_every_generation(straight, teacher_file, tmp_path):
+def test_candidates_can_be_scored_on_the_same_games_in_every_generation(straight, games_file, tmp_path):
     shutil.copytree(straight.path, tmp_path / "run")
-    run = RunFolder(tmp_path / "run", {"fit": {"heldout": str(teacher_file)}})
+    run = RunFolder(tmp_path / "run", {"fit": {"heldout": str(games_file)}})
     training, heldout = fitting._window(run, 1, run.config.fit.heldout_share)
     assert heldout.n_games == 12
     own, _ = fitting._window(straight, 1, run.config.fit.heldout_share)

@@ -16,7 +16,7 @@ from engine.nn import dit
 from selfplay.commands import loop, pretrain
 from selfplay.families.by_name import family_of
 from selfplay.main import main
-from selfplay.matches.opening_book import load_openings, write_openings
+from selfplay.matches.opening_book import load_openings
 from selfplay.run.config import GateSettings, config_text, configured, default_config, read_toml
 from selfplay.run.fitting import learner_settings
 from selfplay.run.folder import RunFolder
@@ -147,7 +147,7 @@ def test_verdict_ignores_games_after_the_decision() -> None:
 
 def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
     openings = tmp_path / "three.epd"
-    write_openings(openings, [(board, 0) for board in load_openings()[:3]])
+    openings.write_text("".join(f"{board.epd()}\n" for board in load_openings()[:3]))
     undecided = {**TINY["gate"], "pairs": 50, "elo0": -1.0, "elo1": 1.0}
     run = RunFolder(tmp_path / "run", {**TINY, "gate": undecided, "openings": str(openings)})
     run.ensure_first_network()

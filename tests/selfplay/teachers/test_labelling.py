@@ -1,5 +1,6 @@
 """Label folders: the same bytes whatever happened on the way, and labels that are the teacher's."""
 
+import json
 import math
 import os
 import random
@@ -16,7 +17,6 @@ from shutil import copytree
 import numpy as np
 import pytest
 
-from benchmarks.sibling_order import children_of
 from engine.board.attacks import in_check
 from engine.board.convert import row_from_board
 from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
@@ -29,20 +29,16 @@ from engine.search.tree.arrays import MAX_DEPTH, NODES, ROOT
 from selfplay.commands.bench import random_positions
 from selfplay.data.split import game_keys, position_keys, roots_of
 from selfplay.main import main
-from selfplay.records.label_folder import RECORD, LabelFolder, fields_of, keys_of_rows, leads_of
+from selfplay.records.label_folder import RECORD, LabelFolder, fields_of, keys_of_rows
 from selfplay.records.packed import CALM, SOURCES, unpack_row
 from selfplay.teachers.checking import composition, count_wrong_labels
-from selfplay.teachers.groups import is_settled
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet
-from selfplay.teachers.quiet_search import begin_quiescence, new_teacher
 from selfplay.teachers.sample_sources import ENDINGS, TREES, Shares, games_of_sets, new_roots
 from selfplay.teachers.sample_trees import put_position
-from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 from tests.boards import board_after
 from tests.unit.search.flat import engine
 
 PLAN = LabelPlan(chunk_rows=500, filter_mib=1, unsettled_share=0.1, scored_share=0.1, tree_visits=80)
-GROUPS = replace(PLAN, groups_of=3, depth=1)
 FILES = ("journal", "values.rows", "scored.rows", "settings.json")
 
 
@@ -81,9 +77,8 @@ def contents(folder: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in FILES]
 
 
-@pytest.mark.parametrize("plan", [PLAN, GROUPS], ids=["positions", "groups"])
-def test_threads_and_interruptions_leave_no_trace(tmp_path, label, tree_net, plan):
-    given = {"count": 4000, "games": True, "tree_net": tree_net, "plan": plan}
+def test_threads_and_interruptions_leave_no_trace(tmp_path, label, tree_net):
+    given = {"count": 4000, "games": True, "tree_net": tree_net}
     assert label(tmp_path / "one", **given)
     assert label(tmp_path / "two", **given, threads=2)
     while not label(tmp_path / "cut", **given, chunks=1):
@@ -119,51 +114,15 @@ def test_labels_are_the_teachers_and_no_position_comes_twice(tmp_path, label, ma
         assert not in_check(row)
 
 
-@pytest.mark.parametrize("depth", [1, *(pytest.param(depth, marks=pytest.mark.slow) for depth in (-1, 0))])
-def test_groups_are_all_calm_siblings_with_labels_of_the_folders_depth(
-    tmp_path, label, material_net, random_games, depth
-):
-    plan = replace(only("games"), groups_of=3, depth=depth)
-    assert label(tmp_path, 1500, games=True, plan=plan)
-    labels = LabelFolder(tmp_path)
-    assert count_wrong_labels(labels, material_net, 3000) == 0
-    keys, leads = keys_of_rows(labels.values, ""), leads_of(labels.values)
-    assert len(np.unique(keys[leads])) == len(leads) > 50
-    calm_of = calm_children_of_games(random_games, material_net)
-    for group in np.split(keys, leads[1:]):
-        assert len(group) >= 3
-        assert set(group.tolist()) in [calm for calm in calm_of if int(group[0]) in calm]
-
-
-def calm_children_of_games(games, net) -> list[set[int]]:
-    """Keys of the calm positions after the moves of every position, found from scratch."""
-    found = []
-    for game in range(games.n_games):
-        row = games.starts[game].copy()
-        for position in range(games.game_first[game], games.game_first[game + 1]):
-            children, _, _ = children_of(row[None])
-            teacher = new_teacher(net)
-            calm = set()
-            for child in children:
-                begin_quiescence(teacher, child)
-                value = static_value(teacher.net, teacher.acc, np.int64(0), child)
-                if is_settled(teacher, np.int64(0), value, np.int64(40 * UNITS_PER_CP)) and not in_check(child):
-                    calm.add(int(child[KEY]))
-            found.append(calm)
-            after = np.zeros(ROW_WORDS, np.uint64)
-            make(row, games.moves[position], after)
-            row = after
-    return found
-
-
-def test_labels_of_other_depth_or_settings_are_not_added_to_a_folder(tmp_path, label, folder, tree_net):
-    assert label(tmp_path, 400, plan=replace(PLAN, depth=1))
-    with pytest.raises(RunError, match="depth"):
-        label(tmp_path, 800, plan=PLAN)
-    with pytest.raises(RunError, match="seed, tree_net"):
-        label(folder, 2500, plan=replace(PLAN, seed=2), tree_net=tree_net)
-    with pytest.raises(ConfigError, match="with a positive sum"):
-        LabelPlan(shares=Shares(games=math.nan))
+@pytest.mark.parametrize("setting", ["depth", "groups_of"])
+def test_kinds_of_labels_that_went_are_refused(tmp_path, label, setting):
+    assert label(tmp_path, 400)
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {setting: 1}))
+    with pytest.raises(RunError, match=setting):
+        label(tmp_path, 800)
+    with pytest.raises(DataError, match=r"Aino 1\.0\.0 learns from them"):
+        LabelFolder(tmp_path)
 
 
 def test_scored_moves_are_as_many_as_asked_for_and_wrong_labels_found(tmp_path, label, folder, random_net):
@@ -210,6 +169,13 @@ def folder(tmp_path_factory, label):
     path = tmp_path_factory.mktemp("labels") / "labels"
     assert label(path, 2000)
     return path
+
+
+def test_folder_of_other_settings_is_refused(folder, label, tree_net):
+    with pytest.raises(RunError, match="seed, tree_net"):
+        label(folder, 2500, plan=replace(PLAN, seed=2), tree_net=tree_net)
+    with pytest.raises(ConfigError, match="with a positive sum"):
+        LabelPlan(shares=Shares(games=math.nan))
 
 
 def test_shortened_and_changed_rows_and_journals_are_found(folder, tmp_path):

@@ -193,8 +193,8 @@ def test_a_device_that_fails_at_any_moment_of_a_training_is_one_error(positions,
     assert {"a checkpoint was loaded", "the network was saved"} <= moments, moments
 
 
-def test_commands_train_on_a_device(aino_train, teacher_file, tmp_path, device):
-    words = ["pretrain", "--data", teacher_file, "--heldout-share", 0.2, "--net", "8x1", "--batch", 16]
+def test_commands_train_on_a_device(aino_train, games_file, tmp_path, device):
+    words = ["pretrain", "--data", games_file, "--heldout-share", 0.2, "--net", "8x1", "--batch", 16]
     words += ["--run", tmp_path / "run", "--out", tmp_path / "net.dit"]
     aino_train(*words, "--positions", 32, "--backend", "cupy")
     assert device.total("product") > 0

@@ -203,14 +203,13 @@ def test_held_out_scores_do_not_depend_on_threads(net: str, positions: PositionS
 @pytest.mark.parametrize(
     ("net", "flags"), [("16x1", ["--batch", 32]), ("sparse-128", ["--batch", 64, "--storage", "float16"])]
 )
-def test_pretrain_writes_a_network_and_resumes(net, flags, aino_train, teacher_file, tmp_path):
-    words = ["pretrain", "--data", teacher_file, "--heldout-share", 0.2, "--net", net, "--variations", 0.2, *flags]
+def test_pretrain_writes_a_network_and_resumes(net, flags, aino_train, games_file, tmp_path):
+    words = ["pretrain", "--data", games_file, "--heldout-share", 0.2, "--net", net, *flags]
     words += ["--positions", 320, "--run", tmp_path / "run"]
     assert "held out" in aino_train(*words, "--out", tmp_path / "net.dit")
     model, header = dit.load(tmp_path / "net.dit")
     assert header["card"]["positions"] == 320
-    assert header["card"]["data"] == {"text labels": ["part1.txt"]}
-    assert header["configuration"]["learner"]["variations"] == 0.2
+    assert header["card"]["data"] == {"PGN games": ["part1.pgn"]}
     assert str(tmp_path) not in (tmp_path / "net.dit").read_bytes().decode("latin-1")
     # The same command finds the run finished and writes the same network.
     aino_train(*words, "--out", tmp_path / "again.dit")
@@ -218,8 +217,8 @@ def test_pretrain_writes_a_network_and_resumes(net, flags, aino_train, teacher_f
 
 
 @pytest.mark.parametrize("net", ["16x1", "transformer-16x1x2"])
-def test_interrupted_pretraining_ends_like_one_that_was_not(net: str, teacher_file: Path, tmp_path: Path) -> None:
-    files = SourceFiles((Source(teacher_file),), heldout_share=0.2)
+def test_interrupted_pretraining_ends_like_one_that_was_not(net: str, games_file: Path, tmp_path: Path) -> None:
+    files = SourceFiles((Source(games_file),), heldout_share=0.2)
     settings = PretrainSettings(net, 2e-3, SETTINGS, positions=320, files=files)
     data = load_training_data(files, None, lambda text: None)
 
@@ -239,9 +238,9 @@ def test_interrupted_pretraining_ends_like_one_that_was_not(net: str, teacher_fi
 
 
 def test_pretrain_can_be_prolonged_but_neither_changed_nor_started_from_another_architecture(
-    aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
+    aino_train: Callable[..., str], games_file: Path, tmp_path: Path
 ) -> None:
-    words = ["pretrain", "--data", teacher_file, "--heldout-share", 0.2, "--net", "16x1", "--batch", 32]
+    words = ["pretrain", "--data", games_file, "--heldout-share", 0.2, "--net", "16x1", "--batch", 32]
     words += ["--run", tmp_path / "run", "--out", tmp_path / "net.dit"]
     aino_train(*words, "--positions", 64)
     assert "other peak_rate" in aino_train(*words, "--positions", 64, "--rate", 0.1, status=1)

@@ -14,8 +14,8 @@ from selfplay.training.source_files import Source, SourceFiles, load_training_da
 from tests.selfplay.training.test_learner import SETTINGS
 
 
-def pretraining(folder: Path, teacher_file: Path, **length: float) -> Pretraining:
-    files = SourceFiles((Source(teacher_file),), heldout_share=0.2)
+def pretraining(folder: Path, games_file: Path, **length: float) -> Pretraining:
+    files = SourceFiles((Source(games_file),), heldout_share=0.2)
     settings = PretrainSettings("16x1", 2e-3, SETTINGS, files=files, **length)  # type: ignore[arg-type]
     return Pretraining(folder, settings, load_training_data(files, None, lambda text: None))
 
@@ -37,41 +37,41 @@ def words(folder: Path, *files: object, positions: int = 96) -> list[object]:
     return ["pretrain", *files, *flags, "--run", folder, "--out", folder / "net.dit"]
 
 
-def test_a_finished_run_never_logged_its_scores(teacher_file, tmp_path, aino_train):
-    aino_train(*words(tmp_path / "run", "--data", teacher_file))
+def test_a_finished_run_never_logged_its_scores(games_file, tmp_path, aino_train):
+    aino_train(*words(tmp_path / "run", "--data", games_file))
     *_, last = log_of(tmp_path / "run")
     assert (last["step"], last["progress"]) == (3, 1.0)
     assert 0 <= last["scores"]["top1"] <= 1  # type: ignore[index]
     assert "96 positions, 1 held-out evaluations" in aino_train("report", tmp_path / "run")
     assert "100% done" in (tmp_path / "run" / "report.html").read_text()
     before = (tmp_path / "run" / "log.jsonl").read_bytes()
-    aino_train(*words(tmp_path / "run", "--data", teacher_file))
+    aino_train(*words(tmp_path / "run", "--data", games_file))
     assert (tmp_path / "run" / "log.jsonl").read_bytes() == before, "the same command logged the end once more"
 
 
-def test_a_run_that_was_stopped_early_has_a_report(teacher_file: Path, tmp_path: Path) -> None:
-    (report,) = trained(pretraining(tmp_path, teacher_file, positions=320), 2)
+def test_a_run_that_was_stopped_early_has_a_report(games_file: Path, tmp_path: Path) -> None:
+    (report,) = trained(pretraining(tmp_path, games_file, positions=320), 2)
     assert (report.positions, report.scores) == (64, None)
     assert [row["step"] for row in log_of(tmp_path)] == [2]
 
 
-def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(teacher_file, tmp_path):
-    trained(pretraining(tmp_path, teacher_file, positions=320), 2)
+def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(games_file, tmp_path):
+    trained(pretraining(tmp_path, games_file, positions=320), 2)
     log = tmp_path / "log.jsonl"
     row = json.loads(log.read_text())
     later = json.dumps({**row, "step": 3}) + "\n" + json.dumps({**row, "step": 4}) + "\n"
     log.write_text(log.read_text() + later + '{"step": 5, "elaps')  # logged after the checkpoint, then killed
-    trained(pretraining(tmp_path, teacher_file, positions=320), 4)
+    trained(pretraining(tmp_path, games_file, positions=320), 4)
     assert [row["step"] for row in log_of(tmp_path)] == [2, 4]
     (tmp_path / "checkpoint.npz").unlink()
-    trained(pretraining(tmp_path, teacher_file, positions=320), 1)
+    trained(pretraining(tmp_path, games_file, positions=320), 1)
     assert [row["step"] for row in log_of(tmp_path)] == [1], "a run that begins again has no older log"
 
 
-def test_minutes_counted_compiling(teacher_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_minutes_counted_compiling(games_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("selfplay.run.pretraining.time.monotonic", lambda: now[0])
-    run = pretraining(tmp_path, teacher_file, minutes=0.1, evaluate_minutes=0.05)
+    run = pretraining(tmp_path, games_file, minutes=0.1, evaluate_minutes=0.05)
     step, evaluate, costs = run.learner.step, run._evaluate, iter([60.0])
 
     def slow_step() -> object:
@@ -91,41 +91,46 @@ def test_minutes_counted_compiling(teacher_file: Path, tmp_path: Path, monkeypat
     assert 6.0 <= run.elapsed_s < 7.5
 
 
-def test_pretraining_went_on_with_other_data_of_the_same_name(teacher_file, teacher_lines, tmp_path, aino_train):
-    aino_train(*words(tmp_path / "run", "--data", teacher_file))
-    text = teacher_file.read_text()
-    for changed in (
-        text.replace("=0", "=7"),
-        "".join(f"{line}\n" for line in teacher_lines[1:]),
-        text + teacher_lines[0],
-    ):
-        teacher_file.write_text(changed)
-        told = aino_train(*words(tmp_path / "run", "--data", teacher_file, positions=128), status=1)
+def test_pretraining_went_on_with_other_data_of_the_same_name(games_file, game_texts, tmp_path, aino_train):
+    aino_train(*words(tmp_path / "run", "--data", games_file))
+    text = games_file.read_text()
+    for changed in (text.replace("1-0", "0-1"), "".join(game_texts[1:]), text + game_texts[0]):
+        games_file.write_text(changed)
+        told = aino_train(*words(tmp_path / "run", "--data", games_file, positions=128), status=1)
         assert "holds a run with other data" in told
-        assert teacher_file.name in told
-    teacher_file.write_text(text)  # the same data at another time
-    aino_train(*words(tmp_path / "run", "--data", teacher_file, positions=128))
+        assert games_file.name in told
+    games_file.write_text(text)  # the same data at another time
+    aino_train(*words(tmp_path / "run", "--data", games_file, positions=128))
 
 
-def test_the_network_that_a_run_began_with_changed_under_its_name(teacher_file, tmp_path, aino_train):
+def test_a_run_that_1_0_0_began_goes_on(games_file, tmp_path, aino_train):
+    aino_train(*words(tmp_path / "run", "--data", games_file))
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text())
+    config["learner"]["loss"]["siblings"] = 0.0
+    path.write_text(json.dumps(config))
+    assert "50.0% of the run" in aino_train(*words(tmp_path / "run", "--data", games_file, positions=192))
+
+
+def test_the_network_that_a_run_began_with_changed_under_its_name(games_file, tmp_path, aino_train):
     start = tmp_path / "start.dit"
-    aino_train(*words(tmp_path / "one", "--data", teacher_file))
+    aino_train(*words(tmp_path / "one", "--data", games_file))
     shutil.copy(tmp_path / "one" / "net.dit", start)
-    again = [*words(tmp_path / "two", "--data", teacher_file), "--start-from", start]
+    again = [*words(tmp_path / "two", "--data", games_file), "--start-from", start]
     aino_train(*again)
     shutil.copy(tmp_path / "two" / "net.dit", start)
     assert "start.dit" in aino_train(*again, status=1)
 
 
-def test_a_folder_holds_one_kind_of_work(teacher_file: Path, tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_a_folder_holds_one_kind_of_work(games_file: Path, tmp_path: Path, aino_train: Callable[..., str]) -> None:
     run, other = tmp_path / "run", tmp_path / "other"
-    aino_train(*words(run, "--data", teacher_file))
+    aino_train(*words(run, "--data", games_file))
     for command in ("loop", "generate", "fit", "gate", "import"):
-        flags = ["--data", teacher_file] if command == "import" else []
+        flags = ["--data", games_file] if command == "import" else []
         assert "is a pretraining" in aino_train(command, run, "--net=16x1", *flags, status=1)
     other.mkdir()
     (other / "config.toml").write_text("format = 4\n")
-    assert "is a self-play run" in aino_train(*words(other, "--data", teacher_file), status=1)
+    assert "is a self-play run" in aino_train(*words(other, "--data", games_file), status=1)
     for kind, mark in KINDS.items():
         (tmp_path / mark).write_text("{}")
         for wanted in KINDS:
@@ -135,12 +140,12 @@ def test_a_folder_holds_one_kind_of_work(teacher_file: Path, tmp_path: Path, ain
         (tmp_path / mark).unlink()
 
 
-def test_trainings_on_different_games_are_scored_on_the_same_ones(teacher_lines, tmp_path, aino_train):
-    for name, lines in (("a", teacher_lines[:5]), ("b", teacher_lines[5:9]), ("common", teacher_lines[8:])):
-        (tmp_path / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="ascii")
-    common = ("--heldout", tmp_path / "common.txt")
-    told = [aino_train(*words(tmp_path / f"run-{name}", "--data", tmp_path / f"{name}.txt", *common)) for name in "ab"]
-    assert all("common.txt: 4 games are held out" in text for text in told)
+def test_trainings_on_different_games_are_scored_on_the_same_ones(game_texts, tmp_path, aino_train):
+    for name, lines in (("a", game_texts[:5]), ("b", game_texts[5:9]), ("common", game_texts[8:])):
+        (tmp_path / f"{name}.pgn").write_text("".join(lines), encoding="ascii")
+    common = ("--heldout", tmp_path / "common.pgn")
+    told = [aino_train(*words(tmp_path / f"run-{name}", "--data", tmp_path / f"{name}.pgn", *common)) for name in "ab"]
+    assert all("common.pgn: 4 games are held out" in text for text in told)
     assert "4 games (1 duplicates skipped)" in told[1], "a game to be scored was trained on"
     configs = [json.loads((tmp_path / f"run-{name}" / "config.json").read_text()) for name in "ab"]
     assert configs[0]["heldout"] == configs[1]["heldout"]

@@ -1,14 +1,13 @@
 """Training the value trunk: gradients like the layers', the same result on any thread, the rest of the net kept."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.value_distance import distances
-from engine.errors import ConfigError, DataError
+from engine.errors import ConfigError
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
 from engine.network.rows.flat_tables import named_views, new_tables
@@ -23,17 +22,15 @@ from engine.network.value.parameters import (
     ValueTables,
 )
 from engine.nn import Layer, dit, huber, softmax_cross_entropy
-from selfplay.data.label_rows import LabelRows, held_out, targets_at
+from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.data.split import Split, root_limit
 from selfplay.families.by_name import family_of
-from selfplay.families.value.value_family import ROWS, ValueHeldOut, ValuePass, part_bounds, tables_of
+from selfplay.families.value.value_family import ROWS, ValueHeldOut, ValuePass, tables_of
 from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
-from selfplay.records.calibration import MOVE_SCORES
-from selfplay.records.label_folder import LabelFolder, fields_of, leads_of
-from selfplay.records.order import GroupOrder
-from selfplay.records.packed import SOURCES
+from selfplay.records.calibration import CALM_VALUES, UNSETTLED_VALUES
+from selfplay.records.label_folder import LabelFolder, fields_of
+from selfplay.records.packed import CALM, SOURCES
 from selfplay.records.positions import PositionSet
-from selfplay.records.targets import NEAR_BEST
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
@@ -64,14 +61,6 @@ def labels(folder: Path) -> LabelRows:
     return LabelRows("labels", np.array(LabelFolder(folder).values), split=SPLIT)
 
 
-@pytest.fixture(scope="module")
-def groups(tmp_path_factory) -> LabelRows:
-    path = tmp_path_factory.mktemp("drawn") / "groups"
-    material_labels(path, 1500, groups_of=3, depth=1)
-    folder = LabelFolder(path)
-    return LabelRows.of_folder(folder, np.array(folder.values), SPLIT)
-
-
 def batch_of(labels: LabelRows, numbers: np.ndarray) -> ValueBatch:
     batch = new_value_batch(len(numbers))
     ValueSampler(labels).fill(numbers, numbers, batch)
@@ -83,32 +72,6 @@ def small_learner(labels: LabelRows, threads: int = 2, rate: float = 1e-3) -> Le
     settings = LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
     batches = family.batches(TrainingData((labels,), (1.0,), labels), settings, seed=7)
     return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate)
-
-
-def sibling_loss(outputs: np.ndarray, batch: ValueBatch) -> tuple[float, np.ndarray]:
-    """(sum of the losses of differences, its gradient by numerical differences of the groups' losses)."""
-
-    def loss(group: slice, logits: np.ndarray) -> float:
-        wdl = batch.wdl[group].astype(np.float64)
-        q = wdl[:, 0] - wdl[:, 2]
-        near = (q <= q.min() + NEAR_BEST) & (wdl.sum(axis=1) > 0)
-        off = (
-            logits[near, 0] - logits[near, 2] - np.log(np.maximum(wdl[near, 0], 1e-3) / np.maximum(wdl[near, 2], 1e-3))
-        )
-        return float(((off - off.mean()) ** 2).sum()) if near.sum() > 1 else 0.0
-
-    total, gradient = 0.0, np.zeros_like(outputs)
-    leads = np.flatnonzero(~batch.follows)
-    for first, last in zip(leads, np.append(leads[1:], len(outputs)), strict=True):
-        group = slice(first, last)
-        total += loss(group, outputs[group])
-        for b in range(first, last):
-            for j in range(3):
-                moved = [outputs[group].copy() for _ in range(2)]
-                moved[0][b - first, j] += 1e-4
-                moved[1][b - first, j] -= 1e-4
-                gradient[b, j] = (loss(group, moved[0]) - loss(group, moved[1])) / 2e-4
-    return total, gradient
 
 
 def gradients_by_layers(
@@ -124,20 +87,14 @@ def gradients_by_layers(
     value, dvalue = softmax_cross_entropy(outputs[:, :3], batch.wdl)
     left = np.where(batch.moves_left >= 0, batch.moves_left, outputs[:, 3])
     length, dleft = huber(outputs[:, 3:], left[:, None])
-    differences, dsiblings = sibling_loss(outputs, batch)
-    slopes = np.concatenate([weights.value * dvalue, weights.moves_left * dleft], axis=1)
-    grads = backward(slopes + weights.siblings * dsiblings / len(outputs))
-    return [value, length, differences / len(outputs)], grads
+    return [value, length], backward(np.concatenate([weights.value * dvalue, weights.moves_left * dleft], axis=1))
 
 
-@pytest.mark.parametrize("kind", ["single positions", "groups"])
-def test_gradients_equal_those_of_the_layers(labels: LabelRows, groups: LabelRows, kind: str) -> None:
-    labels = groups if kind == "groups" else labels
-    weights = LossWeights(value=0.7, moves_left=0.3, siblings=0.4 if kind == "groups" else 0.0)
+def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
+    weights = LossWeights(value=0.7, moves_left=0.3)
     allowed = np.flatnonzero(~held_out(labels.rows, SPLIT))
     numbers = np.concatenate([allowed[:60], allowed[::-70][:30]])
     batch = batch_of(labels, numbers)
-    assert batch.follows.any() == (kind == "groups")
     assert 10 < np.count_nonzero(batch.n_coming < 0) < len(numbers)  # listed anew, and as changes
     batch.moves_left[::3] = np.linspace(0, 2.5, len(batch.moves_left[::3]))
     trunk = ValueNetwork(CONFIG.value, np.random.default_rng(1))
@@ -159,74 +116,12 @@ def test_gradients_equal_those_of_the_layers(labels: LabelRows, groups: LabelRow
         assert error < 1e-4, f"{name}: relative error {error:.1e}"
 
 
-def test_training_on_differences_orders_siblings(groups: LabelRows) -> None:
-    def difference_after(weight: float) -> float:
-        family, loss = family_of(NET, "value"), LossWeights(siblings=weight)
-        settings = LearnerSettings(BATCH, weight_decay=0.01, threads=2, loss=loss)
-        batches = family.batches(TrainingData((groups,), (1.0,), groups), settings, seed=7)
-        learner = Learner(family, family.build(np.random.default_rng(1)), batches, settings, 2e-3)
-        losses = [step.siblings for step in (learner.step() for _ in range(120)) if step.siblings is not None]
-        learner.close()
-        return float(np.mean(losses[-20:]))
-
-    assert difference_after(1.0) < 0.9 * difference_after(0.0)
-
-
-def test_batches_hold_whole_groups(groups: LabelRows) -> None:
-    leads = leads_of(groups.rows)
-    sizes = dict(zip(leads.tolist(), np.diff(np.append(leads, len(groups.rows))).tolist(), strict=True))
-    order, seen, given = GroupOrder(leads, len(groups.rows), seed=3), [], 0
-    while given < len(groups.rows):
-        rows = order.sample(given, min(100, len(groups.rows) - given))
-        assert len(rows) == min(100, len(groups.rows) - given)
-        given += len(rows)
-        kept = rows[rows >= 0].tolist()
-        while kept:
-            size = sizes[kept[0]]
-            assert kept[:size] == list(range(kept[0], kept[0] + size))
-            seen.append(kept[0])
-            kept = kept[size:]
-    assert len(seen) == len(set(seen)) > 0.7 * len(leads)
-    whole = GroupOrder(leads, len(groups.rows), seed=3).sample(0, 2 * len(groups.rows))
-    assert np.array_equal(np.bincount(whole), np.full(len(groups.rows), 2))
-    assert not np.array_equal(whole[: len(whole) // 2], whole[len(whole) // 2 :])
-    assert np.array_equal(*(GroupOrder(leads, len(groups.rows), seed=3).sample(500, 40) for _ in range(2)))
-
-
-def test_a_group_that_the_batch_cuts_teaches_nothing(groups: LabelRows) -> None:
-    batch = new_value_batch(6)
-    numbers = np.array([0, 1, 2, ~7, ~8, ~9])
-    ValueSampler(groups, everything=True).fill(numbers, numbers, batch)
-    assert (batch.wdl.sum(axis=1) > 0).tolist() == [True] * 3 + [False] * 3
-    assert (batch.moves_left[3:] < 0).all()
-
-
-def test_parts_of_the_work_cut_no_group() -> None:
-    follows = np.random.default_rng(1).random(3000) < 0.95
-    follows[0] = False
-    bounds = part_bounds(follows)
-    assert bounds[0] == 0
-    assert bounds[-1] == 3000
-    assert not follows[bounds[:-1]].any()
-    assert max(np.diff(bounds)) < 600
-    assert part_bounds(np.zeros(600, np.bool_)) == [0, 256, 512, 600]
-
-
-def test_labels_are_calibrated_by_their_depth(groups: LabelRows) -> None:
-    numbers = np.arange(200)
-    by_depth = {}
-    for depth in (-1, 1):
-        batch = new_value_batch(200)
-        labels = replace(groups, depth=depth)
-        ValueSampler(labels, everything=True).fill(numbers, numbers, batch)
-        by_depth[depth] = batch.wdl
-    fields = fields_of(groups.rows[:200])
-    sources = [SOURCES[kind & 15] for kind in fields["kind"]]
-    expected = [MOVE_SCORES[name].wdl(score[None])[0] for name, score in zip(sources, fields["score"], strict=True)]
-    np.testing.assert_allclose(by_depth[1], expected, atol=1e-6)
-    assert np.abs(by_depth[1] - by_depth[-1]).max() > 0.01
-    with pytest.raises(DataError, match="depth 7"):
-        targets_at(7)
+def test_labels_are_calibrated_by_source_and_calm(labels: LabelRows) -> None:
+    numbers, batch = np.arange(200), new_value_batch(200)
+    ValueSampler(labels, everything=True).fill(numbers, numbers, batch)
+    for found, (score, kind) in zip(batch.wdl, fields_of(labels.rows[:200])[["score", "kind"]].tolist(), strict=True):
+        calibration = (CALM_VALUES if kind & CALM else UNSETTLED_VALUES)[SOURCES[kind & 15]]
+        np.testing.assert_allclose(found, calibration.wdl(np.array([score]))[0], atol=1e-6)
 
 
 def test_changes_lead_from_view_to_view(labels: LabelRows) -> None:
@@ -314,9 +209,6 @@ def test_other_sets_and_networks_are_refused(labels: LabelRows, positions: Posit
     settings = LearnerSettings(BATCH, weight_decay=0.01)
     with pytest.raises(ConfigError, match="label folders"):
         family_of(NET, "value").batches(TrainingData((positions,), (1.0,), labels), settings, 1)
-    weighted = replace(settings, loss=LossWeights(siblings=1.0))
-    with pytest.raises(ConfigError, match="groups"):
-        family_of(NET, "value").batches(TrainingData((labels,), (1.0,), labels), weighted, 1)
     with pytest.raises(ConfigError, match="no value trunk"):
         family_of("sparse-128", "value")
     with pytest.raises(ConfigError, match="no value trunk"):
@@ -325,10 +217,10 @@ def test_other_sets_and_networks_are_refused(labels: LabelRows, positions: Posit
         family_of(NET, "both")
 
 
-def test_pretrain_trains_one_part_after_the_other(aino_train, teacher_file, folder, tmp_path):
+def test_pretrain_trains_one_part_after_the_other(aino_train, games_file, folder, tmp_path):
     policy, value, both = (tmp_path / name for name in ("policy.dit", "value.dit", "both.dit"))
     common = ["--batch", 64, "--positions", 640]
-    games = ["--data", teacher_file, "--heldout-share", 0.2]
+    games = ["--data", games_file, "--heldout-share", 0.2]
     aino_train("pretrain", *games, *common, "--net", "sparse-128", "--run", tmp_path / "a", "--out", policy)
     trunk = ["--net", NET, "--start-from", policy, "--part", "value", "--data", folder]
     aino_train("pretrain", *trunk, *common, "--run", tmp_path / "b", "--out", value)
@@ -340,18 +232,6 @@ def test_pretrain_trains_one_part_after_the_other(aino_train, teacher_file, fold
     assert all(np.array_equal(first[name], second[name]) for name in first)
     for name, array in second.items():
         assert np.array_equal(array, third[name]) == name.startswith(VALUE_TRUNK), name
-
-
-def test_pretrain_learns_differences_from_groups(aino_train: Callable[..., str], tmp_path: Path, folder: Path) -> None:
-    groups = tmp_path / "groups"
-    material_labels(groups, 3000, groups_of=3, depth=1)
-    words = ["pretrain", "--data", groups, folder, "--net", NET, "--part", "value", "--batch", 64]
-    words += ["--positions", 640, "--heldout-share", 0.2, "--sibling-weight", 0.5, "--evaluate-minutes", 0]
-    shown = aino_train(*words, "--run", tmp_path / "a", "--out", tmp_path / "net.dit")
-    assert "different depths" in shown
-    assert "siblings 0." in shown
-    refused = ["pretrain", "--data", groups, "--net", NET, "--batch", 64, "--positions", 640, "--sibling-weight", 1]
-    assert "--part value" in aino_train(*refused, "--run", tmp_path / "b", "--out", tmp_path / "net.dit", status=1)
 
 
 def test_the_policy_is_not_trained_without_games(aino_train: Callable[..., str], folder: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tests.boards import board_after, games_in
 from tests.uci.library.own_games import GAMES, text_of, whites
 from uci.game.game_file import REVIEWS
 from uci.game.timed_game import Setup, TimedGame
+from uci.library import game_files
 from uci.library.game_files import FoundGame, digest_of, find_games, game_key
 from uci.library.index import INDEX, GameIndex, Wanted
 from uci.library.worker import GamesWorker
@@ -322,10 +323,8 @@ SAME = [
 ]
 
 
-@pytest.mark.parametrize("small", [0, 1 << 20], ids=["fast", "slow"])
-def test_games_are_the_same_by_what_was_played_by_whom_and_when(tmp_path, monkeypatch, small):
+def test_games_are_the_same_by_what_was_played_by_whom_and_when(tmp_path: Path) -> None:
     """Exercises with other positions and games of other rounds were one, and one deletion took them all."""
-    monkeypatch.setattr("uci.library.game_files._SMALL", small)
     texts = [pgn(**facts) for facts in ({}, *DIFFERENT, *SAME)]
     (tmp_path / "mine.pgn").write_text("".join(texts), encoding="utf-8")
     found = list(find_games(tmp_path / "mine.pgn"))
@@ -389,14 +388,14 @@ def test_a_deleted_game_leaves_its_file_and_the_others_in_it(index: GameIndex, t
     assert not path.exists()
 
 
-def test_large_and_small_files_give_the_same_games(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_main_lines_and_the_whole_grammar_give_the_same_games(tmp_path: Path) -> None:
     path = tmp_path / "mine.pgn"
     odd = '[White "A \\"B\\" C"]\n[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]\n\n1. e4 {x} (1. e3) Kd7 *\n\n1. e4 Zz9 *\n'
     start = '[FEN "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKB1R w KQkq - 0 1"]'
     odd += f'\n[white "small"]\n[BLACK "B"]\n\n1. e4 *\n\n[White "A"]\n\n[Black "apart"]\n{start}\n\n1. e4 e5 1-0\n'
     path.write_text(text_of() + "\n" + odd, encoding="utf-8")
-    slow = list(find_games(path))
-    monkeypatch.setattr("uci.library.game_files._SMALL", 0)
+    with path.open("rb") as stream:
+        slow = list(game_files._read_slowly(game_files._KeptText(stream), []))
     fast = list(find_games(path))
     shown = ("White", "Black", "Result", "FEN")
     assert [(game.place, game.key, *map(game.tags.get, shown)) for game in slow] == [
