@@ -23,7 +23,7 @@ from benchmarks.measuring import game_boards, new_parser, report
 from engine import Engine, EngineOptions, Limits
 from engine.evaluation import PlanesEvaluator, board_planes
 from engine.evaluation.custom import make_custom
-from engine.network.export import export_net
+from engine.network.onnx_graph import export_onnx
 from engine.network.weights import default_net_path
 
 ROUNDS = 6
@@ -47,7 +47,7 @@ def tower_in_onnx() -> Callable[[np.ndarray], Any]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     with tempfile.TemporaryDirectory() as folder:
-        export_net(default_net_path(entry="default_tower"), Path(folder, "tower.onnx"))
+        export_onnx(default_net_path(entry="default_tower"), Path(folder, "tower.onnx"))
         session = onnxruntime.InferenceSession(Path(folder, "tower.onnx"), options)
     return lambda planes: session.run(["policy", "wdl", "moves_left"], {"planes": planes})
 

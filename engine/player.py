@@ -26,7 +26,6 @@ from engine import evaluation
 from engine.board.convert import GameRows
 from engine.board.fen import check_playable
 from engine.errors import blaming
-from engine.evaluation.cache import EvaluationCache
 from engine.evaluation.custom import CustomEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, PartEvaluator, input_format_of, news_of
 from engine.evaluation.tablebase import Tablebase
@@ -44,8 +43,6 @@ from engine.search.session import Search, lead_to_mate, suited_to
 from engine.search.tree.arrays import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
 from engine.search.tree.params import LC0, SearchParams, params_of
 
-CACHE_SHARE = 0.125  # Share of Hash for the evaluations of a batched evaluator. Set by hand.
-MOST_CACHE_MIB = 64.0  # Largest cache of evaluations in MiB. Set by hand.
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
 MOST_TABLE_MIB = 4.0  # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
 
@@ -53,19 +50,9 @@ HEADS = ("policy_head", "value_head")
 _EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend", "preset", *HEADS)
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
 _BOOK_FIELDS = ("own_book", "book_file")
-# A change of one of these fields needs a new tree, cache and runner. A weak engine, for example, has a small tree.
+# A change of one of these fields needs a new tree and runner. A weak engine, for example, has a small tree.
 _TREE_FIELDS = ("hash_mib", "minibatch_size", "limit_strength", "elo", *_EVALUATOR_FIELDS, *_TABLE_FIELDS)
 _CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
-
-
-def split_hash(hash_mib: float, batched: bool, hinted: bool) -> tuple[float, float, float]:
-    """Split `hash_mib` into (tree, cache, alpha-beta's table), all in MiB.
-
-    Evaluations inside kernels are too cheap to be worth caching.
-    """
-    cache = min(MOST_CACHE_MIB, CACHE_SHARE * hash_mib) if batched else 0.0
-    table = min(MOST_TABLE_MIB, TABLE_SHARE * hash_mib) if hinted else 0.0
-    return hash_mib - cache - table, cache, table
 
 
 class Engine:
@@ -100,23 +87,18 @@ class Engine:
     # ---- settings ----
 
     def _prepare(self) -> None:
-        """Make a tree, a cache and a runner for the current options and evaluator."""
-        options = self.options
-        batched = not isinstance(self.evaluator, InKernelEvaluator)
-        params = self._params()
-        tree_mib, cache_mib, self._table_mib = split_hash(
-            options.hash_mib, self._owns_evaluator and batched, params.tactical_nodes > 0
-        )
-        self._cache = EvaluationCache(cache_mib, self.evaluator.needs_planes) if cache_mib else None
+        """Make a tree and a runner for the current options and evaluator."""
+        hash_mib, params = self.options.hash_mib, self._params()
+        self._table_mib = min(MOST_TABLE_MIB, TABLE_SHARE * hash_mib) if params.tactical_nodes > 0 else 0.0
         edges_per_node = LATE_EDGES_PER_NODE if params.late_policy else EDGES_PER_NODE
-        self._search = Search(params, new_tree(nodes_for(tree_mib, edges_per_node), edges_per_node=edges_per_node))
+        nodes = nodes_for(hash_mib - self._table_mib, edges_per_node)
+        self._search = Search(params, new_tree(nodes, edges_per_node=edges_per_node))
         self._runner = self._make_runner()
 
     def _make_runner(self) -> Runner:
         options, evaluator = self.options, self.evaluator
-        self._hint_source = (
-            HintSource(self._search, self._table_mib) if self._search.params.tactical_nodes > 0 else None
-        )
+        is_hinted = self._search.params.tactical_nodes > 0
+        self._hint_source = HintSource(self._search, self._table_mib) if is_hinted else None
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else options.minibatch_size
             self._visits: Walkers | Batches = Batches(self._search, evaluator, options.thread_count, round_size)
@@ -192,12 +174,10 @@ class Engine:
             self._hint_source.warm_up()
 
     def new_game(self) -> None:
-        """Forget the tree and all cached evaluations."""
+        """Forget the tree."""
         with self._at_work():
             self._runner.settle()
             self._search.clear()
-            if self._cache is not None:
-                self._cache.clear()
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -304,10 +284,7 @@ class Engine:
         # If the tablebases know the root, they order its moves; probing them in the search would hide the way to mate.
         self._visits.tablebase = tables if tables.largest and not order.ranks else None
         # Alpha-beta finds combinations, for which analysis is there; in a game its time is better spent on the tree.
-        # Nor does a game that keeps its subtree come back to what it evaluated before.
         self._runner.hint_source = None if order.by_the_clock else self._hint_source
-        if isinstance(self._visits, Batches):
-            self._visits.cache = None if order.by_the_clock else self._cache
         if isinstance(self.evaluator, CustomEvaluator):
             self.evaluator.guest.is_over = order.is_over
         shown_tables, cp_scale = tables if tables.largest else None, cp_scale_of(self.evaluator)

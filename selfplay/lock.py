@@ -15,6 +15,7 @@ KINDS = {
     "a pretraining": "config.json",
     "a match": "match.json",
     "a label folder": "settings.json",
+    "a sweep": "sweep.toml",
 }
 
 

@@ -24,6 +24,7 @@ _HELP = {
     "import": "read PGN games and Lc0 training chunks into a run's replay",
     "export": "write a run's games as PGN and as Lc0 training chunks",
     "report": "write one HTML file about a run: losses, Elo, games, openings",
+    "sweep": "make the runs of a table of settings and seeds, and the report that compares them; resumable",
 }
 # Name -> (module as `run_subcommand` wants it, help). A module's name ends in an underscore if it would be a keyword.
 COMMANDS = {name: (f"selfplay.commands.{name}{'_' * keyword.iskeyword(name)}", text) for name, text in _HELP.items()}

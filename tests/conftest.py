@@ -31,15 +31,15 @@ settings.load_profile("aino")
 # The tests marked `quick`, as beginnings of paths below this folder: they start no process and no browser, and train
 # nothing. They are for the loop of editing and trying.
 QUICK = (
-    "gradient/", "perft/", "unit/board/", "unit/evaluation/test_cache", "unit/evaluation/test_material", "unit/files/",
+    "gradient/", "perft/", "unit/board/", "unit/evaluation/test_material", "unit/files/",
     "unit/native/", "unit/nn/", "unit/search/", "unit/tactics/test_mates", "unit/test_options", "protocol/test_parser",
     "selfplay/matches/test_statistics", "selfplay/records/",
 )  # fmt: skip
 NOT_QUICK = (
-    "unit/board/test_board_plain", "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_perf_map",
-    "unit/native/test_targets", "unit/native/test_whole", "unit/nn/test_notebook", "unit/nn/test_resuming",
-    "unit/search/test_finishing", "unit/search/test_forgetting", "unit/search/test_hints",
-    "unit/search/test_interrupts", "unit/search/test_walkers",
+    "unit/board/test_board_plain", "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_targets",
+    "unit/native/test_whole", "unit/nn/test_notebook", "unit/nn/test_resuming", "unit/search/test_finishing",
+    "unit/search/test_forgetting", "unit/search/test_hints", "unit/search/test_interrupts",
+    "unit/search/test_play_or_analysis", "unit/search/test_run", "unit/search/test_walkers",
 )  # fmt: skip
 
 

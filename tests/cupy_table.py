@@ -19,7 +19,6 @@ import numpy as np
 
 TABLE = Path(__file__).with_suffix(".json")
 MODULES = {"": np, "linalg": np.linalg, "lib.stride_tricks": np.lib.stride_tricks}
-UFUNC = "ufunc"
 
 
 def parameters(function: Any) -> str:

@@ -84,9 +84,8 @@ def _line_attacks(square, occupied, line):
 @kernel()
 def bishop_attacks(square, occupied):
     """Squares a bishop on `square` attacks, given the occupied squares."""
-    return _line_attacks(square, occupied, DIAGONAL_LINE[square]) | _line_attacks(
-        square, occupied, ANTIDIAGONAL_LINE[square]
-    )
+    rising = _line_attacks(square, occupied, DIAGONAL_LINE[square])
+    return rising | _line_attacks(square, occupied, ANTIDIAGONAL_LINE[square])
 
 
 @kernel()
@@ -109,6 +108,14 @@ def piece_attacks(kind, square, occupied):
     if kind != BISHOP:
         targets |= rook_attacks(square, occupied)
     return targets
+
+
+@kernel()
+def targets_of(kind, square, side, occupied):
+    """Squares that a piece of a side on `square` attacks, given the occupied squares."""
+    if kind == PAWN:
+        return PAWN_ATTACKS[side, square]
+    return KING_ATTACKS[square] if kind == KING else piece_attacks(kind, square, occupied)
 
 
 @kernel()
@@ -227,12 +234,8 @@ def check_squares(row):
     side = np.int64(row[SIDE])
     king = king_square(row, 1 - side)
     occupied = row[WHITE] | row[BLACK]
-    return (
-        PAWN_ATTACKS[1 - side, king],
-        KNIGHT_ATTACKS[king],
-        bishop_attacks(king, occupied),
-        rook_attacks(king, occupied),
-    )
+    sliders = bishop_attacks(king, occupied), rook_attacks(king, occupied)
+    return PAWN_ATTACKS[1 - side, king], KNIGHT_ATTACKS[king], sliders[0], sliders[1]
 
 
 @kernel()

@@ -82,9 +82,8 @@ class GameRows:
 def board_from_row(row: np.ndarray, chess960: bool = False) -> chess.Board:
     """Return a board that has the row's position and an empty move stack."""
     board = chess.Board(None, chess960=chess960)
-    board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings = (
-        int(word) for word in row[layout.PAWN : layout.KING + 1]
-    )
+    pieces = map(int, row[layout.PAWN : layout.KING + 1])
+    board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings = pieces
     board.occupied_co[chess.WHITE] = int(row[layout.WHITE])
     board.occupied_co[chess.BLACK] = int(row[layout.BLACK])
     board.occupied = int(row[layout.WHITE] | row[layout.BLACK])

@@ -10,22 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.board import layout
-from engine.board.attacks import (
-    KING_ATTACKS,
-    KNIGHT_ATTACKS,
-    ONE,
-    PAWN_ATTACKS,
-    ZERO,
-    attackers,
-    bishop_attacks,
-    bit,
-    is_attacked,
-    line_through,
-    pawn_attacks_by_side,
-    rook_attacks,
-    squares_between,
-)
+from engine.board import attacks, layout
+from engine.board.attacks import ONE, ZERO, bishop_attacks, bit, is_attacked, rook_attacks
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 
@@ -72,14 +58,14 @@ def _generate_to(row, targets, moves):
     theirs = row[layout.BLACK - side]
     occupied = own | theirs
     king = ctz(row[layout.KING] & own)
-    checkers = attackers(row, king, occupied, 1 - side)
+    checkers = attacks.attackers(row, king, occupied, 1 - side)
 
     count = _king_moves(row, king, targets.king & ~own, occupied, side, moves)
     if popcount(checkers) > 1:
         return count, True
     evasion = ALL_SQUARES
     if checkers:
-        evasion = checkers | squares_between(king, ctz(checkers))
+        evasion = checkers | attacks.squares_between(king, ctz(checkers))
     pinned = pinned_pieces(row, king, side)
     count = _piece_moves(row, king, own, occupied, pinned, evasion & ~own, targets, moves, count)
     count = _pawn_moves(row, king, side, pinned, evasion & targets.pawns, moves, count)
@@ -98,7 +84,7 @@ def pinned_pieces(row, king, side):
     snipers &= theirs
     pinned = ZERO
     while snipers:
-        blockers = squares_between(king, ctz(snipers)) & own
+        blockers = attacks.squares_between(king, ctz(snipers)) & own
         if popcount(blockers) == 1:
             pinned |= blockers
         snipers &= snipers - ONE
@@ -118,7 +104,7 @@ def _write(source, targets, moves, count):
 def _king_moves(row, king, allowed, occupied, side, moves):
     count = 0
     without_king = occupied & ~bit(king)  # a slider's check continues behind the king
-    targets = KING_ATTACKS[king] & allowed
+    targets = attacks.KING_ATTACKS[king] & allowed
     while targets:
         target = ctz(targets)
         if not is_attacked(row, target, without_king, 1 - side):
@@ -133,7 +119,7 @@ def _piece_moves(row, king, own, occupied, pinned, evasion, wanted, moves, count
     knights = row[layout.KNIGHT] & own & ~pinned
     while knights:
         square = ctz(knights)
-        count = _write(square, KNIGHT_ATTACKS[square] & evasion & wanted.knights, moves, count)
+        count = _write(square, attacks.KNIGHT_ATTACKS[square] & evasion & wanted.knights, moves, count)
         knights &= knights - ONE
     diagonal = row[layout.BISHOP] | row[layout.QUEEN]
     straight = row[layout.ROOK] | row[layout.QUEEN]
@@ -149,7 +135,7 @@ def _piece_moves(row, king, own, occupied, pinned, evasion, wanted, moves, count
             targets |= rook_attacks(square, occupied)
             allowed |= wanted.straight
         if source & pinned:
-            targets &= line_through(king, square)
+            targets &= attacks.line_through(king, square)
         count = _write(square, targets & allowed & evasion, moves, count)
         sliders &= sliders - ONE
     return count
@@ -166,7 +152,7 @@ def _pawn_moves(row, king, side, pinned, evasion, moves, count):
     held = pawns & pinned
     while held:
         square = ctz(held)
-        along_pin = evasion & line_through(king, square)
+        along_pin = evasion & attacks.line_through(king, square)
         count = _pawn_set_moves(bit(square), side, empty, theirs, along_pin, moves, count)
         held &= held - ONE
     return count
@@ -174,7 +160,7 @@ def _pawn_moves(row, king, side, pinned, evasion, moves, count):
 
 @kernel()
 def _pawn_set_moves(pawns, side, empty, theirs, allowed, moves, count):
-    west, east = pawn_attacks_by_side(pawns, side)
+    west, east = attacks.pawn_attacks_by_side(pawns, side)
     if side == 0:
         single = (pawns << np.uint64(8)) & empty
         double = ((single & RANK_3) << np.uint64(8)) & empty
@@ -208,7 +194,7 @@ def _write_pawns(targets, step, moves, count):
 @kernel()
 def _en_passant_moves(row, side, moves, count):
     target = ctz(row[layout.EN_PASSANT])
-    capturers = PAWN_ATTACKS[1 - side, target] & row[layout.PAWN] & row[layout.WHITE + side]
+    capturers = attacks.PAWN_ATTACKS[1 - side, target] & row[layout.PAWN] & row[layout.WHITE + side]
     while capturers:
         source = ctz(capturers)
         if en_passant_is_legal(row, side, source, target):
@@ -225,7 +211,7 @@ def en_passant_is_legal(row, side, source, target):
     own = row[layout.WHITE + side]
     king = ctz(row[layout.KING] & own)
     occupied = (own | row[layout.BLACK - side]) & ~bit(source) & ~bit(captured) | bit(target)
-    return (attackers(row, king, occupied, 1 - side)) == ZERO
+    return (attacks.attackers(row, king, occupied, 1 - side)) == ZERO
 
 
 @kernel()
@@ -244,8 +230,8 @@ def _castling_moves(row, king, side, occupied, moves, count):
         rook = ctz(rooks)
         king_to, rook_to = castling_squares(king, rook)
         movers = bit(king) | bit(rook)
-        king_path = squares_between(king, king_to) | bit(king_to)
-        rook_path = squares_between(rook, rook_to) | bit(rook_to)
+        king_path = attacks.squares_between(king, king_to) | bit(king_to)
+        rook_path = attacks.squares_between(rook, rook_to) | bit(rook_to)
         if not (king_path | rook_path) & occupied & ~movers:
             safe = True
             path = king_path & ~bit(king_to)

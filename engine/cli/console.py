@@ -50,11 +50,8 @@ def waiting(console: Console, text: str) -> Iterator[Callable[[str], None]]:
 
     Gives a function that changes the text.
     """
-    columns = (
-        SpinnerColumn("dots" if can_show(console, "⠋") else "line"),
-        TextColumn("{task.description}", markup=False),
-        TimeElapsedColumn(),
-    )
+    spinner = SpinnerColumn("dots" if can_show(console, "⠋") else "line")
+    columns = spinner, TextColumn("{task.description}", markup=False), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(text, total=None)
         yield lambda changed: progress.update(task, description=changed)

@@ -19,10 +19,8 @@ _LIBRARIES = ("numpy", "numba", "llvmlite")
 
 def describe_machine() -> dict[str, str | int]:
     """Return names and versions for reports, by component; import NumPy first, because it loads the BLAS library."""
-    blas = [
-        f"{library['internal_api']} {library.get('version') or ''} {library.get('architecture', '')}".strip()
-        for library in _blas_libraries()
-    ]
+    parts = [(one["internal_api"], one.get("version") or "", one.get("architecture", "")) for one in _blas_libraries()]
+    blas = [" ".join(part).strip() for part in parts]
     return {
         "processor": _processor(),
         "cores": usable_cpus(),

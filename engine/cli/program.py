@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 
 from engine.cli.command_line import USAGE, CommandParser, run_subcommand
-from engine.cli.manual import Commands, add_manual_flags
+from engine.cli.completion import Commands, add_completion_flag
 from engine.errors import did_you_mean
 
-_TOP_FLAGS = ("-h", "--help", "--version", "--completion", "--man")
+_TOP_FLAGS = ("-h", "--help", "--version", "--completion")
 
 
 def run_program(
@@ -33,7 +33,7 @@ def run_program(
         return USAGE
     parser = CommandParser(prog=program, description=description)
     parser.add_argument("--version", action="version", version=f"Aino {version}")
-    add_manual_flags(parser, commands)
+    add_completion_flag(parser, commands)
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for command, (_, text) in commands.items():
         subparsers.add_parser(command, help=text.replace("%", "%%"))

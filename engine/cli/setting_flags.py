@@ -9,11 +9,7 @@ from typing import Any
 from engine.options.settings import allowed_text
 
 # What a flag's text becomes, and how the help names it, by the annotation of the field.
-_KINDS: dict[str, tuple[Any, str]] = {
-    "int": (int, "N"),
-    "float": (float, "X"),
-    "str": (str, "TEXT"),
-}
+_KINDS: dict[str, tuple[Any, str]] = {"int": (int, "N"), "float": (float, "X"), "str": (str, "TEXT")}
 
 
 def add_flag(

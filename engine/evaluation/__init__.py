@@ -10,20 +10,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_HOME = {
-    "LeafBatch": "protocol",
-    "new_leaf_batch": "protocol",
-    "Evaluator": "protocol",
-    "NetworkEvaluator": "tower",
-    "MaterialEvaluator": "material",
-    "HybridEvaluator": "hybrid",
-    "SparseEvaluator": "sparse",
-    "PlanesEvaluator": "custom",
-    "planes_of": "custom",
-    "board_planes": "custom",
-    "legal_policy": "custom",
-    "make_evaluator": "factory",
-}
+_NAMES = {
+    "protocol": "LeafBatch new_leaf_batch Evaluator", "tower": "NetworkEvaluator", "material": "MaterialEvaluator",
+    "hybrid": "HybridEvaluator", "sparse": "SparseEvaluator",
+    "custom": "PlanesEvaluator planes_of board_planes legal_policy", "factory": "make_evaluator",
+}  # fmt: skip
+_HOME = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 __all__ = sorted(_HOME)
 

@@ -1,4 +1,4 @@
-"""What an evaluator has answered, checked before a search believes it or a cache remembers it."""
+"""What an evaluator has answered, checked before a search believes it."""
 
 from __future__ import annotations
 

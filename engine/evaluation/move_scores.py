@@ -11,17 +11,8 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import (
-    KING_ATTACKS,
-    ONE,
-    PAWN_ATTACKS,
-    ZERO,
-    attackers,
-    bit,
-    king_square,
-    piece_at,
-    piece_attacks,
-)
+from engine.board import attacks
+from engine.board.attacks import ONE, ZERO, attackers, bit, piece_at, targets_of
 from engine.board.layout import BISHOP, BLACK, CASTLING, KING, KNIGHT, PAWN, QUEEN, SIDE, WHITE
 from engine.board.makemove import copy_row
 from engine.native.bits import ctz, popcount
@@ -168,7 +159,7 @@ def _most_hanging(row, side, except_square, hanging):
 def _describe_quiet(row, kind, side, source, target, f):
     own = row[WHITE + side]
     if kind == PAWN:
-        king = king_square(row, side)
+        king = attacks.king_square(row, side)
         beside = abs((source & 7) - (king & 7)) <= 1 and (king & 7) != 3 and (king & 7) != 4
         f[FLANK_PAWN] = 1.0 if beside and row[QUEEN] & row[BLACK - side] else 0.0
         if not PASSED_MASKS[side, target] & row[PAWN] & row[BLACK - side]:
@@ -195,9 +186,9 @@ def _square_gain(kind, source, target, phase):
 def _new_attacks(row, kind, side, source, target):
     """Newly attacked enemy pieces that are undefended or worth more than the moved piece."""
     occupied = row[WHITE] | row[BLACK]
-    before = _reach(kind, side, source, occupied)
+    before = targets_of(kind, source, side, occupied)
     occupied = occupied & ~bit(source) | bit(target)
-    attacked = _reach(kind, side, target, occupied) & ~before & row[BLACK - side] & ~row[KING]
+    attacked = targets_of(kind, target, side, occupied) & ~before & row[BLACK - side] & ~row[KING]
     count = 0.0
     while attacked:
         square = ctz(attacked)
@@ -206,12 +197,3 @@ def _new_attacks(row, kind, side, source, target):
             count += 1.0
         attacked &= attacked - ONE
     return count
-
-
-@kernel()
-def _reach(kind, side, square, occupied):
-    if kind == PAWN:
-        return PAWN_ATTACKS[side, square]
-    if kind == KING:
-        return KING_ATTACKS[square]
-    return piece_attacks(kind, square, occupied)

@@ -1,1 +1,1 @@
-"""Reads and writes files: `.dit` nets, NumPy archives, TOML. Writing is atomic, and reading never executes anything."""
+"""Reads and writes files: `.dit` nets, text, TOML. Writing is atomic, and reading never executes anything."""

@@ -195,15 +195,8 @@ def _skip_padding(path: Path, file: IO[bytes]) -> None:
 def _tensor_table(arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
     table, offset = [], 0
     for name, array in arrays.items():
-        table.append(
-            {
-                "name": name,
-                "dtype": array.dtype.name,
-                "shape": list(array.shape),
-                "offset": offset,
-                "crc32": zlib.crc32(array.tobytes()),
-            }
-        )
+        form = {"name": name, "dtype": array.dtype.name, "shape": list(array.shape)}
+        table.append({**form, "offset": offset, "crc32": zlib.crc32(array.tobytes())})
         offset = _data_start(offset + array.nbytes)
     return table
 

@@ -125,9 +125,8 @@ def _used(function: FunctionType) -> Iterator[tuple[str, Any]]:
             yield name, value
             if isinstance(value, ModuleType):
                 known: Mapping[str, Any] = vars(value)
-                yield from (
-                    (f"{name}.{inner}", known[inner]) for inner in sorted(_names(function.__code__) & known.keys())
-                )
+                for inner in sorted(_names(function.__code__) & known.keys()):
+                    yield f"{name}.{inner}", known[inner]
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         yield name, cell.cell_contents
     for number, value in enumerate(function.__defaults__ or ()):

@@ -207,10 +207,8 @@ def _dots_of_bytes(has: Callable[[str], bool]) -> Callable[..., Any]:
     return _dot_by_pairs if has("avx2") else _dot_by_products
 
 
-instruction(dot_bytes, lambda total, unsigned_bytes, signed_bytes: _ints(_ints, _ints, _ints))(
-    _dots_of_bytes(target_has)
-)
-
+_lower_dot = instruction(dot_bytes, lambda total, unsigned_bytes, signed_bytes: _ints(_ints, _ints, _ints))
+_lower_dot(_dots_of_bytes(target_has))
 
 for _kind in (_shorts, _ints):
     lower_operators(_kind, {operator.add: "add", operator.sub: "sub", operator.mul: "mul"})

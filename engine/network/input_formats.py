@@ -21,15 +21,8 @@ from engine.board import layout
 from engine.board.attacks import ONE, ZERO, bit
 from engine.native.bits import byteswap, ctz
 from engine.native.jit import kernel
-from engine.network.planes import (
-    BLACK_TO_MOVE_PLANE,
-    CASTLING_PLANE,
-    HISTORY,
-    PLANES_PER_POSITION,
-    encode,
-    encode_pieces,
-    is_start_position,
-)
+from engine.network import planes
+from engine.network.planes import encode, encode_pieces, is_start_position
 from engine.network.policy_map import INDEX_TO_UCI
 
 CLASSICAL, CANONICAL, HUNDREDS, _REPEATED = 1, 3, 4, 5
@@ -37,6 +30,7 @@ INPUT_FORMATS = (CLASSICAL, 2, CANONICAL, HUNDREDS, _REPEATED)
 FLIP, FLIP_RANKS, TRANSPOSE = 1, 2, 4  # files, ranks, both (a1 to h8): bits of a turn, done in this order
 TURNS = 8
 
+_EVEN_FILES, _FILE_PAIRS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
 _LEFT_FILES, _UPPER_RANKS = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(0xFFFFFFFF00000000)
 _ABOVE, _ON_DIAGONAL = np.uint64(0xE0C08000), np.uint64(0x10204080)  # of e1 to h4, from h1 to e4
 
@@ -57,14 +51,14 @@ def encode_as(input_format, stack, ply, first, masks):
     _encode_rooks(current, side, masks)
     if input_format >= CANONICAL:
         square = _en_passant_square(stack, ply, first)
-        masks[BLACK_TO_MOVE_PLANE] = bit(56 + (square & 7)) if square >= 0 else ZERO
+        masks[planes.BLACK_TO_MOVE_PLANE] = bit(56 + (square & 7)) if square >= 0 else ZERO
         _encode_repeatable(input_format, stack, ply, first, masks)
 
 
 @kernel()
 def _encode_rooks(row, side, masks):
     for plane in range(4):
-        masks[CASTLING_PLANE + plane] = ZERO
+        masks[planes.CASTLING_PLANE + plane] = ZERO
     for color in range(2):
         own = row[layout.WHITE + color]
         king = ctz(row[layout.KING] & own)
@@ -72,7 +66,7 @@ def _encode_rooks(row, side, masks):
         while rooks:
             rook = ctz(rooks)
             seen = bit(rook ^ 56) if side else bit(rook)
-            masks[CASTLING_PLANE + (1 if rook > king else 0)] |= seen
+            masks[planes.CASTLING_PLANE + (1 if rook > king else 0)] |= seen
             rooks &= rooks - ONE
 
 
@@ -100,7 +94,7 @@ def _encode_repeatable(input_format, stack, ply, first, masks):
     current, slot, back = stack[ply], 0, 0
     side = np.int64(current[layout.SIDE])
     only_repeated = input_format == _REPEATED
-    while slot < HISTORY:
+    while slot < planes.HISTORY:
         at = max(ply - back, first)
         row = stack[at]
         if ply - back < first and (only_repeated or is_start_position(row)):
@@ -108,12 +102,12 @@ def _encode_repeatable(input_format, stack, ply, first, masks):
         if row[layout.CASTLING] != current[layout.CASTLING] or (back and _en_passant_square(stack, at, first) >= 0):
             break
         if not only_repeated or back == 0 or row[layout.REPETITIONS]:
-            encode_pieces(row, side, masks, PLANES_PER_POSITION * slot)
+            encode_pieces(row, side, masks, planes.PLANES_PER_POSITION * slot)
             slot += 1
         if row[layout.HALFMOVE] == ZERO:
             break
         back += 1
-    for plane in range(PLANES_PER_POSITION * slot, PLANES_PER_POSITION * HISTORY):
+    for plane in range(planes.PLANES_PER_POSITION * slot, planes.PLANES_PER_POSITION * planes.HISTORY):
         masks[plane] = ZERO
 
 
@@ -123,12 +117,8 @@ def _encode_repeatable(input_format, stack, ply, first, masks):
 @kernel()
 def flip_files(board):
     """Swap files a and h, b and g, ..."""
-    board = ((board >> np.uint64(1)) & np.uint64(0x5555555555555555)) | (
-        (board & np.uint64(0x5555555555555555)) << np.uint64(1)
-    )
-    board = ((board >> np.uint64(2)) & np.uint64(0x3333333333333333)) | (
-        (board & np.uint64(0x3333333333333333)) << np.uint64(2)
-    )
+    board = ((board >> np.uint64(1)) & _EVEN_FILES) | ((board & _EVEN_FILES) << np.uint64(1))
+    board = ((board >> np.uint64(2)) & _FILE_PAIRS) | ((board & _FILE_PAIRS) << np.uint64(2))
     return ((board >> np.uint64(4)) & _LEFT_FILES) | ((board & _LEFT_FILES) << np.uint64(4))
 
 
@@ -156,7 +146,7 @@ def turned(board, turn):
 @kernel()
 def canonical_turn(masks):
     """Return the turn of the current position in planes that `encode_as` wrote in a canonical format."""
-    if masks[CASTLING_PLANE] | masks[CASTLING_PLANE + 1]:
+    if masks[planes.CASTLING_PLANE] | masks[planes.CASTLING_PLANE + 1]:
         return np.int64(0)
     turn, king = np.int64(0), masks[layout.KING]
     if king & _LEFT_FILES:
@@ -198,7 +188,7 @@ def turn_masks(masks, turn, result):
     """Write planes after a turn to `result`, uint64 [112] like `masks`."""
     for plane in range(masks.shape[0]):
         board = masks[plane]
-        result[plane] = turned(board, turn) if turn and plane <= BLACK_TO_MOVE_PLANE else board
+        result[plane] = turned(board, turn) if turn and plane <= planes.BLACK_TO_MOVE_PLANE else board
 
 
 def turned_batch(masks: np.ndarray, policy_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,17 +1,25 @@
-"""Towers and transformers as ONNX graphs, written layer by layer. Needs the package `onnx`, which Aino does not."""
+"""Towers and transformers as ONNX graphs, written layer by layer. Needs the package `onnx`, which Aino does not.
+
+docs/own-network.md has the inputs and outputs.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine import nn
 from engine.errors import ConfigError
+from engine.files.atomic import write_file
 from engine.network.attention_policy import PROMOTION_FROM, PROMOTION_TO, AttentionPolicy
 from engine.network.families import PlanesConfig, layers_with
+from engine.network.input_formats import counter_scale
+from engine.network.lc0.planes_file import read_planes
+from engine.network.lc0.tensor_map import with_counter_times
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES
 from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
@@ -157,10 +165,8 @@ class Graph:
 
     def _attention(self, layer: Any, x: str, bias: str | None) -> str:
         orders, heads = {"query": [0, 2, 1, 3], "key": [0, 2, 3, 1], "value": [0, 2, 1, 3]}, layer.heads
-        query, key, value = (
-            self.node("Transpose", self.reshaped(self.layer(layer.parts[name], x), 0, 0, heads, -1), perm=order)
-            for name, order in orders.items()
-        )
+        split = {name: self.reshaped(self.layer(layer.parts[name], x), 0, 0, heads, -1) for name in orders}
+        query, key, value = (self.node("Transpose", split[name], perm=order) for name, order in orders.items())
         scores = self.times(self.node("MatMul", query, key), 1 / math.sqrt(layer.inner // heads))
         shares = self.node("Softmax", scores if bias is None else self.node("Add", scores, bias), axis=-1)
         mixed = self.node("Transpose", self.node("MatMul", shares, value), perm=[0, 2, 1, 3])
@@ -174,6 +180,16 @@ class Graph:
         steps = self.reshaped(self.part(self.part(scores, PROMOTION_FROM, 1), PROMOTION_TO, 2), 0, 8, 8, 1)
         promotions = self.reshaped(self.node("Add", steps, self.reshaped(offsets, 0, 1, 8, 3)), 0, 8 * 8 * 3)
         return self.node("Concat", self.reshaped(scores, 0, 64 * 64), promotions, axis=1)
+
+
+def export_onnx(source: Path, target: Path) -> None:
+    """Write the tower or transformer in a net file as an ONNX file, which takes the planes of its input format.
+
+    Raises NetFileError for a source that cannot be read or is neither, and as `onnx_graph`.
+    """
+    tower = read_planes(source)  # whose tensors take the fifty-move counter in plies
+    tensors = with_counter_times(1 / counter_scale(tower.config.input_format), tower.tensors)
+    write_file(target, onnx_graph(tensors, tower.config))
 
 
 def onnx_graph(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bytes:

@@ -83,11 +83,8 @@ POLICY_INDEX, CONV_INDEX, ATTENTION_INDEX, INDEX_TO_UCI = _tables()
 """int16 [5 * 4096] by move code seen from the mover; int32 [1858] plane * 64 + square; int32 [1858] from * 64 + to or,
 for promotions to queen, rook and bishop, 4096 + 24 * from-file + 3 * to-file + piece; the moves' names."""
 
-HEAD_INDEX = {
-    "convolution": CONV_INDEX,
-    "classical": np.arange(POLICY_SIZE, dtype=np.int32),
-    "attention": ATTENTION_INDEX,
-}
+_IN_ORDER = np.arange(POLICY_SIZE, dtype=np.int32)
+HEAD_INDEX = {"convolution": CONV_INDEX, "classical": _IN_ORDER, "attention": ATTENTION_INDEX}
 """Place of each policy move in the flat output of a tower's policy head, by the head's kind."""
 
 

@@ -1,13 +1,4 @@
-"""Finds and loads nets: shipped nets through `weights/MANIFEST.toml`, any other by its path.
-
-    default = "NAME"            the net to play with
-    default_tower = "NAME"      the net where a tower is needed: evaluators network and hybrid, Lc0's format
-    [[net]]                     one table per file
-    name, file, sha256          the file lies beside the manifest
-    architecture, training_data, licence, strength
-
-The last line is for people; the others are checked here.
-"""
+"""Finds and loads nets: shipped nets through `manifest.py`, any other by its path."""
 
 from __future__ import annotations
 
@@ -15,14 +6,14 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.files.dit_file import load_tensors
-from engine.files.settings_file import read_settings
 from engine.network.lc0.schema import is_lc0
+from engine.network.manifest import LEARNED_ALONE, MANIFEST, SHIPPED, learned_alone, read_manifest
 from engine.network.outputs import Heads
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy.inference import SparseNet
@@ -33,18 +24,15 @@ if TYPE_CHECKING:  # a sparse network is loaded without the tower's modules, whi
     from engine.network.fused.inference import Fused
 
 DEFAULT_NET = "<default>"
-MANIFEST = "MANIFEST.toml"
-SHIPPED = Path(__file__).parents[2] / "weights"  # no import: someone's own `weights.py` may hide that package
 FIRST_HEADS: Heads = ("vanilla", "winner")
-NEEDED_KEYS = ("name", "file", "sha256")
 TRIALS = 2  # random inputs that a net must answer with finite numbers before it is used
 
 
 def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fused | SparseNet:
     """Load a net of any family, ready to play; errors as for `load_planes`.
 
-    None, "" and "<default>" stand for the shipped net to play with, whatever its family. heads: Lc0's names of the
-    policy head and the value head to use.
+    None, "" and "<default>" stand for the shipped net to play with, whatever its family, and "zero" for the one that
+    learned alone. heads: Lc0's names of the policy head and the value head to use.
     """
     chosen = _chosen(path, "default")
     if is_lc0(chosen):
@@ -132,6 +120,10 @@ def is_default(path: str | Path | None) -> bool:
 
 
 def _chosen(path: str | Path | None, entry: str) -> Path:
+    if str(path) == LEARNED_ALONE:
+        if (net := learned_alone()) is None:
+            raise NetFileError(LEARNED_ALONE, f"a net {LEARNED_ALONE}-*.dit in {SHIPPED / MANIFEST}", "none")
+        return _verified(SHIPPED / net["file"], net["sha256"])
     return default_net_path(entry=entry) if is_default(path) else Path(os.path.expanduser(str(path)))
 
 
@@ -149,23 +141,6 @@ def default_net_path(folder: Path | None = None, entry: str = "default") -> Path
         names = ", ".join(net["name"] for net in manifest["net"]) or "no nets"
         raise NetFileError(folder / MANIFEST, f"a {entry} that is one of its nets", f"{entry} {name!r} among {names}")
     return _verified(folder / net["file"], net["sha256"])
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """`MANIFEST.toml` of a folder: "default" and the list "net". Raises NetFileError when missing or malformed."""
-    path = folder / MANIFEST
-    try:
-        manifest = read_settings(path)
-    except ConfigError as error:
-        raise NetFileError(path, "a TOML file that lists the shipped nets", str(error)) from error
-    nets = manifest.setdefault("net", [])
-    if not isinstance(nets, list) or not all(isinstance(net, dict) and _is_complete(net) for net in nets):
-        raise NetFileError(path, f"tables [[net]] with texts {', '.join(NEEDED_KEYS)}", "tables without them")
-    return manifest
-
-
-def _is_complete(net: Mapping[str, object]) -> bool:
-    return all(isinstance(net.get(key), str) for key in NEEDED_KEYS)
 
 
 def _verified(path: Path, sha256: str) -> Path:

@@ -7,7 +7,6 @@ train, held_out = datasets.digits("folder")  # MNIST, from its files in this fol
 
 from __future__ import annotations
 
-import csv
 import gzip
 import importlib
 import itertools
@@ -56,16 +55,12 @@ def small_digits(seed: int = 0) -> Digits:
 def mnist(folder: str | Path) -> Digits:
     """MNIST's 60,000 training digits, the last 10,000 of them held out, 28x28 with a border of 2 to make it 32x32.
 
-    `folder` holds train-images-idx3-ubyte and train-labels-idx1-ubyte (or .gz), or mnist_train.csv (label, pixels).
-    Raises DataError when there is neither or a file has another form.
+    `folder` holds train-images-idx3-ubyte and train-labels-idx1-ubyte (or .gz). Raises DataError when there is neither
+    or a file has another form.
     """
     folder = Path(folder)
-    table = folder / "mnist_train.csv"
-    if table.exists():
-        images, labels = _read_csv(table)
-    else:
-        images = _read_idx(folder, "train-images-idx3-ubyte", IMAGE_MAGIC, 3)
-        labels = _read_idx(folder, "train-labels-idx1-ubyte", LABEL_MAGIC, 1)
+    images = _read_idx(folder, "train-images-idx3-ubyte", IMAGE_MAGIC, 3)
+    labels = _read_idx(folder, "train-labels-idx1-ubyte", LABEL_MAGIC, 1)
     if len(images) != len(labels) or len(images) <= MNIST_HELD_OUT:
         raise DataError(f"{folder}: expected 60,000 digits with labels, found {len(images)} and {len(labels)}")
     bordered = np.pad(images.astype(np.float32) / 255, ((0, 0), (2, 2), (2, 2)))[:, None]
@@ -80,23 +75,13 @@ def _read_idx(folder: Path, name: str, magic: int, dimensions: int) -> np.ndarra
     """Return an IDX file: magic and sides as big-endian u32, then bytes."""
     plain, packed = folder / name, folder / f"{name}.gz"
     if not plain.exists() and not packed.exists():
-        raise DataError(f"{folder}: expected {name}, {name}.gz or mnist_train.csv, found none of them")
+        raise DataError(f"{folder}: expected {name} or {name}.gz, found neither")
     data = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
     header = struct.Struct(f">{1 + dimensions}I")
     found, *shape = header.unpack_from(data) if len(data) >= header.size else (0,)
     if found != magic or len(data) - header.size != int(np.prod(shape)):
         raise DataError(f"{folder / name}: expected IDX data with magic {magic} in full, found magic {found}")
     return np.frombuffer(data, np.uint8, offset=header.size).reshape(shape)
-
-
-def _read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    with path.open(newline="") as file:
-        rows = [row for row in csv.reader(file) if row and row[0].isdecimal()]  # without the line of names, if any
-    try:
-        table = np.array(rows, np.uint8).reshape(len(rows), 1 + 28 * 28)
-    except ValueError as error:
-        raise DataError(f"{path}: expected lines of a label and 784 pixels: {error}") from error
-    return table[:, 1:].reshape(-1, 28, 28), table[:, 0]
 
 
 # ---- drawing ------------------------------------------------------------------------------------------------------
@@ -135,11 +120,9 @@ def drawn_digits(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.n
 
 def _segments(lines: str) -> tuple[np.ndarray, np.ndarray]:
     """Return where the segments of all lines start and end, each [S, 2] as (x, y) in [0, 1]."""
-    pairs = [
-        pair
-        for line in lines.split("|")
-        for pair in itertools.pairwise([tuple(map(int, point.split(","))) for point in line.split()])
-    ]
+    pairs = list[tuple[tuple[int, ...], tuple[int, ...]]]()
+    for line in lines.split("|"):
+        pairs += itertools.pairwise([tuple(map(int, point.split(","))) for point in line.split()])
     starts, ends = (np.array(column) / 100 for column in zip(*pairs, strict=True))
     return starts, ends
 
@@ -166,9 +149,8 @@ def _distances(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     for start, end in zip(starts.swapaxes(0, 1), ends.swapaxes(0, 1), strict=True):
         along, away = end - start, pixels - start[:, None]  # (B, 2), (B, pixels, 2)
         length = (along * along).sum(axis=1)[:, None] + 1e-9
-        share = ((away * along[:, None]).sum(axis=2) / length).clip(
-            0, 1
-        )  # where along the segment the pixel is closest
+        # Where along the segment the pixel is closest.
+        share = ((away * along[:, None]).sum(axis=2) / length).clip(0, 1)
         gap = away - share[:, :, None] * along[:, None]
         nearest = np.minimum(nearest, np.sqrt((gap * gap).sum(axis=2)))
     return nearest

@@ -61,10 +61,8 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
     _check_floating("softmax_cross_entropy", logits, 2)
     batch, actions = logits.shape
     if not is_array(targets) or targets.shape not in ((batch,), (batch, actions)):
-        raise ShapeError(
-            f"softmax_cross_entropy: expected targets [{batch}] or [{batch}, {actions}] for logits "
-            f"{list(logits.shape)}, found {form_of(targets)}"
-        )
+        expected = f"targets [{batch}] or [{batch}, {actions}] for logits {list(logits.shape)}"
+        raise ShapeError(f"softmax_cross_entropy: expected {expected}, found {form_of(targets)}")
     check_together("softmax_cross_entropy", outputs=logits, targets=targets, mask=mask)
     if mask is not None and mask.shape != logits.shape:
         raise ShapeError(f"softmax_cross_entropy: expected a mask {list(logits.shape)}, found {list(mask.shape)}")
@@ -77,9 +75,7 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
         fits = mask[rows, targets] if targets.ndim == 1 else mask | (targets == 0)
         is_possible, all_fit = to_numpy(xp.stack([mask.any(axis=1).all(), fits.all()]))
         if not is_possible:
-            raise DataError(
-                "softmax_cross_entropy: expected a possible action in every row of the mask, found none in one"
-            )
+            raise DataError("softmax_cross_entropy: expected a possible action in every row of the mask")
         if not all_fit:
             raise DataError("softmax_cross_entropy: expected targets 0 where the mask is False, found others")
     if targets.ndim == 2:

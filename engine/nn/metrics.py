@@ -60,10 +60,8 @@ def confusion_matrix(outputs: Array, targets: Array) -> np.ndarray:
     """
     answers, truth = to_numpy(outputs), to_numpy(targets)
     if answers.ndim != 2 or truth.shape != answers.shape[:1] or truth.dtype.kind not in "iu":
-        raise ShapeError(
-            f"confusion_matrix: expected outputs [B, A] and integer targets [B], found {list(answers.shape)} and "
-            f"{truth.dtype} {list(truth.shape)}"
-        )
+        found = f"{list(answers.shape)} and {truth.dtype} {list(truth.shape)}"
+        raise ShapeError(f"confusion_matrix: expected outputs [B, A] and integer targets [B], found {found}")
     classes = answers.shape[1]
     if truth.size and not (truth.min() >= 0 and truth.max() < classes):
         raise DataError(f"confusion_matrix: expected classes 0 to {classes - 1}, found {truth.min()} to {truth.max()}")
@@ -82,9 +80,8 @@ def plot_confusion(matrix: np.ndarray, path: str | Path, names: Sequence[str] | 
     """
     labels = [str(number) for number in range(len(matrix))] if names is None else list(names)
     if matrix.shape != (len(labels), len(labels)):
-        raise ShapeError(
-            f"plot_confusion: expected a square matrix with {len(labels)} rows, found {list(matrix.shape)}"
-        )
+        expected = f"a square matrix with {len(labels)} rows"
+        raise ShapeError(f"plot_confusion: expected {expected}, found {list(matrix.shape)}")
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = 2.5 + 0.4 * len(labels)
     figure = new_figure(side, side)

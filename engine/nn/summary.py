@@ -54,9 +54,8 @@ def activations(model: Any, x: Any) -> dict[str, Any]:
 def _traced(layer: Any, path: str, outputs: dict[str, Any]) -> Any:
     """Return a copy of the layer, sharing its arrays, whose parts note their outputs."""
     children = layer.children()
-    twin = layer.with_children(
-        {name: _traced(child, f"{path}.{name}" if path else name, outputs) for name, child in children.items()}
-    )
+    start = f"{path}." if path else ""
+    twin = layer.with_children({name: _traced(one, start + name, outputs) for name, one in children.items()})
     if layer.params or not children:
         plain_forward = twin.forward
 

@@ -34,9 +34,8 @@ def piece_shapes() -> Markup:
         '<stop offset="0.45" stop-color="#e02015" stop-opacity="0.85"/>'
         '<stop offset="1" stop-color="#a00000" stop-opacity="0"/></radialGradient>'
     )
-    return Markup(
-        f'<svg class="shapes" aria-hidden="true"><defs>{glow}{shapes}</defs></svg>'
-    )  # All of this text is fixed.
+    # All of this text is fixed.
+    return Markup(f'<svg class="shapes" aria-hidden="true"><defs>{glow}{shapes}</defs></svg>')
 
 
 def board_svg(
@@ -132,10 +131,8 @@ def _piece_use(square: chess.Square, piece: chess.Piece, perspective: chess.Colo
 
 
 def _arrow_path(arrow: Arrow, perspective: chess.Color) -> str:
-    (x1, y1), (x2, y2) = (
-        (x + SQUARE / 2, y + SQUARE / 2)
-        for x, y in (_corner(arrow.source, perspective), _corner(arrow.target, perspective))
-    )
+    corners = (_corner(square, perspective) for square in (arrow.source, arrow.target))
+    (x1, y1), (x2, y2) = ((x + SQUARE / 2, y + SQUARE / 2) for x, y in corners)
     length = max(1.0, ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5)
     dx, dy = (x2 - x1) / length, (y2 - y1) / length  # (dx, dy) points along the arrow, (-dy, dx) across it.
     neck_x, neck_y = x2 - 18 * dx, y2 - 18 * dy

@@ -16,7 +16,6 @@ import numpy as np
 from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
 from engine.errors import ConfigError
 from engine.evaluation.answers import check_answers
-from engine.evaluation.cache import EvaluationCache, OpenQuestions
 from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, is_elsewhere, new_leaf_batch
 from engine.evaluation.tablebase import WIN as TABLE_WIN
 from engine.evaluation.tablebase import Tablebase
@@ -36,18 +35,12 @@ class Batch:
     def __init__(self, room: int) -> None:
         self.visits: Round = new_round()
         self.leaves: LeafBatch = new_leaf_batch(room)
-        self.unanswered: OpenQuestions | None = None  # Those of the leaves that a cache does not know, if it was asked.
         self.shares: list[Offer] = []  # Its evaluation, in parts for several threads.
 
     @property
     def count(self) -> int:
         """Number of leaves."""
         return int(self.visits.counts[arrays.LEAVES])
-
-    @property
-    def questions(self) -> tuple[LeafBatch, int]:
-        """What the evaluator is asked about: the first so many leaves."""
-        return (self.leaves, self.count) if self.unanswered is None else (self.unanswered.asked, self.unanswered.count)
 
 
 class Batches:
@@ -59,7 +52,6 @@ class Batches:
 
     def __init__(self, search: Search, evaluator: Evaluator, threads: int, round_size: int = 0) -> None:
         self.tablebase: Tablebase | None = None  # Is asked about the leaves of every batch, where there is one.
-        self.cache: EvaluationCache | None = None  # Is asked before the evaluator. Changes between searches only.
         self._search = search
         self._evaluator = evaluator
         self._by_evaluator = not round_size  # It may ask for smaller batches in the middle of a search.
@@ -111,39 +103,32 @@ class Batches:
         self._ring.clear()  # Shares hold their owner with its tree, and frozen cycles stay.
 
     def _begin(self, until: int, depth: int) -> None:
-        """Gather leaves, look up what is known about them, and hand out the rest."""
+        """Gather leaves and hand them out."""
         search, batch = self._search, self._ring[self._in_flight]
         most = min(self.most_leaves, self._evaluator.round_size) if self._by_evaluator else self.most_leaves
         size = min(most, max(BATCHED_SMALLEST_ROUND, search.visits // BATCHED_VISITS_PER_LEAF)) // depth
         if size > CHUNK:
             size -= size % CHUNK
         # Visits that need no evaluation, and collisions, leave room in the batch for others.
-        limit = min(
-            until - search.visits - sum(other.count for other in self._ring), size + size // 4, arrays.MAX_ROUND
-        )
+        left = until - search.visits - sum(other.count for other in self._ring)
+        limit = min(left, size + size // 4, arrays.MAX_ROUND)
         self._in_flight += 1
         gather(search.tree, batch.visits, search.params, batch.leaves, 0, limit, size)
-        if self.cache is None:
-            batch.unanswered = None
-        else:
-            batch.unanswered = batch.unanswered or OpenQuestions(self.most_leaves)
-            self.cache.look_up(batch.leaves, batch.count, batch.unanswered)
         if self.tablebase is not None:
             ask_tables(self.tablebase, batch.visits, batch.leaves)
-        questions = batch.questions[1]
+        count = batch.count
         if self._parts is None:
-            whole = partial(self._evaluate, batch, 0, questions)
-            if questions:
+            whole = partial(self._evaluate, batch, 0, count)
+            if count:
                 batch.shares = [self._pool.offer(whole) if self._elsewhere else Offer(whole)]
             return
-        share = max(1, min(CHUNK, -(-questions // self._pool.threads)))  # Less than a chunk only for idle threads.
-        for start in range(0, questions, share):
-            part = partial(self._evaluate, batch, start, min(start + share, questions))
-            batch.shares.append(self._pool.offer(part))
+        share = max(1, min(CHUNK, -(-count // self._pool.threads)))  # Less than a chunk only for idle threads.
+        for start in range(0, count, share):
+            batch.shares.append(self._pool.offer(partial(self._evaluate, batch, start, min(start + share, count))))
 
     def _evaluate(self, batch: Batch, start: int, end: int) -> None:
-        """Answer questions `start` to `end` of a batch."""
-        leaves = batch.questions[0]
+        """Evaluate leaves `start` to `end` of a batch."""
+        leaves = batch.leaves
         if self._parts is not None:
             self._parts.evaluate_part(leaves, start, end)
         else:
@@ -163,8 +148,6 @@ class Batches:
         for share in batch.shares:
             share.finish()
         batch.shares.clear()
-        if self.cache is not None and batch.unanswered is not None:
-            self.cache.take_answers(batch.leaves, batch.unanswered)
         apply(self._search.tree, batch.visits, self._search.params, batch.leaves, 0)
         self._ring.rotate(-1)
         self._in_flight -= 1
@@ -177,9 +160,8 @@ def ask_tables(tablebase: Tablebase, in_flight: Round, leaves: LeafBatch) -> Non
     men = np.bitwise_count(rows[:, WHITE] | rows[:, BLACK])
     below_root = in_flight.leaf_nodes[:count] != arrays.ROOT  # The root is searched whatever the tables say.
     fits = (men <= tablebase.largest) & (rows[:, CASTLING] == 0) & (rows[:, HALFMOVE] == 0)
+    # The tables' results are those of the side to move, the tree's of the other one.
+    results = {None: arrays.UNKNOWN, TABLE_WIN: arrays.LOSS, -TABLE_WIN: arrays.WIN}
     for k in np.flatnonzero(fits & below_root):
-        wdl = tablebase.wdl(rows[k])  # For the side to move; the tree's is the other one.
-        in_flight.known[k] = (
-            arrays.UNKNOWN if wdl is None else {TABLE_WIN: arrays.LOSS, -TABLE_WIN: arrays.WIN}.get(wdl, arrays.DRAW)
-        )
+        in_flight.known[k] = results.get(tablebase.wdl(rows[k]), arrays.DRAW)
         in_flight.mate_plies[k] = arrays.UNKNOWN_DISTANCE

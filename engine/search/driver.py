@@ -98,9 +98,8 @@ def doubt(search: Search) -> float:
     q = np.divide(nodes["value_sum"], visits, out=np.full(len(nodes), -2.0), where=promising)
     if q.argmax() != most:
         return float("inf")
-    return float(
-        min(max(params.DOUBT_FLOOR, params.DOUBT_SLOPE * (1.0 - visits[most] / visits.sum())), params.DOUBT_CEILING)
-    )
+    doubted = params.DOUBT_SLOPE * (1.0 - visits[most] / visits.sum())
+    return float(min(max(params.DOUBT_FLOOR, doubted), params.DOUBT_CEILING))
 
 
 class SearchDriver:

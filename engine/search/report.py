@@ -37,12 +37,7 @@ class Reporter:
     """
 
     def __init__(
-        self,
-        search: Search,
-        wanted: SearchOrder,
-        tablebase: Tablebase | None,
-        cp_scale: float,
-        first_hits: int = 0,
+        self, search: Search, wanted: SearchOrder, tablebase: Tablebase | None, cp_scale: float, first_hits: int = 0
     ) -> None:
         self._search = search
         self._wanted = wanted
@@ -264,15 +259,9 @@ def outline(search: Search, least_visits: int, widest: int, chess960: bool = Fal
             child = int(children[index])
             after = np.empty(ROW_WORDS, np.uint64)
             make(row, moves[index], after)
-            found.append(
-                Branch(
-                    move=decode_move(row, int(moves[index]), chess960),
-                    visits=int(visits[index]),
-                    prior=float(priors[index]),
-                    q=float(tree.value_sum[child]) / int(visits[index]),
-                    replies=branches(child, after) if tree.state[child] == EXPANDED else (),
-                )
-            )
+            move, q = decode_move(row, int(moves[index]), chess960), float(tree.value_sum[child]) / int(visits[index])
+            replies = branches(child, after) if tree.state[child] == EXPANDED else ()
+            found.append(Branch(move, int(visits[index]), float(priors[index]), q, replies))
         return tuple(found)
 
     tree = search.tree

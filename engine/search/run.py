@@ -27,17 +27,9 @@ from engine.native.pool import ThreadPool
 from engine.search.batches import Batches, ask_tables
 from engine.search.hints import HintSource
 from engine.search.session import Search, look_for_mate
+from engine.search.tree import params
 from engine.search.tree.arrays import LEAVES, MAX_VISITS, ROOT
 from engine.search.tree.heuristics import join, learns
-from engine.search.tree.params import (
-    CALL_SECONDS,
-    FIRST_CALL_VISITS,
-    MOST_THREADS,
-    REFRESH_FROM,
-    REFRESH_GROWTH,
-    REFRESH_SHARE,
-    REFRESH_VISITS,
-)
 from engine.search.tree.priors import refresh_below
 from engine.search.tree.visits import new_walker, run_visits
 
@@ -45,7 +37,7 @@ from engine.search.tree.visits import new_walker, run_visits
 class Walkers:
     """`threads` threads, the calling one included, that visit one search's tree."""
 
-    most_threads = MOST_THREADS  # Number of threads that find work.
+    most_threads = params.MOST_THREADS  # Number of threads that find work.
     most_leaves = 1  # Leaves that wait for one evaluation.
 
     def __init__(self, search: Search, evaluator: InKernelEvaluator, threads: int) -> None:
@@ -56,7 +48,7 @@ class Walkers:
         self._until = np.zeros(SPACING, np.int64)  # Visits of the root at which all stop.
         self._pool = ThreadPool(threads, "walk")
         self._helpers: dict[int, Future[int]] = {}
-        self._call_visits = FIRST_CALL_VISITS
+        self._call_visits = params.FIRST_CALL_VISITS
         self._lookup = threading.Lock()
 
     def run(self, until: int) -> None:
@@ -64,7 +56,7 @@ class Walkers:
         self.set_off(until)
         begun = time.perf_counter()
         done = self._call_visits - self._walk(0, self._call_visits)
-        in_time = done * CALL_SECONDS / max(time.perf_counter() - begun, 1e-6)
+        in_time = done * params.CALL_SECONDS / max(time.perf_counter() - begun, 1e-6)
         if done > 0 and self._search.visits > 1:  # The first visit may have compiled.
             self._call_visits = max(1, int(min(in_time, 2.0 * self._call_visits)))
 
@@ -166,14 +158,14 @@ class Runner:
         """Visits of the root at which it is time to refresh priors."""
         if not self._learns:
             return MAX_VISITS
-        return max(REFRESH_FROM, int(REFRESH_GROWTH * self._refreshed_at))
+        return max(params.REFRESH_FROM, int(params.REFRESH_GROWTH * self._refreshed_at))
 
     def refresh_priors(self) -> None:
         """Let priors follow what visits have found out about moves elsewhere. No thread may visit the tree."""
         search, self._refreshed_at = self._search, self._search.visits
         if len(search.trees) > 1:
             join(search.trees)
-        least = max(REFRESH_VISITS, int(REFRESH_SHARE * search.visits))
+        least = max(params.REFRESH_VISITS, int(params.REFRESH_SHARE * search.visits))
         refresh_below(search.tree, search.params, np.int64(ROOT), np.int64(search.root_row()[SIDE]), np.int64(least))
 
     def rehearse(self) -> None:
@@ -189,7 +181,7 @@ class Runner:
         """Let old parts of the tree give way, for a few milliseconds."""
         self.finish()
         begun = time.perf_counter()
-        while self._search.needs_room and time.perf_counter() < begun + CALL_SECONDS:
+        while self._search.needs_room and time.perf_counter() < begun + params.CALL_SECONDS:
             self._search.make_room()
 
     def pause(self) -> None:

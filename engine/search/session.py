@@ -46,9 +46,8 @@ class Search:
         self.params = params
         self.tree = tree
         self.trees = [tree]  # The tree as each thread sees it; the first is `tree`.
-        self._root = tree.nodes.view((np.void, tree.nodes.dtype))[
-            arrays.ROOT
-        ]  # A view: single values are asked for often.
+        # A view: single values are asked for often.
+        self._root = tree.nodes.view((np.void, tree.nodes.dtype))[arrays.ROOT]
         self.forced_move = NO_MOVE  # A root move that starts a forced mate (`tactics.mates`), or NO_MOVE.
         self.in_flight = in_flight if in_flight is not None else new_round()
         self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
@@ -316,9 +315,8 @@ def restrict_root(search: Search, allowed: np.ndarray) -> None:
     tree.asked_at[arrays.ROOT] = 0
     search.kept_visits += search.visits - before
     lower, upper = best_bounds(tree, np.int64(arrays.ROOT))
-    tree.lower[arrays.ROOT], tree.upper[arrays.ROOT] = (
-        (-upper, -lower) if search.params.decide_root else (arrays.LOSS, arrays.WIN)
-    )
+    bounds = (-upper, -lower) if search.params.decide_root else (arrays.LOSS, arrays.WIN)
+    tree.lower[arrays.ROOT], tree.upper[arrays.ROOT] = bounds
     if search.is_proven:
         settle_past_visits(tree, np.int64(arrays.ROOT))
 

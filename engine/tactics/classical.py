@@ -168,11 +168,8 @@ def _piece_terms(row, side):
     ring = KING_ATTACKS[enemy_king] | bit(enemy_king)
     flip = 56 * side
     king = king_square(row, side)
-    middlegame, endgame, danger = (
-        PIECE_SQUARES[0, layout.KING, king ^ flip],
-        PIECE_SQUARES[1, layout.KING, king ^ flip],
-        np.int64(0),
-    )
+    middlegame, endgame = PIECE_SQUARES[0, layout.KING, king ^ flip], PIECE_SQUARES[1, layout.KING, king ^ flip]
+    danger = np.int64(0)
     attacked = ZERO
     for kind in range(layout.KNIGHT, layout.KING):
         pieces = row[kind] & own

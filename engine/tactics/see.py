@@ -7,17 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.board.attacks import (
-    KING_ATTACKS,
-    KNIGHT_ATTACKS,
-    PAWN_ATTACKS,
-    ZERO,
-    attackers,
-    bishop_attacks,
-    bit,
-    piece_at,
-    rook_attacks,
-)
+from engine.board import attacks
+from engine.board.attacks import ZERO, attackers, bishop_attacks, bit, piece_at, rook_attacks
 from engine.board.layout import BISHOP, BLACK, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
 from engine.native.bits import ctz
 from engine.native.jit import kernel
@@ -94,15 +85,15 @@ def _least_attacker(row, target, occupied, side):
     """(kind, square) of the cheapest piece of `side` that attacks `target`; (-1, -1) if none does."""
     occupied &= ~bit(target)
     own = row[WHITE + side] & occupied
-    found = PAWN_ATTACKS[1 - side, target] & row[PAWN] & own
+    found = attacks.PAWN_ATTACKS[1 - side, target] & row[PAWN] & own
     if found:
         return PAWN, ctz(found)
-    found = KNIGHT_ATTACKS[target] & row[KNIGHT] & own
+    found = attacks.KNIGHT_ATTACKS[target] & row[KNIGHT] & own
     if found:
         return KNIGHT, ctz(found)
     diagonal, straight = bishop_attacks(target, occupied) & own, rook_attacks(target, occupied) & own
     for kind, reach in ((BISHOP, diagonal), (ROOK, straight), (QUEEN, diagonal | straight)):
         if reach & row[kind]:
             return kind, ctz(reach & row[kind])
-    found = KING_ATTACKS[target] & row[KING] & own
+    found = attacks.KING_ATTACKS[target] & row[KING] & own
     return (KING, ctz(found)) if found else (-1, -1)

@@ -169,11 +169,8 @@ def judge_small_ending(row, root, value, draw, plies):
     if strong < 0:
         return value, draw, plies
     progress = progress_of(row, strong)
-    least = (
-        INSIDE
-        if popcount(root[layout.WHITE] | root[layout.BLACK]) == popcount(row[layout.WHITE] | row[layout.BLACK])
-        else BEFORE
-    )
+    men = popcount(row[layout.WHITE] | row[layout.BLACK])
+    least = INSIDE if popcount(root[layout.WHITE] | root[layout.BLACK]) == men else BEFORE
     won = least + (_END - least) * progress
     return won if row[layout.SIDE] == strong else -won, 1.0 - won, LONGEST_PLIES * (1.0 - progress)
 

@@ -33,13 +33,8 @@ _STRAIGHT, _DIAGONAL = ((0, 1), (1, 0), (0, -1), (-1, 0)), ((1, 1), (1, -1), (-1
 _JUMPS = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
 _STEPS = {"N": _JUMPS, "B": _DIAGONAL, "R": _STRAIGHT, "Q": _STRAIGHT + _DIAGONAL}  # By (file, rank).
 _LINES, _DIAGONALS = attacks.FILE_LINE | attacks.RANK_LINE, attacks.DIAGONAL_LINE | attacks.ANTIDIAGONAL_LINE
-_REACH = {
-    "K": attacks.KING_ATTACKS,
-    "N": attacks.KNIGHT_ATTACKS,
-    "B": _DIAGONALS,
-    "R": _LINES,
-    "Q": _LINES | _DIAGONALS,
-}
+_REACH = {"K": attacks.KING_ATTACKS, "N": attacks.KNIGHT_ATTACKS, "B": _DIAGONALS, "R": _LINES}
+_REACH["Q"] = _LINES | _DIAGONALS
 _HALF_SWAPS = ((1, 0x5555555555555555), (2, 0x3333333333333333), (4, 0x0F0F0F0F0F0F0F0F))  # Together they turn a byte.
 
 
@@ -168,9 +163,8 @@ def solve(men: str, to_mate: bool = False) -> Solution:
     """
     rules = _Rules(men)
     left = [(_Rules(others), solve(others)) for others in rules.after_captures]
-    last = (
-        1 + max((one.longest for _, one in left), default=0) if to_mate else 0
-    )  # After this nothing comes by captures.
+    # After this nothing comes by captures.
+    last = 1 + max((one.longest for _, one in left), default=0) if to_mate else 0
     lost, won = np.zeros(rules.shape, np.uint64), np.zeros(rules.shape, np.uint64)
     moves, moves_won = (np.zeros((MOVE_BITS, *rules.shape), np.uint64) for _ in range(2))
     fair = rules.legal_to_lose & (rules.attacked | rules.escapes(won))  # Legal, and no stalemate.

@@ -2,7 +2,7 @@
 
     python -m examples.nn.digits                    3,000 digits of 16x16, drawn by the example; a fifth held out
     python -m examples.nn.digits --scikit-learn     1,797 handwritten digits of 8x8, a fifth held out
-    python -m examples.nn.digits --mnist FOLDER     IDX files (also .gz) or mnist_train.csv; 10,000 held out
+    python -m examples.nn.digits --mnist FOLDER     IDX files (also .gz); 10,000 held out
 
 Convolutions of 3x3 with batch norm, each followed by a pool that halves the board, then one dense layer.
 """

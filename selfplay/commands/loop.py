@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hours", type=float, default=math.inf, metavar="X", help=text)
 
 
-def _check_fit(settings: FitSettings) -> None:
+def check_fit(settings: FitSettings) -> None:
     """Raise what `fit` would raise after the first games, which may take hours: a missing file, or no GPU."""
     if settings.heldout:
         heldout_files(Path(settings.heldout))
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     with play_backend(arguments) as play:
 
         def work(folder: RunFolder, stop: Stop) -> bool:
-            _check_fit(folder.config.fit)
+            check_fit(folder.config.fit)
             with measuring(folder, log, stop) as finish:
                 return run_generations(folder, arguments.generations, stop, play, arguments.hours) and finish()
 

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.cli.live_lines import live_line, show
-from engine.errors import ConfigError
 from engine.files.atomic import write_file
 from selfplay.interrupt import StopFlag
 from selfplay.report.comparison_page import comparison_page
 from selfplay.report.live import LivePage, serving
-from selfplay.report.metrics import AnyFacts, EventFiles, metrics_csv, metrics_json, metrics_of, read_run
+from selfplay.report.metrics import AnyFacts, EventFiles, metrics_csv, metrics_json, metrics_of, read_runs
 from selfplay.report.page import report_page
 from selfplay.report.pretraining_page import PretrainingFacts, pretraining_page
+from selfplay.report.seed_groups import seed_groups
 
 EXAMPLES = """examples:
   aino-train report run1 --out report.html
-  aino-train report run1 run2 --csv both.csv      compares the runs
+  aino-train report run1 run2 --csv both.csv      compares the runs; those that differ by seeds alone are one group
   aino-train report run1 --live                   follows a run at work
 
 docs/training.md describes the numbers that --json, --csv and --tensorboard write.
@@ -72,10 +72,8 @@ def _read(
     arguments: argparse.Namespace, events: EventFiles | None, tell: Callable[[float], None] = lambda share: None
 ) -> tuple[str, str]:
     """(page, what it is about) of the runs; writes their numbers where that is asked for."""
-    runs = [read_run(path, tell) for path in arguments.run]
-    metrics = [metrics_of(one) for one in runs]
-    if len({one.run for one in metrics}) < len(runs):
-        raise ConfigError("give each run folder a different name: the report tells runs apart by these names")
+    runs = read_runs(arguments.run, tell)
+    metrics = [run for group in seed_groups([metrics_of(one) for one in runs]) for run in group.runs]
     for path, text in ((arguments.json, metrics_json), (arguments.csv, metrics_csv)):
         if path is not None:
             write_file(path, text(metrics))

@@ -5,15 +5,20 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import show
+from engine.cli.machine import describe_machine
 from engine.cli.setting_flags import hide_seldom
 from engine.errors import ConfigError, RunError
+from engine.files.provenance import provenance
+from engine.options import usable_cpus
 from selfplay.interrupt import Stop, StopFlag
 from selfplay.lock import folder_lock
 from selfplay.run.config import SECTIONS, add_config_flags, flag_values, merged, read_toml
 from selfplay.run.folder import RunFolder
+from selfplay.run.ledger import Ledger
 from selfplay.run.playing import PlayBackend
 from selfplay.run.workers import WorkerPool
 
@@ -55,22 +60,58 @@ def play_backend(arguments: argparse.Namespace) -> Iterator[PlayBackend]:
 
 
 def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Stop], bool]) -> int:
-    """Open and lock the run, do the work until done or interrupted; returns the exit status.
-
-    Raises RunError for what the system refuses, such as writing to a full disk.
-    """
+    """Do the work on the run that a command's flags name; as `work_in`."""
     values = read_toml(arguments.config) if arguments.config else {}
     values = merged(values, flag_values(arguments))
+    return work_in(arguments.run, values, workers_text(arguments), work, arguments.initial)
+
+
+def workers_text(arguments: argparse.Namespace) -> str:
+    """Return where a command's games are played, in words; "" for one that plays none."""
+    if not hasattr(arguments, "workers"):
+        return ""
+    if arguments.cluster is not None:
+        return f"{arguments.workers or 'all'} on Ray"
+    return str(arguments.workers or usable_cpus())
+
+
+def work_in(
+    path: Path,
+    values: dict[str, Any],
+    workers: str,
+    work: Callable[[RunFolder, Stop], bool],
+    initial: Path | None = None,
+) -> int:
+    """Open and lock the run, do the work until done or interrupted; returns the exit status.
+
+    values, initial: as of `RunFolder`; workers: as in `workers_text`. Raises RunError for what the system refuses, such
+    as writing to a full disk.
+    """
     try:
         with (
-            folder_lock(arguments.run, "a self-play run"),
+            folder_lock(path, "a self-play run"),
             StopFlag() as stop,
-            closing(RunFolder(arguments.run, values, arguments.initial)) as run,
+            closing(RunFolder(path, values, initial)) as run,
         ):
             run.ensure_first_network()
+            _note_environment(run.ledger, workers)
             return 0 if work(run, stop.is_set) else INTERRUPTED
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         raise RunError(
-            f"{arguments.run}: {error.strerror}{place}. Finished work is kept; the same command continues from there"
+            f"{path}: {error.strerror}{place}. Finished work is kept; the same command continues from there"
         ) from error
+
+
+def _note_environment(ledger: Ledger, workers: str) -> None:
+    """Enter what works on the run in this process; a command without workers leaves theirs as they were."""
+    origin, machine = provenance(), describe_machine()
+    before = ledger.environments()
+    ledger.note_environment({
+        "aino": origin["aino"],
+        "revision": origin.get("commit", ""),
+        "processor": machine["processor"],
+        "cores": machine["cores"],
+        "workers": workers or (before[-1]["workers"] if before else ""),
+        "libraries": ", ".join(f"{name} {machine[name]}" for name in ("python", "numpy", "numba", "blas")),
+    })  # fmt: skip

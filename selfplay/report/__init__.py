@@ -7,4 +7,5 @@ charts.py        curves as SVG shapes, with their scales as text around them
 page.py          fills the page's template; pretraining_page.py that of a training
 live.py          serves the page of a run that goes on, to this machine alone
 metrics.py       the numbers as rows, for other programs; comparison_page.py draws those of several runs
+seed_groups.py   runs that differ by their seeds alone: means and intervals
 """

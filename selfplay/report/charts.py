@@ -9,19 +9,29 @@ from dataclasses import dataclass
 from engine.pages.chart import Point, line_path, place, share
 from engine.pages.render import page_environment
 
+KINDS_OF_LINES = 8  # that the style sheet has; further ones repeat them
 MARGIN = 0.05  # space above and below the values, as a share of the height
 FLAT = 1e-3  # of the largest value; curves that rise and fall less than this are flat
 ROOM_OF_FLAT = 0.1  # of the largest value, above and below flat curves
 
 
+Interval = tuple[float, float]  # low, high
+
+
 @dataclass(frozen=True)
 class Curve:
-    """A named line through points (x, y), or without `line` the points alone. `dots` marks the points."""
+    """A named line through points (x, y), or without `line` the points alone. `dots` marks the points.
+
+    band: an area (x, low, high) around the line, cut off at the chart's ends. kind: number of the kind of line; by
+    default, its place in the chart. A curve without a name is thin and has no place in the legend.
+    """
 
     name: str
     points: Sequence[Point]
     dots: bool = True
     line: bool = True
+    band: Sequence[tuple[float, float, float]] = ()
+    kind: int | None = None
 
 
 @dataclass(frozen=True)
@@ -37,12 +47,24 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class DrawnCurve:
+    """A curve for the template: its class, and path data, "" for none."""
+
+    curve: Curve
+    style: str
+    line: str
+    dots: str
+    band: str
+
+
+@dataclass(frozen=True)
 class DrawnChart:
-    """A chart for the template: path data of each curve, and (text, position in percent) of each mark on the scales."""
+    """A chart for the template: its curves that have points, and (text, position in percent) of each mark on the
+    scales.
+    """
 
     chart: Chart
-    lines: list[str]
-    dots: list[str]
+    curves: list[DrawnCurve]
     y_marks: list[tuple[str, float]]
     x_marks: list[tuple[str, float]]
     label: str
@@ -68,19 +90,27 @@ def draw_chart(chart: Chart) -> DrawnChart | None:
     room = MARGIN * max(span, 1e-3) if span > FLAT * largest else max(ROOM_OF_FLAT * largest, 1e-3)
     y_range = (min(values) - room, max(values) + room)
 
-    lines, dots = [], []
-    for curve in chart.curves:
-        lines.append(line_path(curve.points, x_range, y_range) if curve.line else "")
+    def drawn_curve(number: int, curve: Curve) -> DrawnCurve:
+        kind = (number if curve.kind is None else curve.kind) % KINDS_OF_LINES
         marks = "".join("M{:.1f} {:.1f}h0".format(*place(x, y, x_range, y_range)) for x, y in curve.points)
-        dots.append(marks if curve.dots or len(curve.points) == 1 else "")
+        area = [(x, low) for x, low, _ in curve.band] + [(x, high) for x, _, high in reversed(curve.band)]
+        inside = [(x, min(max(y, y_range[0]), y_range[1])) for x, y in area]
+        return DrawnCurve(
+            curve,
+            style=f"s{kind}" + " thin" * (not curve.name),
+            line=line_path(curve.points, x_range, y_range) if curve.line else "",
+            dots=marks if curve.dots or len(curve.points) == 1 else "",
+            band=line_path(inside, x_range, y_range),
+        )
+
     y_ticks = ticks(*y_range, 5)
+    named = [curve for curve in chart.curves if curve.name and curve.points]
     return DrawnChart(
         chart=chart,
-        lines=lines,
-        dots=dots,
+        curves=[drawn_curve(number, curve) for number, curve in enumerate(chart.curves) if curve.points],
         y_marks=[(_text(y, y_ticks, chart.percent), 100 * (1 - share(y, y_range))) for y in y_ticks],
         x_marks=_x_marks(chart, x_range),
-        label=". ".join(_spoken(curve, chart.percent) for curve in chart.curves if curve.points),
+        label=". ".join(_spoken(curve, chart.percent) for curve in named),
     )
 
 

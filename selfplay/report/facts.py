@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from selfplay.records.replay import published_games, published_generations
 from selfplay.report.opening_tree import OpeningMove, opening_tree
 from selfplay.report.samples import Sample, choose_samples
 from selfplay.run.anchors import AnchorFit, read_anchors
-from selfplay.run.config import RunConfig, stored_config
+from selfplay.run.config import RunConfig, setting_changes, stored_config
 from selfplay.run.ledger import GateResult, GenerationRow, Ledger, Phase, SelfPlayRow
 
 UNBOUNDED = 9_000.0  # Elo; a larger value means that a score, or an end of its interval, was perfect
@@ -53,7 +53,7 @@ class Generation:
     given_up: int  # games played through in which a side would have resigned
     wrong: int  # those of them that this side did not lose
     training: list[dict[str, Any]]  # losses of training batches by step, as the run database has them
-    before: dict[str, Any] | None  # losses of the starting network on held-out games
+    before: dict[str, Any] | None  # losses of the starting network on held-out games, with `_error` standard errors
     after: dict[str, Any] | None  # those of the candidate
     gate: GateResult | None
     gained: float | None  # Elo above the first network at most: promoted candidates' differences in their gates, summed
@@ -61,7 +61,11 @@ class Generation:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """A run. `tree` covers the games of `tree_generations` (first, last)."""
+    """A run. `tree` covers the games of `tree_generations` (first, last).
+
+    `environments` are what worked on it, in order; `changes` the settings that changed on the way:
+    the first `generation` of the new values, and [before, after] by name.
+    """
 
     name: str
     config: RunConfig
@@ -70,6 +74,8 @@ class RunFacts:
     tree_generations: tuple[int, int]
     samples: list[Sample]
     anchors: AnchorFit
+    environments: list[dict[str, Any]]
+    changes: list[dict[str, Any]]
 
     @property
     def hours(self) -> dict[int, float | None]:
@@ -87,7 +93,7 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
         if (path / "replay").is_dir():
             raise RunError(f"{path}: the run database, ledger.sqlite, is missing")
         raise RunError(f"{path}: not a self-play run; reports are for runs of `loop` and `pretrain`")
-    ledger = Ledger(path / "ledger.sqlite")
+    ledger = Ledger(path / "ledger.sqlite", is_copy=True)
     try:
         rows = ledger.generations()
         if not rows:
@@ -109,11 +115,28 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
             if number in shown:
                 kept[number] = games
             tell(len(generations) / len(rows))
+        environments = ledger.environments()
     finally:
         ledger.close()
     span = (newest[0], newest[-1]) if newest else (0, 0)
     name, anchors = path.resolve().name, read_anchors(path, config.anchors)
-    return RunFacts(name, config, generations, opening_tree(recent), span, choose_samples(kept), anchors)
+    tree, samples = opening_tree(recent), choose_samples(kept)
+    changes = [
+        {"generation": row.number, **changed}
+        for earlier, row in pairwise(rows)
+        if (changed := setting_changes(earlier.config, row.config))
+    ]
+    return RunFacts(
+        name,
+        config,
+        generations,
+        tree,
+        span,
+        samples,
+        anchors,
+        environments,
+        changes,
+    )
 
 
 class _Tables(NamedTuple):
@@ -129,7 +152,7 @@ def _generation(ledger: Ledger, tables: _Tables, row: GenerationRow, earlier: li
     number = row.number
     given_up, wrong = tables.resignations.get(number, (0, 0))
     gate = tables.gates.get(number)
-    before, after = (ledger.losses(number, kind)[-1:] for kind in ("before", "after"))
+    before, after = (_scores(ledger, number, kind) for kind in ("before", "after"))
     return Generation(
         number=number,
         phase=row.phase,
@@ -139,11 +162,17 @@ def _generation(ledger: Ledger, tables: _Tables, row: GenerationRow, earlier: li
         given_up=given_up,
         wrong=wrong,
         training=ledger.losses(number, "train"),
-        before=before[0] if before else None,
-        after=after[0] if after else None,
+        before=before,
+        after=after,
         gate=gate,
         gained=_gained(earlier[-1].gained if earlier else None, gate),
     )
+
+
+def _scores(ledger: Ledger, number: int, kind: str) -> dict[str, Any] | None:
+    """Return a generation's held-out losses of a kind, with their standard errors where these are known."""
+    losses, errors = (ledger.losses(number, name)[-1:] for name in (kind, f"{kind}_error"))
+    return losses[0] | {f"{name}_error": value for row in errors for name, value in row.items()} if losses else None
 
 
 def _summary(rows: list[SelfPlayRow]) -> GamesSummary | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ from engine.errors import ConfigError, RunError
 from selfplay.report.facts import Generation, RunFacts, read_facts
 from selfplay.report.pretraining_page import PretrainingFacts, read_pretraining
 from selfplay.run.anchors import AnchorFit
+from selfplay.run.config import flat_settings
+from selfplay.run.ledger import ENVIRONMENT, LOSSES
 from selfplay.run.pretraining import CONFIG, LOG
 
 Row = dict[str, float]
 AnyFacts = RunFacts | PretrainingFacts
-LOSSES = ("policy", "value", "moves_left", "top1")
+SCORE_COLUMNS = tuple(
+    name + end for name in LOSSES for end in ("", "_error")
+)  # on held-out games, with standard errors
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,40 @@ class Metrics:
 
     run: str
     x: str  # the column by which rows go on: "generation" or "positions"
-    settings: dict[str, Any]  # by name, such as "games.visits"
+    settings: dict[str, Any]  # by name, such as "games.visits"; the last ones
     rows: list[Row]  # one for each generation, or each scoring on held-out games
     steps: list[Row]  # losses of training batches
     scored_on: str = ""  # a name for the held-out positions; scores of other ones cannot be compared
+    changes: list[dict[str, Any]] = field(default_factory=list)  # of settings on the way, as in `RunFacts`
+    environments: list[dict[str, Any]] = field(default_factory=list)  # what worked on it, in order of time
+    group: str = ""  # shared by runs that differ by their seeds alone
+
+    def settings_at(self, row: Row) -> dict[str, Any]:
+        """Return the settings of a row's generation."""
+        later = [change for change in self.changes if change["generation"] > row.get("generation", math.inf)]
+        before = {name: pair[0] for change in reversed(later) for name, pair in change.items() if name != "generation"}
+        return self.settings | before
+
+    @property
+    def hours(self) -> float:
+        """Hours of work, as far as they are known."""
+        return max((row.get("hours", 0.0) for row in self.rows), default=0.0)
+
+    @property
+    def made_by(self) -> dict[str, str]:
+        """Aino, commit, processor and so on, each once where several worked on the run."""
+        names = {name: [str(one[name]) for one in self.environments] for name in ENVIRONMENT}
+        return {name: "; ".join(dict.fromkeys(values)) for name, values in names.items()}
+
+
+def read_runs(paths: Sequence[Path], tell: Callable[[float], None] = lambda share: None) -> list[AnyFacts]:
+    """Read runs, each named by as many folders of its path as tell them apart. Raises ConfigError for a run twice."""
+    parts = [path.resolve().parts for path in paths]
+    if len(set(parts)) < len(parts):
+        raise ConfigError("a run is given twice")
+    counts = range(1, max(map(len, parts)) + 1)
+    names = next(names for n in counts if len(set(names := ["/".join(one[-n:]) for one in parts])) == len(parts))
+    return [replace(read_run(path, tell), name=name) for path, name in zip(paths, names, strict=True)]
 
 
 def read_run(path: Path, tell: Callable[[float], None] = lambda share: None) -> AnyFacts:
@@ -52,28 +87,29 @@ def metrics_of(run: AnyFacts) -> Metrics:
         steps = [_logged(row, row["losses"]) for row in run.training]
         config = dict(run.config)
         scored_on = config.pop("heldout", run.name)
-        config.pop("data", None)
-        return Metrics(run.name, "positions", dict(_flat(config)), rows, steps, scored_on)
-    rows = [_generation_row(one, run.hours[one.number], run.anchors) for one in run.generations]
+        return Metrics(run.name, "positions", dict(flat_settings(config)), rows, steps, scored_on)
+    rows, total = [], 0
+    for one in run.generations:
+        total += one.games.positions if one.games is not None else 0
+        rows.append(_generation_row(one, run.hours[one.number], total, run.anchors))
     if start := _rung(run.anchors, 0):
-        rows.insert(0, {"generation": 0, "hours": 0.0, **start})
+        rows.insert(0, {"generation": 0, "hours": 0.0, "all_positions": 0, **start})
     steps = [{"generation": one.number, **_known(row)} for one in run.generations for row in one.training]
-    return Metrics(
-        run.name, "generation", dict(_flat(asdict(run.config))), rows, steps, run.config.fit.heldout or run.name
-    )
+    settings, scored_on = dict(flat_settings(asdict(run.config))), run.config.fit.heldout or run.name
+    return Metrics(run.name, "generation", settings, rows, steps, scored_on, run.changes, run.environments)
 
 
 def _logged(row: Mapping[str, Any], values: Mapping[str, float | None]) -> Row:
     return {"positions": row["positions"], "step": row["step"], "hours": row["elapsed_s"] / 3600, **_known(values)}
 
 
-def _generation_row(one: Generation, hours: float | None, anchors: AnchorFit) -> Row:
+def _generation_row(one: Generation, hours: float | None, positions: int, anchors: AnchorFit) -> Row:
     row: Row = {"generation": one.number, **_known({"hours": hours})}
     if one.games is not None:
         names = ("games", "positions", "mean_plies", "draws", "resigned", "white_score")
-        row |= {name: getattr(one.games, name) for name in names}
+        row |= {name: getattr(one.games, name) for name in names} | {"all_positions": positions}
     for prefix, losses in (("before_", one.before), ("", one.after)):
-        row |= {prefix + name: losses[name] for name in LOSSES if losses and losses[name] is not None}
+        row |= {prefix + name: losses[name] for name in SCORE_COLUMNS if losses and losses.get(name) is not None}
     if (gate := one.gate) is not None:
         row |= {"accepted": int(gate.accepted), "gate_games": 2 * sum(gate.pentanomial), "gate_score": gate.score}
         row |= {"elo": gate.elo, "elo_low": gate.elo_low, "elo_high": gate.elo_high}
@@ -91,14 +127,6 @@ def _known(row: Mapping[str, float | None]) -> Row:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _flat(values: Mapping[str, Any], place: str = "") -> Iterable[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{place}{name}.")
-        else:
-            yield f"{place}{name}", value
-
-
 # ---- for programs -------------------------------------------------------------------------------------------------
 
 
@@ -108,12 +136,20 @@ def metrics_json(runs: Sequence[Metrics]) -> str:
 
 
 def metrics_csv(runs: Sequence[Metrics]) -> str:
-    """Return the rows of all runs as one table; its first column names the run."""
-    rows = [{"run": run.run, **row} for run in runs for row in run.rows]
+    """Return the rows of all runs as one table: run, group and seed, the numbers, and what made them."""
+    parts = [
+        (
+            {"run": run.run, "group": run.group, "seed": run.settings.get("seed", ""), **row},
+            run.made_by | {f"settings.{name}": value for name, value in run.settings_at(row).items()},
+        )
+        for run in runs
+        for row in run.rows
+    ]
+    columns = dict.fromkeys(name for place in (0, 1) for part in parts for name in part[place])
     table = io.StringIO()
-    writer = csv.DictWriter(table, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer = csv.DictWriter(table, list(columns), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(numbers | others for numbers, others in parts)
     return table.getvalue()
 
 

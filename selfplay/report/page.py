@@ -10,19 +10,22 @@ from engine.pages.chart import area_path
 from selfplay.records.endings import Ending
 from selfplay.report.charts import Chart, Curve, drawn, fill_page
 from selfplay.report.facts import UNBOUNDED, Generation, RunFacts, gate_difference
+from selfplay.report.metrics import metrics_of
 from selfplay.report.samples import Sample
+from selfplay.report.seed_groups import Group
 from selfplay.run.config import config_text
 
 
 def report_page(facts: RunFacts) -> str:
     """Return the page's HTML."""
-    generations = facts.generations
+    generations, group = facts.generations, Group(facts.name, [metrics_of(facts)])
     played = [generation.games for generation in generations if generation.games is not None]
     endings = sum((games.endings for games in played), start=Counter[str]())
     return fill_page(
         "report.html.j2",
         title=f"{facts.name}: self-play run",
         facts=facts,
+        group=group,
         newest=generations[-1],
         games=sum(games.games for games in played),
         positions=sum(games.positions for games in played),
@@ -33,8 +36,8 @@ def report_page(facts: RunFacts) -> str:
         given_up=sum(g.given_up for g in generations),
         wrong=sum(g.wrong for g in generations),
         endings=[(Ending[name.upper()].words, number) for name, number in endings.most_common()],
-        strength_charts=drawn([_rung_chart(facts), _strength_chart(generations)]),
-        loss_charts=drawn(_loss_chart(name, generations) for name in ("Policy", "Value")),
+        strength_charts=drawn([_rung_chart(facts, group), _strength_chart(generations)]),
+        loss_charts=drawn(_loss_chart(name, generations, group) for name in ("Policy", "Value")),
         game_charts=drawn(_game_charts(generations)),
         settings=config_text(facts.config),
         samples=[_drawn_sample(sample) for sample in facts.samples],
@@ -51,18 +54,12 @@ def _drawn_sample(sample: Sample) -> tuple[Sample, str, str, list[dict[str, obje
 # ---- charts -------------------------------------------------------------------------------------------------------
 
 
-def _rung_chart(facts: RunFacts) -> Chart:
-    hours, found = facts.hours, facts.anchors
-    measured = [(hours[number], rating) for number, rating in sorted(found.networks.items()) if number in hours]
-    known = [(hour, rating) for hour, rating in measured if hour is not None]
-    curves = [
-        Curve(name, [(hour, getattr(rating, field)) for hour, rating in known], dots=field == "elo")
-        for name, field in (("promoted network", "elo"), ("95% interval, low", "low"), ("high", "high"))
-    ]
+def _rung_chart(facts: RunFacts, group: Group) -> Chart:
     note = (
-        f"{found.scale}: the rung at which a network scores 50%, by its games ({facts.config.anchors.nodes:,} nodes a "
-        "move) against the run's fixed anchors."
+        f"{facts.anchors.scale}: the rung at which a network scores 50%, by its games ({facts.config.anchors.nodes:,} "
+        "nodes a move) against the run's fixed anchors. The area is its 95% interval."
     )
+    curves = group.curves("hours", "rung", 0, "promoted network")
     return Chart("Rung on the anchors", curves, note, x_name="Hours", whole_x=False)
 
 
@@ -83,7 +80,7 @@ def _strength_chart(generations: list[Generation]) -> Chart:
     return Chart("Elo over the first network, at most", curves, note)
 
 
-def _loss_chart(name: str, generations: list[Generation]) -> Chart:
+def _loss_chart(name: str, generations: list[Generation], group: Group) -> Chart:
     """Return a chart of losses. Training batches are drawn between the previous generation and the one they made."""
     key = name.lower()
     training = [
@@ -92,12 +89,10 @@ def _loss_chart(name: str, generations: list[Generation]) -> Chart:
         for row in g.training
         if row[key] is not None
     ]
-    before, after = (
-        [(g.number, losses[key]) for g in generations if (losses := getattr(g, kind)) and losses[key] is not None]
-        for kind in ("before", "after")
-    )
-    curves = [Curve("training batches", training, dots=False), Curve("held-out games, before", before)]
-    return Chart(f"{name} loss", [*curves, Curve("held-out games, candidate", after)])
+    before = group.curves("generation", f"before_{key}", 1, "held-out games, before")
+    after = group.curves("generation", key, 2, "held-out games, candidate")
+    note = "Areas are 95% intervals." if after[0].band else ""
+    return Chart(f"{name} loss", [Curve("training batches", training, dots=False), *before, *after], note)
 
 
 def _game_charts(generations: list[Generation]) -> tuple[Chart, Chart]:

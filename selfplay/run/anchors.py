@@ -104,7 +104,7 @@ class AnchorSeries(Series):
         promoted = [number for number, verdict in self._run.ledger.gates().items() if verdict.accepted]
         nodes, files = self._run.config.anchors.nodes, self._run.candidate
         self._networks = {
-            number: _network(self._run, network_name(number, nodes), files(number))
+            number: network_contestant(network_name(number, nodes), self._run.config.net, files(number))
             for number in [0, *promoted]
             if files(number).is_file()
         }
@@ -187,7 +187,9 @@ def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
             level = (("Threads", "1"), ("UCI_LimitStrength", "true"), ("UCI_Elo", number))
             found.append(Contestant(word, engine_command(stockfish), level, TimeControl(nodes=STOCKFISH_NODES)))
         elif kind == FIRST_NETWORK:
-            found.append(_network(run, network_name(0, run.config.anchors.nodes), run.candidate(0)))
+            found.append(
+                network_contestant(network_name(0, run.config.anchors.nodes), run.config.net, run.candidate(0))
+            )
         else:
             evaluator = ["--evaluator", kind] if kind == "material" else []
             command = engine_command(["aino", *AT_START, *evaluator])
@@ -200,8 +202,9 @@ def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
     return found
 
 
-def _network(run: RunFolder, name: str, path: Path) -> Contestant:
-    own = ["--evaluator", run.config.net] if is_custom(run.config.net) else []
+def network_contestant(name: str, net: str, path: Path) -> Contestant:
+    """Return the player that is a run's network in a file; net: what the run trains, maybe a class of one's own."""
+    own = ["--evaluator", net] if is_custom(net) else []
     return Contestant(name, engine_command(["aino", *AT_START, *own, "--weights-file", str(path)]))
 
 

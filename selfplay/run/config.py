@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -256,6 +257,23 @@ def config_text(config: RunConfig) -> str:
         if isinstance(entries, dict):
             lines += ["", f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in entries.items())]
     return "\n".join(lines) + "\n"
+
+
+def flat_settings(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield nested settings by their whole names, such as "games.visits"."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat_settings(value, f"{place}{name}.")
+        else:
+            yield f"{place}{name}", value
+
+
+def setting_changes(before: str, after: str) -> dict[str, list[Any]]:
+    """Return [before, after] of the settings that differ between two configurations (TOML), by their whole names. A
+    setting that only one of two versions of Aino knows does not differ.
+    """
+    old, new = (dict(flat_settings(tomllib.loads(text))) for text in (before, after))
+    return {name: [value, new[name]] for name, value in old.items() if new.get(name, value) != value}
 
 
 def add_config_flags(parser: argparse.ArgumentParser) -> None:

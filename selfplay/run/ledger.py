@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,12 +18,17 @@ from selfplay.records.game import SelfPlayRecord
 
 VERSION = 1  # version of the tables below
 ADVICE = "Put a copy of it back, or begin another run with `--initial nets/best.dit` of this one"
+LOSSES = ("policy", "value", "moves_left", "top1")
+ENVIRONMENT = ("aino", "revision", "processor", "cores", "workers", "libraries")
 SELF_PLAY_FIELDS = ("games", "drawn", "given_up", "wrong", "resign_below", "opening_share", "temperature_plies")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY CHECK (id = 1), created REAL NOT NULL, net TEXT NOT NULL, seed INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS generations (
     number INTEGER PRIMARY KEY, phase TEXT NOT NULL, config TEXT NOT NULL, started REAL NOT NULL, finished REAL);
+CREATE TABLE IF NOT EXISTS environments (
+    started REAL NOT NULL, generation INTEGER NOT NULL, aino TEXT, revision TEXT, processor TEXT, cores INTEGER,
+    workers TEXT, libraries TEXT);
 CREATE TABLE IF NOT EXISTS work (
     generation INTEGER PRIMARY KEY, seconds REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS games (
@@ -93,13 +98,19 @@ class Ledger:
 
     Every method raises RunError when the file cannot be read or written, as on a full disk. A change is entered
     completely or not at all.
+
+    is_copy: read from a copy in memory, of one moment, and leave the file, which may be older, as it is.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, is_copy: bool = False) -> None:
         self._path = path
         self._lock = threading.Lock()
         try:
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            if is_copy:
+                with closing(self._connection) as file:
+                    self._connection = sqlite3.connect(":memory:", isolation_level=None)
+                    file.backup(self._connection)
             self._connection.execute("PRAGMA synchronous = FULL")
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
@@ -150,6 +161,17 @@ class Ledger:
 
     def note_run(self, net: str, seed: int) -> None:
         self._write("INSERT OR IGNORE INTO runs VALUES (1, ?, ?, ?)", [(time.time(), net, seed)])
+
+    def note_environment(self, facts: Mapping[str, Any]) -> None:
+        """Enter what works on the run from now on, fields as in ENVIRONMENT, unless the same has worked on it last."""
+        if self.environments()[-1:] != [row := {name: facts[name] for name in ENVIRONMENT}]:
+            values = (time.time(), self.current()[0], *row.values())
+            self._write("INSERT INTO environments VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [values])
+
+    def environments(self) -> list[dict[str, Any]]:
+        """Return what has worked on the run, in order of time."""
+        rows = self._read(f"SELECT {', '.join(ENVIRONMENT)} FROM environments ORDER BY started")
+        return [dict(zip(ENVIRONMENT, row, strict=True)) for row in rows]
 
     def current(self) -> tuple[int, Phase]:
         """Return the newest generation and its phase; generation 0 is done before any."""
@@ -240,9 +262,11 @@ class Ledger:
         return found
 
     def note_losses(self, generation: int, step: int, kind: str, values: dict[str, float | None]) -> None:
-        """Enter losses of kind `train`, `before` or `after` (the last two on held-out games)."""
-        row = (generation, step, kind, *(values.get(name) for name in ("policy", "value", "moves_left", "top1")))
-        self._write("INSERT OR REPLACE INTO losses VALUES (?, ?, ?, ?, ?, ?, ?)", [row])
+        """Enter losses of kind `train`, or on held-out games `before` or `after`, and their standard errors."""
+        row = (generation, step, kind, *(values.get(name) for name in LOSSES))
+        errors = (generation, step, f"{kind}_error", *(values.get(f"{name}_error") for name in LOSSES))
+        rows = [row, errors] if any(errors[3:]) else [row]
+        self._write("INSERT OR REPLACE INTO losses VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def forget_losses(self, generation: int) -> None:
         """Remove what was entered about a training that begins again."""
@@ -250,11 +274,9 @@ class Ledger:
 
     def losses(self, generation: int, kind: str) -> list[dict[str, Any]]:
         """Losses of one kind, by step; None for what was not measured."""
-        rows = self._read(
-            "SELECT step, policy, value, moves_left, top1 FROM losses WHERE generation = ? AND kind = ? ORDER BY step",
-            generation, kind,
-        )  # fmt: skip
-        return [dict(zip(("step", "policy", "value", "moves_left", "top1"), row, strict=True)) for row in rows]
+        columns = ("step", *LOSSES)
+        query = f"SELECT {', '.join(columns)} FROM losses WHERE generation = ? AND kind = ? ORDER BY step"
+        return [dict(zip(columns, row, strict=True)) for row in self._read(query, generation, kind)]
 
     # ---- gate -----------------------------------------------------------------------------------------------------
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.cli.live_lines import COMPILES, LOG_S, live_line, log
@@ -19,6 +21,8 @@ from selfplay.run.generating import generate_games
 from selfplay.run.ledger import Phase
 from selfplay.run.playing import PlayBackend, play_numbers
 from selfplay.training.losses import number_text
+
+WORK_S = 5.0  # a killed process loses no more than this of the time that it worked. Set by hand.
 
 
 def run_generations(
@@ -94,16 +98,39 @@ def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Stop, play: Play
     work, following = STEPS[phase]
     if number > run.ledger.current()[0]:
         run.ledger.begin_generation(number, config_text(run.config))
-    begun = time.monotonic()
-    try:
+    with _working(run, number):
         finished = not stop() and work(run, number, stop, play)
-    finally:
-        run.ledger.add_work(number, time.monotonic() - begun)
     if not finished:
         log(f"generation {number}: stopped in {phase}; the same command continues")
         return False
     run.ledger.enter_phase(number, following)
     return True
+
+
+@contextmanager
+def _working(run: RunFolder, number: int) -> Iterator[None]:
+    """Count the time of the block as work on the generation: entered every WORK_S seconds, and at the end."""
+    ended, noted = threading.Event(), time.monotonic()
+
+    def note() -> None:
+        nonlocal noted
+        now = time.monotonic()
+        run.ledger.add_work(number, now - noted)
+        noted = now
+
+    def note_along() -> None:
+        while not ended.wait(WORK_S):
+            with suppress(RunError):  # of a full disk: the time is entered later, or the end raises it
+                note()
+
+    thread = threading.Thread(target=note_along, name="work", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        note()
 
 
 def _generate(run: RunFolder, number: int, stop: Stop, play: PlayBackend) -> bool:

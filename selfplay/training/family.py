@@ -19,12 +19,20 @@ from selfplay.training.mixture import Batches, TrainingSet, sets_of
 from selfplay.training.recipe import LearnerSettings, Recipe
 from selfplay.training.source_files import TrainingData
 
+HELD_OUT_PARTS = 32  # of the held-out positions, whose differences tell the standard errors. Set by hand.
+
 
 @dataclass(frozen=True)
 class HeldOutScores(Losses):
-    """Losses on held-out positions. `top1`: how often the model's best legal move is the target's; None without any."""
+    """Losses on held-out positions, with standard errors. `top1`: how often the model's best legal move is the
+    target's. None without any, and for errors that are not known.
+    """
 
     top1: float | None = None
+    policy_error: float | None = None
+    value_error: float | None = None
+    moves_left_error: float | None = None
+    top1_error: float | None = None
 
 
 class HeldOut(ABC):
@@ -37,9 +45,31 @@ class HeldOut(ABC):
         """Scores of the model; the same for any number of threads."""
 
 
-def scores_of(hits: float, sums: LossSums) -> HeldOutScores:
-    """Return the scores of a model that found `hits` of the targets' best moves."""
-    return HeldOutScores(**asdict(sums.means), top1=mean_of(hits, sums.with_policy))
+def scores_of(parts: np.ndarray) -> HeldOutScores:
+    """Return the scores of a model.
+
+    parts [P, 1 + fields of LossSums]: how many of the targets' best moves it found in each part of the positions, and
+    what it lost there. How the parts differ gives the standard errors (of a ratio: Cochran, Sampling Techniques, 1977),
+    so that positions of one game, which lie side by side, do not count as independent ones.
+    """
+    sums = LossSums(*parts[:, 1:].sum(axis=0).tolist())
+    hits, policy, value, left, *counts = parts.T
+    targets = {"policy": (policy, counts[0]), "value": (value, counts[1]), "moves_left": (left, counts[2])}
+    errors = {f"{name}_error": _error_of(*pair) for name, pair in {**targets, "top1": (hits, counts[0])}.items()}
+    return HeldOutScores(**asdict(sums.means), top1=mean_of(float(hits.sum()), sums.with_policy), **errors)
+
+
+def part_sums(numbers: np.ndarray) -> np.ndarray:
+    """Return the sums [P, K] of numbers [n, K] over HELD_OUT_PARTS parts of the positions, or fewer."""
+    starts = np.unique(np.linspace(0, len(numbers), HELD_OUT_PARTS, endpoint=False).astype(np.int64))
+    return np.add.reduceat(numbers.astype(np.float64), starts)
+
+
+def _error_of(totals: np.ndarray, counts: np.ndarray) -> float | None:
+    if len(totals) < 2 or not (count := float(counts.sum())):
+        return None
+    rest = totals - counts * (totals.sum() / count)
+    return float(np.sqrt(len(rest) / (len(rest) - 1) * (rest @ rest)) / count)
 
 
 def spread_positions(positions: TrainingSet, limit: int) -> tuple[PositionSet, np.ndarray]:

@@ -18,6 +18,7 @@ import uci.main
 from engine.cli.option_forms import options_from_mapping
 from engine.options import find_option
 from selfplay.run.config import configured
+from selfplay.run.sweep_table import Sweep
 from tests.documents.pages import PAGES, ROOT, Block, blocks, commands, inline_commands
 from tests.documents.workshop import ENTRIES, exit_status, new_workshop, reduced, run, why_skipped
 
@@ -139,7 +140,8 @@ def test_settings_are_accepted(page: str) -> None:
     for block in blocks(page):
         if block.language == "toml":
             read = configured if page == "docs/training.md" else options_from_mapping  # of a run, or of the engine
-            read(tomllib.loads(block.text))
+            values = tomllib.loads(block.text)
+            Sweep(Path(page), values) if "rows" in values else read(values)
         if block.language == "yaml":
             names = re.findall(r"(?m)^    ([\w ]+): ", block.text)
             assert names

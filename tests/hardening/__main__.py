@@ -1,16 +1,15 @@
-"""Run every long check of the program, one after another, and print a table of the results.
+"""Run every long check of the program, one after another, and say what came of each.
 
     python -m tests.hardening                                  hours: the full counts
     python -m tests.hardening --quick                          minutes: the same with small counts
-    python -m tests.hardening --only fuzz-pgn forfeits --json results.json
+    python -m tests.hardening --only fuzz-pgn forfeits
 
 Each check is a process of its own. Its output goes to `--logs`; a check passes when its exit status is 0. The exit
 status is 1 if one failed.
 """
 
 import argparse
-import json
-import re
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,9 +17,36 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.measuring import report
-from tests.hardening.checks import Check, checks
+from tests.hardening.targets import TARGETS
 from tests.protocol.aino_process import ROOT
+
+SURROUNDINGS = ("security", "places", "clock-jumps", "low-memory", "full-disk", "network")
+FUZZING = "tests/hardening/test_fuzzing.py::test_readers_refuse_broken_files_by_the_houses_own_errors[{}]"
+BOUNDED = ("tests/perft", "tests/unit", "tests/regression", "tests/selfplay")
+ENVIRONMENT = {"plain-kernels": {"NUMBA_DISABLE_JIT": "1"}, "bounds": {"NUMBA_BOUNDSCHECK": "1"}}
+
+
+def checks(quick: bool, logs: Path) -> dict[str, list[object]]:
+    """The words behind `python -m` of each check, the shortest first. `logs` also takes what a check writes."""
+    profile, lines = ("aino", 5_000) if quick else ("long", 1_000_000)
+    visits, searches = (300_000, 20) if quick else (10_000_000, 500)
+    tests, fuzzing = ("pytest", "-q"), ("-n", 0, "--timeout=0", f"--hypothesis-profile={profile}")
+    # NumPy's scalars warn where words wrap around.
+    plain = [*tests, "-m", "plain", "-W", "ignore::RuntimeWarning", "tests/unit"]
+    return {
+        **{one: [*tests, "-m", "not overlong", f"tests/hardening/test_{one.replace('-', '_')}.py"]
+           for one in SURROUNDINGS},
+        "plain-kernels": plain,
+        **{f"fuzz-{name}": [*tests, *fuzzing, FUZZING.format(name)] for name in TARGETS},
+        "fuzz-uci": ["tests.protocol.fuzz", "--lines", lines],
+        "fuzz-options": ["tests.protocol.fuzz", "--options", "--lines", lines],
+        "determinism": ["benchmarks.determinism", "--runs", 2 if quick else 3],
+        "endurance": ["benchmarks.endurance", "--visits", visits, "--searches", searches],
+        "side-by-side": ["tests.hardening.side_by_side", "--seconds", 30 if quick else 600],
+        "kill-campaign": ["benchmarks.kill_campaign", "--kills", 2 if quick else 100],
+        "forfeits": ["benchmarks.forfeits", "--games", 2 if quick else 500, "--out", logs / "forfeits"],
+        "bounds": [*tests, *BOUNDED[: 1 if quick else None]],
+    }  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,46 +55,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="run only these checks")
     parser.add_argument("--quick", action="store_true", help="run with small counts")
-    parser.add_argument("--seed", type=int, default=1, metavar="N")
     parser.add_argument("--logs", type=Path, metavar="FOLDER", help="write logs here (default: a temporary folder)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table to this file, too")
-    parser.add_argument("--list", action="store_true", help="name the checks and their counts")
+    parser.add_argument("--list", action="store_true", help="print the checks and their commands")
     options = parser.parse_args(arguments)
     logs = options.logs or Path(tempfile.mkdtemp(prefix="aino-hardening-"))
-    logs.mkdir(parents=True, exist_ok=True)
-    known = {check.name: check for check in checks(options.quick, options.seed, logs)}
+    known = {name: ["-m", *map(str, words)] for name, words in checks(options.quick, logs).items()}
     if unknown := set(options.only or ()) - known.keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
     if options.list:
-        report(
-            [{"check": check.name, "count": check.count, "of": check.unit} for check in known.values()], as_json=False
-        )
+        print("\n".join(f"{name}: python {' '.join(words)}" for name, words in known.items()))
         return 0
-    rows = []
-    for name in options.only or known:
-        print(f"{name}: {known[name].count:,} {known[name].unit} ...", file=sys.stderr, flush=True)
-        rows.append(run(known[name], logs))
-        if options.json:
-            options.json.write_text(json.dumps(rows, indent=2))
-    report(rows, as_json=False)
-    print(f"logs: {logs}")
-    return 0 if all(row["result"] == "good" for row in rows) else 1
+    return max([run(name, known[name], logs) for name in options.only or known])
 
 
-def run(check: Check, logs: Path) -> dict[str, object]:
-    """One row: what was done, and what came of it."""
-    log, begun = logs / f"{check.name}.log", time.monotonic()
+def run(name: str, words: list[str], logs: Path) -> int:
+    """Run one check, and print what came of it; 1 for a failure."""
+    logs.mkdir(parents=True, exist_ok=True)
+    log, begun = logs / f"{name}.log", time.monotonic()
+    environment = {**os.environ, **ENVIRONMENT.get(name, {})}
     with log.open("w") as stream:
-        status = subprocess.run(check.command, cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT, env=check.environment)
-    text = log.read_text(errors="replace")
-    tests = re.search(r"(\d+) passed", text) if check.unit == "tests" else None
-    return {
-        "check": check.name,
-        "count": int(tests[1]) if tests else check.count,
-        "of": check.unit,
-        "seconds": round(time.monotonic() - begun),
-        "result": "good" if status.returncode == 0 else f"exit status {status.returncode}, see {log.name}",
-    }
+        done = subprocess.run(
+            [sys.executable, *words], cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT, env=environment, check=False
+        )
+    result = "good" if done.returncode == 0 else f"exit status {done.returncode}, see {log}"
+    print(f"{name}: {result}, {time.monotonic() - begun:.0f} s", flush=True)
+    return int(done.returncode != 0)
 
 
 if __name__ == "__main__":

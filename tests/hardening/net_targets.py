@@ -7,6 +7,8 @@ import json
 import math
 import zipfile
 import zlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,8 +22,8 @@ from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import load_net
 from engine.nn import dit
 from engine.nn.layer import Layer
-from engine.nn.layers import Activation, Dense, LayerNorm, Sequential
 from engine.nn.training.checkpoint import VALUES, read_checkpoint, write_checkpoint
+from tests.gradient.cases import CASES
 from tests.hardening.broken_files import Target
 from tests.unit.network.lc0_transformers import DENSE, random_transformer
 
@@ -44,41 +46,33 @@ def tiny_config() -> TowerConfig:
     )  # fmt: skip
 
 
-def tiny_model() -> Layer:
-    rng = np.random.default_rng(4)
-    return Sequential(dense=Dense(3, 4, rng), norm=LayerNorm(4), activation=Activation("mish"), out=Dense(4, 2, rng))
+def _saved(save: Callable[[Path], object], name: str = "file") -> bytes:
+    """The bytes that a function writes to a file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        save(path)
+        return path.read_bytes()
 
 
 @functools.cache
-def _saved(kind: str) -> bytes:
-    """The bytes of a small good file."""
-    tower = build_tower(tiny_config(), np.random.default_rng(2))
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / kind
-        if kind == "tower.dit":
-            dit.save(path, tower, {"kind": "random"}, "float16")
-        elif kind == "layers.dit":
-            dit.save(path, tiny_model(), {"kind": "random"})
-        elif kind == "checkpoint.npz":
-            write_checkpoint(path, {"weight": np.ones((3, 4)), "step": np.array(3)}, {"epoch": 1, "names": ["a"]})
-        else:
-            tensors = tower.named_parameters() | tower.named_buffers()
-            save_lc0(path, PlanesFile(tiny_config(), tensors, {"training": {"training_steps": 7}}))
-        return path.read_bytes()
+def tiny_tower() -> Layer:
+    return build_tower(tiny_config(), np.random.default_rng(2))
 
 
 # ---- .dit -----------------------------------------------------------------------------------------------------------
 
 
 def dit_files() -> Target:
-    """Nets of our own: the header's text is mutated, checksums, offsets and lengths follow."""
-    samples = tuple(_unsealed(_saved(name)) for name in ("tower.dit", "layers.dit"))
-    return Target("dit", ".dit", samples, read_dit, JSON_WORDS, seal_dit)
+    """A tower and every layer: the header's text is mutated, checksums, offsets and lengths follow."""
+    layers = [case.layer for case in CASES]
+    files = [_saved(partial(dit.save, model=layer, card={"kind": "random"})) for layer in layers]
+    files.append(_saved(partial(dit.save, model=tiny_tower(), dtype="float16")))
+    return Target("dit", ".dit", tuple(map(_unsealed, files)), read_dit, JSON_WORDS, seal_dit)
 
 
 def read_dit(path: Path) -> None:
     model, _ = dit.load(path)
-    if "trunk" in model.children():
+    if {"trunk", "policy"} <= model.children().keys():
         load_net(path)
 
 
@@ -117,7 +111,9 @@ NPY_WORDS = (
 
 def checkpoints() -> Target:
     """Checkpoints of a training: one of the arrays is mutated, or the archive."""
-    with zipfile.ZipFile(io.BytesIO(_saved("checkpoint.npz"))) as archive:
+    arrays = {"weight": np.ones((3, 4)), "step": np.array(3)}
+    saved = _saved(partial(write_checkpoint, arrays=arrays, values={"epoch": 1, "names": ["a"]}))
+    with zipfile.ZipFile(io.BytesIO(saved)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     values = f"{VALUES}.npy"
     inside = tuple(_npy(array) for array in (np.ones((3, 4), np.float32), np.zeros((2, 0)), np.arange(4)))
@@ -150,15 +146,8 @@ def _zip(members: dict[str, bytes]) -> bytes:
 
 def lc0_nets() -> Target:
     """Lc0's nets: the protocol buffers are mutated, and packed again."""
-    return Target(
-        "pb",
-        ".pb.gz",
-        (_saved("net.pb"), random_transformer(0, **TINY_TRANSFORMER)),
-        load_net,
-        (b"\x0a", b"\x12\x80\x80\x80\x80\x10", b"\x0d\xc0\x01\0\0"),
-        seal_lc0,
-    )
-
-
-def seal_lc0(inside: bytes) -> bytes:
-    return gzip.compress(inside, 1, mtime=0)
+    tensors = tiny_tower().named_parameters() | tiny_tower().named_buffers()
+    tower = PlanesFile(tiny_config(), tensors, {"training": {"training_steps": 7}})
+    samples = _saved(partial(save_lc0, tower=tower), "net.pb"), random_transformer(0, **TINY_TRANSFORMER)
+    words = b"\x0a", b"\x12\x80\x80\x80\x80\x10", b"\x0d\xc0\x01\0\0"
+    return Target("pb", ".pb.gz", samples, load_net, words, partial(gzip.compress, compresslevel=1, mtime=0))

@@ -10,8 +10,7 @@ import pytest
 
 from selfplay.records.replay import write_segment
 from tests.hardening import limited
-from tests.protocol.aino_process import START_S, EngineProcess
-from tests.protocol.lines import best_move, scored
+from tests.protocol.lines import best_move
 from tests.selfplay import scripted_engine
 from tests.selfplay.data.test_v6 import searched_game
 from tests.selfplay.teachers.nets import material_net_bytes
@@ -36,14 +35,26 @@ def fails_cleanly(done, path: Path) -> None:
     assert "too large" in (done.stderr + done.stdout).lower()
 
 
-@pytest.mark.parametrize("target", ["page.html", "old.html"])
-def test_a_page_is_whole_or_not_there(tmp_path: Path, target: str) -> None:
-    (tmp_path / "old.html").write_text("old")
-    page = tmp_path / target
-    words = ("explain", "startpos", "--out", page, "--nodes", 20, *MATERIAL)
-    fails_cleanly(limited.run("uci", *words, RLIMIT_FSIZE=FULL), page)
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["old.html"]
-    assert (tmp_path / "old.html").read_text() == "old"
+TOWER = Path("weights/tower-64x6.dit").resolve()
+PLAYER = {  # The words of a command, and the file that it writes.
+    "explain": (("startpos", "--out", "page.html", "--nodes", 20, *MATERIAL), "page.html"),
+    **{f"net convert {suffix}": ((TOWER, f"net{suffix}"), f"net{suffix}")
+       for suffix in (".dit", ".pb", ".pb.gz")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("command", PLAYER)
+def test_a_file_of_the_player_is_whole_or_not_there(command: str, is_new: bool, pgn: Path) -> None:
+    words, written = PLAYER[command]
+    folder, old = pgn.parent, PGN
+    if not is_new:
+        (folder / written).write_text(old)
+    placed = [folder / str(word) if str(word).startswith(("page", "net")) else word for word in words]
+    before = sorted(folder.iterdir())
+    fails_cleanly(limited.run("uci", *command.partition(" .")[0].split(), *placed, RLIMIT_FSIZE=FULL), folder / written)
+    assert sorted(folder.iterdir()) == before
+    assert all(path.read_text() == old for path in before)
 
 
 def test_annotating_says_that_the_file_cannot_be_written(pgn: Path) -> None:
@@ -51,16 +62,6 @@ def test_annotating_says_that_the_file_cannot_be_written(pgn: Path) -> None:
     fails_cleanly(done, pgn.with_name("game.annotated"))
     assert pgn.read_text() == PGN
     assert not list(pgn.parent.glob(".*"))
-
-
-@pytest.mark.parametrize("suffix", [".dit", ".pb", ".pb.gz"])
-def test_a_converted_net_is_whole_or_not_there(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"net{suffix}"
-    path.write_text("old")
-    done = limited.run("uci", "net", "convert", Path("weights/tower-64x6.dit").resolve(), path, RLIMIT_FSIZE=FULL)
-    fails_cleanly(done, path)
-    assert path.read_text() == "old"
-    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_terminal_game_that_cannot_be_saved_is_shown(tmp_path: Path) -> None:
@@ -118,15 +119,3 @@ def test_a_log_that_cannot_grow_does_not_end_the_game() -> None:
     done = limited.run("uci", "--config", os.devnull, *MATERIAL, text="\n".join(lines))
     assert done.returncode == 0, done.stderr
     assert chess.Move.from_uci(best_move(done.stdout.splitlines())) in chess.Board().legal_moves
-
-
-@pytest.mark.slow
-def test_kernels_that_cannot_be_cached_still_play(tmp_path: Path) -> None:
-    environment = {"AINO_CACHE_DIR": str(tmp_path)}
-    command = limited.command("uci", "--config", os.devnull, *MATERIAL, RLIMIT_FSIZE=FULL)
-    with EngineProcess(command, environment) as process:
-        told = [*process.ready(), *process.go("startpos", "nodes 20", seconds=START_S)]
-        process.send("quit")
-        assert process.finish() == (0, "")
-    assert not any("failed" in line for line in told)
-    assert scored(told)

@@ -14,18 +14,16 @@ import pytest
 
 from engine.board.convert import row_from_board
 from engine.board.layout import DOUBLE_PUSH, ROW_WORDS
-from engine.cli.option_forms import load_toml
-from engine.errors import ConfigError, DataError, FenError, NetFileError
-from engine.nn.training.checkpoint import read_checkpoint
+from engine.errors import AinoError, DataError, FenError
 from selfplay.data.v6_games import chunk_of_game
-from selfplay.matches.opening_book import load_book, load_openings
+from selfplay.matches.opening_book import load_book
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
-from selfplay.run.config import configured
 from selfplay.run.exchange import pgn_text
 from selfplay.suites.epd import read_epd
 from tests.hardening import text_targets
 from tests.hardening.game_targets import games
 from tests.hardening.net_targets import checkpoints
+from tests.hardening.targets import TARGETS
 from tests.new_process import output_of
 from uci.terminal.reading import read_every_game, read_game
 
@@ -52,24 +50,33 @@ def written(tmp_path: Path) -> Callable[[str, bytes | str], Path]:
     return write
 
 
-# ---- settings -----------------------------------------------------------------------------------------------------
+# ---- refused by their readers -------------------------------------------------------------------------------------
 
 
-def test_a_key_of_twenty_thousand_dots_is_refused_at_once(written) -> None:
-    with soon(), pytest.raises(ConfigError, match="in a line"):
-        load_toml(written("aino.toml", "a." * 20_000 + "a = 1"))
+def hostile() -> Iterator[tuple[str, bytes]]:
+    """Names of targets, and files that the readers of these refuse."""
+    for text in ("a." * 20_000 + "a = 1", "a = " + "[" * 900, "threads = 1" + "0" * 900, "x" * 70_000):
+        yield "options-toml", text.encode()
+    for number in ("1" + "0" * 400, "nan", "inf", "-1e30"):
+        yield "run-toml", f"[fit]\npeak_rate = {number}\n".encode()
+    yield "epd", f"{EPD_POSITION} dm {'9' * 5000};\n".encode()
+    yield "epd", b"\xff\xfe4k3"  # another encoding
+    good = text_targets.zipped_openings().samples[1]
+    flags = good.index(b"PK\x01\x02") + 8
+    yield "zip", good[:6] + b"\x01" + good[7:flags] + b"\x01" + good[flags + 1 :]  # encrypted
+    yield "zip", good[:40] + b"\xff" * 20 + good[60:]
+    for shape in ("(" + "1" * 110, "(99999999999,)", "(", "(-1,)", "('a',)", "1 1"):
+        header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+        inside = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+        yield "checkpoint", checkpoints().seal(inside)
 
 
-def test_nesting_and_numbers_without_end_are_refused(written) -> None:
-    for text in ("a = " + "[" * 900, "threads = 1" + "0" * 900, "x" * 70_000):
-        with pytest.raises(ConfigError):
-            load_toml(written("aino.toml", text))
-
-
-@pytest.mark.parametrize("value", [10**400, float("nan"), float("inf"), -(10**30)])
-def test_a_run_takes_no_number_beyond_all_bounds(value: float) -> None:
-    with pytest.raises(ConfigError, match=r"fit\.peak_rate: expected a number up to"):
-        configured({"fit": {"peak_rate": value}})
+@pytest.mark.parametrize(("name", "data"), [*hostile()], ids=lambda value: value if isinstance(value, str) else "")
+def test_a_hostile_file_is_refused_at_once(name: str, data: bytes, written) -> None:
+    target = TARGETS[name]()
+    path = written(f"hostile{target.suffix}", data)
+    with soon(), pytest.raises(AinoError):
+        target.read(path)
 
 
 # ---- games and positions ------------------------------------------------------------------------------------------
@@ -79,11 +86,6 @@ def test_grades_that_almost_fit_do_not_backtrack(written) -> None:
     path = written("suite.epd", f'{EPD_POSITION} c0 "{"Kf2=1," * 40}x"; bm Kf2;\n')
     with soon():
         assert read_epd(path)[0].best == {"e1f2"}
-
-
-def test_a_mate_in_more_moves_than_python_counts_is_no_solution(written) -> None:
-    with pytest.raises(DataError, match="no solution"):
-        read_epd(written("suite.epd", f"{EPD_POSITION} dm {'9' * 5000};\n"))
 
 
 def test_a_clock_larger_than_a_word_is_refused() -> None:
@@ -133,26 +135,6 @@ def breadth_first(game: chess.pgn.Game) -> Iterator[chess.pgn.ChildNode]:
         yield node
 
 
-def test_a_pgn_without_moves_has_no_openings(written) -> None:
-    with pytest.raises(DataError, match="neither a tag nor a move"):
-        list(load_book(written("openings.pgn", "a few words\n")))
-
-
-def test_openings_in_another_encoding_are_refused(written) -> None:
-    with pytest.raises(DataError, match=r"openings\.epd:1: "):
-        load_openings(written("openings.epd", b"\xff\xfe4k3"))
-
-
-def test_an_archive_that_is_encrypted_or_damaged_is_refused(written) -> None:
-    good = text_targets.zipped_openings().samples[1]
-    flags = good.index(b"PK\x01\x02") + 8
-    encrypted = good[:6] + b"\x01" + good[7:flags] + b"\x01" + good[flags + 1 :]
-    damaged = good[:40] + b"\xff" * 20 + good[60:]
-    for data in (encrypted, damaged):
-        with pytest.raises(DataError, match="cannot be read"):
-            load_book(written("openings.zip", data))
-
-
 # ---- replay -------------------------------------------------------------------------------------------------------
 
 
@@ -182,23 +164,6 @@ def test_illegal_moves_and_targets_are_told_when_they_are_exported(game: SelfPla
             export(damaged)
     with pytest.raises(DataError, match="no move"):
         chunk_of_game(replace(game, target_moves=np.full_like(game.target_moves, 0xFFFF)))
-
-
-# ---- arrays -------------------------------------------------------------------------------------------------------
-
-
-def test_digits_without_end_in_an_arrays_header_are_refused_at_once(written) -> None:
-    header = b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'fortran_order': False, 'shape': (" + b"1" * 110
-    with soon(), pytest.raises(NetFileError):
-        read_checkpoint(written("fit.npz", checkpoints().seal(header)))
-
-
-@pytest.mark.parametrize("shape", ["(99999999999,)", "(", "(-1,)", "('a',)", "1 1"])
-def test_a_checkpoints_array_of_a_shape_it_cannot_have_is_refused(shape: str, written) -> None:
-    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
-    inside = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
-    with pytest.raises(NetFileError):
-        read_checkpoint(written("fit.npz", checkpoints().seal(inside)))
 
 
 # ---- kernels ------------------------------------------------------------------------------------------------------

@@ -1,11 +1,8 @@
 """Where files go: places that take none, who may read what was written, names in archives that point elsewhere."""
 
 import errno
-import io
 import os
 import stat
-import tarfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,8 +15,6 @@ from engine.native import jit
 from engine.network.tower.model import build_tower
 from engine.nn import dit
 from engine.nn.training.checkpoint import write_checkpoint
-from selfplay.data.v6 import V6_RECORD, read_chunks, write_chunk
-from selfplay.matches.opening_book import load_book
 from selfplay.run.folder import RunFolder
 from tests.hardening import limited
 from tests.hardening.net_targets import tiny_config
@@ -59,30 +54,29 @@ def test_a_command_says_in_one_line_that_it_cannot_write_there(command: str, tmp
     assert len(done.stderr.splitlines()) == 1
 
 
+NOBODY = "~nobody-of-that-name"  # a home folder that is none
+READ_ONLY = {"HOME": str(NOWHERE), "XDG_CONFIG_HOME": str(NOWHERE)}
+
+
 @no_proc
-def test_an_engine_whose_folders_are_read_only_plays() -> None:
+@pytest.mark.parametrize(
+    ("folders", "options", "told"),
+    [
+        (READ_ONLY, {"LogFile": "/proc/nowhere/log"}, "cannot write the log file"),
+        ({"XDG_CONFIG_HOME": NOBODY, "APPDATA": NOBODY}, {"Evaluator": "auto", "WeightsFile": f"{NOBODY}/net.dit"},
+         f"{NOBODY}/net.dit"),
+    ],
+    ids=["read-only", "no home"],
+)  # fmt: skip
+def test_an_engine_whose_user_has_no_folders_plays(folders, options, told) -> None:
     cache = jit.cache_base()
     if cache is None:
         pytest.skip("no kernel cache here")
-    places = {"HOME": str(NOWHERE), "XDG_CONFIG_HOME": str(NOWHERE), "AINO_CACHE_DIR": str(cache.parent)}
-    lines = ["setoption name LogFile value /proc/nowhere/log", "isready", "position startpos", "go nodes 20"]
+    lines = [*(f"setoption name {name} value {value}" for name, value in options.items()), "isready", "go nodes 20"]
+    places = {**folders, "AINO_CACHE_DIR": str(cache.parent)}
     done = limited.run("uci", *MATERIAL, environment=places, text="\n".join(lines))
     assert (done.returncode, done.stderr) == (0, "")
-    assert "cannot write the log file" in done.stdout
-    assert " score " in done.stdout
-
-
-def test_an_engine_of_a_user_without_a_home_folder_plays() -> None:
-    cache = jit.cache_base()
-    if cache is None:
-        pytest.skip("no kernel cache here")
-    nobody = "~nobody-of-that-name"
-    places = {"XDG_CONFIG_HOME": nobody, "APPDATA": nobody, "AINO_CACHE_DIR": str(cache.parent)}
-    options = ["setoption name Evaluator value auto", f"setoption name WeightsFile value {nobody}/net.dit"]
-    lines = [*options, "isready", "go nodes 20"]
-    done = limited.run("uci", *MATERIAL, environment=places, text="\n".join(lines))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"{nobody}/net.dit" in done.stdout
+    assert told in done.stdout
     assert " score " in done.stdout
 
 
@@ -153,30 +147,3 @@ def test_a_kernel_cache_that_others_may_write_is_not_used(mode, tmp_path, monkey
 
 
 # ---- names in archives --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["../outside.gz", "/tmp/outside.gz", "a/../../outside.gz", "C:\\outside.gz"])
-def test_members_of_an_archive_of_chunks_are_no_files(name: str, tmp_path: Path) -> None:
-    folder = tmp_path / "a" / "b"
-    folder.mkdir(parents=True)
-    packed = io.BytesIO()
-    record = np.zeros(1, V6_RECORD)
-    record["version"], record["input_format"] = 6, 1
-    write_chunk(packed, record)
-    with tarfile.open(folder / "games.tar", "w") as archive:
-        member = tarfile.TarInfo(name)
-        member.size = packed.tell()
-        packed.seek(0)
-        archive.addfile(member, packed)
-    before = sorted(tmp_path.rglob("*"))
-    assert len(list(read_chunks(folder / "games.tar"))) == 1
-    assert sorted(tmp_path.rglob("*")) == before
-    assert not Path("/tmp/outside.gz").exists()
-
-
-def test_openings_in_an_archive_are_no_files(tmp_path: Path) -> None:
-    path = tmp_path / "openings.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("../../outside.epd", "4k3/8/8/8/8/8/8/4K2R w K - 0 1\n")
-    assert len(load_book(path)) == 1
-    assert [one.name for one in tmp_path.rglob("*")] == ["openings.zip"]

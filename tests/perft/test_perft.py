@@ -84,53 +84,37 @@ def test_divide_writes_castling_as_the_variant_does(chess960, castling):
 # ---- the whole suites --------------------------------------------------------------------------------------------
 
 
-Case = tuple[chess.Board, dict[int, int]]  # A position, and its number of leaves by depth.
+def read_suite(path: Path) -> Iterator[tuple[chess.Board, dict[int, int]]]:
+    """Positions with their number of leaves by depth.
 
-
-def read_epd_suite(path: Path, chess960: bool) -> Iterator[Case]:
-    """A position a line: `FEN ;D1 20 ;D2 400 ...`."""
-    for line in filter(str.strip, path.read_text(encoding="ascii").splitlines()):
-        fen, *counts = line.split(";")
-        pairs = (entry.split() for entry in counts)
-        yield parse_fen(fen, chess960), {int(depth.removeprefix("D")): int(count) for depth, count in pairs}
-
-
-def read_perft_suite(path: Path) -> Iterator[Case]:
-    """After a line `epd FEN-without-clocks` lines `perft DEPTH COUNT`. Castling is read as Chess960, which standard
-    castling is a case of.
+    Lines `FEN ;D1 20 ;D2 400 ...`, or `epd FEN` and below it lines `perft 1 20`. Castling is read as Chess960, which
+    standard castling is a case of.
     """
-    for part in re.split("(?m)^epd ", path.read_text(encoding="ascii"))[1:]:
-        counts = {int(depth): int(count) for depth, count in re.findall(r"(?m)^perft (\d+) (\d+)", part)}
-        yield parse_fen(part.splitlines()[0], chess960=True), counts
+    text = re.sub(r"\nperft (\d+) (\d+)", r" ;D\1 \2", path.read_text(encoding="ascii"))
+    for fen, counts in re.findall(r"(?m)^(?:epd )?([^;\n]+?) *((?:;D\d+ \d+ *)+)$", text):
+        pairs = re.findall(r"D(\d+) (\d+)", counts)
+        yield parse_fen(fen, path.name != "standard.epd"), {int(depth): int(count) for depth, count in pairs}
 
 
-def check_suite(cases: Iterator[Case], depth: int, every: int = 1) -> None:
-    """Compare every count of all positions below `depth`, and at it of each so many positions; a mismatch is shown
-    divided.
-    """
-    positions = list(cases)
-    assert positions
+OVERLONG = [pytest.mark.overlong, pytest.mark.timeout(3600)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "depth", "every"),
+    [
+        ("standard.epd", 6, 8),
+        ("chess960.epd", 5, 12),
+        ("tricky.perft", 99, 1),
+        pytest.param("standard.epd", 6, 1, marks=OVERLONG),
+        pytest.param("chess960.epd", 5, 1, marks=OVERLONG),
+    ],
+)
+def test_suite(test_data, name, depth, every):
+    """All positions below `depth`, and each so many-th at it; a mismatch is shown divided."""
+    positions = list(read_suite(test_data / "perft" / name))
+    assert len(positions) >= 19
     for number, (board, counts) in enumerate(positions):
         for ply in sorted(ply for ply in counts if ply < depth + (number % every == 0)):
             leaves = perft(board, ply)
             assert leaves == counts[ply], f"{board.fen()}, depth {ply}: {leaves} of {divide(board, ply)}"
-
-
-ALL = pytest.param(1, marks=[pytest.mark.overlong, pytest.mark.timeout(3600)])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("every", [8, ALL])
-def test_standard_suite_to_depth_6(test_data, every):
-    check_suite(read_epd_suite(test_data / "perft" / "standard.epd", chess960=False), 6, every)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("every", [12, ALL])
-def test_chess960_suite_to_depth_5(test_data, every):
-    check_suite(read_epd_suite(test_data / "perft" / "chess960.epd", chess960=True), 5, every)
-
-
-@pytest.mark.slow
-def test_tricky_suite(test_data):
-    check_suite(read_perft_suite(test_data / "perft" / "tricky.perft"), 99)

@@ -62,15 +62,6 @@ def test_more_lines_had_let_alpha_beta_search_and_tables_rest_in_a_game() -> Non
     assert len(first) < chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1").legal_moves.count(), "only the shortest wins"
 
 
-def test_a_shorter_mate_among_the_other_lines_does_not_change_the_move() -> None:
-    board = chess.Board("7k/5Q2/6K1/8/8/8/8/8 w - - 0 1")
-    with Engine(replace(QUIET, multi_pv=9, analyse_mode=True), MaterialEvaluator()) as player:
-        player.set_position(board)
-        result = player.search(Limits(nodes=2000))
-    assert result.best_move == result.infos[0].pv[0]
-    assert len({info.pv[0] for info in result.infos}) == 9
-
-
 def test_a_flag_that_has_just_fallen_had_counted_as_no_clock() -> None:
     """Lines beside a mate are searched where no clock runs."""
     with Engine(replace(QUIET, multi_pv=3), MaterialEvaluator()) as player:

@@ -3,10 +3,8 @@
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -46,14 +44,6 @@ def test_help_of_every_command_ends_with_examples(main, name, flag, capsys):
     assert f"  {program} {name} " in capsys.readouterr().out.rpartition("example")[2]
 
 
-@pytest.mark.parametrize(("main", "words"), [(main, []) for main, _ in TOP] + [(uci.main.main, ["net", "info"])])
-def test_all_help_is_there_where_it_is_not_more(main, words, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        main([*words, "--help-all"])
-    assert stopped.value.code == 0
-    assert capsys.readouterr().out.startswith("usage: ")
-
-
 def test_help_of_a_part_of_the_loop_shows_the_settings_of_that_part(capsys: pytest.CaptureFixture[str]) -> None:
     shown = {"loop": "fit games gate", "generate": "games", "fit": "fit", "gate": "gate", "import": ""}
     for name, sections in shown.items():
@@ -66,41 +56,24 @@ def test_help_of_a_part_of_the_loop_shows_the_settings_of_that_part(capsys: pyte
 
 
 @pytest.mark.parametrize(("main", "commands"), TOP, ids=["aino", "aino-train"])
-def test_completion_and_man_page_know_every_command_and_flag(main, commands, capsys):
+def test_completion_knows_every_command_and_flag(main, commands, capsys):
     pytest.importorskip("shtab")
-    printed = []
-    for words in (["--completion", "bash"], ["--man"]):
-        with pytest.raises(SystemExit) as stopped:
-            main(words)
-        assert stopped.value.code == 0
-        printed.append(capsys.readouterr().out)
-    script, page = printed
-    first = next(iter(commands))
+    with pytest.raises(SystemExit) as stopped:
+        main(["--completion", "bash"])
+    assert stopped.value.code == 0
+    script = capsys.readouterr().out
     for name in commands:
         assert re.search(rf"subparsers.*\b{name}\b", script)
-        assert re.search(rf"^\.SS [a-z-]+ {name}$", page, re.M)
-    for flag in ("--help-all", "--cpuct-init") if first == "uci" else ("--out", "--games"):
+    for flag in ("--help-all", "--cpuct-init") if "uci" in commands else ("--out", "--games"):
         assert flag in script
-        assert flag.replace("-", "\\-") in page
-    assert not [line for line in page.splitlines() if re.match(r"[.'](?!TH|SH|SS|TP|PP|nf|fi|B )", line)]
 
 
 def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
-    """As with `aino --man | head -1`: nobody reads the pipe."""
+    """As with `aino --completion bash | head -1`: nobody reads the pipe."""
+    pytest.importorskip("shtab")
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "uci", "--man"]
+    command = [sys.executable, "-m", "uci", "--completion", "bash"]
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, timeout=200)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.skipif(shutil.which("man") is None, reason="needs man")
-def test_man_shows_the_page_without_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        uci.main.main(["--man"])
-    (tmp_path / "aino.1").write_text(capsys.readouterr().out, encoding="utf-8")
-    words = ["man", "--warnings=w", "-l", str(tmp_path / "aino.1")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=200, check=True)
-    assert done.stderr == ""
-    assert "--black-level LEVEL" in done.stdout

@@ -82,30 +82,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "weights": set(),
 }
 # What only these modules may import; everybody else goes through them.
+LLVM = {
+    f"engine.native.{name}" for name in "elementary instructions integer_lanes lanes ordering prefetch whole".split()
+}
+NUMBA = LLVM | {f"engine.native.{name}" for name in "bits compile_events dependencies jit target".split()}
 ONLY_IMPORTERS = {
-    "numba": {
-        "engine.native.bits",
-        "engine.native.compile_events",
-        "engine.native.dependencies",
-        "engine.native.elementary",
-        "engine.native.instructions",
-        "engine.native.integer_lanes",
-        "engine.native.jit",
-        "engine.native.lanes",
-        "engine.native.ordering",
-        "engine.native.prefetch",
-        "engine.native.target",
-        "engine.native.whole",
-    },
-    "llvmlite": {
-        "engine.native.elementary",
-        "engine.native.instructions",
-        "engine.native.integer_lanes",
-        "engine.native.lanes",
-        "engine.native.ordering",
-        "engine.native.prefetch",
-        "engine.native.whole",
-    },
+    "numba": NUMBA,
+    "llvmlite": LLVM,
     "cupy": {"engine.backend"},
     "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool", "uci.library.worker"},
     "fcntl": {"engine.files.atomic", "engine.native.locks"},

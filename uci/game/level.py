@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 from dataclasses import dataclass, replace
 
 import chess
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, NetFileError
+from engine.network.manifest import LEARNED_ALONE, learned_alone
 from engine.options import EngineOptions, find_option
 from engine.search.limits import Limits
 from uci.language import _, later
 from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
 
 DEFAULT_MOVETIME_S = 2.0
-_FULL = later("full strength")
+_FULL, _ALONE = later("full strength"), later("alone")
 _PATIENCE_S, _MOVES_LEFT = 8.0, 40  # Aino answers within this time if its clock has more for each of so many moves
 _SLOWEST_S, _PACE_MOVES = 8.0, 120  # a limited level pauses for about a 120th of its clock, eight seconds at most,
 _OPENING_MOVES = 5  # and hardly in the first moves
 _ELO_STEP = 200  # between the levels of a menu
 LEVEL_FORMS = later(
-    "easy, medium, hard, elo 1500 or 1500, time 2 (seconds a move), nodes 500 (positions a move), or full"
+    "easy, medium, hard, elo 1500 or 1500, time 2 (seconds a move), nodes 500 (positions a move), alone, or full"
 )
 
 
 @dataclass(frozen=True)
 class Level:
-    """How Aino's strength is limited: by one field at most. With none it plays at full strength, by the clock."""
+    """How Aino's strength is limited: by one field at most. With none it plays at full strength, by the clock.
+
+    `alone`: it plays with the network that learned alone, from random weights.
+    """
 
     elo: int | None = None
     movetime_s: float | None = None
     nodes: int | None = None
+    alone: bool = False
 
     @property
     def text(self) -> str:
@@ -40,6 +46,8 @@ class Level:
             return f"elo {self.elo}"
         if self.nodes is not None:
             return f"nodes {self.nodes}"
+        if self.alone:
+            return _ALONE
         return _FULL if self.movetime_s is None else f"time {self.movetime_s:g}"
 
     def pace_s(self, clock: Limits | None, board: chess.Board, move: chess.Move | None) -> float:
@@ -59,6 +67,8 @@ class Level:
         return min(_SLOWEST_S, share * usual_ms / 1000)
 
     def options(self, options: EngineOptions) -> EngineOptions:
+        if self.alone:
+            options = replace(options, weights_file=LEARNED_ALONE, evaluator="auto")
         if self.elo is None:
             return replace(options, limit_strength=False)
         return replace(options, limit_strength=True, elo=self.elo)
@@ -85,11 +95,14 @@ DEFAULT_NAME = "medium"  # which a club player enjoys
 _LIKE = {500: later("like a newcomer"), 800: later("like a beginner"), 1200: later("like a casual player"),
          1600: later("like a club player"), 2000: later("like an expert")}  # fmt: skip
 SCALE = later("ratings roughly match Lichess's (our estimate)")
-NAMED_LEVELS |= {"full": DEFAULT_LEVEL, _FULL: DEFAULT_LEVEL}
+NAMED_LEVELS |= {"full": DEFAULT_LEVEL, _FULL: DEFAULT_LEVEL, _ALONE: Level(alone=True)}
 
 
 def parse_level(text: str) -> Level:
-    """Parse `easy`, `1500` or `elo 1500`, `time 2`, `nodes 500` (or with = or :), `full`. Raises ConfigError."""
+    """Parse `easy`, `1500` or `elo 1500`, `time 2`, `nodes 500` (or with = or :), `alone`, `full`.
+
+    Raises ConfigError.
+    """
     word = text.strip().lower()
     if word in NAMED_LEVELS:
         return NAMED_LEVELS[word]
@@ -114,7 +127,12 @@ def level_choices() -> list[tuple[str, str]]:
     least, most = _elo_range()
     elos = sorted({least, *range(-(-least // _ELO_STEP) * _ELO_STEP, most, _ELO_STEP), most})
     likes = {elo: f", {_(like)}" for elo, like in _LIKE.items()}
-    return [*((f"elo {elo}", f"{elo}{likes.get(elo, '')}") for elo in elos), (_FULL, _("Full strength"))]
+    limited = [(f"elo {elo}", f"{elo}{likes.get(elo, '')}") for elo in elos]
+    net = None
+    with contextlib.suppress(NetFileError):  # of a broken manifest, which the engine reports when it loads
+        net = learned_alone()
+    alone = [(_ALONE, _("Learned alone, in {hours} hours", hours=net.get("hours", "?")))] if net is not None else []
+    return [*limited, *alone, (_FULL, _("Full strength"))]
 
 
 def levels_text() -> str:

@@ -14,7 +14,7 @@ import chess
 import chess.pgn
 
 from engine.board.convert import board_from_row, encode_move
-from engine.board.pgn.game_reader import GameText, next_game
+from engine.board.pgn.game_reader import GameText, cut_games
 from engine.board.pgn.main_lines import main_lines
 from engine.errors import DataError
 from engine.files.atomic import atomic_write
@@ -112,7 +112,7 @@ def digest_of(text: bytes) -> str:
 
 
 def _read_slowly(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
-    while (found := next_game(text, main_line=True)) is not None:
+    for found in cut_games(text, main_line=True):
         end = text.dropped + text.at
         begin, digest, _ = text.take(end)
         faults.extend(map(str, found.faults))
@@ -141,7 +141,7 @@ def read_at(path: Path, place: int) -> chess.pgn.Game | None:
     with reading(path), open_unpacked(path) as (stream, _):
         text = GameText(stream)
         text.skip_to(place)
-        found = next_game(text)
+        found = next(cut_games(text, most=1), None)
         return None if found is None else found.game
 
 

@@ -79,8 +79,9 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
 def _engine_turn(game: TerminalGame) -> GameEnd | None:
     game.start_clock()
     mover = game.board.turn
-    known = book_move(game.board, game.rng) if game.settings.book else None
-    result = SearchResult(known, None, [], [], 0, 0) if known else game.search(game.levels[mover])
+    level = game.levels[mover]
+    known = book_move(game.board, game.rng) if game.settings.book and not level.alone else None
+    result = SearchResult(known, None, [], [], 0, 0) if known else game.search(level)
     if game.is_flag_down:
         return end_by_flag(game.board)
     if result.best_move is None:

@@ -9,14 +9,15 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.files.dit_file import load_tensors
-from engine.network import export
 from engine.network.families import planes_config_of
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.writer import SUFFIXES
+from engine.network.onnx_graph import export_onnx
 from engine.network.policy.parameters import sparse_config_of
 from engine.network.weights import default_net_path
 
+ONNX = ".onnx"
 EXAMPLES = """\
 examples:
   aino net info                             the net that comes with Aino
@@ -33,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     info.add_argument("--json", action="store_true", help="print everything as one JSON object")
     convert = actions.add_parser("convert", help="write a tower in the format of another suffix")
     convert.add_argument("file", type=Path, metavar="FILE", help="read this net file: .dit, .pb or .pb.gz")
-    text = "write this file: .dit, .pb, .pb.gz, .npz or .onnx"
+    text = "write this file: .dit, .pb, .pb.gz or .onnx"
     convert.add_argument("target", type=Path, metavar="TARGET", help=text)
-    text = "write a tower or transformer as .pb.gz, for lc0 to play, or .onnx, and any net as .npz"
+    text = "write a tower or transformer as .pb.gz, for lc0 to play, or .onnx"
     exporting = actions.add_parser("export", help=text)
     text = "read this net file (default: the tower that comes with Aino)"
     exporting.add_argument("file", type=Path, nargs="?", metavar="FILE", help=text)
@@ -53,8 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     target = arguments.target if arguments.action == "convert" else _export_target(path, arguments.out)
     if target.exists() and target.samefile(path):
         raise ConfigError(f"{target} is the net itself")
-    if target.suffix in export.SUFFIXES:
-        export.export_net(path, target)
+    if target.suffix == ONNX:
+        export_onnx(path, target)
     else:
         write_planes(target, read_planes(path))
     print(f"{target}  {target.stat().st_size:,} bytes")
@@ -63,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _export_target(path: Path, chosen: Path | None) -> Path:
     target = chosen or Path(path.name.split(".")[0] + SUFFIXES[1])
-    if not target.name.endswith((*SUFFIXES, *export.SUFFIXES)):
-        known = ", ".join((*SUFFIXES, *export.SUFFIXES))
+    if not target.name.endswith((*SUFFIXES, ONNX)):
+        known = ", ".join((*SUFFIXES, ONNX))
         advice = f"; `aino net convert {path} {target}` writes .dit" if target.suffix == ".dit" else ""
         raise ConfigError(f"the name of an exported net ends in one of {known}, not {target.name!r}{advice}")
     return target

@@ -148,7 +148,7 @@ async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
     """Return what Aino plays: a known opening, or what a search finds at a human pace."""
     begun, clock = time.monotonic(), table.clock.limits() if table.clock is not None else None
     rng = session.services.rng
-    known = book_move(table.board.copy(), rng) if rng is not None else None
+    known = book_move(table.board.copy(), rng) if rng is not None and not table.level.alone else None
     if known is not None:
         result: SearchResult | None = SearchResult(known, None, [], [], 0, 0)
     else:

@@ -115,8 +115,8 @@ class CutGames:
 
     data: bytes
     games: list[list[int]]  # the columns of each, as `desks` names them
-    tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of main lines only the tags
-    moves: np.ndarray  # uint16 [plies], main lines in codes of `layout`
+    tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of games that are not KEPT_WHOLE only the tags
+    moves: np.ndarray  # uint16 [plies], main lines of games that are not KEPT_WHOLE, in codes of `layout`
     start_at: int  # place of the game that has a first position of its own; -1 for none
     start: Start
     row: np.ndarray  # uint64 [16], that position
@@ -131,14 +131,14 @@ class CutGames:
 
 
 class Cutter:
-    """Cuts games off a text, at most `most` at once; `whole`: with all tokens, or main lines and tags only."""
+    """Cuts games off a text, at most `most` at once; `whole`: with all tokens, or main lines and tags where they do."""
 
     def __init__(self, text: GameText, whole: bool, most: int = AT_ONCE) -> None:
         self._text, self._whole = text, whole
         self._padded, self._of = np.zeros(0, np.uint8), b""
         self._games = np.empty((most, desks.COLUMNS), np.int64)
         self._tokens = np.empty((_TOKENS, desks.TOKEN_COLUMNS), np.int32)
-        self._moves = np.empty(desks.MOST_GAME_PLIES if whole else _MOVES, np.uint16)
+        self._moves = np.empty(_MOVES, np.uint16)
         self._scratch = (
             np.zeros((desks.DEEPEST_LINE + 1, desks.LINE_COLUMNS), np.int64),
             layout.empty_stack(desks.STANDARD + 1),
@@ -149,10 +149,9 @@ class Cutter:
         self._starts: dict[tuple[str, ...], tuple[Start, np.ndarray]] = {}
         self._start_at, self._start = -1, (Start(), standard_row())
         self._stop = (0, text.at, 0)  # games of the last call, where it stopped, and why
-        self.is_rare = False  # whether only its tokens tell the main line of the next game
 
     def cut(self) -> CutGames | None:
-        """Return the games from `text.at` on; None at the end of the text, or if the next one `is_rare`.
+        """Return the games from `text.at` on; None at the end of the text.
 
         The text is moved behind them by the caller, or by the next call.
         """
@@ -160,7 +159,7 @@ class Cutter:
         while not count:
             self._go_on(*self._stop)
             self._stop = (0, text.at, 0)
-            if self.is_rare or (text.final and text.at == len(text.data)):
+            if text.final and text.at == len(text.data):
                 return None
             if self._of is not text.data:
                 self._of, self._padded = text.data, np.frombuffer(text.data + b"\n" * PADDING, np.uint8)
@@ -181,8 +180,7 @@ class Cutter:
     def _go_on(self, count: int, place: int, reason: int) -> None:
         """Move the text to where the last call stopped, and do what it stopped for."""
         text = self._text
-        self.is_rare = reason == desks.RARE
-        if self._of is not text.data:  # nothing was read yet, or another reader went on
+        if self._of is not text.data:  # nothing was read yet
             return
         text.skip(max(0, place - text.at))
         if reason == desks.MORE:

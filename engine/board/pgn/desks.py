@@ -10,7 +10,7 @@ from engine.native.jit import kernel
 
 # Why `cut_text` stopped; as a negative place, why a part of it did.
 MORE: Final = 1  # the text ends inside a game
-RARE: Final = 2  # only main lines are read, and this one needs its tokens
+RARE: Final = 2  # only main lines are read, and all tokens must tell this one
 OWN_START: Final = 3  # a start position or variant in its tags
 FULL: Final = 4  # no room for another game
 NO_TAG: Final = 5  # a bracket behind a result, which is none of a tag
@@ -18,7 +18,7 @@ NO_TAG: Final = 5  # a bracket behind a result, which is none of a tag
 # Columns of a game: places are bytes, results codes of `letters`. Those behind FAULT_COUNT are notes of the kernels.
 (BEGIN, END, FIRST_MOVE, LAST_MOVE, FIRST_TOKEN, LAST_TOKEN, RESULT, TAG_RESULT, TAGS, MOVETEXT, FAULT_COUNT, HAS_START,
  TOKENS, ODD, CLOSED, VARIATIONS, RESULT_END, TAG_END, LAST_PLACE, ADJACENT, NUMBERED, PARENTHESIS, OUTCOME,
- OUTCOME_END, COLUMNS) = range(25)  # fmt: skip
+ OUTCOME_END, KEPT_WHOLE, COLUMNS) = range(26)  # fmt: skip
 
 # Columns and kinds of tokens. A tag is two: its name, and its VALUE_TEXT with whether backslashes mean themselves. The
 # attribute of a number is 8 * (number + 1) + dots, of dots alone their count, of a fault reason + 16 * the result.
@@ -44,12 +44,12 @@ class Desk(NamedTuple):
 
     data: np.ndarray  # uint8 [n + PADDING], line feeds behind n bytes of UTF-8
     final: int  # whether the text ends here
-    whole: int  # whether whole games are read, or main lines only
+    whole: int  # whether all games are read whole, or main lines alone where these suffice
     start_at: int  # place of a game whose tags were looked at; -1 for none
     start: np.ndarray  # uint64 [16], its first position; zeros if it has none
     games: np.ndarray  # int64 [G, COLUMNS]
-    tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; if only main lines are read, the tags alone
-    moves: np.ndarray  # uint16 [M], main lines in codes of `layout`
+    tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of a game that is not KEPT_WHOLE the tags alone
+    moves: np.ndarray  # uint16 [M], main lines of games that are not KEPT_WHOLE, in codes of `layout`
     lines: np.ndarray  # int64 [DEEPEST_LINE + 1, LINE_COLUMNS], scratch
     rows: np.ndarray  # uint64 [STANDARD + 1, 16], scratch but for the standard position
     legal: np.ndarray  # uint16 [218], scratch
@@ -67,7 +67,7 @@ def put_token(desk, game, kind, place, till, attribute):
         game[ODD] = 1
     if kind in (BROKEN, WORD) and game[VARIATIONS] <= DEEPEST_LINE:
         desk.lines[game[VARIATIONS], KNOWN] = 0
-    if desk.whole or kind <= VALUE_TEXT:
+    if game[KEPT_WHOLE] or kind <= VALUE_TEXT:
         token = desk.tokens[game[LAST_TOKEN]]
         token[KIND], token[PLACE], token[TILL], token[ATTRIBUTE] = kind, place, till, attribute
         game[LAST_TOKEN] += 1

@@ -70,23 +70,25 @@ def read_game_file(path: Path) -> Iterator[ReadGame]:
         yield from read_games(stream)
 
 
-def next_game(text: GameText, main_line: bool = False) -> ReadGame | None:
-    """Return the next game of a text, which is moved on behind it; None at the end. `main_line`: without variations."""
-    return next(cut_games(text, main_line, 1), None)
-
-
 def cut_games(text: GameText, main_line: bool = False, most: int = AT_ONCE) -> Iterator[ReadGame]:
-    """Yield the games of a text, which is moved on behind each; `main_line`: without variations."""
+    """Yield the games of a text, which is moved on behind each; `main_line`: without variations. It reads on for at
+    most so many at once.
+    """
     cutter = Cutter(text, True, most)
     while (found := cutter.cut()) is not None:
         for columns in found.games:
-            game = None
-            if columns[TAGS] or columns[MOVETEXT] or columns[FAULT_COUNT]:
-                game = _interpret(text, found, columns, main_line)
-            text.skip(columns[END] - text.at)
-            if game is not None:
-                game.end = text.dropped + text.at
-                yield game
+            yield from play_game(text, found, columns, main_line)
+
+
+def play_game(text: GameText, found: CutGames, columns: list[int], main_line: bool) -> Iterator[ReadGame]:
+    """Move a text on behind a game that was cut off, and yield it, unless it is a result or a comment alone."""
+    game = None
+    if columns[TAGS] or columns[MOVETEXT] or columns[FAULT_COUNT]:
+        game = _interpret(text, found, columns, main_line)
+    text.skip(columns[END] - text.at)
+    if game is not None:
+        game.end = text.dropped + text.at
+        yield game
 
 
 def _interpret(text: GameText, found: CutGames, columns: list[int], main_line: bool) -> ReadGame:

@@ -12,8 +12,8 @@ import numpy as np
 
 from engine.board.convert import codes_of, row_from_board
 from engine.board.pgn.cutter import CutGames, Cutter, GameText, standard_row
-from engine.board.pgn.desks import BEGIN, END, FIRST_MOVE, LAST_MOVE, MOVETEXT, RESULT, TAG_RESULT, TAGS
-from engine.board.pgn.game_reader import ReadGame, cut_games
+from engine.board.pgn.desks import BEGIN, END, FIRST_MOVE, KEPT_WHOLE, LAST_MOVE, MOVETEXT, RESULT, TAG_RESULT, TAGS
+from engine.board.pgn.game_reader import ReadGame, play_game
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.errors import FenError, MoveError
 
@@ -46,17 +46,17 @@ class MainLine:
 
 def main_lines(text: GameText) -> Iterator[MainLine]:
     """Yield all games of a text from `text.at` on, in order, and the faults between them."""
-    cutter, rare_games = Cutter(text, False), cut_games(text, main_line=True, most=1)
-    while (found := cutter.cut()) is not None or cutter.is_rare:
-        if found is not None:
-            yield from _lines(text, found)
-        elif (game := next(rare_games, None)) is not None:
-            yield _line_of(game)
+    cutter = Cutter(text, False)
+    while (found := cutter.cut()) is not None:
+        yield from _lines(text, found)
 
 
 def _lines(text: GameText, found: CutGames) -> Iterator[MainLine]:
     base = text.dropped
     for game in found.games:
+        if game[KEPT_WHOLE]:
+            yield from map(_line_of, play_game(text, found, game, main_line=True))
+            continue
         if text.at < game[BEGIN]:
             text.skip(game[BEGIN] - text.at)
         line = text.line

@@ -13,9 +13,7 @@ from engine.board.epd import DASHES
 from engine.errors import MoveError, message
 
 DASH = f"[{DASHES}]"
-FIGURINES = str.maketrans(
-    dict(zip("♔♕♖♗♘♚♛♜♝♞", "KQRBNKQRBN", strict=True)) | {"♙": "", "♟": "", "\ufe0e": "", "\ufe0f": ""}
-)
+FIGURINES = str.maketrans("♔♕♖♗♘♚♛♜♝♞", "KQRBNKQRBN", "♙♟\ufe0e\ufe0f")
 CAPITALS = "English in capitals"
 # Language, and its letters for king, queen, rook, bishop, knight (and pawn). Readings that give the same game are one.
 LANGUAGES = (
@@ -184,10 +182,8 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
         origins &= board.pieces_mask(kind, board.turn)
     if kind == chess.PAWN and not from_file:
         origins &= chess.BB_FILES[chess.square_file(target)]
-    found = [
-        move for move in board.generate_legal_moves(origins, chess.BB_SQUARES[target]) if move.promotion == promotion
-    ]
-    found = [move for move in found if not board.is_castling(move)]
+    there = list(board.generate_legal_moves(origins, chess.BB_SQUARES[target]))
+    found = [move for move in there if move.promotion == promotion and not board.is_castling(move)]
     if not found and from_file and from_rank:
         castling = board.generate_castling_moves(origins)
         found = [move for move in castling if target in (move.to_square, encode_move(board, move) >> 6)]
@@ -196,7 +192,7 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
     if found:
         squares = " and ".join(chess.square_name(move.from_square) for move in found)
         raise NoMoveError(message("ambiguous: the pieces on {squares} can go there", squares=squares))
-    others = [move.promotion for move in board.generate_legal_moves(origins, chess.BB_SQUARES[target])]
+    others = [move.promotion for move in there]
     if promotion and None in others:
         raise NoMoveError("a promotion of a piece that is not promoted there")
     if promotion is None and any(others):

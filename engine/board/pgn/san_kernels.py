@@ -14,7 +14,9 @@ from engine.native.bits import ctz
 from engine.native.jit import kernel
 
 NO_SAN: Final = -1  # the place behind a word that is no such move
-_PLUS, _DASH, _EQUALS, _BIG_O, _SMALL_X = 43, 45, 61, 79, 120
+_PLUS, _DASH, _EQUALS, _BIG_O, _SMALL_X = b"+-=Ox"
+_PIECES = np.zeros(256, np.int64)  # by letter; any other byte means a pawn
+_PIECES[list(b"NBRQK")] = layout.KNIGHT, layout.BISHOP, layout.ROOK, layout.QUEEN, layout.KING
 
 
 @kernel()
@@ -56,7 +58,7 @@ def _read_castling(data, at, row, legal):
 @kernel()
 def _read_plain_move(data, at, row):
     """Return a move of the form [piece][file][rank][x]square[=piece]."""
-    kind = _piece_of(data[at])
+    kind = _PIECES[data[at]]
     at += kind != layout.PAWN
     end = at
     while end < at + 8 and (97 <= data[end] <= 104 or 49 <= data[end] <= 56 or data[end] == _SMALL_X):
@@ -69,7 +71,7 @@ def _read_plain_move(data, at, row):
         return layout.NO_MOVE, NO_SAN
     promotion = 0
     if data[end] == _EQUALS:
-        promotion = _piece_of(data[end + 1])
+        promotion = _PIECES[data[end + 1]]
         end += 2
         if not (layout.KNIGHT <= promotion <= layout.QUEEN):
             return layout.NO_MOVE, NO_SAN
@@ -92,22 +94,6 @@ def _named_squares(data, at, end):
         squares &= layout.RANK_1 << np.uint64(8 * (np.int64(data[at]) - 49))
         at += 1
     return squares if at == end else ZERO
-
-
-@kernel()
-def _piece_of(byte):
-    """Return the piece that a letter means; PAWN for any other byte."""
-    if byte == 78:
-        return layout.KNIGHT
-    if byte == 66:
-        return layout.BISHOP
-    if byte == 82:
-        return layout.ROOK
-    if byte == 81:
-        return layout.QUEEN
-    if byte == 75:
-        return layout.KING
-    return layout.PAWN
 
 
 @kernel()

@@ -26,11 +26,8 @@ def take_tag(desk, game, at):
         before = at
         while before > 0 and data[before - 1] != _FEED and BLANK[data[before - 1]]:
             before -= 1
-        is_cut = (
-            found == _BEGUN_TAG
-            or game[desks.TOKENS] == 2 * game[desks.TAGS]
-            or (game[desks.RESULT] and LETTER[data[at + 1]])
-        )
+        is_cut = found == _BEGUN_TAG or game[desks.TOKENS] == 2 * game[desks.TAGS]
+        is_cut = is_cut or (game[desks.RESULT] and LETTER[data[at + 1]])
         if not (is_cut and (before == 0 or data[before - 1] == _FEED)):
             if game[desks.RESULT] and not game[desks.VARIATIONS]:
                 return -desks.NO_TAG
@@ -51,9 +48,8 @@ def take_tag(desk, game, at):
     if _is_word(data, name, end, b"result"):
         begin = tag[desks.VALUE]
         game[desks.TAG_RESULT], last = spelled_result(data, begin, True)
-        is_usual = (
-            game[desks.TAG_RESULT] and last == tag[desks.VALUE_END] and (DIGIT[data[begin]] or data[begin] == _STAR)
-        )
+        is_whole = game[desks.TAG_RESULT] and last == tag[desks.VALUE_END]
+        is_usual = is_whole and (DIGIT[data[begin]] or data[begin] == _STAR)
         game[desks.OUTCOME], game[desks.OUTCOME_END] = begin, begin if is_usual else tag[desks.VALUE_END]
     game[desks.TAGS] += 1
     game[desks.TAG_END] = tag[desks.BEHIND]
@@ -102,9 +98,8 @@ def _begins_next_game(desk, game, at, found):
     if is_apart or is_event:
         for i in range(game[desks.FIRST_TOKEN], game[desks.LAST_TOKEN]):
             token = desk.tokens[i]
-            if token[desks.KIND] == desks.TAG and are_same(
-                data, tag[desks.NAME], tag[desks.NAME_END], token[desks.PLACE], token[desks.TILL]
-            ):
+            place, end = token[desks.PLACE], token[desks.TILL]
+            if token[desks.KIND] == desks.TAG and are_same(data, tag[desks.NAME], tag[desks.NAME_END], place, end):
                 return True
     return False
 
@@ -147,14 +142,8 @@ def take_comment(desk, game, at):
         end = behind = line_end(data, at)
         if not desk.final and end >= len(data) - PADDING:
             return -desks.MORE
-        put_token(
-            desk,
-            game,
-            desks.ESCAPE if data[at] == _PERCENT else desks.LINE_COMMENT,
-            at + 1,
-            end,
-            game[desks.RESULT] != 0,
-        )
+        kind = desks.ESCAPE if data[at] == _PERCENT else desks.LINE_COMMENT
+        put_token(desk, game, kind, at + 1, end, game[desks.RESULT] != 0)
         game[desks.ODD] = 1
     game[desks.RESULT_END] = behind
     return behind

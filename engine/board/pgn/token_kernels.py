@@ -25,20 +25,30 @@ def cut_text(desk, at):
             return count, at, desks.MORE
         if count == len(desk.games) or len(desk.moves) - moves < desks.MOST_GAME_PLIES:
             return count, at, desks.FULL
-        game, line = desk.games[count], desk.lines[0]
-        for column in range(desks.COLUMNS):
-            game[column] = 0
-        game[desks.BEGIN] = game[desks.RESULT_END] = game[desks.TAG_END] = at
-        game[desks.FIRST_TOKEN] = game[desks.LAST_TOKEN] = tokens
-        game[desks.FIRST_MOVE] = game[desks.LAST_MOVE] = moves
-        copy_row(desk.start if at == desk.start_at else desk.rows[desks.STANDARD], desk.rows[0])
-        line[desks.ROW], line[desks.KNOWN], line[desks.OWN_PLIES] = 0, desk.rows[0, KING] != 0, 0
-        end = _cut_game(desk, game, at)
+        game, end = desk.games[count], -desks.RARE
+        for whole in range(desk.whole, 2):
+            if end == -desks.RARE:
+                _begin_game(desk, game, at, tokens, moves)
+                game[desks.KEPT_WHOLE] = whole
+                end = _cut_game(desk, game, at)
         if end < 0:
             return count, at, -end
         game[desks.END] = at = end
         tokens, moves = game[desks.LAST_TOKEN], game[desks.LAST_MOVE]
         count += 1
+
+
+@kernel()
+def _begin_game(desk, game, at, tokens, moves):
+    """Set up the columns of a game, and its line of moves."""
+    line = desk.lines[0]
+    for column in range(desks.COLUMNS):
+        game[column] = 0
+    game[desks.BEGIN] = game[desks.RESULT_END] = game[desks.TAG_END] = at
+    game[desks.FIRST_TOKEN] = game[desks.LAST_TOKEN] = tokens
+    game[desks.FIRST_MOVE] = game[desks.LAST_MOVE] = moves
+    copy_row(desk.start if at == desk.start_at else desk.rows[desks.STANDARD], desk.rows[0])
+    line[desks.ROW], line[desks.KNOWN], line[desks.OWN_PLIES] = 0, desk.rows[0, KING] != 0, 0
 
 
 @kernel()
@@ -68,11 +78,11 @@ def _cut_game(desk, game, at):
             at = _take_move(desk, game, at) if letters.LETTER[byte] else _take_sign(desk, game, at)
         if at < 0:
             return at
-        if game[desks.ODD] and not desk.whole:
+        if game[desks.ODD] and not game[desks.KEPT_WHOLE]:
             return -desks.RARE
     if game[desks.HAS_START] and game[desks.BEGIN] != desk.start_at:
         return -desks.OWN_START
-    if not desk.whole and (game[desks.VARIATIONS] or (game[desks.HAS_START] and desk.start[KING] == 0)):
+    if not game[desks.KEPT_WHOLE] and (game[desks.VARIATIONS] or (game[desks.HAS_START] and desk.start[KING] == 0)):
         return -desks.RARE
     if game[desks.VARIATIONS]:
         token = desk.tokens[desk.lines[1, desks.OPENED]]
@@ -88,12 +98,12 @@ def _cut_game(desk, game, at):
 def _take_move(desk, game, at):
     """Take a word that begins with an English letter."""
     depth = game[desks.VARIATIONS]
-    if (desk.whole or depth == 0) and depth <= desks.DEEPEST_LINE and desk.lines[depth, desks.KNOWN]:
+    if (game[desks.KEPT_WHOLE] or depth == 0) and depth <= desks.DEEPEST_LINE and desk.lines[depth, desks.KNOWN]:
         line = desk.lines[depth]
         now = line[desks.ROW]
         move, end, castles = read_san_move(desk.data, at, desk.rows[now], desk.legal)
         if end > 0:
-            if not desk.whole:
+            if not game[desks.KEPT_WHOLE]:
                 if line[desks.OWN_PLIES] == desks.MOST_GAME_PLIES - 1:
                     return -desks.RARE
                 desk.moves[game[desks.LAST_MOVE]] = move
@@ -188,15 +198,11 @@ def _take_sign(desk, game, at):
     if byte == _OPEN_LINE:
         return _open_variation(desk, game, at)
     if byte == _CLOSE_LINE:
-        put_token(
-            desk,
-            game,
-            desks.CLOSE if game[desks.VARIATIONS] else desks.BROKEN,
-            at,
-            at + 1,
-            0 if game[desks.VARIATIONS] else desks.NO_VARIATION,
-        )
-        game[desks.VARIATIONS] -= game[desks.VARIATIONS] > 0
+        if game[desks.VARIATIONS]:
+            put_token(desk, game, desks.CLOSE, at, at + 1, 0)
+            game[desks.VARIATIONS] -= 1
+        else:
+            put_token(desk, game, desks.BROKEN, at, at + 1, desks.NO_VARIATION)
         return at + 1
     if not (letters.DIGIT[byte] or byte in (_DOT, _STAR) or byte >= 128):
         return _take_word(desk, game, at)
@@ -223,7 +229,7 @@ def _open_variation(desk, game, at):
     if depth < desks.DEEPEST_LINE:
         line, inner = desk.lines[depth], desk.lines[depth + 1]
         inner[desks.ROW], inner[desks.OWN_PLIES], inner[desks.OPENED] = 2 * depth + 2, 0, game[desks.LAST_TOKEN]
-        inner[desks.KNOWN] = line[desks.KNOWN] and line[desks.OWN_PLIES] and desk.whole
+        inner[desks.KNOWN] = line[desks.KNOWN] and line[desks.OWN_PLIES] and game[desks.KEPT_WHOLE]
         copy_row(desk.rows[line[desks.ROW] ^ 1], desk.rows[2 * depth + 2])
     put_token(desk, game, desks.OPEN, at, at + 1, 0)
     game[desks.VARIATIONS] += 1
@@ -270,7 +276,7 @@ def _take_number(desk, game, at, end, attribute):
         game[desks.MOVETEXT] |= desks.HAS_MORE
     put_token(desk, game, desks.NUMBER, at, end, attribute)
     following = skip_blank(data, end)
-    if not (game[desks.VARIATIONS] or desk.whole or letters.LETTER[data[following]] or data[following] == _OPEN_BRACE):
+    if not (game[desks.VARIATIONS] or letters.LETTER[data[following]] or data[following] == _OPEN_BRACE):
         game[desks.ODD] |= attribute & 7 == 0 or not spelled_result(data, following, False)[0]
     return end
 
@@ -293,9 +299,8 @@ def _take_behind_result(desk, game, at):
         return -desks.MORE
     is_word = number < 0 and last > at
     is_new = lines > 1 or (lines == 1 and is_word and not (game[desks.NUMBERED] or game[desks.TAGS]))
-    is_new |= (
-        number >> 3 == 2 and number & 7 < 2 and (game[desks.TAGS] == 0 or game[desks.MOVETEXT] & desks.HAS_WORD != 0)
-    )
+    is_first = number >> 3 == 2 and number & 7 < 2
+    is_new |= is_first and (game[desks.TAGS] == 0 or game[desks.MOVETEXT] & desks.HAS_WORD != 0)
     if is_new or (is_word and not _may_be_move(data, at, last)):
         game[desks.CLOSED] = 1
         return at

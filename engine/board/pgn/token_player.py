@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import dataclass
 
 import chess
 import chess.pgn
@@ -40,36 +41,19 @@ _CHECKS = ("+", "++", "#", "†", "‡")
 _BEHIND_BARE_NUMBERS = (desks.PIECE_MOVE, desks.CASTLE, desks.WORD, desks.TOLD, desks.LINE_COMMENT, desks.ESCAPE)
 
 
+@dataclass(slots=True)
 class _Line:
     """A main line or variation, at its last move."""
 
-    __slots__ = (
-        "bare",
-        "board",
-        "hidden",
-        "hides_end",
-        "is_built",
-        "is_over",
-        "node",
-        "number",
-        "plies",
-        "ply",
-        "starting",
-    )
-
-    def __init__(self, node: chess.pgn.GameNode, ply: int, board: chess.Board | None, is_built: bool = True) -> None:
-        self.node = node
-        self.ply = ply  # half-moves before the next one, by the board's number
-        self.board = board  # the position; None until it is needed
-        self.plies = 0  # of this line
-        self.is_over = not is_built  # by a fault
-        self.is_built = is_built  # whether the tree has the line
-        self.starting = ""  # comment before the first move of a variation
-        self.number: tuple[int, int, int] | None = None  # attribute and place of the number just read
-        self.hidden: tuple[int, int] | None = (
-            None  # a comment that may hide moves: a fault if the next number does not fit
-        )
-        self.hides_end = False  # whether the comment is a fault if no number follows
+    node: chess.pgn.GameNode
+    ply: int  # half-moves before the next one, by the board's number
+    board: chess.Board | None = None  # the position; None until it is needed
+    is_over: bool = False  # by a fault, or because the tree has not got the line
+    plies: int = 0  # of this line
+    starting: str = ""  # comment before the first move of a variation
+    number: tuple[int, int, int] | None = None  # attribute and place of the number just read
+    hidden: tuple[int, int] | None = None  # a comment that may hide moves: a fault if the next number does not fit
+    hides_end: bool = False  # whether the comment is a fault if no number follows
 
 
 class TokenPlayer:
@@ -102,7 +86,7 @@ class TokenPlayer:
         self._is_english = letters is ENGLISH
         self.game = chess.pgn.Game()
         self._take_tags(columns, start)
-        self._lines = [_Line(self.game, start.board.ply(), None)]
+        self._lines = [_Line(self.game, start.board.ply())]
         if not start.fault:
             self._play()
         if self.result and self.game.headers.get("Result", "*") == "*":
@@ -192,7 +176,7 @@ class TokenPlayer:
         if not (line.is_over or line.plies):
             self._fault(line, place, place + 1, "a variation without a move before it")
         if line.is_over or self._main_line or line.node.parent is None:
-            self._lines.append(_Line(line.node, line.ply, None, is_built=False))
+            self._lines.append(_Line(line.node, line.ply, is_over=True))
             return
         board = None if line.board is None else _before(line.board)
         self._lines.append(_Line(line.node.parent, line.ply - 1, board))
@@ -234,9 +218,8 @@ class TokenPlayer:
     def _is_split_move(self, line: _Line, letter: str, index: int) -> bool:
         """Whether a letter that may be a mark, and the next word, are a move with a space in it."""
         for kind, place, till, _ in self._tokens[index + 1 : index + 2].tolist():
-            return kind in (desks.PIECE_MOVE, desks.CASTLE, desks.WORD) and self._is_move(
-                line, letter + self._text(place, till)
-            )
+            is_word = kind in (desks.PIECE_MOVE, desks.CASTLE, desks.WORD)
+            return is_word and self._is_move(line, letter + self._text(place, till))
         return False
 
     def _is_move(self, line: _Line, text: str) -> bool:
@@ -256,12 +239,8 @@ class TokenPlayer:
         is_bare = not number[0] & 7 and self._data[number[2] - 1] != _BRACKET
         if line.is_over or kind == desks.BROKEN:
             return
-        if (
-            number[0] >> 3 > 100_000
-            or kind == desks.NAG
-            or (kind == desks.NUMBER and attribute >= 8)
-            or (is_bare and kind not in _BEHIND_BARE_NUMBERS)
-        ):
+        is_cut_off = kind == desks.NAG or (kind == desks.NUMBER and attribute >= 8)
+        if number[0] >> 3 > 100_000 or is_cut_off or (is_bare and kind not in _BEHIND_BARE_NUMBERS):
             self._fault(line, number[1], number[2], "a number without a move")
 
     def _number(self, line: _Line, attribute: int) -> None:
@@ -283,11 +262,8 @@ class TokenPlayer:
             self._fault(line, place - 1, place - 1, "a comment that begins inside a word")
             return
         words = text.split() if kind == desks.LINE_COMMENT and not attribute else []
-        if line.hidden is None and (
-            attribute == desks.HIDES
-            or (kind == desks.ESCAPE and not attribute)
-            or any(map(_MAY_BE_MOVE.fullmatch, words))
-        ):
+        hides = attribute == desks.HIDES or (kind == desks.ESCAPE and not attribute)
+        if line.hidden is None and (hides or any(map(_MAY_BE_MOVE.fullmatch, words))):
             line.hidden = (place - 1, till)
             line.hides_end = kind != desks.LINE_COMMENT or self._may_be_moves(line, text)
         text = text.strip()

@@ -161,9 +161,8 @@ def stacked_encoders(
 
 
 def _layer(tensors: Tensors, name: str, heads: int, smolgen: dict | None) -> dict[str, np.ndarray]:
-    query, key, value, output = (
-        affine(tensors, f"{name}.attention.{part}") for part in ("query", "key", "value", "output")
-    )
+    parts = (affine(tensors, f"{name}.attention.{part}") for part in ("query", "key", "value", "output"))
+    query, key, value, output = parts
     depth = len(query[0]) // heads
 
     def by_head(array: np.ndarray) -> np.ndarray:

@@ -222,10 +222,8 @@ class _Sizes:
             if any("smolgen" in layer.get("mha", {}) for layer in encoders):
                 raise NetFileError(self.path, "a policy head whose encoder layers have no smolgen", "smolgen")
             layer = f"{head}.encoder.layer0"
-            sizes |= {
-                "policy_layers": len(encoders),
-                "policy_attention_heads": int(message.get("pol_headcount", 0)) or 1,
-            }
+            sizes["policy_layers"] = len(encoders)
+            sizes["policy_attention_heads"] = int(message.get("pol_headcount", 0)) or 1
             sizes["policy_attention_inner"] = self.of(f"{layer}.attention.query.bias")
             sizes["policy_attention_hidden"] = self.of(f"{layer}.feed.dense1.bias")
         return sizes

@@ -24,7 +24,7 @@ def read_planes(path: str | Path) -> PlanesFile:
     try:
         return PlanesFile(planes_config(path, header), tensors, header["card"])
     except NetFileError as error:
-        message = f"{error}; only towers and transformers can be converted or exported, other nets only to .npz"
+        message = f"{error}; only towers and transformers can be converted or exported"
         raise NetFileError(path, error.expected, error.found, message) from error
 
 

@@ -64,10 +64,8 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
     if not largest_output(floats, config) < float(np.finfo(np.float32).max):  # true for NaN too
         raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
     scale = sum_scale(largest_accumulator(floats, config), features.MAX_ACTIVE + 1, COARSEST_SCALE)
-    policy_scale, sort_scale, hidden_scale = (
-        head_scale(weights, config.units) for weights in (floats.policy, floats.sort_weight, floats.hidden)
-    )
-    policy_scale = min(policy_scale, sort_scale)
+    policy_scale = min(head_scale(weights, config.units) for weights in (floats.policy, floats.sort_weight))
+    hidden_scale = head_scale(floats.hidden, config.units)
     return IntegerTables(
         weight=as_shorts(floats.weight, scale),
         bias=as_shorts(floats.bias, scale),
@@ -113,9 +111,8 @@ def largest_accumulator(tables: Tables, config: SparseConfig) -> float:
     pieces[PAWN] += passed[:, 0]
     pieces[6 + PAWN] += passed[:, 1]
     squares = np.sort(pieces.max(axis=0), axis=1)  # [phase, square, W]
-    state = weight[features.PIECE_FEATURES : features.PASSED_FEATURE].reshape(
-        features.PHASES, features.STATE_FEATURES, config.width
-    )
+    state = weight[features.PIECE_FEATURES : features.PASSED_FEATURE]
+    state = state.reshape(features.PHASES, features.STATE_FEATURES, config.width)
     total = squares[:, 32:].sum(axis=1) + np.abs(tables.bias)
     total += state[:, features.CASTLING_FEATURE : features.EN_PASSANT_FEATURE].sum(axis=1)
     for first, last in (

@@ -28,7 +28,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 
 from engine.board import attacks
-from engine.board.attacks import bishop_attacks, pawn_attack_set, piece_attacks, rook_attacks
+from engine.board.attacks import bishop_attacks, pawn_attack_set, rook_attacks, targets_of
 from engine.board.layout import BISHOP, BLACK, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
@@ -159,9 +159,8 @@ def write_moves(row, moves, n_moves, danger, sight):
         twice = np.int64(theirs[attacks.BY_TWO] >> shift & attacks.ONE)
         sight.rows[i] = POLICY_INDEX[move ^ flips] + POLICY_SIZE * unsafe
         sight.sorts[i, 0] = aim * 3 + left
-        sight.sorts[i, 1] = FIRST_1 + (
-            ((((kind * 5 + attacker) * 3 + supported) * 6 + captured) * 2 + twice) * THREATS + threat
-        )
+        exchange = ((kind * 5 + attacker) * 3 + supported) * 6 + captured
+        sight.sorts[i, 1] = FIRST_1 + (exchange * 2 + twice) * THREATS + threat
         sight.sorts[i, 2] = FIRST_2 + ((aims * 3 + left) * 2 + fled) * 3 + in_danger
         sight.sorts[i, 3] = FIRST_3 + (aims * 3 + guarded) * 3 + in_danger
 
@@ -215,22 +214,12 @@ def kind_on(row, square):
 
 
 @kernel()
-def targets_of(kind, square, side, occupied):
-    """Squares that a piece of a side attacks."""
-    if kind == PAWN:
-        return attacks.PAWN_ATTACKS[side, square]
-    return attacks.KING_ATTACKS[square] if kind == KING else piece_attacks(kind, square, occupied)
-
-
-@kernel()
 def cheapest_attacker(sets, shift):
     """Return the cheapest attacker of a side on a square: 0 none, 1 king or queen, 2 rook, 3 minor, 4 pawn."""
     minor = sets[attacks.BY_MINOR] | sets[attacks.BY_PAWN]  # Adds bits instead of branching.
     rook = minor | sets[attacks.BY_ROOK]
-    bits = (
-        (sets[attacks.BY_ANY] >> shift & attacks.ONE) + (rook >> shift & attacks.ONE) + (minor >> shift & attacks.ONE)
-    )
-    return np.int64(bits + (sets[attacks.BY_PAWN] >> shift & attacks.ONE))
+    bits = (sets[attacks.BY_ANY] >> shift & attacks.ONE) + (rook >> shift & attacks.ONE)
+    return np.int64(bits + (minor >> shift & attacks.ONE) + (sets[attacks.BY_PAWN] >> shift & attacks.ONE))
 
 
 @kernel()

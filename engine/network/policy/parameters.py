@@ -64,18 +64,16 @@ class SparseConfig:
         if not 0 < self.width <= 4096 or self.width % (2 * STEP):
             raise ConfigError(f"{self}: expected a width that is a multiple of {2 * STEP} up to 4096")
         if not 0 < self.hidden <= 256 or self.inner % LANES:
-            raise ConfigError(
-                f"{self}: expected a multiple of {LANES // 2} up to 256 hidden units, found {self.hidden}"
-            )
+            expected = f"a multiple of {LANES // 2} up to 256 hidden units"
+            raise ConfigError(f"{self}: expected {expected}, found {self.hidden}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """From a text such as "sparse-768" or "sparse-768+v256". Raises ConfigError for another form."""
         match = re.fullmatch(r"sparse-(\d{1,4})(?:\+(.+))?", text.strip())
         if match is None:
-            raise ConfigError(
-                f"a sparse network is written sparse-WIDTH or sparse-WIDTH+vWIDTH, such as sparse-768, not {text!r}"
-            )
+            forms = "sparse-WIDTH or sparse-WIDTH+vWIDTH, such as sparse-768"
+            raise ConfigError(f"a sparse network is written {forms}, not {text!r}")
         return cls(width=int(match[1]), value=ValueConfig.parse(match[2]) if match[2] else None)
 
     def __str__(self) -> str:

@@ -38,10 +38,8 @@ def _trunk(tensors: Tensors, config: TowerConfig) -> dict[str, Any]:
     if config.policy == "convolution":
         names.append("policy.conv1")
     layers, channels = [affine(tensors, name) for name in names], config.filters + -config.filters % LANES
-    return {
-        "trunk": _stacked([_winograd(weight) for weight, _ in layers], PLACES * channels * channels),
-        "trunk_bias": _stacked([pad(bias, 0) for _, bias in layers], channels),
-    }
+    filters = _stacked([_winograd(weight) for weight, _ in layers], PLACES * channels * channels)
+    return {"trunk": filters, "trunk_bias": _stacked([pad(bias, 0) for _, bias in layers], channels)}
 
 
 def _policy(tensors: Tensors, kind: str) -> PolicyHead:
@@ -65,9 +63,8 @@ def _gates(tensors: Tensors, config: TowerConfig) -> Gates:
 
 def _gate(tensors: Tensors, name: str) -> tuple[np.ndarray, ...]:
     """One block's gate in the order of `Gates`, each array flat."""
-    (squeeze, squeeze_bias), (excite, excite_bias) = (
-        affine(tensors, f"{name}.{part}") for part in ("squeeze", "excite")
-    )
+    squeeze, squeeze_bias = affine(tensors, f"{name}.squeeze")
+    excite, excite_bias = affine(tensors, f"{name}.excite")
     halves = excite.T.reshape(len(squeeze), 2, -1), excite_bias.reshape(2, -1)
     padded = pad(pad(squeeze.T, 0), 1), pad(squeeze_bias, 0), pad(pad(halves[0], 0), 2), pad(halves[1], 1)
     return tuple(array.reshape(-1) for array in padded)

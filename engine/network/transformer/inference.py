@@ -12,13 +12,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.memory import buffers
-from engine.network.fused.encoder_steps import (
-    SQUARES,
-    EncoderSpace,
-    encode_rows,
-    feed_forward,
-    new_encoder_space,
-)
+from engine.network.fused.encoder_steps import SQUARES, EncoderSpace, encode_rows, feed_forward, new_encoder_space
 from engine.network.fused.heads import ORIGIN, HeadSpace, answer_values, head_space, keep_features
 from engine.network.fused.inference import Fused
 from engine.network.fused.multiply import Rows, dense_rows, multiply

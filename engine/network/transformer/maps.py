@@ -29,10 +29,8 @@ def attention_maps(model: nn.MultiHead, planes: np.ndarray) -> list[LayerMaps]:
         if table is not None:
             bias = parts["smolgen"].forward((x, table))[0][0]
         heads = parts["attention"].config()["heads"]
-        query, key = (
-            parts["attention"].children()[name].forward(x)[0].reshape(64, heads, -1).swapaxes(0, 1)
-            for name in ("query", "key")
-        )
+        dense = parts["attention"].children()
+        query, key = (dense[name](x).reshape(64, heads, -1).swapaxes(0, 1) for name in ("query", "key"))
         scores = query @ key.swapaxes(1, 2) / np.sqrt(query.shape[2])
         smolgen = None if bias is None else _softmax(bias)
         maps.append(LayerMaps(_softmax(scores if bias is None else scores + bias), _softmax(scores), smolgen))

@@ -37,16 +37,9 @@ from engine.network.rows.float_rows import clip
 from engine.network.rows.piece_count import PIECE_BUCKETS, piece_bucket
 from engine.network.rows.quantization import as_shorts, by_input, sum_scale
 from engine.network.rows.short_rows import BLOCK
+from engine.network.value import parameters
 from engine.network.value.features import KING_BUCKETS, MAX_VIEW, first_row, flip_of
-from engine.network.value.parameters import (
-    COARSEST_VALUE_SCALE,
-    DENSE1_LIMIT,
-    DENSE1_SCALE,
-    HIDDEN_1,
-    HIDDEN_2,
-    ValueConfig,
-    largest_accumulator,
-)
+from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, ValueConfig
 
 # The factors that bring two clipped accumulators of 1 to a product whose upper half is UNIT, the byte of a unit of 1.
 FIRST_UNIT, SECOND_UNIT = 2**12, 2**11
@@ -94,12 +87,11 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
     """
     _, floats = new_tables(config)
     fill_tables(floats, config, tensors)
-    scale = sum_scale(largest_accumulator(floats, config), MAX_VIEW + 1, COARSEST_VALUE_SCALE)
+    scale = sum_scale(parameters.largest_accumulator(floats, config), MAX_VIEW + 1, parameters.COARSEST_VALUE_SCALE)
     layers = [array.reshape(PIECE_BUCKETS, -1, inputs) for array, inputs in
               ((floats.dense1, config.width), (floats.dense2, 2 * HIDDEN_1), (floats.output, HIDDEN_2))]  # fmt: skip
-    biases = [
-        array.reshape(PIECE_BUCKETS, -1) for array in (floats.dense1_bias, floats.dense2_bias, floats.output_bias)
-    ]
+    flat = floats.dense1_bias, floats.dense2_bias, floats.output_bias
+    biases = [array.reshape(PIECE_BUCKETS, -1) for array in flat]
     largest = np.max(
         [
             (np.abs(layer).sum(axis=2, dtype=np.float64) + np.abs(bias)).max()
@@ -108,8 +100,8 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
     )
     if not largest < 1e6:  # true for NaN too; every layer's inputs are in 0..1
         raise ConfigError(f"expected value layers with outputs below a million, found {largest:g}")
-    if np.abs(layers[0]).max() > DENSE1_LIMIT:
-        raise ConfigError(f"expected weights of dense1 up to {DENSE1_LIMIT:g}, found {np.abs(layers[0]).max():g}")
+    if (most := np.abs(layers[0]).max()) > parameters.DENSE1_LIMIT:
+        raise ConfigError(f"expected weights of dense1 up to {parameters.DENSE1_LIMIT:g}, found {most:g}")
     return IntegerValueTables(
         weight=as_shorts(floats.weight, scale),
         bias=as_shorts(floats.bias, scale),
@@ -126,7 +118,7 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
 def _as_quads(dense1: np.ndarray) -> np.ndarray:
     """round(DENSE1_SCALE * weights [8, 16, W]) as bytes, 16 outputs for every four units, as `dot_bytes` takes them."""
     versions, outputs, width = dense1.shape
-    rounded = np.rint(dense1 * DENSE1_SCALE).astype(np.int8).reshape(versions, outputs, width // QUAD, QUAD)
+    rounded = np.rint(dense1 * parameters.DENSE1_SCALE).astype(np.int8).reshape(versions, outputs, width // QUAD, QUAD)
     flat = aligned_zeros(rounded.size, dtype=np.int8)
     flat[:] = rounded.transpose(0, 2, 1, 3).reshape(-1)
     return flat
@@ -226,7 +218,7 @@ def small_layers(model, version):
     tables, hidden1, hidden2, quads = model.tables, model.hidden1, model.hidden2, len(model.quads)
     store_ints(model.sums, np.int64(0), dot_quads(model.quads, tables.dense1, version * quads * 64))
     for k in range(HIDDEN_1):
-        hidden1[k] = np.float32(model.sums[k]) * np.float32(1 / (UNIT * DENSE1_SCALE))
+        hidden1[k] = np.float32(model.sums[k]) * np.float32(1 / (UNIT * parameters.DENSE1_SCALE))
     plain = load(hidden1, 0) + load(tables.dense1_bias, version * HIDDEN_1)
     store(hidden1, 0, clip(plain))
     store(hidden1, HIDDEN_1, minimum(plain * plain, splat(1.0)))

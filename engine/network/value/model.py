@@ -30,9 +30,8 @@ class ValueNetwork(Layer):
         start["weight"] = table_of_rows(rng, shapes["weight"], TYPICAL_ROWS)
         for name in ("dense1", "dense2", "output"):
             start[name] = small_layer(rng, shapes[name])
-        self.params = {
-            name.removeprefix(parameters.PREFIX): start[key] for key, name in parameters.VALUE_PARAMETERS.items()
-        }
+        names = parameters.VALUE_PARAMETERS.items()
+        self.params = {name.removeprefix(parameters.PREFIX): start[key] for key, name in names}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:

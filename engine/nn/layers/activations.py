@@ -120,20 +120,12 @@ def mish(x: Array) -> tuple[Array, Slope]:
 
 
 ACTIVATIONS: dict[str, Callable[[Array], tuple[Array, Slope]]] = {
-    "identity": identity,
-    "relu": relu,
-    "clipped_relu": clipped_relu,
-    "squared_clipped_relu": squared_clipped_relu,
-    "squared_relu": squared_relu,
-    "leaky_relu": leaky_relu,
-    "selu": selu,
-    "sigmoid": sigmoid,
-    "tanh": tanh,
-    "softplus": softplus,
-    "swish": swish,
-    "gelu": gelu,
-    "mish": mish,
-}
+    function.__name__: function
+    for function in (
+        identity, relu, clipped_relu, squared_clipped_relu, squared_relu, leaky_relu, selu, sigmoid, tanh, softplus,
+        swish, gelu, mish,
+    )
+}  # fmt: skip
 
 
 def activation_function(name: str) -> Callable[[Array], tuple[Array, Slope]]:

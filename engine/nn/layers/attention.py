@@ -72,10 +72,8 @@ class _Attention(Layer):
             return None
         if getattr(mask, "shape", None) not in ((batch, answering), (batch, asking, answering)) or mask.dtype != bool:
             found = f"{mask.dtype} {list(mask.shape)}" if hasattr(mask, "shape") else type(mask).__name__
-            raise ShapeError(
-                f"{type(self).__name__}: expected a bool mask [{batch}, {answering}] or "
-                f"[{batch}, {asking}, {answering}], found {found}"
-            )
+            expected = f"a bool mask [{batch}, {answering}] or [{batch}, {asking}, {answering}]"
+            raise ShapeError(f"{type(self).__name__}: expected {expected}, found {found}")
         return mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
 
 

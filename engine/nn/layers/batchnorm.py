@@ -39,19 +39,16 @@ class BatchNorm(Layer):
             raise ConfigError(f"{given}: expected channels >= 1, momentum above 0 and at most 1, epsilon > 0")
         self.channels, self.relu, self.momentum, self.epsilon = channels, relu, momentum, epsilon
         self.params = {"gamma": np.ones(channels, np.float32), "beta": np.zeros(channels, np.float32)}
-        self.buffers = {
-            "running_mean": np.zeros(channels, np.float32),
-            "running_variance": np.ones(channels, np.float32),
-        }
+        statistics = np.zeros(channels, np.float32), np.ones(channels, np.float32)
+        self.buffers = dict(zip(("running_mean", "running_variance"), statistics, strict=True))
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         gamma, beta = self.params["gamma"], self.params["beta"]
         check_input(self, x, "B", self.channels, "...", dtype=gamma.dtype)
         operations = operations_for(x)
         if training and x.size > self.channels:
-            y, mean, variance, norm_backward = operations.batch_norm(
-                x, gamma, beta, self.epsilon, self.relu, self.groups
-            )
+            settings = self.epsilon, self.relu, self.groups
+            y, mean, variance, norm_backward = operations.batch_norm(x, gamma, beta, *settings)
             running = self.buffers["running_mean"], self.buffers["running_variance"]
             operations.follow(running, (mean, variance), self.momentum)
         else:

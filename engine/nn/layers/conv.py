@@ -38,10 +38,8 @@ class Conv2D(Layer):
     ) -> None:
         super().__init__()
         if inputs < 1 or outputs < 1 or size < 1 or size % 2 == 0 or stride < 1 or (padding or 0) < 0:
-            raise ConfigError(
-                f"Conv2D({inputs}, {outputs}, size={size}, stride={stride}, padding={padding}): channels and stride "
-                "must be >= 1, the kernel odd, the padding >= 0"
-            )
+            given = f"Conv2D({inputs}, {outputs}, size={size}, stride={stride}, padding={padding})"
+            raise ConfigError(f"{given}: channels and stride must be >= 1, the kernel odd, the padding >= 0")
         self.inputs, self.outputs, self.size, self.stride = inputs, outputs, size, stride
         self.padding = size // 2 if padding is None else padding
         self.bias, self.input_gradient = bias, input_gradient

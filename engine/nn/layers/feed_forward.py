@@ -32,9 +32,8 @@ class FeedForward(Layer):
         epsilon: float = 1e-6,
     ) -> None:
         super().__init__()
-        self.features, self.hidden, self.activation, self.scale, self.epsilon = (
-            features, hidden, activation, scale, epsilon,
-        )  # fmt: skip
+        self.features, self.hidden, self.activation = features, hidden, activation
+        self.scale, self.epsilon = scale, epsilon
         dense2 = Dense(hidden, features, rng, "glorot")
         body = Sequential(dense1=Dense(features, hidden, rng), activation=Activation(activation), dense2=dense2)
         self.layers: dict[str, Layer] = dict(body.layers)

@@ -17,10 +17,8 @@ class _Pool2D(Layer):
         super().__init__()
         self.window, self.stride, self.padding = window, window if stride is None else stride, padding
         if window < 1 or self.stride < 1 or not 0 <= padding <= window // 2:
-            raise ConfigError(
-                f"{type(self).__name__}({window}, stride={stride}, padding={padding}): window and stride must be >= 1, "
-                "the padding between 0 and half a window"
-            )
+            given = f"{type(self).__name__}({window}, stride={stride}, padding={padding})"
+            raise ConfigError(f"{given}: window and stride must be >= 1, the padding between 0 and half a window")
 
     def _padded(self, x: Array, value: float) -> Array:
         check_input(self, x, "B", "C", "H", "W")

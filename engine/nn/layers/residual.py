@@ -26,9 +26,8 @@ class Residual(Layer):
     def __init__(self, body: Sequential, se: SqueezeExcitation | None = None, activation: str = "relu") -> None:
         super().__init__()
         if not isinstance(body, Sequential) or not isinstance(se, SqueezeExcitation | None) or "se" in body.layers:
-            raise ConfigError(
-                "Residual: the body must be Sequential, no part of it named 'se', the gate SqueezeExcitation"
-            )
+            expected = "the body must be Sequential, no part of it named 'se', the gate SqueezeExcitation"
+            raise ConfigError(f"Residual: {expected}")
         self.body, self.se, self.activation = body, se, activation
         self._apply = activation_function("identity" if activation == "relu" else activation)
 

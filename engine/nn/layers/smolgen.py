@@ -44,10 +44,8 @@ class Smolgen(Layer):
     ) -> None:
         super().__init__()
         if min(features, heads, places, compressed, hidden, generated) < 1:
-            raise ConfigError(
-                f"Smolgen({features}, {heads}, {places}, compressed={compressed}, hidden={hidden}, "
-                f"generated={generated}): sizes must be >= 1"
-            )
+            inner = f"compressed={compressed}, hidden={hidden}, generated={generated}"
+            raise ConfigError(f"Smolgen({features}, {heads}, {places}, {inner}): sizes must be >= 1")
         self.features, self.heads, self.places, self.activation = features, heads, places, activation
         self.compressed, self.hidden, self.generated = compressed, hidden, generated
         self.params = {"compress": glorot_normal(rng, (compressed, features), features, compressed)}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.backend import Backend
-from engine.nn.operations.plain import Array, GateGradients, Operations, channels_first
+from engine.nn.operations.plain import Array, Convolved, Gated, GateGradients, Normed, Operations, channels_first
 
 
 class DeviceOperations(Operations):
@@ -34,9 +34,7 @@ class DeviceOperations(Operations):
             return a @ b
         return (a.astype(np.float16) @ b.astype(np.float16)).astype(a.dtype)
 
-    def conv2d(
-        self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
-    ) -> tuple[Array, Callable[[Array], tuple[Array | None, Array]]]:
+    def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         """As in `Operations`; its patches are in half precision, too, where products are."""
         if not self._halves or x.dtype == np.float16:
             return super().conv2d(x, weight, stride, padding, input_gradient)
@@ -59,9 +57,7 @@ class DeviceOperations(Operations):
         turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
         return self.conv2d(dy, turned, 1, size - 1 - padding, input_gradient=False)[0]
 
-    def batch_norm(
-        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1
-    ) -> tuple[Array, Array, Array, Callable[[Array], tuple[Array, Array, Array]]]:
+    def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1) -> Normed:
         last, shape = _last(x), (groups, -1, x.shape[1])
         rows, end = last.reshape(shape), "_relu" if relu else ""
         share, each = 1 / rows.shape[1], (groups, 1, x.shape[1])
@@ -92,9 +88,7 @@ class DeviceOperations(Operations):
     def square_mean(self, x: Array) -> Array:
         return _last(x).mean(axis=(1, 2))
 
-    def gated_sum(
-        self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool
-    ) -> tuple[Array, Callable[[Array], GateGradients]]:
+    def gated_sum(self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool) -> Gated:
         last, scale, shift = _last(x), scale[:, None, None, :], shift[:, None, None, :]
         y = self._fused["gate_relu" if relu else "gate"](last, scale, shift, _last(skip))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.native.lanes import LANES
 from engine.nn.operations import channelwise, tables, winograd
-from engine.nn.operations.plain import GateGradients, Operations, channels_first
+from engine.nn.operations.plain import Convolved, Gated, GateGradients, Normed, Operations, channels_first
 from engine.nn.operations.workspace import empty
 
 Array = np.ndarray
@@ -17,9 +17,7 @@ Array = np.ndarray
 class NativeOperations(Operations):
     """Overrides the operations that have a kernel. Shapes that no kernel supports fall back to the reference."""
 
-    def conv2d(
-        self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
-    ) -> tuple[Array, Callable[[Array], tuple[Array | None, Array]]]:
+    def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         if winograd.supports(x, weight, stride, padding):
             return winograd.convolve(x, weight, input_gradient)
         if weight.shape[2] == 1 and stride == 1 and padding == 0:
@@ -37,9 +35,7 @@ class NativeOperations(Operations):
 
         return channels_first(biased), backward
 
-    def batch_norm(
-        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1
-    ) -> tuple[Array, Array, Array, Callable[[Array], tuple[Array, Array, Array]]]:
+    def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1) -> Normed:
         fold = _fold(x)
         if not fold:
             return super().batch_norm(x, gamma, beta, epsilon, relu)
@@ -64,9 +60,8 @@ class NativeOperations(Operations):
             slope = _unfold(-gamma * inverse_deviation**2 * dgamma / count, fold)
             constant = _unfold(-gamma * inverse_deviation * dbeta / count, fold)
             dx = empty(image.shape)
-            channelwise.norm_input_gradient(
-                flat, flat_dy, channels, centre, scale, offset, slope, constant, relu, dx.reshape(-1)
-            )
+            sums = slope, constant, relu
+            channelwise.norm_input_gradient(flat, flat_dy, channels, centre, scale, offset, *sums, dx.reshape(-1))
             return channels_first(dx), dgamma.astype(np.float32), dbeta.astype(np.float32)
 
         return channels_first(y), mean.astype(np.float32), variance.astype(np.float32), backward
@@ -78,9 +73,7 @@ class NativeOperations(Operations):
         channelwise.image_means(_channels_last(x).reshape(-1), x.shape[1], x.shape[2] * x.shape[3], mean.reshape(-1))
         return mean
 
-    def gated_sum(
-        self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool
-    ) -> tuple[Array, Callable[[Array], GateGradients]]:
+    def gated_sum(self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool) -> Gated:
         if x.shape[1] % LANES:
             return super().gated_sum(x, scale, shift, skip, relu)
         image, channels, squares = _channels_last(x), x.shape[1], x.shape[2] * x.shape[3]
@@ -119,9 +112,7 @@ class NativeOperations(Operations):
         return table
 
 
-def _pointwise(
-    x: Array, weight: Array, input_gradient: bool
-) -> tuple[Array, Callable[[Array], tuple[Array | None, Array]]]:
+def _pointwise(x: Array, weight: Array, input_gradient: bool) -> Convolved:
     """Run a 1x1 convolution as a matrix product over all squares: y = x W^T, dx = dy W, dW = dy^T x."""
     image, matrix = _channels_last(x), weight[:, :, 0, 0]
     rows = image.reshape(-1, image.shape[3])

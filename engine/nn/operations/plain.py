@@ -25,6 +25,12 @@ class GateGradients(NamedTuple):
     input_gradient: Callable[[Array], Array]  # dmean [B, C] -> dx like x
 
 
+Convolved = tuple[Array, Callable[[Array], tuple[Array | None, Array]]]  # y, and dy -> (dx or None, dweight)
+NormBackward = Callable[[Array], tuple[Array, Array, Array]]  # dy -> (dx, dgamma, dbeta)
+Normed = tuple[Array, Array, Array, NormBackward]  # y, mean [C], variance [C], backward
+Gated = tuple[Array, Callable[[Array], GateGradients]]
+
+
 class Operations:
     """Plain array implementation on the array module `xp`."""
 
@@ -43,9 +49,7 @@ class Operations:
 
     # ---- convolution ----------------------------------------------------------------------------------------------
 
-    def conv2d(
-        self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
-    ) -> tuple[Array, Callable[[Array], tuple[Array | None, Array]]]:
+    def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         """Cross-correlation with zero padding: x [B, C, H, W], weight [K, C, k, k] -> y [B, K, H', W'].
 
         backward: dy -> (dx or None without `input_gradient`, dweight).
@@ -99,9 +103,7 @@ class Operations:
 
     # ---- normalisation --------------------------------------------------------------------------------------------
 
-    def batch_norm(
-        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1
-    ) -> tuple[Array, Array, Array, Callable[[Array], tuple[Array, Array, Array]]]:
+    def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1) -> Normed:
         """Normalise every channel by the batch's own statistics: returns (y, mean [C], variance [C], backward).
 
         With n values a channel, h = (x - mean) / sqrt(variance + epsilon) and y = gamma h + beta:
@@ -117,9 +119,7 @@ class Operations:
         y, backward = self._norm(x, gamma, beta, mean, variance, epsilon, relu, own=True)
         return y, mean, variance, backward
 
-    def _wide_batch_norm(
-        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool
-    ) -> tuple[Array, Array, Array, Callable[[Array], tuple[Array, Array, Array]]]:
+    def _wide_batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool) -> Normed:
         """Compute `batch_norm` in double precision; a variance that the dtype of x cannot hold becomes its largest."""
         dtype = x.dtype
         x, gamma, beta = (array.astype(np.float64) for array in (x, gamma, beta))
@@ -161,13 +161,13 @@ class Operations:
 
     def fixed_norm(
         self, x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float, relu: bool
-    ) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
+    ) -> tuple[Array, NormBackward]:
         """Normalise by given statistics, which take no gradient: y = gamma (x - mean) / sqrt(variance + eps) + beta."""
         return self._norm(x, gamma, beta, mean, variance, epsilon, relu, own=False)
 
     def _norm(
         self, x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float, relu: bool, own: bool
-    ) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
+    ) -> tuple[Array, NormBackward]:
         """Return y and backward of a norm by statistics of x, its `own` or others."""
         (axes, shape), count = _channel_axes(x), x.size // x.shape[1]
         inverse_deviation = 1 / self.xp.sqrt(variance + epsilon)
@@ -192,9 +192,7 @@ class Operations:
         """Mean over the squares of each plane: x [B, C, H, W] -> [B, C]."""
         return x.mean(axis=(2, 3))
 
-    def gated_sum(
-        self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool
-    ) -> tuple[Array, Callable[[Array], GateGradients]]:
+    def gated_sum(self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool) -> Gated:
         """y = scale x + shift + skip, then max(., 0) with `relu`; scale and shift are [B, C], one number per plane.
 
         backward: dy -> GateGradients. With dz = dy where y > 0 (everywhere without `relu`):

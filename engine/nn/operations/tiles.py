@@ -50,14 +50,7 @@ def _input_adjoint_1d(v0, v1, v2, v3, v4, v5):
     b = v1 - v2
     c = v3 + v4
     d = two * (v3 - v4)
-    return (
-        four * v0,
-        four * (v5 - b) - d,
-        splat(0.0) - five * v0 - four * a - c,
-        b + d - five * v5,
-        v0 + a + c,
-        v5,
-    )
+    return (four * v0, four * (v5 - b) - d, splat(0.0) - five * v0 - four * a - c, b + d - five * v5, v0 + a + c, v5)
 
 
 @kernel(contract=True)

@@ -9,12 +9,13 @@ again instead of keeping it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from engine.native.lanes import LANES
 from engine.nn.operations import tiles
+from engine.nn.operations.plain import Convolved
 from engine.nn.operations.workspace import empty, scratch
 
 FORWARD_CHUNK = 16  # images per chunk: V and M of 8x8 images stay near the second-level cache at 64 channels
@@ -27,15 +28,11 @@ def supports(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> bo
     """Whether `convolve` supports this: 3x3, "same", sides multiples of 4, channels multiples of 16, some image."""
     kernels, channels, size, _ = weight.shape
     height, width = x.shape[2:]
-    square = size == 3 and stride == 1 and padding == 1 and weight.dtype == np.float32
-    return (
-        len(x) > 0 and square and height % 4 == 0 and width % 4 == 0 and channels % LANES == 0 and kernels % LANES == 0
-    )
+    fits = size == 3 and stride == 1 and padding == 1 and weight.dtype == np.float32 and len(x) > 0
+    return fits and not (height % 4 or width % 4 or channels % LANES or kernels % LANES)
 
 
-def convolve(
-    x: np.ndarray, weight: np.ndarray, input_gradient: bool
-) -> tuple[np.ndarray, Callable[[np.ndarray], tuple[np.ndarray | None, np.ndarray]]]:
+def convolve(x: np.ndarray, weight: np.ndarray, input_gradient: bool) -> Convolved:
     """Like `Operations.conv2d` with stride 1 and padding 1, for inputs that `supports` accepts."""
     kernels, channels = weight.shape[:2]
     images = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
@@ -54,9 +51,8 @@ def convolve(
         tiles.output_transform(m, m_stride, first, count, height, width, kernels, flat_y)
 
     def backward(dy: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
-        dimages, dweight = _gradients(
-            images, np.ascontiguousarray(dy.transpose(0, 2, 3, 1), np.float32), weight, input_gradient
-        )
+        dy = np.ascontiguousarray(dy.transpose(0, 2, 3, 1), np.float32)
+        dimages, dweight = _gradients(images, dy, weight, input_gradient)
         return None if dimages is None else dimages.transpose(0, 3, 1, 2), dweight
 
     return y.transpose(0, 3, 1, 2), backward

@@ -21,7 +21,7 @@ Array = Any
 class _Average:
     """A running average a <- a + share (p - a) of parameters; it starts at the first p."""
 
-    def __init__(self, every: int) -> None:
+    def __init__(self, every: int = 1) -> None:
         check_whole("every", every, 1)
         self.every = every
         self.tensors: dict[str, Array] = {}
@@ -86,9 +86,6 @@ class StochasticAverage(_Average):
     Batch norm statistics do not fit the averaged weights; `refresh_statistics` recomputes them. Izmailov et al. 2018,
     arXiv:1803.05407.
     """
-
-    def __init__(self, every: int = 1) -> None:
-        super().__init__(every)
 
     def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
         """Add the current parameters to the average, on the threads of `pool` if there is one."""

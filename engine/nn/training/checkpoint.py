@@ -11,10 +11,9 @@ import numpy as np
 
 from engine.backend import backend_of_all, to_numpy
 from engine.errors import NetFileError
-from engine.files.archive import read_arrays
 from engine.files.atomic import atomic_write
 
-VALUES = "values.json"
+VALUES, NAMES = "values.json", "arrays"  # a member of the archive, and a value: a damaged archive may lose members
 
 
 def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -24,7 +23,7 @@ def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mappin
     Raises NetFileError when the file cannot be written.
     """
     path = Path(path)
-    text = np.frombuffer(json.dumps(values, default=np.generic.item).encode(), np.uint8)
+    text = np.frombuffer(json.dumps({NAMES: list(arrays), **values}, default=np.generic.item).encode(), np.uint8)
     with backend_of_all(arrays).guard("a checkpoint was written"):
         stored: dict[str, Any] = {VALUES: text, **{name: to_numpy(array) for name, array in arrays.items()}}
     try:
@@ -37,8 +36,13 @@ def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mappin
 def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read (arrays, values) from `write_checkpoint`. Raises NetFileError for a missing or damaged file."""
     try:
-        arrays = {name: array.copy() for name, array in read_arrays(Path(path), "a complete checkpoint").items()}
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
         values = json.loads(arrays.pop(VALUES).tobytes().decode())
-    except (ValueError, KeyError, RecursionError) as error:
+        if (names := values.pop(NAMES, None)) not in (None, list(arrays)):
+            raise ValueError(f"{len(arrays)} of {len(names)} arrays")
+        return arrays, values
+    except FileNotFoundError as error:
+        raise NetFileError.unreadable(path, error) from error
+    except Exception as error:  # NumPy and zipfile raise anything for a damaged archive
         raise NetFileError(path, "a complete checkpoint", str(error)) from error
-    return arrays, values

@@ -111,10 +111,8 @@ class JoinedRows:
         if numbers.dtype == bool and numbers.shape == (len(self),):
             numbers = np.flatnonzero(numbers)
         if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
-            found = f"{numbers.dtype} {list(numbers.shape)}"
-            raise ConfigError(
-                f"JoinedRows: expected row numbers, or a bool for each of {len(self)} rows, found {found}"
-            )
+            expected, found = f"row numbers, or a bool for each of {len(self)} rows", numbers.shape
+            raise ConfigError(f"JoinedRows: expected {expected}, found {numbers.dtype} {list(found)}")
         if numbers.size and not (numbers.min() >= 0 and numbers.max() < len(self)):
             raise ConfigError(f"JoinedRows: row numbers {numbers.min()} to {numbers.max()} of {len(self)} rows")
         chosen = np.empty((len(numbers), *self.shape[1:]), self.dtype)

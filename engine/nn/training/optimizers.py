@@ -20,16 +20,7 @@ from engine.backend import NUMPY, backend_of, check_together
 from engine.errors import ConfigError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
-from engine.nn.operations import operations_for
-from engine.nn.operations.updates import (
-    SQUARABLE,
-    STRETCH,
-    AdamRates,
-    adam_step,
-    flat_views,
-    on_stretches,
-    shared_adam_step,
-)
+from engine.nn.operations import operations_for, updates
 from engine.nn.training.flat import GROUPS, FlatTensors
 
 Array = Any
@@ -131,9 +122,7 @@ class Optimizer:
         self._state[key] = laid_out_like(parameter, self._state[key])
         return self._state[key]
 
-    def _update(
-        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
-    ) -> None:
+    def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
         raise NotImplementedError
 
 
@@ -155,9 +144,7 @@ class SGD(Optimizer):
             raise ConfigError("SGD(nesterov=True): expected a momentum above 0, such as momentum=0.9")
         self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
 
-    def _update(
-        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
-    ) -> None:
+    def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
         if self.weight_decay and parameter.ndim > 1:
             gradient = gradient + self.weight_decay * parameter
         if self.momentum:
@@ -165,7 +152,7 @@ class SGD(Optimizer):
             velocity *= self.momentum
             velocity += gradient
             gradient = gradient + self.momentum * velocity if self.nesterov else velocity
-        parameter -= learning_rate * gradient
+        parameter -= rate * gradient
 
 
 class RMSProp(Optimizer):
@@ -189,9 +176,7 @@ class RMSProp(Optimizer):
             raise ConfigError(f"{given}: expected {expected}")
         self.decay, self.epsilon, self.momentum, self.weight_decay = decay, epsilon, momentum, weight_decay
 
-    def _update(
-        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
-    ) -> None:
+    def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
         if self.weight_decay and parameter.ndim > 1:
             gradient = gradient + self.weight_decay * parameter
         gradient = squarable(gradient)
@@ -204,7 +189,7 @@ class RMSProp(Optimizer):
             velocity *= self.momentum
             velocity += change
             change = velocity
-        parameter -= learning_rate * change
+        parameter -= rate * change
 
 
 class Adam(Optimizer):
@@ -238,23 +223,23 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.epsilon, self.weight_decay = beta1, beta2, epsilon, weight_decay
         self.decay_all = decay_all
 
-    def _rates(self, learning_rate: float, weight_decay: float) -> AdamRates:
+    def _rates(self, learning_rate: float, weight_decay: float) -> updates.AdamRates:
         """Return the constants of the current step; `weight_decay` is decoupled."""
         correction = math.sqrt(1 - self.beta2**self.steps)
         scale = learning_rate * correction / (1 - self.beta1**self.steps)
-        return AdamRates(self.beta1, self.beta2, 1 - learning_rate * weight_decay, scale, self.epsilon * correction)
+        keep, epsilon = 1 - learning_rate * weight_decay, self.epsilon * correction
+        return updates.AdamRates(self.beta1, self.beta2, keep, scale, epsilon)
 
-    def _update(
-        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
-    ) -> None:
+    def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
         xp = backend_of(parameter).xp
         decay = self.weight_decay if self.decay_all or parameter.ndim > 1 else 0.0
         if decay and not self.decoupled:
             gradient = gradient + decay * parameter
         mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
-        rates = self._rates(learning_rate, decay if self.decoupled else 0.0)
-        if (flat := flat_views(parameter, gradient, mean, square)) is not None:
-            on_stretches(pool, parameter.size, STRETCH, lambda first, last: adam_step(*flat, first, last, rates))
+        rates = self._rates(rate, decay if self.decoupled else 0.0)
+        if (flat := updates.flat_views(parameter, gradient, mean, square)) is not None:
+            size, stretch = parameter.size, updates.STRETCH
+            updates.on_stretches(pool, size, stretch, lambda first, last: updates.adam_step(*flat, first, last, rates))
             return
         if backend_of(parameter) is not NUMPY:
             arrays, limit = (parameter, gradient, mean, square), _most_squarable(gradient)
@@ -290,23 +275,15 @@ def _adam(p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, *r
 
 
 class AdamW(Adam):
-    """Adam with decoupled decay: p shrinks by lr * weight_decay * p per step. `Adam` says which parameters decay.
+    """Adam with decoupled decay: p shrinks by lr * weight_decay * p per step. `Adam` has the other settings.
 
     Loshchilov and Hutter 2019, arXiv:1711.05101.
     """
 
     decoupled = True
 
-    def __init__(
-        self,
-        *,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-        weight_decay: float = 1e-2,
-        decay_all: bool = False,
-    ) -> None:
-        super().__init__(beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=weight_decay, decay_all=decay_all)
+    def __init__(self, *, weight_decay: float = 1e-2, **settings: Any) -> None:
+        super().__init__(weight_decay=weight_decay, **settings)
 
 
 class SharedRows(NamedTuple):
@@ -327,53 +304,43 @@ class SharedRowsAdamW(AdamW):
 
     slots = ("mean", "square", "shared_mean", "shared_square")
 
-    def __init__(
-        self,
-        shared: Mapping[str, SharedRows],
-        *,
-        weight_decay: float = 1e-2,
-        decay_all: bool = False,
-        epsilon: float = 1e-8,
-    ) -> None:
-        super().__init__(epsilon=epsilon, weight_decay=weight_decay, decay_all=decay_all)
+    def __init__(self, shared: Mapping[str, SharedRows], **settings: Any) -> None:
+        super().__init__(**settings)
         self.shared = dict(shared)
 
-    def _update(
-        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
-    ) -> None:
+    def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
         if name not in self.shared:
-            super()._update(name, parameter, gradient, learning_rate, pool)
+            super()._update(name, parameter, gradient, rate, pool)
             return
         outer, rows, inner = self.shared[name]
         groups, width, shared_rows = outer * inner, parameter.shape[1], outer * rows * inner
         mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
-        flat = flat_views(parameter, gradient, mean, square)
+        flat = updates.flat_views(parameter, gradient, mean, square)
         if flat is None or len(parameter) < shared_rows or width % LANES:
             expected = f"{shared_rows} rows or more, in multiples of {LANES} columns"
             raise ShapeError(f"{name}: expected float32 of {expected} for {self.shared[name]}")
         table, slopes, *own = flat
         shared = [self._slot(slot, name, parameter[:groups]).reshape(-1) for slot in ("shared_mean", "shared_square")]
-        rates, shared_rates = self._rates(learning_rate, self.weight_decay), self._rates(learning_rate, 0.0)
+        rates, shared_rates = self._rates(rate, self.weight_decay), self._rates(rate, 0.0)
 
         def step_groups(first: int, last: int) -> None:
             total, moments = np.empty(width, np.float32), (tuple(own), tuple(shared))
             sizes = np.int64(rows), np.int64(inner)
-            shared_adam_step(table, slopes, *moments, *sizes, first, last, rates, shared_rates, total)
+            updates.shared_adam_step(table, slopes, *moments, *sizes, first, last, rates, shared_rates, total)
 
         def step_others(first: int, last: int) -> None:
-            adam_step(table, slopes, *own, shared_rows * width + first, shared_rows * width + last, rates)
+            updates.adam_step(table, slopes, *own, shared_rows * width + first, shared_rows * width + last, rates)
 
-        on_stretches(pool, groups, GROUPS_AT_ONCE, step_groups)
-        on_stretches(pool, table.size - shared_rows * width, STRETCH, step_others)
+        updates.on_stretches(pool, groups, GROUPS_AT_ONCE, step_groups)
+        updates.on_stretches(pool, table.size - shared_rows * width, updates.STRETCH, step_others)
 
 
 def check_precision(params: Mapping[str, Array]) -> None:
     """Raise ConfigError for parameters in half precision, where most steps round to nothing and Adam's epsilon to 0."""
     for name, parameter in params.items():
         if parameter.dtype.itemsize < 4:
-            raise ConfigError(
-                f"{name}: expected float32 or float64 to train, found {parameter.dtype}, which loses small steps"
-            )
+            found = f"{parameter.dtype}, which loses small steps"
+            raise ConfigError(f"{name}: expected float32 or float64 to train, found {found}")
 
 
 def squarable(gradient: Array) -> Array:
@@ -383,7 +350,7 @@ def squarable(gradient: Array) -> Array:
 
 
 def _most_squarable(gradient: Array) -> float:
-    return float(SQUARABLE) if gradient.dtype == np.float32 else 1e153
+    return float(updates.SQUARABLE) if gradient.dtype == np.float32 else 1e153
 
 
 def laid_out_like(parameter: Array, values: Array) -> Array:

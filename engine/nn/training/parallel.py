@@ -9,6 +9,7 @@ a GPU equal shards are one pass.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 from threadpoolctl import ThreadpoolController
@@ -93,9 +94,8 @@ class DataParallel:
         with self._libraries.limit(limits=1, user_api="blas"):
             if len(parts) == 1:
                 return self._run_in_groups(groups, parts[0], inputs, loss)
-            results = self.pool.map(
-                lambda replica, part: self._shard(replica, part, inputs, loss), self._replicas, parts
-            )
+            run = partial(self._shard, inputs=inputs, loss=loss)
+            results = self.pool.map(run, self._replicas, parts)
         weights = [(part.stop - part.start) / count for part in parts]
         self._average_buffers(weights)
         return _weighted_sum(results, weights)

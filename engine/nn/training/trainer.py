@@ -173,10 +173,8 @@ class Trainer:
         """Note what the training data is. Raises ConfigError when the run began with other data."""
         found, began = data_identity(loader), self._run.data
         if began is not None and began["examples"] != found["examples"]:
-            raise ConfigError(
-                f"training began with {began['examples']} examples, expected as many, got {found['examples']}; "
-                "new data needs a new Trainer, which may take the same model"
-            )
+            there = f"training began with {began['examples']} examples, expected as many, got {found['examples']}"
+            raise ConfigError(f"{there}; new data needs a new Trainer, which may take the same model")
         if self._saved_data is not None:
             check_same("the checkpoint", {"data": found}, {"data": self._saved_data})
         self._run.data, self._saved_data = found, None
@@ -253,10 +251,8 @@ class Trainer:
 
     def _check_finite(self, what: str, found: float, rate: float) -> None:
         if not math.isfinite(found):
-            raise TrainingError(
-                f"step {self.steps_done}: expected a finite {what}, got {found}; check the data for NaN, "
-                f"or lower the rate of {rate:g}"
-            )
+            advice = f"check the data for NaN, or lower the rate of {rate:g}"
+            raise TrainingError(f"step {self.steps_done}: expected a finite {what}, got {found}; {advice}")
 
     def _move(self, grads: Mapping[str, Array], rate: float, means: Record, examples: int) -> None:
         """Move the weights by one step and count it; gradients that overflowed in mixed precision move nothing."""

@@ -22,7 +22,7 @@ from engine.nn.losses import softmax_cross_entropy
 from selfplay.families.planes.planes_family import PlanesHeldOut, PlanesMixture
 from selfplay.families.planes.planes_sampler import TrainingBatch
 from selfplay.training.family import Family, HeldOutScores, Learning, scores_of
-from selfplay.training.losses import Losses, LossSums
+from selfplay.training.losses import Losses
 from selfplay.training.mixture import Batches, TrainingSet
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
@@ -176,8 +176,7 @@ class CustomHeldOut(PlanesHeldOut):
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of a network with these weights, which uses as many threads as it likes."""
         network = self._family.network(model)
-        hits, *totals = np.sum([_score_sums(network, planes_batch(part)) for part in self._parts], axis=0).tolist()
-        return scores_of(hits, LossSums(*totals))
+        return scores_of(np.array([_score_sums(network, planes_batch(part)) for part in self._parts]))
 
 
 def _score_sums(network: CustomNetwork, batch: PlanesBatch) -> np.ndarray:

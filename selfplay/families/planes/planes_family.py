@@ -219,8 +219,7 @@ class LayersHeldOut(PlanesHeldOut):
         one_thread, scoring = threadpool_limits(limits=1, user_api="blas"), backend.guard("the network was scored")
         with one_thread, scoring, ThreadPool(threads, "score") as pool:
             sums = pool.map(lambda part: _score_sums(model, part, backend), self._parts)
-        hits, *totals = np.sum(sums, axis=0).tolist()
-        return scores_of(hits, LossSums(*totals))
+        return scores_of(np.array(sums))
 
 
 def _score_sums(model: Layer, batch: TrainingBatch, backend: Backend) -> np.ndarray:

@@ -40,7 +40,7 @@ from selfplay.families.policy.label_sampler import LabelSampler
 from selfplay.families.policy.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.order import Groups
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
-from selfplay.training.family import HeldOut, HeldOutScores, scores_of, spread_positions
+from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of, spread_positions
 from selfplay.training.learner import LayersFamily
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import Batches, TrainingSet
@@ -216,6 +216,5 @@ class SparseHeldOut(HeldOut):
         best, wanted = (
             np.where(legal, scores, -np.inf).argmax(axis=1) for scores in (forward.gradients.logits, self._batch.policy)
         )
-        aimed = forward.gradients.known[: self.n_positions, 0] > 0
-        hits = int(np.count_nonzero((best == wanted) & aimed))
-        return scores_of(hits, loss_sums(forward.gradients, self.n_positions))
+        losses, known = (array[: self.n_positions] for array in (forward.gradients.losses, forward.gradients.known > 0))
+        return scores_of(part_sums(np.column_stack([(best == wanted) & known[:, 0], losses, known])))

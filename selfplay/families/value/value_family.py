@@ -45,7 +45,7 @@ from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
 from selfplay.records.order import Groups
-from selfplay.training.family import HeldOut, HeldOutScores, scores_of
+from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of
 from selfplay.training.learner import LayersFamily
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import Batches, TrainingSet, sets_of
@@ -238,4 +238,8 @@ class ValueHeldOut(HeldOut):
         forward = ValuePass(config, self.n_positions, threads)
         with forward.pool:
             forward.forward(tables, self._batch, self.n_positions, LossWeights())
-        return scores_of(0, forward.sums(self.n_positions))
+        of_each = (array[: self.n_positions].T for array in (forward.gradients.losses, forward.gradients.known > 0))
+        (value, left, siblings), (with_value, with_left, with_siblings) = of_each
+        no = np.zeros(self.n_positions)  # policy
+        columns = [no, no, value, left, no, with_value, with_left, siblings, with_siblings]
+        return scores_of(part_sums(np.column_stack(columns)))

@@ -3,15 +3,16 @@
 import csv
 import json
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from engine.errors import ConfigError
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games
 from selfplay.report.comparison_page import comparison_page
@@ -19,9 +20,10 @@ from selfplay.report.facts import read_facts
 from selfplay.report.metrics import EventFiles, Metrics, metrics_of, read_run
 from selfplay.report.page import report_page
 from selfplay.report.pretraining_page import pretraining_page, read_pretraining
+from selfplay.report.seed_groups import mean_curve, seed_groups, student_95
 from selfplay.run.ledger import SCHEMA
 from selfplay.run.pretraining import read_log
-from selfplay.training.family import scores_of
+from selfplay.training.family import HeldOutScores, scores_of
 from selfplay.training.losses import Losses, LossSums, number_text
 from tests.documents.pages import ROOT
 from tests.selfplay.report.runs import gate_result, run_with, write_pretraining
@@ -70,12 +72,17 @@ def test_runs_are_compared_on_one_page(tmp_path: Path, aino_train: Callable[...,
     shared = text.count('class="series s1" d="M0 6H28"')
     alone = len(re.findall(r"on the held-out games of (?:slow|again)</figcaption>", text))
     assert shared >= 4
-    assert alone == 12, "losses on other games are not drawn in one chart"
+    assert alone == 18, "losses on other games are not drawn in one chart"
     assert shared + alone == text.count("<figure")
     write_pretraining(tmp_path / "supervised")
     told = aino_train("report", tmp_path / "slow", tmp_path / "supervised", "--out", out, status=1)
     assert "only runs of one kind" in told
-    assert "a different name" in aino_train("report", tmp_path / "slow", tmp_path / "slow", "--out", out, status=1)
+    assert "given twice" in aino_train("report", tmp_path / "slow", tmp_path / "slow", "--out", out, status=1)
+    shutil.copytree(tmp_path / "slow", tmp_path / "copy" / "slow")  # a name of its own for each was demanded
+    table = tmp_path / "two.csv"
+    aino_train("report", tmp_path / "slow", tmp_path / "copy" / "slow", "--out", out, "--csv", table)
+    names = {row["run"] for row in csv.DictReader(table.read_text().splitlines())}
+    assert names == {f"{tmp_path.name}/slow", "copy/slow"}
 
 
 @pytest.mark.parametrize("marks", [("a", "a"), ("a", "b"), ("a", None)])
@@ -91,14 +98,47 @@ def test_scores_on_other_games_were_drawn_in_one_chart(tmp_path: Path, marks: tu
     assert ("on held-out games<" in text) == (marks[0] == marks[1])
 
 
+def metrics_with(name: str, seed: int, ends: list[float], **settings: object) -> Metrics:
+    """A run whose rungs are these, hour by hour."""
+    rows = [{"generation": n, "hours": float(n), "rung": end} for n, end in enumerate(ends, 1)]
+    return Metrics(name, "generation", {"seed": seed, "net": "16x1"} | settings, rows, [])
+
+
 def test_settings_that_differ_are_listed() -> None:
-    one = Metrics("a", "generation", {"seed": 1, "net": "16x1"}, [{"generation": 1, "policy": 2.0}], [])
-    other = replace(one, run="b", settings={"seed": 2, "net": "16x1"})
-    text = comparison_page([one, other])
-    assert '<th scope="row">seed</th><td>1</td><td>2</td>' in text
-    assert '<th scope="row">net</th>' not in text
-    with pytest.raises(ConfigError, match="at most 4"):
-        comparison_page([one] * 5)
+    text = comparison_page([metrics_with("a", 1, [2.0]), metrics_with("b", 1, [2.0], net="32x4")])
+    assert '<th scope="row">net</th><td>16x1</td><td>32x4</td>' in text
+    assert text.count('<th scope="row">seed</th>') == 1, "among all settings alone"
+
+
+def test_seeds_are_one_group_with_mean_and_interval() -> None:
+    """Student's interval, which scipy gives: mean 20, s 10, three seeds: 20 ± 4.303 * 10 / sqrt(3)."""
+    seeds = [metrics_with(f"base/seed-{n}", n, [9.0, 10.0 * n]) for n in (1, 2, 3)]
+    late = replace(seeds[0], run="late", changes=[{"generation": 2, "net": ["16x1", "32x4"]}])
+    base, other = seed_groups([*seeds, late])
+    assert [group.name for group in (base, other)] == ["base", "late"]
+    assert {run.group for run in base.runs} == {"base"}
+    mean, *own = base.curves("generation", "rung", 0)
+    assert mean.points == [(1.0, 9.0), (2.0, 20.0)]
+    assert mean.band == [(1.0, 9.0, 9.0), (2.0, pytest.approx(-4.84, abs=0.01), pytest.approx(44.84, abs=0.01))]
+    assert [curve.points[-1][1] for curve in own] == [10.0, 20.0, 30.0]
+    alone, another = (base.curves("hours", "rung", 0)[0], seed_groups(seeds)[0].curves("hours", "rung", 0)[0])
+    assert alone == another, "a mean depends on no other group"
+    page = comparison_page([*seeds, late])
+    assert "4 runs compared, in 2 groups" in page
+    assert "20.000 [-4.843, 44.843]" in page
+    assert (
+        comparison_page([metrics_with(str(n), 1, [1.0], net=str(n)) for n in range(11)]).count('class="series s') > 11
+    )
+
+
+def test_a_seed_that_ended_early_would_bend_the_mean() -> None:
+    points = mean_curve([[(0.0, 0.0), (2.0, 20.0), (4.0, 40.0)], [(1.0, 30.0), (3.0, 50.0)]])[0]
+    assert points == [(1.0, 20.0), (2.0, 30.0), (3.0, 40.0)], "from where both have begun to where one ends"
+
+
+@pytest.mark.parametrize(("freedom", "quantile"), [(1, 12.706), (2, 4.303), (10, 2.228), (11, 2.201), (30, 2.042)])
+def test_quantiles_are_student_s(freedom: int, quantile: float) -> None:
+    assert student_95(freedom) == pytest.approx(quantile, abs=3e-3)
 
 
 def test_supervised_runs_have_rows_too(tmp_path: Path) -> None:
@@ -144,7 +184,7 @@ def test_what_was_not_measured_was_reported_as_nought(tmp_path: Path) -> None:
     assert "0.0%" not in page
     assert "<dd>128</dd>" in page, "the last speed that was measured"
     assert LossSums(1.0, 2.0, 0.0, 0.0, 4.0, 0.0).means == Losses(None, 0.5, None)
-    assert scores_of(0.0, LossSums(1.0, 2.0, 0.0, 0.0, 4.0, 0.0)).top1 is None
+    assert scores_of(np.array([[0.0, 1.0, 2.0, 0.0, 0.0, 4.0, 0.0]])) == HeldOutScores(None, 0.5, None)
     assert number_text(None) == "-"
 
 

@@ -81,12 +81,12 @@ def test_ticks_are_few_round_and_inside(low: float, high: float, most: int) -> N
 
 
 def test_curves_stay_inside_their_box() -> None:
-    curve = Curve("a", [(1, 5.0), (2, -3.0), (9, 1.0)])
+    curve = Curve("a", [(1, 5.0), (2, -3.0), (9, 1.0)], band=[(1, -99.0, 7.0), (9, 0.0, 99.0)])
     drawn = draw_chart(Chart("title", [curve, Curve("empty", [])]))
-    numbers = [float(word) for word in re.findall(r"[\d.]+", drawn.lines[0])]
+    (shown,) = drawn.curves
+    numbers = [float(word) for word in re.findall(r"[\d.]+", shown.line + shown.band)]
     assert all(0 <= x <= WIDTH for x in numbers[::2])
     assert all(0 <= y <= HEIGHT for y in numbers[1::2])
-    assert (drawn.lines[1], drawn.dots[1]) == ("", "")
     assert all(0 <= at <= 100 for _, at in drawn.x_marks + drawn.y_marks)
     assert draw_chart(Chart("title", [Curve("empty", [])])) is None
 
@@ -101,7 +101,7 @@ def test_flat_curve_has_a_scale_that_can_be_read(value: float) -> None:
 
 def test_single_point_is_drawn() -> None:
     drawn = draw_chart(Chart("title", [Curve("a", [(1, 0.4)], dots=False)], percent=True))
-    assert drawn.dots[0] == "M300.0 100.0h0"
+    assert drawn.curves[0].dots == "M300.0 100.0h0"
 
 
 # ---- facts and page -----------------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     opened: list[Ledger] = []
     open_file = Ledger.__init__
 
-    def remembered(ledger: Ledger, path: Path) -> None:
-        open_file(ledger, path)
+    def remembered(ledger: Ledger, path: Path, is_copy: bool = False) -> None:
+        open_file(ledger, path, is_copy)
         opened.append(ledger)
 
     monkeypatch.setattr(Ledger, "__init__", remembered)

@@ -20,8 +20,9 @@ from selfplay.run import fitting
 from selfplay.run.config import GateSettings, default_config
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
-from selfplay.run.ledger import GateResult, Phase
+from selfplay.run.ledger import ENVIRONMENT, GateResult, Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations, run_phase
+from tests.new_process import wait_until
 from tests.selfplay.run.crews import TINY, TINY_FLAGS, never, open_run, weights_of
 
 
@@ -102,6 +103,25 @@ def test_pauses_are_no_work(tmp_path: Path) -> None:
     first = run.ledger.work()[1]
     assert run_generations(run, 1, never)
     assert run.ledger.work()[1] > first > 0
+
+
+def test_a_kill_lost_the_hours_of_its_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfplay.run.phases.WORK_S", 0.01)
+    run, known = open_run(tmp_path), list[float]()
+
+    def play(*given: object) -> None:  # a kill here would leave what the run database has
+        wait_until(lambda: sum(Ledger(tmp_path / "ledger.sqlite").work().values()) > 0)
+        known.extend(run.ledger.work().values())
+
+    assert not run_generations(run, 1, never, play)
+    assert 0 < known[0] <= run.ledger.work()[1]
+
+
+def test_what_worked_on_a_run_is_noted_when_it_changes(tmp_path: Path) -> None:
+    ledger, facts = open_run(tmp_path).ledger, dict.fromkeys(ENVIRONMENT, "x")
+    for workers in ("1", "1", "2"):
+        ledger.note_environment(facts | {"workers": workers})
+    assert [one["workers"] for one in ledger.environments()] == ["1", "2"]
 
 
 # ---- nothing to learn from ----------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Clocks and levels of the terminal game."""
 
 import io
+from pathlib import Path
 
 import chess
 import chess.pgn
@@ -14,7 +15,7 @@ from tests.protocol.fake_engine import FakeEngine
 from tests.uci.play.terminal_game import Time, play
 from uci.game.clock import GameClock, GameTime, clock_text, parse_time_control
 from uci.game.ends import UNFINISHED, GameEnd
-from uci.game.level import DEFAULT_LEVEL, Level, parse_level
+from uci.game.level import DEFAULT_LEVEL, Level, level_choices, parse_level
 from uci.game.timed_game import Setup, TimedGame, saved_game
 from uci.play.asking import _next_tick
 from uci.play.game import TerminalGame, TerminalSettings
@@ -155,12 +156,24 @@ def test_rematch_has_fresh_clocks_and_may_swap_sides() -> None:
         ("time 2.5s", Level(movetime_s=2.5)),
         ("nodes:10", Level(nodes=10)),
         ("full", DEFAULT_LEVEL),
+        ("alone", Level(alone=True)),
         (DEFAULT_LEVEL.text, DEFAULT_LEVEL),
         ("Hard", Level(elo=2000)),
     ],
 )
 def test_levels_are_read_as_people_type_them(text: str, level: Level) -> None:
     assert parse_level(text) == level
+
+
+def test_a_network_that_learned_alone_is_a_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the menu where one is shipped; it plays with that network's weights alone."""
+    monkeypatch.setattr("engine.network.manifest.SHIPPED", tmp_path)
+    assert "alone" not in dict(level_choices()), "no manifest"
+    (tmp_path / "MANIFEST.toml").write_text('[[net]]\nname = "a"\nfile = "zero-1.dit"\nsha256 = ""\nhours = 12\n')
+    assert dict(level_choices())["alone"] == "Learned alone, in 12 hours"
+    options = parse_level("alone").options(EngineOptions(weights_file="other.dit", evaluator="material"))
+    assert (options.weights_file, options.evaluator, options.limit_strength) == ("zero", "auto", False)
+    assert parse_level(Level(alone=True).text) == Level(alone=True)
 
 
 BAD_LEVELS = ("", "15", "1500.5", "elo", "elo 1", "elo 1.5", "time 0", "time .", "nodes 0", "full 3", "harder")

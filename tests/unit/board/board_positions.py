@@ -164,3 +164,17 @@ def choose_move(board: chess.Board, moves: list[chess.Move], rng: random.Random)
         if back in moves and rng.random() < 1 / 3:
             return back
     return rng.choice(moves)
+
+
+def some_boards(seed: int, count: int) -> list[chess.Board]:
+    """Positions of random games, half of them Chess960, and odd ones."""
+    rng = random.Random(seed)
+    boards = []
+    while len(boards) < count:
+        board = chess.Board.from_chess960_pos(rng.randrange(960)) if rng.random() < 0.5 else chess.Board()
+        for _ in range(rng.randrange(120)):
+            if not list(board.legal_moves):
+                break
+            board.push(rng.choice(list(board.legal_moves)))
+        boards += [board, odd_position(rng)]
+    return boards[:count]

@@ -4,19 +4,14 @@ import chess
 import numpy as np
 import pytest
 
-from engine.board import attacks, ending
-from engine.board.convert import board_from_row, decode_move, encode_move, row_from_board, stack_from_board
-from engine.board.layout import BLACK, KEY, MAX_MOVES, PAWN, REPETITIONS, WHITE
-from engine.board.movegen import generate
+from engine.board import attacks
+from engine.board.convert import GameRows, board_from_row, decode_move, encode_move, row_from_board, stack_from_board
+from engine.board.layout import KEY, PAWN, REPETITIONS, WHITE
 from engine.board.zobrist import compute_key
 from engine.errors import FenError, MoveError
 from tests.boards import board_after
+from tests.unit.board.board_comparison import GameComparison, KeyTable, compare_moves
 from tests.unit.board.board_positions import ODD_FENS
-
-
-def number_of_moves(row: np.ndarray) -> int:
-    return generate(row, np.empty(MAX_MOVES, np.uint16))
-
 
 # ---- rows and stacks ---------------------------------------------------------------------------------------------
 
@@ -26,11 +21,6 @@ def test_stack_counts_repetitions_over_the_whole_game():
     stack = stack_from_board(board)
     assert list(stack[:, REPETITIONS]) == [0, 0, 0, 0, 1, 1, 1, 1, 2, 0]
     assert board_from_row(stack[-1]).fen(en_passant="fen") == board.fen(en_passant="fen")
-
-
-def test_a_lost_castling_right_makes_another_position():
-    board = board_after(["h1g1", "a8b8", "g1h1", "b8a8"] * 2, "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
-    assert list(stack_from_board(board)[:, REPETITIONS]) == [0, 0, 0, 0, 0, 0, 1, 1, 1]
 
 
 def test_null_moves_are_taken_along():
@@ -58,6 +48,22 @@ def test_boards_that_no_kernel_may_see_are_refused(fen):
     assert caught.value.field in ("placement", "side")
 
 
+def test_a_game_that_grows_or_changes_has_the_rows_of_its_board() -> None:
+    rows, board = GameRows(), chess.Board()
+    for move in "e2e4 e7e5 g1f3 b8c6 f1b5 a7a6 e1g1 g8f6".split():
+        board.push_uci(move)
+        assert np.array_equal(rows.of(board), stack_from_board(board))
+    board.pop()
+    board.push_uci("d7d6")
+    others = [board, chess.Board(), chess.Board.from_chess960_pos(7), chess.Board(chess960=True)]
+    for other in others:
+        assert np.array_equal(rows.of(other), stack_from_board(other))
+    rows.of(board)[:] = 0
+    assert np.array_equal(rows.of(board), stack_from_board(board)), "what was given away is changed by others"
+    board.push(chess.Move.null())
+    assert np.array_equal(rows.of(board), stack_from_board(board))
+
+
 # ---- moves and their text ----------------------------------------------------------------------------------------
 
 
@@ -77,74 +83,36 @@ def test_moves_without_a_code_are_refused(text):
 
 # ---- endings -----------------------------------------------------------------------------------------------------
 
-
-def ending_of(board: chess.Board) -> int:
-    row = stack_from_board(board)[-1]
-    return ending.game_end(row, number_of_moves(row))
-
-
-@pytest.mark.parametrize(
-    ("fen", "expected"),
-    [
-        (chess.STARTING_FEN, ending.ONGOING),
-        ("7k/5KQ1/8/8/8/8/8/8 b - - 150 100", ending.CHECKMATE),  # mate comes before every count
-        ("7k/5Q2/6K1/8/8/8/8/8 b - - 150 100", ending.STALEMATE),
-        ("8/8/4k3/8/8/3KN3/8/8 w - - 150 100", ending.INSUFFICIENT_MATERIAL),
-        ("7k/8/6K1/8/8/8/8/R7 b - - 149 100", ending.FIFTY_MOVES),
-        ("7k/8/6K1/8/8/8/8/R7 b - - 150 100", ending.SEVENTY_FIVE_MOVES),
-        ("7k/8/6K1/8/8/8/8/R7 b - - 99 100", ending.ONGOING),
-        ("7k/8/6K1/8/8/8/8/R7 b - - 100 100", ending.FIFTY_MOVES),
-    ],
-)
-def test_endings_of_single_positions(fen, expected):
-    assert ending_of(chess.Board(fen)) == expected
+MATES_AND_COUNTS = [
+    chess.STARTING_FEN,
+    "7k/5KQ1/8/8/8/8/8/8 b - - 150 100",  # mate comes before every count
+    "7k/5Q2/6K1/8/8/8/8/8 b - - 150 100",
+    "8/8/4k3/8/8/3KN3/8/8 w - - 150 100",
+    *(f"7k/8/6K1/8/8/8/8/R7 b - - {count} 100" for count in (99, 100, 149, 150)),
+]
+FEW_MEN = [
+    "8/8/4k3/8/8/3K4/8/8", "8/8/4k3/8/8/3KN3/8/8", "8/8/4k3/5n2/8/3KN3/8/8", "8/8/4k3/8/8/3KNN2/8/8",
+    "8/5b2/4k3/8/8/3KB3/8/8", "8/5b2/4k3/8/8/3K1B2/8/8", "8/5b2/4k3/8/5B2/3K1B2/8/8",  # bishops of two colours, and one
+    "8/8/4k3/4q3/8/3KN3/8/8", "8/8/4k3/4p3/8/3K4/8/8", "8/8/4k3/4b3/8/3KN3/8/8",
+]  # fmt: skip
+REPEATED = {
+    "a position met five times": (chess.STARTING_FEN, "g1f3 g8f6 f3g1 f6g8 " * 4),
+    "a castling right lost on the way": ("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1", "h1g1 a8b8 g1h1 b8a8 " * 2),
+}
 
 
-def test_repetitions_end_the_game_at_five_and_let_a_player_claim_at_three():
-    board, endings = chess.Board(), []
-    for text in ["g1f3", "g8f6", "f3g1", "f6g8"] * 4:
-        board.push_uci(text)
-        endings.append(ending_of(board))
-    assert endings[:7] == [ending.ONGOING] * 7
-    assert endings[7:15] == [ending.THREEFOLD_REPETITION] * 8
-    assert endings[15] == ending.FIVEFOLD_REPETITION
+@pytest.mark.parametrize("fen", [*MATES_AND_COUNTS, *(f"{placement} w - - 0 1" for placement in FEW_MEN)])
+def test_endings_are_those_of_python_chess(fen):
+    GameComparison(chess.Board(fen), 0, KeyTable()).check()
 
 
-@pytest.mark.parametrize(
-    ("placement", "insufficient"),
-    [
-        ("8/8/4k3/8/8/3K4/8/8", True),
-        ("8/8/4k3/8/8/3KN3/8/8", True),
-        ("8/8/4k3/5n2/8/3KN3/8/8", False),
-        ("8/5b2/4k3/8/8/3KB3/8/8", False),  # bishops of two colours
-        ("8/5b2/4k3/8/8/3K1B2/8/8", True),  # of one
-        ("8/5b2/4k3/8/5B2/3K1B2/8/8", False),
-        ("8/8/4k3/8/8/3KNN2/8/8", False),
-        ("8/8/4k3/4q3/8/3KN3/8/8", False),
-        ("8/8/4k3/4p3/8/3K4/8/8", False),
-        ("8/8/4k3/4b3/8/3KN3/8/8", False),
-    ],
-)
-def test_insufficient_material_of_bare_endings(placement, insufficient):
-    board = chess.Board(placement + " w - - 0 1")
-    assert board.is_insufficient_material() == insufficient
-    assert ending.insufficient_material(row_from_board(board)) == insufficient
+@pytest.mark.parametrize("name", REPEATED)
+def test_repetitions_are_those_of_python_chess(name):
+    fen, moves = REPEATED[name]
+    assert compare_moves(chess.Board(fen), moves.split(), KeyTable()) == len(moves.split()) + 1
 
 
 # ---- attacks -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("fen", ODD_FENS)
-def test_attacks_of_every_square(fen):
-    board = chess.Board(fen)
-    row = row_from_board(board)
-    occupied = row[WHITE] | row[BLACK]
-    for square in chess.SQUARES:
-        piece = board.piece_type_at(square)
-        assert attacks.piece_at(row, square) == (piece - 1 if piece else -1)
-        for side, color in enumerate((chess.WHITE, chess.BLACK)):
-            assert attacks.attackers(row, square, occupied, side) == board.attackers_mask(color, square)
-            assert attacks.is_attacked(row, square, occupied, side) == board.is_attacked_by(color, square)
 
 
 @pytest.mark.parametrize("fen", ODD_FENS)
@@ -182,16 +150,6 @@ def test_checking_squares_are_those_from_which_a_piece_attacks_the_king(fen):
             twin = board.copy(stack=False)
             twin.set_piece_at(square, chess.Piece(kind, board.turn))
             assert (int(squares) >> square & 1) == (king in twin.attacks(square)), (fen, kind, square)
-
-
-@pytest.mark.parametrize("kind", [chess.KNIGHT, chess.BISHOP, chess.ROOK, chess.QUEEN])
-def test_a_piece_reaches_what_python_chess_says(kind):
-    board = chess.Board(ODD_FENS[0], chess960=True)
-    for square in range(64):
-        twin = board.copy(stack=False)
-        twin.set_piece_at(square, chess.Piece(kind, chess.WHITE))
-        reach = attacks.piece_attacks(kind - 1, square, np.uint64(twin.occupied))
-        assert int(reach) == int(twin.attacks(square))
 
 
 def union(sets) -> int:

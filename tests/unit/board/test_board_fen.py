@@ -26,53 +26,32 @@ MALFORMED = [
     (f"{START}/ w KQkq - 0 1", "placement", "9 ranks instead of 8"),
     ("rnbqkbnrpppppppp8888PPPPPPPPRNBQKBNR w KQkq - 0 1", "placement", "rank 8 has 64 squares"),
     ("rnbqkbnr/pppppppp/8//8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "rank 5 has 0 squares"),
-    ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "rank 2 has 7 squares"),
-    ("rnbqkbnr/pppppppp/8/8/4P4/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1", "placement", "rank 4 has 9 squares"),
     ("rnbqkbnr/pppppppp/45/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "rank 6 has 9 squares"),
     ("rnbqkbnr/pppppppp/9/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "'9' on rank 6"),
     ("rnbqkbnr/pppppppp/٨/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "on rank 6 is neither"),
-    ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQ~KBNR w KQkq - 0 1", "placement", "'~' on rank 1"),
-    ("rnbqkbnr\\pppppppp\\8\\8\\8\\8\\PPPPPPPP\\RNBQKBNR w KQkq - 0 1", "placement", "'\\\\' on rank 8"),
     ("♜nbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "'♜' on rank 8"),
     # pieces that no game has
     ("8/8/8/8/8/8/8/8 w - - 0 1", "placement", "White has no king"),
-    ("8/8/8/8/8/8/8/4K3 w - - 0 1", "placement", "Black has no king"),
-    ("4k3/8/8/8/8/8/8/3KK3 w - - 0 1", "placement", "White has 2 kings"),
     ("k3k2k/8/8/8/8/8/8/4K3 w - - 0 1", "placement", "Black has 3 kings"),
     ("4k2p/8/8/8/8/8/8/4K3 w - - 0 1", "placement", "a pawn on h8"),
-    ("4k3/8/8/8/8/8/8/p3K3 w - - 0 1", "placement", "a pawn on a1"),
-    ("4k3/8/8/8/8/P7/PPPPPPPP/4K3 w - - 0 1", "placement", "White has 9 pawns"),
     ("4k3/pppppppp/p7/8/8/8/8/4K3 w - - 0 1", "placement", "Black has 9 pawns"),
     ("rnbqkbnr/pppppppp/8/8/8/7Q/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "at least 1 promoted beside 8 pawns"),
-    ("rnbqkbnr/ppppppp1/8/8/8/nn6/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "Black has at least 2 promoted"),
-    ("QQQQQQQQ/QQQQQQQ1/8/8/8/8/k7/2K5 w - - 0 1", "placement", "14 promoted beside 0 pawns"),
     ("nnnnnnnn/nnn5/8/8/8/8/8/k1K5 w - - 0 1", "placement", "9 promoted beside 0 pawns"),
     # side to move
     (f"{START} x KQkq - 0 1", "side", "'x' is neither 'w' nor 'b'"),
-    (f"{START} W KQkq - 0 1", "side", "'W' is neither"),
     ("4k3/8/8/8/8/8/4R3/4K3 w - - 0 1", "side", "Black's king is attacked"),
     ("4k3/4r3/8/8/8/8/8/4K3 b - - 0 1", "side", "White's king is attacked"),
-    ("8/8/8/3kK3/8/8/8/8 w - - 0 1", "side", "Black's king is attacked"),
-    ("8/8/8/8/3k4/2P5/8/4K3 w - - 0 1", "side", "Black's king is attacked"),
 ]
 PUT_RIGHT = [
     # text, the same as it is read, words of the message (of each, if several); with Chess960 set where it says so
     # castling
-    (f"{START} w KQkqX - 0 1", f"{START} w KQkq - 0 1", "'X' is neither KQkq nor"),
     (f"{START} w KQxxx - 0 1", f"{START} w KQ - 0 1", "'xxx' is neither KQkq nor"),
     ("4k3/8/8/8/8/8/8/4K3 w KQ - 0 1", "4k3/8/8/8/8/8/8/4K3 w - - 0 1", "'K', but there is no rook|'Q', but there"),
     ("rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w KQkq - 0 1", "rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w Qkq - 0 1", "'K', but there is no"),
-    ("4k3/8/8/8/8/8/8/4K2r w K - 0 1", "4k3/8/8/8/8/8/8/4K2r w - - 0 1", "'K', but there is no rook"),
     ("4k3/8/8/8/8/8/4K3/R6R w K - 0 1", "4k3/8/8/8/8/8/4K3/R6R w - - 0 1", "'K', but the king stands on e2"),
     ("4k3/8/8/8/8/8/8/R3K3 w GQ - 0 1", "4k3/8/8/8/8/8/8/R3K3 w Q - 0 1", "'G', but there is no rook to castle with"),
     # a king or rook that has moved in standard chess: no Chess960 start has both sides' rights
-    (
-        "r4rk1/8/8/8/8/8/8/R3K2R w KQkq - 0 1",
-        "r4rk1/8/8/8/8/8/8/R3K2R w KQ - 0 1",
-        "'k', but there is no rook|rook on a8",
-    ),
     ("r4rk1/8/8/8/8/8/8/4K3 w q - 0 1", "r4rk1/8/8/8/8/8/8/4K3 w - - 0 1", "the rook on a8, so Aino ignores it"),
-    ("4k3/8/8/8/8/8/8/4K1R1 w K - 0 1", "4k3/8/8/8/8/8/8/4K1R1 w - - 0 1", "the rook on g1, so Aino"),
     ("r3k2r/8/8/8/8/8/8/R3K1R1 w KQkq - 0 1", "r3k2r/8/8/8/8/8/8/R3K1R1 w Qkq - 0 1", "the rook on g1, so Aino"),
     ("r3k2r/8/8/8/8/8/8/R4K1R w KQkq - 0 1", "r3k2r/8/8/8/8/8/8/R4K1R w kq - 0 1", "the rook on a1, h1, so Aino"),
     (
@@ -85,7 +64,6 @@ PUT_RIGHT = [
     (f"{START} w KQkq 0 3", f"{START} w KQkq - 3 1", "'0' is neither a square nor '-'"),
     (f"{START} w KQkq e6 0 1", f"{START} w KQkq - 0 1", "no pawn on e5"),
     (f"{START} w KQkq e3 0 1", f"{START} w KQkq - 0 1", "not on the rank"),
-    ("4k3/8/8/8/4P3/8/8/4K3 w - e3 0 1", "4k3/8/8/8/4P3/8/8/4K3 w - - 0 1", "not on the rank"),
     ("4k3/8/8/8/4N3/8/8/4K3 b - e3 0 1", "4k3/8/8/8/4N3/8/8/4K3 b - - 0 1", "no pawn on e4"),
     ("4k3/8/8/8/4P3/4n3/8/4K3 b - e3 0 1", "4k3/8/8/8/4P3/4n3/8/4K3 b - - 0 1", "a piece on e3"),
     ("4k3/8/8/8/4P3/8/4P3/4K3 b - e3 0 1", "4k3/8/8/8/4P3/8/4P3/4K3 b - - 0 1", "a piece on e2"),
@@ -95,20 +73,12 @@ PUT_RIGHT = [
     (f"{START} w KQkq - 0 {'9' * 5000}", f"{START} w KQkq - 0 9999", "is not a number from 0 to 9999"),
     (f"{START} w KQkq -; hmvc many; fmvn 8;", f"{START} w KQkq - 0 8", "'many' is not a number"),
     # words after the position
-    (f"{START} w KQkq - x 1", f"{START} w KQkq - 0 1", "ignores 'x 1' after the position"),
-    (f"{START} w KQkq - 7 x", f"{START} w KQkq - 7 1", "ignores 'x' after the position"),
-    (f"{START} w KQkq - 0 1 extra", f"{START} w KQkq - 0 1", "Aino ignores 'extra' after the position"),
+    (f"{START} w KQkq - 7 x", f"{START} w KQkq - 7 1", "Aino ignores 'x' after the position"),
     (f"{START} w KQkq - ٣ 1", f"{START} w KQkq - 0 1", "after the position"),
 ]
 PUT_RIGHT_CHESS960 = [
-    ("4k3/8/8/8/8/8/4K3/R6R w K - 0 1", "4k3/8/8/8/8/8/4K3/R6R w - - 0 1", "'K', but the king stands on e2"),
     ("rk5r/8/8/8/8/8/8/1K6 w Q - 0 1", "rk5r/8/8/8/8/8/8/1K6 w - - 0 1", "'Q', but there is no rook to castle with"),
     ("4k3/8/8/8/8/8/8/RR2K3 w AB - 0 1", "4k3/8/8/8/8/8/8/RR2K3 w Q - 0 1", "'B' names a second rook on the same side"),
-    (
-        "4k3/8/8/8/8/8/8/R3K3 w EH - 0 1",
-        "4k3/8/8/8/8/8/8/R3K3 w - - 0 1",
-        "'E', but there is no rook|'H', but there is",
-    ),
 ]
 
 

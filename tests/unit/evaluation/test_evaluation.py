@@ -19,15 +19,16 @@ from engine.evaluation import (
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch
 from engine.files import dit_file
+from engine.network import manifest as manifest_file
 from engine.network import weights
 from engine.network.policy.inference import SparseNet
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
-from engine.network.weights import default_net_path, load_network
+from engine.network.weights import default_net_path
 from engine.nn import dit
-from tests.unit.network.fused_tower import fused, infer
+from tests.unit.network.fused_tower import fused
 
 CONFIG = TowerConfig(16, 1, value_channels=4, value_hidden=16, moves_left_channels=2, moves_left_hidden=8)
 LEAVES = 37  # no multiple of a chunk
@@ -116,19 +117,6 @@ def test_a_leafs_bits_do_not_depend_on_threads_or_company(make):
         assert answers(alone, 0) == answers(together, leaf) == answers(threaded, leaf)
 
 
-def test_network_logits_are_the_policy_heads_at_each_moves_square():
-    leaves, tower = sample_batch(8), small_net()
-    evaluator = NetworkEvaluator(tower)
-    evaluator.evaluate(leaves, 8)
-    evaluator.close()
-    policy, wdl, left = infer(tower, leaves.masks[:8])
-    for leaf in range(8):
-        n = leaves.n_moves[leaf]
-        np.testing.assert_array_equal(leaves.logits[leaf, :n], policy[leaf, leaves.policy_index[leaf, :n]])
-    np.testing.assert_array_equal(leaves.wdl[:8], wdl)
-    np.testing.assert_allclose(leaves.moves_left[:8], left, rtol=1e-6)
-
-
 @pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
 def test_hybrid_blends_the_values_and_keeps_the_policy(weight):
     batches = [sample_batch(8) for _ in range(3)]
@@ -162,15 +150,24 @@ def net_folder(tmp_path):
     return tmp_path
 
 
-def test_a_net_file_plays_like_the_model_it_was_saved_from(net_folder):
-    masks = sample_batch(8).masks
-    played = load_network(net_folder / "small.dit")
-    for one, other in zip(infer(played, masks), infer(small_net(), masks), strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
 def test_the_manifest_names_the_default_net(net_folder):
     assert default_net_path(net_folder) == net_folder / "small.dit"
+
+
+def test_the_net_that_learned_alone_goes_by_its_name(net_folder, monkeypatch):
+    for module in (weights, manifest_file):
+        monkeypatch.setattr(module, "SHIPPED", net_folder)
+    with pytest.raises(NetFileError, match=r"zero: expected a net zero-\*\.dit in .*MANIFEST\.toml"):
+        weights.load_net("zero")
+    (net_folder / "small.dit").rename(net_folder / "zero-small.dit")
+    text = (net_folder / "MANIFEST.toml").read_text().replace("small.dit", "zero-small.dit")
+    (net_folder / "MANIFEST.toml").write_text(text + "hours = 12\n")
+    assert isinstance(weights.load_net("zero"), FusedTower)
+    assert make_evaluator("auto", "zero").name == "hybrid"
+    assert manifest_file.learned_alone()["hours"] == 12
+    (net_folder / "zero-small.dit").write_bytes(b"x")
+    with pytest.raises(NetFileError, match="expected sha256"):
+        weights.load_net("zero")
 
 
 def test_each_evaluator_takes_the_shipped_net_of_its_family():
@@ -205,15 +202,6 @@ def test_a_net_is_read_once(net_folder, monkeypatch):
     monkeypatch.setattr(weights, "load_tensors", lambda path: read.append(path) or dit_file.load_tensors(path))
     assert isinstance(weights.load_net(net_folder / "small.dit"), FusedTower)
     assert read == [net_folder / "small.dit"]
-
-
-def test_a_file_that_is_no_tower_is_refused_by_name(tmp_path):
-    from engine.nn.layers import Dense, Sequential
-
-    path = tmp_path / "dense.dit"
-    dit.save(path, Sequential(dense=Dense(3, 2, np.random.default_rng(0))))
-    with pytest.raises(NetFileError, match=r"dense\.dit: expected a tower"):
-        load_network(path)
 
 
 @pytest.mark.parametrize("name", ["network", "hybrid", "auto"])

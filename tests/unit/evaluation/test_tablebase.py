@@ -1,7 +1,5 @@
 """Syzygy probing: results, the fifty-move rule, and folders in every state of disrepair."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

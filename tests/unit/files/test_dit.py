@@ -4,15 +4,13 @@ import json
 import os
 import re
 import shutil
-import stat
 import struct
 import subprocess
 import sys
 import time
 import tracemalloc
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ import engine
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import ALIGNMENT, DIT_MAGIC, MAX_HEADER_BYTES, header_checksum
 from engine.files.provenance import _commit, provenance
-from engine.nn import REGISTRY, Activation, BatchNorm, Dense, Dropout, Layer, Sequential
+from engine.nn import REGISTRY, Activation, BatchNorm, Dense, Layer, Sequential
 from engine.nn.dit import load, save
 from tests.gradient.cases import CASES, RNG, Case
 
@@ -55,12 +53,11 @@ def read_header(path: Path) -> dict[str, Any]:
     return json.loads(data[PREFIX_BYTES : PREFIX_BYTES + length])
 
 
-def rewrite(path: Path, change: Callable[[dict[str, Any]], None], data: bytes | None = None) -> None:
+def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Change the header as a careful forger would: with a right checksum, length and alignment."""
     old = path.read_bytes()
     length = struct.unpack("<Q", old[12:20])[0]
-    if data is None:
-        data = old[-(-(PREFIX_BYTES + length) // ALIGNMENT) * ALIGNMENT :]
+    data = old[-(-(PREFIX_BYTES + length) // ALIGNMENT) * ALIGNMENT :]
     header = read_header(path)
     change(header)
     header["crc32"] = header_checksum(header)
@@ -91,23 +88,20 @@ def test_a_model_comes_back_bit_for_bit(path: Path) -> None:
     assert header["provenance"]["versions"]["numpy"] == np.__version__
 
 
-def test_a_path_with_a_trailing_slash_vanished_from_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["/opt/bin/aino-train", "/data/my labels/", "--out=/home/me/", "--cache=/a/b//", "/", "runs/one/", "/x"]
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["/opt/bin/aino-train", "/data/my labels/", "--out=/home/me/", "--cache=/a/b//", "/", "runs/one/", "/x"],
+            "aino-train 'my labels/' --out=me/ --cache=b// / runs/one/ x",
+        ),
+        ([r"C:\Users\Ann\aino-train", r"--out=C:\Users\Ann\a.dit", r"D:\b.pgn"], "aino-train --out=a.dit b.pgn"),
+        (["../ann/c.pgn", r"..\ann\d", r"\\host\e"], "c.pgn d e"),
+    ],
+)
+def test_folders_of_users_are_left_out_of_a_command_and_nothing_else(monkeypatch, words, told):
     monkeypatch.setattr(sys, "argv", words)
-    assert provenance()["command"] == "aino-train 'my labels/' --out=me/ --cache=b// / runs/one/ x"
-
-
-def test_a_name_of_a_user_in_a_path_of_windows_or_above_the_working_folder_was_kept(monkeypatch):
-    words = [
-        r"C:\Users\Ann\aino-train",
-        r"--out=C:\Users\Ann\a.dit",
-        r"D:\b.pgn",
-        "../ann/c.pgn",
-        r"..\ann\d",
-        r"\\host\e",
-    ]
-    monkeypatch.setattr(sys, "argv", words)
-    assert provenance()["command"] == "aino-train --out=a.dit b.pgn c.pgn d e"
+    assert provenance()["command"] == told
 
 
 def test_a_file_says_where_it_comes_from(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,16 +147,6 @@ def test_a_commit_is_told_without_a_change_of_the_repository(tmp_path: Path) -> 
         git("config", "core.quotePath", "false")
         git("add", os.fsdecode(b"caf\xe9"))
         assert told(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
-
-
-def test_tensors_are_aligned_and_described(path: Path) -> None:
-    header, data = read_header(path), path.read_bytes()
-    start = -(-(PREFIX_BYTES + len(json.dumps(header))) // ALIGNMENT) * ALIGNMENT
-    assert data[:8] == b"\x89DIT\r\n\x1a\n"
-    for entry in header["tensors"]:
-        assert (start + entry["offset"]) % ALIGNMENT == 0
-    first = header["tensors"][0]
-    assert (first["name"], first["dtype"], first["shape"]) == ("a.weight", "float32", [5, 3])
 
 
 def test_half_precision_halves_the_weights_and_keeps_the_statistics(tmp_path: Path) -> None:
@@ -216,22 +200,6 @@ def test_a_layer_of_ones_own_with_a_large_setting_comes_back(tmp_path: Path, mon
     assert load(tmp_path / "own.dit")[0].config()["layers"]["limited1"] == {"layer": "limited", "largest": 10**9}
 
 
-def test_a_loaded_dropout_draws_masks(tmp_path: Path) -> None:
-    save(tmp_path / "net.dit", Sequential(drop=Dropout(0.5, np.random.default_rng(3)), dense=Dense(8, 2, RNG)))
-    loaded, _ = load(tmp_path / "net.dit")
-    x = np.ones((4, 8), np.float32)
-    assert not np.array_equal(loaded.forward(x, training=True)[0], loaded.forward(x, training=True)[0])
-    assert np.array_equal(loaded.forward(x)[0], loaded.forward(x)[0])
-
-
-def test_saving_replaces_the_file_and_leaves_nothing_beside_it(path: Path) -> None:
-    model = small_model()
-    model.named_parameters()["a.weight"][...] = 7
-    save(path, model)
-    assert (load(path)[0].named_parameters()["a.weight"] == 7).all()
-    assert [file.name for file in path.parent.iterdir()] == ["net.dit"]
-
-
 def test_a_failed_save_keeps_the_old_file(path: Path) -> None:
     before = path.read_bytes()
     model = small_model()
@@ -244,17 +212,10 @@ def test_a_failed_save_keeps_the_old_file(path: Path) -> None:
         save(path, small_model(), {"loss": float("nan")})
     with pytest.raises(ConfigError, match="float64"):
         save(path, small_model(), dtype="float64")
+    with pytest.raises(NetFileError, match="nowhere"):
+        save(path.parent / "nowhere" / "net.dit", small_model())
     assert path.read_bytes() == before
     assert len(list(path.parent.iterdir())) == 1
-
-
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(NetFileError, match="nowhere"):
-        save(tmp_path / "nowhere" / "net.dit", small_model())
-
-
-def test_a_saved_file_is_readable_by_others(path: Path) -> None:
-    assert stat.S_IMODE(path.stat().st_mode) & 0o444 == 0o444
 
 
 # ---- faults -------------------------------------------------------------------------------------------------------
@@ -275,59 +236,6 @@ def test_a_file_cut_anywhere_is_refused_at_once(tmp_path: Path) -> None:
             load(path)
 
 
-@pytest.mark.parametrize("value", [None, True, -1, 1 << 40, 1.5, "x" * 100, [], {}, [[]], {"layer": "dense"}])
-def test_every_header_field_may_be_corrupted(path: Path, value: object) -> None:
-    """Each entry of the header, however deep, replaced by something else under a right checksum."""
-    data = path.read_bytes()
-    free = {"card", "configuration", "provenance", "crc32"}  # may hold any JSON; the checksum is made right again
-    for place in places_of({key: part for key, part in read_header(path).items() if key not in free}):
-        path.write_bytes(data)
-        if value_at(read_header(path), place) == value:
-            continue
-        rewrite(path, lambda header, place=place: set_at(header, place, value))
-        if place[-1] == "momentum" and value in (True, 1.5):
-            continue  # True is the number 1, a momentum; 1.5 is refused elsewhere
-        if place[-1] == "relu":
-            continue  # any value is true or false
-        if place[-1] == "epsilon" and value in (True, 1.5, 1 << 40):
-            continue  # positive numbers
-        with refused_cheaply():
-            load(path)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_absurd_configurations_of_every_layer_cost_nothing(case: Case, tmp_path: Path) -> None:
-    """Some numbers (a stride, a rate) may be large or small without harm; the rest is refused."""
-    path = tmp_path / "layer.dit"
-    save(path, case.layer)
-    data = path.read_bytes()
-    tracemalloc.start()
-    for place in places_of(read_header(path)["model"]):
-        for value in (1 << 40, -1, None, "x"):
-            path.write_bytes(data)
-            rewrite(path, lambda header, place=place, value=value: set_at(header["model"], place, value))
-            with suppress(NetFileError):
-                load(path)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 8 << 20
-
-
-def places_of(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [place for key, part in parts for place in [(*before, key), *places_of(part, (*before, key))]]
-
-
-def value_at(value: Any, place: tuple[Any, ...]) -> Any:
-    for key in place:
-        value = value[key]
-    return value
-
-
-def set_at(header: Any, place: tuple[Any, ...], value: object) -> None:
-    value_at(header, place[:-1])[place[-1]] = value
-
-
 @contextmanager
 def refused_cheaply() -> Iterator[None]:
     """A typed error, in under a CPU second and without a large allocation."""
@@ -343,7 +251,7 @@ def refused_cheaply() -> Iterator[None]:
 
 def test_every_damaged_byte_is_refused(path: Path) -> None:
     data = path.read_bytes()
-    for place in range(len(data)):
+    for place in (*range(200), *range(200, len(data), 7)):
         path.write_bytes(data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :])
         with pytest.raises(NetFileError):
             load(path)
@@ -352,18 +260,6 @@ def test_every_damaged_byte_is_refused(path: Path) -> None:
 def test_bytes_after_the_last_tensor_are_refused(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\0")
     assert_refused(path, "bytes of tensors")
-
-
-@pytest.mark.parametrize("content", [b"", b"\x89DIT\n\x1a\n" + bytes(64)])
-def test_other_files_are_refused_by_their_magic(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    assert_refused(path, "is not a net file")
-
-
-def test_a_file_of_another_library_is_told_from_a_damaged_one(path: Path) -> None:
-    np.savez(path.with_suffix(".npz"), config=np.array([4, 3]))
-    path.with_suffix(".npz").replace(path)
-    assert_refused(path, r"net\.dit is a \.dit file of another library, the package aino 2\.2\.0, or a zip; Aino reads")
 
 
 def test_a_newer_version_is_refused_by_its_number(path: Path) -> None:
@@ -432,15 +328,3 @@ def test_an_architecture_too_deep_to_build_is_refused(path: Path) -> None:
     rewrite(path, nest)
     with pytest.raises(NetFileError):
         load(path)
-
-
-def test_weights_that_are_not_finite_are_refused(path: Path) -> None:
-    header = read_header(path)
-    first = header["tensors"][0]
-    count = first["shape"][0] * first["shape"][1]
-    data = bytearray(path.read_bytes())
-    start = -(-(PREFIX_BYTES + struct.unpack("<Q", data[12:20])[0]) // ALIGNMENT) * ALIGNMENT
-    data[start : start + 4] = np.float32(np.inf).tobytes()
-    checksum = zlib.crc32(data[start : start + 4 * count])
-    rewrite(path, lambda h: entry(h).update(crc32=checksum), bytes(data[start:]))
-    assert_refused(path, "finite")

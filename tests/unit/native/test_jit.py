@@ -6,14 +6,11 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
-from numba.core.errors import TypingError
 
 from engine.native import bits, jit, lanes
-from engine.native.whole import ByType
 from tests.new_process import ROOT, output_of
 
 
@@ -168,40 +165,6 @@ def test_importing_kernels_rewrote_the_numba_cache_folder_of_every_other_library
     assert unchanged == "True"
     assert (tmp_path / "theirs") in Path(folder).parents
     assert not list((tmp_path / "theirs").rglob("attacks*"))
-
-
-class Family(NamedTuple):
-    x: np.ndarray
-
-
-@jit.kernel()
-def write_one(model, leaves, leaf):
-    leaves[leaf] = 1.0
-
-
-@jit.kernel()
-def write_two(model, leaves, leaf):
-    leaves[leaf] = 2.0
-
-
-one, two = ByType("one"), ByType("two")
-one.kernels[Family], two.kernels[Family] = write_one, write_two
-
-
-@jit.kernel()
-def both(model, leaves):
-    one(model, leaves, 0)
-    two(model, leaves, 1)
-
-
-def test_a_call_by_type_reaches_the_kernel_of_that_type_and_refuses_others():
-    family, leaves = Family(np.zeros(1)), np.zeros(2)
-    both(family, leaves)
-    assert leaves.tolist() == [1.0, 2.0]
-    two(family, leaves, 0)
-    assert leaves.tolist() == [2.0, 2.0]
-    with pytest.raises(TypingError, match="one: no kernel for"):
-        both((np.zeros(1),), leaves)
 
 
 def test_a_changed_comment_starts_no_compiler(monkeypatch, tmp_path):

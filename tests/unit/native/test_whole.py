@@ -63,24 +63,6 @@ def test_functions_of_other_libraries_may_call_kernels_that_call_kernels():
     assert theirs(np.arange(3.0)) == 26.0
 
 
-@jit.kernel()
-def halves(numbers):
-    return numbers / 2
-
-
-@jit.kernel()
-def copy_first(rows):
-    rows[1:] = rows[0]
-    return halves(rows[1]).sum()
-
-
-def test_kernels_may_make_arrays():
-    rows = np.arange(6.0).reshape(2, 3)
-    assert halves(rows[1]).tolist() == [1.5, 2.0, 2.5]
-    assert copy_first(rows) == 1.5
-    assert rows[1].tolist() == [0, 1, 2]
-
-
 def test_a_process_whose_first_array_is_made_by_a_callee_gave_up(tmp_path):
     (tmp_path / "copies.py").write_text(
         "import numpy as np\nfrom engine.native.jit import kernel\n\n"

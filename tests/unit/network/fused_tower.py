@@ -1,7 +1,5 @@
 """A tower ready to play, made from the layers of a model, and its whole answer."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.network.outputs import CHUNK

@@ -5,8 +5,6 @@
 and plies as they are, policies over the legal moves to 2e-5, and checksums of the planes.
 """
 
-from __future__ import annotations
-
 import json
 from contextlib import closing
 from functools import cache

@@ -1,7 +1,5 @@
 """Answers of an imported net through the two paths that compute them, in one form."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

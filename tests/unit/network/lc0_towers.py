@@ -1,13 +1,12 @@
-"""Towers in Lc0's format with random tensors; `lc0_kept.py` has what lc0 answered on them."""
+"""Towers in Lc0's format with random tensors."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from engine.network.lc0.schema import NET
-from engine.network.lc0.wire import encode
+from engine.network.lc0.wire import encode, parse
 
 NUMBERS = {"classical": 1, "convolution": 2, "attention": 3, "scalar": 1, "wdl": 2, "relu": 0, "mish": 1}
 
@@ -46,6 +45,17 @@ def random_net(
 def file_bytes(net: dict[str, Any]) -> bytes:
     """The file of a message from `random_net`."""
     return encode(net, NET)
+
+
+def changed(data: bytes, change: Callable[[dict[str, Any]], Any]) -> bytes:
+    """A file of which the message was changed; a part that became None is left out."""
+    net = parse("copy", memoryview(data), NET)
+    change(net)
+    return encode({name: part for name, part in net.items() if part is not None}, NET)
+
+
+def in_format(**fields: int) -> Callable[[dict[str, Any]], None]:
+    return lambda net: net["format"]["network_format"].update(fields)
 
 
 def _shapes(

@@ -1,7 +1,5 @@
 """Transformers in Lc0's format with random tensors; `lc0_kept.py` has what lc0 answered on them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

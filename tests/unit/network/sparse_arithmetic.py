@@ -9,8 +9,6 @@ A function returns its outputs and `backward`, which takes the gradient of the o
 below; gradients of parameters go into `grads`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The tower on a device answers like the fused one; on NumPy everywhere, on a GPU where one answers."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

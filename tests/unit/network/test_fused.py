@@ -1,7 +1,5 @@
 """Fused inference against the layers it is made from, and its promise that a position's bits depend on nothing else."""
 
-from __future__ import annotations
-
 import gc
 import sys
 from contextlib import closing
@@ -14,22 +12,10 @@ from benchmarks.measuring import resident_bytes
 from engine.errors import ConfigError, ShapeError
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
-from engine.native.jit import kernel
-from engine.native.lanes import LANES, load, relu, splat, store
-from engine.network import planes
 from engine.network.fused import multiply as multiply_module
-from engine.network.fused.convolution import (
-    BOARD,
-    input_transform,
-    multiply_places,
-    output_transform,
-    products_buffer,
-    transform_weights,
-)
-from engine.network.fused.multiply import Rows, multiply, packed
+from engine.network.fused.multiply import Rows, packed
 from engine.network.lc0.reader import PlanesFile
 from engine.network.tower.inference import FusedTower
-from engine.network.tower.input_layer import convolve_masks, input_layer
 from engine.network.tower.model import TowerConfig, build_tower
 from tests.unit.network.fused_tower import fused, infer, random_model
 from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
@@ -79,45 +65,6 @@ def test_a_positions_bits_depend_on_nothing_but_the_position(config):
         np.testing.assert_array_equal(same, np.repeat(expected[:1], 13, axis=0))
 
 
-def reference_convolution(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """x [8, 8, C_in], weights [C_out, C_in, 3, 3] -> [8, 8, C_out], by the definition."""
-    padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))
-    return np.einsum("yxcij,kcij->yxk", windows, weights)
-
-
-def test_winograd_convolution_is_a_convolution():
-    rng = np.random.default_rng(6)
-    boards, channels, outputs = 3, 16, 32
-    x, weights = rng.normal(size=(boards, 8, 8, channels)), rng.normal(size=(outputs, channels, 3, 3))
-    bias = rng.normal(size=outputs).astype(np.float32)
-    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).astype(np.float32).reshape(-1)
-    transformed, multiplied = products_buffer(boards, channels), products_buffer(boards, outputs)
-    y = np.zeros(64 * outputs, np.float32)
-    for board in range(boards):
-        input_transform(padded, board * BOARD * BOARD * channels, channels, transformed, board)
-    multiply_places(transformed, transform_weights(weights), outputs, boards, multiplied)
-    for board in range(boards):
-        output_transform(multiplied, board, bias, outputs, y, 0, 8, False)
-        expected = reference_convolution(x[board], weights) + bias
-        np.testing.assert_allclose(y.reshape(8, 8, outputs), expected, atol=2e-4)
-        output_transform(multiplied, board, bias, outputs, y, 0, 8, True)
-        np.testing.assert_allclose(y.reshape(8, 8, outputs), np.maximum(expected, 0), atol=2e-4)
-
-
-@pytest.mark.parametrize("columns", [16, 32, 48, 80, 112, 128])
-def test_products_are_matrix_products_row_by_row(columns):
-    rng = np.random.default_rng(10)
-    a, b = rng.normal(size=(12, 24)).astype(np.float32), rng.normal(size=(24, columns)).astype(np.float32)
-    out, shuffled = np.zeros((2, 12, columns), np.float32)
-    order = rng.permutation(12)
-    rows, to = Rows(0, 24, 96), Rows(0, columns, 4 * columns)
-    multiply(a.reshape(-1), rows, 24, packed(b), 0, columns, out.reshape(-1), to, 3, 0)
-    multiply(a[order].reshape(-1), rows, 24, packed(b), 0, columns, shuffled.reshape(-1), to, 3, 0)
-    np.testing.assert_allclose(out, a @ b, atol=1e-5)
-    np.testing.assert_array_equal(shuffled, out[order])
-
-
 @pytest.mark.plain
 @pytest.mark.parametrize("lanes", [1, 4])
 @pytest.mark.parametrize("columns", [16, 48, 80, 112, 128])
@@ -131,37 +78,6 @@ def test_blocks_of_any_width_hold_the_same_product(monkeypatch, lanes, columns):
     out = np.full((8, columns), np.nan, np.float32)
     multiply_module.multiply(a.reshape(-1), rows, 3, packed(b), 0, columns, out.reshape(-1), to, 2, 0)
     np.testing.assert_allclose(out, a @ b, atol=1e-5)
-
-
-def test_the_first_layer_reads_masks_like_expanded_planes():
-    rng = np.random.default_rng(8)
-    weights, bias = rng.normal(size=(16, 112, 3, 3)), rng.normal(size=16)
-    weights[:, 109] /= 99
-    masks = random_masks(6, rng)
-    masks[:, 109] = rng.integers(0, 100, 6)
-    layer = input_layer(weights, bias)
-    for one, wanted in zip(masks, planes.float_planes(masks).transpose(0, 2, 3, 1), strict=True):
-        board, sums = np.zeros(100 * 16, np.float32), np.zeros(100 * 16, np.float32)
-        convolve_masks(one, layer, 16, sums, board, 0, True)
-        inner = board.reshape(10, 10, 16)[1:9, 1:9]
-        np.testing.assert_allclose(inner, np.maximum(reference_convolution(wanted, weights) + bias, 0), atol=1e-3)
-        assert not board.reshape(10, 10, 16)[[0, -1]].any()
-
-
-def test_lanes_compute_like_arrays():
-    def blend(a, b, out):
-        store(out, 1, relu(load(a, 0) * splat(2.0) - load(b, 3) + splat(0.5)))
-
-    rng = np.random.default_rng(9)
-    a, b = rng.normal(size=(2, 40)).astype(np.float32)
-    compiled, plain = np.zeros((2, 40), np.float32)
-    kernel()(blend)(a, b, compiled)
-    blend(a, b, plain)
-    np.testing.assert_allclose(compiled, plain, rtol=1e-6)
-    np.testing.assert_allclose(plain[1:17], np.maximum(a[:16] * 2 - b[3:19] + 0.5, 0), rtol=1e-6)
-    assert LANES == 16
-    assert plain[0] == 0
-    assert not plain[17:].any()
 
 
 def test_folding_names_what_does_not_fit():

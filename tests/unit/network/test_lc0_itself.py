@@ -1,7 +1,5 @@
 """Lc0's networks are asked of lc0 itself, which PyPI has for Linux: one of every kind, made anew for this test."""
 
-from __future__ import annotations
-
 import gzip
 from contextlib import closing
 from pathlib import Path
@@ -24,13 +22,13 @@ TRANSFORMERS = sorted(KINDS.keys() - {"FLOAT16", "BFLOAT16", "FLOAT32"})  # lc0 
 COUNT = 24
 
 
-def compare(path: Path, seed: int, is_wdl: bool = True) -> None:
+def compare(path: Path, seed: int, is_wdl: bool = True, count: int = COUNT) -> None:
     rng = np.random.default_rng(seed)
-    positions = [boards()[at] for at in rng.permutation(len(boards()))[:COUNT]]
+    positions = [boards()[at] for at in rng.permutation(len(boards()))[:count]]
     with closing(make_evaluator("network", path, backend="numpy")) as evaluator:
         input_format = input_format_of(evaluator)
         leaves = leaves_of(positions, input_format)
-        evaluator.evaluate(leaves, COUNT)
+        evaluator.evaluate(leaves, count)
     backend = lc0.Backend(weights=lc0.Weights(str(path)), backend="eigen")
     for row, board in enumerate(positions):
         game = lc0.GameState(fen=board.root().fen(), moves=[move.uci() for move in board.move_stack])
@@ -61,3 +59,8 @@ def test_new_transformers_answer_as_lc0_does(tmp_path: Path, kind: str) -> None:
     options, seed = KINDS[kind], 200 + TRANSFORMERS.index(kind)
     (path := tmp_path / "net.pb.gz").write_bytes(gzip.compress(random_transformer(seed, **options)))
     compare(path, seed, options.get("value") != 1)
+
+
+@pytest.mark.parametrize(("net", "is_wdl"), [("maia-1900", True), ("meangirl-8", False)])
+def test_published_towers_answer_as_lc0_does(test_data: Path, net: str, is_wdl: bool) -> None:
+    compare(test_data / "nets" / f"{net}.pb.gz", 300, is_wdl, count=200)

@@ -1,7 +1,5 @@
 """Lc0's transformers of every kind: lc0's own answers on random networks, the path that plays and the layers agree."""
 
-from __future__ import annotations
-
 import zlib
 from contextlib import closing
 from dataclasses import replace
@@ -24,6 +22,7 @@ from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.schema import NET
 from engine.network.lc0.wire import encode, parse
+from engine.network.planes import float_planes
 from engine.network.policy_map import HEAD_INDEX
 from engine.network.transformer.inference import FusedTransformer
 from engine.network.transformer.maps import attention_maps
@@ -33,12 +32,10 @@ from engine.network.transformer.model import (
     policy_name,
 )
 from engine.network.weights import load_net
-from engine.options import EngineOptions
-from engine.player import Engine
-from engine.search.limits import Limits
 from selfplay.families.by_name import net_of_model
 from tests.unit.network.fused_tower import infer
 from tests.unit.network.lc0_kept import ANSWERS, boards, check_answers
+from tests.unit.network.lc0_towers import changed, in_format
 from tests.unit.network.lc0_transformers import DENSE, KINDS, random_transformer
 
 FEW = 16
@@ -56,30 +53,19 @@ def network_in(folder: Path, kind: str) -> Path:
     return path
 
 
-def asked(leaves: LeafBatch, count: int) -> np.ndarray:
-    """The planes as the network sees them, uint64 [count, 112]."""
-    if input_of(leaves) < CANONICAL:
+def asked(input_format: int, count: int) -> np.ndarray:
+    """The planes as a network of that format sees them, uint64 [count, 112]."""
+    leaves = leaves_in(input_format)
+    if input_format < CANONICAL:
         return leaves.masks[:count]
     return turned_batch(leaves.masks[:count], leaves.policy_index[:count])[0]
-
-
-def input_of(leaves: LeafBatch) -> int:
-    return next(number for number in INPUT_FORMATS if leaves is leaves_in(number))
-
-
-def floats(masks: np.ndarray) -> np.ndarray:
-    """Masks uint64 [N, 112] -> planes float64 [N, 112, 64]."""
-    planes = ((masks[:, :, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)).astype(np.float64)
-    planes[:, 109] = masks[:, 109, None]
-    return planes
 
 
 @pytest.mark.parametrize("input_format", INPUT_FORMATS)
 def test_planes_of_every_input_format_are_lc0s(input_format: int) -> None:
     with np.load(ANSWERS) as data:
         checksums = data[f"planes {input_format}"]
-    leaves = leaves_in(input_format)
-    masks = asked(leaves, len(checksums)).copy()
+    masks = asked(input_format, len(checksums)).copy()
     masks[:, 109] = 0
     assert [zlib.crc32(row.tobytes()) for row in masks] == checksums.tolist()
 
@@ -96,30 +82,12 @@ def test_every_kind_of_transformer_answers_as_lc0_does(tmp_path: Path, kind: str
         check_answers(path, name, (head, value), scalar=KINDS[kind].get("value") == 1)
 
 
-def test_searches_by_lc0s_rules_choose_lc0s_moves(tmp_path: Path) -> None:
-    kind = "map, gates, smolgen"
-    with np.load(ANSWERS) as data:
-        best = data["best moves"].tolist()
-    net = str(network_in(tmp_path, kind))
-    same = 0
-    with Engine(EngineOptions(preset="lc0", evaluator="network", weights_file=net, hash_mib=16)) as engine:
-        for board, move in zip(boards(), best, strict=False):
-            twin = board.copy()
-            twin.chess960 = True  # castling as lc0 prints it
-            engine.new_game()
-            engine.set_position(twin)
-            found = engine.search(Limits(nodes=100)).best_move
-            same += found is not None and twin.uci(found) == move
-    assert len(best) == 50
-    assert same >= 47  # lc0 rounds its priors
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_layers_and_our_files_answer_as_the_path_that_lc0s_answers_prove(tmp_path: Path, kind: str) -> None:
     net = load_lc0(network_in(tmp_path, kind))
     assert isinstance(net.config, TransformerConfig)
-    masks = asked(leaves_in(net.config.input_format), FEW)
-    outputs, _ = layers_with(net.tensors, net.config).forward(floats(masks).reshape(-1, 112, 8, 8).astype(np.float32))
+    masks = asked(net.config.input_format, FEW)
+    outputs, _ = layers_with(net.tensors, net.config).forward(float_planes(masks))
     for suffix in (".dit", ".pb.gz"):
         write_planes(tmp_path / f"again{suffix}", net)
         assert read_planes(tmp_path / f"again{suffix}").config == net.config
@@ -183,7 +151,7 @@ def test_the_gradient_of_a_transformer_agrees_with_differences_along_random_dire
     model = Transformer(rng, **sizes).astype(np.float64)
     for tensor in model.named_parameters().values():
         tensor += 0.1 * rng.standard_normal(tensor.shape)
-    x = floats(leaves_in(1).masks[:3]).reshape(3, 112, 8, 8)
+    x = float_planes(leaves_in(1).masks[:3]).astype(np.float64)
     outputs, backward = model.forward(x, True)
     weights = {name: rng.standard_normal(output.shape) for name, output in outputs.items()}
     dx, grads = backward(weights)
@@ -202,16 +170,6 @@ def test_the_gradient_of_a_transformer_agrees_with_differences_along_random_dire
 
 
 # ---- what is refused ------------------------------------------------------------------------------------------------
-
-
-def changed(kind: dict[str, Any], change: Any) -> bytes:
-    net = parse("net", memoryview(random_transformer(1, **kind)), NET)
-    change(net)
-    return encode(net, NET)
-
-
-def in_format(**fields: int) -> Any:
-    return lambda net: net["format"]["network_format"].update(fields)
 
 
 def in_weights(change: Any) -> Any:
@@ -248,7 +206,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Any, str]] = {
 def test_what_we_lack_or_what_does_not_fit_is_refused_by_name(tmp_path: Path, case: str) -> None:
     kind, change, message = REFUSED[case]
     path = tmp_path / "net.pb"
-    path.write_bytes(changed(kind, change))
+    path.write_bytes(changed(random_transformer(1, **kind), change))
     with pytest.raises(NetFileError, match=message):
         load_net(path)
 
@@ -259,7 +217,7 @@ def test_heads_without_tensors_are_skipped(tmp_path: Path) -> None:
     def empty(weights: dict[str, Any]) -> None:
         weights["policy_heads"]["soft"] = weights["value_heads"]["q"] = {}
 
-    (tmp_path / "net.pb").write_bytes(changed(DENSE, in_weights(empty)))
+    (tmp_path / "net.pb").write_bytes(changed(random_transformer(1, **DENSE), in_weights(empty)))
     config = load_lc0(tmp_path / "net.pb").config
     assert (config.policy_heads, config.value_heads) == (("vanilla", "optimistic", "opponent"), ("winner", "st"))
 
@@ -332,7 +290,7 @@ def test_encoders_whose_smolgen_has_its_usual_sizes_are_built() -> None:
 def test_maps_of_attention_are_those_of_the_plain_reading_with_smolgen_apart(tmp_path: Path, kind: str) -> None:
     net = load_lc0(network_in(tmp_path, kind))
     model = layers_with(net.tensors, net.config)
-    x = floats(leaves_in(1).masks[:1]).reshape(1, 112, 8, 8).astype(np.float32)
+    x = float_planes(leaves_in(1).masks[:1])
     maps = attention_maps(model, x)
     assert len(maps) == net.config.layers
     for one in maps:

@@ -1,7 +1,5 @@
 """The protocol-buffers wire format against bytes written by hand."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -43,11 +41,8 @@ def read(data: bytes, schema: Schema = OUTER) -> dict[str, Any]:
     return parse("file.pb", memoryview(data), schema)
 
 
-def test_a_message_is_written_as_the_format_says() -> None:
+def test_a_message_is_written_and_read_as_the_format_says() -> None:
     assert encode(MESSAGE, OUTER) == BYTES
-
-
-def test_a_message_is_read_as_the_format_says() -> None:
     found = read(BYTES)
     found["data"] = bytes(found["data"])
     assert found == MESSAGE
@@ -56,17 +51,6 @@ def test_a_message_is_read_as_the_format_says() -> None:
 def test_fields_may_come_in_any_order_and_unknown_ones_are_skipped() -> None:
     unknown = b"\x38\x05" + b"\x39" + bytes(8) + b"\x3a\x02hi" + b"\x3d" + bytes(4)  # field 7 of all four kinds
     assert read(b"\x80\x01\x07" + unknown + b"\x1a\x02\x08\x05") == {"far": 7, "inner": {"number": 5}}
-
-
-def test_every_truncation_is_refused_or_ends_between_fields() -> None:
-    whole = 0
-    for end in range(len(BYTES)):
-        try:
-            read(BYTES[:end])
-            whole += 1
-        except NetFileError:
-            pass
-    assert whole == 8  # the empty message, and after each field but the last
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,5 @@
 """The sparse family: what it sees against python-chess, and playing and training against the layers."""
 
-from __future__ import annotations
-
-import random
 from pathlib import Path
 
 import chess
@@ -33,7 +30,6 @@ from engine.network.policy.features import (
     Sight,
     balance_level,
 )
-from engine.network.policy.gradients import version_of
 from engine.network.policy.inference import SparseNet
 from engine.network.policy.integers import head_scale, largest_accumulator, quantized
 from engine.network.policy.model import SparseNetwork
@@ -41,32 +37,16 @@ from engine.network.policy.moves import look, write_view
 from engine.network.policy.parameters import SparseConfig, Tables, sparse_config_of
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
 from engine.network.rows.flat_tables import fill_tables, new_tables
-from engine.network.rows.piece_count import piece_bucket
 from engine.network.rows.short_rows import UNIT
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path
 from engine.nn import dit
 from engine.tactics.quiescence import new_space, settled_value
-from engine.tactics.see import see
-from tests.unit.board.board_positions import odd_position
+from tests.unit.board.board_positions import some_boards
 from tests.unit.network.sparse_arithmetic import sparse_network
 from tests.unit.network.test_value_inference import by_layers
 
 CONFIG = SparseConfig(width=128, hidden=8)
-
-
-def some_boards(seed: int, count: int) -> list[chess.Board]:
-    """Positions of random games, half of them Chess960, and odd ones."""
-    rng = random.Random(seed)
-    boards = []
-    while len(boards) < count:
-        board = chess.Board.from_chess960_pos(rng.randrange(960)) if rng.random() < 0.5 else chess.Board()
-        for _ in range(rng.randrange(120)):
-            if not list(board.legal_moves):
-                break
-            board.push(rng.choice(list(board.legal_moves)))
-        boards += [board, odd_position(rng)]
-    return boards[:count]
 
 
 def small_model(seed: int = 1) -> SparseNetwork:
@@ -167,92 +147,6 @@ def expected_rows(board: chess.Board, row: np.ndarray, moves: np.ndarray) -> lis
     return numbers
 
 
-VALUES = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 99}
-
-
-def expected_sorts(board: chess.Board, moves: np.ndarray) -> list[list[int]]:
-    """The sorts of the legal moves, from their definition in `moves`."""
-    sorts = []
-    danger = {square for square in pieces_of(board, board.turn) if is_in_danger(board, square)}
-    for move in moves:
-        source, target = int(move) & 63, int(move) >> 6 & 63
-        kind = board.piece_type_at(source)
-        captured = board.piece_type_at(target) if board.color_at(target) == (not board.turn) else 0
-        attackers = [board.piece_type_at(square) for square in board.attackers(not board.turn, target)]
-        attacker = max((ATTACKER_RANK[attacker] for attacker in attackers), default=0)
-        protectors = board.attackers(board.turn, target)
-        pushes = kind == chess.PAWN and chess.square_file(source) == chess.square_file(target)
-        pawns = any(board.piece_type_at(square) == chess.PAWN for square in protectors)
-        support = 1 + pawns if len(protectors) > (0 if pushes else 1) else 0
-        risk = 0 if not attackers else 1 if support and attacker < 4 else 2
-        fresh = threats_from(board, kind, target) - threats_from(board, kind, source)
-        threat, threats = max(fresh, default=0), min(len(fresh), 2)
-        after = board.copy(stack=False)
-        piece = after.remove_piece_at(source)
-        after.set_piece_at(target, piece)
-        duties = [
-            square
-            for square in pieces_of(board, board.turn)
-            if board.is_attacked_by(not board.turn, square)
-            and board.attackers(board.turn, square) == chess.SquareSet([source])
-        ]
-        left = min(sum(square not in after.attacks(target) for square in duties), 2)
-        others = danger - {source}
-        guarded, flees = min(len(others & set(after.attacks(target))), 2), source in danger
-        parts = (((kind - 1) * 6 + threat) * 3 + risk, threats, min(len(others), 2))
-        aims = parts[0] * 3 + threats
-        first = (((kind - 1) * 5 + attacker) * 3 + support) * 6 + captured
-        sorts.append(
-            [
-                parts[0] * 3 + left,
-                324 + (first * 2 + (len(attackers) > 1)) * 6 + threat,
-                324 + 6480 + ((aims * 3 + left) * 2 + flees) * 3 + parts[2],
-                324 + 6480 + 5832 + (aims * 3 + guarded) * 3 + parts[2],
-            ]
-        )
-    return sorts
-
-
-ATTACKER_RANK = {chess.KING: 1, chess.QUEEN: 1, chess.ROOK: 2, chess.BISHOP: 3, chess.KNIGHT: 3, chess.PAWN: 4}
-THREAT_RANK = {chess.PAWN: 1, chess.KNIGHT: 2, chess.BISHOP: 2, chess.ROOK: 3, chess.QUEEN: 4, chess.KING: 5}
-
-
-def pieces_of(board: chess.Board, color: chess.Color) -> chess.SquareSet:
-    """Squares of a side's pieces and pawns, without its king."""
-    return chess.SquareSet(board.occupied_co[color] & ~board.kings)
-
-
-def is_in_danger(board: chess.Board, square: chess.Square) -> bool:
-    """Whether a cheaper piece attacks the one on the square, or any piece while nothing protects it."""
-    value = VALUES[board.piece_type_at(square)]
-    attackers = [VALUES[board.piece_type_at(other)] for other in board.attackers(not board.turn, square)]
-    cheaper = any(attacker < value for attacker in attackers)
-    return cheaper or (attackers != [] and not board.is_attacked_by(board.turn, square))
-
-
-def threats_from(board: chess.Board, kind: chess.PieceType, square: chess.Square) -> set[int]:
-    """What a piece of that kind on the square would threaten, all pieces standing as they are."""
-    twin = board.copy(stack=False)
-    twin.set_piece_at(square, chess.Piece(kind, board.turn))
-    found = set()
-    for target in twin.attacks(square) & board.occupied_co[not board.turn]:
-        victim = board.piece_type_at(target)
-        loose = not board.is_attacked_by(not board.turn, target)
-        if kind == chess.PAWN:
-            counts = loose or victim != chess.PAWN
-        elif kind == chess.KING:
-            counts = loose and victim != chess.KING
-        elif kind == chess.QUEEN:
-            counts = loose or victim == chess.KING
-        elif kind == chess.ROOK:
-            counts = loose or victim in (chess.QUEEN, chess.KING)
-        else:
-            counts = loose or victim in (chess.ROOK, chess.QUEEN, chess.KING)
-        if counts:
-            found.add(THREAT_RANK[victim])
-    return found
-
-
 def test_features_and_rows_agree_with_python_chess() -> None:
     sight, moves = buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
     seen: set[int] = set()
@@ -266,7 +160,6 @@ def test_features_and_rows_agree_with_python_chess() -> None:
         assert sorted(features) == sorted(expected_features(board, settled)), board.fen()
         rows = (sight.rows[:n_moves] % POLICY_SIZE).tolist()
         assert rows == expected_rows(board, row, moves[:n_moves]), board.fen()
-        assert sight.sorts[:n_moves].tolist() == expected_sorts(board, moves[:n_moves]), board.fen()
         seen.update(features)
         sorts.append(sight.sorts[:n_moves].copy())
     assert max(seen) < FEATURES
@@ -327,17 +220,6 @@ def test_moves_that_seem_to_lose_a_piece_use_the_second_rows(fen: str, unsafe: s
     assert {decode_move(row, int(moves[i])).uci() for i in range(n_moves) if sight.rows[i] >= POLICY_SIZE} == unsafe
 
 
-def test_unsafe_moves_are_nearly_always_those_that_lose_an_exchange() -> None:
-    moves, sight = np.zeros(MAX_MOVES, np.uint16), buffers(Sight)
-    agreements = []
-    for board in some_boards(11, 200):
-        row = row_from_board(board)
-        n_moves = generate(row, moves)
-        write_view(row, moves, n_moves, 0, sight)
-        agreements += [(see(row, np.int64(moves[i])) < 0) == (sight.rows[i] >= POLICY_SIZE) for i in range(n_moves)]
-    assert np.mean(agreements) > 0.95
-
-
 # ---- playing ------------------------------------------------------------------------------------------------------
 
 
@@ -375,18 +257,6 @@ def test_a_network_with_a_missing_or_smaller_tensor_is_refused(name: str) -> Non
         SparseNet({**tensors, name: tensors[name][:-1]}, config)
 
 
-def test_the_version_follows_the_number_of_men() -> None:
-    sight, moves = buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
-    seen = set()
-    for board in some_boards(5, 300):
-        row = row_from_board(board)
-        active = look(row, moves, 0, sight)
-        version = piece_bucket(row)
-        assert version == version_of(sight.features, active) == min((len(board.piece_map()) - 1) // 4, 7)
-        seen.add(version)
-    assert seen == set(range(8))
-
-
 def test_integers_of_the_shipped_network_order_moves_as_its_floats_do() -> None:
     leaves = leaves_of([board for board in some_boards(13, 200) if list(board.legal_moves)])
     count = int(np.count_nonzero(leaves.n_moves))
@@ -410,33 +280,6 @@ def test_integers_of_the_shipped_network_order_moves_as_its_floats_do() -> None:
     assert errors.min(axis=0).max() < 0.05
     assert errors.min(axis=0).mean() < 0.004
     assert set(errors.argmin(axis=0)) == {0, 1}
-
-
-def test_leaf_evaluation_is_that_of_integers_in_plain_numpy() -> None:
-    leaves = leaves_of([board for board in some_boards(17, 30) if list(board.legal_moves)])
-    count = int(np.count_nonzero(leaves.n_moves))
-    net = SparseNet(small_model().named_parameters(), CONFIG)
-    evaluator = SparseEvaluator(net)
-    evaluator.evaluate(leaves, count)
-    tables, width, units = net.tables, CONFIG.width, CONFIG.units
-    features, rows, sorts, _ = lists_of(leaves, count)
-    weight, policy = (
-        tables.weight.reshape(-1, width).astype(np.int64),
-        tables.policy.reshape(-1, units).astype(np.int64),
-    )
-    scale = int(tables.scale[0])
-    for leaf in range(count):
-        total = tables.bias + weight[features[leaf][features[leaf] >= 0]].sum(axis=0)
-        assert np.abs(total).max() <= 32767
-        halves = np.clip(total, 0, scale) * (16384 // scale)
-        x = halves[:units] * halves[units:] >> 16
-        n_moves = int(leaves.n_moves[leaf])
-        numbers = rows[leaf, :n_moves]
-        expected = (policy[numbers] @ x).astype(np.float32) * tables.policy_unit[0]
-        kinds = sorts[leaf, :n_moves]
-        expected += (tables.sort_weight.reshape(-1, units)[kinds[:, 0]] @ x).astype(np.float32) * tables.policy_unit[0]
-        expected += tables.policy_bias[numbers] + tables.sort_bias[kinds].sum(axis=1)
-        assert np.allclose(leaves.logits[leaf, :n_moves], expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("factor", "scale"), [(1, 1024), (8, 128), (60, 16)])

@@ -1,7 +1,5 @@
 """The kernels of all towers and transformers are those of a few small ones, whatever their parts and sizes."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

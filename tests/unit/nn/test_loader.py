@@ -109,24 +109,18 @@ def test_joined_rows_answer_like_one_array() -> None:
     parts = [np.arange(6).reshape(3, 2), np.arange(6, 8).reshape(1, 2), np.arange(8, 14).reshape(3, 2)]
     rows, whole = nn.JoinedRows(parts), np.concatenate(parts)
     assert (len(rows), rows.shape, rows.dtype) == (7, (7, 2), whole.dtype)
-    for chosen in (np.array([6, 0, 3, 3]), slice(1, 5), slice(0, 100), np.array([], int)):
+    mask = whole[:, 0] % 3 == 0
+    for chosen in (np.array([6, 0, 3, 3]), slice(1, 5), slice(0, 100), np.array([], int), mask):
         assert np.array_equal(rows[chosen], whole[chosen])
+    for wrong in (mask[:3], np.array([0.0, 1.0]), 3, np.array([[1]])):
+        with pytest.raises(ConfigError, match="expected row numbers, or a bool for each of 7 rows"):
+            rows[wrong]
     with pytest.raises(ConfigError, match="row numbers 0 to 7 of 7 rows"):
         rows[np.array([0, 7])]
     with pytest.raises(ShapeError, match="one shape and dtype"):
         nn.JoinedRows([np.zeros((2, 3)), np.zeros((2, 4))])
     with pytest.raises(ShapeError, match="one shape and dtype"):
         nn.JoinedRows([])
-
-
-def test_joined_rows_are_chosen_by_a_mask_as_those_of_an_array() -> None:
-    """A mask was taken for row numbers 0 and 1."""
-    whole = np.arange(14).reshape(7, 2)
-    rows, mask = nn.JoinedRows([whole[:3], whole[3:]]), np.array([True, False, False, True, False, False, True])
-    assert np.array_equal(rows[mask], whole[mask])
-    for wrong in (mask[:3], np.array([0.0, 1.0]), 3, np.array([[1]])):
-        with pytest.raises(ConfigError, match="expected row numbers, or a bool for each of 7 rows"):
-            rows[wrong]
 
 
 def test_loaders_refuse_what_they_cannot_use() -> None:

@@ -10,7 +10,7 @@ import pytest
 from engine import backend, nn
 from engine.backend import get_backend, to_numpy
 from engine.errors import DataError, ShapeError
-from engine.nn.training.averaging import ExponentialAverage, refresh_statistics
+from engine.nn.training.averaging import refresh_statistics
 from tests.strict_cupy import Device
 
 RNG = np.random.default_rng(1)
@@ -81,20 +81,6 @@ def test_trainer_and_statistics_move_what_lies_elsewhere(device: Device) -> None
         np.testing.assert_allclose(to_numpy(models[0].named_buffers()[name]), here, rtol=1e-4, err_msg=name)
 
 
-def test_indices_are_read_back_once(device: Device) -> None:
-    layer, up = nn.Embedding(5, 3, RNG).to("cupy"), get_backend("cupy").asarray
-    device.counts.clear()
-    layer.forward(up(np.array([[0, 4]])))
-    assert device.total("wait") == 1
-    for outside in (5, -1):
-        with pytest.raises(ShapeError, match=r"Embedding: expected numbers from 0 to 4, found"):
-            layer.forward(up(np.array([[0, outside]])))
-    device.counts.clear()
-    with pytest.raises(DataError, match="found 0 to 7"):
-        nn.softmax_cross_entropy(up(Y), up(np.array([0, 1, 7, 0, 0, 0])))
-    assert device.total("wait") == 1
-
-
 TOKENS = np.arange(24).reshape(6, 4) % 9
 READER = nn.Sequential(table=nn.Embedding(9, 3, RNG), flat=nn.Flatten(), last=nn.Dense(12, 2, RNG))
 
@@ -132,23 +118,3 @@ def test_what_a_trainer_uploads_is_checked_and_leaves_nothing_behind(device: Dev
     READER.to("cupy")(TOKENS)
     gc.collect()
     assert len(backend._known_bounds) == before
-
-
-def test_the_state_of_optimizers_and_averages_follows_the_parameters(device: Device) -> None:
-    there, x = MODEL.to("cupy"), get_backend("cupy").asarray(X)
-    optimizer, other, averages = nn.Adam(), nn.Adam(), [ExponentialAverage(0.5), ExponentialAverage(0.5)]
-    for model in (MODEL.to("numpy").astype(np.float32), there, there):
-        state = optimizer.state()
-        other.load_state({**state, "tensors": {name: to_numpy(array) for name, array in state["tensors"].items()}})
-        for one in (optimizer, other):
-            twin = model.astype(np.float32)
-            one.step(twin.named_parameters(), gradients_of(twin, X if model is not there else x), 0.1)
-        averages[0].update(twin.named_parameters())
-        averages[1].load({name: to_numpy(array) for name, array in averages[0].tensors.items()}, averages[0].count)
-    assert optimizer.state()["tensors"].keys() == other.state()["tensors"].keys()
-    for name, array in optimizer.state()["tensors"].items():
-        np.testing.assert_array_equal(to_numpy(array), to_numpy(other.state()["tensors"][name]))
-    for average in averages:
-        average.update(there.named_parameters())
-    for name, array in averages[0].tensors.items():
-        np.testing.assert_array_equal(to_numpy(array), to_numpy(averages[1].tensors[name]))

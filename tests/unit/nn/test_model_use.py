@@ -78,20 +78,9 @@ def test_predictions_in_batches_are_those_of_one_call() -> None:
     assert outputs["policy"] == pytest.approx(heads(x)["policy"], abs=1e-6)
     with pytest.raises(ConfigError, match="batch_size"):
         model.predict(x, batch_size=0)
-
-
-def test_predictions_take_several_inputs() -> None:
     case = next(case for case in CASES if isinstance(case.layer, nn.CrossAttention) and not case.options)
-    query, context = (np.repeat(part, 5, axis=0) for part in case.x)
-    expected = case.layer((query, context))
-    assert case.layer.predict((query, context), batch_size=3) == pytest.approx(expected, abs=1e-6)
-
-
-def test_predicting_neither_drops_nor_follows_statistics() -> None:
-    model, x = small_net(), rng().standard_normal((10, 3))
-    before = {name: array.copy() for name, array in model.named_buffers().items()}
-    assert np.array_equal(model.predict(x), model.predict(x))
-    assert all(np.array_equal(before[name], array) for name, array in model.named_buffers().items())
+    several = tuple(np.repeat(part, 5, axis=0) for part in case.x)
+    assert case.layer.predict(several, batch_size=3) == pytest.approx(case.layer(several), abs=1e-6)
 
 
 # ---- printing -----------------------------------------------------------------------------------------------------
@@ -143,14 +132,6 @@ def test_every_layer_prints_itself(case: Case) -> None:
     assert str(case.layer).splitlines()[-1].startswith(type(case.layer).__name__)
     if not case.options:
         assert "not used" not in case.layer.summary(case.x)
-
-
-def test_a_small_layer_is_written_as_it_is_built() -> None:
-    assert repr(nn.Dense(3, 2, rng())) == "Dense(inputs=3, outputs=2, initialization='he')"
-    assert (
-        repr(nn.Sequential(a=nn.Flatten(), b=nn.Activation("tanh")))
-        == "Sequential(a=Flatten(), b=Activation(function='tanh'))"
-    )
 
 
 # ---- what a reader finds ------------------------------------------------------------------------------------------

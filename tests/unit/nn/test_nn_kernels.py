@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.native.memory import CACHE_LINE
-from engine.nn.operations import NativeOperations, Operations, operations_for, tiles, winograd, workspace
+from engine.nn.operations import NativeOperations, Operations, operations_for, winograd, workspace
 
 pytestmark = pytest.mark.plain
 
@@ -59,8 +59,15 @@ def test_convolution_agrees_with_the_reference(shape, outputs, size, stride, pad
     assert_close(dweight, backward(dy)[1])
 
 
-def test_bias_agrees_with_the_reference() -> None:
+def test_bias_sums_and_rows_of_tables_agree_with_the_reference() -> None:
     rng = np.random.default_rng(4)
+    a, b = random(rng, 2, 16, 4, 4), random(rng, 2, 16, 4, 4)
+    assert_close(NATIVE.add(a, b), double(a) + double(b))
+    y, backward = NATIVE.sum(a, b, True)
+    assert_close(y, np.maximum(double(a) + double(b), 0))
+    assert_close(backward(a), double(a) * (a + b > 0))
+    rows, chosen = random(rng, 6, 5), rng.integers(-1, 9, (6, 4)).astype(np.int32)
+    assert_close(NATIVE.scatter_rows(rows, chosen, 9), REFERENCE.scatter_rows(double(rows), chosen, 9))
     y, bias, dy = random(rng, 3, 24, 8, 8), random(rng, 24), random(rng, 3, 24, 8, 8)
     biased, backward = NATIVE.add_bias(y, bias)
     assert_close(biased, double(y) + double(bias)[:, None, None])
@@ -94,37 +101,6 @@ def test_gated_sum_agrees_with_the_reference(shape: tuple[int, ...], relu: bool)
         assert_close(part, wanted)
     assert_close(actual.input_gradient(dmean), expected.input_gradient(double(dmean)))
     assert_close(NATIVE.square_mean(x), double(x).mean(axis=(2, 3)))
-
-
-def test_sums_agree_with_the_reference() -> None:
-    rng = np.random.default_rng(7)
-    a, b = random(rng, 2, 16, 4, 4), random(rng, 2, 16, 4, 4)
-    assert_close(NATIVE.add(a, b), double(a) + double(b))
-    y, backward = NATIVE.sum(a, b, True)
-    assert_close(y, np.maximum(double(a) + double(b), 0))
-    assert_close(backward(a), double(a) * (a + b > 0))
-
-
-def test_rows_of_tables_agree_with_the_reference() -> None:
-    rng = np.random.default_rng(8)
-    dy = random(rng, 6, 5)
-    chosen = rng.integers(-1, 9, (6, 4)).astype(np.int32)
-    assert_close(NATIVE.scatter_rows(dy, chosen, 9), REFERENCE.scatter_rows(double(dy), chosen, 9))
-
-
-@pytest.mark.parametrize("forward", [True, False], ids=["input", "output"])
-def test_adjoint_transforms_satisfy_the_inner_product(forward: bool) -> None:
-    """<T x, y> = <x, T* y> for random x and y defines the adjoint."""
-    rng = np.random.default_rng(9)
-    x, y = random(rng, 2 * 8 * 8 * 16), random(rng, 36 * 8 * 16)
-    tx, ty, board = np.zeros_like(y), np.zeros_like(x), np.zeros(10 * 10 * 16, np.float32)
-    if forward:
-        tiles.input_transform(x, 0, 2, 8, 8, 16, board, tx, 8 * 16)
-        tiles.input_adjoint(y, 8 * 16, board, 0, 2, 8, 8, 16, ty)
-    else:
-        tiles.output_adjoint(x, 0, 2, 8, 8, 16, tx, 8 * 16)
-        tiles.output_transform(y, 8 * 16, 0, 2, 8, 8, 16, ty)
-    assert float(double(tx) @ y) == pytest.approx(float(double(x) @ ty), rel=1e-4)
 
 
 def test_only_float32_in_host_memory_runs_natively() -> None:

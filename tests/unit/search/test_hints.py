@@ -11,12 +11,11 @@ from engine import Engine
 from engine.board.convert import decode_move, encode_move, row_from_board, stack_from_board
 from engine.board.layout import MAX_MOVES, NO_MOVE
 from engine.options import EngineOptions
-from engine.search.hints import ask, new_questions
 from engine.search.limits import Limits, SearchJob
 from engine.search.result import SearchResult
 from engine.search.session import Search
 from engine.search.tree.arrays import NO_NODE, ROOT
-from engine.search.tree.params import HINT_MARGIN_CP, HINT_PRIOR, SearchParams
+from engine.search.tree.params import HINT_MARGIN_CP, HINT_PRIOR
 from engine.search.tree.priors import find_edge, hint, own_priors, restore
 from engine.tactics.alphabeta import (
     MATE_FROM_CP,
@@ -253,14 +252,6 @@ def test_open_questions_do_not_outlive_a_game(evaluator: str, threads: int) -> N
     assert trees[0] == trees[1]
 
 
-def test_it_is_off_where_lc0_is_played_and_where_it_is_turned_off() -> None:
-    assert SearchParams().tactical_nodes == 0.0
-    for options in (EngineOptions(preset="lc0", hash_mib=8), EngineOptions(tactical_nodes=0.0, hash_mib=8)):
-        with Engine(options) as player:
-            assert player._search.params.tactical_nodes == 0.0
-            assert player._hint_source is None
-
-
 @pytest.mark.parametrize(
     ("limits", "options", "hinted"),
     [
@@ -277,39 +268,6 @@ def test_it_is_off_in_games_with_a_clock(limits: dict[str, int], options: dict[s
         assert (engine._search.tree.asked_at[ROOT] > 0) == hinted
         engine.search(Limits(nodes=4_000))
         assert engine._search.tree.asked_at[ROOT] > 0
-
-
-def test_a_question_is_its_nodes_position_and_moves() -> None:
-    with Engine(EngineOptions(hash_mib=8, threads=1, tactical_nodes=0.0)) as player:
-        player.search(Limits(nodes=4000))
-        search, questions = player._search, new_questions()
-        questions.path[0] = search.root_row()
-        questions.left[0] = 10_000
-        ask(search.tree, questions, np.int64(ROOT), np.int64(0), 4.0)
-        asked = int(questions.n_asked[0])
-        assert asked > 2
-        assert questions.positions[:asked].sum() + questions.left[0] == 10_000
-        for k in range(asked):
-            node, line = int(questions.node[k]), []
-            while node != ROOT:
-                parent = int(search.tree.parent[node])
-                edges = search.edges(parent)
-                line.append(int(search.tree.move[edges][search.tree.child[edges] == node][0]))
-                node = parent
-            board = chess.Board()
-            for code in reversed(line):
-                board.push(decode_move(row_from_board(board), code))
-            moves = {decode_move(questions.row[k], int(m)) for m in questions.moves[k, : questions.n_moves[k]]}
-            assert moves == set(board.legal_moves)
-            edges = search.edges(int(questions.node[k]))
-            children = search.tree.child[edges]
-            visits = np.where(children == NO_NODE, -1, search.tree.visits[children])
-            most = search.tree.move[edges][int(visits.argmax())]
-            assert questions.moves[k, 0] == most
-        before = set(questions.node[:asked])
-        questions.n_asked[0], questions.left[0] = 0, 10_000
-        ask(search.tree, questions, np.int64(ROOT), np.int64(0), 4.0)
-        assert before.isdisjoint(questions.node[: questions.n_asked[0]])  # they wait for more visits
 
 
 def test_hints_and_a_restricted_root() -> None:

@@ -8,36 +8,14 @@ import pytest
 
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.batches import Batches
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from engine.search.run import Walkers
 from tests.stand_ins import StandIn
-from tests.unit.search.flat import FlatEvaluator
+from tests.unit.search.flat import FlatEvaluator, Tables
 
 NODES = 300
 # Nobody may castle, so that endgame tables are asked about captures and pawn moves.
 MIDDLEGAME = chess.Board("r4rk1/1pp2ppp/p1np1n2/4p3/4P3/P1NP1N2/1PP2PPP/R4RK1 w - - 0 1")
-
-
-class NoTables:
-    """Endgame tables that are asked about leaves and know none; Ctrl-C comes with the n-th question."""
-
-    largest, hits, left = 32, 0, 0
-
-    def wdl(self, row) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-
-    def ranks(self, board: chess.Board, patience_s: float) -> dict:
-        return {}
-
-    def take_news(self) -> list[str]:
-        return []
-
-    def close(self) -> None:
-        pass
 
 
 class CtrlC:
@@ -71,7 +49,7 @@ def make(kind: str, threads: int = 1, **options) -> Engine:
     options = EngineOptions(hash_mib=8, threads=threads, evaluator="material", seed=1, **options)
     engine = Engine(options, FlatEvaluator() if kind == "batches" else None)
     if kind == "tables":
-        engine._tablebase = NoTables()
+        engine._tablebase = Tables(largest=32)
     return engine
 
 
@@ -221,14 +199,3 @@ def test_ctrl_c_between_two_rehearsals_left_the_tree_of_the_first(monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             engine.warm_up()
         assert outcome(engine.search(Limits(nodes=NODES))) == expected
-
-
-def test_the_visitors_of_a_search_that_failed_are_replaced():
-    for kind, visitors in (("walkers", Walkers), ("batches", Batches)):
-        with make(kind) as engine:
-            before = engine._visits
-            with pytest.raises(KeyboardInterrupt):
-                CtrlC(60).during(engine, Limits(infinite=True))
-            engine.search(Limits(nodes=10))
-            assert isinstance(engine._visits, visitors)
-            assert engine._visits is not before

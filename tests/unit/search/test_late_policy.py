@@ -11,7 +11,7 @@ from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
 from engine.search.report import outline
 from engine.search.session import Search
-from engine.search.tree.arrays import EDGES, EXPANDED, NODES, VALUED
+from engine.search.tree.arrays import EDGES, NODES
 from tests.unit.search.flat import IN_KERNEL, searched
 
 POSITIONS = (
@@ -46,12 +46,3 @@ def test_the_tree_is_that_of_a_policy_at_the_first_visit(evaluator, fen):
     assert late.root().position == early.root().position
     assert late.tree.counters[NODES] == early.tree.counters[NODES]
     assert late.tree.counters[EDGES] < 0.75 * early.tree.counters[EDGES]
-
-
-def test_a_node_has_edges_once_it_was_visited_twice():
-    tree = searched_by(MaterialEvaluator(), POSITIONS[0], late=True).tree
-    nodes = slice(1, int(tree.counters[NODES]))
-    visits, state = tree.visits[nodes], tree.state[nodes]
-    assert (visits[state == VALUED] == 1).all()
-    assert (visits[state == EXPANDED] >= 2).all()
-    assert (tree.n_edges[nodes][state == VALUED] == 0).all()

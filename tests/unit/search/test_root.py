@@ -1,31 +1,14 @@
 """The statistics of the root, and the choice among its moves."""
 
-import time
-
-import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import encode_move
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.choice import SearchOrder, choose_move
-from engine.search.driver import Stopper, doubt
+from engine.search.choice import choose_move
+from engine.search.driver import doubt
 from engine.search.limits import Limits
-from engine.search.session import Search
-from engine.search.tree.arrays import LOSS, ROOT, WIN
-from engine.search.tree.params import SearchParams
-from tests.unit.search.flat import FlatEvaluator, engine, searched
-
-
-def test_root_statistics_name_wins_and_losses_from_the_movers_side():
-    board = chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1")
-    search = searched(board.fen(), 1, SearchParams(needs_planes=False), evaluator=FlatEvaluator())
-    index = list(search.root().moves).index(encode_move(board, chess.Move.from_uci("a1a8")))
-    assert search.root().proven[index] == WIN
-    assert search.is_proven
-    assert search.tree.lower[ROOT] == search.tree.upper[ROOT] == LOSS
-    assert search.root().wdl()[0] == 1.0
+from tests.unit.search.flat import engine
 
 
 @pytest.mark.parametrize(
@@ -73,12 +56,3 @@ def test_a_choice_deserves_time_by_the_share_of_its_visits_unless_another_move_l
         for child, (visits, q) in zip(children, statistics, strict=False):
             search.tree.visits[child], search.tree.value_sum[child] = visits, q * visits
         assert doubt(search) == pytest.approx(expected)
-
-
-def test_a_clock_reads_no_more_of_the_root_than_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    with engine() as player:
-        player.search(Limits(nodes=50))
-        limits, rng = Limits(movetime_ms=60_000), np.random.default_rng(1)
-        stopper = Stopper(player._search, SearchOrder(player.board, limits, player.options, rng, time.perf_counter()))
-        monkeypatch.setattr(Search, "root", lambda search: pytest.fail("the whole root was read"))
-        assert not stopper.is_over()

@@ -7,9 +7,9 @@ import pytest
 from engine.board.convert import stack_from_board
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.session import Search
-from engine.search.tree.arrays import BASE, EXPANDED, LEFT, NO_PARENT, NODES, RESERVED, ROOT, new_tree
+from engine.search.tree.arrays import BASE, EXPANDED, NO_PARENT, NODES, RESERVED, ROOT, new_tree
 from engine.search.tree.params import STINT_SHARE, STINT_VISITS, SearchParams
-from engine.search.tree.visits import begin_stint, end_stint, new_walker, run_visits
+from engine.search.tree.visits import begin_stint, new_walker, run_visits
 from tests.unit.search.flat import tree_fingerprint
 from tests.unit.search.shared_trees import POSITIONS, assert_whole
 
@@ -50,33 +50,6 @@ def test_sums_of_every_node_are_those_of_its_children_and_its_own(middlegame):
 def test_the_tree_does_not_depend_on_the_visits_of_a_call(fen):
     prints = {tree_fingerprint(searched(fen, VISITS // 2, call)) for call in (1, 7, 1000, VISITS)}
     assert len(prints) == 1
-
-
-def test_a_stint_reserves_its_visits_from_the_root_to_a_base_and_gives_them_back(middlegame):
-    tree = middlegame.tree
-    before, count = tree.nodes.copy(), int(tree.counters[NODES])
-    assert begin_stint(tree, middlegame.params, np.array([10 * VISITS]))
-    base = int(tree.stint[BASE])
-    assert base != ROOT
-    assert tree.stint[LEFT] == tree.stint[RESERVED] == STINT_VISITS
-    assert tree.visits[base] >= STINT_VISITS * STINT_SHARE
-    path = [base]
-    while path[-1] != ROOT:
-        path.append(int(tree.parent[path[-1]]))
-    assert np.array_equal(np.flatnonzero(tree.in_flight[:count]), sorted(path))
-    assert (tree.in_flight[path] == STINT_VISITS).all()
-    end_stint(tree, middlegame.params)
-    for name in ("in_flight", "visits", "value_sum", "draw_sum"):
-        assert np.array_equal(tree.nodes[name][:count], before[name][:count])
-
-
-def test_stints_end_where_enough_visits_are_under_way(middlegame):
-    tree, until = middlegame.tree, np.array([VISITS + 3])
-    assert begin_stint(tree, middlegame.params, until)
-    assert tree.stint[RESERVED] == 3
-    end_stint(tree, middlegame.params)
-    assert not begin_stint(tree, middlegame.params, np.array([VISITS]))
-    assert not tree.in_flight[: int(tree.counters[NODES])].any()
 
 
 def test_in_a_small_tree_every_visit_begins_at_the_root():

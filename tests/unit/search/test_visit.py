@@ -14,9 +14,8 @@ from engine.search.tree.params import LC0
 from engine.search.tree.priors import expand
 from engine.search.tree.proofs import best_bounds, is_decided, mate_distance
 from engine.search.tree.visit import count_visits, finish_known, new_node
-from engine.search.tree.visits import apply, begin
+from engine.search.tree.visits import apply, begin, gather
 from tests.unit.search.flat import search
-from tests.unit.search.rounds import gather_leaves
 from tests.unit.search.small_trees import PARAMS, add_child, decide, grow, small_tree, visit
 
 
@@ -119,7 +118,7 @@ def one_round(apply_kernel) -> Tree:
     search.set_position(stack_from_board(chess.Board()))
     leaves = new_leaf_batch(8)
     for _ in range(4):
-        count = gather_leaves(search, leaves, 8)
+        count = int(gather(search.tree, search.in_flight, search.params, leaves, 0, 8, arrays.MAX_ROUND))
         leaves.logits[:count] = np.linspace(0, 1, leaves.logits.shape[1], dtype=np.float32)
         leaves.wdl[:count] = 0.5, 0.3, 0.2
         leaves.moves_left[:count] = 40

@@ -1,27 +1,12 @@
 """Several threads that visit one tree: it is whole whenever they stand still."""
 
 import chess
-import numpy as np
 import pytest
 
 from engine.board.convert import encode_move
 from engine.search.tree.arrays import LOSS, UNKNOWN_DISTANCE
-from tests.unit.search.flat import searched, tree_fingerprint
+from tests.unit.search.flat import Tables, searched, tree_fingerprint
 from tests.unit.search.shared_trees import POSITIONS, assert_whole, wander
-
-
-class Tables:
-    """Endgame tables with up to four pieces that give one answer to everything."""
-
-    largest = 4
-
-    def __init__(self, answer: int | None) -> None:
-        self.answer = answer
-        self.asked = 0
-
-    def wdl(self, row: np.ndarray) -> int | None:
-        self.asked += 1
-        return self.answer
 
 
 @pytest.mark.parametrize("threads", [1, 2, 16])
@@ -57,7 +42,7 @@ PAWN_AND_KNIGHT = "8/8/8/3k4/8/3KP3/8/7n w - - 0 1"  # The search knows nothing 
 
 
 def test_tables_that_know_nothing_leave_no_trace():
-    tables = Tables(None)
+    tables = Tables()
     asked = searched(PAWN_AND_KNIGHT, 3000, tables=tables)
     assert tables.asked > 100
     assert tree_fingerprint(asked) == tree_fingerprint(searched(PAWN_AND_KNIGHT, 3000))

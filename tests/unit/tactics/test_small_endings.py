@@ -1,7 +1,5 @@
 """What is known of endings with few pieces agrees with endgame tables, and leads a search to the mate."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import chess
@@ -22,7 +20,6 @@ from engine.tactics.small_endings import (
     has_few_men,
     is_certain_draw,
     judge_small_ending,
-    lacks_force,
     seen_from_before,
     share_of_value,
 )
@@ -107,22 +104,6 @@ def test_what_is_called_won_is_won(letters: str, tables: chess.syzygy.Tablebase)
         assert plies >= 0.0
     assert called > 100
     assert wrong <= WRONG.get(letters, 0) * called, "a search sees forks a move later"
-
-
-@pytest.mark.parametrize(
-    ("fen", "lost"),
-    [
-        ("8/8/8/5K2/2B5/k1N5/8/8 b - - 0 1", True),  # Kb4 attacks both.
-        ("8/8/5K2/1N6/8/Bk6/8/8 b - - 0 1", True),  # The bishop hangs.
-        ("8/4K3/8/8/8/8/2kB4/1N6 w - - 0 1", True),  # Both are attacked, and no move guards both.
-        ("8/8/8/8/3k4/2N5/1K6/7B b - - 0 1", False),  # The king guards the knight.
-        ("7N/6k1/8/3B4/8/8/8/K7 w - - 0 1", False),  # The bishop guards the knight from f7, or it jumps to f7.
-    ],
-)
-def test_a_bishop_and_a_knight_of_which_one_is_lost_are_no_win(fen: str, lost: bool) -> None:
-    for board in (chess.Board(fen), chess.Board(fen).mirror()):
-        assert bool(is_certain_draw(row_from_board(board))) == lost
-        assert (judged(board) == UNKNOWN) == lost
 
 
 def test_a_bishop_and_a_knight_called_lost_are_drawn() -> None:
@@ -223,11 +204,3 @@ def test_a_win_is_kept_where_the_fifty_move_rule_is_near(fen: str, tables: chess
 )
 def test_values_count_in_part_without_force_or_progress(fen, value, share):
     assert share_of_value(row_from_board(chess.Board(fen)), value) == pytest.approx(share)
-
-
-@pytest.mark.parametrize(("letters", "least"), [("KRkb", 0.7), ("KRkn", 0.5)])
-def test_what_lacks_force_is_mostly_drawn(tables, letters, least):
-    boards = list(positions(letters, 200))
-    strong = [0 if len(board.pieces(chess.ROOK, chess.WHITE)) else 1 for board in boards]
-    assert all(lacks_force(row_from_board(board), side) for board, side in zip(boards, strong, strict=True))
-    assert np.mean([tables.probe_wdl(board) == 0 for board in boards]) > least

@@ -1,0 +1,48 @@
+"""The nets that come with Aino, by `weights/MANIFEST.toml`; imports nothing heavy.
+
+    default = "NAME"            the net to play with
+    default_tower = "NAME"      the net where a tower is needed: evaluators network and hybrid, Lc0's format
+    [[net]]                     one table per file
+    name, file, sha256          the file lies beside the manifest; zero-*.dit is the net that learned alone
+    hours                       of work from which that net came
+    architecture, training_data, licence, strength
+
+The last line is for people; the others are checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ConfigError, NetFileError
+from engine.files.settings_file import read_settings
+
+LEARNED_ALONE = "zero"  # stands for the net that learned alone, where a path is expected
+MANIFEST = "MANIFEST.toml"
+SHIPPED = Path(__file__).parents[2] / "weights"  # no import: someone's own `weights.py` may hide that package
+NEEDED_KEYS = ("name", "file", "sha256")
+
+
+def learned_alone(folder: Path | None = None) -> dict[str, Any] | None:
+    """Return the manifest's table of the net that learned alone, from random weights; None where none is shipped."""
+    nets = read_manifest(SHIPPED if folder is None else folder)["net"]
+    return next((net for net in nets if net["file"].startswith(f"{LEARNED_ALONE}-")), None)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """`MANIFEST.toml` of a folder: "default" and the list "net". Raises NetFileError when missing or malformed."""
+    path = folder / MANIFEST
+    try:
+        manifest = read_settings(path)
+    except ConfigError as error:
+        raise NetFileError(path, "a TOML file that lists the shipped nets", str(error)) from error
+    nets = manifest.setdefault("net", [])
+    if not isinstance(nets, list) or not all(isinstance(net, dict) and _is_complete(net) for net in nets):
+        raise NetFileError(path, f"tables [[net]] with texts {', '.join(NEEDED_KEYS)}", "tables without them")
+    return manifest
+
+
+def _is_complete(net: Mapping[str, object]) -> bool:
+    return all(isinstance(net.get(key), str) for key in NEEDED_KEYS)

@@ -1,0 +1,130 @@
+"""`aino-train sweep`: runs of `loop` for a table of settings times seeds, and the report that compares them."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.cli.command_line import INTERRUPTED
+from engine.cli.live_lines import log, show
+from engine.errors import AinoError
+from engine.files.atomic import write_file
+from selfplay.commands.loop import check_fit
+from selfplay.commands.referee import play_series
+from selfplay.commands.runs import add_play_arguments, play_backend, work_in, workers_text
+from selfplay.interrupt import Stop
+from selfplay.lock import folder_lock
+from selfplay.matches.control import TimeControl
+from selfplay.matches.opening_book import load_book
+from selfplay.matches.series import Match, MatchSettings
+from selfplay.matches.standings import match_json, score_text
+from selfplay.matches.statistics import estimate_elo
+from selfplay.report.comparison_page import Played, comparison_page
+from selfplay.report.metrics import metrics_csv, metrics_json, metrics_of, read_runs
+from selfplay.report.seed_groups import seed_groups
+from selfplay.run.anchors import measuring, network_contestant
+from selfplay.run.config import read_toml
+from selfplay.run.folder import RunFolder
+from selfplay.run.ledger import Ledger, Phase
+from selfplay.run.phases import run_generations
+from selfplay.run.playing import PlayBackend
+from selfplay.run.sweep_table import Sweep
+
+EXAMPLES = """example:
+  aino-train sweep examples/ingredients.toml --workers 2
+
+The runs follow each other; with --cluster, their games are played on Ray. However it ends, the same command continues.
+docs/training.md describes the file.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", type=Path, metavar="FILE.toml", help="make the runs of this table of settings and seeds"
+    )
+    add_play_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make or continue every run, then the matches and the report. A run that fails does not keep the others."""
+    sweep = Sweep(arguments.file, read_toml(arguments.file))
+    out, failed = Path(sweep.table["out"]), 0
+    cells = [(row, seed) for seed in sweep.seeds for row in sweep.rows]
+    for cell in cells:
+        sweep.check_begun(*cell)
+    with folder_lock(out, "a sweep"), play_backend(arguments) as play:
+        write_file(out / "sweep.toml", arguments.file.read_text(encoding="utf-8"))
+        for number, cell in enumerate(cells, 1):
+            show(f"run {number} of {len(cells)}: {sweep.path(*cell)}")
+            try:
+                if not _make(sweep, *cell, play, workers_text(arguments)):
+                    return INTERRUPTED
+            except AinoError as error:
+                failed += 1
+                show(f"{sweep.path(*cell)}: {error}. The next run begins")
+        played = [] if failed else _matches(sweep)
+        if played is None:
+            return INTERRUPTED
+        metrics = [metrics_of(one) for one in read_runs([sweep.path(*cell) for cell in cells])] if not failed else []
+    if failed:
+        show(f"{failed} of {len(cells)} runs failed; the same command tries them again, and then writes the report")
+        return 1
+    metrics = [one for group in seed_groups(metrics) for one in group.runs]
+    pages = {"html": comparison_page(metrics, played), "csv": metrics_csv(metrics), "json": metrics_json(metrics)}
+    for ending, text in pages.items():
+        write_file(out / f"report.{ending}", text)
+    show(f"{out / 'report.html'}: {len(cells)} runs")
+    return 0
+
+
+def _make(sweep: Sweep, row: str, seed: int, play: PlayBackend, workers: str) -> bool:
+    """Make or continue a run; False when stopped."""
+    for first, last in sweep.parts(row):
+
+        def work(run: RunFolder, stop: Stop, last: int | None = last) -> bool:
+            check_fit(run.config.fit)
+            number, phase = run.ledger.current()
+            count = None if last is None else last - number + (phase is not Phase.DONE)
+            with measuring(run, log, stop) as finish:
+                return run_generations(run, count, stop, play, sweep.hours) and finish()
+
+        path = sweep.path(row, seed)
+        if work_in(path, sweep.values(row, seed, first), workers, work):
+            return False
+    return True
+
+
+def _matches(sweep: Sweep) -> list[Played] | None:
+    """Play or continue the matches between rows; None when stopped."""
+    played, first = [], next(iter(sweep.rows))
+    for row, values in sweep.rows.items():
+        against, counts, elos = values.get("against", first), np.zeros(5, np.int64), dict[int, float]()
+        for seed in sweep.seeds if "match" in sweep.table and row != against else ():
+            finished, now = _match(sweep, row, against, seed)
+            if not finished:
+                return None
+            counts += now.pentanomial
+            elos[seed] = now.estimate.elo
+        if elos:
+            played.append(Played(row, against, estimate_elo(counts), elos))
+    return played
+
+
+def _match(sweep: Sweep, row: str, against: str, seed: int) -> tuple[bool, Any]:
+    """(whether it is finished, standing) of a match between two rows' last promoted networks."""
+    players = []
+    for name in (row, against):
+        path = sweep.path(name, seed)
+        gates = Ledger(path / "ledger.sqlite", is_copy=True).gates()
+        last = max((number for number, gate in gates.items() if gate.accepted), default=0)
+        net = sweep.values(name, seed, 1)["net"]
+        players.append(network_contestant(f"{name}-{last}", net, path / "nets" / f"gen-{last:05d}.dit"))
+    how = sweep.table["match"]
+    settings = MatchSettings(
+        first=players[0], second=players[1], games=how["games"], seed=seed,
+        control=TimeControl(nodes=how["nodes"]), openings=load_book(),
+    )  # fmt: skip
+    names = " - ".join(player.name for player in players)
+    folder = Path(sweep.table["out"]) / "matches" / f"{names}, seed {seed}"
+    return play_series(folder, settings, Match, names, score_text, lambda now, rows: match_json(now))

@@ -1,0 +1,107 @@
+"""Runs that differ by their seeds alone: which these are, and the mean of their curves with its 95% interval."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine.pages.chart import Point
+from selfplay.matches.statistics import NORMAL_95
+from selfplay.report.charts import Curve, Interval
+from selfplay.report.metrics import Metrics, Row
+
+# Student's t: two-sided 95% quantiles for 1 to 10 degrees of freedom.
+STUDENT_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs with the same settings but for the seed."""
+
+    name: str
+    runs: list[Metrics]
+
+    @property
+    def scored_on(self) -> str:
+        """A name for the held-out games; scores on other ones cannot be compared."""
+        names = {run.scored_on for run in self.runs}
+        return names.pop() if len(names) == 1 else self.name
+
+    def curves(self, x: str, name: str, number: int, told: str = "") -> list[Curve]:
+        """Return the mean over the runs, with its interval, and the runs' own curves.
+
+        x, name: columns of their rows; number: of the kind of lines; told: of the mean, by default the group's name.
+        """
+        told = told or self.name
+        found = [[(float(row[x]), row) for row in run.rows if x in row and name in row] for run in self.runs]
+        own = [[(place, float(row[name])) for place, row in rows] for rows in found if rows]
+        if len(own) < 2:
+            band = [(place, *interval) for rows in found for place, row in rows if (interval := interval_of(row, name))]
+            return [Curve(told, own[0] if own else [], band=band, kind=number)]
+        mean, band = mean_curve(own)
+        alone = [Curve("", points, dots=False, kind=number) for points in own]
+        return [Curve(told, mean, dots=False, band=band, kind=number), *alone]
+
+
+def seed_groups(runs: Sequence[Metrics]) -> list[Group]:
+    """Put the runs in groups, in the order of their first runs; a group's runs carry its name.
+
+    Settings that changed on the way must have changed in the same order, in whatever generations. A seed counts once in
+    a group: the same run again, or its copy, begins another one.
+    """
+    alike: dict[tuple[str, int], list[Metrics]] = {}
+    met = Counter[tuple[str, object]]()
+    for run in runs:
+        changed = [{name: pair for name, pair in one.items() if name != "generation"} for one in run.changes]
+        key = json.dumps([run.x, run.settings | {"seed": None}, changed], sort_keys=True, default=str)
+        seed = run.settings.get("seed")
+        alike.setdefault((key, met[key, seed]), []).append(run)
+        met[key, seed] += 1
+    folders = [{run.run.rpartition("/")[0] for run in group} for group in alike.values()]
+    groups = []
+    for group, mine in zip(alike.values(), folders, strict=True):
+        first, others = group[0].run, len(group) - 1
+        holds_all = len(mine) == 1 and "" not in mine and sum(bool(mine & one) for one in folders) == 1
+        name = (mine.pop() if holds_all else f"{first} and {others} more") if others else first
+        groups.append(Group(name, [replace(run, group=name) for run in group]))
+    return groups
+
+
+def interval_of(row: Row, name: str) -> Interval | None:
+    """Return the 95% interval of a number in a run's row; None where it is not known."""
+    if f"{name}_low" in row:
+        return row[f"{name}_low"], row[f"{name}_high"]
+    if (error := row.get(f"{name}_error")) is None:
+        return None
+    return row[name] - NORMAL_95 * error, row[name] + NORMAL_95 * error
+
+
+def mean_curve(curves: Sequence[Sequence[Point]]) -> tuple[list[Point], list[tuple[float, float, float]]]:
+    """Return the mean of two curves or more, and its interval (x, low, high): where all of them have begun and none has
+    ended, so that no run leaves the mean on the way. Between their points, curves are straight.
+    """
+    first, last = max(curve[0][0] for curve in curves), min(curve[-1][0] for curve in curves)
+    places = sorted({x for curve in curves for x, _ in curve if first <= x <= last})
+    values = np.array([np.interp(places, [x for x, _ in curve], [y for _, y in curve]) for curve in curves])
+    summed = [(x, *mean_interval(column)) for x, column in zip(places, values.T, strict=True)]
+    return [(x, mean) for x, mean, _, _ in summed], [(x, low, high) for x, _, low, high in summed]
+
+
+def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
+    """(mean, low, high) of numbers from independent runs, at least two, with Student's 95% interval."""
+    count, mean = len(values), float(np.mean(values))
+    half = student_95(count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    return mean, mean - half, mean + half
+
+
+def student_95(freedom: int) -> float:
+    """Return Student's quantile; beyond the table by two terms of its expansion (Abramowitz and Stegun, 26.7.5)."""
+    if freedom <= len(STUDENT_95):
+        return STUDENT_95[freedom - 1]
+    z = NORMAL_95
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)

@@ -1,0 +1,120 @@
+"""A sweep: its table, its runs and their report, killed and continued."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ConfigError
+from selfplay.run.config import config_text, configured, read_toml
+from selfplay.run.ledger import Ledger
+from selfplay.run.sweep_table import Sweep
+from tests.documents.pages import ROOT
+from tests.new_process import wait_until
+from tests.selfplay.run.crews import TINY_FLAGS, weights_of
+
+SETTINGS = "\n".join(flag.removeprefix("--") for flag in TINY_FLAGS)
+TABLE = f"""
+seeds = [1, 2]
+[settings]
+{SETTINGS}
+net = "16x1"
+gate.accept_score = 0.0
+[[stages]]
+generations = 1
+[[stages]]
+generations = 1
+games.count = 4
+[rows.plain]
+[rows.late]
+begins = 2
+fit.value_share = 0.8
+[match]
+games = 2
+nodes = 1
+"""
+
+
+def sweep_in(folder: Path, text: str = TABLE) -> Path:
+    """The file of a sweep whose runs lie in `folder`."""
+    folder.mkdir(exist_ok=True)
+    (folder / "table.toml").write_text(f'out = "{(folder / "out").as_posix()}"\n{text}', encoding="utf-8")
+    return folder / "table.toml"
+
+
+def runs_of(folder: Path) -> dict[str, dict[str, bytes]]:
+    """The last networks of its runs."""
+    paths = sorted((folder / "out").glob("*/seed-*/nets/gen-00002.dit"))
+    return {str(path.relative_to(folder)): weights_of(path) for path in paths}
+
+
+def test_a_sweep_killed_three_times_and_moved_ends_in_the_same_bits_and_one_report(tmp_path, aino_train):
+    file, out = sweep_in(tmp_path / "killed"), tmp_path / "killed" / "out"
+    for mark in (
+        "plain/seed-1/replay/gen-00001.replay",
+        "late/seed-1/nets/gen-00001.dit",
+        "plain/seed-2/ledger.sqlite",
+    ):
+        command = [sys.executable, "-m", "selfplay.main", "sweep", str(file), "--workers=1"]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+            wait_until(lambda mark=mark: (out / mark).is_file() or process.poll() is not None)
+            os.kill(process.pid, signal.SIGKILL)
+    shutil.move(out, out := tmp_path / "moved" / "out")
+    for folder in ("straight", "moved"):
+        told = aino_train("sweep", sweep_in(tmp_path / folder), "--workers=1")
+    assert "report.html: 4 runs" in told
+    assert runs_of(tmp_path / "moved") == runs_of(tmp_path / "straight")
+    assert len(runs_of(tmp_path / "moved")) == 4
+    runs = json.loads((out / "report.json").read_text())
+    assert [(run["run"], run["group"]) for run in runs[:2]] == [("plain/seed-1", "plain"), ("plain/seed-2", "plain")]
+    assert runs[0]["changes"] == [{"generation": 2, "games.count": [6, 4]}]
+    assert {run["environments"][0]["workers"] for run in runs} == {"1"}
+    page = (out / "report.html").read_text()
+    assert re.search(r"<th scope=\"row\">late</th><td>plain</td><td>4</td>", page), "two games of each seed"
+    assert "16x1" in page
+    changed = sweep_in(tmp_path / "moved", TABLE.replace("value_share = 0.8", "value_share = 0.7"))
+    assert "made with fit.value_share 0.8, and" in aino_train("sweep", changed, "--workers=1", status=1)
+
+
+def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    file = sweep_in(tmp_path, TABLE.replace("seeds = [1, 2]", "seeds = [1]"))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "plain").write_text("no folder")
+    told = aino_train("sweep", file, "--workers=1", status=1)
+    assert "1 of 2 runs failed" in told
+    assert Ledger(tmp_path / "out" / "late" / "seed-1" / "ledger.sqlite").current()[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[match]", "[matches]", "unknown matches; known: out, seeds"),
+        ("seeds = [1, 2]", "", "seeds is missing"),
+        ("fit.value_share", "fit.value_shares", "unknown setting fit.value_shares"),
+        ("begins = 2", 'against = "plane"', "expected one of plain, late, got 'plane'"),
+        ("generations = 1", "generation = 1", "not a sweep"),
+        ("seeds = [1, 2]", "seeds = 3", "not a sweep"),
+        ("seeds = [1, 2]", 'seeds = ["one"]', "seed: expected int, got 'one'"),
+    ],
+)
+def test_a_faulty_table_is_refused_by_name(old: str, new: str, message: str, tmp_path: Path) -> None:
+    file = sweep_in(tmp_path, TABLE.replace(old, new))
+    with pytest.raises(ConfigError, match=rf"table\.toml: .*{re.escape(message)}"):
+        Sweep(file, read_toml(file))
+
+
+def test_the_table_of_ingredients_is_that_of_the_recipe() -> None:
+    """Stages, and rows that begin late, or go on for longer."""
+    file = ROOT / "examples" / "ingredients.toml"
+    sweep = Sweep(file, read_toml(file))
+    assert list(sweep.parts("late")) == [(1, 8), (9, 20), (21, 26)]
+    counts = [configured(sweep.values("late", 1, number)) for number in (8, 9, 21)]
+    assert [(one.games.count, one.fit.value_share) for one in counts] == [(300, 0.5), (1000, 0.5), (1000, 0.8)]
+    assert "seed = 1" in config_text(counts[0])
