@@ -48,26 +48,26 @@ def pgn_of(game: chess.Board, result: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def played() -> list[tuple[chess.Board, str]]:
+def ended_games() -> list[tuple[chess.Board, str]]:
     """Twelve games of up to 40 plies with their results."""
     rng = np.random.default_rng(5)
     return [(random_game(rng, 40), list(RESULTS)[rng.integers(3)]) for _ in range(12)]
 
 
 @pytest.fixture(scope="session")
-def boards(played: list[tuple[chess.Board, str]]) -> list[chess.Board]:
-    return [board for board, _ in played]
+def boards(ended_games: list[tuple[chess.Board, str]]) -> list[chess.Board]:
+    return [board for board, _ in ended_games]
 
 
 @pytest.fixture(scope="session")
-def scored_games(played: list[tuple[chess.Board, str]]) -> list[GameRecord]:
-    return [scored_game(*game) for game in played]
+def scored_games(ended_games: list[tuple[chess.Board, str]]) -> list[GameRecord]:
+    return [scored_game(*game) for game in ended_games]
 
 
 @pytest.fixture(scope="session")
-def game_texts(played: list[tuple[chess.Board, str]]) -> list[str]:
+def game_texts(ended_games: list[tuple[chess.Board, str]]) -> list[str]:
     """The games as PGN."""
-    return [pgn_of(*game) for game in played]
+    return [pgn_of(*game) for game in ended_games]
 
 
 @pytest.fixture
