@@ -41,7 +41,7 @@ def test_help_of_every_command_ends_with_examples(main, name, flag, capsys):
         main([name, flag])
     assert stopped.value.code == 0
     program = "aino" if main is uci.main.main else "aino-train"
-    assert f"  {program} {name} " in capsys.readouterr().out.rpartition("example")[2]
+    assert f"  {program} {name} " in capsys.readouterr().out.rpartition("\nexample")[2]
 
 
 def test_help_of_a_part_of_the_loop_shows_the_settings_of_that_part(capsys: pytest.CaptureFixture[str]) -> None:

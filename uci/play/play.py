@@ -43,7 +43,6 @@ examples:
   aino play --load last                     continue the game saved last
   aino play --chess960                      a random start position of Fischer Random
   aino play --web --host 0.0.0.0            a board in the browser, also for a phone in this network
-  aino play --side none --level "time 1"    watch Aino play itself
 
 During the game, type 'help' for a list of commands. Aino always saves the game.
 """

@@ -84,7 +84,7 @@ class Optimizer:
 
     def _own_state(self) -> dict[str, Any]:
         """Return the attributes of a subclass that are state."""
-        settings, own = signature(type(self)).parameters, dict[str, Any]()
+        settings, own = settings_of(type(self)), dict[str, Any]()
         for name, value in vars(self).items():
             if name[0] == "_" or name == "steps" or name in settings or value is None:
                 continue
@@ -124,6 +124,11 @@ class Optimizer:
 
     def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
         raise NotImplementedError
+
+
+def settings_of(kind: type) -> list[str]:
+    """Return the names of what the constructors of a class and of its bases take."""
+    return [name for one in kind.__mro__ if "__init__" in vars(one) for name in signature(one).parameters]
 
 
 class SGD(Optimizer):

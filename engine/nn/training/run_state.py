@@ -6,7 +6,6 @@ import json
 import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, fields
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from engine.errors import ConfigError
 from engine.nn.layer import Array, Layer
 from engine.nn.training.data import JoinedRows, Loader
 from engine.nn.training.history import History, Record
-from engine.nn.training.optimizers import Optimizer
+from engine.nn.training.optimizers import Optimizer, settings_of
 
 ROWS = 256  # of the training data, evenly spaced, whose contents are compared
 
@@ -82,7 +81,7 @@ def _part_identity(part: Any) -> dict[str, Any]:
     """
     if part is None:
         return {"class": "NoneType"}
-    given = {name: vars(part).get(name) for name in signature(type(part)).parameters}
+    given = {name: vars(part).get(name) for name in settings_of(type(part))}
     numbers = {name: value for name, value in given.items() if isinstance(value, bool | int | float)}
     return {"class": type(part).__name__, **numbers}
 

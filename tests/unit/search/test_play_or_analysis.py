@@ -150,7 +150,7 @@ def test_bishop_and_knight_had_been_15_pawns_in_analysis_for_ever(player):
     player.set_options(EngineOptions(hash_mib=8, threads=1, multi_pv=3, analyse_mode=True))
     board, told = chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1"), []
     player.set_position(board)
-    result = player.search(Limits(movetime_ms=200), told.append)
+    result = player.search(Limits(movetime_ms=1000), told.append)
     assert [info.score_mate for info in result.infos] == [30, 30, 30]
     assert {info.wdl for infos in told for info in infos} == {(1000, 0, 0)}
     for infos in told:
