@@ -83,6 +83,3 @@ def explained_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("explain") / "page.html"
     assert main(["explain", SCHOLAR, "--nodes", "100", "--threads", "1", "--hash-mib", "16", "--out", str(path)]) == 0
     return path.read_text(encoding="utf-8")
-
-
-EXCESS = "return page.documentElement.scrollWidth - page.documentElement.clientWidth;"

@@ -1,9 +1,8 @@
-"""A headless Chromium that tests drive as a person would, over its DevTools protocol: mouse, keys, window, pictures."""
+"""A headless Chromium that tests drive as a person would, over its DevTools protocol: mouse, keys, window."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import json
 import subprocess
@@ -201,11 +200,6 @@ class Tab:
         """A text, letter by letter, where the focus is."""
         for letter in text:
             self.press(letter)
-
-    def picture(self, path: Path, whole: bool = False) -> None:
-        """A PNG of the window, or of the whole page."""
-        answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(answer["data"]))
 
     def close(self) -> None:
         """Closes the tab; a second time does nothing."""

@@ -1,23 +1,17 @@
 """What people do beside a game: look for better moves, play on from a review, watch Aino, choose a FEN."""
 
-import json
 from pathlib import Path
 
 import chess
 import pytest
 
 from tests.browser.devtools import Chromium, Tab
-from tests.browser.test_web_board import drag, wait_for_moves
-from tests.browser.web_board import ScriptedEngine, web_board
+from tests.browser.test_web_board import drag, load, wait_for_moves
+from tests.browser.web_board import web_board
 from uci.game.timed_game import Setup
 
 ENDING = "8/8/8/4k3/8/4K3/4P3/8 w - - 0 1"
 FOOLS_MATE = "1. f3 e5 2. g4 Qh4# 0-1"
-
-
-def load(tab: Tab, text: str, steps: int) -> None:
-    tab.script(f"send('load', {{ text: {json.dumps(text)}, game: 1 }})")
-    tab.wait_for(f"state.steps.length === {steps}")
 
 
 def test_other_good_moves_are_accepted_and_the_next_mistake_follows(chromium, tmp_path, annotated_page):
@@ -49,7 +43,7 @@ def test_other_good_moves_are_accepted_and_the_next_mistake_follows(chromium, tm
 
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
 def test_one_plays_on_from_a_position_of_a_review(tab: Tab, chromium: Chromium) -> None:
-    load(tab, FOOLS_MATE, 5)
+    load(tab, FOOLS_MATE, 4)
     tab.click("#review-too")
     tab.wait_for("document.querySelector('#review-link').checkVisibility()")
     review = chromium.open(tab.script("location.href") + "review")
@@ -86,27 +80,9 @@ def test_aino_is_watched_and_a_game_begins_from_a_fen(tab: Tab) -> None:
     tab.wait_for("state.analysing && linesFit()")
 
 
-@pytest.mark.parametrize("tab", [{"setup": Setup(is_asked=True)}], indirect=True)
-def test_who_cancels_the_first_question_plays_at_the_level_that_it_offered(tab: Tab) -> None:
-    tab.wait_for("document.querySelector('#new-game').open")
-    offered = tab.script("document.querySelector('#new-game [name=level]').value")
-    tab.click("#new-game button[value=cancel]")
-    assert tab.script("state.level") == offered == "elo 1600"
-
-
-@pytest.mark.parametrize("tab", [{"load": lambda: ScriptedEngine(("e7e5", "d8h4"))}], indirect=True)
-def test_the_status_line_says_where_a_game_is_saved(tab: Tab) -> None:
-    """The result was said over it at once."""
-    drag(tab, "f2", "f3")
-    wait_for_moves(tab, 2)
-    drag(tab, "g2", "g4")
-    tab.wait_for("state.end")
-    assert tab.text("#status").endswith("0-1: checkmate. saved")
-
-
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
 def test_the_bar_never_shows_the_value_of_another_position(tab: Tab) -> None:
-    load(tab, FOOLS_MATE, 5)
+    load(tab, FOOLS_MATE, 4)
     tab.wait_for("linesFit()")
     bar = "getComputedStyle(document.querySelector('#bar-place')).visibility"
     assert tab.script(f"known.clear(), lines = {{ ...lines, fen: 'another' }}, show(), {bar}") == "hidden"

@@ -7,7 +7,7 @@ import pytest
 
 from selfplay.report.facts import read_facts
 from selfplay.report.page import report_page
-from tests.browser.conftest import DESKTOP, EXCESS, GAME, PHONE, annotated, ask
+from tests.browser.conftest import DESKTOP, GAME, PHONE, annotated, ask
 from tests.browser.devtools import Chromium
 from tests.selfplay.report.runs import gate_result, run_with
 
@@ -20,10 +20,31 @@ def report_of_a_run(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-@pytest.mark.parametrize("name", ["annotated_page", "explained_page", "report_of_a_run"])
-def test_page_fits_its_window_and_fails_nowhere(chromium, tmp_path, name, width, request):
+@pytest.mark.parametrize(
+    ("name", "controls", "pictures"), [("annotated_page", 5, 0), ("explained_page", 5, 4), ("report_of_a_run", 21, 9)]
+)
+def test_page_fits_its_window_with_its_pictures_and_keys_reach_its_controls(
+    chromium, tmp_path, name, controls, pictures, width, request
+):
+    act = """
+    const excess = page.documentElement.scrollWidth - page.documentElement.clientWidth;
+    const all = [...page.querySelectorAll("a[href], button, summary, [tabindex]")];
+    const reach = all.filter(e => e.tabIndex >= 0 && e.checkVisibility());
+    const drawn = [...page.querySelectorAll("svg.board, .plot > svg, .expected")].map(picture => {
+      const box = picture.getBoundingClientRect();
+      return box.width > 60 && box.height > 60 && box.right <= view.innerWidth;
+    });
+    return [excess, reach.every(e => { e.focus(); return page.activeElement === e; }), reach.length, drawn,
+      page.querySelectorAll(".replay[tabindex='0'], details > summary").length];
+    """
     text = request.getfixturevalue(name)
-    assert ask(chromium, tmp_path, text, width, EXCESS) == 0
+    excess, all_take_focus, count, drawn, special = ask(chromium, tmp_path, text, width, act)
+    assert (excess, all_take_focus) == (0, True)
+    assert count >= controls
+    assert special >= 1
+    if pictures:
+        assert len(drawn) >= pictures
+        assert all(drawn)
 
 
 def test_keys_from_anywhere_and_buttons_go_through_the_game(chromium, tmp_path, annotated_page):
@@ -182,71 +203,18 @@ def test_fen_and_pgn_are_copied(chromium: Chromium, tmp_path: Path, annotated_pa
     assert said == "Copied"
 
 
-def test_white_wins_are_painted_white_whoever_moves(chromium: Chromium, tmp_path: Path, explained_page: str) -> None:
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_chances_are_painted_and_worded(chromium: Chromium, tmp_path: Path, explained_page: str, width: int) -> None:
     act = """
+    const parts = [...page.querySelectorAll(".wdl span")];
+    const cut = parts.filter(part => part.scrollWidth > part.clientWidth).map(part => part.textContent);
     const bar = page.querySelector(".wdl");
     const white = bar.querySelector(".white"), paint = view.getComputedStyle(white).backgroundColor;
-    return [bar.getAttribute("aria-label"), white === bar.firstElementChild, paint];
+    return [bar.getAttribute("aria-label"), white === bar.firstElementChild, paint, parts.length, cut];
     """
-    label, white_first, paint = ask(chromium, tmp_path, explained_page, DESKTOP, act)
+    label, white_first, paint, count, cut = ask(chromium, tmp_path, explained_page, width, act)
     assert label.startswith("Chances: White wins ")
     assert white_first
     assert paint == "rgb(247, 245, 239)"
-
-
-@pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_words_in_chances_are_shown_whole(chromium: Chromium, tmp_path: Path, explained_page: str, width: int) -> None:
-    act = """
-    const parts = [...page.querySelectorAll(".wdl span")];
-    return [parts.length, parts.filter(part => part.scrollWidth > part.clientWidth).map(part => part.textContent)];
-    """
-    count, cut = ask(chromium, tmp_path, explained_page, width, act)
     assert count >= 6
     assert cut == []
-
-
-@pytest.mark.parametrize(("name", "least"), [("annotated_page", 5), ("explained_page", 5), ("report_of_a_run", 21)])
-def test_controls_can_be_reached_with_the_keyboard(chromium, tmp_path, name, least, request):
-    act = """
-    const all = [...page.querySelectorAll("a[href], button, summary, [tabindex]")];
-    const reach = all.filter(e => e.tabIndex >= 0 && e.checkVisibility());
-    return [reach.every(e => { e.focus(); return page.activeElement === e; }), reach.length,
-      page.querySelectorAll(".replay[tabindex='0'], details > summary").length];
-    """
-    all_take_focus, count, special = ask(chromium, tmp_path, request.getfixturevalue(name), DESKTOP, act)
-    assert all_take_focus
-    assert special >= 1
-    assert count >= least
-
-
-@pytest.mark.parametrize("width", [PHONE, DESKTOP])
-@pytest.mark.parametrize(("name", "least"), [("explained_page", 4), ("report_of_a_run", 9)])
-def test_charts_and_boards_are_drawn(chromium, tmp_path, name, least, width, request):
-    act = """
-    return [...page.querySelectorAll("svg.board, .plot > svg, .expected")].map(picture => {
-      const box = picture.getBoundingClientRect();
-      return box.width > 60 && box.height > 60 && box.right <= view.innerWidth;
-    });
-    """
-    drawn = ask(chromium, tmp_path, request.getfixturevalue(name), width, act)
-    assert len(drawn) >= least
-    assert all(drawn)
-
-
-def test_keys_and_buttons_go_through_a_sample_of_a_run(chromium, tmp_path, report_of_a_run):
-    act = """
-    const game = page.querySelector(".game"), seen = [];
-    const shown = [".pieces use", ".marked", "a[aria-current]"];
-    const note = () => seen.push([game.querySelector(".says").textContent,
-      ...shown.map(kind => game.querySelectorAll(kind).length)].join(" "));
-    const press = key => game.querySelector(".replay").dispatchEvent(
-      new view.KeyboardEvent("keydown", { key, bubbles: true }));
-    note();
-    for (const key of ["Home", "ArrowRight"]) { press(key); note(); }
-    return seen;
-    """
-    assert ask(chromium, tmp_path, report_of_a_run, DESKTOP, act) == [
-        "2... Qh4#. 0-1, checkmate 32 2 1",
-        "Start. White expects 0% 32 0 0",
-        "1. f3. White expects 0% 32 2 1",
-    ]

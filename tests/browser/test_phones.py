@@ -1,13 +1,14 @@
-"""The board and a review fit phones, upright and on their side. Skipped without a browser."""
+"""The board and a review fit phones, and no page breaks a rule of axe-core. Skipped without a browser."""
 
+import importlib.util
 import json
 from pathlib import Path
 
 import chess
 import pytest
 
-from tests.browser.devtools import Chromium
-from tests.browser.test_axe import DIALOGS
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.devtools import Chromium, Tab
 from tests.browser.web_board import web_board
 from uci.game.timed_game import Setup
 from uci.language import spoken_languages
@@ -46,7 +47,10 @@ def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path
         tab.close()
 
 
-@pytest.mark.parametrize("language", [*spoken_languages()][1:])
+@pytest.mark.parametrize(
+    "language",
+    [one if one == "de" else pytest.param(one, marks=pytest.mark.slow) for one in [*spoken_languages()][1:]],
+)
 def test_nothing_is_wider_than_a_phone_in_longer_words(chromium: Chromium, tmp_path: Path, language: str) -> None:
     """A menu of levels in German, and one of sides in French, made the page wider than a phone, and each dialog."""
     with web_board(tmp_path, Setup(chess.Board())) as server:
@@ -72,3 +76,57 @@ def test_nothing_is_wider_than_a_phone_in_longer_words(chromium: Chromium, tmp_p
                     tab.script(f"document.getElementById({dialog!r}).close('cancel')")
         assert tab.failures == []
         tab.close()
+
+
+DIALOGS = ("new-game", "games", "puzzles", "setup", "load", "keep", "look", "keys")
+
+SIGHTS = pytest.mark.parametrize(
+    ("width", "dark"), [pytest.param(DESKTOP, False, marks=pytest.mark.slow), (PHONE, True)]
+)
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The script's text."""
+    found = importlib.util.find_spec("axe_core_python")
+    if found is None or found.origin is None:
+        pytest.skip("axe-core-python is not installed")
+    return Path(found.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+
+
+def violations(tab: Tab, axe: str) -> list[str]:
+    """The rules that the page breaks, and where."""
+    tab.script(f"{axe}; 1")
+    # Colours are judged at rest. While the engine thinks, new lines cut animations short.
+    tab.script("Promise.allSettled(document.getAnimations().map(one => one.finished)).then(() => 1)")
+    found = tab.script("axe.run().then(done => done.violations.map(rule => [rule.id, rule.nodes.map(n => n.target)]))")
+    return [f"{rule}: {places}" for rule, places in found]
+
+
+@SIGHTS
+def test_the_board_and_its_dialogs_break_no_rule(chromium, tmp_path, axe, width, dark):
+    with web_board(tmp_path, Setup(chess.Board())) as server:
+        tab = chromium.open(server.url, width, dark=dark)
+        tab.wait_for("state")
+        assert violations(tab, axe) == []
+        for dialog in DIALOGS:
+            tab.script(f"openDialog({dialog!r}), document.querySelectorAll('.error').forEach(p => p.append('refused'))")
+            assert violations(tab, axe) == [], dialog
+            tab.script(f"document.getElementById({dialog!r}).close('cancel')")
+        tab.script("send('analyse', { on: true })")
+        tab.wait_for("linesFit()")
+        assert violations(tab, axe) == []
+        tab.close()
+
+
+@SIGHTS
+@pytest.mark.parametrize("name", ["annotated_page", "explained_page"])
+def test_a_page_in_a_file_breaks_no_rule(chromium, tmp_path, axe, name, width, dark, request):
+    page = tmp_path / "page.html"
+    page.write_text(request.getfixturevalue(name), encoding="utf-8")
+    tab = chromium.open(page.as_uri(), width, dark=dark)
+    assert violations(tab, axe) == []
+    if name == "annotated_page":
+        tab.click(".columns [data-try]")
+        assert violations(tab, axe) == []
+    tab.close()

@@ -1,6 +1,5 @@
 """Variations on the board: shown beside their move, kept, stepped through, announced; the keys of what is open."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,8 @@ import pytest
 
 from tests.browser.conftest import annotated
 from tests.browser.devtools import Chromium, Tab
-from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, web_board
+from tests.browser.test_web_board import load
+from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine
 from uci.game.timed_game import Setup
 
 STUDY = """[ChapterName "The trap"]
@@ -19,11 +19,6 @@ STUDY = """[ChapterName "The trap"]
 """
 ANALYSIS = {"setup": Setup(chess.Board(), human=None), "load": lambda: ScriptedEngine(SCHOLARS_MATE)}
 GAME = {"load": lambda: ScriptedEngine(SCHOLARS_MATE)}
-
-
-def load(tab: Tab, text: str, plies: int) -> None:
-    tab.script(f"send('load', {{ text: {json.dumps(text)}, game: 1 }})")
-    tab.wait_for(f"state.steps.length === {plies + 1}")
 
 
 def heard(tab: Tab) -> str:
@@ -44,15 +39,7 @@ def heard(tab: Tab) -> str:
 def test_variations_stand_beside_their_moves_and_a_second_one_deletes_none(tab: Tab) -> None:
     load(tab, STUDY, 7)
     shown = tab.script("[...$('moves').querySelectorAll('.main-moves > *')].map(one => one.textContent)")
-    assert shown[:7] == [
-        "1.",
-        "e4",
-        "…",
-        "1.d42.c4e62...c63.Nf33.Nc3".replace("2.c4", "d52.c4"),
-        "1.c4English.",
-        "1.",
-        "…",
-    ]
+    assert shown[:7] == ["1.", "e4", "…", "1.d4d52.c4e62...c63.Nf33.Nc3", "1.c4English.", "1.", "…"]
     tab.script("look(1)")
     for move in ("c7c5", "e7e6", "c7c5"):
         tab.script("look(1)")
@@ -86,41 +73,8 @@ def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab: Tab) -> None:
     assert "1. e4 e5 $3 { u and n are letters here }" in text
 
 
-def test_variations_of_a_game_that_has_ended_are_in_its_file(chromium: Chromium, tmp_path: Path) -> None:
-    with web_board(tmp_path, Setup(chess.Board("6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1"))) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
-        tab.script("send('move', { uci: 'a1a8' })")
-        tab.wait_for("state.end && state.saved")
-        tab.press("a")
-        tab.wait_for("state.analysing")
-        tab.press("Home")
-        tab.wait_for("state.here === 0")
-        for move in ("a1b1", "a1c1"):
-            tab.script(f"look(0), send('explore', {{ moves: ['{move}'] }})")
-            tab.wait_for(f"tree.get(state.here).marked.at(-1) === {chess.parse_square(move[2:])}")
-        tab.script("send('new', { side: 'white', level: 'full', clock: '', fen: '', chess960: '' })")
-        tab.wait_for("!state.analysing")
-        tab.close()
-    games = (tmp_path / "games.pgn").read_text()
-    assert games.count("[White ") == 1
-    assert "1. Ra8# ( 1. Rb1 ) ( 1. Rc1 ) 1-0" in games
-
-
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
-def test_keys_step_through_a_game_one_move_each_however_fast(tab: Tab) -> None:
-    load(tab, STUDY, 7)
-    tab.script("goes.on(), goes.on(), goes.on(), goes.back(), goes.on()")
-    tab.wait_for("state.here === here() && state.place.ply === 3")
-    tab.press("End")
-    tab.wait_for("state.here === state.last")
-
-
-# ---- what is heard ----
-
-
-@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
-def test_stepping_through_a_game_says_the_move(tab: Tab) -> None:
+def test_stepping_through_a_game_and_its_variations_says_the_move(tab: Tab) -> None:
     """The status was said again and again, and the move stood in the label of a drawing that nobody hears."""
     load(tab, STUDY, 7)
     said = []
@@ -131,6 +85,19 @@ def test_stepping_through_a_game_says_the_move(tab: Tab) -> None:
     assert said == ["1. e4", "1... e5", "1. e4", "Start position"]
     tab.script("look(tree.get(0).next[2])")
     assert heard(tab) == "Variation: 1. c4 English."
+    tab.press("Home")
+    tab.script("goes.on(), goes.on(), goes.on(), goes.back(), goes.on()")  # one move each, however fast
+    tab.wait_for("state.here === here() && state.place.ply === 3")
+    tab.press("End")
+    tab.wait_for("state.here === state.last")
+    tab.press("Home")
+    tab.press("ArrowRight")
+    seen = []
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"):
+        pressed = f"{{ key: '{key}', shiftKey: true, bubbles: true }}"
+        tab.script(f"document.body.dispatchEvent(new KeyboardEvent('keydown', {pressed}))")
+        seen.append(heard(tab))
+    assert seen == ["Variation: 1. d4", "Variation: 1. c4 English.", "1. e4", "Variation: 1. c4 English."]
 
 
 @pytest.mark.parametrize("tab", [GAME], indirect=True)
@@ -153,8 +120,6 @@ def test_what_is_said_is_heard_in_front_of_a_dialog_and_of_the_curtain(tab: Tab)
     assert heard(tab) == "Elsewhere"
 
 
-# ---- the keys ----
-
 OPEN = "[...document.querySelectorAll('dialog[open]')].map(dialog => dialog.id)"
 
 
@@ -176,21 +141,14 @@ def test_keys_go_to_the_dialog_that_is_open_whatever_has_the_focus(tab: Tab) -> 
         tab.wait_for(f"!$('{dialog}').open")
     tab.press("u")
     assert tab.script("asked.at(-1)") == ["take_back"]
-
-
-@pytest.mark.parametrize("tab", [GAME], indirect=True)
-def test_keys_after_a_click_on_a_puzzle_move_on_its_board(tab: Tab) -> None:
-    tab.script("openDialog('puzzles'), window.asked = [], send = (...words) => asked.push(words)")
+    tab.script("openDialog('puzzles'), asked = []")
     tab.script("showPuzzle({ fen: '6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1', legal: [[0, 56, 'a1a8']], marked: [] })")
     tab.click("#puzzle-board")
     tab.drag([tab.middle("#puzzle-board")])
     for key in ("u", "ArrowLeft", "ArrowUp"):
         tab.press(key)
-    assert tab.script("[asked.length, puzzleBoard.cursor !== null, document.activeElement.id]") == [
-        0,
-        True,
-        "puzzle-board",
-    ]
+    assert tab.script("[asked.length, puzzleBoard.cursor !== null]") == [0, True]
+    assert tab.script("document.activeElement.id") == "puzzle-board"
 
 
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board("8/P6k/8/8/8/8/8/K7 w - - 0 1"))}], indirect=True)
@@ -233,21 +191,6 @@ def test_arrow_keys_step_from_anywhere_on_the_page(tab: Tab) -> None:
             tab.script("$('line-count').dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }))")
         tab.script("$('line-count').dispatchEvent(new Event('change', { bubbles: true }))")
         assert tab.script("document.activeElement.id") == ("" if by_hand else "line-count")
-
-
-@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
-def test_shift_and_arrows_go_from_variation_to_variation(tab: Tab) -> None:
-    load(tab, STUDY, 7)
-    tab.press("ArrowRight")
-    seen = []
-    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"):
-        pressed = f"{{ key: '{key}', shiftKey: true, bubbles: true }}"
-        tab.script(f"document.body.dispatchEvent(new KeyboardEvent('keydown', {pressed}))")
-        seen.append(heard(tab))
-    assert seen == ["Variation: 1. d4", "Variation: 1. c4 English.", "1. e4", "Variation: 1. c4 English."]
-
-
-# ---- pages of reviews ----
 
 
 def test_stepping_through_a_review_says_the_move_and_no_more(chromium: Chromium, tmp_path: Path) -> None:

@@ -59,6 +59,11 @@ def wait_for_moves(tab: Tab, count: int) -> None:
     tab.wait_for(f"state && state.steps.length === {count + 1} && !state.thinking")
 
 
+def load(tab: Tab, text: str, plies: int) -> None:
+    tab.script(f"send('load', {{ text: {json.dumps(text)}, game: 1 }})")
+    tab.wait_for(f"state.steps.length === {plies + 1}")
+
+
 def lose_connection(tab: Tab) -> None:
     """Closes the page's connection. It is opened again with `tryAgain` only, not after a while."""
     tab.script("""(() => {
@@ -93,7 +98,7 @@ def test_a_game_is_played_to_mate_and_reviewed(chromium: Chromium, tmp_path: Pat
         tab = chromium.open(server.url, width)
         play_scholars_mate(tab)
         assert tab.script("[state.end.result, state.end.reason]") == ["1-0", "checkmate"]
-        assert "1-0: checkmate" in tab.text("#status") or "saved" in tab.text("#status")
+        assert tab.text("#status").endswith("1-0: checkmate. saved"), "the result was said over it at once"
         assert tab.script("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
         tab.click("#review-button")
         tab.wait_for("document.querySelector('#review-link').checkVisibility()")
@@ -108,27 +113,8 @@ def test_a_game_is_played_to_mate_and_reviewed(chromium: Chromium, tmp_path: Pat
     assert "4. Qxf7# 1-0" in (tmp_path / "games.pgn").read_text()
 
 
-@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(BACK_RANK))}], indirect=True)
-def test_another_game_begins_after_the_end(tab: Tab) -> None:
-    drag(tab, "a1", "a8")
-    tab.wait_for("state.end")
-    tab.click("[data-again=true]")
-    tab.wait_for("state.human === 'black'")
-    assert tab.script("live.view.flipped")
-    tab.wait_for("state.end || state.steps.length > 1")  # Aino has the move that mates
-
-
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(PROMOTION))}], indirect=True)
-def test_a_pawn_promotes_to_what_is_chosen(tab: Tab) -> None:
-    drag(tab, "a7", "a8")
-    tab.wait_for("!document.querySelector('.promotion').hidden")
-    tab.click(".promotion [aria-label=knight]")
-    tab.wait_for("state.steps.length >= 2")
-    assert tab.script("state.steps[1].san") == "a8=N"
-
-
-@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(PROMOTION))}], indirect=True)
-def test_the_choice_of_a_promotion_turns_with_the_board(tab: Tab) -> None:
+def test_a_pawn_promotes_to_what_is_chosen_on_a_board_that_turns(tab: Tab) -> None:
     drag(tab, "a7", "a8")
     tab.wait_for("!document.querySelector('.promotion').hidden")
     tab.script("document.activeElement.blur()")
@@ -140,9 +126,9 @@ def test_the_choice_of_a_promotion_turns_with_the_board(tab: Tab) -> None:
     })()"""
     x, y = square(tab, "a8")
     assert tab.script(distance) == pytest.approx([x, y], abs=3)
-    tab.click(".promotion [aria-label=rook]")
+    tab.click(".promotion [aria-label=knight]")
     tab.wait_for("state.steps.length >= 2")
-    assert tab.script("state.steps[1].san") == "a8=R"
+    assert tab.script("state.steps[1].san") == "a8=N"
 
 
 class ReviewedSlowly(ScriptedEngine):
@@ -159,8 +145,7 @@ class ReviewedSlowly(ScriptedEngine):
 @pytest.mark.parametrize("tab", [{"load": ReviewedSlowly}], indirect=True)
 def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab: Tab) -> None:
     ReviewedSlowly.gate.clear()
-    tab.script("send('load', { text: '1. f3 e5 2. g4 Qh4# 0-1', game: 1 })")
-    tab.wait_for("state.steps.length === 5 && state.analysing")
+    load(tab, "1. f3 e5 2. g4 Qh4# 0-1", 4)
     tab.script("send('lines', { on: false, count: 5 })")
     tab.wait_for("!state.shows.on")
     tab.click("#review-too")
@@ -189,16 +174,6 @@ def test_the_clocks_stand_still_while_the_connection_is_lost(tab: Tab) -> None:
     assert tab.script("state.clock.running") is None
     tab.script("tryAgain()")
     tab.wait_for("document.querySelector('#curtain').hidden && state.clock.running === 'white'")
-
-
-def test_illegal_moves_are_explained_and_change_nothing(tab: Tab) -> None:
-    drag(tab, "e2", "e5")
-    tab.press("/")
-    tab.type("Ke2")
-    tab.press("Enter")
-    tab.wait_for("document.querySelector('#status').classList.contains('error')")
-    assert "Ke2 is illegal" in tab.text("#status")
-    assert tab.script("state.steps.length") == 1
 
 
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
@@ -235,24 +210,11 @@ def test_a_move_pressed_while_its_line_is_replaced_is_played(tab: Tab) -> None:
     tab.wait_for("document.querySelector('#line-list li button').textContent === lines.lines[0].moves[0].san")
 
 
-@pytest.mark.parametrize("tab", [{"load": lambda: ScriptedEngine(SCHOLARS_MATE)}], indirect=True)
-def test_a_move_of_the_game_pressed_while_the_opponent_moves_is_looked_at(tab: Tab) -> None:
-    drag(tab, "e2", "e4")
-    wait_for_moves(tab, 2)
-    place = tab.middle("#moves button")
-    tab.hold(place)
-    tab.script("send('type', { text: 'Qh5' })")
-    wait_for_moves(tab, 4)
-    tab.let_go(place)
-    tab.wait_for("browsed === 1")
-    tab.wait_for("document.querySelectorAll('#moves button').length === 4")
-
-
 @pytest.mark.parametrize("tab", [{"width": 375}], indirect=True)
 def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(tab: Tab) -> None:
     shuffle = " ".join(f"{number}. {'Nf3 Nf6' if number % 2 else 'Ng1 Ng8'}" for number in range(1, 61))
-    tab.script(f"send('load', {{ text: '{shuffle} *', game: 1 }})")
-    tab.wait_for("state.steps.length === 121 && linesFit()")
+    load(tab, f"{shuffle} *", 120)
+    tab.wait_for("linesFit()")
     tab.script("document.querySelector('#moves').scrollTop = 60")
     tab.script("document.querySelectorAll('#line-list button')[1].focus()")
     for _ in range(2):  # the lines of the engine, which come again and again
@@ -262,16 +224,10 @@ def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(tab: Tab
     assert tab.script("[...document.querySelectorAll('#line-list button')].indexOf(document.activeElement)") == 1
 
 
-@pytest.mark.parametrize(
-    "tab",
-    [
-        {
-            "setup": Setup(chess.Board(), clock=GameClock(GameTime(1.5, 0.0))),
-            "load": lambda: ScriptedEngine(SCHOLARS_MATE),
-        }
-    ],
-    indirect=True,
-)
+TIMED = {"setup": Setup(clock=GameClock(GameTime(1.5, 0.0))), "load": lambda: ScriptedEngine(SCHOLARS_MATE)}
+
+
+@pytest.mark.parametrize("tab", [TIMED], indirect=True)
 def test_the_clock_runs_from_the_first_move_and_its_flag_falls(tab: Tab) -> None:
     time.sleep(0.3)
     assert tab.script("state.clock.running") is None
@@ -300,8 +256,18 @@ def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
     tab.click("[data-open=setup]")
     tab.click("[data-setup=clear]")
     tab.click("#setup button[value=analyse]")
-    tab.wait_for("document.querySelector('#setup').open && document.querySelector('#setup .error').textContent")
+    refused = "document.querySelector('#setup').open && document.querySelector('#setup .error').textContent"
+    tab.wait_for(refused)
     assert "king" in tab.text("#setup .error")
+    tab.click("#setup button[value=play]")
+    tab.click("#from-here button[value=ok]")
+    tab.wait_for(refused)
+    assert tab.script("document.getElementById('setup-fen').value").startswith("8/8/8/8/8/8/8/8 w")
+    tab.click("#setup button[value=cancel]")
+    tab.script("send('type', { text: 'e9' }); 1")
+    tab.wait_for("document.querySelector('#status').classList.contains('error')")
+    assert not tab.script("document.querySelector('#setup').open"), "a later error is none of the position"
+    tab.click("[data-open=setup]")
     tab.script(f"document.getElementById('setup-fen').value = {BACK_RANK!r}")
     tab.click("#setup button[value=analyse]")
     tab.wait_for("!state.isGame")
@@ -317,7 +283,7 @@ def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
     assert "longer than 250,000 characters" in tab.text("#load .error")
 
 
-def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab, tmp_path: Path) -> None:
+def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab) -> None:
     """They were shown nowhere, and a chapter of a study was called `? – ?`."""
     study = """[ChapterName "The trap"]\n\n1. e4 e5 2. Qh5 { Aims at f7. [%cal Gh5f7][%csl Rf7] }
         Nc6 (2... Nf6 { Gives a pawn. } 3. Qxe5+) *\n\n[White "B"]\n\n1. d4 *"""
@@ -335,11 +301,9 @@ def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab, tmp
     assert tab.script("document.querySelectorAll('#board .arrow.green').length") == 1
     assert tab.script("document.querySelectorAll('#board .ring.red').length") == 1
     assert "Gives a pawn." in tab.text("#moves .variation")
-    tab.picture(tmp_path / "notes.png")
     tab.click("#moves .variation button:nth-of-type(2)")
     tab.wait_for("state.place.variation && state.place.ply === 5")
     assert tab.script("pathTo(here()).slice(4).map(step => step.san)") == ["Nf6", "Qxe5+"]
-    assert tab.failures == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
@@ -359,22 +323,6 @@ def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium: C
     assert "1. Kf2" in (tmp_path / "mine.pgn").read_text()
     tab.wait_for("!document.querySelector('#curtain').hidden")
     tab.close()
-
-
-PAGE_IS_THERE = threading.Event()
-
-
-def load_late() -> ScriptedEngine:
-    assert PAGE_IS_THERE.wait(WAIT_S)
-    return ScriptedEngine(SCHOLARS_MATE)
-
-
-@pytest.mark.parametrize("tab", [{"load": load_late}], indirect=True)
-def test_the_engine_is_ready_later_than_the_page(tab: Tab) -> None:
-    drag(tab, "e2", "e4")
-    tab.wait_for("state.thinking")
-    PAGE_IS_THERE.set()
-    wait_for_moves(tab, 2)
 
 
 @pytest.mark.parametrize("tab", [{"load": SlowEngine}], indirect=True)
@@ -417,29 +365,8 @@ def test_several_premoves_are_played_in_turn_and_an_illegal_one_ends_them(tab: T
     })()""")
     drag(tab, "e2", "e4")
     wait_for_moves(tab, 8)
-    assert tab.script("state.steps.map(step => step.san).slice(1, 8)") == [
-        "e4",
-        "e5",
-        "Nf3",
-        "Nc6",
-        "Bc4",
-        "Nf6",
-        "Bxf7+",
-    ]
+    assert tab.script("state.steps.map(step => step.san).slice(1, 8).join(' ')") == "e4 e5 Nf3 Nc6 Bc4 Nf6 Bxf7+"
     assert tab.script("premoves.length") == 0
-
-
-def test_an_impossible_position_is_refused_and_kept_and_bothers_no_later_move(tab: Tab) -> None:
-    tab.click("[data-open=setup]")
-    tab.click("[data-setup=clear]")
-    tab.click("#setup button[value=play]")
-    tab.click("#from-here button[value=ok]")
-    tab.wait_for("document.querySelector('#setup').open && document.querySelector('#setup .error').textContent")
-    assert tab.script("document.getElementById('setup-fen').value").startswith("8/8/8/8/8/8/8/8 w")
-    tab.click("#setup button[value=cancel]")
-    tab.script("send('type', { text: 'e9' }); 1")
-    tab.wait_for("document.querySelector('#status').classList.contains('error')")
-    assert not tab.script("document.querySelector('#setup').open")
 
 
 def test_the_look_of_the_board_is_chosen_and_stays(tab: Tab, tmp_path: Path) -> None:
@@ -471,10 +398,13 @@ def test_the_look_of_the_board_is_chosen_and_stays(tab: Tab, tmp_path: Path) -> 
 )
 def test_the_first_page_asks_what_game_is_wanted(tab: Tab) -> None:
     tab.wait_for("state && document.querySelector('#new-game').open")
-    assert tab.script("document.querySelector('#new-game [name=level]').value") == "elo 1600"
+    offered = tab.script("document.querySelector('#new-game [name=level]').value")
     assert tab.script("""[...document.querySelectorAll('#new-game select')].every(select =>
       select.getBoundingClientRect().right <= document.querySelector('#new-game').getBoundingClientRect().right)""")
     buttons = "[...document.querySelectorAll('.menu button')].filter(one => one.offsetHeight)"
     assert tab.script(f"new Set({buttons}.map(one => one.getBoundingClientRect().top)).size") == 1
+    tab.click("#new-game button[value=cancel]")
+    assert tab.script("state.level") == offered == "elo 1600"
+    tab.click("[data-open=new-game]")
     tab.click("#new-game button[value=ok]")
     tab.wait_for("!state.asks")

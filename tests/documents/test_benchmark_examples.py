@@ -1,31 +1,21 @@
-"""The examples in the benchmarks' docstrings: their parsers take every word for what it is, and they run."""
+"""The examples in the benchmarks' docstrings: their flags exist, and they run."""
 
-import argparse
 import os
 import re
 import runpy
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
-import selfplay.main
-import uci.main
-from benchmarks import sibling_order
-from engine.cli.command_line import make_parser
 from tests.documents.pages import ROOT
-from tests.documents.test_snippets import subcommand
+from tests.documents.test_snippets import check_flags
 from tests.documents.workshop import in_a_shell, new_workshop
-from tests.selfplay.teachers.nets import material_labels, material_net_bytes
 
-EXAMPLE = re.compile(
-    r"^ *(?:perf record \S+ \S+ \S+ )?python -m benchmarks\.(\w+) ?(.*?)(?: {3,}.*| \.\.\. .*)?$", re.M
-)
+EXAMPLE = re.compile(r"^ *python -m benchmarks\.(\w+) ?(.*?)(?: {3,}.*| \.\.\. .*)?$", re.M)
 
-# What makes an example small, and those that stay large, each with its reason.
+# What makes an example small. The others are too large, or have tests of their own.
 TINY = {
     "determinism": "--evaluators material --threads 1 --runs 1 --nodes 20",
     "endurance": "--visits 2000 --searches 2 --search-nodes 20 --hash-mib 4",
@@ -35,91 +25,18 @@ TINY = {
     "reviews": "game.annotated.pgn --engine stockfish --nodes 1000",
     "sparse_speed": "--nets sparse-128",
 }
-LARGE = {
-    "forfeits": "plays matches by the clock",
-    "gpu": "needs a GPU; tests/unit/test_gpu_benchmark.py runs it on a stand-in",
-    "kill_campaign": "tests/selfplay/run/test_kill.py runs it",
-    "list_rating": "needs matches against listed engines; tests/selfplay/matches has some",
-    "machines": "compiles everything for several processors",
-    "custom_evaluator": "needs ONNX Runtime, or the class of a page",
-    "pgn_reading": "reads 40,000 games; the tests of the readers read what they need",
-    "puzzles check": "searches every puzzle with another engine",
-    "puzzles make": "needs labels of a teacher",
-    "ray_cluster": "needs Ray",
-    "rival_speed": "tests/protocol/test_rival_speed.py runs it",
-    "sibling_order": "tests/selfplay/teachers/test_sibling_order.py runs it",
-    "stop_latency": "loads an engine for each evaluator",
-    "training_step": "measures two libraries in rounds",
-    "value_distance": "needs labels that no training sees",
-}
 
 
-def examples() -> Iterator[tuple[str, list[str]]]:
-    for path in sorted((ROOT / "benchmarks").glob("*.py")):
-        text = path.read_text(encoding="utf-8").split('"""')[1]
-        for name, words in EXAMPLE.findall(text):
-            yield name, shlex.split(words)
-
-
-def parsed(name: str, words: list[str]) -> argparse.Namespace:
-    """What a benchmark reads from these words; nothing is run."""
-
-    class Parsed(Exception):
-        pass
-
-    whole = argparse.ArgumentParser.parse_args
-
-    def parse(parser: argparse.ArgumentParser, given: list[str] | None = None) -> None:
-        raise Parsed(parser, whole(parser, given))
-
-    as_given = patch.object(sys, "argv", [name, *words])
-    with patch.object(argparse.ArgumentParser, "parse_args", parse), as_given, pytest.raises(Parsed) as found:
-        run(name)
-    return found.value.args
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_flags_of_an_example_exist(path: Path) -> None:
+    for name, words in EXAMPLE.findall(path.read_text(encoding="utf-8").split('"""')[1]):
+        if name not in ("perf_map", "startup"):  # Their words are another command's.
+            check_flags(ROOT / "benchmarks" / f"{name}.py", shlex.split(words))
 
 
 def run(name: str) -> None:
     """Run a benchmark as a script, whether its module is imported or not."""
     runpy.run_path(str(ROOT / "benchmarks" / f"{name}.py"), run_name="__main__")
-
-
-@pytest.mark.parametrize(("name", "words"), list(examples()), ids=str)
-def test_every_word_of_an_example_is_taken_for_what_it_is(name, words, tmp_path, monkeypatch):
-    """`--data FOLDER new.dit default` had taken two networks for folders."""
-    if name in ("perf_map", "startup"):
-        return  # Their words are another command's.
-    monkeypatch.chdir(tmp_path)
-    for word in [*words, "labels/parents"]:
-        if "=" not in word and (re.search(r"\w\.[a-z]{3}|/", word)):
-            Path(word).parent.mkdir(parents=True, exist_ok=True)
-            Path(word).touch()
-    monkeypatch.setenv("PATH", str(tmp_path))
-    for command in ("stockfish", "lc0", "python3.13"):
-        (tmp_path / command).touch(0o755)
-    _, options = parsed(name, words)
-    if name == "sibling_order":
-        assert (options.data, options.judges) == ([Path("labels/parents")], ["new.dit", "default"])
-
-
-def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    for program, table in (("aino", uci.main.SUBCOMMANDS), ("aino-train", selfplay.main.COMMANDS)):
-        for name in table:
-            yield f"{program} {name}", make_parser(program, name, "", subcommand(program, name))
-    for path in sorted((ROOT / "benchmarks").glob("*.py")):
-        if "new_parser(__doc__)" in path.read_text(encoding="utf-8"):
-            try:
-                yield path.stem, parsed(path.stem, ["--json"])[0]
-            except (SystemExit, ImportError):  # Arguments that it requires; their benchmark has an example.
-                continue
-
-
-def test_no_option_takes_the_words_behind_it_from_an_argument_that_may_be_left_out():
-    """Where both may be any number of words, nothing tells where one ends."""
-    for name, parser in parsers():
-        actions = [action for action in parser._actions if action.help != argparse.SUPPRESS]
-        free = [action.dest for action in actions if not action.option_strings and action.nargs in ("*", "?")]
-        greedy = [action.dest for action in actions if action.option_strings and action.nargs in ("*", "+", "?")]
-        assert not (free and greedy), f"{name}: {greedy} before {free}"
 
 
 @pytest.mark.parametrize(
@@ -154,23 +71,6 @@ def test_arguments_are_looked_at_before_the_work_begins(module, words, said, tmp
 
 
 @pytest.fixture(scope="module")
-def material_net_file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("net") / "material.nnue"
-    path.write_bytes(material_net_bytes())
-    return path
-
-
-def test_a_broken_judge_is_told_before_the_labels_are_made(tmp_path, material_net_file, monkeypatch):
-    """It had been told after four minutes."""
-    material_labels(tmp_path / "parents", 300)
-    (tmp_path / "broken.dit").write_bytes(b"no network")
-    monkeypatch.setattr(sibling_order, "siblings_of", lambda *given: pytest.fail("labels were made"))
-    words = ["--teacher", str(material_net_file), "--data", str(tmp_path / "parents"), str(tmp_path / "broken.dit")]
-    with pytest.raises(Exception, match=r"broken\.dit"):
-        sibling_order.main(words)
-
-
-@pytest.fixture(scope="module")
 def workshop(tmp_path_factory):
     return new_workshop(tmp_path_factory.mktemp("workshop"))
 
@@ -188,8 +88,3 @@ def test_an_example_runs(name, workshop, stockfish, monkeypatch):
         assert status == 0, said
     status, said = in_a_shell(f"{sys.executable} -m benchmarks.{module} {TINY[name]}")
     assert status == 0, said
-
-
-def test_every_example_runs_or_says_why_not():
-    names = {f"{name} {words[0]}" if name == "puzzles" else name for name, words in examples()}
-    assert names == {*TINY, *LARGE}

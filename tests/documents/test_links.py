@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents.pages import INLINE, PAGES, ROOT, anchors, links, plain_text
+from tests.documents.pages import PAGES, ROOT, anchors, links
 
 OUTSIDE = re.compile(r"^(https?|mailto):")
-TOP = tuple(f"{path.name}/" for path in ROOT.iterdir() if path.is_dir())
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -23,14 +22,6 @@ def test_links_lead_to_files_and_headings_that_exist(page: str) -> None:
         if anchor:
             other = path.resolve().relative_to(ROOT).as_posix()
             assert anchor in anchors(other), f"{page}: {other} has no heading {anchor!r}"
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_files_that_a_page_names_exist(page: str) -> None:
-    """A name such as `engine/player.py` that begins with one of the project's folders."""
-    for name in INLINE.findall(plain_text(page)):
-        if name.startswith(TOP) and re.fullmatch(r"[\w./-]+", name):
-            assert (ROOT / name).exists(), f"{page}: there is no {name}"
 
 
 def test_every_page_can_be_reached_from_the_front_page() -> None:

@@ -6,17 +6,15 @@ from functools import cache
 import pytest
 
 from engine.options import OPTIONS
+from tests.documents.generate import OPTIONS as OPTIONS_PAGE
+from tests.documents.generate import with_option_table
 from tests.documents.pages import INLINE, PAGES, ROOT, blocks, plain_text
 
 SOURCES = ("engine", "examples", "selfplay", "uci", "tests", "benchmarks", "weights", ".github")
 PRESENT = tuple(page for page in PAGES if page != "docs/what-was-tried.md")  # that one tells of what is gone
-ELSEWHERE = {
-    "DataLoader",
-    "GradientTape",
-    "ModelCheckpoint",
-    "state_dict",
-}  # of other libraries, beside what Aino has in their place
+ELSEWHERE = {"DataLoader", "GradientTape", "ModelCheckpoint", "state_dict"}  # of other libraries, beside Aino's own
 OF_THE_READER = {"engine.py", "lichess-bot.py"}  # hides a package of Aino's; starts somebody's program
+TOP = tuple(f"{path.name}/" for path in ROOT.iterdir() if path.is_dir())
 WORD = re.compile(r"[A-Za-z_]\w+")
 NAME = re.compile(r"_?[A-Za-z]\w*(\.\w+)*(\(\))?")
 IN_TWO_FORMS = re.compile(r"^before_")  # the report's columns: before and after training
@@ -38,8 +36,14 @@ def mentions(page: str) -> list[str]:
     return INLINE.findall(plain_text(page))
 
 
-@pytest.mark.parametrize("page", PRESENT)
+@pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_names_exists(page: str) -> None:
+    """A name such as `engine/player.py` that begins with one of the project's folders, or a Python file."""
+    for name in mentions(page):
+        if name.startswith(TOP) and re.fullmatch(r"[\w./-]+", name):
+            assert (ROOT / name).exists(), f"there is no {name}"
+    if page not in PRESENT:
+        return
     code = "".join(block.text for block in blocks(page))
     named = {name for text in mentions(page) for name in re.findall(r"[\w/.-]+\.py\b", text)}
     written = {name for name in named if f"`{name}`:" in plain_text(page)}  # the reader saves it
@@ -58,6 +62,11 @@ def test_every_name_that_a_page_mentions_exists(page: str) -> None:
         if is_name and not {IN_TWO_FORMS.sub("", word) for word in WORD.findall(text)} <= known:
             missing.append(text)
     assert not missing
+
+
+def test_the_option_table_is_what_the_options_say() -> None:
+    page = OPTIONS_PAGE.read_text(encoding="utf-8")
+    assert with_option_table(page) == page, "run `python -m tests.documents.generate`"
 
 
 @pytest.mark.parametrize("field", ["backend", "hybrid_weight", "minibatch_size", "max_collisions"])

@@ -29,12 +29,12 @@ from examples.nn import (
     sine,
     vanishing,
 )
-from tests.new_process import output_of
 
 README = Path(engine.nn.__file__).parent / "README.md"
 NOT_RUN = {"boards", "common"}  # parts of others
 NAMES = [module.name for module in pkgutil.iter_modules(examples.nn.__path__) if module.name not in NOT_RUN]
-QUICK = ["vanishing", "linear_regression", "projection", "pass_fail", "object_neurons"]
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("vanishing", "pass_fail", "object_neurons")]
+QUICK = ["linear_regression", "projection", *SLOW]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,7 +62,7 @@ def test_the_readme_names_every_example_and_layer_and_its_code_runs(tmp_path, mo
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     for block in blocks:
         exec(block, names)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     assert (tmp_path / "history.png").exists()
     assert names["grads"]["dense1.weight"].shape == (16, 2)
     predicted = names["net"].predict(names["x"]).argmax(axis=1)
@@ -83,9 +83,6 @@ def test_quick_examples_run_as_they_are_and_save_their_plot(name, tmp_path, caps
     assert "plot.png" in capsys.readouterr().out
 
 
-# ---- small nets ---------------------------------------------------------------------------------------------------
-
-
 def test_gradients_vanish_through_sigmoids_and_not_through_relus() -> None:
     norms = {kind: vanishing.run(kind) for kind in vanishing.KINDS}
     assert norms["sigmoid"][0] < 1e-9 * norms["sigmoid"][-1]
@@ -93,18 +90,16 @@ def test_gradients_vanish_through_sigmoids_and_not_through_relus() -> None:
     assert norms["relu, batch norm"][0] > norms["relu, batch norm"][-1]
 
 
-def test_descent_ends_at_least_squares() -> None:
+def test_descent_ends_at_least_squares_and_momentum_needs_a_fifth_of_the_steps() -> None:
     result = linear_regression.run(seed=2)
     assert result.descent == pytest.approx(result.least_squares, abs=1e-3)
-
-
-def test_momentum_needs_a_fifth_of_the_steps() -> None:
     result = projection.run(seed=1)
     assert result.plain[-1] <= projection.TARGET_ERROR
     assert result.momentum[-1] <= projection.TARGET_ERROR
     assert result.acceleration > 5
 
 
+@pytest.mark.slow
 def test_sine_is_met_within_a_twentieth() -> None:
     assert sine.run(seed=1, epochs=300).largest_error < 0.05
 
@@ -131,9 +126,7 @@ def test_a_gru_remembers_two_numbers() -> None:
     assert history["validation_loss"][-1] < 0.1 * sequence.CHANCE
 
 
-# ---- digits -------------------------------------------------------------------------------------------------------
-
-
+@pytest.mark.slow
 def test_small_digits_are_read_by_a_convolutional_net() -> None:
     pytest.importorskip("sklearn")
     history = digits.run(datasets.small_digits(), (32, 64), epochs=12).history
@@ -212,9 +205,6 @@ def test_mnist_is_read_with_99_percent_in_the_end(test_data: Path, epochs: int, 
     assert history["validation_accuracy"][-1] > least
 
 
-# ---- reviews ------------------------------------------------------------------------------------------------------
-
-
 def made_up_reviews(count: int) -> tuple[list[str], np.ndarray]:
     """Some judging words of the right kind, fewer of the wrong one, between many others."""
     rng = np.random.default_rng(5)
@@ -229,65 +219,11 @@ def made_up_reviews(count: int) -> tuple[list[str], np.ndarray]:
     return texts, labels
 
 
+@pytest.mark.slow
 def test_reviews_are_judged_by_both_nets() -> None:
     result = sentiment.run(*made_up_reviews(1500), epochs={"shallow": 15, "deep": 6})
     assert result.accuracy("shallow") > 0.8
     assert result.accuracy("deep") > 0.8
-
-
-def test_the_vocabulary_is_what_tells_labels_apart() -> None:
-    texts = [*["the plot is good"] * 5, *["the plot is bad"] * 5, *["the plot thickens"] * 4]
-    labels = np.array([1] * 5 + [0] * 5 + [1, 0, 1, 0])
-    vocabulary = sentiment.Vocabulary(texts, labels, terms=4)
-    assert vocabulary.columns.keys() == {"good", "bad", "is good", "is bad"}
-
-
-def test_the_vocabulary_does_not_depend_on_the_hash_seed() -> None:
-    """Sets of words once decided about the order of columns, and with it about the last digits of every result."""
-    program = (
-        "import numpy as np\n"
-        "from examples.nn import sentiment\n"
-        "texts = ['one two three four five six seven'] * 5 + ['eight nine ten eleven twelve'] * 5\n"
-        "print(list(sentiment.Vocabulary(texts, np.arange(10) // 5).columns))\n"
-    )
-    assert output_of(program, PYTHONHASHSEED="1") == output_of(program, PYTHONHASHSEED="2")
-
-
-def test_tf_idf_weighs_rare_words_more_and_scales_to_length_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = ["fine film", "fine plot", "fine fine film"]
-    monkeypatch.setattr(sentiment, "RAREST", 1)
-    vocabulary = sentiment.Vocabulary(texts, np.array([1, 0, 1]))
-    rows = vocabulary.rows([*texts, "unknown words"])[:]
-    fine, plot = vocabulary.columns["fine"], vocabulary.columns["plot"]
-    assert rows[1, plot] > rows[1, fine] > 0
-    assert np.allclose(np.linalg.norm(rows, axis=1), [1, 1, 1, 0])
-    fine_to_film = rows[[0, 2], fine] / rows[[0, 2], vocabulary.columns["film"]]
-    assert fine_to_film[1] == pytest.approx((1 + np.log(2)) * fine_to_film[0])  # the word stands there twice
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "label,text\n1,nice\n0,dull\n",
-        "review,sentiment\nnice,positive\ndull,negative\n",
-        "text,label\nnice,pos\ndull,neg\n",
-    ],
-)
-def test_reviews_are_read_by_the_common_names_of_columns_and_labels(tmp_path: Path, content: str) -> None:
-    (tmp_path / "reviews.csv").write_text(content)
-    texts, labels = sentiment.read_reviews(tmp_path / "reviews.csv")
-    assert texts == ["nice", "dull"]
-    assert labels.tolist() == [1, 0]
-
-
-@pytest.mark.parametrize(
-    ("content", "match"),
-    [("a,b\n1,2\n", "expected columns"), ("label,text\n3,nice\n", "expected labels"), ("label,text\n", "no reviews")],
-)
-def test_broken_reviews_are_data_errors(tmp_path: Path, content: str, match: str) -> None:
-    (tmp_path / "reviews.csv").write_text(content)
-    with pytest.raises(DataError, match=match):
-        sentiment.read_reviews(tmp_path / "reviews.csv")
 
 
 @pytest.mark.slow
@@ -296,21 +232,3 @@ def test_real_reviews_are_judged_by_both_nets(test_data: Path) -> None:
     result = sentiment.run(texts[:2500], labels[:2500])
     assert result.accuracy("shallow") > 0.8
     assert result.accuracy("deep") > 0.8
-
-
-# ---- data folder --------------------------------------------------------------------------------------------------
-
-
-def test_data_is_found_by_path_or_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "games").mkdir()
-    (tmp_path / "games" / "table.tsv").touch()
-    monkeypatch.setenv(common.DATA_VARIABLE, str(tmp_path))
-    assert common.find_data(None, "games", "table.tsv") == tmp_path / "games" / "table.tsv"
-    assert common.find_data(tmp_path, "games", "table.tsv") == tmp_path
-    with pytest.raises(DataError, match="does not exist"):
-        common.find_data(None, "games", "other.tsv")
-    with pytest.raises(SystemExit, match=r"^error: no data: .* does not exist$"):
-        common.run_as_command(lambda: print(common.find_data(None, "games", "other.tsv")))
-    monkeypatch.delenv(common.DATA_VARIABLE)
-    with pytest.raises(DataError, match=common.DATA_VARIABLE):
-        common.find_data(None, "games", "table.tsv")

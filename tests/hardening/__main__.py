@@ -28,7 +28,7 @@ ENVIRONMENT = {"plain-kernels": {"NUMBA_DISABLE_JIT": "1"}, "bounds": {"NUMBA_BO
 
 def checks(quick: bool, logs: Path) -> dict[str, list[object]]:
     """The words behind `python -m` of each check, the shortest first. `logs` also takes what a check writes."""
-    profile, lines = ("aino", 5_000) if quick else ("long", 1_000_000)
+    profile, lines = ("aino", 5_000) if quick else ("long", 100_000)
     visits, searches = (300_000, 20) if quick else (10_000_000, 500)
     tests, fuzzing = ("pytest", "-q"), ("-n", 0, "--timeout=0", f"--hypothesis-profile={profile}")
     # NumPy's scalars warn where words wrap around.
@@ -39,7 +39,6 @@ def checks(quick: bool, logs: Path) -> dict[str, list[object]]:
         "plain-kernels": plain,
         **{f"fuzz-{name}": [*tests, *fuzzing, FUZZING.format(name)] for name in TARGETS},
         "fuzz-uci": ["tests.protocol.fuzz", "--lines", lines],
-        "fuzz-options": ["tests.protocol.fuzz", "--options", "--lines", lines],
         "determinism": ["benchmarks.determinism", "--runs", 2 if quick else 3],
         "endurance": ["benchmarks.endurance", "--visits", visits, "--searches", searches],
         "side-by-side": ["tests.hardening.side_by_side", "--seconds", 30 if quick else 600],

@@ -1,12 +1,12 @@
-"""Long conversations with the real engine: `python -m tests.protocol.fuzz --lines 1000000 --seed 1 [--options]`.
+"""Long conversations with the real engine: `python -m tests.protocol.fuzz --lines 100000 --seed 1`.
 
-One engine hears valid commands, broken ones, bytes that are no text and lines of a megabyte, in the middle of searches.
-With `--options`, engines hear sensible commands in any order: every option of the table is set to good and bad values,
-to files that are missing, empty or broken, and to nets of either kind: before the engine is loaded, between searches
-and in the middle of them, and between positions of both kinds of castling. Every `go` owes one best move that is legal
-where it was asked for, and among its `searchmoves`; no search may fail; after each batch the engine has the position
-and the kind of evaluator that it should have. For each batch another engine also answers one `go` of games whose tree
-is always full. A failure is an AssertionError; the same seed sends the same lines.
+Engines hear commands in any order: every option of the table is set to good and bad values, to files that are missing,
+empty or broken, and to nets of either kind: before the engine is loaded, between searches and in the middle of them,
+and between positions of both kinds of castling. Between them come words out of order, positions that must be refused,
+bytes that are no text and lines of a megabyte. Every `go` owes one best move that is legal where it was asked for, and
+among its `searchmoves`; no search may fail; after each batch the engine has the position and the kind of evaluator that
+it should have. For each batch another engine also answers one `go` of games whose tree is always full. A failure is an
+AssertionError; the same seed sends the same lines.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from tests.protocol.aino_process import AinoProcess
 from tests.protocol.test_process import read_cases
 
 BATCH = 200  # lines between checks
-CONVERSATION = 4_000  # lines to one process with `--options`: every new one is set options before it is loaded
+CONVERSATION = 4_000  # lines to one process: every new one is set options before it is loaded
 HANG_S = 280.0  # without a line is a hang, also on a busy machine
 MARK = "?this is the end"  # no command: the answer to it says that all before was answered
 LONG = 1 << 20  # bytes of the longest lines
@@ -38,16 +38,6 @@ TOKENS = (
     "startpos fen moves e2e4 e7e5 0000 a7a8q wtime btime winc binc movestogo depth nodes movetime mate infinite ponder "
     "searchmoves name value Hash true -1 0 1 99999999999999999999 1e9 nan \x00 \x1b[2J ♔ 名 %s %n ' \" \\ ; | &"
 ).split(" ")
-HARMLESS_OPTIONS = (
-    "MultiPV value {n}", "UCI_ShowWDL value true", "UCI_ShowWDL value false", "VerboseMoveStats value true",
-    "VerboseMoveStats value false", "Ponder value true", "UCI_Opponent value none none computer X", "Clear Hash",
-    "Hash value {n}", "MoveOverheadMs value {n}", "CPuct value 1.{n}",
-)  # fmt: skip
-BROKEN_OPTIONS = (
-    "Hash value 0", "Hash value x", "Hash", "Threads value -3", "MultiPV value 9999999999999999999", "value",
-    "Evaluator value x", "CPuct value nan", "UCI_ShowWDL value maybe", "SyzygyPath value /no/such/folder",
-    "NoSuchOption value {n}",
-)  # fmt: skip
 FINISHED = ("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1", "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3")
 SEARCHES = (
     "nodes {n}", "nodes {n}", "movetime {n}", "depth 1", "mate 2 nodes {n}", "infinite", "ponder wtime 60 btime 60",
@@ -58,9 +48,11 @@ LONG_SEARCHES = (
     "wtime 2000 btime 2000",
 )  # fmt: skip
 SMALL_TALK = (
-    "stop", "stop", "ponderhit", "isready", "isready", "ucinewgame", "uci", "eval", "tree", "d", "bench 1", "go perft 1"
+    "stop", "stop", "ponderhit", "isready", "isready", "ucinewgame", "uci", "eval", "tree", "d", "bench 1",
+    "go perft 1", "help", "register", "debug on", "debug off", "debug maybe",
 )  # fmt: skip
 MODEST = {"hash_mib": 64, "threads": 4, "move_overhead_ms": 30, "minibatch_size": 64}  # a machine has to bear them all
+NOISES = ("", "", "", "", " ?", " depth x")  # what may stand behind the limits of a search
 BAD_VALUES = ("", "x", "-1", "1e99", "nan", "true false", "<empty>")
 
 
@@ -90,8 +82,6 @@ class Files:
 class Mixer:
     """Makes the lines of one conversation from a seed, and knows what they must lead to."""
 
-    noises: tuple[str, ...] = ("",)  # what may stand behind the limits of a search
-
     def __init__(self, rng: random.Random, files: Files) -> None:
         self.rng, self.files = rng, files
         self.refused = False  # whether the last position was
@@ -102,8 +92,10 @@ class Mixer:
         self.net_is_good = True
         self.chess960 = False
         self.standard = True  # whether the position can be read without Chess960
-        self.kinds: dict[Callable[[], str | bytes], int] = {
-            self.option: 45, self.position: 15, self.search: 20, self.talk: 20
+        self.bad_positions = [command for command, _ in read_cases("bad_positions.txt")]
+        self.kinds: dict[Callable[[], str | bytes], float] = {
+            self.option: 45, self.position: 15, self.search: 20, self.talk: 20, self.noise: 20, self.bad_position: 10,
+            self.shuffled_words: 10, self.long_line: 0.05,
         }  # fmt: skip
 
     def line(self) -> bytes:
@@ -120,7 +112,27 @@ class Mixer:
         allowed, restriction = some_moves(self.rng, self.board, 0.2)
         self.asked.append((f"{self.board.fen()} {self.board.chess960}", [] if self.refused else allowed))
         words = self.rng.choice(SEARCHES).format(n=self.rng.randrange(1, 40))
-        return f"go {words}{self.rng.choice(self.noises)}{restriction}"
+        return f"go {words}{self.rng.choice(NOISES)}{restriction}"
+
+    def noise(self) -> bytes:
+        """Bytes in which no command can be found."""
+        data = self.rng.randbytes(self.rng.randrange(60)).replace(b"\n", b"").replace(b"\r", b"")
+        return b"" if COMMAND_WORDS & set(data.decode("utf-8", "replace").split()) else data
+
+    def shuffled_words(self) -> str:
+        """Words of the protocol out of order, behind one that is no command."""
+        return "?" + " ".join(self.rng.choices(TOKENS, k=self.rng.randrange(1, 12)))
+
+    def bad_position(self) -> str:
+        """A position that must not be taken."""
+        self.refused = True
+        return self.rng.choice((*self.bad_positions, f"position startpos moves e2e4 {self.rng.choice(TOKENS[4:])}x"))
+
+    def long_line(self) -> bytes:
+        """A megabyte that must change nothing."""
+        head = self.rng.choice((b"?", b"position startpos moves ", b"position fen ", b"setoption name ", b"debug "))
+        self.refused = self.refused or head.startswith(b"position")
+        return head + self.rng.choice((b"x", b"e2e9 ", b"\xff", b"8/")) * (LONG // 3)
 
     # ---- options ----
 
@@ -205,51 +217,6 @@ class Mixer:
         return " ".join(["position", root, *(["moves", *moves] if moves else [])])
 
 
-class Nonsense(Mixer):
-    """Lines of which most are no commands, or must be refused."""
-
-    noises = ("", "", "", " ?", " depth x")
-
-    def __init__(self, rng: random.Random, files: Files) -> None:
-        super().__init__(rng, files)
-        self.evaluator = "material"
-        self.bad_positions = [command for command, _ in read_cases("bad_positions.txt")]
-        self.kinds = {
-            self.noise: 300, self.shuffled_words: 150, self.bad_position: 150, self.long_line: 0.2, self.option: 80,
-            self.position: 120, self.search: 60, self.talk: 140,
-        }  # fmt: skip
-
-    def noise(self) -> bytes:
-        """Bytes in which no command can be found."""
-        data = self.rng.randbytes(self.rng.randrange(60)).replace(b"\n", b"").replace(b"\r", b"")
-        return b"" if COMMAND_WORDS & set(data.decode("utf-8", "replace").split()) else data
-
-    def shuffled_words(self) -> str:
-        """Words of the protocol out of order, behind one that is no command."""
-        return "?" + " ".join(self.rng.choices(TOKENS, k=self.rng.randrange(1, 12)))
-
-    def bad_position(self) -> str:
-        """A position that must not be taken."""
-        self.refused = True
-        if self.rng.randrange(2):
-            return self.rng.choice(self.bad_positions)
-        return f"position startpos moves e2e4 {self.rng.choice(TOKENS[4:])}x"
-
-    def long_line(self) -> bytes:
-        """A megabyte that must change nothing."""
-        head = self.rng.choice((b"?", b"position startpos moves ", b"position fen ", b"setoption name ", b"debug "))
-        self.refused = self.refused or head.startswith(b"position")
-        return head + self.rng.choice((b"x", b"e2e9 ", b"\xff", b"8/")) * (LONG // 3)
-
-    def option(self) -> str:
-        """An option that changes nothing a `d` would show, or is refused."""
-        choice = self.rng.choice(self.rng.choice((HARMLESS_OPTIONS, BROKEN_OPTIONS)))
-        return f"setoption name {choice.format(n=self.rng.randrange(1, 9))}"
-
-    def talk(self) -> str:
-        return self.rng.choice((*SMALL_TALK, "help", "register", "debug on", "debug off", "debug maybe"))
-
-
 def some_moves(rng: random.Random, board: chess.Board, restricted: float) -> tuple[list[str], str]:
     """The moves that a `go` may choose from, and its words that say so: all legal ones, or for a share fewer."""
     legal = [board.uci(move) for move in board.legal_moves]
@@ -321,45 +288,34 @@ def search_full_trees(searches: int, seed: int) -> None:
     assert (status, errors) == (0, "")
 
 
-def talk_nonsense(lines: int, seed: int, report: Callable[[str], None] = lambda text: None) -> None:
-    """Send this many lines to one engine."""
-    converse(Nonsense, ("--evaluator", "material", "--hash-mib", "4", "--threads", "1"), lines, lines, seed, report)
+def converse(lines: int, seed: int, report: Callable[[str], None] = lambda text: None) -> None:
+    """Send this many lines, with a new process every few thousand, and search a full tree beside each.
 
-
-def set_options(lines: int, seed: int, report: Callable[[str], None] = lambda text: None) -> None:
-    """Send this many lines, with a new process every few thousand, and search a full tree beside each."""
-    converse(Mixer, (), lines, CONVERSATION, seed, report)
-
-
-def converse(
-    kind: type[Mixer], flags: tuple[str, ...], lines: int, length: int, seed: int, report: Callable[[str], None]
-) -> None:
-    """Hold conversations of so many lines. Raises AssertionError when an engine misbehaves."""
+    Raises AssertionError when an engine misbehaves.
+    """
     rng, begun, searches = random.Random(seed), time.monotonic(), 0
     with tempfile.TemporaryDirectory() as folder:
         files = Files(Path(folder))
-        for done in range(0, lines, length):
-            mixer, end = kind(rng, files), min(done + length, lines)
-            with AinoProcess(*flags) as engine:
+        for done in range(0, lines, CONVERSATION):
+            mixer, end = Mixer(rng, files), min(done + CONVERSATION, lines)
+            with AinoProcess() as engine:
                 for start in range(done, end, BATCH):
                     check_batch(engine, mixer, min(BATCH, end - start))
-                    if start % (100 * BATCH) == 0:
-                        report(f"{start} lines, {time.monotonic() - begun:.0f} s")
                 engine.send("quit")
                 assert engine.finish() == (0, "")
             searches += len(mixer.asked)
-            if length == CONVERSATION <= lines:
+            report(f"{end} lines, {time.monotonic() - begun:.0f} s")
+            if lines >= CONVERSATION:
                 search_full_trees((end - done) // BATCH, seed + done)
     report(f"{lines} lines, {searches} searches, {time.monotonic() - begun:.0f} s: no fault")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--lines", type=int, default=1_000_000, metavar="N")
+    parser.add_argument("--lines", type=int, default=100_000, metavar="N")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
-    parser.add_argument("--options", action="store_true", help="set options in any order, and talk no nonsense")
     given = parser.parse_args()
-    (set_options if given.options else talk_nonsense)(given.lines, given.seed, lambda text: print(text, flush=True))
+    converse(given.lines, given.seed, lambda text: print(text, flush=True))
 
 
 if __name__ == "__main__":

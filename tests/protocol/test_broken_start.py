@@ -73,6 +73,7 @@ def test_where_material_fails_too_there_is_no_move(fails_at, monkeypatch, capsys
     talk = Conversation(make)
     talk.say("go nodes 5", "isready", "go nodes 5")
     assert talk.wait_for("bestmove", 2) == ["bestmove (none)"] * 2
+    assert talk.answers("readyok") == ["readyok"]
     assert sum("search failed: RuntimeError: broken" in text for text in talk.infos()) == 4
     capsys.readouterr()
 
@@ -106,8 +107,6 @@ def test_command_that_could_not_have_a_thread_was_never_answered(command, monkey
     assert talk.answers("bestmove")[-1] != "bestmove (none)"
     capsys.readouterr()
 
-
-# ---- a compiler that fails -----------------------------------------------------------------------------------------
 
 DYING = """
 import ctypes, os, signal, sys
@@ -149,19 +148,8 @@ def test_search_went_the_way_of_the_compilers_that_died(way, dying_compiler, cap
     talk.session._close()
 
 
-# ---- whole processes, in which something fails ----------------------------------------------------------------------
-
 BREAKS = {
-    "numba": (
-        "import sys; sys.modules['numba.core.registry'] = None",
-        "ModuleNotFoundError",
-        "(none)",
-    ),
-    "llvmlite": (
-        "import sys; sys.modules['llvmlite.binding'] = None",
-        "ModuleNotFoundError",
-        "(none)",
-    ),
+    "numba": ("import sys; sys.modules['numba.core.registry'] = None", "ModuleNotFoundError", "(none)"),
     "chess": ("import sys; sys.modules['chess'] = None", "ModuleNotFoundError", "(none)"),
     "the network's kernels": (
         "import engine.evaluation.sparse as module\n"
@@ -195,9 +183,6 @@ def test_engine_whose_part_was_broken_played_arbitrary_moves(part: str, tmp_path
         assert any(word in line for line in lines if line.startswith("info string")), lines
         aino.send("quit")
         assert aino.finish()[0] == 0
-
-
-# ---- files of the cache that cannot be read ------------------------------------------------------------------------
 
 
 def test_note_of_a_digest_that_is_no_text_ended_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

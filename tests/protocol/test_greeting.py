@@ -1,12 +1,10 @@
 """The answer to `uci`, read as the GUIs read it, and sent back as they send it back.
 
-Two ways of reading are restated here: Cute Chess splits the whole line at the six keywords, wherever they stand;
-Polyglot (through which xboard speaks UCI) reads a keyword, then all words up to the next one. Both drop or mangle an
-option whose name or value holds a keyword as a word.
+Cute Chess splits the whole line at the six keywords, wherever they stand; Polyglot (through which xboard speaks UCI)
+reads a keyword, then all words up to the next one. Both mangle an option whose name or value holds a keyword as a word.
 """
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -38,14 +36,15 @@ class Announced:
     var: list[str] = field(default_factory=list)
 
     def take(self, keyword: str, text: str) -> None:
-        """Notes what stands behind a keyword; GUIs let a later one overrule an earlier one."""
+        """Notes what stands behind a keyword, which comes once."""
+        assert keyword == "var" or not getattr(self, keyword), f"{keyword} comes twice"
         if keyword == "var":
             self.var.append(text)
         else:
             setattr(self, keyword, text)
 
 
-def read_as_cutechess(line: str) -> Announced:
+def read(line: str) -> Announced:
     """Split at keywords; a keyword with nothing behind it is passed over."""
     found, keyword = Announced(), ""
     for is_keyword, group in itertools.groupby(line.split()[1:], key=KEYWORDS.__contains__):
@@ -57,21 +56,6 @@ def read_as_cutechess(line: str) -> Announced:
     return found
 
 
-def read_as_polyglot(line: str) -> Announced:
-    """A word taken for a keyword whatever it is, and its argument: all words before the next keyword, maybe none."""
-    found, words = Announced(default="<empty>"), line.split(" ")[1:]
-    while words:
-        keyword, argument = words.pop(0), []
-        while words and words[0] not in KEYWORDS:
-            argument.append(words.pop(0))
-        if argument and keyword in KEYWORDS:
-            found.take(keyword, " ".join(argument))
-    return found
-
-
-READERS = [read_as_cutechess, read_as_polyglot]
-
-
 def is_usable(option: Announced) -> bool:
     """What Cute Chess asks of an option before it shows it."""
     if option.type == "spin":
@@ -81,8 +65,8 @@ def is_usable(option: Announced) -> bool:
     return bool(option.name) and option.type in KINDS
 
 
-def announced(options: EngineOptions, read: Callable[[str], Announced]) -> dict[str, Announced]:
-    """The options of a greeting by name, as one GUI reads them."""
+def announced(options: EngineOptions) -> dict[str, Announced]:
+    """The options of a greeting by name, as a GUI reads them."""
     talk = Conversation()
     talk.session.options = options
     talk.say("uci")
@@ -90,9 +74,8 @@ def announced(options: EngineOptions, read: Callable[[str], Announced]) -> dict[
 
 
 @pytest.mark.parametrize("options", [EngineOptions(), OTHERS], ids=["built in", "set by the user"])
-@pytest.mark.parametrize("read", READERS)
-def test_every_option_survives_the_way_guis_read_it(read: Callable[[str], Announced], options: EngineOptions) -> None:
-    found = announced(options, read)
+def test_every_option_survives_the_way_guis_read_it(options: EngineOptions) -> None:
+    found = announced(options)
     assert list(found) == [option.name for option in OPTIONS]
     for option in OPTIONS:
         seen = found[option.name]
@@ -101,11 +84,10 @@ def test_every_option_survives_the_way_guis_read_it(read: Callable[[str], Announ
         assert seen.type == ("string" if option.type == "float" else option.type)
 
 
-@pytest.mark.parametrize("read", READERS)
-def test_gui_that_sends_every_option_back_undoes_nothing(read: Callable[[str], Announced]) -> None:
+def test_gui_that_sends_every_option_back_undoes_nothing() -> None:
     talk = Conversation()
     talk.session.options = OTHERS
-    for option in announced(OTHERS, read).values():
+    for option in announced(OTHERS).values():
         if option.type != "button":
             talk.say(f"setoption name {option.name} value {option.default}")
     assert talk.session.options == OTHERS

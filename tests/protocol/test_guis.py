@@ -59,9 +59,6 @@ def assert_legal(moves: list[str]) -> None:
     board_after(moves)
 
 
-# ---- xboard, with Polyglot between -----------------------------------------------------------------------------------
-
-
 def xboard_command(folder: Path, log: Path) -> list[str]:
     """Starts a game between two of us under xboard."""
     engine = shlex.join([*COMMAND, *ARGUMENTS])
@@ -97,9 +94,6 @@ def test_xboard_plays_five_moves_and_leaves_no_process(end: str, tmp_path: Path)
                 gui.kill()
         assert processes_left(screen, "", END_S) == []
     assert_legal(moves_in_log(log))
-
-
-# ---- Scid ------------------------------------------------------------------------------------------------------------
 
 
 def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_process(tmp_path: Path) -> None:
@@ -138,8 +132,6 @@ def own_home(folder: Path) -> dict[str, str]:
     kernels = jit.cache_base()
     return {"HOME": str(folder), jit.CACHE_ENVIRONMENT_VARIABLE: str(kernels.parent)}
 
-
-# ---- GNOME Chess -----------------------------------------------------------------------------------------------------
 
 PREFERENCES = "[org/gnome/Chess]\nopponent='Aino'\ndifficulty='easy'\n"
 

@@ -1,4 +1,4 @@
-"""UCI words to values and back, without an engine."""
+"""UCI words to values and back, and the lines of VerboseMoveStats, without an engine."""
 
 import contextlib
 from types import SimpleNamespace
@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError, FenError
+from engine.search.result import RootMove, SearchResult
+from engine.search.tree.root import RootPosition
 from tests.boards import board_after
 from uci.protocol import words
+from uci.protocol.move_stats import move_stats
 
 COMMANDS = ("uci", "go", "debug")
 KIWIPETE = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
@@ -22,9 +25,6 @@ def info(**changes: object) -> SimpleNamespace:
         "score_cp": 21, "score_mate": None, "wdl": (300, 500, 200), "pv": list(board_after("e2e4 e7e5").move_stack),
     }  # fmt: skip
     return SimpleNamespace(**{**values, **changes})
-
-
-# ---- commands -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -60,26 +60,30 @@ def test_setoption_takes_names_and_values_with_spaces(text: str, expected: tuple
     assert words.parse_setoption(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "name", "Hash value 3", "value 3"])
-def test_setoption_without_a_name_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="setoption"):
-        words.parse_setoption(text)
-
-
-def test_position_forms() -> None:
+def test_position_forms_and_the_ends_of_searchmoves() -> None:
     assert words.parse_position_command("startpos") == words.PositionCommand(None, ())
     assert words.parse_position_command("startpos moves e2e4 e7e5") == words.PositionCommand(None, ("e2e4", "e7e5"))
     assert words.parse_position_command(f"fen {KIWIPETE}") == words.PositionCommand(KIWIPETE, ())
     assert words.parse_position_command(f"fen {KIWIPETE} moves e1g1") == words.PositionCommand(KIWIPETE, ("e1g1",))
+    command = words.parse_go("searchmoves e2e4 d2d4 nodes 10 ponder")
+    assert command.searchmoves == ("e2e4", "d2d4")
+    assert command.numbers == {"nodes": 10}
+    assert command.ponder
+    assert words.parse_go("searchmoves 0000").searchmoves == ("0000",)
+    assert (words.parse_go("perft 3").perft, words.parse_go("perft 3").numbers) == (3, {})
 
 
-@pytest.mark.parametrize("text", ["", "moves e2e4", "startpos e2e4", "fen", "fen moves e2e4", "nonsense"])
-def test_position_without_a_position_is_refused(text: str) -> None:
-    with pytest.raises(FenError, match="position"):
-        words.parse_position_command(text)
-
-
-# ---- go -------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("parse", "error", "texts"),
+    [
+        (words.parse_setoption, ConfigError, ("", "name", "Hash value 3", "value 3")),
+        (words.parse_position_command, FenError, ("", "moves e2e4", "startpos e2e4", "fen", "fen moves e2e4", "x")),
+    ],
+)
+def test_commands_without_a_name_or_a_position_are_refused(parse, error, texts):
+    for text in texts:
+        with pytest.raises(error, match=r"setoption|position"):
+            parse(text)
 
 
 CLOCKS = {
@@ -154,15 +158,6 @@ def test_go_without_a_bound_is_infinite(text: str) -> None:
     assert words.parse_go(text).infinite == (text in BOUNDLESS)
 
 
-def test_go_searchmoves_end_at_the_next_word() -> None:
-    command = words.parse_go("searchmoves e2e4 d2d4 nodes 10 ponder")
-    assert command.searchmoves == ("e2e4", "d2d4")
-    assert command.numbers == {"nodes": 10}
-    assert command.ponder
-    assert words.parse_go("searchmoves 0000").searchmoves == ("0000",)
-    assert (words.parse_go("perft 3").perft, words.parse_go("perft 3").numbers) == (3, {})
-
-
 @given(st.text())
 def test_any_text_is_parsed_or_refused_by_a_typed_error(text: str) -> None:
     assert words.split_command(text, COMMANDS)[0] in {"", *COMMANDS}
@@ -173,18 +168,48 @@ def test_any_text_is_parsed_or_refused_by_a_typed_error(text: str) -> None:
         assert words.parse_setoption(text)[0]
 
 
-# ---- info -----------------------------------------------------------------------------------------------------------
-
-
-def test_info_line_has_all_integers_in_place_and_shows_mates_and_wdl() -> None:
+def test_info_lines_have_all_integers_in_place_and_castling_as_the_variant_wants() -> None:
     expected = "info depth 7 seldepth 12 multipv 1 score cp 21 nodes 500 nps 14705 hashfull 3 tbhits 0 time 34 pv e2e4"
     assert words.format_info(info(), chess.Board()) == expected + " e7e5"
     line = words.format_info(info(score_mate=-3), chess.Board(), show_wdl=True)
     assert "score mate -3 wdl 300 500 200 nodes" in line
-
-
-def test_castling_is_written_as_the_variant_wants() -> None:
     castle, reply = chess.Move.from_uci("e1g1"), chess.Move.from_uci("h3g2")
     assert words.format_moves([castle, reply], chess.Board(KIWIPETE)) == ["e1g1", "h3g2"]
     assert words.format_moves([castle, reply], chess.Board(KIWIPETE, chess960=True)) == ["e1h1", "h3g2"]
     assert words.format_moves([chess.Move.from_uci("e1h1")], chess.Board(KIWIPETE)) == ["e1g1"]
+
+
+VISITED = RootMove(
+    chess.Move.from_uci("e2e4"), visits=56, prior=0.564, q=0.03279, draw=0.052, mate=None,
+    policy_index=322, u=0.98514, s=1.01793, v=0.0337, moves_left=8.26,
+)  # fmt: skip
+UNVISITED = RootMove(
+    chess.Move.from_uci("b1a3"), visits=0, prior=0.0004, q=-0.25, draw=0.0, mate=None,
+    policy_index=34, u=0.00075, s=-0.24925,
+)  # fmt: skip
+ROOT = RootPosition(visits=57, q=0.03301, draw=0.061, v=0.0452, moves_left=9.18)
+CASTLING = "4k3/8/8/8/8/8/8/4K2R w K - 0 1"
+
+
+def result(*children: RootMove) -> SearchResult:
+    return SearchResult(children[0].move, None, [], list(children), 57, 1, ROOT)
+
+
+def test_lines_are_those_of_lc0_least_visited_first() -> None:
+    assert move_stats(result(VISITED, UNVISITED), chess.Board()) == [
+        "info string b1a3  (34  ) N:       0 (+ 0) (P:  0.04%) (WL:  -.-----) (D: -.---) (M:  -.-) "
+        "(Q: -0.25000) (U: 0.00075) (S: -0.24925) (V:  -.----)",
+        "info string e2e4  (322 ) N:      56 (+ 0) (P: 56.40%) (WL:  0.03279) (D: 0.052) (M:  8.3) "
+        "(Q:  0.03279) (U: 0.98514) (S:  1.01793) (V:  0.0337)",
+        "info string node  (   2) N:      57 (+ 0) (P: 56.40%) (WL:  0.03301) (D: 0.061) (M:  9.2) "
+        "(Q:  0.03301) (V:  0.0452)",
+    ]
+
+
+def test_proven_and_certain_moves_are_marked() -> None:
+    castle = RootMove(chess.Move.from_uci("e1g1"), visits=3, prior=1.0, q=1.0, draw=0.0, mate=1, policy_index=103)
+    line = move_stats(result(castle), chess.Board(CASTLING))[0]
+    assert line.startswith("info string e1g1  (103 ) N:       3 (+ 0) (P: 100.0%) ")
+    assert line.endswith(" (T)")
+    assert move_stats(result(castle), chess.Board(CASTLING, chess960=True))[0].startswith("info string e1h1 ")
+    assert move_stats(SearchResult(None, None, [], [], 0, 0), chess.Board()) == []

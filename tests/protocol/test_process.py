@@ -1,19 +1,18 @@
-"""Aino in a process of its own: what it owes beyond the checklist of test_universal.py."""
+"""Aino in a process of its own: what it owes beyond test_universal.py, and to the driver of python-chess."""
 
 import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import chess
-import numpy as np
+import chess.engine
 import pytest
 
 from engine.board.fen import parse_fen
-from engine.network.tower.model import TowerConfig, build_tower
-from engine.nn import dit
 from tests.protocol.aino_process import COMMAND, ROOT, START_S, AinoProcess
 from tests.protocol.conftest import SMALL
 from tests.protocol.lines import best_move, play_line, scored
@@ -24,7 +23,7 @@ MATERIAL = ("--evaluator", "material", "--hash-mib", "16")  # needs no net
 PROMPTLY_S = 60.0  # generous: what it must not do is wait for the search
 LONG_LINE = 1 << 20  # bytes
 
-MOVE_STATS = re.compile(r"info string (\S+) +\( *\d* *\) N: +(\d+) .*")  # their form is that of test_move_stats.py
+MOVE_STATS = re.compile(r"info string (\S+) +\( *\d* *\) N: +(\d+) .*")  # their form is that of test_parser.py
 
 
 def read_cases(name: str) -> list[tuple[str, ...]]:
@@ -46,9 +45,6 @@ def shown_fen(aino: AinoProcess) -> str:
     """The position that `d` shows."""
     aino.send("d")
     return aino.read_until("Fen:")[-1]
-
-
-# ---- starting and ending --------------------------------------------------------------------------------------------
 
 
 def test_gui_that_closes_the_pipe_ends_the_engine() -> None:
@@ -85,9 +81,6 @@ def start_and_end(config_home: Path, text: str) -> subprocess.CompletedProcess[s
     )
 
 
-# ---- bad input ------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("command", "mention"), read_cases("bad_positions.txt"))
 def test_bad_position_is_refused_and_the_old_one_kept(aino: AinoProcess, command: str, mention: str) -> None:
     aino.send("position startpos moves d2d4 d7d5")
@@ -120,37 +113,17 @@ def test_odd_position_that_can_be_played_is_taken_and_what_was_changed_is_said(a
     assert board.uci(board.parse_uci(move)) == move
 
 
-def test_bytes_that_are_no_text_are_junk_like_any_other(aino: AinoProcess) -> None:
+def test_bytes_that_are_no_text_are_junk_and_marks_of_streams_spoil_no_line(aino: AinoProcess) -> None:
     aino.send_bytes(b"\xff\xfe\x80 go\xc3\n" + b"x" * LONG_LINE + b"\n\n\r\n")
     lines = aino.ready()
     assert lines[-1] == "readyok"
     assert all(line.startswith("info string") for line in lines[:-1])
     assert len(lines) == 3
-
-
-def test_marks_of_text_streams_and_ends_of_strings_spoiled_their_line(aino: AinoProcess) -> None:
+    aino.send("шах ♔")
+    assert aino.ready()[0] == "info string unknown command: шах ♔"
     aino.send_bytes(b"\xef\xbb\xbfposition startpos moves e2e4\n\0isready\r\n\0go nodes 5\0\n")
     assert aino.read_until("readyok") == ["readyok"]
     assert best_move(aino.read_until("bestmove"))[1] in "678"
-
-
-def test_line_too_long_for_any_command_is_left_out(aino: AinoProcess) -> None:
-    before = shown_fen(aino)
-    aino.send_bytes(b"position startpos moves" + b" g1f3 g8f6 f3g1 f6g8" * (LONG_LINE // 4) + b"\n")
-    lines = aino.ready()
-    assert len(lines) == 2
-    assert "ignored a line" in lines[0]
-    assert shown_fen(aino) == before
-    aino.send("go nodes 10")
-    assert best_move(aino.read_until("bestmove")) == "(none)"
-
-
-def test_other_alphabets_come_back_as_utf_8(aino: AinoProcess) -> None:
-    aino.send("шах ♔")
-    assert aino.ready()[0] == "info string unknown command: шах ♔"
-
-
-# ---- what is said ---------------------------------------------------------------------------------------------------
 
 
 def test_move_statistics_follow_the_search(aino: AinoProcess) -> None:
@@ -234,31 +207,6 @@ def test_debug_tells_what_is_searched(aino: AinoProcess) -> None:
     assert not any(line.startswith("info string") for line in aino.go("startpos", "nodes 10"))
 
 
-# ---- nets -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def tiny_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A net that knows nothing, but is a net."""
-    path = tmp_path_factory.mktemp("net") / "a tiny net.dit"
-    dit.save(path, build_tower(TowerConfig.parse("16x2"), np.random.default_rng(3)), {})
-    return path
-
-
-def test_nets_named_by_option_play(tiny_net: Path) -> None:
-    board = chess.Board()
-    with AinoProcess("--hash-mib", "16", "--evaluator", "material") as process:
-        process.send(f"setoption name WeightsFile value {tiny_net}")
-        for evaluator, name in (("network", "network"), ("hybrid", "hybrid"), ("auto", "hybrid")):
-            process.send(f"setoption name Evaluator value {evaluator}")
-            assert all(line.startswith("info string loading the engine") for line in process.ready()[:-1])
-            lines = process.go("startpos", "nodes 60")
-            play_line(board, [best_move(lines)])
-            assert scored(lines)
-            process.send("position startpos", "eval")
-            assert process.read_until("priors:")[-2].startswith(f"evaluator {name}:")
-
-
 @pytest.mark.skipif(os.name != "posix", reason="closes a stream in a child before it begins")
 @pytest.mark.parametrize("closed", [0, 1, 2])
 def test_closed_stream_ended_the_engine_with_a_traceback(closed: int) -> None:
@@ -268,3 +216,58 @@ def test_closed_stream_ended_the_engine_with_a_traceback(closed: int) -> None:
     done = subprocess.run(command, cwd=ROOT, input=b"uci\nquit\n", capture_output=True, timeout=START_S, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert (b"uciok" in done.stdout) == (closed == 2)
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[chess.engine.SimpleEngine]:
+    with chess.engine.SimpleEngine.popen_uci([*COMMAND, *SMALL], timeout=START_S, cwd=ROOT) as engine:
+        yield engine
+
+
+def test_driver_plays_a_game_against_itself(driver: chess.engine.SimpleEngine) -> None:
+    board = chess.Board()
+    while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 60:
+        result = driver.play(board, chess.engine.Limit(nodes=60), info=chess.engine.INFO_SCORE)
+        assert result.move is not None
+        assert "score" in result.info
+        board.push(result.move)
+    assert len(board.move_stack) >= 10
+
+
+def test_driver_plays_on_the_clock_and_ponders(driver: chess.engine.SimpleEngine) -> None:
+    board = chess.Board()
+    limit = chess.engine.Limit(white_clock=1, black_clock=1, white_inc=0.01, black_inc=0.01)
+    for _ in range(6):
+        result = driver.play(board, limit, ponder=True)
+        board.push(result.move)
+        board.push(result.ponder or next(iter(board.legal_moves)))
+
+
+def test_driver_plays_stockfish_on_the_clock(driver: chess.engine.SimpleEngine, stockfish: str) -> None:
+    """The beginning of two games at 6+0.05, colours changed: every move legal, and no clock falls."""
+    with chess.engine.SimpleEngine.popen_uci(stockfish, timeout=START_S) as opponent:
+        opponent.configure({"UCI_LimitStrength": True, "UCI_Elo": opponent.options["UCI_Elo"].min})
+        driver.ping()  # loads the engine before the clock runs
+        for aino_color in chess.COLORS:
+            board, clock = chess.Board(), {chess.WHITE: 6.0, chess.BLACK: 6.0}
+            while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 10:
+                side = board.turn
+                player = driver if side == aino_color else opponent
+                clocks = {"white_clock": clock[chess.WHITE], "black_clock": clock[chess.BLACK]}
+                limit = chess.engine.Limit(
+                    **clocks, white_inc=0.05, black_inc=0.05, nodes=None if player is driver else 99
+                )
+                start = time.perf_counter()
+                move = player.play(board, limit, game=aino_color).move
+                clock[side] += 0.05 - (time.perf_counter() - start)
+                assert move is not None
+                assert clock[side] > 0 or player is opponent
+                board.push(move)
+
+
+def test_driver_follows_an_analysis_until_it_stops_it(driver: chess.engine.SimpleEngine) -> None:
+    board = chess.Board(CROWDED)
+    with driver.analysis(board, multipv=2) as analysis:
+        seen = next(info for info in analysis if "pv" in info)
+    assert board.is_legal(seen["pv"][0])
+    assert driver.play(board, chess.engine.Limit(nodes=10)).move is not None

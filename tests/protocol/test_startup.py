@@ -53,8 +53,6 @@ def test_home_folder_that_cannot_be_written_is_no_obstacle(tmp_path: Path) -> No
     measure_start(MATERIAL, {**no_home(), "TMPDIR": str(tmp_path)})
 
 
-# ---- a compiler that only pretends ----------------------------------------------------------------------------------
-
 # It compiles nothing: it counts to 10 and notes that it was at work. A file `stop` in its folder makes it wait, `fail`
 # ends it with an error.
 PRETENDER = """
@@ -96,6 +94,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cache.mkdir()
     monkeypatch.setattr(jit, "cache_folder", lambda: cache)
     return cache
+
+
+@pytest.fixture(scope="module")
+def loaded() -> None:
+    """This process has the kernels, which a search would compile for minutes where the cache is empty."""
+    with Engine(OPTIONS) as engine:
+        engine.warm_up()
 
 
 @pytest.fixture
@@ -189,9 +194,11 @@ def test_a_net_of_the_same_architecture_under_another_path_is_not_compiled_again
     assert (folder / "work").read_text() == "xx"
 
 
+@pytest.mark.usefixtures("loaded")
 def test_kernels_are_loaded_before_the_time_of_the_first_search_begins(folder: Path) -> None:
     (folder / "stop").touch()
-    board = chess.Board("4k3/8/8/8/8/8/8/R3K3 w Q - 0 1")
+    gc.unfreeze()
+    before, board = len(gc.get_objects()), chess.Board("4k3/8/8/8/8/8/8/R3K3 w Q - 0 1")
     with PatientEngine(OPTIONS) as engine:
         engine.set_position(board)
         loads: list[str] = []
@@ -203,24 +210,8 @@ def test_kernels_are_loaded_before_the_time_of_the_first_search_begins(folder: P
         assert loads == ["loaded"]
         engine.set_options(replace(OPTIONS, multi_pv=2))
         assert loads == ["loaded"]
-
-
-def test_a_search_in_the_background_waits_for_the_kernels_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It compiled them itself, in its own process, where nothing stops that."""
-    searched: list[chess.Board] = []
-    monkeypatch.setattr(PatientEngine, "warm_up", lambda engine: None)
-    monkeypatch.setattr(PatientEngine, "_search_board", lambda engine, order: searched.append(order.board))
-    (folder / "stop").touch()
-    with PatientEngine(OPTIONS) as engine:
-        stopped, waiting = engine.start(Limits(nodes=8)), engine.start(Limits(nodes=8))
-        wait_until(lambda: (folder / "work").exists())
-        stopped.stop()
-        with pytest.raises(StillCompilingError):
-            stopped.result(WAIT_S)
-        assert not searched
-        (folder / "stop").unlink()
-        waiting.result(WAIT_S)
-        assert len(searched) == 1
+        assert len(gc.get_objects()) < before / 10, "a search leaves the garbage collector little to visit"
+    gc.unfreeze()
 
 
 @pytest.mark.parametrize("limits", [Limits(movetime_ms=300), Limits(white_time_ms=3000, black_time_ms=10)])
@@ -240,18 +231,6 @@ def test_a_clock_that_runs_does_not_wait_for_the_compiler(folder: Path, limits: 
         ponder.ponderhit()
         with pytest.raises(StillCompilingError):
             ponder.result(WAIT_S)
-
-
-def test_a_search_leaves_the_garbage_collector_little_to_visit(folder: Path) -> None:
-    gc.unfreeze()
-    before = len(gc.get_objects())
-    try:
-        with PatientEngine(OPTIONS) as engine:
-            engine.wait()
-            engine.search(Limits(nodes=8))
-            assert len(gc.get_objects()) < before / 10
-    finally:
-        gc.unfreeze()
 
 
 def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
@@ -277,24 +256,19 @@ def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
-def test_compiler_that_was_killed_was_never_missed(folder: Path, waiting: Preparation) -> None:
+@pytest.mark.parametrize("another", [False, True], ids=["alone", "beside another program, which goes on"])
+def test_compiler_that_was_killed_was_never_missed(folder: Path, waiting: Preparation, another: bool) -> None:
     told: list[LoadingProgress] = []
+    second = Preparation(OPTIONS, "material") if another else None
     waiting._compiler.kill()
     (folder / "stop").unlink()
+    if second is not None:
+        second.wait(None)
     waiting.wait(told.append)
-    assert [str(one) for one in told if one.problem] == ["the compiler failed with status -9; starting it again"]
+    problems = [] if another else ["the compiler failed with status -9; starting it again"]
+    assert [str(one) for one in told if one.problem] == problems
     assert (folder / "work").read_text() == "xx"
     assert list(folder.glob("compiled-*"))
-
-
-@pytest.mark.skipif(os.name != "posix", reason="kills a process")
-def test_when_the_compiler_is_killed_another_program_goes_on(folder: Path, waiting: Preparation) -> None:
-    second = Preparation(OPTIONS, "material")
-    waiting._compiler.kill()
-    (folder / "stop").unlink()
-    second.wait(None)
-    waiting.wait(None)  # it does without
-    assert (folder / "work").read_text() == "xx"
 
 
 def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(folder: Path) -> None:
@@ -302,17 +276,11 @@ def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(fol
     told: list[LoadingProgress] = []
     Preparation(OPTIONS, "material").wait(told.append)
     assert not list(folder.glob("compiled-*"))
-    assert [str(one).split("; ")[1] for one in told if one.problem] == [
-        "starting it again",
-        "the search compiles and cannot be stopped",
-    ]
-
-
-def test_search_that_was_stopped_compiled_after_all_when_the_compiler_failed(folder: Path) -> None:
-    (folder / "fail").touch()
-    failed: list[LoadingProgress] = []
-    with pytest.raises(StillCompilingError):
-        Preparation(OPTIONS, "material").wait(failed.append, lambda: len(failed) == 2)
+    problems = [str(one).split("; ")[1] for one in told if one.problem]
+    assert problems == ["starting it again", "the search compiles and cannot be stopped"]
+    told.clear()
+    with pytest.raises(StillCompilingError):  # a search that was stopped meanwhile
+        Preparation(OPTIONS, "material").wait(told.append, lambda: len(told) == 2)
 
 
 @pytest.mark.parametrize(
@@ -335,10 +303,7 @@ def test_where_no_process_can_be_started_the_first_search_compiles(folder, monke
     monkeypatch.setattr(sys, "executable", str(folder / "no such python"))
     Preparation(OPTIONS, "material").wait(None)
     assert not (folder / "work").exists()
-
-
-def test_where_nothing_can_be_kept_there_is_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jit, "cache_folder", lambda: None)
+    monkeypatch.setattr(jit, "cache_folder", lambda: None)  # nothing can be kept, and there is nothing to wait for
     assert Preparation(OPTIONS, "material").finished
 
 
@@ -352,12 +317,13 @@ def test_the_compiler_runs_no_code_from_the_working_folder(folder, tmp_path, mon
     assert not (wicked / "was-here").exists()
 
 
+@pytest.mark.usefixtures("loaded")
 def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder: Path) -> None:
     (folder / "stop").touch()
     talk = Conversation(PatientEngine, OPTIONS)  # type: ignore[arg-type]
     talk.say("isready")
     assert talk.answers("readyok") == ["readyok"]
-    talk.say("eval", "position startpos moves e2e4", "go movetime 100")
+    talk.say("eval", "position startpos moves e2e4", "go nodes 1000")
     wait_until(lambda: any(info.startswith("compiling 1 of 10, 10%") for info in talk.infos()))
     talk.say("isready", "stop")
     talk.wait_for("bestmove")
@@ -405,9 +371,6 @@ def test_warmup_kept_every_evaluators_network_in_memory_while_the_compilers_ran(
     warmup.add_arguments(parser)
     with pytest.raises(LookupError, match=r"^True 0$"):
         warmup.run(parser.parse_args([]))
-
-
-# ---- the real one ---------------------------------------------------------------------------------------------------
 
 
 # Mates in one, two and three for either side, a hint of alpha-beta, a full tree, a game of several moves, chosen moves,

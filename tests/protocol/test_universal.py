@@ -68,57 +68,37 @@ def option_lines(subject: Subject) -> dict[str, list[str]]:
     return found
 
 
-# ---- options --------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", NAMES_THAT_CLIENTS_LOOK_FOR)
 def test_option_that_clients_look_for_exists(subject: Subject, name: str) -> None:
     assert name in option_lines(subject)
 
 
-def test_check_options_print_lower_case_values(subject: Subject) -> None:
-    checks = [words for words in option_lines(subject).values() if words[0] == "check"]
-    assert checks
-    assert all(words[1:] in (["default", "true"], ["default", "false"]) for words in checks)
-
-
-def test_spin_options_are_whole_numbers_within_their_range(subject: Subject) -> None:
+def test_options_have_types_that_clients_know_and_values_within_them(subject: Subject) -> None:
+    """Fractions, for one, have no type of their own and come as strings."""
     for name, words in option_lines(subject).items():
+        assert words[0] in ("check", "spin", "combo", "button", "string"), name
+        if words[0] == "check":
+            assert words[1:] in (["default", "true"], ["default", "false"]), name
         if words[0] == "spin":
             assert words[1::2] == ["default", "min", "max"], name
             default, low, high = map(int, words[2::2])
             assert low <= default <= high, name
 
 
-def test_no_option_has_a_type_that_clients_do_not_know(subject: Subject) -> None:
-    """Fractions, for one, have none of their own and come as strings."""
-    assert {words[0] for words in option_lines(subject).values()} <= {"check", "spin", "combo", "button", "string"}
-
-
-def test_unknown_option_is_ignored(engine: EngineProcess) -> None:
-    engine.send("setoption name No Such Option value 3", "setoption name NoSuchButton")
-    assert engine.ready()[-1] == "readyok"
-    assert best_move(engine.go("startpos", "nodes 10"))
-
-
-@pytest.mark.parametrize("option", ["Clear Hash", "Hash value 32", "Threads value 1", "SyzygyPath value /nowhere"])
+@pytest.mark.parametrize(
+    "option", ["Clear Hash", "Hash value 32", "Threads value 1", "SyzygyPath value /no", "None Such value 3"]
+)
 def test_option_set_between_searches_leaves_a_playing_engine(engine: EngineProcess, option: str) -> None:
     engine.send(f"setoption name {option}")
     engine.ready()
     assert chess.Board().is_legal(chess.Move.from_uci(best_move(engine.go("startpos", "nodes 10"))))
 
 
-# ---- the order of commands ------------------------------------------------------------------------------------------
-
-
-def test_isready_and_setoption_may_come_before_uci(fresh: EngineProcess) -> None:
+def test_isready_and_setoption_may_come_before_uci_and_ucinewgame_never(fresh: EngineProcess) -> None:
     fresh.send("setoption name Hash value 16", "isready")
     fresh.read_until("readyok", START_S)
     fresh.send("uci")
     fresh.read_until("uciok")
-
-
-def test_ucinewgame_may_never_come(fresh: EngineProcess) -> None:
     assert best_move(fresh.go("startpos moves e2e4", "nodes 10", START_S))
 
 
@@ -132,22 +112,16 @@ def test_readyok_comes_at_once_during_a_search(engine: EngineProcess) -> None:
     engine.read_until("bestmove", PROMPTLY_S)
 
 
-def test_stop_when_idle_prints_nothing(engine: EngineProcess) -> None:
-    engine.send("stop", "ponderhit", "stop")
-    assert engine.read_for(SETTLE_S) == []
-
-
-def test_exactly_one_bestmove_for_each_go(engine: EngineProcess) -> None:
+def test_exactly_one_bestmove_for_each_go_and_no_stop_is_lost(engine: EngineProcess) -> None:
     for command in ("nodes 30", "depth 1", "movetime 10", "wtime 100 btime 100"):
         engine.go("startpos", command)
         engine.send("stop")
     assert not any(line.startswith("bestmove") for line in engine.read_for(SETTLE_S))
-
-
-def test_stop_right_after_go_is_not_lost(engine: EngineProcess) -> None:
     for _ in range(10):
         engine.send("position startpos", "go infinite", "stop")
         engine.read_until("bestmove", PROMPTLY_S)
+    engine.send("stop", "ponderhit", "stop")
+    assert engine.read_for(SETTLE_S) == []
 
 
 def test_lines_may_end_as_on_windows(engine: EngineProcess) -> None:
@@ -155,21 +129,11 @@ def test_lines_may_end_as_on_windows(engine: EngineProcess) -> None:
     assert best_move(engine.read_until("bestmove"))[1] in "678"
 
 
-# ---- when the best move is said -------------------------------------------------------------------------------------
-
-
+@pytest.mark.parametrize("way", ["infinite stop", "ponder stop", "ponder ponderhit"])
 @pytest.mark.parametrize("position", POSITIONS)
-def test_no_bestmove_before_stop_in_infinite(engine: EngineProcess, position: str) -> None:
-    engine.send(f"position {POSITIONS[position]}", "go infinite")
-    assert not any(line.startswith("bestmove") for line in engine.read_for(SETTLE_S))
-    engine.send("stop")
-    engine.read_until("bestmove", PROMPTLY_S)
-
-
-@pytest.mark.parametrize("ending", ["stop", "ponderhit"])
-@pytest.mark.parametrize("position", POSITIONS)
-def test_no_bestmove_before_stop_or_ponderhit_in_ponder(engine: EngineProcess, position: str, ending: str) -> None:
-    engine.send(f"position {POSITIONS[position]}", "go ponder wtime 100 btime 100")
+def test_no_bestmove_before_the_end_of_an_endless_search(engine: EngineProcess, position: str, way: str) -> None:
+    kind, ending = way.split()
+    engine.send(f"position {POSITIONS[position]}", f"go {kind}" + " wtime 100 btime 100" * (kind == "ponder"))
     assert not any(line.startswith("bestmove") for line in engine.read_for(SETTLE_S))
     engine.send(ending)
     engine.read_until("bestmove", PROMPTLY_S)
@@ -180,14 +144,8 @@ def test_no_legal_move_is_answered_by_none(engine: EngineProcess, position: str)
     assert best_move(engine.go(POSITIONS[position], "nodes 10")) == "(none)"
 
 
-# ---- what to search, and for how long -------------------------------------------------------------------------------
-
-
-def test_searchmoves_are_kept_to(engine: EngineProcess) -> None:
+def test_searchmoves_are_kept_to_and_0000_means_none(engine: EngineProcess) -> None:
     assert best_move(engine.go(f"fen {CROWDED}", "nodes 100 searchmoves a2a3 a2a4")) in ("a2a3", "a2a4")
-
-
-def test_searchmoves_0000_means_none(engine: EngineProcess) -> None:
     assert best_move(engine.go("startpos", "nodes 10 searchmoves 0000")) == "(none)"
 
 
@@ -226,46 +184,34 @@ def test_chess960_castling_is_king_takes_rook(engine: EngineProcess) -> None:
     assert best_move(engine.go(position, "nodes 10 searchmoves e1g1")) == "e1g1"
 
 
-# ---- info -----------------------------------------------------------------------------------------------------------
-
-
-def test_time_nodes_and_speed_are_integers(engine: EngineProcess) -> None:
+def test_lines_are_of_integers_and_one_comes_even_in_one_millisecond(engine: EngineProcess) -> None:
     lines = scored(engine.go(f"fen {CROWDED}", "movetime 60"))
     for line in lines:
         assert {"depth", "nodes", "nps", "time"} <= set(line.numbers)
         assert all(number.isdecimal() for number in line.numbers.values()), line
         assert line.score.split()[1].removeprefix("-").isdecimal()
-
-
-def test_even_one_millisecond_gives_a_scored_line(engine: EngineProcess) -> None:
     for _ in range(5):
         engine.send("setoption name Clear Hash")
         lines = engine.go(f"fen {CROWDED}", "movetime 1")
         assert scored(lines), lines
 
 
-def test_last_line_belongs_to_the_best_move(engine: EngineProcess) -> None:
+def test_last_line_belongs_to_the_best_move_and_all_are_legal_to_their_end(engine: EngineProcess) -> None:
     for command in ("nodes 500", "movetime 20", "depth 3"):
         lines = engine.go(f"fen {CROWDED}", command)
         assert scored(lines)[-1].pv[0] == best_move(lines)
-
-
-def test_principal_variations_are_legal_to_their_end(engine: EngineProcess) -> None:
     board = chess.Board(CROWDED)
     for line in scored(engine.go(f"fen {CROWDED}", "nodes 2000")):
         play_line(board, line.pv)  # raises for an illegal move
 
 
-def test_multipv_is_complete_in_order_and_of_one_depth(engine: EngineProcess) -> None:
+def test_multipv_is_complete_in_order_and_of_one_depth_for_as_many_moves_as_there_are(engine: EngineProcess) -> None:
     with option(engine, "MultiPV", "4", "1"):
         lines = scored(engine.go(f"fen {CROWDED}", "depth 3"))
     final = lines[-4:]
     assert [line.numbers["multipv"] for line in final] == ["1", "2", "3", "4"]
     assert len({line.numbers["depth"] for line in final}) == 1
     assert len({line.pv[0] for line in final}) == 4
-
-
-def test_multipv_above_the_number_of_moves_shows_them_all(engine: EngineProcess) -> None:
     with option(engine, "MultiPV", "10", "1"):
         lines = scored(engine.go("fen 7k/6pp/8/8/8/8/8/K7 w - - 0 1", "depth 2"))
     assert sorted(line.pv[0] for line in lines[-3:]) == ["a1a2", "a1b1", "a1b2"]
@@ -297,11 +243,8 @@ def test_nothing_but_uci_is_said(fresh: EngineProcess) -> None:
     assert {line.split(" ")[0] for line in lines} <= UCI_WORDS
 
 
-# ---- the end --------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("ending", ["quit", "end of input"])
-@pytest.mark.parametrize("busy", ["idle", "searching"])
+@pytest.mark.parametrize("busy", [pytest.param("idle", marks=pytest.mark.slow), "searching"])
 def test_quit_and_end_of_input_end_the_process(fresh: EngineProcess, busy: str, ending: str) -> None:
     fresh.send("isready")
     fresh.read_until("readyok", START_S)

@@ -84,12 +84,8 @@ def test_a_catalogue_has_every_sentence_that_is_shown_and_no_other(code: str) ->
     words = {word for name in messages for word in re.findall(r"\b[a-z]+\b(?!\})", name.partition("\4")[2])}
     assert [word for word in words if word.rstrip("s") not in sources] == []
     assert [name for name, texts in catalogue.items() if not all(texts)] == []
-
-
-@pytest.mark.parametrize("code", OTHERS)
-def test_a_translation_has_the_values_of_its_sentence(code: str) -> None:
-    for name, texts in catalogue_of(code).items():
-        for text in texts:
+    for name, texts in catalogue.items():
+        for text in texts if name else ():
             assert set(re.findall(r"\{.*?\}|%\(\w+\)s", name)) == set(re.findall(r"\{.*?\}|%\(\w+\)s", text)), name
 
 

@@ -239,7 +239,7 @@ class ValueHeldOut(HeldOut):
         with forward.pool:
             forward.forward(tables, self._batch, self.n_positions, LossWeights())
         of_each = (array[: self.n_positions].T for array in (forward.gradients.losses, forward.gradients.known > 0))
-        (value, left, siblings), (with_value, with_left, with_siblings) = of_each
+        (value, left), (with_value, with_left) = of_each
         no = np.zeros(self.n_positions)  # policy
-        columns = [no, no, value, left, no, with_value, with_left, siblings, with_siblings]
+        columns = [no, no, value, left, no, with_value, with_left]
         return scores_of(part_sums(np.column_stack(columns)))

@@ -1,9 +1,11 @@
-"""The `aino-train` command table."""
+"""The `aino-train` command table, and what its `bench` measures."""
 
 import contextlib
 import importlib
+import json
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 import uci.main
@@ -63,11 +65,25 @@ def test_ctrl_c_during_imports_ended_in_a_traceback(call: Callable[[], int], mon
     assert call() == 130
 
 
-def test_the_table_imports_no_command() -> None:
-    output_of("import sys, selfplay.main; sys.exit('numba' in sys.modules or 'numpy' in sys.modules)")
-
-
 def test_help_costs_less_than_half_a_second_of_processor_time() -> None:
     program = "import sys, time, selfplay.main; sys.argv = ['aino-train', '--help']\n"
     program += "try: selfplay.main.main()\nexcept SystemExit: print('seconds', time.process_time())"
     assert float(output_of(program).split()[-1]) < 0.5
+
+
+FLAGS = ["--batch", 32, "--visits", 4, "--concurrency", 4, "--seconds", 0.06]
+
+
+@pytest.mark.slow
+def test_every_part_is_measured(aino_train: Callable[..., str]) -> None:
+    results = json.loads(aino_train("bench", "--net", "sparse-128", "--threads", 2, *FLAGS, "--json"))
+    assert results["settings"]["net"] == "sparse-128"
+    assert results["machine"]["numpy"] == np.__version__
+    assert set(results["sampling"]) == {"positions/s, 1 thread"}
+    assert set(results["training"]) == {"positions/s"}
+    assert set(results["self-play"]) == {"positions/s"}
+    assert all(value > 0 for part in ("sampling", "training", "self-play") for value in results[part].values())
+
+
+def test_length_must_be_positive(aino_train: Callable[..., str]) -> None:
+    assert "--seconds" in aino_train("bench", "--seconds", 0, status=1)

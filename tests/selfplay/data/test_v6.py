@@ -83,9 +83,6 @@ def packed(records: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-# ---- there and back -----------------------------------------------------------------------------------------------
-
-
 def test_games_come_back_from_their_records(played: tuple[SelfPlayRecord, chess.Board]) -> None:
     game, _ = played
     back = game_of_chunk(chunk_of_game(game), "x", 0)
@@ -151,9 +148,6 @@ def test_game_begins_with_its_first_record() -> None:
     assert np.array_equal(back.full, game.full[11:])
 
 
-# ---- fields -------------------------------------------------------------------------------------------------------
-
-
 def test_fields_of_a_known_position() -> None:
     start = row_from_board(chess.Board())
     moves = np.array([chess.E2 | chess.E4 << 6, chess.E7 | chess.E5 << 6], np.uint16)
@@ -184,9 +178,6 @@ def test_fields_of_a_known_position() -> None:
     assert struct.unpack_from("<f", data, 8356 + 8308) == (-1,)
 
 
-# ---- archives and faults ------------------------------------------------------------------------------------------
-
-
 def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> None:
     with open(tmp_path / "games.tar", "wb") as stream:
         write_archive(stream, iter([("._a.gz", chunk), ("a.gz", chunk), ("b.gz", chunk[:5])]))
@@ -196,16 +187,13 @@ def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> Non
     assert [len(game.moves) for game in read_v6(tmp_path, Bookmark(1))] == [5, 3]
 
 
-def test_over_long_chunks_are_refused_without_unpacking_them(tmp_path: Path) -> None:
+def test_chunks_and_archive_headers_that_claim_too_much_are_refused(tmp_path: Path, chunk: np.ndarray) -> None:
     path = tmp_path / "bomb.gz"
     with gzip.open(path, "wb", compresslevel=1) as stream:
         for _ in range(LARGEST_CHUNK // (1 << 24) + 2):
             stream.write(bytes(1 << 24))
     with pytest.raises(DataError, match=r"bomb\.gz: longer than 12000 records"):
         list(read_chunks(path))
-
-
-def test_archive_headers_that_claim_too_much_are_refused(chunk: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / "huge.tar"
     member = tarfile.TarInfo("PaxHeader/a")
     member.type, member.size = tarfile.XHDTYPE, 1 << 40
@@ -240,16 +228,15 @@ def test_damaged_files_are_refused_by_name(chunk: np.ndarray, tmp_path: Path) ->
 def test_records_that_are_not_one_game_are_refused(chunk: np.ndarray) -> None:
     with pytest.raises(DataError, match="x: record 4 is not the position that the one before it leads to"):
         game_of_chunk(np.delete(chunk, 4), "x", 0)
-    other = chunk.copy()
-    other["played_idx"][2] = 0
-    with pytest.raises(DataError, match="x: record 2 plays or aims at an illegal move"):
-        game_of_chunk(other, "x", 0)
-    other = chunk.copy()
-    other["planes"][0, 5] = 0
-    with pytest.raises(DataError, match="x: record 0 is no position to play from"):
-        game_of_chunk(other, "x", 0)
-    other = chunk.copy()
-    other["probabilities"][0] *= 3
-    other["invariance_info"] = 0
-    with pytest.raises(DataError, match="x: record 0: probabilities sum to"):
-        game_of_chunk(other, "x", 0)
+    unlikely = chunk["probabilities"][0] * 3
+    for field, place, value, told in (
+        ("played_idx", 2, 0, "record 2 plays or aims at an illegal move"),
+        ("planes", (0, 5), 0, "record 0 is no position to play from"),
+        ("probabilities", 0, unlikely, "record 0: probabilities sum to"),
+    ):
+        other = chunk.copy()
+        other[field][place] = value
+        if field == "probabilities":
+            other["invariance_info"] = 0
+        with pytest.raises(DataError, match=f"x: {told}"):
+            game_of_chunk(other, "x", 0)

@@ -4,10 +4,9 @@ import io
 import json
 import os
 import re
-import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import chess.engine
 import chess.pgn
 import pytest
 
-from engine.errors import ConfigError, DataError, RunError
+from engine.errors import ConfigError, RunError
 from selfplay.matches import contestant, play
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive
@@ -89,40 +88,32 @@ def test_pairs_share_an_opening_with_colours_swapped(tmp_path: Path) -> None:
     assert (now.wins, now.draws, now.losses, now.pentanomial) == (0, 4, 0, (0, 0, 2, 0, 0))
 
 
-def test_openings_that_are_over_before_an_engine_moves_are_no_drawn_games(tmp_path: Path) -> None:
-    mated = f"{chess.STARTING_FEN} moves f2f3 e7e5 g2g4 d8h4"
-    repeated = f"{chess.STARTING_FEN} moves {'g1f3 g8f6 f3g1 f6g8 ' * 2}".strip()
-    bare, clock, long = (
-        "4k3/8/8/8/8/8/8/4K3 w - - 0 1", "4k3/8/8/8/8/8/4P3/4K3 w - - 100 90",
-        f"{chess.STARTING_FEN} moves {'g1f3 g8f6 f3g1 f6g8 ' * 3}".strip(),
-    )  # fmt: skip
-    settings = replace(match_of(games=4), openings=(mated, repeated, bare, clock, long, chess.STARTING_FEN))
-    rows = played(settings, tmp_path)
-    assert {row.start_fen for row in rows} == {chess.STARTING_FEN}
-    assert all(row.thoughts for row in rows)
-    with pytest.raises(DataError, match=r"opening [1-4]: the game is over before an engine moves"):
-        played(replace(settings, openings=(mated, repeated, bare, clock)), tmp_path / "none")
+CLOCK = TimeControl(1.0, 0.01)
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "reason"),
+    ("behaviour", "control", "reason"),
     [
-        ("crash", Reason.CRASH),
-        ("quit", Reason.DISCONNECT),
-        ("illegal", Reason.ILLEGAL),
-        ("pass", Reason.ILLEGAL),  # python-chess takes `bestmove 0000` for a move
-        ("slow", Reason.TIME),
-        ("hang", Reason.STALL),
+        ("crash", None, Reason.CRASH),
+        ("quit", None, Reason.DISCONNECT),
+        ("illegal", None, Reason.ILLEGAL),
+        ("pass", None, Reason.ILLEGAL),  # python-chess takes `bestmove 0000` for a move
+        ("slow", CLOCK, Reason.TIME),
+        ("slow", TimeControl(movetime_s=0.3, margin_s=0.5), Reason.TIME),
+        ("slow", TimeControl(nodes=100, margin_s=0.5), Reason.LENGTH),
+        ("hang", CLOCK, Reason.STALL),
+        ("hang", TimeControl(nodes=100, margin_s=60.0), Reason.STALL),
+        pytest.param("hang", TimeControl(movetime_s=0.05, margin_s=60.0), Reason.STALL, marks=pytest.mark.slow),
     ],
 )
-def test_faults_lose_and_are_counted_by_engine(behaviour: str, reason: Reason, tmp_path: Path) -> None:
-    hurry = {"own": TimeControl(1.0, 0.01), "patience_s": HUNG_S if behaviour == "hang" else 60.0}
-    settings = match_of(behaviour, 2, **hurry if behaviour in ("slow", "hang") else {})
-    rows = played(settings, tmp_path)
-    assert [(row.result, row.reason, row.offender) for row in rows] == [
-        ("1-0", reason, "two"),
-        ("0-1", reason, "two"),
-    ]
+def test_faults_lose_and_are_counted_by_engine(behaviour, control, reason, tmp_path):
+    rows = played(match_of(behaviour, 2, own=control, patience_s=HUNG_S if behaviour == "hang" else 60.0), tmp_path)
+    assert [row.reason for row in rows] == [reason] * 2
+    own = str(control or "60+1")
+    assert [row.controls for row in rows] == [("60+1", own), (own, "60+1")]
+    if reason == Reason.LENGTH:
+        return
+    assert [(row.result, row.offender) for row in rows] == [("1-0", "two"), ("0-1", "two")]
     now = standing(rows, NAMES)
     assert (now.wins, now.losses) == (2, 0)
     assert now.faults["two"] == {str(fault): 2 * (fault == reason) for fault in FAULTS}
@@ -130,67 +121,19 @@ def test_faults_lose_and_are_counted_by_engine(behaviour: str, reason: Reason, t
     assert f"two: {rows[0].detail}" in (tmp_path / "games.pgn").read_text()
 
 
-@pytest.mark.parametrize(
-    ("limits", "behaviour", "reason"),
-    [
-        ({"nodes": 100}, "hang", Reason.STALL),
-        ({"movetime_s": 0.05}, "hang", Reason.STALL),
-        ({"movetime_s": 0.3}, "slow", Reason.TIME),
-        ({"nodes": 100}, "slow", Reason.LENGTH),
-    ],
-)
-def test_faults_at_fixed_nodes_and_times(limits, behaviour, reason, tmp_path):
-    control = TimeControl(margin_s=60.0 if behaviour == "hang" else 0.5, **limits)  # type: ignore[arg-type]
-    patience_s = HUNG_S if behaviour == "hang" else 60.0
-    rows = played(match_of(behaviour, 2, own=control, patience_s=patience_s), tmp_path)
-    assert [row.reason for row in rows] == [reason] * 2
-    assert [row.controls for row in rows] == [("60+1", str(control)), (str(control), "60+1")]
-
-
-def test_first_search_of_an_engine_is_on_nobodys_clock(tmp_path: Path) -> None:
+def test_first_searches_are_on_nobodys_clock_and_end_in_an_engine_that_knows_no_nodes(tmp_path, first_search_s):
     rows = played(match_of("late", 5, games=4, control=TimeControl(movetime_s=0.3, margin_s=60.0)), tmp_path)
     assert {row.reason for row in rows} == {Reason.LENGTH}
     assert max(thought.time_ms for row in rows for thought in row.thoughts) < 5000
-
-
-def test_first_search_ends_in_an_engine_that_knows_no_nodes(tmp_path: Path, first_search_s) -> None:
     first_search_s(60.0)
-    rows = played(match_of("nodeless"), tmp_path)
+    rows = played(match_of("nodeless"), tmp_path / "nodeless")
     assert {row.reason for row in rows} == {Reason.LENGTH}
-
-
-def test_engine_that_is_interrupted_in_its_first_search_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[chess.engine.SimpleEngine] = []
-
-    def interrupted(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, Any], timeout_s: float) -> None:
-        request.close()
-        opened.append(engine)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(contestant, "ask_engine", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        open_engine(scripted("one"))
-    (engine,) = opened
-    assert engine.returncode.result(120) != 0
 
 
 def test_engine_that_leaves_between_games_loses_the_next_one(tmp_path: Path) -> None:
     rows = played(match_of("leave", 2, games=4), tmp_path)
     assert [row.reason for row in rows] == [Reason.LENGTH, Reason.DISCONNECT] * 2
     assert {row.offender for row in rows if row.reason == Reason.DISCONNECT} == {"two"}
-
-
-def test_process_that_is_gone_is_told_at_once() -> None:
-    engine = open_engine(scripted("one"))
-    os.kill(engine.transport.get_pid(), signal.SIGKILL)
-    begin = time.monotonic()
-    with pytest.raises(chess.engine.EngineTerminatedError):
-        ask_engine(engine, engine.protocol.ping(), 60.0)
-    assert engine.returncode.result(60.0) == -signal.SIGKILL
-    with pytest.raises(chess.engine.EngineTerminatedError, match="gone: it ended with exit code -9"):
-        ask_engine(engine, engine.protocol.ping(), 60.0)
-    close_engine(engine)
-    assert time.monotonic() - begin < 30.0
 
 
 def test_hung_process_is_ended_with_its_children(tmp_path: Path) -> None:
@@ -240,14 +183,10 @@ def row_of(*scores_cp: int, names: tuple[str, str] = NAMES, detail: str = "") ->
     )
 
 
-def test_mates_in_comments_count_plies_as_those_of_cutechess_and_fastchess() -> None:
-    # cutechess-cli 1.5 writes Qb7 {+M3} Kg8 {-M2} Re8# {+M1} where the engines say mate 2, -1 and 1.
+def test_comments_count_mates_as_other_programs_do_and_stay_readable_whatever_is_in_names() -> None:
     scores = [32000 - 2, -32000 + 1, 32000 - 1, -32000, 32000, 32000 - 100, 0, -5]
     comments = re.findall(r"\{ (\S+)/12 0\.105s \}", row_of(*scores).pgn("x"))
     assert comments == ["+M3", "-M2", "+M1", "-M0", "+M0", "+M199", "0.00", "-0.05"]
-
-
-def test_names_and_details_with_quotes_and_braces_leave_the_stored_games_readable() -> None:
     names = ('The "Rocket"', "C:\\engines\\M\u00fcller\n")
     text = row_of(10, 20, names=names, detail='illegal } "move"').pgn('a "match"')
     assert '[White "The \\"Rocket\\""]' in text
@@ -256,13 +195,6 @@ def test_names_and_details_with_quotes_and_braces_leave_the_stored_games_readabl
     game = chess.pgn.read_game(io.StringIO(text))
     assert len(list(game.mainline_moves())) == 2
     assert game.comment.endswith(': illegal ) "move"')
-
-
-def test_engines_may_have_different_controls(tmp_path: Path) -> None:
-    settings = match_of()
-    second = replace(settings.second, control=TimeControl(nodes=50))
-    rows = played(replace(settings, second=second), tmp_path)
-    assert [row.controls for row in rows] == [("60+1", "50 nodes a move"), ("50 nodes a move", "60+1")]
 
 
 def test_both_engines_together_end_a_game_early(tmp_path: Path) -> None:
@@ -300,6 +232,7 @@ def test_interrupted_match_plays_what_is_missing(tmp_path: Path) -> None:
     lines = (tmp_path / "games.jsonl").read_text().splitlines()
     assert sorted(json.loads(line)["number"] for line in lines) == [0, 1, 2, 3]
     assert (tmp_path / "games.pgn").read_text().count("[Round ") == 4
+    assert len(played(replace(settings, games=6, concurrency=2), tmp_path)) == 6, "more games may be added"
 
 
 @pytest.mark.parametrize(
@@ -326,22 +259,13 @@ def test_record_of_a_match_that_somebody_edited_ended_in_a_traceback(damage: dic
     assert len(path.read_bytes().splitlines()) == 2
 
 
-def test_games_of_others_in_a_match_ended_in_a_traceback(tmp_path: Path) -> None:
+def test_games_of_others_and_folders_of_other_matches_are_refused(tmp_path: Path) -> None:
     archive = MatchArchive(tmp_path, match_of().description())
+    with pytest.raises(RunError, match="another match"):
+        MatchArchive(tmp_path, match_of("crash", 1).description())
     archive.add(GameRow(0, "one", "new", chess.STARTING_FEN, "", "1-0", "crash", "new", "", (1.0, 2.0)))
     with pytest.raises(RunError, match=r"games\.jsonl: game 0 is not between one and two"):
         Match(match_of(), archive)
-
-
-def test_more_games_may_be_added_to_a_match(tmp_path: Path) -> None:
-    played(match_of(games=2), tmp_path)
-    assert len(played(match_of(games=4, concurrency=2), tmp_path)) == 4
-
-
-def test_folder_of_another_match_is_refused(tmp_path: Path) -> None:
-    MatchArchive(tmp_path, match_of().description())
-    with pytest.raises(RunError, match="another match"):
-        MatchArchive(tmp_path, match_of("crash", 1).description())
 
 
 @pytest.mark.parametrize(
@@ -469,19 +393,12 @@ def test_engine_with_defaults_that_it_does_not_allow_did_not_start() -> None:
         close_engine(engine)
 
 
-def test_own_engine_is_not_taken_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clone's folder holds the sources beside the installed package that `aino warmup` has compiled."""
-    (tmp_path / "uci.py").write_text("raise SystemExit('the wrong uci')")
-    monkeypatch.chdir(tmp_path)
-    engine = open_engine(parse_contestant("aino"))
-    assert engine.id["name"].startswith("Aino ")
-    close_engine(engine)
-
-
 @pytest.mark.parametrize("text", ["", "fast", "0+1", "1+-1", "nan", "inf"])
-def test_bad_time_controls_are_refused(text: str) -> None:
+def test_bad_time_controls_and_odd_numbers_of_games_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="time control"):
         TimeControl.parse(text)
+    with pytest.raises(ConfigError, match="even number"):
+        match_of(games=3)
 
 
 def test_pairs_that_can_only_repeat_others_are_warned_of(aino_train: Callable[..., str], tmp_path: Path) -> None:
@@ -495,25 +412,6 @@ def test_pairs_that_can_only_repeat_others_are_warned_of(aino_train: Callable[..
     assert "2 games repeat an earlier one move by move" in output
 
 
-def test_an_opening_that_cannot_be_read_is_left_out(aino_train, tmp_path, caplog):
-    fens = [f"4k3/8/8/8/8/8/{pawn}/4K3 w - - 0 1" for pawn in ("4P3", "3P4", "5P2")]
-    (tmp_path / "some.epd").write_text("\n".join(["nonsense", fens[0], "8/8 w - -", *fens[1:], "nonsense"]))
-    words = *match_command("--games", 8, "--movetime", 5, "--longest", 4), "--openings", tmp_path / "some.epd"
-    aino_train(*words, "--out", tmp_path / "match")
-    rows = [GameRow.from_json(line) for line in (tmp_path / "match" / "games.jsonl").read_text().splitlines()]
-    played = [row.start_fen for row in rows[::2]]
-    assert sorted(played[:3]) == sorted(fens)
-    assert played[3] == played[0], "used up, they start over"
-    assert sum("skipping an opening" in message for message in caplog.messages) == 3
-    settings = json.loads((tmp_path / "match" / "match.json").read_text())
-    assert settings["openings"] == {"count": 6, "first": fens[0], "last": fens[2]}
-
-
-def test_odd_number_of_games_is_refused() -> None:
-    with pytest.raises(ConfigError, match="even number"):
-        match_of(games=3)
-
-
 def test_match_command_sums_up(aino_train: Callable[..., str], tmp_path: Path) -> None:
     words = match_command("--games", 2, "--tc", "60+0", "--longest", 8, "--out", tmp_path, options="option.Level=2")
     output = aino_train(*words)
@@ -522,10 +420,3 @@ def test_match_command_sums_up(aino_train: Callable[..., str], tmp_path: Path) -
     result = json.loads((tmp_path / "result.json").read_text())
     assert (result["games"], result["score"], result["pentanomial"]) == (2, 0.5, [0, 0, 1, 0, 0])
     assert "+0 =2 -0" in aino_train(*words)
-
-
-def test_limited_stockfish_plays_through_the_driver(aino_train, stockfish, tmp_path):
-    limited = f"name=limited cmd={stockfish} option.UCI_LimitStrength=true option.UCI_Elo=1350"
-    full = f"name=full cmd={stockfish} option.Threads=1"
-    words = ["match", "--first", full, "--second", limited, "--games", 2, "--nodes", 3000, "--out", tmp_path]
-    assert "(100.0%)" in aino_train(*words)

@@ -66,6 +66,7 @@ def test_the_first_engine_can_have_the_side_to_move_in_every_game(tmp_path: Path
         match_of(games=2, first_to_move=True, sprt=Sprt(0.0, 10.0))
 
 
+@pytest.mark.slow
 def test_match_command_shows_the_endings(aino_train: Callable[..., str], tmp_path: Path) -> None:
     book = tmp_path / "endings.epd"
     book.write_text("7k/8/5KQ1/8/8/8/8/8 w - -\n8/8/8/8/8/5kq1/8/7K b - -\n6k1/8/6KP/8/8/8/8/R7 w - -\n")

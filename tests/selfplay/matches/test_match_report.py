@@ -26,13 +26,17 @@ def row(number: int, result: str, offender: str = "", reason: str = "checkmate")
 ROWS = [row(0, "1-0"), row(1, "0-1"), row(2, "1/2-1/2"), row(3, "1-0", "one", "no answer"), row(4, "1-0")]
 
 
-def test_the_line_of_a_running_match_has_score_and_test() -> None:
+def test_a_running_match_has_score_and_test_and_its_json_no_infinite_numbers() -> None:
     test = Sprt(0.0, 10.0)
     now = standing(ROWS, NAMES, test.follow([2.0, 0.5]))
     assert score_text(now, test).startswith("+3 =1 -1 (70.0%)  SPRT [0, 10] alpha 0.05 beta 0.05: LLR ")
+    values = json.loads(json.dumps(match_json(standing(ROWS[:2], NAMES)), allow_nan=False))
+    assert values["estimate"]["score"] == 1.0
+    assert values["estimate"]["elo"] is None
+    assert values["games"] == 2
 
 
-def test_lines_name_the_engine_at_fault() -> None:
+def test_lines_name_the_engine_at_fault_and_games_that_repeat_others() -> None:
     now = standing(ROWS, NAMES)
     assert game_line(ROWS[3], score_text(now)) == (
         "game 4: two - one 1-0 (no answer by one: why, 2 plies)  +3 =1 -1 (70.0%)"
@@ -43,16 +47,6 @@ def test_lines_name_the_engine_at_fault() -> None:
     assert standing_lines(standing(ROWS[:1], NAMES), NAMES, "1+0.1")[1].startswith("  one: time forfeit 0"), (
         "half a pair gives no Elo"
     )
-
-
-def test_json_has_no_infinite_numbers() -> None:
-    values = json.loads(json.dumps(match_json(standing(ROWS[:2], NAMES)), allow_nan=False))
-    assert values["estimate"]["score"] == 1.0
-    assert values["estimate"]["elo"] is None
-    assert values["games"] == 2
-
-
-def test_games_that_repeat_others_are_told() -> None:
     rows = [row(number, "1/2-1/2") for number in range(4)]
     again = [replace(one, number=one.number + 4) for one in rows[:2]]
     assert standing(rows, NAMES).copies == 0
@@ -96,7 +90,7 @@ def match_folder(folder: Path, first: dict[str, object], names: tuple[str, str] 
     return f"{folder}=2500"
 
 
-def test_matches_of_different_first_engines_made_one_rating(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_matches_that_are_not_of_one_engine_or_count_twice_made_one_rating(tmp_path, capsys):
     plain = match_folder(tmp_path / "plain", {})
     like = match_folder(tmp_path / "like", {}, ms=6)
     assert list_rating.main([plain, like]) == 0
@@ -112,10 +106,6 @@ def test_matches_of_different_first_engines_made_one_rating(tmp_path: Path, caps
     with pytest.raises(SystemExit):
         list_rating.main([f"{ladder}=1350"])
     assert "not a match between two engines" in capsys.readouterr().err
-
-
-def test_a_folder_given_twice_counted_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    plain = match_folder(tmp_path / "plain", {})
     copy = match_folder(tmp_path / "copy", {})
     for again in (plain, f"{tmp_path}/x/../plain=2600", copy):
         (tmp_path / "x").mkdir(exist_ok=True)

@@ -1,12 +1,14 @@
-"""The openings of a match, from EPD and PGN files."""
+"""The openings of a match, from EPD and PGN files, and how the commands of its engines are cut into words."""
 
+import shlex
 import zipfile
 from pathlib import Path
 
 import chess
 import pytest
 
-from engine.errors import DataError
+from engine.errors import ConfigError, DataError
+from selfplay.matches.contestant import split_words
 from selfplay.matches.opening_book import MOST_UNREADABLE, OpeningOrder, load_book, load_openings, opening_board
 
 PGN = """[Event "one"]
@@ -30,7 +32,7 @@ ENDING = "4k3/8/8/8/8/8/4P3/4K3 w -"
 CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
 
 
-def test_pgn_gives_the_first_plies_with_their_history(tmp_path: Path) -> None:
+def test_pgn_gives_the_first_plies_with_their_history_and_epd_positions(tmp_path: Path) -> None:
     path = tmp_path / "book.pgn"
     path.write_text(PGN)
     book = load_book(path, plies=4)
@@ -42,9 +44,6 @@ def test_pgn_gives_the_first_plies_with_their_history(tmp_path: Path) -> None:
     assert book[1] == "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1 moves e2e4 e8d7", "a short game is taken whole"
     with pytest.raises(DataError, match=r"book\.pgn:16:7: 'Ke3': illegal move"):
         book[2]
-
-
-def test_epd_lines_are_positions_and_bad_ones_are_named(tmp_path: Path) -> None:
     path = tmp_path / "book.epd"
     path.write_text(f"# comment\n4k3/8/8/8/8/8/4P3/4K3 w - - ce 30;\n\n{chess.STARTING_FEN}\n8/8/8/8 w - -\n")
     book = load_book(path)
@@ -170,3 +169,23 @@ def test_collections_of_the_data_folder_are_read(test_data: Path) -> None:
     assert len(opening_board(games[12_345]).move_stack) == 16
     lines = load_book(test_data / "books" / "noob_3moves.epd.zip")
     assert opening_board(lines[100_000]).is_valid()
+
+
+LINES = ["aino", "name=a 'cmd=/my engines/sf -x'", 'cmd="a b" option.X=1 # 2', "a\\ b c", "''"]
+
+
+@pytest.mark.parametrize("text", LINES)
+def test_words_are_those_of_a_shell(text: str) -> None:
+    assert split_words("engine", text, windows=False) == shlex.split(text)
+
+
+def test_a_windows_path_keeps_its_backslashes() -> None:
+    text = r'cmd="C:\Program Files\sf\stockfish.exe" name=sf option.SyzygyPath=D:\tables'
+    words = [r"cmd=C:\Program Files\sf\stockfish.exe", "name=sf", r"option.SyzygyPath=D:\tables"]
+    assert split_words("engine", text, windows=True) == words
+
+
+@pytest.mark.parametrize("windows", [True, False])
+def test_an_open_quote_is_an_error(windows: bool) -> None:
+    with pytest.raises(ConfigError, match="engine"):
+        split_words("engine", "cmd='a", windows)

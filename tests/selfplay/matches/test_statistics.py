@@ -1,4 +1,4 @@
-"""Elo and SPRT on pairs, against simulation and against what must hold by symmetry."""
+"""Elo and SPRT on pairs, and ratings of many players, against simulation and against what must hold by symmetry."""
 
 import math
 import statistics
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError
+from selfplay.matches.bradley_terry import fit_ratings
 from selfplay.matches.statistics import (
     PAIR_SCORES,
     Sprt,
@@ -27,10 +28,8 @@ def test_elo_and_score_are_inverse() -> None:
         assert elo_from_score(score_from_elo(elo)) == pytest.approx(elo, abs=1e-6)
     assert elo_from_score(0.75) == pytest.approx(190.85, abs=0.01)
     assert (elo_from_score(0.0), elo_from_score(1.0)) == (-math.inf, math.inf)
-
-
-def test_pairs_are_counted_by_points() -> None:
-    assert pentanomial([0, 0.5, 1, 1, 1.5, 2]).tolist() == [1, 1, 2, 1, 1]
+    assert [score_from_elo(elo) for elo in (-1e300, 0.0, 1e300)] == pytest.approx([0.0, 0.5, 1.0])
+    assert score_from_elo(np.array([-1e6, 400.0])) == pytest.approx([0.0, 10 / 11])
 
 
 def test_interval_covers_the_truth_nineteen_times_in_twenty() -> None:
@@ -82,11 +81,12 @@ def test_even_pairs_narrow_the_interval_that_games_alone_would_give() -> None:
     assert wild.score_high == pytest.approx(0.5 + 1.96 * 0.5 / math.sqrt(20), abs=0.03)
 
 
-def test_pairs_come_from_games_by_number() -> None:
+def test_pairs_come_from_games_by_number_and_are_counted_by_points() -> None:
     points = {0: 1.0, 1: 0.5, 3: 1.0, 4: 0.0, 5: 0.0, 6: 1.0}
     assert complete_pairs(points) == {0: 1.5, 2: 0.0}
     assert leading_pairs(points) == [1.5], "the order of a sequential test ends at the first gap"
     assert leading_pairs(points | {2: 0.5}) == [1.5, 1.5, 0.0]
+    assert pentanomial([0, 0.5, 1, 1, 1.5, 2]).tolist() == [1, 1, 2, 1, 1]
 
 
 def test_following_a_test_in_parts_is_following_it_at_once() -> None:
@@ -101,31 +101,13 @@ def test_following_a_test_in_parts_is_following_it_at_once() -> None:
     assert state == whole
 
 
-def test_estimate_without_pairs_is_refused() -> None:
-    with pytest.raises(ConfigError, match="at least one pair"):
-        estimate_elo(np.zeros(5, np.int64))
-
-
-def test_swapping_sides_swaps_the_sign() -> None:
+def test_swapping_sides_swaps_the_sign_and_bounds_are_those_of_wald() -> None:
     counts = np.array([3, 8, 20, 11, 6])
     there, back = estimate_elo(counts), estimate_elo(counts[::-1])
     assert there.elo == pytest.approx(-back.elo)
     assert there.elo_low == pytest.approx(-back.elo_high)
     test, mirrored = Sprt(0.0, 10.0), Sprt(-10.0, 0.0)
     assert test.log_likelihood_ratio(counts) == pytest.approx(-mirrored.log_likelihood_ratio(counts[::-1]), rel=1e-6)
-
-
-def test_ratio_agrees_with_the_normal_approximation() -> None:
-    counts = np.array([300, 1800, 4000, 2000, 350])
-    shares = counts / counts.sum()
-    mean = shares @ PAIR_SCORES
-    variance = shares @ (PAIR_SCORES - mean) ** 2
-    s0, s1 = score_from_elo(0.0), score_from_elo(5.0)
-    normal = counts.sum() * (s1 - s0) * (2 * mean - s0 - s1) / (2 * variance)
-    assert Sprt(0.0, 5.0).log_likelihood_ratio(counts) == pytest.approx(normal, rel=0.02)
-
-
-def test_bounds_are_those_of_wald() -> None:
     reject, accept = Sprt(0.0, 5.0, alpha=0.05, beta=0.1).bounds
     assert reject == pytest.approx(math.log(0.1 / 0.95))
     assert accept == pytest.approx(math.log(0.9 / 0.05))
@@ -146,14 +128,14 @@ def decisions(shares: np.ndarray, test: Sprt, runs: int) -> float:
 def test_error_rates_are_kept() -> None:
     test = Sprt(0.0, 40.0, alpha=0.05, beta=0.05)
     even = np.array([0.08, 0.22, 0.4, 0.22, 0.08])
-    assert decisions(even, test, 120) <= 0.12
+    assert decisions(even, test, 60) <= 0.12
     # Tilt the results until they are worth 40 Elo.
     tilts = [even * np.exp(t * PAIR_SCORES) / (even @ np.exp(t * PAIR_SCORES)) for t in np.linspace(0, 3, 301)]
     better = min(tilts, key=lambda shares: abs(shares @ PAIR_SCORES - score_from_elo(40.0)))
-    assert decisions(better, test, 120) >= 0.88
+    assert decisions(better, test, 60) >= 0.88
 
 
-def test_senseless_tests_are_refused() -> None:
+def test_senseless_tests_and_estimates_are_refused() -> None:
     with pytest.raises(ConfigError, match="elo0 < elo1"):
         Sprt(5.0, 5.0)
     for elo in ((math.nan, 5.0), (0.0, math.nan), (-math.inf, 5.0)):
@@ -161,6 +143,11 @@ def test_senseless_tests_are_refused() -> None:
             Sprt(*elo)
     with pytest.raises(ConfigError):
         Sprt(alpha=0.7)
+    for elos in ((5000.0, 6400.0), (0.0, 5e-324), (-9000.0, -8000.0)):
+        with pytest.raises(ConfigError, match="no game can tell"):
+            Sprt(*elos)
+    with pytest.raises(ConfigError, match="at least one pair"):
+        estimate_elo(np.zeros(5, np.int64))
 
 
 @pytest.mark.parametrize("elos", [(0.0, 6400.0), (-6400.0, 0.0), (-1e6, 1e6), (-1e300, 1e300), (2000.0, 3000.0)])
@@ -173,12 +160,36 @@ def test_a_test_of_a_certain_win_divided_by_zero(elos: tuple[float, float], coun
         assert (ratio > 0) == (score == 1.0)
 
 
-def test_hypotheses_that_no_game_can_tell_apart_are_refused() -> None:
-    for elos in ((5000.0, 6400.0), (0.0, 5e-324), (-9000.0, -8000.0)):
-        with pytest.raises(ConfigError, match="no game can tell"):
-            Sprt(*elos)
+def test_ratings_are_logistic_differences_that_pass_along_a_chain_while_doubt_grows() -> None:
+    rating = fit_ratings({("new", "old"): (750.0, 1000.0)}, {"old": 1500.0})["new"]
+    assert rating.elo == pytest.approx(1500 + 400 * np.log10(3), abs=1)
+    half = 1.96 * 400 / np.log(10) / np.sqrt(1000 * 0.75 * 0.25)  # from the curvature of the likelihood
+    assert rating.high - rating.elo == pytest.approx(half, rel=0.01)
+    assert rating.elo - rating.low == pytest.approx(half, rel=0.01)
+    results = {("a", "given"): (64.0, 100.0), ("a", "b"): (36.0, 100.0), ("c", "b"): (64.0, 100.0)}
+    found = fit_ratings(results, {"given": 0.0})
+    step = 400 * np.log10(0.64 / 0.36)
+    assert [found[name].elo for name in "abc"] == pytest.approx([step, 2 * step, 3 * step], rel=0.03)
+    widths = [found[name].high - found[name].low for name in ("given", "a", "b", "c")]
+    assert widths[0] == 0 < widths[1] < widths[2] < widths[3]
+    found = fit_ratings({("best", "given"): (8.0, 8.0), ("worst", "given"): (0.0, 8.0)}, {"given": 2000.0})
+    assert 2300 < found["best"].elo < 3500
+    assert found["best"].elo + found["worst"].elo == pytest.approx(4000)
+    assert found["best"].high - found["best"].low > 800
 
 
-def test_elo_differences_of_any_size_have_a_score() -> None:
-    assert [score_from_elo(elo) for elo in (-1e300, 0.0, 1e300)] == pytest.approx([0.0, 0.5, 1.0])
-    assert score_from_elo(np.array([-1e6, 400.0])) == pytest.approx([0.0, 10 / 11])
+def test_intervals_hold_the_true_ratings() -> None:
+    """A run of growing strength against anchors of unknown strength and one given level."""
+    rng, held = np.random.default_rng(7), []
+    for _ in range(40):
+        truth = {"level": 1500.0} | {f"anchor{n}": rng.uniform(600, 2200) for n in range(3)}
+        anchors = list(truth)
+        truth |= {f"net{n}": 600.0 + 250 * n + rng.normal(0, 80) for n in range(6)}
+        results = {
+            (net, anchor): (float(rng.binomial(6, score_from_elo(truth[net] - truth[anchor]))), 6.0)
+            for net in truth.keys() - set(anchors)
+            for anchor in anchors
+        }
+        found = fit_ratings(results, {"level": 1500.0})
+        held += [found[name].low <= truth[name] <= found[name].high for name in truth if name.startswith("net")]
+    assert 0.9 < np.mean(held) < 0.995

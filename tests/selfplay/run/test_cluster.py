@@ -7,12 +7,11 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from engine.errors import ConfigError, NetFileError
+from engine.errors import ConfigError
 from selfplay.main import main
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.run.cluster import RayBackend, connected
@@ -25,9 +24,6 @@ def test_missing_ray_is_named_with_its_remedy(monkeypatch, tmp_path, capsys):
     assert main(["generate", str(tmp_path / "run"), "--cluster=auto"]) == 1
     assert "pip install '.[cluster]' in Aino's folder" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
-
-
-# ---- with Ray -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["ConnectionError", "RpcError"])
@@ -78,13 +74,4 @@ def test_lost_task_is_replaced_and_its_games_are_the_same(cluster, task, expecte
     assert finished == expected
     assert told
     assert all("a worker was lost" in text for text in told)
-    told.clear()
-
-
-def test_broken_net_is_named_by_its_own_error(cluster, task, tmp_path):
-    play, told = cluster
-    broken = tmp_path / "broken.dit"
-    broken.write_bytes(task.nets[0].read_bytes()[:100])
-    with pytest.raises(NetFileError, match=r"\.dit"):
-        games_of(play, replace(task, nets=(broken,)), NUMBERS)
     told.clear()

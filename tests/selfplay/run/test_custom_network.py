@@ -64,7 +64,7 @@ def test_the_pages_network_learns_from_nothing_in_two_generations_and_plays(fold
 def test_a_training_that_was_stopped_goes_on_from_its_weights(folder: Path) -> None:
     run = RunFolder(folder / "run", {**TINY, "net": NET, "fit": {**TINY["fit"], "positions": 960}})
     run.ensure_first_network()
-    assert run_phase(run, Phase.GENERATE, never, WorkerPool(2))
+    assert run_phase(run, Phase.GENERATE, never, WorkerPool(1))
     calls = iter(range(100))
     assert not run_phase(run, Phase.FIT, lambda: next(calls) > 3)
     assert run.fit_checkpoint(1).is_file()

@@ -1,6 +1,5 @@
 """Games into a run and out of it, as PGN and as Lc0's training chunks."""
 
-import io
 import os
 import sys
 from collections.abc import Callable
@@ -75,9 +74,7 @@ def test_imported_pgn_is_the_next_generation(tmp_path: Path, pgn_file: Path, ain
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
-def test_a_file_name_that_is_no_text_ended_imports_and_training(
-    tmp_path: Path, pgn_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_name_that_is_no_text_ended_imports_and_training(tmp_path, pgn_file, monkeypatch):
     """The network's card, the run's database and the cache of parsed games could not hold it."""
     odd = pgn_file.rename(tmp_path / os.fsdecode(b"M\xfcller.pgn"))
     monkeypatch.setattr(sys, "argv", ["aino-train", "import", str(odd)])
@@ -98,17 +95,6 @@ def test_an_import_tells_how_many_games_it_left_out_and_why(tmp_path: Path, aino
     assert f"{path}: 8 games seen, 2 read, 6 skipped (3 with a fault, " in printed
     for reason in ("1 without moves", "1 without a result", "1 below the Elo"):
         assert reason in printed
-
-
-def test_ten_games_with_two_empty_lines_behind_their_tags_are_ten(tmp_path: Path) -> None:
-    path = tmp_path / "ten.pgn"
-    starts = ("e4", "d4", "c4", "b4", "a4", "f4", "g4", "h4", "Nf3", "Nc3")
-    lines = ["\n\n" if number % 2 else "\n" for number in range(10)]
-    path.write_text(
-        "".join(f'[Result "1-0"]\n{gap}1. {move} e5 1-0\n\n' for move, gap in zip(starts, lines, strict=True))
-    )
-    run = RunFolder(tmp_path / "run", {"net": "16x1"})
-    assert import_games(run, [(path, PGN)]).games == 10
 
 
 def test_run_goes_on_with_imported_games(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
@@ -155,13 +141,6 @@ def test_exported_pgn_holds_the_games(tmp_path: Path, aino_train: Callable[..., 
             for move, code in zip(read.mainline_moves(), game.moves, strict=True):
                 assert move == decode_move(row_from_board(board), code, board.chess960)
                 board.push(move)
-
-
-def test_last_move_of_a_resigned_game_is_not_in_its_pgn() -> None:
-    game, _ = searched_game(np.random.default_rng(1), chess.STARTING_FEN, 10)
-    resigned = replace(game, ending=Ending.RESIGNATION, white_points=1)
-    read = chess.pgn.read_game(io.StringIO(pgn_text(resigned, "x")))
-    assert len(list(read.mainline_moves())) == 9
 
 
 @pytest.mark.parametrize("plies", [1, 2, 3, 30])

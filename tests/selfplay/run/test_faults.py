@@ -37,9 +37,6 @@ ROOT = Path(__file__).parents[3]
 FLAGS = ["--net=16x1", *TINY_FLAGS]
 
 
-# ---- full disk ----------------------------------------------------------------------------------------------------
-
-
 def test_game_that_found_no_room_is_stored_later(straight: RunFolder, tmp_path: Path) -> None:
     games = published_games(straight.replay, 1)
     writer = ReplayWriter(tmp_path, 1)
@@ -70,9 +67,6 @@ def test_full_disk_at_the_very_beginning(tmp_path: Path, aino_train: Callable[..
         told = aino_train("loop", tmp_path, *FLAGS, status=1)
     assert re.search(r"File too large \(.*config\.toml\)\. Finished work is kept", told)
     assert not list(tmp_path.glob("*.toml"))
-
-
-# ---- damaged segments ---------------------------------------------------------------------------------------------
 
 
 def flip(path: Path, place: float) -> None:
@@ -147,9 +141,6 @@ def test_segment_without_an_intact_game_is_named(tmp_path: Path) -> None:
         replay_set(run, 1)
 
 
-# ---- deleted and damaged files of the run -------------------------------------------------------------------------
-
-
 @pytest.mark.usefixtures("generated")
 def test_run_without_its_database_is_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     (tmp_path / "ledger.sqlite").unlink()
@@ -175,9 +166,6 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
     left.write_bytes(b"half a network")
     open_run(tmp_path).close()
     assert not left.exists()
-
-
-# ---- other versions, other processes ------------------------------------------------------------------------------
 
 
 def test_folder_of_another_format_is_refused(tmp_path: Path) -> None:
@@ -233,7 +221,7 @@ def test_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    command = [sys.executable, "-m", "selfplay.main", "loop", str(tmp_path), *FLAGS, "--games.count=30", "--workers=1"]
+    command = [sys.executable, "-m", "selfplay.main", "loop", str(tmp_path), *FLAGS, "--games.count=16", "--workers=1"]
     with subprocess.Popen([*command, "--generations", "1"], cwd=ROOT) as first:
         wait_until(lambda: part_path(tmp_path / "replay", 1).is_file() or first.poll() is not None)
         for name in ("loop", "generate", "fit", "gate"):
@@ -241,4 +229,4 @@ def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path: Path, aino_t
         assert first.wait(400) == 0
     run = open_run(tmp_path)
     assert run.ledger.current() == (1, Phase.DONE)
-    assert len(published_games(run.replay, 1)) == 30
+    assert len(published_games(run.replay, 1)) == 16

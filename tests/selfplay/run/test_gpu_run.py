@@ -1,7 +1,7 @@
 """Runs with a GPU: where games are played and candidates trained, and what is said when the device fails."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from selfplay.records.game import SelfPlayRecord
 from selfplay.run import phases
 from selfplay.run.config import add_config_flags, configured, flag_values
 from selfplay.run.playing import GenerationTask, play_numbers, shared_task
-from selfplay.run.sharing import SharedPlay, WorkerMessage, play_share, source_hash
+from selfplay.run.sharing import play_share, source_hash
 from selfplay.run.workers import WorkerPool
 from tests.selfplay.run.crews import TINY_FLAGS, never, tiny_task
 from tests.strict_cupy import CUDARuntimeError, Device
@@ -51,13 +51,22 @@ def test_ten_moves_of_two_halves_on_a_device_are_the_processors(task: Generation
     assert sum(same) >= 4  # half precision may decide a close move otherwise
 
 
-def test_a_device_that_fails_in_self_play_costs_one_line(task: GenerationTask, device: Device) -> None:
+def test_a_device_that_fails_in_self_play_costs_one_line_which_workers_pass_on(task, device):
     get_backend("cupy")
     told: list[str] = []
     device.fail("product", LOST, after=400)
     games = played(task, 6, tell=told.append)
     assert told == [LINE]
     assert [len(game.moves) for game in games] == [10] * 6
+    device.heal()
+    device.fail("launch", LOST, after=60)
+    said: list[object] = []
+    task = replace(task, settings=replace(task.settings, backend="auto"))
+    play_share(task, iter(range(6)), said.append, source_hash())
+    lines = [one for one in said if isinstance(one, str)]
+    assert lines
+    assert lines[-1].endswith("; the same network plays on with Backend numpy")
+    assert sum(isinstance(one, SelfPlayRecord) for one in said) == 6
 
 
 def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
@@ -74,45 +83,6 @@ def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
         play_numbers(there, iter(range(3)), records.append, never)
         assert (seats, len(records)) == (expected, 3)
         seats.clear()
-
-
-class _HerePool:
-    """Workers one after another in this process."""
-
-    def __init__(self, task: GenerationTask, numbers: Sequence[int]) -> None:
-        self._task, self._numbers, self._messages = task, iter(numbers), list[WorkerMessage]()
-
-    def start(self, worker: int) -> None:
-        play_share(self._task, self._numbers, lambda message: self._messages.append((worker, message)), source_hash())
-
-    def receive(self, timeout_s: float) -> WorkerMessage | None:
-        return self._messages.pop(0) if self._messages else None
-
-    def playing(self) -> list[int]:
-        return [0] if self._messages else []
-
-    def taken(self) -> int:
-        return 0
-
-    def close(self) -> None:
-        pass
-
-
-class _HerePlay(SharedPlay):
-    def _pool(self, task: Any, numbers: Sequence[int], count: int) -> _HerePool:
-        return _HerePool(task, numbers)
-
-
-def test_workers_pass_on_the_line_of_a_device_that_fails_once(task: GenerationTask, device: Device) -> None:
-    get_backend("cupy")
-    device.fail("launch", LOST, after=60)
-    told: list[str] = []
-    games: list[SelfPlayRecord] = []
-    task = replace(task, settings=replace(task.settings, backend="auto"))
-    _HerePlay(3, told.append)(task, range(6), games.append, never)
-    assert len(games) == 6
-    assert len(told) == 1, told
-    assert told[0].endswith("; the same network plays on with Backend numpy")
 
 
 def test_a_device_plays_many_games_in_one_process(task, monkeypatch, device):
@@ -135,18 +105,16 @@ def test_a_device_plays_many_games_in_one_process(task, monkeypatch, device):
     assert processes == [3]
 
 
-@pytest.mark.parametrize("section", ["fit", "games"])
-@pytest.mark.parametrize("net", ["small_net:Small", "sparse-128"])
-def test_a_device_for_a_network_that_cannot_use_it_is_refused(net: str, section: str) -> None:
-    with pytest.raises(ConfigError, match=rf"{section}\.backend cupy: only towers .* on a GPU; expected numpy for "):
-        configured({"net": net, section: {"backend": "cupy"}})
-    configured({"net": net, "fit": {"backend": "auto"}, "games": {"backend": "auto"}})
-
-
-def test_transformers_train_on_a_device_but_do_not_play_there() -> None:
-    configured({"net": "transformer-16x1x2", "fit": {"backend": "cupy"}})
-    with pytest.raises(ConfigError, match=r"games\.backend cupy: only towers play"):
-        configured({"net": "transformer-16x1x2", "games": {"backend": "cupy"}})
+@pytest.mark.parametrize(
+    ("net", "sections"),
+    [("small_net:Small", ("fit", "games")), ("sparse-128", ("fit", "games")), ("transformer-16x1x2", ("games",))],
+)
+def test_a_device_for_a_network_that_cannot_use_it_is_refused(net: str, sections: tuple[str, ...]) -> None:
+    for section in sections:
+        with pytest.raises(ConfigError, match=rf"{section}\.backend cupy: only towers .*; expected numpy for "):
+            configured({"net": net, section: {"backend": "cupy"}})
+    trained = "auto" if "fit" in sections else "cupy"
+    configured({"net": net, "fit": {"backend": trained}, "games": {"backend": "auto"}})
 
 
 def test_three_phases_of_a_loop_on_a_device(aino_train, tmp_path, device, monkeypatch):

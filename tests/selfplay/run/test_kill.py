@@ -1,15 +1,10 @@
 """A few kills of the campaign: `python -m benchmarks.kill_campaign` makes a hundred."""
 
-import shutil
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from benchmarks.kill_campaign import KILL_WITHIN_S, Broken, Watch, campaign, place
-from selfplay.records.replay import segment_path
-from selfplay.run.folder import RunFolder
+from benchmarks.kill_campaign import KILL_WITHIN_S, campaign
 
 
 @pytest.mark.slow
@@ -18,31 +13,3 @@ def test_killed_run_ends_like_one_that_was_not(tmp_path: Path) -> None:
     row = campaign(tmp_path, kills=5, seed=3)
     assert row["equal"]
     assert sum(int(str(row[phase])) for phase in ("start", *KILL_WITHIN_S)) >= 5
-
-
-def test_place_of_a_run_killed_while_it_wrote_its_ledger(finished, tmp_path_factory):
-    finished.close()
-    copy = tmp_path_factory.mktemp("killed") / "run"
-    with closing(sqlite3.connect(finished.path / "ledger.sqlite", isolation_level=None)) as ledger:
-        ledger.execute("PRAGMA cache_size = 1")  # pages reach the file before the change is complete
-        ledger.execute("BEGIN")
-        ledger.execute("DELETE FROM gates")
-        ledger.execute("CREATE TABLE large AS SELECT zeroblob(1000000) AS zeros")
-        shutil.copytree(finished.path, copy)  # the files as a kill would leave them now
-        ledger.execute("ROLLBACK")
-    assert (copy / "ledger.sqlite-journal").stat().st_size
-    assert place(copy) == place(finished.path) == "promote"
-
-
-def test_campaign_notices_a_changed_segment(finished: RunFolder) -> None:
-    finished.close()
-    watch = Watch()
-    watch.look(finished.path)
-    assert len(watch.games) == 6
-    path = segment_path(finished.replay, 1)
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(Broken, match="not what was published"):
-        watch.look(finished.path)
-    path.unlink()
-    with pytest.raises(Broken, match="are gone"):
-        watch.look(finished.path)

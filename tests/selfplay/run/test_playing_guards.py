@@ -30,9 +30,6 @@ def game_of(values: list[float], points: int = 0, gave_up: int = 0, played_throu
     return record_of([0] * len(values), wdl, **more)
 
 
-# ---- resignation --------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("values", "side"),
     [
@@ -82,19 +79,13 @@ def test_threshold_sinks_until_few_resignations_are_wrong() -> None:
     assert safe_threshold(resignable, -0.9, 2, 0.1) == -0.9
 
 
-# ---- draws --------------------------------------------------------------------------------------------------------
-
-
 def draws(share: float) -> list[SelfPlayRecord]:
     return [game_of([0.0], points=0 if k < 100 * share else 1) for k in range(100)]
 
 
-def test_few_draws_change_nothing() -> None:
+def test_many_draws_bring_variety_and_few_change_nothing() -> None:
     assert guarded(SETTINGS, [draws(1.0), draws(0.6)]) == SETTINGS
     assert guarded(SETTINGS, []) == SETTINGS
-
-
-def test_many_draws_bring_variety() -> None:
     half = guarded(SETTINGS, [draws(0.8)])
     assert half.opening_share == pytest.approx(0.75)
     assert half.temperature_plies == 36
@@ -103,20 +94,14 @@ def test_many_draws_bring_variety() -> None:
     assert guarded(replace(SETTINGS, most_draws=1.0), [draws(1.0)]).opening_share == 0.5
 
 
-def test_only_earlier_generations_count(tmp_path: Path) -> None:
+def test_earlier_generations_count_and_the_summary_says_what_it_counts(tmp_path: Path) -> None:
     write_segment(tmp_path, 3, draws(1.0))
     assert guarded_settings(SETTINGS, tmp_path, 3) == SETTINGS
     assert guarded_settings(SETTINGS, tmp_path, 4).opening_share == 1.0
     assert guarded_settings(SETTINGS, tmp_path, 8) == SETTINGS
-
-
-def test_summary_counts_what_it_says() -> None:
     games = [game_of([0.5], 1, 1), game_of([0.5], -1, 1), game_of([0.5], 0, 0), game_of([0.5], 0, -1, False)]
     summary = summarise(games, SETTINGS)
     assert (summary.games, summary.drawn, summary.given_up, summary.wrong) == (4, 2, 2, 1)
-
-
-# ---- in a run -----------------------------------------------------------------------------------------------------
 
 
 def test_guarded_settings_play_the_generation_and_are_told(tmp_path: Path) -> None:

@@ -82,12 +82,12 @@ def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_pat
         done = run_generations(run, 1, impatient)
         if done:
             break
-        patience += 10
+        patience += 20
     assert done
     assert_same_generation(open_run(tmp_path), straight)
 
 
-@pytest.mark.parametrize("net", ["16x1", "transformer-16x1x2", "sparse-128"])
+@pytest.mark.parametrize("net", ["16x1", pytest.param("transformer-16x1x2", marks=pytest.mark.slow), "sparse-128"])
 def test_loop_command_continues_with_the_next_generation(net, aino_train, tmp_path):
     first = aino_train("loop", tmp_path, f"--net={net}", *TINY_FLAGS, "--generations", 1)
     assert "generation 1: held-out losses before -> after" in first
@@ -175,6 +175,12 @@ def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
         ({"fit": 3}, "fit"),
         ({"net": "big"}, "expected a name such as 64x6, transformer-128x4x8, sparse-768"),
         ({"gate": {"elo0": 90.0}}, "elo0 < elo1"),
+        ({"anchors": {"opponents": "rybka:3"}}, "expected first, material:NODES, .* got 'rybka:3'"),
+        ({"anchors": {"opponents": "material:0"}}, "got 'material:0'"),
+        ({"anchors": {"opponents": "first"}}, "expected one besides first"),
+        ({"anchors": {"games": 3}}, "expected an even number, got 3"),
+        ({"anchors": {"cpu_share": 0.0}}, "above 0 and at most 1"),
+        ({"search": {"policy_temperature": 0.0}}, r"search\.policy_temperature: expected 0\.1 to 10, got 0\.0"),
     ],
 )
 def test_bad_settings_are_named(values: dict, named: str) -> None:

@@ -30,11 +30,3 @@ def test_the_tower_in_pytorch_learns_in_the_loop_and_plays(tmp_path, aino_train,
     planes = np.zeros((3, 112, 8, 8), np.float32)
     one, other = (made(weights=made(seed=seed).weights())(planes)[0] for seed in (1, 1))
     assert np.array_equal(one, other)
-
-
-def test_the_example_is_short_enough_to_be_read() -> None:
-    """Fifty lines of code for the tower and the class that the loop asks, without blank lines and documentation."""
-    source = (ROOT / "examples" / "torch_network.py").read_text(encoding="utf-8")
-    assert compile(source, "torch_network.py", "exec")
-    code = [line for line in source.partition("import numpy")[2].splitlines() if line.strip() and '"""' not in line]
-    assert len(code) < 60

@@ -28,24 +28,16 @@ from selfplay.run.playing import GenerationTask, PlayTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 from selfplay.run.workers import WorkerPool
 from tests.new_process import wait_until
-from tests.selfplay.run.crews import NUMBERS, games_here, games_of, never, stored_games, tiny_task
+from tests.selfplay.run.crews import NUMBERS, games_of, never, stored_games
 
 ROOT = Path(__file__).parents[3]
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals that only POSIX has")
 
 
-# ---- processes ----------------------------------------------------------------------------------------------------
-
-
 def test_processes_play_the_games_of_one(task: GenerationTask, expected: dict[int, bytes]) -> None:
     assert games_of(WorkerPool(2), task, NUMBERS) == expected
     assert not multiprocessing.active_children()
-
-
-def test_processes_play_the_games_of_the_family_without_batches(tmp_path: Path) -> None:
-    sparse = tiny_task(tmp_path, net="sparse-128")
-    assert games_of(WorkerPool(2), sparse, NUMBERS) == games_here(sparse, NUMBERS)
 
 
 def test_processes_play_the_games_of_a_gate(task: GenerationTask) -> None:
@@ -61,7 +53,7 @@ def test_processes_play_the_games_of_a_gate(task: GenerationTask) -> None:
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)])
 def test_lost_worker_is_replaced_and_its_games_are_the_same(number, task, expected):
     told: list[str] = []
     finished: list[int] = []
@@ -87,15 +79,6 @@ def test_broken_net_is_named_by_its_own_error(task: GenerationTask, tmp_path: Pa
         games_of(WorkerPool(1), replace(task, nets=(broken,)), NUMBERS)
     assert not multiprocessing.active_children()
 
-
-def test_stop_gives_up_the_games_in_flight(task: GenerationTask, expected: dict[int, bytes]) -> None:
-    finished: list[SelfPlayRecord] = []
-    WorkerPool(2)(task, NUMBERS, finished.append, lambda: bool(finished))
-    assert 0 < len(finished) < len(NUMBERS)
-    assert not multiprocessing.active_children()
-
-
-# ---- commands -----------------------------------------------------------------------------------------------------
 
 FLAGS = ["--net=16x1", "--games.count=40", "--games.visits=12", "--games.longest=60", "--games.resign_below=-1"]
 
@@ -138,6 +121,7 @@ def test_interrupted_command_ends_quietly_and_goes_on_the_same(tmp_path: Path) -
     assert stored_games(tmp_path / "workers") == stored_games(tmp_path / "alone")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for processes in /proc")
 def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     process = start_generating(tmp_path)
@@ -151,9 +135,6 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
 def test_negative_number_of_workers_is_refused(flags, tmp_path, capsys):
     assert main(["generate", str(tmp_path / "run"), *flags]) == 1
     assert "--workers" in capsys.readouterr().err
-
-
-# ---- sharing, with workers that only pretend -----------------------------------------------------------------------
 
 
 class PretendedPool:
@@ -172,6 +153,8 @@ class PretendedPool:
         if not self._up:
             self._up = True
             return 0, None
+        if self._play.lines:
+            return 0, self._play.lines.pop()
         number = self._numbers.popleft()
         if number in self._play.poison:
             self._play.poisoned.append(number)
@@ -199,6 +182,7 @@ class PretendedPlay(SharedPlay):
         super().__init__(2, self.told.append)
         self.records, self.poison, self.mute = records, poison, mute
         self.poisoned: list[int] = []
+        self.lines: list[str] = []
         self.pools: list[PretendedPool] = []
 
     def _pool(self, task: PlayTask, numbers: Sequence[int], count: int) -> PretendedPool:
@@ -207,16 +191,13 @@ class PretendedPlay(SharedPlay):
         return self.pools[-1]
 
 
-def test_a_deadly_game_is_played_last_and_given_up(task: GenerationTask, expected: dict[int, bytes]) -> None:
+def test_a_deadly_game_is_played_last_and_workers_that_never_start_are_given_up(task, expected, monkeypatch):
     play, finished = PretendedPlay(expected, poison=[3]), list[int]()
     with pytest.raises(RunError, match=r"lost 3 times before they finished game 3: pretended to die"):
         play(task, NUMBERS, lambda record: finished.append(record.number), never)
     assert finished == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     assert len(play.told) == len(play.pools) - 1 == ATTEMPTS + 1
     assert all(pool.closed for pool in play.pools)
-
-
-def test_workers_that_never_start_are_given_up(task, expected, monkeypatch):
     monkeypatch.setattr(sharing, "PATIENCE_S", 0.0)
     play = PretendedPlay(expected, mute=True)
     with pytest.raises(RunError, match="before they finished any game: gave no sign of life in time"):
@@ -224,10 +205,7 @@ def test_workers_that_never_start_are_given_up(task, expected, monkeypatch):
     assert len(play.pools) == ATTEMPTS
 
 
-# ---- one worker -----------------------------------------------------------------------------------------------------
-
-
-def test_a_worker_says_that_it_is_up_before_it_draws(task: GenerationTask, expected: dict[int, bytes]) -> None:
+def test_a_worker_says_that_it_is_up_before_it_draws_and_another_version_refuses(task, expected):
     said: list[object] = []
 
     def take() -> Iterator[int]:
@@ -236,11 +214,15 @@ def test_a_worker_says_that_it_is_up_before_it_draws(task: GenerationTask, expec
 
     play_share(task, take(), lambda record: said.append(record and encode_record(record)), source_hash())
     assert sorted(filter(None, said)) == sorted(expected[number] for number in (0, 1))
-
-
-def test_a_worker_of_another_version_refuses_to_play(task: GenerationTask) -> None:
     with pytest.raises(ConfigError, match="another version"):
         play_share(task, iter([0]), lambda record: None, "0" * 64)
+
+
+def test_a_line_of_several_workers_is_told_once(task: GenerationTask, expected: dict[int, bytes]) -> None:
+    play = PretendedPlay(expected)
+    play.lines = ["a device failed"] * 2
+    assert games_of(play, task, NUMBERS) == expected
+    assert play.told == ["a device failed"]
 
 
 class DeadlyTask(GenerationTask):
@@ -252,14 +234,6 @@ class DeadlyTask(GenerationTask):
         return super().new_game(number)
 
 
-def test_a_process_dies_of_a_game(task: GenerationTask) -> None:
-    told: list[str] = []
-    with pytest.raises(RunError, match=r"before they finished game 3: process \d+ ended with exit status 7"):
-        games_of(WorkerPool(2, told.append), DeadlyTask(**vars(task)), [3])
-    assert len(told) == ATTEMPTS - 1
-    assert not multiprocessing.active_children()
-
-
 class FailingTask(GenerationTask):
     """A generation whose games cannot be made."""
 
@@ -267,6 +241,14 @@ class FailingTask(GenerationTask):
         raise MemoryError(f"no room for game {number}")
 
 
-def test_what_a_worker_could_not_do_is_told(task: GenerationTask) -> None:
-    with pytest.raises(RunError, match=r"lost 3 times before they finished any game: MemoryError\('no room"):
-        games_of(WorkerPool(2), FailingTask(**vars(task)), NUMBERS)
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [(DeadlyTask, r"process \d+ ended with exit status 7"), (FailingTask, r"MemoryError\('no room for game 0'\)")],
+)
+def test_what_a_worker_could_not_do_is_told(kind, says, task, monkeypatch):
+    monkeypatch.setattr(sharing, "ATTEMPTS", 2)
+    told: list[str] = []
+    with pytest.raises(RunError, match=rf"lost 2 times before they finished game 3: {says}"):
+        games_of(WorkerPool(2, told.append), kind(**vars(task)), [3])
+    assert len(told) == 1
+    assert not multiprocessing.active_children()

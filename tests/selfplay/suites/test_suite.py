@@ -59,9 +59,6 @@ def solved(one: Problem, *answers: str, mate: int | None = None) -> bool:
     return solve_problem(one, Repeater(*answers, mate=mate)).solved
 
 
-# ---- reading --------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("text", "uci"),
     [
@@ -80,7 +77,7 @@ def test_moves_are_read_in_many_forms(text: str, uci: str) -> None:
             legal_move(board, text)
 
 
-def test_promotions_are_read_in_many_forms() -> None:
+def test_moves_and_promotions_are_read_in_many_forms() -> None:
     board = chess.Board("1n5k/P7/8/8/8/8/8/K7 w - - 0 1")
     for text in ("a8=Q+", "a8Q", "a7a8q", "a8=Q", "a8(Q)", "a8/Q", "a8=q!", "a7a8Q", "a7-a8=Q", "A7A8Q", "a8Q#"):
         assert legal_move(board, text).uci() == "a7a8q"
@@ -103,6 +100,7 @@ def test_operations_survive_loose_writing() -> None:
 )
 def test_running_numbers_make_groups(name: str, group: str) -> None:
     assert problem(f'{BACK_RANK} bm Ra8; id "{name}";').groups == (group,)
+    assert problem(rf'{BACK_RANK} bm Ra8; id "the \"big\" one, C:\\x, \"1\"";').name == r'the "big" one, C:\x, "1"'
 
 
 @pytest.mark.parametrize(
@@ -174,10 +172,6 @@ def test_operations_separated_by_anything_lose_no_solution_and_no_clock(operatio
     assert one.fen == f"{BACK_RANK} {fen}"
 
 
-def test_the_quotes_inside_a_name_were_left_with_their_backslashes() -> None:
-    assert problem(rf'{BACK_RANK} bm Ra8; id "the \"big\" one, C:\\x, \"1\"";').name == r'the "big" one, C:\x, "1"'
-
-
 def test_a_suite_in_chess960_keeps_its_castling(tmp_path: Path) -> None:
     path = tmp_path / "own.epd"
     path.write_text("4k3/8/8/8/8/8/8/1RK4R w KQ - bm O-O O-O-O; id 960;\n")
@@ -193,14 +187,8 @@ def test_a_suite_in_chess960_keeps_its_castling(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_suites_are_read_in_every_encoding_and_with_every_line_end(encoding, line_end, tmp_path):
     path = tmp_path / "own.epd"
-    lines = [
-        "# M\u00fcller",
-        "% no position",
-        "// nor this",
-        "",
-        f'{BACK_RANK} bm Ra8; id "M\u00fcller";',
-        f"{BACK_RANK} am h4",
-    ]
+    lines = ["# M\u00fcller", "% no position", "// nor this", ""]
+    lines += [f'{BACK_RANK} bm Ra8; id "M\u00fcller";', f"{BACK_RANK} am h4"]
     path.write_bytes(line_end.join(lines).encode(encoding))
     assert [one.name for one in read_epd(path)] == ["M\u00fcller", "own.6"]
     path = tmp_path / "puzzles.csv"
@@ -251,9 +239,6 @@ def test_rows_that_are_no_puzzles_are_told(row: str, error: str, tmp_path: Path)
         read_puzzles(path)
 
 
-# ---- solving --------------------------------------------------------------------------------------------------------
-
-
 def test_best_moves_moves_to_avoid_and_mates() -> None:
     both = problem(f"{BACK_RANK} bm Kf1 h4; am h3;")
     assert [solved(both, move) for move in ("g1f1", "h2h4", "h2h3", "g2g3")] == [True, True, False, False]
@@ -266,14 +251,11 @@ def test_best_moves_moves_to_avoid_and_mates() -> None:
     ]  # fmt: skip
 
 
-def test_solution_counts_since_it_was_kept() -> None:
+def test_whole_line_must_be_found_and_solutions_count_since_they_were_kept(tmp_path: Path) -> None:
     one = problem(f"{BACK_RANK} bm h4;")
     outcome = solve_problem(one, Repeater("h2h4 g1f1 h2h4 h2h4"))
     assert (outcome.found_nodes, outcome.nodes) == (30, 40)
     assert solve_problem(one, Repeater("h2h4 h2h4 g1f1")).found_nodes is None
-
-
-def test_whole_line_must_be_found(tmp_path: Path) -> None:
     path = tmp_path / "puzzles.csv"
     path.write_text(PUZZLES)
     ladder, back_rank = read_puzzles(path)
@@ -289,7 +271,7 @@ def test_whole_line_must_be_found(tmp_path: Path) -> None:
     assert solved(back_rank, "a1a8")
 
 
-def test_outcomes_keep_the_problems_order_and_stop_when_asked() -> None:
+def test_outcomes_and_groups_keep_their_order_and_stop_when_asked() -> None:
     problems = [problem(f'{BACK_RANK} bm h4; id "P.{n}";') for n in range(6)]
     seen: list[str] = []
 
@@ -306,6 +288,9 @@ def test_outcomes_keep_the_problems_order_and_stop_when_asked() -> None:
 
     assert run(99) == [f"P.{n}" for n in range(6)]
     assert 2 <= len(run(2)) < 6
+    names = ("rating 1000-1199", "rating 800-999", "fork")
+    outcome = solve_problem(replace(problem(f"{BACK_RANK} bm h4;"), groups=names), Repeater("h2h4"))
+    assert list(grouped([outcome])) == ["fork", "rating 800-999", "rating 1000-1199"]
 
 
 def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
@@ -324,7 +309,7 @@ def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
         assert [step.move for step in again] == [step.move for step in start]
 
 
-def test_uci_engine_solves_too() -> None:
+def test_uci_engine_solves_too_and_a_pass_is_no_solution() -> None:
     scripted = Contestant("scripted", (sys.executable, str(SCRIPT), "score", "15"))
     with closing(UciSolver(scripted, TimeControl(nodes=100))) as solver:
         first = next(iter(chess.Board().legal_moves))
@@ -334,9 +319,6 @@ def test_uci_engine_solves_too() -> None:
     with pytest.raises(ConfigError, match="scripted failed"):
         solver.solve(chess.Board(), fresh=True)
     solver.close()
-
-
-def test_a_pass_does_not_solve_a_position_with_a_move_to_avoid() -> None:
     solver = UciSolver(Contestant("passes", (sys.executable, str(SCRIPT), "pass", "1")), TimeControl(nodes=100))
     with pytest.raises(ConfigError, match="no move in a position with legal moves"):
         solve_problem(problem(f"{BACK_RANK} am h4;"), solver)
@@ -364,12 +346,6 @@ def test_command_shows_a_table_and_writes_json(aino_train: Callable[..., str], t
     assert results["suites"][1]["groups"]["mateIn2"]["solved"] == 1
     found = [one["found_nodes"] for one in results["suites"][0]["problems"][:5]]
     assert 0 < results["suites"][0]["groups"]["Mate"]["median_nodes"] == median(found) <= 200
-
-
-def test_groups_are_ordered_by_the_numbers_in_their_names() -> None:
-    names = ("rating 1000-1199", "rating 800-999", "fork")
-    outcome = solve_problem(replace(problem(f"{BACK_RANK} bm h4;"), groups=names), Repeater("h2h4"))
-    assert list(grouped([outcome])) == ["fork", "rating 800-999", "rating 1000-1199"]
 
 
 def test_suites_of_the_data_folder_are_read(test_data: Path) -> None:

@@ -10,16 +10,11 @@ from tests.selfplay.teachers.nets import material_net_bytes, net_bytes
 
 
 @pytest.fixture(scope="session")
-def random_net_file(tmp_path_factory) -> Path:
+def random_net(tmp_path_factory) -> StockfishNet:
     """A net of the real size with random weights."""
     path = tmp_path_factory.mktemp("net") / "random.nnue"
     path.write_bytes(net_bytes(STOCKFISH_15))
-    return path
-
-
-@pytest.fixture(scope="session")
-def random_net(random_net_file: Path) -> StockfishNet:
-    return read_stockfish_net(random_net_file)
+    return read_stockfish_net(path)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import chess
 import numpy as np
 
 from engine.board.convert import row_from_board
-from engine.board.layout import BLACK, HALFMOVE, KING, SIDE, WHITE
+from engine.board.layout import HALFMOVE
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from selfplay.records.label_folder import Chunk, LabelWriter
@@ -67,55 +67,6 @@ def random_positions(count: int, seed: int, chess960: bool = False) -> np.ndarra
             make(rows[-1], legal[rng.integers(n)], row)
     order = rng.permutation(len(rows))[:count]
     return np.stack(rows)[order]
-
-
-def plain_net_value(data: bytes, row: np.ndarray, shape: NetShape) -> int:
-    """What Stockfish's `eval` says of the net, straight from the file's layout."""
-    at = 12 + struct.unpack_from("<I", data, 8)[0] + 4
-
-    def take(dtype: str, *sizes: int) -> np.ndarray:
-        nonlocal at
-        array = np.frombuffer(data, dtype, int(np.prod(sizes)), at).reshape(sizes).astype(np.int64)
-        at += array.size * np.dtype(dtype).itemsize
-        return array
-
-    bias, weight = take("<i2", shape.width), take("<i2", shape.features, shape.width)
-    psqt = take("<i4", shape.features, shape.buckets)
-    stacks = []
-    for _ in range(shape.buckets):
-        at += 4
-        sizes = (16,), (16, shape.width), (32,), (32, 32), (1,), (1, 32)
-        stacks.append([take(dtype, *size) for dtype, size in zip(["<i4", "i1"] * 3, sizes, strict=True)])
-    side, men = int(row[SIDE]), int(row[WHITE] | row[BLACK]).bit_count()
-    bucket = (men - 1) // 4
-    halves, squares = [], []
-    for view in (side, 1 - side):
-        active = plain_features(row, view)
-        total = bias + weight[active].sum(axis=0)
-        first, second = np.clip(total, 0, 127).reshape(2, -1)
-        halves.append(first * second >> 7)
-        squares.append(psqt[active, bucket].sum())
-    b0, w0, b1, w1, b2, w2 = stacks[bucket]
-    out = b0 + w0 @ np.concatenate(halves)
-    hidden = np.concatenate([np.minimum(out[:15] ** 2 >> 19, 127), np.clip(out[:15] >> 6, 0, 127), [0, 0]])
-    hidden = np.clip((b1 + w1 @ hidden) >> 6, 0, 127)
-    positional = int((b2 + w2 @ hidden)[0]) + int(int(out[15]) * 9600 / 8128)
-    return int((int((squares[0] - squares[1]) / 2) + positional) / 16)
-
-
-def plain_features(row: np.ndarray, view: int) -> list[int]:
-    """The active features that a side sees."""
-    king = int(row[KING] & row[WHITE + view]).bit_length() - 1
-    flip = (56 if view else 0) ^ (7 if king % 8 < 4 else 0)
-    bucket = 4 * (7 - (king ^ flip) // 8) + 7 - (king ^ flip) % 8
-    found = []
-    for square in range(64):
-        for kind in range(6):
-            if int(row[kind]) >> square & 1:
-                theirs = not int(row[WHITE + view]) >> square & 1
-                piece = 10 if kind == KING else 2 * kind + theirs
-                found.append((square ^ flip) + 64 * piece + 704 * bucket)
-    return found
 
 
 def material_labels(folder: Path, rows: int, **settings: int) -> Chunk:

@@ -18,9 +18,14 @@ import numpy as np
 import pytest
 
 from engine.board.attacks import in_check
-from engine.board.layout import ROW_WORDS
+from engine.board.convert import row_from_board
+from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
+from engine.board.makemove import make
+from engine.board.movegen import generate
 from engine.errors import ConfigError, DataError, RunError
 from engine.evaluation.material import MaterialEvaluator
+from engine.search.limits import Limits
+from engine.search.tree.arrays import MAX_DEPTH, NODES, ROOT
 from selfplay.commands.bench import random_positions
 from selfplay.data.split import game_keys, position_keys, roots_of
 from selfplay.main import main
@@ -29,6 +34,9 @@ from selfplay.records.packed import CALM, SOURCES, unpack_row
 from selfplay.teachers.checking import composition, count_wrong_labels
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet
 from selfplay.teachers.sample_sources import ENDINGS, TREES, Shares, games_of_sets, new_roots
+from selfplay.teachers.sample_trees import put_position
+from tests.boards import board_after
+from tests.unit.search.flat import engine
 
 PLAN = LabelPlan(chunk_rows=500, filter_mib=1, unsettled_share=0.1, scored_share=0.1, tree_visits=80)
 FILES = ("journal", "values.rows", "scored.rows", "settings.json")
@@ -70,7 +78,7 @@ def contents(folder: Path) -> list[bytes]:
 
 
 def test_threads_and_interruptions_leave_no_trace(tmp_path, label, tree_net):
-    given = {"count": 8000, "games": True, "tree_net": tree_net}
+    given = {"count": 4000, "games": True, "tree_net": tree_net}
     assert label(tmp_path / "one", **given)
     assert label(tmp_path / "two", **given, threads=2)
     while not label(tmp_path / "cut", **given, chunks=1):
@@ -99,6 +107,7 @@ def test_labels_are_the_teachers_and_no_position_comes_twice(tmp_path, label, ma
     found = composition(labels.values)
     assert 0.6 < found.calm / found.rows < 1.0
     assert all(found.sources[name] > 0 for name in Shares.__dataclass_fields__)
+    assert tuple(Shares.__dataclass_fields__) == SOURCES
     row = np.zeros(ROW_WORDS, np.uint64)
     for packed in labels.values[fields_of(labels.values)["kind"] & CALM > 0][:500]:
         assert unpack_row(packed, row)
@@ -116,13 +125,10 @@ def test_kinds_of_labels_that_went_are_refused(tmp_path, label, setting):
         LabelFolder(tmp_path)
 
 
-def test_as_many_positions_get_scored_moves_as_asked_for(tmp_path, label):
+def test_scored_moves_are_as_many_as_asked_for_and_wrong_labels_found(tmp_path, label, folder, random_net):
     assert label(tmp_path, 2000, plan=replace(PLAN, scored_share=1.0))
     labels = LabelFolder(tmp_path)
     assert len(labels.scored) > 0.95 * len(labels.values)
-
-
-def test_wrong_labels_are_found(folder, random_net):
     assert count_wrong_labels(LabelFolder(folder), random_net, 500) > 400
 
 
@@ -144,10 +150,6 @@ def test_trees_give_positions_a_few_moves_from_those_of_games(tmp_path, label, r
         label(tmp_path / "none", 900, games=True, plan=only("trees"))
 
 
-def test_shares_are_named_like_the_sources_of_the_rows():
-    assert tuple(Shares.__dataclass_fields__) == SOURCES
-
-
 def test_endings_are_legal_and_small(tmp_path, label):
     assert label(tmp_path, 400, plan=only("endings"))
     values = LabelFolder(tmp_path).values
@@ -155,12 +157,11 @@ def test_endings_are_legal_and_small(tmp_path, label):
     assert max(int(word).bit_count() for word in values[:, 0]) <= 7
 
 
-def test_sources_without_positions_are_refused(tmp_path, label):
+def test_sources_without_positions_and_runs_without_games_are_refused(tmp_path, label, material_net_file, aino_train):
     with pytest.raises(ConfigError, match="games"):
         label(tmp_path, 400, plan=only("siblings"))
-
-
-# ---- folders that are not as they were left ------------------------------------------------------------------------
+    words = ["teach", "--teacher", material_net_file, "--run", tmp_path / "nothing", "--out", tmp_path / "labels"]
+    assert "no published games" in aino_train(*words, status=1)
 
 
 @pytest.fixture(scope="module")
@@ -177,29 +178,19 @@ def test_folder_of_other_settings_is_refused(folder, label, tree_net):
         LabelPlan(shares=Shares(games=math.nan))
 
 
-def test_shortened_and_changed_rows_are_found(folder, tmp_path):
+def test_shortened_and_changed_rows_and_journals_are_found(folder, tmp_path):
     short = copytree(folder, tmp_path / "short")
     os.truncate(short / "values.rows", 100)
     with pytest.raises(DataError, match="bytes by the journal"):
         LabelFolder(short)
-    changed = copytree(folder, tmp_path / "changed")
-    data = bytearray((changed / "scored.rows").read_bytes())
-    data[70] ^= 1
-    (changed / "scored.rows").write_bytes(data)
-    with pytest.raises(DataError, match="chunk 0"):
-        LabelFolder(changed).verify()
+    for name, place, told in (("scored.rows", 70, "chunk 0"), ("journal", 10, "record 0 is damaged")):
+        changed = copytree(folder, tmp_path / name)
+        data = bytearray((changed / name).read_bytes())
+        data[place] ^= 1
+        (changed / name).write_bytes(data)
+        with pytest.raises(DataError, match=told):
+            LabelFolder(changed).verify()
 
-
-def test_damaged_journal_is_refused(folder, tmp_path):
-    damaged = copytree(folder, tmp_path / "damaged")
-    data = bytearray((damaged / "journal").read_bytes())
-    data[10] ^= 1
-    (damaged / "journal").write_bytes(data)
-    with pytest.raises(DataError, match="record 0 is damaged"):
-        LabelFolder(damaged)
-
-
-# ---- the command ----------------------------------------------------------------------------------------------------
 
 FLAGS = ("--chunk-rows", "300", "--filter-mib", "1", "--scored-share", "0.1", "--count", "9000")
 
@@ -227,12 +218,30 @@ def labels_after_kills(folder: Path, net_file: Path, kills: int) -> list[bytes]:
     return contents(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_killed_labelling_ends_with_the_same_bytes(tmp_path, material_net_file):
     assert main(["teach", "--teacher", str(material_net_file), "--out", str(tmp_path / "whole"), *FLAGS]) == 0
     assert labels_after_kills(tmp_path / "killed", material_net_file, 3) == contents(tmp_path / "whole")
 
 
-def test_a_run_without_games_was_drawn_around_in_silence(tmp_path, material_net_file, aino_train):
-    words = ["teach", "--teacher", material_net_file, "--run", tmp_path / "nothing", "--out", tmp_path / "labels"]
-    assert "no published games" in aino_train(*words, status=1)
+def test_nodes_have_the_positions_that_their_moves_lead_to():
+    board = board_after("e2e4")
+    with engine() as player:
+        player.set_position(board)
+        player.search(Limits(nodes=400))
+        tree = player._search.tree
+    path, (row, scratch) = np.zeros(MAX_DEPTH + 1, np.uint16), np.zeros((2, ROW_WORDS), np.uint64)
+    legal = np.zeros(MAX_MOVES, np.uint16)
+    assert put_position(tree, np.int64(ROOT), path, row, scratch) == 0
+    assert row[KEY] == row_from_board(board)[KEY]
+    known = {ROOT: row.copy()}
+    for node in range(1, int(tree.counters[NODES])):
+        depth = put_position(tree, np.int64(node), path, row, scratch)
+        before = known[int(tree.parent[node])]
+        assert depth > 0
+        assert path[0] in legal[: generate(before, legal)]
+        make(before, path[0], scratch)
+        np.testing.assert_array_equal(row, scratch)
+        known[node] = row.copy()
+    assert len({int(one[KEY]) for one in known.values()}) > 300

@@ -36,16 +36,13 @@ def packed_rows(rows: np.ndarray) -> np.ndarray:
     return packed
 
 
-def test_positions_come_back_whole():
+def test_positions_and_labels_come_back_whole_whatever_the_spare_bits() -> None:
     rows = np.concatenate([random_positions(3000, 1), random_positions(3000, 2, chess960=True)])
     assert rows[:, EN_PASSANT].any()
     rows[:, FULLMOVE], rows[:, DOUBLE_PUSH] = 1, rows[:, EN_PASSANT]
     back, good = unpacked(packed_rows(rows))
     assert good.all()
     np.testing.assert_array_equal(back, rows)
-
-
-def test_label_comes_back_whole():
     rows = random_positions(500, 3)
     fields = fields_of(packed_rows(rows))
     numbers = np.arange(500)
@@ -53,9 +50,6 @@ def test_label_comes_back_whole():
     np.testing.assert_array_equal(fields["root"], numbers)
     np.testing.assert_array_equal(fields["plies_left"], numbers % 256)
     np.testing.assert_array_equal(fields["kind"], numbers % 256)
-
-
-def test_spare_bits_change_nothing():
     packed = packed_rows(random_positions(500, 6))
     plain, _ = unpacked(packed)
     packed[:, 3] |= np.uint64(7 << 61 | 7 << 45)

@@ -2,22 +2,24 @@
 
 import json
 
-import chess
 import numpy as np
 import pytest
 
 from benchmarks import sibling_order
-from benchmarks.sibling_order import DEPTH_2_SCORES, SORTS, order, siblings_of, sorts_of
-from engine.board.convert import row_from_board
-from engine.board.fen import parse_fen
-from engine.board.layout import BLACK, ROW_WORDS, WHITE
-from engine.board.makemove import make
+from benchmarks.sibling_order import DEPTH_2_SCORES, order, siblings_of
+from engine.board.layout import BLACK, WHITE
 from tests.selfplay.teachers.nets import material_labels, random_positions
 
 
-def test_the_labeller_itself_orders_siblings_perfectly(random_net):
-    siblings = siblings_of(random_net, random_positions(40, 3), threads=2)
-    siblings = siblings._replace(quiet=np.ones(len(siblings.rows), np.bool_))
+@pytest.fixture(scope="module")
+def siblings(random_net) -> sibling_order.Siblings:
+    """Of 40 positions, all of them taken for quiet."""
+    found = siblings_of(random_net, random_positions(40, 3), threads=2)
+    return found._replace(quiet=np.ones(len(found.rows), np.bool_))
+
+
+def test_the_labeller_orders_siblings_perfectly_and_levels_are_what_they_share(random_net, siblings):
+    """Networks whose order rose lost games, because nothing told that whole positions were judged worse."""
     judged = -sibling_order.teacher_judge(random_net, 2, DEPTH_2_SCORES)(siblings.rows)
     assert sibling_order.levels(judged, siblings) == pytest.approx(1.0)
     for found in sibling_order.orders(judged, siblings):
@@ -27,46 +29,9 @@ def test_the_labeller_itself_orders_siblings_perfectly(random_net):
     chance = sibling_order.orders(guess, siblings)[0]
     assert abs(chance.correlation) < 0.2
     assert chance.error > 0
-
-
-def test_levels_are_what_siblings_share(random_net):
-    """Networks whose order rose lost games, because nothing told that whole positions were judged worse."""
-    siblings = siblings_of(random_net, random_positions(40, 3))
-    siblings = siblings._replace(quiet=np.ones(len(siblings.rows), np.bool_))
     off = siblings.label + np.random.default_rng(1).normal(0, 1, siblings.parent.max() + 1)[siblings.parent]
     assert order(off, siblings).correlation == pytest.approx(1.0)
     assert sibling_order.levels(off, siblings) < 0.9
-
-
-def test_a_judge_that_underrates_pawn_moves_shows_it(random_net):
-    siblings = siblings_of(random_net, random_positions(40, 3))
-    siblings = siblings._replace(quiet=np.ones(len(siblings.rows), np.bool_))
-    by_pawn = siblings.sorts >> SORTS.index("pawn") & 1 > 0
-    shares = np.bincount(siblings.parent, by_pawn) / np.bincount(siblings.parent)
-    found = order(siblings.label - 0.25 * by_pawn, siblings, SORTS.index("pawn"))
-    assert found.correlation == pytest.approx(1.0)
-    assert found.bias == pytest.approx(-0.25 * (1 - shares[siblings.parent][by_pawn]).mean())
-
-
-@pytest.mark.parametrize(
-    ("fen", "move", "sorts"),
-    [
-        pytest.param("4k3/8/8/8/8/8/P7/R3K2R w KQ - 0 1", "e1h1", {"no capture", "king"}, id="castling"),
-        pytest.param("4k3/8/8/8/8/8/P7/R3K2R w KQ - 0 1", "a2a3", {"no capture", "pawn"}, id="a pawn"),
-        pytest.param("4k3/8/8/1p6/8/8/P7/4K3 w - - 0 1", "a2a4", {"no capture", "pawn", "attacks anew"}, id="a lever"),
-        pytest.param(
-            "4k3/r7/8/8/8/8/8/B3K3 w - - 0 1", "a1d4", {"no capture", "leaves an attack", "attacks anew"}, id="away"
-        ),
-        pytest.param("r3k3/8/8/8/8/8/8/R3K3 w - - 0 1", "a1a4", {"no capture", "leaves an attack"}, id="an old target"),
-        pytest.param("4k3/8/8/pP6/8/8/8/4K3 w - a6 0 1", "b5a6", {"pawn"}, id="en passant"),
-    ],
-)
-def test_moves_are_of_the_sorts_that_they_are(fen, move, sorts):
-    row, child = row_from_board(parse_fen(fen)), np.zeros(ROW_WORDS, np.uint64)
-    code = np.uint16(chess.parse_square(move[:2]) | chess.parse_square(move[2:]) << 6)
-    make(row, code, child)
-    found = int(sorts_of(row, code, child))
-    assert {sort for bit, sort in enumerate(SORTS) if found >> bit & 1} == sorts
 
 
 def test_command_measures_material_and_the_teacher(tmp_path, material_net_file, capfd, monkeypatch):

@@ -35,9 +35,6 @@ def sampled(positions: PositionSet, numbers: np.ndarray, variations: np.ndarray)
     return batch
 
 
-# ---- gradients ----------------------------------------------------------------------------------------------------
-
-
 def gradients_by_layers(batch: SparseBatch, count: int, weights: LossWeights) -> tuple[list[float], dict]:
     """Losses of the learning library and gradients by plain arithmetic, in float64."""
     parameters = SparseNetwork(CONFIG, np.random.default_rng(1)).astype(np.float64).named_parameters()
@@ -82,9 +79,6 @@ def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
     for name, gradient in expected.items():
         error = np.linalg.norm(found[name] - gradient) / np.linalg.norm(gradient)
         assert error < 1e-4, f"{name}: relative error {error:.1e}"
-
-
-# ---- batches ------------------------------------------------------------------------------------------------------
 
 
 def boards_of(positions: PositionSet, game: int) -> list[chess.Board]:

@@ -31,8 +31,6 @@ from uci.annotate.judge import BLUNDER, BRILLIANT, GREAT, INACCURACY, MISTAKE, j
 from uci.annotate.review import ReviewInterrupted, review_game
 from uci.terminal.verdict import Verdict
 
-# ---- judging --------------------------------------------------------------------------------------------------------
-
 
 @pytest.mark.parametrize(
     ("loss", "gap", "chances", "judgement"),
@@ -74,13 +72,10 @@ def test_a_move_that_allows_a_mate_is_no_inaccuracy(best: float, judgement: obje
     assert judge_loss((best, best), best, allows_mate=True) is judgement
 
 
-def test_advantage_counts_less_among_people_than_between_engines() -> None:
+def test_advantage_counts_less_among_people_and_scores_turn_into_chances_and_back() -> None:
     assert [winning_chances(expected) for expected in (0.0, 0.5, 1.0)] == [0.0, 0.5, 1.0]
     assert 0.6 < winning_chances(0.7) < 0.7
     assert winning_chances(0.3) == pytest.approx(1 - winning_chances(0.7))
-
-
-def test_a_score_and_its_winning_chances_turn_into_each_other() -> None:
     assert win_percent(0) == 50.0
     assert win_percent(100) == pytest.approx(59.1, abs=0.05)
     assert [winning_cp(win_percent(score) / 100) for score in (-999, -50, 0, 300)] == [-999, -50, 0, 300]
@@ -103,8 +98,6 @@ def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed: int) -
     for side, right in zip((chess.WHITE, chess.BLACK), expected, strict=True):
         assert found.accuracy(side) == pytest.approx(right, abs=0.01)
 
-
-# ---- reviewing ------------------------------------------------------------------------------------------------------
 
 QUIET = '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"]\n[SetUp "1"]\n\n1. a3 a6 *\n'
 
@@ -165,11 +158,17 @@ def test_a_third_move_is_searched_where_the_played_and_the_favourite_both_fail()
     assert first.judgement is BLUNDER
 
 
-def test_mate_that_only_the_game_finds_is_counted_from_each_position() -> None:
+def test_mates_are_counted_from_each_position_and_along_their_lines() -> None:
     found = review(read(FOOLS_MATE), ScriptedEngine({}))
     assert [move.after.text for move in found.moves[-2:]] == ["#-1", "#"]
     assert "Qh4# 0-1" in str(add_comments(found)), "a mate on the board has no evaluation"
     assert found.moves[-1].is_best
+    verdict = Verdict(0, -2, (0, 0, 1000))
+    texts = []
+    for side in (chess.WHITE, chess.BLACK, chess.WHITE, chess.BLACK):
+        verdict = verdict.after_move_of(side)
+        texts.append(verdict.text)
+    assert texts == ["#-2", "#-1", "#-1", "#"]
 
 
 def test_a_game_that_goes_on_after_five_repetitions_or_seventy_five_moves_is_reviewed() -> None:
@@ -313,9 +312,6 @@ def test_game_without_moves_is_reviewed() -> None:
     assert "A" in game_section(found, 1, "")[1]
 
 
-# ---- PGN ------------------------------------------------------------------------------------------------------------
-
-
 def test_comments_keep_what_was_there_and_read_back() -> None:
     game = read("{first} 1. e4 {mine} 1... a6 $1 (1... e5) 2. g4 *")
     engine = ScriptedEngine(script_for(game, [{"e2e4": 0.1}, {"e7e5": 0.0}, {"d2d4": 0.6}, {"e7e5": 0.5}]))
@@ -334,18 +330,6 @@ def test_comments_keep_what_was_there_and_read_back() -> None:
     assert third.nags == {4}
     assert "Blunder: your winning chances drop from" in third.comment
     assert [variation.san() for variation in second.variations] == ["g4", "d4"]
-
-
-# ---- pages ----------------------------------------------------------------------------------------------------------
-
-
-def test_page_escapes_what_comes_from_the_file() -> None:
-    section = game_section(review(read(FOOLS_MATE), ScriptedEngine({})), 1, "[%eval <b>]")
-    text = render_game_page("<i>games</i>", [section], "1 node")
-    assert "<b>Fool" not in text
-    assert "&lt;b&gt;Fool &amp; Co&lt;/b&gt;" in text
-    assert "<i>games" not in text
-    assert "[%eval <b>]" not in text
 
 
 @pytest.mark.parametrize(
@@ -372,16 +356,7 @@ def test_the_bar_shows_the_line_that_is_on_the_board() -> None:
     assert better["expected"] > refutation["expected"]
 
 
-def test_a_mate_is_counted_down_along_its_line() -> None:
-    verdict = Verdict(0, -2, (0, 0, 1000))
-    texts = []
-    for side in (chess.WHITE, chess.BLACK, chess.WHITE, chess.BLACK):
-        verdict = verdict.after_move_of(side)
-        texts.append(verdict.text)
-    assert texts == ["#-2", "#-1", "#-1", "#"]
-
-
-def test_page_loads_nothing_and_its_steps_are_the_game() -> None:
+def test_page_escapes_what_comes_from_the_file_and_loads_nothing() -> None:
     found = review(read(RETI), ScriptedEngine({}))
     text = render_game_page("game", [game_section(found, 1, "")], "1 node")
     outside = re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text)
@@ -389,9 +364,15 @@ def test_page_loads_nothing_and_its_steps_are_the_game() -> None:
     steps = steps_of(text)
     assert len(steps) == 22
     assert steps[-1]["pieces"] == found.game.end().board().board_fen()
+    section = game_section(review(read(FOOLS_MATE), ScriptedEngine({})), 1, "[%eval <b>]")
+    text = render_game_page("<i>games</i>", [section], "1 node")
+    assert "<b>Fool" not in text
+    assert "&lt;b&gt;Fool &amp; Co&lt;/b&gt;" in text
+    assert "<i>games" not in text
+    assert "[%eval <b>]" not in text
 
 
-def test_accuracy_is_told_for_each_phase() -> None:
+def test_accuracy_is_told_for_each_phase_of_which_each_comes_once() -> None:
     found = review(read(RETI), ScriptedEngine({}))
     assert found.accuracy(chess.WHITE, "opening") is not None
     assert found.accuracy(chess.WHITE, "endgame") is None
@@ -400,9 +381,6 @@ def test_accuracy_is_told_for_each_phase() -> None:
     text = game_section(ending, 1, "")[1]
     assert '<th class="right">Endgame</th>' in text
     assert text.count('<td class="right">–</td>') == 4
-
-
-def test_a_game_goes_through_its_phases_once() -> None:
     boards = [
         chess.Board(),
         chess.Board("r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 1"),
@@ -413,7 +391,7 @@ def test_a_game_goes_through_its_phases_once() -> None:
     assert phases(boards) == ["opening", "opening", "middlegame", "endgame", "endgame"]
 
 
-def test_other_moves_that_lose_little_are_good_too() -> None:
+def test_other_moves_that_lose_little_are_good_too_and_every_mistake_is_asked_for() -> None:
     """Only the move that Aino prefers counted as an answer."""
     game = read("1. h4 *")
     values = {"d2d4": 0.5, "g1f3": 0.46, "c2c4": 0.46, "a2a3": 0.3, "h2h4": -0.6}
@@ -426,9 +404,6 @@ def test_other_moves_that_lose_little_are_good_too() -> None:
     assert [good.uci() for good in move.also_good] == ["g1f3"]
     steps = steps_of(game_section(found, 1, "")[1])
     assert (steps[1]["answer"], steps[1]["good"]) == ("d2d4", ["g1f3"])
-
-
-def test_every_mistake_is_asked_for_and_not_the_six_costliest() -> None:
     game = read(RETI)
     found = review(game, ScriptedEngine({}))
     bad = [replace(move, judgement=MISTAKE, best_line=(next(iter(move.board.legal_moves)),)) for move in found.moves]

@@ -17,7 +17,6 @@ from engine.search.result import SearchResult
 from tests.uci.annotate.scripted_reviews import FOOLS_MATE, RETI, ScriptedEngine, read, review
 from uci.annotate.review import GameReview, review_game
 from uci.main import main
-from uci.terminal.reading import read_every_game
 
 Reviewed = Callable[..., list[chess.pgn.Game]]
 FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
@@ -57,12 +56,16 @@ def test_every_game_is_reviewed_whatever_stands_between_them(reviewed: Reviewed)
     assert [count for count in plies if count] == [3, 3, 3, 3, 2, 1]
 
 
-def test_letters_of_another_language_are_told_and_prose_is_a_fault(reviewed, capsys):
+def test_letters_of_another_language_prose_and_illegal_moves_are_told(reviewed, capsys):
     first, second = reviewed("Two games:\n\n1. d4 d5 2. Sf3 Sf6 *\n\n1. d4 d5 2. c4 *\n", status=1)
     assert (first.end().ply(), second.end().ply()) == (4, 3)
     told = capsys.readouterr().err
     assert "games.pgn:1:1: 'Two'" in told
     assert "game 1: read as German" in told
+    first, second = reviewed('1. e4 e5 2. Ke3 d5 *\n\n[White "Next"]\n\n1. d4 *\n', status=1)
+    assert "games.pgn:1:13: 'Ke3': illegal move" in capsys.readouterr().err
+    assert [node.san() for node in first.mainline()] == ["e4", "e5"]
+    assert second.headers["White"] == "Next"
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
@@ -168,13 +171,6 @@ def test_broken_result_tag_is_not_written_through(reviewed: Reviewed, movetext: 
     assert first.errors == second.errors == []
 
 
-def test_damaged_game_is_annotated_as_far_as_it_goes(reviewed: Reviewed, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = reviewed('1. e4 e5 2. Ke3 d5 *\n\n[White "Next"]\n\n1. d4 *\n', status=1)
-    assert "games.pgn:1:13: 'Ke3': illegal move" in capsys.readouterr().err
-    assert [node.san() for node in first.mainline()] == ["e4", "e5"]
-    assert second.headers["White"] == "Next"
-
-
 def test_single_game_is_annotated_under_a_free_name(tmp_path: Path) -> None:
     console = Console(file=io.StringIO())
     engine = ScriptedEngine({})
@@ -192,12 +188,3 @@ def test_names_in_a_file_do_not_steer_the_terminal(reviewed: Reviewed, capsys: p
     told = capsys.readouterr()
     assert "owned" in told.out
     assert not set("\x1b\x07\x9b") & set(told.out + told.err)
-
-
-def test_a_pass_in_check_ends_its_line_and_the_next_games_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "pass.pgn"
-    path.write_text(f"1. e4 e5 2. Qh5 Nc6 3. Qxf7+ -- 4. Qxe8 *\n\n{FOOLS_MATE}", encoding="utf-8")
-    checked, fools = (found.game for found in read_every_game(path))
-    assert [node.san() for node in checked.mainline()] == ["e4", "e5", "Qh5", "Nc6", "Qxf7+"]
-    assert "a pass in check" in str(checked.errors[0])
-    assert fools.errors == []

@@ -8,7 +8,7 @@ import chess
 import pytest
 
 from tests.boards import board_after
-from uci.annotate.motifs import mate_pattern, motif
+from uci.annotate.motifs import motif
 from uci.annotate.reasons import Lines, is_sacrifice, reason
 from uci.language import speak
 
@@ -163,13 +163,6 @@ def test_motifs_of_puzzles_are_those_that_people_named(test_data: Path) -> None:
                 named[text].append(least[text][0] in themes)
     for text, (_, share) in least.items():
         assert sum(named[text]) >= share * len(named[text]) > 0, text
-
-
-def test_mates_have_patterns() -> None:
-    board = chess.Board("6rk/6pp/7N/8/8/8/8/6K1 w - - 0 1")
-    assert mate_pattern(board, moves(board, "Nf7#")) == "smothered mate"
-    board = chess.Board("6k1/5pp1/7p/8/8/8/5PPP/1R4K1 w - - 0 1")
-    assert mate_pattern(board, moves(board, "Rb8+ Kh7")) == "mate"
 
 
 @pytest.mark.parametrize(("cost_cp", "sentence"), [(120.0, "loses a pawn: the pawn on e5 is unguarded"), (30.0, "")])

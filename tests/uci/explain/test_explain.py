@@ -39,14 +39,15 @@ def engine() -> Iterator[Engine]:
         yield engine
 
 
-# ---- observing ------------------------------------------------------------------------------------------------------
-
-
-def test_schedule_grows_to_the_wanted_nodes() -> None:
+def test_observation_follows_its_schedule_and_ends_with_a_mate(engine: Engine) -> None:
     counts = schedule(500)
     assert (counts[0], counts[-1]) == (1, 500)
     assert all(first < second for first, second in itertools.pairwise(counts))
     assert schedule(1) == [1]
+    board = chess.Board("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1")
+    observation = observe_search(engine, board, 5000)
+    assert observation.snapshots[-1].nodes < 100
+    assert observation.verdict.text == "#1"
 
 
 def test_observation_goes_from_the_policy_to_the_result(engine: Engine) -> None:
@@ -64,6 +65,10 @@ def test_observation_goes_from_the_policy_to_the_result(engine: Engine) -> None:
     assert 0 < (last.expected(move) or 0) < 1
     assert last.nodes == 200
     assert observation.decided_at <= 200
+    for count in (1, 2, 6):
+        leading = observation.leading_moves(count)
+        assert len(leading) == count
+        assert max(observation.result.children, key=lambda child: child.prior) in leading
 
 
 def test_the_page_says_what_analysis_says_after_as_many_nodes() -> None:
@@ -77,21 +82,6 @@ def test_the_page_says_what_analysis_says_after_as_many_nodes() -> None:
             assert observation.result.best_move == analysis.best_move
             assert observation.result.infos[0].pv == analysis.infos[0].pv
             assert observation.result.infos[0].wdl == analysis.infos[0].wdl
-
-
-def test_leading_moves_include_the_policys_choice(engine: Engine) -> None:
-    observation = observe_search(engine, chess.Board(SCHOLAR), 200)
-    for count in (1, 2, 6):
-        moves = observation.leading_moves(count)
-        assert len(moves) == count
-        assert max(observation.result.children, key=lambda child: child.prior) in moves
-
-
-def test_found_mate_ends_the_observation(engine: Engine) -> None:
-    board = chess.Board("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1")
-    observation = observe_search(engine, board, 5000)
-    assert observation.snapshots[-1].nodes < 100
-    assert observation.verdict.text == "#1"
 
 
 def test_tree_holds_legal_lines_with_visits_that_add_up(engine: Engine) -> None:
@@ -113,25 +103,16 @@ def test_tree_holds_legal_lines_with_visits_that_add_up(engine: Engine) -> None:
     assert check(board, observation.tree, 300) >= 2
     best = observation.tree[0]
     assert best.q == pytest.approx(observation.snapshots[-1].moves[best.move].q)
+    with Engine(OPTIONS) as fresh:
+        assert fresh.tree(1) == ()
 
 
-def test_tree_of_an_engine_that_never_searched_is_empty() -> None:
-    with Engine(OPTIONS) as engine:
-        assert engine.tree(1) == ()
-
-
-# ---- insight --------------------------------------------------------------------------------------------------------
-
-
-def test_threat_is_what_the_opponent_would_do(engine: Engine) -> None:
+def test_threat_is_what_the_opponent_would_do_and_captures_that_gain_are_listed(engine: Engine) -> None:
     threat = find_threat(engine, chess.Board(SCHOLAR), 200)
     assert threat.board.san(threat.line[0]) == "Qxf7#"
     assert threat.verdict.text == "#-1"
     assert threat.verdict.expected == 0.0
     assert find_threat(engine, chess.Board(ROOKS), 10) is None, "the side in check cannot pass"
-
-
-def test_captures_that_gain_are_listed_best_first() -> None:
     board = chess.Board("4k3/8/3p4/4r3/3P4/5N2/8/4K3 w - - 0 1")
     assert [(board.san(move), gain) for move, gain in wins(board)] == [("dxe5", 500), ("Nxe5", 280)]
     assert wins(chess.Board()) == []
@@ -149,16 +130,17 @@ def test_parts_blend_into_the_hybrids_value() -> None:
     assert (alone.name, alone.share) == ("material", 1.0)
 
 
-def test_piece_weights_are_whites_and_leave_out_what_cannot_be() -> None:
+def test_piece_weights_are_whites_and_told_from_the_movers_side() -> None:
     material = make_evaluator("material")
     weights = piece_weights(material, chess.Board("4k3/8/3q4/8/8/8/8/R3K2R b KQ - 0 1"))
     assert weights[chess.A1] > 0.05
     assert weights[chess.D6] < -0.05
     blocked = piece_weights(material, chess.Board("4k3/4r3/8/8/8/4P3/8/4K3 b - - 0 1"))
     assert set(blocked) == {chess.E7}, "without the pawn White would be in check with Black to move"
-
-
-# ---- what the network saw -------------------------------------------------------------------------------------------
+    board = chess.Board("4k3/8/3q4/8/8/8/8/R3K3 b Q - 0 1")
+    picture, words = show_weights(board, {chess.A1: 0.2, chess.D6: -0.3})
+    assert words == ["black queen d6 +30%", "white rook a1 -20%"]
+    assert picture.count('class="hot"') == picture.count('class="cold"') == 1
 
 
 @pytest.mark.parametrize("nodes", [2, 34, 400, 4000, 90_000, 1_000_000])
@@ -174,17 +156,7 @@ def test_marks_of_the_axis_keep_clear_of_its_end(nodes: int) -> None:
     assert all(place <= 0.7 for place in places)
 
 
-def test_the_heaviest_pieces_are_told_from_the_movers_side() -> None:
-    board = chess.Board("4k3/8/3q4/8/8/8/8/R3K3 b Q - 0 1")
-    picture, words = show_weights(board, {chess.A1: 0.2, chess.D6: -0.3})
-    assert words == ["black queen d6 +30%", "white rook a1 -20%"]
-    assert picture.count('class="hot"') == picture.count('class="cold"') == 1
-
-
-# ---- boards ---------------------------------------------------------------------------------------------------------
-
-
-def test_board_is_drawn_and_described() -> None:
+def test_board_is_drawn_described_and_turned_for_black() -> None:
     board = chess.Board("4k3/8/8/8/8/8/4P3/4K2R w K - 0 1")
     text = board_svg(board, arrows=[Arrow(chess.E2, chess.E4, "better")], marked=[chess.E2], label='a "<quoted>" label')
     assert text.count("<use ") == 4
@@ -192,15 +164,9 @@ def test_board_is_drawn_and_described() -> None:
     assert 'class="marked" x="180" y="270"' in text
     assert "&lt;quoted&gt;" in text
     assert describe_board(board) == "White: Ke1 Rh1 e2. Black: Ke8. White to move"
-
-
-def test_board_is_turned_for_black() -> None:
-    board = chess.Board("4k3/8/8/8/8/8/8/K7 w - - 0 1")
-    assert '<use href="#white-king" x="0" y="315"/>' in board_svg(board)
-    assert '<use href="#white-king" x="315" y="0"/>' in board_svg(board, perspective=chess.BLACK)
-
-
-# ---- the command ----------------------------------------------------------------------------------------------------
+    kings = chess.Board("4k3/8/8/8/8/8/8/K7 w - - 0 1")
+    assert '<use href="#white-king" x="0" y="315"/>' in board_svg(kings)
+    assert '<use href="#white-king" x="315" y="0"/>' in board_svg(kings, perspective=chess.BLACK)
 
 
 def test_page_of_a_position_loads_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

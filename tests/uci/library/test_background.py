@@ -199,9 +199,7 @@ def test_a_game_that_cannot_be_reviewed_stops_no_other(index: GameIndex, tmp_pat
 
 
 @pytest.mark.parametrize("act", [Shelf.open, Shelf.go_on])
-def test_the_board_stood_still_while_a_game_was_read(
-    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[..., None]
-) -> None:
+def test_the_board_stood_still_while_a_game_was_read(index, tmp_path, monkeypatch, act):
     """In a large file that takes seconds, in which clocks and moves waited."""
     goes_on, laid, read = threading.Event(), SimpleQueue[Setup](), GameIndex.game
     monkeypatch.setattr(GameIndex, "game", lambda index, key: goes_on.wait(60.0) and read(index, key))

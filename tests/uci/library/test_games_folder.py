@@ -115,19 +115,20 @@ def test_only_a_file_that_is_known_as_it_is_now_counts_as_a_copy(index: GameInde
         index.game(key)
 
 
-@pytest.mark.parametrize("junk", [*JUNK, "{}", '{"puzzles": 5, "facts": {}}', '{"facts": {"white": "x", "black": 1}}',
-    '{"facts": {"white": 1, "black": 1, "mistakes": 7}, "puzzles": [{"fen": "x", "moves": 3}]}'])  # fmt: skip
-def test_a_review_that_is_none_spoils_nothing_else(index: GameIndex, tmp_path: Path, junk: str) -> None:
+def test_a_review_that_is_none_spoils_nothing_else(index, tmp_path, monkeypatch):
+    monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
     key = index.find(Wanted())[0][0]["key"]
-    (tmp_path / REVIEWS / f"{key}.json").write_bytes(junk.encode(errors="surrogatepass"))
-    assert index.refresh() == []
-    assert index.progress() == []
-    with contextlib.closing(Trainer(tmp_path)) as trainer:
-        trainer.add([MATE])
-        trainer.add_own()
-        assert trainer.problem == ""
-    with pytest.raises(DataError, match="no review"):
-        KeptReview.read(tmp_path, key)
+    facts = '{"facts": {"white": 1, "black": 1, "mistakes": 7}, "puzzles": [{"fen": "x", "moves": 3}]}'
+    for junk in (*JUNK, "{}", '{"puzzles": 5, "facts": {}}', '{"facts": {"white": "x", "black": 1}}', facts):
+        (tmp_path / REVIEWS / f"{key}.json").write_bytes(junk.encode(errors="surrogatepass"))
+        assert index.refresh() == [], junk
+        assert index.progress() == [], junk
+        with contextlib.closing(Trainer(tmp_path)) as trainer:
+            trainer.add([MATE])
+            trainer.add_own()
+            assert trainer.problem == "", junk
+        with pytest.raises(DataError, match="no review"):
+            KeptReview.read(tmp_path, key)
 
 
 DAMAGES = {
@@ -172,9 +173,7 @@ def test_puzzles_of_a_newer_version_with_more_columns_are_answered(tmp_path: Pat
 
 
 @pytest.mark.parametrize("when", ["from the start", "later"])
-def test_where_nothing_can_be_locked_the_index_is_in_memory_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
-) -> None:
+def test_where_nothing_can_be_locked_the_index_is_in_memory_at_once(tmp_path, monkeypatch, when):
     """After 30 seconds, My games said "database is locked"."""
     (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
     connect, waits = sqlite3.connect, list[float]()

@@ -59,15 +59,18 @@ def test_the_explorer_counts_games_that_reach_a_position_in_any_order(index: Gam
     ]
     (tmp_path / "mine.pgn").write_text(text_of(games), encoding="utf-8")
     index.refresh()
-    assert [(one.move.uci(), one.counts) for one in index.explore(chess.Board(), "")] == [
-        ("d2d4", (2, 0, 0, 0)), ("g1f3", (0, 1, 1, 0)), ("e2e4", (0, 0, 0, 1))]  # fmt: skip
+
+    def explored(board: chess.Board, side: str = "") -> list[tuple[str, tuple[int, ...]]]:
+        return [(one.move.uci(), one.counts) for one in index.explore(board, side)]
+
+    first = [("d2d4", (2, 0, 0, 0)), ("g1f3", (0, 1, 1, 0)), ("e2e4", (0, 0, 0, 1))]
+    assert explored(chess.Board()) == first
     board = board_after("d4 Nf6 Nf3 d5")
-    assert [(one.move.uci(), one.counts) for one in index.explore(board, "")] == [
-        ("c2c4", (1, 0, 1, 0)), ("e2e3", (0, 1, 0, 0))]  # fmt: skip
+    assert explored(board) == [("c2c4", (1, 0, 1, 0)), ("e2e3", (0, 1, 0, 0))]
     index.add_name("a")
-    assert [(one.move.uci(), one.counts) for one in index.explore(board, "black")] == [("c2c4", (0, 0, 1, 0))]
-    assert index.explore(board_after("d4 Nf6 Nf3 d5 c4 c6"), "") == []
-    assert index.explore(chess.Board("8/8/8/4k3/8/4K3/4P3/8 w - - 0 1"), "") == []
+    assert explored(board, "black") == [("c2c4", (0, 0, 1, 0))]
+    assert explored(board_after("d4 Nf6 Nf3 d5 c4 c6")) == []
+    assert explored(chess.Board("8/8/8/4k3/8/4K3/4P3/8 w - - 0 1")) == []
 
 
 @pytest.mark.parametrize("damage", ["lost", "no database", "another version", "in the middle"])
@@ -121,9 +124,7 @@ def test_a_folder_in_which_nothing_can_be_written_shows_its_games(tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.pgn", REVIEWS]
 
 
-def test_an_index_was_checked_as_a_whole_whenever_it_was_opened(
-    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_index_was_checked_as_a_whole_whenever_it_was_opened(index, tmp_path, monkeypatch):
     said, connect, tomorrow = list[str](), sqlite3.connect, time.time() + 86_400.0
 
     def listening(*place: Any, **how: Any) -> sqlite3.Connection:
@@ -204,9 +205,7 @@ def test_a_file_that_is_being_read_was_read_a_second_time(tmp_path: Path, monkey
     assert len(read) == 1
 
 
-def test_a_file_that_could_not_be_opened_is_read_the_next_time(
-    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_could_not_be_opened_is_read_the_next_time(index, tmp_path, monkeypatch):
     """Another program had it open for a moment, and its games were missing for ever."""
     (tmp_path / "new.pgn").write_text(text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")]), encoding="utf-8")
     with monkeypatch.context() as patched:
@@ -240,15 +239,6 @@ def test_odd_files_and_unknown_dates_spoil_no_list(index: GameIndex, tmp_path: P
     (tmp_path / "old.pgn").write_text(text_of([("Zoe", "Y", "????.??.??", "1-0", "e4")]), encoding="utf-8")
     assert [problem.partition(".pgn:")[0].rpartition("/")[2] for problem in index.refresh()] == ["folder", "noise"]
     assert whites(index) == ["Dora", "Cleo", "Anna", "Zoe"]
-
-
-def test_a_game_in_two_files_is_listed_once_and_stays_with_the_other(index: GameIndex, tmp_path: Path) -> None:
-    (tmp_path / "export.pgn").write_text(text_of(GAMES[:2], '[Site "x"]\n'), encoding="utf-8")
-    index.refresh()
-    assert len(whites(index)) == 3
-    (tmp_path / "mine.pgn").unlink()
-    index.refresh()
-    assert whites(index) == ["Cleo", "Anna"]
 
 
 def row_of(index: GameIndex, white: str) -> dict[str, Any]:

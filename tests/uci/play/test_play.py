@@ -28,24 +28,6 @@ from uci.play import loop
 from uci.play.typed_commands import TYPED_COMMANDS
 from uci.terminal.reading import read_game
 
-# ---- the loop -------------------------------------------------------------------------------------------------------
-
-
-def test_engine_answers_each_move_until_the_input_ends() -> None:
-    game, end, output = play("e4", "d4")
-    assert [move.uci() for move in game.board.move_stack[::2]] == ["e2e4", "d2d4"]
-    assert len(game.board.move_stack) == 4
-    assert end == GameEnd("*", "unterminated")
-    assert "Aino plays" in output
-    assert "(White -0.10)" in output
-
-
-def test_engine_begins_when_the_human_is_black() -> None:
-    game, _, output = play("undo", "a5", human=chess.BLACK)
-    assert len(game.board.move_stack) == 3
-    assert game.board.move_stack[1] == chess.Move.from_uci("a7a5")
-    assert "you have no move to take back" in output
-
 
 @pytest.mark.parametrize(
     ("words", "how", "end", "plies"),
@@ -65,19 +47,44 @@ def test_games_end_by_the_rules_and_by_resigning(words, how, end, plies):
     assert ("help" in output) == (how.get("human", True) is not None), "who watches types nothing"
 
 
-def test_resigning_is_asked_about() -> None:
-    game, end, output = play("resign", "no", "e4")
-    assert end.result == "*"
-    assert len(game.board.move_stack) == 2
-    assert "Resign this game? [y/N]" in output
-    assert "the game goes on" in output
+LONG_GAME = random_game(np.random.default_rng(3), 30)  # without an end
+# What is typed, how the game begins, how many plies are played, and what is said.
+TYPED = [
+    ("e4 d4", {}, 4, "Aino plays|(White -0.10)"),
+    ("undo a5", {"human": chess.BLACK}, 3, "you have no move to take back"),
+    ("resign no e4", {}, 2, "Resign this game? [y/N]|the game goes on"),
+    ("e4 takeback takeback d4", {}, 2, "you have no move to take back"),
+    ("scores bar e4 hint scores", {}, 2, "scores are on"),
+    ("takebak", {}, 0, "Did you mean 'takeback'?"),
+    ("draw", {}, 0, "Draw declined: ask again after move 15."),
+    ("draw", {"board": LONG_GAME, "engine_class": Optimist}, 30, "Draw declined: Aino prefers its position."),
+    ("e4 opening", {"engine_class": Sicilian}, 2, "Sicilian Defence"),
+]
 
 
-def test_takeback_returns_to_the_own_move_before() -> None:
-    game, _, output = play("e4", "takeback", "takeback", "d4")
-    assert game.board.move_stack[0] == chess.Move.from_uci("d2d4")
-    assert len(game.board.move_stack) == 2
-    assert "you have no move to take back" in output
+@pytest.mark.parametrize(("words", "how", "plies", "said"), TYPED)
+def test_what_is_typed_is_answered(words, how, plies, said):
+    game, end, output = play(
+        *words.split(), **{name: one.copy() if name == "board" else one for name, one in how.items()}
+    )
+    assert end == GameEnd("*", "unterminated")
+    assert len(game.board.move_stack) == plies
+    assert [text for text in said.split("|") if text not in output] == []
+    assert ("(White" in output) == ("Aino plays" in output and "scores" not in words), "scores can be hidden"
+    assert ("Did you mean" in output) == (words == "takebak")
+
+
+def test_positions_are_set_up_levels_changed_and_draws_agreed() -> None:
+    game, _, output = play(f"fen {FOOLS_MATE_NEXT}", "fen nonsense", "load x \u00b2", human=chess.BLACK)
+    assert game.board.fen() == FOOLS_MATE_NEXT
+    assert "nonsense" in output
+    assert "file not found" in output, "a file's name may end in any digit"
+    game, _, output = play("level", "hard", "level elo 900", "level harder", "e4")
+    for text in ("level: nodes 1. To change it", "level: elo 2000", "level: elo 900"):
+        assert text in output
+    assert "'harder': expected easy, medium, hard, elo 1500" in output
+    assert (game.engine.options.limit_strength, game.engine.options.elo) == (True, 900)
+    assert play("draw", board=LONG_GAME.copy())[1] == GameEnd("1/2-1/2", "draw agreed")
 
 
 @pytest.mark.parametrize(
@@ -103,53 +110,6 @@ def test_moves_are_shown_in_ones_own_letters_and_written_in_english_ones() -> No
     shows_own_letters.set(True)
     output = play("Cf3", "history", "pgn", engine_class=KnightShuffler)[2]
     assert [text for text in ("Aino joue 1... Cf6", "1. Cf3 Cf6", "1. Nf3 Nf6") if text not in output] == []
-
-
-def test_scores_can_be_hidden() -> None:
-    output = play("scores", "bar", "e4", "hint", "scores")[2]
-    assert "(White" not in output
-    assert "] Black" not in output
-    assert "scores are on" in output
-
-
-def test_position_is_set_up_from_a_fen() -> None:
-    game, _, output = play(f"fen {FOOLS_MATE_NEXT}", "fen nonsense", human=chess.BLACK)
-    assert game.board.fen() == FOOLS_MATE_NEXT
-    assert "nonsense" in output
-
-
-def test_misspelt_command_is_guessed() -> None:
-    assert "Did you mean 'takeback'?" in play("takebak")[2]
-    assert "Did you mean" not in play("xx")[2]
-    assert "file not found" in play("load x \u00b2")[2], "a file's name may end in any digit"
-
-
-def long_game() -> chess.Board:
-    """Some 30 plies without an end."""
-    return random_game(np.random.default_rng(3), 30)
-
-
-def test_draw_is_declined_early_and_by_an_engine_that_is_better_and_agreed_else() -> None:
-    assert "Draw declined: ask again after move 15." in play("draw")[2]
-    _, end, output = play("draw", board=long_game(), engine_class=Optimist)
-    assert "Draw declined: Aino prefers its position." in output
-    assert end.result == "*"
-    assert play("draw", board=long_game())[1] == GameEnd("1/2-1/2", "draw agreed")
-
-
-def test_level_is_shown_and_changed_and_a_bad_one_told() -> None:
-    game, _, output = play("level", "hard", "level elo 900", "level harder", "e4")
-    assert "level: nodes 1. To change it" in output
-    assert "level: elo 2000" in output
-    assert "level: elo 900" in output
-    assert "'harder': expected easy, medium, hard, elo 1500" in output
-    options = game.engine.options
-    assert (options.limit_strength, options.elo) == (True, 900)
-
-
-def test_opening_is_named_when_it_changes() -> None:
-    output = play("e4", "opening", engine_class=Sicilian)[2]
-    assert output.count("Sicilian Defence") == 2
 
 
 def test_games_are_saved_and_loaded_on_the_way(tmp_path: Path) -> None:
@@ -188,9 +148,6 @@ def test_the_last_game_is_the_last_of_its_file(tmp_path: Path, monkeypatch: pyte
         assert play(f"load {words}")[0].board.move_stack[0] == chess.Move.from_uci(first)
 
 
-# ---- leaving --------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.usefixtures("listens_to_interrupts")
 def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None:
     engine = Ponderer(EngineOptions())
@@ -209,7 +166,7 @@ def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP", pytest.param("SIGTERM", marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("listens_to_interrupts")
 def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Path) -> None:
     path = tmp_path / "game.pgn"
@@ -230,9 +187,6 @@ def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Pa
     assert (process.returncode, errors) == (0, b"")
     assert f"saved to {path}".encode() in output
     assert "1. e4 " in path.read_text(encoding="utf-8")
-
-
-# ---- the command ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("option", [("--chess960",), ()])

@@ -13,7 +13,6 @@ import pytest
 
 from tests.boards import games_in
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
-from uci.terminal.reading import read_game
 
 if sys.platform == "win32":
     pytest.skip("pseudo-terminals of POSIX", allow_module_level=True)
@@ -140,22 +139,6 @@ def saved_files(home: Path) -> list[Path]:
     return sorted((home / "aino" / "games").glob("*.pgn"))
 
 
-def test_flag_falls_while_the_person_thinks(start: Start, tmp_path: Path) -> None:
-    terminal = start("--nodes", "20", "--clock", "0.05")
-    time.sleep(3.5)  # longer than the clock: nobody's runs before the first move
-    terminal.type("e4")
-    terminal.wait_for(r"\[you [0-3]\.\d, Aino \d\.\d\] 2\. your move")
-    terminal.wait_for(r"\[you [0-2]\.[1-9], Aino")
-    terminal.wait_for(r"\[you 0\.0, Aino")
-    terminal.wait_for("0-1: White lost on time")
-    terminal.wait_for(r"again \(a\), swap \(s\), takeback \(t\), annotate \(n\), quit \(q\): ")
-    terminal.leave("q")
-    (path,) = saved_files(tmp_path)
-    game = read_game(path)
-    assert (game.headers["Result"], game.headers["TimeControl"]) == ("0-1", "3")
-    assert "White lost on time" in game.headers["Termination"]
-
-
 def test_rematch_with_colours_swapped_and_take_back_from_mate(start: Start, tmp_path: Path) -> None:
     terminal = start("--nodes", "20", "--fen", MATE_NEXT)
     terminal.type("Ra8")
@@ -192,15 +175,3 @@ def test_loaded_game_keeps_sides_level_and_clocks(start: Start, tmp_path: Path) 
     assert re.search(r"\[you 7:30, Aino 10:\d\d\] 2\.\.\. $", terminal.seen.partition("your move")[0])
     terminal.type("level", "quit")
     terminal.wait_for("level: nodes 20")
-
-
-def test_game_is_annotated_at_its_end(start: Start, tmp_path: Path) -> None:
-    terminal = start("--nodes", "20", "--fen", MATE_NEXT)
-    terminal.type("Ra8")
-    terminal.wait_for("quit")
-    terminal.type("annotate")
-    terminal.wait_for("game 1, 1-0")
-    terminal.wait_for(r"again \(a\), swap \(s\), quit \(q\): ")
-    terminal.type("q")
-    assert terminal.process.wait(ANSWER_S) == 0
-    assert any(path.name.endswith(".annotated.html") for path in (tmp_path / "aino" / "games").iterdir())

@@ -1,16 +1,19 @@
-"""Clocks and levels of the terminal game."""
+"""Clocks and levels of the terminal game, and its first minutes: what is asked, and how fast Aino answers."""
 
 import io
+import random
 from pathlib import Path
 
 import chess
 import chess.pgn
 import pytest
+from rich.console import Console
 
 from engine.cli.console import make_console
 from engine.errors import ConfigError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
+from tests.boards import board_after
 from tests.protocol.fake_engine import FakeEngine
 from tests.uci.play.terminal_game import Time, play
 from uci.game.clock import GameClock, GameTime, clock_text, parse_time_control
@@ -19,12 +22,13 @@ from uci.game.level import DEFAULT_LEVEL, Level, level_choices, parse_level
 from uci.game.timed_game import Setup, TimedGame, saved_game
 from uci.play.asking import _next_tick
 from uci.play.game import TerminalGame, TerminalSettings
+from uci.play.play import ask_choices, completions
 from uci.terminal.board_view import choose_style
+from uci.terminal.opening_names import book_move
+from uci.web.launch import _draw_code
 
-# ---- clocks ---------------------------------------------------------------------------------------------------------
 
-
-def test_clock_runs_for_the_mover_and_adds_the_increment() -> None:
+def test_clock_runs_for_the_mover_adds_the_increment_and_is_written_for_people() -> None:
     now = Time()
     clock = GameClock(GameTime(60, 2), now)
     clock.start(chess.WHITE)
@@ -36,6 +40,7 @@ def test_clock_runs_for_the_mover_and_adds_the_increment() -> None:
     clock.stop()
     now.seconds = 99
     assert (clock.left(chess.WHITE), clock.left(chess.BLACK)) == (52, 60)
+    assert [clock_text(s) for s in (3723, 64.9, 10, 9.94, -1)] == ["1:02:03", "1:05", "0:10", "9.9", "0.0"]
 
 
 def test_person_loses_on_time_but_not_against_a_bare_king() -> None:
@@ -68,19 +73,9 @@ def test_bad_time_controls_are_refused(text: str) -> None:
         parse_time_control(text)
 
 
-def test_clock_times_are_written_for_people() -> None:
-    assert [clock_text(s) for s in (3723, 64.9, 10, 9.94, -1)] == ["1:02:03", "1:05", "0:10", "9.9", "0.0"]
-
-
-# ---- the prompt -----------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("left", "seconds"), [(180.0, 1.001), (179.4, 0.401), (9.0, 0.1), (0.05, 0.05), (-1, 0.01)])
 def test_clock_is_redrawn_when_it_looks_different(left: float, seconds: float) -> None:
     assert _next_tick(left) == pytest.approx(seconds)
-
-
-# ---- saved games ----------------------------------------------------------------------------------------------------
 
 
 def saved_text(white: str = "You", black: str = "Aino (elo 1500)", control: str = "600+5") -> chess.pgn.Game:
@@ -142,9 +137,6 @@ def test_rematch_has_fresh_clocks_and_may_swap_sides() -> None:
     assert (same.human, swapped.human) == (chess.WHITE, chess.BLACK)
     assert swapped.levels == {chess.WHITE: Level(nodes=2), chess.BLACK: Level(nodes=1)}
     assert same.clock.left(chess.WHITE) == 60
-
-
-# ---- levels ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -232,3 +224,90 @@ def test_nobodys_clock_runs_while_aino_compiles(side: chess.Color) -> None:
     engine.is_prepared = True
     game.search(Level(nodes=1))
     assert game.clock.left(side) == 584.0, "what a search takes counts"
+
+
+def asked(*answers: str) -> tuple[tuple[str, str, str], str]:
+    said, rest = io.StringIO(), iter(answers)
+
+    def ask(question: str) -> str:
+        said.write(f"{question}\n")
+        return next(rest)
+
+    return ask_choices(ask, lambda text: said.write(f"{text}\n")), said.getvalue()
+
+
+def test_questions_take_defaults_and_ask_again_for_what_they_cannot_read() -> None:
+    choices, said = asked("", "", "")
+    assert choices == ("white", "elo 1600", "")
+    assert said.count("[") == 3
+    assert "medium  1600, like a club player" in said
+    assert "our estimate" in said
+    assert max(map(len, said.splitlines())) <= 60
+    choices, said = asked("green", "B", "very", "elo 1000", "soon", "5+3")
+    assert choices == ("black", "elo 1000", "5+3")
+    assert "side 'green': expected white, black or random" in said
+    assert "level 'very'" in said
+
+
+def test_three_games_in_a_row_begin_differently_and_in_known_ways() -> None:
+    def opening(seed: int) -> str:
+        board, rng = chess.Board(), random.Random(seed)
+        while (move := book_move(board, rng)) is not None:
+            board.push(move)
+        assert 1 <= len(board.move_stack) <= 8
+        return board.root().variation_san(board.move_stack)
+
+    openings = [opening(seed) for seed in range(30)]
+    assert len(set(openings)) > 15
+    assert not any(name in text for text in openings for name in ("g4", "Ke2", "Qh5"))
+    assert book_move(chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1"), random.Random(0)) is None
+
+
+def test_an_answer_comes_within_seconds_however_long_the_clock() -> None:
+    half_an_hour = Limits(white_time_ms=1_800_000, black_time_ms=1_800_000)
+    assert DEFAULT_LEVEL.limits(half_an_hour).movetime_ms == 8000
+    blitz = Limits(white_time_ms=180_000, black_time_ms=180_000)
+    assert DEFAULT_LEVEL.limits(blitz) == blitz
+
+
+# At 1400 and 5+3, every move had taken 4.0 to 4.4 s.
+PACES = {
+    "the opening": ("e2e4 e7e5", "g1f3", 0.5, 1.2),
+    "takes back": ("d2d4 d7d5 c2c4 d5c4 e2e3 b7b5 a2a4 c7c6 a4b5 c6b5 d1f3 b8c6", "f3c6", 0.5, 1.2),
+    "quiet": ("g1f3 g8f6 b1c3 b8c6 f3g1 f6g8 c3b1 c6b8 a2a3 a7a6", "h2h3", 1.3, 2.8),
+    "much to take": ("e2e4 e7e5 f1c4 b8c6 d1h5 g8f6 d2d4 e5d4 c1g5 d7d5", "h5f7", 3.0, 8.0),
+}
+
+
+@pytest.mark.parametrize(("moves", "move", "least", "most"), PACES.values(), ids=list(PACES))
+def test_the_time_of_a_limited_level_follows_the_position(moves: str, move: str, least: float, most: float) -> None:
+    board, clock = board_after(moves), Limits(white_time_ms=300_000, white_increment_ms=3000, black_time_ms=1)
+    assert least < parse_level("elo 1400").pace_s(clock, board, chess.Move.from_uci(move)) < most
+    for level, limits in (("full", clock), ("nodes 9", clock), ("elo 1400", None)):
+        assert parse_level(level).pace_s(limits, board, chess.Move.from_uci(move)) == 0.0
+
+
+def test_tab_completes_commands_and_moves() -> None:
+    assert completions(chess.Board(), "N") == ["Na3", "Nc3", "Nf3", "Nh3"]
+    assert completions(chess.Board(), "ha") == ["hard"]
+
+
+def test_after_leaving_a_line_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert "Continue it with `aino play --load last`." in play("e4", f"fen {chess.STARTING_FEN}")[2]
+
+
+def test_the_address_for_a_phone_is_drawn_as_a_code_in_a_terminal_only() -> None:
+    segno = pytest.importorskip("segno")
+    url = "http://192.168.1.7:40123/Ab3dEf6hIj9lMn2pQr5tUv8xYz1BcD4f/"
+    drawn = {}
+    for is_terminal in (True, False):
+        console = Console(file=io.StringIO(), force_terminal=is_terminal, width=60)
+        _draw_code(console, url)
+        drawn[is_terminal] = console.file.getvalue()  # type: ignore[attr-defined]
+    halves = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}  # the two modules of a character; dark is blank
+    rows = [[halves[letter] for letter in line] for line in drawn[True].splitlines() if line.strip(" ")]
+    modules = [[pair[half] for pair in row] for row in rows for half in (0, 1)]
+    matrix = [list(row) for row in segno.make(url, micro=False).matrix]
+    assert [row[2:-2] for row in modules[2 : 2 + len(matrix)]] == matrix
+    assert drawn[False] == ""

@@ -1,4 +1,4 @@
-"""What the terminal game looks like, on the screen and as PGN."""
+"""What the terminal game looks like, on the screen and as PGN, and the moves that people write."""
 
 import io
 from pathlib import Path
@@ -17,10 +17,8 @@ from uci.game.game_file import game_from_board, save_game
 from uci.terminal.board_view import BoardStyle, captured_text, choose_style, render_bar, render_board
 from uci.terminal.verdict import Verdict
 
-# ---- the board ------------------------------------------------------------------------------------------------------
 
-
-def test_ascii_board_seen_from_both_sides() -> None:
+def test_boards_are_seen_from_both_sides_and_symbols_tell_the_sides_apart() -> None:
     board = board_after("e4")
     white = render_board(board, chess.WHITE, PLAIN).plain.splitlines()
     black = render_board(board, chess.BLACK, PLAIN).plain.splitlines()
@@ -29,9 +27,6 @@ def test_ascii_board_seen_from_both_sides() -> None:
     assert white[-1].split() == list("abcdefgh")
     assert black[0] == " 1  R  N  B  K  Q  B  N  R "
     assert black[-1].split() == list("hgfedcba")
-
-
-def test_symbols_without_color_tell_the_sides_apart() -> None:
     text = render_board(chess.Board(), chess.WHITE, BoardStyle(color=False, symbols=True)).plain
     assert "♔" in text
     assert "♚" in text
@@ -67,25 +62,18 @@ def test_pieces_stand_out_from_every_square(few: bool) -> None:
     assert len(papers) == (3 if few else 4), "light and dark, and those of the last move"
 
 
-def test_king_in_check_is_marked() -> None:
+def test_checks_captures_and_material_are_told() -> None:
     board = chess.Board("4k3/8/8/8/8/8/4r3/4K3 w - - 0 1")
     assert "[K]" in render_board(board, chess.WHITE, PLAIN).plain
     colors = render_board(board, chess.WHITE, BoardStyle(color=True, symbols=True))
     papers = [span.style.bgcolor.name for span in colors.spans if isinstance(span.style, Style) and span.style.bgcolor]
     assert papers.count("#a83232") == 1
-
-
-def test_captures_and_material_are_told() -> None:
-    board = chess.Board()
-    assert captured_text(board, PLAIN) == ""
-    for san in ("e4", "d5", "exd5", "Qxd5", "Nc3", "Qxg2", "Bxg2"):
-        board.push_san(san)
-    assert captured_text(board, PLAIN) == "White took p q, Black took P P; White +8"
-    board = board_after("dxe3", "4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1")
-    assert captured_text(board, PLAIN) == "Black took P; Black +1"
-
-
-# ---- PGN ------------------------------------------------------------------------------------------------------------
+    assert captured_text(chess.Board(), PLAIN) == ""
+    assert captured_text(board_after("e4 d5 exd5 Qxd5 Nc3 Qxg2 Bxg2"), PLAIN) == (
+        "White took p q, Black took P P; White +8"
+    )
+    en_passant = board_after("dxe3", "4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1")
+    assert captured_text(en_passant, PLAIN) == "Black took P; Black +1"
 
 
 def test_saved_game_reads_back_and_is_appended(tmp_path: Path) -> None:
@@ -113,16 +101,10 @@ def test_a_disk_that_became_full_left_half_a_game_before_the_next_one(tmp_path: 
     assert path.read_bytes() == before
 
 
-# ---- the terminal ---------------------------------------------------------------------------------------------------
-
-
-def test_evaluation_bar_is_full_for_the_winner() -> None:
+def test_bars_are_full_for_the_winner_and_accents_dropped_where_they_cannot_be_shown() -> None:
     assert render_bar(Verdict(0, 3, (1000, 0, 0)), PLAIN) == f"White [{'#' * 24}] Black  #3"
     symbols = BoardStyle(color=False, symbols=True)
     assert render_bar(Verdict(-50, None, (250, 250, 500)), symbols) == f"White [{'█' * 9}{'░' * 15}] Black  -0.50"
-
-
-def test_accents_are_dropped_where_they_cannot_be_shown() -> None:
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     say(Console(file=file), "Réti, Grünfeld")
     file.flush()

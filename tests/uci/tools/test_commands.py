@@ -1,18 +1,20 @@
 """The other subcommands of `aino`, run as a person or a script runs them."""
 
-import io
 import json
 import platform
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-import chess.pgn
+import numpy as np
 import pytest
 
 import engine
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.parameters import SparseConfig
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.nn import Dense, dit
 from engine.options import EngineOptions
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from uci.bench import bench
@@ -24,9 +26,6 @@ def aino(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *arguments], cwd=ROOT, input=text, capture_output=True, text=True, timeout=START_S, check=False
     )
-
-
-# ---- the table of subcommands ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("module", ["selfplay", "uci"])
@@ -49,12 +48,15 @@ def test_the_help_of_a_game_fits_one_screen_and_names_all_its_own_flags(capsys, 
         assert flag in brief
 
 
-def test_unknown_subcommand_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_subcommands_and_mistyped_flags_are_guessed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["paly"]) == 2
     assert main(["xyzzy"]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert first == "aino: unknown command 'paly'; did you mean 'play'? `aino --help` lists the commands."
     assert second == "aino: unknown command 'xyzzy'. `aino --help` lists the commands."
+    with pytest.raises(SystemExit):
+        main(["play", "--nodess", "5", "--scorse"])
+    assert "unrecognized arguments: --nodess 5 --scorse; did you mean '--nodes', '--scores'?" in capsys.readouterr().err
 
 
 MATED = "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
@@ -80,9 +82,6 @@ def test_errors_are_one_line_on_stderr_and_leave_nothing_behind(words, named, ca
     (line,) = capsys.readouterr().err.splitlines()
     assert named in line
     assert list(tmp_path.iterdir()) == []
-
-
-# ---- perft, bench ---------------------------------------------------------------------------------------------------
 
 
 def test_perft_divides_and_agrees_with_python_chess(capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,37 +145,75 @@ def test_bench_measures_only_what_is_asked_for(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == "".join(f"{name:10}{text}\n" for name, text in results["signature"].items())
 
 
-def test_signature_repeats_and_depends_on_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_signature, "SIGNATURE_POSITIONS", bench_signature.SIGNATURE_POSITIONS[:3])
-    setting = bench_signature.SIGNATURE_SETTINGS["material"]
-    first = bench_signature.sign(replace(setting, nodes=60))
-    assert bench_signature.sign(replace(setting, nodes=60)) == first
-    assert bench_signature.sign(replace(setting, nodes=62)).split()[1] != first.split()[1]
-    warmer = replace(setting.options, policy_temperature=1.4)
-    other = bench_signature.sign(replace(setting, nodes=60, options=warmer))
-    assert other.split()[1] != first.split()[1], "the visits count, not only how many there are"
+CONFIG = TowerConfig(16, 1, policy="attention", policy_planes=16, policy_depth=8, moves_left_channels=0)
 
 
-# ---- play -----------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def net(tmp_path: Path) -> Path:
+    """A tower, beside a sparse network and one of another kind."""
+    dit.save(tmp_path / "small.dit", build_tower(CONFIG, np.random.default_rng(1)), {"positions": 12345})
+    dit.save(tmp_path / "sparse.dit", SparseNetwork(SparseConfig(128), np.random.default_rng(0)))
+    dit.save(tmp_path / "dense.dit", Dense(3, 2, np.random.default_rng(0)))
+    return tmp_path / "small.dit"
 
 
-def test_piped_game_is_played_and_saved(tmp_path: Path) -> None:
-    path = tmp_path / "game.pgn"
-    flags = ("--evaluator", "material", "--nodes", "20", "--ascii", "--pgn", str(path))
-    done = aino("play", *flags, text="e4\nKe3\nresign\ny\n")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "\x1b" not in done.stdout, "no colours in a pipe"
-    assert "Ke3 is illegal" in done.stdout
-    assert "0-1: you resigned" in done.stdout
-    game = chess.pgn.read_game(io.StringIO(path.read_text()))
-    assert game.headers["Result"] == "0-1"
-    assert len(list(game.mainline_moves())) == 2
+def test_info_tells_architecture_size_and_training(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["net", "info", str(net)]) == 0
+    text = capsys.readouterr().out
+    assert "tower 16x1 (filters x blocks), gates of 2, relu; attention policy (16 planes, keys of 8)" in text
+    assert "wdl value (32 channels, 128 units); no moves left" in text
+    assert f"{net.stat().st_size:,} bytes" in text
+    assert "12345" in text
 
 
-# ---- help -----------------------------------------------------------------------------------------------------------
+def test_info_of_other_networks_says_what_they_are_and_as_json(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["net", "info"]) == 0
+    assert "sparse-768" in capsys.readouterr().out
+    assert main(["net", "info", "--json", str(net)]) == 0
+    info = json.loads(capsys.readouterr().out)
+    assert info["format"] == "dit"
+    model = build_tower(CONFIG, np.random.default_rng(0))
+    assert info["parameters"] == sum(array.size for array in model.named_parameters().values())
+    for name in ("sparse.dit", "dense.dit"):
+        assert main(["net", "info", str(net.with_name(name))]) == 0
+    text = capsys.readouterr().out
+    assert "sparse-128" in text
+    assert "neither a tower nor a sparse network: dense" in text
 
 
-def test_a_mistyped_flag_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["play", "--nodess", "5", "--scorse"])
-    assert "unrecognized arguments: --nodess 5 --scorse; did you mean '--nodes', '--scores'?" in capsys.readouterr().err
+def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    monkeypatch.chdir(net.parent)
+    assert main(["net", "export", str(net)]) == 0
+    assert main(["net", "convert", "small.pb.gz", "again.dit"]) == 0
+    assert main(["net", "convert", "again.dit", "again.pb"]) == 0
+    capsys.readouterr()
+    for name in ("small.pb.gz", "again.dit", "again.pb"):
+        assert main(["net", "info", name]) == 0
+        text = capsys.readouterr().out
+        assert "tower 16x1" in text
+        assert "POLICY_ATTENTION" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["convert", "small.dit", "small.txt"], ".pb.gz"),
+        (["export", "small.dit", "--out", "small.dit2"], ".pb.gz"),
+        (["convert", "small.dit", "./small.dit"], "the net itself"),
+        (["convert", "nowhere.pb", "there.dit"], "nowhere.pb"),
+        (["export", "sparse.dit"], "found a network sparse-128; only towers and transformers can be converted"),
+        (["convert", "sparse.dit", "sparse.onnx"], "sparse.dit: expected a tower, found a network sparse-128; only"),
+        (["export", "dense.dit"], "expected a tower, found a model 'dense' (not the configuration"),
+        (["export", "small.dit", "--out", "other.dit"], "`aino net convert small.dit other.dit` writes .dit"),
+        (["info", "text.pb.gz"], "is not a net file (.dit, .pb, .pb.gz)"),
+    ],
+)
+def test_what_cannot_be_converted_is_one_line_on_stderr(net, words, message, capsys, monkeypatch):
+    monkeypatch.chdir(net.parent)
+    (net.parent / "text.pb.gz").write_text("no net")
+    before = sorted(net.parent.iterdir())
+    assert main(["net", *words]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert sorted(net.parent.iterdir()) == before

@@ -10,7 +10,7 @@ import chess.pgn
 import pytest
 
 from engine.board.pgn.game_writer import game_text
-from engine.errors import DataError, NetFileError
+from engine.errors import DataError
 from engine.options import EngineOptions
 from tests.boards import board_after
 from tests.uci.play.terminal_game import Time
@@ -26,19 +26,12 @@ def full_disk(*_what: object) -> None:
     raise DataError("no space left on device")
 
 
-def limited(level: str, increment: int) -> Setup:
-    """A game at a level, with a minute for each side."""
-    return Setup(levels=dict.fromkeys(chess.COLORS, parse_level(level)), clock=GameClock(GameTime(60, increment)))
+def limited(level: str, increment: int, seconds: int = 60) -> Setup:
+    """A game at a level, with a clock for each side."""
+    return Setup(levels=dict.fromkeys(chess.COLORS, parse_level(level)), clock=GameClock(GameTime(seconds, increment)))
 
 
-@pytest.mark.parametrize("visit", [{"setup": Setup(is_asked=True)}], indirect=True)
-async def test_the_first_page_asks_what_game_is_wanted_until_a_move_is_made(tab: Tab) -> None:
-    assert (await tab.state())["asks"]
-    await tab.send("move", uci="e2e4")
-    assert not (await tab.state())["asks"]
-
-
-@pytest.mark.parametrize("visit", [{"setup": limited("elo 1400", 0)}], indirect=True)
+@pytest.mark.parametrize("visit", [{"setup": limited("elo 1400", 0, 900)}], indirect=True)
 async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(tab: Tab) -> None:
     await tab.send("move", uci="e2e4")
     thinking = await tab.state(lambda state: state["thinking"])
@@ -73,9 +66,7 @@ async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_posit
         ("delete", {"x": 1}, "expected the fields"),
     ],
 )
-async def test_what_cannot_be_done_is_told_and_changes_nothing(
-    tab: Tab, request_name: str, fields: dict[str, object], words: str
-) -> None:
+async def test_what_cannot_be_done_is_told_and_changes_nothing(tab, request_name, fields, words):
     before = await tab.state()
     await tab.send(request_name, **fields)
     assert words in await tab.said()
@@ -208,17 +199,6 @@ async def test_of_many_games_one_is_chosen(tab: Tab) -> None:
     assert len(games["names"]) == 2
 
 
-async def test_a_game_goes_on_from_where_one_looks(tab: Tab) -> None:
-    await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
-    await tab.send("look", node=2)
-    await tab.send("play_from_here", side="white", level="full", clock="5+3")
-    state = await tab.state(lambda state: state["firstPly"] == 2)
-    assert state["isGame"]
-    assert sans(state) == ["e4", "e5"]
-    assert state["clock"]["white"] == 300
-    assert state["firstPly"] == 2
-
-
 @pytest.mark.parametrize("number", ["0", "959", "400"])
 async def test_chess960_position_of_the_board_is_set_up_again(tab: Tab, number: str) -> None:
     await tab.send("new", side="white", level="full", clock="", fen="", chess960=number)
@@ -301,17 +281,6 @@ async def test_a_failed_review_is_told_and_the_board_goes_on(visit: Visit, tab: 
     await tab.message("lines")
 
 
-async def test_unfinished_game_can_be_downloaded_and_is_saved_at_the_end(
-    visit: Visit, tab: Tab, tmp_path: Path
-) -> None:
-    await tab.played("e2e4")
-    answer = await visit.get(f"/{visit.server.token}/game.pgn")
-    assert "attachment" in answer.headers["Content-Disposition"]
-    assert "1. e4" in answer.body.decode()
-    await visit.close()
-    assert "1. e4" in (tmp_path / "games.pgn").read_text()
-
-
 async def test_engine_that_fails_is_told_and_the_board_stays(visit: Visit, tab: Tab) -> None:
     visit.engine.fail = True
     await tab.send("move", uci="e2e4")
@@ -352,34 +321,6 @@ async def test_ainos_clock_waits_until_the_engine_is_loaded(tab: Tab) -> None:
     thinks = await tab.state(lambda state: not state["loading"])
     assert (thinks["thinking"], thinks["clock"]["running"]) == (True, "black")
     assert (await tab.state(lambda state: len(state["steps"]) == 3))["clock"]["running"] == "white"
-
-
-def load_nothing() -> None:
-    raise NetFileError("missing.dit", "a net file", "nothing")
-
-
-@pytest.mark.parametrize("visit", [{"load": load_nothing}], indirect=True)
-async def test_engine_that_cannot_be_loaded_is_told(tab: Tab) -> None:
-    await tab.send("move", uci="e2e4")
-    assert "missing.dit" in await tab.said()
-
-
-async def test_a_review_goes_on_while_the_connection_is_lost(visit: Visit, tab: Tab) -> None:
-    visit.engine.slow = True
-    await begin_review(tab)
-    await tab.message("reviewing")
-    tab = await visit.reopened(tab)
-    state = await tab.state()
-    assert state["review"]["running"]
-    assert state["review"]["total"] == 4
-    visit.engine.slow = False
-    visit.engine.job.stop()  # The search that waits is one that was stopped, so the review has ended.
-    await tab.send("stop_review")
-    await tab.message("unreviewed")
-    await tab.send("review")
-    await tab.message("reviewed")
-    state = await (await visit.reopened(tab)).state()
-    assert state["review"] == {**state["review"], "running": False, "ready": True}
 
 
 async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit: Visit, tab: Tab) -> None:
@@ -428,9 +369,7 @@ async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit: Visit, 
 
 @pytest.mark.parametrize("asked", ["hint", "offer_draw"])
 @pytest.mark.parametrize("visit", [{"load": load_late}], indirect=True)
-async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(
-    visit: Visit, tab: Tab, asked: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(visit, tab, asked, monkeypatch):
     monkeypatch.setattr("uci.web.game_mode.DRAW_FROM_PLY", 0)
     table = visit.server.conductor.session.table
     table.board = board_after("e4 e5")
