@@ -280,15 +280,23 @@ def _adam(p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, *r
 
 
 class AdamW(Adam):
-    """Adam with decoupled decay: p shrinks by lr * weight_decay * p per step. `Adam` has the other settings.
+    """Adam with decoupled decay: p shrinks by lr * weight_decay * p per step. `Adam` says which parameters decay.
 
     Loshchilov and Hutter 2019, arXiv:1711.05101.
     """
 
     decoupled = True
 
-    def __init__(self, *, weight_decay: float = 1e-2, **settings: Any) -> None:
-        super().__init__(weight_decay=weight_decay, **settings)
+    def __init__(  # A checkpoint takes what the signature names for settings.
+        self,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 1e-2,
+        decay_all: bool = False,
+    ) -> None:
+        super().__init__(beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=weight_decay, decay_all=decay_all)
 
 
 class SharedRows(NamedTuple):
@@ -309,8 +317,15 @@ class SharedRowsAdamW(AdamW):
 
     slots = ("mean", "square", "shared_mean", "shared_square")
 
-    def __init__(self, shared: Mapping[str, SharedRows], **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(
+        self,
+        shared: Mapping[str, SharedRows],
+        *,
+        weight_decay: float = 1e-2,
+        decay_all: bool = False,
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(epsilon=epsilon, weight_decay=weight_decay, decay_all=decay_all)
         self.shared = dict(shared)
 
     def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
