@@ -6,8 +6,8 @@ from tests.documents.pages import ROOT
 
 # Folders -> the most lines of Python in them. To raise a number, say why in a sentence behind it, in its own line.
 BUDGETS = {
-    ("engine", "selfplay", "uci"): 58_283,
-    ("tests",): 44_431,  # Two programs in one folder, variations in the browser and any go have their tests.
+    ("engine", "selfplay", "uci"): 56_980,
+    ("tests",): 39_365,
 }
 
 

@@ -27,10 +27,10 @@ PROMOTED = GateResult(True, True, (0, 0, 1, 1, 0), 1.0, 0.6, 70.0, 0.0, 140.0)
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """A run with networks 0, 1 and 2, of which 1 and 2 were candidates and 1 was promoted."""
 
-    def scripted(run: RunFolder, name: str, path: Path) -> Contestant:
+    def scripted(name: str, net: str, path: Path) -> Contestant:
         return Contestant(name, (sys.executable, SCRIPT, "random", "1"))
 
-    monkeypatch.setattr(anchors, "_network", scripted)
+    monkeypatch.setattr(anchors, "network_contestant", scripted)
     monkeypatch.setattr(anchors, "engine_command", lambda words: (sys.executable, SCRIPT, "random", "2"))
     run = RunFolder(tmp_path, {**TINY, "anchors": WANTED})
     run.ensure_first_network()
@@ -127,7 +127,7 @@ def test_next_games_are_against_the_anchor_that_tells_most(run: RunFolder) -> No
 
 def test_a_run_that_cannot_be_measured_goes_on(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anchors, "engine_command", lambda words: ("no-such-engine",))
-    monkeypatch.setattr(anchors, "_network", lambda run, name, path: Contestant(name, ("no-such-engine",)))
+    monkeypatch.setattr(anchors, "network_contestant", lambda name, net, path: Contestant(name, ("no-such-engine",)))
     told: list[str] = []
     with measuring(run, told.append, never) as finish:
         assert finish()

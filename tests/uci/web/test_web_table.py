@@ -236,7 +236,7 @@ def test_the_page_is_told_what_changed() -> None:
     """Each arrow key sent the whole game, 0.9 MB of a large study."""
     table = analysed("e4", "e5", "Nf3")
     found = snapshot(table, is_new=True)
-    assert [node.get("san") for node in found["nodes"].values()] == [None, "e4", "e5", "Nf3"]
+    assert [node.get("san") for node in found["nodes"].values()] == ["", "e4", "e5", "Nf3"]
     table.look(table.tree.node(2))
     assert snapshot(table, is_new=False)["nodes"] == {}
     table.explore(moves("f1c4"))
