@@ -98,7 +98,7 @@ def test_a_game_is_played_to_mate_and_reviewed(chromium: Chromium, tmp_path: Pat
         tab = chromium.open(server.url, width)
         play_scholars_mate(tab)
         assert tab.script("[state.end.result, state.end.reason]") == ["1-0", "checkmate"]
-        assert tab.text("#status").endswith("1-0: checkmate. saved"), "the result was said over it at once"
+        tab.wait_for("document.querySelector('#status').textContent.endsWith('1-0: checkmate. saved')")
         assert tab.script("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
         tab.click("#review-button")
         tab.wait_for("document.querySelector('#review-link').checkVisibility()")
