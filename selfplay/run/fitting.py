@@ -145,7 +145,7 @@ def _publish(
     dit.save(
         run.candidate(generation),
         candidate,
-        {**card, "generation": generation, "hours": round(sum(run.ledger.work().values()) / 3600, 2), **scores},
+        {**card, "generation": generation, **scores},
         configuration=asdict(run.config),
     )
     for kind, _, score in found:

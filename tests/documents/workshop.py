@@ -65,9 +65,7 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"--check \d+", "--check 4"),
     (r"(teach (?!.*--count)(?!.*--check).*)$", r"\1 --count 8"),
     (r"(teach .*--count 8.*)$", r"\1 --chunk-rows 64 --filter-mib 1 --tree-visits 20"),
-    # The other folders of the model card's tables are made in the same way.
-    (r"(teach .*--out labels/main.*)$", r"\1; cp -r labels/main labels/value"),
-    (r"(?:seventh|eighth)\.dit|(?<=-from )sparse-768\.dit", "second.dit"),
+    (r"(?:seventh|eighth)\.dit", "first.dit"),
     (r'--level "time 1"', f'--level "nodes 1" --fen "{MATE_IN_ONE}"'),
     (r"(play .*--weights-file .*|play --load .*|play --side black.*)$", r"\1 < /dev/null"),
     (r"(analyse (?!.*--nodes).*)$", r"\1 --nodes 20"),
@@ -95,6 +93,7 @@ SKIPPED: tuple[tuple[str, str], ...] = (
     (r"play --web", "serves until Ctrl-C; tests/uci and tests/browser run it"),
     (r"-m benchmarks\.(?!convert)|tests\.gradient", "minutes: its flags are tested"),
     (r"cupy|\[gpu", "needs a GPU; the tests run it on a stand-in"),
+    (r"aino-train sweep|languages/it|^msg", "hours, or the project's folders; tests of their own do the same"),
     (r"aino warmup", "compiles every kernel; tests/uci runs it"),
     (r"aino bench --signature", "tests/regression runs it"),
 )
