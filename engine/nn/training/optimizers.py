@@ -32,7 +32,7 @@ class Optimizer:
     """Base class: holds state arrays named and shaped like the parameters, and a count of steps.
 
     Settings are given by name; the learning rate is not one of them. A subclass defines `_update`. What it keeps in
-    attributes that are no arguments of its constructor is state, too: numbers, arrays, and dictionaries of arrays.
+    attributes that no constructor of its classes takes is state, too: numbers, arrays, and dictionaries of arrays.
     """
 
     slots: tuple[str, ...] = ()
@@ -287,7 +287,7 @@ class AdamW(Adam):
 
     decoupled = True
 
-    def __init__(  # A checkpoint takes what the signature names for settings.
+    def __init__(
         self,
         *,
         beta1: float = 0.9,
