@@ -47,6 +47,7 @@ CREATE TABLE reviews (key TEXT PRIMARY KEY, changed INTEGER, accuracy_white REAL
 """
 _COLUMNS = ("key", "date", "white", "black", "result", "opening", "ending", "plies", "mine", "accuracy_white",
             "accuracy_black")  # fmt: skip
+_FORGET_LOST = "DELETE FROM games WHERE key NOT IN (SELECT key FROM places)"
 _DAY = "substr(date, 1, 10)"  # the time of day follows where it is known
 _DAY_S = 86_400
 _WAIT_S = 0.02  # between two looks whether another program has read the folder
@@ -173,7 +174,7 @@ class GameIndex:
             self._base.executemany("DELETE FROM places WHERE file = ?", old)
             self._base.executemany("DELETE FROM files WHERE name = ?", old)
             if old:
-                self._base.execute("DELETE FROM games WHERE key NOT IN (SELECT key FROM places)")
+                self._base.execute(_FORGET_LOST)
         for name in sorted(found, key=lambda name: found[name].st_mtime_ns):
             if name in known and [name] not in old:
                 continue
@@ -374,9 +375,9 @@ class GameIndex:
                     left.unlink(missing_ok=True)
             with self._base:
                 self._base.execute("DELETE FROM places WHERE file = ? AND place = ?", [file, place])
-                moved = f"UPDATE places SET place = place - {end - place}, end = end - {end - place}"
+                moved = f"UPDATE OR REPLACE places SET place = place - {end - place}, end = end - {end - place}"
                 self._base.execute(f"{moved} WHERE file = ? AND place > ?", [file, place])
-                self._base.execute("DELETE FROM games WHERE key = ? AND key NOT IN (SELECT key FROM places)", [key])
+                self._base.execute(_FORGET_LOST)
                 if is_current and path.exists():
                     self._base.execute("UPDATE files SET size = ?, changed = ? WHERE name = ?",
                                        [*_state(path.stat()), file])  # fmt: skip

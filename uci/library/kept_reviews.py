@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,16 +44,18 @@ class KeptReview:
         section = game_section(self.review, 1, game_text(add_comments(self.review, how)), self.reader)
         return render_game_page(_("Review of the game"), [section], how, nonce)
 
-    def write(self, wish: Path) -> None:
+    def write(self, wish: Path, look: Callable[[], object] = lambda: None) -> None:
         """Keep it beside the file that wishes for it, with what a list shows and its puzzles, in place of that file.
 
-        Where the wish is gone, because the game was deleted meanwhile, nothing is kept. Raises OSError.
+        Where the wish is gone, because the game was deleted meanwhile, nothing is kept. A deleted game may have been
+        wished for again: `look` raises where it is not there any more. Raises OSError.
         """
         kept = {"game": game_text(self.review.game), "start": asdict(self.review.start), "side": self.review.side,
                 "moves": list(map(_pack, self.review.moves)), "evaluator": self.evaluator, "reader": self.reader,
                 "nodes": self.limits.nodes, "movetime_ms": self.limits.movetime_ms,
                 "facts": review_facts(self.review), "puzzles": puzzles_of(self.review, self.reader)}  # fmt: skip
         with owning(wish.parents[1]):
+            look()
             if wish.exists():
                 write_file(wish.with_suffix(".json"), json.dumps(kept))
                 wish.unlink()

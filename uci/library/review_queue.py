@@ -137,7 +137,7 @@ class BackgroundReviews:
             review = review_game(engine, game, self._limits, on_ply, search=search)
             mend_result(review.game)
             kept = KeptReview(review, engine.evaluator.name, self._limits, side)
-            self._worker.call(lambda index: kept.write(wish)).result()
+            self._worker.call(lambda index: kept.write(wish, lambda: index.game(key))).result()
         except AinoError as error:  # a game that is gone or cannot be reviewed must not stop the others
             self.problem = str(error)
             wish.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from engine.errors import DataError
 from engine.files.atomic import append, write_file
 from engine.files.text import printable
 from engine.search.limits import Limits
+from tests.boards import games_in
 from tests.new_process import wait_until
 from tests.uci.library.own_games import GAMES, shelf_in, small_engine, text_of, whites
 from tests.uci.library.test_background import reviews_in, wait_until_reviewed
@@ -276,16 +277,34 @@ def test_a_review_came_back_after_its_game_was_deleted(index: GameIndex, tmp_pat
     assert [path.name for path in (tmp_path / REVIEWS).glob(f"{row['key']}*")] == []
 
 
-def test_a_background_review_that_was_running_did(index: GameIndex, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wishes", [False, True], ids=["", "and is wished for again"])
+def test_a_background_review_that_was_running_did(index: GameIndex, tmp_path: Path, wishes: bool) -> None:
     row, begun, goes_on = index.find(Wanted())[0][0], threading.Event(), threading.Event()
     reviews = reviews_in(tmp_path, lambda: (begun.set(), goes_on.wait(60.0)))  # type: ignore[arg-type, return-value]
     reviews.add([row["key"]])
     assert begun.wait(60.0)
     index.delete(row["key"], row["text"])
+    if wishes:
+        reviews.add([row["key"]])
     goes_on.set()
     wait_until_reviewed(reviews)
     wait_until(lambda: reviews._job is not None and reviews._job.done())
     assert list((tmp_path / REVIEWS).glob("*.json")) == []
+
+
+def test_a_game_is_deleted_from_a_file_that_changed_while_it_was_read(index: GameIndex, tmp_path: Path) -> None:
+    """Two games stood at one place of the index; "UNIQUE constraint failed" was said, and the review stayed."""
+    (path := tmp_path / "mine.pgn").write_text(text_of([GAMES[2], GAMES[0], GAMES[1]]), encoding="utf-8")
+    index.refresh()
+    places = index._base.execute("SELECT place, end FROM places WHERE file = ? ORDER BY place", [b"mine.pgn"])
+    _, (begin, end), (last, _) = places.fetchall()
+    index._base.execute("UPDATE places SET place = ? WHERE place = ?", [end - begin, last])
+    os.utime(path)
+    row = index.find(Wanted("Ben"))[0][0]
+    index.delete(row["key"], row["text"])
+    assert [game.headers["White"] for game in games_in(path)] == ["Dora", "Cleo"]
+    index.refresh()
+    assert whites(index) == ["Dora", "Cleo"]
 
 
 def test_an_import_says_what_it_did_not_take_and_the_question_stays(tmp_path: Path) -> None:
