@@ -24,7 +24,7 @@ from tests.strict_cupy import Device, strict_cupy
 os.environ["LANGUAGE"] = "en"  # of the sentences, whatever the system's is
 
 # An example that takes long shows that the machine is busy, or that something compiles, and no fault.
-settings.register_profile("aino", deadline=None)
+settings.register_profile("aino", deadline=None, max_examples=50)
 settings.register_profile("long", deadline=None, max_examples=100_000)
 settings.load_profile("aino")
 

@@ -14,7 +14,7 @@ from engine.search.limits import Limits
 from tests.boards import random_positions
 
 MATERIAL = ("KQk", "KRk", "KPk", "KBNk", "KQkr", "KRPk")
-POSITIONS = 2  # of each
+POSITIONS = 1  # of each
 NODES = 24  # too few to find the way without tables
 
 

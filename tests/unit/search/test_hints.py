@@ -200,10 +200,10 @@ def test_what_came_before_leaves_no_trace(evaluator: str, threads: int) -> None:
             for before in (None, QUEEN_GIVEN_UP, fen):
                 if before is not None:
                     player.set_position(chess.Board(before))
-                    player.search(Limits(nodes=900))
+                    player.search(Limits(nodes=600))
                     player.new_game()
                 player.set_position(chess.Board(fen))
-                player.search(Limits(nodes=1200))
+                player.search(Limits(nodes=800))
                 hashes.append(tree_hash(player))
         assert hashes[0] == hashes[1] == hashes[2]
 
@@ -247,7 +247,7 @@ def test_open_questions_do_not_outlive_a_game(evaluator: str, threads: int) -> N
                 stop_between_answers(player)
                 player.new_game()
             player.set_position(chess.Board(COMBINATIONS[1][0]))
-            player.search(Limits(nodes=1500))
+            player.search(Limits(nodes=800))
             trees.append(tree_hash(player))
     assert trees[0] == trees[1]
 
