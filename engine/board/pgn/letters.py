@@ -133,8 +133,8 @@ def spelled_result(data, at, is_tag):
 
 
 def told_result(tag: str, behind: str) -> str:
-    """Return a game's result, of the one in its tags and the one behind its moves, each as in CODED_RESULTS."""
-    return behind if behind and tag in ("", "*") else tag
+    """Return a game's result, by the one in its tags and the one behind its moves, as in CODED_RESULTS."""
+    return behind if tag in ("", "*") and behind not in ("", "*") else tag
 
 
 def result_of(word: str) -> str:
