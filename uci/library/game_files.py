@@ -130,7 +130,7 @@ def _read_fast(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
                 yield replace(game, place=begin, end=line.end, digest=digest)
             faults.extend([line.fault] if found else [])
         elif line.is_game:
-            tags = dict(line.read_tags())
+            tags = {"Result": "*", **line.read_tags()}
             if told := told_result(line.tag_result, line.result):
                 tags["Result"] = told
             start = _start(board_from_row(line.start, line.chess960)) if line.has_start else ""
