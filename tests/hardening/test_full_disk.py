@@ -62,9 +62,10 @@ def test_a_file_of_the_player_is_whole_or_not_there(command: str, is_new: bool, 
     assert all(path.read_text() == old for path in before)
 
 
-def test_annotating_says_that_the_file_cannot_be_written(pgn: Path) -> None:
-    done = limited.run("uci", "annotate", pgn, "--nodes", 20, *MATERIAL, RLIMIT_FSIZE=FULL)
-    fails_cleanly(done.returncode, done.stdout, done.stderr, pgn.with_name("game.annotated"))
+def test_annotating_says_that_the_file_cannot_be_written(pgn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with largest_file(FULL):
+        status = aino(["annotate", str(pgn), "--nodes=20", *MATERIAL])
+    fails_cleanly(status, *capsys.readouterr(), pgn.with_name("game.annotated"))
     assert pgn.read_text() == PGN
     assert not list(pgn.parent.glob(".*"))
 

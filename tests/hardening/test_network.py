@@ -51,7 +51,6 @@ def test_the_player_asks_for_no_network(offline: dict[str, str], tmp_path: Path)
         cwd=ROOT, env={**os.environ, **offline}, input=lines, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert page.exists()
     assert "bestmove" in done.stdout
 
 

@@ -125,7 +125,7 @@ def test_files_have_the_users_permissions(tmp_path: Path, narrow_umask: int) -> 
     RunFolder(tmp_path / "run", {"net": "16x1"}).close()
     game = tmp_path / "game.pgn"
     game.write_text(PGN)
-    assert limited.run("uci", "annotate", game, "--nodes", 10, *MATERIAL).returncode == 0
+    assert aino(["annotate", str(game), "--nodes=10", *MATERIAL]) == 0
     found = {path: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
     assert {path.suffix for path in found} >= {".dit", ".npz", ".toml", ".sqlite", ".html", ".pgn"}
     for path, mode in found.items():
