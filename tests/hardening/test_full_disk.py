@@ -31,11 +31,14 @@ def pgn(tmp_path: Path) -> Path:
     return path
 
 
-def fails_cleanly(status: int, out: str, err: str, path: Path) -> None:
-    assert status == 1, (out, err)
+def fails_cleanly(program, words, capsys: pytest.CaptureFixture[str], name: str, most: int = FULL) -> str:
+    with largest_file(most):
+        assert program([str(word) for word in words]) == 1
+    out, err = capsys.readouterr()
     assert "Traceback" not in err
-    assert path.name in err + out
+    assert name in err + out
     assert "too large" in (err + out).lower()
+    return err
 
 
 TOWER = Path("weights/tower-64x6.dit").resolve()
@@ -53,19 +56,15 @@ def test_a_file_of_the_player_is_whole_or_not_there(command: str, is_new: bool, 
     folder, old = pgn.parent, PGN
     if not is_new:
         (folder / written).write_text(old)
-    placed = [str(folder / str(word) if str(word).startswith(("page", "net")) else word) for word in words]
+    placed = [folder / str(word) if str(word).startswith(("page", "net")) else word for word in words]
     before = sorted(folder.iterdir())
-    with largest_file(FULL):
-        status = aino([*command.partition(" .")[0].split(), *placed])
-    fails_cleanly(status, *capsys.readouterr(), folder / written)
+    fails_cleanly(aino, [*command.partition(" .")[0].split(), *placed], capsys, written)
     assert sorted(folder.iterdir()) == before
     assert all(path.read_text() == old for path in before)
 
 
 def test_annotating_says_that_the_file_cannot_be_written(pgn: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with largest_file(FULL):
-        status = aino(["annotate", str(pgn), "--nodes=20", *MATERIAL])
-    fails_cleanly(status, *capsys.readouterr(), pgn.with_name("game.annotated"))
+    fails_cleanly(aino, ["annotate", pgn, "--nodes=20", *MATERIAL], capsys, "game.annotated")
     assert pgn.read_text() == PGN
     assert not list(pgn.parent.glob(".*"))
 
@@ -113,10 +112,7 @@ def inputs(tmp_path: Path) -> Path:
 def test_training_commands_say_which_file_they_cannot_write(command: str, inputs: Path, capsys) -> None:
     words, most, name = WRITERS[command]
     placed = [str(word).replace("@", f"{inputs}/") for word in words]
-    with largest_file(most):
-        status = aino_train([command, *placed])
-    out, err = capsys.readouterr()
-    fails_cleanly(status, out, err, Path(name))
+    err = fails_cleanly(aino_train, [command, *placed], capsys, name, most)
     assert err.startswith(f"aino-train {command}: ")
     assert len(err.splitlines()) == 1
 

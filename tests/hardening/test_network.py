@@ -38,17 +38,12 @@ def test_asking_for_the_network_is_seen(program: str, offline: dict[str, str]) -
 def test_the_player_asks_for_no_network(offline: dict[str, str], tmp_path: Path) -> None:
     game, page = tmp_path / "game.pgn", tmp_path / "page.html"
     game.write_text(PGN)
-    commands = [
-        ["analyse", "startpos", "--nodes=20", *MATERIAL],
-        ["annotate", str(game), "--nodes=20", *MATERIAL],
-        ["explain", "startpos", "--nodes=20", "--out", str(page), *MATERIAL],
-        [],
-    ]
-    program = f"from uci.main import main\nfor words in {commands}: assert main(words) == 0, words"
-    lines = "\n".join(["uci", "isready", *START])
+    commands = [["analyse", "startpos"], ["annotate", str(game)], ["explain", "startpos", "--out", str(page)]]
+    commands = [[*words, "--nodes=20", *MATERIAL] for words in commands]
+    program = f"from uci.main import main\nfor words in {[*commands, []]}: assert main(words) == 0, words"
     done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=ROOT, env={**os.environ, **offline}, input=lines, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", program], cwd=ROOT, env={**os.environ, **offline}, check=False, capture_output=True,
+        input="\n".join(["uci", "isready", *START]), text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert "bestmove" in done.stdout

@@ -16,10 +16,10 @@ from engine.errors import ConfigError
 from selfplay.run.config import config_text, configured, read_toml
 from selfplay.run.ledger import Ledger
 from selfplay.run.sweep_table import Sweep
-from tests.documents.pages import ROOT
-from tests.new_process import wait_until
+from tests.new_process import ROOT, wait_until
 from tests.selfplay.run.crews import TINY_FLAGS, weights_of
 
+MARKS = ["late/seed-1/nets/gen-00001.dit", "plain/seed-1/replay/gen-00001.replay", "plain/seed-2/ledger.sqlite"]
 SETTINGS = "\n".join(flag.removeprefix("--") for flag in TINY_FLAGS)
 TABLE = f"""
 seeds = [1, 2]
@@ -53,9 +53,6 @@ def runs_of(folder: Path) -> dict[str, dict[str, bytes]]:
     """The last networks of its runs."""
     paths = sorted((folder / "out").glob("*/seed-*/nets/gen-00002.dit"))
     return {str(path.relative_to(folder)): weights_of(path) for path in paths}
-
-
-MARKS = ["late/seed-1/nets/gen-00001.dit", "plain/seed-1/replay/gen-00001.replay", "plain/seed-2/ledger.sqlite"]
 
 
 @pytest.mark.parametrize(("seeds", "marks"), [(1, MARKS[:1]), pytest.param(2, MARKS, marks=pytest.mark.slow)])

@@ -12,7 +12,6 @@ from engine.tactics.solved_endings import probe
 from tests.boards import random_positions
 
 MOST_ELO = 2600
-BARE_KING = [(500, "KQk"), (500, "KRRk"), (1600, "KRk")]
 
 
 def longest_defence(board: chess.Board, rng: np.random.Generator) -> chess.Move:
@@ -26,7 +25,7 @@ def longest_defence(board: chess.Board, rng: np.random.Generator) -> chess.Move:
     return rng.choice([move for move in plies if plies[move] == max(plies.values())])
 
 
-@pytest.mark.parametrize(("elo", "letters"), BARE_KING)
+@pytest.mark.parametrize(("elo", "letters"), [(500, "KQk"), (500, "KRRk"), (1600, "KRk")])
 def test_levels_had_drawn_what_people_win(elo: int, letters: str) -> None:
     """Of rook against king, levels up to 1600 had won none of seven."""
     rng = np.random.default_rng(elo)
