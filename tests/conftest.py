@@ -38,8 +38,8 @@ QUICK = (
 NOT_QUICK = (
     "unit/board/test_board_plain", "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_targets",
     "unit/native/test_whole", "unit/nn/test_callbacks", "unit/nn/test_notebook", "unit/nn/test_resuming",
-    "unit/search/test_finishing", "unit/search/test_forgetting", "unit/search/test_hints", "unit/search/test_interrupts",
-    "unit/search/test_lc0", "unit/search/test_play_or_analysis", "unit/search/test_run", "unit/search/test_walkers",
+    "unit/search/test_finishing", "unit/search/test_forgetting", "unit/search/test_hints", "unit/search/test_run",
+    "unit/search/test_interrupts", "unit/search/test_play_or_analysis", "unit/search/test_walkers",
 )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def runs_of(folder: Path) -> dict[str, dict[str, bytes]]:
 
 @pytest.mark.parametrize(("seeds", "marks"), [(1, MARKS[:1]), pytest.param(2, MARKS, marks=pytest.mark.slow)])
 def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(seeds, marks, tmp_path, aino_train):
-    text = TABLE if seeds == 2 else TABLE.replace("seeds = [1, 2]", "seeds = [1]")
+    text = TABLE.replace("[1, 2]", str([1, 2][:seeds]))
     file, out = sweep_in(tmp_path / "killed", text), tmp_path / "killed" / "out"
     for mark in marks:
         command = [sys.executable, "-m", "selfplay.main", "sweep", str(file), "--workers=1"]
@@ -71,8 +71,7 @@ def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(seeds, ma
     assert runs_of(tmp_path / "moved") == runs_of(tmp_path / "straight")
     assert len(runs_of(tmp_path / "moved")) == 2 * seeds
     runs = json.loads((out / "report.json").read_text())
-    group = "plain" if seeds > 1 else "plain/seed-1"
-    assert {run["run"] for run in runs if run["group"] == group} == {f"plain/seed-{n + 1}" for n in range(seeds)}
+    assert {run["run"] for run in runs if "plain" in run["group"]} == {f"plain/seed-{n + 1}" for n in range(seeds)}
     assert runs[0]["changes"] == [{"generation": 2, "games.count": [6, 4]}]
     assert {run["environments"][0]["workers"] for run in runs} == {"1"}
     page = (out / "report.html").read_text()
