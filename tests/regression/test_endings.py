@@ -13,7 +13,7 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.boards import random_positions
 
-MATERIAL = ("KQk", "KRk", "KPk", "KBNk", "KQkr", "KRPk")
+MATERIAL = ("KQk", "KRk", "KPk", "KQkr", "KRPk")
 NODES = 24  # too few to find the way without tables
 
 
