@@ -87,8 +87,8 @@ def balances(board: chess.Board, line: Sequence[chess.Move], plies: int) -> dict
     """Return what the side to move wins and loses by the first moves of a line, after each number of them that ends
     exchanges.
 
-    Exchanges are going on where the line's next move takes or promotes. If the line itself ends with a capture that can
-    be retaken, the recapture is counted, too.
+    Exchanges are going on where the line's next move takes or promotes. If the line itself ends with a capture, a good
+    recapture is counted, too; there is no balance where it wins only a part of what took.
     """
     side, board = board.turn, board.copy(stack=False)
     won, lost = Kinds(), Kinds()
@@ -104,12 +104,27 @@ def balances(board: chess.Board, line: Sequence[chess.Move], plies: int) -> dict
         elif move.from_square in promoted:
             promoted[move.to_square] = promoted.pop(move.from_square)
         board.push(move)
-        if following is None and kind and any(board.generate_legal_moves(to_mask=chess.BB_SQUARES[move.to_square])):
-            is_pawn = promoted.pop(move.to_square, 0)
-            losses.update([chess.PAWN if is_pawn else board.piece_type_at(move.to_square) or chess.PAWN])
-        if following is None or not (board.is_capture(following) or following.promotion):
+        if following is None:
+            retaken = gain_on(board, move.to_square)
+            taker = chess.PAWN if move.to_square in promoted else board.piece_type_at(move.to_square) or chess.PAWN
+            if retaken:
+                losses.update([taker])
+                promoted.pop(move.to_square, None)
+            if retaken in (0, WORTH[taker]):
+                settled[ply] = Balance.of(won, lost, sum(promoted.values()))
+        elif not (board.is_capture(following) or following.promotion):
             settled[ply] = Balance.of(won, lost, sum(promoted.values()))
     return settled
+
+
+def unrest(board: chess.Board, line: Sequence[chess.Move]) -> int:
+    """Return what the side to move at the end of a line could win on one square, in pawns, beside a recapture."""
+    board = board_after(board, *line)
+    targets = board.occupied_co[not board.turn] & ~(chess.BB_SQUARES[line[-1].to_square] if line else 0)
+    return max(
+        (gain_on(board, square) for square in chess.scan_forward(targets) if board.attackers_mask(board.turn, square)),
+        default=0,
+    )
 
 
 def gain_on(board: chess.Board, square: chess.Square) -> int:

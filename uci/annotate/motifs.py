@@ -230,6 +230,20 @@ def _hanging(won: _Win) -> str:
     return ""
 
 
+def driven_away(board: chess.Board, line: Sequence[chess.Move]) -> str:
+    """Return `loses time: a pawn drives the bishop on c5 away` where a line's second move does so; else ""."""
+    if len(line) < 3 or line[2].from_square != line[0].to_square or board.is_capture(line[0]):
+        return ""
+    before, after = board_after(board, line[0]), board_after(board, *line[:2])
+    square, reply = line[0].to_square, line[1]
+    attacker, kind = (after.piece_type_at(at) or chess.PAWN for at in (reply.to_square, square))
+    is_quiet = not before.is_capture(reply) and not after.is_capture(line[2]) and not after.is_check()
+    if not is_quiet or WORTH[attacker] >= WORTH[kind] or square not in after.attacks(reply.to_square):
+        return ""
+    attacker_text = _(ONE_PIECE[attacker], "subject")
+    return _("loses time: {attacker} drives {piece} away", attacker=attacker_text, piece=_at(after, square))
+
+
 _RULES = (_fork, _skewer, _discovered, _pin, _deflection, _hanging)
 
 

@@ -1,7 +1,8 @@
 """Why a move is bad, in a sentence, as far as the lines that are shown prove it.
 
 Mates come first. Then the material of the two lines decides what is said: what the played line loses, or what the
-better one wins, at the first point where that explains the cost. A motif only tells how.
+better one wins, at the first quiet point where that explains the cost. A motif only tells how. Where material explains
+nothing, some other facts do: a piece that is driven away, queens that are traded, castling that is given up.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ from dataclasses import dataclass
 import chess
 
 from engine.board.notation import board_after
-from uci.annotate.material import Balance, Kinds, balances, captured, gain_on, lead, pawns_of
-from uci.annotate.motifs import mate_pattern, motif
+from uci.annotate.material import Balance, Kinds, balances, captured, gain_on, lead, pawns_of, unrest
+from uci.annotate.motifs import driven_away, mate_pattern, motif
 from uci.language import _, later
 
 SHOWN_PLIES = 8  # of a better line, and of what follows a move; nothing beyond them is a reason
 _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
 # Centipawns of the evaluation for each pawn that is named, set by hand on 24 games: a move that costs less than the
 # first has compensation, and one that costs more than the second does something worse.
-_COST_CP = (50, 250)
+_COST_CP = (50, 300)
 _THE = {chess.PAWN: later("the pawn"), chess.KNIGHT: later("the knight"), chess.BISHOP: later("the bishop"),
         chess.ROOK: later("the rook"), chess.QUEEN: later("the queen")}  # fmt: skip
-_QUIET_COST_CP = 150  # the most that a bishop pair or a passed pawn can explain
+_FELT_CP = 40  # the least that the evaluation gives for each pawn that a side is ahead, unless there is compensation
+_QUIET_COST_CP = 150  # the most that anything but material can explain
+_LONG_MATE, _DEAR_CP = 4, 400  # moves of a mate that explains little, unless it costs so many centipawns
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Lines:
     mate_played: int | None = None
     mate_better: int | None = None
     cost_cp: float | None = None  # what the evaluation loses by the move, if known
+    best_cp: float | None = None  # the mover's evaluation of the better move, if known
 
     def costs(self, balance: Balance) -> bool:
         """Whether the move costs about what a balance gains."""
@@ -46,15 +50,25 @@ class Lines:
             return balance.pawns > 0
         return _COST_CP[0] * balance.pawns <= self.cost_cp <= _COST_CP[1] * max(balance.pawns, pawns_of(balance.won))
 
+    def has_compensation(self, plies: int, is_better: bool) -> bool:
+        """Whether the side that has less material after the first plies of a line does not stand worse."""
+        if self.best_cp is None or self.cost_cp is None:
+            return False
+        ahead = lead(board_after(self.board, *(self.better if is_better else self.played)[:plies]), self.board.turn)
+        sign = 1 if is_better else -1
+        score_cp = self.best_cp if is_better else self.best_cp - self.cost_cp
+        return sign * ahead > 0 and sign * score_cp < sign * ahead * _FELT_CP
+
 
 def reason(lines: Lines) -> str:
     """Why the move is worse, without a full stop: `loses a rook to a fork of king and rook by the knight on c7`.
 
     "" where no rule fits.
     """
-    if lines.mate_better or lines.mate_played:
-        return _mates(lines)
-    return _material(lines) or _structure(lines)
+    if not (lines.mate_better or lines.mate_played):
+        return _material(lines) or _quiet(lines)
+    is_far = -(lines.mate_played or 0) > _LONG_MATE and not lines.mate_better
+    return "" if is_far and (lines.cost_cp or 0) < _DEAR_CP else _mates(lines)
 
 
 def _mates(lines: Lines) -> str:
@@ -79,9 +93,16 @@ def _material(lines: Lines) -> str:
     points = _points(lines, 1) + _points(lines, 2)[-1:]
     leads = [better.pawns - played.pawns for _plies, played, better in points]
     for at, (plies, played, better) in enumerate(points[:-1]):
-        if 2 * min(leads[at:]) >= leads[at] > 0 and (text := _difference(lines, plies, played, better)):
+        is_lasting = 2 * min(leads[at:]) >= leads[at] > 0 and 2 * leads[at] >= max(leads[at:])
+        if is_lasting and _unrest(lines, plies) < leads[at] and (text := _difference(lines, plies, played, better)):
             return text
     return ""
+
+
+def _unrest(lines: Lines, plies: int) -> int:
+    """Return what either side could still win by captures after so many plies of either line, in pawns."""
+    ends = [line[: plies - back] for line in (lines.played, lines.better) for back in (0, 1)]
+    return max(unrest(lines.board, end) for end in ends)
 
 
 def _points(lines: Lines, times: int = 1) -> list[tuple[int, Balance, Balance]]:
@@ -104,7 +125,10 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
         return _("takes {piece} with the wrong piece", piece=_(_THE[taken]))
     lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
     if missed.pawns > lost.pawns and better.pawns > 0:
-        return _missed(lines, plies, played, better) if lines.costs(better) else ""
+        is_won = lines.costs(better) and not lines.has_compensation(plies, is_better=True)
+        return _missed(lines, plies, played, better) if is_won else ""
+    if lines.has_compensation(plies, is_better=False):
+        return ""
     named = played.reversed() if played.pawns < 0 else gap
     if not lines.costs(named) or (named is gap and (gap.lost or not gap.won <= played.lost)):
         return ""
@@ -140,21 +164,33 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
     return _("misses {motif}, which wins {material}", material=better.text, motif=how.text)
 
 
-def _structure(lines: Lines) -> str:
-    """Return what the played line gives up and the better one keeps, beside material."""
-    side = lines.board.turn
+def _quiet(lines: Lines) -> str:
+    """Return what the move does beside material, where the better one does not."""
+    board, side = lines.board, lines.board.turn
     balance = _points(lines)[-1][1:]
     if balance[0].pawns != balance[1].pawns or (lines.cost_cp or 0) > _QUIET_COST_CP:
         return ""
-    played = board_after(lines.board, *lines.played[: 1 + SHOWN_PLIES])
-    better = board_after(lines.board, *lines.better[:SHOWN_PLIES])
-    if all(_has_pair(board, side) for board in (lines.board, better)) and not _has_pair(played, side):
+    soon, played = (board_after(board, *lines.played[:plies]) for plies in (2, 1 + SHOWN_PLIES))
+    better = board_after(board, *lines.better[:SHOWN_PLIES])
+    if text := driven_away(board, lines.played):
+        return text
+    if all(_has_pair(before, side) for before in (board, better)) and not _has_pair(soon, side):
         return _("gives up the bishop pair")
-    passed = _passed_pawns(played, not side) - _passed_pawns(better, not side) - _passed_pawns(lines.board, not side)
-    if passed:
-        square = chess.square_name(min(passed))
-        return _("gives the other side a passed pawn on {square}", square=square)
+    if board.queens and better.queens and not soon.queens:
+        return _("trades queens")
+    if board.has_castling_rights(side) and _stays(board, lines.better) and not _stays(board, lines.played[:3]):
+        return _("gives up castling")
+    passed = _passed_pawns(played, not side) - _passed_pawns(better, not side) - _passed_pawns(board, not side)
+    if passed and not played.queens:
+        return _("gives the other side a passed pawn on {square}", square=chess.square_name(min(passed)))
     return ""
+
+
+def _stays(board: chess.Board, line: Sequence[chess.Move]) -> bool:
+    """Whether the king of the side to move castles in a line before it moves, if it does."""
+    king = board.king(board.turn)
+    first = next((at for at, move in enumerate(line[:SHOWN_PLIES]) if move.from_square == king), None)
+    return first is None or board_after(board, *line[:first]).is_castling(line[first])
 
 
 def _has_pair(board: chess.Board, side: chess.Color) -> bool:
@@ -162,12 +198,13 @@ def _has_pair(board: chess.Board, side: chess.Color) -> bool:
 
 
 def _passed_pawns(board: chess.Board, side: chess.Color) -> set[chess.Square]:
-    """Pawns of a side that no pawn of the other one can stop or take on its way."""
+    """Return pawns of a side beyond the middle that no pawn of the other one can stop and that nothing can take."""
     ahead = 1 if side == chess.WHITE else -1
     enemies = [divmod(square, 8) for square in board.pieces(chess.PAWN, not side)]
     return {
         square
         for square in board.pieces(chess.PAWN, side)
+        if (square // 8 >= 4) == (side == chess.WHITE) and not board.attackers_mask(not side, square)
         if not any(abs(file - square % 8) <= 1 and ahead * (rank - square // 8) > 0 for rank, file in enemies)
     }
 
