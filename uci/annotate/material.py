@@ -90,31 +90,27 @@ def balances(board: chess.Board, line: Sequence[chess.Move], plies: int) -> dict
     Exchanges are going on where the line's next move takes or promotes. If the line itself ends with a capture, a good
     recapture is counted, too; there is no balance where it wins only a part of what took.
     """
-    side, board = board.turn, board.copy(stack=False)
-    won, lost = Kinds(), Kinds()
-    promoted: dict[chess.Square, int] = {}  # squares of promoted pieces, 1 for those of `side` and -1
-    settled = {0: NOTHING}
+    now, settled = board, {0: NOTHING}
     for ply, (move, following) in enumerate(itertools.zip_longest(line[:plies], line[1 : plies + 1]), 1):
-        gains, losses = (won, lost) if board.turn == side else (lost, won)
-        kind = captured(board, move)
-        if kind:
-            gains.update([chess.PAWN if promoted.pop(move.to_square, 0) else kind])
-        if move.promotion:
-            promoted[move.to_square] = 1 if board.turn == side else -1
-        elif move.from_square in promoted:
-            promoted[move.to_square] = promoted.pop(move.from_square)
-        board.push(move)
-        if following is None:
-            retaken = gain_on(board, move.to_square)
-            taker = chess.PAWN if move.to_square in promoted else board.piece_type_at(move.to_square) or chess.PAWN
-            if retaken:
-                losses.update([taker])
-                promoted.pop(move.to_square, None)
-            if retaken in (0, WORTH[taker]):
-                settled[ply] = Balance.of(won, lost, sum(promoted.values()))
-        elif not (board.is_capture(following) or following.promotion):
-            settled[ply] = Balance.of(won, lost, sum(promoted.values()))
+        now = board_after(now, move)
+        if following is not None and (now.is_capture(following) or following.promotion):
+            continue
+        if following is None and (gain := gain_on(now, move.to_square)):
+            taker = now.remove_piece_at(move.to_square)
+            if taker and gain != WORTH[taker.piece_type]:
+                continue
+        (lost, ours), (won, theirs) = (_gone(board, now, side) for side in (board.turn, not board.turn))
+        settled[ply] = Balance.of(won, lost, ours - theirs)
     return settled
+
+
+def _gone(start: chess.Board, end: chess.Board, side: chess.Color) -> tuple[Kinds, int]:
+    """Return the kinds of a side's pieces that are gone, and how many of its pawns are other pieces now."""
+    before, after = (
+        Kinds(one.piece_type_at(at) for at in chess.SquareSet(one.occupied_co[side])) for one in (start, end)
+    )
+    promoted = (after - before).total()
+    return before - after - Kinds({chess.PAWN: promoted}), promoted
 
 
 def unrest(board: chess.Board, line: Sequence[chess.Move]) -> int:

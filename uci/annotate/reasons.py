@@ -2,7 +2,7 @@
 
 Mates come first. Then the material of the two lines decides what is said: what the played line loses, or what the
 better one wins, at the first quiet point where that explains the cost. A motif only tells how. Where material explains
-nothing, some other facts do: a piece that is driven away, queens that are traded, castling that is given up.
+nothing, some other facts do: a piece that is driven away, a bishop pair that is given up, queens that are traded.
 """
 
 from __future__ import annotations
@@ -170,43 +170,18 @@ def _quiet(lines: Lines) -> str:
     balance = _points(lines)[-1][1:]
     if balance[0].pawns != balance[1].pawns or (lines.cost_cp or 0) > _QUIET_COST_CP:
         return ""
-    soon, played = (board_after(board, *lines.played[:plies]) for plies in (2, 1 + SHOWN_PLIES))
-    better = board_after(board, *lines.better[:SHOWN_PLIES])
+    soon, better = board_after(board, *lines.played[:2]), board_after(board, *lines.better[:SHOWN_PLIES])
     if text := driven_away(board, lines.played):
         return text
     if all(_has_pair(before, side) for before in (board, better)) and not _has_pair(soon, side):
         return _("gives up the bishop pair")
     if board.queens and better.queens and not soon.queens:
         return _("trades queens")
-    if board.has_castling_rights(side) and _stays(board, lines.better) and not _stays(board, lines.played[:3]):
-        return _("gives up castling")
-    passed = _passed_pawns(played, not side) - _passed_pawns(better, not side) - _passed_pawns(board, not side)
-    if passed and not played.queens:
-        return _("gives the other side a passed pawn on {square}", square=chess.square_name(min(passed)))
     return ""
-
-
-def _stays(board: chess.Board, line: Sequence[chess.Move]) -> bool:
-    """Whether the king of the side to move castles in a line before it moves, if it does."""
-    king = board.king(board.turn)
-    first = next((at for at, move in enumerate(line[:SHOWN_PLIES]) if move.from_square == king), None)
-    return first is None or board_after(board, *line[:first]).is_castling(line[first])
 
 
 def _has_pair(board: chess.Board, side: chess.Color) -> bool:
     return len(board.pieces(chess.BISHOP, side)) >= 2
-
-
-def _passed_pawns(board: chess.Board, side: chess.Color) -> set[chess.Square]:
-    """Return pawns of a side beyond the middle that no pawn of the other one can stop and that nothing can take."""
-    ahead = 1 if side == chess.WHITE else -1
-    enemies = [divmod(square, 8) for square in board.pieces(chess.PAWN, not side)]
-    return {
-        square
-        for square in board.pieces(chess.PAWN, side)
-        if (square // 8 >= 4) == (side == chess.WHITE) and not board.attackers_mask(not side, square)
-        if not any(abs(file - square % 8) <= 1 and ahead * (rank - square // 8) > 0 for rank, file in enemies)
-    }
 
 
 def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:

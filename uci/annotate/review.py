@@ -9,7 +9,7 @@ the positions from there on are settled anew. Marks, curve and accuracy all come
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,7 +48,6 @@ _NEAR_MATE = 4  # moves; to allow a mate further off costs no more than the chan
 _MOST_TRIED = 2  # moves of a position that are searched thoroughly beside the one played
 _DEEPER = 8  # times the nodes, or the time, of a thorough search
 _LITTLE = 0.05  # winning chances; a move that loses less than an inaccuracy is good, too
-_PERHAPS = 0.15  # winning chances; moves that lose less at first sight are searched like a position of the game
 
 ReviewSearch = Callable[["Engine", Limits], SearchResult]
 
@@ -286,6 +285,8 @@ class _Reviewer:
         if not any(board.legal_moves) or board.is_insufficient_material():  # other draws need not end a recorded game
             return _Look((_Known(_for_people(Verdict.of_result(board.result())), ()),), {})
         others = tuple(move for move in board.legal_moves if move not in without) if without else ()
+        if without and not others:
+            return _Look((), {})
         limits = replace(limits or self._limits, searchmoves=others)
         key = (tuple(board.move_stack), limits)
         if key not in self._found:
@@ -321,7 +322,7 @@ class _Reviewer:
             best = others[0]._replace(source=ply)
         is_judged = self._side in (None, board.turn)
         is_doubtful = _loss(best, as_played, board.turn) >= _SUSPICIOUS or _allows_mate(best, as_played, board.turn)
-        if is_judged and (is_doubtful or self._is_feat(ply, as_played)):
+        if is_judged and (is_doubtful or self._feat(ply, as_played)):
             if (source := following.source) is not None and self._deepen(source):
                 return source
             best = self._thorough(board, as_played, others) if is_doubtful else best
@@ -333,22 +334,20 @@ class _Reviewer:
         before, self._looks[ply] = self._looks[ply], self._look(self._boards[ply], limits=self._deep_limits)
         return self._looks[ply] is not before
 
-    def _thorough(self, board: chess.Board, as_played: _Known, others: Collection[_Known]) -> _Known:
+    def _thorough(self, board: chess.Board, as_played: _Known, others: Sequence[_Known]) -> _Known:
         """Search the moves that promise more than the one played, until one of them is better; return the best one."""
-        promising = [one for one in others if _loss(one, as_played, board.turn) > 0.0]
-        for other in promising[:_MOST_TRIED]:
-            after = self._look(board_after(board, other.line[0]), limits=self._deep_limits).moves[0]
-            seen = _Known(_a_ply_earlier(after.verdict, board.turn), (other.line[0], *after.line))
-            if _loss(seen, as_played, board.turn) > 0.0:
-                return seen
+        for other in others[:_MOST_TRIED]:
+            if _loss(other, as_played, board.turn) > 0.0:
+                after = self._look(board_after(board, other.line[0]), limits=self._deep_limits).moves[0]
+                seen = _Known(_a_ply_earlier(after.verdict, board.turn), (other.line[0], *after.line))
+                if _loss(seen, as_played, board.turn) > 0.0:
+                    return seen
         return as_played
 
     def _facts(self, ply: int) -> MoveReview:
         before, after = self.known(ply), self.known(ply + 1)
-        return MoveReview(
-            len(self._boards[ply + 1].move_stack), self._boards[ply], self._played[ply], before.verdict, after.verdict,
-            before.line, reply_line=after.line,
-        )  # fmt: skip
+        board, move = self._boards[ply], self._played[ply]
+        return MoveReview(ply + 1, board, move, before.verdict, after.verdict, before.line, reply_line=after.line)
 
     def _judged(self, ply: int) -> MoveReview:
         """Judge a move from the settled verdicts before and after it; a pass is no move to judge."""
@@ -360,51 +359,37 @@ class _Reviewer:
         if judgement != BLUNDER and position_name(self._boards[ply + 1]):  # known opening moves have no other mark
             judgement = None
         if judgement is not None:
-            return replace(facts, judgement=judgement, **self._other_moves(facts))
+            marked = replace(facts, judgement=judgement)
+            return replace(marked, **self._other_moves(marked))
         others = self._looks[ply].others(facts.move)
-        if not facts.is_best or not others:
-            return facts
-        if not self._is_feat(ply, before):
-            return replace(facts, gap=_loss(after, others[0], facts.mover))
-        return self._praised(facts, self._is_offer(ply, before))
+        if facts.is_best and others:
+            feat = self._feat(ply, before)
+            if feat is not None:
+                others = self._look(facts.board, without=[facts.move], limits=self._deep_limits).moves
+            gap = _loss(after, others[0], facts.mover)
+            is_great = feat is not None and is_only_move(gap, facts.chances[1])
+            feat = BRILLIANT if feat == BRILLIANT and gap >= 0.0 else GREAT if is_great else None
+            return replace(facts, gap=gap, judgement=feat)
+        return facts
 
     def _other_moves(self, marked: MoveReview) -> dict[str, Any]:
         """Other good moves than the best one, or else by how much that one is better than all others."""
-        board, best = marked.board, marked.chances[0]
-        good = []
-        for other in self._look(board).moves:
-            if other.line[0] not in (marked.move, marked.best_line[0]):
-                if _chances(other.verdict, board.turn) <= best - _PERHAPS:
-                    break
-                seen = self._look(board_after(board, other.line[0])).moves[0].verdict
-                good += [other.line[0]] * (_chances(seen, board.turn) > best - _LITTLE)
-        if good or board.legal_moves.count() < 2:
-            return {"also_good": tuple(good)}
-        rest = self._look(board, without=[marked.best_line[0]], limits=self._deep_limits).moves[0]
-        return {"gap": best - _chances(rest.verdict, board.turn)}
+        limits = None if marked.judgement == INACCURACY else self._deep_limits  # a puzzle needs a sure answer
+        rest = self._look(marked.board, without=marked.best_line[:1], limits=limits).moves
+        losses = {one.line[0]: marked.chances[0] - _chances(one.verdict, marked.mover) for one in rest if one.line}
+        good = tuple(move for move, loss in losses.items() if loss < _LITTLE and move != marked.move)
+        return {"also_good": good} if good or not losses else {"gap": min(losses.values())}
 
-    def _is_feat(self, ply: int, as_played: _Known) -> bool:
-        """Whether a best move is hard to find and the only good one, or a sacrifice."""
+    def _feat(self, ply: int, as_played: _Known) -> Judgement | None:
+        """Return the praise that a move deserves at first sight: hard to find and the only good one, or a sacrifice."""
         board, look, move = self._boards[ply], self._looks[ply], self._played[ply]
-        others = look.others(move)
-        gap = _loss(as_played, others[0], board.turn) if others else 0.0
-        is_hidden = look.priors.get(move, 0.0) < _HIDDEN_PRIOR and not board.is_capture(move)
-        is_only = is_hidden and is_only_move(gap, _chances(as_played.verdict, board.turn))
-        return bool(others) and (is_only or self._is_offer(ply, as_played))
-
-    def _is_offer(self, ply: int, as_played: _Known) -> bool:
-        """Whether a move is a sacrifice that is hard to see and leaves an equal position at least."""
-        board, prior = self._boards[ply], self._looks[ply].priors.get(self._played[ply], 0.0)
-        is_sound = _chances(as_played.verdict, board.turn) >= _SOUND
-        return is_sound and prior < _BRILLIANT_PRIOR and is_sacrifice(board, as_played.line)
-
-    def _praised(self, move: MoveReview, is_offer: bool) -> MoveReview:
-        """Return a move with the praise that a thorough search of all others leaves it."""
-        other = self._look(move.board, without=[move.move], limits=self._deep_limits).moves[0]
-        chances = move.chances[1]
-        gap = chances - _chances(other.verdict, move.mover)
-        judgement = GREAT if is_only_move(gap, chances) else None
-        return replace(move, gap=gap, judgement=BRILLIANT if is_offer and gap >= 0.0 else judgement)
+        prior, chances = look.priors.get(move, 0.0), _chances(as_played.verdict, board.turn)
+        if not (others := look.others(move)):
+            return None
+        if chances >= _SOUND and prior < _BRILLIANT_PRIOR and is_sacrifice(board, as_played.line):
+            return BRILLIANT
+        is_hidden = prior < _HIDDEN_PRIOR and not board.is_capture(move)
+        return GREAT if is_hidden and is_only_move(_loss(as_played, others[0], board.turn), chances) else None
 
 
 def deeper(limits: Limits) -> Limits:

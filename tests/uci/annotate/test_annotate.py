@@ -427,10 +427,10 @@ def test_other_moves_that_lose_little_are_good_too_and_every_mistake_is_asked_fo
     """Only the move that Aino prefers counted as an answer."""
     game = read("1. h4 *")
     values = {"d2d4": 0.5, "g1f3": 0.46, "c2c4": 0.46, "a2a3": 0.3, "h2h4": -0.6}
-    deeper = {**values, "c2c4": 0.1}  # which looks good, and is not
+    deeper = {game.board().epd(): {**values, "c2c4": 0.1}}  # which looks good, and is not
     script = {game.board().epd(): values}
-    script |= {epd(game, move): {next(iter(board_after([move]).legal_moves)).uci(): -q} for move, q in deeper.items()}
-    found = review(game, ScriptedEngine(script))
+    script |= {epd(game, move): {next(iter(board_after([move]).legal_moves)).uci(): -q} for move, q in values.items()}
+    found = review(game, SecondThoughts(script, deeper))
     (move,) = found.moves
     assert move.judgement == BLUNDER
     assert [good.uci() for good in move.also_good] == ["g1f3"]
