@@ -105,29 +105,25 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
         text = later("The only good move: any other lowers your winning chances by {points}% or more.")
         return _(text, points=f"{100 * move.gap:.0f}")
     before, after = (f"{100 * chances:.0f}" for chances in move.chances)
-    told = [f"{why}."] if (why := move.reason or _refutation(move, is_own)) else []
+    why = move.reason
+    if not why and move.reply_line and move.chances[1] < _STILL_WELL:
+        why = _("allows {line}", line=_told_line(board_after(move.board, move.move), move.reply_line, is_own))
+    told = [f"{why}."] if why else []
     if before != after:
         told.append(_("your winning chances drop from {before}% to {after}%.", before=before, after=after))
     if with_answer and move.best_line and not move.is_best:
-        better, *line = move.best_line[:_PLIES_TOLD]
+        better, *rest = move.best_line
         answer = shown_moves(move.board.san(better), is_own)
-        if line and not why:
-            answer = _("{move}, with {line}", move=answer, line=_moves(board_after(move.board, better), line, is_own))
+        if rest and not why:
+            line = _told_line(board_after(move.board, better), rest, is_own)
+            answer = _("{move}, with {line}", move=answer, line=line)
         told.append(_("Better was {move}.", move=answer))
     told[1:] = map(_capital, told[1:])
     return _("{kind}: {text}", kind=_capital(_(move.judgement.name)), text=" ".join(told))
 
 
-def _refutation(move: MoveReview, is_own: bool | None) -> str:
-    """Return which line shows that a move is bad, for one without a reason; "" where it only missed something."""
-    if not move.reply_line or move.chances[1] >= _STILL_WELL:
-        return ""
-    line = _moves(board_after(move.board, move.move), move.reply_line[:_PLIES_TOLD], is_own)
-    return _("allows {line}", line=line)
-
-
-def _moves(board: chess.Board, line: Sequence[chess.Move], is_own: bool | None) -> str:
-    return shown_moves(board.variation_san(line), is_own)
+def _told_line(board: chess.Board, line: Sequence[chess.Move], is_own: bool | None) -> str:
+    return shown_moves(board.variation_san(line[:_PLIES_TOLD]), is_own)
 
 
 def _capital(text: str) -> str:

@@ -2,7 +2,7 @@
 
 Mates come first. Then the material of the two lines decides what is said: what the played line loses, or what the
 better one wins, at the first quiet point where that explains the cost. A motif only tells how. Where material explains
-nothing, some other facts do: a piece that is driven away, a bishop pair that is given up, queens that are traded.
+nothing, some other facts do: a piece that is driven away, queens that are traded.
 """
 
 from __future__ import annotations
@@ -121,7 +121,9 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
     gap = Balance.of(played.lost + better.won, played.won + better.lost, better.promotions - played.promotions)
     if lines.costs(Balance(Kinds(), Kinds(), gap.promotions)):
         return _("lets a pawn promote") if played.promotions < 0 else _("misses the promotion of a pawn")
-    if lines.costs(gap) and (taken := _wrongly_taken(lines)):
+    move, best = lines.played[0], lines.better[0]
+    taken = captured(lines.board, move) if move.to_square == best.to_square and move != best else None
+    if taken and lines.costs(gap):
         return _("takes {piece} with the wrong piece", piece=_(_THE[taken]))
     lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
     if missed.pawns > lost.pawns and better.pawns > 0:
@@ -140,21 +142,12 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
     return _("loses {material}", material=named.text)
 
 
-def _wrongly_taken(lines: Lines) -> chess.PieceType | None:
-    """Return the kind of piece that the better move takes with another piece than the move."""
-    move, best = lines.played[0], lines.better[0]
-    is_same = move.to_square == best.to_square and move.from_square != best.from_square
-    return captured(lines.board, move) if is_same else None
-
-
 def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
     """Return what the better line wins, for a move that wins less."""
     if played.pawns > 0:
         return _("wins only {material} instead of {better}", material=played.text, better=better.text)
     taken = captured(lines.board, lines.played[0])
     if taken in better.won:
-        if taken == chess.PAWN:
-            return _("only trades pawns instead of winning {material}", material=better.text)
         return _("only trades pieces instead of winning {material}", material=better.text)
     how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
     if not how.is_tactic:
@@ -166,22 +159,18 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
 
 def _quiet(lines: Lines) -> str:
     """Return what the move does beside material, where the better one does not."""
-    board, side = lines.board, lines.board.turn
-    balance = _points(lines)[-1][1:]
-    if balance[0].pawns != balance[1].pawns or (lines.cost_cp or 0) > _QUIET_COST_CP:
+    board = lines.board
+    if (lines.cost_cp or 0) > _QUIET_COST_CP:
         return ""
-    soon, better = board_after(board, *lines.played[:2]), board_after(board, *lines.better[:SHOWN_PLIES])
     if text := driven_away(board, lines.played):
         return text
-    if all(_has_pair(before, side) for before in (board, better)) and not _has_pair(soon, side):
-        return _("gives up the bishop pair")
+    _end, played_end, better_end = _points(lines)[-1]
+    if played_end.pawns != better_end.pawns:
+        return ""
+    soon, better = board_after(board, *lines.played[:2]), board_after(board, *lines.better[:SHOWN_PLIES])
     if board.queens and better.queens and not soon.queens:
         return _("trades queens")
     return ""
-
-
-def _has_pair(board: chess.Board, side: chess.Color) -> bool:
-    return len(board.pieces(chess.BISHOP, side)) >= 2
 
 
 def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:

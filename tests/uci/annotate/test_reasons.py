@@ -64,7 +64,6 @@ KNOWN = [
     ("4k3/5ppp/8/3b4/8/8/5PPP/3R2K1 w - - 0 1", "h3 Bc6", "Rxd5 Ke7", None, None, "misses a chance to win a bishop"),
     ("8/P1k5/8/8/8/8/5P2/6K1 b - - 0 1", "Kd7 a8=Q", "Kb7 Kg2", None, None, "lets a pawn promote"),
     ("8/P1k5/8/8/8/8/5P2/6K1 w - - 0 1", "f3 Kb7", "a8=Q Kd7", None, None, "misses the promotion of a pawn"),
-    ("e4 e5 Nf3 Nc6 Bb5 a6", "Bxc6 dxc6 O-O", "Ba4 Nf6 O-O", None, None, "gives up the bishop pair"),
     ("e4 e5 f4 exf4 Bc4 Qh4+ Kf1", "Bc5 d4 Bb6", "Nf6 Nc3 Ng4", None, None,
      "loses time: a pawn drives the bishop on c5 away"),
     ("e4 d5 exd5 Qxd5 Nc3", "Qe5+ Be2 c6", "Qxd2+ Qxd2", None, None, ""),
@@ -208,8 +207,6 @@ MISNAMED = {
         "r3r1k1/ppp2pbp/3p2p1/2nP1b2/1P1p1B1P/5P2/P1PK2B1/3RQ1NR b - - 2 17",
         "a5 bxc5 Rxe1 Rxe1 Rc8 Bh3 dxc5 Bxf5 gxf5", "Rxe1 Rxe1 Na4 Ne2 Nb6 Bh3 Bxh3 Rxh3", None, None, 356.0,
         "loses a knight: a pawn attacks the knight on c5"),
-    "a bishop pair was given up that the line trades later": (
-        "e4 e5 Nf3 Nc6 Bb5 a6", "Ba4 Nf6 Bxc6 dxc6", "Bc4 Nf6 O-O", None, None, None, ""),
     "a pawn was won that can be taken back": (
         "4k3/7p/2n5/4p3/3P4/8/7P/4K3 w - - 0 1", "h4 Ke7", "dxe5 h6 h3", None, None, None, ""),
     "a bishop was lost whose taker is taken": (
