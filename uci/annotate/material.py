@@ -114,12 +114,14 @@ def _gone(start: chess.Board, end: chess.Board, side: chess.Color) -> tuple[Kind
 
 
 def unrest(board: chess.Board, line: Sequence[chess.Move]) -> int:
-    """Return what the side to move at the end of a line could win on one square, in pawns, beside a recapture."""
-    board = board_after(board, *line)
-    targets = board.occupied_co[not board.turn] & ~(chess.BB_SQUARES[line[-1].to_square] if line else 0)
+    """Return what either side leaves to be won on one square at the end of a line, in pawns, beside a recapture."""
+    before, after = board_after(board, *line[:-1]), board_after(board, *line)
+    took = line[-1].to_square if line and before.is_capture(line[-1]) else None
     return max(
-        (gain_on(board, square) for square in chess.scan_forward(targets) if board.attackers_mask(board.turn, square)),
-        default=0,
+        gain_on(view, square)
+        for view in ((before, after) if took is None else (after,))  # what was passed by, and what is there
+        for square in chess.SquareSet(view.occupied_co[not view.turn])
+        if square != took
     )
 
 

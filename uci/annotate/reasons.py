@@ -24,7 +24,7 @@ _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
 _COST_CP = (50, 300)
 _THE = {chess.PAWN: later("the pawn"), chess.KNIGHT: later("the knight"), chess.BISHOP: later("the bishop"),
         chess.ROOK: later("the rook"), chess.QUEEN: later("the queen")}  # fmt: skip
-_FELT_CP = 40  # the least that the evaluation gives for each pawn that a side is ahead, unless there is compensation
+_FELT_CP = 25  # the least that the evaluation gives for each pawn that a side is ahead, unless there is compensation
 _QUIET_COST_CP = 150  # the most that anything but material can explain
 _LONG_MATE, _DEAR_CP = 4, 400  # moves of a mate that explains little, unless it costs so many centipawns
 
@@ -94,15 +94,10 @@ def _material(lines: Lines) -> str:
     leads = [better.pawns - played.pawns for _plies, played, better in points]
     for at, (plies, played, better) in enumerate(points[:-1]):
         is_lasting = 2 * min(leads[at:]) >= leads[at] > 0 and 2 * leads[at] >= max(leads[at:])
-        if is_lasting and _unrest(lines, plies) < leads[at] and (text := _difference(lines, plies, played, better)):
+        restless = max(unrest(lines.board, line[:plies]) for line in (lines.played, lines.better))
+        if is_lasting and restless < leads[at] and (text := _difference(lines, plies, played, better)):
             return text
     return ""
-
-
-def _unrest(lines: Lines, plies: int) -> int:
-    """Return what either side could still win by captures after so many plies of either line, in pawns."""
-    ends = [line[: plies - back] for line in (lines.played, lines.better) for back in (0, 1)]
-    return max(unrest(lines.board, end) for end in ends)
 
 
 def _points(lines: Lines, times: int = 1) -> list[tuple[int, Balance, Balance]]:
@@ -159,18 +154,12 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
 
 def _quiet(lines: Lines) -> str:
     """Return what the move does beside material, where the better one does not."""
-    board = lines.board
     if (lines.cost_cp or 0) > _QUIET_COST_CP:
         return ""
-    if text := driven_away(board, lines.played):
-        return text
-    _end, played_end, better_end = _points(lines)[-1]
-    if played_end.pawns != better_end.pawns:
-        return ""
+    board = lines.board
     soon, better = board_after(board, *lines.played[:2]), board_after(board, *lines.better[:SHOWN_PLIES])
-    if board.queens and better.queens and not soon.queens:
-        return _("trades queens")
-    return ""
+    are_traded = board.queens and better.queens and not soon.queens
+    return driven_away(board, lines.played) or (_("trades queens") if are_traded else "")
 
 
 def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:

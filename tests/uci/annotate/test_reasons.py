@@ -210,7 +210,7 @@ MISNAMED = {
     "a pawn was won that can be taken back": (
         "4k3/7p/2n5/4p3/3P4/8/7P/4K3 w - - 0 1", "h4 Ke7", "dxe5 h6 h3", None, None, None, ""),
     "a bishop was lost whose taker is taken": (
-        "1k3r2/pb6/8/8/8/5P2/P6P/1K3R2 w - - 0 1", "a3 Bxf3", "Rf2 a6", None, None, None,
+        "1k3r2/pb6/8/8/8/5P2/P6P/1K3R2 w - - 0 1", "a3 Bxf3", "f4 a6", None, None, None,
         "loses a pawn: the pawn on f3 is attacked twice and guarded once"),
     "the exchange was lost where the queen falls next": (
         "3r2k1/6pp/b7/8/8/5Q2/6PP/5RK1 w - - 0 1", "h3 Bxf1 Kxf1 Rf8 Qxf8+ Kxf8", "Rf2 h6", None, None, 900.0,
