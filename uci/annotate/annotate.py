@@ -43,9 +43,8 @@ examples:
   aino annotate games.pgn --out /tmp/mine   writes /tmp/mine.pgn and /tmp/mine.html
   aino annotate games.pgn --side Morphy --open
 
-Where a move seems to deserve a mark (??, ?, ?! or !), searches with eight times the nodes decide. Each finished game is
-saved at once; at Ctrl-C, so is the reviewed part of the game in progress. An earlier review of the same file is
-replaced.
+A move is marked (??, ?, ?! or !) only where eight times the nodes agree. Finished games are saved at once; at Ctrl-C,
+so is the reviewed part of the game in progress. An earlier review of the same file is replaced.
 """
 
 

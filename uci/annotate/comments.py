@@ -90,8 +90,7 @@ def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
 def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None = None) -> str:
     """Why a judged move is bad, what it costs, and, with the answer, what was better, in letters as for `shown_moves`.
 
-    A move without a reason has the line that shows it: what it allows or, for a side that still stands well, how it
-    would have gone on.
+    A move without a reason has a line instead: what it allows or, for a side that still stands well, what it missed.
 
     `Blunder: loses a rook to a fork of king and rook by the knight on c7. Your winning chances drop from 64% to 33%.
     Better was Qe2.` For an only move, what the others cost: `The only good move: any other lowers your winning chances

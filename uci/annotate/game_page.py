@@ -79,12 +79,8 @@ def _facts(headers: chess.pgn.Headers, name: str) -> list[str]:
     """Return what is known beside the name: the players of a chapter, the event, the place and the date."""
     players = " – ".join(headers.get(key, "?") for key in ("White", "Black"))
     known = [headers[key] for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")]
-    return [_known(text) for text in [players if players.strip("? –") else "", *known] if text and text != name]
-
-
-def _known(text: str) -> str:
-    """Return a header without the unknown parts of a date: `1858` for 1858.??.??."""
-    return text.removesuffix(".??").removesuffix(".??")
+    facts = [text for text in [players if players.strip("? –") else "", *known] if text and text != name]
+    return [text.removesuffix(".??").removesuffix(".??") for text in facts]  # `1858` for 1858.??.??
 
 
 def _move(move: MoveReview, node: chess.pgn.ChildNode) -> dict[str, object]:

@@ -106,9 +106,7 @@ def balances(board: chess.Board, line: Sequence[chess.Move], plies: int) -> dict
 
 def _gone(start: chess.Board, end: chess.Board, side: chess.Color) -> tuple[Kinds, int]:
     """Return the kinds of a side's pieces that are gone, and how many of its pawns are other pieces now."""
-    before, after = (
-        Kinds(one.piece_type_at(at) for at in chess.SquareSet(one.occupied_co[side])) for one in (start, end)
-    )
+    before, after = (Kinds({kind: len(one.pieces(kind, side)) for kind in ONE_PIECE}) for one in (start, end))
     promoted = (after - before).total()
     return before - after - Kinds({chess.PAWN: promoted}), promoted
 

@@ -1,9 +1,9 @@
 """Going through a game with the engine: a verdict on every position, a judgement on every move.
 
-Every position is searched once, from the start of the game on. Then one pass from its end settles what each position is
-worth: the better one of the move that was played, as the game went on, and of the other moves. Where the other moves
-promise more, the search that the game's verdict comes from and those moves are searched with eight times the nodes, and
-the positions from there on are settled anew. Marks, curve and accuracy all come from the settled verdicts.
+Every position is searched once. Then a pass from the end of the game settles what each one is worth: the better one of
+the move that was played, as the game went on, and of the other moves. Where the others promise more, they and the
+position that speaks for the game are searched with eight times the nodes, and what lies between is settled anew. Marks,
+curve and accuracy all come from the settled verdicts.
 """
 
 from __future__ import annotations
@@ -199,10 +199,8 @@ def review_game(
 ) -> GameReview:
     """Review the main line, each position searched within `limits` by `search`; Ctrl-C raises ReviewInterrupted.
 
-    Only the moves of `side` are judged, where one is given.
-
-    `on_ply(done, total)` is called after each position, in both directions. After an interrupt, the moves to which the
-    way back did not come have no mark.
+    Only the moves of `side` are judged, where one is given, and none to which the way back did not come before an
+    interrupt. `on_ply(done, total)` is called after each position, in both directions.
     """
     engine.new_game()
     reviewer = _Reviewer(engine, limits, search, game, side)
@@ -365,7 +363,7 @@ class _Reviewer:
         if facts.is_best and others:
             feat = self._feat(ply, before)
             if feat is not None:
-                others = self._look(facts.board, without=[facts.move], limits=self._deep_limits).moves
+                others = self._look(facts.board, without=[facts.move], limits=self._deep_limits).others(facts.move)
             gap = _loss(after, others[0], facts.mover)
             is_great = feat is not None and is_only_move(gap, facts.chances[1])
             feat = BRILLIANT if feat == BRILLIANT and gap >= 0.0 else GREAT if is_great else None
@@ -394,9 +392,8 @@ class _Reviewer:
 
 def deeper(limits: Limits) -> Limits:
     """Return the limits of a thorough search."""
-    if limits.nodes is not None:
-        return replace(limits, nodes=_DEEPER * limits.nodes)
-    return replace(limits, movetime_ms=_DEEPER * (limits.movetime_ms or 0))
+    nodes, movetime_ms = (count and _DEEPER * count for count in (limits.nodes, limits.movetime_ms))
+    return replace(limits, nodes=nodes, movetime_ms=movetime_ms)
 
 
 def _a_ply_earlier(verdict: Verdict, side: chess.Color) -> Verdict:
