@@ -30,8 +30,11 @@ _SUSPECT = 4.0  # percent; a loss that a short search sees and a long one is ask
 _SHORT = 10  # times fewer nodes in a short search
 _MOST_CP = 1000  # larger scores count as this, as on Lichess
 _SHOWN = 10  # plies of the engine's lines
+_EXPLANATIONS = ("reason", "line", "nothing")
 _BAD = {2: "?", 4: "??", 6: "?!"}
-_COST = re.compile(r"(?:^|: |\. )[Yy]our winning chances drop from .*", re.DOTALL)
+_COMMENT = re.compile(
+    r"(?:Blunder|Mistake|Inaccuracy): (.*?)([Yy]our winning chances drop.*|Better was.*|$)", re.DOTALL
+)
 
 
 class Seen(NamedTuple):
@@ -96,14 +99,17 @@ def judged_moves(game: chess.pgn.Game, judge: Judge, nodes: int) -> Iterator[dic
         }
 
 
-def has_reason(comment: str) -> bool:
-    """Return whether a mark's comment says more than what the move costs and what was better."""
-    told = _COST.sub("", re.sub(r"\[.*?\]", "", comment, flags=re.DOTALL)).strip()
-    return bool(told.partition(":")[2].strip()) and not told.partition(":")[2].strip().startswith("Better was")
+def explanation(comment: str) -> str:
+    """Return how a mark's comment explains it: by a "reason", by a "line", or by "nothing"."""
+    found = _COMMENT.search(re.sub(r"\[.*?\]", "", comment, flags=re.DOTALL))
+    reason, cost = (found[1].strip(), found[2]) if found else ("", "")
+    if reason and not re.match(r"allows \d+\.", reason):
+        return "reason"
+    return "line" if reason or ", with " in cost else "nothing"
 
 
 def count(name: str, moves: Sequence[dict[str, object]]) -> Row:
-    """Return a game's row: marks, those confirmed, losses missed, marks without a reason."""
+    """Return a game's row: marks, those confirmed, losses missed, and how the marks are explained."""
     marked = [move for move in moves if move["mark"]]
     lost = [move for move in moves if float(str(move["loss"])) >= _MISSED]
     return {
@@ -113,7 +119,7 @@ def count(name: str, moves: Sequence[dict[str, object]]) -> Row:
         "confirmed": sum(float(str(move["loss"])) >= _CONFIRMED for move in marked),
         "losses": len(lost),
         "missed": sum(not move["mark"] for move in lost),
-        "no reason": sum(not has_reason(str(move["comment"])) for move in marked),
+        **{told: sum(explanation(str(move["comment"])) == told for move in marked) for told in _EXPLANATIONS},
     }
 
 

@@ -9,6 +9,7 @@ import chess
 import chess.pgn
 import pytest
 
+from benchmarks.marks import explanation
 from benchmarks.reviews import lichess_accuracies, pgn_scores
 from engine.player import Engine
 from engine.search.limits import Limits, SearchJob
@@ -342,6 +343,20 @@ def test_game_without_moves_is_reviewed() -> None:
     assert found.moves == []
     assert found.summary(chess.WHITE) == "no moves"
     assert "A" in game_section(found, 1, "")[1]
+
+
+@pytest.mark.parametrize(
+    ("comment", "told"),
+    [
+        ("mine [%eval 0.1] Mistake: loses a pawn. Your winning chances drop from 5% to 1%. [%aino 1 2]", "reason"),
+        ("Mistake: allows mate in 2.", "reason"),
+        ("Blunder: allows 2...e5 3. d4. Your winning chances drop from 50% to 1%. Better was e4.", "line"),
+        ("Mistake: your winning chances drop from 50% to 1%. Better was e4, with 2...e5.", "line"),
+        ("Mistake: your winning chances drop from 50% to 1%. Better was e4.", "nothing"),
+    ],
+)
+def test_benchmark_knows_how_a_mark_is_explained(comment: str, told: str) -> None:
+    assert explanation(comment) == told
 
 
 def test_comments_keep_what_was_there_and_read_back() -> None:
