@@ -7,6 +7,7 @@ nothing, some other facts do: a piece that is driven away, queens that are trade
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -122,7 +123,10 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
         return _("takes {piece} with the wrong piece", piece=_(_THE[taken]))
     lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
     if missed.pawns > lost.pawns and better.pawns > 0:
-        is_won = lines.costs(better) and not lines.has_compensation(plies, is_better=True)
+        boards = itertools.accumulate(lines.better[:plies], board_after, initial=lines.board)
+        takes = [board.is_capture(move) for board, move in zip(boards, lines.better[:plies], strict=False)]
+        is_gift = True in takes and takes.index(True) % 2 == 1  # the other side takes first, and need not
+        is_won = lines.costs(better) and not is_gift and not lines.has_compensation(plies, is_better=True)
         return _missed(lines, plies, played, better) if is_won else ""
     if lines.has_compensation(plies, is_better=False):
         return ""

@@ -209,6 +209,8 @@ MISNAMED = {
         "loses a knight: a pawn attacks the knight on c5"),
     "a pawn was won that can be taken back": (
         "4k3/7p/2n5/4p3/3P4/8/7P/4K3 w - - 0 1", "h4 Ke7", "dxe5 h6 h3", None, None, None, ""),
+    "a knight was won that the other side need not give": (
+        "4k3/5ppp/3n4/8/2P5/1P6/5PPP/4K3 w - - 0 1", "h3 Kd7", "Kd2 Nxc4+ bxc4 Kd7", None, None, None, ""),
     "a bishop was lost whose taker is taken": (
         "1k3r2/pb6/8/8/8/5P2/P6P/1K3R2 w - - 0 1", "a3 Bxf3", "f4 a6", None, None, None,
         "loses a pawn: the pawn on f3 is attacked twice and guarded once"),
