@@ -38,10 +38,10 @@ from uci.terminal.verdict import Verdict
     [
         (0.0, 0.5, None),
         (0.05, 0.5, None),
-        (0.085, 0.5, INACCURACY),
-        (0.12, 0.5, INACCURACY),
-        (0.14, 0.5, MISTAKE),
-        (0.18, 0.5, BLUNDER),
+        (0.075, 0.5, INACCURACY),
+        (0.115, 0.5, INACCURACY),
+        (0.125, 0.5, MISTAKE),
+        (0.175, 0.5, BLUNDER),
         (1.0, 1.0, BLUNDER),
         (0.24, 0.24, MISTAKE),  # nothing is left to lose
     ],
@@ -263,7 +263,7 @@ def test_curve_and_marks_are_of_one_pass(seed: int) -> None:
     found = review(chess.pgn.Game.from_board(board), SecondThoughts(script, deep))
     assert [move.before for move in found.moves] == [found.start, *(move.after for move in found.moves[:-1])]
     for move in found.moves:
-        assert (move.judgement in BAD) == (move.loss >= 0.08), move
+        assert (move.judgement in BAD) == (move.loss >= 0.07), move
         assert move.loss == 0.0 or not move.is_best
     assert sum(move.judgement in BAD for move in found.moves) > 5
 
