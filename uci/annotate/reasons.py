@@ -51,14 +51,10 @@ class Lines:
             return balance.pawns > 0
         return _COST_CP[0] * balance.pawns <= self.cost_cp <= _COST_CP[1] * max(balance.pawns, pawns_of(balance.won))
 
-    def has_compensation(self, plies: int, is_better: bool) -> bool:
-        """Whether the side that has less material after the first plies of a line does not stand worse."""
-        if self.best_cp is None or self.cost_cp is None:
-            return False
-        ahead = lead(board_after(self.board, *(self.better if is_better else self.played)[:plies]), self.board.turn)
-        sign = 1 if is_better else -1
-        score_cp = self.best_cp if is_better else self.best_cp - self.cost_cp
-        return sign * ahead > 0 and sign * score_cp < sign * ahead * _FELT_CP
+    def has_compensation(self, plies: int) -> bool:
+        """Whether a side that has more material after the first plies of the better line does not stand better."""
+        ahead = lead(board_after(self.board, *self.better[:plies]), self.board.turn)
+        return self.best_cp is not None and ahead > 0 and self.best_cp < ahead * _FELT_CP
 
 
 def reason(lines: Lines) -> str:
@@ -126,10 +122,8 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
         boards = itertools.accumulate(lines.better[:plies], board_after, initial=lines.board)
         takes = [board.is_capture(move) for board, move in zip(boards, lines.better[:plies], strict=False)]
         is_gift = True in takes and takes.index(True) % 2 == 1  # the other side takes first, and need not
-        is_won = lines.costs(better) and not is_gift and not lines.has_compensation(plies, is_better=True)
+        is_won = lines.costs(better) and not is_gift and not lines.has_compensation(plies)
         return _missed(lines, plies, played, better) if is_won else ""
-    if lines.has_compensation(plies, is_better=False):
-        return ""
     named = played.reversed() if played.pawns < 0 else gap
     if not lines.costs(named) or (named is gap and (gap.lost or not gap.won <= played.lost)):
         return ""
