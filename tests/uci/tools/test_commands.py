@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import engine
+from engine.network.lc0.planes_file import read_planes
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
 from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.weights import default_net_path
 from engine.nn import Dense, dit
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from uci.bench import bench
@@ -171,9 +173,9 @@ def test_info_of_other_networks_says_what_they_are_and_as_json(net: Path, capsys
     assert "neither a tower nor a sparse network: dense" in text
 
 
-def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+def test_convert_writes_nets_for_lc0(net: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
     monkeypatch.chdir(net.parent)
-    assert main(["net", "export", str(net)]) == 0
+    assert main(["net", "convert", str(net), "small.pb.gz"]) == 0
     assert main(["net", "convert", "small.pb.gz", "again.dit"]) == 0
     assert main(["net", "convert", "again.dit", "again.pb"]) == 0
     capsys.readouterr()
@@ -182,19 +184,23 @@ def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.Capture
         text = capsys.readouterr().out
         assert "tower 16x1" in text
         assert "POLICY_ATTENTION" in text
+    assert main(["net", "convert", "shipped.pb"]) == 0
+    assert read_planes(Path("shipped.pb")).config == read_planes(default_net_path(entry="default_tower")).config
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["convert", "small.dit", "small.txt"], ".pb.gz"),
-        (["export", "small.dit", "--out", "small.dit2"], ".pb.gz"),
+        (["convert", "small.dit", "small.dit2"], ".pb.gz"),
         (["convert", "small.dit", "./small.dit"], "the net itself"),
         (["convert", "nowhere.pb", "there.dit"], "nowhere.pb"),
-        (["export", "sparse.dit"], "found a network sparse-128; only towers and transformers can be converted"),
+        (
+            ["convert", "sparse.dit", "sparse.pb"],
+            "found a network sparse-128; only towers and transformers can be converted",
+        ),
         (["convert", "sparse.dit", "sparse.onnx"], "sparse.dit: expected a tower, found a network sparse-128; only"),
-        (["export", "dense.dit"], "expected a tower, found a model 'dense' (not the configuration"),
-        (["export", "small.dit", "--out", "other.dit"], "`aino net convert small.dit other.dit` writes .dit"),
+        (["convert", "dense.dit", "dense.pb"], "expected a tower, found a model 'dense' (not the configuration"),
         (["info", "text.pb.gz"], "is not a net file (.dit, .pb, .pb.gz)"),
     ],
 )
