@@ -49,7 +49,7 @@ LONG_SEARCHES = (
 )  # fmt: skip
 SMALL_TALK = (
     "stop", "stop", "ponderhit", "isready", "isready", "ucinewgame", "uci", "eval", "d",
-    "go perft 1", "help", "register", "debug on", "debug off", "debug maybe",
+    "go perft 1", "help", "register", "debug on", "debug off",
 )  # fmt: skip
 MODEST = {"hash_mib": 64, "threads": 4, "move_overhead_ms": 30, "minibatch_size": 64}  # a machine has to bear them all
 NOISES = ("", "", "", "", " ?", " depth x")  # what may stand behind the limits of a search

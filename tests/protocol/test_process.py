@@ -63,8 +63,7 @@ def test_options_come_from_the_users_file(tmp_path: Path) -> None:
     folder = tmp_path / "aino"
     folder.mkdir()
     (folder / "aino.toml").write_text('evaluator = "material"\nhash_mib = 16\n')
-    done = start_and_end(tmp_path, "debug on\nisready\n")
-    assert "evaluator='material'" in done.stdout
+    assert "option name Evaluator type combo default material" in start_and_end(tmp_path, "uci\n").stdout
     (folder / "aino.toml").write_text("hash_mib = 0\n")
     done = start_and_end(tmp_path, "uci\n")
     assert done.stdout.startswith("info string ")
@@ -179,14 +178,6 @@ def test_current_move_is_shown_in_long_searches(aino: AinoProcess) -> None:
     number = int(words[words.index("currmovenumber") + 1])
     play_line(chess.Board(), [words[words.index("currmove") + 1]])
     assert 1 <= number <= 20
-
-
-def test_debug_tells_what_is_searched(aino: AinoProcess) -> None:
-    aino.send("debug on")
-    lines = aino.go("startpos moves e2e4", "nodes 10")
-    aino.send("debug off")
-    assert any(line.startswith("info string searching rnbqkbnr/pppppppp") for line in lines)
-    assert not any(line.startswith("info string") for line in aino.go("startpos", "nodes 10"))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a stream in a child before it begins")

@@ -118,7 +118,6 @@ class Session:
         self._loader = EngineLoader(writer, engine_factory, demanded)
         self._position_keeper: PositionKeeper | None = None
         self._job: SearchJob[list[str]] | None = None
-        self._debugging = False
         self._position_s = 0.0  # seconds that the last `position` took; a GUI's clock runs from when it sent that
         self._commands: dict[str, Callable[[str], None]] = {
             "uci": self._uci,
@@ -129,7 +128,7 @@ class Session:
             "go": self._go,
             "stop": self._stop,
             "ponderhit": self._ponderhit,
-            "debug": self._debug,
+            "debug": lambda text: None,  # Aino tells everything anyhow
             "register": lambda text: None,  # Aino is free and needs no registration
             "d": self._display,
             "eval": self._eval,
@@ -253,7 +252,6 @@ class Session:
         except Exception as error:  # noqa: BLE001 - the answer is a move without a search
             engine = error
         begun += time.perf_counter() - loads_from  # The first move is searched for its whole time.
-        self._tell(f"searching {board.fen()} after {len(board.move_stack)} moves, {limits}")
         restricted = command.searchmoves is not None
         answer = Answer(engine, board, limits, restricted, self.options, self.writer)
         self._start(answer.find, begun)
@@ -280,15 +278,6 @@ class Session:
             self._job.ponderhit()
 
     # ---- debugging commands -----------------------------------------------------------------------------------------
-
-    def _debug(self, text: str) -> None:
-        if text not in ("on", "off"):
-            raise ConfigError(f"debug: expected on or off, got {text!r}")
-        self._debugging = text == "on"
-
-    def _tell(self, message: str) -> None:
-        if self._debugging:
-            self.writer.info(message)
 
     def _display(self, text: str) -> None:
         board = self._board()
@@ -345,12 +334,8 @@ class Session:
 
     def _ready_engine(self) -> Engine:
         """Return the engine with the current options, loaded if necessary. Call only while no task is running."""
-        begun = time.perf_counter()
-        known = self._loader.engine and self._loader.engine.options
         engine = self._loader.ready(self.options)
         self.options = engine.options
-        if known != engine.options:
-            self._tell(f"{engine.options} ready in {time.perf_counter() - begun:.3f} s")
         return engine
 
     def _close(self) -> None:

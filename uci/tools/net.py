@@ -22,7 +22,7 @@ EXAMPLES = """\
 examples:
   aino net info                             the net that comes with Aino
   aino net info my.dit --json               the header of another net
-  aino net convert maia.pb.gz maia.dit      a net of Lc0's, to train on
+  aino net convert maia-1900.pb.gz maia.dit a net of Lc0's, to train on
   aino net convert tower.onnx               the tower that comes with Aino, for ONNX Runtime
 """
 
