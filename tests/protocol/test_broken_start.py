@@ -42,9 +42,9 @@ def test_search_that_failed_played_the_first_legal_move(error, capsys):
             raise error
 
     talk = Conversation(Failing)
-    talk.say(f"position {QUEENS}", "go nodes 5", "go nodes 5 searchmoves e1e2 e1d1")
+    talk.say(f"position {QUEENS}", "go nodes 5", "go nodes 5 searchmoves e1e2 e1f2")
     assert talk.wait_for("bestmove", 2)[0] == "bestmove e4d5"
-    assert talk.answers("bestmove")[1] in ("bestmove e1e2", "bestmove e1d1")
+    assert talk.answers("bestmove")[1] in ("bestmove e1e2", "bestmove e1f2")
     assert talk.infos() == [f"search failed: {type(error).__name__}: {error}"] * 2
     assert ("Traceback" in capsys.readouterr().err) != isinstance(error, EvaluatorError)
 

@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = make_console(stderr=True)
     with waiting(console, "Measuring") as change:
         tell = change if console.is_terminal else partial(say, console)
-        results = measure(options_from_flags(arguments), arguments.nodes, tell)
+        results = measured(options_from_flags(arguments), arguments.nodes, tell)
     if arguments.json:
         print(json.dumps(results, indent=2))
         return 0
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measure(
+def measured(
     options: EngineOptions, nodes: int, tell: Callable[[str], None] = lambda part: None
 ) -> dict[str, dict[str, Any]]:
     """Return the machine, and nodes a second by evaluator and threads. `tell` gets the name of each part as it begins.
