@@ -22,7 +22,7 @@ position startpos|fen FEN [moves M ...]
 go [wtime|btime|winc|binc MS] [movestogo|movetime|nodes|depth|mate N] [infinite] [ponder] [searchmoves M ...]
                                  nodes N counts nodes kept from earlier searches, so repeating it adds none
 go perft N                       counts the positions N plies ahead
-stop, ponderhit, ucinewgame, quit
+stop, ponderhit, ucinewgame, debug on|off, quit
 d                                the board and its FEN
 eval                             what the evaluator says, without a search
 For the rest, see docs/options.md."""
