@@ -23,7 +23,6 @@ from uci.game.timed_game import Setup, TimedGame
 from uci.language import _, later, translated
 from uci.terminal.board_view import BoardStyle, captured_text, render_board
 from uci.terminal.opening_names import opening_name
-from uci.terminal.verdict import Verdict
 
 if TYPE_CHECKING:
     from uci.loading.patient import PatientEngine
@@ -57,7 +56,6 @@ class TerminalGame(TimedGame):
         super().__init__(setup)
         self.console = console
         self.settings = settings
-        self.verdict: Verdict | None = None  # Aino's latest verdict, from White's view
         self.engine = engine
         self.asker = ask
         self.rng = random.Random()
@@ -72,10 +70,6 @@ class TerminalGame(TimedGame):
         return (_("you have White") if self.human else _("you have Black")) + _(
             "; Aino's level: {level}", level=_(self.level.text)
         )
-
-    def take_back(self) -> bool:
-        self.verdict = None
-        return super().take_back()
 
     def keep(self, end: GameEnd = UNFINISHED) -> Path | None:
         """Save a game that has moves and say where; return the file or None. Show a game that cannot be saved."""
@@ -100,7 +94,7 @@ class TerminalGame(TimedGame):
     # ---- the engine -------------------------------------------------------------------------------------------------
 
     def search(self, level: Level = HINT_LEVEL) -> SearchResult:
-        """Search the position, for a hint or at a level, and keep the verdict; Ctrl-C stops it and is raised."""
+        """Search the position, for a hint or at a level; Ctrl-C stops it and is raised."""
         self.engine.set_options(level.options(self.engine.options))
         self.engine.set_position(self.board)
         begun, white = time.monotonic(), self.board.turn
@@ -110,8 +104,6 @@ class TerminalGame(TimedGame):
             left = self.clock.limits() if self.clock is not None else None
             result = self.engine.start(level.limits(left, white)).result()
             time.sleep(max(0.0, level.pace_s(left, self.board, result.best_move) - (time.monotonic() - begun)))
-        if result.infos:
-            self.verdict = Verdict.of_info(result.infos[0]).seen_by_white(self.board.turn)
         return result
 
     def _wait_until_compiled(self, tell: Callable[[str], None]) -> None:

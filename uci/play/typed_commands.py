@@ -44,10 +44,11 @@ def _hint(game: TerminalGame, argument: str) -> None:
 
 def _eval(game: TerminalGame, argument: str) -> None:
     result = game.search()
-    if game.verdict is None or not result.infos:
+    if not result.infos:
         return
-    game.say(render_bar(game.verdict, game.settings.style))
-    game.say(_("White: {chances}", chances=game.verdict.wdl_text))
+    verdict = Verdict.of_info(result.infos[0]).seen_by_white(game.board.turn)
+    game.say(render_bar(verdict, game.settings.style))
+    game.say(_("White: {chances}", chances=verdict.wdl_text))
     game.say(_("best line: {moves}", moves=shown_moves(game.board.variation_san(result.infos[0].pv))))
 
 

@@ -86,7 +86,7 @@ class Answer:
         options: EngineOptions,
         writer: Writer,
     ) -> None:
-        self.board = board
+        self._board = board
         self._engine = engine
         self._limits = limits
         self._nothing_to_search = not any(board.legal_moves) or (restricted and not limits.searchmoves)
@@ -103,7 +103,7 @@ class Answer:
 
     def _final_lines(self, job: SearchJob[Any]) -> list[str]:
         if self._nothing_to_search:
-            score = "mate 0" if self.board.is_checkmate() else "cp 0"
+            score = "mate 0" if self._board.is_checkmate() else "cp 0"
             return [f"info depth 0 score {score}", NO_MOVE]
         try:
             return self._result_lines(self._search(job))
@@ -111,14 +111,14 @@ class Answer:
             self._writer.info(str(error))
         except Exception as error:  # noqa: BLE001 - after any error the GUI must still get an answer
             self._tell_of(error)
-        moves = list(self._limits.searchmoves or self.board.legal_moves)
-        move = self._said[0].pv[0] if self._said else plain_move(self.board.copy(stack=False), moves)
-        return [f"bestmove {self.board.uci(move)}" if move else NO_MOVE]
+        moves = list(self._limits.searchmoves or self._board.legal_moves)
+        move = self._said[0].pv[0] if self._said else plain_move(self._board.copy(stack=False), moves)
+        return [f"bestmove {self._board.uci(move)}" if move else NO_MOVE]
 
     def _search(self, job: SearchJob[Any]) -> SearchResult:
         if isinstance(self._engine, Exception):
             raise self._engine
-        self._engine.set_position(self.board)
+        self._engine.set_position(self._board)
         result = self._engine.search(self._limits, self._say, job)
         for problem in self._engine.take_problems():
             self._writer.info(problem)
@@ -135,9 +135,9 @@ class Answer:
         if not result.infos:
             lines = ["info string move from the opening book"]
         if self._options.verbose_move_stats:
-            lines += move_stats(result, self.board)
+            lines += move_stats(result, self._board)
         line = [move for move in (result.best_move, result.ponder_move) if move]
-        return [*lines, "bestmove " + " ponder ".join(format_moves(line, self.board) or ["(none)"])]
+        return [*lines, "bestmove " + " ponder ".join(format_moves(line, self._board) or ["(none)"])]
 
     def _say(self, infos: Sequence[SearchInfo]) -> None:
         self._said = infos
@@ -149,7 +149,7 @@ class Answer:
         if info.current_move in (None, self._said_move) or info.time_ms < _CURRENT_MOVE_FROM_MS:
             return []
         self._said_move = info.current_move
-        return [format_current_move(info, self.board)]
+        return [format_current_move(info, self._board)]
 
     def _info_lines(self, infos: Sequence[SearchInfo]) -> list[str]:
-        return [format_info(info, self.board, self._options.show_wdl) for info in infos]
+        return [format_info(info, self._board, self._options.show_wdl) for info in infos]
