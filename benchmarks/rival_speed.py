@@ -1,6 +1,6 @@
 """Nodes a second against another engine that searches a tree with the same network, lc0 for example.
 
-    aino net export --out tower.pb.gz
+    aino net convert tower.pb.gz
     python -m benchmarks.rival_speed --rival "lc0 --weights=tower.pb.gz --backend=blas" --threads 1 2
 
 Both engines are UCI processes with the same number of threads and take turns on the positions of one game, each with an

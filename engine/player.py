@@ -30,7 +30,6 @@ from engine.evaluation.custom import CustomEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, PartEvaluator, input_format_of, news_of
 from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
-from engine.options.idle import Use, idle_options
 from engine.search.batches import Batches
 from engine.search.choice import PolyglotBook, SearchOrder
 from engine.search.driver import SearchDriver
@@ -76,7 +75,6 @@ class Engine:
         self._root_was_changed = False  # A restriction or noise made the tree unfit for other searches.
         self._is_whole = True  # No exception has ended a search, or other work on the tree, in the middle.
         self._prepare()
-        self._notes = self._idle_options(EngineOptions())
 
     def __enter__(self) -> Self:
         return self
@@ -142,13 +140,6 @@ class Engine:
             self.evaluator = _make_evaluator(new)
         if _differ(old, new, _TREE_FIELDS) or self._params() != self._search.params._replace(draw_score=0.0):
             self._prepare()
-        self._notes = [*self._notes, *self._idle_options(old)]
-
-    def _idle_options(self, before: EngineOptions) -> list[str]:
-        """One sentence for each option that was just set but has no effect with the evaluator in use."""
-        in_kernel = isinstance(self.evaluator, InKernelEvaluator)
-        use = Use(self.evaluator.name, in_kernel, self._visits.most_threads, self._visits.most_leaves > 1)
-        return idle_options(before, self.options, use)
 
     def warm_up(self) -> None:
         """Compile or load every kernel that a search needs; afterwards the engine is as good as new."""
@@ -199,11 +190,10 @@ class Engine:
         self._is_whole = True
 
     def take_problems(self) -> list[str]:
-        """Return the news since the last call, one sentence each: endgame tables found or unreadable, options that
-        have no effect, and a GPU that plays or fails.
+        """Return the news since the last call, one sentence each: endgame tables found or unreadable, and a GPU that
+        plays or fails.
         """
-        notes, self._notes = self._notes, []
-        return [*notes, *self._tablebase.take_news(), *news_of(self.evaluator)]
+        return [*self._tablebase.take_news(), *news_of(self.evaluator)]
 
     def close(self) -> None:
         """End all searches and stop all threads. Do not use the engine afterwards."""

@@ -53,12 +53,8 @@ class LiveLine:
         self._begun = self._logged = time.monotonic()
         self._first: float | None = None  # Share (0..1) already done at the first update, by an earlier process.
 
-    def update(self, done: float | None, text: str = "") -> None:
-        """Set the share done (0..1, None = unknown) and the text after the bar."""
-        if done is None:
-            self._progress.update(self._task, text=text)
-            self._progress.tasks[0].total = None  # For `Progress.update` None means no change.
-            return
+    def update(self, done: float, text: str = "") -> None:
+        """Set the share done (0..1) and the text after the bar."""
         now = time.monotonic()
         if self._first is None:
             self._first = done

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from engine.cli.command_line import USAGE, CommandParser, run_subcommand
-from engine.cli.completion import Commands, add_completion_flag
 from engine.errors import did_you_mean
 
-_TOP_FLAGS = ("-h", "--help", "--version", "--completion")
+Commands = Mapping[str, tuple[str, str]]  # name -> (module, help)
+_TOP_FLAGS = ("-h", "--help", "--version")
 
 
 def run_program(
@@ -33,7 +33,6 @@ def run_program(
         return USAGE
     parser = CommandParser(prog=program, description=description)
     parser.add_argument("--version", action="version", version=f"Aino {version}")
-    add_completion_flag(parser, commands)
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for command, (_, text) in commands.items():
         subparsers.add_parser(command, help=text.replace("%", "%%"))

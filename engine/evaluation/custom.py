@@ -22,7 +22,7 @@ import chess
 import numpy as np
 
 from engine.board.convert import decode_move
-from engine.errors import AinoError, ConfigError, EvaluatorError, ShapeError, did_you_mean
+from engine.errors import AinoError, ConfigError, EvaluatorError, ShapeError
 from engine.evaluation.answers import check_answers
 from engine.evaluation.guest import Guest
 from engine.evaluation.leaves import leaves_of
@@ -206,13 +206,8 @@ def make_custom(place: str, **arguments: Any) -> Any:
     except AinoError:
         raise
     except (Exception, SystemExit) as error:  # whatever somebody else's module raises
-        given = "".join(f"; it is made with {argument}=" for argument in arguments)
-        advice = f"{given} (docs/own-network.md)" if given and isinstance(error, TypeError) else ""
-        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
-            advice = "; name it as `import` does, without folders and .py; Python looks on its path and here"
-        elif module in sys.modules and not hasattr(sys.modules[module], name):
-            advice = did_you_mean(vars(sys.modules[module]), name)
-        raise ConfigError(f"evaluator {place!r}: {type(error).__name__}: {error}{advice}") from error
+        fault = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"evaluator {place!r}: {fault} (docs/own-network.md says what is expected)") from error
 
 
 def load_custom(place: str, net_path: str | Path | None = None) -> Evaluator:

@@ -61,7 +61,6 @@ class Batches:
         self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
         if self._parts is not None and (self.most_leaves < 2 * CHUNK or not self._parts.in_parts):
             self._parts = None
-        self.most_threads = self.most_leaves if self._parts is not None else -(-self.most_leaves // CHUNK)
         self._pool = ThreadPool(threads, "evaluate")
         self._elsewhere = threads > 1 and is_elsewhere(evaluator)
         # Visits of the root from which two batches are in flight; smaller trees want fresh values, a GPU full batches.

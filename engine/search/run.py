@@ -37,7 +37,6 @@ from engine.search.tree.visits import new_walker, run_visits
 class Walkers:
     """`threads` threads, the calling one included, that visit one search's tree."""
 
-    most_threads = params.MOST_THREADS  # Number of threads that find work.
     most_leaves = 1  # Leaves that wait for one evaluation.
 
     def __init__(self, search: Search, evaluator: InKernelEvaluator, threads: int) -> None:

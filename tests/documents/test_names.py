@@ -71,6 +71,5 @@ def test_the_option_table_is_what_the_options_say() -> None:
 
 @pytest.mark.parametrize("field", ["backend", "hybrid_weight", "minibatch_size", "max_collisions"])
 def test_help_says_which_evaluators_ignore_an_option(field: str) -> None:
-    """`engine/options/idle.py` reports these four as without effect, whatever else is set."""
     text = next(option.help for option in OPTIONS if option.field == field)
     assert re.search(r"(Other evaluators|Sparse nets and the evaluator material) ignore this$", text), text

@@ -32,7 +32,7 @@ HANG_S = 280.0  # without a line is a hang, also on a busy machine
 MARK = "?this is the end"  # no command: the answer to it says that all before was answered
 LONG = 1 << 20  # bytes of the longest lines
 COMMAND_WORDS = set(
-    "uci isready setoption ucinewgame position go stop ponderhit debug register d eval tree bench help quit".split()
+    "uci isready setoption ucinewgame position go stop ponderhit debug register d eval help quit".split()
 )
 TOKENS = (
     "startpos fen moves e2e4 e7e5 0000 a7a8q wtime btime winc binc movestogo depth nodes movetime mate infinite ponder "
@@ -48,8 +48,8 @@ LONG_SEARCHES = (
     "wtime 2000 btime 2000",
 )  # fmt: skip
 SMALL_TALK = (
-    "stop", "stop", "ponderhit", "isready", "isready", "ucinewgame", "uci", "eval", "tree", "d", "bench 1",
-    "go perft 1", "help", "register", "debug on", "debug off", "debug maybe",
+    "stop", "stop", "ponderhit", "isready", "isready", "ucinewgame", "uci", "eval", "d",
+    "go perft 1", "help", "register", "debug on", "debug off",
 )  # fmt: skip
 MODEST = {"hash_mib": 64, "threads": 4, "move_overhead_ms": 30, "minibatch_size": 64}  # a machine has to bear them all
 NOISES = ("", "", "", "", " ?", " depth x")  # what may stand behind the limits of a search

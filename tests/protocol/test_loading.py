@@ -152,49 +152,9 @@ def test_conversation_that_a_broken_net_is_demanded_of_ends_with_an_error(tmp_pa
     assert "bestmove" not in done.stdout
 
 
-@pytest.mark.parametrize("words", [("analyse", "startpos"), ("bench", "--only", "search"), ("warmup",)])
+@pytest.mark.parametrize("words", [("analyse", "startpos"), ("bench",), ("warmup",)])
 def test_command_that_names_a_broken_net_ends_with_one_line(words, tmp_path, capsys):
     net = tmp_path / "empty.dit"
     net.touch()
     assert main([*words, "--weights-file", str(net)]) == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"aino {words[0]}: {net} is not a net file (")
-
-
-# Evaluator and preset -> what is set in turn, and what is said of it; nothing where it changes something.
-IDLE = {
-    "sparse": [
-        ("Backend value numpy", "it is for towers"),
-        ("HybridWeight value 0.25", "for the evaluator hybrid, and the one in use is sparse"),
-    ],
-    "network": [
-        ("HybridWeight value 0.25", "for the evaluator hybrid, and the one in use is network"),
-        ("Threads value 65", "a batch of leaves feeds at most 64"),
-        ("Backend value numpy", ""),
-        ("MinibatchSize value 32", ""),
-        ("MaxCollisionEvents value 5", ""),
-    ],
-    "hybrid": [("HybridWeight value 0.25", "")],
-    "material": [
-        ("MinibatchSize value 32", "evaluates leaf by leaf"),
-        ("MaxCollisionEvents value 5", "the search makes no batches of visits"),
-        ("Threads value 40", ""),
-        ("CPuct value 2.0", ""),
-    ],
-    "material lc0": [("CPuct value 2.0", "SearchPreset lc0 has its own value")],
-}
-
-
-@pytest.mark.parametrize("evaluator", IDLE)
-def test_option_that_changes_nothing_says_so_once(evaluator: str) -> None:
-    name, _, preset = evaluator.partition(" ")
-    talk = Conversation(Engine, EngineOptions(hash_mib=8, threads=1, evaluator=name, preset=preset or "aino"))
-    talk.say("isready")
-    for setting, reason in IDLE[evaluator]:
-        before = len(talk.infos())
-        talk.say(f"setoption name {setting}", "isready", "isready")
-        told = [text for text in talk.infos()[before:] if not text.startswith("loading the engine")]
-        assert len(told) == bool(reason), told
-        for text in told:
-            assert text.startswith(setting.replace("value ", "") + " has no effect now")
-            assert reason in text
-    talk.engine.close()

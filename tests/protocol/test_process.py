@@ -17,7 +17,6 @@ from tests.protocol.aino_process import COMMAND, ROOT, START_S, AinoProcess
 from tests.protocol.conftest import SMALL
 from tests.protocol.lines import best_move, play_line, scored
 from tests.protocol.test_universal import CROWDED, option
-from uci.bench.bench import BENCH_POSITIONS
 
 MATERIAL = ("--evaluator", "material", "--hash-mib", "16")  # needs no net
 PROMPTLY_S = 60.0  # generous: what it must not do is wait for the search
@@ -64,8 +63,7 @@ def test_options_come_from_the_users_file(tmp_path: Path) -> None:
     folder = tmp_path / "aino"
     folder.mkdir()
     (folder / "aino.toml").write_text('evaluator = "material"\nhash_mib = 16\n')
-    done = start_and_end(tmp_path, "debug on\nisready\n")
-    assert "evaluator='material'" in done.stdout
+    assert "option name Evaluator type combo default material" in start_and_end(tmp_path, "uci\n").stdout
     (folder / "aino.toml").write_text("hash_mib = 0\n")
     done = start_and_end(tmp_path, "uci\n")
     assert done.stdout.startswith("info string ")
@@ -153,26 +151,9 @@ def test_perft_command_counts_and_stops(aino: AinoProcess) -> None:
     assert "21" in aino.read_until("info")[-1]
 
 
-def test_eval_and_tree_describe_the_position(aino: AinoProcess) -> None:
-    aino.send("ucinewgame", "tree", "position startpos", "eval")
+def test_eval_describes_the_position(aino: AinoProcess) -> None:
+    aino.send("ucinewgame", "position startpos", "eval")
     assert aino.read_until("priors:")[-2].startswith("evaluator material:")
-    move = best_move(aino.go("startpos", "nodes 100"))
-    aino.send("tree", "isready")
-    lines = aino.read_until("readyok")
-    assert len(lines) == 1 + 1 + 20 + 1
-    assert lines[2].split()[0] == chess.Board().san(chess.Move.from_uci(move))
-
-
-def test_bench_says_how_fast_and_can_be_stopped(aino: AinoProcess) -> None:
-    aino.send("bench 20")
-    lines = aino.read_until("Nodes/second")
-    assert f"Nodes searched  : {20 * len(BENCH_POSITIONS)}" in lines
-    aino.send("bench 100000000", "isready")
-    assert aino.read_until("readyok", PROMPTLY_S)
-    aino.send("stop")
-    assert aino.read_until("info", PROMPTLY_S)[-1] == "info string bench stopped"
-    aino.send("bench many")
-    assert aino.read_until("info")[-1].startswith("info string bench: bad number of visits 'many'"), "no failure"
 
 
 def test_limited_strength_plays_and_shows_its_own_move(aino: AinoProcess) -> None:
@@ -197,14 +178,6 @@ def test_current_move_is_shown_in_long_searches(aino: AinoProcess) -> None:
     number = int(words[words.index("currmovenumber") + 1])
     play_line(chess.Board(), [words[words.index("currmove") + 1]])
     assert 1 <= number <= 20
-
-
-def test_debug_tells_what_is_searched(aino: AinoProcess) -> None:
-    aino.send("debug on")
-    lines = aino.go("startpos moves e2e4", "nodes 10")
-    aino.send("debug off")
-    assert any(line.startswith("info string searching rnbqkbnr/pppppppp") for line in lines)
-    assert not any(line.startswith("info string") for line in aino.go("startpos", "nodes 10"))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a stream in a child before it begins")

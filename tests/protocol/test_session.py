@@ -103,8 +103,6 @@ def test_the_current_move_is_named_in_long_searches_and_when_it_changes() -> Non
         "setoption name NoSuchOption value 1",
         "setoption",
         "xyzzy",
-        "debug",
-        "debug yes",
         "\x00\x01\x02",
     ],
 )

@@ -1,10 +1,6 @@
 """The help of both commands: it fits narrow terminals, and examples stay as they are to be typed."""
 
 import argparse
-import os
-import re
-import subprocess
-import sys
 
 import pytest
 
@@ -53,27 +49,3 @@ def test_help_of_a_part_of_the_loop_shows_the_settings_of_that_part(capsys: pyte
         assert text.startswith(f"usage: aino-train {name} RUN [options]\n")
         assert [part for part in ("fit", "games", "gate") if f"--{part}." in text] == sections.split()
         assert ("--help-all" in text) == (name != "loop")
-
-
-@pytest.mark.parametrize(("main", "commands"), TOP, ids=["aino", "aino-train"])
-def test_completion_knows_every_command_and_flag(main, commands, capsys):
-    pytest.importorskip("shtab")
-    with pytest.raises(SystemExit) as stopped:
-        main(["--completion", "bash"])
-    assert stopped.value.code == 0
-    script = capsys.readouterr().out
-    for name in commands:
-        assert re.search(rf"subparsers.*\b{name}\b", script)
-    for flag in ("--help-all", "--cpuct-init") if "uci" in commands else ("--out", "--games"):
-        assert flag in script
-
-
-def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
-    """As with `aino --completion bash | head -1`: nobody reads the pipe."""
-    pytest.importorskip("shtab")
-    read, write = os.pipe()
-    os.close(read)
-    command = [sys.executable, "-m", "uci", "--completion", "bash"]
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, timeout=200)
-    os.close(write)
-    assert (done.returncode, done.stderr) == (0, "")

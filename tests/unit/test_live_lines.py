@@ -61,7 +61,7 @@ def test_a_log_tells_why_nothing_is_done_yet(clock: list[float], capsys: pytest.
     ]
 
 
-def test_a_bar_says_why_nothing_is_done_yet_and_when_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_says_why_nothing_is_done_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_lines, "_console", Console(file=io.StringIO(), force_terminal=True, width=120))
     with live_line("games", at_first="compiling") as line:
         (task,) = line._progress.tasks
@@ -70,7 +70,3 @@ def test_a_bar_says_why_nothing_is_done_yet_and_when_it_does_not_know(monkeypatc
         assert task.fields["text"] == "0 games, compiling"
         line.update(0.5, "1 game")
         assert (task.fields["text"], task.percentage) == ("1 game", 50)
-        line.update(None, "longer than estimated")
-        assert task.total is None
-        line.update(0.6, "2 games")
-        assert task.percentage == pytest.approx(60)

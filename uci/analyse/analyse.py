@@ -14,11 +14,12 @@ from rich.text import Text
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.console import make_console, say
+from engine.cli.live_lines import show_view
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.player import Engine
 from engine.search.limits import Limits, SearchInterrupted
 from engine.search.result import SearchInfo, SearchResult
-from uci.analyse.view import as_json, as_table, as_text, game_over_text, searched_lines
+from uci.analyse.view import as_json, as_table, game_over_text, searched_lines
 from uci.language import speak
 from uci.terminal.board_view import choose_style, render_board
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
@@ -108,7 +109,5 @@ def _print(console: Console, source: Source, result: SearchResult, as_object: bo
     console.print(render_board(board, chess.WHITE, choose_style(console)))
     if not result.infos:
         say(console, game_over_text(board))
-    elif console.is_terminal:
-        console.print(as_table(board, searched_lines(result)))
     else:
-        say(console, as_text(board, searched_lines(result)))
+        show_view(as_table(board, searched_lines(result)))

@@ -1,4 +1,4 @@
-"""Shows an analysis: a live table in a terminal, text lines in a pipe, JSON for programs."""
+"""Shows an analysis: a table for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -23,17 +23,8 @@ def searched_lines(result: SearchResult) -> list[SearchInfo]:
     return [info for info in result.infos if info.multipv == 1 or not result.children or info.pv[0] in tried]
 
 
-def as_text(board: chess.Board, infos: Sequence[SearchInfo]) -> str:
-    """One row for each line: rank, White's score and chances, depth, moves. Below them, the totals of the search."""
-    rows = [
-        f"{info.multipv:2}. {score:>7}  {chances:>11}  {info.depth:>2}/{info.seldepth:<3} {line}"
-        for info, (score, chances, line) in zip(infos, (_cells(board, info) for info in infos), strict=True)
-    ]
-    return "\n".join(["    (White)   W/D/L %     depth   line", *rows, _work_text(infos)])
-
-
 def as_table(board: chess.Board, infos: Sequence[SearchInfo]) -> Group:
-    """Return the table for a terminal, with lines wrapped to its width."""
+    """Return a row for each line: rank, White's score and chances, moves. Below them, the totals of the search."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     table.add_column("White", justify="right", no_wrap=True)

@@ -47,10 +47,6 @@ class TimedGame:
 
     def __init__(self, setup: Setup) -> None:
         self.started = datetime.datetime.now()
-        self.begin(setup)
-
-    def begin(self, setup: Setup) -> None:
-        """Go to the setup's position, with its sides, levels and clocks."""
         self.setup = setup
         self.board = setup.board.copy()
         self.human = setup.human

@@ -32,7 +32,6 @@ _PYTHON_FAILED = (1, 2)  # exit statuses of a Python that raised an error
 _POLL_S = 0.02
 _AGAIN_S = 2.0  # from one attempt to become the compiler to the next, while another one is at work
 _TELL_S = 2.0  # between two messages about the progress
-_LATE_S = 10.0  # from the end that was estimated, or from the last step, until the estimate is given up
 
 
 class LoadingProgress(NamedTuple):
@@ -40,23 +39,15 @@ class LoadingProgress(NamedTuple):
 
     done: int  # steps
     total: int  # steps, by estimate
-    seconds_left: float | None  # None while unknown
     problem: str = ""
-    is_late: bool = False  # whether it takes longer than the estimates say, which therefore say nothing
 
     @property
-    def share(self) -> float | None:
-        """The part done, 0 to 1; None where it is unknown."""
-        return None if self.is_late else self.done / self.total
+    def share(self) -> float:
+        """The part done, 0 to 1."""
+        return self.done / self.total
 
     def __str__(self) -> str:
-        if self.problem:
-            return self.problem
-        told = ["compiling {done} of {total}"]
-        told += ["longer than estimated"] if self.is_late else ["{share}"]
-        told += ["{seconds} s left"] if self.share is not None and self.seconds_left is not None else []
-        values = {"share": f"{self.share or 0:.0%}", "seconds": f"{self.seconds_left or 0:.0f}"}
-        return message(", ".join(told), done=self.done, total=self.total, **values)
+        return self.problem or message("compiling {done} of about {total}", done=self.done, total=self.total)
 
 
 def place_of(options: EngineOptions, needed: str) -> Place | None:
@@ -99,9 +90,6 @@ class Preparation:
         self._may_start_again = True  # once
         self._dies = False  # whether something ended a compiler that could not say why, or memory was short
         self._failure = ""
-        self._first: tuple[float, int] | None = None  # time and count at the first look
-        self._step = (0.0, 0)  # the same when the count last changed
-        self._expected_s: float | None = None  # how long the rest took by the pace of then; None while unknown
         self.finished = self._place is None or self._place.done.exists()
         if not self.finished:
             self._start()
@@ -123,23 +111,7 @@ class Preparation:
         """How far the compiler is; None before it has compiled anything, which it may not have to."""
         assert self._place is not None
         done, total = self._place.counted()
-        if not done:
-            return None
-        now = time.monotonic()
-        if self._first is None or done < self._first[1]:
-            self._first, self._expected_s = (now, done), None
-        if done != self._step[1]:
-            self._step = now, done
-            seconds, count = now - self._first[0], done - self._first[1]
-            self._expected_s = seconds / count * (total - done) if count else None
-        late = now - self._step[0] > _LATE_S + (self._expected_s or 0.0)
-        return LoadingProgress(done, total, None if late else self._seconds_left(now, done == total), is_late=late)
-
-    def _seconds_left(self, now: float, is_last: bool) -> float | None:
-        """Count down between two steps, because a long one says nothing about the pace of the others."""
-        if self._expected_s is None:
-            return None
-        return max(0.0 if is_last else 1.0, self._expected_s - (now - self._step[0]))
+        return LoadingProgress(done, total) if done else None
 
     def wait(self, tell: Callable[[LoadingProgress], None] | None, stopped: Callable[[], bool] = lambda: False) -> None:
         """Wait until the kernels are in the cache, or until no compiler can be had and the first search must compile.
@@ -153,7 +125,7 @@ class Preparation:
             if self._failure:
                 raise CompilerError(self._failure)
             if problem and tell is not None:
-                tell(LoadingProgress(0, 1, None, problem))
+                tell(LoadingProgress(0, 1, problem))
             progress, now = self.progress(), time.monotonic()
             if stopped():
                 raise StillCompilingError(f"no search yet, {progress or 'compiling'}")

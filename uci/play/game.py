@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,10 +21,8 @@ from uci.game.game_file import default_path, games_folder, save_game
 from uci.game.level import HINT_LEVEL, Level
 from uci.game.timed_game import Setup, TimedGame
 from uci.language import _, later, translated
-from uci.play.asking import Countdown
-from uci.terminal.board_view import BoardStyle, captured_text, render_bar, render_board
+from uci.terminal.board_view import BoardStyle, captured_text, render_board
 from uci.terminal.opening_names import opening_name
-from uci.terminal.verdict import Verdict
 
 if TYPE_CHECKING:
     from uci.loading.patient import PatientEngine
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 class Ask(Protocol):
     """Reads a line, as `uci.play.asking.ask_line`."""
 
-    def __call__(self, prompt: str, countdown: Countdown | None = None) -> str: ...
+    def __call__(self, prompt: str, left_s: float | None = None) -> str: ...
 
 
 @dataclass
@@ -42,7 +40,6 @@ class TerminalSettings:
 
     style: BoardStyle
     pgn: Path | None = None  # where to save the game; None for a file of its own
-    bar: bool = False  # whether to show the evaluation bar under every board
     book: bool = False  # whether Aino begins with known openings, by chance
     scores: bool = False  # whether to show what Aino thinks of its moves
 
@@ -59,7 +56,6 @@ class TerminalGame(TimedGame):
         super().__init__(setup)
         self.console = console
         self.settings = settings
-        self.verdict: Verdict | None = None  # Aino's latest verdict, from White's view
         self.engine = engine
         self.asker = ask
         self.rng = random.Random()
@@ -74,21 +70,6 @@ class TerminalGame(TimedGame):
         return (_("you have White") if self.human else _("you have Black")) + _(
             "; Aino's level: {level}", level=_(self.level.text)
         )
-
-    def take_back(self) -> bool:
-        self.verdict = None
-        return super().take_back()
-
-    def resume(self, setup: Setup) -> None:
-        """Leave this game, which is saved, for another one, with its sides, levels and clocks where it names them."""
-        if self.plies > self.first_ply:
-            self.keep()
-        if setup.levels is None:
-            setup = replace(setup, human=self.human, levels=self.levels)
-        else:
-            self._perspective = chess.WHITE if setup.human is None else setup.human
-        self.begin(replace(setup, clock=setup.clock or self.clock))
-        self.verdict = None
 
     def keep(self, end: GameEnd = UNFINISHED) -> Path | None:
         """Save a game that has moves and say where; return the file or None. Show a game that cannot be saved."""
@@ -113,7 +94,7 @@ class TerminalGame(TimedGame):
     # ---- the engine -------------------------------------------------------------------------------------------------
 
     def search(self, level: Level = HINT_LEVEL) -> SearchResult:
-        """Search the position, for a hint or at a level, and keep the verdict; Ctrl-C stops it and is raised."""
+        """Search the position, for a hint or at a level; Ctrl-C stops it and is raised."""
         self.engine.set_options(level.options(self.engine.options))
         self.engine.set_position(self.board)
         begun, white = time.monotonic(), self.board.turn
@@ -123,8 +104,6 @@ class TerminalGame(TimedGame):
             left = self.clock.limits() if self.clock is not None else None
             result = self.engine.start(level.limits(left, white)).result()
             time.sleep(max(0.0, level.pace_s(left, self.board, result.best_move) - (time.monotonic() - begun)))
-        if result.infos:
-            self.verdict = Verdict.of_info(result.infos[0]).seen_by_white(self.board.turn)
         return result
 
     def _wait_until_compiled(self, tell: Callable[[str], None]) -> None:
@@ -144,13 +123,11 @@ class TerminalGame(TimedGame):
     # ---- output -----------------------------------------------------------------------------------------------------
 
     def show(self) -> None:
-        """Print the board, what was captured, and the evaluation bar where it is wanted and known."""
+        """Print the board, and what was captured."""
         self.console.print(render_board(self.board, self._perspective, self.settings.style))
         captured = captured_text(self.board, self.settings.style)
         if captured:
             self.say(captured)
-        if self.settings.bar and self.settings.scores and self.verdict is not None:
-            self.say(render_bar(self.verdict, self.settings.style))
 
     def say(self, text: str) -> None:
         say(self.console, translated(text))
@@ -169,13 +146,9 @@ class TerminalGame(TimedGame):
         clock, side = self.clock, self.board.turn
         if clock is None:
             return self.asker(prompt).strip()
-
-        def clocks() -> str:
-            return _(
-                "[you {own}, Aino {other}] ", own=clock_text(clock.left(side)), other=clock_text(clock.left(not side))
-            )
-
-        return self.asker(prompt, Countdown(clocks, lambda: clock.left(side))).strip()
+        own, other = clock.left(side), clock.left(not side)
+        clocks = _("[you {own}, Aino {other}] ", own=clock_text(own), other=clock_text(other))
+        return self.asker(clocks + prompt, own).strip()
 
     def confirms(self, question: str) -> bool:
         return self.ask(f"{question} {_('[y/N]')} ").lower() in ("y", "yes", _("yes"), _("yes")[0])

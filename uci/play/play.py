@@ -72,7 +72,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shown = parser.add_argument_group("what it shows and saves")
     shown.add_argument("--pgn", type=Path, metavar="FILE", help="save the game in this file (default: a new file)")
     shown.add_argument("--scores", action="store_true", help="show what Aino thinks of its moves")
-    shown.add_argument("--bar", action="store_true", help="show an evaluation bar, too (with --scores)")
     shown.add_argument("--ascii", action="store_true", help="draw the board with letters")
     shown.add_argument("--own-letters", action="store_true", help="show moves with your language's letters for pieces")
     browser = parser.add_argument_group("board in the browser")
@@ -99,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         _play_in_browser(console, arguments, options, setup)
         return 0
     settings = TerminalSettings(
-        choose_style(console, arguments.ascii), arguments.pgn, arguments.bar, setup.human is not None, arguments.scores
+        choose_style(console, arguments.ascii), arguments.pgn, setup.human is not None, arguments.scores
     )
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() a history and line editing

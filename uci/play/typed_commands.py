@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import chess
 
-from engine.board.fen import parse_fen
 from engine.board.pgn.game_writer import game_text
-from engine.errors import ConfigError
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text
 from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, GameEnd, accepts_draw, end_by_resigning
-from uci.game.game_file import games_folder, load_game, save_game, saved_games
 from uci.game.level import LEVEL_FORMS, parse_level
-from uci.game.timed_game import Setup, saved_game
 from uci.language import _, later, shown_moves
 from uci.play.game import TerminalGame
 from uci.terminal.board_view import render_bar
 from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict
 
-_MOST_LISTED = 8  # saved games named when none was asked for
 _MOVES_FORM = later("a move          e4, Nf3, exd5, O-O or castle, e8=Q, or from and to: g1f3")
 
 
@@ -51,20 +44,16 @@ def _hint(game: TerminalGame, argument: str) -> None:
 
 def _eval(game: TerminalGame, argument: str) -> None:
     result = game.search()
-    if game.verdict is None or not result.infos:
+    if not result.infos:
         return
-    game.say(render_bar(game.verdict, game.settings.style))
-    game.say(_("White: {chances}", chances=game.verdict.wdl_text))
+    verdict = Verdict.of_info(result.infos[0]).seen_by_white(game.board.turn)
+    game.say(render_bar(verdict, game.settings.style))
+    game.say(_("White: {chances}", chances=verdict.wdl_text))
     game.say(_("best line: {moves}", moves=shown_moves(game.board.variation_san(result.infos[0].pv))))
 
 
 def _score(result: SearchResult, mover: chess.Color) -> str:
     return Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text if result.infos else _("book")
-
-
-def _bar(game: TerminalGame, argument: str) -> None:
-    game.settings.bar = not game.settings.bar
-    game.say(_("the evaluation bar is on") if game.settings.bar else _("the evaluation bar is off"))
 
 
 def _scores(game: TerminalGame, argument: str) -> None:
@@ -140,46 +129,6 @@ def _opening(game: TerminalGame, argument: str) -> None:
     game.say(opening_name(game.board) or _("Aino has no name for this opening"))
 
 
-def _fen(game: TerminalGame, argument: str) -> None:
-    if not argument:
-        game.say(game.board.fen())
-        return
-    board = parse_fen(argument, game.board.chess960, game.say)
-    game.resume(Setup(board, clock=game.clock and game.clock.fresh()))
-    game.show()
-
-
-def _save(game: TerminalGame, argument: str) -> None:
-    if not argument:
-        raise ConfigError(_("Name a file, as in: save game.pgn (Aino also saves the game when it ends)"))
-    try:
-        save_game(game.record(), Path(os.path.expanduser(argument)))
-    except OSError as error:
-        raise ConfigError(_("cannot save to {file}: {error}", file=argument, error=error.strerror)) from error
-    game.say(_("saved to {path}", path=argument))
-
-
-def _load(game: TerminalGame, argument: str) -> None:
-    name, _, number = argument.rpartition(" ") if argument.rpartition(" ")[2].isdecimal() else (argument, "", "")
-    if not name:
-        raise ConfigError(_saved_games_text())
-    saved = saved_game(load_game(name, int(number) if number else None))
-    game.resume(saved)
-    game.show()
-    if saved.levels is not None:
-        game.say(game.sides_text)
-
-
-def _saved_games_text() -> str:
-    names = [path.name for path in saved_games()]
-    listed = f": {', '.join(names[-_MOST_LISTED:])}" if names else _(" (none yet)")
-    return (
-        _("Name a file, as in: load game.pgn, load games.pgn 3 for the third game, or load last.")
-        + " "
-        + _("Aino saves games in {folder}{listed}", folder=games_folder(), listed=listed)
-    )
-
-
 def _quit(game: TerminalGame, argument: str) -> None:
     raise EOFError
 
@@ -187,7 +136,6 @@ def _quit(game: TerminalGame, argument: str) -> None:
 TYPED_COMMANDS: dict[str, Command] = {
     "hint": Command(_hint, "hint", "show what Aino would play"),
     "eval": Command(_eval, "eval", "show what Aino thinks of the position"),
-    "bar": Command(_bar, "bar", "switch the evaluation bar on or off"),
     "scores": Command(_scores, "scores", "show or hide what Aino thinks of its moves"),
     "takeback": Command(_takeback, "takeback, undo", "undo your last move"),
     "undo": Command(_takeback, "takeback, undo", "undo your last move"),
@@ -202,10 +150,8 @@ TYPED_COMMANDS: dict[str, Command] = {
     "board": Command(lambda game, _: game.show(), "board", "show the board again"),
     "flip": Command(_flip, "flip", "turn the board around"),
     "opening": Command(_opening, "opening", "show the opening's name"),
-    "fen": Command(_fen, "fen [FEN]", "show the position as FEN, or set one up"),
+    "fen": Command(lambda game, _: game.say(game.board.fen()), "fen", "show the position as FEN"),
     "pgn": Command(lambda game, _: game.say(game_text(game.record()).rstrip()), "pgn", "show the game so far as PGN"),
-    "save": Command(_save, "save FILE", "add the game so far to a PGN file"),
-    "load": Command(_load, "load FILE [N]", "continue the N-th game of a PGN file, or the game saved last: load last"),
     "help": Command(_help, "help", "this list"),
     "?": Command(_help, "help", "this list"),
     "quit": Command(_quit, "quit, exit", "save the game and leave (also Ctrl-D, Ctrl-C)"),

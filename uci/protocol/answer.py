@@ -6,7 +6,6 @@ import math
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import chess
@@ -15,8 +14,7 @@ from engine.board.notation import board_after
 from engine.errors import AinoError, MoveError, StillCompilingError
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchJob
-from engine.search.result import OnInfo, SearchInfo, SearchResult
-from uci.loading.loader import EngineFactory
+from engine.search.result import SearchInfo, SearchResult
 from uci.protocol.move_stats import move_stats
 from uci.protocol.position import read_move
 from uci.protocol.words import GoCommand, Writer, format_current_move, format_info, format_moves
@@ -24,7 +22,6 @@ from uci.protocol.words import GoCommand, Writer, format_current_move, format_in
 if TYPE_CHECKING:
     from engine.player import Engine
 
-_SUBSTITUTE_HASH_MIB = 16
 _CURRENT_MOVE_FROM_MS = 1000  # shorter searches need no `currmove`
 NO_MOVE = "bestmove (none)"
 _WORTH = (0, 1, 3, 3, 5, 9, 0)  # of a piece by its type, in pawns
@@ -43,7 +40,7 @@ def make_limits(command: GoCommand, board: chess.Board) -> Limits:
 
 
 def plain_move(board: chess.Board, moves: list[chess.Move]) -> chess.Move | None:
-    """Choose a move before anything is compiled: a mate, else one that allows none and gains most, or loses least.
+    """Choose a move without a search: a mate, else one that allows none and gains most, or loses least.
 
     What a move gains is what it takes less the best that the answer takes. Returns None only for no moves.
     """
@@ -72,10 +69,10 @@ def _exchanged(board: chess.Board, move: chess.Move) -> int:
 
 
 class Answer:
-    """Searches `board` and reports. `result` is set once the search has ended.
+    """Searches `board` and reports.
 
     A search that fails answers the best move that it has found. Where it has found none, or where the `engine` is the
-    error that there is none, the substitute searches; where that fails as well, the answer is no move.
+    error that there is none, the answer is a plain move.
 
     `restricted` means that `searchmoves` was given: if none of those moves is legal, there is nothing to search.
     """
@@ -83,17 +80,14 @@ class Answer:
     def __init__(
         self,
         engine: Engine | Exception,
-        substitute: Substitute,
         board: chess.Board,
         limits: Limits,
         restricted: bool,
         options: EngineOptions,
         writer: Writer,
     ) -> None:
-        self.board = board
-        self.result: SearchResult | None = None
+        self._board = board
         self._engine = engine
-        self._substitute = substitute
         self._limits = limits
         self._nothing_to_search = not any(board.legal_moves) or (restricted and not limits.searchmoves)
         self._options = options
@@ -109,33 +103,26 @@ class Answer:
 
     def _final_lines(self, job: SearchJob[Any]) -> list[str]:
         if self._nothing_to_search:
-            score = "mate 0" if self.board.is_checkmate() else "cp 0"
+            score = "mate 0" if self._board.is_checkmate() else "cp 0"
             return [f"info depth 0 score {score}", NO_MOVE]
-        for search in (self._search, self._search_by_substitute):
-            try:
-                self.result = search(job)
-                return self._result_lines(self.result)
-            except StillCompilingError as error:
-                self._writer.info(str(error))
-                moves = list(self._limits.searchmoves or self.board.legal_moves)
-                return [self._bestmove(plain_move(self.board.copy(stack=False), moves))]
-            except Exception as error:  # noqa: BLE001 - after any error the GUI must still get an answer
-                self._tell_of(error)
-            if self._said:
-                return [self._bestmove(self._said[0].pv[0])]
-        return [NO_MOVE]
+        try:
+            return self._result_lines(self._search(job))
+        except StillCompilingError as error:
+            self._writer.info(str(error))
+        except Exception as error:  # noqa: BLE001 - after any error the GUI must still get an answer
+            self._tell_of(error)
+        moves = list(self._limits.searchmoves or self._board.legal_moves)
+        move = self._said[0].pv[0] if self._said else plain_move(self._board.copy(stack=False), moves)
+        return [f"bestmove {self._board.uci(move)}" if move else NO_MOVE]
 
     def _search(self, job: SearchJob[Any]) -> SearchResult:
         if isinstance(self._engine, Exception):
             raise self._engine
-        self._engine.set_position(self.board)
+        self._engine.set_position(self._board)
         result = self._engine.search(self._limits, self._say, job)
         for problem in self._engine.take_problems():
             self._writer.info(problem)
         return result
-
-    def _search_by_substitute(self, job: SearchJob[Any]) -> SearchResult:
-        return self._substitute.search(self.board, self._options, self._limits, self._say, job)
 
     def _tell_of(self, error: Exception) -> None:
         """Name an error; the traceback goes to stderr, unless somebody else's evaluator is at fault."""
@@ -143,17 +130,14 @@ class Answer:
         if not isinstance(error, AinoError):
             traceback.print_exception(error, file=sys.stderr)
 
-    def _bestmove(self, move: chess.Move | None) -> str:
-        return f"bestmove {self.board.uci(move)}" if move else NO_MOVE
-
     def _result_lines(self, result: SearchResult) -> list[str]:
         lines = [] if list(result.infos) == list(self._said) else self._info_lines(result.infos)
         if not result.infos:
             lines = ["info string move from the opening book"]
         if self._options.verbose_move_stats:
-            lines += move_stats(result, self.board)
+            lines += move_stats(result, self._board)
         line = [move for move in (result.best_move, result.ponder_move) if move]
-        return [*lines, "bestmove " + " ponder ".join(format_moves(line, self.board) or ["(none)"])]
+        return [*lines, "bestmove " + " ponder ".join(format_moves(line, self._board) or ["(none)"])]
 
     def _say(self, infos: Sequence[SearchInfo]) -> None:
         self._said = infos
@@ -165,54 +149,7 @@ class Answer:
         if info.current_move in (None, self._said_move) or info.time_ms < _CURRENT_MOVE_FROM_MS:
             return []
         self._said_move = info.current_move
-        return [format_current_move(info, self.board)]
+        return [format_current_move(info, self._board)]
 
     def _info_lines(self, infos: Sequence[SearchInfo]) -> list[str]:
-        return [format_info(info, self.board, self._options.show_wdl) for info in infos]
-
-
-class Substitute:
-    """What searches where the chosen engine cannot: material, which needs no network and the fewest kernels.
-
-    Its engine is made when it is first needed, and kept.
-    """
-
-    def __init__(self, factory: EngineFactory, writer: Writer) -> None:
-        self._factory = factory
-        self._writer = writer
-        self._engine: Engine | None = None
-
-    def search(
-        self, board: chess.Board, options: EngineOptions, limits: Limits, on_info: OnInfo, job: SearchJob[Any]
-    ) -> SearchResult:
-        """Search by material, with what else the options say about a search. Raises whatever fails here, too."""
-        self._writer.info("searching by material instead")
-        chosen = _by_material(options)
-        if self._engine is None:
-            self._engine = self._factory(chosen)
-            self._engine.on_wait = lambda progress: self._writer.info(str(progress))  # type: ignore[attr-defined]
-        elif self._engine.options != chosen:
-            self._engine.set_options(chosen)
-        self._engine.set_position(board)
-        return self._engine.search(limits, on_info, job)
-
-    def new_game(self) -> None:
-        if self._engine is not None:
-            self._engine.new_game()
-
-    def close(self) -> None:
-        if self._engine is not None:
-            self._engine.close()
-
-
-def _by_material(options: EngineOptions) -> EngineOptions:
-    usual = EngineOptions()
-    fewest = {name: getattr(usual, name) for name in ("weights_file", "backend", "own_book", "syzygy_path")}
-    return replace(
-        options,
-        evaluator="material",
-        hash_mib=min(_SUBSTITUTE_HASH_MIB, options.hash_mib),
-        threads=1,
-        tactical_nodes=0.0,
-        **fewest,
-    )
+        return [format_info(info, self._board, self._options.show_wdl) for info in infos]

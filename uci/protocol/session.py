@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from engine.player import Engine
     from engine.search.limits import SearchJob
-    from uci.protocol.answer import Answer, Substitute
     from uci.protocol.position import PositionKeeper
 
 PROGRESS_INTERVAL_S = 2.0  # time between progress messages while the engine loads
@@ -117,12 +116,8 @@ class Session:
         self.options = options or EngineOptions()
         self.refusal = ""  # why the engine cannot take the command line's options; a refusal ends the conversation
         self._loader = EngineLoader(writer, engine_factory, demanded)
-        self._factory = engine_factory
-        self._substitute: Substitute | None = None
         self._position_keeper: PositionKeeper | None = None
         self._job: SearchJob[list[str]] | None = None
-        self._last_search: Answer | None = None
-        self._debugging = False
         self._position_s = 0.0  # seconds that the last `position` took; a GUI's clock runs from when it sent that
         self._commands: dict[str, Callable[[str], None]] = {
             "uci": self._uci,
@@ -133,12 +128,10 @@ class Session:
             "go": self._go,
             "stop": self._stop,
             "ponderhit": self._ponderhit,
-            "debug": self._debug,
+            "debug": lambda text: None,  # Aino tells everything anyhow
             "register": lambda text: None,  # Aino is free and needs no registration
             "d": self._display,
             "eval": self._eval,
-            "tree": self._tree,
-            "bench": self._bench,
             "help": self._help,
         }
 
@@ -222,9 +215,6 @@ class Session:
 
     def _ucinewgame(self, text: str) -> None:
         self._finish_work()
-        self._last_search = None
-        if self._substitute is not None:
-            self._substitute.new_game()
         if self._loader.engine is not None:
             self._loader.engine.new_game()
 
@@ -238,7 +228,7 @@ class Session:
             self.writer.info(f"position: {note}")
 
     def _go(self, text: str) -> None:
-        from uci.protocol.answer import Answer, Substitute, make_limits
+        from uci.protocol.answer import Answer, make_limits
 
         begun, self._position_s = time.perf_counter() - self._position_s, 0.0
         command = words.parse_go(text)
@@ -259,14 +249,12 @@ class Session:
             engine = self._ready_engine()
         except DemandRefused:
             raise
-        except Exception as error:  # noqa: BLE001 - the substitute searches
+        except Exception as error:  # noqa: BLE001 - the answer is a move without a search
             engine = error
         begun += time.perf_counter() - loads_from  # The first move is searched for its whole time.
-        self._tell(f"searching {board.fen()} after {len(board.move_stack)} moves, {limits}")
         restricted = command.searchmoves is not None
-        self._substitute = self._substitute or Substitute(self._factory, self.writer)
-        self._last_search = Answer(engine, self._substitute, board, limits, restricted, self.options, self.writer)
-        self._start(self._last_search.find, begun)
+        answer = Answer(engine, board, limits, restricted, self.options, self.writer)
+        self._start(answer.find, begun)
 
     def _answer_no_move(self, command: words.GoCommand, refusal: str) -> None:
         """Answer a `go` for a position that was refused: any move would be one of another position."""
@@ -291,15 +279,6 @@ class Session:
 
     # ---- debugging commands -----------------------------------------------------------------------------------------
 
-    def _debug(self, text: str) -> None:
-        if text not in ("on", "off"):
-            raise ConfigError(f"debug: expected on or off, got {text!r}")
-        self._debugging = text == "on"
-
-    def _tell(self, message: str) -> None:
-        if self._debugging:
-            self.writer.info(message)
-
     def _display(self, text: str) -> None:
         board = self._board()
         self.writer.line(*str(board).splitlines(), f"Fen: {board.fen()}")
@@ -309,44 +288,23 @@ class Session:
 
         self.writer.line(*HELP.splitlines())
 
-    def _tree(self, text: str) -> None:
-        from uci.protocol.debugging import tree_lines
-
-        search = self._last_search
-        if self._working() or search is None or search.result is None:
-            self.writer.info("tree: run a search first")
-        else:
-            self.writer.line(*tree_lines(search.result, search.board))
-
     def _eval(self, text: str) -> None:
         from uci.protocol.debugging import evaluation_lines
 
         if self._working():
             self.writer.info("eval: wait for the end of the search")
         else:
-            engine = self._analyst()
+            engine = self._ready_engine()
+            engine.set_options(replace(engine.options, analyse_mode=True))  # without book and level, for this command
             if getattr(engine, "is_prepared", True):
                 self.writer.line(*evaluation_lines(engine, self._board()))
             else:
                 self.writer.info("eval: wait until everything is compiled")
 
-    def _bench(self, text: str) -> None:
-        from uci.protocol.debugging import bench_lines, tell_lines
-
-        self._finish_work()
-        engine = self._analyst()
-        self._start(lambda job: tell_lines(self.writer, "bench", job, bench_lines(engine, text, job)))
-
-    def _analyst(self) -> Engine:
-        """Return the engine as it analyses, without book and level, until the next command that needs it."""
-        engine = self._ready_engine()
-        engine.set_options(replace(engine.options, analyse_mode=True))
-        return engine
-
     def _perft(self, board: chess.Board, depth: int) -> None:
-        from uci.protocol.debugging import perft_lines, tell_lines
+        from uci.protocol.debugging import tell_perft
 
-        self._start(lambda job: tell_lines(self.writer, "perft", job, perft_lines(board, depth, job)))
+        self._start(lambda job: tell_perft(self.writer, board, depth, job))
 
     # ---- engine and search ------------------------------------------------------------------------------------------
 
@@ -376,20 +334,13 @@ class Session:
 
     def _ready_engine(self) -> Engine:
         """Return the engine with the current options, loaded if necessary. Call only while no task is running."""
-        begun = time.perf_counter()
-        known = self._loader.engine and self._loader.engine.options
         engine = self._loader.ready(self.options)
         self.options = engine.options
-        if known != engine.options:
-            self._tell(f"{engine.options} ready in {time.perf_counter() - begun:.3f} s")
         return engine
 
     def _close(self) -> None:
         if self._job is not None:
             self._job.stop()
             self._job.join(QUIT_TIMEOUT_S)
-        if not self._working():
-            if self._substitute is not None:
-                self._substitute.close()
-            if self._loader.engine is not None:
-                self._loader.engine.close()
+        if not self._working() and self._loader.engine is not None:
+            self._loader.engine.close()

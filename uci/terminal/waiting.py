@@ -8,7 +8,7 @@ from engine.cli.console import make_console, say, waiting
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import changes
 from engine.options import EngineOptions
-from uci.language import _, later
+from uci.language import _
 from uci.loading.loader import load_engine, make_engine
 from uci.loading.patient import PatientEngine
 
@@ -37,5 +37,4 @@ def ready_engine(console: Console, options: EngineOptions, wait: bool = True) ->
 
 
 def _steps(progress: LoadingProgress) -> str:
-    text = later("{done} of {total}, longer than estimated") if progress.is_late else later("{done} of {total}")
-    return _(text, done=progress.done, total=progress.total)
+    return _("{done} of {total}", done=progress.done, total=progress.total)

@@ -1,4 +1,4 @@
-"""`aino net info|convert|export`: describes a net file, and converts nets for other programs."""
+"""`aino net info|convert`: describes a net file, and converts nets for other programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ EXAMPLES = """\
 examples:
   aino net info                             the net that comes with Aino
   aino net info my.dit --json               the header of another net
-  aino net export --out tower.onnx          the tower that comes with Aino, for ONNX Runtime
+  aino net convert maia-1900.pb.gz maia.dit a net of Lc0's, to train on
+  aino net convert tower.onnx               the tower that comes with Aino, for ONNX Runtime
 """
 
 
@@ -32,26 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "read this net file; zero = the one that learned alone (default: the net that comes with Aino)"
     info.add_argument("file", type=Path, nargs="?", metavar="FILE", help=text)
     info.add_argument("--json", action="store_true", help="print everything as one JSON object")
-    convert = actions.add_parser("convert", help="write a tower in the format of another suffix")
-    convert.add_argument("file", type=Path, metavar="FILE", help="read this net file: .dit, .pb or .pb.gz")
-    text = "write this file: .dit, .pb, .pb.gz or .onnx"
+    convert = actions.add_parser("convert", help="write a tower or transformer in the format of another suffix")
+    text = "read this net file: .dit, .pb or .pb.gz (default: the tower that comes with Aino)"
+    convert.add_argument("file", type=Path, nargs="?", metavar="FILE", help=text)
+    text = "write this file: .dit, .pb or .pb.gz for lc0 to play, or .onnx"
     convert.add_argument("target", type=Path, metavar="TARGET", help=text)
-    text = "write a tower or transformer as .pb.gz, for lc0 to play, or .onnx"
-    exporting = actions.add_parser("export", help=text)
-    text = "read this net file (default: the tower that comes with Aino)"
-    exporting.add_argument("file", type=Path, nargs="?", metavar="FILE", help=text)
-    exporting.add_argument(
-        "--out", type=Path, metavar="TARGET", help="write this file (default: FILE's name with .pb.gz)"
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run `info`, `convert` or `export`. Raises NetFileError, ConfigError."""
+    """Run `info` or `convert`. Raises NetFileError, ConfigError."""
     path = chosen_path(arguments.file, "default" if arguments.action == "info" else "default_tower")
     if arguments.action == "info":
         _print_info(path, arguments.json)
         return 0
-    target = arguments.target if arguments.action == "convert" else _export_target(path, arguments.out)
+    target = arguments.target
     if target.exists() and target.samefile(path):
         raise ConfigError(f"{target} is the net itself")
     if target.suffix == ONNX:
@@ -60,15 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
         write_planes(target, read_planes(path))
     print(f"{target}  {target.stat().st_size:,} bytes")
     return 0
-
-
-def _export_target(path: Path, chosen: Path | None) -> Path:
-    target = chosen or Path(path.name.split(".")[0] + SUFFIXES[1])
-    if not target.name.endswith((*SUFFIXES, ONNX)):
-        known = ", ".join((*SUFFIXES, ONNX))
-        advice = f"; `aino net convert {path} {target}` writes .dit" if target.suffix == ".dit" else ""
-        raise ConfigError(f"the name of an exported net ends in one of {known}, not {target.name!r}{advice}")
-    return target
 
 
 def _print_info(path: Path, as_json: bool) -> None:

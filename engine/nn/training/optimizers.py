@@ -165,36 +165,24 @@ class RMSProp(Optimizer):
 
         v <- decay v + (1 - decay) g^2        p <- p - lr g / (sqrt(v) + epsilon)
 
-    Gradients are limited as in Adam. With `momentum`, the scaled gradient goes through a velocity as in SGD.
-    `weight_decay` is L2 as in SGD. Tieleman and Hinton 2012.
+    Gradients are limited as in Adam. Tieleman and Hinton 2012.
     """
 
-    slots = ("square", "velocity")
+    slots = ("square",)
 
-    def __init__(
-        self, *, decay: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0, weight_decay: float = 0.0
-    ) -> None:
+    def __init__(self, *, decay: float = 0.99, epsilon: float = 1e-8) -> None:
         super().__init__()
-        if not 0 <= decay < 1 or not epsilon >= LEAST_EPSILON or not 0 <= momentum < 1 or not weight_decay >= 0:
-            given = f"RMSProp(decay={decay}, epsilon={epsilon}, momentum={momentum}, weight_decay={weight_decay})"
-            expected = f"decay and momentum in [0, 1), epsilon > 0 (at least {LEAST_EPSILON}), weight_decay >= 0"
-            raise ConfigError(f"{given}: expected {expected}")
-        self.decay, self.epsilon, self.momentum, self.weight_decay = decay, epsilon, momentum, weight_decay
+        if not 0 <= decay < 1 or not epsilon >= LEAST_EPSILON:
+            expected = f"expected decay in [0, 1), epsilon > 0 (at least {LEAST_EPSILON})"
+            raise ConfigError(f"RMSProp(decay={decay}, epsilon={epsilon}): {expected}")
+        self.decay, self.epsilon = decay, epsilon
 
     def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
-        if self.weight_decay and parameter.ndim > 1:
-            gradient = gradient + self.weight_decay * parameter
         gradient = squarable(gradient)
         square = self._slot("square", name, parameter)
         square *= self.decay
         square += (1 - self.decay) * gradient * gradient
-        change = gradient / (backend_of(parameter).xp.sqrt(square) + self.epsilon)
-        if self.momentum:
-            velocity = self._slot("velocity", name, parameter)
-            velocity *= self.momentum
-            velocity += change
-            change = velocity
-        parameter -= rate * change
+        parameter -= rate * (gradient / (backend_of(parameter).xp.sqrt(square) + self.epsilon))
 
 
 class Adam(Optimizer):

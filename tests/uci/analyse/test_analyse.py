@@ -12,7 +12,7 @@ from rich.console import Console
 
 from engine.search.result import RootMove, SearchInfo, SearchResult
 from tests.boards import board_after
-from uci.analyse.view import as_table, as_text, searched_lines
+from uci.analyse.view import as_table, searched_lines
 from uci.game.timed_game import Setup
 from uci.main import main
 from uci.web.snapshot import lines_of
@@ -30,23 +30,25 @@ def info(rank: int, move: str, score_cp: int = 34, mate: int | None = None) -> S
     )  # fmt: skip
 
 
-def test_lines_are_shown_from_white(capsys: pytest.CaptureFixture[str]) -> None:
-    board = board_after("e4")
-    text = as_text(board, [info(1, "e7e5"), info(2, "c7c5", mate=-2)])
-    assert " 1.   -0.34     25/30/45   3/9   1...e5" in text
-    assert " 2.      #2      100/0/0   3/9   1...c5" in text
+def shown(board: chess.Board, infos: list[SearchInfo], width: int = 240) -> str:
+    output = io.StringIO()
+    Console(file=output, width=width, force_terminal=True, color_system=None).print(as_table(board, infos))
+    return output.getvalue()
+
+
+def test_lines_are_shown_from_white() -> None:
+    text = shown(board_after("e4"), [info(1, "e7e5"), info(2, "c7c5", mate=-2)])
+    assert "1.  -0.34  25/30/45  1...e5" in text
+    assert "2.     #2   100/0/0  1...c5" in text
     assert "depth 3/9, 1,234 nodes in 1.5 s, 822 nodes/s" in text
 
 
 @pytest.mark.parametrize("width", [40, 60, 200])
 def test_table_fits_the_terminal(width: int) -> None:
-    output = io.StringIO()
-    console = Console(file=output, width=width, force_terminal=True, color_system=None)
     line = info(1, "e2e4")
     moves = [chess.Move.from_uci(text) for text in ("e2e4", "e7e5", "g1f3", "b8c6", "f1b5", "a7a6", "b5a4", "g8f6")]
     line.pv[:] = moves
-    console.print(as_table(chess.Board(), [line]))
-    text = output.getvalue()
+    text = shown(chess.Board(), [line], width)
     assert all(len(row) <= width for row in text.splitlines())
     assert "Ba4" in text
 
@@ -64,9 +66,9 @@ def test_moves_never_tried_are_left_out() -> None:
 def test_a_line_to_a_mate_had_been_cut_before_the_mate() -> None:
     board, line = chess.Board(), info(1, "g1f3", mate=-11)
     line.pv[:] = [chess.Move.from_uci(text) for text in ("g1f3", "g8f6", "f3g1", "f6g8") * 5]
-    assert as_text(board, [line]).splitlines()[1].endswith("10. Ng1 Ng8")
-    shown = lines_of(Table(Setup(board, None)), board, [line])["lines"][0]["moves"]
-    assert len(shown) == 20
+    assert shown(board, [line]).splitlines()[1].rstrip().endswith("10. Ng1 Ng8")
+    whole = lines_of(Table(Setup(board, None)), board, [line])["lines"][0]["moves"]
+    assert len(whole) == 20
     cut = lines_of(Table(Setup(board, None)), board, [replace(line, score_mate=None)])["lines"][0]["moves"]
     assert len(cut) == 12
 

@@ -17,7 +17,6 @@ from uci.game.ends import GameEnd
 from uci.game.level import Level
 from uci.game.timed_game import Setup
 from uci.play import loop
-from uci.play.asking import Countdown
 from uci.play.game import Ask, TerminalGame, TerminalSettings
 from uci.terminal.board_view import BoardStyle
 
@@ -78,8 +77,8 @@ def play(
     output = io.StringIO()
     answers: Iterator[str] = iter(inputs)
 
-    def ask(prompt: str, countdown: Countdown | None = None) -> str:
-        output.write((countdown.text() if countdown else "") + prompt + "\n")
+    def ask(prompt: str, left_s: float | None = None) -> str:
+        output.write(prompt + "\n")
         pause()
         try:
             return next(answers)

@@ -15,12 +15,13 @@ import pytest
 from rich.console import Console
 
 from engine.board.fen import parse_fen
+from engine.errors import DataError
 from engine.options import EngineOptions
-from tests.boards import board_after, games_in, random_game
+from tests.boards import board_after, random_game
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from tests.uci.play.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, new_game, play
 from uci.game.ends import GameEnd
-from uci.game.game_file import saved_games
+from uci.game.game_file import LAST, default_path, load_game, save_game
 from uci.game.move_input import read_human_move
 from uci.language import shows_own_letters, speak
 from uci.main import main
@@ -54,7 +55,7 @@ TYPED = [
     ("undo a5", {"human": chess.BLACK}, 3, "you have no move to take back"),
     ("resign no e4", {}, 2, "Resign this game? [y/N]|the game goes on"),
     ("e4 takeback takeback d4", {}, 2, "you have no move to take back"),
-    ("scores bar e4 hint scores", {}, 2, "scores are on"),
+    ("scores e4 hint scores", {}, 2, "scores are on"),
     ("takebak", {}, 0, "Did you mean 'takeback'?"),
     ("draw", {}, 0, "Draw declined: ask again after move 15."),
     ("draw", {"board": LONG_GAME, "engine_class": Optimist}, 30, "Draw declined: Aino prefers its position."),
@@ -74,11 +75,7 @@ def test_what_is_typed_is_answered(words, how, plies, said):
     assert ("Did you mean" in output) == (words == "takebak")
 
 
-def test_positions_are_set_up_levels_changed_and_draws_agreed() -> None:
-    game, _, output = play(f"fen {FOOLS_MATE_NEXT}", "fen nonsense", "load x \u00b2", human=chess.BLACK)
-    assert game.board.fen() == FOOLS_MATE_NEXT
-    assert "nonsense" in output
-    assert "file not found" in output, "a file's name may end in any digit"
+def test_levels_are_changed_and_draws_agreed() -> None:
     game, _, output = play("level", "hard", "level elo 900", "level harder", "e4")
     for text in ("level: nodes 1. To change it", "level: elo 2000", "level: elo 900"):
         assert text in output
@@ -93,8 +90,8 @@ def test_positions_are_set_up_levels_changed_and_draws_agreed() -> None:
         (["history", "board"], {"board": board_after("e4 d5 exd5 Qxd5")},
          ["1. e4 d5 2. exd5 Qxd5", "White took p, Black took P; material is even"]),
         ([], {"fen": "4k3/8/8/8/8/8/4r3/4K3 w - - 0 1"}, ["[K]", "1. check! your move: "]),
-        ("hint eval bar moves fen flip board clock opening history pgn help  nonsense".split(" "), {},
-         ["Aino would play", "White: 40% win, 30% draw, 30% loss", "the evaluation bar is on", " e4 ",
+        ("hint eval moves fen flip board clock opening history pgn help  nonsense".split(" "), {},
+         ["Aino would play", "White: 40% win, 30% draw, 30% loss", " e4 ",
           "White [#############-----------] Black  +0.10", chess.STARTING_FEN, "This game has no clock",
           '[Event "Terminal game"]', "cannot read 'nonsense'", *(one.help for one in TYPED_COMMANDS.values())]),
     ],
@@ -112,40 +109,18 @@ def test_moves_are_shown_in_ones_own_letters_and_written_in_english_ones() -> No
     assert [text for text in ("Aino joue 1... Cf6", "1. Cf3 Cf6", "1. Nf3 Nf6") if text not in output] == []
 
 
-def test_games_are_saved_and_loaded_on_the_way(tmp_path: Path) -> None:
-    path = tmp_path / "a game.pgn"
-    play("e4", f"save {path}", f"save {tmp_path}/no/folder", "save ~nobody-of-that-name/game.pgn")
-    game, _, output = play(
-        f"load {path}", "load", "save", "load nothing.pgn", "load ~nobody-of-that-name/a.pgn", "takeback"
-    )
-    assert game.board == chess.Board()
-    assert "load last. Aino saves games in" in output
-    assert "Name a file, as in: save game.pgn" in output
-    assert "nothing.pgn: file not found" in output
-    assert "~nobody-of-that-name/a.pgn: file not found" in output
-    assert play(f"load {path} 1")[0].board.move_stack[0] == chess.Move.from_uci("e2e4")
-    assert "found 1" in play(f"load {path} 2")[2]
-
-
-@pytest.mark.parametrize("command", [f"fen {FOOLS_MATE_NEXT}", "load other.pgn"])
-def test_a_game_that_another_one_replaces_is_saved(command, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "other.pgn").write_text("1. d4 *\n")
-    play("load nothing.pgn", command)
-    assert saved_games() == [], "a position that was only looked at is no game"
-    play("e4", "fen nonsense", "load nothing.pgn", command)
-    (path,) = saved_games()
-    assert [game.next().san() for game in games_in(path)] == ["e4"]
-
-
 def test_the_last_game_is_the_last_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    play("e4", f"fen {chess.STARTING_FEN}", "d4", "load nothing.pgn", f"fen {chess.STARTING_FEN}")
-    (path,) = saved_games()
-    assert len(games_in(path)) == 2
-    for words, first in (("last", "d2d4"), ("last 1", "e2e4"), (str(path), "e2e4")):
-        assert play(f"load {words}")[0].board.move_stack[0] == chess.Move.from_uci(first)
+    path = default_path(play("e4")[0].started)
+    for first in ("e4", "d4"):
+        save_game(play(first)[0].record(), path)
+    for words, first in (((LAST,), "d2d4"), ((LAST, 1), "e2e4"), ((str(path),), "e2e4"), ((path.stem,), "e2e4")):
+        assert load_game(*words).next().move == chess.Move.from_uci(first)
+    for name in ("nothing.pgn", "~nobody-of-that-name/a.pgn"):
+        with pytest.raises(DataError, match="file not found"):
+            load_game(name)
+    with pytest.raises(DataError, match="found 2"):
+        load_game(LAST, 3)
 
 
 @pytest.mark.usefixtures("listens_to_interrupts")
@@ -153,7 +128,7 @@ def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None
     engine = Ponderer(EngineOptions())
     console = Console(file=io.StringIO())
 
-    def ask(prompt: str, countdown: object = None) -> str:
+    def ask(prompt: str, left_s: float | None = None) -> str:
         return "e4"
 
     game = new_game(console, engine, ask)

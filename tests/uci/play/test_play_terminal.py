@@ -1,4 +1,4 @@
-"""`aino play` in a real terminal: running clocks, a falling flag, what follows a game, loading a game."""
+"""`aino play` in a real terminal: a falling flag, what follows a game, loading a game."""
 
 import contextlib
 import os
@@ -100,12 +100,10 @@ def start(opened: Start) -> Start:
 
 # A question with a clock, without an engine; then one without a clock.
 ASKING = """
-import readline, sys, time
-from uci.play.asking import Countdown, FlagFell, ask_line
-end = time.monotonic() + float(sys.argv[1])
-left = lambda: end - time.monotonic()
+import readline, sys
+from uci.play.asking import FlagFell, ask_line
 try:
-    print("answer", repr(ask_line("your move: ", Countdown(lambda: f"[{max(0.0, left()):.1f}] ", left))))
+    print("answer", repr(ask_line("your move: ", float(sys.argv[1]))))
 except FlagFell:
     print("the flag fell")
 print("answer", repr(ask_line("next: ")))
@@ -116,14 +114,6 @@ print("answer", repr(ask_line("next: ")))
 def asking(opened: Start) -> Start:
     """Starts the questions with some seconds on the clock."""
     return lambda seconds: opened(sys.executable, "-c", ASKING, str(seconds))
-
-
-def test_clock_runs_at_the_prompt_and_what_is_typed_stays(asking: Start) -> None:
-    terminal = asking(600.0)
-    terminal.type_letters("Nf")
-    terminal.wait_for(r"\x1b7\r\[5\d\d\.\d\] your move: \x1b8")  # drawn over the prompt, the cursor put back
-    terminal.type("3")
-    terminal.wait_for(r"\r\x1b\[Kanswer 'Nf3'")  # on a line that is clean
 
 
 def test_flag_that_falls_takes_the_half_typed_line_along(asking: Start) -> None:

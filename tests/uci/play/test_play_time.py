@@ -20,7 +20,6 @@ from uci.game.clock import GameClock, GameTime, clock_text, parse_time_control
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.level import DEFAULT_LEVEL, Level, level_choices, parse_level
 from uci.game.timed_game import Setup, TimedGame, saved_game
-from uci.play.asking import _next_tick
 from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.play import ask_choices, completions
 from uci.terminal.board_view import choose_style
@@ -71,11 +70,6 @@ def test_time_controls_are_minutes_and_seconds(text: str, control: GameTime) -> 
 def test_bad_time_controls_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"5\+3"):
         parse_time_control(text)
-
-
-@pytest.mark.parametrize(("left", "seconds"), [(180.0, 1.001), (179.4, 0.401), (9.0, 0.1), (0.05, 0.05), (-1, 0.01)])
-def test_clock_is_redrawn_when_it_looks_different(left: float, seconds: float) -> None:
-    assert _next_tick(left) == pytest.approx(seconds)
 
 
 def saved_text(white: str = "You", black: str = "Aino (elo 1500)", control: str = "600+5") -> chess.pgn.Game:
@@ -294,7 +288,9 @@ def test_tab_completes_commands_and_moves() -> None:
 
 def test_after_leaving_a_line_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert "Continue it with `aino play --load last`." in play("e4", f"fen {chess.STARTING_FEN}")[2]
+    game, end, _ = play("e4")
+    game.keep(end)
+    assert "Continue it with `aino play --load last`." in game.console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_the_address_for_a_phone_is_drawn_as_a_code_in_a_terminal_only() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import platform
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +10,12 @@ import numpy as np
 import pytest
 
 import engine
+from engine.network.lc0.planes_file import read_planes
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
 from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.weights import default_net_path
 from engine.nn import Dense, dit
-from engine.options import EngineOptions
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from uci.bench import bench
 from uci.bench import signature as bench_signature
@@ -66,7 +66,7 @@ MATED = "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
     ("words", "named"),
     [
         ("--hash-mib 0", "hash_mib"), ("perft 2 nonsense", "nonsense"), ("perft 99", "99"),
-        ("net info no/such/file.dit", "file.dit"), ("bench --seconds 0", "--seconds"), ("analyse", "give a FEN"),
+        ("net info no/such/file.dit", "file.dit"), ("bench --nodes 0", "--nodes"), ("analyse", "give a FEN"),
         ("analyse 8/8/8", "3 ranks"), ("analyse startpos --nodes 0", "--nodes"), ("play --position 960", "960"),
         ("play --clock x", "x"), ("play --level harder", "harder"), ("play --black-level 1", "1"),
         ("play --load no.pgn", "no.pgn"), ("play --nodes 0", "0"), ("play --movetime nan", "nan"),
@@ -119,30 +119,22 @@ def short_signature(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.usefixtures("short_signature")
-def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"RUNS": 1, "PERFT_DEPTH": 2, "IN_KERNEL_NODES": 30, "NETWORK_NODES": 10}.items():
-        monkeypatch.setattr(bench, name, value)
-    results = json.loads(json.dumps(bench.measure_parts(EngineOptions(threads=1, hash_mib=16), seconds=0.01)))
-    assert all(speed > 0 for speed in results["perft nodes/s"].values())
-    assert all(speed > 0 for speed in results["planes positions/s"].values())
-    assert results["bytes a position"] == 128
-    assert results["evaluations/s"]["material 1 thread batch 64"] > 0
-    assert results["search nodes/s"]["material 1 thread"] > 0
-    assert results["machine"]["python"] == platform.python_version()
-    assert re.fullmatch(r"\d+ [0-9a-f]{8}", results["signature"]["material"])
-
-
-@pytest.mark.usefixtures("short_signature")
-def test_bench_measures_only_what_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "--only", "signature", "--threads", "2", "--json"]) == 0
+def test_bench_measures_each_evaluator(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "RUNS", 1)
+    monkeypatch.setattr(bench, "MEASURED_EVALUATORS", ("material", "network"))
+    assert main(["bench", "--nodes", "30", "--threads", "1", "--hash-mib", "16", "--json"]) == 0
     printed = capsys.readouterr()
+    assert printed.err.splitlines()[0] == "Measuring the evaluator material 1 thread", "a pipe is told"
     results = json.loads(printed.out)
-    assert printed.err == "Searching for the signature\n", "a pipe is told what is being measured"
-    assert set(results) == {"machine", "signature"}
-    assert results["signature"] == bench.signatures(), "options change nothing"
-    assert main(["bench", "--signature"]) == 0
-    assert capsys.readouterr().out == "".join(f"{name:10}{text}\n" for name, text in results["signature"].items())
+    assert results["search nodes/s"].keys() == {"material 1 thread", "network 1 thread"}
+    assert all(speed > 0 for speed in results["search nodes/s"].values())
+    assert results["machine"]["python"] == platform.python_version()
+
+
+@pytest.mark.usefixtures("short_signature")
+def test_bench_prints_signatures_that_options_do_not_change(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--signature", "--threads", "2"]) == 0
+    assert capsys.readouterr().out == "".join(f"{name:10}{text}\n" for name, text in bench.signatures().items())
 
 
 CONFIG = TowerConfig(16, 1, policy="attention", policy_planes=16, policy_depth=8, moves_left_channels=0)
@@ -182,9 +174,9 @@ def test_info_of_other_networks_says_what_they_are_and_as_json(net: Path, capsys
     assert "neither a tower nor a sparse network: dense" in text
 
 
-def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+def test_convert_writes_nets_for_lc0(net: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
     monkeypatch.chdir(net.parent)
-    assert main(["net", "export", str(net)]) == 0
+    assert main(["net", "convert", str(net), "small.pb.gz"]) == 0
     assert main(["net", "convert", "small.pb.gz", "again.dit"]) == 0
     assert main(["net", "convert", "again.dit", "again.pb"]) == 0
     capsys.readouterr()
@@ -193,19 +185,23 @@ def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.Capture
         text = capsys.readouterr().out
         assert "tower 16x1" in text
         assert "POLICY_ATTENTION" in text
+    assert main(["net", "convert", "shipped.pb"]) == 0
+    assert read_planes(Path("shipped.pb")).config == read_planes(default_net_path(entry="default_tower")).config
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["convert", "small.dit", "small.txt"], ".pb.gz"),
-        (["export", "small.dit", "--out", "small.dit2"], ".pb.gz"),
+        (["convert", "small.dit", "small.dit2"], ".pb.gz"),
         (["convert", "small.dit", "./small.dit"], "the net itself"),
         (["convert", "nowhere.pb", "there.dit"], "nowhere.pb"),
-        (["export", "sparse.dit"], "found a network sparse-128; only towers and transformers can be converted"),
+        (
+            ["convert", "sparse.dit", "sparse.pb"],
+            "found a network sparse-128; only towers and transformers can be converted",
+        ),
         (["convert", "sparse.dit", "sparse.onnx"], "sparse.dit: expected a tower, found a network sparse-128; only"),
-        (["export", "dense.dit"], "expected a tower, found a model 'dense' (not the configuration"),
-        (["export", "small.dit", "--out", "other.dit"], "`aino net convert small.dit other.dit` writes .dit"),
+        (["convert", "dense.dit", "dense.pb"], "expected a tower, found a model 'dense' (not the configuration"),
         (["info", "text.pb.gz"], "is not a net file (.dit, .pb, .pb.gz)"),
     ],
 )

@@ -33,7 +33,7 @@ def about(board: chess.Board) -> list[int]:
     count = generate(row, moves)
     encode(stack, len(stack) - 1, 0, masks)
     per_move = [(see(row, move), policy_index(row, move)) for move in moves[:count]]
-    leaves = perft(board, 2, bulk=False)
+    leaves = perft(board, 2)
     facts = [ending.game_end(row, count), checkers(row), leaves]
     occupied = row[WHITE] | row[BLACK]
     attacks = [attackers(row, square, occupied, side) for side in (0, 1) for square in chess.SQUARES]
