@@ -23,7 +23,7 @@ _HELP = {
     "teach": "label calm positions in bulk with a value net of Stockfish 15.1, in this process",
     "import": "read PGN games and Lc0 training chunks into a run's replay",
     "export": "write a run's games as PGN and as Lc0 training chunks",
-    "report": "write one HTML file about a run: losses, Elo, games, openings",
+    "report": "write one HTML file about a run, or about several: losses, Elo, games",
     "sweep": "make the runs of a table of settings and seeds, and the report that compares them; resumable",
 }
 # Name -> (module as `run_subcommand` wants it, help). A module's name ends in an underscore if it would be a keyword.

@@ -89,7 +89,7 @@ SKIPPED: tuple[tuple[str, str], ...] = (
     (r"teach .*--held-out", "none of the workshop's few games is held out; test_sibling_order has such a folder"),
     (r"ruff|mypy|pdoc", "the tools of .ci/run, which runs them"),
     (r"tests\.documents\.generate", "writes into the project; a test compares what it makes"),
-    (r"report .*--live", "serves until Ctrl-C; tests/selfplay/report asks it"),
+    (r"report .*--live", "writes until Ctrl-C; tests/selfplay/report runs it"),
     (r"play --web", "serves until Ctrl-C; tests/uci and tests/browser run it"),
     (r"-m benchmarks\.(?!convert)|tests\.gradient", "minutes: its flags are tested"),
     (r"cupy|\[gpu", "needs a GPU; the tests run it on a stand-in"),
