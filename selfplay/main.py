@@ -12,9 +12,6 @@ from engine.cli.program import run_program
 
 _HELP = {
     "loop": "play games, train on them and gate the candidate, again and again; resumable at any point",
-    "generate": "play self-play games into a run's replay",
-    "fit": "train a candidate network on a run's replay",
-    "gate": "match the candidate against the best network and promote it if an SPRT accepts it",
     "pretrain": "train a network on games and labelled positions",
     "match": "play two UCI engines against each other: Elo with error bars, SPRT, PGN",
     "ladder": "find the UCI_Elo level of Stockfish against which an engine scores 50%",

@@ -59,7 +59,7 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"--anchors ", "--anchors --anchors.games 0 "),  # whose games are those of tests/selfplay/run/test_anchors.py
     (r"--generations \d+", "--generations 1"),
     (r"--games\.\w+ [\d.]+|--fit\.\w+ [\d.]+|--gate\.\w+ [\d.]+", ""),
-    (r"((?:loop|generate|fit|gate) (?=runs/).*)$", rf"\1{RUN}"),
+    (r"(loop (?=runs/).*)$", rf"\1{RUN}"),
     (r"(suite .*)--movetime 1", r"\1--nodes 20"),
     (r"--count \d+", "--count 8"),
     (r"--check \d+", "--check 4"),

@@ -44,7 +44,7 @@ def test_house_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         (["loop", "{}/notes.txt"], "notes.txt is a file, and a self-play run needs a folder"),
         (["loop", "{}/run", "--net", "small.py"], "or module:Class, a class of yours, got 'small.py'"),
         (["loop", "{}/run", "--initial", "{}/maia.pb.gz"], "maia.pb.gz NAME.dit` makes one of a network of Lc0's"),
-        (["fit", "{}/run"], "has to generate first: `aino-train generate {}/run`"),
+        (["loop", "{}/run", "--candidate=x.dit"], "has to generate first: `aino-train loop {}/run --until fit`"),
         (["report", "{}/nowhere"], "nowhere: no such folder"),
     ],
 )
