@@ -128,4 +128,4 @@ def _match(sweep: Sweep, row: str, against: str, seed: int) -> tuple[bool, Any]:
     )  # fmt: skip
     names = " - ".join(player.name for player in players)
     folder = Path(sweep.table["out"]) / "matches" / f"{names}, seed {seed}"
-    return play_series(folder, settings, Match, names, score_text, lambda now, rows: match_json(now))
+    return play_series(folder, settings, Match, names, score_text, match_json)
