@@ -42,7 +42,6 @@ def run(arguments: argparse.Namespace) -> int:
     events = EventFiles(arguments.tensorboard) if arguments.tensorboard is not None else None
     first: Path = arguments.run[0]
     out = arguments.out or (first / "report.html" if len(arguments.run) == 1 else Path("comparison.html"))
-    out.parent.mkdir(parents=True, exist_ok=True)
     try:
         if arguments.live:
             _follow(arguments, out, events)
@@ -76,5 +75,6 @@ def _write(arguments: argparse.Namespace, out: Path, events: EventFiles | None, 
     if events is not None:
         events.update(metrics)
     page = report_page(metrics[0]) if len(metrics) == 1 else comparison_page(metrics)
+    out.parent.mkdir(parents=True, exist_ok=True)
     write_file(out, page.replace("<head>", f"<head>{head}", 1))
     return metrics[0].state if len(metrics) == 1 else f"{len(metrics)} runs"

@@ -181,9 +181,8 @@ def _scores(ledger: Ledger, number: int, kind: str, prefix: str) -> Row:
 
 
 def _gate_row(gate: GateResult) -> Row:
-    of_gate = {"accepted": int(gate.accepted), "decided": int(gate.decided)}
-    of_gate |= {"gate_games": _games_of(gate), "gate_score": gate.score}
-    return of_gate | {"elo": gate.elo, "elo_low": gate.elo_low, "elo_high": gate.elo_high}
+    verdict: Row = {"accepted": int(gate.accepted), "decided": int(gate.decided), "gate_games": _games_of(gate)}
+    return verdict | {"gate_score": gate.score, "elo": gate.elo, "elo_low": gate.elo_low, "elo_high": gate.elo_high}
 
 
 def _games_of(gate: GateResult) -> int:
