@@ -106,10 +106,10 @@ def test_names_in_other_scripts_and_chapters_of_studies_are_found(index: GameInd
     chapter = '[Event "Endings: Pawns"]\n[ChapterName "Pawns"]\n[Opening "?"]\n[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]'
     (tmp_path / "study.pgn").write_text(f"{chapter}\n\n1. e4 {{ Go }} 1... -- 2. e5 *\n", encoding="utf-8")
     assert index.refresh() == []
-    for text in ("магнус", "étienne özil", "МАГ"):
+    for text in ("магнус", "étienne özil", "МАГ", "OZIL", "2024.01.02", "1-0"):
         assert whites(index, Wanted(text)) == ["Магнус"], text
     assert whites(index, Wanted("%_!")) == whites(index, Wanted("李")) == ["100%_!"]
-    (found,), _ = index.find(Wanted("pawns"))
+    (found,), _ = index.find(Wanted("endings pawns"))
     assert (found["white"], found["black"], found["opening"]) == ("Pawns", "", "")
 
 
