@@ -54,6 +54,8 @@ def run_generations(
 def adopt_candidate(run: RunFolder, path: Path) -> None:
     """End the fit phase with a network that was trained elsewhere. Raises RunError if none is due, and as `adopt`."""
     number, phase = _due_phase(run)
+    if phase is Phase.GATE and run.are_equal(path, run.candidate(number)):
+        return  # the same command was interrupted in the match
     if phase is not Phase.FIT:
         advice = f"`aino-train loop {run.path} --until fit`"
         raise RunError(f"{run.path}: generation {number} has to {phase} first: {advice}")
