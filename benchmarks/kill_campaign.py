@@ -55,7 +55,7 @@ KILL_WITHIN_S = {
     "promote": 0.04,
 }  # after its beginning
 PATIENCE_S = 300.0
-PRELOADED = ["selfplay.main", "selfplay.commands.fit", "selfplay.commands.loop"]
+PRELOADED = ["selfplay.main", "selfplay.commands.loop"]
 
 
 class Broken(Exception):
@@ -192,12 +192,12 @@ def campaign(folder: Path, kills: int, seed: int) -> dict[str, object]:
     if generations > 1:
         train("loop", straight, "--workers=1", "--generations", generations - 1)
     for run in (killed, straight):
-        train("generate", run, "--workers=1")
-    if lives.live_and_die(["fit", str(killed)], killed, "fit", rng.uniform(0, KILL_WITHIN_S["fit"])):
+        train("loop", run, "--workers=1", "--until=fit")
+    if lives.live_and_die(["loop", str(killed), "--until=gate"], killed, "fit", rng.uniform(0, KILL_WITHIN_S["fit"])):
         died["fit"] += 1
     if place(killed) == "fit":
-        train("fit", killed)
-    train("fit", straight)
+        train("loop", killed, "--until=gate")
+    train("loop", straight, "--until=gate")
     watch.look(killed)
     compare(killed, straight, generations)
     row: dict[str, object] = {"kills": died.total(), **{phase: died[phase] for phase in ("start", *KILL_WITHIN_S)}}

@@ -12,18 +12,15 @@ from engine.cli.program import run_program
 
 _HELP = {
     "loop": "play games, train on them and gate the candidate, again and again; resumable at any point",
-    "generate": "play self-play games into a run's replay",
-    "fit": "train a candidate network on a run's replay",
-    "gate": "match the candidate against the best network and promote it if an SPRT accepts it",
     "pretrain": "train a network on games and labelled positions",
     "match": "play two UCI engines against each other: Elo with error bars, SPRT, PGN",
     "ladder": "find the UCI_Elo level of Stockfish against which an engine scores 50%",
     "suite": "solve test suites and puzzles: which ones an engine solves, and at which node count",
-    "bench": "measure the speed of self-play, sampling and training on this machine",
+    "bench": "measure the speed of self-play and training on this machine",
     "teach": "label calm positions in bulk with a value net of Stockfish 15.1, in this process",
     "import": "read PGN games and Lc0 training chunks into a run's replay",
     "export": "write a run's games as PGN and as Lc0 training chunks",
-    "report": "write one HTML file about a run: losses, Elo, games, openings",
+    "report": "write one HTML file about a run, or about several: losses, Elo, games",
     "sweep": "make the runs of a table of settings and seeds, and the report that compares them; resumable",
 }
 # Name -> (module as `run_subcommand` wants it, help). A module's name ends in an underscore if it would be a keyword.

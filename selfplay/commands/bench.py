@@ -1,4 +1,4 @@
-"""`aino-train bench`: speed of self-play, sampling and training on this machine."""
+"""`aino-train bench`: speed of self-play and training on this machine."""
 
 import argparse
 import itertools
@@ -23,7 +23,6 @@ from engine.errors import ConfigError
 from engine.nn import dit
 from selfplay.data.pgn import record_of_result
 from selfplay.families.by_name import family_of
-from selfplay.families.planes.planes_sampler import PositionSampler, new_training_batch
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.records.collect import collect
@@ -81,16 +80,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     settings["games at once"] = arguments.concurrency * arguments.threads
     with live_line("bench") as line, TemporaryDirectory() as folder:
         positions = random_positions(np.random.default_rng(SEED))
-        line.update(0.1, "sampling")
-        sampling = measure_sampling(positions, learning.batch_size, arguments.seconds)
-        line.update(0.2, "training")
+        line.update(0.1, "training")
         training = measure_training(family, positions, learning, arguments.seconds)
-        line.update(0.6, "self-play")
+        line.update(0.5, "self-play")
         net = Path(folder) / "net.dit"
         dit.save(net, family.build(np.random.default_rng(SEED)))
         played = self_play_speed(net, playing, arguments.threads, arguments.seconds)
-    return {"machine": describe_machine(), "settings": settings, "sampling": sampling, "training": training,
-            "self-play": {"positions/s": played}}  # fmt: skip
+    speeds = {"training": training, "self-play": {"positions/s": played}}
+    return {"machine": describe_machine(), "settings": settings, **speeds}
 
 
 def random_positions(rng: np.random.Generator, games: int = GAMES, plies: int = PLIES) -> PositionSet:
@@ -105,18 +102,6 @@ def random_positions(rng: np.random.Generator, games: int = GAMES, plies: int = 
             board.push(move)
         records.append(record_of_result(row_from_board(chess.Board()), moves, 0))
     return collect(records)[0]
-
-
-def measure_sampling(positions: PositionSet, batch_size: int, seconds: float) -> dict[str, float]:
-    """How fast one thread rebuilds planes, legal moves and targets."""
-    sampler, batch = PositionSampler(positions), new_training_batch(batch_size)
-    rng, plain = np.random.default_rng(SEED), np.zeros(batch_size, np.uint8)
-
-    def work() -> int:
-        sampler.fill(rng.integers(positions.n_positions, size=batch_size), plain, batch)
-        return batch_size
-
-    return {"positions/s, 1 thread": speed_of(work, seconds)}
 
 
 def measure_training(

@@ -19,7 +19,7 @@ example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run_arguments(parser)
+    add_run_arguments(parser, is_brief=True)
     group = parser.add_argument_group("games (at least one file)")
     add_files(group, "--data", "import PGN games and Lc0 training chunks of version 6: files, or folders of them")
     text = "skip games in which a player is rated below this Elo (default: none)"

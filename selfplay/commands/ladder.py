@@ -44,9 +44,7 @@ def settings_of(arguments: argparse.Namespace) -> LadderSettings:
 
 def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
-    finished, now = play_series(
-        arguments.out, settings, Ladder, "Ladder", rating_text, lambda now, rows: ladder_json(now)
-    )
+    finished, now = play_series(arguments.out, settings, Ladder, "Ladder", rating_text, ladder_json)
     for text in ladder_lines(now, settings):
         show(text)
     return 0 if finished else INTERRUPTED

@@ -12,14 +12,17 @@ from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_b
 from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Stop
 from selfplay.run.anchors import measuring
-from selfplay.run.config import SECTIONS, FitSettings, read_toml
+from selfplay.run.config import FitSettings, read_toml
 from selfplay.run.folder import RunFolder, best_net
-from selfplay.run.phases import run_generations
+from selfplay.run.ledger import Phase
+from selfplay.run.phases import adopt_candidate, run_generations
 from selfplay.training.source_files import heldout_files
 
 EXAMPLES = """example:
   aino-train loop run1 --initial first.dit --generations 10
   aino-train report run1
+  aino-train loop run1 --until fit                             plays the next games, and stops
+  aino-train loop run1 --candidate mine.dit --generations 1    lets this network play the match, and trains none
 
 Without --initial it starts from random weights. Ctrl-C stops at once; the same command continues, and counts
 --generations anew.
@@ -29,18 +32,24 @@ ANCHOR_GAMES = 12  # of each network
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run_arguments(parser, *SECTIONS)
+    add_run_arguments(parser)
     add_play_arguments(parser)
+    text = "score on this file's games; same as --fit.heldout"
+    parser.add_argument("--heldout", dest="fit.heldout", metavar="FILE", help=text)
     text = f"measure promoted networks on fixed anchors in the background; same as --anchors.games {ANCHOR_GAMES}"
     parser.add_argument("--anchors", action="store_const", const=ANCHOR_GAMES, dest="anchors.games", help=text)
     text = "stop after N generations from now on, the unfinished one included (default: run until interrupted)"
     parser.add_argument("--generations", type=int, metavar="N", help=text)
     text = "begin no generation once the run has worked for this many hours, over all sessions"
     parser.add_argument("--hours", type=float, default=math.inf, metavar="X", help=text)
+    text = "stop before training (fit) or before the match of the candidate (gate), once that is next"
+    parser.add_argument("--until", choices=("fit", "gate"), help=text)
+    text = "use this network, trained elsewhere, as the candidate instead of training the one that is due"
+    parser.add_argument("--candidate", type=Path, metavar="FILE.dit", help=text)
 
 
 def check_fit(settings: FitSettings) -> None:
-    """Raise what `fit` would raise after the first games, which may take hours: a missing file, or no GPU."""
+    """Raise what a training would raise after the first games, which may take hours: a missing file, or no GPU."""
     if settings.heldout:
         heldout_files(Path(settings.heldout))
     if settings.backend == "cupy":
@@ -50,12 +59,15 @@ def check_fit(settings: FitSettings) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if not arguments.hours > 0:  # NaN is no time either
         raise ConfigError(f"--hours: expected above 0, got {arguments.hours:g}")
+    until = Phase(arguments.until) if arguments.until else None
     with play_backend(arguments) as play:
 
         def work(folder: RunFolder, stop: Stop) -> bool:
             check_fit(folder.config.fit)
+            if arguments.candidate is not None:
+                adopt_candidate(folder, arguments.candidate)
             with measuring(folder, log, stop) as finish:
-                return run_generations(folder, arguments.generations, stop, play, arguments.hours) and finish()
+                return run_generations(folder, arguments.generations, stop, play, arguments.hours, until) and finish()
 
         status = work_on_run(arguments, work)
     best = best_net(arguments.run)

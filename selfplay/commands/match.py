@@ -1,19 +1,14 @@
 """`aino-train match`: UCI engine against UCI engine."""
 
 import argparse
-from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import show, show_view
+from engine.cli.live_lines import show
 from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
 from selfplay.commands.referee import add_referee_flags, play_series, series_of
-from selfplay.matches.archive import GameRow
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
-from selfplay.matches.ending_scores import EndingScore, ending_scores, ending_table
 from selfplay.matches.series import Match, MatchSettings, MatchStanding
 from selfplay.matches.standings import match_json, score_text, standing_lines
 from selfplay.matches.statistics import Sprt
@@ -67,19 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     if settings.warning:
         show(f"warning: {settings.warning}")
-    names, endings = (settings.first.name, settings.second.name), list[EndingScore]()
-
-    def result_of(now: MatchStanding, rows: Iterable[GameRow]) -> dict[str, Any]:
-        endings.extend(ending_scores(rows))
-        return match_json(now) | {"endings": [asdict(score) for score in endings]}
+    names = settings.first.name, settings.second.name
 
     def text_of(now: MatchStanding) -> str:
         return score_text(now, settings.sprt)
 
-    finished, now = play_series(arguments.out, settings, Match, " - ".join(names), text_of, result_of)
+    finished, now = play_series(arguments.out, settings, Match, " - ".join(names), text_of, match_json)
     controls = dict.fromkeys(str(one.control or settings.control) for one in (settings.first, settings.second))
     for text in standing_lines(now, names, " against ".join(controls), settings.sprt):
         show(text)
-    if endings:
-        show_view(ending_table(endings))
     return 0 if finished else INTERRUPTED

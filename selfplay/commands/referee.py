@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,11 @@ def play_series(
     new_series: Callable[[Any, MatchArchive], Any],
     event: str,
     text_of: Callable[[Any], str],
-    result_of: Callable[[Any, Iterable[GameRow]], dict[str, Any]],
+    result_of: Callable[[Any], dict[str, Any]],
 ) -> tuple[bool, Any]:
     """Start or continue a match or a ladder in a folder. Returns whether it is finished, and its standing.
 
-    text_of: a standing in a line. result_of: a standing and its games as JSON values.
+    text_of: a standing in a line; result_of: as JSON values.
     """
     quiet_driver()
     with folder_lock(folder, "a match"), StopFlag() as stop:
@@ -88,7 +88,7 @@ def play_series(
 
             line.update(now.games / settings.games, text_of(now))
             finished = series.play(report, stop.is_set)
-        archive.write_result(result_of(now, archive.rows.values()))
+        archive.write_result(result_of(now))
     return finished, now
 
 

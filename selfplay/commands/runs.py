@@ -23,18 +23,15 @@ from selfplay.run.playing import PlayBackend
 from selfplay.run.workers import WorkerPool
 
 
-def add_run_arguments(parser: argparse.ArgumentParser, *sections: str) -> None:
-    """Declare the run folder, the first network and all settings; `--help` shows those of `sections` alone."""
+def add_run_arguments(parser: argparse.ArgumentParser, is_brief: bool = False) -> None:
+    """Declare the run folder, the first network and all settings; where `is_brief`, `--help` hides those in tables."""
     parser.usage = "%(prog)s RUN [options]"
     parser.add_argument("run", type=Path, metavar="RUN", help="continue the run in this folder, or create it")
     text = "start a new run from this network, which also sets --net (default: random weights)"
     parser.add_argument("--initial", type=Path, metavar="FILE.dit", help=text)
-    if "fit" in sections:
-        text = "score on this file's games; same as --fit.heldout"
-        parser.add_argument("--heldout", dest="fit.heldout", metavar="FILE", help=text)
     add_config_flags(parser)
-    if others := SECTIONS.keys() - sections:
-        hide_seldom(parser, [f"{section}.{one.name}" for section in others for one in fields(SECTIONS[section])])
+    if is_brief:
+        hide_seldom(parser, [f"{name}.{one.name}" for name, section in SECTIONS.items() for one in fields(section)])
 
 
 def add_play_arguments(parser: argparse.ArgumentParser) -> None:

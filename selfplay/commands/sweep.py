@@ -21,7 +21,8 @@ from selfplay.matches.series import Match, MatchSettings
 from selfplay.matches.standings import match_json, score_text
 from selfplay.matches.statistics import estimate_elo
 from selfplay.report.comparison_page import Played, comparison_page
-from selfplay.report.metrics import metrics_csv, metrics_json, metrics_of, read_runs
+from selfplay.report.metrics import metrics_csv, metrics_json
+from selfplay.report.run_numbers import read_runs
 from selfplay.report.seed_groups import seed_groups
 from selfplay.run.anchors import measuring, network_contestant
 from selfplay.run.config import read_toml
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         played = [] if failed else _matches(sweep)
         if played is None:
             return INTERRUPTED
-        metrics = [metrics_of(one) for one in read_runs([sweep.path(*cell) for cell in cells])] if not failed else []
+        metrics = read_runs([sweep.path(*cell) for cell in cells]) if not failed else []
     if failed:
         show(f"{failed} of {len(cells)} runs failed; the same command tries them again, and then writes the report")
         return 1
@@ -127,4 +128,4 @@ def _match(sweep: Sweep, row: str, against: str, seed: int) -> tuple[bool, Any]:
     )  # fmt: skip
     names = " - ".join(player.name for player in players)
     folder = Path(sweep.table["out"]) / "matches" / f"{names}, seed {seed}"
-    return play_series(folder, settings, Match, names, score_text, lambda now, rows: match_json(now))
+    return play_series(folder, settings, Match, names, score_text, match_json)

@@ -1,113 +1,133 @@
-"""Fill the report's page from the templates beside this module."""
+"""Fills the page about one run, of `loop` or `pretrain`, from the template beside this module."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import asdict
-
-from engine.pages.board import board_svg
-from engine.pages.chart import area_path
-from selfplay.records.endings import Ending
-from selfplay.report.charts import Chart, Curve, drawn, fill_page
-from selfplay.report.facts import UNBOUNDED, Generation, RunFacts, gate_difference
-from selfplay.report.metrics import metrics_of
-from selfplay.report.samples import Sample
+from selfplay.report.charts import Chart, Curve, DrawnChart, drawn, fill_page
+from selfplay.report.comparison_page import AXES, TITLES
+from selfplay.report.metrics import Metrics, Row
+from selfplay.report.run_numbers import gate_difference
 from selfplay.report.seed_groups import Group
-from selfplay.run.config import config_text
+
+UNBOUNDED = 9_000.0  # Elo; a larger value means that a score, or an end of its interval, was perfect
 
 
-def report_page(facts: RunFacts) -> str:
+def report_page(run: Metrics) -> str:
     """Return the page's HTML."""
-    generations, group = facts.generations, Group(facts.name, [metrics_of(facts)])
-    played = [generation.games for generation in generations if generation.games is not None]
-    endings = sum((games.endings for games in played), start=Counter[str]())
     return fill_page(
         "report.html.j2",
-        title=f"{facts.name}: self-play run",
-        facts=facts,
-        group=group,
-        newest=generations[-1],
-        games=sum(games.games for games in played),
-        positions=sum(games.positions for games in played),
-        hours=sum(filter(None, (generation.hours for generation in generations))),
+        title=f"{run.run}: {'self-play' if run.x == 'generation' else 'supervised'} run",
+        run=run,
+        facts=_facts(run),
+        sections=_sections(run, Group(run.run, [run])),
+        given_up=sum(row.get("given_up", 0) for row in run.rows),
+        wrong=sum(row.get("wrong", 0) for row in run.rows),
         unbounded=UNBOUNDED,
-        promoted=sum(g.gate.accepted for g in generations if g.gate is not None),
-        gained=generations[-1].gained,
-        given_up=sum(g.given_up for g in generations),
-        wrong=sum(g.wrong for g in generations),
-        endings=[(Ending[name.upper()].words, number) for name, number in endings.most_common()],
-        strength_charts=drawn([_rung_chart(facts, group), _strength_chart(generations)]),
-        loss_charts=drawn(_loss_chart(name, generations, group) for name in ("Policy", "Value")),
-        game_charts=drawn(_game_charts(generations)),
-        settings=config_text(facts.config),
-        samples=[_drawn_sample(sample) for sample in facts.samples],
     )
 
 
-def _drawn_sample(sample: Sample) -> tuple[Sample, str, str, list[dict[str, object]]]:
-    """Return a sample, its final board, the area under its expected points, and its steps for the page's script."""
-    end = sample.steps[-1]
-    board = board_svg(sample.final, marked=end.marked, label=end.text)
-    return sample, board, area_path(sample.expected), [asdict(step) for step in sample.steps]
+def _facts(run: Metrics) -> dict[str, str]:
+    """Return the numbers at the head of the page, by name."""
+    if run.x == "positions":
+        every = run.rows + run.steps
+        facts = {"Positions": f"{max(row['positions'] for row in every):,}", "Hours": f"{run.hours:.1f}"}
+        speed, top1 = _last(run.steps, "positions_per_s"), _last(run.rows, "top1")
+        facts |= {"Positions/s": f"{speed:,.0f}"} if speed is not None else {}
+        return facts | ({"Held-out top-1": f"{top1:.1%}"} if top1 is not None else {})
+    sums = {name: int(sum(row.get(name, 0) for row in run.rows)) for name in ("accepted", "games", "positions")}
+    gained = _last(run.rows, "gained")
+    return {
+        "Generations": str(sum(row["generation"] > 0 for row in run.rows)),
+        "Promoted": str(sums["accepted"]),
+        "Games": f"{sums['games']:,}",
+        "Positions": f"{sums['positions']:,}",
+        "Hours": f"{run.hours:.1f}",
+        **({"Elo gained, at most": f"{gained:+.0f}"} if gained is not None else {}),
+    }
+
+
+def _last(rows: list[Row], name: str) -> float | None:
+    return next((row[name] for row in reversed(rows) if name in row), None)
+
+
+def _sections(run: Metrics, group: Group) -> list[tuple[str, list[DrawnChart], str]]:
+    """(title, charts, what to say without any) of each part of the page."""
+    losses = [_loss_chart(run, group, name) for name in ("Policy", "Value")]
+    sections = [("Losses", [*losses, _top1_chart(run, group)], "Nothing has been trained yet.")]
+    if run.x == "generation":
+        strength = [_rung_chart(run, group), _strength_chart(run)]
+        sections.insert(0, ("Strength", strength, "No candidate has played a gate yet."))
+        sections.append(("Games", _game_charts(run), "No game has been played yet."))
+    return [(title, drawn(charts), nothing) for title, charts, nothing in sections]
 
 
 # ---- charts -------------------------------------------------------------------------------------------------------
 
 
-def _rung_chart(facts: RunFacts, group: Group) -> Chart:
+def _rung_chart(run: Metrics, group: Group) -> Chart:
     note = (
-        f"{facts.anchors.scale}: the rung at which a network scores 50%, by its games ({facts.config.anchors.nodes:,} "
-        "nodes a move) against the run's fixed anchors. The area is its 95% interval."
+        f"{run.rung_scale}: the rung at which a network scores 50%, by its games "
+        f"({run.settings.get('anchors.nodes', 0):,} nodes a move) against the run's fixed anchors. The area is its 95% "
+        "interval."
     )
     curves = group.curves("hours", "rung", 0, "promoted network")
     return Chart("Rung on the anchors", curves, note, x_name="Hours", whole_x=False)
 
 
-def _strength_chart(generations: list[Generation]) -> Chart:
-    points = [(g.number, g.gained) for g in generations if g.gate is not None and g.gained is not None]
+def _strength_chart(run: Metrics) -> Chart:
+    gates = [row for row in run.rows if "accepted" in row]
+    points = [(row["generation"], row["gained"]) for row in gates]
     note = (
         "The sum of the promoted candidates' differences in their gates. The same games chose the candidates, so it is "
         "an upper bound: it rises even where no candidate is stronger. A match between two of the networks in RUN/nets "
         "measures their difference; against other players it is smaller."
     )
-    start = [(generations[0].number - 1, 0.0)] if points else []
+    start = [(gates[0]["generation"] - 1, 0.0)] if gates else []
     rejected = [
-        (g.number, g.gained + gate_difference(g.gate))
-        for g in generations
-        if g.gate is not None and not g.gate.accepted and g.gained is not None
+        (row["generation"], row["gained"] + gate_difference(row["gate_score"], round(row["gate_games"])))
+        for row in gates
+        if not row["accepted"]
     ]
     curves = [Curve("promoted network", [*start, *points]), Curve("rejected candidates", rejected, line=False)]
     return Chart("Elo over the first network, at most", curves, note)
 
 
-def _loss_chart(name: str, generations: list[Generation], group: Group) -> Chart:
+def _loss_chart(run: Metrics, group: Group, name: str) -> Chart:
     """Return a chart of losses. Training batches are drawn between the previous generation and the one they made."""
     key = name.lower()
+    ends = {row["generation"]: row["step"] for row in run.steps} if run.x == "generation" else {}
     training = [
-        (g.number - 1 + row["step"] / g.training[-1]["step"], row[key])
-        for g in generations
-        for row in g.training
-        if row[key] is not None
+        (row["generation"] - 1 + row["step"] / ends[row["generation"]] if ends else row["positions"], row[key])
+        for row in run.steps
+        if key in row
     ]
-    before = group.curves("generation", f"before_{key}", 1, "held-out games, before")
-    after = group.curves("generation", key, 2, "held-out games, candidate")
+    before = group.curves(run.x, f"before_{key}", 1, "held-out games, before")
+    after = group.curves(run.x, key, 2, "held-out games" + ", candidate" * bool(ends))
     note = "Areas are 95% intervals." if after[0].band else ""
-    return Chart(f"{name} loss", [Curve("training batches", training, dots=False), *before, *after], note)
+    curves = [Curve("training batches", training, dots=False), *before, *after]
+    _, x_name, whole_x = AXES[run.x][0]
+    return Chart(f"{name} loss", curves, note, x_name=x_name, whole_x=whole_x)
 
 
-def _game_charts(generations: list[Generation]) -> tuple[Chart, Chart]:
-    played = [(g.number, g.games) for g in generations if g.games is not None]
-    false = [(g.number, g.wrong / g.given_up) for g in generations if g.given_up]
+def _top1_chart(run: Metrics, group: Group) -> Chart:
+    note = "How often the network's best legal move is the target's, on held-out games."
+    x, x_name, whole_x = AXES[run.x][0]
+    return Chart(TITLES["top1"], group.curves(x, "top1", 2, "top-1"), note, True, x_name, whole_x)
+
+
+def _game_charts(run: Metrics) -> list[Chart]:
+    def points(name: str) -> list[tuple[float, float]]:
+        return [(row["generation"], row[name]) for row in run.rows if name in row]
+
+    false = [(row["generation"], row["wrong"] / row["given_up"]) for row in run.rows if row.get("given_up")]
     shares = [
-        Curve("draws", [(number, games.draws) for number, games in played]),
-        Curve("resigned", [(number, games.resigned) for number, games in played]),
-        Curve("White's score", [(number, games.white_score) for number, games in played]),
+        Curve("draws", points("draws")),
+        Curve("resigned", points("resigned")),
+        Curve("White's score", points("white_score")),
         Curve("false resignations", false),
     ]
     note = (
         "False resignations: of the games played through although a side would have resigned, the share that this side "
         "did not lose."
     )
-    lengths = Curve("mean length", [(number, games.mean_plies) for number, games in played])
-    ends = Chart("How games end", shares, note if false else "", percent=True)
-    return Chart("Length of the games in plies", [lengths]), ends
+    lengths = Chart("Length of the games in plies", [Curve("mean length", points("mean_plies"))])
+    return [lengths, Chart("How games end", shares, note if false else "", percent=True)]

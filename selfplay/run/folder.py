@@ -96,7 +96,7 @@ class RunFolder:
         Raises ConfigError where the run began with another network than the initial one.
         """
         first = self.candidate(0)
-        if self._initial is not None and first.is_file() and not self._are_equal(self._initial, first):
+        if self._initial is not None and first.is_file() and not self.are_equal(self._initial, first):
             raise ConfigError(f"{self.path}: this run did not start from {self._initial}; --initial is for new runs")
         if self.best.is_file():
             return
@@ -139,7 +139,8 @@ class RunFolder:
         """Return a network of the kind that the run trains. Raises NetFileError."""
         return family_of(self.config.net).load(path)
 
-    def _are_equal(self, one: Path, other: Path) -> bool:
+    def are_equal(self, one: Path, other: Path) -> bool:
+        """Whether two files hold the same network."""
         ours, theirs = self.load(one), self.load(other)
         mine, others = (model.named_parameters() | model.named_buffers() for model in (ours, theirs))
         return ours.config() == theirs.config() and all(np.array_equal(mine[name], others[name]) for name in others)

@@ -12,7 +12,7 @@ from selfplay.interrupt import Report, Stop, Tell
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import ReplayWriter
 from selfplay.run.folder import RunFolder
-from selfplay.run.guards import SelfPlaySummary, guarded_settings, reasons, summarise
+from selfplay.run.guards import SelfPlaySummary, guarded_settings, summarise
 from selfplay.run.ledger import ledger_row
 from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
 
@@ -24,8 +24,9 @@ def generate_games(
     writer = ReplayWriter(run.replay, generation)
     if writer.cut_bytes:
         tell(f"replay of generation {generation}: cut {writer.cut_bytes} damaged bytes; their games are played again")
-    settings = guarded_settings(run.config.games, run.replay, generation)
-    _tell_changes(run, generation, settings, tell)
+    settings, changes = guarded_settings(run.config.games, run.replay, generation)
+    for change in changes:
+        tell(change)
     missing = [number for number in range(settings.count) if number not in writer.games]
     started, played, begun_with = time.monotonic(), 0, len(writer.games)
 
@@ -61,17 +62,6 @@ def _task(run: RunFolder, generation: int, settings: GameSettings) -> Generation
     return GenerationTask(
         config.seed, generation, settings, (run.best,), openings, net=config.net, search=config.search
     )
-
-
-def _tell_changes(run: RunFolder, generation: int, guarded: GameSettings, tell: Tell) -> None:
-    """Say which settings the guards have changed, and why."""
-    plain = run.config.games
-    if guarded == plain:
-        return
-    why = reasons(plain, run.replay, generation)
-    for name, value in asdict(guarded).items():
-        if value != getattr(plain, name):
-            tell(f"games.{name} is {value:g} instead of {getattr(plain, name):g}, because {why[name]}")
 
 
 def _summary_text(generation: int, summary: SelfPlaySummary) -> str:

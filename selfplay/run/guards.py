@@ -9,7 +9,7 @@ follows from the published games alone, so an interrupted generation continues w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,13 +53,26 @@ def summarise(games: Sequence[SelfPlayRecord], settings: GameSettings) -> SelfPl
     )
 
 
-def guarded_settings(settings: GameSettings, replay: Path, generation: int) -> GameSettings:
-    """Return the settings that a generation is played with, after the published ones before it."""
-    return guarded(settings, [published_games(replay, number) for number in _earlier(replay, generation)])
-
-
-def _earlier(replay: Path, generation: int) -> list[int]:
-    return [number for number in published_generations(replay) if generation - GENERATIONS <= number < generation]
+def guarded_settings(settings: GameSettings, replay: Path, generation: int) -> tuple[GameSettings, list[str]]:
+    """Return (settings of a generation's games, after the published ones before it; which were changed, and why)."""
+    numbers = [number for number in published_generations(replay) if generation - GENERATIONS <= number < generation]
+    generations = [published_games(replay, number) for number in numbers]
+    result = guarded(settings, generations)
+    if result == settings:
+        return settings, []
+    newest = summarise(generations[-1], settings)
+    draws = (
+        f"{newest.drawn / max(1, newest.games):.0%} of the games of generation {numbers[-1]} were drawn, "
+        f"more than games.most_draws = {settings.most_draws:.0%}"
+    )
+    wrong = f"more than games.resign_errors = {settings.resign_errors:.0%} of the resignations so far were wrong"
+    why = {"opening_share": draws, "temperature_plies": draws, "resign_below": wrong}
+    told = [
+        f"games.{name} is {value:g} instead of {getattr(settings, name):g}, because {why[name]}"
+        for name, value in asdict(result).items()
+        if value != getattr(settings, name)
+    ]
+    return result, told
 
 
 def guarded(settings: GameSettings, generations: Sequence[Sequence[SelfPlayRecord]]) -> GameSettings:
@@ -76,18 +89,6 @@ def guarded(settings: GameSettings, generations: Sequence[Sequence[SelfPlayRecor
         opening_share=settings.opening_share + excess * (1.0 - settings.opening_share),
         temperature_plies=round(settings.temperature_plies * (1.0 + excess)),
     )
-
-
-def reasons(settings: GameSettings, replay: Path, generation: int) -> dict[str, str]:
-    """Why `guarded_settings` changes a setting, by its name."""
-    newest = _earlier(replay, generation)[-1]
-    last = summarise(published_games(replay, newest), settings)
-    draws = (
-        f"{last.drawn / max(1, last.games):.0%} of the games of generation {newest} were drawn, "
-        f"more than games.most_draws = {settings.most_draws:.0%}"
-    )
-    wrong = f"more than games.resign_errors = {settings.resign_errors:.0%} of the resignations so far were wrong"
-    return {"opening_share": draws, "temperature_plies": draws, "resign_below": wrong}
 
 
 def giving_up(game: SelfPlayRecord, below: float, moves: int) -> int:

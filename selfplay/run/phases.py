@@ -26,42 +26,41 @@ WORK_S = 5.0  # a killed process loses no more than this of the time that it wor
 
 
 def run_generations(
-    run: RunFolder, count: int | None, stop: Stop, play: PlayBackend = play_numbers, hours: float = math.inf
+    run: RunFolder,
+    count: int | None,
+    stop: Stop,
+    play: PlayBackend = play_numbers,
+    hours: float = math.inf,
+    until: Phase | None = None,
 ) -> bool:
     """Finish `count` generations (None: without end), of which one may have been begun before; False when stopped.
 
-    No generation begins once `hours` of work are done on the run. `play` plays the games of self-play and gate.
+    No generation begins once `hours` of work are done on the run, and nothing more where the phase `until` is due.
+    `play` plays the games of self-play and gate.
     """
     finished = 0
     while count is None or finished < count:
         if run.ledger.current()[1] is Phase.DONE and sum(run.ledger.work().values()) / 3600 >= hours:
             break
         due = _due_phase(run)
+        if due[1] is until:
+            break
         if not _carry_out(run, *due, stop, play):
             return False
         finished += due[1] is Phase.GATE
     return True
 
 
-def run_phase(run: RunFolder, wanted: Phase, stop: Stop, play: PlayBackend = play_numbers) -> bool:
-    """Carry out one phase, if it is the next one; False when stopped. Raises RunError when another phase is due."""
-    return _carry_out(run, _demand(run, wanted), wanted, stop, play)
-
-
-def adopt_candidate(run: RunFolder, path: Path) -> bool:
-    """End the fit phase with a network that was trained elsewhere; True. Raises RunError as `run_phase` and `adopt`."""
-    number = _demand(run, Phase.FIT)
+def adopt_candidate(run: RunFolder, path: Path) -> None:
+    """End the fit phase with a network that was trained elsewhere. Raises RunError if none is due, and as `adopt`."""
+    number, phase = _due_phase(run)
+    if phase is Phase.GATE and run.are_equal(path, run.candidate(number)):
+        return  # the same command was interrupted in the match
+    if phase is not Phase.FIT:
+        advice = f"`aino-train loop {run.path} --until fit`"
+        raise RunError(f"{run.path}: generation {number} has to {phase} first: {advice}")
     _show_losses(number, adopt(run, number, path))
     run.ledger.enter_phase(number, Phase.GATE)
-    return True
-
-
-def _demand(run: RunFolder, wanted: Phase) -> int:
-    """Return the generation for which the wanted phase is due. Raises RunError when another one is."""
-    number, phase = _due_phase(run)
-    if phase is not wanted:
-        raise RunError(f"{run.path}: generation {number} has to {phase} first: `aino-train {phase} {run.path}`")
-    return number
 
 
 def _due_phase(run: RunFolder) -> tuple[int, Phase]:
@@ -147,10 +146,8 @@ def _fit(run: RunFolder, number: int, stop: Stop, play: PlayBackend) -> bool:
         except NothingToLearn as error:
             run.ledger.begin_again(number)
             segment_path(run.replay, number).unlink(missing_ok=True)
-            advice = (
-                "They are given up, and `loop` or `generate` plays others; games.full_share or openings may have to"
-            )
-            raise RunError(f"{error}. {advice} change") from error
+            advice = "They are given up, and `loop` plays others; games.full_share or openings may have to change"
+            raise RunError(f"{error}. {advice}") from error
     if result is None:
         return False
     _show_losses(number, result)

@@ -11,7 +11,7 @@ from selfplay.training.losses import LossWeights
 
 @dataclass(frozen=True)
 class Recipe:
-    """Defaults of a family. `pretrain`, `fit`, `loop` and `bench` use them unless a flag or file overrides them."""
+    """Defaults of a family. `pretrain`, `loop` and `bench` use them unless a flag or file overrides them."""
 
     batch_size: int  # positions per step
     peak_rate: float  # the highest learning rate of a run

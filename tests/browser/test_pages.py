@@ -5,8 +5,8 @@ from pathlib import Path
 import chess
 import pytest
 
-from selfplay.report.facts import read_facts
 from selfplay.report.page import report_page
+from selfplay.report.run_numbers import read_run
 from tests.browser.conftest import DESKTOP, GAME, PHONE, annotated, ask
 from tests.browser.devtools import Chromium
 from tests.selfplay.report.runs import gate_result, run_with
@@ -16,12 +16,12 @@ from tests.selfplay.report.runs import gate_result, run_with
 def report_of_a_run(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("run")
     run_with(folder, [gate_result(30), gate_result(-40, accepted=False)]).close()
-    return report_page(read_facts(folder))
+    return report_page(read_run(folder))
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 @pytest.mark.parametrize(
-    ("name", "controls", "pictures"), [("annotated_page", 5, 0), ("explained_page", 5, 4), ("report_of_a_run", 21, 9)]
+    ("name", "controls", "pictures"), [("annotated_page", 5, 0), ("explained_page", 5, 4), ("report_of_a_run", 8, 6)]
 )
 def test_page_fits_its_window_with_its_pictures_and_keys_reach_its_controls(
     chromium, tmp_path, name, controls, pictures, width, request

@@ -59,7 +59,7 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"--anchors ", "--anchors --anchors.games 0 "),  # whose games are those of tests/selfplay/run/test_anchors.py
     (r"--generations \d+", "--generations 1"),
     (r"--games\.\w+ [\d.]+|--fit\.\w+ [\d.]+|--gate\.\w+ [\d.]+", ""),
-    (r"((?:loop|generate|fit|gate) (?=runs/).*)$", rf"\1{RUN}"),
+    (r"(loop (?=runs/).*)$", rf"\1{RUN}"),
     (r"(suite .*)--movetime 1", r"\1--nodes 20"),
     (r"--count \d+", "--count 8"),
     (r"--check \d+", "--check 4"),
@@ -88,7 +88,7 @@ SKIPPED: tuple[tuple[str, str], ...] = (
     (r"teach .*--held-out", "none of the workshop's few games is held out; test_sibling_order has such a folder"),
     (r"ruff|mypy|pdoc", "the tools of .ci/run, which runs them"),
     (r"tests\.documents\.generate", "writes into the project; a test compares what it makes"),
-    (r"report .*--live", "serves until Ctrl-C; tests/selfplay/report asks it"),
+    (r"report .*--live", "writes until Ctrl-C; tests/selfplay/report runs it"),
     (r"play --web", "serves until Ctrl-C; tests/uci and tests/browser run it"),
     (r"-m benchmarks\.(?!convert)|tests\.gradient", "minutes: its flags are tested"),
     (r"cupy|\[gpu", "needs a GPU; the tests run it on a stand-in"),

@@ -110,7 +110,7 @@ def aino_train(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     from selfplay.main import main
 
     def call(*words: object, status: int = 0) -> str:
-        flags = ["--workers=1"] if words[0] in ("generate", "gate", "loop") else []
+        flags = ["--workers=1"] if words[0] == "loop" else []
         assert main([*(str(word) for word in words), *flags]) == status
         captured = capsys.readouterr()
         return captured.out if status == 0 else captured.out + captured.err

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +9,9 @@ import chess
 import chess.syzygy
 import pytest
 
+from benchmarks.ending_scores import ending_scores, groups_of, main
 from engine.errors import ConfigError
 from selfplay.matches.archive import GameRow
-from selfplay.matches.ending_scores import ending_scores, groups_of
 from selfplay.matches.opening_book import load_book
 from selfplay.matches.statistics import Sprt
 from tests.selfplay.matches.test_match import match_of, played
@@ -66,20 +65,15 @@ def test_the_first_engine_can_have_the_side_to_move_in_every_game(tmp_path: Path
         match_of(games=2, first_to_move=True, sprt=Sprt(0.0, 10.0))
 
 
-@pytest.mark.slow
-def test_match_command_shows_the_endings(aino_train: Callable[..., str], tmp_path: Path) -> None:
-    book = tmp_path / "endings.epd"
-    book.write_text("7k/8/5KQ1/8/8/8/8/8 w - -\n8/8/8/8/8/5kq1/8/7K b - -\n6k1/8/6KP/8/8/8/8/R7 w - -\n")
-    words = "cmd=aino option.Threads=1 option.Evaluator=material"
-    text = aino_train(
-        "match", "--openings", str(book), "--first-to-move", "--games", "3", "--nodes", "50",
-        "--out", str(tmp_path / "out"), "--first", f"name=aino {words}", "--second", f"name=other {words}",
-    )  # fmt: skip
-    assert "3 games" in text
-    rook = next(line.split() for line in text.splitlines() if " rook " in line)
-    assert rook[:6] == ["aino", "rook", "1", "1", "0", "0"]
-    stored = json.loads((tmp_path / "out" / "result.json").read_text())["endings"]
-    assert {"engine": "aino", "group": "rook", "won": 1, "drawn": 0, "lost": 0} in stored
+def test_scores_of_a_match_are_a_table_by_kind_of_ending(tmp_path, capsys):
+    three = ("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", WHITE_ROOK, BLACK_PAWN)
+    played(replace(match_of(), openings=three, games=3, first_to_move=True), tmp_path)
+    assert main([str(tmp_path), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(one["with the side to move"], one["endings"], one["games"]) for one in rows] == [
+        ("one", "all", 3), ("one", "4 to 6 pieces", 3), ("one", "pawn", 1), ("one", "rook", 1), ("one", "queen", 1),
+    ]  # fmt: skip
+    assert all(0 <= one["low"] <= one["score"] <= one["high"] <= 1 for one in rows)
 
 
 def test_small_endings_are_won_or_held_as_the_tables_tell(test_data: Path) -> None:

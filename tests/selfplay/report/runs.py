@@ -11,7 +11,8 @@ from selfplay.matches.statistics import score_from_elo
 from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import write_segment
-from selfplay.report.facts import RunFacts, read_facts
+from selfplay.report.metrics import Metrics
+from selfplay.report.run_numbers import read_run
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
 from selfplay.run.guards import summarise
@@ -73,10 +74,10 @@ def run_with(path: Path, gates: list[GateResult]) -> RunFolder:
     return run
 
 
-def facts_with(path: Path, gates: list[GateResult]) -> RunFacts:
+def numbers_with(path: Path, gates: list[GateResult]) -> Metrics:
     """What is read of such a run."""
     run_with(path, gates).close()
-    return read_facts(path)
+    return read_run(path)
 
 
 def write_pretraining(tmp_path: Path) -> None:

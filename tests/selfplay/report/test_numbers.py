@@ -13,13 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfplay.records.game import SelfPlayRecord
-from selfplay.records.replay import published_games
 from selfplay.report.comparison_page import comparison_page
-from selfplay.report.facts import read_facts
-from selfplay.report.metrics import EventFiles, Metrics, metrics_of, read_run
+from selfplay.report.metrics import EventFiles, Metrics
 from selfplay.report.page import report_page
-from selfplay.report.pretraining_page import pretraining_page, read_pretraining
+from selfplay.report.run_numbers import read_run
 from selfplay.report.seed_groups import mean_curve, seed_groups, student_95
 from selfplay.run.ledger import SCHEMA
 from selfplay.run.pretraining import read_log
@@ -30,23 +27,9 @@ from tests.selfplay.report.runs import gate_result, run_with, write_pretraining
 from tests.selfplay.run.crews import TINY
 
 
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The generations whose games the report reads."""
-    numbers: list[int] = []
-
-    def noted(replay: Path, number: int) -> list[SelfPlayRecord]:
-        numbers.append(number)
-        return published_games(replay, number)
-
-    monkeypatch.setattr("selfplay.report.facts.published_games", noted)
-    return numbers
-
-
-def test_the_numbers_of_a_run_are_rows_for_other_programs(tmp_path, aino_train, read):
+def test_the_numbers_of_a_run_are_rows_for_other_programs(tmp_path, aino_train):
     run_with(tmp_path / "run", [gate_result(30), gate_result(-40, accepted=False)]).close()
     aino_train("report", tmp_path / "run", "--json", tmp_path / "run.json", "--csv", tmp_path / "run.csv")
-    assert read == sorted(set(read)) != [], "the games are read once for the page and the files"
     (run,) = json.loads((tmp_path / "run.json").read_text())
     assert (run["run"], run["x"]) == ("run", "generation")
     assert run["settings"]["games.visits"] == TINY["games"]["visits"]
@@ -92,7 +75,7 @@ def test_scores_on_other_games_were_drawn_in_one_chart(tmp_path: Path, marks: tu
         write_pretraining(tmp_path / name)
         config = {"net": "64x6", **({"heldout": mark} if mark else {})}
         (tmp_path / name / "config.json").write_text(json.dumps(config))
-        runs.append(metrics_of(read_run(tmp_path / name)))
+        runs.append(read_run(tmp_path / name))
     text = comparison_page(runs)
     assert ("on the held-out games of one<" in text) == (marks[0] != marks[1])
     assert ("on held-out games<" in text) == (marks[0] == marks[1])
@@ -143,7 +126,7 @@ def test_quantiles_are_student_s(freedom: int, quantile: float) -> None:
 
 def test_supervised_runs_have_rows_too(tmp_path: Path) -> None:
     write_pretraining(tmp_path)
-    metrics = metrics_of(read_run(tmp_path))
+    metrics = read_run(tmp_path)
     assert [(row["positions"], row["top1"]) for row in metrics.rows] == [(15360, 0.31)]
     assert [row["step"] for row in metrics.steps] == [20, 40]
     assert metrics.settings["net"] == "64x6"
@@ -157,18 +140,9 @@ def test_hours_counted_pauses_and_could_be_negative(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger, ledger:
         ledger.execute("UPDATE generations SET started = 7200, finished = 3600")  # the clock was set
     run.close()
-    facts = read_facts(tmp_path)
-    assert [one.hours for one in facts.generations] == [1.0, 1.0, None, None]
-    assert [row.get("hours") for row in metrics_of(facts).rows] == [1.0, 2.0, None, None]
-    assert "<dt>Hours</dt><dd>2.0</dd>" in report_page(facts)
-
-
-def test_a_report_decoded_every_game_for_two_counts(tmp_path: Path, read: list[int]) -> None:
-    run = run_with(tmp_path, [gate_result(30)] * 12)
-    run.close()
-    facts = read_facts(tmp_path)
-    assert read == [1, *range(5, 13)], "those that are shown"
-    assert (facts.generations[0].given_up, facts.generations[0].wrong) == (2, 1)
+    numbers = read_run(tmp_path)
+    assert [row.get("hours") for row in numbers.rows] == [1.0, 2.0, None, None]
+    assert "<dt>Hours</dt><dd>2.0</dd>" in report_page(numbers)
 
 
 def test_what_was_not_measured_was_reported_as_nought(tmp_path: Path) -> None:
@@ -177,9 +151,9 @@ def test_what_was_not_measured_was_reported_as_nought(tmp_path: Path) -> None:
     rows[-1] |= {"positions_per_s": None, "losses": None}
     rows[-1]["scores"] |= {"moves_left": None, "top1": None}
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    facts = read_pretraining(tmp_path)
-    assert metrics_of(facts).rows == [{"positions": 15360, "step": 60, "hours": 1 / 30, "policy": 3.0, "value": 0.9}]
-    page = pretraining_page(facts)
+    numbers = read_run(tmp_path)
+    assert numbers.rows == [{"positions": 15360, "step": 60, "hours": 1 / 30, "policy": 3.0, "value": 0.9}]
+    page = report_page(numbers)
     assert "Top-1 accuracy" not in page
     assert "0.0%" not in page
     assert "<dd>128</dd>" in page, "the last speed that was measured"
@@ -199,7 +173,7 @@ def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     run = run_with(tmp_path / "run", [gate_result(30)])
     files = EventFiles(tmp_path / "events")
-    files.update([metrics_of(read_run(tmp_path / "run"))])
+    files.update([read_run(tmp_path / "run")])
     events = accumulators.EventAccumulator(str(tmp_path / "events" / "run"))
     events.Reload()
     found = {tag: events.Tensors(tag) for tag in events.Tags()["tensors"]}
@@ -207,13 +181,13 @@ def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
     assert [(one.step, one.tensor_proto.float_val[0]) for one in found["training/policy"]] == [(0, 2.5), (1, 2.0)]
     run.ledger.note_gate(2, gate_result(50))
     run.close()
-    files.update([metrics_of(read_run(tmp_path / "run"))])
+    files.update([read_run(tmp_path / "run")])
     events.Reload()
     grown = [(one.step, one.tensor_proto.float_val[0]) for one in events.Tensors("rows/elo")]
     assert grown == [(1, 30.0), (2, 50.0)], "each number once, in the file that grows"
     files.close()
     again = EventFiles(tmp_path / "events")
-    again.update([metrics_of(read_run(tmp_path / "run"))])  # was refused
+    again.update([read_run(tmp_path / "run")])  # was refused
     again.close()
     assert len(list((tmp_path / "events" / "run").iterdir())) == 1
 
@@ -227,7 +201,7 @@ def test_the_page_describes_the_run_database_and_every_column(tmp_path: Path) ->
     for (name,) in tables.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         assert described[name] == [row[1] for row in tables.execute(f"PRAGMA table_info({name})")], name
     run_with(tmp_path, [gate_result(30)]).close()
-    columns = set(metrics_of(read_run(tmp_path)).rows[0])
+    columns = set(read_run(tmp_path).rows[0])
     assert columns <= set(re.findall(r"`(\w+)`", page)), columns
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
-from selfplay.run.phases import run_generations, run_phase
+from selfplay.run.phases import run_generations
 from selfplay.run.playing import GenerationTask
 from tests.selfplay.run.crews import NUMBERS, games_here, never, open_run, tiny_task
 
@@ -42,7 +42,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunFolder]:
 def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run whose first games are played and not yet learned from."""
     run = open_run(tmp_path_factory.mktemp("played"))
-    assert run_phase(run, Phase.GENERATE, never)
+    assert run_generations(run, 1, until=Phase.FIT, stop=never)
     run.close()
     return run.path
 

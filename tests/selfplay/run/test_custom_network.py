@@ -15,7 +15,7 @@ from selfplay.families.planes.planes_sampler import PositionSampler, new_trainin
 from selfplay.run.fitting import replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase
-from selfplay.run.phases import run_phase
+from selfplay.run.phases import run_generations
 from selfplay.run.playing import play_numbers
 from selfplay.run.workers import WorkerPool
 from tests.documents.workshop import custom_network
@@ -64,11 +64,11 @@ def test_the_pages_network_learns_from_nothing_in_two_generations_and_plays(fold
 def test_a_training_that_was_stopped_goes_on_from_its_weights(folder: Path) -> None:
     run = RunFolder(folder / "run", {**TINY, "net": NET, "fit": {**TINY["fit"], "positions": 960}})
     run.ensure_first_network()
-    assert run_phase(run, Phase.GENERATE, never, WorkerPool(1))
+    assert run_generations(run, 1, never, WorkerPool(1), until=Phase.FIT)
     calls = iter(range(100))
-    assert not run_phase(run, Phase.FIT, lambda: next(calls) > 3)
+    assert not run_generations(run, 1, until=Phase.GATE, stop=lambda: next(calls) > 3)
     assert run.fit_checkpoint(1).is_file()
-    assert run_phase(run, Phase.FIT, never)
+    assert run_generations(run, 1, until=Phase.GATE, stop=never)
     assert [row["step"] for row in run.ledger.losses(1, "train")] == [10, 20, 30]
     check_learning(run, 1)
 

@@ -99,7 +99,7 @@ def test_an_import_tells_how_many_games_it_left_out_and_why(tmp_path: Path, aino
 
 def test_run_goes_on_with_imported_games(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
     aino_train("import", tmp_path / "run", *FLAGS, *FIT, "--data", pgn_file)
-    assert "held-out losses" in aino_train("fit", tmp_path / "run")
+    assert "held-out losses" in aino_train("loop", tmp_path / "run", "--until=gate")
 
 
 def test_same_games_are_not_imported_twice(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:

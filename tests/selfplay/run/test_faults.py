@@ -28,7 +28,7 @@ from selfplay.run.config import read_toml
 from selfplay.run.fitting import fit, replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
-from selfplay.run.phases import run_generations, run_phase
+from selfplay.run.phases import run_generations
 from tests.new_process import ROOT, largest_file, wait_until
 from tests.selfplay.data.test_v6 import STARTS, searched_game
 from tests.selfplay.run.crews import TINY_FLAGS, assert_same_generation, never, open_run
@@ -123,7 +123,7 @@ def test_damaged_newest_games_are_played_again_before_they_are_fitted(damage, st
 
 
 def test_damaged_older_games_are_left_out_with_a_warning(finished, tmp_path, caplog, aino_train):
-    assert run_phase(finished, Phase.GENERATE, never)
+    assert run_generations(finished, 1, until=Phase.FIT, stop=never)
     flip(segment_path(finished.replay, 1), 0.5)
     with caplog.at_level(logging.WARNING):
         assert fit(finished, 2, lambda share, text: None, lambda text: None, never) is not None
@@ -223,8 +223,7 @@ def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path: Path, aino_t
     command = [sys.executable, "-m", "selfplay.main", "loop", str(tmp_path), *FLAGS, "--games.count=16", "--workers=1"]
     with subprocess.Popen([*command, "--generations", "1"], cwd=ROOT) as first:
         wait_until(lambda: part_path(tmp_path / "replay", 1).is_file() or first.poll() is not None)
-        for name in ("loop", "generate", "fit", "gate"):
-            assert "another process is working in this folder" in aino_train(name, tmp_path, status=1)
+        assert "another process is working in this folder" in aino_train("loop", tmp_path, status=1)
         assert first.wait(400) == 0
     run = open_run(tmp_path)
     assert run.ledger.current() == (1, Phase.DONE)

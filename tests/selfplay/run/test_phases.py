@@ -21,7 +21,7 @@ from selfplay.run.config import GateSettings, default_config
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
 from selfplay.run.ledger import ENVIRONMENT, GateResult, Ledger, Phase
-from selfplay.run.phases import adopt_candidate, run_generations, run_phase
+from selfplay.run.phases import adopt_candidate, run_generations
 from tests.new_process import wait_until
 from tests.selfplay.run.crews import TINY, TINY_FLAGS, never, open_run, weights_of
 
@@ -129,17 +129,18 @@ def test_what_worked_on_a_run_is_noted_when_it_changes(tmp_path: Path) -> None:
 
 def test_candidate_needs_no_held_out_games(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     flags = ["--net=16x1", *TINY_FLAGS, "--games.count=1"]
-    aino_train("generate", tmp_path / "run", *flags)
+    aino_train("loop", tmp_path / "run", "--until=fit", *flags)
     candidate = network(tmp_path / "new.dit", "16x1", seed=2)
-    assert "no held-out positions" in aino_train("fit", tmp_path / "run", "--candidate", candidate)
-    assert "candidate" in aino_train("gate", tmp_path / "run")
+    told = aino_train("loop", tmp_path / "run", "--candidate", candidate, "--generations=1")
+    assert "no held-out positions" in told
+    assert "generation 1: candidate" in told
     aino_train("report", tmp_path / "run")
 
 
 def test_candidate_is_taken_where_no_game_can_be_learned_from(tmp_path: Path) -> None:
     run = run_with(tmp_path / "run", "games", full_share=0.0)
-    assert run_phase(run, Phase.GENERATE, never)
-    assert adopt_candidate(run, network(tmp_path / "new.dit", "16x1", seed=2))
+    assert run_generations(run, 1, until=Phase.FIT, stop=never)
+    adopt_candidate(run, network(tmp_path / "new.dit", "16x1", seed=2))
     assert run.ledger.current() == (1, Phase.GATE)
 
 
@@ -199,7 +200,7 @@ def test_fewer_games_than_before_the_damage_are_enough(tmp_path: Path) -> None:
 
 
 def test_lost_candidate_is_trained_again(generated: RunFolder, straight: RunFolder) -> None:
-    assert run_phase(generated, Phase.FIT, never)
+    assert run_generations(generated, 1, until=Phase.GATE, stop=never)
     generated.candidate(1).unlink()
     assert run_generations(generated, 1, never)
     assert weights_of(generated.candidate(1)) == weights_of(straight.candidate(1))
@@ -208,13 +209,12 @@ def test_lost_candidate_is_trained_again(generated: RunFolder, straight: RunFold
 # ---- phases that are not due, or resumed with other settings --------------------------------------------------------
 
 
-@pytest.mark.parametrize("phase", [Phase.FIT, Phase.GATE])
-def test_mistyped_phase_of_a_finished_run_begins_no_generation(phase: Phase, tmp_path: Path) -> None:
+def test_candidate_for_a_finished_run_begins_no_generation(tmp_path: Path) -> None:
     run = open_run(tmp_path)
     run.ledger.begin_generation(1, "")
     run.ledger.enter_phase(1, Phase.DONE)
     with pytest.raises(RunError, match="generation 2 has to generate first"):
-        run_phase(run, phase, never)
+        adopt_candidate(run, run.best)
     assert run.ledger.current() == (1, Phase.DONE)
 
 
@@ -227,10 +227,10 @@ def stopped_after(calls: int) -> Callable[[], bool]:
 def test_training_resumed_with_other_settings_begins_again(played, tmp_path, capsys):
     for name in ("resumed", "straight"):
         shutil.copytree(played, tmp_path / name)
-    assert not run_phase(open_run(tmp_path / "resumed"), Phase.FIT, stopped_after(5))
+    assert not run_generations(open_run(tmp_path / "resumed"), 1, until=Phase.GATE, stop=stopped_after(5))
     resumed, straight = (run_with(tmp_path / name, "fit", batch_size=16) for name in ("resumed", "straight"))
     for run in (resumed, straight):
-        assert run_phase(run, Phase.FIT, never)
+        assert run_generations(run, 1, until=Phase.GATE, stop=never)
     assert "begins again" in capsys.readouterr().out
     assert weights_of(resumed.candidate(1)) == weights_of(straight.candidate(1))
     assert resumed.ledger.losses(1, "train") == straight.ledger.losses(1, "train")
@@ -239,13 +239,13 @@ def test_training_resumed_with_other_settings_begins_again(played, tmp_path, cap
 def test_training_that_was_begun_in_another_order_begins_again(generated, monkeypatch, capsys):
     with monkeypatch.context() as patched:
         patched.setattr(fitting, "ORDER_VERSION", 1)
-        assert not run_phase(generated, Phase.FIT, stopped_after(5))
-    assert run_phase(generated, Phase.FIT, never)
+        assert not run_generations(generated, 1, until=Phase.GATE, stop=stopped_after(5))
+    assert run_generations(generated, 1, until=Phase.GATE, stop=never)
     assert "begins again" in capsys.readouterr().out
 
 
 def test_gate_resumed_with_other_settings_counts_its_own_games(generated, straight, tmp_path, capsys):
-    assert run_phase(generated, Phase.FIT, never)
+    assert run_generations(generated, 1, until=Phase.GATE, stop=never)
     resumed = run_with(tmp_path, "gate", visits=12, longest=10, pairs=9)
     seen = [0]
 
@@ -253,9 +253,9 @@ def test_gate_resumed_with_other_settings_counts_its_own_games(generated, straig
         seen[0] = sum(map(len, resumed.ledger.gate_points(1).values()))
         return seen[0] >= 3
 
-    assert not run_phase(resumed, Phase.GATE, after_some_games)
+    assert not run_generations(resumed, 1, after_some_games)
     resumed = open_run(tmp_path)
-    assert run_phase(resumed, Phase.GATE, never)
+    assert run_generations(resumed, 1, never)
     assert f"{seen[0]} gate games were played under other settings and do not count" in capsys.readouterr().out
     assert resumed.ledger.gate(1) == straight.ledger.gate(1)
     ((conditions, points),) = straight.ledger.gate_points(1).items()

@@ -96,9 +96,9 @@ def test_many_draws_bring_variety_and_few_change_nothing() -> None:
 
 def test_earlier_generations_count_and_the_summary_says_what_it_counts(tmp_path: Path) -> None:
     write_segment(tmp_path, 3, draws(1.0))
-    assert guarded_settings(SETTINGS, tmp_path, 3) == SETTINGS
-    assert guarded_settings(SETTINGS, tmp_path, 4).opening_share == 1.0
-    assert guarded_settings(SETTINGS, tmp_path, 8) == SETTINGS
+    assert guarded_settings(SETTINGS, tmp_path, 3) == (SETTINGS, [])
+    assert guarded_settings(SETTINGS, tmp_path, 4)[0].opening_share == 1.0
+    assert guarded_settings(SETTINGS, tmp_path, 8) == (SETTINGS, [])
     games = [game_of([0.5], 1, 1), game_of([0.5], -1, 1), game_of([0.5], 0, 0), game_of([0.5], 0, -1, False)]
     summary = summarise(games, SETTINGS)
     assert (summary.games, summary.drawn, summary.given_up, summary.wrong) == (4, 2, 2, 1)

@@ -22,7 +22,7 @@ from selfplay.run.fitting import learner_settings
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
 from selfplay.run.ledger import Ledger, Phase
-from selfplay.run.phases import adopt_candidate, run_generations, run_phase
+from selfplay.run.phases import adopt_candidate, run_generations
 from tests.selfplay.run.crews import (
     TINY,
     TINY_FLAGS,
@@ -98,29 +98,32 @@ def test_loop_command_continues_with_the_next_generation(net, aino_train, tmp_pa
     assert dict(rows.fetchall()) == {1: 6, 2: 6}
 
 
-def test_parts_are_the_loop(aino_train: Callable[..., str], tmp_path: Path) -> None:
-    assert "has to generate first" in aino_train("fit", tmp_path, "--net=16x1", *TINY_FLAGS, status=1)
-    aino_train("generate", tmp_path)
-    assert "has to fit first" in aino_train("gate", tmp_path, status=1)
-    aino_train("fit", tmp_path)
-    assert "candidate" in aino_train("gate", tmp_path)
+def test_a_loop_stops_before_a_phase_and_goes_on(straight, aino_train, tmp_path):
+    command = ["loop", tmp_path, "--generations", 1]
+    for phase in ("fit", "gate"):
+        for _ in range(2):  # the second time, nothing is left to do
+            aino_train(*command, "--net=16x1", *TINY_FLAGS, "--workers=1", "--until", phase)
+            assert open_run(tmp_path).ledger.current() == (1, Phase(phase))
+    assert "generation 1: candidate" in aino_train(*command)
+    assert_same_generation(open_run(tmp_path), straight)
 
 
 def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight: RunFolder, tmp_path: Path) -> None:
     run, theirs = open_run(tmp_path / "run"), straight.candidate(1)
     with pytest.raises(RunError, match="has to generate first"):
         adopt_candidate(run, theirs)
-    assert run_phase(run, Phase.GENERATE, never)
+    assert run_generations(run, 1, until=Phase.FIT, stop=never)
     dit.save(tmp_path / "other.dit", family_of("8x1").build(np.random.default_rng(1)))
     with pytest.raises(RunError, match="not of the architecture"):
         adopt_candidate(run, tmp_path / "other.dit")
 
-    assert main(["fit", str(tmp_path / "run"), "--candidate", str(theirs)]) == 0
+    for _ in range(2):  # the second time as after an interruption of the match
+        assert main(["loop", str(tmp_path / "run"), "--candidate", str(theirs), "--until=gate"]) == 0
     run = open_run(tmp_path / "run")
     assert weights_of(run.candidate(1)) == weights_of(theirs)
     for kind in ("before", "after"):
         assert run.ledger.losses(1, kind)[0]["policy"] == straight.ledger.losses(1, kind)[0]["policy"]
-    assert run_phase(run, Phase.GATE, never)
+    assert run_generations(run, 1, never)
     assert [*run.ledger.gate_points(1).values()] == [*straight.ledger.gate_points(1).values()]
 
 
@@ -191,7 +194,7 @@ def test_bad_settings_are_named(values: dict, named: str) -> None:
 def test_help_tells_every_setting(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "500")  # or lines would break within words
     with pytest.raises(SystemExit):
-        main(["generate", "--help-all"])
+        main(["loop", "--help-all"])
     text = " ".join(capsys.readouterr().out.split())
     assert "--games.longest N call a game a draw after this many plies (at least 1; default of new runs: 400)" in text
     assert "(at least 2; default of new runs: 256 for towers, 8192 for sparse networks)" in text
@@ -227,7 +230,7 @@ def test_network_of_a_run_cannot_change(tmp_path: Path) -> None:
 
 def test_flags_win_over_the_file(aino_train: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(config_text(configured(TINY)))
-    aino_train("generate", tmp_path / "run", "--config", tmp_path / "small.toml", "--games.count", 2)
+    aino_train("loop", tmp_path / "run", "--until=fit", "--config", tmp_path / "small.toml", "--games.count", 2)
     stored = read_toml(tmp_path / "run" / "config.toml")
     assert (stored["games"]["count"], stored["games"]["visits"]) == (2, 4)
 

@@ -77,8 +77,8 @@ FLAGS = ["--net=16x1", "--games.count=24", "--games.visits=12", "--games.longest
 
 
 def start_generating(run: Path) -> subprocess.Popen[str]:
-    """`aino-train generate` with two workers as a shell's foreground job, once its first game is stored."""
-    command = [sys.executable, "-m", "selfplay.main", "generate", str(run), *FLAGS, "--workers=2"]
+    """Self-play with two workers as a shell's foreground job, once its first game is stored."""
+    command = [sys.executable, "-m", "selfplay.main", "loop", str(run), "--until=fit", *FLAGS, "--workers=2"]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
@@ -108,8 +108,8 @@ def test_interrupted_command_ends_quietly_and_goes_on_the_same(tmp_path: Path) -
     assert process.returncode == INTERRUPTED
     assert "Traceback" not in output
     assert "was lost" not in output
-    assert main(["generate", str(tmp_path / "workers"), *FLAGS, "--workers=2"]) == 0
-    assert main(["generate", str(tmp_path / "alone"), *FLAGS, "--workers=1"]) == 0
+    assert main(["loop", str(tmp_path / "workers"), "--until=fit", *FLAGS, "--workers=2"]) == 0
+    assert main(["loop", str(tmp_path / "alone"), "--until=fit", *FLAGS, "--workers=1"]) == 0
     assert len(stored_games(tmp_path / "alone")) == 24
     assert stored_games(tmp_path / "workers") == stored_games(tmp_path / "alone")
 
@@ -126,7 +126,7 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flags", [["--workers=-1"], ["--cluster=local", "--workers=-1"]])
 def test_negative_number_of_workers_is_refused(flags, tmp_path, capsys):
-    assert main(["generate", str(tmp_path / "run"), *flags]) == 1
+    assert main(["loop", str(tmp_path / "run"), *flags]) == 1
     assert "--workers" in capsys.readouterr().err
 
 

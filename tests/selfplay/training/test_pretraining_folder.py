@@ -125,7 +125,7 @@ def test_the_network_that_a_run_began_with_changed_under_its_name(games_file, tm
 def test_a_folder_holds_one_kind_of_work(games_file: Path, tmp_path: Path, aino_train: Callable[..., str]) -> None:
     run, other = tmp_path / "run", tmp_path / "other"
     aino_train(*words(run, "--data", games_file))
-    for command in ("loop", "generate", "fit", "gate", "import"):
+    for command in ("loop", "import"):
         flags = ["--data", games_file] if command == "import" else []
         assert "is a pretraining" in aino_train(command, run, "--net=16x1", *flags, status=1)
     other.mkdir()

@@ -105,12 +105,12 @@ def test_folders_of_users_are_left_out_of_a_command_and_nothing_else(monkeypatch
 
 
 def test_a_file_says_where_it_comes_from(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/opt/bin/aino-train", "fit", "--seed=3", "--out=/home/me/a b.dit", "runs/one"])
+    monkeypatch.setattr(sys, "argv", ["/opt/bin/aino-train", "loop", "--seed=3", "--out=/home/me/a b.dit", "runs/one"])
     before = datetime.now(UTC).replace(microsecond=0)
     save(path, small_model(), configuration={"seed": 3})
     found = load(path)[1]["provenance"]
     assert found["aino"] == engine.__version__
-    assert found["command"] == "aino-train fit --seed=3 '--out=a b.dit' runs/one"
+    assert found["command"] == "aino-train loop --seed=3 '--out=a b.dit' runs/one"
     assert before <= datetime.fromisoformat(found["date"]) <= datetime.now(UTC)
     assert found["seed"] == 3
     root = Path(engine.__file__).parents[1]

@@ -1,14 +1,20 @@
-"""What the games of a match that began as endings say: each engine's score with the side to move, by kind of ending."""
+"""What the games of a match that began as endings say: each engine's score with the side to move, by kind of ending.
+
+    python -m benchmarks.ending_scores won
+
+The folder is that of `aino-train match --openings endings-won --first-to-move --out won`; intervals are 95%, Wilson's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import chess
-from rich.table import Table
 
-from selfplay.matches.archive import GameRow
+from benchmarks.measuring import existing, new_parser, report
+from selfplay.matches.archive import GameRow, read_game_rows
 from selfplay.matches.statistics import wilson
 
 PIECE_BANDS = {"4 to 6 pieces": range(7), "7 to 9": range(7, 10), "10 to 12": range(10, 13), "13 to 16": range(13, 17)}
@@ -61,12 +67,18 @@ def ending_scores(rows: Iterable[GameRow]) -> list[EndingScore]:
     ]
 
 
-def ending_table(scores: Iterable[EndingScore]) -> Table:
-    """Return the scores as a table, with 95% intervals."""
-    titles = "with the side to move", "endings", "games", "won", "drawn", "lost", "score", "95%"
-    table = Table(*titles, box=None, pad_edge=False)
-    for one in scores:
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = new_parser(__doc__)
+    parser.add_argument("match", type=existing, help="the folder of a match")
+    options = parser.parse_args(arguments)
+    rows = []
+    for one in ending_scores(read_game_rows(options.match).values()):
         low, high = wilson(one.score, one.games)
-        numbers = map(str, (one.games, one.won, one.drawn, one.lost))
-        table.add_row(one.engine, one.group, *numbers, f"{one.score:.1%}", f"{low:.1%} to {high:.1%}")
-    return table
+        numbers = {"games": one.games, "won": one.won, "drawn": one.drawn, "lost": one.lost, "score": one.score}
+        rows.append({"with the side to move": one.engine, "endings": one.group, **numbers, "low": low, "high": high})
+    report(rows, options.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

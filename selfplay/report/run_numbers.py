@@ -1,0 +1,200 @@
+"""Reads the numbers of runs from their folders: of `loop` from the run database, of `pretrain` from the log.
+
+docs/training.md describes the columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import ConfigError, RunError
+from engine.files.settings_file import read_noted
+from selfplay.matches.statistics import elo_from_score
+from selfplay.records.endings import Ending
+from selfplay.report.metrics import Metrics, Row
+from selfplay.run.anchors import AnchorFit, read_anchors
+from selfplay.run.config import flat_settings, setting_changes, stored_config
+from selfplay.run.ledger import LOSSES, GateResult, GenerationRow, Ledger, Phase, SelfPlayRow
+from selfplay.run.pretraining import CONFIG, LOG, read_log
+
+
+def read_runs(paths: Sequence[Path]) -> list[Metrics]:
+    """Read runs, each named by as many folders of its path as tell them apart. Raises ConfigError for a run twice."""
+    parts = [path.resolve().parts for path in paths]
+    if len(set(parts)) < len(parts):
+        raise ConfigError("a run is given twice")
+    counts = range(1, max(map(len, parts)) + 1)
+    names = next(names for n in counts if len(set(names := ["/".join(one[-n:]) for one in parts])) == len(parts))
+    return [read_run(path, name) for path, name in zip(paths, names, strict=True)]
+
+
+def read_run(path: Path, name: str = "") -> Metrics:
+    """Read the folder of a run, even of an active one. name: by default the folder's. Raises RunError without a run."""
+    name = name or path.resolve().name
+    if not (path / CONFIG).is_file():
+        return _read_self_play(path, name)
+    if (path / "ledger.sqlite").is_file():
+        raise RunError(f"{path}: two runs in one folder: move {CONFIG}, {LOG} and checkpoint.npz to another one")
+    return _read_pretraining(path, name)
+
+
+def _known(row: Mapping[str, float | None]) -> Row:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+# ---- of `pretrain` ------------------------------------------------------------------------------------------------
+
+
+def _read_pretraining(path: Path, name: str) -> Metrics:
+    log = path / LOG
+    try:
+        config = dict(read_noted(path / CONFIG))
+        logged = read_log(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
+    except (OSError, ConfigError) as error:
+        raise RunError(f"{path}: not a readable pretraining run: {error}") from error
+    if not logged:
+        raise RunError(f"{path}: this run has not trained yet")
+    scored_on = config.pop("heldout", name)
+    return Metrics(
+        name,
+        "positions",
+        settings=dict(flat_settings(config)),
+        rows=[_logged(row, row["scores"]) for row in logged if row.get("scores")],
+        steps=[
+            _logged(row, row["losses"] | {"positions_per_s": row.get("positions_per_s")})
+            for row in logged
+            if row.get("losses") and not row.get("scores")
+        ],
+        scored_on=scored_on,
+        state=f"{logged[-1]['progress']:.0%} of the training is done",
+    )
+
+
+def _logged(row: Mapping[str, Any], values: Mapping[str, float | None]) -> Row:
+    return {"positions": row["positions"], "step": row["step"], "hours": row["elapsed_s"] / 3600, **_known(values)}
+
+
+# ---- of `loop` ----------------------------------------------------------------------------------------------------
+
+
+def _read_self_play(path: Path, name: str) -> Metrics:
+    if not path.exists():
+        raise RunError(f"{path}: no such folder")
+    if not (path / "ledger.sqlite").is_file():
+        if (path / "replay").is_dir():
+            raise RunError(f"{path}: the run database, ledger.sqlite, is missing")
+        raise RunError(f"{path}: not a self-play run; reports are for runs of `loop` and `pretrain`")
+    with closing(Ledger(path / "ledger.sqlite", is_copy=True)) as ledger:
+        generations = ledger.generations()
+        if not generations:
+            raise RunError(f"{path}: this run has not begun a generation yet")
+        config = stored_config(path / "config.toml")
+        anchors = read_anchors(path, config.anchors)
+        newest = generations[-1]
+        doing = "is done" if newest.phase is Phase.DONE else f"continues with {newest.phase}"
+        endings = Counter(Ending[game.ending.upper()].words for one in generations for game in ledger.games(one.number))
+        return Metrics(
+            name,
+            "generation",
+            settings=dict(flat_settings(asdict(config))),
+            rows=_rows(ledger, generations, anchors),
+            steps=[
+                {"generation": one.number, **_known(row)}
+                for one in generations
+                for row in ledger.losses(one.number, "train")
+            ],
+            scored_on=config.fit.heldout or name,
+            changes=[
+                {"generation": row.number, **changed}
+                for earlier, row in pairwise(generations)
+                if (changed := setting_changes(earlier.config, row.config))
+            ],
+            environments=ledger.environments(),
+            state=f"generation {newest.number} {doing}",
+            endings=dict(endings.most_common()),
+            rung_scale=anchors.scale,
+        )
+
+
+def _rows(ledger: Ledger, generations: Sequence[GenerationRow], anchors: AnchorFit) -> list[Row]:
+    """One for each generation, after that of the first network where its rung is known."""
+    start = _rung(anchors, 0)
+    rows: list[Row] = [{"generation": 0, "hours": 0.0, "all_positions": 0, **start}] if start else []
+    imports, work, resignations, gates = ledger.imports(), ledger.work(), ledger.resignations(), ledger.gates()
+    hours, positions, gained = 0.0, 0, None
+    for number in (one.number for one in generations):
+        games, gate = ledger.games(number), gates.get(number)
+        hours += work.get(number, math.nan) / 3600
+        positions += sum(game.plies for game in games)
+        if gate is not None:
+            gained = (gained or 0.0) + (gate_difference(gate.score, _games_of(gate)) if gate.accepted else 0.0)
+        given_up, wrong = resignations.get(number, (None, None))
+        row = {
+            "generation": number,
+            "imported": 1 if number in imports else None,
+            "hours": None if math.isnan(hours) else hours,
+            **_games_row(games, positions),
+            "given_up": given_up,
+            "wrong": wrong,
+            **_scores(ledger, number, "before", "before_"),
+            **_scores(ledger, number, "after", ""),
+            **(_gate_row(gate) if gate is not None else {}),
+            **_rung(anchors, number),
+            "gained": gained,
+        }
+        rows.append(_known(row))
+    return rows
+
+
+def _games_row(games: Sequence[SelfPlayRow], positions: int) -> Row:
+    """Shares are fractions of the games, the score is White's share of the points; positions: all since the start."""
+    if not games:
+        return {}
+    plies, points = (
+        np.array([getattr(game, name) for game in games], np.float64) for name in ("plies", "white_points")
+    )
+    return {
+        "games": len(games),
+        "positions": int(plies.sum()),
+        "mean_plies": float(plies.mean()),
+        "draws": float((points == 0).mean()),
+        "resigned": sum(game.ending == "resignation" for game in games) / len(games),
+        "white_score": float((points + 1).mean() / 2),
+        "all_positions": positions,
+    }
+
+
+def _scores(ledger: Ledger, number: int, kind: str, prefix: str) -> Row:
+    """Return a generation's held-out losses of a kind, with their standard errors where these are known."""
+    losses, errors = (ledger.losses(number, name)[-1:] for name in (kind, f"{kind}_error"))
+    known = {prefix + name: row[name] for row in losses for name in LOSSES}
+    return _known(known | {f"{prefix}{name}_error": row[name] for row in errors for name in LOSSES if losses})
+
+
+def _gate_row(gate: GateResult) -> Row:
+    verdict: Row = {"accepted": int(gate.accepted), "decided": int(gate.decided), "gate_games": _games_of(gate)}
+    return verdict | {"gate_score": gate.score, "elo": gate.elo, "elo_low": gate.elo_low, "elo_high": gate.elo_high}
+
+
+def _games_of(gate: GateResult) -> int:
+    return 2 * sum(gate.pentanomial)
+
+
+def gate_difference(score: float, games: int) -> float:
+    """Return the Elo difference that a gate's score, 0..1, means. A perfect score counts half a point less."""
+    return elo_from_score(min(max(score, 0.5 / games), 1 - 0.5 / games))
+
+
+def _rung(anchors: AnchorFit, number: int) -> Row:
+    if (rung := anchors.networks.get(number)) is None:
+        return {}
+    return {"rung": rung.elo, "rung_low": rung.low, "rung_high": rung.high, "rung_games": anchors.games[number]}
