@@ -27,7 +27,7 @@ from engine.native.pool import ThreadPool
 from engine.search.batches import Batches, ask_tables
 from engine.search.hints import HintSource
 from engine.search.session import Search, look_for_mate
-from engine.search.tree.arrays import LEAVES, MAX_VISITS, ROOT
+from engine.search.tree.arrays import LEAVES, MAX_VISITS, ROOT, SWEEP
 from engine.search.tree.heuristics import join, learns
 from engine.search.tree.params import (
     CALL_SECONDS,
@@ -174,6 +174,7 @@ class Runner:
         if len(search.trees) > 1:
             join(search.trees)
         least = max(REFRESH_VISITS, int(REFRESH_SHARE * search.visits))
+        search.tree.counters[SWEEP] += 1
         refresh_below(search.tree, search.params, np.int64(ROOT), np.int64(search.root_row()[SIDE]), np.int64(least))
 
     def rehearse(self) -> None:

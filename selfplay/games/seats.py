@@ -14,7 +14,7 @@ import numpy as np
 from engine.evaluation.protocol import Evaluator, new_leaf_batch
 from engine.native.jit import kernel
 from engine.search.session import Search, suited_to
-from engine.search.tree.arrays import EXPANDED, NODES, ROOT, Round, Tree, new_round, new_tree, view_kernel
+from engine.search.tree.arrays import EXPANDED, FREE, NODES, ROOT, Round, Tree, new_round, new_tree, view_kernel
 from engine.search.tree.params import SearchParams
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.visits import apply, gather
@@ -92,7 +92,7 @@ def pauses(tree, target):
     """Whether a search must pause: its root has `target` visits or is decided."""
     if tree.counters[NODES] == 0 or tree.nodes[ROOT].state != EXPANDED:
         return False
-    return is_decided(tree, ROOT) or tree.nodes[ROOT].visits >= target
+    return is_decided(tree, ROOT) or tree.nodes[ROOT].visits - tree.counters[FREE] >= target
 
 
 @kernel()

@@ -246,7 +246,7 @@ def test_hash_is_shared_between_tree_cache_and_table():
     with Engine(EngineOptions(hash_mib=16, evaluator="network", threads=1)) as player:
         tree = player._search.tree
         assert isinstance(player._cache, EvaluationCache)
-        used = tree.parent.size * BYTES_PER_NODE + EDGES_PER_NODE * tree.parent.size * BYTES_PER_EDGE
+        used = tree.nodes.size * BYTES_PER_NODE + EDGES_PER_NODE * tree.nodes.size * BYTES_PER_EDGE
         assert used + sum(field.nbytes for field in player._cache.table) <= 16 * 2**20 + 4096
 
 

@@ -30,6 +30,7 @@ from engine.tactics.alphabeta import (
 )
 from engine.tactics.quiescence import MATE_CP
 from tests.boards import board_after
+from tests.unit.search.flat import ways_to
 
 WINDOW = np.int64(MATE_CP)
 SHARE = np.float32(HINT_PRIOR)
@@ -290,21 +291,13 @@ def test_a_question_is_its_nodes_position_and_moves() -> None:
         assert asked > 2
         assert questions.positions[:asked].sum() + questions.left[0] == 10_000
         for k in range(asked):
-            node, line = int(questions.node[k]), []
-            while node != ROOT:
-                parent = int(search.tree.parent[node])
-                edges = search.edges(parent)
-                line.append(int(search.tree.move[edges][search.tree.child[edges] == node][0]))
-                node = parent
             board = chess.Board()
-            for code in reversed(line):
-                board.push(decode_move(row_from_board(board), code))
+            for edge in ways_to(search.tree)[int(questions.node[k])]:
+                board.push(decode_move(row_from_board(board), int(search.tree.move[edge])))
             moves = {decode_move(questions.row[k], int(m)) for m in questions.moves[k, : questions.n_moves[k]]}
             assert moves == set(board.legal_moves)
             edges = search.edges(int(questions.node[k]))
-            children = search.tree.child[edges]
-            visits = np.where(children == NO_NODE, -1, search.tree.visits[children])
-            most = search.tree.move[edges][int(visits.argmax())]
+            most = search.tree.move[edges][int(search.tree.passes[edges].argmax())]
             assert questions.moves[k, 0] == most
         before = set(questions.node[:asked])
         questions.n_asked[0], questions.left[0] = 0, 10_000
