@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.search.tree.arrays import LOSS, LOST, NO_NODE, UNVISITED, Tree
+from engine.search.tree.arrays import LOSS, LOST, NO_NODE, ROOT, UNVISITED, Tree
 
 
 @kernel()
@@ -36,5 +36,5 @@ def value_below(tree, node):
 
 def mean_draws(tree: Tree, children: np.ndarray) -> np.ndarray:
     """Mean draw probabilities of nodes, int32 [n]; 0 for NO_NODE and without visits."""
-    known = children != NO_NODE
-    return np.where(known, tree.draw_sum[children] / np.maximum(1, tree.visits[children]), 0.0)
+    nodes = tree.nodes[np.where(children == NO_NODE, ROOT, children)]
+    return np.where(children == NO_NODE, 0.0, nodes["draw_sum"] / np.maximum(1, nodes["visits"]))

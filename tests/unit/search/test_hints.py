@@ -15,7 +15,7 @@ from engine.search.hints import ask, new_questions
 from engine.search.limits import Limits, SearchJob
 from engine.search.result import SearchResult
 from engine.search.session import Search
-from engine.search.tree.arrays import NO_NODE, ROOT
+from engine.search.tree.arrays import NO_NODE, ROOT, SWEEP
 from engine.search.tree.params import HINT_MARGIN_CP, HINT_PRIOR, SearchParams
 from engine.search.tree.priors import find_edge, hint, own_priors, restore
 from engine.tactics.alphabeta import (
@@ -286,6 +286,7 @@ def test_a_question_is_its_nodes_position_and_moves() -> None:
         search, questions = player._search, new_questions()
         questions.path[0] = search.root_row()
         questions.left[0] = 10_000
+        search.tree.counters[SWEEP] += 1
         ask(search.tree, questions, np.int64(ROOT), np.int64(0), 4.0)
         asked = int(questions.n_asked[0])
         assert asked > 2
@@ -301,6 +302,7 @@ def test_a_question_is_its_nodes_position_and_moves() -> None:
             assert questions.moves[k, 0] == most
         before = set(questions.node[:asked])
         questions.n_asked[0], questions.left[0] = 0, 10_000
+        search.tree.counters[SWEEP] += 1
         ask(search.tree, questions, np.int64(ROOT), np.int64(0), 4.0)
         assert before.isdisjoint(questions.node[: questions.n_asked[0]])  # they wait for more visits
 
