@@ -54,6 +54,7 @@ class Seats:
         count = seating.games
         tree, in_flight = new_tree(2 * seating.visits + SPARE_NODES, seating.plies + 1), new_round()
         self._trees = Tree(*(np.zeros((count, *field.shape), field.dtype) for field in tree))
+        self._trees.order[:] = tree.order
         self._rounds = Round(*(np.zeros((count, *field.shape), field.dtype) for field in in_flight))
         self.leaves = new_leaf_batch(count)
         self._filled = 0

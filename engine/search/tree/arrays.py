@@ -46,7 +46,7 @@ BUSY: Final = 6  # The node belongs to a visit under way, which evaluates it or 
 
 # How a walk may end besides at a node in one of these states.
 PATH_DRAW: Final = 7  # At an edge whose move draws on this path only.
-BEHIND: Final = 8  # At an edge with fewer visits than its child has.
+LAGGING: Final = 8  # At an edge with fewer visits than its child has.
 
 # Values of the bounds `lower` and `upper` on a node's game result, for the side that moved into it. LOSS and WIN while
 # nothing is known; equal bounds decide the node.

@@ -18,7 +18,7 @@ def q_of(nodes, child):
 
 
 @kernel()
-def share(edges, edge):
+def worth(edges, edge):
     """Return what an edge adds to the values of its node's mover: N times Q."""
     visits = np.float64(edges[edge].passes)
     return visits * max(np.float64(edges[edge].q), -1.0) if visits > 0.0 else 0.0
@@ -30,7 +30,7 @@ def value_below(tree, node):
     total = 0.0
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
-        total += share(tree.edges, edge)
+        total += worth(tree.edges, edge)
     return total
 
 

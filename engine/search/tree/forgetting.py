@@ -34,7 +34,7 @@ LATEST_CLOCK: Final = 2**30  # From here the clock is set back: `Tree.used_at` h
 SLICE: Final = 4096  # Nodes of one slice. Set by hand.
 FILL_SLICE: Final = 2**20  # Numbers of one slice that are only written. Set by hand.
 BUCKET: Final = 64  # Edges whose nodes are sorted together. Set by hand.
-NEVER: Final = -1  # Value of `latest` at which no node is old.
+NONE_IS_OLD: Final = -1  # Value of `latest` at which no node is old.
 
 
 def make_room(tree: Tree) -> Iterator[None]:
@@ -63,7 +63,7 @@ def last_use(tree: Tree, sample: np.ndarray, share: float) -> np.int64:
     order = np.argsort(tree.used_at[sample], kind="stable")
     below = np.cumsum(tried[order])
     at = int(np.searchsorted(below, share * below[-1])) if len(order) else 0
-    return np.int64(tree.used_at[sample[order[min(at, len(order) - 1)]]]) if len(order) else np.int64(NEVER)
+    return np.int64(tree.used_at[sample[order[min(at, len(order) - 1)]]]) if len(order) else np.int64(NONE_IS_OLD)
 
 
 @kernel()
@@ -90,7 +90,7 @@ def become_root(tree, root):
 
 def forget_the_rest(tree: Tree) -> Iterator[None]:
     """Forget the nodes to which no edge leads from the root, in slices."""
-    return forget_unreached(tree, np.int64(NEVER))
+    return forget_unreached(tree, np.int64(NONE_IS_OLD))
 
 
 def forget_unreached(tree: Tree, latest: np.int64) -> Iterator[None]:
@@ -132,7 +132,7 @@ def mark(tree, latest, reached, queue, begin, last, end):
             and tree.nodes[node].used_at <= latest
             and not is_decided(tree, node)
         )
-        stunted = latest != NEVER and tree.nodes[node].state == arrays.STUNTED
+        stunted = latest != NONE_IS_OLD and tree.nodes[node].state == arrays.STUNTED
         if stunted or (old and node != arrays.ROOT):
             tree.nodes[node].state = arrays.VALUED
             tree.nodes[node].n_edges = 0

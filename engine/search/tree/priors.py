@@ -92,7 +92,7 @@ def set_prior(tree, node, edge, prior):
     tree.edges[edge].prior = prior
     edge = move_forward(tree, first, edge)
     while edge < last and ranks_before(tree, edge + 1, edge):
-        swap_edges(tree, edge, edge + 1)
+        exchange_edges(tree, edge, edge + 1)
         edge += 1
 
 
@@ -110,7 +110,7 @@ def move_to_tried(tree, node, edge):
     """Move an untried edge to the front of the untried ones before it gets a child; returns its new position."""
     first = np.int64(tree.nodes[node].first_edge)
     while edge > first and not is_tried(tree, edge - 1):
-        swap_edges(tree, edge - 1, edge)
+        exchange_edges(tree, edge - 1, edge)
         edge -= 1
     return edge
 
@@ -119,15 +119,9 @@ def move_to_tried(tree, node, edge):
 def move_forward(tree, first, edge):
     """Move an edge forward to its place among the sorted edges from `first` on; returns its new position."""
     while edge > first and ranks_before(tree, edge, edge - 1):
-        swap_edges(tree, edge - 1, edge)
+        exchange_edges(tree, edge - 1, edge)
         edge -= 1
     return edge
-
-
-@kernel()
-def swap_edges(tree, one, other):
-    """Exchange two edges of a node."""
-    exchange_edges(tree, one, other)
 
 
 @kernel()

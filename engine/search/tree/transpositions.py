@@ -20,7 +20,7 @@ from engine.native.ordering import order_reads, publish
 from engine.search.tree.arrays import NO_NODE, ROOT
 
 KEY_BITS: Final = np.uint64(0xFFFFFFFF << 32)  # Bits of an entry that are its key's; the others number the node.
-BUCKET: Final = 8  # Places that a key may have: a line of the processor's cache.
+PLACES: Final = 8  # Places that a key may have: a line of the processor's cache.
 LATEST_HALFMOVE: Final = 60  # Plies since a capture or pawn move up to which a position takes part. Set by hand.
 
 
@@ -35,14 +35,14 @@ def key_of(row):
 @kernel()
 def bucket_of(tree, key):
     """Return the first of a key's places in the table."""
-    return np.int64(key & np.uint64(tree.table.size - BUCKET))
+    return np.int64(key & np.uint64(tree.table.size - PLACES))
 
 
 @kernel()
-def find(tree, key):
+def find_node(tree, key):
     """Return the node of a position, or NO_NODE."""
     first = bucket_of(tree, key)
-    for place in range(first, first + BUCKET):
+    for place in range(first, first + PLACES):
         entry = tree.table[place]
         if (entry ^ key) & KEY_BITS == np.uint64(0):
             node = np.int64(entry & ~KEY_BITS)
@@ -59,8 +59,8 @@ def enter(tree, node):
     if key == np.uint64(0) or node == ROOT:
         return
     first = bucket_of(tree, key)
-    chosen = first + np.int64(key >> np.uint64(24) & np.uint64(BUCKET - 1))
-    for place in range(first, first + BUCKET):
+    chosen = first + np.int64(key >> np.uint64(24) & np.uint64(PLACES - 1))
+    for place in range(first, first + PLACES):
         if tree.table[place] == np.uint64(0):
             chosen = place
             break

@@ -28,12 +28,12 @@ from engine.native.ordering import add, lock, order_reads, order_writes, unlock
 from engine.native.prefetch import prefetch
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Tree, reset_edge, reset_node
-from engine.search.tree.edges import q_of, share
+from engine.search.tree.edges import q_of, worth
 from engine.search.tree.heuristics import note
 from engine.search.tree.params import CATCH_UP_SHARE
 from engine.search.tree.proofs import decide, is_decided, narrow, settle_past_visits
 from engine.search.tree.puct import NO_EDGE, select_edge
-from engine.search.tree.transpositions import LATEST_HALFMOVE, bucket_of, enter, find, key_of
+from engine.search.tree.transpositions import LATEST_HALFMOVE, bucket_of, enter, find_node, key_of
 from engine.tactics.mates import mating_move
 from engine.tactics.small_endings import has_few_men, is_certain_draw, judge_small_ending, share_of_value
 
@@ -94,7 +94,7 @@ def descend(tree, params, node, depth, state):
         child, state = step(tree, params, node, edge, root_ply + depth + 1)
         if child == arrays.NO_NODE:
             return node, depth, state  # The tree is full, so the visit ends at this node.
-        if state == arrays.BEHIND:
+        if state == arrays.LAGGING:
             catch_up(tree, params, node, edge, child)
             state, pushed = np.int64(arrays.EXPANDED), np.int64(edge)
             continue
@@ -140,7 +140,7 @@ def set_off(tree, node, edge):
 def step(tree, params, node, edge, ply):
     """Go through an edge to its child, whose position is in `tree.stack[ply]`, and which may be new.
 
-    Returns (child, its state), (child, BEHIND) if the edge is to have a free visit, or (NO_NODE, EXPANDED) if the tree
+    Returns (child, its state), (child, LAGGING) if the edge is to have a free visit, or (NO_NODE, EXPANDED) if the tree
     is full.
     """
     child = np.int64(tree.edges[edge].child)
@@ -151,7 +151,7 @@ def step(tree, params, node, edge, ply):
         if is_new:
             return child, np.int64(arrays.PENDING)
     if is_behind(tree, edge, child):
-        return child, np.int64(arrays.BEHIND)
+        return child, np.int64(arrays.LAGGING)
     set_off(tree, node, edge)
     tree.edges[edge].below = tree.nodes[child].first_edge
     state = reach(tree, child)
@@ -189,7 +189,7 @@ def add_child(tree, params, node, edge, ply):
     if child == arrays.NO_NODE:
         key = key_of(tree.stack[ply]) if params.transpositions else np.uint64(0)
         if key != np.uint64(0):
-            child = find(tree, key)
+            child = find_node(tree, key)
         if child == arrays.NO_NODE:
             child = new_node(tree)
             is_new = child != arrays.NO_NODE
@@ -280,7 +280,7 @@ def finish_at_once(tree, params, node, depth, state):
         return False
     if state == arrays.PATH_DRAW:
         before = np.float64(tree.edges[tree.way[depth - 1]].passes)
-        q = np.float32(share(tree.edges, tree.way[depth - 1]) / (before + 1.0))
+        q = np.float32(worth(tree.edges, tree.way[depth - 1]) / (before + 1.0))
         go_up(tree, params, depth, q, 0.0, 1.0, 0.0, 0.0, False)
         return True
     _, value, draw, _, moves_left = mean_of(tree, node)
@@ -444,14 +444,14 @@ def pass_by(tree, params, node, edge, count, reserved, clock, q, value, draw, sq
     """
     nodes, edges = tree.nodes, tree.edges
     lock(nodes, node)
-    before = share(edges, edge)
+    before = worth(edges, edge)
     edges[edge].passes += count
     edges[edge].under_way -= reserved
     if reserved > 0:
         edges[edge].busy = 0
     if edges[edge].passes > 0:
         edges[edge].q = q
-    gain = before - share(edges, edge)
+    gain = before - worth(edges, edge)
     if is_decided(tree, node):
         value, draw = (
             np.float64(nodes[node].lower) * count,

@@ -101,7 +101,7 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
 
 
 @kernel()
-def finish(tree, in_flight, params, k, leaves, leaf):
+def finish_leaf(tree, in_flight, params, k, leaves, leaf):
     """Finish the visit of leaf `k` in flight, which went down `tree.way`; its evaluation is in `leaves[leaf]`."""
     node, known, depth = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k]), in_flight.depths[k]
     if known == arrays.VALUE_ONLY:
@@ -175,7 +175,7 @@ def apply(tree, in_flight, params, leaves, first):
     """
     for k in range(in_flight.counts[arrays.LEAVES]):
         retrace(tree, in_flight.ways[k], in_flight.depths[k])
-        finish(tree, in_flight, params, k, leaves, first + k)
+        finish_leaf(tree, in_flight, params, k, leaves, first + k)
     for k in range(in_flight.counts[arrays.COLLISIONS]):
         retrace(tree, in_flight.collision_ways[k], in_flight.collision_depths[k])
         take_back(tree, in_flight.collision_depths[k])
@@ -235,7 +235,7 @@ def run_visits(tree, params, walker, until, limit, most_men):
                 break
         evaluate(params, walker)
         if counts[arrays.LEAVES] > 0:
-            finish(tree, walker.in_flight, params, np.int64(0), walker.leaves, np.int64(0))
+            finish_leaf(tree, walker.in_flight, params, np.int64(0), walker.leaves, np.int64(0))
         elif counts[arrays.COLLISIONS] > 0:
             take_back(tree, walker.in_flight.collision_depths[0])
             give_way()

@@ -15,7 +15,7 @@ from engine.search.tree.arrays import new_tree
 from engine.search.tree.forgetting import make_room
 from engine.search.tree.params import LC0
 from engine.search.tree.root import root_lines
-from engine.search.tree.transpositions import BUCKET, LATEST_HALFMOVE, enter, find, key_of
+from engine.search.tree.transpositions import LATEST_HALFMOVE, PLACES, enter, find_node, key_of
 from engine.search.tree.visit import new_node
 from engine.search.tree.visits import apply, gather
 from tests.boards import board_after
@@ -45,15 +45,15 @@ def by_position(search: Search) -> dict[int, list[int]]:
 @pytest.mark.plain
 def test_a_position_is_found_until_its_bucket_is_full():
     tree = new_tree(64)
-    nodes = [new_node.py_func(tree) for _ in range(BUCKET + 3)][1:]
+    nodes = [new_node.py_func(tree) for _ in range(PLACES + 3)][1:]
     for node in nodes:
         tree.key[node] = np.uint64(node << 40 | 7)
         enter.py_func(tree, node)
-    found = [int(find.py_func(tree, tree.key[node])) for node in nodes]
+    found = [int(find_node.py_func(tree, tree.key[node])) for node in nodes]
     assert set(found) <= {*nodes, arrays.NO_NODE}
     assert found[-1] == nodes[-1]
     assert found.count(arrays.NO_NODE) == 2
-    assert find.py_func(tree, np.uint64(99 << 40 | 7)) == arrays.NO_NODE
+    assert find_node.py_func(tree, np.uint64(99 << 40 | 7)) == arrays.NO_NODE
 
 
 @pytest.mark.plain
@@ -61,7 +61,7 @@ def test_the_root_is_no_transposition_because_every_way_there_is_a_repetition():
     tree = small_tree([1.0])
     tree.key[arrays.ROOT] = SHARED_KEY
     enter.py_func(tree, arrays.ROOT)
-    assert find.py_func(tree, SHARED_KEY) == arrays.NO_NODE
+    assert find_node.py_func(tree, SHARED_KEY) == arrays.NO_NODE
 
 
 @pytest.mark.plain
@@ -70,9 +70,9 @@ def test_a_forgotten_node_is_not_found():
     child = add_child(tree, arrays.ROOT, 0)
     tree.key[child] = SHARED_KEY
     enter.py_func(tree, child)
-    assert find.py_func(tree, SHARED_KEY) == child
+    assert find_node.py_func(tree, SHARED_KEY) == child
     tree.key[child] = np.uint64(99)
-    assert find.py_func(tree, SHARED_KEY) == arrays.NO_NODE
+    assert find_node.py_func(tree, SHARED_KEY) == arrays.NO_NODE
 
 
 def test_without_transpositions_every_node_has_one_way():
@@ -136,7 +136,7 @@ def test_the_table_is_made_again_when_nodes_are_forgotten():
     tree, found = search.tree, 0
     for node in tree.order[1 : int(tree.counters[arrays.NODES])].tolist():
         if tree.key[node]:
-            other = int(find(tree, tree.key[node]))
+            other = int(find_node(tree, tree.key[node]))
             assert other in (node, arrays.NO_NODE)
             found += other == node
     assert found > 0.9 * int(tree.counters[arrays.NODES])
