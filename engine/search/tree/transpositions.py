@@ -20,7 +20,7 @@ from engine.native.ordering import order_reads, publish
 from engine.search.tree.arrays import NO_NODE, ROOT
 
 KEY_BITS: Final = np.uint64(0xFFFFFFFF << 32)  # Bits of an entry that are its key's; the others number the node.
-PLACES: Final = 8  # Places that a key may have: a line of the processor's cache.
+BUCKET_PLACES: Final = 8  # Places that a key may have: a line of the processor's cache.
 LATEST_HALFMOVE: Final = 60  # Plies since a capture or pawn move up to which a position takes part. Set by hand.
 
 
@@ -33,16 +33,16 @@ def key_of(row):
 
 
 @kernel()
-def bucket_of(tree, key):
+def first_place(tree, key):
     """Return the first of a key's places in the table."""
-    return np.int64(key & np.uint64(tree.table.size - PLACES))
+    return np.int64(key & np.uint64(tree.table.size - BUCKET_PLACES))
 
 
 @kernel()
 def find_node(tree, key):
     """Return the node of a position, or NO_NODE."""
-    first = bucket_of(tree, key)
-    for place in range(first, first + PLACES):
+    first = first_place(tree, key)
+    for place in range(first, first + BUCKET_PLACES):
         entry = tree.table[place]
         if (entry ^ key) & KEY_BITS == np.uint64(0):
             node = np.int64(entry & ~KEY_BITS)
@@ -58,9 +58,9 @@ def enter(tree, node):
     key = tree.nodes[node].key
     if key == np.uint64(0) or node == ROOT:
         return
-    first = bucket_of(tree, key)
-    chosen = first + np.int64(key >> np.uint64(24) & np.uint64(PLACES - 1))
-    for place in range(first, first + PLACES):
+    first = first_place(tree, key)
+    chosen = first + np.int64(key >> np.uint64(24) & np.uint64(BUCKET_PLACES - 1))
+    for place in range(first, first + BUCKET_PLACES):
         if tree.table[place] == np.uint64(0):
             chosen = place
             break

@@ -33,7 +33,7 @@ from engine.search.tree.heuristics import note
 from engine.search.tree.params import CATCH_UP_SHARE
 from engine.search.tree.proofs import decide, is_decided, narrow, settle_past_visits
 from engine.search.tree.puct import NO_EDGE, select_edge
-from engine.search.tree.transpositions import LATEST_HALFMOVE, bucket_of, enter, find_node, key_of
+from engine.search.tree.transpositions import LATEST_HALFMOVE, enter, find_node, first_place, key_of
 from engine.tactics.mates import mating_move
 from engine.tactics.small_endings import has_few_men, is_certain_draw, judge_small_ending, share_of_value
 
@@ -87,7 +87,7 @@ def descend(tree, params, node, depth, state):
             tree.way[depth] = edge
             push(tree.stack, root_ply + depth, tree.edges[edge].move)
             if child == arrays.NO_NODE:
-                prefetch(tree.table, bucket_of(tree, tree.stack[root_ply + depth + 1, KEY]))
+                prefetch(tree.table, first_place(tree, tree.stack[root_ply + depth + 1, KEY]))
             if is_drawn_by_path(tree, root_ply + depth + 1, depth + 1):
                 set_off(tree, node, edge)
                 return node, depth + 1, np.int64(arrays.PATH_DRAW)

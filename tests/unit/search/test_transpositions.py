@@ -15,7 +15,7 @@ from engine.search.tree.arrays import new_tree
 from engine.search.tree.forgetting import make_room
 from engine.search.tree.params import LC0
 from engine.search.tree.root import root_lines
-from engine.search.tree.transpositions import LATEST_HALFMOVE, PLACES, enter, find_node, key_of
+from engine.search.tree.transpositions import BUCKET_PLACES, LATEST_HALFMOVE, enter, find_node, key_of
 from engine.search.tree.visit import new_node
 from engine.search.tree.visits import apply, gather
 from tests.boards import board_after
@@ -45,7 +45,7 @@ def by_position(search: Search) -> dict[int, list[int]]:
 @pytest.mark.plain
 def test_a_position_is_found_until_its_bucket_is_full():
     tree = new_tree(64)
-    nodes = [new_node.py_func(tree) for _ in range(PLACES + 3)][1:]
+    nodes = [new_node.py_func(tree) for _ in range(BUCKET_PLACES + 3)][1:]
     for node in nodes:
         tree.key[node] = np.uint64(node << 40 | 7)
         enter.py_func(tree, node)
