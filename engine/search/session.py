@@ -12,6 +12,7 @@ from engine.board.makemove import make
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, input_format_of
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Round, Tree, for_thread, new_round
+from engine.search.tree.edges import mean_draws, value_below
 from engine.search.tree.forgetting import FILL_SLICE, filled, forget_the_rest, make_room, reroot
 from engine.search.tree.heuristics import forget
 from engine.search.tree.params import MATE_PRIOR, SearchParams
@@ -87,7 +88,7 @@ class Search:
     @property
     def visits(self) -> int:
         """Number of visits of the root."""
-        return int(self._root["visits"])
+        return int(self._root["visits"]) - int(self.tree.counters[arrays.FREE])
 
     @property
     def new_visits(self) -> int:
@@ -139,9 +140,9 @@ class Search:
         q, draw = position.q, position.draw
         if self.is_proven:
             return q, draw
-        children = self.children()
-        q = q * visits - float(tree.value_sum[children].sum())
-        draw = draw * visits - float(tree.draw_sum[children].sum())
+        edges = tree.edges[self.edges()]
+        q = q * visits - float(value_below(tree, np.int64(arrays.ROOT)))
+        draw = draw * visits - float((edges["passes"] * mean_draws(tree, edges["child"])).sum())
         return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
 
     def clear(self) -> None:
@@ -271,14 +272,15 @@ def look_for_mate(search: Search) -> None:
         return
     after = np.empty(ROW_WORDS, np.uint64)
     mating = mating_move(root.row, root.moves, np.int64(len(root.moves)), after, tree.scratch_moves)
-    if mating < 0 or tree.counters[arrays.NODES] >= tree.parent.size:
+    if mating < 0 or tree.counters[arrays.NODES] >= tree.nodes.size:
         lead_to_mate(search)
         return
     edge = move_to_tried(tree, np.int64(arrays.ROOT), tree.first_edge[arrays.ROOT] + mating)
-    child = int(new_node(tree, np.int64(arrays.ROOT), np.int64(edge - tree.first_edge[arrays.ROOT])))
-    tree.child[edge] = child
-    tree.in_flight[[arrays.ROOT, child]] += 1
-    finish_known(tree, search.params, np.int64(child), np.int64(arrays.WIN), np.int64(0))
+    child = int(new_node(tree))
+    tree.child[edge], tree.way[0] = child, edge
+    tree.nodes[arrays.ROOT].in_flight += 1
+    tree.edges[edge].under_way += 1
+    finish_known(tree, search.params, np.int64(1), np.int64(child), np.int64(arrays.WIN), np.int64(0))
 
 
 def lead_to_mate(search: Search) -> None:
@@ -308,10 +310,11 @@ def restrict_root(search: Search, allowed: np.ndarray) -> None:
     keep_moves(tree, arrays.ROOT, allowed)
     search.forget_the_rest()
     _hint_at_mate(search)
-    children = search.children()
-    tree.visits[arrays.ROOT] = 1 + tree.visits[children].sum()
-    tree.value_sum[arrays.ROOT] = -search.own_value[0] - tree.value_sum[children].sum()
-    tree.draw_sum[arrays.ROOT] = search.own_value[1] + tree.draw_sum[children].sum()
+    edges = tree.edges[search.edges()]
+    tree.counters[arrays.FREE] = 0
+    tree.nodes[arrays.ROOT].visits = 1 + edges["passes"].sum()
+    tree.value_sum[arrays.ROOT] = -search.own_value[0] - value_below(tree, np.int64(arrays.ROOT))
+    tree.draw_sum[arrays.ROOT] = search.own_value[1] + (edges["passes"] * mean_draws(tree, edges["child"])).sum()
     tree.asked_at[arrays.ROOT] = 0
     search.kept_visits += search.visits - before
     lower, upper = best_bounds(tree, np.int64(arrays.ROOT))
