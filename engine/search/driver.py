@@ -25,7 +25,6 @@ from engine.search.tree.arrays import LOSS, LOST, MAX_VISITS, NO_NODE, ROOT, UNK
 from engine.search.tree.edges import mean_draws
 from engine.search.tree.proofs import best_bounds, settle_past_visits
 from engine.search.tree.root import read_position
-from engine.search.tree.visit import add_lost_node
 
 
 class Stopper:
@@ -45,8 +44,7 @@ class Stopper:
         """Whether to stop now."""
         if self._order.job.stopped:
             return True
-        # A new root still counts draws by repetition of the old path until the rest of its tree is forgotten.
-        if not self._search.is_making_room and (self._search.is_proven or self._reached_fixed_limit()):
+        if self._search.is_proven or self._reached_fixed_limit():
             return True
         if self.pondering:
             if self._order.job.pondering:
@@ -197,68 +195,56 @@ class SearchDriver:
 
 
 class WinsAside:
-    """The root moves of one search that win and are set aside: their edges lead to lost nodes meanwhile, because other
-    ways may lead to their own. No visits may be in flight when a method is called.
+    """The root moves of one search that win and are set aside: meanwhile their edges say that they lose, and their
+    nodes, to which other ways may lead, stay as they are. No visits may be in flight when a method is called.
     """
 
     def __init__(self, search: Search) -> None:
         self._search = search
-        self._aside: dict[int, tuple[int, int]] = {}  # By the move's code: its node, and the one in its place.
+        self._moves: set[int] = set()  # Codes: the edges of the moves change places.
 
     def add(self, most: int) -> bool:
         """Set aside what has been proven to win by now.
 
-        Returns whether there is more to search: the root is won by another move, at most `most` are aside, there is
-        room, and a move is left.
+        Returns whether there is more to search: the root is won by another move, at most `most` are aside, and a move
+        is left.
         """
-        wins = self._winning() if self._search.is_proven else {}
-        if not wins or len(self._aside) + len(wins) > most:
+        tree, edges = self._search.tree, self._search.edges()
+        children = tree.child[edges]
+        winning = (children != NO_NODE) & (tree.lower[children] == WIN) & (tree.q[edges] != LOST)
+        wins = set(tree.move[edges][winning].tolist()) if self._search.is_proven else set()
+        if not wins or len(self._moves | wins) > most:
             return False
-        for move, node in wins.items():
-            lost = add_lost_node(self._search.tree, node)
-            if lost == NO_NODE:
-                return False
-            self._aside[move] = node, lost
+        self._moves |= wins
         self._count_as(LOSS)
         self._reopen_root()
         return not self._search.is_proven
 
     def bring_back(self) -> None:
         """Make them wins again."""
-        if self._aside:
+        if self._moves:
             self._count_as(WIN)
-            self._aside.clear()
-            self._search.forget_the_rest()
+            self._moves.clear()
 
     @contextmanager
     def shown(self) -> Iterator[None]:
         """They are wins meanwhile, for a report."""
         tree, root = self._search.tree, self._search.tree.nodes[ROOT].copy()
-        if self._aside:
+        if self._moves:
             self._count_as(WIN)
         yield
-        if self._aside:
+        if self._moves:
             self._count_as(LOSS)
             tree.nodes[ROOT] = root
 
-    def _winning(self) -> dict[int, int]:
-        """Return the moves that win, and their nodes."""
-        tree, edges = self._search.tree, self._search.edges()
-        children = tree.child[edges]
-        wins = (children != NO_NODE) & (tree.lower[children] == WIN)
-        return dict(zip(tree.move[edges][wins].tolist(), children[wins].tolist(), strict=True))
-
     def _count_as(self, result: int) -> None:
-        """Decide them with a result; the root is won while they are wins."""
-        tree, first = self._search.tree, self._search.edges().start
-        nodes = np.array([node for node, _ in self._aside.values()])
-        for move, pair in self._aside.items():
-            edge = first + int(np.flatnonzero(tree.move[self._search.edges()] == move)[0])
-            tree.child[edge] = pair[result == LOSS]
-            tree.q[edge] = LOST if result == LOSS else WIN
+        """Let their edges have a result; the root is won while they are wins."""
+        tree, edges = self._search.tree, self._search.edges()
+        are_aside = np.isin(tree.move[edges], list(self._moves))
+        tree.q[edges][are_aside] = LOST if result == LOSS else WIN
         if result == WIN:
             tree.lower[ROOT] = tree.upper[ROOT] = LOSS
-            plies = tree.mate_plies[nodes]
+            plies = tree.mate_plies[tree.child[edges][are_aside]]
             known = plies[plies != UNKNOWN_DISTANCE]
             tree.mate_plies[ROOT] = known.min() + 1 if known.size else UNKNOWN_DISTANCE
             settle_past_visits(tree, np.int64(ROOT))

@@ -10,7 +10,7 @@ import chess
 import numpy as np
 
 from engine.board.convert import decode_move, moves_of_lines
-from engine.board.layout import BLACK, ROW_WORDS, WHITE
+from engine.board.layout import BLACK, KEY, ROW_WORDS, WHITE
 from engine.board.makemove import make
 from engine.evaluation.tablebase import WIN as TABLE_WIN
 from engine.evaluation.tablebase import Rank, Tablebase
@@ -235,10 +235,13 @@ def table_value(rank: Rank) -> tuple[float, float, int, tuple[int, int, int]]:
 
 
 def outline(search: Search, least_visits: int, widest: int, chess960: bool = False) -> tuple[Branch, ...]:
-    """Return the root's branches with at least `least_visits`, at every node the `widest` most visited of them."""
+    """Return the root's branches with at least `least_visits`, at every node the `widest` most visited of them.
 
-    def branches(node: int, row: np.ndarray, share: float) -> tuple[Branch, ...]:
-        """Branches of a node to which this share of its visits led on the way here."""
+    A position that occurred before on its branch has no replies, because a visit ends there.
+    """
+
+    def branches(node: int, row: np.ndarray, share: float, keys: tuple[int, ...]) -> tuple[Branch, ...]:
+        """Branches of a node to which this share of its visits led on the way here, by positions with these keys."""
         edges = search.edges(node)
         moves, children, priors = tree.move[edges], tree.child[edges], np.empty(edges.stop - edges.start, np.float32)
         own_priors(tree, np.int64(node), priors)
@@ -251,10 +254,11 @@ def outline(search: Search, least_visits: int, widest: int, chess960: bool = Fal
             after = np.empty(ROW_WORDS, np.uint64)
             make(row, moves[index], after)
             move, q = decode_move(row, int(moves[index]), chess960), max(-1.0, float(tree.q[edges][index]))
-            share_of_child = share * min(1.0, visits[index] / tree.visits[child])
-            replies = branches(child, after, share_of_child) if tree.state[child] == EXPANDED else ()
+            share_of_child, goes_on = share * min(1.0, visits[index] / tree.visits[child]), after[KEY] not in keys
+            below = (child, after, share_of_child, (*keys, after[KEY]))
+            replies = branches(*below) if goes_on and tree.state[child] == EXPANDED else ()
             found.append(Branch(move, int(visits[index]), float(priors[index]), q, replies))
         return tuple(found)
 
-    tree = search.tree
-    return branches(ROOT, search.root_row(), 1.0) if search.is_expanded else ()
+    tree, row = search.tree, search.root_row()
+    return branches(ROOT, row, 1.0, (row[KEY],)) if search.is_expanded else ()

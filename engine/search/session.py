@@ -12,6 +12,7 @@ from engine.board.makemove import make
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, input_format_of
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Round, Tree, for_thread, new_round
+from engine.search.tree.backup import finish_known
 from engine.search.tree.edges import mean_draws, value_below
 from engine.search.tree.forgetting import FILL_SLICE, filled, forget_the_rest, make_room, reroot
 from engine.search.tree.heuristics import forget
@@ -19,7 +20,7 @@ from engine.search.tree.params import MATE_PRIOR, SearchParams
 from engine.search.tree.priors import hint, keep_moves, move_to_tried, restore, set_priors
 from engine.search.tree.proofs import best_bounds, settle_past_visits
 from engine.search.tree.root import FRESH_NODE, Root, read_position, read_root
-from engine.search.tree.visit import finish_known, new_node
+from engine.search.tree.visit import new_node
 from engine.search.tree.visits import needs_room
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
@@ -111,11 +112,6 @@ class Search:
         first = int(self.tree.nodes[node]["first_edge"])
         return slice(first, first + int(self.tree.nodes[node]["n_edges"]))
 
-    def children(self) -> np.ndarray:
-        """Nodes behind those root moves that were tried, int32."""
-        children = self.tree.child[self.edges()]
-        return children[children != arrays.NO_NODE]
-
     # ---- positions ----
 
     def set_position(self, stack: np.ndarray) -> bool:
@@ -177,10 +173,7 @@ class Search:
         self.tree.counters[arrays.ROOT_PLY] = len(stack) - 1
 
     def _keep_subtree(self, stack: np.ndarray) -> bool:
-        """Walk from the old root along the game's new moves; reroot if the walk ends on an expanded node.
-
-        A transposition's subtree is of no use here: its repetitions are those of another line.
-        """
+        """Walk from the old root along the game's new moves; reroot if the walk ends on an expanded node."""
         tree = self.tree
         old_ply = int(tree.counters[arrays.ROOT_PLY])
         if tree.counters[arrays.NODES] == 0 or len(stack) <= old_ply:
@@ -220,12 +213,7 @@ class Search:
     @property
     def needs_room(self) -> bool:
         """Whether `make_room` is due before the next visit."""
-        return self.is_making_room or bool(needs_room(self.tree))
-
-    @property
-    def is_making_room(self) -> bool:
-        """Whether `make_room` has begun, or has to forget what a new or restricted root does not lead to."""
-        return self._room is not None
+        return self._room is not None or bool(needs_room(self.tree))
 
     def make_room(self) -> None:
         """Let old parts of the tree give way, for a millisecond or two. Nothing may be in flight.
@@ -234,18 +222,14 @@ class Search:
         """
         if self._room is None:
             self._room = make_room(self.tree)
-        before = self.visits
         if next(self._room, self) is self:
             self._room = None
-        self.kept_visits += self.visits - before  # Draws by repetition of an old path were taken back.
 
     def finish_making_room(self) -> None:
         """Do at once what `make_room` began, or what `set_position` left to it."""
-        before = self.visits
         for _ in self._room or ():
             pass
         self._room = None
-        self.kept_visits += self.visits - before
 
     @property
     def was_full(self) -> bool:

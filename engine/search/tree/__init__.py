@@ -4,7 +4,8 @@
                  `priors` a node's edges, `heuristics` what visits found about moves elsewhere (`butterfly`), `proofs`
                  certain results, `transpositions` one node for one position, `forgetting` what gives way in a full
                  tree or below another move
-    visits       `visit` one visit down and up, `visits` many of them inside kernels, alone or beside other threads
+    visits       `visit` one visit on its way down, `backup` its way up, `visits` many of them inside kernels, alone or
+                 beside other threads
     the root     `root` what is read from it in one go
 
 Knows nothing of who asks for visits and when they stop (`engine.search`).

@@ -5,11 +5,7 @@ A node is a position, an edge a legal move. Several edges may lead to one node, 
 group sorted by prior, highest first (`priors` keeps them so). An edge also has what the choice between a node's edges
 reads of their children, as the last visit through it saw them (`edges`), so that it need not look at them.
 
-An edge has visits of its own, N(n, a), because a child may have more by other ways. With a node's own evaluation u(n)
-
-    N(n) = 1 + sum of N(n, a)        Q(n) = (u(n) - sum of N(n, a) Q(c(n, a))) / N(n)
-
-A visit on its way up takes what the edge gave so far from the sum and adds what it gives now (`visit.pass_by`).
+An edge has visits of its own, because a child may have more by other ways. `backup` has the formulas.
 
 Sign convention: everything stored at a node (`value_sum`, `lower`, `upper`) is seen by the side that moved into it,
 which is the side to move at its parents: a parent maximises over its children as they stand. A leaf's value for its
@@ -86,10 +82,9 @@ FREE_LEFT: Final = 6  # Free visits that the walk may still make.
 LEAF_DEPTH: Final = 5  # Plies from the root to the visit's leaf; 0 where no heuristic learns.
 
 # Words of `earned`: sums over the finished visits of a stint, seen by the side that moved into the base.
-VALUES: Final = 0
-DRAWS: Final = 1  # Draw probabilities.
-SQUARES: Final = 2  # Squares of the values.
-PLIES_LEFT: Final = 3  # Plies from the base to the end of the game.
+DRAWS: Final = 0  # Draw probabilities.
+SQUARES: Final = 1  # Squares of the values.
+PLIES_LEFT: Final = 2  # Plies from the base to the end of the game.
 
 # Words of a round's `counts`.
 LEAVES: Final = 0  # Number of leaves in flight.
@@ -258,15 +253,13 @@ def view_kernel(kind: type) -> Any:
 
 
 class Round(NamedTuple):
-    """Up to R visits that were begun together and wait for their evaluations."""
+    """Up to R visits that were begun together and wait for their evaluations, and up to R that collided."""
 
     leaf_nodes: Annotated[np.ndarray, "int32 [R]"]  # nodes of the leaves, in order.
     known: Annotated[np.ndarray, "int8 [R]"]  # a leaf's certain result for its last mover, or a value from below.
     mate_plies: Annotated[np.ndarray, "int32 [R]"]  # plies to mate of a certain leaf, or UNKNOWN_DISTANCE.
-    depths: Annotated[np.ndarray, "int64 [R]"]  # plies from the root to each leaf.
-    ways: Annotated[np.ndarray, "int32 [R, MAX_DEPTH + 1]"]  # nodes from the root to each leaf.
-    collision_depths: Annotated[np.ndarray, "int64 [R]"]  # the same for collided descents.
-    collision_ways: Annotated[np.ndarray, "int32 [R, MAX_DEPTH + 1]"]
+    depths: Annotated[np.ndarray, "int64 [2, R]"]  # plies from the root to each leaf, and to the end of each collision.
+    ways: Annotated[np.ndarray, "int32 [2, R, MAX_DEPTH + 1]"]  # the nodes on the way there.
     counts: Annotated[np.ndarray, "int64 [2]"]  # the counts LEAVES and COLLISIONS.
 
 
@@ -327,6 +320,6 @@ def own_line(dtype: type) -> np.ndarray:
 
 
 def nodes_for(mebibytes: float, edges_per_node: int = EDGES_PER_NODE) -> int:
-    """How many nodes a tree of that size holds, at most as many as `parent` and `child` can number."""
+    """How many nodes a tree of that size holds, at most as many as `child` can number."""
     nodes = int(mebibytes * 2**20) // (BYTES_PER_NODE + edges_per_node * BYTES_PER_EDGE)
     return min(max(1024, nodes), np.iinfo(np.int32).max)

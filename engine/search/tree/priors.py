@@ -141,7 +141,7 @@ def ranks_before(tree, one, other):
 def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
     """Keep only the edges of a node whose moves are in `allowed` (uint16), and scale their priors to sum to 1.
 
-    What lies behind the others stays in memory until `room.forget_the_rest`.
+    What lies behind the others stays in memory until `forgetting.forget_the_rest`.
     """
     restore(tree, np.int64(node))
     first, count = int(tree.first_edge[node]), int(tree.n_edges[node])

@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.ordering import order_reads, order_writes
-from engine.search.tree.arrays import DRAW, LOSS, NO_NODE, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.arrays import DRAW, LOSS, LOST, NO_NODE, UNKNOWN_DISTANCE, WIN
 
 
 @kernel()
@@ -59,7 +59,7 @@ def best_bounds(tree, node):
         child = tree.edges[edge].child
         if child == NO_NODE:
             upper = np.int64(WIN)
-        else:
+        elif tree.edges[edge].q != LOST:  # The move may count as lost whatever its child is (`driver.WinsAside`).
             lower = max(lower, np.int64(tree.nodes[child].lower))
             upper = max(upper, np.int64(tree.nodes[child].upper))
         if lower == WIN:

@@ -120,6 +120,7 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
     # Other threads may go on: a distance to mate is there once the bounds are, so it is read after them (`proofs`).
     mate_plies = np.where(children == arrays.NO_NODE, 0, tree.nodes["mate_plies"].take(children)).astype(np.int32)
     visits, q = tree.edges["passes"][edges].copy(), tree.edges["q"][edges].copy()
+    nodes["lower"][q == arrays.LOST] = nodes["upper"][q == arrays.LOST] = arrays.LOSS  # Whatever the nodes are.
     visited, counted = visits > 0, np.maximum(nodes["visits"], 1)
     return Root(
         params=params,

@@ -1,4 +1,4 @@
-"""One visit, from the root to a leaf and back: walk down, ask the rules, back up. The phases, in their order.
+"""One visit on its way from the root to a leaf. `backup` is its way back.
 
 Down: a visit follows the best edges from the root to a leaf. Visits in flight lower a child's U (virtual loss), which
 spreads the visits of several threads and the leaves of a batch. The first visit to reach a leaf claims it, by making it
@@ -9,9 +9,6 @@ A position that occurred before on the path, or fifty moves without progress tha
 alone. It is no node, because other paths may lead to the same position. So no walk goes round a cycle.
 
 At the leaf: the rules, or a mate in one, may decide the position without an evaluation.
-
-Up: the visit expands its leaf, unless only its value was evaluated, and brings every edge and node of its way up to
-date. Proofs spread with it (`proofs`).
 """
 
 from __future__ import annotations
@@ -20,22 +17,22 @@ import numpy as np
 
 from engine.board.attacks import in_check
 from engine.board.ending import CHECKMATE, FIFTY_MOVE_PLIES, ONGOING, game_end
-from engine.board.layout import HALFMOVE, KEY, REPETITIONS, SIDE
+from engine.board.layout import HALFMOVE, KEY, REPETITIONS
 from engine.board.makemove import copy_row, push
 from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.native.ordering import add, lock, order_reads, order_writes, unlock
 from engine.native.prefetch import prefetch
 from engine.search.tree import arrays
-from engine.search.tree.arrays import Tree, reset_edge, reset_node
-from engine.search.tree.edges import q_of, worth
-from engine.search.tree.heuristics import note
+from engine.search.tree.arrays import reset_node
+from engine.search.tree.backup import catch_up, finish_visit, go_up, mean_of
+from engine.search.tree.edges import worth
 from engine.search.tree.params import CATCH_UP_SHARE
-from engine.search.tree.proofs import decide, is_decided, narrow, settle_past_visits
+from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import NO_EDGE, select_edge
 from engine.search.tree.transpositions import LATEST_HALFMOVE, enter, find_node, first_place, key_of
 from engine.tactics.mates import mating_move
-from engine.tactics.small_endings import has_few_men, is_certain_draw, judge_small_ending, share_of_value
+from engine.tactics.small_endings import has_few_men, is_certain_draw
 
 LINES_AHEAD = 3  # Lines of the processor's cache that are fetched of a node's edges. Set by hand.
 
@@ -89,7 +86,7 @@ def descend(tree, params, node, depth, state):
             if child == arrays.NO_NODE:
                 prefetch(tree.table, first_place(tree, tree.stack[root_ply + depth + 1, KEY]))
             if is_drawn_by_path(tree, root_ply + depth + 1, depth + 1):
-                set_off(tree, node, edge)
+                set_off(tree, node, edge, np.int64(1))
                 return node, depth + 1, np.int64(arrays.PATH_DRAW)
         child, state = step(tree, params, node, edge, root_ply + depth + 1)
         if child == arrays.NO_NODE:
@@ -105,34 +102,10 @@ def descend(tree, params, node, depth, state):
 
 
 @kernel()
-def catch_up(tree, params, node, edge, child):
-    """Count a free visit through an edge of a node, whose child has more visits than the edge."""
-    tree.stint[arrays.FREE_LEFT] -= 1
-    q, value, draw, square, moves_left = mean_of(tree, child)
-    pass_by(
-        tree,
-        params,
-        node,
-        edge,
-        np.int64(1),
-        np.int64(0),
-        tree.counters[arrays.CLOCK] + 1,
-        q,
-        -value,
-        draw,
-        square,
-        moves_left + 1.0,
-        is_decided(tree, child),
-    )
-    if node == arrays.ROOT:
-        add(tree.counters, np.int64(arrays.FREE), np.int64(1))
-
-
-@kernel()
-def set_off(tree, node, edge):
-    """Count a visit in flight at an edge of a node."""
+def set_off(tree, node, edge, visits):
+    """Count visits in flight at an edge of a node."""
     lock(tree.nodes, node)
-    tree.edges[edge].under_way += 1
+    tree.edges[edge].under_way += visits
     unlock(tree.nodes, node)
 
 
@@ -152,7 +125,7 @@ def step(tree, params, node, edge, ply):
             return child, np.int64(arrays.PENDING)
     if is_behind(tree, edge, child):
         return child, np.int64(arrays.LAGGING)
-    set_off(tree, node, edge)
+    set_off(tree, node, edge, np.int64(1))
     tree.edges[edge].below = tree.nodes[child].first_edge
     state = reach(tree, child)
     if state == arrays.PENDING or state == arrays.VALUED:
@@ -218,56 +191,12 @@ def new_node(tree):
     return node
 
 
-def add_lost_node(tree: Tree, node: int) -> int:
-    """Add a node that counts as lost for the side that moved into it, and that keeps another one from being forgotten.
-
-    Returns its number, or NO_NODE if the tree is full.
-    """
-    edge = int(tree.counters[arrays.EDGES])
-    lost = int(new_node(tree)) if edge < tree.edges.size else arrays.NO_NODE
-    if lost != arrays.NO_NODE:
-        tree.counters[arrays.EDGES] += 1
-        reset_edge(tree, np.int64(edge))
-        tree.child[edge], tree.prior[edge] = node, 1.0
-        tree.first_edge[lost], tree.n_edges[lost], tree.state[lost] = edge, 1, arrays.EXPANDED
-        tree.visits[lost], tree.value_sum[lost] = 1, arrays.LOSS
-        tree.lower[lost] = tree.upper[lost] = arrays.LOSS
-    return lost
-
-
 @kernel()
 def note_depth(tree, depth):
     """Count a descent."""
     tree.depths[arrays.DESCENTS] += 1
     tree.depths[arrays.DEPTH_SUM] += depth
     tree.depths[arrays.DEEPEST] = max(tree.depths[arrays.DEEPEST], depth)
-
-
-@kernel()
-def take_back(tree, depth):
-    """Undo a visit in flight that went so far down `tree.way`, from the stint's base, which keeps it, or the root."""
-    while depth > tree.stint[arrays.BASE_DEPTH]:
-        depth -= 1
-        node = node_on(tree, depth)
-        lock(tree.nodes, node)
-        tree.edges[tree.way[depth]].under_way -= 1
-        unlock(tree.nodes, node)
-    if tree.stint[arrays.RESERVED] == 0:
-        land(tree, np.int64(1))
-
-
-@kernel()
-def node_on(tree, depth):
-    """Return the node at a depth of `tree.way`."""
-    return np.int64(tree.edges[tree.way[depth - 1]].child) if depth > 0 else np.int64(arrays.ROOT)
-
-
-@kernel()
-def land(tree, visits):
-    """Count visits of the root that are in flight no more."""
-    lock(tree.nodes, np.int64(arrays.ROOT))
-    tree.nodes[arrays.ROOT].in_flight -= visits
-    unlock(tree.nodes, np.int64(arrays.ROOT))
 
 
 # ---- at the leaf -----------------------------------------------------------------------------------------------------
@@ -281,23 +210,11 @@ def finish_at_once(tree, params, node, depth, state):
     if state == arrays.PATH_DRAW:
         before = np.float64(tree.edges[tree.way[depth - 1]].passes)
         q = np.float32(worth(tree.edges, tree.way[depth - 1]) / (before + 1.0))
-        go_up(tree, params, depth, q, 0.0, 1.0, 0.0, 0.0, False)
+        go_up(tree, params, depth, q, (0.0, 1.0, 0.0, 0.0), False)
         return True
-    _, value, draw, _, moves_left = mean_of(tree, node)
+    value, draw, _, moves_left = mean_of(tree, node)[1]
     finish_visit(tree, params, depth, node, state, value, draw, moves_left)
     return True
-
-
-@kernel()
-def mean_of(tree, node):
-    """Return what an edge has of a visited node, and its mean value, draw probability, square and plies left."""
-    lock(tree.nodes, node)
-    q = q_of(tree.nodes, node)
-    visits = tree.nodes[node].visits
-    value, draw = tree.nodes[node].value_sum / visits, tree.nodes[node].draw_sum / visits
-    square, moves_left = np.float64(tree.nodes[node].square), np.float64(tree.nodes[node].moves_left)
-    unlock(tree.nodes, node)
-    return q, value, draw, square, moves_left
 
 
 @kernel()
@@ -339,136 +256,3 @@ def is_drawn_by_path(tree, ply, depth):
     if clock < FIFTY_MOVE_PLIES or clock - depth > LATEST_HALFMOVE:
         return False
     return not in_check(row) or generate(row, tree.scratch_moves) > 0
-
-
-# ---- up --------------------------------------------------------------------------------------------------------------
-
-
-@kernel()
-def finish_known(tree, params, depth, node, known, mate_plies):
-    """Finish the first visit of a leaf that needs no evaluation; `Round` lists the values of `known`."""
-    decide(tree, node, known, mate_plies)
-    moves_left, draw = np.float64(max(mate_plies, np.int64(0))), 1.0 if known == arrays.DRAW else 0.0
-    finish_visit(tree, params, depth, node, np.int64(arrays.TERMINAL), np.float64(known), draw, moves_left)
-
-
-@kernel()
-def finish_evaluated(tree, params, depth, node, state, leaves, leaf):
-    """Finish a visit whose evaluation is in `leaves[leaf]`; its node is in `state` from now on."""
-    tree.nodes[node].quiet_level = leaves.quiet_level[leaf]
-    value, draw = np.float64(leaves.wdl[leaf, 0]) - np.float64(leaves.wdl[leaf, 2]), np.float64(leaves.wdl[leaf, 1])
-    value = without_tempo(params, value)
-    if params.fading_endings:
-        part = share_of_value(leaves.rows[leaf], value)
-        value, draw = part * value, 1.0 - part * (1.0 - draw)
-    moves_left = np.float64(leaves.moves_left[leaf])
-    if params.small_endings and has_few_men(leaves.rows[leaf]):
-        value, draw, moves_left = judge_small_ending(
-            leaves.rows[leaf], tree.stack[tree.counters[arrays.ROOT_PLY]], value, draw, moves_left
-        )
-    finish_visit(tree, params, depth, node, state, -value, draw, moves_left)
-
-
-@kernel()
-def without_tempo(params, value):
-    """Return an evaluation as a search would judge it, for the side to move: it moves, and the reply is not yet
-    known, so evaluations are higher than the mean of the positions below. Left as they are, Q would depend on whether
-    most lines end after an odd or an even number of plies.
-    """
-    return value - params.tempo * (1.0 - value * value)
-
-
-@kernel()
-def finish_visit(tree, params, depth, node, state, value, draw, moves_left):
-    """Count a visit on a leaf, which is in `state` from now on, and on the edges and nodes of its way.
-
-    `value` is for the side that moved into `node`.
-    """
-    nodes = tree.nodes
-    lock(nodes, node)
-    visits = nodes[node].visits + 1
-    square = value * value
-    nodes[node].state = state
-    nodes[node].visits = visits
-    nodes[node].used_at = tree.counters[arrays.CLOCK] + 1
-    nodes[node].value_sum += value
-    nodes[node].draw_sum += draw
-    nodes[node].square += np.float32((square - nodes[node].square) / visits)
-    nodes[node].moves_left += np.float32((moves_left - nodes[node].moves_left) / visits)
-    q = q_of(nodes, node)
-    unlock(nodes, node)
-    go_up(tree, params, depth, q, value, draw, square, moves_left, is_decided(tree, node))
-
-
-@kernel()
-def go_up(tree, params, depth, q, value, draw, square, moves_left, proves):
-    """Count a visit on the edges and nodes of its way, from its end up to the stint's base, and let proofs spread.
-
-    `q` is what the last edge has from now on, value, draw, square and plies left are what the visit brought, for the
-    side that made the last move. `proves`: whether bounds of the last edge's child may be news to the node above.
-    """
-    clock, base_depth, one = tree.counters[arrays.CLOCK] + 1, tree.stint[arrays.BASE_DEPTH], np.int64(1)
-    learns = tree.stint[arrays.LEAF_DEPTH] > 0
-    side = np.int64(tree.stack[tree.counters[arrays.ROOT_PLY], SIDE]) ^ depth & one  # of the leaf
-    while depth > base_depth:
-        depth, side, value, moves_left = depth - 1, side ^ one, -value, moves_left + 1.0
-        node = node_on(tree, depth)
-        if learns:
-            note(tree, node, depth, side, -value)
-        q, value, draw, square, proves = pass_by(
-            tree, params, node, tree.way[depth], one, one, clock, q, value, draw, square, moves_left, proves
-        )
-    tree.stint[arrays.DONE] += 1
-    if base_depth == 0:
-        add(tree.counters, np.int64(arrays.CLOCK), one)
-        land(tree, one)
-    tree.earned[arrays.DRAWS] += draw
-    tree.earned[arrays.SQUARES] += square
-    tree.earned[arrays.PLIES_LEFT] += moves_left
-    while proves and depth > 0:
-        depth -= 1
-        node, none = node_on(tree, depth), np.int64(0)
-        q, value, draw, square, proves = pass_by(
-            tree, params, node, tree.way[depth], none, none, clock, q, 0.0, 0.0, 0.0, 0.0, proves
-        )
-
-
-@kernel()
-def pass_by(tree, params, node, edge, count, reserved, clock, q, value, draw, square, moves_left, proves):
-    """Count `count` finished visits through one of a node's edges, where `reserved` are in flight no more. The node's
-    value follows what the edge has now, its visits and the child's `q`, in place of what it had.
-
-    Value, draw, square and plies left are sums over the visits, for the side that moved into the node; at a decided
-    node they count as its result. Returns (what edges to the node have of it now, value, draw, square, whether its
-    bounds are narrower).
-    """
-    nodes, edges = tree.nodes, tree.edges
-    lock(nodes, node)
-    before = worth(edges, edge)
-    edges[edge].passes += count
-    edges[edge].under_way -= reserved
-    if reserved > 0:
-        edges[edge].busy = 0
-    if edges[edge].passes > 0:
-        edges[edge].q = q
-    gain = before - worth(edges, edge)
-    if is_decided(tree, node):
-        value, draw = (
-            np.float64(nodes[node].lower) * count,
-            np.float64(count) if nodes[node].lower == arrays.DRAW else 0.0,
-        )
-        gain, square = value, abs(value)
-    visits = nodes[node].visits + count
-    nodes[node].visits = visits
-    nodes[node].used_at = clock
-    nodes[node].value_sum += gain
-    nodes[node].draw_sum += draw
-    nodes[node].square += np.float32((square - count * nodes[node].square) / visits)
-    nodes[node].moves_left += np.float32((moves_left - count * nodes[node].moves_left) / visits)
-    if proves:
-        proves = not is_decided(tree, node) and (node != arrays.ROOT or params.decide_root) and narrow(tree, node)
-        if proves and is_decided(tree, node):
-            settle_past_visits(tree, node)
-    q = q_of(nodes, node)
-    unlock(nodes, node)
-    return q, value, draw, square, proves

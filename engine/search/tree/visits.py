@@ -36,6 +36,16 @@ from engine.network.input_formats import encode_as
 from engine.network.policy_map import policy_index
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Round, new_round
+from engine.search.tree.backup import (
+    catch_up,
+    finish_evaluated,
+    finish_known,
+    land,
+    mean_of,
+    node_on,
+    pass_by,
+    take_back,
+)
 from engine.search.tree.heuristics import learns
 from engine.search.tree.params import (
     COLLISION_LOOKS,
@@ -50,22 +60,15 @@ from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import select_edge
 from engine.search.tree.visit import (
     ask_rules,
-    catch_up,
     descend,
     finish_at_once,
-    finish_evaluated,
-    finish_known,
     is_behind,
     is_drawn_by_path,
     is_finished,
-    land,
-    mean_of,
     new_node,
-    node_on,
     note_depth,
-    pass_by,
     reach,
-    take_back,
+    set_off,
 )
 
 if TYPE_CHECKING:
@@ -86,7 +89,7 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
     counts = in_flight.counts
     note_depth(tree, depth)
     if state == arrays.BUSY:
-        in_flight.collision_depths[counts[arrays.COLLISIONS]] = depth
+        in_flight.depths[arrays.COLLISIONS, counts[arrays.COLLISIONS]] = depth
         counts[arrays.COLLISIONS] += 1
     elif not finish_at_once(tree, params, node, depth, state):
         ply = tree.counters[arrays.ROOT_PLY] + depth
@@ -96,14 +99,18 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
         else:
             in_flight.leaf_nodes[counts[arrays.LEAVES]] = node
             in_flight.known[counts[arrays.LEAVES]] = arrays.UNKNOWN
-            in_flight.depths[counts[arrays.LEAVES]] = depth
+            in_flight.depths[arrays.LEAVES, counts[arrays.LEAVES]] = depth
             counts[arrays.LEAVES] += 1
 
 
 @kernel()
 def finish_leaf(tree, in_flight, params, k, leaves, leaf):
     """Finish the visit of leaf `k` in flight, which went down `tree.way`; its evaluation is in `leaves[leaf]`."""
-    node, known, depth = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k]), in_flight.depths[k]
+    node, known, depth = (
+        np.int64(in_flight.leaf_nodes[k]),
+        np.int64(in_flight.known[k]),
+        in_flight.depths[arrays.LEAVES, k],
+    )
     if known == arrays.VALUE_ONLY:
         finish_evaluated(tree, params, depth, node, np.int64(arrays.VALUED), leaves, leaf)
     elif known == arrays.UNKNOWN:
@@ -154,12 +161,11 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
         tree.nodes[root].in_flight += 1
         tree.stint[arrays.FREE_LEFT] = FREE_VISITS
         node, depth, state = descend(tree, params, root, np.int64(0), reach(tree, root))
-        collision = counts[arrays.COLLISIONS]
+        places = counts[arrays.LEAVES], counts[arrays.COLLISIONS]
         begin(tree, in_flight, params, node, depth, state, leaves, first)
-        if leaf < first + counts[arrays.LEAVES]:
-            note_way(tree, in_flight.ways[leaf - first], depth)
-        elif collision < counts[arrays.COLLISIONS]:
-            note_way(tree, in_flight.collision_ways[collision], depth)
+        for kind in range(2):
+            if counts[kind] > places[kind]:
+                note_way(tree, in_flight.ways[kind, places[kind]], depth)
         if params.needs_planes and leaf < first + counts[arrays.LEAVES]:
             encode_as(params.input_format, tree.stack, tree.counters[arrays.ROOT_PLY] + depth, 0, leaves.masks[leaf])
             for i in range(leaves.n_moves[leaf]):
@@ -173,14 +179,14 @@ def apply(tree, in_flight, params, leaves, first):
 
     Their evaluations are in `leaves[first:]`.
     """
-    for k in range(in_flight.counts[arrays.LEAVES]):
-        retrace(tree, in_flight.ways[k], in_flight.depths[k])
-        finish_leaf(tree, in_flight, params, k, leaves, first + k)
-    for k in range(in_flight.counts[arrays.COLLISIONS]):
-        retrace(tree, in_flight.collision_ways[k], in_flight.collision_depths[k])
-        take_back(tree, in_flight.collision_depths[k])
-    in_flight.counts[arrays.LEAVES] = 0
-    in_flight.counts[arrays.COLLISIONS] = 0
+    for kind in (arrays.LEAVES, arrays.COLLISIONS):
+        for k in range(in_flight.counts[kind]):
+            retrace(tree, in_flight.ways[kind, k], in_flight.depths[kind, k])
+            if kind == arrays.LEAVES:
+                finish_leaf(tree, in_flight, params, k, leaves, first + k)
+            else:
+                take_back(tree, in_flight.depths[kind, k])
+    in_flight.counts[:] = 0
 
 
 @kernel()
@@ -237,7 +243,7 @@ def run_visits(tree, params, walker, until, limit, most_men):
         if counts[arrays.LEAVES] > 0:
             finish_leaf(tree, walker.in_flight, params, np.int64(0), walker.leaves, np.int64(0))
         elif counts[arrays.COLLISIONS] > 0:
-            take_back(tree, walker.in_flight.collision_depths[0])
+            take_back(tree, walker.in_flight.depths[arrays.COLLISIONS, 0])
             give_way()
         counts[:] = 0
         if tree.stint[arrays.LEFT] == 0 or is_decided(tree, tree.stint[arrays.BASE]):
@@ -370,9 +376,7 @@ def find_base(tree, params, count):
             continue
         tree.path[depth] = tree.edges[edge].move
         tree.way[depth] = edge
-        lock(tree.nodes, node)
-        tree.edges[edge].under_way += count
-        unlock(tree.nodes, node)
+        set_off(tree, node, edge, count)
         node, depth, draw_score = child, depth + 1, -draw_score
     tree.stint[arrays.BASE] = node
     tree.stint[arrays.BASE_DEPTH] = depth
@@ -382,16 +386,14 @@ def find_base(tree, params, count):
 def end_stint(tree, params):
     """Count the visits of a stint in the ancestors of its base, and give back those that it did not make."""
     count, reserved, depth = tree.stint[arrays.DONE], tree.stint[arrays.RESERVED], tree.stint[arrays.BASE_DEPTH]
-    draw, square, moves_left = tree.earned[arrays.DRAWS], tree.earned[arrays.SQUARES], tree.earned[arrays.PLIES_LEFT]
+    sums = 0.0, tree.earned[arrays.DRAWS], tree.earned[arrays.SQUARES], tree.earned[arrays.PLIES_LEFT]
     if depth > 0:
         clock = add(tree.counters, np.int64(arrays.CLOCK), count) + count
-        value, q = 0.0, mean_of(tree, tree.stint[arrays.BASE])[0]
+        q = mean_of(tree, tree.stint[arrays.BASE])[0]
         while depth > 0:
-            depth, moves_left = depth - 1, moves_left + count
+            depth -= 1
             node = node_on(tree, depth)
-            q, value, draw, square, _ = pass_by(
-                tree, params, node, tree.way[depth], count, reserved, clock, q, value, draw, square, moves_left, False
-            )
+            q, sums, _ = pass_by(tree, params, node, tree.way[depth], count, reserved, clock, q, sums, False)
         land(tree, reserved)
     else:
         land(tree, reserved - count)

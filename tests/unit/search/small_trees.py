@@ -3,9 +3,10 @@
 import numpy as np
 
 from engine.search.tree.arrays import ROOT, Tree, new_tree
+from engine.search.tree.backup import finish_known, finish_visit
 from engine.search.tree.params import SearchParams
 from engine.search.tree.priors import expand
-from engine.search.tree.visit import finish_known, finish_visit, new_node
+from engine.search.tree.visit import new_node
 from tests.unit.search.flat import ways_to
 
 PARAMS = SearchParams(cpuct_factor=0.0, needs_planes=False)

@@ -9,12 +9,13 @@ from engine.evaluation.protocol import new_leaf_batch
 from engine.search.session import Search
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Tree, new_round, new_tree
+from engine.search.tree.backup import catch_up, pass_by
 from engine.search.tree.params import LC0
 from engine.search.tree.priors import expand
 from engine.search.tree.proofs import best_bounds, is_decided, mate_distance
-from engine.search.tree.visit import add_lost_node, catch_up, finish_at_once, is_behind, new_node, pass_by
+from engine.search.tree.visit import finish_at_once, is_behind, new_node
 from engine.search.tree.visits import apply, begin, gather, note_way
-from tests.unit.search.flat import search, ways_to
+from tests.unit.search.flat import search
 from tests.unit.search.small_trees import PARAMS, add_child, decide, grow, set_off, small_tree, visit
 
 
@@ -171,13 +172,13 @@ def test_visits_counted_together_are_those_counted_one_by_one():
         tree.under_way[0] = 5
     total = 0.0
     for count, (value, draw, left) in enumerate(zip(values, draws, plies, strict=True), 1):
-        total -= value
-        counted = (np.float32(total / count), value, draw, value * value, left, False)
-        pass_by.py_func(one_by_one, PARAMS, arrays.ROOT, 0, 1, 1, 7, *counted)
-    squares, q = sum(value * value for value in values), np.float32(total / 3)
-    sums = (sum(values), sum(draws), squares)
-    counted = pass_by.py_func(together, PARAMS, arrays.ROOT, 0, 3, 3, 7, q, *sums, sum(plies), False)
-    assert counted == (pytest.approx(sum(values) / 4), *sums, False)
+        total += value
+        q, sums = np.float32(total / count), (value, draw, value * value, left)
+        pass_by.py_func(one_by_one, PARAMS, arrays.ROOT, 0, 1, 1, 7, q, sums, False)
+    squares = sum(value * value for value in values)
+    sums = (sum(values), sum(draws), squares, sum(plies))
+    counted = pass_by.py_func(together, PARAMS, arrays.ROOT, 0, 3, 3, 7, np.float32(total / 3), sums, False)
+    assert counted == (pytest.approx(-sum(values) / 4), (-sum(values), sum(draws), squares, sum(plies) + 3), False)
     assert together.visits[arrays.ROOT] == one_by_one.visits[arrays.ROOT] == 4
     assert (together.passes[0], together.under_way[0]) == (one_by_one.passes[0], one_by_one.under_way[0]) == (3, 2)
     assert together.used_at[arrays.ROOT] == one_by_one.used_at[arrays.ROOT] == 7
@@ -188,15 +189,16 @@ def test_visits_counted_together_are_those_counted_one_by_one():
 def test_a_node_follows_what_its_child_has_become_by_other_ways():
     tree = small_tree([0.5, 0.5])
     for q in (0.5, -0.25):
-        pass_by.py_func(tree, PARAMS, arrays.ROOT, 0, 1, 1, 1, np.float32(q), -q, 0.0, 0.25, 0.0, False)
+        pass_by.py_func(tree, PARAMS, arrays.ROOT, 0, 1, 1, 1, np.float32(q), (q, 0.0, 0.25, 0.0), False)
         assert tree.value_sum[arrays.ROOT] == -tree.passes[0] * q
 
 
 def test_visits_counted_at_a_decided_node_count_as_its_result():
     tree = small_tree([0.5, 0.5])
     tree.lower[arrays.ROOT] = tree.upper[arrays.ROOT] = arrays.WIN
-    counted = pass_by.py_func(tree, PARAMS, arrays.ROOT, 0, 4, 4, 0, np.float32(0.4), -1.5, 2.0, 1.0, 80.0, False)
-    assert counted[1:] == (4.0 * arrays.WIN, 0.0, 4.0, False)
+    sums = (1.5, 2.0, 1.0, 80.0)
+    counted = pass_by.py_func(tree, PARAMS, arrays.ROOT, 0, 4, 4, 0, np.float32(0.4), sums, False)
+    assert counted[1:] == ((4.0 * arrays.WIN, 0.0, 4.0, 84.0), False)
     assert tree.value_sum[arrays.ROOT] == 4.0 * arrays.WIN
 
 
@@ -209,22 +211,21 @@ def test_a_collision_is_taken_back_as_far_as_the_visit_was_counted():
         in_flight = new_round(1)
         begin.py_func(tree, in_flight, PARAMS, child, np.int64(depth), np.int64(arrays.BUSY), None, 0)
         assert in_flight.counts[arrays.COLLISIONS] == 1
-        note_way.py_func(tree, in_flight.collision_ways[0], depth)
+        note_way.py_func(tree, in_flight.ways[arrays.COLLISIONS, 0], depth)
         apply.py_func(tree, in_flight, PARAMS, None, 0)
         assert (tree.in_flight[arrays.ROOT], tree.under_way[0]) == (reserved, 0)
         assert not in_flight.counts.any()
 
 
 @pytest.mark.plain
-def test_a_node_that_counts_as_lost_keeps_the_one_in_whose_place_it_is():
+def test_an_edge_that_counts_as_lost_says_nothing_of_its_child():
     tree = small_tree([0.6, 0.4])
-    child = visit(tree, arrays.ROOT, 0, 1.0)
-    tree.child[0] = add_lost_node(tree, child)
-    assert (tree.lower[tree.child[0]], tree.upper[tree.child[0]]) == (arrays.LOSS, arrays.LOSS)
-    assert best_bounds.py_func(tree, tree.child[0])[1] == tree.upper[child]
-    assert set(ways_to(tree)) == {arrays.ROOT, child, int(tree.child[0])}
-    full = tree._replace(edges=tree.edges[: int(tree.counters[arrays.EDGES])])
-    assert add_lost_node(full, child) == arrays.NO_NODE
+    for place in (0, 1):
+        visit(tree, arrays.ROOT, place, 0.5)
+    tree.lower[tree.child[0]] = arrays.WIN
+    assert best_bounds.py_func(tree, arrays.ROOT) == (arrays.WIN, arrays.WIN)
+    tree.q[0] = arrays.LOST
+    assert best_bounds.py_func(tree, arrays.ROOT) == (arrays.LOSS, arrays.WIN)
 
 
 @pytest.mark.plain
