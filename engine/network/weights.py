@@ -34,7 +34,7 @@ def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fuse
     None, "" and "<default>" stand for the shipped net to play with, whatever its family, and "zero" for the one that
     learned alone. heads: Lc0's names of the policy head and the value head to use.
     """
-    chosen = _chosen(path, "default")
+    chosen = chosen_path(path, "default")
     if is_lc0(chosen):
         return load_network(chosen, heads)
     header, tensors = load_tensors(chosen)
@@ -52,7 +52,7 @@ def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fuse
 
 def load_network(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fused:
     """Load a tower or transformer, ready to play; `path` and errors as for `load_planes`, `heads` as for `load_net`."""
-    chosen = _chosen(path, "default_tower")
+    chosen = chosen_path(path, "default_tower")
     return _fused(chosen, *load_planes(chosen, heads), heads)
 
 
@@ -65,7 +65,7 @@ def load_planes(
     None, "" and "<default>" stand for the shipped tower. Raises NetFileError when the file is missing, damaged, not a
     tower, or differs from its manifest entry.
     """
-    chosen = _chosen(path, "default_tower")
+    chosen = chosen_path(path, "default_tower")
     if is_lc0(chosen):
         from engine.network.lc0.reader import load_lc0
 
@@ -119,7 +119,8 @@ def is_default(path: str | Path | None) -> bool:
     return path in (None, "", DEFAULT_NET)
 
 
-def _chosen(path: str | Path | None, entry: str) -> Path:
+def chosen_path(path: str | Path | None, entry: str) -> Path:
+    """Where a net lies; `path` as for `load_net`, with the manifest's `entry` as default. Raises NetFileError."""
     if str(path) == LEARNED_ALONE:
         if (net := learned_alone()) is None:
             raise NetFileError(LEARNED_ALONE, f"a net {LEARNED_ALONE}-*.dit in {SHIPPED / MANIFEST}", "none")

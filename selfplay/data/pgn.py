@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.board.layout import SIDE
 from engine.board.pgn.game_reader import GameText
+from engine.board.pgn.letters import told_result
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.files.note_log import NoteLog
 from engine.files.text import open_unpacked, reading
@@ -64,7 +65,7 @@ def read_pgn(
             if not reason:
                 tally.read += 1
                 bookmark.place, bookmark.share = game.end, share()
-                points = WHITE_POINTS[_result(game)]
+                points = WHITE_POINTS[told_result(game.tag_result, game.result)]
                 yield record_of_result(game.start, game.moves, points)
                 continue
             if reason == FAULT:
@@ -86,11 +87,7 @@ def _reason(game: MainLine, least_elo: int) -> str:
         return FAULT
     if not len(game.moves):
         return "without moves"
-    return "" if _result(game) in WHITE_POINTS else "without a result"
-
-
-def _result(game: MainLine) -> str:
-    return game.tag_result if game.tag_result in WHITE_POINTS else game.result
+    return "" if told_result(game.tag_result, game.result) in WHITE_POINTS else "without a result"
 
 
 def record_of_result(start: np.ndarray, moves: list[int] | np.ndarray, white_points: int) -> GameRecord:

@@ -44,6 +44,9 @@ def test_a_game_is_found_and_opened_and_continued(games: Tab) -> None:
     games.script("send('games_name', { name: 'Anna', mine: true }), openDialog('games')")
     games.wait_for("games.rows.length === 1 && games.rows[0].mine === 'black'")
     games.click(".game-row")
+    games.script("document.querySelector('.game-row').dispatchEvent(new Event('dblclick'))")
+    games.wait_for("!document.querySelector('#games').open && state.steps.length === 7")
+    games.script("openDialog('games')")
     games.click("[data-game=continue]")
     games.wait_for("state.isGame && state.human === 'black' && state.steps.length >= 8")
 

@@ -15,6 +15,7 @@ import chess.pgn
 
 from engine.board.convert import board_from_row, encode_move
 from engine.board.pgn.game_reader import GameText, cut_games
+from engine.board.pgn.letters import told_result
 from engine.board.pgn.main_lines import main_lines
 from engine.errors import DataError
 from engine.files.atomic import atomic_write
@@ -129,9 +130,9 @@ def _read_fast(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
                 yield replace(game, place=begin, end=line.end, digest=digest)
             faults.extend([line.fault] if found else [])
         elif line.is_game:
-            tags = dict(line.read_tags())
-            if line.result and tags.get("Result", "*") == "*":
-                tags["Result"] = line.result
+            tags = {"Result": "*", **line.read_tags()}
+            if told := told_result(line.tag_result, line.result):
+                tags["Result"] = told
             start = _start(board_from_row(line.start, line.chess960)) if line.has_start else ""
             yield FoundGame(begin, line.end, digest, tags, start, line.moves.tobytes())
 

@@ -24,7 +24,7 @@ from uci.language import _, later, several, translated
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
 from uci.library.game_files import FoundGame, find_games, game_key, is_key, read_at, remove_text
 from uci.library.own_names import OwnNames
-from uci.library.wanted import Wanted, day_of
+from uci.library.wanted import Wanted, day_of, plain
 from uci.terminal.author_notes import game_name
 from uci.terminal.opening_names import OpeningNamer
 
@@ -32,13 +32,13 @@ Answer = TypeVar("Answer")
 
 INDEX = "index.sqlite"
 PAGE = 50  # games in one part of a list
-_VERSION = 5  # of the tables and what stands in them
+_VERSION = 6  # of the tables and what stands in them
 _STEP_S = 0.1  # of reading, between which others are answered
 _MEMORY = ":memory:"
 _TABLES = """
 CREATE TABLE files (name BLOB PRIMARY KEY, size INTEGER, changed INTEGER);
 CREATE TABLE games (key TEXT PRIMARY KEY, date TEXT, white TEXT, black TEXT, result TEXT, opening TEXT, ending TEXT,
-  plies INTEGER, mine TEXT, moves BLOB);
+  plies INTEGER, mine TEXT, moves BLOB, words TEXT);
 CREATE INDEX by_date ON games (date);
 CREATE TABLE places (file BLOB, place INTEGER, end INTEGER, key TEXT, text TEXT, PRIMARY KEY (file, place));
 CREATE INDEX by_key ON places (key);
@@ -48,6 +48,7 @@ CREATE TABLE reviews (key TEXT PRIMARY KEY, changed INTEGER, accuracy_white REAL
 _COLUMNS = ("key", "date", "white", "black", "result", "opening", "ending", "plies", "mine", "accuracy_white",
             "accuracy_black")  # fmt: skip
 _FORGET_LOST = "DELETE FROM games WHERE key NOT IN (SELECT key FROM places)"
+_SEARCHED = ("Event", "Site", "Round", "Result", "ECO", "WhiteElo", "BlackElo")
 _DAY = "substr(date, 1, 10)"  # the time of day follows where it is known
 _DAY_S = 86_400
 _WAIT_S = 0.02  # between two looks whether another program has read the folder
@@ -223,8 +224,9 @@ class GameIndex:
         if white == black == "?":  # a chapter of a study
             white, black = game_name(tags), ""
         side, moves = self._side(white, black), None if game.start else _before_pass(game.moves)
+        words = plain(" ".join([date, white, black, opening, *(tags.get(name, "") for name in _SEARCHED)]))
         row = (key, date, white, black, tags.get("Result", "*"), opening, tags.get("Termination", ""),
-               len(game.moves) // 2, side, moves)  # fmt: skip
+               len(game.moves) // 2, side, moves, words)  # fmt: skip
         self._base.execute(f"INSERT OR IGNORE INTO games VALUES ({', '.join('?' * len(row))})", row)
         self._base.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?)",
                            (file, game.place, game.end, key, game.digest))  # fmt: skip

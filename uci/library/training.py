@@ -165,13 +165,17 @@ class Trainer:
             streak = standing.streak + 1 if solved else 0
             self._base.execute(
                 "UPDATE puzzles SET rating = ?, deviation = ?, volatility = ?, box = ?, due = ? WHERE key = ?",
-                [theirs.points, theirs.deviation, theirs.volatility, box, self._now() + _DAY_S * BOXES_DAYS[box],
-                 puzzle.key],
+                [theirs.points, theirs.deviation, theirs.volatility, box, self._morning(BOXES_DAYS[box]), puzzle.key],
             )  # fmt: skip
             self._base.execute("DELETE FROM person")
             self._base.execute(f"INSERT INTO person ({_PERSON}) VALUES (?, ?, ?, ?, ?)", [
                 mine.points, mine.deviation, mine.volatility, streak, max(streak, standing.longest)])  # fmt: skip
         return self.standing
+
+    def _morning(self, days: int) -> float:
+        """When a day begins, so many days from now; a day begins at midnight here."""
+        now = time.localtime(self._now())
+        return time.mktime((*now[:2], now.tm_mday + days, 0, 0, 0, 0, 0, -1))
 
     @property
     def standing(self) -> Standing:

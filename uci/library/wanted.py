@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
+
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})  # no letters with accents
+
+
+def plain(text: str) -> str:
+    """Return a text as it is searched: without capitals and accents."""
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in parts if not unicodedata.combining(letter)).translate(_LETTERS)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a list of games shows: a part of an opening's or a player's name, a result for oneself, an own side."""
+    """What a list of games shows: words of what is told of a game, a result for oneself, an own side."""
 
     text: str = ""
     result: str = ""  # won, lost, drawn, other, "" for all
@@ -17,13 +26,9 @@ class Wanted:
     def condition(self) -> tuple[str, list[str]]:
         """Return SQL, and what stands for its question marks."""
         rules, values = ["1"], list[str]()
-        for word in self.text.split():
-            names = ("opening", "white", "black")
-            if not word.isascii():  # SQLite knows capitals of ASCII only
-                word, names = word.casefold(), ("folded(opening)", "folded(white)", "folded(black)")
-            rules.append("(" + " OR ".join(f"{name} LIKE ? ESCAPE '!'" for name in names) + ")")
-            plain = re.sub("([!%_])", r"!\1", word)
-            values += [f"%{plain}%"] * 3
+        for word in plain(self.text).split():
+            rules.append("words LIKE ? ESCAPE '!'")
+            values.append("%" + re.sub("([!%_])", r"!\1", word) + "%")
         win, loss = ("result = CASE mine WHEN 'white' THEN '1-0' WHEN 'black' THEN '0-1' END",
                      "result = CASE mine WHEN 'white' THEN '0-1' WHEN 'black' THEN '1-0' END")  # fmt: skip
         drawn, other = "result = '1/2-1/2'", "result NOT IN ('1-0', '0-1', '1/2-1/2')"

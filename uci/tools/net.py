@@ -15,7 +15,7 @@ from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.writer import SUFFIXES
 from engine.network.onnx_graph import export_onnx
 from engine.network.policy.parameters import sparse_config_of
-from engine.network.weights import default_net_path
+from engine.network.weights import chosen_path
 
 ONNX = ".onnx"
 EXAMPLES = """\
@@ -29,7 +29,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     info = actions.add_parser("info", help="show architecture, formats, size, provenance and training card")
-    text = "read this net file (default: the net that comes with Aino)"
+    text = "read this net file; zero = the one that learned alone (default: the net that comes with Aino)"
     info.add_argument("file", type=Path, nargs="?", metavar="FILE", help=text)
     info.add_argument("--json", action="store_true", help="print everything as one JSON object")
     convert = actions.add_parser("convert", help="write a tower in the format of another suffix")
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `info`, `convert` or `export`. Raises NetFileError, ConfigError."""
-    path = arguments.file or default_net_path(entry="default" if arguments.action == "info" else "default_tower")
+    path = chosen_path(arguments.file, "default" if arguments.action == "info" else "default_tower")
     if arguments.action == "info":
         _print_info(path, arguments.json)
         return 0

@@ -132,6 +132,11 @@ def spelled_result(data, at, is_tag):
     return NO_RESULT, at
 
 
+def told_result(tag: str, behind: str) -> str:
+    """Return a game's result, by the one in its tags and the one behind its moves, as in CODED_RESULTS."""
+    return behind if tag in ("", "*") and behind not in ("", "*") else tag
+
+
 def result_of(word: str) -> str:
     """Return the result that a word spells in the standard's way; "" if it spells none."""
     data = np.frombuffer(word.encode(errors="replace") + b"\n" * PADDING, np.uint8)

@@ -13,7 +13,7 @@ import numpy as np
 from engine.board.convert import move_of_code
 from engine.board.pgn import desks
 from engine.board.pgn.cutter import Start, read_tags, with_known_variant
-from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of
+from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of, told_result
 from engine.board.pgn.move_words import DASH, ENGLISH, LETTER_SIGNS, SIGNS, Letters, NoMoveError, nags_of, read_word
 from engine.errors import message
 
@@ -36,6 +36,7 @@ _GLUED_RESULT = re.compile(rf"(.*?[^\d/:½](?<!{DASH})\d?)({RESULT_PATTERN})")
 _MAY_BE_MOVE = re.compile(
     rf"{RESULT_PATTERN}|(?:\d+[.…)]+)?(?:\S{{0,7}}?[a-hA-H][1-8]|[O0oОо]{DASH}[O0oОо]|--|Z0|0000|@@@@)\S{{0,12}}"
 )
+_START = re.compile(rb"fen|setup|variant", re.IGNORECASE)
 _EN_PASSANT = re.compile(r"e\.?p\.?")
 _CHECKS = ("+", "++", "#", "†", "‡")
 _BEHIND_BARE_NUMBERS = (desks.PIECE_MOVE, desks.CASTLE, desks.WORD, desks.TOLD, desks.LINE_COMMENT, desks.ESCAPE)
@@ -89,15 +90,13 @@ class TokenPlayer:
         self._lines = [_Line(self.game, start.board.ply())]
         if not start.fault:
             self._play()
-        if self.result and self.game.headers.get("Result", "*") == "*":
-            self.game.headers["Result"] = self.result
 
     def _take_tags(self, columns: list[int], start: Start) -> None:
         found = list(read_tags(self._data, self._tokens))
         tags, headers = {name: value for name, value, _ in found}, self.game.headers
         headers.update(with_known_variant(tags))
-        if columns[desks.TAG_RESULT]:
-            headers["Result"] = CODED_RESULTS[columns[desks.TAG_RESULT]]
+        if told := told_result(CODED_RESULTS[columns[desks.TAG_RESULT]], self.result):
+            headers["Result"] = told
         if start.fault:
             place = next((place for name, _, place in found if name == start.tag), columns[desks.BEGIN])
             self.faults.append((place, tags.get(start.tag, ""), start.fault))
@@ -290,8 +289,10 @@ class TokenPlayer:
     # ---- faults -----------------------------------------------------------------------------------------------------
 
     def _take_fault(self, line: _Line, place: int, till: int, attribute: int) -> None:
-        reason = message(_REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4])
+        reason, was_over = message(_REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4]), line.is_over
         self._fault(line, place, till, reason)
+        if attribute & 15 == desks.BAD_TAG and not line.plies and not _START.search(self._data, place, till):
+            line.is_over = was_over  # the moves do not depend on that tag
 
     def _fault(self, line: _Line, place: int, till: int, reason: str) -> None:
         line.is_over = True

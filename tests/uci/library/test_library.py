@@ -19,10 +19,11 @@ import pytest
 from engine.errors import DataError
 from tests.boards import board_after, games_in
 from tests.uci.library.own_games import GAMES, text_of, whites
+from tests.unit.board.pgn_forms import TEXTS, WORDS, played_game, san, whole, words_of
 from uci.game.game_file import REVIEWS
 from uci.game.timed_game import Setup, TimedGame
 from uci.library import game_files
-from uci.library.game_files import FoundGame, digest_of, find_games, game_key
+from uci.library.game_files import FoundGame, digest_of, find_games, game_key, read_at
 from uci.library.index import INDEX, GameIndex, Wanted
 from uci.library.worker import GamesWorker
 
@@ -106,10 +107,10 @@ def test_names_in_other_scripts_and_chapters_of_studies_are_found(index: GameInd
     chapter = '[Event "Endings: Pawns"]\n[ChapterName "Pawns"]\n[Opening "?"]\n[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]'
     (tmp_path / "study.pgn").write_text(f"{chapter}\n\n1. e4 {{ Go }} 1... -- 2. e5 *\n", encoding="utf-8")
     assert index.refresh() == []
-    for text in ("магнус", "étienne özil", "МАГ"):
+    for text in ("магнус", "étienne özil", "МАГ", "OZIL", "2024.01.02", "1-0"):
         assert whites(index, Wanted(text)) == ["Магнус"], text
     assert whites(index, Wanted("%_!")) == whites(index, Wanted("李")) == ["100%_!"]
-    (found,), _ = index.find(Wanted("pawns"))
+    (found,), _ = index.find(Wanted("endings pawns"))
     assert (found["white"], found["black"], found["opening"]) == ("Pawns", "", "")
 
 
@@ -386,6 +387,21 @@ def test_a_deleted_game_leaves_its_file_and_the_others_in_it(index: GameIndex, t
     index.delete(keys["Dora"])
     index.delete(keys["Anna"])
     assert not path.exists()
+
+
+def test_a_game_is_read_again_however_it_and_its_result_are_written(tmp_path: Path) -> None:
+    """One with "½-½", "1/2", "1:0" or "1-0 forfeit" had another key when it was opened: "has changed"."""
+    words = words_of(played_game(1), san)
+    texts = [write(words) for write in TEXTS.values()] + [
+        whole(" ".join(write(["e4", "e5"]))) for write in WORDS.values()
+    ]
+    results = ["½-½", "1/2", "1:0", "0.5-0.5", "1–0", "1-0 forfeit", "+/-", "?", "", "Draw", "White wins", "*"]
+    texts += [whole("1. e4 e5", {"Result": tag}, behind) for tag in results for behind in ("*", "1/2-1/2", "½-½")]
+    (path := tmp_path / "mine.pgn").write_text("\n\n".join(texts), encoding="utf-8")
+    found = list(find_games(path))
+    assert len(found) == len(texts)
+    assert [game_key(read_at(path, game.place)) for game in found] == [game.key for game in found]
+    assert {game.tags["Result"] for game in found[-2:]} == {"1/2-1/2"}
 
 
 def test_main_lines_and_the_whole_grammar_give_the_same_games(tmp_path: Path) -> None:

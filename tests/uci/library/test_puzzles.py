@@ -5,6 +5,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -105,13 +106,17 @@ def test_a_full_disk_ended_the_puzzles_with_a_traceback(monkeypatch, capsys):
 
 
 def test_a_puzzle_comes_back_later_each_time_it_is_solved(trainer: Trainer, clock: Clock) -> None:
+    """One solved at 20:00 was due at 19:30 of the next day, too, and not in the morning."""
+    clock.now, evening = time.mktime((2026, 1, 5, 20, 0, 0, 0, 0, -1)), 20 / 24
     trainer.add([MATE])
     for days in (*BOXES_DAYS, BOXES_DAYS[-1]):
         assert trainer.next() == replace(MATE, rating=trainer.next().rating, deviation=trainer.next().deviation)
         trainer.answer(MATE, True)
-        clock.now += (days - 0.1) * DAY_S
+        clock.now += (days - evening - 0.1) * DAY_S
         assert trainer.next() is None
         clock.now += 0.2 * DAY_S
+        assert trainer.next() is not None
+        clock.now += (evening - 0.1) * DAY_S
     assert trainer.standing.streak == trainer.standing.longest == len(BOXES_DAYS) + 1
     trainer.answer(MATE, False)
     assert trainer.standing.streak == 0

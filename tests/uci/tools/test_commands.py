@@ -174,9 +174,10 @@ def test_info_of_other_networks_says_what_they_are_and_as_json(net: Path, capsys
     assert info["format"] == "dit"
     model = build_tower(CONFIG, np.random.default_rng(0))
     assert info["parameters"] == sum(array.size for array in model.named_parameters().values())
-    for name in ("sparse.dit", "dense.dit"):
-        assert main(["net", "info", str(net.with_name(name))]) == 0
+    for path in (net.with_name("sparse.dit"), net.with_name("dense.dit"), "zero"):
+        assert main(["net", "info", str(path)]) == 0
     text = capsys.readouterr().out
+    assert "zero-256.dit" in text
     assert "sparse-128" in text
     assert "neither a tower nor a sparse network: dense" in text
 

@@ -84,6 +84,7 @@ const games = {
     const winner = { "1-0": "white", "0-1": "black" }[game.result];
     if (game.mine) button.classList.add(!winner ? "even" : winner === game.mine ? "won" : "lost");
     button.addEventListener("click", () => this.choose(game));
+    button.addEventListener("dblclick", () => gameDeeds.open(game.key));
     return button;
   },
 
