@@ -254,9 +254,9 @@ def outline(search: Search, least_visits: int, widest: int, chess960: bool = Fal
             after = np.empty(ROW_WORDS, np.uint64)
             make(row, moves[index], after)
             move, q = decode_move(row, int(moves[index]), chess960), max(-1.0, float(tree.q[edges][index]))
-            share_of_child, goes_on = share * min(1.0, visits[index] / tree.visits[child]), after[KEY] not in keys
-            below = (child, after, share_of_child, (*keys, after[KEY]))
-            replies = branches(*below) if goes_on and tree.state[child] == EXPANDED else ()
+            share_below = share * min(1.0, visits[index] / max(1, tree.visits[child]))
+            goes_on = tree.state[child] == EXPANDED and after[KEY] not in keys
+            replies = branches(child, after, share_below, (*keys, after[KEY])) if goes_on else ()
             found.append(Branch(move, int(visits[index]), float(priors[index]), q, replies))
         return tuple(found)
 
