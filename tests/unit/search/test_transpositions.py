@@ -57,20 +57,13 @@ def test_a_position_is_found_until_its_bucket_is_full():
 
 
 @pytest.mark.plain
-def test_the_root_is_no_transposition_because_every_way_there_is_a_repetition():
-    tree = small_tree([1.0])
-    tree.key[arrays.ROOT] = SHARED_KEY
-    enter.py_func(tree, arrays.ROOT)
-    assert find_node.py_func(tree, SHARED_KEY) == arrays.NO_NODE
-
-
-@pytest.mark.plain
-def test_a_forgotten_node_is_not_found():
+def test_neither_the_root_nor_a_forgotten_node_is_found():
     tree = small_tree([1.0])
     child = add_child(tree, arrays.ROOT, 0)
-    tree.key[child] = SHARED_KEY
-    enter.py_func(tree, child)
-    assert find_node.py_func(tree, SHARED_KEY) == child
+    for node, found in ((arrays.ROOT, arrays.NO_NODE), (child, child)):
+        tree.key[node] = SHARED_KEY
+        enter.py_func(tree, node)
+        assert find_node.py_func(tree, SHARED_KEY) == found
     tree.key[child] = np.uint64(99)
     assert find_node.py_func(tree, SHARED_KEY) == arrays.NO_NODE
 

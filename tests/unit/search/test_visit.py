@@ -86,16 +86,9 @@ def test_a_draw_of_the_path_proves_nothing_and_a_visit_by_another_path_replaces_
     assert (tree.passes[tree.way[1]], tree.q[tree.way[1]]) == (3, -0.5)
     assert tree.value_sum[node] == pytest.approx(0.3 + 3 * 0.5)
     assert tree.q[0] == pytest.approx(tree.value_sum[node] / 4)
-
-
-@pytest.mark.plain
-def test_a_draw_of_the_path_lowers_what_an_edge_is_worth():
-    tree = small_tree([1.0])
-    child = visit(tree, arrays.ROOT, 0, 0.6)
-    depth = set_off(tree, arrays.ROOT, 0, child)
+    depth = set_off(tree, arrays.ROOT, 0, node)
     assert finish_at_once.py_func(tree, PARAMS, arrays.ROOT, depth, arrays.PATH_DRAW)
-    assert (tree.passes[0], tree.visits[child]) == (2, 1)
-    assert tree.q[0] == pytest.approx(0.3)
+    assert (tree.passes[0], tree.q[0]) == (5, pytest.approx(tree.value_sum[node] / 5))  # Its edge alone has the draw.
 
 
 @pytest.mark.plain
@@ -215,17 +208,6 @@ def test_a_collision_is_taken_back_as_far_as_the_visit_was_counted():
         apply.py_func(tree, in_flight, PARAMS, None, 0)
         assert (tree.in_flight[arrays.ROOT], tree.under_way[0]) == (reserved, 0)
         assert not in_flight.counts.any()
-
-
-@pytest.mark.plain
-def test_an_edge_that_counts_as_lost_says_nothing_of_its_child():
-    tree = small_tree([0.6, 0.4])
-    for place in (0, 1):
-        visit(tree, arrays.ROOT, place, 0.5)
-    tree.lower[tree.child[0]] = arrays.WIN
-    assert best_bounds.py_func(tree, arrays.ROOT) == (arrays.WIN, arrays.WIN)
-    tree.q[0] = arrays.LOST
-    assert best_bounds.py_func(tree, arrays.ROOT) == (arrays.LOSS, arrays.WIN)
 
 
 @pytest.mark.plain
