@@ -24,7 +24,7 @@ from tests.strict_cupy import Device, strict_cupy
 os.environ["LANGUAGE"] = "en"  # of the sentences, whatever the system's is
 
 # An example that takes long shows that the machine is busy, or that something compiles, and no fault.
-settings.register_profile("aino", deadline=None)
+settings.register_profile("aino", deadline=None, max_examples=50)
 settings.register_profile("long", deadline=None, max_examples=100_000)
 settings.load_profile("aino")
 
@@ -37,9 +37,9 @@ QUICK = (
 )  # fmt: skip
 NOT_QUICK = (
     "unit/board/test_board_plain", "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_targets",
-    "unit/native/test_whole", "unit/nn/test_notebook", "unit/nn/test_resuming", "unit/search/test_finishing",
-    "unit/search/test_forgetting", "unit/search/test_hints", "unit/search/test_interrupts",
-    "unit/search/test_play_or_analysis", "unit/search/test_run", "unit/search/test_walkers",
+    "unit/native/test_whole", "unit/nn/test_callbacks", "unit/nn/test_notebook", "unit/nn/test_resuming",
+    "unit/search/test_finishing", "unit/search/test_forgetting", "unit/search/test_hints", "unit/search/test_run",
+    "unit/search/test_interrupts", "unit/search/test_play_or_analysis", "unit/search/test_walkers",
 )  # fmt: skip
 
 

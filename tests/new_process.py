@@ -37,8 +37,10 @@ def largest_file(size: int) -> Iterator[None]:
     """No file of this process may grow beyond `size` bytes: what a full disk is like, without filling one."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    keeps_none, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # Python keeps files that were cut
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
         yield
     finally:
+        sys.dont_write_bytecode = keeps_none
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -14,6 +14,7 @@ _LIMITED = """
 import resource, runpy, sys
 for name, most in {limits!r}.items():
     resource.setrlimit(getattr(resource, name), (most, most))
+sys.dont_write_bytecode = True  # Python would keep files that a limit cut
 sys.argv = {arguments!r}
 runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
 """

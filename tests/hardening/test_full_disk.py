@@ -8,12 +8,15 @@ import chess
 import numpy as np
 import pytest
 
+from selfplay.main import main as aino_train
 from selfplay.records.replay import write_segment
 from tests.hardening import limited
+from tests.new_process import largest_file
 from tests.protocol.lines import best_move
 from tests.selfplay import scripted_engine
 from tests.selfplay.data.test_v6 import searched_game
 from tests.selfplay.teachers.nets import material_net_bytes
+from uci.main import main as aino
 
 FULL = 150  # bytes that a file may have
 PGN = '[Event "x"]\n[Result "*"]\n\n' + "1. e4 e5 2. Nf3 Nc6 3. Bb5 a6 4. Ba4 Nf6 5. O-O Be7 *\n"
@@ -28,11 +31,14 @@ def pgn(tmp_path: Path) -> Path:
     return path
 
 
-def fails_cleanly(done, path: Path) -> None:
-    assert done.returncode == 1, (done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
-    assert path.name in done.stderr + done.stdout
-    assert "too large" in (done.stderr + done.stdout).lower()
+def fails_cleanly(program, words, capsys: pytest.CaptureFixture[str], name: str, most: int = FULL) -> str:
+    with largest_file(most):
+        assert program([str(word) for word in words]) == 1
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    assert name in err + out
+    assert "too large" in (err + out).lower()
+    return err
 
 
 TOWER = Path("weights/tower-64x6.dit").resolve()
@@ -45,21 +51,20 @@ PLAYER = {  # The words of a command, and the file that it writes.
 
 @pytest.mark.parametrize("is_new", [True, False])
 @pytest.mark.parametrize("command", PLAYER)
-def test_a_file_of_the_player_is_whole_or_not_there(command: str, is_new: bool, pgn: Path) -> None:
+def test_a_file_of_the_player_is_whole_or_not_there(command: str, is_new: bool, pgn: Path, capsys) -> None:
     words, written = PLAYER[command]
     folder, old = pgn.parent, PGN
     if not is_new:
         (folder / written).write_text(old)
     placed = [folder / str(word) if str(word).startswith(("page", "net")) else word for word in words]
     before = sorted(folder.iterdir())
-    fails_cleanly(limited.run("uci", *command.partition(" .")[0].split(), *placed, RLIMIT_FSIZE=FULL), folder / written)
+    fails_cleanly(aino, [*command.partition(" .")[0].split(), *placed], capsys, written)
     assert sorted(folder.iterdir()) == before
     assert all(path.read_text() == old for path in before)
 
 
-def test_annotating_says_that_the_file_cannot_be_written(pgn: Path) -> None:
-    done = limited.run("uci", "annotate", pgn, "--nodes", 20, *MATERIAL, RLIMIT_FSIZE=FULL)
-    fails_cleanly(done, pgn.with_name("game.annotated"))
+def test_annotating_says_that_the_file_cannot_be_written(pgn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fails_cleanly(aino, ["annotate", pgn, "--nodes=20", *MATERIAL], capsys, "game.annotated")
     assert pgn.read_text() == PGN
     assert not list(pgn.parent.glob(".*"))
 
@@ -104,13 +109,12 @@ def inputs(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", WRITERS)
-def test_training_commands_say_which_file_they_cannot_write(command: str, inputs: Path) -> None:
+def test_training_commands_say_which_file_they_cannot_write(command: str, inputs: Path, capsys) -> None:
     words, most, name = WRITERS[command]
     placed = [str(word).replace("@", f"{inputs}/") for word in words]
-    done = limited.run("selfplay.main", command, *placed, RLIMIT_FSIZE=most)
-    fails_cleanly(done, Path(name))
-    assert done.stderr.startswith(f"aino-train {command}: ")
-    assert len(done.stderr.splitlines()) == 1
+    err = fails_cleanly(aino_train, [command, *placed], capsys, name, most)
+    assert err.startswith(f"aino-train {command}: ")
+    assert len(err.splitlines()) == 1
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")

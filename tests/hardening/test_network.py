@@ -1,5 +1,6 @@
 """Nothing asks for the network: engine, analysis and training run in processes in which asking is an error."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from tests.hardening import limited
 from tests.hardening.side_by_side import TINY
 from tests.hardening.test_full_disk import MATERIAL, PGN, START
+from tests.new_process import ROOT
 
 
 @pytest.fixture
@@ -33,21 +35,18 @@ def test_asking_for_the_network_is_seen(program: str, offline: dict[str, str]) -
     assert "the network was asked for" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "text"),
-    [
-        ((), "\n".join(["uci", "isready", *START])),
-        (("analyse", "startpos", "--nodes", 20, *MATERIAL), ""),
-        (("annotate", "GAME", "--nodes", 20, *MATERIAL), ""),
-        (("explain", "startpos", "--nodes", 20, "--out", "PAGE", *MATERIAL), ""),
-    ],
-    ids=["uci", "analyse", "annotate", "explain"],
-)
-def test_the_player_asks_for_no_network(words, text, offline, tmp_path):
-    paths = {"GAME": tmp_path / "game.pgn", "PAGE": tmp_path / "page.html"}
-    paths["GAME"].write_text(PGN)
-    done = limited.run("uci", *(paths.get(str(word), word) for word in words), environment=offline, text=text)
+def test_the_player_asks_for_no_network(offline: dict[str, str], tmp_path: Path) -> None:
+    game, page = tmp_path / "game.pgn", tmp_path / "page.html"
+    game.write_text(PGN)
+    commands = [["analyse", "startpos"], ["annotate", str(game)], ["explain", "startpos", "--out", str(page)]]
+    commands = [[*words, "--nodes=20", *MATERIAL] for words in commands]
+    program = f"from uci.main import main\nfor words in {[*commands, []]}: assert main(words) == 0, words"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env={**os.environ, **offline}, check=False, capture_output=True,
+        input="\n".join(["uci", "isready", *START]), text=True,
+    )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+    assert "bestmove" in done.stdout
 
 
 def test_training_asks_for_no_network(offline: dict[str, str], tmp_path: Path) -> None:

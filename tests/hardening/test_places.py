@@ -15,10 +15,12 @@ from engine.native import jit
 from engine.network.tower.model import build_tower
 from engine.nn import dit
 from engine.nn.training.checkpoint import write_checkpoint
+from selfplay.main import main as aino_train
 from selfplay.run.folder import RunFolder
 from tests.hardening import limited
 from tests.hardening.net_targets import tiny_config
 from tests.hardening.test_full_disk import MATERIAL, PGN
+from uci.main import main as aino
 
 NOWHERE = Path("/proc/nowhere")  # nobody, root neither, can make a file there
 
@@ -42,16 +44,16 @@ NO_PLACES = {
 
 @no_proc
 @pytest.mark.parametrize("command", NO_PLACES)
-def test_a_command_says_in_one_line_that_it_cannot_write_there(command: str, tmp_path: Path) -> None:
+def test_a_command_says_in_one_line_that_it_cannot_write_there(command: str, tmp_path: Path, capsys) -> None:
     program, name = command.split()
     game = tmp_path / "game.pgn"
     game.write_text(PGN)
-    words = (game if word == "GAME" else word for word in NO_PLACES[command])
-    done = limited.run("uci" if program == "aino" else "selfplay.main", name, *words)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"{command}: ")
-    assert NOWHERE.name in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    words = [str(game if word == "GAME" else word) for word in NO_PLACES[command]]
+    assert (aino if program == "aino" else aino_train)([name, *words]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"{command}: ")
+    assert NOWHERE.name in told
+    assert len(told.splitlines()) == 1
 
 
 NOBODY = "~nobody-of-that-name"  # a home folder that is none
@@ -123,7 +125,7 @@ def test_files_have_the_users_permissions(tmp_path: Path, narrow_umask: int) -> 
     RunFolder(tmp_path / "run", {"net": "16x1"}).close()
     game = tmp_path / "game.pgn"
     game.write_text(PGN)
-    assert limited.run("uci", "annotate", game, "--nodes", 10, *MATERIAL).returncode == 0
+    assert aino(["annotate", str(game), "--nodes=10", *MATERIAL]) == 0
     found = {path: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
     assert {path.suffix for path in found} >= {".dit", ".npz", ".toml", ".sqlite", ".html", ".pgn"}
     for path, mode in found.items():

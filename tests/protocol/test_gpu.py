@@ -179,9 +179,9 @@ def test_auto_leaves_a_slower_device_aside(device, talk, net, monkeypatch):
     assert device.total("product") == 0
 
 
-def test_search_of_400_nodes_on_a_device_finds_the_processors_move(device, talk, net):
+def test_search_of_200_nodes_on_a_device_finds_the_processors_move(device, talk, net):
     talk.say("setoption name Backend value cupy", "isready")
-    found, expected = move_of(talk, net, 400)
+    found, expected = move_of(talk, net, 200)
     assert found == expected
     assert about_gpu(talk) == []
 

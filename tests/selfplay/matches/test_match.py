@@ -29,7 +29,6 @@ from selfplay.matches.statistics import Sprt
 from tests.new_process import wait_until
 from tests.selfplay import scripted_engine
 
-ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = Path(scripted_engine.__file__)
 HUNG_S = 2.0  # the referee's patience with an engine that hangs, and with the other one
 NAMES = "one", "two"

@@ -29,11 +29,10 @@ from selfplay.run.fitting import fit, replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations, run_phase
-from tests.new_process import largest_file, wait_until
+from tests.new_process import ROOT, largest_file, wait_until
 from tests.selfplay.data.test_v6 import STARTS, searched_game
 from tests.selfplay.run.crews import TINY_FLAGS, assert_same_generation, never, open_run
 
-ROOT = Path(__file__).parents[3]
 FLAGS = ["--net=16x1", *TINY_FLAGS]
 
 

@@ -16,10 +16,10 @@ from engine.errors import ConfigError
 from selfplay.run.config import config_text, configured, read_toml
 from selfplay.run.ledger import Ledger
 from selfplay.run.sweep_table import Sweep
-from tests.documents.pages import ROOT
-from tests.new_process import wait_until
+from tests.new_process import ROOT, wait_until
 from tests.selfplay.run.crews import TINY_FLAGS, weights_of
 
+MARKS = ["late/seed-1/nets/gen-00001.dit", "plain/seed-1/replay/gen-00001.replay", "plain/seed-2/ledger.sqlite"]
 SETTINGS = "\n".join(flag.removeprefix("--") for flag in TINY_FLAGS)
 TABLE = f"""
 seeds = [1, 2]
@@ -55,31 +55,29 @@ def runs_of(folder: Path) -> dict[str, dict[str, bytes]]:
     return {str(path.relative_to(folder)): weights_of(path) for path in paths}
 
 
-def test_a_sweep_killed_three_times_and_moved_ends_in_the_same_bits_and_one_report(tmp_path, aino_train):
-    file, out = sweep_in(tmp_path / "killed"), tmp_path / "killed" / "out"
-    for mark in (
-        "plain/seed-1/replay/gen-00001.replay",
-        "late/seed-1/nets/gen-00001.dit",
-        "plain/seed-2/ledger.sqlite",
-    ):
+@pytest.mark.parametrize(("seeds", "marks"), [(1, MARKS[:1]), pytest.param(2, MARKS, marks=pytest.mark.slow)])
+def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(seeds, marks, tmp_path, aino_train):
+    text = TABLE.replace("[1, 2]", str([1, 2][:seeds]))
+    file, out = sweep_in(tmp_path / "killed", text), tmp_path / "killed" / "out"
+    for mark in marks:
         command = [sys.executable, "-m", "selfplay.main", "sweep", str(file), "--workers=1"]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
             wait_until(lambda mark=mark: (out / mark).is_file() or process.poll() is not None)
             os.kill(process.pid, signal.SIGKILL)
     shutil.move(out, out := tmp_path / "moved" / "out")
     for folder in ("straight", "moved"):
-        told = aino_train("sweep", sweep_in(tmp_path / folder), "--workers=1")
-    assert "report.html: 4 runs" in told
+        told = aino_train("sweep", sweep_in(tmp_path / folder, text), "--workers=1")
+    assert f"report.html: {2 * seeds} runs" in told
     assert runs_of(tmp_path / "moved") == runs_of(tmp_path / "straight")
-    assert len(runs_of(tmp_path / "moved")) == 4
+    assert len(runs_of(tmp_path / "moved")) == 2 * seeds
     runs = json.loads((out / "report.json").read_text())
-    assert [(run["run"], run["group"]) for run in runs[:2]] == [("plain/seed-1", "plain"), ("plain/seed-2", "plain")]
+    assert {run["run"] for run in runs if "plain" in run["group"]} == {f"plain/seed-{n + 1}" for n in range(seeds)}
     assert runs[0]["changes"] == [{"generation": 2, "games.count": [6, 4]}]
     assert {run["environments"][0]["workers"] for run in runs} == {"1"}
     page = (out / "report.html").read_text()
-    assert re.search(r"<th scope=\"row\">late</th><td>plain</td><td>4</td>", page), "two games of each seed"
+    assert re.search(rf"<th scope=\"row\">late</th><td>plain</td><td>{2 * seeds}</td>", page), "two games of each seed"
     assert "16x1" in page
-    changed = sweep_in(tmp_path / "moved", TABLE.replace("value_share = 0.8", "value_share = 0.7"))
+    changed = sweep_in(tmp_path / "moved", text.replace("value_share = 0.8", "value_share = 0.7"))
     assert "made with fit.value_share 0.8, and" in aino_train("sweep", changed, "--workers=1", status=1)
 
 

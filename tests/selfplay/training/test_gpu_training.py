@@ -55,18 +55,18 @@ def assert_near(model: Layer, other: Layer, tolerance: float = 1e-5) -> None:
     ("shard_size", "precision", "tolerance"),
     [pytest.param(16, "single", 1e-5, marks=pytest.mark.slow), (8, "single", 1e-5), (16, "mixed", 1e-3)],
 )
-def test_twenty_steps_on_a_device_end_with_the_processors_weights(
+def test_eight_steps_on_a_device_end_with_the_processors_weights(
     shard_size: int, precision: str, tolerance: float, positions: PositionSet, device: Device, tmp_path: Path
 ) -> None:
     there, here = (
         learner_on(backend, positions, shard_size=shard_size, precision=precision) for backend in ("cupy", "numpy")
     )
-    for _ in range(20):
+    for _ in range(8):
         found, expected = there.step(), here.step()
         assert found.value == pytest.approx(expected.value, rel=10 * tolerance)
     assert_near(there.model, here.model, tolerance)
     if precision == "mixed":
-        assert there.state()[1]["loss_scale"] == {"factor": FIRST_FACTOR, "good_steps": 20}
+        assert there.state()[1]["loss_scale"] == {"factor": FIRST_FACTOR, "good_steps": 8}
         assert {array.dtype for array in there.model.named_parameters().values()} == {np.dtype(np.float32)}
         return
     averaged = there.averaged_model()

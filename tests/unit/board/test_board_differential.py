@@ -32,13 +32,13 @@ def test_random_games_from_fixed_seeds():
     assert len(keys) > 750
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(rng=st.randoms(use_true_random=False), maker=st.sampled_from(ODD_MAKERS))
 def test_positions_found_by_hypothesis_and_each_of_their_children(rng, maker):
     compare_random_game(odd_position(rng, [maker]), rng, 3, KeyTable(), every_child=True)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(rng=st.randoms(use_true_random=False))
 def test_chess960_games_found_by_hypothesis(rng):
     compare_random_game(chess960_start(rng), rng, 40, KeyTable())

@@ -71,7 +71,7 @@ def test_half_precision_stays_close(backend: str, device: Device) -> None:
     assert not np.array_equal(half, full)
 
 
-def test_a_part_of_64x6_waits_once_and_starts_at_most_90_kernels(device: Device) -> None:
+def test_a_part_of_64x6_waits_once_and_starts_at_most_90_kernels(device: Device, small_parts: None) -> None:
     """As docs/gpu.md says."""
     config = TowerConfig(64, 6)
     evaluator, leaves = on_device(trained_tensors(config), config, get_backend("cupy")), sample_batch()

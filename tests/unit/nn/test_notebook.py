@@ -15,6 +15,8 @@ FOLDER = Path(engine.nn.__file__).parent
 FIRST = FOLDER / "course" / "first_network.ipynb"
 COURSE = sorted((FOLDER / "course").glob("[0-9]*.ipynb"))
 LARGEST = 60_000  # bytes, with its outputs
+# The two that search are slow.
+TO_RUN = [pytest.param(path, marks=[pytest.mark.slow] * path.stem.startswith(("6_", "11_"))) for path in COURSE]
 # What a notebook of the course prints at its end, as a pattern with a number, and between which numbers that lies.
 LEARNED = {
     "1_neuron": (r"loss [\d.]+ -> ([\d.e-]+)", 0, 1e-6),
@@ -82,7 +84,7 @@ def test_every_cell_of_the_first_notebook_runs_and_prints_what_the_text_promises
 
 
 @pytest.mark.usefixtures("no_windows")
-@pytest.mark.parametrize("path", COURSE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TO_RUN, ids=lambda path: path.stem)
 def test_a_notebook_of_the_course_proves_its_formulas_and_learns(path: Path) -> None:
     text = "".join(printed(path))
     assert "WRONG" not in text, "a gradient"
