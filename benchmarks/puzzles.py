@@ -49,7 +49,7 @@ from uci.library.puzzles import Puzzle, is_puzzle, puzzles_of, read_lichess
 from uci.terminal.reading import read_every_game
 from uci.terminal.verdict import Verdict
 
-_REVIEW = Limits(nodes=20_000)  # as `aino annotate`
+_REVIEW = Limits(nodes=10_000)  # as `aino annotate`
 _CLEAR = 0.25  # winning chances between the two best moves of a teacher
 _PREFERRED = 0.7  # the least share of visits of a move that an own game's search preferred by far
 _LEVELS, _TRIES = 8, 8  # of `MEASURED`, the weakest ones, and how often each tries

@@ -25,7 +25,7 @@ from benchmarks.measuring import Row, existing, new_parser, program, report
 _WORTH = {"queen": 9, "rook": 5, "bishop": 3, "knight": 3, "pawn": 1}
 _NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5}
 _JUDGEMENT = re.compile(
-    r"(?:Blunder|Mistake|Inaccuracy): (?:(.*?)\. ?)??(?:[Yy]our winning .*?%\. ?)?(?:Better was (\S+)\.|\[|$)",
+    r"(?:Blunder|Mistake|Inaccuracy): (?:(.*?)\. ?)??(?:[Yy]our winning .*?%\. ?)?(?:Better was ([^\s,.]+)|\[|$)",
     re.DOTALL,
 )
 _GAIN = r"loses|misses a chance to win|misses .*?, which wins|wins only .* instead of|only trades .* instead of winning"

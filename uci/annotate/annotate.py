@@ -34,17 +34,17 @@ from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import read_every_game
 from uci.terminal.waiting import ready_engine
 
-_DEFAULT_LIMITS = Limits(nodes=20_000)
+_DEFAULT_LIMITS = Limits(nodes=10_000)
 _PAGE_PAUSE = 20.0  # pause between two writings of the page, in multiples of the time that the last one took
 EXAMPLES = """\
 examples:
   aino annotate game.pgn                    writes game.annotated.pgn and game.annotated.html
-  aino annotate games.pgn --nodes 100000    more thorough and five times slower
+  aino annotate games.pgn --nodes 100000    more thorough and ten times slower
   aino annotate games.pgn --out /tmp/mine   writes /tmp/mine.pgn and /tmp/mine.html
   aino annotate games.pgn --side Morphy --open
 
-A move is marked (??, ?, ?! or !) only where a second look with four times the nodes agrees. Each finished game is saved
-at once; at Ctrl-C, so is the reviewed part of the game in progress. An earlier review of the same file is replaced.
+A move is marked (??, ?, ?! or !) only where eight times the nodes agree. Finished games are saved at once; at Ctrl-C,
+so is the reviewed part of the game in progress. An earlier review of the same file is replaced.
 """
 
 
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "judge only these moves: white, black, or a player by a part of the name (default: both sides')"
     parser.add_argument("--side", metavar="SIDE", help=text)
     parser.add_argument("--open", action="store_true", help="show the page in the browser at the end")
-    add_limit_flags(parser, "20,000 for each position")
+    add_limit_flags(parser, "10,000 for each position")
     add_flags(parser)
 
 

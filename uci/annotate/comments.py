@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import chess
 import chess.engine
 import chess.pgn
 
+from engine.board.notation import board_after
 from engine.search.limits import Limits
 from uci import __version__
 from uci.annotate.judge import BRILLIANT, GREAT
@@ -19,6 +22,8 @@ PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
 _ANNOTATOR = "Aino "
 _EVALUATIONS = "evals"  # a review's mark where the evaluations in the game are its own
 _OF_REVIEW = f"{REVIEW_MARK}]"
+_PLIES_TOLD = 3  # of a line within a sentence
+_STILL_WELL = 0.5  # winning chances of a side that missed something and did not go wrong
 _JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands behind a move
 
 
@@ -85,6 +90,8 @@ def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
 def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None = None) -> str:
     """Why a judged move is bad, what it costs, and, with the answer, what was better, in letters as for `shown_moves`.
 
+    A move without a reason has a line instead: what it allows or, for a side that still stands well, what it missed.
+
     `Blunder: loses a rook to a fork of king and rook by the knight on c7. Your winning chances drop from 64% to 33%.
     Better was Qe2.` For an only move, what the others cost: `The only good move: any other lowers your winning chances
     by 18% or more.`
@@ -97,13 +104,25 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
         text = later("The only good move: any other lowers your winning chances by {points}% or more.")
         return _(text, points=f"{100 * move.gap:.0f}")
     before, after = (f"{100 * chances:.0f}" for chances in move.chances)
-    told = [f"{move.reason}."] if move.reason else []
+    why = move.reason
+    if not why and move.reply_line and move.chances[1] < _STILL_WELL:
+        why = _("allows {line}", line=_told_line(board_after(move.board, move.move), move.reply_line, is_own))
+    told = [f"{why}."] if why else []
     if before != after:
         told.append(_("your winning chances drop from {before}% to {after}%.", before=before, after=after))
     if with_answer and move.best_line and not move.is_best:
-        told.append(_("Better was {move}.", move=shown_moves(move.board.san(move.best_line[0]), is_own)))
+        better, *rest = move.best_line
+        answer = shown_moves(move.board.san(better), is_own)
+        if rest and not why:
+            line = _told_line(board_after(move.board, better), rest, is_own)
+            answer = _("{move}, with {line}", move=answer, line=line)
+        told.append(_("Better was {move}.", move=answer))
     told[1:] = map(_capital, told[1:])
     return _("{kind}: {text}", kind=_capital(_(move.judgement.name)), text=" ".join(told))
+
+
+def _told_line(board: chess.Board, line: Sequence[chess.Move], is_own: bool | None) -> str:
+    return shown_moves(board.variation_san(line[:_PLIES_TOLD]), is_own)
 
 
 def _capital(text: str) -> str:

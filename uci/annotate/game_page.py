@@ -8,7 +8,7 @@ import chess
 import chess.pgn
 from markupsafe import Markup
 
-from engine.board.notation import move_number
+from engine.board.notation import board_after, move_number
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import area_path, place
 from uci.annotate.accuracy import PHASE_NAMES
@@ -79,12 +79,8 @@ def _facts(headers: chess.pgn.Headers, name: str) -> list[str]:
     """Return what is known beside the name: the players of a chapter, the event, the place and the date."""
     players = " – ".join(headers.get(key, "?") for key in ("White", "Black"))
     known = [headers[key] for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")]
-    return [_known(text) for text in [players if players.strip("? –") else "", *known] if text and text != name]
-
-
-def _known(text: str) -> str:
-    """Return a header without the unknown parts of a date: `1858` for 1858.??.??."""
-    return text.removesuffix(".??").removesuffix(".??")
+    facts = [text for text in [players if players.strip("? –") else "", *known] if text and text != name]
+    return [text.removesuffix(".??").removesuffix(".??") for text in facts]  # `1858` for 1858.??.??
 
 
 def _move(move: MoveReview, node: chess.pgn.ChildNode) -> dict[str, object]:
@@ -118,7 +114,7 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
         "title": f"{move.number} {shown_moves(move.san)}{move.judgement.symbol if move.judgement else ''}",
         "kind": _kind(move),
         "comment": move_comment(move, with_answer=False),
-        "reply": shown_moves(_played(move.board, move.move).variation_san(move.reply_line[:SHOWN_PLIES])),
+        "reply": shown_moves(board_after(move.board, move.move).variation_san(move.reply_line[:SHOWN_PLIES])),
         "board": board_svg(
             move.board,
             perspective=move.mover,
@@ -138,7 +134,7 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
     start = review.game.board()
     steps = [{**_position(start, None, _("Start position")), **_verdict(review.start), **_notes(review.game)}]
     for move, node in zip(review.moves, review.game.mainline(), strict=False):
-        after = _played(move.board, move.move)
+        after = board_after(move.board, move.move)
         symbol = move.judgement.symbol if move.judgement else ""
         comment = move_comment(move)
         text = f"{move.number} {shown_moves(move.san)}{symbol} {move.after.text}" + (f". {comment}" if comment else "")
@@ -181,7 +177,7 @@ def _variations(
             forks[name] = fork
         while True:
             number = f"{move_number(before)} " if not lines[name] or before.turn == chess.WHITE else ""
-            after = _played(before, step.move)
+            after = board_after(before, step.move)
             position = _position(after, step.move, number + shown_moves(before.san(step.move)))
             lines[name].append({**position, **_notes(step)})
             if not step.variations:
@@ -190,13 +186,6 @@ def _variations(
             step, before = step.variations[0], after
         todo += reversed(inner)
     return lines, forks
-
-
-def _played(board: chess.Board, move: chess.Move) -> chess.Board:
-    """Return the position after a move, without those before it."""
-    board = board.copy(stack=False)
-    board.push(move)
-    return board
 
 
 def _question(move: MoveReview) -> dict[str, object]:

@@ -6,7 +6,6 @@ of two engines, which win with a smaller advantage; `winning_chances` turns one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from uci.language import later
@@ -32,9 +31,9 @@ BAD = (BLUNDER, MISTAKE, INACCURACY)
 _THRESHOLDS = ((0.15, BLUNDER), (0.10, MISTAKE), (0.05, INACCURACY))
 _GREAT_GAP = 0.15  # winning chances by which every other move must be worse
 _STILL_OPEN = (0.4, 0.9)  # winning chances after the only move, between which finding it is a feat
-# Both set by hand on 20 games of masters. A move is picked for its large loss, so that the true one
-# tends to be smaller; and a side three pawns behind has no game left to lose.
-_MARGIN = 0.03  # winning chances by which two looks must exceed a limit
+# Both set by hand, the margin on eight games that `benchmarks.marks` compares with Stockfish. A move is picked for its
+# large loss, so that the true one tends to be smaller; and a side three pawns behind has no game left to lose.
+_MARGIN = 0.02  # winning chances by which a loss must exceed a limit
 _ALREADY_LOST = 0.25  # winning chances of the best move, below which another one is no blunder
 _HOPELESS = 0.025  # winning chances ten pawns behind, below which even a mate costs nothing, as on Lichess
 _HUMAN_SLOPE = 0.62  # of the log odds; fitted to Lichess's curve of Stockfish's scores
@@ -52,23 +51,14 @@ def is_only_move(gap: float, chances: float) -> bool:
     return gap >= _GREAT_GAP and _STILL_OPEN[0] <= chances <= _STILL_OPEN[1]
 
 
-def judge(loss: float, gap: float, chances: float) -> Judgement | None:
-    """Return the judgement of a move that lost `loss`, or None. `gap` and `chances` as in `is_only_move`."""
-    for least, judgement in _THRESHOLDS:
-        if loss >= least:
-            return judgement
-    return GREAT if loss <= 0.0 and is_only_move(gap, chances) else None
+def judge(loss: float, best: float, allows_mate: bool = False) -> Judgement | None:
+    """Return the judgement of a move that lost `loss` of the winning chances `best`; None if it lost little.
 
-
-def judge_loss(losses: Sequence[float], best: float, allows_mate: bool = False) -> Judgement | None:
-    """Return the judgement of a move that loses so much in each of several looks; None if it loses little.
-
-    All looks must agree, with a margin; a blunder needs a position that the best move, with winning chances of `best`,
-    keeps open. To allow a mate that the best move avoids is a mistake at least.
+    The loss exceeds a limit by a margin, and a blunder needs a position that the best move keeps open. To allow a mate
+    that the best move avoids is a mistake at least.
     """
     if allows_mate and best >= _HOPELESS:
         return BLUNDER if best >= _ALREADY_LOST else MISTAKE
-    loss = min(losses)
     for least, judgement in _THRESHOLDS:
         if loss >= least + _MARGIN and (judgement != BLUNDER or best >= _ALREADY_LOST):
             return judgement

@@ -87,29 +87,40 @@ def balances(board: chess.Board, line: Sequence[chess.Move], plies: int) -> dict
     """Return what the side to move wins and loses by the first moves of a line, after each number of them that ends
     exchanges.
 
-    Exchanges are going on where the line's next move takes or promotes. If the line itself ends with a capture that can
-    be retaken, the recapture is counted, too.
+    Exchanges are going on where the line's next move takes or promotes. If the line itself ends with a capture, a good
+    recapture is counted, too; there is no balance where it wins only a part of what took.
     """
-    side, board = board.turn, board.copy(stack=False)
-    won, lost = Kinds(), Kinds()
-    promoted: dict[chess.Square, int] = {}  # squares of promoted pieces, 1 for those of `side` and -1
-    settled = {0: NOTHING}
+    now, settled = board, {0: NOTHING}
     for ply, (move, following) in enumerate(itertools.zip_longest(line[:plies], line[1 : plies + 1]), 1):
-        gains, losses = (won, lost) if board.turn == side else (lost, won)
-        kind = captured(board, move)
-        if kind:
-            gains.update([chess.PAWN if promoted.pop(move.to_square, 0) else kind])
-        if move.promotion:
-            promoted[move.to_square] = 1 if board.turn == side else -1
-        elif move.from_square in promoted:
-            promoted[move.to_square] = promoted.pop(move.from_square)
-        board.push(move)
-        if following is None and kind and any(board.generate_legal_moves(to_mask=chess.BB_SQUARES[move.to_square])):
-            is_pawn = promoted.pop(move.to_square, 0)
-            losses.update([chess.PAWN if is_pawn else board.piece_type_at(move.to_square) or chess.PAWN])
-        if following is None or not (board.is_capture(following) or following.promotion):
-            settled[ply] = Balance.of(won, lost, sum(promoted.values()))
+        now = board_after(now, move)
+        if following is not None and (now.is_capture(following) or following.promotion):
+            continue
+        if following is None and (gain := gain_on(now, move.to_square)):
+            taker = now.remove_piece_at(move.to_square)
+            if taker and gain != WORTH[taker.piece_type]:
+                continue
+        (lost, ours), (won, theirs) = (_gone(board, now, side) for side in (board.turn, not board.turn))
+        settled[ply] = Balance.of(won, lost, ours - theirs)
     return settled
+
+
+def _gone(start: chess.Board, end: chess.Board, side: chess.Color) -> tuple[Kinds, int]:
+    """Return the kinds of a side's pieces that are gone, and how many of its pawns are other pieces now."""
+    before, after = (Kinds({kind: len(one.pieces(kind, side)) for kind in ONE_PIECE}) for one in (start, end))
+    promoted = (after - before).total()
+    return before - after - Kinds({chess.PAWN: promoted}), promoted
+
+
+def unrest(board: chess.Board, line: Sequence[chess.Move]) -> int:
+    """Return what either side leaves to be won on one square at the end of a line, in pawns, beside a recapture."""
+    before, after = board_after(board, *line[:-1]), board_after(board, *line)
+    took = line[-1].to_square if line and before.is_capture(line[-1]) else None
+    return max(
+        gain_on(view, square)
+        for view in ((before, after) if took is None else (after,))  # what was passed by, and what is there
+        for square in chess.SquareSet(view.occupied_co[not view.turn])
+        if square != took
+    )
 
 
 def gain_on(board: chess.Board, square: chess.Square) -> int:

@@ -230,6 +230,20 @@ def _hanging(won: _Win) -> str:
     return ""
 
 
+def driven_away(board: chess.Board, line: Sequence[chess.Move]) -> str:
+    """Return `loses time: a pawn drives the bishop on c5 away` where a line's second move does so; else ""."""
+    if len(line) < 3 or line[2].from_square != line[0].to_square:
+        return ""
+    before, after = board_after(board, line[0]), board_after(board, *line[:2])
+    square, taker = line[0].to_square, line[1].to_square
+    attacker, kind = (after.piece_type_at(at) or chess.PAWN for at in (taker, square))
+    is_quiet = not any(one.is_capture(move) for one, move in zip((board, before, after), line, strict=False))
+    if not is_quiet or after.is_check() or WORTH[attacker] >= WORTH[kind] or square not in after.attacks(taker):
+        return ""
+    text = later("loses time: {attacker} drives {piece} away")
+    return _(text, attacker=_(ONE_PIECE[attacker], "subject"), piece=_at(after, square))
+
+
 _RULES = (_fork, _skewer, _discovered, _pin, _deflection, _hanging)
 
 

@@ -1,29 +1,33 @@
 """Why a move is bad, in a sentence, as far as the lines that are shown prove it.
 
 Mates come first. Then the material of the two lines decides what is said: what the played line loses, or what the
-better one wins, at the first point where that explains the cost. A motif only tells how.
+better one wins, at the first quiet point where that explains the cost. A motif only tells how. Where material explains
+nothing, some other facts do: a piece that is driven away, queens that are traded.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import chess
 
 from engine.board.notation import board_after
-from uci.annotate.material import Balance, Kinds, balances, captured, gain_on, lead, pawns_of
-from uci.annotate.motifs import mate_pattern, motif
+from uci.annotate.material import Balance, Kinds, balances, captured, gain_on, lead, pawns_of, unrest
+from uci.annotate.motifs import driven_away, mate_pattern, motif
 from uci.language import _, later
 
 SHOWN_PLIES = 8  # of a better line, and of what follows a move; nothing beyond them is a reason
 _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
 # Centipawns of the evaluation for each pawn that is named, set by hand on 24 games: a move that costs less than the
 # first has compensation, and one that costs more than the second does something worse.
-_COST_CP = (50, 250)
+_COST_CP = (50, 300)
 _THE = {chess.PAWN: later("the pawn"), chess.KNIGHT: later("the knight"), chess.BISHOP: later("the bishop"),
         chess.ROOK: later("the rook"), chess.QUEEN: later("the queen")}  # fmt: skip
-_QUIET_COST_CP = 150  # the most that a bishop pair or a passed pawn can explain
+_FELT_CP = 25  # the least that the evaluation gives for each pawn that a side is ahead, unless there is compensation
+_QUIET_COST_CP = 150  # the most that anything but material can explain
+_LONG_MATE, _DEAR_CP = 4, 400  # moves of a mate that explains little, unless it costs so many centipawns
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Lines:
     mate_played: int | None = None
     mate_better: int | None = None
     cost_cp: float | None = None  # what the evaluation loses by the move, if known
+    best_cp: float | None = None  # the mover's evaluation of the better move, if known
 
     def costs(self, balance: Balance) -> bool:
         """Whether the move costs about what a balance gains."""
@@ -46,15 +51,21 @@ class Lines:
             return balance.pawns > 0
         return _COST_CP[0] * balance.pawns <= self.cost_cp <= _COST_CP[1] * max(balance.pawns, pawns_of(balance.won))
 
+    def has_compensation(self, plies: int) -> bool:
+        """Whether a side that has more material after the first plies of the better line does not stand better."""
+        ahead = lead(board_after(self.board, *self.better[:plies]), self.board.turn)
+        return self.best_cp is not None and ahead > 0 and self.best_cp < ahead * _FELT_CP
+
 
 def reason(lines: Lines) -> str:
     """Why the move is worse, without a full stop: `loses a rook to a fork of king and rook by the knight on c7`.
 
     "" where no rule fits.
     """
-    if lines.mate_better or lines.mate_played:
-        return _mates(lines)
-    return _material(lines) or _structure(lines)
+    if not (lines.mate_better or lines.mate_played):
+        return _material(lines) or _quiet(lines)
+    is_far = -(lines.mate_played or 0) > _LONG_MATE and not lines.mate_better
+    return "" if is_far and (lines.cost_cp or 0) < _DEAR_CP else _mates(lines)
 
 
 def _mates(lines: Lines) -> str:
@@ -79,7 +90,9 @@ def _material(lines: Lines) -> str:
     points = _points(lines, 1) + _points(lines, 2)[-1:]
     leads = [better.pawns - played.pawns for _plies, played, better in points]
     for at, (plies, played, better) in enumerate(points[:-1]):
-        if 2 * min(leads[at:]) >= leads[at] > 0 and (text := _difference(lines, plies, played, better)):
+        is_lasting = 2 * min(leads[at:]) >= leads[at] > 0 and 2 * leads[at] >= max(leads[at:])
+        restless = max(unrest(lines.board, line[:plies]) for line in (lines.played, lines.better))
+        if is_lasting and restless < leads[at] and (text := _difference(lines, plies, played, better)):
             return text
     return ""
 
@@ -100,11 +113,17 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
     gap = Balance.of(played.lost + better.won, played.won + better.lost, better.promotions - played.promotions)
     if lines.costs(Balance(Kinds(), Kinds(), gap.promotions)):
         return _("lets a pawn promote") if played.promotions < 0 else _("misses the promotion of a pawn")
-    if lines.costs(gap) and (taken := _wrongly_taken(lines)):
+    move, best = lines.played[0], lines.better[0]
+    taken = captured(lines.board, move) if move.to_square == best.to_square and move != best else None
+    if taken and lines.costs(gap):
         return _("takes {piece} with the wrong piece", piece=_(_THE[taken]))
     lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
     if missed.pawns > lost.pawns and better.pawns > 0:
-        return _missed(lines, plies, played, better) if lines.costs(better) else ""
+        boards = itertools.accumulate(lines.better[:plies], board_after, initial=lines.board)
+        takes = [board.is_capture(move) for board, move in zip(boards, lines.better[:plies], strict=False)]
+        is_gift = True in takes and takes.index(True) % 2 == 1  # the other side takes first, and need not
+        is_won = lines.costs(better) and not is_gift and not lines.has_compensation(plies)
+        return _missed(lines, plies, played, better) if is_won else ""
     named = played.reversed() if played.pawns < 0 else gap
     if not lines.costs(named) or (named is gap and (gap.lost or not gap.won <= played.lost)):
         return ""
@@ -116,21 +135,12 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
     return _("loses {material}", material=named.text)
 
 
-def _wrongly_taken(lines: Lines) -> chess.PieceType | None:
-    """Return the kind of piece that the better move takes with another piece than the move."""
-    move, best = lines.played[0], lines.better[0]
-    is_same = move.to_square == best.to_square and move.from_square != best.from_square
-    return captured(lines.board, move) if is_same else None
-
-
 def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
     """Return what the better line wins, for a move that wins less."""
     if played.pawns > 0:
         return _("wins only {material} instead of {better}", material=played.text, better=better.text)
     taken = captured(lines.board, lines.played[0])
     if taken in better.won:
-        if taken == chess.PAWN:
-            return _("only trades pawns instead of winning {material}", material=better.text)
         return _("only trades pieces instead of winning {material}", material=better.text)
     how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
     if not how.is_tactic:
@@ -140,36 +150,14 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
     return _("misses {motif}, which wins {material}", material=better.text, motif=how.text)
 
 
-def _structure(lines: Lines) -> str:
-    """Return what the played line gives up and the better one keeps, beside material."""
-    side = lines.board.turn
-    balance = _points(lines)[-1][1:]
-    if balance[0].pawns != balance[1].pawns or (lines.cost_cp or 0) > _QUIET_COST_CP:
+def _quiet(lines: Lines) -> str:
+    """Return what the move does beside material, where the better one does not."""
+    if (lines.cost_cp or 0) > _QUIET_COST_CP:
         return ""
-    played = board_after(lines.board, *lines.played[: 1 + SHOWN_PLIES])
-    better = board_after(lines.board, *lines.better[:SHOWN_PLIES])
-    if all(_has_pair(board, side) for board in (lines.board, better)) and not _has_pair(played, side):
-        return _("gives up the bishop pair")
-    passed = _passed_pawns(played, not side) - _passed_pawns(better, not side) - _passed_pawns(lines.board, not side)
-    if passed:
-        square = chess.square_name(min(passed))
-        return _("gives the other side a passed pawn on {square}", square=square)
-    return ""
-
-
-def _has_pair(board: chess.Board, side: chess.Color) -> bool:
-    return len(board.pieces(chess.BISHOP, side)) >= 2
-
-
-def _passed_pawns(board: chess.Board, side: chess.Color) -> set[chess.Square]:
-    """Pawns of a side that no pawn of the other one can stop or take on its way."""
-    ahead = 1 if side == chess.WHITE else -1
-    enemies = [divmod(square, 8) for square in board.pieces(chess.PAWN, not side)]
-    return {
-        square
-        for square in board.pieces(chess.PAWN, side)
-        if not any(abs(file - square % 8) <= 1 and ahead * (rank - square // 8) > 0 for rank, file in enemies)
-    }
+    board = lines.board
+    soon, better = board_after(board, *lines.played[:2]), board_after(board, *lines.better[:SHOWN_PLIES])
+    are_traded = board.queens and better.queens and not soon.queens
+    return driven_away(board, lines.played) or (_("trades queens") if are_traded else "")
 
 
 def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:

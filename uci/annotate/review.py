@@ -1,15 +1,17 @@
 """Going through a game with the engine: a verdict on every position, a judgement on every move.
 
-Every position is searched once. A move that seems to deserve a mark is then looked at again with four times the nodes,
-after the move itself and after its best alternative, and is marked only as far as both looks agree, with a margin.
+Every position is searched once. Then a pass from the end of the game settles what each one is worth: the better one of
+the move that was played, as the game went on, and of the other moves. Where the others promise more, they and the
+position that speaks for the game are searched with eight times the nodes, and what lies between is settled anew. Marks,
+curve and accuracy all come from the settled verdicts.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import chess
 import chess.pgn
@@ -28,7 +30,6 @@ from uci.annotate.judge import (
     Judgement,
     is_only_move,
     judge,
-    judge_loss,
     winning_chances,
 )
 from uci.annotate.reasons import Lines, is_sacrifice, reason
@@ -39,15 +40,14 @@ from uci.terminal.verdict import Verdict
 if TYPE_CHECKING:
     from engine.player import Engine
 
-_SUSPICIOUS = 0.05  # winning chances; above this loss the best move is searched as thoroughly as the move played
-_MISSED = 0.1  # winning chances; less than this is the noise of two searches
+_SUSPICIOUS = 0.05  # winning chances; a move that seems to lose as much is looked at thoroughly
 _HIDDEN_PRIOR = 0.2  # a move with a higher prior is not hard to find
 _BRILLIANT_PRIOR = 0.1  # the same for a sacrifice
 _SOUND = 0.5  # winning chances that a sacrifice must leave
-_MOST_TRIED = 3  # moves of a position, the one played included, that are searched as thoroughly as that one
-_DEEPER = 4  # times the nodes, or the time, in the second look at a move that seems to deserve a mark
+_NEAR_MATE = 4  # moves; to allow a mate further off costs no more than the chances that it takes
+_MOST_TRIED = 2  # moves of a position that are searched thoroughly beside the one played
+_DEEPER = 8  # times the nodes, or the time, of a thorough search
 _LITTLE = 0.05  # winning chances; a move that loses less than an inaccuracy is good, too
-_PERHAPS = 0.15  # winning chances; moves that lose less at first sight are searched, each with a quarter of the nodes
 
 ReviewSearch = Callable[["Engine", Limits], SearchResult]
 
@@ -62,11 +62,9 @@ class MoveReview:
     before: Verdict
     after: Verdict
     best_line: tuple[chess.Move, ...]  # begins with the best move
-    loss: float  # winning chances of the mover, 0 for the best move
-    judgement: Judgement | None  # None too for known opening moves, if they are no blunders
+    judgement: Judgement | None = None  # None too for known opening moves, if they are no blunders
     reply_line: tuple[chess.Move, ...] = ()  # what follows the move
     gap: float = 0.0  # winning chances between an only good move, or the one that was missed, and the best other one
-    is_confirmed: bool = False  # whether the mark comes from two looks
     also_good: tuple[chess.Move, ...] = ()  # instead of a marked move: others than the best one that lose little
 
     @property
@@ -90,11 +88,21 @@ class MoveReview:
         return _chances(self.before, self.mover), _chances(self.after, self.mover)
 
     @property
+    def loss(self) -> float:
+        """Winning chances that the mover lost, 0 for the best move."""
+        return max(0.0, self.chances[0] - self.chances[1])
+
+    @property
     def reason(self) -> str:
         """Why the move is worse than the best one; "" where no rule knows."""
         played, better = (_mate(verdict, self.mover) for verdict in (self.after, self.before))
-        cost_cp = (self.before.score_cp - self.after.score_cp) * (1 if self.mover == chess.WHITE else -1)
-        return reason(Lines(self.board, (self.move, *self.reply_line), self.best_line, played, better, cost_cp))
+        best_cp, cost_cp = (
+            score if self.mover == chess.WHITE else -score
+            for score in (self.before.score_cp, self.before.score_cp - self.after.score_cp)
+        )
+        return reason(
+            Lines(self.board, (self.move, *self.reply_line), self.best_line, played, better, cost_cp, best_cp)
+        )
 
     @property
     def is_best(self) -> bool:
@@ -191,213 +199,201 @@ def review_game(
 ) -> GameReview:
     """Review the main line, each position searched within `limits` by `search`; Ctrl-C raises ReviewInterrupted.
 
-    Only the moves of `side` are judged, where one is given.
-
-    `on_ply(done, total)` is called after each move, and after each second look, which add to the total. Moves that an
-    interrupt keeps from their second look have no mark.
+    Only the moves of `side` are judged, where one is given, and none to which the way back did not come before an
+    interrupt. `on_ply(done, total)` is called after each position, in both directions.
     """
-    reviewer = _Reviewer(engine, limits, search)
     engine.new_game()
-    board = game.board()
-    played = list(game.mainline_moves())
-    boards: list[chess.Board] = []
-    looks: list[_Look] = []
-    moves: list[MoveReview] = []
+    reviewer = _Reviewer(engine, limits, search, game, side)
     try:
-        for ply in range(len(played) + 1):
-            looks.append(reviewer.look(board))
-            boards.append(board.copy())
-            if ply:
-                on_ply(ply, len(played))
-            if ply < len(played):
-                board.push(played[ply])
-        for ply in range(len(played) - 1, -1, -1):  # backwards: the look after a move corrects the look before it
-            if played[ply]:  # a pass says nothing of its position
-                looks[ply] = reviewer.corrected(boards[ply], played[ply], looks[ply], looks[ply + 1])
-        moves = [reviewer.judged(boards[ply], move, looks[ply], looks[ply + 1]) for ply, move in enumerate(played)]
-        moves = [move if side in (None, move.mover) else replace(move, judgement=None) for move in moves]
-        doubtful = [ply for ply, move in enumerate(moves) if move.judgement is not None]
-        for done, ply in enumerate(doubtful, 1):
-            moves[ply] = reviewer.confirmed(moves[ply], looks[ply + 1])
-            on_ply(len(played) + done, len(played) + len(doubtful))
-        return GameReview(game, looks[0].verdict, moves, side)
+        reviewer.review(on_ply)
+        return GameReview(game, reviewer.known(0).verdict, reviewer.moves, side)
     except KeyboardInterrupt:
-        if not moves:
-            searched = enumerate(played[: max(0, len(looks) - 1)])
-            moves = [reviewer.judged(boards[ply], move, looks[ply], looks[ply + 1]) for ply, move in searched]
-        moves = [move if move.is_confirmed else replace(move, judgement=None) for move in moves]
-        raise ReviewInterrupted(GameReview(game, looks[0].verdict, moves, side) if moves else None) from None
+        moves = reviewer.moves
+        raise ReviewInterrupted(GameReview(game, reviewer.known(0).verdict, moves, side) if moves else None) from None
 
 
-@dataclass(frozen=True)
-class _Look:
-    """What a search found out about a position."""
+class _Known(NamedTuple):
+    """What is known of a position, or of a move there."""
 
     verdict: Verdict  # White's view
     line: tuple[chess.Move, ...]
-    gap: float  # winning chances between the best move and the second
+    source: int | None = None  # ply of the game's position whose search gave the verdict; None for one beside the game
+
+
+class _Look(NamedTuple):
+    """What a search found out about a position."""
+
+    moves: tuple[_Known, ...]  # those searched, the best one first; a finished game has one without a line
     # P of each move, without hints: the policy's, which in a tree kept from the position before a sparse network's
     # butterfly history may have changed a little.
     priors: Mapping[chess.Move, float]
-    later: chess.Board | None = None  # the game's later position that the verdict comes from, if it does
-    values: Mapping[chess.Move, float] = field(default_factory=dict)  # the mover's winning chances after each move
+
+    def others(self, move: chess.Move) -> list[_Known]:
+        """Return the moves but for one, the best one first."""
+        return [known for known in self.moves if known.line[:1] != (move,)]
 
 
 class _Reviewer:
-    def __init__(self, engine: Engine, limits: Limits, search: ReviewSearch) -> None:
+    """The way there and back through a game."""
+
+    def __init__(
+        self, engine: Engine, limits: Limits, search: ReviewSearch, game: chess.pgn.Game, side: chess.Color | None
+    ) -> None:
         self._engine = engine
         self._search = search
         self._limits = limits
         self._deep_limits = deeper(limits)
+        self._side = side
+        self._played = list(game.mainline_moves())
+        self._boards = [game.board()]
+        for move in self._played:
+            self._boards.append(board_after(self._boards[-1], move))
+        self._looks: list[_Look] = []
+        self._found: dict[object, _Look] = {}  # by what was searched
+        self._settled: dict[int, _Known] = {}  # by ply
+        self._moves: dict[int, MoveReview] = {}  # those judged
 
-    def look(self, board: chess.Board, without: Collection[chess.Move] = (), limits: Limits | None = None) -> _Look:
-        """Search a position, or all of its moves but some; `limits` replaces the usual ones."""
+    def review(self, on_ply: Callable[[int, int], None]) -> None:
+        """Search every position, then settle and judge from the last one on."""
+        last = len(self._played)
+        for ply, board in enumerate(self._boards):
+            self._looks.append(self._look(board))
+            if ply:
+                on_ply(ply, 2 * last)
+        ply = last
+        while ply >= 0:
+            source = self._settle(ply)
+            ply = ply - 1 if source is None else source
+        for ply in range(last - 1, -1, -1):
+            self._moves[ply] = self._judged(ply)
+            on_ply(2 * last - ply, 2 * last)
+
+    def known(self, ply: int) -> _Known:
+        """Return what a position is worth, settled or as it was seen on the way there."""
+        return self._settled.get(ply) or self._looks[ply].moves[0]
+
+    @property
+    def moves(self) -> list[MoveReview]:
+        """The moves between positions that were searched, those judged with their marks."""
+        searched = range(min(len(self._played), len(self._looks) - 1))
+        return [self._moves.get(ply) or self._facts(ply) for ply in searched]
+
+    def _look(self, board: chess.Board, without: Collection[chess.Move] = (), limits: Limits | None = None) -> _Look:
+        """Search a position, or all of its moves but some, within the usual limits or others."""
         if not any(board.legal_moves) or board.is_insufficient_material():  # other draws need not end a recorded game
-            return _Look(_for_people(Verdict.of_result(board.result())), (), 0.0, {})
+            return _Look((_Known(_for_people(Verdict.of_result(board.result())), ()),), {})
         others = tuple(move for move in board.legal_moves if move not in without) if without else ()
-        self._engine.set_position(board)
-        result = self._search(self._engine, replace(limits or self._limits, searchmoves=others))
-        priors = {child.move: child.prior for child in result.children}
-        verdict = _for_people(Verdict.of_info(result.infos[0])).seen_by_white(board.turn)
-        seen = (child for child in result.children if child.visits > 0)
-        values = {child.move: winning_chances(Verdict.of_move(child).expected) for child in seen}
-        return _Look(verdict, tuple(result.infos[0].pv), _gap(values), priors, values=values)
+        if without and not others:
+            return _Look((), {})
+        limits = replace(limits or self._limits, searchmoves=others)
+        key = (tuple(board.move_stack), limits)
+        if key not in self._found:
+            self._engine.set_position(board)
+            result = self._search(self._engine, limits)
+            info, *_rest = result.infos
+            found = [_Known(_for_people(Verdict.of_info(info)).seen_by_white(board.turn), tuple(info.pv))]
+            for child in result.children:
+                if child.visits > 0 and (child.move,) != found[0].line[:1]:
+                    verdict = _for_people(Verdict.of_move(child)).seen_by_white(board.turn)
+                    found.append(_Known(verdict, child.pv or (child.move,)))
+            found[1:] = sorted(found[1:], key=lambda one: -_chances(one.verdict, board.turn))
+            self._found[key] = _Look(tuple(found), {child.move: child.prior for child in result.children})
+        return self._found[key]
 
-    def corrected(self, board: chess.Board, move: chess.Move, look: _Look, following: _Look) -> _Look:
-        """Return a look at a position, made to agree with the look behind the move that was played there.
+    def _settle(self, ply: int) -> int | None:
+        """Settle what a position is worth, the one after it being settled.
 
-        A move that turned out much better than the look is its best. Where the look promised more than the move
-        brought, its best other moves are searched as thoroughly, one after the other, until one of them is better; the
-        better of the two is what the position is worth.
+        Where the move that was played seems to lose, the search that says so is made thorough first, if it was not. Its
+        ply is returned then, from which the positions have to be settled again.
         """
-        gain = _chances(following.verdict, board.turn) - _chances(look.verdict, board.turn)
-        is_best = look.line[:1] == (move,)
-        later = following.later or board_after(board, move)
-        verdict = _a_ply_earlier(following.verdict, board.turn)
-        as_played = _Look(verdict, (move, *following.line), 0.0, look.priors, later)
-        if gain >= _MISSED:
-            return as_played
-        if gain > -(_MISSED if is_best else _SUSPICIOUS):
-            return look
-        tried = [move]
-        line = look.line
-        while len(tried) < min(board.legal_moves.count(), _MOST_TRIED):
-            if line[0] in tried:
-                line = self.look(board, without=tried).line
-            other = self.look(board_after(board, line[0])).verdict
-            if _loss(other, following.verdict, board.turn) > 0.0:
-                return _Look(_a_ply_earlier(other, board.turn), line, 0.0, look.priors)
-            tried.append(line[0])
+        board, look = self._boards[ply], self._looks[ply]
+        if ply == len(self._played) or not self._played[ply]:  # a pass says nothing of its position
+            self._settled[ply] = look.moves[0]._replace(source=ply if look.moves[0].line else None)
+            return None
+        move, following = self._played[ply], self._settled[ply + 1]
+        as_played = _Known(_a_ply_earlier(following.verdict, board.turn), (move, *following.line), following.source)
+        if look.moves[0].line[:1] == (move,) and _loss(look.moves[0], as_played, board.turn) >= _SUSPICIOUS:
+            look = self._look(board, without=[move])
+        others = look.others(move)
+        best = as_played
+        if others and _loss(others[0], as_played, board.turn) > 0.0:
+            best = others[0]._replace(source=ply)
+        is_judged = self._side in (None, board.turn)
+        is_doubtful = _loss(best, as_played, board.turn) >= _SUSPICIOUS or _allows_mate(best, as_played, board.turn)
+        if is_judged and (is_doubtful or self._feat(ply, as_played)):
+            if (source := following.source) is not None and self._deepen(source):
+                return source
+            best = self._thorough(board, as_played, others) if is_doubtful else best
+        self._settled[ply] = best
+        return None
+
+    def _deepen(self, ply: int) -> bool:
+        """Search a position of the game thoroughly; return whether it was not before."""
+        before, self._looks[ply] = self._looks[ply], self._look(self._boards[ply], limits=self._deep_limits)
+        return self._looks[ply] is not before
+
+    def _thorough(self, board: chess.Board, as_played: _Known, others: Sequence[_Known]) -> _Known:
+        """Search the moves that promise more than the one played, until one of them is better; return the best one."""
+        for other in others[:_MOST_TRIED]:
+            if _loss(other, as_played, board.turn) > 0.0:
+                after = self._look(board_after(board, other.line[0]), limits=self._deep_limits).moves[0]
+                seen = _Known(_a_ply_earlier(after.verdict, board.turn), (other.line[0], *after.line))
+                if _loss(seen, as_played, board.turn) > 0.0:
+                    return seen
         return as_played
 
-    def judged(self, board: chess.Board, move: chess.Move, look: _Look, following: _Look) -> MoveReview:
-        """Judge a move from the corrected looks before and after it; a pass is no move to judge."""
-        is_best = look.line[:1] == (move,)
-        loss = 0.0 if is_best else _loss(look.verdict, following.verdict, board.turn)
-        after = board_after(board, move)
-        facts = MoveReview(
-            len(after.move_stack), board, move, look.verdict, following.verdict, look.line, loss, None, following.line,
-            look.gap if is_best else 0.0,
-        )  # fmt: skip
-        if not move:
-            return replace(facts, loss=0.0)
-        prior = look.priors.get(move, 0.0)
-        is_hidden = is_best and prior < _HIDDEN_PRIOR and not board.is_capture(move)
-        chances = _chances(look.verdict, board.turn)
-        judgement = _unless_known(after, judge(loss, look.gap if is_hidden else 0.0, chances))
-        if judgement is None and _allows_mate(look.verdict, following.verdict, board.turn):
-            judgement = MISTAKE
-        is_offer = loss == 0.0 and prior < _BRILLIANT_PRIOR and is_sacrifice(board, (move, *following.line))
-        if is_offer and _chances(following.verdict, board.turn) >= _SOUND:
-            judgement = BRILLIANT
-        return replace(facts, judgement=judgement)
+    def _facts(self, ply: int) -> MoveReview:
+        before, after = self.known(ply), self.known(ply + 1)
+        board, move = self._boards[ply], self._played[ply]
+        return MoveReview(ply + 1, board, move, before.verdict, after.verdict, before.line, reply_line=after.line)
 
-    def confirmed(self, move: MoveReview, following: _Look) -> MoveReview:
-        """Return a judged move after the second look; its mark is the milder one of both or milder still, and may be
-        gone.
-        """
-        after, line = self._second_look(move, following)
-        move = replace(move, after=after, reply_line=line)
-        return self._praise(move) if move.judgement in (GREAT, BRILLIANT) else self._blame(move)
+    def _judged(self, ply: int) -> MoveReview:
+        """Judge a move from the settled verdicts before and after it; a pass is no move to judge."""
+        facts = self._facts(ply)
+        if not facts.move or self._side not in (None, facts.mover):
+            return facts
+        before, after = self._settled[ply], self._settled[ply + 1]
+        judgement = judge(facts.loss, facts.chances[0], _allows_mate(before, after, facts.mover))
+        if judgement != BLUNDER and position_name(self._boards[ply + 1]):  # known opening moves have no other mark
+            judgement = None
+        if judgement is not None:
+            marked = replace(facts, judgement=judgement)
+            return replace(marked, **self._other_moves(marked))
+        others = self._looks[ply].others(facts.move)
+        if facts.is_best and others:
+            feat = self._feat(ply, before)
+            if feat is not None:
+                others = self._look(facts.board, without=[facts.move], limits=self._deep_limits).others(facts.move)
+            gap = _loss(after, others[0], facts.mover)
+            is_great = feat is not None and is_only_move(gap, facts.chances[1])
+            feat = BRILLIANT if feat == BRILLIANT and gap >= 0.0 else GREAT if is_great else None
+            return replace(facts, gap=gap, judgement=feat)
+        return facts
 
-    def _second_look(self, move: MoveReview, following: _Look) -> tuple[Verdict, tuple[chess.Move, ...]]:
-        """Return the deeper verdict on the position after a move, and its line, not blind to a reply that the game
-        showed.
-        """
-        board = board_after(move.board, move.move)
-        look = self.look(board, limits=self._deep_limits)
-        if following.later is None:
-            return look.verdict, look.line
-        later = following.later
-        at_end = self.look(later, limits=self._deep_limits)
-        played = later.move_stack[len(board.move_stack) :]
-        shown = at_end.verdict
-        for ply in range(len(played)):
-            shown = _a_ply_earlier(shown, later.turn if ply % 2 else not later.turn)
-        found = ((look.verdict, look.line), (shown, (*played, *at_end.line)))
-        return max(found, key=lambda one: _chances(one[0], board.turn))
-
-    def _blame(self, move: MoveReview) -> MoveReview:
-        better = self.look(board_after(move.board, move.best_line[0]), limits=self._deep_limits)
-        after = move.after
-        loss = _loss(better.verdict, after, move.mover)
-        best = max(_chances(better.verdict, move.mover), _chances(after, move.mover))
-        judgement = judge_loss((move.loss, loss), best, _allows_mate(better.verdict, after, move.mover))
-        judgement = _unless_known(board_after(move.board, move.move), judgement)
-        return replace(
-            move,
-            before=_a_ply_earlier(better.verdict if loss else after, move.mover),
-            best_line=(move.best_line[0], *better.line) if loss else (move.move,),
-            loss=loss,
-            judgement=judgement,
-            is_confirmed=True,
-            **({} if judgement is None else self._other_moves(move, best)),
-        )
-
-    def _other_moves(self, marked: MoveReview, best: float) -> dict[str, Any]:
+    def _other_moves(self, marked: MoveReview) -> dict[str, Any]:
         """Other good moves than the best one, or else by how much that one is better than all others."""
-        good = self._good_moves(marked, best)
-        if good or marked.board.legal_moves.count() < 2:
-            return {"also_good": good}
-        other = self.look(marked.board, without=[marked.best_line[0]], limits=self._deep_limits).verdict
-        return {"gap": best - _chances(other, marked.mover)}
+        limits = None if marked.judgement == INACCURACY else self._deep_limits  # a puzzle needs a sure answer
+        rest = self._look(marked.board, without=marked.best_line[:1], limits=limits).moves
+        losses = {one.line[0]: marked.chances[0] - _chances(one.verdict, marked.mover) for one in rest if one.line}
+        good = tuple(move for move, loss in losses.items() if loss < _LITTLE and move != marked.move)
+        return {"also_good": good} if good or not losses else {"gap": min(losses.values())}
 
-    def _good_moves(self, marked: MoveReview, best: float) -> tuple[chess.Move, ...]:
-        """Search for moves besides the best and the marked one that leave nearly the winning chances `best`."""
-        values = self.look(marked.board).values
-        others = [move for move in values if move not in (marked.move, marked.best_line[0])]
-        looks = {
-            move: self.look(board_after(marked.board, move), limits=_scaled(self._limits, 1 / _DEEPER)).verdict
-            for move in others
-            if values[move] > best - _PERHAPS
-        }
-        return tuple(move for move, verdict in looks.items() if _chances(verdict, marked.mover) > best - _LITTLE)
-
-    def _praise(self, move: MoveReview) -> MoveReview:
-        other = self.look(move.board, without=[move.move], limits=self._deep_limits).verdict
-        chances = _chances(move.after, move.mover)
-        gap = chances - _chances(other, move.mover)
-        judgement = judge(0.0, gap, chances)
-        if move.judgement == BRILLIANT and gap >= 0.0 and chances >= _SOUND:
-            judgement = BRILLIANT
-        return replace(move, gap=gap, judgement=judgement, is_confirmed=True)
+    def _feat(self, ply: int, as_played: _Known) -> Judgement | None:
+        """Return the praise that a move deserves at first sight: hard to find and the only good one, or a sacrifice."""
+        board, look, move = self._boards[ply], self._looks[ply], self._played[ply]
+        prior, chances = look.priors.get(move, 0.0), _chances(as_played.verdict, board.turn)
+        if not (others := look.others(move)):
+            return None
+        if chances >= _SOUND and prior < _BRILLIANT_PRIOR and is_sacrifice(board, as_played.line):
+            return BRILLIANT
+        is_hidden = prior < _HIDDEN_PRIOR and not board.is_capture(move)
+        return GREAT if is_hidden and is_only_move(_loss(as_played, others[0], board.turn), chances) else None
 
 
 def deeper(limits: Limits) -> Limits:
-    """Return the limits of the second look at a move."""
-    return _scaled(limits, _DEEPER)
-
-
-def _scaled(limits: Limits, factor: float) -> Limits:
-    """Return limits of so many times the nodes, or the time."""
-    if limits.nodes is not None:
-        return replace(limits, nodes=max(1, round(factor * limits.nodes)))
-    return replace(limits, movetime_ms=max(1, round(factor * (limits.movetime_ms or 0))))
-
-
-def _unless_known(after: chess.Board, judgement: Judgement | None) -> Judgement | None:
-    """Return the judgement of the move to `after`; known opening moves have none, unless they are blunders."""
-    return None if judgement != BLUNDER and position_name(after) else judgement
+    """Return the limits of a thorough search."""
+    nodes, movetime_ms = (count and _DEEPER * count for count in (limits.nodes, limits.movetime_ms))
+    return replace(limits, nodes=nodes, movetime_ms=movetime_ms)
 
 
 def _a_ply_earlier(verdict: Verdict, side: chess.Color) -> Verdict:
@@ -416,19 +412,15 @@ def _mate(verdict: Verdict, side: chess.Color) -> int | None:
     return verdict.mate if verdict.mate is None or side == chess.WHITE else -verdict.mate
 
 
-def _allows_mate(best: Verdict, after: Verdict, side: chess.Color) -> bool:
-    """Whether a side is mated after its move, and not after its best one."""
-    return (_mate(after, side) or 0) < 0 <= (_mate(best, side) or 0)
-
-
-def _gap(values: Mapping[chess.Move, float]) -> float:
-    first, *others = values.values() if len(values) > 1 else (0.0, 0.0)
-    return first - max(others)
+def _allows_mate(best: _Known, after: _Known, side: chess.Color) -> bool:
+    """Whether a side is mated soon after its move, and not after its best one."""
+    return -_NEAR_MATE <= (_mate(after.verdict, side) or 0) < 0 <= (_mate(best.verdict, side) or 0)
 
 
 def _chances(verdict: Verdict, side: chess.Color) -> float:
     return winning_chances(verdict.expected if side == chess.WHITE else 1.0 - verdict.expected)
 
 
-def _loss(best: Verdict, after: Verdict, side: chess.Color) -> float:
-    return max(0.0, _chances(best, side) - _chances(after, side))
+def _loss(best: _Known, other: _Known, side: chess.Color) -> float:
+    """Return by how many winning chances of a side one is better than the other; negative where it is worse."""
+    return _chances(best.verdict, side) - _chances(other.verdict, side)

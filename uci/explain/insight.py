@@ -46,10 +46,8 @@ class Part:
 
 def find_threat(engine: Engine, board: chess.Board, nodes: int) -> Threat | None:
     """Search the position with the other side to move; None if the side to move is in check and so cannot pass."""
-    if board.is_check():
-        return None
     passed = board_after(board, chess.Move.null())
-    if not any(passed.legal_moves):
+    if board.is_check() or not any(passed.legal_moves):
         return None
     engine.new_game()
     engine.set_position(passed)

@@ -62,12 +62,8 @@ class Observation:
     @property
     def decided_at(self) -> int:
         """Number of nodes after which the best move no longer changed."""
-        last = self.snapshots[-1].nodes
-        for snapshot in reversed(self.snapshots):
-            if snapshot.best != self.result.best_move:
-                break
-            last = snapshot.nodes
-        return last
+        others = [at for at, snapshot in enumerate(self.snapshots) if snapshot.best != self.result.best_move]
+        return self.snapshots[min(others[-1] + 1, len(self.snapshots) - 1) if others else 0].nodes
 
 
 def schedule(nodes: int) -> list[int]:

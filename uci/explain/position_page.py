@@ -78,11 +78,8 @@ def _name(side: chess.Color) -> str:
 def _main_arrows(observation: Observation, threat: Threat | None) -> list[Arrow]:
     best = observation.result.best_move
     assert best is not None
-    arrows = [Arrow(best.from_square, best.to_square, "better")]
-    if threat is not None:
-        first = threat.line[0]
-        arrows.insert(0, Arrow(first.from_square, first.to_square, "threat"))
-    return arrows
+    threats = [Arrow(move.from_square, move.to_square, "threat") for move in (threat.line[:1] if threat else ())]
+    return [*threats, Arrow(best.from_square, best.to_square, "better")]
 
 
 def _story(observation: Observation, first_sight: Verdict, moves: Sequence[RootMove]) -> list[str]:
@@ -183,9 +180,7 @@ def _threat(observation: Observation, threat: Threat | None) -> dict[str, object
 
 def _wins(board: chess.Board, side: chess.Color, gains: list[tuple[chess.Move, int]]) -> list[str]:
     """`Nxe5 (+1.0)` for each capture that gains."""
-    view = board.copy(stack=False)
-    if side != board.turn:
-        view.push(chess.Move.null())
+    view = board if side == board.turn else board_after(board, chess.Move.null())
     return [f"{view.san(move)} (+{gain / 100:.1f})" for move, gain in gains[:_WINS_SHOWN]]
 
 

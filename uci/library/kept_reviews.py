@@ -80,15 +80,14 @@ class KeptReview:
 def _pack(move: MoveReview) -> list[Any]:
     lines = (" ".join(map(chess.Move.uci, line)) for line in (move.best_line, move.reply_line, move.also_good))
     judgement = move.judgement.nag if move.judgement else None
-    return [asdict(move.before), asdict(move.after), *lines, move.loss, move.gap, move.is_confirmed, judgement]
+    return [asdict(move.before), asdict(move.after), *lines, move.loss, move.gap, judgement]
 
 
 def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveReview:
     before, after = map(_verdict, packed[:2])
     best, reply, good = (tuple(map(chess.Move.from_uci, line.split())) for line in packed[2:5])
-    loss, gap, is_confirmed, nag = packed[5:]
-    return MoveReview(len(board.move_stack) + 1, board, move, before, after, best, loss, _JUDGEMENTS.get(nag), reply,
-                      gap, is_confirmed, good)  # fmt: skip
+    gap, judgement = packed[6], _JUDGEMENTS.get(packed[-1])  # reviews of version 1.0 have another fact between them
+    return MoveReview(len(board.move_stack) + 1, board, move, before, after, best, judgement, reply, gap, good)
 
 
 def _verdict(packed: dict[str, Any]) -> Verdict:

@@ -26,7 +26,7 @@ from uci.web.table import Table
 if TYPE_CHECKING:
     from engine.player import Engine
 
-_REVIEW = Limits(nodes=20_000)
+_REVIEW = Limits(nodes=10_000)
 
 Tell = Callable[[dict[str, Any]], None]
 Work = TypeVar("Work")

@@ -9,6 +9,7 @@ import chess
 import chess.pgn
 import pytest
 
+from benchmarks.marks import explanation
 from benchmarks.reviews import lichess_accuracies, pgn_scores
 from engine.player import Engine
 from engine.search.limits import Limits, SearchJob
@@ -27,49 +28,45 @@ from tests.uci.annotate.scripted_reviews import (
 from uci.annotate.accuracy import game_accuracy, phases, rating_played, win_percent, winning_cp
 from uci.annotate.comments import add_comments, move_comment
 from uci.annotate.game_page import game_section, render_game_page
-from uci.annotate.judge import BLUNDER, BRILLIANT, GREAT, INACCURACY, MISTAKE, judge, judge_loss, winning_chances
+from uci.annotate.judge import BAD, BLUNDER, BRILLIANT, GREAT, INACCURACY, MISTAKE, is_only_move, judge, winning_chances
 from uci.annotate.review import ReviewInterrupted, review_game
 from uci.terminal.verdict import Verdict
 
 
 @pytest.mark.parametrize(
-    ("loss", "gap", "chances", "judgement"),
+    ("loss", "best", "judgement"),
     [
-        (0.0, 0.0, 0.5, None),
-        (0.04, 0.0, 0.5, None),
-        (0.05, 0.0, 0.5, INACCURACY),
-        (0.1, 0.0, 0.5, MISTAKE),
-        (0.15, 0.0, 0.5, BLUNDER),
-        (1.0, 0.0, 0.5, BLUNDER),
-        (0.0, 0.2, 0.5, GREAT),
-        (0.0, 0.2, 0.97, None),  # the game is decided
-        (0.01, 0.2, 0.5, None),
-        (0.0, 0.2, 0.3, None),  # 9...b5 of Morphy's Opera game: the least evil, and lost
+        (0.0, 0.5, None),
+        (0.05, 0.5, None),
+        (0.075, 0.5, INACCURACY),
+        (0.115, 0.5, INACCURACY),
+        (0.125, 0.5, MISTAKE),
+        (0.175, 0.5, BLUNDER),
+        (1.0, 1.0, BLUNDER),
+        (0.24, 0.24, MISTAKE),  # nothing is left to lose
     ],
 )
-def test_losses_have_names_and_the_only_good_move_of_an_open_game_is_praised(loss, gap, chances, judgement):
-    assert judge(loss, gap, chances) is judgement
+def test_losses_have_names_where_they_exceed_a_limit_by_a_margin(loss, best, judgement):
+    assert judge(loss, best) is judgement
 
 
 @pytest.mark.parametrize(
-    ("losses", "best", "judgement"),
+    ("gap", "chances", "expected"),
     [
-        ((0.3, 0.19), 0.6, BLUNDER),
-        ((0.3, 0.17), 0.6, MISTAKE),
-        ((0.14, 0.3), 0.6, MISTAKE),
-        ((0.12, 0.12), 0.6, INACCURACY),
-        ((0.3, 0.07), 0.6, None),
-        ((0.24, 0.24), 0.24, MISTAKE),
+        (0.2, 0.5, True),
+        (0.1, 0.5, False),
+        (0.2, 0.97, False),  # the game is decided
+        (0.2, 0.3, False),  # 9...b5 of Morphy's Opera game: the least evil, and lost
     ],
 )
-def test_two_looks_name_a_loss_that_exceeds_the_limit_in_both_by_a_margin(losses, best, judgement):
-    assert judge_loss(losses, best) is judgement
+def test_only_good_move_of_an_open_game_is_a_feat(gap, chances, expected):
+    assert is_only_move(gap, chances) is expected
 
 
 @pytest.mark.parametrize(("best", "judgement"), [(0.5, BLUNDER), (0.06, MISTAKE), (0.01, None)])
 def test_a_move_that_allows_a_mate_is_no_inaccuracy(best: float, judgement: object) -> None:
     """15...Nxd7 of Morphy's Opera game costs 6% of a lost position, and is mated in two."""
-    assert judge_loss((best, best), best, allows_mate=True) is judgement
+    assert judge(best, best, allows_mate=True) is judgement
 
 
 def test_advantage_counts_less_among_people_and_scores_turn_into_chances_and_back() -> None:
@@ -110,7 +107,7 @@ def test_move_is_compared_with_the_best_one_searched_alike() -> None:
     assert first.loss == pytest.approx(winning_chances(0.67) - winning_chances(0.45))
     assert (first.judgement, first.best_line[0].uci()) == (MISTAKE, "e1e2")
     assert (second.loss, second.judgement, second.is_best) == (0.0, None, True)
-    assert move_comment(first).startswith("Mistake: your winning chances drop from ")
+    assert move_comment(first).startswith("Mistake: allows 1...a6 2. Ke2. Your winning chances drop from ")
     assert move_comment(first).endswith("Better was Ke2.")
     assert move_comment(second) == ""
 
@@ -154,7 +151,7 @@ def test_a_third_move_is_searched_where_the_played_and_the_favourite_both_fail()
         engine.script[epd(game, move)] = {"e8e7": reply}
     first = review(game, engine).moves[0]
     assert first.best_line[0].uci() == "e1d2"
-    assert first.loss == pytest.approx(winning_chances(0.6) - winning_chances(0.1))
+    assert first.loss == pytest.approx(winning_chances(0.6) - winning_chances(0.05)), "what the game's reply leaves"
     assert first.judgement is BLUNDER
 
 
@@ -219,11 +216,9 @@ class SecondThoughts(ScriptedEngine):
         return super().search(limits, on_info, job)
 
 
-@pytest.mark.parametrize(
-    ("answer", "judgement"), [(0.7, BLUNDER), (0.5, MISTAKE), (0.3, INACCURACY), (0.0, None), (-0.5, None)]
-)
-def test_bad_mark_is_the_milder_one_of_two_looks(answer: float, judgement: object) -> None:
-    """The first look calls 1. a3 a blunder: 0.2 against -0.8. The second one gives the reply another value."""
+@pytest.mark.parametrize(("answer", "judgement"), [(0.7, BLUNDER), (0.5, MISTAKE), (0.3, INACCURACY), (0.0, None)])
+def test_bad_mark_is_what_thorough_searches_say(answer: float, judgement: object) -> None:
+    """The first look calls 1. a3 a blunder: 0.2 against -0.8. The thorough one gives the reply another value."""
     game = read(QUIET)
     script = script_for(game, [{"e1e2": 0.0, "a2a3": -0.2}, {"a7a6": 0.8}, {"e1e2": -0.8}])
     script[epd(game, "e1e2")] = {"a7a6": 0.0}
@@ -232,7 +227,45 @@ def test_bad_mark_is_the_milder_one_of_two_looks(answer: float, judgement: objec
     first = review(game, engine).moves[0]
     assert first.judgement is judgement
     assert first.is_best == (judgement is None)
-    assert {limits.nodes for limits in engine.limits} == {1, 4}
+    assert {limits.nodes for limits in engine.limits} == {1, 8}
+
+
+def test_quiet_game_has_no_thorough_search() -> None:
+    engine = ScriptedEngine(script_for(read(QUIET), [{"a2a3": 0.1, "e1e2": 0.15}, {"a7a6": -0.1}, {"e1e2": 0.1}]))
+    assert [move.judgement for move in review(read(QUIET), engine).moves] == [None, None]
+    assert [limits.nodes for limits in engine.limits] == [1, 1, 1]
+
+
+def test_mark_that_a_thorough_search_drops_goes_to_the_move_that_deserves_it_with_the_curve() -> None:
+    """The mark of 2...a6 was dropped, and nobody had lost what the curve lost: 1...h6 was the loser."""
+    game = read('[FEN "4k3/p6p/8/8/8/8/P7/4K3 b - - 0 1"]\n[SetUp "1"]\n\n1... h6 2. a3 a6 3. Ke2 *\n')
+    values = [{"e8e7": 0.0, "h7h6": 0.0}, {"a2a3": 0.0}, {"e8d8": 0.0, "a7a6": -0.7}, {"e1e2": 0.7}, {"e8e7": -0.7}]
+    script = script_for(game, values)
+    script |= {epd(game, "e8e7"): {"a2a3": 0.0}, epd(game, "h7h6", "a2a3", "e8d8"): {"a3a4": 0.0}}
+    engine = SecondThoughts(script, {epd(game, "h7h6", "a2a3", "e8d8"): {"a3a4": 0.7}})
+    found = review(game, engine)
+    assert [move.judgement for move in found.moves] == [BLUNDER, None, None, None]
+    assert [move.after.expected for move in found.moves] == pytest.approx([0.85] * 4)
+    assert found.moves[0].before.expected == found.start.expected == pytest.approx(0.5)
+    assert found.accuracy(chess.BLACK) < 60.0 < found.accuracy(chess.WHITE)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_curve_and_marks_are_of_one_pass(seed: int) -> None:
+    """A position is worth as much before a move as after the one before it; no large drop lacks a mark."""
+    rng = random.Random(seed)
+    board, script, deep = chess.Board("4k3/pppp4/8/8/8/8/PPPP4/4K3 w - - 0 1"), {}, {}
+    for _ in range(30):
+        moves = list(board.legal_moves)
+        for script_of in (script, deep):
+            script_of[board.epd()] = {move.uci(): rng.uniform(-1, 1) ** 3 for move in moves}
+        board.push(rng.choice(moves))
+    found = review(chess.pgn.Game.from_board(board), SecondThoughts(script, deep))
+    assert [move.before for move in found.moves] == [found.start, *(move.after for move in found.moves[:-1])]
+    for move in found.moves:
+        assert (move.judgement in BAD) == (move.loss >= 0.07), move
+        assert move.loss == 0.0 or not move.is_best
+    assert sum(move.judgement in BAD for move in found.moves) > 5
 
 
 @pytest.mark.parametrize(("other", "judgement"), [(-0.7, GREAT), (-0.1, None), (0.2, None)])
@@ -294,7 +327,7 @@ def test_moves_without_a_second_look_have_no_mark() -> None:
 
     def interrupted_search(engine: Engine, limits: Limits) -> SearchResult:
         nonlocal looks
-        if limits.nodes == 4:
+        if limits.nodes == 8:
             looks += 1
             raise KeyboardInterrupt
         return engine.search(limits)
@@ -310,6 +343,20 @@ def test_game_without_moves_is_reviewed() -> None:
     assert found.moves == []
     assert found.summary(chess.WHITE) == "no moves"
     assert "A" in game_section(found, 1, "")[1]
+
+
+@pytest.mark.parametrize(
+    ("comment", "told"),
+    [
+        ("mine [%eval 0.1] Mistake: loses a pawn. Your winning chances drop from 5% to 1%. [%aino 1 2]", "reason"),
+        ("Mistake: allows mate in 2.", "reason"),
+        ("Blunder: allows 2...e5 3. d4. Your winning chances drop from 50% to 1%. Better was e4.", "line"),
+        ("Mistake: your winning chances drop from 50% to 1%. Better was e4, with 2...e5.", "line"),
+        ("Mistake: your winning chances drop from 50% to 1%. Better was e4.", "nothing"),
+    ],
+)
+def test_benchmark_knows_how_a_mark_is_explained(comment: str, told: str) -> None:
+    assert explanation(comment) == told
 
 
 def test_comments_keep_what_was_there_and_read_back() -> None:
@@ -328,7 +375,7 @@ def test_comments_keep_what_was_there_and_read_back() -> None:
     third = second.next()
     assert [variation.san() for variation in first.variations] == ["a6", "e5"]
     assert third.nags == {4}
-    assert "Blunder: your winning chances drop from" in third.comment
+    assert "Blunder: allows 2...e5. Your winning chances drop from" in third.comment
     assert [variation.san() for variation in second.variations] == ["g4", "d4"]
 
 
@@ -395,10 +442,10 @@ def test_other_moves_that_lose_little_are_good_too_and_every_mistake_is_asked_fo
     """Only the move that Aino prefers counted as an answer."""
     game = read("1. h4 *")
     values = {"d2d4": 0.5, "g1f3": 0.46, "c2c4": 0.46, "a2a3": 0.3, "h2h4": -0.6}
-    deeper = {**values, "c2c4": 0.1}  # which looks good, and is not
+    deeper = {game.board().epd(): {**values, "c2c4": 0.1}}  # which looks good, and is not
     script = {game.board().epd(): values}
-    script |= {epd(game, move): {next(iter(board_after([move]).legal_moves)).uci(): -q} for move, q in deeper.items()}
-    found = review(game, ScriptedEngine(script))
+    script |= {epd(game, move): {next(iter(board_after([move]).legal_moves)).uci(): -q} for move, q in values.items()}
+    found = review(game, SecondThoughts(script, deeper))
     (move,) = found.moves
     assert move.judgement == BLUNDER
     assert [good.uci() for good in move.also_good] == ["g1f3"]

@@ -180,7 +180,7 @@ def test_single_game_is_annotated_under_a_free_name(tmp_path: Path) -> None:
     assert names == [f"mine.annotated{number}.{kind}" for number in ("-2", "") for kind in ("html", "pgn")]
     (game,) = annotated(tmp_path / "mine.annotated.pgn")
     assert "Reviewed by Aino" in game.comment
-    assert "20,000 nodes a position; each mark is confirmed with 80,000 nodes" in game.comment
+    assert "10,000 nodes a position; each mark is confirmed with 80,000 nodes" in game.comment
 
 
 def test_names_in_a_file_do_not_steer_the_terminal(reviewed: Reviewed, capsys: pytest.CaptureFixture[str]) -> None:

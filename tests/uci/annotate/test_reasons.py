@@ -45,8 +45,8 @@ KNOWN = [
      "loses the queen to a skewer of king and queen by the bishop on f3"),
     ("4k3/5ppp/2n5/8/3P4/8/4BPPP/4K3 b - - 0 1", "f6 Bb5 Kd7 d5 Kd6 dxc6", "Nb4 Kd2", None, None,
      "loses a knight to a pin: the knight on c6 is pinned to the king"),
-    ("3qk3/5ppp/5n2/6B1/4P3/8/5PPP/4K3 b - - 0 1", "Kf8 e5 Qd5 exf6", "Qd4 Bxf6 Qxf6", None, None,
-     "loses a knight for a pawn to a pin: the knight on f6 is pinned to the queen"),
+    ("3qk3/5ppp/5n2/6B1/4P3/8/5PPP/4K3 b - - 0 1", "Kf8 e5 Qd7 exf6", "Qd4 Bxf6 Qxf6", None, None,
+     "loses a knight to a pin: the knight on f6 is pinned to the queen"),
     (MILNER_BARRY, "Nxd4 Nxd4 Qxd4 Bb5+ Ke7 Qxd4", "Bd7 O-O", None, None,
      "loses the queen for a pawn to a discovered attack on the queen on d4"),
     ("e4 e5 Nf3 Nf6 Nxe5 Nxe4 Qe2", "Nf6 Nc6+ Be7 Nxd8 Kxd8", "Qe7 Qxe4 d6", None, None,
@@ -64,9 +64,10 @@ KNOWN = [
     ("4k3/5ppp/8/3b4/8/8/5PPP/3R2K1 w - - 0 1", "h3 Bc6", "Rxd5 Ke7", None, None, "misses a chance to win a bishop"),
     ("8/P1k5/8/8/8/8/5P2/6K1 b - - 0 1", "Kd7 a8=Q", "Kb7 Kg2", None, None, "lets a pawn promote"),
     ("8/P1k5/8/8/8/8/5P2/6K1 w - - 0 1", "f3 Kb7", "a8=Q Kd7", None, None, "misses the promotion of a pawn"),
-    ("e4 e5 Nf3 Nc6 Bb5 a6", "Bxc6 dxc6 O-O", "Ba4 Nf6 O-O", None, None, "gives up the bishop pair"),
-    ("4k3/8/8/1p6/2p5/1P6/P7/4K3 w - - 0 1", "bxc4 bxc4 Kd2", "Kd2 cxb3 axb3", None, None,
-     "gives the other side a passed pawn on c4"),
+    ("e4 e5 f4 exf4 Bc4 Qh4+ Kf1", "Bc5 d4 Bb6", "Nf6 Nc3 Ng4", None, None,
+     "loses time: a pawn drives the bishop on c5 away"),
+    ("e4 d5 exd5 Qxd5 Nc3", "Qe5+ Be2 c6", "Qxd2+ Qxd2", None, None, ""),
+    ("4k3/pp1q1ppp/8/8/8/8/PP1Q1PPP/4K3 w - - 0 1", "Qxd7+ Kxd7 Kd2", "Qe2+ Kf8 h3", None, None, "trades queens"),
     ("e4 e5 Nf3 Nc6", "a3 Nf6", "Bb5 a6", None, None, ""),
     ("e4 e5 Nf3 Nc6 Bc4 Nf6", "Nc3 Nxe4 Nxe4 d5", "d3 Be7", None, None, ""),
 ]  # fmt: skip
@@ -206,10 +207,18 @@ MISNAMED = {
         "r3r1k1/ppp2pbp/3p2p1/2nP1b2/1P1p1B1P/5P2/P1PK2B1/3RQ1NR b - - 2 17",
         "a5 bxc5 Rxe1 Rxe1 Rc8 Bh3 dxc5 Bxf5 gxf5", "Rxe1 Rxe1 Na4 Ne2 Nb6 Bh3 Bxh3 Rxh3", None, None, 356.0,
         "loses a knight: a pawn attacks the knight on c5"),
-    "a passed pawn was given where the king is mated": (
-        "4k3/8/8/1p6/2p5/1P6/P7/4K3 w - - 0 1", "bxc4 bxc4 Kd2", "Kd2 cxb3 axb3", -5, -9, None, ""),
-    "a passed pawn was given where everything is lost": (
-        "4k3/8/8/1p6/2p5/1P6/P7/4K3 w - - 0 1", "bxc4 bxc4 Kd2", "Kd2 cxb3 axb3", None, None, 600.0, ""),
+    "a pawn was won that can be taken back": (
+        "4k3/7p/2n5/4p3/3P4/8/7P/4K3 w - - 0 1", "h4 Ke7", "dxe5 h6 h3", None, None, None, ""),
+    "a knight was won that the other side need not give": (
+        "4k3/5ppp/3n4/8/2P5/1P6/5PPP/4K3 w - - 0 1", "h3 Kd7", "Kd2 Nxc4+ bxc4 Kd7", None, None, None, ""),
+    "a bishop was lost whose taker is taken": (
+        "1k3r2/pb6/8/8/8/5P2/P6P/1K3R2 w - - 0 1", "a3 Bxf3", "f4 a6", None, None, None,
+        "loses a pawn: the pawn on f3 is attacked twice and guarded once"),
+    "the exchange was lost where the queen falls next": (
+        "3r2k1/6pp/b7/8/8/5Q2/6PP/5RK1 w - - 0 1", "h3 Bxf1 Kxf1 Rf8 Qxf8+ Kxf8", "Rf2 h6", None, None, 900.0,
+        "loses the queen for a bishop"),
+    "a mate in nine was the reason of a lost game": (
+        "r5k1/5ppp/8/8/8/8/r4PPP/1R4K1 w - - 0 1", "Rd1 Ra1 h3 Rxd1+ Kh2", "Rc1 h6", -9, None, 150.0, ""),
     "a rook was lost where both lines are mate": (
         "5rk1/5ppp/8/8/8/8/r4PPP/4R1K1 b - - 0 1", "h6 f3 Ra1 Rxa1", "Rfa8 h3", -6, -9, None, ""),
 }  # fmt: skip
@@ -221,3 +230,11 @@ def test_a_sentence_names_what_the_refutation_does(fault: str) -> None:
     board = position(start)
     lines = Lines(board, moves(board, played), moves(board, better), mate_played, mate_better, cost_cp)
     assert reason(lines) == sentence
+
+
+@pytest.mark.parametrize(("best_cp", "sentence"), [(290.0, "misses a chance to win a knight"), (20.0, "")])
+def test_material_is_no_reason_where_the_other_side_has_enough_for_it(best_cp: float, sentence: str) -> None:
+    """A knight was "missed" of a side that would not have stood better with it."""
+    board = position("4k3/ppp2ppp/8/3n4/4P3/8/PPP2PPP/4K3 w - - 0 1")
+    played, better = (moves(board, text) for text in ("h3 Nf6 Kd2 h6", "exd5 Kd7 Kd2"))
+    assert reason(Lines(board, played, better, None, None, 250.0, best_cp)) == sentence

@@ -1,5 +1,6 @@
 """Work on one's own games beside the board: imports and reviews go on where a program was killed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -144,6 +145,11 @@ def test_a_kept_review_is_the_review(tmp_path: Path) -> None:
     again = KeptReview.read(tmp_path, game_key(game))
     assert again.review.moves == found.review.moves
     assert again.page("") == found.page("")
+    path = wish.with_suffix(".json")
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    kept["moves"] = [[*packed[:7], True, packed[-1]] for packed in kept["moves"]]  # as version 1.0 kept them
+    path.write_text(json.dumps(kept), encoding="utf-8")
+    assert KeptReview.read(tmp_path, game_key(game)).review.moves == found.review.moves
     speak("fr")
     assert '<p class="muted">1 partie, bilan d' in again.page("")
 

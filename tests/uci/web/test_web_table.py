@@ -285,7 +285,7 @@ def review_page(text: str) -> None:
     game = next(read_games(text)).game
     board, moves = game.board(), list[MoveReview]()
     for move in game.mainline_moves():
-        moves.append(MoveReview(len(moves) + 1, board.copy(stack=False), move, EVEN, EVEN, (move,), 0.0, None))
+        moves.append(MoveReview(len(moves) + 1, board.copy(stack=False), move, EVEN, EVEN, (move,)))
         board.push(move)
     game_section(GameReview(game, EVEN, moves), 1, "")
 

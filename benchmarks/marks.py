@@ -1,0 +1,163 @@
+"""Compare every mark of reviews that `aino annotate` wrote with a strong engine, and list their sentences to read.
+
+    python -m benchmarks.marks games.annotated.pgn --engine stockfish --nodes 500000 --cache verdicts.jsonl
+
+A bad mark is confirmed if the engine sees a loss of an inaccuracy's size, 5% of winning chances. A loss of a mistake's
+size, 10%, without a mark is missed. Both are counted as Lichess counts, from the engine's scores before and after the
+move. Every position is searched with a tenth of the nodes, and those around a mark or a loss with all of them. The list
+has, for every mark, what the review says and what the engine plays; it is for a person to judge the reasons. With
+`--cache`, the engine's verdicts are kept in a file, so that another review of the same games costs little.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import chess
+import chess.engine
+import chess.pgn
+
+from benchmarks.measuring import Row, existing, new_parser, program, report
+from uci.annotate.accuracy import win_percent
+
+_CONFIRMED, _MISSED = 5.0, 10.0  # percent of winning chances, an inaccuracy and a mistake on Lichess
+_SUSPECT = 4.0  # percent; a loss that a short search sees and a long one is asked about
+_SHORT = 10  # times fewer nodes in a short search
+_MOST_CP = 1000  # larger scores count as this, as on Lichess
+_SHOWN = 10  # plies of the engine's lines
+_EXPLANATIONS = ("reason", "line", "nothing")
+_BAD = {2: "?", 4: "??", 6: "?!"}
+_COMMENT = re.compile(
+    r"(?:Blunder|Mistake|Inaccuracy): (.*?)([Yy]our winning chances drop.*|Better was.*|$)", re.DOTALL
+)
+
+
+class Seen(NamedTuple):
+    """The engine's verdict: White's score in centipawns, mates as thousands, and its line."""
+
+    score_cp: int
+    line: str
+
+    def percent(self, side: chess.Color) -> float:
+        """Return a side's winning chances as Lichess has them, 0..100."""
+        score = max(-_MOST_CP, min(_MOST_CP, self.score_cp))
+        return win_percent(score if side == chess.WHITE else -score)
+
+
+class Judge:
+    """Asks an engine about positions, and remembers its answers in a file, a line of JSON each."""
+
+    def __init__(self, engine: chess.engine.SimpleEngine, cache: Path | None) -> None:
+        self._engine = engine
+        self._cache = cache
+        self._known: dict[str, Seen] = {}
+        if cache is not None and cache.exists():
+            for line in cache.read_text(encoding="utf-8").splitlines():
+                key, score, moves = json.loads(line)
+                self._known[key] = Seen(score, moves)
+
+    def see(self, board: chess.Board, nodes: int) -> Seen:
+        """Return the engine's last exact verdict on a position."""
+        if board.is_game_over():
+            return Seen({"1-0": 10_000, "0-1": -10_000}.get(board.result(), 0), "")
+        key = f"{nodes} {board.fen()}"
+        if key not in self._known:
+            with self._engine.analysis(board, chess.engine.Limit(nodes=nodes), game=object()) as lines:
+                exact = [one for one in lines if "score" in one and not one.keys() & {"lowerbound", "upperbound"}]
+            score = exact[-1]["score"].white().score(mate_score=10_000)
+            self._known[key] = Seen(score, board.variation_san(exact[-1].get("pv", [])[:_SHOWN]))
+            if self._cache is not None:
+                with self._cache.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps([key, *self._known[key]]) + "\n")
+        return self._known[key]
+
+
+def judged_moves(game: chess.pgn.Game, judge: Judge, nodes: int) -> Iterator[dict[str, object]]:
+    """Yield, for each move, its mark, the engine's loss in percent, the review's sentences and the engine's lines."""
+    for node in game.mainline():
+        before, after, mover = node.parent.board(), node.board(), node.parent.turn()
+        mark = next((symbol for nag, symbol in _BAD.items() if nag in node.nags), "")
+
+        def loss(nodes: int, boards: Sequence[chess.Board] = (before, after), mover: chess.Color = mover) -> float:
+            best, played = (judge.see(board, nodes).percent(mover) for board in boards)
+            return max(0.0, best - played)
+
+        asked = nodes if mark or loss(nodes // _SHORT) >= _SUSPECT else nodes // _SHORT
+        best, played = (judge.see(board, asked) for board in (before, after))
+        yield {
+            "move": before.variation_san([node.move]),
+            "mark": mark,
+            "loss": loss(asked),
+            "best": best,
+            "played": played,
+            "comment": node.comment if mark else "",
+        }
+
+
+def explanation(comment: str) -> str:
+    """Return how a mark's comment explains it: by a "reason", by a "line", or by "nothing"."""
+    found = _COMMENT.search(re.sub(r"\[.*?\]", "", comment, flags=re.DOTALL))
+    reason, cost = (found[1].strip(), found[2]) if found else ("", "")
+    if reason and not re.match(r"allows \d+\.", reason):
+        return "reason"
+    return "line" if reason or ", with " in cost else "nothing"
+
+
+def count(name: str, moves: Sequence[dict[str, object]]) -> Row:
+    """Return a game's row: marks, those confirmed, losses missed, and how the marks are explained."""
+    marked = [move for move in moves if move["mark"]]
+    lost = [move for move in moves if float(str(move["loss"])) >= _MISSED]
+    return {
+        "game": name,
+        "moves": len(moves),
+        "marks": len(marked),
+        "confirmed": sum(float(str(move["loss"])) >= _CONFIRMED for move in marked),
+        "losses": len(lost),
+        "missed": sum(not move["mark"] for move in lost),
+        **{told: sum(explanation(str(move["comment"])) == told for move in marked) for told in _EXPLANATIONS},
+    }
+
+
+def listed(move: dict[str, object]) -> str:
+    """Return a move's mark, sentences and the engine's view in three lines."""
+    best, played = move["best"], move["played"]
+    assert isinstance(best, Seen)
+    assert isinstance(played, Seen)
+    words = " ".join(re.sub(r"\[.*?\]", "", str(move["comment"]), flags=re.DOTALL).split())
+    return (
+        f"{move['move']}{move['mark'] or ' (no mark)'} {words}\n"
+        f"    engine: loses {move['loss']:.0f}%; {best.score_cp / 100:+.2f} with {best.line}\n"
+        f"    then {played.score_cp / 100:+.2f} with {played.line}"
+    )
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Print the list and the table; the exit status."""
+    parser = new_parser(__doc__)
+    parser.add_argument("pgn", nargs="+", type=existing, help="check the reviews in these files")
+    parser.add_argument("--engine", type=program, default="stockfish", help="ask this UCI engine (default %(default)s)")
+    parser.add_argument("--nodes", type=int, default=500_000, help="nodes a position (default %(default)s)")
+    parser.add_argument("--cache", type=Path, metavar="FILE", help="keep the engine's verdicts in this file")
+    arguments = parser.parse_args(words)
+    rows: list[Row] = []
+    with chess.engine.SimpleEngine.popen_uci(arguments.engine) as engine:
+        judge = Judge(engine, arguments.cache)
+        for path in arguments.pgn:
+            with path.open(encoding="utf-8") as file:
+                while (game := chess.pgn.read_game(file)) is not None:
+                    moves = list(judged_moves(game, judge, arguments.nodes))
+                    rows.append(count(f"{game.headers['White']} - {game.headers['Black']}", moves))
+                    told = [move for move in moves if move["mark"] or float(str(move["loss"])) >= _MISSED]
+                    print(f"\n{rows[-1]['game']}", *map(listed, told), sep="\n", file=sys.stderr)
+    sums = {name: sum(int(str(row[name])) for row in rows) for name in list(rows[0])[1:]} if rows else {}
+    report([*rows, {"game": "all", **sums}] if rows else [], arguments.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
