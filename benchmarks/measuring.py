@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import chess
+import numpy as np
 
 from engine import Engine
 from engine.options import EngineOptions
@@ -122,12 +123,17 @@ def new_engine(evaluator: str, threads: int = 1, hash_mib: int = 64) -> Engine:
 
 def tree_hash(engine: Engine) -> str:
     """Return a fingerprint of every node and edge of the engine's tree, without scratch arrays."""
-    from engine.search.tree.arrays import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES
+    from engine.search.tree.arrays import EDGE_FIELDS, EDGES, NO_NODE, NODE_FIELDS, NODES
 
     tree = engine._search.tree
     nodes, edges = int(tree.counters[NODES]), int(tree.counters[EDGES])
     digest = hashlib.sha256(f"{nodes} {edges}".encode())
-    for fields, count in ((NODE_FIELDS, nodes), (EDGE_FIELDS, edges)):
-        for name in fields:
-            digest.update(getattr(tree, name)[:count].tobytes())
+    used = tree.order[:nodes]
+    place = np.full(len(tree.nodes) + 1, NO_NODE, np.int32)
+    place[used] = range(nodes)
+    for name in NODE_FIELDS:
+        digest.update(getattr(tree, name)[used].tobytes())
+    for name in EDGE_FIELDS:
+        values = getattr(tree, name)[:edges]
+        digest.update((place[values] if name == "child" else values).tobytes())
     return digest.hexdigest()[:16]

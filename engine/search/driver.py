@@ -22,6 +22,7 @@ from engine.search.run import Runner
 from engine.search.session import Search, add_root_noise, restrict_root
 from engine.search.tree import params
 from engine.search.tree.arrays import LOSS, LOST, MAX_VISITS, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.edges import mean_draws
 from engine.search.tree.proofs import best_bounds, settle_past_visits
 from engine.search.tree.root import read_position
 
@@ -43,8 +44,7 @@ class Stopper:
         """Whether to stop now."""
         if self._order.job.stopped:
             return True
-        # A new root still counts draws by repetition of the old path until the rest of its tree is forgotten.
-        if not self._search.is_making_room and (self._search.is_proven or self._reached_fixed_limit()):
+        if self._search.is_proven or self._reached_fixed_limit():
             return True
         if self.pondering:
             if self._order.job.pondering:
@@ -89,13 +89,13 @@ def doubt(search: Search) -> float:
 
     Asked every few milliseconds by a clock: to read the whole `root` takes three times as long.
     """
-    nodes = search.tree.nodes.take(search.children())
-    visits = nodes["visits"]
+    edges = search.tree.edges[search.edges()]
+    visits = edges["passes"]
     if not visits.any():
         return float("inf")
     most = visits.argmax()
     promising = visits >= max(1, params.PROMISING_SHARE * visits[most])
-    q = np.divide(nodes["value_sum"], visits, out=np.full(len(nodes), -2.0), where=promising)
+    q = np.where(promising, edges["q"], -2.0)
     if q.argmax() != most:
         return float("inf")
     doubted = params.DOUBT_SLOPE * (1.0 - visits[most] / visits.sum())
@@ -195,11 +195,13 @@ class SearchDriver:
 
 
 class WinsAside:
-    """The root moves of one search that win and are set aside. No visits may be in flight when a method is called."""
+    """The root moves of one search that win and are set aside: meanwhile their edges say that they lose, and their
+    nodes, to which other ways may lead, stay as they are. No visits may be in flight when a method is called.
+    """
 
     def __init__(self, search: Search) -> None:
         self._search = search
-        self._moves: set[int] = set()  # Codes: the nodes behind them change places.
+        self._moves: set[int] = set()  # Codes: the edges of the moves change places.
 
     def add(self, most: int) -> bool:
         """Set aside what has been proven to win by now.
@@ -207,7 +209,10 @@ class WinsAside:
         Returns whether there is more to search: the root is won by another move, at most `most` are aside, and a move
         is left.
         """
-        wins = self._winning() - self._moves if self._search.is_proven else set()
+        tree, edges = self._search.tree, self._search.edges()
+        children = tree.child[edges]
+        winning = (children != NO_NODE) & (tree.lower[children] == WIN) & (tree.q[edges] != LOST)
+        wins = set(tree.move[edges][winning].tolist()) if self._search.is_proven else set()
         if not wins or len(self._moves | wins) > most:
             return False
         self._moves |= wins
@@ -232,21 +237,14 @@ class WinsAside:
             self._count_as(LOSS)
             tree.nodes[ROOT] = root
 
-    def _winning(self) -> set[int]:
-        tree, edges = self._search.tree, self._search.edges()
-        children = tree.child[edges]
-        return set(tree.move[edges][(children != NO_NODE) & (tree.lower[children] == WIN)].tolist())
-
     def _count_as(self, result: int) -> None:
-        """Decide them with a result; the root is won while they are wins."""
+        """Let their edges have a result; the root is won while they are wins."""
         tree, edges = self._search.tree, self._search.edges()
         are_aside = np.isin(tree.move[edges], list(self._moves))
-        nodes = tree.child[edges][are_aside]
-        tree.lower[nodes] = tree.upper[nodes] = result
-        tree.q[edges][are_aside] = LOST if result == LOSS else tree.value_sum[nodes] / tree.visits[nodes]
+        tree.q[edges][are_aside] = LOST if result == LOSS else WIN
         if result == WIN:
             tree.lower[ROOT] = tree.upper[ROOT] = LOSS
-            plies = tree.mate_plies[nodes]
+            plies = tree.mate_plies[tree.child[edges][are_aside]]
             known = plies[plies != UNKNOWN_DISTANCE]
             tree.mate_plies[ROOT] = known.min() + 1 if known.size else UNKNOWN_DISTANCE
             settle_past_visits(tree, np.int64(ROOT))
@@ -254,12 +252,12 @@ class WinsAside:
     def _reopen_root(self) -> None:
         """Take the root's values and bounds from its other moves; the visits of those aside count as the others' do."""
         tree, (q, draw) = self._search.tree, self._search.own_value
-        children = self._search.children()
-        others = children[tree.upper[children] != LOSS]
-        visits = tree.visits[others]
-        scale = self._search.visits / (1 + visits.sum())
-        tree.value_sum[ROOT] = scale * (-q - tree.value_sum[others].sum())
-        tree.draw_sum[ROOT] = scale * (draw + tree.draw_sum[others].sum())
+        edges = tree.edges[self._search.edges()]
+        edges = edges[(edges["passes"] > 0) & (edges["q"] != LOST)]
+        visits, others = edges["passes"], edges["child"]
+        scale = tree.visits[ROOT] / (1 + visits.sum())
+        tree.value_sum[ROOT] = scale * (-q - (visits * edges["q"].astype(np.float64)).sum())
+        tree.draw_sum[ROOT] = scale * (draw + (visits * mean_draws(tree, others)).sum())
         tree.square[ROOT] = np.average(tree.square[others], weights=visits) if visits.any() else q * q
         lower, upper = best_bounds(tree, np.int64(ROOT))
         tree.lower[ROOT], tree.upper[ROOT] = -upper, -lower

@@ -23,7 +23,7 @@ from engine.native.jit import kernel
 from engine.native.memory import buffers
 from engine.search.session import Search
 from engine.search.tree import params
-from engine.search.tree.arrays import EXPANDED, MAX_DEPTH, NO_NODE, ROOT
+from engine.search.tree.arrays import EXPANDED, MAX_DEPTH, NO_NODE, ROOT, SWEEP
 from engine.search.tree.params import HINT_PLIES, HINT_QUESTIONS
 from engine.search.tree.priors import hint, restore
 from engine.search.tree.proofs import is_decided
@@ -81,6 +81,7 @@ class HintSource:
         self._questions.n_asked[0] = self._answered = 0
         self._questions.left[0] = params.HINT_POSITIONS_TOGETHER
         if not search.is_proven and search.forced_move == NO_MOVE:
+            search.tree.counters[SWEEP] += 1
             ask(search.tree, self._questions, np.int64(ROOT), np.int64(0), search.params.tactical_nodes)
         return self._questions.n_asked[0] > 0
 
@@ -127,8 +128,9 @@ def ask(tree, questions, node, depth, nodes_per_visit):
     visits = np.int64(tree.nodes[node].visits)
     if visits < params.HINT_LEAST_VISITS or depth >= MAX_DEPTH:
         return
-    if tree.nodes[node].state != EXPANDED or is_decided(tree, node):
+    if tree.nodes[node].state != EXPANDED or is_decided(tree, node) or tree.seen_in[node] == tree.counters[SWEEP]:
         return
+    tree.seen_in[node] = tree.counters[SWEEP]
     if questions.n_asked[0] == HINT_QUESTIONS or questions.left[0] <= 0:
         return
     new_visits = visits - np.int64(tree.asked_at[node])
@@ -163,8 +165,8 @@ def write_question(tree, questions, node, depth):
     for i in range(count):
         questions.moves[k, i] = tree.edges[first + i].move
         child = tree.edges[first + i].child
-        if child != NO_NODE and tree.nodes[child].visits > most_visits:
-            most, most_visits = np.int64(i), np.int64(tree.nodes[child].visits)
+        if child != NO_NODE and tree.edges[first + i].passes > most_visits:
+            most, most_visits = np.int64(i), np.int64(tree.edges[first + i].passes)
     questions.moves[k, 0], questions.moves[k, most] = questions.moves[k, most], questions.moves[k, 0]
 
 

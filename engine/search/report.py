@@ -10,7 +10,7 @@ import chess
 import numpy as np
 
 from engine.board.convert import decode_move, moves_of_lines
-from engine.board.layout import BLACK, ROW_WORDS, WHITE
+from engine.board.layout import BLACK, KEY, ROW_WORDS, WHITE
 from engine.board.makemove import make
 from engine.evaluation.tablebase import WIN as TABLE_WIN
 from engine.evaluation.tablebase import Rank, Tablebase
@@ -20,6 +20,7 @@ from engine.search.choice import SearchOrder
 from engine.search.result import Branch, RootMove, SearchInfo, centipawns, mate_moves, per_mille
 from engine.search.session import Search
 from engine.search.tree.arrays import DRAW, EXPANDED, NO_NODE, ROOT
+from engine.search.tree.edges import value_below
 from engine.search.tree.priors import own_priors
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import score_edges
@@ -223,17 +224,6 @@ def describe_moves(tree, params, row, u, s, priors, own_values, policy_indices):
             own_values[i] = max(-1.0, min(1.0, tree.nodes[child].value_sum + value_below(tree, child)))
 
 
-@kernel()
-def value_below(tree, node):
-    """Sum of the value sums of a node's children."""
-    total = 0.0
-    first = np.int64(tree.nodes[node].first_edge)
-    for edge in range(first, first + tree.nodes[node].n_edges):
-        if tree.edges[edge].child != NO_NODE:
-            total += tree.nodes[tree.edges[edge].child].value_sum
-    return total
-
-
 def table_value(rank: Rank) -> tuple[float, float, int, tuple[int, int, int]]:
     """(win minus loss, draw probability, centipawns, chances per mille) of a move with this rank in endgame tables.
 
@@ -245,24 +235,30 @@ def table_value(rank: Rank) -> tuple[float, float, int, tuple[int, int, int]]:
 
 
 def outline(search: Search, least_visits: int, widest: int, chess960: bool = False) -> tuple[Branch, ...]:
-    """Return the root's branches with at least `least_visits`, at every node the `widest` most visited of them."""
+    """Return the root's branches with at least `least_visits`, at every node the `widest` most visited of them.
 
-    def branches(node: int, row: np.ndarray) -> tuple[Branch, ...]:
+    A position that occurred before on its branch has no replies, because a visit ends there.
+    """
+
+    def branches(node: int, row: np.ndarray, share: float, keys: tuple[int, ...]) -> tuple[Branch, ...]:
+        """Branches of a node to which this share of its visits led on the way here, by positions with these keys."""
         edges = search.edges(node)
         moves, children, priors = tree.move[edges], tree.child[edges], np.empty(edges.stop - edges.start, np.float32)
         own_priors(tree, np.int64(node), priors)
-        visits = np.where(children == NO_NODE, 0, tree.visits[children])
+        visits = np.where(children == NO_NODE, 0, tree.edges["passes"][edges])
         found = []
         for index in np.argsort(-visits, kind="stable")[:widest].tolist():
-            if visits[index] < max(1, least_visits):
+            if share * visits[index] < max(1, least_visits):
                 break
             child = int(children[index])
             after = np.empty(ROW_WORDS, np.uint64)
             make(row, moves[index], after)
-            move, q = decode_move(row, int(moves[index]), chess960), float(tree.value_sum[child]) / int(visits[index])
-            replies = branches(child, after) if tree.state[child] == EXPANDED else ()
+            move, q = decode_move(row, int(moves[index]), chess960), max(-1.0, float(tree.q[edges][index]))
+            share_below = share * min(1.0, visits[index] / max(1, tree.visits[child]))
+            goes_on = tree.state[child] == EXPANDED and after[KEY] not in keys
+            replies = branches(child, after, share_below, (*keys, after[KEY])) if goes_on else ()
             found.append(Branch(move, int(visits[index]), float(priors[index]), q, replies))
         return tuple(found)
 
-    tree = search.tree
-    return branches(ROOT, search.root_row()) if search.is_expanded else ()
+    tree, row = search.tree, search.root_row()
+    return branches(ROOT, row, 1.0, (row[KEY],)) if search.is_expanded else ()

@@ -28,7 +28,7 @@ from engine.search.batches import Batches, ask_tables
 from engine.search.hints import HintSource
 from engine.search.session import Search, look_for_mate
 from engine.search.tree import params
-from engine.search.tree.arrays import LEAVES, MAX_VISITS, ROOT
+from engine.search.tree.arrays import LEAVES, MAX_VISITS, ROOT, SWEEP
 from engine.search.tree.heuristics import join, learns
 from engine.search.tree.priors import refresh_below
 from engine.search.tree.visits import new_walker, run_visits
@@ -165,6 +165,7 @@ class Runner:
         if len(search.trees) > 1:
             join(search.trees)
         least = max(params.REFRESH_VISITS, int(params.REFRESH_SHARE * search.visits))
+        search.tree.counters[SWEEP] += 1
         refresh_below(search.tree, search.params, np.int64(ROOT), np.int64(search.root_row()[SIDE]), np.int64(least))
 
     def rehearse(self) -> None:

@@ -12,13 +12,15 @@ from engine.board.makemove import make
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, input_format_of
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Round, Tree, for_thread, new_round
+from engine.search.tree.backup import finish_known
+from engine.search.tree.edges import mean_draws, value_below
 from engine.search.tree.forgetting import FILL_SLICE, filled, forget_the_rest, make_room, reroot
 from engine.search.tree.heuristics import forget
 from engine.search.tree.params import MATE_PRIOR, SearchParams
 from engine.search.tree.priors import hint, keep_moves, move_to_tried, restore, set_priors
 from engine.search.tree.proofs import best_bounds, settle_past_visits
 from engine.search.tree.root import FRESH_NODE, Root, read_position, read_root
-from engine.search.tree.visit import finish_known, new_node
+from engine.search.tree.visit import new_node
 from engine.search.tree.visits import needs_room
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
@@ -87,7 +89,7 @@ class Search:
     @property
     def visits(self) -> int:
         """Number of visits of the root."""
-        return int(self._root["visits"])
+        return int(self._root["visits"]) - int(self.tree.counters[arrays.FREE])
 
     @property
     def new_visits(self) -> int:
@@ -109,11 +111,6 @@ class Search:
         """Where the edges of a node lie."""
         first = int(self.tree.nodes[node]["first_edge"])
         return slice(first, first + int(self.tree.nodes[node]["n_edges"]))
-
-    def children(self) -> np.ndarray:
-        """Nodes behind those root moves that were tried, int32."""
-        children = self.tree.child[self.edges()]
-        return children[children != arrays.NO_NODE]
 
     # ---- positions ----
 
@@ -139,9 +136,9 @@ class Search:
         q, draw = position.q, position.draw
         if self.is_proven:
             return q, draw
-        children = self.children()
-        q = q * visits - float(tree.value_sum[children].sum())
-        draw = draw * visits - float(tree.draw_sum[children].sum())
+        edges = tree.edges[self.edges()]
+        q = q * visits - float(value_below(tree, np.int64(arrays.ROOT)))
+        draw = draw * visits - float((edges["passes"] * mean_draws(tree, edges["child"])).sum())
         return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
 
     def clear(self) -> None:
@@ -176,10 +173,7 @@ class Search:
         self.tree.counters[arrays.ROOT_PLY] = len(stack) - 1
 
     def _keep_subtree(self, stack: np.ndarray) -> bool:
-        """Walk from the old root along the game's new moves; reroot if the walk ends on an expanded node.
-
-        A transposition's subtree is of no use here: its repetitions are those of another line.
-        """
+        """Walk from the old root along the game's new moves; reroot if the walk ends on an expanded node."""
         tree = self.tree
         old_ply = int(tree.counters[arrays.ROOT_PLY])
         if tree.counters[arrays.NODES] == 0 or len(stack) <= old_ply:
@@ -219,12 +213,7 @@ class Search:
     @property
     def needs_room(self) -> bool:
         """Whether `make_room` is due before the next visit."""
-        return self.is_making_room or bool(needs_room(self.tree))
-
-    @property
-    def is_making_room(self) -> bool:
-        """Whether `make_room` has begun, or has to forget what a new or restricted root does not lead to."""
-        return self._room is not None
+        return self._room is not None or bool(needs_room(self.tree))
 
     def make_room(self) -> None:
         """Let old parts of the tree give way, for a millisecond or two. Nothing may be in flight.
@@ -233,18 +222,14 @@ class Search:
         """
         if self._room is None:
             self._room = make_room(self.tree)
-        before = self.visits
         if next(self._room, self) is self:
             self._room = None
-        self.kept_visits += self.visits - before  # Draws by repetition of an old path were taken back.
 
     def finish_making_room(self) -> None:
         """Do at once what `make_room` began, or what `set_position` left to it."""
-        before = self.visits
         for _ in self._room or ():
             pass
         self._room = None
-        self.kept_visits += self.visits - before
 
     @property
     def was_full(self) -> bool:
@@ -271,14 +256,15 @@ def look_for_mate(search: Search) -> None:
         return
     after = np.empty(ROW_WORDS, np.uint64)
     mating = mating_move(root.row, root.moves, np.int64(len(root.moves)), after, tree.scratch_moves)
-    if mating < 0 or tree.counters[arrays.NODES] >= tree.parent.size:
+    if mating < 0 or tree.counters[arrays.NODES] >= tree.nodes.size:
         lead_to_mate(search)
         return
     edge = move_to_tried(tree, np.int64(arrays.ROOT), tree.first_edge[arrays.ROOT] + mating)
-    child = int(new_node(tree, np.int64(arrays.ROOT), np.int64(edge - tree.first_edge[arrays.ROOT])))
-    tree.child[edge] = child
-    tree.in_flight[[arrays.ROOT, child]] += 1
-    finish_known(tree, search.params, np.int64(child), np.int64(arrays.WIN), np.int64(0))
+    child = int(new_node(tree))
+    tree.child[edge], tree.way[0] = child, edge
+    tree.nodes[arrays.ROOT].in_flight += 1
+    tree.edges[edge].under_way += 1
+    finish_known(tree, search.params, np.int64(1), np.int64(child), np.int64(arrays.WIN), np.int64(0))
 
 
 def lead_to_mate(search: Search) -> None:
@@ -308,10 +294,11 @@ def restrict_root(search: Search, allowed: np.ndarray) -> None:
     keep_moves(tree, arrays.ROOT, allowed)
     search.forget_the_rest()
     _hint_at_mate(search)
-    children = search.children()
-    tree.visits[arrays.ROOT] = 1 + tree.visits[children].sum()
-    tree.value_sum[arrays.ROOT] = -search.own_value[0] - tree.value_sum[children].sum()
-    tree.draw_sum[arrays.ROOT] = search.own_value[1] + tree.draw_sum[children].sum()
+    edges = tree.edges[search.edges()]
+    tree.counters[arrays.FREE] = 0
+    tree.nodes[arrays.ROOT].visits = 1 + edges["passes"].sum()
+    tree.value_sum[arrays.ROOT] = -search.own_value[0] - value_below(tree, np.int64(arrays.ROOT))
+    tree.draw_sum[arrays.ROOT] = search.own_value[1] + (edges["passes"] * mean_draws(tree, edges["child"])).sum()
     tree.asked_at[arrays.ROOT] = 0
     search.kept_visits += search.visits - before
     lower, upper = best_bounds(tree, np.int64(arrays.ROOT))

@@ -14,7 +14,7 @@ import numpy as np
 from engine.evaluation.protocol import Evaluator, new_leaf_batch
 from engine.native.jit import kernel
 from engine.search.session import Search, suited_to
-from engine.search.tree.arrays import EXPANDED, NODES, ROOT, Round, Tree, new_round, new_tree, view_kernel
+from engine.search.tree.arrays import EXPANDED, FREE, NODES, ROOT, Round, Tree, new_round, new_tree, view_kernel
 from engine.search.tree.params import SearchParams
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.visits import apply, gather
@@ -54,6 +54,7 @@ class Seats:
         count = seating.games
         tree, in_flight = new_tree(2 * seating.visits + SPARE_NODES, seating.plies + 1), new_round()
         self._trees = Tree(*(np.zeros((count, *field.shape), field.dtype) for field in tree))
+        self._trees.order[:] = tree.order
         self._rounds = Round(*(np.zeros((count, *field.shape), field.dtype) for field in in_flight))
         self.leaves = new_leaf_batch(count)
         self._filled = 0
@@ -92,7 +93,7 @@ def pauses(tree, target):
     """Whether a search must pause: its root has `target` visits or is decided."""
     if tree.counters[NODES] == 0 or tree.nodes[ROOT].state != EXPANDED:
         return False
-    return is_decided(tree, ROOT) or tree.nodes[ROOT].visits >= target
+    return is_decided(tree, ROOT) or tree.nodes[ROOT].visits - tree.counters[FREE] >= target
 
 
 @kernel()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.board.layout import ROW_WORDS
 from engine.board.makemove import copy_row, make
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.jit import kernel
 from engine.search.session import Search
-from engine.search.tree.arrays import MAX_DEPTH, NO_PARENT, NODES, ROOT_PLY, new_tree
-from engine.search.tree.edges import edge_to
+from engine.search.tree.arrays import MAX_DEPTH, NO_NODE, ROOT, ROOT_PLY, SWEEP, new_tree
 from engine.search.tree.params import SearchParams
 from selfplay.games.player import KernelVisits, TreePlayer
 from selfplay.games.seats import SPARE_NODES
@@ -34,7 +34,7 @@ class TreeSource:
         room = 2 * max(1, visits * max(TREE_SIZES) // 2) + SPARE_NODES
         self._search = Search(SearchParams(needs_planes=False), new_tree(room))
         self._player, self._kernels = TreePlayer(self._search), KernelVisits(evaluator)
-        self._path = np.zeros(MAX_DEPTH + 1, np.uint16)  # moves from the root to a node
+        self._rows = np.zeros((MAX_DEPTH + 1, ROW_WORDS), np.uint64)  # positions from the root to a node
 
     def sample(self, space: SampleSpace, games: Games, most: int) -> None:
         """Grow trees and offer their positions until space.counts[0] is `most`, one tree per missing row at most."""
@@ -47,38 +47,32 @@ class TreeSource:
             self._search.clear()
             self._player.begin(space.teacher.rows[:1].copy(), max(1, self._visits * size // 2))
             self._kernels.search(self._player)
-            offer_nodes(space, self._search.tree, self._path, root)
+            offer_nodes(space, self._search.tree, self._rows, root)
 
 
 @kernel()
-def offer_nodes(space, tree, path, root):
-    """Offer some of the positions below a tree's root."""
+def offer_nodes(space, tree, rows, root):
+    """Offer some of the positions below a tree's root, each at most once."""
+    copy_row(tree.stack[tree.counters[ROOT_PLY]], rows[0])
+    tree.counters[SWEEP] += 1
+    offer_below(space, tree, rows, np.int64(ROOT), np.int64(0), root)
+
+
+@kernel()
+def offer_below(space, tree, rows, node, depth, root):
+    """Offer some of the positions below a node, whose position is in `rows[depth]`, if no other way led there yet."""
     teacher = space.teacher
-    row = teacher.rows[0]
-    for node in range(1, tree.counters[NODES]):
-        if uniform(space.rng) >= NODE_SHARE:
+    first = np.int64(tree.nodes[node].first_edge)
+    for edge in range(first, first + tree.nodes[node].n_edges):
+        child = np.int64(tree.edges[edge].child)
+        if child == NO_NODE or tree.seen_in[child] == tree.counters[SWEEP] or depth == MAX_DEPTH:
             continue
-        put_position(tree, np.int64(node), path, row, teacher.rows[1])
-        start(teacher.net, teacher.acc, np.int64(0), row)
-        value = static_value(teacher.net, teacher.acc, np.int64(0), row)
-        offer(space, np.int64(0), value, np.int64(TREES), root, np.int64(0))
-
-
-@kernel()
-def put_position(tree, node, path, row, scratch):
-    """Write the position of `node` to `row` and the moves that lead to it, the last one first, to `path`.
-
-    `row` and `scratch` are uint64 [16]. Returns the number of moves. No visit may be in progress.
-    """
-    depth = np.int64(0)
-    parent = np.int64(tree.nodes[node].parent)
-    while parent != NO_PARENT:
-        path[depth] = tree.edges[edge_to(tree.nodes, node)].move
-        depth += 1
-        node = parent
-        parent = np.int64(tree.nodes[node].parent)
-    copy_row(tree.stack[tree.counters[ROOT_PLY]], row)
-    for k in range(depth):
-        make(row, path[depth - 1 - k], scratch)
-        copy_row(scratch, row)
-    return depth
+        tree.seen_in[child] = tree.counters[SWEEP]
+        make(rows[depth], tree.edges[edge].move, rows[depth + 1])
+        if uniform(space.rng) < NODE_SHARE:
+            row = teacher.rows[0]
+            copy_row(rows[depth + 1], row)
+            start(teacher.net, teacher.acc, np.int64(0), row)
+            value = static_value(teacher.net, teacher.acc, np.int64(0), row)
+            offer(space, np.int64(0), value, np.int64(TREES), root, np.int64(0))
+        offer_below(space, tree, rows, child, depth + 1, root)

@@ -2,9 +2,10 @@
 
     the tree     `params` every constant, `arrays` the table of fields and the sign convention, `puct` the formulas,
                  `priors` a node's edges, `heuristics` what visits found about moves elsewhere (`butterfly`), `proofs`
-                 certain results, `transpositions` nodes with the same position, `forgetting` what gives way in a full
+                 certain results, `transpositions` one node for one position, `forgetting` what gives way in a full
                  tree or below another move
-    visits       `visit` one visit down and up, `visits` many of them inside kernels, alone or beside other threads
+    visits       `visit` one visit on its way down, `backup` its way up, `visits` many of them inside kernels, alone or
+                 beside other threads
     the root     `root` what is read from it in one go
 
 Knows nothing of who asks for visits and when they stop (`engine.search`).

@@ -1,16 +1,19 @@
 """The search tree as an array of nodes and one of edges, and the sign convention.
 
-A node is a position, an edge a legal move. Nodes and edges are numbered; a node's edges lie side by side, those that
-were tried first, each group sorted by prior, highest first (`priors` keeps them so). An edge also has what the choice
-between a node's edges reads of their children (`edges` keeps it), so that it need not look at them.
+A node is a position, an edge a legal move. Several edges may lead to one node, so the tree is a graph
+(`transpositions`). Nodes and edges are numbered; a node's edges lie side by side, those that were tried first, each
+group sorted by prior, highest first (`priors` keeps them so). An edge also has what the choice between a node's edges
+reads of their children, as the last visit through it saw them (`edges`), so that it need not look at them.
+
+An edge has visits of its own, because a child may have more by other ways. `backup` has the formulas.
 
 Sign convention: everything stored at a node (`value_sum`, `lower`, `upper`) is seen by the side that moved into it,
-which is the side to move at its parent: the parent maximises over its children as they stand. A leaf's value for its
+which is the side to move at its parents: a parent maximises over its children as they stand. A leaf's value for its
 own side to move is negated once, on entry, and the sign flips with every step towards the root.
 
 Several threads may visit one tree. Each has a `Tree` whose nodes, edges, table and counters are those of all, and whose
-path and scratch are its own (`for_thread`). What changes a node, or what its edge has of it, holds the node's lock,
-and no thread holds two. Readers take no lock: what they read is whole, and at most a visit old.
+path and scratch are its own (`for_thread`). What changes a node or its edges holds the node's lock, and no thread
+holds two. Readers take no lock: what they read is whole, and at most a visit old.
 """
 
 from __future__ import annotations
@@ -28,16 +31,18 @@ from engine.native.ordering import SPACING
 
 ROOT: Final = 0
 NO_NODE: Final = -1
-NO_PARENT: Final = -1
 
 # Node states.
 PENDING: Final = 0  # The node was never evaluated.
 EXPANDED: Final = 1  # The node has its edges.
 TERMINAL: Final = 2  # The rules, a tablebase or a mate in one decide the node; it has no edges.
-PATH_REPETITION: Final = 3  # The node is a draw only because its position occurred earlier in the search path.
 STUNTED: Final = 4  # The node was evaluated, but there was no room for its edges.
 VALUED: Final = 5  # The node has a value; its policy and its edges come with its second visit.
 BUSY: Final = 6  # The node belongs to a visit under way, which evaluates it or gives it edges.
+
+# How a walk may end besides at a node in one of these states.
+PATH_DRAW: Final = 7  # At an edge whose move draws on this path only.
+LAGGING: Final = 8  # At an edge with fewer visits than its child has.
 
 # Values of the bounds `lower` and `upper` on a node's game result, for the side that moved into it. LOSS and WIN while
 # nothing is known; equal bounds decide the node.
@@ -58,7 +63,9 @@ CLOCK: Final = 2  # Number of visits finished since the tree was empty.
 ROOT_PLY: Final = 8  # Row of the root in `stack`.
 SHRINKS: Final = 9  # How often old parts of a full tree were to give way since the root was set (`forgetting`).
 CANNOT_SHRINK: Final = 10  # Not 0 once too little of a full tree could give way.
-N_COUNTERS: Final = 11
+FREE: Final = 12  # Visits of the root that were not made, because its children had them already.
+SWEEP: Final = 11  # Number of the last pass over the nodes.
+N_COUNTERS: Final = 13
 
 # Words of `depths`.
 DEEPEST: Final = 0  # Plies from the root to the deepest leaf so far.
@@ -71,13 +78,13 @@ BASE_DEPTH: Final = 1  # Its plies from the root.
 RESERVED: Final = 2  # Visits that its ancestors count as in flight.
 DONE: Final = 3  # Those of them that are finished.
 LEFT: Final = 4  # Those of them that have not begun.
+FREE_LEFT: Final = 6  # Free visits that the walk may still make.
 LEAF_DEPTH: Final = 5  # Plies from the root to the visit's leaf; 0 where no heuristic learns.
 
 # Words of `earned`: sums over the finished visits of a stint, seen by the side that moved into the base.
-VALUES: Final = 0
-DRAWS: Final = 1  # Draw probabilities.
-SQUARES: Final = 2  # Squares of the values.
-PLIES_LEFT: Final = 3  # Plies from the base to the end of the game.
+DRAWS: Final = 0  # Draw probabilities.
+SQUARES: Final = 1  # Squares of the values.
+PLIES_LEFT: Final = 2  # Plies from the base to the end of the game.
 
 # Words of a round's `counts`.
 LEAVES: Final = 0  # Number of leaves in flight.
@@ -116,11 +123,10 @@ class Node:
     key: Annotated[int, NodeField(np.uint64)]  # Key of the position; `transpositions` skips 0.
     first_edge: Annotated[int, NodeField(np.int64)]  # 64 bits, because a large tree has more than 2^31 edges.
     visits: Annotated[int, NodeField(np.int32)]  # N, the finished visits.
-    parent: Annotated[int, NodeField(np.int32, NO_PARENT)]
     used_at: Annotated[int, NodeField(np.int32)]  # CLOCK at the node's last visit.
     square: Annotated[float, NodeField(np.float32)]  # Mean of the squares of the values.
     moves_left: Annotated[float, NodeField(np.float32)]  # Mean plies to the end of the game.
-    in_flight: Annotated[int, NodeField(np.int16)]  # Visits begun and not finished, the virtual loss.
+    in_flight: Annotated[int, NodeField(np.int32)]  # Of the root: visits begun and not finished.
     mate_plies: Annotated[int, NodeField(np.int16)]  # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
     quiet_level: Annotated[int, NodeField(np.int16)]  # What the evaluator's value left for its policy.
     n_edges: Annotated[int, NodeField(np.uint8)]  # At most 218.
@@ -128,7 +134,6 @@ class Node:
     lower: Annotated[int, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
     upper: Annotated[int, NodeField(np.int8, WIN)]  # The best result that is still possible.
     lock: Annotated[int, NodeField(np.uint8)]  # Not 0 while a thread changes the node (`native.ordering`).
-    place: Annotated[int, NodeField(np.uint8)]  # Number of the edge to the node among its parent's.
 
 
 class Edge:
@@ -136,13 +141,13 @@ class Edge:
 
     prior: Annotated[float, EdgeField(np.float32)]  # P.
     q: Annotated[float, EdgeField(np.float32, float(UNVISITED))]  # Q of the child, or UNVISITED or LOST.
-    divisor: Annotated[
-        float, EdgeField(np.float32, 1.0)
-    ]  # 1 + N + visits in flight of the child; if BUSY, the negative.
+    passes: Annotated[int, EdgeField(np.int32)]  # N of the edge, the finished visits through it.
     child: Annotated[int, EdgeField(np.int32, NO_NODE)]  # The node behind the edge, or NO_NODE.
     below: Annotated[int, EdgeField(np.uint32)]  # Low bits of the child's `first_edge`, to fetch its edges in time.
     move: Annotated[int, EdgeField(np.uint16, int(NO_MOVE))]
     bonus: Annotated[int, EdgeField(np.int16)]  # What heuristics added to P's logit, in BONUS_UNITs.
+    under_way: Annotated[int, EdgeField(np.int16)]  # Visits begun and not finished, the virtual loss.
+    busy: Annotated[int, EdgeField(np.int16)]  # Whether a visit through this edge evaluates the child.
 
 
 class Tree(NamedTuple):
@@ -154,6 +159,8 @@ class Tree(NamedTuple):
     asked_at: Annotated[np.ndarray, NodeField(np.int32)]  # Visits when alpha-beta last looked here (`hints`).
     hinted: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]  # The move whose prior a hint raised (`priors`).
     own_prior: Annotated[np.ndarray, NodeField(np.float32)]  # P of the hinted move without the hint.
+    seen_in: Annotated[np.ndarray, NodeField(np.int32)]  # The last SWEEP that came by.
+    order: np.ndarray  # int32 [N]: nodes in the order in which they are taken into use.
     # The transposition table.
     table: np.ndarray  # uint64 [a power of two >= N]: a node for each place, which the low bits of a key number.
     counters: np.ndarray  # int64 [N_COUNTERS]
@@ -162,6 +169,7 @@ class Tree(NamedTuple):
     stint: np.ndarray  # int64 [8]: where its visits begin (`stint`).
     earned: np.ndarray  # float64 [8]: what the visits of its stint brought.
     path: np.ndarray  # uint16 [MAX_DEPTH]: the moves from the root to its last leaf.
+    way: np.ndarray  # int64 [MAX_DEPTH]: their edges.
     butterfly: np.ndarray  # float32 [2, 4096, 2]: by side and squares of a move, see `butterfly`.
     scratch_moves: np.ndarray  # uint16 [218]
     scratch_priors: np.ndarray  # float32 [218]
@@ -200,34 +208,35 @@ EDGE_TYPE: Final = _record_type(EDGE_FIELDS)
 CACHE_LINE: Final = 64  # Bytes of a line of the processor's cache, on which a node begins.
 BYTES_PER_PLACE: Final = 16  # Most that the transposition table has for each node.
 BYTES_PER_NODE: Final = (
-    NODE_TYPE.itemsize + sum(np.dtype(field.dtype).itemsize for field in LOOSE_FIELDS.values()) + BYTES_PER_PLACE
+    NODE_TYPE.itemsize + sum(np.dtype(field.dtype).itemsize for field in LOOSE_FIELDS.values()) + BYTES_PER_PLACE + 4
 )
 BYTES_PER_EDGE: Final = EDGE_TYPE.itemsize
 EDGES_PER_LINE: Final = CACHE_LINE // BYTES_PER_EDGE
 
 
-def _at(name: str, number: str) -> str:
+def _at(fields: Mapping[str, NodeField], name: str, number: str) -> str:
     """Return the field of a node or an edge in the source of a kernel."""
-    records = "nodes" if name in RECORD_FIELDS else "edges" if name in EDGE_FIELDS else None
-    return f"tree.{records}[{number}].{name}" if records else f"tree.{name}[{number}]"
+    if name in LOOSE_FIELDS:
+        return f"tree.{name}[{number}]"
+    return f"tree.{'edges' if fields is EDGE_FIELDS else 'nodes'}[{number}].{name}"
 
 
 def _reset_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
     """Return a kernel (tree, number) that makes a node or an edge a fresh one."""
-    lines = (f"{_at(key, 'number')} = {field.reset!r}" for key, field in fields.items())
+    lines = (f"{_at(fields, key, 'number')} = {field.reset!r}" for key, field in fields.items())
     return generated_kernel(name, "tree, number", lines, {"inf": np.inf})
 
 
 def _move_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
     """Return a kernel (tree, number, to) that copies a node or an edge."""
-    lines = (f"{_at(key, 'to')} = {_at(key, 'number')}" for key in fields)
+    lines = (f"{_at(fields, key, 'to')} = {_at(fields, key, 'number')}" for key in fields)
     return generated_kernel(name, "tree, number, to", lines, {})
 
 
 def _swap_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
     """Return a kernel (tree, one, other) that exchanges two nodes or edges."""
-    lines = (f"{_at(key, 'one')}, {_at(key, 'other')} = {_at(key, 'other')}, {_at(key, 'one')}" for key in fields)
-    return generated_kernel(name, "tree, one, other", lines, {})
+    at = [(_at(fields, key, "one"), _at(fields, key, "other")) for key in fields]
+    return generated_kernel(name, "tree, one, other", (f"{one}, {other} = {other}, {one}" for one, other in at), {})
 
 
 reset_node = _reset_kernel("reset_node", NODE_FIELDS)
@@ -244,18 +253,18 @@ def view_kernel(kind: type) -> Any:
 
 
 class Round(NamedTuple):
-    """Up to R visits that were begun together and wait for their evaluations."""
+    """Up to R visits that were begun together and wait for their evaluations, and up to R that collided."""
 
     leaf_nodes: Annotated[np.ndarray, "int32 [R]"]  # nodes of the leaves, in order.
-    collision_nodes: Annotated[np.ndarray, "int32 [R]"]  # nodes where collided descents ended.
     known: Annotated[np.ndarray, "int8 [R]"]  # a leaf's certain result for its last mover, or a value from below.
     mate_plies: Annotated[np.ndarray, "int32 [R]"]  # plies to mate of a certain leaf, or UNKNOWN_DISTANCE.
+    depths: Annotated[np.ndarray, "int64 [2, R]"]  # plies from the root to each leaf, and to the end of each collision.
+    ways: Annotated[np.ndarray, "int32 [2, R, MAX_DEPTH + 1]"]  # the nodes on the way there.
     counts: Annotated[np.ndarray, "int64 [2]"]  # the counts LEAVES and COLLISIONS.
 
 
 # More values of `Round.known`.
 UNKNOWN: Final = 2  # The leaf is to be evaluated, or was.
-REPEATED: Final = 3  # The leaf is a draw on this path only.
 VALUE_ONLY: Final = 4  # The leaf's value was evaluated, and its policy was not.
 
 
@@ -274,6 +283,7 @@ def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE)
         nodes=records,
         edges=np.empty(nodes * edges_per_node, EDGE_TYPE),
         **arrays,
+        order=np.arange(nodes, dtype=np.int32),
         table=np.zeros(1 << (nodes - 1).bit_length(), np.uint64),
         counters=np.zeros(N_COUNTERS, np.int64),
         **_own_fields(history + MAX_DEPTH + 2),
@@ -294,6 +304,7 @@ def _own_fields(rows: int) -> dict[str, np.ndarray]:
         "stint": own_line(np.int64),
         "earned": own_line(np.float64),
         "path": np.zeros(MAX_DEPTH, np.uint16),
+        "way": np.zeros(MAX_DEPTH, np.int64),
         "butterfly": np.zeros((2, 64 * 64, 2), np.float32),
         "scratch_moves": np.empty(MAX_MOVES, np.uint16),
         "scratch_priors": np.empty(MAX_MOVES, np.float32),
@@ -309,6 +320,6 @@ def own_line(dtype: type) -> np.ndarray:
 
 
 def nodes_for(mebibytes: float, edges_per_node: int = EDGES_PER_NODE) -> int:
-    """How many nodes a tree of that size holds, at most as many as `parent` and `child` can number."""
+    """How many nodes a tree of that size holds, at most as many as `child` can number."""
     nodes = int(mebibytes * 2**20) // (BYTES_PER_NODE + edges_per_node * BYTES_PER_EDGE)
     return min(max(1024, nodes), np.iinfo(np.int32).max)

@@ -1,41 +1,11 @@
-"""What edges have of their children. Whoever changes a child writes its edge, too, and holds the child's lock."""
+"""What edges have of their children, as the last visit through them saw it. The owner's lock guards an edge."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.search.tree.arrays import BUSY, LOSS, LOST, NO_PARENT, UNVISITED
-
-
-@kernel()
-def note_child(nodes, edges, child):
-    """Write what the edge to a node has of it; the root has no edge."""
-    if nodes[child].parent != NO_PARENT:
-        edge = edge_to(nodes, child)
-        edges[edge].q = q_of(nodes, child)
-        edges[edge].divisor = divisor_of(nodes, child)
-
-
-@kernel()
-def note_flight(nodes, edges, child):
-    """`note_child` for a node of which only the visits in flight and the state have changed."""
-    if nodes[child].parent != NO_PARENT:
-        edges[edge_to(nodes, child)].divisor = divisor_of(nodes, child)
-
-
-@kernel()
-def set_first_edge(nodes, edges, node, first):
-    """Let the edges of a node begin at `first`."""
-    nodes[node].first_edge = first
-    if nodes[node].parent != NO_PARENT:
-        edges[edge_to(nodes, node)].below = first
-
-
-@kernel()
-def edge_to(nodes, node):
-    """Return the edge that leads to a node, which is not the root."""
-    return np.int64(nodes[nodes[node].parent].first_edge) + np.int64(nodes[node].place)
+from engine.search.tree.arrays import LOSS, LOST, NO_NODE, ROOT, UNVISITED, Tree
 
 
 @kernel()
@@ -48,7 +18,23 @@ def q_of(nodes, child):
 
 
 @kernel()
-def divisor_of(nodes, child):
-    """Return what U of the edge to a node is divided by; the negative while the node is BUSY."""
-    divisor = np.float32(1 + nodes[child].visits + nodes[child].in_flight)
-    return -divisor if nodes[child].state == BUSY else divisor
+def worth(edges, edge):
+    """Return what an edge adds to the values of its node's mover: N times Q."""
+    visits = np.float64(edges[edge].passes)
+    return visits * max(np.float64(edges[edge].q), -1.0) if visits > 0.0 else 0.0
+
+
+@kernel()
+def value_below(tree, node):
+    """Sum of what a node's edges add to the values of its mover."""
+    total = 0.0
+    first = np.int64(tree.nodes[node].first_edge)
+    for edge in range(first, first + tree.nodes[node].n_edges):
+        total += worth(tree.edges, edge)
+    return total
+
+
+def mean_draws(tree: Tree, children: np.ndarray) -> np.ndarray:
+    """Mean draw probabilities of nodes, int32 [n]; 0 for NO_NODE and without visits."""
+    nodes = tree.nodes[np.where(children == NO_NODE, ROOT, children)]
+    return np.where(children == NO_NODE, 0.0, nodes["draw_sum"] / np.maximum(1, nodes["visits"]))

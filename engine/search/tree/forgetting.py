@@ -1,13 +1,12 @@
 """What a tree forgets, to make room or because a move was played, and how the gaps close.
 
-A full tree learns on: a node that was not visited for long loses its moves and all below them, and keeps what it has
-learned: its visits, its value and its bounds. Its next visit gives it moves again. So the tree forgets the details of
-what it no longer looks at, a good part at a time, and its memory never grows. Which nodes these are depends on the tree
-alone. When a move is played, the top of its subtree becomes the root at once.
+A full tree learns on: a node that was not visited for long loses its moves, and keeps what it has learned: visits,
+value and bounds. Its next visit gives it moves again. So the tree forgets the details of what it no longer looks at, a
+good part at a time, and its memory never grows. Which nodes these are depends on the tree alone. When a move is played,
+the top of its subtree becomes the root at once.
 
-What is kept moves to the front, in place. A node belongs to the tree if edges lead to it from the root. A parent always
-has a smaller number than its children. One pass in ascending order therefore finds all that the root leads to, and
-moving a node to its new, smaller number never overwrites a node that has not been moved yet.
+The nodes to which edges lead from the root are kept. They keep their numbers, and `Tree.order` lists them first, and
+behind them the others, which are taken into use again. Edges move to the front, in place.
 
 In a large tree this takes a good part of a second, so it is done in slices of a millisecond or two. After every slice
 the links between nodes and edges are whole: a reader who starts at the root finds what was there before, and the rest
@@ -24,8 +23,7 @@ import numpy as np
 from engine.board.layout import NO_MOVE
 from engine.native.jit import kernel
 from engine.search.tree import arrays
-from engine.search.tree.arrays import Tree, move_edge, move_node
-from engine.search.tree.edges import edge_to, note_child, set_first_edge
+from engine.search.tree.arrays import Tree, move_edge, move_node, reset_node
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.transpositions import enter_all
 
@@ -36,10 +34,7 @@ LATEST_CLOCK: Final = 2**30  # From here the clock is set back: `Tree.used_at` h
 SLICE: Final = 4096  # Nodes of one slice. Set by hand.
 FILL_SLICE: Final = 2**20  # Numbers of one slice that are only written. Set by hand.
 BUCKET: Final = 64  # Edges whose nodes are sorted together. Set by hand.
-REACHED: Final = -2  # Value of `new_number` for a node to which an edge leads, and which has no number yet.
-
-
-# ---- a full tree -----------------------------------------------------------------------------------------------------
+NONE_IS_OLD: Final = -1  # Value of `latest` at which no node is old.
 
 
 def make_room(tree: Tree) -> Iterator[None]:
@@ -50,141 +45,107 @@ def make_room(tree: Tree) -> Iterator[None]:
     """
     tree.counters[arrays.SHRINKS] += 1
     used = int(tree.counters[arrays.NODES])
-    sample = tree.used_at[tree.parent[1 : used : max(1, used // SAMPLE)]]
-    latest = np.int64(np.partition(sample, rank := int(SHARE * len(sample)))[rank])
-    new_number, kept = (yield from numbers(used)), 0
-    for begin, end in slices(used):
-        kept = int(mark_used(tree, latest, new_number, begin, end, np.int64(kept)))
-        yield
-    yield from compact(tree, new_number)
+    sample = tree.order[1 : used : max(1, used // SAMPLE)]
+    latest = last_use(tree, sample, SHARE)
+    yield from forget_unreached(tree, latest)
+    kept = int(tree.counters[arrays.NODES])
     if tree.counters[arrays.CLOCK] > LATEST_CLOCK:
         tree.counters[arrays.CLOCK] -= latest
-        tree.used_at[:kept] = np.maximum(0, tree.used_at[:kept] - np.int32(latest))
+        tree.used_at[:] = np.maximum(0, tree.used_at - np.int32(latest))
     if kept > (1 - LEAST_SHARE) * used:
         tree.counters[arrays.CANNOT_SHRINK] = 1
 
 
+def last_use(tree: Tree, sample: np.ndarray, share: float) -> np.int64:
+    """Return when those nodes were last used, at the latest, below which this share of a sample of nodes lies."""
+    tried = np.zeros(len(sample), np.int64)
+    count_tried(tree, sample, tried)
+    order = np.argsort(tree.used_at[sample], kind="stable")
+    below = np.cumsum(tried[order])
+    at = int(np.searchsorted(below, share * below[-1])) if len(order) else 0
+    return np.int64(tree.used_at[sample[order[min(at, len(order) - 1)]]]) if len(order) else np.int64(NONE_IS_OLD)
+
+
 @kernel()
-def mark_used(tree, latest, new_number, begin, end, kept):
-    """Give numbers to those of the nodes `begin` to `end` that are REACHED, and close those last visited at `latest`
-    or before, so that nothing below them is reached.
-
-    `kept` nodes were numbered before; returns how many are now.
-    """
-    for node in range(begin, end):
-        if new_number[node] == arrays.NO_NODE:
-            continue
-        new_number[node] = kept
-        kept += 1
-        old = (
-            tree.nodes[node].state == arrays.EXPANDED
-            and tree.nodes[node].used_at <= latest
-            and not is_decided(tree, node)
-        )
-        if tree.nodes[node].state == arrays.STUNTED or (old and node != arrays.ROOT):
-            tree.nodes[node].state = arrays.VALUED
-            tree.nodes[node].n_edges = 0
-            tree.asked_at[node] = 0
-            tree.hinted[node] = NO_MOVE
-        reach_children(tree, np.int64(node), new_number)
-    return kept
-
-
-# ---- a new root ------------------------------------------------------------------------------------------------------
+def count_tried(tree, nodes, counts):
+    """Write how many edges of each node were tried."""
+    for i in range(nodes.size):
+        first = np.int64(tree.nodes[nodes[i]].first_edge)
+        for edge in range(first, first + tree.nodes[nodes[i]].n_edges):
+            counts[i] += tree.edges[edge].child != arrays.NO_NODE
 
 
 def reroot(tree: Tree, root: int) -> None:
     """Make node `root` the root of `tree`. What it does not lead to takes room until `forget_the_rest`."""
     become_root(tree, np.int64(root))
-    tree.counters[[arrays.SHRINKS, arrays.CANNOT_SHRINK]] = 0
+    tree.counters[[arrays.SHRINKS, arrays.CANNOT_SHRINK, arrays.FREE]] = 0
 
 
 @kernel()
 def become_root(tree, root):
-    """Move a node to the root's place."""
-    renumber(tree, root, np.int32(arrays.ROOT))
-    move_node(tree, root, np.int32(arrays.ROOT))
+    """Move a node to the root's place. Edges that led to it lead to a fresh node."""
+    move_node(tree, root, np.int64(arrays.ROOT))
+    reset_node(tree, root)
 
 
 def forget_the_rest(tree: Tree) -> Iterator[None]:
-    """Forget the nodes to which no edge leads from the root, in slices.
+    """Forget the nodes to which no edge leads from the root, in slices."""
+    return forget_unreached(tree, np.int64(NONE_IS_OLD))
 
-    Undoes draws by path repetition, which may start before the root, so that their nodes are visited again.
-    """
-    used, kept = int(tree.counters[arrays.NODES]), 0
-    new_number = yield from numbers(used)
-    for begin, end in slices(used):
-        kept = int(mark(tree, new_number, begin, end, np.int64(kept)))
+
+def forget_unreached(tree: Tree, latest: np.int64) -> Iterator[None]:
+    """Close nodes last visited at `latest` or before, and forget what the root does not lead to, in slices."""
+    used = int(tree.counters[arrays.NODES])
+    reached = yield from filled(np.empty(len(tree.nodes), np.bool_), False)
+    queue = np.empty(used, np.int32)
+    reached[arrays.ROOT], queue[0] = True, arrays.ROOT
+    done, kept, kept_edges = 0, 1, 0
+    while done < kept:
+        last = min(kept, done + SLICE)
+        kept = int(mark(tree, latest, reached, queue, np.int64(done), np.int64(last), np.int64(kept)))
+        done = last
         yield
-    yield from compact(tree, new_number)
-
-
-@kernel()
-def mark(tree, new_number, begin, end, kept):
-    """Give numbers to the nodes `begin` to `end` that are REACHED, and undo draws by path repetition among them.
-
-    `kept` nodes were numbered before; returns how many are now.
-    """
-    for node in range(begin, end):
-        if new_number[node] == arrays.NO_NODE:
-            continue
-        new_number[node] = kept
-        kept += 1
-        reach_children(tree, np.int64(node), new_number)
-        if tree.nodes[node].state == arrays.PATH_REPETITION:
-            undo_visits(tree, np.int64(node))
-            tree.nodes[node].state = arrays.PENDING
-    return kept
-
-
-@kernel()
-def undo_visits(tree, node):
-    """Undo all visits of a leaf in its ancestors."""
-    visits = tree.nodes[node].visits
-    value = tree.nodes[node].value_sum
-    draws = tree.nodes[node].draw_sum
-    while node != arrays.NO_PARENT:
-        if is_decided(tree, node):
-            value = np.float64(tree.nodes[node].lower) * visits
-            draws = np.float64(visits) if tree.nodes[node].lower == arrays.DRAW else 0.0
-        tree.nodes[node].visits -= visits
-        tree.nodes[node].value_sum -= value
-        tree.nodes[node].draw_sum -= draws
-        note_child(tree.nodes, tree.edges, node)
-        value = -value
-        node = np.int64(tree.nodes[node].parent)
-
-
-# ---- the gaps --------------------------------------------------------------------------------------------------------
-
-
-def compact(tree: Tree, new_number: np.ndarray) -> Iterator[None]:
-    """Keep the nodes with a `new_number` (int32 [NODES], ascending from 0, NO_NODE for the others), in slices.
-
-    A node is kept only with its parent, and the root stays the root. Nothing may be in flight. The tree may be read
-    between two slices; visits wait until all are done.
-    """
-    used, kept, kept_edges = len(new_number), int(new_number.max()) + 1, 0
     yield from filled(tree.table, arrays.ROOT)
-    order = yield from nodes_by_edges(tree, new_number)
-    for first, last in slices(len(order)):
-        kept_edges = int(move_edges(tree, order, first, last, np.int64(kept_edges)))
+    order = yield from nodes_by_edges(tree, queue[:kept])
+    for first, end in slices(len(order)):
+        kept_edges = int(move_edges(tree, order, first, end, np.int64(kept_edges)))
         yield
-    for begin, end in slices(used):
-        move_nodes(tree, new_number, begin, end)
-        yield
+    forgotten = tree.order[:used][~reached[tree.order[:used]]]
+    tree.order[:kept], tree.order[kept:used] = queue[:kept], forgotten
     tree.counters[arrays.EDGES] = kept_edges
     tree.counters[arrays.NODES] = kept
-    for begin, end in slices(kept):
-        enter_all(tree, begin, end)
+    for first, end in slices(kept):
+        enter_all(tree, first, end)
         yield
 
 
-def numbers(used: int) -> Generator[None, None, np.ndarray]:
-    """Return new numbers, int32 [used], before the first pass: the root is REACHED, and no other node has a number."""
-    new_number = yield from filled(np.empty(used, np.int32), arrays.NO_NODE)
-    new_number[arrays.ROOT] = REACHED
-    return new_number
+@kernel()
+def mark(tree, latest, reached, queue, begin, last, end):
+    """Append to `queue[:end]` the nodes to which edges lead from `queue[begin:last]`, each once; returns the new end.
+
+    Those last visited at `latest` or before are closed, so that nothing below them is reached.
+    """
+    for i in range(begin, last):
+        node = np.int64(queue[i])
+        old = (
+            tree.nodes[node].state == arrays.EXPANDED
+            and tree.nodes[node].used_at <= latest
+            and not is_decided(tree, node)
+        )
+        stunted = latest != NONE_IS_OLD and tree.nodes[node].state == arrays.STUNTED
+        if stunted or (old and node != arrays.ROOT):
+            tree.nodes[node].state = arrays.VALUED
+            tree.nodes[node].n_edges = 0
+            tree.asked_at[node] = 0
+            tree.hinted[node] = NO_MOVE
+        first = np.int64(tree.nodes[node].first_edge)
+        for edge in range(first, first + tree.nodes[node].n_edges):
+            child = np.int64(tree.edges[edge].child)
+            if child != arrays.NO_NODE and not reached[child]:
+                reached[child] = True
+                queue[end] = child
+                end += 1
+    return end
 
 
 def filled(words: np.ndarray, number: int) -> Generator[None, None, np.ndarray]:
@@ -195,52 +156,42 @@ def filled(words: np.ndarray, number: int) -> Generator[None, None, np.ndarray]:
     return words
 
 
-@kernel()
-def reach_children(tree, node, new_number):
-    """Mark the children of `node` as REACHED."""
-    first = np.int64(tree.nodes[node].first_edge)
-    for edge in range(first, first + tree.nodes[node].n_edges):
-        if tree.edges[edge].child == arrays.NO_NODE:
-            break  # Edges that were tried come first.
-        new_number[tree.edges[edge].child] = REACHED
-
-
 def slices(count: int) -> Iterator[tuple[np.int64, np.int64]]:
     """Yield the ranges (begin, end) of the slices of so many nodes."""
     for begin in range(0, count, SLICE):
         yield np.int64(begin), np.int64(min(begin + SLICE, count))
 
 
-def nodes_by_edges(tree: Tree, new_number: np.ndarray) -> Generator[None, None, np.ndarray]:
-    """Return int32 [n]: the kept nodes that have edges, by ascending first edge (a counting sort), in slices."""
+def nodes_by_edges(tree: Tree, nodes: np.ndarray) -> Generator[None, None, np.ndarray]:
+    """Return int32 [n]: those of the nodes that have edges, by ascending first edge (a counting sort), in slices."""
     place = np.zeros(int(tree.counters[arrays.EDGES]) // BUCKET + 2, np.int32)
-    for begin, end in slices(len(new_number)):
-        count_buckets(tree, new_number, begin, end, place)
+    for begin, end in slices(len(nodes)):
+        count_buckets(tree, nodes[begin:end], place)
         yield
     for first in range(0, len(place), FILL_SLICE):
         part = place[max(0, first - 1) : first + FILL_SLICE]  # From the last sum on.
         np.cumsum(part, out=part)
         yield
     order = yield from filled(np.empty(place[-1], np.int32), arrays.NO_NODE)
-    for begin, end in slices(len(new_number)):
-        fill_buckets(tree, new_number, begin, end, place, order)
+    for begin, end in slices(len(nodes)):
+        fill_buckets(tree, nodes[begin:end], place, order)
         yield
     return order
 
 
 @kernel()
-def count_buckets(tree, new_number, begin, end, count):
-    """Count the kept nodes with edges in each bucket; those of bucket b are added to `count[b + 1]`."""
-    for node in range(begin, end):
-        if new_number[node] != arrays.NO_NODE and tree.nodes[node].n_edges > 0:
+def count_buckets(tree, nodes, count):
+    """Count the nodes with edges in each bucket; those of bucket b are added to `count[b + 1]`."""
+    for node in nodes:
+        if tree.nodes[node].n_edges > 0:
             count[tree.nodes[node].first_edge // BUCKET + 1] += 1
 
 
 @kernel()
-def fill_buckets(tree, new_number, begin, end, place, order):
-    """Insert the kept nodes with edges into `order`; `place[b]` is the next free place of bucket b."""
-    for node in range(begin, end):
-        if new_number[node] == arrays.NO_NODE or tree.nodes[node].n_edges == 0:
+def fill_buckets(tree, nodes, place, order):
+    """Insert the nodes with edges into `order`; `place[b]` is the next free place of bucket b."""
+    for node in nodes:
+        if tree.nodes[node].n_edges == 0:
             continue
         first = tree.nodes[node].first_edge
         at = np.int64(place[first // BUCKET])
@@ -257,32 +208,8 @@ def move_edges(tree, order, begin, end, to):
     for k in range(begin, end):
         node = order[k]
         first = np.int64(tree.nodes[node].first_edge)
-        set_first_edge(tree.nodes, tree.edges, np.int64(node), to)
+        tree.nodes[node].first_edge = to
         for edge in range(first, first + tree.nodes[node].n_edges):
             move_edge(tree, edge, to)
             to += 1
     return to
-
-
-@kernel()
-def move_nodes(tree, new_number, begin, end):
-    """Move the kept nodes among `begin` to `end` to their new numbers."""
-    for node in range(begin, end):
-        to = new_number[node]
-        if to != arrays.NO_NODE and to < node:
-            renumber(tree, np.int64(node), to)
-            move_node(tree, node, to)
-
-
-@kernel()
-def renumber(tree, node, to):
-    """Tell the parent of `node`, which has moved already, and its children its new number; 0 is the root's."""
-    if to == arrays.ROOT:
-        tree.nodes[node].parent = arrays.NO_PARENT
-    else:
-        tree.edges[edge_to(tree.nodes, node)].child = to
-    first = np.int64(tree.nodes[node].first_edge)
-    for edge in range(first, first + tree.nodes[node].n_edges):
-        if tree.edges[edge].child == arrays.NO_NODE:
-            break  # Edges that were tried come first.
-        tree.nodes[tree.edges[edge].child].parent = to

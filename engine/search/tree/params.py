@@ -35,7 +35,7 @@ class SearchParams(NamedTuple):
     needs_planes: bool = True  # Whether the evaluator reads the input planes.
     input_format: int = 1  # Lc0's number of the planes' format.
     late_policy: bool = False  # Whether a node gets its policy and edges at its second visit (`visits`).
-    transpositions: bool = True  # Whether a new node learns from another one with its position (`transpositions`).
+    transpositions: bool = True  # Whether a position has one node (`transpositions`).
     avoid_busy: bool = False  # Whether a visit passes by children that another thread is evaluating.
     small_endings: bool = True  # Use what is known of endings with few pieces (`tactics.small_endings`).
     fpu_linear: bool = False  # Whether an unvisited move falls with the sum of P itself, not its root (`puct`).
@@ -93,6 +93,8 @@ MOST_THREADS: Final = 256  # Threads that visit one tree at most, as many as the
 BATCHED_SMALLEST_ROUND: Final = 4  # Leaves of the smallest round for a batched evaluator. Set by hand.
 BATCHED_VISITS_PER_LEAF: Final = 16  # A round grows by one leaf for this many visits of the root. Set by hand.
 VISITS_PER_VISIT: Final = 32  # Visits of the root for each one under way. Set by hand.
+CATCH_UP_SHARE: Final = 0.5  # Share of a child's visits up to which an edge to it gets free ones. Set by hand.
+FREE_VISITS: Final = 4  # Most free visits of edges on one walk. Set by hand.
 STINT_VISITS: Final = 8  # Most visits of a stint (`visits`). Set by hand.
 STINT_SHARE: Final = 64  # Visits of a node for each of a stint that begins there. Set by hand.
 COLLISION_LOOKS: Final = 64  # Looks at a leaf that another thread evaluates, then the visit is taken back. Set by hand.

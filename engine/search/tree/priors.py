@@ -16,8 +16,7 @@ from engine.board.layout import MAX_MOVES, NO_MOVE
 from engine.native.elementary import bits_of, exp, float_of
 from engine.native.jit import kernel
 from engine.native.ordering import add
-from engine.search.tree.arrays import EDGES, EXPANDED, NO_NODE, STUNTED, Tree, exchange_edges, reset_edge
-from engine.search.tree.edges import set_first_edge
+from engine.search.tree.arrays import EDGES, EXPANDED, NO_NODE, STUNTED, SWEEP, Tree, exchange_edges, reset_edge
 from engine.search.tree.heuristics import bonus, learns
 from engine.search.tree.params import BONUS_UNIT
 
@@ -93,7 +92,7 @@ def set_prior(tree, node, edge, prior):
     tree.edges[edge].prior = prior
     edge = move_forward(tree, first, edge)
     while edge < last and ranks_before(tree, edge + 1, edge):
-        swap_edges(tree, edge, edge + 1)
+        exchange_edges(tree, edge, edge + 1)
         edge += 1
 
 
@@ -110,8 +109,8 @@ def set_priors(tree, node, priors):
 def move_to_tried(tree, node, edge):
     """Move an untried edge to the front of the untried ones before it gets a child; returns its new position."""
     first = np.int64(tree.nodes[node].first_edge)
-    while edge > first and tree.edges[edge - 1].child == NO_NODE:
-        swap_edges(tree, edge - 1, edge)
+    while edge > first and not is_tried(tree, edge - 1):
+        exchange_edges(tree, edge - 1, edge)
         edge -= 1
     return edge
 
@@ -120,41 +119,35 @@ def move_to_tried(tree, node, edge):
 def move_forward(tree, first, edge):
     """Move an edge forward to its place among the sorted edges from `first` on; returns its new position."""
     while edge > first and ranks_before(tree, edge, edge - 1):
-        swap_edges(tree, edge - 1, edge)
+        exchange_edges(tree, edge - 1, edge)
         edge -= 1
     return edge
 
 
 @kernel()
-def swap_edges(tree, one, other):
-    """Exchange two edges of a node."""
-    exchange_edges(tree, one, other)
-    for edge in (one, other):
-        child = tree.edges[edge].child
-        if child != NO_NODE:
-            tree.nodes[child].place = edge - tree.nodes[tree.nodes[child].parent].first_edge
+def is_tried(tree, edge):
+    """Whether a visit went through an edge, which has a child unless it always drew on its path."""
+    return tree.edges[edge].child != NO_NODE or tree.edges[edge].passes > 0
 
 
 @kernel()
 def ranks_before(tree, one, other):
     """Whether edge `one` belongs before edge `other`: tried before untried, then the higher prior."""
-    if (tree.edges[one].child == NO_NODE) != (tree.edges[other].child == NO_NODE):
-        return tree.edges[one].child != NO_NODE
+    if is_tried(tree, one) != is_tried(tree, other):
+        return is_tried(tree, one)
     return tree.edges[one].prior > tree.edges[other].prior
 
 
 def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
     """Keep only the edges of a node whose moves are in `allowed` (uint16), and scale their priors to sum to 1.
 
-    What lies behind the others stays in memory until `room.forget_the_rest`.
+    What lies behind the others stays in memory until `forgetting.forget_the_rest`.
     """
     restore(tree, np.int64(node))
     first, count = int(tree.first_edge[node]), int(tree.n_edges[node])
     kept = first + np.flatnonzero(np.isin(tree.move[first : first + count], allowed))
     edges = slice(first, first + len(kept))
     tree.edges[edges] = tree.edges[kept]
-    tried = np.flatnonzero(tree.child[edges] != NO_NODE)
-    tree.place[tree.child[first + tried]] = tried
     tree.n_edges[node] = len(kept)
     total = tree.prior[edges].sum()
     tree.prior[edges] = tree.prior[edges] / total if total > 0.0 else 1.0 / len(kept)
@@ -166,10 +159,11 @@ def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
 @kernel()
 def refresh_below(tree, params, node, side, least):
     """Let the priors of a node, where `side` moves, and of those below it with at least `least` visits follow the
-    heuristics. No thread may visit the tree.
+    heuristics, once in this pass. No thread may visit the tree.
     """
-    if tree.nodes[node].state != EXPANDED:
+    if tree.nodes[node].state != EXPANDED or tree.seen_in[node] == tree.counters[SWEEP]:
         return
+    tree.seen_in[node] = tree.counters[SWEEP]
     if tree.hinted[node] == NO_MOVE:
         refresh(tree, params, node, side)
     first = np.int64(tree.nodes[node].first_edge)
@@ -230,17 +224,6 @@ def expand(tree, params, node, side, moves, logits, count):
 
 
 @kernel()
-def take_moves(tree, node, other):
-    """Give a node the moves and priors of its transposition; returns what `expand` returns."""
-    first, count = np.int64(tree.nodes[other].first_edge), np.int64(tree.nodes[other].n_edges)
-    for i in range(count):
-        tree.scratch_moves[i] = tree.edges[first + i].move
-        tree.scratch_priors[i] = tree.edges[first + i].prior
-        tree.scratch_bonuses[i] = tree.edges[first + i].bonus
-    return add_edges(tree, node, tree.scratch_moves, count, np.float32(1.0))
-
-
-@kernel()
 def add_edges(tree, node, moves, count, total):
     """Give a node edges for `moves[:count]`; returns what `expand` returns.
 
@@ -258,7 +241,7 @@ def add_edges(tree, node, moves, count, total):
         tree.edges[edge].prior = weights[i] / total
         tree.edges[edge].move = moves[i]
         tree.edges[edge].bonus = tree.scratch_bonuses[i]
-    set_first_edge(tree.nodes, tree.edges, node, first)
+    tree.nodes[node].first_edge = first
     tree.nodes[node].n_edges = count
     return np.int64(EXPANDED)
 

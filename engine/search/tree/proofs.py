@@ -5,9 +5,9 @@ The rules or a tablebase decide leaves, and bounds on the ancestors follow. Ever
 maximum of the children's lower (upper) bounds. Equal bounds decide a node, and its past visits then count as that
 result. A draw by repetition within the search path proves nothing, because it holds on that path only.
 
-Bounds only ever narrow, so that several threads may spread them at once: whoever narrows a child's bounds looks at the
-parent afterwards, and sees what all others wrote before. Readers take no lock: equal bounds tell them that the distance
-to mate is there, so it is written first.
+Bounds spread with the visit that found them, along its way. Other nodes above learn of them when a visit comes by.
+Bounds only ever narrow, so that several threads may spread them at once. Readers take no lock: equal bounds tell them
+that the distance to mate is there, so it is written first.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.ordering import lock, order_reads, order_writes, unlock
-from engine.search.tree.arrays import DRAW, LOSS, NO_NODE, NO_PARENT, ROOT, UNKNOWN_DISTANCE, WIN
-from engine.search.tree.edges import note_child
+from engine.native.ordering import order_reads, order_writes
+from engine.search.tree.arrays import DRAW, LOSS, LOST, NO_NODE, UNKNOWN_DISTANCE, WIN
 
 
 @kernel()
@@ -33,24 +32,6 @@ def decide(tree, node, result, plies):
     order_writes()
     tree.nodes[node].lower = result
     tree.nodes[node].upper = result
-
-
-@kernel()
-def update_ancestors(tree, params, node):
-    """Update the bounds of the ancestors of `node`, whose own bounds have just changed."""
-    node = np.int64(tree.nodes[node].parent)
-    while node != NO_PARENT and (node != ROOT or params.decide_root):
-        lock(tree.nodes, node)
-        narrowed = not is_decided(tree, node) and narrow(tree, node)
-        decided = narrowed and is_decided(tree, node)
-        difference, draws = settle_past_visits(tree, node) if decided else (0.0, 0.0)
-        note_child(tree.nodes, tree.edges, node)
-        unlock(tree.nodes, node)
-        if not narrowed:
-            return
-        if decided:
-            correct_ancestors(tree, node, difference, draws)
-        node = np.int64(tree.nodes[node].parent)
 
 
 @kernel()
@@ -78,7 +59,7 @@ def best_bounds(tree, node):
         child = tree.edges[edge].child
         if child == NO_NODE:
             upper = np.int64(WIN)
-        else:
+        elif tree.edges[edge].q != LOST:  # The move may count as lost whatever its child is (`driver.WinsAside`).
             lower = max(lower, np.int64(tree.nodes[child].lower))
             upper = max(upper, np.int64(tree.nodes[child].upper))
         if lower == WIN:
@@ -109,31 +90,8 @@ def mate_distance(tree, node, result):
 
 @kernel()
 def settle_past_visits(tree, node):
-    """Make all past visits of a decided node, which the caller has locked, count as its result.
-
-    Returns the changes (of the value sum, of the draw sum), which its ancestors need too.
-    """
+    """Make all past visits of a decided node, which the caller has locked, count as its result."""
     visits = tree.nodes[node].visits
-    difference = np.float64(tree.nodes[node].lower) * visits - tree.nodes[node].value_sum
-    draws = (visits if tree.nodes[node].lower == DRAW else 0.0) - tree.nodes[node].draw_sum
     tree.nodes[node].square = np.float32(abs(tree.nodes[node].lower))
-    tree.nodes[node].value_sum += difference
-    tree.nodes[node].draw_sum += draws
-    return difference, draws
-
-
-@kernel()
-def correct_ancestors(tree, node, difference, draws):
-    """Add changes of a node's sums to its ancestors, up to one that is decided and counts as its own result."""
-    node = np.int64(tree.nodes[node].parent)
-    while node != NO_PARENT:
-        difference = -difference
-        lock(tree.nodes, node)
-        decided = is_decided(tree, node)
-        if not decided:
-            tree.nodes[node].value_sum += difference
-            tree.nodes[node].draw_sum += draws
-            note_child(tree.nodes, tree.edges, node)
-        parent = np.int64(tree.nodes[node].parent)
-        unlock(tree.nodes, node)
-        node = np.int64(NO_PARENT) if decided else parent
+    tree.nodes[node].value_sum = np.float64(tree.nodes[node].lower) * visits
+    tree.nodes[node].draw_sum = np.float64(visits) if tree.nodes[node].lower == DRAW else 0.0

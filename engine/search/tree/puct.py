@@ -90,12 +90,13 @@ def moves_left_utility(tree, params, node, child, q):
 
 
 @kernel()
-def child_value(tree, params, node, child, draw_score, hurry):
-    """Q + M of a visited child; `hurry` says whether M counts at `node`."""
-    value = tree.nodes[child].value_sum
+def child_value(tree, params, node, edge, draw_score, hurry):
+    """Q + M of a visited edge; `hurry` says whether M counts at `node`."""
+    q, child = max(tree.edges[edge].q, np.float32(-1.0)), np.int64(tree.edges[edge].child)
+    if child == NO_NODE or tree.nodes[child].visits == 0:
+        return q + np.float32(draw_score)  # All its visits were draws on their paths.
     if draw_score != 0.0:
-        value += draw_score * tree.nodes[child].draw_sum
-    q = np.float32(value / tree.nodes[child].visits)
+        q += np.float32(draw_score * tree.nodes[child].draw_sum / tree.nodes[child].visits)
     return q + moves_left_utility(tree, params, node, child, q) if hurry else q
 
 
@@ -113,12 +114,12 @@ def select_edge(tree, params, node, draw_score):
     best, best_score = first, np.float32(-np.inf)
     fresh, fresh_u = np.int64(NO_EDGE), np.float32(-np.inf)
     for edge in range(first, first + tree.nodes[node].n_edges):
-        prior, q, divisor = tree.edges[edge].prior, tree.edges[edge].q, tree.edges[edge].divisor
-        if params.avoid_busy and divisor < np.float32(0.0):
+        prior, q = tree.edges[edge].prior, tree.edges[edge].q
+        if params.avoid_busy and tree.edges[edge].busy != 0:
             if q != UNVISITED:
                 visited_prior += prior
             continue  # Another thread evaluates it. Where all children are busy, the visit waits at the first.
-        u = scale * prior / abs(divisor)
+        u = scale * prior / np.float32(1 + tree.edges[edge].passes + tree.edges[edge].under_way)
         if q == UNVISITED:
             if u > fresh_u:
                 fresh, fresh_u = np.int64(edge), u
@@ -126,7 +127,7 @@ def select_edge(tree, params, node, draw_score):
                 break  # The edges after this one are untried too, and none has a higher prior (`priors`).
         elif q != LOST:
             visited_prior += prior
-            score = u + (q if by_q else child_value(tree, params, node, tree.edges[edge].child, draw_score, hurry))
+            score = u + (q if by_q else child_value(tree, params, node, edge, draw_score, hurry))
             if score > best_score:
                 best, best_score = np.int64(edge), score
     score = first_play_urgency(tree, params, node, draw_score, visited_prior) + fresh_u
@@ -139,9 +140,9 @@ def score_edges(tree, params, node, draw_score, u, s):
     scale, hurry = exploration_scale(tree, params, node), in_a_hurry(tree, params, node)
     visited_prior, edges = np.float32(0.0), tree.edges[tree.nodes[node].first_edge :]
     for i in range(u.size):
-        u[i] = scale * edges[i].prior / edges[i].divisor
+        u[i] = scale * edges[i].prior / np.float32(1 + edges[i].passes + edges[i].under_way)
         if edges[i].q != UNVISITED:
-            s[i] = child_value(tree, params, node, edges[i].child, draw_score, hurry) + u[i]
+            s[i] = child_value(tree, params, node, tree.nodes[node].first_edge + i, draw_score, hurry) + u[i]
             if edges[i].q != LOST:
                 visited_prior += edges[i].prior
     fpu = first_play_urgency(tree, params, node, draw_score, visited_prior)

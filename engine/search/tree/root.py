@@ -18,7 +18,6 @@ from engine.search.tree.arrays import Tree
 from engine.search.tree.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import fall_of_urgency
-from engine.search.tree.transpositions import with_moves
 from engine.tactics.mates import MateSpace, mating_start
 
 MAX_PLIES = 10_000  # Greater than the plies of any counted mate.
@@ -120,8 +119,9 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
     nodes[children == arrays.NO_NODE] = FRESH_NODE
     # Other threads may go on: a distance to mate is there once the bounds are, so it is read after them (`proofs`).
     mate_plies = np.where(children == arrays.NO_NODE, 0, tree.nodes["mate_plies"].take(children)).astype(np.int32)
-    visits = nodes["visits"]
-    visited, counted = visits > 0, np.maximum(visits, 1)
+    visits, q = tree.edges["passes"][edges].copy(), tree.edges["q"][edges].copy()
+    nodes["lower"][q == arrays.LOST] = nodes["upper"][q == arrays.LOST] = arrays.LOSS  # Whatever the nodes are.
+    visited, counted = visits > 0, np.maximum(nodes["visits"], 1)
     return Root(
         params=params,
         forced_move=forced_move,
@@ -131,7 +131,7 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
         children=children,
         priors=tree.prior[edges].copy(),
         visits=visits,
-        q=np.where(visited, nodes["value_sum"] / counted, -1.0),
+        q=np.where(visited, np.maximum(q, -1.0), -1.0).astype(np.float64),
         draws=nodes["draw_sum"] / counted,
         moves_left=np.where(visited, nodes["moves_left"], 0.0),
         proven=np.where(nodes["lower"] == nodes["upper"], nodes["lower"], arrays.DRAW),
@@ -164,8 +164,7 @@ def root_lines(
 
     To a mate the winner takes the shortest way, the loser the longest. None is certain where a part of the tree that
     proved it is forgotten and the rules alone do not find it again. A principal variation goes on with the shortest
-    proven win, else the most visited move, else the longest loss, and ends where moves of transpositions lead back to a
-    position.
+    proven win, else the most visited move, else the longest loss, and ends where moves lead back to a position.
     """
     forced, children, proven = root.forced_index(), root.children[indices], root.proven[indices]
     is_proven = (proven != arrays.DRAW) & (root.mate_plies[indices] != arrays.UNKNOWN_DISTANCE)
@@ -263,7 +262,6 @@ def follow_best(tree, node, rows, moves):
                 return count
         if node == arrays.NO_NODE or count == len(moves):
             return count
-        node = with_moves(tree, node)
         edge = best_edge(tree, node)
         if edge == arrays.NO_NODE:
             return count
@@ -284,13 +282,13 @@ def best_edge(tree, node):
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
         child = tree.edges[edge].child
-        if child == arrays.NO_NODE or tree.nodes[child].visits == 0:
+        if child == arrays.NO_NODE or tree.edges[edge].passes == 0:
             continue
         decided = tree.nodes[child].lower == tree.nodes[child].upper
         proven = np.int64(tree.nodes[child].lower) if decided else np.int64(arrays.DRAW)
         plies = np.int64(tree.nodes[child].mate_plies)
         plies = -proven * (np.int64(MAX_PLIES) if plies == arrays.UNKNOWN_DISTANCE else plies)
-        visits = np.int64(tree.nodes[child].visits)
+        visits = np.int64(tree.edges[edge].passes)
         if best == arrays.NO_NODE or (proven, plies, visits) >= (best_proven, best_plies, best_visits):
             best, best_proven, best_plies, best_visits = np.int64(edge), proven, plies, visits
     return best

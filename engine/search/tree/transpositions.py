@@ -1,14 +1,11 @@
-"""Transpositions: nodes with the same position, reached by different moves. A new one learns from the one before it.
+"""Transpositions: one node for one position, whatever moves lead there.
 
-In trees of 50,000 nodes a third to three quarters of all positions were reached before. A new node of such a position
-is not evaluated: it begins with the mean value of the other node, which knows more. When it gets moves, it takes them
-and their priors from there. From then on each goes its own way, so the tree stays a tree and a proof is one for its
-own path.
+The table finds the node of a position. It has a bucket of places for some keys each; an entry is a node with half of
+its key, so that other positions are known without a look at the node. What it says is checked against the node's own
+key, because nodes are forgotten. Where a bucket is full, a node gives way to the new one and can no longer be found.
 
-Positions that occurred before, in the game or on the path, and positions close to the fifty-move rule do not take part,
-because their value depends on the way there. The table has one place for some keys each, and keeps the node that has
-the most visits of those with one position, with half of its key, so that other positions are known without a look at
-the node. What it says is checked against the node's own key, because nodes move.
+Positions that occurred before in the game, and positions close to the fifty-move rule, do not take part, because their
+value depends on the way there. Draws that hold on one path only are no nodes at all (`visit`).
 """
 
 from __future__ import annotations
@@ -17,87 +14,61 @@ from typing import Final
 
 import numpy as np
 
-from engine.board.layout import HALFMOVE, KEY, NO_MOVE, REPETITIONS
+from engine.board.layout import HALFMOVE, KEY, REPETITIONS
 from engine.native.jit import kernel
-from engine.native.ordering import lock, publish, unlock
-from engine.search.tree.arrays import EXPANDED, NO_NODE, NODES, PATH_REPETITION, ROOT, TERMINAL
+from engine.native.ordering import order_reads, publish
+from engine.search.tree.arrays import NO_NODE, ROOT
 
 KEY_BITS: Final = np.uint64(0xFFFFFFFF << 32)  # Bits of an entry that are its key's; the others number the node.
+BUCKET_PLACES: Final = 8  # Places that a key may have: a line of the processor's cache.
 LATEST_HALFMOVE: Final = 60  # Plies since a capture or pawn move up to which a position takes part. Set by hand.
 
 
 @kernel()
-def note_position(tree, node, ply):
-    """Give a new node the key of its position, `tree.stack[ply]`, if it may have others; else its key stays 0."""
-    row = tree.stack[ply]
+def key_of(row):
+    """Return the key of a position that may have a transposition; else 0."""
     if row[REPETITIONS] == np.uint64(0) and row[HALFMOVE] <= np.uint64(LATEST_HALFMOVE):
-        tree.nodes[node].key = row[KEY]
+        return row[KEY]
+    return np.uint64(0)
 
 
 @kernel()
-def find_transposition(tree, node):
-    """Return the node in the table with the position of `node`, if it is another one; else NO_NODE."""
-    key = tree.nodes[node].key
-    if key == np.uint64(0):
-        return np.int64(NO_NODE)
-    entry = tree.table[place_of(tree, key)]
-    other = np.int64(entry & ~KEY_BITS)
-    if (entry ^ key) & KEY_BITS != np.uint64(0) or other == ROOT or other >= tree.counters[NODES]:
-        return np.int64(NO_NODE)
-    known = tree.nodes[other].key == key
-    return other if known and other != node else np.int64(NO_NODE)
+def first_place(tree, key):
+    """Return the first of a key's places in the table."""
+    return np.int64(key & np.uint64(tree.table.size - BUCKET_PLACES))
 
 
 @kernel()
-def place_of(tree, key):
-    """Return the place of a key in the table."""
-    return np.int64(key & np.uint64(tree.table.size - 1))
+def find_node(tree, key):
+    """Return the node of a position, or NO_NODE."""
+    first = first_place(tree, key)
+    for place in range(first, first + BUCKET_PLACES):
+        entry = tree.table[place]
+        if (entry ^ key) & KEY_BITS == np.uint64(0):
+            node = np.int64(entry & ~KEY_BITS)
+            order_reads()
+            if node != ROOT and tree.nodes[node].key == key:
+                return node
+    return np.int64(NO_NODE)
 
 
 @kernel()
 def enter(tree, node):
-    """Enter a node into the table, unless a transposition has more visits."""
-    if tree.nodes[node].key != np.uint64(0) and tree.nodes[node].state != PATH_REPETITION:
-        other = find_transposition(tree, node)
-        if other == NO_NODE or tree.nodes[other].visits < tree.nodes[node].visits:
-            key = tree.nodes[node].key
-            publish(tree.table, place_of(tree, key), key & KEY_BITS | np.uint64(node))
+    """Enter a node into the table."""
+    key = tree.nodes[node].key
+    if key == np.uint64(0) or node == ROOT:
+        return
+    first = first_place(tree, key)
+    chosen = first + np.int64(key >> np.uint64(24) & np.uint64(BUCKET_PLACES - 1))
+    for place in range(first, first + BUCKET_PLACES):
+        if tree.table[place] == np.uint64(0):
+            chosen = place
+            break
+    publish(tree.table, chosen, key & KEY_BITS | np.uint64(node))
 
 
 @kernel()
 def enter_all(tree, begin, end):
-    """Enter nodes `begin` to `end`."""
-    for node in range(begin, end):
-        enter(tree, np.int64(node))
-
-
-@kernel()
-def teacher_of_value(tree, node):
-    """Return a transposition from which a new node can learn its value, or NO_NODE."""
-    other = find_transposition(tree, node)
-    if other != NO_NODE and (tree.nodes[other].visits == 0 or tree.nodes[other].state == TERMINAL):
-        return np.int64(NO_NODE)
-    return other
-
-
-@kernel()
-def teacher_of_moves(tree, node):
-    """Return a transposition whose moves and priors, sum 1, a node without moves can take, or NO_NODE."""
-    other = find_transposition(tree, node)
-    if other == NO_NODE:
-        return other
-    lock(tree.nodes, other)  # Its edges may be a moment old.
-    is_expanded = tree.nodes[other].state == EXPANDED
-    unlock(tree.nodes, other)
-    return other if is_expanded and tree.hinted[other] == NO_MOVE else np.int64(NO_NODE)
-
-
-@kernel()
-def with_moves(tree, node):
-    """`node`, or its transposition if that alone has moves, or more visits."""
-    other = find_transposition(tree, node)
-    if other == NO_NODE or tree.nodes[other].state != EXPANDED:
-        return np.int64(node)
-    if tree.nodes[node].state == EXPANDED and tree.nodes[node].visits >= tree.nodes[other].visits:
-        return np.int64(node)
-    return other
+    """Enter the nodes `tree.order[begin:end]`."""
+    for i in range(begin, end):
+        enter(tree, np.int64(tree.order[i]))

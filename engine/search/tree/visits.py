@@ -36,25 +36,39 @@ from engine.network.input_formats import encode_as
 from engine.network.policy_map import policy_index
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Round, new_round
-from engine.search.tree.edges import note_flight
-from engine.search.tree.heuristics import learns
-from engine.search.tree.params import COLLISION_LOOKS, LOOK_PAUSES, STINT_SHARE, STINT_VISITS, VISITS_PER_VISIT
-from engine.search.tree.priors import expand, take_moves
-from engine.search.tree.proofs import is_decided
-from engine.search.tree.puct import select_edge
-from engine.search.tree.transpositions import enter, teacher_of_moves
-from engine.search.tree.visit import (
-    ask_rules,
-    count_visits,
-    descend,
-    finish_at_once,
+from engine.search.tree.backup import (
+    catch_up,
     finish_evaluated,
     finish_known,
+    land,
+    mean_of,
+    node_on,
+    pass_by,
+    take_back,
+)
+from engine.search.tree.heuristics import learns
+from engine.search.tree.params import (
+    COLLISION_LOOKS,
+    FREE_VISITS,
+    LOOK_PAUSES,
+    STINT_SHARE,
+    STINT_VISITS,
+    VISITS_PER_VISIT,
+)
+from engine.search.tree.priors import expand
+from engine.search.tree.proofs import is_decided
+from engine.search.tree.puct import select_edge
+from engine.search.tree.visit import (
+    ask_rules,
+    descend,
+    finish_at_once,
+    is_behind,
+    is_drawn_by_path,
     is_finished,
     new_node,
     note_depth,
     reach,
-    take_back,
+    set_off,
 )
 
 if TYPE_CHECKING:
@@ -75,39 +89,36 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
     counts = in_flight.counts
     note_depth(tree, depth)
     if state == arrays.BUSY:
-        in_flight.collision_nodes[counts[arrays.COLLISIONS]] = node
+        in_flight.depths[arrays.COLLISIONS, counts[arrays.COLLISIONS]] = depth
         counts[arrays.COLLISIONS] += 1
-    elif not finish_at_once(tree, params, node, state):
+    elif not finish_at_once(tree, params, node, depth, state):
         ply = tree.counters[arrays.ROOT_PLY] + depth
         known, plies = ask_rules(tree, params, node, ply, leaves, first + counts[arrays.LEAVES])
         if known != arrays.UNKNOWN:
-            finish_known(tree, params, node, known, plies)
+            finish_known(tree, params, depth, node, known, plies)
         else:
             in_flight.leaf_nodes[counts[arrays.LEAVES]] = node
             in_flight.known[counts[arrays.LEAVES]] = arrays.UNKNOWN
+            in_flight.depths[arrays.LEAVES, counts[arrays.LEAVES]] = depth
             counts[arrays.LEAVES] += 1
 
 
 @kernel()
-def apply(tree, in_flight, params, leaves, first):
-    """Expand and back up the leaves of `in_flight` in the order they began, and take back what collided.
-
-    Their evaluations are in `leaves[first:]`.
-    """
-    for k in range(in_flight.counts[arrays.LEAVES]):
-        node, known, leaf = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k]), first + k
-        if known == arrays.VALUE_ONLY:
-            finish_evaluated(tree, params, node, np.int64(arrays.VALUED), leaves, leaf)
-        elif known == arrays.UNKNOWN:
-            side, count = np.int64(leaves.rows[leaf, SIDE]), leaves.n_moves[leaf]
-            state = expand(tree, params, node, side, leaves.moves[leaf], leaves.logits[leaf], count)
-            finish_evaluated(tree, params, node, state, leaves, leaf)
-        else:
-            finish_known(tree, params, node, known, np.int64(in_flight.mate_plies[k]))
-    for k in range(in_flight.counts[arrays.COLLISIONS]):
-        take_back(tree, np.int64(in_flight.collision_nodes[k]))
-    in_flight.counts[arrays.LEAVES] = 0
-    in_flight.counts[arrays.COLLISIONS] = 0
+def finish_leaf(tree, in_flight, params, k, leaves, leaf):
+    """Finish the visit of leaf `k` in flight, which went down `tree.way`; its evaluation is in `leaves[leaf]`."""
+    node, known, depth = (
+        np.int64(in_flight.leaf_nodes[k]),
+        np.int64(in_flight.known[k]),
+        in_flight.depths[arrays.LEAVES, k],
+    )
+    if known == arrays.VALUE_ONLY:
+        finish_evaluated(tree, params, depth, node, np.int64(arrays.VALUED), leaves, leaf)
+    elif known == arrays.UNKNOWN:
+        side, count = np.int64(leaves.rows[leaf, SIDE]), leaves.n_moves[leaf]
+        state = expand(tree, params, node, side, leaves.moves[leaf], leaves.logits[leaf], count)
+        finish_evaluated(tree, params, depth, node, state, leaves, leaf)
+    else:
+        finish_known(tree, params, depth, node, known, np.int64(in_flight.mate_plies[k]))
 
 
 @kernel()
@@ -126,7 +137,7 @@ def needs_room(tree):
 def make_root(tree):
     """Make the root if there is none."""
     if tree.counters[arrays.NODES] == 0:
-        new_node(tree, np.int64(arrays.NO_PARENT), np.int64(0))
+        new_node(tree)
 
 
 # ---- batched evaluators ----------------------------------------------------------------------------------------------
@@ -147,13 +158,52 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
         limit -= 1
         make_root(tree)
         leaf = first + counts[arrays.LEAVES]
-        node, depth, state = descend(tree, params, root, np.int64(0), reach(tree, root, np.int64(1)))
+        tree.nodes[root].in_flight += 1
+        tree.stint[arrays.FREE_LEFT] = FREE_VISITS
+        node, depth, state = descend(tree, params, root, np.int64(0), reach(tree, root))
+        places = counts[arrays.LEAVES], counts[arrays.COLLISIONS]
         begin(tree, in_flight, params, node, depth, state, leaves, first)
+        for kind in range(2):
+            if counts[kind] > places[kind]:
+                note_way(tree, in_flight.ways[kind, places[kind]], depth)
         if params.needs_planes and leaf < first + counts[arrays.LEAVES]:
             encode_as(params.input_format, tree.stack, tree.counters[arrays.ROOT_PLY] + depth, 0, leaves.masks[leaf])
             for i in range(leaves.n_moves[leaf]):
                 leaves.policy_index[leaf, i] = policy_index(leaves.rows[leaf], leaves.moves[leaf, i])
     return counts[arrays.LEAVES]
+
+
+@kernel()
+def apply(tree, in_flight, params, leaves, first):
+    """Expand and back up the leaves of `in_flight` in the order they began, and take back what collided.
+
+    Their evaluations are in `leaves[first:]`.
+    """
+    for kind in (arrays.LEAVES, arrays.COLLISIONS):
+        for k in range(in_flight.counts[kind]):
+            retrace(tree, in_flight.ways[kind, k], in_flight.depths[kind, k])
+            if kind == arrays.LEAVES:
+                finish_leaf(tree, in_flight, params, k, leaves, first + k)
+            else:
+                take_back(tree, in_flight.depths[kind, k])
+    in_flight.counts[:] = 0
+
+
+@kernel()
+def note_way(tree, nodes, depth):
+    """Write the nodes of `tree.way` down to a depth."""
+    for k in range(depth + 1):
+        nodes[k] = node_on(tree, k)
+
+
+@kernel()
+def retrace(tree, nodes, depth):
+    """Write the edges between nodes to `tree.way`; they may have changed places since a visit went there."""
+    for k in range(depth):
+        edge = np.int64(tree.nodes[nodes[k]].first_edge)
+        while tree.edges[edge].child != nodes[k + 1]:
+            edge += 1
+        tree.way[k] = edge
 
 
 # ---- evaluators inside kernels ---------------------------------------------------------------------------------------
@@ -190,10 +240,12 @@ def run_visits(tree, params, walker, until, limit, most_men):
             if counts[arrays.LEAVES] > 0 and may_be_in_tables(walker, most_men):
                 break
         evaluate(params, walker)
-        collided = counts[arrays.COLLISIONS] > 0
-        apply(tree, walker.in_flight, params, walker.leaves, np.int64(0))
-        if collided:
+        if counts[arrays.LEAVES] > 0:
+            finish_leaf(tree, walker.in_flight, params, np.int64(0), walker.leaves, np.int64(0))
+        elif counts[arrays.COLLISIONS] > 0:
+            take_back(tree, walker.in_flight.depths[arrays.COLLISIONS, 0])
             give_way()
+        counts[:] = 0
         if tree.stint[arrays.LEFT] == 0 or is_decided(tree, tree.stint[arrays.BASE]):
             end_stint(tree, params)
     return limit
@@ -214,18 +266,21 @@ def begin_visit(tree, params, walker):
     """
     node, depth, looks = tree.stint[arrays.BASE], tree.stint[arrays.BASE_DEPTH], COLLISION_LOOKS
     tree.stint[arrays.LEFT] -= 1
+    tree.stint[arrays.FREE_LEFT] = FREE_VISITS
     state = np.int64(tree.nodes[node].state)
     if state != arrays.EXPANDED:
-        state = reach(tree, node, np.int64(0))
+        state = reach(tree, node)
     node, depth, state = descend(tree, params, node, depth, state)
     while state == arrays.VALUED or (state == arrays.BUSY and looks > 0):
         if state == arrays.VALUED:
             state = give_edges(tree, params, node, tree.counters[arrays.ROOT_PLY] + depth, walker)
+            if depth > 0:
+                tree.edges[tree.way[depth - 1]].busy = 0
         else:
             looks -= 1
             for _ in range(LOOK_PAUSES):
                 relax()
-            state = reach(tree, node, np.int64(0))
+            state = reach(tree, node)
         node, depth, state = descend(tree, params, node, depth, state)
     tree.stint[arrays.LEAF_DEPTH] = depth if learns(params) else 0
     begin(tree, walker.in_flight, params, node, depth, state, walker.leaves, np.int64(0))
@@ -233,24 +288,16 @@ def begin_visit(tree, params, walker):
 
 @kernel()
 def give_edges(tree, params, node, ply, walker):
-    """Expand a node that was VALUED, whose position is in `tree.stack[ply]`, by a transposition's moves or its own.
-
-    Returns its new state.
-    """
+    """Expand a node that was VALUED, whose position is in `tree.stack[ply]`. Returns its new state."""
     leaves = walker.leaves
-    other = teacher_of_moves(tree, node) if params.transpositions else np.int64(arrays.NO_NODE)
-    if other != arrays.NO_NODE:
-        state = take_moves(tree, node, other)
-    else:
-        copy_row(tree.stack[ply], leaves.rows[0])
-        leaves.quiet_level[0] = tree.nodes[node].quiet_level
-        leaves.n_moves[0] = generate(leaves.rows[0], leaves.moves[0])
-        evaluate_policy(walker.model, leaves, np.int64(0))
-        side, count = np.int64(leaves.rows[0, SIDE]), leaves.n_moves[0]
-        state = expand(tree, params, node, side, leaves.moves[0], leaves.logits[0], count)
+    copy_row(tree.stack[ply], leaves.rows[0])
+    leaves.quiet_level[0] = tree.nodes[node].quiet_level
+    leaves.n_moves[0] = generate(leaves.rows[0], leaves.moves[0])
+    evaluate_policy(walker.model, leaves, np.int64(0))
+    side, count = np.int64(leaves.rows[0, SIDE]), leaves.n_moves[0]
+    state = expand(tree, params, node, side, leaves.moves[0], leaves.logits[0], count)
     lock(tree.nodes, node)
     tree.nodes[node].state = state
-    note_flight(tree.nodes, tree.edges, node)
     unlock(tree.nodes, node)
     return state
 
@@ -291,6 +338,7 @@ def begin_stint(tree, params, until):
     while True:
         lock(tree.nodes, np.int64(arrays.ROOT))
         visits, under_way = np.int64(tree.nodes[arrays.ROOT].visits), np.int64(tree.nodes[arrays.ROOT].in_flight)
+        visits -= tree.counters[arrays.FREE]
         left = observe(until, np.int64(0)) - visits - under_way
         count = min(np.int64(STINT_VISITS), max(np.int64(1), visits // (STINT_VISITS * STINT_SHARE)), left)
         begins = left > 0 and under_way * VISITS_PER_VISIT <= visits
@@ -312,17 +360,23 @@ def begin_stint(tree, params, until):
 def find_base(tree, params, count):
     """Follow the best edges from the root while `count` visits are few for a node, and reserve them there."""
     node, depth, ply = np.int64(arrays.ROOT), np.int64(0), tree.counters[arrays.ROOT_PLY]
-    draw_score = params.draw_score
+    draw_score, tree.stint[arrays.FREE_LEFT] = params.draw_score, FREE_VISITS
     while count > 1 and depth < arrays.MAX_DEPTH:
         edge = select_edge(tree, params, node, draw_score)
         child = np.int64(tree.edges[edge].child)
-        if child == arrays.NO_NODE or tree.nodes[child].visits < count * STINT_SHARE:
+        if child == arrays.NO_NODE or tree.edges[edge].passes < count * STINT_SHARE:
             break
         if tree.nodes[child].state != arrays.EXPANDED or is_decided(tree, child):
             break
-        tree.path[depth] = tree.edges[edge].move
         push(tree.stack, ply + depth, tree.edges[edge].move)
-        reach(tree, child, count)
+        if is_drawn_by_path(tree, ply + depth + 1, depth + 1):
+            break
+        if is_behind(tree, edge, child):
+            catch_up(tree, params, node, edge, child)
+            continue
+        tree.path[depth] = tree.edges[edge].move
+        tree.way[depth] = edge
+        set_off(tree, node, edge, count)
         node, depth, draw_score = child, depth + 1, -draw_score
     tree.stint[arrays.BASE] = node
     tree.stint[arrays.BASE_DEPTH] = depth
@@ -331,25 +385,18 @@ def find_base(tree, params, count):
 @kernel()
 def end_stint(tree, params):
     """Count the visits of a stint in the ancestors of its base, and give back those that it did not make."""
-    node, count, reserved = tree.stint[arrays.BASE], tree.stint[arrays.DONE], tree.stint[arrays.RESERVED]
-    value, draw, square = tree.earned[arrays.VALUES], tree.earned[arrays.DRAWS], tree.earned[arrays.SQUARES]
-    moves_left, state, clock = tree.earned[arrays.PLIES_LEFT], np.int64(arrays.EXPANDED), tree.counters[arrays.CLOCK]
-    lock(tree.nodes, node)
-    tree.nodes[node].in_flight -= reserved - count
-    note_flight(tree.nodes, tree.edges, node)
-    unlock(tree.nodes, node)
-    node = np.int64(tree.nodes[node].parent)
-    while node != arrays.NO_PARENT:
-        value, moves_left = -value, moves_left + count
-        if node == arrays.ROOT:
-            clock = add(tree.counters, np.int64(arrays.CLOCK), count) + count
-        parent, value, draw, square = count_visits(
-            tree, node, state, count, reserved, clock, value, draw, square, moves_left
-        )
-        visits = np.int64(tree.nodes[node].visits)
-        if params.transpositions and (visits - count) ^ visits > visits - count:
-            enter(tree, node)  # As in `visit.descend`: whenever its visits have doubled.
-        node = parent
+    count, reserved, depth = tree.stint[arrays.DONE], tree.stint[arrays.RESERVED], tree.stint[arrays.BASE_DEPTH]
+    sums = 0.0, tree.earned[arrays.DRAWS], tree.earned[arrays.SQUARES], tree.earned[arrays.PLIES_LEFT]
+    if depth > 0:
+        clock = add(tree.counters, np.int64(arrays.CLOCK), count) + count
+        q = mean_of(tree, tree.stint[arrays.BASE])[0]
+        while depth > 0:
+            depth -= 1
+            node = node_on(tree, depth)
+            q, sums, _ = pass_by(tree, params, node, tree.way[depth], count, reserved, clock, q, sums, False)
+        land(tree, reserved)
+    else:
+        land(tree, reserved - count)
     tree.stint[arrays.BASE] = arrays.ROOT
     tree.stint[arrays.BASE_DEPTH] = 0
     tree.stint[arrays.RESERVED] = 0

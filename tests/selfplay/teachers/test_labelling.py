@@ -13,30 +13,29 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from engine.board.attacks import in_check
-from engine.board.convert import row_from_board
-from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
+from engine.board.layout import KEY, ROW_WORDS
 from engine.board.makemove import make
-from engine.board.movegen import generate
 from engine.errors import ConfigError, DataError, RunError
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.limits import Limits
-from engine.search.tree.arrays import MAX_DEPTH, NODES, ROOT
+from engine.search.tree.arrays import MAX_DEPTH, ROOT_PLY
 from selfplay.commands.bench import random_positions
 from selfplay.data.split import game_keys, position_keys, roots_of
 from selfplay.main import main
 from selfplay.records.label_folder import RECORD, LabelFolder, fields_of, keys_of_rows
 from selfplay.records.packed import CALM, SOURCES, unpack_row
+from selfplay.teachers import sample_trees
 from selfplay.teachers.checking import composition, count_wrong_labels
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet
 from selfplay.teachers.sample_sources import ENDINGS, TREES, Shares, games_of_sets, new_roots
-from selfplay.teachers.sample_trees import put_position
 from tests.boards import board_after
-from tests.unit.search.flat import engine
+from tests.unit.search.flat import engine, ways_to
 
 PLAN = LabelPlan(chunk_rows=500, filter_mib=1, unsettled_share=0.1, scored_share=0.1, tree_visits=80)
 FILES = ("journal", "values.rows", "scored.rows", "settings.json")
@@ -225,23 +224,25 @@ def test_killed_labelling_ends_with_the_same_bytes(tmp_path, material_net_file):
     assert labels_after_kills(tmp_path / "killed", material_net_file, 3) == contents(tmp_path / "whole")
 
 
-def test_nodes_have_the_positions_that_their_moves_lead_to():
-    board = board_after("e2e4")
+def test_every_node_is_offered_with_the_position_that_its_moves_lead_to(monkeypatch):
     with engine() as player:
-        player.set_position(board)
+        player.set_position(board_after("e2e4"))
         player.search(Limits(nodes=400))
         tree = player._search.tree
-    path, (row, scratch) = np.zeros(MAX_DEPTH + 1, np.uint16), np.zeros((2, ROW_WORDS), np.uint64)
-    legal = np.zeros(MAX_MOVES, np.uint16)
-    assert put_position(tree, np.int64(ROOT), path, row, scratch) == 0
-    assert row[KEY] == row_from_board(board)[KEY]
-    known = {ROOT: row.copy()}
-    for node in range(1, int(tree.counters[NODES])):
-        depth = put_position(tree, np.int64(node), path, row, scratch)
-        before = known[int(tree.parent[node])]
-        assert depth > 0
-        assert path[0] in legal[: generate(before, legal)]
-        make(before, path[0], scratch)
-        np.testing.assert_array_equal(row, scratch)
-        known[node] = row.copy()
-    assert len({int(one[KEY]) for one in known.values()}) > 300
+    offered, teacher = [], SimpleNamespace(rows=np.zeros((2, ROW_WORDS), np.uint64), net=None, acc=None)
+    space = SimpleNamespace(teacher=teacher, rng=None)
+    for name in ("start", "static_value"):
+        monkeypatch.setattr(sample_trees, name, lambda *arguments: None)
+    monkeypatch.setattr(sample_trees, "uniform", lambda rng: 0.0)
+    monkeypatch.setattr(sample_trees, "offer", lambda *arguments: offered.append(int(teacher.rows[0, KEY])))
+    monkeypatch.setattr(sample_trees, "offer_below", sample_trees.offer_below.py_func)
+    sample_trees.offer_nodes.py_func(space, tree, np.zeros((MAX_DEPTH + 1, ROW_WORDS), np.uint64), 0)
+    expected = []
+    for way in ways_to(tree).values():
+        row, after = tree.stack[tree.counters[ROOT_PLY]].copy(), np.zeros(ROW_WORDS, np.uint64)
+        for edge in way:
+            make(row, tree.move[edge], after)
+            row, after = after, row
+        expected.append(int(row[KEY]))
+    assert sorted(offered) == sorted(expected[1:])
+    assert len(offered) > 300

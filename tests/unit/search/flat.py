@@ -12,7 +12,7 @@ from engine.search.batches import Batches
 from engine.search.limits import Limits
 from engine.search.run import Runner, Walkers
 from engine.search.session import Search
-from engine.search.tree.arrays import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES, new_tree
+from engine.search.tree.arrays import EDGE_FIELDS, NO_NODE, NODE_FIELDS, ROOT, Tree, new_tree
 from engine.search.tree.params import SearchParams
 from tests.stand_ins import StandIn
 
@@ -113,7 +113,30 @@ def search_on(search: Search, visits: int, evaluator=None, threads: int = 1, tab
 
 
 def tree_fingerprint(search: Search) -> tuple[bytes, ...]:
-    """All that nodes and edges hold."""
-    tree, counters = search.tree, search.tree.counters
-    counts = {**dict.fromkeys(NODE_FIELDS, counters[NODES]), **dict.fromkeys(EDGE_FIELDS, counters[EDGES])}
-    return tuple(getattr(tree, name)[:count].tobytes() for name, count in counts.items())
+    """All that nodes and edges hold, whatever their numbers."""
+    tree, ways = search.tree, ways_to(search.tree)
+    place = np.full(len(tree.nodes) + 1, NO_NODE)
+    place[list(ways)] = range(len(ways))
+    nodes = {name: getattr(tree, name)[list(ways)] for name in set(NODE_FIELDS) - {"first_edge", "seen_in"}}
+    numbers = [edge for node in ways for edge in edges_of(tree, node)]
+    edges = {name: getattr(tree, name)[numbers] for name in set(EDGE_FIELDS) - {"below"}}
+    edges["child"] = place[edges["child"]]
+    return tuple(fields[name].tobytes() for fields in (nodes, edges) for name in sorted(fields))
+
+
+def edges_of(tree: Tree, node: int) -> range:
+    """The edges of a node."""
+    return range(int(tree.first_edge[node]), int(tree.first_edge[node]) + int(tree.n_edges[node]))
+
+
+def ways_to(tree: Tree) -> dict[int, list[int]]:
+    """The edges from the root to every node, a shortest way to each, the nearest nodes first."""
+    ways: dict[int, list[int]] = {ROOT: []}
+    waiting = [ROOT]
+    for node in waiting:
+        for edge in edges_of(tree, node):
+            child = int(tree.child[edge])
+            if child != NO_NODE and child not in ways:
+                ways[child] = [*ways[node], edge]
+                waiting.append(child)
+    return ways

@@ -11,7 +11,7 @@ from engine import Engine
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.session import Search
-from engine.search.tree.arrays import BUSY, DRAW, EDGES, EXPANDED, LOSS, LOST, NODES, PENDING, ROOT, UNVISITED, WIN
+from engine.search.tree.arrays import BUSY, DRAW, EDGES, EXPANDED, LOSS, NO_NODE, NODES, PENDING, ROOT, UNVISITED, WIN
 
 POSITIONS = (
     chess.STARTING_FEN,
@@ -30,19 +30,21 @@ POSITIONS = (
 def assert_whole(search: Search, adds_up: bool = True) -> None:
     """Nothing is in flight, every node and edge has one place, and visits, sums and bounds agree with each other.
 
-    Visits need not add up (`adds_up`) in a tree that was full and lost children, or where batches met a leaf twice.
+    Visits need not add up (`adds_up`) in a tree that was full and lost edges, or where batches met a leaf twice.
     """
     while search._room is not None:  # What lies outside a new root's subtree is forgotten by and by.
         search.make_room()
     tree = search.tree
     count, edges = int(tree.counters[NODES]), int(tree.counters[EDGES])
-    nodes = {name: tree.nodes[name][:count] for name in tree.nodes.dtype.names}
+    assert np.array_equal(np.sort(tree.order), np.arange(len(tree.nodes)))
+    used = np.sort(tree.order[:count])
+    nodes = {name: tree.nodes[name][used] for name in tree.nodes.dtype.names}
     state, visits, lower, upper = nodes["state"], nodes["visits"], nodes["lower"], nodes["upper"]
     assert not nodes["in_flight"].any()
     assert not nodes["lock"].any()
     assert (state != BUSY).all()
     assert (nodes["n_edges"][state != EXPANDED] == 0).all()
-    assert ((visits > 0) | (state == PENDING)).all()  # Draws on an old root's path are open again.
+    assert ((visits > 0) | (state == PENDING)).all()
 
     owners = np.flatnonzero(nodes["n_edges"])
     owners = owners[np.argsort(nodes["first_edge"][owners])]
@@ -53,19 +55,18 @@ def assert_whole(search: Search, adds_up: bool = True) -> None:
         number for first, end in zip(nodes["first_edge"][owners], ends, strict=True) for number in range(first, end)
     ]
     owner = np.repeat(owners, nodes["n_edges"][owners])
-    child = tree.child[numbers]
-    parent, child = owner[child >= 0], child[child >= 0]
-    assert np.array_equal(np.sort(child), np.arange(1, count))
-    assert np.array_equal(nodes["parent"][child], parent)
-    assert (child > parent).all()
-    assert_edges_know_their_children(search)
-    np.testing.assert_allclose(np.bincount(owner, tree.prior[numbers], count)[owners], 1.0, atol=1e-4)
+    edge = tree.edges[numbers]
+    assert not edge["under_way"].any()
+    np.testing.assert_allclose(np.bincount(owner, edge["prior"], count)[owners], 1.0, atol=1e-4)
+    tried = edge["child"] != NO_NODE
+    assert np.array_equal(np.unique(edge["child"][tried]), used[1:])
+    assert ((edge["q"] == UNVISITED) == (edge["passes"] == 0)).all()
+    q = np.where(edge["passes"] > 0, np.maximum(edge["q"], -1.0), 0.0).astype(np.float64)
+    assert (np.abs(q) < 1.0001).all()
 
-    below = np.bincount(parent, visits[child], count)
-    value_below = np.bincount(parent, nodes["value_sum"][child], count)
-    draws_below = np.bincount(parent, nodes["draw_sum"][child], count)
+    below = np.bincount(owner, edge["passes"], count)
+    value_below = np.bincount(owner, edge["passes"] * q, count)
     decided = lower == upper
-    assert (below[visits > 0] < visits[visits > 0]).all()
     draws = np.where(lower == DRAW, visits, 0)
     np.testing.assert_allclose(nodes["value_sum"][decided], (lower * visits)[decided], atol=1e-6)
     np.testing.assert_allclose(nodes["draw_sum"][decided], draws[decided], atol=1e-6)
@@ -73,33 +74,19 @@ def assert_whole(search: Search, adds_up: bool = True) -> None:
         open_ones = (state == EXPANDED) & ~decided
         assert (visits[open_ones] == below[open_ones] + 1).all()
         own = nodes["value_sum"][open_ones] + value_below[open_ones]
-        own_draws = nodes["draw_sum"][open_ones] - draws_below[open_ones]
         assert (np.abs(own) < 1.0001).all()
-        assert (own_draws > -0.0001).all()
-        assert (own_draws < 1.0001).all()
 
+    # Children only narrow their bounds, and a node follows when the next visit comes by.
     assert (lower <= upper).all()
+    parent, child = owner[tried], np.searchsorted(used, edge["child"][tried])
     best_lower, best_upper = np.full(count, LOSS), np.full(count, LOSS)
     np.maximum.at(best_lower, parent, lower[child])
     np.maximum.at(best_upper, parent, upper[child])
     untried = np.bincount(parent, minlength=count) < nodes["n_edges"]
     best_upper[untried] = WIN
-    inner = (state == EXPANDED) & (np.arange(count) != ROOT)
-    assert (lower[inner] >= -best_upper[inner]).all()
-    assert (upper[inner] <= -best_lower[inner]).all()
-
-
-def assert_edges_know_their_children(search: Search) -> None:
-    """Every edge has what its child has: its place, Q and visits."""
-    tree = search.tree
-    child = np.arange(1, tree.counters[NODES])
-    edge = tree.edges[tree.first_edge[tree.parent[child]] + tree.place[child]]
-    visits = tree.visits[child]
-    q = (tree.value_sum[child] / np.maximum(1, visits)).astype(np.float32)
-    q = np.where(visits == 0, UNVISITED, np.where(tree.upper[child] == LOSS, LOST, q))
-    assert np.array_equal(edge["child"], child)
-    assert np.array_equal(edge["q"], q)
-    assert np.array_equal(edge["divisor"], 1 + visits.astype(np.float32))
+    inner = (state == EXPANDED) & (used != ROOT)
+    assert (lower[inner] <= -best_upper[inner]).all()
+    assert (upper[inner] >= -best_lower[inner]).all()
 
 
 def wander(threads: int, visits: int, seed: int = 1) -> int:

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from engine.search.tree.arrays import NO_PARENT, Tree, new_tree
-from engine.search.tree.edges import note_child
+from engine.search.tree.arrays import ROOT, Tree, new_tree
+from engine.search.tree.backup import finish_known, finish_visit
 from engine.search.tree.params import SearchParams
 from engine.search.tree.priors import expand
-from engine.search.tree.visit import finish_known, finish_visit, new_node
+from engine.search.tree.visit import new_node
+from tests.unit.search.flat import ways_to
 
 PARAMS = SearchParams(cpuct_factor=0.0, needs_planes=False)
 
@@ -14,7 +15,7 @@ PARAMS = SearchParams(cpuct_factor=0.0, needs_planes=False)
 def small_tree(priors: list[float]) -> Tree:
     """A root with one visit of value 0 and edges of the given priors, none tried."""
     tree = new_tree(64)
-    root = new_node.py_func(tree, NO_PARENT, 0)
+    root = new_node.py_func(tree)
     grow(tree, root, priors)
     tree.visits[root] = 1
     return tree
@@ -27,26 +28,34 @@ def grow(tree: Tree, node: int, priors: list[float]) -> None:
     tree.state[node] = expand.py_func(tree, PARAMS, node, 0, moves, logits, len(priors))
 
 
+def set_off(tree: Tree, node: int, place: int, child: int) -> int:
+    """Send a visit through an edge to a child; returns the child's depth."""
+    way = [*ways_to(tree)[node], int(tree.first_edge[node]) + place]
+    tree.child[way[-1]] = child
+    tree.way[: len(way)] = way
+    tree.under_way[way] += 1
+    tree.in_flight[ROOT] += 1
+    return len(way)
+
+
 def add_child(tree: Tree, node: int, place: int) -> int:
     """A new child behind an edge, one visit on its way to it."""
-    child = new_node.py_func(tree, node, place)
-    tree.child[tree.first_edge[node] + place] = child
-    while child != NO_PARENT:
-        tree.in_flight[child] += 1
-        note_child.py_func(tree.nodes, tree.edges, child)
-        child = tree.parent[child]
-    return int(tree.child[tree.first_edge[node] + place])
+    child = new_node.py_func(tree)
+    set_off(tree, node, place, child)
+    return child
 
 
 def visit(tree: Tree, node: int, place: int, value: float, draw: float = 0.0) -> int:
     """A new child, visited once with a value for the side that moved into it."""
-    child = add_child(tree, node, place)
-    finish_visit.py_func(tree, child, tree.state[child], value, draw, 30.0)
+    child = new_node.py_func(tree)
+    depth = set_off(tree, node, place, child)
+    finish_visit.py_func(tree, PARAMS, depth, child, tree.state[child], value, draw, 30.0)
     return child
 
 
-def decide(tree: Tree, node: int, place: int, result: int, plies: int = 0) -> int:
+def decide(tree: Tree, node: int, place: int, result: int, plies: int = 0, params: SearchParams = PARAMS) -> int:
     """A new child that is decided."""
-    child = add_child(tree, node, place)
-    finish_known.py_func(tree, PARAMS, child, result, plies)
+    child = new_node.py_func(tree)
+    depth = set_off(tree, node, place, child)
+    finish_known.py_func(tree, params, depth, child, result, plies)
     return child

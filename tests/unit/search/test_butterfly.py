@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from engine.board.convert import stack_from_board
-from engine.search.tree.arrays import NO_PARENT, NODES, ROOT, new_tree
+from engine.search.tree.arrays import NODES, ROOT, new_tree
 from engine.search.tree.butterfly import COUNT, MEAN, join_histories, note_advantage
 from engine.search.tree.params import BUTTERFLY_DOUBT, BUTTERFLY_VISITS
 from engine.search.tree.priors import expand, own_priors, refresh
@@ -35,7 +35,7 @@ def test_a_move_learns_how_much_better_visits_ended_than_its_node_stood():
 @pytest.mark.plain
 def test_a_move_that_did_well_elsewhere_gets_a_larger_prior():
     tree = new_tree(64)
-    root = new_node.py_func(tree, NO_PARENT, 0)
+    root = new_node.py_func(tree)
     promotion = E2E4 | 3 << 12  # other bits than those of the squares do not count
     tree.butterfly[1, E2E4, MEAN], tree.butterfly[1, E2E4, COUNT] = 0.25, 8.0
     moves, params = np.array([5, promotion], np.uint16), PARAMS._replace(butterfly=2.0)

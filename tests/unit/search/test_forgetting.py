@@ -67,10 +67,11 @@ def test_what_was_used_least_recently_gives_way_and_keeps_its_value():
     assert (search.root().moves == moves).all()
     assert (search.root().visits == root_visits).all()
     assert (tree.visits[ROOT], tree.value_sum[ROOT]) == (before["visits"][ROOT], before["value_sum"][ROOT])
-    states, stamps = tree.state[:kept], tree.used_at[:kept]
-    closed = (states == VALUED) & (tree.visits[:kept] > 1)
+    nodes = tree.nodes[tree.order[:kept]]
+    states, stamps = nodes["state"], nodes["used_at"]
+    closed = (states == VALUED) & (nodes["visits"] > 1)
     assert closed.any()
-    still_open = (states == EXPANDED) & (tree.lower[:kept] != tree.upper[:kept])
+    still_open = (states == EXPANDED) & (nodes["lower"] != nodes["upper"])
     assert stamps[closed].max() < stamps[still_open].min() <= newest
     assert_whole(search, adds_up=False)
 
@@ -105,17 +106,17 @@ def test_between_two_slices_the_tree_can_be_read(monkeypatch):
 
 
 def reachable_is_whole(tree: Tree) -> None:
-    """Every node that the root leads to knows its parent, whatever lies between such nodes."""
-    waiting = [ROOT]
+    """Every node that the root leads to has its edges and visits, whatever lies between such nodes."""
+    waiting, seen = [ROOT], {ROOT}
     while waiting:
         node = waiting.pop()
         edges = slice(int(tree.first_edge[node]), int(tree.first_edge[node]) + int(tree.n_edges[node]))
         children = tree.child[edges][tree.child[edges] >= 0]
-        assert (tree.parent[children] == node).all()
-        assert tree.visits[children].sum() <= tree.visits[node]
+        assert tree.passes[edges].sum() <= tree.visits[node]
         if tree.state[node] == EXPANDED:
             assert tree.prior[edges].sum() == pytest.approx(1.0, abs=1e-4)
-        waiting += children.tolist()
+        waiting += set(children.tolist()) - seen
+        seen.update(children.tolist())
 
 
 @pytest.mark.parametrize("slices", range(0, 110, 12))
@@ -224,7 +225,7 @@ def test_the_clock_of_a_very_long_search_is_set_back():
     make_room(tree)
     kept = int(tree.counters[NODES])
     assert tree.counters[CLOCK] == tree.used_at[ROOT] < 3000
-    assert tree.used_at[:kept].min() == 0
+    assert tree.used_at[tree.order[:kept]].min() == 0
     assert used > kept
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from engine.search.tree.arrays import LOSS, ROOT
-from engine.search.tree.edges import note_child
 from engine.search.tree.priors import hint, keep_moves, restore
 from engine.search.tree.puct import exploration_scale, moves_left_utility, score_edges, select_edge
 from tests.unit.search.small_trees import PARAMS, decide, small_tree, visit
@@ -35,8 +34,7 @@ def test_selection_weighs_value_against_exploration():
     visited = -0.2 + scale * 0.5 / 2
     fresh = -tree.value_sum[ROOT] / 2 - 0.33 * math.sqrt(0.5) + scale * 0.3
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == int(fresh > visited)
-    tree.value_sum[1] = 0.9
-    note_child.py_func(tree.nodes, tree.edges, 1)
+    tree.q[0] = 0.9
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0
 
 
@@ -55,8 +53,7 @@ def test_visits_in_flight_send_the_next_one_elsewhere():
     visit(tree, ROOT, 0, 0.0)
     visit(tree, ROOT, 1, 0.0)
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0
-    tree.in_flight[1] += 1
-    note_child.py_func(tree.nodes, tree.edges, 1)
+    tree.under_way[0] += 1
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 1
 
 
@@ -78,8 +75,8 @@ def test_reported_scores_are_those_that_choose_the_next_visit(draw_score):
     for chosen in range(5):
         score_edges.py_func(tree, params, ROOT, draw_score, u, s)
         assert select_edge.py_func(tree, params, ROOT, draw_score) == s.argmax()
-        visits = np.where(tree.child[:5] > 0, tree.visits[tree.child[:5]], 0)
-        assert u == pytest.approx(exploration_scale.py_func(tree, params, ROOT) * tree.prior[:5] / (1 + visits))
+        scale = exploration_scale.py_func(tree, params, ROOT)
+        assert u == pytest.approx(scale * tree.prior[:5] / (1 + tree.passes[:5]))
         child = visit(tree, ROOT, chosen, 0.9 - rng.random() / 5, draw=rng.random() / 10)
         tree.moves_left[child] = 60 * rng.random()
 

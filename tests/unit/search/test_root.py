@@ -26,10 +26,10 @@ def test_a_move_found_late_is_played_for_its_value(first, second, chosen):
             player.search(Limits(nodes=200))
             search = player._search
             search.params = search.params._replace(choose_by_value=by_value)
-            children = search.root().children
-            search.tree.visits[children] = np.minimum(search.tree.visits[children], 1)
-            for child, (visits, q) in zip(children, (first, second), strict=False):
-                search.tree.visits[child], search.tree.value_sum[child] = visits, q * visits
+            edges = search.tree.edges[search.edges()]
+            edges["passes"] = np.minimum(edges["passes"], 1)
+            for edge, statistics in enumerate((first, second)):
+                edges["passes"][edge], edges["q"][edge] = statistics
             root = search.root()
             assert root.order()[0] == (chosen if by_value else 0)
             assert choose_move(root, 0.0, np.random.default_rng(1)) == root.order()[0]
@@ -51,8 +51,8 @@ def test_a_choice_deserves_time_by_the_share_of_its_visits_unless_another_move_l
     with engine() as player:
         player.search(Limits(nodes=200))
         search = player._search
-        children = search.root().children[search.root().children >= 0]
-        search.tree.visits[children] = 0
-        for child, (visits, q) in zip(children, statistics, strict=False):
-            search.tree.visits[child], search.tree.value_sum[child] = visits, q * visits
+        edges = search.tree.edges[search.edges()]
+        edges["passes"] = 0
+        for edge, each in enumerate(statistics):
+            edges["passes"][edge], edges["q"][edge] = each
         assert doubt(search) == pytest.approx(expected)

@@ -7,7 +7,7 @@ import pytest
 from engine.board.convert import stack_from_board
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.session import Search
-from engine.search.tree.arrays import BASE, EXPANDED, NO_PARENT, NODES, RESERVED, ROOT, new_tree
+from engine.search.tree.arrays import BASE, EXPANDED, NO_NODE, NODES, RESERVED, ROOT, new_tree
 from engine.search.tree.params import STINT_SHARE, STINT_VISITS, SearchParams
 from engine.search.tree.visits import begin_stint, new_walker, run_visits
 from tests.unit.search.flat import tree_fingerprint
@@ -16,9 +16,10 @@ from tests.unit.search.shared_trees import POSITIONS, assert_whole
 VISITS = 3 * STINT_VISITS * STINT_VISITS * STINT_SHARE  # Enough for the longest stints.
 
 
-def searched(fen: str, visits: int, call: int) -> Search:
+def searched(fen: str, visits: int, call: int, transpositions: bool = True) -> Search:
     """A search of one thread with so many visits in each call of the kernel."""
-    search = Search(SearchParams(needs_planes=False, late_policy=True, avoid_busy=True), new_tree(visits + 4000))
+    params = SearchParams(needs_planes=False, late_policy=True, avoid_busy=True, transpositions=transpositions)
+    search = Search(params, new_tree(visits + 4000))
     search.set_position(stack_from_board(chess.Board(fen)))
     walker = new_walker(MaterialEvaluator().new_model())
     while search.visits < visits and not search.is_proven:
@@ -31,16 +32,21 @@ def middlegame() -> Search:
     return searched(POSITIONS[1], VISITS, VISITS)
 
 
-def test_sums_of_every_node_are_those_of_its_children_and_its_own(middlegame):
-    assert middlegame.visits == VISITS
-    assert_whole(middlegame)
-    nodes = middlegame.tree.nodes[: int(middlegame.tree.counters[NODES])]
-    parents, visits = nodes["parent"], nodes["visits"].astype(float)
+def test_sums_of_every_node_are_those_of_its_children_and_its_own():
+    search = searched(POSITIONS[1], VISITS, VISITS, transpositions=False)
+    assert search.visits == VISITS
+    assert_whole(search)
+    tree, count = search.tree, int(search.tree.counters[NODES])
+    nodes, visits = tree.nodes[:count], tree.visits[:count].astype(float)
+    parents = np.full(count, -1)
+    for node in range(count):
+        children = tree.child[search.edges(node)]
+        parents[children[children != NO_NODE]] = node
     inner = (nodes["state"] == EXPANDED) & (nodes["lower"] != nodes["upper"])
-    has_parent = parents != NO_PARENT
+    has_parent = parents >= 0
     for field, step in (("square", 0.0), ("moves_left", 1.0)):
         totals = nodes[field] * visits
-        below = np.bincount(parents[has_parent], (totals + step * visits)[has_parent], len(nodes))
+        below = np.bincount(parents[has_parent], (totals + step * visits)[has_parent], count)
         own = totals[inner] - below[inner]
         assert (own > -1e-3 * totals[inner] - 1e-3).all(), field
         assert (own < 300.0 + 1e-3 * totals[inner]).all(), field

@@ -28,7 +28,7 @@ def far_array(used: np.ndarray, size: int) -> np.ndarray:
 def test_edges_beyond_two_to_the_31_are_found_again():
     tree, size = new_tree(64), 2**31 + 4096
     tree = tree._replace(edges=far_array(tree.edges, size))
-    root = new_node.py_func(tree, arrays.NO_PARENT, 0)
+    root = new_node.py_func(tree)
     tree.counters[arrays.EDGES] = 2**31 - 2
     tree.in_flight[root] = tree.visits[root] = 1
     grow(tree, root, [0.4, 0.3, 0.2, 0.1])
@@ -44,7 +44,7 @@ def test_the_largest_hash_can_be_numbered():
     tree = new_tree(1)
     for mebibytes in (largest, 10**9):
         nodes = nodes_for(mebibytes)
-        assert nodes <= min(np.iinfo(field.dtype).max for field in (tree.parent, tree.child))
+        assert nodes <= min(np.iinfo(field.dtype).max for field in (tree.child, tree.order))
         assert nodes * arrays.EDGES_PER_NODE <= np.iinfo(tree.first_edge.dtype).max
 
 
@@ -54,8 +54,8 @@ def test_every_field_of_the_table_is_allocated_reset_and_moved():
         assert all(getattr(tree, name).shape == (count,) for name in fields)
         assert all(getattr(tree, name).dtype == field.dtype for name, field in fields.items())
     loose = set(arrays.NODE_FIELDS) - set(arrays.RECORD_FIELDS)
-    others = {"nodes", "edges", "table", "counters", "stack", "stint", "earned", "path", "butterfly", "depths"}
-    scratch = {"scratch_moves", "scratch_priors", "scratch_reals", "scratch_bonuses"}
+    others = {"nodes", "edges", "table", "counters", "stack", "stint", "earned", "path", "way", "order"}
+    scratch = {"butterfly", "depths", "scratch_moves", "scratch_priors", "scratch_reals", "scratch_bonuses"}
     assert {*loose, *others, *scratch} == set(Tree._fields)
     assert set(tree.nodes.dtype.names) == set(arrays.RECORD_FIELDS)
     assert set(tree.edges.dtype.names) == set(arrays.EDGE_FIELDS)

@@ -9,14 +9,14 @@ from engine.evaluation.protocol import new_leaf_batch
 from engine.search.session import Search
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Tree, new_round, new_tree
-from engine.search.tree.forgetting import undo_visits
+from engine.search.tree.backup import catch_up, pass_by
 from engine.search.tree.params import LC0
 from engine.search.tree.priors import expand
 from engine.search.tree.proofs import best_bounds, is_decided, mate_distance
-from engine.search.tree.visit import count_visits, finish_known, new_node
-from engine.search.tree.visits import apply, begin, gather
+from engine.search.tree.visit import finish_at_once, is_behind, new_node
+from engine.search.tree.visits import apply, begin, gather, note_way
 from tests.unit.search.flat import search
-from tests.unit.search.small_trees import PARAMS, add_child, decide, grow, small_tree, visit
+from tests.unit.search.small_trees import PARAMS, add_child, decide, grow, set_off, small_tree, visit
 
 
 @pytest.mark.plain
@@ -72,25 +72,29 @@ def test_draws_are_proven_only_where_nothing_better_is_left():
 
 
 @pytest.mark.plain
-def test_a_repetition_of_the_path_proves_nothing_and_can_be_taken_back():
+def test_a_draw_of_the_path_proves_nothing_and_a_visit_by_another_path_replaces_it():
     tree = small_tree([0.6, 0.4])
     node = visit(tree, arrays.ROOT, 0, 0.3)
     grow(tree, node, [1.0])
-    before = tree.value_sum[:2].copy(), tree.visits[:2].copy(), tree.draw_sum[:2].copy()
-    repeated = add_child(tree, node, 0)
-    finish_known.py_func(tree, PARAMS, repeated, arrays.REPEATED, 0)
-    assert not is_decided.py_func(tree, node)
-    assert tree.draw_sum[node] == 1.0
-    undo_visits.py_func(tree, repeated)
-    for now, then in zip((tree.value_sum[:2], tree.visits[:2], tree.draw_sum[:2]), before, strict=True):
-        assert now.tolist() == then.tolist()
+    for draws in (1, 2):
+        depth = set_off(tree, node, 0, arrays.NO_NODE)
+        assert finish_at_once.py_func(tree, PARAMS, node, depth, arrays.PATH_DRAW)
+        assert (tree.passes[tree.way[1]], tree.q[tree.way[1]]) == (draws, 0.0)
+        assert tree.draw_sum[node] == draws
+        assert not is_decided.py_func(tree, node)
+    visit(tree, node, 0, -0.5)
+    assert (tree.passes[tree.way[1]], tree.q[tree.way[1]]) == (3, -0.5)
+    assert tree.value_sum[node] == pytest.approx(0.3 + 3 * 0.5)
+    assert tree.q[0] == pytest.approx(tree.value_sum[node] / 4)
+    depth = set_off(tree, arrays.ROOT, 0, node)
+    assert finish_at_once.py_func(tree, PARAMS, arrays.ROOT, depth, arrays.PATH_DRAW)
+    assert (tree.passes[0], tree.q[0]) == (5, pytest.approx(tree.value_sum[node] / 5))  # Its edge alone has the draw.
 
 
 @pytest.mark.plain
 def test_lc0s_root_is_never_decided():
     tree = small_tree([1.0])
-    child = add_child(tree, arrays.ROOT, 0)
-    finish_known.py_func(tree, LC0, child, arrays.WIN, 0)
+    decide(tree, arrays.ROOT, 0, arrays.WIN, params=LC0)
     assert not is_decided.py_func(tree, arrays.ROOT)
 
 
@@ -147,7 +151,7 @@ def test_the_fifty_move_rule_ends_lines():
 def test_a_policy_that_is_not_a_number_still_gives_every_move_a_place():
     for logits in ([np.nan, 0.0, 1.0], [np.nan] * 3, [np.inf, 0.0, np.inf]):
         tree = new_tree(64)
-        root = new_node.py_func(tree, arrays.NO_PARENT, 0)
+        root = new_node.py_func(tree)
         with np.errstate(invalid="ignore"):
             expand.py_func(tree, PARAMS, root, 0, np.arange(3, dtype=np.uint16), np.array(logits, np.float32), 3)
         assert sorted(tree.move[:3].tolist()) == [0, 1, 2]
@@ -158,38 +162,66 @@ def test_visits_counted_together_are_those_counted_one_by_one():
     values, draws, plies = [0.5, -0.25, 1.0], [0.25, 0.5, 0.0], [30.0, 10.0, 50.0]
     one_by_one, together = small_tree([0.5, 0.5]), small_tree([0.5, 0.5])
     for tree in (one_by_one, together):
-        tree.nodes[arrays.ROOT].in_flight = 5
-    state = np.int64(arrays.EXPANDED)
-    for value, draw, left in zip(values, draws, plies, strict=True):
-        count_visits.py_func(one_by_one, arrays.ROOT, state, 1, 1, 7, value, draw, value * value, left)
+        tree.under_way[0] = 5
+    total = 0.0
+    for count, (value, draw, left) in enumerate(zip(values, draws, plies, strict=True), 1):
+        total += value
+        q, sums = np.float32(total / count), (value, draw, value * value, left)
+        pass_by.py_func(one_by_one, PARAMS, arrays.ROOT, 0, 1, 1, 7, q, sums, False)
     squares = sum(value * value for value in values)
-    counted = count_visits.py_func(together, arrays.ROOT, state, 3, 3, 7, sum(values), sum(draws), squares, sum(plies))
-    assert counted == (arrays.NO_PARENT, sum(values), sum(draws), squares)
+    sums = (sum(values), sum(draws), squares, sum(plies))
+    counted = pass_by.py_func(together, PARAMS, arrays.ROOT, 0, 3, 3, 7, np.float32(total / 3), sums, False)
+    assert counted == (pytest.approx(-sum(values) / 4), (-sum(values), sum(draws), squares, sum(plies) + 3), False)
     assert together.visits[arrays.ROOT] == one_by_one.visits[arrays.ROOT] == 4
-    assert together.in_flight[arrays.ROOT] == one_by_one.in_flight[arrays.ROOT] == 2
+    assert (together.passes[0], together.under_way[0]) == (one_by_one.passes[0], one_by_one.under_way[0]) == (3, 2)
     assert together.used_at[arrays.ROOT] == one_by_one.used_at[arrays.ROOT] == 7
     for name in ("value_sum", "draw_sum", "square", "moves_left"):
         assert getattr(together, name)[arrays.ROOT] == pytest.approx(getattr(one_by_one, name)[arrays.ROOT]), name
 
 
+def test_a_node_follows_what_its_child_has_become_by_other_ways():
+    tree = small_tree([0.5, 0.5])
+    for q in (0.5, -0.25):
+        pass_by.py_func(tree, PARAMS, arrays.ROOT, 0, 1, 1, 1, np.float32(q), (q, 0.0, 0.25, 0.0), False)
+        assert tree.value_sum[arrays.ROOT] == -tree.passes[0] * q
+
+
 def test_visits_counted_at_a_decided_node_count_as_its_result():
     tree = small_tree([0.5, 0.5])
     tree.lower[arrays.ROOT] = tree.upper[arrays.ROOT] = arrays.WIN
-    counted = count_visits.py_func(tree, arrays.ROOT, np.int64(arrays.EXPANDED), 4, 4, 0, -1.5, 2.0, 1.0, 80.0)
-    assert counted == (arrays.NO_PARENT, 4.0 * arrays.WIN, 0.0, 4.0)
+    sums = (1.5, 2.0, 1.0, 80.0)
+    counted = pass_by.py_func(tree, PARAMS, arrays.ROOT, 0, 4, 4, 0, np.float32(0.4), sums, False)
+    assert counted[1:] == ((4.0 * arrays.WIN, 0.0, 4.0, 84.0), False)
     assert tree.value_sum[arrays.ROOT] == 4.0 * arrays.WIN
 
 
 def test_a_collision_is_taken_back_as_far_as_the_visit_was_counted():
-    tree = small_tree([0.5, 0.5])
-    child = add_child(tree, arrays.ROOT, 0)
-    in_flight = new_round(1)
-    for base, left in ((None, 0), (arrays.ROOT, 1)):
-        tree.nodes[arrays.ROOT].in_flight = tree.nodes[child].in_flight = 1
-        if base is not None:  # A stint has reserved the visit at the root, and gives it back itself.
-            tree.stint[arrays.BASE], tree.stint[arrays.RESERVED] = base, 1
-        begin.py_func(tree, in_flight, PARAMS, child, np.int64(1), np.int64(arrays.BUSY), None, 0)
+    for reserved in (0, 1):  # A stint has reserved the visit at the root, and gives it back itself.
+        tree = small_tree([0.5, 0.5])
+        child = new_node.py_func(tree)
+        depth = set_off(tree, arrays.ROOT, 0, child)
+        tree.stint[arrays.RESERVED] = reserved
+        in_flight = new_round(1)
+        begin.py_func(tree, in_flight, PARAMS, child, np.int64(depth), np.int64(arrays.BUSY), None, 0)
         assert in_flight.counts[arrays.COLLISIONS] == 1
+        note_way.py_func(tree, in_flight.ways[arrays.COLLISIONS, 0], depth)
         apply.py_func(tree, in_flight, PARAMS, None, 0)
-        assert (tree.in_flight[arrays.ROOT], tree.in_flight[child]) == (left, 0)
+        assert (tree.in_flight[arrays.ROOT], tree.under_way[0]) == (reserved, 0)
         assert not in_flight.counts.any()
+
+
+@pytest.mark.plain
+def test_an_edge_with_few_of_its_childs_visits_gets_free_ones_until_none_are_left():
+    tree = small_tree([0.6, 0.4])
+    child = visit(tree, arrays.ROOT, 0, 0.5)
+    tree.visits[child], tree.value_sum[child], tree.stint[arrays.FREE_LEFT] = 10, 2.0, 2
+    for passes in (2, 3):
+        assert is_behind.py_func(tree, 0, child)
+        catch_up.py_func(tree, PARAMS, arrays.ROOT, 0, child)
+        assert (tree.passes[0], tree.visits[arrays.ROOT]) == (passes, 1 + passes)
+        assert tree.value_sum[arrays.ROOT] == pytest.approx(-passes * 0.2)
+    assert not is_behind.py_func(tree, 0, child)
+    tree.stint[arrays.FREE_LEFT] = 9
+    tree.passes[0] = 5
+    assert not is_behind.py_func(tree, 0, child)
+    assert tree.counters[arrays.FREE] == 2

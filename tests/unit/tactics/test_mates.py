@@ -14,11 +14,12 @@ from engine.options import EngineOptions
 from engine.search.driver import WinsAside
 from engine.search.limits import Limits
 from engine.search.session import Search
+from engine.search.tree.arrays import LOSS, LOST, WIN
 from engine.search.tree.params import MATE_PRIOR
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 from tests.unit.board.board_positions import odd_position
 from tests.unit.search.flat import searched
-from tests.unit.search.shared_trees import assert_edges_know_their_children
+from tests.unit.search.shared_trees import assert_whole
 
 
 def mates_within(board: chess.Board, moves: int) -> bool:
@@ -192,8 +193,15 @@ def mates_by(board: chess.Board, move: chess.Move) -> bool:
 
 def test_no_visit_goes_to_a_win_that_is_set_aside():
     search = searched("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", 50)
-    aside = WinsAside(search)
+    tree, edges, aside = search.tree, search.edges(), WinsAside(search)
     assert aside.add(1)
-    assert_edges_know_their_children(search)
+    (lost,) = np.flatnonzero(tree.q[edges] == LOST)
+    assert tree.lower[tree.child[edges][lost]] == WIN, "other ways may lead there"
+    assert search.root().proven[lost] == LOSS
+    with aside.shown():
+        assert search.root().proven[lost] == WIN
+    assert search.root().proven[lost] == LOSS
+    assert not search.is_proven
     aside.bring_back()
-    assert_edges_know_their_children(search)
+    assert search.root().proven[lost] == WIN
+    assert_whole(search)
