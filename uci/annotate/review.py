@@ -296,7 +296,7 @@ class _Reviewer:
                 if child.visits > 0 and (child.move,) != found[0].line[:1]:
                     verdict = _for_people(Verdict.of_move(child)).seen_by_white(board.turn)
                     found.append(_Known(verdict, child.pv or (child.move,)))
-            found[1:] = sorted(found[1:], key=lambda one: -_chances(one.verdict, board.turn))
+            found[1:] = sorted(found[1:], key=lambda one: _worth(one, board.turn), reverse=True)
             self._found[key] = _Look(tuple(found), {child.move: child.prior for child in result.children})
         return self._found[key]
 
@@ -316,7 +316,7 @@ class _Reviewer:
             look = self._look(board, without=[move])
         others = look.others(move)
         best = as_played
-        if others and _loss(others[0], as_played, board.turn) > 0.0:
+        if others and _worth(others[0], board.turn) > _worth(as_played, board.turn):
             best = others[0]._replace(source=ply)
         is_judged = self._side in (None, board.turn)
         is_doubtful = _loss(best, as_played, board.turn) >= _SUSPICIOUS or _allows_mate(best, as_played, board.turn)
@@ -324,6 +324,13 @@ class _Reviewer:
             if (source := following.source) is not None and self._deepen(source):
                 return source
             best = self._thorough(board, as_played, others) if is_doubtful else best
+        lost = [one for one in others if (_mate(one.verdict, board.turn) or 0) < 0]
+        if (
+            best is as_played
+            and len(lost) + 1 < board.legal_moves.count()
+            and (_mate(best.verdict, board.turn) or 0) < 0
+        ):
+            best = best._replace(verdict=replace(best.verdict, mate=None))  # another move may escape the mate
         self._settled[ply] = best
         return None
 
@@ -335,10 +342,10 @@ class _Reviewer:
     def _thorough(self, board: chess.Board, as_played: _Known, others: Sequence[_Known]) -> _Known:
         """Search the moves that promise more than the one played, until one of them is better; return the best one."""
         for other in others[:_MOST_TRIED]:
-            if _loss(other, as_played, board.turn) > 0.0:
+            if _worth(other, board.turn) > _worth(as_played, board.turn):
                 after = self._look(board_after(board, other.line[0]), limits=self._deep_limits).moves[0]
                 seen = _Known(_a_ply_earlier(after.verdict, board.turn), (other.line[0], *after.line))
-                if _loss(seen, as_played, board.turn) > 0.0:
+                if _worth(seen, board.turn) > _worth(as_played, board.turn):
                     return seen
         return as_played
 
@@ -415,6 +422,12 @@ def _mate(verdict: Verdict, side: chess.Color) -> int | None:
 def _allows_mate(best: _Known, after: _Known, side: chess.Color) -> bool:
     """Whether a side is mated soon after its move, and not after its best one."""
     return -_NEAR_MATE <= (_mate(after.verdict, side) or 0) < 0 <= (_mate(best.verdict, side) or 0)
+
+
+def _worth(known: _Known, side: chess.Color) -> tuple[float, float]:
+    """Return what moves are compared by: a side's chances, and of mates how near its own is, or how far the other's."""
+    mate = _mate(known.verdict, side)
+    return _chances(known.verdict, side), 1.0 / mate if mate else 0.0
 
 
 def _chances(verdict: Verdict, side: chess.Color) -> float:
