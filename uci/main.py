@@ -17,7 +17,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("uci.explain.explain", "make a web page about how Aino sees a position"),
     "puzzles": ("uci.play.solve", "solve puzzles of your own mistakes and of Lichess's file"),
     "perft": ("uci.tools.perft", "count the positions DEPTH plies ahead"),
-    "bench": ("uci.bench.bench", "measure how fast Aino searches"),
+    "bench": ("uci.bench.bench", "measure move generation, evaluation and search"),
     "net": ("uci.tools.net", "show, convert and export net files"),
     "warmup": ("uci.loading.warmup", "compile all kernels now, so that the first game starts at once"),
 }

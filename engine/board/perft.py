@@ -13,25 +13,25 @@ from engine.native.jit import kernel
 
 
 @kernel()
-def _count(stack, moves, level, depth):
+def _count(stack, moves, level, depth, bulk):
     """Return the number of leaves below `stack[level]`; `moves` holds one move list per level."""
     number = generate(stack[level], moves[level])
-    if depth == 1:
+    if depth == 1 and bulk:
         return number
     total = 0
     for i in range(number):
         make(stack[level], moves[level, i], stack[level + 1])
-        total += _count(stack, moves, level + 1, depth - 1)
+        total += 1 if depth == 1 else _count(stack, moves, level + 1, depth - 1, bulk)
     return total
 
 
-def perft(board: chess.Board, depth: int) -> int:
-    """Return the number of legal move sequences of `depth` plies; the last ply's moves are counted, not made."""
+def perft(board: chess.Board, depth: int, bulk: bool = True) -> int:
+    """Return the number of legal move sequences of `depth` plies; `bulk` only counts the last ply's moves."""
     if depth <= 0:
         return 1
     stack = empty_stack(depth + 1)
     stack[0] = row_from_board(board)
-    return int(_count(stack, np.empty((depth, MAX_MOVES), np.uint16), 0, depth))
+    return int(_count(stack, np.empty((depth, MAX_MOVES), np.uint16), 0, depth, bulk))
 
 
 def divide(board: chess.Board, depth: int) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""`aino bench`: how fast Aino searches on this machine, with each evaluator.
+"""`aino bench`: speed of move generation, board planes, evaluation and search on this machine.
 
 Every speed is the best of several runs, taken in one process. The signatures show whether the search has
 changed (`signature`).
@@ -14,21 +14,37 @@ from functools import partial
 from typing import Any
 
 import chess
+import numpy as np
 
+from engine.board.convert import stack_from_board
+from engine.board.layout import empty_stack
+from engine.board.perft import perft
 from engine.cli.console import make_console, say, waiting
 from engine.cli.machine import blas_kernel, describe_machine, speed_of
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError, NetFileError
+from engine.evaluation import make_evaluator
+from engine.evaluation.leaves import leaves_of
+from engine.evaluation.protocol import Evaluator, LeafBatch, input_format_of
+from engine.native.jit import kernel
+from engine.network.input_formats import CLASSICAL
+from engine.network.planes import PLANES, encode, fill_planes
 from engine.network.weights import is_default, load_net
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.bench.signature import SIGNATURE_POSITIONS, SIGNATURE_SETTINGS, sign
+from uci.tools.perft import count_with_python_chess
 
+BENCH_PARTS = ("board", "evaluation", "search", "signature")
 BENCH_POSITIONS = tuple(fen for fen, _ in (SIGNATURE_POSITIONS[0], *SIGNATURE_POSITIONS[6:11]))
 RUNS = 3
+PERFT_DEPTH = 5
+PYTHON_CHESS_DEPTH = 3  # plies; the two positions take some 10 ms and 100 ms
+GAME_PLIES = 63  # length of the game whose planes are timed
+BATCHES = (1, 8, 32, 64)  # positions evaluated at once
 MEASURED_EVALUATORS = ("material", "sparse", "network", "hybrid")
-OF_TOWERS = ("network", "hybrid")  # which get a fifth of the nodes
+IN_KERNEL_NODES, NETWORK_NODES = 20_000, 4_000  # per position
 
 
 EXAMPLES = """\
@@ -41,20 +57,22 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    text = f"measure only these: {', '.join(BENCH_PARTS)}"
+    parser.add_argument("--only", nargs="+", choices=BENCH_PARTS, default=BENCH_PARTS, metavar="PART", help=text)
     text = "print only the search's signatures: nodes and a checksum of the trees, and the BLAS kernel if it matters"
     parser.add_argument("--signature", action="store_true", help=text)
-    text = "search this many nodes at each of six positions, with a tower a fifth of them (default %(default)s)"
-    parser.add_argument("--nodes", type=int, default=20_000, metavar="N", help=text)
+    text = "time each run for this many seconds (default %(default)s)"
+    parser.add_argument("--seconds", type=float, default=0.3, metavar="S", help=text)
     add_flags(parser, only=("threads", "hash_mib", "weights_file", "hybrid_weight"))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the measurements as a table or as JSON.
 
-    Raises ConfigError for less than one node, NetFileError for a named net that cannot be loaded.
+    Raises ConfigError for a length of runs that is not positive, NetFileError for a named net that cannot be loaded.
     """
-    if arguments.nodes < 1:
-        raise ConfigError(f"--nodes: expected 1 or more, got {arguments.nodes}")
+    if not arguments.seconds > 0:
+        raise ConfigError(f"--seconds: expected more than 0, got {arguments.seconds}")
     if arguments.signature:
         for name, entry in signatures().items():
             print(f"{name:10}{entry}")
@@ -62,53 +80,108 @@ def run(arguments: argparse.Namespace) -> int:
     console = make_console(stderr=True)
     with waiting(console, "Measuring") as change:
         tell = change if console.is_terminal else partial(say, console)
-        results = measured(options_from_flags(arguments), arguments.nodes, tell)
+        results = measure_parts(options_from_flags(arguments), arguments.seconds, arguments.only, tell)
     if arguments.json:
         print(json.dumps(results, indent=2))
         return 0
-    for name, values in results.items():
-        for key, value in values.items():
-            print(f"{f'{name}: {key}':52}  {f'{value:,.0f}' if isinstance(value, float) else value!s:>16}")
+    for name, value in results.items():
+        entries = value.items() if isinstance(value, dict) else [("", value)]
+        for key, entry in entries:
+            print(f"{f'{name}: {key}' if key else name:52}  {_text(entry):>16}")
     return 0
 
 
-def measured(
-    options: EngineOptions, nodes: int, tell: Callable[[str], None] = lambda part: None
-) -> dict[str, dict[str, Any]]:
-    """Return the machine, and nodes a second by evaluator and threads. `tell` gets the name of each part as it begins.
+def measure_parts(
+    options: EngineOptions,
+    seconds: float = 0.3,
+    parts: tuple[str, ...] = BENCH_PARTS,
+    tell: Callable[[str], None] = lambda part: None,
+) -> dict[str, Any]:
+    """Measurements by name: speeds per second. `tell` gets the name of each part as it begins.
 
     A net that cannot be loaded leaves its rows out and says so.
     """
+    results: dict[str, Any] = {"machine": describe_machine()}
+    if "board" in parts:
+        tell("Measuring move generation and planes")
+        game = _random_game(np.random.default_rng(1), GAME_PLIES)
+        results |= _measure_board(lambda work: speed_of(work, seconds, RUNS), game, PERFT_DEPTH)
+    if "evaluation" in parts or "search" in parts:
+        results |= _measure_evaluators(options, seconds, parts, tell)
+    if "signature" in parts:
+        tell("Searching for the signature")
+        results["signature"] = signatures()
+    return results
+
+
+def _measure_board(speed: Callable[[Callable[[], int]], float], game: chess.Board, depth: int) -> dict[str, Any]:
+    """Nodes and positions a second in one thread, and bytes a position on a stack.
+
+    perft: "bulk" counts the moves of the last ply, as python-chess's figure does; "made" plays each of them.
+    planes: the positions of `game` with their history become bit masks and scalars; expanding these to float32 is timed
+    separately.
+    """
+    nodes: dict[str, float] = {}
+    for name, fen in zip(("start", "Kiwipete"), BENCH_POSITIONS, strict=False):
+        board = chess.Board(fen)
+        nodes[f"{name} bulk"] = speed(partial(perft, board, depth))
+        nodes[f"{name} made"] = speed(partial(perft, board, depth - 1, bulk=False))
+        nodes[f"{name} python-chess"] = speed(partial(count_with_python_chess, board, PYTHON_CHESS_DEPTH))
+    stack = stack_from_board(game)
+    masks = np.zeros((len(stack), PLANES), np.uint64)
+    planes = np.zeros((len(stack), 8, 8, PLANES), np.float32)
+    return {
+        "perft nodes/s": nodes,
+        "planes positions/s": {
+            "bit masks": speed(partial(_encode_game, stack, masks)),
+            "to float32": speed(partial(_expand, masks, planes)),
+        },
+        "bytes a position": empty_stack(1).nbytes,
+    }
+
+
+@kernel()
+def _encode_game(stack, masks):
+    """Encode every position of a game, in one call as the search does; returns how many."""
+    for ply in range(stack.shape[0]):
+        encode(stack, ply, 0, masks[ply])
+    return stack.shape[0]
+
+
+def _expand(masks: np.ndarray, planes: np.ndarray) -> int:
+    fill_planes(masks, planes)
+    return len(masks)
+
+
+def _measure_evaluators(
+    options: EngineOptions, seconds: float, parts: tuple[str, ...], tell: Callable[[str], None]
+) -> dict[str, Any]:
+    heads = options.policy_head, options.value_head
     if not is_default(options.weights_file):
-        load_net(options.weights_file, (options.policy_head, options.value_head))  # report a broken net at once
-    speeds: dict[str, Any] = {}
+        load_net(options.weights_file, heads)  # report a broken net at once
+    results: dict[str, Any] = {}
     for name in MEASURED_EVALUATORS:
         for threads in sorted({1, options.thread_count}):
-            label = f"{name} {threads} thread" + "s" * (threads > 1)
-            tell(f"Measuring the evaluator {label}")
-            each = max(1, nodes // 5) if name in OF_TOWERS else nodes
+            tell(f"Measuring the evaluator {name} with {threads} thread{'s' * (threads > 1)}")
             try:
-                speeds[label] = _search_speed(replace(options, evaluator=name, threads=threads), each)
+                evaluator = make_evaluator(name, options.weights_file, threads, options.hybrid_weight, heads=heads)
             except NetFileError as error:
-                speeds[f"{name} skipped"] = str(error)
+                results[f"{name} skipped"] = str(error)
                 break
-    return {"machine": describe_machine(), "search nodes/s": speeds}
-
-
-def _search_speed(options: EngineOptions, nodes: int) -> float:
-    """Return nodes a second over all positions, each searched from an empty tree."""
-    with Engine(options) as engine:
-        engine.warm_up()
-
-        def work() -> int:
-            total = 0
-            for fen in BENCH_POSITIONS:
-                engine.new_game()
-                engine.set_position(chess.Board(fen))
-                total += engine.search(Limits(nodes=nodes)).nodes
-            return total
-
-        return speed_of(work, 0.0, RUNS)
+            label = f"{name} {threads} thread" + "s" * (threads > 1)
+            if "evaluation" in parts:
+                speeds = results.setdefault("evaluations/s", {})
+                for batch in BATCHES:
+                    leaves = _sample_leaves(batch, input_format_of(evaluator))
+                    speeds[f"{label} batch {batch}"] = speed_of(
+                        partial(_evaluate, evaluator, leaves, batch), seconds, RUNS
+                    )
+            if "search" in parts:
+                nodes = NETWORK_NODES if name in ("network", "hybrid") else IN_KERNEL_NODES
+                searched = replace(options, evaluator=name, threads=threads)
+                results.setdefault("search nodes/s", {})[label] = _search_speed(searched, evaluator, nodes)
+            evaluator.close()
+    return results
 
 
 def signatures() -> dict[str, str]:
@@ -123,3 +196,54 @@ def signatures() -> dict[str, str]:
         except NetFileError as error:
             found[name] = f"skipped: {error}"
     return found
+
+
+# ---- parts ----------------------------------------------------------------------------------------------------------
+
+
+def _evaluate(evaluator: Evaluator, leaves: LeafBatch, count: int) -> int:
+    evaluator.evaluate(leaves, count)
+    return count
+
+
+def _search_speed(options: EngineOptions, evaluator: Evaluator, nodes: int) -> float:
+    """Nodes a second over all positions, each searched from an empty tree."""
+    engine = Engine(options, evaluator)
+    engine.warm_up()
+
+    def work() -> int:
+        total = 0
+        for fen in BENCH_POSITIONS:
+            engine.new_game()
+            engine.set_position(chess.Board(fen))
+            total += engine.search(Limits(nodes=nodes)).nodes
+        return total
+
+    speed = speed_of(work, 0.0, RUNS)
+    engine.close()
+    return speed
+
+
+def _sample_leaves(count: int, input_format: int = CLASSICAL) -> LeafBatch:
+    """Positions of random games, as search would hand them to an evaluator."""
+    rng = np.random.default_rng(2)
+    return leaves_of([_random_game(rng, 10 + row) for row in range(count)], input_format)
+
+
+def _random_game(rng: np.random.Generator, plies: int) -> chess.Board:
+    """Return a random game of so many plies in which a move is left to play."""
+    board = chess.Board()
+    while len(board.move_stack) < plies or not any(board.legal_moves):
+        moves = list(board.legal_moves)
+        if not moves:
+            board = chess.Board()
+            continue
+        board.push(moves[rng.integers(len(moves))])
+    return board
+
+
+def _text(entry: object) -> str:
+    """Speeds without decimals, times with them."""
+    if not isinstance(entry, float):
+        return str(entry)
+    return f"{entry:,.0f}" if entry >= 100.0 else f"{entry:.3g}"

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from engine.network.policy.parameters import SparseConfig
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path
 from engine.nn import Dense, dit
+from engine.options import EngineOptions
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from uci.bench import bench
 from uci.bench import signature as bench_signature
@@ -66,7 +68,7 @@ MATED = "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
     ("words", "named"),
     [
         ("--hash-mib 0", "hash_mib"), ("perft 2 nonsense", "nonsense"), ("perft 99", "99"),
-        ("net info no/such/file.dit", "file.dit"), ("bench --nodes 0", "--nodes"), ("analyse", "give a FEN"),
+        ("net info no/such/file.dit", "file.dit"), ("bench --seconds 0", "--seconds"), ("analyse", "give a FEN"),
         ("analyse 8/8/8", "3 ranks"), ("analyse startpos --nodes 0", "--nodes"), ("play --position 960", "960"),
         ("play --clock x", "x"), ("play --level harder", "harder"), ("play --black-level 1", "1"),
         ("play --load no.pgn", "no.pgn"), ("play --nodes 0", "0"), ("play --movetime nan", "nan"),
@@ -119,22 +121,30 @@ def short_signature(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_bench_measures_each_evaluator(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "RUNS", 1)
-    monkeypatch.setattr(bench, "MEASURED_EVALUATORS", ("material", "network"))
-    assert main(["bench", "--nodes", "30", "--threads", "1", "--hash-mib", "16", "--json"]) == 0
-    printed = capsys.readouterr()
-    assert printed.err.splitlines()[0] == "Measuring the evaluator material 1 thread", "a pipe is told"
-    results = json.loads(printed.out)
-    assert results["search nodes/s"].keys() == {"material 1 thread", "network 1 thread"}
-    assert all(speed > 0 for speed in results["search nodes/s"].values())
+@pytest.mark.usefixtures("short_signature")
+def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"RUNS": 1, "PERFT_DEPTH": 2, "IN_KERNEL_NODES": 30, "NETWORK_NODES": 10}.items():
+        monkeypatch.setattr(bench, name, value)
+    results = json.loads(json.dumps(bench.measure_parts(EngineOptions(threads=1, hash_mib=16), seconds=0.01)))
+    assert all(speed > 0 for speed in results["perft nodes/s"].values())
+    assert all(speed > 0 for speed in results["planes positions/s"].values())
+    assert results["bytes a position"] == 128
+    assert results["evaluations/s"]["material 1 thread batch 64"] > 0
+    assert results["search nodes/s"]["material 1 thread"] > 0
     assert results["machine"]["python"] == platform.python_version()
+    assert re.fullmatch(r"\d+ [0-9a-f]{8}", results["signature"]["material"])
 
 
 @pytest.mark.usefixtures("short_signature")
-def test_bench_prints_signatures_that_options_do_not_change(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "--signature", "--threads", "2"]) == 0
-    assert capsys.readouterr().out == "".join(f"{name:10}{text}\n" for name, text in bench.signatures().items())
+def test_bench_measures_only_what_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--only", "signature", "--threads", "2", "--json"]) == 0
+    printed = capsys.readouterr()
+    results = json.loads(printed.out)
+    assert printed.err == "Searching for the signature\n", "a pipe is told what is being measured"
+    assert set(results) == {"machine", "signature"}
+    assert results["signature"] == bench.signatures(), "options change nothing"
+    assert main(["bench", "--signature"]) == 0
+    assert capsys.readouterr().out == "".join(f"{name:10}{text}\n" for name, text in results["signature"].items())
 
 
 CONFIG = TowerConfig(16, 1, policy="attention", policy_planes=16, policy_depth=8, moves_left_channels=0)
