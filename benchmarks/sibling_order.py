@@ -53,7 +53,7 @@ from selfplay.teachers.quiet_search import (
 )
 from selfplay.teachers.static_value import static_value
 
-LEAST_MEN = 17  # of parents whose siblings are compared: the middlegame, where most points are lost
+LEAST_PIECES = 17  # of parents whose siblings are compared: the middlegame, where most points are lost
 LABEL_PLIES = 2
 DEPTH_2_SCORES = Calibration(4.0, 80.0, 50.0)  # of positions off a game's path; fitted as in `calibration`
 CALM_CP = 40
@@ -292,7 +292,7 @@ def parents_of_folder(folder: Path, most: int) -> np.ndarray:
     """
     packed = LabelFolder(folder).values
     balanced = np.abs(fields_of(packed)["score"].astype(np.int32)) < BALANCED_CP
-    numbers = np.flatnonzero(balanced & (np.bitwise_count(packed[:, 0]) >= LEAST_MEN))
+    numbers = np.flatnonzero(balanced & (np.bitwise_count(packed[:, 0]) >= LEAST_PIECES))
     spread = numbers[np.linspace(0, len(numbers), min(most, len(numbers)), endpoint=False).astype(np.int64)]
     rows = np.zeros((len(spread), ROW_WORDS), np.uint64)
     for number, row in zip(spread, rows, strict=True):

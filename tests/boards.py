@@ -33,7 +33,7 @@ def random_game(rng: np.random.Generator, plies: int, board: chess.Board | None 
 
 
 def random_positions(letters: str, count: int, seed: int) -> Iterator[chess.Board]:
-    """Legal positions with these men, in which the game is not over."""
+    """Legal positions with these pieces, in which the game is not over."""
     rng = np.random.default_rng(seed)
     while count > 0:
         board = chess.Board(None)

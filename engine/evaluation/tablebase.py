@@ -21,14 +21,14 @@ import numpy as np
 
 from engine.board.convert import board_from_row
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.tactics.solved_endings import MOST_SOLVED_MEN, probe
+from engine.tactics.solved_endings import MOST_SOLVED_PIECES, probe
 
 WIN = 2
-MOST_MEN = chess.syzygy.TBPIECES
+MOST_PIECES = chess.syzygy.TBPIECES
 
 _MAGIC = {".rtbw": b"\x71\xe8\x23\x5d", ".rtbz": b"\xd7\x66\x0c\xa5"}
 _PIECE_CODES = {letter: code for code, letter in enumerate("PNBRQK", 1)}  # White's codes; Black's have bit 3 set
-_HEADER_BYTES = 5 + 4 * (2 + MOST_MEN)
+_HEADER_BYTES = 5 + 4 * (2 + MOST_PIECES)
 
 FREE_PLIES = 40  # Halfmove clock up to which a winner may choose among all moves that hold the win. Set by hand.
 
@@ -54,7 +54,7 @@ class Tablebase:
     cursed wins are draws; otherwise they count as wins. Only one thread may use the object at a time.
     """
 
-    def __init__(self, path: str, probe_limit: int = MOST_MEN, fifty_move_rule: bool = True) -> None:
+    def __init__(self, path: str, probe_limit: int = MOST_PIECES, fifty_move_rule: bool = True) -> None:
         self.fifty_move_rule = fifty_move_rule
         self.hits = 0  # positions found since the start
         self._news: list[str] = []
@@ -74,7 +74,7 @@ class Tablebase:
             files = sorted(folder.iterdir())
             for file in files:
                 material = file.stem
-                if file.suffix in _MAGIC and chess.syzygy.is_tablename(material, piece_count=MOST_MEN):
+                if file.suffix in _MAGIC and chess.syzygy.is_tablename(material, piece_count=MOST_PIECES):
                     if fault := _fault(file):
                         self._news.append(f"Syzygy table {file} is not used: {fault}")
                     else:
@@ -132,11 +132,11 @@ class Tablebase:
         WDL is the move's, under the fifty-move rule. Empty if tables are missing. `patience_s`: seconds to wait for
         the solution of an ending (`tactics.solved_endings`), which counts to mate; 0 = do not ask for it.
         """
-        men = chess.popcount(board.occupied)
-        if board.clean_castling_rights() or men > max(self.largest, MOST_SOLVED_MEN if patience_s else 0):
+        pieces = chess.popcount(board.occupied)
+        if board.clean_castling_rights() or pieces > max(self.largest, MOST_SOLVED_PIECES if patience_s else 0):
             return {}
         probes = [partial(self._solved, patience_s=patience_s)] if patience_s else []
-        for with_dtz in (True, False) if men <= self.largest else ():
+        for with_dtz in (True, False) if pieces <= self.largest else ():
             probes.append(partial(self._rank, with_dtz=with_dtz))
         for probe_move in probes:
             ranks: dict[chess.Move, Rank] = {}

@@ -156,9 +156,9 @@ def ask_tables(tablebase: Tablebase, in_flight: Round, leaves: LeafBatch) -> Non
     """Note the results of leaves that the tables know: few pieces, no castling rights, halfmove clock at zero."""
     count = int(in_flight.counts[arrays.LEAVES])
     rows = leaves.rows[:count]
-    men = np.bitwise_count(rows[:, WHITE] | rows[:, BLACK])
+    pieces = np.bitwise_count(rows[:, WHITE] | rows[:, BLACK])
     below_root = in_flight.leaf_nodes[:count] != arrays.ROOT  # The root is searched whatever the tables say.
-    fits = (men <= tablebase.largest) & (rows[:, CASTLING] == 0) & (rows[:, HALFMOVE] == 0)
+    fits = (pieces <= tablebase.largest) & (rows[:, CASTLING] == 0) & (rows[:, HALFMOVE] == 0)
     # The tables' results are those of the side to move, the tree's of the other one.
     results = {None: arrays.UNKNOWN, TABLE_WIN: arrays.LOSS, -TABLE_WIN: arrays.WIN}
     for k in np.flatnonzero(fits & below_root):

@@ -25,7 +25,7 @@ from engine.search.tree.priors import own_priors
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import score_edges
 from engine.search.tree.root import Root, root_lines
-from engine.tactics.small_endings import MOST_KNOWN_MEN, seen_from_before, winner_of_small_ending
+from engine.tactics.small_endings import MOST_KNOWN_PIECES, seen_from_before, winner_of_small_ending
 from engine.tactics.solved_endings import line_to_mate
 
 TABLE_CP = 20_000  # Centipawns shown for a win by endgame tables whose mate is not proven; Stockfish's.
@@ -129,7 +129,7 @@ class Reporter:
 
     def _for_people(self, root: Root, q: np.ndarray | float) -> np.ndarray:
         """Values for people: a win that the search takes apart, in order to see progress, is worth its full value."""
-        few = root.params.small_endings and np.bitwise_count(root.row[WHITE] | root.row[BLACK]) <= MOST_KNOWN_MEN
+        few = root.params.small_endings and np.bitwise_count(root.row[WHITE] | root.row[BLACK]) <= MOST_KNOWN_PIECES
         return seen_from_before(np.asarray(q)) if few and winner_of_small_ending(root.row) >= 0 else np.asarray(q)
 
     def root_moves(self, root: Root, order: list[int], shown: Sequence[int] = ()) -> list[RootMove]:

@@ -92,10 +92,10 @@ class Walkers:
         A leaf that endgame tables may know comes back from the kernel, and the next call finishes it.
         """
         search, walker, tables = self._search, self._walkers[worker], self.tablebase
-        most_men = np.int64(tables.largest if tables is not None else 0)
+        most_pieces = np.int64(tables.largest if tables is not None else 0)
         tree, params = search.trees[worker], search.params
         while True:
-            visits = run_visits(tree, params, walker, self._until, np.int64(visits), most_men)
+            visits = run_visits(tree, params, walker, self._until, np.int64(visits), most_pieces)
             if tables is None or not walker.in_flight.counts[LEAVES]:
                 return int(visits)
             with self._lookup:

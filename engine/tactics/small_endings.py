@@ -9,7 +9,7 @@
                 was captured, the less a value is worth, so that a search prefers to make progress
 
 Values are of the side to move. The distances are those of mop-up evaluations: Slate and Atkin, Chess 4.5 (1977). Where
-a game gets to four men without pawns, `solved_endings` knows the way.
+a game gets to four pieces without pawns, `solved_endings` knows the way.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 from engine.tactics.pawn_endings import pawn_wins
 
-MOST_KNOWN_MEN = 5  # Draws and wins are known of positions with up to so many pieces.
+MOST_KNOWN_PIECES = 5  # Draws and wins are known of positions with up to so many pieces.
 # Values of a win at its beginning and at its end. A search that is in such an ending needs them far apart to see the
 # way (docs/what-was-tried.md); one that may choose another win needs to know that this is one.
 INSIDE, BEFORE, _END = 0.2, 0.96, 1.0
 # Of values in endings, as a share that counts (docs/what-was-tried.md). Stockfish's classical evaluation has such, too.
-FADING_MEN = 12  # Values fade with the halfmove clock in positions with up to so many pieces.
+FADING_PIECES = 12  # Values fade with the halfmove clock in positions with up to so many pieces.
 FADED_SHARE = 0.5  # What they lose by move fifty.
-PAWNLESS_MEN = 8  # With up to so many pieces a side without pawns needs more than a minor piece to win.
+PAWNLESS_PIECES = 8  # With up to so many pieces a side without pawns needs more than a minor piece to win.
 PAWNLESS_SHARE = 0.15  # What its value counts otherwise.
 MINOR, ROOK_WORTH, QUEEN_WORTH = 3, 5, 9  # Worth of pieces in this comparison.
 LONGEST_PLIES = 60.0  # Plies that the longest of these wins has left. Set by hand.
@@ -39,21 +39,21 @@ EDGE_SHARE, SQUARES_SHARE = 0.45, 0.35
 
 
 @kernel()
-def has_few_men(row):
+def has_few_pieces(row):
     """Whether a position has so few pieces that this module may know it."""
-    return popcount(row[layout.WHITE] | row[layout.BLACK]) <= MOST_KNOWN_MEN
+    return popcount(row[layout.WHITE] | row[layout.BLACK]) <= MOST_KNOWN_PIECES
 
 
 @kernel()
 def share_of_value(row, value):
     """Which share of a value of a position, uint64 [16], counts; the rest is a draw's. `value`: for the mover."""
-    men = popcount(row[layout.WHITE] | row[layout.BLACK])
-    if men > FADING_MEN:
+    pieces = popcount(row[layout.WHITE] | row[layout.BLACK])
+    if pieces > FADING_PIECES:
         return 1.0
     halfmoves = min(np.int64(row[layout.HALFMOVE]), np.int64(FIFTY_MOVE_PLIES))  # A root's clock may show any number.
     share = 1.0 - FADED_SHARE * np.float64(halfmoves) / FIFTY_MOVE_PLIES
     side = np.int64(row[layout.SIDE])
-    if men <= PAWNLESS_MEN and lacks_force(row, side if value > 0.0 else 1 - side):
+    if pieces <= PAWNLESS_PIECES and lacks_force(row, side if value > 0.0 else 1 - side):
         share *= PAWNLESS_SHARE
     return share
 
@@ -169,8 +169,8 @@ def judge_small_ending(row, root, value, draw, plies):
     if strong < 0:
         return value, draw, plies
     progress = progress_of(row, strong)
-    men = popcount(row[layout.WHITE] | row[layout.BLACK])
-    least = INSIDE if popcount(root[layout.WHITE] | root[layout.BLACK]) == men else BEFORE
+    pieces = popcount(row[layout.WHITE] | row[layout.BLACK])
+    least = INSIDE if popcount(root[layout.WHITE] | root[layout.BLACK]) == pieces else BEFORE
     won = least + (_END - least) * progress
     return won if row[layout.SIDE] == strong else -won, 1.0 - won, LONGEST_PLIES * (1.0 - progress)
 

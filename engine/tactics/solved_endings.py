@@ -1,11 +1,11 @@
-"""Endings of up to four men without pawns, solved in some tenths of a second each: who wins, and how soon.
+"""Endings of up to four pieces without pawns, solved in some tenths of a second each: who wins, and how soon.
 
 A solution grows backwards from the mates, and from the captures that win, until nothing changes. One word holds the
 squares of the losing king for which a position is won or lost while all else stands still, so a step back is a few
 operations on whole arrays. Distances are those to mate or to the next capture, as in Syzygy tables, or those to mate,
 carried through captures. The winner's king stands on a1 to d4; other positions are mirrored. Axes of an array: rank and
-file of the winner's king, 4 each, and the square of each other man, 64 each. Where two men share a square, one has just
-captured the other. Thompson, "Retrograde Analysis of Certain Endgames", ICCA Journal 9(3), 1986.
+file of the winner's king, 4 each, and the square of each other piece, 64 each. Where two pieces share a square, one has
+just captured the other. Thompson, "Retrograde Analysis of Certain Endgames", ICCA Journal 9(3), 1986.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from engine.board import attacks
 from engine.board.layout import FILE_A, FILE_H
 from engine.native.pool import ThreadPool
 
-MOST_SOLVED_MEN = 4
+MOST_SOLVED_PIECES = 4
 LONG = 60.0  # Seconds in which every ending is solved, on any machine.
 MOVE_BITS = 6
 MOST_MOVES = (1 << MOVE_BITS) - 1  # No such win takes more moves, to mate or to a capture.
@@ -76,7 +76,7 @@ def probe(board: chess.Board, patience_s: float = LONG, to_mate: bool = False) -
     WDL is 2, 0 or -2 and takes the halfmove clock as 0. DTZ counts the plies to mate or to the next capture. None if
     the ending is not solved here, or needs more than `patience_s` seconds: then another thread goes on solving it.
     """
-    if chess.popcount(board.occupied) > MOST_SOLVED_MEN or board.pawns or board.castling_rights:
+    if chess.popcount(board.occupied) > MOST_SOLVED_PIECES or board.pawns or board.castling_rights:
         return None
     try:
         moves = _moves_to_win(board, not board.turn, patience_s, to_mate)
@@ -93,18 +93,18 @@ def _moves_to_win(board: chess.Board, winner: chess.Color, patience_s: float, to
 
     Raises TimeoutError if the ending is not solved in time.
     """
-    men, squares = "", []
+    pieces, squares = "", []
     for side in (winner, not winner):
         for kind, letter in zip((chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT), "QRBN", strict=True):
             found = list(chess.scan_forward(board.pieces_mask(kind, side)))
-            men += (letter if side == winner else letter.lower()) * len(found)
+            pieces += (letter if side == winner else letter.lower()) * len(found)
             squares += found
     king, loser = board.king(winner), board.king(not winner)
-    if king is None or loser is None or not men[:1].isupper():
+    if king is None or loser is None or not pieces[:1].isupper():
         return None
     mirror = (7 if king & 4 else 0) ^ (56 if king & 32 else 0)
     king, loser, *others = (square ^ mirror for square in (king, loser, *squares))
-    solution, place = _solution(men, to_mate).result(patience_s), (king >> 3, king & 7, *others)
+    solution, place = _solution(pieces, to_mate).result(patience_s), (king >> 3, king & 7, *others)
     decided, moves = (solution.won, solution.moves_won) if board.turn == winner else (solution.lost, solution.moves)
     if not int(decided[place]) >> loser & 1:
         return None
@@ -152,16 +152,16 @@ _SOLVER = ThreadPool(2, "solve")  # One thread asks, and the other, which starts
 
 
 @lru_cache(maxsize=8)
-def _solution(men: str, to_mate: bool) -> Future[Solution]:
-    return _SOLVER.start(solve, men, *[True] * to_mate)
+def _solution(pieces: str, to_mate: bool) -> Future[Solution]:
+    return _SOLVER.start(solve, pieces, *[True] * to_mate)
 
 
-def solve(men: str, to_mate: bool = False) -> Solution:
-    """Solve an ending: the winner's men beside its king in upper case, then the loser's in lower case ("BN", "Qr").
+def solve(pieces: str, to_mate: bool = False) -> Solution:
+    """Solve an ending: the winner's pieces beside its king in upper case, then the loser's in lower case ("BN", "Qr").
 
     Counts the winner's moves to mate or to the next capture, or `to_mate` through captures.
     """
-    rules = _Rules(men)
+    rules = _Rules(pieces)
     left = [(_Rules(others), solve(others)) for others in rules.after_captures]
     # After this nothing comes by captures.
     last = 1 + max((one.longest for _, one in left), default=0) if to_mate else 0
@@ -195,20 +195,21 @@ def _note(moves: np.ndarray, positions: np.ndarray, number: int) -> None:
 class _Rules:
     """The rules of an ending, for all its positions at a time."""
 
-    def __init__(self, men: str) -> None:
-        count = len(men)
-        self._men = "K" + men
+    def __init__(self, pieces: str) -> None:
+        count = len(pieces)
+        self._pieces = "K" + pieces
         self.shape = (4, 4, *[64] * count)
         kings = np.add.outer(8 * np.arange(4), np.arange(4)).reshape(4, 4, *[1] * count)
         self._squares = [kings, *(_SQUARES.reshape(-1, *[1] * (count - place)) for place in range(1, count + 1))]
-        self._own = [place for place in range(1, count + 1) if self._men[place].isupper()]
-        self._others = [place for place in range(1, count + 1) if self._men[place].islower()]
+        self._own = [place for place in range(1, count + 1) if self._pieces[place].isupper()]
+        self._others = [place for place in range(1, count + 1) if self._pieces[place].islower()]
         bits = [_BITS[squares] for squares in self._squares]
         apart = np.full(self.shape, ~attacks.ZERO)
         for place in range(1, count + 1):
             for earlier in range(place):
                 apart[np.broadcast_to(self._squares[place] == self._squares[earlier], self.shape)] = attacks.ZERO
-        self._onward = [attacks.ZERO if man in "Nn" else apart & ~bit for man, bit in zip(self._men, bits, strict=True)]
+        sliding = [piece not in "Nn" for piece in self._pieces]
+        self._onward = [apart & ~bit if slides else attacks.ZERO for slides, bit in zip(sliding, bits, strict=True)]
         self.attacked = reduce(np.bitwise_or, map(self._attacks, (0, *self._own)))
         occupied = reduce(np.bitwise_or, bits)
         self.legal_to_win = apart & ~(self.attacked | occupied)
@@ -220,17 +221,17 @@ class _Rules:
             self._free = self._free & ~bits[place]
 
     def _attacks(self, place: int) -> np.ndarray:
-        """Squares that a man attacks if the losing king is not in its way."""
+        """Squares that a piece attacks if the losing king is not in its way."""
         here = self._squares[place]
         hidden = [_beyond()[here, squares] for other, squares in enumerate(self._squares) if other != place]
-        return _REACH[self._men[place].upper()][here] & ~reduce(np.bitwise_or, hidden)
+        return _REACH[self._pieces[place].upper()][here] & ~reduce(np.bitwise_or, hidden)
 
     @property
     def after_captures(self) -> tuple[str, ...]:
-        """The men left after a capture that is not a draw: of the loser's man, or of each of the winner's two."""
+        """The pieces left after a capture that is not a draw: of the loser's piece, or of each of the winner's two."""
         if self._others:
-            return (self._men[1:-1],)
-        return (self._men[2], self._men[1]) if len(self._own) == 2 else ()
+            return (self._pieces[1:-1],)
+        return (self._pieces[2], self._pieces[1]) if len(self._own) == 2 else ()
 
     def captures(self, left: Sequence[tuple[_Rules, Solution]], number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the positions after a capture that are won in at most so many moves, and those that are lost.
@@ -263,11 +264,11 @@ class _Rules:
         return reduce(np.bitwise_or, [self._back(place, lost) for place in self._own], _king_back(lost))
 
     def _back(self, place: int, reached: np.ndarray) -> np.ndarray:
-        """Return the positions from which a move of one man leads to those reached."""
+        """Return the positions from which a move of one piece leads to those reached."""
         reached, onward = np.moveaxis(reached, place + 1, 0), self._onward[place]
         onward = np.moveaxis(np.broadcast_to(onward, self.shape), place + 1, 0)
         found = np.zeros_like(reached)
-        for file, rank in _STEPS[self._men[place].upper()]:
+        for file, rank in _STEPS[self._pieces[place].upper()]:
             way = np.zeros_like(reached)
             for squares in _by_room(file, rank):
                 beyond = squares + file + 8 * rank
@@ -287,14 +288,14 @@ def _between() -> np.ndarray:
 
 @cache
 def _beyond() -> np.ndarray:
-    """Squares that a man on the first square does not see because of one on the second, uint64 [64, 64]."""
+    """Squares that a piece on the first square does not see because of one on the second, uint64 [64, 64]."""
     seen = _between()[:, None, :] >> _SQUARES.astype(np.uint64)[:, None] & attacks.ONE  # [first, second, third]
     return (seen * _BITS).sum(2, dtype=np.uint64)
 
 
 @cache
 def _by_room(file: int, rank: int) -> list[np.ndarray]:
-    """Return the squares from which a man can go once by (file, rank), those from which it can go twice, and so on."""
+    """Return the squares from which a piece can go once by (file, rank), those from which it can twice, and so on."""
     room = np.full(64, 7)
     for at, step in ((_SQUARES & 7, file), (_SQUARES >> 3, rank)):
         if step:

@@ -13,7 +13,7 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.boards import random_positions
 
-MATERIAL = ("KQk", "KRk", "KPk", "KQkr", "KRPk")
+MATERIAL = ("KQk", "KRk", "KPk", pytest.param("KQkr", marks=pytest.mark.slow), "KRPk")
 NODES = 24  # too few to find the way without tables
 
 
@@ -36,7 +36,7 @@ def player(folder) -> Iterator[Engine]:
 
 
 def longest_win(material: str, tables: chess.syzygy.Tablebase) -> chess.Board:
-    """The longest win among random positions with these men, White to move."""
+    """The longest win among random positions with these pieces, White to move."""
     return max((board for board in random_positions(material, 150, seed=1) if board.turn), key=tables.probe_dtz)
 
 

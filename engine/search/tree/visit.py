@@ -32,7 +32,7 @@ from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import NO_EDGE, select_edge
 from engine.search.tree.transpositions import LATEST_HALFMOVE, enter, find_node, first_place, key_of
 from engine.tactics.mates import mating_move
-from engine.tactics.small_endings import has_few_men, is_certain_draw
+from engine.tactics.small_endings import has_few_pieces, is_certain_draw
 
 LINES_AHEAD = 3  # Lines of the processor's cache that are fetched of a node's edges. Set by hand.
 
@@ -236,7 +236,7 @@ def ask_rules(tree, params, node, ply, leaves, leaf):
             return np.int64(arrays.DRAW), np.int64(0)
         if params.mate_in_one and mating_move(row, moves, count, tree.stack[-1], tree.scratch_moves) >= 0:
             return np.int64(arrays.LOSS), np.int64(1)
-        if params.small_endings and has_few_men(row) and is_certain_draw(row):
+        if params.small_endings and has_few_pieces(row) and is_certain_draw(row):
             return np.int64(arrays.DRAW), np.int64(0)
     return np.int64(arrays.UNKNOWN), np.int64(0)
 

@@ -223,10 +223,10 @@ def new_walker(model: FamilyModel) -> Walker:
 
 
 @kernel()
-def run_visits(tree, params, walker, until, limit, most_men):
+def run_visits(tree, params, walker, until, limit, most_pieces):
     """Carry out `limit` visits on this thread, and those that end a stint; fewer if all threads together reach
     `until[0]` visits of the root, the root is decided, the tree is full, or endgame tables may know the leaf, which
-    has at most `most_men` pieces.
+    has at most `most_pieces` pieces.
 
     Such a leaf stays in `walker.in_flight`: write there what tables know, and call again with what is left of
     `limit`, which is returned.
@@ -237,7 +237,7 @@ def run_visits(tree, params, walker, until, limit, most_men):
         if counts[arrays.LEAVES] == 0:
             limit -= 1
             begin_visit(tree, params, walker)
-            if counts[arrays.LEAVES] > 0 and may_be_in_tables(walker, most_men):
+            if counts[arrays.LEAVES] > 0 and may_be_in_tables(walker, most_pieces):
                 break
         evaluate(params, walker)
         if counts[arrays.LEAVES] > 0:
@@ -303,12 +303,12 @@ def give_edges(tree, params, node, ply, walker):
 
 
 @kernel()
-def may_be_in_tables(walker, most_men):
-    """Whether the walker's leaf is one that endgame tables with up to `most_men` pieces may know: it may not castle,
+def may_be_in_tables(walker, most_pieces):
+    """Whether the walker's leaf is one that endgame tables with up to `most_pieces` pieces may know: it may not castle,
     and a capture or a pawn move leads to it.
     """
     row = walker.leaves.rows[0]
-    if walker.in_flight.leaf_nodes[0] == arrays.ROOT or popcount(row[WHITE] | row[BLACK]) > most_men:
+    if walker.in_flight.leaf_nodes[0] == arrays.ROOT or popcount(row[WHITE] | row[BLACK]) > most_pieces:
         return False
     return row[CASTLING] == np.uint64(0) and row[HALFMOVE] == np.uint64(0)
 

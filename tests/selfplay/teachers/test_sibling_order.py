@@ -39,7 +39,7 @@ def test_command_measures_material_and_the_teacher(tmp_path, material_net_file, 
     sampled = material_labels(parents, 3000)
     rows = sibling_order.parents_of_folder(parents, 1000)
     assert 0 < len(rows) < len(sampled.values)
-    assert np.bitwise_count(rows[:, WHITE] | rows[:, BLACK]).min() >= sibling_order.LEAST_MEN
+    assert np.bitwise_count(rows[:, WHITE] | rows[:, BLACK]).min() >= sibling_order.LEAST_PIECES
     assert len(sibling_order.parents_of_folder(parents, 4)) == 4
     flags = ["sibling_order", "--teacher", str(material_net_file), "--data", str(parents), "--count", "9"]
     monkeypatch.setattr("sys.argv", [*flags, "material", "--json"])

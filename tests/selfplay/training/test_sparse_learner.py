@@ -60,7 +60,7 @@ def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
     numbers = rng.choice(positions.n_positions, 50)
     variations = np.where(rng.random(50) < 0.3, positions.target_first[numbers], AS_THEY_ARE)
     batch, count, weights = sampled(positions, numbers, variations), 50, LossWeights(value=0.7, moves_left=0.3)
-    batch.n_features[::2] = rng.integers(3, 25, 25)  # fewer men than there are: all versions of the value head
+    batch.n_features[::2] = rng.integers(3, 25, 25)  # fewer pieces than there are: all versions of the value head
     batch.wdl[::5] = 0.0  # unknown, as the policy and the moves left after a variation
     _, tables = new_tables(CONFIG)
     fill_tables(tables, CONFIG, SparseNetwork(CONFIG, np.random.default_rng(1)).named_parameters())

@@ -90,7 +90,7 @@ MATES_AND_COUNTS = [
     "8/8/4k3/8/8/3KN3/8/8 w - - 150 100",
     *(f"7k/8/6K1/8/8/8/8/R7 b - - {count} 100" for count in (99, 100, 149, 150)),
 ]
-FEW_MEN = [
+FEW_PIECES = [
     "8/8/4k3/8/8/3K4/8/8", "8/8/4k3/8/8/3KN3/8/8", "8/8/4k3/5n2/8/3KN3/8/8", "8/8/4k3/8/8/3KNN2/8/8",
     "8/5b2/4k3/8/8/3KB3/8/8", "8/5b2/4k3/8/8/3K1B2/8/8", "8/5b2/4k3/8/5B2/3K1B2/8/8",  # bishops of two colours, and one
     "8/8/4k3/4q3/8/3KN3/8/8", "8/8/4k3/4p3/8/3K4/8/8", "8/8/4k3/4b3/8/3KN3/8/8",
@@ -101,7 +101,7 @@ REPEATED = {
 }
 
 
-@pytest.mark.parametrize("fen", [*MATES_AND_COUNTS, *(f"{placement} w - - 0 1" for placement in FEW_MEN)])
+@pytest.mark.parametrize("fen", [*MATES_AND_COUNTS, *(f"{placement} w - - 0 1" for placement in FEW_PIECES)])
 def test_endings_are_those_of_python_chess(fen):
     GameComparison(chess.Board(fen), 0, KeyTable()).check()
 

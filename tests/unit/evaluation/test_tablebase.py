@@ -83,7 +83,7 @@ def test_without_the_fifty_move_rule_cursed_wins_are_wins(folder):
 def test_what_is_not_in_the_tables_is_unknown(tables):
     assert tables.largest == 5
     assert wdl(tables, chess.STARTING_FEN) is None
-    assert wdl(tables, "8/8/8/7r/8/6k1/1QQ5/K7 w - - 0 1") is None  # five men, but no table
+    assert wdl(tables, "8/8/8/7r/8/6k1/1QQ5/K7 w - - 0 1") is None  # five pieces, but no table
     assert wdl(tables, "8/8/8/2r5/8/6k1/1QQ5/K7 w - - 0 1") is None  # nor is it asked what the capture leads to
     assert wdl(tables, "8/8/8/8/4k3/8/8/K7 w - - 0 1") is None  # bare kings: the rules decide
     assert wdl(tables, "4k3/8/8/8/8/8/8/4K2R w K - 0 1") is None
@@ -106,7 +106,7 @@ def test_rights_that_a_fen_only_claims_do_not_hide_the_tables(tables):
     assert best_moves(tables, board)
 
 
-def test_the_probe_limit_is_a_limit_on_men(folder):
+def test_the_probe_limit_is_a_limit_on_pieces(folder):
     tables = Tablebase(str(folder), probe_limit=3)
     assert tables.largest == 3
     assert wdl(tables, "8/8/8/8/4k3/8/1Q6/K7 w - - 0 1") == 2

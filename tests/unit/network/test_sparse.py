@@ -75,9 +75,9 @@ def lists_of(leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def versions_of(features: np.ndarray) -> np.ndarray:
-    """The version of the value head for each list of features [B, L], from its definition: one for every four men."""
-    men = np.count_nonzero((features >= 0) & (features < PIECE_FEATURES), axis=1)
-    return np.minimum((men - 1) // 4, 7)
+    """The version of the value head for each list of features [B, L], by its definition: one for every four pieces."""
+    pieces = np.count_nonzero((features >= 0) & (features < PIECE_FEATURES), axis=1)
+    return np.minimum((pieces - 1) // 4, 7)
 
 
 # ---- features -----------------------------------------------------------------------------------------------------

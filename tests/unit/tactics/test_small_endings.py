@@ -17,7 +17,7 @@ from engine.tactics.small_endings import (
     FADED_SHARE,
     INSIDE,
     PAWNLESS_SHARE,
-    has_few_men,
+    has_few_pieces,
     is_certain_draw,
     judge_small_ending,
     seen_from_before,
@@ -159,8 +159,8 @@ def test_nothing_is_said_of_a_piece_that_hangs_or_of_many_pieces() -> None:
     assert judged(chess.Board(hanging.format("b"))) == UNKNOWN
     assert judged(chess.Board(hanging.format("w"))) != UNKNOWN
     assert judged(chess.Board("8/8/8/3rk3/8/2K5/8/1BN5 w - - 0 1")) == UNKNOWN
-    assert has_few_men(row_from_board(chess.Board("4k3/pp6/8/8/8/8/P7/4K3 w - - 0 1")))
-    assert not has_few_men(row_from_board(chess.Board("4k3/ppp5/8/8/8/8/P7/4K3 w - - 0 1")))
+    assert has_few_pieces(row_from_board(chess.Board("4k3/pp6/8/8/8/8/P7/4K3 w - - 0 1")))
+    assert not has_few_pieces(row_from_board(chess.Board("4k3/ppp5/8/8/8/8/P7/4K3 w - - 0 1")))
 
 
 # ---- the fifty-move rule ---------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Endings of four men, solved, agree with endgame tables and with the books, and are played to the mate."""
+"""Endings of four pieces, solved, agree with endgame tables and with the books, and are played to the mate."""
 
 import threading
 
@@ -14,7 +14,7 @@ from engine.tactics import solved_endings
 from engine.tactics.solved_endings import LONG, probe, solve
 from tests.boards import random_positions
 
-# One of each kind: sliders and knights, two men against a bare king, and a man on each side.
+# One of each kind: sliders and knights, two pieces against a bare king, and a piece on each side.
 ENDINGS = ("KQk", "KRk", "KBBk", "KBNk", "KNNk", "KQRk", "KQkr", "KQkn", "KQkq", "KRkn", "KRkb", "KNkn")
 
 
@@ -28,9 +28,9 @@ def test_results_and_distances_are_those_of_the_tables(letters: str, test_data) 
             assert abs(dtz - tables.probe_dtz(board)) <= 1, board.fen()  # Syzygy's may be one too few or too many.
 
 
-@pytest.mark.parametrize(("men", "moves"), [("Q", 10), ("R", 16), ("BB", 19), ("BN", 33), ("Qr", 31), ("NN", 0)])
-def test_the_longest_wins_are_as_long_as_the_books_say(men: str, moves: int) -> None:
-    solution, longest = solve(men), 0
+@pytest.mark.parametrize(("pieces", "moves"), [("Q", 10), ("R", 16), ("BB", 19), ("BN", 33), ("Qr", 31), ("NN", 0)])
+def test_the_longest_wins_are_as_long_as_the_books_say(pieces: str, moves: int) -> None:
+    solution, longest = solve(pieces), 0
     left = solution.lost
     for power in reversed(range(len(solution.moves))):
         higher = left & solution.moves[power]
@@ -39,9 +39,9 @@ def test_the_longest_wins_are_as_long_as_the_books_say(men: str, moves: int) -> 
     assert longest == moves
 
 
-@pytest.mark.parametrize(("men", "moves"), [("Q", 10), ("R", 16), ("QQ", 10), ("BN", 33), ("Qr", 35), ("Rn", 40)])
-def test_mates_through_captures_are_as_long_as_the_books_say(men: str, moves: int) -> None:
-    assert solve(men, to_mate=True).longest == moves
+@pytest.mark.parametrize(("pieces", "moves"), [("Q", 10), ("R", 16), ("QQ", 10), ("BN", 33), ("Qr", 35), ("Rn", 40)])
+def test_mates_through_captures_are_as_long_as_the_books_say(pieces: str, moves: int) -> None:
+    assert solve(pieces, to_mate=True).longest == moves
 
 
 @pytest.mark.parametrize("letters", ["KQQk", "KRRk", "KBNk", "KQkr", "KQkq", "KRkn", "KRkb"])
@@ -119,9 +119,9 @@ def test_a_short_patience_finds_an_ending_solved_the_next_time(monkeypatch: pyte
     begun, board = threading.Event(), chess.Board("8/8/8/3k4/8/8/8/KRB5 w - - 0 1")
     solving = solved_endings.solve
 
-    def slow(men: str) -> solved_endings.Solution:
+    def slow(pieces: str) -> solved_endings.Solution:
         assert begun.wait(120)
-        return solving(men)
+        return solving(pieces)
 
     monkeypatch.setattr(solved_endings, "solve", slow)
     assert probe(board, 0.01) is None
