@@ -85,8 +85,9 @@ def assert_whole(search: Search, adds_up: bool = True) -> None:
     untried = np.bincount(parent, minlength=count) < nodes["n_edges"]
     best_upper[untried] = WIN
     inner = (state == EXPANDED) & (used != ROOT)
-    assert (lower[inner] <= -best_upper[inner]).all()
-    assert (upper[inner] >= -best_lower[inner]).all()
+    if adds_up and not search.was_full:  # else nodes keep what children proved that are forgotten
+        assert (lower[inner] <= -best_upper[inner]).all()
+        assert (upper[inner] >= -best_lower[inner]).all()
 
 
 def wander(threads: int, visits: int, seed: int = 1) -> int:
