@@ -76,7 +76,8 @@ def assert_whole(search: Search, adds_up: bool = True) -> None:
         own = nodes["value_sum"][open_ones] + value_below[open_ones]
         assert (np.abs(own) < 1.0001).all()
 
-    # Children only narrow their bounds, and a node follows when the next visit comes by.
+    # Children only narrow their bounds, and a node follows when the next visit comes by. One that was closed to make
+    # room keeps its visits and bounds when it has moves again, but not the children from which they came.
     assert (lower <= upper).all()
     parent, child = owner[tried], np.searchsorted(used, edge["child"][tried])
     best_lower, best_upper = np.full(count, LOSS), np.full(count, LOSS)
@@ -84,10 +85,9 @@ def assert_whole(search: Search, adds_up: bool = True) -> None:
     np.maximum.at(best_upper, parent, upper[child])
     untried = np.bincount(parent, minlength=count) < nodes["n_edges"]
     best_upper[untried] = WIN
-    inner = (state == EXPANDED) & (used != ROOT)
-    if adds_up and not search.was_full:  # else nodes keep what children proved that are forgotten
-        assert (lower[inner] <= -best_upper[inner]).all()
-        assert (upper[inner] >= -best_lower[inner]).all()
+    inner = (state == EXPANDED) & (used != ROOT) & (visits == below + 1)
+    assert (lower[inner] <= -best_upper[inner]).all()
+    assert (upper[inner] >= -best_lower[inner]).all()
 
 
 def wander(threads: int, visits: int, seed: int = 1) -> int:
