@@ -27,14 +27,13 @@ from engine.player import Engine
 from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
 from uci.annotate.game_page import game_section, render_game_page
-from uci.annotate.review import GameReview, ReviewInterrupted, review_game
+from uci.annotate.review import DEFAULT_LIMITS, GameReview, ReviewInterrupted, review_game
 from uci.language import _, later, several
 from uci.terminal.author_notes import REVIEW_MARK, game_name
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import read_every_game
 from uci.terminal.waiting import ready_engine
 
-_DEFAULT_LIMITS = Limits(nodes=10_000)
 _PAGE_PAUSE = 20.0  # pause between two writings of the page, in multiples of the time that the last one took
 EXAMPLES = """\
 examples:
@@ -56,14 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "judge only these moves: white, black, or a player by a part of the name (default: both sides')"
     parser.add_argument("--side", metavar="SIDE", help=text)
     parser.add_argument("--open", action="store_true", help="show the page in the browser at the end")
-    add_limit_flags(parser, "10,000 for each position")
+    add_limit_flags(parser, f"{DEFAULT_LIMITS.nodes:,} for each position")
     add_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Annotate all games; return exit status 1 if some could not be read, or only in part. Raises AinoErrors."""
     options = options_from_flags(arguments)
-    limits = limits_from_flags(arguments, _DEFAULT_LIMITS)
+    limits = limits_from_flags(arguments, DEFAULT_LIMITS)
     games = read_every_game(arguments.pgn)
     base = arguments.out or arguments.pgn.with_name(f"{arguments.pgn.stem}.annotated")
     _refuse_outputs(arguments.pgn, base)
@@ -100,10 +99,10 @@ def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source
     suffixes = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
     bases = (source.with_name(f"{source.stem}.annotated{suffix}") for suffix in suffixes)
     base = next(base for base in bases if not any(path.exists() for path in _output_files(base)))
-    output = _Output(source, base, engine, _DEFAULT_LIMITS)
+    output = _Output(source, base, engine, DEFAULT_LIMITS)
     engine.set_options(replace(engine.options, analyse_mode=True))
     try:
-        review: GameReview | None = _review(engine, game, 1, _DEFAULT_LIMITS)
+        review: GameReview | None = _review(engine, game, 1, DEFAULT_LIMITS)
     except ReviewInterrupted as interrupt:
         review = interrupt.review
     if review is not None:

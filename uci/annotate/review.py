@@ -40,6 +40,7 @@ from uci.terminal.verdict import Verdict
 if TYPE_CHECKING:
     from engine.player import Engine
 
+DEFAULT_LIMITS = Limits(nodes=10_000)  # for each position
 _SUSPICIOUS = 0.05  # winning chances; a move that seems to lose as much is looked at thoroughly
 _HIDDEN_PRIOR = 0.2  # a move with a higher prior is not hard to find
 _BRILLIANT_PRIOR = 0.1  # the same for a sacrifice
@@ -324,12 +325,8 @@ class _Reviewer:
             if (source := following.source) is not None and self._deepen(source):
                 return source
             best = self._thorough(board, as_played, others) if is_doubtful else best
-        lost = [one for one in others if (_mate(one.verdict, board.turn) or 0) < 0]
-        if (
-            best is as_played
-            and len(lost) + 1 < board.legal_moves.count()
-            and (_mate(best.verdict, board.turn) or 0) < 0
-        ):
+        lost = [one for one in others if _is_mated(one, board.turn)]
+        if best is as_played and _is_mated(best, board.turn) and len(lost) + 1 < board.legal_moves.count():
             best = best._replace(verdict=replace(best.verdict, mate=None))  # another move may escape the mate
         self._settled[ply] = best
         return None
@@ -417,6 +414,10 @@ def _for_people(verdict: Verdict) -> Verdict:
 def _mate(verdict: Verdict, side: chess.Color) -> int | None:
     """Return moves to mate as one side sees them, negative where it is mated."""
     return verdict.mate if verdict.mate is None or side == chess.WHITE else -verdict.mate
+
+
+def _is_mated(known: _Known, side: chess.Color) -> bool:
+    return (_mate(known.verdict, side) or 0) < 0
 
 
 def _allows_mate(best: _Known, after: _Known, side: chess.Color) -> bool:

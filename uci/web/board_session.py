@@ -16,6 +16,7 @@ import chess.pgn
 from engine.errors import AinoError, DataError
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchJob
+from uci.annotate.review import DEFAULT_LIMITS
 from uci.game.timed_game import Setup
 from uci.language import translated
 from uci.web.board_engine import BoardEngine
@@ -25,8 +26,6 @@ from uci.web.table import Table
 
 if TYPE_CHECKING:
     from engine.player import Engine
-
-_REVIEW = Limits(nodes=10_000)
 
 Tell = Callable[[dict[str, Any]], None]
 Work = TypeVar("Work")
@@ -40,7 +39,7 @@ class Services:
     # Saves a game, in place of what was saved of it before, or an analysis; returns a sentence that says where it is.
     # Raises DataError.
     save: Callable[[chess.pgn.Game, chess.pgn.Game | None, bool], str]
-    review_limits: Limits = _REVIEW
+    review_limits: Limits = DEFAULT_LIMITS
     games: Path | None = None  # the folder of one's own games
     load: Callable[[], Engine] | None = None  # makes an engine for reviews in the background
     rng: random.Random | None = None  # chooses Aino's openings; without it Aino searches from the first move on
