@@ -23,7 +23,7 @@ from selfplay.records.endings import Ending
 from selfplay.report.metrics import Metrics, Row
 from selfplay.run.anchors import AnchorFit, read_anchors
 from selfplay.run.config import flat_settings, setting_changes, stored_config
-from selfplay.run.ledger import LOSSES, GateResult, GenerationRow, Ledger, Phase, SelfPlayRow
+from selfplay.run.ledger import LOSSES, GateResult, Ledger, Phase, SelfPlayRow
 from selfplay.run.pretraining import CONFIG, LOG, read_log
 
 
@@ -101,12 +101,13 @@ def _read_self_play(path: Path, name: str) -> Metrics:
         anchors = read_anchors(path, config.anchors)
         newest = generations[-1]
         doing = "is done" if newest.phase is Phase.DONE else f"continues with {newest.phase}"
-        endings = Counter(Ending[game.ending.upper()].words for one in generations for game in ledger.games(one.number))
+        games = {one.number: ledger.games(one.number) for one in generations}
+        endings = Counter(Ending[game.ending.upper()].words for rows in games.values() for game in rows)
         return Metrics(
             name,
             "generation",
             settings=dict(flat_settings(asdict(config))),
-            rows=_rows(ledger, generations, anchors),
+            rows=_rows(ledger, games, anchors),
             steps=[
                 {"generation": one.number, **_known(row)}
                 for one in generations
@@ -125,14 +126,14 @@ def _read_self_play(path: Path, name: str) -> Metrics:
         )
 
 
-def _rows(ledger: Ledger, generations: Sequence[GenerationRow], anchors: AnchorFit) -> list[Row]:
-    """One for each generation, after that of the first network where its rung is known."""
+def _rows(ledger: Ledger, games_of: Mapping[int, Sequence[SelfPlayRow]], anchors: AnchorFit) -> list[Row]:
+    """One for each generation, by number and games, after that of the first network where its rung is known."""
     start = _rung(anchors, 0)
     rows: list[Row] = [{"generation": 0, "hours": 0.0, "all_positions": 0, **start}] if start else []
     imports, work, resignations, gates = ledger.imports(), ledger.work(), ledger.resignations(), ledger.gates()
     hours, positions, gained = 0.0, 0, None
-    for number in (one.number for one in generations):
-        games, gate = ledger.games(number), gates.get(number)
+    for number, games in games_of.items():
+        gate = gates.get(number)
         hours += work.get(number, math.nan) / 3600
         positions += sum(game.plies for game in games)
         if gate is not None:
