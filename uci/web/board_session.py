@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,9 +19,10 @@ from engine.search.limits import Limits, SearchJob
 from uci.annotate.review import DEFAULT_LIMITS
 from uci.game.timed_game import Setup
 from uci.language import translated
+from uci.library.kept_reviews import KeptReview
 from uci.web.board_engine import BoardEngine
 from uci.web.shelf import Shelf
-from uci.web.snapshot import snapshot
+from uci.web.snapshot import marks_of, snapshot
 from uci.web.table import Table
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ class Review:
     done: int = 0  # moves that have been judged
     total: int = 0
     page: Callable[[str], str] | None = None  # the page for a nonce, once the review is ready
+    marks: Mapping[int, dict[str, Any]] = field(default_factory=dict)  # what it says of moves, by their numbers
 
     def message(self) -> dict[str, Any]:
-        """Return what the page is told."""
+        """Return what the page is told, but for the marks."""
         ready = self.page is not None
         name = "reviewing" if self.is_running else "reviewed" if ready else "unreviewed"
         return {"do": name, "running": self.is_running, "ready": ready, "done": self.done, "total": self.total}
@@ -76,6 +78,7 @@ class BoardSession:
         self.table = self._lay(Table(setup))
         self.shows_lines, self.line_count = True, 3
         self.review = Review()
+        self.reviewed: tuple[Table, Review] | None = None  # the table that was reviewed last
         self.hinted: dict[str, Any] | None = None  # the latest hint
         self._tasks: set[asyncio.Task[bool]] = set()
         self._flag: asyncio.TimerHandle | None = None
@@ -91,7 +94,7 @@ class BoardSession:
             return None
         limits = self.services.review_limits
         tell = partial(self._from_thread, self.tell)
-        lay = lambda setup: self._from_thread(self.replace_table, Table(setup))  # noqa: E731
+        lay = partial(self._from_thread, self.put)
         return Shelf(games, load, tell, lay, lambda: self.table.is_engine_turn, limits)
 
     def arrive(self) -> None:
@@ -117,11 +120,12 @@ class BoardSession:
         shown = {"on": self.shows_lines, "count": self.line_count}
         state = snapshot(self.table, is_new=not self._is_known)
         self._is_known = True
-        self.tell({**state, "review": self.review.message(), "shows": shown, "saved": self._saved})
+        back = self.reviewed is not None and self.reviewed[0] is not self.table
+        self.tell({**state, "review": self.review.message(), "shows": shown, "saved": self._saved, "back": back})
 
-    def _from_thread(self, act: Callable[[Any], None], given: Any) -> None:
+    def _from_thread(self, act: Callable[..., None], *given: Any) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(act, given)
+            self._loop.call_soon_threadsafe(act, *given)
 
     def say(self, text: str, kind: str = "note") -> None:
         """Send words to the page: a note, or an error."""
@@ -153,12 +157,18 @@ class BoardSession:
     def replace_table(self, table: Table, *notes: str) -> None:
         """Begin another game, after saving the one before. The `notes` are on its position."""
         self._save(tells=True)
-        self.set_review(Review())
         self.table = self._lay(table)
+        self.set_review(Review())
         self._is_known, self._saved = False, ""
         self.changed()
         for text in notes:  # now, because the page says first what has changed
             self.say(text)
+
+    def put(self, table: Table, kept: KeptReview | None) -> None:
+        """Put another table there, with its review if there is one."""
+        self.replace_table(table)
+        if kept is not None:
+            self.set_review(Review(page=kept.page, marks=marks_of(kept.review, table, table.moves)))
 
     def _lay(self, table: Table) -> Table:
         table.load(not self.engine.is_loaded)
@@ -207,7 +217,15 @@ class BoardSession:
         if self.review.is_running and not review.is_running:
             self.engine.stop()
         self.review = review
-        self.tell(review.message())
+        if review.page is not None:
+            self.reviewed = self.table, review
+        elif self.reviewed is not None and self.reviewed[0] is self.table:
+            self.reviewed = None
+        self.tell_review()
+
+    def tell_review(self) -> None:
+        """Tell how far the review is, and what it says of the moves."""
+        self.tell({**self.review.message(), "marks": self.review.marks})
 
     # ---- the clocks -------------------------------------------------------------------------------------------------
 

@@ -154,6 +154,11 @@ class Table(TimedGame):
         """The node of the game's last move."""
         return self._last
 
+    @property
+    def moves(self) -> list[chess.pgn.ChildNode]:
+        """The nodes of the game's moves."""
+        return _way_to(self._last)
+
     def look(self, node: chess.pgn.GameNode) -> None:
         """Look at another position of the game or of a variation: the nearest known board goes there move by move."""
         way, ways = _way_to(node), [(_way_to(self._here), self._shown), (_way_to(self._last), self.board)]

@@ -219,7 +219,8 @@ def test_where_nothing_can_be_locked_the_index_is_in_memory_at_once(tmp_path, mo
 @pytest.mark.parametrize("request_name", ["games_open", "games_continue", "games_review", "games_delete"])
 def test_a_key_that_is_none_is_refused(request_name: str, key: object) -> None:
     """One with dots and slashes wrote outside the folder."""
-    fields = {"key": key} | ({"text": "0" * 24} if request_name == "games_delete" else {})
+    more = {"games_delete": {"text": "0" * 24}, "games_open": {"ply": 0}}
+    fields = {"key": key, **more.get(request_name, {})}
     if (request_name, key) == ("games_review", ""):
         return  # all of one's own games
     with pytest.raises(DataError, match="bad value of key"):

@@ -65,11 +65,14 @@ def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others: dict[str, 
 
 def test_puzzles_of_reviews_and_ainos_own_set_are_taken_up_once(trainer: Trainer, tmp_path: Path) -> None:
     (tmp_path / REVIEWS).mkdir()
-    kept = {"puzzles": [{"fen": MATE.fen, "moves": list(MATE.moves)}]}
+    game = '[White "Anna"]\n[Black "Ben"]\n[Date "2024.01.02"]\n\n*'
+    kept = {"game": game, "puzzles": [{"fen": MATE.fen, "moves": list(MATE.moves)}]}
     (tmp_path / REVIEWS / f"{'a' * 24}.json").write_text(json.dumps(kept), encoding="utf-8")
     (tmp_path / REVIEWS / f"{'b' * 24}.json").write_text("broken", encoding="utf-8")
     assert [trainer.add_own(), trainer.add_own()] == [1, 0]
-    assert trainer.next() == MATE
+    found = trainer.next()
+    assert (found.key, found.themes, found.game.split(" ")[0]) == (MATE.key, ("endgame", "mate", "mateIn1"), "a" * 24)
+    assert found.origin == "From Anna – Ben, 2024.01.02, move 1."
     puzzles = list(read_set())
     assert len({puzzle.key for puzzle in puzzles}) == len(puzzles) > 15
     trainer.add_own()
