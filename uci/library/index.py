@@ -16,6 +16,7 @@ import chess
 import chess.pgn
 
 from engine.board.notation import board_after
+from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError
 from engine.files.atomic import aside
 from engine.files.text import printable
@@ -23,7 +24,7 @@ from engine.native.locks import FileLock
 from uci.game.game_file import REVIEWS, owning, pgn_files
 from uci.language import _, later, several, translated
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
-from uci.library.game_files import FoundGame, find_games, game_key, is_key, read_at, remove_text
+from uci.library.game_files import FoundGame, digest_of, find_games, game_key, is_key, read_at, replace_text
 from uci.library.own_names import OwnNames
 from uci.library.wanted import Wanted, day_of, plain
 from uci.terminal.author_notes import game_name
@@ -388,27 +389,45 @@ class GameIndex:
         Its review goes with its last copy. Returns a sentence on the copies that stay, "" where none does. Raises
         DataError.
         """
-        file, place, end, known, copies = self._copies(key, text)
-        path = self.folder / os.fsdecode(file)
-        with owning(self.folder):
-            is_current = self._has_read(file)
-            remove_text(path, place, end, known)
-            if copies == 1:
-                for left in (self.folder / REVIEWS).glob(f"{key}.*"):  # the review, and the wish for one
-                    left.unlink(missing_ok=True)
-            with self._base:
-                self._base.execute("DELETE FROM places WHERE file = ? AND place = ?", [file, place])
-                moved = f"UPDATE OR REPLACE places SET place = place - {end - place}, end = end - {end - place}"
-                self._base.execute(f"{moved} WHERE file = ? AND place > ?", [file, place])
-                self._base.execute(_FORGET_LOST)
-                if is_current and path.exists():
-                    self._base.execute("UPDATE files SET size = ?, changed = ? WHERE name = ?",
-                                       [*_state(path.stat()), file])  # fmt: skip
+        copies = self._replace(key, text)[1]
         if copies == 1:
             return ""
         file = self._copies(key)[0]
         return several("{count} equal game stays, in {file}.", "{count} equal games stay, one of them in {file}.",
                        copies - 1, file=printable(os.fsdecode(file)))  # fmt: skip
+
+    def rewrite(self, key: str, text: str, game: chess.pgn.Game) -> tuple[str, Path]:
+        """Write a game of this key in place of its text with this digest; return the new one's, and the file.
+
+        Raises DataError.
+        """
+        new = game_text(game).strip().encode()
+        return digest_of(new), self._replace(key, text, new)[0]
+
+    def _replace(self, key: str, text: str, new: bytes = b"") -> tuple[Path, int]:
+        """Put a new text, or none, in a game's place; return the file, and how many copies there were."""
+        file, place, end, known, copies = self._copies(key, text)
+        path = self.folder / os.fsdecode(file)
+        apart = b"\n\n" + new if new and place else new
+        with owning(self.folder):
+            is_current = self._has_read(file)
+            replace_text(path, place, end, known, apart)
+            if copies == 1 and not new:
+                for left in (self.folder / REVIEWS).glob(f"{key}.*"):  # the review, and the wish for one
+                    left.unlink(missing_ok=True)
+            with self._base:
+                self._base.execute("DELETE FROM places WHERE file = ? AND place = ?", [file, place])
+                moved, here = "UPDATE places SET place = -(place + ?), end = end + ?", place + len(apart)
+                self._base.execute(f"{moved} WHERE file = ? AND place > ?", [here - end, here - end, file, place])
+                self._base.execute("UPDATE places SET place = -place WHERE place < 0")  # in two steps: none may meet
+                if new:
+                    row = (file, place, here, key, digest_of(new))
+                    self._base.execute("INSERT INTO places VALUES (?, ?, ?, ?, ?)", row)
+                self._base.execute(_FORGET_LOST)
+                if is_current and path.exists():
+                    self._base.execute("UPDATE files SET size = ?, changed = ? WHERE name = ?",
+                                       [*_state(path.stat()), file])  # fmt: skip
+        return path, copies
 
     def _has_read(self, file: bytes) -> bool:
         """Whether the index knows a file as it is now."""

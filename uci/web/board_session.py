@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,8 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchJob
 from uci.annotate.review import DEFAULT_LIMITS
 from uci.game.timed_game import Setup
-from uci.language import translated
+from uci.language import _, translated
+from uci.library.game_files import game_key
 from uci.library.kept_reviews import KeptReview
 from uci.web.board_engine import BoardEngine
 from uci.web.shelf import Shelf
@@ -28,6 +30,7 @@ from uci.web.table import Table
 if TYPE_CHECKING:
     from engine.player import Engine
 
+_SAVE_S = 3.0  # after an analysis was changed
 Tell = Callable[[dict[str, Any]], None]
 Work = TypeVar("Work")
 
@@ -82,6 +85,7 @@ class BoardSession:
         self.hinted: dict[str, Any] | None = None  # the latest hint
         self._tasks: set[asyncio.Task[bool]] = set()
         self._flag: asyncio.TimerHandle | None = None
+        self._soon: asyncio.TimerHandle | None = None  # until a save
         self._latest_save = SearchJob[str]()
         self._saved = ""  # where the game is that was saved last, or why it could not be saved
         self._is_known = False  # whether the page has the moves of this table
@@ -107,10 +111,10 @@ class BoardSession:
         """End the engine's work and save what is not saved; return where it is."""
         self.review = Review()
         self.engine.stop()
-        if self.shelf is not None:
-            self.shelf.close()
         saving = self._begin_save()
         self._latest_save.join()
+        if self.shelf is not None:
+            self.shelf.close()
         return saving.result() if saving is not None else None
 
     # ---- the page ---------------------------------------------------------------------------------------------------
@@ -133,8 +137,12 @@ class BoardSession:
 
     def changed(self) -> None:
         """Tell the new state and set the engine to the work that it asks for."""
+        if self._soon is not None:
+            self._soon.cancel()
         if self.table.end is not None:
             self._save()
+        elif self.table.is_analysing:
+            self._soon = asyncio.get_running_loop().call_later(_SAVE_S, self._save)
         self.tell_state()
         self.go_on()
 
@@ -191,13 +199,22 @@ class BoardSession:
         def save(job: SearchJob[str]) -> str:
             earlier.join()
             try:
-                return self.services.save(record, before, not table.is_played)
+                return self._write(table, record, before)
             except DataError as error:
                 table.saved, table.saved_changes = before, changes  # it has to be tried again
                 return str(error)
 
         self._latest_save = SearchJob[str]().start(save)
         return self._latest_save
+
+    def _write(self, table: Table, record: chess.pgn.Game, before: chess.pgn.Game | None) -> str:
+        """Write a game: in its own file where it came from one and has the same moves. Raises DataError."""
+        if table.kept is not None and self.shelf is not None and game_key(record) == table.kept[0]:
+            with contextlib.suppress(DataError):  # the file has changed meanwhile
+                digest, path = self.shelf.rewrite(table.kept, record).result()
+                table.kept = (table.kept[0], digest)
+                return _("The game is saved in {path}", path=path)
+        return self.services.save(record, before, not table.is_played)
 
     def _save(self, tells: bool = False) -> None:
         """Save the table; say where, or let the state of a game that has ended tell it."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import chess
+import chess.pgn
 
 from engine.errors import DataError
 from engine.files.atomic import atomic_write, remove_left_behind, sync_folder
@@ -216,6 +217,10 @@ class Shelf:
     def review_page(self, key: str, nonce: str) -> Future[str]:
         """Return the page of a game's review. The future raises DataError where there is none."""
         return self._worker.call(lambda index: KeptReview.read(self._folder, key).page(nonce))
+
+    def rewrite(self, kept: tuple[str, str], game: chess.pgn.Game) -> Future[tuple[str, Path]]:
+        """Write a game into its file, in place of the text of this key and digest, as `GameIndex.rewrite` does."""
+        return self._worker.call(lambda index: index.rewrite(*kept, game))
 
     # ---- import -----------------------------------------------------------------------------------------------------
 

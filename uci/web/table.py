@@ -35,6 +35,7 @@ class Table(TimedGame):
         self.tree = MoveTree(setup.source or chess.pgn.Game.from_board(self.board))
         self.saved: chess.pgn.Game | None = None  # the record that was saved last
         self.saved_changes = 0  # the tree's changes up to it
+        self.kept = setup.kept
         self._has_edited = False  # whether the person changed something in analysis
         self._last: chess.pgn.GameNode = self.tree.game.end()  # of the game itself
         self._here, self._shown = self._last, self.board.copy()  # the node that is looked at, and its position

@@ -45,7 +45,7 @@ const games = {
     for (const button of $("games-heads").querySelectorAll("[data-sort]")) {
       const column = button.dataset.sort, way = { [column]: "ascending", [`-${column}`]: "descending" }[this.order || "-date"];
       button.setAttribute("aria-pressed", String(Boolean(way)));
-      button.title = way ? t(way) : "";
+      button.title = way === "ascending" ? t("ascending") : way ? t("descending") : "";
       button.dataset.way = { ascending: "▲", descending: "▼" }[way] ?? "";
     }
     this.draw();

@@ -306,7 +306,8 @@ function showMoves(numbers) {
   box.querySelector("[aria-current]")?.removeAttribute("aria-current");
   const button = buttons.get(here());
   button?.setAttribute("aria-current", "true");
-  box.scrollTop = button?.isConnected ? button.offsetTop - box.offsetTop - box.clientHeight / 2 : here() ? box.scrollTop : 0;
+  const above = marks[here()] ? 2 * button?.offsetHeight : box.clientHeight / 2;  // so that what is said of it is seen
+  box.scrollTop = button?.isConnected ? button.offsetTop - box.offsetTop - above : here() ? box.scrollTop : 0;
 }
 
 function showLines() {
@@ -439,7 +440,7 @@ function placeText() {
 function sayPlace(more = "") {
   say(placeText() + more);
   const { id, note } = shownStep();
-  for (const text of [note, marks[id]?.says]) if (text) $("status").append(words("hidden", ` ${text}`));
+  for (const [kind, text] of [["hidden", note], ["told", marks[id]?.says]]) if (text) $("status").append(words(kind, ` ${text}`));
 }
 
 const answers = {
