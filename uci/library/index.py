@@ -417,9 +417,9 @@ class GameIndex:
                     left.unlink(missing_ok=True)
             with self._base:
                 self._base.execute("DELETE FROM places WHERE file = ? AND place = ?", [file, place])
-                moved, here = "UPDATE places SET place = -(place + ?), end = end + ?", place + len(apart)
+                moved, here = "UPDATE OR REPLACE places SET place = -(place + ?), end = end + ?", place + len(apart)
                 self._base.execute(f"{moved} WHERE file = ? AND place > ?", [here - end, here - end, file, place])
-                self._base.execute("UPDATE places SET place = -place WHERE place < 0")  # in two steps: none may meet
+                self._base.execute("UPDATE OR REPLACE places SET place = -place WHERE place < 0")  # none may meet
                 if new:
                     row = (file, place, here, key, digest_of(new))
                     self._base.execute("INSERT INTO places VALUES (?, ?, ?, ?, ?)", row)

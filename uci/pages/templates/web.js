@@ -69,7 +69,8 @@ function grow({ isNew, nodes, last }) {
   if (isNew) tree.clear();
   for (const number in nodes) {
     const before = tree.get(Number(number));
-    if (!before?.next.every((child, rank) => child === nodes[number].next[rank])) forgetMoves(!before);
+    const isOther = before && String(before.next) !== String(nodes[number].next);
+    for (const id of isOther ? [...before.next, ...nodes[number].next] : []) for (const known of [rows, variations]) known.delete(id);
     tree.set(Number(number), { ...nodes[number], id: Number(number), parent: before?.parent });
   }
   for (const number in nodes) for (const child of nodes[number].next) tree.get(child).parent = Number(number);
@@ -208,7 +209,7 @@ const words = (kind, text) => Object.assign(document.createElement("span"), { cl
 // of the main line; and each variation, by its first node.
 const buttons = new Map(), rows = new Map(), variations = new Map();
 
-function forgetMoves(isNew) { if (!isNew) for (const known of [rows, variations]) known.clear(); }
+function forgetMoves() { for (const known of [rows, variations]) known.clear(); }
 
 function stepButton(step) {
   const known = buttons.get(step.id);
@@ -259,7 +260,8 @@ function fillVariation(first) {
 function refreshMoves(numbers) {
   const main = new Set(state.steps.map(step => step.id)), stale = new Set();
   for (let step of numbers.map(number => tree.get(Number(number)))) {
-    if (main.has(step.id)) { for (const id of [step.id, ...step.next]) rows.delete(id); continue; }
+    for (const id of [step.id, ...step.next]) rows.delete(id);
+    if (main.has(step.id)) continue;
     while (step.parent !== undefined && !main.has(step.parent) && tree.get(step.parent).next[0] === step.id) step = tree.get(step.parent);
     stale.add(step.id);
   }
