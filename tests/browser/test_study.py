@@ -52,6 +52,7 @@ def press(tab: Tab, place: str, key: str = "Enter") -> None:
 
 def open_game(tab: Tab, white: str) -> None:
     row = f"#games [data-key='{tab.script(f'games.rows.find(game => game.white === {white!r}).key')}']"
+    tab.script("games.choose(null)")
     press(tab, row)
     press(tab, row)
     tab.wait_for("!$('games').open && state.names.white === " + json.dumps(white))
@@ -173,6 +174,9 @@ def test_a_step_in_a_thousand_moves_with_200_variations_is_quick(tab: Tab) -> No
         number = f"{ply // 2 + 1}.{'..' * (ply % 2)} "
         words.append(f"{number}{move}" + (f" ({number}{other} {{ An idea. }})" if ply % 10 == 5 else ""))
     load(tab, " ".join(words) + " *", 2000)
-    step = "(async () => { for (let n = 0; n < 20; n++) { goes.on(); while (wanted !== null) await new Promise(requestAnimationFrame); } })()"
+    step = """(async () => { for (let n = 0; n < 20; n++) {
+      goes.on();
+      while (wanted !== null) await new Promise(requestAnimationFrame);
+    } })()"""
     tab.script("look(1)")
     assert cpu_s(tab, step) / 20 < 0.05

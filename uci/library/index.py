@@ -408,7 +408,7 @@ class GameIndex:
         """Put a new text, or none, in a game's place; return the file, and how many copies there were."""
         file, place, end, known, copies = self._copies(key, text)
         path = self.folder / os.fsdecode(file)
-        apart = b"\n\n" + new if new and place else new
+        apart = new and new + b"\n\n"
         with owning(self.folder):
             is_current = self._has_read(file)
             replace_text(path, place, end, known, apart)

@@ -53,26 +53,6 @@ def explore_games(session: BoardSession, side: str, file: str) -> None:
         session.shelf.ask(Shelf.explore, board=session.table.shown.copy(), side=side, file=file)
 
 
-def promote(session: BoardSession, node: int) -> None:
-    session.table.promote(session.table.tree.node(node))
-    session.changed()
-
-
-def delete(session: BoardSession, node: int) -> None:
-    session.table.delete(session.table.tree.node(node))
-    session.changed()
-
-
-def comment(session: BoardSession, node: int, text: str) -> None:
-    session.table.comment(session.table.tree.node(node), text)
-    session.changed()
-
-
-def set_glyph(session: BoardSession, node: int, glyph: int) -> None:
-    session.table.mark(session.table.tree.node(node), glyph)
-    session.changed()
-
-
 def lines(session: BoardSession, on: bool, count: int) -> None:
     session.shows_lines, session.line_count = on, count
     session.changed()

@@ -238,10 +238,6 @@ class BoardSession:
             self.reviewed = self.table, review
         elif self.reviewed is not None and self.reviewed[0] is self.table:
             self.reviewed = None
-        self.tell_review()
-
-    def tell_review(self) -> None:
-        """Tell how far the review is, and what it says of the moves."""
         self.tell({**self.review.message(), "marks": self.review.marks})
 
     # ---- the clocks -------------------------------------------------------------------------------------------------

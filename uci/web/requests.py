@@ -15,6 +15,7 @@ from uci.library.training import MOST_RATING
 from uci.web import analysis_mode, game_mode, review_mode
 from uci.web.board_session import BoardSession
 from uci.web.shelf import Shelf
+from uci.web.table import Table
 
 LONGEST_PGN = 250_000  # characters; the longest thing that a page sends
 LONGEST_MESSAGE = 6 * LONGEST_PGN + 1000  # bytes; JSON writes some characters in six
@@ -60,6 +61,17 @@ def _on_shelf(action: Callable[..., object]) -> Callable[..., None]:
     return act
 
 
+def _on_node(action: Callable[..., None]) -> Callable[..., None]:
+    """Return a request that changes a node of the table's tree."""
+
+    @functools.wraps(action)
+    def act(session: BoardSession, node: int, **fields: Any) -> None:
+        action(session.table, session.table.tree.node(node), **fields)
+        session.changed()
+
+    return act
+
+
 _WORD, _TEXT = _text(_LONGEST_WORD), _text(_LONGEST_FEN)
 _SIDE: Check = lambda value: value in ("white", "black", "random", "none")  # noqa: E731 - a row like the others
 _NODE = {"node": _number(0, 10**9)}
@@ -88,10 +100,10 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "analyse": (analysis_mode.analyse, {"on": _flag}),
     "look": (analysis_mode.look, _NODE),
     "explore": (analysis_mode.explore, {"moves": _moves}),
-    "promote": (analysis_mode.promote, _NODE),
-    "delete": (analysis_mode.delete, _NODE),
-    "comment": (analysis_mode.comment, {**_NODE, "text": _text(_LONGEST_COMMENT)}),
-    "mark": (analysis_mode.set_glyph, {**_NODE, "glyph": _number(0, 6)}),
+    "promote": (_on_node(Table.promote), _NODE),
+    "delete": (_on_node(Table.delete), _NODE),
+    "comment": (_on_node(Table.comment), {**_NODE, "text": _text(_LONGEST_COMMENT)}),
+    "mark": (_on_node(Table.mark), {**_NODE, "glyph": _number(0, 6)}),
     "lines": (analysis_mode.lines, {"on": _flag, "count": _number(1, 5)}),
     "position": (analysis_mode.position, {"fen": _text(_LONGEST_FEN)}),
     "load": (analysis_mode.load, {"text": _text(LONGEST_PGN), "game": _number(1, 100_000)}),

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import sqlite3
 import sys
 import threading
@@ -338,3 +339,39 @@ def test_an_import_says_what_it_did_not_take_and_the_question_stays(tmp_path: Pa
     assert problems == ["noted.pgn: 1 game."], "what was written into it is not thrown away"
     shelf.close()
     assert sorted(path.name for path in pgn_files(tmp_path)) == ["Me.pgn", "noted.pgn", "three.pgn", "two.pgn"]
+
+
+def test_a_game_is_written_in_place_of_its_text_and_the_others_stay(index: GameIndex, tmp_path: Path) -> None:
+    """What was written into a game of one's own went elsewhere, and was gone when it was opened again."""
+    path = tmp_path / "mine.pgn"
+    for words in ("First.", "Second, and longer."):
+        row = next(row for row in index.find(Wanted())[0] if row["white"] == "Cleo")
+        game, text = index.game_text(row["key"])
+        assert text == row["text"]
+        game.comment = words
+        digest, _ = index.rewrite(row["key"], text, game)
+        with pytest.raises(DataError):
+            index.rewrite(row["key"], text, game)
+        index.refresh()
+        assert [index.game(row["key"]).headers["White"] for row in index.find(Wanted())[0]] == ["Dora", "Cleo", "Anna"]
+        assert index.game_text(row["key"])[0].comment == words
+        assert index.game_text(row["key"])[1] == digest
+    assert [game.headers["White"] for game in games_in(path)] == ["Anna", "Cleo", "Dora"]
+    assert not re.search(r"[^\]\n]\n?\[", path.read_text(encoding="utf-8")), "an empty line stands between two games"
+
+
+def test_the_list_is_sorted_and_shows_the_games_of_a_file_or_a_position(index: GameIndex, tmp_path: Path) -> None:
+    others = [("Élan", "Zoe", "2020.01.01", "1-0", "c4 e5 Nc3 c5 e4"), ("fox", "?", "", "*", "e4 c5")]
+    (tmp_path / "masters.pgn").write_text(text_of(others), encoding="utf-8")
+    index.refresh()
+    assert whites(index, Wanted(order="white")) == ["Anna", "Cleo", "Dora", "Élan", "fox"]
+    assert whites(index, Wanted(order="-plies"))[:2] == ["Anna", "Cleo"]
+    assert whites(index, Wanted(order="date")) == ["Élan", "Anna", "Cleo", "Dora", "fox"], "unknown days stand last"
+    assert whites(index, Wanted(order="nonsense; DROP")) == whites(index)
+    assert sorted(index.files()) == ["masters.pgn", "mine.pgn"]
+    assert whites(index, Wanted(file="masters.pgn")) == ["Élan", "fox"]
+    assert whites(index, Wanted(line="e2e4 c7c5")) == ["Cleo", "fox"]
+    assert whites(index, Wanted(line="e2e4 c7c5", file="masters.pgn")) == ["fox"], "which ended there"
+    assert whites(index, Wanted(line="e2e4 c7c5 b1c3 e7e5 c2c4")) == ["Élan"], "by another order of moves"
+    counts = [(one.move.uci(), one.counts) for one in index.explore(chess.Board(), file="masters.pgn")]
+    assert counts == [("c2c4", (1, 0, 0, 0)), ("e2e4", (0, 0, 0, 1))]
