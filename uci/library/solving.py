@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import chess
 
 from engine.board.notation import board_after
-from uci.annotate.reasons import Lines, reason
+from uci.annotate.material import balances
+from uci.annotate.motifs import motif
+from uci.annotate.reasons import SHOWN_PLIES, Lines, reason
 from uci.language import _, shown_moves
 from uci.library.puzzles import Puzzle
 from uci.library.training import Trainer
@@ -53,13 +55,23 @@ class Attempt:
         What the solution would have won is not told.
         """
         assert self.failed is not None
-        lines = Lines(self.board, (self.failed, *line), (self.failed,), None if mate is None else -mate)
-        why = reason(lines) or (_("another move is better") if line else _("it is stalemate"))
+        why = self._why(self.failed, line, mate) if line else _("it is stalemate")
         told = [_("{move} is not the move: {why}.", move=shown_moves(self.board.san(self.failed)), why=why)]
         if line:
             answer = board_after(self.board, self.failed).variation_san(line[:_TOLD])
             told.append(_("{line} follows.", line=shown_moves(answer)))
         self.says = " ".join([*told, _("Try again.")])
+
+    def _why(self, failed: chess.Move, line: Sequence[chess.Move], mate: int | None) -> str:
+        played = (failed, *line)
+        if mate and (text := reason(Lines(self.board, played, played[:1], -mate))):
+            return text
+        points = balances(self.board, played, 1 + SHOWN_PLIES)
+        lost = points[max(points)].reversed()
+        how = motif(board_after(self.board, failed), line[:SHOWN_PLIES], lost)
+        if lost.pawns > 0 and how.is_tactic:
+            return _("loses {material} to {motif}", material=lost.text, motif=how.text)
+        return _("loses {material}", material=lost.text) if lost.pawns > 0 else _("another move is better")
 
     def give_up(self) -> None:
         """Show the solution; the puzzle counts as missed."""

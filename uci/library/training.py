@@ -165,7 +165,8 @@ class Trainer:
                 [last, least, most, f" {theme} " if theme else " ", *values],
             ).fetchone()
             if row is not None:
-                return Puzzle(row[0], tuple(row[1].split()), *row[2:6], tuple(row[6].split()))
+                fen, moves, whose, rating, deviation, game, themes = row
+                return Puzzle(fen, tuple(moves.split()), whose, rating, deviation, game, tuple(themes.split()))
         return None
 
     def answer(self, puzzle: Puzzle, solved: bool) -> Standing:
@@ -211,8 +212,8 @@ def _opened(path: str) -> sqlite3.Connection:
             row = base.execute(f"SELECT {columns} FROM {table} LIMIT 1").fetchone() or ()
         if not all(isinstance(value, float | int) for value in row):
             raise DataError(f"person: {row}")
-        columns = {row[1] for row in base.execute("PRAGMA table_info(puzzles)")}
-        for column in (one for one in _ADDED if one not in columns):
+        known = {row[1] for row in base.execute("PRAGMA table_info(puzzles)")}
+        for column in (one for one in _ADDED if one not in known):
             base.execute(f"ALTER TABLE puzzles ADD COLUMN {column} TEXT DEFAULT ''")
             base.execute("DELETE FROM drawn")
         base.commit()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,7 +57,7 @@ class Review:
     done: int = 0  # moves that have been judged
     total: int = 0
     page: Callable[[str], str] | None = None  # the page for a nonce, once the review is ready
-    marks: Mapping[int, dict[str, Any]] = field(default_factory=dict)  # what it says of moves, by their numbers
+    marks: Callable[[], dict[int, Any]] = dict  # what it says of moves, by their numbers, in the language of who asks
 
     def message(self) -> dict[str, Any]:
         """Return what the page is told, but for the marks."""
@@ -176,7 +176,7 @@ class BoardSession:
         """Put another table there, with its review if there is one."""
         self.replace_table(table)
         if kept is not None:
-            self.set_review(Review(page=kept.page, marks=marks_of(kept.review, table, table.moves)))
+            self.set_review(Review(page=kept.page, marks=partial(marks_of, kept.review, table, table.moves)))
 
     def _lay(self, table: Table) -> Table:
         table.load(not self.engine.is_loaded)
@@ -238,7 +238,7 @@ class BoardSession:
             self.reviewed = self.table, review
         elif self.reviewed is not None and self.reviewed[0] is self.table:
             self.reviewed = None
-        self.tell({**self.review.message(), "marks": self.review.marks})
+        self.tell({**self.review.message(), "marks": self.review.marks()})
 
     # ---- the clocks -------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from engine.errors import MoveError
 from uci.language import _
@@ -54,7 +55,7 @@ async def _review(session: BoardSession) -> None:
     if reviewed is None or table is not session.table:
         return
     kept = KeptReview(reviewed, session.engine.evaluator_name, limits, table.human)
-    session.set_review(Review(page=kept.page, marks=marks_of(reviewed, table, moves)))
+    session.set_review(Review(page=kept.page, marks=partial(marks_of, reviewed, table, moves)))
     session.go_on()
     if session.shelf is not None and table.is_game:
         session.shelf.keep(kept, key)

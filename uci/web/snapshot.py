@@ -80,12 +80,12 @@ def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
     }
 
 
-def marks_of(review: GameReview, table: Table, moves: Sequence[chess.pgn.ChildNode]) -> dict[int, dict[str, Any]]:
+def marks_of(review: GameReview, table: Table, moves: Sequence[chess.pgn.ChildNode]) -> dict[int, Any]:
     """Return what a review says of the marked ones of some moves, by their numbers in the table's tree, if still there.
 
     Squares are those of the better move, and of the answer to this one.
     """
-    found = {}
+    found = dict[int, Any]()
     for move, node in zip(review.moves, moves, strict=False):
         if move.judgement is not None and (number := table.tree.numbers.get(node)) is not None:
             lines = {"better": () if move.is_best else move.best_line, "answer": move.reply_line}

@@ -266,7 +266,7 @@ def test_puzzles_are_chosen_by_theme_rating_and_source(trainer: Trainer) -> None
     [
         (MATE, "g6f7", [], None, "Qf7 is not the move: it is stalemate. Try again."),
         (TWO_MOVES, "a1b1", ["g8g7", "b1b8"], None, "another move is better. 1...Kg7 2. Rb8 follows. Try again."),
-        (TWO_MOVES, "g1f1", ["a2a1"], None, "Kf1 is not the move: loses a rook: "),
+        (TWO_MOVES, "g1f1", ["a2a1"], None, "Kf1 is not the move: loses a rook. 1...Rxa1+ follows. Try again."),
         (TWO_MOVES, "g1h1", ["a2a1"], 1, "Kh1 is not the move: allows mate in 1. 1...Rxa1+ follows."),
     ],
 )

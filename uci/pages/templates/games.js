@@ -124,7 +124,9 @@ const games = {
     $("games-list").querySelector("[aria-pressed=true]")?.setAttribute("aria-pressed", "false");
     if (game) $("games-list").querySelector(`[data-key="${game.key}"]`)?.setAttribute("aria-pressed", "true");
     $("games-actions").querySelectorAll("button").forEach(button => { button.disabled = !game; });
-    $("games-whole").textContent = game ? [playersOf(game).join(" – "), game.date.replaceAll(".", "-"), game.opening, game.file].filter(Boolean).join(" · ") : "";
+    const facts = game ? [playersOf(game).join(" – "), game.date.replaceAll(".", "-"), game.opening, game.file] : [];
+    $("games-whole").replaceChildren(...facts.filter(Boolean).flatMap((text, index) =>
+      [index ? " · " : "", Object.assign(document.createElement("bdi"), { textContent: text })]));
     $("games-page").hidden = !game || game.accuracy_white === null && game.accuracy_black === null;
     if (game) $("games-page").href = `review?game=${game.key}`;
   },
