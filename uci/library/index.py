@@ -265,11 +265,6 @@ class GameIndex:
         with self._base:
             self._base.execute(f"UPDATE games SET mine = {_MINE.format(', '.join('?' * len(names)))}", names * 2)
 
-    @property
-    def names(self) -> list[str]:
-        """One's own names, without capitals."""
-        return self.own_names.all
-
     def _side(self, white: str, black: str) -> str | None:
         own = self.own_names.all
         return "white" if white.casefold() in own else "black" if black.casefold() in own else None

@@ -17,6 +17,7 @@ from engine.errors import AinoError, DataError
 from uci.annotate.accuracy import phases
 from uci.annotate.judge import BLUNDER, MISTAKE
 from uci.annotate.review import GameReview
+from uci.game.timed_game import PERSON
 from uci.language import _, translated
 
 SET = "puzzles.csv.xz"  # Aino's own, in Lichess's form
@@ -33,7 +34,7 @@ class Puzzle:
     source: str = "mine"
     rating: float = 1500.0
     deviation: float = 350.0
-    game: str = ""  # the key of one's own game and, behind a space, its name; the address of another one; "" unknown
+    game: str = ""  # key, day and players of one's own game, with spaces between; the address of another; "" unknown
     themes: tuple[str, ...] = ()  # as Lichess calls them
 
     @property
@@ -44,10 +45,11 @@ class Puzzle:
     @property
     def origin(self) -> str:
         """The game that it comes from, in words."""
-        _key, _space, name = self.game.partition(" ")
+        _key, date, players = (*self.game.split(" ", 2), "", "")[:3]
         if self.source == "mine":
-            move = self.fen.split()[-1]
-            return _("From {game}, move {move}.", game=name, move=move) if name else _("From one of your games.")
+            names = " – ".join(_(name) if name == PERSON else name for name in players.split(" – "))
+            game, move = ", ".join(filter(None, (names, date))), self.fen.split()[-1]
+            return _("From {game}, move {move}.", game=game, move=move) if game else _("From one of your games.")
         return _("From a game that was made to train Aino.") if self.source == "aino" else _("From an imported file.")
 
     def accepts(self, board: chess.Board, move: chess.Move, ply: int) -> bool:

@@ -227,7 +227,7 @@ def _kept_puzzles(path: Path) -> Iterator[Puzzle]:
     with contextlib.suppress(Exception):  # a review that cannot be read has none
         review = json.loads(path.read_text(encoding="utf-8"))
         headers = next(found.game.headers for found in read_text_games(review["game"], path.stem) if found.number)
-        name = ", ".join(filter(None, (game_name(headers), day_of(headers.get("Date", "")))))
+        name = f"{day_of(headers.get('Date', ''))} {game_name(headers)}"
         for kept in review["puzzles"]:
             board, moves = parse_fen(kept["fen"]), [chess.Move.from_uci(move) for move in kept["moves"]]
             if moves and board.is_legal(moves[0]):

@@ -96,9 +96,11 @@ async def _refute(session: BoardSession, attempt: Attempt, failed: chess.Move) -
     board, line, mate = board_after(attempt.board, failed), list[chess.Move](), None
     if any(board.legal_moves):
         result = await session.engine.search(board, session.for_analysis, _REFUTATION)
+        if result is None:
+            return  # the engine is wanted for something else
         session.go_on()
-        if result is None or not result.infos or attempt.failed != failed:
-            return  # something else was wanted meanwhile
+        if not result.infos or attempt.failed != failed:
+            return
         line, mate = list(result.infos[0].pv), result.infos[0].score_mate
     attempt.refute(line, mate)
     after = board_after(board, *line[:1])

@@ -133,7 +133,7 @@ class Shelf:
             self._tell_names(index, names)
 
     def _tell_names(self, index: GameIndex, likely: list[str]) -> None:
-        self._tell({"do": "games_names", "own": index.names[1:], "likely": likely})
+        self._tell({"do": "games_names", "own": index.own_names.all[1:], "likely": likely})
 
     def find(
         self, index: GameIndex, text: str, result: str, side: str, file: str, line: str, order: str, offset: int

@@ -66,7 +66,6 @@ def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
         "analysing": table.is_analysing,
         "isNew": is_new,
         "nodes": table.tree.news(is_new),
-        "firstPly": table.first_ply,
         "last": table.tree.numbers[table.last],
         "here": table.tree.numbers[table.here],
         "legal": legal_moves(board) if may_move else [],

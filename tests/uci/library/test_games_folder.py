@@ -70,10 +70,10 @@ def test_the_own_names_survive_whatever_stands_in_their_file(tmp_path: Path) -> 
         (tmp_path / NAMES).write_bytes(junk.encode(errors="surrogatepass"))
         with contextlib.closing(GameIndex(tmp_path)) as index:
             assert NAMES in index.refresh()[0]
-            assert (index.names, len(whites(index))) == (["you"], 3)
+            assert (index.own_names.all, len(whites(index))) == (["you"], 3)
             index.add_name(" Anna ")
             assert index.refresh() == []
-            assert index.names == ["you", "anna"]
+            assert index.own_names.all == ["you", "anna"]
         kept = [path.read_bytes() for path in tmp_path.glob(f"{NAMES}.*")]
         assert len(kept) == number
         assert junk.encode(errors="surrogatepass") in kept
@@ -94,7 +94,7 @@ def test_who_is_none_of_the_players_says_so_and_a_name_can_be_dropped(tmp_path: 
         assert [game["mine"] for game in index.find(Wanted())[0]] == ["black", None, None]
         index.add_name("eve", False)
     with contextlib.closing(GameIndex(tmp_path)) as index:
-        assert (index.names, index.own_names.is_told) == (["you"], True)
+        assert (index.own_names.all, index.own_names.is_told) == (["you"], True)
 
 
 def test_only_a_file_that_is_known_as_it_is_now_counts_as_a_copy(index: GameIndex, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ function showPuzzle(message) {
   const named = themes.map(theme => THEMES[theme]).filter(Boolean).join(", "), isAddress = /^https?:\/\//.test(game);
   $("puzzle-says").textContent = says;
   $("puzzle-standing").textContent = standing;
-  $("puzzle-origin").querySelector("span").textContent = named ? `${origin} ${t("Themes: {names}.", { names: named })}` : origin;
+  $("puzzle-origin").querySelector("bdi").textContent = named ? `${origin} ${t("Themes: {names}.", { names: named })}` : origin;
   $("puzzle-game").hidden = !game || isAddress;
   $("puzzle-link").hidden = !isAddress;
   if (isAddress) $("puzzle-link").href = $("puzzle-link").textContent = game;
