@@ -113,10 +113,7 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "games_refresh": (_on_shelf(Shelf.refresh), {}),
     "games_find": (_on_shelf(Shelf.find), _LIST),
     "games_progress": (_on_shelf(Shelf.progress), {}),
-    "explore_games": (
-        analysis_mode.explore_games,
-        {"side": lambda value: value in ("", "white", "black"), "file": _FILE},
-    ),
+    "explore_games": (analysis_mode.explore_games, {"side": _WORD, "file": _FILE}),
     "games_names": (_on_shelf(Shelf.names), {}),
     "games_name": (_on_shelf(Shelf.name), {"name": _TEXT, "mine": _flag}),
     "games_open": (_on_shelf(Shelf.open), {"key": _key, "ply": _number(0, 10**4)}),
