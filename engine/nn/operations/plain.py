@@ -229,6 +229,52 @@ class Operations:
         """Add two gradients that reach the same array."""
         return a + b
 
+    # ---- steps of recurrent layers, as in their docstrings ---------------------------------------------------------
+
+    def lstm_step(self, a: Array, c: Array, before: Array) -> tuple[Array, Array, Callable[..., Array]]:
+        """One step of `LSTM`: a, c [B, 4 H], memory `before` [B, H] -> (h, memory, backward).
+
+        backward: (dh, dmemory, da), of which it fills da [B, 4 H] -> dbefore.
+        """
+        xp, size = self.xp, before.shape[1]
+        gates = self._sigmoid(a[:, : 3 * size] + c[:, : 3 * size])
+        write, forget, show = gates[:, :size], gates[:, size : 2 * size], gates[:, 2 * size :]
+        candidate = xp.tanh(a[:, 3 * size :] + c[:, 3 * size :])
+        memory = forget * before + write * candidate
+        shown = xp.tanh(memory)
+
+        def backward(dh: Array, dmemory: Array, da: Array) -> Array:
+            dmemory = dmemory + dh * show * (1 - shown * shown)
+            dgates = xp.concatenate([dmemory * candidate, dmemory * before, dh * shown], axis=1)
+            da[:, : 3 * size] = dgates * gates * (1 - gates)
+            da[:, 3 * size :] = dmemory * write * (1 - candidate * candidate)
+            return dmemory * forget
+
+        return show * shown, memory, backward
+
+    def gru_step(self, a: Array, c: Array, bias: Array, before: Array) -> tuple[Array, Callable[..., Array]]:
+        """One step of `GRU`: a, c [B, 3 H], bias of the candidate [H], h `before` [B, H] -> (h, backward).
+
+        backward: (dh, da, dc), of which it fills da and dc [B, 3 H] -> direct part of dbefore.
+        """
+        xp, size = self.xp, before.shape[1]
+        gates = self._sigmoid(a[:, : 2 * size] + c[:, : 2 * size])
+        reset, keep = gates[:, :size], gates[:, size:]
+        recalled = c[:, 2 * size :] + bias
+        candidate = xp.tanh(a[:, 2 * size :] + reset * recalled)
+
+        def backward(dh: Array, da: Array, dc: Array) -> Array:
+            dcandidate = dh * (1 - keep) * (1 - candidate * candidate)
+            dgates = xp.concatenate([dcandidate * recalled, dh * (before - candidate)], axis=1)
+            da[:, : 2 * size] = dc[:, : 2 * size] = dgates * gates * (1 - gates)
+            da[:, 2 * size :], dc[:, 2 * size :] = dcandidate, dcandidate * reset
+            return dh * keep
+
+        return candidate + keep * (before - candidate), backward
+
+    def _sigmoid(self, x: Array) -> Array:
+        return (1 + self.xp.tanh(x / 2)) / 2
+
     # ---- rows of a table, selected by index -----------------------------------------------------------------------
 
     def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
