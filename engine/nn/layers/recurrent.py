@@ -109,13 +109,13 @@ class Recurrent(Layer):
             for t in reversed(range(steps)):
                 if not self.last or t == steps - 1:
                     dstate[0] = dstate[0] + (dy if self.last else dy[:, order][:, t])
-                kept = [0] * len(dstate)
+                after = dstate if keeps is None else [xp.where(keeps[t], 0, one) for one in dstate]
+                direct, *others = step_backwards[t](tuple(after), da[t], dc[t])
+                before = [dc[t] @ hidden_weight, *others]
+                before[0] += direct
                 if keeps is not None:
-                    kept = [xp.where(keeps[t], one, 0) for one in dstate]
-                    dstate = [xp.where(keeps[t], 0, one) for one in dstate]
-                dstate = list(step_backwards[t](tuple(dstate), da[t], dc[t]))
-                dstate[0] = dstate[0] + dc[t] @ hidden_weight
-                dstate = [one + other for one, other in zip(dstate, kept, strict=True)]
+                    before = [xp.where(keeps[t], old, new) for old, new in zip(dstate, before, strict=True)]
+                dstate = before
             flat_a, flat_c = da.reshape(-1, a.shape[2]), dc.reshape(-1, a.shape[2])
             grads = {
                 "input_weight": flat_a.T @ by_time,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.native.lanes import LANES
-from engine.nn.operations import channelwise, tables, winograd
+from engine.nn.operations import channelwise, gates, tables, winograd
 from engine.nn.operations.plain import Convolved, Gated, GateGradients, Normed, Operations, channels_first
 from engine.nn.operations.workspace import empty
 
@@ -106,6 +106,36 @@ class NativeOperations(Operations):
         np.add(_channels_last(a), _channels_last(b), out=total)
         return channels_first(total)
 
+    def lstm_step(self, a: Array, c: Array, before: Array) -> tuple[Array, Array, Callable[..., Array]]:
+        if before.shape[1] < LANES:
+            return super().lstm_step(a, c, before)
+        size, old, saved = before.shape[1], _flat(before), np.empty((4, before.size), np.float32)
+        h, memory, shown = (np.empty(before.shape, np.float32) for _ in range(3))
+        kept = saved.reshape(-1), shown.reshape(-1)
+        gates.lstm_step(_flat(a), _flat(c), old, size, *kept, h.reshape(-1), memory.reshape(-1))
+
+        def backward(dh: Array, dmemory: Array, da: Array) -> Array:
+            dbefore = np.empty(before.shape, np.float32)
+            gates.lstm_gradient(_flat(dh), _flat(dmemory), *kept, old, size, da.reshape(-1), dbefore.reshape(-1))
+            return dbefore
+
+        return h, memory, backward
+
+    def gru_step(self, a: Array, c: Array, bias: Array, before: Array) -> tuple[Array, Callable[..., Array]]:
+        if before.shape[1] < LANES:
+            return super().gru_step(a, c, bias, before)
+        size, old, saved = before.shape[1], _flat(before), np.empty((3, before.size), np.float32)
+        h, recalled = (np.empty(before.shape, np.float32) for _ in range(2))
+        kept = saved.reshape(-1), recalled.reshape(-1)
+        gates.gru_step(_flat(a), _flat(c), bias, old, size, *kept, h.reshape(-1))
+
+        def backward(dh: Array, da: Array, dc: Array) -> Array:
+            dbefore = np.empty(before.shape, np.float32)
+            gates.gru_gradient(_flat(dh), *kept, old, size, da.reshape(-1), dc.reshape(-1), dbefore.reshape(-1))
+            return dbefore
+
+        return h, backward
+
     def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
         table = np.zeros((count, rows.shape[1]), np.float32)
         tables.add_at_chosen(np.ascontiguousarray(rows), np.ascontiguousarray(chosen, np.int64), table)
@@ -132,6 +162,10 @@ def _pointwise(x: Array, weight: Array, input_gradient: bool) -> Convolved:
 
 
 # ---- memory layout ------------------------------------------------------------------------------------------------
+
+
+def _flat(x: Array) -> Array:
+    return np.ascontiguousarray(x, np.float32).reshape(-1)
 
 
 def _channels_last(x: Array) -> Array:
