@@ -247,8 +247,8 @@ class Layer:
     def _own_parts(self) -> Iterator[tuple[str, Any]]:
         """Yield the public attributes that are layers, or dicts of layers, by name."""
         for name, value in vars(self).items():
-            group = value.values() if isinstance(value, dict) else [value]
-            if not name.startswith("_") and any(isinstance(part, Layer) for part in group):
+            holds = isinstance(value, dict) and any(isinstance(part, Layer) for part in value.values())
+            if name[0] != "_" and (holds or isinstance(value, Layer)):
                 yield name, value
 
     def _entries(self, group: str) -> Iterator[tuple[str, Layer, str]]:

@@ -61,8 +61,9 @@ class Sequential(Layer):
         def backward(dy: Array) -> tuple[Array, Gradients]:
             grads: Gradients = {}
             for name, step in reversed(steps):
-                dy, part = step(dy)
-                grads.update(prefixed(name, part))
+                if dy is not None:  # else no layer before has parameters
+                    dy, part = step(dy)
+                    grads.update(prefixed(name, part))
             return dy, grads
 
         return x, backward

@@ -40,6 +40,7 @@ class Recurrent(Layer):
 
     gates: ClassVar[int]  # G: how many vectors of H numbers a step takes from a_t and c_t
     states: ClassVar[int] = 1  # number of arrays in a state
+    input_gradient = True  # False for the first layer of a network that is trained
     adds: ClassVar[bool] = True  # whether a step takes a_t + c_t alone, so that dc = da
 
     def __init__(
@@ -90,9 +91,10 @@ class Recurrent(Layer):
         now = self._first(given, state, hidden[0])
         hidden[0] = now[0]
         step_backwards: list[StepBackward] = []
+        to_gates = xp.ascontiguousarray(hidden_weight.T)  # which products pack faster
         for t in range(steps):
             before = now
-            now, step_backward = self.step(a[t], before[0] @ hidden_weight.T, before)
+            now, step_backward = self.step(a[t], before[0] @ to_gates, before)
             if keeps is not None:
                 now = tuple(xp.where(keeps[t], old, new) for old, new in zip(before, now, strict=True))
             hidden[t + 1] = now[0]
@@ -120,9 +122,11 @@ class Recurrent(Layer):
             grads = {
                 "input_weight": flat_a.T @ by_time,
                 "hidden_weight": flat_c.T @ hidden[:-1].reshape(-1, self.hidden),
-                "bias": flat_a.sum(axis=0),
+                "bias": xp.ones(len(flat_a), x.dtype) @ flat_a,
             }
-            dx = (flat_a @ weight).reshape(steps, batch, self.inputs).swapaxes(0, 1)[:, order]
+            dx = None
+            if self.input_gradient:
+                dx = (flat_a @ weight).reshape(steps, batch, self.inputs).swapaxes(0, 1)[:, order]
             return (dx, *dstate) if given else dx, grads | self._further_gradients(flat_c)
 
         y = hidden[steps] if self.last else hidden[1:].swapaxes(0, 1)[:, order]

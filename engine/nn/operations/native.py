@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.native.lanes import LANES
-from engine.nn.operations import channelwise, gates, tables, winograd
-from engine.nn.operations.plain import Convolved, Gated, GateGradients, Normed, Operations, channels_first
+from engine.nn.operations import channelwise, gates, rows, tables, winograd
+from engine.nn.operations.plain import Convolved, Gated, GateGradients, NormBackward, Normed, Operations, channels_first
 from engine.nn.operations.workspace import empty
 
 Array = np.ndarray
@@ -45,7 +45,7 @@ class NativeOperations(Operations):
         channelwise.moments(flat, channels, mean, variance)
         mean, variance = _fold_moments(mean, variance, fold)
         if not np.isfinite(variance).all():
-            return self._wide_batch_norm(x, gamma, beta, epsilon, relu)
+            return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
         inverse_deviation = 1 / np.sqrt(variance + epsilon)
         centre, scale, offset = (_unfold(v, fold) for v in (mean, gamma * inverse_deviation, beta))
         y = empty(image.shape)
@@ -65,6 +65,34 @@ class NativeOperations(Operations):
             return channels_first(dx), dgamma.astype(np.float32), dbeta.astype(np.float32)
 
         return channels_first(y), mean.astype(np.float32), variance.astype(np.float32), backward
+
+    def layer_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Array, NormBackward]:
+        width, flat = len(gamma), _flat(x)
+        y, mean, factor = empty(x.shape), *(np.empty(x.size // width, np.float32) for _ in range(2))
+        if width % LANES == 0:
+            rows.normalise_rows(flat, gamma, beta, epsilon, y.reshape(-1), mean, factor)
+        if width % LANES or not (factor > 0).all():  # a variance is too large, or NaN
+            return super().layer_norm(x, gamma, beta, epsilon)
+
+        def backward(dy: Array) -> tuple[Array, Array, Array]:
+            dx, part, sums = empty(x.shape), np.zeros(2 * width, np.float32), np.zeros(2 * width)
+            rows.normalise_gradient(_flat(dy), flat, gamma, mean, factor, dx.reshape(-1), part, sums)
+            return dx, *sums.astype(np.float32).reshape(2, width)
+
+        return y, backward
+
+    def softmax(self, scores: Array) -> tuple[Array, Callable[[Array], Array]]:
+        width = scores.shape[-1]
+        if width % LANES or not width or not scores.flags.c_contiguous:
+            return super().softmax(scores)
+        rows.softmax_rows(scores.reshape(-1), width, np.empty(LANES, np.float32))
+
+        def backward(dy: Array) -> Array:
+            dy = np.ascontiguousarray(dy, np.float32)
+            rows.softmax_gradient(dy.reshape(-1), scores.reshape(-1), width)
+            return dy
+
+        return scores, backward
 
     def square_mean(self, x: Array) -> Array:
         if x.shape[1] % LANES:
