@@ -275,7 +275,8 @@ def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> La
     """Build a layer from its configuration. Raises ConfigError for an unknown kind or arguments that do not fit."""
     kind = config.get("layer") if isinstance(config, Mapping) else None
     if not isinstance(kind, str) or kind not in REGISTRY:
-        raise ConfigError(f"unknown layer {kind!r}; known: {', '.join(sorted(REGISTRY))}")
+        advice = "first import the module that registers it, such as engine.network.policy.model for sparse networks"
+        raise ConfigError(f"unknown layer {kind!r}: {advice}; known: {', '.join(sorted(REGISTRY))}")
     arguments = {key: value for key, value in config.items() if key != "layer"}
     try:
         return REGISTRY[kind].from_config(arguments, rng)

@@ -1,6 +1,7 @@
 """Small layers of every registered kind with inputs for them: what the checks over all layers go through."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,13 @@ def arrays_in(value: Any) -> list[Any]:
     if isinstance(value, list | tuple):
         return [array for part in value for array in arrays_in(part)]
     return [] if value is None else [value]
+
+
+def each(function: Callable[[Any], Any], y: Any) -> Any:
+    """What a layer returns, an array or a tuple or dict of arrays, with every array changed."""
+    if isinstance(y, dict):
+        return {name: function(part) for name, part in y.items()}
+    return tuple(function(part) for part in y) if isinstance(y, tuple) else function(y)
 
 
 def numbers(*shape: int) -> np.ndarray:

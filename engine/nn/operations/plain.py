@@ -169,7 +169,7 @@ class Operations:
         scores -= xp.where(xp.isfinite(largest), largest, 0)
         weights = xp.exp(scores, out=scores)
         normaliser = weights.sum(axis=-1, keepdims=True)
-        weights /= xp.where(normaliser > 0, normaliser, 1)
+        weights /= xp.where(normaliser == 0, 1, normaliser)
 
         def backward(dy: Array) -> Array:
             dy -= (dy * weights).sum(axis=-1, keepdims=True)
