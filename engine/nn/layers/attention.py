@@ -50,7 +50,7 @@ class _Attention(Layer):
             new = {name: backend_of(x).xp.concatenate([state[name], one], axis=2) for name, one in new.items()}
         if state is not None:
             state |= new
-        mixed, attend_backward = attend(self._split(query), *new.values(), mask, bias)
+        mixed, attend_backward = attend(self._split(query), new["key"], new["value"], mask, bias)
         y, output_backward = self.parts["output"].forward(self._join(mixed), training)
 
         def backward(dy: Array) -> tuple[tuple[Array, ...], Gradients]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.nn.layer import Array, Gradients, register
-from engine.nn.layers.recurrent import Arrays, Recurrent, StepBackward
+from engine.nn.layers.recurrent import Recurrent, StateArrays, StepBackward
 from engine.nn.operations import operations_for
 
 
@@ -28,7 +28,7 @@ class GRU(Recurrent):
     def _start(self) -> None:
         self.params["candidate_bias"] = np.zeros(self.hidden, np.float32)
 
-    def step(self, a: Array, c: Array, state: Arrays) -> tuple[Arrays, StepBackward]:
+    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
         h, step_backward = operations_for(a).gru_step(a, c, self.params["candidate_bias"], state[0])
         return (h,), lambda dstate, da, dc: (step_backward(dstate[0], da, dc),)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.nn.layer import Array, register
-from engine.nn.layers.recurrent import Arrays, Recurrent, StepBackward
+from engine.nn.layers.recurrent import Recurrent, StateArrays, StepBackward
 from engine.nn.operations import operations_for
 
 
@@ -25,6 +25,6 @@ class LSTM(Recurrent):
     def _start(self) -> None:
         self.params["bias"][self.hidden : 2 * self.hidden] = 1
 
-    def step(self, a: Array, c: Array, state: Arrays) -> tuple[Arrays, StepBackward]:
+    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
         h, memory, step_backward = operations_for(a).lstm_step(a, c, state[1])
         return (h, memory), lambda dstate, da, dc: (0, step_backward(*dstate, da))

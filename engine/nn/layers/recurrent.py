@@ -16,8 +16,8 @@ from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Gradients, Layer, check_gradient, check_input, form_of
 from engine.nn.layers.initialization import glorot_normal
 
-Arrays = tuple[Array, ...]  # of one step; the first is the hidden state h [B, H]
-StepBackward = Callable[[Arrays, Array, Array], Arrays]
+StateArrays = tuple[Array, ...]  # of one step; the first is the hidden state h [B, H]
+StepBackward = Callable[[StateArrays, Array, Array], StateArrays]
 
 
 class Recurrent(Layer):
@@ -68,7 +68,7 @@ class Recurrent(Layer):
     def _start(self) -> None:
         """Add and set the parameters that only this kind has."""
 
-    def step(self, a: Array, c: Array, state: Arrays) -> tuple[Arrays, StepBackward]:
+    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
         """One step: a, c [B, G H] -> (new state, backward).
 
         backward(dstate, da, dc) fills da and dc, one array where the kind `adds`, and returns what goes directly to the
@@ -132,7 +132,7 @@ class Recurrent(Layer):
         y = hidden[steps] if self.last else hidden[1:].swapaxes(0, 1)[:, order]
         return (y, *now) if self.return_state else y, backward
 
-    def _first(self, given: list[Array], state: Any, zeros: Array) -> Arrays:
+    def _first(self, given: list[Array], state: Any, zeros: Array) -> StateArrays:
         """Return the state before the first step: what is given, or else kept in `state`, or else zeros."""
         if state is not None and self.reverse:
             raise ConfigError(f"{type(self).__name__}: what runs backwards keeps no state")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.backend import backend_of
 from engine.nn.layer import Array, register
-from engine.nn.layers.recurrent import Arrays, Recurrent, StepBackward
+from engine.nn.layers.recurrent import Recurrent, StateArrays, StepBackward
 
 
 @register("rnn")
@@ -17,10 +17,10 @@ class RNN(Recurrent):
 
     gates = 1
 
-    def step(self, a: Array, c: Array, state: Arrays) -> tuple[Arrays, StepBackward]:
+    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
         h = backend_of(a).xp.tanh(a + c)
 
-        def backward(dstate: Arrays, da: Array, dc: Array) -> Arrays:
+        def backward(dstate: StateArrays, da: Array, dc: Array) -> StateArrays:
             da[...] = dstate[0] * (1 - h * h)
             return (0,)
 

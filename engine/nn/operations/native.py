@@ -85,7 +85,7 @@ class NativeOperations(Operations):
         width = scores.shape[-1]
         if width % LANES or not width or not scores.flags.c_contiguous:
             return super().softmax(scores)
-        rows.softmax_rows(scores.reshape(-1), width, np.empty(LANES, np.float32))
+        rows.softmax_in_place(scores.reshape(-1), width, np.empty(LANES, np.float32))
 
         def backward(dy: Array) -> Array:
             dy = np.ascontiguousarray(dy, np.float32)

@@ -14,7 +14,7 @@ BLOCK = 64  # rows whose sums are single precision; sums of blocks are double pr
 
 
 @kernel(contract=True)
-def softmax_rows(x, width, least):
+def softmax_in_place(x, width, least):
     """Turn each row into its softmax in place; a row of -infinity becomes 0; `least` float32 [16] is scratch."""
     zero = splat(0.0)
     for row in range(0, len(x), width):

@@ -7,7 +7,9 @@ import pytest
 
 from engine import nn
 from engine.errors import ConfigError, ShapeError
+from engine.nn.layer import Backward, prefixed
 from engine.nn.layers import attend
+from engine.nn.numeric import TOLERANCE
 
 
 def rng() -> np.random.Generator:
@@ -163,6 +165,36 @@ def test_a_sequence_that_is_read_in_parts_gives_what_it_gives_at_once(name: str)
     whole, state = model(tokens), {}
     parts = [model(tokens[:, part], state=state) for part in (slice(0, 2), slice(2, 3), slice(3, 5))]
     assert np.allclose(np.concatenate(parts, axis=1)[tokens > 0], whole[tokens > 0], atol=1e-6)
+
+
+class Continued(nn.Layer):
+    """A layer with a state from a part before, of which it keeps nothing."""
+
+    def __init__(self, part: nn.Layer, before: np.ndarray) -> None:
+        super().__init__()
+        self.part, self.before = part, before
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        state = {}
+        fixed = Continued.first.forward(self.before, state=state)  # whose parameters stay as they are
+        assert fixed[0].shape == self.before.shape
+        y, backward = self.part.forward(x, training, state=state)
+        return y, lambda dy: (backward(dy)[0], prefixed("part", backward(dy)[1]))
+
+
+@pytest.mark.parametrize("kind", ["attention", "gru", "lstm", "encoder", "places"])
+def test_gradients_of_a_part_that_follows_another(kind: str) -> None:
+    """They end where the part begins: the state counts as given."""
+    layer = {
+        "attention": lambda: nn.SelfAttention(4, 2, rng(), causal=True),
+        "gru": lambda: nn.GRU(4, 4, rng()),
+        "lstm": lambda: nn.LSTM(4, 4, rng()),
+        "encoder": lambda: nn.EncoderLayer(4, 2, 6, rng(), activation="tanh", causal=True),
+        "places": lambda: nn.PositionEmbedding(9, 4, rng()),
+    }[kind]
+    Continued.first = layer().astype(np.float64)
+    check = nn.gradient_check(Continued(layer(), sequence(2, 3).astype(np.float64)), sequence(2, 2))
+    assert check.error < TOLERANCE, check
 
 
 def test_a_given_state_and_the_returned_one_continue_a_layer() -> None:
