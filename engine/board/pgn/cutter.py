@@ -131,7 +131,7 @@ class CutGames:
 
 
 class Cutter:
-    """Cuts games off a text, at most `most` at once; `whole`: with all tokens, or main lines and tags where they do."""
+    """Cuts games off a text, at most `most` at once; `whole`: with all tokens, not main lines and tags alone."""
 
     def __init__(self, text: GameText, whole: bool, most: int = AT_ONCE) -> None:
         self._text, self._whole = text, whole
