@@ -2,8 +2,8 @@
 
 `Walkers`: for an evaluator inside kernels, threads carry out whole visits on one tree. All run the same kernel
 (`visits.run_visits`), and no Python runs between two visits. The calling thread returns every few milliseconds, while
-its helpers go on, until they have to stand still: before the tree is read for a report, makes room, gets fresh priors or
-changes at the root. With one thread the tree is the same for the same position, options and node count, however many
+its helpers go on, until they have to stand still: before the tree is read for a report, makes room, gets fresh priors
+or changes at the root. With one thread the tree is the same for the same position, options and node count, however many
 visits each call makes; with several it depends on who comes first.
 
 `Runner` lets them, or `batches` for a batched evaluator, visit the tree. In between, old parts of a full tree give way,
