@@ -118,7 +118,7 @@ class Family(ABC):
     """Makes, trains and scores the networks of one family and size."""
 
     recipe: Recipe  # default training settings
-    mixture: type[Batches]  # makes its batches, of (sets, shares, settings, seed)
+    mixture: type[Batches]
     on_device = False  # whether it can train on a GPU
     plays_on_device = False  # whether it can play there
 
@@ -132,7 +132,7 @@ class Family(ABC):
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Batches:
         """Return the batches for training on the data."""
-        return self.mixture(data.sets, data.shares, settings, seed)
+        return self.mixture(data.sets, data.shares, settings.batch_size, seed, settings.variations)
 
     @abstractmethod
     def learner(self, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str) -> Learning:

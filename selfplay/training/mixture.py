@@ -13,7 +13,6 @@ from engine.errors import ConfigError
 from engine.native.pool import PerThread
 from engine.options.settings import check_weights
 from selfplay.records.order import Groups
-from selfplay.training.recipe import LearnerSettings
 
 Kind = TypeVar("Kind")
 FILLED = 256  # positions that a thread fills at a time
@@ -51,11 +50,12 @@ class Batches(ABC):
     groups = Groups()  # positions that are taken together
 
     def __init__(
-        self, sets: Sequence[TrainingSet], shares: Sequence[float], settings: LearnerSettings, seed: int
+        self, sets: Sequence[TrainingSet], shares: Sequence[float], batch_size: int, seed: int, variations: float = 0.0
     ) -> None:
+        """`variations`: as of `SparseMixture`; the other families' positions have none."""
         check_weights("shares of the training data", shares)
         sets = sets_of(self.kind, sets, self.refusal)
-        self.batch_size, self.variations = settings.batch_size, settings.variations
+        self.batch_size, self.variations = batch_size, variations
         self._seed = seed
         pairs = [(one, share / sum(shares)) for one, share in zip(sets, shares, strict=True) if share > 0]
         self._sets = [one for one, _ in pairs]
@@ -65,7 +65,7 @@ class Batches(ABC):
         self.n_positions = sum(one.n_usable for one in self._sets)
         shares_left = np.cumsum([share for _, share in reversed(pairs)])[::-1]
         self._parts = [float(share / left) for (_, share), left in zip(pairs, shares_left, strict=True)]
-        self._batch = self.new_batch(settings.batch_size)
+        self._batch = self.new_batch(batch_size)
         self._samplers = PerThread()
 
     def batch(self, step: int, run: Map = map) -> Any:

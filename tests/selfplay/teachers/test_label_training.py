@@ -23,7 +23,6 @@ from selfplay.records.order import RowOrder
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.teachers.labelling import LabelPlan, sample_chunk
 from selfplay.teachers.sample_sources import games_of_sets, new_roots
-from selfplay.training.recipe import LearnerSettings
 
 HELD_OUT, TRAINED = 700, 20_000  # roots
 
@@ -124,10 +123,10 @@ def test_rows_that_are_no_position_are_refused_by_number(sampled):
 
 def test_mixture_draws_labels_beside_games(sampled):
     sets = [LabelRows("values", sampled.values), LabelRows("scored", sampled.scored)]
-    batch = SparseMixture(sets, [0.75, 0.25], LearnerSettings(64, weight_decay=0.0), seed=1).batch(3)
+    batch = SparseMixture(sets, [0.75, 0.25], 64, seed=1).batch(3)
     assert 8 <= np.count_nonzero(batch.n_moves) <= 16
     with pytest.raises(ConfigError, match="sparse"):
-        PlanesMixture(sets, [0.75, 0.25], LearnerSettings(64, weight_decay=0.0), seed=1)
+        PlanesMixture(sets, [0.75, 0.25], 64, seed=1)
 
 
 def test_the_policy_part_can_be_trained_on_scored_moves_alone():
@@ -147,7 +146,7 @@ def test_the_policy_part_can_be_trained_on_scored_moves_alone():
 )
 def test_batches_are_full_and_keep_their_shares(rows, shares, size):
     sets = [LabelRows("labels", np.zeros((count, 4), np.uint64)) for count in rows]
-    samples = SparseMixture(sets, shares, LearnerSettings(size, weight_decay=0.0), seed=1)
+    samples = SparseMixture(sets, shares, batch_size=size, seed=1)
     sampled = np.array([[len(numbers) for _, numbers in samples.samples(step)] for step in range(1000)])
     assert (sampled.sum(axis=1) == size).all()
     np.testing.assert_allclose(sampled.sum(axis=0) / sampled.sum(), shares, atol=3e-3 if size < 64 else 1e-4)

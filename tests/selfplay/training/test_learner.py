@@ -173,7 +173,7 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: Pos
         settings = replace(SETTINGS, shard_size=shard_size)
         model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
         model.heads["moves_left"].layers["dense2"].params["weight"][...] = 0.0  # shards differ in nothing but targets
-        batches = HalfTimed([positions], [1.0], settings, seed=7)
+        batches = HalfTimed([positions], [1.0], 32, seed=7)
         learner = Learner(family_of(net_of_model(model)), model, batches, settings, 0.0, "numpy")
         losses.append(learner.step().moves_left)
         learner.close()
@@ -184,10 +184,10 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: Pos
 @pytest.mark.parametrize("shares", [[math.nan, 1.0], [1.0, math.inf], [-1.0, 2.0], [0.0, 0.0]])
 def test_shares_that_are_no_weights_or_have_no_positions_are_refused(shares, positions):
     with pytest.raises(ConfigError, match="with a positive sum"):
-        PlanesMixture([positions, positions], shares, SETTINGS, seed=1)
+        PlanesMixture([positions, positions], shares, 8, seed=1)
     empty = games_of(positions, 0, 0)
     with pytest.raises(ConfigError, match="no usable positions"):
-        PlanesMixture([positions, empty], [1.0, 1.0], SETTINGS, seed=1)
+        PlanesMixture([positions, empty], [1.0, 1.0], 8, seed=1)
 
 
 @each_family

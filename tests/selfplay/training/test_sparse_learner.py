@@ -129,7 +129,7 @@ def test_a_variation_is_valued_by_the_score_of_its_move(positions: PositionSet) 
 
 def test_variations_take_their_share_of_positions_with_scores(positions: PositionSet) -> None:
     def value_only(part: PositionSet) -> int:
-        mixture = SparseMixture([part], [1.0], LearnerSettings(200, weight_decay=0.0, variations=0.3), seed=3)
+        mixture = SparseMixture([part], [1.0], 200, seed=3, variations=0.3)
         return sum(int(np.count_nonzero(mixture.batch(step).n_moves == 0)) for step in range(5))
 
     assert 250 < value_only(positions) < 350
