@@ -83,8 +83,8 @@ def plan_for(elo: int) -> StrengthPlan:
     """Return the plan for an Elo rating on Stockfish's scale, between those measured; beyond them the nearest."""
     ratings, plans = zip(*MEASURED, strict=True)
     rows = [(np.log(plan.nodes), plan.temperature, plan.value_margin, plan.least_share) for plan in plans]
-    log_nodes, *others = (float(np.interp(elo, ratings, values)) for values in zip(*rows, strict=True))
-    return StrengthPlan(round(np.exp(log_nodes)), *others)
+    log_nodes, temperature, margin, share = (np.interp(elo, ratings, values) for values in zip(*rows, strict=True))
+    return StrengthPlan(round(np.exp(log_nodes)), float(temperature), float(margin), float(share))
 
 
 def choose_weaker(children: Sequence[RootMove], plan: StrengthPlan, rng: np.random.Generator) -> RootMove:
