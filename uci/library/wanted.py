@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from dataclasses import dataclass
+
+from engine.files.text import without_accents
 
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})  # no letters with accents
 
 
 def plain(text: str) -> str:
     """Return a text as it is searched: without capitals and accents."""
-    parts = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in parts if not unicodedata.combining(letter)).translate(_LETTERS)
+    return without_accents(text.casefold()).translate(_LETTERS)
 
 
 # What games are sorted by; what is not known stands last.
