@@ -79,7 +79,7 @@ class Learner(Learning):
         backend: str = "numpy",
     ) -> None:
         if backend == "cupy" and not family.on_device:
-            raise ConfigError("backend cupy: only towers train on a GPU, expected backend numpy")
+            raise ConfigError("backend cupy: only towers and transformers train on a GPU, expected backend numpy")
         if settings.precision == "mixed" and not family.on_device:
             raise ConfigError("precision mixed: only towers and transformers train on a GPU, expected precision single")
         self._backend = get_backend(backend) if family.on_device else NUMPY
