@@ -78,8 +78,8 @@ def _planes_evaluator(
             on_processor.news = [f"{reason}; the network plays with Backend numpy"]
         return on_processor
     from engine.evaluation.device import DeviceEvaluator  # imported here because CPU inference needs no layers
-    from engine.network.tower.gpu import on_device
+    from engine.network.tower.gpu import network_on
     from engine.network.weights import load_planes
 
     tensors, config = load_planes(net_path, heads)
-    return DeviceEvaluator(on_processor, lambda: on_device(tensors, config, backend, heads=heads), chooses)
+    return DeviceEvaluator(on_processor, lambda: network_on(tensors, config, backend, heads=heads), chooses)

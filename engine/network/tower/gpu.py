@@ -251,7 +251,7 @@ class DeviceTower(DeviceNetwork):
         return kernels.answer(rows @ parameters[f"{name}.dense2.weight"].T, parameters[f"{name}.dense2.bias"])
 
 
-def on_device(
+def network_on(
     tensors: Mapping[str, np.ndarray],
     config: PlanesConfig,
     backend: Backend,

@@ -11,7 +11,7 @@ from engine.evaluation.device import DeviceEvaluator
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.families import PlanesConfig, build_network
-from engine.network.tower.gpu import on_device
+from engine.network.tower.gpu import network_on
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig
 from engine.network.transformer.inference import FusedTransformer
@@ -64,7 +64,7 @@ def answers(evaluator: object, leaves: LeafBatch, count: int) -> list[np.ndarray
 def there(
     tensors: dict[str, np.ndarray], config: PlanesConfig, backend: Backend, dtype: str = "float16"
 ) -> DeviceEvaluator:
-    return DeviceEvaluator(fused(tensors, config), lambda: on_device(tensors, config, backend, dtype), False)
+    return DeviceEvaluator(fused(tensors, config), lambda: network_on(tensors, config, backend, dtype), False)
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -107,7 +107,7 @@ def test_missing_tensor_is_named(config: PlanesConfig) -> None:
     tensors = trained_tensors(config)
     del tensors[(name := min(tensors))]
     with pytest.raises(ConfigError, match=re.escape(name)):
-        on_device(tensors, config, NUMPY)
+        network_on(tensors, config, NUMPY)
 
 
 @pytest.fixture(scope="module")
