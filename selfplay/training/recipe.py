@@ -48,7 +48,7 @@ class StepSettings:
         "replace this share of scored positions by the one after a scored move, with its value as target; for sparse "
         "networks", least=0, most=1)
     precision: str = setting(PRECISIONS[0],
-        "on a GPU, train in single precision, or multiply in half precision (mixed)", PRECISIONS)
+        "train on a GPU in single precision, or multiply in half precision (mixed)", PRECISIONS)
     # fmt: on
 
 
