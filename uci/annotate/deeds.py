@@ -8,15 +8,15 @@ import chess
 
 from engine.board.notation import board_after
 from uci.annotate.features import outposts, passed
-from uci.annotate.material import WORTH, gain_on, listed, on_square
+from uci.annotate.material import WORTH, captured, gain_on, listed, on_square
 from uci.annotate.motifs import opened
 from uci.language import _
 
 
-def deed(board: chess.Board, line: Sequence[chess.Move], with_pawns: bool = True) -> str:
+def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = False) -> str:
     """Return what a line's first move does, as `which attacks the queen on b3`; "" where no rule knows.
 
-    An attack on pawns alone counts only `with_pawns`.
+    An attack on pawns alone or a trade does not explain much.
     """
     if not line:
         return ""
@@ -24,12 +24,14 @@ def deed(board: chess.Board, line: Sequence[chess.Move], with_pawns: bool = True
     answers = line[1:2]  # a piece that is taken at once does nothing more
     fresh = _prey(after, side) - _prey(board, side)
     for _from, at in opened(board, after, move):
-        if at in fresh and (with_pawns or not after.pawns & chess.BB_SQUARES[at]):
+        if at in fresh and not (explains_much and after.pawns & chess.BB_SQUARES[at]):
             return _("which uncovers an attack on {piece}", piece=on_square(after, at))
     if any(answer.to_square == move.to_square for answer in answers):
-        return ""
+        taker, taken = board.piece_type_at(move.from_square), captured(board, move)
+        is_trade = not explains_much and taken not in (None, chess.PAWN) and WORTH[taken or 0] == WORTH[taker or 0]
+        return _("which trades {piece}", piece=on_square(board, move.to_square)) if is_trade else ""
     attacked = after.attacks(move.to_square) & fresh
-    if not with_pawns or board.is_capture(move) or after.is_check():
+    if explains_much or board.is_capture(move) or after.is_check():
         attacked &= ~after.pawns
     for answer in answers:
         if attacked & ~after.pawns == chess.SquareSet([answer.from_square]) and not after.is_capture(answer):

@@ -81,7 +81,8 @@ def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None =
         for rule in _RULES:
             if text := rule(_Win(boards, line, at)):
                 return Motif(text, rule is not _hanging)
-    return Motif(_hanging(_Win(boards, line, 0)) if gain and gains[:1] and gains[0] in parts else "", False)
+    is_named = gain is not None and line and captured(boards[0], line[0]) in gain.won
+    return Motif(_hanging(_Win(boards, line, 0)) if is_named else "", False)
 
 
 def _deciding(gains: Sequence[int]) -> int | None:

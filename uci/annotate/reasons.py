@@ -30,7 +30,7 @@ _COST_CP = (50, 330)
 _THE = {chess.PAWN: later("the pawn"), chess.KNIGHT: later("the knight"), chess.BISHOP: later("the bishop"),
         chess.ROOK: later("the rook"), chess.QUEEN: later("the queen")}  # fmt: skip
 _FELT_CP = 25  # the least that the evaluation gives for each pawn that a side is ahead, unless there is compensation
-_PAWN_COST_CP = 150  # the most that an attack on a pawn can explain
+_SMALL_COST_CP = 150  # the most that an attack on a pawn or a trade can explain
 _PLIES_TOLD = 3  # of a line within a sentence
 _LONG_MATE, _DEAR_CP = 4, 400  # moves of a mate that explains little, unless it costs so many centipawns
 
@@ -102,10 +102,15 @@ def _material(lines: Lines) -> str:
     points = _points(lines, 1) + _points(lines, 2)[-1:]
     leads = [better.pawns - played.pawns for _plies, played, better in points]
     for at, (plies, played, better) in enumerate(points[:-1]):
+        is_kept = all(
+            (played.pawns >= 0 or 2 * lost.pawns <= played.pawns)
+            and (better.pawns <= 0 or 2 * won.pawns >= better.pawns)
+            for _ply, lost, won in points[at:-1]
+        )
         least = min(statistics.median(leads[at:]), leads[-1])
-        is_lasting = 2 * least >= leads[at] > 0 and 2 * leads[at] >= max(leads[at:])
+        is_lasting = 2 * least >= leads[at] > 0 and 2 * leads[at] >= max(leads[at:-1])
         restless = max(unrest(lines.board, line[:plies]) for line in (lines.played, lines.better))
-        if is_lasting and restless < leads[at] and (text := _difference(lines, plies, played, better)):
+        if is_kept and is_lasting and restless < leads[at] and (text := _difference(lines, plies, played, better)):
             return text
     return ""
 
@@ -150,7 +155,8 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
         return _("loses {material} to {motif}", material=named.text, motif=how.text)
     if how.text:
         return _("loses {material} to {move}: {state}", material=named.text, move=move, state=how.text)
-    if captured(after, line[0]) in named.won and line[0].to_square != lines.played[0].to_square:
+    is_recapture = lines.board.is_capture(lines.played[0]) and line[0].to_square == lines.played[0].to_square
+    if captured(after, line[0]) in named.won and not is_recapture:
         return _("loses {material} to {move}", material=named.text, move=move)
     return _("loses {material} after {line}", material=named.text, line=told_line(after, line, lines.is_own))
 
@@ -178,7 +184,7 @@ def _quiet(lines: Lines) -> str:
         return _("gives {material}", material=given.reversed().text)
     if worse is not None and worse.better is None:
         return worse.text
-    does = functools.partial(deed, with_pawns=(lines.cost_cp or 0) <= _PAWN_COST_CP)
+    does = functools.partial(deed, explains_much=(lines.cost_cp or 0) > _SMALL_COST_CP)
     answers, best = lines.played[1:], board_after(board, *lines.better[:1])
     is_recapture = answers and answers[0].to_square == lines.played[0].to_square
     if (told := does(after, answers)) and not is_recapture:
