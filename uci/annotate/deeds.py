@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import chess
 
 from engine.board.notation import board_after
-from uci.annotate.features import outposts, passed
+from uci.annotate.features import passed
 from uci.annotate.material import WORTH, captured, gain_on, listed, on_square
 from uci.annotate.motifs import opened
 from uci.language import _
@@ -49,7 +49,7 @@ def _quiet_deed(board: chess.Board, after: chess.Board, move: chess.Move) -> str
             return _("which pins {piece}", piece=on_square(after, at))
     if square in passed(after, side) and move.from_square not in passed(board, side) and not board.is_capture(move):
         return _("which makes a passed pawn")
-    return _("which takes a square where no pawn can drive it away") if square in outposts(after, side) else ""
+    return ""
 
 
 def _prey(board: chess.Board, side: chess.Color) -> chess.SquareSet:

@@ -19,9 +19,9 @@ from uci.language import _, later
 Values = Callable[[chess.Board], float]  # winning chances of the side to move at first sight
 
 _SHARE = 0.5  # of what a move loses, which a part must explain
+_MOST_LOSS = 0.15  # winning chances; a blunder has no positional reason
 _LAST_PLY = 12  # after which the lines are compared
 _SHELTER = 2  # pawns beside a king that is not exposed
-_SHUT_IN = 1  # squares to which a piece that is shut in can go, at most
 
 
 class Feature(NamedTuple):
@@ -46,7 +46,7 @@ def feature(
 
     Both lines begin with their move.
     """
-    for plies in range(2, min(_LAST_PLY, len(played), len(better)) + 1):
+    for plies in range(2, min(_LAST_PLY, len(played), len(better)) + 1) if loss < _MOST_LOSS else ():
         worse, best = board_after(board, *played[:plies]), board_after(board, *better[:plies])
         if _is_calm(worse, played[plies:]) and _is_calm(best, better[plies:]) and _count(worse) == _count(best):
             sign, low = (1 if worse.turn == board.turn else -1), values(worse)
@@ -103,27 +103,16 @@ def _seen(
 
 def passed(board: chess.Board, side: chess.Color) -> chess.SquareSet:
     """Return a side's passed pawns."""
-    return chess.SquareSet(pawn for pawn in board.pieces(chess.PAWN, side) if not _before(board, pawn, side, (0, 1)))
+    return chess.SquareSet(pawn for pawn in board.pieces(chess.PAWN, side) if not _before(board, pawn, side))
 
 
-def outposts(board: chess.Board, side: chess.Color) -> chess.SquareSet:
-    """Return a side's knights and bishops that a pawn guards and no pawn of the other side can ever drive away."""
-    pawns = board.pieces(chess.PAWN, side)
+def _before(board: chess.Board, pawn: chess.Square, side: chess.Color) -> chess.SquareSet:
+    """Return the other side's pawns ahead of a pawn, on its file or beside it."""
+    ranks = range(chess.square_rank(pawn) + 1, 8) if side == chess.WHITE else range(chess.square_rank(pawn))
     return chess.SquareSet(
-        square
-        for square in board.pieces(chess.KNIGHT, side) | board.pieces(chess.BISHOP, side)
-        if board.attackers(side, square) & pawns and not _before(board, square, side, (1,))
-    )
-
-
-def _before(board: chess.Board, square: chess.Square, side: chess.Color, files: Sequence[int]) -> chess.SquareSet:
-    """Return the other side's pawns on higher ranks, as a side sees it, and so many files away."""
-    ahead = 1 if side == chess.WHITE else -1
-    return chess.SquareSet(
-        pawn
-        for pawn in board.pieces(chess.PAWN, not side)
-        if abs(chess.square_file(pawn) - chess.square_file(square)) in files
-        and ahead * (chess.square_rank(pawn) - chess.square_rank(square)) > 0
+        other
+        for other in board.pieces(chess.PAWN, not side)
+        if abs(chess.square_file(other) - chess.square_file(pawn)) <= 1 and chess.square_rank(other) in ranks
     )
 
 
@@ -134,11 +123,6 @@ def _isolated(board: chess.Board, side: chess.Color) -> chess.SquareSet:
         for pawn in board.pieces(chess.PAWN, side)
         if not files & {chess.square_file(pawn) - 1, chess.square_file(pawn) + 1}
     )
-
-
-def _doubled(board: chess.Board, side: chess.Color) -> chess.SquareSet:
-    pawns = board.pieces(chess.PAWN, side)
-    return chess.SquareSet(pawn for pawn in pawns if len(pawns & chess.BB_FILES[chess.square_file(pawn)]) > 1)
 
 
 def _on_open_file(board: chess.Board, side: chess.Color) -> chess.SquareSet:
@@ -153,26 +137,12 @@ def _exposed(board: chess.Board, side: chess.Color) -> chess.SquareSet:
     return chess.SquareSet([king or 0] if is_exposed and board.pieces(chess.QUEEN, not side) else [])
 
 
-def _shut_in(board: chess.Board, side: chess.Color) -> chess.SquareSet:
-    own = chess.SquareSet(board.occupied_co[side])
-    return chess.SquareSet(
-        square
-        for kind in (chess.BISHOP, chess.ROOK, chess.QUEEN)
-        for square in board.pieces(kind, side)
-        if len(board.attacks(square) - own) <= _SHUT_IN
-    )
-
-
 _Squares = Callable[[chess.Board, chess.Color], chess.SquareSet]
-_PIECES = (chess.PAWN, chess.BISHOP, chess.ROOK, chess.QUEEN)
 _RULES: tuple[tuple[bool, Sequence[chess.PieceType], _Squares, str], ...] = (  # whether of the mover's, changed parts
     (True, (chess.KING, chess.PAWN), _exposed, later("exposes {piece}")),
     (True, (chess.PAWN,), _isolated, later("leaves {piece} isolated")),
-    (True, (chess.PAWN,), _doubled, later("leaves doubled pawns on the {file}-file")),
-    (True, _PIECES, _shut_in, later("shuts in {piece}")),
     (False, (chess.PAWN,), passed, later("lets {piece} become a passed pawn")),
     (False, (chess.ROOK,), _on_open_file, later("leaves the open {file}-file to {piece}")),
-    (False, (chess.KNIGHT, chess.BISHOP), outposts, later("lets {piece} stand where no pawn can drive it away")),
 )
 _WORSE = later("leaves {piece} worse placed than on {better}")
 _BETTER = later("lets {piece} stand better than on {better}")

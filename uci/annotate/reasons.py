@@ -193,10 +193,7 @@ def _quiet(lines: Lines) -> str:
             return _("runs into {move}, {deed}", move=told_line(after, answers[:1], lines.is_own), deed=told)
     if (told := does(board, lines.better)) and does(board, lines.better[:1]) != does(board, lines.played[:1]):
         return _("misses {move}, {deed}", move=told_line(board, lines.better[:1], lines.is_own), deed=told)
-    if worse is not None:
-        return worse.text
-    soon, better = board_after(board, *lines.played[:2]), board_after(board, *lines.better[:SHOWN_PLIES])
-    return _("trades queens") if board.queens and better.queens and not soon.queens else ""
+    return worse.text if worse is not None else ""
 
 
 def told_line(board: chess.Board, line: Sequence[chess.Move], is_own: bool | None) -> str:

@@ -9,6 +9,8 @@ import chess
 import pytest
 
 from tests.boards import board_after
+from uci.annotate.deeds import deed
+from uci.annotate.features import feature
 from uci.annotate.motifs import motif
 from uci.annotate.reasons import Lines, is_sacrifice, reason
 from uci.language import speak
@@ -69,7 +71,7 @@ KNOWN = [
     ("e4 e5 f4 exf4 Bc4 Qh4+ Kf1", "Bc5 d4 Bb6", "Nf6 Nc3 Ng4", None, None,
      "runs into 5. d4, which drives the bishop on c5 away"),
     ("e4 d5 exd5 Qxd5 Nc3", "Qe5+ Be2 c6", "Qxd2+ Qxd2", None, None, ""),
-    ("4k3/pp1q1ppp/8/8/8/8/PP1Q1PPP/4K3 w - - 0 1", "Qxd7+ Kxd7 Kd2", "Qe2+ Kf8 h3", None, None, "trades queens"),
+    ("4k3/pp1q1ppp/8/8/8/8/PP1Q1PPP/4K3 w - - 0 1", "Qxd7+ Kxd7 Kd2", "Qe2+ Kf8 h3", None, None, ""),
     ("e4 e5 Nf3 Nc6", "a3 Nf6", "Bb5 a6", None, None, ""),
     ("e4 e5 Nf3 Nc6 Bc4 Nf6", "Nc3 Nxe4 Nxe4 d5", "d3 Be7", None, None, ""),
 ]  # fmt: skip
@@ -227,6 +229,15 @@ MISNAMED = {
     "the exchange was lost where the queen falls next": (
         "3r2k1/6pp/b7/8/8/5Q2/6PP/5RK1 w - - 0 1", "h3 Bxf1 Kxf1 Rf8 Qxf8+ Kxf8", "Rf2 h6", None, None, 900.0,
         "loses the queen for a bishop after 1...Bxf1 2. Kxf1 Rf8"),
+    "a knight was lost where one goes for the other, and a bishop": (
+        "r4rk1/pN3ppp/2n2b2/8/3p4/3P1BP1/PP2PP1P/2R2RK1 b - - 0 19", "Rab8 Rxc6 Rxb7 Rxf6 Rxb2 Ra6 Rc8 Rxa7 g6 a4",
+        "Ne5 Be4 Rab8 b3 g6 Nd6 Be7 Nc4 Nxc4 Rxc4 f5", None, None, 359.0,
+        "loses a bishop for a pawn after 20. Rxc6 Rxb7 21. Rxf6"),
+    "a pawn was lost that is won back": (
+        "3r1bkr/p2b2p1/1pp5/4P2p/8/2Q1B2P/PP4P1/5RK1 w - - 0 24", "e6 Bxe6 Qxc6 Bxa2 Qa4 Bd5 Qxa7 h4 Bxb6 Ra8",
+        "Qc4+ Kh7 Qd3+ g6 Rf7+ Bg7 Rxd7 Rxd7 Qxd7 Rg8", None, None, 218.0, ""),
+    "a trade was the reason of a lost game": (
+        "4k3/8/4n3/5n2/8/4B3/3P1PPP/4K3 w - - 0 1", "h3 Nxe3 dxe3 Ke7", "Bb6 Ke7", None, None, 630.0, ""),
     "a mate in nine was the reason of a lost game": (
         "r5k1/5ppp/8/8/8/8/r4PPP/1R4K1 w - - 0 1", "Rd1 Ra1 h3 Rxd1+ Kh2", "Rc1 h6", -9, None, 150.0, ""),
     "a rook was lost where both lines are mate": (
@@ -248,3 +259,42 @@ def test_material_is_no_reason_where_the_other_side_has_enough_for_it(best_cp: f
     board = position("4k3/ppp2ppp/8/3n4/4P3/8/PPP2PPP/4K3 w - - 0 1")
     played, better = (moves(board, text) for text in ("h3 Nf6 Kd2 h6", "exd5 Kd7 Kd2"))
     assert reason(Lines(board, played, better, None, None, 250.0, best_cp)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("start", "line", "told"),
+    [
+        ("e4 c5 d4 cxd4 Nf3 e5 Nxe5", "Qa5+ c3 Qxe5", "which attacks the knight on e5"),
+        ("e4 e5 f4 exf4 Bc4 Qh4+ Kf1 Bc5", "d4 Bb6", "which drives the bishop on c5 away"),
+        ("r3k3/b7/8/8/8/8/5P2/R5K1 b - - 0 1", "Bxf2+ Kxf2 Rxa1", "which uncovers an attack on the rook on a1"),
+        ("4k3/1p3ppp/2n5/8/8/8/4BPPP/4K3 w - - 0 1", "Bb5 Kd7", "which pins the knight on c6"),
+        ("4k3/8/4n3/5n2/8/4B3/3P1PPP/4K3 b - - 0 1", "Nxe3 dxe3", "which trades the bishop on e3"),
+        ("4k3/2p5/2P5/3p4/3P4/8/8/4K3 b - - 0 1", "Kd8 Kd2", ""),
+        ("4k3/8/1p6/2p5/P7/8/8/4K3 b - - 0 1", "c4 Kd2", ""),
+        ("4k3/8/8/1p6/P7/8/8/4K3 w - - 0 1", "a5 Kd7", "which makes a passed pawn"),
+        ("e4 e5", "Nf3 Nc6", "which attacks the pawn on e5"),
+    ],
+)
+def test_a_move_is_told_by_what_it_does(start: str, line: str, told: str) -> None:
+    board = position(start)
+    assert deed(board, moves(board, line)) == told
+
+
+def test_an_answer_that_was_there_anyway_is_no_reason() -> None:
+    """ "Runs into Nf6, which attacks the pawn on e4" was said of a move that had nothing to do with it."""
+    board = position("e4 e5 Nf3 Nc6")
+    for better, sentence in [("Nc3 Bb4", "runs into 3...Nf6, which attacks the pawn on e4"), ("Bb5 a6", "")]:
+        assert reason(Lines(board, moves(board, "a3 Nf6"), moves(board, better), cost_cp=90.0)) == sentence
+
+
+@pytest.mark.parametrize(("worth", "loss", "sentence"), [(0.06, 0.1, "leaves the open d-file to the rook on d8"),
+                                                         (0.04, 0.1, None), (0.2, 0.3, None)])  # fmt: skip
+def test_a_part_of_the_position_is_the_reason_where_it_explains_half_of_the_loss(worth, loss, sentence) -> None:
+    board = chess.Board("r5k1/2p2ppp/8/8/8/8/P1P2PPP/R5K1 w - - 0 1")
+    played, better = moves(board, "h3 Rd8"), moves(board, "Rd1 Rc8")
+
+    def values(position: chess.Board) -> float:
+        return 0.5 - worth * (position.piece_type_at(chess.D8) == chess.ROOK) + 0.1 * (position.turn == chess.BLACK)
+
+    found = feature(board, played, better, loss, values)
+    assert (found and found.text) == sentence
