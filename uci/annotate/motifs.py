@@ -78,10 +78,10 @@ def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None =
     parts = {WORTH[kind] for kind in gain.won} if gain else set(gains)
     at = _deciding(gains)
     if at is not None and gains[at] in parts:
-        for rule in _RULES:
+        for rule in _TACTICS:
             if text := rule(_Win(boards, line, at)):
-                return Motif(text, rule is not _hanging)
-    is_named = gain is not None and line and captured(boards[0], line[0]) in gain.won
+                return Motif(text, True)
+    is_named = bool(line) and (gain is None or captured(boards[0], line[0]) in gain.won)
     return Motif(_hanging(_Win(boards, line, 0)) if is_named else "", False)
 
 
@@ -230,7 +230,7 @@ def _hanging(won: _Win) -> str:
     return ""
 
 
-_RULES = (_fork, _skewer, _discovered, _pin, _deflection, _hanging)
+_TACTICS = (_fork, _skewer, _discovered, _pin, _deflection)
 
 
 def _all(kinds: Sequence[chess.PieceType]) -> str:
