@@ -17,6 +17,8 @@ import chess
 import chess.pgn
 
 from engine.board.notation import board_after, move_number
+from engine.evaluation.leaves import leaves_of
+from engine.evaluation.protocol import input_format_of
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.annotate.accuracy import START_CP, RatedMove, game_accuracy, phases, rated_moves, rating_played, winning_cp
@@ -34,7 +36,6 @@ from uci.annotate.judge import (
     winning_chances,
 )
 from uci.annotate.reasons import Lines, is_sacrifice, reason
-from uci.explain.insight import judge_at_sight
 from uci.language import _, several
 from uci.terminal.opening_names import opening_name, position_name
 from uci.terminal.verdict import Verdict
@@ -378,7 +379,12 @@ class _Reviewer:
         return facts
 
     def _at_sight(self, board: chess.Board) -> float:
-        return winning_chances(judge_at_sight(self._engine.evaluator, board).expected)
+        """Return the winning chances of the side to move as the evaluator sees them without a search."""
+        evaluator = self._engine.evaluator
+        leaves = leaves_of([board], input_format_of(evaluator))
+        evaluator.evaluate(leaves, 1)
+        win, draw, _lost = (float(share) for share in leaves.wdl[0])
+        return winning_chances(min(1.0, win + draw / 2))
 
     def _other_moves(self, marked: MoveReview) -> dict[str, Any]:
         """Other good moves than the best one, or else by how much that one is better than all others."""
