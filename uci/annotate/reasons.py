@@ -150,14 +150,14 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
     after, line = lines.answered, lines.played[1:plies]
     if not line:
         return ""
-    how, move = motif(after, line, named), told_line(after, line[:1], lines.is_own)
+    how, taking = motif(after, line, named), told_line(after, line[:1], lines.is_own)
     if how.is_tactic:
         return _("loses {material} to {motif}", material=named.text, motif=how.text)
     if how.text:
-        return _("loses {material} to {move}: {state}", material=named.text, move=move, state=how.text)
+        return _("loses {material} to {move}: {state}", material=named.text, move=taking, state=how.text)
     is_recapture = lines.board.is_capture(lines.played[0]) and line[0].to_square == lines.played[0].to_square
     if captured(after, line[0]) in named.won and not is_recapture:
-        return _("loses {material} to {move}", material=named.text, move=move)
+        return _("loses {material} to {move}", material=named.text, move=taking)
     return _("loses {material} after {line}", material=named.text, line=told_line(after, line, lines.is_own))
 
 
