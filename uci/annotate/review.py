@@ -69,8 +69,8 @@ class MoveReview:
     judgement: Judgement | None = None  # None too for known opening moves, if they are no blunders
     reply_line: tuple[chess.Move, ...] = ()  # what follows the move
     gap: float = 0.0  # winning chances between an only good move, or the one that was missed, and the best other one
-    feature: Feature | None = None  # what stands worse after a marked move
     also_good: tuple[chess.Move, ...] = ()  # instead of a marked move: others than the best one that lose little
+    feature: Feature | None = None  # what stands worse after a marked move
 
     @property
     def mover(self) -> chess.Color:
