@@ -38,6 +38,8 @@ class Setup:
     clock_times: Mapping[int, float] = field(default_factory=dict)  # seconds left to the mover after each ply
     headers: Mapping[str, str] = field(default_factory=dict)  # of a game of others
     source: chess.pgn.Game | None = None  # that game, with what its author wrote into it
+    seen_by: chess.Color | None = None  # the side that a board for analysis shows below
+    kept: tuple[str, str] | None = None  # its key among one's own games, and the digest of its text there
     is_asked: bool = False  # whether the web page asks first what game is wanted; who cancels gets the offered level
     is_watched: bool = False  # whether Aino plays both sides on a web page, where else nobody plays without a person
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import chess
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.board.convert import codes_of, decode_move, move_of_code, row_from_board
 
@@ -24,37 +25,47 @@ class Continuation:
 
 
 class Explorer:
-    """Games from the usual start: two bytes a ply, as `engine.board.layout` codes moves, and their results."""
+    """Games from the usual start: their numbers, moves as `engine.board.layout` codes them, and results."""
 
-    def __init__(self, games: Sequence[tuple[bytes, str]]) -> None:
-        kept = b"".join(moves[: 2 * KEPT_PLIES].ljust(2 * KEPT_PLIES, b"\0") for moves, _ in games)
+    def __init__(self, games: Sequence[tuple[int, bytes, str]]) -> None:
+        self._numbers = np.array([number for number, _, _ in games], np.int64)
+        kept = b"".join(moves[: 2 * KEPT_PLIES].ljust(2 * KEPT_PLIES, b"\0") for _, moves, _ in games)
         self._moves = np.frombuffer(kept, np.uint16).reshape(-1, KEPT_PLIES)  # (G, KEPT_PLIES), 0 behind the last move
         codes = {result: code for code, result in enumerate(_RESULTS)}
-        self._results = np.array([codes.get(result, len(codes)) for _, result in games], np.int64)
+        self._results = np.array([codes.get(result, len(codes)) for _, _, result in games], np.int64)
 
     def explore(self, board: chess.Board) -> list[Continuation]:
-        """Return the continuations of a position, the most frequent first.
+        """Return the continuations of a position, the most frequent first."""
+        plies, rows = len(board.move_stack), self._reaching(board)
+        rows = rows[self._moves[rows, plies] != 0] if plies < KEPT_PLIES else rows[:0]
+        found = []
+        for code in np.unique(self._moves[rows, plies]) if len(rows) else ():
+            results = self._results[rows[self._moves[rows, plies] == code]]
+            counts = tuple(np.bincount(results, minlength=len(_RESULTS) + 1).tolist())
+            found.append(Continuation(decode_move(row_from_board(board), int(code)), counts))
+        return sorted(found, key=lambda one: (-sum(one.counts), one.move.uci()))
+
+    def games(self, board: chess.Board) -> list[int]:
+        """Return the numbers of the games that reached a position."""
+        return list(self._numbers[self._reaching(board)].tolist())
+
+    def _reaching(self, board: chess.Board) -> NDArray[np.int64]:
+        """Return the rows of the games that reached a position.
 
         Games count whose sides made the same moves in another order, if they reached the same position.
         """
         plies = len(board.move_stack)
-        if plies >= KEPT_PLIES or board.root() != chess.Board():
-            return []
+        if plies > KEPT_PLIES or board.root() != chess.Board():
+            return np.zeros(0, np.int64)
         begun = self._moves[:, :plies]
         wanted = np.array([*codes_of(board.root(), board.move_stack)], np.uint16)[None, :]
         same = np.ones(len(begun), bool)
         for side in (0, 1):
             same &= (np.sort(begun[:, side::2]) == np.sort(wanted[:, side::2])).all(axis=1)
-        rows = np.flatnonzero(same & (self._moves[:, plies] != 0))
+        rows = np.flatnonzero(same)
         orders, order = np.unique(begun[rows], axis=0, return_inverse=True)
         reaches = np.array([_reaches(moves.tolist(), board) for moves in orders[:_MOST_ORDERS]], bool)
-        rows = rows[(order < len(reaches)) & reaches[np.minimum(order, len(reaches) - 1)]] if len(rows) else rows
-        found = []
-        for code in np.unique(self._moves[rows, plies]):
-            results = self._results[rows[self._moves[rows, plies] == code]]
-            counts = tuple(np.bincount(results, minlength=len(_RESULTS) + 1).tolist())
-            found.append(Continuation(decode_move(row_from_board(board), int(code)), counts))
-        return sorted(found, key=lambda one: (-sum(one.counts), one.move.uci()))
+        return rows[(order < len(reaches)) & reaches[np.minimum(order, len(reaches) - 1)]] if len(rows) else rows
 
 
 def _reaches(codes: Sequence[int], board: chess.Board) -> bool:

@@ -147,8 +147,8 @@ def read_at(path: Path, place: int) -> chess.pgn.Game | None:
         return None if found is None else found.game
 
 
-def remove_text(path: Path, place: int, end: int, digest: str) -> None:
-    """Remove the text between two places, if it is the one with this digest; the rest stays, as UTF-8.
+def replace_text(path: Path, place: int, end: int, digest: str, new: bytes = b"") -> None:
+    """Put a new text between two places, if there is the one with this digest; the rest stays, as UTF-8.
 
     A file with nothing left goes. Of a link, the file is changed to which it leads. Raises DataError.
     """
@@ -156,12 +156,12 @@ def remove_text(path: Path, place: int, end: int, digest: str) -> None:
     with reading(path):
         before = path.stat()
         with open_unpacked(path) as (stream, _gone), atomic_write(path) as out:
-            at, gone, is_empty = 0, b"", True
+            at, gone, is_empty = 0, b"", not new
             for piece in utf8_pieces(stream):
                 text = piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
                 begin, behind = max(0, place - at), max(0, end - at)
                 gone += text[begin:behind]
-                for part in (text[:begin], text[behind:]):
+                for part in (text[:begin], new if at <= place < at + len(text) else b"", text[behind:]):
                     is_empty = is_empty and not part.strip()
                     out.write(part)
                 at += len(text)

@@ -15,6 +15,8 @@ from typing import Any, TypeVar, cast
 import chess
 import chess.pgn
 
+from engine.board.notation import board_after
+from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError
 from engine.files.atomic import aside
 from engine.files.text import printable
@@ -22,7 +24,7 @@ from engine.native.locks import FileLock
 from uci.game.game_file import REVIEWS, owning, pgn_files
 from uci.language import _, later, several, translated
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
-from uci.library.game_files import FoundGame, find_games, game_key, is_key, read_at, remove_text
+from uci.library.game_files import FoundGame, digest_of, find_games, game_key, is_key, read_at, replace_text
 from uci.library.own_names import OwnNames
 from uci.library.wanted import Wanted, day_of, plain
 from uci.terminal.author_notes import game_name, is_told
@@ -32,6 +34,7 @@ Answer = TypeVar("Answer")
 
 INDEX = "index.sqlite"
 PAGE = 50  # games in one part of a list
+_MOST_FILES = 50  # to choose from for the explorer
 _VERSION = 7  # of the tables and what stands in them
 _STEP_S = 0.1  # of reading, between which others are answered
 _MEMORY = ":memory:"
@@ -82,6 +85,7 @@ class GameIndex:
                 base.execute("PRAGMA journal_mode = DELETE")  # a write-ahead log spoils files on network drives
                 base.execute("PRAGMA synchronous = NORMAL")
                 base.create_function("folded", 1, str.casefold, deterministic=True)
+                base.create_function("searched", 1, plain, deterministic=True)
                 base.execute("BEGIN IMMEDIATE")  # other programs open it, too
                 if base.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
                     _begin_anew(base)
@@ -261,11 +265,6 @@ class GameIndex:
         with self._base:
             self._base.execute(f"UPDATE games SET mine = {_MINE.format(', '.join('?' * len(names)))}", names * 2)
 
-    @property
-    def names(self) -> list[str]:
-        """One's own names, without capitals."""
-        return self.own_names.all
-
     def _side(self, white: str, black: str) -> str | None:
         own = self.own_names.all
         return "white" if white.casefold() in own else "black" if black.casefold() in own else None
@@ -309,9 +308,13 @@ class GameIndex:
         With each come its file, the digest of its text there, and how many copies of the game there are.
         """
         rule, values = wanted.condition()
+        if wanted.line:
+            rule += " AND games.rowid IN (SELECT value FROM json_each(?))"
+            moves = map(chess.Move.from_uci, wanted.line.split())
+            values.append(json.dumps(self._explorer(wanted).games(board_after(chess.Board(), *moves))))
         rows = self._base.execute(
             f"SELECT {', '.join(_COLUMNS).replace('date', _DAY)} FROM games LEFT JOIN reviews USING (key) WHERE {rule} "
-            "ORDER BY date DESC, games.rowid DESC LIMIT ? OFFSET ?",
+            f"ORDER BY {wanted.sorting} LIMIT ? OFFSET ?",
             [*values, count, offset],
         )
         games = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
@@ -331,14 +334,24 @@ class GameIndex:
             for date, mine, white, black, mistakes in rows
         ]
 
-    def explore(self, board: chess.Board, side: str) -> list[Continuation]:
-        """Return what was played in a position, in all games, or in those with an own side (white, black)."""
-        wanted = (self._base.execute("PRAGMA data_version").fetchone(), self._base.total_changes, side)
-        if self._explored is None or self._explored[0] != wanted:
-            rule, values = Wanted(side=side).condition()
-            rows = self._base.execute(f"SELECT moves, result FROM games WHERE moves IS NOT NULL AND {rule}", values)
-            self._explored = wanted, Explorer(rows.fetchall())
-        return self._explored[1].explore(board)
+    def explore(self, board: chess.Board, side: str = "", file: str = "") -> list[Continuation]:
+        """Return what was played in a position: in all games, those of an own side (white, black), or a file's."""
+        return self._explorer(Wanted(side=side, file=file)).explore(board)
+
+    def _explorer(self, wanted: Wanted) -> Explorer:
+        """Return the explorer of all games, or of those of a side or file that is wanted."""
+        rule, values = Wanted(side=wanted.side, file=wanted.file).condition()
+        about = (self._base.execute("PRAGMA data_version").fetchone(), self._base.total_changes, rule, values)
+        if self._explored is None or self._explored[0] != about:
+            sql = f"SELECT games.rowid, moves, result FROM games WHERE moves IS NOT NULL AND {rule}"
+            self._explored = about, Explorer(self._base.execute(sql, values).fetchall())
+        return self._explored[1]
+
+    def files(self) -> list[str]:
+        """Return the names of the files with several games, the largest first, for the explorer."""
+        rows = self._base.execute("SELECT file FROM places GROUP BY file HAVING count(*) > 1 ORDER BY count(*) DESC")
+        names = (os.fsdecode(file) for (file,) in rows)
+        return [name for name in names if printable(name) == name][:_MOST_FILES]
 
     def unreviewed(self) -> list[str]:
         """Return the keys of one's own games that have no review, latest first."""
@@ -355,12 +368,16 @@ class GameIndex:
 
     def game(self, key: str) -> chess.pgn.Game:
         """Return a game from its file. Raises DataError where that has changed meanwhile, or has no such game."""
-        file, place, *_rest = self._copies(key)
+        return self.game_text(key)[0]
+
+    def game_text(self, key: str) -> tuple[chess.pgn.Game, str]:
+        """Return a game from its file as `game` does, and the digest of its text there."""
+        file, place, _end, text, _count = self._copies(key)
         path = self.folder / os.fsdecode(file)
         game = read_at(path, place)
         if game is None or game_key(game) != key:
             raise DataError(_("{path} has changed; open My games again", path=printable(path)))
-        return game
+        return game, text
 
     def delete(self, key: str, text: str = "") -> str:
         """Remove a game from its file, if its text there is the one with this digest ("": as the index knows it).
@@ -368,27 +385,45 @@ class GameIndex:
         Its review goes with its last copy. Returns a sentence on the copies that stay, "" where none does. Raises
         DataError.
         """
-        file, place, end, known, copies = self._copies(key, text)
-        path = self.folder / os.fsdecode(file)
-        with owning(self.folder):
-            is_current = self._has_read(file)
-            remove_text(path, place, end, known)
-            if copies == 1:
-                for left in (self.folder / REVIEWS).glob(f"{key}.*"):  # the review, and the wish for one
-                    left.unlink(missing_ok=True)
-            with self._base:
-                self._base.execute("DELETE FROM places WHERE file = ? AND place = ?", [file, place])
-                moved = f"UPDATE OR REPLACE places SET place = place - {end - place}, end = end - {end - place}"
-                self._base.execute(f"{moved} WHERE file = ? AND place > ?", [file, place])
-                self._base.execute(_FORGET_LOST)
-                if is_current and path.exists():
-                    self._base.execute("UPDATE files SET size = ?, changed = ? WHERE name = ?",
-                                       [*_state(path.stat()), file])  # fmt: skip
+        copies = self._replace(key, text)[1]
         if copies == 1:
             return ""
         file = self._copies(key)[0]
         return several("{count} equal game stays, in {file}.", "{count} equal games stay, one of them in {file}.",
                        copies - 1, file=printable(os.fsdecode(file)))  # fmt: skip
+
+    def rewrite(self, key: str, text: str, game: chess.pgn.Game) -> tuple[str, Path]:
+        """Write a game of this key in place of its text with this digest; return the new one's, and the file.
+
+        Raises DataError.
+        """
+        new = game_text(game).strip().encode()
+        return digest_of(new), self._replace(key, text, new)[0]
+
+    def _replace(self, key: str, text: str, new: bytes = b"") -> tuple[Path, int]:
+        """Put a new text, or none, in a game's place; return the file, and how many copies there were."""
+        file, place, end, known, copies = self._copies(key, text)
+        path = self.folder / os.fsdecode(file)
+        apart = new and new + b"\n\n"
+        with owning(self.folder):
+            is_current = self._has_read(file)
+            replace_text(path, place, end, known, apart)
+            if copies == 1 and not new:
+                for left in (self.folder / REVIEWS).glob(f"{key}.*"):  # the review, and the wish for one
+                    left.unlink(missing_ok=True)
+            with self._base:
+                self._base.execute("DELETE FROM places WHERE file = ? AND place = ?", [file, place])
+                moved, here = "UPDATE OR REPLACE places SET place = -(place + ?), end = end + ?", place + len(apart)
+                self._base.execute(f"{moved} WHERE file = ? AND place > ?", [here - end, here - end, file, place])
+                self._base.execute("UPDATE OR REPLACE places SET place = -place WHERE place < 0")  # none may meet
+                if new:
+                    row = (file, place, here, key, digest_of(new))
+                    self._base.execute("INSERT INTO places VALUES (?, ?, ?, ?, ?)", row)
+                self._base.execute(_FORGET_LOST)
+                if is_current and path.exists():
+                    self._base.execute("UPDATE files SET size = ?, changed = ? WHERE name = ?",
+                                       [*_state(path.stat()), file])  # fmt: skip
+        return path, copies
 
     def _has_read(self, file: bytes) -> bool:
         """Whether the index knows a file as it is now."""

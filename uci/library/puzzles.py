@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,9 +14,11 @@ from engine.board.fen import Note
 from engine.board.notation import board_after
 from engine.board.puzzle_rows import puzzle_fields, read_puzzle
 from engine.errors import AinoError, DataError
+from uci.annotate.accuracy import phases
 from uci.annotate.judge import BLUNDER, MISTAKE
 from uci.annotate.review import GameReview
-from uci.language import translated
+from uci.game.timed_game import PERSON
+from uci.language import _, translated
 
 SET = "puzzles.csv.xz"  # Aino's own, in Lichess's form
 _ONLY = 0.15  # winning chances by which every other move must be worse
@@ -32,15 +34,33 @@ class Puzzle:
     source: str = "mine"
     rating: float = 1500.0
     deviation: float = 350.0
+    game: str = ""  # key, day and players of one's own game, with spaces between; the address of another; "" unknown
+    themes: tuple[str, ...] = ()  # as Lichess calls them
 
     @property
     def key(self) -> str:
         """What tells it from other puzzles."""
         return f"{self.fen} {self.moves[0]}"
 
+    @property
+    def origin(self) -> str:
+        """The game that it comes from, in words."""
+        _key, date, players = (*self.game.split(" ", 2), "", "")[:3]
+        if self.source == "mine":
+            names = " – ".join(_(name) if name == PERSON else name for name in players.split(" – "))
+            game, move = ", ".join(filter(None, (names, date))), self.fen.split()[-1]
+            return _("From {game}, move {move}.", game=game, move=move) if game else _("From one of your games.")
+        return _("From a game that was made to train Aino.") if self.source == "aino" else _("From an imported file.")
+
     def accepts(self, board: chess.Board, move: chess.Move, ply: int) -> bool:
         """Whether a move solves the position after `ply` moves: the solution's, or any that mates, as on Lichess."""
         return move.uci() == self.moves[ply] or board_after(board, move).is_checkmate()
+
+
+def themes_of(board: chess.Board, moves: Sequence[chess.Move]) -> tuple[str, ...]:
+    """Return what anyone can tell of a puzzle, in Lichess's words: the phase, and the length of a mate."""
+    is_mate = board_after(board, *moves).is_checkmate()
+    return (*phases([board]), *(["mate", f"mateIn{len(moves) // 2 + 1}"] if is_mate else []))
 
 
 def is_puzzle(chances: float, gap: float, least_gap: float = _ONLY) -> bool:
@@ -78,4 +98,6 @@ def read_lichess(path: Path, source: str = "lichess", on_fault: Note | None = No
                 raise DataError(f"{path}:{fault}") from error
             on_fault(fault)
         else:
-            yield Puzzle(row.board.fen(), tuple(map(chess.Move.uci, row.line)), source, row.rating, row.deviation)
+            themes = row.themes or themes_of(row.board, row.line)
+            moves = tuple(map(chess.Move.uci, row.line))
+            yield Puzzle(row.board.fen(), moves, source, row.rating, row.deviation, row.game, themes)

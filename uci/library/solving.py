@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import chess
 
+from engine.board.notation import board_after
+from uci.annotate.material import balances
+from uci.annotate.motifs import motif
+from uci.annotate.reasons import SHOWN_PLIES, Lines, reason
 from uci.language import _, shown_moves
 from uci.library.puzzles import Puzzle
 from uci.library.training import Trainer
+
+_TOLD = 4  # plies of a refutation
 
 
 class Attempt:
@@ -17,6 +25,7 @@ class Attempt:
         self.board = chess.Board(puzzle.fen)
         self.side = self.board.turn
         self.is_over = False
+        self.failed: chess.Move | None = None  # the latest try, if it was wrong
         self._trainer = trainer
         self._is_noted = False
         turn = _("White to move.") if self.side == chess.WHITE else _("Black to move.")
@@ -24,9 +33,10 @@ class Attempt:
 
     def play(self, move: chess.Move) -> None:
         """Try a legal move."""
-        ply = len(self.board.move_stack)
+        ply, self.failed = len(self.board.move_stack), None
         if not self.puzzle.accepts(self.board, move, ply):
             self._note(False)
+            self.failed = move
             self.says = _("{move} is not the move. Try again.", move=shown_moves(self.board.san(move)))
             return
         self.board.push(move)
@@ -39,9 +49,34 @@ class Attempt:
         self.says = _("Right. The answer is {move}. Go on.", move=shown_moves(self.board.san(reply)))
         self.board.push(reply)
 
+    def refute(self, line: Sequence[chess.Move], mate: int | None) -> None:
+        """Say why the latest try fails: the line that answers it, and the moves to a mate there for who answers.
+
+        What the solution would have won is not told.
+        """
+        assert self.failed is not None
+        why = self._why(self.failed, line, mate) if line else _("it is stalemate")
+        told = [_("{move} is not the move: {why}.", move=shown_moves(self.board.san(self.failed)), why=why)]
+        if line:
+            answer = board_after(self.board, self.failed).variation_san(line[:_TOLD])
+            told.append(_("{line} follows.", line=shown_moves(answer)))
+        self.says = " ".join([*told, _("Try again.")])
+
+    def _why(self, failed: chess.Move, line: Sequence[chess.Move], mate: int | None) -> str:
+        played = (failed, *line)
+        if mate and (text := reason(Lines(self.board, played, played[:1], -mate))):
+            return text
+        points = balances(self.board, played, 1 + SHOWN_PLIES)
+        lost = points[max(points)].reversed()
+        how = motif(board_after(self.board, failed), line[:SHOWN_PLIES], lost)
+        if lost.pawns > 0 and how.is_tactic:
+            return _("loses {material} to {motif}", material=lost.text, motif=how.text)
+        return _("loses {material}", material=lost.text) if lost.pawns > 0 else _("another move is better")
+
     def give_up(self) -> None:
         """Show the solution; the puzzle counts as missed."""
         self._note(False)
+        self.failed = None
         rest = [chess.Move.from_uci(text) for text in self.puzzle.moves[len(self.board.move_stack) :]]
         self.says = _("The answer: {moves}.", moves=shown_moves(self.board.variation_san(rest)))
         for move in rest:

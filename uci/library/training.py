@@ -20,11 +20,14 @@ from engine.board.fen import parse_fen
 from engine.errors import DataError
 from engine.files.text import printable
 from uci.game.game_file import REVIEWS
-from uci.language import _, counted, later, several
+from uci.language import _, later, several
 from uci.library.game_files import is_key
 from uci.library.glicko import Rating
 from uci.library.index import can_lock, finish
-from uci.library.puzzles import SET, Puzzle, read_lichess, read_set
+from uci.library.puzzles import SET, Puzzle, read_lichess, read_set, themes_of
+from uci.library.wanted import day_of
+from uci.terminal.author_notes import game_name
+from uci.terminal.reading import read_text_games
 
 BOXES_DAYS = (1, 3, 7, 14, 30, 60, 120)  # days until a puzzle of each box comes back; Leitner's idea, days set by hand
 _DAY_S = 86_400.0
@@ -33,11 +36,15 @@ _WAITS = " ".join(f"WHEN {box} THEN {days * _DAY_S}" for box, days in enumerate(
 _DUE = f"(due <= ? OR due > ? + CASE box {_WAITS} END)"
 _PUZZLE = "key, fen, moves, source, rating, deviation, volatility, box, due"
 _PERSON = "rating, deviation, volatility, streak, longest"
+_ROW = "fen, moves, source, rating, deviation, game, themes"
 _BATCH = 1000  # puzzles taken up at a time
 _NEAR = 150.0  # rating points between oneself and a new puzzle
+MOST_RATING = 5000
+_ADDED = ("game", "themes")  # columns that files of version 1.0 lack
 _TABLES = """
 CREATE TABLE IF NOT EXISTS puzzles (key TEXT PRIMARY KEY, fen TEXT, moves TEXT, source TEXT, rating REAL,
-  deviation REAL, volatility REAL DEFAULT 0.06, box INTEGER DEFAULT -1, due REAL);
+  deviation REAL, volatility REAL DEFAULT 0.06, box INTEGER DEFAULT -1, due REAL, game TEXT DEFAULT '',
+  themes TEXT DEFAULT '');
 CREATE INDEX IF NOT EXISTS by_due ON puzzles (due);
 CREATE INDEX IF NOT EXISTS by_rating ON puzzles (rating);
 CREATE TABLE IF NOT EXISTS person (rating REAL, deviation REAL, volatility REAL, streak INTEGER, longest INTEGER);
@@ -59,9 +66,10 @@ class Standing:
     def text(self) -> str:
         """In words."""
         rating = f"{self.rating.points:.0f} ± {2 * self.rating.deviation:.0f}"
-        text = later("Rating {rating}. In a row: {streak}, at most {longest}. Due: {due} of {total}.")
-        due, total = counted(self.due), counted(self.total)
-        return _(text, rating=rating, streak=self.streak, longest=self.longest, due=due, total=total)
+        text = later("Rating {rating}. In a row: {streak}, at most {longest}.")
+        told = _(text, rating=rating, streak=self.streak, longest=self.longest)
+        again = several("{count} puzzle comes back today.", "{count} puzzles come back today.", self.due)
+        return f"{told} {again}" if self.due else told
 
 
 class Trainer:
@@ -88,14 +96,15 @@ class Trainer:
 
     def add(self, puzzles: Iterable[Puzzle]) -> int:
         """Take up puzzles that are not here yet; return how many."""
-        rows = ((one.key, one.fen, " ".join(one.moves), one.source, one.rating, one.deviation) for one in puzzles)
+        rows = [(one.key, one.fen, " ".join(one.moves), one.source, one.rating, one.deviation, one.game,
+                 " ".join(one.themes)) for one in puzzles]  # fmt: skip
         with self._base:
             before = self._base.total_changes
-            self._base.executemany(
-                "INSERT OR IGNORE INTO puzzles (key, fen, moves, source, rating, deviation) VALUES (?, ?, ?, ?, ?, ?)",
-                rows,
-            )
-            return self._base.total_changes - before
+            self._base.executemany(f"INSERT OR IGNORE INTO puzzles (key, {_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            new = self._base.total_changes - before
+            told = ([*row[-2:], row[0]] for row in rows)  # what version 1.0 did not keep
+            self._base.executemany("UPDATE puzzles SET game = ?, themes = ? WHERE key = ? AND themes = ''", told)
+        return new
 
     def add_file(self, path: Path, name: str) -> str:
         """Take up the puzzles of a file that is called so; return a sentence on it. Raises DataError without one."""
@@ -135,21 +144,29 @@ class Trainer:
             self._base.executemany("INSERT OR IGNORE INTO drawn (review) VALUES (?)", [[name] for name in [*new, SET]])
         return count
 
-    def next(self, last: str = "") -> Puzzle | None:
-        """Return the puzzle that waits longest, else a new one of one's own, else one near one's rating, else None."""
-        near = self.standing.rating.points
+    def next(
+        self, last: str = "", source: str = "", theme: str = "", least: int = 0, most: int = MOST_RATING
+    ) -> Puzzle | None:
+        """Return the puzzle that waits longest, else a new one of one's own, else one near one's rating, else None.
+
+        A `source` is "mine" for one's own games, "others", or "" for all. Ratings take the place of one's own.
+        """
+        whose = {"mine": "source = 'mine'", "others": "source <> 'mine'"}.get(source, "1")
+        chosen = f"key <> ? AND {whose} AND rating BETWEEN ? AND ? AND instr(' ' || themes || ' ', ?)"
+        near, within = self.standing.rating.points, _NEAR if (least, most) == (0, MOST_RATING) else MOST_RATING
         for rule, values in (
             (f"{_DUE} ORDER BY due", [self._now()] * 2),
             ("box < 0 AND source = 'mine' ORDER BY rowid DESC", []),
-            ("box < 0 AND rating BETWEEN ? AND ? ORDER BY random()", [near - _NEAR, near + _NEAR]),
+            ("box < 0 AND rating BETWEEN ? AND ? ORDER BY random()", [near - within, near + within]),
             ("box < 0 ORDER BY abs(rating - ?)", [near]),
         ):
             row = self._base.execute(
-                "SELECT fen, moves, source, rating, deviation FROM puzzles WHERE key <> ? "
-                f"AND {rule} LIMIT 1", [last, *values],
-            ).fetchone()  # fmt: skip
+                f"SELECT {_ROW} FROM puzzles WHERE {chosen} AND {rule} LIMIT 1",
+                [last, least, most, f" {theme} " if theme else " ", *values],
+            ).fetchone()
             if row is not None:
-                return Puzzle(row[0], tuple(row[1].split()), *row[2:])
+                fen, moves, whose, rating, deviation, game, themes = row
+                return Puzzle(fen, tuple(moves.split()), whose, rating, deviation, game, tuple(themes.split()))
         return None
 
     def answer(self, puzzle: Puzzle, solved: bool) -> Standing:
@@ -195,6 +212,11 @@ def _opened(path: str) -> sqlite3.Connection:
             row = base.execute(f"SELECT {columns} FROM {table} LIMIT 1").fetchone() or ()
         if not all(isinstance(value, float | int) for value in row):
             raise DataError(f"person: {row}")
+        known = {row[1] for row in base.execute("PRAGMA table_info(puzzles)")}
+        for column in (one for one in _ADDED if one not in known):
+            base.execute(f"ALTER TABLE puzzles ADD COLUMN {column} TEXT DEFAULT ''")
+            base.execute("DELETE FROM drawn")
+        base.commit()
     except BaseException:
         base.close()
         raise
@@ -203,7 +225,11 @@ def _opened(path: str) -> sqlite3.Connection:
 
 def _kept_puzzles(path: Path) -> Iterator[Puzzle]:
     with contextlib.suppress(Exception):  # a review that cannot be read has none
-        for kept in json.loads(path.read_text(encoding="utf-8"))["puzzles"]:
+        review = json.loads(path.read_text(encoding="utf-8"))
+        headers = next(found.game.headers for found in read_text_games(review["game"], path.stem) if found.number)
+        name = f"{day_of(headers.get('Date', ''))} {game_name(headers)}"
+        for kept in review["puzzles"]:
             board, moves = parse_fen(kept["fen"]), [chess.Move.from_uci(move) for move in kept["moves"]]
             if moves and board.is_legal(moves[0]):
-                yield Puzzle(kept["fen"], tuple(kept["moves"]))
+                themes = themes_of(board, moves)
+                yield Puzzle(kept["fen"], tuple(kept["moves"]), game=f"{path.stem} {name}", themes=themes)

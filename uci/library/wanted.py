@@ -1,7 +1,8 @@
-"""What a list of games shows, and by which days it is sorted."""
+"""What a list of games shows, and how it is sorted."""
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -17,17 +18,35 @@ def plain(text: str) -> str:
     return "".join(letter for letter in parts if not unicodedata.combining(letter)).translate(_LETTERS)
 
 
+# What games are sorted by; what is not known stands last.
+_ORDERS = {
+    "date": "nullif(date, '')", "white": "nullif(searched(white), '?')", "black": "nullif(searched(black), '?')",
+    "result": "result", "opening": "nullif(searched(opening), '')", "plies": "plies",
+    "accuracy": "CASE mine WHEN 'white' THEN accuracy_white WHEN 'black' THEN accuracy_black "
+                "ELSE (accuracy_white + accuracy_black) / 2 END",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Wanted:
-    """What a list of games shows: words of what is told of a game, a result for oneself, an own side."""
+    """What a list of games shows: words of what is told of a game, a result for oneself, an own side, and more."""
 
     text: str = ""
     result: str = ""  # won, lost, drawn, other, "" for all
     side: str = ""  # white, black, "" for both
+    file: str = ""  # in which the game stands, "" for any
+    line: str = ""  # moves to a position that the game reaches, in UCI notation
+    order: str = ""  # what it is sorted by, with a minus where that goes down; "" for the latest first
 
-    def condition(self) -> tuple[str, list[str]]:
+    @property
+    def sorting(self) -> str:
+        """SQL of the order."""
+        column, latest = _ORDERS.get(self.order.removeprefix("-")), "date DESC, games.rowid DESC"
+        return latest if column is None else f"{column} {'DESC' * self.order.startswith('-')} NULLS LAST, {latest}"
+
+    def condition(self) -> tuple[str, list[str | bytes]]:
         """Return SQL, and what stands for its question marks."""
-        rules, values = ["1"], list[str]()
+        rules, values = ["1"], list[str | bytes]()
         for word in plain(self.text).split():
             rules.append("words LIKE ? ESCAPE '!'")
             values.append("%" + re.sub("([!%_])", r"!\1", word) + "%")
@@ -38,6 +57,9 @@ class Wanted:
         if self.side:
             rules.append("mine = ?")
             values.append(self.side)
+        if self.file:
+            rules.append("key IN (SELECT key FROM places WHERE file = ?)")
+            values.append(os.fsencode(self.file))
         return " AND ".join(rules), values
 
 

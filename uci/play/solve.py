@@ -79,6 +79,6 @@ def _solve(arguments: argparse.Namespace) -> int:
                         attempt.play(read_human_move(attempt.board, word))
                     except MoveError as error:
                         say(console, str(error))
-                say(console, f"{attempt.says} {trainer.standing.text}")
+                say(console, f"{attempt.says} {puzzle.origin} {trainer.standing.text}")
                 puzzle = trainer.next(puzzle.key)
     return 0

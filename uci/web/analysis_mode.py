@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import chess
+
+from engine.board.notation import board_after
 from engine.errors import MoveError
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo
 from uci.game.timed_game import Setup
 from uci.language import _, translated
+from uci.library.solving import Attempt
 from uci.web.beginnings import chosen_position, loaded_game
 from uci.web.board_session import BoardSession
 from uci.web.shelf import Shelf
 from uci.web.snapshot import legal, lines_of, verdict_at_end
 from uci.web.table import Table
 
+_REFUTATION = Limits(nodes=20_000)  # of a wrong try at a puzzle
 _FIRST_LOOK = Limits(movetime_ms=150)  # the first lines of an analysis come after this; later ones each second
 
 # ---- requests ---------------------------------------------------------------------------------------------------
@@ -43,29 +48,9 @@ def explore(session: BoardSession, moves: list[str]) -> None:
     session.changed()
 
 
-def explore_games(session: BoardSession, side: str) -> None:
+def explore_games(session: BoardSession, side: str, file: str) -> None:
     if session.shelf is not None:
-        session.shelf.ask(Shelf.explore, board=session.table.shown.copy(), side=side)
-
-
-def promote(session: BoardSession, node: int) -> None:
-    session.table.promote(session.table.tree.node(node))
-    session.changed()
-
-
-def delete(session: BoardSession, node: int) -> None:
-    session.table.delete(session.table.tree.node(node))
-    session.changed()
-
-
-def comment(session: BoardSession, node: int, text: str) -> None:
-    session.table.comment(session.table.tree.node(node), text)
-    session.changed()
-
-
-def set_glyph(session: BoardSession, node: int, glyph: int) -> None:
-    session.table.mark(session.table.tree.node(node), glyph)
-    session.changed()
+        session.shelf.ask(Shelf.explore, board=session.table.shown.copy(), side=side, file=file)
 
 
 def lines(session: BoardSession, on: bool, count: int) -> None:
@@ -97,7 +82,33 @@ def load(session: BoardSession, text: str, game: int) -> None:
     session.work(read, show)
 
 
+def refute(session: BoardSession) -> None:
+    """Show what answers a wrong try at a puzzle, unless the engine is at a review."""
+    attempt = session.shelf and session.shelf.desk.attempt
+    if attempt and attempt.failed and not session.review.is_running:
+        session.start(_refute(session, attempt, attempt.failed))
+
+
 # ---- Aino's part ------------------------------------------------------------------------------------------------
+
+
+async def _refute(session: BoardSession, attempt: Attempt, failed: chess.Move) -> None:
+    board, line, mate = board_after(attempt.board, failed), list[chess.Move](), None
+    if any(board.legal_moves):
+        result = await session.engine.search(board, session.for_analysis, _REFUTATION)
+        if result is None:
+            return  # the engine is wanted for something else
+        session.go_on()
+        if not result.infos or attempt.failed != failed:
+            return
+        line, mate = list(result.infos[0].pv), result.infos[0].score_mate
+    attempt.refute(line, mate)
+    after = board_after(board, *line[:1])
+    shown = {"fen": attempt.board.fen(), "after": after.fen(), "says": attempt.says}
+    squares = [[move.from_square, move.to_square] for move in (failed, *line[:1])]
+    session.tell(
+        {"do": "refuted", **shown, "squares": squares, "check": after.king(after.turn) if after.is_check() else None}
+    )
 
 
 async def show_lines(session: BoardSession) -> None:

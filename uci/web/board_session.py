@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -18,15 +19,18 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchJob
 from uci.annotate.review import DEFAULT_LIMITS
 from uci.game.timed_game import Setup
-from uci.language import translated
+from uci.language import _, translated
+from uci.library.game_files import game_key
+from uci.library.kept_reviews import KeptReview
 from uci.web.board_engine import BoardEngine
 from uci.web.shelf import Shelf
-from uci.web.snapshot import snapshot
+from uci.web.snapshot import marks_of, snapshot
 from uci.web.table import Table
 
 if TYPE_CHECKING:
     from engine.player import Engine
 
+_SAVE_S = 3.0  # after an analysis was changed
 Tell = Callable[[dict[str, Any]], None]
 Work = TypeVar("Work")
 
@@ -53,9 +57,10 @@ class Review:
     done: int = 0  # moves that have been judged
     total: int = 0
     page: Callable[[str], str] | None = None  # the page for a nonce, once the review is ready
+    marks: Callable[[], dict[int, Any]] = dict  # what it says of moves, by their numbers, in the language of who asks
 
     def message(self) -> dict[str, Any]:
-        """Return what the page is told."""
+        """Return what the page is told, but for the marks."""
         ready = self.page is not None
         name = "reviewing" if self.is_running else "reviewed" if ready else "unreviewed"
         return {"do": name, "running": self.is_running, "ready": ready, "done": self.done, "total": self.total}
@@ -76,9 +81,11 @@ class BoardSession:
         self.table = self._lay(Table(setup))
         self.shows_lines, self.line_count = True, 3
         self.review = Review()
+        self.reviewed: tuple[Table, Review] | None = None  # the table that was reviewed last
         self.hinted: dict[str, Any] | None = None  # the latest hint
         self._tasks: set[asyncio.Task[bool]] = set()
         self._flag: asyncio.TimerHandle | None = None
+        self._soon: asyncio.TimerHandle | None = None  # until a save
         self._latest_save = SearchJob[str]()
         self._saved = ""  # where the game is that was saved last, or why it could not be saved
         self._is_known = False  # whether the page has the moves of this table
@@ -91,7 +98,7 @@ class BoardSession:
             return None
         limits = self.services.review_limits
         tell = partial(self._from_thread, self.tell)
-        lay = lambda setup: self._from_thread(self.replace_table, Table(setup))  # noqa: E731
+        lay = partial(self._from_thread, self.put)
         return Shelf(games, load, tell, lay, lambda: self.table.is_engine_turn, limits)
 
     def arrive(self) -> None:
@@ -104,10 +111,10 @@ class BoardSession:
         """End the engine's work and save what is not saved; return where it is."""
         self.review = Review()
         self.engine.stop()
-        if self.shelf is not None:
-            self.shelf.close()
         saving = self._begin_save()
         self._latest_save.join()
+        if self.shelf is not None:
+            self.shelf.close()
         return saving.result() if saving is not None else None
 
     # ---- the page ---------------------------------------------------------------------------------------------------
@@ -117,11 +124,12 @@ class BoardSession:
         shown = {"on": self.shows_lines, "count": self.line_count}
         state = snapshot(self.table, is_new=not self._is_known)
         self._is_known = True
-        self.tell({**state, "review": self.review.message(), "shows": shown, "saved": self._saved})
+        back = self.reviewed is not None and self.reviewed[0] is not self.table
+        self.tell({**state, "review": self.review.message(), "shows": shown, "saved": self._saved, "back": back})
 
-    def _from_thread(self, act: Callable[[Any], None], given: Any) -> None:
+    def _from_thread(self, act: Callable[..., None], *given: Any) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(act, given)
+            self._loop.call_soon_threadsafe(act, *given)
 
     def say(self, text: str, kind: str = "note") -> None:
         """Send words to the page: a note, or an error."""
@@ -129,8 +137,12 @@ class BoardSession:
 
     def changed(self) -> None:
         """Tell the new state and set the engine to the work that it asks for."""
+        if self._soon is not None:
+            self._soon.cancel()
         if self.table.end is not None:
             self._save()
+        elif self.table.is_analysing:
+            self._soon = asyncio.get_running_loop().call_later(_SAVE_S, self._save)
         self.tell_state()
         self.go_on()
 
@@ -153,12 +165,18 @@ class BoardSession:
     def replace_table(self, table: Table, *notes: str) -> None:
         """Begin another game, after saving the one before. The `notes` are on its position."""
         self._save(tells=True)
-        self.set_review(Review())
         self.table = self._lay(table)
+        self.set_review(Review())
         self._is_known, self._saved = False, ""
         self.changed()
         for text in notes:  # now, because the page says first what has changed
             self.say(text)
+
+    def put(self, table: Table, kept: KeptReview | None) -> None:
+        """Put another table there, with its review if there is one."""
+        self.replace_table(table)
+        if kept is not None:
+            self.set_review(Review(page=kept.page, marks=partial(marks_of, kept.review, table, table.moves)))
 
     def _lay(self, table: Table) -> Table:
         table.load(not self.engine.is_loaded)
@@ -181,13 +199,22 @@ class BoardSession:
         def save(job: SearchJob[str]) -> str:
             earlier.join()
             try:
-                return self.services.save(record, before, not table.is_played)
+                return self._write(table, record, before)
             except DataError as error:
                 table.saved, table.saved_changes = before, changes  # it has to be tried again
                 return str(error)
 
         self._latest_save = SearchJob[str]().start(save)
         return self._latest_save
+
+    def _write(self, table: Table, record: chess.pgn.Game, before: chess.pgn.Game | None) -> str:
+        """Write a game: in its own file where it came from one and has the same moves. Raises DataError."""
+        if table.kept is not None and self.shelf is not None and game_key(record) == table.kept[0]:
+            with contextlib.suppress(DataError):  # the file has changed meanwhile
+                digest, path = self.shelf.rewrite(table.kept, record).result()
+                table.kept = (table.kept[0], digest)
+                return _("The game is saved in {path}", path=path)
+        return self.services.save(record, before, not table.is_played)
 
     def _save(self, tells: bool = False) -> None:
         """Save the table; say where, or let the state of a game that has ended tell it."""
@@ -207,7 +234,11 @@ class BoardSession:
         if self.review.is_running and not review.is_running:
             self.engine.stop()
         self.review = review
-        self.tell(review.message())
+        if review.page is not None:
+            self.reviewed = self.table, review
+        elif self.reviewed is not None and self.reviewed[0] is self.table:
+            self.reviewed = None
+        self.tell({**self.review.message(), "marks": self.review.marks()})
 
     # ---- the clocks -------------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ class Conductor:
         session.table.wait(False)
         session.tell_state()
         if session.review != Review():
-            session.tell(session.review.message())
+            session.set_review(session.review)
         if session.hinted is not None and session.hinted["fen"] == session.table.board.fen():
             session.tell(session.hinted)
         if not session.engine.is_loaded:

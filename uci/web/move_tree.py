@@ -30,15 +30,12 @@ class MoveTree:
         self.game = game
         self.changes = 0  # how often something was added, changed or removed
         self._nodes = list[chess.pgn.GameNode]()
-        self._numbers = dict[chess.pgn.GameNode, int]()
+        self.numbers = dict[chess.pgn.GameNode, int]()
         self._facts = dict[int, Facts]()
         self._news = set[int]()
         self._take_up(game, game.board())
 
     # ---- what the page is told --------------------------------------------------------------------------------------
-
-    def number(self, node: chess.pgn.GameNode) -> int:
-        return self._numbers[node]
 
     def node(self, number: int) -> chess.pgn.GameNode:
         """Return the node of a number. Raises MoveError where it was removed, or never was."""
@@ -64,21 +61,22 @@ class MoveTree:
             if isinstance(node, chess.pgn.ChildNode):
                 facts = {"number": move_number(board), "san": board.san_and_push(node.move)}
                 todo.append(None)
-            self._numbers[node] = number = len(self._nodes)
+            self.numbers[node] = number = len(self._nodes)
             self._nodes.append(node)
             self._facts[number] = {**facts, **_place(node.move, board)}
             todo += reversed(node.variations)
-        for number in range(self._numbers[top], len(self._nodes)):
+        for number in range(self.numbers[top], len(self._nodes)):
             self._describe(self._nodes[number])
 
     def _describe(self, node: chess.pgn.GameNode) -> None:
         """Tell the page anew what follows a node, and what is written there."""
-        number = self._numbers[node]
+        number = self.numbers[node]
         self._facts[number] |= {
-            "next": [self._numbers[child] for child in node.variations],
+            "next": [self.numbers[child] for child in node.variations],
             "note": notes_at(node),
             "drawn": drawn_by(node),
             "glyphs": sorted(node.nags),
+            "clock": node.clock() if node.comment else None,
         }
         self._news.add(number)
 
@@ -100,7 +98,7 @@ class MoveTree:
         todo: list[chess.pgn.GameNode] = [node]
         while todo:
             gone = todo.pop()
-            del self._facts[self._numbers.pop(gone)]
+            del self._facts[self.numbers.pop(gone)]
             todo += gone.variations
         self._changed(node.parent)
 

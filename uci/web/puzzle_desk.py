@@ -20,7 +20,7 @@ class PuzzleDesk:
 
     def __init__(self, folder: Path, tell: Callable[[dict[str, Any]], None]) -> None:
         self._folder, self._tell = folder, tell
-        self._attempt: Attempt | None = None
+        self.attempt: Attempt | None = None
 
     @cached_property
     def _trainer(self) -> Trainer:
@@ -33,33 +33,34 @@ class PuzzleDesk:
         """Take up the puzzles of a file bit by bit; return a sentence about it. Raises DataError."""
         return (yield from self._trainer.adding(path, name))
 
-    def next(self) -> None:
-        """Show the next puzzle, or how to get some."""
+    def next(self, source: str, theme: str, least: int, most: int) -> None:
+        """Show the next puzzle of those that are wanted, or how to get some."""
         self._trainer.add_own()
-        puzzle = self._trainer.next(self._attempt.puzzle.key if self._attempt else "")
+        puzzle = self._trainer.next(self.attempt.puzzle.key if self.attempt else "", source, theme, least, most)
         if puzzle is None:
-            says = _("Review some of your games, or import Lichess's puzzle file in My games: mistakes become puzzles.")
+            says = _("No such puzzle is left for today. Choose others, review some of your games, or import Lichess's "
+                     "puzzle file in My games: mistakes become puzzles.")  # fmt: skip
             self._tell({"do": "puzzle", "fen": "", "says": says, "standing": "", "over": True})
             return
-        self._attempt = Attempt(self._trainer, puzzle)
+        self.attempt = Attempt(self._trainer, puzzle)
         self._show()
 
     def move(self, uci: str) -> None:
         """Try a move. Raises MoveError."""
-        attempt = self._attempt
+        attempt = self.attempt
         if attempt is not None and not attempt.is_over:
             attempt.play(legal(uci, attempt.board))
             self._show()
 
     def answer(self) -> None:
         """Show the solution."""
-        if self._attempt is not None and not self._attempt.is_over:
-            self._attempt.give_up()
+        if self.attempt is not None and not self.attempt.is_over:
+            self.attempt.give_up()
             self._show()
 
     def _show(self) -> None:
-        assert self._attempt is not None
-        attempt, board = self._attempt, self._attempt.board
+        assert self.attempt is not None
+        attempt, board, puzzle = self.attempt, self.attempt.board, self.attempt.puzzle
         last = board.peek() if board.move_stack else None
         self._tell({
             "do": "puzzle",
@@ -70,4 +71,9 @@ class PuzzleDesk:
             "says": attempt.says,
             "standing": self._trainer.standing.text,
             "over": attempt.is_over,
+            "failed": attempt.failed is not None,
+            "origin": puzzle.origin,
+            "game": puzzle.game.split(" ")[0],
+            "begin": puzzle.fen,
+            "themes": puzzle.themes if attempt.is_over else [],
         })  # fmt: skip

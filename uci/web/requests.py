@@ -9,16 +9,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.errors import DataError
+from uci.library.explorer import KEPT_PLIES
 from uci.library.game_files import is_key
+from uci.library.training import MOST_RATING
 from uci.web import analysis_mode, game_mode, review_mode
 from uci.web.board_session import BoardSession
 from uci.web.shelf import Shelf
+from uci.web.table import Table
 
 LONGEST_PGN = 250_000  # characters; the longest thing that a page sends
 LONGEST_MESSAGE = 6 * LONGEST_PGN + 1000  # bytes; JSON writes some characters in six
 _LONGEST_FEN = 200
 _LONGEST_WORD = 40
 _LONGEST_COMMENT = 4000
+_LONGEST_FILE = 255
+_LONGEST_LINE = 6 * KEPT_PLIES
 _MOST_MOVES = 200
 
 Check = Callable[[Any], bool]
@@ -56,10 +61,27 @@ def _on_shelf(action: Callable[..., object]) -> Callable[..., None]:
     return act
 
 
+def _on_node(action: Callable[..., None]) -> Callable[..., None]:
+    """Return a request that changes a node of the table's tree."""
+
+    @functools.wraps(action)
+    def act(session: BoardSession, node: int, **fields: Any) -> None:
+        action(session.table, session.table.tree.node(node), **fields)
+        session.changed()
+
+    return act
+
+
 _WORD, _TEXT = _text(_LONGEST_WORD), _text(_LONGEST_FEN)
 _SIDE: Check = lambda value: value in ("white", "black", "random", "none")  # noqa: E731 - a row like the others
 _NODE = {"node": _number(0, 10**9)}
 _START = {"side": _SIDE, "level": _WORD, "clock": _WORD}
+
+_FILE, _LINE = _text(_LONGEST_FILE), _text(_LONGEST_LINE)
+_LIST = {"text": _TEXT, "result": _WORD, "side": _WORD, "file": _FILE, "line": _LINE, "order": _WORD,
+         "offset": _number(0, 10**7)}  # fmt: skip
+_RATING = _number(0, MOST_RATING)
+_PUZZLES = {"source": _WORD, "theme": _WORD, "least": _RATING, "most": _RATING}
 
 Fields = Mapping[str, Check]
 
@@ -78,27 +100,29 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "analyse": (analysis_mode.analyse, {"on": _flag}),
     "look": (analysis_mode.look, _NODE),
     "explore": (analysis_mode.explore, {"moves": _moves}),
-    "promote": (analysis_mode.promote, _NODE),
-    "delete": (analysis_mode.delete, _NODE),
-    "comment": (analysis_mode.comment, {**_NODE, "text": _text(_LONGEST_COMMENT)}),
-    "mark": (analysis_mode.set_glyph, {**_NODE, "glyph": _number(0, 6)}),
+    "promote": (_on_node(Table.promote), _NODE),
+    "delete": (_on_node(Table.delete), _NODE),
+    "comment": (_on_node(Table.comment), {**_NODE, "text": _text(_LONGEST_COMMENT)}),
+    "mark": (_on_node(Table.mark), {**_NODE, "glyph": _number(0, 6)}),
     "lines": (analysis_mode.lines, {"on": _flag, "count": _number(1, 5)}),
     "position": (analysis_mode.position, {"fen": _text(_LONGEST_FEN)}),
     "load": (analysis_mode.load, {"text": _text(LONGEST_PGN), "game": _number(1, 100_000)}),
     "review": (review_mode.review, {}),
+    "back_to_review": (review_mode.go_back, {}),
     "stop_review": (review_mode.stop_review, {}),
     "games_refresh": (_on_shelf(Shelf.refresh), {}),
-    "games_find": (_on_shelf(Shelf.find), {"text": _TEXT, "result": _WORD, "side": _WORD, "offset": _number(0, 10**7)}),
+    "games_find": (_on_shelf(Shelf.find), _LIST),
     "games_progress": (_on_shelf(Shelf.progress), {}),
-    "explore_games": (analysis_mode.explore_games, {"side": lambda value: value in ("", "white", "black")}),
+    "explore_games": (analysis_mode.explore_games, {"side": _WORD, "file": _FILE}),
     "games_names": (_on_shelf(Shelf.names), {}),
     "games_name": (_on_shelf(Shelf.name), {"name": _TEXT, "mine": _flag}),
-    "games_open": (_on_shelf(Shelf.open), {"key": _key}),
+    "games_open": (_on_shelf(Shelf.open), {"key": _key, "ply": _number(0, 10**4)}),
     "games_continue": (_on_shelf(Shelf.go_on), {"key": _key}),
     "games_delete": (_on_shelf(Shelf.delete), {"key": _key, "text": _key}),
     "games_review": (_on_shelf(Shelf.review), {"key": lambda value: value == "" or _key(value)}),
     "games_stop": (_on_shelf(Shelf.stop), {}),
-    "puzzles_next": (_on_shelf(lambda shelf, index: shelf.desk.next()), {}),
+    "puzzles_next": (_on_shelf(Shelf.next_puzzle), _PUZZLES),
+    "puzzles_refute": (analysis_mode.refute, {}),
     "puzzles_move": (_on_shelf(lambda shelf, index, uci: shelf.desk.move(uci)), {"uci": _text(5)}),
     "puzzles_answer": (_on_shelf(lambda shelf, index: shelf.desk.answer()), {}),
 }

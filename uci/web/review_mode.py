@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from engine.errors import MoveError
 from uci.language import _
 from uci.library.game_files import game_key
 from uci.library.kept_reviews import KeptReview
 from uci.web.board_session import BoardSession, Review
+from uci.web.snapshot import marks_of
 
 
 def review(session: BoardSession) -> None:
@@ -24,6 +26,14 @@ def stop_review(session: BoardSession) -> None:
     session.go_on()
 
 
+def go_back(session: BoardSession) -> None:
+    """Go back to the table that was reviewed last, from what was tried there."""
+    if session.reviewed is not None:
+        table, review = session.reviewed
+        session.replace_table(table)
+        session.set_review(review)
+
+
 async def _review(session: BoardSession) -> None:
     table = session.table
     session.set_review(Review(is_running=True, total=table.plies))
@@ -32,7 +42,7 @@ async def _review(session: BoardSession) -> None:
         if session.review.is_running and table is session.table:
             session.set_review(replace(session.review, done=done, total=of))
 
-    limits, game = session.services.review_limits, table.record()
+    limits, game, moves = session.services.review_limits, table.record(), table.moves
     key = game_key(game)
     if session.shelf is not None and table.is_game:
         session.shelf.begin_review(key)
@@ -45,7 +55,7 @@ async def _review(session: BoardSession) -> None:
     if reviewed is None or table is not session.table:
         return
     kept = KeptReview(reviewed, session.engine.evaluator_name, limits, table.human)
-    session.set_review(replace(session.review, is_running=False, page=kept.page))
+    session.set_review(Review(page=kept.page, marks=partial(marks_of, reviewed, table, moves)))
     session.go_on()
     if session.shelf is not None and table.is_game:
         session.shelf.keep(kept, key)

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import chess
+import chess.pgn
 
+from engine.errors import DataError
 from engine.files.atomic import atomic_write, remove_left_behind, sync_folder
 from engine.files.atomic import replace as replace_file
 from engine.files.text import open_unpacked, utf8_pieces
@@ -30,6 +32,7 @@ from uci.library.wanted import Wanted
 from uci.library.worker import GamesWorker, Steps, failure
 from uci.terminal.reading import board_at
 from uci.web.puzzle_desk import PuzzleDesk
+from uci.web.table import Table
 
 _UPLOAD = ".upload-"  # begins the names of files that are on their way here,
 _IMPORT = ".import-"  # and of those that are here, and were not taken in yet
@@ -38,13 +41,13 @@ Tell = Callable[[dict[str, Any]], None]
 
 
 class Shelf:
-    """The games of a folder, for the page. `tell` sends a message to it and `lay` begins a game there, from any thread.
+    """The games of a folder, for the page. `tell` sends it a message and `lay` puts a table there, from any thread.
 
     `is_busy` tells whether Aino thinks there, and `load` makes the reviews' engine.
     """
 
     def __init__(
-        self, folder: Path, load: Callable[[], Engine], tell: Tell, lay: Callable[[Setup], None],
+        self, folder: Path, load: Callable[[], Engine], tell: Tell, lay: Callable[[Table, KeptReview | None], None],
         is_busy: Callable[[], bool], limits: Limits,
     ) -> None:  # fmt: skip
         self._folder, self._tell, self._lay = folder, tell, lay
@@ -130,11 +133,13 @@ class Shelf:
             self._tell_names(index, names)
 
     def _tell_names(self, index: GameIndex, likely: list[str]) -> None:
-        self._tell({"do": "games_names", "own": index.names[1:], "likely": likely})
+        self._tell({"do": "games_names", "own": index.own_names.all[1:], "likely": likely})
 
-    def find(self, index: GameIndex, text: str, result: str, side: str, offset: int) -> None:
+    def find(
+        self, index: GameIndex, text: str, result: str, side: str, file: str, line: str, order: str, offset: int
+    ) -> None:
         """Tell the page a part of the list, and how far the reviews are."""
-        wanted = Wanted(text, result, side)
+        wanted = Wanted(text, result, side, file, line, order)
         games, total = index.find(wanted, offset)
         self._tell({"do": "games_found", **asdict(wanted), "games": games, "total": total, "offset": offset})
         self._tell_work()
@@ -146,11 +151,12 @@ class Shelf:
         """Tell accuracy and mistakes over time."""
         self._tell({"do": "games_progress", "points": index.progress()})
 
-    def explore(self, index: GameIndex, board: chess.Board, side: str) -> None:
-        """Tell what was played in a position in the games."""
+    def explore(self, index: GameIndex, board: chess.Board, side: str, file: str) -> None:
+        """Tell what was played in a position in the games, and in which files there are more."""
         moves = [{"uci": one.move.uci(), "san": shown_moves(board.san(one.move)), "counts": one.counts}
-                 for one in index.explore(board, side)]  # fmt: skip
-        self._tell({"do": "explored", "fen": board.fen(), "moves": moves})
+                 for one in index.explore(board, side, file)]  # fmt: skip
+        line = " ".join(map(chess.Move.uci, board.move_stack))
+        self._tell({"do": "explored", "fen": board.fen(), "moves": moves, "line": line, "files": index.files()})
 
     def names(self, index: GameIndex) -> None:
         """Tell one's own names, and whose games there are besides."""
@@ -166,21 +172,32 @@ class Shelf:
         says = index.delete(key, text)
         self._tell({"do": "games_read", "problems": [says] if says else []})
 
-    def open(self, index: GameIndex, key: str) -> None:
-        """Open a game for analysis."""
-        game = index.game(key)
-        self._lay(Setup(board_at(game), None, headers=dict(game.headers), source=game))
+    def open(self, index: GameIndex, key: str, ply: int) -> None:
+        """Open a game for analysis after so many plies, from one's own side, with its review if there is one."""
+        game, text = index.game_text(key)
+        side, headers = index.side(key), dict(game.headers)
+        table = Table(Setup(board_at(game), None, headers=headers, source=game, seen_by=side, kept=(key, text)))
+        nodes = [game, *game.mainline()]
+        table.look(nodes[max(0, ply - game.board().ply())] if ply < len(nodes) + game.board().ply() else game)
+        review = None
+        with contextlib.suppress(DataError):
+            review = KeptReview.read(self._folder, key)
+        self._lay(table, review)
 
     def go_on(self, index: GameIndex, key: str) -> None:
         """Continue a game against Aino."""
         setup, side = saved_game(index.game(key)), index.side(key)
         human = chess.WHITE if side is None else side
-        self._lay(setup if setup.levels is not None else replace(setup, human=human))
+        self._lay(Table(setup if setup.levels is not None else replace(setup, human=human)), None)
 
     def review(self, index: GameIndex, key: str) -> None:
         """Review a game in the background, or all of one's own without a review."""
         self._reviews.add([key] if key else index.unreviewed())
         self._tell_work()
+
+    def next_puzzle(self, index: GameIndex, source: str, theme: str, least: int, most: int) -> None:
+        """Show another puzzle."""
+        self.desk.next(source, theme, least, most)
 
     def stop(self, index: GameIndex) -> None:
         """Drop all reviews that wait."""
@@ -200,6 +217,10 @@ class Shelf:
     def review_page(self, key: str, nonce: str) -> Future[str]:
         """Return the page of a game's review. The future raises DataError where there is none."""
         return self._worker.call(lambda index: KeptReview.read(self._folder, key).page(nonce))
+
+    def rewrite(self, kept: tuple[str, str], game: chess.pgn.Game) -> Future[tuple[str, Path]]:
+        """Write a game into its file, in place of the text of this key and digest, as `GameIndex.rewrite` does."""
+        return self._worker.call(lambda index: index.rewrite(*kept, game))
 
     # ---- import -----------------------------------------------------------------------------------------------------
 

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import chess
+import chess.pgn
 
 from engine.board.notation import move_number
 from engine.errors import MoveError
 from engine.search.result import SearchInfo
+from uci.annotate.comments import move_comment
+from uci.annotate.review import GameReview
 from uci.language import _, later, shown_moves
 from uci.terminal.verdict import Verdict
 from uci.web.table import Table
@@ -51,19 +54,20 @@ def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
 def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
     """Return the state of a table; of its moves, those that changed since the last time, or all to a page new to it."""
     human, board = table.human, table.to_play
+    below = table.setup.seen_by if human is None else human
     may_move = table.is_analysing or table.is_human_turn
     return {
         "do": "state",
         "isGame": table.is_game,
         "asks": table.setup.is_asked and table.plies == table.first_ply,
         "human": None if human is None else chess.COLOR_NAMES[human],
+        "mine": None if below is None else chess.COLOR_NAMES[below],
         "level": table.level.text,
         "analysing": table.is_analysing,
         "isNew": is_new,
         "nodes": table.tree.news(is_new),
-        "firstPly": table.first_ply,
-        "last": table.tree.number(table.last),
-        "here": table.tree.number(table.here),
+        "last": table.tree.numbers[table.last],
+        "here": table.tree.numbers[table.here],
         "legal": legal_moves(board) if may_move else [],
         "turn": chess.COLOR_NAMES[board.turn],
         "chess960": board.chess960,
@@ -73,6 +77,20 @@ def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
         "loading": table.is_loading and (table.is_engine_turn or table.is_asked),
         "names": _names(table),
     }
+
+
+def marks_of(review: GameReview, table: Table, moves: Sequence[chess.pgn.ChildNode]) -> dict[int, Any]:
+    """Return what a review says of the marked ones of some moves, by their numbers in the table's tree, if still there.
+
+    Squares are those of the better move, and of the answer to this one.
+    """
+    found = dict[int, Any]()
+    for move, node in zip(review.moves, moves, strict=False):
+        if move.judgement is not None and (number := table.tree.numbers.get(node)) is not None:
+            lines = {"better": () if move.is_best else move.best_line, "answer": move.reply_line}
+            squares = {name: [line[0].from_square, line[0].to_square] for name, line in lines.items() if line}
+            found[number] = {"nag": move.judgement.nag, "says": move_comment(move), **squares}
+    return found
 
 
 def _clock(table: Table) -> dict[str, Any] | None:

@@ -35,6 +35,7 @@ class Table(TimedGame):
         self.tree = MoveTree(setup.source or chess.pgn.Game.from_board(self.board))
         self.saved: chess.pgn.Game | None = None  # the record that was saved last
         self.saved_changes = 0  # the tree's changes up to it
+        self.kept = setup.kept
         self._has_edited = False  # whether the person changed something in analysis
         self._last: chess.pgn.GameNode = self.tree.game.end()  # of the game itself
         self._here, self._shown = self._last, self.board.copy()  # the node that is looked at, and its position
@@ -153,6 +154,11 @@ class Table(TimedGame):
     def last(self) -> chess.pgn.GameNode:
         """The node of the game's last move."""
         return self._last
+
+    @property
+    def moves(self) -> list[chess.pgn.ChildNode]:
+        """The nodes of the game's moves."""
+        return _way_to(self._last)
 
     def look(self, node: chess.pgn.GameNode) -> None:
         """Look at another position of the game or of a variation: the nearest known board goes there move by move."""

@@ -19,7 +19,6 @@ from tests.new_process import wait_until
 from tests.uci.library.own_games import shelf_in, small_engine, whites
 from uci.annotate.review import review_game
 from uci.game.game_file import REVIEWS
-from uci.game.timed_game import Setup
 from uci.language import speak
 from uci.library.game_files import game_key
 from uci.library.index import GameIndex, Wanted
@@ -28,6 +27,7 @@ from uci.library.review_queue import WISH, BackgroundReviews
 from uci.library.worker import GamesWorker
 from uci.terminal.reading import read_text_games
 from uci.web.shelf import Shelf
+from uci.web.table import Table
 
 IMPORTING = """
 import os, signal, sys, time
@@ -207,10 +207,11 @@ def test_a_game_that_cannot_be_reviewed_stops_no_other(index: GameIndex, tmp_pat
 @pytest.mark.parametrize("act", [Shelf.open, Shelf.go_on])
 def test_the_board_stood_still_while_a_game_was_read(index, tmp_path, monkeypatch, act):
     """In a large file that takes seconds, in which clocks and moves waited."""
-    goes_on, laid, read = threading.Event(), SimpleQueue[Setup](), GameIndex.game
-    monkeypatch.setattr(GameIndex, "game", lambda index, key: goes_on.wait(60.0) and read(index, key))
-    shelf = Shelf(tmp_path, small_engine, lambda message: None, laid.put, lambda: False, Limits(nodes=1))
-    shelf.ask(act, key=index.find(Wanted())[0][0]["key"])
+    goes_on, laid, read = threading.Event(), SimpleQueue[Table](), GameIndex.game_text
+    monkeypatch.setattr(GameIndex, "game_text", lambda index, key: goes_on.wait(60.0) and read(index, key))
+    lay = lambda table, review: laid.put(table)  # noqa: E731
+    shelf = Shelf(tmp_path, small_engine, lambda message: None, lay, lambda: False, Limits(nodes=1))
+    shelf.ask(act, key=index.find(Wanted())[0][0]["key"], **({"ply": 0} if act is Shelf.open else {}))
     assert laid.empty()
     goes_on.set()
     assert laid.get(timeout=60.0).human == (None if act is Shelf.open else chess.WHITE)

@@ -5,6 +5,7 @@ import errno
 import gzip
 import json
 import os
+import re
 import sqlite3
 import sys
 import threading
@@ -71,10 +72,10 @@ def test_the_own_names_survive_whatever_stands_in_their_file(tmp_path: Path) -> 
         (tmp_path / NAMES).write_bytes(junk.encode(errors="surrogatepass"))
         with contextlib.closing(GameIndex(tmp_path)) as index:
             assert NAMES in index.refresh()[0]
-            assert (index.names, len(whites(index))) == (["you"], 3)
+            assert (index.own_names.all, len(whites(index))) == (["you"], 3)
             index.add_name(" Anna ")
             assert index.refresh() == []
-            assert index.names == ["you", "anna"]
+            assert index.own_names.all == ["you", "anna"]
         kept = [path.read_bytes() for path in tmp_path.glob(f"{NAMES}.*")]
         assert len(kept) == number
         assert junk.encode(errors="surrogatepass") in kept
@@ -95,7 +96,7 @@ def test_who_is_none_of_the_players_says_so_and_a_name_can_be_dropped(tmp_path: 
         assert [game["mine"] for game in index.find(Wanted())[0]] == ["black", None, None]
         index.add_name("eve", False)
     with contextlib.closing(GameIndex(tmp_path)) as index:
-        assert (index.names, index.own_names.is_told) == (["you"], True)
+        assert (index.own_names.all, index.own_names.is_told) == (["you"], True)
 
 
 def test_only_a_file_that_is_known_as_it_is_now_counts_as_a_copy(index: GameIndex, tmp_path: Path) -> None:
@@ -221,7 +222,8 @@ def test_where_nothing_can_be_locked_the_index_is_in_memory_at_once(tmp_path, mo
 @pytest.mark.parametrize("request_name", ["games_open", "games_continue", "games_review", "games_delete"])
 def test_a_key_that_is_none_is_refused(request_name: str, key: object) -> None:
     """One with dots and slashes wrote outside the folder."""
-    fields = {"key": key} | ({"text": "0" * 24} if request_name == "games_delete" else {})
+    more = {"games_delete": {"text": "0" * 24}, "games_open": {"ply": 0}}
+    fields = {"key": key, **more.get(request_name, {})}
     if (request_name, key) == ("games_review", ""):
         return  # all of one's own games
     with pytest.raises(DataError, match="bad value of key"):
@@ -356,3 +358,39 @@ def test_an_import_says_what_it_did_not_take_and_the_question_stays(tmp_path: Pa
         "three.pgn",
         "two.pgn",
     ]
+
+
+def test_a_game_is_written_in_place_of_its_text_and_the_others_stay(index: GameIndex, tmp_path: Path) -> None:
+    """What was written into a game of one's own went elsewhere, and was gone when it was opened again."""
+    path = tmp_path / "mine.pgn"
+    for words in ("First.", "Second, and longer."):
+        row = next(row for row in index.find(Wanted())[0] if row["white"] == "Cleo")
+        game, text = index.game_text(row["key"])
+        assert text == row["text"]
+        game.comment = words
+        digest, _ = index.rewrite(row["key"], text, game)
+        with pytest.raises(DataError):
+            index.rewrite(row["key"], text, game)
+        index.refresh()
+        assert [index.game(row["key"]).headers["White"] for row in index.find(Wanted())[0]] == ["Dora", "Cleo", "Anna"]
+        assert index.game_text(row["key"])[0].comment == words
+        assert index.game_text(row["key"])[1] == digest
+    assert [game.headers["White"] for game in games_in(path)] == ["Anna", "Cleo", "Dora"]
+    assert not re.search(r"[^\]\n]\n?\[", path.read_text(encoding="utf-8")), "an empty line stands between two games"
+
+
+def test_the_list_is_sorted_and_shows_the_games_of_a_file_or_a_position(index: GameIndex, tmp_path: Path) -> None:
+    others = [("Élan", "Zoe", "2020.01.01", "1-0", "c4 e5 Nc3 c5 e4"), ("fox", "?", "", "*", "e4 c5")]
+    (tmp_path / "masters.pgn").write_text(text_of(others), encoding="utf-8")
+    index.refresh()
+    assert whites(index, Wanted(order="white")) == ["Anna", "Cleo", "Dora", "Élan", "fox"]
+    assert whites(index, Wanted(order="-plies"))[:2] == ["Anna", "Cleo"]
+    assert whites(index, Wanted(order="date")) == ["Élan", "Anna", "Cleo", "Dora", "fox"], "unknown days stand last"
+    assert whites(index, Wanted(order="nonsense; DROP")) == whites(index)
+    assert sorted(index.files()) == ["masters.pgn", "mine.pgn"]
+    assert whites(index, Wanted(file="masters.pgn")) == ["Élan", "fox"]
+    assert whites(index, Wanted(line="e2e4 c7c5")) == ["Cleo", "fox"]
+    assert whites(index, Wanted(line="e2e4 c7c5", file="masters.pgn")) == ["fox"], "which ended there"
+    assert whites(index, Wanted(line="e2e4 c7c5 b1c3 e7e5 c2c4")) == ["Élan"], "by another order of moves"
+    counts = [(one.move.uci(), one.counts) for one in index.explore(chess.Board(), file="masters.pgn")]
+    assert counts == [("c2c4", (1, 0, 0, 0)), ("e2e4", (0, 0, 0, 1))]

@@ -171,7 +171,7 @@ def test_a_change_is_made_though_the_board_closes(tmp_path: Path) -> None:
     questions = GamesWorker(tmp_path, errors.append)
     questions.do(lambda index: (begun.set(), goes_on.wait(30.0), index.add_name("Ada")))
     questions.ask("find", "s", lambda index: answers.append("found"))
-    questions.do(lambda index: (answers.extend(index.names), made.set()))
+    questions.do(lambda index: (answers.extend(index.own_names.all), made.set()))
     assert begun.wait(30.0)
     questions.close()
     goes_on.set()

@@ -1,5 +1,6 @@
 """Puzzles: drawn from reviews, read from Lichess's file, come back after days, and are rated."""
 
+import contextlib
 import gzip
 import json
 import sqlite3
@@ -65,11 +66,14 @@ def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others: dict[str, 
 
 def test_puzzles_of_reviews_and_ainos_own_set_are_taken_up_once(trainer: Trainer, tmp_path: Path) -> None:
     (tmp_path / REVIEWS).mkdir()
-    kept = {"puzzles": [{"fen": MATE.fen, "moves": list(MATE.moves)}]}
+    game = '[White "Anna"]\n[Black "Ben"]\n[Date "2024.01.02"]\n\n*'
+    kept = {"game": game, "puzzles": [{"fen": MATE.fen, "moves": list(MATE.moves)}]}
     (tmp_path / REVIEWS / f"{'a' * 24}.json").write_text(json.dumps(kept), encoding="utf-8")
     (tmp_path / REVIEWS / f"{'b' * 24}.json").write_text("broken", encoding="utf-8")
     assert [trainer.add_own(), trainer.add_own()] == [1, 0]
-    assert trainer.next() == MATE
+    found = trainer.next()
+    assert (found.key, found.themes, found.game.split(" ")[0]) == (MATE.key, ("endgame", "mate", "mateIn1"), "a" * 24)
+    assert found.origin == "From Anna – Ben, 2024.01.02, move 1."
     puzzles = list(read_set())
     assert len({puzzle.key for puzzle in puzzles}) == len(puzzles) > 15
     trainer.add_own()
@@ -243,3 +247,52 @@ def test_puzzles_are_solved_in_the_terminal(tmp_path, monkeypatch, capsys):
     assert "Solved!" in done.stdout
     assert main(["puzzles", "--list"]) == 0
     assert "In a row: 1" in capsys.readouterr().out
+
+
+def test_puzzles_are_chosen_by_theme_rating_and_source(trainer: Trainer) -> None:
+    fork = replace(TWO_MOVES, source="lichess", rating=1450.0, themes=("fork", "middlegame"))
+    pin = Puzzle("k7/8/8/8/8/8/8/KQ6 w - - 0 1", ("b1b2",), "lichess", 2100.0, 80.0, themes=("pin", "skewer"))
+    trainer.add([MATE, fork, pin])
+    assert trainer.next().key == MATE.key
+    assert trainer.next(theme="fork") == trainer.next(source="others", most=1500) == fork
+    assert trainer.next(theme="pin") == trainer.next(least=2000) == pin
+    assert trainer.next(theme="skew") is trainer.next(theme="fork", source="mine") is trainer.next(least=2200) is None
+    trainer.answer(fork, False)
+    assert trainer.standing.text.endswith("In a row: 0, at most 0.")
+
+
+@pytest.mark.parametrize(
+    ("puzzle", "tried", "line", "mate", "says"),
+    [
+        (MATE, "g6f7", [], None, "Qf7 is not the move: it is stalemate. Try again."),
+        (TWO_MOVES, "a1b1", ["g8g7", "b1b8"], None, "another move is better. 1...Kg7 2. Rb8 follows. Try again."),
+        (TWO_MOVES, "g1f1", ["a2a1"], None, "Kf1 is not the move: loses a rook. 1...Rxa1+ follows. Try again."),
+        (TWO_MOVES, "g1h1", ["a2a1"], 1, "Kh1 is not the move: allows mate in 1. 1...Rxa1+ follows."),
+    ],
+)
+def test_a_wrong_try_is_refuted_in_words(trainer, puzzle, tried, line, mate, says):
+    trainer.add([puzzle])
+    attempt = Attempt(trainer, puzzle)
+    attempt.play(chess.Move.from_uci(tried))
+    attempt.refute([chess.Move.from_uci(move) for move in line], mate)
+    assert says in attempt.says
+    attempt.give_up()
+    assert attempt.failed is None
+
+
+def test_a_file_of_version_1_learns_where_its_puzzles_come_from(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "puzzles.sqlite")) as base:
+        columns = "key TEXT PRIMARY KEY, fen TEXT, moves TEXT, source TEXT, rating REAL, deviation REAL"
+        base.execute(f"CREATE TABLE puzzles ({columns}, volatility REAL, box INTEGER DEFAULT -1, due REAL)")
+        base.execute("CREATE TABLE drawn (review TEXT PRIMARY KEY)")
+        base.execute("INSERT INTO drawn VALUES (?)", ["a" * 24])
+        row = [MATE.key, MATE.fen, MATE.moves[0], "mine", 1600.0, 90.0, 0.06]
+        base.execute("INSERT INTO puzzles VALUES (?, ?, ?, ?, ?, ?, ?, -1, NULL)", row)
+        base.commit()
+    (tmp_path / REVIEWS).mkdir()
+    kept = {"game": '[White "Anna"]\n\n*', "puzzles": [{"fen": MATE.fen, "moves": list(MATE.moves)}]}
+    (tmp_path / REVIEWS / f"{'a' * 24}.json").write_text(json.dumps(kept), encoding="utf-8")
+    with contextlib.closing(Trainer(tmp_path)) as trainer:
+        assert (trainer.problem, trainer.add_own()) == ("", 0)
+        found = trainer.next(theme="mateIn1")
+        assert (found.origin, found.rating) == ("From Anna – ?, move 1.", 1600.0)

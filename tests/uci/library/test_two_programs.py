@@ -78,17 +78,15 @@ class Visitor:
         deeds = [self.save, self.take_in, self.rename]
         asked = self.shelf.ask
         deeds += [partial(asked, one) for one in (Shelf.refresh, Shelf.progress, Shelf.names)]
-        deeds += [
-            lambda: asked(Shelf.find, text=self.rng.choice(["", "P1", "study"]), result="", side="", offset=0)
-        ] * 3
-        deeds += [
-            lambda: asked(Shelf.explore, board=chess.Board(), side=""),
-            lambda: asked(lambda shelf, index: shelf.desk.next()),
-        ]
+        listed = {"result": "", "side": "", "file": "", "line": self.rng.choice(["", "e2e4"]), "offset": 0}
+        listed |= {"text": self.rng.choice(["", "P1", "study"]), "order": self.rng.choice(["", "white", "-accuracy"])}
+        deeds += [lambda: asked(Shelf.find, **listed)] * 3
+        deeds += [lambda: asked(Shelf.explore, board=chess.Board(), side="", file="")]
+        deeds += [lambda: asked(Shelf.next_puzzle, source="", theme="", least=0, most=5000)]
         deeds += [lambda: asked(lambda shelf, index: shelf.desk.answer())]
         if row:
             deeds += [lambda: asked(Shelf.delete, key=row["key"], text=row["text"])] * 4
-            deeds += [lambda: asked(Shelf.open, key=row["key"]), lambda: asked(Shelf.go_on, key=row["key"])]
+            deeds += [lambda: asked(Shelf.open, key=row["key"], ply=0), lambda: asked(Shelf.go_on, key=row["key"])]
             deeds += [lambda: asked(Shelf.review, key=row["key"])] * 2
         if self.rng.random() < 0.02:
             deeds = [partial(asked, Shelf.stop)]

@@ -220,8 +220,9 @@ async def test_odd_castling_rights_are_set_up_without_them_and_told(tab: Tab) ->
     assert said["kind"] == "note"
 
 
-async def test_an_analysis_is_kept_when_something_else_begins(visit: Visit, tab: Tab, tmp_path: Path) -> None:
+async def test_an_analysis_is_kept_when_something_else_begins(visit, tab, tmp_path, monkeypatch):
     """What was tried on a board without a game was gone without a word; a game that was only looked at is not kept."""
+    monkeypatch.setattr("uci.web.board_session._SAVE_S", 1e6)  # else it is kept already
     kept = tmp_path / "analyses.pgn"
     await tab.send("load", text="1. e4 e5 *", game=1)
     await tab.send("load", text="1. d4 d5 *", game=1)

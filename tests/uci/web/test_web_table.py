@@ -134,7 +134,7 @@ def test_exploring_steps_along_the_game_and_leaves_it_by_any_number_of_variation
     """The second one deleted the first, without a word."""
     table = analysed("e4", "e5", "Nf3", "Nc6")
     go(table, 0, "e2e4")
-    assert table.tree.number(table.here) == 1
+    assert table.tree.numbers[table.here] == 1
     assert table.tree.changes == 4, "the game's own moves"
     go(table, 1, "c7c5", "g1f3")
     go(table, 1, "e7e6")
@@ -175,7 +175,7 @@ def test_variations_are_promoted_deleted_commented_and_marked() -> None:
     table.promote(table.tree.node(4))
     assert [move.uci() for move in table.board.move_stack] == ["e2e4", "c7c5", "g1f3"]
     table.delete(table.tree.node(4))
-    assert table.tree.number(table.here) == 3, "where the deleted move was played"
+    assert table.tree.numbers[table.here] == 3, "where the deleted move was played"
     table.mark(table.tree.node(3), 0)
     table.comment(table.tree.node(3), "")
     assert pgn(table) == "1. e4 c5 ( 1... e5 ) *"

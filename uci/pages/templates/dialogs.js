@@ -196,7 +196,7 @@ $("setup").querySelectorAll("[data-setup]").forEach(button => button.addEventLis
 }));
 
 const opening = {
-  puzzles: () => send("puzzles_next"),
+  puzzles: () => nextPuzzle(),
   games() { games.open(); },
   setup() { setUpFrom(shownStep().fen); showSetup(); $("setup-fen").value = shownStep().fen; },
   "new-game"() {

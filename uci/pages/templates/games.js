@@ -14,11 +14,40 @@ const games = {
     this.search();
   },
 
-  wanted: () => ({ text: $("games-text").value, result: $("games-result").value, side: $("games-side").value }),
+  order: "", line: "", file: "",  // what the list is sorted by; moves to a position, and a file, of the explorer
+
+  wanted() {
+    const [text, result, side] = ["games-text", "games-result", "games-side"].map(id => $(id).value);
+    return { text, result, side, file: this.file, line: this.line, order: this.order };
+  },
+
+  // Shows the games that reached a position, of those that the explorer counts.
+  openLine(line, name, side, file) {
+    Object.assign(this, { line, file });
+    for (const [id, value] of [["games-text", ""], ["games-result", ""], ["games-side", side]]) $(id).value = value;
+    $("games-line").querySelector("span").textContent = file ? t("After {moves}, in {file}", { moves: name, file }) : t("After {moves}", { moves: name });
+    $("games-list").scrollTop = 0;
+    this.choose(null);
+    openDialog("games");
+  },
+
+  sort(column) {
+    const down = ["date", "accuracy", "plies"].includes(column);  // the first time
+    this.order = this.order === (down ? "-" : "") + column ? (down ? "" : "-") + column : (down ? "-" : "") + column;
+    $("games-list").scrollTop = 0;
+    this.search();
+  },
 
   // Asks anew for what is seen. The rest is asked for when it is scrolled to.
   search() {
     this.asked.clear();
+    $("games-line").hidden = !this.line;
+    for (const button of $("games-heads").querySelectorAll("[data-sort]")) {
+      const column = button.dataset.sort, way = { [column]: "ascending", [`-${column}`]: "descending" }[this.order || "-date"];
+      button.setAttribute("aria-pressed", String(Boolean(way)));
+      button.title = way === "ascending" ? t("ascending") : way ? t("descending") : "";
+      button.dataset.way = { ascending: "▲", descending: "▼" }[way] ?? "";
+    }
     this.draw();
   },
 
@@ -67,7 +96,7 @@ const games = {
 
   row(game, at) {
     const players = words("players", "");
-    playersOf(game).forEach((name, index) => players.append(index ? " – " : "",
+    playersOf(game).forEach((name, index) => players.append(index ? words("dash", " – ") : "",
       Object.assign(document.createElement("bdi"), { textContent: name })));  // it may be written from right to left
     const button = document.createElement("button");
     button.type = "button";
@@ -85,6 +114,7 @@ const games = {
     if (game.mine) button.classList.add(!winner ? "even" : winner === game.mine ? "won" : "lost");
     button.addEventListener("click", () => this.choose(game));
     button.addEventListener("dblclick", () => gameDeeds.open(game.key));
+    button.addEventListener("keydown", event => { if (event.key === "Enter" && button.matches("[aria-pressed=true]")) { event.preventDefault(); gameDeeds.open(game.key); } });
     return button;
   },
 
@@ -94,6 +124,9 @@ const games = {
     $("games-list").querySelector("[aria-pressed=true]")?.setAttribute("aria-pressed", "false");
     if (game) $("games-list").querySelector(`[data-key="${game.key}"]`)?.setAttribute("aria-pressed", "true");
     $("games-actions").querySelectorAll("button").forEach(button => { button.disabled = !game; });
+    const facts = game ? [playersOf(game).join(" – "), game.date.replaceAll(".", "-"), game.opening, game.file] : [];
+    $("games-whole").replaceChildren(...facts.filter(Boolean).flatMap((text, index) =>
+      [index ? " · " : "", Object.assign(document.createElement("bdi"), { textContent: text })]));
     $("games-page").hidden = !game || game.accuracy_white === null && game.accuracy_black === null;
     if (game) $("games-page").href = `review?game=${game.key}`;
   },
@@ -113,8 +146,10 @@ const games = {
       made.setAttribute("aria-pressed", String(mine));
       return made;
     };
+    const other = Object.assign(document.createElement("input"), { maxLength: 100, placeholder: t("another name"), ariaLabel: t("another name") });
+    other.addEventListener("change", () => { if (other.value.trim()) answer(other.value, true); });
     $("games-names").replaceChildren(words("", t("Which name is yours?")), ...likely.map(name => button(name, false)),
-      ...own.map(name => button(name, true)), moveButton(t("None of these"), () => answer("", false)));
+      ...own.map(name => button(name, true)), other, moveButton(t("None of these"), () => answer("", false)));
     $("games-names").hidden = false;
   },
 
@@ -153,20 +188,43 @@ const games = {
 const explorer = {
   asked: "", list: new MoveList($("explorer-list"), () => {}),
 
+  // The side and the file that are chosen.
+  get of() {
+    const [kind, name] = $("explorer-side").value.split(/:(.*)/s);
+    return { side: kind === "file" ? "" : kind, file: kind === "file" ? name : "" };
+  },
+
   ask(again = false) {
     $("explorer").hidden = !state?.analysing;
-    const side = $("explorer-side").value, isOn = $("explorer-on").checked && !$("explorer").hidden;
-    const wanted = isOn ? `${shownStep().fen} ${side}` : "";
-    if (isOn && (again || wanted !== this.asked)) send("explore_games", { side });
+    const isOn = $("explorer-on").checked && !$("explorer").hidden;
+    const wanted = isOn ? `${shownStep().fen} ${$("explorer-side").value}` : "";
+    if (isOn && (again || wanted !== this.asked)) send("explore_games", this.of);
     if (!isOn) this.list.fill([]);
     this.asked = wanted;
   },
 
-  show({ fen, moves }) {
+  // Offers files, too, of which one may be a collection of masters' games.
+  offer(files) {
+    const list = $("explorer-side"), known = [...list.options].filter(option => option.value.startsWith("file:"));
+    if (known.map(option => option.text).join("/") === files.join("/")) return;
+    const { value } = list;
+    known.forEach(option => option.remove());
+    list.append(...files.map(file => new Option(file, `file:${file}`)));
+    list.value = value;
+    if (!list.value) list.value = "";
+  },
+
+  show({ fen, moves, line, files }) {
+    this.offer(files);
     if (fen !== shownStep().fen || !this.asked) return;
+    const before = pathTo(here()).slice(1).map(({ number, san }) => number.endsWith("...") ? san : `${number} ${san}`).join(" ");
     this.list.fill(moves.length ? moves.map(({ uci, san, counts }) => {
       const row = document.createElement("li"), total = counts.reduce((sum, count) => sum + count, 0);
-      row.append(moveButton(san, () => send("explore", { moves: [uci] })), words("count", counted(total)),
+      const { side, file } = this.of, number = fen.split(" ")[1] === "w" ? `${fen.split(" ")[5]}. ` : before ? "" : `${fen.split(" ")[5]}... `;
+      const list = moveButton(counted(total), () => games.openLine(`${line} ${uci}`.trim(), `${before} ${number}${san}`.trim(), side, file));
+      list.setAttribute("aria-label", several("{count} game with {move}", "{count} games with {move}", total, { move: san }));
+      list.className = "count";
+      row.append(moveButton(san, () => send("explore", { moves: [uci] })), list,
         chances(document.createElement("div"), counts.slice(0, 3).map(count => 1000 * count / Math.max(1, total - counts[3]))));
       return row;
     }) : [words("muted", t("No game reached this position."))]);
@@ -195,7 +253,7 @@ function drawMeans(title, rows, most) {
 }
 
 const gameDeeds = {
-  open: key => { send("games_open", { key }); $("games").close(); },
+  open: key => { send("games_open", { key, ply: games.line ? games.line.split(" ").length : 0 }); $("games").close(); },
   continue: key => { send("games_continue", { key }); $("games").close(); },
   review: key => send("games_review", { key }),
   delete: () => {
@@ -211,6 +269,7 @@ const gameDeeds = {
   sure: key => { const { text } = games.chosen; games.choose(null); send("games_delete", { key, text }); },
 };
 const gamesDeeds = {
+  whole: () => { Object.assign(games, { line: "", file: "" }); games.search(); },
   stop: () => send("games_stop"),
   names: () => send("games_names"),
   all: () => send("games_review", { key: "" }),
@@ -219,6 +278,7 @@ const gamesDeeds = {
 $("games").addEventListener("click", event => {
   const button = event.target.closest("button");
   if (button?.dataset.game && games.chosen) gameDeeds[button.dataset.game](games.chosen.key);
+  if (button?.dataset.sort) games.sort(button.dataset.sort);
   if (button?.dataset.games) gamesDeeds[button.dataset.games]();
 });
 $("games").addEventListener("keydown", event => { if (event.key === "Enter" && event.target.matches("input")) event.preventDefault(); });

@@ -1,24 +1,73 @@
-// Puzzles on a board of their own. The server knows the solution and judges each move.
+// Puzzles on a board of their own. The server knows the solution, judges each move, and tells what answers a wrong one.
 const puzzleBoard = new LiveBoard($("puzzle-board"), uci => send("puzzles_move", { uci }), () => {}, text => { $("puzzle-says").textContent = text; });
+let puzzle = null;  // what the server told last of the one that is shown
 
-function showPuzzle({ fen, legal, marked, says, standing, over, flipped }) {
+const THEMES = {  // as Lichess calls them
+  opening: t("opening"), middlegame: t("middlegame"), endgame: t("endgame"), mate: t("mate"), mateIn1: t("mate in {moves}", { moves: 1 }),
+  mateIn2: t("mate in {moves}", { moves: 2 }), mateIn3: t("mate in {moves}", { moves: 3 }), backRankMate: t("back-rank mate"),
+  smotheredMate: t("smothered mate"), fork: t("fork"), pin: t("pin"), skewer: t("skewer"), discoveredAttack: t("discovered attack"),
+  doubleCheck: t("double check"), hangingPiece: t("hanging piece"), trappedPiece: t("trapped piece"), sacrifice: t("sacrifice"),
+  attraction: t("attraction"), deflection: t("deflection"), interference: t("interference"), intermezzo: t("intermezzo"),
+  clearance: t("clearance"), quietMove: t("quiet move"), defensiveMove: t("defence"), zugzwang: t("zugzwang"), promotion: t("promotion"),
+  pawnEndgame: t("pawn endgame"), rookEndgame: t("rook endgame"), kingsideAttack: t("attack on the king's side"),
+};
+$("puzzle-theme").append(...Object.entries(THEMES).map(([value, name]) => new Option(name, value)));
+
+function nextPuzzle() {
+  const [least, most] = $("puzzle-rating").value.split("-").map(Number);
+  send("puzzles_next", { source: $("puzzle-source").value, theme: $("puzzle-theme").value, least, most });
+}
+
+function showPuzzle(message) {
+  const { fen, legal, marked, says, standing, over, flipped, failed, origin = "", game = "", themes = [] } = puzzle = message;
+  const named = themes.map(theme => THEMES[theme]).filter(Boolean).join(", "), isAddress = /^https?:\/\//.test(game);
   $("puzzle-says").textContent = says;
   $("puzzle-standing").textContent = standing;
+  $("puzzle-origin").querySelector("bdi").textContent = named ? `${origin} ${t("Themes: {names}.", { names: named })}` : origin;
+  $("puzzle-game").hidden = !game || isAddress;
+  $("puzzle-link").hidden = !isAddress;
+  if (isAddress) $("puzzle-link").href = $("puzzle-link").textContent = game;
+  $("puzzle-again").hidden = true;
   $("puzzles").querySelector("[data-puzzle=answer]").disabled = over;
   $("puzzle-analyse").disabled = !over || !fen;
   $("puzzle-analyse").value = fen;
+  if (failed) send("puzzles_refute");
   if (!fen) return;
   if (puzzleBoard.view.flipped !== flipped) puzzleBoard.flip(flipped);
   puzzleBoard.show({ placement: fen.split(" ")[0], marked }, legal);
   if (over) $("puzzles").querySelector("[data-puzzle=next]").focus({ preventScroll: true });
 }
 
+// Shows the position after a wrong try and its answer, until one goes on.
+function showRefutation({ fen, after, squares, says, check }) {
+  if (puzzle?.fen !== fen || !puzzle.failed) return;
+  $("puzzle-says").textContent = puzzle.says = says;
+  const kinds = ["premove", "threat"];
+  puzzleBoard.show({ placement: after.split(" ")[0], marked: squares.at(-1), check, arrows: squares.map((pair, at) => [...pair, kinds[at]]) }, []);
+  $("puzzle-again").hidden = false;
+}
+
+// Before a move is tried, what was shown of the one before it goes.
+function tryAgain() {
+  if ($("puzzle-again").hidden) return;
+  showPuzzle({ ...puzzle, failed: false });
+  if (document.activeElement === document.body) $("puzzle-board").focus({ preventScroll: true });
+}
+for (const kind of ["pointerdown", "keydown"]) $("puzzle-board").addEventListener(kind, event => { if (event.key !== "Tab") tryAgain(); }, { capture: true });
+$("puzzle-again").addEventListener("click", () => { tryAgain(); $("puzzle-board").focus({ preventScroll: true }); });
+
 $("puzzle-analyse").addEventListener("click", () => {
   send("position", { fen: $("puzzle-analyse").value });
   $("puzzles").close();
 });
+$("puzzle-game").addEventListener("click", () => {
+  const [, turn, , , , number] = puzzle.begin.split(" ");
+  send("games_open", { key: puzzle.game, ply: 2 * (Number(number) - 1) + (turn === "b" ? 1 : 0) });
+  $("puzzles").close();
+});
+$("puzzle-choice").addEventListener("change", nextPuzzle);
 
 $("puzzles").addEventListener("click", event => {
-  const button = event.target.closest("[data-puzzle]");
-  if (button) send(`puzzles_${button.dataset.puzzle}`);
+  const name = event.target.closest("[data-puzzle]")?.dataset.puzzle;
+  if (name) (name === "next" ? nextPuzzle : () => send(`puzzles_${name}`))();
 });

@@ -11,6 +11,7 @@ const tree = new Map();  // the nodes of the game and its variations, by number,
 let lines = null;      // the latest lines of analysis
 const known = new Map();  // the latest lines of each position of this game, by FEN
 let hint = null;       // the latest hint
+let marks = {};        // what a review says of moves, by their numbers
 let premoves = [];     // [from, to] of each move to play in turn as soon as it is legal
 let waitingDialog = null;  // the dialog whose request the server has not answered yet
 let turned = false;    // whether the board was turned round by hand
@@ -68,7 +69,8 @@ function grow({ isNew, nodes, last }) {
   if (isNew) tree.clear();
   for (const number in nodes) {
     const before = tree.get(Number(number));
-    if (!before?.next.every((child, rank) => child === nodes[number].next[rank])) forgetMoves(!before);
+    const isOther = before && String(before.next) !== String(nodes[number].next);
+    for (const id of isOther ? [...before.next, ...nodes[number].next] : []) for (const known of [rows, variations]) known.delete(id);
     tree.set(Number(number), { ...nodes[number], id: Number(number), parent: before?.parent });
   }
   for (const number in nodes) for (const child of nodes[number].next) tree.get(child).parent = Number(number);
@@ -87,7 +89,7 @@ const shownStep = () => tree.get(here()) ?? tree.get(state.here);
 const isLatest = () => state.analysing || browsed === null;
 const linesFit = () => lines && state.analysing && $("lines-on").checked && lines.fen === shownStep().fen;
 const recallLines = () => { lines = known.get(shownStep().fen) ?? lines; };
-const bottomSide = () => ((state.human ?? "white") === "white") !== turned ? "white" : "black";
+const bottomSide = () => ((state.mine ?? "white") === "white") !== turned ? "white" : "black";
 
 function show() {
   if (!state) return;
@@ -110,8 +112,10 @@ function showNotes(step) {
 
 function showBoard() {
   const step = shownStep();
-  const arrows = [];
-  if (linesFit()) lines.lines.slice(0, 3).forEach((line, index) =>
+  const arrows = [], mark = marks[step.id];
+  if (mark?.better) arrows.push([...mark.better, "better"]);
+  if (mark?.answer) arrows.push([...mark.answer, "threat"]);
+  if (linesFit() && !arrows.length) lines.lines.slice(0, 3).forEach((line, index) =>
     line.squares.length && arrows.unshift([...line.squares, index ? "other" : "better"]));
   if (hint && hint.fen === step.fen && !state.analysing) arrows.push([...hint.squares, "better"]);
   arrows.push(...premoves.map(squares => [...squares, "premove"]));
@@ -126,7 +130,8 @@ function showBoard() {
     pieces.set(to, pieces.get(from));
     pieces.delete(from);
   }
-  live.show({ placement: placementOf(pieces), marked: step.marked, check: step.check, arrows, circles },
+  const glyph = mark && [step.marked[1], GLYPHS[mark.nag], KINDS[mark.nag]];
+  live.show({ placement: placementOf(pieces), marked: step.marked, check: step.check, arrows, circles, glyph },
     isLatest() && (!state.analysing || here() === state.here) ? state.legal : [], mayPremove);
 }
 
@@ -152,7 +157,9 @@ function showStrips(step) {
       return picture;
     }), ahead > 0 ? ` +${ahead}` : "");
     strip.classList.toggle("to-move", state.isGame && !state.end && state.turn === side);
-    strip.querySelector(".clock").hidden = !state.clock;
+    const kept = state.clock ? null : clockAt(step, side);
+    strip.querySelector(".clock").hidden = !state.clock && kept === null;
+    if (kept !== null) strip.querySelector(".clock").textContent = clockText(kept);
   }
   showClocks();
 }
@@ -162,6 +169,13 @@ function clockText(seconds) {
   const whole = Math.ceil(seconds), rest = String(whole % 60).padStart(2, "0");
   const minutes = Math.floor(whole / 60);
   return minutes < 60 ? `${minutes}:${rest}` : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
+}
+
+// The seconds that a side had left after its latest move, as the file of a game tells; null where it does not.
+function clockAt(step, side) {
+  for (let node = step; node; node = tree.get(node.parent))
+    if (node.clock !== null && (node.fen.split(" ")[1] === "b") === (side === "white")) return node.clock;
+  return null;
 }
 
 function showClocks() {
@@ -186,7 +200,8 @@ function stopClocks() {
 
 const GLYPHS = { 1: "!", 2: "?", 3: "!!", 4: "??", 5: "!?", 6: "?!", 7: "□", 10: "=", 13: "∞", 14: "⩲", 15: "⩱", 16: "±", 17: "∓", 18: "+−", 19: "−+" };
 const KINDS = { 1: "only-move", 2: "mistake", 3: "brilliant-move", 4: "blunder", 5: "only-move", 6: "inaccuracy" };
-const named = step => step.san + step.glyphs.map(glyph => GLYPHS[glyph] ?? "").join("");
+const glyphsOf = ({ id, glyphs }) => marks[id] && !glyphs.some(glyph => glyph <= 6) ? [marks[id].nag, ...glyphs] : glyphs;
+const named = step => step.san + glyphsOf(step).map(glyph => GLYPHS[glyph] ?? "").join("");
 
 const words = (kind, text) => Object.assign(document.createElement("span"), { className: kind, textContent: text });
 
@@ -194,13 +209,13 @@ const words = (kind, text) => Object.assign(document.createElement("span"), { cl
 // of the main line; and each variation, by its first node.
 const buttons = new Map(), rows = new Map(), variations = new Map();
 
-function forgetMoves(isNew) { if (!isNew) for (const known of [rows, variations]) known.clear(); }
+function forgetMoves() { for (const known of [rows, variations]) known.clear(); }
 
 function stepButton(step) {
   const known = buttons.get(step.id);
   if (known?.step === step) return known;
   const button = Object.assign(moveButton(named(step), () => look(step.id)), { step });
-  button.className = step.glyphs.map(glyph => KINDS[glyph] ?? "").join(" ").trim();
+  button.className = glyphsOf(step).map(glyph => KINDS[glyph] ?? "").join(" ").trim();
   button.dataset.node = step.id;
   buttons.set(step.id, button);
   return button;
@@ -245,7 +260,8 @@ function fillVariation(first) {
 function refreshMoves(numbers) {
   const main = new Set(state.steps.map(step => step.id)), stale = new Set();
   for (let step of numbers.map(number => tree.get(Number(number)))) {
-    if (main.has(step.id)) { for (const id of [step.id, ...step.next]) rows.delete(id); continue; }
+    for (const id of [step.id, ...step.next]) rows.delete(id);
+    if (main.has(step.id)) continue;
     while (step.parent !== undefined && !main.has(step.parent) && tree.get(step.parent).next[0] === step.id) step = tree.get(step.parent);
     stale.add(step.id);
   }
@@ -255,7 +271,8 @@ function refreshMoves(numbers) {
 // The main line: a move of each side in a row, below it what is written about it and what else could be played.
 function mainMoves() {
   let isBroken = true;  // the next move needs its number
-  const below = (step, others) => [...step.note ? [words("note", step.note)] : [], ...others.map(variation)];
+  const told = step => [step.note ? words("note", step.note) : null, marks[step.id] ? words("note review-note", marks[step.id].says) : null];
+  const below = (step, others) => [...told(step).filter(Boolean), ...others.map(variation)];
   const made = state.steps.slice(1).flatMap(step => {
     const known = rows.get(step.id);
     if (known?.isBroken === isBroken) { isBroken = known.breaks; return known.made; }
@@ -291,7 +308,8 @@ function showMoves(numbers) {
   box.querySelector("[aria-current]")?.removeAttribute("aria-current");
   const button = buttons.get(here());
   button?.setAttribute("aria-current", "true");
-  box.scrollTop = button?.isConnected ? button.offsetTop - box.offsetTop - box.clientHeight / 2 : here() ? box.scrollTop : 0;
+  const above = marks[here()] ? 2 * button?.offsetHeight : box.clientHeight / 2;  // so that what is said of it is seen
+  box.scrollTop = button?.isConnected ? button.offsetTop - box.offsetTop - above : here() ? box.scrollTop : 0;
 }
 
 function showLines() {
@@ -363,6 +381,8 @@ function showControls() {
   $("analysis").hidden = !state.analysing;
   $("edit").hidden = !state.analysing;
   $("drop").disabled = !state.isGame;
+  $("try-here").hidden = !marks[here()]?.better;
+  $("next-mistake").hidden = !marked().length;
   $("review-too").disabled = !$("review").hidden || !mayReview();
   $("analyse-button").textContent = state.analysing && state.isGame ? t("Game") : t("Analyse");
   $("analyse-button").disabled = state.analysing && !state.isGame;
@@ -375,10 +395,18 @@ function showControls() {
 
 const mayReview = () => state.steps.length > 1 && !(state.isGame && !state.end);
 
-function showReview({ running, ready, done, total }) {
+function showReview({ running, ready, done, total, marks: told }) {
+  if (told && JSON.stringify(told) !== JSON.stringify(marks)) {
+    for (const id of [...Object.keys(marks), ...Object.keys(told)].map(Number)) for (const kept of [buttons, rows]) kept.delete(id);
+    marks = told;
+    showMoves([]);
+    show();
+  }
   const wasRunning = !$("review").hidden;
   $("review").hidden = !running;
-  $("review-link").hidden = running || !ready;
+  $("review-link").hidden = running || !(ready || state.back);
+  $("review-page").hidden = !ready;
+  $("back-to-review").hidden = ready || !state.back;
   $("review-button").disabled = running;
   $("review-too").disabled = running || !mayReview();
   $("review-progress").value = total ? done / total : 0;
@@ -413,7 +441,8 @@ function placeText() {
 // The words about a move are heard with it; they can be read elsewhere.
 function sayPlace(more = "") {
   say(placeText() + more);
-  if (shownStep().note) $("status").append(words("hidden", ` ${shownStep().note}`));
+  const { id, note } = shownStep();
+  for (const [kind, text] of [["hidden", note], ["told", marks[id]?.says]]) if (text) $("status").append(words(kind, ` ${text}`));
 }
 
 const answers = {
@@ -431,7 +460,7 @@ const answers = {
     $("curtain").hidden = true;
     showBehind(true);
     if (!before || before.steps.length !== state.steps.length || before.steps[0].fen !== state.steps[0].fen) browsed = null;
-    if (before && before.human !== state.human) turned = false;
+    if (before && before.mine !== state.mine) turned = false;
     const latest = state.steps.at(-1);
     const moved = before && latest.fen !== before.steps.at(-1).fen && state.steps.length > before.steps.length;
     if (moved) playSound(latest.san);
@@ -443,7 +472,7 @@ const answers = {
       const last = moved && !state.thinking && !state.analysing ? `${latest.number} ${latest.san}. ` : "";
       say(last + stateText());
     } else if (here() !== wasHere) sayPlace();
-    if (message.isNew) forgetMoves();
+    if (message.isNew) { forgetMoves(); marks = {}; }
     const numbers = Object.keys(message.nodes);
     if (numbers.length || JSON.stringify(before?.end) !== JSON.stringify(state.end)) showMoves(numbers);
     if (!state.thinking || state.analysing) playPremove();
@@ -473,7 +502,7 @@ const answers = {
   games_read(message) { games.read(message); explorer.ask(true); }, explored: message => explorer.show(message),
   games_reading: message => games.reading(message), games_names: message => games.askNames(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
-  puzzle: message => showPuzzle(message),
+  puzzle: message => showPuzzle(message), refuted: message => showRefutation(message),
   games_progress: message => games.showProgress(message),
   reviewing: showReview, reviewed: showReview, unreviewed: showReview,
   busy() {
@@ -540,7 +569,22 @@ function lookBeside(way) {
   if (rivals.length > 1) look(rivals[(at + way + rivals.length) % rivals.length]);
 }
 
+// The marked moves of one's own side, or of both where it has none or nobody's side is known.
+function marked() {
+  const all = state.steps.filter(({ id }) => marks[id]?.better), own = all.filter(({ parent }) => tree.get(parent).fen.split(" ")[1] === state.mine?.[0]);
+  return own.length ? own : all;
+}
+
 const tells = {
+  next_mistake() {
+    const ply = pathTo(here()).length, found = marked();
+    if (found.length) look((found.find(step => pathTo(step.id).length > ply) ?? found[0]).id);
+  },
+  try_here() {
+    const before = tree.get(shownStep().parent);
+    playFrom(before.fen);
+    $("from-here").querySelector("[name=side]").value = before.fen.split(" ")[1] === "b" ? "black" : "white";
+  },
   analyse: () => send("analyse", { on: !state.analysing }),
   promote: () => send("promote", { node: here() }),
   delete: () => send("delete", { node: here() }),
