@@ -23,8 +23,8 @@ def make_evaluator(
     blend: bool = True,
     heads: tuple[str, str] = ("vanilla", "winner"),
 ) -> Evaluator:
-    """Make an evaluator by name, or by the place of one's own (`load_custom`). `net_path` is as in `load_net`, except
-    that one's own gets no weights where it stands for a shipped net. `hybrid_weight` is the share of material in
+    """Make an evaluator by name, or of a class at `package.module:name` (`load_custom`). `net_path` is as in
+    `load_net`; such a class gets no weights if it means a shipped net. `hybrid_weight` is the share of material in
     `hybrid`, and `backend`, as in `get_backend`, is where a tower is evaluated.
 
     The net's family decides what `network` and `auto` mean: both are `sparse` with a sparse net, and `auto` is `hybrid`

@@ -20,10 +20,7 @@ _ATTEMPTS, _PAUSE_S = 11, 0.1  # of a renaming that the system refuses
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let the system's error of the block name this file, unless it names another; a failed write names none by itself.
-
-    An OSError of our own words would lose them by a name.
-    """
+    """Let the system's OSError of the block name this file, unless it names another; one of our own words stays."""
     try:
         yield
     except OSError as error:

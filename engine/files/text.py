@@ -14,6 +14,7 @@ import lzma
 import os
 import struct
 import sys
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,11 @@ def is_hidden(name: str) -> bool:
 def printable(path: Path | str) -> str:
     """Return a file's name as text that can be shown, stored and hashed; bytes that are not UTF-8 are replaced."""
     return os.fsencode(path).decode(errors="replace")
+
+
+def without_accents(text: str) -> str:
+    """Return a text with the letters of its accented ones."""
+    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
 
 
 def decode_text(data: bytes) -> str:

@@ -53,20 +53,29 @@ from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
 from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.summary import activations
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
-from engine.nn.training.callbacks import Callback, LiveCurve, SaveBest
+from engine.nn.training.callbacks import Callback, LiveCurve, ReduceLROnPlateau, SaveBest
 from engine.nn.training.data import Data, JoinedRows, Loader, random_shift
 from engine.nn.training.history import History
-from engine.nn.training.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp, clip_global_norm, global_norm
+from engine.nn.training.optimizers import (
+    SGD,
+    Adam,
+    AdamW,
+    Optimizer,
+    RMSProp,
+    clip_global_norm,
+    clip_value,
+    global_norm,
+)
 from engine.nn.training.parallel import DataParallel
 from engine.nn.training.schedules import WarmupCosine
 from engine.nn.training.trainer import Trainer, TrainerSettings
 
 __all__ = [
     "LOSSES", "REGISTRY", "SGD", "Adam", "AdamW", "Callback", "Data", "DataParallel", "ExponentialAverage",
-    "GradientCheck", "History", "JoinedRows", "Layer", "LiveCurve", "Loader", "Optimizer", "RMSProp", "SaveBest",
-    "StochasticAverage", "Trainer", "TrainerSettings", "WarmupCosine", "accuracy", "activations", "clip_global_norm",
-    "confusion_matrix", "global_norm", "gradient_check", "huber", "layer_from_config", "mae", "mse",
-    "numeric_gradient", "plot_confusion", "plot_histograms", "random_shift", "refresh_statistics",
-    "sigmoid_binary_cross_entropy", "softmax_cross_entropy",
+    "GradientCheck", "History", "JoinedRows", "Layer", "LiveCurve", "Loader", "Optimizer", "RMSProp",
+    "ReduceLROnPlateau", "SaveBest", "StochasticAverage", "Trainer", "TrainerSettings", "WarmupCosine", "accuracy",
+    "activations", "clip_global_norm", "clip_value", "confusion_matrix", "global_norm", "gradient_check", "huber",
+    "layer_from_config", "mae", "mse", "numeric_gradient", "plot_confusion", "plot_histograms", "random_shift",
+    "refresh_statistics", "sigmoid_binary_cross_entropy", "softmax_cross_entropy",
 ]  # fmt: skip
 __all__ += layers.__all__

@@ -28,6 +28,7 @@ from engine.nn.summary import layer_text, summary_table
 Array = Any  # numpy.ndarray or cupy.ndarray
 Gradients = dict[str, Array]
 Backward = Callable[[Array], tuple[Array, Gradients]]
+State = dict[str, Any]  # what layers keep between two parts of a sequence, by the names of parts; begins empty
 
 REGISTRY: dict[str, type[Layer]] = {}
 
@@ -44,10 +45,12 @@ class Layer:
     settings: ClassVar[tuple[str, ...]]  # the constructor's arguments without rng: attributes that rebuild the layer
     # Settings that size arrays made without rng; a file must hold as many numbers as their product.
     sizes: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[frozenset[str]] = frozenset()  # what `forward` takes beside x and training: mask, state
 
     def __init_subclass__(cls) -> None:
         cls.settings = tuple(name for name in inspect.signature(cls).parameters if name != "rng")
         if "forward" in vars(cls):
+            cls.options = frozenset(inspect.signature(cls.forward).parameters) - {"self", "x", "training"}
             cls.forward = _checking_gradient(cls.forward)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
@@ -57,6 +60,10 @@ class Layer:
     def forward(self, x: Array, training: bool = False) -> tuple[Any, Backward]:
         """Apply the layer; return (y, backward), where `backward(dy) -> (dx, gradients by parameter name)`."""
         raise NotImplementedError
+
+    def mask_of(self, x: Array) -> Array | None:
+        """Return which places of a padded input hold something, bool [B, T]; None where the layer cannot tell."""
+        return None
 
     # ---- inference ------------------------------------------------------------------------------------------------
 
@@ -240,8 +247,8 @@ class Layer:
     def _own_parts(self) -> Iterator[tuple[str, Any]]:
         """Yield the public attributes that are layers, or dicts of layers, by name."""
         for name, value in vars(self).items():
-            group = value.values() if isinstance(value, dict) else [value]
-            if not name.startswith("_") and any(isinstance(part, Layer) for part in group):
+            holds = isinstance(value, dict) and any(isinstance(part, Layer) for part in value.values())
+            if name[0] != "_" and (holds or isinstance(value, Layer)):
                 yield name, value
 
     def _entries(self, group: str) -> Iterator[tuple[str, Layer, str]]:
@@ -268,7 +275,8 @@ def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> La
     """Build a layer from its configuration. Raises ConfigError for an unknown kind or arguments that do not fit."""
     kind = config.get("layer") if isinstance(config, Mapping) else None
     if not isinstance(kind, str) or kind not in REGISTRY:
-        raise ConfigError(f"unknown layer {kind!r}; known: {', '.join(sorted(REGISTRY))}")
+        advice = "first import the module that registers it, such as engine.network.policy.model for sparse networks"
+        raise ConfigError(f"unknown layer {kind!r}: {advice}; known: {', '.join(sorted(REGISTRY))}")
     arguments = {key: value for key, value in config.items() if key != "layer"}
     try:
         return REGISTRY[kind].from_config(arguments, rng)
@@ -382,10 +390,17 @@ def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
     _check_place(owner, dy)
 
 
-def forward_part(name: str, part: Layer, x: Any, training: bool) -> tuple[Any, Backward]:
-    """Run the part `name` of a composite layer; a ShapeError inside names the part by its dotted path."""
+def forward_part(
+    name: str, part: Layer, x: Any, training: bool, mask: Array | None = None, state: State | None = None
+) -> tuple[Any, Backward]:
+    """Run the part `name` of a composite layer with the mask and its part of the state, if it takes these.
+
+    A ShapeError inside names the part by its dotted path.
+    """
+    given = {"mask": mask, "state": None if state is None else state.setdefault(name, {})}
+    options = {key: value for key, value in given.items() if value is not None and key in part.options}
     try:
-        return part.forward(x, training)
+        return part.forward(x, training, **options)
     except ShapeError as error:
         error.layer = f"{name}.{error.layer}" if error.layer else name
         raise
@@ -396,7 +411,9 @@ def _rows(x: Any, part: slice) -> Any:
 
 
 def _joined(outputs: list[Any]) -> Any:
-    """Join the outputs of several batches: arrays, or dicts of arrays."""
+    """Join the outputs of several batches: arrays, or tuples or dicts of arrays."""
+    if isinstance(outputs[0], tuple):
+        return tuple(_joined(list(parts)) for parts in zip(*outputs, strict=True))
     if isinstance(outputs[0], dict):
         return {name: _joined([output[name] for output in outputs]) for name in outputs[0]}
     return outputs[0] if len(outputs) == 1 else backend_of(outputs[0]).xp.concatenate(outputs)

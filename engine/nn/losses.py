@@ -45,12 +45,15 @@ def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
 
 
 @_in_range
-def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> tuple[float, Array]:
+def softmax_cross_entropy(
+    logits: Array, targets: Array, mask: Array | None = None, ignore_index: int | None = None
+) -> tuple[float, Array]:
     """Cross-entropy of softmax(logits) against classes or distributions.
 
-    logits [B, A]; targets int [B] (class indices) or float [B, A] (rows sum to 1); mask bool [B, A], False where an
-    action is impossible. Such an action gets probability 0 and no gradient, and its target must be 0. A logit of
-    -infinity does the same, except that a target above 0 then costs infinity. Returns (mean loss, dlogits).
+    logits [B, A], or [B, T, A] of sequences; targets int [B] (class indices) or float [B, A] (rows sum to 1); mask bool
+    [B, A], False where an action is impossible. Such an action gets probability 0 and no gradient, and its target
+    must be 0. A logit of -infinity does the same, except that a target above 0 then costs infinity. Places whose class
+    is `ignore_index` cost nothing and are not counted. Returns (mean loss, dlogits).
 
     With p = softmax(z): L = -sum_a t_a log p_a, dL/dz_a = p_a sum(t) - t_a. Subtracting the row maximum first keeps the
     exponentials from overflowing. Raises ShapeError when shapes or dtypes do not fit and for a single output, whose
@@ -58,6 +61,8 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
     no possible action.
     """
     xp = backend_of(logits).xp
+    if getattr(logits, "ndim", 0) > 2 or ignore_index is not None:
+        return _over_places(logits, targets, mask, ignore_index)
     _check_floating("softmax_cross_entropy", logits, 2)
     batch, actions = logits.shape
     if not is_array(targets) or targets.shape not in ((batch,), (batch, actions)):
@@ -87,6 +92,23 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
     loss = (xp.log(normaliser[:, 0]) - shifted[rows, targets]).sum() / batch
     probabilities[rows, targets] -= 1
     return float(loss), probabilities / batch
+
+
+def _over_places(logits: Array, targets: Array, mask: Array | None, ignore_index: int | None) -> tuple[float, Array]:
+    """Return `softmax_cross_entropy` over all places of sequences but the ignored ones."""
+    _check_floating("softmax_cross_entropy", logits, None)
+    places = logits.shape[:-1]
+    shapes = (places,) if ignore_index is not None else (places, logits.shape)
+    if not is_array(targets) or targets.shape not in shapes:
+        expected = " or ".join(str(list(shape)) for shape in shapes)
+        found = f"logits {list(logits.shape)}, found {form_of(targets)}"
+        raise ShapeError(f"softmax_cross_entropy: expected targets {expected} for {found}")
+    xp = backend_of(logits).xp
+    counted = xp.ones(places, bool) if ignore_index is None else targets != ignore_index
+    rows = (None if one is None else one[counted] for one in (logits, targets, mask))
+    gradient = xp.zeros_like(logits)
+    loss, gradient[counted] = softmax_cross_entropy(*rows)
+    return loss, gradient
 
 
 def _softmax(logits: Array, mask: Array | None) -> tuple[Array, Array, Array]:

@@ -80,7 +80,8 @@ def gradient_check(
     buffers = {name: array.copy() for name, array in layer.named_buffers().items()}
     y, backward = layer.forward(x, training, **options)
     weights = {name: rng.standard_normal(part.shape) for name, part in _parts(y, "y").items()}
-    dx, grads = backward(weights if isinstance(y, dict) else weights["y"])
+    dy = tuple(weights.values()) if isinstance(y, tuple) else weights if isinstance(y, dict) else weights["y"]
+    dx, grads = backward(dy)
     if grads.keys() != parameters.keys():
         raise ConfigError(f"{checked!r:.60}: backward gives gradients of {list(grads)}, expected {list(parameters)}")
 

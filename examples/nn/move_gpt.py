@@ -132,9 +132,9 @@ def perplexity(model: nn.Layer, data: nn.Data, skipped_plies: int) -> float:
 
 def sample(model: nn.Layer, rng: np.random.Generator, length: int) -> str:
     """Return the moves of a game written by the model, character by character."""
-    text = "\n"
+    text, state = "\n", dict[str, Any]()
     while len(text) < length:
-        logits, _ = model.forward(encode(text)[None])
+        logits = model(encode(text[-1])[None], state=state)  # the state knows what was read before
         scaled = logits[0, -1].astype(np.float64) / TEMPERATURE
         weights = np.exp(scaled - scaled.max())
         text += ALPHABET[rng.choice(len(ALPHABET), p=weights / weights.sum())]

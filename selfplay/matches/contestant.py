@@ -208,7 +208,9 @@ def set_options(engine: chess.engine.SimpleEngine, contestant: Contestant, optio
 def _cause(error: Exception) -> str:
     """Return what to print of an error at the start; python-chess's TimeoutError says nothing."""
     if isinstance(error, FileNotFoundError):
-        return "no such program (a network plays as cmd=aino option.WeightsFile=FILE)"
+        is_network = Path(str(error.filename)).suffix in (".dit", ".gz", ".pb")
+        advice = "a network plays as cmd=aino option.WeightsFile=FILE" if is_network else "install it, or give cmd=PATH"
+        return f"no such program ({advice})"
     return f"no answer within {START_TIMEOUT_S:g} s" if isinstance(error, TimeoutError) else repr(error)
 
 

@@ -18,15 +18,17 @@ from engine.nn.training.checkpoint import read_checkpoint
 from engine.nn.training.optimizers import Optimizer
 from engine.nn.training.parallel import GradientSource
 from engine.nn.training.trainer import Trainer, TrainerSettings
-from selfplay.training.family import Family, Learning
+from selfplay.training.family import Family, HeldOut, Learning, Rate
 from selfplay.training.losses import Losses, LossSums
-from selfplay.training.mixture import Batches
+from selfplay.training.mixture import Batches, TrainingSet
 from selfplay.training.recipe import LearnerSettings
 
 
 class LayersFamily(Family):
     """A family whose networks are made of `engine.nn` layers, which its trainer trains."""
 
+    gradients: Callable[[Layer, LearnerSettings], GradientSource]  # makes what computes those of a model from batches
+    sample: Callable[[TrainingSet, int], HeldOut]  # makes what `heldout` returns
     clips = False  # whether gradients are clipped; their norm takes one more pass over all of them
     average_every = 1  # steps between two updates of the averaged weights
 
@@ -39,10 +41,6 @@ class LayersFamily(Family):
         return part
 
     @abstractmethod
-    def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
-        """Return what computes gradients of the model's parameters from the family's batches."""
-
-    @abstractmethod
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
         """Return the optimizer of the parameters."""
 
@@ -50,33 +48,22 @@ class LayersFamily(Family):
         """Measure on coming batches the statistics that weight averaging does not cover, if there are any."""
         return
 
-    def learner(
-        self,
-        model: Layer,
-        batches: Batches,
-        settings: LearnerSettings,
-        rate: float | Callable[[int], float],
-        backend: str = "numpy",
-    ) -> Learner:
+    def learner(self, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str) -> Learner:
         return Learner(self, model, batches, settings, rate, backend)
+
+    def heldout(self, positions: TrainingSet, limit: int) -> HeldOut:
+        return self.sample(positions, limit)
 
 
 class Learner(Learning):
     """A model of layers in training.
 
-    rate: the learning rate, or a schedule that gives it by step number.
     backend: where to train, as in `get_backend`. Raises ConfigError for a family that trains on the processor alone,
         DeviceError for a device that does not compute; `step` raises DeviceError when it fails.
     """
 
     def __init__(
-        self,
-        family: LayersFamily,
-        model: Layer,
-        batches: Batches,
-        settings: LearnerSettings,
-        rate: float | Callable[[int], float],
-        backend: str = "numpy",
+        self, family: LayersFamily, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str
     ) -> None:
         if backend == "cupy" and not family.on_device:
             raise ConfigError("backend cupy: only towers train on a GPU, expected backend numpy")

@@ -1,5 +1,7 @@
 """Small layers of every registered kind with inputs for them: what the checks over all layers go through."""
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +35,13 @@ def arrays_in(value: Any) -> list[Any]:
     if isinstance(value, list | tuple):
         return [array for part in value for array in arrays_in(part)]
     return [] if value is None else [value]
+
+
+def each(function: Callable[[Any], Any], y: Any) -> Any:
+    """What a layer returns, an array or a tuple or dict of arrays, with every array changed."""
+    if isinstance(y, dict):
+        return {name: function(part) for name, part in y.items()}
+    return tuple(function(part) for part in y) if isinstance(y, tuple) else function(y)
 
 
 def numbers(*shape: int) -> np.ndarray:
@@ -69,6 +78,20 @@ def attention_cases() -> list[Case]:
     ]
 
 
+def recurrent_cases() -> list[Case]:
+    """Every kind with and without each option, a state that is given, and a mask."""
+    mask, masks = bools(2, 4), [{}, {"mask": bools(2, 4)}]
+    mask[0] = False  # nothing is read
+    cases = [Case(nn.Bidirectional(nn.RNN(3, 2, RNG), nn.LSTM(3, 4, RNG, reverse=True)), numbers(2, 4, 3), masks[1])]
+    for kind, states in ((nn.RNN, 1), (nn.GRU, 1), (nn.LSTM, 2)):
+        for last, reverse, returns in itertools.product((False, True), repeat=3):
+            layer = kind(3, 4, RNG, last=last, reverse=reverse, return_state=returns)
+            given = (numbers(2, 4, 3), *(numbers(2, 4) for _ in range(states)))
+            cases += [Case(layer, given[0], masks[returns]), Case(layer, given, masks[not returns])]
+        cases.append(Case(kind(3, 4, RNG, last=True), given, {"mask": mask}))
+    return cases
+
+
 def encoder_cases() -> list[Case]:
     smolgen = {"places": 3, "compressed": 2, "hidden": 4, "generated": 3, "activation": "swish"}
     layer = {"features": 4, "heads": 2, "inner": 6, "hidden": 5, "activation": "mish", "scale": 0.7, "epsilon": 1e-3}
@@ -77,6 +100,8 @@ def encoder_cases() -> list[Case]:
         Case(nn.FeedForward(4, 3, RNG, "mish", 0.6, 1e-3), numbers(2, 3, 4)),
         Case(nn.Smolgen(4, 2, rng=RNG, **smolgen), (numbers(2, 3, 4), table)),
         Case(nn.EncoderLayer(rng=RNG, **layer), numbers(2, 3, 4)),
+        Case(nn.EncoderLayer(rng=RNG, causal=True, **layer), numbers(2, 3, 4), {"mask": bools(2, 3)}),
+        Case(nn.Encoder(2, layer, RNG), numbers(2, 3, 4), {"mask": bools(2, 3)}),
         Case(nn.EncoderLayer(rng=RNG, **with_smolgen), (numbers(2, 3, 4), table)),
         Case(nn.Encoder(1, layer, RNG), numbers(2, 4, 1, 3)),
         Case(nn.Encoder(2, with_smolgen, RNG), numbers(2, 3, 4)),
@@ -91,7 +116,11 @@ def container_cases() -> list[Case]:
     trunk = nn.Sequential(conv=nn.Conv2D(2, 3, 3, RNG), norm=nn.BatchNorm(3, relu=True))
     block = nn.Sequential(norm=nn.LayerNorm(4), attention=nn.SelfAttention(4, 2, RNG, causal=True))
     tokens = nn.Sequential(embed=nn.Embedding(5, 4, RNG), places=nn.PositionEmbedding(6, 4, RNG), gru=nn.GRU(4, 3, RNG))
+    padded = nn.Sequential(nn.Embedding(5, 4, RNG, padding_idx=2), nn.Residual(block, activation="identity"))
     return [
+        Case(padded, np.array([[0, 4, 4, 1], [2, 1, 2, 2]])),
+        Case(nn.MultiHead(nn.GRU(3, 4, RNG), {"all": nn.LSTM(4, 2, RNG)}), numbers(2, 3, 3), {"mask": bools(2, 3)}),
+        Case(nn.Sequential(nn.GRU(3, 4, RNG), nn.LSTM(4, 2, RNG)), numbers(2, 3, 3), {"mask": bools(2, 3)}),
         Case(dense, numbers(3, 3)),
         Case(tokens, np.array([[0, 4, 4], [2, 1, 0]])),
         Case(nn.MultiHead(trunk, heads), numbers(2, 2, 4, 4)),
@@ -128,11 +157,7 @@ CASES: list[Case] = [
     Case(nn.SqueezeExcitation(2, 2, RNG, activation="mish"), numbers(3, 2, 4, 4)),
     Case(nn.Embedding(5, 3, RNG), np.array([[0, 4, 4], [2, 4, 0]])),
     Case(nn.PositionEmbedding(6, 3, RNG), numbers(2, 4, 3)),
-    Case(nn.RNN(3, 4, RNG), numbers(2, 5, 3)),
-    Case(nn.GRU(3, 4, RNG), numbers(2, 5, 3)),
-    Case(nn.GRU(2, 3, RNG, last=True), numbers(3, 4, 2)),
-    Case(nn.LSTM(3, 4, RNG), numbers(2, 5, 3)),
-    Case(nn.LSTM(2, 3, RNG, last=True), numbers(3, 4, 2)),
+    *recurrent_cases(),
     *attention_cases(),
     *encoder_cases(),
     *container_cases(),

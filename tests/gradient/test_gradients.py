@@ -82,6 +82,9 @@ def loss_cases() -> dict[str, list[tuple[np.ndarray, tuple, dict]]]:
             (logits, (distribution(rng, everywhere),), {}),
             (logits, (distribution(rng, mask), mask), {}),
             (logits, (np.full(4, 2),), {"mask": mask}),
+            (logits, (np.array([0, -1, 2, 2]),), {"mask": np.ones((4, 6), bool), "ignore_index": -1}),
+            (rng.standard_normal((2, 3, 4)), (np.array([[0, 3, 1], [2, 1, 1]]),), {"ignore_index": 1}),
+            (logits.reshape(2, 2, 6), (distribution(rng, everywhere).reshape(2, 2, 6),), {}),
         ],
         "sigmoid_binary_cross_entropy": [
             (logits, (rng.random((4, 6)),), {}),

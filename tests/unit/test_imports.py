@@ -246,6 +246,19 @@ def test_search_and_the_default_engine_do_without_the_learning_library() -> None
     output_of(program)
 
 
+def test_a_sparse_network_says_which_import_it_needs() -> None:
+    output_of(
+        "from engine.errors import NetFileError\n"
+        "from engine.nn import dit\n"
+        "from engine.network.weights import default_net_path\n"
+        "try:\n    dit.load(default_net_path())\n"
+        "except NetFileError as error:\n"
+        "    assert 'import the module that registers it, such as engine.network.policy.model' in str(error), error\n"
+        "import engine.network.policy.model\n"
+        "dit.load(default_net_path())\n"
+    )
+
+
 # ---- tests that Windows runs, too ----------------------------------------------------------------------------------
 
 POSIX_MODULES = {"curses", "fcntl", "grp", "pty", "pwd", "readline", "resource", "termios", "tty"}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from dataclasses import dataclass
+
+from engine.files.text import without_accents
 
 _YEAR_FIRST = re.compile(r"(?<!\d)(?P<year>\d{4})([-./]?(?P<month>\d\d?)([-./]?(?P<day>\d\d?))?)?(?!\d)")
 _YEAR_LAST = re.compile(r"(?<!\d)((?P<day>\d\d?)[-./])?(?P<month>\d\d?)[-./](?P<year>\d{4})(?!\d)")
@@ -14,8 +15,7 @@ _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe
 
 def plain(text: str) -> str:
     """Return a text as it is searched: without capitals and accents."""
-    parts = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in parts if not unicodedata.combining(letter)).translate(_LETTERS)
+    return without_accents(text.casefold()).translate(_LETTERS)
 
 
 # What games are sorted by; what is not known stands last.

@@ -64,7 +64,9 @@ class GameText:
             if piece is None:
                 self.final = True
                 break
-            taken.append(piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+            if b"\r" in piece:  # To look for longer ends of lines takes longer than to read the games.
+                piece = piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            taken.append(piece)
         self.dropped += self.at
         self.data, self.at = b"".join([self.data[self.at :], *taken]), 0
 
@@ -133,7 +135,7 @@ class CutGames:
 
 
 class Cutter:
-    """Cuts games off a text, at most `most` at once; `whole`: with all tokens, or main lines and tags where they do."""
+    """Cuts games off a text, at most `most` at once; `whole`: with all tokens, not main lines and tags alone."""
 
     def __init__(self, text: GameText, whole: bool, most: int = AT_ONCE) -> None:
         self._text, self._whole = text, whole

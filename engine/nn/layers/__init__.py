@@ -6,6 +6,7 @@ from engine.nn.layers.activations import ACTIVATIONS, Activation, activation_fun
 from engine.nn.layers.attend import attend
 from engine.nn.layers.attention import CrossAttention, SelfAttention
 from engine.nn.layers.batchnorm import BatchNorm
+from engine.nn.layers.bidirectional import Bidirectional
 from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.layers.conv import Conv2D
 from engine.nn.layers.dense import Dense
@@ -27,8 +28,8 @@ from engine.nn.layers.smolgen import Smolgen
 from engine.nn.layers.squeeze_excitation import SqueezeExcitation
 
 __all__ = [
-    "ACTIVATIONS", "GRU", "LSTM", "RNN", "Activation", "AveragePool2D", "BatchNorm", "Conv2D", "CrossAttention",
-    "Dense", "Dropout", "Embedding", "Encoder", "EncoderLayer", "FeedForward", "Flatten", "GlobalAveragePool",
-    "LayerNorm", "MaxPool2D", "MultiHead", "PlaceGate", "PositionEmbedding", "Reshape", "Residual", "SelfAttention",
-    "Sequential", "Smolgen", "SqueezeExcitation", "activation_function", "attend",
+    "ACTIVATIONS", "GRU", "LSTM", "RNN", "Activation", "AveragePool2D", "BatchNorm", "Bidirectional", "Conv2D",
+    "CrossAttention", "Dense", "Dropout", "Embedding", "Encoder", "EncoderLayer", "FeedForward", "Flatten",
+    "GlobalAveragePool", "LayerNorm", "MaxPool2D", "MultiHead", "PlaceGate", "PositionEmbedding", "Reshape", "Residual",
+    "SelfAttention", "Sequential", "Smolgen", "SqueezeExcitation", "activation_function", "attend",
 ]  # fmt: skip

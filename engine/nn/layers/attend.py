@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.backend import backend_of
+from engine.nn.operations import operations_for
 
 Array = Any
 AttendBackward = Callable[[Array], tuple[Array, ...]]
@@ -20,7 +21,7 @@ def attend(
     backward: dy -> (dquery, dkey, dvalue), and dbias where there is a bias. `mask` is bool, broadcasts to
     [..., T, S], and is False where a query may not attend to a key. A query that may attend to no key gets 0.
     `bias` b [..., T, S] is added to the scores. With s = q k^T / sqrt(d) + b and P = softmax(s) along S:
-        y = P v      dv = P^T dy      dP = dy v^T      ds = db = P (dP - r), r = sum over S of dP P = sum of dy y
+        y = P v      dv = P^T dy      dP = dy v^T      ds = db = P (dP - r), r = sum over S of dP P
         dq = ds k / sqrt(d)      dk = ds^T q / sqrt(d)
     Vaswani et al. 2017, arXiv:1706.03762.
     """
@@ -32,18 +33,11 @@ def attend(
         scores += bias
     if mask is not None:
         scores = xp.where(mask, scores, -xp.inf)
-    some = scores if scores.shape[-1] else xp.zeros((*scores.shape[:-1], 1), scores.dtype)  # there may be no key
-    largest = some.max(axis=-1, keepdims=True)
-    scores -= xp.where(xp.isfinite(largest), largest, 0)
-    weights = xp.exp(scores, out=scores)
-    normaliser = weights.sum(axis=-1, keepdims=True)
-    weights /= xp.where(normaliser > 0, normaliser, 1)
+    weights, softmax_backward = operations_for(scores).softmax(scores)
     y = weights @ value
 
     def backward(dy: Array) -> tuple[Array, ...]:
-        dbias = dy @ value.swapaxes(-1, -2)
-        dbias -= (dy * y).sum(axis=-1, keepdims=True)
-        dbias *= weights
+        dbias = softmax_backward(dy @ value.swapaxes(-1, -2))
         parts = dbias @ key * scale, dbias.swapaxes(-1, -2) @ query, weights.swapaxes(-1, -2) @ dy
         return parts if bias is None else (*parts, dbias)
 

@@ -36,21 +36,29 @@ class _Attention(Layer):
         }
 
     def _apply(
-        self, x: Array, context: Array, mask: Array | None, training: bool, bias: Array | None = None
+        self, x: Array, context: Array, mask: Any, training: bool, bias: Any = None, state: Any = None
     ) -> tuple[Array, InputsBackward]:
-        """Return y [B, T, features] and backward: dy -> ((dx, dcontext[, dbias]), gradients)."""
+        """Return y [B, T, features] and backward: dy -> ((dx, dcontext[, dbias]), gradients).
+
+        Keys and values of a state stand before those of the context, and are kept there together.
+        """
         query, query_backward = self.parts["query"].forward(x, training)
         key, key_backward = self.parts["key"].forward(context, training)
         value, value_backward = self.parts["value"].forward(context, training)
-        mixed, attend_backward = attend(self._split(query), self._split(key), self._split(value), mask, bias)
+        new, earlier = {"key": self._split(key), "value": self._split(value)}, _earlier(state)
+        if earlier:
+            new = {name: backend_of(x).xp.concatenate([state[name], one], axis=2) for name, one in new.items()}
+        if state is not None:
+            state |= new
+        mixed, attend_backward = attend(self._split(query), new["key"], new["value"], mask, bias)
         y, output_backward = self.parts["output"].forward(self._join(mixed), training)
 
         def backward(dy: Array) -> tuple[tuple[Array, ...], Gradients]:
             dmixed, output_grads = output_backward(dy)
             dquery, dkey, dvalue, *dbias = attend_backward(self._split(dmixed))
             dx, query_grads = query_backward(self._join(dquery))
-            dcontext, key_grads = key_backward(self._join(dkey))
-            dcontext_too, value_grads = value_backward(self._join(dvalue))
+            dcontext, key_grads = key_backward(self._join(dkey[:, :, earlier:]))
+            dcontext_too, value_grads = value_backward(self._join(dvalue[:, :, earlier:]))
             grads = prefixed("query", query_grads) | prefixed("key", key_grads) | prefixed("value", value_grads)
             return (dx, dcontext + dcontext_too, *dbias), grads | prefixed("output", output_grads)
 
@@ -77,18 +85,25 @@ class _Attention(Layer):
         return mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
 
 
+def _earlier(state: Any) -> int:
+    """Return the number of places whose keys are in a state."""
+    return state["key"].shape[2] if state and "key" in state else 0
+
+
 @register("self_attention")
 class SelfAttention(_Attention):
     """Multi-head attention from a sequence to itself.
 
     forward:  x [B, T, features], or (x, bias [B, heads, T, T]); optionally mask bool [B, T] (which keys are visible) or
-              [B, T, T] (to which query) -> y [B, T, features]
+              [B, T, T] (to which query), and state as in Sequential -> y [B, T, features]
     backward: dy like y -> dx, or (dx, dbias); gradients query.*, key.*, value.*, output.* of the four dense layers
 
     q, k, v = three dense layers of x to `inner` (default: features) numbers, split into `heads` parts; y =
     dense(concatenated `attend` of the heads). x enters three times, so dx is the sum of three gradients. `causal` lets
     position t attend only to positions <= t; the bias is added to each head's scores, as in Shaw et al. 2018 and later.
-    Raises ShapeError when x, the bias or the mask does not fit.
+    A state holds the keys and values of the S places before x, and which of them the masks show; the bias then is
+    [B, heads, T, S + T]. Raises ShapeError when x, the bias or the mask does not fit, ConfigError for a state that does
+    not, and for one without `causal`: places that were read could not see those that follow.
     """
 
     def __init__(
@@ -97,17 +112,24 @@ class SelfAttention(_Attention):
         super().__init__(features, features, heads, rng, inner)
         self.causal = causal
 
-    def forward(self, x: Any, training: bool = False, mask: Array | None = None) -> tuple[Array, Any]:
+    def forward(self, x: Any, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Any]:
         x, bias = x if isinstance(x, tuple) else (x, None)
         check_input(self, x, "B", "T", self.features)
-        batch, places, _ = x.shape
+        (batch, places, _), xp, earlier = x.shape, backend_of(x).xp, _earlier(state)
         if bias is not None:
-            check_input(self, bias, batch, self.heads, places, places)
+            check_input(self, bias, batch, self.heads, places, earlier + places)
         allowed = self._mask(mask, batch, places, places)
+        if state is not None:
+            shown = xp.ones((batch, 1, 1, places), bool) if allowed is None else allowed
+            if not self.causal or shown.shape[2] > 1 or (earlier and len(state["shown"]) != batch):
+                expected = "causal=True, a mask [B, T], and as many sequences as before"
+                raise ConfigError(f"SelfAttention: a state needs {expected}")
+            allowed = xp.concatenate([state["shown"], shown], axis=3) if earlier else shown
+            state["shown"] = allowed
         if self.causal:
-            past = backend_of(x).xp.tri(places, dtype=bool)
+            past = xp.tri(places, earlier + places, earlier, dtype=bool)
             allowed = past if allowed is None else allowed & past
-        y, inputs_backward = self._apply(x, x, allowed, training, bias)
+        y, inputs_backward = self._apply(x, x, allowed, training, bias, state)
 
         def backward(dy: Array) -> tuple[Any, Gradients]:
             (dasked, danswered, *dbias), grads = inputs_backward(dy)

@@ -17,10 +17,16 @@ from engine.nn.operations import operations_for
 class Sequential(Layer):
     """A chain of layers: y = f_n(...f_1(x)).
 
-    forward:  x, as the first layer takes it -> y, as the last layer returns it
+    forward:  x, as the first layer takes it; optionally mask bool [B, T], False where a sequence is padded, and
+              state, a dict -> y, as the last layer returns it
     backward: dy like y -> dx like x; gradients "NAME.PARAMETER" of every layer
 
     With x_i = f_i(x_{i-1}), the chain rule runs from the last layer to the first: dx_{i-1} = backward_i(dx_i).
+
+    Attention and recurrent layers see what the mask allows; an Embedding with `padding_idx` makes it from the tokens.
+    With one `state` from call to call, `state = {}; model(start, state=state); model(more, state=state)`, the layers
+    read a sequence in parts, down to single steps, as if it came at once: recurrent layers keep their states there,
+    causal attention its keys and values. Gradients end at the start of a part.
 
     Layers given by position get the names dense1, activation1, dense2, ...: their kind, counted. Layers given by
     keyword keep that name: `Sequential(hidden=Dense(2, 16, rng), out=Dense(16, 1, rng))`. Files and optimizers know
@@ -42,17 +48,22 @@ class Sequential(Layer):
     def __len__(self) -> int:
         return len(self.layers)
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def mask_of(self, x: Array) -> Array | None:
+        return next(iter(self.layers.values())).mask_of(x) if self.layers else None
+
+    def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
         steps: list[tuple[str, Backward]] = []
         for name, layer in self.layers.items():
-            x, step = forward_part(name, layer, x, training)
+            mask = layer.mask_of(x) if mask is None else mask
+            x, step = forward_part(name, layer, x, training, mask, state)
             steps.append((name, step))
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             grads: Gradients = {}
             for name, step in reversed(steps):
-                dy, part = step(dy)
-                grads.update(prefixed(name, part))
+                if dy is not None:  # else no layer before has parameters
+                    dy, part = step(dy)
+                    grads.update(prefixed(name, part))
             return dy, grads
 
         return x, backward
@@ -72,7 +83,7 @@ class Sequential(Layer):
 class MultiHead(Layer):
     """A trunk whose output feeds several heads.
 
-    forward:  x -> {head name: y of that head}
+    forward:  x, optionally mask and state as in Sequential -> {head name: y of that head}
     backward: {head name: dy} -> dx like x; a head without an entry contributes nothing
 
     With t = trunk(x): dt = sum over heads of the head's dx; dx = trunk's backward of dt. The trunk's parameters are
@@ -86,12 +97,15 @@ class MultiHead(Layer):
         checked_parts({"trunk": trunk, **heads})
         self.trunk, self.heads = trunk, dict(heads)
 
-    def forward(self, x: Array, training: bool = False) -> tuple[dict[str, Array], Backward]:
-        shared, trunk_backward = forward_part("trunk", self.trunk, x, training)
+    def forward(
+        self, x: Array, training: bool = False, mask: Any = None, state: Any = None
+    ) -> tuple[dict[str, Array], Backward]:
+        mask = self.trunk.mask_of(x) if mask is None else mask
+        shared, trunk_backward = forward_part("trunk", self.trunk, x, training, mask, state)
         outputs: dict[str, Array] = {}
         steps: dict[str, Backward] = {}
         for name, head in self.heads.items():
-            outputs[name], steps[name] = forward_part(name, head, shared, training)
+            outputs[name], steps[name] = forward_part(name, head, shared, training, mask, state)
 
         def backward(dy: Mapping[str, Array]) -> tuple[Array, Gradients]:
             names = list(dy) if isinstance(dy, Mapping) else [type(dy).__name__]

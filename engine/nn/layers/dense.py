@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
 from engine.nn.layers.initialization import glorot_normal, he_normal
@@ -23,6 +24,8 @@ class Dense(Layer):
     `initialization` is "he" (for a following ReLU) or "glorot". Raises ShapeError when x is not [B, ..., inputs].
     """
 
+    input_gradient = True  # False for the first layer of a network that is trained
+
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he") -> None:
         super().__init__()
         if inputs < 1 or outputs < 1 or initialization not in ("he", "glorot"):
@@ -39,11 +42,13 @@ class Dense(Layer):
         check_input(self, x, "B", "...", self.inputs, dtype=weight.dtype)
         rows = x.reshape(-1, self.inputs)
         product = operations_for(rows).product
-        y = product(rows, weight.T) + self.params["bias"]
+        y = product(rows, weight.T)
+        y += self.params["bias"]
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             drows = dy.reshape(-1, self.outputs)
-            dx = product(drows, weight).reshape(x.shape)
-            return dx, {"weight": product(drows.T, rows), "bias": drows.sum(axis=0)}
+            dx = product(drows, weight).reshape(x.shape) if self.input_gradient else None
+            ones = backend_of(dy).xp.ones(len(drows), dy.dtype)  # this product is faster than a sum over rows
+            return dx, {"weight": product(drows.T, rows), "bias": ones @ drows}
 
         return y.reshape(*x.shape[:-1], self.outputs), backward

@@ -19,24 +19,46 @@ class Embedding(Layer):
 
     y = W[x] selects rows, so the gradient of a row is the sum of dy over all positions that selected it. New rows have
     the standard deviation `deviation`: 1 is the scale that other layers expect of their inputs; where residual blocks
-    add to the stream that begins here, GPT-2 has EMBEDDING_DEVIATION, 0.02.
+    add to the stream that begins here, GPT-2 has EMBEDDING_DEVIATION, 0.02. The token `padding_idx` fills up short
+    sequences: its vector is 0 and is not trained, and layers behind this one in a Sequential do not see its places.
     Raises ShapeError for a non-integer dtype and for tokens out of range.
     """
 
-    def __init__(self, tokens: int, features: int, rng: np.random.Generator, deviation: float = 1.0) -> None:
+    def __init__(
+        self,
+        tokens: int,
+        features: int,
+        rng: np.random.Generator,
+        deviation: float = 1.0,
+        padding_idx: int | None = None,
+    ) -> None:
         super().__init__()
         if tokens < 1 or features < 1:
             raise ConfigError(f"Embedding({tokens}, {features}): both must be >= 1")
         self.tokens, self.features, self.deviation = tokens, features, deviation
+        if padding_idx is not None and not 0 <= padding_idx < tokens:
+            raise ConfigError(f"Embedding: padding_idx must be a token from 0 to {tokens - 1}, not {padding_idx}")
+        self.padding_idx = padding_idx
         self.params = {"weight": normal(rng, (tokens, features), deviation)}
+        if padding_idx is not None:
+            self.params["weight"][padding_idx] = 0
+
+    def mask_of(self, x: Array) -> Array | None:
+        return None if self.padding_idx is None or x.ndim != 2 else x != self.padding_idx
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", "...", dtype="integer")
         check_range(self, x, 0, self.tokens)
         weight = self.params["weight"]
+        y = weight[x]
+        if self.padding_idx is not None:
+            y[x == self.padding_idx] = 0
 
         def backward(dy: Array) -> tuple[None, Gradients]:
             rows = dy.reshape(-1, self.features)
-            return None, {"weight": operations_for(dy).scatter_rows(rows, x.reshape(-1, 1), self.tokens)}
+            gradient = operations_for(dy).scatter_rows(rows, x.reshape(-1, 1), self.tokens)
+            if self.padding_idx is not None:
+                gradient[self.padding_idx] = 0
+            return None, {"weight": gradient}
 
-        return weight[x], backward
+        return y, backward

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, prefixed, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, prefixed, register
 from engine.nn.layers.attention import SelfAttention
 from engine.nn.layers.feed_forward import FeedForward
 from engine.nn.layers.initialization import glorot_normal
@@ -22,11 +22,13 @@ from engine.nn.layers.smolgen import Smolgen
 class EncoderLayer(Layer):
     """Attention inside a skip connection, z = norm(scale attention(x) + x), then a feed-forward block of z.
 
-    forward:  x [B, T, features], with `smolgen` (x, table [T * T, generated]) -> y [B, T, features]
+    forward:  x [B, T, features], with `smolgen` (x, table [T * T, generated]); optionally mask and state as in
+              SelfAttention -> y [B, T, features]
     backward: dy like y -> dx, or (dx, dtable); gradients attention.*, norm.*, feed.*, smolgen.*
 
     With d = the norm's gradient of its input: dx = d + the gradient of (scale d) through attention and its bias.
-    `smolgen` holds the settings of a Smolgen but for features and heads. Raises ShapeError when x does not fit.
+    `smolgen` holds the settings of a Smolgen but for features and heads; it sees all places at once, so that mask and
+    `causal` raise a ConfigError with it. Raises ShapeError when x does not fit.
     """
 
     def __init__(
@@ -40,28 +42,34 @@ class EncoderLayer(Layer):
         scale: float = 1.0,
         epsilon: float = 1e-6,
         smolgen: Mapping[str, Any] | None = None,
+        causal: bool = False,
     ) -> None:
         super().__init__()
         if not isinstance(smolgen, Mapping | None):
             raise ConfigError(f"EncoderLayer: expected the settings of a Smolgen, found {smolgen!r}")
+        if smolgen is not None and causal:
+            raise ConfigError("EncoderLayer: smolgen sees all places at once, so it cannot be causal")
         self.features, self.heads, self.hidden, self.inner = features, heads, hidden, inner
         self.activation, self.scale, self.epsilon = activation, scale, epsilon
+        self.causal = causal
         self.smolgen = None if smolgen is None else dict(smolgen)
         self.parts: dict[str, Layer] = {
-            "attention": SelfAttention(features, heads, rng, inner=inner),
+            "attention": SelfAttention(features, heads, rng, causal, inner),
             "norm": LayerNorm(features, epsilon),
             "feed": FeedForward(features, hidden, rng, activation, scale, epsilon),
         }
         if smolgen is not None:
             self.parts["smolgen"] = Smolgen(features, heads, rng=rng, **smolgen)
 
-    def forward(self, x: Any, training: bool = False) -> tuple[Array, Any]:
+    def forward(self, x: Any, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Any]:
         x, table = x if isinstance(x, tuple) else (x, None)
         inputs = x
         if table is not None:
+            if mask is not None:
+                raise ConfigError("EncoderLayer: smolgen sees all places at once, so it takes no mask")
             bias, smolgen_backward = self.parts["smolgen"].forward((x, table), training)
             inputs = x, bias
-        mixed, attention_backward = self.parts["attention"].forward(inputs, training)
+        mixed, attention_backward = forward_part("attention", self.parts["attention"], inputs, training, mask, state)
         z, norm_backward = self.parts["norm"].forward(x + mixed * self.scale, training)
         y, feed_backward = self.parts["feed"].forward(z, training)
 
@@ -83,7 +91,8 @@ class EncoderLayer(Layer):
 class Encoder(Layer):
     """A chain of encoder layers that share the table of their smolgen.
 
-    forward:  x [B, T, features], or boards [B, features, H, W], T = H W -> y [B, T, features]
+    forward:  x [B, T, features], or boards [B, features, H, W], T = H W; optionally mask and state as in
+              SelfAttention -> y [B, T, features]
     backward: dy like y -> dx like x; gradients layer0.*, layer1.*, ..., and table [T * T, generated] with smolgen
 
     The gradient of the table is the sum of the layers'. `block` holds the settings of an EncoderLayer.
@@ -103,12 +112,12 @@ class Encoder(Layer):
             places, generated = settings["places"] ** 2, settings["generated"]
             self.params = {"table": glorot_normal(rng, (places, generated), generated, places)}
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
         table, steps, shape = self.params.get("table"), [], x.shape
         if len(shape) == 4:
             x = x.reshape(*shape[:2], math.prod(shape[2:])).swapaxes(1, 2)
         for name, layer in self.layers.items():
-            x, step = layer.forward(x if table is None else (x, table), training)
+            x, step = forward_part(name, layer, x if table is None else (x, table), training, mask, state)
             steps.append((name, step))
 
         def backward(dy: Array) -> tuple[Array, Gradients]:

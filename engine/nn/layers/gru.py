@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.backend import backend_of
 from engine.nn.layer import Array, Gradients, register
-from engine.nn.layers.activations import sigmoid, tanh
-from engine.nn.layers.recurrent import Recurrent, State, StepBackward
+from engine.nn.layers.recurrent import Recurrent, StateArrays, StepBackward
+from engine.nn.operations import operations_for
 
 
 @register("gru")
@@ -24,29 +23,14 @@ class GRU(Recurrent):
     """
 
     gates = 3
+    adds = False
 
-    def __init__(self, inputs: int, hidden: int, rng: np.random.Generator, last: bool = False) -> None:
-        super().__init__(inputs, hidden, rng, last)
-        self.params["candidate_bias"] = np.zeros(hidden, np.float32)
+    def _start(self) -> None:
+        self.params["candidate_bias"] = np.zeros(self.hidden, np.float32)
 
-    def step(self, a: Array, c: Array, state: State) -> tuple[State, StepBackward]:
-        before, size = state[0], self.hidden
-        gates, gates_slope = sigmoid(a[:, : 2 * size] + c[:, : 2 * size])
-        reset, keep = gates[:, :size], gates[:, size:]
-        recalled = c[:, 2 * size :] + self.params["candidate_bias"]
-        candidate, candidate_slope = tanh(a[:, 2 * size :] + reset * recalled)
-        h = candidate + keep * (before - candidate)
-
-        def backward(dstate: State) -> tuple[Array, Array, State]:
-            dh = dstate[0]
-            xp = backend_of(dh).xp
-            dcandidate = candidate_slope(dh * (1 - keep))
-            dgates = gates_slope(xp.concatenate([dcandidate * recalled, dh * (before - candidate)], axis=1))
-            da = xp.concatenate([dgates, dcandidate], axis=1)
-            dc = xp.concatenate([dgates, dcandidate * reset], axis=1)
-            return da, dc, (dh * keep,)
-
-        return (h,), backward
+    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
+        h, step_backward = operations_for(a).gru_step(a, c, self.params["candidate_bias"], state[0])
+        return (h,), lambda dstate, da, dc: (step_backward(dstate[0], da, dc),)
 
     def _further_gradients(self, dc: Array) -> Gradients:
         return {"candidate_bias": dc[:, 2 * self.hidden :].sum(axis=0)}

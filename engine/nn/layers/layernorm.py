@@ -35,14 +35,10 @@ class LayerNorm(Layer):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         gamma, beta = self.params["gamma"], self.params["beta"]
         check_input(self, x, "B", "...", self.features, dtype=gamma.dtype)
-        normalised, inverse_deviation = operations_for(x).standardise(x, self.epsilon)
-        positions = tuple(range(x.ndim - 1))
+        y, norm_backward = operations_for(x).layer_norm(x, gamma, beta, self.epsilon)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            g = dy * gamma
-            shared = g.mean(axis=-1, keepdims=True)
-            along = (g * normalised).mean(axis=-1, keepdims=True)
-            grads = {"gamma": (dy * normalised).sum(axis=positions), "beta": dy.sum(axis=positions)}
-            return (g - shared - normalised * along) * inverse_deviation, grads
+            dx, dgamma, dbeta = norm_backward(dy)
+            return dx, {"gamma": dgamma, "beta": dbeta}
 
-        return normalised * gamma + beta, backward
+        return y, backward

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from engine.backend import backend_of
 from engine.nn.layer import Array, register
-from engine.nn.layers.activations import sigmoid, tanh
-from engine.nn.layers.recurrent import Recurrent, State, StepBackward
+from engine.nn.layers.recurrent import Recurrent, StateArrays, StepBackward
+from engine.nn.operations import operations_for
 
 
 @register("lstm")
@@ -25,23 +22,9 @@ class LSTM(Recurrent):
     gates = 4
     states = 2
 
-    def __init__(self, inputs: int, hidden: int, rng: np.random.Generator, last: bool = False) -> None:
-        super().__init__(inputs, hidden, rng, last)
-        self.params["bias"][hidden : 2 * hidden] = 1
+    def _start(self) -> None:
+        self.params["bias"][self.hidden : 2 * self.hidden] = 1
 
-    def step(self, a: Array, c: Array, state: State) -> tuple[State, StepBackward]:
-        size, memory_before = self.hidden, state[1]
-        gates, gates_slope = sigmoid(a[:, : 3 * size] + c[:, : 3 * size])
-        write, forget, show = gates[:, :size], gates[:, size : 2 * size], gates[:, 2 * size :]
-        candidate, candidate_slope = tanh(a[:, 3 * size :] + c[:, 3 * size :])
-        memory = forget * memory_before + write * candidate
-        shown, shown_slope = tanh(memory)
-
-        def backward(dstate: State) -> tuple[Array, Array, State]:
-            dh, xp = dstate[0], backend_of(dstate[0]).xp
-            dmemory = dstate[1] + shown_slope(dh * show)
-            dgates = gates_slope(xp.concatenate([dmemory * candidate, dmemory * memory_before, dh * shown], axis=1))
-            da = xp.concatenate([dgates, candidate_slope(dmemory * write)], axis=1)
-            return da, da, (xp.zeros_like(dh), dmemory * forget)
-
-        return (show * shown, memory), backward
+    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
+        h, memory, step_backward = operations_for(a).lstm_step(a, c, state[1])
+        return (h, memory), lambda dstate, da, dc: (0, step_backward(*dstate, da))

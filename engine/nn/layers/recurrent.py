@@ -1,90 +1,157 @@
 """The common part of recurrent layers: the loop over time steps and backpropagation through time.
 
-Each kind defines its forward and backward step in its own file (`rnn.py`, `gru.py`, `lstm.py`).
+Each kind defines its forward and backward step in its own file (`rnn.py`, `gru.py`, `lstm.py`), and `bidirectional.py`
+joins two of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from engine.backend import backend_of
-from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input
+from engine.errors import ConfigError, ShapeError
+from engine.nn.layer import Array, Gradients, Layer, check_gradient, check_input, form_of
 from engine.nn.layers.initialization import glorot_normal
 
-State = tuple[Array, ...]  # the first array is the hidden state h [B, H]
-StepBackward = Callable[[State], tuple[Array, Array, State]]
+StateArrays = tuple[Array, ...]  # of one step; the first is the hidden state h [B, H]
+StepBackward = Callable[[StateArrays, Array, Array], StateArrays]
 
 
 class Recurrent(Layer):
-    """Updates a state from a sequence step by step; the state starts at zero.
+    """Updates a state from a sequence step by step; the state starts at zero, or where it is given.
 
-    forward:  x [B, T, inputs] -> all hidden states y [B, T, hidden]; with `last` only the last one, y [B, hidden]
-    backward: dy like y -> dx like x; gradients input_weight [G H, inputs], hidden_weight [G H, H], bias [G H]
+    forward:  x [B, T, inputs], or (x, h [B, hidden]), an LSTM's with its memory (x, h, m); optionally mask bool [B, T],
+              and state as in Sequential -> all hidden states y [B, T, hidden]; with `last` only the last one, y
+              [B, hidden]; with `return_state` (y, h) or (y, h, m), the state after the last step
+    backward: dy like y, with `return_state` (dy, dh) or (dy, dh, dm) -> dx like x, or (dx, dh) or (dx, dh, dm);
+              gradients input_weight [G H, inputs], hidden_weight [G H, H], bias [G H]
 
     With a_t = x_t Wx^T + b for all steps at once and c_t = h_{t-1} Wh^T, a kind defines
         state_t = step(a_t, c_t, state_{t-1})
     Backward runs from the last step; dh_t is dy_t plus the gradient from step t + 1:
         (da_t, dc_t, direct part of dstate_{t-1}) = step backward of dstate_t;  dh_{t-1} += dc_t Wh
         dWx = sum_t da_t^T x_t      dWh = sum_t dc_t^T h_{t-1}      db = sum_t da_t      dx_t = da_t Wx
-    Raises ShapeError when x is not [B, T, inputs].
+    Where the mask is False, the state stays as it is. With `reverse` the steps run from the end, and y_t is the state
+    after x_t was read. Raises ShapeError when x, the mask or the state does not fit.
     """
 
     gates: ClassVar[int]  # G: how many vectors of H numbers a step takes from a_t and c_t
     states: ClassVar[int] = 1  # number of arrays in a state
+    input_gradient = True  # False for the first layer of a network that is trained
+    adds: ClassVar[bool] = True  # whether a step takes a_t + c_t alone, so that dc = da
 
-    def __init__(self, inputs: int, hidden: int, rng: np.random.Generator, last: bool = False) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        hidden: int,
+        rng: np.random.Generator,
+        last: bool = False,
+        reverse: bool = False,
+        return_state: bool = False,
+    ) -> None:
         super().__init__()
         if inputs < 1 or hidden < 1:
             raise ConfigError(f"{type(self).__name__}({inputs}, {hidden}): both must be >= 1")
-        self.inputs, self.hidden, self.last = inputs, hidden, last
+        self.inputs, self.hidden, self.last, self.reverse = inputs, hidden, last, reverse
+        self.return_state = return_state
         rows = self.gates * hidden
         self.params = {
             "input_weight": glorot_normal(rng, (rows, inputs), inputs, hidden),
             "hidden_weight": glorot_normal(rng, (rows, hidden), hidden, hidden),
             "bias": np.zeros(rows, np.float32),
         }
+        self._start()
 
-    def step(self, a: Array, c: Array, state: State) -> tuple[State, StepBackward]:
-        """One step: a, c [B, G H] -> (new state, backward), backward(dstate) -> (da, dc, direct dstate before)."""
+    def _start(self) -> None:
+        """Add and set the parameters that only this kind has."""
+
+    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
+        """One step: a, c [B, G H] -> (new state, backward).
+
+        backward(dstate, da, dc) fills da and dc, one array where the kind `adds`, and returns what goes directly to the
+        state before.
+        """
         raise NotImplementedError
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Any, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Any, Any]:
+        x, *given = x if isinstance(x, tuple) else (x,)
         weight, hidden_weight = self.params["input_weight"], self.params["hidden_weight"]
         check_input(self, x, "B", "T", self.inputs, dtype=weight.dtype)
-        xp = backend_of(x).xp
-        batch, steps, _ = x.shape
-        by_time = x.swapaxes(0, 1).reshape(-1, self.inputs)  # (T B, inputs)
-        a = (by_time @ weight.T + self.params["bias"]).reshape(steps, batch, len(weight))
-        hidden = xp.zeros((steps + 1, batch, self.hidden), x.dtype)  # h_0 = 0, h_1, ..., h_T
-        state: State = tuple(xp.zeros((batch, self.hidden), x.dtype) for _ in range(self.states))
+        xp, (batch, steps, _) = backend_of(x).xp, x.shape
+        keeps = self._keeps(mask, batch, steps)
+        order = slice(None, None, -1 if self.reverse else None)
+        by_time = x[:, order].swapaxes(0, 1).reshape(-1, self.inputs)  # (T B, inputs)
+        a = by_time @ weight.T
+        a += self.params["bias"]
+        a = a.reshape(steps, batch, len(weight))
+        hidden = xp.zeros((steps + 1, batch, self.hidden), x.dtype)  # h_0, h_1, ..., h_T
+        now = self._first(given, state, hidden[0])
+        hidden[0] = now[0]
         step_backwards: list[StepBackward] = []
+        to_gates = xp.ascontiguousarray(hidden_weight.T)  # which products pack faster
         for t in range(steps):
-            state, step_backward = self.step(a[t], state[0] @ hidden_weight.T, state)
-            hidden[t + 1] = state[0]
+            before = now
+            now, step_backward = self.step(a[t], before[0] @ to_gates, before)
+            if keeps is not None:
+                now = tuple(xp.where(keeps[t], old, new) for old, new in zip(before, now, strict=True))
+            hidden[t + 1] = now[0]
             step_backwards.append(step_backward)
+        if state is not None:
+            state["arrays"] = now
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
-            da, dc = xp.empty_like(a), xp.empty_like(a)
-            dstate: State = tuple(xp.zeros((batch, self.hidden), x.dtype) for _ in range(self.states))
+        def backward(dy: Any) -> tuple[Any, Gradients]:
+            dy, *dstate = dy if self.return_state else (dy, *(xp.zeros_like(one) for one in now))
+            for one, like in zip((dy, *dstate), (y, *now), strict=True):
+                check_gradient(self, one, like.shape)
+            da = xp.empty_like(a)
+            dc = da if self.adds else xp.empty_like(a)
             for t in reversed(range(steps)):
                 if not self.last or t == steps - 1:
-                    dstate = (dstate[0] + (dy if self.last else dy[:, t]), *dstate[1:])
-                da[t], dc[t], dstate = step_backwards[t](dstate)
-                dstate = (dstate[0] + dc[t] @ hidden_weight, *dstate[1:])
+                    dstate[0] = dstate[0] + (dy if self.last else dy[:, order][:, t])
+                after = dstate if keeps is None else [xp.where(keeps[t], 0, one) for one in dstate]
+                direct, *others = step_backwards[t](tuple(after), da[t], dc[t])
+                before = [dc[t] @ hidden_weight, *others]
+                before[0] += direct
+                if keeps is not None:
+                    before = [xp.where(keeps[t], old, new) for old, new in zip(dstate, before, strict=True)]
+                dstate = before
             flat_a, flat_c = da.reshape(-1, a.shape[2]), dc.reshape(-1, a.shape[2])
             grads = {
                 "input_weight": flat_a.T @ by_time,
                 "hidden_weight": flat_c.T @ hidden[:-1].reshape(-1, self.hidden),
-                "bias": flat_a.sum(axis=0),
+                "bias": xp.ones(len(flat_a), x.dtype) @ flat_a,
             }
-            dx = (flat_a @ weight).reshape(steps, batch, self.inputs).swapaxes(0, 1)
-            return dx, grads | self._further_gradients(flat_c)
+            dx = None
+            if self.input_gradient:
+                dx = (flat_a @ weight).reshape(steps, batch, self.inputs).swapaxes(0, 1)[:, order]
+            return (dx, *dstate) if given else dx, grads | self._further_gradients(flat_c)
 
-        return hidden[steps] if self.last else hidden[1:].swapaxes(0, 1), backward
+        y = hidden[steps] if self.last else hidden[1:].swapaxes(0, 1)[:, order]
+        return (y, *now) if self.return_state else y, backward
+
+    def _first(self, given: list[Array], state: Any, zeros: Array) -> StateArrays:
+        """Return the state before the first step: what is given, or else kept in `state`, or else zeros."""
+        if state is not None and self.reverse:
+            raise ConfigError(f"{type(self).__name__}: what runs backwards keeps no state")
+        arrays = tuple(given) or (state or {}).get("arrays") or (zeros,) * self.states
+        if len(arrays) != self.states:
+            found = f"a tuple of {1 + len(arrays)}"
+            raise ShapeError(f"{type(self).__name__}: expected x and {self.states} arrays of a state, found {found}")
+        for array in arrays:
+            check_input(self, array, *zeros.shape, dtype=zeros.dtype)
+        return arrays
+
+    def _keeps(self, mask: Array | None, batch: int, steps: int) -> Array | None:
+        """Return where the state stays as it is, bool [T, B, 1] in the order of the steps."""
+        if mask is None:
+            return None
+        if getattr(mask, "shape", None) != (batch, steps) or mask.dtype != bool:
+            expected = f"a bool mask [{batch}, {steps}]"
+            raise ShapeError(f"{type(self).__name__}: expected {expected}, found {form_of(mask)}")
+        return ~(mask[:, ::-1] if self.reverse else mask).T[:, :, None]
 
     def _further_gradients(self, dc: Array) -> Gradients:
         """Return gradients of the parameters that only this kind has; dc is [T B, G H]."""

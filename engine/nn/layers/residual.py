@@ -16,7 +16,8 @@ from engine.nn.operations import operations_for
 class Residual(Layer):
     """A body inside a skip connection, optionally followed by a squeeze-and-excitation gate.
 
-    forward:  x -> y = act(g(body(x)) + x), where g is the gate ("se") or nothing; y has the shape of x
+    forward:  x, optionally mask and state as in Sequential -> y like x, y = act(g(body(x)) + x), where g is
+              the gate ("se") or nothing
     backward: dy -> dx like x;  with da = act'(.) dy:  dx = body's backward of (g's backward of da) + da
 
     The body's parameters keep their names; the gate's are "se.NAME". Raises ShapeError when the body changes the shape.
@@ -31,8 +32,8 @@ class Residual(Layer):
         self.body, self.se, self.activation = body, se, activation
         self._apply = activation_function("identity" if activation == "relu" else activation)
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        inner, body_backward = self.body.forward(x, training)
+    def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
+        inner, body_backward = self.body.forward(x, training, mask, state)
         if inner.shape != x.shape:
             raise ShapeError(f"Residual: the body turns {list(x.shape)} into {list(inner.shape)}")
         total, merge_backward = self._merge(inner, x, training)

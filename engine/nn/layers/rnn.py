@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.backend import backend_of
 from engine.nn.layer import Array, register
-from engine.nn.layers.recurrent import Recurrent, State, StepBackward
+from engine.nn.layers.recurrent import Recurrent, StateArrays, StepBackward
 
 
 @register("rnn")
@@ -17,11 +17,11 @@ class RNN(Recurrent):
 
     gates = 1
 
-    def step(self, a: Array, c: Array, state: State) -> tuple[State, StepBackward]:
+    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
         h = backend_of(a).xp.tanh(a + c)
 
-        def backward(dstate: State) -> tuple[Array, Array, State]:
-            dz = dstate[0] * (1 - h * h)
-            return dz, dz, (backend_of(dz).xp.zeros_like(dz),)
+        def backward(dstate: StateArrays, da: Array, dc: Array) -> StateArrays:
+            da[...] = dstate[0] * (1 - h * h)
+            return (0,)
 
         return (h,), backward

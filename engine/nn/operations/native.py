@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.native.lanes import LANES
-from engine.nn.operations import channelwise, tables, winograd
-from engine.nn.operations.plain import Convolved, Gated, GateGradients, Normed, Operations, channels_first
+from engine.nn.operations import channelwise, gates, rows, tables, winograd
+from engine.nn.operations.plain import Convolved, Gated, GateGradients, NormBackward, Normed, Operations, channels_first
 from engine.nn.operations.workspace import empty
 
 Array = np.ndarray
@@ -45,7 +45,7 @@ class NativeOperations(Operations):
         channelwise.moments(flat, channels, mean, variance)
         mean, variance = _fold_moments(mean, variance, fold)
         if not np.isfinite(variance).all():
-            return self._wide_batch_norm(x, gamma, beta, epsilon, relu)
+            return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
         inverse_deviation = 1 / np.sqrt(variance + epsilon)
         centre, scale, offset = (_unfold(v, fold) for v in (mean, gamma * inverse_deviation, beta))
         y = empty(image.shape)
@@ -65,6 +65,34 @@ class NativeOperations(Operations):
             return channels_first(dx), dgamma.astype(np.float32), dbeta.astype(np.float32)
 
         return channels_first(y), mean.astype(np.float32), variance.astype(np.float32), backward
+
+    def layer_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Array, NormBackward]:
+        width, flat = len(gamma), _flat(x)
+        y, mean, factor = empty(x.shape), *(np.empty(x.size // width, np.float32) for _ in range(2))
+        if width % LANES == 0:
+            rows.normalise_rows(flat, gamma, beta, epsilon, y.reshape(-1), mean, factor)
+        if width % LANES or not (factor > 0).all():  # a variance is too large, or NaN
+            return super().layer_norm(x, gamma, beta, epsilon)
+
+        def backward(dy: Array) -> tuple[Array, Array, Array]:
+            dx, part, sums = empty(x.shape), np.zeros(2 * width, np.float32), np.zeros(2 * width)
+            rows.normalise_gradient(_flat(dy), flat, gamma, mean, factor, dx.reshape(-1), part, sums)
+            return dx, *sums.astype(np.float32).reshape(2, width)
+
+        return y, backward
+
+    def softmax(self, scores: Array) -> tuple[Array, Callable[[Array], Array]]:
+        width = scores.shape[-1]
+        if width % LANES or not width or not scores.flags.c_contiguous:
+            return super().softmax(scores)
+        rows.softmax_in_place(scores.reshape(-1), width, np.empty(LANES, np.float32))
+
+        def backward(dy: Array) -> Array:
+            dy = np.ascontiguousarray(dy, np.float32)
+            rows.softmax_gradient(dy.reshape(-1), scores.reshape(-1), width)
+            return dy
+
+        return scores, backward
 
     def square_mean(self, x: Array) -> Array:
         if x.shape[1] % LANES:
@@ -106,6 +134,36 @@ class NativeOperations(Operations):
         np.add(_channels_last(a), _channels_last(b), out=total)
         return channels_first(total)
 
+    def lstm_step(self, a: Array, c: Array, before: Array) -> tuple[Array, Array, Callable[..., Array]]:
+        if before.shape[1] < LANES:
+            return super().lstm_step(a, c, before)
+        size, old, saved = before.shape[1], _flat(before), np.empty((4, before.size), np.float32)
+        h, memory, shown = (np.empty(before.shape, np.float32) for _ in range(3))
+        kept = saved.reshape(-1), shown.reshape(-1)
+        gates.lstm_step(_flat(a), _flat(c), old, size, *kept, h.reshape(-1), memory.reshape(-1))
+
+        def backward(dh: Array, dmemory: Array, da: Array) -> Array:
+            dbefore = np.empty(before.shape, np.float32)
+            gates.lstm_gradient(_flat(dh), _flat(dmemory), *kept, old, size, da.reshape(-1), dbefore.reshape(-1))
+            return dbefore
+
+        return h, memory, backward
+
+    def gru_step(self, a: Array, c: Array, bias: Array, before: Array) -> tuple[Array, Callable[..., Array]]:
+        if before.shape[1] < LANES:
+            return super().gru_step(a, c, bias, before)
+        size, old, saved = before.shape[1], _flat(before), np.empty((3, before.size), np.float32)
+        h, recalled = (np.empty(before.shape, np.float32) for _ in range(2))
+        kept = saved.reshape(-1), recalled.reshape(-1)
+        gates.gru_step(_flat(a), _flat(c), bias, old, size, *kept, h.reshape(-1))
+
+        def backward(dh: Array, da: Array, dc: Array) -> Array:
+            dbefore = np.empty(before.shape, np.float32)
+            gates.gru_gradient(_flat(dh), *kept, old, size, da.reshape(-1), dc.reshape(-1), dbefore.reshape(-1))
+            return dbefore
+
+        return h, backward
+
     def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
         table = np.zeros((count, rows.shape[1]), np.float32)
         tables.add_at_chosen(np.ascontiguousarray(rows), np.ascontiguousarray(chosen, np.int64), table)
@@ -132,6 +190,10 @@ def _pointwise(x: Array, weight: Array, input_gradient: bool) -> Convolved:
 
 
 # ---- memory layout ------------------------------------------------------------------------------------------------
+
+
+def _flat(x: Array) -> Array:
+    return np.ascontiguousarray(x, np.float32).reshape(-1)
 
 
 def _channels_last(x: Array) -> Array:

@@ -115,22 +115,20 @@ class Operations:
         with np.errstate(over="ignore", invalid="ignore"):
             mean, variance = x.mean(axis=axes), x.var(axis=axes)
         if self._is_too_wide(variance):
-            return self._wide_batch_norm(x, gamma, beta, epsilon, relu)
+            return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
         y, backward = self._norm(x, gamma, beta, mean, variance, epsilon, relu, own=True)
         return y, mean, variance, backward
 
-    def _wide_batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool) -> Normed:
-        """Compute `batch_norm` in double precision; a variance that the dtype of x cannot hold becomes its largest."""
-        dtype = x.dtype
-        x, gamma, beta = (array.astype(np.float64) for array in (x, gamma, beta))
-        y, mean, variance, wide_backward = Operations.batch_norm(self, x, gamma, beta, epsilon, relu)
+    def _in_double(self, norm: Callable[..., Any], x: Array, *settings: Any) -> Any:
+        """Compute a norm in double precision; a variance that the dtype of x cannot hold becomes its largest."""
+        dtype, limit = x.dtype, np.finfo(x.dtype).max
+        doubles = [one if isinstance(one, float | int) else one.astype(np.float64) for one in (x, *settings)]
+        *results, wide_backward = norm(self, *doubles)
 
-        def backward(dy: Array) -> tuple[Array, Array, Array]:
-            dx, dgamma, dbeta = wide_backward(dy.astype(np.float64))
-            return dx.astype(dtype), dgamma.astype(dtype), dbeta.astype(dtype)
+        def backward(dy: Array) -> tuple[Array, ...]:
+            return tuple(one.astype(dtype) for one in wide_backward(dy.astype(np.float64)))
 
-        variance = self.xp.minimum(variance, np.finfo(dtype).max)
-        return y.astype(dtype), mean.astype(dtype), variance.astype(dtype), backward
+        return *(self.xp.clip(one, -limit, limit).astype(dtype) for one in results), backward
 
     def follow(self, running: tuple[Array, Array], values: tuple[Array, Array], momentum: float) -> None:
         """Move running mean and variance in place: running <- running + momentum (value - running)."""
@@ -141,19 +139,44 @@ class Operations:
         """Return a named module-level function of elementwise operations, as one kernel on a GPU."""
         return function
 
-    def standardise(self, x: Array, epsilon: float) -> tuple[Array, Array]:
-        """Return (x - mean) / sqrt(variance + epsilon) over the last axis, and the factor 1 / sqrt(variance + epsilon).
-
-        x [..., C] -> normalised like x, factor [..., 1].
-        """
+    def layer_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Array, NormBackward]:
+        """`LayerNorm` of x [..., C]: y = gamma (x - mean) / sqrt(variance + epsilon) + beta over the last axis."""
         with np.errstate(over="ignore", invalid="ignore"):
             centred = x - x.mean(axis=-1, keepdims=True)
             variance = (centred * centred).mean(axis=-1, keepdims=True)
         if self._is_too_wide(variance):
-            normalised, factor = self.standardise(x.astype(np.float64), epsilon)
-            return normalised.astype(x.dtype), factor.astype(x.dtype)
+            return self._in_double(Operations.layer_norm, x, gamma, beta, epsilon)
         factor = 1 / self.xp.sqrt(variance + epsilon)
-        return centred * factor, factor
+        normalised, positions = centred * factor, tuple(range(x.ndim - 1))
+
+        def backward(dy: Array) -> tuple[Array, Array, Array]:
+            g = dy * gamma
+            shared = g.mean(axis=-1, keepdims=True)
+            along = (g * normalised).mean(axis=-1, keepdims=True)
+            dx = (g - shared - normalised * along) * factor
+            return dx, (dy * normalised).sum(axis=positions), dy.sum(axis=positions)
+
+        return normalised * gamma + beta, backward
+
+    def softmax(self, scores: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Softmax over the last axis; rows of -infinity become 0. Scores, and dy in backward, are overwritten.
+
+        With P = softmax(s): ds = P (dP - sum of dP P).
+        """
+        xp = self.xp
+        some = scores if scores.shape[-1] else xp.zeros((*scores.shape[:-1], 1), scores.dtype)  # there may be no key
+        largest = some.max(axis=-1, keepdims=True)
+        scores -= xp.where(xp.isfinite(largest), largest, 0)
+        weights = xp.exp(scores, out=scores)
+        normaliser = weights.sum(axis=-1, keepdims=True)
+        weights /= xp.where(normaliser == 0, 1, normaliser)
+
+        def backward(dy: Array) -> Array:
+            dy -= (dy * weights).sum(axis=-1, keepdims=True)
+            dy *= weights
+            return dy
+
+        return weights, backward
 
     def _is_too_wide(self, variance: Array) -> bool:
         """Whether a variance left the range of its dtype. Asking a GPU would cost a wait for it in every layer."""
@@ -228,6 +251,52 @@ class Operations:
     def add(self, a: Array, b: Array) -> Array:
         """Add two gradients that reach the same array."""
         return a + b
+
+    # ---- steps of recurrent layers, as in their docstrings ---------------------------------------------------------
+
+    def lstm_step(self, a: Array, c: Array, before: Array) -> tuple[Array, Array, Callable[..., Array]]:
+        """One step of `LSTM`: a, c [B, 4 H], memory `before` [B, H] -> (h, memory, backward).
+
+        backward: (dh, dmemory, da), of which it fills da [B, 4 H] -> dbefore.
+        """
+        xp, size = self.xp, before.shape[1]
+        gates = self._sigmoid(a[:, : 3 * size] + c[:, : 3 * size])
+        write, forget, show = gates[:, :size], gates[:, size : 2 * size], gates[:, 2 * size :]
+        candidate = xp.tanh(a[:, 3 * size :] + c[:, 3 * size :])
+        memory = forget * before + write * candidate
+        shown = xp.tanh(memory)
+
+        def backward(dh: Array, dmemory: Array, da: Array) -> Array:
+            dmemory = dmemory + dh * show * (1 - shown * shown)
+            dgates = xp.concatenate([dmemory * candidate, dmemory * before, dh * shown], axis=1)
+            da[:, : 3 * size] = dgates * gates * (1 - gates)
+            da[:, 3 * size :] = dmemory * write * (1 - candidate * candidate)
+            return dmemory * forget
+
+        return show * shown, memory, backward
+
+    def gru_step(self, a: Array, c: Array, bias: Array, before: Array) -> tuple[Array, Callable[..., Array]]:
+        """One step of `GRU`: a, c [B, 3 H], bias of the candidate [H], h `before` [B, H] -> (h, backward).
+
+        backward: (dh, da, dc), of which it fills da and dc [B, 3 H] -> direct part of dbefore.
+        """
+        xp, size = self.xp, before.shape[1]
+        gates = self._sigmoid(a[:, : 2 * size] + c[:, : 2 * size])
+        reset, keep = gates[:, :size], gates[:, size:]
+        recalled = c[:, 2 * size :] + bias
+        candidate = xp.tanh(a[:, 2 * size :] + reset * recalled)
+
+        def backward(dh: Array, da: Array, dc: Array) -> Array:
+            dcandidate = dh * (1 - keep) * (1 - candidate * candidate)
+            dgates = xp.concatenate([dcandidate * recalled, dh * (before - candidate)], axis=1)
+            da[:, : 2 * size] = dc[:, : 2 * size] = dgates * gates * (1 - gates)
+            da[:, 2 * size :], dc[:, 2 * size :] = dcandidate, dcandidate * reset
+            return dh * keep
+
+        return candidate + keep * (before - candidate), backward
+
+    def _sigmoid(self, x: Array) -> Array:
+        return (1 + self.xp.tanh(x / 2)) / 2
 
     # ---- rows of a table, selected by index -----------------------------------------------------------------------
 

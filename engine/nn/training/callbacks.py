@@ -17,6 +17,7 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.nn import dit
+from engine.nn.training.data import check_whole
 from engine.nn.training.history import History, Record
 
 
@@ -48,6 +49,30 @@ class SaveBest(Callback):
         earlier = [sign * one for one in values[:-1] if math.isfinite(one)]
         if math.isfinite(value) and sign * value < min(earlier, default=math.inf):
             dit.save(self.path, trainer.model, {"epoch": record["epoch"], self.measure: value})
+
+
+class ReduceLROnPlateau(Callback):
+    """Multiplies the rate by `factor` whenever `measure` had no new best value for `patience` epochs.
+
+    `measure` is a column of the history, in which smaller values are better. The schedule's rate of each step is
+    multiplied; a resumed run goes on with the factor. Raises ConfigError unless 0 < factor < 1 and patience >= 1.
+    """
+
+    def __init__(self, factor: float = 0.1, patience: int = 10, measure: str = "validation_loss") -> None:
+        check_whole("patience", patience, 1)
+        if not 0 < factor < 1:
+            raise ConfigError(f"ReduceLROnPlateau: factor must be between 0 and 1, not {factor}")
+        self.factor, self.patience, self.measure = factor, patience, measure
+
+    def on_epoch(self, trainer: Any, record: Record) -> None:
+        """Set the factor, which the history alone determines. Raises ConfigError when it has no such column."""
+        best, waited, reductions = math.inf, 0, 0
+        for value in trainer.history[self.measure]:
+            waited = 0 if value < best else waited + 1
+            best = min(value, best)
+            if waited == self.patience:
+                waited, reductions = 0, reductions + 1
+        trainer.scale_rate(self.factor**reductions)
 
 
 class LiveCurve(Callback):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.backend import NUMPY, backend_of, check_together
+from engine.backend import backend_of, check_together
 from engine.errors import ConfigError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
@@ -224,7 +224,6 @@ class Adam(Optimizer):
         return updates.AdamRates(self.beta1, self.beta2, keep, scale, epsilon)
 
     def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
-        xp = backend_of(parameter).xp
         decay = self.weight_decay if self.decay_all or parameter.ndim > 1 else 0.0
         if decay and not self.decoupled:
             gradient = gradient + decay * parameter
@@ -234,29 +233,12 @@ class Adam(Optimizer):
             size, stretch = parameter.size, updates.STRETCH
             updates.on_stretches(pool, size, stretch, lambda first, last: updates.adam_step(*flat, first, last, rates))
             return
-        if backend_of(parameter) is not NUMPY:
-            arrays, limit = (parameter, gradient, mean, square), _most_squarable(gradient)
-            operations_for(parameter).fused(_adam)(*arrays, *rates, limit, parameter, mean, square)
-            return
-        gradient = squarable(gradient)
-        if rates.keep != 1:
-            parameter *= rates.keep
-        change = gradient * (1 - self.beta1)  # the only temporary, because new memory costs more than the arithmetic
-        mean *= self.beta1
-        mean += change
-        xp.multiply(gradient, gradient, out=change)
-        change *= 1 - self.beta2
-        square *= self.beta2
-        square += change
-        xp.sqrt(square, out=change)
-        change += rates.epsilon
-        xp.divide(mean, change, out=change)
-        change *= rates.scale
-        parameter -= change
+        arrays, limit = (parameter, gradient, mean, square), _most_squarable(gradient)
+        operations_for(parameter).fused(_adam)(*arrays, *rates, limit, parameter, mean, square)
 
 
 def _adam(p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, *rest: Any) -> None:
-    """Take the step of `Adam` on a GPU; the last three arguments take the result: parameter, mean and square."""
+    """Take the step of `Adam`, on a GPU as one kernel; the last arguments take parameter, mean and square."""
     keep, scale, epsilon, limit, new_p, new_m, new_v = rest
     xp = backend_of(g).xp
     g = xp.maximum(xp.minimum(g, limit), -limit)
@@ -412,6 +394,17 @@ def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:
     if norm > limit:
         scale_all(grads, limit / norm)
     return norm
+
+
+def clip_value(grads: Mapping[str, Any], limit: float) -> None:
+    """Move every number of the gradients into [-limit, limit], in place; NaN stays NaN.
+
+    Raises ConfigError unless limit > 0.
+    """
+    if not limit > 0:
+        raise ConfigError(f"the clipping limit must be > 0, not {limit}")
+    for gradient in grads.values():
+        backend_of(gradient).xp.clip(gradient, -limit, limit, out=gradient)
 
 
 def scale_all(grads: Mapping[str, Any], factor: float) -> None:

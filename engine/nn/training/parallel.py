@@ -20,6 +20,7 @@ from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.layers.batchnorm import BatchNorm
+from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.training.data import parts_of
 from engine.nn.training.loss_scale import LossScale
 
@@ -70,6 +71,7 @@ class DataParallel:
         self._replicas: list[Layer] = []
         self._steps = 0
         self._norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
+        self._first = _first_trained(model)
         self._libraries = ThreadpoolController()
         self.pool = ThreadPool(threads, "train")
         keep_freed_memory()
@@ -89,6 +91,8 @@ class DataParallel:
         self._steps += 1
         while 1 < len(parts) > len(self._replicas):
             self._replicas.append(self.model.replica())
+            if (first := _first_trained(self._replicas[-1])) is not None:
+                first.input_gradient = False
         for number, replica in enumerate([self.model] if len(parts) == 1 else self._replicas[: len(parts)]):
             replica.reseed(*seed, number)
         with self._libraries.limit(limits=1, user_api="blas"):
@@ -118,11 +122,16 @@ class DataParallel:
         return all(type(layer).reseed is Layer.reseed for _, layer in self.model.walk())
 
     def _run_in_groups(self, groups: int, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
+        wanted = getattr(self._first, "input_gradient", False)
         try:
             for norm in self._norms:
                 norm.groups = groups
+            if wanted:
+                self._first.input_gradient = False
             return self._run(self.model, part, inputs, loss)
         finally:
+            if wanted:
+                self._first.input_gradient = True
             for norm in self._norms:
                 norm.groups = 1
 
@@ -140,6 +149,13 @@ class DataParallel:
         sources = [replica.named_buffers() for replica in self._replicas[: len(weights)]]
         for name, target in self.model.named_buffers().items():
             target[...] = sum(weight * source[name] for weight, source in zip(weights, sources, strict=True))
+
+
+def _first_trained(layer: Layer) -> Any:
+    """Return the first layer with parameters, if it can leave out the gradient of the input, which a step drops."""
+    if isinstance(layer, Sequential | MultiHead):
+        return next((_first_trained(part) for part in layer.children().values() if part.named_parameters()), None)
+    return layer if hasattr(layer, "input_gradient") else None
 
 
 def _weighted_sum(results: list[StepResult], weights: list[float]) -> StepResult:

@@ -29,7 +29,7 @@ from engine.nn.training.flat import laid_out, trained_parameters
 from engine.nn.training.history import History, Record
 from engine.nn.training.interrupts import uninterrupted
 from engine.nn.training.layer_gradients import LayerGradients, LossFunction, Metric, floats, means_over
-from engine.nn.training.optimizers import Optimizer, scale_all, unread_norm
+from engine.nn.training.optimizers import Optimizer, clip_value, scale_all, unread_norm
 from engine.nn.training.parallel import GradientSource
 from engine.nn.training.progress import progress_bar
 from engine.nn.training.run_state import RunState, check_same, data_identity, run_identity
@@ -220,7 +220,7 @@ class Trainer:
             run.last = {}
         statistics, done = {name: array.copy() for name, array in self.model.named_buffers().items()}, run.steps_done
         try:
-            rate = self.schedule(run.steps_done) if rate is None else rate
+            rate = self._rate(run.steps_done) if rate is None else rate
             self._parameters = trained_parameters(self.model, self._parameters)
             means, grads = self._slopes(batch, rate)
             with uninterrupted():
@@ -238,6 +238,8 @@ class Trainer:
         measured = {"loss": result.loss, **result.metrics}
         if scale is not None:
             scale_all(grads, 1 / scale.factor)
+        if self.settings.clip_value is not None:
+            clip_value(grads, self.settings.clip_value)
         if limit is not None or self._source.measures_norm:
             measured["gradient_norm"] = unread_norm(grads)
         means = floats(measured)
@@ -269,6 +271,13 @@ class Trainer:
             run.sums[name] = run.sums.get(name, 0.0) + value * examples
         run.seen += examples
 
+    def _rate(self, step: int) -> float:
+        return self.schedule(step) * self._run.rate_factor
+
+    def scale_rate(self, factor: float) -> None:
+        """Multiply the schedule's rates by `factor` from the next step on; for callbacks."""
+        self._run.rate_factor = factor
+
     def stop(self) -> None:
         """Let `fit` end after the current epoch; for callbacks. A later `fit` trains on."""
         self._run.ending = True
@@ -280,7 +289,7 @@ class Trainer:
     def _finish_epoch(self, steps: int, validation: Loader | None) -> None:
         """Measure the validation loss and add the epoch's record, all of it or nothing."""
         run = self._run
-        rate = float(self.schedule(run.steps_done - 1))
+        rate = float(self._rate(run.steps_done - 1))
         record: Record = {"epoch": run.steps_done // steps, "step": run.steps_done, "rate": rate}
         record |= {name: total / run.seen for name, total in run.sums.items()}
         if validation is not None:

@@ -25,6 +25,7 @@ class TrainerSettings:
     batch_size: int = 32
     seed: int = 0
     clip_norm: float | None = None  # maximum norm of the whole gradient; None = no clipping
+    clip_value: float | None = None  # largest size of a number of the gradient, before `clip_norm`
     average_decay: float | None = None  # decay of the exponential weight average (`Trainer.averaged_model`)
     patience: int | None = None  # stop after this many epochs without a better validation loss
     shard_size: int | None = None  # examples per shard; None = the whole batch in one shard
@@ -35,8 +36,9 @@ class TrainerSettings:
             if (value := getattr(self, name)) is not None:
                 check_whole(name, value, 1)
         check_whole("seed", self.seed, 0)
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise ConfigError(f"clip_norm: expected more than 0, got {self.clip_norm}")
+        for name in ("clip_norm", "clip_value"):
+            if (limit := getattr(self, name)) is not None and not limit > 0:
+                raise ConfigError(f"{name}: expected more than 0, got {limit}")
 
 
 def check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settings: Any, metrics: Any) -> None:

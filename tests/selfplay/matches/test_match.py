@@ -299,7 +299,11 @@ def test_engines_are_described_in_words() -> None:
     [
         ({"options": (("Depth", "3"),)}, "no UCI option 'Depth'"),
         ({"options": (("Level", "10"),)}, "cannot set its options"),
-        ({"command": ("no-such-engine",)}, "no-such-engine' does not start: no such program"),
+        (
+            {"command": ("no-such-engine",)},
+            "no-such-engine' does not start: no such program .install it, or give cmd=",
+        ),
+        ({"command": ("net.dit",)}, "'net.dit' does not start: no such program .a network plays as cmd=aino"),
     ],
 )
 def test_engine_that_cannot_be_had_as_told_is_an_error(changed: dict[str, Any], named: str, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from engine.files.dit_file import ALIGNMENT, DIT_MAGIC, MAX_HEADER_BYTES, header
 from engine.files.provenance import _commit, provenance
 from engine.nn import REGISTRY, Activation, BatchNorm, Dense, Layer, Sequential
 from engine.nn.dit import load, save
-from tests.gradient.cases import CASES, RNG, Case
+from tests.gradient.cases import CASES, RNG, Case, arrays_in
 
 PREFIX_BYTES = 20  # magic, version, header length
 
@@ -181,7 +181,7 @@ def outputs_of(layer: Layer, case: Case) -> list[Any]:
     x = case.x if isinstance(case.x, tuple) else (case.x,)
     single = tuple(part.astype(np.float32) if part.dtype.kind == "f" else part for part in x)
     y, _ = layer.forward(single if isinstance(case.x, tuple) else single[0], training=True, **case.options)
-    return [part.tolist() for part in (y.values() if isinstance(y, dict) else [y])]
+    return [part.tolist() for part in arrays_in(y)]
 
 
 def test_a_layer_of_ones_own_with_a_large_setting_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

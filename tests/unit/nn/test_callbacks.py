@@ -113,3 +113,28 @@ def test_histograms_of_weights_activations_and_gradients(tmp_path: Path) -> None
     for number, arrays in enumerate((grads, {})):
         nn.plot_histograms(arrays, tmp_path / f"{number}.png", "title")
         assert (tmp_path / f"{number}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("stop", [2, 3, 5])
+def test_a_plateau_lowers_the_rate_also_after_a_resume(tmp_path: Path, stop: int) -> None:
+    """The number of steps only grows, so its first value stays the best: every two more epochs are a plateau."""
+
+    def trainer() -> nn.Trainer:
+        model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(2)))
+        return nn.Trainer(model, nn.mse, nn.SGD(), lambda step: 0.01 * (1 + step))
+
+    plateau = nn.ReduceLROnPlateau(factor=0.5, patience=2, measure="step")
+    once, first, second = trainer(), trainer(), trainer()
+    once.fit(DATA, 6, callbacks=[plateau])
+    first.fit(DATA, stop, checkpoint=tmp_path / "run.npz", callbacks=[plateau])
+    second.resume(tmp_path / "run.npz")
+    second.fit(DATA, 6, callbacks=[plateau])
+    factors = np.divide(once.history["rate"], once.history["step"]) / 0.01
+    assert factors == pytest.approx([1, 1, 1, 0.5, 0.5, 0.25])
+    assert second.history.records == once.history.records
+    assert np.array_equal(once.model[0].params["weight"], second.model[0].params["weight"])
+
+
+def test_a_plateau_needs_a_factor_below_one() -> None:
+    with pytest.raises(ConfigError, match="factor must be between 0 and 1, not 1"):
+        nn.ReduceLROnPlateau(1)

@@ -10,7 +10,7 @@ from engine import nn
 from engine.backend import NUMPY, Backend, backend_of, get_backend, to_numpy
 from engine.errors import ConfigError
 from engine.nn.dit import load, save
-from tests.gradient.cases import CASES, Case, arrays_in
+from tests.gradient.cases import CASES, Case, arrays_in, each
 from tests.gradient.test_gradients import loss_cases
 from tests.strict_cupy import Device, ndarray
 
@@ -57,9 +57,7 @@ def training_step(case: Case, backend: Backend, dtype: Any) -> list[Any]:
     layer.reseed(4)
     y, backward = layer.forward(moved(backend, cast(case.x, dtype)), training=True, **moved(backend, case.options))
     rng = np.random.default_rng(3)
-    parts = y if isinstance(y, dict) else {"y": y}
-    dy = {name: backend.asarray(rng.standard_normal(part.shape).astype(dtype)) for name, part in parts.items()}
-    dx, grads = backward(dy if isinstance(y, dict) else dy["y"])
+    dx, grads = backward(each(lambda part: backend.asarray(rng.standard_normal(part.shape).astype(dtype)), y))
     return arrays_in([y, dx, grads, layer.named_buffers()])
 
 

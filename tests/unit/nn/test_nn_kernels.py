@@ -130,3 +130,45 @@ def test_scratch_belongs_to_a_thread_and_a_name() -> None:
     thread.start()
     thread.join()
     assert addresses[0] != mine.ctypes.data
+
+
+@pytest.mark.parametrize("size", [5, 16, 20, 48])
+def test_recurrent_steps_agree_with_the_reference(size: int) -> None:
+    """Also where the last lanes overlap, and below one lane, where no kernel runs."""
+    rng = np.random.default_rng(4)
+    before, dh, dm, bias = random(rng, 3, size), random(rng, 3, size), random(rng, 3, size), random(rng, size)
+    for gates, kind, given in ((4, "lstm_step", (before,)), (3, "gru_step", (bias, before))):
+        a, c = random(rng, 3, gates * size), random(rng, 3, gates * size)
+        *found, backward = getattr(NATIVE, kind)(a, c, *given)
+        *expected, wide_backward = getattr(REFERENCE, kind)(double(a), double(c), *map(double, given))
+        slopes, filled = (dh, dm)[: gates - 2], [np.zeros_like(a) for _ in range(5 - gates)]
+        wide_filled = [double(one) for one in filled]
+        found += [backward(*slopes, *filled), *filled]
+        expected += [wide_backward(*map(double, slopes), *wide_filled), *wide_filled]
+        for one, other in zip(found, expected, strict=True):
+            assert_close(one, other)
+
+
+@pytest.mark.parametrize("width", [16, 48, 7])
+def test_softmax_and_layer_norm_agree_with_the_reference(width: int) -> None:
+    rng = np.random.default_rng(5)
+    scores, dy = random(rng, 2, 70, width, offset=3), random(rng, 2, 70, width)
+    scores[0, 0], scores[1, 3, ::2] = -np.inf, -np.inf
+    scores[1, 4, 1] = 1e4
+    shares, backward = NATIVE.softmax(scores.copy())
+    expected, wide_backward = REFERENCE.softmax(double(scores))
+    assert_close(shares, expected)
+    assert not shares[0, 0].any()
+    assert not shares[1, 3, ::2].any()
+    assert_close(backward(dy.copy()), wide_backward(double(dy)))
+    broken = scores.copy()
+    broken[1, 2, 3] = np.nan
+    assert np.isnan(NATIVE.softmax(broken)[0][1, 2]).all()
+    x, gamma, beta = random(rng, 2, 70, width, offset=100), random(rng, width), random(rng, width)
+    for scale in (1, 1e19, 1e25):  # the squares of the last two have no float32
+        y, backward = NATIVE.layer_norm(x * np.float32(scale), gamma, beta, 1e-5)
+        expected, wide_backward = REFERENCE.layer_norm(double(x) * np.float32(scale), double(gamma), double(beta), 1e-5)
+        assert_close(y, expected, 3e-5)
+        for one, other in zip(backward(dy), wide_backward(double(dy)), strict=True):
+            assert_close(one, other, 3e-5)
+    assert np.isnan(NATIVE.layer_norm(np.full((1, width), np.nan, np.float32), gamma, beta, 1e-5)[0]).all()

@@ -12,7 +12,7 @@ from engine.backend import NUMPY
 from engine.errors import ConfigError, ShapeError
 from engine.nn import dit
 from engine.nn.layers import activation_function
-from tests.gradient.cases import CASES, Case, arrays_in
+from tests.gradient.cases import CASES, Case, arrays_in, each
 
 
 def rng() -> np.random.Generator:
@@ -109,7 +109,7 @@ def test_a_layer_keeps_nothing_of_a_call(case: Case) -> None:
     """Backward passes may run in any order, and twice: each closes over its own call."""
     layer = case.layer.astype(np.float64)
     y, backward = layer.forward(case.x, training=True, **case.options)
-    dy = {name: np.ones_like(part) for name, part in y.items()} if isinstance(y, dict) else np.ones_like(y)
+    dy = each(np.ones_like, y)
     first = arrays_in(backward(dy))
     other = tuple(part[::-1] for part in case.x) if isinstance(case.x, tuple) else case.x[::-1]
     layer.forward(other, training=True, **case.options)[1](dy)
@@ -215,11 +215,11 @@ def test_a_gradient_that_does_not_fit_is_a_shape_error(case: Case) -> None:
     for shape in ((1,), (7, *shape_of(y)), shape_of(y)[:-1]):
         wrong = np.zeros(shape)
         with pytest.raises(ShapeError, match=re.escape(f"found float64 {list(shape)}")):
-            backward(dict.fromkeys(y, wrong) if isinstance(y, dict) else wrong)
+            backward(each(lambda part, wrong=wrong: wrong, y))
 
 
 def shape_of(y: object) -> tuple[int, ...]:
-    first = next(iter(y.values())) if isinstance(y, dict) else y
+    first = arrays_in(y)[0]
     assert isinstance(first, np.ndarray)
     return first.shape
 

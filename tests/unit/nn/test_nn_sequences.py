@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from engine import nn
-from engine.errors import ShapeError
+from engine.errors import ConfigError, ShapeError
+from engine.nn.layer import Backward, prefixed
 from engine.nn.layers import attend
+from engine.nn.numeric import TOLERANCE
 
 
 def rng() -> np.random.Generator:
@@ -108,6 +110,140 @@ def test_a_recurrent_layer_follows_its_formula_and_gives_all_states_or_the_last(
         h, memory = step(p, x[:, t] @ p["input_weight"].T + p["bias"], h @ p["hidden_weight"].T, h, memory)
         assert np.allclose(states[:, t], h, atol=1e-6)
     assert np.array_equal(states[:, -1], last)
+
+
+# ---- padding, and states between the parts of a sequence ------------------------------------------------------------
+
+WORDS = 7  # of which 0 fills up short sequences
+LENGTHS = (5, 2, 3)
+
+
+def sequence_models() -> dict[str, nn.Sequential]:
+    """Causal models of every kind with a memory, which read tokens int [B, T]."""
+    layer = {"features": 6, "heads": 2, "hidden": 8, "causal": True}
+    gpt = nn.Sequential(nn.LayerNorm(6), nn.SelfAttention(6, 3, rng(), causal=True))
+    kinds = {
+        "rnn": [nn.RNN(6, 6, rng())],
+        "stack": [nn.GRU(6, 5, rng()), nn.LSTM(5, 6, rng())],
+        "encoder": [nn.PositionEmbedding(5, 6, rng()), nn.EncoderLayer(rng=rng(), **layer)],
+        "deep": [nn.Encoder(2, layer, rng()), nn.Residual(gpt, activation="identity")],
+    }
+    start = {name: nn.Embedding(WORDS, 6, rng(), padding_idx=0) for name in kinds}
+    return {name: nn.Sequential(start[name], *kinds[name], nn.Dense(6, WORDS, rng())) for name in kinds}
+
+
+def padded_tokens() -> np.ndarray:
+    return rng().integers(1, WORDS, (3, 5)) * (np.arange(5) < np.array(LENGTHS)[:, None])
+
+
+@pytest.mark.parametrize("name", [*sequence_models(), "bidirectional"])
+def test_a_padded_batch_has_the_losses_and_gradients_of_its_sequences_one_by_one(name: str) -> None:
+    ends = nn.GRU(6, 2, rng()), nn.LSTM(6, 4, rng(), reverse=True)
+    both = nn.Sequential(
+        nn.Embedding(WORDS, 6, rng(), padding_idx=0), nn.Bidirectional(*ends), nn.Dense(6, WORDS, rng())
+    )
+    model, tokens = ({"bidirectional": both} | sequence_models())[name], padded_tokens()
+    wanted = np.where(tokens > 0, tokens[:, ::-1], -100)
+    y, backward = model.forward(tokens, training=True)
+    loss, dy = nn.softmax_cross_entropy(y, np.where(tokens > 0, wanted, -100), ignore_index=-100)
+    grads, total, sums = backward(dy)[1], 0.0, {}
+    for row, length in enumerate(LENGTHS):
+        y, backward = model.forward(tokens[row : row + 1, :length], training=True)
+        one, dy = nn.softmax_cross_entropy(y, wanted[row : row + 1, :length])
+        total += one * length / sum(LENGTHS)
+        for key, gradient in backward(dy * np.float32(length / sum(LENGTHS)))[1].items():
+            sums[key] = sums.get(key, 0) + gradient
+    assert loss == pytest.approx(total, rel=1e-6)
+    for key, gradient in grads.items():
+        assert np.allclose(gradient, sums[key], atol=1e-6), key
+
+
+@pytest.mark.parametrize("name", sequence_models())
+def test_a_sequence_that_is_read_in_parts_gives_what_it_gives_at_once(name: str) -> None:
+    model, tokens = sequence_models()[name], rng().integers(1, WORDS, (3, 5))
+    tokens[1, :2] = 0  # begins later
+    whole, state = model(tokens), {}
+    parts = [model(tokens[:, part], state=state) for part in (slice(0, 2), slice(2, 3), slice(3, 5))]
+    assert np.allclose(np.concatenate(parts, axis=1)[tokens > 0], whole[tokens > 0], atol=1e-6)
+
+
+class Continued(nn.Layer):
+    """A layer with a state from a part before, of which it keeps nothing."""
+
+    def __init__(self, part: nn.Layer, before: np.ndarray) -> None:
+        super().__init__()
+        self.part, self.before = part, before
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        state = {}
+        fixed = Continued.first.forward(self.before, state=state)  # whose parameters stay as they are
+        assert fixed[0].shape == self.before.shape
+        y, backward = self.part.forward(x, training, state=state)
+        return y, lambda dy: (backward(dy)[0], prefixed("part", backward(dy)[1]))
+
+
+@pytest.mark.parametrize("kind", ["attention", "gru", "lstm", "encoder", "places"])
+def test_gradients_of_a_part_that_follows_another(kind: str) -> None:
+    """They end where the part begins: the state counts as given."""
+    layer = {
+        "attention": lambda: nn.SelfAttention(4, 2, rng(), causal=True),
+        "gru": lambda: nn.GRU(4, 4, rng()),
+        "lstm": lambda: nn.LSTM(4, 4, rng()),
+        "encoder": lambda: nn.EncoderLayer(4, 2, 6, rng(), activation="tanh", causal=True),
+        "places": lambda: nn.PositionEmbedding(9, 4, rng()),
+    }[kind]
+    Continued.first = layer().astype(np.float64)
+    check = nn.gradient_check(Continued(layer(), sequence(2, 3).astype(np.float64)), sequence(2, 2))
+    assert check.error < TOLERANCE, check
+
+
+def test_a_given_state_and_the_returned_one_continue_a_layer() -> None:
+    for layer in (nn.RNN(4, 3, rng(), return_state=True), nn.LSTM(4, 3, rng(), return_state=True)):
+        x = sequence()
+        whole, *end = layer(x)
+        first, *between = layer(x[:, :2])
+        second, *last = layer((x[:, 2:], *between))
+        assert np.allclose(np.concatenate([first, second], axis=1), whole, atol=1e-6)
+        assert np.allclose(last, end, atol=1e-6)
+        assert [part.shape for part in layer.predict(x, 1)] == [part.shape for part in (whole, *end)]
+
+
+def test_a_layer_that_runs_backwards_is_one_that_runs_forwards_over_the_turned_sequence() -> None:
+    for last in (False, True):
+        ahead, back = nn.GRU(4, 3, rng(), last=last), nn.GRU(4, 3, rng(), last=last, reverse=True)
+        turned = ahead(sequence()[:, ::-1])
+        assert np.allclose(back(sequence()), turned if last else turned[:, ::-1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda x: nn.SelfAttention(4, 2, rng())(x, state={}), ConfigError, "a state needs causal=True"),
+        (lambda x: nn.GRU(4, 3, rng(), reverse=True)(x, state={}), ConfigError, "backwards keeps no state"),
+        (lambda x: nn.LSTM(4, 3, rng())((x, x[:, 0, :3])), ShapeError, "2 arrays of a state, found a tuple of 2"),
+        (lambda x: nn.GRU(4, 3, rng())((x, x[:, 0])), ShapeError, r"expected float32 \[2, 3\], found float32 \[2, 4\]"),
+        (lambda x: nn.GRU(4, 3, rng())(x, mask=np.ones((2, 4), bool)), ShapeError, r"a bool mask \[2, 5\]"),
+        (lambda x: nn.Bidirectional(nn.GRU(4, 3, rng()), nn.GRU(4, 3, rng())), ConfigError, "with reverse=True"),
+        (lambda x: nn.Embedding(4, 3, rng(), padding_idx=4), ConfigError, "a token from 0 to 3, not 4"),
+        (
+            lambda x: nn.EncoderLayer(4, 2, 8, rng(), causal=True, smolgen={"places": 5}),
+            ConfigError,
+            "cannot be causal",
+        ),
+        (lambda x: nn.softmax_cross_entropy(x, np.zeros((2, 4), int)), ShapeError, r"targets \[2, 5\] or \[2, 5, 4\]"),
+    ],
+)
+def test_a_state_or_mask_that_does_not_fit_is_an_error(call: Callable, error: type, match: str) -> None:
+    with pytest.raises(error, match=match):
+        call(sequence())
+
+
+def test_a_state_belongs_to_one_batch() -> None:
+    for layer in (nn.GRU(4, 4, rng()), nn.SelfAttention(4, 2, rng(), causal=True)):
+        state = {}
+        layer(sequence(), state=state)
+        with pytest.raises((ShapeError, ConfigError), match=r"\[3, 4\]|as many sequences as before"):
+            layer(sequence(3), state=state)
 
 
 # ---- tables -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """Losses, optimizers, schedules, clipping and the data-parallel step."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -318,3 +320,36 @@ def test_without_batch_norm_shards_add_up_to_the_whole_batch() -> None:
         return result.grads["weight"]
 
     assert np.allclose(gradients(4), gradients(10), atol=1e-6)
+
+
+def test_clipping_by_value_bounds_each_number_and_keeps_nan() -> None:
+    grads = {"a": np.array([-3.0, 0.5, np.nan]), "b": np.array([[9.0]])}
+    nn.clip_value(grads, 1)
+    assert np.array_equal(grads["a"], [-1, 0.5, np.nan], equal_nan=True)
+    assert grads["b"] == [[1]]
+    with pytest.raises(ConfigError, match="must be > 0, not 0"):
+        nn.clip_value(grads, 0)
+    model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(0)))
+    before, settings = model[0].params["weight"].copy(), nn.TrainerSettings(clip_value=0.25)
+    nn.Trainer(model, nn.mse, nn.SGD(), 1.0, settings).step(nn.Data(np.full((4, 2), 9.0), np.full((4, 1), 99.0)))
+    assert np.allclose(model[0].params["weight"], before + 0.25)
+
+
+def wanting(wants: Callable[[], bool], y: np.ndarray, part: slice) -> tuple[float, np.ndarray, dict[str, float]]:
+    return float(wants()), np.ones_like(y), {}
+
+
+def test_the_first_layer_leaves_out_the_gradient_of_the_input_in_training_alone() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((6, 32)).astype(np.float32)
+    for first in (nn.Dense(16, 4, rng), nn.LSTM(16, 4, rng, last=True)):
+        model = nn.Sequential(nn.Reshape([2, 16]), nn.Sequential(first), nn.Flatten())
+        y, backward = model.forward(x, training=True)
+        dx, grads = backward(np.ones_like(y))
+        wants = partial(getattr, first, "input_gradient")
+        for shard in (6, 3):
+            with nn.DataParallel(model, shard) as runner:
+                loss, _, found = runner.step(6, lambda part: x[part], partial(wanting, wants))
+            assert loss == (shard == 3), "the model itself computed the gradient of its input; shards have copies"
+            assert all(np.allclose(found[name], gradient * shard / 6, atol=1e-5) for name, gradient in grads.items())
+        assert np.array_equal(model.forward(x)[1](np.ones_like(y))[0], dx)

@@ -14,7 +14,7 @@ from engine.nn import LOSSES
 from engine.nn.layers import ACTIVATIONS
 from engine.nn.operations import channelwise
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
-from tests.gradient.cases import CASES, Case, arrays_in
+from tests.gradient.cases import CASES, Case, arrays_in, each
 
 INF, NAN = math.inf, math.nan
 FLOATS = [np.float16, np.float32, np.float64]
@@ -344,8 +344,7 @@ def test_layers_stay_finite(case: Case, training: bool) -> None:
     layer.reseed(1)
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         y, backward = layer.forward(extreme(case.x), training, **case.options)
-        dy = {name: np.ones_like(part) for name, part in y.items()} if isinstance(y, dict) else np.ones_like(y)
-        dx, grads = backward(dy)
+        dx, grads = backward(each(np.ones_like, y))
     for array in arrays_in([y, dx, grads]):
         assert np.isfinite(array).all()
 
