@@ -17,9 +17,12 @@ import chess
 import chess.pgn
 
 from engine.board.notation import board_after, move_number
+from engine.evaluation.leaves import leaves_of
+from engine.evaluation.protocol import input_format_of
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.annotate.accuracy import START_CP, RatedMove, game_accuracy, phases, rated_moves, rating_played, winning_cp
+from uci.annotate.features import Feature, feature
 from uci.annotate.judge import (
     BAD,
     BLUNDER,
@@ -67,6 +70,7 @@ class MoveReview:
     reply_line: tuple[chess.Move, ...] = ()  # what follows the move
     gap: float = 0.0  # winning chances between an only good move, or the one that was missed, and the best other one
     also_good: tuple[chess.Move, ...] = ()  # instead of a marked move: others than the best one that lose little
+    feature: Feature | None = None  # what stands worse after a marked move
 
     @property
     def mover(self) -> chess.Color:
@@ -93,17 +97,15 @@ class MoveReview:
         """Winning chances that the mover lost, 0 for the best move."""
         return max(0.0, self.chances[0] - self.chances[1])
 
-    @property
-    def reason(self) -> str:
-        """Why the move is worse than the best one; "" where no rule knows."""
+    def reason(self, is_own: bool | None = None) -> str:
+        """Why the move is worse than the best one, in letters as for `shown_moves`; "" where no rule knows."""
         played, better = (_mate(verdict, self.mover) for verdict in (self.after, self.before))
         best_cp, cost_cp = (
             score if self.mover == chess.WHITE else -score
             for score in (self.before.score_cp, self.before.score_cp - self.after.score_cp)
         )
-        return reason(
-            Lines(self.board, (self.move, *self.reply_line), self.best_line, played, better, cost_cp, best_cp)
-        )
+        line = (self.move, *self.reply_line)
+        return reason(Lines(self.board, line, self.best_line, played, better, cost_cp, best_cp, self.feature, is_own))
 
     @property
     def is_best(self) -> bool:
@@ -361,7 +363,9 @@ class _Reviewer:
         if judgement != BLUNDER and position_name(self._boards[ply + 1]):  # known opening moves have no other mark
             judgement = None
         if judgement is not None:
-            marked = replace(facts, judgement=judgement)
+            line = (facts.move, *facts.reply_line)
+            explained = feature(facts.board, line, facts.best_line, facts.loss, self._at_sight)
+            marked = replace(facts, judgement=judgement, feature=explained)
             return replace(marked, **self._other_moves(marked))
         others = self._looks[ply].others(facts.move)
         if facts.is_best and others:
@@ -373,6 +377,14 @@ class _Reviewer:
             feat = BRILLIANT if feat == BRILLIANT and gap >= 0.0 else GREAT if is_great else None
             return replace(facts, gap=gap, judgement=feat)
         return facts
+
+    def _at_sight(self, board: chess.Board) -> float:
+        """Return the winning chances of the side to move as the evaluator sees them without a search."""
+        evaluator = self._engine.evaluator
+        leaves = leaves_of([board], input_format_of(evaluator))
+        evaluator.evaluate(leaves, 1)
+        win, draw, _lost = (float(share) for share in leaves.wdl[0])
+        return winning_chances(min(1.0, win + draw / 2))
 
     def _other_moves(self, marked: MoveReview) -> dict[str, Any]:
         """Other good moves than the best one, or else by how much that one is better than all others."""
