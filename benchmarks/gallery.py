@@ -135,7 +135,7 @@ def stages_of(run: Path, hours: Sequence[float]) -> Iterator[Stage]:
         shown = best
         played = sum(int(row.get("games") or 0) for row in done)
         learned = max((int(row.get("all_positions") or 0) for row in done), default=0)
-        yield _stage(run, f"{60 * limit:.0f} minutes" if limit < 1 else f"{limit:g} hours", best, played, learned)
+        yield _stage(run, f"{60 * limit:.0f} minutes" if limit < 2 else f"{limit:g} hours", best, played, learned)
 
 
 def _stage(run: Path, name: str, generation: int, games: int, positions: int) -> Stage:
