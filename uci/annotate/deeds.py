@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import chess
 
 from engine.board.notation import board_after
-from uci.annotate.features import passed
 from uci.annotate.material import WORTH, captured, gain_on, listed, on_square
 from uci.annotate.motifs import opened
 from uci.language import _
@@ -47,7 +46,7 @@ def _quiet_deed(board: chess.Board, after: chess.Board, move: chess.Move) -> str
     for at in after.attacks(square) & after.occupied_co[not side] & ~after.pawns:
         if after.is_pinned(not side, at) and not board.is_pinned(not side, at):
             return _("which pins {piece}", piece=on_square(after, at))
-    if square in passed(after, side) and move.from_square not in passed(board, side) and not board.is_capture(move):
+    if square in _passed(after, side) and move.from_square not in _passed(board, side) and not board.is_capture(move):
         return _("which makes a passed pawn")
     return ""
 
@@ -58,3 +57,18 @@ def _prey(board: chess.Board, side: chess.Color) -> chess.SquareSet:
     view.turn, view.ep_square = side, None
     others = chess.SquareSet(view.occupied_co[not side] & ~view.kings)
     return chess.SquareSet(at for at in others if gain_on(view, at))
+
+
+def _passed(board: chess.Board, side: chess.Color) -> chess.SquareSet:
+    """Return a side's passed pawns."""
+    return chess.SquareSet(pawn for pawn in board.pieces(chess.PAWN, side) if not _before(board, pawn, side))
+
+
+def _before(board: chess.Board, pawn: chess.Square, side: chess.Color) -> chess.SquareSet:
+    """Return the other side's pawns ahead of a pawn, on its file or beside it."""
+    ranks = range(chess.square_rank(pawn) + 1, 8) if side == chess.WHITE else range(chess.square_rank(pawn))
+    return chess.SquareSet(
+        other
+        for other in board.pieces(chess.PAWN, not side)
+        if abs(chess.square_file(other) - chess.square_file(pawn)) <= 1 and chess.square_rank(other) in ranks
+    )

@@ -2,7 +2,7 @@
 
 Mates come first. Then the material of the two lines decides what is said: what the played line loses, or what the
 better one wins, at the first quiet point where that explains the cost. A motif only tells how. Where material explains
-nothing, a part of the position may, or what the answer or the better move does.
+nothing, what the answer or the better move does may.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import chess
 
 from engine.board.notation import board_after
 from uci.annotate.deeds import deed
-from uci.annotate.features import Feature
 from uci.annotate.material import NOTHING, Balance, Kinds, balances, captured, gain_on, lead, pawns_of, unrest
 from uci.annotate.motifs import mate_pattern, motif
 from uci.language import _, later, shown_moves
@@ -49,7 +48,6 @@ class Lines:
     mate_better: int | None = None
     cost_cp: float | None = None  # what the evaluation loses by the move, if known
     best_cp: float | None = None  # the mover's evaluation of the better move, if known
-    feature: Feature | None = None  # what stands worse after the move
     is_own: bool | None = None  # letters for pieces as for `shown_moves`
 
     @property
@@ -177,13 +175,11 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
 
 
 def _quiet(lines: Lines) -> str:
-    """Return what the move gives for as much, what stands worse, or what the answer or the better move does."""
-    board, after, worse = lines.board, lines.answered, lines.feature
+    """Return what the move gives for as much, or what the answer or the better move does."""
+    board, after = lines.board, lines.answered
     plies, given, kept = _points(lines)[-2]
     if given.lost and given.won and given.pawns <= 0 and kept == NOTHING and not unrest(board, lines.played[:plies]):
         return _("gives {material}", material=given.reversed().text)
-    if worse is not None and worse.better is None:
-        return worse.text
     does = functools.partial(deed, explains_much=(lines.cost_cp or 0) > _SMALL_COST_CP)
     answers, best = lines.played[1:], board_after(board, *lines.better[:1])
     is_recapture = answers and answers[0].to_square == lines.played[0].to_square
@@ -193,7 +189,7 @@ def _quiet(lines: Lines) -> str:
             return _("runs into {move}, {deed}", move=told_line(after, answers[:1], lines.is_own), deed=told)
     if (told := does(board, lines.better)) and does(board, lines.better[:1]) != does(board, lines.played[:1]):
         return _("misses {move}, {deed}", move=told_line(board, lines.better[:1], lines.is_own), deed=told)
-    return worse.text if worse is not None else ""
+    return ""
 
 
 def told_line(board: chess.Board, line: Sequence[chess.Move], is_own: bool | None) -> str:

@@ -17,12 +17,9 @@ import chess
 import chess.pgn
 
 from engine.board.notation import board_after, move_number
-from engine.evaluation.leaves import leaves_of
-from engine.evaluation.protocol import input_format_of
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.annotate.accuracy import START_CP, RatedMove, game_accuracy, phases, rated_moves, rating_played, winning_cp
-from uci.annotate.features import Feature, feature
 from uci.annotate.judge import (
     BAD,
     BLUNDER,
@@ -70,7 +67,6 @@ class MoveReview:
     reply_line: tuple[chess.Move, ...] = ()  # what follows the move
     gap: float = 0.0  # winning chances between an only good move, or the one that was missed, and the best other one
     also_good: tuple[chess.Move, ...] = ()  # instead of a marked move: others than the best one that lose little
-    feature: Feature | None = None  # what stands worse after a marked move
 
     @property
     def mover(self) -> chess.Color:
@@ -105,7 +101,7 @@ class MoveReview:
             for score in (self.before.score_cp, self.before.score_cp - self.after.score_cp)
         )
         line = (self.move, *self.reply_line)
-        return reason(Lines(self.board, line, self.best_line, played, better, cost_cp, best_cp, self.feature, is_own))
+        return reason(Lines(self.board, line, self.best_line, played, better, cost_cp, best_cp, is_own))
 
     @property
     def is_best(self) -> bool:
@@ -363,9 +359,7 @@ class _Reviewer:
         if judgement != BLUNDER and position_name(self._boards[ply + 1]):  # known opening moves have no other mark
             judgement = None
         if judgement is not None:
-            line = (facts.move, *facts.reply_line)
-            explained = feature(facts.board, line, facts.best_line, facts.loss, self._at_sight)
-            marked = replace(facts, judgement=judgement, feature=explained)
+            marked = replace(facts, judgement=judgement)
             return replace(marked, **self._other_moves(marked))
         others = self._looks[ply].others(facts.move)
         if facts.is_best and others:
@@ -377,14 +371,6 @@ class _Reviewer:
             feat = BRILLIANT if feat == BRILLIANT and gap >= 0.0 else GREAT if is_great else None
             return replace(facts, gap=gap, judgement=feat)
         return facts
-
-    def _at_sight(self, board: chess.Board) -> float:
-        """Return the winning chances of the side to move as the evaluator sees them without a search."""
-        evaluator = self._engine.evaluator
-        leaves = leaves_of([board], input_format_of(evaluator))
-        evaluator.evaluate(leaves, 1)
-        win, draw, _lost = (float(share) for share in leaves.wdl[0])
-        return winning_chances(min(1.0, win + draw / 2))
 
     def _other_moves(self, marked: MoveReview) -> dict[str, Any]:
         """Other good moves than the best one, or else by how much that one is better than all others."""

@@ -17,7 +17,6 @@ from engine.files.atomic import write_file
 from engine.search.limits import Limits
 from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import add_comments, how_reviewed
-from uci.annotate.features import Feature
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.judge import BAD, BRILLIANT, GREAT
 from uci.annotate.review import GameReview, MoveReview
@@ -81,15 +80,14 @@ class KeptReview:
 def _pack(move: MoveReview) -> list[Any]:
     lines = (" ".join(map(chess.Move.uci, line)) for line in (move.best_line, move.reply_line, move.also_good))
     judgement = move.judgement.nag if move.judgement else None
-    return [asdict(move.before), asdict(move.after), *lines, move.loss, move.gap, move.feature, judgement]
+    return [asdict(move.before), asdict(move.after), *lines, move.loss, move.gap, judgement]
 
 
 def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveReview:
     before, after = map(_verdict, packed[:2])
     best, reply, good = (tuple(map(chess.Move.from_uci, line.split())) for line in packed[2:5])
     gap, judgement = packed[6], _JUDGEMENTS.get(packed[-1])  # reviews of version 1.0 have another fact between them
-    feature = Feature(*packed[7]) if isinstance(packed[7], list) else None
-    return MoveReview(len(board.move_stack) + 1, board, move, before, after, best, judgement, reply, gap, good, feature)
+    return MoveReview(len(board.move_stack) + 1, board, move, before, after, best, judgement, reply, gap, good)
 
 
 def _verdict(packed: dict[str, Any]) -> Verdict:

@@ -10,7 +10,6 @@ import pytest
 
 from tests.boards import board_after
 from uci.annotate.deeds import deed
-from uci.annotate.features import feature
 from uci.annotate.motifs import motif
 from uci.annotate.reasons import Lines, is_sacrifice, reason
 from uci.language import speak
@@ -285,16 +284,3 @@ def test_an_answer_that_was_there_anyway_is_no_reason() -> None:
     board = position("e4 e5 Nf3 Nc6")
     for better, sentence in [("Nc3 Bb4", "runs into 3...Nf6, which attacks the pawn on e4"), ("Bb5 a6", "")]:
         assert reason(Lines(board, moves(board, "a3 Nf6"), moves(board, better), cost_cp=90.0)) == sentence
-
-
-@pytest.mark.parametrize(("worth", "loss", "sentence"), [(0.06, 0.1, "leaves the open d-file to the rook on d8"),
-                                                         (0.04, 0.1, None), (0.2, 0.3, None)])  # fmt: skip
-def test_a_part_of_the_position_is_the_reason_where_it_explains_half_of_the_loss(worth, loss, sentence) -> None:
-    board = chess.Board("r5k1/2p2ppp/8/8/8/8/P1P2PPP/R5K1 w - - 0 1")
-    played, better = moves(board, "h3 Rd8"), moves(board, "Rd1 Rc8")
-
-    def values(position: chess.Board) -> float:
-        return 0.5 - worth * (position.piece_type_at(chess.D8) == chess.ROOK) + 0.1 * (position.turn == chess.BLACK)
-
-    found = feature(board, played, better, loss, values)
-    assert (found and found.text) == sentence

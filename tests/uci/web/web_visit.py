@@ -38,7 +38,7 @@ class WebEngine(FakeEngine):
     def __init__(self, options: EngineOptions) -> None:
         super().__init__(options)
         self.job = SearchJob[Any]()
-        self.evaluator = SimpleNamespace(name="fake", evaluate=lambda leaves, count: leaves.wdl.fill(1 / 3))
+        self.evaluator = SimpleNamespace(name="fake")
 
     def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
         self.job = job or SearchJob()
