@@ -7,7 +7,8 @@ For each of the hours of work, the page shows the network that was best then (th
 
 - the policy's first choices as arrows and White's expected points, without any search, in eight positions;
 - what share of a set of positions the policy alone solves: the first moves of Lichess puzzles by their themes, and the
-  castling moves of the games. A network has discovered something once it solves half as many as the last one;
+  castling moves of the games. A network has discovered something once it solves half as many as the last one, if that
+  solves twice as many as the random one;
 - matches between neighbours, with a game of each (`--match-games`, at `--nodes` a move; finished games are kept beside
   the page, so the same command continues). With 0 games there are none.
 """
@@ -174,8 +175,12 @@ def _solved(engine: Engine, problems: Sequence[Problem]) -> float:
     return sum(firsts) / len(problems)
 
 
-def _discovered(shares: Sequence[float]) -> int:
-    """Return the first network from which on all solve half as many as the last one."""
+def _discovered(shares: Sequence[float]) -> int | None:
+    """Return the first network from which on all solve half as many as the last one; None if that solves less than
+    twice as many as the random one.
+    """
+    if shares[-1] < 2 * shares[0]:
+        return None
     return next(i for i in range(len(shares)) if min(shares[i:]) >= shares[-1] / 2)
 
 
