@@ -50,14 +50,10 @@ During the game, type 'help' for a list of commands. Aino always saves the game.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino play [options]"
-    sides = ("white", "black", "random", "none")
     game = parser.add_argument_group("the game")
-    text = f"choose {', '.join(sides[:-1])}, or none to watch"
-    game.add_argument("--side", choices=sides, metavar="SIDE", help=text)
-    level = game.add_mutually_exclusive_group()
-    level.add_argument("--level", metavar="LEVEL", help=f"set Aino's strength: {LEVEL_FORMS}")
-    level.add_argument("--movetime", metavar="S", help="think for S seconds a move, as --level 'time S'")
-    level.add_argument("--nodes", metavar="N", help="search N positions a move, as --level 'nodes N'")
+    text = f"choose {', '.join(_SIDES)}, or none to watch"
+    game.add_argument("--side", choices=(*_SIDES, "none"), metavar="SIDE", help=text)
+    game.add_argument("--level", metavar="LEVEL", help=f"set Aino's strength: {LEVEL_FORMS}")
     game.add_argument("--black-level", metavar="LEVEL", help="set another level for Black (with --side none)")
     game.add_argument("--clock", metavar="M[+S]", help="play with clocks: minutes, plus seconds a move")
     group = parser.add_argument_group("where it starts")
@@ -121,9 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _asks_first(arguments: argparse.Namespace) -> bool:
     """Whether nothing on the command line says what game is wanted."""
-    chosen = (arguments.side, arguments.level, arguments.nodes, arguments.movetime, arguments.clock, arguments.fen)
-    others = (arguments.load, arguments.position, arguments.elo, arguments.config)
-    return all(value is None for value in (*chosen, *others)) and not arguments.limit_strength
+    chosen = ("side", "level", "clock", "fen", "load", "position", "elo", "config")
+    return all(getattr(arguments, name) is None for name in chosen) and not arguments.limit_strength
 
 
 def _complete_with_tab(found: Callable[[str], list[str]]) -> None:
@@ -167,10 +162,6 @@ def _chosen(saved: Setup, arguments: argparse.Namespace, options: EngineOptions)
 def _level(arguments: argparse.Namespace, options: EngineOptions) -> Level:
     if arguments.level is not None:
         return parse_level(arguments.level)
-    if arguments.nodes is not None:
-        return parse_level(f"nodes {arguments.nodes}")
-    if arguments.movetime is not None:
-        return parse_level(f"time {arguments.movetime}")
     strength_is_limited = options.limit_strength or arguments.elo is not None  # the engine's own options may limit it
     return Level(elo=options.elo) if strength_is_limited else DEFAULT_LEVEL
 

@@ -145,7 +145,7 @@ def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None
 @pytest.mark.usefixtures("listens_to_interrupts")
 def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Path) -> None:
     path = tmp_path / "game.pgn"
-    flags = ("--evaluator", "material", "--nodes", "20", "--pgn", str(path))
+    flags = ("--evaluator", "material", "--level", "nodes 20", "--pgn", str(path))
     with subprocess.Popen(
         [*COMMAND, "play", *flags], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -171,7 +171,7 @@ def test_chess960_game_castles_and_reads_back(option, tmp_path, monkeypatch, cap
     assert castling.is_castling(read_human_move(castling, "O-O"))
     assert castling.is_castling(read_human_move(castling, "g1h1"))
     monkeypatch.setattr("sys.stdin", io.StringIO("O-O\nquit\n"))
-    flags = ("--evaluator", "material", "--nodes", "5", "--hash-mib", "16", "--pgn", str(path))
+    flags = ("--evaluator", "material", "--level", "nodes 5", "--hash-mib", "16", "--pgn", str(path))
     assert main(["play", *option, "--fen", castling.fen(), *flags]) == 0
     assert ("takes this for Chess960" in capsys.readouterr().out) == (not option)
     game = read_game(path)

@@ -130,7 +130,7 @@ def saved_files(home: Path) -> list[Path]:
 
 
 def test_rematch_with_colours_swapped_and_take_back_from_mate(start: Start, tmp_path: Path) -> None:
-    terminal = start("--nodes", "20", "--fen", MATE_NEXT)
+    terminal = start("--level", "nodes 20", "--fen", MATE_NEXT)
     terminal.type("Ra8")
     terminal.wait_for("1-0: checkmate")
     terminal.wait_for("quit")

@@ -57,8 +57,8 @@ def test_unknown_subcommands_and_mistyped_flags_are_guessed(capsys: pytest.Captu
     assert first == "aino: unknown command 'paly'; did you mean 'play'? `aino --help` lists the commands."
     assert second == "aino: unknown command 'xyzzy'. `aino --help` lists the commands."
     with pytest.raises(SystemExit):
-        main(["play", "--nodess", "5", "--scorse"])
-    assert "unrecognized arguments: --nodess 5 --scorse; did you mean '--nodes', '--scores'?" in capsys.readouterr().err
+        main(["play", "--levell", "5", "--scorse"])
+    assert "unrecognized arguments: --levell 5 --scorse; did you mean '--level', '--scores'?" in capsys.readouterr().err
 
 
 MATED = "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
@@ -71,8 +71,8 @@ MATED = "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
         ("net info no/such/file.dit", "file.dit"), ("bench --seconds 0", "--seconds"), ("analyse", "give a FEN"),
         ("analyse 8/8/8", "3 ranks"), ("analyse startpos --nodes 0", "--nodes"), ("play --position 960", "960"),
         ("play --clock x", "x"), ("play --level harder", "harder"), ("play --black-level 1", "1"),
-        ("play --load no.pgn", "no.pgn"), ("play --nodes 0", "0"), ("play --movetime nan", "nan"),
-        ("play --movetime -1", "-1"), ("play --fen x", "x"), ("annotate missing.pgn", "missing.pgn"),
+        ("play --load no.pgn", "no.pgn"), ("play --level nodes=0", "0"), ("play --level time=0", "0"),
+        ("play --fen x", "x"), ("annotate missing.pgn", "missing.pgn"),
         (f"explain {MATED}", "the game is over"), ("explain startpos --nodes 0", "--nodes"),
         ("explain startpos --square j9", "expected a square such as e4, not 'j9'"),
         ("explain startpos --nodes 2 --evaluator material --out no/page.html", "No such file"),
