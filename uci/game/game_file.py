@@ -39,11 +39,6 @@ def default_path(now: datetime.datetime) -> Path:
     return games_folder() / f"{now:%Y%m%d-%H%M%S}.pgn"
 
 
-def saved_games() -> list[Path]:
-    """Return the files in the folder of saved games, oldest name first, without the reviews beside them."""
-    return sorted(pgn_files(games_folder()))
-
-
 def pgn_files(folder: Path) -> list[Path]:
     """Return the PGN files of a folder, without reviews beside them. Windows writes *.PGN, too."""
     names = os.listdir(folder) if folder.is_dir() else []
@@ -88,7 +83,7 @@ def _find_file(name: str) -> Path:
     if path.exists():
         return path
     if name == LAST:
-        return max(saved_games(), key=lambda file: file.stat().st_mtime, default=path)
+        return max(pgn_files(games_folder()), key=lambda file: file.stat().st_mtime, default=path)
     kept = [games_folder() / f"{name}{suffix}" for suffix in ("", ".pgn", ".PGN")]
     return next((file for file in kept if file.is_file()), path)
 

@@ -6,7 +6,6 @@ import itertools
 import random
 
 import chess
-import chess.pgn
 
 from engine.board.fen import parse_fen
 from engine.errors import ConfigError, DataError
@@ -61,7 +60,9 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
         plies = len(board.move_stack)
         raise DataError(_("the game has {plies} plies; at most {most} are shown", plies=plies, most=MOST_PLIES))
     setup = Setup(board, None, headers=dict(found.game.headers), source=found.game)
-    return setup, [_name(other.game) for other in games[:_MOST_GAMES]], str(next(iter(found.faults), ""))
+    every_tag = (other.game.headers for other in games[:_MOST_GAMES])
+    names = [f"{game_name(tags)}, {tags.get('Result', '*')}" for tags in every_tag]
+    return setup, names, str(next(iter(found.faults), ""))
 
 
 def _read_position(fen: str, shown: chess.Board) -> tuple[chess.Board, list[str]]:
@@ -70,7 +71,3 @@ def _read_position(fen: str, shown: chess.Board) -> tuple[chess.Board, list[str]
     if shown.chess960 and board.castling_rights != board_960.castling_rights:
         return board_960, notes_960
     return board, notes
-
-
-def _name(game: chess.pgn.Game) -> str:
-    return f"{game_name(game.headers)}, {game.headers.get('Result', '*')}"

@@ -76,8 +76,6 @@ class BoardSession:
         self.services = services
         self.engine = services.engine
         self.tell = tell
-        self.go_on: Callable[[], None] = self.set_flag_timer  # sets the engine to what the table asks for
-        self.on_idle: Callable[[], None] = lambda: None  # called when the work on a thread is done
         self.table = self._lay(Table(setup))
         self.shows_lines, self.line_count = True, 3
         self.review = Review()
@@ -145,6 +143,13 @@ class BoardSession:
             self._soon = asyncio.get_running_loop().call_later(_SAVE_S, self._save)
         self.tell_state()
         self.go_on()
+
+    def go_on(self) -> None:
+        """Set clocks and engine to what the table asks for."""
+        self.set_flag_timer()
+
+    def on_idle(self) -> None:
+        """Go on after the work on a thread."""
 
     def work(self, work: Callable[[], Work], then: Callable[[Work], None]) -> None:
         """Let a thread do what takes longer than a moment, and go on with what it returns. Other requests wait."""

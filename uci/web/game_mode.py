@@ -8,6 +8,7 @@ import time
 import chess
 
 from engine.errors import MoveError
+from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, accepts_draw, end_by_resigning
 from uci.game.level import HINT_LEVEL, Level, parse_level
@@ -152,7 +153,7 @@ async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
     if known is not None:
         result: SearchResult | None = SearchResult(known, None, [], [], 0, 0)
     else:
-        result = await _search(session, table.board.copy(), table.level, table)
+        result = await _search(session, table.board.copy(), table.level, clock)
     move = None if result is None else result.best_move
     least_s = max(table.level.pace_s(clock, table.board, move), _WATCHED_S if table.human is None else 0.0)
     await asyncio.sleep(max(0.0, least_s - (time.monotonic() - begun)))
@@ -160,8 +161,7 @@ async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
 
 
 async def _search(
-    session: BoardSession, board: chess.Board, level: Level, table: Table | None = None
+    session: BoardSession, board: chess.Board, level: Level, clock: Limits | None = None
 ) -> SearchResult | None:
-    """Search at a level, by the clocks of `table` where it has them. None if something else came up."""
-    clock = table.clock.limits() if table is not None and table.clock is not None else None
+    """Search at a level, by clocks where there are some. None if something else came up."""
     return await session.engine.search(board, level.options, level.limits(clock, board.turn))

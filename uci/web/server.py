@@ -16,6 +16,7 @@ import json
 import secrets
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import IO, Any
 
 from tornado.http1connection import HTTP1Connection
@@ -75,8 +76,9 @@ class WebServer:
             websocket_max_message_size=LONGEST_MESSAGE,
             websocket_ping_interval=_PING_S,
         )
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            listening = socket.create_server((host, port), family=_family(host))
+            listening = socket.create_server((host, port), family=family)
         except (OSError, OverflowError) as error:
             raise ConfigError(f"cannot listen on {host}, port {port}: {error}") from error
         listening.setblocking(False)
@@ -164,10 +166,6 @@ def _own_address() -> str:
         return str(probe.getsockname()[0])
 
 
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
 def _named(host: str) -> tuple[str, str]:
     """Name and port in a Host header or behind the scheme of an origin, as a browser writes them or a person types."""
     name, colon, port = host.lower().rpartition(":")
@@ -223,7 +221,7 @@ class _Guarded(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.finish(f"{status_code}: {self._reason}. The board's address is in the terminal in which Aino runs.\n")
 
-    async def show_page(self, page: Callable[[str], str]) -> None:
+    async def show_page(self, page: Callable[..., str]) -> None:
         """Answer with the page for a nonce, whose own script is the only one that runs. A thread makes the page."""
         nonce = secrets.token_urlsafe(16)
         rules = {
@@ -233,7 +231,7 @@ class _Guarded(RequestHandler):
         }  # fmt: skip
         self.set_header("Content-Security-Policy", "; ".join(f"{name} {value}" for name, value in rules.items()))
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(await asyncio.to_thread(page, nonce))
+        self.finish(await asyncio.to_thread(page, nonce=nonce))
 
 
 class NothingHere(_Guarded):
@@ -253,14 +251,8 @@ class PageHandler(_Guarded):
                 "letters": "on" if shows_own_letters.get() else "off"}  # fmt: skip
         for name in kept.keys() & self.request.query_arguments.keys():
             self.set_cookie(f"aino-{name}", kept[name], max_age=_KEPT_S, samesite="Lax")
-        fields: dict[str, object] = {
-            "languages": spoken_languages(),
-            "chosen": self.chosen,
-            "levels": level_choices(),
-            "scale": _(SCALE),
-            "longest_pgn": LONGEST_PGN,
-        }
-        await self.show_page(lambda nonce: render("web.html.j2", title="Aino", nonce=nonce, **fields))
+        shown = {"languages": spoken_languages(), "chosen": self.chosen, "levels": level_choices(), "scale": _(SCALE)}
+        await self.show_page(partial(render, "web.html.j2", title="Aino", longest_pgn=LONGEST_PGN, **shown))
 
 
 class ReviewHandler(_Guarded):
@@ -268,12 +260,12 @@ class ReviewHandler(_Guarded):
 
     async def get(self, token: str) -> None:
         """Answer with the page; 404 while there is none. `?game=KEY` is the review of one of one's own games."""
-        shelf, key = self.server.conductor.session.shelf, self.get_query_argument("game", "")
+        shelf, key = self.server.conductor.shelf, self.get_query_argument("game", "")
         if shelf is not None and is_key(key):
             with contextlib.suppress(Exception):  # what another version wrote shows as no review
                 await self.show_page(lambda nonce: shelf.review_page(key, nonce).result())
                 return
-        review = None if key else self.server.conductor.session.review.page
+        review = None if key else self.server.conductor.review.page
         if review is None:
             raise HTTPError(404, reason="No game has been reviewed")
         await self.show_page(review)
@@ -284,7 +276,7 @@ class GameHandler(_Guarded):
 
     async def get(self, token: str) -> None:
         """Answer with the file."""
-        table = self.server.conductor.session.table
+        table = self.server.conductor.table
         self.set_header("Content-Type", "application/x-chess-pgn; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="aino-{table.started:%Y%m%d-%H%M%S}.pgn"')
         self.finish(await asyncio.to_thread(game_text, table.record()))
@@ -299,12 +291,9 @@ class ImportHandler(_Guarded):
 
     def prepare(self) -> None:
         super().prepare()
-        shelf = self.server.conductor.session.shelf
-        if (
-            shelf is None
-            or self.request.method != "POST"
-            or not self.check_origin(self.request.headers.get("Origin", ""))
-        ):
+        shelf = self.server.conductor.shelf
+        origin = self.request.headers.get("Origin", "")
+        if shelf is None or self.request.method != "POST" or not self.check_origin(origin):
             raise HTTPError(403, reason="Another origin")
         try:
             self._path = shelf.upload_path(self.get_query_argument("name", "games.pgn"))
@@ -324,7 +313,7 @@ class ImportHandler(_Guarded):
 
     def post(self, token: str) -> None:
         """Close the file and let it be read."""
-        assert self.server.conductor.session.shelf is not None
+        assert self.server.conductor.shelf is not None
         if self._problem:
             self.on_connection_close()
             self.set_status(507)
@@ -332,7 +321,7 @@ class ImportHandler(_Guarded):
             return
         assert self._file is not None
         self._file.close()
-        self.server.conductor.session.shelf.take_in(self._path)
+        self.server.conductor.shelf.take_in(self._path)
         self.finish("taken in\n")
 
     def on_connection_close(self) -> None:

@@ -37,8 +37,11 @@ class Table(TimedGame):
         self.saved_changes = 0  # the tree's changes up to it
         self.kept = setup.kept
         self._has_edited = False  # whether the person changed something in analysis
-        self._last: chess.pgn.GameNode = self.tree.game.end()  # of the game itself
-        self._here, self._shown = self._last, self.board.copy()  # the node that is looked at, and its position
+        self.last: chess.pgn.GameNode = self.tree.game.end()  # of the game's last move
+        self.here, self.shown = (
+            self.last,
+            self.board.copy(),
+        )  # the node that is looked at, and its position with its moves
 
     # ---- the game ---------------------------------------------------------------------------------------------------
 
@@ -66,10 +69,10 @@ class Table(TimedGame):
         """Play a legal move of the running game. A flag that fell before it ends the game instead."""
         if self.fall_of_flag():
             return
-        node = self.tree.add(self._last, move, self.board)
+        node = self.tree.add(self.last, move, self.board)
         self.tree.put(node, 0)
         self.push(move)
-        self._last = node
+        self.last = node
         self.look(node)
         self.end = end_on_board(self.board)
         self.run_clock()
@@ -100,12 +103,12 @@ class Table(TimedGame):
             return False
         self.end = None
         for _gone in range(before - self.plies):
-            gone = self._last
+            gone = self.last
             assert isinstance(gone, chess.pgn.ChildNode)
-            self._last = gone.parent
+            self.last = gone.parent
             if not (gone.variations or gone.comment or gone.nags):
                 self.tree.remove(gone)
-        self.look(self._last)
+        self.look(self.last)
         self.run_clock()
         return True
 
@@ -132,45 +135,30 @@ class Table(TimedGame):
         """Enter or leave analysis, during which the game waits. A board without a game is always in analysis."""
         self.fall_of_flag()
         self.is_analysing = analysing or not self.is_game
-        self.look(self._last)
+        self.look(self.last)
         self.run_clock()
-
-    @property
-    def shown(self) -> chess.Board:
-        """The position that is looked at, with its moves."""
-        return self._shown
 
     @property
     def to_play(self) -> chess.Board:
         """The position in which moves are made: in a game the latest one."""
-        return self._shown if self.is_analysing else self.board
-
-    @property
-    def here(self) -> chess.pgn.GameNode:
-        """The node that is looked at."""
-        return self._here
-
-    @property
-    def last(self) -> chess.pgn.GameNode:
-        """The node of the game's last move."""
-        return self._last
+        return self.shown if self.is_analysing else self.board
 
     @property
     def moves(self) -> list[chess.pgn.ChildNode]:
         """The nodes of the game's moves."""
-        return _way_to(self._last)
+        return _way_to(self.last)
 
     def look(self, node: chess.pgn.GameNode) -> None:
         """Look at another position of the game or of a variation: the nearest known board goes there move by move."""
-        way, ways = _way_to(node), [(_way_to(self._here), self._shown), (_way_to(self._last), self.board)]
+        way, ways = _way_to(node), [(_way_to(self.here), self.shown), (_way_to(self.last), self.board)]
         shared = [sum(one is other for one, other in zip(way, known, strict=False)) for known, _board in ways]
         nearer = min(0, 1, key=lambda index: len(ways[index][0]) - 2 * shared[index])
         known, board = ways[nearer]
-        self._here, self._shown = node, board.copy() if nearer else board
+        self.here, self.shown = node, board.copy() if nearer else board
         for _step in known[shared[nearer] :]:
-            self._shown.pop()
+            self.shown.pop()
         for step in way[shared[nearer] :]:
-            self._shown.push(step.move)
+            self.shown.push(step.move)
 
     def explore(self, moves: Sequence[chess.Move]) -> None:
         """Play legal moves in the position that is looked at: along a line of the tree, or as a new variation.
@@ -178,8 +166,8 @@ class Table(TimedGame):
         On a board without a game, moves at the end of the main line extend it.
         """
         before = self.tree.changes
-        for move in moves[: max(0, MOST_PLIES - len(self._shown.move_stack))]:
-            self.look(self.tree.add(self._here, move, self._shown))
+        for move in moves[: max(0, MOST_PLIES - len(self.shown.move_stack))]:
+            self.look(self.tree.add(self.here, move, self.shown))
         if self.tree.changes > before:
             self._edited()
 
@@ -189,7 +177,7 @@ class Table(TimedGame):
             node = node.parent
         if not isinstance(node, chess.pgn.ChildNode):
             raise MoveError(_("that is the main line"))
-        first = int(self.is_game and node.parent.variations[0] in _way_to(self._last))  # what was played stays first
+        first = int(self.is_game and node.parent.variations[0] in _way_to(self.last))  # what was played stays first
         if node.parent.variations[first] is node:
             raise MoveError(_("the moves of the game come first"))
         self.tree.put(node, first)
@@ -197,9 +185,9 @@ class Table(TimedGame):
 
     def delete(self, node: chess.pgn.GameNode) -> None:
         """Remove a move and all behind it, but no move of a game with Aino. Raises MoveError."""
-        if not isinstance(node, chess.pgn.ChildNode) or (self.is_game and node in _way_to(self._last)):
+        if not isinstance(node, chess.pgn.ChildNode) or (self.is_game and node in _way_to(self.last)):
             raise MoveError(_("the moves of the game cannot be deleted"))
-        if node in _way_to(self._here):
+        if node in _way_to(self.here):
             self.look(node.parent)
         self.tree.remove(node)
         self._edited()
@@ -218,9 +206,9 @@ class Table(TimedGame):
         """Note that the person made something. On a board without a game, the main line is the game."""
         self._has_edited = True
         last = self.tree.game.end()
-        if self.is_game or last is self._last:
+        if self.is_game or last is self.last:
             return
-        self._last = last
+        self.last = last
         self.board = board_after(self.board.root(), *self.tree.game.mainline_moves())
 
     # ---- its PGN ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from tests.boards import board_after
 from tests.uci.play.terminal_game import Time
 from tests.uci.web.web_visit import WAIT_S, Tab, Visit, WebEngine, sans
 from uci.game.clock import GameClock, GameTime
-from uci.game.game_file import games_folder, saved_games
+from uci.game.game_file import games_folder, pgn_files
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
 from uci.web.launch import saver
@@ -130,7 +130,7 @@ async def test_game_waits_while_no_tab_is_open(visit: Visit, tab: Tab) -> None:
     await tab.played("e2e4")
     await tab.close()
     await visit.is_left()
-    table = visit.server.conductor.session.table
+    table = visit.server.conductor.table
     assert table.clock.running is None
     async with asyncio.timeout(WAIT_S):
         await visit.empty.wait()
@@ -250,7 +250,7 @@ def test_games_and_analyses_are_saved_apart_and_once(tmp_path: Path, monkeypatch
     save(again, game, False)
     assert path.read_text() == game_text(again) + game_text(other)
     assert str(games_folder() / "analyses" / "evening.pgn") in save(game, None, True)
-    assert saved_games() == [path], "an analysis is no game of one's own"
+    assert pgn_files(games_folder()) == [path], "an analysis is no game of one's own"
 
 
 async def begin_review(tab: Tab) -> None:
@@ -266,7 +266,7 @@ async def test_review_can_be_stopped_and_forgotten(visit: Visit, tab: Tab) -> No
     await tab.message("reviewing")
     await tab.send("stop_review")
     await tab.message("unreviewed")
-    assert visit.server.conductor.session.review.page is None
+    assert visit.server.conductor.review.page is None
     assert (await visit.get(f"/{visit.server.token}/review")).code == 404
 
 
@@ -327,7 +327,7 @@ async def test_ainos_clock_waits_until_the_engine_is_loaded(tab: Tab) -> None:
 async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit: Visit, tab: Tab) -> None:
     await begin_review(tab)
     await tab.close()
-    while visit.server.conductor.session.review.page is None:
+    while visit.server.conductor.review.page is None:
         await asyncio.sleep(0.01)
     state = await (await visit.tab()).state()
     assert state["review"]["ready"]
@@ -372,7 +372,7 @@ async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit: Visit, 
 @pytest.mark.parametrize("visit", [{"load": load_late}], indirect=True)
 async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(visit, tab, asked, monkeypatch):
     monkeypatch.setattr("uci.web.game_mode.DRAW_FROM_PLY", 0)
-    table = visit.server.conductor.session.table
+    table = visit.server.conductor.table
     table.board = board_after("e4 e5")
     table.clock = GameClock(GameTime(600, 0), clock := Time())
     table.run_clock()
