@@ -282,11 +282,6 @@ class GameIndex:
                                   "ORDER BY count(*) DESC, min(name) LIMIT 5", values * 2)  # fmt: skip
         return [name for (name,) in rows]
 
-    def count_of(self, file: str) -> int:
-        """Return how many games a file has."""
-        rule = "SELECT count(*) FROM places WHERE file = ?"
-        return int(self._base.execute(rule, [os.fsencode(file)]).fetchone()[0])
-
     def drop_known(self, file: str) -> bool:
         """Remove a file if all its games stand in other files, too, in the same words. Returns whether it went.
 
@@ -302,7 +297,7 @@ class GameIndex:
 
     # ---- what it tells ----------------------------------------------------------------------------------------------
 
-    def find(self, wanted: Wanted, offset: int = 0, count: int = PAGE) -> tuple[list[dict[str, Any]], int]:
+    def find(self, wanted: Wanted, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Return a part of the games, latest first, and how many there are in all.
 
         With each come its file, the digest of its text there, and how many copies of the game there are.
@@ -315,7 +310,7 @@ class GameIndex:
         rows = self._base.execute(
             f"SELECT {', '.join(_COLUMNS).replace('date', _DAY)} FROM games LEFT JOIN reviews USING (key) WHERE {rule} "
             f"ORDER BY {wanted.sorting} LIMIT ? OFFSET ?",
-            [*values, count, offset],
+            [*values, PAGE, offset],
         )
         games = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
         for game in games:

@@ -23,7 +23,7 @@ from uci.game.game_file import REVIEWS
 from uci.language import _, later, several
 from uci.library.game_files import is_key
 from uci.library.glicko import Rating
-from uci.library.index import can_lock, finish
+from uci.library.index import can_lock
 from uci.library.puzzles import SET, Puzzle, read_lichess, read_set, themes_of
 from uci.library.wanted import day_of
 from uci.terminal.author_notes import game_name
@@ -106,12 +106,11 @@ class Trainer:
             self._base.executemany("UPDATE puzzles SET game = ?, themes = ? WHERE key = ? AND themes = ''", told)
         return new
 
-    def add_file(self, path: Path, name: str) -> str:
-        """Take up the puzzles of a file that is called so; return a sentence on it. Raises DataError without one."""
-        return finish(self.adding(path, name))
-
     def adding(self, path: Path, name: str) -> Generator[None, None, str]:
-        """Do what `add_file` does bit by bit, so that puzzles can be answered meanwhile."""
+        """Take up the puzzles of a file that is called so, bit by bit, so that puzzles can be answered meanwhile.
+
+        Returns a sentence on it. Raises DataError without a puzzle.
+        """
         read = new = skipped = 0
         fault = ""
 

@@ -12,6 +12,7 @@ from engine.errors import DataError, MoveError
 from uci.game.game_file import games_folder
 from uci.game.move_input import read_human_move
 from uci.language import _, later, shows_own_letters, translate_help
+from uci.library.index import finish
 from uci.library.solving import Attempt
 from uci.library.training import Trainer
 from uci.play.asking import ask_line
@@ -54,7 +55,7 @@ def _solve(arguments: argparse.Namespace) -> int:
             say(console, trainer.problem)
         if arguments.file is not None:
             with waiting(console, _("Reading {file}", file=arguments.file)):
-                says = trainer.add_file(arguments.file, str(arguments.file))
+                says = finish(trainer.adding(arguments.file, str(arguments.file)))
             say(console, says)
             return 0
         trainer.add_own()

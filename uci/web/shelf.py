@@ -119,7 +119,7 @@ class Shelf:
                     problems.append(_("{file} has no game that Aino can play and does not have yet.", file=imported))
                     yield from index.refreshing()
                 else:
-                    total = index.count_of(imported)
+                    _games, total = index.find(Wanted(file=imported))
                     text = several("{file}: {count} game.", "{file}: {count} games.", total, file=imported)
                     problems = [text, *problems]
                     names = index.likely_names(imported)

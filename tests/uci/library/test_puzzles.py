@@ -22,6 +22,7 @@ from tests.unit.files.test_text import ZSTD
 from uci.annotate.judge import BLUNDER
 from uci.game.game_file import REVIEWS, games_folder
 from uci.library.glicko import Rating
+from uci.library.index import finish
 from uci.library.puzzles import SET, Puzzle, puzzles_of, read_lichess, read_set
 from uci.library.solving import Attempt
 from uci.library.training import BOXES_DAYS, Trainer
@@ -193,7 +194,7 @@ def test_puzzles_are_read_from_what_the_world_sends(tmp_path, trainer, name, pac
     """Of most of these, only a wrong column was told."""
     text = FROM_THE_WORLD[name]
     (tmp_path / "p.csv").write_bytes(pack(text if isinstance(text, bytes) else text.encode()))
-    assert trainer.add_file(tmp_path / "p.csv", "p.csv") == "1 new puzzle."
+    assert finish(trainer.adding(tmp_path / "p.csv", "p.csv")) == "1 new puzzle."
     found = trainer.next()
     assert (found.moves, found.rating, found.deviation) == (("a1a8",), 1400.0, 80.0)
     assert chess.Board(found.fen) == chess.Board("6k1/5p2/6pp/8/8/8/8/R5K1 w - - 0 2")
@@ -216,12 +217,12 @@ def test_a_puzzle_without_a_rating_is_as_uncertain_as_a_new_player(tmp_path: Pat
 def test_one_bad_row_refused_a_whole_file(tmp_path: Path, trainer: Trainer, row: str, fault: str) -> None:
     path = tmp_path / "puzzles.csv"
     path.write_text(HEADER + row + PUZZLE + row, encoding="utf-8")
-    says = trainer.add_file(path, "mine.csv")
+    says = finish(trainer.adding(path, "mine.csv"))
     assert says.startswith("1 new puzzle. Skipped 2 rows that are no puzzles, first mine.csv:")
     assert fault in says
     path.write_text(row, encoding="utf-8")
     with pytest.raises(DataError, match=rf"mine\.csv: no puzzle in Lichess's format \(mine.*{fault}"):
-        trainer.add_file(path, "mine.csv")
+        finish(trainer.adding(path, "mine.csv"))
 
 
 def test_twenty_thousand_puzzles_are_picked_from_at_once(trainer: Trainer) -> None:
