@@ -65,38 +65,29 @@ class GameClock:
         self.control = control
         self.now = now
         self._left = {chess.WHITE: control.seconds, chess.BLACK: control.seconds}
-        self._running: chess.Color | None = None
+        self.running: chess.Color | None = None  # the side whose clock runs, None for neither
         self._since = 0.0
-
-    def fresh(self) -> GameClock:
-        """Clocks of the same kind, on which no time has passed."""
-        return GameClock(self.control, self.now)
 
     def start(self, side: chess.Color) -> None:
         """Let a side's clock run, if it does not already."""
-        if self._running != side:
-            self._running, self._since = side, self.now()
+        if self.running != side:
+            self.running, self._since = side, self.now()
 
     def stop(self) -> None:
         """End the running side's move: take off its time, and add the increment if any time is left."""
-        if self._running is not None:
-            left = self.left(self._running)
-            self._left[self._running] = left + (self.control.increment if left > 0 else 0.0)
-            self._running = None
-
-    @property
-    def running(self) -> chess.Color | None:
-        """The side whose clock runs, None for neither."""
-        return self._running
+        if self.running is not None:
+            left = self.left(self.running)
+            self._left[self.running] = left + (self.control.increment if left > 0 else 0.0)
+            self.running = None
 
     def left(self, side: chess.Color) -> float:
         """Seconds left, not above zero once the flag has fallen."""
-        return self._left[side] - (self.now() - self._since if self._running == side else 0.0)
+        return self._left[side] - (self.now() - self._since if self.running == side else 0.0)
 
     def set_left(self, side: chess.Color, seconds: float) -> None:
         """Set a side's time and stop both clocks, after a takeback."""
         self._left[side] = seconds
-        self._running = None
+        self.running = None
 
     def headers(self) -> dict[str, str]:
         """Return what the clocks show, as PGN headers: `{"WhiteClock": "0:04:05.3", ...}`."""

@@ -110,7 +110,7 @@ class TimedGame:
         """Return the same game from its first position, with fresh clocks, and with the other colours on `swap`."""
         human = None if self.human is None else self.human != swap
         levels = {side: self.levels[side != swap] for side in chess.COLORS}
-        fresh = self.clock and self.clock.fresh()
+        fresh = self.clock and GameClock(self.clock.control, self.clock.now)
         return Setup(self.board.root(), human, levels, fresh, is_watched=self.setup.is_watched)
 
     @property

@@ -59,7 +59,7 @@ class TerminalGame(TimedGame):
         self.engine = engine
         self.asker = ask
         self.rng = random.Random()
-        self._perspective = chess.WHITE if setup.human is None else setup.human
+        self.perspective = chess.WHITE if setup.human is None else setup.human
         self._opening = ""
 
     @property
@@ -67,9 +67,8 @@ class TerminalGame(TimedGame):
         """Who plays what, and how strongly."""
         if self.human is None:
             return _("Aino plays both sides")
-        return (_("you have White") if self.human else _("you have Black")) + _(
-            "; Aino's level: {level}", level=_(self.level.text)
-        )
+        side = _("you have White") if self.human else _("you have Black")
+        return side + _("; Aino's level: {level}", level=_(self.level.text))
 
     def keep(self, end: GameEnd = UNFINISHED) -> Path | None:
         """Save a game that has moves and say where; return the file or None. Show a game that cannot be saved."""
@@ -83,13 +82,9 @@ class TerminalGame(TimedGame):
             self.say(_("cannot save the game in {path}: {error}", path=path, error=error) + f"\n\n{record}")
             return None
         goes_on = end == UNFINISHED and path.parent == games_folder()
-        self.say(
-            _("saved to {path}", path=path) + (_(". Continue it with `aino play --load last`.") if goes_on else "")
-        )
+        advice = _(". Continue it with `aino play --load last`.") if goes_on else ""
+        self.say(_("saved to {path}", path=path) + advice)
         return path
-
-    def flip(self) -> None:
-        self._perspective = not self._perspective
 
     # ---- the engine -------------------------------------------------------------------------------------------------
 
@@ -124,7 +119,7 @@ class TerminalGame(TimedGame):
 
     def show(self) -> None:
         """Print the board, and what was captured."""
-        self.console.print(render_board(self.board, self._perspective, self.settings.style))
+        self.console.print(render_board(self.board, self.perspective, self.settings.style))
         captured = captured_text(self.board, self.settings.style)
         if captured:
             self.say(captured)

@@ -100,13 +100,8 @@ def _clock(game: TerminalGame, argument: str) -> None:
     if clock is None:
         game.say(_("This game has no clock. To play with one, start with --clock 5+3."))
         return
-    game.say(
-        _(
-            "White {white}, Black {black}",
-            white=clock_text(clock.left(chess.WHITE)),
-            black=clock_text(clock.left(chess.BLACK)),
-        )
-    )
+    white, black = (clock_text(clock.left(side)) for side in (chess.WHITE, chess.BLACK))
+    game.say(_("White {white}, Black {black}", white=white, black=black))
 
 
 def _moves(game: TerminalGame, argument: str) -> None:
@@ -121,7 +116,7 @@ def _history(game: TerminalGame, argument: str) -> None:
 
 
 def _flip(game: TerminalGame, argument: str) -> None:
-    game.flip()
+    game.perspective = not game.perspective
     game.show()
 
 
