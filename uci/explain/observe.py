@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import chess
 
 from engine.search.limits import Limits
-from engine.search.result import Branch, OnInfo, RootMove, SearchResult
+from engine.search.result import Branch, RootMove, SearchResult
 from uci.terminal.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -85,11 +85,6 @@ def observe_search(
     """
     snapshots: list[Snapshot] = []
 
-    def search(count: int, on_info: OnInfo | None = None) -> SearchResult:
-        result = engine.start(Limits(nodes=count), on_info).result()
-        assert result.best_move is not None
-        return result
-
     def note(result: SearchResult, count: int) -> None:
         assert result.best_move is not None
         snapshots.append(Snapshot(count, {child.move: child for child in result.children}, result.best_move))
@@ -97,7 +92,7 @@ def observe_search(
     engine.new_game()
     engine.set_position(board)
     for count in schedule(nodes):
-        result = search(count)
+        result = engine.start(Limits(nodes=count)).result()
         note(result, count)
         on_nodes(count)
         mate = result.children[0].mate
@@ -106,7 +101,7 @@ def observe_search(
     reached = snapshots[-1].nodes
     engine.new_game()
     engine.set_position(board)
-    result = search(nodes, lambda infos: on_nodes(reached + infos[0].nodes))
+    result = engine.start(Limits(nodes=nodes), lambda infos: on_nodes(reached + infos[0].nodes)).result()
     snapshots.pop()
     note(result, reached)
     visits = sum(child.visits for child in result.children)

@@ -12,8 +12,7 @@ from engine.board.notation import board_after, move_number
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import line_path
 from engine.search.result import Branch, RootMove
-from uci.explain.attention import AttentionView
-from uci.explain.insight import Part, Threat
+from uci.explain.insight import Threat
 from uci.explain.observe import Observation, Snapshot
 from uci.pages.render import render
 from uci.terminal.verdict import Verdict
@@ -27,29 +26,25 @@ _LAST_TICK = 0.7  # of the axis; on a phone the words at its end reach back to t
 
 
 def render_position_page(
-    title: str,
-    evaluator: str,
     observation: Observation,
     first_sight: Verdict,
-    parts: list[Part],
     threat: Threat | None,
     wins: Mapping[chess.Color, list[tuple[chess.Move, int]]],
     weights: Mapping[chess.Square, float] | None,
-    attention: AttentionView | None = None,
+    **shown: object,
 ) -> str:
     """Return the page. `first_sight` is the evaluator's verdict before any search, from the side to move.
 
     `wins` are captures that gain, with centipawns, and `weights` those of the pieces, White's; None if the evaluator
-    has no network. `attention` is there for a transformer.
+    has no network. What is `shown` goes into the template as it is: title, evaluator, parts of the value, and for a
+    transformer attention.
     """
     board, moves = observation.board, observation.leading_moves(_SERIES)
     return render(
         "explain.html.j2",
-        title=title,
         fen=board.fen(),
         mover=_name(board.turn),
         opponent=_name(not board.turn),
-        evaluator=evaluator,
         board=board_svg(board, perspective=board.turn, arrows=_main_arrows(observation, threat), label="The position"),
         best=board.san(moves[0].move),
         line=board.variation_san(observation.result.infos[0].pv[:_LINE_PLIES]),
@@ -64,10 +59,9 @@ def render_position_page(
         threat=_threat(observation, threat),
         in_check=board.is_check(),
         wins=[(_name(side), _wins(board, side, wins[side])) for side in (board.turn, not board.turn)],
-        parts=parts,
         first_sight=first_sight,
         sight=None if weights is None else show_weights(board, weights),
-        attention=attention,
+        **shown,
     )
 
 

@@ -6,6 +6,7 @@ import math
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import chess
@@ -68,6 +69,7 @@ def _exchanged(board: chess.Board, move: chess.Move) -> int:
     return max(0, _taken(board, move) - protected * taker)
 
 
+@dataclass
 class Answer:
     """Searches `board` and reports.
 
@@ -77,56 +79,47 @@ class Answer:
     `restricted` means that `searchmoves` was given: if none of those moves is legal, there is nothing to search.
     """
 
-    def __init__(
-        self,
-        engine: Engine | Exception,
-        board: chess.Board,
-        limits: Limits,
-        restricted: bool,
-        options: EngineOptions,
-        writer: Writer,
-    ) -> None:
-        self._board = board
-        self._engine = engine
-        self._limits = limits
-        self._nothing_to_search = not any(board.legal_moves) or (restricted and not limits.searchmoves)
-        self._options = options
-        self._writer = writer
-        self._said: Sequence[SearchInfo] = ()
-        self._said_move: chess.Move | None = None  # in the last `currmove`
+    engine: Engine | Exception
+    board: chess.Board
+    limits: Limits
+    restricted: bool
+    options: EngineOptions
+    writer: Writer
+    _said: Sequence[SearchInfo] = ()
+    _said_move: chess.Move | None = None  # in the last `currmove`
 
     def find(self, job: SearchJob[Any]) -> list[str]:
         """Return the last lines, held back until they may be sent."""
         lines = self._final_lines(job)
-        job.hold(self._limits)
+        job.hold(self.limits)
         return lines
 
     def _final_lines(self, job: SearchJob[Any]) -> list[str]:
-        if self._nothing_to_search:
-            score = "mate 0" if self._board.is_checkmate() else "cp 0"
+        if not any(self.board.legal_moves) or (self.restricted and not self.limits.searchmoves):
+            score = "mate 0" if self.board.is_checkmate() else "cp 0"
             return [f"info depth 0 score {score}", NO_MOVE]
         try:
             return self._result_lines(self._search(job))
         except StillCompilingError as error:
-            self._writer.info(str(error))
+            self.writer.info(str(error))
         except Exception as error:  # noqa: BLE001 - after any error the GUI must still get an answer
             self._tell_of(error)
-        moves = list(self._limits.searchmoves or self._board.legal_moves)
-        move = self._said[0].pv[0] if self._said else plain_move(self._board.copy(stack=False), moves)
-        return [f"bestmove {self._board.uci(move)}" if move else NO_MOVE]
+        moves = list(self.limits.searchmoves or self.board.legal_moves)
+        move = self._said[0].pv[0] if self._said else plain_move(self.board.copy(stack=False), moves)
+        return [f"bestmove {self.board.uci(move)}" if move else NO_MOVE]
 
     def _search(self, job: SearchJob[Any]) -> SearchResult:
-        if isinstance(self._engine, Exception):
-            raise self._engine
-        self._engine.set_position(self._board)
-        result = self._engine.search(self._limits, self._say, job)
-        for problem in self._engine.take_problems():
-            self._writer.info(problem)
+        if isinstance(self.engine, Exception):
+            raise self.engine
+        self.engine.set_position(self.board)
+        result = self.engine.search(self.limits, self._say, job)
+        for problem in self.engine.take_problems():
+            self.writer.info(problem)
         return result
 
     def _tell_of(self, error: Exception) -> None:
         """Name an error; the traceback goes to stderr, unless somebody else's evaluator is at fault."""
-        self._writer.info(f"search failed: {type(error).__name__}: {error}")
+        self.writer.info(f"search failed: {type(error).__name__}: {error}")
         if not isinstance(error, AinoError):
             traceback.print_exception(error, file=sys.stderr)
 
@@ -134,14 +127,14 @@ class Answer:
         lines = [] if list(result.infos) == list(self._said) else self._info_lines(result.infos)
         if not result.infos:
             lines = ["info string move from the opening book"]
-        if self._options.verbose_move_stats:
-            lines += move_stats(result, self._board)
+        if self.options.verbose_move_stats:
+            lines += move_stats(result, self.board)
         line = [move for move in (result.best_move, result.ponder_move) if move]
-        return [*lines, "bestmove " + " ponder ".join(format_moves(line, self._board) or ["(none)"])]
+        return [*lines, "bestmove " + " ponder ".join(format_moves(line, self.board) or ["(none)"])]
 
     def _say(self, infos: Sequence[SearchInfo]) -> None:
         self._said = infos
-        self._writer.line(*self._current_move(infos), *self._info_lines(infos))
+        self.writer.line(*self._current_move(infos), *self._info_lines(infos))
 
     def _current_move(self, infos: Sequence[SearchInfo]) -> list[str]:
         """Return the line that names the move searched most, once a search takes a while and when the move changes."""
@@ -149,7 +142,7 @@ class Answer:
         if info.current_move in (None, self._said_move) or info.time_ms < _CURRENT_MOVE_FROM_MS:
             return []
         self._said_move = info.current_move
-        return [format_current_move(info, self._board)]
+        return [format_current_move(info, self.board)]
 
     def _info_lines(self, infos: Sequence[SearchInfo]) -> list[str]:
-        return [format_info(info, self._board, self._options.show_wdl) for info in infos]
+        return [format_info(info, self.board, self.options.show_wdl) for info in infos]

@@ -238,7 +238,10 @@ class Session:
             self._answer_no_move(command, refusal)
             return
         if command.perft is not None:
-            self._perft(board, command.perft)
+            from uci.protocol.debugging import tell_perft
+
+            depth = command.perft
+            self._start(lambda job: tell_perft(self.writer, board, depth, job))
             return
         limits = make_limits(command, board)
         for problem in command.problems:
@@ -300,11 +303,6 @@ class Session:
                 self.writer.line(*evaluation_lines(engine, self._board()))
             else:
                 self.writer.info("eval: wait until everything is compiled")
-
-    def _perft(self, board: chess.Board, depth: int) -> None:
-        from uci.protocol.debugging import tell_perft
-
-        self._start(lambda job: tell_perft(self.writer, board, depth, job))
 
     # ---- engine and search ------------------------------------------------------------------------------------------
 
