@@ -61,18 +61,14 @@ class LiveLine:
         if self._at_first and done <= self._first:
             text = ", ".join(filter(None, (text, self._at_first)))
         self._progress.update(self._task, completed=done, total=1.0, text=text)
-        if done <= self._first:
-            self._tell_beginning(now)
-        elif self._progress.disable and 0 < self._log_s <= now - self._logged and done > self._first:
+        is_due = self._progress.disable and 0 < self._log_s <= now - self._logged
+        if is_due and (done > self._first or self._at_first):  # a log is told, too, why nothing is done yet
             self._logged = now
-            left = timedelta(seconds=round((now - self._begun) * (1 - done) / (done - self._first)))
-            log(", ".join(filter(None, (f"{self._title} {done:.0%}", text, f"{left} left"))))
-
-    def _tell_beginning(self, now: float) -> None:
-        """Tell a log, too, why nothing is done yet."""
-        if self._at_first and self._progress.disable and 0 < self._log_s <= now - self._logged:
-            self._logged = now
-            log(f"{self._title} {self._first:.0%}, {self._at_first}")
+            words = [f"{self._title} {done:.0%}", text]
+            if done > self._first:
+                left = timedelta(seconds=round((now - self._begun) * (1 - done) / (done - self._first)))
+                words.append(f"{left} left")
+            log(", ".join(filter(None, words)))
 
 
 @contextmanager

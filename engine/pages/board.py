@@ -70,17 +70,11 @@ def board_svg(
 
 def describe_board(board: chess.Board) -> str:
     """Describe the position in words: `White: Ke1 Qd1 a2 b2. Black: Ke8. White to move`."""
+    pieces = sorted(board.piece_map().items(), key=lambda one: (-one[1].piece_type, chess.square_name(one[0])))
     sides = []
     for color in (chess.WHITE, chess.BLACK):
-        pieces = sorted(
-            ((-piece.piece_type, chess.square_name(square), piece) for square, piece in board.piece_map().items()),
-            key=lambda item: item[:2],
-        )
-        words = [
-            ("" if piece.piece_type == chess.PAWN else piece.symbol().upper()) + name
-            for _, name, piece in pieces
-            if piece.color == color
-        ]
+        own = ((square, piece.symbol().upper()) for square, piece in pieces if piece.color == color)
+        words = [letter.removeprefix("P") + chess.square_name(square) for square, letter in own]
         sides.append(message(f"{chess.COLOR_NAMES[color].title()}: {{pieces}}", pieces=" ".join(words)))
     side = chess.COLOR_NAMES[board.turn].title()
     return message("{white}. {black}. {side} to move", white=sides[0], black=sides[1], side=side)
@@ -136,16 +130,8 @@ def _arrow_path(arrow: Arrow, perspective: chess.Color) -> str:
     length = max(1.0, ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5)
     dx, dy = (x2 - x1) / length, (y2 - y1) / length  # (dx, dy) points along the arrow, (-dy, dx) across it.
     neck_x, neck_y = x2 - 18 * dx, y2 - 18 * dy
-    points = " ".join(
-        f"{x:.1f},{y:.1f}"
-        for x, y in (
-            (x1 - 4 * dy, y1 + 4 * dx),
-            (neck_x - 4 * dy, neck_y + 4 * dx),
-            (neck_x - 11 * dy, neck_y + 11 * dx),
-            (x2, y2),
-            (neck_x + 11 * dy, neck_y - 11 * dx),
-            (neck_x + 4 * dy, neck_y - 4 * dx),
-            (x1 + 4 * dy, y1 - 4 * dx),
-        )
-    )
+    # One side of the arrow from its tail to its tip: places on the middle line, and how far the edge is from it.
+    side = [(x1, y1, 4), (neck_x, neck_y, 4), (neck_x, neck_y, 11), (x2, y2, 0)]
+    outline = [*side, *((x, y, -width) for x, y, width in side[-2::-1])]
+    points = " ".join(f"{x - width * dy:.1f},{y + width * dx:.1f}" for x, y, width in outline)
     return f'<polygon class="arrow {arrow.kind}" points="{points}"/>'

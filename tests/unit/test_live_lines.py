@@ -56,7 +56,7 @@ def test_a_log_tells_why_nothing_is_done_yet(clock: list[float], capsys: pytest.
         clock[0] += 60
         line.update(0.5, "1 game")
     assert capsys.readouterr().out.splitlines() == [
-        "12:34:56 games 0%, compiling",
+        "12:34:56 games 0%, 0 games, compiling",
         "12:34:56 games 50%, 1 game, 0:02:00 left",
     ]
 
