@@ -31,22 +31,13 @@ def as_table(board: chess.Board, infos: Sequence[SearchInfo]) -> Group:
     table.add_column("W/D/L %", justify="right", no_wrap=True)
     table.add_column("line")
     for info in infos:
-        score, chances, line = _cells(board, info)
-        table.add_row(f"{info.multipv}.", Text(score, "bold"), chances, Text(line))
-    return Group(table, Text(_work_text(infos), "dim"))
-
-
-def _cells(board: chess.Board, info: SearchInfo) -> tuple[str, str, str]:
-    verdict = Verdict.of_info(info).seen_by_white(board.turn)
-    return verdict.text, verdict.shares_text, board.variation_san(info.line(LINE_PLIES))
-
-
-def _work_text(infos: Sequence[SearchInfo]) -> str:
-    info = infos[0]
-    return (
-        f"depth {info.depth}/{info.seldepth}, {info.nodes:,} nodes in {info.time_ms / 1000:.1f} s, "
-        f"{info.nps:,} nodes/s, tree {info.hashfull / 10:.0f}% full"
-    )
+        verdict = Verdict.of_info(info).seen_by_white(board.turn)
+        line = Text(board.variation_san(info.line(LINE_PLIES)))
+        table.add_row(f"{info.multipv}.", Text(verdict.text, "bold"), verdict.shares_text, line)
+    first = infos[0]
+    work = (f"depth {first.depth}/{first.seldepth}, {first.nodes:,} nodes in {first.time_ms / 1000:.1f} s, "
+            f"{first.nps:,} nodes/s, tree {first.hashfull / 10:.0f}% full")  # fmt: skip
+    return Group(table, Text(work, "dim"))
 
 
 def game_over_text(board: chess.Board) -> str:

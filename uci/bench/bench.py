@@ -27,7 +27,6 @@ from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import Evaluator, LeafBatch, input_format_of
 from engine.native.jit import kernel
-from engine.network.input_formats import CLASSICAL
 from engine.network.planes import PLANES, encode, fill_planes
 from engine.network.weights import is_default, load_net
 from engine.options import EngineOptions
@@ -172,10 +171,11 @@ def _measure_evaluators(
             if "evaluation" in parts:
                 speeds = results.setdefault("evaluations/s", {})
                 for batch in BATCHES:
-                    leaves = _sample_leaves(batch, input_format_of(evaluator))
-                    speeds[f"{label} batch {batch}"] = speed_of(
-                        partial(_evaluate, evaluator, leaves, batch), seconds, RUNS
-                    )
+                    rng = np.random.default_rng(2)
+                    games = [_random_game(rng, 10 + row) for row in range(batch)]
+                    leaves = leaves_of(games, input_format_of(evaluator))
+                    work = partial(_evaluate, evaluator, leaves, batch)
+                    speeds[f"{label} batch {batch}"] = speed_of(work, seconds, RUNS)
             if "search" in parts:
                 nodes = NETWORK_NODES if name in ("network", "hybrid") else IN_KERNEL_NODES
                 searched = replace(options, evaluator=name, threads=threads)
@@ -227,12 +227,6 @@ def _search_speed(options: EngineOptions, evaluator: Evaluator, nodes: int) -> f
     speed = speed_of(work, 0.0, RUNS)
     engine.close()
     return speed
-
-
-def _sample_leaves(count: int, input_format: int = CLASSICAL) -> LeafBatch:
-    """Positions of random games, as search would hand them to an evaluator."""
-    rng = np.random.default_rng(2)
-    return leaves_of([_random_game(rng, 10 + row) for row in range(count)], input_format)
 
 
 def _random_game(rng: np.random.Generator, plies: int) -> chess.Board:
