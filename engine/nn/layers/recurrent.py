@@ -15,6 +15,7 @@ from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Gradients, Layer, check_gradient, check_input, form_of
 from engine.nn.layers.initialization import glorot_normal
+from engine.nn.operations import operations_for
 
 StateArrays = tuple[Array, ...]  # of one step; the first is the hidden state h [B, H]
 StepBackward = Callable[[StateArrays, Array, Array], StateArrays]
@@ -122,7 +123,7 @@ class Recurrent(Layer):
             grads = {
                 "input_weight": flat_a.T @ by_time,
                 "hidden_weight": flat_c.T @ hidden[:-1].reshape(-1, self.hidden),
-                "bias": xp.ones(len(flat_a), x.dtype) @ flat_a,
+                "bias": operations_for(x).sum_rows(flat_a),
             }
             dx = None
             if self.input_gradient:

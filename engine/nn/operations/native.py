@@ -24,16 +24,14 @@ class NativeOperations(Operations):
             return _pointwise(x, weight, input_gradient)
         return super().conv2d(x, weight, stride, padding, input_gradient)
 
+    def sum_rows(self, rows: Array) -> Array:
+        # A product with ones runs at memory speed; NumPy's sum over leading axes does not.
+        return np.ones(len(rows), np.float32) @ rows
+
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
         image = _channels_last(y)
-        ones = np.ones(image.size // len(bias), np.float32)
         biased = np.add(image, bias, out=empty(image.shape))
-
-        def backward(dy: Array) -> Array:
-            # A product with ones runs at memory speed; NumPy's sum over leading axes does not.
-            return ones @ _channels_last(dy).reshape(-1, len(bias))
-
-        return channels_first(biased), backward
+        return channels_first(biased), lambda dy: self.sum_rows(_channels_last(dy).reshape(-1, len(bias)))
 
     def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1) -> Normed:
         fold = _fold(x)

@@ -47,6 +47,10 @@ class Operations:
         """Return a matrix product of a dense layer."""
         return a @ b
 
+    def sum_rows(self, rows: Array) -> Array:
+        """Return the sum [C] of rows [R, C]."""
+        return rows.sum(axis=0)
+
     # ---- convolution ----------------------------------------------------------------------------------------------
 
     def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
