@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from numpy import maximum
+import numpy as np
 
 from engine.errors import AinoError
 from engine.evaluation.answers import check_answers
@@ -111,8 +111,8 @@ class DeviceEvaluator:
         with self._tower.backend.guard("positions were evaluated"):
             flight.lane.wait()
         leaves.logits[first:last] = flight.logits[:n]
-        leaves.wdl[first:last] = flight.value[:n]
-        leaves.moves_left[first:last] = maximum(flight.moves_left[:n] * MOVES_LEFT_SCALE, 0)
+        leaves.wdl[first:last] = _chances(flight.value[:n])
+        leaves.moves_left[first:last] = np.maximum(flight.moves_left[:n] * MOVES_LEFT_SCALE, 0)
 
     def _give_up(self, reason: str) -> None:
         """Let the processor evaluate from now on."""
@@ -156,3 +156,11 @@ class DeviceEvaluator:
             if time.perf_counter() - begun > enough:
                 break
         return time.perf_counter() - begun
+
+
+def _chances(value: np.ndarray) -> np.ndarray:
+    """Chances of win, draw, loss [n, 3] from their logits, or from the expected result [n, 1], which has no draws."""
+    if value.shape[1] == 1:
+        return np.concatenate([0.5 + value / 2, 0 * value, 0.5 - value / 2], axis=1)
+    odds = np.exp(value - value.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)

@@ -15,7 +15,7 @@ from engine.files.dit_file import load_tensors
 from engine.native.memory import release_freed_memory
 from engine.network.lc0.schema import is_lc0
 from engine.network.manifest import LEARNED_ALONE, MANIFEST, SHIPPED, learned_alone, read_manifest
-from engine.network.outputs import Heads
+from engine.network.outputs import FIRST_HEADS, Heads
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy.inference import SparseNet
 from engine.network.policy.parameters import sparse_config_of
@@ -25,7 +25,6 @@ if TYPE_CHECKING:  # a sparse network is loaded without the tower's modules, whi
     from engine.network.fused.inference import Fused
 
 DEFAULT_NET = "<default>"
-FIRST_HEADS: Heads = ("vanilla", "winner")
 TRIALS = 2  # random inputs that a net must answer with finite numbers before it is used
 
 

@@ -15,10 +15,11 @@ from engine.evaluation.tower import NetworkEvaluator
 from engine.network.input_formats import turned_batch
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.onnx_graph import export_onnx
+from engine.network.outputs import FIRST_HEADS
 from engine.network.planes import FIFTY_MOVE_PLANE
 from engine.network.tower.inference import Fused
 from engine.network.tower.model import TowerConfig, build_tower
-from engine.network.weights import FIRST_HEADS, default_net_path, load_network
+from engine.network.weights import default_net_path, load_network
 from engine.nn import dit
 from tests.boards import random_game
 from tests.unit.network.lc0_towers import file_bytes, random_net
