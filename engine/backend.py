@@ -11,9 +11,9 @@ import functools
 import importlib
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -96,23 +96,14 @@ class Backend:
 
 
 class Lane:
-    """A queue of work on a device: inside `with lane:` array operations join the queue in order and return at once.
+    """A queue of work on a device: inside `with lane.block:` array operations join it in order and return at once.
 
     On NumPy (no stream) every operation runs immediately. Host arrays used in copies should be `pinned`; do not touch
     them until `wait` returns.
     """
 
     def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def __enter__(self) -> Self:
-        if self._stream is not None:
-            self._stream.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._stream is not None:
-            self._stream.__exit__(*error)
+        self._stream, self.block = stream, stream or nullcontext()
 
     def upload(self, host: np.ndarray, device: Any) -> None:
         """Queue a copy to a device array of the same shape and dtype."""

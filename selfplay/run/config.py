@@ -151,9 +151,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         family = family_of(self.net)
         check_settings(self)
-        for section, able in (("fit", family.on_device), ("games", family.plays_on_device)):
-            if getattr(self, section).backend == "cupy" and not able:
-                kinds = f"towers and transformers {'train' if section == 'fit' else 'play'}"
+        for section, does in (("fit", "train"), ("games", "play")):
+            if getattr(self, section).backend == "cupy" and not family.on_device:
+                kinds = f"towers and transformers {does}"
                 raise ConfigError(f"{section}.backend cupy: only {kinds} on a GPU; expected numpy for {self.net}")
         if self.fit.precision == "mixed" and not family.on_device:
             raise ConfigError(f"fit.precision mixed: only towers and transformers train so, not {self.net}")

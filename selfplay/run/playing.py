@@ -92,7 +92,7 @@ the games in flight given up."""
 def on_device(task: PlayTask) -> bool:
     """Whether the games are to be played on a GPU, as far as this machine can tell."""
     wanted = task.settings.backend
-    if wanted == "numpy" or not task.net or not family_of(task.net).plays_on_device:
+    if wanted == "numpy" or not task.net or not family_of(task.net).on_device:
         return False
     return wanted == "cupy" or get_backend(wanted) is not NUMPY
 

@@ -105,7 +105,7 @@ class DeviceNetwork:
     def new_flight(self) -> Flight:
         """Return new buffers and a queue for one part."""
         pinned, xp, lane = self.backend.pinned, self.backend.xp, self.backend.lane()
-        with self.backend.guard("memory was reserved"), lane:
+        with self.backend.guard("memory was reserved"), lane.block:
             return Flight(
                 lane=lane,
                 masks=pinned((PART, PLANES), np.uint64),
@@ -130,7 +130,8 @@ class DeviceNetwork:
         flight.masks[:n], flight.masks[n:size] = masks, 0
         flight.places[:n], flight.places[n:size] = self._places[policy_index], 0
         flight.places[:n] += self._width * np.arange(n, dtype=np.int32)[:, None]
-        with self.backend.guard("positions were evaluated"), flight.lane as lane:
+        lane = flight.lane
+        with self.backend.guard("positions were evaluated"), lane.block:
             lane.upload(flight.masks[:size], flight.device_masks[:size])
             lane.upload(flight.places[:size], flight.device_places[:size])
             policy, value, moves_left = self._answers(flight, size)

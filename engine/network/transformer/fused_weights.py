@@ -93,5 +93,5 @@ def _board(tensors: Tensors, config: TransformerConfig) -> BoardWeights:
 
 
 def _mix(tensors: Tensors, config: TransformerConfig) -> Encoders:
-    sizes = config.encoder_layer | {"epsilon": DENSE_EPSILON}
-    return stacked_encoders(sizes, None, np.zeros(0, np.float32), stacked(1, [feed_weights(tensors, "trunk.mix")]))
+    sizes = config.encoder_layer | {"epsilon": DENSE_EPSILON, "smolgen": None}
+    return stacked_encoders(sizes, np.zeros(0, np.float32), stacked(1, [feed_weights(tensors, "trunk.mix")]))

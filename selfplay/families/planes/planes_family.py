@@ -199,7 +199,6 @@ class PlanesFamily(LayersFamily):
     recipe, mixture, gradients, sample = TOWER_RECIPE, PlanesMixture, PlanesGradients, LayersHeldOut
     clips = True
     on_device = True
-    plays_on_device = True
 
     def __init__(self, config: PlanesConfig) -> None:
         self._config = config
