@@ -32,11 +32,6 @@ class Backend:
     xp: Any
     device: str
 
-    @property
-    def updates_all_at_once(self) -> bool:
-        """Whether one operation on all parameters of a model is much cheaper than one on each, as on a device."""
-        return self.name != "numpy"
-
     def asarray(self, array: Any, dtype: Any = None) -> Any:
         """Return the array on this backend; the same object if it is already there with that dtype."""
         source = array if isinstance(array, np.ndarray) or self.name != "numpy" else to_numpy(array)
@@ -89,10 +84,7 @@ class Backend:
 
     def versions(self) -> dict[str, str]:
         """Library versions for the provenance of saved files."""
-        versions = {"numpy": np.__version__}
-        if self.name != "numpy":
-            versions[self.name] = self.xp.__version__
-        return versions
+        return {"numpy": np.__version__, self.name: self.xp.__version__}
 
 
 class Lane:

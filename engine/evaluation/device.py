@@ -13,7 +13,7 @@ from engine.errors import AinoError
 from engine.evaluation.answers import check_answers
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
-from engine.network.input_formats import CANONICAL, turned_batch
+from engine.network.input_formats import turned_batch
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.tower.gpu import PART, PART_SIZES, DeviceNetwork, Flight
 
@@ -98,10 +98,8 @@ class DeviceEvaluator:
         for number, (first, last) in enumerate(parts):
             if number >= FLIGHTS:
                 self._land(number - FLIGHTS, leaves, *parts[number - FLIGHTS])
-            asked = leaves.masks[first:last], leaves.policy_index[first:last]
-            if self.input_format >= CANONICAL:
-                asked = turned_batch(*asked)
-            tower.launch(self._flights[number % FLIGHTS], *asked)
+            turned = turned_batch(self.input_format, leaves.masks[first:last], leaves.policy_index[first:last])
+            tower.launch(self._flights[number % FLIGHTS], *turned)
         for number in range(max(0, len(parts) - FLIGHTS), len(parts)):
             self._land(number, leaves, *parts[number])
 

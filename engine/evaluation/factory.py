@@ -81,5 +81,5 @@ def _planes_evaluator(
     from engine.network.tower.gpu import network_on
     from engine.network.weights import load_planes
 
-    tensors, config = load_planes(net_path, heads)
-    return DeviceEvaluator(on_processor, lambda: network_on(tensors, config, backend, heads=heads), chooses)
+    file = load_planes(net_path, heads)
+    return DeviceEvaluator(on_processor, lambda: network_on(file.tensors, file.config, backend, heads=heads), chooses)

@@ -45,8 +45,8 @@ def folded_tensors(config: PlanesConfig, tensors: Mapping[str, np.ndarray]) -> T
         return given[name].astype(np.float64)
 
     def folded(conv: str, norm: str, part: int) -> np.ndarray:
-        statistics = (exact(f"{norm}.{name}") for name in NORM_PARTS)
-        return fold_norm(exact(f"{conv}.weight"), *statistics, NORM_EPSILON)[part]
+        gamma, beta, mean, variance = (exact(f"{norm}.{name}") for name in NORM_PARTS)
+        return fold_norm(exact(f"{conv}.weight"), gamma, beta, mean, variance, NORM_EPSILON)[part]
 
     makers = {name: partial(exact, name) for name in given}
     for conv in [name.removesuffix(".weight") for name in given if "conv" in name]:

@@ -31,7 +31,7 @@ from engine.network.rows.float_rows import add_4, clip, store_4
 from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.rows.wdl import output_gradient
 from engine.network.value.features import MAX_VIEW
-from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig, ValueTables
+from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueTables
 
 # ---- slabs of columns ------------------------------------------------------------------------------------------------
 #
@@ -82,11 +82,6 @@ class ValueGradients(NamedTuple):
 def new_value_scratch() -> ValueScratch:
     """Buffers for one thread."""
     return buffers(ValueScratch)
-
-
-def new_value_gradients(config: ValueConfig, size: int) -> ValueGradients:
-    """Buffers for a batch of `size` positions."""
-    return buffers(ValueGradients, B=size, S=config.width // SLAB)
 
 
 # ---- phase one: forward, slab by slab -------------------------------------------------------------------------------

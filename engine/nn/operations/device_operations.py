@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,7 @@ class DeviceOperations(Operations):
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend.xp)
-        self._backend = backend
-        self._fused: dict[str, Callable[..., Any]] = {}
+        self._fuse = cache(backend.fused)
         self._kernels = {
             relu: {function.__name__: backend.fused(function) for function in _functions(backend.xp, relu)}
             for relu in (False, True)
@@ -86,9 +86,7 @@ class DeviceOperations(Operations):
         self._kernels[False]["follow"](*running, *values, momentum, *running)
 
     def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        if function.__name__ not in self._fused:
-            self._fused[function.__name__] = self._backend.fused(function)
-        return self._fused[function.__name__]
+        return self._fuse(function)
 
     def square_mean(self, x: Array) -> Array:
         return _last(x).mean(axis=(1, 2))
@@ -165,5 +163,5 @@ def _functions(xp: Any, relu: bool) -> list[Callable[..., Any]]:
     def gate_gradient(dskip: Array, scale: Array, dmean: Array, share: float) -> Array:
         return dskip * scale + dmean * share
 
-    norms = [normalise, variance, beta_slope, gamma_slope, norm_gradient, follow]
+    norms: list[Callable[..., Any]] = [normalise, variance, beta_slope, gamma_slope, norm_gradient, follow]
     return [*norms, gate, gate_slopes, gate_gradient]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError
+from engine.native.memory import buffers
 from engine.native.pool import PerThread, ThreadPool
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
@@ -110,7 +111,7 @@ class ValuePass:
 
     def __init__(self, config: ValueConfig, size: int, threads: int) -> None:
         self.config = config
-        self.gradients: kernels.ValueGradients = kernels.new_value_gradients(config, size)
+        self.gradients = buffers(kernels.ValueGradients, B=size, S=config.width // kernels.SLAB)
         self.pool = ThreadPool(threads, "train")
         self._scratch = PerThread()
         self._slabs = range(config.width // kernels.SLAB)

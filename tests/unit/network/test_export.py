@@ -12,7 +12,7 @@ from engine.evaluation.custom import board_planes, planes_of
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
-from engine.network.input_formats import turned_batch
+from engine.network.input_formats import CANONICAL, turned_batch
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.onnx_graph import export_onnx
 from engine.network.outputs import FIRST_HEADS
@@ -89,7 +89,7 @@ def test_an_exported_network_takes_the_planes_of_its_format(
     write_planes(tmp_path / "net.dit", read_planes(tmp_path / "net.pb"))
     net = load_network(tmp_path / through)
     leaves = answers(net, boards)
-    masks, places = turned_batch(leaves.masks[:POSITIONS], leaves.policy_index[:POSITIONS])
+    masks, places = turned_batch(CANONICAL, leaves.masks[:POSITIONS], leaves.policy_index[:POSITIONS])
     planes = planes_of(masks)
     assert planes[:, FIFTY_MOVE_PLANE].max() > 1.0
     planes[:, FIFTY_MOVE_PLANE] /= 100.0
