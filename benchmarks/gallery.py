@@ -7,7 +7,8 @@ For each of the hours of work, the page shows the network that was best then (th
 
 - the policy's first choices as arrows and White's expected points, without any search, in eight positions;
 - what share of a set of positions the policy alone solves: the first moves of Lichess puzzles by their themes, and the
-  castling moves of the games. A network has discovered something once it solves half as many as the last one;
+  castling moves of the games. A network has discovered something once it solves half as many as the last one, if that
+  solves twice as many as the random one;
 - matches between neighbours, with a game of each (`--match-games`, at `--nodes` a move; finished games are kept beside
   the page, so the same command continues). With 0 games there are none.
 """
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.games:
             sets["castling"] = castlings(options.games)
         _write(options, stages, sets)
-    except (AinoError, OSError) as error:
+    except (AinoError, OSError, subprocess.CalledProcessError) as error:
         print(f"benchmarks.gallery: {error}", file=sys.stderr)
         return 2
     return 0
@@ -120,18 +121,22 @@ def _options(stage: Stage) -> EngineOptions:
 
 
 def stages_of(run: Path, hours: Sequence[float]) -> Iterator[Stage]:
-    """Yield the random network and, for each of the hours, the one that was best after so much work.
+    """Yield the random network and, for each of the hours, the one that was best after so much work, unless it was the
+    best one before, too.
 
     Raises RunError for a network that is not kept any more.
     """
-    rows = read_run(run).rows
+    rows, shown = read_run(run).rows, 0
     yield _stage(run, "nothing", 0, 0, 0)
     for limit in sorted(hours):
         done = [row for row in rows if (row.get("hours") or 0) <= limit]
         best = max((int(row["generation"] or 0) for row in done if row.get("accepted")), default=0)
+        if best == shown:
+            continue
+        shown = best
         played = sum(int(row.get("games") or 0) for row in done)
         learned = max((int(row.get("all_positions") or 0) for row in done), default=0)
-        yield _stage(run, f"{60 * limit:.0f} minutes" if limit < 1 else f"{limit:g} hours", best, played, learned)
+        yield _stage(run, f"{60 * limit:.0f} minutes" if limit < 2 else f"{limit:g} hours", best, played, learned)
 
 
 def _stage(run: Path, name: str, generation: int, games: int, positions: int) -> Stage:
@@ -170,8 +175,12 @@ def _solved(engine: Engine, problems: Sequence[Problem]) -> float:
     return sum(firsts) / len(problems)
 
 
-def _discovered(shares: Sequence[float]) -> int:
-    """Return the first network from which on all solve half as many as the last one."""
+def _discovered(shares: Sequence[float]) -> int | None:
+    """Return the first network from which on all solve half as many as the last one; None if that solves less than
+    twice as many as the random one.
+    """
+    if shares[-1] < 2 * shares[0]:
+        return None
     return next(i for i in range(len(shares)) if min(shares[i:]) >= shares[-1] / 2)
 
 

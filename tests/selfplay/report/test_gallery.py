@@ -33,7 +33,7 @@ def test_gallery_shows_what_each_network_sees(run: Path, tmp_path: Path, capsys:
     puzzles.write_text(BACK_RANK)
     games.write_text(CASTLING)
     sets = ["--puzzles", str(puzzles), "--games", str(games), "--match-games", "2", "--nodes", "2"]
-    assert gallery.main([str(run), "--hours", "100", *sets, "--out", str(page)]) == 0
+    assert gallery.main([str(run), "--hours", "100", "200", *sets, "--out", str(page)]) == 0
     text = page.read_text(encoding="utf-8")
     assert text.count('class="board"') == 2 * 8 + 1, "eight positions for each network, and one game"
     assert "100 hours against nothing</b>: " in text
@@ -53,8 +53,10 @@ def test_a_set_counts_the_policys_first_choice(run: Path) -> None:
     assert sum(solved) == (moves[0].move.uci() != "a1a8"), "no more than the first choice, besides the mate"
 
 
-@pytest.mark.parametrize(("shares", "first"), [([0.0, 0.1, 0.5, 0.9], 2), ([0.5, 0.1, 0.4], 2), ([0.3, 0.3], 0)])
-def test_discovered_is_what_stays(shares: list[float], first: int) -> None:
+@pytest.mark.parametrize(
+    ("shares", "first"), [([0.0, 0.1, 0.5, 0.9], 2), ([0.1, 0.5, 0.1, 0.4], 3), ([0.3, 0.3], None)]
+)
+def test_discovered_is_what_stays(shares: list[float], first: int | None) -> None:
     assert gallery._discovered(shares) == first
 
 
