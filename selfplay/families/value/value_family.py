@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -118,16 +119,16 @@ class ValuePass:
 
     def forward(self, tables: ValueTables, batch: ValueBatch, count: int, weights: LossWeights) -> None:
         """Run batch[:count] forward, and back to dense1: fills `gradients`, including losses."""
-        scale = 1.0 / count
+        scale, new_scratch = 1.0 / count, partial(buffers, kernels.ValueScratch)
         kernels.transpose_dense1(tables, self.gradients)
 
         def learn(part: tuple[int, int]) -> None:
-            scratch = self._scratch.own(kernels.new_value_scratch)
+            scratch = self._scratch.own(new_scratch)
             heads = weights.value, weights.moves_left
             kernels.learn_values(tables, batch, *part, scale, *heads, scratch, self.gradients)
 
         def add_up(slab: int) -> None:
-            kernels.sum_slab(tables, batch, count, slab, self._scratch.own(kernels.new_value_scratch), self.gradients)
+            kernels.sum_slab(tables, batch, count, slab, self._scratch.own(new_scratch), self.gradients)
 
         self.pool.map(add_up, self._slabs)
         self.pool.map(learn, pairwise([*range(0, count, PART), count]))
