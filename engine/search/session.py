@@ -10,7 +10,6 @@ from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, input_format_of
-from engine.native.memory import buffers
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Round, Tree, for_thread, new_round
 from engine.search.tree.backup import finish_known
@@ -23,7 +22,7 @@ from engine.search.tree.proofs import best_bounds, settle_past_visits
 from engine.search.tree.root import FRESH_NODE, Root, read_position, read_root
 from engine.search.tree.visit import new_node
 from engine.search.tree.visits import needs_room
-from engine.tactics.mates import MateSpace, mating_move, mating_start
+from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
 
 def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:
@@ -56,7 +55,7 @@ class Search:
         self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
         self.own_value = (0.0, 0.0)  # The evaluator's own value of the root: win minus loss, draw probability.
         self.kept_visits = 0  # Those of the root's visits that earlier searches made.
-        self.mate_space = buffers(MateSpace)  # For whoever looks for mates or shows them between visits.
+        self.mate_space = new_mate_space()  # For whoever looks for mates or shows them between visits.
         self._room: Iterator[None] | None = None  # What is left to do for old parts of the tree to give way.
         self._table_is_clear = True  # Whether the transposition table has no places of a tree that was forgotten.
         if tree.counters[arrays.NODES] == 0:

@@ -16,6 +16,7 @@ from engine.board.layout import BISHOP, BLACK, EN_PASSANT, KNIGHT, PAWN, QUEEN, 
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
+from engine.native.memory import buffers
 
 MAX_MATE_MOVES = 4  # moves
 MATE_NODE_LIMIT = 2_000  # positions visited, about two milliseconds
@@ -27,6 +28,11 @@ class MateSpace(NamedTuple):
     rows: Annotated[np.ndarray, "uint64 [2 * MAX_MATE_MOVES + 1, 16]"]
     moves: Annotated[np.ndarray, "uint16 [2 * MAX_MATE_MOVES + 1, 218]"]
     nodes: Annotated[np.ndarray, "int64 [1]"]  # positions visited
+
+
+def new_mate_space() -> MateSpace:
+    """Return a fresh stack."""
+    return buffers(MateSpace)
 
 
 @kernel()

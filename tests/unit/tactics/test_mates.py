@@ -10,14 +10,13 @@ from engine import Engine
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
-from engine.native.memory import buffers
 from engine.options import EngineOptions
 from engine.search.driver import WinsAside
 from engine.search.limits import Limits
 from engine.search.session import Search
 from engine.search.tree.arrays import LOSS, LOST, WIN
 from engine.search.tree.params import MATE_PRIOR
-from engine.tactics.mates import MateSpace, mating_move, mating_start
+from engine.tactics.mates import mating_move, mating_start, new_mate_space
 from tests.unit.board.board_positions import odd_position
 from tests.unit.search.flat import searched
 from tests.unit.search.shared_trees import assert_whole
@@ -47,7 +46,7 @@ def all_mated(board: chess.Board, moves: int) -> bool:
 
 def start_of_mate(board: chess.Board, moves: int) -> chess.Move | None:
     row = row_from_board(board)
-    found, _ = mating_start(row, np.int64(moves), buffers(MateSpace))
+    found, _ = mating_start(row, np.int64(moves), new_mate_space())
     return None if found < 0 else decode_move(row, found)
 
 
