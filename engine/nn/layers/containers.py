@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, layer_from_config, prefixed, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, layer_from_config, register
 from engine.nn.operations import operations_for
 
 
@@ -52,18 +52,18 @@ class Sequential(Layer):
         return next(iter(self.layers.values())).mask_of(x) if self.layers else None
 
     def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
-        steps: list[tuple[str, Backward]] = []
+        steps: list[Backward] = []
         for name, layer in self.layers.items():
             mask = layer.mask_of(x) if mask is None else mask
             x, step = forward_part(name, layer, x, training, mask, state)
-            steps.append((name, step))
+            steps.append(step)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             grads: Gradients = {}
-            for name, step in reversed(steps):
+            for step in reversed(steps):
                 if dy is not None:  # else no layer before has parameters
                     dy, part = step(dy)
-                    grads.update(prefixed(name, part))
+                    grads |= part
             return dy, grads
 
         return x, backward
@@ -116,10 +116,9 @@ class MultiHead(Layer):
             for name in dy:
                 part, head_grads = steps[name](dy[name])
                 total = part if total is None else operations_for(part).add(total, part)
-                grads.update(prefixed(name, head_grads))
+                grads |= head_grads
             dx, trunk_grads = trunk_backward(total)
-            grads.update(prefixed("trunk", trunk_grads))
-            return dx, grads
+            return dx, grads | trunk_grads
 
         return outputs, backward
 

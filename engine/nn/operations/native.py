@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.native.lanes import LANES
-from engine.nn.operations import channelwise, gates, rows, tables, winograd
+from engine.nn.operations import channelwise, gates, rows, winograd
 from engine.nn.operations.plain import Convolved, Gated, GateGradients, NormBackward, Normed, Operations, channels_first
 from engine.nn.operations.workspace import empty
 
@@ -164,9 +164,9 @@ class NativeOperations(Operations):
 
         return h, backward
 
-    def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
-        table = np.zeros((count, rows.shape[1]), np.float32)
-        tables.add_at_chosen(np.ascontiguousarray(rows), np.ascontiguousarray(chosen, np.int64), table)
+    def scatter_rows(self, added: Array, chosen: Array, count: int) -> Array:
+        table = np.zeros((count, added.shape[1]), np.float32)
+        rows.add_at_chosen(np.ascontiguousarray(added), np.ascontiguousarray(chosen, np.int64), table)
         return table
 
 

@@ -116,7 +116,7 @@ class Operations:
             mean, variance = x.mean(axis=axes), x.var(axis=axes)
         if self._is_too_wide(variance):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
-        y, backward = self._norm(x, gamma, beta, mean, variance, epsilon, relu, own=True)
+        y, backward = self.norm_by(x, gamma, beta, mean, variance, epsilon, relu, own=True)
         return y, mean, variance, backward
 
     def _in_double(self, norm: Callable[..., Any], x: Array, *settings: Any) -> Any:
@@ -182,16 +182,18 @@ class Operations:
         """Whether a variance left the range of its dtype. Asking a GPU would cost a wait for it in every layer."""
         return self.xp is np and variance.dtype != np.float64 and not np.isfinite(variance).all()
 
-    def fixed_norm(
-        self, x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float, relu: bool
+    def norm_by(
+        self,
+        x: Array,
+        gamma: Array,
+        beta: Array,
+        mean: Array,
+        variance: Array,
+        epsilon: float,
+        relu: bool,
+        own: bool = False,
     ) -> tuple[Array, NormBackward]:
-        """Normalise by given statistics, which take no gradient: y = gamma (x - mean) / sqrt(variance + eps) + beta."""
-        return self._norm(x, gamma, beta, mean, variance, epsilon, relu, own=False)
-
-    def _norm(
-        self, x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float, relu: bool, own: bool
-    ) -> tuple[Array, NormBackward]:
-        """Return y and backward of a norm by statistics of x, its `own` or others."""
+        """`batch_norm` by given statistics, which take a gradient where they are `own`, those of x."""
         (axes, shape), count = _channel_axes(x), x.size // x.shape[1]
         inverse_deviation = 1 / self.xp.sqrt(variance + epsilon)
         normalised = (x - mean.reshape(shape)) * inverse_deviation.reshape(shape)
@@ -300,11 +302,11 @@ class Operations:
 
     # ---- rows of a table, selected by index -----------------------------------------------------------------------
 
-    def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
-        """Add each row at the places chosen for it: rows [B, D], chosen int [B, L], negative = none -> [count, D]."""
-        table = self.xp.zeros((count + 1, rows.shape[1]), rows.dtype)  # The last row takes what goes nowhere.
+    def scatter_rows(self, added: Array, chosen: Array, count: int) -> Array:
+        """Add each row at the places chosen for it: added [B, D], chosen int [B, L], negative = none -> [count, D]."""
+        table = self.xp.zeros((count + 1, added.shape[1]), added.dtype)  # The last row takes what goes nowhere.
         places = self.xp.where(chosen >= 0, chosen, count).reshape(-1)
-        self.xp.add.at(table, places, self.xp.repeat(rows, chosen.shape[1], axis=0))
+        self.xp.add.at(table, places, self.xp.repeat(added, chosen.shape[1], axis=0))
         return table[:count]
 
 

@@ -1,4 +1,7 @@
-"""Kernels for softmax and layer norm over the rows of flat float32 arrays, of a width that is a multiple of 16."""
+"""Kernels for softmax and layer norm over the rows of flat float32 arrays, of a width that is a multiple of 16.
+
+`add_at_chosen` adds rows to a table by index, for embeddings.
+"""
 
 from __future__ import annotations
 
@@ -91,3 +94,14 @@ def normalise_gradient(dy, x, gamma, mean, factor, dx, part, sums):
             for i in range(2 * width):
                 sums[i] += part[i]
                 part[i] = 0
+
+
+@kernel()
+def add_at_chosen(rows, chosen, table):
+    """table[chosen[b]] += rows[b], in the order of b, but where chosen < 0; f32[B, D], i64[B, L], f32[N, D]."""
+    for image in range(chosen.shape[0]):
+        for place in range(chosen.shape[1]):
+            row = chosen[image, place]
+            if row >= 0:
+                for column in range(table.shape[1]):
+                    table[row, column] += rows[image, column]

@@ -19,8 +19,8 @@ from engine.errors import ConfigError
 from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
 from engine.nn.layer import Array, Gradients, Layer
-from engine.nn.layers.batchnorm import BatchNorm
 from engine.nn.layers.containers import MultiHead, Sequential
+from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.training.data import parts_of
 from engine.nn.training.loss_scale import LossScale
 
