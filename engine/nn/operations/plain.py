@@ -52,10 +52,7 @@ class Operations:
     def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         """Cross-correlation with zero padding: x [B, C, H, W], weight [K, C, k, k] -> y [B, K, H', W'].
 
-        backward: dy -> (dx or None without `input_gradient`, dweight).
-
-        With a row of `cols` holding the C*k*k inputs of one output square:
-            y = cols W^T      dW = dy^T cols      dx = col2im(dy W)
+        backward: dy -> (dx or None without `input_gradient`, dweight), as in `Conv2D`.
         """
         xp = self.xp
         kernels, channels, size, _ = weight.shape
@@ -104,13 +101,7 @@ class Operations:
     # ---- normalisation --------------------------------------------------------------------------------------------
 
     def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1) -> Normed:
-        """Normalise every channel by the batch's own statistics: returns (y, mean [C], variance [C], backward).
-
-        With n values a channel, h = (x - mean) / sqrt(variance + epsilon) and y = gamma h + beta:
-            dgamma = sum dy h      dbeta = sum dy
-            dx = gamma / sqrt(variance + epsilon) * (dy - dbeta / n - h dgamma / n)
-        With `relu`, y = max(gamma h + beta, 0) and dy counts only where y > 0. `groups` is as in BatchNorm.
-        """
+        """Normalise by the batch's own statistics as in `BatchNorm`: returns (y, mean [C], variance [C], backward)."""
         axes, _ = _channel_axes(x)
         with np.errstate(over="ignore", invalid="ignore"):
             mean, variance = x.mean(axis=axes), x.var(axis=axes)
@@ -159,10 +150,7 @@ class Operations:
         return normalised * gamma + beta, backward
 
     def softmax(self, scores: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """Softmax over the last axis; rows of -infinity become 0. Scores, and dy in backward, are overwritten.
-
-        With P = softmax(s): ds = P (dP - sum of dP P).
-        """
+        """Softmax along the last axis as in `attend`; rows of -infinity become 0. Overwrites scores, dy in backward."""
         xp = self.xp
         some = scores if scores.shape[-1] else xp.zeros((*scores.shape[:-1], 1), scores.dtype)  # there may be no key
         largest = some.max(axis=-1, keepdims=True)
