@@ -355,14 +355,10 @@ def _check_place(owner: object, x: Array) -> None:
 def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
     if "..." in sides:
         gap = sides.index("...")
-        after = len(sides) - gap - 1
-        if len(shape) < gap + after:
-            return False
-        shape = shape[:gap] + shape[len(shape) - after :]
-        sides = sides[:gap] + sides[gap + 1 :]
-    if len(shape) != len(sides):
-        return False
-    return all(isinstance(side, str) or found == side for found, side in zip(shape, sides, strict=True))
+        sides = (*sides[:gap], *["any"] * (len(shape) - len(sides) + 1), *sides[gap + 1 :])
+    return len(shape) == len(sides) and all(
+        isinstance(side, str) or found == side for found, side in zip(shape, sides, strict=True)
+    )
 
 
 def _checking_gradient(forward: Callable[..., tuple[Any, Backward]]) -> Callable[..., tuple[Any, Backward]]:

@@ -128,7 +128,6 @@ def _numbered(layers: Sequence[Layer]) -> dict[str, Layer]:
     counts: Counter[str] = Counter()
     named = {}
     for layer in layers:
-        _check_layer(layer)
         kind = getattr(type(layer), "kind", type(layer).__name__.lower())  # a layer of one's own may have no kind
         counts[kind] += 1
         named[f"{kind}{counts[kind]}"] = layer
@@ -138,7 +137,8 @@ def _numbered(layers: Sequence[Layer]) -> dict[str, Layer]:
 def checked_parts(layers: Mapping[str, Layer]) -> dict[str, Layer]:
     """Return the parts of a layer. Raises ConfigError unless they are layers with plain names, each in one place."""
     for name, layer in layers.items():
-        _check_layer(layer)
+        if not isinstance(layer, Layer):
+            raise ConfigError(f'a part must be a layer, such as Activation("relu"), not {layer!r:.60}')
         if not name.isidentifier():
             raise ConfigError(f"a part needs a plain name, not {name!r}")
     check_distinct(layers)
@@ -152,8 +152,3 @@ def check_distinct(parts: Mapping[str, Layer]) -> None:
         for path, one in part.walk(name):
             if (one.params or one.buffers) and (first := places.setdefault(id(one), path)) != path:
                 raise ConfigError(f"{first} and {path} are one layer, which would be trained twice: build two")
-
-
-def _check_layer(layer: object) -> None:
-    if not isinstance(layer, Layer):
-        raise ConfigError(f'a part must be a layer, such as Activation("relu"), not {layer!r:.60}')

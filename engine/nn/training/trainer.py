@@ -23,16 +23,21 @@ from engine.errors import ConfigError, TrainingError
 from engine.nn.layer import Array, Layer, layer_from_config
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.training.callbacks import Callback, as_callback
-from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
+from engine.nn.training.checkpoint import (
+    RunState,
+    check_same,
+    data_identity,
+    read_checkpoint,
+    run_identity,
+    write_checkpoint,
+)
 from engine.nn.training.data import Data, Loader, as_loader, check_whole, parts_of
 from engine.nn.training.flat import laid_out, trained_parameters
 from engine.nn.training.history import History, Record
 from engine.nn.training.interrupts import uninterrupted
-from engine.nn.training.layer_gradients import LayerGradients, LossFunction, Metric, floats, means_over
 from engine.nn.training.optimizers import Optimizer, clip_value, scale_all, unread_norm
-from engine.nn.training.parallel import GradientSource
+from engine.nn.training.parallel import GradientSource, LayerGradients, LossFunction, Metric, floats, means_over
 from engine.nn.training.progress import progress_bar
-from engine.nn.training.run_state import RunState, check_same, data_identity, run_identity
 from engine.nn.training.trainer_settings import TrainerSettings, check_arguments
 
 FORM = 2  # of checkpoints; batches were others in the first
