@@ -46,15 +46,14 @@ class BatchNorm(Layer):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         gamma, beta = self.params["gamma"], self.params["beta"]
         check_input(self, x, "B", self.channels, "...", dtype=gamma.dtype)
+        running = self.buffers["running_mean"], self.buffers["running_variance"]
         operations = operations_for(x)
         if training and x.size > self.channels:
             settings = self.epsilon, self.relu, self.groups
             y, mean, variance, norm_backward = operations.batch_norm(x, gamma, beta, *settings)
-            running = self.buffers["running_mean"], self.buffers["running_variance"]
             operations.follow(running, (mean, variance), self.momentum)
         else:
-            mean, variance = self.buffers["running_mean"], self.buffers["running_variance"]
-            y, norm_backward = operations.norm_by(x, gamma, beta, mean, variance, self.epsilon, self.relu)
+            y, norm_backward = operations.norm_by(x, gamma, beta, running, self.epsilon, self.relu)
         return y, _named(norm_backward)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, prefixed, register
-from engine.nn.layers.activations import activation_function, sigmoid
+from engine.nn.layers.activations import activation_function, identity, sigmoid
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
 from engine.nn.operations import operations_for
@@ -95,17 +95,25 @@ class Residual(Layer):
             expected = "the body must be Sequential, no part of it named 'se', the gate SqueezeExcitation"
             raise ConfigError(f"Residual: {expected}")
         self.body, self.se, self.activation = body, se, activation
-        self._apply = activation_function("identity" if activation == "relu" else activation)
+        self._apply = activation_function(activation)
 
     def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
         inner, body_backward = self.body.forward(x, training, mask, state)
         if inner.shape != x.shape:
             raise ShapeError(f"Residual: the body turns {list(x.shape)} into {list(inner.shape)}")
-        total, merge_backward = self._merge(inner, x, training)
-        y, slope = self._apply(total)
+        gate_backward: MergeBackward | None = None
+        if self.se is None:
+            y, slope = self._apply(inner + x)
+        else:
+            relu = self.activation == "relu"  # in the pass of the gate
+            y, gate_backward = self.se.forward_with_skip(inner, x, relu, training)
+            y, slope = identity(y) if relu else self._apply(y)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            dinner, dskip, gate_grads = merge_backward(slope(dy))
+            dinner = dskip = slope(dy)
+            gate_grads: Gradients = {}
+            if gate_backward is not None:
+                dinner, dskip, gate_grads = gate_backward(dskip)
             dx, grads = body_backward(dinner)
             return operations_for(dx).add(dx, dskip), grads | prefixed("se", gate_grads)
 
@@ -119,16 +127,3 @@ class Residual(Layer):
         gate: Any = children.pop("se", None)
         self.se = gate
         self.body = Sequential(**children)
-
-    def _merge(self, inner: Array, skip: Array, training: bool) -> tuple[Array, MergeBackward]:
-        """Add gate(inner) + skip and apply ReLU if set; backward: dy -> (dinner, dskip, the gate's gradients)."""
-        relu = self.activation == "relu"
-        if self.se is not None:
-            return self.se.forward_with_skip(inner, skip, relu, training)
-        y, sum_backward = operations_for(inner).sum(inner, skip, relu)
-
-        def backward(dy: Array) -> tuple[Array, Array, Gradients]:
-            dsum = sum_backward(dy)
-            return dsum, dsum, {}
-
-        return y, backward

@@ -25,6 +25,7 @@ class GateGradients(NamedTuple):
     input_gradient: Callable[[Array], Array]  # dmean [B, C] -> dx like x
 
 
+Moments = tuple[Array, Array]  # mean and variance of each channel, [C]
 Convolved = tuple[Array, Callable[[Array], tuple[Array | None, Array]]]  # y, and dy -> (dx or None, dweight)
 NormBackward = Callable[[Array], tuple[Array, Array, Array]]  # dy -> (dx, dgamma, dbeta)
 Normed = tuple[Array, Array, Array, NormBackward]  # y, mean [C], variance [C], backward
@@ -107,7 +108,7 @@ class Operations:
             mean, variance = x.mean(axis=axes), x.var(axis=axes)
         if self._is_too_wide(variance):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
-        y, backward = self.norm_by(x, gamma, beta, mean, variance, epsilon, relu, own=True)
+        y, backward = self.norm_by(x, gamma, beta, (mean, variance), epsilon, relu, own=True)
         return y, mean, variance, backward
 
     def _in_double(self, norm: Callable[..., Any], x: Array, *settings: Any) -> Any:
@@ -121,7 +122,7 @@ class Operations:
 
         return *(self.xp.clip(one, -limit, limit).astype(dtype) for one in results), backward
 
-    def follow(self, running: tuple[Array, Array], values: tuple[Array, Array], momentum: float) -> None:
+    def follow(self, running: Moments, values: Moments, momentum: float) -> None:
         """Move running mean and variance in place: running <- running + momentum (value - running)."""
         for one, value in zip(running, values, strict=True):
             one += momentum * (value - one)
@@ -171,18 +172,11 @@ class Operations:
         return self.xp is np and variance.dtype != np.float64 and not np.isfinite(variance).all()
 
     def norm_by(
-        self,
-        x: Array,
-        gamma: Array,
-        beta: Array,
-        mean: Array,
-        variance: Array,
-        epsilon: float,
-        relu: bool,
-        own: bool = False,
+        self, x: Array, gamma: Array, beta: Array, given: Moments, epsilon: float, relu: bool, own: bool = False
     ) -> tuple[Array, NormBackward]:
-        """`batch_norm` by given statistics, which take a gradient where they are `own`, those of x."""
+        """`batch_norm` by `given` mean and variance, which take a gradient where they are `own`, those of x."""
         (axes, shape), count = _channel_axes(x), x.size // x.shape[1]
+        mean, variance = given
         inverse_deviation = 1 / self.xp.sqrt(variance + epsilon)
         normalised = (x - mean.reshape(shape)) * inverse_deviation.reshape(shape)
         y = normalised * gamma.reshape(shape) + beta.reshape(shape)
@@ -224,17 +218,6 @@ class Operations:
                 return dskip * scale[:, :, None, None] + (dmean / squares)[:, :, None, None]
 
             return GateGradients((dskip * x).sum(axis=(2, 3)), dskip.sum(axis=(2, 3)), dskip, input_gradient)
-
-        return y, backward
-
-    def sum(self, x: Array, skip: Array, relu: bool) -> tuple[Array, Callable[[Array], Array]]:
-        """y = x + skip, then max(., 0) with `relu`; backward: dy -> the gradient of both x and skip."""
-        y = x + skip
-        if relu:
-            y = self.xp.maximum(y, 0)
-
-        def backward(dy: Array) -> Array:
-            return dy * (y > 0) if relu else dy
 
         return y, backward
 

@@ -50,9 +50,7 @@ class _Average:
                 average, parameter = flat
                 on_stretches(pool, array.size, STRETCH, partial(average_step, average, parameter, share))
                 continue
-            change = array - self.tensors[name]
-            change *= share
-            self.tensors[name] += change
+            self.tensors[name] += (array - self.tensors[name]) * share
 
 
 class ExponentialAverage(_Average):
