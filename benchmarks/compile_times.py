@@ -15,9 +15,9 @@ import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from benchmarks import compile_events
+from benchmarks.compile_events import Compilation
 from benchmarks.measuring import existing
-from engine.native import compile_events
-from engine.native.compile_events import Compilation
 
 _OURS = Path(__file__).resolve().parents[1]
 _LONGEST_S = 1800.0

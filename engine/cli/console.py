@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from engine.files.text import without_accents
+
 
 def make_console(stderr: bool = False) -> Console:
     """Return a console on stdout or stderr that writes "?" for characters missing from its encoding."""
@@ -40,7 +42,7 @@ def say(console: Console, text: str) -> None:
     """Print a harmless text; only a terminal breaks long lines. Drop accents that the console cannot show."""
     text = harmless(text)
     if not can_show(console, text):
-        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+        text = without_accents(text)
     console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 

@@ -5,25 +5,18 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from engine.evaluation.in_kernel import ModelEvaluator, register_family
-from engine.network.policy.inference import (
-    SparseModel,
-    SparseNet,
-    TwoTrunkModel,
-    evaluate_leaf,
-    evaluate_leaf_by_trunks,
-    evaluate_policy_by_trunk,
-    evaluate_value,
-    evaluate_value_by_trunks,
-    write_policy,
-)
+from engine.network.policy import inference as kernels
+from engine.network.policy.inference import SparseModel, SparseNet, TwoTrunkModel
 
 # By games (docs/what-was-tried.md).
 SEARCH = MappingProxyType(
     {"cpuct_deviation": 0.7, "tempo": 0.09, "fpu_linear": True, "fading_endings": True, "butterfly": 2.0}
 )
 
-register_family(SparseModel, evaluate_leaf, evaluate_value, write_policy)
-register_family(TwoTrunkModel, evaluate_leaf_by_trunks, evaluate_value_by_trunks, evaluate_policy_by_trunk)
+register_family(SparseModel, kernels.evaluate_leaf, kernels.evaluate_value, kernels.write_policy)
+register_family(
+    TwoTrunkModel, kernels.evaluate_leaf_by_trunks, kernels.evaluate_value_by_trunks, kernels.evaluate_policy_by_trunk
+)
 
 
 class SparseEvaluator(ModelEvaluator):

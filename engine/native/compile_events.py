@@ -1,59 +1,34 @@
-"""Times of Numba's compilations, from the events that it broadcasts. Imports nothing of ours, so that a process of
-another checkout can load this file too.
-"""
+"""Tells of each kernel that Numba compiles, by the events that it broadcasts."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from numba.core import event
 
 _PARTS_A_STEP = 3  # To optimise this many callees takes about as long as to translate one. Measured.
 
 
-class Compilation(NamedTuple):
-    """One compilation of one function for one signature."""
-
-    name: str  # module and function
-    signature: str
-    seconds: float  # CPU time of the compiling thread, without that of functions compiled meanwhile
-    ours: bool  # a kernel, not a function of Numba's that a kernel uses
-
-
-class CompileTimes(event.Listener):
-    """Notes every compilation inside a `with` block. Loading a kernel from the cache does not count.
-
-    After each kernel it calls `each` with a rough cost: 1 for a short kernel, more for one with many callees.
+class CompileSteps(event.Listener):
+    """Inside a `with` block, calls `each` after a kernel was compiled, not loaded from the cache, with a rough cost: 1
+    for a short kernel, more for one with many callees.
     """
 
-    def __init__(self, each: Callable[[int], None] = lambda steps: None) -> None:
-        self.compilations: list[Compilation] = []
+    def __init__(self, each: Callable[[int], None]) -> None:
         self._each = each
-        self._begun: list[float] = []  # of the compilations in progress: the callees' CPU time must not count
-        self._inner: list[float] = []  # CPU seconds of what was compiled meanwhile
 
-    def __enter__(self) -> CompileTimes:
+    def __enter__(self) -> None:
         event.register("numba:compile", self)
-        return self
 
     def __exit__(self, *exception: object) -> None:
         event.unregister("numba:compile", self)
 
     def on_start(self, event: Any) -> None:
-        self._begun.append(time.thread_time())
-        self._inner.append(0.0)
+        """Do nothing yet."""
 
     def on_end(self, event: Any) -> None:
-        seconds = time.thread_time() - self._begun.pop()
-        own = seconds - self._inner.pop()
-        if self._inner:
-            self._inner[-1] += seconds
-        function = event.data["dispatcher"].py_func
-        name = f"{function.__module__}.{function.__qualname__}"
-        ours = name.split(".")[0] not in ("numba", "llvmlite")
-        self.compilations.append(Compilation(name, str(event.data["args"]), own, ours))
-        if ours:
-            library = event.data["dispatcher"].overloads[tuple(event.data["args"])].library
+        dispatcher = event.data["dispatcher"]
+        if dispatcher.py_func.__module__.split(".")[0] not in ("numba", "llvmlite"):
+            library = dispatcher.overloads[tuple(event.data["args"])].library
             self._each(1 + getattr(library, "parts", 0) // _PARTS_A_STEP)

@@ -15,23 +15,15 @@ from llvmlite import ir
 from numba.core.cgutils import get_or_insert_function
 from numba.types import float32, int64
 
-from engine.native.instructions import (
-    element_address,
-    everywhere,
-    instruction,
-    loads,
-    lower_operators,
-    splats,
-    stores,
-    vector_type,
-)
+from engine.native import instructions
+from engine.native.instructions import instruction
 from engine.native.target import target_has
 
 LANES = 16
 WIDE_REGISTERS = target_has("avx512f")  # one lane fits one register
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 
-_lanes = vector_type("Lanes", _VECTOR)
+_lanes = instructions.vector_type("Lanes", _VECTOR)
 
 
 # ---- what kernels call: plain Python, and below it the code that it is compiled to -----------------------------------
@@ -42,7 +34,7 @@ def load(array, offset):
     return array[offset : offset + LANES].copy()
 
 
-loads(load, _lanes, align=4)
+instructions.loads(load, _lanes, align=4)
 
 
 def store(array, offset, lanes):
@@ -50,7 +42,7 @@ def store(array, offset, lanes):
     array[offset : offset + LANES] = lanes
 
 
-stores(store, _lanes, align=4)
+instructions.stores(store, _lanes, align=4)
 
 
 def splat(x):
@@ -58,7 +50,7 @@ def splat(x):
     return np.full(LANES, x, np.float32)
 
 
-splats(splat, _lanes, float32)
+instructions.splats(splat, _lanes, float32)
 
 
 def spread(array, offset):
@@ -68,7 +60,8 @@ def spread(array, offset):
 
 @instruction(spread, lambda array, offset: _lanes(array, int64))
 def _spread(context, builder, signature, arguments):
-    return everywhere(builder, _VECTOR, builder.load(element_address(context, builder, signature.args[0], *arguments)))
+    address = instructions.element_address(context, builder, signature.args[0], *arguments)
+    return instructions.everywhere(builder, _VECTOR, builder.load(address))
 
 
 def relu(lanes):
@@ -148,4 +141,4 @@ def _where_positive(context, builder, signature, arguments):
 
 
 _OPERATORS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
-lower_operators(_lanes, _OPERATORS, flags=("contract",))
+instructions.lower_operators(_lanes, _OPERATORS, flags=("contract",))

@@ -51,7 +51,7 @@ class Batches:
     """
 
     def __init__(self, search: Search, evaluator: Evaluator, threads: int, round_size: int = 0) -> None:
-        self.tablebase: Tablebase | None = None  # Is asked about the leaves of every batch, where there is one.
+        self.tablebase: Tablebase | None = None  # It is asked about the leaves of every batch.
         self._search = search
         self._evaluator = evaluator
         self._by_evaluator = not round_size  # It may ask for smaller batches in the middle of a search.
@@ -73,7 +73,7 @@ class Batches:
         self._answers: Offer | None = None  # Those of alpha-beta.
 
     def run(self, until: int) -> None:
-        """One batch, small while the tree is small, until the root has `until` visits at most."""
+        """Carry out one batch, small while the tree is small, until the root has `until` visits at most."""
         depth = 2 if self._search.visits >= self.overlap_from else 1
         self._begin(until, depth)
         while self._in_flight >= depth:

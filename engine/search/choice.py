@@ -81,18 +81,10 @@ MEASURED = (
 
 def plan_for(elo: int) -> StrengthPlan:
     """Return the plan for an Elo rating on Stockfish's scale, between those measured; beyond them the nearest."""
-    ratings = [rating for rating, _ in MEASURED]
-
-    def between(values: Sequence[float]) -> float:
-        return float(np.interp(elo, ratings, values))
-
-    plans = [plan for _, plan in MEASURED]
-    return StrengthPlan(
-        nodes=round(np.exp(between([np.log(plan.nodes) for plan in plans]))),
-        temperature=between([plan.temperature for plan in plans]),
-        value_margin=between([plan.value_margin for plan in plans]),
-        least_share=between([plan.least_share for plan in plans]),
-    )
+    ratings, plans = zip(*MEASURED, strict=True)
+    rows = [(np.log(plan.nodes), plan.temperature, plan.value_margin, plan.least_share) for plan in plans]
+    log_nodes, temperature, margin, share = (np.interp(elo, ratings, values) for values in zip(*rows, strict=True))
+    return StrengthPlan(round(np.exp(log_nodes)), float(temperature), float(margin), float(share))
 
 
 def choose_weaker(children: Sequence[RootMove], plan: StrengthPlan, rng: np.random.Generator) -> RootMove:

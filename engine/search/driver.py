@@ -228,7 +228,7 @@ class WinsAside:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """They are wins meanwhile, for a report."""
+        """Make them wins again for the length of the block, for a report."""
         tree, root = self._search.tree, self._search.tree.nodes[ROOT].copy()
         if self._moves:
             self._count_as(WIN)

@@ -121,7 +121,7 @@ class SearchInterrupted(KeyboardInterrupt):
 class SearchJob(Generic[Answer]):
     """Hears `stop` and `ponderhit` from any thread, also before its search has begun, and answers with a result.
 
-    `start` gives the job a thread of its own. Without it, the job only is what stops a search on its caller's thread.
+    `start` gives the job a thread of its own. Without it, the job can only stop a search on its caller's thread.
 
     Attributes:
         begun: when the move's clock began to run, in seconds of time.perf_counter. None = when the search begins.

@@ -44,7 +44,7 @@ class SearchInfo:
         return self.pv[:plies] if self.score_mate is None else self.pv
 
 
-OnInfo = Callable[[Sequence[SearchInfo]], object]  # Is told a complete set of lines, best line first.
+OnInfo = Callable[[Sequence[SearchInfo]], object]  # It hears a complete set of lines, best line first.
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 `Walkers`: for an evaluator inside kernels, threads carry out whole visits on one tree. All run the same kernel
 (`visits.run_visits`), and no Python runs between two visits. The calling thread returns every few milliseconds, while
-its helpers go on, until they are to stand still: before the tree is read for a report, makes room, gets fresh priors or
-changes at the root. With one thread the tree is the same for the same position, options and node count, however many
+its helpers go on, until they have to stand still: before the tree is read for a report, makes room, gets fresh priors
+or changes at the root. With one thread the tree is the same for the same position, options and node count, however many
 visits each call makes; with several it depends on who comes first.
 
 `Runner` lets them, or `batches` for a batched evaluator, visit the tree. In between, old parts of a full tree give way,
@@ -40,7 +40,7 @@ class Walkers:
     most_leaves = 1  # Leaves that wait for one evaluation.
 
     def __init__(self, search: Search, evaluator: InKernelEvaluator, threads: int) -> None:
-        self.tablebase: Tablebase | None = None  # Is asked about leaves, where there is one.
+        self.tablebase: Tablebase | None = None  # It is asked about leaves.
         self._search = search
         search.share(threads)
         self._walkers = [new_walker(evaluator.new_model()) for _ in range(threads)]
@@ -105,7 +105,7 @@ class Walkers:
 class Runner:
     """Carries out visits of a search's tree, as `visits` does."""
 
-    hint_source: HintSource | None = None  # Gives the search hints, where there is one. Changes between searches only.
+    hint_source: HintSource | None = None  # Gives the search hints. It changes between searches only.
 
     def __init__(self, search: Search, visits: Walkers | Batches) -> None:
         self._search = search

@@ -110,7 +110,7 @@ def measure_training(
     """How fast the learner takes positions, sampling included."""
     data = TrainingData((positions,), (1.0,), positions)
     model = family.build(np.random.default_rng(SEED))
-    learner = family.learner(model, family.batches(data, settings, SEED), settings, 1e-3)
+    learner = family.learner(model, family.batches(data, settings, SEED), settings, 1e-3, "numpy")
 
     def work() -> int:
         learner.step()

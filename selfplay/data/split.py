@@ -27,7 +27,7 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # odd constant of a multiplicative hash:
 
 
 def root_limit(share: float) -> int:
-    """Roots below this are held out, those of HELD_OUT_SHARE at least."""
+    """Return the limit below which roots are held out: this share of them, and HELD_OUT_SHARE at least."""
     return round(max(share, HELD_OUT_SHARE) * ROOTS)
 
 

@@ -19,14 +19,8 @@ from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.errors import DataError, FenError
 from engine.native.jit import kernel
-from engine.network.planes import (
-    BLACK_TO_MOVE_PLANE,
-    CASTLING_PLANE,
-    FIFTY_MOVE_PLANE,
-    PLANES,
-    PLANES_PER_POSITION,
-    encode,
-)
+from engine.network import planes as lc0
+from engine.network.planes import encode
 from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX, policy_index
 from selfplay.data.cache import Bookmark
 from selfplay.data.v6 import ADJUDICATED, LENGTH_LIMIT, NOT_FOR_TRAINING, masks_of, new_records, read_chunks
@@ -61,7 +55,11 @@ def chunk_of_game(game: SelfPlayRecord) -> np.ndarray:
     Raises DataError for an illegal move, which a damaged record may have.
     """
     n = len(game.moves)
-    masks, legal, counts = np.zeros((n, PLANES), np.uint64), np.zeros((n, MAX_MOVES), np.int64), np.zeros(n, np.int64)
+    masks, legal, counts = (
+        np.zeros((n, lc0.PLANES), np.uint64),
+        np.zeros((n, MAX_MOVES), np.int64),
+        np.zeros(n, np.int64),
+    )
     stack = np.zeros((n + 1, ROW_WORDS), np.uint64)
     stack[0] = game.start
     played = encode_game(stack, game.moves.astype(np.uint16), np.zeros(MAX_MOVES, np.uint16), masks, legal, counts)
@@ -70,7 +68,7 @@ def chunk_of_game(game: SelfPlayRecord) -> np.ndarray:
     if len(game.target_moves) and int(game.target_moves.max()) >= len(POLICY_INDEX):
         raise DataError(f"game {game.number} of generation {game.generation}: a target that is no move")
     records = new_records(masks)
-    black = masks[:, BLACK_TO_MOVE_PLANE] != 0
+    black = masks[:, lc0.BLACK_TO_MOVE_PLANE] != 0
     records["played_idx"] = _policy_indices(game.moves, black)
     _write_policy(records, game, legal, counts, black)
     _write_values(records, game, black)
@@ -134,7 +132,7 @@ def game_of_chunk(records: np.ndarray, name: str, number: int) -> SelfPlayRecord
     target_moves, target_shares = np.zeros(n_targets, np.uint16), np.zeros(n_targets, np.float32)
     moves, counts = np.zeros(n, np.uint16), np.zeros(n, np.uint8)
     played = records["played_idx"].astype(np.int64)
-    scratch = np.zeros(MAX_MOVES, np.uint16), np.zeros(PLANES, np.uint64)
+    scratch = np.zeros(MAX_MOVES, np.uint16), np.zeros(lc0.PLANES, np.uint64)
     followed, fault = follow_game(stack, masks, played, shares, moves, counts, target_moves, target_shares, *scratch)
     if fault == NOT_THE_POSITION:
         raise DataError(f"{name}: record {followed} is not the position that the one before it leads to")
@@ -223,11 +221,11 @@ def row_of_planes(masks: np.ndarray) -> np.ndarray:
     Castling rights belong to the outermost rooks. The move number is 1, as planes lack it. Repetitions are not counted.
     Raises FenError for an unplayable position.
     """
-    moments = masks[: 2 * PLANES_PER_POSITION]
-    boards = moments.byteswap() if masks[BLACK_TO_MOVE_PLANE] else moments
+    moments = masks[: 2 * lc0.PLANES_PER_POSITION]
+    boards = moments.byteswap() if masks[lc0.BLACK_TO_MOVE_PLANE] else moments
     ours, theirs = boards[:6], boards[6:12]
     board = chess.Board(None, chess960=True)
-    board.turn = not masks[BLACK_TO_MOVE_PLANE]
+    board.turn = not masks[lc0.BLACK_TO_MOVE_PLANE]
     board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings = (
         int(word) for word in ours | theirs
     )
@@ -237,10 +235,10 @@ def row_of_planes(masks: np.ndarray) -> np.ndarray:
     if sum(int(word).bit_count() for word in boards[:12]) != board.occupied.bit_count():
         raise FenError("two pieces on one square", "placement")
     for plane in range(4):
-        if masks[CASTLING_PLANE + plane]:
+        if masks[lc0.CASTLING_PLANE + plane]:
             board.castling_rights |= _outermost_rook(board, board.turn ^ (plane >= 2), queenside=plane % 2 == 0)
-    board.halfmove_clock = int(masks[FIFTY_MOVE_PLANE])
-    their_pawns, their_pawns_before = int(theirs[0]), int(boards[PLANES_PER_POSITION + 6])
+    board.halfmove_clock = int(masks[lc0.FIFTY_MOVE_PLANE])
+    their_pawns, their_pawns_before = int(theirs[0]), int(boards[lc0.PLANES_PER_POSITION + 6])
     board.ep_square = _passed_square(board.turn, their_pawns, their_pawns_before)
     return row_from_board(board)
 
@@ -325,7 +323,7 @@ def follow_game(stack, masks, played, shares, moves, counts, target_moves, targe
 @kernel()
 def same_position(a, b):
     """Whether planes uint64[112] agree on the pieces, castling, side to move and fifty-move counter."""
-    for plane in range(FIFTY_MOVE_PLANE + 1):
-        if a[plane] != b[plane] and (plane < _PIECE_PLANES or plane >= CASTLING_PLANE):
+    for plane in range(lc0.FIFTY_MOVE_PLANE + 1):
+        if a[plane] != b[plane] and (plane < _PIECE_PLANES or plane >= lc0.CASTLING_PLANE):
             return False
     return True

@@ -8,20 +8,13 @@ from dataclasses import dataclass
 import chess
 
 from engine.errors import ConfigError, RunError
+from selfplay.matches import statistics
 from selfplay.matches.archive import GAMES_FILE, GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.opening_book import opening_board
 from selfplay.matches.play import FAULTS
 from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
-from selfplay.matches.statistics import (
-    EloEstimate,
-    Sprt,
-    SprtState,
-    complete_pairs,
-    estimate_elo,
-    leading_pairs,
-    pentanomial,
-)
+from selfplay.matches.statistics import EloEstimate, Sprt, SprtState, leading_pairs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +80,12 @@ def standing(rows: Sequence[GameRow], names: tuple[str, str], sprt: SprtState | 
     """Return the standing after the given games between the two engines."""
     points = {row.number: row.first_points for row in rows}
     values = list(points.values())
-    counts = pentanomial(complete_pairs(points).values())
+    counts = statistics.pentanomial(statistics.complete_pairs(points).values())
     whole = [(row.white, row.start_fen, row.uci) for row in rows if not row.offender]
     return MatchStanding(
         values.count(1.0), values.count(0.5), values.count(0.0), tuple(counts.tolist()),
-        estimate_elo(counts) if counts.any() else None, count_faults(rows, names), len(whole) - len(set(whole)), sprt,
+        statistics.estimate_elo(counts) if counts.any() else None, count_faults(rows, names),
+        len(whole) - len(set(whole)), sprt,
     )  # fmt: skip
 
 

@@ -65,7 +65,8 @@ class LabelFolder:
         values: uint64 [N, 4] packed rows.
         scored: uint64 [M, 8] packed rows.
 
-    Raises DataError for a folder that is missing, damaged, shorter than its journal says, or of a kind that went.
+    Raises DataError for a folder that is missing, damaged, shorter than its journal says, or of a kind that Aino no
+    longer reads.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -94,15 +94,10 @@ def map_set(folder: Path) -> PositionSet:
         raise DataError(f"{folder}: not a position set ({error})") from error
     positions = PositionSet(**arrays)
     games, n, t = positions.n_games, positions.n_positions, len(positions.target_moves)
-    expected = {
-        "game_first": games + 1,
-        "target_first": n + 1,
-        "target_probs": t,
-        "wdl": n,
-        "moves_left": n,
-        "usable": n,
-    }
-    fits = all(len(arrays[name]) == length for name, length in expected.items())
+    lengths = {"game_first": games + 1, "target_first": n + 1, "target_probs": t} | dict.fromkeys(
+        ("wdl", "moves_left", "usable"), n
+    )
+    fits = all(len(arrays[name]) == length for name, length in lengths.items())
     fits = fits and (positions.game_first[-1], positions.target_first[-1]) == (n, t)
     if not fits or len(positions.target_scores) not in (0, t):
         raise DataError(f"{folder}: not a position set (the lengths of its arrays do not fit)")

@@ -19,7 +19,7 @@ Row = dict[str, float]
 
 @dataclass(frozen=True)
 class Metrics:
-    """A run."""
+    """The numbers of a run, and what it was made with."""
 
     run: str
     x: str  # the column by which rows go on: "generation" or "positions"

@@ -35,27 +35,22 @@ EXAMPLE_NETS = {"towers": DEFAULT_NET, "sparse networks": "sparse-256"}  # netwo
 class FitSettings(StepSettings):
     """Training of a candidate, which starts from the best network. Raises ConfigError for values out of range."""
 
+    # fmt: off
     positions: int = setting(REQUIRED, "train on this many positions, counting repeats", least=1)
     peak_rate: float = setting(REQUIRED, "use this peak learning rate", above=0)
     window: int = setting(8, "sample positions from this many of the newest generations", least=1)
-    value_share: float = setting(
-        0.5, "give the root's value this weight in the value target, and the game's result the rest", least=0, most=1
-    )
-    heldout_share: float = setting(
-        HELD_OUT_SHARE,
-        "hold out this share of all games (1/64 at least, as every command does), by a hash of their moves, to compare "
-        "losses before and after",
-        above=0,
-        below=1,
-    )
-    heldout: str = setting(
-        "", "score on the games in this file, the same for all runs of a comparison; empty = on the run's held-out ones"
-    )
+    value_share: float = setting(0.5,
+        "give the root's value this weight in the value target, and the game's result the rest", least=0, most=1)
+    heldout_share: float = setting(HELD_OUT_SHARE,
+        "hold out this share of all games (1/64 at least, as every command does), by a hash of their moves, "
+        "to compare losses before and after", above=0, below=1)
+    heldout: str = setting("",
+        "score on the games in this file, the same for all runs of a comparison; empty = on the run's held-out ones")
     backend: str = setting("numpy", TRAIN_BACKEND, BACKEND_NAMES)
     average_decay: float = setting(0.99, AVERAGE_DECAY, least=0, below=1)
-    checkpoint_s: float = setting(
-        60.0, "save a checkpoint this many seconds apart; a killed run repeats what came after the last one", least=0
-    )
+    checkpoint_s: float = setting(60.0,
+        "save a checkpoint this many seconds apart; a killed run repeats what came after the last one", least=0)
+    # fmt: on
 
     def __post_init__(self) -> None:
         check_settings(self, "fit.")
@@ -73,29 +68,23 @@ class GateSettings:
     Raises ConfigError for values out of range.
     """
 
+    # fmt: off
     pairs: int = setting(60, "play at most this many pairs of games, each from another opening", least=1)
     visits: int = setting(96, "search this many root visits per move, for both sides", least=1)
     elo0: float = setting(0.0, "set the SPRT's null hypothesis, not stronger, to this Elo difference")
     elo1: float = setting(60.0, "set the alternative, stronger, to this Elo difference; must be above gate.elo0")
     # A fifth of equal candidates may pass, which costs no strength; at 0.05 more than half of those that are 60 Elo
     # stronger would not within 60 pairs. Set by hand.
-    alpha: float = setting(
-        0.2, "promote a candidate that is not stronger with at most this probability", above=0, below=0.5
-    )
-    beta: float = setting(
-        0.10,
+    alpha: float = setting(0.2,
+        "promote a candidate that is not stronger with at most this probability", above=0, below=0.5)
+    beta: float = setting(0.10,
         "let the SPRT reject a stronger candidate with at most this probability; gate.pairs may end it before",
-        above=0,
-        below=0.5,
-    )
-    accept_score: float = setting(
-        1.0,
+        above=0, below=0.5)
+    accept_score: float = setting(1.0,
         "promote at this score, too, if all pairs are played without a decision, whatever gate.alpha allows; "
-        "1 = only the SPRT promotes",
-        least=0,
-        most=1,
-    )
+        "1 = only the SPRT promotes", least=0, most=1)
     longest: int = setting(300, "call a game a draw after this many plies", least=1)
+    # fmt: on
 
     def __post_init__(self) -> None:
         check_settings(self, "gate.")
@@ -110,20 +99,19 @@ class GateSettings:
 class AnchorSettings:
     """Games that measure every promoted network. Raises ConfigError for values out of range and unknown anchors."""
 
-    games: int = setting(
-        0, "measure every promoted network in this many games, an even number, against fixed anchors; 0 = none", least=0
-    )
+    # fmt: off
+    games: int = setting(0,
+        "measure every promoted network in this many games, an even number, against fixed anchors; 0 = none", least=0)
     opponents: str = setting(
         "material:50 material:2000 first shipped:10 stockfish:1350 stockfish:1700 stockfish:2000 stockfish:2300",
-        "measure against these: material:NODES, shipped:NODES (Aino with the shipped network), first (the run's first "
-        "network), stockfish:ELO",
-    )
-    stockfish: str = setting(
-        STOCKFISH, "start Stockfish with this command; where there is none, its levels do not play"
-    )
+        "measure against these: material:NODES, shipped:NODES (Aino with the shipped network), first (the "
+        "run's first network), stockfish:ELO")
+    stockfish: str = setting(STOCKFISH,
+        "start Stockfish with this command; where there is none, its levels do not play")
     nodes: int = setting(400, "let the measured networks search this many nodes per move", least=1)
     longest: int = setting(300, "call a game a draw after this many plies", least=1)
     cpu_share: float = setting(0.1, "use at most this share of the processors' time during the loop", above=0, most=1)
+    # fmt: on
 
     def __post_init__(self) -> None:
         check_settings(self, "anchors.")
@@ -144,23 +132,17 @@ class RunConfig:
     """All settings of a run; `configured` fills in the defaults. Raises ConfigError for values out of range."""
 
     fit: FitSettings
-    net: str = setting(
-        DEFAULT_NET,
-        "train a tower, FILTERSxBLOCKS, transformer-WIDTHxLAYERS, a sparse network, sparse-WIDTH in multiples of 128, "
-        "or your own, "
-        "module:Class",
-    )
+    # fmt: off
+    net: str = setting(DEFAULT_NET,
+        "train a tower, FILTERSxBLOCKS, transformer-WIDTHxLAYERS, a sparse network, sparse-WIDTH in multiples "
+        "of 128, or your own, module:Class")
     seed: int = setting(1, "seed all random numbers of the run with this", least=0)
     threads: int = setting(2, "train on this many threads; self-play and gate use --workers", least=1)
-    keep_nets: int = setting(
-        10,
-        "keep the files of this many newest candidates, and of this many newest promoted ones; 0 = of all",
-        least=0,
-    )
-    openings: str = setting(
-        "",
-        "take openings from this EPD file; random:PLIES = after this many random moves; empty = Aino's own set",
-    )
+    keep_nets: int = setting(10,
+        "keep the files of this many newest candidates, and of this many newest promoted ones; 0 = of all", least=0)
+    openings: str = setting("",
+        "take openings from this EPD file; random:PLIES = after this many random moves; empty = Aino's own set")
+    # fmt: on
     games: GameSettings = field(default_factory=GameSettings)
     gate: GateSettings = field(default_factory=GateSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
@@ -171,7 +153,7 @@ class RunConfig:
         check_settings(self)
         for section, able in (("fit", family.on_device), ("games", family.plays_on_device)):
             if getattr(self, section).backend == "cupy" and not able:
-                kinds = "towers and transformers train" if section == "fit" else "towers play"
+                kinds = f"towers and transformers {'train' if section == 'fit' else 'play'}"
                 raise ConfigError(f"{section}.backend cupy: only {kinds} on a GPU; expected numpy for {self.net}")
         if self.fit.precision == "mixed" and not family.on_device:
             raise ConfigError(f"fit.precision mixed: only towers and transformers train so, not {self.net}")
@@ -278,7 +260,9 @@ def setting_changes(before: str, after: str) -> dict[str, list[Any]]:
 
 def add_config_flags(parser: argparse.ArgumentParser) -> None:
     """Add a flag for every setting, named as in TOML: `--seed`, `--games.visits`."""
-    text = "train and play towers on the CPU (numpy) or a GPU; fit.backend and games.backend override this"
+    text = (
+        "train and play towers and transformers on the CPU (numpy) or a GPU (cupy); sets fit.backend and games.backend"
+    )
     parser.add_argument("--backend", choices=BACKEND_NAMES, help=text)
     text = "read settings from this file; flags override it"
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help=text)

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -99,7 +99,7 @@ class Ledger:
     Every method raises RunError when the file cannot be read or written, as on a full disk. A change is entered
     completely or not at all.
 
-    is_copy: read from a copy in memory, of one moment, and leave the file, which may be older, as it is.
+    is_copy: read a copy in memory, of one moment. The file stays as it is, even where an older Aino made it.
     """
 
     def __init__(self, path: Path, is_copy: bool = False) -> None:
@@ -150,6 +150,11 @@ class Ledger:
         with self._transaction() as connection:
             connection.executemany(statement, rows)
 
+    def _enter(self, table: str, *rows: tuple[Any, ...]) -> None:
+        """Write whole rows, in the place of those with the same keys."""
+        with self._transaction() as connection:
+            _put(connection, table, rows)
+
     def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._lock:
             try:
@@ -165,8 +170,7 @@ class Ledger:
     def note_environment(self, facts: Mapping[str, Any]) -> None:
         """Enter what works on the run from now on, fields as in ENVIRONMENT, unless the same has worked on it last."""
         if self.environments()[-1:] != [row := {name: facts[name] for name in ENVIRONMENT}]:
-            values = (time.time(), self.current()[0], *row.values())
-            self._write("INSERT INTO environments VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [values])
+            self._enter("environments", (time.time(), self.current()[0], *row.values()))
 
     def environments(self) -> list[dict[str, Any]]:
         """Return what has worked on the run, in order of time."""
@@ -180,9 +184,7 @@ class Ledger:
 
     def begin_generation(self, number: int, config: str) -> None:
         """Enter a generation that is about to generate."""
-        self._write(
-            "INSERT INTO generations VALUES (?, ?, ?, ?, NULL)", [(number, Phase.GENERATE, config, time.time())]
-        )
+        self._enter("generations", (number, Phase.GENERATE, config, time.time(), None))
 
     def enter_phase(self, number: int, phase: Phase) -> None:
         finished = time.time() if phase is Phase.DONE else None
@@ -210,13 +212,12 @@ class Ledger:
 
     # ---- games and losses -----------------------------------------------------------------------------------------
 
-    def note_games(self, generation: int, games: Iterable[tuple[int, int, int, str]], anew: bool = False) -> None:
-        """Enter self-play games as (number, plies, White's points, ending); `anew` forgets all others."""
+    def note_games(self, generation: int, games: Iterable[SelfPlayRow], anew: bool = False) -> None:
+        """Enter self-play games; `anew` forgets all others."""
         with self._transaction() as connection:
             if anew:
                 connection.execute("DELETE FROM games WHERE generation = ?", (generation,))
-            rows = [(generation, *game) for game in games]
-            connection.executemany("INSERT OR REPLACE INTO games VALUES (?, ?, ?, ?, ?)", rows)
+            _put(connection, "games", [(generation, *game) for game in games])
 
     def games(self, generation: int) -> list[SelfPlayRow]:
         query = "SELECT number, plies, white_points, ending FROM games WHERE generation = ? ORDER BY number"
@@ -224,8 +225,7 @@ class Ledger:
 
     def note_self_play(self, generation: int, summary: Mapping[str, float]) -> None:
         """Save the statistics of a generation's games; fields as in `guards.SelfPlaySummary`."""
-        row = (generation, *(summary[name] for name in SELF_PLAY_FIELDS))
-        self._write("INSERT OR REPLACE INTO self_play VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [row])
+        self._enter("self_play", (generation, *(summary[name] for name in SELF_PLAY_FIELDS)))
 
     def resignations(self) -> dict[int, tuple[int, int]]:
         """(games played through in which a side would have resigned, those that it did not lose) by generation."""
@@ -233,26 +233,16 @@ class Ledger:
         return {generation: (given_up, wrong) for generation, given_up, wrong in rows}
 
     def note_import(
-        self,
-        generation: int,
-        config: str,
-        sources: Iterable[tuple[str, int, int]],
-        games: Iterable[tuple[int, int, int, str]],
+        self, generation: int, config: str, sources: Iterable[tuple[str, int, int]], games: Iterable[SelfPlayRow]
     ) -> None:
         """Enter a generation whose games were imported and that is to be fitted next, all at once.
 
-        sources: (name, games, games skipped because they are there already); games as for `note_games`.
+        sources: (name, games, games skipped because they are there already).
         """
         with self._transaction() as connection:
-            connection.execute(
-                "INSERT INTO generations VALUES (?, ?, ?, ?, NULL)", (generation, Phase.FIT, config, time.time())
-            )
-            connection.executemany(
-                "INSERT INTO imports VALUES (?, ?, ?, ?)", [(generation, *source) for source in sources]
-            )
-            connection.executemany(
-                "INSERT OR REPLACE INTO games VALUES (?, ?, ?, ?, ?)", [(generation, *game) for game in games]
-            )
+            _put(connection, "generations", [(generation, Phase.FIT, config, time.time(), None)])
+            _put(connection, "imports", [(generation, *source) for source in sources])
+            _put(connection, "games", [(generation, *game) for game in games])
 
     def imports(self) -> dict[int, list[tuple[str, int, int]]]:
         """(source, games, skipped duplicates) of every generation whose games were imported."""
@@ -265,8 +255,7 @@ class Ledger:
         """Enter losses of kind `train`, or on held-out games `before` or `after`, and their standard errors."""
         row = (generation, step, kind, *(values.get(name) for name in LOSSES))
         errors = (generation, step, f"{kind}_error", *(values.get(f"{name}_error") for name in LOSSES))
-        rows = [row, errors] if any(errors[3:]) else [row]
-        self._write("INSERT OR REPLACE INTO losses VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        self._enter("losses", *([row, errors] if any(errors[3:]) else [row]))
 
     def forget_losses(self, generation: int) -> None:
         """Remove what was entered about a training that begins again."""
@@ -287,8 +276,7 @@ class Ledger:
 
         conditions: names all that the game depends on besides its number; under others it is another game.
         """
-        row = (generation, number, conditions, points, plies, ending)
-        self._write("INSERT OR REPLACE INTO candidate_games VALUES (?, ?, ?, ?, ?, ?)", [row])
+        self._enter("candidate_games", (generation, number, conditions, points, plies, ending))
 
     def gate_points(self, generation: int) -> dict[str, dict[int, float]]:
         found: dict[str, dict[int, float]] = {}
@@ -300,9 +288,8 @@ class Ledger:
     def note_gate(self, generation: int, result: GateResult) -> None:
         # SQLite stores infinities, but JSON and plots cannot read them.
         elos = (max(-9_999.0, min(9_999.0, elo)) for elo in (result.elo, result.elo_low, result.elo_high))
-        numbers = (result.llr, result.score, *elos)
-        row = (generation, result.accepted, result.decided, json.dumps(result.pentanomial), *numbers)
-        self._write("INSERT OR REPLACE INTO gates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [row])
+        verdict = result.accepted, result.decided, json.dumps(result.pentanomial)
+        self._enter("gates", (generation, *verdict, result.llr, result.score, *elos))
 
     def gate(self, generation: int) -> GateResult | None:
         """Return the verdict over a generation's candidate, None before there is one."""
@@ -313,6 +300,11 @@ class Ledger:
         for number, accepted, decided, counts, *numbers in self._read("SELECT * FROM gates ORDER BY generation"):
             found[number] = GateResult(bool(accepted), bool(decided), tuple(json.loads(counts)), *numbers)
         return found
+
+
+def _put(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    for row in rows:
+        connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(row))})", row)
 
 
 def ledger_row(record: SelfPlayRecord) -> SelfPlayRow:

@@ -83,7 +83,7 @@ class SharedPlay(ABC):
 
             def take(record: Any, finished: set[int] = finished) -> None:
                 if isinstance(record, str):
-                    # Every worker says it, with its own times and reasons before what follows from them.
+                    # Every worker reports the same, with times and reasons of its own before the last semicolon.
                     wording = "".join(letter for letter in record.rpartition("; ")[2] if not letter.isdigit())
                     if wording not in told:
                         told.add(wording)
@@ -104,7 +104,7 @@ class SharedPlay(ABC):
                         ) from lost
                     self._tell(f"a worker was lost ({lost}); it is replaced, and unfinished games are played again")
                 begun = pool.taken()
-            # What a worker may have died of comes last.
+            # Games that a worker may have died of come last.
             missing = [number for number in missing[begun:] + missing[:begun] if number not in finished]
 
     def _listen(self, pool: Pool, count: int, take: Callable[[Any], None], stop: Stop) -> None:

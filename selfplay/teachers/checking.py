@@ -1,4 +1,4 @@
-"""Summarises a label folder, and checks its labels by labelling a sample again from scratch."""
+"""Summarises the rows of a label folder."""
 
 from __future__ import annotations
 
@@ -6,17 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.board.layout import MAX_MOVES, ROW_WORDS
-from engine.board.movegen import generate
-from engine.native.jit import kernel
 from selfplay.records import packed
-from selfplay.records.label_folder import LabelFolder, fields_of
-from selfplay.records.packed import unpack_row
-from selfplay.teachers.move_scores import score_teacher_moves
-from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.quiet_search import begin_quiescence, new_teacher, teacher_quiet_value, to_cp
-from selfplay.teachers.sampling import REACH, pack_best_moves
-from selfplay.teachers.static_value import static_value
+from selfplay.records.label_folder import fields_of
 
 ROWS_PER_PASS = 1 << 22
 BALANCED_CP = 150
@@ -42,42 +33,3 @@ def composition(rows: np.ndarray) -> Composition:
         balanced += int(np.count_nonzero(np.abs(fields["score"].astype(np.int32)) < BALANCED_CP))
     named = {name: int(count) for name, count in zip(packed.SOURCES, counts, strict=False)}
     return Composition(named, len(rows), calm, balanced)
-
-
-def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int) -> int:
-    """Label `sample` rows of both files again; returns how many differ or are not positions."""
-    rng, wrong = np.random.default_rng(1), 0
-    for rows in (labels.values, labels.scored):
-        numbers = np.sort(rng.integers(0, len(rows), min(sample, len(rows))))
-        wrong += count_wrong(new_teacher(net), np.ascontiguousarray(rows[numbers]))
-    return wrong
-
-
-@kernel()
-def count_wrong(teacher, rows):
-    """Count packed rows [N, 4 or 8] without the teacher's value, or without its best moves and their scores.
-
-    A value is static if calm, else that of quiescence; with scored moves it is that of the best one.
-    """
-    row, words, wrong = np.zeros(ROW_WORDS, np.uint64), np.zeros(packed.SCORED_WORDS, np.uint64), 0
-    moves, scores = np.zeros(MAX_MOVES, np.uint16), np.zeros(MAX_MOVES, np.int64)
-    for i in range(len(rows)):
-        if not unpack_row(rows[i], row):
-            wrong += 1
-            continue
-        if rows.shape[1] == packed.SCORED_WORDS:
-            count = np.int64(generate(row, moves))
-            begin_quiescence(teacher, row)
-            score_teacher_moves(teacher, np.int64(0), moves, count, scores, np.int64(packed.TOP_MOVES), REACH)
-            pack_best_moves(moves, scores, count, words)
-            value = scores[0]
-        elif rows[i, 3] >> np.uint64(56) & np.uint64(packed.CALM):
-            begin_quiescence(teacher, row)
-            value = static_value(teacher.net, teacher.acc, np.int64(0), row)
-        else:
-            value = teacher_quiet_value(teacher, row)
-        same = to_cp(value) & 0xFFFF == np.int64(rows[i, 3]) & 0xFFFF
-        for word in range(packed.VALUE_WORDS, rows.shape[1]):
-            same = same and words[word] == rows[i, word]
-        wrong += not same
-    return wrong

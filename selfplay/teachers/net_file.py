@@ -23,10 +23,7 @@ LONGEST_DESCRIPTION = 4096  # bytes; real descriptions have under a hundred
 NNUE_PREFIX = struct.Struct("<III")
 HASH = struct.Struct("<I")
 
-# The transformer's hash is the feature set's hash, exclusive-ored with twice the width.
-FEATURE_SETS = {0x7F234CB8: "HalfKAv2_hm", 0x5F234CB8: "HalfKAv2", 0x5D69D5B8: "HalfKP"}
-HALF_KA_V2_HM = 0x7F234CB8
-OTHER_WIDTHS = (128, 256, 512, 768, 1024, 1536, 2048, 2560, 3072)
+HALF_KA_V2_HM = 0x7F234CB8  # the feature set's hash; the transformer's is exclusive-ored with twice the width
 
 
 class NetShape(NamedTuple):
@@ -104,7 +101,7 @@ class _Reader:
     def _transformer_hash(self, shape: NetShape) -> None:
         (found,) = HASH.unpack(self._bytes(HASH.size, "the transformer's hash"))
         name = f"HalfKAv2_hm with 2 x {shape.width} accumulators (hash {shape.transformer_hash:#x})"
-        self._expect(found == shape.transformer_hash, name, _architecture_name(found))
+        self._expect(found == shape.transformer_hash, name, f"the hash {found:#x}, of another version's nets")
 
     def _stack(self, shape: NetShape, number: int) -> tuple[np.ndarray, ...]:
         (found,) = HASH.unpack(self._bytes(HASH.size, f"the hash of stack {number}"))
@@ -126,14 +123,6 @@ class _Reader:
     def _expect(self, good: bool, expected: str, found: str) -> None:
         if not good:
             raise NetFileError(self._path, expected, found)
-
-
-def _architecture_name(transformer_hash: int) -> str:
-    """Return the architecture that a transformer's hash stands for."""
-    for width in OTHER_WIDTHS:
-        if name := FEATURE_SETS.get(transformer_hash ^ 2 * width):
-            return f"{name} with 2 x {width} accumulators"
-    return f"an unknown architecture (hash {transformer_hash:#x})"
 
 
 def _by_four_inputs(weight: np.ndarray, outputs: int) -> np.ndarray:

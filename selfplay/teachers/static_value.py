@@ -5,17 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board.layout import HALFMOVE, KNIGHT, QUEEN, SIDE, WHITE
+from engine.native import integer_lanes as lanes
 from engine.native.bits import popcount
 from engine.native.dot_products import dot_quads
-from engine.native.integer_lanes import (
-    clipped_product,
-    dot_bytes,
-    load_ints,
-    load_shorts,
-    splat_int,
-    store_ints,
-    store_low_bytes,
-)
 from engine.native.jit import kernel
 from selfplay.teachers.accumulators import BUCKETS, TEACHER_WIDTH
 
@@ -68,17 +60,17 @@ def _activate(acc, ply, side):
     for half in range(2):
         at = (2 * ply + (side ^ half)) * TEACHER_WIDTH
         for c in range(0, TEACHER_WIDTH // 2, 32):
-            product = clipped_product(
-                load_shorts(acc.values, at + c), load_shorts(acc.values, at + TEACHER_WIDTH // 2 + c)
+            product = lanes.clipped_product(
+                lanes.load_shorts(acc.values, at + c), lanes.load_shorts(acc.values, at + TEACHER_WIDTH // 2 + c)
             )
-            store_low_bytes(acc.inputs, half * (TEACHER_WIDTH // 2) + c, product)
+            lanes.store_low_bytes(acc.inputs, half * (TEACHER_WIDTH // 2) + c, product)
 
 
 @kernel()
 def _first_layer(net, acc, bucket):
     """Layer 1024 -> 15, squared and plain, into `hidden`; returns output 16, which skips the other layers."""
     sums = dot_quads(acc.input_quads, net.weight_0, bucket * 16 * TEACHER_WIDTH)
-    store_ints(acc.sums, np.int64(0), load_ints(net.bias_0, bucket * 16) + sums)
+    lanes.store_ints(acc.sums, np.int64(0), lanes.load_ints(net.bias_0, bucket * 16) + sums)
     for i in range(15):
         x = np.int64(acc.sums[i])
         acc.hidden[i] = min(x * x >> 19, ACTIVE)
@@ -89,14 +81,14 @@ def _first_layer(net, acc, bucket):
 @kernel()
 def _second_layer(net, acc, bucket):
     """Layers 30 -> 32 -> 1."""
-    low, high = load_ints(net.bias_1, bucket * 32), load_ints(net.bias_1, bucket * 32 + 16)
+    low, high = lanes.load_ints(net.bias_1, bucket * 32), lanes.load_ints(net.bias_1, bucket * 32 + 16)
     at = bucket * 1024
     for quad in range(8):
-        x = splat_int(acc.hidden_quads[quad])
-        low = dot_bytes(low, x, load_ints(net.weight_1, at + 128 * quad))
-        high = dot_bytes(high, x, load_ints(net.weight_1, at + 128 * quad + 64))
-    store_ints(acc.sums, np.int64(0), low)
-    store_ints(acc.sums, np.int64(16), high)
+        x = lanes.splat_int(acc.hidden_quads[quad])
+        low = lanes.dot_bytes(low, x, lanes.load_ints(net.weight_1, at + 128 * quad))
+        high = lanes.dot_bytes(high, x, lanes.load_ints(net.weight_1, at + 128 * quad + 64))
+    lanes.store_ints(acc.sums, np.int64(0), low)
+    lanes.store_ints(acc.sums, np.int64(16), high)
     total = np.int64(net.bias_2[bucket])
     for i in range(32):
         total += min(max(np.int64(acc.sums[i]) >> 6, np.int64(0)), ACTIVE) * net.weight_2[bucket * 32 + i]

@@ -19,6 +19,8 @@ from selfplay.training.mixture import Batches, TrainingSet, sets_of
 from selfplay.training.recipe import LearnerSettings, Recipe
 from selfplay.training.source_files import TrainingData
 
+Rate = float | Callable[[int], float]  # a learning rate, or a schedule that gives it by step number
+
 HELD_OUT_PARTS = 32  # of the held-out positions, whose differences tell the standard errors. Set by hand.
 
 
@@ -103,6 +105,10 @@ class Learning(ABC):
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Everything a resumed run needs, as arrays and JSON values; batches follow from seed and step number."""
 
+    def remember(self) -> None:
+        """Keep the state where a device that is lost cannot take it along; `state` then gives what was kept."""
+        return
+
     @abstractmethod
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
         """Continue from `state()`. Raises RunError for the state of another training."""
@@ -116,6 +122,7 @@ class Family(ABC):
     """Makes, trains and scores the networks of one family and size."""
 
     recipe: Recipe  # default training settings
+    mixture: type[Batches]
     on_device = False  # whether it can train on a GPU
     plays_on_device = False  # whether it can play there
 
@@ -127,21 +134,16 @@ class Family(ABC):
         """Return the network in a file. Raises NetFileError as `dit.load`."""
         return dit.load(path)[0]
 
-    @abstractmethod
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Batches:
         """Return the batches for training on the data."""
+        return self.mixture(data.sets, data.shares, settings.batch_size, seed, settings.variations)
 
     @abstractmethod
-    def learner(
-        self,
-        model: Layer,
-        batches: Batches,
-        settings: LearnerSettings,
-        rate: float | Callable[[int], float],
-        backend: str = "numpy",
-    ) -> Learning:
+    def learner(self, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str) -> Learning:
         """Return what trains the model on the batches; arguments and errors as of `Learner`."""
 
     @abstractmethod
     def heldout(self, positions: TrainingSet, limit: int) -> HeldOut:
-        """Return a fixed sample to score networks on, at most `limit` positions."""
+        """Return a fixed sample to score networks on, at most `limit` positions. Raises ConfigError for a set of which
+        the family's networks see nothing.
+        """

@@ -1,4 +1,4 @@
-"""The terms of both families' training loss: policy, value, moves left."""
+"""The terms of the training loss: policy, value, moves left."""
 
 from __future__ import annotations
 

@@ -41,17 +41,21 @@ class Batches(ABC):
     """Batches from several sets by mixture weights; each set by epochs, without replacement.
 
     A batch depends only on the seed and its step.
-    Raises ConfigError if a weight is negative, none is positive, or a set with a weight has no usable position.
+    Raises ConfigError if a weight is negative, none is positive, a set is not of `kind`, or has a weight and no usable
+    position.
     """
 
+    kind: type = object
+    refusal = ""  # what to say of sets of another kind
     groups = Groups()  # positions that are taken together
 
     def __init__(
-        self, sets: Sequence[TrainingSet], shares: Sequence[float], batch_size: int, seed: int, batch: Any
+        self, sets: Sequence[TrainingSet], shares: Sequence[float], batch_size: int, seed: int, variations: float = 0.0
     ) -> None:
-        """`batch` has the arrays for one batch."""
+        """`variations`: as of `SparseMixture`; the other families' positions have none."""
         check_weights("shares of the training data", shares)
-        self.batch_size = batch_size
+        sets = sets_of(self.kind, sets, self.refusal)
+        self.batch_size, self.variations = batch_size, variations
         self._seed = seed
         pairs = [(one, share / sum(shares)) for one, share in zip(sets, shares, strict=True) if share > 0]
         self._sets = [one for one, _ in pairs]
@@ -61,7 +65,7 @@ class Batches(ABC):
         self.n_positions = sum(one.n_usable for one in self._sets)
         shares_left = np.cumsum([share for _, share in reversed(pairs)])[::-1]
         self._parts = [float(share / left) for (_, share), left in zip(pairs, shares_left, strict=True)]
-        self._batch = batch
+        self._batch = self.new_batch(batch_size)
         self._samplers = PerThread()
 
     def batch(self, step: int, run: Map = map) -> Any:
@@ -97,6 +101,11 @@ class Batches(ABC):
     def _fill(self, task: tuple[int, np.ndarray, np.ndarray, Any]) -> None:
         i, *others = task
         self._samplers.own(lambda: [self.sampler(one) for one in self._sets])[i].fill(*others)
+
+    @staticmethod
+    @abstractmethod
+    def new_batch(size: int) -> Any:
+        """Return the arrays of a batch."""
 
     @abstractmethod
     def sampler(self, one: TrainingSet) -> Any:

@@ -17,22 +17,11 @@ import numpy as np
 
 from engine.errors import ConfigError, DataError
 from engine.options.settings import setting
+from selfplay.data import split
 from selfplay.data.cache import load_or_parse
 from selfplay.data.kinds import CHUNKS, FOLDER, PGN, data_files, reader_of
 from selfplay.data.label_rows import LabelRows, held_out
-from selfplay.data.split import (
-    HELD_OUT_SHARE,
-    Split,
-    fingerprint,
-    game_keys,
-    held_out_games,
-    limit_for,
-    position_keys,
-    root_limit,
-    unseen,
-    without_held_out,
-    without_known_games,
-)
+from selfplay.data.split import HELD_OUT_SHARE, Split
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.mixture import TrainingSet
@@ -129,14 +118,14 @@ class _File:
     def fingerprint(self) -> str:
         """What it holds; of a label folder, which may grow, what its labels were made from."""
         if isinstance(self.content, PositionSet):
-            return fingerprint(self.content)
+            return split.fingerprint(self.content)
         return hashlib.sha256(json.dumps(self.content.settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_heldout(path: Path, cache: Path | None) -> PositionSet:
     """All games of a file, folder or pattern, to score on. Raises DataError as `data_files`, and for label folders."""
     games = [load_or_parse(file, reader_of(kind), cache) for file, kind in heldout_files(path)]
-    return without_known_games(concatenate(games), {})[0]
+    return split.without_known_games(concatenate(games), {})[0]
 
 
 def heldout_files(path: Path) -> list[tuple[Path, str]]:
@@ -174,19 +163,19 @@ def load_training_data(
     given = read_heldout(files.heldout, cache) if files.heldout else None
     heldout: TrainingSet
     if games:
-        heldout, split = _hold_out_games(games, files, given, tell)
-        name = fingerprint(heldout)
+        heldout, left_out = _hold_out_games(games, files, given, tell)
+        name = split.fingerprint(heldout)
     else:
-        heldout, split, name = _hold_out_labels(folders[0].content, files)
+        heldout, left_out, name = _hold_out_labels(folders[0].content, files)
     if given is not None:
-        heldout, split = given, replace(split, keys=np.unique(position_keys(given)[given.usable]))
-        name = fingerprint(given)
+        heldout, left_out = given, replace(left_out, keys=np.unique(split.position_keys(given)[given.usable]))
+        name = split.fingerprint(given)
         tell(f"{files.heldout}: {given.n_games:,} games are held out")
     used = [one for one in games + folders if one.positions]
     weights = _weights(used, files.data)
     pairs = [(one.content, weight) for one, weight in zip(used, weights, strict=True) if one.kind != FOLDER]
     weighted = [(one.content, weight) for one, weight in zip(used, weights, strict=True) if one.kind == FOLDER]
-    pairs += _label_sets(weighted, files.scored_share, split, tell)
+    pairs += _label_sets(weighted, files.scored_share, left_out, tell)
     sets, shares = zip(*pairs, strict=True) if pairs else ((), ())
     return TrainingData(sets, shares, heldout, name, fingerprints, names)
 
@@ -209,23 +198,23 @@ def _hold_out_games(
     first = games[0]
     if first.content.n_games < LEAST_GAMES:
         raise DataError(f"{first.path}: 1 game found; at least {LEAST_GAMES} are needed")
-    limit, known = limit_for([first.content], files.heldout_share), dict[int, int]()
+    limit, known = split.limit_for([first.content], files.heldout_share), dict[int, int]()
     if given is not None:
-        known = dict.fromkeys(game_keys(given).tolist(), -1)
-    once, _ = without_known_games(first.content, {})
+        known = dict.fromkeys(split.game_keys(given).tolist(), -1)
+    once, _ = split.without_known_games(first.content, {})
     for one in games:
         told = f"{one.path.name}: {one.kind}, {one.content.n_games:,} games"
         if files.data[one.source].weight == 0:
             one.content = replace(one.content, usable=np.zeros_like(one.content.usable))
             tell(f"{told}, none to train on (weight 0)")
             continue
-        one.content, repeated = without_known_games(without_held_out(one.content, limit), known)
+        one.content, repeated = split.without_known_games(split.without_held_out(one.content, limit), known)
         tell(f"{told} ({repeated:,} duplicates skipped), {one.positions:,} positions")
-    heldout, split = unseen(held_out_games(once, limit), [one.content for one in games], limit)
+    heldout, left_out = split.unseen(split.held_out_games(once, limit), [one.content for one in games], limit)
     usable = int(np.count_nonzero(heldout.usable))
     if given is None:
         tell(f"{first.path.name}: {heldout.n_games:,} games are held out; {usable:,} positions nowhere else")
-    return heldout, split
+    return heldout, left_out
 
 
 def _hold_out_labels(folder: LabelFolder, files: SourceFiles) -> tuple[LabelRows, Split, str]:
@@ -233,22 +222,22 @@ def _hold_out_labels(folder: LabelFolder, files: SourceFiles) -> tuple[LabelRows
     rows = np.ascontiguousarray(folder.values[:MOST_LOOKED_AT])
     if not len(rows):
         raise ConfigError(f"{folder.folder}: no labels to hold out")
-    split = Split(max(root_limit(files.heldout_share), int(fields_of(rows)["root"].min()) + 1))
-    heldout = rows[held_out(rows, split)][:MOST_SCORED]
+    left_out = Split(max(split.root_limit(files.heldout_share), int(fields_of(rows)["root"].min()) + 1))
+    heldout = rows[held_out(rows, left_out)][:MOST_SCORED]
     keys = np.unique(keys_of_rows(heldout, folder.folder))
     name = hashlib.sha256(np.ascontiguousarray(heldout).tobytes()).hexdigest()[:16]
-    return LabelRows(str(folder.folder), heldout), replace(split, keys=keys), name
+    return LabelRows(str(folder.folder), heldout), replace(left_out, keys=keys), name
 
 
 def _label_sets(
-    folders: list[tuple[LabelFolder, float]], scored_share: float, split: Split, tell: Callable[[str], None]
+    folders: list[tuple[LabelFolder, float]], scored_share: float, left_out: Split, tell: Callable[[str], None]
 ) -> list[tuple[LabelRows, float]]:
     """Label folders' rows with their mixture weights; values and scored moves are separate sets."""
     found: list[tuple[LabelRows, float]] = []
     for name, part in (("values", 1.0 - scored_share), ("scored", scored_share)):
         total = sum(weight for folder, weight in folders if getattr(folder.published, name)) or 1.0
         for folder, weight in folders:
-            rows = LabelRows(str(folder.folder), getattr(folder, name), split)
+            rows = LabelRows(str(folder.folder), getattr(folder, name), left_out)
             tell(f"{folder.folder.name}: {rows.n_usable:,} {name} labels")
             if rows.n_usable:
                 found.append((rows, part * weight / total))

@@ -306,7 +306,7 @@ def test_choosing_an_evaluator_compiled_in_the_engines_own_process(tmp_path: Pat
     """It did so on the thread that reads commands, which then heard no `stop` for seconds."""
     program = (
         "from engine import Engine, EngineOptions\n"
-        "from engine.native.compile_events import CompileTimes\n"
+        "from benchmarks.compile_events import CompileTimes\n"
         "from engine.options import EVALUATORS\n"
         "with CompileTimes() as times, Engine(EngineOptions(hash_mib=2, backend='numpy')) as engine:\n"
         "    for name in EVALUATORS:\n"
@@ -344,7 +344,7 @@ def test_warmup_kept_every_evaluators_network_in_memory_while_the_compilers_ran(
 RARE = """
 import chess
 from engine import Engine, EngineOptions, Limits
-from engine.native.compile_events import CompileTimes
+from benchmarks.compile_events import CompileTimes
 
 fens = [
     "k7/8/1K6/8/8/8/8/7R w - - 0 1",
@@ -381,7 +381,7 @@ def test_the_first_start_compiles_no_more_than_it_did_and_the_second_and_its_sea
 
 COMPILED_BY_MATERIAL = """
 from engine import Engine, EngineOptions
-from engine.native.compile_events import CompileTimes
+from benchmarks.compile_events import CompileTimes
 
 with CompileTimes() as times, Engine(EngineOptions(evaluator="material", hash_mib=16)) as engine:
     engine.warm_up()

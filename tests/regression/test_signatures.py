@@ -10,7 +10,7 @@ import pytest
 
 from engine.cli.machine import blas_kernel
 from engine.errors import NetFileError
-from uci.bench.signature import SIGNATURE_POSITIONS, SIGNATURE_SETTINGS, sign
+from uci.bench.signature import SIGNATURE_SETTINGS, sign, signature_positions
 
 TEXT = (Path(__file__).parent / "signatures.txt").read_text(encoding="utf-8")
 RECORDED = {
@@ -37,4 +37,4 @@ def test_in_kernel_evaluators_have_one_signature_on_all_machines() -> None:
 
 
 def test_signatures_cover_some_thirty_positions() -> None:
-    assert len(set(SIGNATURE_POSITIONS)) >= 30
+    assert len({(fen, *moves) for fen, moves in signature_positions()}) >= 30

@@ -33,11 +33,11 @@ from engine.network.weights import is_default, load_net
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.bench.signature import SIGNATURE_POSITIONS, SIGNATURE_SETTINGS, sign
+from uci.bench.signature import SIGNATURE_SETTINGS, sign, signature_positions
 from uci.tools.perft import count_with_python_chess
 
 BENCH_PARTS = ("board", "evaluation", "search", "signature")
-BENCH_POSITIONS = tuple(fen for fen, _ in (SIGNATURE_POSITIONS[0], *SIGNATURE_POSITIONS[6:11]))
+BENCHED = 0, 6, 7, 8, 9, 10  # of the positions of the signatures
 RUNS = 3
 PERFT_DEPTH = 5
 PYTHON_CHESS_DEPTH = 3  # plies; the two positions take some 10 ms and 100 ms
@@ -122,7 +122,7 @@ def _measure_board(speed: Callable[[Callable[[], int]], float], game: chess.Boar
     separately.
     """
     nodes: dict[str, float] = {}
-    for name, fen in zip(("start", "Kiwipete"), BENCH_POSITIONS, strict=False):
+    for name, fen in zip(("start", "Kiwipete"), bench_positions(), strict=False):
         board = chess.Board(fen)
         nodes[f"{name} bulk"] = speed(partial(perft, board, depth))
         nodes[f"{name} made"] = speed(partial(perft, board, depth - 1, bulk=False))
@@ -198,6 +198,11 @@ def signatures() -> dict[str, str]:
     return found
 
 
+def bench_positions() -> list[str]:
+    """Return the positions that are timed."""
+    return [signature_positions()[number][0] for number in BENCHED]
+
+
 # ---- parts ----------------------------------------------------------------------------------------------------------
 
 
@@ -213,7 +218,7 @@ def _search_speed(options: EngineOptions, evaluator: Evaluator, nodes: int) -> f
 
     def work() -> int:
         total = 0
-        for fen in BENCH_POSITIONS:
+        for fen in bench_positions():
             engine.new_game()
             engine.set_position(chess.Board(fen))
             total += engine.search(Limits(nodes=nodes)).nodes

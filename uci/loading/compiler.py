@@ -37,7 +37,7 @@ TO_COMPILE_MIB = 450
 LOCKED: Final = 73  # another one is at work
 NOT_KEPT: Final = 74  # kernels cannot be written, as on a full disk
 
-# Steps of the progress bar (`CompileTimes`) for a search with an evaluator, alpha-beta left aside; for alpha-beta; and
+# Steps of the progress bar (`CompileSteps`) for a search without alpha-beta; for alpha-beta; and
 # for one more evaluator in the same process. Counted for the default engine, by estimate for the others.
 SEARCH_STEPS = {"auto": 396, "sparse": 396}
 SEARCH_STEPS_OF_OTHERS = 350
@@ -266,7 +266,7 @@ def _hint_compiler(place: Place) -> Iterator[None]:
 @contextlib.contextmanager
 def _counting(place: Place) -> Iterator[None]:
     """Append a byte to the file of progress for every step of what is compiled meanwhile."""
-    from engine.native.compile_events import CompileTimes
+    from engine.native.compile_events import CompileSteps
     from engine.native.jit import loses_kernels
 
     try:
@@ -281,7 +281,7 @@ def _counting(place: Place) -> Iterator[None]:
         with contextlib.suppress(OSError):
             stream.write(b"." * steps)
 
-    with stream, CompileTimes(count):
+    with stream, CompileSteps(count):
         yield
 
 

@@ -16,7 +16,7 @@ from uci.loading.compiler import TO_LOAD_MIB, check_room
 
 
 class PatientEngine(Engine):
-    """Its searches wait until the kernels are in the cache. `on_wait` hears of the progress meanwhile.
+    """An engine whose searches wait until the kernels are in the cache. `on_wait` hears of the progress meanwhile.
 
     A wait raises StillCompilingError when it is stopped, or when a clock that runs demands the move.
     """

@@ -29,10 +29,12 @@ _STANDARD_NAMES = {
     for name in ("Event", "Site", "Date", "Round", "White", "Black", "Result", "FEN", "SetUp", "Variant", "WhiteElo",
                  "BlackElo")
 }  # fmt: skip
-_OTHER_VARIANT_NAMES = dict.fromkeys(("", "std", "regular", "fromposition"), "Standard") | dict.fromkeys(
+_VARIANT_NAMES = dict.fromkeys(
+    ("", "std", "standard", "regular", "normal", "classical", "orthodox", "fromposition"), "Standard"
+) | dict.fromkeys(
     (
-        "960", "chess960", "fischerandom", "fischerrandom", "fischerrandomchess", "chess960fischerrandom", "freestyle",
-        "freestylechess", "frc", "dfrc", "doublefischerrandom", "wildfr",
+        "960", "fischerandom", "fischerrandom", "960fischerrandom", "freestyle", "frc", "dfrc", "doublefischerrandom",
+        "wildfr",
     ),
     "Chess960",
 )  # fmt: skip
@@ -62,7 +64,9 @@ class GameText:
             if piece is None:
                 self.final = True
                 break
-            taken.append(piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+            if b"\r" in piece:  # To look for longer ends of lines takes longer than to read the games.
+                piece = piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            taken.append(piece)
         self.dropped += self.at
         self.data, self.at = b"".join([self.data[self.at :], *taken]), 0
 
@@ -131,7 +135,7 @@ class CutGames:
 
 
 class Cutter:
-    """Cuts games off a text, at most `most` at once; `whole`: with all tokens, or main lines and tags where they do."""
+    """Cuts games off a text, at most `most` at once; `whole`: with all tokens, not main lines and tags alone."""
 
     def __init__(self, text: GameText, whole: bool, most: int = AT_ONCE) -> None:
         self._text, self._whole = text, whole
@@ -245,5 +249,5 @@ def start_of(tags: dict[str, str]) -> chess.Board:
 
 def with_known_variant(tags: dict[str, str]) -> dict[str, str]:
     """Return the tags with a name of the variant that python-chess knows, if we know it by another name."""
-    name = re.sub(r"[\W_]", "", tags.get("Variant", "Standard")).lower()
-    return tags | {"Variant": _OTHER_VARIANT_NAMES[name]} if name in _OTHER_VARIANT_NAMES else tags
+    name = re.sub(r"[\W_]|chess", "", tags.get("Variant", "none").lower())
+    return tags | {"Variant": _VARIANT_NAMES[name]} if name in _VARIANT_NAMES else tags

@@ -34,18 +34,8 @@ from engine.native.jit import kernel
 from engine.native.ordering import add, give_way, lock, observe, relax, unlock
 from engine.network.input_formats import encode_as
 from engine.network.policy_map import policy_index
-from engine.search.tree import arrays
+from engine.search.tree import arrays, backup, visit
 from engine.search.tree.arrays import Round, new_round
-from engine.search.tree.backup import (
-    catch_up,
-    finish_evaluated,
-    finish_known,
-    land,
-    mean_of,
-    node_on,
-    pass_by,
-    take_back,
-)
 from engine.search.tree.heuristics import learns
 from engine.search.tree.params import (
     COLLISION_LOOKS,
@@ -58,18 +48,6 @@ from engine.search.tree.params import (
 from engine.search.tree.priors import expand
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import select_edge
-from engine.search.tree.visit import (
-    ask_rules,
-    descend,
-    finish_at_once,
-    is_behind,
-    is_drawn_by_path,
-    is_finished,
-    new_node,
-    note_depth,
-    reach,
-    set_off,
-)
 
 if TYPE_CHECKING:
     from engine.evaluation.material import MaterialModel
@@ -87,15 +65,15 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
     the next leaf of `in_flight`, whose position and moves are in `leaves[first + its number]`.
     """
     counts = in_flight.counts
-    note_depth(tree, depth)
+    visit.note_depth(tree, depth)
     if state == arrays.BUSY:
         in_flight.depths[arrays.COLLISIONS, counts[arrays.COLLISIONS]] = depth
         counts[arrays.COLLISIONS] += 1
-    elif not finish_at_once(tree, params, node, depth, state):
+    elif not visit.finish_at_once(tree, params, node, depth, state):
         ply = tree.counters[arrays.ROOT_PLY] + depth
-        known, plies = ask_rules(tree, params, node, ply, leaves, first + counts[arrays.LEAVES])
+        known, plies = visit.ask_rules(tree, params, node, ply, leaves, first + counts[arrays.LEAVES])
         if known != arrays.UNKNOWN:
-            finish_known(tree, params, depth, node, known, plies)
+            backup.finish_known(tree, params, depth, node, known, plies)
         else:
             in_flight.leaf_nodes[counts[arrays.LEAVES]] = node
             in_flight.known[counts[arrays.LEAVES]] = arrays.UNKNOWN
@@ -106,19 +84,16 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
 @kernel()
 def finish_leaf(tree, in_flight, params, k, leaves, leaf):
     """Finish the visit of leaf `k` in flight, which went down `tree.way`; its evaluation is in `leaves[leaf]`."""
-    node, known, depth = (
-        np.int64(in_flight.leaf_nodes[k]),
-        np.int64(in_flight.known[k]),
-        in_flight.depths[arrays.LEAVES, k],
-    )
+    node, known = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k])
+    depth = in_flight.depths[arrays.LEAVES, k]
     if known == arrays.VALUE_ONLY:
-        finish_evaluated(tree, params, depth, node, np.int64(arrays.VALUED), leaves, leaf)
+        backup.finish_evaluated(tree, params, depth, node, np.int64(arrays.VALUED), leaves, leaf)
     elif known == arrays.UNKNOWN:
         side, count = np.int64(leaves.rows[leaf, SIDE]), leaves.n_moves[leaf]
         state = expand(tree, params, node, side, leaves.moves[leaf], leaves.logits[leaf], count)
-        finish_evaluated(tree, params, depth, node, state, leaves, leaf)
+        backup.finish_evaluated(tree, params, depth, node, state, leaves, leaf)
     else:
-        finish_known(tree, params, depth, node, known, np.int64(in_flight.mate_plies[k]))
+        backup.finish_known(tree, params, depth, node, known, np.int64(in_flight.mate_plies[k]))
 
 
 @kernel()
@@ -137,7 +112,7 @@ def needs_room(tree):
 def make_root(tree):
     """Make the root if there is none."""
     if tree.counters[arrays.NODES] == 0:
-        new_node(tree)
+        visit.new_node(tree)
 
 
 # ---- batched evaluators ----------------------------------------------------------------------------------------------
@@ -153,14 +128,14 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
     """
     counts, root = in_flight.counts, np.int64(arrays.ROOT)
     while limit > 0 and counts[arrays.LEAVES] < most_leaves and counts[arrays.COLLISIONS] < params.max_collisions:
-        if is_finished(tree, params):
+        if visit.is_finished(tree, params):
             break
         limit -= 1
         make_root(tree)
         leaf = first + counts[arrays.LEAVES]
         tree.nodes[root].in_flight += 1
         tree.stint[arrays.FREE_LEFT] = FREE_VISITS
-        node, depth, state = descend(tree, params, root, np.int64(0), reach(tree, root))
+        node, depth, state = visit.descend(tree, params, root, np.int64(0), visit.reach(tree, root))
         places = counts[arrays.LEAVES], counts[arrays.COLLISIONS]
         begin(tree, in_flight, params, node, depth, state, leaves, first)
         for kind in range(2):
@@ -185,7 +160,7 @@ def apply(tree, in_flight, params, leaves, first):
             if kind == arrays.LEAVES:
                 finish_leaf(tree, in_flight, params, k, leaves, first + k)
             else:
-                take_back(tree, in_flight.depths[kind, k])
+                backup.take_back(tree, in_flight.depths[kind, k])
     in_flight.counts[:] = 0
 
 
@@ -193,7 +168,7 @@ def apply(tree, in_flight, params, leaves, first):
 def note_way(tree, nodes, depth):
     """Write the nodes of `tree.way` down to a depth."""
     for k in range(depth + 1):
-        nodes[k] = node_on(tree, k)
+        nodes[k] = backup.node_on(tree, k)
 
 
 @kernel()
@@ -243,7 +218,7 @@ def run_visits(tree, params, walker, until, limit, most_pieces):
         if counts[arrays.LEAVES] > 0:
             finish_leaf(tree, walker.in_flight, params, np.int64(0), walker.leaves, np.int64(0))
         elif counts[arrays.COLLISIONS] > 0:
-            take_back(tree, walker.in_flight.depths[arrays.COLLISIONS, 0])
+            backup.take_back(tree, walker.in_flight.depths[arrays.COLLISIONS, 0])
             give_way()
         counts[:] = 0
         if tree.stint[arrays.LEFT] == 0 or is_decided(tree, tree.stint[arrays.BASE]):
@@ -256,7 +231,9 @@ def may_begin(tree, params, until, limit):
     """Whether the next visit may begin: one of the stint, or the first of a new one, which begins here."""
     if tree.stint[arrays.LEFT] > 0:
         return True
-    return limit > 0 and not is_finished(tree, params) and not needs_room(tree) and begin_stint(tree, params, until)
+    if limit <= 0 or visit.is_finished(tree, params) or needs_room(tree):
+        return False
+    return begin_stint(tree, params, until)
 
 
 @kernel()
@@ -269,8 +246,8 @@ def begin_visit(tree, params, walker):
     tree.stint[arrays.FREE_LEFT] = FREE_VISITS
     state = np.int64(tree.nodes[node].state)
     if state != arrays.EXPANDED:
-        state = reach(tree, node)
-    node, depth, state = descend(tree, params, node, depth, state)
+        state = visit.reach(tree, node)
+    node, depth, state = visit.descend(tree, params, node, depth, state)
     while state == arrays.VALUED or (state == arrays.BUSY and looks > 0):
         if state == arrays.VALUED:
             state = give_edges(tree, params, node, tree.counters[arrays.ROOT_PLY] + depth, walker)
@@ -280,8 +257,8 @@ def begin_visit(tree, params, walker):
             looks -= 1
             for _ in range(LOOK_PAUSES):
                 relax()
-            state = reach(tree, node)
-        node, depth, state = descend(tree, params, node, depth, state)
+            state = visit.reach(tree, node)
+        node, depth, state = visit.descend(tree, params, node, depth, state)
     tree.stint[arrays.LEAF_DEPTH] = depth if learns(params) else 0
     begin(tree, walker.in_flight, params, node, depth, state, walker.leaves, np.int64(0))
 
@@ -369,14 +346,14 @@ def find_base(tree, params, count):
         if tree.nodes[child].state != arrays.EXPANDED or is_decided(tree, child):
             break
         push(tree.stack, ply + depth, tree.edges[edge].move)
-        if is_drawn_by_path(tree, ply + depth + 1, depth + 1):
+        if visit.is_drawn_by_path(tree, ply + depth + 1, depth + 1):
             break
-        if is_behind(tree, edge, child):
-            catch_up(tree, params, node, edge, child)
+        if visit.is_behind(tree, edge, child):
+            backup.catch_up(tree, params, node, edge, child)
             continue
         tree.path[depth] = tree.edges[edge].move
         tree.way[depth] = edge
-        set_off(tree, node, edge, count)
+        visit.set_off(tree, node, edge, count)
         node, depth, draw_score = child, depth + 1, -draw_score
     tree.stint[arrays.BASE] = node
     tree.stint[arrays.BASE_DEPTH] = depth
@@ -389,14 +366,14 @@ def end_stint(tree, params):
     sums = 0.0, tree.earned[arrays.DRAWS], tree.earned[arrays.SQUARES], tree.earned[arrays.PLIES_LEFT]
     if depth > 0:
         clock = add(tree.counters, np.int64(arrays.CLOCK), count) + count
-        q = mean_of(tree, tree.stint[arrays.BASE])[0]
+        q = backup.mean_of(tree, tree.stint[arrays.BASE])[0]
         while depth > 0:
             depth -= 1
-            node = node_on(tree, depth)
-            q, sums, _ = pass_by(tree, params, node, tree.way[depth], count, reserved, clock, q, sums, False)
-        land(tree, reserved)
+            node = backup.node_on(tree, depth)
+            q, sums, _ = backup.pass_by(tree, params, node, tree.way[depth], count, reserved, clock, q, sums, False)
+        backup.land(tree, reserved)
     else:
-        land(tree, reserved - count)
+        backup.land(tree, reserved - count)
     tree.stint[arrays.BASE] = arrays.ROOT
     tree.stint[arrays.BASE_DEPTH] = 0
     tree.stint[arrays.RESERVED] = 0

@@ -1,6 +1,6 @@
 """Networks of others in the self-play loop: `aino-train loop RUN --net package.module:Class`.
 
-The class is an `CustomNetwork`: besides its forward pass it takes one training step, and gives and takes its weights.
+The class is a `CustomNetwork`: besides its forward pass it takes one training step, and gives and takes its weights.
 Aino plays the games, makes the batches, keeps the weights in `.dit` files, and lets candidates play the gate. Such a
 file names no code: what runs is what `--net` names.
 """
@@ -21,11 +21,10 @@ from engine.nn.layer import Layer
 from engine.nn.losses import softmax_cross_entropy
 from selfplay.families.planes.planes_family import PlanesHeldOut, PlanesMixture
 from selfplay.families.planes.planes_sampler import TrainingBatch
-from selfplay.training.family import Family, HeldOutScores, Learning, scores_of
+from selfplay.training.family import Family, HeldOutScores, Learning, Rate, scores_of
 from selfplay.training.losses import Losses
 from selfplay.training.mixture import Batches, TrainingSet
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
-from selfplay.training.source_files import TrainingData
 
 CUSTOM = "own"  # what a file calls the weights of such a network
 LEAST_CHANCE = 1e-9  # of an outcome, whose logarithm is a loss
@@ -81,7 +80,7 @@ class CustomFamily(Family):
     Aino moves nothing to a GPU; the class may use one by itself.
     """
 
-    recipe = TOWER_RECIPE
+    recipe, mixture = TOWER_RECIPE, PlanesMixture  # `CustomLearner` makes a `PlanesBatch` of each batch
 
     def __init__(self, place: str) -> None:
         self._place = place
@@ -99,22 +98,12 @@ class CustomFamily(Family):
     def load(self, path: Path) -> CustomWeights:
         return CustomWeights(load_tensors(path)[1])
 
-    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> PlanesMixture:
-        """Batches as towers learn from; `CustomLearner` makes a `PlanesBatch` of each."""
-        return PlanesMixture(data.sets, data.shares, settings.batch_size, seed)
-
     def learner(
-        self,
-        model: Layer,
-        batches: Batches,
-        settings: LearnerSettings,
-        rate: float | Callable[[int], float],
-        backend: str = "numpy",
+        self, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str
     ) -> CustomLearner:
         return CustomLearner(self, model, batches, rate if callable(rate) else lambda step: rate)
 
     def heldout(self, positions: TrainingSet, limit: int) -> CustomHeldOut:
-        """Return a held-out sample. Raises ConfigError for single positions."""
         return CustomHeldOut(self, positions, limit)
 
 

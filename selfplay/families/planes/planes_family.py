@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import islice
 from typing import Any
@@ -18,65 +18,24 @@ from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import float_planes
 from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.gpu import planes_on
-from engine.network.tower.model import TowerConfig
 from engine.nn.layer import Layer
 from engine.nn.losses import difference_loss, soft_target_loss, softmax_cross_entropy
 from engine.nn.operations import operations_on
 from engine.nn.training.averaging import refresh_statistics
 from engine.nn.training.optimizers import AdamW, Optimizer
 from engine.nn.training.parallel import DataParallel, GradientSource, LossScale, StepResult, floats
-from selfplay.families.planes.planes_sampler import (
-    MIRROR,
-    SWAP_COLOURS,
-    PositionSampler,
-    TrainingBatch,
-    new_training_batch,
-)
+from selfplay.families.planes import planes_sampler as sampler
+from selfplay.families.planes.planes_sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet
 from selfplay.training.family import HeldOut, HeldOutScores, scores_of, spread_positions
 from selfplay.training.learner import LayersFamily
 from selfplay.training.losses import LossSums, LossWeights
-from selfplay.training.mixture import Batches, TrainingSet, part_of, sets_of
+from selfplay.training.mixture import Batches, TrainingSet, part_of
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
-from selfplay.training.source_files import TrainingData
 
 Array = Any  # NumPy's or CuPy's
 CHUNK = 256  # positions of one forward pass
 RECALIBRATION_BATCHES = 16  # batches that measure the averaged weights' batch statistics
-
-
-class PlanesFamily(LayersFamily):
-    """Towers, such as 64x6, and transformers, such as transformer-128x4x8."""
-
-    recipe = TOWER_RECIPE
-    clips = True
-    on_device = True
-
-    def __init__(self, config: PlanesConfig) -> None:
-        self._config = config
-        self.plays_on_device = isinstance(config, TowerConfig) and not config.policy_layers
-
-    def build(self, rng: np.random.Generator) -> Layer:
-        return build_network(self._config, rng)
-
-    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> PlanesMixture:
-        return PlanesMixture(data.sets, data.shares, settings.batch_size, seed)
-
-    def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
-        return PlanesGradients(model, settings)
-
-    def optimizer(self, settings: LearnerSettings) -> Optimizer:
-        return AdamW(weight_decay=settings.weight_decay)
-
-    def refresh(self, model: Layer, coming: Iterator[TrainingBatch]) -> None:
-        """Measure the batch statistics of averaged weights on coming batches."""
-        with threadpool_limits(limits=1, user_api="blas"):
-            backend, batches = backend_of_all(model.named_parameters()), islice(coming, RECALIBRATION_BATCHES)
-            refresh_statistics(model, (planes_of(batch.masks, backend) for batch in batches))
-
-    def heldout(self, positions: TrainingSet, limit: int) -> LayersHeldOut:
-        """Return a held-out sample as planes. Raises ConfigError for single positions."""
-        return LayersHeldOut(positions, limit)
 
 
 # ---- batches ------------------------------------------------------------------------------------------------------
@@ -85,15 +44,15 @@ class PlanesFamily(LayersFamily):
 class PlanesMixture(Batches):
     """Batches of planes; arguments and errors as `Batches`. Rejects single positions: no history."""
 
-    def __init__(self, sets: Sequence[TrainingSet], shares: Sequence[float], batch_size: int, seed: int) -> None:
-        sets = sets_of(PositionSet, sets, "towers are trained on whole games: a label folder teaches sparse networks")
-        super().__init__(sets, shares, batch_size, seed, new_training_batch(batch_size))
+    kind, refusal = PositionSet, "towers are trained on whole games: a label folder teaches sparse networks"
+    new_batch = staticmethod(new_training_batch)
 
     def sampler(self, one: Any) -> PositionSampler:
         return PositionSampler(one)
 
     def changes(self, rng: np.random.Generator, one: Any, numbers: np.ndarray) -> np.ndarray:
-        return rng.choice(np.array([0, MIRROR, SWAP_COLOURS, MIRROR | SWAP_COLOURS], np.uint8), len(numbers))
+        kinds = 0, sampler.MIRROR, sampler.SWAP_COLOURS, sampler.MIRROR | sampler.SWAP_COLOURS
+        return rng.choice(np.array(kinds, np.uint8), len(numbers))
 
 
 # ---- gradients ----------------------------------------------------------------------------------------------------
@@ -198,7 +157,7 @@ def _known_difference(output: Array, target: np.ndarray, known: np.ndarray) -> t
 class PlanesHeldOut(HeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as planes."""
 
-    def __init__(self, positions: TrainingSet, limit: int = 8192) -> None:
+    def __init__(self, positions: TrainingSet, limit: int) -> None:
         games, numbers = spread_positions(positions, limit)
         self.n_positions = len(numbers)
         batch = new_training_batch(len(numbers))
@@ -227,3 +186,30 @@ def _score_sums(model: Layer, batch: TrainingBatch, backend: Backend) -> np.ndar
     best = to_numpy(backend.xp.where(mask, logits, -np.inf).argmax(axis=1))
     hits = (best == batch.policy.argmax(axis=1)) & batch.policy.any(axis=1)
     return np.array([np.count_nonzero(hits), *floats(vars(sums)).values()])
+
+
+# ---- the family -----------------------------------------------------------------------------------------------------
+
+
+class PlanesFamily(LayersFamily):
+    """Towers, such as 64x6, and transformers, such as transformer-128x4x8."""
+
+    recipe, mixture, gradients, sample = TOWER_RECIPE, PlanesMixture, PlanesGradients, LayersHeldOut
+    clips = True
+    on_device = True
+    plays_on_device = True
+
+    def __init__(self, config: PlanesConfig) -> None:
+        self._config = config
+
+    def build(self, rng: np.random.Generator) -> Layer:
+        return build_network(self._config, rng)
+
+    def optimizer(self, settings: LearnerSettings) -> Optimizer:
+        return AdamW(weight_decay=settings.weight_decay)
+
+    def refresh(self, model: Layer, coming: Iterator[TrainingBatch]) -> None:
+        """Measure the batch statistics of averaged weights on coming batches."""
+        with threadpool_limits(limits=1, user_api="blas"):
+            backend, batches = backend_of_all(model.named_parameters()), islice(coming, RECALIBRATION_BATCHES)
+            refresh_statistics(model, (planes_of(batch.masks, backend) for batch in batches))

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from engine.board.layout import MAX_MOVES
-from engine.errors import ConfigError
 from engine.native.pool import PerThread, ThreadPool
+from engine.network.policy import gradients as kernels
 from engine.network.policy.features import FEATURE_GROUPS
-from engine.network.policy.gradients import (
-    PositionGradients,
-    add_feature_columns,
-    add_small_tables,
-    add_unit_columns,
-    learn_positions,
-    new_position_gradients,
-    new_scratch,
-)
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.moves import POLICY_GROUPS
-from engine.network.policy.parameters import (
-    PARAMETERS,
-    SparseConfig,
-    Tables,
-    sparse_config_of,
-)
+from engine.network.policy.parameters import PARAMETERS, SparseConfig, Tables, sparse_config_of
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.network.rows.float_rows import BLOCK, HALF_BLOCK
 from engine.nn.layer import Layer
@@ -45,45 +31,10 @@ from selfplay.training.learner import LayersFamily
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import Batches, TrainingSet
 from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
-from selfplay.training.source_files import TrainingData
 
 PART = 256  # positions per unit of a thread's work
 # Rows of a piece on a square share a part for all attacks and defences; rows of a policy move, safe or not, do too.
 SHARED = {PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS), PARAMETERS["policy"]: SharedRows(*POLICY_GROUPS)}
-
-
-class SparseFamily(LayersFamily):
-    """Sparse networks, such as sparse-768; a value trunk that a network has besides stays as it is."""
-
-    recipe = SPARSE_RECIPE
-
-    def __init__(self, config: SparseConfig) -> None:
-        self._config = config
-
-    def build(self, rng: np.random.Generator) -> Layer:
-        return SparseNetwork(self._config, rng)
-
-    def part(self, model: Layer) -> Layer:
-        """All but the value trunk."""
-        return model.with_children({})
-
-    def joined(self, model: Layer, part: Layer) -> Layer:
-        """`part` with the value trunk of `model`, if it has one."""
-        return part.with_children(model.children())
-
-    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> SparseMixture:
-        return SparseMixture(data.sets, data.shares, settings.batch_size, seed, settings.variations)
-
-    def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
-        return SparseGradients(model, settings)
-
-    def optimizer(self, settings: LearnerSettings) -> Optimizer:
-        """AdamW, with parts that table rows share."""
-        return SharedRowsAdamW(SHARED, weight_decay=settings.weight_decay, decay_all=True)
-
-    def heldout(self, positions: TrainingSet, limit: int) -> SparseHeldOut:
-        """Return a held-out sample as active features. Raises ConfigError for single positions."""
-        return SparseHeldOut(positions, limit)
 
 
 # ---- batches ------------------------------------------------------------------------------------------------------
@@ -97,26 +48,14 @@ class SparseMixture(Batches):
     """
 
     groups = Groups(games=8)  # they share the game's replay, the largest cost
-
-    def __init__(
-        self,
-        sets: Sequence[TrainingSet],
-        shares: Sequence[float],
-        batch_size: int,
-        seed: int,
-        variations: float = 0.0,
-    ) -> None:
-        if not 0.0 <= variations <= 1.0:
-            raise ConfigError(f"variations: expected a share from 0 to 1, got {variations}")
-        super().__init__(sets, shares, batch_size, seed, new_sparse_batch(batch_size))
-        self._variations = variations
+    new_batch = staticmethod(new_sparse_batch)
 
     def sampler(self, one: Any) -> SparseSampler | LabelSampler:
         return LabelSampler(one) if isinstance(one, LabelRows) else SparseSampler(one)
 
     def changes(self, rng: np.random.Generator, one: TrainingSet, numbers: np.ndarray) -> np.ndarray:
         """For each position: -1, or the number of the policy target that replaces it by the position after it."""
-        replaced, place = rng.random(len(numbers)) < self._variations, rng.random(len(numbers))
+        replaced, place = rng.random(len(numbers)) < self.variations, rng.random(len(numbers))
         if not (isinstance(one, PositionSet) and len(one.target_scores)):
             return np.full(len(numbers), -1)
         first, last = one.target_first[numbers], one.target_first[numbers + 1]
@@ -161,7 +100,7 @@ class SparsePass:
 
     def __init__(self, config: SparseConfig, size: int, threads: int) -> None:
         self.config = config
-        self.gradients: PositionGradients = new_position_gradients(config, size, MAX_MOVES)
+        self.gradients: kernels.PositionGradients = kernels.new_position_gradients(config, size, MAX_MOVES)
         self.pool = ThreadPool(threads, "train")
         self._scratch = PerThread()
 
@@ -170,23 +109,24 @@ class SparsePass:
         scale = 1.0 / count
 
         def learn(part: tuple[int, int]) -> None:
-            scratch = self._scratch.own(lambda: new_scratch(self.config))
-            learn_positions(tables, batch, *part, scale, weights.value, weights.moves_left, scratch, self.gradients)
+            scratch = self._scratch.own(lambda: kernels.new_scratch(self.config))
+            heads = weights.value, weights.moves_left
+            kernels.learn_positions(tables, batch, *part, scale, *heads, scratch, self.gradients)
 
         self.pool.map(learn, pairwise([*range(0, count, PART), count]))
 
     def columns(self, batch: SparseBatch, count: int, tables: Tables) -> None:
         """Phase two: add the gradients of batch[:count] to `tables`."""
         gradients, width, units = self.gradients, self.config.width, self.config.units
-        work: list[Callable[[], None]] = [lambda: add_small_tables(batch, count, gradients, tables)]
+        work: list[Callable[[], None]] = [lambda: kernels.add_small_tables(batch, count, gradients, tables)]
         for column in range(0, width, BLOCK):
-            work.append(lambda c=column: add_feature_columns(batch, count, gradients, width, c, tables))  # type: ignore[misc]
+            work.append(lambda c=column: kernels.add_feature_columns(batch, count, gradients, width, c, tables))  # type: ignore[misc]
         for column in range(0, units, HALF_BLOCK):
-            work.append(lambda c=column: add_unit_columns(batch, count, gradients, units, c, tables))  # type: ignore[misc]
+            work.append(lambda c=column: kernels.add_unit_columns(batch, count, gradients, units, c, tables))  # type: ignore[misc]
         self.pool.map(lambda part: part(), work)
 
 
-def loss_sums(gradients: PositionGradients, count: int) -> LossSums:
+def loss_sums(gradients: kernels.PositionGradients, count: int) -> LossSums:
     """Loss sums of the first `count` positions, and how many of them have each target."""
     sums = gradients.losses[:count].sum(axis=0, dtype=np.float64)
     known = np.count_nonzero(gradients.known[:count], axis=0)
@@ -199,7 +139,7 @@ def loss_sums(gradients: PositionGradients, count: int) -> LossSums:
 class SparseHeldOut(HeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as active features."""
 
-    def __init__(self, positions: TrainingSet, limit: int = 8192) -> None:
+    def __init__(self, positions: TrainingSet, limit: int) -> None:
         games, numbers = spread_positions(positions, limit)
         self.n_positions = len(numbers)
         self._batch = new_sparse_batch(len(numbers))
@@ -218,3 +158,30 @@ class SparseHeldOut(HeldOut):
         )
         losses, known = (array[: self.n_positions] for array in (forward.gradients.losses, forward.gradients.known > 0))
         return scores_of(part_sums(np.column_stack([(best == wanted) & known[:, 0], losses, known])))
+
+
+# ---- the family -----------------------------------------------------------------------------------------------------
+
+
+class SparseFamily(LayersFamily):
+    """Sparse networks, such as sparse-768; a value trunk that a network has besides stays as it is."""
+
+    recipe, mixture, gradients, sample = SPARSE_RECIPE, SparseMixture, SparseGradients, SparseHeldOut
+
+    def __init__(self, config: SparseConfig) -> None:
+        self._config = config
+
+    def build(self, rng: np.random.Generator) -> Layer:
+        return SparseNetwork(self._config, rng)
+
+    def part(self, model: Layer) -> Layer:
+        """All but the value trunk."""
+        return model.with_children({})
+
+    def joined(self, model: Layer, part: Layer) -> Layer:
+        """`part` with the value trunk of `model`, if it has one."""
+        return part.with_children(model.children())
+
+    def optimizer(self, settings: LearnerSettings) -> Optimizer:
+        """AdamW, with parts that table rows share."""
+        return SharedRowsAdamW(SHARED, weight_decay=settings.weight_decay, decay_all=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -13,31 +13,10 @@ from engine.native.pool import PerThread, ThreadPool
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
+from engine.network.value import gradients as kernels
+from engine.network.value import parameters
 from engine.network.value.features import BUCKET_ROWS, KING_BUCKETS
-from engine.network.value.gradients import (
-    SLAB,
-    ValueGradients,
-    add_small_layers,
-    from_slabs,
-    in_slabs,
-    learn_values,
-    limit_stretch,
-    new_value_gradients,
-    new_value_scratch,
-    slab_gradients,
-    sum_slab,
-    transpose_dense1,
-)
-from engine.network.value.parameters import (
-    DENSE1_LIMIT,
-    PREFIX,
-    VALUE_PARAMETERS,
-    VALUE_TRUNK,
-    WEIGHT_LIMIT,
-    ValueConfig,
-    ValueTables,
-    value_config_of,
-)
+from engine.network.value.parameters import ValueConfig, ValueTables, value_config_of
 from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
@@ -50,80 +29,28 @@ from selfplay.training.learner import LayersFamily
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import Batches, TrainingSet, sets_of
 from selfplay.training.recipe import VALUE_RECIPE, LearnerSettings
-from selfplay.training.source_files import TrainingData
 
 REFUSAL = "a value trunk is trained on label folders alone (aino-train teach)"
 PART = 256  # positions per unit of a thread's work
 ONE_POSITION = 0.01  # typical size of a gradient of one position's accumulator, times the batch's size
 LIMIT_EVERY = 16  # steps after which rows beyond what integers hold are clipped; few ever are
-ROWS, DENSE1 = (VALUE_PARAMETERS[name].removeprefix(PREFIX) for name in ("weight", "dense1"))
-
-
-class ValueFamily(LayersFamily):
-    """The value trunk of a sparse network, such as sparse-768+v256; the rest of the network stays as it is."""
-
-    recipe = VALUE_RECIPE
-    average_every = 8  # steps; each pass over the tables costs as much as a fifth of a step
-
-    def __init__(self, config: SparseConfig) -> None:
-        if config.value is None:
-            raise ConfigError(f"{config} has no value trunk to train: expected a network such as {config}+v256")
-        self._config = config
-        self._value = config.value
-
-    def build(self, rng: np.random.Generator) -> Layer:
-        return SparseNetwork(self._config, rng)
-
-    def part(self, model: Layer) -> Layer:
-        """Return the value trunk; once it has gradients, its tables are in slabs."""
-        return model.children()[VALUE_TRUNK].replica()
-
-    def joined(self, model: Layer, part: Layer) -> Layer:
-        """`model` with another value trunk, whose rows fit integers."""
-        named, shapes = part.named_parameters(), model.children()[VALUE_TRUNK].named_parameters()
-        for name in (ROWS, DENSE1):
-            named[name] = from_slabs(named[name], self._value.width).reshape(shapes[name].shape)
-        named[ROWS] = np.clip(named[ROWS], -WEIGHT_LIMIT, WEIGHT_LIMIT)
-        trunk = part.replica()
-        trunk.adopt_parameters(named)
-        return model.with_children({**model.children(), VALUE_TRUNK: trunk})
-
-    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> ValueMixture:
-        return ValueMixture(data.sets, data.shares, settings.batch_size, seed)
-
-    def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
-        return ValueTrunkGradients(model, settings)
-
-    def optimizer(self, settings: LearnerSettings) -> Optimizer:
-        """AdamW; the rows of a piece on a square share a part for all buckets of the king.
-
-        Most rows are rare: few positions of a batch have them, or none. The root of Adam's mean square then tends to
-        zero between two of them, and a single position would move its rows by thirty times the rate. An epsilon like
-        one position's gradient leaves such rows to move in proportion to their gradients.
-        """
-        epsilon = ONE_POSITION / settings.batch_size
-        shared = {ROWS: SharedRows(self._value.width // SLAB, KING_BUCKETS, BUCKET_ROWS)}
-        return SharedRowsAdamW(shared, weight_decay=settings.weight_decay, decay_all=True, epsilon=epsilon)
-
-    def heldout(self, positions: TrainingSet, limit: int) -> ValueHeldOut:
-        """Rows that training leaves out."""
-        return ValueHeldOut(sets_of(LabelRows, [positions], REFUSAL)[0], limit)
+ROWS, DENSE1 = (parameters.VALUE_PARAMETERS[name].removeprefix(parameters.PREFIX) for name in ("weight", "dense1"))
 
 
 def tables_of(trunk: Layer) -> tuple[ValueConfig, ValueTables]:
     """(sizes, copies of the parameters as tables, those of the trunk's width in slabs) of a value trunk."""
     config = value_config_of(trunk.config())
     _, tables = new_tables(config)
-    fill_tables(tables, config, {PREFIX + name: array for name, array in trunk.named_parameters().items()})
+    fill_tables(tables, config, {parameters.PREFIX + name: array for name, array in trunk.named_parameters().items()})
     for table in (tables.weight, tables.dense1):
-        table[:] = in_slabs(table.reshape(-1, config.width)).reshape(-1)
+        table[:] = kernels.in_slabs(table.reshape(-1, config.width)).reshape(-1)
     return config, tables
 
 
 def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
     """Return views of tables in slabs by the names of the trunk's own parameters."""
-    views = {name.removeprefix(PREFIX): view for name, view in named_views(tables, config).items()}
-    return {**views, ROWS: tables.weight.reshape(-1, SLAB), DENSE1: tables.dense1.reshape(-1, SLAB)}
+    views = {name.removeprefix(parameters.PREFIX): view for name, view in named_views(tables, config).items()}
+    return {**views, ROWS: tables.weight.reshape(-1, kernels.SLAB), DENSE1: tables.dense1.reshape(-1, kernels.SLAB)}
 
 
 # ---- batches ------------------------------------------------------------------------------------------------------
@@ -132,10 +59,9 @@ def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
 class ValueMixture(Batches):
     """Batches of both views from label rows; arguments and errors as `Batches`."""
 
+    kind, refusal = LabelRows, REFUSAL
     groups = Groups(rows=8)  # siblings share most of their work
-
-    def __init__(self, sets: Sequence[TrainingSet], shares: Sequence[float], batch_size: int, seed: int) -> None:
-        super().__init__(sets_of(LabelRows, sets, REFUSAL), shares, batch_size, seed, new_value_batch(batch_size))
+    new_batch = staticmethod(new_value_batch)
 
     def sampler(self, one: Any) -> ValueSampler:
         return ValueSampler(one)
@@ -169,14 +95,14 @@ class ValueTrunkGradients(GradientSource):
         count = len(batch.n_rows)
         if seed[-1] % LIMIT_EVERY == 0:
             on_stretches(self.pool, len(self._tables.weight), STRETCH, self._limit)
-        limit_stretch(self._tables.dense1, DENSE1_LIMIT, 0, len(self._tables.dense1))
+        kernels.limit_stretch(self._tables.dense1, parameters.DENSE1_LIMIT, 0, len(self._tables.dense1))
         self._pass.forward(self._tables, batch, count, self._weights)
         self._pass.backward(self._tables, batch, count, self._slope_tables)
         sums = self._pass.sums(count)
         return StepResult(sums.total(count, self._weights), sums.metrics(count), self._grads)
 
     def _limit(self, first: int, last: int) -> None:
-        limit_stretch(self._tables.weight, WEIGHT_LIMIT, first, last)
+        kernels.limit_stretch(self._tables.weight, parameters.WEIGHT_LIMIT, first, last)
 
 
 class ValuePass:
@@ -184,22 +110,23 @@ class ValuePass:
 
     def __init__(self, config: ValueConfig, size: int, threads: int) -> None:
         self.config = config
-        self.gradients: ValueGradients = new_value_gradients(config, size)
+        self.gradients: kernels.ValueGradients = kernels.new_value_gradients(config, size)
         self.pool = ThreadPool(threads, "train")
         self._scratch = PerThread()
-        self._slabs = range(config.width // SLAB)
+        self._slabs = range(config.width // kernels.SLAB)
 
     def forward(self, tables: ValueTables, batch: ValueBatch, count: int, weights: LossWeights) -> None:
         """Run batch[:count] forward, and back to dense1: fills `gradients`, including losses."""
         scale = 1.0 / count
-        transpose_dense1(tables, self.gradients)
+        kernels.transpose_dense1(tables, self.gradients)
 
         def learn(part: tuple[int, int]) -> None:
-            scratch = self._scratch.own(new_value_scratch)
-            learn_values(tables, batch, *part, scale, weights.value, weights.moves_left, scratch, self.gradients)
+            scratch = self._scratch.own(kernels.new_value_scratch)
+            heads = weights.value, weights.moves_left
+            kernels.learn_values(tables, batch, *part, scale, *heads, scratch, self.gradients)
 
         def add_up(slab: int) -> None:
-            sum_slab(tables, batch, count, slab, self._scratch.own(new_value_scratch), self.gradients)
+            kernels.sum_slab(tables, batch, count, slab, self._scratch.own(kernels.new_value_scratch), self.gradients)
 
         self.pool.map(add_up, self._slabs)
         self.pool.map(learn, pairwise([*range(0, count, PART), count]))
@@ -207,10 +134,10 @@ class ValuePass:
     def backward(self, tables: ValueTables, batch: ValueBatch, count: int, slopes: ValueTables) -> None:
         """Write the gradients of batch[:count], after `forward`, to `slopes`."""
         work: list[Callable[[], None]] = [
-            lambda slab=slab: slab_gradients(tables, batch, count, slab, self.gradients, slopes)  # type: ignore[misc]
+            lambda slab=slab: kernels.slab_gradients(tables, batch, count, slab, self.gradients, slopes)  # type: ignore[misc]
             for slab in self._slabs
         ]
-        work.append(lambda: add_small_layers(batch, count, self.gradients, slopes))
+        work.append(lambda: kernels.add_small_layers(batch, count, self.gradients, slopes))
         self.pool.map(lambda part: part(), work)
 
     def sums(self, count: int) -> LossSums:
@@ -226,7 +153,8 @@ class ValuePass:
 class ValueHeldOut(HeldOut):
     """The first of some label rows, which are held out from training."""
 
-    def __init__(self, labels: LabelRows, limit: int = 8192) -> None:
+    def __init__(self, positions: TrainingSet, limit: int) -> None:
+        (labels,) = sets_of(LabelRows, [positions], REFUSAL)
         self.n_positions = min(limit, labels.n_usable)
         self._batch = new_value_batch(self.n_positions)
         numbers = np.arange(self.n_positions)
@@ -234,7 +162,7 @@ class ValueHeldOut(HeldOut):
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of the model's value trunk; the same for any number of threads."""
-        config, tables = tables_of(model.children()[VALUE_TRUNK])
+        config, tables = tables_of(model.children()[parameters.VALUE_TRUNK])
         forward = ValuePass(config, self.n_positions, threads)
         with forward.pool:
             forward.forward(tables, self._batch, self.n_positions, LossWeights())
@@ -243,3 +171,47 @@ class ValueHeldOut(HeldOut):
         no = np.zeros(self.n_positions)  # policy
         columns = [no, no, value, left, no, with_value, with_left]
         return scores_of(part_sums(np.column_stack(columns)))
+
+
+# ---- the family -----------------------------------------------------------------------------------------------------
+
+
+class ValueFamily(LayersFamily):
+    """The value trunk of a sparse network, such as sparse-768+v256; the rest of the network stays as it is."""
+
+    recipe, mixture, gradients, sample = VALUE_RECIPE, ValueMixture, ValueTrunkGradients, ValueHeldOut
+    average_every = 8  # steps; each pass over the tables costs as much as a fifth of a step
+
+    def __init__(self, config: SparseConfig) -> None:
+        if config.value is None:
+            raise ConfigError(f"{config} has no value trunk to train: expected a network such as {config}+v256")
+        self._config = config
+        self._value = config.value
+
+    def build(self, rng: np.random.Generator) -> Layer:
+        return SparseNetwork(self._config, rng)
+
+    def part(self, model: Layer) -> Layer:
+        """Return the value trunk; once it has gradients, its tables are in slabs."""
+        return model.children()[parameters.VALUE_TRUNK].replica()
+
+    def joined(self, model: Layer, part: Layer) -> Layer:
+        """`model` with another value trunk, whose rows fit integers."""
+        named, shapes = part.named_parameters(), model.children()[parameters.VALUE_TRUNK].named_parameters()
+        for name in (ROWS, DENSE1):
+            named[name] = kernels.from_slabs(named[name], self._value.width).reshape(shapes[name].shape)
+        named[ROWS] = np.clip(named[ROWS], -parameters.WEIGHT_LIMIT, parameters.WEIGHT_LIMIT)
+        trunk = part.replica()
+        trunk.adopt_parameters(named)
+        return model.with_children({**model.children(), parameters.VALUE_TRUNK: trunk})
+
+    def optimizer(self, settings: LearnerSettings) -> Optimizer:
+        """AdamW; the rows of a piece on a square share a part for all buckets of the king.
+
+        Most rows are rare: few positions of a batch have them, or none. The root of Adam's mean square then tends to
+        zero between two of them, and a single position would move its rows by thirty times the rate. An epsilon like
+        one position's gradient leaves such rows to move in proportion to their gradients.
+        """
+        epsilon = ONE_POSITION / settings.batch_size
+        shared = {ROWS: SharedRows(self._value.width // kernels.SLAB, KING_BUCKETS, BUCKET_ROWS)}
+        return SharedRowsAdamW(shared, weight_decay=settings.weight_decay, decay_all=True, epsilon=epsilon)

@@ -35,7 +35,7 @@ each_family = pytest.mark.parametrize("net", ["16x2", "sparse-128", "transformer
 def small_learner(positions: PositionSet, net: str = "16x2", threads: int = 2, rate: float = 1e-3) -> Learner:
     family, settings = family_of(net), replace(SETTINGS, threads=threads)
     batches = family.batches(TrainingData((positions,), (1.0,), positions), settings, seed=7)
-    return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate)
+    return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate, "numpy")
 
 
 @pytest.mark.parametrize("net", ["16x2", pytest.param("transformer-32x2", marks=pytest.mark.slow), "sparse-128"])
@@ -174,7 +174,7 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: Pos
         model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
         model.heads["moves_left"].layers["dense2"].params["weight"][...] = 0.0  # shards differ in nothing but targets
         batches = HalfTimed([positions], [1.0], 32, seed=7)
-        learner = Learner(family_of(net_of_model(model)), model, batches, settings, 0.0)
+        learner = Learner(family_of(net_of_model(model)), model, batches, settings, 0.0, "numpy")
         losses.append(learner.step().moves_left)
         learner.close()
     assert losses[0] == pytest.approx(losses[1])

@@ -22,6 +22,7 @@ from selfplay.families.policy.sparse_sampler import SparseBatch, SparseSampler, 
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.records.targets import wdl_from_score
 from selfplay.training.losses import LossWeights
+from selfplay.training.recipe import LearnerSettings
 from tests.unit.network.sparse_arithmetic import sparse_network
 from tests.unit.network.test_sparse import versions_of
 
@@ -136,4 +137,4 @@ def test_variations_take_their_share_of_positions_with_scores(positions: Positio
     assert 100 < value_only(replace(positions, target_scores=unscored.astype(np.int16))) < 200
     assert value_only(replace(positions, target_scores=np.zeros(0, np.int16))) == 0
     with pytest.raises(ConfigError, match="variations"):
-        SparseMixture([positions], [1.0], 8, seed=3, variations=1.5)
+        LearnerSettings(8, weight_decay=0.0, variations=1.5)

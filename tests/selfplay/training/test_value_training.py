@@ -71,7 +71,7 @@ def small_learner(labels: LabelRows, threads: int = 2, rate: float = 1e-3) -> Le
     family = family_of(NET, "value")
     settings = LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
     batches = family.batches(TrainingData((labels,), (1.0,), labels), settings, seed=7)
-    return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate)
+    return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate, "numpy")
 
 
 def gradients_by_layers(

@@ -115,7 +115,8 @@ def test_reader_that_leaves_early_is_no_error() -> None:
 @pytest.fixture
 def short_signature(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two positions, with an evaluator of each kind."""
-    monkeypatch.setattr(bench_signature, "SIGNATURE_POSITIONS", bench_signature.SIGNATURE_POSITIONS[:2])
+    positions = bench_signature.signature_positions()[:2]
+    monkeypatch.setattr(bench_signature, "signature_positions", lambda: positions)
     monkeypatch.setattr(
         bench, "SIGNATURE_SETTINGS", {name: bench.SIGNATURE_SETTINGS[name] for name in ("material", "lc0")}
     )

@@ -68,7 +68,7 @@ def test_what_the_sources_of_instructions_say_is_noted_until_they_change(monkeyp
 
 COUNT = """
 import numpy as np
-from engine.native.compile_events import CompileTimes
+from benchmarks.compile_events import CompileTimes
 with CompileTimes() as times:
     from engine.board.attacks import in_check
     in_check(np.zeros(16, np.uint64))

@@ -34,8 +34,8 @@ print("right")
     "environment",
     [
         {"NUMBA_CPU_NAME": "generic"},
-        {"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": ""},
-        {"NUMBA_ENABLE_AVX": "0"},
+        pytest.param({"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": ""}, marks=pytest.mark.slow),
+        pytest.param({"NUMBA_ENABLE_AVX": "0"}, marks=pytest.mark.slow),
     ],
     ids=str,
 )

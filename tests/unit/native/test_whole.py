@@ -83,7 +83,7 @@ def test_a_callee_is_translated_once_and_machine_code_is_kept_of_what_python_cal
         "@kernel()\ndef by_type(model): return chosen(model) + 1\n"
     )
     program = (
-        "from engine.native.compile_events import CompileTimes\n"
+        "from benchmarks.compile_events import CompileTimes\n"
         "import chain\n"
         "with CompileTimes() as times: print(chain.f4(1), chain.f3(1), chain.by_type(chain.One(1)))\n"
         "print(sorted(compilation.name for compilation in times.compilations))\n"

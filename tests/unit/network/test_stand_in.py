@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.compile_events import CompileTimes
 from engine import Engine, EngineOptions, Limits
-from engine.native.compile_events import CompileTimes
 from engine.network.families import PlanesConfig, build_network
 from engine.network.lc0.planes_file import write_planes
 from engine.network.lc0.reader import PlanesFile

@@ -61,7 +61,7 @@ def test_each_distance_to_mate_follows_from_those_after_the_moves(letters: str) 
             assert abs(plies) == 1 + (min(ways) if result > 0 else max(ways)), board.fen()
 
 
-@pytest.mark.parametrize("letters", ["KQQk", "KRRk", "KBNk", "KQkr"])
+@pytest.mark.parametrize("letters", ["KQQk", "KRRk", "KBNk", pytest.param("KQkr", marks=pytest.mark.slow)])
 def test_material_had_been_given_away_by_force_where_mate_is_near(letters: str) -> None:
     """A capture ended the count, so that giving a queen away was the shortest way; in 14 of 60 the best-ranked one."""
     tables = Tablebase("")
