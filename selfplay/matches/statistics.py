@@ -113,11 +113,6 @@ def wilson(score: float, games: float) -> tuple[float, float]:
     return middle - half if score > 0.0 else 0.0, middle + half if score < 1.0 else 1.0
 
 
-def _shares(counts: np.ndarray) -> np.ndarray:
-    filled = np.where(counts == 0, CLASS_PRIOR_PAIRS, counts.astype(np.float64))
-    return filled / filled.sum()
-
-
 @dataclass(frozen=True)
 class SprtState:
     """The state of a sequential test. Pairs after the decision are not counted."""
@@ -155,15 +150,13 @@ class Sprt:
         """LLR of elo1 against elo0 for pentanomial counts int[5]."""
         if not counts.sum():
             return 0.0
-        shares = _shares(counts)
+        filled = np.where(counts == 0, CLASS_PRIOR_PAIRS, counts.astype(np.float64))
+        shares = filled / filled.sum()
         stronger, weaker = (_tilted(shares, _possible_score(elo)) for elo in (self.elo1, self.elo0))
         return float(counts.sum() * (shares @ np.log(stronger / weaker)))
 
-    def decision(self, counts: np.ndarray) -> bool | None:
-        """Return True accepts elo1, False accepts elo0, None plays on."""
-        return self._decided_by(self.log_likelihood_ratio(counts))
-
-    def _decided_by(self, ratio: float) -> bool | None:
+    def decision(self, ratio: float) -> bool | None:
+        """Return what a log-likelihood ratio decides: True accepts elo1, False accepts elo0, None plays on."""
         reject, accept = self.bounds
         return True if ratio >= accept else False if ratio <= reject else None
 
@@ -179,7 +172,7 @@ class Sprt:
                 break
             counts += pentanomial([points])
             ratio = self.log_likelihood_ratio(counts)
-            state = SprtState(tuple(counts.tolist()), ratio, self._decided_by(ratio))
+            state = SprtState(tuple(counts.tolist()), ratio, self.decision(ratio))
         return state
 
 
