@@ -22,14 +22,7 @@ LEAST_VISITS = 8  # a move with fewer gives no value target: its value is hardly
 class SelfPlayGame(PooledGame):
     """A game of one evaluator with itself."""
 
-    def __init__(
-        self,
-        start: np.ndarray,
-        settings: GameSettings,
-        run_seed: int,
-        generation: int,
-        number: int,
-    ) -> None:
+    def __init__(self, start: np.ndarray, settings: GameSettings, run_seed: int, generation: int, number: int) -> None:
         super().__init__(number, start, settings.longest)
         self._generation = generation
         self._settings = settings

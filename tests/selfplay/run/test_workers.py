@@ -17,13 +17,12 @@ from engine.cli.command_line import INTERRUPTED
 from engine.errors import ConfigError, NetFileError, RunError
 from engine.nn import dit
 from selfplay.families.by_name import family_of
-from selfplay.games.gate_game import GateRecord
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.main import main
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
 from selfplay.run import sharing
 from selfplay.run.config import GateSettings
-from selfplay.run.gating import GateTask
+from selfplay.run.gating import GateRecord, GateTask
 from selfplay.run.playing import GenerationTask, PlayTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 from selfplay.run.workers import WorkerPool
