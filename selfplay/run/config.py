@@ -160,18 +160,14 @@ class RunConfig:
             raise ConfigError(f"fit.precision mixed: only towers and transformers train so, not {self.net}")
 
 
-SECTIONS: dict[str, type[Any]] = {
-    "fit": FitSettings,
-    "games": GameSettings,
-    "gate": GateSettings,
-    "search": SearchSettings,
-    "anchors": AnchorSettings,
-}
-
-
 def default_config(net: str) -> RunConfig:
     """Return the default configuration of a new run for a network. Raises ConfigError for the net."""
     return RunConfig(net=net, fit=FitSettings.of(family_of(net).recipe))
+
+
+SECTIONS: dict[str, Any] = {
+    name: type(value) for name, value in vars(default_config(DEFAULT_NET)).items() if is_dataclass(value)
+}
 
 
 def configured(values: Mapping[str, Any]) -> RunConfig:
