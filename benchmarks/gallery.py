@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.games:
             sets["castling"] = castlings(options.games)
         _write(options, stages, sets)
-    except (AinoError, OSError) as error:
+    except (AinoError, OSError, subprocess.CalledProcessError) as error:
         print(f"benchmarks.gallery: {error}", file=sys.stderr)
         return 2
     return 0
@@ -120,18 +120,22 @@ def _options(stage: Stage) -> EngineOptions:
 
 
 def stages_of(run: Path, hours: Sequence[float]) -> Iterator[Stage]:
-    """Yield the random network and, for each of the hours, the one that was best after so much work.
+    """Yield the random network and, for each of the hours, the one that was best after so much work, unless it was the
+    best one before, too.
 
     Raises RunError for a network that is not kept any more.
     """
-    rows = read_run(run).rows
+    rows, shown = read_run(run).rows, 0
     yield _stage(run, "nothing", 0, 0, 0)
     for limit in sorted(hours):
         done = [row for row in rows if (row.get("hours") or 0) <= limit]
         best = max((int(row["generation"] or 0) for row in done if row.get("accepted")), default=0)
+        if best == shown:
+            continue
+        shown = best
         played = sum(int(row.get("games") or 0) for row in done)
         learned = max((int(row.get("all_positions") or 0) for row in done), default=0)
-        yield _stage(run, f"{60 * limit:.0f} minutes" if limit < 1 else f"{limit:g} hours", best, played, learned)
+        yield _stage(run, f"{60 * limit:.0f} minutes" if limit < 2 else f"{limit:g} hours", best, played, learned)
 
 
 def _stage(run: Path, name: str, generation: int, games: int, positions: int) -> Stage:

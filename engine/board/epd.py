@@ -9,14 +9,24 @@ semicolon outside quotes or at the end of the line. A quote that is never closed
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"  # the hyphen of "no castling", and what word processors make of it
 OPCODE = re.compile(r"(bm|am|dm|pm|sm|pv|id|ce|rc|ac[dns]|[cv][0-9]|hmvc|fmvn|eco|nic|noop)(?=\s|$)")  # the usual ones
+_LINE_END = re.compile(r"\r\n?|\n")
+_COMMENTS = ("#", "%", ";", "//")  # what begins a line without a position
 _FIELD = re.compile(r"\s*([^\s;]+)")
 _CLOCK = re.compile(rf"\s*([+-]?[0-9]+|[{DASHES}])(?=[\s;]|$)")
 _STRING = r'"(?:\\.|[^"\\]){0,999}"(?=[\s;,]|$)|"[^"]*"'  # a quote inside has a backslash, which other strings end with
 _SINGLE, _ESCAPED = re.compile(r'"((?:\\.|[^"\\])*)"'), re.compile(r'\\(["\\])')
 _OPERATION = re.compile(rf"((?:{_STRING}|[^;])+)")  # text up to a semicolon outside quotes
+
+
+def position_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the number, from 1, and the text of each line of a file of positions that is not blank or a comment."""
+    for number, line in enumerate(_LINE_END.split(text.replace("\0", "")), 1):
+        if (line := line.strip()) and not line.startswith(_COMMENTS):
+            yield number, line
 
 
 def split_epd(line: str) -> tuple[list[str], str]:

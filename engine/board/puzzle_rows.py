@@ -83,5 +83,5 @@ def read_puzzle(fields: PuzzleFields, note: Note = lambda message: None) -> Puzz
     if not (0 <= rating <= _HIGHEST and 0 <= deviation <= _HIGHEST):  # it would spoil the person's own
         values = dict(zip(("rating", "deviation"), map(repr, texts), strict=True))
         raise DataError(message("a rating of {rating} with a deviation of {deviation}", **values))
-    return PuzzleRow(board, tuple(line[1:]), rating, deviation, tuple(fields.get("themes", "").split()),
-                     fields.get("gameurl", ""))  # fmt: skip
+    themes = tuple(re.findall(r"\w+", fields.get("themes", "")))
+    return PuzzleRow(board, tuple(line[1:]), rating, deviation, themes, fields.get("gameurl", ""))

@@ -13,18 +13,19 @@ from engine.errors import AinoError
 from engine.evaluation.answers import check_answers
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
+from engine.network.input_formats import CANONICAL, turned_batch
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.tower.gpu import PART, PART_SIZES, DeviceTower, Flight
+from engine.network.tower.gpu import PART, PART_SIZES, DeviceNetwork, Flight
 
 FLIGHTS = 2  # parts under way: one is computed while the next is copied
 
 
 class DeviceEvaluator:
-    """Evaluator `network` with its tower on a device; evaluates parts, two at a time.
+    """Evaluator `network` with its network on a device; evaluates parts, two at a time.
 
-    `spare` evaluates the same tower on the processor. It takes over for good when the device fails, and with `chooses`
-    also when it is faster: the first evaluation is a trial of both, with the batches that a search of 4,096 visits
-    makes. `take_news` says which of them plays.
+    `spare` evaluates the same on the processor. It takes over for good when the device fails, and with `chooses` also
+    when it is faster: the first evaluation is a trial of both, with the batches that a search of 4,096 visits makes.
+    `take_news` says which of them plays.
 
     Raises DeviceError, or ConfigError for weights too large for half precision; with `chooses` that is news.
     """
@@ -32,11 +33,12 @@ class DeviceEvaluator:
     name = "network"
     needs_planes = True
 
-    def __init__(self, spare: NetworkEvaluator, make_tower: Callable[[], DeviceTower], chooses: bool) -> None:
+    def __init__(self, spare: NetworkEvaluator, make_tower: Callable[[], DeviceNetwork], chooses: bool) -> None:
         self.kernels = f"{spare.kernels} beside a device"  # the spare one may have to play
+        self.input_format = spare.input_format
         self._spare, self._chooses, self._is_tried = spare, chooses, False
         self._turn, self._news = threading.Lock(), list[str]()
-        self._tower: DeviceTower | None = None
+        self._tower: DeviceNetwork | None = None
         self._flights: list[Flight] = []
         try:
             self._tower = make_tower()
@@ -96,7 +98,10 @@ class DeviceEvaluator:
         for number, (first, last) in enumerate(parts):
             if number >= FLIGHTS:
                 self._land(number - FLIGHTS, leaves, *parts[number - FLIGHTS])
-            tower.launch(self._flights[number % FLIGHTS], leaves.masks[first:last], leaves.policy_index[first:last])
+            asked = leaves.masks[first:last], leaves.policy_index[first:last]
+            if self.input_format >= CANONICAL:
+                asked = turned_batch(*asked)
+            tower.launch(self._flights[number % FLIGHTS], *asked)
         for number in range(max(0, len(parts) - FLIGHTS), len(parts)):
             self._land(number, leaves, *parts[number])
 

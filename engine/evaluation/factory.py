@@ -12,6 +12,7 @@ from engine.options import EVALUATORS
 
 if TYPE_CHECKING:
     from engine.network.fused.inference import Fused
+    from engine.network.outputs import Heads
 
 
 def make_evaluator(
@@ -25,7 +26,7 @@ def make_evaluator(
 ) -> Evaluator:
     """Make an evaluator by name, or of a class at `package.module:name` (`load_custom`). `net_path` is as in
     `load_net`; such a class gets no weights if it means a shipped net. `hybrid_weight` is the share of material in
-    `hybrid`, and `backend`, as in `get_backend`, is where a tower is evaluated.
+    `hybrid`, and `backend`, as in `get_backend`, is where a network of planes is evaluated.
 
     The net's family decides what `network` and `auto` mean: both are `sparse` with a sparse net, and `auto` is `hybrid`
     with a tower or transformer, `network` without `blend`. `heads` are as in `load_net`. Among the shipped nets,
@@ -59,16 +60,16 @@ def make_evaluator(
         if name == "sparse":
             raise NetFileError(str(net_path), "a sparse network", f"a tower {net.config}")
     with blaming("backend"):
-        network = _tower_evaluator(net, net_path, threads, backend)
+        network = _planes_evaluator(net, net_path, threads, backend, heads)
     is_plain = name == "network" or (name == "auto" and not blend)
     return network if is_plain else HybridEvaluator(network, hybrid_weight, threads)
 
 
-def _tower_evaluator(net: Fused, net_path: str | Path | None, threads: int, backend_name: str) -> Evaluator:
+def _planes_evaluator(
+    net: Fused, net_path: str | Path | None, threads: int, backend_name: str, heads: Heads
+) -> Evaluator:
     from engine.backend import get_backend, why_no_device
     from engine.evaluation.tower import NetworkEvaluator
-    from engine.network.input_formats import CLASSICAL
-    from engine.network.tower.inference import FusedTower
 
     backend, chooses = get_backend(backend_name), backend_name == "auto"
     on_processor = NetworkEvaluator(net, threads)
@@ -76,12 +77,9 @@ def _tower_evaluator(net: Fused, net_path: str | Path | None, threads: int, back
         if chooses and (reason := why_no_device()):
             on_processor.news = [f"{reason}; the network plays with Backend numpy"]
         return on_processor
-    if not isinstance(net, FusedTower) or net.config.policy_layers or net.config.input_format != CLASSICAL:
-        on_processor.news = ["transformers, and towers with parts of theirs, play with Backend numpy"]
-        return on_processor
     from engine.evaluation.device import DeviceEvaluator  # imported here because CPU inference needs no layers
-    from engine.network.tower.gpu import DeviceTower
+    from engine.network.tower.gpu import network_on
     from engine.network.weights import load_planes
 
-    tensors, config = load_planes(net_path)[0], net.config
-    return DeviceEvaluator(on_processor, lambda: DeviceTower(tensors, config, backend), chooses)
+    tensors, config = load_planes(net_path, heads)
+    return DeviceEvaluator(on_processor, lambda: network_on(tensors, config, backend, heads=heads), chooses)

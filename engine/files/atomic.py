@@ -20,11 +20,12 @@ _ATTEMPTS, _PAUSE_S = 11, 0.1  # of a renaming that the system refuses
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an OSError of the block name this file, unless it names another; a failed write names none by itself."""
+    """Let the system's OSError of the block name this file, unless it names another; one of our own words stays."""
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or str(path)
+        if error.errno is not None:
+            error.filename = error.filename or str(path)
         raise
 
 

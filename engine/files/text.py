@@ -12,6 +12,7 @@ import gzip
 import importlib
 import lzma
 import os
+import struct
 import sys
 import unicodedata
 import zlib
@@ -20,10 +21,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from engine.errors import DataError, why_unreadable
+from engine.errors import ARCHIVES, DataError, why_unreadable
 
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 LONGEST_LINE = 1 << 24  # bytes; no valid file has a longer line
+LARGEST_TEXT = 1 << 28  # bytes of a file that is read at once: a packed one may claim any size
 PACKED_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)  # what reading a damaged packed file raises
 
 
@@ -109,14 +111,26 @@ def reading(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: {reason}") from error
 
 
+def unpacked_text(path: Path) -> str:
+    """Return the text of a file, packed or not, as `decode_text` does. Raises DataError, also for a huge one."""
+    with reading(path), open_unpacked(path) as (stream, _):
+        data = stream.read(LARGEST_TEXT + 1)
+    if len(data) > LARGEST_TEXT:
+        raise DataError(f"{path}: over {LARGEST_TEXT:,} bytes when unpacked")
+    return decode_text(data)
+
+
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], float]]]:
-    """Provide the bytes of a file, unpacked (gzip, bzip2, xz, zstd), and the share of it that is read, 0..1.
+    """Provide the bytes of a file, unpacked (gzip, bzip2, xz, zstd, the one file of a zip archive), and the share of it
+    that is read, 0..1.
 
-    Their first bytes tell what they are, or else their names: .gz, .bz2, .xz, .zst. Raises PACKED_ERRORS.
+    Their first bytes tell what they are, or else their names: .gz, .bz2, .xz, .zst, .zip. Raises PACKED_ERRORS.
     """
     with path.open("rb") as raw:
         size, begin = max(1, os.fstat(raw.fileno()).st_size), raw.peek(6)
+        if (archive := ARCHIVES.get(begin[:4], "zip")) != "zip":
+            raise OSError(f"a {archive} archive; unpack it first")
         told = next((suffix for suffix, magic in _MAGIC.items() if begin.startswith(magic)), path.suffix.lower())
         unpack = _UNPACK.get(told)
         if unpack is None:
@@ -136,5 +150,27 @@ def _open_zst(raw: IO[bytes]) -> Iterator[Any]:
         raise OSError(str(error)) from error
 
 
-_UNPACK: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open, ".zst": _open_zst}
-_MAGIC = {".xz": b"\xfd7zXZ\0", ".gz": b"\x1f\x8b", ".bz2": b"BZh", ".zst": b"\x28\xb5\x2f\xfd"}
+@contextmanager
+def _open_zip(raw: IO[bytes]) -> Iterator[Any]:
+    zipfile = importlib.import_module("zipfile")
+    try:
+        archive = zipfile.ZipFile(raw)
+        names = [name for name in archive.namelist() if not (name.endswith("/") or is_hidden(name))]
+        if len(names) != 1:
+            raise OSError(f"expected one file in the archive, found {len(names)}")
+        opened = archive.open(names[0])
+    except (ValueError, RuntimeError, EOFError, struct.error, zipfile.BadZipFile) as error:  # encrypted ones, too
+        raise OSError(str(error)) from error
+    try:
+        with opened as stream:
+            yield stream
+    except zipfile.BadZipFile as error:
+        raise OSError(str(error)) from error
+
+
+_UNPACK: dict[str, Callable[..., Any]] = {
+    ".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open, ".zst": _open_zst, ".zip": _open_zip,
+}  # fmt: skip
+_MAGIC = {
+    ".xz": b"\xfd7zXZ\0", ".gz": b"\x1f\x8b", ".bz2": b"BZh", ".zst": b"\x28\xb5\x2f\xfd", ".zip": b"PK\3\4",
+}  # fmt: skip

@@ -57,6 +57,12 @@ def keep_freed_memory() -> None:
             mallopt(_TRIM_THRESHOLD, 1 << 30)
 
 
+def release_freed_memory() -> None:
+    """Give the memory of freed arrays back to the system, as glibc alone does not. Elsewhere, nothing happens."""
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def buffers(kind: Callable[..., Arrays], given: Mapping[str, Any] = MappingProxyType({}), /, **sizes: int) -> Arrays:
     """Return a record of zeros, as its fields are annotated: `Annotated[np.ndarray, "float32 [B, 2 * W]"]`.
 

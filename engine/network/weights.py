@@ -12,6 +12,7 @@ import numpy as np
 
 from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.files.dit_file import load_tensors
+from engine.native.memory import release_freed_memory
 from engine.network.lc0.schema import is_lc0
 from engine.network.manifest import LEARNED_ALONE, MANIFEST, SHIPPED, learned_alone, read_manifest
 from engine.network.outputs import Heads
@@ -88,6 +89,9 @@ def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig, 
         if head not in there:
             raise NetFileError(path, f"{option} {head}", f"only {', '.join(there)}")
     try:
+        if not _answers_in_numbers(tensors, config):  # its layers go before those to play with are made
+            raise NetFileError(path, "finite answers", "infinity or NaN: its weights are too large")
+        release_freed_memory()
         tower: Fused
         if isinstance(config, TowerConfig):
             tower = FusedTower(tensors, config)
@@ -95,22 +99,24 @@ def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig, 
             tower = FusedTransformer(tensors, config, *heads)
     except (ConfigError, ShapeError) as error:
         raise NetFileError(path, "a tower that fused inference can play", str(error)) from error
-    if not _answers_in_numbers(tensors, config):
-        raise NetFileError(path, "finite answers", "infinity or NaN: its weights are too large")
+    release_freed_memory()
     return tower
 
 
 def _answers_in_numbers(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bool:
     """Whether float32 holds all outputs for TRIALS seeded random inputs, in which one square in eight is set.
 
-    The layers give them, in float64, because the kernels for playing may not be compiled yet, which takes seconds.
+    The layers give them, those of towers in float64: kernels may not be compiled yet, which takes seconds.
     """
     from engine.network.families import layers_with
+    from engine.network.tower.model import TowerConfig
 
+    layers = layers_with(tensors, config)
+    layers = layers.astype(np.float64) if isinstance(config, TowerConfig) else layers
     boards = (np.random.default_rng(1).random((TRIALS, PLANES, 8, 8)) < 1 / 8).astype(np.float64)
     boards[:, FIFTY_MOVE_PLANE] = 0.0
     with np.errstate(all="ignore"):
-        outputs, _ = layers_with(tensors, config).astype(np.float64).forward(boards)
+        outputs = layers.predict(boards, 1)
     return all(bool((np.abs(output) <= np.finfo(np.float32).max).all()) for output in outputs.values())
 
 

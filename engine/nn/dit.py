@@ -71,15 +71,20 @@ def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
 
 
 class BlankGenerator:
-    """Replaces the random generator while loading: returns zeros, at most as many as the file holds."""
+    """Replaces the random generator while loading: returns zeros, at most as many as the file holds.
 
-    def __init__(self, elements: int) -> None:
-        self.left = elements
+    With `shapes_alone`, all numbers of an array are one, because it will be replaced and not filled.
+    """
 
-    def standard_normal(self, shape: tuple[int, ...]) -> np.ndarray:
+    def __init__(self, elements: int, shapes_alone: bool = False) -> None:
+        self.left, self._shapes_alone = elements, shapes_alone
+
+    def normal(self, mean: float, deviation: float, shape: tuple[int, ...]) -> np.ndarray:
         self.left -= math.prod(shape)
         if self.left < 0:
             raise ConfigError(f"a weight of shape {list(shape)} needs more numbers than the file holds")
+        if self._shapes_alone:
+            return np.ndarray(shape, np.float32, np.zeros(1, np.float32), strides=(0,) * len(shape))
         return np.zeros(shape, np.float32)
 
 

@@ -100,8 +100,8 @@ class EngineOptions:
         "network for a tower with SearchPreset lc0. material needs no net. package.module:name = your own network",
         choices=EVALUATORS, takes_place=True)
     backend: str = _option("Backend", "auto",
-        "Evaluate a tower on the CPU (numpy) or a GPU (cupy). auto = the GPU where it is faster. Where it "
-        "fails, the CPU plays on. Other evaluators ignore this", choices=("auto", "numpy", "cupy"))
+        "Evaluate towers and transformers on the CPU (numpy) or a GPU (cupy). auto = the GPU where it is faster. "
+        "Where it fails, the CPU plays on. Other evaluators ignore this", choices=("auto", "numpy", "cupy"))
     policy_head: str = _option("PolicyHead", "vanilla",
         "Take moves from this one of the policy heads of a transformer that has several. Other nets have vanilla alone",
         choices=("vanilla", "optimistic", "soft", "opponent"))

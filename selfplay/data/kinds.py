@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
-from engine.errors import ARCHIVES, DataError
+from engine.errors import DataError
 from engine.files.text import is_hidden, open_unpacked, reading, utf8_pieces
 from selfplay.data.cache import Reader
 from selfplay.data.pgn import PgnReader
@@ -17,7 +17,7 @@ from selfplay.data.v6_games import read_v6
 from selfplay.lock import KINDS
 
 PGN, CHUNKS, FOLDER = "PGN games", "Lc0 training chunks", "a label folder"
-ENDINGS = {".txt", ".pgn", ".tar", ".gz", ".xz", ".bz2", ".zst"}  # of the files that are taken from a folder
+ENDINGS = {".txt", ".pgn", ".tar", ".gz", ".xz", ".bz2", ".zst", ".zip"}  # of the files that are taken from a folder
 LOOKED_AT = 1 << 16  # bytes of a file
 GAMES = re.compile(r"\s*(\[\s*[A-Za-z]|[%;(]|\{(?!\s*\")|\d+\s*\.)")  # how PGN may begin
 
@@ -73,13 +73,8 @@ def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
 
 
 def _kind_of_file(path: Path) -> str:
-    with reading(path):
-        with open(path, "rb") as raw:
-            packed = ARCHIVES.get(raw.read(4))
-        with open_unpacked(path) as (stream, _):
-            begin = stream.read(LOOKED_AT)
-    if packed:
-        raise DataError(f"{path}: a {packed} archive; unpack it first")
+    with reading(path), open_unpacked(path) as (stream, _):
+        begin = stream.read(LOOKED_AT)
     if begin[1:4] == b"\0\0\0" and begin[0] < 16:  # the record's version
         return CHUNKS
     if path.suffix == ".tar" or begin[257:262] == b"ustar":

@@ -1,6 +1,6 @@
 """The openings of matches and runs: positions of an EPD or FEN file, or the first plies of the games of a PGN file.
 
-Either file may be inside a zip archive. A collection may be large, so loading only splits it into lines or games; each
+Either file may be packed. A collection may be large, so loading only splits it into lines or games; each
 is parsed when it is played. An opening is one line in UCI's form, `FEN` or `FEN moves e2e4 e7e5 ...`, so that engines
 that use the game's history receive it.
 """
@@ -12,12 +12,8 @@ import importlib.resources
 import io
 import itertools
 import logging
-import lzma
 import re
-import struct
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,11 +22,12 @@ import chess
 import numpy as np
 
 from engine.board.convert import board_from_row, move_of_code, stack_from_board
+from engine.board.epd import position_lines
 from engine.board.fen import Note, parse_fen
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.errors import DataError, FenError
-from engine.files.text import decode_text, is_hidden, open_unpacked
+from engine.files.text import unpacked_text
 from selfplay.records.endings import game_ending
 
 # What comes with Aino: balanced openings, and endings.
@@ -39,11 +36,7 @@ DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of mo
 
 RANDOM_BOOK, RANDOM_OPENINGS = re.compile(r"random:([1-9]|[1-3]\d|40)"), 5_000
 
-LARGEST_BOOK = 1 << 28  # limit in bytes for a file in an archive: an archive may claim any size
-
-_ZIP_ERRORS = (
-    OSError, ValueError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, struct.error, zipfile.BadZipFile,
-)  # fmt: skip
+_PGN_BEGIN = re.compile(r"\s*(\[\s*[A-Za-z]|\d+\s*\.)")
 MOST_UNREADABLE = 20  # A book with more unreadable openings in a row is not what it was taken for.
 
 log = logging.getLogger(__name__)
@@ -71,19 +64,18 @@ class OpeningBook(Sequence[str]):
 def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bool = False) -> OpeningBook:
     """Load the openings of a file, or of a shipped set by its name in SHIPPED_BOOKS; Aino's own openings by default.
 
-    A .pgn file gives the first `plies` plies of each game; any other file gives one position per line. Raises DataError
-    when the file is unreadable or empty.
+    A PGN, by its name or its begin, gives the first `plies` plies of each game; any other file one position per line.
+    Raises DataError when the file is unreadable or empty.
     """
     name, text = _read_text(path)
     entries: Sequence[tuple[int, Any]]
-    if ".pgn" in [suffix.lower() for suffix in Path(name).suffixes]:
+    if ".pgn" in [suffix.lower() for suffix in Path(name).suffixes] or _PGN_BEGIN.match(text):
         entries = [(game.line, game) for game in main_lines(GameText(io.BytesIO(text.encode())))]
 
         def read(entry: Any, place: str) -> str:
             return _pgn_opening(entry, place, plies, chess960)
     else:
-        lines = enumerate(re.split("\r\n?|\n", text), 1)
-        entries = [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
+        entries = list(position_lines(text))
 
         def read(entry: Any, place: str) -> str:
             return parse_position(entry, place, chess960).fen()
@@ -218,23 +210,11 @@ def parse_position(line: str, place: str, chess960: bool = False, note: Note = l
 
 
 def _read_text(path: Path | None) -> tuple[str, str]:
-    """Name and text of a file. A zip archive must hold exactly one file, which is returned."""
+    """Name and text of a file, or of a shipped set."""
     if path is None or str(path) in SHIPPED_BOOKS:
         name = f"{path or SHIPPED_BOOKS[0]}.epd"
         return name, (importlib.resources.files("selfplay") / "sets" / name).read_text(encoding="utf-8")
-    try:
-        if path.suffix.lower() != ".zip":
-            with open_unpacked(path) as (stream, _):
-                return str(path), decode_text(stream.read())
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if not (name.endswith("/") or is_hidden(name))]
-            if len(names) != 1:
-                raise DataError(f"{path}: expected one file in the archive, found {len(names)}")
-            if archive.getinfo(names[0]).file_size > LARGEST_BOOK:
-                raise DataError(f"{path}: over {LARGEST_BOOK:,} bytes when unpacked")
-            return f"{path}/{names[0]}", decode_text(archive.read(names[0]))
-    except _ZIP_ERRORS as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+    return str(path), unpacked_text(path)
 
 
 def _pgn_opening(game: MainLine, place: str, plies: int, chess960: bool) -> str:

@@ -154,7 +154,7 @@ class RunConfig:
         check_settings(self)
         for section, able in (("fit", family.on_device), ("games", family.plays_on_device)):
             if getattr(self, section).backend == "cupy" and not able:
-                kinds = "towers and transformers train" if section == "fit" else "towers play"
+                kinds = f"towers and transformers {'train' if section == 'fit' else 'play'}"
                 raise ConfigError(f"{section}.backend cupy: only {kinds} on a GPU; expected numpy for {self.net}")
         if self.fit.precision == "mixed" and not family.on_device:
             raise ConfigError(f"fit.precision mixed: only towers and transformers train so, not {self.net}")
@@ -259,7 +259,9 @@ def setting_changes(before: str, after: str) -> dict[str, list[Any]]:
 
 def add_config_flags(parser: argparse.ArgumentParser) -> None:
     """Add a flag for every setting, named as in TOML: `--seed`, `--games.visits`."""
-    text = "train and play towers on the CPU (numpy) or a GPU; fit.backend and games.backend override this"
+    text = (
+        "train and play towers and transformers on the CPU (numpy) or a GPU (cupy); sets fit.backend and games.backend"
+    )
     parser.add_argument("--backend", choices=BACKEND_NAMES, help=text)
     text = "read settings from this file; flags override it"
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help=text)

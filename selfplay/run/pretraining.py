@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from engine.backend import BACKEND_NAMES
-from engine.errors import ConfigError, RunError
+from engine.errors import ConfigError, DeviceError, RunError
 from engine.files.atomic import append, remove_left_behind, write_file
 from engine.files.settings_file import read_noted
 from engine.network.value.parameters import VALUE_TRUNK
@@ -131,7 +131,12 @@ class Pretraining:
         self._reported = self.elapsed_s, self.positions
         seen: list[Losses] = []
         while self.progress < 1.0 and not stop():
-            seen.append(self.learner.step())
+            self.learner.remember()
+            try:
+                seen.append(self.learner.step())
+            except DeviceError:
+                self.checkpoint()
+                raise
             self.elapsed_s = clock.after("step")
             if len(seen) == LOG_STEPS:
                 report(self._report(seen, None))

@@ -17,15 +17,13 @@ from pathlib import Path
 
 import chess
 
-from engine.board.epd import read_operations, split_epd
+from engine.board.epd import position_lines, read_operations, split_epd
 from engine.board.fen import Note, parse_fen
 from engine.board.pgn.move_words import legal_move
 from engine.errors import DataError, FenError, MoveError
-from engine.files.text import decode_text, reading
+from engine.files.text import unpacked_text
 from selfplay.suites.problem import Problem, gathered
 
-_LINE_END = re.compile(r"\r\n?|\n")
-_COMMENTS = ("#", "%", ";", "//")  # what begins a line without a position
 _COUNT = re.compile(r"[0-9]{1,6}")
 _GRADES = re.compile(r"[^\s,]+=[0-9]{1,6}(,\s*[^\s,]+=[0-9]{1,6})*")
 _MATE_FILE = re.compile(r"mate(\d+)", re.IGNORECASE)
@@ -39,15 +37,11 @@ def read_epd(path: Path, note: Note | None = None) -> list[Problem]:
 
     Raises DataError where the file or every line of it is unreadable.
     """
-    with reading(path):
-        text = decode_text(path.read_bytes())
     match = _MATE_FILE.fullmatch(path.stem)
     mate_in = int(match[1]) if match and path.suffix.lower() == ".fen" else None
-    lines = ((number, line.replace("\0", "").strip()) for number, line in enumerate(_LINE_END.split(text), 1))
     readers = (
         partial(parse_epd_line, line, f"{path}:{number}", f"{path.stem}.{number}", mate_in)
-        for number, line in lines
-        if line and not line.startswith(_COMMENTS)
+        for number, line in position_lines(unpacked_text(path))
     )
     return gathered(path, "positions", readers, note)
 

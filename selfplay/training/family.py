@@ -105,6 +105,10 @@ class Learning(ABC):
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Everything a resumed run needs, as arrays and JSON values; batches follow from seed and step number."""
 
+    def remember(self) -> None:
+        """Keep the state where a device that is lost cannot take it along; `state` then gives what was kept."""
+        return
+
     @abstractmethod
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
         """Continue from `state()`. Raises RunError for the state of another training."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
@@ -10,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import NUMPY, get_backend
-from engine.errors import ConfigError, NetFileError, RunError, ShapeError
+from engine.backend import NUMPY, get_backend, to_numpy
+from engine.errors import ConfigError, DeviceError, NetFileError, RunError, ShapeError
 from engine.nn.layer import Layer
 from engine.nn.training.averaging import ExponentialAverage
 from engine.nn.training.checkpoint import read_checkpoint
@@ -22,6 +23,8 @@ from selfplay.training.family import Family, HeldOut, Learning, Rate
 from selfplay.training.losses import Losses, LossSums
 from selfplay.training.mixture import Batches, TrainingSet
 from selfplay.training.recipe import LearnerSettings
+
+REMEMBERING = 0.01  # share of the time for copies of the state from a device
 
 
 class LayersFamily(Family):
@@ -66,12 +69,14 @@ class Learner(Learning):
         self, family: LayersFamily, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str
     ) -> None:
         if backend == "cupy" and not family.on_device:
-            raise ConfigError("backend cupy: only towers train on a GPU, expected backend numpy")
+            raise ConfigError("backend cupy: only towers and transformers train on a GPU, expected backend numpy")
         if settings.precision == "mixed" and not family.on_device:
             raise ConfigError("precision mixed: only towers and transformers train on a GPU, expected precision single")
         self._backend = get_backend(backend) if family.on_device else NUMPY
         with self._backend.guard("the network was loaded"):
             model = model.to(self._backend)
+        self._kept: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None  # the last state in host memory
+        self._is_lost, self._remembers_at = False, 0.0
         part = family.part(model)
         self.family, self.model, self.batches, self.settings = family, model, batches, settings
         self._source = family.gradients(part, settings)
@@ -90,8 +95,23 @@ class Learner(Learning):
 
     def step(self) -> Losses:
         batch = self.batches.batch(self.steps_done, self._source.pool.map)
-        with self._backend.guard("a step was trained"):
-            return LossSums.of_metrics(self._trainer.step(batch)).means
+        try:
+            with self._backend.guard("a step was trained"):
+                return LossSums.of_metrics(self._trainer.step(batch)).means
+        except DeviceError:
+            self._is_lost = True
+            raise
+
+    def remember(self) -> None:
+        """As in `Learning`; it takes about `REMEMBERING` of the time, and at most a few steps are forgotten."""
+        begun = time.monotonic()
+        if self._backend is NUMPY or begun < self._remembers_at:
+            return
+        arrays, values = self.state()
+        with self._backend.guard("its state was copied"):
+            self._kept = {name: np.array(to_numpy(array)) for name, array in arrays.items()}, values
+        now = time.monotonic()
+        self._remembers_at = now + (now - begun) / REMEMBERING
 
     def averaged_model(self) -> Layer:
         """Return a new model; its batch statistics are measured on coming batches."""
@@ -107,6 +127,8 @@ class Learner(Learning):
     # ---- state ----------------------------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        if self._is_lost and self._kept is not None:
+            return self._kept
         arrays, values = self._trainer.state()
         return arrays, {**values, "model": self.model.config()}
 

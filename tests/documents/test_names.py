@@ -12,7 +12,9 @@ from tests.documents.pages import INLINE, PAGES, ROOT, blocks, plain_text
 
 SOURCES = ("engine", "examples", "selfplay", "uci", "tests", "benchmarks", "weights", ".github")
 PRESENT = tuple(page for page in PAGES if page != "docs/what-was-tried.md")  # that one tells of what is gone
-ELSEWHERE = {"DataLoader", "GradientTape", "ModelCheckpoint", "state_dict"}  # of other libraries, beside Aino's own
+# Of other libraries, beside Aino's own.
+ELSEWHERE = {"DataLoader", "GradientTape", "ModelCheckpoint", "clip_grad_value_", "key_padding_mask", "mask_zero"}
+ELSEWHERE |= {"pack_padded_sequence", "state_dict"}
 OF_THE_READER = {"engine.py", "lichess-bot.py"}  # hides a package of Aino's; starts somebody's program
 TOP = tuple(f"{path.name}/" for path in ROOT.iterdir() if path.is_dir())
 WORD = re.compile(r"[A-Za-z_]\w+")

@@ -20,8 +20,7 @@ from engine.cli.command_line import make_parser
 from engine.errors import DataError, FenError, message
 from tests.new_process import ROOT
 from uci import language
-from uci.annotate.material import ONE_PIECE
-from uci.annotate.motifs import _ON
+from uci.annotate.material import ON_SQUARE, ONE_PIECE
 from uci.language import _, page_language, several, speak, spoken_languages, translated
 from uci.main import SUBCOMMANDS
 from uci.play.typed_commands import TYPED_COMMANDS
@@ -39,8 +38,8 @@ def marked() -> set[str]:
     found |= {f"{side} {name}".strip() for side in ("", "white", "black") for name in chess.PIECE_NAMES[1:]}
     found |= {"You", "White", "Black", "Better:", "Variation:"}  # the players, and kinds of lines
     found |= {"usage: ", *itertools.chain.from_iterable(map(help_texts, _COMMANDS))}
-    found |= {f"subject\4{name}" for name in (*_ON.values(), *ONE_PIECE.values())}
-    found |= {f"of\4{name}" for name in _ON.values()} | {"this language\4English"}
+    found |= {f"subject\4{name}" for name in (*ON_SQUARE.values(), *ONE_PIECE.values())}
+    found |= {f"of\4{name}" for name in ON_SQUARE.values()} | {"this language\4English"}
     for path in (ROOT / "uci").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             is_mark = isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "later", "several")

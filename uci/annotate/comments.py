@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import chess
 import chess.engine
 import chess.pgn
@@ -12,7 +10,7 @@ from engine.board.notation import board_after
 from engine.search.limits import Limits
 from uci import __version__
 from uci.annotate.judge import BRILLIANT, GREAT
-from uci.annotate.reasons import SHOWN_PLIES
+from uci.annotate.reasons import SHOWN_PLIES, told_line
 from uci.annotate.review import GameReview, MoveReview, deeper
 from uci.language import _, later, several, shown_moves
 from uci.terminal.author_notes import REVIEW_MARK, is_of_review, with_review, without_review
@@ -22,7 +20,6 @@ PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
 _ANNOTATOR = "Aino "
 _EVALUATIONS = "evals"  # a review's mark where the evaluations in the game are its own
 _OF_REVIEW = f"{REVIEW_MARK}]"
-_PLIES_TOLD = 3  # of a line within a sentence
 _STILL_WELL = 0.5  # winning chances of a side that missed something and did not go wrong
 _JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands behind a move
 
@@ -104,9 +101,9 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
         text = later("The only good move: any other lowers your winning chances by {points}% or more.")
         return _(text, points=f"{100 * move.gap:.0f}")
     before, after = (f"{100 * chances:.0f}" for chances in move.chances)
-    why = move.reason
+    why = move.reason(is_own)
     if not why and move.reply_line and move.chances[1] < _STILL_WELL:
-        why = _("allows {line}", line=_told_line(board_after(move.board, move.move), move.reply_line, is_own))
+        why = _("allows {line}", line=told_line(board_after(move.board, move.move), move.reply_line, is_own))
     told = [f"{why}."] if why else []
     if before != after:
         told.append(_("your winning chances drop from {before}% to {after}%.", before=before, after=after))
@@ -114,15 +111,11 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
         better, *rest = move.best_line
         answer = shown_moves(move.board.san(better), is_own)
         if rest and not why:
-            line = _told_line(board_after(move.board, better), rest, is_own)
+            line = told_line(board_after(move.board, better), rest, is_own)
             answer = _("{move}, with {line}", move=answer, line=line)
         told.append(_("Better was {move}.", move=answer))
     told[1:] = map(_capital, told[1:])
     return _("{kind}: {text}", kind=_capital(_(move.judgement.name)), text=" ".join(told))
-
-
-def _told_line(board: chess.Board, line: Sequence[chess.Move], is_own: bool | None) -> str:
-    return shown_moves(board.variation_san(line[:_PLIES_TOLD]), is_own)
 
 
 def _capital(text: str) -> str:

@@ -20,6 +20,9 @@ ONE_PIECE = {chess.QUEEN: later("the queen"), chess.ROOK: later("a rook"), chess
              chess.KNIGHT: later("a knight"), chess.PAWN: later("a pawn")}  # fmt: skip
 MANY_PIECES = {chess.QUEEN: later("queens"), chess.ROOK: later("rooks"), chess.BISHOP: later("bishops"),
                chess.KNIGHT: later("knights"), chess.PAWN: later("pawns")}  # fmt: skip
+ON_SQUARE = {chess.PAWN: later("the pawn on {square}"), chess.KNIGHT: later("the knight on {square}"),
+       chess.BISHOP: later("the bishop on {square}"), chess.ROOK: later("the rook on {square}"),
+       chess.QUEEN: later("the queen on {square}"), chess.KING: later("the king on {square}")}  # fmt: skip
 Kinds = Counter[chess.PieceType]
 
 
@@ -75,6 +78,11 @@ def _pieces_text(pieces: Kinds) -> str:
 def many_pieces(kind: chess.PieceType, count: int) -> str:
     """Return `two rooks`."""
     return _("{number} {pieces}", number=_(NUMBERS[count]), pieces=_(MANY_PIECES[kind]))
+
+
+def on_square(board: chess.Board, square: chess.Square, context: str = "") -> str:
+    """Return `the pawn on e4`."""
+    return _(ON_SQUARE[board.piece_type_at(square) or chess.PAWN], context, square=chess.square_name(square))
 
 
 def listed(words: Sequence[str]) -> str:

@@ -13,14 +13,11 @@ from typing import NamedTuple
 import chess
 
 from engine.board.notation import board_after
-from uci.annotate.material import ONE_PIECE, WORTH, Balance, captured, listed, many_pieces
+from uci.annotate.material import ONE_PIECE, WORTH, Balance, captured, listed, many_pieces, on_square
 from uci.language import _, later
 
 _SLIDERS = (chess.BISHOP, chess.ROOK, chess.QUEEN)
 _TIMES = ("", later("once"), later("twice"), later("three times"), later("four times"), later("five times"))
-_ON = {chess.PAWN: later("the pawn on {square}"), chess.KNIGHT: later("the knight on {square}"),
-       chess.BISHOP: later("the bishop on {square}"), chess.ROOK: later("the rook on {square}"),
-       chess.QUEEN: later("the queen on {square}"), chess.KING: later("the king on {square}")}  # fmt: skip
 _BARE = {chess.KNIGHT: later("knight"), chess.BISHOP: later("bishop"), chess.ROOK: later("rook"),
          chess.QUEEN: later("queen"), chess.KING: later("king")}  # fmt: skip
 
@@ -81,10 +78,11 @@ def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None =
     parts = {WORTH[kind] for kind in gain.won} if gain else set(gains)
     at = _deciding(gains)
     if at is not None and gains[at] in parts:
-        for rule in _RULES:
+        for rule in _TACTICS:
             if text := rule(_Win(boards, line, at)):
-                return Motif(text, rule is not _hanging)
-    return Motif(_hanging(_Win(boards, line, 0)) if gain and gains[:1] and gains[0] in parts else "", False)
+                return Motif(text, True)
+    is_named = bool(line) and (gain is None or captured(boards[0], line[0]) in gain.won)
+    return Motif(_hanging(_Win(boards, line, 0)) if is_named else "", False)
 
 
 def _deciding(gains: Sequence[int]) -> int | None:
@@ -107,7 +105,9 @@ def _fork(won: _Win) -> str:
             prey = [target for target in targets if _is_prey(after, target, attacker)]
             if len(prey) > 1 and won.square in prey:
                 kinds = sorted((after.piece_type_at(target) or 0 for target in prey), reverse=True)
-                return _("a fork of {pieces} by {attacker}", pieces=_all(kinds), attacker=_at(after, square, "of"))
+                return _(
+                    "a fork of {pieces} by {attacker}", pieces=_all(kinds), attacker=on_square(after, square, "of")
+                )
     return ""
 
 
@@ -131,7 +131,7 @@ def _skewer(won: _Win) -> str:
         and front in chess.SquareSet.between(square, won.square)
         and WORTH[kinds[0]] >= WORTH[kinds[1]] > WORTH[chess.PAWN]
     ):
-        return _("a skewer of {pieces} by {attacker}", pieces=_all(kinds), attacker=_at(after, square, "of"))
+        return _("a skewer of {pieces} by {attacker}", pieces=_all(kinds), attacker=on_square(after, square, "of"))
     return ""
 
 
@@ -140,18 +140,18 @@ def _discovered(won: _Win) -> str:
     for step in (won.at, *won.preparations):
         move, before, after = won.line[step], won.boards[step], won.boards[step + 1]
         taker = won.line[won.at].from_square
-        for square, target in [] if before.is_castling(move) else _opened(before, after, move):
+        for square, target in [] if before.is_castling(move) else opened(before, after, move):
             if after.piece_type_at(target) == chess.KING:
                 if step == won.at or taker == move.to_square:
                     return _("a discovered check")
             elif step == won.at - 2 and _is_prey(after, target, WORTH[after.piece_type_at(square) or chess.PAWN]):
                 is_taken = won.square == target and won.stood_there(step) and taker in (square, move.to_square)
                 if is_taken or (taker == move.to_square and won.line[step + 1].from_square == target):
-                    return _("a discovered attack on {piece}", piece=_at(after, target))
+                    return _("a discovered attack on {piece}", piece=on_square(after, target))
     return ""
 
 
-def _opened(before: chess.Board, after: chess.Board, move: chess.Move) -> list[tuple[chess.Square, chess.Square]]:
+def opened(before: chess.Board, after: chess.Board, move: chess.Move) -> list[tuple[chess.Square, chess.Square]]:
     """Return the lines from bishops, rooks and queens to enemy pieces that a move of their own side opens."""
     return [
         (square, target)
@@ -169,13 +169,13 @@ def _pin(won: _Win) -> str:
     known = max(0, won.at - 1)  # before the defender's last move
     pinned_in, is_piece = won.boards[known], board.piece_type_at(target) not in (None, chess.PAWN)
     if is_piece and won.stood_there(known) and pinned_in.is_pinned(defender, target):
-        return _("a pin: {piece} is pinned to the king", piece=_at(board, target, "subject"))
+        return _("a pin: {piece} is pinned to the king", piece=on_square(board, target, "subject"))
     guards = [square for square in board.attackers(defender, target) if square != board.king(defender)]
     if guards and all(board.is_pinned(defender, square) for square in guards) and not _can_be_retaken(won):
-        piece = _at(board, guards[0], "subject")
+        piece = on_square(board, guards[0], "subject")
         return _("a pin: {piece} is pinned to the king and cannot take back", piece=piece)
     if is_piece and won.stood_there(known) and _shields_queen(pinned_in, won.line[won.at]):
-        return _("a pin: {piece} is pinned to the queen", piece=_at(board, target, "subject"))
+        return _("a pin: {piece} is pinned to the queen", piece=on_square(board, target, "subject"))
     return ""
 
 
@@ -204,11 +204,11 @@ def _deflection(won: _Win) -> str:
     before, lured = won.boards[step], won.line[step + 1]
     guards = before.attackers(won.defender, target)
     if won.line[step].to_square in guards:
-        guard = _at(before, won.line[step].to_square, "subject")
-        return _("the removal of a guard: {guard} guarded {piece}", guard=guard, piece=_at(before, target))
+        guard = on_square(before, won.line[step].to_square, "subject")
+        return _("the removal of a guard: {guard} guarded {piece}", guard=guard, piece=on_square(before, target))
     if lured.from_square in guards and lured.to_square == won.line[step].to_square:
-        guard = _at(before, lured.from_square, "subject")
-        return _("a deflection: {guard} guarded {piece}", guard=guard, piece=_at(before, target))
+        guard = on_square(before, lured.from_square, "subject")
+        return _("a deflection: {guard} guarded {piece}", guard=guard, piece=on_square(before, target))
     return ""
 
 
@@ -220,35 +220,17 @@ def _hanging(won: _Win) -> str:
         return ""
     attackers, guards = board.attackers(board.turn, target), board.attackers(won.defender, target)
     if not guards and not _can_be_retaken(won):
-        return _("{piece} is unguarded", piece=_at(board, target, "subject"))
+        return _("{piece} is unguarded", piece=on_square(board, target, "subject"))
     if WORTH[piece] < WORTH[kind]:
-        return _("{attacker} attacks {piece}", attacker=_(ONE_PIECE[piece], "subject"), piece=_at(board, target))
+        return _("{attacker} attacks {piece}", attacker=_(ONE_PIECE[piece], "subject"), piece=on_square(board, target))
     if 0 < len(guards) < len(attackers) < len(_TIMES):
         attacked, guarded = (_(_TIMES[len(squares)]) for squares in (attackers, guards))
-        return _("{piece} is attacked {attacked} and guarded {guarded}", piece=_at(board, target, "subject"),
+        return _("{piece} is attacked {attacked} and guarded {guarded}", piece=on_square(board, target, "subject"),
                  attacked=attacked, guarded=guarded)  # fmt: skip
     return ""
 
 
-def driven_away(board: chess.Board, line: Sequence[chess.Move]) -> str:
-    """Return `loses time: a pawn drives the bishop on c5 away` where a line's second move does so; else ""."""
-    if len(line) < 3 or line[2].from_square != line[0].to_square:
-        return ""
-    before, after = board_after(board, line[0]), board_after(board, *line[:2])
-    square, taker = line[0].to_square, line[1].to_square
-    attacker, kind = (after.piece_type_at(at) or chess.PAWN for at in (taker, square))
-    is_quiet = not any(one.is_capture(move) for one, move in zip((board, before, after), line, strict=False))
-    if not is_quiet or after.is_check() or WORTH[attacker] >= WORTH[kind] or square not in after.attacks(taker):
-        return ""
-    text = later("loses time: {attacker} drives {piece} away")
-    return _(text, attacker=_(ONE_PIECE[attacker], "subject"), piece=_at(after, square))
-
-
-_RULES = (_fork, _skewer, _discovered, _pin, _deflection, _hanging)
-
-
-def _at(board: chess.Board, square: chess.Square, context: str = "") -> str:
-    return _(_ON[board.piece_type_at(square) or chess.PAWN], context, square=chess.square_name(square))
+_TACTICS = (_fork, _skewer, _discovered, _pin, _deflection)
 
 
 def _all(kinds: Sequence[chess.PieceType]) -> str:

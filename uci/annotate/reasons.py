@@ -2,31 +2,35 @@
 
 Mates come first. Then the material of the two lines decides what is said: what the played line loses, or what the
 better one wins, at the first quiet point where that explains the cost. A motif only tells how. Where material explains
-nothing, some other facts do: a piece that is driven away, queens that are traded.
+nothing, what the answer or the better move does may.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import chess
 
 from engine.board.notation import board_after
-from uci.annotate.material import Balance, Kinds, balances, captured, gain_on, lead, pawns_of, unrest
-from uci.annotate.motifs import driven_away, mate_pattern, motif
-from uci.language import _, later
+from uci.annotate.deeds import deed
+from uci.annotate.material import NOTHING, Balance, Kinds, balances, captured, gain_on, lead, pawns_of, unrest
+from uci.annotate.motifs import mate_pattern, motif
+from uci.language import _, later, shown_moves
 
 SHOWN_PLIES = 8  # of a better line, and of what follows a move; nothing beyond them is a reason
 _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
 # Centipawns of the evaluation for each pawn that is named, set by hand on 24 games: a move that costs less than the
 # first has compensation, and one that costs more than the second does something worse.
-_COST_CP = (50, 300)
+_COST_CP = (50, 330)
 _THE = {chess.PAWN: later("the pawn"), chess.KNIGHT: later("the knight"), chess.BISHOP: later("the bishop"),
         chess.ROOK: later("the rook"), chess.QUEEN: later("the queen")}  # fmt: skip
 _FELT_CP = 25  # the least that the evaluation gives for each pawn that a side is ahead, unless there is compensation
-_QUIET_COST_CP = 150  # the most that anything but material can explain
+_SMALL_COST_CP = 150  # the most that an attack on a pawn or a trade can explain
+_PLIES_TOLD = 3  # of a line within a sentence
 _LONG_MATE, _DEAR_CP = 4, 400  # moves of a mate that explains little, unless it costs so many centipawns
 
 
@@ -44,6 +48,12 @@ class Lines:
     mate_better: int | None = None
     cost_cp: float | None = None  # what the evaluation loses by the move, if known
     best_cp: float | None = None  # the mover's evaluation of the better move, if known
+    is_own: bool | None = None  # letters for pieces as for `shown_moves`
+
+    @property
+    def answered(self) -> chess.Board:
+        """The position after the move."""
+        return board_after(self.board, *self.played[:1])
 
     def costs(self, balance: Balance) -> bool:
         """Whether the move costs about what a balance gains."""
@@ -90,9 +100,15 @@ def _material(lines: Lines) -> str:
     points = _points(lines, 1) + _points(lines, 2)[-1:]
     leads = [better.pawns - played.pawns for _plies, played, better in points]
     for at, (plies, played, better) in enumerate(points[:-1]):
-        is_lasting = 2 * min(leads[at:]) >= leads[at] > 0 and 2 * leads[at] >= max(leads[at:])
+        is_kept = all(
+            (played.pawns >= 0 or 2 * lost.pawns <= played.pawns)
+            and (better.pawns <= 0 or 2 * won.pawns >= better.pawns)
+            for _ply, lost, won in points[at:-1]
+        )
+        least = min(statistics.median(leads[at:]), leads[-1])
+        is_lasting = 2 * least >= leads[at] > 0 and 2 * leads[at] >= max(leads[at:-1])
         restless = max(unrest(lines.board, line[:plies]) for line in (lines.played, lines.better))
-        if is_lasting and restless < leads[at] and (text := _difference(lines, plies, played, better)):
+        if is_kept and is_lasting and restless < leads[at] and (text := _difference(lines, plies, played, better)):
             return text
     return ""
 
@@ -124,15 +140,23 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
         is_gift = True in takes and takes.index(True) % 2 == 1  # the other side takes first, and need not
         is_won = lines.costs(better) and not is_gift and not lines.has_compensation(plies)
         return _missed(lines, plies, played, better) if is_won else ""
+    if played.pawns < 0 < better.pawns and not lines.costs(played.reversed()) and lines.costs(gap):
+        return _("loses {material} instead of winning {better}", material=played.reversed().text, better=better.text)
     named = played.reversed() if played.pawns < 0 else gap
     if not lines.costs(named) or (named is gap and (gap.lost or not gap.won <= played.lost)):
         return ""
-    how = motif(board_after(lines.board, *lines.played[:1]), lines.played[1:plies], named)
+    after, line = lines.answered, lines.played[1:plies]
+    if not line:
+        return ""
+    how, taking = motif(after, line, named), told_line(after, line[:1], lines.is_own)
     if how.is_tactic:
         return _("loses {material} to {motif}", material=named.text, motif=how.text)
     if how.text:
-        return _("loses {material}: {state}", material=named.text, state=how.text)
-    return _("loses {material}", material=named.text)
+        return _("loses {material} to {move}: {state}", material=named.text, move=taking, state=how.text)
+    is_recapture = lines.board.is_capture(lines.played[0]) and line[0].to_square == lines.played[0].to_square
+    if captured(after, line[0]) in named.won and not is_recapture:
+        return _("loses {material} to {move}", material=named.text, move=taking)
+    return _("loses {material} after {line}", material=named.text, line=told_line(after, line, lines.is_own))
 
 
 def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
@@ -151,13 +175,26 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
 
 
 def _quiet(lines: Lines) -> str:
-    """Return what the move does beside material, where the better one does not."""
-    if (lines.cost_cp or 0) > _QUIET_COST_CP:
-        return ""
-    board = lines.board
-    soon, better = board_after(board, *lines.played[:2]), board_after(board, *lines.better[:SHOWN_PLIES])
-    are_traded = board.queens and better.queens and not soon.queens
-    return driven_away(board, lines.played) or (_("trades queens") if are_traded else "")
+    """Return what the move gives for as much, or what the answer or the better move does."""
+    board, after = lines.board, lines.answered
+    plies, given, kept = _points(lines)[-2]
+    if given.lost and given.won and given.pawns <= 0 and kept == NOTHING and not unrest(board, lines.played[:plies]):
+        return _("gives {material}", material=given.reversed().text)
+    does = functools.partial(deed, explains_much=(lines.cost_cp or 0) > _SMALL_COST_CP)
+    answers, best = lines.played[1:], board_after(board, *lines.better[:1])
+    is_recapture = answers and answers[0].to_square == lines.played[0].to_square
+    if (told := does(after, answers)) and not is_recapture:
+        is_there_anyway = best.is_legal(answers[0]) and does(best, answers[:1]) in (told, does(after, answers[:1]))
+        if not is_there_anyway:
+            return _("runs into {move}, {deed}", move=told_line(after, answers[:1], lines.is_own), deed=told)
+    if (told := does(board, lines.better)) and does(board, lines.better[:1]) != does(board, lines.played[:1]):
+        return _("misses {move}, {deed}", move=told_line(board, lines.better[:1], lines.is_own), deed=told)
+    return ""
+
+
+def told_line(board: chess.Board, line: Sequence[chess.Move], is_own: bool | None) -> str:
+    """Return the first moves of a line as a sentence has them: `11...Na4 12. Qe5 Nxb2`."""
+    return shown_moves(board.variation_san(line[:_PLIES_TOLD]), is_own)
 
 
 def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:

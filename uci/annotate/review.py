@@ -93,17 +93,15 @@ class MoveReview:
         """Winning chances that the mover lost, 0 for the best move."""
         return max(0.0, self.chances[0] - self.chances[1])
 
-    @property
-    def reason(self) -> str:
-        """Why the move is worse than the best one; "" where no rule knows."""
+    def reason(self, is_own: bool | None = None) -> str:
+        """Why the move is worse than the best one, in letters as for `shown_moves`; "" where no rule knows."""
         played, better = (_mate(verdict, self.mover) for verdict in (self.after, self.before))
         best_cp, cost_cp = (
             score if self.mover == chess.WHITE else -score
             for score in (self.before.score_cp, self.before.score_cp - self.after.score_cp)
         )
-        return reason(
-            Lines(self.board, (self.move, *self.reply_line), self.best_line, played, better, cost_cp, best_cp)
-        )
+        line = (self.move, *self.reply_line)
+        return reason(Lines(self.board, line, self.best_line, played, better, cost_cp, best_cp, is_own))
 
     @property
     def is_best(self) -> bool:

@@ -21,6 +21,7 @@ from engine.errors import DataError
 from engine.files.atomic import atomic_write
 from engine.files.text import open_unpacked, reading, utf8_pieces
 from uci.language import _
+from uci.terminal.author_notes import is_told
 
 _KEY_TAGS = ("Event", "Date", "Time", "UTCDate", "UTCTime", "Round", "White", "Black", "Result")
 _KEY = re.compile("[0-9a-f]{24}")
@@ -86,7 +87,7 @@ def find_games(path: Path, faults: list[str] | None = None) -> Iterator[FoundGam
     with reading(path), open_unpacked(path) as (stream, _):
         text, faults = _KeptText(stream), [] if faults is None else faults
         for game in _read_fast(text, faults):
-            if game.moves or game.start or any(game.tags.get(name, "").strip("?. ") for name in ("White", "Event")):
+            if game.moves or game.start or any(is_told(game.tags.get(name, "")) for name in ("White", "Event")):
                 yield game
 
 

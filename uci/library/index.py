@@ -27,7 +27,7 @@ from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
 from uci.library.game_files import FoundGame, digest_of, find_games, game_key, is_key, read_at, replace_text
 from uci.library.own_names import OwnNames
 from uci.library.wanted import Wanted, day_of, plain
-from uci.terminal.author_notes import game_name
+from uci.terminal.author_notes import game_name, is_told
 from uci.terminal.opening_names import OpeningNamer
 
 Answer = TypeVar("Answer")
@@ -35,7 +35,7 @@ Answer = TypeVar("Answer")
 INDEX = "index.sqlite"
 PAGE = 50  # games in one part of a list
 _MOST_FILES = 50  # to choose from for the explorer
-_VERSION = 6  # of the tables and what stands in them
+_VERSION = 7  # of the tables and what stands in them
 _STEP_S = 0.1  # of reading, between which others are answered
 _MEMORY = ":memory:"
 _TABLES = """
@@ -220,9 +220,9 @@ class GameIndex:
         self._base.commit()
 
     def _take_up(self, file: bytes, game: FoundGame, namer: OpeningNamer) -> None:
-        tags, key = game.tags, game.key
-        opening = tags.get("Opening", "?").strip("?") or ("" if game.start else namer.name(game.moves))
-        date = day_of(tags.get("UTCDate") or tags.get("Date", ""))
+        tags, key = {name: text for name, text in game.tags.items() if is_told(text)}, game.key
+        opening = tags.get("Opening") or ("" if game.start else namer.name(game.moves))
+        date = day_of(tags.get("UTCDate", "")) or day_of(tags.get("Date", ""))
         date += f" {tags['UTCTime']}" if len(date) == 10 and "UTCTime" in tags else ""
         white, black = tags.get("White", "?"), tags.get("Black", "?")
         if white == black == "?":  # a chapter of a study
@@ -276,8 +276,9 @@ class GameIndex:
             rule, values = "key IN (SELECT key FROM places WHERE file = ?)", [os.fsencode(file)]
             if self._base.execute(f"SELECT 1 FROM games WHERE {rule} AND mine IS NOT NULL LIMIT 1", values).fetchone():
                 return []
+        rule += " AND black <> ''"  # else it is a chapter of a study
         each = " UNION ALL ".join(f"SELECT {side} AS name FROM games WHERE {rule}" for side in ("white", "black"))
-        rows = self._base.execute(f"SELECT min(name) FROM ({each}) WHERE name NOT IN ('', '?') GROUP BY folded(name) "
+        rows = self._base.execute(f"SELECT min(name) FROM ({each}) WHERE name <> '?' GROUP BY folded(name) "
                                   "ORDER BY count(*) DESC, min(name) LIMIT 5", values * 2)  # fmt: skip
         return [name for (name,) in rows]
 

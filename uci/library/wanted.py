@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from engine.files.text import without_accents
 
+_YEAR_FIRST = re.compile(r"(?<!\d)(?P<year>\d{4})([-./]?(?P<month>\d\d?)([-./]?(?P<day>\d\d?))?)?(?!\d)")
+_YEAR_LAST = re.compile(r"(?<!\d)((?P<day>\d\d?)[-./])?(?P<month>\d\d?)[-./](?P<year>\d{4})(?!\d)")
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})  # no letters with accents
 
 
@@ -64,13 +66,14 @@ class Wanted:
 def day_of(date: str) -> str:
     """Return a PGN's date as far as it is known, to be sorted: 2025.03.01, 2025.03, 2025, or nothing.
 
-    Other programs also write 2025-3-1 and 01.03.2025.
+    Other programs also write 2025-3-1, 20250301 and 01.03.2025. Of any other form the year counts alone, as it does
+    without a month.
     """
-    parts = [int(part) for part in re.findall(r"\d+", date[:20])]
-    year = next((at for at, part in enumerate(parts) if part > 31), None)
-    if year is None:
+    match = _YEAR_LAST.search(date) or _YEAR_FIRST.search(date)
+    if match is None:
         return ""
-    rest = parts[year + 1 :] if year == 0 else parts[:year][::-1]
-    if rest[:1] > [12]:  # a month stands before its day
-        rest = rest[1::-1]
-    return ".".join([f"{parts[year]:04}", *(f"{part:02}" for part in rest[:2] if part)])
+    year, month, day = (int(match[name] or 0) for name in ("year", "month", "day"))
+    if month > 12:  # before its day
+        month, day = day, month
+    parts = [f"{year:04}", f"{month:02}", f"{day:02}"]
+    return ".".join(parts[: 1 + (0 < month <= 12) * (1 + (0 < day <= 31))])

@@ -19,13 +19,14 @@ _COMMAND = re.compile(r"\s*\[%[^\]]*\]")
 
 def game_name(headers: Mapping[str, str]) -> str:
     """Return what a game is called: the chapter of a study, its players, or else its event."""
-    chapter, event = (_known(headers.get(name, "")) for name in ("ChapterName", "Event"))
-    players = [headers.get(name, "?") for name in ("White", "Black")]
-    return chapter or (event if event and not any(map(_known, players)) else " – ".join(players))
+    told = {name: text for name, text in headers.items() if is_told(text)}
+    players = [told.get(name, "?") for name in ("White", "Black")]
+    return told.get("ChapterName") or (told.get("Event") if players == ["?", "?"] else None) or " – ".join(players)
 
 
-def _known(text: str) -> str:
-    return text if text.strip("?. ") else ""
+def is_told(text: str) -> bool:
+    """Whether a tag tells anything: programs write "", ?, - and ????.??.?? for what is not known or does not apply."""
+    return bool(text.strip("?.- "))
 
 
 def with_review(comment: str, words: str, facts: str = "") -> str:

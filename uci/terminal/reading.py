@@ -124,7 +124,7 @@ def _source_of_game(game: chess.pgn.Game, ply: int | None) -> Source:
 
 
 def read_game(path: Path, number: int | None = 1) -> chess.pgn.Game:
-    """One game of a PGN file, counted from 1, or the last (None). Faults of other games do not count.
+    """One game of a PGN file, counted from 1, or the last (None). Faults beside its main line do not count.
 
     Raises DataError.
     """
@@ -141,8 +141,8 @@ def _nth(games: Iterator[ReadGame], number: int | None, name: str) -> chess.pgn.
             break
     if number not in (None, found.number):
         raise DataError(f"{name}: expected {number} games or more, found {found.number}")
-    if found.faults:
-        raise DataError(f"{name}:{found.faults[0]}")
+    if found.cut:
+        raise DataError(f"{name}:{found.cut}")
     return found.game
 
 

@@ -249,14 +249,14 @@ class Shelf:
                 yield from self._read(index, taken)
         except Exception as error:  # noqa: BLE001 - the page waits for an end
             upload.unlink(missing_ok=True)
-            self._tell({"do": "games_read", "problems": [failure(error)]})
+            self._tell({"do": "games_read", "problems": [f"{name}: {failure(error)}"]})
 
     def _take_games(self, upload: Path, name: str) -> Generator[None, None, str]:
         """Make a file of games one of the folder; return its name there.
 
         It is here or there whenever the program is killed: taken in twice, what was deleted meanwhile would come back.
         """
-        stem = re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst))?$", "", name, flags=re.IGNORECASE) or "games"
+        stem = re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst|zip))?$", "", name, flags=re.IGNORECASE) or "games"
         plain = upload.with_name(upload.name.removesuffix(name) + f"{stem}.pgn")
         with atomic_write(plain) as out, open_unpacked(upload) as (stream, _share):
             for piece in utf8_pieces(stream):

@@ -6,7 +6,8 @@ reads whole games so. `main_lines` takes the moves and results of large collecti
 games played in which a word, a comment or a fault needs it.
 
 A text is a sequence of games. Outside comments every character belongs to one of these tokens; another one is a fault,
-which names line, column and word. White space of any kind, empty lines, and `_` separate tokens and mean nothing else.
+which names line, column and word. White space of any kind, empty lines, NUL bytes and `_` separate tokens and mean
+nothing else.
 
     tag         [Name "value"]      \" and \\ are quote and backslash; quotes that end no tag belong to the value
     comment     { to the first }; if it holds another {, to where they balance

@@ -29,10 +29,12 @@ _STANDARD_NAMES = {
     for name in ("Event", "Site", "Date", "Round", "White", "Black", "Result", "FEN", "SetUp", "Variant", "WhiteElo",
                  "BlackElo")
 }  # fmt: skip
-_OTHER_VARIANT_NAMES = dict.fromkeys(("", "std", "regular", "fromposition"), "Standard") | dict.fromkeys(
+_VARIANT_NAMES = dict.fromkeys(
+    ("", "std", "standard", "regular", "normal", "classical", "orthodox", "fromposition"), "Standard"
+) | dict.fromkeys(
     (
-        "960", "chess960", "fischerandom", "fischerrandom", "fischerrandomchess", "chess960fischerrandom", "freestyle",
-        "freestylechess", "frc", "dfrc", "doublefischerrandom", "wildfr",
+        "960", "fischerandom", "fischerrandom", "960fischerrandom", "freestyle", "frc", "dfrc", "doublefischerrandom",
+        "wildfr",
     ),
     "Chess960",
 )  # fmt: skip
@@ -247,5 +249,5 @@ def start_of(tags: dict[str, str]) -> chess.Board:
 
 def with_known_variant(tags: dict[str, str]) -> dict[str, str]:
     """Return the tags with a name of the variant that python-chess knows, if we know it by another name."""
-    name = re.sub(r"[\W_]", "", tags.get("Variant", "Standard")).lower()
-    return tags | {"Variant": _OTHER_VARIANT_NAMES[name]} if name in _OTHER_VARIANT_NAMES else tags
+    name = re.sub(r"[\W_]|chess", "", tags.get("Variant", "none").lower())
+    return tags | {"Variant": _VARIANT_NAMES[name]} if name in _VARIANT_NAMES else tags

@@ -32,6 +32,7 @@ class ReadGame:
     line: int  # the line on which it begins, from 1
     game: chess.pgn.Game  # tags and moves, as far as they could be read; `game.errors` has the faults
     faults: list[Fault]  # what is wrong with it, in the order of the text
+    cut: Fault | None = None  # that of them at which the main line ends; None where it is whole
     start_fault: str = ""  # why it cannot be played at all: an impossible position or another variant; "" if it can
     letters: str = ENGLISH.name  # the language of the pieces' letters
     is_game: bool = True  # False of a fault between games
@@ -104,10 +105,12 @@ def _interpret(text: GameText, found: CutGames, columns: list[int], main_line: b
         legal = [(reading, other) for reading, other in others if not other.faults]
         if legal and len({str(other.game) for _, other in legal}) == 1:
             letters, game = legal[0]
-    faults = [Fault(*text.place_of(at), word[:LONGEST_WORD], reason) for at, word, reason in sorted(game.faults)]
+    found_faults = sorted(game.faults)
+    faults = [Fault(*text.place_of(at), word[:LONGEST_WORD], reason) for at, word, reason in found_faults]
+    cut = faults[found_faults.index(game.cut)] if game.cut else None
     game.game.errors.extend(DataError(str(fault)) for fault in faults)
     return ReadGame(
-        0, text.place_of(columns[BEGIN])[0], game.game, faults, start.fault, letters.name,
+        0, text.place_of(columns[BEGIN])[0], game.game, faults, cut, start.fault, letters.name,
         bool(columns[TAGS] or columns[MOVETEXT]), game.result,
         CODED_RESULTS[columns[TAG_RESULT]],
     )  # fmt: skip

@@ -26,8 +26,8 @@ _SYMBOLS = np.array(list(_MEANINGS.values()), np.int64)
 BLANK, WORD_ENDS, DIGIT, LETTER = (
     np.array([chr(byte) in characters for byte in range(256)])
     for characters in (
-        "\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f _",
-        "\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f _{}();[",
+        "\0\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f _",
+        "\0\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f _{}();[",
         "0123456789",
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
     )

@@ -63,6 +63,7 @@ class TokenPlayer:
     Attributes:
         game: the tree; lines end at their faults.
         faults: (place, word, reason).
+        cut: that of them at which the main line ends, or why there is no start; None where it is whole.
         result: the one behind the moves, "" where there is none.
         has_foreign_word: whether a word is no move, as in a game with the letters of another language, and all else is
             in order.
@@ -79,6 +80,7 @@ class TokenPlayer:
         whole_only: bool = False,
     ) -> None:
         self.faults: list[tuple[int, str, str]] = []
+        self.cut: tuple[int, str, str] | None = None
         self.has_foreign_word = False
         self._data, self._tokens, self._letters = data, tokens, letters
         self._main_line, self._whole_only, self._start = main_line, whole_only, start.board
@@ -99,7 +101,8 @@ class TokenPlayer:
             headers["Result"] = told
         if start.fault:
             place = next((place for name, _, place in found if name == start.tag), columns[desks.BEGIN])
-            self.faults.append((place, tags.get(start.tag, ""), start.fault))
+            self.cut = place, tags.get(start.tag, ""), start.fault
+            self.faults.append(self.cut)
         elif tags.get("FEN", "").strip():
             headers["FEN"] = start.board.fen()
             if start.board.chess960 and not headers.is_chess960():
@@ -289,14 +292,19 @@ class TokenPlayer:
     # ---- faults -----------------------------------------------------------------------------------------------------
 
     def _take_fault(self, line: _Line, place: int, till: int, attribute: int) -> None:
-        reason, was_over = message(_REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4]), line.is_over
+        reason, before = (
+            message(_REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4]),
+            (line.is_over, self.cut),
+        )
         self._fault(line, place, till, reason)
         if attribute & 15 == desks.BAD_TAG and not line.plies and not _START.search(self._data, place, till):
-            line.is_over = was_over  # the moves do not depend on that tag
+            line.is_over, self.cut = before  # the moves do not depend on that tag
 
     def _fault(self, line: _Line, place: int, till: int, reason: str) -> None:
-        line.is_over = True
         self.faults.append((place, self._text(place, till), reason))
+        if line is self._lines[0] and not line.is_over:
+            self.cut = self.faults[-1]
+        line.is_over = True
 
     def _text(self, place: int, till: int) -> str:
         """Return the text between two places; where they are one, to the next white space."""

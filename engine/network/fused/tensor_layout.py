@@ -7,41 +7,54 @@ Zeros pad the channels to whole lanes. A padding channel has bias 0 and stays 0 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from engine import nn
 from engine.errors import ConfigError
 from engine.native.lanes import LANES
-from engine.native.memory import aligned_copy
+from engine.native.memory import aligned, aligned_copy
+from engine.network.families import PlanesConfig, build_network
 from engine.network.fused.encoder_steps import Encoders
 from engine.network.fused.heads import DenseHead, OneByOne
 from engine.network.fused.multiply import packed
 from engine.network.fused.policy_heads import Attention
 from engine.network.fused.smooth import ACTIVATION_CODES
-from engine.network.model_parts import NORM_EPSILON, SQUARES
-from engine.nn.norm_folding import fold_norms
+from engine.network.model_parts import NORM_EPSILON, SQUARES, LazyTensors, fitting
+from engine.nn.dit import BlankGenerator
+from engine.nn.norm_folding import fold_norm
 
 Tensors = Mapping[str, np.ndarray]  # float64 parameters from `folded_tensors`
 Affine = tuple[np.ndarray, np.ndarray]  # weight and bias
 ACTIVATIONS = ("relu", "mish")
+NORM_PARTS = ("gamma", "beta", "running_mean", "running_variance")
 FAR_BELOW_ZERO = -100.0  # where a sigmoid is 0
 
 
-def folded_tensors(model: nn.MultiHead, activation: str) -> Tensors:
+def folded_tensors(config: PlanesConfig, tensors: Mapping[str, np.ndarray]) -> Tensors:
     """Return a network's parameters by name, batch norm folded in, as float64: they are rounded once, at the end.
 
-    Raises ConfigError when a variance is negative or the activation neither ReLU nor mish.
+    Each is computed when it is taken. Errors as of `fitting`, and ConfigError for an activation but ReLU and mish.
     """
-    if activation not in ACTIVATIONS:
-        raise ConfigError(f"fused inference knows {' and '.join(ACTIVATIONS)}, not {activation!r}")
-    model = model.astype(np.float64)
-    for name, array in model.named_buffers().items():
-        if name.endswith("variance") and not (array > -NORM_EPSILON).all():
-            raise ConfigError(f"{name}: expected no negative variance, found {array.min():g}")
-    return fold_norms(model).named_parameters()
+    if config.activation not in ACTIVATIONS:
+        raise ConfigError(f"fused inference knows {' and '.join(ACTIVATIONS)}, not {config.activation!r}")
+    blank: Any = BlankGenerator(1 << 40, shapes_alone=True)
+    given = fitting(build_network(config, blank), tensors)
+
+    def folded(conv: str, norm: str, part: int) -> np.ndarray:
+        weight = given[f"{conv}.weight"].astype(np.float64)
+        gamma, beta, mean, variance = (given[f"{norm}.{name}"].astype(np.float64) for name in NORM_PARTS)
+        return fold_norm(weight, gamma, beta, mean, variance, NORM_EPSILON)[part]
+
+    makers = {name: partial(lambda name: given[name].astype(np.float64), name) for name in given}
+    for conv in [name.removesuffix(".weight") for name in given if "conv" in name]:
+        if f"{(norm := conv.replace('conv', 'norm'))}.gamma" in given:
+            makers |= {
+                f"{conv}.{leaf}": partial(folded, conv, norm, part) for part, leaf in enumerate(("weight", "bias"))
+            }
+    return LazyTensors(makers)
 
 
 # ---- arrays --------------------------------------------------------------------------------------------------------
@@ -56,12 +69,12 @@ def pad(array: np.ndarray, axis: int) -> np.ndarray:
     """Pad the end of an axis with zeros to a multiple of the lane width."""
     widths = [(0, 0)] * array.ndim
     widths[axis] = (0, -array.shape[axis] % LANES)
-    return np.pad(array, widths)
+    return np.pad(array, widths) if widths[axis][1] else array
 
 
 def matrix(weight: np.ndarray) -> np.ndarray:
     """Return a weight [outputs, inputs] as `multiply` reads it, padded."""
-    return packed_copy(pad(pad(weight.T, 0), 1))
+    return packed_copy(pad(pad(weight.T.astype(np.float32), 0), 1))
 
 
 def packed_copy(matrix: np.ndarray) -> np.ndarray:
@@ -72,6 +85,21 @@ def packed_copy(matrix: np.ndarray) -> np.ndarray:
 def flat(array: np.ndarray) -> np.ndarray:
     """Return a flat, aligned copy."""
     return aligned_copy(array).reshape(-1)
+
+
+def stacked(count: int, layers: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Stack the arrays of `count` layers by name, [layer, ...], float32 and aligned.
+
+    It takes them out of the layers, so that a generator of layers has one at a time in memory.
+    """
+    whole: dict[str, np.ndarray] = {}
+    for number, layer in enumerate(layers):
+        for name in list(layer):
+            array = layer.pop(name)
+            if not number:
+                whole[name] = aligned(count * array.size).reshape(count, *array.shape)
+            whole[name][number] = array
+    return whole
 
 
 # ---- heads ---------------------------------------------------------------------------------------------------------
@@ -128,24 +156,18 @@ def _dense_head(tensors: Tensors, name: str) -> DenseHead:
 def fold_encoders(tensors: Tensors, name: str, layers: int, sizes: dict) -> Encoders:
     """Return the layers of an encoder with the settings of `engine.nn.EncoderLayer`."""
     smolgen = sizes.get("smolgen")
-    folded = [_layer(tensors, f"{name}.layer{number}", sizes["heads"], smolgen) for number in range(layers)]
+    folded = (_layer(tensors, f"{name}.layer{number}", sizes["heads"], smolgen) for number in range(layers))
     table = packed_copy(tensors[f"{name}.table"].T) if smolgen else np.zeros(0, np.float32)
-    return stacked_encoders(sizes, smolgen, table, folded)
+    return stacked_encoders(sizes, smolgen, table, stacked(layers, folded))
 
 
-def stacked_encoders(
-    sizes: dict, smolgen: dict | None, table: np.ndarray, layers: list[dict[str, np.ndarray]]
-) -> Encoders:
-    """Stack the arrays of layers that have the settings `sizes`."""
+def stacked_encoders(sizes: dict, smolgen: dict | None, table: np.ndarray, layers: dict[str, np.ndarray]) -> Encoders:
+    """Return layers that have the settings `sizes`, from their stacked arrays."""
     heads, counts = sizes["heads"], [0, 0]
     if smolgen:
         counts = [smolgen["hidden"], heads * smolgen["generated"]]
-    arrays = {
-        field: aligned_copy(np.stack([layer[field] for layer in layers]))
-        if field in layers[0]
-        else np.zeros((len(layers), 0), np.float32)
-        for field in Encoders._fields[Encoders._fields.index("queries") : Encoders._fields.index("counts")]
-    }
+    fields = Encoders._fields[Encoders._fields.index("queries") : Encoders._fields.index("counts")]
+    missing = np.zeros((len(layers["up"]), 0), np.float32)
     return Encoders(
         width=np.int64(sizes["features"]),
         heads=np.int64(heads),
@@ -156,31 +178,34 @@ def stacked_encoders(
         generated=np.int64(smolgen["generated"] if smolgen else 0),
         counts=np.array(counts, np.int64),
         table=table,
-        **arrays,
+        **{field: layers.get(field, missing) for field in fields},
     )
 
 
 def _layer(tensors: Tensors, name: str, heads: int, smolgen: dict | None) -> dict[str, np.ndarray]:
+    arrays = _attention(tensors, name, heads) | feed_weights(tensors, f"{name}.feed")
+    return arrays | (_smolgen(tensors, f"{name}.smolgen", smolgen["activation"]) if smolgen else {})
+
+
+def _attention(tensors: Tensors, name: str, heads: int) -> dict[str, np.ndarray]:
     parts = (affine(tensors, f"{name}.attention.{part}") for part in ("query", "key", "value", "output"))
     query, key, value, output = parts
     depth = len(query[0]) // heads
 
     def by_head(array: np.ndarray) -> np.ndarray:
-        """Pad the numbers of each head, the first axis."""
-        parts = pad(array.reshape(heads, depth, -1), 1)
+        """Pad the numbers of each head, the first axis; float32."""
+        parts = pad(array.reshape(heads, depth, -1), 1).astype(np.float32)
         return parts.reshape(heads * parts.shape[1], -1)
 
     factor = 1 / math.sqrt(depth)
     columns = [by_head(part).T for part in (query[0] * factor, key[0], value[0])]
-    arrays = {
+    return {
         "queries": packed_copy(pad(np.concatenate(columns, axis=1), 0)),
         "query_bias": by_head(query[1] * factor).reshape(-1),
         "output": packed_copy(pad(by_head(output[0].T), 1)),
         "output_bias": pad(output[1] + output[0] @ value[1], 0),
         "norm1": norm_weights(tensors, f"{name}.norm"),
-        **feed_weights(tensors, f"{name}.feed"),
     }
-    return arrays | (_smolgen(tensors, f"{name}.smolgen", smolgen["activation"]) if smolgen else {})
 
 
 def feed_weights(tensors: Tensors, name: str) -> dict[str, np.ndarray]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import os
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,13 +26,16 @@ from engine.network.lc0.formats import describe, network_of
 from engine.network.lc0.schema import format_name
 from engine.network.lc0.tensor_map import ConvTensors, Plain, count, find, stored_tensors, with_counter_times
 from engine.network.lc0.wire import Message, parse
-from engine.network.model_parts import NORM_EPSILON
+from engine.network.model_parts import NORM_EPSILON, LazyTensors
 from engine.network.outputs import Heads
 
 MAX_BYTES = 1 << 30  # unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits
 MAX_EXPANSION = 100  # unpacked bytes per packed byte; packing shrinks weights by only a few percent
 SLACK = 1 << 20  # unpacked bytes that every file is allowed
+PIECE = 1 << 20  # packed bytes to unpack at once
 SPARE = 2  # numbers that a network's sizes may ask for by each number in the file, before one is found missing
+Decoder = Callable[[], np.ndarray]
+Decoders = dict[str, Decoder]  # by the tensors' names
 LARGEST = 1e9  # largest magnitude of a weight; products of two stay far from overflow
 
 
@@ -39,14 +44,15 @@ class PlanesFile:
     """A tower or transformer as stored in a file, with the file's metadata."""
 
     config: PlanesConfig
-    tensors: dict[str, np.ndarray]  # float32 by the names of `tower.model` or `transformer.model`
+    tensors: Mapping[str, np.ndarray]  # float32 by the names of `tower.model` or `transformer.model`
     card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
 
 
 def load_lc0(path: str | Path, heads: Heads | None = None) -> PlanesFile:
     """Read a `.pb` or `.pb.gz` file with all its heads, which must have the same sizes, or with those named alone.
 
-    Raises NetFileError for faults and for formats that are no network of ours.
+    Raises NetFileError for faults and for formats that are no network of ours; for numbers that are too large, when the
+    tensor is taken.
     """
     path = Path(path)
     try:
@@ -68,9 +74,9 @@ def load_lc0(path: str | Path, heads: Heads | None = None) -> PlanesFile:
 # ---- bytes --------------------------------------------------------------------------------------------------------
 
 
-def _read(path: Path, file: IO[bytes]) -> bytes:
+def _read(path: Path, file: IO[bytes]) -> bytes | bytearray:
     """Return the file's contents, unpacked."""
-    size = os.fstat(file.fileno()).st_size
+    size, data = os.fstat(file.fileno()).st_size, bytearray()
     if size > MAX_BYTES:
         raise NetFileError(path, f"at most {MAX_BYTES} bytes", str(size))
     is_packed = file.read(len(schema.GZIP_MAGIC)) == schema.GZIP_MAGIC
@@ -78,36 +84,38 @@ def _read(path: Path, file: IO[bytes]) -> bytes:
     if not is_packed:
         return file.read(size)
     limit = min(MAX_BYTES, SLACK + MAX_EXPANSION * size)
-    packed, data = file.read(size), b""
+    packed = file.read(PIECE)
     while packed.startswith(schema.GZIP_MAGIC):  # Like lc0, it ignores what follows the last packed part.
         part = zlib.decompressobj(zlib.MAX_WBITS | 16)  # with gzip's header and checksum
-        try:
-            data += part.decompress(packed, limit + 1 - len(data))
-        except zlib.error as error:
-            raise NetFileError(path, "gzip data", str(error)) from error
-        if len(data) > limit:
-            raise NetFileError(path, f"at most {limit} bytes when unpacked", "more")
+        while packed and not part.eof:
+            try:
+                data += part.decompress(packed, limit + 1 - len(data))
+            except zlib.error as error:
+                raise NetFileError(path, "gzip data", str(error)) from error
+            if len(data) > limit:
+                raise NetFileError(path, f"at most {limit} bytes when unpacked", "more")
+            packed = file.read(PIECE)
         if not part.eof:
             raise NetFileError(path, "gzip data", "its beginning alone")
-        packed = part.unused_data
+        packed = part.unused_data + packed
     return data
 
 
 # ---- tensors ------------------------------------------------------------------------------------------------------
 
 
-def _tensors(path: Path, weights: Message, config: PlanesConfig) -> dict[str, np.ndarray]:
-    tensors: dict[str, np.ndarray] = {}
+def _tensors(path: Path, weights: Message, config: PlanesConfig) -> Mapping[str, np.ndarray]:
+    decoders: Decoders = {}
     by_name = "policy_heads" in weights, "value_heads" in weights
     try:
         for row in stored_tensors(config, by_name, SPARE * _numbers(weights)):
             if isinstance(row, ConvTensors):
-                tensors |= _convolution(path, weights, row)
+                decoders |= _convolution(path, weights, row)
             else:
-                tensors[row.name] = _plain(path, weights, row)
+                decoders[row.name] = _plain(path, weights, row)
     except ConfigError as error:
         raise NetFileError(path, "the tensors of its sizes", str(error)) from error
-    return with_counter_times(counter_scale(config.input_format), tensors)
+    return with_counter_times(counter_scale(config.input_format), LazyTensors(decoders))
 
 
 def _numbers(part: Any) -> int:
@@ -119,11 +127,12 @@ def _numbers(part: Any) -> int:
     return count(part) if "params" in part else sum(map(_numbers, part.values()))
 
 
-def _plain(path: Path, weights: Message, row: Plain) -> np.ndarray:
-    return _tensor(path, find(path, weights, *row.places), row.places[0], row.shape) / np.float32(row.scale)
+def _plain(path: Path, weights: Message, row: Plain) -> Decoder:
+    decoder = _tensor(path, find(path, weights, *row.places), row.places[0], row.shape)
+    return decoder if row.scale == 1.0 else lambda: decoder() / np.float32(row.scale)
 
 
-def _convolution(path: Path, weights: Message, row: ConvTensors) -> dict[str, np.ndarray]:
+def _convolution(path: Path, weights: Message, row: ConvTensors) -> Decoders:
     """Return a convolution with its bias or batch norm.
 
     If the tower has a batch norm but the file has folded weights and none, the norm only adds the bias.
@@ -132,7 +141,7 @@ def _convolution(path: Path, weights: Message, row: ConvTensors) -> dict[str, np
 
     def optional(name: str, default: float) -> np.ndarray:
         if name in block:
-            return _tensor(path, block[name], f"{row.block}.{name}", channels)
+            return _tensor(path, block[name], f"{row.block}.{name}", channels)()
         return np.full(channels, default, np.float32)
 
     weight = f"{row.block}.weights"
@@ -141,24 +150,20 @@ def _convolution(path: Path, weights: Message, row: ConvTensors) -> dict[str, np
     if not row.norm and "bn_means" in block:
         raise NetFileError(path, f"no batch norm in {row.block}", "one")
     if not row.norm:
-        return found | {f"{row.conv}.bias": bias}
+        return found | {f"{row.conv}.bias": lambda: bias}
     if ("bn_means" in block) != ("bn_stddivs" in block):
         raise NetFileError(path, f"means and variances in {row.block}", "one of them")
     variance = optional("bn_stddivs", 1.0 - NORM_EPSILON)
     if not (variance > -NORM_EPSILON).all():
         raise NetFileError(path, f"variances in {row.block}.bn_stddivs", f"{variance.min()}")
     beta, mean = optional("bn_betas", 0.0), optional("bn_means", 0.0)
-    folded = "bn_means" not in block
-    return found | {
-        f"{row.norm}.gamma": optional("bn_gammas", 1.0),
-        f"{row.norm}.beta": bias if folded else beta,
-        f"{row.norm}.running_mean": mean if folded else mean - bias,
-        f"{row.norm}.running_variance": variance,
-    }
+    beta, mean = (bias, mean) if "bn_means" not in block else (beta, mean - bias)
+    norm = {"gamma": optional("bn_gammas", 1.0), "beta": beta, "running_mean": mean, "running_variance": variance}
+    return found | {f"{row.norm}.{part}": partial(np.copy, array) for part, array in norm.items()}
 
 
-def _tensor(path: Path, layer: Message, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """One tensor, float32; LINEAR16 is min + t (max - min), where t is a 16-bit number divided by 65535."""
+def _tensor(path: Path, layer: Message, name: str, shape: tuple[int, ...]) -> Decoder:
+    """Check the size of a tensor; return what decodes it, float32."""
     params: Any = layer.get("params", b"")
     encoding = layer.get("encoding", schema.LINEAR16)
     if encoding not in (schema.LINEAR16, schema.FLOAT16, schema.BFLOAT16, schema.FLOAT32):
@@ -167,12 +172,21 @@ def _tensor(path: Path, layer: Message, name: str, shape: tuple[int, ...]) -> np
     size = math.prod(shape) * (4 if encoding == schema.FLOAT32 else 2)
     if len(params) != size:
         raise NetFileError(path, f"{size} bytes in {name} {list(shape)}", str(len(params)))
+    return partial(_decoded, path, layer, name, shape)
+
+
+def _decoded(path: Path, layer: Message, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return one tensor; LINEAR16 is min + t (max - min), where t is a 16-bit number divided by 65535."""
+    params, encoding = layer.get("params", b""), layer.get("encoding", schema.LINEAR16)
     if encoding == schema.LINEAR16:
         low, high = (np.float32(layer.get(bound, 0.0)) for bound in ("min_val", "max_val"))
         if not (abs(low) <= LARGEST and abs(high) <= LARGEST):  # true for NaN too
             raise NetFileError(path, f"numbers up to {LARGEST:g} in {name}", f"{low} to {high}")
-        steps = np.frombuffer(params, "<u2").astype(np.float32) / np.float32(schema.MAX_STEP)
-        return (steps * (high - low) + low).reshape(shape)
+        numbers = np.frombuffer(params, "<u2").astype(np.float32)
+        numbers /= np.float32(schema.MAX_STEP)
+        numbers *= high - low
+        numbers += low
+        return numbers.reshape(shape)
     if encoding == schema.BFLOAT16:  # the upper half of a float32
         numbers = (np.frombuffer(params, "<u2").astype("<u4") << 16).view("<f4")
     else:

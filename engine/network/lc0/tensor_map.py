@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -82,7 +83,7 @@ class Plain(NamedTuple):
 
 def stored_tensors(config: PlanesConfig, by_name: ByName, most: int = 1 << 40) -> Iterator[ConvTensors | Plain]:
     """All tensors of a network in order. Raises ConfigError for more than `most` numbers, before reserving them."""
-    generator: Any = BlankGenerator(most)
+    generator: Any = BlankGenerator(most, shapes_alone=True)
     shapes = {name: array.shape for name, array in build_network(config, generator).named_parameters().items()}
     for name, shape in shapes.items():
         path, _, leaf = name.rpartition(".")
@@ -116,13 +117,13 @@ def places_of(name: str, by_name: ByName) -> tuple[str, ...]:
     return tuple(start + place for start in (before, *shared))
 
 
-def with_counter_times(factor: float, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def with_counter_times(factor: float, tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
     """Return a network's tensors with other weights of the fifty-move counter, which is not scaled before them."""
-    scaled = dict(tensors)
-    for name in () if factor == 1.0 else _COUNTER_READERS & scaled.keys():
-        scaled[name] = np.array(scaled[name])
-        scaled[name][:, FIFTY_MOVE_PLANE] *= factor
-    return scaled
+    scaled = {name: np.array(tensors[name]) for name in _COUNTER_READERS & tensors.keys() if factor != 1.0}
+    for array in scaled.values():
+        array[:, FIFTY_MOVE_PLANE] *= factor
+    others: Any = tensors
+    return ChainMap(scaled, others)
 
 
 # ---- parts of a message -------------------------------------------------------------------------------------------

@@ -7,10 +7,18 @@ from typing import Any
 import numpy as np
 
 from engine.native.lanes import LANES
-from engine.native.memory import aligned_copy
 from engine.network.fused.convolution import transform_weights
 from engine.network.fused.policy_heads import Classical, ConvHead, PolicyHead
-from engine.network.fused.tensor_layout import Tensors, affine, answer_heads, attention_weights, flat, one_by_one, pad
+from engine.network.fused.tensor_layout import (
+    Tensors,
+    affine,
+    answer_heads,
+    attention_weights,
+    flat,
+    one_by_one,
+    pad,
+    stacked,
+)
 from engine.network.model_parts import SQUARES
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower.fused_steps import FusedWeights, Gates
@@ -37,9 +45,14 @@ def _trunk(tensors: Tensors, config: TowerConfig) -> dict[str, Any]:
     names = [f"trunk.block{block}.conv{number}" for block in range(config.blocks) for number in (1, 2)]
     if config.policy == "convolution":
         names.append("policy.conv1")
-    layers, channels = [affine(tensors, name) for name in names], config.filters + -config.filters % LANES
-    filters = _stacked([_winograd(weight) for weight, _ in layers], PLACES * channels * channels)
-    return {"trunk": filters, "trunk_bias": _stacked([pad(bias, 0) for _, bias in layers], channels)}
+    channels = config.filters + -config.filters % LANES
+    layers = stacked(len(names), (_layer(*affine(tensors, name)) for name in names))
+    empty = {"trunk": PLACES * channels * channels, "trunk_bias": channels}  # without any layer
+    return layers or {field: np.zeros((0, length), np.float32) for field, length in empty.items()}
+
+
+def _layer(weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
+    return {"trunk": _winograd(weight), "trunk_bias": pad(bias, 0)}
 
 
 def _policy(tensors: Tensors, kind: str) -> PolicyHead:
@@ -57,23 +70,17 @@ def _gates(tensors: Tensors, config: TowerConfig) -> Gates:
     blocks = range(config.blocks if config.se_ratio else 0)
     if not blocks:
         return Gates(*(np.zeros((config.blocks, 0), np.float32) for _ in Gates._fields))
-    parts = [_gate(tensors, f"trunk.block{block}.se") for block in blocks]
-    return Gates(*(aligned_copy(np.stack(arrays)) for arrays in zip(*parts, strict=True)))
+    return Gates(**stacked(len(blocks), (_gate(tensors, f"trunk.block{block}.se") for block in blocks)))
 
 
-def _gate(tensors: Tensors, name: str) -> tuple[np.ndarray, ...]:
-    """One block's gate in the order of `Gates`, each array flat."""
+def _gate(tensors: Tensors, name: str) -> dict[str, np.ndarray]:
+    """Return one block's gate by the fields of `Gates`, each array flat."""
     squeeze, squeeze_bias = affine(tensors, f"{name}.squeeze")
     excite, excite_bias = affine(tensors, f"{name}.excite")
     halves = excite.T.reshape(len(squeeze), 2, -1), excite_bias.reshape(2, -1)
     padded = pad(pad(squeeze.T, 0), 1), pad(squeeze_bias, 0), pad(pad(halves[0], 0), 2), pad(halves[1], 1)
-    return tuple(array.reshape(-1) for array in padded)
+    return {field: array.reshape(-1) for field, array in zip(Gates._fields, padded, strict=True)}
 
 
 def _winograd(weight: np.ndarray) -> np.ndarray:
     return transform_weights(pad(pad(weight, 0), 1))
-
-
-def _stacked(arrays: list[np.ndarray], length: int) -> np.ndarray:
-    """Stack flat arrays as rows; an empty list gives no rows."""
-    return aligned_copy(np.stack(arrays)) if arrays else np.zeros((0, length), np.float32)

@@ -1,29 +1,34 @@
-"""The tower on a GPU: half precision on tensor cores, few kernels, copies that overlap with work.
+"""Networks on a GPU: half precision on tensor cores, few kernels, copies that overlap with work.
 
-It computes with the parameters of `engine.nn`'s tower, whose norms are folded in. Boards lie channels last with a
+A tower computes with the parameters of `engine.nn`'s, whose norms are folded in. Boards lie channels last with a
 border of zeros, so that the windows of a convolution are a view, and its result is one matrix product. Bias,
-activation, gate and skip are one kernel behind each product. It also runs on NumPy, slowly, so that machines without a
-GPU can test it.
+activation, gate and skip are one kernel behind each product. Other networks of planes compute with their layers. All
+run on NumPy, too, slowly, so that machines without a GPU can test them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.backend import Backend, Lane
+from engine.backend import Backend, Lane, bounds
 from engine.board.layout import MAX_MOVES
 from engine.errors import ConfigError
-from engine.network.model_parts import SQUARES, loaded
+from engine.network.families import PlanesConfig, layers_with
+from engine.network.model_parts import SQUARES
+from engine.network.outputs import Heads
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import ATTENTION_SQUARES, HEAD_INDEX, POLICY_SIZE
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.model import TowerConfig
+from engine.network.transformer.model import policy_name
 from engine.nn.layer import Layer
 from engine.nn.layers.activations import activation_function, sigmoid
 from engine.nn.norm_folding import fold_norms
+from engine.nn.operations import operations_for
 
 PART_SIZES = (16, 32, 64, 128, 256)  # positions that go through the network at once; others are padded to the next size
 PART = PART_SIZES[-1]
@@ -42,36 +47,44 @@ class Flight(NamedTuple):
     device_masks: Array
     device_places: Array
     device_value: Array
-    planes: Array  # [PART, 10, 10, 112]; of this and the next two only the inner 8x8 squares are ever written
-    boards: Array  # [PART, 10, 10, filters]: what goes from block to block
-    between: Array  # [PART, 10, 10, filters]: between two convolutions
+    planes: Array  # [PART, S, S, 112]; where S is 10, of this and the next two only the inner squares are ever written
+    boards: Array  # [PART, S, S, filters]: what goes from block to block of a tower
+    between: Array  # [PART, S, S, filters]: between two convolutions
 
 
-class DeviceTower:
-    """A tower ready to play on `backend`. Only one thread may use it.
+class DeviceNetwork:
+    """A network ready to play on `backend`. Only one thread may use it.
 
-    `tensors` are the parameters and buffers of `model.py` by name; raises ConfigError or ShapeError when they do not
-    fit `config`, and DeviceError when the device fails. A position's output does not depend on its neighbours, and in
-    its last bits on the size of the part.
+    Raises ConfigError for `weights` too large for `dtype`, that of products. A position's output does not depend on its
+    neighbours, and in its last bits on the size of the part.
     """
 
+    _side, _filters = 8, 0  # of the boards in a flight
+    _kernels: Kernels
+
     def __init__(
-        self, tensors: Mapping[str, np.ndarray], config: TowerConfig, backend: Backend, dtype: str = "float16"
+        self, config: PlanesConfig, backend: Backend, dtype: np.dtype[Any], weights: Mapping[str, np.ndarray]
     ) -> None:
-        folded = fold_norms(loaded(lambda rng: build_tower(config, rng), tensors))
-        self.config, self.backend, self.dtype = config, backend, np.dtype(dtype)
-        with np.errstate(over="ignore"):  # The next line refuses the result.
-            parameters = {name: array.astype(self.dtype) for name, array in _laid_out(folded, config).items()}
-        if not all(np.isfinite(array).all() for array in parameters.values()):
-            raise ConfigError(f"expected weights that {self.dtype} can hold, found larger ones")
+        self.config, self.backend, self.dtype = config, backend, dtype
+        if not all(abs(bound) <= float(np.finfo(dtype).max) for array in weights.values() for bound in bounds(array)):
+            raise ConfigError(f"expected weights that {dtype} can hold, found larger ones")
+        self._places, self._width = _places(config)
         with backend.guard("the network was loaded"):
-            self._parameters = {name: backend.asarray(array) for name, array in parameters.items()}
             self._squares = backend.asarray(np.arange(SQUARES, dtype=np.uint64).reshape(8, 8, 1))
             self._is_counter = backend.asarray(np.arange(PLANES) == FIFTY_MOVE_PLANE)
-            self._head = folded.astype(self.dtype).to(backend).children()["policy"]  # of which attention uses layers
+            self._load(weights)
             backend.wait()  # The lanes read what was uploaded outside them.
-        self._places, self._width = _places(config)
-        self._kernels = Kernels(backend, config.activation, self.dtype)
+
+    def _load(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Bring the weights to the device."""
+        raise NotImplementedError
+
+    def _answers(self, flight: Flight, size: int) -> tuple[Array, Array, Array | None]:
+        """Return the policy in the order of `_places`, the value [size, 3 or 1], and moves left [size, 1] or None.
+
+        All are float32; a value is the logits of win, draw, loss, or the expected result.
+        """
+        raise NotImplementedError
 
     def new_flight(self) -> Flight:
         """Return new buffers and a queue for one part."""
@@ -87,9 +100,9 @@ class DeviceTower:
                 device_masks=xp.zeros((PART, PLANES), np.uint64),
                 device_places=xp.zeros((PART, MAX_MOVES), np.int32),
                 device_value=xp.zeros((PART, 3), np.float32),
-                planes=xp.zeros((PART, 10, 10, PLANES), self.dtype),
-                boards=xp.zeros((PART, 10, 10, self.config.filters), self.dtype),
-                between=xp.zeros((PART, 10, 10, self.config.filters), self.dtype),
+                planes=xp.zeros((PART, self._side, self._side, PLANES), self._kernels.dtype),
+                boards=xp.zeros((PART, self._side, self._side, self._filters), self._kernels.dtype),
+                between=xp.zeros((PART, self._side, self._side, self._filters), self._kernels.dtype),
             )
 
     def launch(self, flight: Flight, masks: np.ndarray, policy_index: np.ndarray) -> None:
@@ -105,17 +118,74 @@ class DeviceTower:
         with self.backend.guard("positions were evaluated"), flight.lane as lane:
             lane.upload(flight.masks[:size], flight.device_masks[:size])
             lane.upload(flight.places[:size], flight.device_places[:size])
-            squares = self._trunk(flight, size)
-            policy = self._policy(flight, size, squares).reshape(-1)
-            lane.download(policy[flight.device_places[:size]], flight.logits[:size])
-            value = flight.device_value[:size]
-            self._kernels.write_wdl(self._dense_head(self.config.value_head, squares), value)
-            lane.download(value, flight.value[:size])
-            if self.config.moves_left_channels:
-                moves_left = self._dense_head("moves_left", squares).reshape(size)
-                lane.download(moves_left, flight.moves_left[:size])
+            policy, value, moves_left = self._answers(flight, size)
+            lane.download(policy.reshape(-1)[flight.device_places[:size]], flight.logits[:size])
+            self._kernels.write_wdl(value, flight.device_value[:size])
+            lane.download(flight.device_value[:size], flight.value[:size])
+            if moves_left is not None:
+                lane.download(moves_left.reshape(size), flight.moves_left[:size])
             else:
                 flight.moves_left[:size] = 0
+
+
+class DeviceLayers(DeviceNetwork):
+    """A network of any kind, computed by its layers with products in `dtype` and sums in single precision.
+
+    heads: Lc0's names of the policy head and the value head to use. Errors as of `DeviceTower`.
+    """
+
+    def __init__(
+        self,
+        tensors: Mapping[str, np.ndarray],
+        config: PlanesConfig,
+        backend: Backend,
+        dtype: str,
+        heads: Heads,
+    ) -> None:
+        self._model: Layer = fold_norms(layers_with(tensors, config))
+        self._heads = policy_name(heads[0]), config.value_name(heads[1])
+        self._kernels = Kernels(backend, config.activation, np.dtype(np.float32))
+        super().__init__(config, backend, np.dtype(dtype), self._model.named_parameters())
+
+    def _load(self, weights: Mapping[str, np.ndarray]) -> None:
+        self._model = self._model.to(self.backend)
+
+    def _answers(self, flight: Flight, size: int) -> tuple[Array, Array, Array | None]:
+        planes, operations = flight.planes[:size], operations_for(flight.planes)
+        self._kernels.expand(flight.device_masks[:size, None, None, :], self._squares, self._is_counter, planes)
+        with operations.half_products() if self.dtype == np.float16 else nullcontext():
+            outputs = self._model(planes.transpose(0, 3, 1, 2))
+        policy, value = (outputs[head] for head in self._heads)
+        return policy, value, outputs.get("moves_left")
+
+
+class DeviceTower(DeviceNetwork):
+    """A tower without encoder layers.
+
+    `tensors` are the parameters and buffers of `model.py` by name; raises ConfigError or ShapeError when they do not
+    fit `config`, and DeviceError when the device fails.
+    """
+
+    config: TowerConfig
+    _side = 10  # with a border
+
+    def __init__(
+        self, tensors: Mapping[str, np.ndarray], config: TowerConfig, backend: Backend, dtype: str = "float16"
+    ) -> None:
+        self._folded = fold_norms(layers_with(tensors, config))
+        self._filters, self._kernels = config.filters, Kernels(backend, config.activation, np.dtype(dtype))
+        super().__init__(config, backend, np.dtype(dtype), _laid_out(self._folded, config))
+
+    def _load(self, weights: Mapping[str, np.ndarray]) -> None:
+        self._parameters = {name: self.backend.asarray(array.astype(self.dtype)) for name, array in weights.items()}
+        # An attention policy uses layers.
+        self._head = self._folded.children()["policy"].astype(self.dtype).to(self.backend)
+
+    def _answers(self, flight: Flight, size: int) -> tuple[Array, Array, Array | None]:
+        squares, config = self._trunk(flight, size), self.config
+        policy, value = self._policy(flight, size, squares), self._dense_head(config.value_head, squares)
+        moves_left = self._dense_head("moves_left", squares) if config.moves_left_channels else None
+        return policy, value if config.value == "wdl" else self.backend.xp.tanh(value), moves_left
 
     # ---- layers ---------------------------------------------------------------------------------------------------
 
@@ -181,6 +251,19 @@ class DeviceTower:
         return kernels.answer(rows @ parameters[f"{name}.dense2.weight"].T, parameters[f"{name}.dense2.bias"])
 
 
+def network_on(
+    tensors: Mapping[str, np.ndarray],
+    config: PlanesConfig,
+    backend: Backend,
+    dtype: str = "float16",
+    heads: Heads = ("vanilla", "winner"),
+) -> DeviceNetwork:
+    """Return a network of planes that plays on `backend`: a tower in few kernels, any other by its layers."""
+    if isinstance(config, TowerConfig) and not config.policy_layers:
+        return DeviceTower(tensors, config, backend, dtype)
+    return DeviceLayers(tensors, config, backend, dtype, heads)
+
+
 def planes_on(backend: Backend, masks: np.ndarray) -> Array:
     """Input planes float32 [B, 112, 8, 8] on a device, channels last in memory, of uint64 [B, 112] in host memory."""
     squares = backend.asarray(np.arange(SQUARES, dtype=np.uint64).reshape(8, 8, 1))
@@ -206,7 +289,7 @@ class Kernels:
     """What happens to each number between two matrix products, one kernel each on a GPU."""
 
     def __init__(self, backend: Backend, activation: str, dtype: np.dtype[Any]) -> None:
-        xp, apply = backend.xp, activation_function(activation)
+        xp, apply, self.dtype = backend.xp, activation_function(activation), dtype
 
         def activate(product: Array, bias: Array, out: Array) -> None:
             xp.add(apply(product + bias)[0], 0, out=out)
@@ -259,7 +342,7 @@ def _softmax_with(xp: Any) -> Any:
 
 def _result_with(xp: Any) -> Any:
     def from_result(value: Array, win: Array, draw: Array, loss: Array) -> None:
-        half = xp.tanh(value) / 2
+        half = value / 2
         xp.add(half, 0.5, out=win)
         xp.multiply(half, 0, out=draw)
         xp.subtract(0.5, half, out=loss)
@@ -287,7 +370,7 @@ def _laid_out(folded: Layer, config: TowerConfig) -> dict[str, np.ndarray]:
     return parameters
 
 
-def _places(config: TowerConfig) -> tuple[np.ndarray, int]:
+def _places(config: PlanesConfig) -> tuple[np.ndarray, int]:
     """(int32 [1858]: where a position's logits have each move, how many logits a position has)."""
     places = HEAD_INDEX[config.policy].astype(np.int32)
     if config.policy == "convolution":  # plane * 64 + square there, channels last here

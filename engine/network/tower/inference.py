@@ -18,11 +18,10 @@ from engine.network.fused.inference import Fused
 from engine.network.fused.policy_heads import Attention, Classical, PolicySpace, square_features
 from engine.network.fused.smooth import MISH, RELU, SELU
 from engine.network.fused.tensor_layout import fold_encoders, folded_tensors
-from engine.network.model_parts import loaded
 from engine.network.outputs import CHUNK
 from engine.network.tower.folding import fold
 from engine.network.tower.fused_steps import Space, forward
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.model import TowerConfig
 
 
 class FusedTower(Fused):
@@ -36,8 +35,7 @@ class FusedTower(Fused):
 
     def __init__(self, tensors: Mapping[str, np.ndarray], config: TowerConfig) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
-            model = loaded(lambda rng: build_tower(config, rng), tensors)
-            folded = folded_tensors(model, config.activation)
+            folded = folded_tensors(config, tensors)
             self.weights, self.policy = fold(folded, config)
             if layers := config.policy_layers:
                 self.encoders = fold_encoders(folded, "policy.encoder", layers, config.policy_encoder_layer)

@@ -23,6 +23,7 @@ from engine.network.fused.tensor_layout import (
     matrix,
     norm_weights,
     pad,
+    stacked,
     stacked_encoders,
 )
 from engine.network.model_parts import SQUARES
@@ -93,4 +94,4 @@ def _board(tensors: Tensors, config: TransformerConfig) -> BoardWeights:
 
 def _mix(tensors: Tensors, config: TransformerConfig) -> Encoders:
     sizes = config.encoder_layer | {"epsilon": DENSE_EPSILON}
-    return stacked_encoders(sizes, None, np.zeros(0, np.float32), [feed_weights(tensors, "trunk.mix")])
+    return stacked_encoders(sizes, None, np.zeros(0, np.float32), stacked(1, [feed_weights(tensors, "trunk.mix")]))

@@ -5,7 +5,6 @@ same, bit for bit, whatever shares its batch and whichever thread evaluates it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -19,10 +18,9 @@ from engine.network.fused.multiply import Rows, dense_rows, multiply
 from engine.network.fused.policy_heads import PolicySpace
 from engine.network.fused.smooth import activate
 from engine.network.fused.tensor_layout import folded_tensors
-from engine.network.model_parts import loaded
 from engine.network.transformer.embedding_steps import embed
 from engine.network.transformer.fused_weights import fold_transformer
-from engine.network.transformer.model import Transformer, TransformerConfig
+from engine.network.transformer.model import TransformerConfig
 
 GROUPS = np.int64(16)  # 64 squares make 16 groups of four.
 
@@ -55,9 +53,7 @@ class FusedTransformer(Fused):
         value_head: str = "winner",
     ) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
-            model = loaded(lambda rng: Transformer(rng, **asdict(config)), tensors)
-            folded = folded_tensors(model, config.activation)
-            self.weights = fold_transformer(folded, config, policy_head, value_head)
+            self.weights = fold_transformer(folded_tensors(config, tensors), config, policy_head, value_head)
         super().__init__(config, self.weights)
         self.policy, self.encoders = self.weights.policy, self.weights.policy_encoders
 

@@ -70,4 +70,6 @@ class Conv2D(Layer):
 
 def _kernel_places_first(weight: np.ndarray) -> np.ndarray:
     """Return the same [K, C, k, k] array with memory order [k, k, C, K], which the Winograd products need."""
+    if not any(weight.strides):  # one number for all, which will be replaced
+        return weight
     return np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1)

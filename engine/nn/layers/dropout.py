@@ -24,7 +24,7 @@ class Dropout(Layer):
         super().__init__()
         if not 0 <= rate < 1:
             raise ConfigError(f"Dropout: the rate must be in [0, 1), not {rate}")
-        if not hasattr(rng, "standard_normal"):
+        if not hasattr(rng, "normal"):
             raise ConfigError(f"Dropout: rng must be a generator such as np.random.default_rng(0), not {rng!r:.40}")
         self.rate, self.rng = rate, rng
 

@@ -28,6 +28,6 @@ def normal(rng: np.random.Generator, shape: tuple[int, ...], deviation: float) -
 
     Raises ConfigError unless `rng` is a generator.
     """
-    if not hasattr(rng, "standard_normal"):
+    if not hasattr(rng, "normal"):
         raise ConfigError(f"initial weights: rng must be a generator such as np.random.default_rng(0), not {rng!r:.40}")
-    return (rng.standard_normal(shape) * deviation).astype(np.float32)
+    return rng.normal(0.0, deviation, shape).astype(np.float32, copy=False)

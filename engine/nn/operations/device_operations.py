@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,24 +20,24 @@ class DeviceOperations(Operations):
         super().__init__(backend.xp)
         self._backend = backend
         self._fused = {function.__name__: backend.fused(function) for function in _functions(backend.xp)}
-        self._halves = False  # whether products are in half precision
+        self._now = _Now()
 
     @contextmanager
     def half_products(self) -> Iterator[None]:
-        self._halves = True
+        self._now.halves = True
         try:
             yield
         finally:
-            self._halves = False
+            self._now.halves = False
 
     def product(self, a: Array, b: Array) -> Array:
-        if not self._halves:
+        if not self._now.halves:
             return a @ b
         return (a.astype(np.float16) @ b.astype(np.float16)).astype(a.dtype)
 
     def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         """As in `Operations`; its patches are in half precision, too, where products are."""
-        if not self._halves or x.dtype == np.float16:
+        if not self._now.halves or x.dtype == np.float16:
             return super().conv2d(x, weight, stride, padding, input_gradient)
         halves = x.astype(np.float16), weight.astype(np.float16)
         y, half_backward = super().conv2d(*halves, stride, padding, input_gradient)
@@ -105,6 +106,10 @@ class DeviceOperations(Operations):
 
     def add(self, a: Array, b: Array) -> Array:
         return channels_first(_last(a) + _last(b))
+
+
+class _Now(threading.local):
+    halves = False  # whether the thread's products are in half precision
 
 
 def _last(x: Array) -> Array:

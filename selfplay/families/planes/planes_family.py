@@ -18,7 +18,6 @@ from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import float_planes
 from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.gpu import planes_on
-from engine.network.tower.model import TowerConfig
 from engine.nn.layer import Layer
 from engine.nn.losses import difference_loss, soft_target_loss, softmax_cross_entropy
 from engine.nn.operations import operations_on
@@ -200,10 +199,10 @@ class PlanesFamily(LayersFamily):
     recipe, mixture, gradients, sample = TOWER_RECIPE, PlanesMixture, PlanesGradients, LayersHeldOut
     clips = True
     on_device = True
+    plays_on_device = True
 
     def __init__(self, config: PlanesConfig) -> None:
         self._config = config
-        self.plays_on_device = isinstance(config, TowerConfig) and not config.policy_layers
 
     def build(self, rng: np.random.Generator) -> Layer:
         return build_network(self._config, rng)

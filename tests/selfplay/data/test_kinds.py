@@ -14,6 +14,7 @@ from selfplay.data.kinds import CHUNKS, FOLDER, PGN, data_files
 from selfplay.data.v6 import V6_RECORD, VERSION
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.teachers.nets import material_labels
+from tests.unit.files.test_text import zipped
 
 TRAINED_ON = (PGN, CHUNKS, FOLDER)
 GAMES = '[Event "x"]\n[Result "1-0"]\n\n1. e4 e5 1-0\n\n' * 3
@@ -27,6 +28,7 @@ def tar(name: str = "x") -> bytes:
 
 CONTENTS = [
     ("games.pgn.xz", lzma.compress(GAMES.encode()), PGN),
+    ("twic1500g.zip", zipped(GAMES.encode()), PGN),
     ("named.as.nothing", GAMES.encode(), PGN),
     ("games.pgn", GAMES.encode(), PGN),
     ("games.txt.gz", gzip.compress(GAMES.encode()), PGN),
@@ -60,7 +62,7 @@ NO_DATA = [
     ("page.html", b"<!DOCTYPE html>\n<html>", "DOCTYPE"),
     ("pointer.xz", b"version https://git-lfs.github.com/spec/v1\n", "pointer.xz: cannot be read"),
     ("net.dit", b"\x89DIT\r\n\x1a\n" + bytes(300), "net.dit: begins with"),
-    ("twic1500g.zip", b"PK\3\4" + bytes(99), "a zip archive; unpack it first"),
+    ("torn.zip", zipped(GAMES.encode())[:99], "torn.zip: cannot be read"),
     ("ccrl.pgn.7z", b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive; unpack it first"),
     ("chunks.tar.gz", gzip.compress(tar()), "a tar archive; unpack"),
     ("torn.pgn.gz", gzip.compress(GAMES.encode())[:20], "torn.pgn.gz: cannot be read"),

@@ -45,11 +45,18 @@ def test_pgn_gives_the_first_plies_with_their_history_and_epd_positions(tmp_path
     with pytest.raises(DataError, match=r"book\.pgn:16:7: 'Ke3': illegal move"):
         book[2]
     path = tmp_path / "book.epd"
-    path.write_text(f"# comment\n4k3/8/8/8/8/8/4P3/4K3 w - - ce 30;\n\n{chess.STARTING_FEN}\n8/8/8/8 w - -\n")
+    path.write_text(
+        f"# comment\n; a\n% b\n// c\n4k3/8/8/8/8/8/4P3/4K3 w - - ce 30;\n\n{chess.STARTING_FEN}\n8/8/8/8 w - -\n"
+    )
     book = load_book(path)
     assert [opening_board(book[i]).fen() for i in range(2)] == ["4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", chess.STARTING_FEN]
-    with pytest.raises(DataError, match=r"book\.epd:5: "):
+    with pytest.raises(DataError, match=r"book\.epd:8: "):
         book[2]
+
+
+def test_games_in_a_file_of_another_name_were_taken_for_positions(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text(PGN)
+    assert load_book(tmp_path / "book.txt", plies=1)[0] == f"{chess.STARTING_FEN} moves e2e4"
 
 
 def test_zip_archives_are_looked_into(tmp_path: Path) -> None:
@@ -156,7 +163,7 @@ def test_a_book_of_another_kind_is_refused_at_once(tmp_path: Path, caplog: pytes
 @pytest.mark.parametrize("text", ["", "# nothing\n"])
 def test_empty_or_missing_books_are_errors(text: str, tmp_path: Path) -> None:
     path = tmp_path / "book.epd"
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="file not found"):
         load_book(path)
     path.write_text(text)
     with pytest.raises(DataError, match="no openings"):

@@ -33,7 +33,7 @@ def test_gallery_shows_what_each_network_sees(run: Path, tmp_path: Path, capsys:
     puzzles.write_text(BACK_RANK)
     games.write_text(CASTLING)
     sets = ["--puzzles", str(puzzles), "--games", str(games), "--match-games", "2", "--nodes", "2"]
-    assert gallery.main([str(run), "--hours", "100", *sets, "--out", str(page)]) == 0
+    assert gallery.main([str(run), "--hours", "100", "200", *sets, "--out", str(page)]) == 0
     text = page.read_text(encoding="utf-8")
     assert text.count('class="board"') == 2 * 8 + 1, "eight positions for each network, and one game"
     assert "100 hours against nothing</b>: " in text

@@ -1,5 +1,6 @@
 """Test suites and puzzles: reading them with their deviations, and what counts as solved."""
 
+import gzip
 import json
 import re
 import sys
@@ -189,8 +190,9 @@ def test_suites_are_read_in_every_encoding_and_with_every_line_end(encoding, lin
     path = tmp_path / "own.epd"
     lines = ["# M\u00fcller", "% no position", "// nor this", ""]
     lines += [f'{BACK_RANK} bm Ra8; id "M\u00fcller";', f"{BACK_RANK} am h4"]
-    path.write_bytes(line_end.join(lines).encode(encoding))
-    assert [one.name for one in read_epd(path)] == ["M\u00fcller", "own.6"]
+    for data in (line_end.join(lines).encode(encoding), gzip.compress(line_end.join(lines).encode(encoding))):
+        path.write_bytes(data)
+        assert [one.name for one in read_epd(path)] == ["M\u00fcller", "own.6"]
     path = tmp_path / "puzzles.csv"
     path.write_bytes(PUZZLES.replace("mateIn2", "m\u00e4t").replace("\n", line_end).encode(encoding))
     ladder, _ = read_puzzles(path)
@@ -216,6 +218,8 @@ def test_puzzles_begin_after_the_opponents_move(tmp_path: Path) -> None:
     assert ladder.groups == ("rating 1400-1599", "mate", "mateIn2")
     assert back_rank.best == {"a1a8"}
     assert read_puzzles(path, limit=1)[0] in (ladder, back_rank)
+    path.write_text(PUZZLES.replace("mate mateIn2", "\"['mate', 'mateIn2']\""))
+    assert read_puzzles(path)[0].groups == ladder.groups, "a list as Python writes it"
     path.write_text(PUZZLES.replace("FEN", "Place"))
     with pytest.raises(DataError, match=r"puzzles\.csv:1: not a puzzle"):
         read_puzzles(path)

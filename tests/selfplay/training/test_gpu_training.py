@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.backend import get_backend, to_numpy
+from engine.cli.command_line import FAILED
 from engine.errors import ConfigError, DeviceError, TrainingError
 from engine.nn import dit, operations
 from engine.nn.layer import Layer
@@ -18,6 +19,7 @@ from selfplay.families.by_name import family_of
 from selfplay.families.planes.planes_family import LayersHeldOut
 from selfplay.records.positions import PositionSet
 from selfplay.training.learner import Learner
+from selfplay.training.losses import Losses
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
 from tests.strict_cupy import CUDARuntimeError, Device
@@ -191,6 +193,29 @@ def test_a_device_that_fails_at_any_moment_of_a_training_is_one_error(positions,
             device.heal()
     assert {"a step was trained", "the averaged network was made", "a checkpoint was written"} <= moments, moments
     assert {"a checkpoint was loaded", "the network was saved"} <= moments, moments
+
+
+def test_a_device_lost_in_training_costs_no_finished_step(aino_train, games_file, tmp_path, device, monkeypatch):
+    monkeypatch.setattr("selfplay.training.learner.REMEMBERING", 1e9)  # at every step
+    words = ["pretrain", "--data", games_file, "--heldout-share", 0.2, "--net", "8x1", "--batch", 16]
+    words += ["--run", tmp_path / "run", "--out", tmp_path / "net.dit", "--positions", 96]
+    step = Learner.step
+
+    def lost_at_third(self: Learner) -> Losses:
+        if self.steps_done == 3:
+            for kind in ("launch", "product", "upload", "download", "wait"):
+                device.fail(kind, CUDARuntimeError("cudaErrorLaunchFailure"))
+        return step(self)
+
+    monkeypatch.setattr(Learner, "step", lost_at_third)
+    assert "cudaErrorLaunchFailure" in aino_train(*words, "--backend", "cupy", status=FAILED)
+    arrays, values = read_checkpoint(tmp_path / "run" / "checkpoint.npz")
+    assert values["learner"]["steps_done"] == 3
+    assert all(np.isfinite(array).all() for array in arrays.values())
+    monkeypatch.setattr(Learner, "step", step)
+    aino_train(*words)  # the same run goes on on the processor
+    _, values = read_checkpoint(tmp_path / "run" / "checkpoint.npz")
+    assert values["learner"]["steps_done"] == 6
 
 
 def test_commands_train_on_a_device(aino_train, games_file, tmp_path, device):

@@ -40,7 +40,7 @@ class ScriptedEngine(FakeEngine):
         super().__init__(EngineOptions())
         self.script = script
         self.prior = 0.5
-        self.evaluator = SimpleNamespace(name="scripted")
+        self.evaluator = SimpleNamespace(name="scripted", evaluate=lambda leaves, count: leaves.wdl.fill(1 / 3))
 
     def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
         self.limits.append(limits)

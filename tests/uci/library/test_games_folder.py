@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gzip
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from tests.boards import games_in
 from tests.new_process import wait_until
 from tests.uci.library.own_games import GAMES, shelf_in, small_engine, text_of, whites
 from tests.uci.library.test_background import reviews_in, wait_until_reviewed
+from tests.unit.files.test_text import zipped
 from uci.annotate.review import review_game
 from uci.game.game_file import REVIEWS, pgn_files
 from uci.library.index import INDEX, GameIndex, Wanted
@@ -315,9 +317,10 @@ def test_an_import_says_what_it_did_not_take_and_the_question_stays(tmp_path: Pa
     shelf = shelf_in(tmp_path, told.append)
     odd = '\n[White "A"]\n\n1. e4 e5 2. Ke3 d5 *\n\n[White "B"]\n[Variant "Crazyhouse"]\n\n1. e4 *\n'
 
-    def read(name: str, text: str) -> tuple[list[str], list[str]]:
+    def read(name: str, text: str | bytes) -> tuple[list[str], list[str]]:
         told.clear()
-        (upload := shelf.upload_path(name)).write_text(text, encoding="utf-8")
+        upload = shelf.upload_path(name)
+        upload.write_bytes(text if isinstance(text, bytes) else text.encode())
         shelf.take_in(upload)
         wait_until(lambda: [one for one in told if one["do"] == "games_read"] and not [*tmp_path.glob(".import*")])
         shelf._worker.call(lambda index: None).result()
@@ -329,6 +332,16 @@ def test_an_import_says_what_it_did_not_take_and_the_question_stays(tmp_path: Pa
     assert asked[:1] == ["Anna"]
     problems, asked = read("two.pgn", text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")]))
     assert (problems, set(asked)) == (["two.pgn: 1 game."], {"Fay", "Gil"})
+    chapter = (
+        b'[Event "Endings: Rooks"]\n[White ""]\n[Black "-"]\n[Date "2025.03.04"]\n[UTCDate "????.??.??"]\n\n1. h4 *\n'
+    )
+    (packed,) = read("study.zip", zipped(chapter))[0]
+    assert packed == "study.pgn: 1 game."
+    (row,) = shelf._worker.call(lambda index: index.find(Wanted("rooks"))[0]).result()
+    assert (row["date"], row["white"], row["black"]) == ("2025.03.04", "Endings: Rooks", ""), "what tags do not tell"
+    assert "Endings: Rooks" not in shelf._worker.call(GameIndex.likely_names).result()
+    assert read("ccrl.7z", b"7z\xbc\xaf" + bytes(99))[0] == ["ccrl.7z: a 7z archive; unpack it first"]
+    assert read("torn.gz", gzip.compress(b"1. e4 *")[:-8] + bytes(8))[0][0].startswith("torn.gz: CRC check failed")
     shelf.ask(Shelf.name, name="Fay", mine=True)
     shelf._worker.call(lambda index: None).result()
     problems, asked = read("three.pgn", text_of([("Fay", "Hal", "2024.02.01", "1-0", "e4")]))
@@ -338,7 +351,13 @@ def test_an_import_says_what_it_did_not_take_and_the_question_stays(tmp_path: Pa
     problems, _ = read("noted.pgn", text_of(GAMES[:1]).replace("e4 e5", "e4 { Mine! } e5"))
     assert problems == ["noted.pgn: 1 game."], "what was written into it is not thrown away"
     shelf.close()
-    assert sorted(path.name for path in pgn_files(tmp_path)) == ["Me.pgn", "noted.pgn", "three.pgn", "two.pgn"]
+    assert sorted(path.name for path in pgn_files(tmp_path)) == [
+        "Me.pgn",
+        "noted.pgn",
+        "study.pgn",
+        "three.pgn",
+        "two.pgn",
+    ]
 
 
 def test_a_game_is_written_in_place_of_its_text_and_the_others_stay(index: GameIndex, tmp_path: Path) -> None:

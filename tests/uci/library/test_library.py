@@ -32,7 +32,8 @@ def test_days_that_are_not_known_and_days_in_other_forms_have_their_place(index:
     """A game of 2025.??.?? came before all others of that year, and 31.12.2019 was of the year 31."""
     dates = {"2025.03.01": "2025.03.01", "2025.??.??": "2025", "2025.11.??": "2025.11", "2025-3-9": "2025.03.09",
              "31.12.2019": "2019.12.31", "12/31/2018": "2018.12.31", "????.??.??": "", "1858.06.05": "1858.06.05",
-             "yesterday": "", "\u0662\u0660\u0662\u0661.01.02": "2021.01.02", "2020.00.00": "2020"}  # fmt: skip
+             "yesterday": "", "\u0662\u0660\u0662\u0661.01.02": "2021.01.02", "2020.00.00": "2020",
+             "Oct 15, 2016": "2016", "2015.??.12": "2015", "20140301": "2014.03.01", "2013.13.45": "2013"}  # fmt: skip
     games = [(f"White {number}", "B", date, "1-0", "e4 e5") for number, date in enumerate(dates)]
     (tmp_path / "mine.pgn").write_text(text_of(games), encoding="utf-8")
     index.refresh()

@@ -107,6 +107,11 @@ def test_damaged_games_end_early_keep_no_others_from_being_shown_and_prose_is_to
     assert [read_game(path, number).headers["White"] for number in (2, 3, None)] == ["A", "C", "C"]
     with pytest.raises(DataError, match="expected 4 games or more, found 3"):
         read_game(path, 4)
+    path.write_text('[Event Date "2001"]\n[White "A"]\n\n1. e4 e5 (1... Ke3) 2. Nf3 *\n', encoding="utf-8")
+    assert len(list(read_game(path).mainline_moves())) == 3, "faults beside the main line had refused it"
+    path.write_text('[Event Date "2001"]\n[White "A"]\n\n1. e4 e5 2. Ke3 *\n', encoding="utf-8")
+    with pytest.raises(DataError, match="4:13: 'Ke3'"):
+        read_game(path)
     path = tmp_path / "note.pgn"
     path.write_text("dear diary\n", encoding="utf-8")
     with pytest.raises(DataError):

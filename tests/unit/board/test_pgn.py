@@ -63,6 +63,13 @@ def test_two_empty_lines_behind_the_tags_end_nothing() -> None:
         assert read(text) == [("e4 e5 Nf3", False)] * 10
 
 
+def test_bytes_of_zeros_between_words_and_games_are_blank() -> None:
+    assert read('\0[White "A"]\n\n1. e4\0 e5 1-0\n\n\0\0\0[White "B"]\n\n1. d4 *\n\0\0') == [
+        ("e4 e5", False),
+        ("d4", False),
+    ]
+
+
 DEFAULT_TAGS = "".join(f'[{name} "{value}"]\n' for name, value in chess.pgn.Game().headers.items())
 
 
@@ -142,7 +149,7 @@ def test_letters_of_two_languages_name_the_word() -> None:
         ("1. e4 e5 1-+", "e4 e5", "1:10: '1-+'"),
         ("1. e4 e5 1$0", "e4 e5", "1:10: '1'"),
         ("1. e4 $999 e5", "e4", "1:7: '$999'"),
-        ("1. e4 e5 \x00\x00", "e4 e5", "1:10: '\\x00\\x00'"),
+        ("1. e4 e5 \x01\x01", "e4 e5", "1:10: '\\x01\\x01'"),
         ("1. e4 e5 2. Xf3", "e4 e5", "1:13: 'Xf3': does not say which piece"),
         ("1. e4 d5 2. xd5 Nf6", "e4 d5", "1:13: 'xd5': does not say which piece"),
         ("1. e4 e5 2. -f3", "e4 e5", "1:13: '-f3': does not say which piece"),
@@ -248,7 +255,9 @@ def test_a_chess960_game_without_its_tag_is_one() -> None:
     assert read(f'[FEN "{fen}"]\n\n1. O-O O-O-O *') == [("O-O O-O-O", False)]
 
 
-@pytest.mark.parametrize("name", ["Freestyle", "Fischer-Random", "Chess 960 (Fischer random)", "FRC", "960", "wild/fr"])
+@pytest.mark.parametrize(
+    "name", ["Freestyle", "Fischer-Random", "Chess 960 (Fischer random)", "FRC", "960", "wild/fr", "960 Chess"]
+)
 def test_names_of_chess960_that_one_library_lacks_were_other_variants(name: str) -> None:
     text = f'[Variant "{name}"]\n[FEN "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w KQkq - 0 1"]\n\n1. O-O O-O-O *'
     assert read(text) == [("O-O O-O-O", False)]
@@ -256,7 +265,7 @@ def test_names_of_chess960_that_one_library_lacks_were_other_variants(name: str)
     assert game.game.board().chess960
 
 
-@pytest.mark.parametrize("name", ["", "?", "-", "fromPosition"])
+@pytest.mark.parametrize("name", ["", "?", "-", "fromPosition", "Standard Chess", "chess (normal)"])
 def test_a_variant_that_is_not_told_was_one_that_is_not_played(name: str) -> None:
     assert read(f'[Variant "{name}"]\n\n1. e4 e5 *') == [("e4 e5", False)]
 

@@ -85,7 +85,7 @@ def test_folding_names_what_does_not_fit():
     tensors = {**model.named_parameters(), **model.named_buffers()}
     with pytest.raises(ConfigError, match=r"policy\.conv2\.bias"):
         FusedTower({name: array for name, array in tensors.items() if name != "policy.conv2.bias"}, SMALL)
-    with pytest.raises(ShapeError, match=r"input_conv\.weight: expected shape \(24, 112, 3, 3\), found \(16, "):
+    with pytest.raises(ShapeError, match=r"policy\.conv2\.weight: expected shape \(80, 24, 3, 3\), found \(80, 16, "):
         FusedTower(tensors, replace(SMALL, filters=24))
     with pytest.raises(ConfigError, match="relu and mish, not 'tanh'"):
         FusedTower(tensors, replace(SMALL, activation="tanh"))

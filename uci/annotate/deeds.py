@@ -1,0 +1,74 @@
+"""What a move does beside winning material: it attacks or pins something, makes a passed pawn, or takes a square."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import chess
+
+from engine.board.notation import board_after
+from uci.annotate.material import WORTH, captured, gain_on, listed, on_square
+from uci.annotate.motifs import opened
+from uci.language import _
+
+
+def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = False) -> str:
+    """Return what a line's first move does, as `which attacks the queen on b3`; "" where no rule knows.
+
+    An attack on pawns alone or a trade does not explain much.
+    """
+    if not line:
+        return ""
+    move, after, side = line[0], board_after(board, line[0]), board.turn
+    answers = line[1:2]  # a piece that is taken at once does nothing more
+    fresh = _prey(after, side) - _prey(board, side)
+    for _from, at in opened(board, after, move):
+        if at in fresh and not (explains_much and after.pawns & chess.BB_SQUARES[at]):
+            return _("which uncovers an attack on {piece}", piece=on_square(after, at))
+    if any(answer.to_square == move.to_square for answer in answers):
+        taker, taken = board.piece_type_at(move.from_square), captured(board, move)
+        is_trade = not explains_much and taken not in (None, chess.PAWN) and WORTH[taken or 0] == WORTH[taker or 0]
+        return _("which trades {piece}", piece=on_square(board, move.to_square)) if is_trade else ""
+    attacked = after.attacks(move.to_square) & fresh
+    if explains_much or board.is_capture(move) or after.is_check():
+        attacked &= ~after.pawns
+    for answer in answers:
+        if attacked & ~after.pawns == chess.SquareSet([answer.from_square]) and not after.is_capture(answer):
+            return _("which drives {piece} away", piece=on_square(after, answer.from_square))
+    if attacked:
+        kinds = sorted(attacked, key=lambda at: -WORTH[after.piece_type_at(at) or chess.PAWN])
+        return _("which attacks {pieces}", pieces=listed([on_square(after, at) for at in kinds[:2]]))
+    return _quiet_deed(board, after, move)
+
+
+def _quiet_deed(board: chess.Board, after: chess.Board, move: chess.Move) -> str:
+    side, square = board.turn, move.to_square
+    for at in after.attacks(square) & after.occupied_co[not side] & ~after.pawns:
+        if after.is_pinned(not side, at) and not board.is_pinned(not side, at):
+            return _("which pins {piece}", piece=on_square(after, at))
+    if square in _passed(after, side) and move.from_square not in _passed(board, side) and not board.is_capture(move):
+        return _("which makes a passed pawn")
+    return ""
+
+
+def _prey(board: chess.Board, side: chess.Color) -> chess.SquareSet:
+    """Return the squares on which a side would win something, if it were to move."""
+    view = board.copy(stack=False)
+    view.turn, view.ep_square = side, None
+    others = chess.SquareSet(view.occupied_co[not side] & ~view.kings)
+    return chess.SquareSet(at for at in others if gain_on(view, at))
+
+
+def _passed(board: chess.Board, side: chess.Color) -> chess.SquareSet:
+    """Return a side's passed pawns."""
+    return chess.SquareSet(pawn for pawn in board.pieces(chess.PAWN, side) if not _before(board, pawn, side))
+
+
+def _before(board: chess.Board, pawn: chess.Square, side: chess.Color) -> chess.SquareSet:
+    """Return the other side's pawns ahead of a pawn, on its file or beside it."""
+    ranks = range(chess.square_rank(pawn) + 1, 8) if side == chess.WHITE else range(chess.square_rank(pawn))
+    return chess.SquareSet(
+        other
+        for other in board.pieces(chess.PAWN, not side)
+        if abs(chess.square_file(other) - chess.square_file(pawn)) <= 1 and chess.square_rank(other) in ranks
+    )
