@@ -77,7 +77,7 @@ FLAGS = ["--net=16x1", "--games.count=24", "--games.visits=12", "--games.longest
 
 def start_generating(run: Path) -> subprocess.Popen[str]:
     """Self-play with two workers as a shell's foreground job, once its first game is stored."""
-    command = [sys.executable, "-m", "selfplay.main", "loop", str(run), "--until=fit", *FLAGS, "--workers=2"]
+    command = [sys.executable, "-m", "selfplay", "loop", str(run), "--until=fit", *FLAGS, "--workers=2"]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )

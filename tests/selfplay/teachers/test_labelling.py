@@ -206,7 +206,7 @@ def test_command_labels_and_checks(tmp_path, material_net_file, capfd):
 
 
 def labels_after_kills(folder: Path, net_file: Path, kills: int) -> list[bytes]:
-    command = [sys.executable, "-m", "selfplay.main", "teach", "--teacher", str(net_file), "--out", str(folder), *FLAGS]
+    command = [sys.executable, "-m", "selfplay", "teach", "--teacher", str(net_file), "--out", str(folder), *FLAGS]
     chance = random.Random(kills)
     for _ in range(kills):
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
