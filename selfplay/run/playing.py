@@ -77,8 +77,8 @@ class GenerationTask(PlayTask):
 
     def seating(self) -> Seating:
         settings = self.settings
-        params = game_params(self.search, decide_root=settings.gumbel == 0)
-        return Seating(settings.concurrent, params, max(settings.visits, settings.fast_visits), settings.longest)
+        visits = max(settings.visits, settings.fast_visits)
+        return Seating(settings.concurrent, game_params(self.search), visits, settings.longest)
 
     def shortest(self) -> Self:
         return replace(self, settings=replace(self.settings, visits=2, fast_visits=2, longest=2))
