@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = []
     for opponent, description in opponents.items():
         folder = options.out / opponent
-        command = [sys.executable, "-m", "selfplay.main", "match", "--out", str(folder), "--tc", options.tc]
+        command = [sys.executable, "-m", "selfplay", "match", "--out", str(folder), "--tc", options.tc]
         command += ["--first", f'name={AINO} cmd="{AINO}" {settings}', "--second", description]
         command += ["--games", str(options.games), "--margin-ms", str(options.margin_ms)]
         command += ["--concurrency", str(options.concurrency)]

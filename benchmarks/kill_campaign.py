@@ -168,7 +168,7 @@ def _live(words: Sequence[str], said: Path) -> None:
 
 def train(*words: object) -> None:
     """Run an `aino-train` command to its end. Raises Broken."""
-    command = [sys.executable, "-m", "selfplay.main", *map(str, words)]
+    command = [sys.executable, "-m", "selfplay", *map(str, words)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Broken(f"{' '.join(command)}: {done.stdout}{done.stderr}")

@@ -36,11 +36,10 @@ from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
 from engine.tactics.quiescence import immediate_gain, take_best
 from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
-from selfplay.records.label_folder import LabelFolder, fields_of
+from selfplay.records.label_folder import BALANCED_CP, LabelFolder, fields_of
 from selfplay.records.packed import unpack_row
 from selfplay.records.targets import Calibration
 from selfplay.teachers.accumulators import advance
-from selfplay.teachers.checking import BALANCED_CP
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 from selfplay.teachers.quiet_search import (
     CHECK_PLIES,

@@ -11,9 +11,9 @@ import functools
 import importlib
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -31,11 +31,6 @@ class Backend:
     name: str
     xp: Any
     device: str
-
-    @property
-    def updates_all_at_once(self) -> bool:
-        """Whether one operation on all parameters of a model is much cheaper than one on each, as on a device."""
-        return self.name != "numpy"
 
     def asarray(self, array: Any, dtype: Any = None) -> Any:
         """Return the array on this backend; the same object if it is already there with that dtype."""
@@ -89,30 +84,18 @@ class Backend:
 
     def versions(self) -> dict[str, str]:
         """Library versions for the provenance of saved files."""
-        versions = {"numpy": np.__version__}
-        if self.name != "numpy":
-            versions[self.name] = self.xp.__version__
-        return versions
+        return {"numpy": np.__version__, self.name: self.xp.__version__}
 
 
 class Lane:
-    """A queue of work on a device: inside `with lane:` array operations join the queue in order and return at once.
+    """A queue of work on a device: inside `with lane.block:` array operations join it in order and return at once.
 
     On NumPy (no stream) every operation runs immediately. Host arrays used in copies should be `pinned`; do not touch
     them until `wait` returns.
     """
 
     def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def __enter__(self) -> Self:
-        if self._stream is not None:
-            self._stream.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._stream is not None:
-            self._stream.__exit__(*error)
+        self._stream, self.block = stream, stream or nullcontext()
 
     def upload(self, host: np.ndarray, device: Any) -> None:
         """Queue a copy to a device array of the same shape and dtype."""

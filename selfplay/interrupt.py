@@ -37,26 +37,16 @@ def stopped() -> bool:
     return _STOP.get()()
 
 
-class StopFlag:
-    """Context manager: inside it, the first signal sets the flag and a second one interrupts as usual."""
+@contextmanager
+def stop_flag() -> Iterator[threading.Event]:
+    """Yield a flag that the first signal sets, for the length of the block; a second one interrupts as usual."""
+    flag, handling = threading.Event(), ExitStack()
 
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self._handling, self._stopping = ExitStack(), ExitStack()
+    def handle(number: int, frame: FrameType | None) -> None:
+        flag.set()
+        handling.close()
 
-    def is_set(self) -> bool:
-        return self._event.is_set()
-
-    def __enter__(self) -> StopFlag:
+    with handling, stopping(flag.is_set):
         if threading.current_thread() is threading.main_thread():
-            self._handling.enter_context(handling_signals("SIGINT SIGTERM", self._handle))
-        self._stopping.enter_context(stopping(self.is_set))
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._handling.close()
-        self._stopping.close()
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        self._event.set()
-        self._handling.close()
+            handling.enter_context(handling_signals("SIGINT SIGTERM", handle))
+        yield flag

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import keyword
 import logging
-import sys
 from collections.abc import Sequence
 
 from engine import __version__
@@ -32,7 +31,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     about = "Train Aino: self-play, supervised learning, matches. Each command has --help."
     return run_program("aino-train", __version__, about, COMMANDS, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

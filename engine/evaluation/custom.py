@@ -141,7 +141,9 @@ def outputs_of(network: PlanesToOutputs, planes: np.ndarray) -> list[np.ndarray]
     expected = f"logits [{count}, {POLICY_SIZE}], wdl [{count}, 3] and perhaps plies left [{count}]"
     try:
         with np.errstate(over="ignore"):  # Numbers too large for float32 become infinite.
-            outputs = [np.asarray(output).astype(np.float32, casting="same_kind") for output in _floats(answer)]
+            arrays = [np.asarray(output) for output in answer]
+            whole = [array.astype(np.float64) if array.dtype.kind in "iub" else array for array in arrays]
+            outputs = [array.astype(np.float32, casting="same_kind") for array in whole]
     except (TypeError, ValueError) as error:
         raise EvaluatorError(f"the network {network!r} gave {type(answer).__name__}: expected {expected}") from error
     shapes = [output.shape for output in outputs]
@@ -152,12 +154,6 @@ def outputs_of(network: PlanesToOutputs, planes: np.ndarray) -> list[np.ndarray]
     ):
         raise ShapeError(f"the network {network!r} gave {shapes}: expected {expected}")
     return [*outputs[:2], *(output.reshape(count) for output in outputs[2:])]
-
-
-def _floats(answer: Sequence[Any]) -> list[np.ndarray]:
-    """Return arrays of floats as they are, of whole numbers as floats. Raises TypeError for other things."""
-    arrays = [np.asarray(output) for output in answer]
-    return [array.astype(np.float64) if array.dtype.kind in "iub" else array for array in arrays]
 
 
 def planes_of(masks: np.ndarray) -> np.ndarray:

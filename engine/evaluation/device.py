@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from numpy import maximum
+import numpy as np
 
 from engine.errors import AinoError
 from engine.evaluation.answers import check_answers
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
-from engine.network.input_formats import CANONICAL, turned_batch
+from engine.network.input_formats import turned_batch
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.tower.gpu import PART, PART_SIZES, DeviceNetwork, Flight
 
@@ -98,10 +98,8 @@ class DeviceEvaluator:
         for number, (first, last) in enumerate(parts):
             if number >= FLIGHTS:
                 self._land(number - FLIGHTS, leaves, *parts[number - FLIGHTS])
-            asked = leaves.masks[first:last], leaves.policy_index[first:last]
-            if self.input_format >= CANONICAL:
-                asked = turned_batch(*asked)
-            tower.launch(self._flights[number % FLIGHTS], *asked)
+            turned = turned_batch(self.input_format, leaves.masks[first:last], leaves.policy_index[first:last])
+            tower.launch(self._flights[number % FLIGHTS], *turned)
         for number in range(max(0, len(parts) - FLIGHTS), len(parts)):
             self._land(number, leaves, *parts[number])
 
@@ -111,8 +109,8 @@ class DeviceEvaluator:
         with self._tower.backend.guard("positions were evaluated"):
             flight.lane.wait()
         leaves.logits[first:last] = flight.logits[:n]
-        leaves.wdl[first:last] = flight.value[:n]
-        leaves.moves_left[first:last] = maximum(flight.moves_left[:n] * MOVES_LEFT_SCALE, 0)
+        leaves.wdl[first:last] = _chances(flight.value[:n])
+        leaves.moves_left[first:last] = np.maximum(flight.moves_left[:n] * MOVES_LEFT_SCALE, 0)
 
     def _give_up(self, reason: str) -> None:
         """Let the processor evaluate from now on."""
@@ -156,3 +154,11 @@ class DeviceEvaluator:
             if time.perf_counter() - begun > enough:
                 break
         return time.perf_counter() - begun
+
+
+def _chances(value: np.ndarray) -> np.ndarray:
+    """Chances of win, draw, loss [n, 3] from their logits, or from the expected result [n, 1], which has no draws."""
+    if value.shape[1] == 1:
+        return np.concatenate([0.5 + value / 2, 0 * value, 0.5 - value / 2], axis=1)
+    odds = np.exp(value - value.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)

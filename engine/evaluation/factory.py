@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from engine.errors import ConfigError, NetFileError, blaming
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import Evaluator
+from engine.network.outputs import FIRST_HEADS, Heads
 from engine.options import EVALUATORS
 
 if TYPE_CHECKING:
     from engine.network.fused.inference import Fused
-    from engine.network.outputs import Heads
 
 
 def make_evaluator(
@@ -22,7 +22,7 @@ def make_evaluator(
     hybrid_weight: float = 0.5,
     backend: str = "numpy",
     blend: bool = True,
-    heads: tuple[str, str] = ("vanilla", "winner"),
+    heads: Heads = FIRST_HEADS,
 ) -> Evaluator:
     """Make an evaluator by name, or of a class at `package.module:name` (`load_custom`). `net_path` is as in
     `load_net`; such a class gets no weights if it means a shipped net. `hybrid_weight` is the share of material in
@@ -81,5 +81,5 @@ def _planes_evaluator(
     from engine.network.tower.gpu import network_on
     from engine.network.weights import load_planes
 
-    tensors, config = load_planes(net_path, heads)
-    return DeviceEvaluator(on_processor, lambda: network_on(tensors, config, backend, heads=heads), chooses)
+    file = load_planes(net_path, heads)
+    return DeviceEvaluator(on_processor, lambda: network_on(file.tensors, file.config, backend, heads=heads), chooses)

@@ -43,7 +43,6 @@ class Evaluator(Protocol):
     @property
     def round_size(self) -> int:
         """Leaves of a full search batch, independent of the number of threads."""
-        ...
 
     needs_planes: bool  # whether `masks` must be filled
 
@@ -53,11 +52,9 @@ class Evaluator(Protocol):
         A leaf's outputs depend, bit for bit, on that leaf alone: not on its index, its neighbours, `count` or the
         number of threads.
         """
-        ...
 
     def close(self) -> None:
         """Stop the worker threads. The evaluator must not be used afterwards."""
-        ...
 
 
 @runtime_checkable
@@ -67,11 +64,9 @@ class PartEvaluator(Evaluator, Protocol):
     @property
     def in_parts(self) -> bool:
         """Whether this instance supports splitting."""
-        ...
 
     def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
         """`evaluate` for leaves[first:last] on the calling thread. Several threads may call it at once."""
-        ...
 
 
 @runtime_checkable
@@ -82,7 +77,6 @@ class InKernelEvaluator(Evaluator, Protocol):
 
     def new_model(self) -> Any:
         """Return a NamedTuple of arrays for one more thread: shared weights and its own scratch."""
-        ...
 
 
 def input_format_of(evaluator: Evaluator) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.evaluation.protocol import ANY_NETWORK, LeafBatch
 from engine.native.pool import ThreadPool
 from engine.network.fused.inference import Fused
-from engine.network.input_formats import CANONICAL, turned_batch
+from engine.network.input_formats import turned_batch
 from engine.network.outputs import CHUNK
 
 ROUND_SIZE = 64  # leaves per batch: 8 chunks, about 6 ms for a 64x6 net on one thread
@@ -42,12 +42,7 @@ class NetworkEvaluator:
     def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
         """Fill leaves[first:last] on the calling thread, chunk by chunk."""
         for start in range(first, last, CHUNK):
-            count = min(CHUNK, last - start)
-            if self.input_format >= CANONICAL:
-                part = slice(start, start + count)
-                turned = turned_batch(leaves.masks[part], leaves.policy_index[part])
-                outputs = leaves.logits[part], leaves.wdl[part], leaves.moves_left[part]
-                self.fused.evaluate_chunk(*turned, leaves.n_moves[part], 0, count, *outputs)
-                continue
-            inputs = leaves.masks, leaves.policy_index, leaves.n_moves
-            self.fused.evaluate_chunk(*inputs, start, count, leaves.logits, leaves.wdl, leaves.moves_left)
+            part = slice(start, min(start + CHUNK, last))
+            turned = turned_batch(self.input_format, leaves.masks[part], leaves.policy_index[part])
+            outputs = leaves.logits[part], leaves.wdl[part], leaves.moves_left[part]
+            self.fused.evaluate_chunk(*turned, leaves.n_moves[part], *outputs)

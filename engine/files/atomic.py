@@ -126,19 +126,12 @@ def make_durable(descriptor: int) -> None:
 
     On macOS `fsync` leaves them in the disk's own memory.
     """
-    full_sync = getattr(fcntl, "F_FULLFSYNC", None) if fcntl is not None else None
-    if full_sync is not None:
-        with _where_possible():
-            fcntl.fcntl(descriptor, full_sync)
+    full_sync = getattr(fcntl, "F_FULLFSYNC", None)
+    ways = [] if full_sync is None else [lambda: fcntl.fcntl(descriptor, full_sync)]
+    for write in (*ways, lambda: os.fsync(descriptor)):
+        try:
+            write()
             return
-    with _where_possible():
-        os.fsync(descriptor)
-
-
-@contextmanager
-def _where_possible() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise

@@ -89,7 +89,10 @@ def save_tensors(path: str | Path, header: Mapping[str, Any], arrays: Mapping[st
         raise ConfigError(f"card and configuration must be plain JSON values: {error}") from error
     try:
         with atomic_write(path) as file:
-            _write(file, text, arrays)
+            file.write(_PREFIX.pack(DIT_MAGIC, DIT_VERSION, len(text)) + text)
+            for array in arrays.values():
+                file.write(bytes(_data_start(file.tell()) - file.tell()))
+                file.write(array.tobytes())
     except OSError as error:
         raise NetFileError(path, "a place to write the net to", str(error)) from error
 
@@ -170,7 +173,8 @@ def _check_entry(path: Path, entry: Any) -> None:
 def _read_tensors(path: Path, file: IO[bytes], table: list[dict[str, Any]]) -> dict[str, np.ndarray]:
     tensors = {}
     for entry in table:
-        _skip_padding(path, file)
+        if any(file.read(_data_start(file.tell()) - file.tell())):
+            raise NetFileError(path, "zeros between tensors", "other bytes")
         dtype, shape = DTYPES[entry["dtype"]], tuple(entry["shape"])
         data = file.read(math.prod(shape) * dtype.itemsize)
         checksum = zlib.crc32(data)
@@ -183,12 +187,6 @@ def _read_tensors(path: Path, file: IO[bytes], table: list[dict[str, Any]]) -> d
     return tensors
 
 
-def _skip_padding(path: Path, file: IO[bytes]) -> None:
-    padding = file.read(_data_start(file.tell()) - file.tell())
-    if any(padding):
-        raise NetFileError(path, "zeros between tensors", "other bytes")
-
-
 # ---- writing ------------------------------------------------------------------------------------------------------
 
 
@@ -199,13 +197,6 @@ def _tensor_table(arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
         table.append({**form, "offset": offset, "crc32": zlib.crc32(array.tobytes())})
         offset = _data_start(offset + array.nbytes)
     return table
-
-
-def _write(file: IO[bytes], text: bytes, arrays: Mapping[str, np.ndarray]) -> None:
-    file.write(_PREFIX.pack(DIT_MAGIC, DIT_VERSION, len(text)) + text)
-    for array in arrays.values():
-        file.write(bytes(_data_start(file.tell()) - file.tell()))
-        file.write(array.tobytes())
 
 
 def _data_start(position: int) -> int:

@@ -56,14 +56,8 @@ def _decode_lines(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        return "".join(map(_decode_line, data.splitlines(keepends=True)))
-
-
-def _decode_line(line: bytes) -> str:
-    try:
-        return line.decode()
-    except UnicodeDecodeError:
-        return line.decode("cp1252", "replace")
+        lines = data.splitlines(keepends=True)
+        return "".join(map(_decode_lines, lines)) if len(lines) > 1 else data.decode("cp1252", "replace")
 
 
 def utf8_pieces(stream: IO[bytes], size: int = 1 << 20) -> Iterator[bytes]:

@@ -183,16 +183,12 @@ def _is_larger_untransposed(masks, turn):
     return False
 
 
-@kernel()
-def turn_masks(masks, turn, result):
-    """Write planes after a turn to `result`, uint64 [112] like `masks`."""
-    for plane in range(masks.shape[0]):
-        board = masks[plane]
-        result[plane] = turned(board, turn) if turn and plane <= planes.BLACK_TO_MOVE_PLANE else board
-
-
-def turned_batch(masks: np.ndarray, policy_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Planes uint64 [N, 112] and policy indices int16 [N, any] in the order in which a canonical network sees them."""
+def turned_batch(input_format: int, masks: np.ndarray, policy_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Planes uint64 [N, 112] and policy indices int16 [N, any] in the order in which a network of a format sees them:
+    as they are unless it is canonical.
+    """
+    if input_format < CANONICAL:
+        return masks, policy_index
     result, turns = np.empty_like(masks), np.empty(len(masks), np.int64)
     _turn_all(masks, result, turns)
     return result, turned_moves()[turns[:, None], policy_index]
@@ -201,8 +197,10 @@ def turned_batch(masks: np.ndarray, policy_index: np.ndarray) -> tuple[np.ndarra
 @kernel()
 def _turn_all(masks, result, turns):
     for row in range(masks.shape[0]):
-        turns[row] = canonical_turn(masks[row])
-        turn_masks(masks[row], turns[row], result[row])
+        turn = turns[row] = canonical_turn(masks[row])
+        for plane in range(masks.shape[1]):
+            board = masks[row, plane]
+            result[row, plane] = turned(board, turn) if turn and plane <= planes.BLACK_TO_MOVE_PLANE else board
 
 
 @cache

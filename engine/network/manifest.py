@@ -12,7 +12,6 @@ The last line is for people; the others are checked here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,9 @@ SHIPPED = Path(__file__).parents[2] / "weights"  # no import: someone's own `wei
 NEEDED_KEYS = ("name", "file", "sha256")
 
 
-def learned_alone(folder: Path | None = None) -> dict[str, Any] | None:
+def learned_alone() -> dict[str, Any] | None:
     """Return the manifest's table of the net that learned alone, from random weights; None where none is shipped."""
-    nets = read_manifest(SHIPPED if folder is None else folder)["net"]
+    nets = read_manifest(SHIPPED)["net"]
     return next((net for net in nets if net["file"].startswith(f"{LEARNED_ALONE}-")), None)
 
 
@@ -39,10 +38,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except ConfigError as error:
         raise NetFileError(path, "a TOML file that lists the shipped nets", str(error)) from error
     nets = manifest.setdefault("net", [])
-    if not isinstance(nets, list) or not all(isinstance(net, dict) and _is_complete(net) for net in nets):
+    if not isinstance(nets, list) or not all(
+        isinstance(net, dict) and all(isinstance(net.get(key), str) for key in NEEDED_KEYS) for net in nets
+    ):
         raise NetFileError(path, f"tables [[net]] with texts {', '.join(NEEDED_KEYS)}", "tables without them")
     return manifest
-
-
-def _is_complete(net: Mapping[str, object]) -> bool:
-    return all(isinstance(net.get(key), str) for key in NEEDED_KEYS)

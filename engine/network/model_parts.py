@@ -1,19 +1,17 @@
-"""What towers and transformers share as layers: checks of their sizes, their heads, and loading."""
+"""What towers and transformers share as layers: checks of their sizes, and their heads."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection
 from dataclasses import fields
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from engine import nn
-from engine.errors import ConfigError, ShapeError
+from engine.errors import ConfigError
 from engine.network.attention_policy import AttentionPolicy
-from engine.nn.dit import BlankGenerator
 
 SQUARES = 64
 NORM_EPSILON = 1e-5  # The usual default of batch norm, and Lc0's constant.
@@ -99,54 +97,3 @@ def attention_head(embedding: nn.Layer, activation: str, config: Any, rng: np.ra
         encoder["encoder"] = nn.Encoder(config.policy_layers, config.policy_encoder_layer, rng)
     moves = AttentionPolicy(config.policy_planes, config.policy_depth, rng)
     return nn.Sequential(embedding=embedding, activation=nn.Activation(activation), **encoder, moves=moves)
-
-
-def loaded(build: Callable[[np.random.Generator], nn.MultiHead], tensors: Mapping[str, np.ndarray]) -> nn.MultiHead:
-    """Return the model that `build` makes with these parameters and buffers, by name.
-
-    It shares arrays that are float32. Raises ConfigError when one is missing or a variance is negative, and ShapeError
-    when one does not fit the model.
-    """
-    blank: Any = BlankGenerator(1 << 40, shapes_alone=True)  # Random numbers would be replaced.
-    model = build(blank)
-    given = fitting(model, tensors)
-    for path, layer in model.walk():
-        for arrays in (layer.params, layer.buffers):
-            arrays.update({name: given[f"{path}.{name}"] for name in arrays})
-    return model
-
-
-class LazyTensors(Mapping[str, np.ndarray]):
-    """Tensors by name, each computed when it is taken, so that a large network need not be in memory as a whole."""
-
-    def __init__(self, makers: Mapping[str, Callable[[], np.ndarray]]) -> None:
-        self._makers = makers
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self._makers[name]()
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._makers
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._makers)
-
-    def __len__(self) -> int:
-        return len(self._makers)
-
-
-def fitting(model: nn.Layer, tensors: Mapping[str, np.ndarray]) -> LazyTensors:
-    """Return the parameters and buffers of a model, float32. Errors as of `loaded`; most when a tensor is taken."""
-
-    def fitted(name: str, shape: tuple[int, ...]) -> np.ndarray:
-        array = np.asarray(tensors[name], np.float32)
-        if array.shape != shape:
-            raise ShapeError(f"{name}: expected shape {shape}, found {array.shape}")
-        if name.endswith("running_variance") and not (array > -NORM_EPSILON).all():
-            raise ConfigError(f"{name}: expected no negative variance, found {array.min():g}")
-        return array
-
-    wanted = model.named_parameters() | model.named_buffers()
-    if missing := sorted(wanted.keys() - tensors.keys()):
-        raise ConfigError(f"the network has no tensor {missing[0]!r}")
-    return LazyTensors({name: partial(fitted, name, array.shape) for name, array in wanted.items()})

@@ -25,13 +25,9 @@ _PROMOTION_PIECES = ((4, "q"), (3, "r"), (2, "b"))  # (code in a move, letter) i
 _PROMOTION_PLANE = {3: 64, 2: 65, 4: 66}  # plane of a north-west promotion by code; add 3 per file eastward
 
 
-def _step(source: int, target: int) -> tuple[int, int]:
-    return target % 8 - source % 8, target // 8 - source // 8
-
-
 def _plain_plane(source: int, target: int) -> int:
     """Return the convolutional head's plane of a move without promotion suffix, -1 if no queen or knight makes it."""
-    df, dr = _step(source, target)
+    df, dr = target % 8 - source % 8, target // 8 - source // 8
     if (df, dr) in _KNIGHT_JUMPS:
         return 56 + _KNIGHT_JUMPS.index((df, dr))
     distance = max(abs(df), abs(dr))
@@ -40,28 +36,22 @@ def _plain_plane(source: int, target: int) -> int:
     return 7 * _DIRECTIONS.index((df // distance, dr // distance)) + distance - 1
 
 
-def _policy_moves() -> list[tuple[int, int, int, int]]:
-    """All 1858 moves in order as (from, to, promotion code, plane of the convolutional head)."""
+def _policy_moves() -> list[tuple[int, int, int, int, int]]:
+    """All 1858 moves in order as (from, to, promotion code, plane of the convolutional head, place of attention)."""
     moves = []
     for source in range(64):
         for target in range(64):
             plane = _plain_plane(source, target)
             if plane >= 0:
-                moves.append((source, target, 0, plane))
+                moves.append((source, target, 0, plane, source * 64 + target))
     for source in range(48, 56):
         for target in range(56, 64):
-            df, _ = _step(source, target)
+            df = target % 8 - source % 8
             if abs(df) <= 1:
-                for code, _letter in _PROMOTION_PIECES:
-                    moves.append((source, target, code, _PROMOTION_PLANE[code] + 3 * (df + 1)))
+                for piece, (code, _letter) in enumerate(_PROMOTION_PIECES):
+                    place = ATTENTION_SQUARES + 24 * (source % 8) + 3 * (target % 8) + piece
+                    moves.append((source, target, code, _PROMOTION_PLANE[code] + 3 * (df + 1), place))
     return moves
-
-
-def _attention_place(source: int, target: int, code: int) -> int:
-    if code == 0:
-        return source * 64 + target
-    piece = [promotion for promotion, _letter in _PROMOTION_PIECES].index(code)
-    return ATTENTION_SQUARES + 24 * (source % 8) + 3 * (target % 8) + piece
 
 
 def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -69,12 +59,11 @@ def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
     conv_index, attention_index = np.empty((2, POLICY_SIZE), np.int32)
     names = []
     letters = {0: "", **dict(_PROMOTION_PIECES)}
-    for index, (source, target, code, plane) in enumerate(_policy_moves()):
+    for index, (source, target, code, plane, place) in enumerate(_policy_moves()):
         index_of[source | target << 6 | code << 12] = index
         if code == 0:  # promotion to a knight shares the plain move
             index_of[source | target << 6 | 1 << 12] = index
-        conv_index[index] = plane * 64 + source
-        attention_index[index] = _attention_place(source, target, code)
+        conv_index[index], attention_index[index] = plane * 64 + source, place
         names.append(chess.square_name(source) + chess.square_name(target) + letters[code])
     return index_of, conv_index, attention_index, tuple(names)
 

@@ -15,7 +15,7 @@ from engine.files.dit_file import load_tensors
 from engine.native.memory import release_freed_memory
 from engine.network.lc0.schema import is_lc0
 from engine.network.manifest import LEARNED_ALONE, MANIFEST, SHIPPED, learned_alone, read_manifest
-from engine.network.outputs import Heads
+from engine.network.outputs import FIRST_HEADS, Heads
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy.inference import SparseNet
 from engine.network.policy.parameters import sparse_config_of
@@ -23,9 +23,9 @@ from engine.network.policy.parameters import sparse_config_of
 if TYPE_CHECKING:  # a sparse network is loaded without the tower's modules, which need the learning library
     from engine.network.families import PlanesConfig
     from engine.network.fused.inference import Fused
+    from engine.network.lc0.reader import PlanesFile
 
 DEFAULT_NET = "<default>"
-FIRST_HEADS: Heads = ("vanilla", "winner")
 TRIALS = 2  # random inputs that a net must answer with finite numbers before it is used
 
 
@@ -54,28 +54,19 @@ def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fuse
 def load_network(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fused:
     """Load a tower or transformer, ready to play; `path` and errors as for `load_planes`, `heads` as for `load_net`."""
     chosen = chosen_path(path, "default_tower")
-    return _fused(chosen, *load_planes(chosen, heads), heads)
+    net = load_planes(chosen, heads)
+    return _fused(chosen, net.tensors, net.config, heads)
 
 
-def load_planes(
-    path: str | Path | None = None, heads: Heads = FIRST_HEADS
-) -> tuple[Mapping[str, np.ndarray], PlanesConfig]:
-    """Read the tensors and config of a tower or transformer from a `.dit`, `.pb` or `.pb.gz` file, whose first bytes
-    tell the format; of one of Lc0's, only these heads.
+def load_planes(path: str | Path | None = None, heads: Heads | None = FIRST_HEADS) -> PlanesFile:
+    """Read a tower or transformer as `read_planes` does.
 
     None, "" and "<default>" stand for the shipped tower. Raises NetFileError when the file is missing, damaged, not a
     tower, or differs from its manifest entry.
     """
-    chosen = chosen_path(path, "default_tower")
-    if is_lc0(chosen):
-        from engine.network.lc0.reader import load_lc0
+    from engine.network.lc0.planes_file import read_planes
 
-        net = load_lc0(chosen, heads)
-        return net.tensors, net.config
-    from engine.network.families import planes_config
-
-    header, tensors = load_tensors(chosen)
-    return tensors, planes_config(chosen, header)
+    return read_planes(chosen_path(path, "default_tower"), heads)
 
 
 def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig, heads: Heads) -> Fused:
@@ -96,7 +87,7 @@ def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig, 
         if isinstance(config, TowerConfig):
             tower = FusedTower(tensors, config)
         else:
-            tower = FusedTransformer(tensors, config, *heads)
+            tower = FusedTransformer(tensors, config, heads)
     except (ConfigError, ShapeError) as error:
         raise NetFileError(path, "a tower that fused inference can play", str(error)) from error
     release_freed_memory()
@@ -134,20 +125,18 @@ def chosen_path(path: str | Path | None, entry: str) -> Path:
     return default_net_path(entry=entry) if is_default(path) else Path(os.path.expanduser(str(path)))
 
 
-def default_net_path(folder: Path | None = None, entry: str = "default") -> Path:
-    """Find the file of the net that the manifest's `entry` names, its checksum verified; `folder` replaces the package
-    `weights`.
+def default_net_path(entry: str = "default") -> Path:
+    """Find the file of the net that the manifest's `entry` names, its checksum verified.
 
     Raises NetFileError when the manifest is missing or unreadable, names no such net, or describes a different file.
     """
-    folder = SHIPPED if folder is None else folder
-    manifest = read_manifest(folder)
+    manifest = read_manifest(SHIPPED)
     name = manifest.get(entry)
     net = next((net for net in manifest["net"] if net["name"] == name), None)
     if net is None:
         names = ", ".join(net["name"] for net in manifest["net"]) or "no nets"
-        raise NetFileError(folder / MANIFEST, f"a {entry} that is one of its nets", f"{entry} {name!r} among {names}")
-    return _verified(folder / net["file"], net["sha256"])
+        raise NetFileError(SHIPPED / MANIFEST, f"a {entry} that is one of its nets", f"{entry} {name!r} among {names}")
+    return _verified(SHIPPED / net["file"], net["sha256"])
 
 
 def _verified(path: Path, sha256: str) -> Path:

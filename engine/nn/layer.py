@@ -319,14 +319,14 @@ def form_of(value: Any) -> str:
     return f"{value.dtype} {list(value.shape)}" if is_array(value) else type(value).__name__
 
 
-_KINDS = {"floating": "f", "integer": "iu", "numeric": "fiu"}  # values are NumPy's dtype kind letters
+_KINDS = {"floating": "f", "integer": "iu", "numeric": "fiu", "bool": "b"}  # values are NumPy's dtype kind letters
 
 
 def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floating") -> None:
     """Raise ShapeError unless `x` is an array with these sides and this dtype.
 
     A number must equal the side, a name matches any size, and "..." matches any number of sides. `dtype` is one
-    dtype, or "floating", "integer" or "numeric" for all dtypes of that kind.
+    dtype, or "floating", "integer", "numeric" or "bool" for all dtypes of that kind.
     """
     shape, kind = getattr(x, "shape", None), getattr(getattr(x, "dtype", None), "kind", "")
     fits_dtype = kind in _KINDS[dtype] if isinstance(dtype, str) else kind and x.dtype == dtype
@@ -355,14 +355,10 @@ def _check_place(owner: object, x: Array) -> None:
 def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
     if "..." in sides:
         gap = sides.index("...")
-        after = len(sides) - gap - 1
-        if len(shape) < gap + after:
-            return False
-        shape = shape[:gap] + shape[len(shape) - after :]
-        sides = sides[:gap] + sides[gap + 1 :]
-    if len(shape) != len(sides):
-        return False
-    return all(isinstance(side, str) or found == side for found, side in zip(shape, sides, strict=True))
+        sides = (*sides[:gap], *["any"] * (len(shape) - len(sides) + 1), *sides[gap + 1 :])
+    return len(shape) == len(sides) and all(
+        isinstance(side, str) or found == side for found, side in zip(shape, sides, strict=True)
+    )
 
 
 def _checking_gradient(forward: Callable[..., tuple[Any, Backward]]) -> Callable[..., tuple[Any, Backward]]:
@@ -395,15 +391,21 @@ def forward_part(
 ) -> tuple[Any, Backward]:
     """Run the part `name` of a composite layer with the mask and its part of the state, if it takes these.
 
-    A ShapeError inside names the part by its dotted path.
+    Backward names the part's gradients as the composite layer does. A ShapeError names the part by its dotted path.
     """
     given = {"mask": mask, "state": None if state is None else state.setdefault(name, {})}
     options = {key: value for key, value in given.items() if value is not None and key in part.options}
     try:
-        return part.forward(x, training, **options)
+        y, part_backward = part.forward(x, training, **options)
     except ShapeError as error:
         error.layer = f"{name}.{error.layer}" if error.layer else name
         raise
+
+    def backward(dy: Array) -> tuple[Array, Gradients]:
+        dx, grads = part_backward(dy)
+        return dx, prefixed(name, grads)
+
+    return y, backward
 
 
 def _rows(x: Any, part: slice) -> Any:

@@ -60,22 +60,27 @@ def softmax_cross_entropy(
     probability is always 1, DataError for a class out of range, for a target that the mask forbids and for a row with
     no possible action.
     """
-    xp = backend_of(logits).xp
-    if getattr(logits, "ndim", 0) > 2 or ignore_index is not None:
-        return _over_places(logits, targets, mask, ignore_index)
-    _check_floating("softmax_cross_entropy", logits, 2)
-    batch, actions = logits.shape
-    if not is_array(targets) or targets.shape not in ((batch,), (batch, actions)):
-        expected = f"targets [{batch}] or [{batch}, {actions}] for logits {list(logits.shape)}"
+    _check_floating("softmax_cross_entropy", logits, least=2)
+    *places, actions = logits.shape
+    shapes = ([*places],) if ignore_index is not None else ([*places], [*places, actions])
+    if not is_array(targets) or list(targets.shape) not in shapes:
+        expected = f"targets {' or '.join(map(str, shapes))} for logits {list(logits.shape)}"
         raise ShapeError(f"softmax_cross_entropy: expected {expected}, found {form_of(targets)}")
     check_together("softmax_cross_entropy", outputs=logits, targets=targets, mask=mask)
     if mask is not None and mask.shape != logits.shape:
         raise ShapeError(f"softmax_cross_entropy: expected a mask {list(logits.shape)}, found {list(mask.shape)}")
+    xp = backend_of(logits).xp
+    if len(places) > 1 or ignore_index is not None:
+        counted = xp.ones(places, bool) if ignore_index is None else targets != ignore_index
+        gradient = xp.zeros_like(logits)
+        kept = (None if one is None else one[counted] for one in (logits, targets, mask))
+        loss, gradient[counted] = softmax_cross_entropy(*kept)
+        return loss, gradient
     if targets.ndim == 1:
         _check_classes(targets, actions)
     if actions == 1:
         raise ShapeError("softmax_cross_entropy: expected at least 2 outputs, found 1, whose probability is always 1")
-    rows = xp.arange(batch)
+    rows = xp.arange(len(logits))
     if mask is not None:
         fits = mask[rows, targets] if targets.ndim == 1 else mask | (targets == 0)
         is_possible, all_fit = to_numpy(xp.stack([mask.any(axis=1).all(), fits.all()]))
@@ -89,26 +94,9 @@ def softmax_cross_entropy(
         loss, gradient = soft_target_loss(logits, targets, mask)
         return float(loss), gradient
     shifted, normaliser, probabilities = _softmax(logits, mask)
-    loss = (xp.log(normaliser[:, 0]) - shifted[rows, targets]).sum() / batch
+    loss = (xp.log(normaliser[:, 0]) - shifted[rows, targets]).sum() / len(logits)
     probabilities[rows, targets] -= 1
-    return float(loss), probabilities / batch
-
-
-def _over_places(logits: Array, targets: Array, mask: Array | None, ignore_index: int | None) -> tuple[float, Array]:
-    """Return `softmax_cross_entropy` over all places of sequences but the ignored ones."""
-    _check_floating("softmax_cross_entropy", logits, None)
-    places = logits.shape[:-1]
-    shapes = (places,) if ignore_index is not None else (places, logits.shape)
-    if not is_array(targets) or targets.shape not in shapes:
-        expected = " or ".join(str(list(shape)) for shape in shapes)
-        found = f"logits {list(logits.shape)}, found {form_of(targets)}"
-        raise ShapeError(f"softmax_cross_entropy: expected targets {expected} for {found}")
-    xp = backend_of(logits).xp
-    counted = xp.ones(places, bool) if ignore_index is None else targets != ignore_index
-    rows = (None if one is None else one[counted] for one in (logits, targets, mask))
-    gradient = xp.zeros_like(logits)
-    loss, gradient[counted] = softmax_cross_entropy(*rows)
-    return loss, gradient
+    return float(loss), probabilities / len(logits)
 
 
 def _softmax(logits: Array, mask: Array | None) -> tuple[Array, Array, Array]:
@@ -208,7 +196,7 @@ def _difference(loss: str, prediction: Array, target: Array) -> Array:
 
 
 def _check_pair(loss: str, prediction: Array, target: Array) -> None:
-    _check_floating(loss, prediction, None)
+    _check_floating(loss, prediction, least=0)
     if not is_array(target) or target.shape != prediction.shape:
         raise ShapeError(f"{loss}: expected targets {list(prediction.shape)} like the outputs, found {form_of(target)}")
     check_together(loss, outputs=prediction, targets=target)
@@ -216,9 +204,9 @@ def _check_pair(loss: str, prediction: Array, target: Array) -> None:
         raise ShapeError(f"{loss}: expected targets that are numbers, found {form_of(target)}")
 
 
-def _check_floating(loss: str, prediction: Array, sides: int | None) -> None:
-    if not is_array(prediction) or prediction.dtype.kind != "f" or (sides is not None and prediction.ndim != sides):
-        form = " [B, A]" if sides else ""
+def _check_floating(loss: str, prediction: Array, least: int) -> None:
+    if not is_array(prediction) or prediction.dtype.kind != "f" or prediction.ndim < least:
+        form = " [B, A]" if least else ""
         raise ShapeError(f"{loss}: expected floating outputs{form}, found {form_of(prediction)}")
     if not prediction.size:
         raise ShapeError(f"{loss}: expected at least one example, found outputs {list(prediction.shape)}")

@@ -8,9 +8,9 @@ import numpy as np
 
 from engine.nn.layer import Layer
 from engine.nn.layers.activations import Activation
-from engine.nn.layers.batchnorm import BatchNorm
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.conv import Conv2D
+from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.layers.residual import Residual
 
 

@@ -90,10 +90,8 @@ def find_better(space, row, moves, count, margin, nodes):
     because only being better matters. The move found goes to index 1 of `moves`.
     """
     space.nodes_left[0] = nodes
-    killers, history = space.killers, space.history
-    for ply in range(killers.shape[0]):
-        for i in range(killers.shape[1]):
-            killers[ply, i] = NO_MOVE
+    history = space.history
+    space.killers[:] = NO_MOVE
     for side in range(history.shape[0]):
         for squares in range(history.shape[1]):
             history[side, squares] //= HISTORY_FADES

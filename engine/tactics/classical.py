@@ -109,8 +109,9 @@ EDGE_DISTANCE = np.array([max(3 - min(s >> 3, 7 - (s >> 3)), 3 - min(s & 7, 7 - 
 @kernel()
 def evaluate(row):
     """Return static evaluation in centipawns for the side to move."""
-    side = np.int64(row[layout.SIDE])
-    lead = _lead(row, side, game_phase(row))
+    side, phase = np.int64(row[layout.SIDE]), game_phase(row)
+    ours, theirs = _piece_terms(row, side), _piece_terms(row, 1 - side)
+    lead = _side_score(row, side, phase, ours, theirs[3]) - _side_score(row, 1 - side, phase, theirs, ours[3])
     leader = side if lead > 0 else 1 - side
     return lead * _winning_chances(row, leader) // ALL_CHANCES + TEMPO
 
@@ -122,18 +123,6 @@ def game_phase(row):
     for kind in range(layout.KNIGHT, layout.KING):
         phase += PHASE_WEIGHT[kind] * popcount(row[kind])
     return min(phase, FULL_PHASE)
-
-
-@kernel()
-def _lead(row, side, phase):
-    """Score of a side less that of the other."""
-    ours, theirs = _piece_terms(row, side), _piece_terms(row, 1 - side)
-    return _side_score(row, side, phase, ours, theirs[3]) - _side_score(row, 1 - side, phase, theirs, ours[3])
-
-
-@kernel()
-def _taper(middlegame, endgame, phase):
-    return (middlegame * phase + endgame * (FULL_PHASE - phase)) // FULL_PHASE
 
 
 @kernel()
@@ -153,7 +142,7 @@ def _side_score(row, side, phase, pieces, reached):
         middlegame += danger * danger // DANGER_UNITS
     if popcount(theirs) == 1:
         endgame += _mop_up(row, side, enemy_king)
-    return _taper(middlegame, endgame, phase)
+    return (middlegame * phase + endgame * (FULL_PHASE - phase)) // FULL_PHASE
 
 
 @kernel()

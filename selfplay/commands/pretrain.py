@@ -10,7 +10,7 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, show
 from engine.cli.setting_flags import add_flag, add_setting_flags, given_settings, hide_seldom
 from selfplay.families.by_name import family_of
-from selfplay.interrupt import StopFlag
+from selfplay.interrupt import stop_flag
 from selfplay.lock import folder_lock
 from selfplay.run.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.losses import number_text
@@ -102,7 +102,7 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
     training = Pretraining(arguments.run, settings, data)
     show(f"{settings.net}: {training.positions:,} positions trained so far, {training.progress:.1%} of the run")
     try:
-        with StopFlag() as stop, live_line(f"pretrain {settings.net}", LOG_S, COMPILES) as line:
+        with stop_flag() as stop, live_line(f"pretrain {settings.net}", LOG_S, COMPILES) as line:
             finished = training.train(lambda report: _show(report, line), stop.is_set)
         if not finished:
             show(f"stopped at {training.progress:.1%}; the same command continues")

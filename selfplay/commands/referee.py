@@ -1,17 +1,17 @@
 """What `match` and `ladder` share: flags of time, openings, adjudication and concurrency; playing with progress."""
 
 import argparse
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from engine.cli.live_lines import LOG_S, live_line, show
 from engine.cli.setting_flags import add_flag
-from selfplay.interrupt import StopFlag
+from selfplay.interrupt import stop_flag
 from selfplay.lock import folder_lock
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive
+from selfplay.matches.contestant import quiet_driver
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import DEFAULT_PLIES, load_book
 from selfplay.matches.runner import SeriesSettings
@@ -56,11 +56,6 @@ def _add_ending_flags(group: argparse._ArgumentGroup) -> None:
     add_flag(group, "--longest", SeriesSettings.longest, "call a draw after this many plies", "PLIES")
 
 
-def quiet_driver() -> None:
-    """Keep the driver of UCI engines from logging lines that it does not expect, such as `info string` at the start."""
-    logging.getLogger("chess.engine").setLevel(logging.CRITICAL)
-
-
 def play_series(
     folder: Path,
     settings: Any,
@@ -74,7 +69,7 @@ def play_series(
     text_of: a standing in a line; result_of: as JSON values.
     """
     quiet_driver()
-    with folder_lock(folder, "a match"), StopFlag() as stop:
+    with folder_lock(folder, "a match"), stop_flag() as stop:
         archive = MatchArchive(folder, settings.description(), settings.resolved(), event)
         series = new_series(settings, archive)
         now = series.standing()

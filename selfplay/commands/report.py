@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.cli.live_lines import show
 from engine.files.atomic import write_file
-from selfplay.interrupt import StopFlag
+from selfplay.interrupt import stop_flag
 from selfplay.report.comparison_page import comparison_page
 from selfplay.report.metrics import EventFiles, metrics_csv, metrics_json
 from selfplay.report.page import report_page
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _follow(arguments: argparse.Namespace, out: Path, events: EventFiles | None) -> None:
     """Write the page again and again until Ctrl-C; a browser that shows it loads each one."""
-    with StopFlag() as stop:
+    with stop_flag() as stop:
         show(f"{out.resolve().as_uri()}  (Ctrl-C ends it)")
         while not stop.is_set():
             begun = time.monotonic()

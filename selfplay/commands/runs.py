@@ -14,7 +14,7 @@ from engine.cli.setting_flags import hide_seldom
 from engine.errors import ConfigError, RunError
 from engine.files.provenance import provenance
 from engine.options import usable_cpus
-from selfplay.interrupt import Stop, StopFlag
+from selfplay.interrupt import Stop, stop_flag
 from selfplay.lock import folder_lock
 from selfplay.run.config import SECTIONS, add_config_flags, flag_values, merged, read_toml
 from selfplay.run.folder import RunFolder
@@ -84,12 +84,9 @@ def work_in(
     values, initial: as of `RunFolder`; workers: as in `workers_text`. Raises RunError for what the system refuses, such
     as writing to a full disk.
     """
+    kind = "a self-play run"
     try:
-        with (
-            folder_lock(path, "a self-play run"),
-            StopFlag() as stop,
-            closing(RunFolder(path, values, initial)) as run,
-        ):
+        with folder_lock(path, kind), stop_flag() as stop, closing(RunFolder(path, values, initial)) as run:
             run.ensure_first_network()
             _note_environment(run.ledger, workers)
             return 0 if work(run, stop.is_set) else INTERRUPTED

@@ -14,9 +14,8 @@ from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
 from engine.files.atomic import write_file
 from engine.options import EngineOptions
-from selfplay.commands.referee import quiet_driver
-from selfplay.interrupt import StopFlag
-from selfplay.matches.contestant import ENGINE_HELP, Contestant, parse_contestant
+from selfplay.interrupt import stop_flag
+from selfplay.matches.contestant import ENGINE_HELP, Contestant, parse_contestant, quiet_driver
 from selfplay.matches.control import TimeControl
 from selfplay.suites.epd import read_epd
 from selfplay.suites.problem import Problem, sample
@@ -70,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     outcomes: list[Outcome] = []
     settings = _settings(contestant, options, limit)
     solved, written = 0, time.monotonic()
-    with StopFlag() as stop, live_line("suite", LOG_S) as line:
+    with stop_flag() as stop, live_line("suite", LOG_S) as line:
 
         def report(outcome: Outcome) -> None:
             nonlocal solved, written

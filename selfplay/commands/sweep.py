@@ -41,9 +41,8 @@ docs/training.md describes the file.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "file", type=Path, metavar="FILE.toml", help="make the runs of this table of settings and seeds"
-    )
+    text = "make the runs of this table of settings and seeds"
+    parser.add_argument("file", type=Path, metavar="FILE.toml", help=text)
     add_play_arguments(parser)
 
 

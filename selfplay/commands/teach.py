@@ -14,14 +14,13 @@ from engine.evaluation.protocol import InKernelEvaluator
 from engine.network.weights import default_net_path
 from selfplay.data.cache import load_or_parse
 from selfplay.data.kinds import CHUNKS, PGN, data_files, reader_of
-from selfplay.interrupt import StopFlag
+from selfplay.interrupt import Stop, stop_flag
 from selfplay.lock import folder_lock
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
-from selfplay.records.label_folder import LabelFolder
+from selfplay.records.label_folder import LabelFolder, composition
 from selfplay.records.positions import PositionSet
 from selfplay.records.replay import published_games, published_generations
-from selfplay.teachers.checking import composition
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet, file_hash
 from selfplay.teachers.net_file import read_stockfish_net
 from selfplay.teachers.sample_sources import Shares, games_of_sets, new_roots
@@ -75,8 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
         roots = new_roots(games_of_sets(_games(arguments), arguments.held_out))
         show(f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to sample from")
         run = LabelRun(arguments.out, arguments.teacher, net, roots, plan, tree_net)
-        with closing(run) as labels, StopFlag() as stop:
-            return _label(labels, arguments, stop)
+        with closing(run) as labels, stop_flag() as stop:
+            return _label(labels, arguments, stop.is_set)
 
 
 def _tree_net(path: Path) -> TreeNet:
@@ -88,10 +87,10 @@ def _tree_net(path: Path) -> TreeNet:
     return TreeNet(evaluator, file_hash(path))
 
 
-def _label(labels: LabelRun, arguments: argparse.Namespace, stop: StopFlag) -> int:
+def _label(labels: LabelRun, arguments: argparse.Namespace, stop: Stop) -> int:
     show(f"{arguments.out}: {labels.published.values:,} positions so far")
     with live_line(f"labels {arguments.out.name}", LOG_S, COMPILES) as line:
-        finished = labels.run(arguments.count, arguments.threads, line.update, stop.is_set)
+        finished = labels.run(arguments.count, arguments.threads, line.update, stop)
     published = labels.published
     if not finished:
         show(f"stopped at {published.values:,} positions; the same command continues")

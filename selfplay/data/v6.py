@@ -128,10 +128,7 @@ class _BoundedReader(io.BufferedReader):
 
 def _read_archive(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     try:
-        with (
-            _BoundedReader(io.FileIO(path)) as stream,
-            tarfile.open(name=path, fileobj=stream, mode="r:") as archive,
-        ):
+        with _BoundedReader(io.FileIO(path)) as stream, tarfile.open(name=path, fileobj=stream, mode="r:") as archive:
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # otherwise the archive would remember every member
                 is_chunk = member.isreg() and member.name.endswith(".gz") and not is_hidden(member.name)

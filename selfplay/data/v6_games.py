@@ -55,12 +55,8 @@ def chunk_of_game(game: SelfPlayRecord) -> np.ndarray:
     Raises DataError for an illegal move, which a damaged record may have.
     """
     n = len(game.moves)
-    masks, legal, counts = (
-        np.zeros((n, lc0.PLANES), np.uint64),
-        np.zeros((n, MAX_MOVES), np.int64),
-        np.zeros(n, np.int64),
-    )
-    stack = np.zeros((n + 1, ROW_WORDS), np.uint64)
+    masks, stack = np.zeros((n, lc0.PLANES), np.uint64), np.zeros((n + 1, ROW_WORDS), np.uint64)
+    legal, counts = np.zeros((n, MAX_MOVES), np.int64), np.zeros(n, np.int64)
     stack[0] = game.start
     played = encode_game(stack, game.moves.astype(np.uint16), np.zeros(MAX_MOVES, np.uint16), masks, legal, counts)
     if played < n:

@@ -14,7 +14,7 @@ from engine.options.settings import check_settings, setting
 class GameSettings:
     """Settings of one generation's self-play. Raises ConfigError for a value out of its range.
 
-    Playout caps (`fast_visits`, `full_share`): Wu 2019, arXiv:1902.10565. Gumbel roots: Danihelka et al. 2022.
+    Playout caps (`fast_visits`, `full_share`): Wu 2019, arXiv:1902.10565.
     """
 
     # fmt: off
@@ -28,8 +28,6 @@ class GameSettings:
         "search this share of moves with games.visits, the others with games.fast_visits", least=0, most=1)
     noise_share: float = setting(0.25, "mix this share of Dirichlet noise into the root priors", least=0, most=1)
     noise_alpha: float = setting(0.3, "sample that noise with this concentration (alpha); lower = more uneven", above=0)
-    gumbel: int = setting(0,
-        "let a Gumbel root consider this many moves, without noise or temperature; 0 = PUCT", least=0)
     temperature: float = setting(1.0,
         "sample moves in proportion to visits^(1/T) for games.temperature_plies; 0 = play the best", least=0)
     temperature_plies: int = setting(24, "use that temperature for this many plies", least=0)

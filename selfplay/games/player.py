@@ -9,11 +9,10 @@ import numpy as np
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.search.session import Search, lead_to_mate, look_for_mate
 from engine.search.tree.visits import new_walker, run_visits
-from selfplay.games.gumbel import SequentialHalving
 
 
 class TreePlayer:
-    """A search to a fixed number of root visits, by PUCT or, from a Gumbel root, by sequential halving.
+    """A search to a fixed number of root visits.
 
     The caller searches until the root is expanded and is either decided or has `target` visits. It then calls `resume`,
     and repeats both until `resume` returns False.
@@ -28,7 +27,6 @@ class TreePlayer:
         self.target = 0
         self._visits = 0
         self._noise: Callable[[Search], None] | None = None
-        self._halving: SequentialHalving | None = None
 
     def begin(self, stack: np.ndarray, visits: int, noise: Callable[[Search], None] | None = None) -> None:
         """Start on the last position of stack uint64[n, 16]; visits already in the tree count.
@@ -39,27 +37,13 @@ class TreePlayer:
             lead_to_mate(self.search)
         self.search.finish_making_room()
         self._visits = visits
-        self._noise, self._halving = noise, None
+        self._noise = noise
         self.target = 1
         if self.search.is_expanded:
             self._begin_visits()
 
-    def begin_halving(self, stack: np.ndarray, halving: SequentialHalving) -> None:
-        """Start on the last position of stack uint64[n, 16] with an empty tree and a Gumbel root."""
-        self.search.clear()
-        self.search.set_position(stack)
-        self.search.finish_making_room()
-        self._halving = halving
-        self.target = 1
-
     def resume(self) -> bool:
         """Prepare the next phase. Returns False when the search is over: the root has its visits or is proven."""
-        if self._halving is not None:
-            if self.target == 1:
-                look_for_mate(self.search)
-            visits = self._halving.next_visits(self.search)
-            self.target = self.search.visits + visits
-            return visits > 0
         if self.target == self._visits or self.search.is_proven:
             return False
         look_for_mate(self.search)

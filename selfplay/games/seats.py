@@ -25,9 +25,9 @@ SPARE_NODES = 256  # besides two nodes per visit; mates found at leaves use node
 PAUSED = -1  # in `slots`: the seat waits for Python, not for an evaluation
 
 
-def game_params(settings: SearchSettings, decide_root: bool = True) -> SearchParams:
+def game_params(settings: SearchSettings) -> SearchParams:
     """Return what guides the searches of self-play and gate games."""
-    return SearchParams(mate_moves=1, decide_root=decide_root, **asdict(settings))
+    return SearchParams(mate_moves=1, **asdict(settings))
 
 
 @dataclass(frozen=True)

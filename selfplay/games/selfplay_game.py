@@ -9,7 +9,6 @@ from engine.search.choice import choose_move
 from engine.search.session import Search, add_root_noise
 from engine.search.tree.root import Root
 from selfplay.games.game_settings import GameSettings
-from selfplay.games.gumbel import SequentialHalving
 from selfplay.games.pool import PooledGame
 from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord
@@ -18,20 +17,12 @@ from selfplay.records.targets import score_from_value
 
 U16_MAX = 65_535
 LEAST_VISITS = 8  # a move with fewer gives no value target: its value is hardly more than the network's own
-WHOLE = 30_000  # sum of the weights of a target that does not come from visit counts
 
 
 class SelfPlayGame(PooledGame):
     """A game of one evaluator with itself."""
 
-    def __init__(
-        self,
-        start: np.ndarray,
-        settings: GameSettings,
-        run_seed: int,
-        generation: int,
-        number: int,
-    ) -> None:
+    def __init__(self, start: np.ndarray, settings: GameSettings, run_seed: int, generation: int, number: int) -> None:
         super().__init__(number, start, settings.longest)
         self._generation = generation
         self._settings = settings
@@ -39,7 +30,6 @@ class SelfPlayGame(PooledGame):
         self._played_through = bool(self._rng.random() < settings.play_through)
         self._hopeless = [0, 0]  # moves in a row at which each side judged itself lost
         self._gave_up = 0  # first side with a reason to resign: 1 White, -1 Black
-        self._halving: SequentialHalving | None = None
         self._moves: list[int] = []
         self._full: list[bool] = []
         self._targets: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
@@ -53,11 +43,7 @@ class SelfPlayGame(PooledGame):
     def make_move(self) -> None:
         """Record the search's result, then resign or make the move, and begin the next one."""
         root = self._players[0].search.root()
-        if self._halving is not None:
-            chosen, target = self._halving.best, WHOLE * self._halving.improved_policy(root)
-        else:
-            chosen, target = self._choose(root)
-        self._note(root, chosen, target)
+        self._note(root, *self._choose(root))
         if self._resigns(root.position.q):
             self._ending = Ending.RESIGNATION, 1 if self._stack[self.ply, SIDE] == 1 else -1
             return
@@ -88,13 +74,8 @@ class SelfPlayGame(PooledGame):
         settings = self._settings
         full = bool(self._rng.random() < settings.full_share)
         self._full.append(full)
-        visits, stack = settings.visits if full else settings.fast_visits, self._stack[: self.ply + 1]
-        if settings.gumbel > 0:
-            self._halving = SequentialHalving(settings.gumbel, visits, self._rng if full else None)
-            self._players[0].begin_halving(stack, self._halving)
-            return
-        noisy = full and settings.noise_share > 0
-        self._players[0].begin(stack, visits, self._add_noise if noisy else None)
+        visits, noisy = settings.visits if full else settings.fast_visits, full and settings.noise_share > 0
+        self._players[0].begin(self._stack[: self.ply + 1], visits, self._add_noise if noisy else None)
 
     def _add_noise(self, search: Search) -> None:
         add_root_noise(search, self._rng, self._settings.noise_share, self._settings.noise_alpha)
@@ -111,7 +92,7 @@ class SelfPlayGame(PooledGame):
         return chosen, np.minimum(visits, U16_MAX)
 
     def _note(self, root: Root, chosen: int, target: np.ndarray) -> None:
-        weights, proven = np.rint(target).astype(np.uint16), root.proven
+        weights, proven = target.astype(np.uint16), root.proven
         weighty = np.flatnonzero(weights)
         scores = score_from_value(np.where(proven != 0, proven, root.q))
         scores[(proven == 0) & (root.visits < LEAST_VISITS)] = UNKNOWN_SCORE

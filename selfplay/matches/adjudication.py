@@ -3,42 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
+from typing import ClassVar, Self
 
 from engine.errors import ConfigError
 
 
+class _Rule:
+    """A rule that is written as its numbers, with colons between them."""
+
+    NAME: ClassVar[str]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From the numbers, in the order of the fields. Raises ConfigError for another form."""
+        words, count = text.split(":"), len(fields(cls))  # type: ignore[arg-type]
+        if len(words) != count or not all(word.isdecimal() for word in words) or int(words[0]) < 1:
+            expected = f"{count} whole numbers separated by colons, the first above 0"
+            raise ConfigError(f"{cls.NAME} {text!r}: expected {expected}")
+        return cls(*map(int, words))
+
+    def __str__(self) -> str:
+        return ":".join(map(str, astuple(self)))  # type: ignore[call-overload]
+
+
 @dataclass(frozen=True)
-class DrawRule:
+class DrawRule(_Rule):
     """Declares a draw once both engines have called the game even for `moves` moves in a row."""
+
+    NAME = "draw rule"
 
     moves: int = 8  # consecutive moves of each side
     score_cp: int = 10  # a score within +-this counts as even
     first_move: int = 40  # the rule applies after this many full moves
 
-    @classmethod
-    def parse(cls, text: str) -> DrawRule:
-        """From "MOVES:CENTIPAWNS:FIRST_MOVE". Raises ConfigError for another form."""
-        return cls(*_whole_numbers("draw rule", text, 3))
-
-    def __str__(self) -> str:
-        return f"{self.moves}:{self.score_cp}:{self.first_move}"
-
 
 @dataclass(frozen=True)
-class ResignRule:
+class ResignRule(_Rule):
     """Declares a side lost once both engines have called it lost for `moves` moves in a row."""
+
+    NAME = "resign rule"
 
     moves: int = 4  # consecutive moves of each side
     score_cp: int = 800  # a side counts as lost at minus this score or worse
-
-    @classmethod
-    def parse(cls, text: str) -> ResignRule:
-        """From "MOVES:CENTIPAWNS". Raises ConfigError for another form."""
-        return cls(*_whole_numbers("resign rule", text, 2))
-
-    def __str__(self) -> str:
-        return f"{self.moves}:{self.score_cp}"
 
 
 @dataclass(frozen=True)
@@ -72,10 +79,3 @@ def _last(scores: Sequence[float | None], count: int) -> list[float] | None:
     """Return the last `count` scores, or None when there are fewer or one of them is missing."""
     known = [score for score in scores[-count:] if score is not None]
     return known if len(known) == count else None
-
-
-def _whole_numbers(name: str, text: str, count: int) -> list[int]:
-    words = text.split(":")
-    if len(words) != count or not all(word.isdecimal() for word in words) or int(words[0]) < 1:
-        raise ConfigError(f"{name} {text!r}: expected {count} whole numbers separated by colons, the first above 0")
-    return [int(word) for word in words]

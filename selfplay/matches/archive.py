@@ -117,11 +117,7 @@ class MatchArchive:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        settings: Mapping[str, Any],
-        resolved: Mapping[str, Any] | None = None,
-        event: str = "Match",
+        self, folder: Path, settings: Mapping[str, Any], resolved: Mapping[str, Any] | None = None, event: str = "Match"
     ) -> None:
         self.folder = folder
         self._event = event

@@ -45,7 +45,7 @@ def last_judgement(lines: Sequence[str], board: chess.Board) -> Info:
 
     A line that begins with an illegal move is about another position, such as that of an earlier search.
     """
-    found, nodes = Info(), None
+    nodes = None
     for line in reversed(lines):
         info = read_info(line)
         if info is None or (info.move and not _is_legal(info.move, board)):
@@ -53,7 +53,7 @@ def last_judgement(lines: Sequence[str], board: chess.Board) -> Info:
         nodes = info.nodes if nodes is None else nodes
         if info.rank == 1 and info.score_cp is not None:
             return info._replace(nodes=nodes)
-    return found._replace(nodes=nodes)
+    return Info(nodes=nodes)
 
 
 def _score(words: Sequence[str]) -> int | None:

@@ -92,11 +92,6 @@ class MatchGame:
             for i, thought in enumerate(self.thoughts)
         ]
 
-    def lose(self, side: chess.Color, reason: Reason, detail: str) -> None:
-        """End the game as a loss for `side`, which is at fault."""
-        self.result = "0-1" if side == chess.WHITE else "1-0"
-        self.offender, self.reason, self.detail = side, reason, detail
-
 
 class _Fault(Exception):
     """An engine did not answer with a legal move."""
@@ -127,7 +122,8 @@ def play_match_game(
             side = board.turn
             _move(board, game, players, clocks_s, rules.patience_s)
     except _Fault as fault:
-        game.lose(side, fault.reason, fault.detail)
+        game.result = "0-1" if side == chess.WHITE else "1-0"
+        game.offender, game.reason, game.detail = side, fault.reason, fault.detail
         return game
     return None
 

@@ -34,9 +34,8 @@ class MatchSettings(SeriesSettings):
         if self.first_to_move and self.sprt:
             raise ConfigError("a test between two engines needs each opening with both colours")
         if self.games < 2 - self.first_to_move or (self.games % 2 and not self.first_to_move):
-            raise ConfigError(
-                f"games: expected an even number of at least 2 (pairs with colours swapped), got {self.games}"
-            )
+            expected = "an even number of at least 2 (pairs with colours swapped)"
+            raise ConfigError(f"games: expected {expected}, got {self.games}")
         if self.first.name == self.second.name:
             raise ConfigError(f"both engines are called {self.first.name!r}: give one a name=")
 
@@ -107,9 +106,8 @@ class Match(Series):
         names = {settings.first.name, settings.second.name}
         for row in archive.rows.values():
             if {row.white, row.black} != names:
-                raise RunError(
-                    f"{archive.folder / GAMES_FILE}: game {row.number} is not between {' and '.join(sorted(names))}"
-                )
+                between = " and ".join(sorted(names))
+                raise RunError(f"{archive.folder / GAMES_FILE}: game {row.number} is not between {between}")
         self._numbers = [self._number_of(game) for game in range(settings.games)]
         self._missing = iter([number for number in self._numbers if number not in archive.rows])
         self._points = {number: row.first_points for number, row in archive.rows.items()}

@@ -8,7 +8,7 @@ from typing import Any
 
 from selfplay.matches.archive import GameRow
 from selfplay.matches.series import MatchStanding
-from selfplay.matches.statistics import EloEstimate, Sprt
+from selfplay.matches.statistics import Sprt
 
 
 def score_text(now: MatchStanding, test: Sprt | None = None) -> str:
@@ -22,14 +22,6 @@ def game_line(row: GameRow, behind: str) -> str:
     fault = f" by {row.offender}: {row.detail}" if row.offender else ""
     how = f"{row.reason}{fault}, {len(row.uci.split())} plies"
     return f"game {row.number + 1}: {row.white} - {row.black} {row.result} ({how})  {behind}"
-
-
-def estimate_text(e: EloEstimate) -> str:
-    """Score and Elo with their 95% intervals, and the likelihood of superiority."""
-    return (
-        f"score {e.score:.1%} [{e.score_low:.1%}, {e.score_high:.1%}], Elo {e.elo:+.0f} "
-        f"[{e.elo_low:+.0f}, {e.elo_high:+.0f}], LOS {e.los:.1%}"
-    )
 
 
 def sprt_text(now: MatchStanding, test: Sprt) -> str:
@@ -56,7 +48,10 @@ def standing_lines(now: MatchStanding, names: tuple[str, str], control: object, 
     """Return the summary: score and Elo with 95% intervals, the SPRT, and every engine's faults."""
     lines = [f"{names[0]} against {names[1]}, {now.games} games at {control}: {score_text(now)}"]
     if (e := now.estimate) is not None:
-        lines.append(f"  {estimate_text(e)} (95%, {e.pairs} pairs {list(now.pentanomial)})")
+        lines.append(
+            f"  score {e.score:.1%} [{e.score_low:.1%}, {e.score_high:.1%}], Elo {e.elo:+.0f} [{e.elo_low:+.0f}, "
+            f"{e.elo_high:+.0f}], LOS {e.los:.1%} (95%, {e.pairs} pairs {list(now.pentanomial)})"
+        )
     if test is not None:
         lines.append(f"  {sprt_text(now, test)}")
     if now.copies:

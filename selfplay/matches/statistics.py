@@ -113,11 +113,6 @@ def wilson(score: float, games: float) -> tuple[float, float]:
     return middle - half if score > 0.0 else 0.0, middle + half if score < 1.0 else 1.0
 
 
-def _shares(counts: np.ndarray) -> np.ndarray:
-    filled = np.where(counts == 0, CLASS_PRIOR_PAIRS, counts.astype(np.float64))
-    return filled / filled.sum()
-
-
 @dataclass(frozen=True)
 class SprtState:
     """The state of a sequential test. Pairs after the decision are not counted."""
@@ -155,7 +150,8 @@ class Sprt:
         """LLR of elo1 against elo0 for pentanomial counts int[5]."""
         if not counts.sum():
             return 0.0
-        shares = _shares(counts)
+        filled = np.where(counts == 0, CLASS_PRIOR_PAIRS, counts.astype(np.float64))
+        shares = filled / filled.sum()
         stronger, weaker = (_tilted(shares, _possible_score(elo)) for elo in (self.elo1, self.elo0))
         return float(counts.sum() * (shares @ np.log(stronger / weaker)))
 

@@ -14,30 +14,21 @@ from engine.board.movegen import generate
 class Ending(IntEnum):
     """Why a game ended. Replay records store these numbers, so they must not change."""
 
-    CHECKMATE = 1
-    STALEMATE = 2
-    FIFTY_MOVES = 3
-    REPETITION = 4
-    MATERIAL = 5
-    LENGTH = 6  # cut off at the longest allowed length, counted as a draw
-    RESIGNATION = 7
-    OTHER = 8  # imported games only: agreed, lost on time, adjudicated, or unknown
+    CHECKMATE = 1, "checkmate"
+    STALEMATE = 2, "stalemate"
+    FIFTY_MOVES = 3, "fifty moves without capture or pawn move"
+    REPETITION = 4, "third repetition"
+    MATERIAL = 5, "no side can mate"
+    LENGTH = 6, "the longest allowed game"  # cut off at the longest allowed length, counted as a draw
+    RESIGNATION = 7, "resignation"
+    OTHER = 8, "other end"  # imported games only: agreed, lost on time, adjudicated, or unknown
 
-    @property
-    def words(self) -> str:
-        return _WORDS[self]
+    words: str
 
-
-_WORDS = {
-    Ending.CHECKMATE: "checkmate",
-    Ending.STALEMATE: "stalemate",
-    Ending.FIFTY_MOVES: "fifty moves without capture or pawn move",
-    Ending.REPETITION: "third repetition",
-    Ending.MATERIAL: "no side can mate",
-    Ending.LENGTH: "the longest allowed game",
-    Ending.RESIGNATION: "resignation",
-    Ending.OTHER: "other end",
-}
+    def __new__(cls, number: int, words: str = "") -> Ending:
+        member = int.__new__(cls, number)
+        member._value_, member.words = number, words
+        return member
 
 
 _DRAWS = {

@@ -28,12 +28,14 @@ from engine.errors import ConfigError, DataError, RunError
 from engine.files.atomic import make_durable, naming, sync_folder, write_file
 from engine.files.settings_file import read_noted
 from engine.files.text import reading
-from selfplay.records.packed import SCORE_FIELDS, SCORED_WORDS, VALUE_WORDS, fill_keys
+from selfplay.records.packed import SCORE_FIELDS, SCORED_WORDS, SOURCE_MASK, SOURCES, VALUE_WORDS, fill_keys
 
 JOURNAL, VALUES_FILE, SCORED, FOLDER_SETTINGS = "journal", "values.rows", "scored.rows", "settings.json"
 JOURNAL_MAGIC = b"AJ01"
 RECORD = struct.Struct("<4sIQQQIIII")  # magic, chunk, values, scored, offered, crc of both parts, 0, crc of the record
 MOST_JOURNAL_BYTES = RECORD.size << 24
+ROWS_PER_PASS = 1 << 22  # that are summarised at a time
+BALANCED_CP = 150
 SETTINGS_OF_1_0_0 = {"depth": -1, "groups_of": 0}  # It could choose these; every folder names them.
 
 
@@ -107,6 +109,28 @@ def keys_of_rows(rows: np.ndarray, name: object, first: int = 0) -> np.ndarray:
     return keys
 
 
+@dataclass(frozen=True)
+class Composition:
+    """Rows by source, and how many of all are calm and balanced (within 150 cp)."""
+
+    sources: dict[str, int]
+    rows: int
+    calm: int
+    balanced: int
+
+
+def composition(rows: np.ndarray) -> Composition:
+    counts, calm, balanced = np.zeros(SOURCE_MASK + 1, np.int64), 0, 0
+    for first in range(0, len(rows), ROWS_PER_PASS):
+        fields = fields_of(rows[first : first + ROWS_PER_PASS])
+        kinds = np.bincount(fields["kind"], minlength=256)
+        counts += kinds.reshape(16, 16).sum(axis=0)
+        calm += int(kinds.reshape(8, 2, 16)[:, 1].sum())
+        balanced += int(np.count_nonzero(np.abs(fields["score"].astype(np.int32)) < BALANCED_CP))
+    named = {name: int(count) for name, count in zip(SOURCES, counts, strict=False)}
+    return Composition(named, len(rows), calm, balanced)
+
+
 class LabelWriter:
     """Appends to a folder from where its journal ends, or begins a new folder.
 
@@ -166,9 +190,8 @@ class LabelWriter:
 
 
 def _record(number: int, after: Published, values_crc: int, scored_crc: int) -> bytes:
-    body = RECORD.pack(JOURNAL_MAGIC, number, after.values, after.scored, after.offered, values_crc, scored_crc, 0, 0)[
-        :-4
-    ]
+    totals = after.values, after.scored, after.offered
+    body = RECORD.pack(JOURNAL_MAGIC, number, *totals, values_crc, scored_crc, 0, 0)[:-4]
     return body + struct.pack("<I", zlib.crc32(body))
 
 

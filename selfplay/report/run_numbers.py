@@ -160,9 +160,8 @@ def _games_row(games: Sequence[SelfPlayRow], positions: int) -> Row:
     """Shares are fractions of the games, the score is White's share of the points; positions: all since the start."""
     if not games:
         return {}
-    plies, points = (
-        np.array([getattr(game, name) for game in games], np.float64) for name in ("plies", "white_points")
-    )
+    plies = np.array([game.plies for game in games], np.float64)
+    points = np.array([game.white_points for game in games], np.float64)
     return {
         "games": len(games),
         "positions": int(plies.sum()),

@@ -9,7 +9,6 @@ games are kept in RUN/anchors, where an interrupted series continues.
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
 import shutil
 import threading
@@ -25,7 +24,7 @@ from selfplay.interrupt import Stop, Tell
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive, read_game_rows
 from selfplay.matches.bradley_terry import FittedRating, fit_ratings
-from selfplay.matches.contestant import POLL_S, Contestant, engine_command, split_words
+from selfplay.matches.contestant import POLL_S, Contestant, engine_command, quiet_driver, split_words
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import load_book
 from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
@@ -187,9 +186,8 @@ def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
             level = (("Threads", "1"), ("UCI_LimitStrength", "true"), ("UCI_Elo", number))
             found.append(Contestant(word, engine_command(stockfish), level, TimeControl(nodes=STOCKFISH_NODES)))
         elif kind == FIRST_NETWORK:
-            found.append(
-                network_contestant(network_name(0, run.config.anchors.nodes), run.config.net, run.candidate(0))
-            )
+            name = network_name(0, run.config.anchors.nodes)
+            found.append(network_contestant(name, run.config.net, run.candidate(0)))
         else:
             evaluator = ["--evaluator", kind] if kind == "material" else []
             command = engine_command(["aino", *AT_START, *evaluator])
@@ -218,7 +216,7 @@ def measuring(run: RunFolder, tell: Tell, stop: Stop) -> Iterator[Callable[[], b
     if not run.config.anchors.games:
         yield lambda: True
         return
-    logging.getLogger("chess.engine").setLevel(logging.CRITICAL)
+    quiet_driver()
     ended = threading.Event()
     series = AnchorSeries(run, tell, lambda: ended.is_set() or stop())
 

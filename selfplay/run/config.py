@@ -24,6 +24,7 @@ from selfplay.training.recipe import AVERAGE_DECAY, TRAIN_BACKEND, Recipe, StepS
 
 FIXED = ("net", "seed")  # fields that cannot change once a run exists
 LARGEST_NUMBER = 1e15
+RETIRED = (("games.gumbel", 0),)  # settings that are gone, with values at which they did nothing
 FORMAT = 4  # version of the run folder, written in the first line of config.toml
 DEFAULT_NET = "32x4"
 FIRST_NETWORK, STOCKFISH = "first", "stockfish"  # among the anchors
@@ -151,26 +152,22 @@ class RunConfig:
     def __post_init__(self) -> None:
         family = family_of(self.net)
         check_settings(self)
-        for section, able in (("fit", family.on_device), ("games", family.plays_on_device)):
-            if getattr(self, section).backend == "cupy" and not able:
-                kinds = f"towers and transformers {'train' if section == 'fit' else 'play'}"
+        for section, does in (("fit", "train"), ("games", "play")):
+            if getattr(self, section).backend == "cupy" and not family.on_device:
+                kinds = f"towers and transformers {does}"
                 raise ConfigError(f"{section}.backend cupy: only {kinds} on a GPU; expected numpy for {self.net}")
         if self.fit.precision == "mixed" and not family.on_device:
             raise ConfigError(f"fit.precision mixed: only towers and transformers train so, not {self.net}")
 
 
-SECTIONS: dict[str, type[Any]] = {
-    "fit": FitSettings,
-    "games": GameSettings,
-    "gate": GateSettings,
-    "search": SearchSettings,
-    "anchors": AnchorSettings,
-}
-
-
 def default_config(net: str) -> RunConfig:
     """Return the default configuration of a new run for a network. Raises ConfigError for the net."""
     return RunConfig(net=net, fit=FitSettings.of(family_of(net).recipe))
+
+
+SECTIONS: dict[str, Any] = {
+    name: type(value) for name, value in vars(default_config(DEFAULT_NET)).items() if is_dataclass(value)
+}
 
 
 def configured(values: Mapping[str, Any]) -> RunConfig:
@@ -187,6 +184,8 @@ def overlay(config: Any, values: Mapping[str, Any], place: str = "") -> Any:
     known = {one.name: getattr(config, one.name) for one in fields(config)}
     changes = {}
     for name, value in values.items():
+        if (f"{place}{name}", value) in RETIRED:
+            continue
         if name not in known:
             raise ConfigError(f"unknown setting {place}{name}; known: {', '.join(known)}")
         old = known[name]

@@ -65,9 +65,8 @@ def import_games(
     """
     number, phase = run.ledger.current()
     if phase is not Phase.DONE:
-        raise RunError(
-            f"{run.path}: generation {number} has to {phase} first: `aino-train loop {run.path} --generations 1`"
-        )
+        advice = f"`aino-train loop {run.path} --generations 1`"
+        raise RunError(f"{run.path}: generation {number} has to {phase} first: {advice}")
     tallies = tuple((path, Tally()) for path, kind in files if kind == PGN)
     readers = [(path, _pgn_games(path, pgn_min_elo, tally)) for path, tally in tallies]
     readers += [(path, _v6_games(path)) for path, kind in files if kind == CHUNKS]

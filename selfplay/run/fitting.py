@@ -142,12 +142,8 @@ def _publish(
     """Write the candidate, and its losses to the run database. card: how it was made."""
     found = (("before", "heldout_before", result.before), ("after", "heldout", result.after))
     scores = {name: asdict(score) for _, name, score in found if score is not None}
-    dit.save(
-        run.candidate(generation),
-        candidate,
-        {**card, "generation": generation, **scores},
-        configuration=asdict(run.config),
-    )
+    card = {**card, "generation": generation, **scores}
+    dit.save(run.candidate(generation), candidate, card, configuration=asdict(run.config))
     for kind, _, score in found:
         if score is not None:
             run.ledger.note_losses(generation, steps, kind, asdict(score))

@@ -102,14 +102,11 @@ class RunFolder:
             return
         promoted = max((number for number, verdict in self.ledger.gates().items() if verdict.accepted), default=0)
         if promoted == 0 and not first.is_file():
-            self._make_first_network(first)
+            if self._initial is not None:
+                dit.save(first, self.load(self._initial), {"kind": "initial", "from": self._initial.name})
+            else:
+                dit.save(first, self._random_network(), {"kind": "random"}, configuration=asdict(self.config))
         self.promote(promoted)
-
-    def _make_first_network(self, path: Path) -> None:
-        if self._initial is not None:
-            dit.save(path, self.load(self._initial), {"kind": "initial", "from": self._initial.name})
-        else:
-            dit.save(path, self._random_network(), {"kind": "random"}, configuration=asdict(self.config))
 
     def _random_network(self) -> Layer:
         return family_of(self.config.net).build(np.random.default_rng(self.config.seed))

@@ -7,12 +7,11 @@ from dataclasses import asdict
 
 import numpy as np
 
-from selfplay.games.game_settings import GameSettings
 from selfplay.interrupt import Report, Stop, Tell
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import ReplayWriter
 from selfplay.run.folder import RunFolder
-from selfplay.run.guards import SelfPlaySummary, guarded_settings, summarise
+from selfplay.run.guards import guarded_settings, summarise
 from selfplay.run.ledger import ledger_row
 from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
 
@@ -28,6 +27,7 @@ def generate_games(
     for change in changes:
         tell(change)
     missing = [number for number in range(settings.count) if number not in writer.games]
+    config = run.config
     started, played, begun_with = time.monotonic(), 0, len(writer.games)
 
     def finish(record: SelfPlayRecord) -> None:
@@ -43,29 +43,22 @@ def generate_games(
 
     try:
         run.ledger.note_games(generation, [ledger_row(record) for record in writer.games.values()], anew=True)
-        play(_task(run, generation, settings), missing, finish, stop)
+        task = GenerationTask(
+            config.seed, generation, settings, (run.best,), np.array(run.opening_rows()), net=config.net,
+            search=config.search,
+        )  # fmt: skip
+        play(task, missing, finish, stop)
         if len(writer.games) >= settings.count:  # there are more games if the setting was lowered meanwhile
             summary = summarise(list(writer.games.values()), settings)
             run.ledger.note_self_play(generation, asdict(summary))
             writer.publish()
-            tell(_summary_text(generation, summary))
+            tell(
+                f"generation {generation}: {summary.drawn / summary.games:.0%} drawn; resigning below "
+                f"{summary.resign_below:g} was wrong in {summary.wrong} of {summary.given_up} games played through"
+            )
             if missing:
                 positions = sum(len(game.moves) for game in writer.games.values())
                 tell(f"generation {generation}: {len(writer.games)} games, {positions:,} positions ({speed()})")
     finally:
         writer.close()
     return len(writer.games) >= settings.count
-
-
-def _task(run: RunFolder, generation: int, settings: GameSettings) -> GenerationTask:
-    openings, config = np.array(run.opening_rows()), run.config
-    return GenerationTask(
-        config.seed, generation, settings, (run.best,), openings, net=config.net, search=config.search
-    )
-
-
-def _summary_text(generation: int, summary: SelfPlaySummary) -> str:
-    return (
-        f"generation {generation}: {summary.drawn / summary.games:.0%} drawn; resigning below "
-        f"{summary.resign_below:g} was wrong in {summary.wrong} of {summary.given_up} games played through"
-    )

@@ -20,7 +20,6 @@ VERSION = 1  # version of the tables below
 ADVICE = "Put a copy of it back, or begin another run with `--initial nets/best.dit` of this one"
 LOSSES = ("policy", "value", "moves_left", "top1")
 ENVIRONMENT = ("aino", "revision", "processor", "cores", "workers", "libraries")
-SELF_PLAY_FIELDS = ("games", "drawn", "given_up", "wrong", "resign_below", "opening_share", "temperature_plies")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY CHECK (id = 1), created REAL NOT NULL, net TEXT NOT NULL, seed INTEGER NOT NULL);
@@ -115,9 +114,8 @@ class Ledger:
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
                 self.close()
-                raise RunError(
-                    f"{path}: made by a later Aino: expected a run database of version {VERSION}, found {version}"
-                )
+                expected = f"expected a run database of version {VERSION}, found {version}"
+                raise RunError(f"{path}: made by a later Aino: {expected}")
             self._connection.executescript(SCHEMA)
             if version < VERSION:
                 self._connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -191,10 +189,8 @@ class Ledger:
         self._write("UPDATE generations SET phase = ?, finished = ? WHERE number = ?", [(phase, finished, number)])
 
     def add_work(self, number: int, seconds: float) -> None:
-        sql = (
-            "INSERT INTO work VALUES (?, ?) ON CONFLICT (generation) DO UPDATE SET seconds = seconds + excluded.seconds"
-        )
-        self._write(sql, [(number, seconds)])
+        added = "ON CONFLICT (generation) DO UPDATE SET seconds = seconds + excluded.seconds"
+        self._write(f"INSERT INTO work VALUES (?, ?) {added}", [(number, seconds)])
 
     def work(self) -> dict[int, float]:
         """Seconds that were spent on each generation."""
@@ -224,8 +220,8 @@ class Ledger:
         return [SelfPlayRow(*row) for row in self._read(query, generation)]
 
     def note_self_play(self, generation: int, summary: Mapping[str, float]) -> None:
-        """Save the statistics of a generation's games; fields as in `guards.SelfPlaySummary`."""
-        self._enter("self_play", (generation, *(summary[name] for name in SELF_PLAY_FIELDS)))
+        """Save the statistics of a generation's games; fields and their order as in `guards.SelfPlaySummary`."""
+        self._enter("self_play", (generation, *summary.values()))
 
     def resignations(self) -> dict[int, tuple[int, int]]:
         """(games played through in which a side would have resigned, those that it did not lose) by generation."""

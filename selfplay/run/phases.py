@@ -159,13 +159,11 @@ def _show_losses(number: int, result: FitResult) -> None:
     if before is None or after is None:
         log(f"generation {number}: no held-out positions to compare losses on")
         return
-    log(
-        f"generation {number}: held-out losses before -> after: "
-        + ", ".join(
-            f"{word} {number_text(getattr(before, name), form)} -> {number_text(getattr(after, name), form)}"
-            for word, name, form in (("policy", "policy", ".4f"), ("value", "value", ".4f"), ("top-1", "top1", ".1%"))
-        )
-    )
+    losses = [
+        f"{word} {number_text(getattr(before, name), form)} -> {number_text(getattr(after, name), form)}"
+        for word, name, form in (("policy", "policy", ".4f"), ("value", "value", ".4f"), ("top-1", "top1", ".1%"))
+    ]
+    log(f"generation {number}: held-out losses before -> after: {', '.join(losses)}")
 
 
 def _gate(run: RunFolder, number: int, stop: Stop, play: PlayBackend) -> bool:

@@ -77,8 +77,8 @@ class GenerationTask(PlayTask):
 
     def seating(self) -> Seating:
         settings = self.settings
-        params = game_params(self.search, decide_root=settings.gumbel == 0)
-        return Seating(settings.concurrent, params, max(settings.visits, settings.fast_visits), settings.longest)
+        visits = max(settings.visits, settings.fast_visits)
+        return Seating(settings.concurrent, game_params(self.search), visits, settings.longest)
 
     def shortest(self) -> Self:
         return replace(self, settings=replace(self.settings, visits=2, fast_visits=2, longest=2))
@@ -92,7 +92,7 @@ the games in flight given up."""
 def on_device(task: PlayTask) -> bool:
     """Whether the games are to be played on a GPU, as far as this machine can tell."""
     wanted = task.settings.backend
-    if wanted == "numpy" or not task.net or not family_of(task.net).plays_on_device:
+    if wanted == "numpy" or not task.net or not family_of(task.net).on_device:
         return False
     return wanted == "cupy" or get_backend(wanted) is not NUMPY
 

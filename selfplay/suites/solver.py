@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import chess
 import chess.engine
@@ -34,16 +34,6 @@ BestMoves = Sequence[BestMove]
 """The best moves during a search, in order. The last one is the move played, with all nodes and time spent on it."""
 
 
-class Solver(Protocol):
-    """Searches one position after another. It has not seen any of them before."""
-
-    def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
-        """Search a position that has legal moves and its history on the stack. fresh: it begins a new problem."""
-
-    def close(self) -> None:
-        """End it."""
-
-
 class EngineSolver:
     """Aino in this process. With a node limit it searches in stages that keep the tree, to see when its move changes.
 
@@ -57,6 +47,7 @@ class EngineSolver:
         self._engine.warm_up()
 
     def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
+        """Search a position that has legal moves and its history on the stack. fresh: it begins a new problem."""
         engine, limit = self._engine, self._limit
         if fresh:
             engine.new_game()
@@ -128,3 +119,6 @@ class UciSolver:
 
     def close(self) -> None:
         close_engine(self._engine)
+
+
+Solver = EngineSolver | UciSolver

@@ -130,21 +130,10 @@ def _note_changes(acc, row, child):
 @kernel()
 def _update(net, acc, ply, side, removed, added):
     """Write a side's accumulator at ply + 1: that at ply, minus the removed features, plus the added ones."""
-    old = (2 * ply + side) * TEACHER_WIDTH
+    values, old = acc.values, (2 * ply + side) * TEACHER_WIDTH
+    new = old + 2 * TEACHER_WIDTH
     for c in range(0, TEACHER_WIDTH, COLUMN_BLOCK):
-        values = acc.values
-        _sum_block(
-            values,
-            old + c,
-            net.weight,
-            c,
-            acc.indices,
-            removed,
-            np.int64(0),
-            added,
-            values,
-            old + 2 * TEACHER_WIDTH + c,
-        )
+        _sum_block(values, old + c, net.weight, c, acc.indices, removed, np.int64(0), added, values, new + c)
     old = (2 * ply + side) * BUCKETS
     for bucket in range(BUCKETS):
         total = np.int64(acc.psqt[old + bucket])
@@ -158,12 +147,8 @@ def _update(net, acc, ply, side, removed, added):
 @kernel()
 def _sum_block(base, at, weight, column, indices, removed, present, added, out, to):
     """Sum 256 columns: base[at:], less indices[:removed], with indices[:present] and indices[ADDED:][:added]."""
-    s0, s1, s2, s3 = (
-        load_shorts(base, at),
-        load_shorts(base, at + 32),
-        load_shorts(base, at + 64),
-        load_shorts(base, at + 96),
-    )
+    s0, s1 = load_shorts(base, at), load_shorts(base, at + 32)
+    s2, s3 = load_shorts(base, at + 64), load_shorts(base, at + 96)
     s4, s5 = load_shorts(base, at + 128), load_shorts(base, at + 160)
     s6, s7 = load_shorts(base, at + 192), load_shorts(base, at + 224)
     for i in range(removed):

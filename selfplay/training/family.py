@@ -123,8 +123,7 @@ class Family(ABC):
 
     recipe: Recipe  # default training settings
     mixture: type[Batches]
-    on_device = False  # whether it can train on a GPU
-    plays_on_device = False  # whether it can play there
+    on_device = False  # whether it can train and play on a GPU
 
     @abstractmethod
     def build(self, rng: np.random.Generator) -> Layer:

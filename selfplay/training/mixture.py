@@ -5,36 +5,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from engine.errors import ConfigError
 from engine.native.pool import PerThread
 from engine.options.settings import check_weights
+from selfplay.data.label_rows import LabelRows
 from selfplay.records.order import Groups
+from selfplay.records.positions import PositionSet
 
 Kind = TypeVar("Kind")
 FILLED = 256  # positions that a thread fills at a time
 
+TrainingSet = PositionSet | LabelRows  # positions to train on
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-
-
-class TrainingSet(Protocol):
-    """Positions to train on: a `PositionSet`, or `LabelRows`."""
-
-    @property
-    def n_usable(self) -> int: ...
-
-    def order(self, seed: int, groups: Groups) -> Order: ...
-
-
-class Order(Protocol):
-    """Numbers of positions, epoch after epoch without replacement; `len`: those of an epoch."""
-
-    def __len__(self) -> int: ...
-
-    def sample(self, first: int, count: int) -> np.ndarray: ...
 
 
 class Batches(ABC):

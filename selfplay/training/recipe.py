@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.nn.training.loss_scale import PRECISIONS
+from engine.nn.training.parallel import PRECISIONS
 from engine.options.settings import REQUIRED, check_settings, setting
 from selfplay.training.losses import LossWeights
 

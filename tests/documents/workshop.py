@@ -27,7 +27,7 @@ from tests.selfplay.conftest import pgn_of, random_game
 COMMAND_S = 600  # the first command of a kind may have to compile its kernels on a busy machine
 ENTRIES = {"aino": uci.main, "aino-train": selfplay.main}
 OWN = re.compile(r"(?:\.venv/bin/)?(aino|aino-train) ([^<>|;&]*)(?:< /dev/null)?")
-SCRIPTS = {"aino": "-m uci", "aino-train": "-m selfplay.main", "python": "", "pip": "-m pip"}
+SCRIPTS = {"aino": "-m uci", "aino-train": "-m selfplay", "python": "", "pip": "-m pip"}
 OPERA = (
     "e4 e5 Nf3 d6 d4 Bg4 dxe5 Bxf3 Qxf3 dxe5 Bc4 Nf6 Qb3 Qe7 Nc3 c6 Bg5 b5 Nxb5 cxb5 Bxb5+ Nbd7 O-O-O Rd8 Rxd7 Rxd7 "
     "Rd1 Qe6 Bxd7+ Nxd7 Qb8+ Nxb8 Rd8#"

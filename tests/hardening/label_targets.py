@@ -12,9 +12,8 @@ from selfplay.data.label_rows import LabelRows
 from selfplay.families.policy.label_sampler import LabelSampler
 from selfplay.families.policy.sparse_sampler import new_sparse_batch
 from selfplay.records import label_folder
-from selfplay.records.label_folder import LabelFolder, fields_of
+from selfplay.records.label_folder import LabelFolder, composition, fields_of
 from selfplay.records.packed import SCORED_WORDS, VALUE_WORDS, pack_row
-from selfplay.teachers.checking import composition
 from selfplay.teachers.net_file import NNUE_VERSION, NetShape, read_stockfish_net
 from tests.hardening.broken_files import Target
 from tests.selfplay.teachers.nets import net_bytes, random_positions

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def start_training(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """`aino-train loop` without an end."""
-    command = [sys.executable, "-m", "selfplay.main", "loop", str(folder / "run"), "--generations", "1000", *TINY]
+    command = [sys.executable, "-m", "selfplay", "loop", str(folder / "run"), "--generations", "1000", *TINY]
     with (folder / "training.log").open("wb") as log:
         return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=log, stderr=log)
 

@@ -50,6 +50,6 @@ def test_the_player_asks_for_no_network(offline: dict[str, str], tmp_path: Path)
 
 
 def test_training_asks_for_no_network(offline: dict[str, str], tmp_path: Path) -> None:
-    done = limited.run("selfplay.main", "loop", tmp_path / "run", "--generations", 1, *TINY, environment=offline)
+    done = limited.run("selfplay", "loop", tmp_path / "run", "--generations", 1, *TINY, environment=offline)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "the network was asked for" not in done.stderr + done.stdout

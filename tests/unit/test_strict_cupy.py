@@ -81,7 +81,7 @@ def test_work_on_another_stream_must_be_waited_for(xp: Any, device: Device) -> N
 def test_queued_copies_are_not_there_before_somebody_waits(device: Device) -> None:
     backend = get_backend("cupy")
     lane, host, back = backend.lane(), backend.pinned((3,), np.float32), backend.pinned((3,), np.float32)
-    with lane:
+    with lane.block:
         there = backend.xp.zeros(3, np.float32)
         host[:] = 1, 2, 3
         lane.upload(host, there)
@@ -89,7 +89,7 @@ def test_queued_copies_are_not_there_before_somebody_waits(device: Device) -> No
     assert np.isnan(back).all()
     lane.wait()
     assert back.tolist() == [2, 4, 6]
-    with lane:
+    with lane.block:
         lane.upload(host, there)
     host[:] = 0
     lane.wait()

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from engine.evaluation.leaves import leaves_of
 from engine.network.families import layers_with
-from engine.network.input_formats import CANONICAL, canonical_turn, turn_masks, turned_square
+from engine.network.input_formats import CANONICAL, canonical_turn, turned_batch, turned_square
 from engine.network.planes import float_planes
 from engine.network.transformer.maps import attention_maps
 from engine.network.transformer.model import TransformerConfig
@@ -30,16 +30,16 @@ class AttentionView(NamedTuple):
 
 def view_attention(options: EngineOptions, board: chess.Board, square: chess.Square) -> AttentionView | None:
     """Where the heads look from a square of the board; None for a network without attention in its body."""
-    tensors, config = load_planes(options.weights_file)
+    net = load_planes(options.weights_file)
+    config = net.config
     if not isinstance(config, TransformerConfig):
         return None
-    masks = leaves_of([board], config.input_format).masks[:1]
-    turn = int(canonical_turn(masks[0])) if config.input_format >= CANONICAL else 0
-    turned = np.empty_like(masks)
-    turn_masks(masks[0], turn, turned[0])
+    leaves = leaves_of([board], config.input_format)
+    turn = int(canonical_turn(leaves.masks[0])) if config.input_format >= CANONICAL else 0
+    turned, _ = turned_batch(config.input_format, leaves.masks[:1], leaves.policy_index[:1])
     # The network sees the board from the mover's side, and perhaps turned.
     seen = [turned_square(place if board.turn else place ^ 56, turn) for place in range(64)]
-    maps = attention_maps(layers_with(tensors, config), float_planes(turned))
+    maps = attention_maps(layers_with(net.tensors, config), float_planes(turned))
     kinds = []
     for kind, title in _KINDS.items():
         rows = [getattr(one, kind) for one in maps]

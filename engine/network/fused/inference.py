@@ -15,7 +15,7 @@ from engine.errors import ConfigError
 from engine.native.memory import aligned_zeros
 from engine.native.pool import PerThread
 from engine.network.fused.convolution import products_buffer
-from engine.network.fused.encoder_steps import Encoders, EncoderSpace, encode_rows, new_encoder_space
+from engine.network.fused.encoder_steps import Encoders, encode_rows, new_encoder_space
 from engine.network.fused.policy_heads import (
     MOVE_LOGITS,
     Attention,
@@ -45,38 +45,33 @@ class Fused:
         masks: np.ndarray,
         policy_index: np.ndarray,
         n_moves: np.ndarray,
-        first: int,
-        count: int,
         logits: np.ndarray,
         wdl: np.ndarray,
         moves_left: np.ndarray,
     ) -> None:
-        """Evaluate up to eight positions, rows first : first + count of arrays like those of `LeafBatch`.
+        """Evaluate up to eight positions, the rows of arrays like those of `LeafBatch`.
 
         masks, policy_index int16 [R, any] with n_moves int32 [R] moves per row -> logits of these moves, float32, in
         the shape of policy_index; wdl float32 [R, 3], probabilities of win, draw, loss for the side to move (a scalar
         value gives no draws); moves_left float32 [R] plies, 0 without a moves-left head.
         """
-        space, encoder_space = self._spaces.own(self._new_spaces)
-        policy = self.evaluate_body(masks, first, count, space, wdl, moves_left)
+        space, encoder_space = self._spaces.own(
+            lambda: (self.new_space(), self.encoders and new_encoder_space(self.encoders))
+        )
+        policy, count = self.evaluate_body(masks, space, wdl, moves_left), len(masks)
         if isinstance(self.policy, Attention):
             if self.encoders is not None:
                 encode_rows(self.encoders, policy.embedded, count, encoder_space)
             queries_and_keys(self.policy, policy.embedded, count, policy.answers)
-        MOVE_LOGITS[self.config.policy](self.policy, policy.answers, policy_index, n_moves, first, count, logits)
+        MOVE_LOGITS[self.config.policy](self.policy, policy.answers, policy_index, n_moves, logits)
 
-    def evaluate_body(
-        self, masks: np.ndarray, first: int, count: int, space: Any, wdl: np.ndarray, moves_left: np.ndarray
-    ) -> PolicySpace:
+    def evaluate_body(self, masks: np.ndarray, space: Any, wdl: np.ndarray, moves_left: np.ndarray) -> PolicySpace:
         """Write everything but the logits; returns what a policy head begins with."""
         raise NotImplementedError
 
     def new_space(self) -> Any:
         """Make buffers for one chunk."""
         raise NotImplementedError
-
-    def _new_spaces(self) -> tuple[Any, EncoderSpace | None]:
-        return self.new_space(), new_encoder_space(self.encoders) if self.encoders is not None else None
 
     def new_policy_space(self) -> PolicySpace:
         """Make a policy head's buffers for one chunk."""

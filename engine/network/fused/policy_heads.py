@@ -83,27 +83,27 @@ def convolution_planes(head, transformed, count, space):
 
 
 @kernel()
-def _convolution_logits(head, answers, policy_index, n_moves, first, count, logits):
-    """Write logits[first + p, i] of the moves of `count` positions; policy_index has each move's index below 1858."""
+def _convolution_logits(head, answers, policy_index, n_moves, logits):
+    """Write logits[p, i] of the moves of all positions; policy_index has each move's index below 1858."""
     planes = len(head.bias)
-    for p in range(count):
-        for i in range(n_moves[first + p]):
-            place = np.int64(CONV_INDEX[policy_index[first + p, i]])
-            logits[first + p, i] = answers[(p * 64 + (place & 63)) * planes + (place >> 6)]
+    for p in range(len(n_moves)):
+        for i in range(n_moves[p]):
+            place = np.int64(CONV_INDEX[policy_index[p, i]])
+            logits[p, i] = answers[(p * 64 + (place & 63)) * planes + (place >> 6)]
 
 
 # ---- classical ----------------------------------------------------------------------------------------------------
 
 
 @kernel(contract=True)
-def _classical_logits(head, answers, policy_index, n_moves, first, count, logits):
+def _classical_logits(head, answers, policy_index, n_moves, logits):
     """As _convolution_logits."""
     inner = 64 * len(head.squares.bias)
-    for p in range(count):
-        for i in range(n_moves[first + p]):
-            index = np.int64(policy_index[first + p, i])
+    for p in range(len(n_moves)):
+        for i in range(n_moves[p]):
+            index = np.int64(policy_index[p, i])
             product = _product(answers, p * inner, head.weight, index * inner, inner)
-            logits[first + p, i] = head.bias[index] + product
+            logits[p, i] = head.bias[index] + product
 
 
 # ---- attention ----------------------------------------------------------------------------------------------------
@@ -118,12 +118,12 @@ def queries_and_keys(head, embedded, count, answers):
 
 
 @kernel(contract=True)
-def _attention_logits(head, answers, policy_index, n_moves, first, count, logits):
+def _attention_logits(head, answers, policy_index, n_moves, logits):
     """As _convolution_logits."""
-    for p in range(count):
-        for i in range(n_moves[first + p]):
-            place = np.int64(ATTENTION_INDEX[policy_index[first + p, i]])
-            logits[first + p, i] = _attention_logit(head, answers, p * 64, place)
+    for p in range(len(n_moves)):
+        for i in range(n_moves[p]):
+            place = np.int64(ATTENTION_INDEX[policy_index[p, i]])
+            logits[p, i] = _attention_logit(head, answers, p * 64, place)
 
 
 @kernel(contract=True)

@@ -16,14 +16,13 @@ import numpy as np
 from engine.errors import ConfigError
 from engine.native.lanes import LANES
 from engine.native.memory import aligned, aligned_copy
-from engine.network.families import PlanesConfig, build_network
+from engine.network.families import LazyTensors, PlanesConfig, blank_network, fitting
 from engine.network.fused.encoder_steps import Encoders
 from engine.network.fused.heads import DenseHead, OneByOne
 from engine.network.fused.multiply import packed
 from engine.network.fused.policy_heads import Attention
 from engine.network.fused.smooth import ACTIVATION_CODES
-from engine.network.model_parts import NORM_EPSILON, SQUARES, LazyTensors, fitting
-from engine.nn.dit import BlankGenerator
+from engine.network.model_parts import NORM_EPSILON, SQUARES
 from engine.nn.norm_folding import fold_norm
 
 Tensors = Mapping[str, np.ndarray]  # float64 parameters from `folded_tensors`
@@ -40,20 +39,21 @@ def folded_tensors(config: PlanesConfig, tensors: Mapping[str, np.ndarray]) -> T
     """
     if config.activation not in ACTIVATIONS:
         raise ConfigError(f"fused inference knows {' and '.join(ACTIVATIONS)}, not {config.activation!r}")
-    blank: Any = BlankGenerator(1 << 40, shapes_alone=True)
-    given = fitting(build_network(config, blank), tensors)
+    given = fitting(blank_network(config), tensors)
+
+    def exact(name: str) -> np.ndarray:
+        return given[name].astype(np.float64)
 
     def folded(conv: str, norm: str, part: int) -> np.ndarray:
-        weight = given[f"{conv}.weight"].astype(np.float64)
-        gamma, beta, mean, variance = (given[f"{norm}.{name}"].astype(np.float64) for name in NORM_PARTS)
-        return fold_norm(weight, gamma, beta, mean, variance, NORM_EPSILON)[part]
+        gamma, beta, mean, variance = (exact(f"{norm}.{name}") for name in NORM_PARTS)
+        return fold_norm(exact(f"{conv}.weight"), gamma, beta, mean, variance, NORM_EPSILON)[part]
 
-    makers = {name: partial(lambda name: given[name].astype(np.float64), name) for name in given}
+    makers = {name: partial(exact, name) for name in given}
     for conv in [name.removesuffix(".weight") for name in given if "conv" in name]:
-        if f"{(norm := conv.replace('conv', 'norm'))}.gamma" in given:
-            makers |= {
-                f"{conv}.{leaf}": partial(folded, conv, norm, part) for part, leaf in enumerate(("weight", "bias"))
-            }
+        norm = conv.replace("conv", "norm")
+        if f"{norm}.gamma" in given:
+            for part, leaf in enumerate(("weight", "bias")):
+                makers[f"{conv}.{leaf}"] = partial(folded, conv, norm, part)
     return LazyTensors(makers)
 
 
@@ -158,14 +158,13 @@ def fold_encoders(tensors: Tensors, name: str, layers: int, sizes: dict) -> Enco
     smolgen = sizes.get("smolgen")
     folded = (_layer(tensors, f"{name}.layer{number}", sizes["heads"], smolgen) for number in range(layers))
     table = packed_copy(tensors[f"{name}.table"].T) if smolgen else np.zeros(0, np.float32)
-    return stacked_encoders(sizes, smolgen, table, stacked(layers, folded))
+    return stacked_encoders(sizes, table, stacked(layers, folded))
 
 
-def stacked_encoders(sizes: dict, smolgen: dict | None, table: np.ndarray, layers: dict[str, np.ndarray]) -> Encoders:
+def stacked_encoders(sizes: dict, table: np.ndarray, layers: dict[str, np.ndarray]) -> Encoders:
     """Return layers that have the settings `sizes`, from their stacked arrays."""
-    heads, counts = sizes["heads"], [0, 0]
-    if smolgen:
-        counts = [smolgen["hidden"], heads * smolgen["generated"]]
+    heads, smolgen = sizes["heads"], sizes.get("smolgen")
+    counts = [smolgen["hidden"], heads * smolgen["generated"]] if smolgen else [0, 0]
     fields = Encoders._fields[Encoders._fields.index("queries") : Encoders._fields.index("counts")]
     missing = np.zeros((len(layers["up"]), 0), np.float32)
     return Encoders(

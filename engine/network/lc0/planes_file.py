@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.errors import ConfigError, NetFileError
+from engine.errors import ConfigError
 from engine.files.dit_file import load_tensors
 from engine.network.families import layers_with, planes_config
 from engine.network.input_formats import CLASSICAL
 from engine.network.lc0.reader import PlanesFile, load_lc0
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.writer import SUFFIXES, save_lc0
+from engine.network.outputs import Heads
 from engine.network.tower.model import TowerConfig
 from engine.nn import dit
 
 
-def read_planes(path: str | Path) -> PlanesFile:
-    """Read a tower from a file of either kind. Raises NetFileError for every fault and for anything but a tower."""
+def read_planes(path: str | Path, heads: Heads | None = None) -> PlanesFile:
+    """Read a tower or transformer from a file of either kind; of one of Lc0's, all heads or these.
+
+    Raises NetFileError for every fault and for any other network.
+    """
     path = Path(path)
     if is_lc0(path) or path.name.endswith(SUFFIXES):
-        return load_lc0(path)
+        return load_lc0(path, heads)
     header, tensors = load_tensors(path)
-    try:
-        return PlanesFile(planes_config(path, header), tensors, header["card"])
-    except NetFileError as error:
-        message = f"{error}; only towers and transformers can be converted or exported"
-        raise NetFileError(path, error.expected, error.found, message) from error
+    return PlanesFile(planes_config(path, header), tensors, header["card"])
 
 
 def write_planes(path: str | Path, tower: PlanesFile) -> None:

@@ -110,34 +110,31 @@ NET: Schema = {
     11: Field("onnx_model", OPAQUE),
 }
 
-_INNER_ACTIVATIONS = dict(
-    enumerate(f"ACTIVATION_{name}" for name in "DEFAULT MISH RELU NONE TANH SIGMOID SELU SWISH RELU_2 SOFTMAX".split())
-)
+
+def _named(start: str, names: str) -> dict[int, str]:
+    """Return names that begin alike by their numbers, from 0."""
+    return {number: f"{start}_{name}" for number, name in enumerate(names.split())}
+
+
+_INNER_ACTIVATIONS = _named("ACTIVATION", "DEFAULT MISH RELU NONE TANH SIGMOID SELU SWISH RELU_2 SOFTMAX")
+_CANONICAL = "112_WITH_CANONICALIZATION"
 FORMAT_NAMES: dict[str, dict[int, str]] = {
     "weights_encoding": {0: "UNKNOWN_ENCODING", 1: "LINEAR16", 2: "FLOAT16", 3: "BFLOAT16", 4: "FLOAT32"},
     "input": {
-        0: "INPUT_UNKNOWN",
-        1: "INPUT_CLASSICAL_112_PLANE",
-        2: "INPUT_112_WITH_CASTLING_PLANE",
-        3: "INPUT_112_WITH_CANONICALIZATION",
-        4: "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES",
-        5: "INPUT_112_WITH_CANONICALIZATION_V2",
-        132: "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES_ARMAGEDDON",
-        133: "INPUT_112_WITH_CANONICALIZATION_V2_ARMAGEDDON",
+        **_named("INPUT", f"UNKNOWN CLASSICAL_112_PLANE 112_WITH_CASTLING_PLANE {_CANONICAL}"),
+        4: f"INPUT_{_CANONICAL}_HECTOPLIES",
+        132: f"INPUT_{_CANONICAL}_HECTOPLIES_ARMAGEDDON",
+        5: f"INPUT_{_CANONICAL}_V2",
+        133: f"INPUT_{_CANONICAL}_V2_ARMAGEDDON",
     },
     "network": {
-        0: "NETWORK_UNKNOWN",
-        1: "NETWORK_CLASSICAL",
-        2: "NETWORK_SE",
-        3: "NETWORK_CLASSICAL_WITH_HEADFORMAT",
-        4: "NETWORK_SE_WITH_HEADFORMAT",
-        5: "NETWORK_ONNX",
+        **_named("NETWORK", "UNKNOWN CLASSICAL SE CLASSICAL_WITH_HEADFORMAT SE_WITH_HEADFORMAT ONNX"),
         6: "NETWORK_ATTENTIONBODY_WITH_HEADFORMAT",
         7: "NETWORK_ATTENTIONBODY_WITH_MULTIHEADFORMAT",
         134: "NETWORK_AB_LEGACY_WITH_MULTIHEADFORMAT",
     },
-    "policy": {0: "POLICY_UNKNOWN", 1: "POLICY_CLASSICAL", 2: "POLICY_CONVOLUTION", 3: "POLICY_ATTENTION"},
-    "value": {0: "VALUE_UNKNOWN", 1: "VALUE_CLASSICAL", 2: "VALUE_WDL", 3: "VALUE_PARAM"},
+    "policy": _named("POLICY", "UNKNOWN CLASSICAL CONVOLUTION ATTENTION"),
+    "value": _named("VALUE", "UNKNOWN CLASSICAL WDL PARAM"),
     "moves_left": {0: "MOVES_LEFT_NONE", 1: "MOVES_LEFT_V1"},
     "default_activation": {0: "DEFAULT_ACTIVATION_RELU", 1: "DEFAULT_ACTIVATION_MISH"},
     "smolgen_activation": _INNER_ACTIVATIONS,

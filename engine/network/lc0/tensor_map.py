@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.errors import NetFileError
-from engine.network.families import PlanesConfig, build_network
+from engine.network.families import PlanesConfig, blank_network
 from engine.network.lc0.schema import FLOAT32
 from engine.network.lc0.wire import Message
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import FIFTY_MOVE_PLANE
-from engine.nn.dit import BlankGenerator
 
 NORM = {"bn_gammas": "gamma", "bn_betas": "beta", "bn_means": "running_mean", "bn_stddivs": "running_variance"}
 """Our names of what is in a ConvBlock beside weights and biases; bn_stddivs are variances, in spite of the name."""
@@ -83,8 +82,7 @@ class Plain(NamedTuple):
 
 def stored_tensors(config: PlanesConfig, by_name: ByName, most: int = 1 << 40) -> Iterator[ConvTensors | Plain]:
     """All tensors of a network in order. Raises ConfigError for more than `most` numbers, before reserving them."""
-    generator: Any = BlankGenerator(most, shapes_alone=True)
-    shapes = {name: array.shape for name, array in build_network(config, generator).named_parameters().items()}
+    shapes = {name: array.shape for name, array in blank_network(config, most).named_parameters().items()}
     for name, shape in shapes.items():
         path, _, leaf = name.rpartition(".")
         if re.search(r"\.conv\d?$|input_conv$", path):

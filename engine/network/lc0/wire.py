@@ -38,6 +38,7 @@ Schema = Mapping[int, Field]  # by field number
 Message = dict[str, Any]  # by field name; a list where the field is repeated
 
 _WIRE_TYPES = {"uint": VARINT, "float": FIXED32, "fixed32": FIXED32, "text": BYTES, "bytes": BYTES}
+_FIXED = {"float": "<f", "fixed32": "<I"}
 
 
 def parse(path: str | Path, data: memoryview, schema: Schema) -> Message:
@@ -108,9 +109,7 @@ class _Parser:
             return self.message(raw, field.kind)
         if field.kind == "text":
             return bytes(raw).decode("utf-8", errors="replace")
-        if field.kind in ("float", "fixed32"):
-            return struct.unpack("<f" if field.kind == "float" else "<I", raw)[0]
-        return raw
+        return struct.unpack(_FIXED[field.kind], raw)[0] if field.kind in _FIXED else raw
 
 
 def encode(message: Mapping[str, Any], schema: Schema) -> bytes:
@@ -131,8 +130,8 @@ def _encoded_field(number: int, field: Field, value: Any) -> list[bytes]:
     tag = _encoded_varint(number << 3 | _WIRE_TYPES[field.kind])
     if field.kind == "uint":
         return [tag, _encoded_varint(value)]
-    if field.kind in ("float", "fixed32"):
-        return [tag, struct.pack("<f" if field.kind == "float" else "<I", value)]
+    if field.kind in _FIXED:
+        return [tag, struct.pack(_FIXED[field.kind], value)]
     data = value.encode(errors="replace") if field.kind == "text" else value
     return [tag, _encoded_varint(len(data)), data]
 

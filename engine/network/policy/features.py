@@ -80,7 +80,7 @@ def write_features(row, level, sight):
     flip = view_flip(row)
     write_attacks(row, 0, sight.attacks[0])
     write_attacks(row, 1, sight.attacks[1])
-    phase = phase_of(number_of_pieces(row))
+    phase = np.int64(number_of_pieces(row) > PIECES_OF_ENDINGS)
     step, first = PHASES * PIECE_NUMBERS, phase * PIECE_NUMBERS
     count = write_pieces(row, side, 0, flip, sight.attacks, step, first, sight.features, 0)
     count = write_pieces(row, 1 - side, 6, flip, sight.attacks, step, first, sight.features, count)
@@ -90,12 +90,6 @@ def write_features(row, level, sight):
     passed = PASSED_FEATURE + phase * PASSED_NUMBERS
     count = write_passed(row, side, flip, passed, sight.features, count + 1)
     return write_passed(row, 1 - side, flip, passed + PASSED_NUMBERS // 2, sight.features, count)
-
-
-@kernel()
-def phase_of(pieces):
-    """Phase of a position with this many pieces."""
-    return np.int64(pieces > PIECES_OF_ENDINGS)
 
 
 @kernel()

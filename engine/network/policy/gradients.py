@@ -74,11 +74,6 @@ def new_scratch(config: SparseConfig) -> Scratch:
     return buffers(Scratch, {"listed": new_sort_rows(), "numbers": numbers}, **config.sizes)
 
 
-def new_position_gradients(config: SparseConfig, size: int, moves: int) -> PositionGradients:
-    """Buffers for a batch of `size` positions with at most `moves` legal moves each."""
-    return buffers(PositionGradients, B=size, M=moves, **config.sizes)
-
-
 # ---- phase one: positions -----------------------------------------------------------------------------------------
 
 

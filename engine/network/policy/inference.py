@@ -82,7 +82,7 @@ def evaluate_leaf(model, leaves, leaf):
 def evaluate_value(model, leaves, leaf):
     """Read the row of leaves[leaf]; write its wdl, moves left and quiet level."""
     settle_leaf(model, leaves, leaf)
-    fill_value_units(model, leaves, leaf)
+    fill_units(model, write_features(leaves.rows[leaf], np.int64(leaves.quiet_level[leaf]), model.sight))
     write_value(model, leaves, leaf)
 
 
@@ -90,12 +90,6 @@ def evaluate_value(model, leaves, leaf):
 def settle_leaf(model, leaves, leaf):
     """Quiescence, half the time of an evaluation; its level stays with the leaf (`LeafBatch.quiet_level`)."""
     leaves.quiet_level[leaf] = settled_level(leaves.rows[leaf], model.sight)
-
-
-@kernel(contract=True)
-def fill_value_units(model, leaves, leaf):
-    """Compute the heads' inputs without looking at the moves."""
-    fill_units(model, write_features(leaves.rows[leaf], np.int64(leaves.quiet_level[leaf]), model.sight))
 
 
 @kernel(contract=True)
@@ -167,9 +161,7 @@ def evaluate_value_by_trunks(model, leaves, leaf):
         leaves.quiet_level[leaf] = LEVEL_TO_COME
         write_calm_value(model.value, leaves, leaf)
     else:
-        settle_leaf(model.policy, leaves, leaf)
-        fill_value_units(model.policy, leaves, leaf)
-        write_value(model.policy, leaves, leaf)
+        evaluate_value(model.policy, leaves, leaf)
 
 
 @kernel(contract=True)

@@ -14,8 +14,7 @@ import numpy as np
 from engine.network.policy.features import FEATURES
 from engine.network.policy.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
 from engine.network.policy.parameters import OUTPUTS, PARAMETERS, SparseConfig, sparse_config_of
-from engine.network.rows.flat_tables import parameter_shapes
-from engine.network.rows.starting import START_BIAS, small_layer, table_of_rows
+from engine.network.rows.starting import starting_parameters
 from engine.network.value.model import ValueNetwork, described
 from engine.network.value.parameters import VALUE_TRUNK
 from engine.nn.layer import Layer, register
@@ -31,14 +30,9 @@ class SparseNetwork(Layer):
     def __init__(self, config: SparseConfig, rng: np.random.Generator) -> None:
         super().__init__()
         self._config = config
-        shapes = parameter_shapes(config)
-        start = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-        start["bias"] += START_BIAS
-        start["weight"] = table_of_rows(rng, shapes["weight"], TYPICAL_ACTIVE)
-        for name in ("hidden", "inner", "output"):
-            start[name] = small_layer(rng, shapes[name])
+        start = starting_parameters(config, TYPICAL_ACTIVE, ("hidden", "inner", "output"), rng)
         self.value_trunk = None if config.value is None else ValueNetwork(config.value, rng)
-        start["policy"] = glorot_normal(rng, shapes["policy"], config.units, config.units)
+        start["policy"] = glorot_normal(rng, start["policy"].shape, config.units, config.units)
         self.params = {name: start[key] for key, name in PARAMETERS.items()}
 
     @classmethod

@@ -101,7 +101,6 @@ def sparse_config_of(model_config: Any) -> SparseConfig:
     try:
         width = model_config["trunk"]["layers"]["accumulator"]["outputs"]
         value = value_config_of(model_config[VALUE_TRUNK]) if VALUE_TRUNK in model_config else None
-        config = SparseConfig(width, model_config["heads"]["value"]["layers"]["dense1"]["outputs"], value)
+        return SparseConfig(width, model_config["heads"]["value"]["layers"]["dense1"]["outputs"], value)
     except (KeyError, TypeError) as error:
         raise ConfigError(f"not the configuration of a sparse network: {error!r}") from error
-    return config

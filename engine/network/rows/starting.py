@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from engine.network.rows.flat_tables import parameter_shapes
 from engine.nn.layers.initialization import glorot_normal, he_normal
 
 # Units start in the middle of their unclipped range, so all of them learn from the first step on.
 START_SCALE, START_BIAS = np.float32(0.1), np.float32(0.5)
 
 
-def table_of_rows(rng: np.random.Generator, shape: tuple[int, ...], active: int) -> np.ndarray:
-    """float32 [rows, width]; `active`: rows that an average position adds up."""
-    return he_normal(rng, shape, active) * START_SCALE
+def starting_parameters(
+    config: Any, active: int, layers: tuple[str, ...], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Return the parameters of a network by their fields, float32, zero but for the accumulator and the small `layers`.
 
-
-def small_layer(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """float32 [versions, outputs, inputs]."""
-    return glorot_normal(rng, shape, shape[2], shape[1])
+    `active`: rows that an average position adds up.
+    """
+    shapes = parameter_shapes(config)
+    start = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    start["bias"] += START_BIAS
+    start["weight"] = he_normal(rng, shapes["weight"], active) * START_SCALE
+    for name in layers:
+        _, outputs, inputs = shapes[name]
+        start[name] = glorot_normal(rng, shapes[name], inputs, outputs)
+    return start

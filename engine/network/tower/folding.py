@@ -46,13 +46,10 @@ def _trunk(tensors: Tensors, config: TowerConfig) -> dict[str, Any]:
     if config.policy == "convolution":
         names.append("policy.conv1")
     channels = config.filters + -config.filters % LANES
-    layers = stacked(len(names), (_layer(*affine(tensors, name)) for name in names))
+    parts = (affine(tensors, name) for name in names)
+    layers = stacked(len(names), ({"trunk": _winograd(weight), "trunk_bias": pad(bias, 0)} for weight, bias in parts))
     empty = {"trunk": PLACES * channels * channels, "trunk_bias": channels}  # without any layer
     return layers or {field: np.zeros((0, length), np.float32) for field, length in empty.items()}
-
-
-def _layer(weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
-    return {"trunk": _winograd(weight), "trunk_bias": pad(bias, 0)}
 
 
 def _policy(tensors: Tensors, kind: str) -> PolicyHead:

@@ -64,13 +64,13 @@ class Space(NamedTuple):
 
 
 @kernel(contract=True)
-def forward(masks, first, count, weights, smooth, space, wdl, moves_left):
-    """Evaluate masks[first : first + count], at most one chunk, into the same rows of wdl and moves_left.
+def forward(masks, weights, smooth, space, wdl, moves_left):
+    """Evaluate masks, at most one chunk, into wdl and moves_left.
 
     A convolutional head finds its planes in space.policy afterwards; the other kinds of heads start from space.boards.
     """
-    channels = weights.heads.channels
-    _first_layer(masks, first, count, weights.input, channels, smooth, space)
+    channels, count = weights.heads.channels, len(masks)
+    _first_layer(masks, weights.input, channels, smooth, space)
     blocks = weights.gates.squeeze_bias.shape[0]
     for layer in range(weights.trunk_bias.shape[0]):
         multiply_places(space.transformed, weights.trunk[layer], channels, count, space.multiplied)
@@ -82,17 +82,16 @@ def forward(masks, first, count, weights, smooth, space, wdl, moves_left):
         convolution_planes(weights.policy, space.transformed, count, space.policy)
     act = RELU if smooth is None else MISH
     value_features(weights.heads, space.boards, count, act, space.heads)
-    result = wdl[first : first + count], moves_left[first : first + count]
-    answer_values(weights.heads, weights.value, weights.moves_left, count, act, space.heads, *result)
+    answer_values(weights.heads, weights.value, weights.moves_left, count, act, space.heads, wdl, moves_left)
 
 
 @kernel(contract=True)
-def _first_layer(masks, first, count, layer, channels, smooth, space):
+def _first_layer(masks, layer, channels, smooth, space):
     """Set boards = act(conv + bias) and transform it for the next convolution."""
     board = BOARD * BOARD * channels
-    for p in range(count):
+    for p in range(len(masks)):
         rectify = np.bool_(smooth is None)
-        convolve_masks(masks[first + p], layer, channels, space.sums, space.boards, p * board, rectify)
+        convolve_masks(masks[p], layer, channels, space.sums, space.boards, p * board, rectify)
         if smooth is not None:
             mish_in_place(space.boards, p * board, board)
         input_transform(space.boards, p * board, channels, space.transformed, p)

@@ -8,7 +8,7 @@ run on NumPy, too, slowly, so that machines without a GPU can test them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import cache
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from engine.board.layout import MAX_MOVES
 from engine.errors import ConfigError
 from engine.network.families import PlanesConfig, layers_with
 from engine.network.model_parts import SQUARES
-from engine.network.outputs import Heads
+from engine.network.outputs import FIRST_HEADS, Heads
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import ATTENTION_SQUARES, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.model import TowerConfig
@@ -42,64 +42,79 @@ class Flight(NamedTuple):
     masks: np.ndarray  # pinned uint64 [PART, 112]
     places: np.ndarray  # pinned int32 [PART, 218]: where the policy head has each legal move, counted over the part
     logits: np.ndarray  # pinned float32 [PART, 218], out
-    value: np.ndarray  # pinned float32 [PART, 3], out: probabilities of win, draw, loss
+    value: np.ndarray  # pinned float32 [PART, 3 or 1], out: logits of win, draw, loss, or the expected result
     moves_left: np.ndarray  # pinned float32 [PART], out: hundreds of plies
     device_masks: Array
     device_places: Array
-    device_value: Array
     planes: Array  # [PART, S, S, 112]; where S is 10, of this and the next two only the inner squares are ever written
     boards: Array  # [PART, S, S, filters]: what goes from block to block of a tower
     between: Array  # [PART, S, S, filters]: between two convolutions
 
 
 class DeviceNetwork:
-    """A network ready to play on `backend`. Only one thread may use it.
+    """A network of any kind ready to play on `backend`, computed by its layers with sums in single precision.
 
-    Raises ConfigError for `weights` too large for `dtype`, that of products. A position's output does not depend on its
-    neighbours, and in its last bits on the size of the part.
+    tensors: its parameters and buffers by name. dtype: that of products. heads: Lc0's names of the policy head and the
+    value head to use. Raises ConfigError or ShapeError for tensors that do not fit `config`, ConfigError for weights
+    too large for `dtype`, and DeviceError when the device fails. Only one thread may use it. A position's output does
+    not depend on its neighbours, and in its last bits on the size of the part.
     """
 
     _side, _filters = 8, 0  # of the boards in a flight
-    _kernels: Kernels
 
     def __init__(
-        self, config: PlanesConfig, backend: Backend, dtype: np.dtype[Any], weights: Mapping[str, np.ndarray]
+        self,
+        tensors: Mapping[str, np.ndarray],
+        config: PlanesConfig,
+        backend: Backend,
+        dtype: str = "float16",
+        heads: Heads = FIRST_HEADS,
     ) -> None:
-        self.config, self.backend, self.dtype = config, backend, dtype
+        self.config, self.backend, self.dtype = config, backend, np.dtype(dtype)
+        self._heads = policy_name(heads[0]), config.value_name(heads[1])
+        self._places, self._width = _places(config)
+        layers = fold_norms(layers_with(tensors, config))
+        weights = self._laid_out(layers)
         if not all(abs(bound) <= float(np.finfo(dtype).max) for array in weights.values() for bound in bounds(array)):
             raise ConfigError(f"expected weights that {dtype} can hold, found larger ones")
-        self._places, self._width = _places(config)
         with backend.guard("the network was loaded"):
-            self._squares = backend.asarray(np.arange(SQUARES, dtype=np.uint64).reshape(8, 8, 1))
-            self._is_counter = backend.asarray(np.arange(PLANES) == FIFTY_MOVE_PLANE)
-            self._load(weights)
+            self._load(layers, weights)
             backend.wait()  # The lanes read what was uploaded outside them.
 
-    def _load(self, weights: Mapping[str, np.ndarray]) -> None:
-        """Bring the weights to the device."""
-        raise NotImplementedError
+    def _laid_out(self, layers: Layer) -> dict[str, np.ndarray]:
+        """Return the parameters in the form that products need."""
+        return layers.named_parameters()
+
+    def _load(self, layers: Layer, weights: Mapping[str, np.ndarray]) -> None:
+        """Bring the weights to the device, and make the kernels."""
+        self._model = layers.to(self.backend)
+        self._kernels = Kernels(self.backend, self.config.activation, np.dtype(np.float32))
 
     def _answers(self, flight: Flight, size: int) -> tuple[Array, Array, Array | None]:
         """Return the policy in the order of `_places`, the value [size, 3 or 1], and moves left [size, 1] or None.
 
         All are float32; a value is the logits of win, draw, loss, or the expected result.
         """
-        raise NotImplementedError
+        planes, operations = flight.planes[:size], operations_for(flight.planes)
+        self._kernels.expand(flight.device_masks[:size], planes)
+        with operations.half_products() if self.dtype == np.float16 else nullcontext():
+            outputs = self._model(planes.transpose(0, 3, 1, 2))
+        policy, value = (outputs[head] for head in self._heads)
+        return policy, value, outputs.get("moves_left")
 
     def new_flight(self) -> Flight:
         """Return new buffers and a queue for one part."""
         pinned, xp, lane = self.backend.pinned, self.backend.xp, self.backend.lane()
-        with self.backend.guard("memory was reserved"), lane:
+        with self.backend.guard("memory was reserved"), lane.block:
             return Flight(
                 lane=lane,
                 masks=pinned((PART, PLANES), np.uint64),
                 places=pinned((PART, MAX_MOVES), np.int32),
                 logits=pinned((PART, MAX_MOVES), np.float32),
-                value=pinned((PART, 3), np.float32),
+                value=pinned((PART, 3 if self.config.value == "wdl" else 1), np.float32),
                 moves_left=pinned((PART,), np.float32),
                 device_masks=xp.zeros((PART, PLANES), np.uint64),
                 device_places=xp.zeros((PART, MAX_MOVES), np.int32),
-                device_value=xp.zeros((PART, 3), np.float32),
                 planes=xp.zeros((PART, self._side, self._side, PLANES), self._kernels.dtype),
                 boards=xp.zeros((PART, self._side, self._side, self._filters), self._kernels.dtype),
                 between=xp.zeros((PART, self._side, self._side, self._filters), self._kernels.dtype),
@@ -115,71 +130,51 @@ class DeviceNetwork:
         flight.masks[:n], flight.masks[n:size] = masks, 0
         flight.places[:n], flight.places[n:size] = self._places[policy_index], 0
         flight.places[:n] += self._width * np.arange(n, dtype=np.int32)[:, None]
-        with self.backend.guard("positions were evaluated"), flight.lane as lane:
+        lane = flight.lane
+        with self.backend.guard("positions were evaluated"), lane.block:
             lane.upload(flight.masks[:size], flight.device_masks[:size])
             lane.upload(flight.places[:size], flight.device_places[:size])
             policy, value, moves_left = self._answers(flight, size)
             lane.download(policy.reshape(-1)[flight.device_places[:size]], flight.logits[:size])
-            self._kernels.write_wdl(value, flight.device_value[:size])
-            lane.download(flight.device_value[:size], flight.value[:size])
+            lane.download(value, flight.value[:size])
             if moves_left is not None:
                 lane.download(moves_left.reshape(size), flight.moves_left[:size])
             else:
                 flight.moves_left[:size] = 0
 
 
-class DeviceLayers(DeviceNetwork):
-    """A network of any kind, computed by its layers with products in `dtype` and sums in single precision.
-
-    heads: Lc0's names of the policy head and the value head to use. Errors as of `DeviceTower`.
-    """
-
-    def __init__(
-        self,
-        tensors: Mapping[str, np.ndarray],
-        config: PlanesConfig,
-        backend: Backend,
-        dtype: str,
-        heads: Heads,
-    ) -> None:
-        self._model: Layer = fold_norms(layers_with(tensors, config))
-        self._heads = policy_name(heads[0]), config.value_name(heads[1])
-        self._kernels = Kernels(backend, config.activation, np.dtype(np.float32))
-        super().__init__(config, backend, np.dtype(dtype), self._model.named_parameters())
-
-    def _load(self, weights: Mapping[str, np.ndarray]) -> None:
-        self._model = self._model.to(self.backend)
-
-    def _answers(self, flight: Flight, size: int) -> tuple[Array, Array, Array | None]:
-        planes, operations = flight.planes[:size], operations_for(flight.planes)
-        self._kernels.expand(flight.device_masks[:size, None, None, :], self._squares, self._is_counter, planes)
-        with operations.half_products() if self.dtype == np.float16 else nullcontext():
-            outputs = self._model(planes.transpose(0, 3, 1, 2))
-        policy, value = (outputs[head] for head in self._heads)
-        return policy, value, outputs.get("moves_left")
-
-
 class DeviceTower(DeviceNetwork):
-    """A tower without encoder layers.
-
-    `tensors` are the parameters and buffers of `model.py` by name; raises ConfigError or ShapeError when they do not
-    fit `config`, and DeviceError when the device fails.
-    """
+    """A tower without encoder layers, in few kernels."""
 
     config: TowerConfig
     _side = 10  # with a border
 
-    def __init__(
-        self, tensors: Mapping[str, np.ndarray], config: TowerConfig, backend: Backend, dtype: str = "float16"
-    ) -> None:
-        self._folded = fold_norms(layers_with(tensors, config))
-        self._filters, self._kernels = config.filters, Kernels(backend, config.activation, np.dtype(dtype))
-        super().__init__(config, backend, np.dtype(dtype), _laid_out(self._folded, config))
+    def _laid_out(self, layers: Layer) -> dict[str, np.ndarray]:
+        """Return the parameters as products over boards with channels last need them.
 
-    def _load(self, weights: Mapping[str, np.ndarray]) -> None:
+        A convolution's weights [K, C, k, k] become a matrix [k * k * C, K], a dense layer behind a board takes its
+        inputs square by square, and the bias of a gate's first layer includes what the convolution's bias adds to the
+        mean.
+        """
+        parameters = layers.named_parameters()
+        for name in [name for name, array in parameters.items() if array.ndim == 4]:
+            weight = parameters[name]
+            parameters[name] = np.ascontiguousarray(weight.transpose(2, 3, 1, 0).reshape(-1, len(weight)))
+        for name in ("policy.dense", *(f"{head}.dense1" for head in layers.children())):
+            if (weight := parameters.get(f"{name}.weight")) is not None:
+                by_square = weight.reshape(len(weight), -1, SQUARES).swapaxes(1, 2)
+                parameters[f"{name}.weight"] = np.ascontiguousarray(by_square.reshape(weight.shape))
+        for block in (f"trunk.block{number}" for number in range(self.config.blocks if self.config.se_ratio else 0)):
+            squeezed = parameters[f"{block}.se.squeeze.weight"] @ parameters[f"{block}.conv2.bias"]
+            parameters[f"{block}.se.squeeze.bias"] = parameters[f"{block}.se.squeeze.bias"] + squeezed
+        return parameters
+
+    def _load(self, layers: Layer, weights: Mapping[str, np.ndarray]) -> None:
         self._parameters = {name: self.backend.asarray(array.astype(self.dtype)) for name, array in weights.items()}
         # An attention policy uses layers.
-        self._head = self._folded.children()["policy"].astype(self.dtype).to(self.backend)
+        self._head = layers.children()["policy"].astype(self.dtype).to(self.backend)
+        self._filters = self.config.filters
+        self._kernels = Kernels(self.backend, self.config.activation, self.dtype)
 
     def _answers(self, flight: Flight, size: int) -> tuple[Array, Array, Array | None]:
         squares, config = self._trunk(flight, size), self.config
@@ -193,8 +188,7 @@ class DeviceTower(DeviceNetwork):
         """Masks in the flight -> squares [size * 64, filters]; they are also the inner part of `flight.boards`."""
         kernels, inner, config = self._kernels, slice(1, 9), self.config
         planes, boards, between = (board[:size] for board in (flight.planes, flight.boards, flight.between))
-        masks = flight.device_masks[:size, None, None, :]
-        kernels.expand(masks, self._squares, self._is_counter, planes[:, inner, inner])
+        kernels.expand(flight.device_masks[:size], planes[:, inner, inner])
         now, first = boards[:, inner, inner], between[:, inner, inner]
         kernels.activate(*self._convolved(planes, "trunk.input_conv"), now)
         for number in range(config.blocks):
@@ -252,37 +246,32 @@ class DeviceTower(DeviceNetwork):
 
 
 def network_on(
-    tensors: Mapping[str, np.ndarray],
-    config: PlanesConfig,
-    backend: Backend,
-    dtype: str = "float16",
-    heads: Heads = ("vanilla", "winner"),
+    tensors: Mapping[str, np.ndarray], config: PlanesConfig, backend: Backend, *more: Any, **others: Any
 ) -> DeviceNetwork:
     """Return a network of planes that plays on `backend`: a tower in few kernels, any other by its layers."""
-    if isinstance(config, TowerConfig) and not config.policy_layers:
-        return DeviceTower(tensors, config, backend, dtype)
-    return DeviceLayers(tensors, config, backend, dtype, heads)
+    is_tower = isinstance(config, TowerConfig) and not config.policy_layers
+    return (DeviceTower if is_tower else DeviceNetwork)(tensors, config, backend, *more, **others)
 
 
 def planes_on(backend: Backend, masks: np.ndarray) -> Array:
     """Input planes float32 [B, 112, 8, 8] on a device, channels last in memory, of uint64 [B, 112] in host memory."""
-    squares = backend.asarray(np.arange(SQUARES, dtype=np.uint64).reshape(8, 8, 1))
     planes = backend.xp.empty((len(masks), 8, 8, PLANES), np.float32)
-    is_counter = backend.asarray(np.arange(PLANES) == FIFTY_MOVE_PLANE)
-    _expand(backend, np.dtype(np.float32))(backend.asarray(masks)[:, None, None, :], squares, is_counter, planes)
+    _expand(backend, np.dtype(np.float32))(backend.asarray(masks), planes)
     return planes.transpose(0, 3, 1, 2)
 
 
 @cache
-def _expand(backend: Backend, dtype: np.dtype[Any]) -> Any:
-    """Return the kernel (masks [B, 1, 1, 112], numbers of the squares, whether a mask is a counter, planes to fill)."""
-    xp = backend.xp
+def _expand(backend: Backend, dtype: np.dtype[Any]) -> Callable[[Array, Array], None]:
+    """Return what fills planes [B, 8, 8, 112] from masks [B, 112] on a device."""
+    xp, squares = backend.xp, backend.asarray(np.arange(SQUARES, dtype=np.uint64).reshape(8, 8, 1))
+    is_counter = backend.asarray(np.arange(PLANES) == FIFTY_MOVE_PLANE)
 
     def expand(masks: Array, squares: Array, is_counter: Array, planes: Array) -> None:
         bits = (masks >> squares) & 1
         xp.add(xp.where(is_counter, masks, bits).astype(dtype), 0, out=planes)
 
-    return backend.fused(expand)
+    fused = backend.fused(expand)
+    return lambda masks, planes: fused(masks[:, None, None, :], squares, is_counter, planes)
 
 
 class Kernels:
@@ -317,57 +306,6 @@ class Kernels:
         self.activate, self.activated = backend.fused(activate), backend.fused(activated)
         self.gate, self.add_skip, self.mean = (backend.fused(one) for one in (gate, add_skip, mean))
         self.answer = backend.fused(answer)
-        self._softmax, self._from_result = backend.fused(_softmax_with(xp)), backend.fused(_result_with(xp))
-
-    def write_wdl(self, value: Array, wdl: Array) -> None:
-        """Probabilities from three logits [n, 3], or from the expected result [n, 1], which has no draws."""
-        columns = [wdl[:, number] for number in range(3)]
-        if value.shape[1] == 3:
-            self._softmax(*(value[:, number] for number in range(3)), *columns)
-        else:
-            self._from_result(value[:, 0], *columns)
-
-
-def _softmax_with(xp: Any) -> Any:
-    def softmax(a: Array, b: Array, c: Array, win: Array, draw: Array, loss: Array) -> None:
-        largest = xp.maximum(xp.maximum(a, b), c)
-        a, b, c = xp.exp(a - largest), xp.exp(b - largest), xp.exp(c - largest)
-        total = a + b + c
-        xp.divide(a, total, out=win)
-        xp.divide(b, total, out=draw)
-        xp.divide(c, total, out=loss)
-
-    return softmax
-
-
-def _result_with(xp: Any) -> Any:
-    def from_result(value: Array, win: Array, draw: Array, loss: Array) -> None:
-        half = value / 2
-        xp.add(half, 0.5, out=win)
-        xp.multiply(half, 0, out=draw)
-        xp.subtract(0.5, half, out=loss)
-
-    return from_result
-
-
-def _laid_out(folded: Layer, config: TowerConfig) -> dict[str, np.ndarray]:
-    """Return the parameters as products over boards with channels last need them.
-
-    A convolution's weights [K, C, k, k] become a matrix [k * k * C, K], a dense layer behind a board takes its inputs
-    square by square, and the bias of a gate's first layer includes what the convolution's bias adds to the mean.
-    """
-    parameters = folded.named_parameters()
-    for name in [name for name, array in parameters.items() if array.ndim == 4]:
-        weight = parameters[name]
-        parameters[name] = np.ascontiguousarray(weight.transpose(2, 3, 1, 0).reshape(-1, len(weight)))
-    for name in ("policy.dense", *(f"{head}.dense1" for head in folded.children())):
-        if (weight := parameters.get(f"{name}.weight")) is not None:
-            by_square = weight.reshape(len(weight), -1, SQUARES).swapaxes(1, 2)
-            parameters[f"{name}.weight"] = np.ascontiguousarray(by_square.reshape(weight.shape))
-    for block in (f"trunk.block{number}" for number in range(config.blocks if config.se_ratio else 0)):
-        squeezed = parameters[f"{block}.se.squeeze.weight"] @ parameters[f"{block}.conv2.bias"]
-        parameters[f"{block}.se.squeeze.bias"] = parameters[f"{block}.se.squeeze.bias"] + squeezed
-    return parameters
 
 
 def _places(config: PlanesConfig) -> tuple[np.ndarray, int]:

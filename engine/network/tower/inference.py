@@ -42,10 +42,9 @@ class FusedTower(Fused):
         super().__init__(config, self.weights, self.policy, self.encoders)
         self.smooth = True if config.activation == "mish" else None
 
-    def evaluate_body(
-        self, masks: np.ndarray, first: int, count: int, space: Space, wdl: np.ndarray, moves_left: np.ndarray
-    ) -> PolicySpace:
-        forward(masks, first, count, self.weights, self.smooth, space, wdl, moves_left)
+    def evaluate_body(self, masks: np.ndarray, space: Space, wdl: np.ndarray, moves_left: np.ndarray) -> PolicySpace:
+        count = len(masks)
+        forward(masks, self.weights, self.smooth, space, wdl, moves_left)
         if isinstance(head := self.policy, Attention):  # its activation is SELU in every tower
             square_features(head.squares, space.boards, count, np.int64(SELU), space.policy.embedded)
         elif isinstance(head, Classical):

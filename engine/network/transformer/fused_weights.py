@@ -27,6 +27,7 @@ from engine.network.fused.tensor_layout import (
     stacked_encoders,
 )
 from engine.network.model_parts import SQUARES
+from engine.network.outputs import Heads
 from engine.network.planes import PLANES
 from engine.network.transformer.embedding_steps import BoardWeights
 from engine.network.transformer.model import DENSE_EPSILON, TransformerConfig, policy_name, reach_map
@@ -45,20 +46,21 @@ class FusedTransformerWeights(NamedTuple):
     policy_encoders: Encoders | None
 
 
-def fold_transformer(
-    tensors: Tensors, config: TransformerConfig, policy_head: str = "vanilla", value_head: str = "winner"
-) -> FusedTransformerWeights:
+def fold_transformer(tensors: Tensors, config: TransformerConfig, heads: Heads) -> FusedTransformerWeights:
     """Lay out a transformer's parameters; names as in `model`."""
-    policy, encoders = policy_name(policy_head), None
+    policy, encoders, mix = policy_name(heads[0]), None, None
     if config.policy_layers:
         encoders = fold_encoders(tensors, f"{policy}.encoder", config.policy_layers, config.policy_encoder_layer)
+    if config.embedding == "dense":
+        sizes = config.encoder_layer | {"epsilon": DENSE_EPSILON, "smolgen": None}
+        mix = stacked_encoders(sizes, np.zeros(0, np.float32), stacked(1, [feed_weights(tensors, "trunk.mix")]))
     return FusedTransformerWeights(
         board=_board(tensors, config),
-        mix=_mix(tensors, config) if config.embedding == "dense" else None,
+        mix=mix,
         body=fold_encoders(tensors, "trunk.encoder", config.layers, config.encoder_layer),
         policy=attention_weights(tensors, policy),
         policy_encoders=encoders,
-        **answer_heads(tensors, config.value_name(value_head), "embedding"),
+        **answer_heads(tensors, config.value_name(heads[1]), "embedding"),
     )
 
 
@@ -90,8 +92,3 @@ def _board(tensors: Tensors, config: TransformerConfig) -> BoardWeights:
         norm=norm,
         gate=gate,
     )
-
-
-def _mix(tensors: Tensors, config: TransformerConfig) -> Encoders:
-    sizes = config.encoder_layer | {"epsilon": DENSE_EPSILON}
-    return stacked_encoders(sizes, None, np.zeros(0, np.float32), stacked(1, [feed_weights(tensors, "trunk.mix")]))

@@ -18,6 +18,7 @@ from engine.network.fused.multiply import Rows, dense_rows, multiply
 from engine.network.fused.policy_heads import PolicySpace
 from engine.network.fused.smooth import activate
 from engine.network.fused.tensor_layout import folded_tensors
+from engine.network.outputs import FIRST_HEADS, Heads
 from engine.network.transformer.embedding_steps import embed
 from engine.network.transformer.fused_weights import fold_transformer
 from engine.network.transformer.model import TransformerConfig
@@ -46,27 +47,23 @@ class FusedTransformer(Fused):
     config: TransformerConfig
 
     def __init__(
-        self,
-        tensors: Mapping[str, np.ndarray],
-        config: TransformerConfig,
-        policy_head: str = "vanilla",
-        value_head: str = "winner",
+        self, tensors: Mapping[str, np.ndarray], config: TransformerConfig, heads: Heads = FIRST_HEADS
     ) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
-            self.weights = fold_transformer(folded_tensors(config, tensors), config, policy_head, value_head)
+            self.weights = fold_transformer(folded_tensors(config, tensors), config, heads)
         super().__init__(config, self.weights)
         self.policy, self.encoders = self.weights.policy, self.weights.policy_encoders
 
     def evaluate_body(
-        self, masks: np.ndarray, first: int, count: int, space: TransformerSpace, wdl: np.ndarray, left: np.ndarray
+        self, masks: np.ndarray, space: TransformerSpace, wdl: np.ndarray, moves_left: np.ndarray
     ) -> PolicySpace:
-        weights = self.weights
-        embed(weights.board, masks[first : first + count], space.x, count, space.pre)
+        weights, count = self.weights, len(masks)
+        embed(weights.board, masks, space.x, count, space.pre)
         if weights.mix is not None:
             feed_forward(weights.mix, 0, space.x, count, space.mix)
         encode_rows(weights.body, space.x, count, space.body)
         parts = weights.heads, weights.value, weights.moves_left
-        _answer_values(*parts, space.x, count, weights.board.act, space.heads, wdl[first:], left[first:])
+        _answer_values(*parts, space.x, count, weights.board.act, space.heads, wdl, moves_left)
         _embed_policy(weights.policy.squares, space.x, count, weights.board.act, space.policy.embedded)
         return space.policy
 

@@ -26,12 +26,11 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, splat, spread, store, where_positive
-from engine.native.memory import buffers
 from engine.network.rows.float_rows import add_4, clip, store_4
 from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.rows.wdl import output_gradient
 from engine.network.value.features import MAX_VIEW
-from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig, ValueTables
+from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueTables
 
 # ---- slabs of columns ------------------------------------------------------------------------------------------------
 #
@@ -77,16 +76,6 @@ class ValueGradients(NamedTuple):
     doutputs: Annotated[np.ndarray, "float32 [B, 4]"]
     losses: Annotated[np.ndarray, "float32 [B, 2]"]  # value, moves left, unweighted
     known: Annotated[np.ndarray, "float32 [B, 2]"]  # s of each loss: 1, or 0 if the target is unknown
-
-
-def new_value_scratch() -> ValueScratch:
-    """Buffers for one thread."""
-    return buffers(ValueScratch)
-
-
-def new_value_gradients(config: ValueConfig, size: int) -> ValueGradients:
-    """Buffers for a batch of `size` positions."""
-    return buffers(ValueGradients, B=size, S=config.width // SLAB)
 
 
 # ---- phase one: forward, slab by slab -------------------------------------------------------------------------------

@@ -92,12 +92,8 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
               ((floats.dense1, config.width), (floats.dense2, 2 * HIDDEN_1), (floats.output, HIDDEN_2))]  # fmt: skip
     flat = floats.dense1_bias, floats.dense2_bias, floats.output_bias
     biases = [array.reshape(PIECE_BUCKETS, -1) for array in flat]
-    largest = np.max(
-        [
-            (np.abs(layer).sum(axis=2, dtype=np.float64) + np.abs(bias)).max()
-            for layer, bias in zip(layers, biases, strict=True)
-        ]
-    )
+    sums = [np.abs(layer).sum(axis=2, dtype=np.float64) for layer in layers]
+    largest = np.max([(one + np.abs(bias)).max() for one, bias in zip(sums, biases, strict=True)])
     if not largest < 1e6:  # true for NaN too; every layer's inputs are in 0..1
         raise ConfigError(f"expected value layers with outputs below a million, found {largest:g}")
     if (most := np.abs(layers[0]).max()) > parameters.DENSE1_LIMIT:

@@ -7,9 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from engine.network.rows.flat_tables import parameter_shapes
 from engine.network.rows.piece_count import PIECE_BUCKETS
-from engine.network.rows.starting import START_BIAS, small_layer, table_of_rows
+from engine.network.rows.starting import starting_parameters
 from engine.network.value import parameters
 from engine.network.value.parameters import ValueConfig, value_config_of
 from engine.nn.layer import Layer, register
@@ -24,12 +23,7 @@ class ValueNetwork(Layer):
     def __init__(self, config: ValueConfig, rng: np.random.Generator) -> None:
         super().__init__()
         self._config = config
-        shapes = parameter_shapes(config)
-        start = {name: np.zeros(shape, np.float32) for name, shape in shapes.items() if name.endswith("bias")}
-        start["bias"] += START_BIAS
-        start["weight"] = table_of_rows(rng, shapes["weight"], TYPICAL_ROWS)
-        for name in ("dense1", "dense2", "output"):
-            start[name] = small_layer(rng, shapes[name])
+        start = starting_parameters(config, TYPICAL_ROWS, ("dense1", "dense2", "output"), rng)
         names = parameters.VALUE_PARAMETERS.items()
         self.params = {name.removeprefix(parameters.PREFIX): start[key] for key, name in names}
 
@@ -40,14 +34,10 @@ class ValueNetwork(Layer):
     def config(self) -> dict[str, Any]:
         """Return the architecture as files describe it."""
         width = self._config.width
+        rows = {"inputs": parameters.VALUE_ROWS, "outputs": width, "active": TYPICAL_ROWS}
         return {
             "layer": self.kind,
-            "rows": {
-                "layer": "sparse_dense",
-                "inputs": parameters.VALUE_ROWS,
-                "outputs": width,
-                "active": TYPICAL_ROWS,
-            },
+            "rows": {"layer": "sparse_dense", **rows},
             "dense1": described(width, parameters.HIDDEN_1),
             "dense2": described(2 * parameters.HIDDEN_1, parameters.HIDDEN_2),
             "output": described(parameters.HIDDEN_2, parameters.VALUE_OUTPUTS),

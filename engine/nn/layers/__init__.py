@@ -5,27 +5,18 @@ from __future__ import annotations
 from engine.nn.layers.activations import ACTIVATIONS, Activation, activation_function
 from engine.nn.layers.attend import attend
 from engine.nn.layers.attention import CrossAttention, SelfAttention
-from engine.nn.layers.batchnorm import BatchNorm
-from engine.nn.layers.bidirectional import Bidirectional
+from engine.nn.layers.cells import GRU, LSTM, RNN, Bidirectional
 from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.layers.conv import Conv2D
 from engine.nn.layers.dense import Dense
 from engine.nn.layers.dropout import Dropout
-from engine.nn.layers.embedding import Embedding
-from engine.nn.layers.encoder import Encoder, EncoderLayer
-from engine.nn.layers.feed_forward import FeedForward
-from engine.nn.layers.flatten import Flatten
-from engine.nn.layers.gru import GRU
-from engine.nn.layers.layernorm import LayerNorm
-from engine.nn.layers.lstm import LSTM
-from engine.nn.layers.place_gate import PlaceGate
+from engine.nn.layers.embedding import Embedding, PositionEmbedding
+from engine.nn.layers.encoder import Encoder, EncoderLayer, FeedForward
+from engine.nn.layers.normalisation import BatchNorm, LayerNorm, PlaceGate
 from engine.nn.layers.pooling import AveragePool2D, GlobalAveragePool, MaxPool2D
-from engine.nn.layers.position_embedding import PositionEmbedding
-from engine.nn.layers.reshape import Reshape
-from engine.nn.layers.residual import Residual
-from engine.nn.layers.rnn import RNN
+from engine.nn.layers.reshape import Flatten, Reshape
+from engine.nn.layers.residual import Residual, SqueezeExcitation
 from engine.nn.layers.smolgen import Smolgen
-from engine.nn.layers.squeeze_excitation import SqueezeExcitation
 
 __all__ = [
     "ACTIVATIONS", "GRU", "LSTM", "RNN", "Activation", "AveragePool2D", "BatchNorm", "Bidirectional", "Conv2D",

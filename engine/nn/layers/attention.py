@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Gradients, Layer, check_input, prefixed, register
+from engine.nn.layer import Array, Gradients, Layer, check_input, forward_part, register
 from engine.nn.layers.attend import attend
 from engine.nn.layers.dense import Dense
 
@@ -42,16 +42,16 @@ class _Attention(Layer):
 
         Keys and values of a state stand before those of the context, and are kept there together.
         """
-        query, query_backward = self.parts["query"].forward(x, training)
-        key, key_backward = self.parts["key"].forward(context, training)
-        value, value_backward = self.parts["value"].forward(context, training)
+        query, query_backward = forward_part("query", self.parts["query"], x, training)
+        key, key_backward = forward_part("key", self.parts["key"], context, training)
+        value, value_backward = forward_part("value", self.parts["value"], context, training)
         new, earlier = {"key": self._split(key), "value": self._split(value)}, _earlier(state)
         if earlier:
             new = {name: backend_of(x).xp.concatenate([state[name], one], axis=2) for name, one in new.items()}
         if state is not None:
             state |= new
         mixed, attend_backward = attend(self._split(query), new["key"], new["value"], mask, bias)
-        y, output_backward = self.parts["output"].forward(self._join(mixed), training)
+        y, output_backward = forward_part("output", self.parts["output"], self._join(mixed), training)
 
         def backward(dy: Array) -> tuple[tuple[Array, ...], Gradients]:
             dmixed, output_grads = output_backward(dy)
@@ -59,8 +59,7 @@ class _Attention(Layer):
             dx, query_grads = query_backward(self._join(dquery))
             dcontext, key_grads = key_backward(self._join(dkey[:, :, earlier:]))
             dcontext_too, value_grads = value_backward(self._join(dvalue[:, :, earlier:]))
-            grads = prefixed("query", query_grads) | prefixed("key", key_grads) | prefixed("value", value_grads)
-            return (dx, dcontext + dcontext_too, *dbias), grads | prefixed("output", output_grads)
+            return (dx, dcontext + dcontext_too, *dbias), query_grads | key_grads | value_grads | output_grads
 
         return y, backward
 
@@ -78,10 +77,8 @@ class _Attention(Layer):
         """Reshape a mask [B, S] or [B, T, S] so that it broadcasts to [B, heads, T, S]."""
         if mask is None:
             return None
-        if getattr(mask, "shape", None) not in ((batch, answering), (batch, asking, answering)) or mask.dtype != bool:
-            found = f"{mask.dtype} {list(mask.shape)}" if hasattr(mask, "shape") else type(mask).__name__
-            expected = f"a bool mask [{batch}, {answering}] or [{batch}, {asking}, {answering}]"
-            raise ShapeError(f"{type(self).__name__}: expected {expected}, found {found}")
+        each = (asking,) if getattr(mask, "ndim", 2) == 3 else ()
+        check_input(self, mask, batch, *each, answering, dtype="bool")
         return mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
 
 

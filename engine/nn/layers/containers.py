@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, layer_from_config, prefixed, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, layer_from_config, register
 from engine.nn.operations import operations_for
 
 
@@ -52,18 +52,18 @@ class Sequential(Layer):
         return next(iter(self.layers.values())).mask_of(x) if self.layers else None
 
     def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
-        steps: list[tuple[str, Backward]] = []
+        steps: list[Backward] = []
         for name, layer in self.layers.items():
             mask = layer.mask_of(x) if mask is None else mask
             x, step = forward_part(name, layer, x, training, mask, state)
-            steps.append((name, step))
+            steps.append(step)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             grads: Gradients = {}
-            for name, step in reversed(steps):
+            for step in reversed(steps):
                 if dy is not None:  # else no layer before has parameters
                     dy, part = step(dy)
-                    grads.update(prefixed(name, part))
+                    grads |= part
             return dy, grads
 
         return x, backward
@@ -116,10 +116,9 @@ class MultiHead(Layer):
             for name in dy:
                 part, head_grads = steps[name](dy[name])
                 total = part if total is None else operations_for(part).add(total, part)
-                grads.update(prefixed(name, head_grads))
+                grads |= head_grads
             dx, trunk_grads = trunk_backward(total)
-            grads.update(prefixed("trunk", trunk_grads))
-            return dx, grads
+            return dx, grads | trunk_grads
 
         return outputs, backward
 
@@ -129,7 +128,6 @@ def _numbered(layers: Sequence[Layer]) -> dict[str, Layer]:
     counts: Counter[str] = Counter()
     named = {}
     for layer in layers:
-        _check_layer(layer)
         kind = getattr(type(layer), "kind", type(layer).__name__.lower())  # a layer of one's own may have no kind
         counts[kind] += 1
         named[f"{kind}{counts[kind]}"] = layer
@@ -139,7 +137,8 @@ def _numbered(layers: Sequence[Layer]) -> dict[str, Layer]:
 def checked_parts(layers: Mapping[str, Layer]) -> dict[str, Layer]:
     """Return the parts of a layer. Raises ConfigError unless they are layers with plain names, each in one place."""
     for name, layer in layers.items():
-        _check_layer(layer)
+        if not isinstance(layer, Layer):
+            raise ConfigError(f'a part must be a layer, such as Activation("relu"), not {layer!r:.60}')
         if not name.isidentifier():
             raise ConfigError(f"a part needs a plain name, not {name!r}")
     check_distinct(layers)
@@ -153,8 +152,3 @@ def check_distinct(parts: Mapping[str, Layer]) -> None:
         for path, one in part.walk(name):
             if (one.params or one.buffers) and (first := places.setdefault(id(one), path)) != path:
                 raise ConfigError(f"{first} and {path} are one layer, which would be trained twice: build two")
-
-
-def _check_layer(layer: object) -> None:
-    if not isinstance(layer, Layer):
-        raise ConfigError(f'a part must be a layer, such as Activation("relu"), not {layer!r:.60}')

@@ -1,8 +1,4 @@
-"""The common part of recurrent layers: the loop over time steps and backpropagation through time.
-
-Each kind defines its forward and backward step in its own file (`rnn.py`, `gru.py`, `lstm.py`), and `bidirectional.py`
-joins two of them.
-"""
+"""What recurrent layers share: the loop over time steps, and backpropagation through time. `cells.py` has the steps."""
 
 from __future__ import annotations
 
@@ -13,8 +9,9 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Gradients, Layer, check_gradient, check_input, form_of
+from engine.nn.layer import Array, Gradients, Layer, check_gradient, check_input
 from engine.nn.layers.initialization import glorot_normal
+from engine.nn.operations import operations_for
 
 StateArrays = tuple[Array, ...]  # of one step; the first is the hidden state h [B, H]
 StepBackward = Callable[[StateArrays, Array, Array], StateArrays]
@@ -93,10 +90,7 @@ class Recurrent(Layer):
         step_backwards: list[StepBackward] = []
         to_gates = xp.ascontiguousarray(hidden_weight.T)  # which products pack faster
         for t in range(steps):
-            before = now
-            now, step_backward = self.step(a[t], before[0] @ to_gates, before)
-            if keeps is not None:
-                now = tuple(xp.where(keeps[t], old, new) for old, new in zip(before, now, strict=True))
+            now, step_backward = self._step(a[t], now[0] @ to_gates, now, None if keeps is None else keeps[t])
             hidden[t + 1] = now[0]
             step_backwards.append(step_backward)
         if state is not None:
@@ -111,18 +105,14 @@ class Recurrent(Layer):
             for t in reversed(range(steps)):
                 if not self.last or t == steps - 1:
                     dstate[0] = dstate[0] + (dy if self.last else dy[:, order][:, t])
-                after = dstate if keeps is None else [xp.where(keeps[t], 0, one) for one in dstate]
-                direct, *others = step_backwards[t](tuple(after), da[t], dc[t])
-                before = [dc[t] @ hidden_weight, *others]
-                before[0] += direct
-                if keeps is not None:
-                    before = [xp.where(keeps[t], old, new) for old, new in zip(dstate, before, strict=True)]
-                dstate = before
+                direct, *others = step_backwards[t](tuple(dstate), da[t], dc[t])
+                dstate = [dc[t] @ hidden_weight, *others]
+                dstate[0] += direct
             flat_a, flat_c = da.reshape(-1, a.shape[2]), dc.reshape(-1, a.shape[2])
             grads = {
                 "input_weight": flat_a.T @ by_time,
                 "hidden_weight": flat_c.T @ hidden[:-1].reshape(-1, self.hidden),
-                "bias": xp.ones(len(flat_a), x.dtype) @ flat_a,
+                "bias": operations_for(x).sum_rows(flat_a),
             }
             dx = None
             if self.input_gradient:
@@ -148,10 +138,21 @@ class Recurrent(Layer):
         """Return where the state stays as it is, bool [T, B, 1] in the order of the steps."""
         if mask is None:
             return None
-        if getattr(mask, "shape", None) != (batch, steps) or mask.dtype != bool:
-            expected = f"a bool mask [{batch}, {steps}]"
-            raise ShapeError(f"{type(self).__name__}: expected {expected}, found {form_of(mask)}")
+        check_input(self, mask, batch, steps, dtype="bool")
         return ~(mask[:, ::-1] if self.reverse else mask).T[:, :, None]
+
+    def _step(self, a: Array, c: Array, state: StateArrays, keep: Array | None) -> tuple[StateArrays, StepBackward]:
+        """Take a `step`, but leave the state as it is where `keep`, bool [B, 1]."""
+        new, step_backward = self.step(a, c, state)
+        if keep is None:
+            return new, step_backward
+        where = backend_of(a).xp.where
+
+        def backward(dstate: StateArrays, da: Array, dc: Array) -> StateArrays:
+            direct = step_backward(tuple(where(keep, 0, one) for one in dstate), da, dc)
+            return tuple(where(keep, old, one) for old, one in zip(dstate, direct, strict=True))
+
+        return tuple(where(keep, old, one) for old, one in zip(state, new, strict=True)), backward
 
     def _further_gradients(self, dc: Array) -> Gradients:
         """Return gradients of the parameters that only this kind has; dc is [T B, G H]."""

@@ -1,15 +1,80 @@
-"""Residual blocks: a body inside a skip connection."""
+"""Residual blocks: a body inside a skip connection, and the squeeze-and-excitation gate at its end."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, prefixed, register
-from engine.nn.layers.activations import activation_function
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, prefixed, register
+from engine.nn.layers.activations import activation_function, identity, sigmoid
 from engine.nn.layers.containers import Sequential
-from engine.nn.layers.squeeze_excitation import MergeBackward, SqueezeExcitation
+from engine.nn.layers.dense import Dense
 from engine.nn.operations import operations_for
+
+MergeBackward = Callable[[Array], tuple[Array, Array, Gradients]]
+
+
+@register("squeeze_excitation")
+class SqueezeExcitation(Layer):
+    """Scale and shift each plane by amounts computed from the whole board, as in Lc0.
+
+    forward:  x [B, C, H, W] -> y = sigmoid(s) x + t
+    backward: dy like y -> dx like x; gradients squeeze.* ([hidden, C], [hidden]) and excite.* ([2C, hidden], [2C])
+
+    With m the mean of x over the squares and (s, t) the halves of excite(act(squeeze(m))):
+        ds = sigmoid'(s) sum_squares x dy      dt = sum_squares dy
+        dx = sigmoid(s) dy + dm / (H W), where dm is the gradient of m through the two dense layers
+    Raises ShapeError when x is not [B, C, H, W]. Hu et al. 2018, arXiv:1709.01507; the shift is Lc0's addition.
+    """
+
+    def __init__(self, channels: int, hidden: int, rng: np.random.Generator, activation: str = "relu") -> None:
+        super().__init__()
+        self.channels, self.hidden, self.activation = channels, hidden, activation
+        self._apply = activation_function(activation)
+        self.squeeze: Layer = Dense(channels, hidden, rng)
+        self.excite: Layer = Dense(hidden, 2 * channels, rng, initialization="glorot")
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        y, merge_backward = self.forward_with_skip(x, backend_of(x).xp.zeros_like(x), False, training)
+
+        def backward(dy: Array) -> tuple[Array, Gradients]:
+            dx, _, grads = merge_backward(dy)
+            return dx, grads
+
+        return y, backward
+
+    def forward_with_skip(self, x: Array, skip: Array, relu: bool, training: bool) -> tuple[Array, MergeBackward]:
+        """Compute sigmoid(s) x + t + skip in one pass, with ReLU on request; backward: dy -> (dx, dskip, gradients)."""
+        check_input(self, x, "B", self.channels, "H", "W")
+        squeezed, squeeze_backward = self.squeeze.forward(operations_for(x).square_mean(x), training)
+        active, active_backward = self._apply(squeezed)
+        excited, excite_backward = self.excite.forward(active, training)
+        fused = operations_for(x).fused
+        scale = fused(_scale)(excited[:, : self.channels])
+        y, sum_backward = operations_for(x).gated_sum(x, scale, excited[:, self.channels :], skip, relu)
+
+        def backward(dy: Array) -> tuple[Array, Array, Gradients]:
+            d = sum_backward(dy)
+            dscale = fused(_scale_slope)(d.scale, scale)
+            dexcited = backend_of(x).xp.concatenate([dscale, d.shift], axis=1)
+            dactive, excite_grads = excite_backward(dexcited)
+            dmean, squeeze_grads = squeeze_backward(active_backward(dactive))
+            grads = prefixed("squeeze", squeeze_grads) | prefixed("excite", excite_grads)
+            return d.input_gradient(dmean), d.skip, grads
+
+        return y, backward
+
+
+def _scale(s: Array) -> Array:
+    return sigmoid(s)[0]
+
+
+def _scale_slope(dy: Array, y: Array) -> Array:
+    return dy * y * (1 - y)
 
 
 @register("residual")
@@ -30,17 +95,25 @@ class Residual(Layer):
             expected = "the body must be Sequential, no part of it named 'se', the gate SqueezeExcitation"
             raise ConfigError(f"Residual: {expected}")
         self.body, self.se, self.activation = body, se, activation
-        self._apply = activation_function("identity" if activation == "relu" else activation)
+        self._apply = activation_function(activation)
 
     def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
         inner, body_backward = self.body.forward(x, training, mask, state)
         if inner.shape != x.shape:
             raise ShapeError(f"Residual: the body turns {list(x.shape)} into {list(inner.shape)}")
-        total, merge_backward = self._merge(inner, x, training)
-        y, slope = self._apply(total)
+        gate_backward: MergeBackward | None = None
+        if self.se is None:
+            y, slope = self._apply(inner + x)
+        else:
+            relu = self.activation == "relu"  # in the pass of the gate
+            y, gate_backward = self.se.forward_with_skip(inner, x, relu, training)
+            y, slope = identity(y) if relu else self._apply(y)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            dinner, dskip, gate_grads = merge_backward(slope(dy))
+            dinner = dskip = slope(dy)
+            gate_grads: Gradients = {}
+            if gate_backward is not None:
+                dinner, dskip, gate_grads = gate_backward(dskip)
             dx, grads = body_backward(dinner)
             return operations_for(dx).add(dx, dskip), grads | prefixed("se", gate_grads)
 
@@ -54,16 +127,3 @@ class Residual(Layer):
         gate: Any = children.pop("se", None)
         self.se = gate
         self.body = Sequential(**children)
-
-    def _merge(self, inner: Array, skip: Array, training: bool) -> tuple[Array, MergeBackward]:
-        """Add gate(inner) + skip and apply ReLU if set; backward: dy -> (dinner, dskip, the gate's gradients)."""
-        relu = self.activation == "relu"
-        if self.se is not None:
-            return self.se.forward_with_skip(inner, skip, relu, training)
-        y, sum_backward = operations_for(inner).sum(inner, skip, relu)
-
-        def backward(dy: Array) -> tuple[Array, Array, Gradients]:
-            dsum = sum_backward(dy)
-            return dsum, dsum, {}
-
-        return y, backward

@@ -11,9 +11,9 @@ from engine.nn.layer import Array, Gradients, Layer, check_input, register
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
-from engine.nn.layers.flatten import Flatten
 from engine.nn.layers.initialization import glorot_normal
-from engine.nn.layers.layernorm import LayerNorm
+from engine.nn.layers.normalisation import LayerNorm
+from engine.nn.layers.reshape import Flatten
 
 SMOLGEN_EPSILON = 1e-3  # Lc0's, of both norms.
 

@@ -23,7 +23,8 @@ def moments(x, channels, mean, variance):
     squares = len(x) // channels
     shift, total, square_total = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32)
     for c in range(0, channels, LANES):
-        _block_sum(x, channels, c, 0, min(BLOCK, squares), shift)
+        shift[:] = 0.0
+        _block_moments(x, channels, c, 0, min(BLOCK, squares), shift, shift, square_total)
         for lane in range(LANES):
             shift[lane] /= np.float32(min(BLOCK, squares))
             mean[c + lane] = variance[c + lane] = 0.0
@@ -36,14 +37,6 @@ def moments(x, channels, mean, variance):
             offset = mean[c + lane] / squares
             variance[c + lane] = max(variance[c + lane] / squares - offset * offset, 0.0)
             mean[c + lane] = shift[lane] + offset
-
-
-@kernel(contract=True)
-def _block_sum(x, channels, c, first, last, total):
-    acc = splat(0.0)
-    for square in range(first, last):
-        acc = acc + load(x, square * channels + c)
-    store(total, 0, acc)
 
 
 @kernel(contract=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,11 @@ class DeviceOperations(Operations):
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend.xp)
-        self._backend = backend
-        self._fused = {function.__name__: backend.fused(function) for function in _functions(backend.xp)}
+        self._fuse = cache(backend.fused)
+        self._kernels = {
+            relu: {function.__name__: backend.fused(function) for function in _functions(backend.xp, relu)}
+            for relu in (False, True)
+        }
         self._now = _Now()
 
     @contextmanager
@@ -60,18 +64,18 @@ class DeviceOperations(Operations):
 
     def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1) -> Normed:
         last, shape = _last(x), (groups, -1, x.shape[1])
-        rows, end = last.reshape(shape), "_relu" if relu else ""
+        rows, kernels = last.reshape(shape), self._kernels[relu]
         share, each = 1 / rows.shape[1], (groups, 1, x.shape[1])
         mean = rows.mean(axis=1, keepdims=True)
-        variance = self._fused["variance"](rows, mean, share).reshape(each)
-        y = self._fused["normalise" + end](rows, mean, variance, gamma, beta, epsilon)
+        variance = kernels["variance"](rows, mean, share).reshape(each)
+        y = kernels["normalise"](rows, mean, variance, gamma, beta, epsilon)
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
             rows_dy = _last(dy).reshape(shape)
-            along = self._fused["gamma_slope" + end](rows_dy, y, rows, mean, variance, epsilon).reshape(each)
-            total = self._fused["beta_slope" + end](rows_dy, y).reshape(each)
+            along = kernels["gamma_slope"](rows_dy, y, rows, mean, variance, epsilon).reshape(each)
+            total = kernels["beta_slope"](rows_dy, y).reshape(each)
             sums = gamma, along, total
-            dx = self._fused["norm_gradient" + end](rows_dy, y, rows, mean, variance, *sums, epsilon, share)
+            dx = kernels["norm_gradient"](rows_dy, y, rows, mean, variance, *sums, epsilon, share)
             dgamma, dbeta = (one.reshape(-1) if groups == 1 else one.sum(axis=(0, 1)) for one in (along, total))
             return channels_first(dx.reshape(last.shape)), dgamma, dbeta
 
@@ -79,26 +83,24 @@ class DeviceOperations(Operations):
         return channels_first(y.reshape(last.shape)), centre, spread, backward
 
     def follow(self, running: tuple[Array, Array], values: tuple[Array, Array], momentum: float) -> None:
-        self._fused["follow"](*running, *values, momentum, *running)
+        self._kernels[False]["follow"](*running, *values, momentum, *running)
 
     def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        if function.__name__ not in self._fused:
-            self._fused[function.__name__] = self._backend.fused(function)
-        return self._fused[function.__name__]
+        return self._fuse(function)
 
     def square_mean(self, x: Array) -> Array:
         return _last(x).mean(axis=(1, 2))
 
     def gated_sum(self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool) -> Gated:
-        last, scale, shift = _last(x), scale[:, None, None, :], shift[:, None, None, :]
-        y = self._fused["gate_relu" if relu else "gate"](last, scale, shift, _last(skip))
+        last, scale, shift, kernels = _last(x), scale[:, None, None, :], shift[:, None, None, :], self._kernels[relu]
+        y = kernels["gate"](last, scale, shift, _last(skip))
 
         def backward(dy: Array) -> GateGradients:
-            dskip, along = self._fused["gate_slopes_relu" if relu else "gate_slopes"](_last(dy), y, last)
+            dskip, along = kernels["gate_slopes"](_last(dy), y, last)
 
             def input_gradient(dmean: Array) -> Array:
                 share = 1 / (x.shape[2] * x.shape[3])
-                return channels_first(self._fused["gate_gradient"](dskip, scale, dmean[:, None, None, :], share))
+                return channels_first(kernels["gate_gradient"](dskip, scale, dmean[:, None, None, :], share))
 
             return GateGradients(along.sum(axis=(1, 2)), dskip.sum(axis=(1, 2)), channels_first(dskip), input_gradient)
 
@@ -117,62 +119,49 @@ def _last(x: Array) -> Array:
     return x.transpose(0, *range(2, x.ndim), 1)
 
 
-def _functions(xp: Any) -> list[Callable[..., Any]]:
-    """Return the functions to fuse; numbers of each channel broadcast along the last axis."""
+def _functions(xp: Any, relu: bool) -> list[Callable[..., Any]]:
+    """Return the functions to fuse, for a ReLU at the end or none; numbers of each channel broadcast along the last
+    axis.
+    """
+
+    def rectified(y: Array) -> Array:
+        return xp.maximum(y, 0) if relu else y
+
+    def kept(dy: Array, y: Array) -> Array:
+        return dy * (y > 0) if relu else dy * 1  # because a fused function cannot return its argument
 
     def normalise(x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float) -> Array:
-        return (x - mean) / xp.sqrt(variance + epsilon) * gamma + beta
-
-    def normalise_relu(x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float) -> Array:
-        return xp.maximum(normalise(x, mean, variance, gamma, beta, epsilon), 0)
+        return rectified((x - mean) / xp.sqrt(variance + epsilon) * gamma + beta)
 
     def variance(x: Array, mean: Array, share: float) -> Array:
         return xp.sum((x - mean) * (x - mean) * share, axis=1)
 
     def beta_slope(dy: Array, y: Array) -> Array:
-        return xp.sum(dy * 1, axis=1)
-
-    def beta_slope_relu(dy: Array, y: Array) -> Array:
-        return xp.sum(dy * (y > 0), axis=1)
+        return xp.sum(kept(dy, y), axis=1)
 
     def gamma_slope(dy: Array, y: Array, x: Array, mean: Array, variance: Array, epsilon: float) -> Array:
-        return xp.sum(dy * ((x - mean) / xp.sqrt(variance + epsilon)), axis=1)
-
-    def gamma_slope_relu(dy: Array, y: Array, x: Array, mean: Array, variance: Array, epsilon: float) -> Array:
-        return xp.sum(dy * (y > 0) * ((x - mean) / xp.sqrt(variance + epsilon)), axis=1)
+        return xp.sum(kept(dy, y) * ((x - mean) / xp.sqrt(variance + epsilon)), axis=1)
 
     def norm_gradient(
         dy: Array, y: Array, x: Array, mean: Array, variance: Array, gamma: Array, *rest: Array | float
     ) -> Array:
         dgamma, dbeta, epsilon, share = rest
         factor = 1 / xp.sqrt(variance + epsilon)
-        return (dy - dbeta * share - (x - mean) * factor * (dgamma * share)) * (gamma * factor)
-
-    def norm_gradient_relu(
-        dy: Array, y: Array, x: Array, mean: Array, variance: Array, gamma: Array, *rest: Array | float
-    ) -> Array:
-        return norm_gradient(dy * (y > 0), y, x, mean, variance, gamma, *rest)
+        return (kept(dy, y) - dbeta * share - (x - mean) * factor * (dgamma * share)) * (gamma * factor)
 
     def follow(a: Array, b: Array, new_a: Array, new_b: Array, momentum: float, out_a: Array, out_b: Array) -> None:
         xp.add(a, (new_a - a) * momentum, out=out_a)
         xp.add(b, (new_b - b) * momentum, out=out_b)
 
     def gate(x: Array, scale: Array, shift: Array, skip: Array) -> Array:
-        return x * scale + shift + skip
-
-    def gate_relu(x: Array, scale: Array, shift: Array, skip: Array) -> Array:
-        return xp.maximum(x * scale + shift + skip, 0)
+        return rectified(x * scale + shift + skip)
 
     def gate_slopes(dy: Array, y: Array, x: Array) -> Any:
-        return dy * 1, dy * x
-
-    def gate_slopes_relu(dy: Array, y: Array, x: Array) -> Any:
-        dskip = dy * (y > 0)
+        dskip = kept(dy, y)
         return dskip, dskip * x
 
     def gate_gradient(dskip: Array, scale: Array, dmean: Array, share: float) -> Array:
         return dskip * scale + dmean * share
 
-    norms: list[Callable[..., Any]] = [normalise, normalise_relu, variance, norm_gradient, norm_gradient_relu, follow]
-    norms += [beta_slope, beta_slope_relu, gamma_slope, gamma_slope_relu]
-    return [*norms, gate, gate_relu, gate_slopes, gate_slopes_relu, gate_gradient]
+    norms: list[Callable[..., Any]] = [normalise, variance, beta_slope, gamma_slope, norm_gradient, follow]
+    return [*norms, gate, gate_slopes, gate_gradient]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.native.lanes import LANES
-from engine.nn.operations import channelwise, gates, rows, tables, winograd
+from engine.nn.operations import channelwise, rows, winograd
 from engine.nn.operations.plain import Convolved, Gated, GateGradients, NormBackward, Normed, Operations, channels_first
 from engine.nn.operations.workspace import empty
 
@@ -24,16 +24,14 @@ class NativeOperations(Operations):
             return _pointwise(x, weight, input_gradient)
         return super().conv2d(x, weight, stride, padding, input_gradient)
 
+    def sum_rows(self, rows: Array) -> Array:
+        # A product with ones runs at memory speed; NumPy's sum over leading axes does not.
+        return np.ones(len(rows), np.float32) @ rows
+
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
         image = _channels_last(y)
-        ones = np.ones(image.size // len(bias), np.float32)
         biased = np.add(image, bias, out=empty(image.shape))
-
-        def backward(dy: Array) -> Array:
-            # A product with ones runs at memory speed; NumPy's sum over leading axes does not.
-            return ones @ _channels_last(dy).reshape(-1, len(bias))
-
-        return channels_first(biased), backward
+        return channels_first(biased), lambda dy: self.sum_rows(_channels_last(dy).reshape(-1, len(bias)))
 
     def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1) -> Normed:
         fold = _fold(x)
@@ -43,7 +41,8 @@ class NativeOperations(Operations):
         flat, count = image.reshape(-1), x.size // x.shape[1]
         mean, variance = np.empty(channels), np.empty(channels)
         channelwise.moments(flat, channels, mean, variance)
-        mean, variance = _fold_moments(mean, variance, fold)
+        means, variances = mean.reshape(fold, -1), variance.reshape(fold, -1)  # of equal groups
+        mean, variance = means.mean(axis=0), variances.mean(axis=0) + means.var(axis=0)
         if not np.isfinite(variance).all():
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
         inverse_deviation = 1 / np.sqrt(variance + epsilon)
@@ -140,11 +139,11 @@ class NativeOperations(Operations):
         size, old, saved = before.shape[1], _flat(before), np.empty((4, before.size), np.float32)
         h, memory, shown = (np.empty(before.shape, np.float32) for _ in range(3))
         kept = saved.reshape(-1), shown.reshape(-1)
-        gates.lstm_step(_flat(a), _flat(c), old, size, *kept, h.reshape(-1), memory.reshape(-1))
+        rows.lstm_step(_flat(a), _flat(c), old, size, *kept, h.reshape(-1), memory.reshape(-1))
 
         def backward(dh: Array, dmemory: Array, da: Array) -> Array:
             dbefore = np.empty(before.shape, np.float32)
-            gates.lstm_gradient(_flat(dh), _flat(dmemory), *kept, old, size, da.reshape(-1), dbefore.reshape(-1))
+            rows.lstm_gradient(_flat(dh), _flat(dmemory), *kept, old, size, da.reshape(-1), dbefore.reshape(-1))
             return dbefore
 
         return h, memory, backward
@@ -155,18 +154,18 @@ class NativeOperations(Operations):
         size, old, saved = before.shape[1], _flat(before), np.empty((3, before.size), np.float32)
         h, recalled = (np.empty(before.shape, np.float32) for _ in range(2))
         kept = saved.reshape(-1), recalled.reshape(-1)
-        gates.gru_step(_flat(a), _flat(c), bias, old, size, *kept, h.reshape(-1))
+        rows.gru_step(_flat(a), _flat(c), bias, old, size, *kept, h.reshape(-1))
 
         def backward(dh: Array, da: Array, dc: Array) -> Array:
             dbefore = np.empty(before.shape, np.float32)
-            gates.gru_gradient(_flat(dh), *kept, old, size, da.reshape(-1), dc.reshape(-1), dbefore.reshape(-1))
+            rows.gru_gradient(_flat(dh), *kept, old, size, da.reshape(-1), dc.reshape(-1), dbefore.reshape(-1))
             return dbefore
 
         return h, backward
 
-    def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
-        table = np.zeros((count, rows.shape[1]), np.float32)
-        tables.add_at_chosen(np.ascontiguousarray(rows), np.ascontiguousarray(chosen, np.int64), table)
+    def scatter_rows(self, added: Array, chosen: Array, count: int) -> Array:
+        table = np.zeros((count, added.shape[1]), np.float32)
+        rows.add_at_chosen(np.ascontiguousarray(added), np.ascontiguousarray(chosen, np.int64), table)
         return table
 
 
@@ -214,9 +213,3 @@ def _fold(x: Array) -> int:
 
 def _unfold(values: Array, fold: int) -> Array:
     return np.tile(values, fold).astype(np.float32)
-
-
-def _fold_moments(mean: Array, variance: Array, fold: int) -> tuple[Array, Array]:
-    """Merge moments of [fold, C] equal groups into [C]: variance = mean of variances + variance of means."""
-    means = mean.reshape(fold, -1)
-    return means.mean(axis=0), variance.reshape(fold, -1).mean(axis=0) + means.var(axis=0)

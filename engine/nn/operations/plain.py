@@ -25,6 +25,7 @@ class GateGradients(NamedTuple):
     input_gradient: Callable[[Array], Array]  # dmean [B, C] -> dx like x
 
 
+Moments = tuple[Array, Array]  # mean and variance of each channel, [C]
 Convolved = tuple[Array, Callable[[Array], tuple[Array | None, Array]]]  # y, and dy -> (dx or None, dweight)
 NormBackward = Callable[[Array], tuple[Array, Array, Array]]  # dy -> (dx, dgamma, dbeta)
 Normed = tuple[Array, Array, Array, NormBackward]  # y, mean [C], variance [C], backward
@@ -47,15 +48,16 @@ class Operations:
         """Return a matrix product of a dense layer."""
         return a @ b
 
+    def sum_rows(self, rows: Array) -> Array:
+        """Return the sum [C] of rows [R, C]."""
+        return rows.sum(axis=0)
+
     # ---- convolution ----------------------------------------------------------------------------------------------
 
     def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         """Cross-correlation with zero padding: x [B, C, H, W], weight [K, C, k, k] -> y [B, K, H', W'].
 
-        backward: dy -> (dx or None without `input_gradient`, dweight).
-
-        With a row of `cols` holding the C*k*k inputs of one output square:
-            y = cols W^T      dW = dy^T cols      dx = col2im(dy W)
+        backward: dy -> (dx or None without `input_gradient`, dweight), as in `Conv2D`.
         """
         xp = self.xp
         kernels, channels, size, _ = weight.shape
@@ -104,19 +106,13 @@ class Operations:
     # ---- normalisation --------------------------------------------------------------------------------------------
 
     def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1) -> Normed:
-        """Normalise every channel by the batch's own statistics: returns (y, mean [C], variance [C], backward).
-
-        With n values a channel, h = (x - mean) / sqrt(variance + epsilon) and y = gamma h + beta:
-            dgamma = sum dy h      dbeta = sum dy
-            dx = gamma / sqrt(variance + epsilon) * (dy - dbeta / n - h dgamma / n)
-        With `relu`, y = max(gamma h + beta, 0) and dy counts only where y > 0. `groups` is as in BatchNorm.
-        """
+        """Normalise by the batch's own statistics as in `BatchNorm`: returns (y, mean [C], variance [C], backward)."""
         axes, _ = _channel_axes(x)
         with np.errstate(over="ignore", invalid="ignore"):
             mean, variance = x.mean(axis=axes), x.var(axis=axes)
         if self._is_too_wide(variance):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
-        y, backward = self._norm(x, gamma, beta, mean, variance, epsilon, relu, own=True)
+        y, backward = self.norm_by(x, gamma, beta, (mean, variance), epsilon, relu, own=True)
         return y, mean, variance, backward
 
     def _in_double(self, norm: Callable[..., Any], x: Array, *settings: Any) -> Any:
@@ -130,7 +126,7 @@ class Operations:
 
         return *(self.xp.clip(one, -limit, limit).astype(dtype) for one in results), backward
 
-    def follow(self, running: tuple[Array, Array], values: tuple[Array, Array], momentum: float) -> None:
+    def follow(self, running: Moments, values: Moments, momentum: float) -> None:
         """Move running mean and variance in place: running <- running + momentum (value - running)."""
         for one, value in zip(running, values, strict=True):
             one += momentum * (value - one)
@@ -159,10 +155,7 @@ class Operations:
         return normalised * gamma + beta, backward
 
     def softmax(self, scores: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """Softmax over the last axis; rows of -infinity become 0. Scores, and dy in backward, are overwritten.
-
-        With P = softmax(s): ds = P (dP - sum of dP P).
-        """
+        """Softmax along the last axis as in `attend`; rows of -infinity become 0. Overwrites scores, dy in backward."""
         xp = self.xp
         some = scores if scores.shape[-1] else xp.zeros((*scores.shape[:-1], 1), scores.dtype)  # there may be no key
         largest = some.max(axis=-1, keepdims=True)
@@ -182,17 +175,12 @@ class Operations:
         """Whether a variance left the range of its dtype. Asking a GPU would cost a wait for it in every layer."""
         return self.xp is np and variance.dtype != np.float64 and not np.isfinite(variance).all()
 
-    def fixed_norm(
-        self, x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float, relu: bool
+    def norm_by(
+        self, x: Array, gamma: Array, beta: Array, given: Moments, epsilon: float, relu: bool, own: bool = False
     ) -> tuple[Array, NormBackward]:
-        """Normalise by given statistics, which take no gradient: y = gamma (x - mean) / sqrt(variance + eps) + beta."""
-        return self._norm(x, gamma, beta, mean, variance, epsilon, relu, own=False)
-
-    def _norm(
-        self, x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float, relu: bool, own: bool
-    ) -> tuple[Array, NormBackward]:
-        """Return y and backward of a norm by statistics of x, its `own` or others."""
+        """`batch_norm` by `given` mean and variance, which take a gradient where they are `own`, those of x."""
         (axes, shape), count = _channel_axes(x), x.size // x.shape[1]
+        mean, variance = given
         inverse_deviation = 1 / self.xp.sqrt(variance + epsilon)
         normalised = (x - mean.reshape(shape)) * inverse_deviation.reshape(shape)
         y = normalised * gamma.reshape(shape) + beta.reshape(shape)
@@ -234,17 +222,6 @@ class Operations:
                 return dskip * scale[:, :, None, None] + (dmean / squares)[:, :, None, None]
 
             return GateGradients((dskip * x).sum(axis=(2, 3)), dskip.sum(axis=(2, 3)), dskip, input_gradient)
-
-        return y, backward
-
-    def sum(self, x: Array, skip: Array, relu: bool) -> tuple[Array, Callable[[Array], Array]]:
-        """y = x + skip, then max(., 0) with `relu`; backward: dy -> the gradient of both x and skip."""
-        y = x + skip
-        if relu:
-            y = self.xp.maximum(y, 0)
-
-        def backward(dy: Array) -> Array:
-            return dy * (y > 0) if relu else dy
 
         return y, backward
 
@@ -300,11 +277,11 @@ class Operations:
 
     # ---- rows of a table, selected by index -----------------------------------------------------------------------
 
-    def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
-        """Add each row at the places chosen for it: rows [B, D], chosen int [B, L], negative = none -> [count, D]."""
-        table = self.xp.zeros((count + 1, rows.shape[1]), rows.dtype)  # The last row takes what goes nowhere.
+    def scatter_rows(self, added: Array, chosen: Array, count: int) -> Array:
+        """Add each row at the places chosen for it: added [B, D], chosen int [B, L], negative = none -> [count, D]."""
+        table = self.xp.zeros((count + 1, added.shape[1]), added.dtype)  # The last row takes what goes nowhere.
         places = self.xp.where(chosen >= 0, chosen, count).reshape(-1)
-        self.xp.add.at(table, places, self.xp.repeat(rows, chosen.shape[1], axis=0))
+        self.xp.add.at(table, places, self.xp.repeat(added, chosen.shape[1], axis=0))
         return table[:count]
 
 

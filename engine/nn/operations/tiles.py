@@ -93,22 +93,14 @@ def load6(array, at, step):
 
 @kernel()
 def _store6(array, at, step, row):
-    store(array, at, row[0])
-    store(array, at + step, row[1])
-    store(array, at + 2 * step, row[2])
-    store(array, at + 3 * step, row[3])
-    store(array, at + 4 * step, row[4])
-    store(array, at + 5 * step, row[5])
+    for place in range(6):
+        store(array, at + place * step, row[place])
 
 
 @kernel()
 def _add6(array, at, step, row):
-    store(array, at, load(array, at) + row[0])
-    store(array, at + step, load(array, at + step) + row[1])
-    store(array, at + 2 * step, load(array, at + 2 * step) + row[2])
-    store(array, at + 3 * step, load(array, at + 3 * step) + row[3])
-    store(array, at + 4 * step, load(array, at + 4 * step) + row[4])
-    store(array, at + 5 * step, load(array, at + 5 * step) + row[5])
+    for place in range(6):
+        store(array, at + place * step, load(array, at + place * step) + row[place])
 
 
 @kernel()
@@ -118,13 +110,9 @@ def _load4(array, at, step):
 
 @kernel()
 def _store4(array, at, step, row, bias, rectify):
-    first, second, third, fourth = row[0] + bias, row[1] + bias, row[2] + bias, row[3] + bias
-    if rectify:
-        first, second, third, fourth = relu(first), relu(second), relu(third), relu(fourth)
-    store(array, at, first)
-    store(array, at + step, second)
-    store(array, at + 2 * step, third)
-    store(array, at + 3 * step, fourth)
+    for place in range(4):
+        value = row[place] + bias
+        store(array, at + place * step, relu(value) if rectify else value)
 
 
 @kernel()
@@ -158,12 +146,8 @@ def input_tile(board, at, rank, channels, products, to, stride):
     c3 = input_1d(*load6(board, at + 3 * channels, rank))
     c4 = input_1d(*load6(board, at + 4 * channels, rank))
     c5 = input_1d(*load6(board, at + 5 * channels, rank))
-    _store6(products, to, stride, input_1d(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]))
-    _store6(products, to + 6 * stride, stride, input_1d(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]))
-    _store6(products, to + 12 * stride, stride, input_1d(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]))
-    _store6(products, to + 18 * stride, stride, input_1d(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]))
-    _store6(products, to + 24 * stride, stride, input_1d(c0[4], c1[4], c2[4], c3[4], c4[4], c5[4]))
-    _store6(products, to + 30 * stride, stride, input_1d(c0[5], c1[5], c2[5], c3[5], c4[5], c5[5]))
+    for row in range(6):
+        _store6(products, to + 6 * row * stride, stride, input_1d(c0[row], c1[row], c2[row], c3[row], c4[row], c5[row]))
 
 
 @kernel()
@@ -175,12 +159,8 @@ def _input_adjoint_tile(products, at, stride, board, to, rank, channels):
     c3 = _input_adjoint_1d(*load6(products, at + 3 * stride, 6 * stride))
     c4 = _input_adjoint_1d(*load6(products, at + 4 * stride, 6 * stride))
     c5 = _input_adjoint_1d(*load6(products, at + 5 * stride, 6 * stride))
-    _add6(board, to, channels, _input_adjoint_1d(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]))
-    _add6(board, to + rank, channels, _input_adjoint_1d(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]))
-    _add6(board, to + 2 * rank, channels, _input_adjoint_1d(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]))
-    _add6(board, to + 3 * rank, channels, _input_adjoint_1d(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]))
-    _add6(board, to + 4 * rank, channels, _input_adjoint_1d(c0[4], c1[4], c2[4], c3[4], c4[4], c5[4]))
-    _add6(board, to + 5 * rank, channels, _input_adjoint_1d(c0[5], c1[5], c2[5], c3[5], c4[5], c5[5]))
+    for row in range(6):
+        _add6(board, to + row * rank, channels, _input_adjoint_1d(c0[row], c1[row], c2[row], c3[row], c4[row], c5[row]))
 
 
 @kernel()
@@ -192,13 +172,9 @@ def output_tile(products, at, stride, bias, images, to, rank, channels, rectify)
     c3 = output_1d(*load6(products, at + 3 * stride, 6 * stride))
     c4 = output_1d(*load6(products, at + 4 * stride, 6 * stride))
     c5 = output_1d(*load6(products, at + 5 * stride, 6 * stride))
-    _store4(images, to, channels, output_1d(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]), bias, rectify)
-    to += rank
-    _store4(images, to, channels, output_1d(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]), bias, rectify)
-    to += rank
-    _store4(images, to, channels, output_1d(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]), bias, rectify)
-    to += rank
-    _store4(images, to, channels, output_1d(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]), bias, rectify)
+    for row in range(4):
+        squares = output_1d(c0[row], c1[row], c2[row], c3[row], c4[row], c5[row])
+        _store4(images, to + row * rank, channels, squares, bias, rectify)
 
 
 @kernel()
@@ -208,12 +184,8 @@ def _output_adjoint_tile(images, at, rank, channels, products, to, stride):
     c1 = _output_adjoint_1d(*_load4(images, at + channels, rank))
     c2 = _output_adjoint_1d(*_load4(images, at + 2 * channels, rank))
     c3 = _output_adjoint_1d(*_load4(images, at + 3 * channels, rank))
-    _store6(products, to, stride, _output_adjoint_1d(c0[0], c1[0], c2[0], c3[0]))
-    _store6(products, to + 6 * stride, stride, _output_adjoint_1d(c0[1], c1[1], c2[1], c3[1]))
-    _store6(products, to + 12 * stride, stride, _output_adjoint_1d(c0[2], c1[2], c2[2], c3[2]))
-    _store6(products, to + 18 * stride, stride, _output_adjoint_1d(c0[3], c1[3], c2[3], c3[3]))
-    _store6(products, to + 24 * stride, stride, _output_adjoint_1d(c0[4], c1[4], c2[4], c3[4]))
-    _store6(products, to + 30 * stride, stride, _output_adjoint_1d(c0[5], c1[5], c2[5], c3[5]))
+    for row in range(6):
+        _store6(products, to + 6 * row * stride, stride, _output_adjoint_1d(c0[row], c1[row], c2[row], c3[row]))
 
 
 # ---- batches of images --------------------------------------------------------------------------------------------

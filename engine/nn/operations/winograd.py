@@ -9,8 +9,6 @@ again instead of keeping it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from engine.native.lanes import LANES
@@ -42,10 +40,10 @@ def convolve(x: np.ndarray, weight: np.ndarray, input_gradient: bool) -> Convolv
     np.matmul(_G2, weight.transpose(2, 3, 1, 0).reshape(9, -1), out=u.reshape(tiles.PLACES, -1))
     board = scratch("board", ((height + 2) * (width + 2) * channels,))
     flat_images, flat_y = images.reshape(-1), y.reshape(-1)
-    for first, count, new_size in _chunks(batch, FORWARD_CHUNK):
-        if new_size:
-            v, v_stride, v_matrices = _products("v", count, height, width, channels)
-            m, m_stride, m_matrices = _products("m", count, height, width, kernels)
+    for first in range(0, batch, FORWARD_CHUNK):
+        count = min(FORWARD_CHUNK, batch - first)
+        v, v_stride, v_matrices = _products("v", count, height, width, channels)
+        m, m_stride, m_matrices = _products("m", count, height, width, kernels)
         tiles.input_transform(flat_images, first, count, height, width, channels, board, v, v_stride)
         np.matmul(v_matrices, u, out=m_matrices)
         tiles.output_transform(m, m_stride, first, count, height, width, kernels, flat_y)
@@ -75,10 +73,10 @@ def _gradients(
         turned[...] = weight.transpose(2, 3, 0, 1)
         np.matmul(_G2, turned.reshape(9, -1), out=u_transposed.reshape(tiles.PLACES, -1))
     flat_images, flat_dy = images.reshape(-1), dy.reshape(-1)
-    for first, count, new_size in _chunks(batch, BACKWARD_CHUNK):
-        if new_size:
-            v, v_stride, v_matrices = _products("v", count, height, width, channels)
-            dm, dm_stride, dm_matrices = _products("m", count, height, width, kernels)
+    for first in range(0, batch, BACKWARD_CHUNK):
+        count = min(BACKWARD_CHUNK, batch - first)
+        v, v_stride, v_matrices = _products("v", count, height, width, channels)
+        dm, dm_stride, dm_matrices = _products("m", count, height, width, kernels)
         tiles.input_transform(flat_images, first, count, height, width, channels, board, v, v_stride)
         tiles.output_adjoint(flat_dy, first, count, height, width, kernels, dm, dm_stride)
         np.matmul(v_matrices.transpose(0, 2, 1), dm_matrices, out=part if first else du)
@@ -90,15 +88,6 @@ def _gradients(
     dweight = empty((3, 3, channels, kernels))
     np.matmul(_G2.T, du.reshape(tiles.PLACES, -1), out=dweight.reshape(9, -1))
     return dimages, dweight.transpose(3, 2, 0, 1)
-
-
-def _chunks(batch: int, size: int) -> Iterator[tuple[int, int, bool]]:
-    """Yield (first, count, whether count differs from the previous chunk) for each chunk of the batch."""
-    before = 0
-    for first in range(0, batch, size):
-        count = min(size, batch - first)
-        yield first, count, count != before
-        before = count
 
 
 def _products(name: str, count: int, height: int, width: int, channels: int) -> tuple[np.ndarray, int, np.ndarray]:

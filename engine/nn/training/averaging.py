@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
 from engine.nn.layer import Layer, copy_tensors
-from engine.nn.layers.batchnorm import BatchNorm
+from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.operations.updates import STRETCH, average_step, flat_views, on_stretches
 from engine.nn.training.data import check_whole
 from engine.nn.training.flat import FlatTensors
@@ -50,9 +50,7 @@ class _Average:
                 average, parameter = flat
                 on_stretches(pool, array.size, STRETCH, partial(average_step, average, parameter, share))
                 continue
-            change = array - self.tensors[name]
-            change *= share
-            self.tensors[name] += change
+            self.tensors[name] += (array - self.tensors[name]) * share
 
 
 class ExponentialAverage(_Average):

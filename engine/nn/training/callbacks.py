@@ -18,7 +18,7 @@ from typing import Any
 from engine.errors import ConfigError
 from engine.nn import dit
 from engine.nn.training.data import check_whole
-from engine.nn.training.history import History, Record
+from engine.nn.training.history import Record
 
 
 class Callback:
@@ -83,18 +83,14 @@ class LiveCurve(Callback):
 
     def on_epoch(self, trainer: Any, record: Record) -> None:
         """Draw. Raises ConfigError outside a notebook that has IPython."""
-        if self._shown is None:
-            self._shown = _display(trainer.history)
-        else:
+        if self._shown is not None:
             self._shown.update(trainer.history)
-
-
-def _display(history: History) -> Any:
-    try:
-        from IPython.display import display
-    except ImportError:
-        raise ConfigError("LiveCurve draws in notebooks: pip install '.[notebook]' in Aino's folder") from None
-    return display(history, display_id=True)
+            return
+        try:
+            from IPython.display import display
+        except ImportError:
+            raise ConfigError("LiveCurve draws in notebooks: pip install '.[notebook]' in Aino's folder") from None
+        self._shown = display(trainer.history, display_id=True)
 
 
 class _EachEpoch(Callback):

@@ -1,19 +1,29 @@
-"""Checkpoints of a training run: arrays and JSON values in one NumPy zip, without pickle, written atomically."""
+"""Where a training run stands, and checkpoints: arrays and JSON values in one NumPy zip, without pickle.
+
+A checkpoint is written atomically, and compared with the run of another process that goes on from there.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.backend import backend_of_all, to_numpy
-from engine.errors import NetFileError
+from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
+from engine.nn.layer import Array, Layer
+from engine.nn.training.data import JoinedRows, Loader
+from engine.nn.training.history import History, Record
+from engine.nn.training.optimizers import Optimizer, settings_of
 
 VALUES, NAMES = "values.json", "arrays"  # a member of the archive, and a value: a damaged archive may lose members
+ROWS = 256  # of the training data, evenly spaced, whose contents are compared
 
 
 def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -46,3 +56,88 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, 
         raise NetFileError.unreadable(path, error) from error
     except Exception as error:  # NumPy and zipfile raise anything for a damaged archive
         raise NetFileError(path, "a complete checkpoint", str(error)) from error
+
+
+@dataclass
+class RunState:
+    """Where a run stands: a checkpoint holds it whole, beside the arrays of model, optimizer and weight average."""
+
+    steps_done: int = 0
+    history: History = field(default_factory=History)
+    stopped: bool = False  # whether the validation loss stopped improving
+    ending: bool = False  # whether a callback asked for the end of the run with this epoch
+    untold: bool = False  # whether callbacks may not have heard of the last record
+    sums: Record = field(default_factory=dict)  # of loss and metrics over the epoch so far
+    rate_factor: float = 1.0  # of the schedule's rate, as a callback set it
+    seen: int = 0  # number of examples in these sums
+    data: dict[str, Any] | None = None  # what the training data is: `data_identity`
+    best: dict[str, Array] = field(default_factory=dict)  # tensors with the lowest validation loss
+    last: dict[str, Array] = field(default_factory=dict)  # tensors after the last step, while the model holds the best
+
+    def values(self) -> dict[str, Any]:
+        """Return all but the arrays, as JSON values by name."""
+        values = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("best", "last")}
+        return values | {"history": self.history.records}
+
+    @classmethod
+    def of(cls, values: dict[str, Any], best: dict[str, Array]) -> RunState:
+        """Return the state whose `values` these are, among others."""
+        own = {name: values.get(name, default) for name, default in cls().values().items()}
+        return cls(**own | {"history": History(values["history"])}, best=best)
+
+
+def data_identity(loader: Loader) -> dict[str, Any]:
+    """Describe training data by its length, and by a checksum of some rows of what is stored in arrays.
+
+    A class of one's own may draw its rows anew each time.
+    """
+    rows = np.unique(np.linspace(0, len(loader) - 1, ROWS).astype(np.int64))
+    stored = [part for part in (loader.inputs, loader.targets) if isinstance(part, np.ndarray | JoinedRows)]
+    checksums = [zlib.crc32(np.ascontiguousarray(to_numpy(part[rows])).tobytes()) for part in stored]
+    return {"examples": len(loader), "contents": checksums}
+
+
+def run_identity(
+    model: Layer, optimizer: Optimizer, average: Any, metrics: Iterable[str], settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what a checkpoint must match, as JSON values; the number of threads is not part of it."""
+    identity = {
+        "model": model.config(),
+        "dtype": sorted({str(array.dtype) for array in model.named_parameters().values()}),
+        "optimizer": _part_identity(optimizer),
+        "average": _part_identity(average),
+        "metrics": sorted(metrics),
+        "settings": {name: value for name, value in settings.items() if name != "threads"},
+    }
+    found: dict[str, Any] = json.loads(json.dumps(identity, default=np.generic.item))
+    return found
+
+
+def _part_identity(part: Any) -> dict[str, Any]:
+    """Describe an optimizer or a weight average by its class and its settings that are numbers.
+
+    Settings are what the constructor takes; other attributes are state.
+    """
+    if part is None:
+        return {"class": "NoneType"}
+    given = {name: vars(part).get(name) for name in settings_of(type(part))}
+    numbers = {name: value for name, value in given.items() if isinstance(value, bool | int | float)}
+    return {"class": type(part).__name__, **numbers}
+
+
+def check_same(owner: Any, mine: dict[str, Any], theirs: dict[str, Any], changed: Collection[str] = ()) -> None:
+    """Raise ConfigError where `theirs`, of a checkpoint, differs from `mine` in a part that is not in `changed`."""
+    if unknown := sorted({*changed} - {*mine, "data"}):
+        raise ConfigError(f"changed: expected names out of {', '.join([*mine, 'data'])}, found {unknown}")
+    for name in [name for name in mine if name not in changed]:
+        if text := _difference(mine[name], theirs.get(name), name):
+            on_purpose = f'if it is another on purpose: resume(path, changed=["{name}"])'
+            raise ConfigError(f"{owner}: another run, {text}; {on_purpose}")
+
+
+def _difference(mine: Any, theirs: Any, name: str) -> str:
+    """Say where `theirs` differs from `mine`, in the entries that `mine` has; "" if nowhere."""
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        texts = (_difference(value, theirs.get(key), f"{name}: {key}") for key, value in mine.items())
+        return next(filter(None, texts), "")
+    return "" if mine == theirs else f"{name}: expected {mine!s:.80}, found {theirs!s:.80}"

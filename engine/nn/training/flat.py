@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.backend import backend_of_all
+from engine.backend import NUMPY, backend_of_all
 from engine.nn.layer import Layer
 
 Array = Any
@@ -48,12 +48,13 @@ class FlatTensors(dict[str, Array]):
 
 
 def trained_parameters(model: Layer, before: Mapping[str, Array]) -> Mapping[str, Array]:
-    """Return the model's parameters as an optimizer changes them: flat where the backend updates all at once.
+    """Return the model's parameters as an optimizer changes them: on a device flat, because one operation on all of
+    them is much cheaper there than one on each.
 
     `before` are those of the last step, which are used again if they still are the model's.
     """
     parameters = model.named_parameters()
-    if not parameters or not backend_of_all(parameters).updates_all_at_once:
+    if backend_of_all(parameters) is NUMPY:
         return parameters
     if isinstance(before, FlatTensors) and all(parameters[name] is array for name, array in before.items()):
         return before

@@ -37,15 +37,15 @@ class History:
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a column of this name."""
-        return any(name in record for record in self.records)
+        return name in self.columns
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
 
     def plot(self, path: str | Path | IO[bytes], title: str = "") -> None:
         """Plot every column over the epochs to an image file; validation is dashed. Needs Matplotlib."""
-        columns = dict.fromkeys(name.removeprefix("validation_") for record in self.records for name in record)
-        titles = [name for name in columns if name not in ("epoch", "step", "rate")]
+        plain = dict.fromkeys(name.removeprefix("validation_") for name in self.columns)
+        titles = [name for name in plain if name not in ("epoch", "step", "rate")]
         figure = new_figure(5 * max(len(titles), 1), 4)
         for number, name in enumerate(titles, start=1):
             axes = figure.add_subplot(1, len(titles), number)

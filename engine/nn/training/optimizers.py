@@ -178,11 +178,12 @@ class RMSProp(Optimizer):
         self.decay, self.epsilon = decay, epsilon
 
     def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
-        gradient = squarable(gradient)
+        xp, limit = backend_of(gradient).xp, _most_squarable(gradient)
+        gradient = xp.clip(gradient, -limit, limit)
         square = self._slot("square", name, parameter)
         square *= self.decay
         square += (1 - self.decay) * gradient * gradient
-        parameter -= rate * (gradient / (backend_of(parameter).xp.sqrt(square) + self.epsilon))
+        parameter -= rate * (gradient / (xp.sqrt(square) + self.epsilon))
 
 
 class Adam(Optimizer):
@@ -252,21 +253,13 @@ def _adam(p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, *r
 class AdamW(Adam):
     """Adam with decoupled decay: p shrinks by lr * weight_decay * p per step. `Adam` says which parameters decay.
 
-    Loshchilov and Hutter 2019, arXiv:1711.05101.
+    The other settings are Adam's.     Loshchilov and Hutter 2019, arXiv:1711.05101.
     """
 
     decoupled = True
 
-    def __init__(
-        self,
-        *,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-        weight_decay: float = 1e-2,
-        decay_all: bool = False,
-    ) -> None:
-        super().__init__(beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=weight_decay, decay_all=decay_all)
+    def __init__(self, *, weight_decay: float = 1e-2, **settings: Any) -> None:
+        super().__init__(weight_decay=weight_decay, **settings)
 
 
 class SharedRows(NamedTuple):
@@ -287,15 +280,8 @@ class SharedRowsAdamW(AdamW):
 
     slots = ("mean", "square", "shared_mean", "shared_square")
 
-    def __init__(
-        self,
-        shared: Mapping[str, SharedRows],
-        *,
-        weight_decay: float = 1e-2,
-        decay_all: bool = False,
-        epsilon: float = 1e-8,
-    ) -> None:
-        super().__init__(epsilon=epsilon, weight_decay=weight_decay, decay_all=decay_all)
+    def __init__(self, shared: Mapping[str, SharedRows], **settings: Any) -> None:
+        super().__init__(**settings)
         self.shared = dict(shared)
 
     def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
@@ -333,13 +319,8 @@ def check_precision(params: Mapping[str, Array]) -> None:
             raise ConfigError(f"{name}: expected float32 or float64 to train, found {found}")
 
 
-def squarable(gradient: Array) -> Array:
-    """Return a gradient without elements whose square is infinite. The kernels of float32 do the same."""
-    limit = _most_squarable(gradient)
-    return backend_of(gradient).xp.clip(gradient, -limit, limit)
-
-
 def _most_squarable(gradient: Array) -> float:
+    """Return the largest size of an element whose square is finite; the kernels of float32 have the same limit."""
     return float(updates.SQUARABLE) if gradient.dtype == np.float32 else 1e153
 
 

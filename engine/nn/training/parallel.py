@@ -1,4 +1,4 @@
-"""Runs one training batch on several threads; the result does not depend on the number of threads.
+"""Gradients of a training batch, on several threads; the result does not depend on the number of threads.
 
 `DataParallel` splits the batch into shards of fixed size, of which the last two share what is left over. Every shard
 runs forward and backward on its own replica, threads take whole shards, and gradients and running statistics add up in
@@ -8,25 +8,52 @@ a GPU equal shards are one pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple, Self
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from engine.backend import NUMPY, backend_of_all
+from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.errors import ConfigError
 from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
 from engine.nn.layer import Array, Gradients, Layer
-from engine.nn.layers.batchnorm import BatchNorm
 from engine.nn.layers.containers import MultiHead, Sequential
-from engine.nn.training.data import parts_of
-from engine.nn.training.loss_scale import LossScale
+from engine.nn.layers.normalisation import BatchNorm
+from engine.nn.training.data import Data, Loader, parts_of
+from engine.nn.training.history import Record
 
 Outputs = Any  # result of the model's forward: an array or a dict of arrays
 Inputs = Callable[[slice], Array]
 Loss = Callable[[Outputs, slice], tuple[float, Outputs, dict[str, float]]]
+LossFunction = Callable[[Any, Any], tuple[float, Any]]  # (outputs, targets) -> (mean loss, gradient like outputs)
+Metric = Callable[[Any, Any], float]  # (outputs, targets) -> mean over the examples
+
+FIRST_FACTOR = 1024.0  # set by hand: small towers overflow at PyTorch's 65,536, and lose their first steps
+GROWTH_STEPS = 2000  # as in PyTorch's GradScaler
+PRECISIONS = ("single", "mixed")
+
+
+class LossScale:
+    """A power of two: it doubles after `GROWTH_STEPS` steps, and halves when gradients overflow, down to 1.
+
+    The gradients of a loss times `factor` are divided by it in single precision. A step that overflows is skipped.
+    Micikevicius et al. 2018, arXiv:1710.03740.
+    """
+
+    def __init__(self) -> None:
+        self.factor, self.good_steps = FIRST_FACTOR, 0
+
+    def follow(self, is_finite: bool) -> bool:
+        """Note whether a step's gradients were finite; returns whether to take the step."""
+        self.good_steps = self.good_steps + 1 if is_finite else 0
+        if not is_finite:
+            self.factor /= 2
+        elif self.good_steps == GROWTH_STEPS:
+            self.factor, self.good_steps = self.factor * 2, 0
+        return is_finite
 
 
 class StepResult(NamedTuple):
@@ -172,3 +199,62 @@ def _weighted_sum(results: list[StepResult], weights: list[float]) -> StepResult
             if result is not results[0]:
                 grads[name] += gradient
     return StepResult(loss, metrics, grads)
+
+
+class LayerGradients(GradientSource):
+    """Computes gradients of a loss through the layers of a model, shard by shard; batches are `Data`.
+
+    Inputs of another floating dtype than the parameters' are cast to it; inputs and targets move to their backend.
+    `metrics` are further means to report, by name. Like the loss, they take outputs and targets.
+    """
+
+    def __init__(
+        self, model: Layer, loss: LossFunction, metrics: Mapping[str, Metric], shard_size: int, threads: int
+    ) -> None:
+        self.model, self.loss = model, loss
+        self.metrics = {name: getattr(metric, "unread", metric) for name, metric in metrics.items()}
+        self._runner = DataParallel(model, shard_size, threads)
+        self.pool = self._runner.pool
+
+    def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
+        """As in GradientSource."""
+        inputs, targets = batch
+
+        def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
+            wanted = _prepared_targets(self.model, targets[part])
+            value, gradient = self.loss(outputs, wanted)
+            return value, gradient, {name: metric(outputs, wanted) for name, metric in self.metrics.items()}
+
+        return self._runner.step(len(inputs), lambda part: self.model.prepared(inputs[part]), loss, seed)
+
+
+def means_over(
+    loader: Loader, size: int, model: Layer, loss: LossFunction, metrics: Mapping[str, Metric]
+) -> dict[str, float]:
+    """Return the mean loss and metrics over all examples, read `size` at a time, as inference."""
+    count, sums = len(loader), dict.fromkeys(("loss", *metrics), 0.0)
+    for first in range(0, count, size):
+        part = slice(first, min(first + size, count))
+        inputs, targets = loader.batch(part)
+        targets = _prepared_targets(model, targets)
+        outputs, _ = model.forward(model.prepared(inputs))
+        means = {"loss": loss(outputs, targets)[0], **{name: of(outputs, targets) for name, of in metrics.items()}}
+        for name, value in floats(means).items():
+            sums[name] += value * (part.stop - part.start)
+    return {name: total / count for name, total in sums.items()}
+
+
+def _prepared_targets(model: Layer, targets: Any) -> Any:
+    backend = backend_of_all(model.named_parameters())
+    elsewhere = hasattr(targets, "dtype") and backend_of(targets) is not backend
+    return backend.asarray_of_known_bounds(targets) if elsewhere else targets
+
+
+def floats(means: Mapping[str, Any]) -> Record:
+    """Return a loss and metrics as Python floats: they may be scalars of NumPy, or of a device, read at once."""
+    there = {name: value for name, value in means.items() if backend_of(value) is not NUMPY}
+    read: dict[str, Any] = {}
+    if there:
+        xp = backend_of_all(there).xp
+        read = dict(zip(there, xp.stack([value.astype(np.float64) for value in there.values()]).get(), strict=True))
+    return {name: float(read.get(name, value)) for name, value in means.items()}

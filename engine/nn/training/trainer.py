@@ -18,21 +18,25 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of, backend_of_all
+from engine.backend import Backend, backend_of, backend_of_all
 from engine.errors import ConfigError, TrainingError
 from engine.nn.layer import Array, Layer, layer_from_config
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.training.callbacks import Callback, as_callback
-from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
+from engine.nn.training.checkpoint import (
+    RunState,
+    check_same,
+    data_identity,
+    read_checkpoint,
+    run_identity,
+    write_checkpoint,
+)
 from engine.nn.training.data import Data, Loader, as_loader, check_whole, parts_of
 from engine.nn.training.flat import laid_out, trained_parameters
 from engine.nn.training.history import History, Record
-from engine.nn.training.interrupts import uninterrupted
-from engine.nn.training.layer_gradients import LayerGradients, LossFunction, Metric, floats, means_over
 from engine.nn.training.optimizers import Optimizer, clip_value, scale_all, unread_norm
-from engine.nn.training.parallel import GradientSource
-from engine.nn.training.progress import progress_bar
-from engine.nn.training.run_state import RunState, check_same, data_identity, run_identity
+from engine.nn.training.parallel import GradientSource, LayerGradients, LossFunction, Metric, floats, means_over
+from engine.nn.training.terminal import progress_bar, uninterrupted
 from engine.nn.training.trainer_settings import TrainerSettings, check_arguments
 
 FORM = 2  # of checkpoints; batches were others in the first
@@ -354,16 +358,15 @@ class Trainer:
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
         """Load what `state` returned. Raises ConfigError or ShapeError for the state of another training run."""
         backend = backend_of_all(self.model.named_parameters())
-        self.model.load_parameters(_group(arrays, "model/"))
+        self.model.load_parameters(_group(arrays, "model/", backend))
         self._run.last = {}
-        tensors = {name: backend.asarray(array) for name, array in _group(arrays, "optimizer/").items()}
+        tensors = _group(arrays, "optimizer/", backend)
         self.optimizer.load_state({"steps": values["optimizer_steps"], "tensors": tensors})
         self._run.steps_done = values["steps_done"]
         if self._source.loss_scale is not None:
             vars(self._source.loss_scale).update(values.get("loss_scale") or {})
         if self._average is not None:
-            averages = {name: backend.asarray(array) for name, array in _group(arrays, "average/").items()}
-            self._average.load(averages, values.get("average_updates", self.steps_done))
+            self._average.load(_group(arrays, "average/", backend), values.get("average_updates", self.steps_done))
 
     def save(self, path: str | Path) -> None:
         """Write everything a resumed run needs to one file, atomically.
@@ -390,8 +393,7 @@ class Trainer:
             raise ConfigError(f"{path}: expected a checkpoint of Trainer.save, form {FORM}, found {values.get('form')}")
         check_same(path, self._identity(), values["identity"], changed)
         self.restore(arrays, values)
-        backend = backend_of_all(self.model.named_parameters())
-        best = {name: backend.asarray(array) for name, array in _group(arrays, "best/").items()}
+        best = _group(arrays, "best/", backend_of_all(self.model.named_parameters()))
         self._run = RunState.of(values, best)
         self._saved_data = None if "data" in changed else values["data"]
 
@@ -399,5 +401,6 @@ class Trainer:
         return run_identity(self.model, self.optimizer, self._average, self.metrics, asdict(self.settings))
 
 
-def _group(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+def _group(arrays: Mapping[str, np.ndarray], prefix: str, backend: Backend) -> dict[str, Array]:
+    names = {name: name.removeprefix(prefix) for name in arrays if name.startswith(prefix)}
+    return {own: backend.asarray(arrays[name]) for name, own in names.items()}

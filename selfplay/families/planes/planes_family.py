@@ -22,10 +22,8 @@ from engine.nn.layer import Layer
 from engine.nn.losses import difference_loss, soft_target_loss, softmax_cross_entropy
 from engine.nn.operations import operations_on
 from engine.nn.training.averaging import refresh_statistics
-from engine.nn.training.layer_gradients import floats
-from engine.nn.training.loss_scale import LossScale
 from engine.nn.training.optimizers import AdamW, Optimizer
-from engine.nn.training.parallel import DataParallel, GradientSource, StepResult
+from engine.nn.training.parallel import DataParallel, GradientSource, LossScale, StepResult, floats
 from selfplay.families.planes import planes_sampler as sampler
 from selfplay.families.planes.planes_sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet
@@ -199,7 +197,6 @@ class PlanesFamily(LayersFamily):
     recipe, mixture, gradients, sample = TOWER_RECIPE, PlanesMixture, PlanesGradients, LayersHeldOut
     clips = True
     on_device = True
-    plays_on_device = True
 
     def __init__(self, config: PlanesConfig) -> None:
         self._config = config

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.board.layout import MAX_MOVES
+from engine.native.memory import buffers
 from engine.native.pool import PerThread, ThreadPool
 from engine.network.policy import gradients as kernels
 from engine.network.policy.features import FEATURE_GROUPS
@@ -100,7 +101,7 @@ class SparsePass:
 
     def __init__(self, config: SparseConfig, size: int, threads: int) -> None:
         self.config = config
-        self.gradients: kernels.PositionGradients = kernels.new_position_gradients(config, size, MAX_MOVES)
+        self.gradients = buffers(kernels.PositionGradients, B=size, M=MAX_MOVES, **config.sizes)
         self.pool = ThreadPool(threads, "train")
         self._scratch = PerThread()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from engine.errors import ConfigError
+from engine.native.memory import buffers
 from engine.native.pool import PerThread, ThreadPool
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
@@ -110,23 +112,23 @@ class ValuePass:
 
     def __init__(self, config: ValueConfig, size: int, threads: int) -> None:
         self.config = config
-        self.gradients: kernels.ValueGradients = kernels.new_value_gradients(config, size)
+        self.gradients = buffers(kernels.ValueGradients, B=size, S=config.width // kernels.SLAB)
         self.pool = ThreadPool(threads, "train")
         self._scratch = PerThread()
         self._slabs = range(config.width // kernels.SLAB)
 
     def forward(self, tables: ValueTables, batch: ValueBatch, count: int, weights: LossWeights) -> None:
         """Run batch[:count] forward, and back to dense1: fills `gradients`, including losses."""
-        scale = 1.0 / count
+        scale, new_scratch = 1.0 / count, partial(buffers, kernels.ValueScratch)
         kernels.transpose_dense1(tables, self.gradients)
 
         def learn(part: tuple[int, int]) -> None:
-            scratch = self._scratch.own(kernels.new_value_scratch)
+            scratch = self._scratch.own(new_scratch)
             heads = weights.value, weights.moves_left
             kernels.learn_values(tables, batch, *part, scale, *heads, scratch, self.gradients)
 
         def add_up(slab: int) -> None:
-            kernels.sum_slab(tables, batch, count, slab, self._scratch.own(kernels.new_value_scratch), self.gradients)
+            kernels.sum_slab(tables, batch, count, slab, self._scratch.own(new_scratch), self.gradients)
 
         self.pool.map(add_up, self._slabs)
         self.pool.map(learn, pairwise([*range(0, count, PART), count]))

@@ -14,9 +14,8 @@ from engine.search.tree.params import SearchParams
 from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings, SearchSettings
 from selfplay.games.seats import game_params
-from selfplay.games.selfplay_game import WHOLE
 from selfplay.matches.opening_book import load_openings
-from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
+from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.run.config import configured
 from selfplay.run.playing import GenerationTask, play_numbers
 from tests.selfplay.run.crews import games_here, tiny_task
@@ -40,12 +39,6 @@ def play(task: GenerationTask, numbers: Iterable[int]) -> dict[int, bytes]:
     return {record.number: encode_record(record) for record in records}
 
 
-def target_weights(record: SelfPlayRecord) -> np.ndarray:
-    """Sum of the weights of each position's policy target."""
-    counts = record.target_counts.astype(np.int64)
-    return np.add.reduceat(record.target_visits.astype(np.int64), np.cumsum(counts) - counts)
-
-
 def test_games_do_not_depend_on_company_or_process(task: GenerationTask) -> None:
     together = play(task, NUMBERS)
     assert sorted(together) == NUMBERS
@@ -53,16 +46,6 @@ def test_games_do_not_depend_on_company_or_process(task: GenerationTask) -> None
     assert play(task, reversed(NUMBERS)) == together
     elsewhere = pickle.loads(pickle.dumps(task))
     assert play(elsewhere, [3]) == {3: together[3]}
-
-
-def test_gumbel_root_plays_the_same_games_everywhere(task: GenerationTask) -> None:
-    gumbel = replace(task, settings=replace(SETTINGS, gumbel=4))
-    together = play(gumbel, NUMBERS)
-    for record in map(decode_record, together.values()):
-        assert target_weights(record) == pytest.approx(np.full(len(record.moves), WHOLE), abs=30)
-    assert len(set(together.values())) == len(NUMBERS)
-    assert play(gumbel, [7]) == {7: together[7]}
-    assert together != play(task, NUMBERS)
 
 
 def test_constants_of_the_search_are_those_of_the_options_and_change_games(tmp_path: Path) -> None:

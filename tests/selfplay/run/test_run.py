@@ -228,6 +228,16 @@ def test_network_of_a_run_cannot_change(tmp_path: Path) -> None:
     assert read_toml(tmp_path / "config.toml")["games"]["visits"] == 9
 
 
+def test_a_run_with_a_retired_setting_goes_on_where_it_did_nothing(tmp_path: Path) -> None:
+    RunFolder(tmp_path, TINY).close()
+    file = tmp_path / "config.toml"
+    file.write_text(file.read_text().replace("[games]\n", "[games]\ngumbel = 0\n"))
+    assert RunFolder(tmp_path, {}).config == configured(TINY)
+    file.write_text(file.read_text().replace("gumbel = 0", "gumbel = 16"))
+    with pytest.raises(ConfigError, match=r"unknown setting games\.gumbel; .* remove its line to continue"):
+        RunFolder(tmp_path, {})
+
+
 def test_flags_win_over_the_file(aino_train: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(config_text(configured(TINY)))
     aino_train("loop", tmp_path / "run", "--until=fit", "--config", tmp_path / "small.toml", "--games.count", 2)

@@ -59,7 +59,7 @@ def runs_of(folder: Path) -> dict[str, dict[str, bytes]]:
 def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(tmp_path, aino_train):
     file, out = sweep_in(tmp_path / "killed"), tmp_path / "killed" / "out"
     for mark in MARKS:
-        command = [sys.executable, "-m", "selfplay.main", "sweep", str(file), "--workers=1"]
+        command = [sys.executable, "-m", "selfplay", "sweep", str(file), "--workers=1"]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
             wait_until(lambda mark=mark: (out / mark).is_file() or process.poll() is not None)
             os.kill(process.pid, signal.SIGKILL)

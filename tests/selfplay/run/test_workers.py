@@ -17,13 +17,12 @@ from engine.cli.command_line import INTERRUPTED
 from engine.errors import ConfigError, NetFileError, RunError
 from engine.nn import dit
 from selfplay.families.by_name import family_of
-from selfplay.games.gate_game import GateRecord
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.main import main
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
 from selfplay.run import sharing
 from selfplay.run.config import GateSettings
-from selfplay.run.gating import GateTask
+from selfplay.run.gating import GateRecord, GateTask
 from selfplay.run.playing import GenerationTask, PlayTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 from selfplay.run.workers import WorkerPool
@@ -78,7 +77,7 @@ FLAGS = ["--net=16x1", "--games.count=24", "--games.visits=12", "--games.longest
 
 def start_generating(run: Path) -> subprocess.Popen[str]:
     """Self-play with two workers as a shell's foreground job, once its first game is stored."""
-    command = [sys.executable, "-m", "selfplay.main", "loop", str(run), "--until=fit", *FLAGS, "--workers=2"]
+    command = [sys.executable, "-m", "selfplay", "loop", str(run), "--until=fit", *FLAGS, "--workers=2"]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )

@@ -28,10 +28,9 @@ from engine.search.tree.arrays import MAX_DEPTH, ROOT_PLY
 from selfplay.commands.bench import random_positions
 from selfplay.data.split import game_keys, position_keys, roots_of
 from selfplay.main import main
-from selfplay.records.label_folder import RECORD, LabelFolder, fields_of, keys_of_rows
+from selfplay.records.label_folder import RECORD, LabelFolder, composition, fields_of, keys_of_rows
 from selfplay.records.packed import CALM, SOURCES, unpack_row
 from selfplay.teachers import sample_trees
-from selfplay.teachers.checking import composition
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet
 from selfplay.teachers.sample_sources import ENDINGS, TREES, Shares, games_of_sets, new_roots
 from tests.boards import board_after
@@ -207,7 +206,7 @@ def test_command_labels_and_checks(tmp_path, material_net_file, capfd):
 
 
 def labels_after_kills(folder: Path, net_file: Path, kills: int) -> list[bytes]:
-    command = [sys.executable, "-m", "selfplay.main", "teach", "--teacher", str(net_file), "--out", str(folder), *FLAGS]
+    command = [sys.executable, "-m", "selfplay", "teach", "--teacher", str(net_file), "--out", str(folder), *FLAGS]
     chance = random.Random(kills)
     for _ in range(kills):
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:

@@ -14,7 +14,7 @@ from engine.errors import ConfigError, DeviceError, TrainingError
 from engine.nn import dit, operations
 from engine.nn.layer import Layer
 from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
-from engine.nn.training.loss_scale import FIRST_FACTOR, GROWTH_STEPS
+from engine.nn.training.parallel import FIRST_FACTOR, GROWTH_STEPS
 from selfplay.families.by_name import family_of
 from selfplay.families.planes.planes_family import LayersHeldOut
 from selfplay.records.positions import PositionSet

@@ -140,23 +140,23 @@ def test_hybrid_refuses_a_weight_that_is_no_share():
 
 
 @pytest.fixture
-def net_folder(tmp_path):
+def net_folder(tmp_path, monkeypatch):
     """A folder like the package `weights`, with one net in it."""
     dit.save(tmp_path / "small.dit", build_tower(CONFIG, np.random.default_rng(1)))
     digest = hashlib.sha256((tmp_path / "small.dit").read_bytes()).hexdigest()
     (tmp_path / "MANIFEST.toml").write_text(
         f'default = "small"\n[[net]]\nname = "small"\nfile = "small.dit"\nsha256 = "{digest}"\n', encoding="utf-8"
     )
+    for module in (weights, manifest_file):
+        monkeypatch.setattr(module, "SHIPPED", tmp_path)
     return tmp_path
 
 
 def test_the_manifest_names_the_default_net(net_folder):
-    assert default_net_path(net_folder) == net_folder / "small.dit"
+    assert default_net_path() == net_folder / "small.dit"
 
 
-def test_the_net_that_learned_alone_goes_by_its_name(net_folder, monkeypatch):
-    for module in (weights, manifest_file):
-        monkeypatch.setattr(module, "SHIPPED", net_folder)
+def test_the_net_that_learned_alone_goes_by_its_name(net_folder):
     with pytest.raises(NetFileError, match=r"zero: expected a net zero-\*\.dit in .*MANIFEST\.toml"):
         weights.load_net("zero")
     (net_folder / "small.dit").rename(net_folder / "zero-small.dit")
@@ -194,7 +194,7 @@ def manifest(text):
 def test_a_faulty_net_folder_says_what_is_wrong(net_folder, change, message):
     change(net_folder)
     with pytest.raises(NetFileError, match=message):
-        default_net_path(net_folder)
+        default_net_path()
 
 
 def test_a_net_is_read_once(net_folder, monkeypatch):

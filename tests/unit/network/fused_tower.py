@@ -9,8 +9,6 @@ from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import MultiHead
 from engine.nn.layer import Layer
 
-ALL_MOVES = np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (CHUNK, 1))
-
 
 def random_model(config: TowerConfig, rng: np.random.Generator) -> MultiHead:
     """A tower whose biases, gains and running statistics all matter."""
@@ -31,8 +29,7 @@ def infer(tower: FusedTower, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     """Logits of all moves float32 [n, 1858], wdl [n, 3] and moves left [n] of masks uint64 [n, 112]."""
     n = len(masks)
     answers = np.zeros((n, POLICY_SIZE), np.float32), np.zeros((n, 3), np.float32), np.zeros(n, np.float32)
-    n_moves = np.full(CHUNK, POLICY_SIZE, np.int32)
+    index, n_moves = np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (n, 1)), np.full(n, POLICY_SIZE, np.int32)
     for first in range(0, n, CHUNK):
-        rest = (answer[first:] for answer in answers)
-        tower.evaluate_chunk(masks[first:], ALL_MOVES, n_moves, 0, min(CHUNK, n - first), *rest)
+        tower.evaluate_chunk(*(array[first : first + CHUNK] for array in (masks, index, n_moves, *answers)))
     return answers

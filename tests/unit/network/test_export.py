@@ -12,13 +12,14 @@ from engine.evaluation.custom import board_planes, planes_of
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
-from engine.network.input_formats import turned_batch
+from engine.network.input_formats import CANONICAL, turned_batch
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.onnx_graph import export_onnx
+from engine.network.outputs import FIRST_HEADS
 from engine.network.planes import FIFTY_MOVE_PLANE
 from engine.network.tower.inference import Fused
 from engine.network.tower.model import TowerConfig, build_tower
-from engine.network.weights import FIRST_HEADS, default_net_path, load_network
+from engine.network.weights import default_net_path, load_network
 from engine.nn import dit
 from tests.boards import random_game
 from tests.unit.network.lc0_towers import file_bytes, random_net
@@ -88,7 +89,7 @@ def test_an_exported_network_takes_the_planes_of_its_format(
     write_planes(tmp_path / "net.dit", read_planes(tmp_path / "net.pb"))
     net = load_network(tmp_path / through)
     leaves = answers(net, boards)
-    masks, places = turned_batch(leaves.masks[:POSITIONS], leaves.policy_index[:POSITIONS])
+    masks, places = turned_batch(CANONICAL, leaves.masks[:POSITIONS], leaves.policy_index[:POSITIONS])
     planes = planes_of(masks)
     assert planes[:, FIFTY_MOVE_PLANE].max() > 1.0
     planes[:, FIFTY_MOVE_PLANE] /= 100.0

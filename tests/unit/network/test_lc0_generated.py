@@ -14,7 +14,7 @@ from engine.errors import ConfigError
 from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import input_format_of
-from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
+from engine.network.input_formats import INPUT_FORMATS, turned_batch
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
 from engine.network.weights import load_network
@@ -75,9 +75,7 @@ def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_d
         with closing(make_evaluator("network", tmp_path / name, backend="numpy")) as evaluator:
             assert input_format_of(evaluator) == input_format
             evaluator.evaluate(leaves, 40)
-        masks, index = leaves.masks[:40], leaves.policy_index[:40]
-        if input_format >= CANONICAL:
-            masks, index = turned_batch(masks, index)
+        masks, index = turned_batch(input_format, leaves.masks[:40], leaves.policy_index[:40])
         expected = training_answers(load_lc0(tmp_path / "net.pb"), masks)
         np.testing.assert_allclose(leaves.wdl[:40, 0] - leaves.wdl[:40, 2], expected.value, atol=tolerance)
         for row, count in enumerate(leaves.n_moves[:40]):

@@ -56,9 +56,7 @@ def network_in(folder: Path, kind: str) -> Path:
 def asked(input_format: int, count: int) -> np.ndarray:
     """The planes as a network of that format sees them, uint64 [count, 112]."""
     leaves = leaves_in(input_format)
-    if input_format < CANONICAL:
-        return leaves.masks[:count]
-    return turned_batch(leaves.masks[:count], leaves.policy_index[:count])[0]
+    return turned_batch(input_format, leaves.masks[:count], leaves.policy_index[:count])[0]
 
 
 @pytest.mark.parametrize("input_format", INPUT_FORMATS)

@@ -1,0 +1,116 @@
+"""The recurrent layers: each kind's step, and two layers that read from both ends. `recurrent.py` has their loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.backend import backend_of
+from engine.errors import ConfigError
+from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, register
+from engine.nn.layers.containers import checked_parts
+from engine.nn.layers.recurrent import Recurrent, StateArrays, StepBackward
+from engine.nn.operations import operations_for
+
+
+@register("rnn")
+class RNN(Recurrent):
+    """h_t = tanh(a_t + c_t), with a_t = x_t Wx^T + b and c_t = h_{t-1} Wh^T; shapes and gradients as in Recurrent.
+
+    da_t = dc_t = dh_t (1 - h_t^2). Over T steps the gradient is multiplied by T such factors and by powers of Wh, so it
+    vanishes or explodes. Elman 1990.
+    """
+
+    gates = 1
+
+    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
+        h = backend_of(a).xp.tanh(a + c)
+
+        def backward(dstate: StateArrays, da: Array, dc: Array) -> StateArrays:
+            da[...] = dstate[0] * (1 - h * h)
+            return (0,)
+
+        return (h,), backward
+
+
+@register("gru")
+class GRU(Recurrent):
+    """A recurrent state that a gate updates only in part. Shapes and gradients are as in Recurrent, G = 3.
+
+    With the thirds r, z, n of a_t = x_t Wx^T + b and c_t = h_{t-1} Wh^T, and `candidate_bias` e [H]:
+        r = sigmoid(a_r + c_r)      z = sigmoid(a_z + c_z)      n = tanh(a_n + r (c_n + e))
+        h_t = (1 - z) n + z h_{t-1}
+    Backward, where dr, dz and dn are gradients before the nonlinearity:
+        dn = dh (1 - z) (1 - n^2)   dz = dh (h_{t-1} - n) z (1 - z)   dr = dn (c_n + e) r (1 - r)
+        da = (dr, dz, dn)   dc = (dr, dz, dn r)   de = sum of dn r   direct part of dh_{t-1} = dh z
+    Cho et al. 2014, arXiv:1406.1078, in the form of cuDNN, where r gates after the product with Wh.
+    """
+
+    gates = 3
+    adds = False
+
+    def _start(self) -> None:
+        self.params["candidate_bias"] = np.zeros(self.hidden, np.float32)
+
+    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
+        h, step_backward = operations_for(a).gru_step(a, c, self.params["candidate_bias"], state[0])
+        return (h,), lambda dstate, da, dc: (step_backward(dstate[0], da, dc),)
+
+    def _further_gradients(self, dc: Array) -> Gradients:
+        return {"candidate_bias": dc[:, 2 * self.hidden :].sum(axis=0)}
+
+
+@register("lstm")
+class LSTM(Recurrent):
+    """A memory cell with input, forget and output gates. Shapes and gradients are as in Recurrent, G = 4.
+
+    With the quarters i, f, o, g of a_t + c_t = x_t Wx^T + b + h_{t-1} Wh^T and the memory m:
+        i, f, o = sigmoid(.)      g = tanh(.)      m_t = f m_{t-1} + i g      h_t = o tanh(m_t)
+    Backward, where dm arrives from step t + 1 and di, df, do, dg are gradients before the nonlinearity:
+        dm += dh o (1 - tanh(m_t)^2)      do = dh tanh(m_t) o (1 - o)
+        di = dm g i (1 - i)   df = dm m_{t-1} f (1 - f)   dg = dm i (1 - g^2)   dm_{t-1} = dm f
+    The forget gate starts open (bias 1, Jozefowicz et al. 2015). Hochreiter and Schmidhuber 1997; Gers et al. 2000.
+    """
+
+    gates = 4
+    states = 2
+
+    def _start(self) -> None:
+        self.params["bias"][self.hidden : 2 * self.hidden] = 1
+
+    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
+        h, memory, step_backward = operations_for(a).lstm_step(a, c, state[1])
+        return (h, memory), lambda dstate, da, dc: (0, step_backward(*dstate, da))
+
+
+@register("bidirectional")
+class Bidirectional(Layer):
+    """Join the outputs of two recurrent layers, of which the second runs backwards.
+
+    forward:  x [B, T, inputs], optionally mask bool [B, T] -> y [B, T, H1 + H2], or [B, H1 + H2] where both have `last`
+    backward: dy like y -> dx like x, the sum of both; gradients ahead.*, back.*
+
+    Write Bidirectional(GRU(4, 8, rng), GRU(4, 8, rng, reverse=True)). Raises ConfigError for other pairs. Schuster and
+    Paliwal 1997.
+    """
+
+    def __init__(self, ahead: Recurrent, back: Recurrent) -> None:
+        super().__init__()
+        checked_parts({"ahead": ahead, "back": back})
+        pair = [isinstance(one, Recurrent) and (one.reverse, one.last, one.return_state) for one in (ahead, back)]
+        if pair not in ([(False, last, False), (True, last, False)] for last in (False, True)):
+            expected = "two recurrent layers without return_state, the second with reverse=True"
+            raise ConfigError(f"Bidirectional: expected {expected}, found {ahead!r} and {back!r}")
+        self.ahead, self.back = ahead, back
+
+    def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
+        one, one_backward = forward_part("ahead", self.ahead, x, training, mask, state)
+        other, other_backward = forward_part("back", self.back, x, training, mask, state)
+
+        def backward(dy: Array) -> tuple[Array, Gradients]:
+            dx, grads = one_backward(dy[..., : self.ahead.hidden])
+            dx_too, other_grads = other_backward(dy[..., self.ahead.hidden :])
+            return dx + dx_too, grads | other_grads
+
+        return backend_of(one).xp.concatenate([one, other], axis=-1), backward
