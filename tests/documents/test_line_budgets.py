@@ -6,8 +6,8 @@ from tests.documents.pages import ROOT
 
 # Folders -> the most lines of Python in them. To raise a number, say why in a sentence behind it, in its own line.
 BUDGETS = {
-    ("engine", "selfplay", "uci"): 55_920,
-    ("tests",): 39_188,
+    ("engine", "selfplay", "uci"): 55_932,  # 12 more: masks and states of sequences, studies that are kept, transformers on a GPU
+    ("tests",): 39_945,  # 757 more, for those, for twelve faults of files and names, and for the gallery
 }
 
 
