@@ -29,6 +29,7 @@ class CompileSteps(event.Listener):
 
     def on_end(self, event: Any) -> None:
         dispatcher = event.data["dispatcher"]
-        if dispatcher.py_func.__module__.split(".")[0] not in ("numba", "llvmlite"):
-            library = dispatcher.overloads[tuple(event.data["args"])].library
-            self._each(1 + getattr(library, "parts", 0) // _PARTS_A_STEP)
+        compiled = dispatcher.overloads.get(tuple(event.data["args"]))  # None where the compilation failed
+        module = str(dispatcher.py_func.__module__)  # None of what Numba makes from text
+        if compiled is not None and module.split(".")[0] not in ("numba", "llvmlite"):
+            self._each(1 + getattr(compiled.library, "parts", 0) // _PARTS_A_STEP)
