@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DeviceError, RunError
+from engine.errors import RunError
 from engine.nn import dit
 from engine.nn.layer import Layer
 from engine.nn.training.checkpoint import write_checkpoint
@@ -174,12 +174,7 @@ def _train(run: RunFolder, generation: int, learner: Learning, report: Report, t
     first, started = learner.steps_done, time.monotonic()
     saved = started
     while learner.steps_done < total_steps and not stop():
-        learner.remember()
-        try:
-            losses = learner.step()
-        except DeviceError:
-            save()
-            raise
+        losses = learner.step_or_save(save)
         now = time.monotonic()
         if learner.steps_done % LOG_STEPS == 0 or learner.steps_done == total_steps:
             run.ledger.note_losses(generation, learner.steps_done, "train", asdict(losses))

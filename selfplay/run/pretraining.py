@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from engine.backend import BACKEND_NAMES
-from engine.errors import ConfigError, DeviceError, RunError
+from engine.errors import ConfigError, RunError
 from engine.files.atomic import append, remove_left_behind, write_file
 from engine.files.settings_file import read_noted
 from engine.network.value.parameters import VALUE_TRUNK
@@ -131,12 +131,7 @@ class Pretraining:
         self._reported = self.elapsed_s, self.positions
         seen: list[Losses] = []
         while self.progress < 1.0 and not stop():
-            self.learner.remember()
-            try:
-                seen.append(self.learner.step())
-            except DeviceError:
-                self.checkpoint()
-                raise
+            seen.append(self.learner.step_or_save(self.checkpoint))
             self.elapsed_s = clock.after("step")
             if len(seen) == LOG_STEPS:
                 report(self._report(seen, None))

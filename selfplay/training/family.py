@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, DeviceError
 from engine.nn import dit
 from engine.nn.layer import Layer
 from selfplay.records.positions import PositionSet
@@ -108,6 +108,15 @@ class Learning(ABC):
     def remember(self) -> None:
         """Keep the state where a device that is lost cannot take it along; `state` then gives what was kept."""
         return
+
+    def step_or_save(self, save: Callable[[], None]) -> Losses:
+        """Train on the next batch as `step`; where the device is lost, have what was remembered saved, and raise."""
+        self.remember()
+        try:
+            return self.step()
+        except DeviceError:
+            save()
+            raise
 
     @abstractmethod
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:

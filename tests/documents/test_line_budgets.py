@@ -6,8 +6,8 @@ from tests.documents.pages import ROOT
 
 # Folders -> the most lines of Python in them. To raise a number, say why in a sentence behind it, in its own line.
 BUDGETS = {
-    ("engine", "selfplay", "uci"): 55_933,  # 13 more: masks of sequences, kept studies, transformers on GPUs
-    ("tests",): 39_963,  # 775 more, for those, for twelve faults of files and names, and for the gallery
+    ("engine", "selfplay", "uci"): 55_930,  # 10 more: masks of sequences, kept studies, transformers on GPUs
+    ("tests",): 39_969,  # 781 more, for those, for twelve faults of files and names, and for the gallery
 }
 
 

@@ -54,13 +54,12 @@ CREATE TABLE IF NOT EXISTS drawn (review TEXT PRIMARY KEY);
 
 @dataclass(frozen=True)
 class Standing:
-    """One's rating, puzzles solved in a row, the most ever, puzzles that are due, and puzzles in all."""
+    """One's rating, puzzles solved in a row, the most ever, and puzzles that are due."""
 
     rating: Rating
     streak: int
     longest: int
     due: int
-    total: int
 
     @property
     def text(self) -> str:
@@ -198,8 +197,7 @@ class Trainer:
         """How one stands."""
         row = self._base.execute(f"SELECT {_PERSON} FROM person").fetchone() or (*Rating().__dict__.values(), 0, 0)
         due = self._base.execute(f"SELECT count(*) FROM puzzles WHERE {_DUE}", [self._now()] * 2).fetchone()[0]
-        total = self._base.execute("SELECT count(*) FROM puzzles").fetchone()[0]
-        return Standing(Rating(*row[:3]), row[3], row[4], due, total)
+        return Standing(Rating(*row[:3]), row[3], row[4], due)
 
 
 def _opened(path: str) -> sqlite3.Connection:
