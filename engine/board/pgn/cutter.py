@@ -135,7 +135,7 @@ class Cutter:
 
     def __init__(self, text: GameText, whole: bool, most: int = AT_ONCE) -> None:
         self._text, self._whole = text, whole
-        self._padded, self._of = np.zeros(0, np.uint8), b""
+        self._padded, self._of = np.frombuffer(b"\n" * PADDING, np.uint8), b""
         self._games = np.empty((most, desks.COLUMNS), np.int64)
         self._tokens = np.empty((_TOKENS, desks.TOKEN_COLUMNS), np.int32)
         self._moves = np.empty(_MOVES, np.uint16)
