@@ -18,8 +18,8 @@ import selfplay.main
 import uci.main
 from engine.cli.option_forms import options_from_mapping
 from engine.options import find_option
+from selfplay.commands.sweep import Sweep
 from selfplay.run.config import configured
-from selfplay.run.sweep_table import Sweep
 from tests.documents.pages import PAGES, ROOT, blocks, commands, inline_commands
 from tests.documents.workshop import ENTRIES, exit_status, new_workshop, reduced, run, why_skipped
 

@@ -10,7 +10,7 @@ from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
-from selfplay.matches.infos import Info, last_judgement, read_info
+from selfplay.matches.play import Info, last_judgement, read_info
 from selfplay.matches.series import Match, MatchSettings
 from selfplay.suites.solver import UciSolver
 from tests.selfplay import scripted_engine

@@ -20,8 +20,7 @@ from selfplay.data.split import (
     unseen,
     without_held_out,
 )
-from selfplay.families.policy.label_sampler import LabelSampler
-from selfplay.families.policy.sparse_sampler import new_sparse_batch
+from selfplay.families.policy.sparse_sampler import LabelSampler, new_sparse_batch
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet
 from selfplay.run.config import default_config

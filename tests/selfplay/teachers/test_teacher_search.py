@@ -11,8 +11,14 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from selfplay.records.targets import POLICY_SCALE_CP, POLICY_SCALE_SLOPE, policy_from_scores
-from selfplay.teachers.move_scores import score_teacher_moves
-from selfplay.teachers.quiet_search import MATE, begin_quiescence, new_teacher, teacher_quiet_value, to_cp
+from selfplay.teachers.quiet_search import (
+    MATE,
+    begin_quiescence,
+    new_teacher,
+    score_teacher_moves,
+    teacher_quiet_value,
+    to_cp,
+)
 from selfplay.teachers.sampling import REACH, is_settled
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 from tests.selfplay.teachers.nets import random_positions
