@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import show
-from engine.cli.setting_flags import add_flag
+from engine.cli.option_forms import add_flag
 from engine.errors import ConfigError
 from selfplay.commands.referee import add_referee_flags, play_series, series_of
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant

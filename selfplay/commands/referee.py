@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.live_lines import LOG_S, live_line, show
-from engine.cli.setting_flags import add_flag
+from engine.cli.option_forms import add_flag
 from selfplay.interrupt import stop_flag
 from selfplay.lock import folder_lock
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule

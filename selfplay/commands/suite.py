@@ -9,8 +9,7 @@ from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import LOG_S, live_line, show, show_view
-from engine.cli.option_forms import add_flags, options_from_flags
-from engine.cli.setting_flags import add_flag
+from engine.cli.option_forms import add_flag, add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.files.atomic import write_file
 from engine.options import EngineOptions

@@ -38,8 +38,8 @@ from selfplay.matches.opening_book import load_book
 from selfplay.matches.series import Match, MatchSettings
 from selfplay.matches.standings import match_json, score_text
 from selfplay.matches.statistics import estimate_elo
-from selfplay.report.comparison_page import Played, comparison_page
 from selfplay.report.metrics import metrics_csv, metrics_json
+from selfplay.report.page import Played, comparison_page
 from selfplay.report.run_numbers import read_runs
 from selfplay.report.seed_groups import seed_groups
 from selfplay.run.anchors import measuring, network_contestant

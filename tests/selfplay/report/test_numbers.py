@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfplay.report.comparison_page import comparison_page
 from selfplay.report.metrics import EventFiles, Metrics
-from selfplay.report.page import report_page
+from selfplay.report.page import comparison_page, report_page
 from selfplay.report.run_numbers import read_run
 from selfplay.report.seed_groups import mean_curve, seed_groups, student_95
 from selfplay.run.ledger import SCHEMA
