@@ -16,7 +16,8 @@ from engine.options import EngineOptions
 from selfplay.interrupt import stop_flag
 from selfplay.matches.contestant import ENGINE_HELP, Contestant, parse_contestant, quiet_driver
 from selfplay.matches.control import TimeControl
-from selfplay.suites.problem import Problem, read_epd, read_puzzles, sample
+from selfplay.suites.epd import read_epd
+from selfplay.suites.problem import Problem, read_puzzles, sample
 from selfplay.suites.score import Outcome, solve_all, suite_json, suite_table
 from selfplay.suites.solver import EngineSolver, Solver, UciSolver
 

@@ -19,7 +19,7 @@ from selfplay.data.v6_games import chunk_of_game
 from selfplay.matches.opening_book import load_book
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
 from selfplay.run.exchange import pgn_text
-from selfplay.suites.problem import read_epd
+from selfplay.suites.epd import read_epd
 from tests.hardening import text_targets
 from tests.hardening.game_targets import games
 from tests.hardening.net_targets import checkpoints
