@@ -40,10 +40,10 @@ from engine.network.fused.tensor_layout import (
     stacked,
     stacked_encoders,
 )
-from engine.network.outputs import FIRST_HEADS, Heads
+from engine.network.outputs import FIRST_HEADS, Heads, policy_name
 from engine.network.planes import PLANES
 from engine.network.transformer.embedding_steps import BoardWeights, embed
-from engine.network.transformer.model import DENSE_EPSILON, TransformerConfig, policy_name, reach_map
+from engine.network.transformer.model import DENSE_EPSILON, TransformerConfig, reach_map
 
 
 class FusedTransformerWeights(NamedTuple):
