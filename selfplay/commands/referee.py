@@ -15,7 +15,7 @@ from selfplay.matches.contestant import quiet_driver
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import DEFAULT_PLIES, load_book
 from selfplay.matches.runner import SeriesSettings
-from selfplay.matches.standings import game_line
+from selfplay.matches.series import game_line
 
 DEFAULT_CLOCK = "1+0.1"
 MARGIN_MS = 20.0

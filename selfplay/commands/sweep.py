@@ -35,8 +35,7 @@ from selfplay.interrupt import Stop
 from selfplay.lock import folder_lock
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import load_book
-from selfplay.matches.series import Match, MatchSettings
-from selfplay.matches.standings import match_json, score_text
+from selfplay.matches.series import Match, MatchSettings, match_json, score_text
 from selfplay.matches.statistics import estimate_elo
 from selfplay.report.metrics import metrics_csv, metrics_json
 from selfplay.report.page import Played, comparison_page
