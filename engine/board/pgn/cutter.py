@@ -64,8 +64,6 @@ class GameText:
             if piece is None:
                 self.final = True
                 break
-            if b"\r" in piece:  # To look for longer ends of lines takes longer than to read the games.
-                piece = piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             taken.append(piece)
         self.dropped += self.at
         self.data, self.at = b"".join([self.data[self.at :], *taken]), 0
