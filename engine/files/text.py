@@ -106,24 +106,26 @@ def _decode_lines(data: bytes) -> str:
 
 # ---- what a text holds --------------------------------------------------------------------------------------------
 
-GAMES, POSITIONS, PUZZLES = "games in PGN", "positions, one a line", "puzzles in Lichess's format"
+GAMES, POSITIONS, PUZZLES, JSON = "games in PGN", "positions, one a line", "puzzles in Lichess's format", "JSON"
 _READERS = {
     GAMES: "`aino analyse` and `aino annotate` read them",
     POSITIONS: "`aino analyse` and `aino-train suite` read them",
     PUZZLES: "`aino puzzles --import` and `aino-train suite` read them",
+    JSON: "download the games as PGN, which chess sites offer, too",
 }
 _PLACEMENT = "(?:[1-8KQRBNPkqrbnp]+/){7}[1-8KQRBNPkqrbnp]+"
 _FORMS = {
     rf'(?:[^,;\t|]*[,;\t|])?"?{_PLACEMENT} [wb] [^,;\t|]*[,;\t|]"?(?:[a-h][1-8]){{2}}': PUZZLES,
     r"(?=\S*\b[Mm]oves\b)\S*\b(?:FEN|Fen|fen)\b": PUZZLES,
     rf"{_PLACEMENT}\s+[wb]\b": POSITIONS,
+    r'[\[{]\s*(?:\{|"\w+"\s*:)': JSON,
     r'\[\s*\w[^\s"]*\s*"|\d+[.)…\s]+(?:\S{0,5}[a-hA-H][1-8]|[O0o]-[O0o])(?![a-z])': GAMES,
 }
 _KINDS = [(re.compile(rf'[\s"]*(?:{form})'), kind) for form, kind in _FORMS.items()]
 
 
 def kind_of(begin: bytes | str) -> str:
-    """Return which of GAMES, POSITIONS and PUZZLES is told by the first line that tells one; "" if none does."""
+    """Return which of the kinds above is told by the first line that tells one; "" if none does."""
     data = begin.encode(errors="replace") if isinstance(begin, str) else begin
     for line in next(utf8_pieces(io.BytesIO(data)), b"").decode().splitlines():
         if found := next((kind for form, kind in _KINDS if form.match(line)), ""):
@@ -134,7 +136,7 @@ def kind_of(begin: bytes | str) -> str:
 def kind_of_file(path: Path, *wanted: str) -> str:
     """`kind_of` of a file, packed or not; "" of a pipe, which can be read only once.
 
-    Raises DataError where it cannot be read, or is of a kind that is not `wanted`.
+    Raises DataError where it cannot be read, or is of a kind that is not among those `wanted`, if any are named.
     """
     if path.is_fifo():
         return ""
@@ -144,7 +146,7 @@ def kind_of_file(path: Path, *wanted: str) -> str:
 
 def wanted_kind(found: str, name: object, *wanted: str) -> str:
     """Return a kind, or "", if it is one of those wanted; else raise DataError, which says who reads it."""
-    if found and found not in wanted:
+    if found and wanted and found not in wanted:
         words = "{name}: expected {wanted}, found {found}; {readers}"
         values = {"found": message(found), "readers": message(_READERS[found])}
         raise DataError(message(words, name=name, wanted=" or ".join(wanted), **values))

@@ -202,7 +202,7 @@ class Cutter:
             self._starts = {} if len(self._starts) > 1000 else self._starts
             start, row = Start(), np.zeros(layout.ROW_WORDS, np.uint64)
             try:
-                start = Start(start_of(tags), is_told=bool(key[0].strip()))
+                start = Start(start_of(tags), is_told=bool(told_fen(tags)))
                 row = row_from_board(start.board)
             except (DataError, FenError) as error:
                 tag = next((name for name in ("Variant", "SetUp") if name.lower() in str(error).lower()), "FEN")
@@ -232,7 +232,7 @@ def start_of(tags: dict[str, str]) -> chess.Board:
     chess960 = headers.is_chess960()
     if not chess960 and variant is not chess.Board:
         raise DataError(message("Aino does not play the variant {name}", name=repr(tags["Variant"])))
-    fen = tags.get("FEN", "").strip()
+    fen = told_fen(tags)
     if not fen:
         if tags.get("SetUp", "").strip() == "1":
             raise DataError("SetUp is 1, but there is no FEN")
@@ -243,6 +243,12 @@ def start_of(tags: dict[str, str]) -> chess.Board:
         if chess960:
             raise
         return parse_fen(fen, chess960=True)
+
+
+def told_fen(tags: dict[str, str]) -> str:
+    """Return the position that tags tell, "" for none."""
+    fen = tags.get("FEN", "").strip()
+    return "" if fen in ("?", "-", "startpos") else fen
 
 
 def with_known_variant(tags: dict[str, str]) -> dict[str, str]:

@@ -116,9 +116,10 @@ def _begins_next_game(desk, game, at, found):
         for i in range(game[desks.FIRST_TOKEN], min(game[desks.LAST_TOKEN], game[desks.FIRST_TOKEN] + _MOST_COMPARED)):
             place = desk.tokens[i, desks.PLACE] + (desk.tokens[i, desks.KIND] == desks.BROKEN)
             end = place + tag[desks.NAME_END] - tag[desks.NAME]
-            if desk.tokens[i, desks.KIND] in (desks.TAG, desks.BROKEN) and not LETTER[data[end]]:
-                if are_same(data, tag[desks.NAME], tag[desks.NAME_END], place, end):
-                    return True
+            if data[skip_spaces(data, end)] == _QUOTE and are_same(
+                data, tag[desks.NAME], tag[desks.NAME_END], place, end
+            ):
+                return True
     return False
 
 
