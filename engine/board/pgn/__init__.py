@@ -41,8 +41,8 @@ that begins with no token is a fault of its own, and reading goes on in the next
 
 Faults inside a game. Words that are no token. Moves that are illegal or fit more than one piece. Comments without an
 end: no } before the end of the text, or a line that begins with a tag, and no } before the next {; the game ends there,
-or at the first empty line. Variations without begin or end. An incomplete tag. A start position that cannot be played, and
-variants but Chess960. A line of moves ends at a fault, except for a tag in which no start position can stand. A
+or at the first empty line. Variations without begin or end. An incomplete tag. A start position that cannot be played,
+and variants but Chess960. A line of moves ends at a fault, except for a tag in which no start position can stand. A
 variation's fault ends that variation; where only main lines are read, moves in variations are not looked at. Move
 numbers may be wrong; but a comment that may hide moves (one of a line that begins with a move, number or result, or one
 in braces with an unbalanced { in it) is a fault, unless the next number is the right one.
