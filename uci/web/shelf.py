@@ -18,7 +18,7 @@ import chess.pgn
 from engine.errors import DataError
 from engine.files.atomic import atomic_write, remove_left_behind, sync_folder
 from engine.files.atomic import replace as replace_file
-from engine.files.text import GAMES, PUZZLES, kind_of_file, open_unpacked, utf8_pieces, wanted_kind
+from engine.files.text import GAMES, LOOKED_AT, PUZZLES, kind_of, open_unpacked, utf8_pieces, wanted_kind
 from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -240,7 +240,8 @@ class Shelf:
     def _import(self, index: GameIndex, upload: Path) -> Steps:
         name = upload.name.removeprefix(_IMPORT).partition("-")[2]
         try:
-            found = wanted_kind(kind_of_file(upload), name, GAMES, PUZZLES)
+            with open_unpacked(upload) as (stream, _share):
+                found = wanted_kind(kind_of(stream.read(LOOKED_AT)), name, GAMES, PUZZLES)
             if found == PUZZLES or (not found and re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE)):
                 says = yield from self.desk.taking(upload, name)
                 upload.unlink()
