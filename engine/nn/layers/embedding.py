@@ -75,7 +75,8 @@ class PositionEmbedding(Layer):
     backward: dy like y -> dx = dy; gradient weight [length, features] = sum of dy over B, 0 at other positions
 
     Its vectors begin with the deviation of those that they are added to (`Embedding`). With a state, the first position
-    is the one behind the last of the call before. Raises ShapeError for longer sequences. Vaswani et al. 2017, arXiv:1706.03762, section 3.5.
+    is the one behind the last of the call before. Raises ShapeError for longer sequences.
+    Vaswani et al. 2017, arXiv:1706.03762, section 3.5.
     """
 
     def __init__(self, length: int, features: int, rng: np.random.Generator, deviation: float = 1.0) -> None:
