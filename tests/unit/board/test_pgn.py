@@ -19,6 +19,7 @@ from engine.board.convert import encode_move
 from engine.board.pgn.game_reader import GameText, ReadGame, read_game_file, read_games
 from engine.board.pgn.game_writer import game_text
 from engine.board.pgn.main_lines import main_lines
+from engine.board.pgn.token_kernels import cut_text
 from tests.unit.board import pgn_forms
 from tests.unit.board.pgn_changes import changes
 from tests.unit.board.pgn_forms import long_san, numbered, played_game, san, whole, words_of
@@ -452,6 +453,12 @@ def test_whole_games_are_the_trees_that_python_chess_reads() -> None:
     assert [game.faults for game in found] == [[]] * 12
     for game in found:
         assert str(game.game) == str(chess.pgn.read_game(stream))
+
+
+def test_the_kernel_of_the_reader_was_compiled_twice() -> None:
+    """For the empty text before the first piece, too, which was the only one that might be written."""
+    assert len(list(read_games("1. e4 e5 1-0"))) == 1
+    assert len(getattr(cut_text, "signatures", "1")) == 1  # without a compiler there are none
 
 
 def test_pieces_of_any_size_give_the_same_games() -> None:
