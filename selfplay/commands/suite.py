@@ -85,10 +85,11 @@ def run(arguments: argparse.Namespace) -> int:
                 for name, members in suites.items()
             }
 
+        def new_solver() -> Solver:
+            return UciSolver(contestant, limit) if contestant else EngineSolver(options, limit)
+
         try:
-            solve_all(
-                problems, lambda: _new_solver(contestant, options, limit), arguments.concurrency, report, stop.is_set
-            )
+            solve_all(problems, new_solver, arguments.concurrency, report, stop.is_set)
         except BaseException:  # such as an engine that died: the others' outcomes are kept
             _write(arguments.json, results(), settings)
             raise
@@ -114,10 +115,6 @@ def _options(arguments: argparse.Namespace) -> EngineOptions:
     if arguments.threads is None and arguments.config is None:
         arguments.threads = "1"
     return options_from_flags(arguments)
-
-
-def _new_solver(contestant: Contestant | None, options: EngineOptions, limit: TimeControl) -> Solver:
-    return EngineSolver(options, limit) if contestant is None else UciSolver(contestant, limit)
 
 
 def _read(path: Path, limit: int | None, seed: int) -> list[Problem]:

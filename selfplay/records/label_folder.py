@@ -205,7 +205,7 @@ def _read_journal(path: Path) -> list[tuple[int, ...]]:
         data = path.read_bytes()
     records: list[tuple[int, ...]] = []
     whole = [data[at : at + RECORD.size] for at in range(0, len(data) - RECORD.size + 1, RECORD.size)]
-    good = [_is_good(record) for record in whole]
+    good = [one[:4] == JOURNAL_MAGIC and one[-4:] == struct.pack("<I", zlib.crc32(one[:-4])) for one in whole]
     torn = good.index(False) if False in good else len(good)
     if any(good[torn:]):
         raise DataError(f"{path}: record {torn} is damaged")
@@ -216,10 +216,6 @@ def _read_journal(path: Path) -> list[tuple[int, ...]]:
             raise DataError(f"{path}: record {len(records)} does not follow the one before it")
         records.append((number, values, scored, offered, values_crc, scored_crc))
     return records
-
-
-def _is_good(record: bytes) -> bool:
-    return record[:4] == JOURNAL_MAGIC and record[-4:] == struct.pack("<I", zlib.crc32(record[:-4]))
 
 
 def _published(records: list[tuple[int, ...]]) -> Published:
