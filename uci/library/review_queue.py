@@ -100,7 +100,10 @@ class BackgroundReviews:
                     return
                 time.sleep(_WAIT_S)
             if self._wishes():
-                self._review_all(job)
+                with self._load() as engine:
+                    engine.set_options(replace(engine.options, analyse_mode=True, limit_strength=False, threads=1))
+                    while not job.stopped and (wishes := self._wishes()):
+                        self._review(engine, wishes[0], job)
         except (KeyboardInterrupt, CancelledError):  # of a review that was stopped
             pass
         except Exception as error:  # noqa: BLE001 - no review may end without a word
@@ -109,12 +112,6 @@ class BackgroundReviews:
             lock.release()
             self._running, self._share = "", 0.0
             self._tell()
-
-    def _review_all(self, job: SearchJob[None]) -> None:
-        with self._load() as engine:
-            engine.set_options(replace(engine.options, analyse_mode=True, limit_strength=False, threads=1))
-            while not job.stopped and (wishes := self._wishes()):
-                self._review(engine, wishes[0], job)
 
     def _review(self, engine: Engine, wish: Path, job: SearchJob[None]) -> None:
         key = wish.name.removesuffix(WISH)
