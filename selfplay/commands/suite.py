@@ -65,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     suites = {str(path): _read(path, arguments.limit, arguments.limit_seed) for path in arguments.files}
     problems = [problem for members in suites.values() for problem in members]
     outcomes: list[Outcome] = []
-    settings = _settings(contestant, options, limit)
+    engine = {"aino": asdict(options)} if contestant is None else asdict(contestant)
+    settings = {"engine": engine, "limit": str(limit)}
     solved, written = 0, time.monotonic()
     with stop_flag() as stop, live_line("suite", LOG_S) as line:
 
@@ -122,11 +123,6 @@ def _read(path: Path, limit: int | None, seed: int) -> list[Problem]:
     if found == PUZZLES or (not found and ".csv" in path.name.lower()):
         return read_puzzles(path, limit, seed)
     return sample(read_epd(path), limit, seed)
-
-
-def _settings(contestant: Contestant | None, options: EngineOptions, limit: TimeControl) -> dict[str, Any]:
-    engine = {"aino": asdict(options)} if contestant is None else asdict(contestant)
-    return {"engine": engine, "limit": str(limit)}
 
 
 def _show(arguments: argparse.Namespace, results: dict[str, list[Outcome]], settings: dict[str, Any]) -> None:

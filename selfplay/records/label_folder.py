@@ -140,7 +140,13 @@ class LabelWriter:
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._bind(settings)
+        path = folder / FOLDER_SETTINGS
+        if path.is_file():
+            stored = _read_settings(path)
+            if different := sorted(k for k in stored.keys() | settings.keys() if stored.get(k) != settings.get(k)):
+                raise RunError(f"{folder} holds labels with other {', '.join(different)} (see {FOLDER_SETTINGS})")
+        else:
+            write_file(path, json.dumps(settings, indent=2))
         self.published = _published(_read_journal(folder / JOURNAL))
         self._streams = {name: open(folder / name, "ab") for name in (VALUES_FILE, SCORED, JOURNAL)}  # noqa: SIM115
         sync_folder(folder)
@@ -178,15 +184,6 @@ class LabelWriter:
     def _sync(self, name: str) -> None:
         self._streams[name].flush()
         make_durable(self._streams[name].fileno())
-
-    def _bind(self, settings: dict[str, Any]) -> None:
-        path = self.folder / FOLDER_SETTINGS
-        if path.is_file():
-            stored = _read_settings(path)
-            if different := sorted(k for k in stored.keys() | settings.keys() if stored.get(k) != settings.get(k)):
-                raise RunError(f"{self.folder} holds labels with other {', '.join(different)} (see {FOLDER_SETTINGS})")
-            return
-        write_file(path, json.dumps(settings, indent=2))
 
 
 def _record(number: int, after: Published, values_crc: int, scored_crc: int) -> bytes:
