@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.files.dit_file import open_net
-from engine.network.lc0.wire import Field, Schema
+from engine.files.wire import Field, Schema
 
 MAGIC = 0x1C0
 NET_START = b"\x0d" + MAGIC.to_bytes(4, "little")  # field 1, fixed32
