@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from engine.files.atomic import write_file
 from engine.nn.layer import Layer
 from engine.nn.layers.activations import GELU_CUBIC, GELU_SCALE
 from engine.nn.layers.recurrent import Recurrent
+from engine.nn.numeric import floats_as, named_parts
 from engine.nn.onnx_nodes import ELEMENT_TYPES, Nodes, tensor_type
 
 Names = Any  # of results: a name, or a tuple or dict of names where a layer takes or returns one of arrays
@@ -38,14 +39,14 @@ def save_onnx(path: str | Path, model: Layer, x: Any, mask: Any = None, free: Co
     without a method `onnx`, ShapeError when x does not fit the model, OSError when the file cannot be written.
     """
     model, graph = model.to("numpy").astype(np.float32), Graph()
-    x, options = _in_single(x), {} if mask is None else {"mask": to_numpy(mask)}
-    shown = _by_name("y", model(x, **options))
-    graph.examples = _by_name("x", x) | options
+    x, options = floats_as(np.float32, x), {} if mask is None else {"mask": to_numpy(mask)}
+    shown = named_parts(model(x, **options), "y")
+    graph.examples = named_parts(x, "x") | options
     if twice := graph.examples.keys() & shown.keys():
         raise ConfigError(f"ONNX: {', '.join(twice)} names an input; give this head another name")
     inputs = {name: tensor_type(one.dtype, _sides(name, one, free)) for name, one in graph.examples.items()}
     names = tuple(name for name in inputs if name not in options)
-    results = _by_name("y", graph.layer(model, names if isinstance(x, tuple) else "x", *options))
+    results = named_parts(graph.layer(model, names if isinstance(x, tuple) else "x", *options), "y")
     is_known = set(free) <= {0}
     outputs = {
         name: (results[name], tensor_type(one.dtype, _sides(name, one, free) if is_known else None))
@@ -54,27 +55,30 @@ def save_onnx(path: str | Path, model: Layer, x: Any, mask: Any = None, free: Co
     write_file(Path(path), graph.model(inputs, outputs))
 
 
-def _in_single(x: Any) -> Any:
-    if isinstance(x, tuple):
-        return tuple(_in_single(one) for one in x)
-    array = to_numpy(x)
-    return array.astype(np.float32) if array.dtype.kind == "f" else array
-
-
-def _by_name(name: str, value: Any) -> dict[str, Any]:
-    """Return the parts of a nested value by name: those of a tuple are numbered, those of a dict have their keys."""
-    if isinstance(value, tuple):
-        return {f"{name}{number}": one for number, one in enumerate(value)}
-    if not isinstance(value, dict):
-        return {name: value}
-    parts = (_by_name(key if name == "y" else f"{name}.{key}", part) for key, part in value.items())
-    return {key: part for part in parts for key, part in part.items()}
-
-
 def _sides(name: str, array: np.ndarray, free: Collection[int]) -> Sequence[int | str]:
     """Return the sides of an array: a name where any length is allowed, one for all batches."""
     names = ["batch", *(f"{name}_{axis}" for axis in range(1, array.ndim))]
     return [names[axis] if axis in free else side for axis, side in enumerate(array.shape)]
+
+
+# Layers that are few nodes: graph, layer and the name of the input -> the name of the result.
+_SHORT: dict[str, Callable[[Any, Any, str], str]] = {
+    "activation": lambda graph, layer, x: graph.activated(x, layer.function),
+    "average_pool2d": lambda graph, layer, x: graph.windows("AveragePool", x, layer, layer.window, count_include_pad=1),
+    "conv2d": lambda graph, layer, x: graph.windows("Conv", x, layer, layer.size),
+    "dense": lambda graph, layer, x: graph.product(x, layer.params["weight"], layer.params["bias"]),
+    "dropout": lambda graph, layer, x: x,
+    "flatten": lambda graph, layer, x: graph.node("Flatten", x),
+    "global_average_pool": lambda graph, layer, x: graph.node("Flatten", graph.node("GlobalAveragePool", x)),
+    "layer_norm": lambda graph, layer, x: graph.node(
+        "LayerNormalization", x, *layer.params.values(), epsilon=layer.epsilon
+    ),
+    "max_pool2d": lambda graph, layer, x: graph.windows("MaxPool", x, layer, layer.window),
+    "place_gate": lambda graph, layer, x: graph.node(
+        "Add", graph.node("Mul", x, layer.params["scale"].T), layer.params["shift"].T
+    ),
+    "reshape": lambda graph, layer, x: graph.reshaped(x, 0, *layer.shape),
+}
 
 
 class Graph(Nodes):
@@ -95,7 +99,8 @@ class Graph(Nodes):
         if "onnx" in vars(owner):
             y = owner.onnx(layer, self, x, *options)
         elif owner.__module__.startswith(nn.layers.__name__):
-            y = getattr(self, f"_{owner.kind}")(layer, x, *options)
+            write = _SHORT[owner.kind] if owner.kind in _SHORT else getattr(type(self), f"_{owner.kind}")
+            y = write(self, layer, x, *options)
         else:
             raise _refused(layer)
         if isinstance(x, str) and isinstance(y, str) and x in self.examples and y not in self.examples:
@@ -107,6 +112,11 @@ class Graph(Nodes):
         if x not in self.examples or self.examples[x].ndim != 4:
             return x
         return self.node("Transpose", self.reshaped(x, 0, 0, -1), perm=[0, 2, 1])
+
+    def windows(self, kind: str, x: str, layer: Any, size: int, **settings: int) -> str:
+        """Add a convolution or a pooling of windows of `size` squares each way, with the layer's arrays."""
+        sides = {"kernel_shape": [size] * 2, "strides": [layer.stride] * 2, "pads": [layer.padding] * 4}
+        return self.node(kind, x, *layer.params.values(), **sides, **settings)
 
     def activated(self, x: str, function: str) -> str:
         """Apply an activation function."""
@@ -153,56 +163,18 @@ class Graph(Nodes):
         return self.activated(self.node("Add", y, x), layer.activation)
 
     def _squeeze_excitation(self, layer: nn.SqueezeExcitation, x: str) -> str:
-        pooled = self._global_average_pool(layer, x)
+        pooled = _SHORT["global_average_pool"](self, layer, x)
         squeezed = self.activated(self.layer(layer.squeeze, pooled), layer.activation)
         excited = self.reshaped(self.layer(layer.excite, squeezed), 0, 0, 1, 1)
         scale, shift = (self.part(excited, slice(n * layer.channels, (n + 1) * layer.channels), 1) for n in range(2))
         return self.node("Add", self.node("Mul", x, self.node("Sigmoid", scale)), shift)
 
-    # ---- layers of numbers and boards ------------------------------------------------------------------------------
-
-    def _dense(self, layer: nn.Dense, x: str) -> str:
-        return self.product(x, layer.params["weight"], layer.params["bias"])
-
-    def _conv2d(self, layer: nn.Conv2D, x: str) -> str:
-        settings = {"kernel_shape": [layer.size] * 2, "strides": [layer.stride] * 2, "pads": [layer.padding] * 4}
-        return self.node("Conv", x, *layer.params.values(), **settings)
-
-    def _max_pool2d(self, layer: nn.MaxPool2D, x: str) -> str:
-        return self._pooled("MaxPool", layer, x)
-
-    def _average_pool2d(self, layer: nn.AveragePool2D, x: str) -> str:
-        return self._pooled("AveragePool", layer, x, count_include_pad=1)
-
-    def _pooled(self, kind: str, layer: Any, x: str, **settings: int) -> str:
-        sides = {"kernel_shape": [layer.window] * 2, "strides": [layer.stride] * 2, "pads": [layer.padding] * 4}
-        return self.node(kind, x, **sides, **settings)
-
-    def _global_average_pool(self, layer: Layer, x: str) -> str:
-        return self.node("Flatten", self.node("GlobalAveragePool", x))
-
-    def _flatten(self, layer: nn.Flatten, x: str) -> str:
-        return self.node("Flatten", x)
-
-    def _reshape(self, layer: nn.Reshape, x: str) -> str:
-        return self.reshaped(x, 0, *layer.shape)
-
-    def _activation(self, layer: nn.Activation, x: str) -> str:
-        return self.activated(x, layer.function)
-
-    def _dropout(self, layer: nn.Dropout, x: str) -> str:
-        return x
+    # ---- numbers and boards -----------------------------------------------------------------------------------------
 
     def _batch_norm(self, layer: nn.BatchNorm, x: str) -> str:
         arrays = *layer.params.values(), *layer.buffers.values()
         y = self.node("BatchNormalization", x, *arrays, epsilon=layer.epsilon)
         return self.activated(y, "relu") if layer.relu else y
-
-    def _layer_norm(self, layer: nn.LayerNorm, x: str) -> str:
-        return self.node("LayerNormalization", x, layer.params["gamma"], layer.params["beta"], epsilon=layer.epsilon)
-
-    def _place_gate(self, layer: nn.PlaceGate, x: str) -> str:
-        return self.node("Add", self.node("Mul", x, layer.params["scale"].T), layer.params["shift"].T)
 
     # ---- sequences -------------------------------------------------------------------------------------------------
 
