@@ -26,7 +26,7 @@ _ACTIVATIONS = {
     "softplus": "Softplus", "identity": "Identity",
 }  # fmt: skip
 _SQUARED = {"squared_relu": "relu", "squared_clipped_relu": "clipped_relu"}
-_RECURRENT = {"rnn": ("RNN", [0]), "gru": ("GRU", [1, 0, 2]), "lstm": ("LSTM", [0, 2, 1, 3])}  # and the order of gates
+_RECURRENT = {1: ("RNN", [0]), 3: ("GRU", [1, 0, 2]), 4: ("LSTM", [0, 2, 1, 3])}  # by the number of gates, their order
 _FAR_BELOW_ZERO = np.array(np.finfo(np.float32).min)
 
 
@@ -89,10 +89,10 @@ class Graph(Nodes):
         self.examples: dict[Names, Any] = {}
 
     def layer(self, layer: Layer, x: Names, mask: str | None = None) -> Names:
-        """Add a layer; return what `forward` does, as names. Raises ConfigError for one that says not how.
+        """Add a layer; return what `forward` does, as names. Raises ConfigError for one that cannot be written.
 
-        Layers of the library have a method here. One's own have a method `onnx(graph, x)`, or `onnx(graph, x, mask)`
-        where `forward` takes a mask; a class that overrides `forward` or `step` needs one of its own.
+        Layers of the library stand here. One's own have a method `onnx(graph, x)`, or `onnx(graph, x, mask)` where
+        `forward` takes a mask; a class that overrides `forward` or `step` needs one, too.
         """
         owner: Any = next(one for one in type(layer).__mro__ if vars(one).keys() & {"onnx", "forward", "step"})
         options = (mask,) if mask is not None and "mask" in layer.options else ()
@@ -206,16 +206,14 @@ class Graph(Nodes):
         else:
             y, *states = self._masked_steps(layer, by_time, states, mask)
         ends = tuple(self.node("Squeeze", one, np.array([0])) for one in states)
-        if not layer.last:
-            y = self.node("Transpose", self.node("Squeeze", y, np.array([1])), perm=[1, 0, 2])
-        y = ends[0] if layer.last else y
+        y = ends[0] if layer.last else self.node("Transpose", self.node("Squeeze", y, np.array([1])), perm=[1, 0, 2])
         return (y, *ends) if layer.return_state else y
 
     _rnn = _gru = _lstm = _recurrent
 
     def _steps(self, layer: Recurrent, x: str, states: Sequence[str], direction: str) -> tuple[str, ...]:
         """Run x [T, B, inputs]; return y [T, 1, B, H] and the state after it."""
-        kind, order = _RECURRENT[layer.kind]
+        kind, order = _RECURRENT[layer.gates]
         params, later = layer.params, np.zeros_like(layer.params["bias"])
         if "candidate_bias" in params:
             later[2 * layer.hidden :] = params["candidate_bias"]
@@ -223,11 +221,8 @@ class Graph(Nodes):
         parts = [np.split(array, layer.gates) for array in arrays]
         weight, hidden_weight, *biases = (np.concatenate([part[n] for n in order])[None] for part in parts)
         form = {"linear_before_reset": 1} if kind == "GRU" else {}
-        inputs = x, weight, hidden_weight, np.concatenate(biases, axis=1), "", *states
-        found = self.node(
-            kind, *inputs, outputs=1 + layer.states, hidden_size=layer.hidden, direction=direction, **form
-        )
-        return tuple(found)
+        arrays, form = (weight, hidden_weight, np.concatenate(biases, axis=1)), form | {"hidden_size": layer.hidden}
+        return self.node(kind, x, *arrays, "", *states, outputs=1 + layer.states, direction=direction, **form)
 
     def _masked_steps(self, layer: Recurrent, x: str, states: Sequence[str], mask: str) -> tuple[str, ...]:
         """As `_steps`, in the layer's direction; a state stays as it is where the mask is False."""
@@ -313,5 +308,5 @@ class Graph(Nodes):
 
 
 def _refused(layer: Layer) -> ConfigError:
-    name, example = type(layer).__name__, 'return graph.node("Relu", x)'
-    return ConfigError(f"ONNX: {name} says not how to write it; give it a method onnx(self, graph, x): {example}")
+    example = 'def onnx(self, graph, x): return graph.node("Relu", x)'
+    return ConfigError(f"{type(layer).__name__} cannot be written as ONNX: give it a method like {example}")
