@@ -65,11 +65,9 @@ def check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settin
         found = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
         raise ConfigError(f"Trainer: parameters must be arrays of one dtype, such as np.float32, not {found}")
     check_precision(parameters)
-    if settings and settings.precision == "mixed" and backend_of_all(parameters) is NUMPY:
-        raise ConfigError(
-            'precision "mixed" needs a GPU, as model.to("cupy"): the processor is slower in half precision'
-        )
-    if settings and settings.precision == "mixed" and isinstance(loss, GradientSource):
-        raise ConfigError(
-            'precision "mixed": a GradientSource computes its own gradients, so it must scale them itself'
-        )
+    is_mixed = settings is not None and settings.precision == "mixed"
+    if is_mixed and isinstance(loss, GradientSource):
+        raise ConfigError('precision="mixed": a source of gradients scales its own')
+    if is_mixed and backend_of_all(parameters) is NUMPY:
+        expected = 'expected a model on a GPU, by model.to("cupy")'
+        raise ConfigError(f'precision="mixed": {expected}; a processor has no fast arithmetic in half precision')
