@@ -115,7 +115,7 @@ class Graph(Nodes):
 
     def windows(self, kind: str, x: str, layer: Any, size: int, **settings: int) -> str:
         """Add a convolution or a pooling of windows of `size` squares each way, with the layer's arrays."""
-        sides = {"kernel_shape": [size] * 2, "strides": [layer.stride] * 2, "pads": [layer.padding] * 4}
+        sides: dict[str, Any] = {"kernel_shape": [size] * 2, "strides": [layer.stride] * 2, "pads": [layer.padding] * 4}
         return self.node(kind, x, *layer.params.values(), **sides, **settings)
 
     def activated(self, x: str, function: str) -> str:
@@ -221,8 +221,8 @@ class Graph(Nodes):
         parts = [np.split(array, layer.gates) for array in arrays]
         weight, hidden_weight, *biases = (np.concatenate([part[n] for n in order])[None] for part in parts)
         form = {"linear_before_reset": 1} if kind == "GRU" else {}
-        arrays, form = (weight, hidden_weight, np.concatenate(biases, axis=1)), form | {"hidden_size": layer.hidden}
-        return self.node(kind, x, *arrays, "", *states, outputs=1 + layer.states, direction=direction, **form)
+        inputs, form = (weight, hidden_weight, np.concatenate(biases, axis=1)), form | {"hidden_size": layer.hidden}
+        return self.node(kind, x, *inputs, "", *states, outputs=1 + layer.states, direction=direction, **form)
 
     def _masked_steps(self, layer: Recurrent, x: str, states: Sequence[str], mask: str) -> tuple[str, ...]:
         """As `_steps`, in the layer's direction; a state stays as it is where the mask is False."""
@@ -246,7 +246,7 @@ class Graph(Nodes):
         return self._attention(layer, x, x, mask, bias, layer.causal)
 
     def _cross_attention(self, layer: nn.CrossAttention, x: Names, mask: str | None = None) -> str:
-        return self._attention(layer, *x, mask)
+        return self._attention(layer, x[0], x[1], mask)
 
     def _attention(
         self, layer: Any, x: str, context: str, mask: str | None, bias: Sequence[str] = (), causal: bool = False
