@@ -184,6 +184,11 @@ def test_an_embedding_chooses_rows_and_adds_up_their_gradients() -> None:
     assert grads["weight"].tolist() == [[0, 0], [1, 1], [0, 0], [3, 3]]
 
 
+def test_embeddings_begin_with_deviation_1() -> None:
+    for embedding in (nn.PositionEmbedding(99, 99, rng()), nn.Embedding(99, 99, rng())):
+        assert embedding.params["weight"].std() == pytest.approx(1.0, abs=0.05)
+
+
 # ---- bad input ----------------------------------------------------------------------------------------------------
 
 
