@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from engine import nn
-from engine.nn.layers.initialization import EMBEDDING_DEVIATION
 
 Batch = tuple[np.ndarray, np.ndarray]
 LENGTH, WIDTH, BATCH, LAST = 32, 64, 32, 20  # characters, units, examples of a batch, steps that are reported
@@ -68,7 +67,7 @@ def our_model(name: str, rng: np.random.Generator) -> nn.Layer:
         return nn.Sequential(*boards, nn.MaxPool2D(2), nn.Flatten(), nn.Dense(512, 10, rng, "glorot"))
     if name == "transformer":
         block = {"features": WIDTH, "heads": 4, "hidden": 2 * WIDTH, "causal": True, "epsilon": 1e-5}
-        start = [nn.Embedding(kinds, WIDTH, rng, EMBEDDING_DEVIATION), nn.PositionEmbedding(LENGTH, WIDTH, rng)]
+        start = [nn.Embedding(kinds, WIDTH, rng), nn.PositionEmbedding(LENGTH, WIDTH, rng)]
         return nn.Sequential(*start, nn.Encoder(2, block, rng), nn.Dense(WIDTH, kinds, rng, "glorot"))
     cell = nn.GRU(WIDTH, WIDTH, rng) if name == "gru" else nn.LSTM(WIDTH, WIDTH, rng)
     padding = 0 if name == "padded" else None
