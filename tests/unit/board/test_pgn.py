@@ -456,7 +456,7 @@ def test_whole_games_are_the_trees_that_python_chess_reads() -> None:
 
 
 def test_the_kernel_of_the_reader_is_compiled_once() -> None:
-    """Arrays that may be written are another kind: the text before the first piece, and positions of tags, were such."""
+    """Arrays that may be written are another kind: the text before the first piece was one, and positions of tags."""
     assert len(list(read_games(f'1. e4 e5 1-0\n\n[FEN "{chess.STARTING_FEN}"]\n\n1. d4 *'))) == 2
     assert len(getattr(cut_text, "signatures", "1")) == 1  # without a compiler there are none
 
