@@ -240,7 +240,7 @@ def test_a_run_with_a_retired_setting_goes_on_where_it_did_nothing(tmp_path: Pat
         RunFolder(tmp_path, {})
     for text in ("", file.read_text().replace("gumbel = 16", "").replace("seed = ", "seed = 9")):
         file.write_text(text)
-        with pytest.raises(RunError, match="this run began with the net .* and the seed"):
+        with pytest.raises(RunError, match=r"this run began with the net .* and the seed"):
             RunFolder(tmp_path, {})
 
 
