@@ -29,6 +29,7 @@ from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.network.input_formats import INPUT_FORMATS
 from engine.network.model_parts import SQUARES, VALUES, NetworkSizes, attention_head, dense_head
+from engine.network.outputs import policy_name
 from engine.network.planes import PLANES
 from engine.network.policy_map import INDEX_TO_UCI
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, prefixed, register
@@ -146,11 +147,6 @@ class TransformerConfig(NetworkSizes):
         return {"places": SQUARES, **sizes}
 
 
-def policy_name(head: str) -> str:
-    """Our name of one of Lc0's policy heads, such as policy or policy_soft."""
-    return "policy" if head == "vanilla" else f"policy_{head}"
-
-
 @cache
 def reach_map() -> np.ndarray:
     """Lc0's position encoding, float32 [64, 64]: 1 where a queen or knight may move, -1 from a square to itself."""
@@ -206,6 +202,17 @@ class BoardEmbedding(Layer):
             return dsquares.swapaxes(1, 2).reshape(x.shape), grads
 
         return y, backward
+
+    def onnx(self, graph: Any, x: str) -> Any:
+        """Add the nodes of `forward` to an ONNX graph."""
+        squares, weight, bias = graph.squares(x), self.dense.params["weight"], self.dense.params["bias"]
+        if not self.planes:
+            start = reach_map() @ weight[:, PLANES:].T + bias
+            return graph.activated(graph.product(squares, weight[:, :PLANES], start), self.activation)
+        pieces = graph.node("Flatten", graph.part(squares, slice(0, PIECE_PLANES), 2))
+        more = graph.reshaped(graph.layer(self.parts["preprocess"], pieces), 0, SQUARES, self.planes)
+        joined = graph.node("Concat", squares, more, axis=2)
+        return graph.activated(graph.layer(self.dense, joined), self.activation)
 
 
 @register("transformer")

@@ -1,8 +1,9 @@
-"""The reader of PGN: every character accounted for, in every form that people and programs write."""
+"""The reader of PGN: every character accounted for, in every form that people and programs write; and the writer."""
 
 from __future__ import annotations
 
 import io
+import os
 import random
 import re
 import shutil
@@ -16,15 +17,19 @@ import pytest
 
 from engine.board.convert import encode_move
 from engine.board.pgn.game_reader import GameText, ReadGame, read_game_file, read_games
+from engine.board.pgn.game_writer import game_text
 from engine.board.pgn.main_lines import main_lines
+from engine.board.pgn.token_kernels import cut_text
 from tests.unit.board import pgn_forms
 from tests.unit.board.pgn_changes import changes
 from tests.unit.board.pgn_forms import long_san, numbered, played_game, san, whole, words_of
 
 SEEDS = range(3)
-FORMS = {
-    name: lambda words, form=form: whole(numbered(form(words))) for name, form in pgn_forms.WORDS.items()
-} | pgn_forms.TEXTS
+FORMS = (
+    {name: lambda words, form=form: whole(numbered(form(words))) for name, form in pgn_forms.WORDS.items()}
+    | pgn_forms.TEXTS
+    | pgn_forms.WRAPPED
+)
 
 
 def moves_of(found: ReadGame) -> list[str]:
@@ -93,6 +98,30 @@ def test_a_cut_tag_behind_a_result_is_a_fault_in_both_speeds(tag: str) -> None:
     text = f'1. e4 e5 1-0\n\n{tag}\n[White "B"]\n\n1. d4 1-0\n'
     assert next(moves for moves, _ in read(text)) == "e4 e5"
     assert len({fault.split(": ")[0] for fault in faults_of(text)}) == 1
+
+
+CUT = """[Event "a"]\n[White "A"]\n[Result "1-0"]\n\n1. e4 {[%clk 0:01:00] good} e5 {x} (1... c5 2. Nf3) 1-0\n"""
+WHOLE = [f'[Event "{name}"]\n[White "W{name}"]\n\n1. d4 {{[%clk 0:01:00]}} d5 2. c4 0-1\n\n' for name in "bc"]
+
+
+@pytest.mark.parametrize("between", ["", "\n", "\n\n"])
+def test_a_text_cut_anywhere_joins_no_other_behind_it(between: str) -> None:
+    """A header cut in its middle, without a line end, took the next game's Event for its player's name."""
+    for place in range(len(CUT)):
+        text = CUT[:place] + between + "".join(WHOLE)
+        read(text)
+        games = [game for game in read_games(text) if game.number][-2:]
+        assert [(game.game.headers["Event"], game.game.headers["White"]) for game in games] == [
+            ("b", "Wb"),
+            ("c", "Wc"),
+        ]
+        assert [(moves_of(game), game.result, game.faults) for game in games] == [(["d4", "d5", "c4"], "0-1", [])] * 2
+
+
+def test_two_players_of_a_broken_header_are_two_games() -> None:
+    first, second = read_games('[White "A"]\n[Black "B\n[White "C"]\n[Black "D"]\n\n1. e4 *\n')
+    assert (first.game.headers["White"], second.game.headers["White"], moves_of(second)) == ("A", "C", ["e4"])
+    assert read('[Event "x"]\n[White.Team "T"]\n[White "A"]\n\n1. e4 *') == [("e4", True)]
 
 
 def test_columns_are_those_of_the_line_where_a_game_begins_inside_it() -> None:
@@ -270,10 +299,19 @@ def test_a_variant_that_is_not_told_was_one_that_is_not_played(name: str) -> Non
     assert read(f'[Variant "{name}"]\n\n1. e4 e5 *') == [("e4 e5", False)]
 
 
+@pytest.mark.parametrize("name", ["", "?", "-", "startpos"])
+def test_a_position_that_is_not_told_was_one_that_cannot_be_played(name: str) -> None:
+    assert read(f'[FEN "{name}"]\n\n1. e4 e5 *') == [("e4 e5", False)]
+
+
 @pytest.mark.parametrize("word", ["<>", "null", "pass", "--!?"])
 def test_passes_of_other_programs_ended_their_line(word: str) -> None:
     (game,) = read_games(f"1. e4 {word} 2. d4 e5 *")
     assert (moves_of(game), game.faults) == (["e4", "--", "d4", "e5"], [])
+
+
+def test_a_pawn_with_its_letter_takes() -> None:
+    assert read("1. Pe4 Pe5 2. Pd4 Pxd4 3. Nf3") == [("e4 e5 d4 exd4 Nf3", False)]
 
 
 def test_an_offer_of_a_draw_was_a_variation_without_moves() -> None:
@@ -417,6 +455,12 @@ def test_whole_games_are_the_trees_that_python_chess_reads() -> None:
         assert str(game.game) == str(chess.pgn.read_game(stream))
 
 
+def test_the_kernel_of_the_reader_is_compiled_once() -> None:
+    """Arrays that may be written are another kind: the text before the first piece was one, and positions of tags."""
+    assert len(list(read_games(f'1. e4 e5 1-0\n\n[FEN "{chess.STARTING_FEN}"]\n\n1. d4 *'))) == 2
+    assert len(getattr(cut_text, "signatures", "1")) == 1  # without a compiler there are none
+
+
 def test_pieces_of_any_size_give_the_same_games() -> None:
     text = "".join(
         pgn_forms.TEXTS[name](words_of(played_game(seed), san)) for seed in range(2) for name in sorted(pgn_forms.TEXTS)
@@ -444,3 +488,66 @@ def test_a_changed_character_is_a_fault_or_changes_nothing() -> None:
     """A million changes were tried with `python -m tests.unit.board.pgn_changes`."""
     for kind, text in changes(seed=62, count=400):
         assert not kind.startswith("WRONG"), text
+
+
+PGN_EXTRACT = shutil.which("pgn-extract", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/games")
+NAMES = [
+    'The "Rocket"',
+    "back\\slash",
+    'both \\" of them',
+    "trailing\\",
+    "Müller 王 ♔",
+    "two\nlines\r\nand\ta tab\0",
+    '"]',
+]
+
+
+def game_of(name: str) -> chess.pgn.Game:
+    game = chess.pgn.Game()
+    game.headers.update(White=name, Event=name)
+    node = game.add_main_variation(chess.Move.from_uci("e2e4"), comment='a } brace, a "quote" \\ and Müller')
+    node.add_main_variation(chess.Move.from_uci("e7e5"))
+    return game
+
+
+def unescaped(name: str) -> str:
+    return re.sub(r"[\n\r\t\0]", " ", name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quotes_and_backslashes_in_tags_are_escaped(name: str) -> None:
+    text = game_text(game_of(name))
+    assert text.endswith("\n\n")
+    assert text.splitlines()[4] == '[White "{}"]'.format(unescaped(name).replace("\\", "\\\\").replace('"', '\\"'))
+    read = chess.pgn.read_game(io.StringIO(text))
+    assert re.sub(r'\\(["\\])', r"\1", read.headers["White"]) == unescaped(name)
+    assert [move.uci() for move in read.mainline_moves()] == ["e2e4", "e7e5"]
+    assert read.next().comment == 'a ) brace, a "quote" \\ and Müller'
+
+
+def test_two_games_in_a_row_stay_two_games() -> None:
+    stream = io.StringIO("".join(map(game_text, map(game_of, NAMES))))
+    count = 0
+    while (game := chess.pgn.read_game(stream)) is not None:
+        count += 1
+        assert not game.errors
+        assert len(list(game.mainline_moves())) == 2
+    assert count == len(NAMES)
+
+
+@pytest.mark.skipif(PGN_EXTRACT is None, reason="pgn-extract is not installed")
+def test_pgn_extract_reads_every_tag_and_game(tmp_path) -> None:
+    path = tmp_path / "games.pgn"
+    path.write_text("".join(map(game_text, map(game_of, NAMES))), encoding="utf-8")
+    done = subprocess.run([PGN_EXTRACT, "-Wepd", str(path)], capture_output=True, text=True, check=True)
+    assert f"{len(NAMES)} games matched out of {len(NAMES)}" in done.stderr
+    assert "unterminated" not in done.stderr.lower()
+
+
+@pytest.mark.parametrize("told", ["0-0", "?", "(null)", "1-0 forfeit"])
+def test_a_result_that_is_none_is_not_written_behind_the_moves(told: str) -> None:
+    game = game_of("x")
+    game.headers["Result"] = told
+    text = game_text(game)
+    assert f'[Result "{told}"]' in text
+    assert text.endswith(" *\n\n")

@@ -7,7 +7,7 @@ A message is a sequence of fields, each a varint of (number << 3 | wire type) fo
     2 bytes             a varint length and that many bytes: text, tensors, nested messages
 
 A `Schema` gives the meaning of each number; fields that it lacks are skipped. A parsed message is a dict by field name.
-Nothing is copied or allocated on a file's word: `bytes` values are views of the data.
+A size that a file claims allocates nothing: `bytes` values are views of the data.
 https://protobuf.dev/programming-guides/encoding
 """
 
@@ -36,6 +36,13 @@ class Field(NamedTuple):
 
 Schema = Mapping[int, Field]  # by field number
 Message = dict[str, Any]  # by field name; a list where the field is repeated
+
+
+def fields(first: int = 1, /, **kinds: Any) -> dict[int, Field]:
+    """Return fields by their numbers, which count from `first`; a list holds the kind of a repeated one."""
+    described = {name: (kind[0], True) if isinstance(kind, list) else (kind,) for name, kind in kinds.items()}
+    return {number: Field(name, *kind) for number, (name, kind) in enumerate(described.items(), first)}
+
 
 _WIRE_TYPES = {"uint": VARINT, "float": FIXED32, "fixed32": FIXED32, "text": BYTES, "bytes": BYTES}
 _FIXED = {"float": "<f", "fixed32": "<I"}
