@@ -25,7 +25,7 @@ from selfplay.training.recipe import AVERAGE_DECAY, TRAIN_BACKEND, Recipe, StepS
 
 FIXED = ("net", "seed")  # fields that cannot change once a run exists
 LARGEST_NUMBER = 1e15
-LONGEST_TEXT = 900  # bytes of a setting; read_settings takes lines of LONGEST_SETTINGS_LINE
+LONGEST_SETTING = 900  # bytes of a setting; read_settings takes lines of LONGEST_SETTINGS_LINE
 RETIRED = (("games.gumbel", 0),)  # settings that are gone, with values at which they did nothing
 FORMAT = 4  # version of the run folder, written in the first line of config.toml
 DEFAULT_NET = "32x4"
@@ -197,8 +197,8 @@ def overlay(config: Any, values: Mapping[str, Any], place: str = "") -> Any:
             changes[name] = overlay(old, value, f"{place}{name}.")
         elif isinstance(value, bool) or not isinstance(value, (int, float) if isinstance(old, float) else type(old)):
             raise ConfigError(f"{place}{name}: expected {type(old).__name__}, got {value!r}")
-        elif isinstance(value, str) and (printable(value) != value or len(value.encode()) > LONGEST_TEXT):
-            raise ConfigError(f"{place}{name}: expected UTF-8 of at most {LONGEST_TEXT} bytes, got {value!r:.40}")
+        elif isinstance(value, str) and (printable(value) != value or len(value.encode()) > LONGEST_SETTING):
+            raise ConfigError(f"{place}{name}: expected UTF-8 of at most {LONGEST_SETTING} bytes, got {value!r:.40}")
         elif isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:  # true for NaN
             raise ConfigError(f"{place}{name}: expected a number up to {LARGEST_NUMBER:g}, got {value!r:.40}")
         else:
