@@ -255,7 +255,7 @@ MISNAMED = {
     "a move that takes a pawn only traded pieces": (
         "r1bqkb1r/pp1pn1pp/2n5/2p1pP2/2B5/5N2/PPPP1PPP/RNBQR1K1 b kq - 0 6",
         "Nxf5 Nxe5 Nxe5 Rxe5+ Ne7 Nc3 d6 Re1 Bf5 a4 a6 Qf3 Qd7 Nd5 O-O-O Nb6+ Kc7 Nxd7 Rxd7 d3 Nc6",
-        "d5 Bb5 e4 Ne5 Bxf5 d3 a6 Bxc6+ Nxc6 Nxc6 bxc6 dxe4 dxe4 Qe2 Be7 Nc3 O-O Bf4 Qd4 Rad1 Qb4 Bc1", None, None, 380.0,
+        "d5 Bb5 e4 Ne5 Bxf5 d3 a6 Bxc6+ Nxc6 Nxc6 bxc6 dxe4 dxe4 Qe2 Be7 Nc3 O-O Bf4 Qd4 Rad1", None, None, 380.0,
         "misses 6...d5, which drives the bishop on c4 away"),
     "a trade was the reason of a lost game": (
         "4k3/8/4n3/5n2/8/4B3/3P1PPP/4K3 w - - 0 1", "h3 Nxe3 dxe3 Ke7", "Bb6 Ke7", None, None, 630.0, ""),
