@@ -18,7 +18,6 @@ import chess
 from engine.board.notation import board_after
 from uci.annotate.deeds import deed
 from uci.annotate.material import (
-    NOTHING,
     Balance,
     Kinds,
     balances,
@@ -85,6 +84,9 @@ def reason(lines: Lines) -> str:
     "" where no rule fits.
     """
     if not (lines.mate_better or lines.mate_played):
+        move, better, taken = lines.played[0], lines.better[0], captured(lines.board, lines.played[0])
+        if taken and move.to_square == better.to_square and move.from_square != better.from_square:
+            return _("takes {piece} with the wrong piece", piece=_(_THE[taken]))
         materials = (_material(lines, plies) for plies in _HORIZONS)
         return next(filter(None, materials), "") or _quiet(lines) or _small_material(lines)
     is_far = -(lines.mate_played or 0) > _LONG_MATE and not lines.mate_better
@@ -151,8 +153,6 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
     gap = Balance.of(played.lost + better.won, played.won + better.lost, better.promotions - played.promotions)
     if lines.costs(Balance(Kinds(), Kinds(), gap.promotions)):
         return _("lets a pawn promote") if played.promotions < 0 else _("misses the promotion of a pawn")
-    if lines.costs(gap) and (text := _wrong_taker(lines)):
-        return text
     lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
     if missed.pawns > lost.pawns and better.pawns > 0:
         boards = itertools.accumulate(lines.better[:plies], board_after, initial=lines.board)
@@ -179,15 +179,6 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
     return _("loses {material} after {line}", material=named.text, line=told_line(after, line, lines.is_own))
 
 
-def _wrong_taker(lines: Lines) -> str:
-    """Say so where the better move takes the same piece with another one."""
-    move, better = lines.played[0], lines.better[0]
-    taken = captured(lines.board, move)
-    if not taken or move.to_square != better.to_square or move.from_square == better.from_square:
-        return ""
-    return _("takes {piece} with the wrong piece", piece=_(_THE[taken]))
-
-
 def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
     """Return what the better line wins, for a move that wins less."""
     if played.pawns > 0:
@@ -205,51 +196,18 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
 
 
 def _quiet(lines: Lines) -> str:
-    """Return what the move gives for as much, or what the answer or the better move does."""
-    board = lines.board
-    plies, given, kept = _points(lines, _HORIZONS[0])[-2]
-    if (
-        given.lost
-        and given.won
-        and given.pawns <= 0
-        and kept == NOTHING
-        and not unrest(board, lines.played[:plies], board.turn)
-    ):
-        return _("gives {material}", material=given.reversed().text)
-    return _deeds(lines, 1) or _wrong_taker(lines) or _price(lines) or _castling(lines) or _deeds(lines, _PLIES_TOLD)
-
-
-def _deeds(lines: Lines, plies: int) -> str:
-    """Return what the last of so many plies does after the move, or in the better line."""
-    board, after, answers = lines.board, lines.answered, lines.played[1:]
-    best = board_after(board, *lines.better[:1])
-    done = functools.partial(_done, plies=plies, explains_much=(lines.cost_cp or 0) > _SMALL_COST_CP)
+    """Return what the answer or the better move does, or what the move takes or leaves for too much."""
+    board, after = lines.board, lines.answered
+    does = functools.partial(deed, explains_much=(lines.cost_cp or 0) > _SMALL_COST_CP)
+    answers, best = lines.played[1:], board_after(board, *lines.better[:1])
     is_recapture = answers and answers[0].to_square == lines.played[0].to_square
-    if (told := done(after, answers)) and not is_recapture:
-        is_there = done(best, answers[:plies]) in (told, done(after, answers[:plies]))
-        if not is_there or gain_on(board_after(best, *answers[:plies]), answers[plies - 1].to_square):
-            return _("runs into {move}, {deed}", move=told_line(after, answers[:plies], lines.is_own), deed=told)
-    if (told := done(board, lines.better)) and done(board, lines.better[:plies]) != done(board, lines.played[:plies]):
-        return _("misses {move}, {deed}", move=told_line(board, lines.better[:plies], lines.is_own), deed=told)
-    return ""
-
-
-def _done(board: chess.Board, line: Sequence[chess.Move], plies: int, explains_much: bool) -> str:
-    """Return what the last of a line's first plies does, where they are legal and the first of several forces."""
-    is_forced = plies == 1 or (line and (board.gives_check(line[0]) or board.is_capture(line[0])))
-    if (
-        not is_forced
-        or len(line) < plies
-        or line[plies - 1].to_square in (move.to_square for move in line[: plies - 1])
-    ):
-        return ""
-    for at, move in enumerate(line[:plies], 1):
-        if not board.is_legal(move):
-            return ""
-        if at == plies:
-            return deed(board, line[at - 1 :], explains_much)
-        board = board_after(board, move)
-    return ""
+    if (told := does(after, answers)) and not is_recapture:
+        is_there_anyway = best.is_legal(answers[0]) and does(best, answers[:1]) in (told, does(after, answers[:1]))
+        if not is_there_anyway or gain_on(board_after(best, answers[0]), answers[0].to_square):
+            return _("runs into {move}, {deed}", move=told_line(after, answers[:1], lines.is_own), deed=told)
+    if (told := does(board, lines.better)) and does(board, lines.better[:1]) != does(board, lines.played[:1]):
+        return _("misses {move}, {deed}", move=told_line(board, lines.better[:1], lines.is_own), deed=told)
+    return _price(lines)
 
 
 def _price(lines: Lines) -> str:
@@ -264,28 +222,6 @@ def _price(lines: Lines) -> str:
     if is_offer and given and max(given) < min(0, calm[-1][1].pawns):
         return _("misses the sacrifice {line}", line=told_line(board, lines.better, lines.is_own))
     return ""
-
-
-def _castling(lines: Lines) -> str:
-    """Return which line costs a side its right to castle, where the other line does not."""
-    board, side = lines.board, lines.board.turn
-    if _walks(board, lines.played[:_PLIES_TOLD], side) and not _walks(board, lines.better[:SHOWN_PLIES], side):
-        line = told_line(board, lines.played, lines.is_own)
-        return _("loses the right to castle: {line}", line=line)
-    if _walks(board, lines.better[:_PLIES_TOLD], not side) and not _walks(board, lines.played[:SHOWN_PLIES], not side):
-        line = told_line(board, lines.better, lines.is_own)
-        return _("misses {line}, after which the king cannot castle", line=line)
-    return ""
-
-
-def _walks(board: chess.Board, line: Sequence[chess.Move], side: chess.Color) -> bool:
-    """Whether a side's king, against a queen, gives up the right to castle without having castled."""
-    for move in line:
-        is_step = board.king(side) == move.from_square and not board.is_castling(move)
-        if is_step and board.has_castling_rights(side) and board.pieces(chess.QUEEN, not side):
-            return True
-        board = board_after(board, move)
-    return False
 
 
 def told_line(board: chess.Board, line: Sequence[chess.Move], is_own: bool | None) -> str:

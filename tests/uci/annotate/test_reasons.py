@@ -71,20 +71,15 @@ KNOWN = [
      "runs into 5. d4, which drives the bishop on c5 away"),
     ("4rrk1/pp3ppp/8/8/8/8/PPBQ1PPP/4RRK1 w - - 0 1", "h3 h6 a3 a6", "Bxh7+ Kxh7 Qd3+ Kg8 Re4 f5", None, None,
      "misses the sacrifice 1. Bxh7+ Kxh7 2. Qd3+"),
-    ("e4 e5 Nf3 Nc6 Bc4 Nf6 Ng5", "Qe7 Bxf7+ Kd8 Bb3 Ke8", "d5 exd5 Na5 Bb5+ c6 dxc6 bxc6", None, None,
-     "loses the right to castle: 4...Qe7 5. Bxf7+ Kd8"),
     ("e4 e5 Nf3 Nc6 Bc4 Nf6 Ng5 Qe7", "Nxf7 d5 Bxd5 Nxd5 exd5 Qxf7 dxc6", "Bxf7+ Kd8 Bb3 Ke8", None, None,
      "takes the pawn with the wrong piece"),
     ("r7/1p5R/p5p1/6P1/4pp2/5k2/PPP2P2/4K3 w - - 0 32", "Rxb7 Rh8 Rb6 Rh1+ Kd2 Kxf2 Rxg6 e3+", "Rh3+ Kg4 Rh7 b5",
      None, None, "takes the pawn on b7, but 32...Rh8 33. Rb6 Rh1+ is worth more"),
     ("r1bq1rk1/ppp2ppp/2np1n2/2b1p1N1/2B1P3/2N5/PPPP1PPP/R1BQ1RK1 w - - 0 7", "d3 Bg4 Nf3 Nd4", "h3 Ne7 d3 c6", None,
      None, "runs into 7...Bg4, which attacks the queen on d1"),
-    ("r3k2r/ppp2ppp/8/8/8/8/PPPQ1PPP/R3K2R w KQkq - 0 1", "h3 O-O", "Qe2+ Kf8 h3", None, None,
-     "misses 1. Qe2+ Kf8 2. h3, after which the king cannot castle"),
     ("4k3/pp1q1ppp/8/8/8/8/PP1Q1PPP/4K3 w - - 0 1", "Qxd7+ Kxd7 Kd2", "Qe2+ Kf8 h3", None, None, ""),
     ("e4 e5 Nf3 Nc6", "a3 Nf6", "Bb5 a6", None, None, ""),
-    ("e4 e5 Nf3 Nc6 Bc4 Nf6", "Nc3 Nxe4 Nxe4 d5", "d3 Be7", None, None,
-     "runs into 4...Nxe4 5. Nxe4 d5, which attacks the bishop on c4 and the knight on e4"),
+    ("e4 e5 Nf3 Nc6 Bc4 Nf6", "Nc3 Nxe4 Nxe4 d5", "d3 Be7", None, None, ""),
 ]  # fmt: skip
 
 
@@ -292,7 +287,6 @@ def test_material_is_no_reason_where_the_other_side_has_enough_for_it(best_cp: f
         ("4k3/8/4n3/5n2/8/4B3/3P1PPP/4K3 b - - 0 1", "Nxe3 dxe3", "which trades the bishop on e3"),
         ("4k3/2p5/2P5/3p4/3P4/8/8/4K3 b - - 0 1", "Kd8 Kd2", ""),
         ("4k3/8/1p6/2p5/P7/8/8/4K3 b - - 0 1", "c4 Kd2", ""),
-        ("4k3/8/8/1p6/P7/8/8/4K3 w - - 0 1", "a5 Kd7", "which makes a passed pawn"),
         ("e4 e5", "Nf3 Nc6", "which attacks the pawn on e5"),
     ],
 )
