@@ -36,8 +36,7 @@ from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.result import RootMove
 from selfplay.report.run_numbers import read_run
-from selfplay.suites.problem import Problem
-from selfplay.suites.puzzles import read_puzzles
+from selfplay.suites.problem import Problem, read_puzzles
 from uci.terminal.reading import read_every_game
 
 _POSITIONS = {

@@ -2,7 +2,8 @@
 
     python -m benchmarks.gpu
 
-First come the tests that need a device. Then inference, search, self-play and training are timed, each contestant in
+First come the tests that need a device. Then each network's answers, and the loss of the first one after a short
+training, are compared with the processor's, and inference, search, self-play and training are timed, each contestant in
 turns. Both sides begin with bit masks in host memory; inference ends with the logits of the legal moves there. PyTorch
 runs eagerly: in single precision, with channels last, and with autocast to half precision; ours is half precision in
 inference and single precision in training. `--backend numpy` runs the same on the processor, to try the command.
@@ -46,6 +47,7 @@ from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
 ROUNDS, VISITS = 3, 32
+LAST_STEPS = 5  # whose mean loss is compared
 VARIANTS = ("torch", "torch channels last", "torch autocast")
 DEVICE_TESTS = ("tests/unit/network/test_device.py", "tests/unit/nn/test_nn_backend.py")
 Run = Callable[[], int]  # returns how many positions it was
@@ -57,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--nets", type=TowerConfig.parse, nargs="+", default=[TowerConfig(64, 6), TowerConfig(256, 15)])
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 256, 1024], help="positions of an evaluation")
     parser.add_argument("--train-batch", type=int, default=TOWER_RECIPE.batch_size, help="positions of a training step")
+    parser.add_argument("--steps", type=int, default=50, help="steps of the training that is compared")
     parser.add_argument("--games", type=int, default=512, help="self-play games at once")
     parser.add_argument("--nodes", type=int, default=4096, help="nodes of a search")
     parser.add_argument("--seconds", type=float, default=6.0, help="time each contestant this long")
@@ -69,24 +72,50 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "0", "-k", "gpu or GPU", *DEVICE_TESTS],
                              check=False, capture_output=True, text=True).stdout.splitlines()[-1])  # fmt: skip
     rows: list[Row] = []
-    names = ("aino", *VARIANTS) if has_torch else ("aino",)
+    variants = VARIANTS if has_torch else ()
     for config in options.nets:
-        for work, batch, speeds in measure(config, backend, options, names[1:]):
-            by_name = {f"{name} /s": round(speeds[name], 1) if name in speeds else "-" for name in names}
+        for work, batch, figures in measure(config, backend, options, variants):
+            by_name = {name: figures.get(name, "-") for name in ("aino", "processor", *variants)}
             rows.append({"work": work, "net": str(config), "batch": batch, **by_name})
     report(rows, options.json)
+
+
+def compare_answers(config: TowerConfig, backend: Backend, batch: int) -> float:
+    """Return the largest difference between the answers of device and processor, logits of legal moves and values."""
+    model, leaves = build_tower(config, np.random.default_rng(0)), positions(batch)
+    tensors = model.named_parameters() | model.named_buffers()
+    legal = np.arange(leaves.logits.shape[1]) < leaves.n_moves[:batch, None]
+    our_inference(tensors, config, leaves, batch, backend)()
+    logits, wdl = leaves.logits[:batch].copy(), leaves.wdl[:batch].copy()
+    NetworkEvaluator(FusedTower(tensors, config)).evaluate(leaves, batch)
+    differences = np.abs(logits - leaves.logits[:batch])[legal], np.abs(wdl - leaves.wdl[:batch])
+    return max(float(difference.max()) for difference in differences)
+
+
+def compare_losses(config: TowerConfig, options: Any) -> dict[str, float]:
+    """Return the policy's loss at the end of a short training, by the same batches, of device and processor."""
+    losses: dict[str, float] = {}
+    for name, backend in (("aino", options.backend), ("processor", "numpy")):
+        learner = our_learner(config, options.train_batch, get_backend(backend))
+        losses[name] = statistics.mean([learner.step().policy or 0.0 for _ in range(options.steps)][-LAST_STEPS:])
+        learner.close()
+    return losses
 
 
 def measure(
     config: TowerConfig, backend: Backend, options: Any, variants: Sequence[str]
 ) -> Iterator[tuple[str, int, dict[str, float]]]:
-    """Yield what is done, positions in a batch, and the contestants' speeds."""
+    """Yield what is measured, positions in a batch, and the contestants' figures."""
+    batch = min(options.batches)
+    yield "answers: largest difference, 1/1000", batch, {"aino": 1e3 * compare_answers(config, backend, batch)}
+    if config == options.nets[0]:  # The processor takes minutes for larger ones.
+        yield f"policy loss after {options.steps} steps", options.train_batch, compare_losses(config, options)
     model = build_tower(config, np.random.default_rng(0))
     for batch in options.batches:
         leaves = positions(batch)
         runs = {name: torch_inference(config, leaves, batch, backend, name) for name in variants}
         runs["aino"] = our_inference(model.named_parameters() | model.named_buffers(), config, leaves, batch, backend)
-        yield "inference", batch, race(runs, options.seconds)
+        yield "inference, positions/s", batch, race(runs, options.seconds)
     with TemporaryDirectory() as folder:
         net = Path(folder) / "net.dit"
         dit.save(net, model)
@@ -96,13 +125,17 @@ def measure(
                 engine.new_game()
                 return engine.search(Limits(nodes=options.nodes)).nodes
 
-            yield "search", engine.evaluator.round_size, race({"aino": search}, options.seconds)
+            yield "search, nodes/s", engine.evaluator.round_size, race({"aino": search}, options.seconds)
         settings = GameSettings(concurrent=options.games, backend=backend.name, visits=VISITS)
-        yield f"self-play, {VISITS} visits", options.games, {"aino": self_play_speed(net, settings, 1, options.seconds)}
+        yield (
+            f"self-play with {VISITS} visits, positions/s",
+            options.games,
+            {"aino": self_play_speed(net, settings, 1, options.seconds)},
+        )
     leaves = positions(options.train_batch)
     runs = {name: torch_training(config, leaves, options.train_batch, backend, name) for name in variants}
     runs["aino"], learner = our_training(config, options.train_batch, backend)
-    yield "training", options.train_batch, race(runs, options.seconds)
+    yield "training, positions/s", options.train_batch, race(runs, options.seconds)
     learner.close()
 
 
@@ -134,11 +167,15 @@ def our_inference(tensors: Any, config: TowerConfig, leaves: LeafBatch, batch: i
     return run
 
 
-def our_training(config: TowerConfig, batch: int, backend: Backend) -> tuple[Run, Learning]:
+def our_learner(config: TowerConfig, batch: int, backend: Backend) -> Learning:
     family, settings = family_of(str(config)), LearnerSettings(batch, TOWER_RECIPE.weight_decay)
     games = random_positions(np.random.default_rng(1), games=20)
     batches = family.batches(TrainingData((games,), (1.0,), games), settings, 1)
-    learner = family.learner(family.build(np.random.default_rng(0)), batches, settings, 1e-3, backend.name)
+    return family.learner(family.build(np.random.default_rng(0)), batches, settings, 1e-3, backend.name)
+
+
+def our_training(config: TowerConfig, batch: int, backend: Backend) -> tuple[Run, Learning]:
+    learner = our_learner(config, batch, backend)
 
     def run() -> int:
         learner.step()

@@ -35,10 +35,9 @@ from engine.evaluation.protocol import Evaluator, input_format_of, new_leaf_batc
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
 from engine.tactics.quiescence import immediate_gain, take_best
-from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.records.label_folder import BALANCED_CP, LabelFolder, fields_of
 from selfplay.records.packed import unpack_row
-from selfplay.records.targets import Calibration
+from selfplay.records.targets import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES, Calibration
 from selfplay.teachers.accumulators import advance
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 from selfplay.teachers.quiet_search import (
@@ -54,7 +53,7 @@ from selfplay.teachers.static_value import static_value
 
 LEAST_PIECES = 17  # of parents whose siblings are compared: the middlegame, where most points are lost
 LABEL_PLIES = 2
-DEPTH_2_SCORES = Calibration(4.0, 80.0, 50.0)  # of positions off a game's path; fitted as in `calibration`
+DEPTH_2_SCORES = Calibration(4.0, 80.0, 50.0)  # of positions off a game's path; fitted as in `records.targets`
 CALM_CP = 40
 STATIC, CAPTURES = -1, -2  # depths that mean the static value, and quiescence without quiet checks; others are plies
 NEAR_BEST = 0.3  # of W - L: siblings that are worse than the best by more are hardly played

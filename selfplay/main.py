@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from engine import __version__
-from engine.cli.program import run_program
+from engine.cli.command_line import run_program
 
 _HELP = {
     "loop": "play games, train on them and gate the candidate, again and again; resumable at any point",

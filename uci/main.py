@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from engine.cli.program import run_program
+from engine.cli.command_line import run_program
 from uci import __version__
 
 # Name -> (module as `run_subcommand` wants it, help).

@@ -14,9 +14,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import chess
 import numpy as np
@@ -24,12 +28,89 @@ import numpy as np
 from engine.board.convert import decode_move
 from engine.errors import AinoError, ConfigError, EvaluatorError, ShapeError
 from engine.evaluation.answers import check_answers
-from engine.evaluation.guest import Guest
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch
 from engine.files.dit_file import load_tensors
 from engine.network.planes import float_planes
 from engine.network.policy_map import POLICY_SIZE
+
+PATIENCE_S: Final = 3.0  # Seconds that an answer may be late once nobody needs it, and as long as the slowest took.
+LONGEST_START_S: Final = 120.0  # Seconds in which somebody's class must be made. Both set by hand.
+_POLL_S = 0.05
+
+Answer = TypeVar("Answer")
+_Order = tuple[Callable[[], Any], Future[Any]]
+
+
+class Guest:
+    """Runs one piece of somebody's code after the other on one thread, which never keeps the process alive.
+
+    Attributes:
+        is_over: says whether the search that waits for an answer is over; set by each search.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_over: Callable[[], bool] = lambda: False
+        self._orders: SimpleQueue[_Order | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._slowest_s = 0.0
+
+    def ask(self, work: Callable[[], Answer]) -> Answer:
+        """Return what `work` returns. Raises AinoErrors as they are and all else that it raises as EvaluatorError;
+        and EvaluatorError when the answer is late, and later than the slowest one before it.
+        """
+        answer, begun = self._order(work), time.monotonic()
+        over_since = None
+        while not wait([answer], _POLL_S).done:
+            now = time.monotonic()
+            if over_since is None and self.is_over():
+                over_since = now
+            if over_since is not None and now - over_since >= PATIENCE_S + self._slowest_s:
+                answer.cancel()
+                raise EvaluatorError(f"evaluator {self.name} has not answered for {now - begun:.0f} s")
+        self._slowest_s = max(self._slowest_s, time.monotonic() - begun)
+        return answer.result()
+
+    def make(self, work: Callable[[], Answer]) -> Answer:
+        """`ask` for an object that must be made in time. How long that takes says nothing about later answers."""
+        begun = time.monotonic()
+        self.is_over = lambda: time.monotonic() - begun >= LONGEST_START_S
+        try:
+            return self.ask(work)
+        finally:
+            self.is_over, self._slowest_s = lambda: False, 0.0
+
+    def close(self, work: Callable[[], object]) -> None:
+        """Run a last piece of code, wait for it a little, and end the thread."""
+        wait([self._order(work)], PATIENCE_S)
+        self._orders.put(None)
+        self._thread = None
+
+    def _order(self, work: Callable[[], Answer]) -> Future[Answer]:
+        answer: Future[Answer] = Future()
+        if self._thread is None:
+            self._thread = threading.Thread(target=_serve, args=(self._orders, self.name), name="own", daemon=True)
+            self._thread.start()
+        self._orders.put((work, answer))
+        return answer
+
+
+def _serve(orders: SimpleQueue[_Order | None], name: str) -> None:
+    while (order := orders.get()) is not None:
+        work, answer = order
+        if not answer.set_running_or_notify_cancel():
+            continue
+        try:
+            answer.set_result(work())
+        except AinoError as error:
+            answer.set_exception(error)
+        except BaseException as error:  # noqa: BLE001 - also sys.exit and Ctrl-C of somebody else's code
+            said = EvaluatorError(f"evaluator {name}: {type(error).__name__}: {error}")
+            said.__cause__ = error
+            answer.set_exception(said)
+        del order, work, answer  # Nothing of a search stays alive while the thread waits.
+
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +122,7 @@ PLIES_LEFT = 60.0  # of every position, for a network that does not say. Set by 
 
 
 class CustomEvaluator:
-    """What evaluators of other people share: their code runs on a thread of its own (`guest`), and a search believes
+    """What evaluators of other people share: their code runs on a thread of its own (`Guest`), and a search believes
     nothing unchecked.
 
     Attributes:

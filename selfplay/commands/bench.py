@@ -18,7 +18,7 @@ from engine.backend import BACKEND_NAMES
 from engine.board.convert import encode_move, row_from_board
 from engine.cli.live_lines import live_line, show
 from engine.cli.machine import describe_machine, speed_of
-from engine.cli.setting_flags import add_flag
+from engine.cli.option_forms import add_flag
 from engine.errors import ConfigError
 from engine.nn import dit
 from selfplay.data.pgn import record_of_result

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from engine.cli.live_lines import LiveLine, live_line, show
-from engine.cli.setting_flags import add_flag
+from engine.cli.option_forms import add_flag
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
 from selfplay.data.v6 import write_archive

@@ -3,7 +3,7 @@
 import argparse
 
 from engine.cli.live_lines import live_line, show
-from engine.cli.setting_flags import add_files
+from engine.cli.option_forms import add_files
 from engine.errors import ConfigError
 from selfplay.commands.runs import add_run_arguments, work_on_run
 from selfplay.data.kinds import CHUNKS, PGN, data_files

@@ -6,11 +6,11 @@ from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import show
-from engine.cli.setting_flags import add_flag, add_setting_flags, given_settings
+from engine.cli.option_forms import add_flag, add_setting_flags, given_settings
 from selfplay.commands.referee import add_referee_flags, play_series, series_of
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.rungs import Ladder, LadderSettings, LadderStanding
-from selfplay.matches.standings import fault_lines
+from selfplay.matches.series import fault_lines
 from selfplay.matches.statistics import EloEstimate
 
 EXAMPLES = """examples:

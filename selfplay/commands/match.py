@@ -5,12 +5,11 @@ from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import show
-from engine.cli.setting_flags import add_flag
+from engine.cli.option_forms import add_flag
 from engine.errors import ConfigError
 from selfplay.commands.referee import add_referee_flags, play_series, series_of
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
-from selfplay.matches.series import Match, MatchSettings, MatchStanding
-from selfplay.matches.standings import match_json, score_text, standing_lines
+from selfplay.matches.series import Match, MatchSettings, MatchStanding, match_json, score_text, standing_lines
 from selfplay.matches.statistics import Sprt
 
 EXAMPLES = """examples:

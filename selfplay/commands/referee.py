@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.live_lines import LOG_S, live_line, show
-from engine.cli.setting_flags import add_flag
+from engine.cli.option_forms import add_flag
 from selfplay.interrupt import stop_flag
 from selfplay.lock import folder_lock
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
@@ -15,7 +15,7 @@ from selfplay.matches.contestant import quiet_driver
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import DEFAULT_PLIES, load_book
 from selfplay.matches.runner import SeriesSettings
-from selfplay.matches.standings import game_line
+from selfplay.matches.series import game_line
 
 DEFAULT_CLOCK = "1+0.1"
 MARGIN_MS = 20.0

@@ -7,9 +7,8 @@ from pathlib import Path
 from engine.cli.live_lines import show
 from engine.files.atomic import write_file
 from selfplay.interrupt import stop_flag
-from selfplay.report.comparison_page import comparison_page
 from selfplay.report.metrics import EventFiles, metrics_csv, metrics_json
-from selfplay.report.page import report_page
+from selfplay.report.page import comparison_page, report_page
 from selfplay.report.run_numbers import read_runs
 from selfplay.report.seed_groups import seed_groups
 

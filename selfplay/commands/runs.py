@@ -10,7 +10,7 @@ from typing import Any
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import show
 from engine.cli.machine import describe_machine
-from engine.cli.setting_flags import hide_seldom
+from engine.cli.option_forms import hide_seldom
 from engine.errors import ConfigError, RunError
 from engine.files.provenance import provenance
 from engine.options import usable_cpus

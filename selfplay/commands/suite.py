@@ -9,8 +9,7 @@ from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import LOG_S, live_line, show, show_view
-from engine.cli.option_forms import add_flags, options_from_flags
-from engine.cli.setting_flags import add_flag
+from engine.cli.option_forms import add_flag, add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.files.atomic import write_file
 from engine.options import EngineOptions
@@ -18,10 +17,8 @@ from selfplay.interrupt import stop_flag
 from selfplay.matches.contestant import ENGINE_HELP, Contestant, parse_contestant, quiet_driver
 from selfplay.matches.control import TimeControl
 from selfplay.suites.epd import read_epd
-from selfplay.suites.problem import Problem, sample
-from selfplay.suites.puzzles import read_puzzles
-from selfplay.suites.score import Outcome, solve_all
-from selfplay.suites.score_text import suite_json, suite_table
+from selfplay.suites.problem import Problem, read_puzzles, sample
+from selfplay.suites.score import Outcome, solve_all, suite_json, suite_table
 from selfplay.suites.solver import EngineSolver, Solver, UciSolver
 
 EXAMPLES = """examples:

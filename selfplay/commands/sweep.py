@@ -1,6 +1,24 @@
-"""`aino-train sweep`: runs of `loop` for a table of settings times seeds, and the report that compares them."""
+"""`aino-train sweep`: runs of `loop` for a table of settings times seeds, and the report that compares them.
+
+The table is a TOML file that says what each of its runs does in which generation:
+
+out = "runs/study"          folder of the runs and their report
+seeds = [1, 2, 3]
+hours = 1.0                 of each run, or `generations`, or stages
+[settings]                  of all runs, nested as in a run's config.toml
+[[stages]]                  one after the other: `generations`, and settings; the last stage goes on
+[rows.NAME]                 a row's settings, from its generation `begins` on; its own `generations`
+[match]                     in `games` of `nodes` a move, the last networks of a row play those of the first row
+                            with the same seed, or those of the row that its `against` names
+"""
+
+from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +26,7 @@ import numpy as np
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import log, show
-from engine.errors import AinoError
+from engine.errors import AinoError, ConfigError, RunError
 from engine.files.atomic import write_file
 from selfplay.commands.loop import check_fit
 from selfplay.commands.referee import play_series
@@ -17,20 +35,100 @@ from selfplay.interrupt import Stop
 from selfplay.lock import folder_lock
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import load_book
-from selfplay.matches.series import Match, MatchSettings
-from selfplay.matches.standings import match_json, score_text
+from selfplay.matches.series import Match, MatchSettings, match_json, score_text
 from selfplay.matches.statistics import estimate_elo
-from selfplay.report.comparison_page import Played, comparison_page
 from selfplay.report.metrics import metrics_csv, metrics_json
+from selfplay.report.page import Played, comparison_page
 from selfplay.report.run_numbers import read_runs
 from selfplay.report.seed_groups import seed_groups
 from selfplay.run.anchors import measuring, network_contestant
-from selfplay.run.config import read_toml
+from selfplay.run.config import config_text, configured, merged, read_toml, setting_changes
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations
 from selfplay.run.playing import PlayBackend
-from selfplay.run.sweep_table import Sweep
+
+KEYS = ("out", "seeds", "generations", "hours", "settings", "stages", "rows", "match")
+OF_ROWS = ("begins", "generations", "against")
+MAY_CHANGE = ("anchors.", "threads", "keep_nets")  # what begins so may differ from what a begun run was made with
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The tables of a file. Raises ConfigError, which names the file, for what is unknown, missing or out of range."""
+
+    file: Path
+    table: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        try:
+            if unknown := self.table.keys() - {*KEYS}:
+                raise ConfigError(f"unknown {min(unknown)}; known: {', '.join(KEYS)}")
+            if missing := {"out", "seeds", "rows"} - self.table.keys():
+                raise ConfigError(f"{min(missing)} is missing")
+            for name, row in self.rows.items():
+                if (against := row.get("against", name)) not in self.rows:
+                    raise ConfigError(f"rows.{name}.against: expected one of {', '.join(self.rows)}, got {against!r}")
+                for seed in self.seeds:
+                    for first, _ in self.parts(name):
+                        configured(self.values(name, seed, first))
+        except (ConfigError, AttributeError, KeyError, TypeError) as error:
+            raise ConfigError(f"{self.file}: not a sweep: {error}") from error
+
+    @property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        return self.table["rows"]
+
+    @property
+    def seeds(self) -> list[int]:
+        return self.table["seeds"]
+
+    @property
+    def hours(self) -> float:
+        """Hours after which a run begins no generation."""
+        return float(self.table.get("hours", math.inf))
+
+    def path(self, row: str, seed: int) -> Path:
+        """Return the folder of a run."""
+        return Path(self.table["out"]) / row / f"seed-{seed}"
+
+    def parts(self, row: str) -> Iterator[tuple[int, int | None]]:
+        """Yield (first, last generation) of the stretches of a row's runs in which no setting changes; None where only
+        hours end the last one.
+        """
+        own, ends = self.rows[row], self._stage_ends()
+        last = own.get("generations", self.table.get("generations", ends[-1] if ends else None))
+        last = None if self.hours < math.inf else int(last)
+        firsts = sorted({1, own.get("begins", 1), *(end + 1 for end in ends[:-1])})
+        begun = [first for first in firsts if last is None or first <= last]
+        yield from ((first, following - 1) for first, following in pairwise(begun))
+        yield begun[-1], last
+
+    def values(self, row: str, seed: int, generation: int) -> dict[str, Any]:
+        """Return the settings of a run in a generation, as of `RunFolder`."""
+        found = merged(self.table.get("settings", {}), {"seed": seed})
+        for stage, end in zip(self.table.get("stages", []), [0, *self._stage_ends()], strict=False):
+            if generation > end:
+                found = merged(found, {name: value for name, value in stage.items() if name != "generations"})
+        own = {name: value for name, value in self.rows[row].items() if name not in OF_ROWS}
+        return merged(found, own) if generation >= self.rows[row].get("begins", 1) else found
+
+    def _stage_ends(self) -> list[int]:
+        return list(accumulate(stage["generations"] for stage in self.table.get("stages", [])))
+
+    def check_begun(self, row: str, seed: int) -> None:
+        """Raise RunError where a run was begun with other settings than the file has now."""
+        path = self.path(row, seed)
+        ledger = path / "ledger.sqlite"
+        for one in Ledger(ledger, is_copy=True).generations() if ledger.is_file() else []:
+            wanted = config_text(configured(self.values(row, seed, one.number)))
+            for name, (made, asked) in setting_changes(one.config, wanted).items():
+                if not name.startswith(MAY_CHANGE):
+                    raise RunError(
+                        f"{path}: generation {one.number} was made with {name} {made!r}, and {self.file} says "
+                        f"{asked!r}: give the sweep another `out`, or the row another name"
+                    )
+
 
 EXAMPLES = """example:
   aino-train sweep examples/ingredients.toml --workers 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, live_line, show
-from engine.cli.setting_flags import add_files, add_flag, add_setting_flags, given_settings
+from engine.cli.option_forms import add_files, add_flag, add_setting_flags, given_settings
 from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import InKernelEvaluator

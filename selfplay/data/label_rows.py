@@ -10,11 +10,10 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.network.outputs import MOVES_LEFT_SCALE
 from selfplay.data.split import Split
-from selfplay.records import calibration
 from selfplay.records.label_folder import fields_of
 from selfplay.records.order import Groups, RowOrder
 from selfplay.records.packed import CALM, SCORED_WORDS, SOURCE_MASK, SOURCES, VALUE_WORDS
-from selfplay.records.targets import MOVES_LEFT_LIMIT, SCORE_LIMIT_CP
+from selfplay.records.targets import CALM_VALUES, MOVE_SCORES, MOVES_LEFT_LIMIT, SCORE_LIMIT_CP, UNSETTLED_VALUES
 
 EVERYWHERE = Split()  # the roots that every command holds out
 
@@ -55,7 +54,7 @@ def targets() -> np.ndarray:
     The second index is the score in centipawns + MOST_CP; larger scores count as MOST_CP.
     """
     score_cp = np.arange(-MOST_CP, MOST_CP + 1)
-    groups = calibration.CALM_VALUES, calibration.UNSETTLED_VALUES, calibration.MOVE_SCORES
+    groups = CALM_VALUES, UNSETTLED_VALUES, MOVE_SCORES
     return np.stack([group[source].wdl(score_cp) for group in groups for source in SOURCES])
 
 

@@ -62,7 +62,10 @@ def family_of(net: str, part: str = "policy") -> Family:
 
 
 def net_of_file(path: Path, wanted: str | None) -> str:
-    """Return the name of the network in a file; somebody's class must be wanted. Raises ConfigError otherwise."""
+    """Return the name of the network in a file, which must be the `wanted` one if there is one.
+
+    A file with weights of somebody's own class does not name the class: `wanted` must. Raises ConfigError.
+    """
     if wanted is not None and is_custom(wanted):
         return wanted
     try:

@@ -1,10 +1,16 @@
-"""Referee one game between two UCI engines: decide how it ends and which engine is at fault."""
+"""Referee one game between two UCI engines: decide how it ends and which engine is at fault.
+
+Of what an engine tells while it searches, only an exact score of the best line is its judgement. A bound, another line
+of MultiPV, a line about another position, and what follows the word `string` are none.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -17,7 +23,76 @@ from selfplay.interrupt import Stop
 from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.contestant import KEPT_LINES, ask_engine
 from selfplay.matches.control import TimeControl
-from selfplay.matches.infos import last_judgement
+from selfplay.records.targets import MATE_SCORE_CP
+
+LARGEST_SCORE = 30_000  # largest score in centipawns that is not a mate
+
+
+class Info(NamedTuple):
+    """An `info` line. Fields are None where it does not have them."""
+
+    rank: int = 1  # of the line among those of MultiPV
+    move: str = ""  # the first of the line; empty without a line
+    score_cp: int | None = None  # exact, from the side to move; a mate in n moves is MATE_SCORE_CP - n
+    depth: int | None = None
+    nodes: int | None = None
+
+
+def read_info(line: str) -> Info | None:
+    """Return the `info` line's content; None for another line. Words that are not understood count as not there."""
+    words = line.split()
+    if words[:1] != ["info"]:
+        return None
+    if "string" in words:
+        words = words[: words.index("string")]
+    move = next(_after("pv", words), "")
+    is_exact = "lowerbound" not in words and "upperbound" not in words and (move or "currmove" not in words)
+    rank, depth, nodes = (_number(_after(name, words)) for name in ("multipv", "depth", "nodes"))
+    return Info(1 if rank is None else rank, move, _score(words) if is_exact else None, depth, nodes)
+
+
+def last_judgement(lines: Sequence[str], board: chess.Board) -> Info:
+    """Return the last exact score of the best line of a search of `board`, with its depth, and the nodes told last.
+
+    A line that begins with an illegal move is about another position, such as that of an earlier search.
+    """
+    nodes = None
+    for line in reversed(lines):
+        info = read_info(line)
+        if info is None or (info.move and not _is_legal(info.move, board)):
+            continue
+        nodes = info.nodes if nodes is None else nodes
+        if info.rank == 1 and info.score_cp is not None:
+            return info._replace(nodes=nodes)
+    return Info(nodes=nodes)
+
+
+def _score(words: Sequence[str]) -> int | None:
+    after = _after("score", words)
+    kind, value = next(after, ""), _number(after)
+    if kind not in ("cp", "mate") or value is None:
+        return None
+    if kind == "mate":
+        return MATE_SCORE_CP - value if value > 0 else -MATE_SCORE_CP - value
+    return max(-LARGEST_SCORE, min(LARGEST_SCORE, value))
+
+
+def _after(name: str, words: Sequence[str]) -> Iterator[str]:
+    """Return the words after the first `name`."""
+    return iter(words[words.index(name) + 1 :] if name in words else ())
+
+
+def _number(words: Iterator[str]) -> int | None:
+    with contextlib.suppress(ValueError):
+        return int(next(words, ""))
+    return None
+
+
+def _is_legal(move: str, board: chess.Board) -> bool:
+    try:
+        return bool(board.parse_uci(move))
+    except ValueError:
+        return False
 
 
 class Reason(StrEnum):

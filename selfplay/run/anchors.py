@@ -2,7 +2,7 @@
 
 Every network searches `anchors.nodes` nodes a move. The anchors are Aino with its material evaluator or its shipped
 network at a few nodes, the run's first network, and Stockfish at levels of `UCI_Elo` where it is installed. Ratings are
-fitted to all games together (`bradley_terry`); Stockfish's levels fix the scale, or else the first anchor is 0. The
+fitted to all games together (`matches.rating`); Stockfish's levels fix the scale, or else the first anchor is 0. The
 games are kept in RUN/anchors, where an interrupted series continues.
 """
 
@@ -23,10 +23,10 @@ from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Stop, Tell
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive, read_game_rows
-from selfplay.matches.bradley_terry import FittedRating, fit_ratings
 from selfplay.matches.contestant import POLL_S, Contestant, engine_command, quiet_driver, split_words
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import load_book
+from selfplay.matches.rating import FittedRating, fit_ratings
 from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
 from selfplay.matches.statistics import complete_pairs, score_from_elo
 from selfplay.run.config import FIRST_NETWORK, STOCKFISH, AnchorSettings

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine.backend import BACKEND_NAMES
-from engine.cli.setting_flags import add_setting_flags
+from engine.cli.option_forms import add_setting_flags
 from engine.errors import ConfigError
 from engine.files.settings_file import read_settings
 from engine.options.settings import REQUIRED, check_settings, setting

@@ -1,19 +1,130 @@
-"""The first phase of a generation: self-play games into the replay."""
+"""The first phase of a generation: self-play games into the replay, with settings that guard against two failures.
+
+Games that all end in draws teach nothing: where the last generation's share of draws is above `most_draws`, the next
+one begins more of its games from the opening set and samples its moves by temperature for longer. Wrong resignations
+teach falsehoods: games played through show how many there are, and the threshold sinks until they are few. What is done
+follows from the published games alone, so an interrupted generation continues with the same settings.
+"""
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from engine.board.layout import SIDE
+from selfplay.games.game_settings import GameSettings
 from selfplay.interrupt import Report, Stop, Tell
 from selfplay.records.game import SelfPlayRecord
-from selfplay.records.replay import ReplayWriter
+from selfplay.records.replay import ReplayWriter, published_games, published_generations
 from selfplay.run.folder import RunFolder
-from selfplay.run.guards import guarded_settings, summarise
 from selfplay.run.ledger import ledger_row
 from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
+
+GENERATIONS = 4  # count wrong resignations over this many newest generations; one has too few games played through
+LEAST_MEASURED = 20  # fewest given-up games from which an error rate is taken
+STEPS = 5  # halvings of the threshold's distance to -1 before resigning is turned off
+NEVER = -1.0
+
+
+@dataclass(frozen=True)
+class SelfPlaySummary:
+    """Statistics of a generation's games, and the guarded settings they were played with.
+
+    given_up: games played through in which a side would have resigned; wrong: those of them that it did not lose.
+    """
+
+    games: int
+    drawn: int
+    given_up: int
+    wrong: int
+    resign_below: float
+    opening_share: float
+    temperature_plies: int
+
+
+def summarise(games: Sequence[SelfPlayRecord], settings: GameSettings) -> SelfPlaySummary:
+    return SelfPlaySummary(
+        games=len(games),
+        drawn=sum(game.white_points == 0 for game in games),
+        given_up=sum(game.played_through and game.gave_up != 0 for game in games),
+        wrong=sum(game.wrongly_given_up for game in games),
+        resign_below=settings.resign_below,
+        opening_share=settings.opening_share,
+        temperature_plies=settings.temperature_plies,
+    )
+
+
+def guarded_settings(settings: GameSettings, replay: Path, generation: int) -> tuple[GameSettings, list[str]]:
+    """Return (settings of a generation's games, after the published ones before it; which were changed, and why)."""
+    numbers = [number for number in published_generations(replay) if generation - GENERATIONS <= number < generation]
+    generations = [published_games(replay, number) for number in numbers]
+    result = guarded(settings, generations)
+    if result == settings:
+        return settings, []
+    newest = summarise(generations[-1], settings)
+    draws = (
+        f"{newest.drawn / max(1, newest.games):.0%} of the games of generation {numbers[-1]} were drawn, "
+        f"more than games.most_draws = {settings.most_draws:.0%}"
+    )
+    wrong = f"more than games.resign_errors = {settings.resign_errors:.0%} of the resignations so far were wrong"
+    why = {"opening_share": draws, "temperature_plies": draws, "resign_below": wrong}
+    told = [
+        f"games.{name} is {value:g} instead of {getattr(settings, name):g}, because {why[name]}"
+        for name, value in asdict(result).items()
+        if value != getattr(settings, name)
+    ]
+    return result, told
+
+
+def guarded(settings: GameSettings, generations: Sequence[Sequence[SelfPlayRecord]]) -> GameSettings:
+    """Return the settings after these generations, oldest first."""
+    games = [game for one in generations for game in one]
+    if not games:
+        return settings
+    below = safe_threshold(games, settings.resign_below, settings.resign_moves, settings.resign_errors)
+    newest = summarise(generations[-1], settings)
+    excess = max(0.0, newest.drawn / max(1, newest.games) - settings.most_draws) / max(1e-9, 1.0 - settings.most_draws)
+    return replace(
+        settings,
+        resign_below=below,
+        opening_share=settings.opening_share + excess * (1.0 - settings.opening_share),
+        temperature_plies=round(settings.temperature_plies * (1.0 + excess)),
+    )
+
+
+def giving_up(game: SelfPlayRecord, below: float, moves: int) -> int:
+    """Return the first side with root values under `below` at `moves` of its moves in a row; coded as `gave_up`."""
+    hopeless = game.root_wdl[:, 0].astype(np.float64) - game.root_wdl[:, 2] < below
+    if hopeless.sum() < moves:
+        return 0
+    in_a_row = [0, 0]
+    for ply, lost in enumerate(hopeless):
+        side = (int(game.start[SIDE]) + ply) % 2
+        in_a_row[side] = in_a_row[side] + 1 if lost else 0
+        if in_a_row[side] >= moves:
+            return 1 - 2 * side
+    return 0
+
+
+def safe_threshold(games: Sequence[SelfPlayRecord], below: float, moves: int, errors: float) -> float:
+    """Return the highest threshold, from `below` down, at which at most `errors` (a share) of resignations are wrong.
+
+    The games played through decide this. A threshold with too few resignations to judge counts as safe. Returns -1
+    (never resign) if no threshold is safe.
+    """
+    telling = [game for game in games if game.played_through]
+    for step in range(STEPS + 1):
+        threshold = NEVER + (below - NEVER) * 0.5**step
+        sides = [(giving_up(game, threshold, moves), game.white_points) for game in telling]
+        given_up = sum(side != 0 for side, _ in sides)
+        wrong = sum(side != 0 and side * points >= 0 for side, points in sides)
+        if given_up < LEAST_MEASURED or wrong <= errors * given_up:
+            return threshold
+    return NEVER
 
 
 def generate_games(

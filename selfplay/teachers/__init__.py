@@ -1,1 +1,1 @@
-"""Teachers label positions for training. These run inside the process on Stockfish's value net."""
+"""Teachers label positions for training. They run inside the process, on Stockfish's value net."""

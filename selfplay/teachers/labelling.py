@@ -24,8 +24,7 @@ from engine.options.settings import check_settings, check_weights, setting
 from selfplay.interrupt import Report, Stop
 from selfplay.records.label_folder import SETTINGS_OF_1_0_0, Chunk, LabelFolder, LabelWriter, Published, keys_of_rows
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.sample_sources import FROM_GAMES, TREES, Roots, Shares, sample_source
-from selfplay.teachers.sample_trees import TreeSource
+from selfplay.teachers.sample_sources import FROM_GAMES, TREES, Roots, Shares, TreeSource, sample_source
 from selfplay.teachers.sampling import new_sample_space, score_noted
 
 LABELS_VERSION = 6  # raise this when the same settings give different labels

@@ -1,4 +1,9 @@
-"""Sources of positions to label: games and positions near them, openings, endings, ends of exchanges."""
+"""Sources of positions to label: games and positions near them, openings, endings, ends of exchanges, search trees.
+
+`trees` are positions that Aino's own search looks at in searches of games' positions: it asks its network about
+positions that games seldom reach. One call from Python grows a tree, in kernels; another offers some of its nodes. The
+samples depend only on the space's random numbers and the evaluator.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +16,25 @@ import numpy as np
 from engine.board import layout
 from engine.board.attacks import bit, in_check, is_attacked, king_square
 from engine.board.convert import row_from_board
+from engine.board.layout import ROW_WORDS
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.board.zobrist import compute_key
+from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.jit import kernel
+from engine.search.session import Search
+from engine.search.tree.arrays import MAX_DEPTH, NO_NODE, ROOT, ROOT_PLY, SWEEP, new_tree
+from engine.search.tree.params import SearchParams
 from engine.tactics.quiescence import forcing_moves
 from engine.tactics.see import see
 from selfplay.data.split import HELD_OUT_SHARE, game_keys, held_out_games, root_limit
+from selfplay.games.player import KernelVisits, TreePlayer
+from selfplay.games.seats import SPARE_NODES
 from selfplay.matches.opening_book import load_openings
 from selfplay.records.packed import SOURCES
 from selfplay.records.positions import PositionSet, empty_set, offsets
 from selfplay.teachers.accumulators import advance, start
-from selfplay.teachers.sampling import begin_walk, below, offer, step_down, uniform, walk
+from selfplay.teachers.sampling import SampleSpace, begin_walk, below, offer, step_down, uniform, walk
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 
@@ -240,3 +252,59 @@ def _doubly_taken(row):
             return True
         taken |= row[kind]
     return False
+
+
+NODE_SHARE = 0.25  # share of a tree's nodes that are offered; set by hand
+TREE_SIZES = (1, 2, 4)  # times half the visits asked for, sampled for each tree, so that trees of several ages are seen
+
+
+class TreeSource:
+    """One thread's searches, each of half, once or twice `visits` visits."""
+
+    def __init__(self, evaluator: InKernelEvaluator, visits: int) -> None:
+        self._visits = visits
+        room = 2 * max(1, visits * max(TREE_SIZES) // 2) + SPARE_NODES
+        self._search = Search(SearchParams(needs_planes=False), new_tree(room))
+        self._player, self._kernels = TreePlayer(self._search), KernelVisits(evaluator)
+        self._rows = np.zeros((MAX_DEPTH + 1, ROW_WORDS), np.uint64)  # positions from the root to a node
+
+    def sample(self, space: SampleSpace, games: Games, most: int) -> None:
+        """Grow trees and offer their positions until space.counts[0] is `most`, one tree per missing row at most."""
+        space.counts[3] = most
+        for _ in range(most - int(space.counts[0])):
+            if space.counts[0] >= most:
+                return
+            root = put_game_position(space, games)
+            size = TREE_SIZES[int(below(space.rng, np.int64(len(TREE_SIZES))))]
+            self._search.clear()
+            self._player.begin(space.teacher.rows[:1].copy(), max(1, self._visits * size // 2))
+            self._kernels.search(self._player)
+            offer_nodes(space, self._search.tree, self._rows, root)
+
+
+@kernel()
+def offer_nodes(space, tree, rows, root):
+    """Offer some of the positions below a tree's root, each at most once."""
+    copy_row(tree.stack[tree.counters[ROOT_PLY]], rows[0])
+    tree.counters[SWEEP] += 1
+    offer_below(space, tree, rows, np.int64(ROOT), np.int64(0), root)
+
+
+@kernel()
+def offer_below(space, tree, rows, node, depth, root):
+    """Offer some of the positions below a node, whose position is in `rows[depth]`, if no other way led there yet."""
+    teacher = space.teacher
+    first = np.int64(tree.nodes[node].first_edge)
+    for edge in range(first, first + tree.nodes[node].n_edges):
+        child = np.int64(tree.edges[edge].child)
+        if child == NO_NODE or tree.seen_in[child] == tree.counters[SWEEP] or depth == MAX_DEPTH:
+            continue
+        tree.seen_in[child] = tree.counters[SWEEP]
+        make(rows[depth], tree.edges[edge].move, rows[depth + 1])
+        if uniform(space.rng) < NODE_SHARE:
+            row = teacher.rows[0]
+            copy_row(rows[depth + 1], row)
+            start(teacher.net, teacher.acc, np.int64(0), row)
+            value = static_value(teacher.net, teacher.acc, np.int64(0), row)
+            offer(space, np.int64(0), value, np.int64(TREES), root, np.int64(0))
+        offer_below(space, tree, rows, child, depth + 1, root)

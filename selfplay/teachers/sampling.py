@@ -23,7 +23,6 @@ from engine.tactics.quiescence import forcing_moves, immediate_gain
 from engine.tactics.see import see
 from selfplay.records.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, pack_row
 from selfplay.teachers.accumulators import BUCKETS, TEACHER_WIDTH, advance, start
-from selfplay.teachers.move_scores import score_teacher_moves
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import (
     CHECK_PLIES,
@@ -32,6 +31,7 @@ from selfplay.teachers.quiet_search import (
     Teacher,
     begin_quiescence,
     new_teacher,
+    score_teacher_moves,
     teacher_quiescence,
     to_cp,
 )

@@ -20,7 +20,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo
-from uci.analyse.view import as_table, searched_lines
+from uci.analyse.analyse import as_table, searched_lines
 from uci.terminal.board_view import BoardStyle, render_board
 
 ROOT = Path(__file__).resolve().parents[2]

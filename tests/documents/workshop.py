@@ -86,7 +86,7 @@ SKIPPED: tuple[tuple[str, str], ...] = (
     (r"^\S*lc0 |cmd=glaurung", "other engines need not be installed"),
     (r"ray (start|status|stop)|--cluster", "Ray need not be installed; `benchmarks.ray_cluster` has a cluster"),
     (r"pytest", "a test that runs tests"),
-    (r"teach .*--held-out", "none of the workshop's few games is held out; test_sibling_order has such a folder"),
+    (r"teach .*--held-out", "none of the workshop's few games is held out; test_teacher_search has such a folder"),
     (r"ruff|mypy|pdoc", "the tools of .ci/run, which runs them"),
     (r"tests\.documents\.generate", "writes into the project; a test compares what it makes"),
     (r"report .*--live", "writes until Ctrl-C; tests/selfplay/report runs it"),

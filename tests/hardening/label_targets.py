@@ -9,8 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from selfplay.data.label_rows import LabelRows
-from selfplay.families.policy.label_sampler import LabelSampler
-from selfplay.families.policy.sparse_sampler import new_sparse_batch
+from selfplay.families.policy.sparse_sampler import LabelSampler, new_sparse_batch
 from selfplay.records import label_folder
 from selfplay.records.label_folder import LabelFolder, composition, fields_of
 from selfplay.records.packed import SCORED_WORDS, VALUE_WORDS, pack_row

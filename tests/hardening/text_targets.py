@@ -22,7 +22,7 @@ from selfplay.matches.opening_book import load_book, load_openings
 from selfplay.records.collect import collect
 from selfplay.run.config import config_text, configured, default_config, read_toml
 from selfplay.suites.epd import read_epd
-from selfplay.suites.puzzles import read_puzzles
+from selfplay.suites.problem import read_puzzles
 from tests.hardening.broken_files import Target
 from tests.unit.board.board_positions import ODD_FENS
 from uci.protocol.position import PositionKeeper

@@ -13,7 +13,7 @@ from engine.search.result import RootMove, SearchResult
 from engine.search.tree.root import RootPosition
 from tests.boards import board_after
 from uci.protocol import words
-from uci.protocol.move_stats import move_stats
+from uci.protocol.answer import move_stats
 
 COMMANDS = ("uci", "go", "debug")
 KIWIPETE = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"

@@ -1,6 +1,10 @@
-"""Won endings are converted against the best defence that the tables know, and lost ones are not given up early."""
+"""Won endings are converted against the best defence that the tables know, and lost ones are not given up early.
 
-from collections.abc import Iterator
+Forced mates are found by every evaluator; outside suites are a slow test.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import chess
@@ -11,6 +15,7 @@ from engine import Engine
 from engine.evaluation import MaterialEvaluator
 from engine.options import EngineOptions
 from engine.search.limits import Limits
+from engine.search.result import SearchInfo, SearchResult
 from tests.boards import random_positions
 
 MATERIAL = ("KQk", "KRk", "KPk", pytest.param("KQkr", marks=pytest.mark.slow), "KRPk")
@@ -75,3 +80,156 @@ def test_a_win_with_the_clock_nearly_run_out_is_brought_home(player, tables):
     board = longest_win("KBNk", tables)
     board.halfmove_clock = 99 - tables.probe_dtz(board)
     assert play_out(player, board, tables)
+
+
+# In one move: by what piece, and as few others as can be.
+IN_ONE = {
+    "rook on the back rank": "6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1",
+    "smothered": "6rk/6pp/8/6N1/8/8/8/6K1 w - - 0 1",
+    "discovered by the king": "8/4n3/R2Pr1P1/8/K1P3pN/3B4/7p/k7 w - - 0 1",
+    "king from the long diagonal": "2R1K2k/7p/P1PP4/4q2p/7p/8/4P3/B7 w - - 0 1",
+    "promotion to a knight": "8/4PP2/1N1k4/5b2/1K4pP/7p/4R1B1/3r4 w - - 0 1",
+    "capture with promotion to a knight": "1r6/P1p3P1/2k2pK1/5R2/1Q5P/3N4/8/1b6 w - - 0 1",
+    "quiet pawn": "8/4B3/7p/K1P4k/8/1p3P2/2B3Pp/1N6 w - - 0 1",
+    "castling": "R7/8/p7/8/8/3P4/7Q/2k1K2R w K - 0 1",
+}
+# In two or three: the key move, the only one that mates so soon.
+IN_TWO = {
+    "4k3/6p1/8/8/1Bp5/1b4Q1/8/K7 w - - 0 1": "Qc7",
+    "4K3/3p4/2p1R3/4p3/3p4/8/7Q/5k2 w - - 0 1": "Rg6",
+    "8/3K2Q1/8/8/4B3/k7/rn6/8 w - - 0 1": "Qc3+",
+    "8/1p2K3/p4R2/8/3pk3/2Q4p/8/8 w - - 0 1": "Qf3+",
+    "r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1": "Qd8+",
+    "8/6k1/R7/3Rp3/8/2p4K/2p3p1/1B6 w - - 0 1": "Rd7+",
+    "8/7k/2r3R1/8/4n1K1/5Q2/8/8 w - - 0 1": "Qf7+",
+}
+IN_THREE = {
+    "2K5/8/p7/8/7p/3pQ1p1/6N1/5k2 w - - 0 1": "Qf3+",
+    "6nr/B7/8/4Q3/8/2K5/8/3k4 w - - 0 1": "Qd4+",
+    "8/1p6/3QK2k/5b2/8/3p1R2/8/8 w - - 0 1": "Kxf5+",
+    "1k6/8/8/2Q5/8/2q2p2/B3p3/1K6 w - - 0 1": "Qb6+",
+}
+NODES_IN_TWO, NODES_IN_THREE = 5_000, 20_000
+SHARE_IN_TWO = 0.95  # of the outside suite, at 10,000 nodes
+
+
+@pytest.mark.parametrize("fen", IN_ONE.values(), ids=list(IN_ONE))
+@pytest.mark.parametrize("nodes", [1, 100])
+def test_a_mate_in_one_is_played_at_once(search, seen, fen, nodes):
+    board = seen(chess.Board(fen), chess.Move.null())[0]
+    result = search(board, nodes)
+    assert result.infos[0].score_mate == 1
+    board.push(result.best_move)
+    assert board.is_checkmate()
+
+
+@pytest.mark.parametrize("fen", IN_TWO)
+def test_a_mate_in_two_is_proven(search, fen):
+    prove(search(chess.Board(fen), NODES_IN_TWO), chess.Board(fen), 2, IN_TWO[fen])
+
+
+@pytest.mark.parametrize("fen", IN_THREE)
+def test_a_mate_in_three_is_proven(search_material, fen):
+    prove(search_material(chess.Board(fen), NODES_IN_THREE), chess.Board(fen), 3, IN_THREE[fen])
+
+
+def prove(result, board: chess.Board, mate: int, key_move: str) -> None:
+    """The line shown is a mate; where it is of the shortest kind, it begins with the key move."""
+    found = result.infos[0].score_mate
+    assert found is not None
+    assert found >= mate
+    assert (found > mate) == (board.san(result.best_move) != key_move)
+    for move in result.infos[0].pv:
+        board.push(move)
+    assert board.is_checkmate()
+    assert len(board.move_stack) == 2 * found - 1
+
+
+def read_suite(path: Path, limit: int = 0) -> list[chess.Board]:
+    """The positions of a file of FENs in which there is a move; `limit` of them, evenly spread."""
+    boards = [chess.Board(line.strip()) for line in path.read_text().splitlines() if line.strip()]
+    boards = [board for board in boards if board.is_valid() and any(board.legal_moves)]
+    step = max(1, len(boards) // limit) if limit else 1
+    return boards[::step][: limit or None]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("evaluator", ["material", "network", "hybrid"])
+def test_nearly_all_mates_in_two_of_the_outside_suite_are_proven(test_data: Path, evaluator):
+    with Engine(EngineOptions(evaluator=evaluator, hash_mib=64, threads=1)) as engine:
+
+        def finds_mate(board: chess.Board, nodes: int) -> bool:
+            engine.new_game()
+            engine.set_position(board)
+            mate = engine.search(Limits(nodes=nodes)).children[0].mate
+            return mate is not None and mate > 0
+
+        assert all(finds_mate(board, 100) for board in read_suite(test_data / "suites" / "mate1.fen"))
+        found = [finds_mate(board, 10_000) for board in read_suite(test_data / "suites" / "mate2.fen", limit=100)]
+    assert sum(found) >= SHARE_IN_TWO * len(found)
+
+
+# ---- a score of mate comes with a line that mates in so many moves ---------------------------------------------------
+
+
+CHECKED = "8/8/2p5/8/2P1p1Pp/1P2Pk1P/rpB1bP2/b2Q2K1 w - - 0 1"  # the rules find a mate that 1,000 nodes do not prove
+FENS = [CHECKED, *IN_ONE.values(), *IN_TWO, *IN_THREE]
+LIMITS = [Limits(nodes=1), Limits(nodes=60), Limits(nodes=1000), Limits(white_time_ms=900, black_time_ms=900)]
+
+
+def check_line(board: chess.Board, info: SearchInfo) -> None:
+    line = board.copy()
+    for move in info.pv:
+        assert line.is_legal(move), f"{board.fen()}: {info}"
+        line.push(move)
+    if info.score_mate is not None:
+        plies = 2 * info.score_mate - 1 if info.score_mate > 0 else -2 * info.score_mate
+        assert line.is_checkmate(), f"{board.fen()}: {info}"
+        assert len(info.pv) == plies, f"{board.fen()}: {info}"
+
+
+def check_result(board: chess.Board, result: SearchResult) -> None:
+    for info in result.infos:
+        check_line(board, info)
+        child = next(child for child in result.children if child.move == info.pv[0])
+        assert (child.mate, list(child.pv)) == (info.score_mate, info.pv)
+    line = result.infos[0].pv
+    assert (result.best_move, result.ponder_move) == (line[0], line[1] if len(line) > 1 else None)
+
+
+def search_to_the_end(player: Engine, board: chess.Board, limits: Limits) -> int:
+    """Play both sides, and check all lines; returns the number of those with a mate."""
+    mates = 0
+    while not board.is_game_over(claim_draw=True) and board.ply() < 12:
+        player.set_position(board)
+        told: list[Sequence[SearchInfo]] = []
+        check_result(board, player.search(limits, told.append))
+        for info in chain.from_iterable(told):
+            check_line(board, info)
+        mates += sum(info.score_mate is not None for info in told[-1])
+        board.push(told[-1][0].pv[0])
+    return mates
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=["1 node", "60 nodes", "1000 nodes", "clock"])
+@pytest.mark.parametrize("options", [{}, {"multi_pv": 4}, {"multi_pv": 3, "analyse_mode": True}], ids=str)
+def test_a_mate_had_been_shown_with_a_line_that_was_none(options: dict[str, object], limits: Limits) -> None:
+    """Both sides of positions with mates, played on: mates for the mover and against it."""
+    with Engine(EngineOptions(hash_mib=4, threads=1, **options), MaterialEvaluator()) as player:
+        assert sum(search_to_the_end(player, chess.Board(fen), limits) for fen in FENS) > 20
+
+
+def test_lines_of_a_tree_that_forgot_its_proofs_are_no_mates_or_whole_ones() -> None:
+    """A tree of 1 MiB is full before this mate is found."""
+    with Engine(EngineOptions(hash_mib=1, threads=1, multi_pv=20), MaterialEvaluator()) as player:
+        for fen in ("8/8/8/8/8/2k5/2q5/K7 b - - 0 1", "7k/8/8/8/8/3K4/8/6R1 w - - 0 1", next(iter(IN_THREE))):
+            player.set_position(chess.Board(fen))
+            check_result(chess.Board(fen), player.search(Limits(nodes=40_000)))
+
+
+def test_a_mate_by_the_rules_is_shown_with_its_line_by_the_default_network() -> None:
+    with Engine(EngineOptions(hash_mib=16, threads=1)) as player:
+        player.set_position(chess.Board(CHECKED))
+        result = player.search(Limits(nodes=1000))
+    check_result(chess.Board(CHECKED), result)
+    assert result.infos[0].score_mate == 3

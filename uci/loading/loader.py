@@ -40,9 +40,7 @@ class DemandRefused(AinoError):
 
 
 def make_engine(options: EngineOptions) -> PatientEngine:
-    """Return an engine whose kernels a process of its own compiles, where they are not in the cache: its searches
-    wait.
-    """
+    """Return an engine. If its kernels are not in the cache, another process compiles them, and searches wait."""
     from uci.loading.patient import PatientEngine
 
     return PatientEngine(options)
@@ -60,8 +58,8 @@ def load_engine(
 ) -> Made:
     """Return an engine with these options, without those that it refuses; `tell` gets a sentence for each of these.
 
-    `demanded` are values by field for which a refusal is an error; `before` is what an engine had that there already
-    is. Raises DemandRefused, and what the factory raises where no options are left to try.
+    `demanded` are values by field for which a refusal is an error; `before` has the options of an engine that exists
+    already. Raises DemandRefused, and what the factory raises where no options are left to try.
     """
     refused: set[tuple[str, Value]] = set()
     while True:

@@ -44,20 +44,19 @@ class GameText:
     """The text of a stream of games, as much of it as is needed: UTF-8 whose lines end in a line feed.
 
     Attributes:
-        data: the text from `at` on and before.
+        data: the text from the line of `at` on, and some before.
         at: where the next game begins in `data`.
         line: the line of `at`, from 1.
-        column: characters before `at` in its line.
         dropped: bytes of the text before `data`.
         final: whether `data` ends with the stream.
     """
 
     def __init__(self, stream: IO[bytes], size: int = 1 << 20) -> None:
         self._pieces = utf8_pieces(stream, size)
-        self.data, self.at, self.line, self.column, self.dropped, self.final = b"", 0, 1, 0, 0, False
+        self.data, self.at, self.line, self.dropped, self.final = b"", 0, 1, 0, False
 
     def more(self) -> None:
-        """Append a piece, without what is before `at`; a large game is doubled before it is read again."""
+        """Append a piece, without the lines before that of `at`; a large game is doubled before it is read again."""
         taken, needed = list[bytes](), len(self.data) - self.at
         while not self.final and (not taken or sum(len(piece) for piece in taken) < needed):
             piece = next(self._pieces, None)
@@ -67,16 +66,14 @@ class GameText:
             if b"\r" in piece:  # To look for longer ends of lines takes longer than to read the games.
                 piece = piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             taken.append(piece)
-        self.dropped += self.at
-        self.data, self.at = b"".join([self.data[self.at :], *taken]), 0
+        begin = self.data.rfind(b"\n", 0, self.at) + 1
+        self.dropped, self.at = self.dropped + begin, self.at - begin
+        self.data = b"".join([self.data[begin:], *taken])
 
     def skip(self, count: int) -> None:
         """Go on `count` bytes."""
         end = self.at + count
-        newline = self.data.rfind(b"\n", self.at, end)
-        rest = self.data[max(newline + 1, self.at) : end].decode(errors="replace")
         self.line += self.data.count(b"\n", self.at, end)
-        self.column = len(rest) + (self.column if newline < 0 else 0)
         self.at = end
 
     def skip_to(self, place: int) -> None:
@@ -88,9 +85,8 @@ class GameText:
 
     def place_of(self, at: int) -> tuple[int, int]:
         """Line and column, from 1, of a place in `data` from `at` on."""
-        line_feed = self.data.rfind(b"\n", self.at, at)
-        letters = len(self.data[max(line_feed + 1, self.at) : at].decode(errors="replace"))
-        return self.line + self.data.count(b"\n", self.at, at), 1 + letters + (self.column if line_feed < 0 else 0)
+        letters = self.data[self.data.rfind(b"\n", 0, at) + 1 : at].decode(errors="replace")
+        return self.line + self.data.count(b"\n", self.at, at), 1 + len(letters)
 
 
 @dataclass
@@ -139,7 +135,7 @@ class Cutter:
 
     def __init__(self, text: GameText, whole: bool, most: int = AT_ONCE) -> None:
         self._text, self._whole = text, whole
-        self._padded, self._of = np.zeros(0, np.uint8), b""
+        self._padded, self._of = np.frombuffer(b"\n" * PADDING, np.uint8), b""
         self._games = np.empty((most, desks.COLUMNS), np.int64)
         self._tokens = np.empty((_TOKENS, desks.TOKEN_COLUMNS), np.int32)
         self._moves = np.empty(_MOVES, np.uint16)
@@ -175,7 +171,7 @@ class Cutter:
             )  # fmt: skip
             count, place, reason = map(int, cut_text(desk, text.at))
             self._stop = (count, place, reason)
-        games = self._games[:count].tolist()
+        games = self._games[:count, : desks.TOLD_COLUMNS].tolist()
         tokens, moves = self._tokens[: games[-1][desks.LAST_TOKEN]], self._moves[: games[-1][desks.LAST_MOVE]]
         if not self._whole:
             tokens, moves = tokens.copy(), moves.copy()

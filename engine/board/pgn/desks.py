@@ -15,10 +15,11 @@ OWN_START: Final = 3  # a start position or variant in its tags
 FULL: Final = 4  # no room for another game
 NO_TAG: Final = 5  # a bracket behind a result, which is none of a tag
 
-# Columns of a game: places are bytes, results codes of `letters`. Those behind FAULT_COUNT are notes of the kernels.
-(BEGIN, END, FIRST_MOVE, LAST_MOVE, FIRST_TOKEN, LAST_TOKEN, RESULT, TAG_RESULT, TAGS, MOVETEXT, FAULT_COUNT, HAS_START,
- TOKENS, ODD, CLOSED, VARIATIONS, RESULT_END, TAG_END, LAST_PLACE, ADJACENT, NUMBERED, PARENTHESIS, OUTCOME,
- OUTCOME_END, KEPT_WHOLE, COLUMNS) = range(26)  # fmt: skip
+# Columns of a game: places are bytes, results codes of `letters`. Those behind TOLD_COLUMNS are notes of the kernels.
+(BEGIN, END, FIRST_MOVE, LAST_MOVE, FIRST_TOKEN, LAST_TOKEN, RESULT, TAG_RESULT, TAGS, MOVETEXT, FAULT_COUNT,
+ KEPT_WHOLE, HAS_START, TOKENS, ODD, CLOSED, VARIATIONS, RESULT_END, TAG_END, LAST_PLACE, ADJACENT, NUMBERED,
+ PARENTHESIS, OUTCOME, OUTCOME_END, COLUMNS) = range(26)  # fmt: skip
+TOLD_COLUMNS: Final = KEPT_WHOLE + 1
 
 # Columns and kinds of tokens. A tag is two: its name, and its VALUE_TEXT with whether backslashes mean themselves. The
 # attribute of a number is 8 * (number + 1) + dots, of dots alone their count, of a fault reason + 16 * the result.

@@ -243,6 +243,8 @@ def _number_at(data, at, closes):
     while letters.DIGIT[data[place]]:
         number = min(10 * number + int(data[place]) - _ZERO, 1_000_000)
         place += 1
+    if number and data[place] == _DOT and (letters.BLANK[data[place + 1]] or letters.LETTER[data[place + 1]]):
+        return 8 * (number + 1) + 1, place + 1  # what follows takes longer than to read the moves
     digits, (following, width) = place - at, symbol(data, place)
     if following in (_SLASH, _COLON) or (digits == 4 and number == 0):
         return -1, at

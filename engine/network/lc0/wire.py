@@ -7,7 +7,7 @@ A message is a sequence of fields, each a varint of (number << 3 | wire type) fo
     2 bytes             a varint length and that many bytes: text, tensors, nested messages
 
 A `Schema` gives the meaning of each number; fields that it lacks are skipped. A parsed message is a dict by field name.
-Nothing is copied or allocated on a file's word: `bytes` values are views of the data.
+A size that a file claims allocates nothing: `bytes` values are views of the data.
 https://protobuf.dev/programming-guides/encoding
 """
 

@@ -30,8 +30,8 @@ from engine.network.lc0.schema import MAGIC, MAX_STEP, NET, TRAINING
 from engine.network.lc0.tensor_map import NORM, ConvTensors, places_of, put, stored_tensors, with_counter_times
 from engine.network.lc0.wire import Message, encode
 from engine.network.model_parts import NORM_EPSILON
+from engine.network.outputs import policy_name
 from engine.network.tower.model import TowerConfig
-from engine.network.transformer.model import policy_name
 from engine.nn.norm_folding import fold_norm
 
 SUFFIXES = (".pb", ".pb.gz")

@@ -22,8 +22,7 @@ from engine.network.policy import features
 from engine.network.policy.parameters import OUTPUTS, SparseConfig, Tables
 from engine.network.rows.flat_tables import fill_tables, new_tables
 from engine.network.rows.piece_count import PIECE_BUCKETS
-from engine.network.rows.quantization import INT16_MAX, as_shorts, by_input, sum_scale
-from engine.network.rows.short_rows import UNIT
+from engine.network.rows.short_rows import INT16_MAX, UNIT, as_shorts, by_input, sum_scale
 
 COARSEST_SCALE = 16  # of accumulators
 FINEST_HEAD_SCALE = 2**14

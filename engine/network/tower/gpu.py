@@ -20,11 +20,10 @@ from engine.board.layout import MAX_MOVES
 from engine.errors import ConfigError
 from engine.network.families import PlanesConfig, layers_with
 from engine.network.model_parts import SQUARES
-from engine.network.outputs import FIRST_HEADS, Heads
+from engine.network.outputs import FIRST_HEADS, Heads, policy_name
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import ATTENTION_SQUARES, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.model import TowerConfig
-from engine.network.transformer.model import policy_name
 from engine.nn.layer import Layer
 from engine.nn.layers.activations import activation_function, sigmoid
 from engine.nn.norm_folding import fold_norms

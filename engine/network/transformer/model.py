@@ -29,6 +29,7 @@ from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.network.input_formats import INPUT_FORMATS
 from engine.network.model_parts import SQUARES, VALUES, NetworkSizes, attention_head, dense_head
+from engine.network.outputs import policy_name
 from engine.network.planes import PLANES
 from engine.network.policy_map import INDEX_TO_UCI
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, prefixed, register
@@ -144,11 +145,6 @@ class TransformerConfig(NetworkSizes):
             return None
         sizes = {name: getattr(self, f"smolgen_{name}") for name in ("compressed", "hidden", "generated", "activation")}
         return {"places": SQUARES, **sizes}
-
-
-def policy_name(head: str) -> str:
-    """Our name of one of Lc0's policy heads, such as policy or policy_soft."""
-    return "policy" if head == "vanilla" else f"policy_{head}"
 
 
 @cache

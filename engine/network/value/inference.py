@@ -35,8 +35,7 @@ from engine.native.memory import aligned_zeros, buffers
 from engine.network.rows.flat_tables import fill_tables, new_tables
 from engine.network.rows.float_rows import clip
 from engine.network.rows.piece_count import PIECE_BUCKETS, piece_bucket
-from engine.network.rows.quantization import as_shorts, by_input, sum_scale
-from engine.network.rows.short_rows import BLOCK
+from engine.network.rows.short_rows import BLOCK, as_shorts, by_input, sum_scale
 from engine.network.value import parameters
 from engine.network.value.features import KING_BUCKETS, MAX_VIEW, first_row, flip_of
 from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, ValueConfig

@@ -22,7 +22,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.network.rows.flat_tables import parameter_names
-from engine.network.rows.quantization import FINEST_SCALE
+from engine.network.rows.short_rows import FINEST_SCALE
 from engine.network.value.features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
 
 HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared

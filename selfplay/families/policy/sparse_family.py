@@ -23,8 +23,7 @@ from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.data.label_rows import LabelRows
-from selfplay.families.policy.label_sampler import LabelSampler
-from selfplay.families.policy.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
+from selfplay.families.policy.sparse_sampler import LabelSampler, SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.order import Groups
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of, spread_positions

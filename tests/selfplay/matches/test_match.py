@@ -22,8 +22,7 @@ from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant, ask_engine, close_engine, open_engine, parse_contestant
 from selfplay.matches.control import TimeControl
-from selfplay.matches.infos import Info
-from selfplay.matches.play import FAULTS, Reason, Thought
+from selfplay.matches.play import FAULTS, Info, Reason, Thought
 from selfplay.matches.series import Match, MatchSettings, standing
 from selfplay.matches.statistics import Sprt
 from tests.new_process import wait_until

@@ -10,8 +10,7 @@ import pytest
 from benchmarks import list_rating
 from selfplay.matches.archive import GameRow
 from selfplay.matches.play import Thought
-from selfplay.matches.series import standing
-from selfplay.matches.standings import game_line, match_json, score_text, standing_lines
+from selfplay.matches.series import game_line, match_json, score_text, standing, standing_lines
 from selfplay.matches.statistics import Sprt
 
 NAMES = "one", "two"

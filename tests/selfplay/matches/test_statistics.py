@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError
-from selfplay.matches.bradley_terry import fit_ratings
+from selfplay.matches.rating import fit_ratings
 from selfplay.matches.statistics import (
     PAIR_SCORES,
     Sprt,

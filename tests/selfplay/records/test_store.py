@@ -12,11 +12,11 @@ import pytest
 
 from engine.errors import DataError
 from engine.files import atomic
+from selfplay.data import cache
+from selfplay.data.cache import map_set, write_set
 from selfplay.families.planes.planes_sampler import PositionSampler, new_training_batch
-from selfplay.records import store
 from selfplay.records.collect import GAMES_PER_CHUNK, GameRecord, verified_pieces
 from selfplay.records.positions import PositionSet, empty_set
-from selfplay.records.store import map_set, write_set
 from tests.selfplay.conftest import games_of
 from tests.unit.files.test_atomic import Refusals
 
@@ -68,14 +68,14 @@ def test_set_that_another_process_maps_was_half_deleted(refused, positions, tmp_
 
 def test_two_writers_with_one_process_id_wrote_through_one_folder(positions, tmp_path, monkeypatch):
     """As in two containers that share a folder: the second began by removing what the first was writing."""
-    write_joined, few = store._write_joined, games_of(positions, 0, 5)
+    write_joined, few = cache._write_joined, games_of(positions, 0, 5)
 
     def meanwhile(*arguments: Any) -> None:
-        monkeypatch.setattr(store, "_write_joined", write_joined)
+        monkeypatch.setattr(cache, "_write_joined", write_joined)
         write_set(tmp_path / "set", [few])
         write_joined(*arguments)
 
-    monkeypatch.setattr(store, "_write_joined", meanwhile)
+    monkeypatch.setattr(cache, "_write_joined", meanwhile)
     write_set(tmp_path / "set", [positions])
     assert_equal_sets(map_set(tmp_path / "set"), positions)
     assert [one.name for one in tmp_path.iterdir()] == ["set"]

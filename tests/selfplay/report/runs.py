@@ -15,7 +15,7 @@ from selfplay.report.metrics import Metrics
 from selfplay.report.run_numbers import read_run
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
-from selfplay.run.guards import summarise
+from selfplay.run.generating import summarise
 from selfplay.run.ledger import GateResult, Phase, ledger_row
 from tests.selfplay.run.crews import TINY, record_of
 

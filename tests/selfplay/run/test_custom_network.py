@@ -1,5 +1,6 @@
 """A network that is not Aino's, trained by the loop: the page's own example, from nothing, for two generations."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from selfplay.run.ledger import Phase
 from selfplay.run.phases import run_generations
 from selfplay.run.playing import play_numbers
 from selfplay.run.workers import WorkerPool
+from tests.documents.pages import ROOT
 from tests.documents.workshop import custom_network
 from tests.selfplay.run.crews import TINY, TINY_FLAGS, games_of, never, tiny_task
 
@@ -153,3 +155,22 @@ def test_a_checkpoint_of_something_else_is_refused() -> None:
     learner = CustomLearner(family, family.build(np.random.default_rng(1)), None, lambda step: 0.1)
     with pytest.raises(RunError, match="not that of this training"):
         learner.restore({}, {"steps": 1})
+
+
+def test_the_tower_in_pytorch_learns_in_the_loop_and_plays(tmp_path, aino_train, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(ROOT / "examples")
+    flags = [*TINY_FLAGS, "--fit.positions=640", "--gate.accept_score=0.01"]
+    told = aino_train("loop", tmp_path / "run", "--net=torch_network:Network", *flags, "--generations", 1)
+    assert "aino play --evaluator torch_network:Network --weights-file" in told
+    run = RunFolder(tmp_path / "run", {})
+    first, *_, last = run.ledger.losses(1, "train")
+    run.close()
+    assert last["policy"] < first["policy"]
+    best = str(tmp_path / "run/nets/best.dit")
+    with Engine(EngineOptions(evaluator="torch_network:Network", weights_file=best, threads=1)) as engine:
+        assert engine.search(Limits(nodes=20)).best_move in engine.board.legal_moves
+    made = sys.modules["torch_network"].Network
+    planes = np.zeros((3, 112, 8, 8), np.float32)
+    one, other = (made(weights=made(seed=seed).weights())(planes)[0] for seed in (1, 1))
+    assert np.array_equal(one, other)

@@ -15,8 +15,7 @@ from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
 from selfplay.records.replay import write_segment
 from selfplay.run.folder import RunFolder
-from selfplay.run.generating import generate_games
-from selfplay.run.guards import giving_up, guarded, guarded_settings, safe_threshold, summarise
+from selfplay.run.generating import generate_games, giving_up, guarded, guarded_settings, safe_threshold, summarise
 from selfplay.run.playing import START, GenerationTask
 from tests.selfplay.run.crews import record_of
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConfigError
+from selfplay.commands.sweep import Sweep
 from selfplay.run.config import config_text, configured, read_toml
 from selfplay.run.ledger import Ledger
-from selfplay.run.sweep_table import Sweep
 from tests.new_process import ROOT, wait_until
 from tests.selfplay.run.crews import TINY_FLAGS, weights_of
 

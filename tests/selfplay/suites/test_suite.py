@@ -19,8 +19,7 @@ from engine.options import EngineOptions
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
 from selfplay.suites.epd import parse_epd_line, read_epd
-from selfplay.suites.problem import Problem
-from selfplay.suites.puzzles import read_puzzles
+from selfplay.suites.problem import Problem, read_puzzles
 from selfplay.suites.score import grouped, solve_all, solve_problem, tally
 from selfplay.suites.solver import BestMove, BestMoves, EngineSolver, UciSolver
 from tests.selfplay import scripted_engine

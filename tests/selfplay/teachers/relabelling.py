@@ -10,9 +10,14 @@ from engine.native.jit import kernel
 from selfplay.records import packed
 from selfplay.records.label_folder import LabelFolder
 from selfplay.records.packed import unpack_row
-from selfplay.teachers.move_scores import score_teacher_moves
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.quiet_search import begin_quiescence, new_teacher, teacher_quiet_value, to_cp
+from selfplay.teachers.quiet_search import (
+    begin_quiescence,
+    new_teacher,
+    score_teacher_moves,
+    teacher_quiet_value,
+    to_cp,
+)
 from selfplay.teachers.sampling import REACH, pack_best_moves
 from selfplay.teachers.static_value import static_value
 

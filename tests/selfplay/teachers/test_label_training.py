@@ -14,13 +14,12 @@ from engine.network.policy.moves import look
 from selfplay.commands.pretrain import add_arguments, settings_of
 from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.families.planes.planes_family import PlanesMixture
-from selfplay.families.policy.label_sampler import LabelSampler
 from selfplay.families.policy.sparse_family import SparseMixture
-from selfplay.families.policy.sparse_sampler import new_sparse_batch
-from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
+from selfplay.families.policy.sparse_sampler import LabelSampler, new_sparse_batch
 from selfplay.records.label_folder import fields_of
 from selfplay.records.order import RowOrder
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
+from selfplay.records.targets import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.teachers.labelling import LabelPlan, sample_chunk
 from selfplay.teachers.sample_sources import games_of_sets, new_roots
 

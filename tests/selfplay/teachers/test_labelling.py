@@ -30,7 +30,7 @@ from selfplay.data.split import game_keys, position_keys, roots_of
 from selfplay.main import main
 from selfplay.records.label_folder import RECORD, LabelFolder, composition, fields_of, keys_of_rows
 from selfplay.records.packed import CALM, SOURCES, unpack_row
-from selfplay.teachers import sample_trees
+from selfplay.teachers import sample_sources
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet
 from selfplay.teachers.sample_sources import ENDINGS, TREES, Shares, games_of_sets, new_roots
 from tests.boards import board_after
@@ -232,11 +232,11 @@ def test_every_node_is_offered_with_the_position_that_its_moves_lead_to(monkeypa
     offered, teacher = [], SimpleNamespace(rows=np.zeros((2, ROW_WORDS), np.uint64), net=None, acc=None)
     space = SimpleNamespace(teacher=teacher, rng=None)
     for name in ("start", "static_value"):
-        monkeypatch.setattr(sample_trees, name, lambda *arguments: None)
-    monkeypatch.setattr(sample_trees, "uniform", lambda rng: 0.0)
-    monkeypatch.setattr(sample_trees, "offer", lambda *arguments: offered.append(int(teacher.rows[0, KEY])))
-    monkeypatch.setattr(sample_trees, "offer_below", sample_trees.offer_below.py_func)
-    sample_trees.offer_nodes.py_func(space, tree, np.zeros((MAX_DEPTH + 1, ROW_WORDS), np.uint64), 0)
+        monkeypatch.setattr(sample_sources, name, lambda *arguments: None)
+    monkeypatch.setattr(sample_sources, "uniform", lambda rng: 0.0)
+    monkeypatch.setattr(sample_sources, "offer", lambda *arguments: offered.append(int(teacher.rows[0, KEY])))
+    monkeypatch.setattr(sample_sources, "offer_below", sample_sources.offer_below.py_func)
+    sample_sources.offer_nodes.py_func(space, tree, np.zeros((MAX_DEPTH + 1, ROW_WORDS), np.uint64), 0)
     expected = []
     for way in ways_to(tree).values():
         row, after = tree.stack[tree.counters[ROOT_PLY]].copy(), np.zeros(ROW_WORDS, np.uint64)

@@ -27,10 +27,10 @@ from selfplay.data.split import Split, root_limit
 from selfplay.families.by_name import family_of
 from selfplay.families.value.value_family import ROWS, ValueHeldOut, ValuePass, tables_of
 from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
-from selfplay.records.calibration import CALM_VALUES, UNSETTLED_VALUES
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import CALM, SOURCES
 from selfplay.records.positions import PositionSet
+from selfplay.records.targets import CALM_VALUES, UNSETTLED_VALUES
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings

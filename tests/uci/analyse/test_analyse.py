@@ -12,7 +12,7 @@ from rich.console import Console
 
 from engine.search.result import RootMove, SearchInfo, SearchResult
 from tests.boards import board_after
-from uci.analyse.view import as_table, searched_lines
+from uci.analyse.analyse import as_table, searched_lines
 from uci.game.timed_game import Setup
 from uci.main import main
 from uci.web.snapshot import lines_of

@@ -20,7 +20,7 @@ from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.result import Branch, SearchResult
 from selfplay.families.by_name import family_of
-from uci.explain.attention import view_attention
+from uci.explain.explain import view_attention
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
 from uci.explain.observe import Observation, Snapshot, observe_search, schedule
 from uci.explain.position_page import _charts, show_weights

@@ -14,9 +14,8 @@ import pytest
 from engine import Engine, EngineOptions, Limits
 from engine.cli.option_forms import uci_lines
 from engine.errors import AinoError, ConfigError, EvaluatorError, ShapeError
-from engine.evaluation import guest as guest_module
-from engine.evaluation.custom import GuestEvaluator, PlanesEvaluator, board_planes, legal_policy, load_custom
-from engine.evaluation.guest import Guest
+from engine.evaluation import custom
+from engine.evaluation.custom import Guest, GuestEvaluator, PlanesEvaluator, board_planes, legal_policy, load_custom
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import Evaluator, LeafBatch
 from engine.network.planes import fill_planes
@@ -273,7 +272,7 @@ def test_an_evaluator_of_a_library_is_checked_too() -> None:
 
 
 def test_a_network_that_never_answers_ends_its_search_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guest_module, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(custom, "PATIENCE_S", 0.1)
     answer = threading.Event()
 
     def slow(planes: np.ndarray):
@@ -294,7 +293,7 @@ def test_a_network_that_never_answers_ends_its_search_alone(monkeypatch: pytest.
 
 
 def test_a_slow_network_gets_as_much_time_again_as_it_took_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guest_module, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(custom, "PATIENCE_S", 0.01)
     guest = Guest("slow")
     guest.ask(lambda: time.sleep(1.2))
     guest.is_over = lambda: True
@@ -305,8 +304,8 @@ def test_a_slow_network_gets_as_much_time_again_as_it_took_before(monkeypatch: p
 
 @pytest.mark.usefixtures("somewhere")
 def test_a_class_that_is_never_made_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guest_module, "LONGEST_START_S", 0.1)
-    monkeypatch.setattr(guest_module, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(custom, "LONGEST_START_S", 0.1)
+    monkeypatch.setattr(custom, "PATIENCE_S", 0.1)
     with pytest.raises(EvaluatorError, match="somebodys_module:Never has not answered"):
         load_custom("somebodys_module:Never")
 

@@ -1,13 +1,15 @@
-"""The process that compiles, where what it compiles cannot be kept, and where its parent dies."""
+"""The process that compiles: its steps, where what it compiles cannot be kept, and where its parent dies."""
 
 import subprocess
 import sys
 import time
 
+import numba
 import pytest
 
 from engine import player
 from engine.native import jit
+from engine.native.compile_events import CompileSteps
 from engine.options import EngineOptions
 from tests.new_process import ROOT
 from uci.loading import compiler
@@ -105,3 +107,15 @@ def test_system_without_a_temporary_folder_ended_the_import(monkeypatch: pytest.
     monkeypatch.setenv(jit.CACHE_ENVIRONMENT_VARIABLE, str(tmp_path))
     assert jit.cache_base.__wrapped__() == tmp_path / "aino-kernels"
     assert jit._temporary_folder() is None
+
+
+def test_functions_without_a_module_count_and_failures_raise_what_they_are() -> None:
+    """The compiler's process ended with another error, and the first start compiled in the engine's own."""
+    names: dict[str, object] = {}
+    exec("def twice(x):\n    return 2 * x\n\ndef spoilt(x):\n    return x.nothing\n", names)  # as Numba makes some
+    told: list[int] = []
+    with CompileSteps(told.append):
+        assert numba.njit(names["twice"])(3) == 6
+        with pytest.raises(numba.TypingError, match="nothing"):
+            numba.njit(names["spoilt"])(3)
+    assert told == [1]

@@ -22,6 +22,7 @@ from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.schema import NET
 from engine.network.lc0.wire import encode, parse
+from engine.network.outputs import policy_name
 from engine.network.planes import float_planes
 from engine.network.policy_map import HEAD_INDEX
 from engine.network.transformer.inference import FusedTransformer
@@ -29,7 +30,6 @@ from engine.network.transformer.maps import attention_maps
 from engine.network.transformer.model import (
     Transformer,
     TransformerConfig,
-    policy_name,
 )
 from engine.network.weights import load_net
 from selfplay.families.by_name import net_of_model

@@ -19,7 +19,7 @@ from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig, sparse_config_of
 from engine.network.rows.flat_tables import new_tables
 from engine.network.rows.piece_count import piece_bucket
-from engine.network.rows.quantization import FINEST_SCALE, sum_scale
+from engine.network.rows.short_rows import FINEST_SCALE, sum_scale
 from engine.network.value.features import KING_BUCKET, KING_BUCKETS, MAX_VIEW, write_view_of
 from engine.network.value.inference import (
     FIRST_UNIT,

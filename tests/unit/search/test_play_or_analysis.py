@@ -18,7 +18,7 @@ from engine.search.choice import PolyglotBook, SearchOrder
 from engine.search.limits import Limits, SearchJob
 from engine.search.result import SearchResult
 from engine.tactics.solved_endings import LONG
-from tests.regression.test_mates import check_result
+from tests.regression.test_endings import check_result
 
 BOOK_MOVE, OTHER = chess.Move.from_uci("b1a3"), chess.Move.from_uci("e2e4")
 CLOCKS = {"white_time_ms": 2_000, "black_time_ms": 2_000}

@@ -11,7 +11,6 @@ from engine.board.convert import row_from_board
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from engine.tactics.pawn_endings import pawn_wins
 from engine.tactics.small_endings import (
     BEFORE,
     FADED_SHARE,
@@ -20,6 +19,7 @@ from engine.tactics.small_endings import (
     has_few_pieces,
     is_certain_draw,
     judge_small_ending,
+    pawn_wins,
     seen_from_before,
     share_of_value,
 )
