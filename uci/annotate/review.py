@@ -1,9 +1,9 @@
 """Going through a game with the engine: a verdict on every position, a judgement on every move.
 
 Every position is searched once. Then a pass from the end of the game settles what each one is worth: the better one of
-the move that was played, as the game went on, and of the other moves. Where the others promise more, they and the
-position that speaks for the game are searched with eight times the nodes, and what lies between is settled anew. Marks,
-curve and accuracy all come from the settled verdicts.
+the move that was played, as the game went on, and of the other moves. Where the others promise more, all of them
+together, and the position that speaks for the game, are searched with eight times the nodes, and what lies between is
+settled anew. Marks, curve and accuracy all come from the settled verdicts.
 """
 
 from __future__ import annotations
