@@ -17,7 +17,7 @@ import chess
 from engine.board.fen import Note, parse_fen
 from engine.board.pgn.move_words import legal_move
 from engine.errors import DataError, message
-from engine.files.text import open_unpacked, reading, utf8_pieces
+from engine.files.text import POSITIONS, PUZZLES, kind_of_file, open_unpacked, reading, utf8_pieces, wanted_kind
 
 _COLUMNS = ("puzzleid", "fen", "moves", "rating", "ratingdeviation", "popularity", "nbplays", "themes", "gameurl",
             "openingtags")  # fmt: skip
@@ -42,6 +42,8 @@ class PuzzleRow:
 
 def puzzle_fields(path: Path) -> Iterator[tuple[int, PuzzleFields]]:
     """Yield the line, from 1, and the fields of each row of a file, packed or not. Raises DataError."""
+    if (found := kind_of_file(path)) != POSITIONS:  # which begin a row, too
+        wanted_kind(found, path, PUZZLES)
     separator, names = "", tuple[str, ...]()
     with reading(path), open_unpacked(path) as (stream, _):
         lines = (line.decode() for piece in utf8_pieces(stream) for line in piece.splitlines())
@@ -59,7 +61,7 @@ def puzzle_fields(path: Path) -> Iterator[tuple[int, PuzzleFields]]:
 
 def _split(line: str, separator: str) -> list[str]:
     try:
-        return next(csv.reader([line], delimiter=separator or ","), [])
+        return next(csv.reader([line], delimiter=separator or ",", skipinitialspace=True), [])
     except csv.Error:  # of a field without end
         return [line[:100]]
 

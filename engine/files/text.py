@@ -1,7 +1,8 @@
 """Reads text that other programs wrote, in whatever encoding, packed or not.
 
 UTF-8, with or without its mark; UTF-16 with its mark; every other line is Windows-1252, of which ISO 8859-1 is a part.
-Each line is judged by itself: collections are put together from files of different encodings.
+Each line is judged by itself: collections are put together from files of different encodings. What forums, pages and
+mails wrap games in ([pgn], <pre>, ```, > before each line) is blank in texts in which a line begins or ends with it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import bz2
 import codecs
 import gzip
 import importlib
+import io
 import lzma
 import os
+import re
 import struct
 import sys
 import unicodedata
@@ -21,12 +24,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from engine.errors import ARCHIVES, DataError, why_unreadable
+from engine.errors import ARCHIVES, DataError, message, why_unreadable
 
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 LONGEST_LINE = 1 << 24  # bytes; no valid file has a longer line
+LOOKED_AT = 1 << 16  # bytes that tell what a file holds
+_MOST_NAMED = 9  # files of an archive in a message
 LARGEST_TEXT = 1 << 28  # bytes of a file that is read at once: a packed one may claim any size
 PACKED_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)  # what reading a damaged packed file raises
+_BRACKET = rb"\[/?(?:pgn|PGN|Pgn|code|CODE|Code|pre|quote|QUOTE|Quote)\b"
+_WRAPPER = (
+    rb"(?:%b(?![ \t]*\")[^\]\n]{0,99}\]|</?(?:pre|PRE|code|CODE|pgn|PGN|textarea)\b[^>\n]{0,99}>"
+    rb"|`{3,}(?:pgn|PGN|chess|te?xt|fen|epd)?)" % _BRACKET
+)
+_WRAPPERS = re.compile(rb"(?m)^(?:[ \t]*>)+|%b" % _WRAPPER)
+_IS_WRAPPED = re.compile(rb"(?m)%b[ \t]*$|^[ \t>]*(?:%b|>[ \t]*\[\w+[ \t]*\")" % (_WRAPPER, _WRAPPER))
+_BRACKETS = re.compile(_BRACKET)
 
 
 def is_hidden(name: str) -> bool:
@@ -45,11 +58,42 @@ def without_accents(text: str) -> str:
 
 
 def decode_text(data: bytes) -> str:
-    """Return the text of a whole file, without its mark. Its line ends stay as they are; no byte is refused."""
-    for mark, encoding in MARKS:
-        if data.startswith(mark) and encoding != "utf-8":
-            return data[len(mark) :].decode(encoding, "replace")
-    return _decode_lines(data.removeprefix(codecs.BOM_UTF8))
+    """Return the text of a whole file, without its mark and with line feeds as line ends. No byte is refused."""
+    return b"".join(utf8_pieces(io.BytesIO(data), unwraps=False)).decode()
+
+
+def utf8_pieces(stream: IO[bytes], size: int = 1 << 20, unwraps: bool = True) -> Iterator[bytes]:
+    """Yield the text of a stream as UTF-8, in pieces of some `size` bytes that end at line ends, which are line feeds.
+
+    A longer line makes the piece longer. Whether wrappers are to be removed is seen from the first piece. Raises
+    OSError for a line of over LONGEST_LINE bytes.
+    """
+    piece = stream.read(len(codecs.BOM_UTF8)) + stream.read(size)
+    encoding = next((name for mark, name in MARKS[1:] if piece.startswith(mark)), None)
+    piece = piece if encoding else piece.removeprefix(codecs.BOM_UTF8)
+    decoder = codecs.getincrementaldecoder("utf-16")("replace") if encoding else None
+    rest, is_first = b"", True
+    while piece or rest:
+        text = decoder.decode(piece).encode(errors="replace") if decoder else piece
+        end = text.rfind(b"\n") + 1 or text.rfind(b"\r", 0, -1) + 1  # a CR at the end may be half a line end
+        whole, rest = (rest + text[:end], text[end:]) if end or not piece else (b"", rest + text)
+        if len(rest) > LONGEST_LINE:
+            raise OSError(f"a line of over {LONGEST_LINE:,} bytes")
+        if whole:
+            whole = _plain(whole)
+            if unwraps and is_first:
+                is_likely = any(byte in whole for byte in b"<>`") or _BRACKETS.search(whole)  # found in little time
+                unwraps = bool(is_likely and _IS_WRAPPED.search(whole))
+            yield _WRAPPERS.sub(lambda found: b" " * len(found[0]), whole) if unwraps else whole
+            is_first = False
+        piece = piece and stream.read(size)
+
+
+def _plain(data: bytes) -> bytes:
+    """Return lines in UTF-8 that end in line feeds."""
+    if b"\r" in data:  # To look for longer ends of lines takes longer than to read the games.
+        data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return data if data.isascii() else _decode_lines(data).encode()
 
 
 def _decode_lines(data: bytes) -> str:
@@ -60,36 +104,53 @@ def _decode_lines(data: bytes) -> str:
         return "".join(map(_decode_lines, lines)) if len(lines) > 1 else data.decode("cp1252", "replace")
 
 
-def utf8_pieces(stream: IO[bytes], size: int = 1 << 20) -> Iterator[bytes]:
-    """Yield the text of a stream as UTF-8, in pieces of some `size` bytes that end at line ends: `decode_text` bit by
-    bit.
+# ---- what a text holds --------------------------------------------------------------------------------------------
 
-    A longer line makes the piece longer. Raises OSError for one over LONGEST_LINE bytes.
+GAMES, POSITIONS, PUZZLES, JSON = "games in PGN", "positions, one a line", "puzzles in Lichess's format", "JSON"
+_READERS = {
+    GAMES: "`aino analyse` and `aino annotate` read them",
+    POSITIONS: "`aino analyse` and `aino-train suite` read them",
+    PUZZLES: "`aino puzzles --import` and `aino-train suite` read them",
+    JSON: "download the games as PGN, which chess sites offer, too",
+}
+_PLACEMENT = "(?:[1-8KQRBNPkqrbnp]+/){7}[1-8KQRBNPkqrbnp]+"
+_FORMS = {
+    rf'(?:[^,;\t|]*[,;\t|])?"?{_PLACEMENT} [wb] [^,;\t|]*[,;\t|]"?(?:[a-h][1-8]){{2}}': PUZZLES,
+    r"(?=\S*\b[Mm]oves\b)\S*\b(?:FEN|Fen|fen)\b": PUZZLES,
+    rf"{_PLACEMENT}\s+[wb]\b": POSITIONS,
+    r'[\[{]\s*(?:\{|"\w+"\s*:)': JSON,
+    r'\[\s*\w[^\s"]*\s*"|\d+[.)…\s]+(?:\S{0,5}[a-hA-H][1-8]|[O0o]-[O0o])(?![a-z])': GAMES,
+}
+_KINDS = [(re.compile(rf'[\s"]*(?:{form})'), kind) for form, kind in _FORMS.items()]
+
+
+def kind_of(begin: bytes | str) -> str:
+    """Return which of the kinds above is told by the first line that tells one; "" if none does."""
+    data = begin.encode(errors="replace") if isinstance(begin, str) else begin
+    for line in next(utf8_pieces(io.BytesIO(data)), b"").decode().splitlines():
+        if found := next((kind for form, kind in _KINDS if form.match(line)), ""):
+            return found
+    return ""
+
+
+def kind_of_file(path: Path, *wanted: str) -> str:
+    """`kind_of` of a file, packed or not; "" of a pipe, which can be read only once.
+
+    Raises DataError where it cannot be read, or is of a kind that is not among those `wanted`, if any are named.
     """
-    piece = stream.read(len(codecs.BOM_UTF8)) + stream.read(size)
-    encoding = next((name for mark, name in MARKS[1:] if piece.startswith(mark)), None)
-    piece = piece if encoding else piece.removeprefix(codecs.BOM_UTF8)
-    decoder = codecs.getincrementaldecoder("utf-16")("replace") if encoding else None
-    rest = b""
-    while piece:
-        text = decoder.decode(piece).encode(errors="replace") if decoder else piece
-        end = text.rfind(b"\n") + 1 or text.rfind(b"\r", 0, -1) + 1  # a CR at the end may be half a line end
-        if end:
-            yield _as_utf8(rest + text[:end])
-            rest = text[end:]
-        else:
-            rest += text
-            if len(rest) > LONGEST_LINE:
-                raise OSError(f"a line of over {LONGEST_LINE:,} bytes")
-        piece = stream.read(size)
-    if rest:
-        yield _as_utf8(rest)
+    if path.is_fifo():
+        return ""
+    with reading(path), open_unpacked(path) as (stream, _):
+        return wanted_kind(kind_of(stream.read(LOOKED_AT)), path, *wanted)
 
 
-def _as_utf8(data: bytes) -> bytes:
-    if data.isascii():
-        return data
-    return _decode_lines(data).encode()
+def wanted_kind(found: str, name: object, *wanted: str) -> str:
+    """Return a kind, or "", if it is one of those wanted; else raise DataError, which says who reads it."""
+    if found and wanted and found not in wanted:
+        words = "{name}: expected {wanted}, found {found}; {readers}"
+        values = {"found": message(found), "readers": message(_READERS[found])}
+        raise DataError(message(words, name=name, wanted=" or ".join(wanted), **values))
+    return found
 
 
 # ---- packed files -------------------------------------------------------------------------------------------------
@@ -106,12 +167,14 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def unpacked_text(path: Path) -> str:
-    """Return the text of a file, packed or not, as `decode_text` does. Raises DataError, also for a huge one."""
+    """Return the text of a file, packed or not, as `utf8_pieces` does. Raises DataError, also for a huge one."""
+    pieces, size = list[bytes](), 0
     with reading(path), open_unpacked(path) as (stream, _):
-        data = stream.read(LARGEST_TEXT + 1)
-    if len(data) > LARGEST_TEXT:
-        raise DataError(f"{path}: over {LARGEST_TEXT:,} bytes when unpacked")
-    return decode_text(data)
+        for piece in utf8_pieces(stream):
+            pieces.append(piece)
+            if (size := size + len(piece)) > LARGEST_TEXT:
+                raise DataError(f"{path}: over {LARGEST_TEXT:,} bytes when unpacked")
+    return b"".join(pieces).decode()
 
 
 @contextmanager
@@ -149,17 +212,43 @@ def _open_zip(raw: IO[bytes]) -> Iterator[Any]:
     zipfile = importlib.import_module("zipfile")
     try:
         archive = zipfile.ZipFile(raw)
-        names = [name for name in archive.namelist() if not (name.endswith("/") or is_hidden(name))]
-        if len(names) != 1:
-            raise OSError(f"expected one file in the archive, found {len(names)}")
-        opened = archive.open(names[0])
+        names = _told_alike(archive)
+        opened = [archive.open(name) for name in names]
     except (ValueError, RuntimeError, EOFError, struct.error, zipfile.BadZipFile) as error:  # encrypted ones, too
         raise OSError(str(error)) from error
     try:
-        with opened as stream:
-            yield stream
+        yield io.BufferedReader(_Joined(opened))
     except zipfile.BadZipFile as error:
         raise OSError(str(error)) from error
+
+
+def _told_alike(archive: Any) -> list[str]:
+    """Return the names of the files in a zip archive that hold one kind of text, or of the only one."""
+    names = [name for name in archive.namelist() if not (name.endswith("/") or is_hidden(name))]
+    if len(names) == 1:
+        return names
+    kinds = {name: kind_of(archive.open(name).read(LOOKED_AT)) for name in names}
+    if len(set(filter(None, kinds.values()))) == 1:
+        return [name for name in names if kinds[name]]
+    told = ", ".join(f"{name} ({kinds[name]})" if kinds[name] else name for name in names[:_MOST_NAMED])
+    raise OSError(f"found {len(names)} files in the archive; unpack it and give one of them: {told or 'none'}")
+
+
+class _Joined(io.RawIOBase):
+    """Files one behind the other, with an empty line between them."""
+
+    def __init__(self, files: list[IO[bytes]]) -> None:
+        self._left = [part for file in files for part in (io.BytesIO(b"\n\n"), file)][1:]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = b""
+        while self._left and not (data := self._left[0].read(len(buffer))):
+            self._left.pop(0)
+        buffer[: len(data)] = data
+        return len(data)
 
 
 _UNPACK: dict[str, Callable[..., Any]] = {

@@ -53,7 +53,7 @@ def build(config: GptConfig, rng: np.random.Generator) -> nn.Sequential:
     """tokens int [B, T] -> logits [B, T, characters]."""
     parts: dict[str, nn.Layer] = {
         "tokens": nn.Embedding(len(ALPHABET), config.width, rng, EMBEDDING_DEVIATION),
-        "places": nn.PositionEmbedding(config.length, config.width, rng),
+        "places": nn.PositionEmbedding(config.length, config.width, rng, EMBEDDING_DEVIATION),
     }
     for number in range(config.blocks):
         attention = nn.SelfAttention(config.width, config.heads, rng, causal=True)

@@ -12,6 +12,7 @@ from engine.cli.live_lines import LOG_S, live_line, show, show_view
 from engine.cli.option_forms import add_flag, add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.files.atomic import write_file
+from engine.files.text import POSITIONS, PUZZLES, kind_of_file
 from engine.options import EngineOptions
 from selfplay.interrupt import stop_flag
 from selfplay.matches.contestant import ENGINE_HELP, Contestant, parse_contestant, quiet_driver
@@ -120,7 +121,8 @@ def _new_solver(contestant: Contestant | None, options: EngineOptions, limit: Ti
 
 
 def _read(path: Path, limit: int | None, seed: int) -> list[Problem]:
-    if path.suffix.lower() == ".csv":
+    found = kind_of_file(path, POSITIONS, PUZZLES)
+    if found == PUZZLES or (not found and ".csv" in path.name.lower()):
         return read_puzzles(path, limit, seed)
     return sample(read_epd(path), limit, seed)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import glob
-import io
 import re
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
 from engine.errors import DataError
-from engine.files.text import is_hidden, open_unpacked, reading, utf8_pieces
+from engine.files.text import GAMES, LOOKED_AT, decode_text, is_hidden, kind_of, open_unpacked, reading
 from selfplay.data.cache import Reader
 from selfplay.data.pgn import PgnReader
 from selfplay.data.v6_games import read_v6
@@ -18,8 +17,7 @@ from selfplay.lock import KINDS
 
 PGN, CHUNKS, FOLDER = "PGN games", "Lc0 training chunks", "a label folder"
 ENDINGS = {".txt", ".pgn", ".tar", ".gz", ".xz", ".bz2", ".zst", ".zip"}  # of the files that are taken from a folder
-LOOKED_AT = 1 << 16  # bytes of a file
-GAMES = re.compile(r"\s*(\[\s*[A-Za-z]|[%;(]|\{(?!\s*\")|\d+\s*\.)")  # how PGN may begin
+_COMMENT = re.compile(r"\s*([%;(]|\{(?!\s*\"))")  # how PGN may begin, too
 
 
 def reader_of(kind: str, least_elo: int = 0) -> Reader:
@@ -85,11 +83,11 @@ def _kind_of_file(path: Path) -> str:
 
 
 def _kind_of_text(path: Path, begin: bytes) -> str:
-    text = next(utf8_pieces(io.BytesIO(begin)), b"").decode(errors="replace")
-    first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
+    lines, found = decode_text(begin).splitlines(), kind_of(begin)
+    first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     if not first:
         raise DataError(f"{path}: an empty file")
-    if GAMES.match(first) or ".pgn" in path.name.lower():
+    if found == GAMES or (not found and (_COMMENT.match(first) or ".pgn" in path.name.lower())):
         return PGN
     raise DataError(
         f"{path}: begins with {first[:40]!r}, which is no data that Aino learns from. Expected {PGN}, {CHUNKS} "

@@ -27,7 +27,7 @@ from engine.board.fen import Note, parse_fen
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.errors import DataError, FenError
-from engine.files.text import unpacked_text
+from engine.files.text import GAMES, LOOKED_AT, POSITIONS, kind_of, unpacked_text, wanted_kind
 from selfplay.records.endings import game_ending
 
 # What comes with Aino: balanced openings, and endings.
@@ -36,7 +36,6 @@ DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of mo
 
 RANDOM_BOOK, RANDOM_OPENINGS = re.compile(r"random:([1-9]|[1-3]\d|40)"), 5_000
 
-_PGN_BEGIN = re.compile(r"\s*(\[\s*[A-Za-z]|\d+\s*\.)")
 MOST_UNREADABLE = 20  # A book with more unreadable openings in a row is not what it was taken for.
 
 log = logging.getLogger(__name__)
@@ -69,7 +68,8 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
     """
     name, text = _read_text(path)
     entries: Sequence[tuple[int, Any]]
-    if ".pgn" in [suffix.lower() for suffix in Path(name).suffixes] or _PGN_BEGIN.match(text):
+    found = wanted_kind(kind_of(text[:LOOKED_AT]), name, GAMES, POSITIONS)
+    if found == GAMES or (not found and ".pgn" in name.lower()):
         entries = [(game.line, game) for game in main_lines(GameText(io.BytesIO(text.encode())))]
 
         def read(entry: Any, place: str) -> str:

@@ -25,7 +25,8 @@ from engine.files.text import unpacked_text
 from selfplay.suites.problem import Problem, gathered
 
 _COUNT = re.compile(r"[0-9]{1,6}")
-_GRADES = re.compile(r"[^\s,]+=[0-9]{1,6}(,\s*[^\s,]+=[0-9]{1,6})*")
+_GRADES = re.compile(r"[^\s,]+\s*=\s*[0-9]{1,6}(,\s*[^\s,]+\s*=\s*[0-9]{1,6})*")
+_MATE = re.compile(r"#\+?([0-9]{1,6})")  # in place of a best move
 _MATE_FILE = re.compile(r"mate(\d+)", re.IGNORECASE)
 _REMARK = re.compile(r"\s+\(.*\)$")  # the end of `LCTPOS01 (d6!)`
 _NUMBER = re.compile(r"[\d.]+$")  # the running number at the end of an id
@@ -51,6 +52,8 @@ def parse_epd_line(
 ) -> Problem:
     """One problem. Its name is `name` if the line has no id. Raises DataError, which names the place."""
     operations = read_operations(split_epd(line)[1])
+    if mate := _MATE.fullmatch(operations.get("bm", "")):
+        operations |= {"bm": "", "dm": mate[1]}
     try:
         board = parse_fen(line, note=lambda message: note(f"{place}: {message}"))
         best, avoid = (_moves(board, operations.get(code, "")) for code in ("bm", "am"))
@@ -63,6 +66,8 @@ def parse_epd_line(
         best = frozenset(move for move, value in points.items() if value == max(points.values()))
     if not (best or avoid or mate_in):
         raise DataError(f"{place}: no solution: expected bm, am, dm or graded moves")
+    if best and best <= avoid:
+        raise DataError(f"{place}: bm and am name the same moves")
     if not any(board.legal_moves):
         raise DataError(f"{place}: no legal move in {board.fen()}")
     name = operations.get("id") or name
@@ -87,7 +92,7 @@ def _points(board: chess.Board, operations: dict[str, str]) -> dict[str, int]:
     if not _GRADES.fullmatch(operations.get("c0", "")):
         return {}
     pairs = (word.strip().rsplit("=", 1) for word in operations["c0"].split(","))
-    return {legal_move(board, move).uci(): int(grade) for move, grade in pairs}
+    return {legal_move(board, move.strip()).uci(): int(grade) for move, grade in pairs}
 
 
 def _groups(name: str) -> tuple[str, ...]:

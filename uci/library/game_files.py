@@ -157,8 +157,7 @@ def replace_text(path: Path, place: int, end: int, digest: str, new: bytes = b""
         before = path.stat()
         with open_unpacked(path) as (stream, _gone), atomic_write(path) as out:
             at, gone, is_empty = 0, b"", not new
-            for piece in utf8_pieces(stream):
-                text = piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            for text in utf8_pieces(stream):
                 begin, behind = max(0, place - at), max(0, end - at)
                 gone += text[begin:behind]
                 for part in (text[:begin], new if at <= place < at + len(text) else b"", text[behind:]):

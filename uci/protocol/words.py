@@ -97,7 +97,7 @@ def parse_setoption(text: str) -> tuple[str, str | None]:
 
 def parse_position_command(text: str) -> PositionCommand:
     """Parse `startpos [moves ...]` or `fen FEN [moves ...]`. Raises FenError when the text has neither."""
-    words = text.split()
+    words = text.replace('"', " ").split()  # around a FEN
     split = words.index("moves") if "moves" in words else len(words)
     head, moves = words[:split], tuple(words[split + 1 :])
     if head == ["startpos"]:

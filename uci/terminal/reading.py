@@ -14,17 +14,17 @@ from pathlib import Path
 import chess
 import chess.pgn
 
+from engine.board.epd import position_lines
 from engine.board.fen import parse_fen
 from engine.board.notation import board_after
 from engine.board.pgn.game_reader import ReadGame, read_game_file, read_games
 from engine.errors import ConfigError, DataError, FenError
-from engine.files.text import decode_text
+from engine.files.text import GAMES, POSITIONS, kind_of, kind_of_file, unpacked_text, utf8_pieces, wanted_kind
 from uci.language import _, translated
 
 START_WORD = "startpos"
 STDIN_WORD = "-"
-COMMENT = "#"
-_TAG_BEGIN = re.compile(r'\[\s*\w[^\s"]*\s*"')
+_FILE_NAME = re.compile(r".*\.\w{1,5}")  # of a file that may not be there
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Source:
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line of standard input without a readable position: its number, counted from 1, and the reason."""
+    """A line of a text without a readable position: its number, counted from 1, and the reason."""
 
     number: int
     error: FenError
@@ -54,23 +54,26 @@ def add_source_flags(parser: argparse.ArgumentParser, text: str) -> None:
 def read_sources(
     words: Sequence[str], game: int = 1, ply: int | None = None, chess960: bool = False
 ) -> Iterator[Source | BadLine]:
-    """Yield the positions that command-line words name: a FEN (quoted or not), a PGN file, `startpos`, or `-`.
+    """Yield the positions that command-line words name: a FEN (quoted or not), a file, `startpos`, or `-`.
 
-    A PGN gives the position after `ply` half-moves of its `game`-th game (default: the last position). Standard input
-    may hold a PGN or one FEN per line. It skips blank lines and lines that begin with #; only a line without a
-    readable position gives a BadLine. Raises FenError, DataError, ConfigError.
+    A PGN gives the position after `ply` half-moves of its `game`-th game (default: the last position). A file and
+    standard input may hold a PGN or one position per line, FEN or EPD. A line without a readable position gives a
+    BadLine; comments as in suites give none. Raises FenError, DataError, ConfigError.
     """
     text = " ".join(words).strip()
     if text == STDIN_WORD:
         yield from _sources_of_text(_standard_input(), game, ply, chess960)
     elif text == START_WORD:
         yield Source(chess.Board(), "start position")
-    elif len(words) == 1 and (text.lower().endswith(".pgn") or Path(text).is_file()):
-        yield _source_of_game(read_game(Path(text), game), ply)
+    elif len(words) == 1 and not kind_of(text) and (Path(text).exists() or _FILE_NAME.fullmatch(text)):
+        if kind_of_file(Path(text), GAMES, POSITIONS) == POSITIONS:
+            yield from _sources_of_lines(unpacked_text(Path(text)), chess960)
+        else:
+            yield _source_of_game(read_game(Path(text), game), ply)
     elif text:
         yield _source_of_fen(text, chess960)
     else:
-        raise ConfigError(f"no position: give a FEN, a PGN file, {START_WORD!r}, or {STDIN_WORD!r} for standard input")
+        raise ConfigError(f"no position: give a FEN, a file, {START_WORD!r}, or {STDIN_WORD!r} for standard input")
 
 
 def read_source(words: Sequence[str], game: int = 1, ply: int | None = None, chess960: bool = False) -> Source:
@@ -82,18 +85,23 @@ def read_source(words: Sequence[str], game: int = 1, ply: int | None = None, che
 
 
 def _standard_input() -> str:
-    return decode_text(sys.stdin.buffer.read()) if isinstance(sys.stdin, io.TextIOWrapper) else sys.stdin.read()
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        return b"".join(utf8_pieces(sys.stdin.buffer)).decode()
+    return sys.stdin.read()
 
 
 def _sources_of_text(text: str, game: int, ply: int | None, chess960: bool) -> Iterator[Source | BadLine]:
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
-    lines = [(number, line) for number, line in lines if line and not line.startswith(COMMENT)]
-    if not lines:
-        raise DataError("standard input is empty: expected a PGN, or one FEN a line")
-    if _is_pgn([line for _, line in lines]):
+    found = wanted_kind(kind_of(text), "standard input", GAMES, POSITIONS)
+    if found == POSITIONS or (not found and "/" in next(iter(text.split()), "")):
+        yield from _sources_of_lines(text, chess960)
+    elif text.strip():
         yield _source_of_game(_nth(read_text_games(text, "standard input"), game, "standard input"), ply)
-        return
-    for number, line in lines:
+    else:
+        raise DataError("standard input is empty: expected a PGN, or one FEN a line")
+
+
+def _sources_of_lines(text: str, chess960: bool) -> Iterator[Source | BadLine]:
+    for number, line in position_lines(text):
         try:
             yield _source_of_fen(line, chess960, f"line {number}: ")
         except FenError as error:
@@ -104,13 +112,6 @@ def _source_of_fen(text: str, chess960: bool, place: str = "") -> Source:
     notes: list[str] = []
     board = parse_fen(text, chess960, lambda note: notes.append(place + note))
     return Source(board, text, tuple(notes))
-
-
-def _is_pgn(lines: Sequence[str]) -> bool:
-    """Whether the lines are PGN: one is a tag, or no line looks like a FEN."""
-    return any(_TAG_BEGIN.match(line) for line in lines) or (
-        "/" not in lines[0] and not any(line.split()[0].count("/") == len(chess.RANK_NAMES) - 1 for line in lines)
-    )
 
 
 def _source_of_game(game: chess.pgn.Game, ply: int | None) -> Source:
@@ -151,11 +152,13 @@ def read_every_game(path: Path) -> Iterator[ReadGame]:
 
     Raises DataError for an unreadable file, and for one without a game.
     """
+    kind_of_file(path, GAMES)
     return _some(read_game_file(path), str(path))
 
 
 def read_text_games(text: str, name: str) -> Iterator[ReadGame]:
     """`read_every_game` of a text, which errors call `name`."""
+    wanted_kind(kind_of(text), name, GAMES)
     return _some(read_games(text), name)
 
 

@@ -18,13 +18,13 @@ import chess.pgn
 from engine.errors import DataError
 from engine.files.atomic import atomic_write, remove_left_behind, sync_folder
 from engine.files.atomic import replace as replace_file
-from engine.files.text import open_unpacked, utf8_pieces
+from engine.files.text import GAMES, LOOKED_AT, PUZZLES, kind_of, open_unpacked, utf8_pieces, wanted_kind
 from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.game.game_file import REVIEWS, owning
 from uci.game.timed_game import Setup, saved_game
-from uci.language import _, several, shown_moves
+from uci.language import _, several, shown_moves, translated
 from uci.library.index import GameIndex
 from uci.library.kept_reviews import KeptReview
 from uci.library.review_queue import BEGUN, BackgroundReviews
@@ -240,7 +240,9 @@ class Shelf:
     def _import(self, index: GameIndex, upload: Path) -> Steps:
         name = upload.name.removeprefix(_IMPORT).partition("-")[2]
         try:
-            if re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE):
+            with open_unpacked(upload) as (stream, _share):
+                found = wanted_kind(kind_of(stream.read(LOOKED_AT)), name, GAMES, PUZZLES)
+            if found == PUZZLES or (not found and re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE)):
                 says = yield from self.desk.taking(upload, name)
                 upload.unlink()
                 self._tell({"do": "games_read", "problems": [says]})
@@ -249,7 +251,8 @@ class Shelf:
                 yield from self._read(index, taken)
         except Exception as error:  # noqa: BLE001 - the page waits for an end
             upload.unlink(missing_ok=True)
-            self._tell({"do": "games_read", "problems": [f"{name}: {failure(error)}"]})
+            says = translated(failure(error))
+            self._tell({"do": "games_read", "problems": [says if says.startswith(name) else f"{name}: {says}"]})
 
     def _take_games(self, upload: Path, name: str) -> Generator[None, None, str]:
         """Make a file of games one of the folder; return its name there.

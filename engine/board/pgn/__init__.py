@@ -9,7 +9,8 @@ A text is a sequence of games. Outside comments every character belongs to one o
 which names line, column and word. White space of any kind, empty lines, NUL bytes and `_` separate tokens and mean
 nothing else.
 
-    tag         [Name "value"]      \" and \\ are quote and backslash; quotes that end no tag belong to the value
+    tag         [Name "value"]      \" and \\ are quote and backslash; quotes that end no tag belong to the value,
+                unless another tag begins in it
     comment     { to the first }; if it holds another {, to where they balance
                 ; to the end of the line, behind white space; a line that begins with %
     number      digits, and behind them dots, `)` or white space; dots alone before a move of Black's
@@ -31,16 +32,17 @@ A game is a tag section, comments, and movetext; each may be missing. It ends
       numbers: else the result was none, and a fault. Another result
       right behind it is a fault, too, unless one of the two is `*`, or both are the same;
     - before a number 1 in a new line, behind moves without tags;
-    - before a tag that follows a move, or an empty line behind two adjacent tags, or that repeats `Event`;
+    - before a tag that follows a move, or an empty line behind two adjacent tags, or that repeats `Event`, or another
+      tag behind an incomplete one;
     - at the end of the text.
 
 Tags lend nothing to another game. Results, and comments without a game, are skipped between games. A line between games
 that begins with no token is a fault of its own, and reading goes on in the next line.
 
 Faults inside a game. Words that are no token. Moves that are illegal or fit more than one piece. Comments without an
-end: no } before the end of the text, or an empty line and a tag, and no } before the next {; the game ends there, or at
-the first empty line. Variations without begin or end. An incomplete tag. A start position that cannot be played, and
-variants but Chess960. A line of moves ends at a fault, except for a tag in which no start position can stand. A
+end: no } before the end of the text, or a line that begins with a tag, and no } before the next {; the game ends there,
+or at the first empty line. Variations without begin or end. An incomplete tag. A start position that cannot be played,
+and variants but Chess960. A line of moves ends at a fault, except for a tag in which no start position can stand. A
 variation's fault ends that variation; where only main lines are read, moves in variations are not looked at. Move
 numbers may be wrong; but a comment that may hide moves (one of a line that begins with a move, number or result, or one
 in braces with an unbalanced { in it) is a fault, unless the next number is the right one.

@@ -63,8 +63,6 @@ class GameText:
             if piece is None:
                 self.final = True
                 break
-            if b"\r" in piece:  # To look for longer ends of lines takes longer than to read the games.
-                piece = piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             taken.append(piece)
         begin = self.data.rfind(b"\n", 0, self.at) + 1
         self.dropped, self.at = self.dropped + begin, self.at - begin
@@ -200,7 +198,7 @@ class Cutter:
             self._starts = {} if len(self._starts) > 1000 else self._starts
             start, row = Start(), np.zeros(layout.ROW_WORDS, np.uint64)
             try:
-                start = Start(start_of(tags), is_told=bool(key[0].strip()))
+                start = Start(start_of(tags), is_told=bool(told_fen(tags)))
                 row = row_from_board(start.board)
             except (DataError, FenError) as error:
                 tag = next((name for name in ("Variant", "SetUp") if name.lower() in str(error).lower()), "FEN")
@@ -230,7 +228,7 @@ def start_of(tags: dict[str, str]) -> chess.Board:
     chess960 = headers.is_chess960()
     if not chess960 and variant is not chess.Board:
         raise DataError(message("Aino does not play the variant {name}", name=repr(tags["Variant"])))
-    fen = tags.get("FEN", "").strip()
+    fen = told_fen(tags)
     if not fen:
         if tags.get("SetUp", "").strip() == "1":
             raise DataError("SetUp is 1, but there is no FEN")
@@ -241,6 +239,12 @@ def start_of(tags: dict[str, str]) -> chess.Board:
         if chess960:
             raise
         return parse_fen(fen, chess960=True)
+
+
+def told_fen(tags: dict[str, str]) -> str:
+    """Return the position that tags tell, "" for none."""
+    fen = tags.get("FEN", "").strip()
+    return "" if fen in ("?", "-", "startpos") else fen
 
 
 def with_known_variant(tags: dict[str, str]) -> dict[str, str]:

@@ -52,7 +52,7 @@ def main_lines(text: GameText) -> Iterator[MainLine]:
 
 
 def _lines(text: GameText, found: CutGames) -> Iterator[MainLine]:
-    base = text.dropped
+    base, standard, tags_of = text.dropped, standard_row(), found.tags_of
     for game in found.games:
         if game[KEPT_WHOLE]:
             yield from map(_line_of, play_game(text, found, game, main_line=True))
@@ -66,13 +66,13 @@ def _lines(text: GameText, found: CutGames) -> Iterator[MainLine]:
             yield MainLine(
                 line,
                 base + game[END],
-                found.row if special else standard_row(),
+                found.row if special else standard,
                 found.moves[game[FIRST_MOVE] : game[LAST_MOVE]],
                 CODED_RESULTS[game[RESULT]],
                 CODED_RESULTS[game[TAG_RESULT]],
                 chess960=special and found.start.board.chess960,
                 has_start=special and found.start.is_told,
-                read_tags=partial(found.tags_of, game),
+                read_tags=partial(tags_of, game),
             )
 
 

@@ -180,7 +180,7 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
         origins &= chess.BB_RANKS[int(from_rank) - 1]
     if piece is not None or not (from_file and from_rank):
         origins &= board.pieces_mask(kind, board.turn)
-    if kind == chess.PAWN and not from_file:
+    if kind == chess.PAWN and not (from_file or match["sign"]):
         origins &= chess.BB_FILES[chess.square_file(target)]
     there = list(board.generate_legal_moves(origins, chess.BB_SQUARES[target]))
     found = [move for move in there if move.promotion == promotion and not board.is_castling(move)]

@@ -9,6 +9,7 @@ from engine.native.jit import kernel
 
 _FEED, _QUOTE, _PERCENT, _STAR, _COLON, _EQUALS, _OPEN_TAG, _BACKSLASH, _CLOSE_TAG = b'\n"%*:=[\\]'
 _OPEN_BRACE, _CLOSE_BRACE = b"{}"
+_MOST_COMPARED = 1000  # tokens of tags
 _NO_TAG, _BEGUN_TAG, _WHOLE_TAG = range(3)
 
 
@@ -38,7 +39,7 @@ def take_tag(desk, game, at):
         return at
     game[desks.ADJACENT] |= game[desks.TAGS] and feeds(data, game[desks.TAG_END], at) < 2
     if found != _WHOLE_TAG:
-        game[desks.TAG_END] = line_end(data, at)
+        game[desks.TAG_END] = _next_tag(data, at + 1)
         put_token(desk, game, desks.BROKEN, at, game[desks.TAG_END], desks.BAD_TAG)
         return game[desks.TAG_END]
     name, end = tag[desks.NAME], tag[desks.NAME_END]
@@ -68,7 +69,7 @@ def _find_tag(data, at, tag):
     at = skip_spaces(data, at)
     if tag[desks.NAME_END] == tag[desks.NAME] or data[at] != _QUOTE:
         return _NO_TAG
-    tag[desks.VALUE] = at + 1
+    tag[desks.VALUE], inner = at + 1, -1
     for is_raw in range(2):  # a backslash keeps the next quote in the value, unless no other quote ends it
         at = tag[desks.VALUE]
         while data[at] != _FEED:
@@ -76,9 +77,25 @@ def _find_tag(data, at, tag):
             if data[at] == _QUOTE and data[bracket] == _CLOSE_TAG:
                 tag[desks.VALUE_END], tag[desks.BEHIND], tag[desks.IS_RAW] = at, bracket + 1, is_raw
                 return _WHOLE_TAG
+            inner = _next_tag(data, tag[desks.VALUE]) if inner < 0 and data[at] == _QUOTE else inner
+            if 0 <= inner < at:  # The text was cut before that tag.
+                return _BEGUN_TAG
             is_escape = data[at] == _BACKSLASH and (data[at + 1] == _QUOTE or data[at + 1] == _BACKSLASH)
             at += 2 if is_escape and not is_raw else 1
     return _BEGUN_TAG
+
+
+@kernel()
+def _next_tag(data, at):
+    """Return the place of the next bracket, name and quote in the line, or the end of the line."""
+    while data[at] != _FEED:
+        name = at + 1
+        while data[at] == _OPEN_TAG and LETTER[data[name]]:
+            name += 1
+        if name > at + 1 and data[skip_spaces(data, name)] == _QUOTE:
+            break
+        at += 1
+    return at
 
 
 @kernel()
@@ -92,14 +109,16 @@ def _begins_next_game(desk, game, at, found):
     if game[desks.RESULT] or game[desks.MOVETEXT]:
         return True
     data, tag, is_apart = desk.data, desk.tag, feeds(desk.data, game[desks.TAG_END], at) > 1
-    if not game[desks.TAGS] or (is_apart and game[desks.ADJACENT]):
-        return game[desks.TAGS] > 0
     is_event = found != _NO_TAG and _is_word(data, tag[desks.NAME], tag[desks.NAME_END], b"event")
-    if is_apart or is_event:
-        for i in range(game[desks.FIRST_TOKEN], game[desks.LAST_TOKEN]):
-            token = desk.tokens[i]
-            place, end = token[desks.PLACE], token[desks.TILL]
-            if token[desks.KIND] == desks.TAG and are_same(data, tag[desks.NAME], tag[desks.NAME_END], place, end):
+    if (is_apart and game[desks.ADJACENT]) or (is_event and game[desks.FAULT_COUNT] and not game[desks.TAGS]):
+        return True
+    if is_apart or is_event or game[desks.FAULT_COUNT]:
+        for i in range(game[desks.FIRST_TOKEN], min(game[desks.LAST_TOKEN], game[desks.FIRST_TOKEN] + _MOST_COMPARED)):
+            place = desk.tokens[i, desks.PLACE] + (desk.tokens[i, desks.KIND] == desks.BROKEN)
+            end = place + tag[desks.NAME_END] - tag[desks.NAME]
+            if data[skip_spaces(data, end)] == _QUOTE and are_same(
+                data, tag[desks.NAME], tag[desks.NAME_END], place, end
+            ):
                 return True
     return False
 
@@ -178,9 +197,12 @@ def _take_braces(desk, game, at):
         return -desks.MORE, -desks.MORE
     if first < 0:
         put_token(desk, game, desks.BROKEN, at, at, desks.OPEN_COMMENT)
-        place = lost
-        if lost < 0:
-            place = at
+        place = at if lost < 0 else lost
+        if lost >= 0:
+            while place > at and data[place - 1] != _FEED:
+                place -= 1
+            place = _next_tag(data, place)  # in this line, if the text was cut before it
+        else:
             while place < len(data) - PADDING and not (
                 data[place] == _FEED and data[skip_spaces(data, place + 1)] == _FEED
             ):

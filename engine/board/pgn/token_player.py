@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.board.convert import move_of_code
 from engine.board.pgn import desks
-from engine.board.pgn.cutter import Start, read_tags, with_known_variant
+from engine.board.pgn.cutter import Start, read_tags, told_fen, with_known_variant
 from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of, told_result
 from engine.board.pgn.move_words import DASH, ENGLISH, LETTER_SIGNS, SIGNS, Letters, NoMoveError, nags_of, read_word
 from engine.errors import message
@@ -103,7 +103,7 @@ class TokenPlayer:
             place = next((place for name, _, place in found if name == start.tag), columns[desks.BEGIN])
             self.cut = place, tags.get(start.tag, ""), start.fault
             self.faults.append(self.cut)
-        elif tags.get("FEN", "").strip():
+        elif told_fen(tags):
             headers["FEN"] = start.board.fen()
             if start.board.chess960 and not headers.is_chess960():
                 headers["Variant"] = "Chess960"

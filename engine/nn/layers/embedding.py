@@ -9,7 +9,7 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, check_range, register
-from engine.nn.layers.initialization import EMBEDDING_DEVIATION, normal
+from engine.nn.layers.initialization import normal
 from engine.nn.operations import operations_for
 
 
@@ -74,16 +74,17 @@ class PositionEmbedding(Layer):
     forward:  x [B, T, features], T <= length, optionally state as in Sequential -> y = x + P[:T]
     backward: dy like y -> dx = dy; gradient weight [length, features] = sum of dy over B, 0 at other positions
 
-    With a state, the first position is the one behind the last of the call before. Raises ShapeError
-    for longer sequences. Vaswani et al. 2017, arXiv:1706.03762, section 3.5.
+    Its vectors begin with the deviation of those that they are added to (`Embedding`). With a state, the first position
+    is the one behind the last of the call before. Raises ShapeError for longer sequences.
+    Vaswani et al. 2017, arXiv:1706.03762, section 3.5.
     """
 
-    def __init__(self, length: int, features: int, rng: np.random.Generator) -> None:
+    def __init__(self, length: int, features: int, rng: np.random.Generator, deviation: float = 1.0) -> None:
         super().__init__()
         if length < 1 or features < 1:
             raise ConfigError(f"PositionEmbedding({length}, {features}): both must be >= 1")
-        self.length, self.features = length, features
-        self.params = {"weight": normal(rng, (length, features), EMBEDDING_DEVIATION)}
+        self.length, self.features, self.deviation = length, features, deviation
+        self.params = {"weight": normal(rng, (length, features), deviation)}
 
     def forward(self, x: Array, training: bool = False, state: Any = None) -> tuple[Array, Backward]:
         weight = self.params["weight"]

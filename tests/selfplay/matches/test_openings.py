@@ -67,7 +67,10 @@ def test_zip_archives_are_looked_into(tmp_path: Path) -> None:
     assert load_book(path, plies=2)[0].endswith(" moves e2e4 e7e5")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("other.pgn", PGN)
-    with pytest.raises(DataError, match="expected one file in the archive, found 2"):
+    assert len(load_book(path)) == 2 * PGN.count("Event")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("puzzles.csv", "PuzzleId,FEN,Moves\n")
+    with pytest.raises(DataError, match="found puzzles in Lichess's format"):
         load_book(path)
 
 

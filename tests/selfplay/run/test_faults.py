@@ -223,6 +223,7 @@ def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path: Path, aino_t
     command = [sys.executable, "-m", "selfplay", "loop", str(tmp_path), *FLAGS, "--games.count=16", "--workers=1"]
     with subprocess.Popen([*command, "--generations", "1"], cwd=ROOT) as first:
         wait_until(lambda: part_path(tmp_path / "replay", 1).is_file() or first.poll() is not None)
+        assert first.poll() is None  # or the second would play on without end
         assert "another process is working in this folder" in aino_train("loop", tmp_path, status=1)
         assert first.wait(400) == 0
     run = open_run(tmp_path)

@@ -107,6 +107,7 @@ def test_running_numbers_make_groups(name: str, group: str) -> None:
     "grades",
     [
         'c0 "Ra8=100, Kf1=30, h4=5"',
+        'c0 "Ra8 = 100, Kf1 = 30, h4 =5"',
         'c7 "Ra8 Kf1 h4"; c8 "100 30 5"',
         'c8 "100 30 5"; c9 "a1a8 g1f1 h2h4"; c0 "not=grades at all"',
     ],
@@ -125,6 +126,7 @@ def test_graded_moves_give_points(grades: str) -> None:
     [
         (f"{BACK_RANK} bm Qa8", "'Qa8' is no legal move"),
         (f'{BACK_RANK} id "x"; c0 "a game";', "no solution"),
+        (f"{BACK_RANK} bm Ra8; am Ra8;", "bm and am name the same moves"),
         ("8/8/8/8/8/8/8/8 w - - bm Ka1", "king"),
         ("8/8", "2 ranks instead of 8"),
         ("7k/5Q2/6K1/8/8/8/8/8 b - - dm 1;", "no legal move"),
@@ -248,7 +250,9 @@ def test_best_moves_moves_to_avoid_and_mates() -> None:
     assert solved(both, "a1a8"), "a mate is always right"
     avoid = problem(f"{BACK_RANK} am h3;")
     assert (solved(avoid, "h2h3"), solved(avoid, "h2h4")) == (False, True)
-    mate = problem(f"{BACK_RANK} dm 2;")
+    for mates in ("dm 2", "bm #2", "3 8 bm #+2"):  # a mate for a best move, as `matetrack` has it, was an illegal move
+        mate = problem(f"{BACK_RANK} {mates};")
+        assert (mate.mate_in, mate.best) == (2, frozenset())
     assert [solved(mate, "g1f1", mate=announced) for announced in (None, -1, 1, 2, 3)] == [
         False, False, True, True, False,
     ]  # fmt: skip
@@ -329,7 +333,7 @@ def test_uci_engine_solves_too_and_a_pass_is_no_solution() -> None:
 
 
 def test_command_shows_a_table_and_writes_json(aino_train: Callable[..., str], tmp_path: Path) -> None:
-    suite, puzzles, out = tmp_path / "own.epd", tmp_path / "own.csv", tmp_path / "out.json"
+    suite, puzzles, out = tmp_path / "own.epd", tmp_path / "own.txt", tmp_path / "out.json"
     suite.write_text("".join(f'{BACK_RANK} bm {move}; id "{theme}.{n}";\n'
                              for theme, move in (("Mate", "Ra8"), ("Wrong", "h4")) for n in range(5)))  # fmt: skip
     puzzles.write_text(PUZZLES)
@@ -339,7 +343,7 @@ def test_command_shows_a_table_and_writes_json(aino_train: Callable[..., str], t
     rows = [line.split() for line in output.splitlines()]
     assert ["own.epd", "10", "10", "(100.0%)"] in [row[:4] for row in rows]
     assert ["Mate", "5", "5", "(100.0%)"] in [row[:4] for row in rows]
-    assert ["own.csv", "2", "2", "(100.0%)"] in [row[:4] for row in rows]
+    assert ["own.txt", "2", "2", "(100.0%)"] in [row[:4] for row in rows]
     results = json.loads(out.read_text())
     assert results["limit"] == "200 nodes a move"
     assert [(one["solved"], one["problems"][0]["played"]) for one in results["suites"]] == [

@@ -340,6 +340,8 @@ def test_an_import_says_what_it_did_not_take_and_the_question_stays(tmp_path: Pa
     (row,) = shelf._worker.call(lambda index: index.find(Wanted("rooks"))[0]).result()
     assert (row["date"], row["white"], row["black"]) == ("2025.03.04", "Endings: Rooks", ""), "what tags do not tell"
     assert "Endings: Rooks" not in shelf._worker.call(GameIndex.likely_names).result()
+    (refused,) = read("suite.pgn", "4k3/8/8/8/8/8/8/4K3 w - - bm Kd2;\n")[0]
+    assert refused.startswith("suite.pgn: expected games in PGN or puzzles in Lichess's format, found positions")
     assert read("ccrl.7z", b"7z\xbc\xaf" + bytes(99))[0] == ["ccrl.7z: a 7z archive; unpack it first"]
     assert read("torn.gz", gzip.compress(b"1. e4 *")[:-8] + bytes(8))[0][0].startswith("torn.gz: CRC check failed")
     shelf.ask(Shelf.name, name="Fay", mine=True)

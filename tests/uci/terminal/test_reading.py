@@ -15,7 +15,7 @@ from engine.search.result import RootMove
 from tests.boards import board_after
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.opening_names import opening_name, position_name, read_table
-from uci.terminal.reading import Source, board_at, read_every_game, read_game, read_source, read_sources
+from uci.terminal.reading import BadLine, Source, board_at, read_every_game, read_game, read_source, read_sources
 from uci.terminal.verdict import Verdict
 
 TWO_GAMES = """\
@@ -78,11 +78,25 @@ def test_standard_input_may_be_a_list_of_any_encoding_with_epd_and_chess960(enco
     assert ["line 4: castling: 'Q'" in note for note in epd.notes] == [True]
 
 
+def test_a_file_of_positions_was_taken_for_pgn(tmp_path: Path) -> None:
+    path = tmp_path / "suite.pgn"
+    path.write_text(f"# mine\n{KINGS}; bm Ke2;\nnonsense\n{chess.STARTING_FEN}\n")
+    first, bad, last = read_sources([str(path)])
+    assert [type(one) for one in (first, bad, last)] == [Source, BadLine, Source]
+    assert (first.board.fen(), bad.number, last.board) == (KINGS, 3, chess.Board())  # type: ignore[union-attr]
+    for read in (read_game, lambda path: next(read_every_game(path))):
+        with pytest.raises(DataError, match=r"suite\.pgn: expected games in PGN, found positions, one a line; `aino"):
+            read(path)
+    path.write_text("PuzzleId,FEN,Moves\n")
+    with pytest.raises(DataError, match="expected games in PGN or positions, one a line, found puzzles"):
+        read_source([str(path)])
+
+
 def test_what_cannot_be_read_is_told(games: Path) -> None:
     for words, error, message in (
         ([], ConfigError, "no position"),
         (["nonsense"], FenError, "nonsense"),
-        (["missing.pgn"], DataError, "missing.pgn: file not found"),
+        (["missing.epd"], DataError, "missing.epd: file not found"),
     ):
         with pytest.raises(error, match=message):
             read_source(words)

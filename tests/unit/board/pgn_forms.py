@@ -146,7 +146,14 @@ TEXTS: dict[str, Callable[[list[str]], str]] = {
     "result with a dash": lambda words: whole(numbered(words), result="1–0"),
     "no tags": lambda words: numbered(words) + " 1-0\n\n",
     "comment behind the result": lambda words: whole(numbered(words), result="1-0 {White wins}"),
-    "prose": lambda words: whole(numbered(words), TAGS | {"Annotator": "x"}),
+    "marks of direction": lambda words: whole(numbered(words).replace(" ", "\u200e \u2060")),
+}
+WRAPPED: dict[str, Callable[[list[str]], str]] = {
+    "forum": lambda words: f"[pgn]\n{whole(wrapped(numbered(words)))}[/pgn]\n\n",
+    "forum in one line": lambda words: f"[PGN height=400]{numbered(words)} 1-0[/PGN]\n",
+    "page": lambda words: f'<pre class="pgn">{whole(numbered(words))}</pre>\n'.replace("\n", "\r\n"),
+    "fenced": lambda words: f"```pgn\n{whole(wrapped(numbered(words)))}```\n",
+    "quoted mail": lambda words: re.sub("^", "> ", whole(wrapped(numbered(words))), flags=re.M) + "\n",
 }
 PLAIN_TEXTS = {
     "one line", "wrapped", "glued numbers", "black numbers", "glued black numbers", "numbers without a dot",

@@ -19,14 +19,17 @@ from engine.board.convert import encode_move
 from engine.board.pgn.game_reader import GameText, ReadGame, read_game_file, read_games
 from engine.board.pgn.game_writer import game_text
 from engine.board.pgn.main_lines import main_lines
+from engine.board.pgn.token_kernels import cut_text
 from tests.unit.board import pgn_forms
 from tests.unit.board.pgn_changes import changes
 from tests.unit.board.pgn_forms import long_san, numbered, played_game, san, whole, words_of
 
 SEEDS = range(3)
-FORMS = {
-    name: lambda words, form=form: whole(numbered(form(words))) for name, form in pgn_forms.WORDS.items()
-} | pgn_forms.TEXTS
+FORMS = (
+    {name: lambda words, form=form: whole(numbered(form(words))) for name, form in pgn_forms.WORDS.items()}
+    | pgn_forms.TEXTS
+    | pgn_forms.WRAPPED
+)
 
 
 def moves_of(found: ReadGame) -> list[str]:
@@ -95,6 +98,30 @@ def test_a_cut_tag_behind_a_result_is_a_fault_in_both_speeds(tag: str) -> None:
     text = f'1. e4 e5 1-0\n\n{tag}\n[White "B"]\n\n1. d4 1-0\n'
     assert next(moves for moves, _ in read(text)) == "e4 e5"
     assert len({fault.split(": ")[0] for fault in faults_of(text)}) == 1
+
+
+CUT = """[Event "a"]\n[White "A"]\n[Result "1-0"]\n\n1. e4 {[%clk 0:01:00] good} e5 {x} (1... c5 2. Nf3) 1-0\n"""
+WHOLE = [f'[Event "{name}"]\n[White "W{name}"]\n\n1. d4 {{[%clk 0:01:00]}} d5 2. c4 0-1\n\n' for name in "bc"]
+
+
+@pytest.mark.parametrize("between", ["", "\n", "\n\n"])
+def test_a_text_cut_anywhere_joins_no_other_behind_it(between: str) -> None:
+    """A header cut in its middle, without a line end, took the next game's Event for its player's name."""
+    for place in range(len(CUT)):
+        text = CUT[:place] + between + "".join(WHOLE)
+        read(text)
+        games = [game for game in read_games(text) if game.number][-2:]
+        assert [(game.game.headers["Event"], game.game.headers["White"]) for game in games] == [
+            ("b", "Wb"),
+            ("c", "Wc"),
+        ]
+        assert [(moves_of(game), game.result, game.faults) for game in games] == [(["d4", "d5", "c4"], "0-1", [])] * 2
+
+
+def test_two_players_of_a_broken_header_are_two_games() -> None:
+    first, second = read_games('[White "A"]\n[Black "B\n[White "C"]\n[Black "D"]\n\n1. e4 *\n')
+    assert (first.game.headers["White"], second.game.headers["White"], moves_of(second)) == ("A", "C", ["e4"])
+    assert read('[Event "x"]\n[White.Team "T"]\n[White "A"]\n\n1. e4 *') == [("e4", True)]
 
 
 def test_columns_are_those_of_the_line_where_a_game_begins_inside_it() -> None:
@@ -272,10 +299,19 @@ def test_a_variant_that_is_not_told_was_one_that_is_not_played(name: str) -> Non
     assert read(f'[Variant "{name}"]\n\n1. e4 e5 *') == [("e4 e5", False)]
 
 
+@pytest.mark.parametrize("name", ["", "?", "-", "startpos"])
+def test_a_position_that_is_not_told_was_one_that_cannot_be_played(name: str) -> None:
+    assert read(f'[FEN "{name}"]\n\n1. e4 e5 *') == [("e4 e5", False)]
+
+
 @pytest.mark.parametrize("word", ["<>", "null", "pass", "--!?"])
 def test_passes_of_other_programs_ended_their_line(word: str) -> None:
     (game,) = read_games(f"1. e4 {word} 2. d4 e5 *")
     assert (moves_of(game), game.faults) == (["e4", "--", "d4", "e5"], [])
+
+
+def test_a_pawn_with_its_letter_takes() -> None:
+    assert read("1. Pe4 Pe5 2. Pd4 Pxd4 3. Nf3") == [("e4 e5 d4 exd4 Nf3", False)]
 
 
 def test_an_offer_of_a_draw_was_a_variation_without_moves() -> None:
@@ -417,6 +453,12 @@ def test_whole_games_are_the_trees_that_python_chess_reads() -> None:
     assert [game.faults for game in found] == [[]] * 12
     for game in found:
         assert str(game.game) == str(chess.pgn.read_game(stream))
+
+
+def test_the_kernel_of_the_reader_was_compiled_twice() -> None:
+    """For the empty text before the first piece, too, which was the only one that might be written."""
+    assert len(list(read_games("1. e4 e5 1-0"))) == 1
+    assert len(getattr(cut_text, "signatures", "1")) == 1  # without a compiler there are none
 
 
 def test_pieces_of_any_size_give_the_same_games() -> None:

@@ -12,20 +12,34 @@ from pathlib import Path
 import pytest
 
 from engine.errors import DataError
-from engine.files.text import PACKED_ERRORS, decode_text, open_unpacked, unpacked_text, utf8_pieces
+from engine.files.text import (
+    GAMES,
+    JSON,
+    PACKED_ERRORS,
+    POSITIONS,
+    PUZZLES,
+    decode_text,
+    kind_of,
+    kind_of_file,
+    open_unpacked,
+    unpacked_text,
+    utf8_pieces,
+)
 
 TEXT = '[White "Müller, Jürgen"]\r\n[Black "Łukasz Świątek"]\r\n\r\n1. e4 {“good”} *\r\n'
 WESTERN = '[White "Müller – Señor"]\r\n1. e4 {“good”…} *\r\n'
 
 
-def zipped(data: bytes, *others: str) -> bytes:
-    """A zip archive of a file, what macOS adds to it, and others."""
+def zipped(data: bytes, *others: str, **texts: str) -> bytes:
+    """A zip archive of a file, what macOS adds to it, others of the same content, and others by name."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("folder/", b"")
         archive.writestr("__MACOSX/folder/._a", b"x")
         for name in ("folder/a", *others):
             archive.writestr(name, data)
+        for name, text in texts.items():
+            archive.writestr(name, text)
     return packed.getvalue()
 
 
@@ -46,11 +60,46 @@ ZSTD = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14)
     ],
 )
 def test_letters_of_every_encoding_survive(data, text):
+    text = text.replace("\r\n", "\n")
     assert decode_text(data) == text
     for size in (2, 7, 64, 1 << 20):
         pieces = list(utf8_pieces(io.BytesIO(data), size))
         assert b"".join(pieces).decode() == text
-        assert all(piece.endswith((b"\n", b"\r")) for piece in pieces[:-1])
+        assert all(piece.endswith(b"\n") for piece in pieces[:-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("\ufeff\n% x\nDear reader,\n[pgn][Event \"x\"]\n", GAMES), ("1.e4 e5\n", GAMES), ("e4 e5 Nf3\n", ""),
+        ("# a\n4k3/8/8/8/8/8/8/4K3 w - - bm Kd2;\n", POSITIONS), ("```\n4k3/8/8/8/8/8/8/4K3 w - -\n```", POSITIONS),
+        ("PuzzleId,FEN,Moves\n", PUZZLES), ('"x";"4k3/8/8/8/8/8/8/4K3 w - - 0 1";"e1e2 e8e7"', PUZZLES),
+        ('{"games":[{"pgn":"1. e4"}]}', JSON), ('{"Quoted" first} 1. e4', ""), ("1. Introduction\n", ""),
+    ],
+)  # fmt: skip
+def test_the_kind_of_a_text_is_seen_from_its_first_telling_line(tmp_path: Path, text: str, kind: str) -> None:
+    (tmp_path / "x").write_text(text, encoding="utf-8")
+    assert kind_of_file(tmp_path / "x") == kind_of(text) == kind
+    if kind in (POSITIONS, PUZZLES, JSON):
+        with pytest.raises(DataError, match=f"x: expected games in PGN, found {kind}; "):
+            kind_of_file(tmp_path / "x", GAMES)
+
+
+def test_all_games_of_an_archive_are_read_and_what_stands_beside_them_is_not(tmp_path: Path) -> None:
+    """An archive had to hold one file."""
+    path = tmp_path / "games.zip"
+    path.write_bytes(zipped(b"1. e4 e5 *\n", "b", README="Games of our club\n1. First part\n", c="1. d4 *"))
+    assert unpacked_text(path).split() == [*"1. e4 e5 * 1. e4 e5 * 1. d4 *".split()]
+    path.write_bytes(zipped(b"1. e4 e5 *\n", c="4k3/8/8/8/8/8/8/4K3 w - -"))
+    with pytest.raises(DataError, match=r"give one of them: folder/a \(games in PGN\), c \(positions, one a line\)"):
+        unpacked_text(path)
+
+
+def test_a_wrapper_is_a_word_inside_lines_and_hostile_lines_take_no_time() -> None:
+    text = b'[Code "x"]\n[PGN "[pgn]"]\n\n1. e4 {see [pgn], ``` and <pre> here} e5 *\n'
+    assert b"".join(utf8_pieces(io.BytesIO(text))) == text
+    for line in (b"[pgn" * 50_000, b"`" * 200_001 + b"x", b" " * 200_000 + b">", b"<pre " * 50_000):
+        assert len(b"".join(utf8_pieces(io.BytesIO(line + b"\n[pgn]\n")))) == len(line) + 7
 
 
 def test_a_letter_cut_by_the_end_of_a_piece_is_whole():
@@ -68,7 +117,7 @@ def test_packed_texts_are_unpacked_and_damage_is_an_error(tmp_path: Path, suffix
     data = "".join(f"{number} {TEXT}" for number in range(20_000)).encode()
     path.write_bytes(pack(data))
     with open_unpacked(path) as (stream, share):
-        assert b"".join(utf8_pieces(stream)) == data
+        assert b"".join(utf8_pieces(stream)) == data.replace(b"\r\n", b"\n")
         assert 0.9 < share() <= 1.0
     with open_unpacked(path) as (stream, _):
         assert len(stream.read(10)) == 10  # Leaving early is no error.
@@ -80,7 +129,7 @@ def test_packed_texts_are_unpacked_and_damage_is_an_error(tmp_path: Path, suffix
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (zipped(b"x", "b.pgn"), "expected one file in the archive, found 2"),
+        (zipped(b"x", "b.txt"), "found 2 files in the archive; unpack it and give one of them: folder/a, b.txt"),
         (zipped(b"x").replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1"), "encrypted"),
         (b"7z\xbc\xaf" + bytes(99), "a 7z archive; unpack it first"),
         (b"Rar!" + bytes(99), "a rar archive; unpack it first"),

@@ -261,6 +261,8 @@ def test_an_embedding_chooses_rows_and_adds_up_their_gradients() -> None:
 def test_position_embedding_adds_the_same_to_every_sequence() -> None:
     layer, x = nn.PositionEmbedding(8, 4, rng()), sequence()
     assert np.allclose(layer.forward(x)[0] - x, layer.params["weight"][:5], atol=1e-6)
+    for embedding in (nn.PositionEmbedding(99, 99, rng()), nn.Embedding(99, 99, rng())):
+        assert embedding.params["weight"].std() == pytest.approx(1.0, abs=0.05)
 
 
 def test_layer_norm_looks_at_one_place_at_a_time() -> None:
