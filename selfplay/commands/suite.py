@@ -56,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Solve, then show the table; an interrupted run shows the results so far."""
-    if arguments.concurrency < 1 or (arguments.limit or 1) < 1:
-        raise ConfigError("--concurrency and --limit: expected at least 1")
+    if arguments.concurrency < 1 or (1 if arguments.limit is None else arguments.limit) < 1 or arguments.limit_seed < 0:
+        raise ConfigError("--concurrency and --limit: expected at least 1, and --limit-seed at least 0")
     quiet_driver()
     contestant = parse_contestant(arguments.engine) if arguments.engine else None
     options = _options(arguments)

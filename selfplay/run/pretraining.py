@@ -57,7 +57,7 @@ class PretrainSettings:
     start_from: Path | None = None  # network of the same size, or without the value trunk, whose weights start the run
     minutes: float = 0.0  # time limit for training, checkpoints and evaluations, without loading data and compiling
     positions: int = 0
-    seed: int = setting(1, "seed all random numbers with this")
+    seed: int = setting(1, "seed all random numbers with this", least=0)
     backend: str = setting("numpy", TRAIN_BACKEND, BACKEND_NAMES)
     checkpoint_minutes: float = setting(3.0, "save a checkpoint this many minutes apart")
     evaluate_minutes: float = setting(5.0, "evaluate on held-out games this many minutes apart")
