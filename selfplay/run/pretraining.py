@@ -178,7 +178,7 @@ class Pretraining:
             "heldout": {"positions": self._heldout.n_positions, **asdict(scores)},
         }
         start = self.settings.start_from
-        # Folders of the training machine are nobody's business.
+        # The network file names no folders of the training machine.
         settings = {name: value for name, value in asdict(self.settings).items() if name != "files"}
         dit.save(path, model, card, dtype, configuration=settings | {"start_from": start.name if start else ""})
         return scores

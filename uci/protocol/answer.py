@@ -103,7 +103,7 @@ class Answer:
             self.writer.info(str(error))
         except Exception as error:  # noqa: BLE001 - after any error the GUI must still get an answer
             self.writer.info(f"search failed: {type(error).__name__}: {error}")
-            if not isinstance(error, AinoError):  # then somebody else's evaluator may be at fault
+            if not isinstance(error, AinoError):  # as it is where somebody else's evaluator is at fault
                 traceback.print_exception(error, file=sys.stderr)
         moves = list(self.limits.searchmoves or self.board.legal_moves)
         move = self._said[0].pv[0] if self._said else plain_move(self.board.copy(stack=False), moves)

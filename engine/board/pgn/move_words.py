@@ -168,8 +168,9 @@ def _castling(board: chess.Board, is_long: bool) -> chess.Move:
 def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.Move:
     piece = letters.pieces[match["piece"]] if match["piece"] else None
     target = chess.parse_square(match["to"])
-    kinds = {name.casefold(): kind for name, kind in letters.pieces.items()}
-    promotion = kinds[match["promotion"].casefold()] if match["promotion"] else None
+    promotion = None
+    if letter := match["promotion"]:
+        promotion = {name.casefold(): kind for name, kind in letters.pieces.items()}[letter.casefold()]
     kind = piece or chess.PAWN
     from_file, from_rank = match["file"], match["rank"]
     if not (piece or from_file) and (from_rank or match["sign"]):
