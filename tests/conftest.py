@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import chess.syzygy
 import numba
 import pytest
 from hypothesis import settings
@@ -128,6 +129,19 @@ def stockfish() -> str:
     if program is None:
         pytest.skip("Stockfish is not installed")
     return program
+
+
+@pytest.fixture(scope="session")
+def syzygy(test_data: Path) -> Path:
+    """The folder of endgame tables."""
+    return test_data / "syzygy"
+
+
+@pytest.fixture(scope="session")
+def tables(syzygy: Path) -> Iterator[chess.syzygy.Tablebase]:
+    """The tables as python-chess reads them."""
+    with chess.syzygy.open_tablebase(str(syzygy)) as opened:
+        yield opened
 
 
 @pytest.fixture
