@@ -54,7 +54,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Each kernel is compiled once: those of the default engine before the workers begin, others by the first to call.
+    """Each kernel is compiled once: those that most tests use before the workers begin, others by the first to call.
 
     Workers would compile them at the same time, each for itself, and so would the engines that they start.
     """
@@ -67,8 +67,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     elif session.config.getvalue("dist") != "no" and not session.config.option.collectonly:
         from uci.loading.loader import make_engine
 
-        with contextlib.suppress(Exception), make_engine(EngineOptions(hash_mib=1)) as engine:  # A test says why.
-            engine.wait()
+        for evaluator in ("auto", "material"):
+            options = EngineOptions(hash_mib=1, evaluator=evaluator)
+            with contextlib.suppress(Exception), make_engine(options) as engine:  # A test says why.
+                engine.wait()
 
 
 def compile_alone(compile: Any, folder: Path) -> Any:
