@@ -2,7 +2,7 @@
 
     python -m benchmarks.inference --nets 64x6 128x10 --batches 1 8 32 64 --threads 1 2
 
-The other runtimes are optional: each is timed if it is installed (`pip install onnx onnxruntime openvino`).
+The other runtimes are optional: each is timed if it is installed (`pip install onnxruntime openvino`).
 Contestants take turns, round by round, so that a busy machine slows all of them; the table shows medians and the
 quartiles of our own. Ours starts from bit masks (planes are expanded inside), theirs from ready float planes; ours ends
 with the logits of the legal moves, theirs with those of all policy moves. Weights are random: time does not
@@ -85,8 +85,6 @@ def contestants_of(tensors: dict[str, np.ndarray], config: TowerConfig, batch: i
         return leaves.wdl[:batch]
 
     runs: dict[str, Run] = {"aino": ours}
-    if importlib.util.find_spec("onnx") is None:
-        return runs
     graph = onnx_graph(tensors, config)
     if importlib.util.find_spec("onnxruntime") is not None:
         runs["onnxruntime fp32"] = onnxruntime_run(graph, planes, threads)

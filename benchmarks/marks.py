@@ -4,9 +4,11 @@
 
 A bad mark is confirmed if the engine sees a loss of an inaccuracy's size, 5% of winning chances. A loss of a mistake's
 size, 10%, without a mark is missed. Both are counted as Lichess counts, from the engine's scores before and after the
-move. Every position is searched with a tenth of the nodes, and those around a mark or a loss with all of them. The list
-has, for every mark, what the review says and what the engine plays; it is for a person to judge the reasons. With
-`--cache`, the engine's verdicts are kept in a file, so that another review of the same games costs little.
+move. Every position is searched with a tenth of the nodes, and those around a mark or a loss with all of them. A mark
+is wrong if the engine contradicts its sentences: a mate that is none, a better move that is not better, material of
+which the move costs less than half (`benchmarks.reviews`). The list has, for every mark, what the review says and what
+the engine plays; it is for a person to judge the other reasons. With `--cache`, the engine's verdicts are kept in a
+file, so that another review of the same games costs little.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import chess.engine
 import chess.pgn
 
 from benchmarks.measuring import Row, existing, new_parser, program, report
+from benchmarks.reviews import check_move
 from uci.annotate.accuracy import win_percent
 
 _CONFIRMED, _MISSED = 5.0, 10.0  # percent of winning chances, an inaccuracy and a mistake on Lichess
@@ -53,7 +56,7 @@ class Judge:
     """Asks an engine about positions, and remembers its answers in a file, a line of JSON each."""
 
     def __init__(self, engine: chess.engine.SimpleEngine, cache: Path | None) -> None:
-        self._engine = engine
+        self.engine = engine
         self._cache = cache
         self._known: dict[str, Seen] = {}
         if cache is not None and cache.exists():
@@ -67,7 +70,7 @@ class Judge:
             return Seen({"1-0": 10_000, "0-1": -10_000}.get(board.result(), 0), "")
         key = f"{nodes} {board.fen()}"
         if key not in self._known:
-            with self._engine.analysis(board, chess.engine.Limit(nodes=nodes), game=object()) as lines:
+            with self.engine.analysis(board, chess.engine.Limit(nodes=nodes), game=object()) as lines:
                 exact = [one for one in lines if "score" in one and not one.keys() & {"lowerbound", "upperbound"}]
             score = exact[-1]["score"].white().score(mate_score=10_000)
             self._known[key] = Seen(score, board.variation_san(exact[-1].get("pv", [])[:_SHOWN]))
@@ -78,7 +81,9 @@ class Judge:
 
 
 def judged_moves(game: chess.pgn.Game, judge: Judge, nodes: int) -> Iterator[dict[str, object]]:
-    """Yield, for each move, its mark, the engine's loss in percent, the review's sentences and the engine's lines."""
+    """Yield, for each move, its mark, the engine's loss in percent, the review's sentences, which are wrong, and the
+    engine's lines.
+    """
     for node in game.mainline():
         before, after, mover = node.parent.board(), node.board(), node.parent.turn()
         mark = next((symbol for nag, symbol in _BAD.items() if nag in node.nags), "")
@@ -89,6 +94,7 @@ def judged_moves(game: chess.pgn.Game, judge: Judge, nodes: int) -> Iterator[dic
 
         asked = nodes if mark or loss(nodes // _SHORT) >= _SUSPECT else nodes // _SHORT
         best, played = (judge.see(board, asked) for board in (before, after))
+        claims = check_move(node, judge.engine, chess.engine.Limit(nodes=nodes)) if mark else ()
         yield {
             "move": before.variation_san([node.move]),
             "mark": mark,
@@ -96,6 +102,7 @@ def judged_moves(game: chess.pgn.Game, judge: Judge, nodes: int) -> Iterator[dic
             "best": best,
             "played": played,
             "comment": node.comment if mark else "",
+            "wrong": [str(claim["claim"]) for claim in claims if not claim["holds"]],
         }
 
 
@@ -109,7 +116,7 @@ def explanation(comment: str) -> str:
 
 
 def count(name: str, moves: Sequence[dict[str, object]]) -> Row:
-    """Return a game's row: marks, those confirmed, losses missed, and how the marks are explained."""
+    """Return a game's row: marks, those confirmed, losses missed, wrong sentences, and how marks are explained."""
     marked = [move for move in moves if move["mark"]]
     lost = [move for move in moves if float(str(move["loss"])) >= _MISSED]
     return {
@@ -119,6 +126,7 @@ def count(name: str, moves: Sequence[dict[str, object]]) -> Row:
         "confirmed": sum(float(str(move["loss"])) >= _CONFIRMED for move in marked),
         "losses": len(lost),
         "missed": sum(not move["mark"] for move in lost),
+        "wrong": sum(bool(move["wrong"]) for move in marked),
         **{told: sum(explanation(str(move["comment"])) == told for move in marked) for told in _EXPLANATIONS},
     }
 
@@ -129,10 +137,11 @@ def listed(move: dict[str, object]) -> str:
     assert isinstance(best, Seen)
     assert isinstance(played, Seen)
     words = " ".join(re.sub(r"\[.*?\]", "", str(move["comment"]), flags=re.DOTALL).split())
+    wrong = f"\n    contradicts: {move['wrong']}" if move["wrong"] else ""
     return (
         f"{move['move']}{move['mark'] or ' (no mark)'} {words}\n"
         f"    engine: loses {move['loss']:.0f}%; {best.score_cp / 100:+.2f} with {best.line}\n"
-        f"    then {played.score_cp / 100:+.2f} with {played.line}"
+        f"    then {played.score_cp / 100:+.2f} with {played.line}{wrong}"
     )
 
 

@@ -228,9 +228,7 @@ def measure(steps: dict[str, Step], rounds: int, count: int, clock: Callable[[],
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     names = ["tower", *our_models()]
-    parser.add_argument(
-        "models", nargs="*", choices=[[], *names], default=names, metavar="MODEL", help=", ".join(names)
-    )
+    parser.add_argument("models", nargs="*", choices=[[], *names], default=[], metavar="MODEL", help=", ".join(names))
     parser.add_argument("--net", type=TowerConfig.parse, default=TowerConfig(), help="size of the tower")
     parser.add_argument("--batch", type=int, default=256, help="positions for the tower (default %(default)s)")
     parser.add_argument("--threads", type=int, default=2)
@@ -240,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     clock = time.process_time if options.threads == 1 else time.perf_counter
     with_torch = importlib.util.find_spec("torch") is not None
     print(f"{options.threads} threads, median examples/s, and how many times as fast aino is")
-    for name in options.models:
+    for name in options.models or names:
         if name == "tower":
             batch, size, title = Batch(options.batch, options.net), options.batch, f"tower {options.net}"
             steps = {"aino": our_step(options.net, batch, options.threads)}

@@ -143,14 +143,10 @@ class HelpFormatter(argparse.HelpFormatter):
         super().__init__(prog, max_help_position=_HELP_COLUMN, **keywords)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        paragraphs = itertools.groupby(text.splitlines(), key=_stands_alone)
+        # Lines that are empty, indented or a heading are not part of a paragraph.
+        paragraphs = itertools.groupby(text.splitlines(), lambda line: line[:1].strip() == "" or line.endswith(":"))
         lines = [line for alone, block in paragraphs for line in (list(block) if alone else [" ".join(block)])]
         return "\n".join(line if line[:1].isspace() else textwrap.fill(line, width) for line in lines)
-
-
-def _stands_alone(line: str) -> bool:
-    """Whether a line is not part of a paragraph: it is empty, indented, or a heading."""
-    return not line or line[0].isspace() or line.endswith(":")
 
 
 Commands = Mapping[str, tuple[str, str]]  # name -> (module, help)

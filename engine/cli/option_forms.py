@@ -128,7 +128,8 @@ def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> No
         if option.type == "check":
             group.add_argument(option.flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
-            group.add_argument(option.flag, default=None, metavar=_metavar(option), help=text + default)
+            name = "|".join(option.choices) or {"spin": "N", "float": "X"}.get(option.type, "TEXT")
+            group.add_argument(option.flag, default=None, metavar=name, help=text + default)
     if not only:
         hide_seldom(parser, {option.field for option in OPTIONS} - _USUAL)
 
@@ -170,9 +171,3 @@ def load_toml(path: str | Path) -> EngineOptions:
 
 def _text(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _metavar(option: Option) -> str:
-    if option.choices:
-        return "|".join(option.choices)
-    return {"spin": "N", "float": "X"}.get(option.type, "TEXT")

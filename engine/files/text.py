@@ -148,8 +148,8 @@ def wanted_kind(found: str, name: object, *wanted: str) -> str:
     """Return a kind, or "", if it is one of those wanted; else raise DataError, which says who reads it."""
     if found and wanted and found not in wanted:
         words = "{name}: expected {wanted}, found {found}; {readers}"
-        values = {"found": message(found), "readers": message(_READERS[found])}
-        raise DataError(message(words, name=name, wanted=" or ".join(wanted), **values))
+        values = {"wanted": " or ".join(wanted), "found": found, "readers": _READERS[found]}
+        raise DataError(message(words, name=name, **{key: message(text) for key, text in values.items()}))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -74,3 +75,16 @@ class AttentionPolicy(Layer):
             return dsquares if by_squares else dsquares.swapaxes(1, 2).reshape(x.shape), grads
 
         return y, backward
+
+    def onnx(self, graph: Any, x: str) -> Any:
+        """Add the nodes of `forward` to an ONNX graph."""
+        squares, promotion = graph.squares(x), self.params["promotion"]
+        query, key = graph.layer(self.query, squares), graph.layer(self.key, squares)
+        product = graph.node("MatMul", query, graph.node("Transpose", key, perm=[0, 2, 1]))
+        scores = graph.times(product, 1 / math.sqrt(self.depth))
+        offsets = graph.node("MatMul", graph.part(key, PROMOTION_TO, 1), (promotion[:3] + promotion[3]).T)
+        steps = graph.part(graph.part(scores, PROMOTION_FROM, 1), PROMOTION_TO, 2)
+        pieces = graph.reshaped(offsets, 0, 1, 8, 3)
+        promotions = graph.node("Add", graph.reshaped(steps, 0, 8, 8, 1), pieces)
+        flat = graph.reshaped(scores, 0, 64 * 64), graph.reshaped(promotions, 0, 8 * 8 * 3)
+        return graph.node("Concat", *flat, axis=1)

@@ -22,7 +22,7 @@ from engine.board.attacks import ONE, ZERO, bit
 from engine.native.bits import byteswap, ctz
 from engine.native.jit import kernel
 from engine.network import planes
-from engine.network.planes import encode, encode_pieces, is_start_position
+from engine.network.planes import encode, encode_castling, encode_pieces, is_start_position
 from engine.network.policy_map import INDEX_TO_UCI
 
 CLASSICAL, CANONICAL, HUNDREDS, _REPEATED = 1, 3, 4, 5
@@ -48,26 +48,11 @@ def encode_as(input_format, stack, ply, first, masks):
         return
     current = stack[ply]
     side = np.int64(current[layout.SIDE])
-    _encode_rooks(current, side, masks)
+    encode_castling(current, side, masks, True)
     if input_format >= CANONICAL:
         square = _en_passant_square(stack, ply, first)
         masks[planes.BLACK_TO_MOVE_PLANE] = bit(56 + (square & 7)) if square >= 0 else ZERO
         _encode_repeatable(input_format, stack, ply, first, masks)
-
-
-@kernel()
-def _encode_rooks(row, side, masks):
-    for plane in range(4):
-        masks[planes.CASTLING_PLANE + plane] = ZERO
-    for color in range(2):
-        own = row[layout.WHITE + color]
-        king = ctz(row[layout.KING] & own)
-        rooks = row[layout.CASTLING] & own
-        while rooks:
-            rook = ctz(rooks)
-            seen = bit(rook ^ 56) if side else bit(rook)
-            masks[planes.CASTLING_PLANE + (1 if rook > king else 0)] |= seen
-            rooks &= rooks - ONE
 
 
 @kernel()

@@ -48,7 +48,7 @@ def encode(stack, ply, first, masks):
         else:
             encode_pieces(stack[first], side, masks, base)
             _undo_double_push(stack[first], side, masks, base)
-    _encode_castling(current, side, masks)
+    encode_castling(current, side, masks, False)
     masks[BLACK_TO_MOVE_PLANE] = ALL_ONES if side else ZERO
     masks[FIFTY_MOVE_PLANE] = current[layout.HALFMOVE]
     masks[FIFTY_MOVE_PLANE + 1] = ZERO
@@ -80,21 +80,21 @@ def _undo_double_push(row, side, masks, base):
 
 
 @kernel()
-def _encode_castling(row, side, masks):
+def encode_castling(row, side, masks, as_squares):
+    """Write the rights to castle: a plane of ones each, or the rooks of both sides as squares of two planes."""
+    for plane in range(CASTLING_PLANE, CASTLING_PLANE + 4):
+        masks[plane] = ZERO
     for whose in range(2):
         own = row[layout.WHITE + (side ^ whose)]
         king = ctz(row[layout.KING] & own)
         rooks = row[layout.CASTLING] & own
-        queenside = ZERO
-        kingside = ZERO
         while rooks:
-            if ctz(rooks) < king:
-                queenside = ALL_ONES
+            plane = CASTLING_PLANE + (1 if ctz(rooks) > king else 0)
+            if as_squares:
+                masks[plane] |= _seen_by(side, bit(ctz(rooks)))
             else:
-                kingside = ALL_ONES
+                masks[plane + 2 * whose] = ALL_ONES
             rooks &= rooks - ONE
-        masks[CASTLING_PLANE + 2 * whose] = queenside
-        masks[CASTLING_PLANE + 2 * whose + 1] = kingside
 
 
 @kernel()

@@ -35,7 +35,7 @@ operations/     the expensive operations: plain array reference, and native kern
 losses.py metrics.py    what outputs are measured by
 training/       the trainer and what it needs: data, optimizers, schedules, averages, callbacks, checkpoints
 numeric.py      central differences, against which every gradient is checked
-dit.py          saves and loads models
+dit.py          saves and loads models; onnx_file.py writes them for other programs
 datasets.py     digits: drawn ones, and MNIST from their files
 norm_folding.py folds batch norm into convolutions for inference
 course/         notebooks; `examples/nn` beside the packages holds experiments to run

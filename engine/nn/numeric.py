@@ -71,7 +71,7 @@ def gradient_check(
     """
     if not isinstance(checked, Layer):
         return _checked_loss(checked, *inputs, **options)
-    rng, x = np.random.default_rng(SEED), _doubles(inputs[0])
+    rng, x = np.random.default_rng(SEED), floats_as(np.float64, inputs[0])
     layer, options = checked.to("numpy").astype(np.float64), _here(options)
     parameters = layer.named_parameters()
     for tensor in parameters.values():
@@ -79,7 +79,7 @@ def gradient_check(
     layer.reseed(SEED)
     buffers = {name: array.copy() for name, array in layer.named_buffers().items()}
     y, backward = layer.forward(x, training, **options)
-    weights = {name: rng.standard_normal(part.shape) for name, part in _parts(y, "y").items()}
+    weights = {name: rng.standard_normal(part.shape) for name, part in named_parts(y, "y").items()}
     dy = tuple(weights.values()) if isinstance(y, tuple) else weights if isinstance(y, dict) else weights["y"]
     dx, grads = backward(dy)
     if grads.keys() != parameters.keys():
@@ -88,11 +88,11 @@ def gradient_check(
     def value() -> float:
         layer.load_buffers(buffers)
         layer.reseed(SEED)
-        outputs = _parts(layer.forward(x, training, **options)[0], "y")
+        outputs = named_parts(layer.forward(x, training, **options)[0], "y")
         return float(sum((weights[name] * part).sum() for name, part in outputs.items()))
 
-    by_hand = {name: part for name, part in _parts(dx, "x").items() if part is not None}
-    by_input = {name: part for name, part in _parts(x, "x").items() if name in by_hand}
+    by_hand = {name: part for name, part in named_parts(dx, "x").items() if part is not None}
+    by_input = {name: part for name, part in named_parts(x, "x").items() if name in by_hand}
     tensors = {**by_input, **parameters}
     return GradientCheck(tuple(_compared(name, {**by_hand, **grads}[name], value, tensors[name]) for name in tensors))
 
@@ -112,7 +112,7 @@ def numeric_gradient(value: Callable[[], float], tensor: np.ndarray) -> np.ndarr
 
 
 def _checked_loss(loss: Callable[..., tuple[float, Any]], outputs: Any, *targets: Any, **options: Any) -> GradientCheck:
-    outputs, options = _doubles(outputs), _here(options)
+    outputs, options = floats_as(np.float64, outputs), _here(options)
     targets = tuple(_here({"": target})[""] for target in targets)
     _, by_hand = loss(outputs, *targets, **options)
     check = _compared("outputs", by_hand, lambda: loss(outputs, *targets, **options)[0], outputs)
@@ -133,20 +133,26 @@ def _compared(name: str, by_hand: np.ndarray, value: Callable[[], float], tensor
     return CheckedTensor(name, by_hand, numeric, error)
 
 
-def _doubles(x: Any) -> Any:
-    """Return a copy of an input, or of a tuple of inputs, with floats in float64."""
+def floats_as(dtype: Any, x: Any) -> Any:
+    """Return an input, or a tuple of inputs, in host memory; floats are copies of this dtype."""
     if isinstance(x, tuple):
-        return tuple(_doubles(part) for part in x)
+        return tuple(floats_as(dtype, part) for part in x)
     x = to_numpy(x)
-    return x.astype(np.float64) if x.dtype.kind == "f" else x
+    return x.astype(dtype) if x.dtype.kind == "f" else x
 
 
 def _here(values: dict[str, Any]) -> dict[str, Any]:
     return {name: to_numpy(value) if hasattr(value, "dtype") else value for name, value in values.items()}
 
 
-def _parts(value: Any, name: str) -> dict[str, Any]:
-    """Return inputs or outputs by name; for a tuple these are x0, x1, ..."""
+def named_parts(value: Any, name: str) -> dict[str, Any]:
+    """Return inputs or outputs by name; for a tuple these are x0, x1, ..., for heads inside a head outer.inner."""
     if isinstance(value, tuple):
         return {f"{name}{number}": part for number, part in enumerate(value)}
-    return value if isinstance(value, dict) else {name: value}
+    if not isinstance(value, dict):
+        return {name: value}
+    parts: dict[str, Any] = {}
+    for key, part in value.items():
+        start = f"{key}." if isinstance(part, dict) else ""
+        parts |= {start + own: one for own, one in named_parts(part, key).items()}
+    return parts

@@ -53,13 +53,6 @@ def choose_move(root: Root, temperature: float, rng: np.random.Generator) -> int
     return int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right"))
 
 
-def decayed_temperature(temperature: float, decay_moves: int, fullmove_number: int) -> float:
-    """Return the temperature at a move of the game: linearly down to 0 after `decay_moves` moves. 0 = no decay."""
-    if decay_moves == 0:
-        return temperature
-    return temperature * max(0.0, 1.0 - (fullmove_number - 1) / decay_moves)
-
-
 # ---- weaker on purpose -----------------------------------------------------------------------------------------------
 
 # Elo on Stockfish's scale, and the plan that plays so, by games (docs/results.md): from 3 nodes on against Stockfish
@@ -251,10 +244,15 @@ class SearchOrder:
 
     @property
     def temperature(self) -> float:
-        """In a game the move is drawn by visits ** (1 / temperature). 0 = play the best one."""
+        """In a game the move is drawn by visits ** (1 / temperature). 0 = play the best one.
+
+        It goes linearly down to 0 after `options.temperature_moves` moves of the game, or never if they are 0.
+        """
         if not self.plays:
             return 0.0
-        return decayed_temperature(self.options.temperature, self.options.temperature_moves, self.board.fullmove_number)
+        decay_moves = self.options.temperature_moves
+        decay = (self.board.fullmove_number - 1) / decay_moves if decay_moves else 0.0
+        return self.options.temperature * max(0.0, 1.0 - decay)
 
     @property
     def lines(self) -> int:

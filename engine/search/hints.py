@@ -44,11 +44,6 @@ class Questions(NamedTuple):
     path: Annotated[np.ndarray, "uint64 [MAX_DEPTH + 2, 16]"]  # scratch for the positions from the root down to a node.
 
 
-def new_questions() -> Questions:
-    """Empty arrays for questions."""
-    return buffers(Questions, Q=HINT_QUESTIONS)
-
-
 class HintSource:
     """Gives one search hints; alpha-beta may search `search.params.tactical_nodes` positions per visit of the root.
 
@@ -60,7 +55,7 @@ class HintSource:
         self._search = search
         entries = int(table_mib * 2**20) // ENTRY_BYTES
         self._alpha_beta: AlphaBeta = new_alpha_beta(1 << max(1, entries).bit_length() - 1)
-        self._questions = new_questions()
+        self._questions = buffers(Questions, Q=HINT_QUESTIONS)
         self._answered = 0  # Number of questions that are answered.
         self.in_haste = False
         self._generation = search.generation

@@ -135,7 +135,9 @@ class Runner:
             self._make_room()
             return
         is_new, due_at = not search.is_expanded, hint_source.due_at() if hint_source is not None else MAX_VISITS
-        refresh_at = self._refresh_due_at()
+        refresh_at = max(params.REFRESH_FROM, int(params.REFRESH_GROWTH * self._refreshed_at))
+        if not self._learns:
+            refresh_at = MAX_VISITS
         if is_new:
             until = search.visits + 1
         elif isinstance(visits, Walkers):
@@ -152,12 +154,6 @@ class Runner:
             self.settle()
             if hint_source.collect() and isinstance(visits, Batches):
                 visits.let_answer(hint_source)
-
-    def _refresh_due_at(self) -> int:
-        """Visits of the root at which it is time to refresh priors."""
-        if not self._learns:
-            return MAX_VISITS
-        return max(params.REFRESH_FROM, int(params.REFRESH_GROWTH * self._refreshed_at))
 
     def refresh_priors(self) -> None:
         """Let priors follow what visits have found out about moves elsewhere. No thread may visit the tree."""

@@ -12,7 +12,7 @@ from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_b
 from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Stop
 from selfplay.run.anchors import measuring
-from selfplay.run.config import FitSettings, read_toml
+from selfplay.run.config import FitSettings, stored_config
 from selfplay.run.folder import RunFolder, best_net
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import adopt_candidate, run_generations
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     if best.is_file():
         run_name, net_name = shlex.quote(str(arguments.run)), shlex.quote(str(best))
         show(f"the best network so far is {best}")
-        net = read_toml(arguments.run / "config.toml")["net"]
+        net = stored_config(arguments.run / "config.toml").net
         evaluator = f"--evaluator {net} " if is_custom(net) else ""
         show(f"  play against it:  aino play {evaluator}--weights-file {net_name}")
         show(f"  see the run:      aino-train report {run_name}")

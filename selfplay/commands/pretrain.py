@@ -36,13 +36,7 @@ SELDOM = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_data_flags(parser.add_argument_group("data"))
-    _add_run_flags(parser.add_argument_group("run"))
-    _add_learner_flags(parser.add_argument_group("learning"))
-    hide_seldom(parser, SELDOM)
-
-
-def _add_data_flags(group: argparse._ArgumentGroup) -> None:
+    group = parser.add_argument_group("data")
     group.add_argument(
         "--data", nargs="+", action="extend", default=[], metavar="FILE[=WEIGHT]", help="learn from these (see below)"
     )
@@ -51,9 +45,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--heldout", type=Path, metavar="FILE", help=text)
     text = "keep parsed data here (default: in the run folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
-
-
-def _add_run_flags(group: argparse._ArgumentGroup) -> None:
+    group = parser.add_argument_group("run")
     text = "keep the run here; the same command continues it"
     group.add_argument("--run", type=Path, required=True, metavar="FOLDER", help=text)
     group.add_argument("--out", type=Path, required=True, metavar="FILE.dit", help="write the trained network here")
@@ -62,9 +54,7 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     length.add_argument("--minutes", type=float, default=0.0, help="train for this many minutes, over all sessions")
     length.add_argument("--positions", type=int, default=0, help="train on this many positions")
     add_setting_flags(group, PretrainSettings, "checkpoint_minutes", "evaluate_minutes")
-
-
-def _add_learner_flags(group: argparse._ArgumentGroup) -> None:
+    group = parser.add_argument_group("learning")
     add_setting_flags(group, PretrainSettings, "net", of={"": SimpleNamespace(net=DEFAULT_NET)})
     add_setting_flags(group, PretrainSettings, "part", "seed", "backend")
     text = "start from this network's weights; it may lack the value trunk"
@@ -72,6 +62,7 @@ def _add_learner_flags(group: argparse._ArgumentGroup) -> None:
     add_setting_flags(group, PretrainSettings, "peak_rate", of=RECIPES)
     add_setting_flags(group, LearnerSettings, "batch_size", "weight_decay", of=RECIPES)
     add_setting_flags(group, LearnerSettings, "threads", "precision")
+    hide_seldom(parser, SELDOM)
 
 
 def settings_of(arguments: argparse.Namespace) -> PretrainSettings:

@@ -31,29 +31,23 @@ def add_referee_flags(parser: argparse.ArgumentParser) -> None:
     add_flag(control, "--margin-ms", MARGIN_MS, "allow engines to overstep their clock by this many milliseconds", "MS")
     text = "stop an engine that answers this many seconds late; it loses the game"
     add_flag(control, "--patience", SeriesSettings.patience_s, text, "S")
-    _add_opening_flags(parser.add_argument_group("openings, each played with both colours"))
-    _add_ending_flags(parser.add_argument_group("games that end early"))
-    add_flag(parser, "--concurrency", SeriesSettings.concurrency, "play this many games at once")
-
-
-def _add_opening_flags(group: argparse._ArgumentGroup) -> None:
+    openings = parser.add_argument_group("openings, each played with both colours")
     text = (
         "read openings from a .pgn or .epd file, plain or in a .zip, or endings-won, endings-held, endings-small "
         "(default: Aino's own)"
     )
-    group.add_argument("--openings", type=Path, metavar="FILE", help=text)
-    add_flag(group, "--opening-plies", DEFAULT_PLIES, "take this many plies from each PGN opening")
-    add_flag(group, "--seed", SeriesSettings.seed, "shuffle the openings with this random seed")
-    group.add_argument("--chess960", action="store_true", help="play by Chess960 rules; needs Chess960 openings")
-
-
-def _add_ending_flags(group: argparse._ArgumentGroup) -> None:
+    openings.add_argument("--openings", type=Path, metavar="FILE", help=text)
+    add_flag(openings, "--opening-plies", DEFAULT_PLIES, "take this many plies from each PGN opening")
+    add_flag(openings, "--seed", SeriesSettings.seed, "shuffle the openings with this random seed")
+    openings.add_argument("--chess960", action="store_true", help="play by Chess960 rules; needs Chess960 openings")
+    endings = parser.add_argument_group("games that end early")
     draw, resign, usual = str(DrawRule()), str(ResignRule()), " (default: off; without numbers %(const)s)"
     text = "call a draw when both engines' scores stay within CP for MOVES moves after move FROM"
-    group.add_argument("--draw", nargs="?", const=draw, metavar="MOVES:CP:FROM", help=text + usual)
+    endings.add_argument("--draw", nargs="?", const=draw, metavar="MOVES:CP:FROM", help=text + usual)
     text = "call a loss when both engines score a side at -CP or worse for MOVES moves each"
-    group.add_argument("--resign", nargs="?", const=resign, metavar="MOVES:CP", help=text + usual)
-    add_flag(group, "--longest", SeriesSettings.longest, "call a draw after this many plies", "PLIES")
+    endings.add_argument("--resign", nargs="?", const=resign, metavar="MOVES:CP", help=text + usual)
+    add_flag(endings, "--longest", SeriesSettings.longest, "call a draw after this many plies", "PLIES")
+    add_flag(parser, "--concurrency", SeriesSettings.concurrency, "play this many games at once")
 
 
 def play_series(

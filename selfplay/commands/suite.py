@@ -56,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Solve, then show the table; an interrupted run shows the results so far."""
-    if arguments.concurrency < 1 or (arguments.limit or 1) < 1:
-        raise ConfigError("--concurrency and --limit: expected at least 1")
+    if arguments.concurrency < 1 or (1 if arguments.limit is None else arguments.limit) < 1 or arguments.limit_seed < 0:
+        raise ConfigError("--concurrency and --limit: expected at least 1, and --limit-seed at least 0")
     quiet_driver()
     contestant = parse_contestant(arguments.engine) if arguments.engine else None
     options = _options(arguments)
@@ -65,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     suites = {str(path): _read(path, arguments.limit, arguments.limit_seed) for path in arguments.files}
     problems = [problem for members in suites.values() for problem in members]
     outcomes: list[Outcome] = []
-    settings = _settings(contestant, options, limit)
+    engine = {"aino": asdict(options)} if contestant is None else asdict(contestant)
+    settings = {"engine": engine, "limit": str(limit)}
     solved, written = 0, time.monotonic()
     with stop_flag() as stop, live_line("suite", LOG_S) as line:
 
@@ -85,10 +86,11 @@ def run(arguments: argparse.Namespace) -> int:
                 for name, members in suites.items()
             }
 
+        def new_solver() -> Solver:
+            return UciSolver(contestant, limit) if contestant else EngineSolver(options, limit)
+
         try:
-            solve_all(
-                problems, lambda: _new_solver(contestant, options, limit), arguments.concurrency, report, stop.is_set
-            )
+            solve_all(problems, new_solver, arguments.concurrency, report, stop.is_set)
         except BaseException:  # such as an engine that died: the others' outcomes are kept
             _write(arguments.json, results(), settings)
             raise
@@ -116,20 +118,11 @@ def _options(arguments: argparse.Namespace) -> EngineOptions:
     return options_from_flags(arguments)
 
 
-def _new_solver(contestant: Contestant | None, options: EngineOptions, limit: TimeControl) -> Solver:
-    return EngineSolver(options, limit) if contestant is None else UciSolver(contestant, limit)
-
-
 def _read(path: Path, limit: int | None, seed: int) -> list[Problem]:
     found = kind_of_file(path, POSITIONS, PUZZLES)
     if found == PUZZLES or (not found and ".csv" in path.name.lower()):
         return read_puzzles(path, limit, seed)
     return sample(read_epd(path), limit, seed)
-
-
-def _settings(contestant: Contestant | None, options: EngineOptions, limit: TimeControl) -> dict[str, Any]:
-    engine = {"aino": asdict(options)} if contestant is None else asdict(contestant)
-    return {"engine": engine, "limit": str(limit)}
 
 
 def _show(arguments: argparse.Namespace, results: dict[str, list[Outcome]], settings: dict[str, Any]) -> None:

@@ -66,7 +66,14 @@ class Sweep:
                 raise ConfigError(f"unknown {min(unknown)}; known: {', '.join(KEYS)}")
             if missing := {"out", "seeds", "rows"} - self.table.keys():
                 raise ConfigError(f"{min(missing)} is missing")
+            match = self.table.get("match", {"games": 2, "nodes": 1})
+            if {*match} != {"games", "nodes"} or match["games"] % 2 or min(match.values()) < 1:
+                raise ConfigError(f"match: expected games, an even number, and nodes, got {match}")
+            if not (self.seeds and self.rows and Path(self.table["out"]).name):
+                raise ConfigError("expected a folder out, and at least one of seeds and of rows")
             for name, row in self.rows.items():
+                if Path(name).name != name:
+                    raise ConfigError(f"rows: {name!r} cannot be the name of a folder")
                 if (against := row.get("against", name)) not in self.rows:
                     raise ConfigError(f"rows.{name}.against: expected one of {', '.join(self.rows)}, got {against!r}")
                 for seed in self.seeds:
@@ -100,7 +107,8 @@ class Sweep:
         last = own.get("generations", self.table.get("generations", ends[-1] if ends else None))
         last = None if self.hours < math.inf else int(last)
         firsts = sorted({1, own.get("begins", 1), *(end + 1 for end in ends[:-1])})
-        begun = [first for first in firsts if last is None or first <= last]
+        if not (begun := [first for first in firsts if last is None or first <= last]):
+            raise ConfigError(f"generations: expected at least 1, got {last}")
         yield from ((first, following - 1) for first, following in pairwise(begun))
         yield begun[-1], last
 

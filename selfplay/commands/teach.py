@@ -40,20 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=text)
     text = "label nothing: show what the folder holds, and verify its checksums"
     parser.add_argument("--check", action="store_true", help=text)
-    _add_game_flags(parser.add_argument_group("games to sample from (without any: openings and endings alone)"))
-    _add_label_flags(parser.add_argument_group("labels"))
-
-
-def _add_game_flags(group: argparse._ArgumentGroup) -> None:
+    group = parser.add_argument_group("games to sample from (without any: openings and endings alone)")
     add_files(group, "--data", "sample around these games: PGN, Lc0 training chunks, or folders of them")
     group.add_argument("--run", type=Path, metavar="RUN", help="sample around the self-play games of a training run")
     text = "sample around held-out games only, to measure with"
     group.add_argument("--held-out", action="store_true", help=text)
     text = "keep parsed games in this folder (default: in the label folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
-
-
-def _add_label_flags(group: argparse._ArgumentGroup) -> None:
+    group = parser.add_argument_group("labels")
     add_flag(group, "--count", 1_000_000, "stop when the folder has this many positions with a value")
     add_flag(group, "--threads", 1, "label on this many threads")
     add_setting_flags(group, LabelPlan)

@@ -143,7 +143,11 @@ def load_or_parse(
         positions, skipped = collect(watched(reader(path, bookmark), lambda games: watch(bookmark.share, games)))
         _tell_skipped(path, skipped)
         return positions
-    entry = cache / f"{path.name}-{_fingerprint(path, reader)}"
+    with reading(path):
+        status = path.stat()
+    facts = f"|{status.st_size}|{status.st_mtime_ns}|{reader.__name__}|{PARSER_VERSION}"
+    fingerprint = hashlib.sha256(os.fsencode(path.resolve()) + facts.encode()).hexdigest()[:12]
+    entry = cache / f"{path.name}-{fingerprint}"
     if not entry.is_dir():
         with naming(cache):
             _parse_in_parts(path, reader, entry, watch)
@@ -172,10 +176,3 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> N
 def _tell_skipped(path: Path, skipped: int) -> None:
     if skipped:
         log.warning("%s: %d games with illegal moves skipped", path, skipped)
-
-
-def _fingerprint(path: Path, reader: Callable) -> str:
-    with reading(path):
-        status = path.stat()
-    facts = f"|{status.st_size}|{status.st_mtime_ns}|{reader.__name__}|{PARSER_VERSION}"
-    return hashlib.sha256(os.fsencode(path.resolve()) + facts.encode()).hexdigest()[:12]

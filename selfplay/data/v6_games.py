@@ -134,7 +134,10 @@ def game_of_chunk(records: np.ndarray, name: str, number: int) -> SelfPlayRecord
         raise DataError(f"{name}: record {followed} is not the position that the one before it leads to")
     if fault == NOT_A_MOVE:
         raise DataError(f"{name}: record {followed} plays or aims at an illegal move (played_idx {played[followed]})")
-    points = _white_points(records[-1], name)
+    result = float(records[-1]["result_q"])
+    if not -1.0 <= result <= 1.0:
+        raise DataError(f"{name}: result_q {result}, expected -1..1")
+    points = round(result) * (-1 if records[-1]["side_to_move_or_enpassant"] else 1)
     return SelfPlayRecord(
         generation=0,
         number=number,
@@ -165,13 +168,6 @@ def _target_shares(records: np.ndarray, name: str) -> np.ndarray:
         raise DataError(f"{name}: record {first}: probabilities sum to {sums[first]:.4g}, expected 1")
     shares[~training & (records["visits"] == 0)] = 0.0
     return shares
-
-
-def _white_points(record: np.void, name: str) -> int:
-    result = float(record["result_q"])
-    if not -1.0 <= result <= 1.0:
-        raise DataError(f"{name}: result_q {result}, expected -1..1")
-    return round(result) * (-1 if record["side_to_move_or_enpassant"] else 1)
 
 
 def _ending(stack: np.ndarray, info: int, white_points: int) -> Ending:

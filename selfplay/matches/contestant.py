@@ -202,9 +202,14 @@ def set_options(engine: chess.engine.SimpleEngine, contestant: Contestant, optio
         for name, value in options:
             if name not in known:
                 raise ConfigError(f"{contestant.name} has no UCI option {name!r}{did_you_mean(known, name)}")
-            if known[name].is_managed():
+            option = known[name]
+            if option.is_managed():
                 raise ConfigError(f"{contestant.name}: the referee sets UCI option {name!r} itself")
-            ask_engine(engine, engine.protocol.configure({name: value}), START_TIMEOUT_S)
+            if option.type == "check" and (value := value.lower()) not in ("true", "false"):
+                raise ConfigError(f"{contestant.name}: UCI option {name!r}: expected true or false, got {value!r}")
+            # The driver sends no value that it takes for the default, and takes a default of "False" for true.
+            engine.protocol.config.pop(option.name, None)  # type: ignore[attr-defined]
+            ask_engine(engine, engine.protocol.configure({option.name: value}), START_TIMEOUT_S)
         ask_engine(engine, engine.protocol.ping(), START_TIMEOUT_S)
     except (chess.engine.EngineError, TimeoutError) as error:
         raise ConfigError(f"{contestant.name}: cannot set its options: {_cause(error)}") from error

@@ -26,6 +26,7 @@ from selfplay.matches.control import TimeControl
 from selfplay.records.targets import MATE_SCORE_CP
 
 LARGEST_SCORE = 30_000  # largest score in centipawns that is not a mate
+FURTHEST_MATE = 999  # moves; a larger number, as some engines write, would give the mate to the other side
 
 
 class Info(NamedTuple):
@@ -73,7 +74,8 @@ def _score(words: Sequence[str]) -> int | None:
     if kind not in ("cp", "mate") or value is None:
         return None
     if kind == "mate":
-        return MATE_SCORE_CP - value if value > 0 else -MATE_SCORE_CP - value
+        distance = min(abs(value), FURTHEST_MATE)
+        return MATE_SCORE_CP - distance if value > 0 else distance - MATE_SCORE_CP
     return max(-LARGEST_SCORE, min(LARGEST_SCORE, value))
 
 

@@ -50,8 +50,8 @@ class SeriesSettings(Rules):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.concurrency < 1 or not self.openings:
-            raise ConfigError("games need openings and a concurrency of at least 1")
+        if self.concurrency < 1 or self.seed < 0 or not self.openings:
+            raise ConfigError("games need openings, a concurrency of at least 1 and a seed of at least 0")
 
     def description(self) -> dict[str, Any]:
         """Return the settings that must stay the same when a series is resumed, as JSON values."""
@@ -160,6 +160,8 @@ class _Table:
         if contestant not in self._engines:
             engine = self._with_other_values(contestant) or open_engine(contestant, self._folder / "stderr.log")
             self._engines[contestant] = engine
+        if self._settings.chess960 and "UCI_Chess960" not in self._engines[contestant].protocol.options:
+            raise ConfigError(f"{contestant.name} plays no Chess960: it has no UCI option 'UCI_Chess960'")
         return SeatedEngine(self._engines[contestant], contestant.control or self._settings.control)
 
     def _with_other_values(self, contestant: Contestant) -> chess.engine.SimpleEngine | None:

@@ -66,6 +66,7 @@ def verified_pieces(records: Iterable[GameRecord]) -> Iterator[tuple[PositionSet
 def _pack(records: list[GameRecord]) -> PositionSet:
     lengths = np.array([len(record.moves) for record in records])
     probabilities = np.concatenate([record.target_probs for record in records])
+    left = [np.arange(len(record.moves), 0, -1) - record.resigned for record in records]
     return PositionSet(
         starts=np.stack([record.start for record in records]),
         game_first=offsets(lengths),
@@ -75,14 +76,9 @@ def _pack(records: list[GameRecord]) -> PositionSet:
         target_probs=np.rint(PROBABILITY_ONE * probabilities).astype(np.uint16),
         target_scores=_scores(records),
         wdl=np.concatenate([record.wdl for record in records]).astype(np.float16),
-        moves_left=np.concatenate([_moves_left(record) for record in records]),
+        moves_left=np.minimum(np.concatenate(left), LONGEST_COUNT).astype(np.uint16),
         usable=np.concatenate([record.usable for record in records]).astype(np.bool_),
     )
-
-
-def _moves_left(record: GameRecord) -> np.ndarray:
-    left = np.arange(len(record.moves), 0, -1) - record.resigned
-    return np.minimum(left, LONGEST_COUNT).astype(np.uint16)
 
 
 def _scores(records: list[GameRecord]) -> np.ndarray:

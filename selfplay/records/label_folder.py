@@ -140,7 +140,13 @@ class LabelWriter:
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._bind(settings)
+        path = folder / FOLDER_SETTINGS
+        if path.is_file():
+            stored = _read_settings(path)
+            if different := sorted(k for k in stored.keys() | settings.keys() if stored.get(k) != settings.get(k)):
+                raise RunError(f"{folder} holds labels with other {', '.join(different)} (see {FOLDER_SETTINGS})")
+        else:
+            write_file(path, json.dumps(settings, indent=2))
         self.published = _published(_read_journal(folder / JOURNAL))
         self._streams = {name: open(folder / name, "ab") for name in (VALUES_FILE, SCORED, JOURNAL)}  # noqa: SIM115
         sync_folder(folder)
@@ -179,15 +185,6 @@ class LabelWriter:
         self._streams[name].flush()
         make_durable(self._streams[name].fileno())
 
-    def _bind(self, settings: dict[str, Any]) -> None:
-        path = self.folder / FOLDER_SETTINGS
-        if path.is_file():
-            stored = _read_settings(path)
-            if different := sorted(k for k in stored.keys() | settings.keys() if stored.get(k) != settings.get(k)):
-                raise RunError(f"{self.folder} holds labels with other {', '.join(different)} (see {FOLDER_SETTINGS})")
-            return
-        write_file(path, json.dumps(settings, indent=2))
-
 
 def _record(number: int, after: Published, values_crc: int, scored_crc: int) -> bytes:
     totals = after.values, after.scored, after.offered
@@ -205,7 +202,7 @@ def _read_journal(path: Path) -> list[tuple[int, ...]]:
         data = path.read_bytes()
     records: list[tuple[int, ...]] = []
     whole = [data[at : at + RECORD.size] for at in range(0, len(data) - RECORD.size + 1, RECORD.size)]
-    good = [_is_good(record) for record in whole]
+    good = [one[:4] == JOURNAL_MAGIC and one[-4:] == struct.pack("<I", zlib.crc32(one[:-4])) for one in whole]
     torn = good.index(False) if False in good else len(good)
     if any(good[torn:]):
         raise DataError(f"{path}: record {torn} is damaged")
@@ -216,10 +213,6 @@ def _read_journal(path: Path) -> list[tuple[int, ...]]:
             raise DataError(f"{path}: record {len(records)} does not follow the one before it")
         records.append((number, values, scored, offered, values_crc, scored_crc))
     return records
-
-
-def _is_good(record: bytes) -> bool:
-    return record[:4] == JOURNAL_MAGIC and record[-4:] == struct.pack("<I", zlib.crc32(record[:-4]))
 
 
 def _published(records: list[tuple[int, ...]]) -> Published:

@@ -103,13 +103,15 @@ def draw_chart(chart: Chart) -> DrawnChart | None:
             band=line_path(inside, x_range, y_range),
         )
 
-    y_ticks = ticks(*y_range, 5)
+    y_ticks, x_ticks = ticks(*y_range, 5), ticks(*x_range, 7)
+    if chart.whole_x:
+        x_ticks = [x for x in x_ticks if x == round(x)]
     named = [curve for curve in chart.curves if curve.name and curve.points]
     return DrawnChart(
         chart=chart,
         curves=[drawn_curve(number, curve) for number, curve in enumerate(chart.curves) if curve.points],
         y_marks=[(_text(y, y_ticks, chart.percent), 100 * (1 - share(y, y_range))) for y in y_ticks],
-        x_marks=_x_marks(chart, x_range),
+        x_marks=[(f"{x:.0f}" if chart.whole_x else _text(x, x_ticks, False), 100 * share(x, x_range)) for x in x_ticks],
         label=". ".join(_spoken(curve, chart.percent) for curve in named),
     )
 
@@ -122,13 +124,6 @@ def drawn(charts: Iterable[Chart]) -> list[DrawnChart]:
 def fill_page(template: str, **context: object) -> str:
     """Return the text of one of the report's templates filled in."""
     return page_environment("selfplay.report", "aino-train report").get_template(template).render(**context)
-
-
-def _x_marks(chart: Chart, x_range: tuple[float, float]) -> list[tuple[str, float]]:
-    marks = ticks(*x_range, 7)
-    if chart.whole_x:
-        return [(f"{x:.0f}", 100 * share(x, x_range)) for x in marks if x == round(x)]
-    return [(_text(x, marks, False), 100 * share(x, x_range)) for x in marks]
 
 
 def _text(value: float, marks: Sequence[float], percent: bool) -> str:

@@ -15,6 +15,7 @@ from engine.backend import BACKEND_NAMES
 from engine.cli.option_forms import add_setting_flags
 from engine.errors import ConfigError
 from engine.files.settings_file import read_settings
+from engine.files.text import printable
 from engine.options.settings import REQUIRED, check_settings, setting
 from selfplay.data.split import HELD_OUT_SHARE
 from selfplay.families.by_name import family_of
@@ -24,6 +25,7 @@ from selfplay.training.recipe import AVERAGE_DECAY, TRAIN_BACKEND, Recipe, StepS
 
 FIXED = ("net", "seed")  # fields that cannot change once a run exists
 LARGEST_NUMBER = 1e15
+LONGEST_SETTING = 900  # bytes of a setting; read_settings takes lines of LONGEST_SETTINGS_LINE
 RETIRED = (("games.gumbel", 0),)  # settings that are gone, with values at which they did nothing
 FORMAT = 4  # version of the run folder, written in the first line of config.toml
 DEFAULT_NET = "32x4"
@@ -195,6 +197,8 @@ def overlay(config: Any, values: Mapping[str, Any], place: str = "") -> Any:
             changes[name] = overlay(old, value, f"{place}{name}.")
         elif isinstance(value, bool) or not isinstance(value, (int, float) if isinstance(old, float) else type(old)):
             raise ConfigError(f"{place}{name}: expected {type(old).__name__}, got {value!r}")
+        elif isinstance(value, str) and (printable(value) != value or len(value.encode()) > LONGEST_SETTING):
+            raise ConfigError(f"{place}{name}: expected UTF-8 of at most {LONGEST_SETTING} bytes, got {value!r:.40}")
         elif isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:  # true for NaN
             raise ConfigError(f"{place}{name}: expected a number up to {LARGEST_NUMBER:g}, got {value!r:.40}")
         else:
@@ -230,14 +234,19 @@ def stored_config(path: Path) -> RunConfig:
 
 
 def config_text(config: RunConfig) -> str:
-    """Return the configuration as TOML. JSON's numbers and strings are TOML's, too."""
+    """Return the configuration as TOML."""
     values = asdict(config)
     lines = [f"format = {FORMAT}"]
-    lines += [f"{name} = {json.dumps(value)}" for name, value in values.items() if not isinstance(value, dict)]
+    lines += [f"{name} = {_toml(value)}" for name, value in values.items() if not isinstance(value, dict)]
     for section, entries in values.items():
         if isinstance(entries, dict):
-            lines += ["", f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in entries.items())]
+            lines += ["", f"[{section}]", *(f"{name} = {_toml(value)}" for name, value in entries.items())]
     return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """JSON's numbers and strings are TOML's, too, but for its halves of characters, and for DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def flat_settings(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:

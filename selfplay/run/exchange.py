@@ -69,8 +69,11 @@ def import_games(
         raise RunError(f"{run.path}: generation {number} has to {phase} first: {advice}")
     tallies = tuple((path, Tally()) for path, kind in files if kind == PGN)
     readers = [(path, _pgn_games(path, pgn_min_elo, tally)) for path, tally in tallies]
-    readers += [(path, _v6_games(path)) for path, kind in files if kind == CHUNKS]
-    known, rows, sources = _keys_of_games(run), list[SelfPlayRow](), list[tuple[str, int, int]]()
+    for path in (path for path, kind in files if kind == CHUNKS):
+        readers.append((path, (game_of_chunk(records, name, number=0) for name, records in read_chunks(path))))
+    segments = [segment_path(run.replay, generation) for generation in published_generations(run.replay)]
+    known = {game_key(game.start, game.played) for path in segments for game in read_segment(path)[0]}
+    rows, sources = list[SelfPlayRow](), list[tuple[str, int, int]]()
 
     def new_games() -> Iterator[SelfPlayRecord]:
         for path, games in readers:
@@ -97,17 +100,6 @@ def import_games(
     run.ledger.note_import(number + 1, config_text(run.config), sources, rows)
     duplicates = sum(source[2] for source in sources)
     return Imported(number + 1, len(rows), sum(row.plies for row in rows), duplicates, tallies)
-
-
-def _keys_of_games(run: RunFolder) -> set[int]:
-    """Return the keys of the run's games, played and imported ones."""
-    segments = [segment_path(run.replay, generation) for generation in published_generations(run.replay)]
-    return {game_key(game.start, game.played) for path in segments for game in read_segment(path)[0]}
-
-
-def _v6_games(path: Path) -> Iterator[SelfPlayRecord]:
-    for name, records in read_chunks(path):
-        yield game_of_chunk(records, name, number=0)
 
 
 def _pgn_games(path: Path, least_elo: int, tally: Tally) -> Iterator[SelfPlayRecord]:

@@ -163,7 +163,12 @@ class Ledger:
     # ---- runs and generations -------------------------------------------------------------------------------------
 
     def note_run(self, net: str, seed: int) -> None:
+        """Enter what the run trains; once. Raises RunError where it began with another net or seed."""
         self._write("INSERT OR IGNORE INTO runs VALUES (1, ?, ?, ?)", [(time.time(), net, seed)])
+        began = self._read("SELECT net, seed FROM runs")[0]
+        if began != (net, seed):
+            text = f"this run began with the net {began[0]} and the seed {began[1]}, not with {net} and {seed}"
+            raise RunError(f"{self._path}: {text}: restore its config.toml")
 
     def note_environment(self, facts: Mapping[str, Any]) -> None:
         """Enter what works on the run from now on, fields as in ENVIRONMENT, unless the same has worked on it last."""

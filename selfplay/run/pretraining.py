@@ -57,7 +57,7 @@ class PretrainSettings:
     start_from: Path | None = None  # network of the same size, or without the value trunk, whose weights start the run
     minutes: float = 0.0  # time limit for training, checkpoints and evaluations, without loading data and compiling
     positions: int = 0
-    seed: int = setting(1, "seed all random numbers with this")
+    seed: int = setting(1, "seed all random numbers with this", least=0)
     backend: str = setting("numpy", TRAIN_BACKEND, BACKEND_NAMES)
     checkpoint_minutes: float = setting(3.0, "save a checkpoint this many minutes apart")
     evaluate_minutes: float = setting(5.0, "evaluate on held-out games this many minutes apart")
@@ -177,7 +177,10 @@ class Pretraining:
             "peak_rate": self.settings.peak_rate,
             "heldout": {"positions": self._heldout.n_positions, **asdict(scores)},
         }
-        dit.save(path, model, card, dtype, configuration=_configuration(self.settings))
+        start = self.settings.start_from
+        # Folders of the training machine are nobody's business.
+        settings = {name: value for name, value in asdict(self.settings).items() if name != "files"}
+        dit.save(path, model, card, dtype, configuration=settings | {"start_from": start.name if start else ""})
         return scores
 
     def _report(self, seen: list[Losses], scores: HeldOutScores | None) -> ProgressReport:
@@ -284,9 +287,3 @@ def _first_model(settings: PretrainSettings) -> Layer:
     if start.config() == {name: value for name, value in wanted.items() if name != VALUE_TRUNK}:
         return start.with_children(model.children())
     raise ConfigError(f"{settings.start_from}: not a network of the architecture {settings.net}")
-
-
-def _configuration(settings: PretrainSettings) -> dict[str, object]:
-    """Return the settings as a network file stores them, without folders of the training machine."""
-    start = settings.start_from.name if settings.start_from else ""
-    return {name: value for name, value in asdict(settings).items() if name != "files"} | {"start_from": start}

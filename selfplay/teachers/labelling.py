@@ -138,7 +138,11 @@ class LabelRun:
         self._writer = LabelWriter(folder, _settings(net_file, roots, plan, tree_net))
         self._seen = new_filter(plan.filter_mib)
         if self._writer.published.chunks:
-            _fill_filter(LabelFolder(folder), self._seen)
+            labels = LabelFolder(folder)
+            for rows, salt in ((labels.values, np.uint64(0)), (labels.scored, SCORED_SALT)):
+                for first in range(0, len(rows), REBUILD_ROWS):
+                    part = rows[first : first + REBUILD_ROWS]
+                    self._new_rows(part, keys_of_rows(part, folder, first), salt)
 
     @property
     def published(self) -> Published:
@@ -198,15 +202,6 @@ def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet |
         **SETTINGS_OF_1_0_0,
         **asdict(plan),
     }
-
-
-def _fill_filter(labels: LabelFolder, seen: np.ndarray) -> None:
-    """Restore the filter to its state after the folder's last published chunk."""
-    for rows, salt in ((labels.values, np.uint64(0)), (labels.scored, SCORED_SALT)):
-        for first in range(0, len(rows), REBUILD_ROWS):
-            part = rows[first : first + REBUILD_ROWS]
-            keys = keys_of_rows(part, labels.folder, first)
-            add_new(seen, keys, salt, np.zeros(len(keys), np.bool_))
 
 
 # ---- the filter of sampled positions --------------------------------------------------------------------------------

@@ -83,7 +83,9 @@ class _Reader:
         expected = f"a description of at most {LONGEST_DESCRIPTION} bytes"
         self._expect(length <= LONGEST_DESCRIPTION, expected, f"{length:,}")
         self._bytes(length, "the description")
-        self._transformer_hash(shape)
+        (found,) = HASH.unpack(self._bytes(HASH.size, "the transformer's hash"))
+        name = f"HalfKAv2_hm with 2 x {shape.width} accumulators (hash {shape.transformer_hash:#x})"
+        self._expect(found == shape.transformer_hash, name, f"the hash {found:#x}, of another version's nets")
         self._expect(
             net_hash == shape.transformer_hash ^ STACK_HASH,
             f"the hash {shape.transformer_hash ^ STACK_HASH:#x} of a net with stacks of 1024 -> 16 -> 32 -> 1",
@@ -97,11 +99,6 @@ class _Reader:
         stacks = [self._stack(shape, number) for number in range(shape.buckets)]
         parts = (bias, weight, psqt, *(np.concatenate(part) for part in zip(*stacks, strict=True)))
         return StockfishNet(*(aligned_copy(part, part.dtype.newbyteorder("=")) for part in parts))
-
-    def _transformer_hash(self, shape: NetShape) -> None:
-        (found,) = HASH.unpack(self._bytes(HASH.size, "the transformer's hash"))
-        name = f"HalfKAv2_hm with 2 x {shape.width} accumulators (hash {shape.transformer_hash:#x})"
-        self._expect(found == shape.transformer_hash, name, f"the hash {found:#x}, of another version's nets")
 
     def _stack(self, shape: NetShape, number: int) -> tuple[np.ndarray, ...]:
         (found,) = HASH.unpack(self._bytes(HASH.size, f"the hash of stack {number}"))

@@ -75,6 +75,13 @@ def test_a_game_opens_from_ones_own_side_with_its_clocks_and_the_marks_of_its_re
     assert "Blunder: allows mate in 1" in study.script("stepButton(shownStep()).nextElementSibling.textContent")
     arrows = study.script("document.querySelectorAll('#board .arrow.better, #board .arrow.threat').length")
     assert (arrows, study.script("document.querySelectorAll('#board .glyph').length")) == (2, 1)
+    box = study.script("document.querySelector('#curve').getBoundingClientRect().toJSON()")
+    study.drag([(box["right"] - 2, box["top"] + 5)])
+    study.wait_for("wanted === null && here() === state.last")
+    assert study.script("[curve.points.length, document.querySelectorAll('#curve .dot.blunder').length]") == [8, 1]
+    assert study.script("document.querySelector('#curve .cursor').getAttribute('x1')") == "600"
+    press(study, "#next-mistake")
+    study.wait_for("wanted === null && marks[here()]")
     press(study, "#try-here")
     assert study.script("$('from-here').querySelector('[name=side]').value") == "black"
     press(study, "#from-here button[value=ok]")

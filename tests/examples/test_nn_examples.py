@@ -62,7 +62,7 @@ def test_the_readme_names_every_example_and_layer_and_its_code_runs(tmp_path, mo
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     for block in blocks:
         exec(block, names)
-    assert len(blocks) == 9
+    assert len(blocks) == 11
     assert (tmp_path / "history.png").exists()
     assert names["grads"]["dense1.weight"].shape == (16, 2)
     predicted = names["net"].predict(names["x"]).argmax(axis=1)

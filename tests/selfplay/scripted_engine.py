@@ -66,7 +66,8 @@ def main(how: str, number: int) -> None:
     for line in sys.stdin:
         words = line.split()
         if words[0] == "uci":
-            print("id name scripted\noption name Level type spin default 1 min 1 max 9\nuciok")
+            print("id name scripted\noption name Level type spin default 1 min 1 max 9")
+            print("option name Book type check default true\nuciok")
         elif words[0] == "isready":
             print("readyok")
         elif words[0] == "ucinewgame":

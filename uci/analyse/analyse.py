@@ -54,10 +54,6 @@ def as_table(board: chess.Board, infos: Sequence[SearchInfo]) -> Group:
     return Group(table, Text(work, "dim"))
 
 
-def game_over_text(board: chess.Board) -> str:
-    return f"the game is over: {board.result()}, {'checkmate' if board.is_checkmate() else 'stalemate'}"
-
-
 def as_json(source: Source, result: SearchResult) -> dict[str, Any]:
     """Return a position's analysis in plain types; scores and chances (per mille) are seen by the side to move."""
     board = source.board
@@ -126,7 +122,10 @@ def run(arguments: argparse.Namespace) -> int:
     with ready_engine(console, replace(options, analyse_mode=True)) as engine:
         for source in sources:
             if isinstance(source, BadLine):
-                _print_fault(problems, source, arguments.json)
+                if arguments.json:
+                    print(json.dumps({"line": source.number, "error": str(source.error)}), flush=True)
+                else:
+                    say(problems, f"line {source.number}: {source.error}")
                 continue
             for note in source.notes:
                 say(problems, note)
@@ -153,13 +152,6 @@ def _analyse(console: Console, engine: Engine, source: Source, limits: Limits, l
         return engine.start(limits, show).result()
 
 
-def _print_fault(problems: Console, bad: BadLine, as_object: bool) -> None:
-    if as_object:
-        print(json.dumps({"line": bad.number, "error": str(bad.error)}), flush=True)
-    else:
-        say(problems, f"line {bad.number}: {bad.error}")
-
-
 def _print(console: Console, source: Source, result: SearchResult, as_object: bool) -> None:
     if as_object:
         print(json.dumps(as_json(source, result)), flush=True)
@@ -168,6 +160,7 @@ def _print(console: Console, source: Source, result: SearchResult, as_object: bo
     say(console, f"{source.name}, {chess.COLOR_NAMES[board.turn]} to move")
     console.print(render_board(board, chess.WHITE, choose_style(console)))
     if not result.infos:
-        say(console, game_over_text(board))
+        reason = "checkmate" if board.is_checkmate() else "stalemate"
+        say(console, f"the game is over: {board.result()}, {reason}")
     else:
         show_view(as_table(board, searched_lines(result)))

@@ -1,4 +1,4 @@
-"""What a move does beside winning material: it attacks or pins something, makes a passed pawn, or takes a square."""
+"""What a move does beside winning material: it attacks, pins or trades something."""
 
 from __future__ import annotations
 
@@ -38,16 +38,9 @@ def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = F
     if attacked:
         kinds = sorted(attacked, key=lambda at: -WORTH[after.piece_type_at(at) or chess.PAWN])
         return _("which attacks {pieces}", pieces=listed([on_square(after, at) for at in kinds[:2]]))
-    return _quiet_deed(board, after, move)
-
-
-def _quiet_deed(board: chess.Board, after: chess.Board, move: chess.Move) -> str:
-    side, square = board.turn, move.to_square
-    for at in after.attacks(square) & after.occupied_co[not side] & ~after.pawns:
+    for at in after.attacks(move.to_square) & after.occupied_co[not side] & ~after.pawns:
         if after.is_pinned(not side, at) and not board.is_pinned(not side, at):
             return _("which pins {piece}", piece=on_square(after, at))
-    if square in _passed(after, side) and move.from_square not in _passed(board, side) and not board.is_capture(move):
-        return _("which makes a passed pawn")
     return ""
 
 
@@ -57,18 +50,3 @@ def _prey(board: chess.Board, side: chess.Color) -> chess.SquareSet:
     view.turn, view.ep_square = side, None
     others = chess.SquareSet(view.occupied_co[not side] & ~view.kings)
     return chess.SquareSet(at for at in others if gain_on(view, at))
-
-
-def _passed(board: chess.Board, side: chess.Color) -> chess.SquareSet:
-    """Return a side's passed pawns."""
-    return chess.SquareSet(pawn for pawn in board.pieces(chess.PAWN, side) if not _before(board, pawn, side))
-
-
-def _before(board: chess.Board, pawn: chess.Square, side: chess.Color) -> chess.SquareSet:
-    """Return the other side's pawns ahead of a pawn, on its file or beside it."""
-    ranks = range(chess.square_rank(pawn) + 1, 8) if side == chess.WHITE else range(chess.square_rank(pawn))
-    return chess.SquareSet(
-        other
-        for other in board.pieces(chess.PAWN, not side)
-        if abs(chess.square_file(other) - chess.square_file(pawn)) <= 1 and chess.square_rank(other) in ranks
-    )

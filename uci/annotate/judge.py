@@ -31,9 +31,9 @@ BAD = (BLUNDER, MISTAKE, INACCURACY)
 _THRESHOLDS = ((0.15, BLUNDER), (0.10, MISTAKE), (0.05, INACCURACY))
 _GREAT_GAP = 0.15  # winning chances by which every other move must be worse
 _STILL_OPEN = (0.4, 0.9)  # winning chances after the only move, between which finding it is a feat
-# Both set by hand, the margin on eight games that `benchmarks.marks` compares with Stockfish. A move is picked for its
+# Both set by hand, the margin on 20 games that `benchmarks.marks` compares with Stockfish. A move is picked for its
 # large loss, so that the true one tends to be smaller; and a side three pawns behind has no game left to lose.
-_MARGIN = 0.02  # winning chances by which a loss must exceed a limit
+_MARGIN = 0.035  # winning chances by which a loss must exceed a limit
 _ALREADY_LOST = 0.25  # winning chances of the best move, below which another one is no blunder
 _HOPELESS = 0.025  # winning chances ten pawns behind, below which even a mate costs nothing, as on Lichess
 _HUMAN_SLOPE = 0.62  # of the log odds; fitted to Lichess's curve of Stockfish's scores

@@ -119,16 +119,14 @@ def _gone(start: chess.Board, end: chess.Board, side: chess.Color) -> tuple[Kind
     return before - after - Kinds({chess.PAWN: promoted}), promoted
 
 
-def unrest(board: chess.Board, line: Sequence[chess.Move]) -> int:
-    """Return what either side leaves to be won on one square at the end of a line, in pawns, beside a recapture."""
+def unrest(board: chess.Board, line: Sequence[chess.Move], side: chess.Color) -> int:
+    """Return what a side could win on one square at the end of a line, in pawns, now or by the move before."""
     before, after = board_after(board, *line[:-1]), board_after(board, *line)
-    took = line[-1].to_square if line and before.is_capture(line[-1]) else None
-    return max(
-        gain_on(view, square)
-        for view in ((before, after) if took is None else (after,))  # what was passed by, and what is there
-        for square in chess.SquareSet(view.occupied_co[not view.turn])
-        if square != took
-    )
+    is_capture = bool(line) and before.is_capture(line[-1])
+    view = after if after.turn == side or is_capture else before  # before a quiet move: what was passed by
+    if view.turn != side:
+        return 0
+    return max(gain_on(view, square) for square in chess.SquareSet(view.occupied_co[not side]))
 
 
 def gain_on(board: chess.Board, square: chess.Square) -> int:

@@ -11,17 +11,28 @@ import functools
 import itertools
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import chess
 
 from engine.board.notation import board_after
 from uci.annotate.deeds import deed
-from uci.annotate.material import NOTHING, Balance, Kinds, balances, captured, gain_on, lead, pawns_of, unrest
+from uci.annotate.material import (
+    Balance,
+    Kinds,
+    balances,
+    captured,
+    gain_on,
+    lead,
+    on_square,
+    pawns_of,
+    unrest,
+)
 from uci.annotate.motifs import mate_pattern, motif
 from uci.language import _, later, shown_moves
 
-SHOWN_PLIES = 8  # of a better line, and of what follows a move; nothing beyond them is a reason
+SHOWN_PLIES = 12  # of a better line, and of what follows a move; nothing beyond them is a reason
+_HORIZONS = (8, SHOWN_PLIES)  # plies in which material is looked for, the nearer one first
 _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
 # Centipawns of the evaluation for each pawn that is named, set by hand on 24 games: a move that costs less than the
 # first has compensation, and one that costs more than the second does something worse.
@@ -31,7 +42,7 @@ _THE = {chess.PAWN: later("the pawn"), chess.KNIGHT: later("the knight"), chess.
 _FELT_CP = 25  # the least that the evaluation gives for each pawn that a side is ahead, unless there is compensation
 _SMALL_COST_CP = 150  # the most that an attack on a pawn or a trade can explain
 _PLIES_TOLD = 3  # of a line within a sentence
-_LONG_MATE, _DEAR_CP = 4, 400  # moves of a mate that explains little, unless it costs so many centipawns
+_LONG_MATE, _DEAR_CP = 4, 450  # moves of a mate that explains little, unless it costs so many centipawns
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,11 @@ def reason(lines: Lines) -> str:
     "" where no rule fits.
     """
     if not (lines.mate_better or lines.mate_played):
-        return _material(lines) or _quiet(lines)
+        move, better, taken = lines.played[0], lines.better[0], captured(lines.board, lines.played[0])
+        if taken and move.to_square == better.to_square and move.from_square != better.from_square:
+            return _("takes {piece} with the wrong piece", piece=_(_THE[taken]))
+        materials = (_material(lines, plies) for plies in _HORIZONS)
+        return next(filter(None, materials), "") or _quiet(lines) or _small_material(lines)
     is_far = -(lines.mate_played or 0) > _LONG_MATE and not lines.mate_better
     return "" if is_far and (lines.cost_cp or 0) < _DEAR_CP else _mates(lines)
 
@@ -95,9 +110,9 @@ def _mate_text(board: chess.Board, line: Sequence[chess.Move], moves: int, plies
     return _(named.get(mate_pattern(board, line[:plies]), later("mate in {moves}")), moves=moves)
 
 
-def _material(lines: Lines) -> str:
+def _material(lines: Lines, horizon: int) -> str:
     """Return what the played line loses or the better one wins, at the first point where the difference is the cost."""
-    points = _points(lines, 1) + _points(lines, 2)[-1:]
+    points = _points(lines, horizon) + _points(lines, 2 * horizon)[-1:]
     leads = [better.pawns - played.pawns for _plies, played, better in points]
     for at, (plies, played, better) in enumerate(points[:-1]):
         is_kept = all(
@@ -107,21 +122,30 @@ def _material(lines: Lines) -> str:
         )
         least = min(statistics.median(leads[at:]), leads[-1])
         is_lasting = 2 * least >= leads[at] > 0 and 2 * leads[at] >= max(leads[at:-1])
-        restless = max(unrest(lines.board, line[:plies]) for line in (lines.played, lines.better))
+        mover = lines.board.turn
+        restless = max(
+            unrest(lines.board, lines.played[:plies], mover), unrest(lines.board, lines.better[:plies], not mover)
+        )
         if is_kept and is_lasting and restless < leads[at] and (text := _difference(lines, plies, played, better)):
             return text
     return ""
 
 
-def _points(lines: Lines, times: int = 1) -> list[tuple[int, Balance, Balance]]:
-    """Return the balances of both lines after each number of plies at which the played one is calm, and at their ends.
+def _small_material(lines: Lines) -> str:
+    """Return what is lost or won where it is less than the cost, but nothing else explains that."""
+    if (lines.cost_cp or 0) > _DEAR_CP:
+        return ""
+    return _material(replace(lines, cost_cp=min(lines.cost_cp or 0, _COST_CP[1])), _HORIZONS[0])
 
-    The lines end after what is shown of them, or a multiple of it.
+
+def _points(lines: Lines, shown: int) -> list[tuple[int, Balance, Balance]]:
+    """Return the balances of both lines after each number of plies at which the played one is calm, and at their ends,
+    so many plies after the move and within the better line.
     """
-    played = balances(lines.board, lines.played, 1 + times * SHOWN_PLIES)
-    better = balances(lines.board, lines.better, times * SHOWN_PLIES)
+    played = balances(lines.board, lines.played, 1 + shown)
+    better = balances(lines.board, lines.better, shown)
     points = [(ply, played[ply], better[max(one for one in better if one <= ply)]) for ply in played]
-    return [*points, (1 + times * SHOWN_PLIES, played[max(played)], better[max(better)])]
+    return [*points, (1 + shown, played[max(played)], better[max(better)])]
 
 
 def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
@@ -129,10 +153,6 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
     gap = Balance.of(played.lost + better.won, played.won + better.lost, better.promotions - played.promotions)
     if lines.costs(Balance(Kinds(), Kinds(), gap.promotions)):
         return _("lets a pawn promote") if played.promotions < 0 else _("misses the promotion of a pawn")
-    move, best = lines.played[0], lines.better[0]
-    taken = captured(lines.board, move) if move.to_square == best.to_square and move != best else None
-    if taken and lines.costs(gap):
-        return _("takes {piece} with the wrong piece", piece=_(_THE[taken]))
     lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
     if missed.pawns > lost.pawns and better.pawns > 0:
         boards = itertools.accumulate(lines.better[:plies], board_after, initial=lines.board)
@@ -143,7 +163,7 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
     if played.pawns < 0 < better.pawns and not lines.costs(played.reversed()) and lines.costs(gap):
         return _("loses {material} instead of winning {better}", material=played.reversed().text, better=better.text)
     named = played.reversed() if played.pawns < 0 else gap
-    if not lines.costs(named) or (named is gap and (gap.lost or not gap.won <= played.lost)):
+    if named.promotions or not lines.costs(named) or (named is gap and (gap.lost or not gap.won <= played.lost)):
         return ""
     after, line = lines.answered, lines.played[1:plies]
     if not line:
@@ -165,7 +185,8 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
         return _("wins only {material} instead of {better}", material=played.text, better=better.text)
     taken = captured(lines.board, lines.played[0])
     if taken in better.won:
-        return _("only trades pieces instead of winning {material}", material=better.text)
+        only_trades = _("only trades pieces instead of winning {material}", material=better.text)
+        return "" if taken == chess.PAWN else only_trades
     how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
     if not how.is_tactic:
         return _("misses a chance to win {material}", material=better.text)
@@ -175,20 +196,31 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
 
 
 def _quiet(lines: Lines) -> str:
-    """Return what the move gives for as much, or what the answer or the better move does."""
+    """Return what the answer or the better move does, or what the move takes or leaves for too much."""
     board, after = lines.board, lines.answered
-    plies, given, kept = _points(lines)[-2]
-    if given.lost and given.won and given.pawns <= 0 and kept == NOTHING and not unrest(board, lines.played[:plies]):
-        return _("gives {material}", material=given.reversed().text)
     does = functools.partial(deed, explains_much=(lines.cost_cp or 0) > _SMALL_COST_CP)
     answers, best = lines.played[1:], board_after(board, *lines.better[:1])
     is_recapture = answers and answers[0].to_square == lines.played[0].to_square
     if (told := does(after, answers)) and not is_recapture:
         is_there_anyway = best.is_legal(answers[0]) and does(best, answers[:1]) in (told, does(after, answers[:1]))
-        if not is_there_anyway:
+        if not is_there_anyway or gain_on(board_after(best, answers[0]), answers[0].to_square):
             return _("runs into {move}, {deed}", move=told_line(after, answers[:1], lines.is_own), deed=told)
     if (told := does(board, lines.better)) and does(board, lines.better[:1]) != does(board, lines.played[:1]):
         return _("misses {move}, {deed}", move=told_line(board, lines.better[:1], lines.is_own), deed=told)
+    return _price(lines)
+
+
+def _price(lines: Lines) -> str:
+    """Return what the move takes for too much, or that the better one gives something for more."""
+    board, move, calm = lines.board, lines.played[0], _points(lines, _HORIZONS[0])[1:]
+    plies, gained, kept = calm[0]
+    if captured(board, move) and lines.played[1:] and plies <= _PLIES_TOLD and gained.pawns > max(0, kept.pawns):
+        answer = told_line(lines.answered, lines.played[1:], lines.is_own)
+        return _("takes {piece}, but {line} is worth more", piece=on_square(board, move.to_square), line=answer)
+    is_offer = lines.better[1:] and lines.better[1].to_square == lines.better[0].to_square
+    given = [balance.pawns for ply, balance in balances(board, lines.better, SHOWN_PLIES).items() if ply > 1]
+    if is_offer and given and max(given) < min(0, calm[-1][1].pawns):
+        return _("misses the sacrifice {line}", line=told_line(board, lines.better, lines.is_own))
     return ""
 
 

@@ -1,15 +1,15 @@
 """Going through a game with the engine: a verdict on every position, a judgement on every move.
 
 Every position is searched once. Then a pass from the end of the game settles what each one is worth: the better one of
-the move that was played, as the game went on, and of the other moves. Where the others promise more, they and the
-position that speaks for the game are searched with eight times the nodes, and what lies between is settled anew. Marks,
-curve and accuracy all come from the settled verdicts.
+the move that was played, as the game went on, and of the other moves. Where the others promise more, all of them
+together, and the position that speaks for the game, are searched with eight times the nodes, and what lies between is
+settled anew. Marks, curve and accuracy all come from the settled verdicts.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,8 @@ import chess
 import chess.pgn
 
 from engine.board.notation import board_after, move_number
-from engine.search.limits import Limits
+from engine.errors import StillCompilingError
+from engine.search.limits import Limits, SearchInterrupted, SearchJob
 from engine.search.result import SearchResult
 from uci.annotate.accuracy import START_CP, RatedMove, game_accuracy, phases, rated_moves, rating_played, winning_cp
 from uci.annotate.judge import (
@@ -46,7 +47,6 @@ _HIDDEN_PRIOR = 0.2  # a move with a higher prior is not hard to find
 _BRILLIANT_PRIOR = 0.1  # the same for a sacrifice
 _SOUND = 0.5  # winning chances that a sacrifice must leave
 _NEAR_MATE = 4  # moves; to allow a mate further off costs no more than the chances that it takes
-_MOST_TRIED = 2  # moves of a position that are searched thoroughly beside the one played
 _DEEPER = 8  # times the nodes, or the time, of a thorough search
 _LITTLE = 0.05  # winning chances; a move that loses less than an inaccuracy is good, too
 
@@ -211,6 +211,26 @@ def review_game(
         raise ReviewInterrupted(GameReview(game, reviewer.known(0).verdict, moves, side) if moves else None) from None
 
 
+def until_stopped(job: SearchJob[Any], wait: Callable[[], None] = lambda: None) -> ReviewSearch:
+    """Return the search of a review that a job stops: then it raises SearchInterrupted, compiling or not. It calls
+    `wait` before each position.
+    """
+
+    def search(engine: Engine, limits: Limits) -> SearchResult:
+        wait()
+        result = None
+        try:
+            result = engine.search(limits, None, job)
+        except StillCompilingError:
+            if not job.stopped:
+                raise
+        if result is None or job.stopped:
+            raise SearchInterrupted(result)
+        return result
+
+    return search
+
+
 class _Known(NamedTuple):
     """What is known of a position, or of a move there."""
 
@@ -322,7 +342,10 @@ class _Reviewer:
         if is_judged and (is_doubtful or self._feat(ply, as_played)):
             if (source := following.source) is not None and self._deepen(source):
                 return source
-            best = self._thorough(board, as_played, others) if is_doubtful else best
+            if is_doubtful:
+                others = list(self._look(board, without=[move], limits=self._deep_limits).moves)
+                is_better = _worth(others[0], board.turn) > _worth(as_played, board.turn)
+                best = others[0] if is_better else as_played
         lost = [one for one in others if _is_mated(one, board.turn)]
         if best is as_played and _is_mated(best, board.turn) and len(lost) + 1 < board.legal_moves.count():
             best = best._replace(verdict=replace(best.verdict, mate=None))  # another move may escape the mate
@@ -333,16 +356,6 @@ class _Reviewer:
         """Search a position of the game thoroughly; return whether it was not before."""
         before, self._looks[ply] = self._looks[ply], self._look(self._boards[ply], limits=self._deep_limits)
         return self._looks[ply] is not before
-
-    def _thorough(self, board: chess.Board, as_played: _Known, others: Sequence[_Known]) -> _Known:
-        """Search the moves that promise more than the one played, until one of them is better; return the best one."""
-        for other in others[:_MOST_TRIED]:
-            if _worth(other, board.turn) > _worth(as_played, board.turn):
-                after = self._look(board_after(board, other.line[0]), limits=self._deep_limits).moves[0]
-                seen = _Known(_a_ply_earlier(after.verdict, board.turn), (other.line[0], *after.line))
-                if _worth(seen, board.turn) > _worth(as_played, board.turn):
-                    return seen
-        return as_played
 
     def _facts(self, ply: int) -> MoveReview:
         before, after = self.known(ply), self.known(ply + 1)

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import AinoError
 from engine.native.locks import FileLock
-from engine.search.limits import Limits, SearchInterrupted, SearchJob
-from engine.search.result import SearchResult
+from engine.search.limits import Limits, SearchJob
 from uci.annotate.comments import mend_result
-from uci.annotate.review import review_game
+from uci.annotate.review import review_game, until_stopped
 from uci.game.game_file import REVIEWS, owning
 from uci.library.game_files import is_key
 from uci.library.kept_reviews import KeptReview
@@ -100,7 +99,10 @@ class BackgroundReviews:
                     return
                 time.sleep(_WAIT_S)
             if self._wishes():
-                self._review_all(job)
+                with self._load() as engine:
+                    engine.set_options(replace(engine.options, analyse_mode=True, limit_strength=False, threads=1))
+                    while not job.stopped and (wishes := self._wishes()):
+                        self._review(engine, wishes[0], job)
         except (KeyboardInterrupt, CancelledError):  # of a review that was stopped
             pass
         except Exception as error:  # noqa: BLE001 - no review may end without a word
@@ -110,23 +112,13 @@ class BackgroundReviews:
             self._running, self._share = "", 0.0
             self._tell()
 
-    def _review_all(self, job: SearchJob[None]) -> None:
-        with self._load() as engine:
-            engine.set_options(replace(engine.options, analyse_mode=True, limit_strength=False, threads=1))
-            while not job.stopped and (wishes := self._wishes()):
-                self._review(engine, wishes[0], job)
-
     def _review(self, engine: Engine, wish: Path, job: SearchJob[None]) -> None:
         key = wish.name.removesuffix(WISH)
         self._running, self._share = key, 0.0
 
-        def search(engine: Engine, limits: Limits) -> SearchResult:
+        def wait() -> None:
             while self._is_busy() and not job.stopped:
                 time.sleep(_POLL_S)
-            result = engine.search(limits, None, job)
-            if job.stopped:
-                raise SearchInterrupted(result)
-            return result
 
         def on_ply(done: int, total: int) -> None:
             self._share = done / total
@@ -134,7 +126,7 @@ class BackgroundReviews:
 
         try:
             game, side = self._worker.call(lambda index: (index.game(key), index.side(key))).result()
-            review = review_game(engine, game, self._limits, on_ply, search=search)
+            review = review_game(engine, game, self._limits, on_ply, search=until_stopped(job, wait))
             mend_result(review.game)
             kept = KeptReview(review, engine.evaluator.name, self._limits, side)
             self._worker.call(lambda index: kept.write(wish, lambda: index.game(key))).result()

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import chess
 
 from engine.board.notation import board_after
+from engine.search.limits import Limits
+from engine.search.result import SearchResult
 from uci.annotate.material import balances
 from uci.annotate.motifs import motif
 from uci.annotate.reasons import SHOWN_PLIES, Lines, reason
@@ -14,6 +16,7 @@ from uci.language import _, shown_moves
 from uci.library.puzzles import Puzzle
 from uci.library.training import Trainer
 
+REFUTATION = Limits(nodes=20_000)  # of a wrong try
 _TOLD = 4  # plies of a refutation
 
 
@@ -49,18 +52,25 @@ class Attempt:
         self.says = _("Right. The answer is {move}. Go on.", move=shown_moves(self.board.san(reply)))
         self.board.push(reply)
 
-    def refute(self, line: Sequence[chess.Move], mate: int | None) -> None:
-        """Say why the latest try fails: the line that answers it, and the moves to a mate there for who answers.
+    @property
+    def refuted(self) -> chess.Board:
+        """The position after the latest try, which was wrong."""
+        return board_after(self.board, *[self.failed] if self.failed else [])
+
+    def refute(self, answer: SearchResult | None) -> Sequence[chess.Move]:
+        """Say why the latest try fails, by a search of the position after it, None where the game is over there; return
+        the line that answers it.
 
         What the solution would have won is not told.
         """
         assert self.failed is not None
+        line, mate = (answer.infos[0].pv, answer.infos[0].score_mate) if answer else ([], None)
         why = self._why(self.failed, line, mate) if line else _("it is stalemate")
         told = [_("{move} is not the move: {why}.", move=shown_moves(self.board.san(self.failed)), why=why)]
         if line:
-            answer = board_after(self.board, self.failed).variation_san(line[:_TOLD])
-            told.append(_("{line} follows.", line=shown_moves(answer)))
+            told.append(_("{line} follows.", line=shown_moves(self.refuted.variation_san(line[:_TOLD]))))
         self.says = " ".join([*told, _("Try again.")])
+        return line
 
     def _why(self, failed: chess.Move, line: Sequence[chess.Move], mate: int | None) -> str:
         played = (failed, *line)
@@ -68,7 +78,7 @@ class Attempt:
             return text
         points = balances(self.board, played, 1 + SHOWN_PLIES)
         lost = points[max(points)].reversed()
-        how = motif(board_after(self.board, failed), line[:SHOWN_PLIES], lost)
+        how = motif(self.refuted, line[:SHOWN_PLIES], lost)
         if lost.pawns > 0 and how.is_tactic:
             return _("loses {material} to {motif}", material=lost.text, motif=how.text)
         return _("loses {material}", material=lost.text) if lost.pawns > 0 else _("another move is better")

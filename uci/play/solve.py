@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.cli.console import make_console, say, waiting
 from engine.errors import DataError, MoveError
+from engine.options import EngineOptions
+from engine.player import Engine
 from uci.game.game_file import games_folder
 from uci.game.move_input import read_human_move
 from uci.language import _, later, shows_own_letters, translate_help
 from uci.library.index import finish
-from uci.library.solving import Attempt
+from uci.library.solving import REFUTATION, Attempt
 from uci.library.training import Trainer
 from uci.play.asking import ask_line
 from uci.terminal.board_view import choose_style, render_board
+from uci.terminal.waiting import ready_engine
 
 _QUESTION = later("Your move (answer, next, quit): ")
 EXAMPLES = """\
@@ -64,7 +69,8 @@ def _solve(arguments: argparse.Namespace) -> int:
         if puzzle is None and not arguments.list:
             say(console, _("No puzzles yet: review your games in `aino play --web`, or take some up with --import."))
         style = choose_style(console, arguments.ascii)
-        with contextlib.suppress(EOFError, KeyboardInterrupt):
+        with contextlib.suppress(EOFError, KeyboardInterrupt), contextlib.ExitStack() as leave:
+            load = functools.cache(lambda: leave.enter_context(ready_engine(console, EngineOptions(analyse_mode=True))))
             while puzzle is not None:
                 attempt = Attempt(trainer, puzzle)
                 while not attempt.is_over:
@@ -77,9 +83,21 @@ def _solve(arguments: argparse.Namespace) -> int:
                         attempt.give_up()
                         continue
                     try:
-                        attempt.play(read_human_move(attempt.board, word))
+                        _play(attempt, word, load)
                     except MoveError as error:
                         say(console, str(error))
                 say(console, f"{attempt.says} {puzzle.origin} {trainer.standing.text}")
                 puzzle = trainer.next(puzzle.key)
     return 0
+
+
+def _play(attempt: Attempt, word: str, load: Callable[[], Engine]) -> None:
+    """Play a move, and let an engine, which is loaded for the first wrong one, refute it. Raises MoveError."""
+    attempt.play(read_human_move(attempt.board, word))
+    if attempt.failed is None:
+        return
+    answer = None
+    if any(attempt.refuted.legal_moves):
+        load().set_position(attempt.refuted)
+        answer = load().start(REFUTATION).result()
+    attempt.refute(answer)

@@ -102,7 +102,9 @@ class Answer:
         except StillCompilingError as error:
             self.writer.info(str(error))
         except Exception as error:  # noqa: BLE001 - after any error the GUI must still get an answer
-            self._tell_of(error)
+            self.writer.info(f"search failed: {type(error).__name__}: {error}")
+            if not isinstance(error, AinoError):  # then somebody else's evaluator may be at fault
+                traceback.print_exception(error, file=sys.stderr)
         moves = list(self.limits.searchmoves or self.board.legal_moves)
         move = self._said[0].pv[0] if self._said else plain_move(self.board.copy(stack=False), moves)
         return [f"bestmove {self.board.uci(move)}" if move else NO_MOVE]
@@ -115,12 +117,6 @@ class Answer:
         for problem in self.engine.take_problems():
             self.writer.info(problem)
         return result
-
-    def _tell_of(self, error: Exception) -> None:
-        """Name an error; the traceback goes to stderr, unless somebody else's evaluator is at fault."""
-        self.writer.info(f"search failed: {type(error).__name__}: {error}")
-        if not isinstance(error, AinoError):
-            traceback.print_exception(error, file=sys.stderr)
 
     def _result_lines(self, result: SearchResult) -> list[str]:
         lines = [] if list(result.infos) == list(self._said) else self._info_lines(result.infos)

@@ -52,7 +52,10 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     base = EngineOptions()
     place = default_config()
     if arguments.config is None and place is not None and place.is_file():
-        base = _users_options(writer, place)
+        try:
+            base = load_toml(place)
+        except ConfigError as error:  # A GUI does not show stderr.
+            writer.info(f"{error}; ignoring the file")
     options = options_from_flags(arguments, base)
     if is_terminal:
         writer.line(GREETING)
@@ -95,15 +98,6 @@ def default_config() -> Path | None:
     """Return the user's file of `aino uci` options: aino/aino.toml in the system's folder for settings, if any."""
     folder = user_folder("config")
     return None if folder is None else folder / "aino" / "aino.toml"
-
-
-def _users_options(writer: Writer, path: Path) -> EngineOptions:
-    """Read the options in the user's file. Reports a broken file by `info string`: a GUI does not show stderr."""
-    try:
-        return load_toml(path)
-    except ConfigError as error:
-        writer.info(f"{error}; ignoring the file")
-        return EngineOptions()
 
 
 def read_lines(stream: BinaryIO, writer: Writer) -> Iterator[str]:

@@ -59,23 +59,18 @@ class EngineLoader:
         elif self.engine.options != options:
             with self._signs_of_life():
                 change_engine(self.engine, options, self._writer.info, self._demanded)
+        from engine.cli.machine import physical_memory_mib
         from uci.loading.patient import PatientEngine  # with the engine, which has been imported by now
 
         if isinstance(self.engine, PatientEngine):
             self.engine.on_wait = lambda progress: self._writer.info(str(progress))
-        if self.engine.options.hash_mib != hash_before:
-            self._warn_of_memory(self.engine.options.hash_mib)
+        # Systems grant more memory than the machine has; a search that fills it swaps, or the system kills it.
+        hash_mib, memory_mib = self.engine.options.hash_mib, physical_memory_mib()
+        if hash_mib != hash_before and memory_mib is not None and hash_mib > memory_mib:
+            self._writer.info(f"Hash {hash_mib} is more than the {memory_mib} MiB of memory that this machine has")
         for problem in self.engine.take_problems():
             self._writer.info(problem)
         return self.engine
-
-    def _warn_of_memory(self, hash_mib: int) -> None:
-        """Systems grant more memory than the machine has; a search that fills it swaps, or the system kills it."""
-        from engine.cli.machine import physical_memory_mib
-
-        memory_mib = physical_memory_mib()
-        if memory_mib is not None and hash_mib > memory_mib:
-            self._writer.info(f"Hash {hash_mib} is more than the {memory_mib} MiB of memory that this machine has")
 
     @contextlib.contextmanager
     def _signs_of_life(self) -> Iterator[None]:

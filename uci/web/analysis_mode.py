@@ -12,14 +12,13 @@ from engine.search.limits import Limits
 from engine.search.result import SearchInfo
 from uci.game.timed_game import Setup
 from uci.language import _, translated
-from uci.library.solving import Attempt
+from uci.library.solving import REFUTATION, Attempt
 from uci.web.beginnings import chosen_position, loaded_game
 from uci.web.board_session import BoardSession
 from uci.web.shelf import Shelf
 from uci.web.snapshot import legal, lines_of, verdict_at_end
 from uci.web.table import Table
 
-_REFUTATION = Limits(nodes=20_000)  # of a wrong try at a puzzle
 _FIRST_LOOK = Limits(movetime_ms=150)  # the first lines of an analysis come after this; later ones each second
 
 # ---- requests ---------------------------------------------------------------------------------------------------
@@ -93,16 +92,15 @@ def refute(session: BoardSession) -> None:
 
 
 async def _refute(session: BoardSession, attempt: Attempt, failed: chess.Move) -> None:
-    board, line, mate = board_after(attempt.board, failed), list[chess.Move](), None
+    board, result = attempt.refuted, None
     if any(board.legal_moves):
-        result = await session.engine.search(board, session.for_analysis, _REFUTATION)
+        result = await session.engine.search(board, session.for_analysis, REFUTATION)
         if result is None:
             return  # the engine is wanted for something else
         session.go_on()
         if not result.infos or attempt.failed != failed:
             return
-        line, mate = list(result.infos[0].pv), result.infos[0].score_mate
-    attempt.refute(line, mate)
+    line = attempt.refute(result)
     after = board_after(board, *line[:1])
     shown = {"fen": attempt.board.fen(), "after": after.fen(), "says": attempt.says}
     squares = [[move.from_square, move.to_square] for move in (failed, *line[:1])]

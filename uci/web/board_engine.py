@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import chess
 import chess.pgn
 
-from engine.errors import StillCompilingError
 from engine.options import EngineOptions
-from engine.search.limits import Limits, SearchInterrupted, SearchJob
+from engine.search.limits import Limits, SearchJob
 from engine.search.result import SearchInfo, SearchResult
-from uci.annotate.review import GameReview, review_game
+from uci.annotate.review import GameReview, review_game, until_stopped
 
 if TYPE_CHECKING:
     from engine.player import Engine
@@ -83,14 +82,8 @@ class BoardEngine:
             loop.call_soon_threadsafe(on_ply, done, total)
 
         def work(engine: Engine, job: SearchJob[GameReview | None]) -> GameReview | None:
-            def search(engine: Engine, limits: Limits) -> SearchResult:
-                result = engine.search(limits, None, job)
-                if job.stopped:
-                    raise SearchInterrupted(result)
-                return result
-
-            with contextlib.suppress(KeyboardInterrupt, StillCompilingError):  # of a review that was stopped
-                return review_game(engine, game, limits, told, search=search)
+            with contextlib.suppress(KeyboardInterrupt):  # of a review that was stopped
+                return review_game(engine, game, limits, told, search=until_stopped(job))
             return None
 
         return await self._run(work, adapt)

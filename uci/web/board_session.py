@@ -24,7 +24,7 @@ from uci.library.game_files import game_key
 from uci.library.kept_reviews import KeptReview
 from uci.web.board_engine import BoardEngine
 from uci.web.shelf import Shelf
-from uci.web.snapshot import marks_of, snapshot
+from uci.web.snapshot import review_of, snapshot
 from uci.web.table import Table
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ class Review:
     done: int = 0  # moves that have been judged
     total: int = 0
     page: Callable[[str], str] | None = None  # the page for a nonce, once the review is ready
-    marks: Callable[[], dict[int, Any]] = dict  # what it says of moves, by their numbers, in the language of who asks
+    says: Callable[[], dict[str, Any]] = dict  # its marks and its curve, in the language of who asks
 
     def message(self) -> dict[str, Any]:
-        """Return what the page is told, but for the marks."""
+        """Return what the page is told, but for what it says of moves."""
         ready = self.page is not None
         name = "reviewing" if self.is_running else "reviewed" if ready else "unreviewed"
         return {"do": name, "running": self.is_running, "ready": ready, "done": self.done, "total": self.total}
@@ -181,7 +181,7 @@ class BoardSession:
         """Put another table there, with its review if there is one."""
         self.replace_table(table)
         if kept is not None:
-            self.set_review(Review(page=kept.page, marks=partial(marks_of, kept.review, table, table.moves)))
+            self.set_review(Review(page=kept.page, says=partial(review_of, kept.review, table, table.moves)))
 
     def _lay(self, table: Table) -> Table:
         table.load(not self.engine.is_loaded)
@@ -243,7 +243,7 @@ class BoardSession:
             self.reviewed = self.table, review
         elif self.reviewed is not None and self.reviewed[0] is self.table:
             self.reviewed = None
-        self.tell({**self.review.message(), "marks": self.review.marks()})
+        self.tell({**self.review.message(), "marks": {}, "curve": [], **self.review.says()})
 
     # ---- the clocks -------------------------------------------------------------------------------------------------
 

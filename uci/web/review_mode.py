@@ -10,7 +10,7 @@ from uci.language import _
 from uci.library.game_files import game_key
 from uci.library.kept_reviews import KeptReview
 from uci.web.board_session import BoardSession, Review
-from uci.web.snapshot import marks_of
+from uci.web.snapshot import review_of
 
 
 def review(session: BoardSession) -> None:
@@ -55,7 +55,7 @@ async def _review(session: BoardSession) -> None:
     if reviewed is None or table is not session.table:
         return
     kept = KeptReview(reviewed, session.engine.evaluator_name, limits, table.human)
-    session.set_review(Review(page=kept.page, marks=partial(marks_of, reviewed, table, moves)))
+    session.set_review(Review(page=kept.page, says=partial(review_of, reviewed, table, moves)))
     session.go_on()
     if session.shelf is not None and table.is_game:
         session.shelf.keep(kept, key)

@@ -79,18 +79,22 @@ def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
     }
 
 
-def marks_of(review: GameReview, table: Table, moves: Sequence[chess.pgn.ChildNode]) -> dict[int, Any]:
-    """Return what a review says of the marked ones of some moves, by their numbers in the table's tree, if still there.
+def review_of(review: GameReview, table: Table, moves: Sequence[chess.pgn.ChildNode]) -> dict[str, Any]:
+    """Return what a review says of some moves, by their numbers in the table's tree, if still there: its marks, and its
+    curve of White's expected points after each move.
 
     Squares are those of the better move, and of the answer to this one.
     """
-    found = dict[int, Any]()
+    marks, curve = dict[int, Any](), [(0, round(review.start.expected, 3))]
     for move, node in zip(review.moves, moves, strict=False):
-        if move.judgement is not None and (number := table.tree.numbers.get(node)) is not None:
+        if (number := table.tree.numbers.get(node)) is None:
+            continue
+        curve.append((number, round(move.after.expected, 3)))
+        if move.judgement is not None:
             lines = {"better": () if move.is_best else move.best_line, "answer": move.reply_line}
             squares = {name: [line[0].from_square, line[0].to_square] for name, line in lines.items() if line}
-            found[number] = {"nag": move.judgement.nag, "says": move_comment(move), **squares}
-    return found
+            marks[number] = {"nag": move.judgement.nag, "says": move_comment(move), **squares}
+    return {"marks": marks, "curve": curve}
 
 
 def _clock(table: Table) -> dict[str, Any] | None:

@@ -203,6 +203,7 @@ class Cutter:
             except (DataError, FenError) as error:
                 tag = next((name for name in ("Variant", "SetUp") if name.lower() in str(error).lower()), "FEN")
                 start = Start(fault=str(error), tag=tag)
+            row.flags.writeable = False  # as `standard_row`: kernels are compiled for one kind of array
             self._starts[key] = start, row
         return self._starts[key]
 

@@ -168,7 +168,8 @@ def _castling(board: chess.Board, is_long: bool) -> chess.Move:
 def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.Move:
     piece = letters.pieces[match["piece"]] if match["piece"] else None
     target = chess.parse_square(match["to"])
-    promotion = _promotion(match["promotion"], letters)
+    kinds = {name.casefold(): kind for name, kind in letters.pieces.items()}
+    promotion = kinds[match["promotion"].casefold()] if match["promotion"] else None
     kind = piece or chess.PAWN
     from_file, from_rank = match["file"], match["rank"]
     if not (piece or from_file) and (from_rank or match["sign"]):
@@ -198,13 +199,6 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
     if promotion is None and any(others):
         raise NoMoveError("a promotion that does not say to which piece")
     raise NoMoveError(_illegal(board, "illegal move"))
-
-
-def _promotion(letter: str | None, letters: Letters) -> int | None:
-    if not letter:
-        return None
-    kinds = {name.casefold(): kind for name, kind in letters.pieces.items()}
-    return kinds[letter.casefold()]
 
 
 def _illegal(board: chess.Board, what: str) -> str:

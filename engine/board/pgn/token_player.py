@@ -127,7 +127,7 @@ class TokenPlayer:
         if kind == desks.OPEN:
             self._begin_variation(line, place)
         elif kind == desks.CLOSE:
-            self._end_variation()
+            self._end_line(self._lines.pop())
         elif kind == desks.BROKEN:
             self._take_fault(line, place, till, attribute)
         elif line.is_over or kind <= desks.VALUE_TEXT:
@@ -183,9 +183,6 @@ class TokenPlayer:
         board = None if line.board is None else _before(line.board)
         self._lines.append(_Line(line.node.parent, line.ply - 1, board))
 
-    def _end_variation(self) -> None:
-        self._end_line(self._lines.pop())
-
     def _end_line(self, line: _Line) -> None:
         if line.number is not None and not line.is_over:
             self._check_number(line, line.number, desks.CLOSE, 0)
@@ -205,10 +202,12 @@ class TokenPlayer:
                 self._fault(line, place, till, "a mark without a move before it")
             line.node.nags.update(nags)
             return
-        if line.plies and (text in _CHECKS or self._is_en_passant(line, text)):
+        board = self._board(line)
+        takes_en_passant = _EN_PASSANT.fullmatch(text) and line.plies and _before(board).is_en_passant(board.peek())
+        if takes_en_passant or (line.plies and text in _CHECKS):
             return
         try:
-            words = read_word(self._board(line), text, self._letters)
+            words = read_word(board, text, self._letters)
         except NoMoveError as error:
             self.has_foreign_word = True
             self._fault(line, place, till, str(error))
@@ -229,10 +228,6 @@ class TokenPlayer:
             return bool(read_word(self._board(line), text, self._letters))
         except NoMoveError:
             return False
-
-    def _is_en_passant(self, line: _Line, text: str) -> bool:
-        board = self._board(line)
-        return bool(_EN_PASSANT.fullmatch(text) and _before(board).is_en_passant(board.peek()))
 
     # ---- numbers, and the comments that they may show to hide moves -------------------------------------------------
 
@@ -292,11 +287,8 @@ class TokenPlayer:
     # ---- faults -----------------------------------------------------------------------------------------------------
 
     def _take_fault(self, line: _Line, place: int, till: int, attribute: int) -> None:
-        reason, before = (
-            message(_REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4]),
-            (line.is_over, self.cut),
-        )
-        self._fault(line, place, till, reason)
+        before = line.is_over, self.cut
+        self._fault(line, place, till, message(_REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4]))
         if attribute & 15 == desks.BAD_TAG and not line.plies and not _START.search(self._data, place, till):
             line.is_over, self.cut = before  # the moves do not depend on that tag
 

@@ -21,6 +21,7 @@ from engine.network.fused.heads import ORIGIN, add_bias
 from engine.network.fused.multiply import BLOCK_LANES, Rows, dense_rows, multiply
 from engine.network.fused.smooth import activate
 from engine.network.outputs import CHUNK
+from engine.network.rows.float_rows import store_4
 
 SQUARES = np.int64(64)
 
@@ -167,10 +168,7 @@ def softmax_rows(scores, bias, bias_at):
         top = splat(lowest)
         a, b, c, d = exp_lanes(a + top), exp_lanes(b + top), exp_lanes(c + top), exp_lanes(d + top)
         share = splat(np.float32(1) / lane_sum((a + b) + (c + d)))
-        store(scores, row, a * share)
-        store(scores, row + 16, b * share)
-        store(scores, row + 32, c * share)
-        store(scores, row + 48, d * share)
+        store_4(scores, row, a * share, b * share, c * share, d * share)
 
 
 @kernel(contract=True)

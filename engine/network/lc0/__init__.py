@@ -1,6 +1,5 @@
 """Lc0's network files (`.pb`, `.pb.gz`): towers and transformers in and out.
 
-    wire        the protocol-buffers wire format
     schema      messages, field numbers and the names of formats
     formats     which network each of Lc0's formats is, and which formats Aino refuses
     tensor_map  where a file holds each tensor of a network

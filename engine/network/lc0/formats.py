@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, NetFileError
+from engine.files.wire import Message
 from engine.network.families import PlanesConfig
 from engine.network.input_formats import INPUT_FORMATS
 from engine.network.lc0.schema import FORMAT_NAMES, LINEAR16, format_name
 from engine.network.lc0.tensor_map import POLICY_PLACES, VALUE_PLACES, count, find, places_of
-from engine.network.lc0.wire import Message
 from engine.network.model_parts import SQUARES
 from engine.network.outputs import Heads
 from engine.network.planes import PLANES

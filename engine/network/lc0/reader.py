@@ -19,13 +19,13 @@ import numpy as np
 
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import open_net
+from engine.files.wire import Message, parse
 from engine.network.families import LazyTensors, PlanesConfig
 from engine.network.input_formats import counter_scale
 from engine.network.lc0 import schema
 from engine.network.lc0.formats import describe, network_of
 from engine.network.lc0.schema import format_name
 from engine.network.lc0.tensor_map import ConvTensors, Plain, count, find, stored_tensors, with_counter_times
-from engine.network.lc0.wire import Message, parse
 from engine.network.model_parts import NORM_EPSILON
 from engine.network.outputs import Heads
 

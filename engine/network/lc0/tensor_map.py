@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.errors import NetFileError
+from engine.files.wire import Message
 from engine.network.families import PlanesConfig, blank_network
 from engine.network.lc0.schema import FLOAT32
-from engine.network.lc0.wire import Message
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import FIFTY_MOVE_PLANE
 

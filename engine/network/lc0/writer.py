@@ -22,13 +22,13 @@ import numpy as np
 
 from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
+from engine.files.wire import Message, encode
 from engine.network.families import PlanesConfig, layers_with
 from engine.network.input_formats import counter_scale
 from engine.network.lc0.formats import format_of, min_version_of
 from engine.network.lc0.reader import PlanesFile
 from engine.network.lc0.schema import MAGIC, MAX_STEP, NET, TRAINING
 from engine.network.lc0.tensor_map import NORM, ConvTensors, places_of, put, stored_tensors, with_counter_times
-from engine.network.lc0.wire import Message, encode
 from engine.network.model_parts import NORM_EPSILON
 from engine.network.outputs import policy_name
 from engine.network.tower.model import TowerConfig

@@ -203,6 +203,17 @@ class BoardEmbedding(Layer):
 
         return y, backward
 
+    def onnx(self, graph: Any, x: str) -> Any:
+        """Add the nodes of `forward` to an ONNX graph."""
+        squares, weight, bias = graph.squares(x), self.dense.params["weight"], self.dense.params["bias"]
+        if not self.planes:
+            start = reach_map() @ weight[:, PLANES:].T + bias
+            return graph.activated(graph.product(squares, weight[:, :PLANES], start), self.activation)
+        pieces = graph.node("Flatten", graph.part(squares, slice(0, PIECE_PLANES), 2))
+        more = graph.reshaped(graph.layer(self.parts["preprocess"], pieces), 0, SQUARES, self.planes)
+        joined = graph.node("Concat", squares, more, axis=2)
+        return graph.activated(graph.layer(self.dense, joined), self.activation)
+
 
 @register("transformer")
 class Transformer(nn.MultiHead):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 
@@ -53,12 +54,9 @@ class MaxPool2D(_Pool2D):
     """
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        xp = backend_of(x).xp
-        padded = self._padded(x, -math.inf)
+        xp, padded = backend_of(x).xp, self._padded(x, -math.inf)
         places = list(self._places(padded))
-        y = padded[:, :, *places[0]]
-        for rows, columns in places[1:]:
-            y = xp.maximum(y, padded[:, :, rows, columns])
+        y = functools.reduce(xp.maximum, (padded[:, :, rows, columns] for rows, columns in places))
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             dpadded = xp.zeros_like(padded)
@@ -86,9 +84,7 @@ class AveragePool2D(_Pool2D):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         padded = self._padded(x, 0.0)
         places = list(self._places(padded))
-        total = padded[:, :, *places[0]]
-        for rows, columns in places[1:]:
-            total = total + padded[:, :, rows, columns]
+        total = sum(padded[:, :, rows, columns] for rows, columns in places)
         share = 1 / self.window**2
 
         def backward(dy: Array) -> tuple[Array, Gradients]:

@@ -104,18 +104,6 @@ def norm_input_gradient(x, dy, channels, mean, scale, beta, slope, constant, rec
 
 
 @kernel(contract=True)
-def image_means(x, channels, squares, mean):
-    """Write the mean over the squares of each image to mean [B, C]."""
-    share = splat(1.0 / squares)
-    for image in range(len(mean) // channels):
-        for c in range(0, channels, LANES):
-            acc = splat(0.0)
-            for square in range(squares):
-                acc = acc + load(x, (image * squares + square) * channels + c)
-            store(mean, image * channels + c, acc * share)
-
-
-@kernel(contract=True)
 def gated_sum(x, scale, shift, skip, channels, squares, rectify, y):
     """y = scale x + shift + skip, then max(., 0) with `rectify`; scale and shift are [B, C]."""
     for image in range(len(scale) // channels):

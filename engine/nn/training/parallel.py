@@ -9,6 +9,7 @@ a GPU equal shards are one pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple, Self
 
@@ -22,6 +23,7 @@ from engine.native.pool import ThreadPool
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.layers.normalisation import BatchNorm
+from engine.nn.operations import operations_on
 from engine.nn.training.data import Data, Loader, parts_of
 from engine.nn.training.history import Record
 
@@ -88,13 +90,19 @@ class DataParallel:
     """Runs training steps of a model over shards of `shard_size` positions on `threads` threads.
 
     The optimizer changes the model's parameters in place, and all replicas share them. A step limits BLAS to one
-    thread, because the shards already use the cores. Close it, or use it as a context manager.
+    thread, because the shards already use the cores. In mixed `precision`, convolutions and dense layers multiply in
+    half precision, and gradients are `loss_scale.factor` times as large. Close it, or use it as a context manager.
     """
 
-    def __init__(self, model: Layer, shard_size: int, threads: int = 1) -> None:
+    def __init__(self, model: Layer, shard_size: int, threads: int = 1, precision: str = PRECISIONS[0]) -> None:
         if shard_size < 1 or threads < 1:
             raise ConfigError(f"DataParallel(shard_size={shard_size}, threads={threads}): both must be >= 1")
         self.model, self.shard_size, self.threads = model, shard_size, threads
+        self.loss_scale = LossScale() if precision == "mixed" else None
+        backend = backend_of_all(model.named_parameters())
+        self._halves: Callable[[], Any] = (
+            nullcontext if self.loss_scale is None else operations_on(backend).half_products
+        )
         self._replicas: list[Layer] = []
         self._steps = 0
         self._norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
@@ -167,15 +175,23 @@ class DataParallel:
         return self._run(replica, part, inputs, loss)
 
     def _run(self, replica: Layer, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
-        outputs, backward = replica.forward(inputs(part), training=True)
-        value, doutputs, metrics = loss(outputs, part)
-        _, grads = backward(doutputs)
+        with self._halves():
+            outputs, backward = replica.forward(inputs(part), training=True)
+            value, doutputs, metrics = loss(outputs, part)
+            _, grads = backward(doutputs if self.loss_scale is None else _times(doutputs, self.loss_scale.factor))
         return StepResult(value, metrics, grads)
 
     def _average_buffers(self, weights: list[float]) -> None:
         sources = [replica.named_buffers() for replica in self._replicas[: len(weights)]]
         for name, target in self.model.named_buffers().items():
             target[...] = sum(weight * source[name] for weight, source in zip(weights, sources, strict=True))
+
+
+def _times(gradient: Any, factor: float) -> Any:
+    """Return the gradient of outputs, an array or a tuple or dict of arrays, times `factor`."""
+    if isinstance(gradient, dict):
+        return {name: _times(part, factor) for name, part in gradient.items()}
+    return tuple(_times(part, factor) for part in gradient) if isinstance(gradient, tuple) else gradient * factor
 
 
 def _first_trained(layer: Layer) -> Any:
@@ -209,12 +225,12 @@ class LayerGradients(GradientSource):
     """
 
     def __init__(
-        self, model: Layer, loss: LossFunction, metrics: Mapping[str, Metric], shard_size: int, threads: int
+        self, model: Layer, loss: LossFunction, metrics: Mapping[str, Metric], shard_size: int, *settings: Any
     ) -> None:
         self.model, self.loss = model, loss
         self.metrics = {name: getattr(metric, "unread", metric) for name, metric in metrics.items()}
-        self._runner = DataParallel(model, shard_size, threads)
-        self.pool = self._runner.pool
+        self._runner = DataParallel(model, shard_size, *settings)  # number of threads, precision
+        self.pool, self.loss_scale = self._runner.pool, self._runner.loss_scale
 
     def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
         """As in GradientSource."""

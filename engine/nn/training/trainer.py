@@ -76,7 +76,8 @@ class Trainer:
             self._source = loss
         else:
             shard_size = self.settings.shard_size or self.settings.batch_size
-            self._source = LayerGradients(model, loss, self.metrics, shard_size, self.settings.threads)
+            threads, precision = self.settings.threads, self.settings.precision
+            self._source = LayerGradients(model, loss, self.metrics, shard_size, threads, precision)
         self._parameters: Mapping[str, Array] = {}  # as the optimizer changes them
         self._saved_data: dict[str, Any] | None = None  # what a checkpoint says of the data, for `fit` to compare
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.backend import NUMPY, backend_of_all
 from engine.errors import ConfigError
 from engine.nn.layer import Layer
 from engine.nn.layers.containers import check_distinct
 from engine.nn.training.data import check_whole
 from engine.nn.training.optimizers import Optimizer, check_precision
-from engine.nn.training.parallel import GradientSource
+from engine.nn.training.parallel import PRECISIONS, GradientSource
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,15 @@ class TrainerSettings:
     patience: int | None = None  # stop after this many epochs without a better validation loss
     shard_size: int | None = None  # examples per shard; None = the whole batch in one shard
     threads: int = 1
+    precision: str = "single"  # or "mixed", on a GPU: convolutions and dense layers multiply in half precision
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "patience", "shard_size", "threads"):
             if (value := getattr(self, name)) is not None:
                 check_whole(name, value, 1)
         check_whole("seed", self.seed, 0)
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"precision: expected {' or '.join(PRECISIONS)}, got {self.precision!r}")
         for name in ("clip_norm", "clip_value"):
             if (limit := getattr(self, name)) is not None and not limit > 0:
                 raise ConfigError(f"{name}: expected more than 0, got {limit}")
@@ -61,3 +65,9 @@ def check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settin
         found = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
         raise ConfigError(f"Trainer: parameters must be arrays of one dtype, such as np.float32, not {found}")
     check_precision(parameters)
+    is_mixed = settings is not None and settings.precision == "mixed"
+    if is_mixed and isinstance(loss, GradientSource):
+        raise ConfigError('precision="mixed": a source of gradients scales its own')
+    if is_mixed and backend_of_all(parameters) is NUMPY:
+        expected = 'expected a model on a GPU, by model.to("cupy")'
+        raise ConfigError(f'precision="mixed": {expected}; a processor has no fast arithmetic in half precision')

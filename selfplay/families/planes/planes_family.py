@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
@@ -20,10 +19,9 @@ from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.gpu import planes_on
 from engine.nn.layer import Layer
 from engine.nn.losses import difference_loss, soft_target_loss, softmax_cross_entropy
-from engine.nn.operations import operations_on
 from engine.nn.training.averaging import refresh_statistics
 from engine.nn.training.optimizers import AdamW, Optimizer
-from engine.nn.training.parallel import DataParallel, GradientSource, LossScale, StepResult, floats
+from engine.nn.training.parallel import PRECISIONS, DataParallel, GradientSource, StepResult, floats
 from selfplay.families.planes import planes_sampler as sampler
 from selfplay.families.planes.planes_sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet
@@ -68,11 +66,10 @@ class PlanesGradients(GradientSource):
 
     def __init__(self, model: Layer, settings: LearnerSettings) -> None:
         self._backend = backend_of_all(model.named_parameters())
-        self._runner = DataParallel(model, settings.shard_size, settings.threads if self._backend is NUMPY else 1)
+        how = (settings.threads, PRECISIONS[0]) if self._backend is NUMPY else (1, settings.precision)
+        self._runner = DataParallel(model, settings.shard_size, *how)
         self._weights = settings.loss
-        self.pool = self._runner.pool
-        if settings.precision == "mixed" and self._backend is not NUMPY:
-            self.loss_scale = LossScale()
+        self.pool, self.loss_scale = self._runner.pool, self._runner.loss_scale
 
     def gradients(self, batch: TrainingBatch, seed: tuple[int, ...]) -> StepResult:
 
@@ -82,13 +79,9 @@ class PlanesGradients(GradientSource):
         def loss(outputs: dict[str, np.ndarray], part: slice) -> tuple[float, dict[str, np.ndarray], dict[str, float]]:
             sums, gradients = dual_head_loss(outputs, part_of(batch, part.start, part.stop), self._weights)
             count = part.stop - part.start
-            if self.loss_scale is not None:
-                gradients = {name: self.loss_scale.factor * gradient for name, gradient in gradients.items()}
             return sums.total(count, self._weights), gradients, sums.metrics(count)
 
-        halves = nullcontext() if self.loss_scale is None else operations_on(self._backend).half_products()
-        with halves:
-            return self._runner.step(len(batch.n_moves), inputs, loss, seed)
+        return self._runner.step(len(batch.n_moves), inputs, loss, seed)
 
 
 def legal_logits(policy: Array, batch: TrainingBatch) -> tuple[Array, Array, Array]:

@@ -298,6 +298,7 @@ def test_engines_are_described_in_words() -> None:
     [
         ({"options": (("Depth", "3"),)}, "no UCI option 'Depth'"),
         ({"options": (("Level", "10"),)}, "cannot set its options"),
+        ({"options": (("Book", "no"),)}, "UCI option 'Book': expected true or false, got 'no'"),
         (
             {"command": ("no-such-engine",)},
             "no-such-engine' does not start: no such program .install it, or give cmd=",
@@ -309,6 +310,23 @@ def test_engine_that_cannot_be_had_as_told_is_an_error(changed: dict[str, Any], 
     settings = match_of()
     with pytest.raises(ConfigError, match=named):
         played(replace(settings, second=replace(settings.second, **changed)), tmp_path)
+    with pytest.raises(ConfigError, match="has no UCI option 'UCI_Chess960'"):  # its moves were counted as illegal
+        played(replace(settings, chess960=True), tmp_path / "chess960")
+    with pytest.raises(ConfigError, match="a seed of at least 0"):
+        replace(settings, seed=-1)
+
+
+def test_an_option_was_not_set_or_set_to_true_where_the_driver_misread_its_default(tmp_path: Path) -> None:
+    log = tmp_path / "told"
+    options = "option name Book type check default False\noption name Hash type spin default 8\nuciok"
+    answers = {"uci": options, "isready": "readyok", "go": "bestmove e2e4"}
+    script = f"""for line in iter(input, 'quit'):
+    print(line, file=open({str(log)!r}, 'a'))
+    print({answers}.get(line.split()[0], ''), flush=True)"""
+    values = ("Book", "False"), ("Book", "true"), ("hash", "8")
+    close_engine(open_engine(Contestant("odd", (sys.executable, "-c", script), values)))
+    told = [line for line in log.read_text().splitlines() if line.startswith("setoption")]
+    assert told == [f"setoption name {text}" for text in ("Book value false", "Book value true", "Hash value 8")]
 
 
 def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,6 +142,8 @@ def test_scores_are_read_in_any_order_of_words_and_never_pass_for_a_mate() -> No
     assert read_info("info pv e2e4 score cp 31990 depth 7") == Info(1, "e2e4", 30_000, 7)
     assert read_info("info score mate 0") == Info(score_cp=-32_000)
     assert read_info("info score mate -0 depth x") == Info(score_cp=-32_000)
+    assert read_info("info score mate 99999999") == Info(score_cp=31_001)
+    assert read_info("info score mate -40000") == Info(score_cp=-31_001)
     assert read_info("info depth 2 score cp 1.5 pv e2e4") == Info(1, "e2e4", None, 2)
     assert read_info("information depth 2") is None
     assert read_info("") is None

@@ -176,6 +176,8 @@ def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
         ({"seed": -1}, "seed: expected at least 0"),
         ({"fit": {"batch_size": 1}}, "fit.batch_size: expected at least 2"),
         ({"fit": 3}, "fit"),
+        ({"openings": "x" * 901}, "openings: expected UTF-8 of at most 900 bytes"),
+        ({"openings": "\udcff.epd"}, "openings: expected UTF-8 of at most 900 bytes"),
         ({"net": "big"}, "expected a name such as 64x6, transformer-128x4x8, sparse-768"),
         ({"gate": {"elo0": 90.0}}, "elo0 < elo1"),
         ({"anchors": {"opponents": "rybka:3"}}, "expected first, material:NODES, .* got 'rybka:3'"),
@@ -236,9 +238,16 @@ def test_a_run_with_a_retired_setting_goes_on_where_it_did_nothing(tmp_path: Pat
     file.write_text(file.read_text().replace("gumbel = 0", "gumbel = 16"))
     with pytest.raises(ConfigError, match=r"unknown setting games\.gumbel; .* remove its line to continue"):
         RunFolder(tmp_path, {})
+    for text in ("", file.read_text().replace("gumbel = 16", "").replace("seed = ", "seed = 9")):
+        file.write_text(text)
+        with pytest.raises(RunError, match=r"this run began with the net .* and the seed"):
+            RunFolder(tmp_path, {})
 
 
 def test_flags_win_over_the_file(aino_train: Callable[..., str], tmp_path: Path) -> None:
+    values = TINY | {"openings": "\U0001f600\x7f.epd"}
+    (tmp_path / "small.toml").write_text(config_text(configured(values)), encoding="utf-8")
+    assert configured(read_toml(tmp_path / "small.toml")) == configured(values), "a run could not be read again"
     (tmp_path / "small.toml").write_text(config_text(configured(TINY)))
     aino_train("loop", tmp_path / "run", "--until=fit", "--config", tmp_path / "small.toml", "--games.count", 2)
     stored = read_toml(tmp_path / "run" / "config.toml")

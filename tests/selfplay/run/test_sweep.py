@@ -99,6 +99,11 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: C
         ("generations = 1", "generation = 1", "not a sweep"),
         ("seeds = [1, 2]", "seeds = 3", "not a sweep"),
         ("seeds = [1, 2]", 'seeds = ["one"]', "seed: expected int, got 'one'"),
+        ("seeds = [1, 2]", "seeds = []", "at least one of seeds and of rows"),
+        ("seeds = [1, 2]", "seeds = [1]\ngenerations = 0", "generations: expected at least 1, got 0"),
+        ("[rows.plain]", '[rows."../plain"]', "cannot be the name of a folder"),
+        ("games = 2\nnodes", "games = 3\nnodes", "match: expected games, an even number"),
+        ("nodes = 1", "", "match: expected games, an even number, and nodes"),
     ],
 )
 def test_a_faulty_table_is_refused_by_name(old: str, new: str, message: str, tmp_path: Path) -> None:

@@ -69,7 +69,14 @@ KNOWN = [
     ("8/P1k5/8/8/8/8/5P2/6K1 w - - 0 1", "f3 Kb7", "a8=Q Kd7", None, None, "misses the promotion of a pawn"),
     ("e4 e5 f4 exf4 Bc4 Qh4+ Kf1", "Bc5 d4 Bb6", "Nf6 Nc3 Ng4", None, None,
      "runs into 5. d4, which drives the bishop on c5 away"),
-    ("e4 d5 exd5 Qxd5 Nc3", "Qe5+ Be2 c6", "Qxd2+ Qxd2", None, None, ""),
+    ("4rrk1/pp3ppp/8/8/8/8/PPBQ1PPP/4RRK1 w - - 0 1", "h3 h6 a3 a6", "Bxh7+ Kxh7 Qd3+ Kg8 Re4 f5", None, None,
+     "misses the sacrifice 1. Bxh7+ Kxh7 2. Qd3+"),
+    ("e4 e5 Nf3 Nc6 Bc4 Nf6 Ng5 Qe7", "Nxf7 d5 Bxd5 Nxd5 exd5 Qxf7 dxc6", "Bxf7+ Kd8 Bb3 Ke8", None, None,
+     "takes the pawn with the wrong piece"),
+    ("r7/1p5R/p5p1/6P1/4pp2/5k2/PPP2P2/4K3 w - - 0 32", "Rxb7 Rh8 Rb6 Rh1+ Kd2 Kxf2 Rxg6 e3+", "Rh3+ Kg4 Rh7 b5",
+     None, None, "takes the pawn on b7, but 32...Rh8 33. Rb6 Rh1+ is worth more"),
+    ("r1bq1rk1/ppp2ppp/2np1n2/2b1p1N1/2B1P3/2N5/PPPP1PPP/R1BQ1RK1 w - - 0 7", "d3 Bg4 Nf3 Nd4", "h3 Ne7 d3 c6", None,
+     None, "runs into 7...Bg4, which attacks the queen on d1"),
     ("4k3/pp1q1ppp/8/8/8/8/PP1Q1PPP/4K3 w - - 0 1", "Qxd7+ Kxd7 Kd2", "Qe2+ Kf8 h3", None, None, ""),
     ("e4 e5 Nf3 Nc6", "a3 Nf6", "Bb5 a6", None, None, ""),
     ("e4 e5 Nf3 Nc6 Bc4 Nf6", "Nc3 Nxe4 Nxe4 d5", "d3 Be7", None, None, ""),
@@ -232,9 +239,19 @@ MISNAMED = {
         "r4rk1/pN3ppp/2n2b2/8/3p4/3P1BP1/PP2PP1P/2R2RK1 b - - 0 19", "Rab8 Rxc6 Rxb7 Rxf6 Rxb2 Ra6 Rc8 Rxa7 g6 a4",
         "Ne5 Be4 Rab8 b3 g6 Nd6 Be7 Nc4 Nxc4 Rxc4 f5", None, None, 359.0,
         "loses a bishop for a pawn after 20. Rxc6 Rxb7 21. Rxf6"),
-    "a pawn was lost that is won back": (
+    "a pawn was lost that is won back, where a bishop could be won": (
         "3r1bkr/p2b2p1/1pp5/4P2p/8/2Q1B2P/PP4P1/5RK1 w - - 0 24", "e6 Bxe6 Qxc6 Bxa2 Qa4 Bd5 Qxa7 h4 Bxb6 Ra8",
-        "Qc4+ Kh7 Qd3+ g6 Rf7+ Bg7 Rxd7 Rxd7 Qxd7 Rg8", None, None, 218.0, ""),
+        "Qc4+ Kh7 Qd3+ g6 Rf7+ Bg7 Rxd7 Rxd7 Qxd7 Rg8", None, None, 218.0,
+        "wins only a pawn instead of a bishop"),
+    "a pawn was lost for a rook, which the other side makes of a pawn": (
+        "6k1/P7/8/7R/4P3/2N1K3/1P4rp/r7 w - - 1 53", "Ne2 Rxa7 Nf4 Rh7 Rxh7 Kxh7 Nxg2 h1=Q Nf4 Qc1+ Kf3 Qxb2 Kg3 Qb3+",
+        "Kf3 Rxb2 Nd1 Ra3+ Ne3 Rxa7 Ng4 Raa2 Kg3 Rg2+ Kf4 Kg7 Rh4 Rac2", None, None, 292.0,
+        "misses 53. Kf3, which attacks the rook on g2"),
+    "a move that takes a pawn only traded pieces": (
+        "r1bqkb1r/pp1pn1pp/2n5/2p1pP2/2B5/5N2/PPPP1PPP/RNBQR1K1 b kq - 0 6",
+        "Nxf5 Nxe5 Nxe5 Rxe5+ Ne7 Nc3 d6 Re1 Bf5 a4 a6 Qf3 Qd7 Nd5 O-O-O Nb6+ Kc7 Nxd7 Rxd7 d3 Nc6",
+        "d5 Bb5 e4 Ne5 Bxf5 d3 a6 Bxc6+ Nxc6 Nxc6 bxc6 dxe4 dxe4 Qe2 Be7 Nc3 O-O Bf4 Qd4 Rad1", None, None, 380.0,
+        "misses 6...d5, which drives the bishop on c4 away"),
     "a trade was the reason of a lost game": (
         "4k3/8/4n3/5n2/8/4B3/3P1PPP/4K3 w - - 0 1", "h3 Nxe3 dxe3 Ke7", "Bb6 Ke7", None, None, 630.0, ""),
     "a mate in nine was the reason of a lost game": (
@@ -270,7 +287,6 @@ def test_material_is_no_reason_where_the_other_side_has_enough_for_it(best_cp: f
         ("4k3/8/4n3/5n2/8/4B3/3P1PPP/4K3 b - - 0 1", "Nxe3 dxe3", "which trades the bishop on e3"),
         ("4k3/2p5/2P5/3p4/3P4/8/8/4K3 b - - 0 1", "Kd8 Kd2", ""),
         ("4k3/8/1p6/2p5/P7/8/8/4K3 b - - 0 1", "c4 Kd2", ""),
-        ("4k3/8/8/1p6/P7/8/8/4K3 w - - 0 1", "a5 Kd7", "which makes a passed pawn"),
         ("e4 e5", "Nf3 Nc6", "which attacks the pawn on e5"),
     ],
 )

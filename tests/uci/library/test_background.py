@@ -13,8 +13,10 @@ from queue import SimpleQueue
 import chess
 import pytest
 
+from engine.errors import StillCompilingError
 from engine.native.locks import FileLock
-from engine.search.limits import Limits
+from engine.player import Engine
+from engine.search.limits import Limits, SearchJob
 from tests.new_process import wait_until
 from tests.uci.library.own_games import shelf_in, small_engine, whites
 from uci.annotate.review import review_game
@@ -202,6 +204,20 @@ def test_a_game_that_cannot_be_reviewed_stops_no_other(index: GameIndex, tmp_pat
     wait_until_reviewed(reviews)
     assert "not in the list" in reviews.problem
     assert (tmp_path / REVIEWS / f"{key}.json").exists()
+
+
+def test_a_review_that_was_stopped_while_the_engine_compiled_is_still_wanted(index, tmp_path, monkeypatch):
+    """It was told as a problem of the game, whose wish was gone."""
+    key, reviews = index.find(Wanted())[0][0]["key"], reviews_in(tmp_path)
+
+    def compile_until_stopped(engine: Engine, limits: Limits, on_info: None, job: SearchJob[None]) -> None:
+        reviews.stop()
+        raise StillCompilingError("no search yet, compiling")
+
+    monkeypatch.setattr(Engine, "search", compile_until_stopped)
+    reviews.add([key])
+    wait_until(lambda: reviews._job is not None and reviews._job.done())
+    assert (reviews.problem, reviews.state["left"]) == ("", 1)
 
 
 @pytest.mark.parametrize("act", [Shelf.open, Shelf.go_on])

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import chess
 import pytest
 
 from engine.errors import DataError
+from engine.search.result import SearchInfo, SearchResult
 from tests.boards import board_after
 from tests.browser.test_games import PUZZLE
 from tests.uci.annotate.scripted_reviews import ScriptedEngine, epd, read, review
@@ -249,11 +251,13 @@ def test_puzzles_are_solved_in_the_terminal(tmp_path, monkeypatch, capsys):
     assert main(["puzzles", "--import", str(tmp_path / "p.csv")]) == 0
     assert "1 new puzzle." in capsys.readouterr().out
     command = [sys.executable, "-m", "uci", "puzzles", "--ascii"]
-    done = subprocess.run(command, input="Zz9\nRa8\n", capture_output=True, text=True, check=True)
+    done = subprocess.run(command, input="Zz9\nRb1\nZz9\nRa8\n", capture_output=True, text=True, check=True)
     assert "White to move" in done.stdout
-    assert "Solved!" in done.stdout
+    refuted = re.findall(r"Rb1 is not the move: [^.]+\. 2\.\.\..+? follows\.", " ".join(done.stdout.split()))
+    assert len(refuted) == 2, "told again after a word that is no move"
+    assert "Solved, at a later try." in done.stdout
     assert main(["puzzles", "--list"]) == 0
-    assert "In a row: 1" in capsys.readouterr().out
+    assert "In a row: 0" in capsys.readouterr().out
 
 
 def test_puzzles_are_chosen_by_theme_rating_and_source(trainer: Trainer) -> None:
@@ -281,7 +285,9 @@ def test_a_wrong_try_is_refuted_in_words(trainer, puzzle, tried, line, mate, say
     trainer.add([puzzle])
     attempt = Attempt(trainer, puzzle)
     attempt.play(chess.Move.from_uci(tried))
-    attempt.refute([chess.Move.from_uci(move) for move in line], mate)
+    moves = [chess.Move.from_uci(move) for move in line]
+    info = SearchInfo(1, 1, 1, 1, 1, 0, 1, 0, mate, (0, 0, 1000), moves)
+    assert attempt.refute(SearchResult(None, None, [info], [], 1, 1) if line else None) == moves
     assert says in attempt.says
     attempt.give_up()
     assert attempt.failed is None

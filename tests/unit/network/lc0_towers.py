@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.files.wire import encode, parse
 from engine.network.lc0.schema import NET
-from engine.network.lc0.wire import encode, parse
 
 NUMBERS = {"classical": 1, "convolution": 2, "attention": 3, "scalar": 1, "wdl": 2, "relu": 0, "mish": 1}
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.files.wire import encode
 from engine.network.lc0.schema import NET
-from engine.network.lc0.wire import encode
 from tests.unit.network.lc0_towers import put, quantised
 
 INNER = {"mish": 1, "relu": 2, "none": 3, "tanh": 4, "sigmoid": 5, "selu": 6, "swish": 7, "relu2": 8}

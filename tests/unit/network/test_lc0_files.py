@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, NetFileError
+from engine.files.wire import encode
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import PlanesFile, load_lc0
 from engine.network.lc0.schema import NET, WEIGHTS_SCHEMA
-from engine.network.lc0.wire import encode
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path, load_net, load_network
 from tests.unit.network.lc0_nets import fused_answers, random_masks

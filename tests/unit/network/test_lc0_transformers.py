@@ -16,12 +16,12 @@ from engine.errors import ConfigError, NetFileError
 from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import LeafBatch
+from engine.files.wire import encode, parse
 from engine.network.families import build_network, layers_with, planes_config_of
 from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.schema import NET
-from engine.network.lc0.wire import encode, parse
 from engine.network.outputs import policy_name
 from engine.network.planes import float_planes
 from engine.network.policy_map import HEAD_INDEX

@@ -5,7 +5,6 @@ import threading
 import numpy as np
 import pytest
 
-from engine.native.memory import CACHE_LINE
 from engine.nn.operations import NativeOperations, Operations, operations_for, winograd, workspace
 
 pytestmark = pytest.mark.plain
@@ -103,19 +102,6 @@ def test_gated_sum_agrees_with_the_reference(shape: tuple[int, ...], relu: bool)
 def test_only_float32_in_host_memory_runs_natively() -> None:
     assert isinstance(operations_for(np.zeros(1, np.float32)), NativeOperations)
     assert type(operations_for(np.zeros(1))) is Operations
-
-
-def test_pooled_memory_is_aligned_reused_and_never_shared() -> None:
-    first = workspace.empty((3, 16))
-    view = first[1:]
-    address = first.ctypes.data
-    assert address % CACHE_LINE == 0
-    del first
-    second = workspace.empty((3, 16))
-    assert second.ctypes.data != address  # the view still holds the memory
-    del view
-    third = workspace.empty((16, 3))
-    assert third.ctypes.data == address
 
 
 def test_scratch_belongs_to_a_thread_and_a_name() -> None:

@@ -1,4 +1,7 @@
-"""Layers: shapes, names, configurations, copies and errors. Their gradients are checked in tests/gradient."""
+"""Layers: shapes, names, configurations, copies and errors.
+
+`tests/gradient` checks their gradients, `test_onnx_file` compares what they compute with ONNX Runtime.
+"""
 
 import re
 from collections.abc import Callable
@@ -11,7 +14,6 @@ from engine import nn
 from engine.backend import NUMPY
 from engine.errors import ConfigError, ShapeError
 from engine.nn import dit
-from engine.nn.layers import activation_function
 from tests.gradient.cases import CASES, Case, arrays_in, each
 
 
@@ -34,16 +36,6 @@ def image(batch: int = 2) -> np.ndarray:
     return rng().standard_normal((batch, 3, 4, 4)).astype(np.float32)
 
 
-def test_convolution_gives_known_values() -> None:
-    """A kernel that is 1 in its upper left corner moves the image down and right."""
-    conv = nn.Conv2D(1, 1, 3, rng(), bias=False)
-    conv.params["weight"][...] = 0
-    conv.params["weight"][0, 0, 0, 0] = 1
-    x = np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)
-    y, _ = conv.forward(x)
-    assert y[0, 0].tolist() == [[0, 0, 0], [0, 0, 1], [0, 3, 4]]
-
-
 def test_flatten_orders_by_channel_then_square_and_reshape_keeps_the_order() -> None:
     x = np.arange(12).reshape(1, 2, 2, 3)
     channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
@@ -60,16 +52,6 @@ def test_max_pool_takes_the_largest_and_sends_the_gradient_there() -> None:
     assert y[0, 0].tolist() == [[5, 2]]
     dx, _ = backward(np.array([[[[10.0, 20.0]]]], np.float32))
     assert dx[0, 0].tolist() == [[0, 10, 20, 0], [0, 0, 0, 0]]  # of equal ones the first takes all
-
-
-def test_pools_may_leave_out_a_rest_and_overlap_and_never_choose_padding() -> None:
-    y, _ = nn.MaxPool2D(3, stride=1, padding=1).forward(np.full((1, 1, 3, 3), -7.0, np.float32))
-    assert (y == -7).all()
-    x = np.arange(25, dtype=np.float32).reshape(1, 1, 5, 5)
-    assert nn.MaxPool2D(2).forward(x)[0][0, 0].tolist() == [[6, 8], [16, 18]]
-    assert nn.AveragePool2D(3, stride=2).forward(x)[0][0, 0].tolist() == [[6, 8], [16, 18]]
-    assert nn.AveragePool2D(3, stride=2, padding=1).forward(x)[0][0, 0, 0, 0] == pytest.approx((0 + 1 + 5 + 6) / 9)
-    assert nn.GlobalAveragePool().forward(x)[0].tolist() == [[12]]
 
 
 def test_dropout_keeps_the_mean_and_does_nothing_in_inference() -> None:
@@ -114,11 +96,6 @@ def test_a_layer_keeps_nothing_of_a_call(case: Case) -> None:
     other = tuple(part[::-1] for part in case.x) if isinstance(case.x, tuple) else case.x[::-1]
     layer.forward(other, training=True, **case.options)[1](dy)
     assert all(np.array_equal(one, again) for one, again in zip(first, arrays_in(backward(dy)), strict=True))
-
-
-@pytest.mark.parametrize(("name", "expected"), [("sigmoid", 0.7310586), ("tanh", 0.7615942), ("mish", 0.8650984)])
-def test_activations_at_one(name: str, expected: float) -> None:
-    assert float(activation_function(name)(np.ones(1))[0][0]) == pytest.approx(expected, abs=1e-7)
 
 
 # ---- names, configurations and copies -----------------------------------------------------------------------------

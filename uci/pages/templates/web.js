@@ -99,6 +99,7 @@ function show() {
   showMoves();
   showLines();
   showNotes(shownStep());
+  curve.show();
   showControls();
   explorer.ask();
 }
@@ -395,13 +396,14 @@ function showControls() {
 
 const mayReview = () => state.steps.length > 1 && !(state.isGame && !state.end);
 
-function showReview({ running, ready, done, total, marks: told }) {
+function showReview({ running, ready, done, total, marks: told, curve: points }) {
   if (told && JSON.stringify(told) !== JSON.stringify(marks)) {
     for (const id of [...Object.keys(marks), ...Object.keys(told)].map(Number)) for (const kept of [buttons, rows]) kept.delete(id);
     marks = told;
     showMoves([]);
     show();
   }
+  if (points) { curve.fill(points, marks); curve.show(); }
   const wasRunning = !$("review").hidden;
   $("review").hidden = !running;
   $("review-link").hidden = running || !(ready || state.back);
@@ -472,7 +474,7 @@ const answers = {
       const last = moved && !state.thinking && !state.analysing ? `${latest.number} ${latest.san}. ` : "";
       say(last + stateText());
     } else if (here() !== wasHere) sayPlace();
-    if (message.isNew) { forgetMoves(); marks = {}; }
+    if (message.isNew) { forgetMoves(); marks = {}; curve.fill([], marks); }
     const numbers = Object.keys(message.nodes);
     if (numbers.length || JSON.stringify(before?.end) !== JSON.stringify(state.end)) showMoves(numbers);
     if (!state.thinking || state.analysing) playPremove();

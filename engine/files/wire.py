@@ -37,6 +37,13 @@ class Field(NamedTuple):
 Schema = Mapping[int, Field]  # by field number
 Message = dict[str, Any]  # by field name; a list where the field is repeated
 
+
+def fields(first: int = 1, /, **kinds: Any) -> dict[int, Field]:
+    """Return fields by their numbers, which count from `first`; a list holds the kind of a repeated one."""
+    described = {name: (kind[0], True) if isinstance(kind, list) else (kind,) for name, kind in kinds.items()}
+    return {number: Field(name, *kind) for number, (name, kind) in enumerate(described.items(), first)}
+
+
 _WIRE_TYPES = {"uint": VARINT, "float": FIXED32, "fixed32": FIXED32, "text": BYTES, "bytes": BYTES}
 _FIXED = {"float": "<f", "fixed32": "<I"}
 

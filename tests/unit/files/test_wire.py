@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine.errors import NetFileError
-from engine.network.lc0.wire import MAX_FIELDS, Field, Schema, encode, parse
+from engine.files.wire import MAX_FIELDS, Field, Schema, encode, parse
 
 INNER: Schema = {1: Field("number", "uint")}
 OUTER: Schema = {

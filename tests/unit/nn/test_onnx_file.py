@@ -1,0 +1,110 @@
+"""Models in ONNX files compute in ONNX Runtime what they compute here."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine import nn
+from engine.errors import ConfigError
+from engine.nn.layer import Array, Backward
+from engine.nn.numeric import floats_as, named_parts
+from engine.nn.onnx_file import save_onnx
+from tests.gradient.cases import CASES, Case, numbers
+
+
+def assert_same_in_runtime(path: Path, model: nn.Layer, x: Any, mask: Any = None) -> None:
+    """`x` may have other sides than the example, where these are free."""
+    runtime = pytest.importorskip("onnxruntime")
+    x, options = floats_as(np.float32, x), {} if mask is None else {"mask": mask}
+    expected = named_parts(model(x, **options), "y")
+    session = runtime.InferenceSession(str(path))
+    assert [output.name for output in session.get_outputs()] == list(expected)
+    found = session.run(None, named_parts(x, "x") | options)
+    for name, array in zip(expected, found, strict=True):
+        np.testing.assert_allclose(array, expected[name], rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def doubled(x: Any) -> Any:
+    return tuple(map(doubled, x)) if isinstance(x, tuple) else np.concatenate([x, x])
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_layer_goes_to_onnx_with_any_number_of_rows(case: Case, tmp_path: Path) -> None:
+    mask, path, layer = case.options.get("mask"), tmp_path / "layer.onnx", case.layer.astype(np.float32)
+    save_onnx(path, layer, case.x, mask, free=(0, 1) if isinstance(layer, nn.SelfAttention) else (0,))
+    assert_same_in_runtime(path, layer, case.x, mask)
+    if not isinstance(layer, nn.Smolgen | nn.EncoderLayer):  # whose tables have no batch
+        assert_same_in_runtime(path, layer, doubled(case.x), None if mask is None else doubled(mask))
+
+
+def layers_of_sequences(rng: np.random.Generator) -> nn.Layer:
+    """A random layer that turns [B, T, 6] to [B, T, 6]; those that can, see the mask."""
+    block = {"features": 6, "heads": 3, "hidden": 4, "activation": "gelu", "causal": bool(rng.integers(2))}
+    inner = nn.Sequential(nn.LayerNorm(6), nn.SelfAttention(6, 2, rng, inner=4), nn.Dropout(0.1, rng))
+    kinds = [
+        nn.GRU(6, 6, rng, reverse=bool(rng.integers(2))),
+        nn.Bidirectional(nn.LSTM(6, 2, rng), nn.RNN(6, 4, rng, reverse=True)),
+        nn.Sequential(nn.LSTM(6, 3, rng), nn.Dense(3, 6, rng)),
+        nn.Residual(inner, activation="identity"),
+        nn.Residual(nn.Sequential(nn.Residual(nn.Sequential(nn.Encoder(2, block, rng))))),
+    ]
+    return kinds[rng.integers(len(kinds))]
+
+
+def layers_of_boards(rng: np.random.Generator) -> nn.Layer:
+    """A random layer that turns [B, 4, H, W] to boards of 4 channels."""
+    body = nn.Sequential(nn.Conv2D(4, 4, 3, rng, bias=False), nn.BatchNorm(4, relu=True))
+    kinds = [
+        nn.Conv2D(4, 4, 3, rng, stride=2),
+        nn.Sequential(nn.MaxPool2D(3, stride=1, padding=1), nn.Activation("selu")),
+        nn.AveragePool2D(2, stride=1),
+        nn.Residual(body, nn.SqueezeExcitation(4, 2, rng, "swish"), "mish"),
+        nn.Sequential(inner=nn.Sequential(nn.Residual(body), nn.Dropout(0.5, rng))),
+    ]
+    return kinds[rng.integers(len(kinds))]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_nested_networks_go_to_onnx(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    if seed % 2:
+        parts: list[nn.Layer] = [nn.Embedding(5, 6, rng, padding_idx=0), nn.PositionEmbedding(9, 6, rng)]
+        parts += [layers_of_sequences(rng) for _ in range(3)]
+        model = nn.Sequential(nn.Sequential(*parts), nn.GRU(6, 4, rng, last=True), nn.Dense(4, 2, rng))
+        x, others = rng.integers(0, 5, (2, 6)), rng.integers(0, 5, (3, 9))
+    else:
+        parts = [nn.Conv2D(2, 4, 3, rng), *(layers_of_boards(rng) for _ in range(3))]
+        places = nn.Encoder(1, {"features": 4, "heads": 2, "hidden": 4}, rng)
+        heads = {"squares": places, "classes": nn.Sequential(nn.GlobalAveragePool(), nn.Dense(4, 3, rng))}
+        model = nn.Sequential(trunk=nn.Sequential(*parts), heads=nn.MultiHead(nn.Activation("tanh"), heads))
+        x, others = numbers(2, 2, 8, 8), numbers(3, 2, 9, 8)
+    save_onnx(tmp_path / "net.onnx", model, x, free=(0, 1) if seed % 2 else (0, 2))
+    assert_same_in_runtime(tmp_path / "net.onnx", model, others)
+
+
+class Doubled(nn.Dense):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        return super().forward(2 * x, training)
+
+
+class WithNodes(Doubled):
+    def onnx(self, graph: Any, x: str) -> Any:
+        return graph.product(graph.times(x, 2.0), self.params["weight"], self.params["bias"])
+
+
+class Ready(nn.Sequential):
+    def __init__(self, rng: np.random.Generator) -> None:
+        super().__init__(nn.Reshape([2, 3]), nn.Flatten(), WithNodes(6, 2, rng))
+
+
+def test_a_layer_of_ones_own_goes_by_its_method_and_is_refused_without(tmp_path: Path) -> None:
+    rng, path = np.random.default_rng(1), tmp_path / "net.onnx"
+    save_onnx(path, Ready(rng), numbers(1, 6))
+    with pytest.raises(ConfigError, match=r"Doubled cannot be written as ONNX: give it a method like def onnx\("):
+        save_onnx(tmp_path / "no.onnx", nn.Sequential(Doubled(2, 2, rng)), numbers(1, 2))
+    with pytest.raises(ConfigError, match="x names an input"):
+        save_onnx(tmp_path / "no.onnx", nn.MultiHead(nn.Flatten(), {"x": nn.Flatten()}), numbers(1, 2))
+    assert [one.name for one in tmp_path.iterdir()] == ["net.onnx"]
+    assert_same_in_runtime(path, Ready(np.random.default_rng(1)), numbers(3, 6))
