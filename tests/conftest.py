@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import chess.syzygy
 import numba
 import pytest
 from hypothesis import settings
@@ -53,7 +54,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Each kernel is compiled once: those of the default engine before the workers begin, others by the first to call.
+    """Each kernel is compiled once: those that most tests use before the workers begin, others by the first to call.
 
     Workers would compile them at the same time, each for itself, and so would the engines that they start.
     """
@@ -66,8 +67,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     elif session.config.getvalue("dist") != "no" and not session.config.option.collectonly:
         from uci.loading.loader import make_engine
 
-        with contextlib.suppress(Exception), make_engine(EngineOptions(hash_mib=1)) as engine:  # A test says why.
-            engine.wait()
+        for evaluator in ("auto", "material"):
+            options = EngineOptions(hash_mib=1, evaluator=evaluator)
+            with contextlib.suppress(Exception), make_engine(options) as engine:  # A test says why.
+                engine.wait()
 
 
 def compile_alone(compile: Any, folder: Path) -> Any:
@@ -128,6 +131,19 @@ def stockfish() -> str:
     if program is None:
         pytest.skip("Stockfish is not installed")
     return program
+
+
+@pytest.fixture(scope="session")
+def syzygy(test_data: Path) -> Path:
+    """The folder of endgame tables."""
+    return test_data / "syzygy"
+
+
+@pytest.fixture(scope="session")
+def tables(syzygy: Path) -> Iterator[chess.syzygy.Tablebase]:
+    """The tables as python-chess reads them."""
+    with chess.syzygy.open_tablebase(str(syzygy)) as opened:
+        yield opened
 
 
 @pytest.fixture

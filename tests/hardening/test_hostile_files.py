@@ -184,9 +184,10 @@ def test_a_kernel_cache_that_fails_costs_no_kernel(fault: str, tmp_path: Path) -
     environment = {"AINO_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"  # Python itself would keep a cut file, and fail to read it
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))" if fault == "full disk" else "pass"
-    program = f"import resource; {limit}; from doubling import twice; assert twice(21) == 42"
+    program = f"import resource; {limit}; from doubling import twice; assert twice(21) == 42; "
+    program += "from engine.native import jit; print(jit.loses_kernels())"  # or all were marked as kept
     for _ in range(2):
-        output_of(program, **environment)
+        assert output_of(program, **environment) == f"{fault == 'full disk'}\n"
         indices = list((tmp_path / "cache").rglob("*.nbi"))
         assert bool(indices) == (fault != "full disk")
         for index in indices:

@@ -93,10 +93,6 @@ def test_the_current_move_is_named_in_long_searches_and_when_it_changes() -> Non
 @pytest.mark.parametrize(
     "junk",
     [
-        "position",
-        "position fen 8/8/8/8/8/8/8/8 w - - 0 1",
-        "position fen nonsense",
-        "position startpos moves e2e5",
         "setoption name Hash value 0",
         "setoption name Hash value lots",
         "setoption name Hash",

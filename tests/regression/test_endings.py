@@ -23,19 +23,8 @@ NODES = 24  # too few to find the way without tables
 
 
 @pytest.fixture(scope="module")
-def folder(test_data) -> Path:
-    return test_data / "syzygy"
-
-
-@pytest.fixture(scope="module")
-def tables(folder) -> Iterator[chess.syzygy.Tablebase]:
-    with chess.syzygy.open_tablebase(str(folder)) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def player(folder) -> Iterator[Engine]:
-    options = EngineOptions(hash_mib=8, threads=1, syzygy_path=str(folder))
+def player(syzygy: Path) -> Iterator[Engine]:
+    options = EngineOptions(hash_mib=8, threads=1, syzygy_path=str(syzygy))
     with Engine(options, MaterialEvaluator()) as engine:
         yield engine
 

@@ -19,6 +19,7 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.boards import board_after
 from tests.stand_ins import StandIn
+from tests.unit.tactics.test_mates import mates_within
 
 DANGEROUS = 24  # positions of random games
 FOOLS_MATES = (("f3 e5", "g4"), ("g4 e5", "f3"))  # Moves, and the blunder.
@@ -54,13 +55,7 @@ def searched(board: chess.Board, nodes: int, seed: int = 1, favourite: chess.Mov
 def allows_mate(board: chess.Board, move: chess.Move) -> bool:
     after = board.copy(stack=False)
     after.push(move)
-    for reply in list(after.legal_moves):
-        after.push(reply)
-        mated = after.is_checkmate()
-        after.pop()
-        if mated:
-            return True
-    return False
+    return mates_within(after, 1)
 
 
 @pytest.fixture(scope="module")

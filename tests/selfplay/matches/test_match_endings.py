@@ -85,21 +85,20 @@ def test_scores_of_a_match_are_a_table_by_kind_of_ending(tmp_path, capsys):
     assert all(0 <= one["low"] <= one["score"] <= one["high"] <= 1 for one in rows)
 
 
-def test_small_endings_are_won_or_held_as_the_tables_tell(test_data: Path) -> None:
+def test_small_endings_are_won_or_held_as_the_tables_tell(tables: chess.syzygy.Tablebase) -> None:
     boards = [chess.Board(opening) for opening in load_book(Path("endings-small"))]
     assert len({board.epd() for board in boards}) == len(boards)
     counts: Counter[tuple[str, int]] = Counter()
-    with chess.syzygy.open_tablebase(str(test_data / "syzygy")) as tables:
-        for board in boards:
-            ending = "v".join(
-                "".join(sorted(piece.symbol().upper() for piece in board.piece_map().values() if piece.color == side))
-                for side in (board.turn, not board.turn)
-            )
-            if ending in ("KPRvKR", "KRvKPR"):  # The test data have no such table.
-                counts[ending, 0] += 1
-                continue
-            counts[ending, tables.probe_wdl(board)] += 1
-            assert abs(tables.probe_dtz(board)) <= 100, "the fifty-move rule leaves time to win"
+    for board in boards:
+        ending = "v".join(
+            "".join(sorted(piece.symbol().upper() for piece in board.piece_map().values() if piece.color == side))
+            for side in (board.turn, not board.turn)
+        )
+        if ending in ("KPRvKR", "KRvKPR"):  # The test data have no such table.
+            counts[ending, 0] += 1
+            continue
+        counts[ending, tables.probe_wdl(board)] += 1
+        assert abs(tables.probe_dtz(board)) <= 100, "the fifty-move rule leaves time to win"
     endings = {("BKNvK", 2), ("BBKvK", 2), ("KQvKR", 2), ("KPvK", 2), ("KvKP", 0), ("KPRvKR", 0), ("KRvKPR", 0)}
     assert counts == dict.fromkeys(endings, 50)
 

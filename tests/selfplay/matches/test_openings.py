@@ -28,7 +28,6 @@ PGN = """[Event "one"]
 
 1. e4 Ke3 *
 """
-ENDING = "4k3/8/8/8/8/8/4P3/4K3 w -"
 CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
 
 
@@ -101,15 +100,6 @@ def test_no_opening_of_an_odd_pgn_is_lost(text: str, tmp_path: Path) -> None:
     path = tmp_path / "book.pgn"
     path.write_text(text, encoding="utf-8")
     assert [opening.partition(" moves ")[2] for opening in load_book(path)] == ["e2e4", "d2d4"]
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_books_are_read_in_every_encoding_and_with_every_line_end(encoding: str, line_end: str, tmp_path: Path) -> None:
-    path = tmp_path / "book.epd"
-    lines = ["# M\u00fcller", f'{ENDING} -\tc0\t"M\u00fcller";', f"{ENDING} - hmvc 12; fmvn 40", f"{ENDING} - 12 40;"]
-    path.write_bytes(line_end.join(lines).encode(encoding))
-    assert list(load_book(path)) == [f"{ENDING} - 0 1", f"{ENDING} - 12 40", f"{ENDING} - 12 40"]
 
 
 @pytest.mark.parametrize(

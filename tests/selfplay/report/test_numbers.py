@@ -131,14 +131,6 @@ def test_quantiles_are_student_s(freedom: int, quantile: float) -> None:
     assert student_95(freedom) == pytest.approx(quantile, abs=3e-3)
 
 
-def test_supervised_runs_have_rows_too(tmp_path: Path) -> None:
-    write_pretraining(tmp_path)
-    metrics = read_run(tmp_path)
-    assert [(row["positions"], row["top1"]) for row in metrics.rows] == [(15360, 0.31)]
-    assert [row["step"] for row in metrics.steps] == [20, 40]
-    assert metrics.settings["net"] == "64x6"
-
-
 def test_hours_counted_pauses_and_could_be_negative(tmp_path: Path) -> None:
     run = run_with(tmp_path, [gate_result(30), gate_result(30), gate_result(30)])
     run.ledger.add_work(1, 1800.0)

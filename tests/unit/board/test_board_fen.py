@@ -60,9 +60,7 @@ PUT_RIGHT = [
         "the rook on f1, a8, h8, so Aino ignores it",
     ),
     # en passant
-    (f"{START} w KQkq e9 0 1", f"{START} w KQkq - 0 1", "'e9' is neither a square nor '-'"),
     (f"{START} w KQkq 0 3", f"{START} w KQkq - 3 1", "'0' is neither a square nor '-'"),
-    (f"{START} w KQkq e6 0 1", f"{START} w KQkq - 0 1", "no pawn on e5"),
     (f"{START} w KQkq e3 0 1", f"{START} w KQkq - 0 1", "not on the rank"),
     ("4k3/8/8/8/4N3/8/8/4K3 b - e3 0 1", "4k3/8/8/8/4N3/8/8/4K3 b - - 0 1", "no pawn on e4"),
     ("4k3/8/8/8/4P3/4n3/8/4K3 b - e3 0 1", "4k3/8/8/8/4P3/4n3/8/4K3 b - - 0 1", "a piece on e3"),
@@ -115,9 +113,6 @@ def test_endless_text_is_refused_in_a_short_message():
     [
         (f"  {START}\tw  KQkq -\n0 1 ", f"{START} w KQkq - 0 1"),
         (f"{START} b", f"{START} b - - 0 1"),
-        (f"{START} w KQkq", f"{START} w KQkq - 0 1"),
-        (f"{START} w KQkq -", f"{START} w KQkq - 0 1"),
-        (f"{START} w KQkq - 12", f"{START} w KQkq - 12 1"),
         (f"{START} w qkQK - 0 1", f"{START} w KQkq - 0 1"),
         (f"{START} w HAha - 0 1", f"{START} w KQkq - 0 1"),
         (f"{START} b Kq - 3 0", f"{START} b Kq - 3 1"),

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from pathlib import Path
 
 import chess
 import chess.syzygy
@@ -16,14 +15,9 @@ CURSED = "4B3/6Nk/8/4K3/8/8/n7/8 w - - 0 1"  # bishop and knight against knight 
 BLESSED = "2N2k2/8/8/6KB/8/8/7n/8 b - - 0 1"
 
 
-@pytest.fixture(scope="module")
-def folder(test_data) -> Path:
-    return test_data / "syzygy"
-
-
 @pytest.fixture
-def tables(folder):
-    tablebase = Tablebase(str(folder))
+def tables(syzygy):
+    tablebase = Tablebase(str(syzygy))
     yield tablebase
     tablebase.close()
 
@@ -74,8 +68,8 @@ def test_wdl_is_from_the_side_to_move(tables, fen, expected):
     assert tables.wdl(row_from_board(chess.Board(fen).mirror())) == expected
 
 
-def test_without_the_fifty_move_rule_cursed_wins_are_wins(folder):
-    tables = Tablebase(str(folder), fifty_move_rule=False)
+def test_without_the_fifty_move_rule_cursed_wins_are_wins(syzygy):
+    tables = Tablebase(str(syzygy), fifty_move_rule=False)
     assert (wdl(tables, CURSED), wdl(tables, BLESSED)) == (2, -2)
     assert wdl(tables, "8/8/8/8/4k3/8/1N6/K7 w - - 0 1") == 0
 
@@ -106,12 +100,12 @@ def test_rights_that_a_fen_only_claims_do_not_hide_the_tables(tables):
     assert best_moves(tables, board)
 
 
-def test_the_probe_limit_is_a_limit_on_pieces(folder):
-    tables = Tablebase(str(folder), probe_limit=3)
+def test_the_probe_limit_is_a_limit_on_pieces(syzygy):
+    tables = Tablebase(str(syzygy), probe_limit=3)
     assert tables.largest == 3
     assert wdl(tables, "8/8/8/8/4k3/8/1Q6/K7 w - - 0 1") == 2
     assert wdl(tables, "8/8/8/8/4k3/8/1Q6/K6r w - - 0 1") is None
-    assert best_moves(Tablebase(str(folder), probe_limit=0), chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")) == []
+    assert best_moves(Tablebase(str(syzygy), probe_limit=0), chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")) == []
 
 
 # ---- root moves ---------------------------------------------------------------------------------------------------
@@ -225,9 +219,9 @@ def test_files_that_are_no_tables_are_named_and_left_out(tmp_path, content):
     assert "KQvK.rtbw" in problem
 
 
-def test_a_table_under_another_name_would_hang_the_prober_and_is_refused(tmp_path, folder):
-    shutil.copy(folder / "KRvK.rtbw", tmp_path / "KQvK.rtbw")
-    shutil.copy(folder / "KPvKP.rtbz", tmp_path / "KPPvK.rtbz")
+def test_a_table_under_another_name_would_hang_the_prober_and_is_refused(tmp_path, syzygy):
+    shutil.copy(syzygy / "KRvK.rtbw", tmp_path / "KQvK.rtbw")
+    shutil.copy(syzygy / "KPvKP.rtbz", tmp_path / "KPPvK.rtbz")
     tables = Tablebase(str(tmp_path))
     assert tables.largest == 0
     assert len(tables.take_news()) == 2
@@ -235,10 +229,10 @@ def test_a_table_under_another_name_would_hang_the_prober_and_is_refused(tmp_pat
 
 @pytest.mark.parametrize("damage", ["cut", "zeros", "noise"])
 @pytest.mark.parametrize("suffix", [".rtbw", ".rtbz"])
-def test_damage_behind_the_header_costs_a_message_or_a_wrong_answer_but_no_exception(tmp_path, folder, damage, suffix):
+def test_damage_behind_the_header_costs_a_message_or_a_wrong_answer_but_no_exception(tmp_path, syzygy, damage, suffix):
     for name in ("KQvK", "KRvK", "KQvKR"):
         for kind in (".rtbw", ".rtbz"):
-            shutil.copy(folder / (name + kind), tmp_path)
+            shutil.copy(syzygy / (name + kind), tmp_path)
     path = tmp_path / f"KQvKR{suffix}"
     path.chmod(0o644)
     data = path.read_bytes()
@@ -255,9 +249,9 @@ def test_damage_behind_the_header_costs_a_message_or_a_wrong_answer_but_no_excep
     assert wdl(tables, "8/8/8/8/4k3/8/1Q6/K7 w - - 0 1") == 2  # the other tables still serve
 
 
-def test_without_distances_the_result_is_kept(tmp_path, folder):
+def test_without_distances_the_result_is_kept(tmp_path, syzygy):
     for name in ("KPvK", "KQvK", "KRvK", "KBvK", "KNvK"):
-        shutil.copy(folder / f"{name}.rtbw", tmp_path)
+        shutil.copy(syzygy / f"{name}.rtbw", tmp_path)
     tables = Tablebase(str(tmp_path))
     board = chess.Board("8/5P2/8/8/8/8/2k5/K7 w - - 0 1")
     moves = {move.uci() for move in best_moves(tables, board)}

@@ -1,6 +1,5 @@
 """The kernel cache: a folder for each set of sources, and the bit intrinsics in both worlds."""
 
-import errno
 import os
 import shutil
 import sys
@@ -185,20 +184,3 @@ def test_a_changed_comment_starts_no_compiler(monkeypatch, tmp_path):
         found.append(jit.sources_hash.__wrapped__())
     assert found[0] == found[1]
     assert len(set(found)) == 3
-
-
-def test_a_full_disk_is_noticed_by_who_compiles(monkeypatch):
-    """Every kernel was compiled and lost without a word, and marked as kept."""
-
-    def full(*arguments: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(jit, "_lost", [])
-
-    @jit.kernel()
-    def triple(x):
-        return x + x + x
-
-    monkeypatch.setattr(jit._Version, "save_overload", full)
-    assert triple(14) == 42
-    assert jit.loses_kernels()

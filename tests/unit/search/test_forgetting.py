@@ -287,8 +287,7 @@ def test_what_a_large_tree_is_compacted_with_is_written_in_slices(monkeypatch):
     """Every array that is as long as the tree: new numbers, the table, and the order of edges with its sums."""
     search, written = searched(chess.STARTING_FEN, 3000), []
     expected = searched(chess.STARTING_FEN, 3000)
-    for _ in forgetting.make_room(expected.tree):
-        pass
+    make_room(expected.tree)
     monkeypatch.setattr(forgetting, "FILL_SLICE", 64)
     slices = [len(search.tree.table), int(search.tree.counters[NODES])]
     for _ in forgetting.make_room(search.tree):

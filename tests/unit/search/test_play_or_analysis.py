@@ -1,12 +1,10 @@
 """Whether a `go` asks for a move of a game or for analysis: one decision, and what each of its consequences does."""
 
-import struct
 from contextlib import closing
 from dataclasses import replace
 from itertools import product
 
 import chess
-import chess.polyglot
 import numpy as np
 import pytest
 
@@ -19,6 +17,7 @@ from engine.search.limits import Limits, SearchJob
 from engine.search.result import SearchResult
 from engine.tactics.solved_endings import LONG
 from tests.regression.test_endings import check_result
+from tests.unit.search.test_book import write_book
 
 BOOK_MOVE, OTHER = chess.Move.from_uci("b1a3"), chess.Move.from_uci("e2e4")
 CLOCKS = {"white_time_ms": 2_000, "black_time_ms": 2_000}
@@ -40,10 +39,7 @@ UNLIKE = ("clock", "nodes", "mate", "infinite", "ponder")  # each goes another w
 
 @pytest.fixture
 def book_file(tmp_path):
-    path = tmp_path / "book.bin"
-    code = BOOK_MOVE.to_square | BOOK_MOVE.from_square << 6
-    path.write_bytes(struct.pack(">QHHI", chess.polyglot.zobrist_hash(chess.Board()), code, 1, 0))
-    return str(path)
+    return str(write_book(tmp_path / "book.bin", [(chess.Board(), BOOK_MOVE.uci(), 1)]))
 
 
 def search(player: Engine, limits: Limits) -> SearchResult:

@@ -32,12 +32,6 @@ UNKNOWN = (0.25, 0.5, 33.0)
 WRONG = {"KBNk": 0.004, "KBBk": 0.02}  # Most that may be called won wrongly; else none.
 
 
-@pytest.fixture(scope="module")
-def tables(test_data) -> Iterator[chess.syzygy.Tablebase]:
-    with chess.syzygy.open_tablebase(str(test_data / "syzygy")) as opened:
-        yield opened
-
-
 def positions(letters: str, count: int) -> Iterator[chess.Board]:
     """Random positions, each also with colours swapped."""
     for board in random_positions(letters, count, seed=1):

@@ -19,13 +19,12 @@ ENDINGS = ("KQk", "KRk", "KBBk", "KBNk", "KNNk", "KQRk", "KQkr", "KQkn", "KQkq",
 
 
 @pytest.mark.parametrize("letters", ENDINGS)
-def test_results_and_distances_are_those_of_the_tables(letters: str, test_data) -> None:
-    with chess.syzygy.open_tablebase(str(test_data / "syzygy")) as tables:
-        for number, board in enumerate(random_positions(letters, 80, seed=sum(map(ord, letters)))):
-            board = board.mirror() if number % 3 == 0 else board
-            wdl, dtz = probe(board)
-            assert wdl == tables.probe_wdl(board), board.fen()
-            assert abs(dtz - tables.probe_dtz(board)) <= 1, board.fen()  # Syzygy's may be one too few or too many.
+def test_results_and_distances_are_those_of_the_tables(letters: str, tables: chess.syzygy.Tablebase) -> None:
+    for number, board in enumerate(random_positions(letters, 80, seed=sum(map(ord, letters)))):
+        board = board.mirror() if number % 3 == 0 else board
+        wdl, dtz = probe(board)
+        assert wdl == tables.probe_wdl(board), board.fen()
+        assert abs(dtz - tables.probe_dtz(board)) <= 1, board.fen()  # Syzygy's may be one too few or too many.
 
 
 @pytest.mark.parametrize(("pieces", "moves"), [("Q", 10), ("R", 16), ("BB", 19), ("BN", 33), ("Qr", 31), ("NN", 0)])
