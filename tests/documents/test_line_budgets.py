@@ -6,8 +6,8 @@ from tests.documents.pages import ROOT
 
 # Folders -> the most lines of Python in them. To raise a number, say why in a sentence behind it, in its own line.
 BUDGETS = {
-    ("engine", "selfplay", "uci"): 55_930,  # 10 more: masks of sequences, kept studies, transformers on GPUs
-    ("tests",): 39_969,  # 781 more, for those, for twelve faults of files and names, and for the gallery
+    ("engine", "selfplay", "uci"): 55_978,  # 48 more: any model as ONNX, what a file holds, settings of matches and runs
+    ("tests",): 39_993,  # 24 more, for those
 }
 
 
