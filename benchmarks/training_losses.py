@@ -2,6 +2,7 @@
 
     python -m benchmarks.training_losses
     python -m benchmarks.training_losses gru --seeds 1 --steps 50
+    python -m benchmarks.training_losses mlp cnn lstm transformer --layers 2 5 10 20
 
 Every program has the default start of its library and learns for some hundred steps of Adam, with the batches of its
 seed. The table shows the mean loss of the last 20 steps for each seed. Characters come from the licence of this
@@ -12,8 +13,9 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -56,34 +58,35 @@ def pictures(rng: np.random.Generator) -> Iterator[Batch]:
         yield train.inputs[rows], train.targets[rows]
 
 
-def our_model(name: str, rng: np.random.Generator) -> nn.Layer:
-    kinds = text()[1]
-    relu = nn.Activation("relu")
+def our_model(name: str, layers: int, rng: np.random.Generator) -> nn.Layer:
+    kinds, relu = text()[1], partial(nn.Activation, "relu")
     if name == "mlp":
-        hidden = [nn.Dense(256, WIDTH, rng), relu, nn.Dense(WIDTH, WIDTH, rng), nn.Activation("relu")]
+        hidden = [part for n in range(layers) for part in (nn.Dense(WIDTH if n else 256, WIDTH, rng), relu())]
         return nn.Sequential(nn.Flatten(), *hidden, nn.Dense(WIDTH, 10, rng, "glorot"))
     if name == "cnn":
-        boards = [nn.Conv2D(1, 16, 3, rng), relu, nn.MaxPool2D(2), nn.Conv2D(16, 32, 3, rng), nn.Activation("relu")]
+        boards = [nn.Conv2D(1, 16, 3, rng), relu(), nn.MaxPool2D(2), nn.Conv2D(16, 32, 3, rng), relu()]
+        boards += [part for _ in range(layers - 2) for part in (nn.Conv2D(32, 32, 3, rng), relu())]
         return nn.Sequential(*boards, nn.MaxPool2D(2), nn.Flatten(), nn.Dense(512, 10, rng, "glorot"))
     if name == "transformer":
         block = {"features": WIDTH, "heads": 4, "hidden": 2 * WIDTH, "causal": True, "epsilon": 1e-5}
         start = [nn.Embedding(kinds, WIDTH, rng), nn.PositionEmbedding(LENGTH, WIDTH, rng)]
-        return nn.Sequential(*start, nn.Encoder(2, block, rng), nn.Dense(WIDTH, kinds, rng, "glorot"))
-    cell = nn.GRU(WIDTH, WIDTH, rng) if name == "gru" else nn.LSTM(WIDTH, WIDTH, rng)
+        return nn.Sequential(*start, nn.Encoder(layers, block, rng), nn.Dense(WIDTH, kinds, rng, "glorot"))
+    cells = [nn.GRU(WIDTH, WIDTH, rng) if name == "gru" else nn.LSTM(WIDTH, WIDTH, rng) for _ in range(layers)]
     padding = 0 if name == "padded" else None
-    return nn.Sequential(nn.Embedding(kinds, WIDTH, rng, padding_idx=padding), cell, nn.Dense(WIDTH, kinds, rng))
+    return nn.Sequential(nn.Embedding(kinds, WIDTH, rng, padding_idx=padding), *cells, nn.Dense(WIDTH, kinds, rng))
 
 
-def torch_model(torch: Any, name: str) -> Any:
+def torch_model(torch: Any, name: str, depth: int) -> Any:
     layers: Any = torch.nn
     kinds = text()[1]
     if name == "mlp":
-        hidden = [layers.Linear(256, WIDTH), layers.ReLU(), layers.Linear(WIDTH, WIDTH), layers.ReLU()]
+        hidden = [part for n in range(depth) for part in (layers.Linear(WIDTH if n else 256, WIDTH), layers.ReLU())]
         return layers.Sequential(layers.Flatten(), *hidden, layers.Linear(WIDTH, 10))
     if name == "cnn":
-        first = [layers.Conv2d(1, 16, 3, padding=1), layers.ReLU(), layers.MaxPool2d(2)]
-        second = [layers.Conv2d(16, 32, 3, padding=1), layers.ReLU(), layers.MaxPool2d(2)]
-        return layers.Sequential(*first, *second, layers.Flatten(), layers.Linear(512, 10))
+        boards = [layers.Conv2d(1, 16, 3, padding=1), layers.ReLU(), layers.MaxPool2d(2)]
+        boards += [layers.Conv2d(16, 32, 3, padding=1), layers.ReLU()]
+        boards += [part for _ in range(depth - 2) for part in (layers.Conv2d(32, 32, 3, padding=1), layers.ReLU())]
+        return layers.Sequential(*boards, layers.MaxPool2d(2), layers.Flatten(), layers.Linear(512, 10))
 
     class Letters(layers.Module):
         def __init__(self) -> None:
@@ -93,9 +96,9 @@ def torch_model(torch: Any, name: str) -> Any:
             if name == "transformer":
                 self.places = layers.Embedding(LENGTH, WIDTH)
                 block = layers.TransformerEncoderLayer(WIDTH, 4, 2 * WIDTH, dropout=0.0, batch_first=True)
-                self.body = layers.TransformerEncoder(block, 2)
+                self.body = layers.TransformerEncoder(block, depth)
             else:
-                self.body = (layers.GRU if name == "gru" else layers.LSTM)(WIDTH, WIDTH, batch_first=True)
+                self.body = (layers.GRU if name == "gru" else layers.LSTM)(WIDTH, WIDTH, depth, batch_first=True)
 
         def forward(self, x: Any) -> Any:
             y = self.letters(x)
@@ -107,9 +110,9 @@ def torch_model(torch: Any, name: str) -> Any:
     return Letters()
 
 
-def our_loss(name: str, seed: int, steps: int) -> float:
+def our_loss(name: str, layers: int, seed: int, steps: int) -> float:
     ignored = 0 if name == "padded" else None
-    model = our_model(name, np.random.default_rng(seed))
+    model = our_model(name, layers, np.random.default_rng(seed))
 
     def loss(outputs: Any, targets: Any) -> tuple[float, Any]:
         return nn.softmax_cross_entropy(outputs, targets, ignore_index=ignored)
@@ -121,12 +124,12 @@ def our_loss(name: str, seed: int, steps: int) -> float:
     return float(np.mean(losses[-LAST:]))
 
 
-def torch_loss(name: str, seed: int, steps: int) -> float:
+def torch_loss(name: str, layers: int, seed: int, steps: int) -> float:
     import torch
 
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    model = torch_model(torch, name)
+    model = torch_model(torch, name, layers)
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
     batches, losses = PROGRAMS[name](np.random.default_rng(seed)), []
     for _ in range(steps):
@@ -151,6 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "programs", nargs="*", choices=[[], *names], default=[], metavar="PROGRAM", help=", ".join(names)
     )
+    parser.add_argument("--layers", type=int, nargs="+", help="hidden layers (default 1 of recurrent ones, else 2)")
     parser.add_argument("--seeds", type=int, default=3, help="seeds of every program (default %(default)s)")
     parser.add_argument("--steps", type=int, default=300, help="steps of every program (default %(default)s)")
     options = parser.parse_args(arguments)
@@ -158,11 +162,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if importlib.util.find_spec("torch") is not None:
         libraries["torch"] = torch_loss
     print(f"mean loss of the last {LAST} of {options.steps} steps, for seeds 0 to {options.seeds - 1}")
-    for name in options.programs or names:
+    for name, layers in itertools.product(options.programs or names, options.layers or [0]):
         for library, learn in libraries.items():
-            losses = [learn(name, seed, options.steps) for seed in range(options.seeds)]
+            depth = layers or (1 if name in ("lstm", "gru", "padded") else 2)
+            losses = [learn(name, depth, seed, options.steps) for seed in range(options.seeds)]
             row = "  ".join(f"{loss:.4f}" for loss in losses)
-            print(f"{name:12} {library:6} {row}   mean {np.mean(losses):.4f}", flush=True)
+            print(f"{name:12} {depth:2} {library:6} {row}   mean {np.mean(losses):.4f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.hardening.targets import TARGETS
 from tests.protocol.aino_process import ROOT
 
-SURROUNDINGS = ("security", "places", "clock-jumps", "low-memory", "full-disk", "network")
+SURROUNDINGS = ("security", "places", "clock-jumps", "full-disk")
 FUZZING = "tests/hardening/test_fuzzing.py::test_readers_refuse_broken_files_by_the_houses_own_errors[{}]"
 BOUNDED = ("tests/perft", "tests/unit", "tests/regression", "tests/selfplay")
 ENVIRONMENT = {"plain-kernels": {"NUMBA_DISABLE_JIT": "1"}, "bounds": {"NUMBA_BOUNDSCHECK": "1"}}

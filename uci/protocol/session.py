@@ -65,8 +65,8 @@ class EngineLoader:
         if isinstance(self.engine, PatientEngine):
             self.engine.on_wait = lambda progress: self._writer.info(str(progress))
         # Systems grant more memory than the machine has; a search that fills it swaps, or the system kills it.
-        hash_mib, memory_mib = self.engine.options.hash_mib, physical_memory_mib()
-        if hash_mib != hash_before and memory_mib is not None and hash_mib > memory_mib:
+        hash_mib = self.engine.options.hash_mib
+        if hash_mib != hash_before and (memory_mib := physical_memory_mib() or hash_mib) < hash_mib:
             self._writer.info(f"Hash {hash_mib} is more than the {memory_mib} MiB of memory that this machine has")
         for problem in self.engine.take_problems():
             self._writer.info(problem)
