@@ -21,6 +21,7 @@ from uci.protocol.words import GoCommand, Writer, format_current_move, format_in
 
 if TYPE_CHECKING:
     from engine.player import Engine
+    from engine.search.tree.root import RootPosition
 
 _CURRENT_MOVE_FROM_MS = 1000  # shorter searches need no `currmove`
 NO_MOVE = "bestmove (none)"
@@ -141,10 +142,6 @@ class Answer:
 
     def _info_lines(self, infos: Sequence[SearchInfo]) -> list[str]:
         return [format_info(info, self.board, self.options.show_wdl) for info in infos]
-
-
-if TYPE_CHECKING:
-    from engine.search.tree.root import RootPosition
 
 
 def move_stats(result: SearchResult, board: chess.Board) -> list[str]:
