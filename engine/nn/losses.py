@@ -29,6 +29,12 @@ Rest = ParamSpec("Rest")
 Loss = Callable[Concatenate[Array, Rest], tuple[float, Array]]
 
 
+class MeanOver(float):
+    """A mean over some `places` of a batch. Its parts weigh as much as they have places, not examples."""
+
+    places: int
+
+
 def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
     """Decorate: compute a loss once more in double precision if it is not finite in that of the outputs."""
 
@@ -73,9 +79,11 @@ def softmax_cross_entropy(
     if len(places) > 1 or ignore_index is not None:
         counted = xp.ones(places, bool) if ignore_index is None else targets != ignore_index
         gradient = xp.zeros_like(logits)
-        kept = (None if one is None else one[counted] for one in (logits, targets, mask))
+        kept = [None if one is None else one[counted] for one in (logits, targets, mask)]
         loss, gradient[counted] = softmax_cross_entropy(*kept)
-        return loss, gradient
+        mean = MeanOver(loss)
+        mean.places = len(kept[0])
+        return mean, gradient
     if targets.ndim == 1:
         _check_classes(targets, actions)
     if actions == 1:
