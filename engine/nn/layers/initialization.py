@@ -16,11 +16,9 @@ EMBEDDING_DEVIATION = 0.02  # standard deviation of vectors that a residual stre
 VARIANCES: dict[str, Callable[[int, int], float]] = {
     "he": lambda fan_in, fan_out: 2 / fan_in,  # keeps the variance through ReLU: He et al. 2015, arXiv:1502.01852
     "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),  # of linear outputs: Glorot and Bengio 2010
-    "attending": lambda fan_in, fan_out: (
-        1 / (3 * fan_in)
-    ),  # queries, keys, values; these by `benchmarks.training_losses`
-    "hidden": lambda fan_in, fan_out: 1 / (2 * fan_in),  # before the activation of a transformer's block
-    "added": lambda fan_in, fan_out: 1.28 / (fan_in + fan_out),  # what such a block adds to its stream
+    "attending": lambda fan_in, fan_out: 1 / (3 * fan_in),  # queries, keys and values of transformers
+    "hidden": lambda fan_in, fan_out: 1 / (2 * fan_in),  # before their activation; by `benchmarks.training_losses`
+    "added": lambda fan_in, fan_out: 1.28 / (fan_in + fan_out),  # what their blocks add to the stream
 }
 
 
