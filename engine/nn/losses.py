@@ -79,10 +79,10 @@ def softmax_cross_entropy(
     if len(places) > 1 or ignore_index is not None:
         counted = xp.ones(places, bool) if ignore_index is None else targets != ignore_index
         gradient = xp.zeros_like(logits)
-        kept = [None if one is None else one[counted] for one in (logits, targets, mask)]
+        kept = (None if one is None else one[counted] for one in (logits, targets, mask))
         loss, gradient[counted] = softmax_cross_entropy(*kept)
         mean = MeanOver(loss)
-        mean.places = len(kept[0])
+        mean.places = int(counted.sum())
         return mean, gradient
     if targets.ndim == 1:
         _check_classes(targets, actions)

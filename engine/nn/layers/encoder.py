@@ -152,7 +152,7 @@ class Encoder(Layer):
             self.params = {"table": initial(rng, "glorot", (places**2, generated), generated, places**2)}
 
     def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
-        table, steps, shape = self.params.get("table"), [], getattr(x, "shape", ())
+        table, steps, shape = self.params.get("table"), [], getattr(x, "shape", [])
         if len(shape) == 4:
             x = x.reshape(*shape[:2], shape[2] * shape[3]).swapaxes(1, 2)
         for name, layer in self.layers.items():
