@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import chess
-
 from engine.board.notation import move_number
 from engine.errors import AinoError, MoveError, nearest_words
 from engine.options import EngineOptions

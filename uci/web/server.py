@@ -99,7 +99,7 @@ class WebServer:
         return not self.host.startswith("127.") and self.host not in ("localhost", "::1")
 
     def knows(self, host: str) -> bool:
-        """Whether a Host header names this server, at any port, as of a tunnel. A name bound to its address does not."""
+        """Whether a Host header names this server, at any port, as of a tunnel. A name bound to it does not."""
         name, port = _named(host)
         return port.isdecimal() and (
             name in (self.host.lower(), ADDRESS, "::1", "localhost") or (self.host in _EVERY and _is_number(name))

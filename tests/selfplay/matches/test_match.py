@@ -366,6 +366,7 @@ def test_engine_that_never_ends_its_lines_filled_the_referees_memory(tmp_path, m
     told = list[int]()
     monkeypatch.setattr(play, "KEPT_LINES", 4)
     monkeypatch.setattr(play, "last_judgement", lambda lines, board: told.append(len(lines)) or Info())
+    monkeypatch.setattr(chess.engine, "_parse_uci_info", lambda *words: pytest.fail("a hundred thousand take seconds"))
     played(match_of("bounds", 7), tmp_path)
     assert set(told) == {1, 4}
 
