@@ -47,7 +47,7 @@ _PASS = ("--", "Z0", "0000", "@@@@", "<>", "null", "pass")
 _TAIL = rf"(?P<ep>e\.?p\.?)?(?:\+\+(?![-−–/=])|\+(?![-−–/=])|[#†‡])?(?P<signs>(?:{_SIGN})*)"
 _CASTLING = re.compile(rf"[O0oОо]{DASH}[O0oОо](?P<long>{DASH}[O0oОо])?{_TAIL}")
 _CYRILLIC = str.maketrans("асе", "ace")
-_DESCRIPTIVE = re.compile(rf"(?:[KQ]?(?:Kt|[PNBRQK])\b\S*?(?:{DASH}|[x×=])){{1,2}}[KQ]?(?:Kt|[PNBRQK])(?![a-h])\S*")
+_DESCRIPTIVE = re.compile(rf"[KQ]?(?:Kt|[PNBRQK])(?:{DASH}|[x×])[KQ]?(?:Kt|[PNBRQK])\S*")
 
 
 class Letters(NamedTuple):

@@ -246,8 +246,7 @@ def test_questions_take_defaults_and_ask_again_for_what_they_cannot_read() -> No
 
 
 def test_leaving_before_the_game_ended_in_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = type("Terminal", (io.StringIO,), {"isatty": lambda self: True})
-    monkeypatch.setattr("sys.stdin", terminal())
+    monkeypatch.setattr("sys.stdin", type("Terminal", (io.StringIO,), {"isatty": lambda self: True})())
     assert aino(["play"]) == INTERRUPTED
 
 

@@ -129,10 +129,12 @@ CASTLE = dict.fromkeys(("castle", "castles short", "Castle kingside", "castle k"
 @pytest.mark.parametrize(
     ("code", "fen", "moves"),
     [
-        ("en", START, {"e4": "e2e4", "e2-e4": "e2e4", "nf3!?": "g1f3", "Ng1-f3": "g1f3"}),
+        (
+            "en",
+            START,
+            {"e4": "e2e4", "e2-e4": "e2e4", "nf3!?": "g1f3", "Ng1-f3": "g1f3", "♘f3": "g1f3", "N f3 !": "g1f3"},
+        ),
         ("en", START, dict.fromkeys(("1. e4", "1...e2 - e4", "e2–e4", "e2:e4", "E4", "“e4”,", "e4 ⩲"), "e2e4")),
-        ("en", START, dict.fromkeys(("♘f3", "N f3", "NF3 !", "Ng1×f3"), "g1f3")),
-        ("en", "4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1", {"dxe3 e.p.": "d4e3", "d:e3ep": "d4e3"}),
         ("en", SHORT, {"0-0": "e1g1", "e1h1": "e1g1", "O–O": "e1g1", **CASTLE}),
         ("en", BOTH, {"ooo": "e1c1", "castle long": "e1c1"}),
         ("en", PROMOTION, {"e8=Q+": "e7e8q", "e8/Q": "e7e8q", "e8=♕": "e7e8q", "e8n": "e7e8n", "e7e8R": "e7e8r"}),

@@ -151,12 +151,8 @@ def has_ipv6() -> bool:
         ("127.0.0.1", "127.0.0.1", True),  # Browsers leave out the port of http.
         ("127.0.0.1", "LocalHost:9000", True),  # of a tunnel, or of a container's host
         ("Aino.local", "aino.local:8080", True),
-        ("0.0.0.0", "192.168.1.7", True),
-        ("0.0.0.0", "foreign.example", False),
-        ("::1", "[::1]", True),
         ("::1", "[::1]:8080", True),
         ("::", "[fe80::7]:8080", True),
-        ("::", "192.168.1.7:8080", True),
         *(("127.0.0.1", host, False) for host in ("", ":80", "[::1", "127.0.0.1:80:80", "127.0.0.1:x; script-src *")),
     ],
 )
