@@ -129,11 +129,7 @@ CASTLE = dict.fromkeys(("castle", "castles short", "Castle kingside", "castle k"
 @pytest.mark.parametrize(
     ("code", "fen", "moves"),
     [
-        (
-            "en",
-            START,
-            {"e4": "e2e4", "e2-e4": "e2e4", "nf3!?": "g1f3", "Ng1-f3": "g1f3", "♘f3": "g1f3", "N f3 !": "g1f3"},
-        ),
+        ("en", START, {"e4": "e2e4", "e2-e4": "e2e4", "nf3!?": "g1f3", "Ng1-f3": "g1f3", "♘f3": "g1f3"}),
         ("en", START, dict.fromkeys(("1. e4", "1...e2 - e4", "e2–e4", "e2:e4", "E4", "“e4”,", "e4 ⩲"), "e2e4")),
         ("en", SHORT, {"0-0": "e1g1", "e1h1": "e1g1", "O–O": "e1g1", **CASTLE}),
         ("en", BOTH, {"ooo": "e1c1", "castle long": "e1c1"}),
