@@ -152,7 +152,8 @@ class Layer:
         Raises ConfigError where two names have one array, or views of it: a step would move it twice, a file hold two.
         """
         found = {name: owner.params[key] for name, owner, key in self._entries("params")}
-        places = {name: id(array if array.base is None else array.base) for name, array in found.items()}
+        roots = {name: getattr(array, "base", None) for name, array in found.items()}
+        places = {name: id(found[name] if root is None else root) for name, root in roots.items()}
         if len(set(places.values())) < len(places):  # addresses take much longer
             places = {name: getattr(array.data, "ptr", None) or array.ctypes.data for name, array in found.items()}
         names = {place: name for name, place in places.items()}
@@ -231,7 +232,7 @@ class Layer:
 
     def _rebuilt(self, parameter: Callable[[Array], Array], buffer: Callable[[Array], Array] | None = None) -> Self:
         self.named_parameters()  # refuses an array that two layers share: each would get its own
-        buffer = parameter if buffer is None else buffer
+        buffer = buffer or parameter
         twin = self.with_children({name: child._rebuilt(parameter, buffer) for name, child in self.children().items()})
         twin.params = {name: parameter(array) for name, array in self.params.items()}
         twin.buffers = {name: buffer(array) for name, array in self.buffers.items()}
