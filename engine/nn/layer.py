@@ -232,10 +232,9 @@ class Layer:
 
     def _rebuilt(self, parameter: Callable[[Array], Array], buffer: Callable[[Array], Array] | None = None) -> Self:
         self.named_parameters()  # refuses an array that two layers share: each would get its own
-        buffer = buffer or parameter
         twin = self.with_children({name: child._rebuilt(parameter, buffer) for name, child in self.children().items()})
         twin.params = {name: parameter(array) for name, array in self.params.items()}
-        twin.buffers = {name: buffer(array) for name, array in self.buffers.items()}
+        twin.buffers = {name: (buffer or parameter)(array) for name, array in self.buffers.items()}
         return twin
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
