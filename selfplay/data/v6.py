@@ -111,7 +111,7 @@ def open_chunks(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
         return
     try:
         with open_unpacked(path) as (stream, _):
-            bounded, begin = _BoundedReader(stream), b""
+            bounded, begin = _BoundedReader(stream), b""  # type: ignore[arg-type]
             with suppress(*PACKED_ERRORS):  # which whoever reads the chunk is told
                 begin = bounded.peek()
             if begin[257:262] != b"ustar":

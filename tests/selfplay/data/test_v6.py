@@ -189,7 +189,6 @@ def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> Non
 
 
 def test_one_damaged_chunk_cost_all_games(chunk: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither were packed archives read, nor chunks that other programs pack."""
     archive, folder = tmp_path / "games.tar", tmp_path / "folder"
     older = chunk.copy()
     older["version"] = 5
