@@ -45,8 +45,7 @@ CONTENTS = [
     ("older.gz", gzip.compress(b"\5" + CHUNK[1:]), CHUNKS),
     ("chunks.tar", tar(), CHUNKS),
     ("chunks.tar.gz", gzip.compress(tar()), CHUNKS),
-    ("training.4711.xz", lzma.compress(CHUNK), CHUNKS),
-    ("lichess_2013-01.pgn", PZSTD, PGN),
+    ("lichess_2013-01", PZSTD, PGN),
 ]
 
 
