@@ -30,7 +30,7 @@ _JUDGEMENT = re.compile(
 )
 _GAIN = r"loses|misses a chance to win|misses .*?, which wins|wins only .* instead of|only trades .* instead of winning"
 _ROUNDING = 0.6  # percent; PGN has whole percents and hundredths of pawns
-_RESULTS_CP = {"won": (150, 3000), "level": (-150, 150), "lost": (-3000, -150)}  # scores of an ending
+_RESULTS_CP = {"won": (150, 3000), "even": (-150, 150), "lost": (-3000, -150)}  # scores of an ending
 _SHARE = 0.5  # of the pawns that a sentence names, which the engine must see lost: there is compensation for a part
 
 
@@ -141,7 +141,7 @@ def check_move(
         mate = played.mate() if claim == "allows" else best.mate()
         is_right = mate is not None and (mate < 0 if claim == "allows" else mate > 0) and abs(mate) <= int(moves)
         yield row(f"{claim} mate in {moves}", f"mate in {abs(mate)}" if mate is not None else str(played), is_right)
-    if ending := re.match(r"turns a (won|level) ending into a (level|lost) one", reason):
+    if ending := re.match(r"turns an? (won|even) ending into an? (even|lost) one", reason):
         scores = [score.score(mate_score=3000) for score in (best, played)]
         is_right = all(
             least <= score <= most

@@ -42,7 +42,7 @@ _THE = {chess.PAWN: later("the pawn"), chess.KNIGHT: later("the knight"), chess.
 _FELT_CP = 25  # the least that the evaluation gives for each pawn that a side is ahead, unless there is compensation
 _SMALL_COST_CP = 150  # the most that an attack on a pawn or a trade can explain
 _PLIES_TOLD = 3  # of a line within a sentence
-_ENDING_PIECES, _DECIDED_CP, _LEVEL_CP = 4, 200, 125  # most in an ending; a won one has at least, a level one at most
+_ENDING_PIECES, _DECIDED_CP, _EVEN_CP = 4, 200, 125  # most in an ending; a won one has at least, an even one at most
 _LONG_MATE, _DEAR_CP = 4, 450  # moves of a mate that explains little, unless it costs so many centipawns
 
 
@@ -219,10 +219,10 @@ def _ending(lines: Lines) -> str:
     if not is_ending or best_cp is None or not lines.played[1:]:
         return ""
     left_cp, line = best_cp - (lines.cost_cp or 0.0), told_line(lines.answered, lines.played[1:], lines.is_own)
-    if best_cp >= _DECIDED_CP and abs(left_cp) <= _LEVEL_CP:
-        return _("turns a won ending into a level one after {line}", line=line)
-    is_lost = abs(best_cp) <= _LEVEL_CP and left_cp <= -_DECIDED_CP
-    return _("turns a level ending into a lost one after {line}", line=line) if is_lost else ""
+    if best_cp >= _DECIDED_CP and abs(left_cp) <= _EVEN_CP:
+        return _("turns a won ending into an even one after {line}", line=line)
+    is_lost = abs(best_cp) <= _EVEN_CP and left_cp <= -_DECIDED_CP
+    return _("turns an even ending into a lost one after {line}", line=line) if is_lost else ""
 
 
 def told_line(board: chess.Board, line: Sequence[chess.Move], is_own: bool | None) -> str:

@@ -290,8 +290,8 @@ def test_a_move_is_told_by_what_it_does(start: str, line: str, told: str) -> Non
 def test_what_becomes_of_an_ending_is_told(best_cp: float, cost_cp: float) -> None:
     board = position("r7/8/6pk/P2R1p1p/5K2/8/5P2/8 w - - 2 40")
     played, better = (moves(board, text) for text in ("Ke5 Kg5 Kd4 Kf4", "Kg3 Kg5 f4+ Kh6"))
-    told = {302.0: "won ending into a level", 358.0: "level ending into a lost"}.get(cost_cp)
-    sentence = f"turns a {told} one after 40...Kg5 41. Kd4 Kf4" if told else ""
+    told = {302.0: "a won ending into an even", 358.0: "an even ending into a lost"}.get(cost_cp)
+    sentence = f"turns {told} one after 40...Kg5 41. Kd4 Kf4" if told else ""
     assert reason(Lines(board, played, better, cost_cp=cost_cp, best_cp=best_cp)) == sentence
 
 
