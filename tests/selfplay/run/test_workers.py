@@ -107,7 +107,7 @@ def test_interrupted_command_ends_quietly_and_goes_on_the_same(tmp_path: Path) -
     assert process.returncode == INTERRUPTED
     assert "Traceback" not in output
     assert "was lost" not in output
-    assert main(["loop", str(tmp_path / "workers"), "--until=fit", *FLAGS, "--workers=2"]) == 0
+    assert main(["loop", str(tmp_path / "workers"), "--until=fit", *FLAGS, "--workers=1"]) == 0
     assert main(["loop", str(tmp_path / "alone"), "--until=fit", *FLAGS, "--workers=1"]) == 0
     assert len(stored_games(tmp_path / "alone")) == 24
     assert stored_games(tmp_path / "workers") == stored_games(tmp_path / "alone")
