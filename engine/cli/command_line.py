@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import itertools
 import os
 import re
@@ -32,7 +33,7 @@ def run_subcommand(program: str, name: str, description: str, module_name: str, 
     help, and `parse(parser, words)`, for command lines that argparse alone would misread.
     """
     silence_false_warnings()
-    open_missing_streams()
+    prepare_streams()
     try:
         module = importlib.import_module(module_name)
         parser = make_parser(program, name, description, module, is_brief="--help-all" not in words)
@@ -55,13 +56,17 @@ def run_subcommand(program: str, name: str, description: str, module_name: str, 
     return status
 
 
-def open_missing_streams() -> None:
-    """Open the null device for standard streams that are closed, as for services, or on Windows without a console.
+def prepare_streams() -> None:
+    """Let characters that a stream's encoding lacks be "?", and open the null device for standard streams that are
+    closed, as for services, or on Windows without a console.
 
     Python has None in their place, and the next files to be opened would get their numbers.
     """
     for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+        elif stream is None:
             nothing = os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, os.fdopen(nothing, "r" if name == "stdin" else "w", encoding="utf-8"))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,10 +13,7 @@ from engine.files.text import without_accents
 
 
 def make_console(stderr: bool = False) -> Console:
-    """Return a console on stdout or stderr that writes "?" for characters missing from its encoding."""
-    stream = sys.stderr if stderr else sys.stdout
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="replace")
+    """Return a console on stdout or stderr."""
     return Console(stderr=stderr, highlight=False)
 
 

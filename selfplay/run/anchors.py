@@ -156,11 +156,12 @@ class AnchorSeries(Series):
         earlier = [number for number in fit.networks if number <= network]
         mean = sum(rating.elo for rating in fit.anchors.values()) / len(fit.anchors)
         elo = fit.networks[max(earlier)].elo if earlier else mean
+        joined = any(player.startswith(STOCKFISH) for player in fit.anchors)  # else its levels are of another scale
 
         def promise(anchor: Contestant) -> float:
             level = anchor.name.removeprefix(f"{STOCKFISH}:")
             rating = fit.networks.get(0) if anchor.name.startswith("gen-") else fit.anchors.get(anchor.name)
-            its = float(level) if level.isdecimal() else elo if rating is None else rating.elo
+            its = float(level) if joined and level.isdecimal() else elo if rating is None else rating.elo
             had = sum({name, anchor.name} == {row.white, row.black} for row in self._archive.rows.values())
             score = score_from_elo(elo - its)
             return score * (1.0 - score) / (2 + had)

@@ -1,6 +1,8 @@
 """The help of both commands: it fits narrow terminals, and examples stay as they are to be typed."""
 
 import argparse
+import io
+import sys
 
 import pytest
 
@@ -38,6 +40,13 @@ def test_help_of_every_command_ends_with_examples(main, name, flag, capsys):
     assert stopped.value.code == 0
     program = "aino" if main is uci.main.main else "aino-train"
     assert f"  {program} {name} " in capsys.readouterr().out.rpartition("\nexample")[2]
+
+
+def test_an_encoding_without_a_letter_ended_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    assert uci.main.main(["net", "info", "für.dit"]) == 1
+    assert b"f?r.dit" in written.getvalue()
 
 
 def test_help_of_an_import_leaves_the_settings_of_the_loop_to_the_whole_help(

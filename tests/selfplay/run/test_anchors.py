@@ -110,18 +110,20 @@ def test_games_wait_for_their_share_of_the_processors(run: RunFolder, monkeypatc
 
 def test_next_games_are_against_the_anchor_that_tells_most(run: RunFolder) -> None:
     series = AnchorSeries(run, lambda text: None, never)
-    levels = {level: Contestant(f"stockfish:{level}", ("sf",)) for level in (1350, 1800, 2600)}
-    series._anchors = list(levels.values())
+    names = ("material:50", "stockfish:1350", "stockfish:1800", "stockfish:2600")
+    series._anchors = [Contestant(name, ("engine",)) for name in names]
 
-    def row(number: int, level: int, result: str) -> GameRow:
-        pair = (network_name(1, 7), f"stockfish:{level}")
+    def row(number: int, anchor: str, result: str) -> GameRow:
+        pair = (network_name(1, 7), anchor)
         white, black = pair if number % 2 == 0 else pair[::-1]
         return GameRow(number, white, black, chess.STARTING_FEN, "", result, "checkmate", "", "", (0.0, 0.0))
 
-    results = (("1-0", "0-1"), ("0-1", "1-0"), ("1/2-1/2", "1/2-1/2"))
-    for pair, (level, two) in enumerate(zip(levels, [results[0], results[2], results[1]], strict=True)):
+    opponents = []
+    for pair, two in enumerate([("1-0", "0-1"), ("1-0", "0-1"), ("1/2-1/2", "1/2-1/2"), ("0-1", "1-0")]):
+        opponents.append(series._opponent(1).name)
         for game in range(2):
-            series._archive.add(row(2 * pair + game, level, two[game]))
+            series._archive.add(row(2 * pair + game, names[pair], two[game]))
+    assert opponents[1] == "stockfish:1350", "until it has played one of them, nothing tells how far its levels are"
     assert series._opponent(1).name == "stockfish:1800"
 
 

@@ -180,7 +180,7 @@ def test_info_of_other_networks_says_what_they_are_and_as_json(net: Path, capsys
     for path in (net.with_name("sparse.dit"), net.with_name("dense.dit"), "zero"):
         assert main(["net", "info", str(path)]) == 0
     text = capsys.readouterr().out
-    assert "zero-256.dit" in text
+    assert "zero-512.dit" in text
     assert "sparse-128" in text
     assert "neither a tower nor a sparse network: dense" in text
 
