@@ -19,7 +19,7 @@ from selfplay.run.ledger import Ledger
 from tests.new_process import ROOT, wait_until
 from tests.selfplay.run.crews import TINY_FLAGS, weights_of
 
-MARKS = ["late/seed-1/nets/gen-00001.dit", "plain/seed-2/ledger.sqlite"]
+MARKS = ["late/seed-1/nets/gen-00001.dit", "plain/seed-1/replay/gen-00001.replay", "plain/seed-2/ledger.sqlite"]
 SETTINGS = "\n".join(flag.removeprefix("--") for flag in TINY_FLAGS)
 TABLE = f"""
 seeds = [1, 2]

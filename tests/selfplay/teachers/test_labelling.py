@@ -213,7 +213,7 @@ def labels_after_kills(folder: Path, net_file: Path, kills: int) -> list[bytes]:
             process.stdout.readline()  # it has begun to label
             time.sleep(chance.uniform(0.0, 0.5))
             process.send_signal(signal.SIGKILL)
-    assert main(command[3:]) == 0
+    subprocess.run(command, check=True, capture_output=True)
     return contents(folder)
 
 
