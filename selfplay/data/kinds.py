@@ -9,20 +9,19 @@ from itertools import chain
 from pathlib import Path
 
 from engine.errors import DataError
-from engine.files.text import GAMES, LOOKED_AT, decode_text, is_hidden, kind_of, open_unpacked, reading
-from selfplay.data.cache import Reader
-from selfplay.data.pgn import PgnReader
+from engine.files.text import GAMES, LOOKED_AT, decode_text, kind_of, open_unpacked, reading
+from selfplay.data.cache import ENDINGS, Reader, files_in
+from selfplay.data.pgn import pgn_reader
 from selfplay.data.v6_games import read_v6
 from selfplay.lock import KINDS
 
 PGN, CHUNKS, FOLDER = "PGN games", "Lc0 training chunks", "a label folder"
-ENDINGS = {".txt", ".pgn", ".tar", ".gz", ".xz", ".bz2", ".zst", ".zip"}  # of the files that are taken from a folder
 _COMMENT = re.compile(r"\s*([%;(]|\{(?!\s*\"))")  # how PGN may begin, too
 
 
 def reader_of(kind: str, least_elo: int = 0) -> Reader:
     """Return the reader of a kind of files; least_elo: of the players of PGN games."""
-    return read_v6 if kind == CHUNKS else PgnReader(least_elo)
+    return read_v6 if kind == CHUNKS else pgn_reader(least_elo)
 
 
 def data_files(paths: Iterable[Path], *wanted: str) -> list[tuple[Path, str]]:
@@ -56,16 +55,16 @@ def _files_of(path: Path) -> list[tuple[Path, str]]:
 def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
     """Return the files of a folder, one of each ending looked into."""
     by_ending: dict[str, list[Path]] = {}
-    for file in sorted(folder.iterdir()):
-        if file.suffix.lower() in ENDINGS and not is_hidden(file.name) and file.is_file():
-            inner = Path(file.stem).suffix
-            by_ending.setdefault((inner if inner in ENDINGS else "") + file.suffix, []).append(file)
+    for file in files_in(folder):
+        inner = Path(file.stem).suffix
+        by_ending.setdefault((inner if inner in ENDINGS else "") + file.suffix, []).append(file)
     kinds = {_kind_of_file(files[0]): files[0].name for files in by_ending.values()}
     if len(kinds) > 1:
         found = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
         raise DataError(f"{folder} holds {found}: give the files of each kind by name, as in {folder}/*.pgn")
     if not kinds:
-        raise DataError(f"{folder}: no files with data in it (expected names that end in {', '.join(sorted(ENDINGS))})")
+        expected = f"expected names that end in {', '.join(sorted(ENDINGS))}; folders in it are given as {folder}/*"
+        raise DataError(f"{folder}: no files with data in it ({expected})")
     kind = next(iter(kinds))
     return [(folder, CHUNKS)] if kind == CHUNKS else [(file, kind) for file in sorted(chain(*by_ending.values()))]
 
@@ -73,17 +72,12 @@ def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
 def _kind_of_file(path: Path) -> str:
     with reading(path), open_unpacked(path) as (stream, _):
         begin = stream.read(LOOKED_AT)
-    if begin[1:4] == b"\0\0\0" and begin[0] < 16:  # the record's version
-        return CHUNKS
-    if path.suffix == ".tar" or begin[257:262] == b"ustar":
-        if path.suffix != ".tar":
-            raise DataError(f"{path}: a tar archive; unpack or rename it so that its name ends in .tar")
-        return CHUNKS
-    return _kind_of_text(path, begin)
+    has_version = begin[1:4] == b"\0\0\0" and 0 < begin[0] < 16  # as records begin
+    return CHUNKS if has_version or begin[257:262] == b"ustar" else _kind_of_text(path, begin)
 
 
 def _kind_of_text(path: Path, begin: bytes) -> str:
-    lines, found = decode_text(begin).splitlines(), kind_of(begin)
+    lines, found = decode_text(begin.replace(b"\0", b"")).splitlines(), kind_of(begin)
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     if not first:
         raise DataError(f"{path}: an empty file")
