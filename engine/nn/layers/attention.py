@@ -31,9 +31,9 @@ class _Attention(Layer):
             raise ConfigError(f"{call}: sizes must be >= 1 and the heads must divide the features")
         self.features, self.context_features, self.heads, self.inner = features, context_features, heads, inner
         sides = {"query": features, "key": context_features, "value": context_features}
-        start, last = ("attending", "added") if self.damped else ("glorot", "glorot")
+        start = "small" if self.damped else "glorot"
         self.parts: dict[str, Layer] = {name: Dense(side, inner, rng, start) for name, side in sides.items()}
-        self.parts["output"] = Dense(inner, features, rng, last)
+        self.parts["output"] = Dense(inner, features, rng, start)
 
     def _apply(
         self, x: Array, context: Array, mask: Any, training: bool, bias: Any = None, state: Any = None

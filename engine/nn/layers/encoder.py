@@ -43,8 +43,8 @@ class FeedForward(Layer):
         super().__init__()
         self.features, self.hidden, self.activation = features, hidden, activation
         self.scale, self.epsilon, self.damped = scale, epsilon, damped
-        second = Dense(hidden, features, rng, "added" if damped else "glorot")
-        first, between = Dense(features, hidden, rng, "hidden" if damped else "he"), Activation(activation)
+        second = Dense(hidden, features, rng, "small" if damped else "glorot")
+        first, between = Dense(features, hidden, rng, "small" if damped else "he"), Activation(activation)
         self.layers: dict[str, Layer] = {"dense1": first, "activation": between, "dense2": second}
         self.norm: Layer = LayerNorm(features, epsilon)
 

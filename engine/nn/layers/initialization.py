@@ -16,9 +16,7 @@ EMBEDDING_DEVIATION = 0.02  # standard deviation of vectors that a residual stre
 VARIANCES: dict[str, Callable[[int, int], float]] = {
     "he": lambda fan_in, fan_out: 2 / fan_in,  # keeps the variance through ReLU: He et al. 2015, arXiv:1502.01852
     "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),  # of linear outputs: Glorot and Bengio 2010
-    "attending": lambda fan_in, fan_out: 1 / (3 * fan_in),  # queries, keys and values of transformers
-    "hidden": lambda fan_in, fan_out: 1 / (2 * fan_in),  # before their activation; by `benchmarks.training_losses`
-    "added": lambda fan_in, fan_out: 1.28 / (fan_in + fan_out),  # what their blocks add to the stream
+    "small": lambda fan_in, fan_out: 1 / (3 * fan_in),  # blocks that add to a stream; as PyTorch's linear layers
 }
 
 
