@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import chess
@@ -19,7 +20,7 @@ from uci.game.clock import GameClock, GameTime
 from uci.game.game_file import games_folder, pgn_files
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
-from uci.web.launch import saver
+from uci.web.launch import save_in
 
 
 def full_disk(*_what: object) -> None:
@@ -241,7 +242,7 @@ async def test_an_analysis_is_kept_when_something_else_begins(visit, tab, tmp_pa
 def test_games_and_analyses_are_saved_apart_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("uci.game.game_file.user_folder", lambda kind: tmp_path)
     path = games_folder() / "evening.pgn"
-    save = saver(path)
+    save = partial(save_in, path)
     game, other = (chess.pgn.Game({"White": name}) for name in "AB")
     assert str(path) in save(game, None, False)
     save(other, None, False)
