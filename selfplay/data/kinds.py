@@ -79,10 +79,6 @@ def _kind_of_file(path: Path) -> str:
         if path.suffix != ".tar":
             raise DataError(f"{path}: a tar archive; unpack or rename it so that its name ends in .tar")
         return CHUNKS
-    return _kind_of_text(path, begin)
-
-
-def _kind_of_text(path: Path, begin: bytes) -> str:
     lines, found = decode_text(begin).splitlines(), kind_of(begin)
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     if not first:

@@ -22,7 +22,8 @@ from selfplay.main import main
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
 from selfplay.run import sharing
 from selfplay.run.config import GateSettings
-from selfplay.run.gating import GateRecord, GateTask
+from selfplay.run.gating import GateTask
+from selfplay.run.ledger import GateRecord
 from selfplay.run.playing import GenerationTask, PlayTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 from selfplay.run.workers import WorkerPool
