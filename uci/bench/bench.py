@@ -91,10 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def measure_parts(
-    options: EngineOptions,
-    seconds: float = 0.3,
-    parts: tuple[str, ...] = BENCH_PARTS,
-    tell: Callable[[str], None] = lambda part: None,
+    options: EngineOptions, seconds: float, parts: tuple[str, ...], tell: Callable[[str], None]
 ) -> dict[str, Any]:
     """Measurements by name: speeds per second. `tell` gets the name of each part as it begins.
 

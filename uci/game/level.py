@@ -107,9 +107,7 @@ def parse_level(text: str) -> Level:
     if word in NAMED_LEVELS:
         return NAMED_LEVELS[word]
     match = re.fullmatch(r"(elo|time|nodes)?[ =:]*([0-9.]+)s?", word)
-    if match is None:
-        raise ConfigError(_("level {text}: expected {forms}", text=repr(text), forms=_(LEVEL_FORMS)))
-    kind, number = match[1] or "elo", match[2]
+    kind, number = (match[1] or "elo", match[2]) if match is not None else ("", "none")
     try:
         if kind == "elo":
             return Level(elo=checked("elo", int(number), *_elo_range()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import chess
@@ -88,10 +89,8 @@ def _san_candidates(text: str, letters: dict[str, str]) -> list[str]:
 
 
 def _from_squares(board: chess.Board, uci: str, text: str) -> chess.Move:
-    try:
+    with contextlib.suppress(ValueError):
         return board.parse_uci(uci)
-    except ValueError:
-        pass
     if len(uci) == 4 and any(move.uci().startswith(uci) for move in board.legal_moves):
         raise MoveError(_("{move} promotes a pawn: add the piece, as in {example}", move=text, example=f"{uci}q"))
     raise MoveError(_why_illegal(board, text, uci))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -87,11 +88,8 @@ def _info(path: Path) -> dict[str, Any]:
 
 
 def _architecture(model: Any) -> str:
-    try:
+    with contextlib.suppress(ConfigError):
         return planes_config_of(model).describe()
-    except ConfigError:
-        pass
-    try:
+    with contextlib.suppress(ConfigError):
         return f"{sparse_config_of(model)}: one accumulator, moves scored one by one"
-    except ConfigError:
-        return f"neither a tower nor a sparse network: {model.get('layer')}"
+    return f"neither a tower nor a sparse network: {model.get('layer')}"
