@@ -37,10 +37,9 @@ def test_processes_play_the_games_of_a_gate(task: GenerationTask) -> None:
     other = task.nets[0].with_name("other.dit")
     dit.save(other, family_of("8x1").build(np.random.default_rng(2)))
     gate = GateTask(3, 1, task.settings, (other, *task.nets), task.openings, GateSettings(visits=4, longest=20))
-    here: list[GateRecord] = []
+    here, there = list[GateRecord](), list[GateRecord]()
     play_numbers(gate, NUMBERS, here.append, never)
     assert sorted(game.number for game in here) == list(NUMBERS)
-    there: list[GateRecord] = []
     WorkerPool(2)(gate, NUMBERS, there.append, never)
     assert sorted(there) == sorted(here)
 
