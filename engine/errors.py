@@ -147,8 +147,7 @@ class NetFileError(AinoError):
     def unreadable(cls, path: str | Path, error: OSError) -> NetFileError:
         """Describe a file that the system does not let us read."""
         found = error.strerror or str(error)
-        reason = why_unreadable(error)
-        return cls(path, "a readable net file", found, f"{path}: {reason}")
+        return cls(path, "a readable net file", found, f"{path}: {why_unreadable(error)}")
 
     @classmethod
     def foreign(cls, path: str | Path, expected: str, begin: bytes) -> NetFileError:

@@ -1,7 +1,8 @@
-"""Turn Ctrl-C and SIGTERM into a flag. Long loops poll it, so that they can save their state before they end."""
+"""Turn Ctrl-C, SIGTERM and a closed terminal into a flag, which long loops poll, so that they can save their state."""
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -44,9 +45,10 @@ def stop_flag() -> Iterator[threading.Event]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         flag.set()
-        handling.close()
+        if number in (signal.SIGINT, signal.SIGTERM):  # a terminal that closes may say so twice
+            handling.close()
 
     with handling, stopping(flag.is_set):
         if threading.current_thread() is threading.main_thread():
-            handling.enter_context(handling_signals("SIGINT SIGTERM", handle))
+            handling.enter_context(handling_signals("SIGHUP SIGINT SIGTERM", handle))
         yield flag

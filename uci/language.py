@@ -89,16 +89,12 @@ def translated(message: str) -> str:
     return text.format(**{name: translated(str(value)) for name, value in values.items()}) if values else text
 
 
-def page_language() -> dict[str, object]:
+@functools.cache
+def page_language(language: str) -> dict[str, object]:
     """Return what a page needs: its language, its script's catalogue, and which plural form a number `n` takes there.
 
     A sentence for one thing or many has a list of forms in the catalogue.
     """
-    return _page_language(spoken())
-
-
-@functools.cache
-def _page_language(language: str) -> dict[str, object]:
     catalogue, found = _catalogue(language), dict[str, str | list[str]]()
     # gettext keeps the sentences by their English ones; of one for one or for many, each form by its number, in order.
     for name, text in getattr(catalogue, "_catalog", {}).items():

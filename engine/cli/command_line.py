@@ -131,9 +131,10 @@ def flush_stdout() -> None:
 
 @contextmanager
 def handling_signals(names: str, handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Let a handler have these signals, where the system knows them, for the length of the block."""
+    """Let a handler have these signals, where the system knows them, in the block. What `nohup` ignores stays so."""
     numbers = [getattr(signal, name) for name in names.split() if hasattr(signal, name)]
-    before = {number: signal.signal(number, handler) for number in numbers}
+    heard = [one for one in numbers if one == signal.SIGINT or signal.getsignal(one) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in heard}
     try:
         yield
     finally:

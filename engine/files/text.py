@@ -3,6 +3,7 @@
 UTF-8, with or without its mark; UTF-16 with its mark; every other line is Windows-1252, of which ISO 8859-1 is a part.
 Each line is judged by itself: collections are put together from files of different encodings. What forums, pages and
 mails wrap games in ([pgn], <pre>, ```, > before each line) is blank in texts in which a line begins or ends with it.
+Curly quotes of tags are straight again.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _WRAPPER = (
 _WRAPPERS = re.compile(rb"(?m)^(?:[ \t]*>)+|%b" % _WRAPPER)
 _IS_WRAPPED = re.compile(rb"(?m)%b[ \t]*$|^[ \t>]*(?:%b|>[ \t]*\[\w+[ \t]*\")" % (_WRAPPER, _WRAPPER))
 _BRACKETS = re.compile(_BRACKET)
+_QUOTE = rb"(?:'{1,2}|&quot;|\xe2\x80[\x98-\x9f\xb3\xb9\xba]|\xc2[\xab\xbb])"
+_TAG = re.compile(rb"\n([ \t]*\[\w+(?:[ \t]|\xc2\xa0)*)%b([^\n]*?)(?:%b|\")(?=[ \t]*\])" % (_QUOTE, _QUOTE))
 
 
 def is_hidden(name: str) -> bool:
@@ -93,7 +96,9 @@ def _plain(data: bytes) -> bytes:
     """Return lines in UTF-8 that end in line feeds."""
     if b"\r" in data:  # To look for longer ends of lines takes longer than to read the games.
         data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return data if data.isascii() else _decode_lines(data).encode()
+    data = data if data.isascii() else _decode_lines(data).encode()
+    is_quoted = any(quote in data for quote in (b" '", b"&quot;", b"\xe2\x80", b"\xc2\xab"))  # found in little time
+    return _TAG.sub(rb'\n\1"\2"', b"\n" + data)[1:] if is_quoted else data
 
 
 def _decode_lines(data: bytes) -> str:
@@ -107,11 +112,13 @@ def _decode_lines(data: bytes) -> str:
 # ---- what a text holds --------------------------------------------------------------------------------------------
 
 GAMES, POSITIONS, PUZZLES, JSON = "games in PGN", "positions, one a line", "puzzles in Lichess's format", "JSON"
+BINARY = "binary data"
 _READERS = {
     GAMES: "`aino analyse` and `aino annotate` read them",
     POSITIONS: "`aino analyse` and `aino-train suite` read them",
     PUZZLES: "`aino puzzles --import` and `aino-train suite` read them",
     JSON: "download the games as PGN, which chess sites offer, too",
+    BINARY: "engines take books in Polyglot's format as their `BookFile`, and databases have an export of PGN",
 }
 _PLACEMENT = "(?:[1-8KQRBNPkqrbnp]+/){7}[1-8KQRBNPkqrbnp]+"
 _FORMS = {
@@ -120,6 +127,7 @@ _FORMS = {
     rf"{_PLACEMENT}\s+[wb]\b": POSITIONS,
     r'[\[{]\s*(?:\{|"\w+"\s*:)': JSON,
     r'\[\s*\w[^\s"]*\s*"|\d+[.)…\s]+(?:\S{0,5}[a-hA-H][1-8]|[O0o]-[O0o])(?![a-z])': GAMES,
+    r"(?:[^\x01-\x08\x0e-\x19]*[\x01-\x08\x0e-\x19]){4}": BINARY,
 }
 _KINDS = [(re.compile(rf'[\s"]*(?:{form})'), kind) for form, kind in _FORMS.items()]
 

@@ -12,6 +12,7 @@ import shlex
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,13 +112,19 @@ def quiet_driver() -> None:
 class _UciDriver(chess.engine.UciProtocol):
     """Also takes engines with options whose defaults are missing or not allowed, as those of Lc0 0.31.
 
-    An option that cannot be read at all is skipped, as GUIs do, and so is what never becomes a line.
+    An option that cannot be read at all is skipped, as GUIs do, and so is what never becomes a line. Where `told` takes
+    up the lines of searches, the driver reads no `info`, of which some engines send 100,000 a move.
     """
 
-    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
-        super().pipe_data_received(fd, data)
-        if len(self.buffer[fd]) > LONGEST_ANSWER:
-            self.buffer[fd].clear()
+    told: deque[str] | None = None
+
+    def pipe_data_received(self, fd: int, data: Any) -> None:
+        *lines, rest = (self.buffer[fd] + data).split(b"\n")
+        self.buffer[fd].clear()
+        if self.told is not None and fd == 1:
+            self.told.extend(line.decode(errors="replace") for line in lines)
+            lines = [line for line in lines if not line.startswith(b"info ")]
+        super().pipe_data_received(fd, b"\n".join([*lines, rest if len(rest) <= LONGEST_ANSWER else b""]))
 
     def _line_received(self, line: str) -> None:
         if not re.match(r"\s*option\b", line) or self.command is None:

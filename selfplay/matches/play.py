@@ -248,7 +248,7 @@ def _think(
 ) -> chess.engine.PlayResult:
     """Return the engine's answer, which holds a move; its last lines go to `told`. Raises _Fault."""
     # The driver itself would merge all lines into one, bounds and second-best ones, too.
-    engine.protocol.line_received = told.append  # type: ignore[assignment, method-assign]
+    engine.protocol.told = told  # type: ignore[attr-defined]
     try:
         answer = ask_engine(engine, engine.protocol.play(board, limit), timeout_s)
     except chess.engine.EngineTerminatedError as error:

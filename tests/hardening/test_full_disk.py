@@ -68,8 +68,10 @@ def test_a_file_of_the_player_is_whole_or_not_there(command: str, is_new: bool, 
 
 
 def test_annotating_says_that_the_file_cannot_be_written(pgn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    earlier = pgn.with_name("game.annotated.pgn")
+    earlier.write_text("{[%aino 0]} *")
     fails_cleanly(aino, ["annotate", pgn, "--nodes=20", *MATERIAL], capsys, "game.annotated")
-    assert pgn.read_text() == PGN
+    assert (pgn.read_text(), earlier.read_text()) == (PGN, "{[%aino 0]} *")
     assert not list(pgn.parent.glob(".*"))
 
 

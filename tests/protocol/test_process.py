@@ -151,11 +151,6 @@ def test_perft_command_counts_and_stops(aino: AinoProcess) -> None:
     assert "21" in aino.read_until("info")[-1]
 
 
-def test_eval_describes_the_position(aino: AinoProcess) -> None:
-    aino.send("ucinewgame", "position startpos", "eval")
-    assert aino.read_until("priors:")[-2].startswith("evaluator material:")
-
-
 def test_limited_strength_plays_and_shows_its_own_move(aino: AinoProcess) -> None:
     aino.send("setoption name UCI_LimitStrength value true", "setoption name UCI_Elo value 500")
     try:
@@ -195,16 +190,6 @@ def test_closed_stream_ended_the_engine_with_a_traceback(closed: int) -> None:
 def driver() -> Iterator[chess.engine.SimpleEngine]:
     with chess.engine.SimpleEngine.popen_uci([*COMMAND, *SMALL], timeout=START_S, cwd=ROOT) as engine:
         yield engine
-
-
-def test_driver_plays_a_game_against_itself(driver: chess.engine.SimpleEngine) -> None:
-    board = chess.Board()
-    while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 60:
-        result = driver.play(board, chess.engine.Limit(nodes=60), info=chess.engine.INFO_SCORE)
-        assert result.move is not None
-        assert "score" in result.info
-        board.push(result.move)
-    assert len(board.move_stack) >= 10
 
 
 def test_driver_plays_on_the_clock_and_ponders(driver: chess.engine.SimpleEngine) -> None:

@@ -139,11 +139,6 @@ def test_no_bestmove_before_the_end_of_an_endless_search(engine: EngineProcess, 
     engine.read_until("bestmove", PROMPTLY_S)
 
 
-@pytest.mark.parametrize("position", ["mated", "stalemate"])
-def test_no_legal_move_is_answered_by_none(engine: EngineProcess, position: str) -> None:
-    assert best_move(engine.go(POSITIONS[position], "nodes 10")) == "(none)"
-
-
 def test_searchmoves_are_kept_to_and_0000_means_none(engine: EngineProcess) -> None:
     assert best_move(engine.go(f"fen {CROWDED}", "nodes 100 searchmoves a2a3 a2a4")) in ("a2a3", "a2a4")
     assert best_move(engine.go("startpos", "nodes 10 searchmoves 0000")) == "(none)"

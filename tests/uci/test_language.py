@@ -67,7 +67,7 @@ def help_texts(command: str) -> set[str]:
 def catalogue_of(code: str) -> dict[str, list[str]]:
     """The sentences of a catalogue, with those for many as names of their own, and their translations."""
     source = (FOLDER / code / "LC_MESSAGES/aino.po").read_text(encoding="utf-8").replace('"\n"', "")
-    shown = language._page_language(code)["catalogue"].items()
+    shown = page_language(code)["catalogue"].items()
     found = {name: [text] if isinstance(text, str) else text for name, text in shown}
     pairs = re.findall(rf"^msgid {_STRING}\nmsgid_plural {_STRING}", source, re.M)
     return found | {many: found[one] for one, many in pairs}
@@ -194,11 +194,11 @@ def test_messages_keep_their_parts_between_processes() -> None:
 def test_sentences_take_values_in_any_language_and_the_page_gets_all() -> None:
     speak("de")
     assert _("Aino plays {move}", move="1. e4") == "Aino spielt 1. e4"
-    assert page_language()["catalogue"]["Your move."] == "Sie sind am Zug."  # type: ignore[index]
+    assert page_language("de")["catalogue"]["Your move."] == "Sie sind am Zug."  # type: ignore[index]
     assert several("{count} game", "{count} games", 2421) == "2.421 Partien"
     speak("fr")
     assert several("{count} game", "{count} games", 0) == "0 partie"
     speak("en")
-    assert page_language()["catalogue"] == {}
+    assert page_language("en")["catalogue"] == {}
     assert several("{count} game", "{count} games", 0) == "0 games"
     assert _("Aino plays {move}", move="1. e4") == "Aino plays 1. e4"

@@ -22,7 +22,7 @@ from engine.cli.console import harmless, make_console, say
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
-from engine.files.atomic import naming, write_file
+from engine.files.atomic import append, write_file
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
@@ -169,8 +169,7 @@ class _Output:
         mend_result(review.game)
         pgn = game_text(add_comments(review, self._how))
         self._sections.append(game_section(review, self.finished + 1, pgn))
-        with naming(self.pgn), self.pgn.open("a" if self.finished else "w", encoding="utf-8") as file:
-            file.write(pgn)
+        (append if self.finished else write_file)(self.pgn, pgn)
         self.finished += 1
         if time.monotonic() >= self._next_page_s:
             self.write_page()

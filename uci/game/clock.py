@@ -17,6 +17,7 @@ from uci.language import _, later
 # The PGN headers that say what the clocks of an adjourned game show, as hours:minutes:seconds.
 CLOCK_HEADERS = {chess.WHITE: "WhiteClock", chess.BLACK: "BlackClock"}
 
+TIME_CONTROL = re.compile(r"(\d+(?:\.\d+)?)(?:\+(\d+(?:\.\d+)?))?")  # minutes as one types it, seconds in PGN
 _HEADER = re.compile(r"(\d{1,4}):(\d\d?):(\d\d?(?:\.\d+)?)")
 _MOST_MINUTES, _MOST_INCREMENT_S = 1440.0, 3600.0
 
@@ -36,7 +37,7 @@ class GameTime:
 
 def parse_time_control(text: str) -> GameTime:
     """`5+3` is five minutes and three seconds a move, `10` ten minutes. Raises ConfigError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:\+(\d+(?:\.\d+)?))?", text.strip())
+    match = TIME_CONTROL.fullmatch(text.strip())
     if match is None or not 0 < float(match[1]) <= _MOST_MINUTES or float(match[2] or 0) > _MOST_INCREMENT_S:
         told = later("clock {text}: expected MINUTES or MINUTES+SECONDS, as in 5+3, at most a day")
         raise ConfigError(_(told, text=repr(text)))

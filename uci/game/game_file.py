@@ -116,4 +116,4 @@ def save_game(game: chess.pgn.Game, path: Path, before: chess.pgn.Game | None = 
             if found:
                 write_file(path, head + game_text(game).encode() + tail)
                 return
-        append(path, game_text(game))
+        (append if path.exists() else write_file)(path, game_text(game))  # a failure leaves no empty file

@@ -106,18 +106,14 @@ def parse_level(text: str) -> Level:
     word = text.strip().lower()
     if word in NAMED_LEVELS:
         return NAMED_LEVELS[word]
-    match = re.fullmatch(r"(elo|time|nodes)?[ =:]*([0-9.]+)s?", word)
-    kind, number = (match[1] or "elo", match[2]) if match is not None else ("", "none")
-    try:
-        if kind == "elo":
-            return Level(elo=checked("elo", int(number), *_elo_range()))
-        if kind == "nodes":
-            return Level(nodes=checked("nodes", int(number), 1, MOST_NODES))
-        return Level(movetime_s=checked("time", float(number), 0.001, MOST_SECONDS))
-    except ValueError as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(_("level {text}: expected {forms}", text=repr(text), forms=_(LEVEL_FORMS))) from None
+    match = re.fullmatch(r"(?:(elo|nodes)?[ =:]*([0-9]+)|time[ =:]*([0-9]*\.?[0-9]+)s?)", word)
+    if match is None:
+        raise ConfigError(_("level {text}: expected {forms}", text=repr(text), forms=_(LEVEL_FORMS)))
+    if match[3]:
+        return Level(movetime_s=checked("time", float(match[3]), 0.001, MOST_SECONDS))
+    if match[1] == "nodes":
+        return Level(nodes=checked("nodes", int(match[2]), 1, MOST_NODES))
+    return Level(elo=checked("elo", int(match[2]), *_elo_range()))
 
 
 def level_choices() -> list[tuple[str, str]]:

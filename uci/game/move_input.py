@@ -7,9 +7,13 @@ import re
 
 import chess
 
+from engine.board.epd import DASHES
+from engine.board.pgn.move_words import FIGURINES, legal_move
 from engine.errors import MoveError
 from uci.language import _, later, own_letters, several, shown_moves, shows_own_letters
 
+_SIGNS = FIGURINES | str.maketrans(dict.fromkeys(DASHES, "-") | {"×": "x", ":": "x"})
+_NOISE = re.compile(r'^\s*\d+[.…)\s]+|[-\s"“”„,;]+|[.!?+#]+$')  # a move's number, and what stands in it and behind it
 _UCI_FORM = re.compile(r"[a-h][1-8][a-h][1-8][nbrqNBRQ]?")
 _SHORT, _LONG = "O-O", "O-O-O"
 _WINGS = dict.fromkeys(("short", "kingside", "king", "k"), _SHORT) | dict.fromkeys(
@@ -22,12 +26,13 @@ _YOURS = {chess.PAWN: later("Your pawn on {square}"), chess.KNIGHT: later("Your 
 
 
 def read_human_move(board: chess.Board, text: str) -> chess.Move:
-    """Return a legal move from SAN or UCI notation, forgiving case, zeros for castling, and marks such as `!?`.
+    """Return a legal move from UCI notation, or SAN in all forms that games in PGN have, and with its number.
 
     A text that is no legal move in English letters for pieces may be one in those of the language that is spoken here;
     these come first where they are shown. Raises MoveError whose message says what is wrong and what could be meant.
     """
-    cleaned = _castling(board, text) or text.strip().rstrip("!?+#").replace("-", "")
+    written = text.translate(_SIGNS)
+    cleaned = _castling(board, written) or _NOISE.sub("", written)
     if _UCI_FORM.fullmatch(cleaned):
         return _from_squares(board, cleaned.lower(), text)
     english, own = _san_candidates(cleaned, {}), _san_candidates(cleaned, own_letters())
@@ -35,6 +40,8 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
     words = [*own, *english] if is_own_first else [*english, *own]
     known = [(word, found) for word in words if not isinstance(found := _parsed(board, word), chess.InvalidMoveError)]
     if not known:
+        with contextlib.suppress(MoveError):
+            return legal_move(board, cleaned)
         raise MoveError(_("cannot read {text}: write e4, Nf3, exd5, O-O, e8=Q or e2e4", text=repr(text)))
     word, found = next((one for one in known if not isinstance(one[1], chess.IllegalMoveError)), known[0])
     if isinstance(found, chess.AmbiguousMoveError):

@@ -12,7 +12,7 @@ import chess
 import chess.pgn
 
 from engine.errors import ConfigError
-from uci.game.clock import GameClock, GameTime
+from uci.game.clock import TIME_CONTROL, GameClock, GameTime
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import game_from_board
 from uci.game.level import DEFAULT_LEVEL, DEFAULT_NAME, NAMED_LEVELS, Level, parse_level
@@ -21,7 +21,6 @@ from uci.terminal.reading import board_at
 
 PERSON = "You"  # the person's name in the headers
 _CHESS960_STARTS = 960
-_TIME_CONTROL = re.compile(r"(\d+(?:\.\d+)?)(?:\+(\d+(?:\.\d+)?))?")
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,7 @@ def _level(name: str) -> Level | None:
 
 def _clocks(game: chess.pgn.Game, board: chess.Board) -> tuple[GameClock | None, dict[int, float]]:
     """Return the clock as it stood at the board's ply, and the times before; (None, {}) without a time control."""
-    match = _TIME_CONTROL.fullmatch(game.headers.get("TimeControl", ""))
+    match = TIME_CONTROL.fullmatch(game.headers.get("TimeControl", ""))
     if match is None or not float(match[1]):
         return None, {}
     clock = GameClock(GameTime(float(match[1]), float(match[2] or 0)))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import chess
-
 from engine.board.notation import move_number
 from engine.errors import AinoError, MoveError, nearest_words
 from engine.options import EngineOptions
@@ -15,9 +13,8 @@ from uci.game.move_input import read_human_move
 from uci.language import _, shown_moves
 from uci.play.asking import FlagFell
 from uci.play.game import TerminalGame
-from uci.play.typed_commands import TYPED_COMMANDS
+from uci.play.typed_commands import TYPED_COMMANDS, opinion
 from uci.terminal.opening_names import book_move
-from uci.terminal.verdict import Verdict
 
 # What can be typed after a game, by its first letter or in full.
 _CHOICES = ("again", "swap", "takeback", "annotate", "quit")
@@ -88,20 +85,12 @@ def _engine_turn(game: TerminalGame) -> GameEnd | None:
         raise MoveError(f"the engine found no move in {game.board.fen()}")
     text = _("Aino plays {move}", move=f"{move_number(game.board)} {shown_moves(game.board.san(result.best_move))}")
     if game.settings.scores:
-        text += f" ({_opinion(result, mover)})"
+        text += f" ({opinion(result, mover)})"
     game.push(result.best_move)
     game.show()
     game.say(text)
     game.tell_opening()
     return None
-
-
-def _opinion(result: SearchResult, mover: chess.Color) -> str:
-    """Return what the engine thinks of the move it plays, which need not be the best where its strength is limited."""
-    played = [child for child in result.children if child.move == result.best_move and child.visits]
-    if played:
-        return Verdict.of_move(played[0]).seen_by_white(mover).white_text
-    return Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text if result.infos else _("book")
 
 
 # ---- after the game -------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import chess
 from rich.console import Console
 
 from engine.board.fen import parse_fen
-from engine.cli.command_line import handling_signals
+from engine.cli.command_line import INTERRUPTED, handling_signals
 from engine.cli.console import make_console, say
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
@@ -87,7 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
     options = options_from_flags(arguments)
     shows_own_letters.set(arguments.own_letters)
     if _asks_first(arguments) and not arguments.web and sys.stdin.isatty():
-        arguments.side, arguments.level, arguments.clock = ask_choices(ask_line, print)
+        try:
+            arguments.side, arguments.level, arguments.clock = ask_choices(ask_line, print)
+        except EOFError:
+            return INTERRUPTED
     console = make_console()
     setup = _chosen(_start(console, arguments, options.chess960), arguments, options)
     if arguments.web:

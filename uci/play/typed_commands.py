@@ -38,7 +38,7 @@ def _help(game: TerminalGame, argument: str) -> None:
 def _hint(game: TerminalGame, argument: str) -> None:
     result = game.search()
     if result.best_move is not None:
-        score = f" ({_score(result, game.board.turn)})" if game.settings.scores else ""
+        score = f" ({opinion(result, game.board.turn)})" if game.settings.scores else ""
         game.say(_("Aino would play {move}", move=f"{shown_moves(game.board.san(result.best_move))}{score}"))
 
 
@@ -52,7 +52,11 @@ def _eval(game: TerminalGame, argument: str) -> None:
     game.say(_("best line: {moves}", moves=shown_moves(game.board.variation_san(result.infos[0].pv))))
 
 
-def _score(result: SearchResult, mover: chess.Color) -> str:
+def opinion(result: SearchResult, mover: chess.Color) -> str:
+    """Return what the engine thinks of the move it plays, which need not be the best where its strength is limited."""
+    played = [child for child in result.children if child.move == result.best_move and child.visits]
+    if played:
+        return Verdict.of_move(played[0]).seen_by_white(mover).white_text
     return Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text if result.infos else _("book")
 
 
@@ -109,10 +113,7 @@ def _moves(game: TerminalGame, argument: str) -> None:
 
 
 def _history(game: TerminalGame, argument: str) -> None:
-    if game.board.move_stack:
-        game.say(shown_moves(game.board.root().variation_san(game.board.move_stack)))
-    else:
-        game.say(_("no moves yet"))
+    game.say(shown_moves(game.board.root().variation_san(game.board.move_stack)) or _("no moves yet"))
 
 
 def _flip(game: TerminalGame, argument: str) -> None:
@@ -133,7 +134,6 @@ TYPED_COMMANDS: dict[str, Command] = {
     "eval": Command(_eval, "eval", "show what Aino thinks of the position"),
     "scores": Command(_scores, "scores", "show or hide what Aino thinks of its moves"),
     "takeback": Command(_takeback, "takeback, undo", "undo your last move"),
-    "undo": Command(_takeback, "takeback, undo", "undo your last move"),
     "draw": Command(_draw, "draw", "offer a draw"),
     "resign": Command(_resign, "resign", "resign; asks first"),
     "level": Command(_level, "level [LEVEL]", "set the level: easy, medium, hard, elo 1500, time 2, nodes 500, full"),
@@ -148,7 +148,6 @@ TYPED_COMMANDS: dict[str, Command] = {
     "fen": Command(lambda game, _: game.say(game.board.fen()), "fen", "show the position as FEN"),
     "pgn": Command(lambda game, _: game.say(game_text(game.record()).rstrip()), "pgn", "show the game so far as PGN"),
     "help": Command(_help, "help", "this list"),
-    "?": Command(_help, "help", "this list"),
     "quit": Command(_quit, "quit, exit", "save the game and leave (also Ctrl-D, Ctrl-C)"),
-    "exit": Command(_quit, "quit, exit", "save the game and leave (also Ctrl-D, Ctrl-C)"),
 }
+TYPED_COMMANDS |= {"undo": TYPED_COMMANDS["takeback"], "?": TYPED_COMMANDS["help"], "exit": TYPED_COMMANDS["quit"]}

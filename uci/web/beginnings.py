@@ -7,8 +7,10 @@ import random
 
 import chess
 
+from engine.board.epd import position_lines, split_epd
 from engine.board.fen import parse_fen
 from engine.errors import ConfigError, DataError
+from engine.files.text import POSITIONS, kind_of
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup, chess960_start
@@ -46,8 +48,11 @@ def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
 def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
     """Return the game of that number, from 1, of a PGN's text, as a board for analysis. Raises DataError.
 
-    With it come the names of all games, and the first fault in this one, "" for none.
+    With it come the names of all games, and the first fault in this one, "" for none. FENs, one a line, are games, too.
     """
+    if kind_of(text) == POSITIONS:
+        lines = [line.replace('"', "") for _number, line in position_lines(text)]
+        text = "\n".join(f'[Event "{line}"]\n[FEN "{" ".join(split_epd(line)[0])}"]\n\n*\n' for line in lines)
     every = (found for found in read_text_games(text, _("the PGN")) if found.number)
     games = list(itertools.islice(every, max(_MOST_GAMES, number)))
     if number > len(games):

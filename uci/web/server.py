@@ -78,7 +78,8 @@ class WebServer:
         )
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            listening = socket.create_server((host, port), family=family)
+            is_dual = host == "::" and socket.has_dualstack_ipv6()  # `_own_address` is one of IPv4
+            listening = socket.create_server((host, port), family=family, dualstack_ipv6=is_dual)
         except (OSError, OverflowError) as error:
             raise ConfigError(f"cannot listen on {host}, port {port}: {error}") from error
         listening.setblocking(False)
@@ -98,9 +99,9 @@ class WebServer:
         return not self.host.startswith("127.") and self.host not in ("localhost", "::1")
 
     def knows(self, host: str) -> bool:
-        """Whether a Host header names this server. A page that has bound its own name to this address does not."""
+        """Whether a Host header names this server, at any port, as of a tunnel. A name bound to it does not."""
         name, port = _named(host)
-        return port == str(self.port) and (
+        return port.isdecimal() and (
             name in (self.host.lower(), ADDRESS, "::1", "localhost") or (self.host in _EVERY and _is_number(name))
         )
 

@@ -273,5 +273,5 @@ class Shelf:
 
 
 def _plain(name: str) -> str:
-    """Return a file's name without what a folder or a system might take otherwise."""
-    return re.sub(r"[^\w.-]+", "_", name)[-80:].lstrip(".-_")
+    """Return a file's name without what a folder or a system might take otherwise, in 200 bytes at most."""
+    return re.sub(r"[^\w.-]+", "_", name)[-50:].lstrip(".-_")

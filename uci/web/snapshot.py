@@ -18,7 +18,6 @@ from uci.terminal.verdict import Verdict
 from uci.web.table import Table
 
 _LINE_PLIES = 12  # plies shown of a line of analysis without a mate
-_CASTLING_TARGETS = {chess.G1: chess.H1, chess.C1: chess.A1, chess.G8: chess.H8, chess.C8: chess.A8}
 
 
 def legal(uci: str, board: chess.Board) -> chess.Move:
@@ -39,13 +38,9 @@ def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
     """
     found = [(move.from_square, move.to_square, move.uci()) for move in board.legal_moves]
     taken = {(source, target) for source, target, _ in found}
-    for move in board.legal_moves:
-        if not board.is_castling(move):
-            continue
-        kingside = board.is_kingside_castling(move)
-        rank = chess.square_rank(move.from_square)
-        beside = chess.square(6 if kingside else 2, rank)
-        other = beside if board.chess960 else _CASTLING_TARGETS[move.to_square]
+    files = (2, 6) if board.chess960 else (0, 7)  # UCI has the rook's square in Chess960, and else the king's
+    for move in board.generate_castling_moves():
+        other = chess.square(files[board.is_kingside_castling(move)], chess.square_rank(move.from_square))
         if (move.from_square, other) not in taken and other != move.from_square:
             found.append((move.from_square, other, board.uci(move)))
     return found

@@ -38,8 +38,7 @@ class Table(TimedGame):
         self.kept = setup.kept
         self._has_edited = False  # whether the person changed something in analysis
         self.last: chess.pgn.GameNode = self.tree.game.end()  # of the game's last move
-        self.here = self.last  # the node that is looked at
-        self.shown = self.board.copy()  # its position, with its moves
+        self.here, self.shown = self.last, self.board.copy()  # the node that is looked at, and its position
 
     # ---- the game ---------------------------------------------------------------------------------------------------
 

@@ -47,6 +47,7 @@ _PASS = ("--", "Z0", "0000", "@@@@", "<>", "null", "pass")
 _TAIL = rf"(?P<ep>e\.?p\.?)?(?:\+\+(?![-−–/=])|\+(?![-−–/=])|[#†‡])?(?P<signs>(?:{_SIGN})*)"
 _CASTLING = re.compile(rf"[O0oОо]{DASH}[O0oОо](?P<long>{DASH}[O0oОо])?{_TAIL}")
 _CYRILLIC = str.maketrans("асе", "ace")
+_DESCRIPTIVE = re.compile(rf"[KQ]?(?:Kt|[PNBRQK])(?:{DASH}|[x×])[KQ]?(?:Kt|[PNBRQK])\S*")
 
 
 class Letters(NamedTuple):
@@ -147,6 +148,8 @@ def _read_one(board: chess.Board, word: str, letters: Letters) -> Word:
     if castling is not None:
         return Word(_castling(board, castling["long"] is not None), nags_of(castling["signs"], board.turn) or ())
     match = letters.pattern.fullmatch(word)
+    if match is None and _DESCRIPTIVE.fullmatch(word):
+        raise NoMoveError("descriptive notation, which Aino does not read: write e4 for P-K4")
     if match is None:
         raise NoMoveError("neither a move nor another word of PGN")
     return Word(_find(board, match, letters), nags_of(match["signs"], board.turn) or ())

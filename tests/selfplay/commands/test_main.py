@@ -3,12 +3,14 @@
 import contextlib
 import importlib
 import json
+import signal
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 import uci.main
+from selfplay.interrupt import stop_flag
 from selfplay.main import COMMANDS, main
 from tests.new_process import output_of
 
@@ -63,6 +65,17 @@ def test_ctrl_c_during_imports_ended_in_a_traceback(call: Callable[[], int], mon
 
     monkeypatch.setattr("engine.cli.command_line.importlib.import_module", interrupted)
     assert call() == 130
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
+def test_a_terminal_that_closed_ended_training_at_once_and_a_board_under_nohup() -> None:
+    for usual, stops in ((signal.SIG_IGN, False), (lambda *_: None, True)):
+        before = signal.signal(signal.SIGHUP, usual)
+        with stop_flag() as stop:
+            for _twice in range(2):
+                signal.raise_signal(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, before)
+        assert stop.is_set() == stops
 
 
 def test_help_costs_less_than_half_a_second_of_processor_time() -> None:

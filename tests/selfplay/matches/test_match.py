@@ -363,11 +363,13 @@ def test_engine_that_never_ends_its_line_filled_the_referees_memory() -> None:
 
 
 def test_engine_that_never_ends_its_lines_filled_the_referees_memory(tmp_path, monkeypatch):
-    told = list[int]()
+    told, parsed = list[int](), list[int]()
     monkeypatch.setattr(play, "KEPT_LINES", 4)
     monkeypatch.setattr(play, "last_judgement", lambda lines, board: told.append(len(lines)) or Info())
+    monkeypatch.setattr(chess.engine, "_parse_uci_info", lambda *words: parsed.append(len(told)) or {})
     played(match_of("bounds", 7), tmp_path)
     assert set(told) == {1, 4}
+    assert not any(parsed), "of those in a game, a hundred thousand took seconds"
 
 
 @pytest.mark.parametrize("mute_at", ["uci", "isready", "go"])

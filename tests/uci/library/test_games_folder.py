@@ -231,7 +231,7 @@ def test_a_key_that_is_none_is_refused(request_name: str, key: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../../x.pgn", "/etc/x.pgn", "..", "", ".hidden", "a\0b", "\ud800.pgn", "x" * 500, "CON"]
+    "name", ["../../x.pgn", "/etc/x.pgn", "..", "", ".hidden", "a\0b", "\ud800.pgn", "x" * 500, "棋" * 80, "CON"]
 )
 def test_an_upload_stays_in_the_folder(tmp_path: Path, name: str) -> None:
     path = shelf_in(tmp_path).upload_path(name)

@@ -9,6 +9,7 @@ import chess.pgn
 import pytest
 from rich.console import Console
 
+from engine.cli.command_line import INTERRUPTED
 from engine.cli.console import make_console
 from engine.errors import ConfigError
 from engine.options import EngineOptions
@@ -20,6 +21,7 @@ from uci.game.clock import GameClock, GameTime, clock_text, parse_time_control
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.level import DEFAULT_LEVEL, Level, level_choices, parse_level
 from uci.game.timed_game import Setup, TimedGame, saved_game
+from uci.main import main as aino
 from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.play import ask_choices, completions
 from uci.terminal.board_view import choose_style
@@ -241,6 +243,11 @@ def test_questions_take_defaults_and_ask_again_for_what_they_cannot_read() -> No
     assert choices == ("black", "elo 1000", "5+3")
     assert "side 'green': expected white, black or random" in said
     assert "level 'very'" in said
+
+
+def test_leaving_before_the_game_ended_in_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", type("Terminal", (io.StringIO,), {"isatty": lambda self: True})())
+    assert aino(["play"]) == INTERRUPTED
 
 
 def test_three_games_in_a_row_begin_differently_and_in_known_ways() -> None:

@@ -99,6 +99,9 @@ def test_saved_game_reads_back_and_is_appended(tmp_path: Path) -> None:
 
 def test_a_disk_that_became_full_left_half_a_game_before_the_next_one(tmp_path: Path) -> None:
     game, path = game_from_board(chess.Board(), {"White": "You"}, "*", {}), tmp_path / "game.pgn"
+    with largest_file(20), pytest.raises(OSError, match="large"):
+        save_game(game, path)
+    assert not path.exists(), "it was the last game, without one in it"
     save_game(game, path)
     before = path.read_bytes()
     with largest_file(len(before) + 20), pytest.raises(OSError, match="large"):
@@ -126,12 +129,13 @@ CASTLE = dict.fromkeys(("castle", "castles short", "Castle kingside", "castle k"
 @pytest.mark.parametrize(
     ("code", "fen", "moves"),
     [
-        ("en", START, {"e4": "e2e4", "e2-e4": "e2e4", "nf3!?": "g1f3", "Ng1-f3": "g1f3"}),
-        ("en", SHORT, {"0-0": "e1g1", "e1h1": "e1g1", **CASTLE}),
+        ("en", START, {"e4": "e2e4", "e2-e4": "e2e4", "nf3!?": "g1f3", "Ng1-f3": "g1f3", "♘f3": "g1f3"}),
+        ("en", START, dict.fromkeys(("1. e4", "1...e2 - e4", "e2–e4", "e2:e4", "E4", "“e4”,", "e4 ⩲"), "e2e4")),
+        ("en", SHORT, {"0-0": "e1g1", "e1h1": "e1g1", "O–O": "e1g1", **CASTLE}),
         ("en", BOTH, {"ooo": "e1c1", "castle long": "e1c1"}),
-        ("en", PROMOTION, {"e8=Q+": "e7e8q", "e8n": "e7e8n", "e7e8R": "e7e8r"}),
+        ("en", PROMOTION, {"e8=Q+": "e7e8q", "e8/Q": "e7e8q", "e8=♕": "e7e8q", "e8n": "e7e8n", "e7e8R": "e7e8r"}),
         ("en", "4k3/8/8/8/8/2n5/1P6/B3K3 w - - 0 1", {"bxc3": "b2c3"}),
-        ("de", START, {"Sg1-f3": "g1f3", "sf3!": "g1f3", "Nf3": "g1f3", "Be4": "e2e4"}),
+        ("de", START, {"Sg1-f3": "g1f3", "1. S g1–f3": "g1f3", "sf3!": "g1f3", "Nf3": "g1f3", "Be4": "e2e4"}),
         ("de", BISHOP, {"Bg2": "f1g2", "Be3": "e2e3", "dxe4": "d3e4", "Dxe4+": "f3e4"}),
         ("de", PROMOTION, {"e8=D+": "e7e8q", "e8s": "e7e8n", "e8=B": "e7e8b", "e7e8T": "e7e8r"}),
         ("fr", ROOK, {"Rd2": "e1d2", "Rb1": "a1b1", "Td1+": "a1d1", "Kd1": "e1d1", "ta2": "a1a2"}),

@@ -197,6 +197,9 @@ async def test_of_many_games_one_is_chosen(tab: Tab) -> None:
     assert state["names"]["white"] == "B"
     games = await tab.message("games")
     assert len(games["names"]) == 2
+    await tab.send("load", text='4k3/8/8/8/8/8/8/R3K3 w - -\n4k3/8/8/8/8/8/8/R3K3 b Q - bm Kd7; id "two";', game=2)
+    state = await tab.state(lambda state: state["names"]["white"] != "B")
+    assert state["steps"][0]["fen"] == "4k3/8/8/8/8/8/8/R3K3 b Q - 0 1"
 
 
 @pytest.mark.parametrize("number", ["0", "959", "400"])

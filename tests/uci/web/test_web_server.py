@@ -146,31 +146,18 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.parametrize(
-    ("listens", "port", "host", "known"),
+    ("listens", "host", "known"),
     [
-        ("127.0.0.1", 80, "127.0.0.1", True),  # Browsers leave out the port of http.
-        ("127.0.0.1", 80, "localhost", True),
-        ("127.0.0.1", 80, "LocalHost:80", True),
-        ("127.0.0.1", 80, "127.0.0.1:8080", False),
-        ("127.0.0.1", 8080, "127.0.0.1", False),
-        ("127.0.0.1", 443, "127.0.0.1", False),
-        ("127.0.0.1", 443, "127.0.0.1:443", True),
-        ("Aino.local", 8080, "aino.local:8080", True),
-        ("0.0.0.0", 80, "192.168.1.7", True),
-        ("0.0.0.0", 80, "foreign.example", False),
-        ("::1", 80, "[::1]", True),
-        ("::1", 8080, "[::1]:8080", True),
-        ("::1", 8080, "[::1]", False),
-        ("::", 8080, "[fe80::7]:8080", True),
-        ("::", 8080, "192.168.1.7:8080", True),
-        ("127.0.0.1", 80, "", False),
-        ("127.0.0.1", 80, ":80", False),
-        ("127.0.0.1", 80, "[::1", False),
-        ("127.0.0.1", 80, "127.0.0.1:80:80", False),
+        ("127.0.0.1", "127.0.0.1", True),  # Browsers leave out the port of http.
+        ("127.0.0.1", "LocalHost:9000", True),  # of a tunnel, or of a container's host
+        ("Aino.local", "aino.local:8080", True),
+        ("::1", "[::1]:8080", True),
+        ("::", "[fe80::7]:8080", True),
+        *(("127.0.0.1", host, False) for host in ("", ":80", "[::1", "127.0.0.1:80:80", "127.0.0.1:x; script-src *")),
     ],
 )
-async def test_a_server_knows_its_names(visit: Visit, listens: str, port: int, host: str, known: bool) -> None:
-    visit.server.host, visit.server.port = listens, port
+async def test_a_server_knows_its_names(visit: Visit, listens: str, host: str, known: bool) -> None:
+    visit.server.host = listens
     assert visit.server.knows(host) == known
 
 
@@ -180,11 +167,8 @@ async def test_a_server_knows_its_names(visit: Visit, listens: str, port: int, h
         ("localhost", "http://localhost", True),
         ("LOCALHOST:80", "http://localhost", True),
         ("[::1]:8080", "http://[::1]:8080", True),
-        ("localhost", "https://localhost", False),
-        ("localhost:8080", "http://localhost", False),
         ("localhost", "http://localhost.foreign.example", False),
         ("localhost", "null", False),
-        ("localhost", "", False),
         ("127.0.0.1:8080", "http://127.0.0.1:1", False),
         ("127.0.0.1:8080", "https://127.0.0.1:8080", False),
     ],
@@ -195,9 +179,10 @@ def test_a_page_of_the_server_may_open_its_socket(host: str, origin: str, same: 
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
-@pytest.mark.parametrize("visit", [{"host": "::1"}], indirect=True)
-async def test_a_server_listens_on_an_address_of_ipv6(visit: Visit) -> None:
-    assert visit.server.url.startswith(f"http://[::1]:{visit.server.port}/")
-    assert not visit.server.is_open
+@pytest.mark.parametrize("visit", [{"host": "::1"}, {"host": "::"}], indirect=True)
+async def test_a_server_listens_on_addresses_of_ipv6_and_everywhere_at_the_address_it_tells(visit: Visit) -> None:
+    everywhere = visit.server.host == "::"
+    assert visit.server.url.startswith(f"http://[::1]:{visit.server.port}/") != everywhere
+    assert visit.server.is_open == everywhere
     tab = await visit.tab(Origin=visit.server.url.rpartition("/")[0].rpartition("/")[0])
     assert (await tab.state())["isGame"]

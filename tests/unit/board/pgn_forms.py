@@ -141,6 +141,8 @@ TEXTS: dict[str, Callable[[list[str]], str]] = {
     "tags in one line": lambda words: tag_section(TAGS).replace("\n", "") + numbered(words) + " 1-0\n",
     "tags without spaces": lambda words: whole(numbered(words)).replace(' "', '"'),
     "quotes in tags": lambda words: whole(numbered(words), TAGS | {"Event": 'The "big" one', "Site": r"a \"b\" \\ c"}),
+    "quotes of word processors": lambda words: re.sub('"(.*)"', "“\\1”", whole(numbered(words))),
+    "quotes of pages": lambda words: whole(numbered(words)).replace('"', "&quot;"),
     "no result": lambda words: tag_section(TAGS) + "\n" + numbered(words) + "\n\n",
     "glued result": lambda words: tag_section(TAGS) + "\n" + numbered(words) + "1-0\n\n",
     "result with a dash": lambda words: whole(numbered(words), result="1–0"),

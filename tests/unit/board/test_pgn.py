@@ -186,6 +186,8 @@ def test_letters_of_two_languages_name_the_word() -> None:
         ("1. e4 e5 2. 2f3", "e4 e5", "1:13: '2f3': does not say which piece"),
         ("1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. Kh1", "e4 e5 Nf3 Nf6 Bc4 Bc5", "1:35: 'Kh1': illegal move"),
         ("1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. Kg1", "e4 e5 Nf3 Nf6 Bc4 Bc5", "1:35: 'Kg1': illegal move"),
+        ("1. P-K4 P-K4", "", "1:4: 'P-K4': descriptive notation"),
+        ("1. e4 QKtxPch", "e4", "1:7: 'QKtxPch': descriptive notation"),
         ("1. e4=Q e5", "", "1:4: 'e4=Q': a promotion of a piece that is not promoted there"),
         ("1. e4 e5 0.4-0.6", "e4 e5", "1:10: '0.4-0.6'"),
         ('[Event "x\n\n1. e4 *', "e4", "1:1: '[Event \"x'"),

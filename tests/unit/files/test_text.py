@@ -13,6 +13,7 @@ import pytest
 
 from engine.errors import DataError
 from engine.files.text import (
+    BINARY,
     GAMES,
     JSON,
     PACKED_ERRORS,
@@ -75,12 +76,13 @@ def test_letters_of_every_encoding_survive(data, text):
         ("# a\n4k3/8/8/8/8/8/8/4K3 w - - bm Kd2;\n", POSITIONS), ("```\n4k3/8/8/8/8/8/8/4K3 w - -\n```", POSITIONS),
         ("PuzzleId,FEN,Moves\n", PUZZLES), ('"x";"4k3/8/8/8/8/8/8/4K3 w - - 0 1";"e1e2 e8e7"', PUZZLES),
         ('{"games":[{"pgn":"1. e4"}]}', JSON), ('{"Quoted" first} 1. e4', ""), ("1. Introduction\n", ""),
+        ("F;\x18\x16\x03\x01\0e\0\x01\n", BINARY), ("\x01\x02\n1. e4 e5 *\x02\x03\x04\x05\n", GAMES),
     ],
 )  # fmt: skip
 def test_the_kind_of_a_text_is_seen_from_its_first_telling_line(tmp_path: Path, text: str, kind: str) -> None:
     (tmp_path / "x").write_text(text, encoding="utf-8")
     assert kind_of_file(tmp_path / "x") == kind_of(text) == kind
-    if kind in (POSITIONS, PUZZLES, JSON):
+    if kind in (POSITIONS, PUZZLES, JSON, BINARY):
         with pytest.raises(DataError, match=f"x: expected games in PGN, found {kind}; "):
             kind_of_file(tmp_path / "x", GAMES)
 
