@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import chess
@@ -77,7 +76,10 @@ class BoardEngine:
         self, game: chess.pgn.Game, adapt: Adapt, limits: Limits, on_ply: Callable[[int, int], None]
     ) -> GameReview | None:
         """Review a game; `on_ply(done, total)` is called in the event loop."""
-        told = partial(asyncio.get_running_loop().call_soon_threadsafe, on_ply)
+        loop = asyncio.get_running_loop()
+
+        def told(done: int, total: int) -> None:
+            loop.call_soon_threadsafe(on_ply, done, total)
 
         def work(engine: Engine, job: SearchJob[GameReview | None]) -> GameReview | None:
             with contextlib.suppress(KeyboardInterrupt):  # of a review that was stopped
