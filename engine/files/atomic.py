@@ -15,6 +15,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+LONGEST_NAME = 50  # characters of a file's name in the names of others, which may have 255 bytes
 _ATTEMPTS, _PAUSE_S = 11, 0.1  # of a renaming that the system refuses
 
 
@@ -85,7 +86,7 @@ def append(path: Path, text: str) -> None:
 
 def aside(path: Path, ending: str) -> Path:
     """Return a hidden name beside `path`, a random one: in containers that share a folder, process ids are the same."""
-    return path.with_name(f".{path.name}.{os.urandom(4).hex()}.{ending}")
+    return path.with_name(f".{path.name[:LONGEST_NAME]}.{os.urandom(4).hex()}.{ending}")
 
 
 def replace(source: Path, target: Path) -> None:

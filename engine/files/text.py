@@ -21,7 +21,7 @@ import sys
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -187,22 +187,24 @@ def unpacked_text(path: Path) -> str:
 
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], float]]]:
-    """Provide the bytes of a file, unpacked (gzip, bzip2, xz, zstd, the one file of a zip archive), and the share of it
-    that is read, 0..1.
+    """Provide the bytes of a file as `unpacked` does, and the share of it that is read, 0..1. Raises PACKED_ERRORS."""
+    with path.open("rb") as raw, unpacked(raw, path.suffix) as stream:
+        size = max(1, os.fstat(raw.fileno()).st_size)
+        yield stream, lambda: min(1.0, os.lseek(raw.fileno(), 0, os.SEEK_CUR) / size)
 
-    Their first bytes tell what they are, or else their names: .gz, .bz2, .xz, .zst, .zip. Raises PACKED_ERRORS.
+
+@contextmanager
+def unpacked(raw: Any, suffix: str) -> Iterator[Any]:
+    """Provide the bytes of a buffered stream, unpacked (gzip, bzip2, xz, zstd, the one file of a zip archive).
+
+    Its first bytes tell what it is, or else its name's suffix: .gz, .bz2, .xz, .zst, .zip. Raises PACKED_ERRORS.
     """
-    with path.open("rb") as raw:
-        size, begin = max(1, os.fstat(raw.fileno()).st_size), raw.peek(6)
-        if (archive := ARCHIVES.get(begin[:4], "zip")) != "zip":
-            raise OSError(f"a {archive} archive; unpack it first")
-        told = next((suffix for suffix, magic in _MAGIC.items() if begin.startswith(magic)), path.suffix.lower())
-        unpack = _UNPACK.get(told)
-        if unpack is None:
-            yield raw, lambda: raw.tell() / size
-        else:
-            with unpack(raw) as stream:
-                yield stream, lambda: min(1.0, os.lseek(raw.fileno(), 0, os.SEEK_CUR) / size)
+    begin = raw.peek(6)
+    if (archive := ARCHIVES.get(begin[:4], "zip")) != "zip":
+        raise OSError(f"a {archive} archive; unpack it first")
+    told = next((name for name, magic in _MAGIC.items() if begin.startswith(magic)), suffix.lower())
+    with _UNPACK.get(told, nullcontext)(raw) as stream:
+        yield stream
 
 
 @contextmanager
@@ -262,6 +264,7 @@ class _Joined(io.RawIOBase):
 _UNPACK: dict[str, Callable[..., Any]] = {
     ".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open, ".zst": _open_zst, ".zip": _open_zip,
 }  # fmt: skip
-_MAGIC = {
-    ".xz": b"\xfd7zXZ\0", ".gz": b"\x1f\x8b", ".bz2": b"BZh", ".zst": b"\x28\xb5\x2f\xfd", ".zip": b"PK\3\4",
+_MAGIC = {  # pzstd, which packed Lichess's older files, begins with a frame that has no data
+    ".xz": b"\xfd7zXZ\0", ".gz": b"\x1f\x8b", ".bz2": b"BZh", ".zip": b"PK\3\4",
+    ".zst": (b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18"),
 }  # fmt: skip

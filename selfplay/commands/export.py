@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         seen = Counter[str]()
         with live_line(f"export {path.name}") as line, atomic_write(path) as stream:
             games = games_of_run(arguments.run / "replay", arguments.first, arguments.last)
-            write(stream, _counted(games, seen, line), arguments.run.name)
+            write(stream, _counted(games, seen, line), arguments.run.resolve().name)
         show(f"{path}: {seen['games']:,} games, {seen['positions']:,} positions")
     return 0
 

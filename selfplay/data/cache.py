@@ -17,24 +17,23 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import DataError
-from engine.files.atomic import aside, make_durable, naming, replace, sync_folder
-from engine.files.text import reading
+from engine.files.atomic import LONGEST_NAME, aside, make_durable, naming, replace, sync_folder
+from engine.files.text import is_hidden, reading
 from selfplay.records.collect import GameRecord, collect, verified_pieces, watched
 from selfplay.records.positions import PositionSet, empty_set
 
-POSITION_SET_VERSION = 3
+POSITION_SET_VERSION = 4
 
 
 def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
-    """Write the games of all pieces as one set, with scores if every piece has them.
+    """Write the games of all pieces as one set.
 
     A piece can be the folder of a set, which is mapped only while it is read. Replaces whatever was at `folder`, but
     only once the set is complete: after an error it is still whole. Raises OSError, and DataError for a damaged piece.
     """
     samples = vars(empty_set())
-    lengths, scored = {name: len(sample) for name, sample in samples.items()}, True
+    lengths = {name: len(sample) for name, sample in samples.items()}
     for piece in (map_set(piece) if isinstance(piece, Path) else piece for piece in pieces):
-        scored = scored and len(piece.target_scores) == len(piece.target_moves)
         for name, sample in samples.items():
             lengths[name] += len(getattr(piece, name)) - len(sample)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -42,9 +41,8 @@ def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
     temporary.mkdir()
     try:
         for name, sample in samples.items():
-            left_out = name == "target_scores" and not scored
-            arrays = (_array(piece, name) for piece in (() if left_out else pieces))
-            _write_joined(temporary / f"{name}.npy", sample, 0 if left_out else lengths[name], arrays)
+            arrays = (_array(piece, name) for piece in pieces)
+            _write_joined(temporary / f"{name}.npy", sample, lengths[name], arrays)
         (temporary / "version").write_text(f"{POSITION_SET_VERSION}\n", encoding="ascii")
         sync_folder(temporary)
         if folder.is_dir():  # On Windows this fails as a whole while another process maps the files.
@@ -101,20 +99,20 @@ def map_set(folder: Path) -> PositionSet:
         raise DataError(f"{folder}: not a position set ({error})") from error
     positions = PositionSet(**arrays)
     games, n, t = positions.n_games, positions.n_positions, len(positions.target_moves)
-    lengths = {"game_first": games + 1, "target_first": n + 1, "target_probs": t} | dict.fromkeys(
-        ("wdl", "moves_left", "usable"), n
-    )
+    lengths = {"game_first": games + 1, "target_first": n + 1, "target_probs": t, "target_scores": t}
+    lengths |= dict.fromkeys(("wdl", "moves_left", "usable"), n)
     fits = all(len(arrays[name]) == length for name, length in lengths.items())
     fits = fits and (positions.game_first[-1], positions.target_first[-1]) == (n, t)
-    if not fits or len(positions.target_scores) not in (0, t):
+    if not fits:
         raise DataError(f"{folder}: not a position set (the lengths of its arrays do not fit)")
     return positions
 
 
 log = logging.getLogger(__name__)
 
+ENDINGS = set(".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split())  # of files that are taken from a folder
 PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
-PARSER_VERSION = 6  # raise it when targets or readers change: older caches are then parsed anew
+PARSER_VERSION = 7  # raise it when targets or readers change: older caches are then parsed anew
 
 
 @dataclass
@@ -129,13 +127,19 @@ Reader = Callable[[Path, Bookmark], Iterator[GameRecord]]  # yields the games af
 OnRead = Callable[[float, int], None]  # gets the share of the file that has been read, 0..1, and the games so far
 
 
+def files_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that may hold data, by name; hidden ones and links to nothing are none."""
+    files = (one for one in sorted(folder.iterdir()) if one.suffix.lower() in ENDINGS and not is_hidden(one.name))
+    return [one for one in files if one.is_file()]
+
+
 def load_or_parse(
     path: Path, reader: Reader, cache: Path | None, watch: OnRead = lambda share, games: None
 ) -> PositionSet:
     """Return the file's games, from the cache folder if parsed before. Without a cache folder they stay in memory.
 
-    File name, size, modification time, reader and parser version name a cache entry. Skips games with illegal moves and
-    counts them in the log. If reading is interrupted, the next call continues from there.
+    Name, size and time of the file, or of all in a folder, reader and parser version name a cache entry. Skips games
+    with illegal moves and counts them in the log. If reading is interrupted, the next call continues from there.
     Raises DataError for a file not in the reader's format.
     """
     if cache is None:
@@ -144,10 +148,10 @@ def load_or_parse(
         _tell_skipped(path, skipped)
         return positions
     with reading(path):
-        status = path.stat()
-    facts = f"|{status.st_size}|{status.st_mtime_ns}|{reader.__name__}|{PARSER_VERSION}"
+        statuses = [one.stat() for one in (path, *(files_in(path) if path.is_dir() else ()))]
+    facts = "".join(f"|{one.st_size}|{one.st_mtime_ns}" for one in statuses) + f"|{reader.__name__}|{PARSER_VERSION}"
     fingerprint = hashlib.sha256(os.fsencode(path.resolve()) + facts.encode()).hexdigest()[:12]
-    entry = cache / f"{path.name}-{fingerprint}"
+    entry = cache / f"{path.name[:LONGEST_NAME]}-{fingerprint}"
     if not entry.is_dir():
         with naming(cache):
             _parse_in_parts(path, reader, entry, watch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from engine.board.pgn.letters import told_result
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.files.note_log import NoteLog
 from engine.files.text import open_unpacked, reading
-from selfplay.data.cache import Bookmark
+from selfplay.data.cache import Bookmark, Reader
 from selfplay.records.collect import LONGEST_GAME, GameRecord
+from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import WHITE_POINTS, wdl_from_result
 
 FAULT = "with a fault"
@@ -36,19 +38,15 @@ class Tally:
         return f"{text} ({why})" if why else text
 
 
-class PgnReader:
-    """`read_pgn` with a lowest Elo, under a distinct name, which becomes part of the cache key."""
-
-    def __init__(self, least_elo: int = 0) -> None:
-        self.__name__ = f"read_pgn({least_elo})"
-        self._least_elo = least_elo
-
-    def __call__(self, path: Path, bookmark: Bookmark) -> Iterator[GameRecord]:
-        return read_pgn(path, self._least_elo, bookmark)
+def pgn_reader(least_elo: int = 0) -> Reader:
+    """Return `read_pgn` with a lowest Elo, under a distinct name, which becomes part of the cache key."""
+    reader = partial(read_pgn, least_elo=least_elo)
+    reader.__name__ = f"read_pgn({least_elo})"  # type: ignore[attr-defined]
+    return reader
 
 
 def read_pgn(
-    path: Path, least_elo: int = 0, bookmark: Bookmark | None = None, tally: Tally | None = None
+    path: Path, bookmark: Bookmark | None = None, least_elo: int = 0, tally: Tally | None = None
 ) -> Iterator[GameRecord]:
     """Yield the main lines of all games of standard chess or Chess960 that have moves and a result.
 
@@ -100,6 +98,7 @@ def record_of_result(start: np.ndarray, moves: list[int] | np.ndarray, white_poi
         target_counts=np.ones(len(moves), np.int64),
         target_moves=played,
         target_probs=np.ones(len(moves), np.float32),
+        target_scores=np.full(len(moves), UNKNOWN_SCORE, np.int16),
         wdl=wdl_from_result(white_points, black_to_move),
         usable=np.ones(len(moves), np.bool_),
     )

@@ -18,7 +18,7 @@ import numpy as np
 from engine.board.layout import KEY, ROW_WORDS
 from engine.board.makemove import make
 from engine.native.jit import kernel
-from selfplay.records.positions import UNKNOWN_MOVES_LEFT, PositionSet
+from selfplay.records.positions import UNKNOWN_MOVES_LEFT, UNKNOWN_SCORE, PositionSet
 
 ROOTS = 1 << 16
 SAMPLED = 1 << 16  # entries of an array that are looked at to tell sets apart
@@ -105,6 +105,8 @@ def fingerprint(positions: PositionSet) -> str:
     """Return a name for the games and targets of a set: all start positions and moves, some entries of large arrays."""
     digest = hashlib.sha256(game_keys(positions).tobytes())
     for name, array in vars(positions).items():
+        if name == "target_scores" and not (array != UNKNOWN_SCORE).any():
+            array = array[:0]  # as sets without any score were stored
         some = array[:: max(1, len(array) // SAMPLED)]
         digest.update(f"{name} {array.shape}".encode() + np.ascontiguousarray(some).tobytes())
     return digest.hexdigest()[:16]

@@ -9,18 +9,19 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
-import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from engine.errors import DataError
-from engine.files.text import is_hidden, reading
+from engine.files.text import PACKED_ERRORS, is_hidden, open_unpacked, unpacked
 from engine.network.lc0.schema import FORMAT_NAMES
 from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, CASTLING_PLANE, FIFTY_MOVE_PLANE, ONES_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE
+from selfplay.data.cache import files_in
 from selfplay.records.collect import LONGEST_GAME
 
 VERSION = 6
@@ -98,62 +99,63 @@ def masks_of(records: np.ndarray) -> np.ndarray:
 # ---- files --------------------------------------------------------------------------------------------------------
 
 
-def read_chunks(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, records [n]) of every game of a chunk file, a `.tar` of them, or a folder of either, by name.
+def open_chunks(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """(name, unpacked stream) of every chunk of a file, of a tar archive, packed or not, or of a folder of these.
 
-    Nothing is unpacked to the disk; links and other files in an archive are skipped. Raises DataError naming file
-    and archive member if one is damaged, cut short, over-long, or of another version or input format.
+    A stream is good until the next one is asked for. Nothing is unpacked to the disk; links and other files in an
+    archive are skipped. Raises DataError, which names the file, for a damaged archive.
     """
     if path.is_dir():
-        found = sorted(one for one in path.iterdir() if one.suffix in (".gz", ".tar") and not is_hidden(one.name))
-        if not found:
-            raise DataError(f"{path}: no training chunks (*.gz or *.tar) there")
-        for one in found:
-            yield from read_chunks(one)
-    elif path.suffix == ".tar":
-        yield from _read_archive(path)
-    else:
-        with reading(path), open(path, "rb") as stream:
-            yield str(path), _parse(str(path), stream)
+        for one in files_in(path):
+            yield from open_chunks(one)
+        return
+    try:
+        with open_unpacked(path) as (stream, _):
+            bounded, begin = _BoundedReader(stream), b""  # type: ignore[arg-type]
+            with suppress(*PACKED_ERRORS):  # which whoever reads the chunk is told
+                begin = bounded.peek()
+            if begin[257:262] != b"ustar":
+                yield str(path), bounded
+                return
+            with tarfile.open(fileobj=bounded, mode="r:") as archive:
+                while (member := archive.next()) is not None:
+                    archive.members = []  # type: ignore[attr-defined]  # it would remember every member
+                    is_chunk = member.isreg() and member.name.lower().endswith(".gz") and not is_hidden(member.name)
+                    if is_chunk and (content := archive.extractfile(member)) is not None:
+                        with unpacked(content, ".gz") as chunk:
+                            yield f"{path}:{member.name}", chunk
+    except (*PACKED_ERRORS, tarfile.TarError, ValueError, OverflowError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
 
 
 class _BoundedReader(io.BufferedReader):
     """Refuses single reads larger than any chunk needs, because archive headers may claim any size."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or not 0 <= size <= LARGEST_CHUNK:
+        if size is None or not 0 <= size <= LARGEST_CHUNK + 1:
             raise tarfile.ReadError(f"{size} bytes at once")
         return super().read(size)
 
 
-def _read_archive(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    try:
-        with _BoundedReader(io.FileIO(path)) as stream, tarfile.open(name=path, fileobj=stream, mode="r:") as archive:
-            while (member := archive.next()) is not None:
-                archive.members = []  # type: ignore[attr-defined]  # otherwise the archive would remember every member
-                is_chunk = member.isreg() and member.name.endswith(".gz") and not is_hidden(member.name)
-                if is_chunk and (content := archive.extractfile(member)) is not None:
-                    name = f"{path}:{member.name}"
-                    yield name, _parse(name, content)
-    except (OSError, tarfile.TarError, ValueError, OverflowError) as error:
-        raise DataError(f"{path}: not a readable tar archive: {error}") from error
+def read_chunk(name: str, stream: IO[bytes]) -> np.ndarray:
+    """Return the records [n] of a stream of `open_chunks`.
 
-
-def _parse(name: str, stream: IO[bytes]) -> np.ndarray:
+    Raises DataError with the name for a chunk that is damaged, cut short, over-long, or of another version or format.
+    """
     try:
-        with gzip.GzipFile(fileobj=stream) as unpacked:
-            data = unpacked.read(LARGEST_CHUNK + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{name}: not a complete gzip file: {error}") from error
+        data = stream.read(LARGEST_CHUNK + 1)
+    except (*PACKED_ERRORS, tarfile.TarError) as error:
+        raise DataError(f"{name}: not a complete packed file: {error}") from error
     if len(data) > LARGEST_CHUNK:
         raise DataError(f"{name}: longer than {LONGEST_GAME} records, the most a game may have")
-    if not data or len(data) % V6_RECORD.itemsize:
-        raise DataError(f"{name}: {len(data)} bytes, expected a multiple of a record's {V6_RECORD.itemsize}")
-    records = np.frombuffer(data, V6_RECORD)
+    rest = len(data) % V6_RECORD.itemsize
+    records = np.frombuffer(data[: len(data) - rest], V6_RECORD)
     for field, expected, names in (("version", VERSION, {}), ("input_format", CLASSICAL_INPUT, _INPUT_FORMATS)):
-        for other in np.unique(records[field][records[field] != expected])[:1]:
+        for other in records[field][records[field] != expected][:1]:
             told = names.get(int(other), "")
             raise DataError(f"{name}: {field} {other}{f' ({told})' if told else ''}, expected {expected}")
+    if rest or not data:
+        raise DataError(f"{name}: {len(data)} bytes, expected a multiple of a record's {V6_RECORD.itemsize}")
     return records
 
 

@@ -18,12 +18,13 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS, SIDE
 from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.errors import DataError, FenError
+from engine.files.note_log import NoteLog
 from engine.native.jit import kernel
 from engine.network import planes as lc0
 from engine.network.planes import encode
 from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX, policy_index
 from selfplay.data.cache import Bookmark
-from selfplay.data.v6 import ADJUDICATED, LENGTH_LIMIT, NOT_FOR_TRAINING, masks_of, new_records, read_chunks
+from selfplay.data.v6 import ADJUDICATED, LENGTH_LIMIT, NOT_FOR_TRAINING, masks_of, new_records, open_chunks, read_chunk
 from selfplay.records.collect import GameRecord
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, training_game
@@ -36,14 +37,29 @@ COUNT_TOLERANCE = 0.01  # how far probability times visits may be from a whole n
 
 
 def read_v6(path: Path, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
-    """Training games of the chunks from `read_chunks` after the bookmark; root value and result count alike.
+    """Yield training games of `games_of_chunks`; root value and result count alike."""
+    return (training_game(game, 0.5) for game in games_of_chunks(path, bookmark or Bookmark()))
 
-    Raises DataError naming the file for chunks that cannot be read or whose records are not one game.
+
+def games_of_chunks(path: Path, bookmark: Bookmark) -> Iterator[SelfPlayRecord]:
+    """Yield the games of a file, an archive or a folder (`open_chunks`) after the bookmark.
+
+    Skips chunks that cannot be read or whose records are not one game, and logs them. Raises DataError as
+    `open_chunks`, and for the first such chunk where no other has a game.
     """
-    bookmark = bookmark or Bookmark()
-    for number, (name, records) in enumerate(islice(read_chunks(path), bookmark.place, None), bookmark.place):
-        bookmark.place = number + 1
-        yield training_game(game_of_chunk(records, name, number), 0.5)
+    skipped, fault = NoteLog(path), None
+    for name, stream in islice(open_chunks(path), bookmark.place, None):
+        bookmark.place += 1
+        try:
+            game = game_of_chunk(read_chunk(name, stream), name)
+        except DataError as error:
+            skipped.note(f"{error} (game skipped)")
+            fault = fault or error
+        else:
+            yield game
+    if fault is not None and skipped.count == bookmark.place:
+        raise fault
+    skipped.close()
 
 
 # ---- writing ------------------------------------------------------------------------------------------------------
@@ -110,7 +126,7 @@ def _write_values(records: np.ndarray, game: SelfPlayRecord, black: np.ndarray) 
 # ---- reading ------------------------------------------------------------------------------------------------------
 
 
-def game_of_chunk(records: np.ndarray, name: str, number: int) -> SelfPlayRecord:
+def game_of_chunk(records: np.ndarray, name: str) -> SelfPlayRecord:
     """Return the game of one chunk: the start from the first record's planes, then the moves between records.
 
     A result changed to a value between win and loss is rounded. Raises DataError with `name` if the records are not
@@ -140,9 +156,9 @@ def game_of_chunk(records: np.ndarray, name: str, number: int) -> SelfPlayRecord
     points = round(result) * (-1 if records[-1]["side_to_move_or_enpassant"] else 1)
     return SelfPlayRecord(
         generation=0,
-        number=number,
+        number=0,
         white_points=points,
-        ending=_ending(stack, int(records[-1]["invariance_info"]), points),
+        ending=ending_of(stack[-1], int(records[-1]["invariance_info"]), points),
         start=stack[0].copy(),
         moves=moves,
         full=records["invariance_info"] & NOT_FOR_TRAINING == 0,
@@ -170,8 +186,9 @@ def _target_shares(records: np.ndarray, name: str) -> np.ndarray:
     return shares
 
 
-def _ending(stack: np.ndarray, info: int, white_points: int) -> Ending:
-    by_rule = game_ending(stack[-1], 0, longest=1)
+def ending_of(last: np.ndarray, info: int, white_points: int) -> Ending:
+    """Return how a game with this last position uint64[16] and `invariance_info` ended."""
+    by_rule = game_ending(last, 0, longest=1)
     if by_rule is not None and by_rule[1] == white_points:
         return by_rule[0]
     if info & LENGTH_LIMIT:

@@ -31,7 +31,7 @@ class GameRecord:
     target_probs: np.ndarray  # float32[t], summing to 1 over a position
     wdl: np.ndarray  # float32[n, 3], from each position's side to move
     usable: np.ndarray  # bool[n]
-    target_scores: np.ndarray | None = None  # int16[t], centipawns from the side to move; None where not known
+    target_scores: np.ndarray  # int16[t], centipawns from the side to move, or UNKNOWN_SCORE
     resigned: bool = False  # whether the last move was chosen, but the game given up instead
 
 
@@ -64,26 +64,20 @@ def verified_pieces(records: Iterable[GameRecord]) -> Iterator[tuple[PositionSet
 
 
 def _pack(records: list[GameRecord]) -> PositionSet:
-    lengths = np.array([len(record.moves) for record in records])
     probabilities = np.concatenate([record.target_probs for record in records])
     left = [np.arange(len(record.moves), 0, -1) - record.resigned for record in records]
     return PositionSet(
         starts=np.stack([record.start for record in records]),
-        game_first=offsets(lengths),
+        game_first=offsets(np.array([len(record.moves) for record in records])),
         moves=np.concatenate([record.moves for record in records]).astype(np.uint16),
         target_first=offsets(np.concatenate([record.target_counts for record in records])),
         target_moves=np.concatenate([record.target_moves for record in records]).astype(np.uint16),
         target_probs=np.rint(PROBABILITY_ONE * probabilities).astype(np.uint16),
-        target_scores=_scores(records),
+        target_scores=np.concatenate([record.target_scores for record in records]).astype(np.int16),
         wdl=np.concatenate([record.wdl for record in records]).astype(np.float16),
         moves_left=np.minimum(np.concatenate(left), LONGEST_COUNT).astype(np.uint16),
         usable=np.concatenate([record.usable for record in records]).astype(np.bool_),
     )
-
-
-def _scores(records: list[GameRecord]) -> np.ndarray:
-    known = [record.target_scores for record in records if record.target_scores is not None]
-    return np.concatenate(known).astype(np.int16) if len(known) == len(records) else np.zeros(0, np.int16)
 
 
 @kernel()

@@ -35,7 +35,7 @@ class PositionSet:
     target_first: Annotated[np.ndarray, "int64 [P + 1]"]  # first policy target of each position; the last entry is T
     target_moves: Annotated[np.ndarray, "uint16 [T]"]  # moves that have a target probability
     target_probs: Annotated[np.ndarray, "uint16 [T]"]  # in units of 1/65535, summing to about 1 over a position
-    # Their scores in centipawns from the side to move (mate +-(32000 - n)) or UNKNOWN_SCORE; empty if none is known.
+    # Their scores in centipawns from the side to move (mate +-(32000 - n)) or UNKNOWN_SCORE.
     target_scores: Annotated[np.ndarray, "int16 [T]"]
     wdl: Annotated[np.ndarray, "float16 [P, 3]"]  # chances of win, draw, loss for the side to move; zeros if unknown
     moves_left: Annotated[np.ndarray, "uint16 [P]"]  # plies to the end of the game; UNKNOWN_MOVES_LEFT if unknown
@@ -63,18 +63,10 @@ class PositionSet:
         keep_position = np.repeat(keep, np.diff(self.game_first))
         counts = np.diff(self.target_first)
         keep_target = np.repeat(keep_position, counts)
-        return PositionSet(
-            starts=self.starts[keep],
-            game_first=offsets(np.diff(self.game_first)[keep]),
-            moves=self.moves[keep_position],
-            target_first=offsets(counts[keep_position]),
-            target_moves=self.target_moves[keep_target],
-            target_probs=self.target_probs[keep_target],
-            target_scores=self.target_scores[keep_target] if len(self.target_scores) else self.target_scores,
-            wdl=self.wdl[keep_position],
-            moves_left=self.moves_left[keep_position],
-            usable=self.usable[keep_position],
-        )
+        kept = {name: getattr(self, name)[keep_position] for name in ("moves", "wdl", "moves_left", "usable")}
+        kept |= {name: getattr(self, name)[keep_target] for name in ("target_moves", "target_probs", "target_scores")}
+        first, target_first = offsets(np.diff(self.game_first)[keep]), offsets(counts[keep_position])
+        return PositionSet(self.starts[keep], first, target_first=target_first, **kept)
 
 
 def offsets(counts: np.ndarray) -> np.ndarray:
@@ -90,7 +82,7 @@ def empty_set() -> PositionSet:
 
 
 def concatenate(sets: Sequence[PositionSet]) -> PositionSet:
-    """All games of the sets, in order; scores are kept where all sets have them."""
+    """All games of the sets, in order."""
     sets = [one for one in sets if one.n_games]
     if not sets:
         return empty_set()
@@ -101,6 +93,4 @@ def concatenate(sets: Sequence[PositionSet]) -> PositionSet:
             joined[field.name] = offsets(np.concatenate([np.diff(array) for array in arrays]))
         else:
             joined[field.name] = np.concatenate(arrays)
-    if len(joined["target_scores"]) != len(joined["target_moves"]):
-        joined["target_scores"] = np.zeros(0, np.int16)
     return PositionSet(**joined)

@@ -48,7 +48,7 @@ def read_run(path: Path, name: str = "") -> Metrics:
 
 
 def _known(row: Mapping[str, float | None]) -> Row:
-    return {name: value for name, value in row.items() if value is not None}
+    return {name: value for name, value in row.items() if value is not None and math.isfinite(value)}
 
 
 # ---- of `pretrain` ------------------------------------------------------------------------------------------------
@@ -136,8 +136,11 @@ def _rows(ledger: Ledger, games_of: Mapping[int, Sequence[SelfPlayRow]], anchors
         gate = gates.get(number)
         hours += work.get(number, math.nan) / 3600
         positions += sum(game.plies for game in games)
+        gate_row: Row = {}
         if gate is not None:
             gained = (gained or 0.0) + (gate_difference(gate.score, _games_of(gate)) if gate.accepted else 0.0)
+            gate_row = {"accepted": int(gate.accepted), "decided": int(gate.decided), "gate_games": _games_of(gate)}
+            gate_row |= {"gate_score": gate.score, "elo": gate.elo, "elo_low": gate.elo_low, "elo_high": gate.elo_high}
         given_up, wrong = resignations.get(number, (None, None))
         row = {
             "generation": number,
@@ -148,7 +151,7 @@ def _rows(ledger: Ledger, games_of: Mapping[int, Sequence[SelfPlayRow]], anchors
             "wrong": wrong,
             **_scores(ledger, number, "before", "before_"),
             **_scores(ledger, number, "after", ""),
-            **(_gate_row(gate) if gate is not None else {}),
+            **gate_row,
             **_rung(anchors, number),
             "gained": gained,
         }
@@ -178,11 +181,6 @@ def _scores(ledger: Ledger, number: int, kind: str, prefix: str) -> Row:
     losses, errors = (ledger.losses(number, name)[-1:] for name in (kind, f"{kind}_error"))
     known = {prefix + name: row[name] for row in losses for name in LOSSES}
     return _known(known | {f"{prefix}{name}_error": row[name] for row in errors for name in LOSSES if losses})
-
-
-def _gate_row(gate: GateResult) -> Row:
-    verdict: Row = {"accepted": int(gate.accepted), "decided": int(gate.decided), "gate_games": _games_of(gate)}
-    return verdict | {"gate_score": gate.score, "elo": gate.elo, "elo_low": gate.elo_low, "elo_high": gate.elo_high}
 
 
 def _games_of(gate: GateResult) -> int:

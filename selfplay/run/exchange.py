@@ -21,13 +21,12 @@ from engine.board.movegen import generate
 from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError, RunError
 from engine.files.text import printable
+from selfplay.data.cache import Bookmark
 from selfplay.data.kinds import CHUNKS, PGN
 from selfplay.data.pgn import Tally, read_pgn, white_points_of
 from selfplay.data.split import game_key
-from selfplay.data.v6 import read_chunks
-from selfplay.data.v6_games import game_of_chunk
+from selfplay.data.v6_games import ending_of, games_of_chunks
 from selfplay.interrupt import Stop, Stopped
-from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, published_generations, read_segment, segment_path, write_segment
 from selfplay.records.targets import RESULTS
@@ -69,8 +68,7 @@ def import_games(
         raise RunError(f"{run.path}: generation {number} has to {phase} first: {advice}")
     tallies = tuple((path, Tally()) for path, kind in files if kind == PGN)
     readers = [(path, _pgn_games(path, pgn_min_elo, tally)) for path, tally in tallies]
-    for path in (path for path, kind in files if kind == CHUNKS):
-        readers.append((path, (game_of_chunk(records, name, number=0) for name, records in read_chunks(path))))
+    readers += [(path, games_of_chunks(path, Bookmark())) for path, kind in files if kind == CHUNKS]
     segments = [segment_path(run.replay, generation) for generation in published_generations(run.replay)]
     known = {game_key(game.start, game.played) for path in segments for game in read_segment(path)[0]}
     rows, sources = list[SelfPlayRow](), list[tuple[str, int, int]]()
@@ -104,16 +102,14 @@ def import_games(
 
 def _pgn_games(path: Path, least_elo: int, tally: Tally) -> Iterator[SelfPlayRecord]:
     """Make every position a target: the policy is the move played, the value is the game's result."""
-    for game in read_pgn(path, least_elo, tally=tally):
+    for game in read_pgn(path, least_elo=least_elo, tally=tally):
         n = len(game.moves)
-        last = _positions(game.start, game.moves)[-1]
         points = white_points_of(game)
-        by_rule = game_ending(last, ply=0, longest=1)
         yield SelfPlayRecord(
             generation=0,
             number=0,
             white_points=points,
-            ending=by_rule[0] if by_rule is not None and by_rule[1] == points else Ending.OTHER,
+            ending=ending_of(_positions(game.start, game.moves)[-1], 0, points),
             start=game.start,
             moves=game.moves,
             full=np.ones(n, np.bool_),

@@ -18,6 +18,7 @@ from selfplay.records.game import SelfPlayRecord
 
 VERSION = 1  # version of the tables below
 ADVICE = "Put a copy of it back, or begin another run with `--initial nets/best.dit` of this one"
+LOCKED_S = 60.0  # for other programs that read the file, such as notebooks
 LOSSES = ("policy", "value", "moves_left", "top1")
 ENVIRONMENT = ("aino", "revision", "processor", "cores", "workers", "libraries")
 SCHEMA = """
@@ -114,9 +115,10 @@ class Ledger:
         self._path = path
         self._lock = threading.Lock()
         try:
-            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._connection = sqlite3.connect(path, LOCKED_S, check_same_thread=False, isolation_level=None)
             if is_copy:
                 with closing(self._connection) as file:
+                    file.executescript("BEGIN; SELECT 1 FROM sqlite_master")  # `backup` would wait for ever
                     self._connection = sqlite3.connect(":memory:", isolation_level=None)
                     file.backup(self._connection)
             self._connection.execute("PRAGMA synchronous = FULL")
@@ -135,8 +137,7 @@ class Ledger:
         self._connection.close()
 
     def _fault(self, error: sqlite3.Error) -> RunError:
-        damaged = not isinstance(error, sqlite3.OperationalError)  # a full disk raises OperationalError
-        advice = f". {ADVICE}" if damaged else ""
+        advice = "" if isinstance(error, sqlite3.OperationalError) else f". {ADVICE}"  # the former for a full disk
         return RunError(f"{self._path}: {error}{advice}")
 
     @contextmanager
@@ -186,7 +187,7 @@ class Ledger:
 
     def environments(self) -> list[dict[str, Any]]:
         """Return what has worked on the run, in order of time."""
-        rows = self._read(f"SELECT {', '.join(ENVIRONMENT)} FROM environments ORDER BY started")
+        rows = self._read(f"SELECT {', '.join(ENVIRONMENT)} FROM environments ORDER BY rowid")
         return [dict(zip(ENVIRONMENT, row, strict=True)) for row in rows]
 
     def current(self) -> tuple[int, Phase]:

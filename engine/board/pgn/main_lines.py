@@ -17,7 +17,7 @@ from engine.board.pgn.game_reader import ReadGame, play_game
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.errors import FenError, MoveError
 
-_ELO = re.compile("[0-9]{1,4}")
+_ELO = re.compile(r"(?<![\d.,])\d{1,4}(?![\d,])", re.ASCII)
 
 
 @dataclass
@@ -38,10 +38,9 @@ class MainLine:
 
     @property
     def elo(self) -> tuple[int, int]:
-        """Ratings of White and Black, of one to four digits; -1 where the tags have none."""
-        tags = self.read_tags()
-        white, black = (tags.get(name, "") for name in ("WhiteElo", "BlackElo"))
-        return int(white) if _ELO.fullmatch(white) else -1, int(black) if _ELO.fullmatch(black) else -1
+        """Ratings of White and Black, of one to four digits (`2500?`, `2500 FIDE`); -1 where there are none."""
+        white, black = (_ELO.search(self.read_tags().get(name, "")) for name in ("WhiteElo", "BlackElo"))
+        return int(white[0]) if white else -1, int(black[0]) if black else -1
 
 
 def main_lines(text: GameText) -> Iterator[MainLine]:

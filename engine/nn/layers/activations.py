@@ -8,6 +8,7 @@ from collections.abc import Callable
 from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Layer, check_input, register
+from engine.nn.operations import operations_for
 
 Slope = Callable[[Array], Array]  # dy -> dx
 
@@ -153,5 +154,5 @@ class Activation(Layer):
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "...")
-        y, slope = self._apply(x)
+        y, slope = operations_for(x).activate(self._apply, x)
         return y, lambda dy: (slope(dy), {})

@@ -40,14 +40,10 @@ class Dense(Layer):
         weight = self.params["weight"]
         check_input(self, x, "B", "...", self.inputs, dtype=weight.dtype)
         rows = x.reshape(-1, self.inputs)
-        operations = operations_for(rows)
-        product = operations.product
-        y = product(rows, weight.T)
-        y += self.params["bias"]
+        y, rows_backward = operations_for(rows).dense(rows, weight, self.params["bias"])
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            drows = dy.reshape(-1, self.outputs)
-            dx = product(drows, weight).reshape(x.shape) if self.input_gradient else None
-            return dx, {"weight": product(drows.T, rows), "bias": operations.sum_rows(drows)}
+            drows, dweight, dbias = rows_backward(dy.reshape(-1, self.outputs), self.input_gradient)
+            return None if drows is None else drows.reshape(x.shape), {"weight": dweight, "bias": dbias}
 
         return y.reshape(*x.shape[:-1], self.outputs), backward

@@ -51,7 +51,7 @@ class SqueezeExcitation(Layer):
         """Compute sigmoid(s) x + t + skip in one pass, with ReLU on request; backward: dy -> (dx, dskip, gradients)."""
         check_input(self, x, "B", self.channels, "H", "W")
         squeezed, squeeze_backward = self.squeeze.forward(operations_for(x).square_mean(x), training)
-        active, active_backward = self._apply(squeezed)
+        active, active_backward = operations_for(x).activate(self._apply, squeezed)
         excited, excite_backward = self.excite.forward(active, training)
         fused = operations_for(x).fused
         scale = fused(_scale)(excited[:, : self.channels])
@@ -103,11 +103,11 @@ class Residual(Layer):
             raise ShapeError(f"Residual: the body turns {list(x.shape)} into {list(inner.shape)}")
         gate_backward: MergeBackward | None = None
         if self.se is None:
-            y, slope = self._apply(inner + x)
+            y, slope = operations_for(x).activate(self._apply, inner + x)
         else:
             relu = self.activation == "relu"  # in the pass of the gate
             y, gate_backward = self.se.forward_with_skip(inner, x, relu, training)
-            y, slope = identity(y) if relu else self._apply(y)
+            y, slope = identity(y) if relu else operations_for(x).activate(self._apply, y)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             dinner = dskip = slope(dy)

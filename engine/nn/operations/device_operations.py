@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.backend import Backend
+from engine.nn.operations import plain
 from engine.nn.operations.plain import Array, Convolved, Gated, GateGradients, Normed, Operations, channels_first
 
 
@@ -20,6 +21,7 @@ class DeviceOperations(Operations):
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend.xp)
         self._fuse = cache(backend.fused)
+        self._activations = cache(lambda function: tuple(map(backend.fused, _value_and_slope(function))))
         self._kernels = {
             relu: {function.__name__: backend.fused(function) for function in _functions(backend.xp, relu)}
             for relu in (False, True)
@@ -34,10 +36,21 @@ class DeviceOperations(Operations):
         finally:
             self._now.halves = False
 
-    def product(self, a: Array, b: Array) -> Array:
+    def dense(self, rows: Array, weight: Array, bias: Array) -> tuple[Array, plain.DenseBackward]:
         if not self._now.halves:
-            return a @ b
-        return (a.astype(np.float16) @ b.astype(np.float16)).astype(a.dtype)
+            return super().dense(rows, weight, bias)
+        halves, half_weight = rows.astype(np.float16), weight.astype(np.float16)
+
+        def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
+            half = dy.astype(np.float16)
+            dx = (half @ half_weight).astype(dy.dtype) if input_gradient else None
+            return dx, (half.T @ halves).astype(dy.dtype), self.sum_rows(dy)
+
+        return halves @ half_weight.T + bias, backward
+
+    def activate(self, function: Callable[[Array], plain.Activated], x: Array) -> plain.Activated:
+        value, slope = self._activations(function)
+        return value(x), lambda dy: slope(x, dy)
 
     def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         """As in `Operations`; its patches are in half precision, too, where products are."""
@@ -81,6 +94,33 @@ class DeviceOperations(Operations):
 
         centre, spread = (one.reshape(-1) if groups == 1 else one.mean(axis=(0, 1)) for one in (mean, variance))
         return channels_first(y.reshape(last.shape)), centre, spread, backward
+
+    def layer_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Array, plain.NormBackward]:
+        """Batch norm's kernels, with each position as a group, whose numbers lie along the middle axis."""
+        kernels, rows, share = self._kernels[False], x.reshape(-1, x.shape[-1], 1), 1 / x.shape[-1]
+        mean = rows.mean(axis=1, keepdims=True)
+        moments = mean, kernels["variance"](rows, mean, share).reshape(mean.shape)
+        y = kernels["normalise"](rows, *moments, gamma[:, None], beta[:, None], epsilon)
+
+        def backward(dy: Array) -> tuple[Array, Array, Array]:
+            rows_dy = dy.reshape(rows.shape)
+            g = rows_dy * gamma[:, None]
+            along = kernels["gamma_slope"](g, y, rows, *moments, epsilon).reshape(mean.shape)
+            total = kernels["beta_slope"](g, y).reshape(mean.shape)
+            dx = kernels["norm_gradient"](g, y, rows, *moments, 1.0, along, total, epsilon, share)
+            one_group = [one[..., 0][None] for one in (rows_dy, y, rows, *moments)]
+            dgamma = kernels["gamma_slope"](*one_group, epsilon)[0]
+            return dx.reshape(x.shape), dgamma, self.sum_rows(rows_dy[..., 0])
+
+        return y.reshape(x.shape), backward
+
+    def softmax(self, scores: Array) -> tuple[Array, Callable[[Array], Array]]:
+        if not scores.shape[-1]:
+            return super().softmax(scores)
+        kernels = self._kernels[False]
+        powers = kernels["power"](scores, scores.max(axis=-1, keepdims=True))
+        weights = kernels["share_of"](powers, powers.sum(axis=-1, keepdims=True))
+        return weights, lambda dy: kernels["share_slope"](dy, weights, kernels["along"](dy, weights)[..., None])
 
     def follow(self, running: tuple[Array, Array], values: tuple[Array, Array], momentum: float) -> None:
         self._kernels[False]["follow"](*running, *values, momentum, *running)
@@ -153,6 +193,18 @@ def _functions(xp: Any, relu: bool) -> list[Callable[..., Any]]:
         xp.add(a, (new_a - a) * momentum, out=out_a)
         xp.add(b, (new_b - b) * momentum, out=out_b)
 
+    def power(x: Array, largest: Array) -> Array:
+        return xp.exp(x - xp.where(xp.isfinite(largest), largest, 0))
+
+    def share_of(powers: Array, total: Array) -> Array:
+        return powers / xp.where(total == 0, 1, total)
+
+    def along(dy: Array, y: Array) -> Array:
+        return xp.sum(dy * y, axis=-1)
+
+    def share_slope(dy: Array, y: Array, along: Array) -> Array:
+        return (dy - along) * y
+
     def gate(x: Array, scale: Array, shift: Array, skip: Array) -> Array:
         return rectified(x * scale + shift + skip)
 
@@ -164,4 +216,16 @@ def _functions(xp: Any, relu: bool) -> list[Callable[..., Any]]:
         return dskip * scale + dmean * share
 
     norms: list[Callable[..., Any]] = [normalise, variance, beta_slope, gamma_slope, norm_gradient, follow]
-    return [*norms, gate, gate_slopes, gate_gradient]
+    return [*norms, power, share_of, along, share_slope, gate, gate_slopes, gate_gradient]
+
+
+def _value_and_slope(function: Callable[[Array], plain.Activated]) -> tuple[Callable[..., Array], Callable[..., Array]]:
+    """Return x -> y and (x, dy) -> dx of an activation function, which a fused function may not return as they are."""
+
+    def value(x: Array) -> Array:
+        return function(x)[0] * 1
+
+    def slope(x: Array, dy: Array) -> Array:
+        return function(x)[1](dy) * 1
+
+    return value, slope

@@ -27,6 +27,8 @@ class GateGradients(NamedTuple):
 
 Moments = tuple[Array, Array]  # mean and variance of each channel, [C]
 Convolved = tuple[Array, Callable[[Array], tuple[Array | None, Array]]]  # y, and dy -> (dx or None, dweight)
+DenseBackward = Callable[[Array, bool], tuple[Array | None, Array, Array]]
+Activated = tuple[Array, Callable[[Array], Array]]  # y, and dy -> dx
 NormBackward = Callable[[Array], tuple[Array, Array, Array]]  # dy -> (dx, dgamma, dbeta)
 Normed = tuple[Array, Array, Array, NormBackward]  # y, mean [C], variance [C], backward
 Gated = tuple[Array, Callable[[Array], GateGradients]]
@@ -44,9 +46,15 @@ class Operations:
         """Return a block in which products on a device are computed in half precision, and their results cast back."""
         return nullcontext()
 
-    def product(self, a: Array, b: Array) -> Array:
-        """Return a matrix product of a dense layer."""
-        return a @ b
+    def dense(self, rows: Array, weight: Array, bias: Array) -> tuple[Array, DenseBackward]:
+        """`Dense` of rows [R, inputs]; backward: dy, whether dx is wanted -> (dx or None, dweight, dbias)."""
+        y = rows @ weight.T
+        y += bias
+
+        def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
+            return dy @ weight if input_gradient else None, dy.T @ rows, self.sum_rows(dy)
+
+        return y, backward
 
     def sum_rows(self, rows: Array) -> Array:
         """Return the sum [C] of rows [R, C]."""
@@ -102,6 +110,12 @@ class Operations:
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
         """Add bias [C] to y [B, C, H, W]; backward: dy -> dbias = sum of dy over batch and squares."""
         return y + bias[:, None, None], lambda dy: dy.sum(axis=(0, 2, 3))
+
+    # ---- numbers one by one -----------------------------------------------------------------------------------------
+
+    def activate(self, function: Callable[[Array], Activated], x: Array) -> Activated:
+        """Apply an activation function."""
+        return function(x)
 
     # ---- normalisation --------------------------------------------------------------------------------------------
 

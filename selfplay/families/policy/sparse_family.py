@@ -56,7 +56,7 @@ class SparseMixture(Batches):
     def changes(self, rng: np.random.Generator, one: TrainingSet, numbers: np.ndarray) -> np.ndarray:
         """For each position: -1, or the number of the policy target that replaces it by the position after it."""
         replaced, place = rng.random(len(numbers)) < self.variations, rng.random(len(numbers))
-        if not (isinstance(one, PositionSet) and len(one.target_scores)):
+        if not isinstance(one, PositionSet):
             return np.full(len(numbers), -1)
         first, last = one.target_first[numbers], one.target_first[numbers + 1]
         chosen = np.where(replaced & (last > first), first + (place * (last - first)).astype(np.int64), -1)

@@ -5,7 +5,6 @@ import gzip
 import lzma
 from pathlib import Path
 
-import chess
 import numpy as np
 import pytest
 
@@ -14,11 +13,14 @@ from selfplay.data.kinds import CHUNKS, FOLDER, PGN, data_files
 from selfplay.data.v6 import V6_RECORD, VERSION
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.teachers.nets import material_labels
-from tests.unit.files.test_text import zipped
+from tests.unit.files.test_text import ZSTD, zipped
 
 TRAINED_ON = (PGN, CHUNKS, FOLDER)
 GAMES = '[Event "x"]\n[Result "1-0"]\n\n1. e4 e5 1-0\n\n' * 3
 CHUNK = np.array([VERSION, 1], "<u4").tobytes() + bytes(V6_RECORD.itemsize - 8)
+
+
+PZSTD = b"\x50\x2a\x4d\x18\4\0\0\0size" + ZSTD.compress(GAMES.encode())  # behind a frame without data
 
 
 def tar(name: str = "x") -> bytes:
@@ -42,6 +44,8 @@ CONTENTS = [
     ("training.4711.gz", gzip.compress(CHUNK), CHUNKS),
     ("older.gz", gzip.compress(b"\5" + CHUNK[1:]), CHUNKS),
     ("chunks.tar", tar(), CHUNKS),
+    ("chunks.tar.gz", gzip.compress(tar()), CHUNKS),
+    ("lichess_2013-01", PZSTD, PGN),
 ]
 
 
@@ -56,15 +60,13 @@ NO_DATA = [
     ("blank.txt", b"\n\n \n", "blank.txt: an empty file"),
     ("evaluations.jsonl", b'{"fen": "8/8/8/8/8/8/8/K1k5 w - -", "evals": []}\n', "Expected PGN games, Lc0"),
     ("puzzles.csv", b"PuzzleId,FEN,Moves\n", "begins with 'PuzzleId,FEN,Moves'"),
-    ("labels.txt", f"{chess.STARTING_FEN}|1-0|e2e4:e2e4=25\n".encode(), "no data that Aino learns from"),
     ("positions.epd", b"# made by hand\n8/8/8/8/8/8/8/K1k5 w - - bm Ka2;\n", "begins with '8/8/8"),
-    ("array.json", b'[{"uci": "e2e4"}]', "no data"),
     ("page.html", b"<!DOCTYPE html>\n<html>", "DOCTYPE"),
     ("pointer.xz", b"version https://git-lfs.github.com/spec/v1\n", "pointer.xz: cannot be read"),
     ("net.dit", b"\x89DIT\r\n\x1a\n" + bytes(300), "net.dit: begins with"),
     ("torn.zip", zipped(GAMES.encode())[:99], "torn.zip: cannot be read"),
     ("ccrl.pgn.7z", b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive; unpack it first"),
-    ("chunks.tar.gz", gzip.compress(tar()), "a tar archive; unpack"),
+    ("zeros.pgn", bytes(99), "zeros.pgn: an empty file"),
     ("torn.pgn.gz", gzip.compress(GAMES.encode())[:20], "torn.pgn.gz: cannot be read"),
 ]
 

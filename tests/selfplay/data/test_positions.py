@@ -1,5 +1,6 @@
 """Readers, position sets and what is rebuilt from them, against python-chess."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from engine.board.convert import encode_move, row_from_board
 from engine.network.input_formats import FLIP, turned_moves
 from engine.network.policy_map import INDEX_TO_UCI
 from selfplay.data.cache import Bookmark, load_or_parse
-from selfplay.data.pgn import PgnReader, record_of_result
+from selfplay.data.pgn import pgn_reader, record_of_result
 from selfplay.families.planes import planes_sampler as sampler
 from selfplay.families.policy.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.records.collect import GameRecord, collect
@@ -57,16 +58,18 @@ def test_parts_concatenated_are_the_whole(positions: PositionSet) -> None:
 
 
 def test_second_start_reads_the_cache(games_file: Path, tmp_path: Path) -> None:
-    first = load_or_parse(games_file, PgnReader(), tmp_path / "cache")
+    games_file = shutil.copy(games_file, tmp_path / f"{'x' * 251}.pgn")  # names that were made of it were too long
+    first = load_or_parse(games_file, pgn_reader(), tmp_path / "cache")
     entries = list((tmp_path / "cache").iterdir())
 
     def unexpected(path: Path, bookmark: Bookmark) -> Iterator[GameRecord]:
         raise AssertionError(f"{path} was parsed again")
 
-    unexpected.__name__ = PgnReader().__name__
+    unexpected.__name__ = pgn_reader().__name__
     second = load_or_parse(games_file, unexpected, tmp_path / "cache")
     assert len(entries) == 1
     assert np.array_equal(first.moves, second.moves)
+    assert load_or_parse(games_file, pgn_reader(2000), tmp_path / "cache").n_games == 0, "a selection is another one"
 
 
 # ---- targets ------------------------------------------------------------------------------------------------------

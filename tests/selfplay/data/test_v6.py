@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import lzma
 import struct
 import tarfile
 from dataclasses import fields
@@ -17,8 +18,8 @@ from engine.board.layout import FULLMOVE
 from engine.errors import DataError
 from engine.network.planes import PLANES, encode
 from engine.network.policy_map import INDEX_TO_UCI
-from selfplay.data.cache import Bookmark
-from selfplay.data.v6 import LARGEST_CHUNK, masks_of, read_chunks, write_archive, write_chunk
+from selfplay.data.cache import Bookmark, load_or_parse
+from selfplay.data.v6 import LARGEST_CHUNK, masks_of, write_archive, write_chunk
 from selfplay.data.v6_games import chunk_of_game, game_of_chunk, read_v6, row_of_planes
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
@@ -85,7 +86,7 @@ def packed(records: np.ndarray) -> bytes:
 
 def test_games_come_back_from_their_records(played: tuple[SelfPlayRecord, chess.Board]) -> None:
     game, _ = played
-    back = game_of_chunk(chunk_of_game(game), "x", 0)
+    back = game_of_chunk(chunk_of_game(game), "x")
     assert np.array_equal(np.delete(back.start, FULLMOVE), np.delete(game.start, FULLMOVE))
     ours, theirs = (sort_targets(one) for one in (game, back))
     for field in fields(SelfPlayRecord):
@@ -135,15 +136,15 @@ def test_visits_are_exact_or_shares_of_the_same_total() -> None:
         target_visits=np.array([41_003, 12_347, 7], np.uint16), root_wdl=np.array([[0, 1, 0]], np.float16),
     )  # fmt: skip
     records = chunk_of_game(game)
-    assert sort_targets(game_of_chunk(records, "x", 0)) == sort_targets(game)
+    assert sort_targets(game_of_chunk(records, "x")) == sort_targets(game)
     tempered = records.copy()
     tempered["probabilities"][0, records["probabilities"][0] > 0] = [0.25, 0.15, 0.6]
-    assert sorted(game_of_chunk(tempered, "x", 0).target_visits.tolist()) == [9_830, 16_384, 39_321]
+    assert sorted(game_of_chunk(tempered, "x").target_visits.tolist()) == [9_830, 16_384, 39_321]
 
 
 def test_game_begins_with_its_first_record() -> None:
     game, _ = searched_game(np.random.default_rng(21), STARTS[0], 45)
-    back = game_of_chunk(chunk_of_game(game)[11:], "x", 0)
+    back = game_of_chunk(chunk_of_game(game)[11:], "x")
     assert np.array_equal(back.moves, game.moves[11:])
     assert np.array_equal(back.full, game.full[11:])
 
@@ -181,10 +182,29 @@ def test_fields_of_a_known_position() -> None:
 def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> None:
     with open(tmp_path / "games.tar", "wb") as stream:
         write_archive(stream, iter([("._a.gz", chunk), ("a.gz", chunk), ("b.gz", chunk[:5])]))
-    (tmp_path / "single.gz").write_bytes(packed(chunk[:3]))
+    (tmp_path / "single.GZ").write_bytes(packed(chunk[:3]))
     (tmp_path / "._single.gz").write_bytes(b"what macOS puts beside a file")
-    assert [len(records) for _, records in read_chunks(tmp_path)] == [len(chunk), 5, 3]
+    assert [len(game.moves) for game in read_v6(tmp_path)] == [len(chunk), 5, 3]
     assert [len(game.moves) for game in read_v6(tmp_path, Bookmark(1))] == [5, 3]
+
+
+def test_one_damaged_chunk_cost_all_games(chunk: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    archive, folder = tmp_path / "games.tar", tmp_path / "folder"
+    older = chunk.copy()
+    older["version"] = 5
+    with open(archive, "wb") as stream:
+        write_archive(stream, iter([("a.gz", chunk), ("b.gz", np.delete(chunk, 4)), ("c.gz", older), ("d.gz", chunk)]))
+    (tmp_path / "games.tgz").write_bytes(gzip.compress(archive.read_bytes()))
+    folder.mkdir()
+    for name, data in {"a.xz": lzma.compress(chunk.tobytes()), "b.gz": packed(chunk)[:99], "c.gz": b""}.items():
+        (folder / name).write_bytes(data)
+    (folder / "d.gz").symlink_to("nothing")
+    for path, games in ((archive, 2), (tmp_path / "games.tgz", 2), (folder, 1)):
+        caplog.clear()
+        assert load_or_parse(path, read_v6, tmp_path / "cache").n_games == games
+        assert len(caplog.records) == 2
+    (folder / "c.gz").write_bytes(packed(chunk))
+    assert load_or_parse(folder, read_v6, tmp_path / "cache").n_games == 2, "it stayed what it had been"
 
 
 def test_chunks_and_archive_headers_that_claim_too_much_are_refused(tmp_path: Path, chunk: np.ndarray) -> None:
@@ -193,13 +213,13 @@ def test_chunks_and_archive_headers_that_claim_too_much_are_refused(tmp_path: Pa
         for _ in range(LARGEST_CHUNK // (1 << 24) + 2):
             stream.write(bytes(1 << 24))
     with pytest.raises(DataError, match=r"bomb\.gz: longer than 12000 records"):
-        list(read_chunks(path))
+        list(read_v6(path))
     path = tmp_path / "huge.tar"
     member = tarfile.TarInfo("PaxHeader/a")
     member.type, member.size = tarfile.XHDTYPE, 1 << 40
     path.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
     with pytest.raises(DataError, match=r"huge\.tar"):
-        list(read_chunks(path))
+        list(read_v6(path))
 
 
 @pytest.mark.parametrize(("field", "value", "told"), [
@@ -209,9 +229,9 @@ def test_chunks_and_archive_headers_that_claim_too_much_are_refused(tmp_path: Pa
 def test_other_formats_are_refused_by_name(chunk, tmp_path, field, value, told):
     other = chunk.copy()
     other[field] = value
-    (tmp_path / "game.gz").write_bytes(packed(other))
+    (tmp_path / "game.gz").write_bytes(gzip.compress(other.tobytes() + bytes(48)))  # of records of another length
     with pytest.raises(DataError, match=told):
-        list(read_chunks(tmp_path / "game.gz"))
+        list(read_v6(tmp_path / "game.gz"))
 
 
 def test_damaged_files_are_refused_by_name(chunk: np.ndarray, tmp_path: Path) -> None:
@@ -227,7 +247,7 @@ def test_damaged_files_are_refused_by_name(chunk: np.ndarray, tmp_path: Path) ->
 
 def test_records_that_are_not_one_game_are_refused(chunk: np.ndarray) -> None:
     with pytest.raises(DataError, match="x: record 4 is not the position that the one before it leads to"):
-        game_of_chunk(np.delete(chunk, 4), "x", 0)
+        game_of_chunk(np.delete(chunk, 4), "x")
     unlikely = chunk["probabilities"][0] * 3
     for field, place, value, told in (
         ("played_idx", 2, 0, "record 2 plays or aims at an illegal move"),
@@ -239,4 +259,4 @@ def test_records_that_are_not_one_game_are_refused(chunk: np.ndarray) -> None:
         if field == "probabilities":
             other["invariance_info"] = 0
         with pytest.raises(DataError, match=f"x: {told}"):
-            game_of_chunk(other, "x", 0)
+            game_of_chunk(other, "x")

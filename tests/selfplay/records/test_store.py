@@ -14,7 +14,6 @@ from engine.errors import DataError
 from engine.files import atomic
 from selfplay.data import cache
 from selfplay.data.cache import map_set, write_set
-from selfplay.families.planes.planes_sampler import PositionSampler, new_training_batch
 from selfplay.records.collect import GAMES_PER_CHUNK, GameRecord, verified_pieces
 from selfplay.records.positions import PositionSet, empty_set
 from tests.selfplay.conftest import games_of
@@ -33,24 +32,9 @@ def test_pieces_become_one_set(positions: PositionSet, tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["set"]
 
 
-def test_scores_are_kept_only_where_all_have_them(positions: PositionSet, tmp_path: Path) -> None:
-    bare = replace(positions, target_scores=np.zeros(0, np.int16))
-    write_set(tmp_path / "set", [positions, bare])
-    mapped = map_set(tmp_path / "set")
-    assert len(mapped.target_scores) == 0
-    assert mapped.n_positions == 2 * positions.n_positions
-
-
 def test_sets_without_games_are_sets(tmp_path: Path) -> None:
     write_set(tmp_path / "set", [])
     assert_equal_sets(map_set(tmp_path / "set"), empty_set())
-
-
-def test_mapped_positions_can_be_sampled(positions: PositionSet, tmp_path: Path) -> None:
-    write_set(tmp_path / "set", [positions])
-    batch, numbers = new_training_batch(positions.n_positions), np.arange(positions.n_positions)
-    PositionSampler(map_set(tmp_path / "set")).fill(numbers, np.zeros(len(numbers), np.uint8), batch)
-    assert np.array_equal(batch.wdl, positions.wdl)
 
 
 @pytest.mark.parametrize("refused", ["set", ".set.00000000.old"], ids=["new", "old"])

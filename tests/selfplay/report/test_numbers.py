@@ -4,6 +4,7 @@ each without a search.
 
 import csv
 import json
+import math
 import re
 import shutil
 import sqlite3
@@ -35,7 +36,9 @@ from tests.selfplay.run.crews import TINY
 
 
 def test_the_numbers_of_a_run_are_rows_for_other_programs(tmp_path, aino_train):
-    run_with(tmp_path / "run", [gate_result(30), gate_result(-40, accepted=False)]).close()
+    run = run_with(tmp_path / "run", [gate_result(30), gate_result(-40, accepted=False)])
+    run.ledger.note_losses(2, 20, "before", {"policy": math.inf})  # which JSON cannot say
+    run.close()
     aino_train("report", tmp_path / "run", "--json", tmp_path / "run.json", "--csv", tmp_path / "run.csv")
     (run,) = json.loads((tmp_path / "run.json").read_text())
     assert (run["run"], run["x"]) == ("run", "generation")
@@ -44,6 +47,7 @@ def test_the_numbers_of_a_run_are_rows_for_other_programs(tmp_path, aino_train):
     assert {"games": 4, "positions": 18, "policy": 2.0, "top1": 0.3, "elo": 30, "accepted": 1}.items() <= first.items()
     assert (second["accepted"], second["gained"]) == (0, pytest.approx(first["gained"]))
     assert "elo" not in third
+    assert "before_policy" not in second
     assert run["steps"][0] == {"generation": 1, "step": 10, "policy": 2.5, "value": 1.0}
     table = list(csv.DictReader((tmp_path / "run.csv").read_text().splitlines()))
     assert [row["elo"] for row in table] == ["30.0", "-40.0", ""]

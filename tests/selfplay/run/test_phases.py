@@ -1,7 +1,9 @@
 """Phases that are begun from a given network, find nothing to do, are not due, or are resumed with other settings."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -117,11 +119,21 @@ def test_a_kill_lost_the_hours_of_its_phase(tmp_path: Path, monkeypatch: pytest.
     assert 0 < known[0] <= run.ledger.work()[1]
 
 
-def test_what_worked_on_a_run_is_noted_when_it_changes(tmp_path: Path) -> None:
+def test_what_worked_on_a_run_is_noted_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger, facts = open_run(tmp_path).ledger, dict.fromkeys(ENVIRONMENT, "x")
-    for workers in ("1", "1", "2"):
+    monkeypatch.setattr("time.time", iter((9.0, 8.0)).__next__)  # a clock that is set back
+    for workers in ("1", "1", "2", "2"):
         ledger.note_environment(facts | {"workers": workers})
     assert [one["workers"] for one in ledger.environments()] == ["1", "2"]
+
+
+def test_a_report_waited_for_ever_for_a_file_that_another_program_locked(tmp_path, monkeypatch):
+    monkeypatch.setattr("selfplay.run.ledger.LOCKED_S", 0.01)
+    open_run(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(RunError, match="database is locked"):
+            Ledger(tmp_path / "ledger.sqlite", is_copy=True)
 
 
 # ---- nothing to learn from ----------------------------------------------------------------------------------------

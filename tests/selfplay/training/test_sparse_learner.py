@@ -135,6 +135,5 @@ def test_variations_take_their_share_of_positions_with_scores(positions: Positio
     assert 250 < value_only(positions) < 350
     unscored = np.where(np.arange(len(positions.target_scores)) % 2 == 0, UNKNOWN_SCORE, positions.target_scores)
     assert 100 < value_only(replace(positions, target_scores=unscored.astype(np.int16))) < 200
-    assert value_only(replace(positions, target_scores=np.zeros(0, np.int16))) == 0
     with pytest.raises(ConfigError, match="variations"):
         LearnerSettings(8, weight_decay=0.0, variations=1.5)
