@@ -4,8 +4,8 @@
 
 The first table compares the accuracies of each review with Lichess's formula, applied to the evaluations in the same
 PGN and to the engine's own. The second asks the engine about every sentence: that a mate is allowed or missed, that
-what is lost or missed costs at least so much, and that the better move is better. Exit status 1 if an accuracy differs
-by more than rounding, or the engine contradicts a sentence about a mate.
+what is lost or missed costs at least so much, that an ending becomes what is said, and that the better move is better.
+Exit status 1 if an accuracy differs by more than rounding, or the engine contradicts a sentence about a mate.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _JUDGEMENT = re.compile(
 )
 _GAIN = r"loses|misses a chance to win|misses .*?, which wins|wins only .* instead of|only trades .* instead of winning"
 _ROUNDING = 0.6  # percent; PGN has whole percents and hundredths of pawns
+_RESULTS_CP = {"won": (150, 3000), "even": (-150, 150), "lost": (-3000, -150)}  # scores of an ending
 _SHARE = 0.5  # of the pawns that a sentence names, which the engine must see lost: there is compensation for a part
 
 
@@ -140,6 +141,13 @@ def check_move(
         mate = played.mate() if claim == "allows" else best.mate()
         is_right = mate is not None and (mate < 0 if claim == "allows" else mate > 0) and abs(mate) <= int(moves)
         yield row(f"{claim} mate in {moves}", f"mate in {abs(mate)}" if mate is not None else str(played), is_right)
+    if ending := re.match(r"turns an? (won|even) ending into an? (even|lost) one", reason):
+        scores = [score.score(mate_score=3000) for score in (best, played)]
+        is_right = all(
+            least <= score <= most
+            for score, (least, most) in zip(scores, (_RESULTS_CP[name] for name in ending.groups()), strict=True)
+        )
+        yield row(ending[0], f"{best} against {played}", is_right)
     if material := re.match(rf"(?:{_GAIN}) (.*)", reason):
         pawns = pawns_named(material[1])
         drop = (best.score(mate_score=3000) - played.score(mate_score=3000)) / 100

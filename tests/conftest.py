@@ -56,8 +56,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Each kernel is compiled once: those that most tests use before the workers begin, others by the first to call.
 
-    Workers would compile them at the same time, each for itself, and so would the engines that they start.
+    Workers would compile them at the same time, each for itself, and so would the engines that they start. They fill
+    the processors, so matrix products get one thread each: others would wait for it at full speed.
     """
+    if session.config.getvalue("dist") != "no":
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     folder = cache_folder()
     if numba.config.DISABLE_JIT or folder is None:
         return

@@ -198,7 +198,7 @@ def test_broken_mnist_files_are_data_errors(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("epochs", "least"), [(2, 0.97), pytest.param(12, 0.99, marks=[pytest.mark.overlong, pytest.mark.timeout(1200)])]
+    ("epochs", "least"), [(1, 0.95), pytest.param(12, 0.99, marks=[pytest.mark.overlong, pytest.mark.timeout(1200)])]
 )
 def test_mnist_is_read_with_99_percent_in_the_end(test_data: Path, epochs: int, least: float) -> None:
     history = digits.run(datasets.mnist(test_data / "digits"), (16, 32, 64), epochs=epochs).history

@@ -232,9 +232,8 @@ def test_lines_are_flushed_while_the_search_goes_on(engine: EngineProcess) -> No
     engine.read_until("bestmove", PROMPTLY_S)
 
 
-def test_nothing_but_uci_is_said(fresh: EngineProcess) -> None:
-    fresh.send("uci", "isready", "position startpos", "go nodes 50")
-    lines = fresh.read_until("bestmove", START_S)
+def test_nothing_but_uci_is_said(subject: Subject, engine: EngineProcess) -> None:
+    lines = subject.greeting + engine.go("startpos", "nodes 50")
     assert {line.split(" ")[0] for line in lines} <= UCI_WORDS
 
 

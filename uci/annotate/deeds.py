@@ -1,4 +1,4 @@
-"""What a move does beside winning material: it attacks, pins or trades something."""
+"""What a move does beside winning material: it attacks or pins something."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import chess
 
 from engine.board.notation import board_after
-from uci.annotate.material import WORTH, captured, gain_on, listed, on_square
+from uci.annotate.material import WORTH, gain_on, listed, on_square
 from uci.annotate.motifs import opened
 from uci.language import _
 
@@ -15,7 +15,7 @@ from uci.language import _
 def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = False) -> str:
     """Return what a line's first move does, as `which attacks the queen on b3`; "" where no rule knows.
 
-    An attack on pawns alone or a trade does not explain much.
+    An attack on pawns alone does not explain much.
     """
     if not line:
         return ""
@@ -26,9 +26,7 @@ def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = F
         if at in fresh and not (explains_much and after.pawns & chess.BB_SQUARES[at]):
             return _("which uncovers an attack on {piece}", piece=on_square(after, at))
     if any(answer.to_square == move.to_square for answer in answers):
-        taker, taken = board.piece_type_at(move.from_square), captured(board, move)
-        is_trade = not explains_much and taken not in (None, chess.PAWN) and WORTH[taken or 0] == WORTH[taker or 0]
-        return _("which trades {piece}", piece=on_square(board, move.to_square)) if is_trade else ""
+        return ""
     attacked = after.attacks(move.to_square) & fresh
     if explains_much or board.is_capture(move) or after.is_check():
         attacked &= ~after.pawns

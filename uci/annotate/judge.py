@@ -35,7 +35,7 @@ _STILL_OPEN = (0.4, 0.9)  # winning chances after the only move, between which f
 # large loss, so that the true one tends to be smaller; and a side three pawns behind has no game left to lose.
 _MARGIN = 0.035  # winning chances by which a loss must exceed a limit
 _ALREADY_LOST = 0.25  # winning chances of the best move, below which another one is no blunder
-_HOPELESS = 0.025  # winning chances ten pawns behind, below which even a mate costs nothing, as on Lichess
+_HOPELESS = 0.055  # winning chances that even a mate must cost, about those of an inaccuracy
 _HUMAN_SLOPE = 0.62  # of the log odds; fitted to Lichess's curve of Stockfish's scores
 
 

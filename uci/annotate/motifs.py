@@ -185,15 +185,13 @@ def _can_be_retaken(won: _Win) -> bool:
 
 def _shields_queen(board: chess.Board, capture: chess.Move) -> bool:
     """Whether the piece to be taken stands before its queen, on the line of another bishop or rook."""
-    target = capture.to_square
-    attacker = not board.color_at(target)
-    for square in board.attackers(attacker, target):
-        if board.piece_type_at(square) in (chess.BISHOP, chess.ROOK) and square != capture.from_square:
-            for queen in board.pieces(chess.QUEEN, not attacker):
-                between = chess.SquareSet.between(square, queen)
-                if target in between and len(between & chess.SquareSet(board.occupied)) == 1:
-                    return True
-    return False
+    target, attacker = capture.to_square, not board.color_at(capture.to_square)
+    sliders = chess.SquareSet(board.bishops | board.rooks) & board.attackers(attacker, target)
+    return any(
+        chess.SquareSet.between(square, queen) & board.occupied == chess.SquareSet.from_square(target)
+        for square in sliders - chess.SquareSet.from_square(capture.from_square)
+        for queen in board.pieces(chess.QUEEN, not attacker)
+    )
 
 
 def _deflection(won: _Win) -> str:
@@ -207,8 +205,11 @@ def _deflection(won: _Win) -> str:
         guard = on_square(before, won.line[step].to_square, "subject")
         return _("the removal of a guard: {guard} guarded {piece}", guard=guard, piece=on_square(before, target))
     if lured.from_square in guards and lured.to_square == won.line[step].to_square:
-        guard = on_square(before, lured.from_square, "subject")
-        return _("a deflection: {guard} guarded {piece}", guard=guard, piece=on_square(before, target))
+        guard, piece = on_square(before, lured.from_square, "subject"), on_square(before, target)
+        if before.is_capture(won.line[step]):
+            other = on_square(before, lured.to_square)
+            return _("an overload: {guard} guarded {other} and {piece}", guard=guard, other=other, piece=piece)
+        return _("a deflection: {guard} guarded {piece}", guard=guard, piece=piece)
     return ""
 
 

@@ -11,7 +11,7 @@ import functools
 import itertools
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import chess
 
@@ -34,14 +34,15 @@ from uci.language import _, later, shown_moves
 SHOWN_PLIES = 12  # of a better line, and of what follows a move; nothing beyond them is a reason
 _HORIZONS = (8, SHOWN_PLIES)  # plies in which material is looked for, the nearer one first
 _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
-# Centipawns of the evaluation for each pawn that is named, set by hand on 24 games: a move that costs less than the
-# first has compensation, and one that costs more than the second does something worse.
-_COST_CP = (50, 330)
+# Centipawns of the evaluation for each pawn that is named, set by hand on 20 games: a move that costs less than the
+# first has compensation, and one that costs more than the second does something worse. Far behind, scores lie wider.
+_COST_CP, _FAR_BEHIND_CP, _COST_BEHIND_CP = (65, 330), -300, 100
 _THE = {chess.PAWN: later("the pawn"), chess.KNIGHT: later("the knight"), chess.BISHOP: later("the bishop"),
         chess.ROOK: later("the rook"), chess.QUEEN: later("the queen")}  # fmt: skip
 _FELT_CP = 25  # the least that the evaluation gives for each pawn that a side is ahead, unless there is compensation
 _SMALL_COST_CP = 150  # the most that an attack on a pawn or a trade can explain
 _PLIES_TOLD = 3  # of a line within a sentence
+_ENDING_PIECES, _DECIDED_CP, _EVEN_CP = 4, 200, 125  # most in an ending; a won one has at least, an even one at most
 _LONG_MATE, _DEAR_CP = 4, 450  # moves of a mate that explains little, unless it costs so many centipawns
 
 
@@ -70,12 +71,8 @@ class Lines:
         """Whether the move costs about what a balance gains."""
         if self.cost_cp is None or balance.pawns <= 0:
             return balance.pawns > 0
-        return _COST_CP[0] * balance.pawns <= self.cost_cp <= _COST_CP[1] * max(balance.pawns, pawns_of(balance.won))
-
-    def has_compensation(self, plies: int) -> bool:
-        """Whether a side that has more material after the first plies of the better line does not stand better."""
-        ahead = lead(board_after(self.board, *self.better[:plies]), self.board.turn)
-        return self.best_cp is not None and ahead > 0 and self.best_cp < ahead * _FELT_CP
+        least = _COST_BEHIND_CP if (self.best_cp or 0) <= _FAR_BEHIND_CP else _COST_CP[0]
+        return least * balance.pawns <= self.cost_cp <= _COST_CP[1] * max(balance.pawns, pawns_of(balance.won))
 
 
 def reason(lines: Lines) -> str:
@@ -88,7 +85,7 @@ def reason(lines: Lines) -> str:
         if taken and move.to_square == better.to_square and move.from_square != better.from_square:
             return _("takes {piece} with the wrong piece", piece=_(_THE[taken]))
         materials = (_material(lines, plies) for plies in _HORIZONS)
-        return next(filter(None, materials), "") or _quiet(lines) or _small_material(lines)
+        return next(filter(None, materials), "") or _quiet(lines) or _ending(lines)
     is_far = -(lines.mate_played or 0) > _LONG_MATE and not lines.mate_better
     return "" if is_far and (lines.cost_cp or 0) < _DEAR_CP else _mates(lines)
 
@@ -131,13 +128,6 @@ def _material(lines: Lines, horizon: int) -> str:
     return ""
 
 
-def _small_material(lines: Lines) -> str:
-    """Return what is lost or won where it is less than the cost, but nothing else explains that."""
-    if (lines.cost_cp or 0) > _DEAR_CP:
-        return ""
-    return _material(replace(lines, cost_cp=min(lines.cost_cp or 0, _COST_CP[1])), _HORIZONS[0])
-
-
 def _points(lines: Lines, shown: int) -> list[tuple[int, Balance, Balance]]:
     """Return the balances of both lines after each number of plies at which the played one is calm, and at their ends,
     so many plies after the move and within the better line.
@@ -158,10 +148,10 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
         boards = itertools.accumulate(lines.better[:plies], board_after, initial=lines.board)
         takes = [board.is_capture(move) for board, move in zip(boards, lines.better[:plies], strict=False)]
         is_gift = True in takes and takes.index(True) % 2 == 1  # the other side takes first, and need not
-        is_won = lines.costs(better) and not is_gift and not lines.has_compensation(plies)
+        ahead = lead(board_after(lines.board, *lines.better[:plies]), lines.board.turn)
+        is_paid_for = lines.best_cp is not None and ahead > 0 and lines.best_cp < ahead * _FELT_CP
+        is_won = lines.costs(better) and not is_gift and not is_paid_for
         return _missed(lines, plies, played, better) if is_won else ""
-    if played.pawns < 0 < better.pawns and not lines.costs(played.reversed()) and lines.costs(gap):
-        return _("loses {material} instead of winning {better}", material=played.reversed().text, better=better.text)
     named = played.reversed() if played.pawns < 0 else gap
     if named.promotions or not lines.costs(named) or (named is gap and (gap.lost or not gap.won <= played.lost)):
         return ""
@@ -183,10 +173,8 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
     """Return what the better line wins, for a move that wins less."""
     if played.pawns > 0:
         return _("wins only {material} instead of {better}", material=played.text, better=better.text)
-    taken = captured(lines.board, lines.played[0])
-    if taken in better.won:
-        only_trades = _("only trades pieces instead of winning {material}", material=better.text)
-        return "" if taken == chess.PAWN else only_trades
+    if captured(lines.board, lines.played[0]) in better.won:
+        return ""
     how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
     if not how.is_tactic:
         return _("misses a chance to win {material}", material=better.text)
@@ -222,6 +210,19 @@ def _price(lines: Lines) -> str:
     if is_offer and given and max(given) < min(0, calm[-1][1].pawns):
         return _("misses the sacrifice {line}", line=told_line(board, lines.better, lines.is_own))
     return ""
+
+
+def _ending(lines: Lines) -> str:
+    """Return what becomes of an ending without queens."""
+    board, best_cp = lines.board, lines.best_cp
+    is_ending = (board.occupied & ~board.pawns & ~board.kings).bit_count() <= _ENDING_PIECES and not board.queens
+    if not is_ending or best_cp is None or not lines.played[1:]:
+        return ""
+    left_cp, line = best_cp - (lines.cost_cp or 0.0), told_line(lines.answered, lines.played[1:], lines.is_own)
+    if best_cp >= _DECIDED_CP and abs(left_cp) <= _EVEN_CP:
+        return _("turns a won ending into an even one after {line}", line=line)
+    is_lost = abs(best_cp) <= _EVEN_CP and left_cp <= -_DECIDED_CP
+    return _("turns an even ending into a lost one after {line}", line=line) if is_lost else ""
 
 
 def told_line(board: chess.Board, line: Sequence[chess.Move], is_own: bool | None) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from engine import Engine, EngineOptions, Limits
 from engine.errors import ConfigError, RunError
@@ -123,7 +124,8 @@ def test_products_of_several_workers_once_took_turns_on_all_processors(folder: P
     (folder / "counting.py").write_text(COUNTING)
     dit.save(folder / "net.dit", CustomFamily(NET).build(np.random.default_rng(1)))
     task = replace(tiny_task(folder, visits=4, longest=4), nets=(folder / "net.dit",), net="counting:Counting")
-    assert len(games_of(play_numbers, task, [0, 1])) == 2
+    with threadpool_limits(limits=2, user_api="blas"):  # where the tests have one thread themselves, too
+        assert len(games_of(play_numbers, task, [0, 1])) == 2
 
 
 def test_a_class_that_could_not_be_made_once_left_a_run_that_refused_the_right_one(folder: Path) -> None:

@@ -63,7 +63,7 @@ def test_only_good_move_of_an_open_game_is_a_feat(gap, chances, expected):
     assert is_only_move(gap, chances) is expected
 
 
-@pytest.mark.parametrize(("best", "judgement"), [(0.5, BLUNDER), (0.06, MISTAKE), (0.01, None)])
+@pytest.mark.parametrize(("best", "judgement"), [(0.5, BLUNDER), (0.06, MISTAKE), (0.05, None)])
 def test_a_move_that_allows_a_mate_is_no_inaccuracy(best: float, judgement: object) -> None:
     """15...Nxd7 of Morphy's Opera game costs 6% of a lost position, and is mated in two."""
     assert judge(best, best, allows_mate=True) is judgement

@@ -2,10 +2,10 @@
 
 import contextlib
 import gzip
+import io
 import json
 import re
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -250,12 +250,13 @@ def test_puzzles_are_solved_in_the_terminal(tmp_path, monkeypatch, capsys):
     (tmp_path / "p.csv").write_text(PUZZLE, encoding="utf-8")
     assert main(["puzzles", "--import", str(tmp_path / "p.csv")]) == 0
     assert "1 new puzzle." in capsys.readouterr().out
-    command = [sys.executable, "-m", "uci", "puzzles", "--ascii"]
-    done = subprocess.run(command, input="Zz9\nRb1\nZz9\nRa8\n", capture_output=True, text=True, check=True)
-    assert "White to move" in done.stdout
-    refuted = re.findall(r"Rb1 is not the move: [^.]+\. 2\.\.\..+? follows\.", " ".join(done.stdout.split()))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Zz9\nRb1\nZz9\nRa8\n"))
+    assert main(["puzzles", "--ascii"]) == 0
+    shown = capsys.readouterr().out
+    assert "White to move" in shown
+    refuted = re.findall(r"Rb1 is not the move: [^.]+\. 2\.\.\..+? follows\.", " ".join(shown.split()))
     assert len(refuted) == 2, "told again after a word that is no move"
-    assert "Solved, at a later try." in done.stdout
+    assert "Solved, at a later try." in shown
     assert main(["puzzles", "--list"]) == 0
     assert "In a row: 0" in capsys.readouterr().out
 

@@ -116,7 +116,7 @@ PROGRAM = "import sys; from tests.uci.library.test_two_programs import program; 
 
 
 @pytest.mark.parametrize(
-    ("games", "seconds"), [(300, 4.0), pytest.param(10_000, 60.0, marks=pytest.mark.slow)], ids=["short", "long"]
+    ("games", "seconds"), [(300, 2.0), pytest.param(10_000, 25.0, marks=pytest.mark.slow)], ids=["short", "long"]
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="folders as on Unix")
 def test_two_programs_lose_nothing_and_bring_nothing_back(tmp_path: Path, games: int, seconds: float) -> None:

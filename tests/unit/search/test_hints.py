@@ -197,15 +197,15 @@ def test_what_came_before_leaves_no_trace(evaluator: str, threads: int) -> None:
     for fen in [*(fen for fen, _ in first), chess.STARTING_FEN]:
         hashes = []
         with Engine(EngineOptions(hash_mib=8, threads=threads, evaluator=evaluator)) as player:
-            for before in (None, QUEEN_GIVEN_UP, fen):
-                if before is not None:
+            for games_before in ([], [QUEEN_GIVEN_UP, fen]):
+                for before in games_before:
                     player.set_position(chess.Board(before))
                     player.search(Limits(nodes=600))
                     player.new_game()
                 player.set_position(chess.Board(fen))
                 player.search(Limits(nodes=800))
                 hashes.append(tree_hash(player))
-        assert hashes[0] == hashes[1] == hashes[2]
+        assert hashes[0] == hashes[1]
 
 
 def stop_between_answers(player: Engine) -> None:
