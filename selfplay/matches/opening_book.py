@@ -85,7 +85,6 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
     return OpeningBook(name, entries, read)
 
 
-@functools.cache  # each phase of a run needs them, and parsing takes about a second
 def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
     """All positions after the openings of a file, or of Aino's own set, that a game can go on from.
 
@@ -93,10 +92,15 @@ def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
     """
     if random := RANDOM_BOOK.fullmatch(str(path)):
         return random_openings(int(random[1]))
-    book = load_book(path)
-    return [opening_board(opening) for opening in playable(book, range(len(book)))]
+    return _default_openings() if path is None else _boards(load_book(path))
 
 
+@functools.cache  # each phase of a run needs them, and parsing takes about a second
+def _default_openings() -> Sequence[chess.Board]:
+    return _boards(load_book())
+
+
+@functools.cache
 def random_openings(plies: int) -> Sequence[chess.Board]:
     """Return different positions after `plies` random legal moves from the start that are not the end of a game.
 
@@ -111,6 +115,10 @@ def random_openings(plies: int) -> Sequence[chess.Board]:
         if not board.is_game_over():
             found[board.epd()] = board
     return tuple(found.values())
+
+
+def _boards(book: Sequence[str]) -> Sequence[chess.Board]:
+    return [opening_board(opening) for opening in playable(book, range(len(book)))]
 
 
 def playable(
