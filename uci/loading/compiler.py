@@ -243,14 +243,12 @@ def _hint_compiler(place: Place) -> Iterator[None]:
     except OSError:
         yield
         return
-    try:
-        yield
-        process.wait()
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdin is not None
-        process.stdin.close()
+    with process:
+        try:
+            yield
+            process.wait()
+        finally:
+            process.kill()
 
 
 @contextlib.contextmanager
