@@ -12,7 +12,7 @@ from engine.errors import ConfigError
 from engine.network.policy_map import ATTENTION_SQUARES
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, prefixed, register
 from engine.nn.layers.dense import Dense
-from engine.nn.layers.initialization import glorot_normal
+from engine.nn.layers.initialization import initial
 
 PROMOTION_FROM, PROMOTION_TO = slice(48, 56), slice(56, 64)  # Squares of the seventh and the eighth rank.
 
@@ -42,7 +42,7 @@ class AttentionPolicy(Layer):
         self.inputs, self.depth = inputs, depth
         self.query: Layer = Dense(inputs, depth, rng, initialization="glorot")
         self.key: Layer = Dense(inputs, depth, rng, initialization="glorot")
-        self.params = {"promotion": glorot_normal(rng, (4, depth), depth, 4)}
+        self.params = {"promotion": initial(rng, "glorot", (4, depth), depth, 4)}
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         by_squares = getattr(x, "ndim", 0) == 3

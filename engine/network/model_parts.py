@@ -47,6 +47,7 @@ class NetworkSizes:
         return {
             "features": self.policy_planes, "heads": self.policy_attention_heads, "inner": self.policy_attention_inner,
             "hidden": self.policy_attention_hidden, "activation": self.policy_activation, "epsilon": 1e-6,
+            "damped": False,
         }  # fmt: skip
 
     def describe_heads(self: Any) -> str:

@@ -84,7 +84,7 @@ class Layer:
             raise ConfigError(f"predict: batch_size must be at least 1, not {batch_size}")
         rows = len(x[0] if isinstance(x, tuple) else x)
         starts = range(0, max(rows, 1), batch_size)
-        return _joined([self(_rows(x, slice(start, start + batch_size))) for start in starts])
+        return _joined([self(rows_of(x, slice(start, start + batch_size))) for start in starts])
 
     def prepared(self, x: Any) -> Any:
         """Return `x`, an array or a tuple of arrays, with floats in the parameters' dtype, on their backend.
@@ -149,13 +149,17 @@ class Layer:
     def named_parameters(self) -> dict[str, Array]:
         """All trained arrays by dotted name, in a fixed order.
 
-        Raises ConfigError where two names have one array: a step would move it twice, and a file would hold two.
+        Raises ConfigError where two names have one array, or views of it: a step would move it twice, a file hold two.
         """
         found = {name: owner.params[key] for name, owner, key in self._entries("params")}
-        names = {id(array): name for name, array in found.items()}
-        for name, array in found.items():
-            if names[id(array)] != name:
-                raise ConfigError(f"{name} and {names[id(array)]} are one array, which would be trained twice: copy it")
+        roots = {name: getattr(array, "base", None) for name, array in found.items()}
+        places = {name: id(found[name] if root is None else root) for name, root in roots.items()}
+        if len(set(places.values())) < len(places):  # addresses take much longer
+            places = {name: getattr(array.data, "ptr", None) or array.ctypes.data for name, array in found.items()}
+        names = {place: name for name, place in places.items()}
+        for name, place in places.items():
+            if names[place] != name:
+                raise ConfigError(f"{name} and {names[place]} are one array, which would be trained twice: copy it")
         return found
 
     def named_buffers(self) -> dict[str, Array]:
@@ -213,12 +217,12 @@ class Layer:
 
     def astype(self, dtype: Any) -> Self:
         """Return a copy of the layer with parameters and buffers of `dtype`."""
-        return self._rebuilt(lambda array: array.astype(dtype), lambda array: array.astype(dtype))
+        return self._rebuilt(lambda array: array.astype(dtype))
 
     def to(self, backend: Backend | str) -> Self:
         """Return a copy of the layer on `backend`, which is an object or a name for `get_backend`."""
         backend = get_backend(backend) if isinstance(backend, str) else backend
-        return self._rebuilt(backend.asarray, backend.asarray)
+        return self._rebuilt(backend.asarray)
 
     def with_children(self, children: dict[str, Layer]) -> Self:
         """Return a copy with `children` in place of its own, under names the layer can call one after the other."""
@@ -226,10 +230,11 @@ class Layer:
         twin._replace_children(dict(children))
         return twin
 
-    def _rebuilt(self, parameter: Callable[[Array], Array], buffer: Callable[[Array], Array]) -> Self:
+    def _rebuilt(self, parameter: Callable[[Array], Array], buffer: Callable[[Array], Array] | None = None) -> Self:
+        self.named_parameters()  # refuses an array that two layers share: each would get its own
         twin = self.with_children({name: child._rebuilt(parameter, buffer) for name, child in self.children().items()})
         twin.params = {name: parameter(array) for name, array in self.params.items()}
-        twin.buffers = {name: buffer(array) for name, array in self.buffers.items()}
+        twin.buffers = {name: (buffer or parameter)(array) for name, array in self.buffers.items()}
         return twin
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
@@ -340,8 +345,9 @@ def check_range(layer: Layer, x: Array, first: int, end: int) -> None:
     """Raise ShapeError unless every index in `x` lies in [first, end), the rows the table has."""
     smallest, largest = bounds(x) if x.size else (first, first)
     if not first <= smallest <= largest < end:
-        found = f"{smallest} to {largest}"
-        raise ShapeError(f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {found}")
+        raise ShapeError(
+            f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {smallest} to {largest}"
+        )
 
 
 def _check_place(owner: object, x: Array) -> None:
@@ -408,8 +414,12 @@ def forward_part(
     return y, backward
 
 
-def _rows(x: Any, part: slice) -> Any:
-    return tuple(array[part] for array in x) if isinstance(x, tuple) else x[part]
+def rows_of(x: Any, rows: Any) -> Any:
+    """Return rows of an array, or of each of a tuple, memory-mapped or not; `rows` is a slice or row numbers."""
+    if isinstance(x, tuple):
+        return tuple(rows_of(array, rows) for array in x)
+    found = x[rows if isinstance(rows, slice) else backend_of(x).asarray(rows)]
+    return np.asarray(found) if isinstance(found, np.memmap) else found
 
 
 def _joined(outputs: list[Any]) -> Any:

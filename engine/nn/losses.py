@@ -29,6 +29,12 @@ Rest = ParamSpec("Rest")
 Loss = Callable[Concatenate[Array, Rest], tuple[float, Array]]
 
 
+class MeanOver(float):
+    """A mean over some `places` of a batch. Its parts weigh as much as they have places, not examples."""
+
+    places: int
+
+
 def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
     """Decorate: compute a loss once more in double precision if it is not finite in that of the outputs."""
 
@@ -75,7 +81,9 @@ def softmax_cross_entropy(
         gradient = xp.zeros_like(logits)
         kept = (None if one is None else one[counted] for one in (logits, targets, mask))
         loss, gradient[counted] = softmax_cross_entropy(*kept)
-        return loss, gradient
+        mean = MeanOver(loss)
+        mean.places = int(counted.sum())
+        return mean, gradient
     if targets.ndim == 1:
         _check_classes(targets, actions)
     if actions == 1:

@@ -31,13 +31,13 @@ def _read(measure: Callable[[Array, Array], Any]) -> Callable[[Array, Array], fl
 def accuracy(outputs: Array, targets: Array) -> Any:
     """Return the share of examples that are classified correctly, in [0, 1].
 
-    outputs [B, A], any scale; the class of the largest one is compared with targets int [B] (class numbers) or [B, A]
-    (one-hot or a distribution). Or outputs [B, 1], logits of one yes-or-no question, with targets [B, 1] in [0, 1].
-    An example with NaN among its outputs or targets is never correct, nor is one whose outputs are all -infinity.
+    outputs [B, A] or [B, T, A], any scale; the class of the largest one is compared with targets int [B] or [B, T]
+    (class numbers) or like outputs (one-hot or a distribution). Or outputs [B, 1], logits of one yes-or-no question,
+    with targets [B, 1] in [0, 1]. An example with NaN is never correct, nor is one whose outputs are all -infinity.
     Raises ShapeError for other shapes, and without an example, DataError for other targets of one output.
     """
     given, wanted = tuple(outputs.shape), tuple(targets.shape)
-    if not given or not given[0]:
+    if not given or 0 in given:
         raise ShapeError(f"accuracy: expected at least one example, found outputs {list(given)}")
     check_together("accuracy", outputs=outputs, targets=targets)
     known = targets == targets
@@ -45,11 +45,11 @@ def accuracy(outputs: Array, targets: Array) -> Any:
         if isinstance(targets, np.ndarray) and bool(((targets < 0) | (targets > 1)).any()):
             raise DataError("accuracy: expected targets from 0 to 1 for one output, found others")
         return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
-    if len(given) != 2 or given[1] < 2 or wanted not in (given[:1], given):
+    if len(given) < 2 or given[-1] < 2 or wanted not in (given[:-1], given):
         raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}")
-    classes = targets if wanted == given[:1] else targets.argmax(axis=1)
-    answered = (outputs.max(axis=1) > -np.inf) & known.reshape(given[0], -1).all(axis=1)
-    return ((outputs.argmax(axis=1) == classes) & answered).mean()
+    classes = targets if wanted == given[:-1] else targets.argmax(axis=-1)
+    answered = (outputs.max(axis=-1) > -np.inf) & known.reshape(*given[:-1], -1).all(axis=-1)
+    return ((outputs.argmax(axis=-1) == classes) & answered).mean()
 
 
 def confusion_matrix(outputs: Array, targets: Array) -> np.ndarray:

@@ -115,8 +115,7 @@ def _checked_loss(loss: Callable[..., tuple[float, Any]], outputs: Any, *targets
     outputs, options = floats_as(np.float64, outputs), _here(options)
     targets = tuple(_here({"": target})[""] for target in targets)
     _, by_hand = loss(outputs, *targets, **options)
-    check = _compared("outputs", by_hand, lambda: loss(outputs, *targets, **options)[0], outputs)
-    return GradientCheck((check,))
+    return GradientCheck((_compared("outputs", by_hand, lambda: loss(outputs, *targets, **options)[0], outputs),))
 
 
 def _compared(name: str, by_hand: np.ndarray, value: Callable[[], float], tensor: np.ndarray) -> CheckedTensor:

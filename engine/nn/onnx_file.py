@@ -276,9 +276,8 @@ class Graph(Nodes):
             each = self.examples[mask].ndim == 3 if mask in self.examples else False
             found.append(self.node("Unsqueeze", mask, np.array([1] if each else [1, 2])))
         if causal:
-            places = self.node(
-                "Range", np.array(0), self.node("Gather", self.node("Shape", x), np.array(1)), np.array(1)
-            )
+            count = self.node("Gather", self.node("Shape", x), np.array(1))
+            places = self.node("Range", np.array(0), count, np.array(1))
             found.append(self.node("LessOrEqual", places, self.node("Unsqueeze", places, np.array([1]))))
         return found
 

@@ -18,7 +18,7 @@ from engine.network.rows.starting import starting_parameters
 from engine.network.value.model import ValueNetwork, described
 from engine.network.value.parameters import VALUE_TRUNK
 from engine.nn.layer import Layer, register
-from engine.nn.layers.initialization import glorot_normal
+from engine.nn.layers.initialization import initial
 
 TYPICAL_ACTIVE = 28  # features of an average position
 
@@ -32,7 +32,7 @@ class SparseNetwork(Layer):
         self._config = config
         start = starting_parameters(config, TYPICAL_ACTIVE, ("hidden", "inner", "output"), rng)
         self.value_trunk = None if config.value is None else ValueNetwork(config.value, rng)
-        start["policy"] = glorot_normal(rng, start["policy"].shape, config.units, config.units)
+        start["policy"] = initial(rng, "glorot", start["policy"].shape, config.units, config.units)
         self.params = {name: start[key] for key, name in PARAMETERS.items()}
 
     @classmethod

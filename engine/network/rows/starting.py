@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.network.rows.flat_tables import parameter_shapes
-from engine.nn.layers.initialization import glorot_normal, he_normal
+from engine.nn.layers.initialization import initial
 
 # Units start in the middle of their unclipped range, so all of them learn from the first step on.
 START_SCALE, START_BIAS = np.float32(0.1), np.float32(0.5)
@@ -23,8 +23,8 @@ def starting_parameters(
     shapes = parameter_shapes(config)
     start = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
     start["bias"] += START_BIAS
-    start["weight"] = he_normal(rng, shapes["weight"], active) * START_SCALE
+    start["weight"] = initial(rng, "he", shapes["weight"], active) * START_SCALE
     for name in layers:
         _, outputs, inputs = shapes[name]
-        start[name] = glorot_normal(rng, shapes[name], inputs, outputs)
+        start[name] = initial(rng, "glorot", shapes[name], inputs, outputs)
     return start

@@ -134,7 +134,7 @@ class TransformerConfig(NetworkSizes):
     def encoder_layer(self) -> dict[str, Any]:
         """The settings of one of the body's encoder layers."""
         return {
-            "features": self.width, "heads": self.heads, "inner": self.inner, "hidden": self.hidden,
+            "features": self.width, "heads": self.heads, "inner": self.inner, "hidden": self.hidden, "damped": False,
             "activation": self.feed_activation, "scale": self.scale, "epsilon": self.epsilon, "smolgen": self.smolgen,
         }  # fmt: skip
 
@@ -250,5 +250,5 @@ def _trunk(config: TransformerConfig, rng: np.random.Generator) -> nn.Sequential
         parts["gate"] = nn.PlaceGate(SQUARES, width)
     if is_dense:
         block = config.embedding_hidden, rng, config.feed_activation, config.scale, DENSE_EPSILON
-        parts["mix"] = nn.FeedForward(width, *block)
+        parts["mix"] = nn.FeedForward(width, *block, damped=False)
     return nn.Sequential(**parts, encoder=nn.Encoder(config.layers, config.encoder_layer, rng))

@@ -19,6 +19,8 @@ InputsBackward = Callable[[Array], tuple[tuple[Array, ...], Gradients]]
 class _Attention(Layer):
     """Multi-head projections around `attend`: x gives the queries, `context` gives the keys and values."""
 
+    damped = True  # whether the dense layers begin smaller than others
+
     def __init__(
         self, features: int, context_features: int, heads: int, rng: np.random.Generator, inner: int | None = None
     ) -> None:
@@ -28,12 +30,10 @@ class _Attention(Layer):
             call = f"{type(self).__name__}({features}, {context_features}, heads={heads})"
             raise ConfigError(f"{call}: sizes must be >= 1 and the heads must divide the features")
         self.features, self.context_features, self.heads, self.inner = features, context_features, heads, inner
-        self.parts: dict[str, Layer] = {
-            "query": Dense(features, inner, rng, "glorot"),
-            "key": Dense(context_features, inner, rng, "glorot"),
-            "value": Dense(context_features, inner, rng, "glorot"),
-            "output": Dense(inner, features, rng, "glorot"),
-        }
+        sides = {"query": features, "key": context_features, "value": context_features}
+        start = "small" if self.damped else "glorot"
+        self.parts: dict[str, Layer] = {name: Dense(side, inner, rng, start) for name, side in sides.items()}
+        self.parts["output"] = Dense(inner, features, rng, start)
 
     def _apply(
         self, x: Array, context: Array, mask: Any, training: bool, bias: Any = None, state: Any = None
@@ -99,15 +99,21 @@ class SelfAttention(_Attention):
     dense(concatenated `attend` of the heads). x enters three times, so dx is the sum of three gradients. `causal` lets
     position t attend only to positions <= t; the bias is added to each head's scores, as in Shaw et al. 2018 and later.
     A state holds the keys and values of the S places before x, and which of them the masks show; the bias then is
-    [B, heads, T, S + T]. Raises ShapeError when x, the bias or the mask does not fit, ConfigError for a state that does
-    not, and for one without `causal`: places that were read could not see those that follow.
+    [B, heads, T, S + T]. Not `damped`, the dense layers begin as "glorot". Raises ShapeError when x, bias or mask does
+    not fit, ConfigError for a state that does not, and without `causal`: what was read could not see what follows.
     """
 
     def __init__(
-        self, features: int, heads: int, rng: np.random.Generator, causal: bool = False, inner: int | None = None
+        self,
+        features: int,
+        heads: int,
+        rng: np.random.Generator,
+        causal: bool = False,
+        inner: int | None = None,
+        damped: bool = True,
     ) -> None:
+        self.causal, self.damped = causal, damped
         super().__init__(features, features, heads, rng, inner)
-        self.causal = causal
 
     def forward(self, x: Any, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Any]:
         x, bias = x if isinstance(x, tuple) else (x, None)

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
-from engine.nn.layers.initialization import he_normal
+from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for
 
 
@@ -43,7 +43,7 @@ class Conv2D(Layer):
         self.inputs, self.outputs, self.size, self.stride = inputs, outputs, size, stride
         self.padding = size // 2 if padding is None else padding
         self.bias, self.input_gradient = bias, input_gradient
-        weight = he_normal(rng, (outputs, inputs, size, size), inputs * size * size)
+        weight = initial(rng, "he", (outputs, inputs, size, size), inputs * size * size)
         self.params = {"weight": _kernel_places_first(weight)}
         if bias:
             self.params["bias"] = np.zeros(outputs, np.float32)

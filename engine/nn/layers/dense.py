@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
-from engine.nn.layers.initialization import glorot_normal, he_normal
+from engine.nn.layers.initialization import VARIANCES, initial
 from engine.nn.operations import operations_for
 
 
@@ -20,20 +20,17 @@ class Dense(Layer):
     With all leading axes flattened into rows:
         y = x W^T + b      dW = dy^T x      db = sum over rows of dy      dx = dy W
 
-    `initialization` is "he" (for a following ReLU) or "glorot". Raises ShapeError when x is not [B, ..., inputs].
+    `initialization` is one of `VARIANCES`, such as "glorot". Raises ShapeError when x is not [B, ..., inputs].
     """
 
     input_gradient = True  # False for the first layer of a network that is trained
 
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he") -> None:
         super().__init__()
-        if inputs < 1 or outputs < 1 or initialization not in ("he", "glorot"):
-            raise ConfigError(f"Dense({inputs}, {outputs}, {initialization!r}): sizes >= 1, start he or glorot")
+        if inputs < 1 or outputs < 1 or initialization not in VARIANCES:
+            raise ConfigError(f"Dense({inputs}, {outputs}, {initialization!r}): sizes >= 1, start in {[*VARIANCES]}")
         self.inputs, self.outputs, self.initialization = inputs, outputs, initialization
-        if initialization == "he":
-            weight = he_normal(rng, (outputs, inputs), inputs)
-        else:
-            weight = glorot_normal(rng, (outputs, inputs), inputs, outputs)
+        weight = initial(rng, initialization, (outputs, inputs), inputs, outputs)
         self.params = {"weight": weight, "bias": np.zeros(outputs, np.float32)}
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:

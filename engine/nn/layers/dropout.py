@@ -22,10 +22,9 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, rng: np.random.Generator) -> None:
         super().__init__()
-        if not 0 <= rate < 1:
-            raise ConfigError(f"Dropout: the rate must be in [0, 1), not {rate}")
-        if not hasattr(rng, "normal"):
-            raise ConfigError(f"Dropout: rng must be a generator such as np.random.default_rng(0), not {rng!r:.40}")
+        if not 0 <= rate < 1 or not hasattr(rng, "normal"):
+            expected = "the rate must be in [0, 1), rng must be a generator such as np.random.default_rng(0)"
+            raise ConfigError(f"Dropout: {expected}, not {rate} and {rng!r:.40}")
         self.rate, self.rng = rate, rng
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:

@@ -47,7 +47,7 @@ class Embedding(Layer):
             self.params["weight"][padding_idx] = 0
 
     def mask_of(self, x: Array) -> Array | None:
-        return None if self.padding_idx is None or x.ndim != 2 else x != self.padding_idx
+        return None if self.padding_idx is None or getattr(x, "ndim", 0) != 2 else x != self.padding_idx
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", "...", dtype="integer")

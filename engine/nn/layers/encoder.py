@@ -14,7 +14,7 @@ from engine.nn.layers.activations import Activation
 from engine.nn.layers.attention import SelfAttention
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
-from engine.nn.layers.initialization import glorot_normal
+from engine.nn.layers.initialization import initial
 from engine.nn.layers.normalisation import LayerNorm
 from engine.nn.layers.smolgen import Smolgen
 
@@ -27,7 +27,7 @@ class FeedForward(Layer):
     backward: dy like y -> dx like x; gradients dense1.*, dense2.*, norm.*
 
     With d = the norm's gradient of its input: dx = d + the gradient of (scale d) through the dense layers.
-    Raises ShapeError when x is not [B, T, features].
+    Not `damped`, they begin as "he" and "glorot". Raises ShapeError when x is not [B, T, features].
     """
 
     def __init__(
@@ -38,12 +38,13 @@ class FeedForward(Layer):
         activation: str = "relu",
         scale: float = 1.0,
         epsilon: float = 1e-6,
+        damped: bool = True,
     ) -> None:
         super().__init__()
         self.features, self.hidden, self.activation = features, hidden, activation
-        self.scale, self.epsilon = scale, epsilon
-        second = Dense(hidden, features, rng, "glorot")
-        first, between = Dense(features, hidden, rng), Activation(activation)
+        self.scale, self.epsilon, self.damped = scale, epsilon, damped
+        second = Dense(hidden, features, rng, "small" if damped else "glorot")
+        first, between = Dense(features, hidden, rng, "small" if damped else "he"), Activation(activation)
         self.layers: dict[str, Layer] = {"dense1": first, "activation": between, "dense2": second}
         self.norm: Layer = LayerNorm(features, epsilon)
 
@@ -85,18 +86,19 @@ class EncoderLayer(Layer):
         epsilon: float = 1e-6,
         smolgen: Mapping[str, Any] | None = None,
         causal: bool = False,
+        damped: bool = True,
     ) -> None:
         super().__init__()
         if not isinstance(smolgen, Mapping | None) or (smolgen is not None and causal):
             expected = "the settings of a Smolgen, which sees all places at once and cannot be causal"
             raise ConfigError(f"EncoderLayer: expected {expected}, found {smolgen!r}, causal={causal}")
-        self.features, self.heads, self.hidden, self.inner = features, heads, hidden, inner
+        self.features, self.heads, self.hidden, self.inner, self.damped = features, heads, hidden, inner, damped
         self.activation, self.scale, self.epsilon, self.causal = activation, scale, epsilon, causal
         self.smolgen = None if smolgen is None else dict(smolgen)
         self.parts: dict[str, Layer] = {
-            "attention": SelfAttention(features, heads, rng, causal, inner),
+            "attention": SelfAttention(features, heads, rng, causal, inner, damped),
             "norm": LayerNorm(features, epsilon),
-            "feed": FeedForward(features, hidden, rng, activation, scale, epsilon),
+            "feed": FeedForward(features, hidden, rng, activation, scale, epsilon, damped),
         }
         if smolgen is not None:
             self.parts["smolgen"] = Smolgen(features, heads, rng=rng, **smolgen)
@@ -147,10 +149,10 @@ class Encoder(Layer):
         self.layers: dict[str, Layer] = {f"layer{n}": EncoderLayer(rng=rng, **block) for n in range(depth)}
         if smolgen := self.layers["layer0"].children().get("smolgen"):
             places, generated = (smolgen.config()[name] for name in ("places", "generated"))
-            self.params = {"table": glorot_normal(rng, (places**2, generated), generated, places**2)}
+            self.params = {"table": initial(rng, "glorot", (places**2, generated), generated, places**2)}
 
     def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
-        table, steps, shape = self.params.get("table"), [], x.shape
+        table, steps, shape = self.params.get("table"), [], getattr(x, "shape", [])
         if len(shape) == 4:
             x = x.reshape(*shape[:2], shape[2] * shape[3]).swapaxes(1, 2)
         for name, layer in self.layers.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,23 +12,25 @@ from engine.errors import ConfigError
 EMBEDDING_DEVIATION = 0.02  # standard deviation of vectors that a residual stream begins with, as in GPT-2
 
 
-def he_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> np.ndarray:
-    """Draw normal weights of variance 2 / fan_in, float32. They keep the variance through ReLU layers. He et al. 2015,
-    arXiv:1502.01852."""
-    return normal(rng, shape, math.sqrt(2 / fan_in))
+# Variance of a matrix's weights from the numbers that it takes and gives, by the name of the start.
+VARIANCES: dict[str, Callable[[int, int], float]] = {
+    "he": lambda fan_in, fan_out: 2 / fan_in,  # keeps the variance through ReLU: He et al. 2015, arXiv:1502.01852
+    "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),  # of linear outputs: Glorot and Bengio 2010
+    "small": lambda fan_in, fan_out: 1 / (3 * fan_in),  # blocks that add to a stream; as PyTorch's linear layers
+}
 
 
-def glorot_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
-    """Draw normal weights of variance 2 / (fan_in + fan_out), float32, for linear and saturating outputs. Glorot
-    and Bengio 2010."""
-    return normal(rng, shape, math.sqrt(2 / (fan_in + fan_out)))
+def initial(rng: np.random.Generator, start: str, shape: tuple[int, ...], fan_in: int, fan_out: int = 0) -> np.ndarray:
+    """Draw normal weights of one of the `VARIANCES`, float32."""
+    return normal(rng, shape, math.sqrt(VARIANCES[start](fan_in, fan_out)))
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...], deviation: float) -> np.ndarray:
     """Draw normal weights with standard deviation `deviation`, float32.
 
-    Raises ConfigError unless `rng` is a generator.
+    Raises ConfigError unless `rng` is a generator and the deviation is finite and not negative.
     """
-    if not hasattr(rng, "normal"):
-        raise ConfigError(f"initial weights: rng must be a generator such as np.random.default_rng(0), not {rng!r:.40}")
+    if not hasattr(rng, "normal") or not 0 <= deviation < math.inf:
+        expected = "rng must be a generator such as np.random.default_rng(0), the deviation finite and >= 0"
+        raise ConfigError(f"initial weights: {expected}, not {rng!r:.40} and {deviation}")
     return rng.normal(0.0, deviation, shape).astype(np.float32, copy=False)

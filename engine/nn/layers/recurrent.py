@@ -10,7 +10,7 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Gradients, Layer, check_gradient, check_input
-from engine.nn.layers.initialization import glorot_normal
+from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for
 
 StateArrays = tuple[Array, ...]  # of one step; the first is the hidden state h [B, H]
@@ -56,8 +56,8 @@ class Recurrent(Layer):
         self.return_state = return_state
         rows = self.gates * hidden
         self.params = {
-            "input_weight": glorot_normal(rng, (rows, inputs), inputs, hidden),
-            "hidden_weight": glorot_normal(rng, (rows, hidden), hidden, hidden),
+            "input_weight": initial(rng, "glorot", (rows, inputs), inputs, hidden),
+            "hidden_weight": initial(rng, "glorot", (rows, hidden), hidden, hidden),
             "bias": np.zeros(rows, np.float32),
         }
         self._start()

@@ -21,9 +21,8 @@ class Flatten(Layer):
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", "N", "...", dtype="numeric")
-        shape = x.shape
-        flat_shape = shape[0], math.prod(shape[1:])  # reshape cannot infer a side of an empty batch
-        return x.reshape(flat_shape), lambda dy: (dy.reshape(shape), {})
+        shape = x.shape  # reshape cannot infer a side of an empty batch
+        return x.reshape(shape[0], math.prod(shape[1:])), lambda dy: (dy.reshape(shape), {})
 
 
 @register("reshape")

@@ -11,7 +11,7 @@ from engine.nn.layer import Array, Gradients, Layer, check_input, register
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
-from engine.nn.layers.initialization import glorot_normal
+from engine.nn.layers.initialization import initial
 from engine.nn.layers.normalisation import LayerNorm
 from engine.nn.layers.reshape import Flatten
 
@@ -48,7 +48,7 @@ class Smolgen(Layer):
             raise ConfigError(f"Smolgen({features}, {heads}, {places}, {inner}): sizes must be >= 1")
         self.features, self.heads, self.places, self.activation = features, heads, places, activation
         self.compressed, self.hidden, self.generated = compressed, hidden, generated
-        self.params = {"compress": glorot_normal(rng, (compressed, features), features, compressed)}
+        self.params = {"compress": initial(rng, "glorot", (compressed, features), features, compressed)}
         self.layers: dict[str, Layer] = {
             "flatten": Flatten(),
             "dense1": Dense(places * compressed, hidden, rng),

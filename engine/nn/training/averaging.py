@@ -65,8 +65,7 @@ class ExponentialAverage(_Average):
         super().__init__(every)
         if not 0 <= decay < 1:
             raise ConfigError(f"ExponentialAverage: decay must be in [0, 1), not {decay}")
-        self.decay = decay
-        self.quick_start = quick_start
+        self.decay, self.quick_start = decay, quick_start
 
     def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
         """Add the current parameters to the average, on the threads of `pool` if there is one."""

@@ -98,6 +98,6 @@ def as_callback(given: Any) -> Callback:
         return given
     if isinstance(given, type) or not callable(given):
         raise ConfigError(f"callbacks: expected a Callback or a function of an epoch's record, found {given!r}")
-    callback: Any = Callback()
-    callback.on_epoch = lambda trainer, record: given(record)
+    callback = Callback()
+    vars(callback)["on_epoch"] = lambda trainer, record: given(record)
     return callback

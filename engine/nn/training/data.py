@@ -13,16 +13,16 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
+from engine.nn.layer import rows_of
 
-Array = Any
 RowNumbers = np.ndarray | slice
 
 
 class Data(NamedTuple):
-    """Training examples: `inputs` and `targets` have one row per example."""
+    """Training examples: `inputs` and `targets` have one row per example. Both are an array or a tuple of arrays."""
 
-    inputs: Array
-    targets: Array
+    inputs: Any
+    targets: Any
 
 
 Prepare = Callable[[Data], Data]
@@ -54,18 +54,19 @@ class Loader:
     ) -> None:
         self.inputs, self.targets = inputs, targets
         self.prepare, self.augment, self.read_ahead = prepare, augment, read_ahead
-        rows, others = _rows_of(inputs), _rows_of(targets)
-        if rows != others or rows == 0 or isinstance(rows, str):
+        both = (part if isinstance(part, tuple) else (part,) for part in (inputs, targets))
+        self.arrays = [array for arrays in both for array in arrays]
+        rows = [_rows_in(array) for array in self.arrays]
+        if len(set(rows)) != 1 or rows[0] == 0 or isinstance(rows[0], str):
             expected = "arrays with as many inputs as targets, at least one"
-            raise ShapeError(f"data: expected {expected}, found {rows} and {others}")
+            raise ShapeError(f"data: expected {expected}, found {' and '.join(map(str, rows))}")
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return len(self.arrays[0])
 
     def batch(self, rows: RowNumbers, rng: np.random.Generator | None = None) -> Data:
         """Return the examples of these row numbers; with `rng`, augmented."""
-        chosen = rows if isinstance(rows, slice) else backend_of(self.inputs).asarray(rows)
-        batch = Data(_plain(self.inputs[chosen]), _plain(self.targets[chosen]))
+        batch = Data(rows_of(self.inputs, rows), rows_of(self.targets, rows))
         if self.prepare is not None:
             batch = _checked("prepare", self.prepare(batch))
         if self.augment is not None and rng is not None:
@@ -174,15 +175,10 @@ def as_loader(data: Any) -> Loader:
     raise ShapeError(f"data: expected Data(inputs, targets) or a Loader, found {found}")
 
 
-def _rows_of(part: Any) -> int | str:
+def _rows_in(part: Any) -> int | str:
     """Return the number of rows; of what an index of row numbers does not read by rows, its type."""
     is_read_by_rows = isinstance(getattr(part, "shape", None), tuple) and not hasattr(part, "iloc")  # pandas has iloc
     return len(part) if is_read_by_rows and part.shape else type(part).__name__
-
-
-def _plain(rows: Any) -> Any:
-    """Return rows of a memory-mapped file as an ordinary array."""
-    return np.asarray(rows) if isinstance(rows, np.memmap) else rows
 
 
 def _checked(function: str, batch: Any) -> Data:

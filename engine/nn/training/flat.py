@@ -63,11 +63,6 @@ def trained_parameters(model: Layer, before: Mapping[str, Array]) -> Mapping[str
     return flat
 
 
-def laid_out(grads: Mapping[str, Array], parameters: Mapping[str, Array]) -> Mapping[str, Array]:
-    """Return gradients laid out as the parameters are."""
-    return parameters.like(grads) if isinstance(parameters, FlatTensors) else grads
-
-
 def _order(array: Array) -> list[int]:
     """Return the axes of an array, the one with the largest stride first."""
     return sorted(range(array.ndim), key=lambda axis: (-array.strides[axis], axis))

@@ -9,6 +9,7 @@ gives it (schedules.py), and the Trainer passes it on. An optimizer therefore ta
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from inspect import signature
@@ -32,7 +33,7 @@ class Optimizer:
     """Base class: holds state arrays named and shaped like the parameters, and a count of steps.
 
     Settings are given by name; the learning rate is not one of them. A subclass defines `_update`. What it keeps in
-    attributes that no constructor of its classes takes is state, too: numbers, arrays, and dictionaries of arrays.
+    attributes that no constructor of its classes takes is state, too: numbers, arrays, and dictionaries of such.
     """
 
     slots: tuple[str, ...] = ()
@@ -75,33 +76,32 @@ class Optimizer:
 
     def state(self) -> dict[str, Any]:
         """Return all a resumed run needs: {"steps": n, "tensors": {"slot.parameter": array copy}}."""
-        tensors = dict(self._state)
-        for name, value in self._own_state().items():
-            parts = value if isinstance(value, dict) else {"": value}
-            tensors |= {f"{name}.{key}": part for key, part in parts.items()}
-        copies = {name: np.array(one) if np.isscalar(one) else one.copy(order="K") for name, one in tensors.items()}
-        return {"steps": self.steps, "tensors": copies}
-
-    def _own_state(self) -> dict[str, Any]:
-        """Return the attributes of a subclass that are state."""
-        settings, own = settings_of(type(self)), dict[str, Any]()
+        settings, tensors = settings_of(type(self)), dict(self._state)
         for name, value in vars(self).items():
-            if name[0] == "_" or name == "steps" or name in settings or value is None:
-                continue
-            if not (isinstance(value, dict | bool | int | float) or hasattr(value, "ndim")):
-                kinds = "a number, an array or a dictionary of arrays"
-                raise ConfigError(f"{type(self).__name__}.{name}: expected {kinds}, found {value!r:.60}")
-            own[name] = value
-        return own
+            if name not in vars(Optimizer()) and name not in settings and value is not None:
+                tensors |= self._arrays_in(name, value)
+        return {"steps": self.steps, "tensors": {name: array.copy(order="K") for name, array in tensors.items()}}
+
+    def _arrays_in(self, path: str, value: Any) -> dict[str, Array]:
+        """Return the arrays in an attribute by path, numbers with "=" behind it, or raise ConfigError for others."""
+        if hasattr(value, "ndim"):
+            return {path: value}
+        if isinstance(value, bool | int | float):
+            return {f"{path}=": np.array(value)}
+        if not isinstance(value, dict) or not all(isinstance(key, str) and "/" not in key for key in value):
+            kinds = "a number, an array or a dictionary of such by name"
+            raise ConfigError(f"{type(self).__name__}.{path}: expected {kinds}, found {value!r:.60}")
+        parts = [self._arrays_in(f"{path}/{key}", part) for key, part in value.items()]
+        return {name: array for part in parts for name, array in part.items()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Load what `state()` returned. Raises ConfigError for tensors of another optimizer."""
         copies = {name: array.copy(order="K") for name, array in state["tensors"].items()}
         own = dict[str, Any]()
-        for name in [name for name in copies if name.partition(".")[0] in vars(self)]:
-            attribute, _, key = name.partition(".")
-            array = copies.pop(name)
-            own[attribute] = own.get(attribute, {}) | {key: array} if key else array if array.ndim else array.item()
+        for path in [path for path in copies if path.rstrip("=").partition("/")[0] in vars(self)]:
+            *outer, last = path.split("/")
+            place, array = functools.reduce(lambda place, key: place.setdefault(key, {}), outer, own), copies.pop(path)
+            place[last.rstrip("=")] = array.item() if last.endswith("=") else array
         if unknown := [name for name in copies if name.partition(".")[0] not in self.slots]:
             raise ConfigError(f"{type(self).__name__} has slots {list(self.slots)}, the state holds {unknown[:4]}")
         vars(self).update(own)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -20,7 +20,7 @@ from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.errors import ConfigError
 from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
-from engine.nn.layer import Array, Gradients, Layer
+from engine.nn.layer import Array, Gradients, Layer, rows_of
 from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.operations import operations_on
@@ -91,7 +91,7 @@ class DataParallel:
 
     The optimizer changes the model's parameters in place, and all replicas share them. A step limits BLAS to one
     thread, because the shards already use the cores. In mixed `precision`, convolutions and dense layers multiply in
-    half precision, and gradients are `loss_scale.factor` times as large. Close it, or use it as a context manager.
+    half precision, and gradients are `loss_scale.factor` times as large. Close it in the end.
     """
 
     def __init__(self, model: Layer, shard_size: int, threads: int = 1, precision: str = PRECISIONS[0]) -> None:
@@ -135,19 +135,14 @@ class DataParallel:
                 return self._run_in_groups(groups, parts[0], inputs, loss)
             run = partial(self._shard, inputs=inputs, loss=loss)
             results = self.pool.map(run, self._replicas, parts)
-        weights = [(part.stop - part.start) / count for part in parts]
-        self._average_buffers(weights)
-        return _weighted_sum(results, weights)
+        sizes = [part.stop - part.start for part in parts]
+        self._average_buffers([size / count for size in sizes])
+        places = [getattr(result.loss, "places", size) for result, size in zip(results, sizes, strict=True)]
+        return _weighted_sum(results, [one / sum(places) for one in places])
 
     def close(self) -> None:
         """Stop the threads."""
         self.pool.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def _in_one_pass(self, parts: list[slice]) -> bool:
         """Whether one pass computes the same as one for each part: on a GPU, where no part draws random numbers."""
@@ -203,18 +198,15 @@ def _first_trained(layer: Layer) -> Any:
 
 def _weighted_sum(results: list[StepResult], weights: list[float]) -> StepResult:
     """Combine the results of all shards, always adding them in the same order."""
-    loss = sum(weight * result.loss for weight, result in zip(weights, results, strict=True))
-    metrics = {
-        name: sum(weight * result.metrics[name] for weight, result in zip(weights, results, strict=True))
-        for name in results[0].metrics
-    }
+    measured = [{**result.metrics, "loss": result.loss} for result in results]
+    metrics = {name: sum(w * one[name] for w, one in zip(weights, measured, strict=True)) for name in measured[0]}
     grads = results[0].grads
     for weight, result in zip(weights, results, strict=True):
         for name, gradient in result.grads.items():
             gradient *= weight
             if result is not results[0]:
                 grads[name] += gradient
-    return StepResult(loss, metrics, grads)
+    return StepResult(metrics.pop("loss"), metrics, grads)
 
 
 class LayerGradients(GradientSource):
@@ -237,26 +229,29 @@ class LayerGradients(GradientSource):
         inputs, targets = batch
 
         def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
-            wanted = _prepared_targets(self.model, targets[part])
+            wanted = _prepared_targets(self.model, rows_of(targets, part))
             value, gradient = self.loss(outputs, wanted)
             return value, gradient, {name: metric(outputs, wanted) for name, metric in self.metrics.items()}
 
-        return self._runner.step(len(inputs), lambda part: self.model.prepared(inputs[part]), loss, seed)
+        count = len(Loader(inputs, targets))
+        return self._runner.step(count, lambda part: self.model.prepared(rows_of(inputs, part)), loss, seed)
 
 
 def means_over(
     loader: Loader, size: int, model: Layer, loss: LossFunction, metrics: Mapping[str, Metric]
 ) -> dict[str, float]:
     """Return the mean loss and metrics over all examples, read `size` at a time, as inference."""
-    count, sums = len(loader), dict.fromkeys(("loss", *metrics), 0.0)
-    for first in range(0, count, size):
-        part = slice(first, min(first + size, count))
+    count, sums = 0, dict.fromkeys(("loss", *metrics), 0.0)
+    for first in range(0, len(loader), size):
+        part = slice(first, min(first + size, len(loader)))
         inputs, targets = loader.batch(part)
         targets = _prepared_targets(model, targets)
         outputs, _ = model.forward(model.prepared(inputs))
         means = {"loss": loss(outputs, targets)[0], **{name: of(outputs, targets) for name, of in metrics.items()}}
+        places = getattr(means["loss"], "places", part.stop - part.start)
+        count += places
         for name, value in floats(means).items():
-            sums[name] += value * (part.stop - part.start)
+            sums[name] += value * places
     return {name: total / count for name, total in sums.items()}
 
 

@@ -32,7 +32,7 @@ from engine.nn.training.checkpoint import (
     write_checkpoint,
 )
 from engine.nn.training.data import Data, Loader, as_loader, check_whole, parts_of
-from engine.nn.training.flat import laid_out, trained_parameters
+from engine.nn.training.flat import FlatTensors, trained_parameters
 from engine.nn.training.history import History, Record
 from engine.nn.training.optimizers import Optimizer, clip_value, scale_all, unread_norm
 from engine.nn.training.parallel import GradientSource, LayerGradients, LossFunction, Metric, floats, means_over
@@ -239,7 +239,8 @@ class Trainer:
     def _slopes(self, batch: Any, rate: float) -> tuple[Record, Mapping[str, Array]]:
         """Return the means over a batch and its gradients, clipped; a device is waited for once, to read the means."""
         result, scale = self._source.gradients(batch, (self.settings.seed, self.steps_done)), self._source.loss_scale
-        grads, limit = laid_out(result.grads, self._parameters), self.settings.clip_norm
+        parameters, limit = self._parameters, self.settings.clip_norm
+        grads = parameters.like(result.grads) if isinstance(parameters, FlatTensors) else result.grads
         measured = {"loss": result.loss, **result.metrics}
         if scale is not None:
             scale_all(grads, 1 / scale.factor)
@@ -344,15 +345,14 @@ class Trainer:
         """Return what a resumed run needs for its next step, as named arrays and JSON values."""
         groups = {
             "model": self._tensors(),
-            "optimizer": self.optimizer.state()["tensors"],
+            "optimizer": Optimizer.state(self.optimizer)["tensors"],  # an own one may have an attribute `state`
             "average": self._average.tensors if self._average is not None else {},
         }
         arrays = {f"{group}/{name}": array for group, tensors in groups.items() for name, array in tensors.items()}
-        updates = 0 if self._average is None else self._average.count
         return arrays, {
             "steps_done": self.steps_done,
             "optimizer_steps": self.optimizer.steps,
-            "average_updates": updates,
+            "average_updates": 0 if self._average is None else self._average.count,
             "loss_scale": None if (scale := self._source.loss_scale) is None else vars(scale).copy(),
         }
 

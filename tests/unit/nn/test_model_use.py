@@ -14,7 +14,7 @@ from engine.nn import accuracy, confusion_matrix, plot_confusion
 from engine.nn.layer import REGISTRY, Array, Backward, register
 from tests.gradient.cases import CASES, Case
 
-LONGEST = 170  # lines of a file of layers: it is read in one go
+LONGEST = 172  # lines of a file of layers: it is read in one go
 ROOT = Path(nn.__file__).parent
 
 
@@ -189,6 +189,7 @@ TRUTH = np.array([0, 1, 1, 2])
 def test_accuracy_takes_classes_rows_of_probabilities_and_the_sign_of_a_yes_or_no() -> None:
     assert accuracy(OUTPUTS, TRUTH) == 0.75
     assert accuracy(OUTPUTS, np.eye(3)[TRUTH]) == 0.75
+    assert accuracy(OUTPUTS.reshape(2, 2, 3), TRUTH.reshape(2, 2)) == 0.75
     logits = np.array([[2.0], [-1.0], [-3.0], [0.5]])
     assert accuracy(logits, np.array([[1], [0], [1], [1]])) == 0.75
 

@@ -77,7 +77,7 @@ def test_every_loss_runs_on_what_its_input_is(name: str, there: Backend) -> None
     for prediction, arguments, options in loss_cases()[name]:
         expected_loss, expected = nn.LOSSES[name](prediction, *arguments, **options)
         loss, gradient = nn.LOSSES[name](*moved(there, (prediction, *arguments)), **moved(there, options))
-        assert type(loss) is float
+        assert isinstance(loss, float)
         assert loss == pytest.approx(expected_loss, rel=near)
         assert np.allclose(to_numpy(gradient), expected, rtol=near, atol=1e-14)
 

@@ -310,9 +310,11 @@ def test_a_layer_with_parameters_in_two_places_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"trunk\.dense1 and value are one layer"):
         nn.MultiHead(nn.Sequential(shared), {"value": shared})
     tied = nn.Sequential(first=shared, second=nn.Dense(3, 3, rng()))
-    tied["second"].params["weight"] = shared.params["weight"]
-    with pytest.raises(ConfigError, match=r"first\.weight and second\.weight are one array"):
-        dit.save("tied.dit", tied)
+    for view in (shared.params["weight"], shared.params["weight"].T):
+        tied["second"].params["weight"] = view
+        for use in (lambda: dit.save("tied.dit", tied), lambda: tied.astype(np.float64), tied.named_parameters):
+            with pytest.raises(ConfigError, match=r"first\.weight and second\.weight are one array"):
+                use()
 
 
 def test_gradients_for_unknown_heads_are_refused() -> None:

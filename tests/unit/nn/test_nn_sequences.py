@@ -1,12 +1,15 @@
 """Sequences: masks, states, tables and bad input; `test_onnx_file` compares what layers compute with ONNX Runtime."""
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine import nn
 from engine.errors import ConfigError, ShapeError
+from engine.network.transformer.model import TransformerConfig
 from engine.nn.layer import Backward, prefixed
 from engine.nn.layers import attend
 from engine.nn.numeric import TOLERANCE
@@ -39,10 +42,6 @@ def test_attention_to_an_empty_context_is_zero() -> None:
     (dx, dcontext), _ = backward(np.ones_like(y))
     assert not dx.any()
     assert dcontext.shape == (2, 0, 3)
-
-
-def test_forget_gates_begin_open() -> None:
-    assert nn.LSTM(4, 2, rng()).params["bias"].tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
 
 
 # ---- padding, and states between the parts of a sequence ------------------------------------------------------------
@@ -78,7 +77,7 @@ def test_a_padded_batch_has_the_losses_and_gradients_of_its_sequences_one_by_one
     model, tokens = ({"bidirectional": both} | sequence_models())[name], padded_tokens()
     wanted = np.where(tokens > 0, tokens[:, ::-1], -100)
     y, backward = model.forward(tokens, training=True)
-    loss, dy = nn.softmax_cross_entropy(y, np.where(tokens > 0, wanted, -100), ignore_index=-100)
+    loss, dy = nn.softmax_cross_entropy(y, wanted, ignore_index=-100)
     grads, total, sums = backward(dy)[1], 0.0, {}
     for row, length in enumerate(LENGTHS):
         y, backward = model.forward(tokens[row : row + 1, :length], training=True)
@@ -89,6 +88,14 @@ def test_a_padded_batch_has_the_losses_and_gradients_of_its_sequences_one_by_one
     assert loss == pytest.approx(total, rel=1e-6)
     for key, gradient in grads.items():
         assert np.allclose(gradient, sums[key], atol=1e-6), key
+    counting = partial(nn.softmax_cross_entropy, ignore_index=-100)
+    trainer, data = (
+        nn.Trainer(model, counting, nn.SGD(), 0.0, nn.TrainerSettings(batch_size=1)),
+        nn.Data(tokens, wanted),
+    )
+    step = trainer.step(data)  # of three parts, which weigh as much as they have tokens
+    assert [step["loss"], step["gradient_norm"]] == pytest.approx([loss, nn.global_norm(grads)], rel=1e-5)
+    assert trainer.evaluate(data)["loss"] == pytest.approx(loss, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", sequence_models())
@@ -98,6 +105,16 @@ def test_a_sequence_that_is_read_in_parts_gives_what_it_gives_at_once(name: str)
     whole, state = model(tokens), {}
     parts = [model(tokens[:, part], state=state) for part in (slice(0, 2), slice(2, 3), slice(3, 5))]
     assert np.allclose(np.concatenate(parts, axis=1)[tokens > 0], whole[tokens > 0], atol=1e-6)
+
+
+def test_training_takes_several_inputs_of_each_example(tmp_path: Path) -> None:
+    layer, data = nn.CrossAttention(4, 3, 2, rng()), nn.Data((sequence(6), sequence(6, 3, 3)), sequence(6))
+    trainer = nn.Trainer(layer, nn.mse, nn.Adam(), 0.01, nn.TrainerSettings(batch_size=4, shard_size=2))
+    history = trainer.fit(data, 9, data, checkpoint=tmp_path / "run.npz")
+    assert history["loss"][-1] < history["loss"][0]
+    assert history["validation_loss"][-1] == pytest.approx(nn.mse(layer.predict(data.inputs), data.targets)[0])
+    with pytest.raises(ShapeError, match="as many inputs as targets, at least one, found 6 and 5 and 6"):
+        trainer.step(nn.Data((data.inputs[0], data.inputs[1][:5]), data.targets))
 
 
 class Continued(nn.Layer):
@@ -151,11 +168,8 @@ def test_a_given_state_and_the_returned_one_continue_a_layer() -> None:
         (lambda x: nn.GRU(4, 3, rng())(x, mask=np.ones((2, 4), bool)), ShapeError, r"expected bool \[2, 5\]"),
         (lambda x: nn.Bidirectional(nn.GRU(4, 3, rng()), nn.GRU(4, 3, rng())), ConfigError, "with reverse=True"),
         (lambda x: nn.Embedding(4, 3, rng(), padding_idx=4), ConfigError, "a token from 0 to 3, not 4"),
-        (
-            lambda x: nn.EncoderLayer(4, 2, 8, rng(), causal=True, smolgen={"places": 5}),
-            ConfigError,
-            "cannot be causal",
-        ),
+        (lambda x: nn.Embedding(4, 3, rng(), np.nan), ConfigError, "the deviation finite and >= 0, not .* nan"),
+        (lambda x: nn.EncoderLayer(4, 2, 8, rng(), causal=True, smolgen={}), ConfigError, "cannot be causal"),
         (lambda x: nn.softmax_cross_entropy(x, np.zeros((2, 4), int)), ShapeError, r"targets \[2, 5\] or \[2, 5, 4\]"),
     ],
 )
@@ -184,9 +198,18 @@ def test_an_embedding_chooses_rows_and_adds_up_their_gradients() -> None:
     assert grads["weight"].tolist() == [[0, 0], [1, 1], [0, 0], [3, 3]]
 
 
-def test_embeddings_begin_with_deviation_1() -> None:
+def test_embeddings_begin_with_deviation_1_forget_gates_open_and_blocks_damped_but_in_chess_transformers() -> None:
+    assert nn.LSTM(4, 2, rng()).params["bias"].tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
     for embedding in (nn.PositionEmbedding(99, 99, rng()), nn.Embedding(99, 99, rng())):
         assert embedding.params["weight"].std() == pytest.approx(1.0, abs=0.05)
+    chess = TransformerConfig.parse("transformer-96x1").encoder_layer | {"smolgen": None}
+    plain = {"features": 96, "heads": 3, "hidden": 192}
+    for block, variances in (
+        (plain, [1 / 288] * 5 + [1 / 576]),
+        (chess, [1 / 96] * 4 + [1 / 48, 2 / 288]),
+    ):
+        found = [array.var() for array in nn.Encoder(1, block, rng()).named_parameters().values() if array.ndim > 1]
+        assert found == pytest.approx(variances, rel=0.05)
 
 
 # ---- bad input ----------------------------------------------------------------------------------------------------
@@ -198,6 +221,8 @@ def test_embeddings_begin_with_deviation_1() -> None:
         (lambda: nn.Embedding(4, 2, rng()), np.array([[0, 4]]), "numbers from 0 to 3, found 0 to 4"),
         (lambda: nn.Embedding(4, 2, rng()), np.array([[-1, 2]]), "numbers from 0 to 3, found -1 to 2"),
         (lambda: nn.Embedding(4, 2, rng()), np.zeros((1, 2)), "expected integer"),
+        (lambda: nn.Sequential(nn.Embedding(4, 2, rng(), padding_idx=0)), [[1, 2]], r"integer \[B, ...\], found list"),
+        (lambda: nn.Encoder(1, {"features": 4, "heads": 2, "hidden": 4}, rng()), [[1.0]], "found list"),
         (lambda: nn.PositionEmbedding(4, 4, rng()), sequence(), "at most 4 places"),
         (lambda: nn.PositionEmbedding(9, 3, rng()), sequence(), r"\[B, T, 3\], found float32 \[2, 5, 4\]"),
         (lambda: nn.LayerNorm(3), sequence(), r"\[B, ..., 3\]"),

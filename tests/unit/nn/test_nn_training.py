@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,10 @@ from engine.nn.operations.updates import STRETCH
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 
 
-def test_cross_entropy_of_even_logits_is_the_logarithm_of_the_classes() -> None:
+def test_losses_have_their_textbook_values() -> None:
     loss, gradient = nn.softmax_cross_entropy(np.zeros((2, 4)), np.array([1, 3]))
     assert loss == pytest.approx(math.log(4))
     assert gradient[0].tolist() == [0.125, -0.375, 0.125, 0.125]
-
-
-def test_losses_have_their_textbook_values() -> None:
     prediction, target = np.array([[0.5], [3.0]]), np.zeros((2, 1))
     assert nn.mse(prediction, target)[0] == pytest.approx((0.25 + 9) / 2)
     assert nn.huber(prediction, target)[0] == pytest.approx((0.125 + 2.5) / 2)
@@ -98,64 +96,38 @@ class OwnMomentum(nn.Optimizer):
 
     def __init__(self, decay: float = 0.5) -> None:
         super().__init__()
-        self.decay, self.means, self.seen, self.last = decay, dict[str, Any](), 0, None
+        self.decay, self._own, self.seen, self.last = decay, dict[str, Any](), 0, None
 
     def _update(self, name: str, parameter: Any, gradient: Any, learning_rate: float, pool: Any) -> None:
-        self.means[name] = self.decay * self.means.get(name, 0.0) + gradient
+        own = self._own.setdefault(name, {"mean": np.zeros_like(parameter), "count": 0})
+        own["mean"], own["count"] = self.decay * own["mean"] + gradient, own["count"] + 1
         self.seen, last = self.seen + 1, 0.0 if self.last is None else self.last
-        parameter -= learning_rate * (self.means[name] + last) / self.seen
+        parameter -= learning_rate * (own["mean"] / own["count"] + last) / self.seen
         self.last = gradient.mean().reshape(1)
 
 
-def test_an_own_optimizer_resumes_bit_for_bit_and_names_state_that_no_file_holds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [lambda: nn.SGD(momentum=0.9), nn.RMSProp, nn.Adam, nn.AdamW, OwnMomentum])
+def test_a_resumed_optimizer_goes_on_bit_for_bit(make: Callable[..., nn.Optimizer], tmp_path: Path) -> None:
     data = nn.Data(np.arange(12, dtype=np.float32).reshape(6, 2), np.arange(6, dtype=np.float32).reshape(6, 1))
 
-    def trainer(decay: float = 0.5) -> nn.Trainer:
+    def trainer(**settings: float) -> nn.Trainer:
         model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(1)))
-        return nn.Trainer(model, nn.mse, OwnMomentum(decay), 0.001, nn.TrainerSettings(batch_size=2))
+        return nn.Trainer(model, nn.mse, make(**settings), 0.001, nn.TrainerSettings(batch_size=2))
 
     whole, first, second = trainer(), trainer(), trainer()
     whole.fit(data, 4)
     first.fit(data, 2, checkpoint=tmp_path / "run.npz")
     second.resume(tmp_path / "run.npz")
     assert second.fit(data, 4)["loss"] == whole.history["loss"]
+    if make is not OwnMomentum:
+        return
     with pytest.raises(ConfigError, match="decay"):
-        trainer(0.25).resume(tmp_path / "run.npz")
-    second.optimizer.queue = [np.zeros(2)]
-    with pytest.raises(ConfigError, match=r"OwnMomentum\.queue: expected a number, an array or a dictionary"):
-        second.save(tmp_path / "run.npz")
-
-
-@pytest.mark.parametrize("make", [lambda: nn.SGD(momentum=0.9), nn.RMSProp, nn.Adam, nn.AdamW, OwnMomentum])
-def test_a_resumed_optimizer_goes_on_bit_for_bit(make) -> None:
-    rng = np.random.default_rng(1)
-    gradients = [{"w": rng.standard_normal((4, 3)).astype(np.float32)} for _ in range(6)]
-    whole, whole_params = make(), {"w": np.ones((4, 3), np.float32)}
-    for gradient in gradients:
-        whole.step(whole_params, gradient, 0.01)
-    first, params = make(), {"w": np.ones((4, 3), np.float32)}
-    for gradient in gradients[:3]:
-        first.step(params, gradient, 0.01)
-    second = make()
-    second.load_state(first.state())
-    for gradient in gradients[3:]:
-        second.step(params, gradient, 0.01)
-    assert np.array_equal(params["w"], whole_params["w"])
-
-
-def test_optimizers_refuse_missing_gradients_and_foreign_state() -> None:
-    with pytest.raises(ConfigError, match="w"):
-        nn.SGD().step({"w": np.zeros(1)}, {}, 0.1)
-    with pytest.raises(ConfigError, match=r"square\.w"):
-        nn.SGD().load_state({"steps": 1, "tensors": {"square.w": np.zeros(1)}})
-
-
-def test_exponential_average_approaches_a_constant_geometrically() -> None:
-    average = nn.ExponentialAverage(0.9)
-    average.update({"w": np.zeros(1)})
-    for _ in range(10):
-        average.update({"w": np.ones(1)})
-    assert float(average.tensors["w"][0]) == pytest.approx(1 - 0.9**10)
+        trainer(decay=0.25).resume(tmp_path / "run.npz")
+    second.optimizer.state = {"w": 1.5}
+    second.save(tmp_path / "run.npz")
+    for second.optimizer.queue in ([np.zeros(2)], {("w", 1): 2.0}):
+        with pytest.raises(ConfigError, match=r"OwnMomentum\.queue: expected a number, an array or a dictionary"):
+            second.save(tmp_path / "run.npz")
 
 
 def test_an_average_of_every_few_steps_moves_as_far_at_each_as_all_of_them_would() -> None:
@@ -203,13 +175,10 @@ def test_schedules_rise_peak_and_end() -> None:
 def test_rate_over_the_progress_of_a_run_rises_then_falls() -> None:
     schedule = nn.WarmupCosine.over_progress(1.0)
     rates = [schedule(progress) for progress in np.linspace(0.0, 1.0, 101)]
-    peak = int(np.argmax(rates))
     assert rates[0] == 0.01
-    assert 0 < peak <= 3
-    assert rates[peak] == pytest.approx(1.0, abs=0.01)
-    assert all(a >= b for a, b in zip(rates[peak:], rates[peak + 1 :], strict=False))
-    assert rates[-1] == pytest.approx(0.01)
-    assert schedule(1.5) == rates[-1]
+    assert max(rates[1:4]) == pytest.approx(1.0, abs=0.01)
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert schedule(1.5) == rates[-1] == pytest.approx(0.01)
 
 
 def test_average_with_a_quick_start_soon_forgets_where_it_began() -> None:
@@ -218,7 +187,7 @@ def test_average_with_a_quick_start_soon_forgets_where_it_began() -> None:
         for average in (quick, slow):
             average.update({"w": np.full(3, value, np.float32)})
     assert quick.tensors["w"][0] > 0.99
-    assert slow.tensors["w"][0] < 0.03
+    assert slow.tensors["w"][0] == pytest.approx(1 - 0.999**20)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -271,6 +240,10 @@ def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() 
     for rate in (-0.1, math.inf, math.nan, np.array([0.1])):
         with pytest.raises(ConfigError, match="learning rate must be a finite number"):
             nn.SGD().step({"w": np.ones(2)}, {"w": np.ones(2)}, rate)
+    with pytest.raises(ConfigError, match="w"):
+        nn.SGD().step({"w": np.zeros(1)}, {}, 0.1)
+    with pytest.raises(ConfigError, match=r"square\.w"):
+        nn.SGD().load_state({"steps": 1, "tensors": {"square.w": np.zeros(1)}})
     params = {"a": np.ones(2), "b": np.ones(2)}
     with pytest.raises(ShapeError, match=r"gradient of b: expected \(2,\), found \(3,\)"):
         nn.Adam().step(params, {"a": np.ones(2), "b": np.ones(3)}, 0.1)
@@ -291,7 +264,7 @@ def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() 
 def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threads() -> None:
     def outputs(threads: int) -> list[list[float]]:
         model, seen = Dropout(0.5, np.random.default_rng(0)), []
-        with nn.DataParallel(model, shard_size=8, threads=threads) as runner:
+        with closing(nn.DataParallel(model, shard_size=8, threads=threads)) as runner:
             for _ in range(2):
                 parts: dict[int, list[float]] = {}
 
@@ -314,8 +287,8 @@ def test_without_batch_norm_shards_add_up_to_the_whole_batch() -> None:
     x, target = rng.standard_normal((10, 3)).astype(np.float32), rng.standard_normal((10, 1)).astype(np.float32)
 
     def gradients(shard_size: int) -> np.ndarray:
-        with nn.DataParallel(model, shard_size) as runner:
-            result = runner.step(10, lambda part: x[part], lambda y, part: (*nn.mse(y, target[part]), {"one": 1.0}))
+        runner = nn.DataParallel(model, shard_size)
+        result = runner.step(10, lambda part: x[part], lambda y, part: (*nn.mse(y, target[part]), {"one": 1.0}))
         assert result.metrics["one"] == pytest.approx(1)
         return result.grads["weight"]
 
@@ -348,8 +321,7 @@ def test_the_first_layer_leaves_out_the_gradient_of_the_input_in_training_alone(
         dx, grads = backward(np.ones_like(y))
         wants = partial(getattr, first, "input_gradient")
         for shard in (6, 3):
-            with nn.DataParallel(model, shard) as runner:
-                loss, _, found = runner.step(6, lambda part: x[part], partial(wanting, wants))
+            loss, _, found = nn.DataParallel(model, shard).step(6, lambda part: x[part], partial(wanting, wants))
             assert loss == (shard == 3), "the model itself computed the gradient of its input; shards have copies"
             assert all(np.allclose(found[name], gradient * shard / 6, atol=1e-5) for name, gradient in grads.items())
         assert np.array_equal(model.forward(x)[1](np.ones_like(y))[0], dx)
