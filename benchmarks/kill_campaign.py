@@ -211,7 +211,7 @@ def compare(killed: Path, straight: Path, generations: int) -> None:
     for number in range(1, generations + 2):
         _compare_games(ours, theirs, number)
         _compare_nets(ours.candidate(number), theirs.candidate(number))
-        if ours.ledger.gate(number) != theirs.ledger.gate(number):
+        if ours.ledger.gates().get(number) != theirs.ledger.gates().get(number):
             raise Broken(f"generation {number}: another verdict")
         for kind in ("train", "before", "after"):
             if ours.ledger.losses(number, kind) != theirs.ledger.losses(number, kind):

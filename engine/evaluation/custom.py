@@ -19,8 +19,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
+from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import chess
 import numpy as np
@@ -111,9 +112,6 @@ def _serve(orders: SimpleQueue[_Order | None], name: str) -> None:
             answer.set_exception(said)
         del order, work, answer  # Nothing of a search stays alive while the thread waits.
 
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PlanesToOutputs = Callable[[np.ndarray], Sequence[Any]]
 

@@ -160,8 +160,7 @@ def _check_header(path: Path, header: Mapping[str, Any], data_bytes: int) -> Non
 
 
 def _check_entry(path: Path, entry: Any) -> None:
-    good = isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in _ENTRY_KEYS.items())
-    if not good:
+    if not (isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in _ENTRY_KEYS.items())):
         raise NetFileError(path, f"tensor entries with {', '.join(_ENTRY_KEYS)}", repr(entry)[:80])
     if entry["dtype"] not in DTYPES:
         raise NetFileError(path, f"dtype {' or '.join(DTYPES)} of {entry['name']}", repr(entry["dtype"])[:60])

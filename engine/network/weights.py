@@ -83,9 +83,8 @@ def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig, 
         if not _answers_in_numbers(tensors, config):  # its layers go before those to play with are made
             raise NetFileError(path, "finite answers", "infinity or NaN: its weights are too large")
         release_freed_memory()
-        tower: Fused
         if isinstance(config, TowerConfig):
-            tower = FusedTower(tensors, config)
+            tower: Fused = FusedTower(tensors, config)
         else:
             tower = FusedTransformer(tensors, config, heads)
     except (ConfigError, ShapeError) as error:

@@ -153,7 +153,7 @@ class SearchDriver:
         if elapsed >= self._next_info_ms or best != self._told_best:
             self._runner.pause()
             with self._aside.shown():
-                infos = self._reporter.infos(self._best)
+                infos, _ = self._reporter.read(self._best, every=False)
             self._told_best = best
             self._next_look_ms = infos[0].time_ms + params.LEAST_INFO_GAP_MS
             soon = [moment for moment in params.FIRST_INFOS_MS if moment > elapsed]

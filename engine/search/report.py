@@ -67,12 +67,9 @@ class Reporter:
             order.sort(key=lambda index: ranks[self._move(root, index)][:2], reverse=True)
         return order
 
-    def infos(self, best: int | None = None) -> list[SearchInfo]:
-        """Make a complete set of lines, best first, all of one depth. `best` is the code of a move to show first."""
-        return self.read(best, False)[0]
-
     def read(self, best: int | None = None, every: bool = True) -> tuple[list[SearchInfo], list[RootMove]]:
-        """Return a complete set of lines, and the root moves, best first: all of them, or if not `every` those shown.
+        """Return a complete set of lines, all of one depth, and the root moves, best first: all of them, or if not
+        `every` those shown.
 
         `best`: the code of the move that is shown before all others, whose place need not be the first.
         """

@@ -5,6 +5,7 @@ import itertools
 import json
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -116,10 +117,8 @@ def measure_training(
         learner.step()
         return settings.batch_size
 
-    try:
+    with closing(learner):
         return {"positions/s": speed_of(work, seconds)}
-    finally:
-        learner.close()
 
 
 @dataclass(frozen=True)

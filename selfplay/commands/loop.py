@@ -9,6 +9,7 @@ from engine.backend import get_backend
 from engine.cli.live_lines import log, show
 from engine.errors import ConfigError
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
+from selfplay.data.kinds import CHUNKS, PGN, data_files
 from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Stop
 from selfplay.run.anchors import measuring
@@ -16,7 +17,6 @@ from selfplay.run.config import FitSettings, stored_config
 from selfplay.run.folder import RunFolder, best_net
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import adopt_candidate, run_generations
-from selfplay.training.source_files import heldout_files
 
 EXAMPLES = """example:
   aino-train loop run1 --initial first.dit --generations 10
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check_fit(settings: FitSettings) -> None:
     """Raise what a training would raise after the first games, which may take hours: a missing file, or no GPU."""
     if settings.heldout:
-        heldout_files(Path(settings.heldout))
+        data_files([Path(settings.heldout)], PGN, CHUNKS)
     if settings.backend == "cupy":
         get_backend("cupy")
 

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -92,15 +93,13 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
         return INTERRUPTED
     training = Pretraining(arguments.run, settings, data)
     show(f"{settings.net}: {training.positions:,} positions trained so far, {training.progress:.1%} of the run")
-    try:
+    with closing(training):
         with stop_flag() as stop, live_line(f"pretrain {settings.net}", LOG_S, COMPILES) as line:
             finished = training.train(lambda report: _show(report, line), stop.is_set)
         if not finished:
             show(f"stopped at {training.progress:.1%}; the same command continues")
             return INTERRUPTED
         scores = training.finish(arguments.out, arguments.storage)
-    finally:
-        training.close()
     top1, losses = number_text(scores.top1, ".2%"), [number_text(x) for x in (scores.policy, scores.value)]
     show(f"{arguments.out}: held-out top-1 {top1}, policy {losses[0]}, value {losses[1]}")
     show(f"  play against it:  aino play --weights-file {shlex.quote(str(arguments.out))}")

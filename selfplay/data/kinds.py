@@ -73,10 +73,8 @@ def _kind_of_file(path: Path) -> str:
     with reading(path), open_unpacked(path) as (stream, _):
         begin = stream.read(LOOKED_AT)
     has_version = begin[1:4] == b"\0\0\0" and 0 < begin[0] < 16  # as records begin
-    return CHUNKS if has_version or begin[257:262] == b"ustar" else _kind_of_text(path, begin)
-
-
-def _kind_of_text(path: Path, begin: bytes) -> str:
+    if has_version or begin[257:262] == b"ustar":
+        return CHUNKS
     lines, found = decode_text(begin.replace(b"\0", b"")).splitlines(), kind_of(begin)
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     if not first:

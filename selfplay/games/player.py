@@ -67,12 +67,9 @@ class KernelVisits:
             search = player.search
             missing = player.target - search.visits if search.is_expanded else 1
             if missing > 0 and not search.is_proven:
-                self._run(search, missing)
+                while search.needs_room:
+                    search.make_room()
+                until = np.array([search.visits + missing])
+                run_visits(search.tree, search.params, self._walker, until, np.int64(missing), np.int64(0))
             elif not player.resume():
                 return
-
-    def _run(self, search: Search, visits: int) -> None:
-        while search.needs_room:
-            search.make_room()
-        until = np.array([search.visits + visits])
-        run_visits(search.tree, search.params, self._walker, until, np.int64(visits), np.int64(0))

@@ -94,10 +94,10 @@ class _Room:
         while searching:
             searching = _search_on(self.seated, searching, self._tables)
 
-    def evaluate(self, helper: ThreadPool | None) -> None:
-        """Evaluate the batches, on the helper's thread if there is one."""
-        if helper is not None:
-            self._answers = helper.start(self._evaluate)
+    def evaluate(self, pool: ThreadPool) -> None:
+        """Evaluate the batches, on the pool's other thread if it has one."""
+        if pool.threads > 1:
+            self._answers = pool.start(self._evaluate)
         else:
             self._evaluate()
 
@@ -127,8 +127,7 @@ def play_games(
     not affect a game, because evaluators return the same bits for a leaf in any batch.
     """
     places = [_Room(tables) for tables in rooms]
-    helper = ThreadPool(2, "evaluate") if len(places) > 1 else None
-    try:
+    with ThreadPool(2 if len(places) > 1 else 1, "evaluate") as pool:
         for room in itertools.cycle(places):
             if stop():
                 return
@@ -138,10 +137,7 @@ def play_games(
             if not any(place.seated for place in places):
                 return
             room.gather()
-            room.evaluate(helper)
-    finally:
-        if helper is not None:
-            helper.close()
+            room.evaluate(pool)
 
 
 def _search_on(games: dict[int, PooledGame], seats: Sequence[int], tables: Sequence[Seats]) -> list[int]:

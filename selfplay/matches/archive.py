@@ -125,7 +125,12 @@ class MatchArchive:
         self._games = folder / GAMES_FILE
         if self._games.exists() and not (folder / SETTINGS_FILE).exists():
             raise RunError(f"{folder} holds games, but no match ({SETTINGS_FILE} is missing): use a new folder")
-        self._note_settings(folder / SETTINGS_FILE, settings, resolved or {})
+        path = folder / SETTINGS_FILE
+        if path.is_file():
+            stored, given = read_noted(path), json.loads(json.dumps(settings))
+            if differ := sorted(key for key in given if stored.get(key) != given[key]):
+                raise RunError(f"{folder} holds another {path.stem} ({', '.join(differ)} differ): use a new folder")
+        write_file(path, json.dumps({**settings, **(resolved or {})}, indent=2) + "\n")
         pgn = dict[int, str]()
         self.rows = read_game_rows(folder, lambda row: pgn.update({row.number: row.pgn(event)}))
         (folder / RESULT_FILE).unlink(missing_ok=True)  # it would not be that of the games that follow
@@ -141,19 +146,6 @@ class MatchArchive:
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`, the standing in a form that other programs can read."""
         write_file(self.folder / RESULT_FILE, json.dumps(result, indent=2) + "\n")
-
-    @staticmethod
-    def _note_settings(path: Path, settings: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
-        """Write all settings to `path`. Refuses a folder that holds different ones."""
-        if path.is_file():
-            stored = read_noted(path)
-            given = json.loads(json.dumps(settings))
-            differ = sorted(key for key in given if stored.get(key) != given[key])
-            if differ:
-                raise RunError(
-                    f"{path.parent} holds another {path.stem} ({', '.join(differ)} differ): use a new folder"
-                )
-        write_file(path, json.dumps({**settings, **resolved}, indent=2) + "\n")
 
 
 def read_game_rows(folder: Path, use: Callable[[GameRow], None] = lambda row: None) -> dict[int, GameRow]:

@@ -141,12 +141,11 @@ class ReplayWriter:
         make_durable(self._stream.fileno())
         self.games[game.number] = game
 
-    def publish(self) -> Path:
+    def publish(self) -> None:
         """Close the segment and give it its final name."""
         self.close()
         replace(self._path, self._published)
         sync_folder(self._published.parent)
-        return self._published
 
     def close(self) -> None:
         """Close the file; the next opening continues with the appended games."""

@@ -53,7 +53,7 @@ class RayBackend(SharedPlay):
     processor is free on any node.
     """
 
-    def _count(self) -> int:
+    def _count(self, task: PlayTask) -> int:
         count = self._workers or int(_ray().cluster_resources().get("CPU", 0))
         if count < 1:
             raise RunError("the Ray cluster has no processors")

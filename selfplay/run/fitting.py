@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,10 @@ def fit(run: RunFolder, generation: int, report: Report, tell: Tell, stop: Stop)
     rates = WarmupCosine.over_progress(settings.peak_rate)
     batches = family.batches(data, how, seed)
     learner = family.learner(model, batches, how, lambda step: rates(step / total_steps), settings.backend)
-    try:
+    with closing(learner):
         if not _train(run, generation, learner, report, tell, stop):
             return None
         candidate = learner.averaged_model()
-    finally:
-        learner.close()
     result = FitResult(before, score(candidate))
     _publish(run, generation, candidate, result, {"kind": "self-play", "positions": settings.positions}, total_steps)
     return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 
@@ -17,19 +17,10 @@ from selfplay.interrupt import Report, Stop, Tell
 from selfplay.matches.statistics import SprtState, estimate_elo, leading_pairs
 from selfplay.run.config import GateSettings
 from selfplay.run.folder import RunFolder
-from selfplay.run.ledger import GateResult
+from selfplay.run.ledger import GateRecord, GateResult
 from selfplay.run.playing import PlayBackend, PlayTask, play_numbers
 
 OPENING_STREAM = 0x6A7E  # separates the choice of gate openings from other random numbers
-
-
-class GateRecord(NamedTuple):
-    """A finished game of a gate."""
-
-    number: int
-    candidate_points: float  # 1, 1/2 or 0
-    plies: int
-    ending: str
 
 
 class GateGame(PooledGame):
@@ -143,13 +134,13 @@ def gate(
     settings = replace(run.config.gate, pairs=min(run.config.gate.pairs, len(openings)))
     conditions, played = _conditions(run, generation, openings), run.ledger.gate_points(generation)
     test = GateTest(settings, played.get(conditions, {}))
-    result = run.ledger.gate(generation) or test.verdict
+    result = run.ledger.gates().get(generation) or test.verdict
     if result is None and (others := sum(map(len, played.values())) - len(test.points)):
         tell(f"generation {generation}: {others} gate games were played under other settings and do not count")
 
     def finish(game: GateRecord) -> None:
         nonlocal result
-        run.ledger.note_gate_game(generation, game.number, conditions, game.candidate_points, game.plies, game.ending)
+        run.ledger.note_gate_game(generation, conditions, game)
         test.note(game.number, game.candidate_points)
         result = result or test.verdict
         report(*test.progress)

@@ -93,6 +93,15 @@ class SelfPlayRow(NamedTuple):
     ending: str
 
 
+class GateRecord(NamedTuple):
+    """A finished game of a gate."""
+
+    number: int
+    candidate_points: float  # 1, 1/2 or 0
+    plies: int
+    ending: str
+
+
 class Ledger:
     """Rows are written once and are durable when a method returns; methods may be called from any thread.
 
@@ -271,14 +280,12 @@ class Ledger:
 
     # ---- gate -----------------------------------------------------------------------------------------------------
 
-    def note_gate_game(
-        self, generation: int, number: int, conditions: str, points: float, plies: int, ending: str
-    ) -> None:
-        """Enter a gate game with the candidate's points; games 2k and 2k + 1 are a pair.
+    def note_gate_game(self, generation: int, conditions: str, game: GateRecord) -> None:
+        """Enter a gate game; games 2k and 2k + 1 are a pair.
 
         conditions: names all that the game depends on besides its number; under others it is another game.
         """
-        self._enter("candidate_games", (generation, number, conditions, points, plies, ending))
+        self._enter("candidate_games", (generation, game.number, conditions, *game[1:]))
 
     def gate_points(self, generation: int) -> dict[str, dict[int, float]]:
         found: dict[str, dict[int, float]] = {}
@@ -293,11 +300,8 @@ class Ledger:
         verdict = result.accepted, result.decided, json.dumps(result.pentanomial)
         self._enter("gates", (generation, *verdict, result.llr, result.score, *elos))
 
-    def gate(self, generation: int) -> GateResult | None:
-        """Return the verdict over a generation's candidate, None before there is one."""
-        return self.gates().get(generation)
-
     def gates(self) -> dict[int, GateResult]:
+        """Return the verdicts over the candidates, by generation."""
         found = {}
         for number, accepted, decided, counts, *numbers in self._read("SELECT * FROM gates ORDER BY generation"):
             found[number] = GateResult(bool(accepted), bool(decided), tuple(json.loads(counts)), *numbers)

@@ -72,7 +72,7 @@ def _due_phase(run: RunFolder) -> tuple[int, Phase]:
     number, phase = run.ledger.current()
     if phase is Phase.DONE:
         return number + 1, Phase.GENERATE
-    if phase is Phase.GATE and run.ledger.gate(number) is None and not run.candidate(number).is_file():
+    if phase is Phase.GATE and number not in run.ledger.gates() and not run.candidate(number).is_file():
         log(f"generation {number}: {run.candidate(number)} is missing; it is trained again")
         run.ledger.enter_phase(number, Phase.FIT)
         phase = Phase.FIT

@@ -126,13 +126,13 @@ class Pretraining:
 
         The first step and the first evaluation of a session may compile kernels, and take no time of the run's.
         """
-        clock = _WorkClock(self.elapsed_s)
+        self._known_work, self._counted = set[str](), time.monotonic()
         last_checkpoint = last_evaluation = self.elapsed_s
         self._reported = self.elapsed_s, self.positions
         seen: list[Losses] = []
         while self.progress < 1.0 and not stop():
             seen.append(self.learner.step_or_save(self.checkpoint))
-            self.elapsed_s = clock.after("step")
+            self._count_time("step")
             if len(seen) == LOG_STEPS:
                 report(self._report(seen, None))
                 seen = []
@@ -140,7 +140,7 @@ class Pretraining:
                 scores = self._evaluate(self.folder / "latest.dit")
                 report(self._report(seen, scores))
                 seen, last_evaluation = [], self.elapsed_s
-                self.elapsed_s = clock.after("evaluation")
+                self._count_time("evaluation")
             if self.elapsed_s - last_checkpoint >= 60 * self.settings.checkpoint_minutes:
                 self.checkpoint()
                 last_checkpoint = self.elapsed_s
@@ -148,6 +148,14 @@ class Pretraining:
             report(self._report(seen, None))
         self.checkpoint()
         return self.progress >= 1.0
+
+    def _count_time(self, work: str) -> None:
+        """Count the seconds of some work that has ended, but for the first of its kind, which may compile kernels."""
+        now = time.monotonic()
+        if work in self._known_work:
+            self.elapsed_s += now - self._counted
+        self._known_work.add(work)
+        self._counted = now
 
     def finish(self, path: Path, dtype: str = "float32") -> HeldOutScores:
         """Write the averaged network to `path`, stored as `dtype`; log and return its held-out scores."""
@@ -217,23 +225,6 @@ class Pretraining:
             if not different:
                 return
         write_file(path, json.dumps(values, indent=2))
-
-
-class _WorkClock:
-    """Counts seconds of work, but for the first time that a kind of work is done, which may compile kernels."""
-
-    def __init__(self, elapsed_s: float) -> None:
-        self._elapsed_s, self._last = elapsed_s, time.monotonic()
-        self._known: set[str] = set()
-
-    def after(self, work: str) -> float:
-        """Return the seconds so far, at the end of some work."""
-        now = time.monotonic()
-        if work in self._known:
-            self._elapsed_s += now - self._last
-        self._known.add(work)
-        self._last = now
-        return self._elapsed_s
 
 
 def _means(seen: list[Losses]) -> Losses | None:

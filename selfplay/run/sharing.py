@@ -76,7 +76,7 @@ class SharedPlay(ABC):
 
     def __call__(self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Stop) -> None:
         """Play the games of these numbers; see `PlayBackend`. `finish` gets each record once, here."""
-        missing, count, in_vain, told = list(numbers), self._count(), 0, set[str]()
+        missing, count, in_vain, told = list(numbers), self._count(task), 0, set[str]()
         task = shared_task(task, len(missing), count)
         while missing and not stop():
             finished: set[int] = set()
@@ -126,7 +126,7 @@ class SharedPlay(ABC):
             if any(time.monotonic() > due[worker] for worker in playing):
                 raise WorkerLost("gave no sign of life in time")
 
-    def _count(self) -> int:
+    def _count(self, task: PlayTask) -> int:
         """Workers of the call that begins now."""
         return self._workers
 

@@ -35,14 +35,13 @@ class WorkerPool(SharedPlay):
     """
 
     def __call__(self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Stop) -> None:
-        self._now = self._workers or (1 if on_device(task) else usable_cpus())
-        if self._now == 1:
+        if self._count(task) == 1:
             play_numbers(task, numbers, finish, stop, self._tell)
         else:
             super().__call__(task, numbers, finish, stop)
 
-    def _count(self) -> int:
-        return self._now
+    def _count(self, task: PlayTask) -> int:
+        return self._workers or (1 if on_device(task) else usable_cpus())
 
     def _pool(self, task: PlayTask, numbers: Sequence[int], count: int) -> _Processes:
         return _Processes(task, numbers, count)

@@ -124,13 +124,8 @@ class _File:
 
 def read_heldout(path: Path, cache: Path | None) -> PositionSet:
     """All games of a file, folder or pattern, to score on. Raises DataError as `data_files`, and for label folders."""
-    games = [load_or_parse(file, reader_of(kind), cache) for file, kind in heldout_files(path)]
+    games = [load_or_parse(file, reader_of(kind), cache) for file, kind in data_files([path], PGN, CHUNKS)]
     return split.without_known_games(concatenate(games), {})[0]
-
-
-def heldout_files(path: Path) -> list[tuple[Path, str]]:
-    """Find the files of `read_heldout` and their kinds. Raises as it does for missing files and other kinds."""
-    return data_files([path], PGN, CHUNKS)
 
 
 def load_training_data(

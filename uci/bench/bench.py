@@ -91,10 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def measure_parts(
-    options: EngineOptions,
-    seconds: float = 0.3,
-    parts: tuple[str, ...] = BENCH_PARTS,
-    tell: Callable[[str], None] = lambda part: None,
+    options: EngineOptions, seconds: float, parts: tuple[str, ...], tell: Callable[[str], None]
 ) -> dict[str, Any]:
     """Measurements by name: speeds per second. `tell` gets the name of each part as it begins.
 
@@ -213,20 +210,18 @@ def _evaluate(evaluator: Evaluator, leaves: LeafBatch, count: int) -> int:
 
 def _search_speed(options: EngineOptions, evaluator: Evaluator, nodes: int) -> float:
     """Nodes a second over all positions, each searched from an empty tree."""
-    engine = Engine(options, evaluator)
-    engine.warm_up()
+    with Engine(options, evaluator) as engine:
+        engine.warm_up()
 
-    def work() -> int:
-        total = 0
-        for fen in bench_positions():
-            engine.new_game()
-            engine.set_position(chess.Board(fen))
-            total += engine.search(Limits(nodes=nodes)).nodes
-        return total
+        def work() -> int:
+            total = 0
+            for fen in bench_positions():
+                engine.new_game()
+                engine.set_position(chess.Board(fen))
+                total += engine.search(Limits(nodes=nodes)).nodes
+            return total
 
-    speed = speed_of(work, 0.0, RUNS)
-    engine.close()
-    return speed
+        return speed_of(work, 0.0, RUNS)
 
 
 def _random_game(rng: np.random.Generator, plies: int) -> chess.Board:

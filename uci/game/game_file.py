@@ -89,20 +89,16 @@ def _find_file(name: str) -> Path:
 
 
 def game_from_board(
-    board: chess.Board,
-    headers: Mapping[str, str],
-    result: str = "*",
-    clock_times: Mapping[int, float] | None = None,
+    board: chess.Board, headers: Mapping[str, str], result: str, clock_times: Mapping[int, float]
 ) -> chess.pgn.Game:
     """Return the game on a board's move stack; `clock_times` are the mover's seconds left after each ply."""
     game = chess.pgn.Game.from_board(board)
     game.headers.update(Site="-", Round="-", Result=result)
     game.headers.update(headers)
-    name = opening_name(board)
-    if name:
+    if name := opening_name(board):
         game.headers["Opening"] = name
     for ply, node in enumerate(game.mainline(), 1):
-        if clock_times and ply in clock_times:
+        if ply in clock_times:
             node.set_clock(max(0.0, round(clock_times[ply], 1)))
     return game
 

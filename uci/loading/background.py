@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import CompilerError, StillCompilingError, message
@@ -32,6 +33,7 @@ _PYTHON_FAILED = (1, 2)  # exit statuses of a Python that raised an error
 _POLL_S = 0.02
 _AGAIN_S = 2.0  # from one attempt to become the compiler to the next, while another one is at work
 _TELL_S = 2.0  # between two messages about the progress
+NOWHERE = Place(Path(), "", "")  # of kernels that no folder keeps
 
 
 class LoadingProgress(NamedTuple):
@@ -50,14 +52,14 @@ class LoadingProgress(NamedTuple):
         return self.problem or message("compiling {done} of about {total}", done=self.done, total=self.total)
 
 
-def place_of(options: EngineOptions, needed: str) -> Place | None:
-    """Where the kernels for an engine with these options are kept; None where no folder can be made for them.
+def place_of(options: EngineOptions, needed: str) -> Place:
+    """Where the kernels for an engine with these options are kept; NOWHERE if no folder can be made for them.
 
     `needed` is its evaluator's `kernels_needed`: another network may need no others.
     """
     folder = jit.cache_folder()
     if folder is None:
-        return None
+        return NOWHERE
     deciding: dict[str, Any] = {"preset": options.preset}
     deciding["threads"] = min(2, options.thread_count)
     deciding["tactical_nodes"] = float(options.tactical_nodes > 0)  # Whether there are hints, not how much.
@@ -69,7 +71,7 @@ def place_of(options: EngineOptions, needed: str) -> Place | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
-        return None
+        return NOWHERE
     name = hashlib.sha256(json.dumps([needed, deciding, jit.sources_hash()]).encode()).hexdigest()[:16]
     return Place(folder, name, json.dumps(chosen))
 
@@ -82,7 +84,7 @@ class Preparation:
 
     def __init__(self, options: EngineOptions, needed: str, others: Sequence[Place] = ()) -> None:
         self._place = place_of(options, needed)
-        if self._place is not None and others:
+        if others:
             choice = json.loads(self._place.choice) | {"others": {other.name: other.choice for other in others}}
             self._place = self._place._replace(choice=json.dumps(choice))
         self._compiler: subprocess.Popen[bytes] | None = None
@@ -90,26 +92,23 @@ class Preparation:
         self._may_start_again = True  # once
         self._dies = False  # whether something ended a compiler that could not say why, or memory was short
         self._failure = ""
-        self.finished = self._place is None or self._place.done.exists()
+        self.finished = self._place is NOWHERE or self._place.done.exists()
         if not self.finished:
             self._start()
 
     @classmethod
     def of_all(cls, engines: Sequence[tuple[EngineOptions, str]]) -> Preparation:
         """Return the preparation of several engines, given by their options and `kernels_needed`."""
-        places = [(place, engine) for engine in engines if (place := place_of(*engine)) is not None]
+        places = [(place, engine) for engine in engines if (place := place_of(*engine)) is not NOWHERE]
         missing = [pair for pair in places if not pair[0].done.exists()] or places[:1]
         return cls(*(missing[0][1] if missing else engines[0]), [place for place, _ in missing[1:]])
 
     def changed(self, options: EngineOptions, needed: str) -> Preparation:
         """Return the preparation for a changed engine: this one, unless it needs other kernels."""
-        place = place_of(options, needed)
-        same = place is self._place or (place and self._place and place.name == self._place.name)
-        return self if same else Preparation(options, needed)
+        return self if place_of(options, needed).name == self._place.name else Preparation(options, needed)
 
     def progress(self) -> LoadingProgress | None:
         """How far the compiler is; None before it has compiled anything, which it may not have to."""
-        assert self._place is not None
         done, total = self._place.counted()
         return LoadingProgress(done, total) if done else None
 
@@ -136,7 +135,6 @@ class Preparation:
 
     def _check(self) -> str:
         """Update `finished` and keep a compiler at work; return what went wrong with it in words, "" for nothing."""
-        assert self._place is not None
         status = 0 if self._compiler is None else self._compiler.poll()
         if self._place.done.exists() or status == 0:  # It is 0 where none could be started or nothing can be kept.
             self.finished = True
@@ -151,7 +149,6 @@ class Preparation:
         return ""
 
     def _after_failure(self, status: int) -> str:
-        assert self._place is not None
         words = self._place.take_last_words()
         reason = f"with status {status}{f' ({words})' if words else ''}"
         self._dies = self._dies or status not in _PYTHON_FAILED or "MemoryError" in words
@@ -166,7 +163,6 @@ class Preparation:
         return f"the compiler failed again, {reason}; the search compiles and cannot be stopped"
 
     def _start(self) -> None:
-        assert self._place is not None
         self._tried = time.monotonic()
         flags = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
         command = [sys.executable, "-P", "-m", _COMPILER, *map(str, self._place)]

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -156,33 +156,27 @@ def main(folder: str, name: str, choice: str, part: str = "") -> int:
 
 def _compile(place: Place) -> None:
     from engine.native.jit import remove_unused
-
-    check_room(TO_COMPILE_MIB)
-    with _chosen(place.choice) as (variants, others):
-        _compile_variants(place, variants, others)
-    remove_unused()  # What is new may take the place of an old version.
-
-
-def _compile_variants(place: Place, variants: Sequence[EngineOptions], others: Mapping[str, str]) -> None:
     from engine.options import usable_cpus
     from engine.player import Engine
 
-    options, *more = variants
-    hinted = options.tactical_nodes > 0
-    steps = SEARCH_STEPS.get(options.evaluator, SEARCH_STEPS_OF_OTHERS)
-    steps += HINT_STEPS * hinted + STEPS_OF_ONE_MORE * len(others) + STEPS_OF_A_VARIANT * len(more)
-    with contextlib.suppress(OSError):
-        place.progress.write_bytes(b"%*d\n" % (_TOTAL_BYTES - 1, steps))
-    apart = (hinted or bool(others)) and usable_cpus() > 1
-    with _counting(place), Engine(replace(options, tactical_nodes=0.0) if apart else options) as engine:
-        if apart:
-            with _hint_compiler(place):
+    check_room(TO_COMPILE_MIB)
+    with _chosen(place.choice) as ((options, *more), others):
+        hinted = options.tactical_nodes > 0
+        steps = SEARCH_STEPS.get(options.evaluator, SEARCH_STEPS_OF_OTHERS)
+        steps += HINT_STEPS * hinted + STEPS_OF_ONE_MORE * len(others) + STEPS_OF_A_VARIANT * len(more)
+        with contextlib.suppress(OSError):
+            place.progress.write_bytes(b"%*d\n" % (_TOTAL_BYTES - 1, steps))
+        apart = (hinted or bool(others)) and usable_cpus() > 1
+        with _counting(place), Engine(replace(options, tactical_nodes=0.0) if apart else options) as engine:
+            if apart:
+                with _hint_compiler(place):
+                    engine.warm_up()
+            for variant in (options, *more):
+                engine.set_options(variant)
                 engine.warm_up()
-        for variant in (options, *more):
-            engine.set_options(variant)
-            engine.warm_up()
-        if not apart:
-            _compile_others(others, place)
+            if not apart:
+                _compile_others(others, place)
+    remove_unused()  # What is new may take the place of an old version.
 
 
 def _compile_hints(place: Place) -> None:
@@ -249,14 +243,12 @@ def _hint_compiler(place: Place) -> Iterator[None]:
     except OSError:
         yield
         return
-    try:
-        yield
-        process.wait()
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdin is not None
-        process.stdin.close()
+    with process:
+        try:
+            yield
+            process.wait()
+        finally:
+            process.kill()
 
 
 @contextlib.contextmanager

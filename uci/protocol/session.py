@@ -38,61 +38,6 @@ _OWED = {"isready": "readyok", "go": "bestmove (none)"}  # without this answer, 
 QUIT_TIMEOUT_S = 2.0  # a search still running after this time ends with the process
 
 
-class EngineLoader:
-    """Keeps one engine. `engine` is None until the first `ready`. Reports problems by `info string`."""
-
-    def __init__(self, writer: Writer, factory: EngineFactory, demanded: Mapping[str, Value]) -> None:
-        self.engine: Engine | None = None
-        self._writer = writer
-        self._factory = factory
-        self._demanded = demanded
-
-    def ready(self, options: EngineOptions) -> Engine:
-        """Return the engine with these options, as far as it accepts them. Call only between searches.
-
-        Raises DemandRefused.
-        """
-        hash_before = self.engine.options.hash_mib if self.engine else 0
-        if self.engine is None:
-            with self._signs_of_life():
-                self.engine = load_engine(options, self._factory, self._writer.info, self._demanded)
-        elif self.engine.options != options:
-            with self._signs_of_life():
-                change_engine(self.engine, options, self._writer.info, self._demanded)
-        from engine.cli.machine import physical_memory_mib
-        from uci.loading.patient import PatientEngine  # with the engine, which has been imported by now
-
-        if isinstance(self.engine, PatientEngine):
-            self.engine.on_wait = lambda progress: self._writer.info(str(progress))
-        # Systems grant more memory than the machine has; a search that fills it swaps, or the system kills it.
-        hash_mib = self.engine.options.hash_mib
-        if hash_mib != hash_before and (memory_mib := physical_memory_mib() or hash_mib) < hash_mib:
-            self._writer.info(f"Hash {hash_mib} is more than the {memory_mib} MiB of memory that this machine has")
-        for problem in self.engine.take_problems():
-            self._writer.info(problem)
-        return self.engine
-
-    @contextlib.contextmanager
-    def _signs_of_life(self) -> Iterator[None]:
-        done = threading.Event()
-
-        def tick() -> None:
-            seconds = 0.0
-            while not done.wait(PROGRESS_INTERVAL_S):
-                seconds += PROGRESS_INTERVAL_S
-                self._writer.info(f"loading the engine: {seconds:.0f} s")
-                if self._writer.closed:  # the GUI has gone, so nobody needs the engine
-                    _thread.interrupt_main()
-
-        ticker = threading.Thread(target=tick, name="signs-of-life", daemon=True)
-        ticker.start()
-        try:
-            yield
-        finally:
-            done.set()
-            ticker.join()
-
-
 class Session:
     """State of one conversation. All output goes through `writer`.
 
@@ -110,7 +55,8 @@ class Session:
         self.writer = writer
         self.options = options or EngineOptions()
         self.refusal = ""  # why the engine cannot take the command line's options; a refusal ends the conversation
-        self._loader = EngineLoader(writer, engine_factory, demanded)
+        self._engine: Engine | None = None  # until one is needed
+        self._factory, self._demanded = engine_factory, demanded
         self._position_keeper: PositionKeeper | None = None
         self._job: SearchJob[list[str]] | None = None
         self._position_s = 0.0  # seconds that the last `position` took; a GUI's clock runs from when it sent that
@@ -210,8 +156,8 @@ class Session:
 
     def _ucinewgame(self, text: str) -> None:
         self._finish_work()
-        if self._loader.engine is not None:
-            self._loader.engine.new_game()
+        if self._engine is not None:
+            self._engine.new_game()
 
     def _position(self, text: str) -> None:
         begun = time.perf_counter()
@@ -326,14 +272,55 @@ class Session:
             self._job.join()
 
     def _ready_engine(self) -> Engine:
-        """Return the engine with the current options, loaded if necessary. Call only while no task is running."""
-        engine = self._loader.ready(self.options)
+        """Return the engine with the current options, as far as it accepts them, loaded if necessary.
+
+        Call only while no task is running. Raises DemandRefused.
+        """
+        hash_before = self._engine.options.hash_mib if self._engine else 0
+        if self._engine is None:
+            with self._signs_of_life():
+                self._engine = load_engine(self.options, self._factory, self.writer.info, self._demanded)
+        elif self._engine.options != self.options:
+            with self._signs_of_life():
+                change_engine(self._engine, self.options, self.writer.info, self._demanded)
+        from engine.cli.machine import physical_memory_mib
+        from uci.loading.patient import PatientEngine  # with the engine, which has been imported by now
+
+        engine = self._engine
+        if isinstance(engine, PatientEngine):
+            engine.on_wait = lambda progress: self.writer.info(str(progress))
+        # Systems grant more memory than the machine has; a search that fills it swaps, or the system kills it.
+        hash_mib = engine.options.hash_mib
+        if hash_mib != hash_before and (memory_mib := physical_memory_mib() or hash_mib) < hash_mib:
+            self.writer.info(f"Hash {hash_mib} is more than the {memory_mib} MiB of memory that this machine has")
+        for problem in engine.take_problems():
+            self.writer.info(problem)
         self.options = engine.options
         return engine
+
+    @contextlib.contextmanager
+    def _signs_of_life(self) -> Iterator[None]:
+        done = threading.Event()
+
+        def tick() -> None:
+            seconds = 0.0
+            while not done.wait(PROGRESS_INTERVAL_S):
+                seconds += PROGRESS_INTERVAL_S
+                self.writer.info(f"loading the engine: {seconds:.0f} s")
+                if self.writer.closed:  # the GUI has gone, so nobody needs the engine
+                    _thread.interrupt_main()
+
+        ticker = threading.Thread(target=tick, name="signs-of-life", daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            done.set()
+            ticker.join()
 
     def _close(self) -> None:
         if self._job is not None:
             self._job.stop()
             self._job.join(QUIT_TIMEOUT_S)
-        if not self._working() and self._loader.engine is not None:
-            self._loader.engine.close()
+        if not self._working() and self._engine is not None:
+            self._engine.close()

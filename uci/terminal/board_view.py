@@ -105,15 +105,11 @@ def captured_text(board: chess.Board, style: BoardStyle) -> str:
             names = " ".join(_plain_symbol(piece, style) for piece in pieces)
             took = later("White took {pieces}") if side == chess.WHITE else later("Black took {pieces}")
             parts.append(_(took, pieces=names))
-    return ", ".join(parts) + _material_text(board) if parts else ""
-
-
-def _material_text(board: chess.Board) -> str:
-    pieces = board.piece_map().values()
-    ahead = sum(_WORTH[piece.piece_type] * (1 if piece.color else -1) for piece in pieces)
-    if ahead == 0:
-        return _("; material is even")
-    return f"; {_('White') if ahead > 0 else _('Black')} +{abs(ahead)}"
+    if not parts:
+        return ""
+    ahead = sum(_WORTH[piece.piece_type] * (1 if piece.color else -1) for piece in board.piece_map().values())
+    material = f"; {_('White') if ahead > 0 else _('Black')} +{abs(ahead)}" if ahead else _("; material is even")
+    return ", ".join(parts) + material
 
 
 def render_bar(verdict: Verdict, style: BoardStyle) -> str:

@@ -9,6 +9,7 @@ import random
 import threading
 import webbrowser
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import chess.pgn
@@ -42,18 +43,15 @@ async def serve_board(
     """
     engine = BoardEngine(load)
     path = pgn or default_path(datetime.datetime.now())
-    services = Services(engine, saver(path), games=games_folder(), load=load, rng=random.Random())
+    services = Services(engine, partial(save_in, path), games=games_folder(), load=load, rng=random.Random())
     server = WebServer(
         lambda tell: Conductor(services, setup, tell),
         lambda: say(console, _("The page is closed, and the game waits. To continue, open {url}", url=server.url)),
         host,
         port,
     )
-    who = (
-        _("Anyone with this address can open it, from any machine.")
-        if server.is_open
-        else _("Only this machine can open it.")
-    )
+    anyone = _("Anyone with this address can open it, from any machine.")
+    who = anyone if server.is_open else _("Only this machine can open it.")
     say(console, _("Aino's board: {url}", url=server.url))
     say(console, f"{who} " + _("Games are saved in {path}. Ctrl-C here ends Aino.", path=path))
     if server.is_open:
@@ -88,19 +86,15 @@ def _draw_code(console: Console, url: str) -> None:
         say(console, picture.getvalue())
 
 
-def saver(path: Path) -> Callable[[chess.pgn.Game, chess.pgn.Game | None, bool], str]:
-    """Return what saves games in a file, and analyses in one of its name in the folder of analyses.
+def save_in(path: Path, game: chess.pgn.Game, before: chess.pgn.Game | None, is_analysis: bool) -> str:
+    """Save a game in a file, and an analysis in one of its name in the folder of analyses; return where it is.
 
-    A game that was saved before takes its own place.
+    A game that was saved `before` takes its own place. Raises DataError.
     """
-
-    def keep(game: chess.pgn.Game, before: chess.pgn.Game | None, is_analysis: bool) -> str:
-        file = games_folder() / ANALYSES / path.name if is_analysis else path
-        try:
-            save_game(game, file, before)
-        except OSError as error:
-            text = _("The game cannot be saved in {path}: {error}", path=file, error=error.strerror)
-            raise DataError(text) from error
-        return _("The game is saved in {path}", path=file.resolve())
-
-    return keep
+    file = games_folder() / ANALYSES / path.name if is_analysis else path
+    try:
+        save_game(game, file, before)
+    except OSError as error:
+        text = _("The game cannot be saved in {path}: {error}", path=file, error=error.strerror)
+        raise DataError(text) from error
+    return _("The game is saved in {path}", path=file.resolve())

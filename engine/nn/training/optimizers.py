@@ -253,7 +253,7 @@ def _adam(p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, *r
 class AdamW(Adam):
     """Adam with decoupled decay: p shrinks by lr * weight_decay * p per step. `Adam` says which parameters decay.
 
-    The other settings are Adam's.     Loshchilov and Hutter 2019, arXiv:1711.05101.
+    The other settings are Adam's. Loshchilov and Hutter 2019, arXiv:1711.05101.
     """
 
     decoupled = True

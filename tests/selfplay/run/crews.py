@@ -67,7 +67,7 @@ def assert_same_generation(run: RunFolder, straight: RunFolder) -> None:
     assert stored_games(run.path) == stored_games(straight.path)
     assert weights_of(run.candidate(1)) == weights_of(straight.candidate(1))
     assert run.ledger.gate_points(1) == straight.ledger.gate_points(1)
-    assert run.ledger.gate(1) == straight.ledger.gate(1)
+    assert run.ledger.gates().get(1) == straight.ledger.gates().get(1)
 
 
 def tiny_task(folder: Path, net: str = "16x1", visits: int = 8, longest: int = 40) -> GenerationTask:

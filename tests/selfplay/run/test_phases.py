@@ -269,7 +269,7 @@ def test_gate_resumed_with_other_settings_counts_its_own_games(generated, straig
     resumed = open_run(tmp_path)
     assert run_generations(resumed, 1, never)
     assert f"{seen[0]} gate games were played under other settings and do not count" in capsys.readouterr().out
-    assert resumed.ledger.gate(1) == straight.ledger.gate(1)
+    assert resumed.ledger.gates().get(1) == straight.ledger.gates().get(1)
     ((conditions, points),) = straight.ledger.gate_points(1).items()
     assert resumed.ledger.gate_points(1)[conditions] == points
 

@@ -41,7 +41,7 @@ def test_one_generation_leaves_everything_behind(straight: RunFolder) -> None:
     for kind in ("before", "after"):
         assert 0 < straight.ledger.losses(1, kind)[0]["policy"] < 10
     assert [row["step"] for row in straight.ledger.losses(1, "train")] == [8]
-    result = straight.ledger.gate(1)
+    result = straight.ledger.gates().get(1)
     assert sum(result.pentanomial) == 2
     best = straight.best.read_bytes()
     assert best == straight.candidate(1 if result.accepted else 0).read_bytes()
@@ -155,7 +155,7 @@ def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run", {**TINY, "gate": undecided, "openings": str(openings)})
     run.ensure_first_network()
     assert run_generations(run, 1, never)
-    result = run.ledger.gate(1)
+    result = run.ledger.gates().get(1)
     assert (sum(result.pentanomial), result.decided) == (3, False)
 
 
@@ -265,7 +265,7 @@ def test_unbounded_elo_is_stored_as_a_number(tmp_path: Path) -> None:
     result = GateTest(GateSettings(pairs=1), {0: 1.0, 1: 1.0}).verdict
     assert result is not None
     ledger.note_gate(3, result)
-    stored = ledger.gate(3)
+    stored = ledger.gates().get(3)
     assert stored.elo == 9999.0
     assert json.dumps(stored.elo_low)
     ledger.close()

@@ -22,7 +22,8 @@ from selfplay.main import main
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
 from selfplay.run import sharing
 from selfplay.run.config import GateSettings
-from selfplay.run.gating import GateRecord, GateTask
+from selfplay.run.gating import GateTask
+from selfplay.run.ledger import GateRecord
 from selfplay.run.playing import GenerationTask, PlayTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 from selfplay.run.workers import WorkerPool
@@ -36,10 +37,9 @@ def test_processes_play_the_games_of_a_gate(task: GenerationTask) -> None:
     other = task.nets[0].with_name("other.dit")
     dit.save(other, family_of("8x1").build(np.random.default_rng(2)))
     gate = GateTask(3, 1, task.settings, (other, *task.nets), task.openings, GateSettings(visits=4, longest=20))
-    here: list[GateRecord] = []
+    here, there = list[GateRecord](), list[GateRecord]()
     play_numbers(gate, NUMBERS, here.append, never)
     assert sorted(game.number for game in here) == list(NUMBERS)
-    there: list[GateRecord] = []
     WorkerPool(2)(gate, NUMBERS, there.append, never)
     assert sorted(there) == sorted(here)
 

@@ -82,7 +82,7 @@ class Visitor:
         listed |= {"text": self.rng.choice(["", "P1", "study"]), "order": self.rng.choice(["", "white", "-accuracy"])}
         deeds += [lambda: asked(Shelf.find, **listed)] * 3
         deeds += [lambda: asked(Shelf.explore, board=chess.Board(), side="", file="")]
-        deeds += [lambda: asked(Shelf.next_puzzle, source="", theme="", least=0, most=5000)]
+        deeds += [lambda: asked(lambda shelf, index: shelf.desk.next("", "", 0, 5000))]
         deeds += [lambda: asked(lambda shelf, index: shelf.desk.answer())]
         if row:
             deeds += [lambda: asked(Shelf.delete, key=row["key"], text=row["text"])] * 4

@@ -94,11 +94,11 @@ def test_saved_game_reads_back_and_is_appended(tmp_path: Path) -> None:
     assert (first.headers["Result"], first.headers["Date"], first.headers["White"]) == ("0-1", "2024.05.06", "You")
     assert [move.uci() for move in first.mainline_moves()] == ["d8h4"]
     assert first.end().clock() == 61.5
-    assert game_from_board(board_after("e4 e6"), {}).headers["Opening"] == "French Defence"
+    assert game_from_board(board_after("e4 e6"), {}, "*", {}).headers["Opening"] == "French Defence"
 
 
 def test_a_disk_that_became_full_left_half_a_game_before_the_next_one(tmp_path: Path) -> None:
-    game, path = game_from_board(chess.Board(), {"White": "You"}), tmp_path / "game.pgn"
+    game, path = game_from_board(chess.Board(), {"White": "You"}, "*", {}), tmp_path / "game.pgn"
     with largest_file(20), pytest.raises(OSError, match="large"):
         save_game(game, path)
     assert not path.exists(), "it was the last game, without one in it"

@@ -126,7 +126,8 @@ def short_signature(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"RUNS": 1, "PERFT_DEPTH": 2, "IN_KERNEL_NODES": 30, "NETWORK_NODES": 10}.items():
         monkeypatch.setattr(bench, name, value)
-    results = json.loads(json.dumps(bench.measure_parts(EngineOptions(threads=1, hash_mib=16), seconds=0.01)))
+    options = EngineOptions(threads=1, hash_mib=16)
+    results = json.loads(json.dumps(bench.measure_parts(options, 0.01, bench.BENCH_PARTS, print)))
     assert all(speed > 0 for speed in results["perft nodes/s"].values())
     assert all(speed > 0 for speed in results["planes positions/s"].values())
     assert results["bytes a position"] == 128

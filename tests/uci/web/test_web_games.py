@@ -19,7 +19,7 @@ from uci.game.clock import GameClock, GameTime
 from uci.game.game_file import games_folder, pgn_files
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
-from uci.web.launch import saver
+from uci.web.launch import save_in
 
 
 def full_disk(*_what: object) -> None:
@@ -244,15 +244,14 @@ async def test_an_analysis_is_kept_when_something_else_begins(visit, tab, tmp_pa
 def test_games_and_analyses_are_saved_apart_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("uci.game.game_file.user_folder", lambda kind: tmp_path)
     path = games_folder() / "evening.pgn"
-    save = saver(path)
     game, other = (chess.pgn.Game({"White": name}) for name in "AB")
-    assert str(path) in save(game, None, False)
-    save(other, None, False)
+    assert str(path) in save_in(path, game, None, False)
+    save_in(path, other, None, False)
     again = chess.pgn.Game({"White": "A"})
     again.add_variation(chess.Move.from_uci("e2e4"))
-    save(again, game, False)
+    save_in(path, again, game, False)
     assert path.read_text() == game_text(again) + game_text(other)
-    assert str(games_folder() / "analyses" / "evening.pgn") in save(game, None, True)
+    assert str(games_folder() / "analyses" / "evening.pgn") in save_in(path, game, None, True)
     assert pgn_files(games_folder()) == [path], "an analysis is no game of one's own"
 
 

@@ -313,7 +313,6 @@ def test_somebodys_class_is_made_once_and_runs_where_it_was_made() -> None:
 def test_kernels_are_compiled_and_rehearsed_without_somebodys_code() -> None:
     options = EngineOptions(evaluator="somebodys_module:Net", weights_file="somebodys.dit")
     place = place_of(options, "own")
-    assert place is not None
     choice = json.loads(place.choice)
     assert "somebodys_module" not in place.choice
     assert "somebodys.dit" not in place.choice

@@ -91,13 +91,13 @@ def test_between_two_slices_the_tree_can_be_read(monkeypatch):
     search = searched(POSITION, 2000)
     monkeypatch.setattr(forgetting, "SLICE", 100)
     reporter = new_reporter(search)
-    before = reporter.infos()[0]
+    before = reporter.read()[0][0]
     visits = search.root().visits
     readings = 0
     for _ in forgetting.make_room(search.tree):
         reachable_is_whole(search.tree)
         assert (search.root().visits == visits).all()
-        info = reporter.infos()[0]
+        info = reporter.read()[0][0]
         assert info.pv[:2] == before.pv[:2]
         assert (info.score_cp, info.nodes) == (before.score_cp, before.nodes)
         readings += 1
@@ -123,7 +123,7 @@ def reachable_is_whole(tree: Tree) -> None:
 def test_a_move_played_while_the_tree_makes_room_keeps_its_subtree(monkeypatch, slices):
     monkeypatch.setattr(forgetting, "SLICE", 50)
     search = searched(POSITION, 900, room=1500)
-    info = new_reporter(search).infos()[0]
+    info = new_reporter(search).read()[0][0]
     visits = search.root().visits[search.root().order()[0]]
     search.make_room()
     for _ in range(slices):
@@ -145,16 +145,16 @@ def stack_after(*moves: chess.Move) -> np.ndarray:
 def test_a_move_is_played_at_once_and_the_rest_of_the_tree_goes_in_slices(monkeypatch):
     search = searched(POSITION, 1000)
     monkeypatch.setattr(forgetting, "SLICE", 30)
-    info, used = new_reporter(search).infos()[0], int(search.tree.counters[NODES])
+    info, used = new_reporter(search).read()[0][0], int(search.tree.counters[NODES])
     assert search.set_position(stack_after(info.pv[0]))
     assert search.tree.counters[NODES] == used
-    before, visits, slices = new_reporter(search).infos()[0].pv, search.root().visits, 0
+    before, visits, slices = new_reporter(search).read()[0][0].pv, search.root().visits, 0
     assert before[:3] == info.pv[1:4]
     while search.needs_room:
         search.make_room()
         reachable_is_whole(search.tree)
         assert (search.root().visits == visits).all()
-        assert new_reporter(search).infos()[0].pv[:3] == before[:3]
+        assert new_reporter(search).read()[0][0].pv[:3] == before[:3]
         assert search.new_visits == 0
         slices += 1
     assert slices > 50
@@ -167,7 +167,7 @@ def test_a_move_played_before_the_one_before_is_done_with_leaves_no_trace(monkey
     trees = []
     for slices in (*range(0, 200, 9), 100_000):
         search = searched(POSITION, 3000)
-        moves = new_reporter(search).infos()[0].pv
+        moves = new_reporter(search).read()[0][0].pv
         assert search.set_position(stack_after(*moves[:1]))
         for _ in range(slices):
             if search.needs_room:
