@@ -6,8 +6,8 @@ from tests.documents.pages import ROOT
 
 # Folders -> the most lines of Python in them. To raise a number, say why in a sentence behind it, in its own line.
 BUDGETS = {
-    ("engine", "selfplay", "uci"): 55_975,  # 48 more: any model as ONNX, what a file holds, checked settings
-    ("tests",): 39_993,  # 24 more, for those
+    ("engine", "selfplay", "uci"): 55_935,
+    ("tests",): 39_985,
 }
 
 

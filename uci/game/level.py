@@ -106,7 +106,7 @@ def parse_level(text: str) -> Level:
     word = text.strip().lower()
     if word in NAMED_LEVELS:
         return NAMED_LEVELS[word]
-    match = re.fullmatch(r"(?:(elo|nodes)?[ =:]*([0-9]+)|time[ =:]*([0-9]*\.?[0-9]+)s?)", word)
+    match = re.fullmatch(r"(?:(elo|nodes)?[ =:]*([0-9]{1,18})|time[ =:]*([0-9]*\.?[0-9]+)s?)", word)
     if match is None:
         raise ConfigError(_("level {text}: expected {forms}", text=repr(text), forms=_(LEVEL_FORMS)))
     if match[3]:
