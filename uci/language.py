@@ -13,8 +13,11 @@ import gettext
 import locale
 import os
 import re
+import struct
+from collections.abc import Iterator
 from contextvars import ContextVar
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -96,14 +99,27 @@ def page_language(language: str) -> dict[str, object]:
     A sentence for one thing or many has a list of forms in the catalogue.
     """
     catalogue, found = _catalogue(language), dict[str, str | list[str]]()
-    # gettext keeps the sentences by their English ones; of one for one or for many, each form by its number, in order.
-    for name, text in getattr(catalogue, "_catalog", {}).items():
-        if isinstance(name, tuple):
-            found[name[0]] = [*found.get(name[0], ()), text]
-        elif name:  # else the catalogue's header
-            found[name] = text
+    for name, text in _entries(language):
+        one, *many = name.split("\0")
+        found[one] = text.split("\0") if many else text
     rule = catalogue.info().get("plural-forms", "plural=n != 1").partition("plural=")[2].strip("; ")
     return {"language": language, "catalogue": found, "plural_rule": rule}
+
+
+def _entries(language: str) -> Iterator[tuple[str, str]]:
+    """Yield the sentences of a catalogue and their translations; forms for one and for many have \\0 between them.
+
+    A .mo file has its magic number, revision, number of sentences, and the places of two tables with the length and the
+    place of each text (GNU gettext's manual, The Format of GNU MO Files).
+    """
+    path = gettext.find(_DOMAIN, str(_FOLDER), [language])
+    data = Path(path).read_bytes() if path else struct.pack("5I", 0, 0, 0, 0, 0)
+    _magic, _revision, count, names, texts = struct.unpack_from("=5I", data)
+    for index in range(count):
+        pair = (struct.unpack_from("=2I", data, table + 8 * index) for table in (names, texts))
+        name, text = (data[place : place + length].decode() for length, place in pair)
+        if name:
+            yield name, text
 
 
 def translate_help(parser: argparse.ArgumentParser) -> None:

@@ -61,16 +61,15 @@ def help_texts(command: str) -> set[str]:
     module = importlib.import_module(SUBCOMMANDS[command][0])
     parser = make_parser("aino", command, SUBCOMMANDS[command][1], module, is_brief=True)
     shown = {action.help for action in parser._actions} | {group.title for group in parser._action_groups}
-    return set(filter(None, (*shown, parser.usage, parser.epilog))) - {argparse.SUPPRESS, "positional arguments"}
+    return {text for text in (*shown, parser.usage, parser.epilog) if text} - {
+        argparse.SUPPRESS,
+        "positional arguments",
+    }
 
 
 def catalogue_of(code: str) -> dict[str, list[str]]:
     """The sentences of a catalogue, with those for many as names of their own, and their translations."""
-    source = (FOLDER / code / "LC_MESSAGES/aino.po").read_text(encoding="utf-8").replace('"\n"', "")
-    shown = page_language(code)["catalogue"].items()
-    found = {name: [text] if isinstance(text, str) else text for name, text in shown}
-    pairs = re.findall(rf"^msgid {_STRING}\nmsgid_plural {_STRING}", source, re.M)
-    return found | {many: found[one] for one, many in pairs}
+    return {one: text.split("\0") for name, text in language._entries(code) for one in name.split("\0")}
 
 
 @pytest.mark.parametrize("code", OTHERS)
@@ -94,7 +93,7 @@ def test_the_compiled_catalogue_is_the_text(code: str) -> None:
     """Made by `msgfmt --no-hash -o aino.mo aino.po` in the folder of each."""
     source = (FOLDER / code / "LC_MESSAGES/aino.po").read_text(encoding="utf-8").replace('"\n"', "")
     _header, *texts = (ast.literal_eval(f'"{one}"') for one in re.findall(rf"^msgstr\S* {_STRING}", source, re.M))
-    compiled = [text for name, text in vars(language._catalogue(code))["_catalog"].items() if name]
+    compiled = [text for _name, forms in language._entries(code) for text in forms.split("\0")]
     assert sorted(texts) == sorted(compiled)
 
 
