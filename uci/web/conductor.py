@@ -1,13 +1,154 @@
-"""Lets the page come and go, does what it asks, and sets the engine to the work of the mode that the board is in."""
+"""What the page may ask for: the forms of its messages, checked and bounded, and what carries each out.
+
+The conductor lets the page come and go, does what it asks, and sets the engine to the work of the board's mode.
+"""
 
 from __future__ import annotations
 
-from engine.errors import AinoError
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.errors import AinoError, DataError
 from uci.game.timed_game import Setup
 from uci.language import _
-from uci.web import analysis_mode, game_mode
+from uci.library.explorer import KEPT_PLIES
+from uci.library.game_files import is_key
+from uci.library.training import MOST_RATING
+from uci.web import analysis_mode, game_mode, review_mode
 from uci.web.board_session import BoardSession, Review, Services, Tell
-from uci.web.requests import read_request
+from uci.web.shelf import Shelf
+from uci.web.table import Table
+
+LONGEST_PGN = 250_000  # characters; the longest thing that a page sends
+LONGEST_MESSAGE = 6 * LONGEST_PGN + 1000  # bytes; JSON writes some characters in six
+_LONGEST_FEN = 200
+_LONGEST_WORD = 40
+_LONGEST_COMMENT = 4000
+_LONGEST_FILE = 255
+_LONGEST_LINE = 6 * KEPT_PLIES
+_MOST_MOVES = 200
+
+Check = Callable[[Any], bool]
+
+
+def _text(longest: int) -> Check:
+    """Return the check of a text that can be stored: JSON may hold halves of characters."""
+    return lambda value: isinstance(value, str) and len(value) <= longest and not re.search("[\ud800-\udfff]", value)
+
+
+def _number(least: int, most: int) -> Check:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _key(value: Any) -> bool:
+    return isinstance(value, str) and is_key(value)
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _moves(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= _MOST_MOVES and all(map(_text(5), value))
+
+
+def _on_shelf(action: Callable[..., object]) -> Callable[..., None]:
+    """Return a request that one's own games carry out; on a board without them it does nothing."""
+
+    @functools.wraps(action)
+    def act(session: BoardSession, **fields: Any) -> None:
+        if session.shelf is not None:
+            session.shelf.ask(action, **fields)
+
+    return act
+
+
+def _on_node(action: Callable[..., None]) -> Callable[..., None]:
+    """Return a request that changes a node of the table's tree."""
+
+    @functools.wraps(action)
+    def act(session: BoardSession, node: int, **fields: Any) -> None:
+        action(session.table, session.table.tree.node(node), **fields)
+        session.changed()
+
+    return act
+
+
+_WORD, _TEXT = _text(_LONGEST_WORD), _text(_LONGEST_FEN)
+_SIDE: Check = lambda value: value in ("white", "black", "random", "none")  # noqa: E731 - a row like the others
+_NODE = {"node": _number(0, 10**9)}
+_START = {"side": _SIDE, "level": _WORD, "clock": _WORD}
+
+_FILE, _LINE = _text(_LONGEST_FILE), _text(_LONGEST_LINE)
+_LIST = {"text": _TEXT, "result": _WORD, "side": _WORD, "file": _FILE, "line": _LINE, "order": _WORD,
+         "offset": _number(0, 10**7)}  # fmt: skip
+_RATING = _number(0, MOST_RATING)
+_PUZZLES = {"source": _WORD, "theme": _WORD, "least": _RATING, "most": _RATING}
+
+Fields = Mapping[str, Check]
+
+# Name of a request -> what carries it out, and what each of its fields, all of them required, must be.
+REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
+    "new": (game_mode.new, {**_START, "fen": _text(_LONGEST_FEN), "chess960": _text(3)}),
+    "play_from_here": (game_mode.play_from_here, _START),
+    "again": (game_mode.again, {"swap": _flag}),
+    "move": (game_mode.move, {"uci": _text(5)}),
+    "type": (game_mode.type_move, {"text": _WORD}),
+    "take_back": (game_mode.take_back, {}),
+    "hint": (game_mode.hint, {}),
+    "offer_draw": (game_mode.offer_draw, {}),
+    "resign": (game_mode.resign, {}),
+    "level": (game_mode.level, {"level": _WORD}),
+    "analyse": (analysis_mode.analyse, {"on": _flag}),
+    "look": (analysis_mode.look, _NODE),
+    "explore": (analysis_mode.explore, {"moves": _moves}),
+    "promote": (_on_node(Table.promote), _NODE),
+    "delete": (_on_node(Table.delete), _NODE),
+    "comment": (_on_node(Table.comment), {**_NODE, "text": _text(_LONGEST_COMMENT)}),
+    "mark": (_on_node(Table.mark), {**_NODE, "glyph": _number(0, 6)}),
+    "lines": (analysis_mode.lines, {"on": _flag, "count": _number(1, 5)}),
+    "position": (analysis_mode.position, {"fen": _text(_LONGEST_FEN)}),
+    "load": (analysis_mode.load, {"text": _text(LONGEST_PGN), "game": _number(1, 100_000)}),
+    "review": (review_mode.review, {}),
+    "back_to_review": (review_mode.go_back, {}),
+    "stop_review": (review_mode.stop_review, {}),
+    "games_refresh": (_on_shelf(Shelf.refresh), {}),
+    "games_find": (_on_shelf(Shelf.find), _LIST),
+    "games_progress": (_on_shelf(Shelf.progress), {}),
+    "explore_games": (analysis_mode.explore_games, {"side": _WORD, "file": _FILE}),
+    "games_names": (_on_shelf(Shelf.names), {}),
+    "games_name": (_on_shelf(Shelf.name), {"name": _TEXT, "mine": _flag}),
+    "games_open": (_on_shelf(Shelf.open), {"key": _key, "ply": _number(0, 10**4)}),
+    "games_continue": (_on_shelf(Shelf.go_on), {"key": _key}),
+    "games_delete": (_on_shelf(Shelf.delete), {"key": _key, "text": _key}),
+    "games_review": (_on_shelf(Shelf.review), {"key": lambda value: value == "" or _key(value)}),
+    "games_stop": (_on_shelf(Shelf.stop), {}),
+    "puzzles_next": (_on_shelf(lambda shelf, index, **wanted: shelf.desk.next(**wanted)), _PUZZLES),
+    "puzzles_refute": (analysis_mode.refute, {}),
+    "puzzles_move": (_on_shelf(lambda shelf, index, uci: shelf.desk.move(uci)), {"uci": _text(5)}),
+    "puzzles_answer": (_on_shelf(lambda shelf, index: shelf.desk.answer()), {}),
+}
+
+
+def read_request(text: str | bytes) -> tuple[Callable[..., None], dict[str, Any]]:
+    """Return what carries out a message from the page, and its fields. Raises DataError."""
+    try:
+        request = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"expected a message in JSON: {error}") from error
+    if not isinstance(request, dict) or not isinstance(request.get("do"), str) or request["do"] not in REQUESTS:
+        raise DataError('a message without a known "do"')
+    name = request.pop("do")
+    action, fields = REQUESTS[name]
+    if request.keys() != fields.keys():
+        raise DataError(f"{name}: expected the fields {sorted(fields)}, found {sorted(request)}")
+    for key, check in fields.items():
+        if not check(request[key]):
+            raise DataError(f"{name}: bad value of {key}")
+    return action, request
 
 
 class Conductor(BoardSession):

@@ -30,8 +30,7 @@ from uci.game.level import SCALE, level_choices
 from uci.language import _, shows_own_letters, speak, spoken_languages
 from uci.library.game_files import is_key
 from uci.pages.render import render
-from uci.web.conductor import Conductor
-from uci.web.requests import LONGEST_MESSAGE, LONGEST_PGN
+from uci.web.conductor import LONGEST_MESSAGE, LONGEST_PGN, Conductor
 
 ADDRESS = "127.0.0.1"
 _EVERY = ("0.0.0.0", "::")  # stand for all addresses of this machine

@@ -33,7 +33,7 @@ from uci.library.puzzles import Puzzle
 from uci.library.review_queue import BEGUN, WISH
 from uci.library.training import Trainer
 from uci.library.worker import GamesWorker
-from uci.web.requests import read_request
+from uci.web.conductor import read_request
 from uci.web.shelf import Shelf
 
 MATE = Puzzle("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", ("g6g7",))

@@ -13,7 +13,7 @@ import pytest
 
 from engine.errors import ConfigError, DataError
 from tests.uci.web.web_visit import Tab, Visit, sans
-from uci.web.requests import LONGEST_MESSAGE, LONGEST_PGN, REQUESTS, read_request
+from uci.web.conductor import LONGEST_MESSAGE, LONGEST_PGN, REQUESTS, read_request
 from uci.web.server import BoardSocket
 
 
