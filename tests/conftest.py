@@ -151,10 +151,12 @@ def tables(syzygy: Path) -> Iterator[chess.syzygy.Tablebase]:
 
 @pytest.fixture
 def listens_to_interrupts() -> Iterator[None]:
-    """A process started in the background of a shell ignores SIGINT; this one must not."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """A process started in the background of a shell ignores SIGINT, and by `nohup` SIGHUP; this one must not."""
+    usual = {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}
+    before = {name: signal.signal(getattr(signal, name), one) for name, one in usual.items() if hasattr(signal, name)}
     yield
-    signal.signal(signal.SIGINT, before)
+    for name, one in before.items():
+        signal.signal(getattr(signal, name), one)
 
 
 @pytest.fixture

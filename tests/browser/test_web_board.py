@@ -307,6 +307,7 @@ def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab) -> 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
+@pytest.mark.usefixtures("listens_to_interrupts")
 def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium: Chromium, tmp_path: Path) -> None:
     words = ["play", "--web", "--no-browser", "--fen", BACK_RANK, "--evaluator", "material", "--threads", "1"]
     command = [sys.executable, "-m", "uci", *words, "--hash-mib", "16", "--pgn", str(tmp_path / "mine.pgn")]
