@@ -217,12 +217,12 @@ class Layer:
 
     def astype(self, dtype: Any) -> Self:
         """Return a copy of the layer with parameters and buffers of `dtype`."""
-        return self._rebuilt(lambda array: array.astype(dtype))
+        return self._converted(lambda array: array.astype(dtype))
 
     def to(self, backend: Backend | str) -> Self:
         """Return a copy of the layer on `backend`, which is an object or a name for `get_backend`."""
         backend = get_backend(backend) if isinstance(backend, str) else backend
-        return self._rebuilt(backend.asarray)
+        return self._converted(backend.asarray)
 
     def with_children(self, children: dict[str, Layer]) -> Self:
         """Return a copy with `children` in place of its own, under names the layer can call one after the other."""
@@ -230,11 +230,14 @@ class Layer:
         twin._replace_children(dict(children))
         return twin
 
-    def _rebuilt(self, parameter: Callable[[Array], Array], buffer: Callable[[Array], Array] | None = None) -> Self:
+    def _converted(self, change: Callable[[Array], Array]) -> Self:
         self.named_parameters()  # refuses an array that two layers share: each would get its own
+        return self._rebuilt(change, change)
+
+    def _rebuilt(self, parameter: Callable[[Array], Array], buffer: Callable[[Array], Array]) -> Self:
         twin = self.with_children({name: child._rebuilt(parameter, buffer) for name, child in self.children().items()})
         twin.params = {name: parameter(array) for name, array in self.params.items()}
-        twin.buffers = {name: (buffer or parameter)(array) for name, array in self.buffers.items()}
+        twin.buffers = {name: buffer(array) for name, array in self.buffers.items()}
         return twin
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
@@ -345,9 +348,8 @@ def check_range(layer: Layer, x: Array, first: int, end: int) -> None:
     """Raise ShapeError unless every index in `x` lies in [first, end), the rows the table has."""
     smallest, largest = bounds(x) if x.size else (first, first)
     if not first <= smallest <= largest < end:
-        raise ShapeError(
-            f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {smallest} to {largest}"
-        )
+        found = f"{smallest} to {largest}"
+        raise ShapeError(f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {found}")
 
 
 def _check_place(owner: object, x: Array) -> None:

@@ -6,7 +6,7 @@ from tests.documents.pages import ROOT
 
 # Folders -> the most lines of Python in them. To raise a number, say why in a sentence behind it, in its own line.
 BUDGETS = {
-    ("engine", "selfplay", "uci"): 55_950,
+    ("engine", "selfplay", "uci"): 55_966,  # 16 more: what a pass for lines had made shorter and not simpler
     ("tests",): 39_990,
 }
 

@@ -31,10 +31,12 @@ class OwnNames:
         """Read what other programs may have changed; return what is wrong with the file."""
         told, problem = list[str](), ""
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8") if self._path.exists() else "[]")
+            found = json.loads(self._path.read_text(encoding="utf-8"))
             if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
                 raise ValueError(_("expected a list of names"))
             told = found
+        except FileNotFoundError:
+            pass
         except (OSError, ValueError, RecursionError) as error:
             problem = f"{printable(self._path)}: {error}"
         self.is_told, self._is_damaged = not problem and self._path.exists(), bool(problem)

@@ -175,9 +175,11 @@ def _named(host: str) -> tuple[str, str]:
 
 
 def _is_number(name: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(name) is not None
-    return False
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 class _Guarded(RequestHandler):

@@ -16,7 +16,7 @@ import chess
 import chess.pgn
 
 from engine.errors import DataError
-from engine.files.atomic import atomic_write, remove_left_behind, sync_folder
+from engine.files.atomic import LONGEST_NAME, atomic_write, remove_left_behind, sync_folder
 from engine.files.atomic import replace as replace_file
 from engine.files.text import GAMES, LOOKED_AT, PUZZLES, kind_of, open_unpacked, utf8_pieces, wanted_kind
 from engine.native.locks import FileLock
@@ -195,6 +195,10 @@ class Shelf:
         self._reviews.add([key] if key else index.unreviewed())
         self._tell_work()
 
+    def next_puzzle(self, index: GameIndex, source: str, theme: str, least: int, most: int) -> None:
+        """Show another puzzle."""
+        self.desk.next(source, theme, least, most)
+
     def stop(self, index: GameIndex) -> None:
         """Drop all reviews that wait."""
         self._reviews.forget()
@@ -274,4 +278,4 @@ class Shelf:
 
 def _plain(name: str) -> str:
     """Return a file's name without what a folder or a system might take otherwise, in 200 bytes at most."""
-    return re.sub(r"[^\w.-]+", "_", name)[-50:].lstrip(".-_")
+    return re.sub(r"[^\w.-]+", "_", name)[-LONGEST_NAME:].lstrip(".-_")

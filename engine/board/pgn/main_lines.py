@@ -39,7 +39,8 @@ class MainLine:
     @property
     def elo(self) -> tuple[int, int]:
         """Ratings of White and Black, of one to four digits (`2500?`, `2500 FIDE`); -1 where there are none."""
-        white, black = (_ELO.search(self.read_tags().get(name, "")) for name in ("WhiteElo", "BlackElo"))
+        tags = self.read_tags()
+        white, black = (_ELO.search(tags.get(name, "")) for name in ("WhiteElo", "BlackElo"))
         return int(white[0]) if white else -1, int(black[0]) if black else -1
 
 

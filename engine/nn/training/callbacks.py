@@ -11,6 +11,7 @@ epoch again. A callback that needs earlier epochs should read them from `trainer
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,18 @@ class LiveCurve(Callback):
         self._shown = display(trainer.history, display_id=True)
 
 
+class _EachEpoch(Callback):
+    def __init__(self, function: Callable[[Record], object]) -> None:
+        self.function = function
+
+    def on_epoch(self, trainer: Any, record: Record) -> None:
+        self.function(record)
+
+
 def as_callback(given: Any) -> Callback:
     """Return `given` as a Callback. Raises ConfigError unless it is one, or a function."""
     if isinstance(given, Callback):
         return given
     if isinstance(given, type) or not callable(given):
         raise ConfigError(f"callbacks: expected a Callback or a function of an epoch's record, found {given!r}")
-    callback = Callback()
-    vars(callback)["on_epoch"] = lambda trainer, record: given(record)
-    return callback
+    return _EachEpoch(given)

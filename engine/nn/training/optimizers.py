@@ -76,9 +76,9 @@ class Optimizer:
 
     def state(self) -> dict[str, Any]:
         """Return all a resumed run needs: {"steps": n, "tensors": {"slot.parameter": array copy}}."""
-        settings, tensors = settings_of(type(self)), dict(self._state)
+        other, tensors = vars(Optimizer()).keys() | settings_of(type(self)), dict(self._state)
         for name, value in vars(self).items():
-            if name not in vars(Optimizer()) and name not in settings and value is not None:
+            if name not in other and value is not None:
                 tensors |= self._arrays_in(name, value)
         return {"steps": self.steps, "tensors": {name: array.copy(order="K") for name, array in tensors.items()}}
 
