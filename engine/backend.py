@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -170,6 +171,28 @@ def check_together(owner: str, /, **arrays: Any) -> None:
         up = 'model.to("cupy")' if here == "model" else f'get_backend("cupy").asarray({here})'
         down = 'model.to("numpy")' if there == "model" else f"to_numpy({there})"
         raise ShapeError(f"{owner}: {here} in host memory, {there} on the GPU; move one of them: {up} or {down}")
+
+
+def product(a: Any, b: Any) -> Any:
+    """Return the matrix product a @ b, computed inside `multiplying_by` by its function."""
+    return a @ b if (own := _own.product) is None else own(a, b)
+
+
+@contextmanager
+def multiplying_by(function: Callable[[Any, Any], Any]) -> Iterator[None]:
+    """Let `product` call this function on this thread, for the length of the block."""
+    _own.product = function
+    try:
+        yield
+    finally:
+        _own.product = None
+
+
+class _Own(threading.local):
+    product: Callable[[Any, Any], Any] | None = None
+
+
+_own = _Own()
 
 
 def bounds(array: Any) -> tuple[Any, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,8 @@ class Learner(Learning):
             model = model.to(self._backend)
         self._kept: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None  # the last state in host memory
         self._is_lost, self._remembers_at = False, 0.0
+        self._preparing = None if self._backend is NUMPY else ThreadPoolExecutor(1, "prepare")
+        self._coming: tuple[int, Future[Any]] | None = None  # a step, and its batch when it is prepared
         part = family.part(model)
         self.family, self.model, self.batches, self.settings = family, model, batches, settings
         self._source = family.gradients(part, settings)
@@ -94,13 +97,23 @@ class Learner(Learning):
         return self._trainer.steps_done
 
     def step(self) -> Losses:
-        batch = self.batches.batch(self.steps_done, self._source.pool.map)
+        batch, prepare = self._batch(self.steps_done), self._preparing
         try:
             with self._backend.guard("a step was trained"):
+                batch = self._source.on_device(batch) or batch
+                if prepare is not None:  # while the device works, which has its own copy now
+                    step = self.steps_done + 1
+                    self._coming = step, prepare.submit(self.batches.batch, step, self._source.pool.map)
                 return LossSums.of_metrics(self._trainer.step(batch)).means
         except DeviceError:
             self._is_lost = True
             raise
+
+    def _batch(self, step: int) -> Any:
+        """Return the batch of a step, which may be the one that was prepared."""
+        coming, self._coming = self._coming, None
+        prepared = None if coming is None else coming[1].result()
+        return prepared if coming is not None and coming[0] == step else self.batches.batch(step, self._source.pool.map)
 
     def remember(self) -> None:
         """As in `Learning`; it takes about `REMEMBERING` of the time, and at most a few steps are forgotten."""
@@ -117,11 +130,13 @@ class Learner(Learning):
         """Return a new model; its batch statistics are measured on coming batches."""
         with self._backend.guard("the averaged network was made"):
             model = self._trainer.averaged_model()
-            coming = (self.batches.batch(step, self._source.pool.map) for step in count(self.steps_done))
+            coming = (self._batch(step) for step in count(self.steps_done))
             self.family.refresh(model, coming)
             return self.family.joined(self.model, model)
 
     def close(self) -> None:
+        if self._preparing is not None:
+            self._preparing.shutdown()
         self._trainer.close()
 
     # ---- state ----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import Backend
+from engine.backend import Backend, product
 from engine.nn.operations import plain
 from engine.nn.operations.plain import Array, Convolved, Gated, GateGradients, Normed, Operations, channels_first
 
@@ -43,10 +43,10 @@ class DeviceOperations(Operations):
 
         def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
             half = dy.astype(np.float16)
-            dx = (half @ half_weight).astype(dy.dtype) if input_gradient else None
-            return dx, (half.T @ halves).astype(dy.dtype), self.sum_rows(dy)
+            dx = product(half, half_weight).astype(dy.dtype) if input_gradient else None
+            return dx, product(half.T, halves).astype(dy.dtype), self.sum_rows(dy)
 
-        return halves @ half_weight.T + bias, backward
+        return product(halves, half_weight.T) + bias, backward
 
     def activate(self, function: Callable[[Array], plain.Activated], x: Array) -> plain.Activated:
         value, slope = self._activations(function)

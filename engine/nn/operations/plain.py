@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine.backend import product
+
 Array = Any
 
 
@@ -48,11 +50,11 @@ class Operations:
 
     def dense(self, rows: Array, weight: Array, bias: Array) -> tuple[Array, DenseBackward]:
         """`Dense` of rows [R, inputs]; backward: dy, whether dx is wanted -> (dx or None, dweight, dbias)."""
-        y = rows @ weight.T
+        y = product(rows, weight.T)
         y += bias
 
         def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
-            return dy @ weight if input_gradient else None, dy.T @ rows, self.sum_rows(dy)
+            return product(dy, weight) if input_gradient else None, product(dy.T, rows), self.sum_rows(dy)
 
         return y, backward
 
@@ -80,11 +82,11 @@ class Operations:
         )
         cols = windows.reshape(batch * height * width, channels * size * size)
         flat_weight = weight.reshape(kernels, -1)
-        y = (cols @ flat_weight.T).reshape(batch, height, width, kernels).transpose(0, 3, 1, 2)
+        y = product(cols, flat_weight.T).reshape(batch, height, width, kernels).transpose(0, 3, 1, 2)
 
         def backward(dy: Array) -> tuple[Array | None, Array]:
             flat_dy = xp.ascontiguousarray(dy.transpose(0, 2, 3, 1)).reshape(-1, kernels)
-            dweight = (flat_dy.T @ cols).reshape(weight.shape)
+            dweight = product(flat_dy.T, cols).reshape(weight.shape)
             if not input_gradient:
                 return None, dweight
             return self._spread(flat_dy, weight, x.shape, stride, padding), dweight
@@ -95,7 +97,7 @@ class Operations:
         """dx of `conv2d` for x of this shape [B, C, H, W], from dy as rows [B H' W', K]: col2im of dy W."""
         (batch, channels, *sides), size = shape, weight.shape[2]
         height, width = ((side + 2 * padding - size) // stride + 1 for side in sides)
-        dwindows = flat_dy @ weight.reshape(len(weight), -1)
+        dwindows = product(flat_dy, weight.reshape(len(weight), -1))
         dwindows = dwindows.reshape(batch, height, width, channels, size, size)
         dpadded = self.xp.zeros((batch, *(side + 2 * padding for side in sides), channels), dwindows.dtype)
         for row in range(size):

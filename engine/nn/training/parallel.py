@@ -8,6 +8,7 @@ a GPU equal shards are one pass.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from engine.backend import NUMPY, backend_of, backend_of_all
+from engine.backend import NUMPY, backend_of, backend_of_all, to_numpy
 from engine.errors import ConfigError
 from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
@@ -81,6 +82,13 @@ class GradientSource:
         """
         raise NotImplementedError
 
+    def on_device(self, batch: Any) -> Any:
+        """Return a batch as a named tuple of arrays on a device, of which `gradients` may be recorded; None if not.
+
+        They then depend on these arrays, the model and the loss scale alone, and nothing waits for the device.
+        """
+        return None
+
     def close(self) -> None:
         """Stop the threads."""
         self.pool.close()
@@ -108,6 +116,8 @@ class DataParallel:
         self._norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
         self._first = _first_trained(model)
         self._libraries = ThreadpoolController()
+        draws = any(type(layer).reseed is not Layer.reseed for _, layer in model.walk())
+        self.is_recordable = backend is not NUMPY and not draws
         self.pool = ThreadPool(threads, "train")
         keep_freed_memory()
 
@@ -147,9 +157,7 @@ class DataParallel:
     def _in_one_pass(self, parts: list[slice]) -> bool:
         """Whether one pass computes the same as one for each part: on a GPU, where no part draws random numbers."""
         sizes = {part.stop - part.start for part in parts}
-        if len(sizes) > 1 or sizes == {1} or backend_of_all(self.model.named_parameters()) is NUMPY:
-            return False
-        return all(type(layer).reseed is Layer.reseed for _, layer in self.model.walk())
+        return self.is_recordable and len(sizes) == 1 and sizes != {1}
 
     def _run_in_groups(self, groups: int, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
         wanted = getattr(self._first, "input_gradient", False)
@@ -261,11 +269,23 @@ def _prepared_targets(model: Layer, targets: Any) -> Any:
     return backend.asarray_of_known_bounds(targets) if elsewhere else targets
 
 
-def floats(means: Mapping[str, Any]) -> Record:
-    """Return a loss and metrics as Python floats: they may be scalars of NumPy, or of a device, read at once."""
-    there = {name: value for name, value in means.items() if backend_of(value) is not NUMPY}
-    read: dict[str, Any] = {}
-    if there:
+class Unread:
+    """A loss and metrics: scalars of Python, of NumPy, or of a device, there as one array that is read at once."""
+
+    def __init__(self, means: Mapping[str, Any]) -> None:
+        there = {name: value for name, value in means.items() if backend_of(value) is not NUMPY}
+        self._means, self._names = {**means, **dict.fromkeys(there, math.nan)}, list(there)
         xp = backend_of_all(there).xp
-        read = dict(zip(there, xp.stack([value.astype(np.float64) for value in there.values()]).get(), strict=True))
-    return {name: float(read.get(name, value)) for name, value in means.items()}
+        self.values = xp.empty(len(there), np.float64)
+        for place, value in enumerate(there.values()):  # by kernels, for `stack` uploads places
+            self.values[place] = value
+
+    def read(self) -> Record:
+        """Return them as Python floats, after waiting for a device."""
+        read = dict(zip(self._names, to_numpy(self.values).tolist(), strict=True))
+        return {name: float(value) for name, value in (self._means | read).items()}
+
+
+def floats(means: Mapping[str, Any]) -> Record:
+    """Return a loss and metrics as Python floats."""
+    return Unread(means).read()
