@@ -6,10 +6,10 @@ and memory of its own, as NVIDIA's manual of cuBLAS asks ("CUDA Graphs Support",
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from ctypes import CDLL, byref, c_double, c_float, c_longlong, c_size_t, c_void_p
 from functools import cache
 from typing import Any
 
@@ -38,17 +38,12 @@ class Recording:
         backend.wait()
         with stream, cuda.using_allocator(self._pool.malloc), multiplying_by(cublas.product):
             cublas.join(stream)
-            self._arrays = [array.copy() for array in arrays]
-            function(*self._arrays)  # compiles and loads all kernels, and reserves the memory
-            stream.begin_capture()
             try:
-                self.results = function(*self._arrays)
-            except BaseException:
-                with suppress(Exception):  # the first error says more
-                    stream.end_capture()
-                raise
-            self._graph = stream.end_capture()
-            stream.synchronize()
+                self._arrays = [array.copy() for array in arrays]
+                function(*self._arrays)  # compiles and loads all kernels, and reserves the memory
+                self._graph, self.results = _captured(stream, lambda: function(*self._arrays))
+            finally:
+                stream.synchronize()
 
     def __call__(self, *arrays: Array) -> Any:
         for mine, array in zip(self._arrays, arrays, strict=True):
@@ -57,14 +52,26 @@ class Recording:
         return self.results
 
 
+def _captured(stream: Any, work: Callable[[], Any]) -> tuple[Any, Any]:
+    """Return (the graph of what the work asks of this stream, what it returned)."""
+    stream.begin_capture()
+    try:
+        results = work()
+    except BaseException:
+        with suppress(Exception):  # the first error says more
+            stream.end_capture()
+        raise
+    return stream.end_capture(), results
+
+
 class Cublas:
     """Matrix products on a stream that records."""
 
     def __init__(self, backend: Backend) -> None:
-        self._xp, self._handle = backend.xp, ctypes.c_void_p()
+        self._xp, self._handle = backend.xp, c_void_p()
         version = self._xp.cuda.runtime.runtimeGetVersion() // 1000
-        self._library = ctypes.CDLL(f"libcublas.so.{version}" if os.name == "posix" else f"cublas64_{version}.dll")
-        self._call("cublasCreate_v2", ctypes.byref(self._handle))
+        self._library = CDLL(f"libcublas.so.{version}" if os.name == "posix" else f"cublas64_{version}.dll")
+        self._call("cublasCreate_v2", byref(self._handle))
         self._workspace = self._xp.empty(WORKSPACE, np.uint8)
 
     def _call(self, name: str, *arguments: Any) -> None:
@@ -73,8 +80,8 @@ class Cublas:
 
     def join(self, stream: Any) -> None:
         """Compute on this stream from now on."""
-        self._call("cublasSetStream_v2", self._handle, ctypes.c_void_p(stream.ptr))
-        workspace = ctypes.c_void_p(self._workspace.data.ptr), ctypes.c_size_t(WORKSPACE)
+        self._call("cublasSetStream_v2", self._handle, c_void_p(stream.ptr))
+        workspace = c_void_p(self._workspace.data.ptr), c_size_t(WORKSPACE)
         self._call("cublasSetWorkspace_v2", self._handle, *workspace)
 
     def product(self, a: Array, b: Array) -> Array:
@@ -82,8 +89,8 @@ class Cublas:
         sides = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         y = self._xp.empty((*sides, a.shape[-2], b.shape[-1]), a.dtype)
         kind, sums = KINDS[a.dtype.name]
-        number = ctypes.c_double if a.dtype == np.float64 else ctypes.c_float
-        one, zero = (ctypes.byref(number(value)) for value in (1, 0))
+        number = c_double if a.dtype == np.float64 else c_float
+        one, zero = (byref(number(value)) for value in (1, 0))
         # cuBLAS reads columns where rows lie: it gets, and answers, everything turned.
         right, left = (self._stack(matrix, sides) for matrix in (b, a))
         turns = [stack.strides[-1] != stack.itemsize for stack in (right, left)]
@@ -107,7 +114,7 @@ def _operand(stack: Array, is_turned: bool, kind: int) -> tuple[Any, int, int, A
     """Return what cuBLAS wants to know of matrices [n, R, C]: place, dtype, leading dimension, distance."""
     whole, *strides = (stride // stack.itemsize for stride in stack.strides)
     leading = max(strides[is_turned], stack.shape[2 - is_turned])
-    return ctypes.c_void_p(stack.data.ptr), kind, leading, ctypes.c_longlong(whole)
+    return c_void_p(stack.data.ptr), kind, leading, c_longlong(whole)
 
 
 @cache

@@ -12,11 +12,15 @@
   is an error (`faults`, which `strict_cupy` raises at the end).
 - Queued downloads read as NaN until somebody waits for them; to change what a queued upload reads is a fault.
 - `limit` bytes of memory there are; `fail` lets calls fail as a broken device does.
+- A stream that captures runs nothing, and refuses what CUDA and CuPy refuse. Its graph does the same calls again on the
+  same memory, which is a fault where that may be another's by then.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import inspect
 import json
 import operator
@@ -24,6 +28,7 @@ import re
 import sys
 import threading
 import types
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +37,7 @@ from typing import Any
 import numpy as np
 
 import engine.backend
+import engine.cuda_graph
 from tests.cupy_table import TABLE
 
 VERSIONS: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
@@ -39,6 +45,7 @@ VERSIONS: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
 LAUNCHES = {"var": 3, "linalg.norm": 3, "any": 2, "all": 2, "take_along_axis": 4, "add.at": 2, "nonzero": 2}
 LAUNCHES |= {"zeros": 0, "empty": 0, "zeros_like": 0, "empty_like": 0}
 KEEP_ORDER = {"astype", "zeros_like", "empty_like", "ones_like", "copy"}  # other results are C-contiguous
+AT_ONCE = 8  # arrays that one concatenation copies, each by a kernel
 WAITING = {"nonzero", "lib.stride_tricks.sliding_window_view"}
 AT = {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or"}  # ufuncs whose `at` CuPy has
 
@@ -69,6 +76,7 @@ class Device:
         self.faults: list[str] = []
         self.host: Clock = Counter()  # what the host has waited for
         self.pinned: list[np.ndarray] = []
+        self.roots = weakref.WeakValueDictionary[int, np.ndarray]()  # all memory, by id
         self._failures: dict[str, tuple[int, Exception]] = {}
         self.null = Stream(self)
 
@@ -102,6 +110,7 @@ class Device:
 
 class _State(threading.local):
     fusing = False
+    pool: Any = None  # where memory comes from, if it is not the default one
 
     def __init__(self) -> None:
         self.streams: list[Stream] = []
@@ -126,6 +135,25 @@ class Stream:
     def __init__(self, device: Device, non_blocking: bool = False) -> None:
         self.device, self.number, self.clock = device, id(self), Counter[int]()
         self._pending: list[Callable[[], None]] = []
+        self.ptr, self.graph = self.number, None  # the graph while it captures
+
+    def begin_capture(self) -> None:
+        self.device.note("capture")
+        if self is self.device.null:
+            raise RuntimeError("cannot capture on the default (legacy) stream")
+        self.graph = Graph(self.device)
+
+    def end_capture(self) -> Graph:
+        graph, self.graph = self.graph, None
+        graph.end()
+        self.device.note("graph")
+        return graph
+
+    def refuse(self, what: str) -> None:
+        """Fail while it captures, and let the capture fail."""
+        if self.graph is not None:
+            self.graph.is_invalid = True
+            raise CUDARuntimeError(f"cudaErrorStreamCaptureUnsupported: {what}")
 
     def __enter__(self) -> Stream:
         _state.streams.append(self)
@@ -155,6 +183,7 @@ class Stream:
         self._pending.append(action)
 
     def synchronize(self) -> None:
+        self.refuse("a wait")
         self.device.note("wait")
         self.device.host |= self.clock
         pending, self._pending = self._pending, []
@@ -168,6 +197,49 @@ class Stream:
         event = event or Event(self.device)
         event.record(self)
         return event
+
+
+class Graph:
+    """The calls of a captured stream."""
+
+    def __init__(self, device: Device) -> None:
+        self.device, self.is_invalid = device, False
+        self._calls, self._memory = list[Callable[[], object]](), dict[int, Any]()
+        self._before = [(values, values.copy()) for values in device.roots.values()]
+
+    def add(self, call: Callable[[], object], arrays: list[ndarray]) -> None:
+        self._calls.append(call)
+        for memory in (array._memory for array in arrays):
+            self._memory[id(memory)] = weakref.ref(memory), memory.pool
+
+    def end(self) -> None:
+        """Nothing has run yet: what was there is as before, and new memory holds anything."""
+        known = {id(values) for values, _ in self._before}
+        for values in [values for number, values in self.device.roots.items() if number not in known]:
+            values.fill(np.nan if values.dtype.kind == "f" else 77)
+        for values, before in self._before:
+            values[...] = before
+        self._before = []
+        if self.is_invalid:
+            raise CUDARuntimeError("cudaErrorStreamCaptureInvalidated")
+
+    def launch(self) -> None:
+        self.device.note("replay")
+        for memory, pool in self._memory.values():
+            if memory() is None and (pool is None or pool() is None):
+                self.device.faults.append("a graph uses memory that was freed, and may be another's")
+            elif memory() is not None:
+                _stream(self.device).begin([memory()], [memory()])
+        with np.errstate(all="ignore"):
+            for call in self._calls:
+                call()
+
+
+class Pool:
+    """Memory for those who ask it."""
+
+    def malloc(self, size: int) -> None:
+        raise NotImplementedError
 
 
 class Event:
@@ -203,9 +275,9 @@ class Memory:
     size = 0
 
     def __init__(self, device: Device, size: int) -> None:
-        self.device, self.home = device, _stream(device)
+        self.device, self.home, self.pool = device, _stream(device), _state.pool
         self.writer, self.readers = (0, 0), dict[int, int]()
-        device.note("alloc")
+        device.note("alloc" if self.pool is None else "pool")
         if device.used + size > device.limit:
             raise OutOfMemoryError(
                 f"Out of memory allocating {size:,} bytes (allocated so far: {device.used:,} bytes)."
@@ -232,6 +304,12 @@ class ndarray:
     def __init__(self, device: Device, values: np.ndarray, memory: Memory | None = None) -> None:
         self._device, self._values = device, values
         self._memory = memory or Memory(device, values.nbytes)
+        if memory is None:
+            device.roots[id(values)] = values
+
+    @property
+    def data(self) -> Any:
+        return types.SimpleNamespace(ptr=self._values.ctypes.data)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
@@ -239,7 +317,7 @@ class ndarray:
     def __getattr__(self, name: str) -> Any:
         if name == "T":
             return self.transpose()
-        if name in ("device", "data", "flat", "base", "cstruct") or not _in_all("attributes", name):
+        if name in ("device", "flat", "base", "cstruct") or not _in_all("attributes", name):
             if not _in_all("methods", name):
                 raise AttributeError(f"CuPy's arrays have no {name!r}")
             if _state.fusing and name != "astype":
@@ -258,7 +336,8 @@ class ndarray:
         if masks:
             self._device.note("launch")
             _wait(self._device)
-        return _new(self._device, np.asarray(result), [self, *arrays])
+        new = _new(self._device, np.asarray(result), [self, *arrays])
+        return _again(self._device, lambda: _copy(new, self._values[_plain(place)]), [self, *arrays], new)
 
     def __setitem__(self, place: Any, value: Any) -> None:
         _refuse_fusing("assignment")
@@ -270,6 +349,7 @@ class ndarray:
         self._values[_plain(place)] = _plain(value)
         used = [*arrays, value] if isinstance(value, ndarray) else arrays
         _work(self._device, 2 if arrays else 1, used, [self])
+        _again(self._device, lambda: self._values.__setitem__(_plain(place), _plain(value)), [self, *used])
 
     def __len__(self) -> int:
         return len(self._values)
@@ -283,6 +363,7 @@ class ndarray:
     def get(self, stream: Any = None, order: str = "C", out: np.ndarray | None = None, blocking: bool = True) -> Any:
         """Copy to host memory: at once, or into `out` whenever the stream is waited for."""
         queue = stream or _stream(self._device)
+        queue.refuse("a download")
         self._device.note("download")
         queue.begin([self._memory], [])
         if not self._values.flags.c_contiguous:
@@ -307,6 +388,7 @@ class ndarray:
         if not isinstance(arr, np.ndarray) or (arr.shape, arr.dtype) != (self.shape, self.dtype):
             raise TypeError("expected a NumPy array of the same shape and dtype")
         queue = stream or _stream(self._device)
+        queue.refuse("an upload")
         self._device.note("upload")
         queue.begin([], [self._memory])
         self._values[...] = arr
@@ -363,7 +445,20 @@ def _work(device: Device, launches: int, reads: list[ndarray], writes: list[ndar
     _stream(device).begin([array._memory for array in reads], [array._memory for array in writes])
 
 
+def _again(device: Device, call: Callable[[], object], arrays: list[ndarray], result: Any = None) -> Any:
+    """Let a graph that is being captured make this call later; returns `result`."""
+    if (graph := _stream(device).graph) is not None and not _state.fusing:
+        graph.add(call, [*arrays, *_arrays(result)])
+    return result
+
+
+def _copy(array: ndarray, values: Any) -> None:
+    if not np.may_share_memory(array._values, values):
+        array._values[...] = values
+
+
 def _wait(device: Device) -> None:
+    _stream(device).refuse("a wait")
     device.note("download")
     _stream(device).synchronize()
 
@@ -404,13 +499,21 @@ def _call(device: Device, name: str, group: str, function: Any, given: tuple[Any
     with np.errstate(all="ignore"):
         if name == "matmul":
             function = _product
-        result = function(*_plain(given), **{key: _plain(value) for key, value in options.items()})
+            if _stream(device).graph is not None:
+                raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
+
+        def compute() -> Any:
+            with np.errstate(all="ignore"):
+                return function(*_plain(given), **{key: _plain(value) for key, value in options.items()})
+
+        result = compute()
     if out is not None:
         _work(device, LAUNCHES.get(name, 1), reads, [out])
-        return out
+        return _again(device, compute, [*reads, out], out)
     if name in WAITING:
         _wait(device)
     results = [_result(device, name, np.asarray(one), given, reads) for one in _sequence(result)]
+    _again(device, lambda: list(map(_copy, results, _sequence(compute()))), reads, results)
     return tuple(results) if isinstance(result, tuple) else results[0]
 
 
@@ -431,7 +534,10 @@ def _result(device: Device, name: str, values: np.ndarray, given: tuple[Any, ...
             return ndarray(device, values, array._memory)
     launches = LAUNCHES.get(name, 1)
     if name in ("concatenate", "stack"):
-        launches = len(reads)
+        launches = len(reads) if len(reads) <= AT_ONCE else 1
+        if len(reads) > AT_ONCE:  # it uploads where they are
+            _stream(device).refuse("an upload")
+            device.note("upload")
     elif name == "where":
         launches += sum(not isinstance(value, ndarray) for value in given)
     elif name == "mean" and reads[0].dtype == np.float16:
@@ -525,6 +631,8 @@ class _Ufunc:
         _indices(self._device, indices)
         self._function.at(a._values, _plain(indices), _plain(b))
         _work(self._device, 2, _arrays([indices, b]), [a])
+        call = functools.partial(self._function.at, a._values, _plain(indices), _plain(b))
+        _again(self._device, call, [a, *_arrays([indices, b])])
 
 
 class _Module(types.ModuleType):
@@ -550,6 +658,7 @@ def _asarray(device: Device, given: Any, dtype: Any = None) -> ndarray:
     """`cupy.asarray`: the same array, a cast one, or an upload."""
     if isinstance(given, ndarray):
         return given if dtype is None or given.dtype == dtype else given.astype(dtype)
+    _stream(device).refuse("an upload")
     device.note("upload")
     result = ndarray(device, np.array(given, dtype, order="C"))
     _stream(device).begin([], [result._memory])
@@ -570,17 +679,83 @@ def _fuse(device: Device, version: str) -> Any:
             if _state.fusing:
                 return function(*given)
             _plain(given)
-            _state.fusing = True
-            try:
-                results = _sequence(function(*given))
-            finally:
-                _state.fusing = False
-            _work(device, 1, _arrays(list(given)), [one for one in results if isinstance(one, ndarray)])
+
+            def compute() -> tuple[Any, ...]:
+                _state.fusing = True
+                try:
+                    return _sequence(function(*given))
+                finally:
+                    _state.fusing = False
+
+            results, arrays = compute(), _arrays(list(given))
+            written = [one for one in results if isinstance(one, ndarray)]
+            _work(device, 1, arrays, written)
+
+            def again() -> None:
+                for array, now in zip(results, compute(), strict=True):
+                    if isinstance(array, ndarray):
+                        _copy(array, now._values)
+
+            _again(device, again, [*arrays, *written])
             return results if len(results) > 1 else results[0]
 
         return fused
 
     return decorate
+
+
+class Cublas:
+    """The library, as `ctypes` loads it."""
+
+    def __init__(self, device: Device) -> None:
+        self._device, self._has_memory = device, False
+        device.note("library")
+
+    def cublasCreate_v2(self, handle: Any) -> int:
+        return 0
+
+    def cublasSetStream_v2(self, handle: Any, stream: Any) -> int:
+        self._has_memory = False
+        return 0
+
+    def cublasSetWorkspace_v2(self, handle: Any, place: Any, size: Any) -> int:
+        self._has_memory = True
+        return 0
+
+    def cublasGemmStridedBatchedEx(
+        self, handle: Any, turn_a: int, turn_b: int, m: int, n: int, k: int, *rest: Any
+    ) -> int:
+        """A product for each pair of matrices, whose columns lie one behind the other, or turned."""
+        a, b, c, (count, sums, _) = rest[1:5], rest[5:9], rest[10:14], rest[14:]
+        if not self._has_memory or sums != {np.float16: 68, np.float32: 68, np.float64: 70}[DTYPES[c[1]]]:
+            return 14
+        left, right, answer = (
+            _columns(place, kind, rows, columns, leading, far, count, turned)
+            for (place, kind, leading, far), rows, columns, turned in (
+                (a, m, k, turn_a), (b, k, n, turn_b), (c, m, n, False),
+            )
+        )  # fmt: skip
+        self._device.note("product")
+
+        def multiply() -> None:
+            with np.errstate(all="ignore"):
+                answer[...] = _product(left, right)
+
+        multiply()
+        _again(self._device, multiply, [])
+        return 0
+
+
+DTYPES = {0: np.float32, 1: np.float64, 2: np.float16}  # by cuBLAS's number
+
+
+def _columns(place: Any, kind: int, rows: int, columns: int, leading: int, far: Any, count: int, turned: bool) -> Any:
+    """The matrices [count, rows, columns] in memory."""
+    size, down, right = np.dtype(DTYPES[kind]).itemsize, *((leading, 1) if turned else (1, leading))
+    assert leading >= (columns if turned else rows)
+    length = size * (1 + (count - 1) * far.value + (rows - 1) * down + (columns - 1) * right)
+    memory = (ctypes.c_char * length).from_address(place.value)
+    return np.ndarray((count, rows, columns), DTYPES[kind], memory, 0, (size * far.value, size * down, size * right))
 
 
 def _make(device: Device, version: str) -> dict[str, types.ModuleType]:
@@ -596,14 +771,27 @@ def _make(device: Device, version: str) -> dict[str, types.ModuleType]:
     tricks = _Module(device, "lib.stride_tricks", np.lib.stride_tricks)
     values["lib"] = types.SimpleNamespace(stride_tricks=tricks)
     runtime = types.SimpleNamespace(
-        getDeviceProperties=lambda number: {"name": b"a stand-in"}, CUDARuntimeError=CUDARuntimeError
+        getDeviceProperties=lambda number: {"name": b"a stand-in"},
+        CUDARuntimeError=CUDARuntimeError,
+        runtimeGetVersion=lambda: 12090,
     )
+
+    @contextlib.contextmanager
+    def using_allocator(malloc: Any) -> Iterator[None]:
+        _state.pool = weakref.ref(malloc.__self__)
+        try:
+            yield
+        finally:
+            _state.pool = None
+
     values["cuda"] = types.SimpleNamespace(
         runtime=runtime,
         Device=lambda *number: types.SimpleNamespace(id=0, synchronize=device.null.synchronize),
         Stream=lambda non_blocking=False: Stream(device, non_blocking),
         Event=lambda block=False, disable_timing=False: Event(device),
         get_current_stream=lambda: _stream(device),
+        MemoryPool=Pool,
+        using_allocator=using_allocator,
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     )
     vars(cupy).update(values)
@@ -622,6 +810,7 @@ def strict_cupy(version: str = max(VERSIONS)) -> Iterator[Device]:
     """Put the stand-in in the place of CuPy, under this version. At the end, AssertionError tells the faults left."""
     device = Device()
     kept = {name: sys.modules.get(name) for name in ("cupy", "cupyx")}
+    library, engine.cuda_graph.CDLL = engine.cuda_graph.CDLL, lambda name: Cublas(device)
     sys.modules.update(_make(device, version))
     engine.backend._device.cache_clear()
     try:
@@ -630,6 +819,7 @@ def strict_cupy(version: str = max(VERSIONS)) -> Iterator[Device]:
         device.null.synchronize()
     finally:
         engine.backend._device.cache_clear()
+        engine.cuda_graph.CDLL = library
         for name, module in kept.items():
             sys.modules.pop(name, None)
             if module is not None:
