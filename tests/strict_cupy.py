@@ -19,7 +19,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import inspect
 import json
@@ -37,7 +36,6 @@ from typing import Any
 import numpy as np
 
 import engine.backend
-import engine.cuda_graph
 from tests.cupy_table import TABLE
 
 VERSIONS: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
@@ -135,7 +133,7 @@ class Stream:
     def __init__(self, device: Device, non_blocking: bool = False) -> None:
         self.device, self.number, self.clock = device, id(self), Counter[int]()
         self._pending: list[Callable[[], None]] = []
-        self.ptr, self.graph = self.number, None  # the graph while it captures
+        self.graph: Graph | None = None  # while it captures
 
     def begin_capture(self) -> None:
         self.device.note("capture")
@@ -307,17 +305,13 @@ class ndarray:
         if memory is None:
             device.roots[id(values)] = values
 
-    @property
-    def data(self) -> Any:
-        return types.SimpleNamespace(ptr=self._values.ctypes.data)
-
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
 
     def __getattr__(self, name: str) -> Any:
         if name == "T":
             return self.transpose()
-        if name in ("device", "flat", "base", "cstruct") or not _in_all("attributes", name):
+        if name in ("device", "data", "flat", "base", "cstruct") or not _in_all("attributes", name):
             if not _in_all("methods", name):
                 raise AttributeError(f"CuPy's arrays have no {name!r}")
             if _state.fusing and name != "astype":
@@ -508,7 +502,7 @@ def _call(device: Device, name: str, group: str, function: Any, given: tuple[Any
 
         result = compute()
     if out is not None:
-        _work(device, LAUNCHES.get(name, 1), reads, [out])
+        _work(device, LAUNCHES.get(name, 1), reads, [out], "product" if name == "matmul" else "launch")
         return _again(device, compute, [*reads, out], out)
     if name in WAITING:
         _wait(device)
@@ -517,11 +511,15 @@ def _call(device: Device, name: str, group: str, function: Any, given: tuple[Any
     return tuple(results) if isinstance(result, tuple) else results[0]
 
 
-def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """A matrix product; sums of half precision are kept in float32, as on a device."""
     if a.dtype == b.dtype == np.float16:
-        return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
-    return np.matmul(a, b)
+        y = np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
+    else:
+        y = np.matmul(a, b)
+    if out is not None:
+        out[...] = y
+    return y
 
 
 def _sequence(result: Any) -> tuple[Any, ...]:
@@ -704,60 +702,6 @@ def _fuse(device: Device, version: str) -> Any:
     return decorate
 
 
-class Cublas:
-    """The library, as `ctypes` loads it."""
-
-    def __init__(self, device: Device) -> None:
-        self._device, self._has_memory = device, False
-        device.note("library")
-
-    def cublasCreate_v2(self, handle: Any) -> int:
-        return 0
-
-    def cublasSetStream_v2(self, handle: Any, stream: Any) -> int:
-        self._has_memory = False
-        return 0
-
-    def cublasSetWorkspace_v2(self, handle: Any, place: Any, size: Any) -> int:
-        self._has_memory = True
-        return 0
-
-    def cublasGemmStridedBatchedEx(
-        self, handle: Any, turn_a: int, turn_b: int, m: int, n: int, k: int, *rest: Any
-    ) -> int:
-        """A product for each pair of matrices, whose columns lie one behind the other, or turned."""
-        a, b, c, (count, sums, _) = rest[1:5], rest[5:9], rest[10:14], rest[14:]
-        if not self._has_memory or sums != {np.float16: 68, np.float32: 68, np.float64: 70}[DTYPES[c[1]]]:
-            return 14
-        left, right, answer = (
-            _columns(place, kind, rows, columns, leading, far, count, turned)
-            for (place, kind, leading, far), rows, columns, turned in (
-                (a, m, k, turn_a), (b, k, n, turn_b), (c, m, n, False),
-            )
-        )  # fmt: skip
-        self._device.note("product")
-
-        def multiply() -> None:
-            with np.errstate(all="ignore"):
-                answer[...] = _product(left, right)
-
-        multiply()
-        _again(self._device, multiply, [])
-        return 0
-
-
-DTYPES = {0: np.float32, 1: np.float64, 2: np.float16}  # by cuBLAS's number
-
-
-def _columns(place: Any, kind: int, rows: int, columns: int, leading: int, far: Any, count: int, turned: bool) -> Any:
-    """The matrices [count, rows, columns] in memory."""
-    size, down, right = np.dtype(DTYPES[kind]).itemsize, *((leading, 1) if turned else (1, leading))
-    assert leading >= (columns if turned else rows)
-    length = size * (1 + (count - 1) * far.value + (rows - 1) * down + (columns - 1) * right)
-    memory = (ctypes.c_char * length).from_address(place.value)
-    return np.ndarray((count, rows, columns), DTYPES[kind], memory, 0, (size * far.value, size * down, size * right))
-
-
 def _make(device: Device, version: str) -> dict[str, types.ModuleType]:
     cupy = _Module(device, "", np)
     values: dict[str, Any] = {
@@ -773,7 +717,6 @@ def _make(device: Device, version: str) -> dict[str, types.ModuleType]:
     runtime = types.SimpleNamespace(
         getDeviceProperties=lambda number: {"name": b"a stand-in"},
         CUDARuntimeError=CUDARuntimeError,
-        runtimeGetVersion=lambda: 12090,
     )
 
     @contextlib.contextmanager
@@ -810,7 +753,6 @@ def strict_cupy(version: str = max(VERSIONS)) -> Iterator[Device]:
     """Put the stand-in in the place of CuPy, under this version. At the end, AssertionError tells the faults left."""
     device = Device()
     kept = {name: sys.modules.get(name) for name in ("cupy", "cupyx")}
-    library, engine.cuda_graph.CDLL = engine.cuda_graph.CDLL, lambda name: Cublas(device)
     sys.modules.update(_make(device, version))
     engine.backend._device.cache_clear()
     try:
@@ -819,7 +761,6 @@ def strict_cupy(version: str = max(VERSIONS)) -> Iterator[Device]:
         device.null.synchronize()
     finally:
         engine.backend._device.cache_clear()
-        engine.cuda_graph.CDLL = library
         for name, module in kept.items():
             sys.modules.pop(name, None)
             if module is not None:

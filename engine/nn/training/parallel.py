@@ -8,7 +8,6 @@ a GPU equal shards are one pass.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from engine.backend import NUMPY, backend_of, backend_of_all, to_numpy
+from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.errors import ConfigError
 from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
@@ -83,7 +82,7 @@ class GradientSource:
         raise NotImplementedError
 
     def on_device(self, batch: Any) -> Any:
-        """Return a batch as a named tuple of arrays on a device, of which `gradients` may be recorded; None if not.
+        """Return a batch as a named tuple of arrays on a device, if a `Recording` of its gradients is right; or None.
 
         They then depend on these arrays, the model and the loss scale alone, and nothing waits for the device.
         """
@@ -269,23 +268,11 @@ def _prepared_targets(model: Layer, targets: Any) -> Any:
     return backend.asarray_of_known_bounds(targets) if elsewhere else targets
 
 
-class Unread:
-    """A loss and metrics: scalars of Python, of NumPy, or of a device, there as one array that is read at once."""
-
-    def __init__(self, means: Mapping[str, Any]) -> None:
-        there = {name: value for name, value in means.items() if backend_of(value) is not NUMPY}
-        self._means, self._names = {**means, **dict.fromkeys(there, math.nan)}, list(there)
-        xp = backend_of_all(there).xp
-        self.values = xp.empty(len(there), np.float64)
-        for place, value in enumerate(there.values()):  # by kernels, for `stack` uploads places
-            self.values[place] = value
-
-    def read(self) -> Record:
-        """Return them as Python floats, after waiting for a device."""
-        read = dict(zip(self._names, to_numpy(self.values).tolist(), strict=True))
-        return {name: float(value) for name, value in (self._means | read).items()}
-
-
 def floats(means: Mapping[str, Any]) -> Record:
-    """Return a loss and metrics as Python floats."""
-    return Unread(means).read()
+    """Return a loss and metrics as Python floats: they may be scalars of NumPy, or of a device, read at once."""
+    there = {name: value for name, value in means.items() if backend_of(value) is not NUMPY}
+    read: dict[str, Any] = {}
+    if there:
+        xp = backend_of_all(there).xp
+        read = dict(zip(there, xp.stack([value.astype(np.float64) for value in there.values()]).get(), strict=True))
+    return {name: float(read.get(name, value)) for name, value in means.items()}

@@ -1,86 +1,75 @@
-"""Gradients on a device by a CUDA graph, after ten steps have shown that it computes what plain code computes."""
+"""Gradients on a device by CUDA graphs, after ten steps have shown that they compute what plain code computes."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
-from engine.backend import backend_of, backend_of_all, to_numpy
-from engine.cuda_graph import Recording
+from engine.backend import Recording, backend_of_all
 from engine.errors import DeviceError
 from engine.nn.layer import Array, Layer
 from engine.nn.training.flat import FlatTensors
-from engine.nn.training.parallel import Unread
+from engine.nn.training.parallel import floats
 
 TRIAL_STEPS = 10
-TOLERANCE = 0.01  # of the difference's norm, relative; set by hand: rounding differs by 0.001 in half precision
+TOLERANCE = 0.01  # relative; set by hand: half precision rounds by 0.001
 
+Measured = tuple[dict[str, Any], FlatTensors]  # unread means over a batch, gradients
 log = logging.getLogger(__name__)
-Measured = tuple[Unread, Mapping[str, Array]]
 
 
 class Recorder:
-    """Calls `measure` of batches on a device, at first itself and then as it was recorded.
+    """Calls `measure` of batches on a device, in the end as it was recorded.
 
-    For `TRIAL_STEPS` steps both are computed and compared. Where the device refuses to record, or the results differ,
-    a line in the log says why, and `measure` is called from then on. So it is for batches of other shapes.
+    For `TRIAL_STEPS` steps, both are computed and compared. Where the device refuses, or results differ, a line in the
+    log says why, and `measure` itself is called from then on, as it always is for batches of other shapes.
     """
 
     def __init__(self, model: Layer, measure: Callable[[Any], Measured]) -> None:
-        self._model, self._measure = model, measure
+        self._model, self._measure, self.is_refused = model, measure, False
         self._recording: Recording | None = None
-        self._form: Any = None  # of the batches in the recording
-        self._parameters: FlatTensors | None = None  # these and the next are what it depends on otherwise
-        self._factor: float | None = None
+        self._form: list[Any] = []  # shapes of the arrays of a batch in the recording
+        self._conditions: tuple[Any, ...] = ()  # what it depends on besides
         self._agreed = 0  # steps of the trial
-        self.is_refused = False
 
-    def measured(
-        self, batch: Any, parameters: FlatTensors, factor: float | None, statistics: Mapping[str, Array]
-    ) -> Measured:
-        """Return means and gradients of a batch, a named tuple of arrays on a device.
+    def measured(self, batch: Any, conditions: tuple[Any, ...], statistics: Mapping[str, Array]) -> Measured:
+        """Return unread means and the gradients of a batch, a named tuple of arrays on a device.
 
-        factor: of the loss. statistics: copies of the model's buffers before the step.
+        conditions: objects on whose identity they depend. statistics: copies of the model's buffers before the step.
         """
-        form = [(array.shape, array.dtype) for array in batch]
-        if self.is_refused or (self._form is not None and form != self._form):
+        form = [array.shape for array in batch]
+        if self.is_refused or (self._form and form != self._form):
             return self._measure(batch)
-        if parameters is not self._parameters or factor != self._factor:
-            self._recording, self._agreed = None, 0
-            self._form, self._parameters, self._factor = form, parameters, factor
+        if [*map(id, conditions)] != [*map(id, self._conditions)]:
+            self._recording, self._agreed, self._form, self._conditions = None, 0, form, conditions
         if self._recording is not None and self._agreed == TRIAL_STEPS:
             return self._recording(*batch)
-        return self._tried(batch, parameters, statistics)
-
-    def _tried(self, batch: Any, parameters: FlatTensors, before: Mapping[str, Array]) -> Measured:
-        """Return what `measure` answers, after comparing it with the recording."""
-        unread, grads = plain = self._measure(batch)
+        plain = self._measure(batch)
         after = {name: array.copy() for name, array in self._model.named_buffers().items()}
         try:
             if self._recording is None:
-                backend = backend_of_all(parameters)
+                backend = backend_of_all(plain[1])
                 self._recording = Recording(backend, lambda *arrays: self._measure(batch._make(arrays)), batch)
-            self._model.load_buffers(before)
-            again, grads_again = self._recording(*batch)
-            if np.isfinite(to_numpy(unread.values)).all():  # gradients that overflow have no difference
-                buffers = self._model.named_buffers()
-                pairs = [(again.values, unread.values), (grads_again.whole, grads.whole)]
-                _check_near([*pairs, *((buffers[name], array) for name, array in after.items())])
-                self._agreed += 1
-        except Exception as error:  # noqa: BLE001  whatever it fails with, there is plain code; a lost device fails again
+            self._model.load_buffers(statistics)
+            self._compare(self._recording(*batch), plain, after)
+        except Exception as error:  # noqa: BLE001  plain code goes on; a device that is lost fails it, too
             self._recording, self.is_refused = None, True
-            log.warning("training goes on without a CUDA graph: %s: %s", type(error).__name__, error)
+            log.warning("training goes on without CUDA graphs: %s: %s", type(error).__name__, error)
         finally:
             self._model.load_buffers(after)
         return plain
 
-
-def _check_near(pairs: Iterable[tuple[Array, Array]]) -> None:
-    """Raise DeviceError where the first of two arrays is not near the second."""
-    for found, expected in pairs:
-        norm = backend_of(expected).xp.linalg.norm
-        if not float(norm(found - expected)) <= TOLERANCE * float(norm(expected)):
-            raise DeviceError(f"it computed {to_numpy(found)!s:.60}, expected {to_numpy(expected)!s:.60}")
+    def _compare(self, found: Measured, plain: Measured, after: Mapping[str, Array]) -> None:
+        """Count a step of the trial, unless gradients overflow. Raises DeviceError where results or buffers differ."""
+        means, expected, buffers = floats(found[0]), floats(plain[0]), self._model.named_buffers()
+        if not all(map(math.isfinite, expected.values())):
+            return
+        norm = backend_of_all(after | plain[1]).xp.linalg.norm
+        pairs = [(found[1].whole, plain[1].whole), *((buffers[name], array) for name, array in after.items())]
+        sizes = [(float(norm(one - other)), float(norm(other))) for one, other in pairs]
+        sizes += [(abs(means[name] - value), abs(value)) for name, value in expected.items()]
+        if worst := [error for error in sizes if not error[0] <= TOLERANCE * error[1]]:
+            raise DeviceError(f"what they compute differs by {worst[0][0]:.2g} from {worst[0][1]:.2g}")
+        self._agreed += 1

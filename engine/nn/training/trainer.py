@@ -35,7 +35,7 @@ from engine.nn.training.data import Data, Loader, as_loader, check_whole, parts_
 from engine.nn.training.flat import FlatTensors, trained_parameters
 from engine.nn.training.history import History, Record
 from engine.nn.training.optimizers import Optimizer, clip_value, scale_all, unread_norm
-from engine.nn.training.parallel import GradientSource, LayerGradients, LossFunction, Metric, Unread, means_over
+from engine.nn.training.parallel import GradientSource, LayerGradients, LossFunction, Metric, floats, means_over
 from engine.nn.training.recorder import Recorder
 from engine.nn.training.terminal import progress_bar, uninterrupted
 from engine.nn.training.trainer_settings import TrainerSettings, check_arguments
@@ -238,7 +238,7 @@ class Trainer:
             raise
         return means
 
-    def _measured(self, batch: Any) -> tuple[Unread, Mapping[str, Array]]:
+    def _measured(self, batch: Any) -> tuple[dict[str, Any], Any]:
         """Return the means over a batch and its gradients, for which nothing waits."""
         result, scale = self._source.gradients(batch, (self.settings.seed, self.steps_done)), self._source.loss_scale
         parameters = self._parameters
@@ -250,17 +250,17 @@ class Trainer:
             clip_value(grads, self.settings.clip_value)
         if self.settings.clip_norm is not None or self._source.measures_norm:
             measured["gradient_norm"] = unread_norm(grads)
-        return Unread(measured), grads
+        return measured, grads
 
     def _slopes(self, batch: Any, rate: float, statistics: Mapping[str, Array]) -> tuple[Record, Mapping[str, Array]]:
         """Return the means over a batch and its gradients, clipped; a device is waited for once, to read the means."""
         there, scale, limit = self._source.on_device(batch), self._source.loss_scale, self.settings.clip_norm
-        if there is None or not isinstance(self._parameters, FlatTensors):
+        if there is None:
             unread, grads = self._measured(batch)
         else:
-            factor = None if scale is None else scale.factor
-            unread, grads = self._recorder.measured(there, self._parameters, factor, statistics)
-        means = unread.read()
+            conditions = self._parameters, None if scale is None else scale.factor
+            unread, grads = self._recorder.measured(there, conditions, statistics)
+        means = floats(unread)
         self._check_finite("loss", means["loss"], rate)
         norm = means.get("gradient_norm", 0.0)
         if scale is None or scale.factor <= 1:

@@ -63,14 +63,15 @@ def smaller(learner: Learner) -> Any:
     return type(batch := learner._batch(99))(*(array[:10] for array in batch))
 
 
-def test_a_recorded_step_is_one_launch_and_one_wait(positions: PositionSet, device: Device) -> None:
+def test_a_recorded_step_is_its_products_and_a_launch_between_them(positions: PositionSet, device: Device) -> None:
     learner = learner_on("cupy", positions, "64x6", shard_size=4)
     for _ in range(recorder.TRIAL_STEPS):
         learner.step()
     device.counts.clear()
     learner.step()
-    assert (device.total("replay"), device.total("product"), device.total("wait")) == (1, 0, 1)
-    assert device.total("launch") <= 50, device.by_place("launch")
+    assert device.total("replay") == device.total("product") + 1
+    assert device.total("wait") == 1
+    assert device.total("launch") <= 60, device.by_place("launch")
     learner.close()
 
 
@@ -89,14 +90,7 @@ def test_an_overflow_moves_nothing_in_a_recorded_step(positions: PositionSet, de
     assert not learner._trainer._recorder.is_refused
 
 
-FAILURES = [
-    ("library", 0),
-    ("capture", 0),
-    ("graph", 0),
-    ("replay", 0),
-    ("replay", 1),
-    *(("pool", n) for n in (0, 9, 200)),
-]
+FAILURES = [*((kind, after) for kind in ("capture", "graph", "replay") for after in (0, 5)), ("pool", 0), ("pool", 99)]
 
 
 @pytest.mark.parametrize(("kind", "after"), FAILURES)
@@ -107,7 +101,7 @@ def test_what_a_device_refuses_in_the_trial_leaves_plain_steps(kind, after, posi
         learner.step()
         plain.step()
     (line,) = caplog.messages
-    assert line.startswith("training goes on without a CUDA graph: ")
+    assert line.startswith("training goes on without CUDA graphs: ")
     assert line.endswith("refused")
     assert_near(learner.model, plain.model, 0.0)
     learner.close()
@@ -129,14 +123,14 @@ def test_a_recording_that_computes_something_else_is_not_used(positions, device,
         for one in (learner, plain):
             one._source._weights = LossWeights(value=1.0 + step)  # which a recording keeps as it was
             one.step()
-    assert "it computed" in caplog.text
+    assert "differs by" in caplog.text
     assert_near(learner.model, plain.model, 0.0)
 
 
 def test_an_interruption_at_any_moment_of_the_trial_loses_nothing(positions, device, monkeypatch):
     plain = learners(positions, "8x1")[1]
     plain.step()
-    for calls in range(3):  # of the plain code: itself, and twice by the recording
+    for calls in range(2):  # of the plain code: itself, and while it is recorded
         learner, _ = learners(positions, "8x1")
         monkeypatch.setattr(learner._source, "gradients", interrupted(learner._source.gradients, calls))
         with pytest.raises(KeyboardInterrupt):
