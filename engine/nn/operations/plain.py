@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.backend import product
+from engine.backend import backend_of, product
 
 Array = Any
 
@@ -123,13 +123,28 @@ class Operations:
 
     def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1) -> Normed:
         """Normalise by the batch's own statistics as in `BatchNorm`: returns (y, mean [C], variance [C], backward)."""
-        axes, _ = _channel_axes(x)
+        last, shape = channels_last(x), (groups, -1, x.shape[1])
+        rows, floor = last.reshape(shape), 0.0 if relu else -np.inf
+        share, each = 1 / rows.shape[1], (groups, 1, x.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
-            mean, variance = x.mean(axis=axes), x.var(axis=axes)
+            mean = rows.mean(axis=1, keepdims=True)
+            variance = self.fused(_spread)(rows, mean, share).reshape(each)
         if self._is_too_wide(variance):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
-        y, backward = self.norm_by(x, gamma, beta, (mean, variance), epsilon, relu, own=True)
-        return y, mean, variance, backward
+        y = self.fused(_normalise)(rows, mean, variance, gamma, beta, epsilon, floor)
+
+        def backward(dy: Array) -> tuple[Array, Array, Array]:
+            rows_dy = channels_last(dy).reshape(shape)
+            moments = mean, variance
+            along = self.fused(_gamma_slope)(rows_dy, y, rows, *moments, epsilon, floor).reshape(each)
+            total = self.fused(_beta_slope)(rows_dy, y, floor).reshape(each)
+            sums = gamma, along, total, epsilon, share, floor
+            dx = self.fused(_norm_gradient)(rows_dy, y, rows, *moments, *sums)
+            dgamma, dbeta = (one.reshape(-1) if groups == 1 else one.sum(axis=(0, 1)) for one in (along, total))
+            return channels_first(dx.reshape(last.shape)), dgamma, dbeta
+
+        centre, width = (one.reshape(-1) if groups == 1 else one.mean(axis=(0, 1)) for one in (mean, variance))
+        return channels_first(y.reshape(last.shape)), centre, width, backward
 
     def _in_double(self, norm: Callable[..., Any], x: Array, *settings: Any) -> Any:
         """Compute a norm in double precision; a variance that the dtype of x cannot hold becomes its largest."""
@@ -144,8 +159,7 @@ class Operations:
 
     def follow(self, running: Moments, values: Moments, momentum: float) -> None:
         """Move running mean and variance in place: running <- running + momentum (value - running)."""
-        for one, value in zip(running, values, strict=True):
-            one += momentum * (value - one)
+        self.fused(_follow)(*running, *values, momentum, *running)
 
     def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a named module-level function of elementwise operations, as one kernel on a GPU."""
@@ -153,37 +167,34 @@ class Operations:
 
     def layer_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Array, NormBackward]:
         """`LayerNorm` of x [..., C]: y = gamma (x - mean) / sqrt(variance + epsilon) + beta over the last axis."""
+        rows, share, floor = x.reshape(-1, x.shape[-1], 1), 1 / x.shape[-1], -np.inf  # each position is a group
         with np.errstate(over="ignore", invalid="ignore"):
-            centred = x - x.mean(axis=-1, keepdims=True)
-            variance = (centred * centred).mean(axis=-1, keepdims=True)
-        if self._is_too_wide(variance):
+            mean = rows.mean(axis=1, keepdims=True)
+            moments = mean, self.fused(_spread)(rows, mean, share).reshape(mean.shape)
+        if self._is_too_wide(moments[1]):
             return self._in_double(Operations.layer_norm, x, gamma, beta, epsilon)
-        factor = 1 / self.xp.sqrt(variance + epsilon)
-        normalised, positions = centred * factor, tuple(range(x.ndim - 1))
+        y = self.fused(_normalise)(rows, *moments, gamma[:, None], beta[:, None], epsilon, floor)
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
-            g = dy * gamma
-            shared = g.mean(axis=-1, keepdims=True)
-            along = (g * normalised).mean(axis=-1, keepdims=True)
-            dx = (g - shared - normalised * along) * factor
-            return dx, (dy * normalised).sum(axis=positions), dy.sum(axis=positions)
+            rows_dy = dy.reshape(rows.shape)
+            g, gamma_slope = rows_dy * gamma[:, None], self.fused(_gamma_slope)
+            along = gamma_slope(g, y, rows, *moments, epsilon, floor).reshape(mean.shape)
+            total = self.fused(_beta_slope)(g, y, floor).reshape(mean.shape)
+            dx = self.fused(_norm_gradient)(g, y, rows, *moments, 1.0, along, total, epsilon, share, floor)
+            one_group = [one[..., 0][None] for one in (rows_dy, y, rows, *moments)]
+            return dx.reshape(x.shape), gamma_slope(*one_group, epsilon, floor)[0], self.sum_rows(rows_dy[..., 0])
 
-        return normalised * gamma + beta, backward
+        return y.reshape(x.shape), backward
 
     def softmax(self, scores: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """Softmax along the last axis as in `attend`; rows of -infinity become 0. Overwrites scores, dy in backward."""
-        xp = self.xp
-        some = scores if scores.shape[-1] else xp.zeros((*scores.shape[:-1], 1), scores.dtype)  # there may be no key
-        largest = some.max(axis=-1, keepdims=True)
-        scores -= xp.where(xp.isfinite(largest), largest, 0)
-        weights = xp.exp(scores, out=scores)
-        normaliser = weights.sum(axis=-1, keepdims=True)
-        weights /= xp.where(normaliser == 0, 1, normaliser)
+        """Softmax along the last axis as in `attend`; rows of -infinity become 0. May overwrite scores, and dy."""
+        if not scores.shape[-1]:  # there may be no key
+            return scores, lambda dy: dy
+        powers = self.fused(_power)(scores, scores.max(axis=-1, keepdims=True))
+        weights = self.fused(_share_of)(powers, powers.sum(axis=-1, keepdims=True))
 
         def backward(dy: Array) -> Array:
-            dy -= (dy * weights).sum(axis=-1, keepdims=True)
-            dy *= weights
-            return dy
+            return self.fused(_share_slope)(dy, weights, self.fused(_along)(dy, weights)[..., None])
 
         return weights, backward
 
@@ -192,10 +203,10 @@ class Operations:
         return self.xp is np and variance.dtype != np.float64 and not np.isfinite(variance).all()
 
     def norm_by(
-        self, x: Array, gamma: Array, beta: Array, given: Moments, epsilon: float, relu: bool, own: bool = False
+        self, x: Array, gamma: Array, beta: Array, given: Moments, epsilon: float, relu: bool
     ) -> tuple[Array, NormBackward]:
-        """`batch_norm` by `given` mean and variance, which take a gradient where they are `own`, those of x."""
-        (axes, shape), count = _channel_axes(x), x.size // x.shape[1]
+        """`batch_norm` by `given` mean and variance, which are constants."""
+        axes, shape = _channel_axes(x)
         mean, variance = given
         inverse_deviation = 1 / self.xp.sqrt(variance + epsilon)
         normalised = (x - mean.reshape(shape)) * inverse_deviation.reshape(shape)
@@ -207,8 +218,6 @@ class Operations:
             if relu:
                 dy = dy * (y > 0)
             dgamma, dbeta = (dy * normalised).sum(axis=axes), dy.sum(axis=axes)
-            if own:
-                dy = dy - (dbeta / count).reshape(shape) - normalised * (dgamma / count).reshape(shape)
             return dy * (gamma * inverse_deviation).reshape(shape), dgamma, dbeta
 
         return y, backward
@@ -217,7 +226,7 @@ class Operations:
 
     def square_mean(self, x: Array) -> Array:
         """Mean over the squares of each plane: x [B, C, H, W] -> [B, C]."""
-        return x.mean(axis=(2, 3))
+        return channels_last(x).mean(axis=(1, 2))
 
     def gated_sum(self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool) -> Gated:
         """y = scale x + shift + skip, then max(., 0) with `relu`; scale and shift are [B, C], one number per plane.
@@ -226,24 +235,24 @@ class Operations:
             dscale = sum over squares of x dz      dshift = sum over squares of dz      dskip = dz
             dx = scale dz + dmean / squares, where dmean [B, C] is the gradient of x's mean over the squares
         """
-        y = x * scale[:, :, None, None] + shift[:, :, None, None] + skip
-        if relu:
-            y = self.xp.maximum(y, 0)
+        last, scale, floor = channels_last(x), scale[:, None, None, :], 0.0 if relu else -np.inf
+        y = self.fused(_gate)(last, scale, shift[:, None, None, :], channels_last(skip), floor)
 
         def backward(dy: Array) -> GateGradients:
-            dskip = dy * (y > 0) if relu else dy
+            dskip, along = self.fused(_gate_slopes)(channels_last(dy), y, last, floor)
 
             def input_gradient(dmean: Array) -> Array:
-                squares = x.shape[2] * x.shape[3]
-                return dskip * scale[:, :, None, None] + (dmean / squares)[:, :, None, None]
+                share = 1 / (x.shape[2] * x.shape[3])
+                dx = self.fused(_gate_gradient)(dskip, scale, dmean[:, None, None, :], share)
+                return channels_first(dx)
 
-            return GateGradients((dskip * x).sum(axis=(2, 3)), dskip.sum(axis=(2, 3)), dskip, input_gradient)
+            return GateGradients(along.sum(axis=(1, 2)), dskip.sum(axis=(1, 2)), channels_first(dskip), input_gradient)
 
-        return y, backward
+        return channels_first(y), backward
 
     def add(self, a: Array, b: Array) -> Array:
         """Add two gradients that reach the same array."""
-        return a + b
+        return channels_first(channels_last(a) + channels_last(b))
 
     # ---- steps of recurrent layers, as in their docstrings ---------------------------------------------------------
 
@@ -310,3 +319,74 @@ def _channel_axes(x: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def channels_first(x: Array) -> Array:
     """Return an image [B, H, W, C] as [B, C, H, W], without a copy."""
     return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
+
+
+def channels_last(x: Array) -> Array:
+    """Return an image [B, C, H, W] as [B, H, W, C], without a copy."""
+    return x.transpose(0, *range(2, x.ndim), 1)
+
+
+# ---- one kernel each on a GPU ------------------------------------------------------------------------------------
+# Numbers of each channel broadcast along the last axis. `floor` is 0 for a ReLU at the end, and -infinity for none.
+
+
+def _normalise(
+    x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float, floor: float
+) -> Array:
+    xp = backend_of(x).xp
+    return xp.maximum((x - mean) / xp.sqrt(variance + epsilon) * gamma + beta, floor)
+
+
+def _spread(x: Array, mean: Array, share: float) -> Array:
+    return backend_of(x).xp.sum((x - mean) * (x - mean) * share, axis=1)
+
+
+def _beta_slope(dy: Array, y: Array, floor: float) -> Array:
+    return backend_of(y).xp.sum(dy * (y > floor), axis=1)
+
+
+def _gamma_slope(dy: Array, y: Array, x: Array, mean: Array, variance: Array, epsilon: float, floor: float) -> Array:
+    xp = backend_of(x).xp
+    return xp.sum(dy * (y > floor) * ((x - mean) / xp.sqrt(variance + epsilon)), axis=1)
+
+
+def _norm_gradient(dy: Array, y: Array, x: Array, mean: Array, variance: Array, gamma: Array, *rest: Any) -> Array:
+    dgamma, dbeta, epsilon, share, floor = rest
+    factor = 1 / backend_of(x).xp.sqrt(variance + epsilon)
+    return (dy * (y > floor) - dbeta * share - (x - mean) * factor * (dgamma * share)) * (gamma * factor)
+
+
+def _follow(a: Array, b: Array, new_a: Array, new_b: Array, momentum: float, out_a: Array, out_b: Array) -> None:
+    xp = backend_of(a).xp
+    xp.add(a, (new_a - a) * momentum, out=out_a)
+    xp.add(b, (new_b - b) * momentum, out=out_b)
+
+
+def _power(x: Array, largest: Array) -> Array:
+    xp = backend_of(x).xp
+    return xp.exp(x - xp.where(xp.isfinite(largest), largest, 0))
+
+
+def _share_of(powers: Array, total: Array) -> Array:
+    return powers / backend_of(total).xp.where(total == 0, 1, total)
+
+
+def _along(dy: Array, y: Array) -> Array:
+    return backend_of(y).xp.sum(dy * y, axis=-1)
+
+
+def _share_slope(dy: Array, y: Array, along: Array) -> Array:
+    return (dy - along) * y
+
+
+def _gate(x: Array, scale: Array, shift: Array, skip: Array, floor: float) -> Array:
+    return backend_of(x).xp.maximum(x * scale + shift + skip, floor)
+
+
+def _gate_slopes(dy: Array, y: Array, x: Array, floor: float) -> tuple[Array, Array]:
+    dskip = dy * (y > floor)
+    return dskip, dskip * x
+
+
+def _gate_gradient(dskip: Array, scale: Array, dmean: Array, share: float) -> Array:
+    return dskip * scale + dmean * share
