@@ -202,13 +202,8 @@ class Graph:
 
     def __init__(self, device: Device) -> None:
         self.device, self.is_invalid = device, False
-        self._calls, self._memory = list[Callable[[], object]](), dict[int, Any]()
+        self.calls, self.memory = list[Callable[[], None]](), dict[int, Any]()
         self._before = [(values, values.copy()) for values in device.roots.values()]
-
-    def add(self, call: Callable[[], object], arrays: list[ndarray]) -> None:
-        self._calls.append(call)
-        for memory in (array._memory for array in arrays):
-            self._memory[id(memory)] = weakref.ref(memory), memory.pool
 
     def end(self) -> None:
         """Nothing has run yet: what was there is as before, and new memory holds anything."""
@@ -223,13 +218,13 @@ class Graph:
 
     def launch(self) -> None:
         self.device.note("replay")
-        for memory, pool in self._memory.values():
+        for memory, pool in self.memory.values():
             if memory() is None and (pool is None or pool() is None):
                 self.device.faults.append("a graph uses memory that was freed, and may be another's")
             elif memory() is not None:
                 _stream(self.device).begin([memory()], [memory()])
         with np.errstate(all="ignore"):
-            for call in self._calls:
+            for call in self.calls:
                 call()
 
 
@@ -330,8 +325,9 @@ class ndarray:
         if masks:
             self._device.note("launch")
             _wait(self._device)
-        new = _new(self._device, np.asarray(result), [self, *arrays])
-        return _again(self._device, lambda: _copy(new, self._values[_plain(place)]), [self, *arrays], new)
+        new, values, index = _new(self._device, np.asarray(result), [self, *arrays]), self._values, _plain(place)
+        _again(self._device, lambda: values[index], [self, *arrays], [new])
+        return new
 
     def __setitem__(self, place: Any, value: Any) -> None:
         _refuse_fusing("assignment")
@@ -340,10 +336,11 @@ class ndarray:
         arrays = _indices(self._device, place)
         if any(index.dtype == bool for index in arrays):
             _wait(self._device)
-        self._values[_plain(place)] = _plain(value)
+        write = functools.partial(self._values.__setitem__, _plain(place), _plain(value))
+        write()
         used = [*arrays, value] if isinstance(value, ndarray) else arrays
         _work(self._device, 2 if arrays else 1, used, [self])
-        _again(self._device, lambda: self._values.__setitem__(_plain(place), _plain(value)), [self, *used])
+        _again(self._device, write, [self, *used])
 
     def __len__(self) -> int:
         return len(self._values)
@@ -439,16 +436,19 @@ def _work(device: Device, launches: int, reads: list[ndarray], writes: list[ndar
     _stream(device).begin([array._memory for array in reads], [array._memory for array in writes])
 
 
-def _again(device: Device, call: Callable[[], object], arrays: list[ndarray], result: Any = None) -> Any:
-    """Let a graph that is being captured make this call later; returns `result`."""
+def _again(device: Device, call: Callable[[], Any], used: list[ndarray], results: Any = ()) -> None:
+    """Let a graph that is being captured make this call later, whose answers then go to `results`."""
+    places = [one._values if isinstance(one, ndarray) else None for one in results]
+
+    def repeat() -> None:
+        for place, values in zip(places, _sequence(call()), strict=False):
+            if place is not None and not np.may_share_memory(place, values := getattr(values, "_values", values)):
+                place[...] = values
+
     if (graph := _stream(device).graph) is not None and not _state.fusing:
-        graph.add(call, [*arrays, *_arrays(result)])
-    return result
-
-
-def _copy(array: ndarray, values: Any) -> None:
-    if not np.may_share_memory(array._values, values):
-        array._values[...] = values
+        graph.calls.append(repeat)
+        for memory in (array._memory for array in [*used, *_arrays(list(results))]):
+            graph.memory[id(memory)] = weakref.ref(memory), memory.pool
 
 
 def _wait(device: Device) -> None:
@@ -490,36 +490,30 @@ def _call(device: Device, name: str, group: str, function: Any, given: tuple[Any
     elif _state.fusing and name not in ("astype", "sum"):
         raise TypeError(f"fusing: no function {name!r}")
     out = options.get("out")
+    if name == "matmul":
+        function = _product
+        if _stream(device).graph is not None:
+            raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
+    compute = functools.partial(function, *_plain(given), **{key: _plain(value) for key, value in options.items()})
     with np.errstate(all="ignore"):
-        if name == "matmul":
-            function = _product
-            if _stream(device).graph is not None:
-                raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
-
-        def compute() -> Any:
-            with np.errstate(all="ignore"):
-                return function(*_plain(given), **{key: _plain(value) for key, value in options.items()})
-
         result = compute()
     if out is not None:
         _work(device, LAUNCHES.get(name, 1), reads, [out], "product" if name == "matmul" else "launch")
-        return _again(device, compute, [*reads, out], out)
+        _again(device, compute, [*reads, out])
+        return out
     if name in WAITING:
         _wait(device)
     results = [_result(device, name, np.asarray(one), given, reads) for one in _sequence(result)]
-    _again(device, lambda: list(map(_copy, results, _sequence(compute()))), reads, results)
+    _again(device, compute, reads, results)
     return tuple(results) if isinstance(result, tuple) else results[0]
 
 
 def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """A matrix product; sums of half precision are kept in float32, as on a device."""
+    dtype = np.result_type(a, b)
     if a.dtype == b.dtype == np.float16:
-        y = np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
-    else:
-        y = np.matmul(a, b)
-    if out is not None:
-        out[...] = y
-    return y
+        a, b = a.astype(np.float32), b.astype(np.float32)
+    return np.matmul(a, b, out, dtype=np.result_type(a, b), casting="unsafe").astype(dtype, copy=False)
 
 
 def _sequence(result: Any) -> tuple[Any, ...]:
@@ -627,9 +621,9 @@ class _Ufunc:
         if self._name not in AT:
             raise AttributeError(f"CuPy's {self._name} has no `at`")
         _indices(self._device, indices)
-        self._function.at(a._values, _plain(indices), _plain(b))
-        _work(self._device, 2, _arrays([indices, b]), [a])
         call = functools.partial(self._function.at, a._values, _plain(indices), _plain(b))
+        call()
+        _work(self._device, 2, _arrays([indices, b]), [a])
         _again(self._device, call, [a, *_arrays([indices, b])])
 
 
@@ -678,23 +672,18 @@ def _fuse(device: Device, version: str) -> Any:
                 return function(*given)
             _plain(given)
 
-            def compute() -> tuple[Any, ...]:
+            def compute(*given: Any) -> tuple[Any, ...]:
                 _state.fusing = True
                 try:
                     return _sequence(function(*given))
                 finally:
                     _state.fusing = False
 
-            results, arrays = compute(), _arrays(list(given))
-            written = [one for one in results if isinstance(one, ndarray)]
-            _work(device, 1, arrays, written)
-
-            def again() -> None:
-                for array, now in zip(results, compute(), strict=True):
-                    if isinstance(array, ndarray):
-                        _copy(array, now._values)
-
-            _again(device, again, [*arrays, *written])
+            results, used = compute(*given), _arrays(list(given))
+            _work(device, 1, used, _arrays(list(results)))
+            nowhere = Memory(device, 0)  # a graph keeps no memory
+            twins = [ndarray(device, one._values, nowhere) if isinstance(one, ndarray) else one for one in given]
+            _again(device, lambda: compute(*twins), used, results)
             return results if len(results) > 1 else results[0]
 
         return fused
@@ -715,8 +704,7 @@ def _make(device: Device, version: str) -> dict[str, types.ModuleType]:
     tricks = _Module(device, "lib.stride_tricks", np.lib.stride_tricks)
     values["lib"] = types.SimpleNamespace(stride_tricks=tricks)
     runtime = types.SimpleNamespace(
-        getDeviceProperties=lambda number: {"name": b"a stand-in"},
-        CUDARuntimeError=CUDARuntimeError,
+        getDeviceProperties=lambda number: {"name": b"a stand-in"}, CUDARuntimeError=CUDARuntimeError
     )
 
     @contextlib.contextmanager
