@@ -57,10 +57,9 @@ class Backend:
         """Return a named function of elementwise array operations as one kernel, where the device can.
 
         The function may have results, and arguments that it writes by `out=`. It may call ufuncs, `where`,
-        `astype` and, at its end, `sum`. CuPy before 14 cannot fuse constants with NumPy 2, and gets it as it is.
+        `astype` and, at its end, `sum`.
         """
-        can_fuse = self.name != "numpy" and int(self.xp.__version__.partition(".")[0]) >= 14
-        return self.xp.fuse()(function) if can_fuse else function
+        return function if self.name == "numpy" else self.xp.fuse()(function)
 
     def wait(self) -> None:
         """Wait until the device has done everything outside lanes."""

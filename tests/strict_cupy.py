@@ -5,7 +5,7 @@
     device.total("wait"), device.by_place("launch")
 
 - Its arrays refuse every implicit conversion, arithmetic with NumPy arrays, and NumPy scalars that change a dtype.
-- It has the functions, methods and parameters that all versions of CuPy in `cupy_table.json` have, and no others.
+- It has the functions, methods and parameters that the CuPy of `cupy_table.json` has, and no others.
 - It counts launches, copies and waits by the file and line that caused them. How many launches a call takes was counted
   once with real CuPy 13.3 and 14.2 on a driver that computes nothing.
 - Every memory knows its last writer and its readers by stream: to read or write it before they are done, or to free it,
@@ -36,9 +36,8 @@ from typing import Any
 import numpy as np
 
 import engine.backend
-from tests.cupy_table import TABLE
 
-VERSIONS: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
+TABLE: dict[str, Any] = json.loads(Path(__file__).with_name("cupy_table.json").read_text(encoding="utf-8"))
 # Launches of a call, where it is not one; views are none.
 LAUNCHES = {"var": 3, "linalg.norm": 3, "any": 2, "all": 2, "take_along_axis": 4, "add.at": 2, "nonzero": 2}
 LAUNCHES |= {"zeros": 0, "empty": 0, "zeros_like": 0, "empty_like": 0}
@@ -401,7 +400,7 @@ def _refuse_fusing(what: str) -> None:
 
 
 def _in_all(group: str, name: str) -> bool:
-    return all(name in table[group] for table in VERSIONS.values())
+    return name in TABLE[group]
 
 
 def _is_pinned(device: Device, array: np.ndarray) -> bool:
@@ -467,18 +466,17 @@ def _new(device: Device, values: np.ndarray, reads: list[ndarray], name: str = "
 
 
 def _check_call(name: str, group: str, given: int, options: dict[str, Any]) -> None:
-    """Refuse parameters that a version of CuPy lacks."""
-    for version, table in VERSIONS.items():
-        if name not in table[group]:
-            raise AttributeError(f"CuPy {version} has no {name!r}")
-        names = table[group][name].split(", ") if group != "ufuncs" else ["*x", "out", "dtype", "casting"]
-        stars = [one for one in names if one.startswith("*")]
-        unknown = options.keys() - set(names) if not any(one.startswith("**") for one in stars) else set()
-        if unknown:
-            raise TypeError(f"CuPy {version}: {name}() has no parameter {sorted(unknown)[0]!r}")
-        by_place = [one for one in names if one] if not stars else names[: names.index(stars[0])]
-        if given > len(by_place) and not any(len(one) > 1 for one in stars):
-            raise TypeError(f"CuPy {version}: {name}() takes {len(by_place)} arguments by place, got {given}")
+    """Refuse parameters that CuPy lacks."""
+    if name not in TABLE[group]:
+        raise AttributeError(f"CuPy has no {name!r}")
+    names = TABLE[group][name].split(", ") if group != "ufuncs" else ["*x", "out", "dtype", "casting"]
+    stars = [one for one in names if one.startswith("*")]
+    unknown = options.keys() - set(names) if not any(one.startswith("**") for one in stars) else set()
+    if unknown:
+        raise TypeError(f"CuPy: {name}() has no parameter {sorted(unknown)[0]!r}")
+    by_place = [one for one in names if one] if not stars else names[: names.index(stars[0])]
+    if given > len(by_place) and not any(len(one) > 1 for one in stars):
+        raise TypeError(f"CuPy: {name}() takes {len(by_place)} arguments by place, got {given}")
 
 
 def _call(device: Device, name: str, group: str, function: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -555,12 +553,11 @@ def _check_mixture(name: str, given: tuple[Any, ...]) -> None:
     for one in given:
         if isinstance(one, np.generic) and np.result_type(one.dtype, dtype) != dtype:
             raise TypeError(f"{name}: {one.dtype} scalar beside {dtype} arrays gives another dtype in each CuPy")
-    for table in VERSIONS.values():
-        known = [types.partition("->")[0] for types in table["ufuncs"].get(name, "").split()]
-        wanted = [one.dtype for one in arrays]
-        fits = any(all(map(np.can_cast, wanted, types)) for types in known if len(types) == len(wanted))
-        if known and len(arrays) == len(given) and not fits:
-            raise TypeError(f"CuPy: {name} is not supported for {wanted}")
+    known = [types.partition("->")[0] for types in TABLE["ufuncs"].get(name, "").split()]
+    wanted = [one.dtype for one in arrays]
+    fits = any(all(map(np.can_cast, wanted, types)) for types in known if len(types) == len(wanted))
+    if known and len(arrays) == len(given) and not fits:
+        raise TypeError(f"CuPy: {name} is not supported for {wanted}")
 
 
 # ---- operators --------------------------------------------------------------------------------------------------
@@ -657,15 +654,12 @@ def _asarray(device: Device, given: Any, dtype: Any = None) -> ndarray:
     return result
 
 
-def _fuse(device: Device, version: str) -> Any:
+def _fuse(device: Device) -> Any:
     """`cupy.fuse`: a function of elementwise operations, which becomes one kernel."""
 
     def decorate(function: Any) -> Any:
         if not inspect.isfunction(function) or not re.fullmatch(r"[a-z_]\w*", function.__name__):
             raise TypeError("only a function with a name can be fused")
-
-        if version.startswith("13"):
-            raise TypeError("CuPy 13 cannot fuse constants with NumPy 2")
 
         def fused(*given: Any) -> Any:
             if _state.fusing:
@@ -691,14 +685,14 @@ def _fuse(device: Device, version: str) -> Any:
     return decorate
 
 
-def _make(device: Device, version: str) -> dict[str, types.ModuleType]:
+def _make(device: Device) -> dict[str, types.ModuleType]:
     cupy = _Module(device, "", np)
     values: dict[str, Any] = {
-        "__version__": version,
+        "__version__": TABLE["version"],
         "ndarray": ndarray,
         "asarray": lambda a, dtype=None: _asarray(device, a, dtype),
         "array": lambda a, dtype=None, copy=True: _asarray(device, a, dtype).copy(),
-        "fuse": lambda: _fuse(device, version),
+        "fuse": lambda: _fuse(device),
         "linalg": _Module(device, "linalg", np.linalg),
     }
     tricks = _Module(device, "lib.stride_tricks", np.lib.stride_tricks)
@@ -737,11 +731,11 @@ def _make(device: Device, version: str) -> dict[str, types.ModuleType]:
 
 
 @contextlib.contextmanager
-def strict_cupy(version: str = max(VERSIONS)) -> Iterator[Device]:
-    """Put the stand-in in the place of CuPy, under this version. At the end, AssertionError tells the faults left."""
+def strict_cupy() -> Iterator[Device]:
+    """Put the stand-in in the place of CuPy. At the end, AssertionError tells the faults left."""
     device = Device()
     kept = {name: sys.modules.get(name) for name in ("cupy", "cupyx")}
-    sys.modules.update(_make(device, version))
+    sys.modules.update(_make(device))
     engine.backend._device.cache_clear()
     try:
         yield device
