@@ -280,7 +280,9 @@ class Memory:
     def __del__(self) -> None:
         self.device.used -= self.size
         known = self.home.clock | self.device.host
-        if any(count > known[number] for number, count in [self.writer, *self.readers.items()] if number):
+        if self.pool is None and any(
+            count > known[number] for number, count in [self.writer, *self.readers.items()] if number
+        ):
             self.device.faults.append(f"{self.size} bytes are freed while another stream works on them")
 
 

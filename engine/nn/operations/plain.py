@@ -121,15 +121,27 @@ class Operations:
 
     # ---- normalisation --------------------------------------------------------------------------------------------
 
-    def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1) -> Normed:
-        """Normalise by the batch's own statistics as in `BatchNorm`: returns (y, mean [C], variance [C], backward)."""
-        last, shape = channels_last(x), (groups, -1, x.shape[1])
+    def batch_norm(
+        self,
+        x: Array,
+        gamma: Array,
+        beta: Array,
+        epsilon: float,
+        relu: bool,
+        groups: int = 1,
+        given: Moments | None = None,
+    ) -> Normed:
+        """Normalise as in `BatchNorm`, by the batch's own statistics or by `given` constants.
+
+        Returns (y, mean [C], variance [C], backward).
+        """
+        last, shape = channels_last(x), (groups, x.size // x.shape[1] // groups, x.shape[1])
         rows, floor = last.reshape(shape), 0.0 if relu else -np.inf
-        share, each = 1 / rows.shape[1], (groups, 1, x.shape[1])
+        share, each = 1 / max(1, shape[1]), (groups, 1, x.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = rows.mean(axis=1, keepdims=True)
-            variance = self.fused(_spread)(rows, mean, share).reshape(each)
-        if self._is_too_wide(variance):
+            mean = rows.mean(axis=1, keepdims=True) if given is None else given[0]
+            variance = self.fused(_spread)(rows, mean, share).reshape(each) if given is None else given[1]
+        if given is None and self._is_too_wide(variance):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
         y = self.fused(_normalise)(rows, mean, variance, gamma, beta, epsilon, floor)
 
@@ -138,8 +150,8 @@ class Operations:
             moments = mean, variance
             along = self.fused(_gamma_slope)(rows_dy, y, rows, *moments, epsilon, floor).reshape(each)
             total = self.fused(_beta_slope)(rows_dy, y, floor).reshape(each)
-            sums = gamma, along, total, epsilon, share, floor
-            dx = self.fused(_norm_gradient)(rows_dy, y, rows, *moments, *sums)
+            sums = (along, total) if given is None else (0.0, 0.0)
+            dx = self.fused(_norm_gradient)(rows_dy, y, rows, *moments, gamma, *sums, epsilon, share, floor)
             dgamma, dbeta = (one.reshape(-1) if groups == 1 else one.sum(axis=(0, 1)) for one in (along, total))
             return channels_first(dx.reshape(last.shape)), dgamma, dbeta
 
@@ -191,7 +203,8 @@ class Operations:
         if not scores.shape[-1]:  # there may be no key
             return scores, lambda dy: dy
         powers = self.fused(_power)(scores, scores.max(axis=-1, keepdims=True))
-        weights = self.fused(_share_of)(powers, powers.sum(axis=-1, keepdims=True))
+        total = powers.sum(axis=-1, keepdims=True)
+        weights = powers / self.xp.where(total == 0, 1, total)
 
         def backward(dy: Array) -> Array:
             return self.fused(_share_slope)(dy, weights, self.fused(_along)(dy, weights)[..., None])
@@ -201,26 +214,6 @@ class Operations:
     def _is_too_wide(self, variance: Array) -> bool:
         """Whether a variance left the range of its dtype. Asking a GPU would cost a wait for it in every layer."""
         return self.xp is np and variance.dtype != np.float64 and not np.isfinite(variance).all()
-
-    def norm_by(
-        self, x: Array, gamma: Array, beta: Array, given: Moments, epsilon: float, relu: bool
-    ) -> tuple[Array, NormBackward]:
-        """`batch_norm` by `given` mean and variance, which are constants."""
-        axes, shape = _channel_axes(x)
-        mean, variance = given
-        inverse_deviation = 1 / self.xp.sqrt(variance + epsilon)
-        normalised = (x - mean.reshape(shape)) * inverse_deviation.reshape(shape)
-        y = normalised * gamma.reshape(shape) + beta.reshape(shape)
-        if relu:
-            y = self.xp.maximum(y, 0)
-
-        def backward(dy: Array) -> tuple[Array, Array, Array]:
-            if relu:
-                dy = dy * (y > 0)
-            dgamma, dbeta = (dy * normalised).sum(axis=axes), dy.sum(axis=axes)
-            return dy * (gamma * inverse_deviation).reshape(shape), dgamma, dbeta
-
-        return y, backward
 
     # ---- ends of residual blocks ----------------------------------------------------------------------------------
 
@@ -310,12 +303,6 @@ class Operations:
         return table[:count]
 
 
-def _channel_axes(x: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return all axes except the channel's, and the shape that lets a [C] array broadcast against x."""
-    axes = (0, *range(2, x.ndim))
-    return axes, tuple(x.shape[1] if axis == 1 else 1 for axis in range(x.ndim))
-
-
 def channels_first(x: Array) -> Array:
     """Return an image [B, H, W, C] as [B, C, H, W], without a copy."""
     return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
@@ -365,10 +352,6 @@ def _follow(a: Array, b: Array, new_a: Array, new_b: Array, momentum: float, out
 def _power(x: Array, largest: Array) -> Array:
     xp = backend_of(x).xp
     return xp.exp(x - xp.where(xp.isfinite(largest), largest, 0))
-
-
-def _share_of(powers: Array, total: Array) -> Array:
-    return powers / backend_of(total).xp.where(total == 0, 1, total)
 
 
 def _along(dy: Array, y: Array) -> Array:

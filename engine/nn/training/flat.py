@@ -33,16 +33,6 @@ class FlatTensors(dict[str, Array]):
             views[name][...] = backend.asarray(tensors[name])  # by kernels, for `concatenate` uploads places
         super().__init__({name: views[name] for name in like})
 
-    def like(self, tensors: Mapping[str, Array]) -> FlatTensors:
-        """Return other arrays of these names and shapes, laid out as these."""
-        return FlatTensors(tensors, self)
-
-    def zeros(self) -> FlatTensors:
-        """Return zeros, laid out as these."""
-        zeros = FlatTensors(self)
-        zeros.whole[...] = 0
-        return zeros
-
 
 def trained_parameters(model: Layer, before: Mapping[str, Array]) -> Mapping[str, Array]:
     """Return the model's parameters as an optimizer changes them: on a device flat, because one operation on all of

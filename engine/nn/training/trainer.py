@@ -242,7 +242,7 @@ class Trainer:
         """Return the means over a batch and its gradients, for which nothing waits."""
         result, scale = self._source.gradients(batch, (self.settings.seed, self.steps_done)), self._source.loss_scale
         parameters = self._parameters
-        grads = parameters.like(result.grads) if isinstance(parameters, FlatTensors) else result.grads
+        grads = FlatTensors(result.grads, parameters) if isinstance(parameters, FlatTensors) else result.grads
         measured = {"loss": result.loss, **result.metrics}
         if scale is not None:
             scale_all(grads, 1 / scale.factor)
