@@ -34,7 +34,7 @@ def parameters(function: Any) -> str:
         if one.kind is one.KEYWORD_ONLY and not is_by_name:
             names.append("*")
         is_by_name = is_by_name or one.kind in (one.KEYWORD_ONLY, one.VAR_POSITIONAL)
-        stars = {one.VAR_POSITIONAL: "*", one.VAR_KEYWORD: "**"}.get(one.kind, "")
+        stars = "*" * ((one.kind is one.VAR_POSITIONAL) + 2 * (one.kind is one.VAR_KEYWORD))
         names.append(stars + one.name)
     return ", ".join(name for name in names if name != "self")
 

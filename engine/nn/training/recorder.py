@@ -66,7 +66,7 @@ class Recorder:
         means, expected, buffers = floats(found[0]), floats(plain[0]), self._model.named_buffers()
         if not all(map(math.isfinite, expected.values())):
             return
-        norm = backend_of_all(after | plain[1]).xp.linalg.norm
+        norm = backend_of_all(plain[1]).xp.linalg.norm
         pairs = [(found[1].whole, plain[1].whole), *((buffers[name], array) for name, array in after.items())]
         sizes = [(float(norm(one - other)), float(norm(other))) for one, other in pairs]
         sizes += [(abs(means[name] - value), abs(value)) for name, value in expected.items()]

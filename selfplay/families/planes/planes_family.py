@@ -92,7 +92,7 @@ class PlanesGradients(GradientSource):
 
 def _moved(batch: TrainingBatch, backend: Backend) -> TrainingBatch:
     """Return a batch whose arrays lie on `backend`."""
-    return batch._make(map(backend.asarray, batch))
+    return TrainingBatch(*map(backend.asarray, batch))
 
 
 @cache
