@@ -61,16 +61,6 @@ class DeviceOperations(Operations):
 
         return y.astype(x.dtype), backward
 
-    def _spread(self, flat_dy: Array, weight: Array, shape: tuple[int, ...], stride: int, padding: int) -> Array:
-        """For stride 1, dx is the convolution of dy with the kernel turned by half: four kernels in place of many."""
-        kernels, _, size, _ = weight.shape
-        batch, height, width = shape[0], *(side + 2 * padding - size + 1 for side in shape[2:])
-        if stride != 1 or padding >= size:
-            return super()._spread(flat_dy, weight, shape, stride, padding)
-        dy = flat_dy.reshape(batch, height, width, kernels).transpose(0, 3, 1, 2)
-        turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
-        return self.conv2d(dy, turned, 1, size - 1 - padding, input_gradient=False)[0]
-
     def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return self._fuse(function)
 

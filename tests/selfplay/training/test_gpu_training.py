@@ -111,7 +111,7 @@ def test_training_goes_on_on_another_backend(positions: PositionSet, device: Dev
         learner.close()
 
 
-@pytest.mark.parametrize(("net", "shard_size", "most"), [("64x6", 4, 720), ("transformer-16x2x2", 16, 620)])
+@pytest.mark.parametrize(("net", "shard_size", "most"), [("64x6", 4, 730), ("transformer-16x2x2", 16, 620)])
 def test_a_step_waits_twice_at_most_and_takes_few_kernels(net, shard_size, most, positions, device):
     learner = learner_on("cupy", positions, net, shard_size=shard_size)
     learner._trainer._recorder.is_refused = True
