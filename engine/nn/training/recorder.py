@@ -14,7 +14,7 @@ from engine.nn.training.flat import FlatTensors
 from engine.nn.training.parallel import floats
 
 TRIAL_STEPS = 10
-TOLERANCE = 0.01  # relative; set by hand: half precision rounds by 0.001
+LARGEST_DIFFERENCE = 0.01  # relative; set by hand: half precision rounds by 0.001
 
 Measured = tuple[dict[str, Any], FlatTensors]  # unread means over a batch, gradients
 log = logging.getLogger(__name__)
@@ -70,6 +70,6 @@ class Recorder:
         pairs = [(found[1].whole, plain[1].whole), *((buffers[name], array) for name, array in after.items())]
         sizes = [(float(norm(one - other)), float(norm(other))) for one, other in pairs]
         sizes += [(abs(means[name] - value), abs(value)) for name, value in expected.items()]
-        if worst := [error for error in sizes if not error[0] <= TOLERANCE * error[1]]:
+        if worst := [error for error in sizes if not error[0] <= LARGEST_DIFFERENCE * error[1]]:
             raise DeviceError(f"what they compute differs by {worst[0][0]:.2g} from {worst[0][1]:.2g}")
         self._agreed += 1
