@@ -130,7 +130,9 @@ class DataParallel:
         if count < 1:
             raise ConfigError(f"DataParallel.step: expected at least one position, found {count}")
         parts, seed = parts_of(count, self.shard_size), (self._steps,) if seed is None else seed
-        groups = len(parts) if self._in_one_pass(parts) else 1
+        # On a GPU, one pass over equal parts computes the same as one for each, where no part draws random numbers.
+        sizes = {part.stop - part.start for part in parts}
+        groups = len(parts) if self.is_recordable and len(sizes) == 1 and sizes != {1} else 1
         parts = [slice(0, count)] if groups > 1 else parts
         self._steps += 1
         while 1 < len(parts) > len(self._replicas):
@@ -152,11 +154,6 @@ class DataParallel:
     def close(self) -> None:
         """Stop the threads."""
         self.pool.close()
-
-    def _in_one_pass(self, parts: list[slice]) -> bool:
-        """Whether one pass computes the same as one for each part: on a GPU, where no part draws random numbers."""
-        sizes = {part.stop - part.start for part in parts}
-        return self.is_recordable and len(sizes) == 1 and sizes != {1}
 
     def _run_in_groups(self, groups: int, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
         wanted = getattr(self._first, "input_gradient", False)
