@@ -131,8 +131,8 @@ class DataParallel:
             raise ConfigError(f"DataParallel.step: expected at least one position, found {count}")
         parts, seed = parts_of(count, self.shard_size), (self._steps,) if seed is None else seed
         # On a GPU, one pass over equal parts computes the same as one for each, where no part draws random numbers.
-        sizes = {part.stop - part.start for part in parts}
-        groups = len(parts) if self.is_recordable and len(sizes) == 1 and sizes != {1} else 1
+        lengths = {part.stop - part.start for part in parts}
+        groups = len(parts) if self.is_recordable and len(lengths) == 1 and lengths != {1} else 1
         parts = [slice(0, count)] if groups > 1 else parts
         self._steps += 1
         while 1 < len(parts) > len(self._replicas):
