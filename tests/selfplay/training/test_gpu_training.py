@@ -111,9 +111,12 @@ def test_training_goes_on_on_another_backend(positions: PositionSet, device: Dev
         learner.close()
 
 
-@pytest.mark.parametrize(("net", "shard_size", "most"), [("64x6", 4, 730), ("transformer-16x2x2", 16, 620)])
-def test_a_step_waits_twice_at_most_and_takes_few_kernels(net, shard_size, most, positions, device):
-    learner = learner_on("cupy", positions, net, shard_size=shard_size)
+@pytest.mark.parametrize(
+    ("net", "shard_size", "precision", "most"),
+    [("64x6", 4, "single", 730), ("transformer-16x2x2", 16, "single", 620), ("16x1", 16, "mixed", 390)],
+)
+def test_a_plain_step_waits_twice_at_most_and_takes_few_kernels(net, shard_size, precision, most, positions, device):
+    learner = learner_on("cupy", positions, net, shard_size=shard_size, precision=precision)
     learner._trainer._recorder.is_refused = True
     for _ in range(2):
         learner.step()
@@ -161,13 +164,7 @@ def test_a_step_whose_gradients_overflow_is_skipped(positions: PositionSet, devi
         learner.step()
 
 
-def test_mixed_precision_waits_no_longer_and_the_processor_computes_in_single(positions, device):
-    learner = learner_on("cupy", positions, precision="mixed")
-    learner._trainer._recorder.is_refused = True
-    learner.step()
-    device.counts.clear()
-    learner.step()
-    assert device.total("wait") <= 2, device.by_place("wait")
+def test_the_processor_computes_mixed_precision_in_single(positions: PositionSet) -> None:
     here, single = (learner_on("numpy", positions, precision=precision) for precision in ("mixed", "single"))
     for one in (here, single):
         one.step()
@@ -225,15 +222,3 @@ def test_a_device_lost_in_training_costs_no_finished_step(aino_train, games_file
     aino_train(*words)  # the same run goes on on the processor
     _, values = read_checkpoint(tmp_path / "run" / "checkpoint.npz")
     assert values["learner"]["steps_done"] == 6
-
-
-def test_commands_train_on_a_device(aino_train, games_file, tmp_path, device):
-    words = ["pretrain", "--data", games_file, "--heldout-share", 0.2, "--net", "8x1", "--batch", 16]
-    words += ["--run", tmp_path / "run", "--out", tmp_path / "net.dit"]
-    aino_train(*words, "--positions", 32, "--backend", "cupy")
-    assert device.total("product") > 0
-    _, header = dit.load(tmp_path / "net.dit")
-    assert header["provenance"]["backend"] == "cupy"
-    device.counts.clear()
-    aino_train(*words, "--positions", 64)  # the same run goes on on the processor
-    assert device.total("product") == 0
