@@ -94,17 +94,26 @@ class Operations:
         return y, backward
 
     def _spread(self, flat_dy: Array, weight: Array, shape: tuple[int, ...], stride: int, padding: int) -> Array:
-        """dx of `conv2d` for x of this shape [B, C, H, W], from dy as rows [B H' W', K]: the convolution of dy, its
-        numbers `stride` apart, with the kernel turned by half. On a GPU, these are four kernels.
+        """dx of `conv2d` for x of this shape [B, C, H, W], from dy as rows [B H' W', K].
+
+        For stride 1, it is the convolution of dy with the kernel turned by half, otherwise col2im of dy W.
         """
-        (batch, _, *sides), (kernels, _, size, _) = shape, weight.shape
-        spaced = self.xp.zeros((batch, *(side + 2 * padding + size - 1 for side in sides), kernels), flat_dy.dtype)
+        (batch, channels, *sides), (kernels, _, size, _) = shape, weight.shape
         height, width = ((side + 2 * padding - size) // stride + 1 for side in sides)
-        rows, columns = (slice(size - 1, size + stride * (count - 1), stride) for count in (height, width))
-        spaced[:, rows, columns] = flat_dy.reshape(batch, height, width, kernels)
-        rows, columns = (slice(padding, padding + side + size - 1) for side in sides)
-        turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
-        return self.conv2d(channels_first(spaced[:, rows, columns]), turned, 1, 0, input_gradient=False)[0]
+        if stride == 1 and padding < size:
+            dy = channels_first(flat_dy.reshape(batch, height, width, kernels))
+            turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
+            return self.conv2d(dy, turned, 1, size - 1 - padding, input_gradient=False)[0]
+        dwindows = product(flat_dy, weight.reshape(kernels, -1)).reshape(batch, height, width, channels, size, size)
+        dpadded = self.xp.zeros((batch, *(side + 2 * padding for side in sides), channels), dwindows.dtype)
+        for row in range(size):
+            rows = slice(row, row + stride * (height - 1) + 1, stride)
+            for column in range(size):
+                columns = slice(column, column + stride * (width - 1) + 1, stride)
+                square = dpadded[:, rows, columns]
+                square += dwindows[..., row, column]
+        inner = slice(padding, -padding or None)
+        return channels_first(dpadded[:, inner, inner])
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
         """Add bias [C] to y [B, C, H, W]; backward: dy -> dbias = sum of dy over batch and squares."""
@@ -318,7 +327,7 @@ def _normalise(
     x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float, floor: float
 ) -> Array:
     xp = backend_of(x).xp
-    return xp.maximum((x - mean) / xp.sqrt(variance + epsilon) * gamma + beta, floor)
+    return xp.maximum((x - mean) * (gamma / xp.sqrt(variance + epsilon)) + beta, floor)
 
 
 def _spread(x: Array, mean: Array, share: float) -> Array:
