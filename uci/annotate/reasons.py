@@ -2,8 +2,7 @@
 
 Mates come first. Then the material of the two lines decides what is said: what the played line loses, or what the
 better one wins, at the first quiet point where that explains the cost. A motif only tells how. Where material explains
-nothing, what the answer or the better move does may; and where nothing else does, a king that is exposed, or what the
-better move prevents or develops.
+nothing, what the answer or the better move does may, and at last an exposed king, or what is prevented or developed.
 """
 
 from __future__ import annotations
@@ -30,15 +29,15 @@ _COST_CP, _FAR_BEHIND_CP, _COST_BEHIND_CP = (65, 360), -300, 100
 _FELT_CP = 25  # the least that the evaluation gives for each pawn that a side is ahead, unless there is compensation
 _SMALL_COST_CP = 150  # the most that an attack on a pawn or a trade can explain
 _PLIES_TOLD = 3  # of a line within a sentence
-_ENDING_PIECES, _DECIDED_CP, _EVEN_CP = 4, 170, 125  # most in an ending; a won one has at least, an even one at most
+_ENDING_PIECES, _DECIDED_CP, _EVEN_CP = 4, 200, 125  # most in an ending; a won one has at least, an even one at most
 _LONG_MATE, _DEAR_CP = 4, 450  # moves of a mate that explains little, unless it costs so many centipawns
 
 
 @dataclass(frozen=True)
 class Lines:
-    """A move and its better alternative, as lines from the position before it; mates are in the mover's view.
+    """A move and its better alternative, as lines from the position before it.
 
-    A mate is a number of moves, negative where the mover is mated, None without one.
+    A mate is a number of moves in the mover's view, negative where the mover is mated, None without one.
     """
 
     board: chess.Board
@@ -135,11 +134,9 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
         is_paid_for = lines.best_cp is not None and ahead > 0 and lines.best_cp < ahead * _FELT_CP
         is_won = lines.costs(better) and not is_gift and not is_paid_for
         return _missed(lines, plies, played, better) if is_won else ""
-    named = played.reversed() if played.pawns < 0 else gap
-    if named.promotions or not lines.costs(named) or (named is gap and (gap.lost or not gap.won <= played.lost)):
-        return ""
-    after, line = lines.answered, lines.played[1:plies]
-    if not line:
+    named, after, line = played.reversed() if played.pawns < 0 else gap, lines.answered, lines.played[1:plies]
+    is_other = named is gap and (gap.lost or not gap.won <= played.lost)
+    if not line or named.promotions or not lines.costs(named) or is_other:
         return ""
     how, taking = motif(after, line, named), told_line(after, line[:1], lines.is_own)
     if how.is_tactic:
@@ -166,13 +163,16 @@ def _quiet(lines: Lines) -> str:
     board, after = lines.board, lines.answered
     does = functools.partial(deed, explains_much=(lines.cost_cp or 0) > _SMALL_COST_CP)
     answers, best = lines.played[1:], board_after(board, *lines.better[:1])
-    is_recapture = answers and answers[0].to_square == lines.played[0].to_square
-    if (told := does(after, answers)) and not is_recapture:
+    if (told := does(after, answers)) and answers[0].to_square != lines.played[0].to_square:
         is_there_anyway = best.is_legal(answers[0]) and does(best, answers[:1]) in (told, does(after, answers[:1]))
         if not is_there_anyway or gain_on(board_after(best, answers[0]), answers[0].to_square):
             return _("runs into {move}, {deed}", move=told_line(after, answers[:1], lines.is_own), deed=told)
     if (told := does(board, lines.better)) and does(board, lines.better[:1]) != does(board, lines.played[:1]):
         return _("misses {move}, {deed}", move=told_line(board, lines.better[:1], lines.is_own), deed=told)
+    plies, gained, kept = _points(lines, _HORIZONS[0])[1]
+    if board.is_capture(lines.played[0]) and answers and plies <= _PLIES_TOLD and gained.pawns > max(0, kept.pawns):
+        piece, line = on_square(board, lines.played[0].to_square), told_line(after, answers, lines.is_own)
+        return _("takes {piece}, but {line} is worth more", piece=piece, line=line)
     return ""
 
 
