@@ -96,8 +96,7 @@ class MoveReview:
     def reason(self, is_own: bool | None = None) -> str:
         """Why the move is worse than the best one, in letters as for `shown_moves`; "" where no rule knows."""
         before, after = (verdict.seen_by_white(self.mover) for verdict in (self.before, self.after))
-        best_cp, line = before.score_cp, (self.move, *self.reply_line)
-        cost_cp = best_cp - after.score_cp
+        line, best_cp, cost_cp = (self.move, *self.reply_line), before.score_cp, before.score_cp - after.score_cp
         return reason(Lines(self.board, line, self.best_line, after.mate, before.mate, cost_cp, best_cp, is_own))
 
     @property
