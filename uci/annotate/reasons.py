@@ -193,7 +193,7 @@ def _position(lines: Lines) -> str:
     """Return what exposes the king, or what the better move prevents or develops."""
     board, move, better = lines.board, lines.played[0], lines.better[0]
     at = _exposing(board, lines.played)
-    if lines.played[at:] and at and not _exposing(board, lines.better):
+    if at and board.piece_type_at(better.from_square) != chess.KING and not _exposing(board, lines.better):
         before = board_after(board, *lines.played[:at])
         return _("exposes the king to {move}", move=told_line(before, lines.played[at : at + 2], lines.is_own))
     does = "" if board.is_capture(move) or developing(board, move) else developing(board, better)
@@ -206,14 +206,14 @@ def _exposing(board: chess.Board, line: Sequence[chess.Move]) -> int:
     """Return the other side's move, counted from 1, that makes the king move which may castle, or doubles a pawn beside
     the king, while there is a queen to attack it; 0 without one near enough.
     """
-    for at in range(0, min(len(line), 1 + _HORIZONS[0]), 2):
+    for at in range(2, min(len(line), 1 + _HORIZONS[0]), 2):
         now, move = board_after(board, *line[:at]), line[at]
         king, pawns = now.king(board.turn) or 0, now.pieces(chess.PAWN, board.turn)
         is_stuck = move.from_square == king and now.has_castling_rights(board.turn) and not now.is_castling(move)
         is_shelter = move.from_square in pawns & chess.BB_KING_ATTACKS[king] and now.is_capture(move)
         is_doubled = is_shelter and bool(pawns & chess.BB_FILES[chess.square_file(move.to_square)])
         if (is_stuck or is_doubled) and now.pieces(chess.QUEEN, not board.turn):
-            return max(1, at - 1)
+            return at - 1
     return 0
 
 
