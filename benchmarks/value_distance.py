@@ -57,7 +57,7 @@ def distances(trunk: Layer, labels: LabelRows, threads: int = 1) -> tuple[np.nda
             forward.forward(tables, batch, count, weights)
             target = batch.wdl[:count].astype(np.float64)
             entropy = -(target * np.log(np.maximum(target, 1e-30))).sum(axis=1)
-            kl[numbers] = forward.gradients.losses[:count, 0] - entropy
+            kl[numbers] = forward.gradients.losses[:count, 1] - entropy
             above_target = forward.gradients.doutputs[:count, :3] * (count / weights.value)  # p - t
             difference[numbers] = above_target[:, 0] - above_target[:, 2]
     return kl, difference

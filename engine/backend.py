@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import functools
 import importlib
+import warnings
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,13 @@ class Backend:
         """
         can_fuse = self.name != "numpy" and int(self.xp.__version__.partition(".")[0]) >= 14
         return self.xp.fuse()(function) if can_fuse else function
+
+    def kernels(self, write: Callable[[Any], Iterable[Callable[..., None]]]) -> list[Callable[..., None]]:
+        """Return kernels of the functions that `write` makes with CuPy's module `jit`, called as its raw kernels."""
+        jit = importlib.import_module("cupyx.jit")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # CuPy calls it experimental, as it did in 2020
+            return [jit.rawkernel()(function) for function in write(jit)]
 
     def wait(self) -> None:
         """Wait until the device has done everything outside lanes."""

@@ -154,10 +154,14 @@ class RunConfig:
     def __post_init__(self) -> None:
         family = family_of(self.net)
         check_settings(self)
-        for section, does in (("fit", "train"), ("games", "play")):
-            if getattr(self, section).backend == "cupy" and not family.on_device:
-                kinds = f"towers and transformers {does}"
-                raise ConfigError(f"{section}.backend cupy: only {kinds} on a GPU; expected numpy for {self.net}")
+        if self.fit.backend == "cupy" and not family.trains_on_device:
+            raise ConfigError(
+                f"fit.backend cupy: a class of your own may use a GPU by itself; expected numpy for {self.net}"
+            )
+        if self.games.backend == "cupy" and not family.on_device:
+            also = "; with --fit.backend cupy it trains on one" if family.trains_on_device else ""
+            kinds = "towers and transformers play"
+            raise ConfigError(f"games.backend cupy: only {kinds} on a GPU; expected numpy for {self.net}{also}")
         if self.fit.precision == "mixed" and not family.on_device:
             raise ConfigError(f"fit.precision mixed: only towers and transformers train so, not {self.net}")
 

@@ -1,14 +1,11 @@
 """Forward and backward pass of the value trunk over a training batch.
 
-With a the accumulators, u the units, h and g the hidden layers, y the outputs, p = softmax(y_0..2), t the targets,
-s = sum(t) and e the error of moves left, every gradient times 1 / B:
+With a the accumulators, u the units and h the outputs of dense1, from whose gradient dh the way back begins:
 
-    outputs   dy_j = w (s p_j - t_j), dy_3 = w' clip(e)          dg = sum_j dy_j V_j  where 0 < g < 1
-    dense1    [dq, dr] = sum_o dg_o U_o                          dh = dq where 0 < h < 1, plus 2 h dr where |h| < 1
     units     du = sum_k dh_k H_k                                da as in `policy/gradients.py`, for each view
 
-Three phases: forward through the accumulators and dense1, slab by slab; the other layers, position
-by position; back through dense1 and the accumulators, slab by slab. Slabs are the outer loop because the rows of
+Three phases: forward through the accumulators and dense1, slab by slab; the other layers (`small_layers`), in array
+code; back through dense1 and the accumulators, slab by slab. Slabs are the outer loop because the rows of
 a position are scattered: within a slab they come from the core's cache, in whole tables from main memory. What lies
 between dense1 and the accumulators is therefore computed twice and never stored.
 
@@ -20,17 +17,16 @@ the end.
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, lane_sum, load, splat, spread, store, where_positive
+from engine.native.lanes import LANES, load, splat, spread, store, where_positive
 from engine.network.rows.float_rows import add_4, clip, store_4
 from engine.network.rows.piece_count import PIECE_BUCKETS
-from engine.network.rows.wdl import output_gradient
 from engine.network.value.features import MAX_VIEW
-from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueTables
+from engine.network.value.parameters import HIDDEN_1, ValueTables
 
 # ---- slabs of columns ------------------------------------------------------------------------------------------------
 #
@@ -49,33 +45,28 @@ def in_slabs(table: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(halves.transpose(2, 0, 1, 3)).reshape(-1, SLAB)
 
 
-def from_slabs(slabs: np.ndarray, width: int) -> np.ndarray:
-    """Return a copy as [rows, `width`] of a table in slabs."""
+def from_slabs(slabs: Any, width: int) -> Any:
+    """Return a copy as [rows, `width`] of a table in slabs, an array on any backend."""
     halves = slabs.reshape(width // SLAB, -1, 2, HALF_SLAB)
-    return np.ascontiguousarray(halves.transpose(1, 2, 0, 3)).reshape(-1, width)
+    return halves.transpose(1, 2, 0, 3).reshape(-1, width)
 
 
 class ValueScratch(NamedTuple):
     """One thread's buffers."""
 
     units: Annotated[np.ndarray, "float32 [64]"]  # of a slab
-    outputs: Annotated[np.ndarray, "float32 [4]"]
-    probabilities: Annotated[np.ndarray, "float32 [3]"]
 
 
 class ValueGradients(NamedTuple):
-    """Results of the passes over B positions and S slabs. The second phase puts gradients in the place of values."""
+    """Results of the passes over B positions and S slabs."""
 
     accumulator: Annotated[np.ndarray, "float32 [S * B * 2 * 64]"]  # a of White's view, then of Black's, in slabs
     transposed: Annotated[np.ndarray, "float32 [S * 8 * 64 * 16]"]  # dense1 in slabs, of each version [unit, k]
     sums: Annotated[np.ndarray, "float32 [S, B, 16]"]  # what each slab adds to h
-    hidden: Annotated[np.ndarray, "float32 [B, 16]"]  # h, then dh
-    pairs: Annotated[np.ndarray, "float32 [B, 32]"]  # min(max(h, 0), 1), min(h^2, 1)
-    inner: Annotated[np.ndarray, "float32 [B, 32]"]  # g, then dg
-    active: Annotated[np.ndarray, "float32 [B, 32]"]  # min(max(g, 0), 1)
+    dhidden: Annotated[np.ndarray, "float32 [B, 16]"]
     doutputs: Annotated[np.ndarray, "float32 [B, 4]"]
-    losses: Annotated[np.ndarray, "float32 [B, 2]"]  # value, moves left, unweighted
-    known: Annotated[np.ndarray, "float32 [B, 2]"]  # s of each loss: 1, or 0 if the target is unknown
+    losses: Annotated[np.ndarray, "float32 [B, 3]"]  # none of the policy, value, moves left, unweighted
+    known: Annotated[np.ndarray, "float32 [B, 3]"]  # 1, or 0 if the target is unknown
 
 
 # ---- phase one: forward, slab by slab -------------------------------------------------------------------------------
@@ -90,7 +81,7 @@ def transpose_dense1(tables: ValueTables, out: ValueGradients) -> None:
 @kernel(contract=True)
 def sum_slab(tables, batch, count, slab, scratch, out):
     """Compute a slab of the accumulators of batch[:count], and what its units add to h."""
-    size, zero = len(out.hidden), splat(0.0)
+    size, zero = len(out.dhidden), splat(0.0)
     w0 = w1 = w2 = w3 = b0 = b1 = b2 = b3 = zero
     for b in range(count):
         w0, w1, w2, w3 = _next_view(tables, batch, b, np.int64(0), slab, w0, w1, w2, w3)
@@ -138,68 +129,6 @@ def _next_view(tables, batch, b, side, slab, s0, s1, s2, s3):
     return s0, s1, s2, s3
 
 
-# ---- phase two: the other layers, position by position --------------------------------------------------------------
-
-
-@kernel(contract=True)
-def learn_values(tables, batch, first, last, scale, value_weight, left_weight, scratch, out):
-    """Run batch[first:last] forward and back to dh.
-
-    scale: 1 / B of the whole batch, multiplies the gradients. The weights are w and w'.
-    """
-    for b in range(first, last):
-        version = np.int64(batch.version[b])
-        _judge_units(tables, version, b, out, scratch.outputs)
-        output_gradient(batch, b, scale, value_weight, left_weight, scratch, out, 0)
-        _hidden_gradient(tables, version, out, b)
-
-
-@kernel(contract=True)
-def _judge_units(tables, version, b, out, outputs):
-    """From what the slabs of position b add up to, to its layers and outputs [4]."""
-    hidden, pairs, inner, active = out.hidden[b], out.pairs[b], out.inner[b], out.active[b]
-    one, h = splat(1.0), load(tables.dense1_bias, version * HIDDEN_1)
-    for slab in range(len(out.sums)):
-        h = h + load(out.sums[slab, b], 0)
-    store(hidden, 0, h)
-    store(pairs, 0, clip(h))
-    store(pairs, HIDDEN_1, one - clip(one - h * h))
-    for o in range(HIDDEN_2):
-        row = version * HIDDEN_2 + o
-        inner[o] = _dot_32(tables.dense2, row * 32, pairs) + tables.dense2_bias[row]
-    for c in range(0, HIDDEN_2, LANES):
-        store(active, c, clip(load(inner, c)))
-    for j in range(VALUE_OUTPUTS):
-        row = version * VALUE_OUTPUTS + j
-        outputs[j] = _dot_32(tables.output, row * 32, active) + tables.output_bias[row]
-
-
-@kernel(contract=True)
-def _dot_32(table, at, x):
-    """Dot product of table[at : at + 32] and x [32]."""
-    return lane_sum(load(table, at) * load(x, 0) + load(table, at + LANES) * load(x, LANES))
-
-
-@kernel(contract=True)
-def _hidden_gradient(tables, version, out, b):
-    """From the gradient of the outputs to that of both hidden layers, in the place of their values."""
-    one = splat(1.0)
-    for c in range(0, HIDDEN_2, LANES):
-        g, dg = load(out.inner[b], c), splat(0.0)
-        for j in range(VALUE_OUTPUTS):
-            row = version * VALUE_OUTPUTS + j
-            dg = dg + spread(out.doutputs[b], j) * load(tables.output, row * HIDDEN_2 + c)
-        store(out.inner[b], c, where_positive(g, where_positive(one - g, dg)))
-    plain = square = splat(0.0)
-    for o in range(HIDDEN_2):
-        at, x = (version * HIDDEN_2 + o) * 2 * HIDDEN_1, spread(out.inner[b], o)
-        plain = plain + x * load(tables.dense2, at)
-        square = square + x * load(tables.dense2, at + LANES)
-    h = load(out.hidden[b], 0)
-    inside = where_positive(one - h * h, (h + h) * square)
-    store(out.hidden[b], 0, where_positive(h, where_positive(one - h, plain)) + inside)
-
-
 # ---- phase three: backward, slab by slab ----------------------------------------------------------------------------
 
 
@@ -209,7 +138,7 @@ def slab_gradients(tables, batch, count, slab, gradients, slopes):
     rows, layer = len(tables.weight) // len(tables.bias) * SLAB, PIECE_BUCKETS * HIDDEN_1 * SLAB
     slopes.weight[slab * rows : (slab + 1) * rows] = 0
     slopes.dense1[slab * layer : (slab + 1) * layer] = 0
-    column, half, size = slab * HALF_SLAB, len(tables.bias) // 2, len(gradients.hidden)
+    column, half, size = slab * HALF_SLAB, len(tables.bias) // 2, len(gradients.dhidden)
     slopes.bias[column : column + HALF_SLAB] = 0
     slopes.bias[half + column : half + column + HALF_SLAB] = 0
     p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = splat(0.0)  # P of White's view, and of Black's
@@ -223,7 +152,7 @@ def slab_gradients(tables, batch, count, slab, gradients, slopes):
         black, to = HALF_SLAB - white, slab * layer + batch.version[b] * HIDDEN_1 * SLAB
         x0, x1, y0, y1 = _dense1_gradient(
             tables.dense1,
-            gradients.hidden[b],
+            gradients.dhidden[b],
             to + white,
             to + black,
             clip(w0) * clip(w2),
@@ -290,28 +219,6 @@ def _add_to_rows(batch, b, side, slab, p0, p1, p2, p3, slopes):
     column, half, one = slab * HALF_SLAB, len(slopes.bias) // 2, splat(1.0)
     _add_2(slopes.bias, column, one, p0, p1)
     _add_2(slopes.bias, half + column, one, p2, p3)
-
-
-@kernel(contract=True)
-def add_small_layers(batch, count, gradients, tables):
-    """Write the gradients of dense2, of the output layer and of the layers' biases, from batch[:count]."""
-    for table in (tables.dense1_bias, tables.dense2, tables.dense2_bias, tables.output, tables.output_bias):
-        table[:] = 0
-    for b in range(count):
-        version = np.int64(batch.version[b])
-        at = version * HIDDEN_1
-        store(tables.dense1_bias, at, load(tables.dense1_bias, at) + load(gradients.hidden[b], 0))
-        p0, p1 = load(gradients.pairs[b], 0), load(gradients.pairs[b], LANES)
-        for o in range(HIDDEN_2):
-            row = version * HIDDEN_2 + o
-            if gradients.inner[b, o] != 0:
-                tables.dense2_bias[row] += gradients.inner[b, o]
-                _add_2(tables.dense2, row * 32, spread(gradients.inner[b], o), p0, p1)
-        g0, g1 = load(gradients.active[b], 0), load(gradients.active[b], LANES)
-        for j in range(VALUE_OUTPUTS):
-            row = version * VALUE_OUTPUTS + j
-            tables.output_bias[row] += gradients.doutputs[b, j]
-            _add_2(tables.output, row * 32, spread(gradients.doutputs[b], j), g0, g1)
 
 
 @kernel(contract=True)

@@ -37,6 +37,7 @@ class Optimizer:
     """
 
     slots: tuple[str, ...] = ()
+    takes_flat = True  # whether it may change all parameters on a device as one
 
     def __init__(self) -> None:
         self.steps = 0
@@ -229,7 +230,12 @@ class Adam(Optimizer):
         if decay and not self.decoupled:
             gradient = gradient + decay * parameter
         mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
-        rates = self._rates(rate, decay if self.decoupled else 0.0)
+        self._move(parameter, gradient, mean, square, self._rates(rate, decay if self.decoupled else 0.0), pool)
+
+    def _move(
+        self, parameter: Array, gradient: Array, mean: Array, square: Array, rates: Any, pool: ThreadPool | None
+    ) -> None:
+        """Take one step, and update both moments."""
         if (flat := updates.flat_views(parameter, gradient, mean, square)) is not None:
             size, stretch = parameter.size, updates.STRETCH
             updates.on_stretches(pool, size, stretch, lambda first, last: updates.adam_step(*flat, first, last, rates))
@@ -275,8 +281,10 @@ class SharedRowsAdamW(AdamW):
 
     The table stores only the sum. By the chain rule the shared part's gradient is the sum over its rows. That part
     takes its own Adam step, which is added to all of its rows. A rarely seen row thus learns from its group, at no
-    cost in inference. `shared` names the tables, float32 [rows, width] in host memory, width a multiple of 16.
+    cost in inference. `shared` names the tables, float32 [rows, width], width a multiple of 16.
     """
+
+    takes_flat = False
 
     slots = ("mean", "square", "shared_mean", "shared_square")
 
@@ -292,12 +300,20 @@ class SharedRowsAdamW(AdamW):
         groups, width, shared_rows = outer * inner, parameter.shape[1], outer * rows * inner
         mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
         flat = updates.flat_views(parameter, gradient, mean, square)
-        if flat is None or len(parameter) < shared_rows or width % LANES:
+        if parameter.dtype != np.float32 or len(parameter) < shared_rows or width % LANES:
             expected = f"{shared_rows} rows or more, in multiples of {LANES} columns"
             raise ShapeError(f"{name}: expected float32 of {expected} for {self.shared[name]}")
-        table, slopes, *own = flat
-        shared = [self._slot(slot, name, parameter[:groups]).reshape(-1) for slot in ("shared_mean", "shared_square")]
+        shared = [self._slot(slot, name, parameter[:groups]) for slot in ("shared_mean", "shared_square")]
         rates, shared_rates = self._rates(rate, self.weight_decay), self._rates(rate, 0.0)
+        if flat is None:
+            grouped, slopes = (one[:shared_rows].reshape(outer, rows, inner, width) for one in (parameter, gradient))
+            part = backend_of(parameter).xp.zeros_like(shared[0])
+            self._move(part, slopes.sum(axis=1).reshape(part.shape), *shared, shared_rates, pool)
+            grouped += part.reshape(outer, 1, inner, width)
+            self._move(parameter, gradient, mean, square, rates, pool)
+            return
+        table, slopes, *own = flat
+        shared = [one.reshape(-1) for one in shared]
 
         def step_groups(first: int, last: int) -> None:
             total, moments = np.empty(width, np.float32), (tuple(own), tuple(shared))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
+from engine.backend import backend_of_all
 from engine.board.layout import MAX_MOVES
 from engine.native.memory import buffers
 from engine.native.pool import PerThread, ThreadPool
@@ -18,21 +21,24 @@ from engine.network.policy.moves import POLICY_GROUPS
 from engine.network.policy.parameters import PARAMETERS, SparseConfig, Tables, sparse_config_of
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.network.rows.float_rows import BLOCK, HALF_BLOCK
+from engine.network.rows.gpu import sparse_network
+from engine.network.rows.small_layers import Array, Gradients, chosen_dense, value_head
 from engine.nn.layer import Layer
+from engine.nn.losses import soft_target_loss
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.policy.sparse_sampler import LabelSampler, SparseBatch, SparseSampler, new_sparse_batch
+from selfplay.families.row_gradients import PART, DeviceGradients, loss_sums, slopes_of, write_sums
 from selfplay.records.order import Groups
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of, spread_positions
 from selfplay.training.learner import LayersFamily
-from selfplay.training.losses import LossSums, LossWeights
+from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import Batches, TrainingSet
 from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
 
-PART = 256  # positions per unit of a thread's work
 # Rows of a piece on a square share a part for all attacks and defences; rows of a policy move, safe or not, do too.
 SHARED = {PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS), PARAMETERS["policy"]: SharedRows(*POLICY_GROUPS)}
 
@@ -102,23 +108,29 @@ class SparsePass:
         self.config = config
         self.gradients = buffers(kernels.PositionGradients, B=size, M=MAX_MOVES, **config.sizes)
         self.pool = ThreadPool(threads, "train")
-        self._scratch = PerThread()
+        self._scratch, self._libraries = PerThread(), ThreadpoolController()
 
     def positions(self, tables: Tables, batch: SparseBatch, count: int, weights: LossWeights) -> None:
         """Phase one over batch[:count]: fills `gradients`, including losses."""
-        scale = 1.0 / count
+        p, scale, out = named_views(tables, self.config), 1.0 / count, self.gradients
 
-        def learn(part: tuple[int, int]) -> None:
-            scratch = self._scratch.own(lambda: kernels.new_scratch(self.config))
-            heads = weights.value, weights.moves_left
-            kernels.learn_positions(tables, batch, *part, scale, *heads, scratch, self.gradients)
+        def learn(part: tuple[int, int]) -> Gradients:
+            grads, own = Gradients(), slice(*part)
+            kernels.compute_units(tables, batch, *part, out)
+            units, dunits = (flat.reshape(-1, self.config.units)[own] for flat in (out.units, out.dunits))
+            outputs, backward = value_head(partial(chosen_dense, p, grads, batch.version[own]), units)
+            dunits[...] = backward(slopes_of(outputs, batch, own, weights, scale, out))
+            kernels.learn_moves(tables, batch, *part, scale, self._scratch.own(kernels.new_scratch), out)
+            return grads
 
-        self.pool.map(learn, pairwise([*range(0, count, PART), count]))
+        with self._libraries.limit(limits=1, user_api="blas"):
+            self._small = self.pool.map(learn, pairwise([*range(0, count, PART), count]))
 
     def columns(self, batch: SparseBatch, count: int, tables: Tables) -> None:
         """Phase two: add the gradients of batch[:count] to `tables`."""
         gradients, width, units = self.gradients, self.config.width, self.config.units
-        work: list[Callable[[], None]] = [lambda: kernels.add_small_tables(batch, count, gradients, tables)]
+        write_sums(named_views(tables, self.config), self._small)
+        work: list[Callable[[], None]] = [lambda: kernels.add_policy_biases(batch, count, gradients, tables)]
         for column in range(0, width, BLOCK):
             work.append(lambda c=column: kernels.add_feature_columns(batch, count, gradients, width, c, tables))  # type: ignore[misc]
         for column in range(0, units, HALF_BLOCK):
@@ -126,11 +138,18 @@ class SparsePass:
         self.pool.map(lambda part: part(), work)
 
 
-def loss_sums(gradients: kernels.PositionGradients, count: int) -> LossSums:
-    """Loss sums of the first `count` positions, and how many of them have each target."""
-    sums = gradients.losses[:count].sum(axis=0, dtype=np.float64)
-    known = np.count_nonzero(gradients.known[:count], axis=0)
-    return LossSums(*sums.tolist(), *known.tolist())
+class DeviceSparseGradients(DeviceGradients):
+    """`SparseGradients` on a GPU."""
+
+    def run(self, batch: SparseBatch, step: int) -> tuple[tuple[Array, Array], Array, Callable[[Array], Gradients]]:
+        moves, upload = slice(0, max(1, int(batch.n_moves.max()))), self.backend.asarray
+        features, rows = self.listed(batch.features, batch.n_features), self.listed(batch.rows[:, moves], batch.n_moves)
+        inputs = features, rows, upload(batch.sorts[:, moves]), upload(batch.version)
+        outputs, backward = sparse_network(self.operations, self.parameters, *inputs)
+        targets = self.backend.xp.where(rows >= 0, upload(batch.policy[:, moves]), 0)
+        loss, slopes = soft_target_loss(outputs["policy"], targets, rows >= 0)
+        policy = len(rows) * loss, (targets.sum(axis=1) > 0).sum()
+        return policy, outputs["value"], lambda dy: backward({"policy": slopes, "value": dy})
 
 
 # ---- held-out positions ---------------------------------------------------------------------------------------------
@@ -148,7 +167,8 @@ class SparseHeldOut(HeldOut):
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         config = sparse_config_of(model.config())
         _, tables = new_tables(config)
-        fill_tables(tables, config, model.named_parameters())
+        with backend_of_all(model.named_parameters()).guard("the network was scored"):
+            fill_tables(tables, config, model.named_parameters())
         forward = SparsePass(config, self.n_positions, threads)
         with forward.pool:
             forward.positions(tables, self._batch, self.n_positions, LossWeights())
@@ -167,6 +187,7 @@ class SparseFamily(LayersFamily):
     """Sparse networks, such as sparse-768; a value trunk that a network has besides stays as it is."""
 
     recipe, mixture, gradients, sample = SPARSE_RECIPE, SparseMixture, SparseGradients, SparseHeldOut
+    device_gradients = DeviceSparseGradients
 
     def __init__(self, config: SparseConfig) -> None:
         self._config = config

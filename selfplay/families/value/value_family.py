@@ -8,32 +8,36 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
+from engine.backend import backend_of_all
 from engine.errors import ConfigError
 from engine.native.memory import buffers
 from engine.native.pool import PerThread, ThreadPool
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
+from engine.network.rows.gpu import value_network
+from engine.network.rows.small_layers import Array, Gradients, chosen_dense, judge_units
 from engine.network.value import gradients as kernels
 from engine.network.value import parameters
-from engine.network.value.features import BUCKET_ROWS, KING_BUCKETS
+from engine.network.value.features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
 from engine.network.value.parameters import ValueConfig, ValueTables, value_config_of
 from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.data.label_rows import LabelRows
+from selfplay.families.row_gradients import PART, DeviceGradients, loss_sums, slopes_of, write_sums
 from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
 from selfplay.records.order import Groups
 from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of
 from selfplay.training.learner import LayersFamily
-from selfplay.training.losses import LossSums, LossWeights
+from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import Batches, TrainingSet, sets_of
 from selfplay.training.recipe import VALUE_RECIPE, LearnerSettings
 
 REFUSAL = "a value trunk is trained on label folders alone (aino-train teach)"
-PART = 256  # positions per unit of a thread's work
 ONE_POSITION = 0.01  # typical size of a gradient of one position's accumulator, times the batch's size
 LIMIT_EVERY = 16  # steps after which rows beyond what integers hold are clipped; few ever are
 ROWS, DENSE1 = (parameters.VALUE_PARAMETERS[name].removeprefix(parameters.PREFIX) for name in ("weight", "dense1"))
@@ -100,7 +104,7 @@ class ValueTrunkGradients(GradientSource):
         kernels.limit_stretch(self._tables.dense1, parameters.DENSE1_LIMIT, 0, len(self._tables.dense1))
         self._pass.forward(self._tables, batch, count, self._weights)
         self._pass.backward(self._tables, batch, count, self._slope_tables)
-        sums = self._pass.sums(count)
+        sums = loss_sums(self._pass.gradients, count)
         return StepResult(sums.total(count, self._weights), sums.metrics(count), self._grads)
 
     def _limit(self, first: int, last: int) -> None:
@@ -114,39 +118,66 @@ class ValuePass:
         self.config = config
         self.gradients = buffers(kernels.ValueGradients, B=size, S=config.width // kernels.SLAB)
         self.pool = ThreadPool(threads, "train")
-        self._scratch = PerThread()
+        self._scratch, self._libraries = PerThread(), ThreadpoolController()
         self._slabs = range(config.width // kernels.SLAB)
 
     def forward(self, tables: ValueTables, batch: ValueBatch, count: int, weights: LossWeights) -> None:
         """Run batch[:count] forward, and back to dense1: fills `gradients`, including losses."""
-        scale, new_scratch = 1.0 / count, partial(buffers, kernels.ValueScratch)
-        kernels.transpose_dense1(tables, self.gradients)
-
-        def learn(part: tuple[int, int]) -> None:
-            scratch = self._scratch.own(new_scratch)
-            heads = weights.value, weights.moves_left
-            kernels.learn_values(tables, batch, *part, scale, *heads, scratch, self.gradients)
+        p, out, bias = named_views(tables, self.config), self.gradients, f"{parameters.PREFIX}dense1.bias"
+        kernels.transpose_dense1(tables, out)
 
         def add_up(slab: int) -> None:
-            kernels.sum_slab(tables, batch, count, slab, self._scratch.own(new_scratch), self.gradients)
+            scratch = self._scratch.own(partial(buffers, kernels.ValueScratch))
+            kernels.sum_slab(tables, batch, count, slab, scratch, out)
+
+        def learn(part: tuple[int, int]) -> Gradients:
+            grads, own = Gradients(), slice(*part)
+            version = batch.version[own]
+            h = out.sums[:, own].sum(axis=0) + p[bias][version]
+            outputs, backward = judge_units(partial(chosen_dense, p, grads, version), h, parameters.PREFIX)
+            out.dhidden[own] = backward(slopes_of(outputs, batch, own, weights, 1.0 / count, out))
+            grads[bias] = (version == np.arange(len(p[bias]))[:, None]).astype(np.float32) @ out.dhidden[own]
+            return grads
 
         self.pool.map(add_up, self._slabs)
-        self.pool.map(learn, pairwise([*range(0, count, PART), count]))
+        with self._libraries.limit(limits=1, user_api="blas"):
+            self._small = self.pool.map(learn, pairwise([*range(0, count, PART), count]))
 
     def backward(self, tables: ValueTables, batch: ValueBatch, count: int, slopes: ValueTables) -> None:
         """Write the gradients of batch[:count], after `forward`, to `slopes`."""
-        work: list[Callable[[], None]] = [
-            lambda slab=slab: kernels.slab_gradients(tables, batch, count, slab, self.gradients, slopes)  # type: ignore[misc]
-            for slab in self._slabs
-        ]
-        work.append(lambda: kernels.add_small_layers(batch, count, self.gradients, slopes))
-        self.pool.map(lambda part: part(), work)
+        write_sums(named_views(slopes, self.config), self._small)
+        work = partial(kernels.slab_gradients, tables, batch, count)
+        self.pool.map(lambda slab: work(slab, self.gradients, slopes), self._slabs)
 
-    def sums(self, count: int) -> LossSums:
-        """Loss sums of the first `count` positions, and how many of them have each target."""
-        value, left = self.gradients.losses[:count].sum(axis=0, dtype=np.float64).tolist()
-        with_value, with_left = np.count_nonzero(self.gradients.known[:count], axis=0).tolist()
-        return LossSums(0.0, value, left, 0, with_value, with_left)
+
+class DeviceValueGradients(DeviceGradients):
+    """`ValueTrunkGradients` on a GPU, with the parameters in slabs, too."""
+
+    def __init__(self, trunk: Layer, settings: LearnerSettings) -> None:
+        backend = backend_of_all(trunk.named_parameters())
+        config, tables = tables_of(trunk)
+        trunk.adopt_parameters({name: backend.asarray(view) for name, view in _named(tables, config).items()})
+        super().__init__(trunk, settings)
+
+    def run(self, batch: ValueBatch, step: int) -> tuple[tuple[float, float], Array, Callable[[Array], Gradients]]:
+        p, xp, size = self.parameters, self.backend.xp, (-1, kernels.SLAB)
+        if step % LIMIT_EVERY == 0:
+            xp.clip(p[ROWS], -parameters.WEIGHT_LIMIT, parameters.WEIGHT_LIMIT, out=p[ROWS])
+        xp.clip(p[DENSE1], -parameters.DENSE1_LIMIT, parameters.DENSE1_LIMIT, out=p[DENSE1])
+        slabs, versions = len(p["rows.bias"]) // kernels.SLAB, len(p["dense1.bias"])
+        dense1 = p[DENSE1].reshape(slabs, -1, kernels.SLAB).swapaxes(0, 1)
+        tables = {ROWS: p[ROWS].reshape(slabs, *size), DENSE1: dense1.reshape(versions, -1, slabs * kernels.SLAB)}
+        views = batch.features.reshape(-1, 2, MAX_VIEW)
+        views = np.where(batch.side[:, None, None] == 0, views, views[:, ::-1])
+        inputs = self.listed(views, batch.n_rows), self.backend.asarray(batch.version)
+        outputs, backward = value_network(self.operations, {**p, **tables}, *inputs)
+
+        def in_slabs(dy: Array) -> Gradients:
+            grads = backward(dy)
+            slopes = grads[DENSE1].reshape(*dense1.shape).swapaxes(0, 1)
+            return {**grads, ROWS: grads[ROWS].reshape(size), DENSE1: slopes.reshape(size)}
+
+        return (0.0, 0.0), outputs, in_slabs
 
 
 # ---- held-out rows --------------------------------------------------------------------------------------------------
@@ -164,15 +195,13 @@ class ValueHeldOut(HeldOut):
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of the model's value trunk; the same for any number of threads."""
-        config, tables = tables_of(model.children()[parameters.VALUE_TRUNK])
+        with backend_of_all(model.named_parameters()).guard("the network was scored"):
+            config, tables = tables_of(model.children()[parameters.VALUE_TRUNK])
         forward = ValuePass(config, self.n_positions, threads)
         with forward.pool:
             forward.forward(tables, self._batch, self.n_positions, LossWeights())
-        of_each = (array[: self.n_positions].T for array in (forward.gradients.losses, forward.gradients.known > 0))
-        (value, left), (with_value, with_left) = of_each
-        no = np.zeros(self.n_positions)  # policy
-        columns = [no, no, value, left, no, with_value, with_left]
-        return scores_of(part_sums(np.column_stack(columns)))
+        losses, known = (array[: self.n_positions] for array in (forward.gradients.losses, forward.gradients.known > 0))
+        return scores_of(part_sums(np.column_stack([np.zeros(self.n_positions), losses, known])))
 
 
 # ---- the family -----------------------------------------------------------------------------------------------------
@@ -182,6 +211,7 @@ class ValueFamily(LayersFamily):
     """The value trunk of a sparse network, such as sparse-768+v256; the rest of the network stays as it is."""
 
     recipe, mixture, gradients, sample = VALUE_RECIPE, ValueMixture, ValueTrunkGradients, ValueHeldOut
+    device_gradients = DeviceValueGradients
     average_every = 8  # steps; each pass over the tables costs as much as a fifth of a step
 
     def __init__(self, config: SparseConfig) -> None:
@@ -202,7 +232,7 @@ class ValueFamily(LayersFamily):
         named, shapes = part.named_parameters(), model.children()[parameters.VALUE_TRUNK].named_parameters()
         for name in (ROWS, DENSE1):
             named[name] = kernels.from_slabs(named[name], self._value.width).reshape(shapes[name].shape)
-        named[ROWS] = np.clip(named[ROWS], -parameters.WEIGHT_LIMIT, parameters.WEIGHT_LIMIT)
+        named[ROWS] = named[ROWS].clip(-parameters.WEIGHT_LIMIT, parameters.WEIGHT_LIMIT)
         trunk = part.replica()
         trunk.adopt_parameters(named)
         return model.with_children({**model.children(), parameters.VALUE_TRUNK: trunk})
