@@ -17,10 +17,12 @@ from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.recipe import LearnerSettings
 
-PART = 512  # positions per unit of a thread's work
+PART = 1024  # positions per unit of a thread's work
 
 
-def slopes_of(outputs: np.ndarray, batch: Any, part: slice, weights: LossWeights, scale: float, out: Any) -> np.ndarray:
+def slopes_of(
+    outputs: np.ndarray, batch: Any, part: np.ndarray, weights: LossWeights, scale: float, out: Any
+) -> np.ndarray:
     """Return the gradient of outputs [n, 4], times `scale`; note it, losses and known targets of batch[part] in `out`."""
     targets = batch.wdl[part], batch.moves_left[part]
     found = output_losses(outputs, *targets, weights.value, weights.moves_left)

@@ -8,11 +8,13 @@ their outputs and `backward`, from the gradient of the outputs to that of the in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from engine.backend import backend_of
+from engine.network.rows.piece_count import PIECE_BUCKETS
 
 Array = Any
 Arrays = Mapping[str, Array]
@@ -53,27 +55,27 @@ def inside(x: Array) -> Array:
     return (x > 0) & (x < 1)
 
 
-def chosen_dense(p: Arrays, grads: Gradients, version: np.ndarray, name: str, x: np.ndarray) -> Part:
+def chosen_dense(p: Arrays, grads: Gradients, groups: list[slice], name: str, x: np.ndarray) -> Part:
     """Several dense layers of one shape, of which each example chooses one: x [B, inputs] -> y [B, outputs].
 
-    With v the version of example b: y_b = W_v x_b + c_v, dx_b = W_v^T dy_b, and dW_v = sum of dy_b x_b^T, dc_v = sum of
-    dy_b over the examples that chose v.
+    With v the version of group g: y_g = x_g W_v^T + c_v, dx_g = dy_g W_v, dW_v = dy_g^T x_g, dc_v = the sum of dy_g.
     """
     weight, bias = p[f"{name}.weight"], p[f"{name}.bias"]
-    groups = [np.flatnonzero(version == v) for v in range(len(weight))]
-    y = np.empty((len(x), bias.shape[1]), x.dtype)
-    for v, group in enumerate(groups):
-        y[group] = x[group] @ weight[v].T + bias[v]
+    parts = list(zip(groups, weight, bias, strict=True))
 
     def backward(dy: np.ndarray) -> np.ndarray:
-        dx = np.empty_like(x)
-        dweight, dbias = grads[f"{name}.weight"], grads[f"{name}.bias"] = np.empty_like(weight), np.empty_like(bias)
-        for v, group in enumerate(groups):
-            dx[group] = dy[group] @ weight[v]
-            dweight[v], dbias[v] = dy[group].T @ x[group], dy[group].sum(axis=0)
-        return dx
+        grads[f"{name}.weight"] = np.stack([dy[group].T @ x[group] for group in groups])
+        grads[f"{name}.bias"] = np.stack([dy[group].sum(axis=0) for group in groups])
+        return np.concatenate([dy[group] @ w for group, w, _ in parts])
 
-    return y, backward
+    return np.concatenate([x[group] @ w.T + b for group, w, b in parts]), backward
+
+
+def by_version(version: np.ndarray) -> tuple[np.ndarray, list[slice]]:
+    """Return (order of positions that sorts them by the version of their layers, the group of each version in it)."""
+    order = np.argsort(version, kind="stable")
+    ends = np.searchsorted(version[order], np.arange(PIECE_BUCKETS + 1))
+    return order, [slice(*pair) for pair in pairwise(ends.tolist())]
 
 
 def output_losses(

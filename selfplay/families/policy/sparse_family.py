@@ -22,7 +22,7 @@ from engine.network.policy.parameters import PARAMETERS, SparseConfig, Tables, s
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.network.rows.float_rows import BLOCK, HALF_BLOCK
 from engine.network.rows.gpu import sparse_network
-from engine.network.rows.small_layers import Array, Gradients, chosen_dense, value_head
+from engine.network.rows.small_layers import Array, Gradients, by_version, chosen_dense, value_head
 from engine.nn.layer import Layer
 from engine.nn.losses import soft_target_loss
 from engine.nn.operations.updates import STRETCH, on_stretches
@@ -115,11 +115,12 @@ class SparsePass:
         p, scale, out = named_views(tables, self.config), 1.0 / count, self.gradients
 
         def learn(part: tuple[int, int]) -> Gradients:
-            grads, own = Gradients(), slice(*part)
+            grads, (order, groups) = Gradients(), by_version(batch.version[slice(*part)])
+            own = part[0] + order
             kernels.compute_units(tables, batch, *part, out)
-            units, dunits = (flat.reshape(-1, self.config.units)[own] for flat in (out.units, out.dunits))
-            outputs, backward = value_head(partial(chosen_dense, p, grads, batch.version[own]), units)
-            dunits[...] = backward(slopes_of(outputs, batch, own, weights, scale, out))
+            units, dunits = (flat.reshape(-1, self.config.units) for flat in (out.units, out.dunits))
+            outputs, backward = value_head(partial(chosen_dense, p, grads, groups), units[own])
+            dunits[own] = backward(slopes_of(outputs, batch, own, weights, scale, out))
             kernels.learn_moves(tables, batch, *part, scale, self._scratch.own(kernels.new_scratch), out)
             return grads
 

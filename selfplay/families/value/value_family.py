@@ -18,7 +18,7 @@ from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.network.rows.gpu import value_network
-from engine.network.rows.small_layers import Array, Gradients, chosen_dense, judge_units
+from engine.network.rows.small_layers import Array, Gradients, by_version, chosen_dense, judge_units
 from engine.network.value import gradients as kernels
 from engine.network.value import parameters
 from engine.network.value.features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
@@ -131,12 +131,12 @@ class ValuePass:
             kernels.sum_slab(tables, batch, count, slab, scratch, out)
 
         def learn(part: tuple[int, int]) -> Gradients:
-            grads, own = Gradients(), slice(*part)
-            version = batch.version[own]
-            h = out.sums[:, own].sum(axis=0) + p[bias][version]
-            outputs, backward = judge_units(partial(chosen_dense, p, grads, version), h, parameters.PREFIX)
-            out.dhidden[own] = backward(slopes_of(outputs, batch, own, weights, 1.0 / count, out))
-            grads[bias] = (version == np.arange(len(p[bias]))[:, None]).astype(np.float32) @ out.dhidden[own]
+            grads, (order, groups) = Gradients(), by_version(batch.version[slice(*part)])
+            own = part[0] + order
+            h = out.sums[:, slice(*part)].sum(axis=0)[order] + p[bias][batch.version[own]]
+            outputs, backward = judge_units(partial(chosen_dense, p, grads, groups), h, parameters.PREFIX)
+            dh = out.dhidden[own] = backward(slopes_of(outputs, batch, own, weights, 1.0 / count, out))
+            grads[bias] = np.stack([dh[group].sum(axis=0) for group in groups])
             return grads
 
         self.pool.map(add_up, self._slabs)
