@@ -1,47 +1,113 @@
-"""What sparse networks and value trunks share in training: losses of parts of a batch, and gradients on a GPU."""
+"""What sparse networks and value trunks share in training: gradients on the processor and on a GPU, held-out scores."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from engine.backend import backend_of_all
 from engine.native.pool import ThreadPool
-from engine.network.rows.gpu import RowOperations
-from engine.network.rows.small_layers import Array, Gradients, output_losses
+from engine.network.rows.array_layers import (
+    Array,
+    Dense,
+    Gradients,
+    Part,
+    RowOperations,
+    by_version,
+    chosen_dense,
+    output_losses,
+)
+from engine.network.rows.flat_tables import named_views, new_tables
 from engine.nn.layer import Layer
 from engine.nn.training.parallel import GradientSource, StepResult
-from selfplay.training.losses import LossSums, LossWeights
+from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of
+from selfplay.training.losses import LossSums
 from selfplay.training.recipe import LearnerSettings
 
+Network = Callable[[Dense, Array], Part]
+Read = Callable[[int, int, np.ndarray], np.ndarray]
+Write = Callable[[int, int, np.ndarray, np.ndarray], None]
 PART = 1024  # positions per unit of a thread's work
 
 
-def slopes_of(
-    outputs: np.ndarray, batch: Any, part: np.ndarray, weights: LossWeights, scale: float, out: Any
-) -> np.ndarray:
-    """Return the gradient of outputs [n, 4], times `scale`; note it, losses and known targets of batch[part] in `out`."""
-    targets = batch.wdl[part], batch.moves_left[part]
-    found = output_losses(outputs, *targets, weights.value, weights.moves_left)
-    out.losses[part, 1:], out.known[part, 1:], slopes = found
-    out.doutputs[part] = slopes * np.float32(scale)
-    return out.doutputs[part]
+class RowGradients(GradientSource):
+    """Gradients on the processor, of a layer whose parameters it moves into `tables`; metrics `LossSums`.
 
+    `named` gives tables the names of the layer's parameters. `found` has the results of up to `batch_size` positions.
+    The order of every sum is the same for any number of threads.
+    """
 
-def loss_sums(gradients: Any, count: int) -> LossSums:
-    """Loss sums of the first `count` positions, and how many of them have each target."""
-    sums = gradients.losses[:count].sum(axis=0, dtype=np.float64)
-    known = np.count_nonzero(gradients.known[:count], axis=0)
-    return LossSums(*sums.tolist(), *known.tolist())
+    measures_norm = False
 
+    def __init__(
+        self,
+        layer: Layer,
+        config: Any,
+        tables: Any,
+        named: Callable[..., Gradients],
+        found: Any,
+        settings: LearnerSettings,
+    ) -> None:
+        self.config, self.tables, self.found = config, tables, found
+        layer.adopt_parameters(named(tables, config))
+        self.flat_slopes, self.slopes = new_tables(config)
+        self._grads, self._views = named(self.slopes, config), named_views(tables, config)
+        self._weights = settings.loss
+        self.pool, self._libraries = ThreadPool(settings.threads, "train"), ThreadpoolController()
 
-def write_sums(slopes: Gradients, parts: Sequence[Gradients]) -> None:
-    """Write the sums of the gradients of all parts, added in their order."""
-    for name in parts[0]:
-        slopes[name][...] = sum(part[name] for part in parts)
+    def gradients(self, batch: Any, seed: tuple[int, ...]) -> StepResult:
+        """As in GradientSource; nothing here is random, and the seed's last number is that of the step."""
+        count = len(batch.wdl)
+        self.prepare(seed[-1])
+        self.forward(batch, count)
+        self.backward(batch, count)
+        losses, known = self.found.losses[:count], self.found.known[:count]
+        sums = LossSums(*losses.sum(axis=0, dtype=np.float64).tolist(), *np.count_nonzero(known, axis=0).tolist())
+        return StepResult(sums.total(count, self._weights), sums.metrics(count), self._grads)
+
+    @abstractmethod
+    def prepare(self, step: int) -> None:
+        """Change tables as they must be before a step."""
+
+    @abstractmethod
+    def forward(self, batch: Any, count: int) -> None:
+        """Run batch[:count] forward, and back through the small layers: fills `found`, including losses."""
+
+    @abstractmethod
+    def backward(self, batch: Any, count: int) -> None:
+        """Write the gradients of batch[:count], after `forward`, to `slopes`."""
+
+    def learn_parts(self, batch: Any, count: int, network: Network, read: Read, write: Write) -> None:
+        """Run the layers of `network` forward and back, for each part of batch[:count].
+
+        read: from (first, last, positions of the part in the order of their versions) to the inputs of the layers.
+        write: takes the same and the gradient of the inputs.
+        """
+        found, weights = self.found, (self._weights.value, self._weights.moves_left)
+
+        def learn(part: tuple[int, int]) -> Gradients:
+            grads, (order, groups) = Gradients(), by_version(batch.version[slice(*part)])
+            own = part[0] + order
+            outputs, backward = network(partial(chosen_dense, self._views, grads, groups), read(*part, own))
+            losses, known, slopes = output_losses(outputs, batch.wdl[own], batch.moves_left[own], weights)
+            found.losses[own, 1:], found.known[own, 1:], found.doutputs[own] = losses, known, slopes / np.float32(count)
+            write(*part, own, backward(found.doutputs[own]))
+            return grads
+
+        with self._libraries.limit(limits=1, user_api="blas"):
+            self._small = self.pool.map(learn, pairwise([*range(0, count, PART), count]))
+
+    def write_small(self) -> None:
+        """Write the gradients of the layers in `learn_parts`, added in the order of the parts."""
+        slopes = named_views(self.slopes, self.config)
+        for name in self._small[0]:
+            slopes[name][...] = sum(part[name] for part in self._small)
 
 
 class DeviceGradients(GradientSource):
@@ -59,8 +125,8 @@ class DeviceGradients(GradientSource):
         """As in GradientSource; nothing here is random, and the seed's last number is that of the step."""
         count, weights, upload = len(batch.wdl), self._weights, self.backend.asarray
         (policy, with_policy), outputs, backward = self.run(batch, seed[-1])
-        targets = upload(batch.wdl), upload(batch.moves_left)
-        losses, known, slopes = output_losses(outputs, *targets, weights.value, weights.moves_left)
+        targets, of_each = (upload(batch.wdl), upload(batch.moves_left)), (weights.value, weights.moves_left)
+        losses, known, slopes = output_losses(outputs, *targets, of_each)
         sums = LossSums(policy, *losses.sum(axis=0), with_policy, *(known > 0).sum(axis=0))
         return StepResult(sums.total(count, weights), sums.metrics(count), backward(slopes / count))
 
@@ -72,3 +138,28 @@ class DeviceGradients(GradientSource):
         """Upload lists of rows [B, ..., L], of which the first ones count, with -1 behind them."""
         ends = counts.reshape(-1, *[1] * (numbers.ndim - 1))
         return self.backend.asarray(np.where(np.arange(numbers.shape[-1]) < ends, numbers, np.int16(-1)))
+
+
+class RowsHeldOut(HeldOut):
+    """A batch of held-out positions, scored on the processor."""
+
+    batch: Any
+
+    @abstractmethod
+    def source(self, model: Layer, settings: LearnerSettings) -> RowGradients:
+        """Return what runs a model, which it may change."""
+
+    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
+        """Scores of the model; the same for any number of threads."""
+        with backend_of_all(model.named_parameters()).guard("the network was scored"):
+            here = model.to("numpy")
+        count = self.n_positions
+        scoring = self.source(here, LearnerSettings(max(2, count), weight_decay=0.0, threads=threads))
+        with scoring.pool:
+            scoring.forward(self.batch, count)
+        losses, known = scoring.found.losses[:count], scoring.found.known[:count] > 0
+        return scores_of(part_sums(np.column_stack([self.hits(scoring.found) & known[:, 0], losses, known])))
+
+    def hits(self, found: Any) -> np.ndarray:
+        """Return which targets' best moves the model found."""
+        return np.zeros(self.n_positions, np.bool_)

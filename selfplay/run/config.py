@@ -159,9 +159,9 @@ class RunConfig:
                 f"fit.backend cupy: a class of your own may use a GPU by itself; expected numpy for {self.net}"
             )
         if self.games.backend == "cupy" and not family.on_device:
-            also = "; with --fit.backend cupy it trains on one" if family.trains_on_device else ""
-            kinds = "towers and transformers play"
-            raise ConfigError(f"games.backend cupy: only {kinds} on a GPU; expected numpy for {self.net}{also}")
+            only = "only towers and transformers play on a GPU; expected numpy"
+            also = "; --fit.backend cupy trains it there" if family.trains_on_device else ""
+            raise ConfigError(f"games.backend cupy: {only} for {self.net}{also}")
         if self.fit.precision == "mixed" and not family.on_device:
             raise ConfigError(f"fit.precision mixed: only towers and transformers train so, not {self.net}")
 

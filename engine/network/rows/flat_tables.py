@@ -13,7 +13,6 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
-from engine.backend import to_numpy
 from engine.errors import ConfigError, ShapeError
 from engine.native.lanes import LANES
 from engine.native.memory import aligned_zeros, shape_of
@@ -43,14 +42,14 @@ def named_views(tables: Any, config: Any) -> dict[str, np.ndarray]:
     return {name: table.reshape(shape) for name, shape, table in zip(names, shapes, tables, strict=True)}
 
 
-def fill_tables(tables: Any, config: Any, tensors: Mapping[str, Any]) -> None:
-    """Copy named parameters, on any backend, into tables. Raises ConfigError for a missing one, ShapeError for one of another shape."""
+def fill_tables(tables: Any, config: Any, tensors: Mapping[str, np.ndarray]) -> None:
+    """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape."""
     for name, view in named_views(tables, config).items():
         if name not in tensors:
             raise ConfigError(f"the network has no tensor {name!r}")
         if tensors[name].shape != view.shape:
             raise ShapeError(f"{name}: expected {list(view.shape)}, found {list(tensors[name].shape)}")
-        view[...] = to_numpy(tensors[name])
+        view[...] = tensors[name]
 
 
 def _words(tables: Any) -> dict[str, list[str]]:

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
-from engine.backend import backend_of_all
 from engine.board.layout import MAX_MOVES
 from engine.native.memory import buffers
-from engine.native.pool import PerThread, ThreadPool
+from engine.native.pool import PerThread
 from engine.network.policy import gradients as kernels
 from engine.network.policy.features import FEATURE_GROUPS
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.moves import POLICY_GROUPS
-from engine.network.policy.parameters import PARAMETERS, SparseConfig, Tables, sparse_config_of
+from engine.network.policy.parameters import PARAMETERS, SparseConfig, sparse_config_of
+from engine.network.rows.array_layers import Array, Gradients, sparse_network, value_head
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.network.rows.float_rows import BLOCK, HALF_BLOCK
-from engine.network.rows.gpu import sparse_network
-from engine.network.rows.small_layers import Array, Gradients, by_version, chosen_dense, value_head
 from engine.nn.layer import Layer
 from engine.nn.losses import soft_target_loss
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
-from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.policy.sparse_sampler import LabelSampler, SparseBatch, SparseSampler, new_sparse_batch
-from selfplay.families.row_gradients import PART, DeviceGradients, loss_sums, slopes_of, write_sums
+from selfplay.families.row_gradients import DeviceGradients, RowGradients, RowsHeldOut
 from selfplay.records.order import Groups
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
-from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of, spread_positions
+from selfplay.training.family import spread_positions
 from selfplay.training.learner import LayersFamily
-from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import Batches, TrainingSet
 from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
 
@@ -72,70 +65,44 @@ class SparseMixture(Batches):
 # ---- gradients ----------------------------------------------------------------------------------------------------
 
 
-class SparseGradients(GradientSource):
-    """Gradients of a model, whose parameters it moves into tables; batches are `SparseBatch`, metrics `LossSums`.
-
-    The order of every sum is the same for any number of threads.
-    """
-
-    measures_norm = False
+class SparseGradients(RowGradients):
+    """Gradients of a sparse network, but for a value trunk; batches are `SparseBatch`."""
 
     def __init__(self, model: Layer, settings: LearnerSettings) -> None:
         config = sparse_config_of(model.config())
-        _, self._tables = new_tables(config)
-        fill_tables(self._tables, config, model.named_parameters())
-        model.adopt_parameters(named_views(self._tables, config))
-        self._slopes, self._slope_tables = new_tables(config)
-        self._grads = named_views(self._slope_tables, config)
-        self._pass = SparsePass(config, settings.batch_size, settings.threads)
-        self._weights = settings.loss
-        self.pool = self._pass.pool
+        _, tables = new_tables(config)
+        fill_tables(tables, config, model.named_parameters())
+        found = buffers(kernels.PositionGradients, B=settings.batch_size, M=MAX_MOVES, **config.sizes)
+        super().__init__(model, config, tables, named_views, found, settings)
+        self._scratch = PerThread()
 
-    def gradients(self, batch: SparseBatch, seed: tuple[int, ...]) -> StepResult:
-        """As in GradientSource; nothing here is random."""
-        count = len(batch.n_moves)
-        on_stretches(self.pool, len(self._slopes), STRETCH, lambda first, last: self._slopes[first:last].fill(0))
-        self._pass.positions(self._tables, batch, count, self._weights)
-        self._pass.columns(batch, count, self._slope_tables)
-        sums = loss_sums(self._pass.gradients, count)
-        return StepResult(sums.total(count, self._weights), sums.metrics(count), self._grads)
+    def prepare(self, step: int) -> None:
+        slopes = self.flat_slopes
+        on_stretches(self.pool, len(slopes), STRETCH, lambda first, last: slopes[first:last].fill(0))
 
+    def forward(self, batch: SparseBatch, count: int) -> None:
+        tables, found = self.tables, self.found
+        units, dunits = (flat.reshape(-1, self.config.units) for flat in (found.units, found.dunits))
 
-class SparsePass:
-    """Forward and backward passes over batches of up to `size` positions, on `threads` threads."""
+        def read(first: int, last: int, own: np.ndarray) -> np.ndarray:
+            kernels.compute_units(tables, batch, first, last, found)
+            return units[own]
 
-    def __init__(self, config: SparseConfig, size: int, threads: int) -> None:
-        self.config = config
-        self.gradients = buffers(kernels.PositionGradients, B=size, M=MAX_MOVES, **config.sizes)
-        self.pool = ThreadPool(threads, "train")
-        self._scratch, self._libraries = PerThread(), ThreadpoolController()
+        def write(first: int, last: int, own: np.ndarray, slopes: np.ndarray) -> None:
+            dunits[own] = slopes
+            scratch = self._scratch.own(kernels.new_scratch)
+            kernels.learn_moves(tables, batch, first, last, 1.0 / count, scratch, found)
 
-    def positions(self, tables: Tables, batch: SparseBatch, count: int, weights: LossWeights) -> None:
-        """Phase one over batch[:count]: fills `gradients`, including losses."""
-        p, scale, out = named_views(tables, self.config), 1.0 / count, self.gradients
+        self.learn_parts(batch, count, value_head, read, write)
 
-        def learn(part: tuple[int, int]) -> Gradients:
-            grads, (order, groups) = Gradients(), by_version(batch.version[slice(*part)])
-            own = part[0] + order
-            kernels.compute_units(tables, batch, *part, out)
-            units, dunits = (flat.reshape(-1, self.config.units) for flat in (out.units, out.dunits))
-            outputs, backward = value_head(partial(chosen_dense, p, grads, groups), units[own])
-            dunits[own] = backward(slopes_of(outputs, batch, own, weights, scale, out))
-            kernels.learn_moves(tables, batch, *part, scale, self._scratch.own(kernels.new_scratch), out)
-            return grads
-
-        with self._libraries.limit(limits=1, user_api="blas"):
-            self._small = self.pool.map(learn, pairwise([*range(0, count, PART), count]))
-
-    def columns(self, batch: SparseBatch, count: int, tables: Tables) -> None:
-        """Phase two: add the gradients of batch[:count] to `tables`."""
-        gradients, width, units = self.gradients, self.config.width, self.config.units
-        write_sums(named_views(tables, self.config), self._small)
-        work: list[Callable[[], None]] = [lambda: kernels.add_policy_biases(batch, count, gradients, tables)]
+    def backward(self, batch: SparseBatch, count: int) -> None:
+        found, tables, width, units = self.found, self.slopes, self.config.width, self.config.units
+        self.write_small()
+        work: list[Callable[[], None]] = [lambda: kernels.add_policy_biases(batch, count, found, tables)]
         for column in range(0, width, BLOCK):
-            work.append(lambda c=column: kernels.add_feature_columns(batch, count, gradients, width, c, tables))  # type: ignore[misc]
+            work.append(lambda c=column: kernels.add_feature_columns(batch, count, found, width, c, tables))  # type: ignore[misc]
         for column in range(0, units, HALF_BLOCK):
-            work.append(lambda c=column: kernels.add_unit_columns(batch, count, gradients, units, c, tables))  # type: ignore[misc]
+            work.append(lambda c=column: kernels.add_unit_columns(batch, count, found, units, c, tables))  # type: ignore[misc]
         self.pool.map(lambda part: part(), work)
 
 
@@ -156,29 +123,22 @@ class DeviceSparseGradients(DeviceGradients):
 # ---- held-out positions ---------------------------------------------------------------------------------------------
 
 
-class SparseHeldOut(HeldOut):
+class SparseHeldOut(RowsHeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as active features."""
 
     def __init__(self, positions: TrainingSet, limit: int) -> None:
         games, numbers = spread_positions(positions, limit)
-        self.n_positions = len(numbers)
-        self._batch = new_sparse_batch(len(numbers))
-        SparseSampler(games).fill(numbers, np.full(len(numbers), -1), self._batch)
+        self.n_positions, self.batch = len(numbers), new_sparse_batch(len(numbers))
+        SparseSampler(games).fill(numbers, np.full(len(numbers), -1), self.batch)
 
-    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
-        config = sparse_config_of(model.config())
-        _, tables = new_tables(config)
-        with backend_of_all(model.named_parameters()).guard("the network was scored"):
-            fill_tables(tables, config, model.named_parameters())
-        forward = SparsePass(config, self.n_positions, threads)
-        with forward.pool:
-            forward.positions(tables, self._batch, self.n_positions, LossWeights())
-        legal = np.arange(self._batch.policy.shape[1]) < self._batch.n_moves[:, None]
-        best, wanted = (
-            np.where(legal, scores, -np.inf).argmax(axis=1) for scores in (forward.gradients.logits, self._batch.policy)
-        )
-        losses, known = (array[: self.n_positions] for array in (forward.gradients.losses, forward.gradients.known > 0))
-        return scores_of(part_sums(np.column_stack([(best == wanted) & known[:, 0], losses, known])))
+    def source(self, model: Layer, settings: LearnerSettings) -> SparseGradients:
+        return SparseGradients(model.with_children({}), settings)
+
+    def hits(self, found: kernels.PositionGradients) -> np.ndarray:
+        legal = np.arange(MAX_MOVES) < self.batch.n_moves[:, None]
+        scores = (found.logits[: self.n_positions], self.batch.policy)
+        best, wanted = (np.where(legal, one, -np.inf).argmax(axis=1) for one in scores)
+        return best == wanted
 
 
 # ---- the family -----------------------------------------------------------------------------------------------------

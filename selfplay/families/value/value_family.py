@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from engine.backend import backend_of_all
 from engine.errors import ConfigError
 from engine.native.memory import buffers
-from engine.native.pool import PerThread, ThreadPool
+from engine.native.pool import PerThread
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
+from engine.network.rows.array_layers import Array, Gradients, judge_units, value_network
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
-from engine.network.rows.gpu import value_network
-from engine.network.rows.small_layers import Array, Gradients, by_version, chosen_dense, judge_units
+from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.value import gradients as kernels
 from engine.network.value import parameters
 from engine.network.value.features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
@@ -26,14 +24,11 @@ from engine.network.value.parameters import ValueConfig, ValueTables, value_conf
 from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
-from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.data.label_rows import LabelRows
-from selfplay.families.row_gradients import PART, DeviceGradients, loss_sums, slopes_of, write_sums
+from selfplay.families.row_gradients import DeviceGradients, RowGradients, RowsHeldOut
 from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
 from selfplay.records.order import Groups
-from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of
 from selfplay.training.learner import LayersFamily
-from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import Batches, TrainingSet, sets_of
 from selfplay.training.recipe import VALUE_RECIPE, LearnerSettings
 
@@ -79,75 +74,47 @@ class ValueMixture(Batches):
 # ---- gradients ----------------------------------------------------------------------------------------------------
 
 
-class ValueTrunkGradients(GradientSource):
-    """Gradients of a value trunk, whose parameters it moves into tables; batches are `ValueBatch`, metrics `LossSums`.
-
-    Keeps the rows within the range that integers hold. The order of every sum is the same for any number of threads.
-    """
-
-    measures_norm = False
+class ValueTrunkGradients(RowGradients):
+    """Gradients of a value trunk; batches are `ValueBatch`. Keeps the rows within the range that integers hold."""
 
     def __init__(self, trunk: Layer, settings: LearnerSettings) -> None:
-        config, self._tables = tables_of(trunk)
-        trunk.adopt_parameters(_named(self._tables, config))
-        _, self._slope_tables = new_tables(config)
-        self._grads = _named(self._slope_tables, config)
-        self._pass = ValuePass(config, settings.batch_size, settings.threads)
-        self._weights = settings.loss
-        self.pool = self._pass.pool
+        config, tables = tables_of(trunk)
+        self._slabs = range(config.width // kernels.SLAB)
+        found = buffers(kernels.ValueGradients, B=settings.batch_size, S=len(self._slabs))
+        super().__init__(trunk, config, tables, _named, found, settings)
+        self._scratch = PerThread()
 
-    def gradients(self, batch: ValueBatch, seed: tuple[int, ...]) -> StepResult:
-        """As in GradientSource; nothing here is random, and the seed's last number is that of the step."""
-        count = len(batch.n_rows)
-        if seed[-1] % LIMIT_EVERY == 0:
-            on_stretches(self.pool, len(self._tables.weight), STRETCH, self._limit)
-        kernels.limit_stretch(self._tables.dense1, parameters.DENSE1_LIMIT, 0, len(self._tables.dense1))
-        self._pass.forward(self._tables, batch, count, self._weights)
-        self._pass.backward(self._tables, batch, count, self._slope_tables)
-        sums = loss_sums(self._pass.gradients, count)
-        return StepResult(sums.total(count, self._weights), sums.metrics(count), self._grads)
+    def prepare(self, step: int) -> None:
+        if step % LIMIT_EVERY == 0:
+            on_stretches(self.pool, len(self.tables.weight), STRETCH, self._limit)
+        kernels.limit_stretch(self.tables.dense1, parameters.DENSE1_LIMIT, 0, len(self.tables.dense1))
 
     def _limit(self, first: int, last: int) -> None:
-        kernels.limit_stretch(self._tables.weight, parameters.WEIGHT_LIMIT, first, last)
+        kernels.limit_stretch(self.tables.weight, parameters.WEIGHT_LIMIT, first, last)
 
-
-class ValuePass:
-    """Forward and backward passes over batches of up to `size` positions, on `threads` threads."""
-
-    def __init__(self, config: ValueConfig, size: int, threads: int) -> None:
-        self.config = config
-        self.gradients = buffers(kernels.ValueGradients, B=size, S=config.width // kernels.SLAB)
-        self.pool = ThreadPool(threads, "train")
-        self._scratch, self._libraries = PerThread(), ThreadpoolController()
-        self._slabs = range(config.width // kernels.SLAB)
-
-    def forward(self, tables: ValueTables, batch: ValueBatch, count: int, weights: LossWeights) -> None:
-        """Run batch[:count] forward, and back to dense1: fills `gradients`, including losses."""
-        p, out, bias = named_views(tables, self.config), self.gradients, f"{parameters.PREFIX}dense1.bias"
-        kernels.transpose_dense1(tables, out)
+    def forward(self, batch: ValueBatch, count: int) -> None:
+        tables, found, bias = self.tables, self.found, self.tables.dense1_bias.reshape(-1, parameters.HIDDEN_1)
+        kernels.transpose_dense1(tables, found)
 
         def add_up(slab: int) -> None:
             scratch = self._scratch.own(partial(buffers, kernels.ValueScratch))
-            kernels.sum_slab(tables, batch, count, slab, scratch, out)
+            kernels.sum_slab(tables, batch, count, slab, scratch, found)
 
-        def learn(part: tuple[int, int]) -> Gradients:
-            grads, (order, groups) = Gradients(), by_version(batch.version[slice(*part)])
-            own = part[0] + order
-            h = out.sums[:, slice(*part)].sum(axis=0)[order] + p[bias][batch.version[own]]
-            outputs, backward = judge_units(partial(chosen_dense, p, grads, groups), h, parameters.PREFIX)
-            dh = out.dhidden[own] = backward(slopes_of(outputs, batch, own, weights, 1.0 / count, out))
-            grads[bias] = np.stack([dh[group].sum(axis=0) for group in groups])
-            return grads
+        def read(first: int, last: int, own: np.ndarray) -> np.ndarray:
+            return found.sums[:, first:last].sum(axis=0)[own - first] + bias[batch.version[own]]
+
+        def write(first: int, last: int, own: np.ndarray, slopes: np.ndarray) -> None:
+            found.dhidden[own] = slopes
 
         self.pool.map(add_up, self._slabs)
-        with self._libraries.limit(limits=1, user_api="blas"):
-            self._small = self.pool.map(learn, pairwise([*range(0, count, PART), count]))
+        self.learn_parts(batch, count, partial(judge_units, at=parameters.PREFIX), read, write)
 
-    def backward(self, tables: ValueTables, batch: ValueBatch, count: int, slopes: ValueTables) -> None:
-        """Write the gradients of batch[:count], after `forward`, to `slopes`."""
-        write_sums(named_views(slopes, self.config), self._small)
-        work = partial(kernels.slab_gradients, tables, batch, count)
-        self.pool.map(lambda slab: work(slab, self.gradients, slopes), self._slabs)
+    def backward(self, batch: ValueBatch, count: int) -> None:
+        tables, slopes, found = self.tables, self.slopes, self.found
+        self.write_small()
+        chosen = batch.version[:count] == np.arange(PIECE_BUCKETS)[:, None]
+        slopes.dense1_bias[:] = (chosen.astype(np.float32) @ found.dhidden[:count]).reshape(-1)
+        self.pool.map(lambda slab: kernels.slab_gradients(tables, batch, count, slab, found, slopes), self._slabs)
 
 
 class DeviceValueGradients(DeviceGradients):
@@ -155,7 +122,7 @@ class DeviceValueGradients(DeviceGradients):
 
     def __init__(self, trunk: Layer, settings: LearnerSettings) -> None:
         backend = backend_of_all(trunk.named_parameters())
-        config, tables = tables_of(trunk)
+        config, tables = tables_of(trunk.to("numpy"))
         trunk.adopt_parameters({name: backend.asarray(view) for name, view in _named(tables, config).items()})
         super().__init__(trunk, settings)
 
@@ -183,25 +150,17 @@ class DeviceValueGradients(DeviceGradients):
 # ---- held-out rows --------------------------------------------------------------------------------------------------
 
 
-class ValueHeldOut(HeldOut):
+class ValueHeldOut(RowsHeldOut):
     """The first of some label rows, which are held out from training."""
 
     def __init__(self, positions: TrainingSet, limit: int) -> None:
         (labels,) = sets_of(LabelRows, [positions], REFUSAL)
         self.n_positions = min(limit, labels.n_usable)
-        self._batch = new_value_batch(self.n_positions)
-        numbers = np.arange(self.n_positions)
-        ValueSampler(labels, everything=True).fill(numbers, numbers, self._batch)
+        self.batch, numbers = new_value_batch(self.n_positions), np.arange(self.n_positions)
+        ValueSampler(labels, everything=True).fill(numbers, numbers, self.batch)
 
-    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
-        """Scores of the model's value trunk; the same for any number of threads."""
-        with backend_of_all(model.named_parameters()).guard("the network was scored"):
-            config, tables = tables_of(model.children()[parameters.VALUE_TRUNK])
-        forward = ValuePass(config, self.n_positions, threads)
-        with forward.pool:
-            forward.forward(tables, self._batch, self.n_positions, LossWeights())
-        losses, known = (array[: self.n_positions] for array in (forward.gradients.losses, forward.gradients.known > 0))
-        return scores_of(part_sums(np.column_stack([np.zeros(self.n_positions), losses, known])))
+    def source(self, model: Layer, settings: LearnerSettings) -> ValueTrunkGradients:
+        return ValueTrunkGradients(model.children()[parameters.VALUE_TRUNK], settings)
 
 
 # ---- the family -----------------------------------------------------------------------------------------------------

@@ -15,11 +15,9 @@ from engine.network.policy.features import Sight
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.moves import look
 from engine.network.policy.parameters import PARAMETERS, SparseConfig
-from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.nn import huber, softmax_cross_entropy
-from selfplay.families.policy.sparse_family import SparseMixture, SparsePass
+from selfplay.families.policy.sparse_family import SparseGradients, SparseMixture
 from selfplay.families.policy.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
-from selfplay.families.row_gradients import loss_sums
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.records.targets import wdl_from_score
 from selfplay.training.losses import LossWeights
@@ -62,18 +60,15 @@ def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
     batch, count, weights = sampled(positions, numbers, variations), 50, LossWeights(value=0.7, moves_left=0.3)
     batch.version[::2] = rng.integers(0, 8, 25)  # all versions of the value head
     batch.wdl[::5] = 0.0  # unknown, as the policy and the moves left after a variation
-    _, tables = new_tables(CONFIG)
-    fill_tables(tables, CONFIG, SparseNetwork(CONFIG, np.random.default_rng(1)).named_parameters())
-    _, slopes = new_tables(CONFIG)
-    passes = SparsePass(CONFIG, count, threads=2)
-    passes.positions(tables, batch, count, weights)
-    passes.columns(batch, count, slopes)
-    passes.pool.close()
+    settings = LearnerSettings(count, weight_decay=0.0, loss=weights)
+    source = SparseGradients(SparseNetwork(CONFIG, np.random.default_rng(1)), settings)
+    _, measured, found = source.gradients(batch, (0,))
+    source.close()
     losses, expected = gradients_by_layers(batch, count, weights)
-    assert np.allclose(passes.gradients.losses.mean(axis=0), losses, rtol=1e-4)
-    policies, sums = np.count_nonzero(batch.n_moves), loss_sums(passes.gradients, count)
-    assert (sums.with_policy, sums.with_value, sums.with_moves_left) == (policies, 40, policies)
-    found = named_views(slopes, CONFIG)
+    assert np.allclose([measured[name] for name in ("policy", "value", "moves_left")], losses, rtol=1e-4)
+    policies = np.count_nonzero(batch.n_moves) / count
+    known = [measured[name] for name in ("with_policy", "with_value", "with_moves_left")]
+    assert known == [policies, 40 / count, policies]
     assert found.keys() == expected.keys() == set(PARAMETERS.values())
     for name, gradient in expected.items():
         error = np.linalg.norm(found[name] - gradient) / np.linalg.norm(gradient)

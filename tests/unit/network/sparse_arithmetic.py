@@ -1,4 +1,4 @@
-"""The three operations on rows in plain arithmetic, with which `engine.network.rows.gpu` computes in any precision.
+"""The operations on rows in plain arithmetic, with which `engine.network.rows.array_layers` computes in any precision.
 
 The kernels of training and playing are compared with its networks, and the gradient check goes through them.
 """
@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from engine.network.rows import gpu
-from engine.network.rows.gpu import RowOperations
+from engine.network.rows import array_layers
+from engine.network.rows.array_layers import RowOperations
 
 
 class PlainRows(RowOperations):
@@ -25,8 +25,8 @@ class PlainRows(RowOperations):
         return out
 
     def scores(self, table, numbers, x):
-        return (table[0, numbers] * x).sum(axis=2) * (numbers >= 0)
+        return (table[0, numbers] * x[:, None]).sum(axis=2) * (numbers >= 0)
 
 
-sparse_network = partial(gpu.sparse_network, PlainRows())
-value_network = partial(gpu.value_network, PlainRows())
+sparse_network = partial(array_layers.sparse_network, PlainRows())
+value_network = partial(array_layers.value_network, PlainRows())
