@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -36,44 +36,55 @@ Write = Callable[[int, int, np.ndarray, np.ndarray], None]
 PART = 1024  # positions per unit of a thread's work
 
 
-class RowGradients(GradientSource):
-    """Gradients on the processor, of a layer whose parameters it moves into `tables`; metrics `LossSums`.
-
-    `named` gives tables the names of the layer's parameters. `found` has the results of up to `batch_size` positions.
-    The order of every sum is the same for any number of threads.
-    """
+class RowSource(GradientSource):
+    """Gradients of a layer's `parameters`; metrics `LossSums`."""
 
     measures_norm = False
 
-    def __init__(
-        self,
-        layer: Layer,
-        config: Any,
-        tables: Any,
-        named: Callable[..., Gradients],
-        found: Any,
-        settings: LearnerSettings,
-    ) -> None:
-        self.config, self.tables, self.found = config, tables, found
-        layer.adopt_parameters(named(tables, config))
-        self.flat_slopes, self.slopes = new_tables(config)
-        self._grads, self._views = named(self.slopes, config), named_views(tables, config)
-        self._weights = settings.loss
-        self.pool, self._libraries = ThreadPool(settings.threads, "train"), ThreadpoolController()
+    def __init__(self, parameters: Gradients, settings: LearnerSettings) -> None:
+        self.parameters, self._weights = parameters, settings.loss
+        self.of_losses = settings.loss.value, settings.loss.moves_left
+        self.pool = ThreadPool(settings.threads, "train")
 
     def gradients(self, batch: Any, seed: tuple[int, ...]) -> StepResult:
         """As in GradientSource; nothing here is random, and the seed's last number is that of the step."""
+        self.limit(seed[-1])
+        count, (losses, known, grads) = len(batch.wdl), self.learn(batch)
+        sums = LossSums(*losses, *known)
+        return StepResult(sums.total(count, self._weights), sums.metrics(count), grads)
+
+    def limit(self, step: int) -> None:
+        """Bring parameters into the range that they must have at a step."""
+        return
+
+    @abstractmethod
+    def learn(self, batch: Any) -> tuple[Iterable[Any], Iterable[Any], Gradients]:
+        """Return (loss sums of policy, value, moves left, how many positions have each target, gradients)."""
+
+
+class RowGradients(RowSource):
+    """Gradients on the processor. The layer's parameters move into `tables`, which `named` gives their names.
+
+    `found` has the results of up to `batch_size` positions. The order of every sum is the same for any number of
+    threads.
+    """
+
+    def __init__(
+        self, layer: Layer, config: Any, tables: Any, named: Any, found: Any, settings: LearnerSettings
+    ) -> None:
+        super().__init__(named(tables, config), settings)
+        layer.adopt_parameters(self.parameters)
+        self.config, self.tables, self.found = config, tables, found
+        self.flat_slopes, self.slopes = new_tables(config)
+        self._grads, self._views = named(self.slopes, config), named_views(tables, config)
+        self._libraries = ThreadpoolController()
+
+    def learn(self, batch: Any) -> tuple[Iterable[float], Iterable[int], Gradients]:
         count = len(batch.wdl)
-        self.prepare(seed[-1])
         self.forward(batch, count)
         self.backward(batch, count)
         losses, known = self.found.losses[:count], self.found.known[:count]
-        sums = LossSums(*losses.sum(axis=0, dtype=np.float64).tolist(), *np.count_nonzero(known, axis=0).tolist())
-        return StepResult(sums.total(count, self._weights), sums.metrics(count), self._grads)
-
-    @abstractmethod
-    def prepare(self, step: int) -> None:
-        """Change tables as they must be before a step."""
+        return losses.sum(axis=0, dtype=np.float64).tolist(), np.count_nonzero(known, axis=0).tolist(), self._grads
 
     @abstractmethod
     def forward(self, batch: Any, count: int) -> None:
@@ -89,13 +100,13 @@ class RowGradients(GradientSource):
         read: from (first, last, positions of the part in the order of their versions) to the inputs of the layers.
         write: takes the same and the gradient of the inputs.
         """
-        found, weights = self.found, (self._weights.value, self._weights.moves_left)
+        found = self.found
 
         def learn(part: tuple[int, int]) -> Gradients:
             grads, (order, groups) = Gradients(), by_version(batch.version[slice(*part)])
             own = part[0] + order
             outputs, backward = network(partial(chosen_dense, self._views, grads, groups), read(*part, own))
-            losses, known, slopes = output_losses(outputs, batch.wdl[own], batch.moves_left[own], weights)
+            losses, known, slopes = output_losses(outputs, batch.wdl[own], batch.moves_left[own], self.of_losses)
             found.losses[own, 1:], found.known[own, 1:], found.doutputs[own] = losses, known, slopes / np.float32(count)
             write(*part, own, backward(found.doutputs[own]))
             return grads
@@ -110,28 +121,23 @@ class RowGradients(GradientSource):
             slopes[name][...] = sum(part[name] for part in self._small)
 
 
-class DeviceGradients(GradientSource):
-    """Gradients on the device where a model lies; metrics `LossSums`."""
-
-    measures_norm = False
+class DeviceGradients(RowSource):
+    """Gradients on the device where a model lies."""
 
     def __init__(self, model: Layer, settings: LearnerSettings) -> None:
-        self.parameters, self._weights = model.named_parameters(), settings.loss
-        self.backend = backend_of_all(self.parameters)
+        self.backend = backend_of_all(model.named_parameters())
         self.operations = RowOperations(self.backend)
-        self.pool = ThreadPool(settings.threads, "train")  # fills batches
+        super().__init__(model.named_parameters(), settings)
 
-    def gradients(self, batch: Any, seed: tuple[int, ...]) -> StepResult:
-        """As in GradientSource; nothing here is random, and the seed's last number is that of the step."""
-        count, weights, upload = len(batch.wdl), self._weights, self.backend.asarray
-        (policy, with_policy), outputs, backward = self.run(batch, seed[-1])
-        targets, of_each = (upload(batch.wdl), upload(batch.moves_left)), (weights.value, weights.moves_left)
-        losses, known, slopes = output_losses(outputs, *targets, of_each)
-        sums = LossSums(policy, *losses.sum(axis=0), with_policy, *(known > 0).sum(axis=0))
-        return StepResult(sums.total(count, weights), sums.metrics(count), backward(slopes / count))
+    def learn(self, batch: Any) -> tuple[Iterable[Array], Iterable[Array], Gradients]:
+        (policy, with_policy), outputs, backward = self.run(batch)
+        targets = map(self.backend.asarray, (batch.wdl, batch.moves_left))
+        losses, known, slopes = output_losses(outputs, *targets, self.of_losses)
+        grads = backward(slopes / len(batch.wdl))
+        return (policy, *losses.sum(axis=0)), (with_policy, *(known > 0).sum(axis=0)), grads
 
     @abstractmethod
-    def run(self, batch: Any, step: int) -> tuple[tuple[Any, Any], Array, Callable[[Array], Gradients]]:
+    def run(self, batch: Any) -> tuple[tuple[Any, Any], Array, Callable[[Array], Gradients]]:
         """Return ((loss sum of the policy, positions that have one), outputs [B, 4], backward) of a batch."""
 
     def listed(self, numbers: np.ndarray, counts: np.ndarray) -> Array:

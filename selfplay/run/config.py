@@ -156,7 +156,7 @@ class RunConfig:
         check_settings(self)
         if self.fit.backend == "cupy" and not family.trains_on_device:
             raise ConfigError(
-                f"fit.backend cupy: a class of your own may use a GPU by itself; expected numpy for {self.net}"
+                f"fit.backend cupy: a class of yours moves itself to a GPU; expected numpy for {self.net}"
             )
         if self.games.backend == "cupy" and not family.on_device:
             only = "only towers and transformers play on a GPU; expected numpy"

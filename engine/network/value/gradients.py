@@ -225,11 +225,3 @@ def _add_to_rows(batch, b, side, slab, p0, p1, p2, p3, slopes):
 def _add_2(table, at, x, first, second):
     store(table, at, load(table, at) + x * first)
     store(table, at + LANES, load(table, at + LANES) + x * second)
-
-
-@kernel()
-def limit_stretch(table, limit, first, last):
-    """Clip table[first:last] to -limit..limit."""
-    limit = np.float32(limit)
-    for i in range(first, last):
-        table[i] = min(max(table[i], -limit), limit)

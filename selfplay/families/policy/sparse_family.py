@@ -76,10 +76,6 @@ class SparseGradients(RowGradients):
         super().__init__(model, config, tables, named_views, found, settings)
         self._scratch = PerThread()
 
-    def prepare(self, step: int) -> None:
-        slopes = self.flat_slopes
-        on_stretches(self.pool, len(slopes), STRETCH, lambda first, last: slopes[first:last].fill(0))
-
     def forward(self, batch: SparseBatch, count: int) -> None:
         tables, found = self.tables, self.found
         units, dunits = (flat.reshape(-1, self.config.units) for flat in (found.units, found.dunits))
@@ -97,6 +93,8 @@ class SparseGradients(RowGradients):
 
     def backward(self, batch: SparseBatch, count: int) -> None:
         found, tables, width, units = self.found, self.slopes, self.config.width, self.config.units
+        flat = self.flat_slopes
+        on_stretches(self.pool, len(flat), STRETCH, lambda first, last: flat[first:last].fill(0))
         self.write_small()
         work: list[Callable[[], None]] = [lambda: kernels.add_policy_biases(batch, count, found, tables)]
         for column in range(0, width, BLOCK):
@@ -109,7 +107,7 @@ class SparseGradients(RowGradients):
 class DeviceSparseGradients(DeviceGradients):
     """`SparseGradients` on a GPU."""
 
-    def run(self, batch: SparseBatch, step: int) -> tuple[tuple[Array, Array], Array, Callable[[Array], Gradients]]:
+    def run(self, batch: SparseBatch) -> tuple[tuple[Array, Array], Array, Callable[[Array], Gradients]]:
         moves, upload = slice(0, max(1, int(batch.n_moves.max()))), self.backend.asarray
         features, rows = self.listed(batch.features, batch.n_features), self.listed(batch.rows[:, moves], batch.n_moves)
         inputs = features, rows, upload(batch.sorts[:, moves]), upload(batch.version)

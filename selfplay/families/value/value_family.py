@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of_all
+from engine.backend import backend_of, backend_of_all
 from engine.errors import ConfigError
 from engine.native.memory import buffers
 from engine.native.pool import PerThread
@@ -22,7 +22,6 @@ from engine.network.value import parameters
 from engine.network.value.features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
 from engine.network.value.parameters import ValueConfig, ValueTables, value_config_of
 from engine.nn.layer import Layer
-from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.row_gradients import DeviceGradients, RowGradients, RowsHeldOut
@@ -52,6 +51,13 @@ def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
     """Return views of tables in slabs by the names of the trunk's own parameters."""
     views = {name.removeprefix(parameters.PREFIX): view for name, view in named_views(tables, config).items()}
     return {**views, ROWS: tables.weight.reshape(-1, kernels.SLAB), DENSE1: tables.dense1.reshape(-1, kernels.SLAB)}
+
+
+def limit_rows(p: Gradients, step: int) -> None:
+    """Keep dense1 and, every LIMIT_EVERY steps, the rows within what integers hold, in place."""
+    for name, limit in ((DENSE1, parameters.DENSE1_LIMIT), (ROWS, parameters.WEIGHT_LIMIT)):
+        if name == DENSE1 or step % LIMIT_EVERY == 0:
+            backend_of(p[name]).xp.clip(p[name], -limit, limit, out=p[name])
 
 
 # ---- batches ------------------------------------------------------------------------------------------------------
@@ -84,13 +90,8 @@ class ValueTrunkGradients(RowGradients):
         super().__init__(trunk, config, tables, _named, found, settings)
         self._scratch = PerThread()
 
-    def prepare(self, step: int) -> None:
-        if step % LIMIT_EVERY == 0:
-            on_stretches(self.pool, len(self.tables.weight), STRETCH, self._limit)
-        kernels.limit_stretch(self.tables.dense1, parameters.DENSE1_LIMIT, 0, len(self.tables.dense1))
-
-    def _limit(self, first: int, last: int) -> None:
-        kernels.limit_stretch(self.tables.weight, parameters.WEIGHT_LIMIT, first, last)
+    def limit(self, step: int) -> None:
+        limit_rows(self.parameters, step)
 
     def forward(self, batch: ValueBatch, count: int) -> None:
         tables, found, bias = self.tables, self.found, self.tables.dense1_bias.reshape(-1, parameters.HIDDEN_1)
@@ -126,11 +127,11 @@ class DeviceValueGradients(DeviceGradients):
         trunk.adopt_parameters({name: backend.asarray(view) for name, view in _named(tables, config).items()})
         super().__init__(trunk, settings)
 
-    def run(self, batch: ValueBatch, step: int) -> tuple[tuple[float, float], Array, Callable[[Array], Gradients]]:
-        p, xp, size = self.parameters, self.backend.xp, (-1, kernels.SLAB)
-        if step % LIMIT_EVERY == 0:
-            xp.clip(p[ROWS], -parameters.WEIGHT_LIMIT, parameters.WEIGHT_LIMIT, out=p[ROWS])
-        xp.clip(p[DENSE1], -parameters.DENSE1_LIMIT, parameters.DENSE1_LIMIT, out=p[DENSE1])
+    def limit(self, step: int) -> None:
+        limit_rows(self.parameters, step)
+
+    def run(self, batch: ValueBatch) -> tuple[tuple[float, float], Array, Callable[[Array], Gradients]]:
+        p, size = self.parameters, (-1, kernels.SLAB)
         slabs, versions = len(p["rows.bias"]) // kernels.SLAB, len(p["dense1.bias"])
         dense1 = p[DENSE1].reshape(slabs, -1, kernels.SLAB).swapaxes(0, 1)
         tables = {ROWS: p[ROWS].reshape(slabs, *size), DENSE1: dense1.reshape(versions, -1, slabs * kernels.SLAB)}
