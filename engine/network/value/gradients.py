@@ -51,16 +51,11 @@ def from_slabs(slabs: Any, width: int) -> Any:
     return halves.transpose(1, 2, 0, 3).reshape(-1, width)
 
 
-class ValueScratch(NamedTuple):
-    """One thread's buffers."""
-
-    units: Annotated[np.ndarray, "float32 [64]"]  # of a slab
-
-
 class ValueGradients(NamedTuple):
     """Results of the passes over B positions and S slabs."""
 
-    accumulator: Annotated[np.ndarray, "float32 [S * B * 2 * 64]"]  # a of White's view, then of Black's, in slabs
+    accumulator: Annotated[np.ndarray, "float32 [S * 2 * B * 64]"]  # a of White's views, then of Black's, in slabs
+    units: Annotated[np.ndarray, "float32 [S * B * 64]"]  # u, then du, in slabs; the mover's come first
     transposed: Annotated[np.ndarray, "float32 [S * 8 * 64 * 16]"]  # dense1 in slabs, of each version [unit, k]
     sums: Annotated[np.ndarray, "float32 [S, B, 16]"]  # what each slab adds to h
     dhidden: Annotated[np.ndarray, "float32 [B, 16]"]
@@ -79,28 +74,25 @@ def transpose_dense1(tables: ValueTables, out: ValueGradients) -> None:
 
 
 @kernel(contract=True)
-def sum_slab(tables, batch, count, slab, scratch, out):
-    """Compute a slab of the accumulators of batch[:count], and what its units add to h."""
+def sum_slab(tables, batch, count, slab, out):
+    """Compute a slab of the accumulators of batch[:count], of their units, and what these add to h."""
     size, zero = len(out.dhidden), splat(0.0)
-    w0 = w1 = w2 = w3 = b0 = b1 = b2 = b3 = zero
+    for side in range(2):
+        s0 = s1 = s2 = s3 = zero
+        for b in range(count):
+            s0, s1, s2, s3 = _next_view(tables, batch, b, side, slab, s0, s1, s2, s3)
+            store_4(out.accumulator, ((slab * 2 + side) * size + b) * SLAB, s0, s1, s2, s3)
+            at = (slab * size + b) * SLAB + (side ^ np.int64(batch.side[b])) * HALF_SLAB
+            store(out.units, at, clip(s0) * clip(s2))
+            store(out.units, at + LANES, clip(s1) * clip(s3))
     for b in range(count):
-        w0, w1, w2, w3 = _next_view(tables, batch, b, np.int64(0), slab, w0, w1, w2, w3)
-        b0, b1, b2, b3 = _next_view(tables, batch, b, np.int64(1), slab, b0, b1, b2, b3)
-        at = (slab * size + b) * 2 * SLAB
-        store_4(out.accumulator, at, w0, w1, w2, w3)
-        store_4(out.accumulator, at + SLAB, b0, b1, b2, b3)
-        white = np.int64(batch.side[b]) * HALF_SLAB  # the mover's units come first
-        store(scratch.units, white, clip(w0) * clip(w2))
-        store(scratch.units, white + LANES, clip(w1) * clip(w3))
-        store(scratch.units, HALF_SLAB - white, clip(b0) * clip(b2))
-        store(scratch.units, HALF_SLAB - white + LANES, clip(b1) * clip(b3))
         h0 = h1 = h2 = h3 = zero
-        at = (slab * PIECE_BUCKETS + batch.version[b]) * SLAB * HIDDEN_1
+        u, at = (slab * size + b) * SLAB, (slab * PIECE_BUCKETS + batch.version[b]) * SLAB * HIDDEN_1
         for i in range(LANES):
-            h0 = h0 + spread(scratch.units, i) * load(out.transposed, at + i * HIDDEN_1)
-            h1 = h1 + spread(scratch.units, i + 16) * load(out.transposed, at + (i + 16) * HIDDEN_1)
-            h2 = h2 + spread(scratch.units, i + 32) * load(out.transposed, at + (i + 32) * HIDDEN_1)
-            h3 = h3 + spread(scratch.units, i + 48) * load(out.transposed, at + (i + 48) * HIDDEN_1)
+            h0 = h0 + spread(out.units, u + i) * load(out.transposed, at + i * HIDDEN_1)
+            h1 = h1 + spread(out.units, u + i + 16) * load(out.transposed, at + (i + 16) * HIDDEN_1)
+            h2 = h2 + spread(out.units, u + i + 32) * load(out.transposed, at + (i + 32) * HIDDEN_1)
+            h3 = h3 + spread(out.units, u + i + 48) * load(out.transposed, at + (i + 48) * HIDDEN_1)
         store(out.sums[slab, b], 0, (h0 + h1) + (h2 + h3))
 
 
@@ -141,49 +133,34 @@ def slab_gradients(tables, batch, count, slab, gradients, slopes):
     column, half, size = slab * HALF_SLAB, len(tables.bias) // 2, len(gradients.dhidden)
     slopes.bias[column : column + HALF_SLAB] = 0
     slopes.bias[half + column : half + column + HALF_SLAB] = 0
-    p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = splat(0.0)  # P of White's view, and of Black's
     for b in range(count):
-        p0, p1, p2, p3 = _settle_view(batch, b, np.int64(0), slab, p0, p1, p2, p3, slopes)
-        q0, q1, q2, q3 = _settle_view(batch, b, np.int64(1), slab, q0, q1, q2, q3, slopes)
-        at, a = (slab * size + b) * 2 * SLAB, gradients.accumulator
-        w0, w1, w2, w3 = load(a, at), load(a, at + 16), load(a, at + 32), load(a, at + 48)
-        b0, b1, b2, b3 = load(a, at + 64), load(a, at + 80), load(a, at + 96), load(a, at + 112)
-        white = np.int64(batch.side[b]) * HALF_SLAB
-        black, to = HALF_SLAB - white, slab * layer + batch.version[b] * HIDDEN_1 * SLAB
-        x0, x1, y0, y1 = _dense1_gradient(
-            tables.dense1,
-            gradients.dhidden[b],
-            to + white,
-            to + black,
-            clip(w0) * clip(w2),
-            clip(w1) * clip(w3),
-            clip(b0) * clip(b2),
-            clip(b1) * clip(b3),
-            slopes.dense1,
-        )
-        p0, p1 = p0 + _factor_gradient(w0, w2, x0), p1 + _factor_gradient(w1, w3, x1)
-        p2, p3 = p2 + _factor_gradient(w2, w0, x0), p3 + _factor_gradient(w3, w1, x1)
-        q0, q1 = q0 + _factor_gradient(b0, b2, y0), q1 + _factor_gradient(b1, b3, y1)
-        q2, q3 = q2 + _factor_gradient(b2, b0, y0), q3 + _factor_gradient(b3, b1, y1)
-    _add_to_rows(batch, count - 1, np.int64(0), slab, p0, p1, p2, p3, slopes)
-    _add_to_rows(batch, count - 1, np.int64(1), slab, q0, q1, q2, q3, slopes)
+        first = slab * layer + batch.version[b] * HIDDEN_1 * SLAB
+        _dense1_gradient(tables.dense1, gradients.dhidden[b], first, gradients.units, (slab * size + b) * SLAB, slopes)
+    for side in range(2):
+        p0 = p1 = p2 = p3 = splat(0.0)  # P
+        for b in range(count):
+            p0, p1, p2, p3 = _settle_view(batch, b, side, slab, p0, p1, p2, p3, slopes)
+            at, a = ((slab * 2 + side) * size + b) * SLAB, gradients.accumulator
+            a0, a1, a2, a3 = load(a, at), load(a, at + 16), load(a, at + 32), load(a, at + 48)
+            at = (slab * size + b) * SLAB + (side ^ np.int64(batch.side[b])) * HALF_SLAB
+            x0, x1 = load(gradients.units, at), load(gradients.units, at + LANES)
+            p0, p1 = p0 + _factor_gradient(a0, a2, x0), p1 + _factor_gradient(a1, a3, x1)
+            p2, p3 = p2 + _factor_gradient(a2, a0, x0), p3 + _factor_gradient(a3, a1, x1)
+        _add_to_rows(batch, count - 1, side, slab, p0, p1, p2, p3, slopes)
 
 
 @kernel(contract=True)
-def _dense1_gradient(dense1, dh, white, black, u0, u1, v0, v1, slopes):
-    """Add a position to the gradient of dense1; returns that of its units, in four vectors like u and v.
-
-    dh [16]. white, black: where the first row's weights of the units of White's view, u, and of Black's, v, are.
-    """
-    x0 = x1 = y0 = y1 = splat(0.0)
+def _dense1_gradient(dense1, dh, first, units, at, slopes):
+    """Add a position to the gradient of dense1, whose rows begin at `first`; writes du to units [at : at + 64]."""
+    u0, u1, u2, u3 = load(units, at), load(units, at + 16), load(units, at + 32), load(units, at + 48)
+    x0 = x1 = x2 = x3 = splat(0.0)
     for k in range(HIDDEN_1):
         if dh[k] != 0:
-            x, w, b = spread(dh, k), white + k * SLAB, black + k * SLAB
-            x0, x1 = x0 + x * load(dense1, w), x1 + x * load(dense1, w + LANES)
-            y0, y1 = y0 + x * load(dense1, b), y1 + x * load(dense1, b + LANES)
-            _add_2(slopes, w, x, u0, u1)
-            _add_2(slopes, b, x, v0, v1)
-    return x0, x1, y0, y1
+            x, w = spread(dh, k), first + k * SLAB
+            x0, x1 = x0 + x * load(dense1, w), x1 + x * load(dense1, w + 16)
+            x2, x3 = x2 + x * load(dense1, w + 32), x3 + x * load(dense1, w + 48)
+            add_4(slopes.dense1, w, x * u0, x * u1, x * u2, x * u3)
+    store_4(units, at, x0, x1, x2, x3)
 
 
 @kernel(contract=True)

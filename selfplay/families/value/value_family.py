@@ -11,7 +11,6 @@ import numpy as np
 from engine.backend import backend_of, backend_of_all
 from engine.errors import ConfigError
 from engine.native.memory import buffers
-from engine.native.pool import PerThread
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
 from engine.network.rows.array_layers import Array, Gradients, judge_units, value_network
@@ -88,7 +87,6 @@ class ValueTrunkGradients(RowGradients):
         self._slabs = range(config.width // kernels.SLAB)
         found = buffers(kernels.ValueGradients, B=settings.batch_size, S=len(self._slabs))
         super().__init__(trunk, config, tables, _named, found, settings)
-        self._scratch = PerThread()
 
     def limit(self, step: int) -> None:
         limit_rows(self.parameters, step)
@@ -97,17 +95,13 @@ class ValueTrunkGradients(RowGradients):
         tables, found, bias = self.tables, self.found, self.tables.dense1_bias.reshape(-1, parameters.HIDDEN_1)
         kernels.transpose_dense1(tables, found)
 
-        def add_up(slab: int) -> None:
-            scratch = self._scratch.own(partial(buffers, kernels.ValueScratch))
-            kernels.sum_slab(tables, batch, count, slab, scratch, found)
-
         def read(first: int, last: int, own: np.ndarray) -> np.ndarray:
             return found.sums[:, first:last].sum(axis=0)[own - first] + bias[batch.version[own]]
 
         def write(first: int, last: int, own: np.ndarray, slopes: np.ndarray) -> None:
             found.dhidden[own] = slopes
 
-        self.pool.map(add_up, self._slabs)
+        self.pool.map(lambda slab: kernels.sum_slab(tables, batch, count, slab, found), self._slabs)
         self.learn_parts(batch, count, partial(judge_units, at=parameters.PREFIX), read, write)
 
     def backward(self, batch: ValueBatch, count: int) -> None:
