@@ -31,8 +31,6 @@ from selfplay.training.losses import LossSums
 from selfplay.training.recipe import LearnerSettings
 
 Network = Callable[[Dense, Array], Part]
-Read = Callable[[int, int, np.ndarray], np.ndarray]
-Write = Callable[[int, int, np.ndarray, np.ndarray], None]
 PART = 1024  # positions per unit of a thread's work
 
 
@@ -94,7 +92,9 @@ class RowGradients(RowSource):
     def backward(self, batch: Any, count: int) -> None:
         """Write the gradients of batch[:count], after `forward`, to `slopes`."""
 
-    def learn_parts(self, batch: Any, count: int, network: Network, read: Read, write: Write) -> None:
+    def learn_parts(
+        self, batch: Any, count: int, network: Network, read: Callable[..., np.ndarray], write: Any
+    ) -> None:
         """Run the layers of `network` forward and back, for each part of batch[:count].
 
         read: from (first, last, positions of the part in the order of their versions) to the inputs of the layers.
@@ -131,8 +131,8 @@ class DeviceGradients(RowSource):
 
     def learn(self, batch: Any) -> tuple[Iterable[Array], Iterable[Array], Gradients]:
         (policy, with_policy), outputs, backward = self.run(batch)
-        targets = map(self.backend.asarray, (batch.wdl, batch.moves_left))
-        losses, known, slopes = output_losses(outputs, *targets, self.of_losses)
+        wdl, moves_left = map(self.backend.asarray, (batch.wdl, batch.moves_left))
+        losses, known, slopes = output_losses(outputs, wdl, moves_left, self.of_losses)
         grads = backward(slopes / len(batch.wdl))
         return (policy, *losses.sum(axis=0)), (with_policy, *(known > 0).sum(axis=0)), grads
 

@@ -303,28 +303,27 @@ class SharedRowsAdamW(AdamW):
         if parameter.dtype != np.float32 or len(parameter) < shared_rows or width % LANES:
             expected = f"{shared_rows} rows or more, in multiples of {LANES} columns"
             raise ShapeError(f"{name}: expected float32 of {expected} for {self.shared[name]}")
-        shared = [self._slot(slot, name, parameter[:groups]) for slot in ("shared_mean", "shared_square")]
+        of_groups = (self._slot(slot, name, parameter[:groups]) for slot in ("shared_mean", "shared_square"))
+        shared_mean, shared_square = of_groups
         rates, shared_rates = self._rates(rate, self.weight_decay), self._rates(rate, 0.0)
         if flat is None:
             grouped, slopes = (one[:shared_rows].reshape(outer, rows, inner, width) for one in (parameter, gradient))
-            part = backend_of(parameter).xp.zeros_like(shared[0])
-            self._move(part, slopes.sum(axis=1).reshape(part.shape), *shared, shared_rates, pool)
-            grouped += part.reshape(outer, 1, inner, width)
+            change, slope = backend_of(parameter).xp.zeros_like(shared_mean), slopes.sum(axis=1).reshape(groups, width)
+            self._move(change, slope, shared_mean, shared_square, shared_rates, pool)
+            grouped += change.reshape(outer, 1, inner, width)
             self._move(parameter, gradient, mean, square, rates, pool)
             return
         table, slopes, *own = flat
-        shared = [one.reshape(-1) for one in shared]
+        shared = shared_mean.reshape(-1), shared_square.reshape(-1)
 
         def step_groups(first: int, last: int) -> None:
-            total, moments = np.empty(width, np.float32), (tuple(own), tuple(shared))
+            total, moments = np.empty(width, np.float32), (tuple(own), shared)
             sizes = np.int64(rows), np.int64(inner)
             updates.shared_adam_step(table, slopes, *moments, *sizes, first, last, rates, shared_rates, total)
 
-        def step_others(first: int, last: int) -> None:
-            updates.adam_step(table, slopes, *own, shared_rows * width + first, shared_rows * width + last, rates)
-
         updates.on_stretches(pool, groups, GROUPS_AT_ONCE, step_groups)
-        updates.on_stretches(pool, table.size - shared_rows * width, updates.STRETCH, step_others)
+        others = slice(shared_rows, None)
+        self._move(parameter[others], gradient[others], mean[others], square[others], rates, pool)
 
 
 def check_precision(params: Mapping[str, Array]) -> None:
