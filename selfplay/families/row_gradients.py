@@ -23,7 +23,7 @@ from engine.network.rows.array_layers import (
     chosen_dense,
     output_losses,
 )
-from engine.network.rows.flat_tables import named_views, new_tables
+from engine.network.rows.flat_tables import new_tables
 from engine.nn.layer import Layer
 from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of
@@ -74,15 +74,14 @@ class RowGradients(RowSource):
         layer.adopt_parameters(self.parameters)
         self.config, self.tables, self.found = config, tables, found
         self.flat_slopes, self.slopes = new_tables(config)
-        self._grads, self._views = named(self.slopes, config), named_views(tables, config)
-        self._libraries = ThreadpoolController()
+        self.grads, self._libraries = named(self.slopes, config), ThreadpoolController()
 
     def learn(self, batch: Any) -> tuple[Iterable[float], Iterable[int], Gradients]:
         count = len(batch.wdl)
         self.forward(batch, count)
         self.backward(batch, count)
         losses, known = self.found.losses[:count], self.found.known[:count]
-        return losses.sum(axis=0, dtype=np.float64).tolist(), np.count_nonzero(known, axis=0).tolist(), self._grads
+        return losses.sum(axis=0, dtype=np.float64).tolist(), np.count_nonzero(known, axis=0).tolist(), self.grads
 
     @abstractmethod
     def forward(self, batch: Any, count: int) -> None:
@@ -105,7 +104,7 @@ class RowGradients(RowSource):
         def learn(part: tuple[int, int]) -> Gradients:
             grads, (order, groups) = Gradients(), by_version(batch.version[slice(*part)])
             own = part[0] + order
-            outputs, backward = network(partial(chosen_dense, self._views, grads, groups), read(*part, own))
+            outputs, backward = network(partial(chosen_dense, self.parameters, grads, groups), read(*part, own))
             losses, known, slopes = output_losses(outputs, batch.wdl[own], batch.moves_left[own], self.of_losses)
             found.losses[own, 1:], found.known[own, 1:], found.doutputs[own] = losses, known, slopes / np.float32(count)
             write(*part, own, backward(found.doutputs[own]))
@@ -116,9 +115,8 @@ class RowGradients(RowSource):
 
     def write_small(self) -> None:
         """Write the gradients of the layers in `learn_parts`, added in the order of the parts."""
-        slopes = named_views(self.slopes, self.config)
         for name in self._small[0]:
-            slopes[name][...] = sum(part[name] for part in self._small)
+            self.grads[name][...] = sum(part[name] for part in self._small)
 
 
 class DeviceGradients(RowSource):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -92,7 +91,7 @@ class ValueTrunkGradients(RowGradients):
         limit_rows(self.parameters, step)
 
     def forward(self, batch: ValueBatch, count: int) -> None:
-        tables, found, bias = self.tables, self.found, self.tables.dense1_bias.reshape(-1, parameters.HIDDEN_1)
+        tables, found, bias = self.tables, self.found, self.parameters["dense1.bias"]
         kernels.transpose_dense1(tables, found)
 
         def read(first: int, last: int, own: np.ndarray) -> np.ndarray:
@@ -102,13 +101,13 @@ class ValueTrunkGradients(RowGradients):
             found.dhidden[own] = slopes
 
         self.pool.map(lambda slab: kernels.sum_slab(tables, batch, count, slab, found), self._slabs)
-        self.learn_parts(batch, count, partial(judge_units, at=parameters.PREFIX), read, write)
+        self.learn_parts(batch, count, judge_units, read, write)
 
     def backward(self, batch: ValueBatch, count: int) -> None:
         tables, slopes, found = self.tables, self.slopes, self.found
         self.write_small()
         chosen = batch.version[:count] == np.arange(PIECE_BUCKETS)[:, None]
-        slopes.dense1_bias[:] = (chosen.astype(np.float32) @ found.dhidden[:count]).reshape(-1)
+        self.grads["dense1.bias"][...] = chosen.astype(np.float32) @ found.dhidden[:count]
         self.pool.map(lambda slab: kernels.slab_gradients(tables, batch, count, slab, found, slopes), self._slabs)
 
 
