@@ -535,24 +535,17 @@ class _RawKernel:
 
     def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
         if not all(isinstance(one, ndarray) for one in args) or not 0 < np.prod(block) <= 1024 or 0 in grid:
-            raise TypeError(
-                f"{self._function.__name__}: expected arrays of the device, and blocks of up to 1,024 threads"
-            )
+            raise TypeError("expected arrays of the device, and blocks of up to 1,024 threads")
         self._jit.blockDim = _Place(*block)
-        with np.errstate(all="ignore"):
-            for self._jit.blockIdx in (_Place(*place) for place in np.ndindex(*grid)):
-                for self._jit.threadIdx in (_Place(*place) for place in np.ndindex(*block)):
-                    self._function(*_plain(args))
+        for self._jit.blockIdx in (_Place(*place) for place in np.ndindex(*grid)):
+            for self._jit.threadIdx in (_Place(*place) for place in np.ndindex(*block)):
+                self._function(*_plain(args))
         _work(self._device, 1, list(args), list(args))
 
 
 class _Place(NamedTuple):
     x: int
     y: int = 0
-
-
-def _atomic_add(array: np.ndarray, place: tuple[int, ...], value: Any) -> None:
-    array[place] += value
 
 
 class _Module(types.ModuleType):
@@ -636,7 +629,7 @@ def _make(device: Device, version: str) -> dict[str, types.ModuleType]:
     )
     vars(cupy).update(values)
     cupyx, jit = types.ModuleType("cupyx"), types.ModuleType("cupyx.jit")
-    vars(jit).update(rawkernel=lambda: lambda function: _RawKernel(device, function, jit), atomic_add=_atomic_add)
+    vars(jit).update(rawkernel=lambda: lambda function: _RawKernel(device, function, jit), atomic_add=np.add.at)
 
     def empty_pinned(shape: Any, dtype: Any = float, order: str = "C") -> np.ndarray:
         device.pinned.append(np.empty(shape, dtype))

@@ -13,24 +13,15 @@ from threadpoolctl import ThreadpoolController
 
 from engine.backend import backend_of_all
 from engine.native.pool import ThreadPool
-from engine.network.rows.array_layers import (
-    Array,
-    Dense,
-    Gradients,
-    Part,
-    RowOperations,
-    by_version,
-    chosen_dense,
-    output_losses,
-)
+from engine.network.rows import array_layers as layers
 from engine.network.rows.flat_tables import new_tables
-from engine.nn.layer import Layer
+from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of
 from selfplay.training.losses import LossSums
 from selfplay.training.recipe import LearnerSettings
 
-Network = Callable[[Dense, Array], Part]
+Network = Callable[[layers.LayerByName, Array], layers.Traced]
 PART = 1024  # positions per unit of a thread's work
 
 
@@ -102,10 +93,10 @@ class RowGradients(RowSource):
         found = self.found
 
         def learn(part: tuple[int, int]) -> Gradients:
-            grads, (order, groups) = Gradients(), by_version(batch.version[slice(*part)])
+            grads, (order, groups) = Gradients(), layers.by_version(batch.version[slice(*part)])
             own = part[0] + order
-            outputs, backward = network(partial(chosen_dense, self.parameters, grads, groups), read(*part, own))
-            losses, known, slopes = output_losses(outputs, batch.wdl[own], batch.moves_left[own], self.of_losses)
+            outputs, backward = network(partial(layers.chosen_dense, self.parameters, grads, groups), read(*part, own))
+            losses, known, slopes = layers.output_losses(outputs, batch.wdl[own], batch.moves_left[own], self.of_losses)
             found.losses[own, 1:], found.known[own, 1:], found.doutputs[own] = losses, known, slopes / np.float32(count)
             write(*part, own, backward(found.doutputs[own]))
             return grads
@@ -124,13 +115,13 @@ class DeviceGradients(RowSource):
 
     def __init__(self, model: Layer, settings: LearnerSettings) -> None:
         self.backend = backend_of_all(model.named_parameters())
-        self.operations = RowOperations(self.backend)
+        self.operations = layers.RowOperations(self.backend)
         super().__init__(model.named_parameters(), settings)
 
     def learn(self, batch: Any) -> tuple[Iterable[Array], Iterable[Array], Gradients]:
         (policy, with_policy), outputs, backward = self.run(batch)
         wdl, moves_left = map(self.backend.asarray, (batch.wdl, batch.moves_left))
-        losses, known, slopes = output_losses(outputs, wdl, moves_left, self.of_losses)
+        losses, known, slopes = layers.output_losses(outputs, wdl, moves_left, self.of_losses)
         grads = backward(slopes / len(batch.wdl))
         return (policy, *losses.sum(axis=0)), (with_policy, *(known > 0).sum(axis=0)), grads
 

@@ -19,17 +19,16 @@ import numpy as np
 
 from engine.backend import Backend, backend_of
 from engine.network.rows.piece_count import PIECE_BUCKETS
+from engine.nn.layer import Array, Gradients
 
-Array = Any
-Arrays = Mapping[str, Array]
-Gradients = dict[str, Array]
-Part = tuple[Array, Callable[[Array], Any]]
-Dense = Callable[[str, Array], Part]  # (name, x) -> one version of a dense layer for each position
+NamedArrays = Mapping[str, Array]
+Traced = tuple[Array, Callable[[Array], Any]]
+LayerByName = Callable[[str, Array], Traced]  # (name, x) -> one version of a dense layer for each position
 
 # ---- layers behind the units ----------------------------------------------------------------------------------------
 
 
-def value_head(dense: Dense, units: Array) -> Part:
+def value_head(dense: LayerByName, units: Array) -> Traced:
     """Return logits of win, draw and loss, and hundreds of plies [B, 4], of units [B, U]."""
     xp = backend_of(units).xp
     h, first_back = dense("value.dense1", units)
@@ -38,7 +37,7 @@ def value_head(dense: Dense, units: Array) -> Part:
     return y, lambda dy: first_back(second_back(output_back(dy) * (g > 0)) * (h > 0))
 
 
-def judge_units(dense: Dense, h: Array, at: str = "") -> Part:
+def judge_units(dense: LayerByName, h: Array, at: str = "") -> Traced:
     """Return the same by the value trunk, from h [B, 16] of `value/parameters.py`; names of layers begin with `at`.
 
     The square gives small layers products of their inputs. dh = dp where 0 < h < 1, plus 2 h ds where |h| < 1, with dp
@@ -68,7 +67,7 @@ def by_version(version: np.ndarray) -> tuple[np.ndarray, list[slice]]:
     return order, [slice(*pair) for pair in pairwise(ends.tolist())]
 
 
-def chosen_dense(p: Arrays, grads: Gradients, groups: list[slice], name: str, x: np.ndarray) -> Part:
+def chosen_dense(p: NamedArrays, grads: Gradients, groups: list[slice], name: str, x: np.ndarray) -> Traced:
     """Several dense layers of one shape, of which each group of examples chooses one: x [B, inputs] -> y [B, outputs].
 
     With v the version of group g: y_g = x_g W_v^T + c_v, dx_g = dy_g W_v, dW_v = dy_g^T x_g, dc_v = the sum of dy_g.
@@ -160,7 +159,7 @@ class RowOperations:
         return out.sum(axis=2)
 
 
-def listed_rows(ops: RowOperations, p: Arrays, grads: Gradients, name: str, x: Array, numbers: Array) -> Part:
+def listed_rows(ops: RowOperations, p: NamedArrays, grads: Gradients, name: str, x: Array, numbers: Array) -> Traced:
     """Return the products y [B, L] of x [B, C] and listed rows T: dx_b = sum of dy_bk T_k, dT_k = sum of dy_bk x_b."""
     table = p[name].reshape(1, -1, x.shape[1])
 
@@ -171,7 +170,7 @@ def listed_rows(ops: RowOperations, p: Arrays, grads: Gradients, name: str, x: A
     return ops.scores(table, numbers, x), backward
 
 
-def listed_dense(ops: RowOperations, p: Arrays, grads: Gradients, version: Array, name: str, x: Array) -> Part:
+def listed_dense(ops: RowOperations, p: NamedArrays, grads: Gradients, version: Array, name: str, x: Array) -> Traced:
     """`chosen_dense` by rows: those of a version lie side by side."""
     outputs = p[f"{name}.bias"].shape[1]
     numbers, one = version[:, None] * outputs + ops.xp.arange(outputs), ops.xp.ones_like(x[:, :1])
@@ -185,7 +184,7 @@ def listed_dense(ops: RowOperations, p: Arrays, grads: Gradients, version: Array
     return y + bias, backward
 
 
-def clipped_products(ops: RowOperations, p: Arrays, grads: Gradients, name: str, listed: Array) -> Part:
+def clipped_products(ops: RowOperations, p: NamedArrays, grads: Gradients, name: str, listed: Array) -> Traced:
     """Return sums of listed rows and a bias, clipped to [0, 1], the first half times the second: [B, S, C / 2].
 
     y_i = c_i c_{n+i}      dc_i = dy_i c_{n+i}      dc_{n+i} = dy_i c_i      dx = dc where 0 < x < 1
@@ -206,8 +205,8 @@ def clipped_products(ops: RowOperations, p: Arrays, grads: Gradients, name: str,
 
 
 def sparse_network(
-    ops: RowOperations, p: Arrays, features: Array, rows: Array, sorts: Array, version: Array
-) -> tuple[dict[str, Array], Callable[[Arrays], Gradients]]:
+    ops: RowOperations, p: NamedArrays, features: Array, rows: Array, sorts: Array, version: Array
+) -> tuple[dict[str, Array], Callable[[NamedArrays], Gradients]]:
     """{"policy": logits of the legal moves [B, M], 0 where there is none, "value": the value head's outputs [B, 4]}.
 
     The logit of a move is the product of the units with the sum of its row and of its first sort's row, and the biases
@@ -224,7 +223,7 @@ def sparse_network(
     sort_bias, sort_back = listed("policy.sort_bias", one, sorts.reshape(len(x), -1))
     value, value_back = value_head(partial(listed_dense, ops, p, grads, version), x)
 
-    def backward(dy: Arrays) -> Gradients:
+    def backward(dy: NamedArrays) -> Gradients:
         bias_back(dy["policy"])
         sort_back(ops.xp.repeat(dy["policy"], sorts.shape[2], axis=1))
         dx = own_back(dy["policy"]) + first_back(dy["policy"]) + value_back(dy["value"])
@@ -235,7 +234,7 @@ def sparse_network(
 
 
 def value_network(
-    ops: RowOperations, p: Arrays, views: Array, version: Array, at: str = ""
+    ops: RowOperations, p: NamedArrays, views: Array, version: Array, at: str = ""
 ) -> tuple[Array, Callable[[Array], Gradients]]:
     """Return the value trunk's outputs [B, 4]; the mover's view comes first, parameters' names begin with `at`."""
     grads = Gradients()

@@ -15,10 +15,10 @@ from engine.network.policy.features import FEATURE_GROUPS
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.moves import POLICY_GROUPS
 from engine.network.policy.parameters import PARAMETERS, SparseConfig, sparse_config_of
-from engine.network.rows.array_layers import Array, Gradients, sparse_network, value_head
+from engine.network.rows.array_layers import sparse_network, value_head
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.network.rows.float_rows import BLOCK, HALF_BLOCK
-from engine.nn.layer import Layer
+from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.losses import soft_target_loss
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW

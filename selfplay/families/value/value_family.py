@@ -12,17 +12,17 @@ from engine.errors import ConfigError
 from engine.native.memory import buffers
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
-from engine.network.rows.array_layers import Array, Gradients, judge_units, value_network
+from engine.network.rows.array_layers import judge_units, value_network
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.value import gradients as kernels
 from engine.network.value import parameters
 from engine.network.value.features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
 from engine.network.value.parameters import ValueConfig, ValueTables, value_config_of
-from engine.nn.layer import Layer
+from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from selfplay.data.label_rows import LabelRows
-from selfplay.families.row_gradients import DeviceGradients, RowGradients, RowsHeldOut
+from selfplay.families.row_gradients import DeviceGradients, RowGradients, RowsHeldOut, RowSource
 from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
 from selfplay.records.order import Groups
 from selfplay.training.learner import LayersFamily
@@ -51,11 +51,12 @@ def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
     return {**views, ROWS: tables.weight.reshape(-1, kernels.SLAB), DENSE1: tables.dense1.reshape(-1, kernels.SLAB)}
 
 
-def limit_rows(p: Gradients, step: int) -> None:
+def limit_rows(source: RowSource, step: int) -> None:
     """Keep dense1 and, every LIMIT_EVERY steps, the rows within what integers hold, in place."""
     for name, limit in ((DENSE1, parameters.DENSE1_LIMIT), (ROWS, parameters.WEIGHT_LIMIT)):
         if name == DENSE1 or step % LIMIT_EVERY == 0:
-            backend_of(p[name]).xp.clip(p[name], -limit, limit, out=p[name])
+            array = source.parameters[name]
+            backend_of(array).xp.clip(array, -limit, limit, out=array)
 
 
 # ---- batches ------------------------------------------------------------------------------------------------------
@@ -81,14 +82,13 @@ class ValueMixture(Batches):
 class ValueTrunkGradients(RowGradients):
     """Gradients of a value trunk; batches are `ValueBatch`. Keeps the rows within the range that integers hold."""
 
+    limit = limit_rows
+
     def __init__(self, trunk: Layer, settings: LearnerSettings) -> None:
         config, tables = tables_of(trunk)
         self._slabs = range(config.width // kernels.SLAB)
         found = buffers(kernels.ValueGradients, B=settings.batch_size, S=len(self._slabs))
         super().__init__(trunk, config, tables, _named, found, settings)
-
-    def limit(self, step: int) -> None:
-        limit_rows(self.parameters, step)
 
     def forward(self, batch: ValueBatch, count: int) -> None:
         tables, found, bias = self.tables, self.found, self.parameters["dense1.bias"]
@@ -114,14 +114,13 @@ class ValueTrunkGradients(RowGradients):
 class DeviceValueGradients(DeviceGradients):
     """`ValueTrunkGradients` on a GPU, with the parameters in slabs, too."""
 
+    limit = limit_rows
+
     def __init__(self, trunk: Layer, settings: LearnerSettings) -> None:
         backend = backend_of_all(trunk.named_parameters())
         config, tables = tables_of(trunk.to("numpy"))
         trunk.adopt_parameters({name: backend.asarray(view) for name, view in _named(tables, config).items()})
         super().__init__(trunk, settings)
-
-    def limit(self, step: int) -> None:
-        limit_rows(self.parameters, step)
 
     def run(self, batch: ValueBatch) -> tuple[tuple[float, float], Array, Callable[[Array], Gradients]]:
         p, size = self.parameters, (-1, kernels.SLAB)
