@@ -130,7 +130,8 @@ class Learner(Learning):
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         if self._is_lost and self._kept is not None:
             return self._kept
-        arrays, values = self._trainer.state()
+        with self._backend.guard("its state was copied"):
+            arrays, values = self._trainer.state()
         return arrays, {**values, "model": self.model.config()}
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
