@@ -128,9 +128,17 @@ OnRead = Callable[[float, int], None]  # gets the share of the file that has bee
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Return the files of a folder that may hold data, by name; hidden ones and links to nothing are none."""
-    files = (one for one in sorted(folder.iterdir()) if one.suffix.lower() in ENDINGS and not is_hidden(one.name))
-    return [one for one in files if one.is_file()]
+    """Return the files of a folder that may hold data, and those of its folders, by name.
+
+    Hidden ones and links to nothing are none; links to folders are not followed.
+    """
+    found = list[Path]()
+    for one in sorted(one for one in folder.iterdir() if not is_hidden(one.name)):
+        if one.is_dir() and not one.is_symlink():
+            found += files_in(one)
+        elif one.suffix.lower() in ENDINGS and one.is_file():
+            found.append(one)
+    return found
 
 
 def load_or_parse(

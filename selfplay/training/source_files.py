@@ -171,7 +171,9 @@ def load_training_data(
     pairs = [(one.content, weight) for one, weight in zip(used, weights, strict=True) if one.kind != FOLDER]
     weighted = [(one.content, weight) for one, weight in zip(used, weights, strict=True) if one.kind == FOLDER]
     pairs += _label_sets(weighted, files.scored_share, left_out, tell)
-    sets, shares = zip(*pairs, strict=True) if pairs else ((), ())
+    if not pairs:
+        raise ConfigError("nothing to train on: held-out games have every position of the files")
+    sets, shares = zip(*pairs, strict=True)
     return TrainingData(sets, shares, heldout, name, fingerprints, names)
 
 

@@ -64,7 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
     options = options_from_flags(arguments)
     limits = limits_from_flags(arguments, DEFAULT_LIMITS)
     games = read_every_game(arguments.pgn)
-    base = arguments.out or arguments.pgn.with_name(f"{arguments.pgn.stem}.annotated")
+    base = arguments.pgn.with_name(f"{arguments.pgn.stem}.annotated")
+    if arguments.out:
+        base = arguments.out / base.name if arguments.out.is_dir() else arguments.out
     _refuse_outputs(arguments.pgn, base)
     console, problems = make_console(), make_console(stderr=True)
     damaged, output = 0, None
