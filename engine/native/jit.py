@@ -117,10 +117,6 @@ class _KernelCache:
         self._kernel = kernel
         self._versions: dict[str, _Version] = {}
 
-    @property
-    def cache_path(self) -> str:
-        return str(cache_folder())
-
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         version = self._version(signature)
         try:

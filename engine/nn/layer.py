@@ -370,9 +370,7 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
 
 
 def _checking_gradient(forward: Callable[..., tuple[Any, Backward]]) -> Callable[..., tuple[Any, Backward]]:
-    """Let forward refuse a state that is no dict, and backward a gradient of another shape than y: broadcasting would
-    make wrong gradients of it.
-    """
+    """Let forward refuse a state that is no dict, and backward a gradient that would be broadcast to the shape of y."""
 
     @functools.wraps(forward)
     def checked(self: Layer, *arguments: Any, **options: Any) -> tuple[Any, Backward]:

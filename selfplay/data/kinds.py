@@ -6,7 +6,6 @@ import glob
 import logging
 import re
 from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
 
 from engine.errors import DataError
@@ -55,28 +54,24 @@ def _files_of(path: Path) -> list[tuple[Path, str]]:
 
 
 def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
-    """Return the files of a folder. The first of an ending that is of a kind speaks for all behind it; those before it
-    are skipped, such as a README.txt.
-    """
-    by_ending, kinds = dict[str, list[Path]](), dict[str, str]()
+    """Return the files of a folder; one that is of a kind speaks for those of its ending behind it. Skips others."""
+    files, kinds, known = list[Path](), dict[str, str](), dict[str, str]()
     for file in files_in(folder):
         inner = Path(file.stem).suffix
         ending = (inner if inner in ENDINGS else "") + file.suffix
-        if ending not in by_ending:
-            try:
-                kinds.setdefault(_kind_of_file(file), file.name)
-            except DataError as error:
-                log.warning("%s (file skipped)", error)
-                continue
-        by_ending.setdefault(ending, []).append(file)
+        try:
+            known[ending] = known.get(ending) or _kind_of_file(file)
+        except DataError as error:
+            log.warning("%s (file skipped)", error)
+        else:
+            kinds.setdefault(known[ending], file.name)
+            files.append(file)
     if len(kinds) > 1:
         found = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
         raise DataError(f"{folder} holds {found}: give the files of each kind by name, as in {folder}/*.pgn")
     if not kinds:
-        expected = f"expected names that end in {', '.join(sorted(ENDINGS))}; label folders are given as {folder}/*"
-        raise DataError(f"{folder}: no files with data in it ({expected})")
-    kind = next(iter(kinds))
-    return [(folder, CHUNKS)] if kind == CHUNKS else [(file, kind) for file in sorted(chain(*by_ending.values()))]
+        raise DataError(f"{folder}: no files with data in it (expected names that end in {', '.join(sorted(ENDINGS))})")
+    return [(folder, CHUNKS)] if CHUNKS in kinds else [(file, PGN) for file in files]
 
 
 def _kind_of_file(path: Path) -> str:

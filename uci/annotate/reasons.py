@@ -17,17 +17,7 @@ import chess
 
 from engine.board.notation import board_after
 from uci.annotate.deeds import deed
-from uci.annotate.material import (
-    Balance,
-    Kinds,
-    balances,
-    captured,
-    gain_on,
-    lead,
-    on_square,
-    pawns_of,
-    unrest,
-)
+from uci.annotate.material import Balance, Kinds, balances, captured, gain_on, lead, on_square, pawns_of, unrest
 from uci.annotate.motifs import mate_pattern, motif
 from uci.language import _, later, shown_moves
 
