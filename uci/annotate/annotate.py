@@ -50,7 +50,7 @@ so is the reviewed part of the game in progress. An earlier review of the same f
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino annotate PGN [options]"
     parser.add_argument("pgn", type=Path, metavar="PGN", help="review the games of this file")
-    text = "write NAME.pgn and NAME.html (default: the name of PGN with .annotated)"
+    text = "write NAME.pgn and NAME.html, or into the folder NAME (default: the name of PGN with .annotated)"
     parser.add_argument("--out", type=Path, metavar="NAME", help=text)
     text = "judge only these moves: white, black, or a player by a part of the name (default: both sides')"
     parser.add_argument("--side", metavar="SIDE", help=text)
