@@ -25,6 +25,7 @@ import numpy as np
 
 from benchmarks.inference import positions
 from benchmarks.measuring import Row, new_parser, report
+from benchmarks.selfplay_speed import random_positions, self_play_speed
 from benchmarks.training_step import torch_tower
 from engine import Engine
 from engine.backend import Backend, get_backend
@@ -39,7 +40,6 @@ from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from selfplay.commands.bench import random_positions, self_play_speed
 from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings
 from selfplay.training.family import Learning

@@ -1,4 +1,4 @@
-"""Speed of the sparse family's evaluations inside the kernel; `aino-train bench` has that of its training.
+"""Speed of the sparse family's evaluations inside the kernel; `benchmarks.selfplay_speed` has that of its training.
 
     python -m benchmarks.sparse_speed --nets sparse-512 sparse-768 sparse-1024
 

@@ -15,7 +15,6 @@ _HELP = {
     "match": "play two UCI engines against each other: Elo with error bars, SPRT, PGN",
     "ladder": "find the UCI_Elo level of Stockfish against which an engine scores 50%",
     "suite": "solve test suites and puzzles: which ones an engine solves, and at which node count",
-    "bench": "measure the speed of self-play and training on this machine",
     "teach": "label calm positions in bulk with a value net of Stockfish 15.1, in this process",
     "import": "read PGN games and Lc0 training chunks into a run's replay",
     "export": "write a run's games as PGN and as Lc0 training chunks",

@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -68,12 +69,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         folder.mkdir(exist_ok=True)
         Kernel.compile = compile_alone(Kernel.compile, folder)
     elif session.config.getvalue("dist") != "no" and not session.config.option.collectonly:
-        from uci.loading.loader import make_engine
+        with ThreadPoolExecutor() as pool:
+            pool.map(_compile_for, ("auto", "material"))
 
-        for evaluator in ("auto", "material"):
-            options = EngineOptions(hash_mib=1, evaluator=evaluator)
-            with contextlib.suppress(Exception), make_engine(options) as engine:  # A test says why.
-                engine.wait()
+
+def _compile_for(evaluator: str) -> None:
+    from uci.loading.loader import make_engine
+
+    with contextlib.suppress(Exception), make_engine(EngineOptions(hash_mib=1, evaluator=evaluator)) as engine:
+        engine.wait()  # Where it fails, a test says why.
 
 
 def compile_alone(compile: Any, folder: Path) -> Any:

@@ -23,6 +23,7 @@ TINY = {
     "perf_map": "analyse startpos --nodes 20",
     "puzzles draw": "draw game.pgn --out drawn.csv",
     "reviews": "game.annotated.pgn --engine stockfish --nodes 1000",
+    "selfplay_speed": "--net sparse-128 --batch 32 --visits 4 --concurrency 4 --seconds 0.06",
     "sparse_speed": "--nets sparse-128",
 }
 
@@ -58,6 +59,7 @@ def run(name: str) -> None:
         ("endurance", "--evaluator none", "invalid choice"),
         ("compile_times", "nowhere", "nowhere: no such file"),
         ("pgn_reading", "nowhere.pgn", "nowhere.pgn: no such file"),
+        ("selfplay_speed", "--seconds 0", "more than 0"),
     ],
 )
 def test_arguments_are_looked_at_before_the_work_begins(module, words, said, tmp_path, monkeypatch, capsys):

@@ -63,7 +63,6 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"(analyse (?!.*--nodes).*)$", r"\1 --nodes 20"),
     (r"(annotate .*)$", r"\1 --nodes 20"),
     (r"(aino bench (?!.*--only)(?!.*--signature).*)$", r"\1 --only board --seconds 0.01"),
-    (r"(aino-train bench .*)$", r"\1 --seconds 0.1 --batch 16 --visits 4 --concurrency 2"),
     (r"--load last", "--load game.pgn"),
     (r"perft \d", "perft 2"),
     (r"maia-1900\.pb\.gz", "tower.pb.gz"),

@@ -1,12 +1,10 @@
-"""The `aino-train` command table, and what its `bench` measures."""
+"""The `aino-train` command table, and what all of its commands share."""
 
 import contextlib
 import importlib
-import json
 import signal
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
 import uci.main
@@ -58,7 +56,7 @@ def test_a_slip_was_refused_without_what_to_write(words, says, tmp_path, capsys)
     assert says.format(tmp_path) in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("call", [lambda: main(["bench"]), lambda: uci.main.main(["bench"])])
+@pytest.mark.parametrize("call", [lambda: main(["loop"]), lambda: uci.main.main(["bench"])])
 def test_ctrl_c_during_imports_ended_in_a_traceback(call: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(name: str) -> None:
         raise KeyboardInterrupt
@@ -82,20 +80,3 @@ def test_help_costs_less_than_half_a_second_of_processor_time() -> None:
     program = "import sys, time, selfplay.main; sys.argv = ['aino-train', '--help']\n"
     program += "try: selfplay.main.main()\nexcept SystemExit: print('seconds', time.process_time())"
     assert float(output_of(program).split()[-1]) < 0.5
-
-
-FLAGS = ["--batch", 32, "--visits", 4, "--concurrency", 4, "--seconds", 0.06]
-
-
-@pytest.mark.slow
-def test_every_part_is_measured(aino_train: Callable[..., str]) -> None:
-    results = json.loads(aino_train("bench", "--net", "sparse-128", "--threads", 2, *FLAGS, "--json"))
-    assert results["settings"]["net"] == "sparse-128"
-    assert results["machine"]["numpy"] == np.__version__
-    assert set(results["training"]) == {"positions/s"}
-    assert set(results["self-play"]) == {"positions/s"}
-    assert all(value > 0 for part in ("training", "self-play") for value in results[part].values())
-
-
-def test_length_must_be_positive(aino_train: Callable[..., str]) -> None:
-    assert "--seconds" in aino_train("bench", "--seconds", 0, status=1)

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from benchmarks.selfplay_speed import random_positions
 from engine.board.attacks import in_check
 from engine.board.layout import KEY, ROW_WORDS
 from engine.board.makemove import make
@@ -25,7 +26,6 @@ from engine.errors import ConfigError, DataError, RunError
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.limits import Limits
 from engine.search.tree.arrays import MAX_DEPTH, ROOT_PLY
-from selfplay.commands.bench import random_positions
 from selfplay.data.split import game_keys, position_keys, roots_of
 from selfplay.main import main
 from selfplay.records.label_folder import RECORD, LabelFolder, composition, fields_of, keys_of_rows

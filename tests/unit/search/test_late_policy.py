@@ -25,11 +25,12 @@ def sparse_evaluator(text: str) -> SparseEvaluator:
     return SparseEvaluator(SparseNet(dict(SparseNetwork(config, np.random.default_rng(3)).named_parameters()), config))
 
 
-EVALUATORS = {
-    "material": MaterialEvaluator(),
-    "one trunk": sparse_evaluator("sparse-128"),
-    "two trunks": sparse_evaluator("sparse-128+v128"),
-}
+EVALUATORS = (
+    pytest.param(MaterialEvaluator(), id="material"),
+    # Its search is compiled for this test alone.
+    pytest.param(sparse_evaluator("sparse-128"), id="one trunk", marks=pytest.mark.slow),
+    pytest.param(sparse_evaluator("sparse-128+v128"), id="two trunks"),
+)
 
 
 def searched_by(evaluator: InKernelEvaluator, fen: str, late: bool) -> Search:
@@ -38,7 +39,7 @@ def searched_by(evaluator: InKernelEvaluator, fen: str, late: bool) -> Search:
     return searched(fen, 1500, params, 3000, evaluator=evaluator)
 
 
-@pytest.mark.parametrize("evaluator", EVALUATORS.values(), ids=EVALUATORS)
+@pytest.mark.parametrize("evaluator", EVALUATORS)
 @pytest.mark.parametrize("fen", POSITIONS)
 def test_the_tree_is_that_of_a_policy_at_the_first_visit(evaluator, fen):
     late, early = (searched_by(evaluator, fen, late) for late in (True, False))

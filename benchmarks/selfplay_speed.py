@@ -1,9 +1,15 @@
-"""`aino-train bench`: speed of self-play and training on this machine."""
+"""Speed of self-play and training on this machine, with random weights.
+
+python -m benchmarks.selfplay_speed --net sparse-768 --json
+"""
+
+from __future__ import annotations
 
 import argparse
 import itertools
 import json
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,12 +21,12 @@ from typing import Any
 import chess
 import numpy as np
 
+from benchmarks.measuring import new_parser
 from engine.backend import BACKEND_NAMES
 from engine.board.convert import encode_move, row_from_board
 from engine.cli.live_lines import live_line, show
 from engine.cli.machine import describe_machine, speed_of
 from engine.cli.option_forms import add_flag
-from engine.errors import ConfigError
 from engine.nn import dit
 from selfplay.data.pgn import record_of_result
 from selfplay.families.by_name import family_of
@@ -37,12 +43,8 @@ GAMES, PLIES = 100, 80  # random games that are trained on; speed does not depen
 SEED = 1
 
 
-EXAMPLES = """example:
-  aino-train bench --net sparse-768 --json
-"""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def main(words: Sequence[str] | None = None) -> None:
+    parser = new_parser(__doc__)
     add_flag(parser, "--net", "64x6", "use FILTERSxBLOCKS or sparse-WIDTH with random weights", "NET")
     add_flag(parser, "--threads", 2, "train on this many threads, and play on as many processes")
     text = f"train on this many positions per step (default {TOWER_RECIPE.batch_size} for towers, "
@@ -53,20 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "evaluate towers in self-play with this backend"
     add_flag(parser, "--backend", GameSettings.backend, text, choices=BACKEND_NAMES)
     add_flag(parser, "--seconds", 10.0, "measure each speed for this many seconds", "S")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def run(arguments: argparse.Namespace) -> int:
+    arguments = parser.parse_args(words)
     if arguments.seconds <= 0:
-        raise ConfigError(f"--seconds: expected more than 0, got {arguments.seconds}")
+        parser.error(f"--seconds: expected more than 0, got {arguments.seconds}")
     results = measure(arguments)
     if arguments.json:
         show(json.dumps(results, indent=2))
-        return 0
+        return
     for part, values in results.items():
         for name, value in values.items():
             show(f"{f'{part}: {name}':44}  {value:>14,.2f}" if isinstance(value, float) else f"{part}: {name}  {value}")
-    return 0
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -161,3 +159,7 @@ def _speed_here(net: Path, settings: GameSettings, seconds: float) -> float:
     play_numbers(task, itertools.count(), lambda record: None, stop)
     (begin, first), (end, last) = made[0], made[-1]
     return (last - first) / (end - begin)
+
+
+if __name__ == "__main__":
+    main()
