@@ -57,8 +57,7 @@ def generated_kernel(name: str, parameters: str, statements: Iterable[str], name
     """
     namespace = dict(names)
     exec(f"def {name}({parameters}):\n" + "".join(f"    {line}\n" for line in statements), namespace)
-    function = namespace[name]
-    return _compiled(function)
+    return _compiled(namespace[name])
 
 
 def _compiled(function: Callable[..., Any], **options: Any) -> Any:
