@@ -13,12 +13,7 @@ from engine.network.policy.parameters import SparseConfig
 from engine.network.value.features import MAX_VIEW
 from engine.network.value.gradients import from_slabs
 from engine.network.value.model import ValueNetwork
-from engine.network.value.parameters import (
-    VALUE_PARAMETERS,
-    VALUE_TRUNK,
-    WEIGHT_LIMIT,
-    ValueConfig,
-)
+from engine.network.value.parameters import VALUE_PARAMETERS, VALUE_TRUNK, WEIGHT_LIMIT, ValueConfig
 from engine.nn import Layer, dit, huber, softmax_cross_entropy
 from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.data.split import Split, root_limit
@@ -34,11 +29,7 @@ from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
 from tests.selfplay.teachers.nets import material_labels
-from tests.selfplay.training.learners import (
-    assert_checkpoint_continues,
-    assert_same,
-    assert_threads_change_nothing,
-)
+from tests.selfplay.training.learners import assert_checkpoint_continues, assert_same, assert_threads_change_nothing
 from tests.unit.network.sparse_arithmetic import value_network
 
 CONFIG = SparseConfig(width=128, value=ValueConfig(128))
