@@ -13,7 +13,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from tests.browser.devtools import Chromium, Tab
-from tests.browser.web_board import web_board
+from tests.browser.web_board import open_board
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.review import review_game
 from uci.main import main
@@ -40,15 +40,9 @@ def chromium(browser: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def tab(request: pytest.FixtureRequest, chromium: Chromium, tmp_path: Path) -> Iterator[Tab]:
-    """A tab with a board of its own, whose page must not fail; a test may give what the board is made of."""
-    made_of = dict(getattr(request, "param", {}))
-    width = made_of.pop("width", 1280)
-    with web_board(tmp_path, **made_of) as server:
-        tab = chromium.open(server.url, width)
-        tab.wait_for("state")
+    """As `open_board`; a test may give the window's width and what the board is made of."""
+    with open_board(chromium, tmp_path, **getattr(request, "param", {})) as tab:
         yield tab
-        assert tab.failures == []
-        tab.close()
 
 
 def ask(chromium: Chromium, folder: Path, text: str, width: int, act: str) -> object:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.devtools import Chromium, Tab
-from tests.browser.web_board import web_board
+from tests.browser.web_board import open_board, web_board
 from tests.new_process import largest_file
 from tests.uci.library.own_games import text_of
 
@@ -17,14 +17,10 @@ PUZZLE = "00x,6k1/5p1p/6p1/8/8/8/8/R5K1 b - - 0 1,h7h6 a1a8,1400,80,90,100,mate,
 @pytest.fixture
 def games(chromium: Chromium, tmp_path: Path) -> Tab:
     (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
-    with web_board(tmp_path) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
+    with open_board(chromium, tmp_path) as tab:
         tab.click("[data-open=games]")
         tab.wait_for("games.rows.length === 3")
         yield tab
-        assert tab.failures == []
-        tab.close()
 
 
 def choose(tab: Tab, player: str) -> None:
@@ -152,9 +148,7 @@ def test_of_thousands_of_games_only_those_that_are_seen_are_drawn(chromium: Chro
     """Each row that had been scrolled to stayed: a frame took 300 ms at the end of the list, a search a second."""
     many = [(f"P{number}", "Me", f"20{number // 900:02}.01.01", "1-0", "e4 e5") for number in range(2_999)]
     (tmp_path / "mine.pgn").write_text(text_of([*many, ("Zoe", "Me", "1999.01.01", "0-1", "d4")]), encoding="utf-8")
-    with web_board(tmp_path) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
+    with open_board(chromium, tmp_path) as tab:
         tab.script("openDialog('games')")
         tab.wait_for("games.total === 3000")
         shown = "[...document.querySelectorAll('.game-row')].map(row => row.textContent)"
@@ -177,8 +171,6 @@ def test_of_thousands_of_games_only_those_that_are_seen_are_drawn(chromium: Chro
         }).then(() => 1)"""
         assert cpu_s(tab, find) < 0.1
         assert len(tab.script(shown)) == 1
-        assert tab.failures == []
-        tab.close()
 
 
 def drop(tab: Tab, kind: str, text: str, name: str = "") -> None:

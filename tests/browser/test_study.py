@@ -9,7 +9,7 @@ from tests.browser.devtools import Chromium, Tab
 from tests.browser.test_games import PUZZLE, cpu_s
 from tests.browser.test_variations import ANALYSIS, heard
 from tests.browser.test_web_board import load
-from tests.browser.web_board import web_board
+from tests.browser.web_board import open_board
 from tests.new_process import wait_until
 
 GAME = """[White "Rameshbabu, P."]
@@ -32,14 +32,10 @@ GAME = """[White "Rameshbabu, P."]
 def study(chromium: Chromium, tmp_path: Path) -> Tab:
     (tmp_path / "club.pgn").write_text(GAME, encoding="utf-8")
     (tmp_path / "names.json").write_text('["müller-breidenbach, karl"]', encoding="utf-8")
-    with web_board(tmp_path, **ANALYSIS) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
+    with open_board(chromium, tmp_path, **ANALYSIS) as tab:
         tab.script("openDialog('games')")
         tab.wait_for("games.rows.length === 2")
         yield tab
-        assert tab.failures == []
-        tab.close()
 
 
 def press(tab: Tab, place: str, key: str = "Enter") -> None:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import chess
 import chess.pgn
@@ -13,7 +14,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits, SearchJob
 from engine.search.result import OnInfo, SearchResult
-from tests.browser.devtools import WAIT_S
+from tests.browser.devtools import WAIT_S, Chromium, Tab
 from uci.game.game_file import save_game
 from uci.game.timed_game import Setup
 from uci.web.board_engine import BoardEngine
@@ -77,3 +78,16 @@ def web_board(
         loop, ended = loops[0]
         loop.call_soon_threadsafe(ended.set)
         assert stopped.wait(WAIT_S), "the server did not end"
+
+
+@contextmanager
+def open_board(
+    chromium: Chromium, folder: Path, width: int = 1280, height: int = 800, dark: bool = False, **made_of: Any
+) -> Iterator[Tab]:
+    """A tab with a board of its own, made as in `web_board`; its page must not fail."""
+    with web_board(folder, **made_of) as server:
+        tab = chromium.open(server.url, width, height, dark)
+        tab.wait_for("state")
+        yield tab
+        assert tab.failures == []
+        tab.close()

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.backend import get_backend, to_numpy
-from engine.errors import DeviceError
+from engine.backend import to_numpy
 from engine.network.value.parameters import VALUE_TRUNK
 from engine.nn import dit
 from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
@@ -20,9 +19,9 @@ from selfplay.training.learner import Learner
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
 from tests.selfplay.teachers.nets import material_labels
-from tests.strict_cupy import CUDARuntimeError
+from tests.selfplay.training.test_gpu_training import moments_of_failures
 
-NET, FAILURES = "sparse-128+v128", (0.0, 0.4, 0.85, 0.92)  # shares of the calls that work before one fails
+NET = "sparse-128+v128"
 
 
 @pytest.fixture(scope="module")
@@ -91,27 +90,7 @@ def test_a_checkpoint_goes_on_with_numpy_and_back(data, device, tmp_path):
 
 
 def test_a_device_that_fails_at_any_call_is_one_error(data, device, tmp_path):
-    def train() -> None:
-        with closing(learner_on("cupy", data)) as learner:
-            learner.step()
-            write_checkpoint(tmp_path / "checkpoint.npz", *learner.state())
-            learner.restore(*read_checkpoint(tmp_path / "checkpoint.npz"))
-            averaged = learner.averaged_model()
-            learner.family.heldout(data, 20).evaluate(averaged)
-            dit.save(tmp_path / "net.dit", averaged)
-
-    get_backend("cupy")
-    moments = set[str]()
-    for kind in ("launch", "upload", "download"):
-        device.fail(kind, CUDARuntimeError("cudaErrorUnknown"), after=1 << 20)
-        train()
-        total = (1 << 20) - device._failures[kind][0]
-        for share in FAILURES:
-            device.fail(kind, CUDARuntimeError("cudaErrorUnknown"), after=int(share * total))
-            with pytest.raises(DeviceError, match="cudaErrorUnknown") as caught:
-                train()
-            moments.add(str(caught.value).removeprefix("a stand-in failed while ").partition(" (")[0])
-            device.heal()
+    moments = moments_of_failures(device, lambda: learner_on("cupy", data), data, tmp_path)
     assert {"its state was copied", "a step was trained", "a checkpoint was loaded"} <= moments, moments
 
 
