@@ -5,7 +5,8 @@
 The first table compares the accuracies of each review with Lichess's formula, applied to the evaluations in the same
 PGN and to the engine's own. The second asks the engine about every sentence: that a mate is allowed or missed, that
 what is lost or missed costs at least so much, that an ending becomes what is said, and that the better move is better.
-Exit status 1 if an accuracy differs by more than rounding, or the engine contradicts a sentence about a mate.
+Exit status 1 if an accuracy of a game from the usual start differs by more than rounding, or the engine contradicts a
+sentence about a mate.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _JUDGEMENT = re.compile(
     r"(?:Blunder|Mistake|Inaccuracy): (?:(.*?)\. ?)??(?:[Yy]our winning .*?%\. ?)?(?:Better was ([^\s,.]+)|\[|$)",
     re.DOTALL,
 )
-_GAIN = r"loses|misses a chance to win|misses .*?, which wins|wins only .* instead of|only trades .* instead of winning"
+_GAIN = r"loses|misses a chance to win|wins only .* instead of|only trades .* instead of winning"
 _ROUNDING = 0.6  # percent; PGN has whole percents and hundredths of pawns
 _RESULTS_CP = {"won": (150, 3000), "even": (-150, 150), "lost": (-3000, -150)}  # scores of an ending
 _SHARE = 0.5  # of the pawns that a sentence names, which the engine must see lost: there is compensation for a part
@@ -37,21 +38,25 @@ _SHARE = 0.5  # of the pawns that a sentence names, which the engine must see lo
 # ---- accuracy -------------------------------------------------------------------------------------------------------
 
 
-def lichess_accuracies(scores_cp: Sequence[float]) -> list[float | None]:
-    """White's and Black's accuracy from White's score after each move of a game that begins at the start position.
+def lichess_accuracies(
+    scores_cp: Sequence[float], start_cp: float = 15, first: chess.Color = chess.WHITE
+) -> list[float | None]:
+    """White's and Black's accuracy from White's score after each move of a game, in which `first` moves first.
 
+    Lichess takes 15 for the score of every start position, Aino for that of the usual one.
     As the code of Lichess has it, line by line:
     https://github.com/lichess-org/lila, modules/analyse/src/main/AccuracyPercent.scala
     """
-    win = 50 + 50 * (2 / (1 + np.exp(-0.00368208 * np.clip([15, *scores_cp], -1000, 1000))) - 1)
+    win = 50 + 50 * (2 / (1 + np.exp(-0.00368208 * np.clip([start_cp, *scores_cp], -1000, 1000))) - 1)
     size = min(8, max(2, len(scores_cp) // 10))
     windows = [win[:size]] * (min(size, len(win)) - 2) + [win[i : i + size] for i in range(len(win) - size + 1)]
     weights = [min(12.0, max(0.5, float(np.std(window)))) for window in windows]
     sides: list[list[tuple[float, float]]] = [[], []]
     for i, weight in enumerate(weights):
-        before, after = (win[i], win[i + 1]) if i % 2 == 0 else (win[i + 1], win[i])
+        mover = (i + (first == chess.BLACK)) % 2
+        before, after = (win[i], win[i + 1]) if mover == 0 else (win[i + 1], win[i])
         raw = 103.1668100711649 * np.exp(-0.04354415386753951 * (before - after)) - 3.166924740191411 + 1
-        sides[i % 2].append((100.0 if after >= before else min(100.0, max(0.0, float(raw))), weight))
+        sides[mover].append((100.0 if after >= before else min(100.0, max(0.0, float(raw))), weight))
     return [
         (
             sum(value * weight for value, weight in side) / sum(weight for _, weight in side)
@@ -80,18 +85,27 @@ def exact_score(
 
 
 def compare(game: chess.pgn.Game, engine: chess.engine.SimpleEngine, limit: chess.engine.Limit) -> list[Row]:
-    """Return a row for each side: Aino's accuracy, Lichess's for Aino's evaluations, and Lichess's for the engine's."""
+    """Return a row for each side: Aino's accuracy, Lichess's for Aino's evaluations, and Lichess's for the engine's.
+
+    A PGN does not have Aino's score of a start position of its own, which the engine's replaces; whether the
+    accuracies are equal is not known then.
+    """
+    board, start_cp = game.board(), 15.0
+    is_usual = board == chess.Board()
+    if not is_usual:
+        start_cp = exact_score(engine, board, limit).white().score(mate_score=1000)
     told = {side.lower(): float(text) for side, text in re.findall(r"(White|Black): accuracy (\d+)%", game.comment)}
-    of_aino = lichess_accuracies(pgn_scores(str(game)))
+    of_aino = lichess_accuracies(pgn_scores(str(game)), start_cp, board.turn)
     scores = []
     for node in game.mainline():
         if not node.board().is_game_over():
             scores.append(exact_score(engine, node.board(), limit).white().score(mate_score=1000))
-    of_engine = lichess_accuracies(scores)
+    of_engine = lichess_accuracies(scores, start_cp, board.turn)
     name = f"{game.headers['White']} - {game.headers['Black']}"
     return [
-        {"game": name, "side": side, "plies": game.end().ply(), "aino": told[side],
-         "lichess": round(of_aino[at] or 0, 1), "equal": abs(told[side] - (of_aino[at] or 0)) < _ROUNDING,
+        {"game": name, "side": side, "plies": sum(1 for _ in game.mainline()), "aino": told[side],
+         "lichess": round(of_aino[at] or 0, 1),
+         "equal": abs(told[side] - (of_aino[at] or 0)) < _ROUNDING if is_usual else None,
          "lichess_of_engine": round(of_engine[at] or 0, 1)}
         for at, side in enumerate(("white", "black"))
         if side in told
@@ -148,6 +162,14 @@ def check_move(
             for score, (least, most) in zip(scores, (_RESULTS_CP[name] for name in ending.groups()), strict=True)
         )
         yield row(ending[0], f"{best} against {played}", is_right)
+    if (prevented := re.search(r"which prevents \d+\.(?:\.\.)? ?([^\s.]+)", reason)) and better:
+        improved = board.copy()
+        improved.push_san(better)
+        answer = node.board().parse_san(prevented[1])
+        if is_left := improved.is_legal(answer):
+            improved.push(answer)
+        after = exact_score(engine, improved, limit).pov(mover) if is_left else best
+        yield row(f"{better} prevents {prevented[1]}", f"{after} against {best}", not is_left or after > best)
     if material := re.match(rf"(?:{_GAIN}) (.*)", reason):
         pawns = pawns_named(material[1])
         drop = (best.score(mate_score=3000) - played.score(mate_score=3000)) / 100
@@ -184,7 +206,7 @@ def main(words: Sequence[str] | None = None) -> int:
     report(claims, arguments.json)
     wrong = [row for row in claims if not row["holds"]]
     print(f"{len(claims) - len(wrong)} of {len(claims)} claims hold", file=sys.stderr)
-    return int(any(not row["equal"] for row in accuracies) or any("mate" in str(row["claim"]) for row in wrong))
+    return int(any(row["equal"] is False for row in accuracies) or any("mate" in str(row["claim"]) for row in wrong))
 
 
 if __name__ == "__main__":

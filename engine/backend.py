@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import functools
 import importlib
+import operator
+import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,10 +57,9 @@ class Backend:
         """Return a named function of elementwise array operations as one kernel, where the device can.
 
         The function may have results, and arguments that it writes by `out=`. It may call ufuncs, `where`,
-        `astype` and, at its end, `sum`. CuPy before 14 cannot fuse constants with NumPy 2, and gets it as it is.
+        `astype` and, at its end, `sum`.
         """
-        can_fuse = self.name != "numpy" and int(self.xp.__version__.partition(".")[0]) >= 14
-        return self.xp.fuse()(function) if can_fuse else function
+        return function if self.name == "numpy" else self.xp.fuse()(function)
 
     def wait(self) -> None:
         """Wait until the device has done everything outside lanes."""
@@ -170,6 +171,67 @@ def check_together(owner: str, /, **arrays: Any) -> None:
         up = 'model.to("cupy")' if here == "model" else f'get_backend("cupy").asarray({here})'
         down = 'model.to("numpy")' if there == "model" else f"to_numpy({there})"
         raise ShapeError(f"{owner}: {here} in host memory, {there} on the GPU; move one of them: {up} or {down}")
+
+
+def product(a: Any, b: Any) -> Any:
+    """Return the matrix product a @ b; a `Recording` notes it, because CuPy refuses to record its own."""
+    return _thread.product(a, b)
+
+
+class _Thread(threading.local):
+    product: Callable[[Any, Any], Any] = staticmethod(operator.matmul)
+
+
+_thread = _Thread()
+
+
+class Recording:
+    """A function of `arrays` on a device, as CUDA graphs. Each call copies other arrays into their place, and repeats
+    what the device did; the function's `results` are filled anew.
+
+    The function must not wait for the device, upload, or use what changes, but for arrays that stay. There is a graph
+    between any two matrix products (CuPy's issue 6290). Raises what the device fails with.
+    """
+
+    def __init__(self, backend: Backend, function: Callable[..., Any], arrays: Sequence[Any]) -> None:
+        cuda = backend.xp.cuda
+        self._pool = cuda.MemoryPool()  # nobody else gets what is freed here: each launch writes there
+        self._xp, self._stream = backend.xp, cuda.Stream(non_blocking=True)
+        self._calls: list[Callable[[], Any]] = []
+        backend.wait()
+        with self._stream, cuda.using_allocator(self._pool.malloc):
+            try:
+                self._arrays = [array.copy() for array in arrays]
+                _thread.product = self._product
+                self._stream.begin_capture()
+                self.results = function(*self._arrays)
+                self._launch()
+            except BaseException:
+                with suppress(Exception):  # the first error says more
+                    self._stream.end_capture()
+                raise
+            finally:
+                _thread.product = operator.matmul
+                self._stream.synchronize()
+
+    def __call__(self, *arrays: Any) -> Any:
+        for mine, array in zip(self._arrays, arrays, strict=True):
+            mine[...] = array
+        for call in self._calls:
+            call()
+        return self.results
+
+    def _launch(self) -> None:
+        """Launch what was recorded since the last product."""
+        self._calls.append(self._stream.end_capture().launch)
+        self._calls[-1]()
+
+    def _product(self, a: Any, b: Any) -> Any:
+        self._launch()
+        y = a @ b
+        self._calls.append(functools.partial(self._xp.matmul, a, b, out=y))
+        self._stream.begin_capture()
+        return y
 
 
 def bounds(array: Any) -> tuple[Any, Any]:

@@ -5,18 +5,21 @@
     device.total("wait"), device.by_place("launch")
 
 - Its arrays refuse every implicit conversion, arithmetic with NumPy arrays, and NumPy scalars that change a dtype.
-- It has the functions, methods and parameters that all versions of CuPy in `cupy_table.json` have, and no others.
+- It has the functions, methods and parameters that the CuPy of `cupy_table.json` has, and no others.
 - It counts launches, copies and waits by the file and line that caused them. How many launches a call takes was counted
   once with real CuPy 13.3 and 14.2 on a driver that computes nothing.
 - Every memory knows its last writer and its readers by stream: to read or write it before they are done, or to free it,
   is an error (`faults`, which `strict_cupy` raises at the end).
 - Queued downloads read as NaN until somebody waits for them; to change what a queued upload reads is a fault.
 - `limit` bytes of memory there are; `fail` lets calls fail as a broken device does.
+- A stream that captures runs nothing, and refuses what CUDA and CuPy refuse. Its graph does the same calls again on the
+  same memory, which is a fault where that may be another's by then.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import json
 import operator
@@ -24,6 +27,7 @@ import re
 import sys
 import threading
 import types
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,13 +36,13 @@ from typing import Any
 import numpy as np
 
 import engine.backend
-from tests.cupy_table import TABLE
 
-VERSIONS: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
+TABLE: dict[str, Any] = json.loads(Path(__file__).with_name("cupy_table.json").read_text(encoding="utf-8"))
 # Launches of a call, where it is not one; views are none.
 LAUNCHES = {"var": 3, "linalg.norm": 3, "any": 2, "all": 2, "take_along_axis": 4, "add.at": 2, "nonzero": 2}
 LAUNCHES |= {"zeros": 0, "empty": 0, "zeros_like": 0, "empty_like": 0}
 KEEP_ORDER = {"astype", "zeros_like", "empty_like", "ones_like", "copy"}  # other results are C-contiguous
+AT_ONCE = 8  # arrays that one concatenation copies, each by a kernel
 WAITING = {"nonzero", "lib.stride_tricks.sliding_window_view"}
 AT = {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or"}  # ufuncs whose `at` CuPy has
 
@@ -69,6 +73,7 @@ class Device:
         self.faults: list[str] = []
         self.host: Clock = Counter()  # what the host has waited for
         self.pinned: list[np.ndarray] = []
+        self.roots = weakref.WeakValueDictionary[int, np.ndarray]()  # all memory, by id
         self._failures: dict[str, tuple[int, Exception]] = {}
         self.null = Stream(self)
 
@@ -102,6 +107,7 @@ class Device:
 
 class _State(threading.local):
     fusing = False
+    pool: Any = None  # where memory comes from, if it is not the default one
 
     def __init__(self) -> None:
         self.streams: list[Stream] = []
@@ -126,6 +132,25 @@ class Stream:
     def __init__(self, device: Device, non_blocking: bool = False) -> None:
         self.device, self.number, self.clock = device, id(self), Counter[int]()
         self._pending: list[Callable[[], None]] = []
+        self.graph: Graph | None = None  # while it captures
+
+    def begin_capture(self) -> None:
+        self.device.note("capture")
+        if self is self.device.null:
+            raise RuntimeError("cannot capture on the default (legacy) stream")
+        self.graph = Graph(self.device)
+
+    def end_capture(self) -> Graph:
+        graph, self.graph = self.graph, None
+        graph.end()
+        self.device.note("graph")
+        return graph
+
+    def refuse(self, what: str) -> None:
+        """Fail while it captures, and let the capture fail."""
+        if self.graph is not None:
+            self.graph.is_invalid = True
+            raise CUDARuntimeError(f"cudaErrorStreamCaptureUnsupported: {what}")
 
     def __enter__(self) -> Stream:
         _state.streams.append(self)
@@ -155,6 +180,7 @@ class Stream:
         self._pending.append(action)
 
     def synchronize(self) -> None:
+        self.refuse("a wait")
         self.device.note("wait")
         self.device.host |= self.clock
         pending, self._pending = self._pending, []
@@ -168,6 +194,44 @@ class Stream:
         event = event or Event(self.device)
         event.record(self)
         return event
+
+
+class Graph:
+    """The calls of a captured stream."""
+
+    def __init__(self, device: Device) -> None:
+        self.device, self.is_invalid = device, False
+        self.calls, self.memory = list[Callable[[], None]](), dict[int, Any]()
+        self._before = [(values, values.copy()) for values in device.roots.values()]
+
+    def end(self) -> None:
+        """Nothing has run yet: what was there is as before, and new memory holds anything."""
+        known = {id(values) for values, _ in self._before}
+        for values in [values for number, values in self.device.roots.items() if number not in known]:
+            values.fill(np.nan if values.dtype.kind == "f" else 77)
+        for values, before in self._before:
+            values[...] = before
+        self._before = []
+        if self.is_invalid:
+            raise CUDARuntimeError("cudaErrorStreamCaptureInvalidated")
+
+    def launch(self) -> None:
+        self.device.note("replay")
+        for memory, pool in self.memory.values():
+            if memory() is None and (pool is None or pool() is None):
+                self.device.faults.append("a graph uses memory that was freed, and may be another's")
+            elif memory() is not None:
+                _stream(self.device).begin([memory()], [memory()])
+        with np.errstate(all="ignore"):
+            for call in self.calls:
+                call()
+
+
+class Pool:
+    """Memory for those who ask it."""
+
+    def malloc(self, size: int) -> None:
+        raise NotImplementedError
 
 
 class Event:
@@ -203,9 +267,9 @@ class Memory:
     size = 0
 
     def __init__(self, device: Device, size: int) -> None:
-        self.device, self.home = device, _stream(device)
+        self.device, self.home, self.pool = device, _stream(device), _state.pool
         self.writer, self.readers = (0, 0), dict[int, int]()
-        device.note("alloc")
+        device.note("alloc" if self.pool is None else "pool")
         if device.used + size > device.limit:
             raise OutOfMemoryError(
                 f"Out of memory allocating {size:,} bytes (allocated so far: {device.used:,} bytes)."
@@ -216,7 +280,9 @@ class Memory:
     def __del__(self) -> None:
         self.device.used -= self.size
         known = self.home.clock | self.device.host
-        if any(count > known[number] for number, count in [self.writer, *self.readers.items()] if number):
+        if self.pool is None and any(
+            count > known[number] for number, count in [self.writer, *self.readers.items()] if number
+        ):
             self.device.faults.append(f"{self.size} bytes are freed while another stream works on them")
 
 
@@ -232,6 +298,8 @@ class ndarray:
     def __init__(self, device: Device, values: np.ndarray, memory: Memory | None = None) -> None:
         self._device, self._values = device, values
         self._memory = memory or Memory(device, values.nbytes)
+        if memory is None:
+            device.roots[id(values)] = values
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
@@ -258,7 +326,9 @@ class ndarray:
         if masks:
             self._device.note("launch")
             _wait(self._device)
-        return _new(self._device, np.asarray(result), [self, *arrays])
+        new, values, index = _new(self._device, np.asarray(result), [self, *arrays]), self._values, _plain(place)
+        _again(self._device, lambda: values[index], [self, *arrays], [new])
+        return new
 
     def __setitem__(self, place: Any, value: Any) -> None:
         _refuse_fusing("assignment")
@@ -267,9 +337,11 @@ class ndarray:
         arrays = _indices(self._device, place)
         if any(index.dtype == bool for index in arrays):
             _wait(self._device)
-        self._values[_plain(place)] = _plain(value)
+        write = functools.partial(self._values.__setitem__, _plain(place), _plain(value))
+        write()
         used = [*arrays, value] if isinstance(value, ndarray) else arrays
         _work(self._device, 2 if arrays else 1, used, [self])
+        _again(self._device, write, [self, *used])
 
     def __len__(self) -> int:
         return len(self._values)
@@ -283,6 +355,7 @@ class ndarray:
     def get(self, stream: Any = None, order: str = "C", out: np.ndarray | None = None, blocking: bool = True) -> Any:
         """Copy to host memory: at once, or into `out` whenever the stream is waited for."""
         queue = stream or _stream(self._device)
+        queue.refuse("a download")
         self._device.note("download")
         queue.begin([self._memory], [])
         if not self._values.flags.c_contiguous:
@@ -307,6 +380,7 @@ class ndarray:
         if not isinstance(arr, np.ndarray) or (arr.shape, arr.dtype) != (self.shape, self.dtype):
             raise TypeError("expected a NumPy array of the same shape and dtype")
         queue = stream or _stream(self._device)
+        queue.refuse("an upload")
         self._device.note("upload")
         queue.begin([], [self._memory])
         self._values[...] = arr
@@ -328,7 +402,7 @@ def _refuse_fusing(what: str) -> None:
 
 
 def _in_all(group: str, name: str) -> bool:
-    return all(name in table[group] for table in VERSIONS.values())
+    return name in TABLE[group]
 
 
 def _is_pinned(device: Device, array: np.ndarray) -> bool:
@@ -363,7 +437,23 @@ def _work(device: Device, launches: int, reads: list[ndarray], writes: list[ndar
     _stream(device).begin([array._memory for array in reads], [array._memory for array in writes])
 
 
+def _again(device: Device, call: Callable[[], Any], used: list[ndarray], results: Any = ()) -> None:
+    """Let a graph that is being captured make this call later, whose answers then go to `results`."""
+    places = [one._values if isinstance(one, ndarray) else None for one in results]
+
+    def repeat() -> None:
+        for place, values in zip(places, _sequence(call()), strict=False):
+            if place is not None and not np.may_share_memory(place, values := getattr(values, "_values", values)):
+                place[...] = values
+
+    if (graph := _stream(device).graph) is not None and not _state.fusing:
+        graph.calls.append(repeat)
+        for memory in (array._memory for array in [*used, *_arrays(list(results))]):
+            graph.memory[id(memory)] = weakref.ref(memory), memory.pool
+
+
 def _wait(device: Device) -> None:
+    _stream(device).refuse("a wait")
     device.note("download")
     _stream(device).synchronize()
 
@@ -378,18 +468,17 @@ def _new(device: Device, values: np.ndarray, reads: list[ndarray], name: str = "
 
 
 def _check_call(name: str, group: str, given: int, options: dict[str, Any]) -> None:
-    """Refuse parameters that a version of CuPy lacks."""
-    for version, table in VERSIONS.items():
-        if name not in table[group]:
-            raise AttributeError(f"CuPy {version} has no {name!r}")
-        names = table[group][name].split(", ") if group != "ufuncs" else ["*x", "out", "dtype", "casting"]
-        stars = [one for one in names if one.startswith("*")]
-        unknown = options.keys() - set(names) if not any(one.startswith("**") for one in stars) else set()
-        if unknown:
-            raise TypeError(f"CuPy {version}: {name}() has no parameter {sorted(unknown)[0]!r}")
-        by_place = [one for one in names if one] if not stars else names[: names.index(stars[0])]
-        if given > len(by_place) and not any(len(one) > 1 for one in stars):
-            raise TypeError(f"CuPy {version}: {name}() takes {len(by_place)} arguments by place, got {given}")
+    """Refuse parameters that CuPy lacks."""
+    if name not in TABLE[group]:
+        raise AttributeError(f"CuPy has no {name!r}")
+    names = TABLE[group][name].split(", ") if group != "ufuncs" else ["*x", "out", "dtype", "casting"]
+    stars = [one for one in names if one.startswith("*")]
+    unknown = options.keys() - set(names) if not any(one.startswith("**") for one in stars) else set()
+    if unknown:
+        raise TypeError(f"CuPy: {name}() has no parameter {sorted(unknown)[0]!r}")
+    by_place = [one for one in names if one] if not stars else names[: names.index(stars[0])]
+    if given > len(by_place) and not any(len(one) > 1 for one in stars):
+        raise TypeError(f"CuPy: {name}() takes {len(by_place)} arguments by place, got {given}")
 
 
 def _call(device: Device, name: str, group: str, function: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -401,24 +490,30 @@ def _call(device: Device, name: str, group: str, function: Any, given: tuple[Any
     elif _state.fusing and name not in ("astype", "sum"):
         raise TypeError(f"fusing: no function {name!r}")
     out = options.get("out")
+    if name == "matmul":
+        function = _product
+        if _stream(device).graph is not None:
+            raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
+    compute = functools.partial(function, *_plain(given), **{key: _plain(value) for key, value in options.items()})
     with np.errstate(all="ignore"):
-        if name == "matmul":
-            function = _product
-        result = function(*_plain(given), **{key: _plain(value) for key, value in options.items()})
+        result = compute()
     if out is not None:
-        _work(device, LAUNCHES.get(name, 1), reads, [out])
+        _work(device, LAUNCHES.get(name, 1), reads, [out], "product" if name == "matmul" else "launch")
+        _again(device, compute, [*reads, out])
         return out
     if name in WAITING:
         _wait(device)
     results = [_result(device, name, np.asarray(one), given, reads) for one in _sequence(result)]
+    _again(device, compute, reads, results)
     return tuple(results) if isinstance(result, tuple) else results[0]
 
 
-def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """A matrix product; sums of half precision are kept in float32, as on a device."""
+    dtype = np.result_type(a, b)
     if a.dtype == b.dtype == np.float16:
-        return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
-    return np.matmul(a, b)
+        a, b = a.astype(np.float32), b.astype(np.float32)
+    return np.matmul(a, b, out, dtype=np.result_type(a, b), casting="unsafe").astype(dtype, copy=False)
 
 
 def _sequence(result: Any) -> tuple[Any, ...]:
@@ -431,7 +526,10 @@ def _result(device: Device, name: str, values: np.ndarray, given: tuple[Any, ...
             return ndarray(device, values, array._memory)
     launches = LAUNCHES.get(name, 1)
     if name in ("concatenate", "stack"):
-        launches = len(reads)
+        launches = len(reads) if len(reads) <= AT_ONCE else 1
+        if len(reads) > AT_ONCE:  # it uploads where they are
+            _stream(device).refuse("an upload")
+            device.note("upload")
     elif name == "where":
         launches += sum(not isinstance(value, ndarray) for value in given)
     elif name == "mean" and reads[0].dtype == np.float16:
@@ -457,12 +555,11 @@ def _check_mixture(name: str, given: tuple[Any, ...]) -> None:
     for one in given:
         if isinstance(one, np.generic) and np.result_type(one.dtype, dtype) != dtype:
             raise TypeError(f"{name}: {one.dtype} scalar beside {dtype} arrays gives another dtype in each CuPy")
-    for table in VERSIONS.values():
-        known = [types.partition("->")[0] for types in table["ufuncs"].get(name, "").split()]
-        wanted = [one.dtype for one in arrays]
-        fits = any(all(map(np.can_cast, wanted, types)) for types in known if len(types) == len(wanted))
-        if known and len(arrays) == len(given) and not fits:
-            raise TypeError(f"CuPy: {name} is not supported for {wanted}")
+    known = [types.partition("->")[0] for types in TABLE["ufuncs"].get(name, "").split()]
+    wanted = [one.dtype for one in arrays]
+    fits = any(all(map(np.can_cast, wanted, types)) for types in known if len(types) == len(wanted))
+    if known and len(arrays) == len(given) and not fits:
+        raise TypeError(f"CuPy: {name} is not supported for {wanted}")
 
 
 # ---- operators --------------------------------------------------------------------------------------------------
@@ -523,8 +620,10 @@ class _Ufunc:
         if self._name not in AT:
             raise AttributeError(f"CuPy's {self._name} has no `at`")
         _indices(self._device, indices)
-        self._function.at(a._values, _plain(indices), _plain(b))
+        call = functools.partial(self._function.at, a._values, _plain(indices), _plain(b))
+        call()
         _work(self._device, 2, _arrays([indices, b]), [a])
+        _again(self._device, call, [a, *_arrays([indices, b])])
 
 
 class _Module(types.ModuleType):
@@ -550,32 +649,37 @@ def _asarray(device: Device, given: Any, dtype: Any = None) -> ndarray:
     """`cupy.asarray`: the same array, a cast one, or an upload."""
     if isinstance(given, ndarray):
         return given if dtype is None or given.dtype == dtype else given.astype(dtype)
+    _stream(device).refuse("an upload")
     device.note("upload")
     result = ndarray(device, np.array(given, dtype, order="C"))
     _stream(device).begin([], [result._memory])
     return result
 
 
-def _fuse(device: Device, version: str) -> Any:
+def _fuse(device: Device) -> Any:
     """`cupy.fuse`: a function of elementwise operations, which becomes one kernel."""
 
     def decorate(function: Any) -> Any:
         if not inspect.isfunction(function) or not re.fullmatch(r"[a-z_]\w*", function.__name__):
             raise TypeError("only a function with a name can be fused")
 
-        if version.startswith("13"):
-            raise TypeError("CuPy 13 cannot fuse constants with NumPy 2")
-
         def fused(*given: Any) -> Any:
             if _state.fusing:
                 return function(*given)
             _plain(given)
-            _state.fusing = True
-            try:
-                results = _sequence(function(*given))
-            finally:
-                _state.fusing = False
-            _work(device, 1, _arrays(list(given)), [one for one in results if isinstance(one, ndarray)])
+
+            def compute(*given: Any) -> tuple[Any, ...]:
+                _state.fusing = True
+                try:
+                    return _sequence(function(*given))
+                finally:
+                    _state.fusing = False
+
+            results, used = compute(*given), _arrays(list(given))
+            _work(device, 1, used, _arrays(list(results)))
+            nowhere = Memory(device, 0)  # a graph keeps no memory
+            twins = [ndarray(device, one._values, nowhere) if isinstance(one, ndarray) else one for one in given]
+            _again(device, lambda: compute(*twins), used, results)
             return results if len(results) > 1 else results[0]
 
         return fused
@@ -583,14 +687,14 @@ def _fuse(device: Device, version: str) -> Any:
     return decorate
 
 
-def _make(device: Device, version: str) -> dict[str, types.ModuleType]:
+def _make(device: Device) -> dict[str, types.ModuleType]:
     cupy = _Module(device, "", np)
     values: dict[str, Any] = {
-        "__version__": version,
+        "__version__": TABLE["version"],
         "ndarray": ndarray,
         "asarray": lambda a, dtype=None: _asarray(device, a, dtype),
         "array": lambda a, dtype=None, copy=True: _asarray(device, a, dtype).copy(),
-        "fuse": lambda: _fuse(device, version),
+        "fuse": lambda: _fuse(device),
         "linalg": _Module(device, "linalg", np.linalg),
     }
     tricks = _Module(device, "lib.stride_tricks", np.lib.stride_tricks)
@@ -598,12 +702,23 @@ def _make(device: Device, version: str) -> dict[str, types.ModuleType]:
     runtime = types.SimpleNamespace(
         getDeviceProperties=lambda number: {"name": b"a stand-in"}, CUDARuntimeError=CUDARuntimeError
     )
+
+    @contextlib.contextmanager
+    def using_allocator(malloc: Any) -> Iterator[None]:
+        _state.pool = weakref.ref(malloc.__self__)
+        try:
+            yield
+        finally:
+            _state.pool = None
+
     values["cuda"] = types.SimpleNamespace(
         runtime=runtime,
         Device=lambda *number: types.SimpleNamespace(id=0, synchronize=device.null.synchronize),
         Stream=lambda non_blocking=False: Stream(device, non_blocking),
         Event=lambda block=False, disable_timing=False: Event(device),
         get_current_stream=lambda: _stream(device),
+        MemoryPool=Pool,
+        using_allocator=using_allocator,
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     )
     vars(cupy).update(values)
@@ -618,11 +733,11 @@ def _make(device: Device, version: str) -> dict[str, types.ModuleType]:
 
 
 @contextlib.contextmanager
-def strict_cupy(version: str = max(VERSIONS)) -> Iterator[Device]:
-    """Put the stand-in in the place of CuPy, under this version. At the end, AssertionError tells the faults left."""
+def strict_cupy() -> Iterator[Device]:
+    """Put the stand-in in the place of CuPy. At the end, AssertionError tells the faults left."""
     device = Device()
     kept = {name: sys.modules.get(name) for name in ("cupy", "cupyx")}
-    sys.modules.update(_make(device, version))
+    sys.modules.update(_make(device))
     engine.backend._device.cache_clear()
     try:
         yield device

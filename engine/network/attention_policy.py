@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import backend_of, product
 from engine.errors import ConfigError
 from engine.network.policy_map import ATTENTION_SQUARES
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, prefixed, register
@@ -52,9 +52,9 @@ class AttentionPolicy(Layer):
         query, query_backward = self.query.forward(squares, training)
         key, key_backward = self.key.forward(squares, training)
         scale = 1 / math.sqrt(self.depth)
-        scores = query @ key.swapaxes(1, 2) * scale  # (B, 64, 64)
+        scores = product(query, key.swapaxes(1, 2)) * scale  # (B, 64, 64)
         last_rank = key[:, PROMOTION_TO]
-        offsets = last_rank @ promotion.T  # (B, 8, 4)
+        offsets = product(last_rank, promotion.T)  # (B, 8, 4)
         pieces = offsets[:, None, :, :3] + offsets[:, None, :, 3:]  # (B, 1, 8, 3)
         promotions = scores[:, PROMOTION_FROM, PROMOTION_TO, None] + pieces  # (B, 8, 8, 3)
         y = xp.concatenate([scores.reshape(batch, 64 * 64), promotions.reshape(batch, 8 * 8 * 3)], axis=1)
@@ -65,11 +65,11 @@ class AttentionPolicy(Layer):
             dscores[:, PROMOTION_FROM, PROMOTION_TO] += dpromotions.sum(axis=3)
             dpieces = dpromotions.sum(axis=1)  # (B, 8, 3)
             doffsets = xp.concatenate([dpieces, dpieces.sum(axis=2, keepdims=True)], axis=2)
-            dkey = dscores.swapaxes(1, 2) @ query * scale
-            dkey[:, PROMOTION_TO] += doffsets @ promotion
-            dasked, query_grads = query_backward(dscores @ key * scale)
+            dkey = product(dscores.swapaxes(1, 2), query) * scale
+            dkey[:, PROMOTION_TO] += product(doffsets, promotion)
+            dasked, query_grads = query_backward(product(dscores, key) * scale)
             danswered, key_grads = key_backward(dkey)
-            dpromotion = doffsets.reshape(-1, 4).T @ last_rank.reshape(-1, self.depth)
+            dpromotion = product(doffsets.reshape(-1, 4).T, last_rank.reshape(-1, self.depth))
             grads = {"promotion": dpromotion, **prefixed("query", query_grads), **prefixed("key", key_grads)}
             dsquares = dasked + danswered
             return dsquares if by_squares else dsquares.swapaxes(1, 2).reshape(x.shape), grads

@@ -147,7 +147,8 @@ class SearchJob(Generic[Answer]):
         try:
             here = contextvars.copy_context()  # Such as the language in which the work tells of itself.
             threading.Thread(target=here.run, args=(self._run, work, then), name="search", daemon=True).start()
-        except RuntimeError:  # The system has no more threads.
+        except RuntimeError as error:  # The system has no more threads.
+            self._future.set_exception(error)
             self._idle.set()
             raise
         return self

@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.backend import NUMPY, get_backend, to_numpy
 from engine.errors import ConfigError, DeviceError, NetFileError, RunError, ShapeError
+from engine.native.pool import ThreadPool
 from engine.nn.layer import Layer
 from engine.nn.training.averaging import ExponentialAverage
 from engine.nn.training.checkpoint import read_checkpoint
@@ -77,6 +78,8 @@ class Learner(Learning):
             model = model.to(self._backend)
         self._kept: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None  # the last state in host memory
         self._is_lost, self._remembers_at = False, 0.0
+        self._preparing = ThreadPool(2, "prepare")
+        self._coming: tuple[int, Any] | None = None  # a step, and its batch when it is prepared
         part = family.part(model)
         self.family, self.model, self.batches, self.settings = family, model, batches, settings
         self._source = family.gradients(part, settings)
@@ -94,13 +97,22 @@ class Learner(Learning):
         return self._trainer.steps_done
 
     def step(self) -> Losses:
-        batch = self.batches.batch(self.steps_done, self._source.pool.map)
+        batch, coming = self._batch(self.steps_done), self.steps_done + 1
         try:
             with self._backend.guard("a step was trained"):
-                return LossSums.of_metrics(self._trainer.step(batch)).means
+                there = self._source.on_device(batch)
+                if there is not None:  # the device has its own copy, and works while the next batch is prepared
+                    self._coming = coming, self._preparing.start(self.batches.batch, coming, self._source.pool.map)
+                return LossSums.of_metrics(self._trainer.step(batch if there is None else there)).means
         except DeviceError:
             self._is_lost = True
             raise
+
+    def _batch(self, step: int) -> Any:
+        """Return the batch of a step, which may be the one that is being prepared."""
+        (prepared, coming), self._coming = self._coming or (None, None), None
+        batch = coming and coming.result()
+        return batch if prepared == step else self.batches.batch(step, self._source.pool.map)
 
     def remember(self) -> None:
         """As in `Learning`; it takes about `REMEMBERING` of the time, and at most a few steps are forgotten."""
@@ -117,11 +129,12 @@ class Learner(Learning):
         """Return a new model; its batch statistics are measured on coming batches."""
         with self._backend.guard("the averaged network was made"):
             model = self._trainer.averaged_model()
-            coming = (self.batches.batch(step, self._source.pool.map) for step in count(self.steps_done))
+            coming = (self._batch(step) for step in count(self.steps_done))
             self.family.refresh(model, coming)
             return self.family.joined(self.model, model)
 
     def close(self) -> None:
+        self._preparing.close()
         self._trainer.close()
 
     # ---- state ----------------------------------------------------------------------------------------------------

@@ -160,7 +160,8 @@ def test_auto_takes_the_faster_and_says_which(device, talk, net, monkeypatch):
     assert about_gpu(talk) == ["a stand-in plays (Backend cupy): 20 positions in 2.0 ms, the processor takes 30"]
     assert not talk.engine.evaluator.in_parts
     device.counts.clear()
-    move_of(talk, net)
+    found, expected = move_of(talk, net, 200)
+    assert found == expected
     assert device.total("product") > 0
 
 
@@ -174,13 +175,6 @@ def test_auto_leaves_a_slower_device_aside(device, talk, net, monkeypatch):
     device.counts.clear()
     move_of(talk, net)
     assert device.total("product") == 0
-
-
-def test_search_of_200_nodes_on_a_device_finds_the_processors_move(device, talk, net):
-    talk.say("setoption name Backend value cupy", "isready")
-    found, expected = move_of(talk, net, 200)
-    assert found == expected
-    assert about_gpu(talk) == []
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -79,17 +79,15 @@ def test_whatever_a_device_fails_with_is_one_error(device: Device) -> None:
         raise TypeError("a mistake of ours")
 
 
-@pytest.mark.parametrize(("version", "launches"), [("14.2.0", 1), ("13.3.0", 2)])
-def test_functions_are_fused_by_a_cupy_that_can(version: str, launches: int) -> None:
-    with strict_cupy(version) as device:
-        backend = get_backend("cupy")
+def test_functions_are_fused_on_a_device(device: Device) -> None:
+    backend = get_backend("cupy")
 
-        def doubled(x: Any, out: Any) -> None:
-            backend.xp.add(x * 2, 1, out=out)
+    def doubled(x: Any, out: Any) -> None:
+        backend.xp.add(x * 2, 1, out=out)
 
-        x, out = backend.asarray(np.arange(3.0)), backend.asarray(np.zeros(3))
-        device.counts.clear()
-        backend.fused(doubled)(x, out)
-        assert device.total("launch") == launches
-        assert out.get().tolist() == [1, 3, 5]
+    x, out = backend.asarray(np.arange(3.0)), backend.asarray(np.zeros(3))
+    device.counts.clear()
+    backend.fused(doubled)(x, out)
+    assert device.total("launch") == 1
+    assert out.get().tolist() == [1, 3, 5]
     assert isinstance(NUMPY.fused(doubled), types.FunctionType)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.cupy_table import table
 from engine.backend import get_backend
-from tests.cupy_table import TABLE, table
-from tests.strict_cupy import VERSIONS, Device, StreamOrderError, ndarray
+from tests.strict_cupy import TABLE, Device, StreamOrderError, ndarray
 
 HALF = np.float16
 
@@ -38,11 +38,11 @@ def test_no_conversion_and_no_mixture_is_implicit(xp: Any) -> None:
             pytest.fail(f"{number}: {attempt()}")
     with pytest.raises(ValueError, match="cannot be used for fill"):
         array[:] = np.zeros(3, np.float32)
-    for missing in ("put_along_axis", "bitwise_count", "ndindex_of"):
+    for missing in ("insert", "nditer", "ndindex_of"):
         with pytest.raises(AttributeError, match=missing):
             getattr(xp, missing)
-    with pytest.raises(AttributeError, match="byteswap"):
-        array.byteswap()
+    with pytest.raises(AttributeError, match="setflags"):
+        array.setflags()
     assert type(xp.exp(array).sum()) is ndarray
     assert (array * np.float32(2)).dtype == np.float32
 
@@ -128,8 +128,5 @@ def test_fused_functions_are_one_launch_and_elementwise(xp: Any, device: Device)
             xp.fuse()(bad)(x, y)
 
 
-def test_table_is_of_both_major_versions_and_of_the_cupy_that_is_installed() -> None:
-    assert sorted(version.partition(".")[0] for version in VERSIONS) == ["13", "14"], TABLE
-    cupy = pytest.importorskip("cupy")
-    known = {version.partition(".")[0]: one for version, one in VERSIONS.items()}
-    assert table(cupy) == known[cupy.__version__.partition(".")[0]]
+def test_table_is_of_the_cupy_that_is_installed() -> None:
+    assert table(pytest.importorskip("cupy")) == TABLE

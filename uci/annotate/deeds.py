@@ -1,4 +1,4 @@
-"""What a move does beside winning material: it attacks or pins something."""
+"""What a move does beside winning material: it attacks, pins or develops something."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = F
         return ""
     move, after, side = line[0], board_after(board, line[0]), board.turn
     answers = line[1:2]  # a piece that is taken at once does nothing more
-    fresh = _prey(after, side) - _prey(board, side)
+    fresh = prey(after, side) - prey(board, side)
     for _from, at in opened(board, after, move):
         if at in fresh and not (explains_much and after.pawns & chess.BB_SQUARES[at]):
             return _("which uncovers an attack on {piece}", piece=on_square(after, at))
@@ -42,7 +42,17 @@ def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = F
     return ""
 
 
-def _prey(board: chess.Board, side: chess.Color) -> chess.SquareSet:
+def developing(board: chess.Board, move: chess.Move) -> str:
+    """Return that a move castles, or brings a knight or bishop out; "" otherwise."""
+    if board.is_castling(move):
+        return _("which brings the king to safety")
+    piece = board.piece_at(move.from_square)
+    is_minor = piece is not None and piece.piece_type in (chess.KNIGHT, chess.BISHOP) and not board.is_capture(move)
+    is_at_home = piece == chess.Board().piece_at(move.from_square)
+    return _("which develops {piece}", piece=on_square(board, move.from_square)) if is_minor and is_at_home else ""
+
+
+def prey(board: chess.Board, side: chess.Color) -> chess.SquareSet:
     """Return the squares on which a side would win something, if it were to move."""
     view = board.copy(stack=False)
     view.turn, view.ep_square = side, None

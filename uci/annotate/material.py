@@ -62,9 +62,6 @@ class Balance:
         return _("{won} for {lost}", won=won, lost=lost) if lost else won
 
 
-NOTHING = Balance(Counter(), Counter())
-
-
 def pawns_of(kinds: Kinds) -> int:
     """Return the worth of some pieces in pawns."""
     return sum(WORTH[kind] * count for kind, count in kinds.items())
@@ -98,7 +95,7 @@ def balances(board: chess.Board, line: Sequence[chess.Move], plies: int) -> dict
     Exchanges are going on where the line's next move takes or promotes. If the line itself ends with a capture, a good
     recapture is counted, too; there is no balance where it wins only a part of what took.
     """
-    now, settled = board, {0: NOTHING}
+    now, settled = board, {0: Balance(Kinds(), Kinds())}
     for ply, (move, following) in enumerate(itertools.zip_longest(line[:plies], line[1 : plies + 1]), 1):
         now = board_after(now, move)
         if following is not None and (now.is_capture(following) or following.promotion):

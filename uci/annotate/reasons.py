@@ -2,32 +2,21 @@
 
 Mates come first. Then the material of the two lines decides what is said: what the played line loses, or what the
 better one wins, at the first quiet point where that explains the cost. A motif only tells how. Where material explains
-nothing, what the answer or the better move does may.
+nothing, what the answer or the better move does may, and at last an exposed king, or what is prevented or developed.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import chess
 
 from engine.board.notation import board_after
-from uci.annotate.deeds import deed
-from uci.annotate.material import (
-    Balance,
-    Kinds,
-    balances,
-    captured,
-    gain_on,
-    lead,
-    on_square,
-    pawns_of,
-    unrest,
-)
+from uci.annotate.deeds import deed, developing, prey
+from uci.annotate.material import Balance, Kinds, balances, captured, gain_on, lead, listed, on_square, pawns_of, unrest
 from uci.annotate.motifs import mate_pattern, motif
 from uci.language import _, later, shown_moves
 
@@ -36,9 +25,7 @@ _HORIZONS = (8, SHOWN_PLIES)  # plies in which material is looked for, the neare
 _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
 # Centipawns of the evaluation for each pawn that is named, set by hand on 20 games: a move that costs less than the
 # first has compensation, and one that costs more than the second does something worse. Far behind, scores lie wider.
-_COST_CP, _FAR_BEHIND_CP, _COST_BEHIND_CP = (65, 330), -300, 100
-_THE = {chess.PAWN: later("the pawn"), chess.KNIGHT: later("the knight"), chess.BISHOP: later("the bishop"),
-        chess.ROOK: later("the rook"), chess.QUEEN: later("the queen")}  # fmt: skip
+_COST_CP, _FAR_BEHIND_CP, _COST_BEHIND_CP = (65, 360), -300, 100
 _FELT_CP = 25  # the least that the evaluation gives for each pawn that a side is ahead, unless there is compensation
 _SMALL_COST_CP = 150  # the most that an attack on a pawn or a trade can explain
 _PLIES_TOLD = 3  # of a line within a sentence
@@ -48,9 +35,9 @@ _LONG_MATE, _DEAR_CP = 4, 450  # moves of a mate that explains little, unless it
 
 @dataclass(frozen=True)
 class Lines:
-    """A move and its better alternative, as lines from the position before it; mates are in the mover's view.
+    """A move and its better alternative, as lines from the position before it.
 
-    A mate is a number of moves, negative where the mover is mated, None without one.
+    A mate is a number of moves in the mover's view, negative where the mover is mated, None without one.
     """
 
     board: chess.Board
@@ -81,11 +68,12 @@ def reason(lines: Lines) -> str:
     "" where no rule fits.
     """
     if not (lines.mate_better or lines.mate_played):
-        move, better, taken = lines.played[0], lines.better[0], captured(lines.board, lines.played[0])
-        if taken and move.to_square == better.to_square and move.from_square != better.from_square:
-            return _("takes {piece} with the wrong piece", piece=_(_THE[taken]))
+        move, better = lines.played[0], lines.better[0]
+        is_same = move.to_square == better.to_square and move.from_square != better.from_square
+        if is_same and lines.board.is_capture(move):
+            return _("takes {piece} with the wrong piece", piece=on_square(lines.board, move.to_square))
         materials = (_material(lines, plies) for plies in _HORIZONS)
-        return next(filter(None, materials), "") or _quiet(lines) or _ending(lines)
+        return next(filter(None, materials), "") or _quiet(lines) or _ending(lines) or _position(lines)
     is_far = -(lines.mate_played or 0) > _LONG_MATE and not lines.mate_better
     return "" if is_far and (lines.cost_cp or 0) < _DEAR_CP else _mates(lines)
 
@@ -94,11 +82,8 @@ def _mates(lines: Lines) -> str:
     missed, allowed = lines.mate_better or 0, lines.mate_played or 0
     won = _mate_text(lines.board, lines.better, missed, SHOWN_PLIES)
     lost = _mate_text(lines.board, lines.played, -allowed, 1 + SHOWN_PLIES)
-    if missed > 0 > allowed:
-        return _("misses {missed} and allows {allowed}", missed=won, allowed=lost)
-    if missed > 0 == allowed:
-        return _("misses {mate}", mate=won)
-    return _("allows {mate}", mate=lost) if allowed < 0 == missed else ""
+    misses, allows = [_("misses {mate}", mate=won)], [_("allows {mate}", mate=lost)]
+    return listed(misses * (missed > 0 >= allowed) + allows * (allowed < 0 <= missed))
 
 
 def _mate_text(board: chess.Board, line: Sequence[chess.Move], moves: int, plies: int) -> str:
@@ -111,19 +96,16 @@ def _material(lines: Lines, horizon: int) -> str:
     """Return what the played line loses or the better one wins, at the first point where the difference is the cost."""
     points = _points(lines, horizon) + _points(lines, 2 * horizon)[-1:]
     leads = [better.pawns - played.pawns for _plies, played, better in points]
+    board, mover = lines.board, lines.board.turn
     for at, (plies, played, better) in enumerate(points[:-1]):
         is_kept = all(
             (played.pawns >= 0 or 2 * lost.pawns <= played.pawns)
             and (better.pawns <= 0 or 2 * won.pawns >= better.pawns)
             for _ply, lost, won in points[at:-1]
         )
-        least = min(statistics.median(leads[at:]), leads[-1])
-        is_lasting = 2 * least >= leads[at] > 0 and 2 * leads[at] >= max(leads[at:-1])
-        mover = lines.board.turn
-        restless = max(
-            unrest(lines.board, lines.played[:plies], mover), unrest(lines.board, lines.better[:plies], not mover)
-        )
-        if is_kept and is_lasting and restless < leads[at] and (text := _difference(lines, plies, played, better)):
+        is_lasting = 2 * leads[-1] >= leads[at] > 0 and 2 * leads[at] >= max(leads[at:-1])
+        unrests = unrest(board, lines.played[:plies], mover), unrest(board, lines.better[:plies], not mover)
+        if is_kept and is_lasting and max(unrests) < leads[at] and (text := _difference(lines, plies, played, better)):
             return text
     return ""
 
@@ -145,27 +127,22 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
         return _("lets a pawn promote") if played.promotions < 0 else _("misses the promotion of a pawn")
     lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
     if missed.pawns > lost.pawns and better.pawns > 0:
-        boards = itertools.accumulate(lines.better[:plies], board_after, initial=lines.board)
-        takes = [board.is_capture(move) for board, move in zip(boards, lines.better[:plies], strict=False)]
-        is_gift = True in takes and takes.index(True) % 2 == 1  # the other side takes first, and need not
-        ahead = lead(board_after(lines.board, *lines.better[:plies]), lines.board.turn)
+        boards = list(itertools.accumulate(lines.better[:plies], board_after, initial=lines.board))
+        first = next((at for at, move in enumerate(lines.better[:plies]) if boards[at].is_capture(move)), 0)
+        is_gift = first % 2 == 1 and not prey(boards[first], lines.board.turn)  # the other side need not take first
+        ahead = lead(boards[-1], lines.board.turn)
         is_paid_for = lines.best_cp is not None and ahead > 0 and lines.best_cp < ahead * _FELT_CP
         is_won = lines.costs(better) and not is_gift and not is_paid_for
         return _missed(lines, plies, played, better) if is_won else ""
-    named = played.reversed() if played.pawns < 0 else gap
-    if named.promotions or not lines.costs(named) or (named is gap and (gap.lost or not gap.won <= played.lost)):
-        return ""
-    after, line = lines.answered, lines.played[1:plies]
-    if not line:
+    named, after, line = played.reversed() if played.pawns < 0 else gap, lines.answered, lines.played[1:plies]
+    is_other = named is gap and (gap.lost or not gap.won <= played.lost)
+    if not line or named.promotions or not lines.costs(named) or is_other:
         return ""
     how, taking = motif(after, line, named), told_line(after, line[:1], lines.is_own)
     if how.is_tactic:
         return _("loses {material} to {motif}", material=named.text, motif=how.text)
     if how.text:
         return _("loses {material} to {move}: {state}", material=named.text, move=taking, state=how.text)
-    is_recapture = lines.board.is_capture(lines.played[0]) and line[0].to_square == lines.played[0].to_square
-    if captured(after, line[0]) in named.won and not is_recapture:
-        return _("loses {material} to {move}", material=named.text, move=taking)
     return _("loses {material} after {line}", material=named.text, line=told_line(after, line, lines.is_own))
 
 
@@ -176,39 +153,26 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
     if captured(lines.board, lines.played[0]) in better.won:
         return ""
     how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
-    if not how.is_tactic:
-        return _("misses a chance to win {material}", material=better.text)
-    if ":" in how.text:  # a sentence of its own explains it
+    if how.is_tactic:
         return _("misses a chance to win {material} through {motif}", material=better.text, motif=how.text)
-    return _("misses {motif}, which wins {material}", material=better.text, motif=how.text)
+    return _("misses a chance to win {material}", material=better.text)
 
 
 def _quiet(lines: Lines) -> str:
-    """Return what the answer or the better move does, or what the move takes or leaves for too much."""
+    """Return what the answer or the better move does."""
     board, after = lines.board, lines.answered
     does = functools.partial(deed, explains_much=(lines.cost_cp or 0) > _SMALL_COST_CP)
     answers, best = lines.played[1:], board_after(board, *lines.better[:1])
-    is_recapture = answers and answers[0].to_square == lines.played[0].to_square
-    if (told := does(after, answers)) and not is_recapture:
+    if (told := does(after, answers)) and answers[0].to_square != lines.played[0].to_square:
         is_there_anyway = best.is_legal(answers[0]) and does(best, answers[:1]) in (told, does(after, answers[:1]))
         if not is_there_anyway or gain_on(board_after(best, answers[0]), answers[0].to_square):
             return _("runs into {move}, {deed}", move=told_line(after, answers[:1], lines.is_own), deed=told)
     if (told := does(board, lines.better)) and does(board, lines.better[:1]) != does(board, lines.played[:1]):
         return _("misses {move}, {deed}", move=told_line(board, lines.better[:1], lines.is_own), deed=told)
-    return _price(lines)
-
-
-def _price(lines: Lines) -> str:
-    """Return what the move takes for too much, or that the better one gives something for more."""
-    board, move, calm = lines.board, lines.played[0], _points(lines, _HORIZONS[0])[1:]
-    plies, gained, kept = calm[0]
-    if captured(board, move) and lines.played[1:] and plies <= _PLIES_TOLD and gained.pawns > max(0, kept.pawns):
-        answer = told_line(lines.answered, lines.played[1:], lines.is_own)
-        return _("takes {piece}, but {line} is worth more", piece=on_square(board, move.to_square), line=answer)
-    is_offer = lines.better[1:] and lines.better[1].to_square == lines.better[0].to_square
-    given = [balance.pawns for ply, balance in balances(board, lines.better, SHOWN_PLIES).items() if ply > 1]
-    if is_offer and given and max(given) < min(0, calm[-1][1].pawns):
-        return _("misses the sacrifice {line}", line=told_line(board, lines.better, lines.is_own))
+    plies, gained, kept = _points(lines, _HORIZONS[0])[1]
+    if board.is_capture(lines.played[0]) and answers and plies <= _PLIES_TOLD and gained.pawns > max(0, kept.pawns):
+        piece, line = on_square(board, lines.played[0].to_square), told_line(after, answers, lines.is_own)
+        return _("takes {piece}, but {line} is worth more", piece=piece, line=line)
     return ""
 
 
@@ -223,6 +187,43 @@ def _ending(lines: Lines) -> str:
         return _("turns a won ending into an even one after {line}", line=line)
     is_lost = abs(best_cp) <= _EVEN_CP and left_cp <= -_DECIDED_CP
     return _("turns an even ending into a lost one after {line}", line=line) if is_lost else ""
+
+
+def _position(lines: Lines) -> str:
+    """Return what exposes the king, or what the better move prevents or develops."""
+    board, move, better = lines.board, lines.played[0], lines.better[0]
+    at = _exposing(board, lines.played)
+    if at and board.piece_type_at(better.from_square) != chess.KING and not _exposing(board, lines.better):
+        before = board_after(board, *lines.played[:at])
+        return _("exposes the king to {move}", move=told_line(before, lines.played[at : at + 2], lines.is_own))
+    does = "" if board.is_capture(move) or developing(board, move) else developing(board, better)
+    if _is_prevented(lines):
+        does = _("which prevents {move}", move=told_line(lines.answered, lines.played[1:2], lines.is_own))
+    return does and _("misses {move}, {deed}", move=told_line(board, lines.better[:1], lines.is_own), deed=does)
+
+
+def _exposing(board: chess.Board, line: Sequence[chess.Move]) -> int:
+    """Return the other side's move, counted from 1, that makes the king move which may castle, or doubles a pawn beside
+    the king, while there is a queen to attack it; 0 without one near enough.
+    """
+    for at in range(2, min(len(line), 1 + _HORIZONS[0]), 2):
+        now, move = board_after(board, *line[:at]), line[at]
+        king, pawns = now.king(board.turn) or 0, now.pieces(chess.PAWN, board.turn)
+        is_stuck = move.from_square == king and now.has_castling_rights(board.turn) and not now.is_castling(move)
+        is_shelter = move.from_square in pawns & chess.BB_KING_ATTACKS[king] and now.is_capture(move)
+        is_doubled = is_shelter and bool(pawns & chess.BB_FILES[chess.square_file(move.to_square)])
+        if (is_stuck or is_doubled) and now.pieces(chess.QUEEN, not board.turn):
+            return at - 1
+    return 0
+
+
+def _is_prevented(lines: Lines) -> bool:
+    """Whether the answer to the move is impossible after the better one, or loses material only there."""
+    after, best, answers = lines.answered, board_after(lines.board, lines.better[0]), lines.played[1:2]
+    is_forced = after.is_check() or best.is_check() or lines.board.is_capture(lines.better[0])
+    if is_forced or not answers or answers[0].to_square == lines.played[0].to_square:
+        return False
+    return not best.is_legal(answers[0]) or (is_sacrifice(best, answers) and not is_sacrifice(after, answers))
 
 
 def told_line(board: chess.Board, line: Sequence[chess.Move], is_own: bool | None) -> str:

@@ -95,13 +95,9 @@ class MoveReview:
 
     def reason(self, is_own: bool | None = None) -> str:
         """Why the move is worse than the best one, in letters as for `shown_moves`; "" where no rule knows."""
-        played, better = (_mate(verdict, self.mover) for verdict in (self.after, self.before))
-        best_cp, cost_cp = (
-            score if self.mover == chess.WHITE else -score
-            for score in (self.before.score_cp, self.before.score_cp - self.after.score_cp)
-        )
-        line = (self.move, *self.reply_line)
-        return reason(Lines(self.board, line, self.best_line, played, better, cost_cp, best_cp, is_own))
+        before, after = (verdict.seen_by_white(self.mover) for verdict in (self.before, self.after))
+        line, best_cp, cost_cp = (self.move, *self.reply_line), before.score_cp, before.score_cp - after.score_cp
+        return reason(Lines(self.board, line, self.best_line, after.mate, before.mate, cost_cp, best_cp, is_own))
 
     @property
     def is_best(self) -> bool:
@@ -281,8 +277,7 @@ class _Reviewer:
                 on_ply(ply, 2 * last)
         ply = last
         while ply >= 0:
-            source = self._settle(ply)
-            ply = ply - 1 if source is None else source
+            ply = self._settle(ply)
         for ply in range(last - 1, -1, -1):
             self._moves[ply] = self._judged(ply)
             on_ply(2 * last - ply, 2 * last)
@@ -319,16 +314,16 @@ class _Reviewer:
             self._found[key] = _Look(tuple(found), {child.move: child.prior for child in result.children})
         return self._found[key]
 
-    def _settle(self, ply: int) -> int | None:
-        """Settle what a position is worth, the one after it being settled.
+    def _settle(self, ply: int) -> int:
+        """Settle what a position is worth, the one after it being settled; return the ply of the next one to settle.
 
-        Where the move that was played seems to lose, the search that says so is made thorough first, if it was not. Its
-        ply is returned then, from which the positions have to be settled again.
+        Where the move that was played seems to lose, the search that says so is made thorough first, if it was not. The
+        positions from its ply on have to be settled again then.
         """
         board, look = self._boards[ply], self._looks[ply]
         if ply == len(self._played) or not self._played[ply]:  # a pass says nothing of its position
             self._settled[ply] = look.moves[0]._replace(source=ply if look.moves[0].line else None)
-            return None
+            return ply - 1
         move, following = self._played[ply], self._settled[ply + 1]
         as_played = _Known(_a_ply_earlier(following.verdict, board.turn), (move, *following.line), following.source)
         if look.moves[0].line[:1] == (move,) and _loss(look.moves[0], as_played, board.turn) >= _SUSPICIOUS:
@@ -346,11 +341,11 @@ class _Reviewer:
                 others = list(self._look(board, without=[move], limits=self._deep_limits).moves)
                 is_better = _worth(others[0], board.turn) > _worth(as_played, board.turn)
                 best = others[0] if is_better else as_played
-        lost = [one for one in others if _is_mated(one, board.turn)]
-        if best is as_played and _is_mated(best, board.turn) and len(lost) + 1 < board.legal_moves.count():
+        lost = [one for one in others if _mate(one, board.turn) < 0]
+        if best is as_played and _mate(best, board.turn) < 0 and len(lost) + 1 < board.legal_moves.count():
             best = best._replace(verdict=replace(best.verdict, mate=None))  # another move may escape the mate
         self._settled[ply] = best
-        return None
+        return ply - 1
 
     def _deepen(self, ply: int) -> bool:
         """Search a position of the game thoroughly; return whether it was not before."""
@@ -422,23 +417,19 @@ def _for_people(verdict: Verdict) -> Verdict:
     return replace(verdict, score_cp=winning_cp(winning_chances(verdict.expected)))
 
 
-def _mate(verdict: Verdict, side: chess.Color) -> int | None:
-    """Return moves to mate as one side sees them, negative where it is mated."""
-    return verdict.mate if verdict.mate is None or side == chess.WHITE else -verdict.mate
-
-
-def _is_mated(known: _Known, side: chess.Color) -> bool:
-    return (_mate(known.verdict, side) or 0) < 0
+def _mate(known: _Known, side: chess.Color) -> int:
+    """Return moves to mate as one side sees them, negative where it is mated; 0 without one, or where it is there."""
+    return known.verdict.seen_by_white(side).mate or 0
 
 
 def _allows_mate(best: _Known, after: _Known, side: chess.Color) -> bool:
     """Whether a side is mated soon after its move, and not after its best one."""
-    return -_NEAR_MATE <= (_mate(after.verdict, side) or 0) < 0 <= (_mate(best.verdict, side) or 0)
+    return -_NEAR_MATE <= _mate(after, side) < 0 <= _mate(best, side)
 
 
 def _worth(known: _Known, side: chess.Color) -> tuple[float, float]:
     """Return what moves are compared by: a side's chances, and of mates how near its own is, or how far the other's."""
-    mate = _mate(known.verdict, side)
+    mate = _mate(known, side)
     return _chances(known.verdict, side), 1.0 / mate if mate else 0.0
 
 

@@ -68,7 +68,8 @@ class BackgroundReviews:
     def begin(self) -> None:
         """Start to work, if anything is wished for and nothing runs."""
         if self._wishes() and (self._job is None or self._job.done()):
-            self._job = SearchJob[None]().start(self._work)
+            self._job = job = SearchJob[None]()  # before its thread may be told to stop
+            job.start(self._work)
 
     def forget(self) -> None:
         """Drop all wishes, and the review that runs."""

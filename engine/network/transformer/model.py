@@ -25,7 +25,7 @@ import chess
 import numpy as np
 
 from engine import nn
-from engine.backend import backend_of
+from engine.backend import Backend, backend_of
 from engine.errors import ConfigError
 from engine.network.input_formats import INPUT_FORMATS
 from engine.network.model_parts import SQUARES, VALUES, NetworkSizes, attention_head, dense_head
@@ -156,6 +156,11 @@ def reach_map() -> np.ndarray:
     return places
 
 
+@cache
+def _reach_map_on(backend: Backend, dtype: Any) -> Array:
+    return backend.asarray(reach_map().astype(dtype))
+
+
 @register("board_embedding")
 class BoardEmbedding(Layer):
     """Turn planes into numbers of each square: act(dense(the square's planes and what the embedding adds)).
@@ -187,7 +192,7 @@ class BoardEmbedding(Layer):
             more, more_backward = self.parts["preprocess"].forward(pieces, training)
             more = more.reshape(batch, SQUARES, self.planes)
         else:
-            more = backend.xp.broadcast_to(backend.asarray(reach_map().astype(x.dtype)), (batch, SQUARES, SQUARES))
+            more = backend.xp.broadcast_to(_reach_map_on(backend, x.dtype), (batch, SQUARES, SQUARES))
         joined, dense_backward = self.dense.forward(backend.xp.concatenate([squares, more], axis=2), training)
         y, act_backward = self._act.forward(joined, training)
 

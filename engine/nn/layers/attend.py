@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from engine.backend import backend_of
+from engine.backend import backend_of, product
 from engine.nn.operations import operations_for
 
 Array = Any
@@ -28,17 +28,18 @@ def attend(
     xp = backend_of(query).xp
     scale = 1 / math.sqrt(query.shape[-1])
     query = query * scale
-    scores = query @ key.swapaxes(-1, -2)  # (..., T, S), turned in place into the weights: it is the largest array
+    scores = product(query, key.swapaxes(-1, -2))  # (..., T, S), turned in place into the weights: the largest array
     if bias is not None:
         scores += bias
     if mask is not None:
         scores = xp.where(mask, scores, -xp.inf)
     weights, softmax_backward = operations_for(scores).softmax(scores)
-    y = weights @ value
+    y = product(weights, value)
 
     def backward(dy: Array) -> tuple[Array, ...]:
-        dbias = softmax_backward(dy @ value.swapaxes(-1, -2))
-        parts = dbias @ key * scale, dbias.swapaxes(-1, -2) @ query, weights.swapaxes(-1, -2) @ dy
+        dbias = softmax_backward(product(dy, value.swapaxes(-1, -2)))
+        dquery, dkey = product(dbias, key) * scale, product(dbias.swapaxes(-1, -2), query)
+        parts = dquery, dkey, product(weights.swapaxes(-1, -2), dy)
         return parts if bias is None else (*parts, dbias)
 
     return y, backward

@@ -48,12 +48,11 @@ class BatchNorm(Layer):
         check_input(self, x, "B", self.channels, "...", dtype=gamma.dtype)
         running = self.buffers["running_mean"], self.buffers["running_variance"]
         operations = operations_for(x)
-        if training and x.size > self.channels:
-            settings = self.epsilon, self.relu, self.groups
-            y, mean, variance, norm_backward = operations.batch_norm(x, gamma, beta, *settings)
+        is_own = training and x.size > self.channels
+        settings = self.epsilon, self.relu, self.groups, None if is_own else running
+        y, mean, variance, norm_backward = operations.batch_norm(x, gamma, beta, *settings)
+        if is_own:
             operations.follow(running, (mean, variance), self.momentum)
-        else:
-            y, norm_backward = operations.norm_by(x, gamma, beta, running, self.epsilon, self.relu)
         return y, _named(norm_backward)
 
 

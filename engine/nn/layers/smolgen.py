@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.backend import product
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Gradients, Layer, check_input, register
 from engine.nn.layers.activations import Activation
@@ -64,14 +65,14 @@ class Smolgen(Layer):
         check_input(self, squares, "B", self.places, self.features)
         check_input(self, table, self.places**2, self.generated)
         weight, batch = self.params["compress"], len(squares)
-        codes, codes_backward = Sequential(**self.layers).forward(squares @ weight.T, training)
+        codes, codes_backward = Sequential(**self.layers).forward(product(squares, weight.T), training)
         codes = codes.reshape(batch * self.heads, self.generated)
 
         def backward(dy: Array) -> tuple[tuple[Array, Array], Gradients]:
             dbias = dy.reshape(batch * self.heads, self.places**2)
-            dsmall, grads = codes_backward((dbias @ table).reshape(batch, self.heads * self.generated))
+            dsmall, grads = codes_backward(product(dbias, table).reshape(batch, self.heads * self.generated))
             rows = squares.reshape(-1, self.features)
-            grads["compress"] = dsmall.reshape(-1, self.compressed).T @ rows
-            return (dsmall @ weight, dbias.T @ codes), grads
+            grads["compress"] = product(dsmall.reshape(-1, self.compressed).T, rows)
+            return (product(dsmall, weight), product(dbias.T, codes)), grads
 
-        return (codes @ table.T).reshape(batch, self.heads, self.places, self.places), backward
+        return product(codes, table.T).reshape(batch, self.heads, self.places, self.places), backward

@@ -33,10 +33,10 @@ class NativeOperations(Operations):
         biased = np.add(image, bias, out=empty(image.shape))
         return channels_first(biased), lambda dy: self.sum_rows(_channels_last(dy).reshape(-1, len(bias)))
 
-    def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1) -> Normed:
+    def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, *more: object) -> Normed:
         fold = _fold(x)
-        if not fold:
-            return super().batch_norm(x, gamma, beta, epsilon, relu)
+        if not fold or more[1:] not in ((), (None,)):  # by given statistics
+            return super().batch_norm(x, gamma, beta, epsilon, relu, *more)  # type: ignore[arg-type]
         image, channels = _channels_last(x), x.shape[1] * fold
         flat, count = image.reshape(-1), x.size // x.shape[1]
         mean, variance = np.empty(channels), np.empty(channels)

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine.backend import backend_of, product
+
 Array = Any
 
 
@@ -48,11 +50,11 @@ class Operations:
 
     def dense(self, rows: Array, weight: Array, bias: Array) -> tuple[Array, DenseBackward]:
         """`Dense` of rows [R, inputs]; backward: dy, whether dx is wanted -> (dx or None, dweight, dbias)."""
-        y = rows @ weight.T
+        y = product(rows, weight.T)
         y += bias
 
         def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
-            return dy @ weight if input_gradient else None, dy.T @ rows, self.sum_rows(dy)
+            return product(dy, weight) if input_gradient else None, product(dy.T, rows), self.sum_rows(dy)
 
         return y, backward
 
@@ -80,11 +82,11 @@ class Operations:
         )
         cols = windows.reshape(batch * height * width, channels * size * size)
         flat_weight = weight.reshape(kernels, -1)
-        y = (cols @ flat_weight.T).reshape(batch, height, width, kernels).transpose(0, 3, 1, 2)
+        y = product(cols, flat_weight.T).reshape(batch, height, width, kernels).transpose(0, 3, 1, 2)
 
         def backward(dy: Array) -> tuple[Array | None, Array]:
             flat_dy = xp.ascontiguousarray(dy.transpose(0, 2, 3, 1)).reshape(-1, kernels)
-            dweight = (flat_dy.T @ cols).reshape(weight.shape)
+            dweight = product(flat_dy.T, cols).reshape(weight.shape)
             if not input_gradient:
                 return None, dweight
             return self._spread(flat_dy, weight, x.shape, stride, padding), dweight
@@ -92,11 +94,17 @@ class Operations:
         return y, backward
 
     def _spread(self, flat_dy: Array, weight: Array, shape: tuple[int, ...], stride: int, padding: int) -> Array:
-        """dx of `conv2d` for x of this shape [B, C, H, W], from dy as rows [B H' W', K]: col2im of dy W."""
-        (batch, channels, *sides), size = shape, weight.shape[2]
+        """dx of `conv2d` for x of this shape [B, C, H, W], from dy as rows [B H' W', K].
+
+        For stride 1, it is the convolution of dy with the kernel turned by half, otherwise col2im of dy W.
+        """
+        (batch, channels, *sides), (kernels, _, size, _) = shape, weight.shape
         height, width = ((side + 2 * padding - size) // stride + 1 for side in sides)
-        dwindows = flat_dy @ weight.reshape(len(weight), -1)
-        dwindows = dwindows.reshape(batch, height, width, channels, size, size)
+        if stride == 1 and padding < size:
+            dy = channels_first(flat_dy.reshape(batch, height, width, kernels))
+            turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
+            return self.conv2d(dy, turned, 1, size - 1 - padding, input_gradient=False)[0]
+        dwindows = product(flat_dy, weight.reshape(kernels, -1)).reshape(batch, height, width, channels, size, size)
         dpadded = self.xp.zeros((batch, *(side + 2 * padding for side in sides), channels), dwindows.dtype)
         for row in range(size):
             rows = slice(row, row + stride * (height - 1) + 1, stride)
@@ -105,7 +113,7 @@ class Operations:
                 square = dpadded[:, rows, columns]
                 square += dwindows[..., row, column]
         inner = slice(padding, -padding or None)
-        return dpadded[:, inner, inner].transpose(0, 3, 1, 2)
+        return channels_first(dpadded[:, inner, inner])
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
         """Add bias [C] to y [B, C, H, W]; backward: dy -> dbias = sum of dy over batch and squares."""
@@ -119,15 +127,42 @@ class Operations:
 
     # ---- normalisation --------------------------------------------------------------------------------------------
 
-    def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1) -> Normed:
-        """Normalise by the batch's own statistics as in `BatchNorm`: returns (y, mean [C], variance [C], backward)."""
-        axes, _ = _channel_axes(x)
+    def batch_norm(
+        self,
+        x: Array,
+        gamma: Array,
+        beta: Array,
+        epsilon: float,
+        relu: bool,
+        groups: int = 1,
+        given: Moments | None = None,
+    ) -> Normed:
+        """Normalise as in `BatchNorm`, by the batch's own statistics or by `given` constants.
+
+        Returns (y, mean [C], variance [C], backward).
+        """
+        last, shape = channels_last(x), (groups, x.size // x.shape[1] // groups, x.shape[1])
+        rows, floor = last.reshape(shape), 0.0 if relu else -np.inf
+        share, each = 1 / max(1, shape[1]), (groups, 1, x.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
-            mean, variance = x.mean(axis=axes), x.var(axis=axes)
-        if self._is_too_wide(variance):
+            mean = rows.mean(axis=1, keepdims=True) if given is None else given[0]
+            variance = self.fused(_spread)(rows, mean, share).reshape(each) if given is None else given[1]
+        if given is None and self._is_too_wide(variance):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
-        y, backward = self.norm_by(x, gamma, beta, (mean, variance), epsilon, relu, own=True)
-        return y, mean, variance, backward
+        y = self.fused(_normalise)(rows, mean, variance, gamma, beta, epsilon, floor)
+
+        def backward(dy: Array) -> tuple[Array, Array, Array]:
+            rows_dy = channels_last(dy).reshape(shape)
+            moments = mean, variance
+            along = self.fused(_gamma_slope)(rows_dy, y, rows, *moments, epsilon, floor).reshape(each)
+            total = self.fused(_beta_slope)(rows_dy, y, floor).reshape(each)
+            sums = (along, total) if given is None else (0.0, 0.0)
+            dx = self.fused(_norm_gradient)(rows_dy, y, rows, *moments, gamma, *sums, epsilon, share, floor)
+            dgamma, dbeta = (one.reshape(-1) if groups == 1 else one.sum(axis=(0, 1)) for one in (along, total))
+            return channels_first(dx.reshape(last.shape)), dgamma, dbeta
+
+        centre, width = (one.reshape(-1) if groups == 1 else one.mean(axis=(0, 1)) for one in (mean, variance))
+        return channels_first(y.reshape(last.shape)), centre, width, backward
 
     def _in_double(self, norm: Callable[..., Any], x: Array, *settings: Any) -> Any:
         """Compute a norm in double precision; a variance that the dtype of x cannot hold becomes its largest."""
@@ -142,8 +177,7 @@ class Operations:
 
     def follow(self, running: Moments, values: Moments, momentum: float) -> None:
         """Move running mean and variance in place: running <- running + momentum (value - running)."""
-        for one, value in zip(running, values, strict=True):
-            one += momentum * (value - one)
+        self.fused(_follow)(*running, *values, momentum, *running)
 
     def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a named module-level function of elementwise operations, as one kernel on a GPU."""
@@ -151,37 +185,35 @@ class Operations:
 
     def layer_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Array, NormBackward]:
         """`LayerNorm` of x [..., C]: y = gamma (x - mean) / sqrt(variance + epsilon) + beta over the last axis."""
+        rows, share, floor = x.reshape(-1, x.shape[-1], 1), 1 / x.shape[-1], -np.inf  # each position is a group
         with np.errstate(over="ignore", invalid="ignore"):
-            centred = x - x.mean(axis=-1, keepdims=True)
-            variance = (centred * centred).mean(axis=-1, keepdims=True)
-        if self._is_too_wide(variance):
+            mean = rows.mean(axis=1, keepdims=True)
+            moments = mean, self.fused(_spread)(rows, mean, share).reshape(mean.shape)
+        if self._is_too_wide(moments[1]):
             return self._in_double(Operations.layer_norm, x, gamma, beta, epsilon)
-        factor = 1 / self.xp.sqrt(variance + epsilon)
-        normalised, positions = centred * factor, tuple(range(x.ndim - 1))
+        y = self.fused(_normalise)(rows, *moments, gamma[:, None], beta[:, None], epsilon, floor)
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
-            g = dy * gamma
-            shared = g.mean(axis=-1, keepdims=True)
-            along = (g * normalised).mean(axis=-1, keepdims=True)
-            dx = (g - shared - normalised * along) * factor
-            return dx, (dy * normalised).sum(axis=positions), dy.sum(axis=positions)
+            rows_dy = dy.reshape(rows.shape)
+            g, gamma_slope = rows_dy * gamma[:, None], self.fused(_gamma_slope)
+            along = gamma_slope(g, y, rows, *moments, epsilon, floor).reshape(mean.shape)
+            total = self.fused(_beta_slope)(g, y, floor).reshape(mean.shape)
+            dx = self.fused(_norm_gradient)(g, y, rows, *moments, 1.0, along, total, epsilon, share, floor)
+            one_group = [one[..., 0][None] for one in (rows_dy, y, rows, *moments)]
+            return dx.reshape(x.shape), gamma_slope(*one_group, epsilon, floor)[0], self.sum_rows(rows_dy[..., 0])
 
-        return normalised * gamma + beta, backward
+        return y.reshape(x.shape), backward
 
     def softmax(self, scores: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """Softmax along the last axis as in `attend`; rows of -infinity become 0. Overwrites scores, dy in backward."""
-        xp = self.xp
-        some = scores if scores.shape[-1] else xp.zeros((*scores.shape[:-1], 1), scores.dtype)  # there may be no key
-        largest = some.max(axis=-1, keepdims=True)
-        scores -= xp.where(xp.isfinite(largest), largest, 0)
-        weights = xp.exp(scores, out=scores)
-        normaliser = weights.sum(axis=-1, keepdims=True)
-        weights /= xp.where(normaliser == 0, 1, normaliser)
+        """Softmax along the last axis as in `attend`; rows of -infinity become 0. May overwrite scores, and dy."""
+        if not scores.shape[-1]:  # there may be no key
+            return scores, lambda dy: dy
+        powers = self.fused(_power)(scores, scores.max(axis=-1, keepdims=True))
+        total = powers.sum(axis=-1, keepdims=True)
+        weights = powers / self.xp.where(total == 0, 1, total)
 
         def backward(dy: Array) -> Array:
-            dy -= (dy * weights).sum(axis=-1, keepdims=True)
-            dy *= weights
-            return dy
+            return self.fused(_share_slope)(dy, weights, self.fused(_along)(dy, weights)[..., None])
 
         return weights, backward
 
@@ -189,33 +221,11 @@ class Operations:
         """Whether a variance left the range of its dtype. Asking a GPU would cost a wait for it in every layer."""
         return self.xp is np and variance.dtype != np.float64 and not np.isfinite(variance).all()
 
-    def norm_by(
-        self, x: Array, gamma: Array, beta: Array, given: Moments, epsilon: float, relu: bool, own: bool = False
-    ) -> tuple[Array, NormBackward]:
-        """`batch_norm` by `given` mean and variance, which take a gradient where they are `own`, those of x."""
-        (axes, shape), count = _channel_axes(x), x.size // x.shape[1]
-        mean, variance = given
-        inverse_deviation = 1 / self.xp.sqrt(variance + epsilon)
-        normalised = (x - mean.reshape(shape)) * inverse_deviation.reshape(shape)
-        y = normalised * gamma.reshape(shape) + beta.reshape(shape)
-        if relu:
-            y = self.xp.maximum(y, 0)
-
-        def backward(dy: Array) -> tuple[Array, Array, Array]:
-            if relu:
-                dy = dy * (y > 0)
-            dgamma, dbeta = (dy * normalised).sum(axis=axes), dy.sum(axis=axes)
-            if own:
-                dy = dy - (dbeta / count).reshape(shape) - normalised * (dgamma / count).reshape(shape)
-            return dy * (gamma * inverse_deviation).reshape(shape), dgamma, dbeta
-
-        return y, backward
-
     # ---- ends of residual blocks ----------------------------------------------------------------------------------
 
     def square_mean(self, x: Array) -> Array:
         """Mean over the squares of each plane: x [B, C, H, W] -> [B, C]."""
-        return x.mean(axis=(2, 3))
+        return channels_last(x).mean(axis=(1, 2))
 
     def gated_sum(self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool) -> Gated:
         """y = scale x + shift + skip, then max(., 0) with `relu`; scale and shift are [B, C], one number per plane.
@@ -224,24 +234,24 @@ class Operations:
             dscale = sum over squares of x dz      dshift = sum over squares of dz      dskip = dz
             dx = scale dz + dmean / squares, where dmean [B, C] is the gradient of x's mean over the squares
         """
-        y = x * scale[:, :, None, None] + shift[:, :, None, None] + skip
-        if relu:
-            y = self.xp.maximum(y, 0)
+        last, scale, floor = channels_last(x), scale[:, None, None, :], 0.0 if relu else -np.inf
+        y = self.fused(_gate)(last, scale, shift[:, None, None, :], channels_last(skip), floor)
 
         def backward(dy: Array) -> GateGradients:
-            dskip = dy * (y > 0) if relu else dy
+            dskip, along = self.fused(_gate_slopes)(channels_last(dy), y, last, floor)
 
             def input_gradient(dmean: Array) -> Array:
-                squares = x.shape[2] * x.shape[3]
-                return dskip * scale[:, :, None, None] + (dmean / squares)[:, :, None, None]
+                share = 1 / (x.shape[2] * x.shape[3])
+                dx = self.fused(_gate_gradient)(dskip, scale, dmean[:, None, None, :], share)
+                return channels_first(dx)
 
-            return GateGradients((dskip * x).sum(axis=(2, 3)), dskip.sum(axis=(2, 3)), dskip, input_gradient)
+            return GateGradients(along.sum(axis=(1, 2)), dskip.sum(axis=(1, 2)), channels_first(dskip), input_gradient)
 
-        return y, backward
+        return channels_first(y), backward
 
     def add(self, a: Array, b: Array) -> Array:
         """Add two gradients that reach the same array."""
-        return a + b
+        return channels_first(channels_last(a) + channels_last(b))
 
     # ---- steps of recurrent layers, as in their docstrings ---------------------------------------------------------
 
@@ -299,12 +309,73 @@ class Operations:
         return table[:count]
 
 
-def _channel_axes(x: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return all axes except the channel's, and the shape that lets a [C] array broadcast against x."""
-    axes = (0, *range(2, x.ndim))
-    return axes, tuple(x.shape[1] if axis == 1 else 1 for axis in range(x.ndim))
-
-
 def channels_first(x: Array) -> Array:
     """Return an image [B, H, W, C] as [B, C, H, W], without a copy."""
     return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
+
+
+def channels_last(x: Array) -> Array:
+    """Return an image [B, C, H, W] as [B, H, W, C], without a copy."""
+    return x.transpose(0, *range(2, x.ndim), 1)
+
+
+# ---- one kernel each on a GPU ------------------------------------------------------------------------------------
+# Numbers of each channel broadcast along the last axis. `floor` is 0 for a ReLU at the end, and -infinity for none.
+
+
+def _normalise(
+    x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float, floor: float
+) -> Array:
+    xp = backend_of(x).xp
+    return xp.maximum((x - mean) * (gamma / xp.sqrt(variance + epsilon)) + beta, floor)
+
+
+def _spread(x: Array, mean: Array, share: float) -> Array:
+    return backend_of(x).xp.sum((x - mean) * (x - mean) * share, axis=1)
+
+
+def _beta_slope(dy: Array, y: Array, floor: float) -> Array:
+    return backend_of(y).xp.sum(dy * (y > floor), axis=1)
+
+
+def _gamma_slope(dy: Array, y: Array, x: Array, mean: Array, variance: Array, epsilon: float, floor: float) -> Array:
+    xp = backend_of(x).xp
+    return xp.sum(dy * (y > floor) * ((x - mean) / xp.sqrt(variance + epsilon)), axis=1)
+
+
+def _norm_gradient(dy: Array, y: Array, x: Array, mean: Array, variance: Array, gamma: Array, *rest: Any) -> Array:
+    dgamma, dbeta, epsilon, share, floor = rest
+    factor = 1 / backend_of(x).xp.sqrt(variance + epsilon)
+    return (dy * (y > floor) - dbeta * share - (x - mean) * factor * (dgamma * share)) * (gamma * factor)
+
+
+def _follow(a: Array, b: Array, new_a: Array, new_b: Array, momentum: float, out_a: Array, out_b: Array) -> None:
+    xp = backend_of(a).xp
+    xp.add(a, (new_a - a) * momentum, out=out_a)
+    xp.add(b, (new_b - b) * momentum, out=out_b)
+
+
+def _power(x: Array, largest: Array) -> Array:
+    xp = backend_of(x).xp
+    return xp.exp(x - xp.where(xp.isfinite(largest), largest, 0))
+
+
+def _along(dy: Array, y: Array) -> Array:
+    return backend_of(y).xp.sum(dy * y, axis=-1)
+
+
+def _share_slope(dy: Array, y: Array, along: Array) -> Array:
+    return (dy - along) * y
+
+
+def _gate(x: Array, scale: Array, shift: Array, skip: Array, floor: float) -> Array:
+    return backend_of(x).xp.maximum(x * scale + shift + skip, floor)
+
+
+def _gate_slopes(dy: Array, y: Array, x: Array, floor: float) -> tuple[Array, Array]:
+    dskip = dy * (y > floor)
+    return dskip, dskip * x
+
+
+def _gate_gradient(dskip: Array, scale: Array, dmean: Array, share: float) -> Array:
+    return dskip * scale + dmean * share

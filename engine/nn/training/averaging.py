@@ -41,7 +41,7 @@ class _Average:
             return
         if isinstance(params, FlatTensors):
             if not isinstance(self.tensors, FlatTensors):
-                self.tensors = params.like(self.tensors)
+                self.tensors = FlatTensors(self.tensors, params)
             self.tensors.whole += (params.whole - self.tensors.whole) * share
             return
         for name, array in params.items():

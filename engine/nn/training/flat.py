@@ -13,38 +13,25 @@ GROUPS = ("matrices", "vectors")  # names of the two halves of the whole array
 
 
 class FlatTensors(dict[str, Array]):
-    """Copies of `tensors` by name, as views of the one-dimensional array `whole`.
+    """Copies of `tensors` by name, as views of the one-dimensional array `whole`, each laid out as in `like`.
 
     Those of two or more dimensions come first, as `groups["matrices"]` [1, n], then `groups["vectors"]` [n]: weight
     decay tells them apart by their dimensions.
     """
 
-    def __init__(self, tensors: Mapping[str, Array]) -> None:
-        xp = backend_of_all(tensors).xp
-        order = sorted(tensors, key=lambda name: tensors[name].ndim < 2)
-        pieces = [_in_memory_order(tensors[name]).reshape(-1) for name in order]
-        self.whole = xp.concatenate(pieces)
-        matrices = sum(tensors[name].size for name in order if tensors[name].ndim > 1)
+    def __init__(self, tensors: Mapping[str, Array], like: Mapping[str, Array] | None = None) -> None:
+        like = tensors if like is None else like
+        backend, order = backend_of_all(like), sorted(like, key=lambda name: like[name].ndim < 2)
+        self.whole = backend.xp.empty(sum(one.size for one in like.values()), next(iter(like.values())).dtype)
+        matrices = sum(one.size for one in like.values() if one.ndim > 1)
         self.groups = dict(zip(GROUPS, (self.whole[:matrices][None], self.whole[matrices:]), strict=True))
         views, start = {}, 0
         for name in order:
-            like = _in_memory_order(tensors[name])
-            view = self.whole[start : start + like.size].reshape(like.shape)
-            views[name], start = view.transpose(_back(_order(tensors[name]))), start + like.size
-        super().__init__({name: views[name] for name in tensors})
-
-    def like(self, tensors: Mapping[str, Array]) -> FlatTensors:
-        """Return other arrays of these names and shapes, laid out as these."""
-        ordered, backend = {}, backend_of_all(self)
-        for name, own in self.items():
-            order = _order(own)
-            ordered[name] = backend.xp.ascontiguousarray(backend.asarray(tensors[name]).transpose(order))
-            ordered[name] = ordered[name].transpose(_back(order))
-        return FlatTensors(ordered)
-
-    def zeros(self) -> FlatTensors:
-        """Return zeros, laid out as these."""
-        return FlatTensors({name: backend_of_all(self).xp.zeros_like(array) for name, array in self.items()})
+            axes = _order(like[name])
+            view = self.whole[start : start + like[name].size].reshape([like[name].shape[axis] for axis in axes])
+            views[name], start = view.transpose(_back(axes)), start + like[name].size
+            views[name][...] = backend.asarray(tensors[name])  # by kernels, for `concatenate` uploads places
+        super().__init__({name: views[name] for name in like})
 
 
 def trained_parameters(model: Layer, before: Mapping[str, Array]) -> Mapping[str, Array]:
@@ -66,10 +53,6 @@ def trained_parameters(model: Layer, before: Mapping[str, Array]) -> Mapping[str
 def _order(array: Array) -> list[int]:
     """Return the axes of an array, the one with the largest stride first."""
     return sorted(range(array.ndim), key=lambda axis: (-array.strides[axis], axis))
-
-
-def _in_memory_order(array: Array) -> Array:
-    return array.transpose(_order(array))
 
 
 def _back(order: list[int]) -> list[int]:

@@ -111,7 +111,8 @@ class Optimizer:
         key = f"{slot}.{name}"
         if self._flat_parameters is not None and name in GROUPS:
             if slot not in self._flat_state:
-                flat = self._flat_state[slot] = self._flat_parameters.zeros()
+                flat = self._flat_state[slot] = FlatTensors(self._flat_parameters)
+                flat.whole[...] = 0
                 for own in flat:
                     if f"{slot}.{own}" in self._state:
                         flat[own][...] = backend_of(flat[own]).asarray(self._state[f"{slot}.{own}"])

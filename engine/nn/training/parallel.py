@@ -81,6 +81,13 @@ class GradientSource:
         """
         raise NotImplementedError
 
+    def on_device(self, batch: Any) -> Any:
+        """Return a batch as a named tuple of arrays on a device, if a `Recording` of its gradients is right; or None.
+
+        They then depend on these arrays, the model and the loss scale alone, and nothing waits for the device.
+        """
+        return None
+
     def close(self) -> None:
         """Stop the threads."""
         self.pool.close()
@@ -108,6 +115,8 @@ class DataParallel:
         self._norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
         self._first = _first_trained(model)
         self._libraries = ThreadpoolController()
+        draws = any(type(layer).reseed is not Layer.reseed for _, layer in model.walk())
+        self.is_recordable = backend is not NUMPY and not draws
         self.pool = ThreadPool(threads, "train")
         keep_freed_memory()
 
@@ -121,7 +130,9 @@ class DataParallel:
         if count < 1:
             raise ConfigError(f"DataParallel.step: expected at least one position, found {count}")
         parts, seed = parts_of(count, self.shard_size), (self._steps,) if seed is None else seed
-        groups = len(parts) if self._in_one_pass(parts) else 1
+        # On a GPU, one pass over equal parts computes the same as one for each, where no part draws random numbers.
+        lengths = {part.stop - part.start for part in parts}
+        groups = len(parts) if self.is_recordable and len(lengths) == 1 and lengths != {1} else 1
         parts = [slice(0, count)] if groups > 1 else parts
         self._steps += 1
         while 1 < len(parts) > len(self._replicas):
@@ -143,13 +154,6 @@ class DataParallel:
     def close(self) -> None:
         """Stop the threads."""
         self.pool.close()
-
-    def _in_one_pass(self, parts: list[slice]) -> bool:
-        """Whether one pass computes the same as one for each part: on a GPU, where no part draws random numbers."""
-        sizes = {part.stop - part.start for part in parts}
-        if len(sizes) > 1 or sizes == {1} or backend_of_all(self.model.named_parameters()) is NUMPY:
-            return False
-        return all(type(layer).reseed is Layer.reseed for _, layer in self.model.walk())
 
     def _run_in_groups(self, groups: int, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
         wanted = getattr(self._first, "input_gradient", False)

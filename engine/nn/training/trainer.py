@@ -36,6 +36,7 @@ from engine.nn.training.flat import FlatTensors, trained_parameters
 from engine.nn.training.history import History, Record
 from engine.nn.training.optimizers import Optimizer, clip_value, scale_all, unread_norm
 from engine.nn.training.parallel import GradientSource, LayerGradients, LossFunction, Metric, floats, means_over
+from engine.nn.training.recorder import Recorder
 from engine.nn.training.terminal import progress_bar, uninterrupted
 from engine.nn.training.trainer_settings import TrainerSettings, check_arguments
 
@@ -78,6 +79,7 @@ class Trainer:
             shard_size = self.settings.shard_size or self.settings.batch_size
             threads, precision = self.settings.threads, self.settings.precision
             self._source = LayerGradients(model, loss, self.metrics, shard_size, threads, precision)
+        self._recorder = Recorder(model, self._measured)
         self._parameters: Mapping[str, Array] = {}  # as the optimizer changes them
         self._saved_data: dict[str, Any] | None = None  # what a checkpoint says of the data, for `fit` to compare
 
@@ -227,7 +229,7 @@ class Trainer:
         try:
             rate = self._rate(run.steps_done) if rate is None else rate
             self._parameters = trained_parameters(self.model, self._parameters)
-            means, grads = self._slopes(batch, rate)
+            means, grads = self._slopes(batch, rate, statistics)
             with uninterrupted():
                 self._move(grads, rate, means, examples)
         except BaseException:  # Ctrl-C too
@@ -236,19 +238,29 @@ class Trainer:
             raise
         return means
 
-    def _slopes(self, batch: Any, rate: float) -> tuple[Record, Mapping[str, Array]]:
-        """Return the means over a batch and its gradients, clipped; a device is waited for once, to read the means."""
+    def _measured(self, batch: Any) -> tuple[dict[str, Any], Any]:
+        """Return the means over a batch and its gradients, for which nothing waits."""
         result, scale = self._source.gradients(batch, (self.settings.seed, self.steps_done)), self._source.loss_scale
-        parameters, limit = self._parameters, self.settings.clip_norm
-        grads = parameters.like(result.grads) if isinstance(parameters, FlatTensors) else result.grads
+        parameters = self._parameters
+        grads = FlatTensors(result.grads, parameters) if isinstance(parameters, FlatTensors) else result.grads
         measured = {"loss": result.loss, **result.metrics}
         if scale is not None:
             scale_all(grads, 1 / scale.factor)
         if self.settings.clip_value is not None:
             clip_value(grads, self.settings.clip_value)
-        if limit is not None or self._source.measures_norm:
+        if self.settings.clip_norm is not None or self._source.measures_norm:
             measured["gradient_norm"] = unread_norm(grads)
-        means = floats(measured)
+        return measured, grads
+
+    def _slopes(self, batch: Any, rate: float, statistics: Mapping[str, Array]) -> tuple[Record, Mapping[str, Array]]:
+        """Return the means over a batch and its gradients, clipped; a device is waited for once, to read the means."""
+        there, scale, limit = self._source.on_device(batch), self._source.loss_scale, self.settings.clip_norm
+        if there is None:
+            unread, grads = self._measured(batch)
+        else:
+            conditions = self._parameters, None if scale is None else scale.factor
+            unread, grads = self._recorder.measured(there, conditions, statistics)
+        means = floats(unread)
         self._check_finite("loss", means["loss"], rate)
         norm = means.get("gradient_norm", 0.0)
         if scale is None or scale.factor <= 1:

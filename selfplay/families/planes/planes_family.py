@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -71,7 +72,12 @@ class PlanesGradients(GradientSource):
         self._weights = settings.loss
         self.pool, self.loss_scale = self._runner.pool, self._runner.loss_scale
 
+    def on_device(self, batch: TrainingBatch) -> TrainingBatch | None:
+        """As in GradientSource."""
+        return _moved(batch, self._backend) if self._runner.is_recordable else None
+
     def gradients(self, batch: TrainingBatch, seed: tuple[int, ...]) -> StepResult:
+        batch = _moved(batch, self._backend)
 
         def inputs(part: slice) -> Array:
             return planes_of(batch.masks[part], self._backend)
@@ -84,21 +90,31 @@ class PlanesGradients(GradientSource):
         return self._runner.step(len(batch.n_moves), inputs, loss, seed)
 
 
+def _moved(batch: TrainingBatch, backend: Backend) -> TrainingBatch:
+    """Return a batch whose arrays lie on `backend`."""
+    return TrainingBatch(*map(backend.asarray, batch))
+
+
+@cache
+def _table(backend: Backend, planes: int, size: int) -> Array:
+    """Return where a policy of `size` logits has each move, int64 [1858]; `planes` is 0 for one without planes."""
+    table = HEAD_INDEX["classical" if size == POLICY_SIZE else "attention"]
+    table = CONV_INDEX % 64 * planes + CONV_INDEX // 64 if planes else table
+    return backend.asarray(table.astype(np.int64))
+
+
 def legal_logits(policy: Array, batch: TrainingBatch) -> tuple[Array, Array, Array]:
     """(logits float32[B, 218], places int64[B, 218], mask bool[B, 218]) of the legal moves.
 
     policy: what a policy head of any kind answers (`tower.model`), planes channels-last in memory; places index that
-    memory, over the whole batch. All lie where the policy does.
+    memory, over the whole batch. All lie where the policy and the batch do.
     """
     backend, size = backend_of(policy), math.prod(policy.shape[1:])
-    if policy.ndim == 4:
-        table, policy = CONV_INDEX % 64 * policy.shape[1] + CONV_INDEX // 64, policy.transpose(0, 2, 3, 1)
-    else:
-        table = HEAD_INDEX["classical" if size == POLICY_SIZE else "attention"]
-    places = table.astype(np.int64)[batch.policy_index]
-    mask = np.arange(places.shape[1]) < batch.n_moves[:, None]
-    places = backend.asarray(places + size * np.arange(len(places))[:, None])
-    return policy.reshape(-1)[places], places, backend.asarray(mask)
+    xp, table = backend.xp, _table(backend, policy.shape[1] if policy.ndim == 4 else 0, size)
+    places = table[batch.policy_index] + size * xp.arange(len(policy))[:, None]
+    mask = xp.arange(places.shape[1]) < batch.n_moves[:, None]
+    rows = policy.transpose(0, 2, 3, 1) if policy.ndim == 4 else policy
+    return rows.reshape(-1)[places], places, mask
 
 
 def dual_head_loss(
@@ -106,7 +122,8 @@ def dual_head_loss(
 ) -> tuple[LossSums, dict[str, Array]]:
     """Losses, and the gradient of (their weighted sum / number of positions) for each head's output.
 
-    outputs: policy of any kind; wdl [B, 3] logits or value [B, 1]; moves_left [B, 1] in units of 100 plies, or none.
+    outputs, where the batch is: policy of any kind; wdl [B, 3] logits or value [B, 1]; moves_left [B, 1] in units of
+    100 plies, or none.
     The policy loss is a cross-entropy over legal moves; illegal moves have gradient zero. So is that of wdl; that of a
     scalar value is a Huber loss. A position without policy, value or moves left takes no part in that loss. On a device
     nothing waits for it: the losses are arrays there.
@@ -114,7 +131,7 @@ def dual_head_loss(
     backend, policy = backend_of(outputs["policy"]), outputs["policy"]
     cross_entropy = softmax_cross_entropy if backend is NUMPY else soft_target_loss
     logits, places, mask = legal_logits(policy, batch)
-    policy_loss, legal_gradient = cross_entropy(logits, backend.asarray(batch.policy), mask)
+    policy_loss, legal_gradient = cross_entropy(logits, batch.policy, mask)
     n = len(logits)
     policy_gradient = backend.xp.zeros(policy.size, logits.dtype)
     backend.xp.add.at(policy_gradient, places, legal_gradient)  # it is 0 where a move is illegal
@@ -122,26 +139,19 @@ def dual_head_loss(
         policy_gradient = policy_gradient.reshape(n, *policy.shape[2:], policy.shape[1]).transpose(0, 3, 1, 2)
     has_value, is_timed = batch.wdl.sum(axis=1, keepdims=True) > 0, batch.moves_left[:, None] >= 0
     if "wdl" in outputs:
-        value_loss, value_gradient = cross_entropy(outputs["wdl"], backend.asarray(batch.wdl))
+        value_loss, value_gradient = cross_entropy(outputs["wdl"], batch.wdl)
     else:
         result = batch.wdl[:, :1] - batch.wdl[:, 2:]
-        value_loss, value_gradient = _known_difference(outputs["value"], result, has_value)
+        value_loss, value_gradient = difference_loss((outputs["value"] - result) * has_value)
     value = "wdl" if "wdl" in outputs else "value"
     gradients = {"policy": policy_gradient.reshape(policy.shape), value: weights.value * value_gradient}
     length_loss = 0.0
     if "moves_left" in outputs:
         hundreds = batch.moves_left[:, None] / np.float32(MOVES_LEFT_SCALE)
-        length_loss, length_gradient = _known_difference(outputs["moves_left"], hundreds, is_timed)
+        length_loss, length_gradient = difference_loss((outputs["moves_left"] - hundreds) * is_timed)
         gradients["moves_left"] = weights.moves_left * length_gradient
-    targets = batch.policy, has_value, is_timed & ("moves_left" in outputs)
-    known = [float(np.count_nonzero(target.any(axis=1))) for target in targets]
+    known = [target.any(axis=1).sum() for target in (batch.policy, has_value, is_timed & ("moves_left" in outputs))]
     return LossSums(n * policy_loss, n * value_loss, n * length_loss, *known), gradients
-
-
-def _known_difference(output: Array, target: np.ndarray, known: np.ndarray) -> tuple[Array, Array]:
-    """Return the Huber loss of outputs [B, 1] and its gradient, where the target is known."""
-    backend = backend_of(output)
-    return difference_loss((output - backend.asarray(target)) * backend.asarray(known))
 
 
 # ---- held-out positions ---------------------------------------------------------------------------------------------
@@ -174,8 +184,9 @@ class LayersHeldOut(PlanesHeldOut):
 
 def _score_sums(model: Layer, batch: TrainingBatch, backend: Backend) -> np.ndarray:
     outputs, _ = model.forward(planes_of(batch.masks, backend), training=False)
-    sums, _ = dual_head_loss(outputs, batch, LossWeights())
-    logits, _, mask = legal_logits(outputs["policy"], batch)
+    there = _moved(batch, backend)
+    sums, _ = dual_head_loss(outputs, there, LossWeights())
+    logits, _, mask = legal_logits(outputs["policy"], there)
     best = to_numpy(backend.xp.where(mask, logits, -np.inf).argmax(axis=1))
     hits = (best == batch.policy.argmax(axis=1)) & batch.policy.any(axis=1)
     return np.array([np.count_nonzero(hits), *floats(vars(sums)).values()])

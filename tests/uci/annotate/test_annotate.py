@@ -8,9 +8,10 @@ from dataclasses import replace
 import chess
 import chess.pgn
 import pytest
+from chess.engine import Cp, PovScore
 
 from benchmarks.marks import explanation
-from benchmarks.reviews import lichess_accuracies, pgn_scores
+from benchmarks.reviews import compare, lichess_accuracies, pgn_scores
 from engine.player import Engine
 from engine.search.limits import Limits, SearchJob
 from engine.search.result import OnInfo, SearchResult
@@ -37,9 +38,7 @@ from uci.terminal.verdict import Verdict
     ("loss", "best", "judgement"),
     [
         (0.0, 0.5, None),
-        (0.05, 0.5, None),
         (0.09, 0.5, INACCURACY),
-        (0.13, 0.5, INACCURACY),
         (0.14, 0.5, MISTAKE),
         (0.19, 0.5, BLUNDER),
         (1.0, 1.0, BLUNDER),
@@ -299,6 +298,15 @@ def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reas
     assert first.reply_line[0].uci() == "b1b8"
     assert move_comment(first).startswith("Mistake: allows a back-rank mate in 1. Your winning chances drop from")
     assert "Better was g6" in move_comment(first)
+
+
+def test_a_game_from_a_position_has_no_more_plies_than_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plies before the position were counted, and Black's first move was White's."""
+    scores = iter([-50, 300])
+    monkeypatch.setattr("benchmarks.reviews.exact_score", lambda *_: PovScore(Cp(next(scores)), chess.WHITE))
+    game = read(QUIET.replace("w - - 0 1", "b - - 0 17").replace("1. a3", "{White: accuracy 9%. Black: accuracy 9%.}"))
+    found = [(row["plies"], row["lichess_of_engine"] == 100) for row in compare(game, None, None)]  # type: ignore[arg-type]
+    assert found == [(1, False), (1, False)], "White did not move, and Black erred"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
-"""What CuPy has: functions, methods and their parameters, for the stand-in of `strict_cupy`.
+"""What CuPy has: functions, methods and their parameters, for the stand-in `tests/strict_cupy.py`.
 
-    python -m tests.cupy_table
+    python -m benchmarks.cupy_table
 
-adds the CuPy that is installed to `cupy_table.json`, in place of another one of its major version. CuPy imports without
-a GPU. The stand-in allows what all versions in the file have.
+writes what the CuPy that is installed has to `tests/cupy_table.json`. CuPy imports without a GPU.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-TABLE = Path(__file__).with_suffix(".json")
+TABLE = Path(__file__).parents[1] / "tests" / "cupy_table.json"
 MODULES = {"": np, "linalg": np.linalg, "lib.stride_tricks": np.lib.stride_tricks}
 
 
 def parameters(function: Any) -> str:
-    """The names of a function's parameters, as in "a, axis, *, out"; built-in ones tell them in their docstring."""
+    """Return the names of a function's parameters, as in "a, axis, *, out"; built-in ones document them."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -35,19 +34,19 @@ def parameters(function: Any) -> str:
         if one.kind is one.KEYWORD_ONLY and not is_by_name:
             names.append("*")
         is_by_name = is_by_name or one.kind in (one.KEYWORD_ONLY, one.VAR_POSITIONAL)
-        stars = {one.VAR_POSITIONAL: "*", one.VAR_KEYWORD: "**"}.get(one.kind, "")
+        stars = "*" * ((one.kind is one.VAR_POSITIONAL) + 2 * (one.kind is one.VAR_KEYWORD))
         names.append(stars + one.name)
     return ", ".join(name for name in names if name != "self")
 
 
 def public(place: Any, like: Any, further: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The public names of a module or class that NumPy's has, too."""
+    """Return the public names of a module or class that NumPy's has, too."""
     names = [name for name in dir(place) if not name.startswith("_") and (hasattr(like, name) or name in further)]
     return {name: getattr(place, name) for name in names}
 
 
 def table(cupy: Any) -> dict[str, Any]:
-    """What a CuPy module has: {"functions": {"linalg.norm": parameters}, "ufuncs": {name: types}, ...}."""
+    """Return what a CuPy module has: {"version": "14.2.0", "functions": {"linalg.norm": parameters}, ...}."""
     functions, ufuncs, constants = {}, {}, []
     for path, like in MODULES.items():
         module = importlib.import_module(".".join(filter(None, (cupy.__name__, path))))
@@ -62,6 +61,7 @@ def table(cupy: Any) -> dict[str, Any]:
     methods = {name: parameters(value) for name, value in members.items() if callable(value)}
     attributes = [name for name, value in members.items() if not callable(value)]
     return {
+        "version": cupy.__version__,
         "functions": functions,
         "ufuncs": ufuncs,
         "methods": methods,
@@ -72,12 +72,8 @@ def table(cupy: Any) -> dict[str, Any]:
 
 def main() -> None:
     cupy = importlib.import_module("cupy")
-    kept = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
-    major = cupy.__version__.partition(".")[0]
-    kept = {version: one for version, one in kept.items() if version.partition(".")[0] != major}
-    kept[cupy.__version__] = table(cupy)
-    TABLE.write_text(json.dumps(dict(sorted(kept.items())), indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    print(f"{TABLE.name} has CuPy {', '.join(sorted(kept))}")
+    TABLE.write_text(json.dumps(table(cupy), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    print(f"{TABLE.name} has CuPy {cupy.__version__}")
 
 
 if __name__ == "__main__":
