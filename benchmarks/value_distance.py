@@ -24,11 +24,12 @@ from engine.network.weights import default_net_path
 from engine.nn import dit
 from engine.nn.layer import Layer
 from selfplay.data.label_rows import LabelRows
-from selfplay.families.value.value_family import ValuePass, tables_of
+from selfplay.families.value.value_family import ValueTrunkGradients
 from selfplay.families.value.value_sampler import ValueSampler, new_value_batch
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import CALM
 from selfplay.training.losses import LossWeights
+from selfplay.training.recipe import LearnerSettings
 
 AT_ONCE = 8192  # positions a pass
 
@@ -45,20 +46,19 @@ def calm_rows(folder: Path, most: int) -> LabelRows:
 
 def distances(trunk: Layer, labels: LabelRows, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """(KL in nats float64[N], difference of Q float64[N]) of a value trunk to the labels of N rows."""
-    config, tables = tables_of(trunk)
-    sampler, batch, weights = ValueSampler(labels, everything=True), new_value_batch(AT_ONCE), LossWeights()
-    forward = ValuePass(config, AT_ONCE, threads)
+    sampler, batch = ValueSampler(labels, everything=True), new_value_batch(AT_ONCE)
+    forward = ValueTrunkGradients(trunk.replica(), LearnerSettings(AT_ONCE, weight_decay=0.0, threads=threads))
     kl, difference = np.zeros(len(labels.rows)), np.zeros(len(labels.rows))
     with forward.pool:
         for first in range(0, len(labels.rows), AT_ONCE):
             numbers = np.arange(first, min(first + AT_ONCE, len(labels.rows)))
             count = len(numbers)
             sampler.fill(numbers, numbers, batch)
-            forward.forward(tables, batch, count, weights)
+            forward.forward(batch, count)
             target = batch.wdl[:count].astype(np.float64)
             entropy = -(target * np.log(np.maximum(target, 1e-30))).sum(axis=1)
-            kl[numbers] = forward.gradients.losses[:count, 0] - entropy
-            above_target = forward.gradients.doutputs[:count, :3] * (count / weights.value)  # p - t
+            kl[numbers] = forward.found.losses[:count, 1] - entropy
+            above_target = forward.found.doutputs[:count, :3] * (count / LossWeights.value)  # p - t
             difference[numbers] = above_target[:, 0] - above_target[:, 2]
     return kl, difference
 

@@ -11,8 +11,9 @@ import functools
 import importlib
 import operator
 import threading
+import warnings
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,13 @@ class Backend:
         `astype` and, at its end, `sum`.
         """
         return function if self.name == "numpy" else self.xp.fuse()(function)
+
+    def kernels(self, write: Callable[[Any], Iterable[Callable[..., None]]]) -> list[Callable[..., None]]:
+        """Return kernels of the functions that `write` makes with CuPy's module `jit`, called as its raw kernels."""
+        jit = importlib.import_module("cupyx.jit")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # CuPy calls it experimental, as it did in 2020
+            return [jit.rawkernel()(function) for function in write(jit)]
 
     def wait(self) -> None:
         """Wait until the device has done everything outside lanes."""

@@ -31,7 +31,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -626,6 +626,27 @@ class _Ufunc:
         _again(self._device, call, [a, *_arrays([indices, b])])
 
 
+class _RawKernel:
+    """A kernel of `cupyx.jit`, run thread by thread."""
+
+    def __init__(self, device: Device, function: Any, jit: Any) -> None:
+        self._device, self._function, self._jit = device, function, jit
+
+    def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
+        if not all(isinstance(one, ndarray) for one in args) or not 0 < np.prod(block) <= 1024 or 0 in grid:
+            raise TypeError("expected arrays of the device, and blocks of up to 1,024 threads")
+        self._jit.blockDim = _Place(*block)
+        for self._jit.blockIdx in (_Place(*place) for place in np.ndindex(*grid)):
+            for self._jit.threadIdx in (_Place(*place) for place in np.ndindex(*block)):
+                self._function(*_plain(args))
+        _work(self._device, 1, list(args), list(args))
+
+
+class _Place(NamedTuple):
+    x: int
+    y: int = 0
+
+
 class _Module(types.ModuleType):
     """`cupy` or a part of it, with what the table has."""
 
@@ -722,22 +743,24 @@ def _make(device: Device) -> dict[str, types.ModuleType]:
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     )
     vars(cupy).update(values)
-    cupyx = types.ModuleType("cupyx")
+    cupyx, jit = types.ModuleType("cupyx"), types.ModuleType("cupyx.jit")
+    vars(jit).update(rawkernel=lambda: lambda function: _RawKernel(device, function, jit), atomic_add=np.add.at)
 
     def empty_pinned(shape: Any, dtype: Any = float, order: str = "C") -> np.ndarray:
         device.pinned.append(np.empty(shape, dtype))
         return device.pinned[-1]
 
     vars(cupyx).update(empty_pinned=empty_pinned)
-    return {"cupy": cupy, "cupyx": cupyx}
+    return {"cupy": cupy, "cupyx": cupyx, "cupyx.jit": jit}
 
 
 @contextlib.contextmanager
 def strict_cupy() -> Iterator[Device]:
     """Put the stand-in in the place of CuPy. At the end, AssertionError tells the faults left."""
     device = Device()
-    kept = {name: sys.modules.get(name) for name in ("cupy", "cupyx")}
-    sys.modules.update(_make(device))
+    modules = _make(device)
+    kept = {name: sys.modules.get(name) for name in modules}
+    sys.modules.update(modules)
     engine.backend._device.cache_clear()
     try:
         yield device

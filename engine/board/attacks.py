@@ -21,7 +21,6 @@ SIX_INNER_BITS = np.uint64(63)
 
 # Words of a side's attack sets: squares attacked by each kind of piece, by any piece, and by at least two pieces.
 BY_PAWN, BY_MINOR, BY_ROOK, BY_QUEEN, BY_KING, BY_ANY, BY_TWO = range(7)
-ATTACK_WORDS = 8
 
 
 def _leaper_table(steps: list[tuple[int, int]]) -> np.ndarray:

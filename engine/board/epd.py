@@ -11,12 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from engine.files.text import FEN_LEAD
+
 DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"  # the hyphen of "no castling", and what word processors make of it
 OPCODE = re.compile(r"(bm|am|dm|pm|sm|pv|id|ce|rc|ac[dns]|[cv][0-9]|hmvc|fmvn|eco|nic|noop)(?=\s|$)")  # the usual ones
 _LINE_END = re.compile(r"\r\n?|\n")
 _COMMENTS = ("#", "%", ";", "//")  # what begins a line without a position
-_FIELD = re.compile(r"\s*([^\s;]+)")
-_CLOCK = re.compile(rf"\s*([+-]?[0-9]+|[{DASHES}])(?=[\s;]|$)")
+_LEAD, _QUOTED = re.compile(rf"\s*{FEN_LEAD}"), re.compile(r'\s*(["`])(.*)\1\s*')
+_FIELD = re.compile(r"[\s_]*([^\s_;]+)")
+_CLOCK = re.compile(rf"[\s_]*([+-]?[0-9]+|[{DASHES}])(?=[\s_;]|$)")
 _STRING = r'"(?:\\.|[^"\\]){0,999}"(?=[\s;,]|$)|"[^"]*"'  # a quote inside has a backslash, which other strings end with
 _SINGLE, _ESCAPED = re.compile(r'"((?:\\.|[^"\\])*)"'), re.compile(r'\\(["\\])')
 _OPERATION = re.compile(rf"((?:{_STRING}|[^;])+)")  # text up to a semicolon outside quotes
@@ -32,10 +35,10 @@ def position_lines(text: str) -> Iterator[tuple[int, str]]:
 def split_epd(line: str) -> tuple[list[str], str]:
     """Return the position's fields, six at most, and the text of the operations.
 
-    Clocks are numbers or dashes, or missing.
+    Clocks are numbers or dashes, or missing. Quotes around the line are none of it, nor is what `FEN_LEAD` describes.
     """
-    fields: list[str] = []
-    end = 0
+    line = found[2] if (found := _QUOTED.fullmatch(line)) else line
+    fields, end = list[str](), len(_LEAD.match(line)[0])  # type: ignore[index]  # which always matches
     for pattern in (*[_FIELD] * 4, *[_CLOCK] * 2):
         if (match := pattern.match(line, end)) is None:
             break

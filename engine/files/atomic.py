@@ -40,8 +40,10 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
     The file gets a new file's permissions, whatever an older `path` had. A link at `path` is replaced, not followed.
     """
-    temporary = aside(path, "tmp")
     with naming(path):
+        if path.is_dir():  # which may be `.` or `/`, without a name
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        temporary = aside(path, "tmp")
         try:
             with open(temporary, "xb") as stream:  # "x" refuses to follow a planted link
                 yield stream

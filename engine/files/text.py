@@ -121,15 +121,17 @@ _READERS = {
     BINARY: "engines take books in Polyglot's format as their `BookFile`, and databases have an export of PGN",
 }
 _PLACEMENT = "(?:[1-8KQRBNPkqrbnp]+/){7}[1-8KQRBNPkqrbnp]+"
+# What people copy with a position: a label, UCI's command, or the address of a page, in which _ stands for spaces.
+FEN_LEAD = rf"(?:(?:[Pp]osition\s+)?(?:FEN|[Ff]en)\b\s*[:=]?\s*|https?://\S{{1,99}}?/(?={_PLACEMENT}))?[\"`]*"
 _FORMS = {
     rf'(?:[^,;\t|]*[,;\t|])?"?{_PLACEMENT} [wb] [^,;\t|]*[,;\t|]"?(?:[a-h][1-8]){{2}}': PUZZLES,
     r"(?=\S*\b[Mm]oves\b)\S*\b(?:FEN|Fen|fen)\b": PUZZLES,
-    rf"{_PLACEMENT}\s+[wb]\b": POSITIONS,
+    rf"{FEN_LEAD}{_PLACEMENT}[\s_]+[wb](?![^\W_])": POSITIONS,
     r'[\[{]\s*(?:\{|"\w+"\s*:)': JSON,
     r'\[\s*\w[^\s"]*\s*"|\d+[.)…\s]+(?:\S{0,5}[a-hA-H][1-8]|[O0o]-[O0o])(?![a-z])': GAMES,
     r"(?:[^\x01-\x08\x0e-\x19]*[\x01-\x08\x0e-\x19]){4}": BINARY,
 }
-_KINDS = [(re.compile(rf'[\s"]*(?:{form})'), kind) for form, kind in _FORMS.items()]
+_KINDS = [(re.compile(rf'[\s"`]*(?:{form})'), kind) for form, kind in _FORMS.items()]
 
 
 def kind_of(begin: bytes | str) -> str:
@@ -190,7 +192,7 @@ def open_unpacked(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], float]]]
     """Provide the bytes of a file as `unpacked` does, and the share of it that is read, 0..1. Raises PACKED_ERRORS."""
     with path.open("rb") as raw, unpacked(raw, path.suffix) as stream:
         size = max(1, os.fstat(raw.fileno()).st_size)
-        yield stream, lambda: min(1.0, os.lseek(raw.fileno(), 0, os.SEEK_CUR) / size)
+        yield stream, lambda: min(1.0, os.lseek(raw.fileno(), 0, os.SEEK_CUR) / size) if raw.seekable() else 0.0
 
 
 @contextmanager

@@ -57,8 +57,7 @@ def generated_kernel(name: str, parameters: str, statements: Iterable[str], name
     """
     namespace = dict(names)
     exec(f"def {name}({parameters}):\n" + "".join(f"    {line}\n" for line in statements), namespace)
-    function = namespace[name]
-    return _compiled(function)
+    return _compiled(namespace[name])
 
 
 def _compiled(function: Callable[..., Any], **options: Any) -> Any:
@@ -116,10 +115,6 @@ class _KernelCache:
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
         self._versions: dict[str, _Version] = {}
-
-    @property
-    def cache_path(self) -> str:
-        return str(cache_folder())
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         version = self._version(signature)

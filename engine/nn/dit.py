@@ -114,11 +114,8 @@ def _stored_arrays(path: Path, model: Layer, dtype: str) -> dict[str, np.ndarray
         array = np.ascontiguousarray(tensor)
         if not np.isfinite(array).all():
             raise NetFileError(path, f"finite numbers to save in {name}", "infinity or NaN")
-        half = dtype == "float16" and name not in buffers and _fits_float16(array)
+        largest = float(np.abs(array).max(initial=0.0))
+        fits = largest == 0.0 or _FLOAT16_RANGE[0] <= largest <= _FLOAT16_RANGE[1]
+        half = dtype == "float16" and name not in buffers and fits
         arrays[name] = NUMPY.asarray(array, DTYPES["float16" if half else "float32"])
     return arrays
-
-
-def _fits_float16(array: np.ndarray) -> bool:
-    largest = float(np.abs(array).max(initial=0.0))
-    return largest == 0.0 or _FLOAT16_RANGE[0] <= largest <= _FLOAT16_RANGE[1]

@@ -370,10 +370,12 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
 
 
 def _checking_gradient(forward: Callable[..., tuple[Any, Backward]]) -> Callable[..., tuple[Any, Backward]]:
-    """Let backward refuse a gradient of another shape than y: broadcasting would make wrong gradients of it."""
+    """Let forward refuse a state that is no dict, and backward a gradient that would be broadcast to the shape of y."""
 
     @functools.wraps(forward)
     def checked(self: Layer, *arguments: Any, **options: Any) -> tuple[Any, Backward]:
+        if not isinstance(state := options.get("state"), dict | None):
+            raise ConfigError(f"{type(self).__name__}: expected a dict as state, at first {{}}, found {form_of(state)}")
         y, backward = forward(self, *arguments, **options)
         shape = getattr(y, "shape", None)  # a dict has none: its parts check their own
 

@@ -1,6 +1,7 @@
 """`aino-train import`: PGN games and Lc0 training chunks as the next generation of a run."""
 
 import argparse
+from pathlib import Path
 
 from engine.cli.live_lines import live_line, show
 from engine.cli.option_forms import add_files
@@ -28,20 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Import; an interrupted or failed import leaves the run as it was."""
-    if not arguments.data:
+    if not (files := data_files(arguments.data, PGN, CHUNKS)):  # before a run is made
         raise ConfigError("nothing to import: give --data FILE")
-    return work_on_run(arguments, lambda folder, stop: _import(arguments, folder, stop))
+    return work_on_run(arguments, lambda folder, stop: _import(arguments, files, folder, stop))
 
 
-def _import(arguments: argparse.Namespace, folder: RunFolder, stop: Stop) -> bool:
+def _import(arguments: argparse.Namespace, files: list[tuple[Path, str]], folder: RunFolder, stop: Stop) -> bool:
     with live_line("import") as line:
         try:
             done = import_games(
-                folder,
-                data_files(arguments.data, PGN, CHUNKS),
-                arguments.pgn_min_elo,
-                lambda games: line.update(0.0, f"{games:,} games"),
-                stop,
+                folder, files, arguments.pgn_min_elo, lambda games: line.update(0.0, f"{games:,} games"), stop
             )
         except Stopped:
             show("stopped: nothing was imported")

@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -128,9 +129,10 @@ OnRead = Callable[[float, int], None]  # gets the share of the file that has bee
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Return the files of a folder that may hold data, by name; hidden ones and links to nothing are none."""
-    files = (one for one in sorted(folder.iterdir()) if one.suffix.lower() in ENDINGS and not is_hidden(one.name))
-    return [one for one in files if one.is_file()]
+    """Return the files that may hold data of a folder and the folders in it, by name; no hidden ones, no dead links."""
+    shown = sorted(one for one in folder.iterdir() if not is_hidden(one.name))
+    inside = (files_in(one) if one.is_dir() and not one.is_symlink() else [one] for one in shown)
+    return [one for one in chain(*inside) if one.suffix.lower() in ENDINGS and one.is_file()]
 
 
 def load_or_parse(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import glob
+import logging
 import re
 from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
 
 from engine.errors import DataError
@@ -15,6 +15,7 @@ from selfplay.data.pgn import pgn_reader
 from selfplay.data.v6_games import read_v6
 from selfplay.lock import KINDS
 
+log = logging.getLogger(__name__)
 PGN, CHUNKS, FOLDER = "PGN games", "Lc0 training chunks", "a label folder"
 _COMMENT = re.compile(r"\s*([%;(]|\{(?!\s*\"))")  # how PGN may begin, too
 
@@ -53,23 +54,29 @@ def _files_of(path: Path) -> list[tuple[Path, str]]:
 
 
 def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
-    """Return the files of a folder, one of each ending looked into."""
-    by_ending: dict[str, list[Path]] = {}
+    """Return the files of a folder; one that is of a kind speaks for those of its ending behind it. Skips others."""
+    files, kinds, known = list[Path](), dict[str, str](), dict[str, str]()
     for file in files_in(folder):
         inner = Path(file.stem).suffix
-        by_ending.setdefault((inner if inner in ENDINGS else "") + file.suffix, []).append(file)
-    kinds = {_kind_of_file(files[0]): files[0].name for files in by_ending.values()}
+        ending = (inner if inner in ENDINGS else "") + file.suffix
+        try:
+            known[ending] = known.get(ending) or _kind_of_file(file)
+        except DataError as error:
+            log.warning("%s (file skipped)", error)
+        else:
+            kinds.setdefault(known[ending], file.name)
+            files.append(file)
     if len(kinds) > 1:
         found = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
         raise DataError(f"{folder} holds {found}: give the files of each kind by name, as in {folder}/*.pgn")
     if not kinds:
-        expected = f"expected names that end in {', '.join(sorted(ENDINGS))}; folders in it are given as {folder}/*"
-        raise DataError(f"{folder}: no files with data in it ({expected})")
-    kind = next(iter(kinds))
-    return [(folder, CHUNKS)] if kind == CHUNKS else [(file, kind) for file in sorted(chain(*by_ending.values()))]
+        raise DataError(f"{folder}: no files with data in it (expected names that end in {', '.join(sorted(ENDINGS))})")
+    return [(folder, CHUNKS)] if CHUNKS in kinds else [(file, PGN) for file in files]
 
 
 def _kind_of_file(path: Path) -> str:
+    if path.is_fifo():  # can be read only once
+        return PGN
     with reading(path), open_unpacked(path) as (stream, _):
         begin = stream.read(LOOKED_AT)
     has_version = begin[1:4] == b"\0\0\0" and 0 < begin[0] < 16  # as records begin

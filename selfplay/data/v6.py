@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -117,13 +118,17 @@ def open_chunks(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             if begin[257:262] != b"ustar":
                 yield str(path), bounded
                 return
-            with tarfile.open(fileobj=bounded, mode="r:") as archive:
-                while (member := archive.next()) is not None:
-                    archive.members = []  # type: ignore[attr-defined]  # it would remember every member
-                    is_chunk = member.isreg() and member.name.lower().endswith(".gz") and not is_hidden(member.name)
-                    if is_chunk and (content := archive.extractfile(member)) is not None:
-                        with unpacked(content, ".gz") as chunk:
-                            yield f"{path}:{member.name}", chunk
+            while begin[257:262] == b"ustar":  # archives may stand one behind the other, with blocks of zeros between
+                with tarfile.open(fileobj=bounded, mode="r:") as archive:
+                    while (member := archive.next()) is not None:
+                        archive.members = []  # type: ignore[attr-defined]  # it would remember every member
+                        is_chunk = member.isreg() and member.name.lower().endswith(".gz") and not is_hidden(member.name)
+                        if is_chunk and (content := archive.extractfile(member)) is not None:
+                            with unpacked(content, ".gz") as chunk:
+                                yield f"{path}:{member.name}", chunk
+                while (begin := bounded.read(tarfile.BLOCKSIZE)) and not begin.strip(b"\0"):
+                    pass
+                bounded.seek(-len(begin), os.SEEK_CUR)
     except (*PACKED_ERRORS, tarfile.TarError, ValueError, OverflowError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
 

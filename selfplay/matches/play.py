@@ -263,8 +263,7 @@ def _think(
 
 
 def _ended(engine: chess.engine.SimpleEngine, error: Exception) -> _Fault:
-    code = engine.transport.get_returncode()
-    return _Fault(Reason.DISCONNECT if code == 0 else Reason.CRASH, str(error))
+    return _Fault(Reason.DISCONNECT if engine.transport.get_returncode() == 0 else Reason.CRASH, str(error))
 
 
 def _ending(board: chess.Board, game: MatchGame, rules: Rules) -> tuple[str, Reason] | None:

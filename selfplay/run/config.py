@@ -154,10 +154,14 @@ class RunConfig:
     def __post_init__(self) -> None:
         family = family_of(self.net)
         check_settings(self)
-        for section, does in (("fit", "train"), ("games", "play")):
-            if getattr(self, section).backend == "cupy" and not family.on_device:
-                kinds = f"towers and transformers {does}"
-                raise ConfigError(f"{section}.backend cupy: only {kinds} on a GPU; expected numpy for {self.net}")
+        if self.fit.backend == "cupy" and not family.trains_on_device:
+            raise ConfigError(
+                f"fit.backend cupy: a class of yours moves itself to a GPU; expected numpy for {self.net}"
+            )
+        if self.games.backend == "cupy" and not family.on_device:
+            only = "only towers and transformers play on a GPU; expected numpy"
+            also = "; --fit.backend cupy trains it there" if family.trains_on_device else ""
+            raise ConfigError(f"games.backend cupy: {only} for {self.net}{also}")
         if self.fit.precision == "mixed" and not family.on_device:
             raise ConfigError(f"fit.precision mixed: only towers and transformers train so, not {self.net}")
 
@@ -268,9 +272,7 @@ def setting_changes(before: str, after: str) -> dict[str, list[Any]]:
 
 def add_config_flags(parser: argparse.ArgumentParser) -> None:
     """Add a flag for every setting, named as in TOML: `--seed`, `--games.visits`."""
-    text = (
-        "train and play towers and transformers on the CPU (numpy) or a GPU (cupy); sets fit.backend and games.backend"
-    )
+    text = "set fit.backend and games.backend: CPU (numpy) or GPU (cupy); sparse networks take --fit.backend alone"
     parser.add_argument("--backend", choices=BACKEND_NAMES, help=text)
     text = "read settings from this file; flags override it"
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help=text)

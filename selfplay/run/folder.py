@@ -64,8 +64,8 @@ class RunFolder:
         if old != self.config:
             write_file(stored, config_text(self.config))
         ledger = path / "ledger.sqlite"
-        if not ledger.is_file() and published_generations(self.replay):
-            raise RunError(f"{ledger} is missing: it says how far the run is. {ADVICE}")
+        if not (ledger.is_file() and ledger.stat().st_size) and published_generations(self.replay):
+            raise RunError(f"{ledger} is missing or empty: it says how far the run is. {ADVICE}")
         self.ledger = Ledger(ledger)
         self.ledger.note_run(self.config.net, self.config.seed)
 

@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -214,13 +215,15 @@ class Pretraining:
             stored = read_noted(path)
             with contextlib.suppress(KeyError, TypeError):
                 del stored["learner"]["loss"]["siblings"]  # which Aino 1.0.0 wrote
+            for one in (stored, values):  # Files may be moved: their marks tell what they hold.
+                with contextlib.suppress(KeyError, TypeError):
+                    one["files"]["data"] = [weight for _path, weight in one["files"]["data"]]
             different = {name for name in stored.keys() | values.keys() if stored.get(name) != values.get(name)}
+            advice = "Give it those that it began with, or begin another --run with --start-from"
             if names := sorted(different - CHANGEABLE - {"data", "heldout"}):
-                refused = ", ".join("files or weights of files" if name == "files" else name for name in names)
-                advice = "give it those that it began with, or begin another --run with --start-from"
-                raise RunError(f"{self.folder} holds a run with other {refused} (see {path.name}): {advice}")
-            if changed := [name for name, mark in values["data"].items() if stored.get("data", {}).get(name) != mark]:
-                advice = "Give the run its files back, or begin another run with --start-from"
+                raise RunError(f"{self.folder} holds a run with other {', '.join(names)} (see {path.name}). {advice}")
+            pairs = zip_longest(values["data"].items(), stored.get("data", {}).items(), fillvalue=("", ""))
+            if changed := [name or old for (name, mark), (old, known) in pairs if mark != known]:
                 raise RunError(f"{self.folder} holds a run with other data: {', '.join(changed)} changed. {advice}")
             if not different:
                 return

@@ -15,14 +15,14 @@ import numpy as np
 
 from engine.board.layout import KING, WHITE
 from engine.native.bits import ctz
-from engine.native.integer_lanes import load_shorts, store_shorts
 from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros, buffers
+from engine.network.rows.short_rows import BLOCK, change_block
 from selfplay.teachers.net_file import STOCKFISH_15
 
 TEACHER_WIDTH, BUCKETS = STOCKFISH_15.width, STOCKFISH_15.buckets
 KING_FEATURES = 704  # features for each square of the side's own king
-COLUMN_BLOCK = 256  # columns held in registers at once
+PSQT_STEP = TEACHER_WIDTH // BUCKETS  # columns for each number of a feature's `psqt`
 ADDED = 8  # index in `changed` of the first filled square; a move empties and fills at most two
 
 
@@ -31,7 +31,7 @@ class Accumulators(NamedTuple):
 
     values: Annotated[np.ndarray, "int16 [plies * 2 * TEACHER_WIDTH]"]
     psqt: Annotated[np.ndarray, "int32 [plies * 2 * BUCKETS]"]
-    indices: Annotated[np.ndarray, "int64 [64]"]  # features
+    indices: Annotated[np.ndarray, "int64 [64]"]  # where the rows of features begin
     changed: Annotated[np.ndarray, "int64 [16, 3]"]  # square, kind, colour
     inputs: Annotated[np.ndarray, "uint8 [TEACHER_WIDTH]"]  # activations of the accumulators
     input_quads: Annotated[np.ndarray, "int32 [TEACHER_WIDTH // 4]"]  # the same memory
@@ -81,7 +81,7 @@ def _view(row, side):
 @kernel()
 def _feature(square, kind, colour, side, flip, base):
     piece = 10 if kind == KING else 2 * kind + (1 if colour != side else 0)
-    return (square ^ flip) + 64 * piece + base
+    return ((square ^ flip) + 64 * piece + base) * TEACHER_WIDTH
 
 
 @kernel()
@@ -96,13 +96,13 @@ def _refresh(net, acc, ply, side, row):
                 count += 1
                 pieces &= pieces - np.uint64(1)
     out = (2 * ply + side) * TEACHER_WIDTH
-    for c in range(0, TEACHER_WIDTH, COLUMN_BLOCK):
-        _sum_block(net.bias, c, net.weight, c, acc.indices, np.int64(0), count, np.int64(0), acc.values, out + c)
+    for c in range(0, TEACHER_WIDTH, BLOCK):
+        change_block(net.bias, c, net.weight, c, acc.indices, count, acc.indices, np.int64(0), acc.values, out + c)
     out = (2 * ply + side) * BUCKETS
     for bucket in range(BUCKETS):
         total = np.int64(0)
         for i in range(count):
-            total += net.psqt[acc.indices[i] * BUCKETS + bucket]
+            total += net.psqt[acc.indices[i] // PSQT_STEP + bucket]
         acc.psqt[out + bucket] = total
 
 
@@ -132,43 +132,14 @@ def _update(net, acc, ply, side, removed, added):
     """Write a side's accumulator at ply + 1: that at ply, minus the removed features, plus the added ones."""
     values, old = acc.values, (2 * ply + side) * TEACHER_WIDTH
     new = old + 2 * TEACHER_WIDTH
-    for c in range(0, TEACHER_WIDTH, COLUMN_BLOCK):
-        _sum_block(values, old + c, net.weight, c, acc.indices, removed, np.int64(0), added, values, new + c)
+    come = acc.indices[ADDED:]
+    for c in range(0, TEACHER_WIDTH, BLOCK):
+        change_block(values, old + c, net.weight, c, come, added, acc.indices, removed, values, new + c)
     old = (2 * ply + side) * BUCKETS
     for bucket in range(BUCKETS):
         total = np.int64(acc.psqt[old + bucket])
         for i in range(removed):
-            total -= net.psqt[acc.indices[i] * BUCKETS + bucket]
+            total -= net.psqt[acc.indices[i] // PSQT_STEP + bucket]
         for i in range(ADDED, ADDED + added):
-            total += net.psqt[acc.indices[i] * BUCKETS + bucket]
+            total += net.psqt[acc.indices[i] // PSQT_STEP + bucket]
         acc.psqt[old + 2 * BUCKETS + bucket] = total
-
-
-@kernel()
-def _sum_block(base, at, weight, column, indices, removed, present, added, out, to):
-    """Sum 256 columns: base[at:], less indices[:removed], with indices[:present] and indices[ADDED:][:added]."""
-    s0, s1 = load_shorts(base, at), load_shorts(base, at + 32)
-    s2, s3 = load_shorts(base, at + 64), load_shorts(base, at + 96)
-    s4, s5 = load_shorts(base, at + 128), load_shorts(base, at + 160)
-    s6, s7 = load_shorts(base, at + 192), load_shorts(base, at + 224)
-    for i in range(removed):
-        w = indices[i] * TEACHER_WIDTH + column
-        s0, s1 = s0 - load_shorts(weight, w), s1 - load_shorts(weight, w + 32)
-        s2, s3 = s2 - load_shorts(weight, w + 64), s3 - load_shorts(weight, w + 96)
-        s4, s5 = s4 - load_shorts(weight, w + 128), s5 - load_shorts(weight, w + 160)
-        s6, s7 = s6 - load_shorts(weight, w + 192), s7 - load_shorts(weight, w + 224)
-    first, last = (np.int64(0), present) if present else (np.int64(ADDED), ADDED + added)
-    for i in range(first, last):
-        w = indices[i] * TEACHER_WIDTH + column
-        s0, s1 = s0 + load_shorts(weight, w), s1 + load_shorts(weight, w + 32)
-        s2, s3 = s2 + load_shorts(weight, w + 64), s3 + load_shorts(weight, w + 96)
-        s4, s5 = s4 + load_shorts(weight, w + 128), s5 + load_shorts(weight, w + 160)
-        s6, s7 = s6 + load_shorts(weight, w + 192), s7 + load_shorts(weight, w + 224)
-    store_shorts(out, to, s0)
-    store_shorts(out, to + 32, s1)
-    store_shorts(out, to + 64, s2)
-    store_shorts(out, to + 96, s3)
-    store_shorts(out, to + 128, s4)
-    store_shorts(out, to + 160, s5)
-    store_shorts(out, to + 192, s6)
-    store_shorts(out, to + 224, s7)

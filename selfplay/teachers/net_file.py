@@ -109,8 +109,7 @@ class _Reader:
         return bias_0, _by_four_inputs(weight_0, 16), bias_1, _by_four_inputs(weight_1, 32), bias_2, weight_2
 
     def _array(self, dtype: str, size: int) -> np.ndarray:
-        data = self._bytes(size * np.dtype(dtype).itemsize, f"{size:,} numbers")
-        return np.frombuffer(data, dtype)
+        return np.frombuffer(self._bytes(size * np.dtype(dtype).itemsize, f"{size:,} numbers"), dtype)
 
     def _bytes(self, count: int, what: str) -> bytes:
         data = self._stream.read(count)

@@ -132,7 +132,8 @@ class Family(ABC):
 
     recipe: Recipe  # default training settings
     mixture: type[Batches]
-    on_device = False  # whether it can train and play on a GPU
+    trains_on_device = False  # whether it can train on a GPU
+    on_device = False  # whether it also plays there, and trains in mixed precision
 
     @abstractmethod
     def build(self, rng: np.random.Generator) -> Layer:

@@ -32,8 +32,10 @@ class LayersFamily(Family):
     """A family whose networks are made of `engine.nn` layers, which its trainer trains."""
 
     gradients: Callable[[Layer, LearnerSettings], GradientSource]  # makes what computes those of a model from batches
+    device_gradients: Callable[[Layer, LearnerSettings], GradientSource]  # the same for a model on a GPU
     sample: Callable[[TrainingSet, int], HeldOut]  # makes what `heldout` returns
     clips = False  # whether gradients are clipped; their norm takes one more pass over all of them
+    trains_on_device = True
     average_every = 1  # steps between two updates of the averaged weights
 
     def part(self, model: Layer) -> Layer:
@@ -62,27 +64,26 @@ class LayersFamily(Family):
 class Learner(Learning):
     """A model of layers in training.
 
-    backend: where to train, as in `get_backend`. Raises ConfigError for a family that trains on the processor alone,
+    backend: where to train, as in `get_backend`. Raises ConfigError for mixed precision where the family has none,
         DeviceError for a device that does not compute; `step` raises DeviceError when it fails.
     """
 
     def __init__(
         self, family: LayersFamily, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str
     ) -> None:
-        if backend == "cupy" and not family.on_device:
-            raise ConfigError("backend cupy: only towers and transformers train on a GPU, expected backend numpy")
         if settings.precision == "mixed" and not family.on_device:
-            raise ConfigError("precision mixed: only towers and transformers train on a GPU, expected precision single")
-        self._backend = get_backend(backend) if family.on_device else NUMPY
+            raise ConfigError("precision mixed: only towers and transformers train so, expected precision single")
+        self._backend = get_backend(backend)
+        gradients = family.gradients if self._backend is NUMPY else family.device_gradients
         with self._backend.guard("the network was loaded"):
             model = model.to(self._backend)
+            part = family.part(model)
+            self._source = gradients(part, settings)
         self._kept: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None  # the last state in host memory
         self._is_lost, self._remembers_at = False, 0.0
         self._preparing = ThreadPool(2, "prepare")
         self._coming: tuple[int, Any] | None = None  # a step, and its batch when it is prepared
-        part = family.part(model)
         self.family, self.model, self.batches, self.settings = family, model, batches, settings
-        self._source = family.gradients(part, settings)
         self._trainer = Trainer(
             part,
             self._source,
@@ -142,7 +143,8 @@ class Learner(Learning):
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         if self._is_lost and self._kept is not None:
             return self._kept
-        arrays, values = self._trainer.state()
+        with self._backend.guard("its state was copied"):
+            arrays, values = self._trainer.state()
         return arrays, {**values, "model": self.model.config()}
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ SPARSE_RECIPE = Recipe(batch_size=8192, peak_rate=4e-3, weight_decay=0.8, variat
 VALUE_RECIPE = Recipe(batch_size=8192, peak_rate=3e-3, weight_decay=0.05, variations=0.0, fit_positions=262_144)
 
 
-TRAIN_BACKEND = "train towers and transformers on the CPU (numpy) or a GPU (cupy); auto = a GPU if one computes"
+TRAIN_BACKEND = "train on the CPU (numpy) or a GPU (cupy); auto = a GPU if one computes"
 AVERAGE_DECAY = "decay the running average of the weights by this factor, per step"
 
 

@@ -45,7 +45,6 @@ class Source(NamedTuple):
         with contextlib.suppress(ValueError):
             if 0.0 <= float(weight) < math.inf:
                 return cls(Path(name), float(weight))
-            raise ConfigError(f"{text}: expected a finite weight of 0 or more, got {weight}")
         if glob.has_magic(name) or Path(name).exists():
             raise ConfigError(f"{text}: expected FILE=WEIGHT with a number such as 0.5, got {weight!r}")
         return cls(Path(text))
@@ -171,7 +170,9 @@ def load_training_data(
     pairs = [(one.content, weight) for one, weight in zip(used, weights, strict=True) if one.kind != FOLDER]
     weighted = [(one.content, weight) for one, weight in zip(used, weights, strict=True) if one.kind == FOLDER]
     pairs += _label_sets(weighted, files.scored_share, left_out, tell)
-    sets, shares = zip(*pairs, strict=True) if pairs else ((), ())
+    if not pairs:
+        raise ConfigError("nothing to train on: held-out games have every position of the files")
+    sets, shares = zip(*pairs, strict=True)
     return TrainingData(sets, shares, heldout, name, fingerprints, names)
 
 
@@ -193,9 +194,8 @@ def _hold_out_games(
     first = games[0]
     if first.content.n_games < LEAST_GAMES:
         raise DataError(f"{first.path}: 1 game found; at least {LEAST_GAMES} are needed")
-    limit, known = split.limit_for([first.content], files.heldout_share), dict[int, int]()
-    if given is not None:
-        known = dict.fromkeys(split.game_keys(given).tolist(), -1)
+    limit = split.limit_for([first.content], files.heldout_share)
+    known = dict[int, int]() if given is None else dict.fromkeys(split.game_keys(given).tolist(), -1)
     once, _ = split.without_known_games(first.content, {})
     for one in games:
         told = f"{one.path.name}: {one.kind}, {one.content.n_games:,} games"

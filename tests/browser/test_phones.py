@@ -48,8 +48,7 @@ def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path
 
 
 @pytest.mark.parametrize(
-    "language",
-    [one if one == "de" else pytest.param(one, marks=pytest.mark.slow) for one in [*spoken_languages()][1:]],
+    "language", [one if one == "de" else pytest.param(one, marks=pytest.mark.slow) for one in [*spoken_languages()][1:]]
 )
 def test_nothing_is_wider_than_a_phone_in_longer_words(chromium: Chromium, tmp_path: Path, language: str) -> None:
     """A menu of levels in German, and one of sides in French, made the page wider than a phone, and each dialog."""

@@ -41,7 +41,7 @@ def checks(quick: bool, logs: Path) -> dict[str, list[object]]:
         "fuzz-uci": ["tests.protocol.fuzz", "--lines", lines],
         "determinism": ["benchmarks.determinism", "--runs", 2 if quick else 3],
         "endurance": ["benchmarks.endurance", "--visits", visits, "--searches", searches],
-        "side-by-side": ["tests.hardening.side_by_side", "--seconds", 30 if quick else 600],
+        "side-by-side": ["benchmarks.side_by_side", "--seconds", 30 if quick else 600],
         "kill-campaign": ["benchmarks.kill_campaign", "--kills", 2 if quick else 100],
         "forfeits": ["benchmarks.forfeits", "--games", 2 if quick else 500, "--out", logs / "forfeits"],
         "bounds": [*tests, *BOUNDED[: 1 if quick else None]],

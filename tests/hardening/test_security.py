@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.side_by_side import TINY
 from tests.hardening import limited
-from tests.hardening.side_by_side import TINY
 from tests.hardening.test_full_disk import MATERIAL, PGN, START
 from tests.new_process import ROOT
 from tests.unit.test_imports import MODULES, syntax_tree

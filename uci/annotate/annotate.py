@@ -50,7 +50,7 @@ so is the reviewed part of the game in progress. An earlier review of the same f
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino annotate PGN [options]"
     parser.add_argument("pgn", type=Path, metavar="PGN", help="review the games of this file")
-    text = "write NAME.pgn and NAME.html (default: the name of PGN with .annotated)"
+    text = "write NAME.pgn and NAME.html, or into the folder NAME (default: the name of PGN with .annotated)"
     parser.add_argument("--out", type=Path, metavar="NAME", help=text)
     text = "judge only these moves: white, black, or a player by a part of the name (default: both sides')"
     parser.add_argument("--side", metavar="SIDE", help=text)
@@ -64,7 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
     options = options_from_flags(arguments)
     limits = limits_from_flags(arguments, DEFAULT_LIMITS)
     games = read_every_game(arguments.pgn)
-    base = arguments.out or arguments.pgn.with_name(f"{arguments.pgn.stem}.annotated")
+    base = arguments.pgn.with_name(f"{arguments.pgn.stem}.annotated")
+    if arguments.out:
+        base = arguments.out / base.name if arguments.out.is_dir() else arguments.out
     _refuse_outputs(arguments.pgn, base)
     console, problems = make_console(), make_console(stderr=True)
     damaged, output = 0, None

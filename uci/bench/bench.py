@@ -1,4 +1,4 @@
-"""`aino bench`: speed of move generation, board planes, evaluation and search on this machine.
+"""`aino bench`: speed of move generation, evaluation and search on this machine.
 
 Every speed is the best of several runs, taken in one process. The signatures show whether the search has
 changed (`signature`).
@@ -16,8 +16,6 @@ from typing import Any
 import chess
 import numpy as np
 
-from engine.board.convert import stack_from_board
-from engine.board.layout import empty_stack
 from engine.board.perft import perft
 from engine.cli.console import make_console, say, waiting
 from engine.cli.machine import blas_kernel, describe_machine, speed_of
@@ -26,8 +24,6 @@ from engine.errors import ConfigError, NetFileError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import Evaluator, LeafBatch, input_format_of
-from engine.native.jit import kernel
-from engine.network.planes import PLANES, encode, fill_planes
 from engine.network.weights import is_default, load_net
 from engine.options import EngineOptions
 from engine.player import Engine
@@ -40,7 +36,6 @@ BENCHED = 0, 6, 7, 8, 9, 10  # of the positions of the signatures
 RUNS = 3
 PERFT_DEPTH = 5
 PYTHON_CHESS_DEPTH = 3  # plies; the two positions take some 10 ms and 100 ms
-GAME_PLIES = 63  # length of the game whose planes are timed
 BATCHES = (1, 8, 32, 64)  # positions evaluated at once
 MEASURED_EVALUATORS = ("material", "sparse", "network", "hybrid")
 IN_KERNEL_NODES, NETWORK_NODES = 20_000, 4_000  # per position
@@ -99,9 +94,8 @@ def measure_parts(
     """
     results: dict[str, Any] = {"machine": describe_machine()}
     if "board" in parts:
-        tell("Measuring move generation and planes")
-        game = _random_game(np.random.default_rng(1), GAME_PLIES)
-        results |= _measure_board(lambda work: speed_of(work, seconds, RUNS), game, PERFT_DEPTH)
+        tell("Measuring move generation")
+        results["perft nodes/s"] = _measure_board(lambda work: speed_of(work, seconds, RUNS), PERFT_DEPTH)
     if "evaluation" in parts or "search" in parts:
         results |= _measure_evaluators(options, seconds, parts, tell)
     if "signature" in parts:
@@ -110,12 +104,10 @@ def measure_parts(
     return results
 
 
-def _measure_board(speed: Callable[[Callable[[], int]], float], game: chess.Board, depth: int) -> dict[str, Any]:
-    """Nodes and positions a second in one thread, and bytes a position on a stack.
+def _measure_board(speed: Callable[[Callable[[], int]], float], depth: int) -> dict[str, float]:
+    """Nodes a second of perft in one thread.
 
-    perft: "bulk" counts the moves of the last ply, as python-chess's figure does; "made" plays each of them.
-    planes: the positions of `game` with their history become bit masks and scalars; expanding these to float32 is timed
-    separately.
+    "bulk" counts the moves of the last ply, as python-chess's figure does; "made" plays each of them.
     """
     nodes: dict[str, float] = {}
     for name, fen in zip(("start", "Kiwipete"), bench_positions(), strict=False):
@@ -123,30 +115,7 @@ def _measure_board(speed: Callable[[Callable[[], int]], float], game: chess.Boar
         nodes[f"{name} bulk"] = speed(partial(perft, board, depth))
         nodes[f"{name} made"] = speed(partial(perft, board, depth - 1, bulk=False))
         nodes[f"{name} python-chess"] = speed(partial(count_with_python_chess, board, PYTHON_CHESS_DEPTH))
-    stack = stack_from_board(game)
-    masks = np.zeros((len(stack), PLANES), np.uint64)
-    planes = np.zeros((len(stack), 8, 8, PLANES), np.float32)
-    return {
-        "perft nodes/s": nodes,
-        "planes positions/s": {
-            "bit masks": speed(partial(_encode_game, stack, masks)),
-            "to float32": speed(partial(_expand, masks, planes)),
-        },
-        "bytes a position": empty_stack(1).nbytes,
-    }
-
-
-@kernel()
-def _encode_game(stack, masks):
-    """Encode every position of a game, in one call as the search does; returns how many."""
-    for ply in range(stack.shape[0]):
-        encode(stack, ply, 0, masks[ply])
-    return stack.shape[0]
-
-
-def _expand(masks: np.ndarray, planes: np.ndarray) -> int:
-    fill_planes(masks, planes)
-    return len(masks)
+    return nodes
 
 
 def _measure_evaluators(

@@ -56,8 +56,7 @@ class BackgroundReviews:
     @property
     def state(self) -> dict[str, Any]:
         """The key of the game that is being reviewed, the share of it that is done, and the games that are left."""
-        left = len(self._wishes())
-        return {"running": self._running, "share": self._share, "left": left, "problem": self.problem}
+        return {"running": self._running, "share": self._share, "left": len(self._wishes()), "problem": self.problem}
 
     def add(self, keys: Iterable[str]) -> None:
         """Wish for reviews. Raises OSError where the wish cannot be kept."""

@@ -188,8 +188,7 @@ def format_info(info: SearchInfo, board: chess.Board, show_wdl: bool = False) ->
 def format_current_move(info: SearchInfo, board: chess.Board) -> str:
     """Return the `info` line that names the root move being searched."""
     assert info.current_move is not None
-    move = board.uci(info.current_move)
-    return f"info depth {info.depth} currmove {move} currmovenumber {info.current_number}"
+    return f"info depth {info.depth} currmove {board.uci(info.current_move)} currmovenumber {info.current_number}"
 
 
 def format_moves(moves: Iterable[chess.Move], board: chess.Board) -> list[str]:

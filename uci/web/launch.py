@@ -95,6 +95,5 @@ def save_in(path: Path, game: chess.pgn.Game, before: chess.pgn.Game | None, is_
     try:
         save_game(game, file, before)
     except OSError as error:
-        text = _("The game cannot be saved in {path}: {error}", path=file, error=error.strerror)
-        raise DataError(text) from error
+        raise DataError(_("The game cannot be saved in {path}: {error}", path=file, error=error.strerror)) from error
     return _("The game is saved in {path}", path=file.resolve())

@@ -175,11 +175,9 @@ def _named(host: str) -> tuple[str, str]:
 
 
 def _is_number(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    return False
 
 
 class _Guarded(RequestHandler):

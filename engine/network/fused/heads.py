@@ -17,7 +17,7 @@ from engine.network.fused.convolution import BOARD, INNER
 from engine.network.fused.multiply import Rows, dense_rows, multiply
 from engine.network.fused.smooth import activate
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.rows.wdl import softmax_of_3
+from engine.network.rows.float_rows import softmax_of_3
 
 ORIGIN = np.int64(0)
 HALVES = np.int64(2)  # A rank is two groups of four squares.

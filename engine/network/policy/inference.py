@@ -19,9 +19,9 @@ from engine.network.policy.features import Sight, balance_level, is_calm, settle
 from engine.network.policy.integers import IntegerTables, quantized
 from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias, write_view
 from engine.network.policy.parameters import SparseConfig
+from engine.network.rows.float_rows import softmax_of_3
 from engine.network.rows.piece_count import piece_bucket
 from engine.network.rows.short_rows import add_short_rows, multiply_pairs, score_short_row
-from engine.network.rows.wdl import softmax_of_3
 from engine.network.value.inference import ValueModel, integer_tables, new_value_model, value_trunk_outputs
 from engine.tactics.classical import evaluate
 from engine.tactics.quiescence import wins_nothing

@@ -14,8 +14,7 @@ import numpy as np
 from engine.network.policy.features import FEATURES
 from engine.network.policy.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
 from engine.network.policy.parameters import OUTPUTS, PARAMETERS, SparseConfig, sparse_config_of
-from engine.network.rows.starting import starting_parameters
-from engine.network.value.model import ValueNetwork, described
+from engine.network.value.model import ValueNetwork, described, starting_parameters
 from engine.network.value.parameters import VALUE_TRUNK
 from engine.nn.layer import Layer, register
 from engine.nn.layers.initialization import initial

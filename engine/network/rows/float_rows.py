@@ -5,6 +5,9 @@ A block of columns stays in registers while the rows stream by; every sum has on
 
 from __future__ import annotations
 
+import numpy as np
+
+from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, relu, splat, spread, store
 
@@ -83,3 +86,15 @@ def score_row(table, at, x, x_at, units):
         s2 = s2 + load(table, at + c + 32) * load(x, x_at + c + 32)
         s3 = s3 + load(table, at + c + 48) * load(x, x_at + c + 48)
     return lane_sum((s0 + s1) + (s2 + s3))
+
+
+@kernel()
+def softmax_of_3(logits, probabilities):
+    """Write the softmax of the first three logits to probabilities, float32 [3]."""
+    largest = max(logits[0], logits[1], logits[2])
+    total = np.float32(0)
+    for k in range(3):
+        probabilities[k] = np.float32(exp(np.float64(logits[k] - largest)))
+        total += probabilities[k]
+    for k in range(3):
+        probabilities[k] /= total

@@ -84,6 +84,28 @@ def add_short_rows(table, width, numbers, first, count, start, out):
 
 
 @kernel()
+def change_block(base, at, table, column, coming, n_coming, going, n_going, out, to):
+    """Write base[at : at + 128] + rows coming[:n_coming] - rows going[:n_going] to out[to : to + 128]; all int16.
+
+    The rows' places in `table` are where they begin; their columns count from `column` on.
+    """
+    s0, s1 = load_shorts(base, at), load_shorts(base, at + 32)
+    s2, s3 = load_shorts(base, at + 64), load_shorts(base, at + 96)
+    for i in range(n_coming):
+        x = coming[i] + column
+        s0, s1 = s0 + load_shorts(table, x), s1 + load_shorts(table, x + 32)
+        s2, s3 = s2 + load_shorts(table, x + 64), s3 + load_shorts(table, x + 96)
+    for i in range(n_going):
+        x = going[i] + column
+        s0, s1 = s0 - load_shorts(table, x), s1 - load_shorts(table, x + 32)
+        s2, s3 = s2 - load_shorts(table, x + 64), s3 - load_shorts(table, x + 96)
+    store_shorts(out, to, s0)
+    store_shorts(out, to + 32, s1)
+    store_shorts(out, to + 64, s2)
+    store_shorts(out, to + 96, s3)
+
+
+@kernel()
 def multiply_pairs(accumulator, scale, units, out):
     """out [U] = UNIT times the clipped first half of accumulator [2 U] times its clipped second half; all int16.
 

@@ -27,7 +27,6 @@ from engine.native.integer_lanes import (
     splat_short,
     store_ints,
     store_low_bytes,
-    store_shorts,
 )
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, minimum, splat, spread, store
@@ -35,7 +34,7 @@ from engine.native.memory import aligned_zeros, buffers
 from engine.network.rows.flat_tables import fill_tables, new_tables
 from engine.network.rows.float_rows import clip
 from engine.network.rows.piece_count import PIECE_BUCKETS, piece_bucket
-from engine.network.rows.short_rows import BLOCK, as_shorts, by_input, sum_scale
+from engine.network.rows.short_rows import BLOCK, as_shorts, by_input, change_block, sum_scale
 from engine.network.value import parameters
 from engine.network.value.features import KING_BUCKETS, MAX_VIEW, first_row, flip_of
 from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, ValueConfig
@@ -178,20 +177,7 @@ def change_rows(model, start, n_coming, n_going):
     weight, sums = model.tables.weight, model.accumulators
     for c in range(0, len(model.units), BLOCK):
         at = start + c
-        s0, s1 = load_shorts(sums, at), load_shorts(sums, at + 32)
-        s2, s3 = load_shorts(sums, at + 64), load_shorts(sums, at + 96)
-        for i in range(n_coming):
-            x = model.coming[i] + c
-            s0, s1 = s0 + load_shorts(weight, x), s1 + load_shorts(weight, x + 32)
-            s2, s3 = s2 + load_shorts(weight, x + 64), s3 + load_shorts(weight, x + 96)
-        for i in range(n_going):
-            x = model.going[i] + c
-            s0, s1 = s0 - load_shorts(weight, x), s1 - load_shorts(weight, x + 32)
-            s2, s3 = s2 - load_shorts(weight, x + 64), s3 - load_shorts(weight, x + 96)
-        store_shorts(sums, at, s0)
-        store_shorts(sums, at + 32, s1)
-        store_shorts(sums, at + 64, s2)
-        store_shorts(sums, at + 96, s3)
+        change_block(sums, at, weight, c, model.coming, n_coming, model.going, n_going, sums, at)
 
 
 @kernel()

@@ -7,13 +7,16 @@ from typing import Any, Self
 
 import numpy as np
 
+from engine.network.rows.flat_tables import parameter_shapes
 from engine.network.rows.piece_count import PIECE_BUCKETS
-from engine.network.rows.starting import starting_parameters
 from engine.network.value import parameters
 from engine.network.value.parameters import ValueConfig, value_config_of
 from engine.nn.layer import Layer, register
+from engine.nn.layers.initialization import initial
 
 TYPICAL_ROWS = 24  # rows of a view of an average position
+# Units start in the middle of their unclipped range, so all of them learn from the first step on.
+START_SCALE, START_BIAS = np.float32(0.1), np.float32(0.5)
 
 
 @register("two_views")
@@ -47,3 +50,20 @@ class ValueNetwork(Layer):
 def described(inputs: int, outputs: int) -> dict[str, Any]:
     """Return a small layer in several versions, as files describe it."""
     return {"layer": "chosen_dense", "inputs": inputs, "outputs": outputs, "versions": PIECE_BUCKETS}
+
+
+def starting_parameters(
+    config: Any, active: int, layers: tuple[str, ...], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Return the parameters of a network by their fields, float32, zero but for the accumulator and the small `layers`.
+
+    `active`: rows that an average position adds up.
+    """
+    shapes = parameter_shapes(config)
+    start = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    start["bias"] += START_BIAS
+    start["weight"] = initial(rng, "he", shapes["weight"], active) * START_SCALE
+    for name in layers:
+        _, outputs, inputs = shapes[name]
+        start[name] = initial(rng, "glorot", shapes[name], inputs, outputs)
+    return start

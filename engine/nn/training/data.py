@@ -171,8 +171,7 @@ def as_loader(data: Any) -> Loader:
         return data
     if isinstance(data, tuple | list) and len(data) == 2:
         return Loader(*data)
-    found = type(data).__name__
-    raise ShapeError(f"data: expected Data(inputs, targets) or a Loader, found {found}")
+    raise ShapeError(f"data: expected Data(inputs, targets) or a Loader, found {type(data).__name__}")
 
 
 def _rows_in(part: Any) -> int | str:

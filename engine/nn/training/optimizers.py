@@ -37,6 +37,7 @@ class Optimizer:
     """
 
     slots: tuple[str, ...] = ()
+    takes_flat = True  # whether it may change all parameters on a device as one
 
     def __init__(self) -> None:
         self.steps = 0
@@ -230,7 +231,12 @@ class Adam(Optimizer):
         if decay and not self.decoupled:
             gradient = gradient + decay * parameter
         mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
-        rates = self._rates(rate, decay if self.decoupled else 0.0)
+        self._move(parameter, gradient, mean, square, self._rates(rate, decay if self.decoupled else 0.0), pool)
+
+    def _move(
+        self, parameter: Array, gradient: Array, mean: Array, square: Array, rates: Any, pool: ThreadPool | None
+    ) -> None:
+        """Take one step, and update both moments."""
         if (flat := updates.flat_views(parameter, gradient, mean, square)) is not None:
             size, stretch = parameter.size, updates.STRETCH
             updates.on_stretches(pool, size, stretch, lambda first, last: updates.adam_step(*flat, first, last, rates))
@@ -276,8 +282,10 @@ class SharedRowsAdamW(AdamW):
 
     The table stores only the sum. By the chain rule the shared part's gradient is the sum over its rows. That part
     takes its own Adam step, which is added to all of its rows. A rarely seen row thus learns from its group, at no
-    cost in inference. `shared` names the tables, float32 [rows, width] in host memory, width a multiple of 16.
+    cost in inference. `shared` names the tables, float32 [rows, width], width a multiple of 16.
     """
+
+    takes_flat = False
 
     slots = ("mean", "square", "shared_mean", "shared_square")
 
@@ -293,23 +301,30 @@ class SharedRowsAdamW(AdamW):
         groups, width, shared_rows = outer * inner, parameter.shape[1], outer * rows * inner
         mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
         flat = updates.flat_views(parameter, gradient, mean, square)
-        if flat is None or len(parameter) < shared_rows or width % LANES:
+        if parameter.dtype != np.float32 or len(parameter) < shared_rows or width % LANES:
             expected = f"{shared_rows} rows or more, in multiples of {LANES} columns"
             raise ShapeError(f"{name}: expected float32 of {expected} for {self.shared[name]}")
-        table, slopes, *own = flat
-        shared = [self._slot(slot, name, parameter[:groups]).reshape(-1) for slot in ("shared_mean", "shared_square")]
+        of_groups = (self._slot(slot, name, parameter[:groups]) for slot in ("shared_mean", "shared_square"))
+        shared_mean, shared_square = of_groups
         rates, shared_rates = self._rates(rate, self.weight_decay), self._rates(rate, 0.0)
+        if flat is None:
+            grouped, slopes = (one[:shared_rows].reshape(outer, rows, inner, width) for one in (parameter, gradient))
+            change, slope = backend_of(parameter).xp.zeros_like(shared_mean), slopes.sum(axis=1).reshape(groups, width)
+            self._move(change, slope, shared_mean, shared_square, shared_rates, pool)
+            grouped += change.reshape(outer, 1, inner, width)
+            self._move(parameter, gradient, mean, square, rates, pool)
+            return
+        table, slopes, *own = flat
+        shared = shared_mean.reshape(-1), shared_square.reshape(-1)
 
         def step_groups(first: int, last: int) -> None:
-            total, moments = np.empty(width, np.float32), (tuple(own), tuple(shared))
+            total, moments = np.empty(width, np.float32), (tuple(own), shared)
             sizes = np.int64(rows), np.int64(inner)
             updates.shared_adam_step(table, slopes, *moments, *sizes, first, last, rates, shared_rates, total)
 
-        def step_others(first: int, last: int) -> None:
-            updates.adam_step(table, slopes, *own, shared_rows * width + first, shared_rows * width + last, rates)
-
         updates.on_stretches(pool, groups, GROUPS_AT_ONCE, step_groups)
-        updates.on_stretches(pool, table.size - shared_rows * width, updates.STRETCH, step_others)
+        others = slice(shared_rows, None)
+        self._move(parameter[others], gradient[others], mean[others], square[others], rates, pool)
 
 
 def check_precision(params: Mapping[str, Array]) -> None:

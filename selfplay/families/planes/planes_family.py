@@ -198,7 +198,8 @@ def _score_sums(model: Layer, batch: TrainingBatch, backend: Backend) -> np.ndar
 class PlanesFamily(LayersFamily):
     """Towers, such as 64x6, and transformers, such as transformer-128x4x8."""
 
-    recipe, mixture, gradients, sample = TOWER_RECIPE, PlanesMixture, PlanesGradients, LayersHeldOut
+    recipe, mixture, sample = TOWER_RECIPE, PlanesMixture, LayersHeldOut
+    gradients = device_gradients = PlanesGradients
     clips = True
     on_device = True
 

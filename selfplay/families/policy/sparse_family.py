@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from engine.board.layout import MAX_MOVES
 from engine.native.memory import buffers
-from engine.native.pool import PerThread, ThreadPool
+from engine.native.pool import PerThread
 from engine.network.policy import gradients as kernels
 from engine.network.policy.features import FEATURE_GROUPS
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.moves import POLICY_GROUPS
-from engine.network.policy.parameters import PARAMETERS, SparseConfig, Tables, sparse_config_of
+from engine.network.policy.parameters import PARAMETERS, SparseConfig, sparse_config_of
+from engine.network.rows.array_layers import sparse_network, value_head
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.network.rows.float_rows import BLOCK, HALF_BLOCK
-from engine.nn.layer import Layer
+from engine.nn.layer import Array, Gradients, Layer
+from engine.nn.losses import soft_target_loss
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
-from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.policy.sparse_sampler import LabelSampler, SparseBatch, SparseSampler, new_sparse_batch
+from selfplay.families.row_gradients import DeviceGradients, RowGradients, RowsHeldOut
 from selfplay.records.order import Groups
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
-from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of, spread_positions
+from selfplay.training.family import spread_positions
 from selfplay.training.learner import LayersFamily
-from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import Batches, TrainingSet
 from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
 
-PART = 256  # positions per unit of a thread's work
 # Rows of a piece on a square share a part for all attacks and defences; rows of a policy move, safe or not, do too.
 SHARED = {PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS), PARAMETERS["policy"]: SharedRows(*POLICY_GROUPS)}
 
@@ -66,98 +65,78 @@ class SparseMixture(Batches):
 # ---- gradients ----------------------------------------------------------------------------------------------------
 
 
-class SparseGradients(GradientSource):
-    """Gradients of a model, whose parameters it moves into tables; batches are `SparseBatch`, metrics `LossSums`.
-
-    The order of every sum is the same for any number of threads.
-    """
-
-    measures_norm = False
+class SparseGradients(RowGradients):
+    """Gradients of a sparse network, but for a value trunk; batches are `SparseBatch`."""
 
     def __init__(self, model: Layer, settings: LearnerSettings) -> None:
         config = sparse_config_of(model.config())
-        _, self._tables = new_tables(config)
-        fill_tables(self._tables, config, model.named_parameters())
-        model.adopt_parameters(named_views(self._tables, config))
-        self._slopes, self._slope_tables = new_tables(config)
-        self._grads = named_views(self._slope_tables, config)
-        self._pass = SparsePass(config, settings.batch_size, settings.threads)
-        self._weights = settings.loss
-        self.pool = self._pass.pool
-
-    def gradients(self, batch: SparseBatch, seed: tuple[int, ...]) -> StepResult:
-        """As in GradientSource; nothing here is random."""
-        count = len(batch.n_moves)
-        on_stretches(self.pool, len(self._slopes), STRETCH, lambda first, last: self._slopes[first:last].fill(0))
-        self._pass.positions(self._tables, batch, count, self._weights)
-        self._pass.columns(batch, count, self._slope_tables)
-        sums = loss_sums(self._pass.gradients, count)
-        return StepResult(sums.total(count, self._weights), sums.metrics(count), self._grads)
-
-
-class SparsePass:
-    """Forward and backward passes over batches of up to `size` positions, on `threads` threads."""
-
-    def __init__(self, config: SparseConfig, size: int, threads: int) -> None:
-        self.config = config
-        self.gradients = buffers(kernels.PositionGradients, B=size, M=MAX_MOVES, **config.sizes)
-        self.pool = ThreadPool(threads, "train")
+        _, tables = new_tables(config)
+        fill_tables(tables, config, model.named_parameters())
+        found = buffers(kernels.PositionGradients, B=settings.batch_size, M=MAX_MOVES, **config.sizes)
+        super().__init__(model, config, tables, named_views, found, settings)
         self._scratch = PerThread()
 
-    def positions(self, tables: Tables, batch: SparseBatch, count: int, weights: LossWeights) -> None:
-        """Phase one over batch[:count]: fills `gradients`, including losses."""
-        scale = 1.0 / count
+    def forward(self, batch: SparseBatch, count: int) -> None:
+        tables, found = self.tables, self.found
+        units, dunits = (flat.reshape(-1, self.config.units) for flat in (found.units, found.dunits))
 
-        def learn(part: tuple[int, int]) -> None:
-            scratch = self._scratch.own(lambda: kernels.new_scratch(self.config))
-            heads = weights.value, weights.moves_left
-            kernels.learn_positions(tables, batch, *part, scale, *heads, scratch, self.gradients)
+        def read(first: int, last: int, own: np.ndarray) -> np.ndarray:
+            kernels.compute_units(tables, batch, first, last, found)
+            return units[own]
 
-        self.pool.map(learn, pairwise([*range(0, count, PART), count]))
+        def write(first: int, last: int, own: np.ndarray, slopes: np.ndarray) -> None:
+            dunits[own] = slopes
+            scratch = self._scratch.own(kernels.new_scratch)
+            kernels.learn_moves(tables, batch, first, last, 1.0 / count, scratch, found)
 
-    def columns(self, batch: SparseBatch, count: int, tables: Tables) -> None:
-        """Phase two: add the gradients of batch[:count] to `tables`."""
-        gradients, width, units = self.gradients, self.config.width, self.config.units
-        work: list[Callable[[], None]] = [lambda: kernels.add_small_tables(batch, count, gradients, tables)]
+        self.learn_parts(batch, count, value_head, read, write)
+
+    def backward(self, batch: SparseBatch, count: int) -> None:
+        found, tables, width, units = self.found, self.slopes, self.config.width, self.config.units
+        flat = self.flat_slopes
+        on_stretches(self.pool, len(flat), STRETCH, lambda first, last: flat[first:last].fill(0))
+        self.write_small()
+        work: list[Callable[[], None]] = [lambda: kernels.add_policy_biases(batch, count, found, tables)]
         for column in range(0, width, BLOCK):
-            work.append(lambda c=column: kernels.add_feature_columns(batch, count, gradients, width, c, tables))  # type: ignore[misc]
+            work.append(lambda c=column: kernels.add_feature_columns(batch, count, found, width, c, tables))  # type: ignore[misc]
         for column in range(0, units, HALF_BLOCK):
-            work.append(lambda c=column: kernels.add_unit_columns(batch, count, gradients, units, c, tables))  # type: ignore[misc]
+            work.append(lambda c=column: kernels.add_unit_columns(batch, count, found, units, c, tables))  # type: ignore[misc]
         self.pool.map(lambda part: part(), work)
 
 
-def loss_sums(gradients: kernels.PositionGradients, count: int) -> LossSums:
-    """Loss sums of the first `count` positions, and how many of them have each target."""
-    sums = gradients.losses[:count].sum(axis=0, dtype=np.float64)
-    known = np.count_nonzero(gradients.known[:count], axis=0)
-    return LossSums(*sums.tolist(), *known.tolist())
+class DeviceSparseGradients(DeviceGradients):
+    """`SparseGradients` on a GPU."""
+
+    def run(self, batch: SparseBatch) -> tuple[tuple[Array, Array], Array, Callable[[Array], Gradients]]:
+        moves, upload = slice(0, max(1, int(batch.n_moves.max()))), self.backend.asarray
+        features, rows = self.listed(batch.features, batch.n_features), self.listed(batch.rows[:, moves], batch.n_moves)
+        inputs = features, rows, upload(batch.sorts[:, moves]), upload(batch.version)
+        outputs, backward = sparse_network(self.operations, self.parameters, *inputs)
+        targets = self.backend.xp.where(rows >= 0, upload(batch.policy[:, moves]), 0)
+        loss, slopes = soft_target_loss(outputs["policy"], targets, rows >= 0)
+        policy = len(rows) * loss, (targets.sum(axis=1) > 0).sum()
+        return policy, outputs["value"], lambda dy: backward({"policy": slopes, "value": dy})
 
 
 # ---- held-out positions ---------------------------------------------------------------------------------------------
 
 
-class SparseHeldOut(HeldOut):
+class SparseHeldOut(RowsHeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as active features."""
 
     def __init__(self, positions: TrainingSet, limit: int) -> None:
         games, numbers = spread_positions(positions, limit)
-        self.n_positions = len(numbers)
-        self._batch = new_sparse_batch(len(numbers))
-        SparseSampler(games).fill(numbers, np.full(len(numbers), -1), self._batch)
+        self.n_positions, self.batch = len(numbers), new_sparse_batch(len(numbers))
+        SparseSampler(games).fill(numbers, np.full(len(numbers), -1), self.batch)
 
-    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
-        config = sparse_config_of(model.config())
-        _, tables = new_tables(config)
-        fill_tables(tables, config, model.named_parameters())
-        forward = SparsePass(config, self.n_positions, threads)
-        with forward.pool:
-            forward.positions(tables, self._batch, self.n_positions, LossWeights())
-        legal = np.arange(self._batch.policy.shape[1]) < self._batch.n_moves[:, None]
-        best, wanted = (
-            np.where(legal, scores, -np.inf).argmax(axis=1) for scores in (forward.gradients.logits, self._batch.policy)
-        )
-        losses, known = (array[: self.n_positions] for array in (forward.gradients.losses, forward.gradients.known > 0))
-        return scores_of(part_sums(np.column_stack([(best == wanted) & known[:, 0], losses, known])))
+    def source(self, model: Layer, settings: LearnerSettings) -> SparseGradients:
+        return SparseGradients(model.with_children({}), settings)
+
+    def hits(self, found: kernels.PositionGradients) -> np.ndarray:
+        legal = np.arange(MAX_MOVES) < self.batch.n_moves[:, None]
+        scores = (found.logits[: self.n_positions], self.batch.policy)
+        best, wanted = (np.where(legal, one, -np.inf).argmax(axis=1) for one in scores)
+        return best == wanted
 
 
 # ---- the family -----------------------------------------------------------------------------------------------------
@@ -167,6 +146,7 @@ class SparseFamily(LayersFamily):
     """Sparse networks, such as sparse-768; a value trunk that a network has besides stays as it is."""
 
     recipe, mixture, gradients, sample = SPARSE_RECIPE, SparseMixture, SparseGradients, SparseHeldOut
+    device_gradients = DeviceSparseGradients
 
     def __init__(self, config: SparseConfig) -> None:
         self._config = config

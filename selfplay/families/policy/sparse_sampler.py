@@ -15,6 +15,7 @@ from engine.native.memory import buffers
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.policy.features import Sight
 from engine.network.policy.moves import look
+from engine.network.rows.piece_count import piece_bucket
 from selfplay.data.label_rows import LabelRows, is_held_out, targets, write_target
 from selfplay.families.planes.planes_sampler import PROBABILITY_UNIT, games_of, replay_from
 from selfplay.records.packed import TOP_MOVES, VALUE_WORDS, unpack_row
@@ -30,6 +31,7 @@ class SparseBatch(NamedTuple):
 
     features: Annotated[np.ndarray, "int16 [B, 56]"]  # active features; undefined from n_features on
     n_features: Annotated[np.ndarray, "int32 [B]"]
+    version: Annotated[np.ndarray, "int32 [B]"]  # which small layers serve it
     rows: Annotated[np.ndarray, "int16 [B, 218]"]  # policy rows of the legal moves; undefined from n_moves on
     sorts: Annotated[np.ndarray, "int16 [B, 218, 4]"]  # what sorts of move each is; undefined from n_moves on
     n_moves: Annotated[np.ndarray, "int32 [B]"]
@@ -127,7 +129,7 @@ def write_moves(count, moves, probabilities, unit, replay, batch, slot):
 def write_features(row, n_moves, replay, batch, slot):
     """Write a position's active features, and the policy rows of its first `n_moves` legal moves to the sight."""
     count = look(row, replay.legal, n_moves, replay.sight)
-    batch.n_features[slot] = count
+    batch.n_features[slot], batch.version[slot] = count, piece_bucket(row)
     for i in range(count):
         batch.features[slot, i] = replay.sight.features[i]
 

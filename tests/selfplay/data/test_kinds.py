@@ -3,13 +3,15 @@
 import bz2
 import gzip
 import lzma
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine.errors import ConfigError, DataError
-from selfplay.data.kinds import CHUNKS, FOLDER, PGN, data_files
+from selfplay.data.cache import load_or_parse
+from selfplay.data.kinds import CHUNKS, FOLDER, PGN, data_files, reader_of
 from selfplay.data.v6 import V6_RECORD, VERSION
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.teachers.nets import material_labels
@@ -33,11 +35,8 @@ CONTENTS = [
     ("twic1500g.zip", zipped(GAMES.encode()), PGN),
     ("named.as.nothing", GAMES.encode(), PGN),
     ("games.pgn", GAMES.encode(), PGN),
-    ("games.txt.gz", gzip.compress(GAMES.encode()), PGN),
     ("packed in spite of its name.pgn", bz2.compress(GAMES.encode()), PGN),
-    ("marked.pgn", b"\xef\xbb\xbf\r\n\r\n" + GAMES.encode(), PGN),
     ("wide.pgn", GAMES.encode("utf-16"), PGN),
-    ("without tags.pgn", b"1. e4 e5 1-0\n", PGN),
     ("escaped", b"% made by hand\n" + GAMES.encode(), PGN),
     ("commented", b"{a comment first} 1. e4 e5 1-0\n", PGN),
     ("mail.pgn", b"Dear reader,\n" + GAMES.encode(), PGN),
@@ -57,14 +56,12 @@ def test_the_kind_is_seen_from_the_content(tmp_path: Path, name: str, content: b
 
 NO_DATA = [
     ("empty.pgn", b"", "empty.pgn: an empty file"),
-    ("blank.txt", b"\n\n \n", "blank.txt: an empty file"),
     ("evaluations.jsonl", b'{"fen": "8/8/8/8/8/8/8/K1k5 w - -", "evals": []}\n', "Expected PGN games, Lc0"),
     ("puzzles.csv", b"PuzzleId,FEN,Moves\n", "begins with 'PuzzleId,FEN,Moves'"),
     ("positions.epd", b"# made by hand\n8/8/8/8/8/8/8/K1k5 w - - bm Ka2;\n", "begins with '8/8/8"),
     ("page.html", b"<!DOCTYPE html>\n<html>", "DOCTYPE"),
     ("pointer.xz", b"version https://git-lfs.github.com/spec/v1\n", "pointer.xz: cannot be read"),
     ("net.dit", b"\x89DIT\r\n\x1a\n" + bytes(300), "net.dit: begins with"),
-    ("torn.zip", zipped(GAMES.encode())[:99], "torn.zip: cannot be read"),
     ("ccrl.pgn.7z", b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive; unpack it first"),
     ("zeros.pgn", bytes(99), "zeros.pgn: an empty file"),
     ("torn.pgn.gz", gzip.compress(GAMES.encode())[:20], "torn.pgn.gz: cannot be read"),
@@ -86,14 +83,27 @@ def test_a_folder_is_its_files(tmp_path: Path) -> None:
         (tmp_path / f"part{number}.json").write_text("{}")
     (tmp_path / "part3.pgn.part").write_text(GAMES)
     (tmp_path / ".hidden.pgn").write_text(GAMES)
-    names = ["part1.pgn.xz", "part10.pgn.xz", "part2.pgn.xz"]
+    (tmp_path / "README.txt").write_text("Games of our club")
+    (tmp_path / "later").mkdir()
+    (tmp_path / "later" / "again").symlink_to(tmp_path)
+    (tmp_path / "later" / "part3.pgn.xz").write_bytes(lzma.compress(GAMES.encode()))
+    (tmp_path / "later" / "part0.pgn.xz").touch()
+    names = ["later/part3.pgn.xz", "part1.pgn.xz", "part10.pgn.xz", "part2.pgn.xz"]
     assert data_files([tmp_path], PGN) == [(tmp_path / name, PGN) for name in names]
-    assert [path.name for path, _ in data_files([tmp_path / "part?.pgn.xz"], PGN)] == [names[0], names[2]]
+    assert [path.name for path, _ in data_files([tmp_path / "part?.pgn.xz"], PGN)] == [names[1], names[3]]
     (tmp_path / "chunks.tar").write_bytes(tar())
-    with pytest.raises(DataError, match=r"holds Lc0 training chunks \(chunks.tar\) and PGN games \(part1.pgn.xz\)"):
+    with pytest.raises(DataError, match=r"holds Lc0 training chunks \(chunks.tar\) and PGN games \(part3.pgn.xz\)"):
         data_files([tmp_path], PGN)
     with pytest.raises(DataError, match=r"chunks\.tar: expected PGN games, found Lc0 training chunks"):
         data_files([tmp_path / "chunks.tar"], PGN)
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    end, begin = os.pipe()
+    with open(begin, "w") as stream:
+        stream.write(GAMES)
+    [(pipe, kind)] = data_files([Path(f"/dev/fd/{end}")], *TRAINED_ON)
+    assert load_or_parse(pipe, reader_of(kind), tmp_path / "cache").n_games == 3
 
 
 def test_folders_of_chunks_and_label_folders_are_one_each(tmp_path: Path) -> None:

@@ -180,8 +180,9 @@ def test_fields_of_a_known_position() -> None:
 
 
 def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> None:
-    with open(tmp_path / "games.tar", "wb") as stream:
-        write_archive(stream, iter([("._a.gz", chunk), ("a.gz", chunk), ("b.gz", chunk[:5])]))
+    with open(tmp_path / "games.tar", "wb") as stream:  # two archives, as `cat` joins them
+        write_archive(stream, iter([("._a.gz", chunk), ("a.gz", chunk)]))
+        write_archive(stream, iter([("b.gz", chunk[:5])]))
     (tmp_path / "single.GZ").write_bytes(packed(chunk[:3]))
     (tmp_path / "._single.gz").write_bytes(b"what macOS puts beside a file")
     assert [len(game.moves) for game in read_v6(tmp_path)] == [len(chunk), 5, 3]

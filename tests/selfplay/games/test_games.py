@@ -66,11 +66,7 @@ def seats(games: int, settings: GameSettings, evaluator: KeyEvaluator | None = N
 
 
 def play(
-    numbers: list[int],
-    settings: GameSettings,
-    concurrent: int,
-    evaluator: KeyEvaluator | None = None,
-    rooms: int = 1,
+    numbers: list[int], settings: GameSettings, concurrent: int, evaluator: KeyEvaluator | None = None, rooms: int = 1
 ) -> dict[int, SelfPlayRecord]:
     games = (SelfPlayGame(START, settings, 5, 1, number) for number in numbers)
     records: list[SelfPlayRecord] = []

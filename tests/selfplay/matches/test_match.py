@@ -299,10 +299,7 @@ def test_engines_are_described_in_words() -> None:
         ({"options": (("Depth", "3"),)}, "no UCI option 'Depth'"),
         ({"options": (("Level", "10"),)}, "cannot set its options"),
         ({"options": (("Book", "no"),)}, "UCI option 'Book': expected true or false, got 'no'"),
-        (
-            {"command": ("no-such-engine",)},
-            "no-such-engine' does not start: no such program .install it, or give cmd=",
-        ),
+        ({"command": ("no-such-engine",)}, "no-such-engine' does not start: no such program .install it, or give cmd="),
         ({"command": ("net.dit",)}, "'net.dit' does not start: no such program .a network plays as cmd=aino"),
     ],
 )

@@ -141,10 +141,11 @@ def test_segment_without_an_intact_game_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("generated")
-def test_run_without_its_database_is_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    (tmp_path / "ledger.sqlite").unlink()
+@pytest.mark.parametrize("loses", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_run_without_its_database_is_refused(tmp_path: Path, aino_train: Callable[..., str], loses) -> None:
+    loses(tmp_path / "ledger.sqlite")
     said = aino_train("loop", tmp_path, "--generations", 1, status=1)
-    assert "ledger.sqlite is missing" in said
+    assert "ledger.sqlite is missing or empty" in said
     assert "--initial nets/best.dit" in said
 
 

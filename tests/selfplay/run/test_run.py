@@ -23,15 +23,7 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations
-from tests.selfplay.run.crews import (
-    TINY,
-    TINY_FLAGS,
-    assert_same_generation,
-    never,
-    open_run,
-    stored_games,
-    weights_of,
-)
+from tests.selfplay.run.crews import TINY, TINY_FLAGS, assert_same_generation, never, open_run, stored_games, weights_of
 
 
 def test_one_generation_leaves_everything_behind(straight: RunFolder) -> None:

@@ -101,6 +101,10 @@ def test_pretraining_went_on_with_other_data_of_the_same_name(games_file, game_t
         assert games_file.name in told
     games_file.write_text(text)  # the same data at another time
     aino_train(*words(tmp_path / "run", "--data", games_file, positions=128))
+    moved = games_file.rename(tmp_path / "moved.pgn")
+    aino_train(*words(tmp_path / "run", "--data", moved, positions=160))
+    told = aino_train(*words(tmp_path / "run2", "--data", moved, "--heldout", moved), status=1)
+    assert "nothing to train on: held-out games have every position" in told
 
 
 def test_a_run_that_1_0_0_began_goes_on(games_file, tmp_path, aino_train):

@@ -15,16 +15,14 @@ from engine.network.policy.features import Sight
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.moves import look
 from engine.network.policy.parameters import PARAMETERS, SparseConfig
-from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.nn import huber, softmax_cross_entropy
-from selfplay.families.policy.sparse_family import SparseMixture, SparsePass, loss_sums
+from selfplay.families.policy.sparse_family import SparseGradients, SparseMixture
 from selfplay.families.policy.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.records.targets import wdl_from_score
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from tests.unit.network.sparse_arithmetic import sparse_network
-from tests.unit.network.test_sparse import versions_of
 
 CONFIG = SparseConfig(width=128, hidden=8)
 AS_THEY_ARE = -1  # no variation
@@ -42,9 +40,8 @@ def gradients_by_layers(batch: SparseBatch, count: int, weights: LossWeights) ->
     features = np.where(np.arange(batch.features.shape[1]) < batch.n_features[:count, None], batch.features[:count], -1)
     legal = np.arange(MAX_MOVES) < batch.n_moves[:count, None]
     rows, sorts = np.where(legal, batch.rows[:count], -1), np.where(legal[:, :, None], batch.sorts[:count], 0)
-    versions = versions_of(features)
-    assert len(set(versions)) == 8
-    outputs, backward = sparse_network(parameters, features, rows, sorts, versions)
+    assert len(set(batch.version.tolist())) == 8
+    outputs, backward = sparse_network(parameters, features, rows, sorts, batch.version)
     targets = np.where(legal, batch.policy[:count], 0)
     known = batch.n_moves[:count] > 0
     policy, dlogits = softmax_cross_entropy(outputs["policy"], targets, legal | ~known[:, None])
@@ -61,21 +58,17 @@ def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
     numbers = rng.choice(positions.n_positions, 50)
     variations = np.where(rng.random(50) < 0.3, positions.target_first[numbers], AS_THEY_ARE)
     batch, count, weights = sampled(positions, numbers, variations), 50, LossWeights(value=0.7, moves_left=0.3)
-    batch.n_features[::2] = rng.integers(3, 25, 25)  # fewer pieces than there are: all versions of the value head
+    batch.version[::2] = rng.integers(0, 8, 25)  # all versions of the value head
     batch.wdl[::5] = 0.0  # unknown, as the policy and the moves left after a variation
-    _, tables = new_tables(CONFIG)
-    fill_tables(tables, CONFIG, SparseNetwork(CONFIG, np.random.default_rng(1)).named_parameters())
-    _, slopes = new_tables(CONFIG)
-    passes = SparsePass(CONFIG, count, threads=2)
-    passes.positions(tables, batch, count, weights)
-    passes.columns(batch, count, slopes)
-    passes.pool.close()
+    settings = LearnerSettings(count, weight_decay=0.0, loss=weights)
+    source = SparseGradients(SparseNetwork(CONFIG, np.random.default_rng(1)), settings)
+    _, measured, found = source.gradients(batch, (0,))
+    source.close()
     losses, expected = gradients_by_layers(batch, count, weights)
-    means = passes.gradients.losses.mean(axis=0)
-    assert np.allclose(means, losses, rtol=1e-4)
-    policies, sums = np.count_nonzero(batch.n_moves), loss_sums(passes.gradients, count)
-    assert (sums.with_policy, sums.with_value, sums.with_moves_left) == (policies, 40, policies)
-    found = named_views(slopes, CONFIG)
+    assert np.allclose([measured[name] for name in ("policy", "value", "moves_left")], losses, rtol=1e-4)
+    policies = np.count_nonzero(batch.n_moves) / count
+    known = [measured[name] for name in ("with_policy", "with_value", "with_moves_left")]
+    assert known == [policies, 40 / count, policies]
     assert found.keys() == expected.keys() == set(PARAMETERS.values())
     for name, gradient in expected.items():
         error = np.linalg.norm(found[name] - gradient) / np.linalg.norm(gradient)

@@ -10,22 +10,15 @@ from benchmarks.value_distance import distances
 from engine.errors import ConfigError
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
-from engine.network.rows.flat_tables import named_views, new_tables
 from engine.network.value.features import MAX_VIEW
 from engine.network.value.gradients import from_slabs
 from engine.network.value.model import ValueNetwork
-from engine.network.value.parameters import (
-    VALUE_PARAMETERS,
-    VALUE_TRUNK,
-    WEIGHT_LIMIT,
-    ValueConfig,
-    ValueTables,
-)
+from engine.network.value.parameters import VALUE_PARAMETERS, VALUE_TRUNK, WEIGHT_LIMIT, ValueConfig
 from engine.nn import Layer, dit, huber, softmax_cross_entropy
 from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.data.split import Split, root_limit
 from selfplay.families.by_name import family_of
-from selfplay.families.value.value_family import ROWS, ValueHeldOut, ValuePass, tables_of
+from selfplay.families.value.value_family import DENSE1, ROWS, ValueHeldOut, ValueTrunkGradients
 from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import CALM, SOURCES
@@ -36,11 +29,7 @@ from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
 from tests.selfplay.teachers.nets import material_labels
-from tests.selfplay.training.learners import (
-    assert_checkpoint_continues,
-    assert_same,
-    assert_threads_change_nothing,
-)
+from tests.selfplay.training.learners import assert_checkpoint_continues, assert_same, assert_threads_change_nothing
 from tests.unit.network.sparse_arithmetic import value_network
 
 CONFIG = SparseConfig(width=128, value=ValueConfig(128))
@@ -98,21 +87,16 @@ def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
     assert 10 < np.count_nonzero(batch.n_coming < 0) < len(numbers)  # listed anew, and as changes
     batch.moves_left[::3] = np.linspace(0, 2.5, len(batch.moves_left[::3]))
     trunk = ValueNetwork(CONFIG.value, np.random.default_rng(1))
-    config, tables = tables_of(trunk)
-    _, slopes = new_tables(config)
-    passes = ValuePass(config, len(numbers), threads=2)
-    slopes = ValueTables(*(np.full_like(table, 7.0) for table in slopes))  # of the step before
-    passes.forward(tables, batch, len(numbers), weights)
-    passes.backward(tables, batch, len(numbers), slopes)
-    passes.pool.close()
     losses, expected = gradients_by_layers(trunk, batch, weights)
-    assert np.allclose(passes.gradients.losses.mean(axis=0), losses, rtol=1e-4)
-    for table in (slopes.weight, slopes.dense1):
-        table[:] = from_slabs(table, config.width).reshape(-1)
-    found = named_views(slopes, config)
-    assert found.keys() == set(VALUE_PARAMETERS.values())
+    source = ValueTrunkGradients(trunk, LearnerSettings(len(numbers), weight_decay=0.0, loss=weights))
+    source.flat_slopes[:] = 7.0  # of the step before
+    _, measured, found = source.gradients(batch, (0, 1))
+    source.close()
+    assert np.allclose([measured[name] for name in ("policy", "value", "moves_left")], [0, *losses], rtol=1e-4)
+    assert {f"{VALUE_TRUNK}.{name}" for name in found} == set(VALUE_PARAMETERS.values())
     for name, gradient in expected.items():
-        error = np.linalg.norm(found[f"{VALUE_TRUNK}.{name}"] - gradient) / np.linalg.norm(gradient)
+        own = from_slabs(found[name], 128).reshape(gradient.shape) if name in (ROWS, DENSE1) else found[name]
+        error = np.linalg.norm(own - gradient) / np.linalg.norm(gradient)
         assert error < 1e-4, f"{name}: relative error {error:.1e}"
 
 

@@ -130,8 +130,10 @@ def test_a_file_that_is_reviewed_again_is_the_same(tmp_path: Path) -> None:
     first.write_text(f"{STUDY}\n{WITH_EVALUATIONS}", encoding="utf-8")
     assert main(["annotate", str(first), *FAST]) == 0
     once = second.read_text(encoding="utf-8")
-    assert main(["annotate", str(second), "--out", str(tmp_path / "again"), *FAST]) == 0
-    assert (tmp_path / "again.pgn").read_text(encoding="utf-8") == once
+    (tmp_path / "folder").mkdir()
+    for out, written in (("again", "again.pgn"), ("folder", "folder/study.annotated.annotated.pgn")):
+        assert main(["annotate", str(second), "--out", str(tmp_path / out), *FAST]) == 0
+        assert (tmp_path / written).read_text(encoding="utf-8") == once
     assert all(not found.faults for found in read_game_file(second))
     assert main(["annotate", str(first), *FAST]) == 0, "an earlier review is known by its mark"
 

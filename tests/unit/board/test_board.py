@@ -120,7 +120,7 @@ def test_attack_sets_of_a_side_are_those_of_its_pieces(fen):
     board = chess.Board(fen, chess960=True)
     row = row_from_board(board)
     for side, color in ((0, chess.WHITE), (1, chess.BLACK)):
-        sets = np.zeros(attacks.ATTACK_WORDS, np.uint64)
+        sets = np.zeros(8, np.uint64)
         attacks.write_attacks(row, side, sets)
         reach = [(piece.piece_type, int(board.attacks(square))) for square, piece in board.piece_map().items()
                  if piece.color == color]  # fmt: skip

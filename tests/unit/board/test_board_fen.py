@@ -15,6 +15,7 @@ from tests.unit.board.board_positions import ODD_FENS, chess960_start, odd_posit
 
 START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR"
 
+LABELLED = ("FEN: {}", "fen {}", "position fen {}", "`{}`", '"{}"', " Position FEN={}")
 MALFORMED = [
     # text, the field to be named, words of the reason
     ("", "placement", "missing"),
@@ -126,6 +127,8 @@ def test_endless_text_is_refused_in_a_short_message():
         (f"{START} w KQkq -;", f"{START} w KQkq - 0 1"),
         (f"{START} w KQkq - 0 1;", f"{START} w KQkq - 0 1"),  # as in the book startpos_chess960.epd
         (f"{START} w KQkq - bm e4", f"{START} w KQkq - 0 1"),
+        *((text.format(f"{START} w KQkq - 2 3"), f"{START} w KQkq - 2 3") for text in LABELLED),
+        (f"https://lichess.org/analysis/{START}_w_KQ_-_0_9", f"{START} w KQ - 0 9"),
         ("rnbqkbnr/pppppppp/44/8/8/11111111/PPPPPPPP/RNBQKBNR w KQkq - 0 1", f"{START} w KQkq - 0 1"),
         ("4k3/8/8/8/3pP3/8/8/4K3 b - E3 0 1", "4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1"),
     ],

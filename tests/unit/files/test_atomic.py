@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.files import atomic
-from engine.files.atomic import append, atomic_write
+from engine.files.atomic import append, atomic_write, write_file
 from tests.new_process import largest_file
 
 
@@ -72,6 +72,15 @@ def test_text_is_on_the_disk_before_anybody_is_told(tmp_path: Path, monkeypatch:
         append(path, "line\n")
     folder = [(tmp_path.stat().st_ino, 5)] if os.name == "posix" else []
     assert synced == [(path.stat().st_ino, 5), *folder, (path.stat().st_ino, 10)]
+
+
+@pytest.mark.parametrize("name", [".", "..", "/", "folder"])
+def test_a_folder_in_place_of_a_file_is_told(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_file(Path(name), "text")
+    assert os.listdir() == ["folder"]
 
 
 def test_text_can_be_added_to_nothing() -> None:

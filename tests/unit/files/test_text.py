@@ -74,6 +74,7 @@ def test_letters_of_every_encoding_survive(data, text):
     [
         ("\ufeff\n% x\nDear reader,\n[pgn][Event \"x\"]\n", GAMES), ("1.e4 e5\n", GAMES), ("e4 e5 Nf3\n", ""),
         ("# a\n4k3/8/8/8/8/8/8/4K3 w - - bm Kd2;\n", POSITIONS), ("```\n4k3/8/8/8/8/8/8/4K3 w - -\n```", POSITIONS),
+        ("FEN: 4k3/8/8/8/8/8/8/4K3 w", POSITIONS), ("https://x.org/a/4k3/8/8/8/8/8/8/4K3_w_-", POSITIONS),
         ("PuzzleId,FEN,Moves\n", PUZZLES), ('"x";"4k3/8/8/8/8/8/8/4K3 w - - 0 1";"e1e2 e8e7"', PUZZLES),
         ('{"games":[{"pgn":"1. e4"}]}', JSON), ('{"Quoted" first} 1. e4', ""), ("1. Introduction\n", ""),
         ("F;\x18\x16\x03\x01\0e\0\x01\n", BINARY), ("\x01\x02\n1. e4 e5 *\x02\x03\x04\x05\n", GAMES),

@@ -27,10 +27,7 @@ from engine.network.planes import float_planes
 from engine.network.policy_map import HEAD_INDEX
 from engine.network.transformer.inference import FusedTransformer
 from engine.network.transformer.maps import attention_maps
-from engine.network.transformer.model import (
-    Transformer,
-    TransformerConfig,
-)
+from engine.network.transformer.model import Transformer, TransformerConfig
 from engine.network.weights import load_net
 from selfplay.families.by_name import net_of_model
 from tests.unit.network.fused_tower import infer

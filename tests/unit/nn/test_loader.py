@@ -168,9 +168,7 @@ def inference_and_training_loss(count: int, **settings: Any) -> tuple[float, flo
 
 
 @pytest.mark.parametrize(
-    ("count", "settings"),
-    [(64, {}), (65, {}), (65, {"shard_size": 21}), (129, {"shard_size": 21})],
-    ids=str,
+    ("count", "settings"), [(64, {}), (65, {}), (65, {"shard_size": 21}), (129, {"shard_size": 21})], ids=str
 )
 def test_running_statistics_fit_whatever_is_left_for_the_last_batch(count: int, settings: dict[str, int]) -> None:
     """65 examples in batches of 64 had an inference loss of 2.64, 64 examples one of 0.014: the 65th was a batch."""

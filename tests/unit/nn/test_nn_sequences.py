@@ -163,6 +163,12 @@ def test_a_given_state_and_the_returned_one_continue_a_layer() -> None:
     [
         (lambda x: nn.SelfAttention(4, 2, rng())(x, state={}), ConfigError, "a state needs causal=True"),
         (lambda x: nn.GRU(4, 3, rng(), reverse=True)(x, state={}), ConfigError, "backwards keeps no state"),
+        (
+            lambda x: nn.LSTM(4, 3, rng())(x, state=(x, x)),
+            ConfigError,
+            "LSTM: expected a dict as state, .* found tuple",
+        ),
+        (lambda x: nn.SelfAttention(4, 2, rng())(x, state=[]), ConfigError, "expected a dict as state, .* found list"),
         (lambda x: nn.LSTM(4, 3, rng())((x, x[:, 0, :3])), ShapeError, "2 arrays of a state, found a tuple of 2"),
         (lambda x: nn.GRU(4, 3, rng())((x, x[:, 0])), ShapeError, r"expected float32 \[2, 3\], found float32 \[2, 4\]"),
         (lambda x: nn.GRU(4, 3, rng())(x, mask=np.ones((2, 4), bool)), ShapeError, r"expected bool \[2, 5\]"),
@@ -204,10 +210,7 @@ def test_embeddings_begin_with_deviation_1_forget_gates_open_and_blocks_damped_b
         assert embedding.params["weight"].std() == pytest.approx(1.0, abs=0.05)
     chess = TransformerConfig.parse("transformer-96x1").encoder_layer | {"smolgen": None}
     plain = {"features": 96, "heads": 3, "hidden": 192}
-    for block, variances in (
-        (plain, [1 / 288] * 5 + [1 / 576]),
-        (chess, [1 / 96] * 4 + [1 / 48, 2 / 288]),
-    ):
+    for block, variances in ((plain, [1 / 288] * 5 + [1 / 576]), (chess, [1 / 96] * 4 + [1 / 48, 2 / 288])):
         found = [array.var() for array in nn.Encoder(1, block, rng()).named_parameters().values() if array.ndim > 1]
         assert found == pytest.approx(variances, rel=0.05)
 

@@ -1,6 +1,6 @@
 """Two engines that play each other while a training run works beside them, all from one empty kernel cache.
 
-    python -m tests.hardening.side_by_side --seconds 600
+    python -m benchmarks.side_by_side --seconds 600
 
 Games at 0.1 s a move begin as soon as the engines are ready and continue until the time is over; the training run is
 interrupted then, as by Ctrl-C, and must end by itself. The exit status is 1 for an illegal move, a move that takes

@@ -1,0 +1,160 @@
+"""What sparse networks and value trunks share in training: gradients on the processor and on a GPU, held-out scores."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from engine.backend import backend_of_all
+from engine.native.pool import ThreadPool
+from engine.network.rows import array_layers as layers
+from engine.network.rows.flat_tables import new_tables
+from engine.nn.layer import Array, Gradients, Layer
+from engine.nn.training.parallel import GradientSource, StepResult
+from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of
+from selfplay.training.losses import LossSums
+from selfplay.training.recipe import LearnerSettings
+
+Network = Callable[[layers.LayerByName, Array], layers.Traced]
+PART = 1024  # positions per unit of a thread's work
+
+
+class RowSource(GradientSource):
+    """Gradients of a layer's `parameters`; metrics `LossSums`."""
+
+    measures_norm = False
+
+    def __init__(self, parameters: Gradients, settings: LearnerSettings) -> None:
+        self.parameters, self._weights = parameters, settings.loss
+        self.of_losses = settings.loss.value, settings.loss.moves_left
+        self.pool = ThreadPool(settings.threads, "train")
+
+    def gradients(self, batch: Any, seed: tuple[int, ...]) -> StepResult:
+        """As in GradientSource; nothing here is random, and the seed's last number is that of the step."""
+        self.limit(seed[-1])
+        count, (losses, known, grads) = len(batch.wdl), self.learn(batch)
+        sums = LossSums(*losses, *known)
+        return StepResult(sums.total(count, self._weights), sums.metrics(count), grads)
+
+    def limit(self, step: int) -> None:
+        """Bring parameters into the range that they must have at a step."""
+        return
+
+    @abstractmethod
+    def learn(self, batch: Any) -> tuple[Iterable[Any], Iterable[Any], Gradients]:
+        """Return (loss sums of policy, value, moves left, how many positions have each target, gradients)."""
+
+
+class RowGradients(RowSource):
+    """Gradients on the processor. The layer's parameters move into `tables`, which `named` gives their names.
+
+    `found` has the results of up to `batch_size` positions. The order of every sum is the same for any number of
+    threads.
+    """
+
+    def __init__(
+        self, layer: Layer, config: Any, tables: Any, named: Any, found: Any, settings: LearnerSettings
+    ) -> None:
+        super().__init__(named(tables, config), settings)
+        layer.adopt_parameters(self.parameters)
+        self.config, self.tables, self.found = config, tables, found
+        self.flat_slopes, self.slopes = new_tables(config)
+        self.grads, self._libraries = named(self.slopes, config), ThreadpoolController()
+
+    def learn(self, batch: Any) -> tuple[Iterable[float], Iterable[int], Gradients]:
+        count = len(batch.wdl)
+        self.forward(batch, count)
+        self.backward(batch, count)
+        losses, known = self.found.losses[:count], self.found.known[:count]
+        return losses.sum(axis=0, dtype=np.float64).tolist(), np.count_nonzero(known, axis=0).tolist(), self.grads
+
+    @abstractmethod
+    def forward(self, batch: Any, count: int) -> None:
+        """Run batch[:count] forward, and back through the small layers: fills `found`, including losses."""
+
+    @abstractmethod
+    def backward(self, batch: Any, count: int) -> None:
+        """Write the gradients of batch[:count], after `forward`, to `slopes`."""
+
+    def learn_parts(
+        self, batch: Any, count: int, network: Network, read: Callable[..., np.ndarray], write: Any
+    ) -> None:
+        """Run the layers of `network` forward and back, for each part of batch[:count].
+
+        read: from (first, last, positions of the part in the order of their versions) to the inputs of the layers.
+        write: takes the same and the gradient of the inputs.
+        """
+        found = self.found
+
+        def learn(part: tuple[int, int]) -> Gradients:
+            grads, (order, groups) = Gradients(), layers.by_version(batch.version[slice(*part)])
+            own = part[0] + order
+            outputs, backward = network(partial(layers.chosen_dense, self.parameters, grads, groups), read(*part, own))
+            losses, known, slopes = layers.output_losses(outputs, batch.wdl[own], batch.moves_left[own], self.of_losses)
+            found.losses[own, 1:], found.known[own, 1:], found.doutputs[own] = losses, known, slopes / np.float32(count)
+            write(*part, own, backward(found.doutputs[own]))
+            return grads
+
+        with self._libraries.limit(limits=1, user_api="blas"):
+            self._small = self.pool.map(learn, pairwise([*range(0, count, PART), count]))
+
+    def write_small(self) -> None:
+        """Write the gradients of the layers in `learn_parts`, added in the order of the parts."""
+        for name in self._small[0]:
+            self.grads[name][...] = sum(part[name] for part in self._small)
+
+
+class DeviceGradients(RowSource):
+    """Gradients on the device where a model lies."""
+
+    def __init__(self, model: Layer, settings: LearnerSettings) -> None:
+        self.backend = backend_of_all(model.named_parameters())
+        self.operations = layers.RowOperations(self.backend)
+        super().__init__(model.named_parameters(), settings)
+
+    def learn(self, batch: Any) -> tuple[Iterable[Array], Iterable[Array], Gradients]:
+        (policy, with_policy), outputs, backward = self.run(batch)
+        wdl, moves_left = map(self.backend.asarray, (batch.wdl, batch.moves_left))
+        losses, known, slopes = layers.output_losses(outputs, wdl, moves_left, self.of_losses)
+        grads = backward(slopes / len(batch.wdl))
+        return (policy, *losses.sum(axis=0)), (with_policy, *(known > 0).sum(axis=0)), grads
+
+    @abstractmethod
+    def run(self, batch: Any) -> tuple[tuple[Any, Any], Array, Callable[[Array], Gradients]]:
+        """Return ((loss sum of the policy, positions that have one), outputs [B, 4], backward) of a batch."""
+
+    def listed(self, numbers: np.ndarray, counts: np.ndarray) -> Array:
+        """Upload lists of rows [B, ..., L], of which the first ones count, with -1 behind them."""
+        ends = counts.reshape(-1, *[1] * (numbers.ndim - 1))
+        return self.backend.asarray(np.where(np.arange(numbers.shape[-1]) < ends, numbers, np.int16(-1)))
+
+
+class RowsHeldOut(HeldOut):
+    """A batch of held-out positions, scored on the processor."""
+
+    batch: Any
+
+    @abstractmethod
+    def source(self, model: Layer, settings: LearnerSettings) -> RowGradients:
+        """Return what runs a model, which it may change."""
+
+    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
+        """Scores of the model; the same for any number of threads."""
+        with backend_of_all(model.named_parameters()).guard("the network was scored"):
+            here = model.to("numpy")
+        count = self.n_positions
+        scoring = self.source(here, LearnerSettings(max(2, count), weight_decay=0.0, threads=threads))
+        with scoring.pool:
+            scoring.forward(self.batch, count)
+        losses, known = scoring.found.losses[:count], scoring.found.known[:count] > 0
+        return scores_of(part_sums(np.column_stack([self.hits(scoring.found) & known[:, 0], losses, known])))
+
+    def hits(self, found: Any) -> np.ndarray:
+        """Return which targets' best moves the model found."""
+        return np.zeros(self.n_positions, np.bool_)

@@ -1,0 +1,125 @@
+"""Sparse networks train on a device as on the processor: policy, value trunk, and one after the other."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.backend import get_backend, to_numpy
+from engine.errors import DeviceError
+from engine.network.value.parameters import VALUE_TRUNK
+from engine.nn import dit
+from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
+from selfplay.data.label_rows import LabelRows
+from selfplay.data.split import Split
+from selfplay.families.by_name import PARTS, family_of
+from selfplay.records.label_folder import LabelFolder
+from selfplay.training.learner import Learner
+from selfplay.training.recipe import LearnerSettings
+from selfplay.training.source_files import TrainingData
+from tests.selfplay.teachers.nets import material_labels
+from tests.strict_cupy import CUDARuntimeError
+
+NET, FAILURES = "sparse-128+v128", (0.0, 0.4, 0.85, 0.92)  # shares of the calls that work before one fails
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("drawn") / "labels"
+    material_labels(path, 300)
+    return path
+
+
+@pytest.fixture(params=PARTS)
+def data(request, folder, positions) -> Any:
+    values = LabelRows("labels", np.array(LabelFolder(folder).values), Split(0))
+    return values if request.param == "value" else positions
+
+
+def learner_on(backend: str, data: Any) -> Learner:
+    """Takes batches of eight, some positions of which are variations."""
+    family = family_of(NET, "value" if isinstance(data, LabelRows) else "policy")
+    settings = LearnerSettings(8, weight_decay=0.5, variations=0.3, threads=1)
+    batches = family.batches(TrainingData((data,), (1.0,), data), settings, seed=7)
+    return Learner(family, family.build(np.random.default_rng(1)), batches, settings, 1e-3, backend)
+
+
+def assert_near(found: Any, expected: Any) -> None:
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        error = np.linalg.norm(to_numpy(found[name]) - array) / max(float(np.linalg.norm(array)), 1e-30)
+        assert error < 1e-5, f"{name}: relative error {error:.1e}"
+
+
+def test_gradients_steps_averages_and_scores_are_the_processors(data, device, tmp_path):
+    with closing(learner_on("cupy", data)) as there, closing(learner_on("numpy", data)) as here:
+        for _ in range(8):
+            device.counts.clear()
+            assert there.step().value == pytest.approx(here.step().value, rel=1e-4)
+        assert device.total("wait") == 1
+        assert device.total("launch") + device.total("product") < 240
+        assert_near(there.state()[0], here.state()[0])
+        batch = here.batches.batch(8)
+        batch.wdl[1], batch.moves_left[2] = 0, -1
+        (loss, metrics, grads), expected = (one._source.gradients(batch, (0, 16)) for one in (there, here))
+        found = [float(number) for number in (loss, *metrics.values())]
+        assert found == pytest.approx([expected.loss, *expected.metrics.values()], rel=1e-5)
+        assert_near(grads, expected.grads)
+        averaged, sample = there.averaged_model(), there.family.heldout(data, 50)
+        dit.save(tmp_path / "net.dit", averaged)
+        loaded, header = dit.load(tmp_path / "net.dit")
+        assert header["provenance"]["backend"] == "cupy"
+        assert_near(loaded.named_parameters(), here.averaged_model().named_parameters())
+        assert sample.evaluate(averaged) == sample.evaluate(loaded)
+
+
+def test_a_checkpoint_goes_on_with_numpy_and_back(data, device, tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    with closing(learner_on("numpy", data)) as whole:
+        for _ in range(6):
+            whole.step()
+        for backend in ("cupy", "numpy", "cupy"):
+            with closing(learner_on(backend, data)) as learner:
+                if path.exists():
+                    learner.restore(*read_checkpoint(path))
+                for _ in range(2):
+                    learner.step()
+                write_checkpoint(path, *learner.state())
+        assert_near(read_checkpoint(path)[0], whole.state()[0])
+
+
+def test_a_device_that_fails_at_any_call_is_one_error(data, device, tmp_path):
+    def train() -> None:
+        with closing(learner_on("cupy", data)) as learner:
+            learner.step()
+            write_checkpoint(tmp_path / "checkpoint.npz", *learner.state())
+            learner.restore(*read_checkpoint(tmp_path / "checkpoint.npz"))
+            averaged = learner.averaged_model()
+            learner.family.heldout(data, 20).evaluate(averaged)
+            dit.save(tmp_path / "net.dit", averaged)
+
+    get_backend("cupy")
+    moments = set[str]()
+    for kind in ("launch", "upload", "download"):
+        device.fail(kind, CUDARuntimeError("cudaErrorUnknown"), after=1 << 20)
+        train()
+        total = (1 << 20) - device._failures[kind][0]
+        for share in FAILURES:
+            device.fail(kind, CUDARuntimeError("cudaErrorUnknown"), after=int(share * total))
+            with pytest.raises(DeviceError, match="cudaErrorUnknown") as caught:
+                train()
+            moments.add(str(caught.value).removeprefix("a stand-in failed while ").partition(" (")[0])
+            device.heal()
+    assert {"its state was copied", "a step was trained", "a checkpoint was loaded"} <= moments, moments
+
+
+def test_pretrain_trains_both_parts_on_a_device(aino_train, games_file, folder, tmp_path, device):
+    common, value = ["--batch", 8, "--positions", 16, "--backend", "cupy", "--net", NET], tmp_path / "value.dit"
+    aino_train("pretrain", *common, "--part", "value", "--data", folder, "--run", tmp_path / "b", "--out", value)
+    words = [*common, "--start-from", value, "--data", games_file, "--heldout-share", 0.2, "--run", tmp_path / "c"]
+    aino_train("pretrain", *words, "--out", tmp_path / "both.dit")
+    second, third = (dit.load(path)[0].named_parameters() for path in (value, tmp_path / "both.dit"))
+    for name, array in second.items():
+        assert np.array_equal(array, third[name]) == name.startswith(VALUE_TRUNK), name
