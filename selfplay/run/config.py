@@ -272,7 +272,7 @@ def setting_changes(before: str, after: str) -> dict[str, list[Any]]:
 
 def add_config_flags(parser: argparse.ArgumentParser) -> None:
     """Add a flag for every setting, named as in TOML: `--seed`, `--games.visits`."""
-    text = "set fit.backend and games.backend: CPU (numpy) or GPU (cupy); sparse networks take --fit.backend alone"
+    text = "set fit.backend and games.backend: CPU (numpy) or GPU (cupy); sparse networks take fit.backend alone"
     parser.add_argument("--backend", choices=BACKEND_NAMES, help=text)
     text = "read settings from this file; flags override it"
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help=text)
