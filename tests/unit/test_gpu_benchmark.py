@@ -5,6 +5,7 @@ import pytest
 from benchmarks import gpu
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_parts")
 def test_benchmark_of_a_gpu_prints_a_row_for_everything(device, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

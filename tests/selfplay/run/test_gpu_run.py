@@ -116,7 +116,7 @@ def test_a_device_for_a_network_that_cannot_use_it_is_refused(net: str) -> None:
     configured({"net": net, "fit": {"backend": "auto"}, "games": {"backend": "auto"}})
 
 
-@pytest.mark.parametrize("net", ["16x1", "transformer-16x1x2"])
+@pytest.mark.parametrize("net", ["16x1", pytest.param("transformer-16x1x2", marks=pytest.mark.slow)])
 def test_three_phases_of_a_loop_on_a_device(net, aino_train, tmp_path, device, monkeypatch):
     uses: dict[str, int] = {}
 

@@ -89,6 +89,7 @@ def test_a_checkpoint_goes_on_with_numpy_and_back(data, device, tmp_path):
         assert_near(read_checkpoint(path)[0], whole.state()[0])
 
 
+@pytest.mark.slow
 def test_a_device_that_fails_at_any_call_is_one_error(data, device, tmp_path):
     moments = moments_of_failures(device, lambda: learner_on("cupy", data), data, tmp_path)
     assert {"its state was copied", "a step was trained", "a checkpoint was loaded"} <= moments, moments
