@@ -116,6 +116,10 @@ class _KernelCache:
         self._kernel = kernel
         self._versions: dict[str, _Version] = {}
 
+    @property
+    def cache_path(self) -> str:  # which Numba's `stats` of a kernel tells
+        return str(cache_folder())
+
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         version = self._version(signature)
         try:

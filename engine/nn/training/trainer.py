@@ -228,8 +228,8 @@ class Trainer:
         statistics, done = {name: array.copy() for name, array in self.model.named_buffers().items()}, run.steps_done
         try:
             rate = self._rate(run.steps_done) if rate is None else rate
-            parameters = trained_parameters if self.optimizer.takes_flat else lambda model, _: model.named_parameters()
-            self._parameters = parameters(self.model, self._parameters)
+            before, is_flat = self._parameters, self.optimizer.takes_flat
+            self._parameters = trained_parameters(self.model, before) if is_flat else self.model.named_parameters()
             means, grads = self._slopes(batch, rate, statistics)
             with uninterrupted():
                 self._move(grads, rate, means, examples)
