@@ -295,8 +295,12 @@ class ndarray:
     __array_ufunc__: Any = None  # so that NumPy refuses to mix
     __hash__: Any = None
 
-    def __init__(self, device: Device, values: np.ndarray, memory: Memory | None = None) -> None:
+    def __init__(
+        self, device: Device, values: np.ndarray, memory: Memory | None = None, root: ndarray | None = None
+    ) -> None:
         self._device, self._values = device, values
+        self.base = root if root is None or root.base is None else root.base
+        self.data = types.SimpleNamespace(ptr=values.ctypes.data)
         self._memory = memory or Memory(device, values.nbytes)
         if memory is None:
             device.roots[id(values)] = values
@@ -307,7 +311,7 @@ class ndarray:
     def __getattr__(self, name: str) -> Any:
         if name == "T":
             return self.transpose()
-        if name in ("device", "data", "flat", "base", "cstruct") or not _in_all("attributes", name):
+        if name in ("device", "flat", "cstruct") or not _in_all("attributes", name):
             if not _in_all("methods", name):
                 raise AttributeError(f"CuPy's arrays have no {name!r}")
             if _state.fusing and name != "astype":
@@ -322,7 +326,7 @@ class ndarray:
         masks = [index for index in arrays if index.dtype == bool]
         result = self._values[_plain(place)]
         if not arrays:
-            return ndarray(self._device, np.asarray(result), self._memory)
+            return ndarray(self._device, np.asarray(result), self._memory, self)
         if masks:
             self._device.note("launch")
             _wait(self._device)
@@ -523,7 +527,7 @@ def _sequence(result: Any) -> tuple[Any, ...]:
 def _result(device: Device, name: str, values: np.ndarray, given: tuple[Any, ...], reads: list[ndarray]) -> ndarray:
     for array in reads:
         if values.size and np.may_share_memory(values, array._values):
-            return ndarray(device, values, array._memory)
+            return ndarray(device, values, array._memory, array)
     launches = LAUNCHES.get(name, 1)
     if name in ("concatenate", "stack"):
         launches = len(reads) if len(reads) <= AT_ONCE else 1

@@ -199,7 +199,10 @@ class BoardEmbedding(Layer):
         def backward(dy: Array) -> tuple[Array, Gradients]:
             check_gradient(self, dy, y.shape)
             djoined, grads = dense_backward(act_backward(dy)[0])
-            grads, dsquares = prefixed("dense", grads), djoined[:, :, :PLANES]
+            grads = prefixed("dense", grads)
+            if djoined is None:
+                return None, grads
+            dsquares = djoined[:, :, :PLANES]
             if self.planes:
                 dpieces, more_grads = more_backward(djoined[:, :, PLANES:].reshape(batch, SQUARES * self.planes))
                 dsquares[:, :, :PIECE_PLANES] += dpieces.reshape(batch, SQUARES, PIECE_PLANES)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
 
+from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, forward_part, register
 from engine.nn.layers.initialization import VARIANCES, initial
 from engine.nn.operations import operations_for
 
@@ -44,3 +48,42 @@ class Dense(Layer):
             return None if drows is None else drows.reshape(x.shape), {"weight": dweight, "bias": dbias}
 
         return y.reshape(*x.shape[:-1], self.outputs), backward
+
+
+def dense_together(
+    layers: Mapping[str, Dense], x: Array, training: bool
+) -> tuple[list[Array], Callable[[Sequence[Array]], tuple[Array, Gradients]]]:
+    """Run dense layers on one x [B, T, inputs]: in training on a device as one, where it has their weights in a row.
+
+    Returns each y [B, T, outputs], and backward: a dy of each, [B, T, outputs] or with outputs as two sides -> (dx,
+    gradients NAME.weight and NAME.bias).
+    """
+    joint = _joint(list(layers.values())) if training else None
+    if joint is None:
+        steps = [forward_part(name, layer, x, training) for name, layer in layers.items()]
+
+        def backward(slopes: Sequence[Array]) -> tuple[Array, Gradients]:
+            dx, grads = None, Gradients()
+            for (y, step), dy in reversed(list(zip(steps, slopes, strict=True))):
+                part, part_grads = step(dy.reshape(y.shape))
+                dx, grads = part if dx is None else part + dx, part_grads | grads
+            return dx, grads
+
+        return [y for y, _ in steps], backward
+    y, step = joint.forward(x, training)
+    ends = np.cumsum([layer.outputs for layer in layers.values()]).tolist()
+    places = dict(zip(layers, map(slice, [0, *ends], ends), strict=False))
+
+    def joint_backward(slopes: Sequence[Array]) -> tuple[Array, Gradients]:
+        dx, grads = step(backend_of(x).xp.concatenate(slopes, axis=2).reshape(y.shape))
+        return dx, {f"{name}.{key}": array[place] for name, place in places.items() for key, array in grads.items()}
+
+    return [y[..., place] for place in places.values()], joint_backward
+
+
+def _joint(layers: Sequence[Dense]) -> Dense | None:
+    """Return one layer with the outputs of all, which views their parameters; None where these do not lie in a row."""
+    twin, operations = copy.copy(layers[0]), operations_for(layers[0].params["weight"])
+    twin.outputs = sum(layer.outputs for layer in layers)
+    twin.params = {name: operations.joined([layer.params[name] for layer in layers]) for name in twin.params}
+    return None if any(array is None for array in twin.params.values()) else twin

@@ -17,6 +17,11 @@ from engine.nn.layers.dense import Dense
 from engine.nn.layers.initialization import initial
 from engine.nn.layers.normalisation import LayerNorm
 from engine.nn.layers.smolgen import Smolgen
+from engine.nn.operations import operations_for
+
+
+def _scaled_sum(x: Array, inner: Array, scale: float) -> Array:
+    return x + inner * scale
 
 
 @register("feed_forward")
@@ -51,7 +56,8 @@ class FeedForward(Layer):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", "T", self.features)
         inner, inner_backward = Sequential(**self.layers).forward(x, training)
-        y, norm_backward = forward_part("norm", self.norm, x + inner * self.scale, training)
+        total = operations_for(x).fused(_scaled_sum)(x, inner, self.scale)
+        y, norm_backward = forward_part("norm", self.norm, total, training)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             dsum, norm_grads = norm_backward(dy)
@@ -112,7 +118,8 @@ class EncoderLayer(Layer):
             bias, smolgen_backward = forward_part("smolgen", self.parts["smolgen"], (x, table), training)
             inputs = x, bias
         mixed, attention_backward = forward_part("attention", self.parts["attention"], inputs, training, mask, state)
-        z, norm_backward = forward_part("norm", self.parts["norm"], x + mixed * self.scale, training)
+        total = operations_for(x).fused(_scaled_sum)(x, mixed, self.scale)
+        z, norm_backward = forward_part("norm", self.parts["norm"], total, training)
         y, feed_backward = forward_part("feed", self.parts["feed"], z, training)
 
         def backward(dy: Array) -> tuple[Any, Gradients]:

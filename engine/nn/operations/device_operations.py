@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from engine.backend import Backend, product
+from engine.backend import Backend, address, product
 from engine.nn.operations import plain
 from engine.nn.operations.plain import Array, Convolved, Operations
 
@@ -26,21 +26,39 @@ class DeviceOperations(Operations):
 
     @contextmanager
     def half_products(self) -> Iterator[None]:
-        self._now.halves = True
+        self._now.halves = {}
         try:
             yield
         finally:
-            self._now.halves = False
+            self._now.halves = None
+
+    def _half(self, weight: Array) -> Array:
+        """Return a weight in half precision; parts of one array are cast together, once in a block."""
+        if (whole := _whole(weight)) is None:
+            return weight.astype(np.float16)
+        if (half := self._now.halves.get(id(whole))) is None:
+            half = self._now.halves[id(whole)] = whole.astype(np.float16)
+        start, strides = _start(weight, whole), [stride // 2 for stride in weight.strides]
+        return self.xp.lib.stride_tricks.as_strided(half[start:], weight.shape, strides)
+
+    def joined(self, arrays: Sequence[Array]) -> Array | None:
+        whole, sizes = _whole(arrays[0]), [array.size for array in arrays]
+        if whole is None or not all(_whole(array) is whole and array.flags.c_contiguous for array in arrays):
+            return None
+        first, *starts = (_start(array, whole) for array in arrays)
+        if starts != [first + sum(sizes[:number]) for number in range(1, len(sizes))]:
+            return None
+        return whole[first : first + sum(sizes)].reshape(-1, *arrays[0].shape[1:])
 
     def dense(self, rows: Array, weight: Array, bias: Array) -> tuple[Array, plain.DenseBackward]:
-        if not self._now.halves:
+        if self._now.halves is None:
             return super().dense(rows, weight, bias)
-        halves, half_weight = rows.astype(np.float16), weight.astype(np.float16)
+        halves, half_weight = rows.astype(np.float16), self._half(weight)
 
         def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
             half = dy.astype(np.float16)
             dx = product(half, half_weight).astype(dy.dtype) if input_gradient else None
-            return dx, product(half.T, halves).astype(dy.dtype), self.sum_rows(dy)
+            return dx, product(half.T, halves), self.sum_rows(dy)
 
         return product(halves, half_weight.T) + bias, backward
 
@@ -50,14 +68,13 @@ class DeviceOperations(Operations):
 
     def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         """As in `Operations`; its patches are in half precision, too, where products are."""
-        if not self._now.halves or x.dtype == np.float16:
+        if self._now.halves is None or x.dtype == np.float16:
             return super().conv2d(x, weight, stride, padding, input_gradient)
-        halves = x.astype(np.float16), weight.astype(np.float16)
-        y, half_backward = super().conv2d(*halves, stride, padding, input_gradient)
+        y, half_backward = super().conv2d(x.astype(np.float16), self._half(weight), stride, padding, input_gradient)
 
         def backward(dy: Array) -> tuple[Array | None, Array]:
             dx, dweight = half_backward(dy.astype(np.float16))
-            return None if dx is None else dx.astype(x.dtype), dweight.astype(x.dtype)
+            return None if dx is None else dx.astype(x.dtype), dweight
 
         return y.astype(x.dtype), backward
 
@@ -66,7 +83,18 @@ class DeviceOperations(Operations):
 
 
 class _Now(threading.local):
-    halves = False  # whether the thread's products are in half precision
+    halves: dict[int, Array] | None = None  # where the thread's products are in half precision: arrays cast to it
+
+
+def _whole(array: Array) -> Array | None:
+    """Return the one-dimensional array that this one is a part of, if it is."""
+    whole = getattr(array, "base", None)
+    return whole if whole is not None and whole.ndim == 1 and whole.dtype == array.dtype else None
+
+
+def _start(array: Array, whole: Array) -> int:
+    """Return where a part of an array begins, in elements."""
+    return (address(array) - address(whole)) // whole.itemsize
 
 
 def _value_and_slope(function: Callable[[Array], plain.Activated]) -> tuple[Callable[..., Array], Callable[..., Array]]:

@@ -25,6 +25,7 @@ from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.operations import operations_on
 from engine.nn.training.data import Data, Loader, parts_of
+from engine.nn.training.flat import FlatTensors
 from engine.nn.training.history import Record
 
 Outputs = Any  # result of the model's forward: an array or a dict of arrays
@@ -177,8 +178,10 @@ class DataParallel:
         with self._halves():
             outputs, backward = replica.forward(inputs(part), training=True)
             value, doutputs, metrics = loss(outputs, part)
-            _, grads = backward(doutputs if self.loss_scale is None else _times(doutputs, self.loss_scale.factor))
-        return StepResult(value, metrics, grads)
+            if self.loss_scale is None:
+                return StepResult(value, metrics, backward(doutputs)[1])
+            _, grads = backward(_times(doutputs, self.loss_scale.factor))
+        return StepResult(value, metrics, FlatTensors(grads, replica.named_parameters()))  # those in halves, too
 
     def _average_buffers(self, weights: list[float]) -> None:
         sources = [replica.named_buffers() for replica in self._replicas[: len(weights)]]
@@ -271,5 +274,5 @@ def floats(means: Mapping[str, Any]) -> Record:
     read: dict[str, Any] = {}
     if there:
         xp = backend_of_all(there).xp
-        read = dict(zip(there, xp.stack([value.astype(np.float64) for value in there.values()]).get(), strict=True))
+        read = dict(zip(there, xp.stack([*there.values()], dtype=np.float64).get(), strict=True))
     return {name: float(read.get(name, value)) for name, value in means.items()}

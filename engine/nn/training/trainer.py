@@ -242,8 +242,9 @@ class Trainer:
     def _measured(self, batch: Any) -> tuple[dict[str, Any], Any]:
         """Return the means over a batch and its gradients, for which nothing waits."""
         result, scale = self._source.gradients(batch, (self.settings.seed, self.steps_done)), self._source.loss_scale
-        parameters = self._parameters
-        grads = FlatTensors(result.grads, parameters) if isinstance(parameters, FlatTensors) else result.grads
+        parameters, grads = self._parameters, result.grads
+        if isinstance(parameters, FlatTensors) and not isinstance(grads, FlatTensors):
+            grads = FlatTensors(grads, parameters)
         measured = {"loss": result.loss, **result.metrics}
         if scale is not None:
             scale_all(grads, 1 / scale.factor)
