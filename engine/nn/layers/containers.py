@@ -10,6 +10,8 @@ import numpy as np
 
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, layer_from_config, register
+from engine.nn.layers.activations import Activation
+from engine.nn.layers.dense import Dense
 from engine.nn.operations import operations_for
 
 
@@ -53,8 +55,12 @@ class Sequential(Layer):
 
     def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
         steps: list[Backward] = []
-        for name, layer in self.layers.items():
+        layers = list(self.layers.items())
+        while layers:
+            name, layer = layers.pop(0)
             mask = layer.mask_of(x) if mask is None else mask
+            if training and type(layer) is Dense and layers and type(layers[0][1]) is Activation:
+                layer = layer.followed_by(layers.pop(0)[1])
             x, step = forward_part(name, layer, x, training, mask, state)
             steps.append(step)
 

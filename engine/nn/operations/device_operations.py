@@ -21,7 +21,7 @@ class DeviceOperations(Operations):
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend.xp)
         self._fuse = cache(backend.fused)
-        self._activations = cache(lambda function: tuple(map(backend.fused, _value_and_slope(function))))
+        self._activations = cache(lambda *given: tuple(map(backend.fused, _value_and_slope(*given))))
         self._now = _Now()
 
     @contextmanager
@@ -50,21 +50,24 @@ class DeviceOperations(Operations):
             return None
         return whole[first : first + sum(sizes)].reshape(-1, *arrays[0].shape[1:])
 
-    def dense(self, rows: Array, weight: Array, bias: Array) -> tuple[Array, plain.DenseBackward]:
-        if self._now.halves is None:
-            return super().dense(rows, weight, bias)
-        halves, half_weight = rows.astype(np.float16), self._half(weight)
+    def dense(
+        self, rows: Array, weight: Array, bias: Array, function: plain.Function = plain.identity
+    ) -> tuple[Array, plain.DenseBackward]:
+        dtype, of_products = rows.dtype, rows.dtype
+        if self._now.halves is not None:
+            rows, weight, of_products = rows.astype(np.float16), self._half(weight), np.dtype(np.float16)
+        z, (value, slope) = product(rows, weight.T), self._activations(function, of_products)
 
         def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
-            half = dy.astype(np.float16)
-            dx = product(half, half_weight).astype(dy.dtype) if input_gradient else None
-            return dx, product(half.T, halves), self.sum_rows(dy)
+            dz = dy.astype(of_products, copy=False) if function is plain.identity else slope(z, bias, dy)
+            dx = product(dz, weight).astype(dtype, copy=False) if input_gradient else None
+            return dx, product(dz.T, rows), dz.sum(axis=0, dtype=dtype)
 
-        return product(halves, half_weight.T) + bias, backward
+        return value(z, bias), backward
 
-    def activate(self, function: Callable[[Array], plain.Activated], x: Array) -> plain.Activated:
-        value, slope = self._activations(function)
-        return value(x), lambda dy: slope(x, dy)
+    def activate(self, function: plain.Function, x: Array) -> plain.Activated:
+        value, slope = self._activations(function, x.dtype)
+        return value(x, 0.0), lambda dy: slope(x, 0.0, dy)
 
     def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         """As in `Operations`; its patches are in half precision, too, where products are."""
@@ -97,13 +100,13 @@ def _start(array: Array, whole: Array) -> int:
     return (address(array) - address(whole)) // whole.itemsize
 
 
-def _value_and_slope(function: Callable[[Array], plain.Activated]) -> tuple[Callable[..., Array], Callable[..., Array]]:
-    """Return x -> y and (x, dy) -> dx of an activation function, which a fused function may not return as they are."""
+def _value_and_slope(function: plain.Function, dtype: Any) -> tuple[Callable[..., Array], Callable[..., Array]]:
+    """Return (x, bias) -> y and (x, bias, dy) -> dx in `dtype` of an activation function of x + bias."""
 
-    def value(x: Array) -> Array:
-        return function(x)[0] * 1
+    def value(x: Array, bias: Any) -> Array:
+        return function(x + bias)[0] * 1  # a fused function may not return what it was given
 
-    def slope(x: Array, dy: Array) -> Array:
-        return function(x)[1](dy) * 1
+    def slope(x: Array, bias: Any, dy: Array) -> Array:
+        return (function(x + bias)[1](dy) * 1).astype(dtype)
 
     return value, slope

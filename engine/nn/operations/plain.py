@@ -32,9 +32,15 @@ Moments = tuple[Array, Array]  # mean and variance of each channel, [C]
 Convolved = tuple[Array, Callable[[Array], tuple[Array | None, Array]]]  # y, and dy -> (dx or None, dweight)
 DenseBackward = Callable[[Array, bool], tuple[Array | None, Array, Array]]
 Activated = tuple[Array, Callable[[Array], Array]]  # y, and dy -> dx
+Function = Callable[[Array], Activated]
 NormBackward = Callable[[Array], tuple[Array, Array, Array]]  # dy -> (dx, dgamma, dbeta)
 Normed = tuple[Array, Array, Array, NormBackward]  # y, mean [C], variance [C], backward
 Gated = tuple[Array, Callable[[Array], GateGradients]]
+
+
+def identity(x: Array) -> Activated:
+    """y = x."""
+    return x, lambda dy: dy
 
 
 class Operations:
@@ -54,12 +60,17 @@ class Operations:
         """Return a block in which products on a device are computed in half precision, and their results cast back."""
         return nullcontext()
 
-    def dense(self, rows: Array, weight: Array, bias: Array) -> tuple[Array, DenseBackward]:
-        """`Dense` of rows [R, inputs]; backward: dy, whether dx is wanted -> (dx or None, dweight, dbias)."""
+    def dense(
+        self, rows: Array, weight: Array, bias: Array, function: Function = identity
+    ) -> tuple[Array, DenseBackward]:
+        """`Dense` of rows [R, inputs], then an activation; backward: dy, whether dx is wanted -> (dx or None, dweight,
+        dbias)."""
         y = product(rows, weight.T)
         y += bias
+        y, slope = function(y)
 
         def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
+            dy = slope(dy)
             return product(dy, weight) if input_gradient else None, product(dy.T, rows), self.sum_rows(dy)
 
         return y, backward
@@ -135,7 +146,7 @@ class Operations:
 
     # ---- numbers one by one -----------------------------------------------------------------------------------------
 
-    def activate(self, function: Callable[[Array], Activated], x: Array) -> Activated:
+    def activate(self, function: Function, x: Array) -> Activated:
         """Apply an activation function."""
         return function(x)
 
