@@ -257,6 +257,21 @@ def address(array: Any) -> int:
     return getattr(array.data, "ptr", None) or array.ctypes.data
 
 
+def place_in_whole(array: Any) -> tuple[Any, int]:
+    """Return the one-dimensional array that this one is a part of, and where it begins there; itself and 0 if none."""
+    whole = getattr(array, "base", None)
+    if whole is None or whole.ndim > 1 or whole.dtype != array.dtype:
+        return array, 0
+    return whole, (address(array) - address(whole)) // whole.itemsize
+
+
+def same_part(array: Any, other: Any) -> Any:
+    """Return the part of `other`, an array like the whole that `array` is a part of, in the same place, as a view."""
+    strides = [stride // array.itemsize * other.itemsize for stride in array.strides]
+    place = place_in_whole(array)[1]
+    return backend_of(other).xp.lib.stride_tricks.as_strided(other[place:], array.shape, strides)
+
+
 def to_numpy(array: Any) -> np.ndarray:
     """Return the array in host memory; the same object for a NumPy array."""
     return array.get() if _is_cupys(array) else np.asarray(array)

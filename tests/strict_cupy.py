@@ -509,7 +509,7 @@ def _call(device: Device, name: str, group: str, function: Any, given: tuple[Any
         _wait(device)
     results = [_result(device, name, np.asarray(one), given, reads) for one in _sequence(result)]
     _again(device, compute, reads, results)
-    return tuple(results) if isinstance(result, tuple) else results[0]
+    return tuple(results) if isinstance(result, tuple | list) else results[0]
 
 
 def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -521,7 +521,7 @@ def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.
 
 
 def _sequence(result: Any) -> tuple[Any, ...]:
-    return result if isinstance(result, tuple) else (result,)
+    return tuple(result) if isinstance(result, tuple | list) else (result,)
 
 
 def _result(device: Device, name: str, values: np.ndarray, given: tuple[Any, ...], reads: list[ndarray]) -> ndarray:

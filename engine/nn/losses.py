@@ -112,14 +112,10 @@ def softmax_cross_entropy(
 def _softmax(logits: Array, mask: Array | None) -> tuple[Array, Array, Array]:
     """(logits less the largest of their row, their exponentials, sums of these [B, 1]); where masked -inf and 0."""
     xp, fused = backend_of(logits).xp, operations_for(logits).fused
-    usable = logits if mask is None else fused(_masked)(logits, mask)
+    usable = logits if mask is None else xp.where(mask, logits, -np.inf)
     shifted = fused(_shifted)(usable, usable.max(axis=1, keepdims=True))
     powers = xp.exp(shifted)
     return shifted, powers, powers.sum(axis=1, keepdims=True)
-
-
-def _masked(logits: Array, mask: Array) -> Array:
-    return backend_of(logits).xp.where(mask, logits, -np.inf)
 
 
 def _shifted(logits: Array, largest: Array) -> Array:

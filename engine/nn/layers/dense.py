@@ -62,32 +62,27 @@ class Dense(Layer):
 def dense_together(
     layers: Mapping[str, Dense], x: Array, training: bool
 ) -> tuple[list[Array], Callable[[Sequence[Array]], tuple[Array, Gradients]]]:
-    """Run dense layers on one x [B, T, inputs]: in training on a device as one, where it has their weights in a row.
+    """Run dense layers of one size on x [B, T, inputs]: in training on a device as one, if their weights lie in a row.
 
     Returns each y [B, T, outputs], and backward: a dy of each, [B, T, outputs] or with outputs as two sides -> (dx,
     gradients NAME.weight and NAME.bias).
     """
-    joint = _joint(list(layers.values())) if training else None
-    if joint is None:
-        steps = [forward_part(name, layer, x, training) for name, layer in layers.items()]
+    xp, joint = backend_of(x).xp, _joint([*layers.values()]) if training else None
+    one_or_all = {"joint": joint} if joint else layers
+    steps = [forward_part(name, layer, x, training) for name, layer in one_or_all.items()]
 
-        def backward(slopes: Sequence[Array]) -> tuple[Array, Gradients]:
-            dx, grads = None, Gradients()
-            for (y, step), dy in reversed(list(zip(steps, slopes, strict=True))):
-                part, part_grads = step(dy.reshape(y.shape))
-                dx, grads = part if dx is None else part + dx, part_grads | grads
-            return dx, grads
+    def backward(slopes: Sequence[Array]) -> tuple[Array, Gradients]:
+        dx, grads = None, Gradients()
+        given = [xp.concatenate(slopes, axis=2)] if joint else slopes
+        for (y, step), dy in reversed([*zip(steps, given, strict=True)]):
+            part, part_grads = step(dy.reshape(y.shape))
+            dx, grads = part if dx is None else part + dx, part_grads | grads
+        if joint:
+            parts = [(key, xp.split(array, len(layers))) for key, array in grads.items()]
+            grads = {key.replace("joint", name): part[n] for n, name in enumerate(layers) for key, part in parts}
+        return dx, grads
 
-        return [y for y, _ in steps], backward
-    y, step = joint.forward(x, training)
-    ends = np.cumsum([layer.outputs for layer in layers.values()]).tolist()
-    places = dict(zip(layers, map(slice, [0, *ends], ends), strict=False))
-
-    def joint_backward(slopes: Sequence[Array]) -> tuple[Array, Gradients]:
-        dx, grads = step(backend_of(x).xp.concatenate(slopes, axis=2).reshape(y.shape))
-        return dx, {f"{name}.{key}": array[place] for name, place in places.items() for key, array in grads.items()}
-
-    return [y[..., place] for place in places.values()], joint_backward
+    return xp.split(steps[0][0], len(layers), axis=2) if joint else [y for y, _ in steps], backward
 
 
 def _joint(layers: Sequence[Dense]) -> Dense | None:

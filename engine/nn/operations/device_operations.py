@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import Backend, address, product
+from engine.backend import Backend, place_in_whole, same_part
 from engine.nn.operations import plain
 from engine.nn.operations.plain import Array, Convolved, Operations
 
@@ -34,70 +34,59 @@ class DeviceOperations(Operations):
 
     def _half(self, weight: Array) -> Array:
         """Return a weight in half precision; parts of one array are cast together, once in a block."""
-        if (whole := _whole(weight)) is None:
-            return weight.astype(np.float16)
-        if (half := self._now.halves.get(id(whole))) is None:
-            half = self._now.halves[id(whole)] = whole.astype(np.float16)
-        start, strides = _start(weight, whole), [stride // 2 for stride in weight.strides]
-        return self.xp.lib.stride_tricks.as_strided(half[start:], weight.shape, strides)
+        whole, _ = place_in_whole(weight)
+        if id(whole) not in self._now.halves:
+            self._now.halves[id(whole)] = whole, whole.astype(np.float16)  # both, so that the number stays its own
+        return same_part(weight, self._now.halves[id(whole)][1])
 
     def joined(self, arrays: Sequence[Array]) -> Array | None:
-        whole, sizes = _whole(arrays[0]), [array.size for array in arrays]
-        if whole is None or not all(_whole(array) is whole and array.flags.c_contiguous for array in arrays):
-            return None
-        first, *starts = (_start(array, whole) for array in arrays)
-        if starts != [first + sum(sizes[:number]) for number in range(1, len(sizes))]:
-            return None
-        return whole[first : first + sum(sizes)].reshape(-1, *arrays[0].shape[1:])
+        (whole, first), end = place_in_whole(arrays[0]), 0
+        for array in arrays:
+            there, start = place_in_whole(array)
+            if there is not whole or start != first + end or not array.flags.c_contiguous or whole.ndim > 1:
+                return None
+            end += array.size
+        return whole[first : first + end].reshape(-1, *arrays[0].shape[1:])
 
-    def dense(
-        self, rows: Array, weight: Array, bias: Array, function: plain.Function = plain.identity
-    ) -> tuple[Array, plain.DenseBackward]:
-        dtype, of_products = rows.dtype, rows.dtype
-        if self._now.halves is not None:
-            rows, weight, of_products = rows.astype(np.float16), self._half(weight), np.dtype(np.float16)
-        z, (value, slope) = product(rows, weight.T), self._activations(function, of_products)
+    def dense(self, rows: Array, weight: Array, bias: Array, function: plain.Function = plain.identity) -> plain.Densed:
+        if self._now.halves is None:
+            return super().dense(rows, weight, bias, function)
+        y, half_backward = super().dense(rows.astype(np.float16), self._half(weight), bias, function)
+        return y, _with_whole_dx(half_backward, rows.dtype)
 
-        def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
-            dz = dy.astype(of_products, copy=False) if function is plain.identity else slope(z, bias, dy)
-            dx = product(dz, weight).astype(dtype, copy=False) if input_gradient else None
-            return dx, product(dz.T, rows), dz.sum(axis=0, dtype=dtype)
+    def sum_rows(self, rows: Array) -> Array:
+        return rows.sum(axis=0, dtype=np.promote_types(rows.dtype, np.float32))
 
-        return value(z, bias), backward
-
-    def activate(self, function: plain.Function, x: Array) -> plain.Activated:
+    def activate(self, function: plain.Function, x: Array, bias: Any = 0.0) -> plain.Activated:
+        """As in `Operations`; the gradient has the dtype of x, which may be half precision."""
         value, slope = self._activations(function, x.dtype)
-        return value(x, 0.0), lambda dy: slope(x, 0.0, dy)
+        if function is plain.identity:
+            return value(x, bias), lambda dy: dy.astype(x.dtype, copy=False)
+        return value(x, bias), lambda dy: slope(x, bias, dy)
 
     def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         """As in `Operations`; its patches are in half precision, too, where products are."""
         if self._now.halves is None or x.dtype == np.float16:
             return super().conv2d(x, weight, stride, padding, input_gradient)
         y, half_backward = super().conv2d(x.astype(np.float16), self._half(weight), stride, padding, input_gradient)
-
-        def backward(dy: Array) -> tuple[Array | None, Array]:
-            dx, dweight = half_backward(dy.astype(np.float16))
-            return None if dx is None else dx.astype(x.dtype), dweight
-
-        return y.astype(x.dtype), backward
+        return y.astype(x.dtype), _with_whole_dx(half_backward, x.dtype)
 
     def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return self._fuse(function)
 
 
 class _Now(threading.local):
-    halves: dict[int, Array] | None = None  # where the thread's products are in half precision: arrays cast to it
+    halves: Any = None  # while the thread's products are in half precision: {id of an array: it, and cast}
 
 
-def _whole(array: Array) -> Array | None:
-    """Return the one-dimensional array that this one is a part of, if it is."""
-    whole = getattr(array, "base", None)
-    return whole if whole is not None and whole.ndim == 1 and whole.dtype == array.dtype else None
+def _with_whole_dx(half_backward: Callable[..., Any], dtype: Any) -> Callable[..., Any]:
+    """Return the backward pass of products in half precision, with dx in `dtype`; gradients of weights stay halves."""
 
+    def backward(dy: Array, *wanted: bool) -> tuple[Array, ...]:
+        dx, *grads = half_backward(dy, *wanted)
+        return None if dx is None else dx.astype(dtype), *grads
 
-def _start(array: Array, whole: Array) -> int:
-    """Return where a part of an array begins, in elements."""
-    return (address(array) - address(whole)) // whole.itemsize
+    return backward
 
 
 def _value_and_slope(function: plain.Function, dtype: Any) -> tuple[Callable[..., Array], Callable[..., Array]]:

@@ -20,8 +20,6 @@ class NativeOperations(Operations):
     def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         if winograd.supports(x, weight, stride, padding):
             return winograd.convolve(x, weight, input_gradient)
-        if weight.shape[2] == 1 and stride == 1 and padding == 0:
-            return _pointwise(x, weight, input_gradient)
         return super().conv2d(x, weight, stride, padding, input_gradient)
 
     def sum_rows(self, rows: Array) -> Array:
@@ -165,25 +163,6 @@ class NativeOperations(Operations):
         table = np.zeros((count, added.shape[1]), np.float32)
         rows.add_at_chosen(np.ascontiguousarray(added), np.ascontiguousarray(chosen, np.int64), table)
         return table
-
-
-def _pointwise(x: Array, weight: Array, input_gradient: bool) -> Convolved:
-    """Run a 1x1 convolution as a matrix product over all squares: y = x W^T, dx = dy W, dW = dy^T x."""
-    image, matrix = _channels_last(x), weight[:, :, 0, 0]
-    rows = image.reshape(-1, image.shape[3])
-    y = empty((*image.shape[:3], len(matrix)))
-    np.matmul(rows, matrix.T, out=y.reshape(-1, len(matrix)))
-
-    def backward(dy: Array) -> tuple[Array | None, Array]:
-        flat_dy = _channels_last(dy).reshape(-1, len(matrix))
-        dweight = (flat_dy.T @ rows).reshape(weight.shape)
-        if not input_gradient:
-            return None, dweight
-        dx = empty(image.shape)
-        np.matmul(flat_dy, matrix, out=dx.reshape(rows.shape))
-        return channels_first(dx), dweight
-
-    return channels_first(y), backward
 
 
 # ---- memory layout ------------------------------------------------------------------------------------------------

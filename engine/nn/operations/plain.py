@@ -30,7 +30,7 @@ class GateGradients(NamedTuple):
 
 Moments = tuple[Array, Array]  # mean and variance of each channel, [C]
 Convolved = tuple[Array, Callable[[Array], tuple[Array | None, Array]]]  # y, and dy -> (dx or None, dweight)
-DenseBackward = Callable[[Array, bool], tuple[Array | None, Array, Array]]
+Densed = tuple[Array, Callable[[Array, bool], tuple[Array | None, Array, Array]]]
 Activated = tuple[Array, Callable[[Array], Array]]  # y, and dy -> dx
 Function = Callable[[Array], Activated]
 NormBackward = Callable[[Array], tuple[Array, Array, Array]]  # dy -> (dx, dgamma, dbeta)
@@ -60,18 +60,13 @@ class Operations:
         """Return a block in which products on a device are computed in half precision, and their results cast back."""
         return nullcontext()
 
-    def dense(
-        self, rows: Array, weight: Array, bias: Array, function: Function = identity
-    ) -> tuple[Array, DenseBackward]:
-        """`Dense` of rows [R, inputs], then an activation; backward: dy, whether dx is wanted -> (dx or None, dweight,
-        dbias)."""
-        y = product(rows, weight.T)
-        y += bias
-        y, slope = function(y)
+    def dense(self, rows: Array, weight: Array, bias: Array, function: Function = identity) -> Densed:
+        """`Dense` of rows [R, inputs], then a function; backward: dy, is dx wanted -> (dx or None, dweight, dbias)."""
+        y, slope = self.activate(function, product(rows, weight.T), bias)
 
         def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
-            dy = slope(dy)
-            return product(dy, weight) if input_gradient else None, product(dy.T, rows), self.sum_rows(dy)
+            dz = slope(dy)
+            return product(dz, weight) if input_gradient else None, product(dz.T, rows), self.sum_rows(dz)
 
         return y, backward
 
@@ -110,7 +105,7 @@ class Operations:
         y = product(cols, flat_weight.T).reshape(batch, height, width, kernels).transpose(0, 3, 1, 2)
 
         def backward(dy: Array) -> tuple[Array | None, Array]:
-            flat_dy = xp.ascontiguousarray(dy.transpose(0, 2, 3, 1)).reshape(-1, kernels)
+            flat_dy = xp.ascontiguousarray(dy.transpose(0, 2, 3, 1), cols.dtype).reshape(-1, kernels)
             dweight = product(flat_dy.T, cols).reshape(weight.shape)
             if not input_gradient:
                 return None, dweight
@@ -146,8 +141,10 @@ class Operations:
 
     # ---- numbers one by one -----------------------------------------------------------------------------------------
 
-    def activate(self, function: Function, x: Array) -> Activated:
-        """Apply an activation function."""
+    def activate(self, function: Function, x: Array, bias: Any = None) -> Activated:
+        """Apply an activation function of x, or of x + bias: this may overwrite x."""
+        if bias is not None:
+            x += bias
         return function(x)
 
     # ---- normalisation --------------------------------------------------------------------------------------------
@@ -357,7 +354,7 @@ def _spread(x: Array, mean: Array, share: float) -> Array:
 
 
 def _norm_slopes(dy: Array, y: Array, x: Array, mean: Array, variance: Array, gain: Any, *rest: Any) -> Array:
-    """Sums [2, G, C] over axis 1 of [G, N, C]: of the slope g = gain dy times the normalised x, and of g alone."""
+    """Sum g = gain dy over axis 1 of [G, N, C], times the normalised x and alone: [2, G, C]."""
     (epsilon, floor, is_first), xp = rest, backend_of(x).xp
     return xp.sum(dy * gain * (y > floor) * xp.where(is_first, (x - mean) / xp.sqrt(variance + epsilon), 1), axis=2)
 

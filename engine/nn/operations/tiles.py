@@ -79,16 +79,14 @@ def _output_adjoint_1d(y0, y1, y2, y3):
 
 
 @kernel()
+def _load4(array, at, step):
+    return load(array, at), load(array, at + step), load(array, at + 2 * step), load(array, at + 3 * step)
+
+
+@kernel()
 def load6(array, at, step):
     """Load six lane vectors that lie `step` floats apart."""
-    return (
-        load(array, at),
-        load(array, at + step),
-        load(array, at + 2 * step),
-        load(array, at + 3 * step),
-        load(array, at + 4 * step),
-        load(array, at + 5 * step),
-    )
+    return (*_load4(array, at, step), load(array, at + 4 * step), load(array, at + 5 * step))
 
 
 @kernel()
@@ -101,11 +99,6 @@ def _store6(array, at, step, row):
 def _add6(array, at, step, row):
     for place in range(6):
         store(array, at + place * step, load(array, at + place * step) + row[place])
-
-
-@kernel()
-def _load4(array, at, step):
-    return load(array, at), load(array, at + step), load(array, at + 2 * step), load(array, at + 3 * step)
 
 
 @kernel()
@@ -192,62 +185,42 @@ def _output_adjoint_tile(images, at, rank, channels, products, to, stride):
 
 
 @kernel()
-def input_transform(images, first, count, height, width, channels, board, products, stride):
-    """Compute V of `count` images, starting with image `first`."""
-    rank = (width + 2) * channels
+def input_transform(images, first, count, height, width, channels, board, products, stride, is_adjoint):
+    """Compute V of `count` images, starting with image `first`, or as its adjoint their gradient from dV."""
+    rank, size, place = (width + 2) * channels, height * width * channels, 0
     board[: (height + 2) * rank] = 0
-    to = 0
     for image in range(first, first + count):
-        _copy_into_board(images, image * height * width * channels, height, width, channels, board)
+        if is_adjoint:
+            board[: (height + 2) * rank] = 0
+        else:
+            _copy_into_board(images, image * size, height, width, channels, board)
         for row in range(0, height, TILE):
             for column in range(0, width, TILE):
+                square = row * rank + column * channels
                 for c in range(0, channels, LANES):
-                    input_tile(board, row * rank + column * channels + c, rank, channels, products, to + c, stride)
-                to += channels
+                    if is_adjoint:
+                        _input_adjoint_tile(products, place + c, stride, board, square + c, rank, channels)
+                    else:
+                        input_tile(board, square + c, rank, channels, products, place + c, stride)
+                place += channels
+        if is_adjoint:
+            _copy_from_board(board, height, width, channels, images, image * size)
 
 
 @kernel()
-def input_adjoint(products, stride, board, first, count, height, width, channels, images):
-    """Compute the gradient of `count` images from dV, starting with image `first`."""
-    rank = (width + 2) * channels
-    at = 0
-    for image in range(first, first + count):
-        board[: (height + 2) * rank] = 0
-        for row in range(0, height, TILE):
-            for column in range(0, width, TILE):
-                to = row * rank + column * channels
-                for c in range(0, channels, LANES):
-                    _input_adjoint_tile(products, at + c, stride, board, to + c, rank, channels)
-                at += channels
-        _copy_from_board(board, height, width, channels, images, image * height * width * channels)
-
-
-@kernel()
-def output_transform(products, stride, first, count, height, width, channels, images):
-    """Compute Y of `count` images from M, starting with image `first`."""
-    rank = width * channels
-    at = 0
+def output_transform(products, stride, first, count, height, width, channels, images, is_adjoint):
+    """Compute Y of `count` images from M, starting with image `first`, or as its adjoint dM from their gradient."""
+    rank, place = width * channels, 0
     for image in range(first, first + count):
         for row in range(0, height, TILE):
             for column in range(0, width, TILE):
-                to = (image * height + row) * rank + column * channels
+                square = (image * height + row) * rank + column * channels
                 for c in range(0, channels, LANES):
-                    output_tile(products, at + c, stride, splat(0.0), images, to + c, rank, channels, False)
-                at += channels
-
-
-@kernel()
-def output_adjoint(images, first, count, height, width, channels, products, stride):
-    """Compute dM from the gradient of `count` images, starting with image `first`."""
-    rank = width * channels
-    to = 0
-    for image in range(first, first + count):
-        for row in range(0, height, TILE):
-            for column in range(0, width, TILE):
-                at = (image * height + row) * rank + column * channels
-                for c in range(0, channels, LANES):
-                    _output_adjoint_tile(images, at + c, rank, channels, products, to + c, stride)
-                to += channels
+                    if is_adjoint:
+                        _output_adjoint_tile(images, square + c, rank, channels, products, place + c, stride)
+                    else:
+                        output_tile(products, place + c, stride, splat(0.0), images, square + c, rank, channels, False)
+                place += channels
 
 
 def products_view(products: np.ndarray, stride: int, tiles: int, channels: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import NUMPY, backend_of_all
+from engine.backend import NUMPY, backend_of_all, same_part
 from engine.nn.layer import Layer
 
 Array = Any
@@ -17,22 +17,26 @@ GROUPS = ("matrices", "vectors")  # names of the two halves of the whole array
 class FlatTensors(dict[str, Array]):
     """Copies of `tensors` by name, as views of the one-dimensional array `whole`, each laid out as in `like`.
 
-    Its dtype is that of `like`; tensors in half precision are cast together. Those of two or more dimensions come first, as `groups["matrices"]` [1, n], then `groups["vectors"]` [n]: weight
-    decay tells them apart by their dimensions.
+    Its dtype is that of `like`; tensors in half precision are cast together. Those of two or more dimensions come
+    first, as `groups["matrices"]` [1, n], then `groups["vectors"]` [n]: weight decay tells them apart by these.
     """
 
     def __init__(self, tensors: Mapping[str, Array], like: Mapping[str, Array] | None = None) -> None:
         like = tensors if like is None else like
-        backend, size = backend_of_all(like), sum(one.size for one in like.values())
-        self.whole = backend.xp.empty(size, next(iter(like.values())).dtype)
+        backend, order = backend_of_all(like), sorted(like, key=lambda name: like[name].ndim < 2)
+        self.whole = backend.xp.empty(sum(one.size for one in like.values()), next(iter(like.values())).dtype)
         matrices = sum(one.size for one in like.values() if one.ndim > 1)
         self.groups = dict(zip(GROUPS, (self.whole[:matrices][None], self.whole[matrices:]), strict=True))
-        super().__init__(_views(self.whole, like))
+        views, start = {}, 0
+        for name in order:
+            axes = _order(like[name])
+            view = self.whole[start : start + like[name].size].reshape([like[name].shape[axis] for axis in axes])
+            views[name], start = view.transpose(_back(axes)), start + like[name].size
+        super().__init__({name: views[name] for name in like})
         if halves := [name for name in like if tensors[name].dtype == np.float16]:
-            narrow = backend.xp.empty(size, np.float16)
-            views = _views(narrow, like)
+            narrow = backend.xp.empty(self.whole.shape, np.float16)
             for name in halves:
-                views[name][...] = tensors[name]
+                same_part(self[name], narrow)[...] = tensors[name]
             self.whole[...] = narrow
         for name in [name for name in like if name not in halves]:
             self[name][...] = backend.asarray(tensors[name])  # by kernels, for `concatenate` uploads places
@@ -52,16 +56,6 @@ def trained_parameters(model: Layer, before: Mapping[str, Array]) -> Mapping[str
     flat = FlatTensors(parameters)
     model.adopt_parameters(flat)
     return flat
-
-
-def _views(whole: Array, like: Mapping[str, Array]) -> dict[str, Array]:
-    """Return parts of an array that are laid out like these, matrices first."""
-    views, start = {}, 0
-    for name in sorted(like, key=lambda name: like[name].ndim < 2):
-        axes = _order(like[name])
-        view = whole[start : start + like[name].size].reshape([like[name].shape[axis] for axis in axes])
-        views[name], start = view.transpose(_back(axes)), start + like[name].size
-    return {name: views[name] for name in like}
 
 
 def _order(array: Array) -> list[int]:
