@@ -97,25 +97,27 @@ def softmax_cross_entropy(
             raise DataError("softmax_cross_entropy: expected a possible action in every row of the mask")
         if not all_fit:
             raise DataError("softmax_cross_entropy: expected targets 0 where the mask is False, found others")
-    if targets.ndim == 2:
-        if isinstance(targets, np.ndarray) and (smallest := targets.min()) < 0:
-            raise DataError(f"softmax_cross_entropy: expected targets >= 0, found {smallest}")
-        loss, gradient = soft_target_loss(logits, targets, mask)
-        return float(loss), gradient
-    shifted, powers, normaliser = _softmax(logits, mask)
-    probabilities = powers / xp.where(normaliser == 0, 1, normaliser)
-    loss = (xp.log(normaliser[:, 0]) - shifted[rows, targets]).sum() / len(logits)
-    probabilities[rows, targets] -= 1
-    return float(loss), probabilities / len(logits)
+    if targets.ndim == 1:
+        targets = targets[:, None] == xp.arange(actions)
+    elif isinstance(targets, np.ndarray) and (smallest := targets.min()) < 0:
+        raise DataError(f"softmax_cross_entropy: expected targets >= 0, found {smallest}")
+    loss, gradient = soft_target_loss(logits, targets, mask)
+    return float(loss), gradient
 
 
-def _softmax(logits: Array, mask: Array | None) -> tuple[Array, Array, Array]:
-    """(logits less the largest of their row, their exponentials, sums of these [B, 1]); where masked -inf and 0."""
+def soft_target_loss(logits: Array, targets: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    """`softmax_cross_entropy` for distributions, without a check and without a wait for a device.
+
+    The loss is an array without sides, not yet a number: it can be read later, together with others.
+    """
     xp, fused = backend_of(logits).xp, operations_for(logits).fused
     usable = logits if mask is None else xp.where(mask, logits, -np.inf)
     shifted = fused(_shifted)(usable, usable.max(axis=1, keepdims=True))
-    powers = xp.exp(shifted)
-    return shifted, powers, powers.sum(axis=1, keepdims=True)
+    powers, targets = xp.exp(shifted), targets.astype(logits.dtype, copy=False)
+    normaliser = powers.sum(axis=1, keepdims=True)
+    loss = fused(_soft_terms)(targets, shifted, normaliser).sum() / -len(logits)
+    total = targets.sum(axis=1, keepdims=True)
+    return loss, fused(_soft_slopes)(targets, total, powers, normaliser, len(logits))
 
 
 def _shifted(logits: Array, largest: Array) -> Array:
@@ -130,18 +132,6 @@ def _soft_terms(targets: Array, shifted: Array, normaliser: Array) -> Array:
 def _soft_slopes(targets: Array, total: Array, powers: Array, normaliser: Array, count: int) -> Array:
     probabilities = powers / backend_of(targets).xp.where(normaliser == 0, 1, normaliser)
     return (probabilities * total - targets) / count
-
-
-def soft_target_loss(logits: Array, targets: Array, mask: Array | None = None) -> tuple[Array, Array]:
-    """`softmax_cross_entropy` for distributions, without a check and without a wait for a device.
-
-    The loss is an array without sides, not yet a number: it can be read later, together with others.
-    """
-    fused, (shifted, powers, normaliser) = operations_for(logits).fused, _softmax(logits, mask)
-    targets = targets.astype(logits.dtype, copy=False)
-    loss = fused(_soft_terms)(targets, shifted, normaliser).sum() / -len(logits)
-    total = targets.sum(axis=1, keepdims=True)
-    return loss, fused(_soft_slopes)(targets, total, powers, normaliser, len(logits))
 
 
 @_in_range

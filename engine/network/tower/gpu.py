@@ -282,9 +282,6 @@ class Kernels:
         def activate(product: Array, bias: Array, out: Array) -> None:
             xp.add(apply(product + bias)[0], 0, out=out)
 
-        def activated(product: Array, bias: Array) -> Array:
-            return apply(product + bias)[0]
-
         def gate(
             product: Array, bias: Array, scale: Array, scale_bias: Array, shift: Array, shift_bias: Array, *rest: Array
         ) -> None:
@@ -302,7 +299,8 @@ class Kernels:
             return product.astype(np.float32) + bias.astype(np.float32)
 
         self.expand = _expand(backend, dtype)
-        self.activate, self.activated = backend.fused(activate), backend.fused(activated)
+        self.activated = lambda product, bias: operations_for(product).activate(apply, product, bias)[0]
+        self.activate = backend.fused(activate)
         self.gate, self.add_skip, self.mean = (backend.fused(one) for one in (gate, add_skip, mean))
         self.answer = backend.fused(answer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -60,7 +61,8 @@ class Sequential(Layer):
             name, layer = layers.pop(0)
             mask = layer.mask_of(x) if mask is None else mask
             if training and type(layer) is Dense and layers and type(layers[0][1]) is Activation:
-                layer = layer.followed_by(layers.pop(0)[1])
+                layer = copy.copy(layer)
+                layer.activation = layers.pop(0)[1].apply  # type: ignore[attr-defined]
             x, step = forward_part(name, layer, x, training, mask, state)
             steps.append(step)
 

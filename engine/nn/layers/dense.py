@@ -10,7 +10,6 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, forward_part, register
-from engine.nn.layers.activations import Activation
 from engine.nn.layers.initialization import VARIANCES, initial
 from engine.nn.operations import operations_for
 from engine.nn.operations.plain import identity
@@ -30,7 +29,7 @@ class Dense(Layer):
     """
 
     input_gradient = True  # False for the first layer of a network that is trained
-    activation = staticmethod(identity)
+    activation = staticmethod(identity)  # of an `Activation` behind it, which a GPU computes in the same kernel
 
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he") -> None:
         super().__init__()
@@ -51,12 +50,6 @@ class Dense(Layer):
             return None if drows is None else drows.reshape(x.shape), {"weight": dweight, "bias": dbias}
 
         return y.reshape(*x.shape[:-1], self.outputs), backward
-
-    def followed_by(self, activation: Activation) -> Dense:
-        """Return a layer that shares this one's parameters and applies an activation, too: on a GPU, as one kernel."""
-        twin = copy.copy(self)
-        twin.activation = activation.apply
-        return twin
 
 
 def dense_together(

@@ -20,7 +20,7 @@ class DeviceOperations(Operations):
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend.xp)
-        self._fuse = cache(backend.fused)
+        self.fused = cache(backend.fused)  # type: ignore[method-assign]
         self._activations = cache(lambda *given: tuple(map(backend.fused, _value_and_slope(*given))))
         self._now = _Now()
 
@@ -70,9 +70,6 @@ class DeviceOperations(Operations):
             return super().conv2d(x, weight, stride, padding, input_gradient)
         y, half_backward = super().conv2d(x.astype(np.float16), self._half(weight), stride, padding, input_gradient)
         return y.astype(x.dtype), _with_whole_dx(half_backward, x.dtype)
-
-    def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        return self._fuse(function)
 
 
 class _Now(threading.local):

@@ -26,11 +26,6 @@ class NativeOperations(Operations):
         # A product with ones runs at memory speed; NumPy's sum over leading axes does not.
         return np.ones(len(rows), np.float32) @ rows
 
-    def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
-        image = _channels_last(y)
-        biased = np.add(image, bias, out=empty(image.shape))
-        return channels_first(biased), lambda dy: self.sum_rows(_channels_last(dy).reshape(-1, len(bias)))
-
     def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, *more: object) -> Normed:
         fold = _fold(x)
         if not fold or more[1:] not in ((), (None,)):  # by given statistics
@@ -121,13 +116,6 @@ class NativeOperations(Operations):
             return GateGradients(dscale, dshift, channels_first(dskip), input_gradient)
 
         return channels_first(y), backward
-
-    def add(self, a: Array, b: Array) -> Array:
-        if a.ndim != 4:
-            return super().add(a, b)
-        total = empty((a.shape[0], *a.shape[2:], a.shape[1]))
-        np.add(_channels_last(a), _channels_last(b), out=total)
-        return channels_first(total)
 
     def lstm_step(self, a: Array, c: Array, before: Array) -> tuple[Array, Array, Callable[..., Array]]:
         if before.shape[1] < LANES:

@@ -137,7 +137,7 @@ class Operations:
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
         """Add bias [C] to y [B, C, H, W]; backward: dy -> dbias = sum of dy over batch and squares."""
-        return y + bias[:, None, None], lambda dy: dy.sum(axis=(0, 2, 3))
+        return y + bias[:, None, None], lambda dy: self.sum_rows(channels_last(dy).reshape(-1, len(bias)))
 
     # ---- numbers one by one -----------------------------------------------------------------------------------------
 

@@ -29,9 +29,9 @@ class FlatTensors(dict[str, Array]):
         self.groups = dict(zip(GROUPS, (self.whole[:matrices][None], self.whole[matrices:]), strict=True))
         views, start = {}, 0
         for name in order:
-            axes = _order(like[name])
+            axes = sorted(range(like[name].ndim), key=lambda axis: -like[name].strides[axis])  # the largest first
             view = self.whole[start : start + like[name].size].reshape([like[name].shape[axis] for axis in axes])
-            views[name], start = view.transpose(_back(axes)), start + like[name].size
+            views[name], start = view.transpose(np.argsort(axes).tolist()), start + like[name].size
         super().__init__({name: views[name] for name in like})
         if halves := [name for name in like if tensors[name].dtype == np.float16]:
             narrow = backend.xp.empty(self.whole.shape, np.float16)
@@ -56,12 +56,3 @@ def trained_parameters(model: Layer, before: Mapping[str, Array]) -> Mapping[str
     flat = FlatTensors(parameters)
     model.adopt_parameters(flat)
     return flat
-
-
-def _order(array: Array) -> list[int]:
-    """Return the axes of an array, the one with the largest stride first."""
-    return sorted(range(array.ndim), key=lambda axis: (-array.strides[axis], axis))
-
-
-def _back(order: list[int]) -> list[int]:
-    return [order.index(axis) for axis in range(len(order))]

@@ -108,9 +108,7 @@ class DataParallel:
         self.model, self.shard_size, self.threads = model, shard_size, threads
         self.loss_scale = LossScale() if precision == "mixed" else None
         backend = backend_of_all(model.named_parameters())
-        self._halves: Callable[[], Any] = (
-            nullcontext if self.loss_scale is None else operations_on(backend).half_products
-        )
+        self._halves: Any = nullcontext if self.loss_scale is None else operations_on(backend).half_products
         self._replicas: list[Layer] = []
         self._steps = 0
         self._norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
