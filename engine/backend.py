@@ -260,9 +260,20 @@ def address(array: Any) -> int:
 def place_in_whole(array: Any) -> tuple[Any, int]:
     """Return the one-dimensional array that this one is a part of, and where it begins there; itself and 0 if none."""
     whole = getattr(array, "base", None)
-    if whole is None or whole.ndim > 1 or whole.dtype != array.dtype:
+    if not hasattr(whole, "dtype") or whole.dtype != array.dtype or whole.ndim > 1:
         return array, 0
     return whole, (address(array) - address(whole)) // whole.itemsize
+
+
+def joined(arrays: Sequence[Any]) -> Any:
+    """Return parts of a one-dimensional array that lie in a row there as one along the first axis, a view; or None."""
+    (whole, first), end = place_in_whole(arrays[0]), 0
+    for array in arrays:
+        there, start = place_in_whole(array)
+        if there is not whole or start != first + end or not array.flags.c_contiguous or whole.ndim > 1:
+            return None
+        end += array.size
+    return whole[first : first + end].reshape(-1, *arrays[0].shape[1:])
 
 
 def same_part(array: Any, other: Any) -> Any:

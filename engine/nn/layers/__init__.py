@@ -11,11 +11,12 @@ from engine.nn.layers.conv import Conv2D
 from engine.nn.layers.dense import Dense
 from engine.nn.layers.dropout import Dropout
 from engine.nn.layers.embedding import Embedding, PositionEmbedding
-from engine.nn.layers.encoder import Encoder, EncoderLayer, FeedForward, Smolgen
+from engine.nn.layers.encoder import Encoder, EncoderLayer, FeedForward
 from engine.nn.layers.normalisation import BatchNorm, LayerNorm, PlaceGate
 from engine.nn.layers.pooling import AveragePool2D, GlobalAveragePool, MaxPool2D
 from engine.nn.layers.reshape import Flatten, Reshape
 from engine.nn.layers.residual import Residual, SqueezeExcitation
+from engine.nn.layers.smolgen import Smolgen
 
 __all__ = [
     "ACTIVATIONS", "GRU", "LSTM", "RNN", "Activation", "AveragePool2D", "BatchNorm", "Bidirectional", "Conv2D",

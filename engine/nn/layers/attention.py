@@ -42,12 +42,8 @@ class _Attention(Layer):
 
         Keys and values of a state stand before those of the context, and are kept there together.
         """
-        groups = [("query", "key", "value")] if x is context else [("query",), ("key", "value")]
-        inputs = [x] if x is context else [x, context]
-        projected = [
-            dense_together({name: self.parts[name] for name in names}, one, training)
-            for names, one in zip(groups, inputs, strict=True)
-        ]
+        groups = [(x, ("query", "key", "value"))] if x is context else [(x, ("query",)), (context, ("key", "value"))]
+        projected = [dense_together({name: self.parts[name] for name in names}, one, training) for one, names in groups]
         query, key, value = (self._split(y) for ys, _ in projected for y in ys)
         new, earlier = {"key": key, "value": value}, _earlier(state)
         if earlier:
@@ -62,7 +58,7 @@ class _Attention(Layer):
             dquery, dkey, dvalue, *dbias = attend_backward(self._split(dmixed))
             slopes = [one.swapaxes(1, 2) for one in (dquery, dkey[:, :, earlier:], dvalue[:, :, earlier:])]
             dinputs, grads = [], Gradients()
-            for names, (_, dense_backward) in zip(groups, projected, strict=True):
+            for (_, names), (_, dense_backward) in zip(groups, projected, strict=True):
                 dinput, part_grads = dense_backward([slopes.pop(0) for _ in names])
                 dinputs.append(dinput)
                 grads |= part_grads

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import backend_of, joined
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, forward_part, register
 from engine.nn.layers.initialization import VARIANCES, initial
@@ -60,27 +60,22 @@ def dense_together(
     Returns each y [B, T, outputs], and backward: a dy of each, [B, T, outputs] or with outputs as two sides -> (dx,
     gradients NAME.weight and NAME.bias).
     """
-    xp, joint = backend_of(x).xp, _joint([*layers.values()]) if training else None
-    one_or_all = {"joint": joint} if joint else layers
+    xp, joint, parts = backend_of(x).xp, copy.copy(next(iter(layers.values()))), [*layers.values()]
+    joint.params = {key: joined([layer.params[key] for layer in parts]) for key in joint.params}
+    joint.outputs *= len(parts)
+    is_joint = training and all(array is not None for array in joint.params.values())
+    one_or_all = {"joint": joint} if is_joint else layers
     steps = [forward_part(name, layer, x, training) for name, layer in one_or_all.items()]
 
     def backward(slopes: Sequence[Array]) -> tuple[Array, Gradients]:
         dx, grads = None, Gradients()
-        given = [xp.concatenate(slopes, axis=2)] if joint else slopes
+        given = [xp.concatenate(slopes, axis=2)] if is_joint else slopes
         for (y, step), dy in reversed([*zip(steps, given, strict=True)]):
             part, part_grads = step(dy.reshape(y.shape))
             dx, grads = part if dx is None else part + dx, part_grads | grads
-        if joint:
-            parts = [(key, xp.split(array, len(layers))) for key, array in grads.items()]
-            grads = {key.replace("joint", name): part[n] for n, name in enumerate(layers) for key, part in parts}
+        if is_joint:
+            each = [(key, xp.split(array, len(parts))) for key, array in grads.items()]
+            grads = {key.replace("joint", name): part[n] for n, name in enumerate(layers) for key, part in each}
         return dx, grads
 
-    return xp.split(steps[0][0], len(layers), axis=2) if joint else [y for y, _ in steps], backward
-
-
-def _joint(layers: Sequence[Dense]) -> Dense | None:
-    """Return one layer with the outputs of all, which views their parameters; None where these do not lie in a row."""
-    twin, operations = copy.copy(layers[0]), operations_for(layers[0].params["weight"])
-    twin.outputs = sum(layer.outputs for layer in layers)
-    twin.params = {name: operations.joined([layer.params[name] for layer in layers]) for name in twin.params}
-    return None if any(array is None for array in twin.params.values()) else twin
+    return xp.split(steps[0][0], len(parts), axis=2) if is_joint else [y for y, _ in steps], backward

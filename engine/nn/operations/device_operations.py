@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -22,7 +22,7 @@ class DeviceOperations(Operations):
         super().__init__(backend.xp)
         self.fused = cache(backend.fused)  # type: ignore[method-assign]
         self._activations = cache(lambda *given: tuple(map(backend.fused, _value_and_slope(*given))))
-        self._now = _Now()
+        self._now = threading.local()  # `halves`, in a block of half products: {id of an array: it, and cast}
 
     @contextmanager
     def half_products(self) -> Iterator[None]:
@@ -39,51 +39,24 @@ class DeviceOperations(Operations):
             self._now.halves[id(whole)] = whole, whole.astype(np.float16)  # both, so that the number stays its own
         return same_part(weight, self._now.halves[id(whole)][1])
 
-    def joined(self, arrays: Sequence[Array]) -> Array | None:
-        (whole, first), end = place_in_whole(arrays[0]), 0
-        for array in arrays:
-            there, start = place_in_whole(array)
-            if there is not whole or start != first + end or not array.flags.c_contiguous or whole.ndim > 1:
-                return None
-            end += array.size
-        return whole[first : first + end].reshape(-1, *arrays[0].shape[1:])
-
     def dense(self, rows: Array, weight: Array, bias: Array, function: plain.Function = plain.identity) -> plain.Densed:
-        if self._now.halves is None:
-            return super().dense(rows, weight, bias, function)
-        y, half_backward = super().dense(rows.astype(np.float16), self._half(weight), bias, function)
-        return y, _with_whole_dx(half_backward, rows.dtype)
-
-    def sum_rows(self, rows: Array) -> Array:
-        return rows.sum(axis=0, dtype=np.promote_types(rows.dtype, np.float32))
+        """As in `Operations`; its products are in half precision, too, where they are."""
+        if getattr(self._now, "halves", None) is not None:
+            rows, weight = rows.astype(np.float16), self._half(weight)
+        return super().dense(rows, weight, bias, function)
 
     def activate(self, function: plain.Function, x: Array, bias: Any = 0.0) -> plain.Activated:
         """As in `Operations`; the gradient has the dtype of x, which may be half precision."""
         value, slope = self._activations(function, x.dtype)
-        if function is plain.identity:
-            return value(x, bias), lambda dy: dy.astype(x.dtype, copy=False)
-        return value(x, bias), lambda dy: slope(x, bias, dy)
+        is_plain = function is plain.identity
+        return value(x, bias), lambda dy: dy.astype(x.dtype, copy=False) if is_plain else slope(x, bias, dy)
 
     def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         """As in `Operations`; its patches are in half precision, too, where products are."""
-        if self._now.halves is None or x.dtype == np.float16:
+        if getattr(self._now, "halves", None) is None or x.dtype == np.float16:
             return super().conv2d(x, weight, stride, padding, input_gradient)
-        y, half_backward = super().conv2d(x.astype(np.float16), self._half(weight), stride, padding, input_gradient)
-        return y.astype(x.dtype), _with_whole_dx(half_backward, x.dtype)
-
-
-class _Now(threading.local):
-    halves: Any = None  # while the thread's products are in half precision: {id of an array: it, and cast}
-
-
-def _with_whole_dx(half_backward: Callable[..., Any], dtype: Any) -> Callable[..., Any]:
-    """Return the backward pass of products in half precision, with dx in `dtype`; gradients of weights stay halves."""
-
-    def backward(dy: Array, *wanted: bool) -> tuple[Array, ...]:
-        dx, *grads = half_backward(dy, *wanted)
-        return None if dx is None else dx.astype(dtype), *grads
-
-    return backward
+        y, backward = super().conv2d(x.astype(np.float16), self._half(weight), stride, padding, input_gradient)
+        return y.astype(x.dtype), backward
 
 
 def _value_and_slope(function: plain.Function, dtype: Any) -> tuple[Callable[..., Array], Callable[..., Array]]:

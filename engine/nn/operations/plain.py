@@ -7,7 +7,7 @@ implementations override methods of `Operations` and are tested against it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -66,13 +66,10 @@ class Operations:
 
         def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
             dz = slope(dy)
-            return product(dz, weight) if input_gradient else None, product(dz.T, rows), self.sum_rows(dz)
+            dx = product(dz, weight).astype(dy.dtype, copy=False) if input_gradient else None
+            return dx, product(dz.T, rows), self.sum_rows(dz)
 
         return y, backward
-
-    def joined(self, arrays: Sequence[Array]) -> Array | None:
-        """Return arrays that lie in a row in a device's memory as one along the first axis, a view; None elsewhere."""
-        return None
 
     def inner_products(self, a: Array, b: Array) -> Array:
         """Return the sums of a b along the last axis; both broadcast. For small sides: it is no matrix product."""
@@ -80,7 +77,7 @@ class Operations:
 
     def sum_rows(self, rows: Array) -> Array:
         """Return the sum [C] of rows [R, C]."""
-        return rows.sum(axis=0)
+        return rows.sum(axis=0, dtype=np.promote_types(rows.dtype, np.float32))
 
     # ---- convolution ----------------------------------------------------------------------------------------------
 
@@ -109,7 +106,7 @@ class Operations:
             dweight = product(flat_dy.T, cols).reshape(weight.shape)
             if not input_gradient:
                 return None, dweight
-            return self._spread(flat_dy, weight, x.shape, stride, padding), dweight
+            return self._spread(flat_dy, weight, x.shape, stride, padding).astype(dy.dtype, copy=False), dweight
 
         return y, backward
 

@@ -82,8 +82,7 @@ def _gradients(
             du += part
         if dimages is not None:
             np.matmul(dm_matrices, u_transposed, out=v_matrices)
-            gradient = dimages.reshape(-1)
-            tiles.input_transform(gradient, first, count, height, width, channels, board, v, v_stride, True)
+            tiles.input_transform(dimages.reshape(-1), first, count, height, width, channels, board, v, v_stride, True)
     dweight = empty((3, 3, channels, kernels))
     np.matmul(_G2.T, du.reshape(tiles.PLACES, -1), out=dweight.reshape(9, -1))
     return dimages, dweight.transpose(3, 2, 0, 1)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -199,10 +198,7 @@ class Trainer:
         """Run the remaining steps of the current epoch."""
         epoch, done = divmod(self.steps_done, len(batches))
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))
-        seeds = (
-            np.random.SeedSequence([self.settings.seed, n], spawn_key=(AUGMENTATION,)) for n in count(self.steps_done)
-        )
-        jobs = [(order[part], np.random.default_rng(seed)) for part, seed in zip(batches[done:], seeds, strict=False)]
+        jobs = [(order[part], self._augmenting(self.steps_done + n)) for n, part in enumerate(batches[done:])]
         with progress_bar(f"epoch {epoch + 1}", len(batches), progress) as show:
             for number, batch in enumerate(data.batches(jobs)):
                 means = self._step(batch, None, len(jobs[number][0]))
@@ -211,6 +207,9 @@ class Trainer:
                     watcher.on_step(self, means)
                 if checkpoint is not None and checkpoint_steps and self.steps_done % checkpoint_steps == 0:
                     self.save(checkpoint)
+
+    def _augmenting(self, step: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence([self.settings.seed, step], spawn_key=(AUGMENTATION,)))
 
     def step(self, batch: Any, rate: float | None = None) -> Record:
         """Take one step on a batch, at `rate` or else the schedule's rate.
