@@ -259,7 +259,7 @@ def address(array: Any) -> int:
 
 def place_in_whole(array: Any) -> tuple[Any, int]:
     """Return the one-dimensional array that this one is a part of, and where it begins there; itself and 0 if none."""
-    whole = getattr(array, "base", None)
+    whole: Any = getattr(array, "base", None)
     if not hasattr(whole, "dtype") or whole.dtype != array.dtype or whole.ndim > 1:
         return array, 0
     return whole, (address(array) - address(whole)) // whole.itemsize

@@ -14,6 +14,7 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, regi
 from engine.nn.layers.dense import Dense, dense_together
 from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for
+from engine.nn.operations.plain import inner_products
 
 PROMOTION_FROM, PROMOTION_TO = slice(48, 56), slice(56, 64)  # Squares of the seventh and the eighth rank.
 
@@ -51,7 +52,7 @@ class AttentionPolicy(Layer):
         xp, batch, promotion = backend_of(x).xp, len(x), self.params["promotion"]
         squares = x if by_squares else x.reshape(batch, self.inputs, 64).swapaxes(1, 2)  # (B, 64, C)
         (query, key), dense_backward = dense_together({"query": self.query, "key": self.key}, squares, training)
-        scale, inner = 1 / math.sqrt(self.depth), operations_for(x).inner_products
+        scale, inner = 1 / math.sqrt(self.depth), operations_for(x).fused(inner_products)
         scores = product(query, key.swapaxes(1, 2)) * scale  # (B, 64, 64)
         last_rank = key[:, PROMOTION_TO]
         offsets = inner(last_rank[:, :, None], promotion)  # (B, 8, 4)

@@ -89,9 +89,8 @@ def softmax_cross_entropy(
         _check_classes(targets, actions)
     if actions == 1:
         raise ShapeError("softmax_cross_entropy: expected at least 2 outputs, found 1, whose probability is always 1")
-    rows = xp.arange(len(logits))
     if mask is not None:
-        fits = mask[rows, targets] if targets.ndim == 1 else mask | (targets == 0)
+        fits = mask[xp.arange(len(logits)), targets] if targets.ndim == 1 else mask | (targets == 0)
         is_possible, all_fit = to_numpy(xp.stack([mask.any(axis=1).all(), fits.all()]))
         if not is_possible:
             raise DataError("softmax_cross_entropy: expected a possible action in every row of the mask")

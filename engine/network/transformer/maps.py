@@ -33,7 +33,7 @@ def attention_maps(model: nn.MultiHead, planes: np.ndarray) -> list[LayerMaps]:
         dense = parts["attention"].children()
         query, key = (dense[name](x).reshape(64, heads, -1).swapaxes(0, 1) for name in ("query", "key"))
         scores = query @ key.swapaxes(1, 2) / np.sqrt(query.shape[2])
-        whole = scores if bias is None else scores + bias
-        maps.append(LayerMaps(*(None if one is None else softmax(one)[0] for one in (whole, scores, bias))))
+        whole, smolgen = (scores, None) if bias is None else (scores + bias, softmax(bias)[0])
+        maps.append(LayerMaps(softmax(whole)[0], softmax(scores)[0], smolgen))
         x, _ = layer.forward(x if table is None else (x, table))
     return maps

@@ -182,7 +182,6 @@ class BoardEmbedding(Layer):
         self.parts: dict[str, Layer] = {}
         if planes:
             self.parts["preprocess"] = nn.Dense(SQUARES * PIECE_PLANES, SQUARES * planes, rng, "glorot")
-        self._act = nn.Activation(activation)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", PLANES, 8, 8)
@@ -195,7 +194,10 @@ class BoardEmbedding(Layer):
         else:
             more = backend.xp.broadcast_to(_reach_map_on(backend, x.dtype), (batch, SQUARES, SQUARES))
         self.dense.input_gradient = self.input_gradient or self.planes > 0
-        parts, joined = nn.Sequential(dense=self.dense, act=self._act), backend.xp.concatenate([squares, more], axis=2)
+        parts, joined = (
+            nn.Sequential(dense=self.dense, act=nn.Activation(self.activation)),
+            backend.xp.concatenate([squares, more], axis=2),
+        )
         y, dense_backward = parts.forward(joined, training)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:

@@ -62,8 +62,7 @@ def dense_together(
     """
     xp, joint, parts = backend_of(x).xp, copy.copy(next(iter(layers.values()))), [*layers.values()]
     joint.params = {key: joined([layer.params[key] for layer in parts]) for key in joint.params}
-    joint.outputs *= len(parts)
-    is_joint = training and all(array is not None for array in joint.params.values())
+    joint.outputs, is_joint = joint.outputs * len(parts), training and all(p is not None for p in joint.params.values())
     one_or_all = {"joint": joint} if is_joint else layers
     steps = [forward_part(name, layer, x, training) for name, layer in one_or_all.items()]
 

@@ -34,7 +34,6 @@ class SqueezeExcitation(Layer):
     def __init__(self, channels: int, hidden: int, rng: np.random.Generator, activation: str = "relu") -> None:
         super().__init__()
         self.channels, self.hidden, self.activation = channels, hidden, activation
-        self._act = Activation(activation)
         self.squeeze: Layer = Dense(channels, hidden, rng)
         self.excite: Layer = Dense(hidden, 2 * channels, rng, initialization="glorot")
 
@@ -50,7 +49,8 @@ class SqueezeExcitation(Layer):
     def forward_with_skip(self, x: Array, skip: Array, relu: bool, training: bool) -> tuple[Array, MergeBackward]:
         """Compute sigmoid(s) x + t + skip in one pass, with ReLU on request; backward: dy -> (dx, dskip, gradients)."""
         check_input(self, x, "B", self.channels, "H", "W")
-        dense, operations = Sequential(squeeze=self.squeeze, act=self._act, excite=self.excite), operations_for(x)
+        operations, act = operations_for(x), Activation(self.activation)
+        dense = Sequential(squeeze=self.squeeze, act=act, excite=self.excite)
         excited, dense_backward = dense.forward(operations.square_mean(x), training)
         scale, slope = operations.activate(sigmoid, excited[:, : self.channels])
         y, sum_backward = operations.gated_sum(x, scale, excited[:, self.channels :], skip, relu)

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.backend import Backend, place_in_whole, same_part
-from engine.nn.operations import plain
-from engine.nn.operations.plain import Array, Convolved, Operations
+from engine.nn.operations.plain import Activated, Array, Convolved, Densed, Function, Operations, identity
 
 
 class DeviceOperations(Operations):
@@ -39,17 +38,16 @@ class DeviceOperations(Operations):
             self._now.halves[id(whole)] = whole, whole.astype(np.float16)  # both, so that the number stays its own
         return same_part(weight, self._now.halves[id(whole)][1])
 
-    def dense(self, rows: Array, weight: Array, bias: Array, function: plain.Function = plain.identity) -> plain.Densed:
+    def dense(self, rows: Array, weight: Array, bias: Array, function: Function = identity) -> Densed:
         """As in `Operations`; its products are in half precision, too, where they are."""
         if getattr(self._now, "halves", None) is not None:
             rows, weight = rows.astype(np.float16), self._half(weight)
         return super().dense(rows, weight, bias, function)
 
-    def activate(self, function: plain.Function, x: Array, bias: Any = 0.0) -> plain.Activated:
+    def activate(self, function: Function, x: Array, bias: Any = 0.0) -> Activated:
         """As in `Operations`; the gradient has the dtype of x, which may be half precision."""
         value, slope = self._activations(function, x.dtype)
-        is_plain = function is plain.identity
-        return value(x, bias), lambda dy: dy.astype(x.dtype, copy=False) if is_plain else slope(x, bias, dy)
+        return value(x, bias), lambda dy: dy.astype(x.dtype, copy=False) if function is identity else slope(x, bias, dy)
 
     def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         """As in `Operations`; its patches are in half precision, too, where products are."""
@@ -59,7 +57,7 @@ class DeviceOperations(Operations):
         return y.astype(x.dtype), backward
 
 
-def _value_and_slope(function: plain.Function, dtype: Any) -> tuple[Callable[..., Array], Callable[..., Array]]:
+def _value_and_slope(function: Function, dtype: Any) -> tuple[Callable[..., Array], Callable[..., Array]]:
     """Return (x, bias) -> y and (x, bias, dy) -> dx in `dtype` of an activation function of x + bias."""
 
     def value(x: Array, bias: Any) -> Array:

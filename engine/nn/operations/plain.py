@@ -71,10 +71,6 @@ class Operations:
 
         return y, backward
 
-    def inner_products(self, a: Array, b: Array) -> Array:
-        """Return the sums of a b along the last axis; both broadcast. For small sides: it is no matrix product."""
-        return self.fused(_along)(a, b)
-
     def sum_rows(self, rows: Array) -> Array:
         """Return the sum [C] of rows [R, C]."""
         return rows.sum(axis=0, dtype=np.promote_types(rows.dtype, np.float32))
@@ -229,7 +225,7 @@ class Operations:
         weights = self.fused(_part)(powers, powers.sum(axis=-1, keepdims=True))
 
         def backward(dy: Array) -> Array:
-            return self.fused(_share_slope)(dy, weights, self.inner_products(dy, weights)[..., None])
+            return self.fused(_share_slope)(dy, weights, self.fused(inner_products)(dy, weights)[..., None])
 
         return weights, backward
 
@@ -377,8 +373,9 @@ def _part(x: Array, total: Array) -> Array:
     return x / backend_of(x).xp.where(total == 0, 1, total)
 
 
-def _along(dy: Array, y: Array) -> Array:
-    return backend_of(y).xp.sum(dy * y, axis=-1)
+def inner_products(a: Array, b: Array) -> Array:
+    """Return the sums of a b along the last axis; both broadcast. It is no matrix product: for few numbers."""
+    return backend_of(a).xp.sum(a * b, axis=-1)
 
 
 def _share_slope(dy: Array, y: Array, along: Array) -> Array:

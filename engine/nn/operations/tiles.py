@@ -109,22 +109,16 @@ def _store4(array, at, step, row, bias, rectify):
 
 
 @kernel()
-def _copy_into_board(images, start, height, width, channels, board):
-    """Copy an image into the inside of the board; the board's border is already zero."""
+def _copy_board(images, start, height, width, channels, board, is_adjoint):
+    """Copy an image into the inside of the board, whose border is already zero, or as the adjoint from there."""
     for row in range(height):
-        source = start + row * width * channels
-        target = ((row + 1) * (width + 2) + 1) * channels
+        square = start + row * width * channels
+        inside = ((row + 1) * (width + 2) + 1) * channels
         for c in range(0, width * channels, LANES):
-            store(board, target + c, load(images, source + c))
-
-
-@kernel()
-def _copy_from_board(board, height, width, channels, images, start):
-    for row in range(height):
-        source = ((row + 1) * (width + 2) + 1) * channels
-        target = start + row * width * channels
-        for c in range(0, width * channels, LANES):
-            store(images, target + c, load(board, source + c))
+            if is_adjoint:
+                store(images, square + c, load(board, inside + c))
+            else:
+                store(board, inside + c, load(images, square + c))
 
 
 # ---- single tiles -------------------------------------------------------------------------------------------------
@@ -193,7 +187,7 @@ def input_transform(images, first, count, height, width, channels, board, produc
         if is_adjoint:
             board[: (height + 2) * rank] = 0
         else:
-            _copy_into_board(images, image * size, height, width, channels, board)
+            _copy_board(images, image * size, height, width, channels, board, False)
         for row in range(0, height, TILE):
             for column in range(0, width, TILE):
                 square = row * rank + column * channels
@@ -204,7 +198,7 @@ def input_transform(images, first, count, height, width, channels, board, produc
                         input_tile(board, square + c, rank, channels, products, place + c, stride)
                 place += channels
         if is_adjoint:
-            _copy_from_board(board, height, width, channels, images, image * size)
+            _copy_board(images, image * size, height, width, channels, board, True)
 
 
 @kernel()
