@@ -295,12 +295,9 @@ class ndarray:
     __array_ufunc__: Any = None  # so that NumPy refuses to mix
     __hash__: Any = None
 
-    def __init__(
-        self, device: Device, values: np.ndarray, memory: Memory | None = None, root: ndarray | None = None
-    ) -> None:
-        self._device, self._values = device, values
+    def __init__(self, device: Device, values: np.ndarray, memory: Memory | None = None, root: Any = None) -> None:
         self.base = root if root is None or root.base is None else root.base
-        self.data = types.SimpleNamespace(ptr=values.ctypes.data)
+        self._device, self._values, self.data = device, values, types.SimpleNamespace(ptr=values.ctypes.data)
         self._memory = memory or Memory(device, values.nbytes)
         if memory is None:
             device.roots[id(values)] = values
