@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import chess
 
+from engine.board.epd import split_epd
+from engine.board.fen import Note, parse_fen
+from engine.board.pgn.move_words import legal_move
+from engine.errors import FenError, MoveError
+
 
 def move_number(board: chess.Board) -> str:
     """Return the number before the next move: `12.`, or `12...` for Black's."""
@@ -15,4 +20,21 @@ def board_after(board: chess.Board, *moves: chess.Move) -> chess.Board:
     board = board.copy()
     for move in moves:
         board.push(move)
+    return board
+
+
+def read_position(text: str, chess960: bool = False, note: Note = lambda message: None) -> chess.Board:
+    """Return the position of a text as `parse_fen`, after the moves behind its word `moves`, which are on the stack.
+
+    Raises FenError, for an illegal move, too.
+    """
+    fields, rest = split_epd(text)
+    if rest.split(maxsplit=1)[:1] != ["moves"]:
+        return parse_fen(text, chess960, note)
+    board = parse_fen(" ".join(fields), chess960, note)
+    try:
+        for word in rest.split()[1:]:
+            board.push(legal_move(board, word))
+    except MoveError as error:
+        raise FenError(*error.args, "moves") from error
     return board

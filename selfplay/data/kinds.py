@@ -82,7 +82,7 @@ def _kind_of_file(path: Path) -> str:
     has_version = begin[1:4] == b"\0\0\0" and 0 < begin[0] < 16  # as records begin
     if has_version or begin[257:262] == b"ustar":
         return CHUNKS
-    lines, found = decode_text(begin.replace(b"\0", b"")).splitlines(), kind_of(begin)
+    lines, found = decode_text(begin).replace("\0", "").splitlines(), kind_of(begin)
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     if not first:
         raise DataError(f"{path}: an empty file")

@@ -23,7 +23,8 @@ import numpy as np
 
 from engine.board.convert import board_from_row, move_of_code, stack_from_board
 from engine.board.epd import position_lines
-from engine.board.fen import Note, parse_fen
+from engine.board.fen import Note
+from engine.board.notation import read_position
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.errors import DataError, FenError
@@ -78,7 +79,7 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
         entries = list(position_lines(text))
 
         def read(entry: Any, place: str) -> str:
-            return parse_position(entry, place, chess960).fen()
+            return _opening(parse_position(entry, place, chess960))
 
     if not entries:
         raise DataError(f"{name}: no openings in it")
@@ -199,7 +200,7 @@ def parse_position(line: str, place: str, chess960: bool = False, note: Note = l
     So does a position that only Chess960 knows, unless `chess960`. `note` hears what was changed.
     """
     try:
-        board = parse_fen(line, chess960, lambda message: note(f"{place}: {message}"))
+        board = read_position(line, chess960, lambda message: note(f"{place}: {message}"))
     except FenError as error:
         raise DataError(f"{place}: {error}") from error
     if board.chess960 != chess960:
@@ -225,7 +226,12 @@ def _pgn_opening(game: MainLine, place: str, plies: int, chess960: bool) -> str:
     if not len(game.moves) and not game.has_start:
         raise DataError(f"{place}: no moves")
     board = board_from_row(game.start, chess960)
-    start = board.fen()
     for code in game.moves[:plies]:
         board.push(move_of_code(int(code)))
+    return _opening(board)
+
+
+def _opening(board: chess.Board) -> str:
+    """Return the opening that a board with its moves on the stack is."""
+    start = board.root().fen()
     return f"{start} moves {' '.join(move.uci() for move in board.move_stack)}" if board.move_stack else start

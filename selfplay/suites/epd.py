@@ -18,7 +18,8 @@ from pathlib import Path
 import chess
 
 from engine.board.epd import position_lines, read_operations, split_epd
-from engine.board.fen import Note, parse_fen
+from engine.board.fen import Note
+from engine.board.notation import read_position
 from engine.board.pgn.move_words import legal_move
 from engine.errors import DataError, FenError, MoveError
 from engine.files.text import unpacked_text
@@ -55,7 +56,7 @@ def parse_epd_line(
     if mate := _MATE.fullmatch(operations.get("bm", "")):
         operations |= {"bm": "", "dm": mate[1]}
     try:
-        board = parse_fen(line, note=lambda message: note(f"{place}: {message}"))
+        board = read_position(line, note=lambda message: note(f"{place}: {message}"))
         best, avoid = (_moves(board, operations.get(code, "")) for code in ("bm", "am"))
         points = _points(board, operations)
     except (FenError, MoveError) as error:

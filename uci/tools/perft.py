@@ -8,7 +8,7 @@ import time
 
 import chess
 
-from engine.board.fen import parse_fen
+from engine.board.notation import read_position
 from engine.board.perft import divide, perft
 from engine.errors import ConfigError
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not 0 <= depth <= MAX_PERFT_DEPTH:
         raise ConfigError(f"DEPTH: bad value {depth}, expected 0 to {MAX_PERFT_DEPTH}")
     fen = " ".join(arguments.fen) or chess.STARTING_FEN
-    board = parse_fen(fen, arguments.chess960, lambda note: print(note, file=sys.stderr))
+    board = read_position(fen, arguments.chess960, lambda note: print(note, file=sys.stderr))
     if arguments.divide and depth:
         for move, count in divide(board, depth).items():
             print(f"{move}: {count}")

@@ -6,10 +6,11 @@ import itertools
 import random
 
 import chess
+import chess.pgn
 
-from engine.board.epd import position_lines, split_epd
-from engine.board.fen import parse_fen
-from engine.errors import ConfigError, DataError
+from engine.board.epd import position_lines
+from engine.board.notation import read_position
+from engine.errors import ConfigError, DataError, FenError
 from engine.files.text import POSITIONS, kind_of
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.level import parse_level
@@ -51,8 +52,7 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
     With it come the names of all games, and the first fault in this one, "" for none. FENs, one a line, are games, too.
     """
     if kind_of(text) == POSITIONS:
-        lines = [line.replace('"', "") for _number, line in position_lines(text)]
-        text = "\n".join(f'[Event "{line}"]\n[FEN "{" ".join(split_epd(line)[0])}"]\n\n*\n' for line in lines)
+        text = "\n\n".join(_as_game(line.replace('"', "")) for _number, line in position_lines(text))
     every = (found for found in read_text_games(text, _("the PGN")) if found.number)
     games = list(itertools.islice(every, max(_MOST_GAMES, number)))
     if number > len(games):
@@ -70,9 +70,20 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
     return setup, names, str(next(iter(found.faults), ""))
 
 
+def _as_game(line: str) -> str:
+    """Return the game in PGN of a position and the moves behind it; one that cannot be played tells why."""
+    try:
+        board = read_position(line)
+    except FenError:
+        return f'[Event "{line}"]\n[FEN "{line}"]\n\n*'
+    game = chess.pgn.Game.from_board(board)
+    game.headers["Event"] = line
+    return str(game)
+
+
 def _read_position(fen: str, shown: chess.Board) -> tuple[chess.Board, list[str]]:
     notes, notes_960 = list[str](), list[str]()
-    board, board_960 = parse_fen(fen, note=notes.append), parse_fen(fen, True, notes_960.append)
+    board, board_960 = read_position(fen, note=notes.append), read_position(fen, True, notes_960.append)
     if shown.chess960 and board.castling_rights != board_960.castling_rights:
         return board_960, notes_960
     return board, notes

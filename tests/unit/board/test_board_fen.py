@@ -61,7 +61,6 @@ PUT_RIGHT = [
         "the rook on f1, a8, h8, so Aino ignores it",
     ),
     # en passant
-    (f"{START} w KQkq 0 3", f"{START} w KQkq - 3 1", "'0' is neither a square nor '-'"),
     (f"{START} w KQkq e3 0 1", f"{START} w KQkq - 0 1", "not on the rank"),
     ("4k3/8/8/8/4N3/8/8/4K3 b - e3 0 1", "4k3/8/8/8/4N3/8/8/4K3 b - - 0 1", "no pawn on e4"),
     ("4k3/8/8/8/4P3/4n3/8/4K3 b - e3 0 1", "4k3/8/8/8/4P3/4n3/8/4K3 b - - 0 1", "a piece on e3"),
@@ -117,6 +116,9 @@ def test_endless_text_is_refused_in_a_short_message():
         (f"{START} w qkQK - 0 1", f"{START} w KQkq - 0 1"),
         (f"{START} w HAha - 0 1", f"{START} w KQkq - 0 1"),
         (f"{START} b Kq - 3 0", f"{START} b Kq - 3 1"),
+        (f"{START} w KQkq 2 3", f"{START} w KQkq - 2 3"),
+        (f"{START} w 2 3", f"{START} w - - 2 3"),
+        (f"{START} w KQkq bm e4; hmvc 2", f"{START} w KQkq - 2 1"),
         (f"{START} w KQkq - 0012 0007", f"{START} w KQkq - 12 7"),
         (f"{START} w KQkq - +1 2", f"{START} w KQkq - 1 2"),
         (f"{START}\u00a0w\u00a0KQkq\u2002-\u3000 5\x0c6\r\n", f"{START} w KQkq - 5 6"),
