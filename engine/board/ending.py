@@ -8,6 +8,8 @@ import numpy as np
 
 from engine.board import layout
 from engine.board.attacks import ZERO, in_check
+from engine.board.makemove import make
+from engine.board.movegen import generate
 from engine.native.bits import popcount
 from engine.native.jit import kernel
 
@@ -44,6 +46,20 @@ def game_end(row, number_of_moves):
     if row[layout.HALFMOVE] >= FIFTY_MOVE_PLIES:
         return FIFTY_MOVES
     return THREEFOLD_REPETITION if row[layout.REPETITIONS] >= 2 else ONGOING
+
+
+@kernel()
+def end_after(rows, moves, legal_moves):
+    """Return CHECKMATE, STALEMATE or ONGOING after legal moves from rows[0].
+
+    rows uint64[2, 16] and legal_moves uint16[218] are scratch space.
+    """
+    for ply in range(len(moves)):
+        make(rows[ply & 1], moves[ply], rows[1 - (ply & 1)])
+    last = rows[len(moves) & 1]
+    if generate(last, legal_moves):
+        return ONGOING
+    return CHECKMATE if in_check(last) else STALEMATE
 
 
 @kernel()

@@ -115,17 +115,18 @@ def _plain(data: bytes) -> bytes:
     """Return lines in UTF-8 that end in line feeds."""
     if b"\r" in data:  # To look for longer ends of lines takes longer than to read the games.
         data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    data = data if data.isascii() else _decode_lines(data).encode()
+    data = data if data.isascii() else decode_line(data).encode()
     is_quoted = any(quote in data for quote in (b" '", b"&quot;", b"\xe2\x80", b"\xc2\xab"))  # found in little time
     return _TAG.sub(rb'\n\1"\2"', b"\n" + data)[1:] if is_quoted else data
 
 
-def _decode_lines(data: bytes) -> str:
+def decode_line(data: bytes) -> str:
+    """Return the text of a line, or of several: each that is not UTF-8 is Windows-1252."""
     try:
         return data.decode()
     except UnicodeDecodeError:
         lines = data.splitlines(keepends=True)
-        return "".join(map(_decode_lines, lines)) if len(lines) > 1 else data.decode("cp1252", "replace")
+        return "".join(map(decode_line, lines)) if len(lines) > 1 else data.decode("cp1252", "replace")
 
 
 # ---- what a text holds --------------------------------------------------------------------------------------------
@@ -247,9 +248,12 @@ def unpacked(raw: Any, suffix: str) -> Iterator[Any]:
     begin = raw.peek(6)
     if (archive := ARCHIVES.get(begin[:4], "zip")) != "zip":
         raise OSError(f"a {archive} archive; unpack it first")
-    told = next((name for name, magic in _MAGIC.items() if begin.startswith(magic)), suffix.lower())
-    with _UNPACK.get(told, nullcontext)(raw) as stream:
+    with _UNPACK.get(_packing(begin) or suffix.lower(), nullcontext)(raw) as stream:
         yield stream
+
+
+def _packing(begin: bytes) -> str:
+    return next((suffix for suffix, magic in _MAGIC.items() if begin.startswith(magic)), "")
 
 
 @contextmanager
@@ -267,8 +271,7 @@ def _open_zip(raw: IO[bytes]) -> Iterator[Any]:
     zipfile = importlib.import_module("zipfile")
     try:
         archive = zipfile.ZipFile(raw)
-        names = _told_alike(archive)
-        opened = [archive.open(name) for name in names]
+        opened = [archive.open(name) for name in _told_alike(archive)]
     except (ValueError, RuntimeError, EOFError, struct.error, zipfile.BadZipFile) as error:  # encrypted ones, too
         raise OSError(str(error)) from error
     try:
@@ -280,11 +283,12 @@ def _open_zip(raw: IO[bytes]) -> Iterator[Any]:
 def _told_alike(archive: Any) -> list[str]:
     """Return the names of the files in a zip archive that hold one kind of text, or of the only one."""
     names = [name for name in archive.namelist() if not (name.endswith("/") or is_hidden(name))]
-    if len(names) == 1:
-        return names
-    kinds = {name: kind_of(archive.open(name).read(LOOKED_AT)) for name in names}
-    if len(set(filter(None, kinds.values()))) == 1:
-        return [name for name in names if kinds[name]]
+    begins = {name: archive.open(name).read(LOOKED_AT) for name in names}
+    if packed := next((name for name in names if _packing(begins[name])), ""):
+        raise OSError(f"an archive of packed files, such as {packed}; unpack it and give the folder")
+    kinds = {name: kind_of(begin) for name, begin in begins.items()}
+    if len(names) == 1 or len(set(filter(None, kinds.values()))) == 1:
+        return [name for name in names if kinds[name]] or names
     told = ", ".join(f"{name} ({kinds[name]})" if kinds[name] else name for name in names[:_MOST_NAMED])
     raise OSError(f"found {len(names)} files in the archive; unpack it and give one of them: {told or 'none'}")
 

@@ -113,7 +113,7 @@ log = logging.getLogger(__name__)
 
 ENDINGS = set(".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split())  # of files that are taken from a folder
 PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
-PARSER_VERSION = 7  # raise it when targets or readers change: older caches are then parsed anew
+PARSER_VERSION = 8  # raise it when targets or readers change: older caches are then parsed anew
 
 
 @dataclass

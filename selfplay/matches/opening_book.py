@@ -27,7 +27,7 @@ from engine.board.fen import Note
 from engine.board.notation import read_position
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
-from engine.errors import DataError, FenError
+from engine.errors import ConfigError, DataError, FenError
 from engine.files.text import GAMES, LOOKED_AT, POSITIONS, kind_of, unpacked_text, wanted_kind
 from selfplay.records.endings import game_ending
 
@@ -35,7 +35,7 @@ from selfplay.records.endings import game_ending
 SHIPPED_BOOKS = ("openings", "endings-won", "endings-held", "endings-small")
 DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
-RANDOM_BOOK, RANDOM_OPENINGS = re.compile(r"random:([1-9]|[1-3]\d|40)"), 5_000
+RANDOM_BOOK, RANDOM_OPENINGS, MOST_RANDOM_PLIES = re.compile(r"random:(.*)"), 5_000, 40
 
 MOST_UNREADABLE = 20  # A book with more unreadable openings in a row is not what it was taken for.
 
@@ -92,6 +92,8 @@ def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
     `random:PLIES` in place of a file: `random_openings`. Other arguments as `load_book`, errors as `playable`.
     """
     if random := RANDOM_BOOK.fullmatch(str(path)):
+        if not (random[1].isdecimal() and 1 <= int(random[1]) <= MOST_RANDOM_PLIES):
+            raise ConfigError(f"openings {path}: expected 1 to {MOST_RANDOM_PLIES} random moves")
         return random_openings(int(random[1]))
     return _default_openings() if path is None else _boards(load_book(path))
 

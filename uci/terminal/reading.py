@@ -16,7 +16,7 @@ import chess.pgn
 
 from engine.board.epd import position_lines
 from engine.board.notation import board_after, read_position
-from engine.board.pgn.game_reader import ReadGame, read_game_file, read_games
+from engine.board.pgn.game_reader import ReadGame, contradiction, read_game_file, read_games
 from engine.errors import ConfigError, DataError, FenError
 from engine.files.text import GAMES, POSITIONS, kind_of, kind_of_file, unpacked_text, utf8_pieces, wanted_kind
 from uci.language import _, translated
@@ -165,10 +165,22 @@ def _some(games: Iterator[ReadGame], name: str) -> Iterator[ReadGame]:
     fault, count = "", 0
     for game in games:
         count += game.number > 0
+        if game.number and not game.cut and not game.start_fault:
+            _compare_results(game)
         fault = fault or str(game.faults[0]) if game.faults else fault
         yield game
     if not count:
         raise DataError(_("{name}: no game in PGN format", name=name) + (f" ({translated(fault)})" if fault else ""))
+
+
+def _compare_results(found: ReadGame) -> None:
+    """Take the result of a mate or stalemate on the board where none is told, and note another one that is."""
+    board, headers = board_at(found.game), found.game.headers
+    shown = "" if any(board.legal_moves) else board.result()
+    if shown and headers.get("Result", "*") == "*":
+        headers["Result"] = shown
+    elif shown and headers["Result"] != shown:
+        found.note = contradiction(headers["Result"], shown)
 
 
 def board_at(game: chess.pgn.Game, ply: int | None = None) -> chess.Board:

@@ -67,7 +67,7 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
     setup = Setup(board, None, headers=dict(found.game.headers), source=found.game)
     every_tag = (other.game.headers for other in games[:_MOST_GAMES])
     names = [f"{game_name(tags)}, {tags.get('Result', '*')}" for tags in every_tag]
-    return setup, names, str(next(iter(found.faults), ""))
+    return setup, names, str(next(iter(found.faults), found.note))
 
 
 def _as_game(line: str) -> str:
