@@ -8,19 +8,12 @@ import numpy as np
 
 from engine.board import layout
 from engine.board.attacks import ZERO, in_check
-from engine.board.makemove import make
-from engine.board.movegen import generate
 from engine.native.bits import popcount
 from engine.native.jit import kernel
 
-ONGOING: Final = 0
-CHECKMATE: Final = 1
-STALEMATE: Final = 2
-INSUFFICIENT_MATERIAL: Final = 3
-SEVENTY_FIVE_MOVES: Final = 4
-FIVEFOLD_REPETITION: Final = 5
-FIFTY_MOVES: Final = 6  # from this result on, draws that a player must claim; engines always do
-THREEFOLD_REPETITION: Final = 7
+# From FIFTY_MOVES on: draws that a player must claim; engines always do.
+(ONGOING, CHECKMATE, STALEMATE, INSUFFICIENT_MATERIAL, SEVENTY_FIVE_MOVES, FIVEFOLD_REPETITION, FIFTY_MOVES,
+ THREEFOLD_REPETITION) = range(8)  # fmt: skip
 
 FIFTY_MOVE_PLIES: Final = 100  # plies without capture or pawn move after which FIFTY_MOVES may be claimed
 SEVENTY_FIVE_MOVE_PLIES: Final = 150  # plies without capture or pawn move after which the game is over
@@ -46,20 +39,6 @@ def game_end(row, number_of_moves):
     if row[layout.HALFMOVE] >= FIFTY_MOVE_PLIES:
         return FIFTY_MOVES
     return THREEFOLD_REPETITION if row[layout.REPETITIONS] >= 2 else ONGOING
-
-
-@kernel()
-def end_after(rows, moves, legal_moves):
-    """Return CHECKMATE, STALEMATE or ONGOING after legal moves from rows[0].
-
-    rows uint64[2, 16] and legal_moves uint16[218] are scratch space.
-    """
-    for ply in range(len(moves)):
-        make(rows[ply & 1], moves[ply], rows[1 - (ply & 1)])
-    last = rows[len(moves) & 1]
-    if generate(last, legal_moves):
-        return ONGOING
-    return CHECKMATE if in_check(last) else STALEMATE
 
 
 @kernel()

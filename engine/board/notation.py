@@ -29,11 +29,10 @@ def read_position(text: str, chess960: bool = False, note: Note = lambda message
     Raises FenError, for an illegal move, too.
     """
     fields, rest = split_epd(text)
-    if rest.split(maxsplit=1)[:1] != ["moves"]:
-        return parse_fen(text, chess960, note)
-    board = parse_fen(" ".join(fields), chess960, note)
+    name, *moves = rest.split() or [""]
+    board = parse_fen(text if name != "moves" else " ".join(fields), chess960, note)
     try:
-        for word in rest.split()[1:]:
+        for word in moves if name == "moves" else ():
             board.push(legal_move(board, word))
     except MoveError as error:
         raise FenError(*error.args, "moves") from error

@@ -2,9 +2,8 @@
 
 UTF-16 and UTF-32 are known by their marks, or by where the zero bytes of English letters stand. In any other text each
 line is judged by itself, because collections are put together from files of different encodings: it is UTF-8, or else
-Windows-1252, of which ISO 8859-1 is a part. What forums, pages and
-mails wrap games in ([pgn], <pre>, ```, > before each line) is blank in texts in which a line begins or ends with it.
-Curly quotes of tags are straight again.
+Windows-1252, of which ISO 8859-1 is a part. What forums, pages and mails wrap games in ([pgn], <pre>, ```, > before
+each line) is blank in texts in which a line begins or ends with it. Curly quotes of tags are straight again.
 """
 
 from __future__ import annotations
@@ -33,7 +32,6 @@ from engine.errors import ARCHIVES, DataError, message, why_unreadable
 _WIDE_ENCODINGS = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")  # The mark of UTF-32 begins with that of UTF-16.
 _MARK = "\ufeff"
 LONGEST_LINE = 1 << 24  # bytes; no valid file has a longer line
-_LEAST_BEGIN = 64  # bytes that tell a text's encoding
 LOOKED_AT = 1 << 16  # bytes that tell what a file holds
 _MOST_NAMED = 9  # files of an archive in a message
 LARGEST_TEXT = 1 << 28  # bytes of a file that is read at once: a packed one may claim any size
@@ -75,13 +73,12 @@ def _has_encoding(begin: bytes, name: str) -> bool:
 
     These are the first letter and a quarter of the others, because names and comments may be in any language.
     """
-    letter, has_mark = "x".encode(name), begin.startswith(_MARK.encode(name))
-    columns = ((begin[place :: len(letter)], byte == 0) for place, byte in enumerate(letter))
-    has_letters = all(
-        column[:1] == b"\0" and 4 * column.count(0) > len(column) if is_zero else column[:1] > b"\0"
-        for column, is_zero in columns
+    letter = "x".encode(name)
+    columns = [begin[place :: len(letter)] for place in range(len(letter))]
+    return begin.startswith(_MARK.encode(name)) or all(
+        column[:1] > b"\0" if byte else column[:1] == b"\0" and 4 * column.count(0) > len(column)
+        for column, byte in zip(columns, letter, strict=True)
     )
-    return has_mark or has_letters
 
 
 def utf8_pieces(stream: IO[bytes], size: int = 1 << 20, unwraps: bool = True) -> Iterator[bytes]:
@@ -90,7 +87,7 @@ def utf8_pieces(stream: IO[bytes], size: int = 1 << 20, unwraps: bool = True) ->
     A longer line makes the piece longer. Whether wrappers are to be removed is seen from the first piece. Raises
     OSError for a line of over LONGEST_LINE bytes.
     """
-    piece = stream.read(max(size, _LEAST_BEGIN))
+    piece = stream.read(max(size, 64))  # so much tells the encoding
     encoding = next((name for name in _WIDE_ENCODINGS if _has_encoding(piece, name)), "")
     decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
     piece = piece.removeprefix(_MARK.encode(encoding or "utf-8"))

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.board.layout import SIDE
-from engine.board.pgn.cutter import GameText
-from engine.board.pgn.game_reader import contradiction
+from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.letters import told_result
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.files.note_log import NoteLog
@@ -82,11 +81,6 @@ def _reason(game: MainLine, least_elo: int) -> str:
         game.fault = f"{game.line}:1: over {LONGEST_GAME:,} plies"
     if not game.fault and {game.result, game.tag_result} == {"1-0", "0-1"}:
         game.fault = f"{game.line}:1: the result is {game.tag_result} in the tags, and {game.result} behind the moves"
-    if not game.fault and (shown := game.shown_result):
-        told = told_result(game.tag_result, game.result)
-        game.result = shown
-        if told not in ("", "*", shown):
-            game.fault = f"{game.line}:1: {contradiction(told, shown)}"
     if game.fault:
         return FAULT
     if not len(game.moves):

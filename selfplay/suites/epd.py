@@ -1,10 +1,6 @@
 """Read EPD test suites: `bm`, `am`, `dm`, graded moves, and the deviations that real files contain.
 
-Positions are read as everywhere (`engine.board.fen`): with a clock pair as in FEN, the opcodes `hmvc` and `fmvn`, tabs,
-Chess960. Moves are read in all forms that games have (`engine.board.pgn.move_words`). Beyond the standard, this reads
-stray `;` and NUL characters, and ids without quotes. Grades have the three forms of the Strategic Test Suite:
-`c0 "f5=100, Bf2=46"`, or points in `c8` for the moves in `c9` (UCI) or `c7` (SAN). A file of FEN lines whose name is
-mateN asks for a mate in N.
+`docs/positions.md` has the forms. A file of FEN lines whose name is mateN asks for a mate in N.
 
 It skips a line that cannot be used, names it with the reason, and reads the rest of the suite.
 """

@@ -28,7 +28,7 @@ from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.review import DEFAULT_LIMITS, GameReview, ReviewInterrupted, review_game
-from uci.language import _, later, several, translated
+from uci.language import _, later, several
 from uci.terminal.author_notes import REVIEW_MARK, game_name
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import read_every_game
@@ -120,7 +120,7 @@ def _tell(problems: Console, found: ReadGame, path: Path) -> None:
     what = f"game {found.number}: " if found.number else ""
     rest = f"; {'skipping the game' if found.start_fault else 'reading that line up to there'}" if what else ""
     if found.note:
-        say(problems, what + translated(found.note))
+        say(problems, what + found.note)
     for fault in found.faults:
         say(problems, f"{what}{path}:{fault}{rest}")
 

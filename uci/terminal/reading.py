@@ -16,10 +16,10 @@ import chess.pgn
 
 from engine.board.epd import position_lines
 from engine.board.notation import board_after, read_position
-from engine.board.pgn.game_reader import ReadGame, contradiction, read_game_file, read_games
+from engine.board.pgn.game_reader import ReadGame, read_game_file, read_games
 from engine.errors import ConfigError, DataError, FenError
 from engine.files.text import GAMES, POSITIONS, kind_of, kind_of_file, unpacked_text, utf8_pieces, wanted_kind
-from uci.language import _, translated
+from uci.language import _, later, translated
 
 STDIN_WORD = "-"
 _FILE_NAME = re.compile(r".*\.\w{1,5}")  # of a file that may not be there
@@ -93,10 +93,8 @@ def _sources_of_text(text: str, game: int, ply: int | None, chess960: bool, name
     found = wanted_kind(kind_of(text), name, GAMES, POSITIONS)
     if found == POSITIONS:
         yield from _sources_of_lines(text, chess960)
-    elif text.strip():
-        yield _source_of_game(_nth(read_text_games(text, name), game, name), ply)
     else:
-        raise DataError(f"{name} is empty: expected a PGN, or one FEN a line")
+        yield _source_of_game(_nth(read_text_games(text, name), game, name), ply)
 
 
 def _sources_of_lines(text: str, chess960: bool) -> Iterator[Source | BadLine]:
@@ -166,21 +164,14 @@ def _some(games: Iterator[ReadGame], name: str) -> Iterator[ReadGame]:
     for game in games:
         count += game.number > 0
         if game.number and not game.cut and not game.start_fault:
-            _compare_results(game)
+            board, told = board_at(game.game), game.game.headers.get("Result", "*")
+            if not any(board.legal_moves) and told not in ("*", board.result()):
+                contradiction = later("the result is {told}, but the board shows {shown}")
+                game.note = _(contradiction, told=told, shown=board.result())
         fault = fault or str(game.faults[0]) if game.faults else fault
         yield game
     if not count:
         raise DataError(_("{name}: no game in PGN format", name=name) + (f" ({translated(fault)})" if fault else ""))
-
-
-def _compare_results(found: ReadGame) -> None:
-    """Take the result of a mate or stalemate on the board where none is told, and note another one that is."""
-    board, headers = board_at(found.game), found.game.headers
-    shown = "" if any(board.legal_moves) else board.result()
-    if shown and headers.get("Result", "*") == "*":
-        headers["Result"] = shown
-    elif shown and headers["Result"] != shown:
-        found.note = contradiction(headers["Result"], shown)
 
 
 def board_at(game: chess.pgn.Game, ply: int | None = None) -> chess.Board:

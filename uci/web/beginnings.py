@@ -6,11 +6,10 @@ import itertools
 import random
 
 import chess
-import chess.pgn
 
-from engine.board.epd import position_lines
+from engine.board.epd import position_lines, split_epd
 from engine.board.notation import read_position
-from engine.errors import ConfigError, DataError, FenError
+from engine.errors import ConfigError, DataError
 from engine.files.text import POSITIONS, kind_of
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.level import parse_level
@@ -71,14 +70,10 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
 
 
 def _as_game(line: str) -> str:
-    """Return the game in PGN of a position and the moves behind it; one that cannot be played tells why."""
-    try:
-        board = read_position(line)
-    except FenError:
-        return f'[Event "{line}"]\n[FEN "{line}"]\n\n*'
-    game = chess.pgn.Game.from_board(board)
-    game.headers["Event"] = line
-    return str(game)
+    """Return a position, and the moves behind it, as a game in PGN."""
+    fields, rest = split_epd(line)
+    moves = rest.removeprefix("moves") if rest.startswith("moves") else ""
+    return f'[Event "{line}"]\n[FEN "{" ".join(fields)}"]\n\n{moves} *\n'
 
 
 def _read_position(fen: str, shown: chess.Board) -> tuple[chess.Board, list[str]]:

@@ -1,6 +1,6 @@
 """Reads games with comments and variations one by one, from texts and files of any size.
 
-The grammar is in `engine.board.pgn`.
+The grammar is in `docs/pgn.md`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from engine.board.pgn.desks import BEGIN, END, FAULT_COUNT, MOVETEXT, TAG_RESULT
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.board.pgn.move_words import ENGLISH, Letters, other_readings
 from engine.board.pgn.token_player import TokenPlayer
-from engine.errors import DataError, TemplateMessage, message
+from engine.errors import DataError, message
 from engine.files.text import open_unpacked, reading
 
 LONGEST_WORD = 40  # characters of a faulty word that are quoted
@@ -54,11 +54,6 @@ class Fault:
     def __str__(self) -> str:
         values = {"line": self.line, "column": self.column, "word": repr(self.word), "reason": self.reason}
         return message("{line}:{column}: {word}: {reason}", **values)
-
-
-def contradiction(told: str, shown: str) -> TemplateMessage:
-    """Return what is odd about a game that ends with another result on the board than the one that is told."""
-    return message("the result is {told}, but the board shows {shown}", told=told, shown=shown)
 
 
 def read_games(stream: IO[bytes] | str) -> Iterator[ReadGame]:

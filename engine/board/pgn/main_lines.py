@@ -10,9 +10,7 @@ from functools import partial
 import chess
 import numpy as np
 
-from engine.board import layout
 from engine.board.convert import codes_of, row_from_board
-from engine.board.ending import ONGOING, STALEMATE, end_after
 from engine.board.pgn.cutter import CutGames, Cutter, GameText, standard_row
 from engine.board.pgn.desks import BEGIN, END, FIRST_MOVE, KEPT_WHOLE, LAST_MOVE, MOVETEXT, RESULT, TAG_RESULT, TAGS
 from engine.board.pgn.game_reader import ReadGame, play_game
@@ -44,14 +42,6 @@ class MainLine:
         tags = self.read_tags()
         white, black = (_ELO.search(tags.get(name, "")) for name in ("WhiteElo", "BlackElo"))
         return int(white[0]) if white else -1, int(black[0]) if black else -1
-
-    @property
-    def shown_result(self) -> str:
-        """The result that the board shows by mate or stalemate at the end; "" where the game could go on."""
-        rows = np.stack((self.start, self.start))
-        end = end_after(rows, self.moves, np.zeros(layout.MAX_MOVES, np.uint16))
-        loses = (int(self.start[layout.SIDE]) + len(self.moves)) % 2
-        return "" if end == ONGOING else "1/2-1/2" if end == STALEMATE else ("0-1", "1-0")[loses]
 
 
 def main_lines(text: GameText) -> Iterator[MainLine]:
