@@ -35,5 +35,5 @@ def read_position(text: str, chess960: bool = False, note: Note = lambda message
         for word in moves if name == "moves" else ():
             board.push(legal_move(board, word))
     except MoveError as error:
-        raise FenError(*error.args, "moves") from error
+        raise FenError(error.args[0], "moves") from error
     return board

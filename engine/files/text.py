@@ -140,11 +140,11 @@ _READERS = {
 _PLACEMENT = "(?:[1-8KQRBNPkqrbnp]+/){7}[1-8KQRBNPkqrbnp]+"
 # Readers tell what is wrong with one that has too few ranks, or squares of them.
 _NEAR_PLACEMENT = r"(?:[\dKQRBNPkqrbnp]*/){5,}[\dKQRBNPkqrbnp]*(?=[\s_+]|\Z)"
-_OPENING, _CLOSING = "[\\[(<\"'`“„«]*", " \t\r\n])>\"'`”“’»,."
+_OPENING, _CLOSING = "[\\[(<\"'`“„«]{0,3}", " \t\r\n])>\"'`”“’»,."
 # What people copy with a position: a number, a label, UCI's command, quotes, and the address of a page that shows it.
 _LEAD = re.compile(
-    rf"\s*{_OPENING}(?:[-*•]\s+|\d+[.)]\s+)?(?:[A-Za-z][A-Za-z ]{{0,40}}[:=]|(?i:position\s+fen|position|fen|epd)\b)?"
-    rf"[\s:=]*(?P<open>{_OPENING})(?P<page>(?:\w{{1,9}}://)?\w[\w.-]{{0,99}}/(?:\S{{0,300}}?[/?=])??(?={_PLACEMENT}))?"
+    rf"{_OPENING}(?:(?:[-*•]|\d+[.)])\s+)?(?:[A-Za-z][A-Za-z ]{{0,40}}[:=]|(?i:position fen|position|fen|epd)\b)?"
+    rf"[\s:=]{{0,9}}{_OPENING}(?P<page>(?:\w{{1,9}}://)?[\w-]{{1,99}}\.[\w.-]{{1,99}}/(?:\S{{0,300}}?[/?=])??(?={_PLACEMENT}))?"
     rf"(?P<position>(?:startpos\b|{_NEAR_PLACEMENT}).*)",
     re.DOTALL,
 )
@@ -154,7 +154,7 @@ _ESCAPED = re.compile(r"(?i)%(?:2f|20|5f)")
 
 def plain_position(text: str) -> str:
     """Return a FEN, an EPD or `startpos` without what was copied with it; "" where the text begins with none."""
-    text = _INVISIBLE.sub("", text).replace("\\/", "/")  # as in JSON
+    text = _INVISIBLE.sub("", text).strip().replace("\\/", "/")  # as in JSON
     found = _LEAD.match(unquote(text) if _ESCAPED.search(text) else text)
     if found is None:
         return ""
@@ -171,7 +171,7 @@ _FORMS = {
     r'\[\s*\w[^\s"]*\s*"|\d+[.)…\s]+(?:\S{0,5}[a-hA-H][1-8]|[O0o]-[O0o])(?![a-z]|\S*/\S*/)': GAMES,
     r"(?:[^\x01-\x08\x0e-\x19]*[\x01-\x08\x0e-\x19]){4}": BINARY,
 }
-_KINDS = [(re.compile(rf'[\s"`]*(?:{form})').match, kind) for form, kind in _FORMS.items()]
+_KINDS: list[tuple[Any, str]] = [(re.compile(rf'[\s"`]*(?:{form})').match, kind) for form, kind in _FORMS.items()]
 _KINDS.insert(-1, (plain_position, POSITIONS))
 
 
@@ -310,7 +310,7 @@ class _Joined(io.RawIOBase):
 _UNPACK: dict[str, Callable[..., Any]] = {
     ".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open, ".zst": _open_zst, ".zip": _open_zip,
 }  # fmt: skip
-_MAGIC = {  # pzstd, which packed Lichess's older files, begins with a frame that has no data
+_MAGIC: dict[str, bytes | tuple[bytes, ...]] = {  # pzstd, of Lichess's older files, begins with a frame without data
     ".xz": b"\xfd7zXZ\0", ".gz": b"\x1f\x8b", ".bz2": b"BZh", ".zip": b"PK\3\4",
     ".zst": (b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18"),
 }  # fmt: skip

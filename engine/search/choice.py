@@ -188,7 +188,7 @@ class PolyglotBook:
         """
         weights = dict[chess.Move, int]()
         for entry in self._reader.find_all(chess.polyglot.zobrist_hash(board)):
-            with suppress(ValueError):  # an illegal move; castling is written in either way
+            with suppress(ValueError, IndexError):  # no legal move; castling is written in either way
                 move = board.parse_uci(entry.move.uci())
                 weights[move] = weights.get(move, 0) + entry.weight
         moves = [move for move in weights if move and (not among or move in among) and _is_harmless(board, move)]

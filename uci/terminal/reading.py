@@ -19,7 +19,7 @@ from engine.board.notation import board_after, read_position
 from engine.board.pgn.game_reader import ReadGame, read_game_file, read_games
 from engine.errors import ConfigError, DataError, FenError
 from engine.files.text import GAMES, POSITIONS, kind_of, kind_of_file, unpacked_text, utf8_pieces, wanted_kind
-from uci.language import _, later, translated
+from uci.language import _, translated
 
 STDIN_WORD = "-"
 _FILE_NAME = re.compile(r".*\.\w{1,5}")  # of a file that may not be there
@@ -163,15 +163,18 @@ def _some(games: Iterator[ReadGame], name: str) -> Iterator[ReadGame]:
     fault, count = "", 0
     for game in games:
         count += game.number > 0
-        if game.number and not game.cut and not game.start_fault:
-            board, told = board_at(game.game), game.game.headers.get("Result", "*")
-            if not any(board.legal_moves) and told not in ("*", board.result()):
-                contradiction = later("the result is {told}, but the board shows {shown}")
-                game.note = _(contradiction, told=told, shown=board.result())
         fault = fault or str(game.faults[0]) if game.faults else fault
         yield game
     if not count:
         raise DataError(_("{name}: no game in PGN format", name=name) + (f" ({translated(fault)})" if fault else ""))
+
+
+def odd_result(found: ReadGame) -> str:
+    """Return how the result of a game that can be played contradicts the board at its end; "" where it does not."""
+    board, told = board_at(found.game), found.game.headers.get("Result", "*")
+    if found.cut or any(board.legal_moves) or told in ("*", board.result()):
+        return ""
+    return _("the result is {told}, but the board shows {shown}", told=told, shown=board.result())
 
 
 def board_at(game: chess.pgn.Game, ply: int | None = None) -> chess.Board:

@@ -16,7 +16,7 @@ from uci.game.level import parse_level
 from uci.game.timed_game import Setup, chess960_start
 from uci.language import _, several
 from uci.terminal.author_notes import game_name
-from uci.terminal.reading import board_at, read_text_games
+from uci.terminal.reading import board_at, odd_result, read_text_games
 from uci.web.table import MOST_PLIES
 
 _MOST_GAMES = 300  # games of a PGN that the page lists
@@ -60,13 +60,12 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
     if found.start_fault:
         raise DataError(found.start_fault)
     board = board_at(found.game)
-    if len(board.move_stack) > MOST_PLIES:
-        plies = len(board.move_stack)
+    if (plies := len(board.move_stack)) > MOST_PLIES:
         raise DataError(_("the game has {plies} plies; at most {most} are shown", plies=plies, most=MOST_PLIES))
     setup = Setup(board, None, headers=dict(found.game.headers), source=found.game)
     every_tag = (other.game.headers for other in games[:_MOST_GAMES])
     names = [f"{game_name(tags)}, {tags.get('Result', '*')}" for tags in every_tag]
-    return setup, names, str(next(iter(found.faults), found.note))
+    return setup, names, str(next(iter(found.faults), odd_result(found)))
 
 
 def _as_game(line: str) -> str:

@@ -25,10 +25,9 @@ from uci.web.table import Table
 LONGEST_PGN = 250_000  # characters; the longest thing that a page sends
 LONGEST_MESSAGE = 6 * LONGEST_PGN + 1000  # bytes; JSON writes some characters in six
 _LONGEST_POSITION = 20_000  # with a long game behind it
-_LONGEST_TEXT = 200
 _LONGEST_WORD = 40
 _LONGEST_COMMENT = 4000
-_LONGEST_FILE = 255
+_LONGEST_NAME = 255
 _LONGEST_LINE = 6 * KEPT_PLIES
 _MOST_MOVES = 200
 
@@ -78,12 +77,12 @@ def _on_node(action: Callable[..., None]) -> Callable[..., None]:
     return act
 
 
-_WORD, _TEXT = _text(_LONGEST_WORD), _text(_LONGEST_TEXT)
+_WORD, _TEXT = _text(_LONGEST_WORD), _text(_LONGEST_NAME)
 _SIDE: Check = lambda value: value in ("white", "black", "random", "none")  # noqa: E731 - a row like the others
 _NODE = {"node": _number(0, 10**9)}
 _START = {"side": _SIDE, "level": _WORD, "clock": _WORD}
 
-_FILE, _LINE = _text(_LONGEST_FILE), _text(_LONGEST_LINE)
+_FILE, _LINE = _text(_LONGEST_NAME), _text(_LONGEST_LINE)
 _LIST = {"text": _TEXT, "result": _WORD, "side": _WORD, "file": _FILE, "line": _LINE, "order": _WORD,
          "offset": _number(0, 10**7)}  # fmt: skip
 _RATING = _number(0, MOST_RATING)

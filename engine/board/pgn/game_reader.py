@@ -38,7 +38,6 @@ class ReadGame:
     is_game: bool = True  # False of a fault between games
     result: str = ""  # behind the moves; "" where there is none
     tag_result: str = ""  # that of the tags, in the same way
-    note: str = ""  # what is odd about it, though it can be read
     end: int = 0  # where the next game begins: bytes of the text from its beginning
 
 
