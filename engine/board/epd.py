@@ -17,7 +17,7 @@ DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"  # the hyphen of "no castling",
 OPCODE = re.compile(
     r"(?:bm|am|dm|pm|sm|pv|id|ce|rc|ac[dns]|[cv][0-9]|hmvc|fmvn|eco|nic|noop)(?=\s|$)"
 )  # the usual ones
-START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
+_START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
 _LINE_END = re.compile(r"\r\n?|\n")
 _COMMENTS = ("#", "%", ";", "//")  # what begins a line without a position
 _FIELD = re.compile(r"[\s_]*([^\s_;]+)")
@@ -46,7 +46,7 @@ def split_epd(line: str) -> tuple[list[str], str]:
     people copy it is none of it (`plain_position`). `startpos` is the start position.
     """
     line, fields, end = plain_position(line) or line, list[str](), 0
-    line = line.replace("startpos", START, 1) if line.startswith("startpos") else line
+    line = line.replace("startpos", _START, 1) if line.startswith("startpos") else line
     for pattern in (_FIELD, _FIELD, _CASTLING, _EN_PASSANT, _CLOCK, _CLOCK):
         if (match := pattern.match(line, end)) is None:
             break

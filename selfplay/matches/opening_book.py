@@ -23,9 +23,9 @@ import numpy as np
 
 from engine.board.convert import board_from_row, move_of_code, stack_from_board
 from engine.board.epd import position_lines
-from engine.board.notation import read_position
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
+from engine.board.pgn.move_words import typed_position
 from engine.errors import DataError, FenError
 from engine.files.text import GAMES, LOOKED_AT, POSITIONS, kind_of, unpacked_text, wanted_kind
 from selfplay.records.endings import game_ending
@@ -193,7 +193,7 @@ def opening_board(opening: str, chess960: bool = False) -> chess.Board:
 def _position_opening(line: str, place: str, chess960: bool) -> str:
     """Return the opening of a line of FEN or EPD. Raises DataError, which names its place, for a bad one."""
     try:
-        board = read_position(line, chess960, lambda message: log.warning("%s: %s", place, message))
+        board = typed_position(line, chess960, lambda message: log.warning("%s: %s", place, message))
     except FenError as error:
         raise DataError(f"{place}: {error}") from error
     if board.chess960 != chess960:

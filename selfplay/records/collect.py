@@ -18,7 +18,7 @@ from selfplay.records.positions import PROBABILITY_ONE, PositionSet, concatenate
 GAMES_PER_CHUNK = 4096  # bounds the memory of records not yet packed
 GAMES_PER_LOOK = 100  # games between two reports of progress
 LONGEST_GAME = 12_000  # plies; no game under the 75-move rule is longer
-LEAST_SHARE = 0.4  # of its result in a position's value, half of which comes from the search in self-play
+_LEAST_SHARE = 0.4  # of its result in a position's value, half of which comes from the search in self-play
 LONGEST_COUNT = 65_535  # plies; `moves_left` is 16 bits wide
 
 
@@ -60,7 +60,7 @@ def verified_pieces(records: Iterable[GameRecord]) -> Iterator[tuple[PositionSet
     while chunk := list(islice(iterator, GAMES_PER_CHUNK)):
         packed = _pack(chunk)
         games = packed.starts, packed.game_first, packed.moves, packed.target_first, packed.target_moves
-        legal, may_be = np.zeros(packed.n_games, np.bool_), packed.wdl > LEAST_SHARE
+        legal, may_be = np.zeros(packed.n_games, np.bool_), packed.wdl > _LEAST_SHARE
         verify_games(*games, may_be, legal, np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16))
         yield packed if legal.all() else packed.select(legal), int(np.count_nonzero(~legal))
 

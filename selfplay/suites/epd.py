@@ -15,8 +15,7 @@ import chess
 
 from engine.board.epd import position_lines, read_operations, split_epd
 from engine.board.fen import Note
-from engine.board.notation import read_position
-from engine.board.pgn.move_words import legal_move
+from engine.board.pgn.move_words import legal_move, typed_position
 from engine.errors import DataError, FenError, MoveError
 from engine.files.text import unpacked_text
 from selfplay.suites.problem import Problem, gathered
@@ -52,7 +51,7 @@ def parse_epd_line(
     if mate := _MATE.fullmatch(operations.get("bm", "")):
         operations |= {"bm": "", "dm": mate[1]}
     try:
-        board = read_position(line, note=lambda message: note(f"{place}: {message}"))
+        board = typed_position(line, note=lambda message: note(f"{place}: {message}"))
         best, avoid = (_moves(board, operations.get(code, "")) for code in ("bm", "am"))
         points = _points(board, operations)
     except (FenError, MoveError) as error:

@@ -17,7 +17,7 @@ from importlib import resources
 import chess
 
 from engine.board.epd import position_lines
-from engine.board.notation import read_position
+from engine.board.pgn.move_words import typed_position
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -44,7 +44,7 @@ SIGNATURE_SETTINGS: Mapping[str, Setting] = {
 def signature_positions() -> list[chess.Board]:
     """Return the positions, with the moves that led there."""
     text = resources.files("uci.bench").joinpath("positions.txt").read_text(encoding="utf-8")
-    return [read_position(line) for _, line in position_lines(text)]
+    return [typed_position(line) for _, line in position_lines(text)]
 
 
 def sign(setting: Setting) -> str:

@@ -15,8 +15,9 @@ import chess
 import chess.pgn
 
 from engine.board.epd import position_lines
-from engine.board.notation import board_after, read_position
+from engine.board.notation import board_after
 from engine.board.pgn.game_reader import ReadGame, read_game_file, read_games
+from engine.board.pgn.move_words import typed_position
 from engine.errors import ConfigError, DataError, FenError
 from engine.files.text import GAMES, POSITIONS, kind_of, kind_of_file, unpacked_text, utf8_pieces, wanted_kind
 from uci.language import _, translated
@@ -107,7 +108,7 @@ def _sources_of_lines(text: str, chess960: bool) -> Iterator[Source | BadLine]:
 
 def _source_of_fen(text: str, chess960: bool, place: str = "") -> Source:
     notes: list[str] = []
-    board = read_position(text, chess960, lambda note: notes.append(place + note))
+    board = typed_position(text, chess960, lambda note: notes.append(place + note))
     return Source(board, text, tuple(notes))
 
 

@@ -8,7 +8,7 @@ import random
 import chess
 
 from engine.board.epd import position_lines, split_epd
-from engine.board.notation import read_position
+from engine.board.pgn.move_words import typed_position
 from engine.errors import ConfigError, DataError
 from engine.files.text import POSITIONS, kind_of
 from uci.game.clock import GameClock, parse_time_control
@@ -77,7 +77,7 @@ def _as_game(line: str) -> str:
 
 def _read_position(fen: str, shown: chess.Board) -> tuple[chess.Board, list[str]]:
     notes, notes_960 = list[str](), list[str]()
-    board, board_960 = read_position(fen, note=notes.append), read_position(fen, True, notes_960.append)
+    board, board_960 = typed_position(fen, note=notes.append), typed_position(fen, True, notes_960.append)
     if shown.chess960 and board.castling_rights != board_960.castling_rights:
         return board_960, notes_960
     return board, notes
