@@ -8,6 +8,7 @@ from itertools import islice
 
 import numpy as np
 
+from engine.board.attacks import in_check
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
@@ -17,6 +18,7 @@ from selfplay.records.positions import PROBABILITY_ONE, PositionSet, concatenate
 GAMES_PER_CHUNK = 4096  # bounds the memory of records not yet packed
 GAMES_PER_LOOK = 100  # games between two reports of progress
 LONGEST_GAME = 12_000  # plies; no game under the 75-move rule is longer
+_LEAST_SHARE = 0.4  # of its result in a position's value, half of which comes from the search in self-play
 LONGEST_COUNT = 65_535  # plies; `moves_left` is 16 bits wide
 
 
@@ -36,7 +38,7 @@ class GameRecord:
 
 
 def collect(records: Iterable[GameRecord]) -> tuple[PositionSet, int]:
-    """Pack the records into a PositionSet without the games that have an illegal move.
+    """Pack the records into a PositionSet without the games that `verify_games` refuses.
 
     Returns the set and the number of games left out.
     """
@@ -53,13 +55,13 @@ def watched(records: Iterable[GameRecord], watch: Callable[[int], None], first: 
 
 
 def verified_pieces(records: Iterable[GameRecord]) -> Iterator[tuple[PositionSet, int]]:
-    """Yield sets of up to 4,096 games, each with the number of games it lacks because of an illegal move."""
+    """Yield sets of up to 4,096 games, each with the number of games it lacks, as `verify_games` tells."""
     iterator = iter(records)
     while chunk := list(islice(iterator, GAMES_PER_CHUNK)):
         packed = _pack(chunk)
         games = packed.starts, packed.game_first, packed.moves, packed.target_first, packed.target_moves
-        legal = np.zeros(packed.n_games, np.bool_)
-        verify_games(*games, legal, np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16))
+        legal, may_be = np.zeros(packed.n_games, np.bool_), packed.wdl > _LEAST_SHARE
+        verify_games(*games, may_be, legal, np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16))
         yield packed if legal.all() else packed.select(legal), int(np.count_nonzero(~legal))
 
 
@@ -81,10 +83,11 @@ def _pack(records: list[GameRecord]) -> PositionSet:
 
 
 @kernel()
-def verify_games(starts, game_first, moves, target_first, target_moves, legal, rows, legal_moves):
-    """Replay every game and set legal bool[G].
+def verify_games(starts, game_first, moves, target_first, target_moves, may_be, legal, rows, legal_moves):
+    """Replay every game and set legal bool[G]: no move is illegal, and no mate or stalemate has another result.
 
-    rows uint64[2, 16] and legal_moves uint16[218] are scratch space.
+    may_be bool[N, 3] has the results that a position's value allows. rows uint64[2, 16] and legal_moves uint16[218] are
+    scratch space.
     """
     for game in range(len(starts)):
         rows[0] = starts[game]
@@ -100,6 +103,9 @@ def verify_games(starts, game_first, moves, target_first, target_moves, legal, r
                 break
             make(rows[0], moves[position], rows[1])
             rows[0] = rows[1]
+        last = game_first[game + 1] - 1
+        if legal[game] and last >= game_first[game] and not generate(rows[0], legal_moves):
+            legal[game] = may_be[last, 0 if in_check(rows[0]) else 1]
 
 
 @kernel()
