@@ -113,6 +113,7 @@ log = logging.getLogger(__name__)
 
 ENDINGS = set(".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split())  # of files that are taken from a folder
 PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
+TOLD_SHARE = 0.5  # of a game's result in the values of positions; chunks have the least of it
 PARSER_VERSION = 8  # raise it when targets or readers change: older caches are then parsed anew
 
 
@@ -146,7 +147,8 @@ def load_or_parse(
     """
     if cache is None:
         bookmark = Bookmark()
-        positions, skipped = collect(watched(reader(path, bookmark), lambda games: watch(bookmark.share, games)))
+        games = watched(reader(path, bookmark), lambda count: watch(bookmark.share, count))
+        positions, skipped = collect(games, TOLD_SHARE)
         _tell_skipped(path, skipped)
         return positions
     with reading(path):
@@ -167,7 +169,7 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> N
     bookmark = Bookmark(int(parts[-1].name.split("-")[1])) if parts else Bookmark()
     games, skipped = sum(map_set(part).n_games for part in parts), 0
     records = watched(reader(path, bookmark), lambda count: watch(bookmark.share, count), games)
-    for piece, left_out in verified_pieces(records):
+    for piece, left_out in verified_pieces(records, TOLD_SHARE):
         parts.append(folder / f"{len(parts):06d}-{bookmark.place}")
         write_set(parts[-1], [piece])
         skipped += left_out

@@ -18,7 +18,6 @@ from selfplay.records.positions import PROBABILITY_ONE, PositionSet, concatenate
 GAMES_PER_CHUNK = 4096  # bounds the memory of records not yet packed
 GAMES_PER_LOOK = 100  # games between two reports of progress
 LONGEST_GAME = 12_000  # plies; no game under the 75-move rule is longer
-_LEAST_SHARE = 0.4  # of its result in a position's value, half of which comes from the search in self-play
 LONGEST_COUNT = 65_535  # plies; `moves_left` is 16 bits wide
 
 
@@ -37,12 +36,9 @@ class GameRecord:
     resigned: bool = False  # whether the last move was chosen, but the game given up instead
 
 
-def collect(records: Iterable[GameRecord]) -> tuple[PositionSet, int]:
-    """Pack the records into a PositionSet without the games that `verify_games` refuses.
-
-    Returns the set and the number of games left out.
-    """
-    pieces = list(verified_pieces(records))
+def collect(records: Iterable[GameRecord], told_share: float = 0.0) -> tuple[PositionSet, int]:
+    """Pack the records into a PositionSet without the games that `verified_pieces` leaves out, and count these."""
+    pieces = list(verified_pieces(records, told_share))
     return concatenate([positions for positions, _ in pieces]), sum(skipped for _, skipped in pieces)
 
 
@@ -54,13 +50,16 @@ def watched(records: Iterable[GameRecord], watch: Callable[[int], None], first: 
         yield record
 
 
-def verified_pieces(records: Iterable[GameRecord]) -> Iterator[tuple[PositionSet, int]]:
-    """Yield sets of up to 4,096 games, each with the number of games it lacks, as `verify_games` tells."""
+def verified_pieces(records: Iterable[GameRecord], told_share: float) -> Iterator[tuple[PositionSet, int]]:
+    """Yield sets of up to 4,096 games, each with the number of games it lacks, as `verify_games` tells.
+
+    told_share: the least part of the value that a game's result has, if others than Aino told the result.
+    """
     iterator = iter(records)
     while chunk := list(islice(iterator, GAMES_PER_CHUNK)):
         packed = _pack(chunk)
         games = packed.starts, packed.game_first, packed.moves, packed.target_first, packed.target_moves
-        legal, may_be = np.zeros(packed.n_games, np.bool_), packed.wdl > _LEAST_SHARE
+        legal, may_be = np.zeros(packed.n_games, np.bool_), packed.wdl >= told_share
         verify_games(*games, may_be, legal, np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16))
         yield packed if legal.all() else packed.select(legal), int(np.count_nonzero(~legal))
 
