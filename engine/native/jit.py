@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import glob
 import hashlib
 import os
 import sys
@@ -19,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import sigutils
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.registry import cpu_target
 
 from engine.files.atomic import write_file
 from engine.files.user_folder import user_folder
-from engine.native.dependencies import code_digest, kernel_digest, language_digest
+from engine.native.dependencies import code_digest, language_digest
+from engine.native.kernel_files import KernelFiles, PartFiles, note_use
 from engine.native.whole import Kernel
 
 CACHE_ENVIRONMENT_VARIABLE = "AINO_CACHE_DIR"
@@ -41,9 +39,9 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        compiled = _compiled(function, fastmath={"contract"} if contract else False)
-        if not numba.config.DISABLE_JIT and cache_folder() is not None:
-            compiled._cache = _KernelCache(compiled)
+        compiled = _compiled(function, {"contract"} if contract else False)
+        if not numba.config.DISABLE_JIT and (folder := cache_folder()) is not None:
+            compiled._cache = KernelFiles(compiled, folder)
         return compiled
 
     return decorate
@@ -60,91 +58,14 @@ def generated_kernel(name: str, parameters: str, statements: Iterable[str], name
     return _compiled(namespace[name])
 
 
-def _compiled(function: Callable[..., Any], **options: Any) -> Any:
+def _compiled(function: Callable[..., Any], fastmath: Any = False) -> Any:
     if numba.config.DISABLE_JIT:
         function.py_func = function  # type: ignore[attr-defined]
         return function
-    return Kernel(function, {"nogil": True, "error_model": "numpy", **options})
-
-
-class _KernelLocator(_CacheLocator):
-    """Tells Numba to keep a kernel in our folder, and leaves `numba.config` as others in the process set it."""
-
-    def __init__(self, digest: str) -> None:
-        self._digest = digest
-
-    def get_cache_path(self) -> str:
-        return str(cache_folder())
-
-    def get_source_stamp(self) -> str:
-        return ""  # The digest stands for the sources.
-
-    def get_disambiguator(self) -> str:
-        return self._digest
-
-
-class _KernelFiles(CompileResultCacheImpl):
-    def __init__(self, function: Callable[..., Any], digest: str) -> None:
-        self._locator = _KernelLocator(digest)
-        self._filename_base = self.get_filename_base(f"{function.__module__}.{function.__qualname__}", "")
-
-
-class _Version(FunctionCache):
-    """Numba's cache of one kernel, with the code and the constants that it has in this process."""
-
-    def __init__(self, function: Callable[..., Any], digest: str) -> None:
-        self._impl_class = functools.partial(_KernelFiles, digest=digest)
-        super().__init__(function)
-
-
-_lost: list[Any] = []  # signatures of kernels that could not be written to the cache
-
-
-def loses_kernels() -> bool:
-    """Whether a kernel of this process could not be kept, as on a full disk."""
-    return bool(_lost)
-
-
-class _KernelCache:
-    """What Numba calls a kernel's cache: one `_Version` for each set of named tuples among the arguments.
-
-    What a kernel depends on is known once it is called; then every module that it calls is imported. A full disk or a
-    damaged file costs one compilation instead of raising.
-    """
-
-    def __init__(self, kernel: Any) -> None:
-        self._kernel = kernel
-        self._versions: dict[str, _Version] = {}
-
-    @property
-    def cache_path(self) -> str:  # which Numba's `stats` of a kernel tells
-        return str(cache_folder())
-
-    def load_overload(self, signature: Any, target_context: Any) -> Any:
-        version = self._version(signature)
-        try:
-            found = version.load_overload(signature, target_context)
-        except MemoryError:
-            raise
-        except Exception:  # noqa: BLE001 - reading a file that a power failure cut can raise anything
-            with contextlib.suppress(OSError):
-                version.flush()
-            return None
-        if found is not None:
-            _note_use(Path(version._cache_file._index_path))
-        return found
-
-    def save_overload(self, signature: Any, data: Any) -> None:
-        try:
-            self._version(signature).save_overload(signature, data)
-        except OSError:
-            _lost.append(signature)
-
-    def _version(self, signature: Any) -> _Version:
-        digest = kernel_digest(self._kernel, sigutils.normalize_signature(signature)[0])
-        if digest not in self._versions:
-            self._versions[digest] = _Version(self._kernel.py_func, digest)
-        return self._versions[digest]
+    compiled = Kernel(function, {"nogil": True, "error_model": "numpy", "fastmath": fastmath})
+    if (folder := cache_folder()) is not None:
+        compiled._part._cache = PartFiles(compiled._part, folder)
+    return compiled
 
 
 # ---- where compiled kernels live ----------------------------------------------------------------------------------
@@ -198,21 +119,13 @@ def _temporary_folder() -> Path | None:
     return folder if status.st_uid == os.getuid() and not status.st_mode & 0o022 else None
 
 
-def _note_use(index: Path) -> None:
-    """Keep a kernel from `remove_unused`."""
-    with contextlib.suppress(OSError):  # It may be there to be read only.
-        os.utime(index)
-
-
 def remove_unused() -> None:
     """Delete the kernels, and the marks that all are compiled, that no process has used for UNUSED_DAYS days."""
     base = cache_base()
     long_ago = time.time() - UNUSED_DAYS * 86400
     for path in [] if base is None else base.glob("*/*"):
         with contextlib.suppress(OSError):  # another process may be at it
-            if path.suffix != ".nbc" and path.stat().st_mtime < long_ago:
-                for data in path.parent.glob(f"{glob.escape(path.stem)}.*.nbc"):
-                    data.unlink()
+            if path.stat().st_mtime < long_ago:
                 path.unlink()
 
 
@@ -243,7 +156,7 @@ def _noted(kind: str, paths: Iterable[Path], compute: Callable[[], str]) -> str:
     with contextlib.suppress(OSError, ValueError):  # no note, or a damaged one
         text = note.read_text("ascii")
         int(text, 16)
-        _note_use(note)
+        note_use(note)
         return text
     digest = compute()
     with contextlib.suppress(OSError):

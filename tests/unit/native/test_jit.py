@@ -105,14 +105,13 @@ def test_kernels_of_old_versions_stayed_for_ever(tmp_path, monkeypatch):
     used, unused = jit.kernel()(double), jit.kernel()(lambda x: x - x)
     assert (used(21), unused(21)) == (42, 0)
     (folder,) = tmp_path.iterdir()
-    assert len(list(folder.iterdir())) == 4
+    assert len(list(folder.iterdir())) == 2
     long_ago = time.time() - (jit.UNUSED_DAYS + 1) * 86400
     for path in folder.iterdir():
         os.utime(path, (long_ago, long_ago))
     assert jit.kernel()(double)(21) == 42  # from the cache
     jit.remove_unused()
-    assert sorted(path.suffix for path in folder.iterdir()) == [".nbc", ".nbi"]
-    assert all("double" in path.name for path in folder.iterdir())
+    assert [path.name.split("-")[0] for path in folder.iterdir()] == ["double"]
 
 
 def test_a_user_without_a_home_folder_keeps_kernels_elsewhere(monkeypatch):

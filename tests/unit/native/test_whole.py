@@ -91,7 +91,7 @@ def test_a_callee_is_translated_once_and_machine_code_is_kept_of_what_python_cal
     told, kept = [], []
     for _ in range(2):
         told.append(output_of(program, AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path)).splitlines())
-        kept.append({path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")})
+        kept.append({path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.kernel")})
     compiled = ["by_type", "f0", "f1", "f2", "f3", "f3", "f4", "of_one"]
     assert told == [["16 8 2", str([f"chain.{name}" for name in compiled])], ["16 8 2", "[]"]]
     assert kept[0] == kept[1], "a second start keeps what the first one has written"
