@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from numba.core.registry import cpu_target
 
 from engine.files.atomic import write_file
 from engine.files.user_folder import user_folder
-from engine.native.dependencies import code_digest, language_digest
+from engine.native.dependencies import code_digest
 from engine.native.kernel_files import KernelFiles, PartFiles, note_use
 from engine.native.whole import Kernel
 
@@ -81,7 +81,7 @@ def cache_folder() -> Path | None:
 def sources_hash() -> str:
     """Hash over the code of all sources from which kernels are made; a changed comment leaves it as it is."""
     paths = sorted(Path(__file__).parents[1].rglob("*.py"))
-    return _noted("sources", paths, lambda: code_digest(paths))[:16]
+    return _noted(paths)[:16]
 
 
 @functools.cache
@@ -131,34 +131,27 @@ def remove_unused() -> None:
 
 @functools.cache
 def _compiler_hash() -> str:
-    """Hash over what compiles kernels, for which processor.
-
-    Numba keeps kernels of several processors and versions of Python apart in one folder, but what else lies there, such
-    as the mark that everything is compiled, is about one of them.
-    """
+    """Hash over what compiles kernels, for which processor."""
+    own = sorted(Path(__file__).parent.glob("*.py"))
     processor = cpu_target.target_context.codegen().magic_tuple()
-    bounds = "bounds checked" if numba.config.BOUNDSCHECK else ""  # Numba's own cache key ignores bounds checking
-    parts = (numba.__version__, sys.implementation.cache_tag, processor, bounds, _language())
+    bounds = "bounds checked" if numba.config.BOUNDSCHECK else ""
+    parts = (numba.__version__, sys.implementation.cache_tag, processor, bounds, _noted(own))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _language() -> str:
-    return _noted("language", sorted(Path(__file__).parent.glob("*.py")), lambda: language_digest())
-
-
-def _noted(kind: str, paths: Iterable[Path], compute: Callable[[], str]) -> str:
-    """Return a digest of sources, noted by their sizes and times: a process would parse them for 45 to 400 ms."""
+def _noted(paths: Sequence[Path]) -> str:
+    """Return the digest of sources, noted by their sizes and times: a process would parse them for 45 to 400 ms."""
     if (base := cache_base()) is None:
-        return compute()
+        return code_digest(paths)
     found = [(str(path), path.stat()) for path in paths]
     states = [(path, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for path, one in found]
-    note = base / kind / hashlib.sha256(repr((sys.version, states)).encode()).hexdigest()[:16]
+    note = base / "sources" / hashlib.sha256(repr((sys.version, states)).encode()).hexdigest()[:16]
     with contextlib.suppress(OSError, ValueError):  # no note, or a damaged one
         text = note.read_text("ascii")
         int(text, 16)
         note_use(note)
         return text
-    digest = compute()
+    digest = code_digest(paths)
     with contextlib.suppress(OSError):
         note.parent.mkdir(exist_ok=True)
         write_file(note, digest)

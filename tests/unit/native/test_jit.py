@@ -57,12 +57,14 @@ def test_what_the_sources_of_instructions_say_is_noted_until_they_change(monkeyp
     read = []
     monkeypatch.setattr(jit, "__file__", str(folder / "jit.py"))
     monkeypatch.setattr(jit, "cache_base", lambda: tmp_path)
-    monkeypatch.setattr(jit, "language_digest", lambda: read.append(1) or f"d{len(read)}")
-    assert [jit._language(), jit._language()] == ["d1", "d1"]
+    monkeypatch.setattr(jit, "code_digest", lambda paths: read.append(1) or f"d{len(read)}")
+    fresh_hash = jit._compiler_hash.__wrapped__
+    first = fresh_hash()
+    assert (fresh_hash(), len(read)) == (first, 1)
     os.utime(folder / "lanes.py", ns=(1, 1))
-    assert jit._language() == "d2"
+    assert (fresh_hash() == first, len(read)) == (False, 2)
     monkeypatch.setattr(jit, "cache_base", lambda: None)
-    assert jit._language() == "d3"
+    assert (fresh_hash() == first, len(read)) == (False, 3)
 
 
 COUNT = """
