@@ -37,21 +37,13 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
     The plain Python function stays available as `.py_func`. A literal argument compiles a separate version, so call
     kernels with `np.int64(CONSTANT)`.
     """
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        compiled = _compiled(function, {"contract"} if contract else False)
-        if not numba.config.DISABLE_JIT and (folder := cache_folder()) is not None:
-            compiled._cache = KernelFiles(compiled, folder)
-        return compiled
-
-    return decorate
+    return functools.partial(_compiled, fastmath={"contract"} if contract else False)
 
 
 def generated_kernel(name: str, parameters: str, statements: Iterable[str], names: Mapping[str, Any]) -> Any:
     """Make a kernel with these statements as its body, for code that has one line per row of a table.
 
-    `names` are the globals that the statements use. The kernel is compiled into its callers and cached with them;
-    called from Python, it is compiled again in every process.
+    `names` are the globals that the statements use.
     """
     namespace = dict(names)
     exec(f"def {name}({parameters}):\n" + "".join(f"    {line}\n" for line in statements), namespace)
@@ -64,7 +56,7 @@ def _compiled(function: Callable[..., Any], fastmath: Any = False) -> Any:
         return function
     compiled = Kernel(function, {"nogil": True, "error_model": "numpy", "fastmath": fastmath})
     if (folder := cache_folder()) is not None:
-        compiled._part._cache = PartFiles(compiled._part, folder)
+        compiled._cache, compiled._part._cache = KernelFiles(compiled, folder), PartFiles(compiled._part, folder)
     return compiled
 
 
