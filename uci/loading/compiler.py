@@ -38,10 +38,10 @@ NOT_KEPT: Final = 74  # kernels cannot be written, as on a full disk
 
 # Steps of the progress bar (`CompileSteps`) for a search without alpha-beta, and for alpha-beta. Counted for the
 # default engine where nothing is kept yet, by estimate for the others.
-SEARCH_STEPS = {"auto": 396, "sparse": 396}
-SEARCH_STEPS_OF_OTHERS = 350
-HINT_STEPS = 108
-STEPS_OF_A_VARIANT = 25  # of a network, whose search needs no others
+SEARCH_STEPS = {"auto": 348, "sparse": 348}
+SEARCH_STEPS_OF_OTHERS = 308
+HINT_STEPS = 95
+STEPS_OF_A_VARIANT = 22  # of a network, whose search needs no others
 
 _LONGEST_WORDS = 200  # characters of an error
 _TOTAL_BYTES = 6  # digits and a line end, at the beginning of the file of progress
