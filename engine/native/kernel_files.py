@@ -60,6 +60,7 @@ class KernelFiles:
         """Return the result of an earlier compilation, or None."""
         arguments, _ = sigutils.normalize_signature(signature)
         name = self._name(arguments)
+        target_context.refresh()  # Code takes memory by what this registers, also where nothing is compiled.
         try:
             return self._load(name, arguments, target_context)
         except MemoryError:
