@@ -63,14 +63,15 @@ def test_functions_of_other_libraries_may_call_kernels_that_call_kernels():
     assert theirs(np.arange(3.0)) == 26.0
 
 
-def test_a_process_whose_first_array_is_made_by_a_callee_gave_up(tmp_path):
+def test_a_process_whose_first_array_is_made_by_a_callee_gave_up_and_one_that_loads_it_crashed(tmp_path):
     (tmp_path / "copies.py").write_text(
         "import numpy as np\nfrom engine.native.jit import kernel\n\n"
         "@kernel()\ndef copied(numbers): return numbers.copy()[1]\n\n"
         "@kernel()\ndef caller(numbers): return copied(numbers)\n\n"
         "print(caller(np.arange(3)))\n"
     )
-    assert output_of("import copies", AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path)) == "1\n"
+    for _ in range(2):
+        assert output_of("import copies", AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path)) == "1\n"
 
 
 def test_a_callee_is_translated_once_and_machine_code_is_kept_of_what_python_calls_alone(tmp_path):
