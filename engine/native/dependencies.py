@@ -2,13 +2,12 @@
 
 Numba keys a cached kernel by the file that defines it, so a change in another module's callee would leave the old
 machine code in the cache, and a changed comment would compile everything again. Here the key is made of Python's byte
-code, without docstrings and line numbers. `language_digest` covers the instructions that `engine.native` adds to
-Numba in LLVM's language, all of them together.
+code, without docstrings and line numbers. The instructions that `engine.native` adds to Numba in LLVM's language count
+all together, by `code_digest`.
 """
 
 from __future__ import annotations
 
-import ast
 import enum
 import functools
 import hashlib
@@ -43,14 +42,6 @@ def kernel_digest(kernel: Any, signature: Iterable[Any]) -> str:
     return _hash(repr(fields).encode(), *sorted(parts)).hex()[:24]
 
 
-@functools.cache
-def language_digest() -> str:
-    """Hash over the sources of `engine.native`, without docstrings and comments."""
-    folder = Path(__file__).parent
-    trees = [ast.parse(path.read_bytes()) for path in sorted(folder.glob("*.py"))]
-    return _hash(*(ast.dump(_without_docstrings(tree)).encode() for tree in trees)).hex()
-
-
 def code_digest(paths: Iterable[Path]) -> str:
     """Hash over the byte code of sources, without docstrings, comments and line numbers."""
     return _hash(*map(_code_of, paths)).hex()
@@ -62,13 +53,6 @@ def _code_of(path: Path) -> bytes:
         return _code_text(compile(source, path.name, "exec", dont_inherit=True, optimize=2), None).encode()
     except (SyntaxError, ValueError):  # a file that somebody is writing
         return source
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            del node.body[0]
-    return tree
 
 
 def _tuples_in(kinds: Iterable[Any]) -> Iterator[Any]:

@@ -50,16 +50,23 @@ def everywhere(builder: Any, vector: ir.VectorType, number: Any) -> Any:
 # ---- vectors: values of one machine register or several -------------------------------------------------------------
 
 
+_vectors: dict[str, Any] = {}  # types by name, as a pickled one finds itself again
+
+
 def vector_type(name: str, vector: ir.VectorType) -> Any:
     """Return a Numba type for values that are one `vector` of LLVM's, which is an attribute of the type."""
-    kind = type(f"_{name}Type", (types.Type,), {"vector": vector})
+    kind = type(f"_{name}Type", (types.Type,), {"vector": vector, "__reduce__": lambda self: (_vector, (name,))})
 
     @register_model(kind)
     class Model(models.PrimitiveModel):
         def __init__(self, manager: Any, frontend_type: Any) -> None:
             super().__init__(manager, frontend_type, vector)
 
-    return kind(name)
+    return _vectors.setdefault(name, kind(name))
+
+
+def _vector(name: str) -> Any:
+    return _vectors[name]
 
 
 def lower_operators(kind: Any, operators: Mapping[Callable[..., Any], str], **options: Any) -> None:

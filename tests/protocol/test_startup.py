@@ -328,14 +328,14 @@ def test_warmup_kept_every_evaluators_network_in_memory_while_the_compilers_ran(
             engines.remove(self)
             super().close()
 
-    def of_all(chosen: list[tuple[EngineOptions, str]]) -> None:
-        raise LookupError(f"{len(chosen) > 2} {len(engines)}")
+    def prepare(options: EngineOptions, needed: str) -> None:
+        raise LookupError(f"{len(engines)}")
 
     monkeypatch.setattr(warmup, "Engine", Counted)
-    monkeypatch.setattr(warmup.Preparation, "of_all", of_all)
+    monkeypatch.setattr(warmup, "Preparation", prepare)
     parser = argparse.ArgumentParser()
     warmup.add_arguments(parser)
-    with pytest.raises(LookupError, match=r"^True 0$"):
+    with pytest.raises(LookupError, match=r"^0$"):
         warmup.run(parser.parse_args([]))
 
 

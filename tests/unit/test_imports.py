@@ -83,7 +83,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # What only these modules may import; everybody else goes through them.
 LLVM = {
-    f"engine.native.{name}" for name in "elementary instructions integer_lanes lanes ordering prefetch whole".split()
+    f"engine.native.{name}"
+    for name in "elementary instructions integer_lanes kernel_files lanes ordering prefetch whole".split()
 }
 NUMBA = LLVM | {f"engine.native.{name}" for name in "bits compile_events dependencies jit target".split()}
 ONLY_IMPORTERS = {

@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,14 +79,11 @@ def place_of(options: EngineOptions, needed: str) -> Place:
 class Preparation:
     """Gets an engine's kernels into the cache: starts the compiler if they are missing, and again if it fails.
 
-    `options` and `needed` as for `place_of`; `others` are places that the same compiler fills.
+    `options` and `needed` as for `place_of`.
     """
 
-    def __init__(self, options: EngineOptions, needed: str, others: Sequence[Place] = ()) -> None:
+    def __init__(self, options: EngineOptions, needed: str) -> None:
         self._place = place_of(options, needed)
-        if others:
-            choice = json.loads(self._place.choice) | {"others": {other.name: other.choice for other in others}}
-            self._place = self._place._replace(choice=json.dumps(choice))
         self._compiler: subprocess.Popen[bytes] | None = None
         self._tried = 0.0
         self._may_start_again = True  # once
@@ -95,13 +92,6 @@ class Preparation:
         self.finished = self._place is NOWHERE or self._place.done.exists()
         if not self.finished:
             self._start()
-
-    @classmethod
-    def of_all(cls, engines: Sequence[tuple[EngineOptions, str]]) -> Preparation:
-        """Return the preparation of several engines, given by their options and `kernels_needed`."""
-        places = [(place, engine) for engine in engines if (place := place_of(*engine)) is not NOWHERE]
-        missing = [pair for pair in places if not pair[0].done.exists()] or places[:1]
-        return cls(*(missing[0][1] if missing else engines[0]), [place for place, _ in missing[1:]])
 
     def changed(self, options: EngineOptions, needed: str) -> Preparation:
         """Return the preparation for a changed engine: this one, unless it needs other kernels."""

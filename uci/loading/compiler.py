@@ -7,14 +7,13 @@ are two processors a second process compiles alpha-beta meanwhile: Numba compile
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -37,17 +36,13 @@ TO_COMPILE_MIB = 450
 LOCKED: Final = 73  # another one is at work
 NOT_KEPT: Final = 74  # kernels cannot be written, as on a full disk
 
-# Steps of the progress bar (`CompileSteps`) for a search without alpha-beta; for alpha-beta; and
-# for one more evaluator in the same process. Counted for the default engine, by estimate for the others.
-SEARCH_STEPS = {"auto": 396, "sparse": 396}
-SEARCH_STEPS_OF_OTHERS = 350
-HINT_STEPS = 108
-STEPS_OF_ONE_MORE = 120
-STEPS_OF_A_VARIANT = 25  # of a network, whose search needs no others
+# Steps of the progress bar (`CompileSteps`) for a search without alpha-beta, and for alpha-beta. Counted for the
+# default engine where nothing is kept yet, by estimate for the others.
+SEARCH_STEPS = {"auto": 348, "sparse": 348}
+SEARCH_STEPS_OF_OTHERS = 308
+HINT_STEPS = 95
+STEPS_OF_A_VARIANT = 22  # of a network, whose search needs no others
 
-# Objects made between two looks of the garbage collector, and between two at older ones: with Python's usual numbers it
-# takes an eighth of the time.
-_GARBAGE = (100_000, 50)
 _LONGEST_WORDS = 200  # characters of an error
 _TOTAL_BYTES = 6  # digits and a line end, at the beginning of the file of progress
 
@@ -57,7 +52,7 @@ class Place(NamedTuple):
 
     folder: Path
     name: str
-    choice: str  # JSON: options of an engine that needs these kernels; "others": choices, by their places' names
+    choice: str  # JSON: options of an engine that needs these kernels
 
     @property
     def done(self) -> Path:
@@ -124,7 +119,7 @@ def child_environment() -> dict[str, str]:
 def main(folder: str, name: str, choice: str, part: str = "") -> int:
     """Compile everything for these options (JSON), unless that was done or another process is at it.
 
-    Returns the exit status. The `part` "hints" is compiled without asking, with the choice's others.
+    Returns the exit status. The `part` "hints" is compiled without asking.
     """
     place = Place(Path(folder), name, choice)
     if part:
@@ -139,7 +134,7 @@ def main(folder: str, name: str, choice: str, part: str = "") -> int:
     try:
         if not place.done.exists():
             _compile(place)
-            from engine.native.jit import loses_kernels
+            from engine.native.kernel_files import loses_kernels
 
             if loses_kernels():
                 return NOT_KEPT
@@ -160,13 +155,13 @@ def _compile(place: Place) -> None:
     from engine.player import Engine
 
     check_room(TO_COMPILE_MIB)
-    with _chosen(place.choice) as ((options, *more), others):
+    with _chosen(place.choice) as (options, *more):
         hinted = options.tactical_nodes > 0
         steps = SEARCH_STEPS.get(options.evaluator, SEARCH_STEPS_OF_OTHERS)
-        steps += HINT_STEPS * hinted + STEPS_OF_ONE_MORE * len(others) + STEPS_OF_A_VARIANT * len(more)
+        steps += HINT_STEPS * hinted + STEPS_OF_A_VARIANT * len(more)
         with contextlib.suppress(OSError):
             place.progress.write_bytes(b"%*d\n" % (_TOTAL_BYTES - 1, steps))
-        apart = (hinted or bool(others)) and usable_cpus() > 1
+        apart = hinted and usable_cpus() > 1
         with _counting(place), Engine(replace(options, tactical_nodes=0.0) if apart else options) as engine:
             if apart:
                 with _hint_compiler(place):
@@ -174,51 +169,32 @@ def _compile(place: Place) -> None:
             for variant in (options, *more):
                 engine.set_options(variant)
                 engine.warm_up()
-            if not apart:
-                _compile_others(others, place)
     remove_unused()  # What is new may take the place of an old version.
 
 
 def _compile_hints(place: Place) -> None:
     from engine.player import Engine
 
-    with _chosen(place.choice) as (variants, others):
-        # Alpha-beta is the same with any evaluator, and this one has no network that takes memory.
-        with Engine(replace(variants[0], evaluator="material")) as engine:
-            engine.warm_up_hints()
-        _compile_others(others, place)
-
-
-def _compile_others(others: Mapping[str, str], place: Place) -> None:
-    """In one process, because evaluators share most kernels, and to translate these takes half the time."""
-    from engine.native.jit import loses_kernels
-    from engine.player import Engine
-
-    for name, choice in others.items():
-        with _chosen(choice) as (variants, _):
-            for variant in variants:
-                with Engine(variant) as engine:
-                    engine.warm_up()
-        if not loses_kernels():
-            with contextlib.suppress(OSError):
-                place._replace(name=name).done.touch()
+    # Alpha-beta is the same with any evaluator, and this one has no network that takes memory.
+    with _chosen(place.choice) as (options, *_), Engine(replace(options, evaluator="material")) as engine:
+        engine.warm_up_hints()
 
 
 @contextlib.contextmanager
-def _chosen(choice: str) -> Iterator[tuple[list[EngineOptions], dict[str, str]]]:
-    """Provide the options of engines that need all kernels of a choice, and the other choices that it holds."""
+def _chosen(choice: str) -> Iterator[list[EngineOptions]]:
+    """Provide the options of engines that need all kernels of a choice."""
     from engine.options import EngineOptions
 
     values = json.loads(choice)
-    others, has_stand_ins = values.pop("others", {}), values.pop("stand_ins", False)
+    has_stand_ins = values.pop("stand_ins", False)
     options = EngineOptions(**values)
     if not has_stand_ins:
-        yield [options], others
+        yield [options]
         return
     from engine.network.stand_in import write_stand_ins
 
     with tempfile.TemporaryDirectory() as folder:
-        yield [replace(options, weights_file=str(path)) for path in write_stand_ins(Path(folder))], others
+        yield [replace(options, weights_file=str(path)) for path in write_stand_ins(Path(folder))]
 
 
 def _end_with_parent() -> None:
@@ -230,7 +206,7 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _hint_compiler(place: Place) -> Iterator[None]:
-    """Have another process compile alpha-beta and the others meanwhile, and wait for it, if one can be started."""
+    """Have another process compile alpha-beta meanwhile, and wait for it, if one can be started."""
     try:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "uci.loading.compiler", *map(str, place), "hints"],
@@ -255,7 +231,7 @@ def _hint_compiler(place: Place) -> Iterator[None]:
 def _counting(place: Place) -> Iterator[None]:
     """Append a byte to the file of progress for every step of what is compiled meanwhile."""
     from engine.native.compile_events import CompileSteps
-    from engine.native.jit import loses_kernels
+    from engine.native.kernel_files import loses_kernels
 
     try:
         stream = place.progress.open("ab", buffering=0)
@@ -274,5 +250,4 @@ def _counting(place: Place) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    gc.set_threshold(*_GARBAGE)
     sys.exit(main(*sys.argv[1:]))

@@ -49,10 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
                     chosen.setdefault(kernels_needed(engine.evaluator), engine.options)  # `auto` is one of the others.
             except NetFileError as error:
                 console.print(f"no {evaluator} evaluator: {error}", markup=False, highlight=False, soft_wrap=True)
-        engines = [(replace(one, threads=threads), needed) for needed, one in chosen.items() for threads in THREADS]
-        preparation = Preparation.of_all(engines)
         perft(chess.Board(), 3)
-        preparation.wait(lambda progress: tell(f"Search: {progress}"))
+        for needed, one in chosen.items():
+            for threads in THREADS:
+                preparation = Preparation(replace(one, threads=threads), needed)
+                preparation.wait(lambda progress: tell(f"Search: {progress}"))
         for one in chosen.values():
             with Engine(one) as engine:
                 engine.warm_up()

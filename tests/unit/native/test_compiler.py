@@ -7,13 +7,10 @@ import time
 import numba
 import pytest
 
-from engine import player
-from engine.native import jit
+from engine.native import jit, kernel_files
 from engine.native.compile_events import CompileSteps
-from engine.options import EngineOptions
 from tests.new_process import ROOT
 from uci.loading import compiler
-from uci.loading.background import Preparation, place_of
 
 HINTS_ALONE = """
 import threading, time
@@ -27,10 +24,10 @@ time.sleep(600)
 def test_kernels_that_could_not_be_written_are_not_marked_as_compiled(monkeypatch, tmp_path):
     """Each later start then believed the mark, and compiled while its user waited."""
     monkeypatch.setattr(compiler, "_compile", lambda place: None)
-    monkeypatch.setattr(jit, "_lost", ["a kernel"])
+    monkeypatch.setattr(kernel_files, "_lost", ["a kernel"])
     assert compiler.main(str(tmp_path), "name", "{}") == compiler.NOT_KEPT
     assert not list(tmp_path.glob("compiled-*"))
-    monkeypatch.setattr(jit, "_lost", [])
+    monkeypatch.setattr(kernel_files, "_lost", [])
     assert compiler.main(str(tmp_path), "name", "{}") == 0
     assert list(tmp_path.glob("compiled-*"))
 
@@ -48,37 +45,6 @@ def test_the_compiler_of_hints_ends_with_its_parent() -> None:
         begun = time.monotonic()
         assert child.wait(timeout=280) == 1
         assert time.monotonic() - begun < 280
-
-
-def test_each_evaluator_had_a_compiler_that_translated_the_search_anew(monkeypatch, tmp_path):
-    work: list[str] = []
-
-    class Fake:
-        def __init__(self, options: EngineOptions) -> None:
-            self.warm_up = lambda: work.append(options.evaluator)
-            self.warm_up_hints = lambda: work.append("hints")
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *exception: object) -> None:
-            pass
-
-    monkeypatch.setattr(player, "Engine", Fake)
-    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
-    engines = [(EngineOptions(evaluator=name), name) for name in ("sparse", "material", "hybrid")]
-    places = [place_of(*engine) for engine in engines]
-    assert all(places)
-    places[0].done.touch()
-    chosen: list[str] = []
-    monkeypatch.setattr(Preparation, "_start", lambda preparation: chosen.extend(map(str, preparation._place)))
-    assert not Preparation.of_all(engines).finished
-    compiler._compile_hints(compiler.Place(tmp_path, *chosen[1:]))
-    assert work == ["hints", "hybrid"]
-    assert places[2].done.exists()
-    assert not places[1].done.exists()  # The process that started this one makes that mark.
-    places[1].done.touch()
-    assert Preparation.of_all(engines).finished
 
 
 HINTS_WITH_NOTHING_TO_DO = """

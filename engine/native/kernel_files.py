@@ -1,0 +1,154 @@
+"""Kernels on disk: the machine code of those that Python calls, and the translations of those that others call.
+
+A file is named by all that its content depends on, so that processes share it. A full disk or a damaged file costs one
+compilation instead of raising.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from llvmlite import binding
+from numba.core import serialize, sigutils
+from numba.core.compiler import CompileResult
+from numba.core.funcdesc import ExternalFunctionDescriptor
+from numba.core.typing import signature as signature_of
+
+from engine.files.atomic import aside, replace
+from engine.native.dependencies import kernel_digest
+from engine.native.whole import UNRESOLVED, PartLibrary
+
+_ADDRESS = "numba.dynamic.globals"  # Prefix of a variable with an address of this process.
+
+_lost: list[Any] = []  # signatures of kernels that could not be written
+_parts: dict[str, tuple[PartLibrary, Any]] = {}  # translations by name, with the types that their functions return
+
+
+def loses_kernels() -> bool:
+    """Whether a kernel of this process could not be kept, as on a full disk."""
+    return bool(_lost)
+
+
+def note_use(path: Path) -> None:
+    """Keep a file from `remove_unused`."""
+    with contextlib.suppress(OSError):  # It may be there to be read only.
+        os.utime(path)
+
+
+class KernelFiles:
+    """What Numba calls a kernel's cache, for one that Python calls.
+
+    What a kernel depends on is known once it is called; then every module that it calls is imported.
+    """
+
+    suffix = "kernel"
+
+    def __init__(self, kernel: Any, folder: Path) -> None:
+        self._kernel, self._folder = kernel, folder
+
+    @property
+    def cache_path(self) -> str:  # which Numba's `stats` of a kernel tells
+        return str(self._folder)
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        """Return the result of an earlier compilation, or None."""
+        arguments, _ = sigutils.normalize_signature(signature)
+        name = self._name(arguments)
+        target_context.refresh()  # Code takes memory by what this registers, also where nothing is compiled.
+        try:
+            return self._load(name, arguments, target_context)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - reading a file that a power failure cut can raise anything
+            with contextlib.suppress(OSError):
+                self._path(name).unlink()
+            return None
+
+    def save_overload(self, signature: Any, result: Any) -> None:
+        """Keep a compilation's result, unless it is of this process alone."""
+        name = self._name(sigutils.normalize_signature(signature)[0])
+        content = self._content(name, result)
+        path = self._path(name)
+        temporary = aside(path, "tmp")
+        try:
+            if content is not None:
+                path.parent.mkdir(exist_ok=True)
+                temporary.write_bytes(content)
+                replace(temporary, path)
+        except OSError:
+            _lost.append(signature)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+    def _content(self, name: str, result: Any) -> bytes | None:
+        return None if result.library.has_dynamic_globals else serialize.dumps(result._reduce())
+
+    def _load(self, name: str, arguments: Any, target_context: Any) -> Any:
+        return CompileResult._rebuild(target_context, *pickle.loads(self._read(name)))
+
+    def _read(self, name: str) -> bytes:
+        content = self._path(name).read_bytes()
+        note_use(self._path(name))
+        return content
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.{self.suffix}"
+
+    def _name(self, arguments: Any) -> str:
+        function = self._kernel.py_func
+        of = f"{function.__module__}.{function.__qualname__}{arguments} {kernel_digest(self._kernel, arguments)}"
+        return f"{function.__name__.strip('<>')}-{hashlib.sha256(of.encode()).hexdigest()[:24]}"
+
+
+class PartFiles(KernelFiles):
+    """The same for a kernel as others call it: by a name that its translation has in every process."""
+
+    suffix = "part"
+
+    def _content(self, name: str, result: Any) -> bytes | None:
+        library, described, kind = result.library, result.fndesc, result.signature.return_type
+        callees = [one for one in library._linking_libraries if isinstance(one, PartLibrary)]
+        variables = [variable.name for variable in library._final_module.global_variables]
+        if (
+            any(variable.startswith((UNRESOLVED, _ADDRESS)) for variable in variables)
+            or result.environment.consts
+            or not all(one.name in _parts for one in callees)
+        ):
+            return None
+        for other in dict.fromkeys(one for one in library._linking_libraries if one not in callees):
+            library._final_module.link_in(other._get_module_for_linking(), preserve=True)
+        library._linking_libraries = callees
+        for function in library._final_module.functions:
+            if not function.is_declaration and function.name != described.mangled_name:
+                function.linkage = binding.Linkage.internal  # Numba's own, whose names are of this process
+        library._final_module.get_function(described.mangled_name).name = name
+        described.mangled_name = library._name = name
+        _parts[name] = library, kind
+        return serialize.dumps((kind, library._final_module.as_bitcode(), [one.name for one in callees]))
+
+    def _load(self, name: str, arguments: Any, target_context: Any) -> Any:
+        library, kind = self._part(name, target_context.codegen())
+        return SimpleNamespace(
+            signature=signature_of(kind, *arguments),
+            fndesc=ExternalFunctionDescriptor(name, kind, arguments),
+            library=library,
+            entry_point=object(),  # There is no address: by this, other functions find the translation.
+            objectmode=False,
+            metadata=None,
+        )
+
+    def _part(self, name: str, codegen: Any) -> tuple[PartLibrary, Any]:
+        if name not in _parts:
+            kind, code, callees = pickle.loads(self._read(name))
+            library = PartLibrary(codegen, name)
+            library._final_module = binding.parse_bitcode(code)
+            library._linking_libraries = [self._part(one, codegen)[0] for one in callees]
+            library._finalized = True
+            _parts[name] = library, kind
+        return _parts[name]
