@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.cli.live_lines import show
 from engine.files.atomic import write_file
+from engine.native.awake import awake_s
 from selfplay.interrupt import stop_flag
 from selfplay.report.metrics import EventFiles, metrics_csv, metrics_json
 from selfplay.report.page import comparison_page, report_page
@@ -57,11 +58,11 @@ def _follow(arguments: argparse.Namespace, out: Path, events: EventFiles | None)
     with stop_flag() as stop:
         show(f"{out.resolve().as_uri()}  (Ctrl-C ends it)")
         while not stop.is_set():
-            begun = time.monotonic()
+            begun = awake_s()
             _write(arguments, out, events, f'<meta http-equiv="refresh" content="{REFRESH_S:g}">')
-            ended = time.monotonic()
+            ended = awake_s()
             due = ended + max(REFRESH_S / 2, (ended - begun) / WORK_SHARE)
-            while time.monotonic() < due and not stop.is_set():
+            while awake_s() < due and not stop.is_set():
                 time.sleep(LOOK_S)
 
 

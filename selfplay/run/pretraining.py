@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from itertools import zip_longest
@@ -24,6 +23,7 @@ from engine.backend import BACKEND_NAMES
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import append, remove_left_behind, write_file
 from engine.files.settings_file import read_noted
+from engine.native.awake import awake_s
 from engine.network.value.parameters import VALUE_TRUNK
 from engine.nn import dit
 from engine.nn.layer import Layer
@@ -127,7 +127,7 @@ class Pretraining:
 
         The first step and the first evaluation of a session may compile kernels, and take no time of the run's.
         """
-        self._known_work, self._counted = set[str](), time.monotonic()
+        self._known_work, self._counted = set[str](), awake_s()
         last_checkpoint = last_evaluation = self.elapsed_s
         self._reported = self.elapsed_s, self.positions
         seen: list[Losses] = []
@@ -152,7 +152,7 @@ class Pretraining:
 
     def _count_time(self, work: str) -> None:
         """Count the seconds of some work that has ended, but for the first of its kind, which may compile kernels."""
-        now = time.monotonic()
+        now = awake_s()
         if work in self._known_work:
             self.elapsed_s += now - self._counted
         self._known_work.add(work)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import time
 import webbrowser
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.files.atomic import append, write_file
+from engine.native.awake import awake_s
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
@@ -173,14 +173,14 @@ class _Output:
         self._sections.append(game_section(review, self.finished + 1, pgn))
         (append if self.finished else write_file)(self.pgn, pgn)
         self.finished += 1
-        if time.monotonic() >= self._next_page_s:
+        if awake_s() >= self._next_page_s:
             self.write_page()
 
     def write_page(self) -> None:
         """Write the page of all games so far."""
-        begun = time.monotonic()
+        begun = awake_s()
         write_file(self.html, render_game_page(self._title, self._sections, self._how))
-        self._next_page_s = time.monotonic() + _PAGE_PAUSE * (time.monotonic() - begun)
+        self._next_page_s = awake_s() + _PAGE_PAUSE * (awake_s() - begun)
 
 
 def _output_files(base: Path) -> tuple[Path, Path]:

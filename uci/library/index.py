@@ -20,6 +20,7 @@ from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError
 from engine.files.atomic import aside
 from engine.files.text import printable
+from engine.native.awake import awake_s
 from engine.native.locks import FileLock
 from uci.game.game_file import REVIEWS, owning, pgn_files
 from uci.language import _, later, several, translated
@@ -205,13 +206,13 @@ class GameIndex:
     ) -> Generator[int, None, None]:
         """Take a file's games up, step by step; yield how many. It counts as read with the last step only."""
         self._note_read(name, -1, -1)
-        count, begun = 0, time.monotonic()
+        count, begun = 0, awake_s()
         for count, game in enumerate(find_games(self.folder / os.fsdecode(name), faults), 1):
             self._take_up(name, game, namer)
-            if time.monotonic() > begun + _STEP_S:
+            if awake_s() > begun + _STEP_S:
                 self._base.commit()
                 yield count
-                begun = time.monotonic()
+                begun = awake_s()
         self._note_read(name, *state)
         yield count
 
