@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.cli.live_lines import show
 from engine.files.atomic import write_file
+from engine.files.outputs import output_file
 from engine.native.awake import awake_s
 from selfplay.interrupt import stop_flag
 from selfplay.report.metrics import EventFiles, metrics_csv, metrics_json
@@ -29,9 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "read the folder of a loop or pretrain run, finished or not; several folders are compared"
     parser.add_argument("run", type=Path, nargs="+", metavar="RUN", help=text)
     text = "write the page here (default: RUN/report.html, or comparison.html)"
-    parser.add_argument("--out", type=Path, metavar="FILE.html", help=text)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write settings, results and training losses here")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the results here as a table")
+    parser.add_argument("--out", type=output_file, metavar="FILE.html", help=text)
+    text = "write settings, results and training losses here"
+    parser.add_argument("--json", type=output_file, metavar="FILE", help=text)
+    parser.add_argument("--csv", type=output_file, metavar="FILE", help="write the results here as a table")
     text = "write TensorBoard's event files into this folder; with --live they grow; needs the extra `tensorboard`"
     parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help=text)
     text = "write everything anew every quarter of a minute until Ctrl-C; browsers reload the page"

@@ -11,6 +11,7 @@ from engine.cli.live_lines import LOG_S, live_line, show, show_view
 from engine.cli.option_forms import add_flag, add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.files.atomic import write_file
+from engine.files.outputs import output_file
 from engine.files.text import POSITIONS, PUZZLES, kind_of_file
 from engine.native.awake import awake_s
 from engine.options import EngineOptions
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "solve N positions per file, sampled at random (default: all)"
     parser.add_argument("--limit", type=int, metavar="N", help=text)
     add_flag(parser, "--limit-seed", 1, "sample with this random seed for --limit")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write scores and every outcome to this file")
+    parser.add_argument("--json", type=output_file, metavar="FILE", help="write scores and every outcome to this file")
     parser.add_argument("--failed", action="store_true", help="list unsolved positions")
     add_flags(parser)
 

@@ -22,6 +22,7 @@ import numpy as np
 from engine.backend import BACKEND_NAMES
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import append, remove_left_behind, write_file
+from engine.files.outputs import check_output
 from engine.files.settings_file import read_noted
 from engine.native.awake import awake_s
 from engine.network.value.parameters import VALUE_TRUNK
@@ -160,6 +161,7 @@ class Pretraining:
 
     def finish(self, path: Path, dtype: str = "float32") -> HeldOutScores:
         """Write the averaged network to `path`, stored as `dtype`; log and return its held-out scores."""
+        check_output(path, ())  # of this run, when it began
         path.parent.mkdir(parents=True, exist_ok=True)
         scores = self._evaluate(path, dtype)
         if not any(row["step"] == self.learner.steps_done and row.get("scores") for row in self._log[-2:]):

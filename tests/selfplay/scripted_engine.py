@@ -2,10 +2,10 @@
 
 python scripted_engine.py [HOW NUMBER]
 
-HOW is crash, quit, illegal, pass, slow, hang or pause (which stops the referee), at move NUMBER. `leave` quits at that `ucinewgame`; `late` needs NUMBER
-seconds for the first search of its life; `nodeless` does not end a search that only nodes limit; `score` reports NUMBER
-centipawns for every position; `random` plays random moves, drawn by NUMBER; `bounds` sees NUMBER centipawns, and then
-tells what is no exact score of the best line.
+HOW is crash, quit, illegal, pass, slow, hang, or pause, which stops the referee, at move NUMBER. `leave` quits at that
+`ucinewgame`; `late` needs NUMBER seconds for the first search of its life; `nodeless` does not end a search that only
+nodes limit; `score` reports NUMBER centipawns for every position; `random` plays random moves, drawn by NUMBER;
+`bounds` sees NUMBER centipawns, and then tells what is no exact score of the best line.
 """
 
 import os

@@ -22,6 +22,7 @@ from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.files.atomic import append, write_file
+from engine.files.outputs import check_output
 from engine.native.awake import awake_s
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -188,9 +189,8 @@ def _output_files(base: Path) -> tuple[Path, Path]:
 
 
 def _refuse_outputs(source: Path, base: Path) -> None:
-    """Raise ConfigError if the output would replace the games themselves or a file that is not an earlier review."""
+    """Raise ConfigError if the output would replace what `check_output` knows, or is not an earlier review."""
     for path, mark in zip(_output_files(base), (REVIEW_MARK, "Made by Aino "), strict=True):
-        if path.exists() and path.samefile(source):
-            raise ConfigError(f"{path} holds the games themselves: give another name with --out")
+        check_output(path, [source])
         if path.exists() and mark not in path.read_text(encoding="utf-8", errors="replace"):
             raise ConfigError(f"{path} is not an earlier review: give another name with --out")

@@ -20,6 +20,7 @@ from engine.cli.command_line import INTERRUPTED, handling_signals
 from engine.cli.console import make_console, say
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
+from engine.files.text import GAMES, kind_of_file
 from engine.options import EngineOptions
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.game_file import LAST, games_folder, load_game
@@ -66,7 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--ply", type=int, metavar="N", help="continue it after N plies (default: at its end)")
     shown = parser.add_argument_group("what it shows and saves")
-    shown.add_argument("--pgn", type=Path, metavar="FILE", help="save the game in this file (default: a new file)")
+    shown.add_argument(
+        "--pgn", type=_game_file, metavar="FILE", help="save the game in this file (default: a new file)"
+    )
     shown.add_argument("--scores", action="store_true", help="show what Aino thinks of its moves")
     shown.add_argument("--ascii", action="store_true", help="draw the board with letters")
     shown.add_argument("--own-letters", action="store_true", help="show moves with your language's letters for pieces")
@@ -78,6 +81,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     browser.add_argument("--port", type=int, default=0, metavar="N", help="listen on this port (default: a free one)")
     add_flags(parser)
     translate_help(parser)
+
+
+def _game_file(text: str) -> Path:
+    """Return a path to which games can be added: a file is refused that holds anything else."""
+    path = Path(text)
+    if path.is_file() and path.stat().st_size and kind_of_file(path) != GAMES:
+        raise argparse.ArgumentTypeError(f"{text} is no file of games")
+    return path
 
 
 def run(arguments: argparse.Namespace) -> int:
