@@ -20,6 +20,7 @@ import numpy as np
 from engine.errors import DataError
 from engine.files.atomic import LONGEST_NAME, aside, make_durable, naming, replace, sync_folder
 from engine.files.text import is_hidden, reading
+from engine.native.locks import FileLock
 from selfplay.records.collect import GameRecord, collect, verified_pieces, watched
 from selfplay.records.positions import PositionSet, empty_set
 
@@ -113,6 +114,7 @@ log = logging.getLogger(__name__)
 
 ENDINGS = set(".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split())  # of files that are taken from a folder
 PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
+WAIT_S = 0.2  # between two looks whether another process has parsed the file
 PARSER_VERSION = 7  # raise it when targets or readers change: older caches are then parsed anew
 
 
@@ -154,15 +156,19 @@ def load_or_parse(
     facts = "".join(f"|{one.st_size}|{one.st_mtime_ns}" for one in statuses) + f"|{reader.__name__}|{PARSER_VERSION}"
     fingerprint = hashlib.sha256(os.fsencode(path.resolve()) + facts.encode()).hexdigest()[:12]
     entry = cache / f"{path.name[:LONGEST_NAME]}-{fingerprint}"
+    pieces = entry.with_name(f".{entry.name}.pieces")
     if not entry.is_dir():
         with naming(cache):
-            _parse_in_parts(path, reader, entry, watch)
+            pieces.mkdir(parents=True, exist_ok=True)
+            with FileLock(pieces / "lock").held(WAIT_S):
+                if not entry.is_dir():  # else another process has parsed it meanwhile
+                    _parse_in_parts(path, reader, entry, pieces, watch)
+                shutil.rmtree(pieces, ignore_errors=True)
     return map_set(entry)
 
 
-def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> None:
+def _parse_in_parts(path: Path, reader: Reader, entry: Path, folder: Path, watch: OnRead) -> None:
     """Write every piece as a set of its own, whose name tells where the next one begins, and join them at the end."""
-    folder = entry.with_name(f".{entry.name}.pieces")
     parts = sorted(folder.glob(PART_NAMES))
     bookmark = Bookmark(int(parts[-1].name.split("-")[1])) if parts else Bookmark()
     games, skipped = sum(map_set(part).n_games for part in parts), 0
@@ -172,11 +178,7 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> N
         write_set(parts[-1], [piece])
         skipped += left_out
     _tell_skipped(path, skipped)
-    try:
-        write_set(entry, parts)
-    except PermissionError:  # On Windows: another process has written the same set meanwhile, and maps it.
-        map_set(entry)
-    shutil.rmtree(folder, ignore_errors=True)
+    write_set(entry, parts)
 
 
 def _tell_skipped(path: Path, skipped: int) -> None:
