@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
-from engine.errors import AinoError, ConfigError, did_you_mean
-from engine.files.outputs import check_outputs
+from engine.errors import AinoError, did_you_mean
+from engine.files.outputs import check_output, output_file
 
 FAILED = 1  # Exit status after an error reported on stderr.
 USAGE = 2  # Exit status after a command line that cannot be understood.
@@ -113,10 +113,9 @@ class CommandParser(argparse.ArgumentParser):
 
     def parse_known_args(self, *words: Any, **keywords: Any) -> Any:
         found, rest = super().parse_known_args(*words, **keywords)
-        try:
-            check_outputs(self._actions, found)
-        except ConfigError as error:
-            super().error(str(error))
+        for one in (one.dest for one in self._actions if one.type is output_file):
+            if path := getattr(found, one, None):
+                check_output(path, (value for name, value in vars(found).items() if name not in (one, "load")))
         return found, rest
 
     def error(self, message: str) -> NoReturn:

@@ -89,7 +89,6 @@ def live_line(title: str, log_s: float = 0.0, at_first: str = "") -> Iterator[Li
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(
-        *columns, console=_console, disable=not _console.is_terminal, transient=True, get_time=awake_s
-    ) as progress:
+    off = not _console.is_terminal
+    with Progress(*columns, console=_console, disable=off, transient=True, get_time=awake_s) as progress:
         yield LiveLine(progress, progress.add_task(title, total=1.0, text=at_first), title, log_s, at_first)

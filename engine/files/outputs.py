@@ -1,11 +1,10 @@
-"""Where commands may write: never onto what they read, nor onto what Aino keeps in folders of its own."""
+"""Where commands may write: never onto what they are given, nor onto what Aino keeps in folders of its own."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,39 +21,22 @@ FOLDERS = {
 
 
 def output_file(text: str) -> Path:
-    """Return a path; the type of flags that name a file to write, which `check_outputs` looks for."""
+    """Return a path; the type of flags that name a file to write, which `CommandParser` checks."""
     return Path(text)
 
 
-def check_outputs(actions: Iterable[argparse.Action], given: argparse.Namespace) -> None:
-    """Compare the files that flags let a command write with all else that it is given, and with each other.
-
-    Raises ConfigError as `check_output`.
-    """
-    values = {one.dest: (one.type is output_file, getattr(given, one.dest, None)) for one in actions}
-    for dest, (is_output, path) in values.items():
-        if is_output and path is not None:
-            check_output(path, (file for name, one in values.items() if name != dest for file in _files(*one)))
-
-
-def check_output(path: Path, inputs: Iterable[Path]) -> None:
-    """Raise ConfigError where a file to write is one of the inputs, is in a folder of these, or is Aino's own.
+def check_output(path: Path, given: Iterable[Any]) -> None:
+    """Raise ConfigError where a file to write is one that texts, paths or lists of them name, or is Aino's own.
 
     Other spellings and links count as what they lead to.
     """
     place = Path(os.path.realpath(path))
-    for one in inputs:
-        is_same = place == Path(os.path.realpath(one)) or (path.exists() and one.exists() and path.samefile(one))
-        if is_same or (one.is_dir() and place.is_file() and one.resolve() in place.parents):
-            raise ConfigError(f"{path} would replace {one}: give the output another name")
+    values = [one for value in given for one in (value if isinstance(value, list) else [value])]
+    for text in (str(one) for one in values if isinstance(one, str | Path)):
+        for name in (text, *re.split(r"[\s=]+", text)):  # as in games.pgn=0.5
+            if str(place) == os.path.realpath(name) or (path.exists() and os.path.exists(name) and path.samefile(name)):
+                raise ConfigError(f"{path} would replace {name}: give the output another name")
     for folder in place.parents:
         for kind, names in FOLDERS.items():
             if place.relative_to(folder).parts[0] in names and (folder / names[0]).is_file():
                 raise ConfigError(f"{path} belongs to {kind}, {folder}: give the output another name")
-
-
-def _files(is_output: bool, value: Any) -> Iterator[Path]:
-    """Yield the files that a flag's value names, in whatever words; folders are for the command to judge."""
-    for one in value if isinstance(value, list) else [value]:
-        names = [os.fspath(one), *re.split(r"[\s=]+", os.fspath(one))] if isinstance(one, str | Path) else []
-        yield from (Path(name) for name in names if name and (is_output or os.path.isfile(name)))

@@ -84,9 +84,8 @@ class Clock:
         left = limits.clock_ms(white)
         if left is None:
             movetime = limits.movetime_ms
-            return cls(
-                None, None if movetime is None else max(params.SHORTEST_THINK_MS, movetime - overhead_ms), started, now
-            )
+            most = None if movetime is None else max(params.SHORTEST_THINK_MS, movetime - overhead_ms)
+            return cls(None, most, started, now)
         usable = left - overhead_ms
         last = min(params.LAST_MOVE_SHARE * usable, usable - min(params.LATE_MS, left / 2))
         if limits.movetime_ms is not None:

@@ -1,7 +1,6 @@
 """`aino-train report`: one HTML file about a run of `loop` or `pretrain`, or about several; and its numbers."""
 
 import argparse
-import time
 from pathlib import Path
 
 from engine.cli.live_lines import show
@@ -62,10 +61,9 @@ def _follow(arguments: argparse.Namespace, out: Path, events: EventFiles | None)
         while not stop.is_set():
             begun = awake_s()
             _write(arguments, out, events, f'<meta http-equiv="refresh" content="{REFRESH_S:g}">')
-            ended = awake_s()
-            due = ended + max(REFRESH_S / 2, (ended - begun) / WORK_SHARE)
-            while awake_s() < due and not stop.is_set():
-                time.sleep(LOOK_S)
+            due = awake_s() + max(REFRESH_S / 2, (awake_s() - begun) / WORK_SHARE)
+            while awake_s() < due and not stop.wait(LOOK_S):
+                pass
 
 
 def _write(arguments: argparse.Namespace, out: Path, events: EventFiles | None, head: str = "") -> str:

@@ -30,8 +30,8 @@ POSITION_SET_VERSION = 4
 def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
     """Write the games of all pieces as one set.
 
-    A piece can be the folder of a set, which is mapped only while it is read. Replaces whatever was at `folder`, but
-    only once the set is complete: after an error it is still whole. Raises OSError, and DataError for a damaged piece.
+    A piece can be the folder of a set, which is mapped only while it is read. Nothing may be at `folder`, which
+    appears once the set is complete. Raises OSError, and DataError for a damaged piece.
     """
     samples = vars(empty_set())
     lengths = {name: len(sample) for name, sample in samples.items()}
@@ -39,7 +39,7 @@ def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
         for name, sample in samples.items():
             lengths[name] += len(getattr(piece, name)) - len(sample)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary, old = aside(folder, "tmp"), aside(folder, "old")
+    temporary = aside(folder, "tmp")
     temporary.mkdir()
     try:
         for name, sample in samples.items():
@@ -47,14 +47,9 @@ def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
             _write_joined(temporary / f"{name}.npy", sample, lengths[name], arrays)
         (temporary / "version").write_text(f"{POSITION_SET_VERSION}\n", encoding="ascii")
         sync_folder(temporary)
-        if folder.is_dir():  # On Windows this fails as a whole while another process maps the files.
-            replace(folder, old)
         replace(temporary, folder)
-        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
-        if old.is_dir() and not folder.exists():
-            replace(old, folder)
         raise
     sync_folder(folder.parent)
 

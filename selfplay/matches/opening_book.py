@@ -92,12 +92,7 @@ def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
     """
     if random := RANDOM_BOOK.fullmatch(str(path)):
         return random_openings(int(random[1]))
-    return _default_openings() if path is None else _boards(load_book(path))
-
-
-@functools.cache  # each phase of a run needs them, and parsing takes about a second
-def _default_openings() -> Sequence[chess.Board]:
-    return _boards(load_book())
+    return _boards(path)
 
 
 @functools.cache
@@ -117,7 +112,9 @@ def random_openings(plies: int) -> Sequence[chess.Board]:
     return tuple(found.values())
 
 
-def _boards(book: Sequence[str]) -> Sequence[chess.Board]:
+@functools.cache  # each phase of a run needs them, and parsing takes about a second
+def _boards(path: Path | None) -> Sequence[chess.Board]:
+    book = load_book(path)
     return [opening_board(opening) for opening in playable(book, range(len(book)))]
 
 

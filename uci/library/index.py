@@ -228,7 +228,9 @@ class GameIndex:
         white, black = tags.get("White", "?"), tags.get("Black", "?")
         if white == black == "?":  # a chapter of a study
             white, black = game_name(tags), ""
-        side, moves = self._side(white, black), None if game.start else _before_pass(game.moves)
+        codes = (game.moves[at : at + 2] for at in range(0, min(len(game.moves), 2 * KEPT_PLIES), 2))
+        moves = None if game.start else b"".join(itertools.takewhile(b"\0\0".__ne__, codes))  # up to a pass, 0
+        side = self._side(white, black)
         words = plain(" ".join([date, white, black, opening, *(tags.get(name, "") for name in _SEARCHED)]))
         row = (key, date, white, black, tags.get("Result", "*"), opening, tags.get("Termination", ""),
                len(game.moves) // 2, side, moves, words)  # fmt: skip
@@ -470,12 +472,6 @@ def _begin_anew(base: sqlite3.Connection) -> None:
     for command in filter(str.strip, _TABLES.split(";")):
         base.execute(command)
     base.execute(f"PRAGMA user_version = {_VERSION}")
-
-
-def _before_pass(moves: bytes) -> bytes:
-    """Return the moves that the explorer keeps: none behind a pass, whose code is 0."""
-    codes = (moves[at : at + 2] for at in range(0, min(len(moves), 2 * KEPT_PLIES), 2))
-    return b"".join(itertools.takewhile(b"\0\0".__ne__, codes))
 
 
 def _state(stat: Any) -> tuple[int, int]:

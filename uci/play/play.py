@@ -10,7 +10,6 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import chess
 from rich.console import Console
@@ -20,7 +19,7 @@ from engine.cli.command_line import INTERRUPTED, handling_signals
 from engine.cli.console import make_console, say
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
-from engine.files.text import GAMES, kind_of_file
+from engine.files.outputs import output_file
 from engine.options import EngineOptions
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.game_file import LAST, games_folder, load_game
@@ -67,9 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--ply", type=int, metavar="N", help="continue it after N plies (default: at its end)")
     shown = parser.add_argument_group("what it shows and saves")
-    shown.add_argument(
-        "--pgn", type=_game_file, metavar="FILE", help="save the game in this file (default: a new file)"
-    )
+    text = "save the game in this file (default: a new file)"
+    shown.add_argument("--pgn", type=output_file, metavar="FILE", help=text)
     shown.add_argument("--scores", action="store_true", help="show what Aino thinks of its moves")
     shown.add_argument("--ascii", action="store_true", help="draw the board with letters")
     shown.add_argument("--own-letters", action="store_true", help="show moves with your language's letters for pieces")
@@ -81,14 +79,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     browser.add_argument("--port", type=int, default=0, metavar="N", help="listen on this port (default: a free one)")
     add_flags(parser)
     translate_help(parser)
-
-
-def _game_file(text: str) -> Path:
-    """Return a path to which games can be added: a file is refused that holds anything else."""
-    path = Path(text)
-    if path.is_file() and path.stat().st_size and kind_of_file(path) != GAMES:
-        raise argparse.ArgumentTypeError(f"{text} is no file of games")
-    return path
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -195,10 +195,6 @@ class Shelf:
         self._reviews.add([key] if key else index.unreviewed())
         self._tell_work()
 
-    def next_puzzle(self, index: GameIndex, source: str, theme: str, least: int, most: int) -> None:
-        """Show another puzzle."""
-        self.desk.next(source, theme, least, most)
-
     def stop(self, index: GameIndex) -> None:
         """Drop all reviews that wait."""
         self._reviews.forget()
@@ -243,7 +239,7 @@ class Shelf:
             with open_unpacked(upload) as (stream, _share):
                 found = wanted_kind(kind_of(stream.read(LOOKED_AT)), name, GAMES, PUZZLES)
             if found == PUZZLES or (not found and re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE)):
-                says = yield from self.desk.taking(upload, name)
+                says = yield from self.desk.trainer.adding(upload, name)
                 upload.unlink()
                 self._tell({"do": "games_read", "problems": [says]})
             else:
