@@ -8,7 +8,7 @@ from dataclasses import dataclass
 _SCALE = 173.7178  # rating points of one unit of Glicko-2
 _TAU = 0.5  # how much volatility may change: from the paper
 _LEAST_DEVIATION, _MOST_DEVIATION = 45.0, 350.0  # rating points; Lichess's least
-_EXACT = 1e-6
+_EXACT = 1e-9
 
 
 @dataclass(frozen=True)
