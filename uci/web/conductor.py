@@ -126,7 +126,7 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "games_delete": (_on_shelf(Shelf.delete), {"key": _key, "text": _key}),
     "games_review": (_on_shelf(Shelf.review), {"key": lambda value: value == "" or _key(value)}),
     "games_stop": (_on_shelf(Shelf.stop), {}),
-    "puzzles_next": (_on_shelf(lambda shelf, index, **wanted: shelf.desk.next(**wanted)), _PUZZLES),
+    "puzzles_next": (_on_shelf(Shelf.next_puzzle), _PUZZLES),
     "puzzles_refute": (analysis_mode.refute, {}),
     "puzzles_move": (_on_shelf(lambda shelf, index, uci: shelf.desk.move(uci)), {"uci": _text(5)}),
     "puzzles_answer": (_on_shelf(lambda shelf, index: shelf.desk.answer()), {}),

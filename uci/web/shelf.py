@@ -195,6 +195,10 @@ class Shelf:
         self._reviews.add([key] if key else index.unreviewed())
         self._tell_work()
 
+    def next_puzzle(self, index: GameIndex, source: str, theme: str, least: int, most: int) -> None:
+        """Show another puzzle."""
+        self.desk.next(source, theme, least, most)
+
     def stop(self, index: GameIndex) -> None:
         """Drop all reviews that wait."""
         self._reviews.forget()
