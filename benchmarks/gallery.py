@@ -29,7 +29,7 @@ import chess.pgn
 from benchmarks.measuring import at_least, existing, new_parser
 from engine.errors import AinoError, DataError, RunError
 from engine.files.atomic import write_file
-from engine.files.outputs import output_file
+from engine.files.output_files import output_file
 from engine.options import EngineOptions
 from engine.pages.board import Arrow, board_svg
 from engine.pages.render import page_environment

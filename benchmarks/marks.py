@@ -26,7 +26,7 @@ import chess.pgn
 
 from benchmarks.measuring import Row, existing, new_parser, program, report
 from benchmarks.reviews import check_move
-from engine.files.outputs import output_file
+from engine.files.output_files import output_file
 from uci.annotate.accuracy import win_percent
 
 _CONFIRMED, _MISSED = 5.0, 10.0  # percent of winning chances, an inaccuracy and a mistake on Lichess

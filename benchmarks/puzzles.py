@@ -35,7 +35,7 @@ from benchmarks.measuring import Progress, existing, new_parser, program, report
 from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.errors import AinoError
 from engine.files.atomic import atomic_write
-from engine.files.outputs import output_file
+from engine.files.output_files import output_file
 from engine.files.text import open_unpacked
 from engine.options import EngineOptions
 from engine.player import Engine

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import RunError
-from engine.files.outputs import FOLDERS
+from engine.files.output_files import FOLDERS
 from engine.native.locks import FileLock
 
 

@@ -18,7 +18,7 @@ from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
 from engine.errors import AinoError, did_you_mean
-from engine.files.outputs import check_output, output_file
+from engine.files.output_files import check_output, output_file
 
 FAILED = 1  # Exit status after an error reported on stderr.
 USAGE = 2  # Exit status after a command line that cannot be understood.

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-BEAT_S = 0.1  # between two readings, by which a process sees that it runs
+READING_S = 0.1  # between two readings, by which a process sees that it runs
 LEAST_PAUSE_S = 0.5  # without one; a busy machine, or a call that keeps the interpreter's lock, is late by less
 AT_WORK = 0.1  # of one processor: a process that uses so much in a pause was not stopped. All set by hand.
 
@@ -42,5 +42,5 @@ def awake_s() -> float:
 
 def _beat() -> None:
     while True:
-        time.sleep(BEAT_S)
+        time.sleep(READING_S)
         awake_s()

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from engine.cli.command_line import CommandParser
 from engine.errors import AinoError, DataError
-from engine.files.outputs import output_file
+from engine.files.output_files import output_file
 from engine.nn.figures import new_figure
 from engine.nn.training.history import Record
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import nn
-from engine.files.outputs import output_file
+from engine.files.output_files import output_file
 from examples.nn.common import command_line, run_as_command, show
 
 CLASSES = 10

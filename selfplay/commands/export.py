@@ -10,7 +10,7 @@ from engine.cli.live_lines import LiveLine, live_line, show
 from engine.cli.option_forms import add_flag
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
-from engine.files.outputs import output_file
+from engine.files.output_files import output_file
 from selfplay.data.v6 import write_archive
 from selfplay.data.v6_games import chunk_of_game
 from selfplay.records.game import SelfPlayRecord

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, show
 from engine.cli.option_forms import add_flag, add_setting_flags, given_settings, hide_seldom
-from engine.files.outputs import check_output, output_file
+from engine.files.output_files import check_output, output_file
 from selfplay.families.by_name import family_of
 from selfplay.interrupt import stop_flag
 from selfplay.lock import folder_lock

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.cli.live_lines import show
 from engine.files.atomic import write_file
-from engine.files.outputs import output_file
+from engine.files.output_files import output_file
 from engine.native.awake import awake_s
 from selfplay.interrupt import stop_flag
 from selfplay.report.metrics import EventFiles, metrics_csv, metrics_json

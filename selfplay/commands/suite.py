@@ -11,7 +11,7 @@ from engine.cli.live_lines import LOG_S, live_line, show, show_view
 from engine.cli.option_forms import add_flag, add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.files.atomic import write_file
-from engine.files.outputs import output_file
+from engine.files.output_files import output_file
 from engine.files.text import POSITIONS, PUZZLES, kind_of_file
 from engine.native.awake import awake_s
 from engine.options import EngineOptions

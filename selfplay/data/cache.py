@@ -109,7 +109,7 @@ log = logging.getLogger(__name__)
 
 ENDINGS = set(".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split())  # of files that are taken from a folder
 PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
-WAIT_S = 0.2  # between two looks whether another process has parsed the file
+_WAIT_S = 0.2  # between two looks whether another process has parsed the file
 PARSER_VERSION = 7  # raise it when targets or readers change: older caches are then parsed anew
 
 
@@ -155,7 +155,7 @@ def load_or_parse(
     if not entry.is_dir():
         with naming(cache):
             pieces.mkdir(parents=True, exist_ok=True)
-            with FileLock(pieces / "lock").held(WAIT_S):
+            with FileLock(pieces / "lock").held(_WAIT_S):
                 if not entry.is_dir():  # else another process has parsed it meanwhile
                     _parse_in_parts(path, reader, entry, pieces, watch)
                 shutil.rmtree(pieces, ignore_errors=True)

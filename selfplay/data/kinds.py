@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import DataError
-from engine.files.outputs import FOLDERS
+from engine.files.output_files import FOLDERS
 from engine.files.text import GAMES, LOOKED_AT, decode_text, kind_of, open_unpacked, reading
 from selfplay.data.cache import ENDINGS, Reader, files_in
 from selfplay.data.pgn import pgn_reader

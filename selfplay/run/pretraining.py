@@ -22,7 +22,7 @@ import numpy as np
 from engine.backend import BACKEND_NAMES
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import append, remove_left_behind, write_file
-from engine.files.outputs import check_output
+from engine.files.output_files import check_output
 from engine.files.settings_file import read_noted
 from engine.native.awake import awake_s
 from engine.network.value.parameters import VALUE_TRUNK

@@ -22,7 +22,7 @@ from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.files.atomic import append, write_file
-from engine.files.outputs import check_output
+from engine.files.output_files import check_output
 from engine.native.awake import awake_s
 from engine.player import Engine
 from engine.search.limits import Limits

@@ -18,7 +18,7 @@ from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.evaluation.leaves import leaves_of
 from engine.files.atomic import write_file
-from engine.files.outputs import output_file
+from engine.files.output_files import output_file
 from engine.network.families import layers_with
 from engine.network.input_formats import CANONICAL, canonical_turn, turned_batch, turned_square
 from engine.network.planes import float_planes

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.files.dit_file import load_tensors
-from engine.files.outputs import check_output, output_file
+from engine.files.output_files import check_output, output_file
 from engine.network.families import planes_config_of
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.schema import is_lc0

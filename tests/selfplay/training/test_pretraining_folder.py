@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import RunError
-from engine.files.outputs import FOLDERS
+from engine.files.output_files import FOLDERS
 from selfplay.lock import folder_lock
 from selfplay.run.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
@@ -71,7 +71,7 @@ def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(
 
 def test_minutes_counted_compiling(games_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("selfplay.run.pretraining.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("selfplay.run.pretraining.awake_s", lambda: now[0])
     run = pretraining(tmp_path, games_file, minutes=0.1, evaluate_minutes=0.05)
     step, evaluate, costs = run.learner.step, run._evaluate, iter([60.0])
 

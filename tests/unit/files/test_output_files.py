@@ -10,7 +10,8 @@ import selfplay.main
 import uci.main
 from engine.cli.command_line import make_parser
 from engine.errors import ConfigError, RunError
-from engine.files.outputs import FOLDERS, check_output, output_file
+from engine.files.atomic import write_file
+from engine.files.output_files import FOLDERS, check_output, output_file
 from selfplay.lock import folder_lock
 
 COMMANDS = {**uci.main.SUBCOMMANDS, **selfplay.main.COMMANDS}
@@ -49,3 +50,11 @@ def test_a_runs_own_files_were_replaced_by_an_output(kind: str, tmp_path: Path) 
         with pytest.raises(ConfigError, match=f"belongs to {kind}"):
             check_output(name, [])
     check_output(tmp_path / "report.html", [tmp_path])
+
+
+def test_a_pipe_was_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_file(tmp_path / "pipe", "all")
+    assert os.read(reader, 9) == b"all"
+    os.close(reader)
