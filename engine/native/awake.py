@@ -41,6 +41,5 @@ def awake_s() -> float:
 
 
 def _beat() -> None:
-    while True:
-        time.sleep(READING_S)
+    while not threading.Event().wait(READING_S):
         awake_s()
