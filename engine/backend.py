@@ -183,6 +183,8 @@ def check_together(owner: str, /, **arrays: Any) -> None:
 
 def product(a: Any, b: Any) -> Any:
     """Return the matrix product a @ b; a `Recording` notes it, because CuPy refuses to record its own."""
+    if a.ndim > b.ndim == 2:  # one product: on a GPU, a stack of them takes three kernels more
+        return _thread.product(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
     return _thread.product(a, b)
 
 
@@ -248,6 +250,37 @@ def bounds(array: Any) -> tuple[Any, Any]:
         return known
     smallest, largest = to_numpy(backend_of(array).xp.stack([array.min(), array.max()])).tolist()
     return smallest, largest
+
+
+def address(array: Any) -> int:
+    """Return where the numbers of an array begin, in bytes."""
+    return getattr(array.data, "ptr", None) or array.ctypes.data
+
+
+def place_in_whole(array: Any) -> tuple[Any, int]:
+    """Return the one-dimensional array that this one is a part of, and where it begins there; itself and 0 if none."""
+    whole: Any = getattr(array, "base", None)
+    if not hasattr(whole, "dtype") or whole.dtype != array.dtype or whole.ndim > 1:
+        return array, 0
+    return whole, (address(array) - address(whole)) // whole.itemsize
+
+
+def joined(arrays: Sequence[Any]) -> Any:
+    """Return parts of a one-dimensional array that lie in a row there as one along the first axis, a view; or None."""
+    (whole, first), end = place_in_whole(arrays[0]), 0
+    for array in arrays:
+        there, start = place_in_whole(array)
+        if there is not whole or start != first + end or not array.flags.c_contiguous or whole.ndim > 1:
+            return None
+        end += array.size
+    return whole[first : first + end].reshape(-1, *arrays[0].shape[1:])
+
+
+def same_part(array: Any, other: Any) -> Any:
+    """Return the part of `other`, an array like the whole that `array` is a part of, in the same place, as a view."""
+    strides = [stride // array.itemsize * other.itemsize for stride in array.strides]
+    place = place_in_whole(array)[1]
+    return backend_of(other).xp.lib.stride_tricks.as_strided(other[place:], array.shape, strides)
 
 
 def to_numpy(array: Any) -> np.ndarray:

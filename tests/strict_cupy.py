@@ -295,8 +295,9 @@ class ndarray:
     __array_ufunc__: Any = None  # so that NumPy refuses to mix
     __hash__: Any = None
 
-    def __init__(self, device: Device, values: np.ndarray, memory: Memory | None = None) -> None:
-        self._device, self._values = device, values
+    def __init__(self, device: Device, values: np.ndarray, memory: Memory | None = None, root: Any = None) -> None:
+        self.base = root if root is None or root.base is None else root.base
+        self._device, self._values, self.data = device, values, types.SimpleNamespace(ptr=values.ctypes.data)
         self._memory = memory or Memory(device, values.nbytes)
         if memory is None:
             device.roots[id(values)] = values
@@ -307,7 +308,7 @@ class ndarray:
     def __getattr__(self, name: str) -> Any:
         if name == "T":
             return self.transpose()
-        if name in ("device", "data", "flat", "base", "cstruct") or not _in_all("attributes", name):
+        if name in ("device", "flat", "cstruct") or not _in_all("attributes", name):
             if not _in_all("methods", name):
                 raise AttributeError(f"CuPy's arrays have no {name!r}")
             if _state.fusing and name != "astype":
@@ -322,7 +323,7 @@ class ndarray:
         masks = [index for index in arrays if index.dtype == bool]
         result = self._values[_plain(place)]
         if not arrays:
-            return ndarray(self._device, np.asarray(result), self._memory)
+            return ndarray(self._device, np.asarray(result), self._memory, self)
         if masks:
             self._device.note("launch")
             _wait(self._device)
@@ -505,7 +506,7 @@ def _call(device: Device, name: str, group: str, function: Any, given: tuple[Any
         _wait(device)
     results = [_result(device, name, np.asarray(one), given, reads) for one in _sequence(result)]
     _again(device, compute, reads, results)
-    return tuple(results) if isinstance(result, tuple) else results[0]
+    return tuple(results) if isinstance(result, tuple | list) else results[0]
 
 
 def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -517,13 +518,13 @@ def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.
 
 
 def _sequence(result: Any) -> tuple[Any, ...]:
-    return result if isinstance(result, tuple) else (result,)
+    return tuple(result) if isinstance(result, tuple | list) else (result,)
 
 
 def _result(device: Device, name: str, values: np.ndarray, given: tuple[Any, ...], reads: list[ndarray]) -> ndarray:
     for array in reads:
         if values.size and np.may_share_memory(values, array._values):
-            return ndarray(device, values, array._memory)
+            return ndarray(device, values, array._memory, array)
     launches = LAUNCHES.get(name, 1)
     if name in ("concatenate", "stack"):
         launches = len(reads) if len(reads) <= AT_ONCE else 1

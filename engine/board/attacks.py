@@ -249,23 +249,11 @@ def write_attacks(row, side, sets):
     sets[BY_TWO] = west & east | (west | east) & king
     sets[BY_ANY] = west | east | king
     sets[BY_MINOR] = sets[BY_ROOK] = sets[BY_QUEEN] = ZERO
-    pieces = row[KNIGHT] & own
-    while pieces:
-        _add_attacks(sets, BY_MINOR, KNIGHT_ATTACKS[ctz(pieces)])
-        pieces &= pieces - ONE
-    pieces = row[BISHOP] & own
-    while pieces:
-        _add_attacks(sets, BY_MINOR, bishop_attacks(ctz(pieces), occupied))
-        pieces &= pieces - ONE
-    pieces = row[ROOK] & own
-    while pieces:
-        _add_attacks(sets, BY_ROOK, rook_attacks(ctz(pieces), occupied))
-        pieces &= pieces - ONE
-    pieces = row[QUEEN] & own
-    while pieces:
-        square = ctz(pieces)
-        _add_attacks(sets, BY_QUEEN, bishop_attacks(square, occupied) | rook_attacks(square, occupied))
-        pieces &= pieces - ONE
+    for kind in range(KNIGHT, QUEEN + 1):
+        pieces = row[kind] & own
+        while pieces:
+            _add_attacks(sets, max(BY_MINOR, kind - KNIGHT), piece_attacks(kind, ctz(pieces), occupied))
+            pieces &= pieces - ONE
 
 
 @kernel()

@@ -11,7 +11,7 @@ import chess
 import numpy as np
 
 from engine.board import layout
-from engine.board.fen import can_have_passed, check_playable
+from engine.board.fen import check_playable, why_not_passed
 from engine.board.makemove import count_repetitions, push
 from engine.board.zobrist import compute_key
 from engine.errors import MoveError
@@ -32,7 +32,7 @@ def row_from_board(board: chess.Board) -> np.ndarray:
     row[layout.WHITE] = board.occupied_co[chess.WHITE]
     row[layout.BLACK] = board.occupied_co[chess.BLACK]
     row[layout.CASTLING] = board.clean_castling_rights()
-    if board.ep_square is not None and can_have_passed(board, board.ep_square):
+    if board.ep_square is not None and not why_not_passed(board, board.ep_square):
         row[layout.DOUBLE_PUSH] = 1 << board.ep_square
         row[layout.EN_PASSANT] = row[layout.DOUBLE_PUSH] if board.has_legal_en_passant() else 0
     row[layout.SIDE] = 0 if board.turn == chess.WHITE else 1

@@ -11,14 +11,9 @@ from engine.board.attacks import ZERO, in_check
 from engine.native.bits import popcount
 from engine.native.jit import kernel
 
-ONGOING: Final = 0
-CHECKMATE: Final = 1
-STALEMATE: Final = 2
-INSUFFICIENT_MATERIAL: Final = 3
-SEVENTY_FIVE_MOVES: Final = 4
-FIVEFOLD_REPETITION: Final = 5
-FIFTY_MOVES: Final = 6  # from this result on, draws that a player must claim; engines always do
-THREEFOLD_REPETITION: Final = 7
+# From FIFTY_MOVES on: draws that a player must claim; engines always do.
+(ONGOING, CHECKMATE, STALEMATE, INSUFFICIENT_MATERIAL, SEVENTY_FIVE_MOVES, FIVEFOLD_REPETITION, FIFTY_MOVES,
+ THREEFOLD_REPETITION) = range(8)  # fmt: skip
 
 FIFTY_MOVE_PLIES: Final = 100  # plies without capture or pawn move after which FIFTY_MOVES may be claimed
 SEVENTY_FIVE_MOVE_PLIES: Final = 150  # plies without capture or pawn move after which the game is over

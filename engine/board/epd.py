@@ -11,15 +11,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from engine.files.text import FEN_LEAD
+from engine.files.text import plain_position
 
 DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"  # the hyphen of "no castling", and what word processors make of it
-OPCODE = re.compile(r"(bm|am|dm|pm|sm|pv|id|ce|rc|ac[dns]|[cv][0-9]|hmvc|fmvn|eco|nic|noop)(?=\s|$)")  # the usual ones
+OPCODE = re.compile(
+    r"(?:bm|am|dm|pm|sm|pv|id|ce|rc|ac[dns]|[cv][0-9]|hmvc|fmvn|eco|nic|noop)(?=\s|$)"
+)  # the usual ones
+_START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
 _LINE_END = re.compile(r"\r\n?|\n")
 _COMMENTS = ("#", "%", ";", "//")  # what begins a line without a position
-_LEAD, _QUOTED = re.compile(rf"\s*{FEN_LEAD}"), re.compile(r'\s*(["`])(.*)\1\s*')
 _FIELD = re.compile(r"[\s_]*([^\s_;]+)")
-_CLOCK = re.compile(rf"[\s_]*([+-]?[0-9]+|[{DASHES}])(?=[\s_;]|$)")
+# Castling and en passant: what belongs behind them may follow at once.
+_CASTLING, _EN_PASSANT = (
+    re.compile(rf"[\s_]*(?:(?=(?:{behind})(?:[\s_;]|$))|([^\s_;]+))")
+    for behind in ("[0-9]+|moves", f"[0-9]+|moves|(?![a-h][36]){OPCODE.pattern}")
+)
+_CLOCK = re.compile(rf"[\s_]*([+-]?[0-9]+|[{DASHES}])(?![^\W_]|[/+-]|[.,]\d)")
 _STRING = r'"(?:\\.|[^"\\]){0,999}"(?=[\s;,]|$)|"[^"]*"'  # a quote inside has a backslash, which other strings end with
 _SINGLE, _ESCAPED = re.compile(r'"((?:\\.|[^"\\])*)"'), re.compile(r'\\(["\\])')
 _OPERATION = re.compile(rf"((?:{_STRING}|[^;])+)")  # text up to a semicolon outside quotes
@@ -35,14 +42,15 @@ def position_lines(text: str) -> Iterator[tuple[int, str]]:
 def split_epd(line: str) -> tuple[list[str], str]:
     """Return the position's fields, six at most, and the text of the operations.
 
-    Clocks are numbers or dashes, or missing. Quotes around the line are none of it, nor is what `FEN_LEAD` describes.
+    Clocks are numbers or dashes, or missing, as castling and en passant may be. What stands around a position where
+    people copy it is none of it (`plain_position`). `startpos` is the start position.
     """
-    line = found[2] if (found := _QUOTED.fullmatch(line)) else line
-    fields, end = list[str](), len(_LEAD.match(line)[0])  # type: ignore[index]  # which always matches
-    for pattern in (*[_FIELD] * 4, *[_CLOCK] * 2):
+    line, fields, end = plain_position(line) or line, list[str](), 0
+    line = line.replace("startpos", _START, 1) if line.startswith("startpos") else line
+    for pattern in (_FIELD, _FIELD, _CASTLING, _EN_PASSANT, _CLOCK, _CLOCK):
         if (match := pattern.match(line, end)) is None:
             break
-        fields.append(match[1])
+        fields.append(match[1] or "-")
         end = match.end()
     return fields, line[end:].strip()
 

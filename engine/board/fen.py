@@ -6,21 +6,8 @@ A `FenError` naming the field refuses what cannot be played: text without 64 squ
 exactly one king; pawns on the first or last rank; more pieces than pawns could have promoted to; a king that could be
 captured at once.
 
-Everything else is accepted, and `note` hears what had to be changed: castling rights without king and rook in place, an
-en passant square that no pawn can just have passed, clocks out of range, and words behind the fields that are no EPD
-operations are dropped. `docs/positions.md` has the table.
-
-White space around and between fields, missing castling, en passant and clocks ("-", "-", 0, 1), castling letters in any
-order, and move number 0, which becomes 1, are accepted without a note. The operations `hmvc` and `fmvn` of EPD set the
-clocks. An en passant square on which no legal capture exists does not change a position's key, but is kept for the
-network's history planes.
-
-Castling may be written as in FEN and X-FEN (KQkq: the outermost rook on that side of the king) or Shredder-FEN (HAha:
-the rook's file). Rights that standard chess does not know, because the king is not on the e-file or the rook not in its
-corner, make a position one of Chess960 if all of them fit one of its starts. Otherwise they are what is left of a game
-whose king or rook has moved, and are dropped unless Chess960 was asked for.
-
-A position need not be reachable in a game: impossible checks and pawn structures are accepted.
+Everything else is accepted, reachable in a game or not, and `note` hears what had to be changed. `docs/positions.md`
+has the table. The operations `hmvc` and `fmvn` of EPD set the clocks.
 """
 
 from __future__ import annotations
@@ -204,24 +191,17 @@ def _en_passant_square(board: chess.Board, text: str, note: Note) -> chess.Squar
     """Return the square that an enemy pawn just passed, or None."""
     if not text.strip(DASHES):
         return None
-    fault: TemplateMessage | None
-    if text.lower() not in chess.SQUARE_NAMES:
-        fault = message("{text} is neither a square nor '-'", text=_quote(text))
-    else:
-        square = chess.parse_square(text.lower())
-        fault = _why_not_passed(board, square)
-        if fault is None:
-            return square
+    square = chess.parse_square(text.lower()) if text.lower() in chess.SQUARE_NAMES else None
+    told = "{text} is neither a square nor '-'"
+    fault = message(told, text=_quote(text)) if square is None else why_not_passed(board, square)
+    if fault is None:
+        return square
     note(_of_field("en passant", "{reason}, so there is none", reason=fault))
     return None
 
 
-def can_have_passed(board: chess.Board, square: chess.Square) -> bool:
-    """Whether a pawn of the side that has just moved can have passed a square by a double step."""
-    return not _why_not_passed(board, square)
-
-
-def _why_not_passed(board: chess.Board, square: chess.Square) -> TemplateMessage | None:
+def why_not_passed(board: chess.Board, square: chess.Square) -> TemplateMessage | None:
+    """Return why no pawn of the side that has just moved can have passed a square by a double step; None if one can."""
     name = chess.square_name(square)
     forward = -8 if board.turn == chess.WHITE else 8  # the direction in which the pawn moved
     if chess.square_rank(square) != (5 if board.turn == chess.WHITE else 2):
@@ -240,10 +220,7 @@ def _clock(field: str, text: str, default: int, note: Note) -> int:
     """Return the number of plies or moves that a text says, from 0 to _LARGEST_CLOCK."""
     if not text.strip(DASHES):
         return default
-    if not re.fullmatch(r"[+-]?[0-9]+", text):
-        note(_of_field(field, "{text} is not a number, so Aino uses {number}", text=_quote(text), number=default))
-        return default
-    number = int(text) if len(text) < 10 else -1 if text[0] == "-" else _LARGEST_CLOCK + 1
+    number = int(text[:10]) if re.fullmatch(r"[+-]?[0-9]+", text) else -1
     if 0 <= number <= _LARGEST_CLOCK:
         return number
     nearest = default if number < 0 else _LARGEST_CLOCK

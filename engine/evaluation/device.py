@@ -138,15 +138,14 @@ class DeviceEvaluator:
             return
         here, total = self._seconds(self._spare.evaluate, trial, there), sum(PART_SIZES)
         if here < there:
-            reason = f"{device} takes {1000 * there:.0f} ms for {total} positions, the processor {1000 * here:.0f}"
-            self._give_up(reason)
+            self._give_up(
+                f"{device} takes {1000 * there:.0f} ms for {total} positions, the processor {1000 * here:.0f}"
+            )
         else:
             times = f"{total} positions in {1000 * there:.1f} ms, the processor takes {1000 * here:.0f}"
             self._news.append(f"{device} plays (Backend cupy): {times}")
 
-    def _seconds(
-        self, evaluate: Callable[[LeafBatch, int], None], trial: LeafBatch, enough: float = float("inf")
-    ) -> float:
+    def _seconds(self, evaluate: Callable[[LeafBatch, int], None], trial: LeafBatch, enough: float = 1e9) -> float:
         """Time for one batch of each size, because a search's batches grow with its tree; stops after `enough`."""
         begun = time.perf_counter()
         for size in PART_SIZES:

@@ -12,7 +12,7 @@ from engine.files.text import decode_text
 
 # Python's TOML reader takes time and memory quadratic in a dotted key's length, so input is limited to these sizes.
 LARGEST_FILE = 1 << 16  # In bytes. No settings are that long.
-LONGEST_SETTINGS_LINE = 1 << 10  # In bytes.
+LONGEST_SETTINGS_LINE = 1 << 10  # In letters.
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
@@ -20,9 +20,10 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
             data = file.read(LARGEST_FILE + 1)
-        if len(data) > LARGEST_FILE or max(map(len, data.split(b"\n"))) > LONGEST_SETTINGS_LINE:
-            raise ValueError(f"over {LARGEST_FILE:,} bytes, or {LONGEST_SETTINGS_LINE:,} in a line")
-        return tomllib.loads(decode_text(data))
+        text = decode_text(data)
+        if len(data) > LARGEST_FILE or max(map(len, text.split("\n"))) > LONGEST_SETTINGS_LINE:
+            raise ValueError(f"over {LARGEST_FILE:,} bytes, or {LONGEST_SETTINGS_LINE:,} letters in a line")
+        return tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
         raise ConfigError(f"{path}: not a readable TOML file: {error}") from error
 

@@ -1,9 +1,9 @@
 """Reads text that other programs wrote, in whatever encoding, packed or not.
 
-UTF-8, with or without its mark; UTF-16 with its mark; every other line is Windows-1252, of which ISO 8859-1 is a part.
-Each line is judged by itself: collections are put together from files of different encodings. What forums, pages and
-mails wrap games in ([pgn], <pre>, ```, > before each line) is blank in texts in which a line begins or ends with it.
-Curly quotes of tags are straight again.
+UTF-16 and UTF-32 are known by their marks, or by where the zero bytes of English letters stand. In any other text each
+line is judged by itself, because collections are put together from files of different encodings: it is UTF-8, or else
+Windows-1252, of which ISO 8859-1 is a part. What forums, pages and mails wrap games in ([pgn], <pre>, ```, > before
+each line) is blank in texts in which a line begins or ends with it. Curly quotes of tags are straight again.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import unquote
 
 from engine.errors import ARCHIVES, DataError, message, why_unreadable
 
-MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_WIDE_ENCODINGS = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")  # The mark of UTF-32 begins with that of UTF-16.
+_MARK = "\ufeff"
 LONGEST_LINE = 1 << 24  # bytes; no valid file has a longer line
 LOOKED_AT = 1 << 16  # bytes that tell what a file holds
 _MOST_NAMED = 9  # files of an archive in a message
@@ -65,16 +68,29 @@ def decode_text(data: bytes) -> str:
     return b"".join(utf8_pieces(io.BytesIO(data), unwraps=False)).decode()
 
 
+def _has_encoding(begin: bytes, name: str) -> bool:
+    """Whether a text begins with the mark of a wide encoding, or has zero bytes where that has them in ASCII's letters.
+
+    These are the first letter and a quarter of the others, because names and comments may be in any language.
+    """
+    letter = "x".encode(name)
+    columns = [begin[place :: len(letter)] for place in range(len(letter))]
+    return begin.startswith(_MARK.encode(name)) or all(
+        column[:1] > b"\0" if byte else column[:1] == b"\0" and 4 * column.count(0) > len(column)
+        for column, byte in zip(columns, letter, strict=True)
+    )
+
+
 def utf8_pieces(stream: IO[bytes], size: int = 1 << 20, unwraps: bool = True) -> Iterator[bytes]:
     """Yield the text of a stream as UTF-8, in pieces of some `size` bytes that end at line ends, which are line feeds.
 
     A longer line makes the piece longer. Whether wrappers are to be removed is seen from the first piece. Raises
     OSError for a line of over LONGEST_LINE bytes.
     """
-    piece = stream.read(len(codecs.BOM_UTF8)) + stream.read(size)
-    encoding = next((name for mark, name in MARKS[1:] if piece.startswith(mark)), None)
-    piece = piece if encoding else piece.removeprefix(codecs.BOM_UTF8)
-    decoder = codecs.getincrementaldecoder("utf-16")("replace") if encoding else None
+    piece = stream.read(max(size, 64))  # so much tells the encoding
+    encoding = next((name for name in _WIDE_ENCODINGS if _has_encoding(piece, name)), "")
+    decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
+    piece = piece.removeprefix(_MARK.encode(encoding or "utf-8"))
     rest, is_first = b"", True
     while piece or rest:
         text = decoder.decode(piece).encode(errors="replace") if decoder else piece
@@ -96,17 +112,18 @@ def _plain(data: bytes) -> bytes:
     """Return lines in UTF-8 that end in line feeds."""
     if b"\r" in data:  # To look for longer ends of lines takes longer than to read the games.
         data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    data = data if data.isascii() else _decode_lines(data).encode()
+    data = data if data.isascii() else decode_line(data).encode()
     is_quoted = any(quote in data for quote in (b" '", b"&quot;", b"\xe2\x80", b"\xc2\xab"))  # found in little time
     return _TAG.sub(rb'\n\1"\2"', b"\n" + data)[1:] if is_quoted else data
 
 
-def _decode_lines(data: bytes) -> str:
+def decode_line(data: bytes) -> str:
+    """Return the text of a line, or of several: each that is not UTF-8 is Windows-1252."""
     try:
         return data.decode()
     except UnicodeDecodeError:
         lines = data.splitlines(keepends=True)
-        return "".join(map(_decode_lines, lines)) if len(lines) > 1 else data.decode("cp1252", "replace")
+        return "".join(map(decode_line, lines)) if len(lines) > 1 else data.decode("cp1252", "replace")
 
 
 # ---- what a text holds --------------------------------------------------------------------------------------------
@@ -121,24 +138,48 @@ _READERS = {
     BINARY: "engines take books in Polyglot's format as their `BookFile`, and databases have an export of PGN",
 }
 _PLACEMENT = "(?:[1-8KQRBNPkqrbnp]+/){7}[1-8KQRBNPkqrbnp]+"
-# What people copy with a position: a label, UCI's command, or the address of a page, in which _ stands for spaces.
-FEN_LEAD = rf"(?:(?:[Pp]osition\s+)?(?:FEN|[Ff]en)\b\s*[:=]?\s*|https?://\S{{1,99}}?/(?={_PLACEMENT}))?[\"`]*"
+# Readers tell what is wrong with one that has too few ranks, or squares of them.
+_NEAR_PLACEMENT = r"(?:[\dKQRBNPkqrbnp]*/){5,}[\dKQRBNPkqrbnp]*(?=[\s_+]|\Z)"
+_OPENING, _CLOSING = "[\\[(<\"'`“„«]{0,3}", " \t\r\n])>\"'`”“’»,."
+# What people copy with a position: a number, a label, UCI's command, quotes, and the address of a page that shows it.
+_LEAD = re.compile(
+    rf"{_OPENING}(?:(?:[-*•]|\d+[.)])\s+)?(?:[A-Za-z][A-Za-z ]{{0,40}}[:=]|(?i:position fen|position|fen|epd)\b)?"
+    rf"[\s:=]{{0,9}}{_OPENING}(?P<page>(?:\w{{1,9}}://)?[\w-]{{1,99}}\.[\w.-]{{1,99}}/(?:\S{{0,300}}?[/?=])??(?={_PLACEMENT}))?"
+    rf"(?P<position>(?:startpos\b|{_NEAR_PLACEMENT}).*)",
+    re.DOTALL,
+)
+_INVISIBLE = re.compile("[\0\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+_ESCAPED = re.compile(r"(?i)%(?:2f|20|5f)")
+
+
+def plain_position(text: str) -> str:
+    """Return a FEN, an EPD or `startpos` without what was copied with it; "" where the text begins with none."""
+    text = _INVISIBLE.sub("", text).strip().replace("\\/", "/")  # as in JSON
+    found = _LEAD.match(unquote(text) if _ESCAPED.search(text) else text)
+    if found is None:
+        return ""
+    position = found["position"]
+    if found["page"] or re.match(r"\S+\+[wb]\+", position):
+        position = re.split("[?&#]", position, maxsplit=1)[0].replace("+", " ")
+    return position.rstrip(_CLOSING) if found.start("position") else position
+
+
 _FORMS = {
     rf'(?:[^,;\t|]*[,;\t|])?"?{_PLACEMENT} [wb] [^,;\t|]*[,;\t|]"?(?:[a-h][1-8]){{2}}': PUZZLES,
     r"(?=\S*\b[Mm]oves\b)\S*\b(?:FEN|Fen|fen)\b": PUZZLES,
-    rf"{FEN_LEAD}{_PLACEMENT}[\s_]+[wb](?![^\W_])": POSITIONS,
     r'[\[{]\s*(?:\{|"\w+"\s*:)': JSON,
-    r'\[\s*\w[^\s"]*\s*"|\d+[.)…\s]+(?:\S{0,5}[a-hA-H][1-8]|[O0o]-[O0o])(?![a-z])': GAMES,
+    r'\[\s*\w[^\s"]*\s*"|\d+[.)…\s]+(?:\S{0,5}[a-hA-H][1-8]|[O0o]-[O0o])(?![a-z]|\S*/\S*/)': GAMES,
     r"(?:[^\x01-\x08\x0e-\x19]*[\x01-\x08\x0e-\x19]){4}": BINARY,
 }
-_KINDS = [(re.compile(rf'[\s"`]*(?:{form})'), kind) for form, kind in _FORMS.items()]
+_KINDS: list[tuple[Any, str]] = [(re.compile(rf'[\s"`]*(?:{form})').match, kind) for form, kind in _FORMS.items()]
+_KINDS.insert(-1, (plain_position, POSITIONS))
 
 
 def kind_of(begin: bytes | str) -> str:
     """Return which of the kinds above is told by the first line that tells one; "" if none does."""
     data = begin.encode(errors="replace") if isinstance(begin, str) else begin
-    for line in next(utf8_pieces(io.BytesIO(data)), b"").decode().splitlines():
-        if found := next((kind for form, kind in _KINDS if form.match(line)), ""):
+    for line in chain.from_iterable(piece.decode().splitlines() for piece in utf8_pieces(io.BytesIO(data))):
+        if found := next((kind for form, kind in _KINDS if form(line)), ""):
             return found
     return ""
 
@@ -204,9 +245,12 @@ def unpacked(raw: Any, suffix: str) -> Iterator[Any]:
     begin = raw.peek(6)
     if (archive := ARCHIVES.get(begin[:4], "zip")) != "zip":
         raise OSError(f"a {archive} archive; unpack it first")
-    told = next((name for name, magic in _MAGIC.items() if begin.startswith(magic)), suffix.lower())
-    with _UNPACK.get(told, nullcontext)(raw) as stream:
+    with _UNPACK.get(_packing(begin) or suffix.lower(), nullcontext)(raw) as stream:
         yield stream
+
+
+def _packing(begin: bytes) -> str:
+    return next((suffix for suffix, magic in _MAGIC.items() if begin.startswith(magic)), "")
 
 
 @contextmanager
@@ -224,8 +268,7 @@ def _open_zip(raw: IO[bytes]) -> Iterator[Any]:
     zipfile = importlib.import_module("zipfile")
     try:
         archive = zipfile.ZipFile(raw)
-        names = _told_alike(archive)
-        opened = [archive.open(name) for name in names]
+        opened = [archive.open(name) for name in _told_alike(archive)]
     except (ValueError, RuntimeError, EOFError, struct.error, zipfile.BadZipFile) as error:  # encrypted ones, too
         raise OSError(str(error)) from error
     try:
@@ -237,11 +280,12 @@ def _open_zip(raw: IO[bytes]) -> Iterator[Any]:
 def _told_alike(archive: Any) -> list[str]:
     """Return the names of the files in a zip archive that hold one kind of text, or of the only one."""
     names = [name for name in archive.namelist() if not (name.endswith("/") or is_hidden(name))]
-    if len(names) == 1:
-        return names
-    kinds = {name: kind_of(archive.open(name).read(LOOKED_AT)) for name in names}
-    if len(set(filter(None, kinds.values()))) == 1:
-        return [name for name in names if kinds[name]]
+    begins = {name: archive.open(name).read(LOOKED_AT) for name in names}
+    if packed := next((name for name in names if _packing(begins[name])), ""):
+        raise OSError(f"an archive of packed files, such as {packed}; unpack it and give the folder")
+    kinds = {name: kind_of(begin) for name, begin in begins.items()}
+    if len(names) == 1 or len(set(filter(None, kinds.values()))) == 1:
+        return [name for name in names if kinds[name]] or names
     told = ", ".join(f"{name} ({kinds[name]})" if kinds[name] else name for name in names[:_MOST_NAMED])
     raise OSError(f"found {len(names)} files in the archive; unpack it and give one of them: {told or 'none'}")
 
@@ -266,7 +310,7 @@ class _Joined(io.RawIOBase):
 _UNPACK: dict[str, Callable[..., Any]] = {
     ".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open, ".zst": _open_zst, ".zip": _open_zip,
 }  # fmt: skip
-_MAGIC = {  # pzstd, which packed Lichess's older files, begins with a frame that has no data
+_MAGIC: dict[str, bytes | tuple[bytes, ...]] = {  # pzstd, of Lichess's older files, begins with a frame without data
     ".xz": b"\xfd7zXZ\0", ".gz": b"\x1f\x8b", ".bz2": b"BZh", ".zip": b"PK\3\4",
     ".zst": (b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18"),
 }  # fmt: skip

@@ -10,9 +10,11 @@ import numpy as np
 from engine.backend import backend_of, product
 from engine.errors import ConfigError
 from engine.network.policy_map import ATTENTION_SQUARES
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, prefixed, register
-from engine.nn.layers.dense import Dense
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layers.dense import Dense, dense_together
 from engine.nn.layers.initialization import initial
+from engine.nn.operations import operations_for
+from engine.nn.operations.plain import inner_products
 
 PROMOTION_FROM, PROMOTION_TO = slice(48, 56), slice(56, 64)  # Squares of the seventh and the eighth rank.
 
@@ -40,8 +42,8 @@ class AttentionPolicy(Layer):
         if inputs < 1 or depth < 1:
             raise ConfigError(f"AttentionPolicy({inputs}, {depth}): sizes must be >= 1")
         self.inputs, self.depth = inputs, depth
-        self.query: Layer = Dense(inputs, depth, rng, initialization="glorot")
-        self.key: Layer = Dense(inputs, depth, rng, initialization="glorot")
+        self.query: Any = Dense(inputs, depth, rng, initialization="glorot")
+        self.key: Any = Dense(inputs, depth, rng, initialization="glorot")
         self.params = {"promotion": initial(rng, "glorot", (4, depth), depth, 4)}
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
@@ -49,12 +51,11 @@ class AttentionPolicy(Layer):
         check_input(self, x, "B", *((64, self.inputs) if by_squares else (self.inputs, 8, 8)))
         xp, batch, promotion = backend_of(x).xp, len(x), self.params["promotion"]
         squares = x if by_squares else x.reshape(batch, self.inputs, 64).swapaxes(1, 2)  # (B, 64, C)
-        query, query_backward = self.query.forward(squares, training)
-        key, key_backward = self.key.forward(squares, training)
-        scale = 1 / math.sqrt(self.depth)
+        (query, key), dense_backward = dense_together({"query": self.query, "key": self.key}, squares, training)
+        scale, inner = 1 / math.sqrt(self.depth), operations_for(x).fused(inner_products)
         scores = product(query, key.swapaxes(1, 2)) * scale  # (B, 64, 64)
         last_rank = key[:, PROMOTION_TO]
-        offsets = product(last_rank, promotion.T)  # (B, 8, 4)
+        offsets = inner(last_rank[:, :, None], promotion)  # (B, 8, 4)
         pieces = offsets[:, None, :, :3] + offsets[:, None, :, 3:]  # (B, 1, 8, 3)
         promotions = scores[:, PROMOTION_FROM, PROMOTION_TO, None] + pieces  # (B, 8, 8, 3)
         y = xp.concatenate([scores.reshape(batch, 64 * 64), promotions.reshape(batch, 8 * 8 * 3)], axis=1)
@@ -66,12 +67,9 @@ class AttentionPolicy(Layer):
             dpieces = dpromotions.sum(axis=1)  # (B, 8, 3)
             doffsets = xp.concatenate([dpieces, dpieces.sum(axis=2, keepdims=True)], axis=2)
             dkey = product(dscores.swapaxes(1, 2), query) * scale
-            dkey[:, PROMOTION_TO] += product(doffsets, promotion)
-            dasked, query_grads = query_backward(product(dscores, key) * scale)
-            danswered, key_grads = key_backward(dkey)
-            dpromotion = product(doffsets.reshape(-1, 4).T, last_rank.reshape(-1, self.depth))
-            grads = {"promotion": dpromotion, **prefixed("query", query_grads), **prefixed("key", key_grads)}
-            dsquares = dasked + danswered
+            dkey[:, PROMOTION_TO] += inner(doffsets[:, :, None], promotion.T)
+            dsquares, grads = dense_backward([product(dscores, key) * scale, dkey])
+            grads["promotion"] = inner(doffsets.reshape(-1, 4).T[:, None], last_rank.reshape(-1, self.depth).T)
             return dsquares if by_squares else dsquares.swapaxes(1, 2).reshape(x.shape), grads
 
         return y, backward

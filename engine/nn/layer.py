@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from engine.backend import Backend, backend_of, bounds, check_together, get_backend
+from engine.backend import Backend, address, backend_of, bounds, check_together, get_backend
 from engine.errors import ConfigError, ShapeError
 from engine.nn.summary import layer_text, summary_table
 
@@ -152,10 +152,7 @@ class Layer:
         Raises ConfigError where two names have one array, or views of it: a step would move it twice, a file hold two.
         """
         found = {name: owner.params[key] for name, owner, key in self._entries("params")}
-        roots = {name: getattr(array, "base", None) for name, array in found.items()}
-        places = {name: id(found[name] if root is None else root) for name, root in roots.items()}
-        if len(set(places.values())) < len(places):  # addresses take much longer
-            places = {name: getattr(array.data, "ptr", None) or array.ctypes.data for name, array in found.items()}
+        places = {name: address(array) for name, array in found.items()}
         names = {place: name for name, place in places.items()}
         for name, place in places.items():
             if names[place] != name:

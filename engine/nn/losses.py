@@ -23,6 +23,7 @@ import numpy as np
 from engine.backend import backend_of, bounds, check_together, to_numpy
 from engine.errors import ConfigError, DataError, ShapeError
 from engine.nn.layer import form_of, is_array
+from engine.nn.operations import operations_for
 
 Array = Any
 Rest = ParamSpec("Rest")
@@ -88,35 +89,19 @@ def softmax_cross_entropy(
         _check_classes(targets, actions)
     if actions == 1:
         raise ShapeError("softmax_cross_entropy: expected at least 2 outputs, found 1, whose probability is always 1")
-    rows = xp.arange(len(logits))
     if mask is not None:
-        fits = mask[rows, targets] if targets.ndim == 1 else mask | (targets == 0)
+        fits = mask[xp.arange(len(logits)), targets] if targets.ndim == 1 else mask | (targets == 0)
         is_possible, all_fit = to_numpy(xp.stack([mask.any(axis=1).all(), fits.all()]))
         if not is_possible:
             raise DataError("softmax_cross_entropy: expected a possible action in every row of the mask")
         if not all_fit:
             raise DataError("softmax_cross_entropy: expected targets 0 where the mask is False, found others")
-    if targets.ndim == 2:
-        if isinstance(targets, np.ndarray) and (smallest := targets.min()) < 0:
-            raise DataError(f"softmax_cross_entropy: expected targets >= 0, found {smallest}")
-        loss, gradient = soft_target_loss(logits, targets, mask)
-        return float(loss), gradient
-    shifted, normaliser, probabilities = _softmax(logits, mask)
-    loss = (xp.log(normaliser[:, 0]) - shifted[rows, targets]).sum() / len(logits)
-    probabilities[rows, targets] -= 1
-    return float(loss), probabilities / len(logits)
-
-
-def _softmax(logits: Array, mask: Array | None) -> tuple[Array, Array, Array]:
-    """(logits less the largest of their row, sums of exponentials [B, 1], probabilities); where masked -inf and 0."""
-    xp = backend_of(logits).xp
-    usable = logits if mask is None else xp.where(mask, logits, -xp.inf)
-    largest = usable.max(axis=1, keepdims=True)
-    shifted = usable - xp.where(largest == -xp.inf, 0, largest)
-    exponentials = xp.exp(shifted)
-    normaliser = exponentials.sum(axis=1, keepdims=True)
-    probabilities = exponentials / xp.where(normaliser == 0, 1, normaliser)
-    return shifted, normaliser, probabilities
+    if targets.ndim == 1:
+        targets = targets[:, None] == xp.arange(actions)
+    elif isinstance(targets, np.ndarray) and (smallest := targets.min()) < 0:
+        raise DataError(f"softmax_cross_entropy: expected targets >= 0, found {smallest}")
+    loss, gradient = soft_target_loss(logits, targets, mask)
+    return float(loss), gradient
 
 
 def soft_target_loss(logits: Array, targets: Array, mask: Array | None = None) -> tuple[Array, Array]:
@@ -124,12 +109,28 @@ def soft_target_loss(logits: Array, targets: Array, mask: Array | None = None) -
 
     The loss is an array without sides, not yet a number: it can be read later, together with others.
     """
-    xp = backend_of(logits).xp
-    shifted, normaliser, probabilities = _softmax(logits, mask)
-    targets = targets.astype(logits.dtype, copy=False)
-    log_probabilities = xp.where(targets == 0, 0, shifted - xp.log(normaliser))  # 0 log 0 = 0
-    loss = -(targets * log_probabilities).sum() / len(logits)
-    return loss, (probabilities * targets.sum(axis=1, keepdims=True) - targets) / len(logits)
+    xp, fused = backend_of(logits).xp, operations_for(logits).fused
+    usable = logits if mask is None else xp.where(mask, logits, -np.inf)
+    shifted = fused(_shifted)(usable, usable.max(axis=1, keepdims=True))
+    powers, targets = xp.exp(shifted), targets.astype(logits.dtype, copy=False)
+    normaliser = powers.sum(axis=1, keepdims=True)
+    loss = fused(_soft_terms)(targets, shifted, normaliser).sum() / -len(logits)
+    total = targets.sum(axis=1, keepdims=True)
+    return loss, fused(_soft_slopes)(targets, total, powers, normaliser, len(logits))
+
+
+def _shifted(logits: Array, largest: Array) -> Array:
+    return logits - backend_of(logits).xp.where(largest == -np.inf, 0, largest)
+
+
+def _soft_terms(targets: Array, shifted: Array, normaliser: Array) -> Array:
+    xp = backend_of(targets).xp
+    return targets * xp.where(targets == 0, 0, shifted - xp.log(normaliser))  # 0 log 0 = 0
+
+
+def _soft_slopes(targets: Array, total: Array, powers: Array, normaliser: Array, count: int) -> Array:
+    probabilities = powers / backend_of(targets).xp.where(normaliser == 0, 1, normaliser)
+    return (probabilities * total - targets) / count
 
 
 @_in_range
@@ -189,8 +190,14 @@ def huber(prediction: Array, target: Array, delta: float = 1.0) -> tuple[float, 
 
 def difference_loss(difference: Array, delta: float = 1.0) -> tuple[Array, Array]:
     """`huber` of prediction - target, without a check and without a wait for a device; see `soft_target_loss`."""
-    clipped = backend_of(difference).xp.clip(difference, -delta, delta)
-    return (clipped * (difference - clipped / 2)).mean(), clipped / difference.size
+    terms, slopes = operations_for(difference).fused(_huber_terms)(difference, delta, difference.size)
+    return terms.mean(), slopes
+
+
+def _huber_terms(difference: Array, delta: float, count: int) -> tuple[Array, Array]:
+    xp = backend_of(difference).xp
+    clipped = xp.minimum(xp.maximum(difference, -delta), delta)
+    return clipped * (difference - clipped / 2), clipped / count
 
 
 LOSSES: dict[str, Callable[..., tuple[float, Array]]] = {  # the gradient check goes through all of them

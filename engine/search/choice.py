@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -185,12 +186,14 @@ class PolyglotBook:
         Entries of weight 0 are never played. A book knows positions, not games: a move is no book move either if it
         repeats a position of the game, or ends the game in a draw, or lets the opponent mate at once.
         """
-        entries = [entry for entry in self._reader.find_all(board) if not among or entry.move in among]
-        entries = [entry for entry in entries if _is_harmless(board, entry.move)]
-        if not entries:
-            return None
+        weights = dict[chess.Move, int]()
+        for entry in self._reader.find_all(chess.polyglot.zobrist_hash(board)):
+            with suppress(ValueError, IndexError):  # no legal move; castling is written in either way
+                move = board.parse_uci(entry.move.uci())
+                weights[move] = weights.get(move, 0) + entry.weight
+        moves = [move for move in weights if move and (not among or move in among) and _is_harmless(board, move)]
         draw = random.Random(int(rng.integers(2**32)))
-        return draw.choices([entry.move for entry in entries], [entry.weight for entry in entries])[0]
+        return draw.choices(moves, [weights[move] for move in moves])[0] if moves else None
 
 
 def _is_harmless(board: chess.Board, move: chess.Move) -> bool:

@@ -28,6 +28,7 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import log, show
 from engine.errors import AinoError, ConfigError, RunError
 from engine.files.atomic import write_file
+from engine.files.text import decode_text
 from selfplay.commands.loop import check_fit
 from selfplay.commands.referee import play_series
 from selfplay.commands.runs import add_play_arguments, play_backend, work_in, workers_text
@@ -160,7 +161,7 @@ def run(arguments: argparse.Namespace) -> int:
     for cell in cells:
         sweep.check_begun(*cell)
     with folder_lock(out, "a sweep"), play_backend(arguments) as play:
-        write_file(out / "sweep.toml", arguments.file.read_text(encoding="utf-8"))
+        write_file(out / "sweep.toml", decode_text(arguments.file.read_bytes()))
         for number, cell in enumerate(cells, 1):
             show(f"run {number} of {len(cells)}: {sweep.path(*cell)}")
             try:

@@ -110,7 +110,8 @@ log = logging.getLogger(__name__)
 ENDINGS = set(".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split())  # of files that are taken from a folder
 PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
 _WAIT_S = 0.2  # between two looks whether another process has parsed the file
-PARSER_VERSION = 7  # raise it when targets or readers change: older caches are then parsed anew
+TOLD_SHARE = 0.5  # of a game's result in the values of positions; chunks have the least of it
+PARSER_VERSION = 8  # raise it when targets or readers change: older caches are then parsed anew
 
 
 @dataclass
@@ -138,12 +139,13 @@ def load_or_parse(
     """Return the file's games, from the cache folder if parsed before. Without a cache folder they stay in memory.
 
     Name, size and time of the file, or of all in a folder, reader and parser version name a cache entry. Skips games
-    with illegal moves and counts them in the log. If reading is interrupted, the next call continues from there.
+    that `verify_games` refuses and logs their number. If reading is interrupted, the next call continues from there.
     Raises DataError for a file not in the reader's format.
     """
     if cache is None:
         bookmark = Bookmark()
-        positions, skipped = collect(watched(reader(path, bookmark), lambda games: watch(bookmark.share, games)))
+        games = watched(reader(path, bookmark), lambda count: watch(bookmark.share, count))
+        positions, skipped = collect(games, TOLD_SHARE)
         _tell_skipped(path, skipped)
         return positions
     with reading(path):
@@ -168,7 +170,7 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, folder: Path, watch
     bookmark = Bookmark(int(parts[-1].name.split("-")[1])) if parts else Bookmark()
     games, skipped = sum(map_set(part).n_games for part in parts), 0
     records = watched(reader(path, bookmark), lambda count: watch(bookmark.share, count), games)
-    for piece, left_out in verified_pieces(records):
+    for piece, left_out in verified_pieces(records, TOLD_SHARE):
         parts.append(folder / f"{len(parts):06d}-{bookmark.place}")
         write_set(parts[-1], [piece])
         skipped += left_out
@@ -178,4 +180,4 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, folder: Path, watch
 
 def _tell_skipped(path: Path, skipped: int) -> None:
     if skipped:
-        log.warning("%s: %d games with illegal moves skipped", path, skipped)
+        log.warning("%s: %d games with illegal moves, or a result that the board contradicts, skipped", path, skipped)

@@ -13,6 +13,7 @@ from engine.files.output_files import FOLDERS
 from engine.files.text import GAMES, LOOKED_AT, decode_text, kind_of, open_unpacked, reading
 from selfplay.data.cache import ENDINGS, Reader, files_in
 from selfplay.data.pgn import pgn_reader
+from selfplay.data.v6 import is_tar
 from selfplay.data.v6_games import read_v6
 
 log = logging.getLogger(__name__)
@@ -80,9 +81,9 @@ def _kind_of_file(path: Path) -> str:
     with reading(path), open_unpacked(path) as (stream, _):
         begin = stream.read(LOOKED_AT)
     has_version = begin[1:4] == b"\0\0\0" and 0 < begin[0] < 16  # as records begin
-    if has_version or begin[257:262] == b"ustar":
+    if has_version or is_tar(begin):
         return CHUNKS
-    lines, found = decode_text(begin.replace(b"\0", b"")).splitlines(), kind_of(begin)
+    lines, found = decode_text(begin).replace("\0", "").splitlines(), kind_of(begin)
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     if not first:
         raise DataError(f"{path}: an empty file")

@@ -100,6 +100,14 @@ def masks_of(records: np.ndarray) -> np.ndarray:
 # ---- files --------------------------------------------------------------------------------------------------------
 
 
+def is_tar(begin: bytes) -> bool:
+    """Whether a file begins as a tar archive, in the oldest form, too, which has no name for itself."""
+    try:
+        return bool(tarfile.TarInfo.frombuf(begin[: tarfile.BLOCKSIZE], "utf-8", "replace").name)
+    except tarfile.HeaderError:
+        return False
+
+
 def open_chunks(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """(name, unpacked stream) of every chunk of a file, of a tar archive, packed or not, or of a folder of these.
 
@@ -115,10 +123,10 @@ def open_chunks(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             bounded, begin = _BoundedReader(stream), b""  # type: ignore[arg-type]
             with suppress(*PACKED_ERRORS):  # which whoever reads the chunk is told
                 begin = bounded.peek()
-            if begin[257:262] != b"ustar":
+            if not is_tar(begin):
                 yield str(path), bounded
                 return
-            while begin[257:262] == b"ustar":  # archives may stand one behind the other, with blocks of zeros between
+            while is_tar(begin):  # archives may stand one behind the other, with blocks of zeros between
                 with tarfile.open(fileobj=bounded, mode="r:") as archive:
                     while (member := archive.next()) is not None:
                         archive.members = []  # type: ignore[attr-defined]  # it would remember every member

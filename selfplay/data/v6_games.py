@@ -57,6 +57,8 @@ def games_of_chunks(path: Path, bookmark: Bookmark) -> Iterator[SelfPlayRecord]:
             fault = fault or error
         else:
             yield game
+    if not bookmark.place:
+        raise DataError(f"{path}: no training chunks in it, which are files that end in .gz")
     if fault is not None and skipped.count == bookmark.place:
         raise fault
     skipped.close()

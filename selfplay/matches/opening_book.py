@@ -23,9 +23,9 @@ import numpy as np
 
 from engine.board.convert import board_from_row, move_of_code, stack_from_board
 from engine.board.epd import position_lines
-from engine.board.fen import Note, parse_fen
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
+from engine.board.pgn.move_words import typed_position
 from engine.errors import DataError, FenError
 from engine.files.text import GAMES, LOOKED_AT, POSITIONS, kind_of, unpacked_text, wanted_kind
 from selfplay.records.endings import game_ending
@@ -34,7 +34,7 @@ from selfplay.records.endings import game_ending
 SHIPPED_BOOKS = ("openings", "endings-won", "endings-held", "endings-small")
 DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
-RANDOM_BOOK, RANDOM_OPENINGS = re.compile(r"random:([1-9]|[1-3]\d|40)"), 5_000
+RANDOM_BOOK, RANDOM_OPENINGS, MOST_RANDOM_PLIES = re.compile(r"random:(.*)"), 5_000, 40
 
 MOST_UNREADABLE = 20  # A book with more unreadable openings in a row is not what it was taken for.
 
@@ -67,19 +67,14 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
     Raises DataError when the file is unreadable or empty.
     """
     name, text = _read_text(path)
-    entries: Sequence[tuple[int, Any]]
     found = wanted_kind(kind_of(text[:LOOKED_AT]), name, GAMES, POSITIONS)
     if found == GAMES or (not found and ".pgn" in name.lower()):
-        entries = [(game.line, game) for game in main_lines(GameText(io.BytesIO(text.encode())))]
-
-        def read(entry: Any, place: str) -> str:
-            return _pgn_opening(entry, place, plies, chess960)
+        entries: Sequence[tuple[int, Any]] = [
+            (game.line, game) for game in main_lines(GameText(io.BytesIO(text.encode())))
+        ]
+        read: Callable[[Any, str], str] = functools.partial(_pgn_opening, plies=plies, chess960=chess960)
     else:
-        entries = list(position_lines(text))
-
-        def read(entry: Any, place: str) -> str:
-            return parse_position(entry, place, chess960).fen()
-
+        entries, read = list(position_lines(text)), functools.partial(_position_opening, chess960=chess960)
     if not entries:
         raise DataError(f"{name}: no openings in it")
     return OpeningBook(name, entries, read)
@@ -91,6 +86,8 @@ def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
     `random:PLIES` in place of a file: `random_openings`. Other arguments as `load_book`, errors as `playable`.
     """
     if random := RANDOM_BOOK.fullmatch(str(path)):
+        if not (random[1].isdecimal() and 1 <= int(random[1]) <= MOST_RANDOM_PLIES):
+            raise DataError(f"openings {path}: expected 1 to {MOST_RANDOM_PLIES} random moves")
         return random_openings(int(random[1]))
     return _boards(path)
 
@@ -190,20 +187,17 @@ def opening_board(opening: str, chess960: bool = False) -> chess.Board:
     return board
 
 
-def parse_position(line: str, place: str, chess960: bool = False, note: Note = log.warning) -> chess.Board:
-    """Parse an EPD or FEN line. A bad line raises DataError, which names it by `place`.
-
-    So does a position that only Chess960 knows, unless `chess960`. `note` hears what was changed.
-    """
+def _position_opening(line: str, place: str, chess960: bool) -> str:
+    """Return the opening of a line of FEN or EPD. Raises DataError, which names its place, for a bad one."""
     try:
-        board = parse_fen(line, chess960, lambda message: note(f"{place}: {message}"))
+        board = typed_position(line, chess960, lambda message: log.warning("%s: %s", place, message))
     except FenError as error:
         raise DataError(f"{place}: {error}") from error
     if board.chess960 != chess960:
         raise DataError(f"{place}: a position of Chess960: {board.fen()!r}")
     if not any(board.legal_moves):
         raise DataError(f"{place}: no legal move in {board.fen()!r}")
-    return board
+    return _opening(board)
 
 
 def _read_text(path: Path | None) -> tuple[str, str]:
@@ -222,7 +216,12 @@ def _pgn_opening(game: MainLine, place: str, plies: int, chess960: bool) -> str:
     if not len(game.moves) and not game.has_start:
         raise DataError(f"{place}: no moves")
     board = board_from_row(game.start, chess960)
-    start = board.fen()
     for code in game.moves[:plies]:
         board.push(move_of_code(int(code)))
+    return _opening(board)
+
+
+def _opening(board: chess.Board) -> str:
+    """Return the opening that a board with its moves on the stack is."""
+    start = board.root().fen()
     return f"{start} moves {' '.join(move.uci() for move in board.move_stack)}" if board.move_stack else start

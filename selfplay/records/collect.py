@@ -8,6 +8,7 @@ from itertools import islice
 
 import numpy as np
 
+from engine.board.attacks import in_check
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
@@ -35,12 +36,9 @@ class GameRecord:
     resigned: bool = False  # whether the last move was chosen, but the game given up instead
 
 
-def collect(records: Iterable[GameRecord]) -> tuple[PositionSet, int]:
-    """Pack the records into a PositionSet without the games that have an illegal move.
-
-    Returns the set and the number of games left out.
-    """
-    pieces = list(verified_pieces(records))
+def collect(records: Iterable[GameRecord], told_share: float = 0.0) -> tuple[PositionSet, int]:
+    """Pack the records into a PositionSet without the games that `verified_pieces` leaves out, and count these."""
+    pieces = list(verified_pieces(records, told_share))
     return concatenate([positions for positions, _ in pieces]), sum(skipped for _, skipped in pieces)
 
 
@@ -52,14 +50,17 @@ def watched(records: Iterable[GameRecord], watch: Callable[[int], None], first: 
         yield record
 
 
-def verified_pieces(records: Iterable[GameRecord]) -> Iterator[tuple[PositionSet, int]]:
-    """Yield sets of up to 4,096 games, each with the number of games it lacks because of an illegal move."""
+def verified_pieces(records: Iterable[GameRecord], told_share: float) -> Iterator[tuple[PositionSet, int]]:
+    """Yield sets of up to 4,096 games, each with the number of games it lacks, as `verify_games` tells.
+
+    told_share: the least part of the value that a game's result has, if others than Aino told the result.
+    """
     iterator = iter(records)
     while chunk := list(islice(iterator, GAMES_PER_CHUNK)):
         packed = _pack(chunk)
         games = packed.starts, packed.game_first, packed.moves, packed.target_first, packed.target_moves
-        legal = np.zeros(packed.n_games, np.bool_)
-        verify_games(*games, legal, np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16))
+        legal, may_be = np.zeros(packed.n_games, np.bool_), packed.wdl >= told_share
+        verify_games(*games, may_be, legal, np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16))
         yield packed if legal.all() else packed.select(legal), int(np.count_nonzero(~legal))
 
 
@@ -81,10 +82,11 @@ def _pack(records: list[GameRecord]) -> PositionSet:
 
 
 @kernel()
-def verify_games(starts, game_first, moves, target_first, target_moves, legal, rows, legal_moves):
-    """Replay every game and set legal bool[G].
+def verify_games(starts, game_first, moves, target_first, target_moves, may_be, legal, rows, legal_moves):
+    """Replay every game and set legal bool[G]: no move is illegal, and no mate or stalemate has another result.
 
-    rows uint64[2, 16] and legal_moves uint16[218] are scratch space.
+    may_be bool[N, 3] has the results that a position's value allows. rows uint64[2, 16] and legal_moves uint16[218] are
+    scratch space.
     """
     for game in range(len(starts)):
         rows[0] = starts[game]
@@ -100,6 +102,9 @@ def verify_games(starts, game_first, moves, target_first, target_moves, legal, r
                 break
             make(rows[0], moves[position], rows[1])
             rows[0] = rows[1]
+        last = game_first[game + 1] - 1
+        if legal[game] and last >= game_first[game] and not generate(rows[0], legal_moves):
+            legal[game] = may_be[last, 0 if in_check(rows[0]) else 1]
 
 
 @kernel()

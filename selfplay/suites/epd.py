@@ -1,10 +1,6 @@
 """Read EPD test suites: `bm`, `am`, `dm`, graded moves, and the deviations that real files contain.
 
-Positions are read as everywhere (`engine.board.fen`): with a clock pair as in FEN, the opcodes `hmvc` and `fmvn`, tabs,
-Chess960. Moves are read in all forms that games have (`engine.board.pgn.move_words`). Beyond the standard, this reads
-stray `;` and NUL characters, and ids without quotes. Grades have the three forms of the Strategic Test Suite:
-`c0 "f5=100, Bf2=46"`, or points in `c8` for the moves in `c9` (UCI) or `c7` (SAN). A file of FEN lines whose name is
-mateN asks for a mate in N.
+`docs/positions.md` has the forms. A file of FEN lines whose name is mateN asks for a mate in N.
 
 It skips a line that cannot be used, names it with the reason, and reads the rest of the suite.
 """
@@ -18,8 +14,8 @@ from pathlib import Path
 import chess
 
 from engine.board.epd import position_lines, read_operations, split_epd
-from engine.board.fen import Note, parse_fen
-from engine.board.pgn.move_words import legal_move
+from engine.board.fen import Note
+from engine.board.pgn.move_words import legal_move, typed_position
 from engine.errors import DataError, FenError, MoveError
 from engine.files.text import unpacked_text
 from selfplay.suites.problem import Problem, gathered
@@ -55,7 +51,7 @@ def parse_epd_line(
     if mate := _MATE.fullmatch(operations.get("bm", "")):
         operations |= {"bm": "", "dm": mate[1]}
     try:
-        board = parse_fen(line, note=lambda message: note(f"{place}: {message}"))
+        board = typed_position(line, note=lambda message: note(f"{place}: {message}"))
         best, avoid = (_moves(board, operations.get(code, "")) for code in ("bm", "am"))
         points = _points(board, operations)
     except (FenError, MoveError) as error:

@@ -119,6 +119,9 @@ def test_bytes_that_are_no_text_are_junk_and_marks_of_streams_spoil_no_line(aino
     assert len(lines) == 3
     aino.send("шах ♔")
     assert aino.ready()[0] == "info string unknown command: шах ♔"
+    for encoding in ("cp1252", "utf-16-le", "utf-16"):  # of other GUIs, which had sent unknown words
+        aino.send_bytes("Müller\n".encode(encoding))
+        assert aino.ready()[0] == "info string unknown command: Müller"
     aino.send_bytes(b"\xef\xbb\xbfposition startpos moves e2e4\n\0isready\r\n\0go nodes 5\0\n")
     assert aino.read_until("readyok") == ["readyok"]
     assert best_move(aino.read_until("bestmove"))[1] in "678"

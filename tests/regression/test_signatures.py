@@ -37,4 +37,4 @@ def test_in_kernel_evaluators_have_one_signature_on_all_machines() -> None:
 
 
 def test_signatures_cover_some_thirty_positions() -> None:
-    assert len({(fen, *moves) for fen, moves in signature_positions()}) >= 30
+    assert len({(board.fen(), *board.move_stack) for board in signature_positions()}) >= 30

@@ -32,7 +32,7 @@ from uci.annotate.review import DEFAULT_LIMITS, GameReview, ReviewInterrupted, r
 from uci.language import _, later, several
 from uci.terminal.author_notes import REVIEW_MARK, game_name
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
-from uci.terminal.reading import read_every_game
+from uci.terminal.reading import odd_result, read_every_game
 from uci.terminal.waiting import ready_engine
 
 _PAGE_PAUSE = 20.0  # pause between two writings of the page, in multiples of the time that the last one took
@@ -78,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
                 _tell(problems, found, arguments.pgn)
                 damaged += bool(found.faults)
                 if found.number and not found.start_fault:
+                    if odd := odd_result(found):
+                        say(problems, f"game {found.number}: {odd}")
                     side = _side(problems, found.game, arguments.side)
                     review = _review(engine, found.game, found.number, limits, side)
                     output.add(review)

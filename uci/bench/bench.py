@@ -166,7 +166,7 @@ def signatures() -> dict[str, str]:
 
 def bench_positions() -> list[str]:
     """Return the positions that are timed."""
-    return [signature_positions()[number][0] for number in BENCHED]
+    return [signature_positions()[number].root().fen() for number in BENCHED]
 
 
 # ---- parts ----------------------------------------------------------------------------------------------------------

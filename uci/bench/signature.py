@@ -16,6 +16,8 @@ from importlib import resources
 
 import chess
 
+from engine.board.epd import position_lines
+from engine.board.pgn.move_words import typed_position
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -39,11 +41,10 @@ SIGNATURE_SETTINGS: Mapping[str, Setting] = {
 }
 
 
-def signature_positions() -> list[tuple[str, list[str]]]:
-    """Return the positions, each a FEN and the moves after it."""
+def signature_positions() -> list[chess.Board]:
+    """Return the positions, with the moves that led there."""
     text = resources.files("uci.bench").joinpath("positions.txt").read_text(encoding="utf-8")
-    lines = (line.partition(" moves ") for line in text.splitlines() if not line.startswith("#"))
-    return [(fen, moves.split()) for fen, _, moves in lines]
+    return [typed_position(line) for _, line in position_lines(text)]
 
 
 def sign(setting: Setting) -> str:
@@ -53,10 +54,8 @@ def sign(setting: Setting) -> str:
     """
     nodes, checksum = 0, 0
     with Engine(setting.options) as engine:
-        for fen, moves in signature_positions():
-            board = chess.Board(fen, chess960="G" in fen.split()[2] or "H" in fen.split()[2])
-            for move in moves:
-                board.push_uci(move)
+        for start in signature_positions():
+            board = start.copy()
             engine.new_game()
             for budget in (setting.nodes, setting.nodes // 2):
                 engine.set_position(board)

@@ -14,7 +14,7 @@ from dataclasses import replace
 import chess
 from rich.console import Console
 
-from engine.board.fen import parse_fen
+from engine.board.pgn.move_words import typed_position
 from engine.cli.command_line import INTERRUPTED, handling_signals
 from engine.cli.console import make_console, say
 from engine.cli.option_forms import add_flags, options_from_flags
@@ -174,7 +174,7 @@ def _start(console: Console, arguments: argparse.Namespace, chess960: bool) -> S
     if arguments.load is not None:
         return saved_game(load_game(arguments.load, arguments.game), arguments.ply)
     if arguments.fen is not None:
-        return Setup(parse_fen(arguments.fen, chess960, lambda note: say(console, note)))
+        return Setup(typed_position(arguments.fen, chess960, lambda note: say(console, note)))
     if arguments.position is None and not chess960:
         return Setup()
     return Setup(chess960_start(arguments.position))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 
 import chess
 
@@ -11,7 +11,6 @@ from engine.errors import MoveError
 from uci.protocol.words import PositionCommand, parse_position_command
 
 MOST_PLIES = 20_000  # the longest possible game has fewer plies, and every ply takes time at each `go`
-_CASTLING = re.compile(r"[O0o]-[O0o](-[O0o])?")
 
 
 class PositionKeeper:
@@ -72,13 +71,9 @@ def read_move(board: chess.Board, text: str) -> chess.Move:
 
     Castling may be written as e1g1, e1h1 or O-O, in standard chess and in Chess960.
     """
-    try:
-        if castling := _CASTLING.fullmatch(text):
-            move = board.parse_san("O-O-O" if castling[1] else "O-O")
-        else:
-            move = board.parse_uci(text.lower())
-    except ValueError:
-        move = chess.Move.null()
-    if not move:
-        raise MoveError(f"illegal move {text!r} in {board.fen()}")
-    return move
+    with suppress(ValueError):
+        is_castling = text[1:2] == "-"
+        move = board.parse_san(text.upper().replace("0", "O")) if is_castling else board.parse_uci(text.lower())
+        if move:
+            return move
+    raise MoveError(f"illegal move {text!r} in {board.fen()}")

@@ -13,6 +13,7 @@ from typing import BinaryIO, NoReturn, TextIO
 
 from engine.cli.option_forms import add_flags, changes, load_toml, options_from_flags
 from engine.errors import ConfigError
+from engine.files.text import decode_line
 from engine.files.user_folder import user_folder
 from engine.options import EngineOptions
 from uci import __version__
@@ -20,7 +21,7 @@ from uci.protocol.session import Session
 from uci.protocol.words import Writer
 
 LONGEST_LINE = 1 << 22  # bytes; a game of 10,000 moves takes 100,000
-NO_TEXT = "\ufeff\0\r\n"  # around lines: .NET's UTF-8 streams begin with a mark, and some C programs send the NUL, too
+NO_TEXT = "\ufeff\xff\xfe\r\n"  # around lines: the marks with which .NET's streams begin in UTF-8 and UTF-16
 
 # What a person sees who starts the engine in a terminal; a GUI does not get it.
 GREETING = f"Aino {__version__}, UCI engine; for a game: aino play (help lists the commands here, quit leaves)"
@@ -101,13 +102,13 @@ def default_config() -> Path | None:
 
 
 def read_lines(stream: BinaryIO, writer: Writer) -> Iterator[str]:
-    """Yield lines as they arrive. Replace bytes that are not UTF-8 and skip lines too long for any command.
+    """Yield lines as they arrive, in UTF-8, Windows-1252 or UTF-16. Skip lines too long for any command.
 
     Of a `position` that is too long it yields one that is refused, so that `go` does not search the position before.
     """
     while line := stream.readline(LONGEST_LINE):
         if len(line) < LONGEST_LINE or line.endswith(b"\n"):
-            yield line.decode("utf-8", "replace").strip(NO_TEXT)
+            yield decode_line(line.replace(b"\0", b"")).strip(NO_TEXT)
             continue
         is_position = line.split(maxsplit=1)[:1] == [b"position"]
         while line and not line.endswith(b"\n"):

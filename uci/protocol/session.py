@@ -176,13 +176,14 @@ class Session:
         self._finish_work()
         board, refusal = self._board(), self._keeper().refusal
         if refusal:
-            self._answer_no_move(command, refusal)
-            return
+            self.writer.info(f"nothing to search, because Aino refused the last position: {refusal}")
+            board.clear()  # any move would be one of another position
         if command.perft is not None:
             from uci.protocol.debugging import tell_perft
 
             depth = command.perft
-            self._start(lambda job: tell_perft(self.writer, board, depth, job))
+            if not refusal:
+                self._start(lambda job: tell_perft(self.writer, board, depth, job))
             return
         limits = make_limits(command, board)
         for problem in command.problems:
@@ -196,22 +197,8 @@ class Session:
         except Exception as error:  # noqa: BLE001 - the answer is a move without a search
             engine = error
         begun += time.perf_counter() - loads_from  # The first move is searched for its whole time.
-        restricted = command.searchmoves is not None
-        answer = Answer(engine, board, limits, restricted, self.options, self.writer)
+        answer = Answer(engine, board, limits, command.searchmoves is not None, self.options, self.writer)
         self._start(answer.find, begun)
-
-    def _answer_no_move(self, command: words.GoCommand, refusal: str) -> None:
-        """Answer a `go` for a position that was refused: any move would be one of another position."""
-        from engine.search.limits import Limits
-        from uci.protocol.answer import NO_MOVE
-
-        def nothing(job: SearchJob[list[str]]) -> list[str]:
-            job.hold(Limits(infinite=command.infinite, ponder=command.ponder))
-            return [NO_MOVE]
-
-        self.writer.info(f"nothing to search, because Aino refused the last position: {refusal}")
-        if command.perft is None:
-            self._start(nothing)
 
     def _stop(self, text: str) -> None:
         if self._job is not None:

@@ -15,14 +15,13 @@ import chess
 import chess.pgn
 
 from engine.board.epd import position_lines
-from engine.board.fen import parse_fen
 from engine.board.notation import board_after
 from engine.board.pgn.game_reader import ReadGame, read_game_file, read_games
+from engine.board.pgn.move_words import typed_position
 from engine.errors import ConfigError, DataError, FenError
 from engine.files.text import GAMES, POSITIONS, kind_of, kind_of_file, unpacked_text, utf8_pieces, wanted_kind
 from uci.language import _, translated
 
-START_WORD = "startpos"
 STDIN_WORD = "-"
 _FILE_NAME = re.compile(r".*\.\w{1,5}")  # of a file that may not be there
 
@@ -54,7 +53,8 @@ def add_source_flags(parser: argparse.ArgumentParser, text: str) -> None:
 def read_sources(
     words: Sequence[str], game: int = 1, ply: int | None = None, chess960: bool = False
 ) -> Iterator[Source | BadLine]:
-    """Yield the positions that command-line words name: a FEN (quoted or not), a file, `startpos`, or `-`.
+    """Yield the positions that command-line words name: a FEN (quoted or not) or `startpos`, with `moves` behind it or
+    without, a game in PGN, a file, or `-`.
 
     A PGN gives the position after `ply` half-moves of its `game`-th game (default: the last position). A file and
     standard input may hold a PGN or one position per line, FEN or EPD. A line without a readable position gives a
@@ -62,18 +62,18 @@ def read_sources(
     """
     text = " ".join(words).strip()
     if text == STDIN_WORD:
-        yield from _sources_of_text(_standard_input(), game, ply, chess960)
-    elif text == START_WORD:
-        yield Source(chess.Board(), "start position")
+        yield from _sources_of_text(_standard_input(), game, ply, chess960, "standard input")
     elif len(words) == 1 and not kind_of(text) and (Path(text).exists() or _FILE_NAME.fullmatch(text)):
         if kind_of_file(Path(text), GAMES, POSITIONS) == POSITIONS:
             yield from _sources_of_lines(unpacked_text(Path(text)), chess960)
         else:
             yield _source_of_game(read_game(Path(text), game), ply)
+    elif kind_of(text) == GAMES:
+        yield from _sources_of_text(text, game, ply, chess960, "POSITION")
     elif text:
         yield _source_of_fen(text, chess960)
     else:
-        raise ConfigError(f"no position: give a FEN, a file, {START_WORD!r}, or {STDIN_WORD!r} for standard input")
+        raise ConfigError(f"no position: give a FEN, a file, 'startpos', or {STDIN_WORD!r} for standard input")
 
 
 def read_source(words: Sequence[str], game: int = 1, ply: int | None = None, chess960: bool = False) -> Source:
@@ -90,14 +90,12 @@ def _standard_input() -> str:
     return sys.stdin.read()
 
 
-def _sources_of_text(text: str, game: int, ply: int | None, chess960: bool) -> Iterator[Source | BadLine]:
-    found = wanted_kind(kind_of(text), "standard input", GAMES, POSITIONS)
-    if found == POSITIONS or (not found and "/" in next(iter(text.split()), "")):
+def _sources_of_text(text: str, game: int, ply: int | None, chess960: bool, name: str) -> Iterator[Source | BadLine]:
+    found = wanted_kind(kind_of(text), name, GAMES, POSITIONS)
+    if found == POSITIONS:
         yield from _sources_of_lines(text, chess960)
-    elif text.strip():
-        yield _source_of_game(_nth(read_text_games(text, "standard input"), game, "standard input"), ply)
     else:
-        raise DataError("standard input is empty: expected a PGN, or one FEN a line")
+        yield _source_of_game(_nth(read_text_games(text, name), game, name), ply)
 
 
 def _sources_of_lines(text: str, chess960: bool) -> Iterator[Source | BadLine]:
@@ -110,7 +108,7 @@ def _sources_of_lines(text: str, chess960: bool) -> Iterator[Source | BadLine]:
 
 def _source_of_fen(text: str, chess960: bool, place: str = "") -> Source:
     notes: list[str] = []
-    board = parse_fen(text, chess960, lambda note: notes.append(place + note))
+    board = typed_position(text, chess960, lambda note: notes.append(place + note))
     return Source(board, text, tuple(notes))
 
 
@@ -170,6 +168,14 @@ def _some(games: Iterator[ReadGame], name: str) -> Iterator[ReadGame]:
         yield game
     if not count:
         raise DataError(_("{name}: no game in PGN format", name=name) + (f" ({translated(fault)})" if fault else ""))
+
+
+def odd_result(found: ReadGame) -> str:
+    """Return how the result of a game that can be played contradicts the board at its end; "" where it does not."""
+    board, told = board_at(found.game), found.game.headers.get("Result", "*")
+    if found.cut or any(board.legal_moves) or told in ("*", board.result()):
+        return ""
+    return _("the result is {told}, but the board shows {shown}", told=told, shown=board.result())
 
 
 def board_at(game: chess.pgn.Game, ply: int | None = None) -> chess.Board:

@@ -8,8 +8,8 @@ import time
 
 import chess
 
-from engine.board.fen import parse_fen
 from engine.board.perft import divide, perft
+from engine.board.pgn.move_words import typed_position
 from engine.errors import ConfigError
 
 parse = argparse.ArgumentParser.parse_intermixed_args  # lets options stand between DEPTH and FEN
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not 0 <= depth <= MAX_PERFT_DEPTH:
         raise ConfigError(f"DEPTH: bad value {depth}, expected 0 to {MAX_PERFT_DEPTH}")
     fen = " ".join(arguments.fen) or chess.STARTING_FEN
-    board = parse_fen(fen, arguments.chess960, lambda note: print(note, file=sys.stderr))
+    board = typed_position(fen, arguments.chess960, lambda note: print(note, file=sys.stderr))
     if arguments.divide and depth:
         for move, count in divide(board, depth).items():
             print(f"{move}: {count}")

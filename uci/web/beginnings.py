@@ -8,7 +8,7 @@ import random
 import chess
 
 from engine.board.epd import position_lines, split_epd
-from engine.board.fen import parse_fen
+from engine.board.pgn.move_words import typed_position
 from engine.errors import ConfigError, DataError
 from engine.files.text import POSITIONS, kind_of
 from uci.game.clock import GameClock, parse_time_control
@@ -16,7 +16,7 @@ from uci.game.level import parse_level
 from uci.game.timed_game import Setup, chess960_start
 from uci.language import _, several
 from uci.terminal.author_notes import game_name
-from uci.terminal.reading import board_at, read_text_games
+from uci.terminal.reading import board_at, odd_result, read_text_games
 from uci.web.table import MOST_PLIES
 
 _MOST_GAMES = 300  # games of a PGN that the page lists
@@ -30,7 +30,7 @@ def chosen_position(fen: str, shown: chess.Board, chess960: str = "") -> tuple[c
     if not chess960:
         notes, notes_960 = list[str](), list[str]()
         fen = fen.strip() or chess.STARTING_FEN
-        board, board_960 = parse_fen(fen, note=notes.append), parse_fen(fen, True, notes_960.append)
+        board, board_960 = typed_position(fen, note=notes.append), typed_position(fen, True, notes_960.append)
         is_960 = shown.chess960 and board.castling_rights != board_960.castling_rights
         return (board_960, notes_960) if is_960 else (board, notes)
     if chess960 != "any" and not chess960.isdecimal():
@@ -55,8 +55,7 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
     With it come the names of all games, and the first fault in this one, "" for none. FENs, one a line, are games, too.
     """
     if kind_of(text) == POSITIONS:
-        lines = [line.replace('"', "") for _number, line in position_lines(text)]
-        text = "\n".join(f'[Event "{line}"]\n[FEN "{" ".join(split_epd(line)[0])}"]\n\n*\n' for line in lines)
+        text = "\n\n".join(_as_game(line.replace('"', "")) for _number, line in position_lines(text))
     every = (found for found in read_text_games(text, _("the PGN")) if found.number)
     games = list(itertools.islice(every, max(_MOST_GAMES, number)))
     if number > len(games):
@@ -65,10 +64,16 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
     if found.start_fault:
         raise DataError(found.start_fault)
     board = board_at(found.game)
-    if len(board.move_stack) > MOST_PLIES:
-        plies = len(board.move_stack)
+    if (plies := len(board.move_stack)) > MOST_PLIES:
         raise DataError(_("the game has {plies} plies; at most {most} are shown", plies=plies, most=MOST_PLIES))
     setup = Setup(board, None, headers=dict(found.game.headers), source=found.game)
     every_tag = (other.game.headers for other in games[:_MOST_GAMES])
     names = [f"{game_name(tags)}, {tags.get('Result', '*')}" for tags in every_tag]
-    return setup, names, str(next(iter(found.faults), ""))
+    return setup, names, str(next(iter(found.faults), odd_result(found)))
+
+
+def _as_game(line: str) -> str:
+    """Return a position, and the moves behind it, as a game in PGN."""
+    fields, rest = split_epd(line)
+    moves = rest.removeprefix("moves") if rest.startswith("moves") else ""
+    return f'[Event "{line}"]\n[FEN "{" ".join(fields)}"]\n\n{moves} *\n'

@@ -24,10 +24,10 @@ from uci.web.table import Table
 
 LONGEST_PGN = 250_000  # characters; the longest thing that a page sends
 LONGEST_MESSAGE = 6 * LONGEST_PGN + 1000  # bytes; JSON writes some characters in six
-_LONGEST_FEN = 200
+_LONGEST_POSITION = 20_000  # with a long game behind it
 _LONGEST_WORD = 40
 _LONGEST_COMMENT = 4000
-_LONGEST_FILE = 255
+_LONGEST_NAME = 255
 _LONGEST_LINE = 6 * KEPT_PLIES
 _MOST_MOVES = 200
 
@@ -77,12 +77,12 @@ def _on_node(action: Callable[..., None]) -> Callable[..., None]:
     return act
 
 
-_WORD, _TEXT = _text(_LONGEST_WORD), _text(_LONGEST_FEN)
+_WORD, _TEXT = _text(_LONGEST_WORD), _text(_LONGEST_NAME)
 _SIDE: Check = lambda value: value in ("white", "black", "random", "none")  # noqa: E731 - a row like the others
 _NODE = {"node": _number(0, 10**9)}
 _START = {"side": _SIDE, "level": _WORD, "clock": _WORD}
 
-_FILE, _LINE = _text(_LONGEST_FILE), _text(_LONGEST_LINE)
+_FILE, _LINE = _text(_LONGEST_NAME), _text(_LONGEST_LINE)
 _LIST = {"text": _TEXT, "result": _WORD, "side": _WORD, "file": _FILE, "line": _LINE, "order": _WORD,
          "offset": _number(0, 10**7)}  # fmt: skip
 _RATING = _number(0, MOST_RATING)
@@ -92,7 +92,7 @@ Fields = Mapping[str, Check]
 
 # Name of a request -> what carries it out, and what each of its fields, all of them required, must be.
 REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
-    "new": (game_mode.new, {**_START, "fen": _text(_LONGEST_FEN), "chess960": _text(3)}),
+    "new": (game_mode.new, {**_START, "fen": _text(_LONGEST_POSITION), "chess960": _text(3)}),
     "play_from_here": (game_mode.play_from_here, _START),
     "again": (game_mode.again, {"swap": _flag}),
     "move": (game_mode.move, {"uci": _text(5)}),
@@ -110,7 +110,7 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "comment": (_on_node(Table.comment), {**_NODE, "text": _text(_LONGEST_COMMENT)}),
     "mark": (_on_node(Table.mark), {**_NODE, "glyph": _number(0, 6)}),
     "lines": (analysis_mode.lines, {"on": _flag, "count": _number(1, 5)}),
-    "position": (analysis_mode.position, {"fen": _text(_LONGEST_FEN)}),
+    "position": (analysis_mode.position, {"fen": _text(_LONGEST_POSITION)}),
     "load": (analysis_mode.load, {"text": _text(LONGEST_PGN), "game": _number(1, 100_000)}),
     "review": (review_mode.review, {}),
     "back_to_review": (review_mode.go_back, {}),

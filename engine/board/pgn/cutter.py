@@ -1,4 +1,4 @@
-"""Cuts streams of text into games and their tokens by kernels (grammar: `engine.board.pgn`)."""
+"""Cuts streams of text into games and their tokens by kernels (grammar: `docs/pgn.md`)."""
 
 from __future__ import annotations
 

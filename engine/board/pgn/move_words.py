@@ -9,8 +9,9 @@ from typing import NamedTuple
 import chess
 
 from engine.board.convert import encode_move
-from engine.board.epd import DASHES
-from engine.errors import MoveError, message
+from engine.board.epd import DASHES, split_epd
+from engine.board.fen import Note, parse_fen
+from engine.errors import FenError, MoveError, message
 
 DASH = f"[{DASHES}]"
 FIGURINES = str.maketrans("♔♕♖♗♘♚♛♜♝♞", "KQRBNKQRBN", "♙♟\ufe0e\ufe0f")
@@ -100,6 +101,22 @@ def legal_move(board: chess.Board, text: str) -> chess.Move:
         except NoMoveError:
             continue
     raise MoveError(message("{move} is no legal move in {position}", move=repr(text), position=board.fen()))
+
+
+def typed_position(text: str, chess960: bool = False, note: Note = lambda message: None) -> chess.Board:
+    """Return the position of a text as `parse_fen`, after the moves behind its word `moves`, which are on the stack.
+
+    Raises FenError, for an illegal move, too.
+    """
+    fields, rest = split_epd(text)
+    name, *moves = rest.split() or [""]
+    board = parse_fen(text if name != "moves" else " ".join(fields), chess960, note)
+    try:
+        for word in moves if name == "moves" else ():
+            board.push(legal_move(board, word))
+    except MoveError as error:
+        raise FenError(error.args[0], "moves") from error
+    return board
 
 
 def read_word(board: chess.Board, word: str, letters: Letters) -> list[Word]:

@@ -1,4 +1,4 @@
-"""Kernels that cut a text into games and their tokens, and find the moves among them (grammar: `engine.board.pgn`)."""
+"""Kernels that cut a text into games and their tokens, and find the moves among them (grammar: `docs/pgn.md`)."""
 
 from __future__ import annotations
 

@@ -189,15 +189,15 @@ class DeviceTower(DeviceNetwork):
         planes, boards, between = (board[:size] for board in (flight.planes, flight.boards, flight.between))
         kernels.expand(flight.device_masks[:size], planes[:, inner, inner])
         now, first = boards[:, inner, inner], between[:, inner, inner]
-        kernels.activate(*self._convolved(planes, "trunk.input_conv"), now)
+        kernels.activate(*self._convolved(planes, "trunk.input_conv"), 0.0, now)
         for number in range(config.blocks):
             block = f"trunk.block{number}"
-            kernels.activate(*self._convolved(boards, f"{block}.conv1"), first)
+            kernels.activate(*self._convolved(boards, f"{block}.conv1"), 0.0, first)
             product, bias = self._convolved(between, f"{block}.conv2")
             if config.se_ratio:
                 kernels.gate(product, bias, *self._gate(f"{block}.se", product), now, now)
             else:
-                kernels.add_skip(product, bias, now, now)
+                kernels.activate(product, bias, now, now)
         return now.reshape(size * SQUARES, config.filters)
 
     def _convolved(self, board: Array, name: str) -> tuple[Array, Array]:
@@ -223,7 +223,7 @@ class DeviceTower(DeviceNetwork):
         parameters, kernels = self._parameters, self._kernels
         if self.config.policy == "convolution":
             between = flight.between[:size]
-            kernels.activate(*self._convolved(flight.boards[:size], "policy.conv1"), between[:, 1:9, 1:9])
+            kernels.activate(*self._convolved(flight.boards[:size], "policy.conv1"), 0.0, between[:, 1:9, 1:9])
             return kernels.answer(*self._convolved(between, "policy.conv2"))
         if self.config.policy == "attention":
             embedded = squares @ parameters["policy.embedding.weight"] + parameters["policy.embedding.bias"]
@@ -279,11 +279,8 @@ class Kernels:
     def __init__(self, backend: Backend, activation: str, dtype: np.dtype[Any]) -> None:
         xp, apply, self.dtype = backend.xp, activation_function(activation), dtype
 
-        def activate(product: Array, bias: Array, out: Array) -> None:
-            xp.add(apply(product + bias)[0], 0, out=out)
-
-        def activated(product: Array, bias: Array) -> Array:
-            return apply(product + bias)[0]
+        def activate(product: Array, bias: Array, skip: Array | float, out: Array) -> None:
+            xp.add(apply(product + bias + skip)[0], 0, out=out)
 
         def gate(
             product: Array, bias: Array, scale: Array, scale_bias: Array, shift: Array, shift_bias: Array, *rest: Array
@@ -292,9 +289,6 @@ class Kernels:
             scaled = (product + bias) * sigmoid(scale + scale_bias)[0]
             xp.add(apply(scaled + (shift + shift_bias) + skip)[0], 0, out=out)
 
-        def add_skip(product: Array, bias: Array, skip: Array, out: Array) -> None:
-            xp.add(apply(product + bias + skip)[0], 0, out=out)
-
         def mean(product: Array) -> Array:  # scaled first, because half precision may not hold the sum
             return xp.sum(product * (1 / SQUARES), axis=1)
 
@@ -302,8 +296,8 @@ class Kernels:
             return product.astype(np.float32) + bias.astype(np.float32)
 
         self.expand = _expand(backend, dtype)
-        self.activate, self.activated = backend.fused(activate), backend.fused(activated)
-        self.gate, self.add_skip, self.mean = (backend.fused(one) for one in (gate, add_skip, mean))
+        self.activated = lambda product, bias: operations_for(product).activate(apply, product, bias)[0]
+        self.activate, self.gate, self.mean = (backend.fused(one) for one in (activate, gate, mean))
         self.answer = backend.fused(answer)
 
 

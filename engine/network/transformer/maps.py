@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine import nn
+from engine.nn.operations import Operations
 
 
 class LayerMaps(NamedTuple):
@@ -19,7 +20,7 @@ class LayerMaps(NamedTuple):
 
 def attention_maps(model: nn.MultiHead, planes: np.ndarray) -> list[LayerMaps]:
     """Return the maps of each layer of a transformer's body for one position, planes [1, 112, 8, 8] as it sees them."""
-    *before, encoder = model.trunk.children().values()
+    (*before, encoder), softmax = model.trunk.children().values(), Operations(np).softmax
     x: Any = planes
     for part in before:
         x, _ = part.forward(x)
@@ -32,12 +33,7 @@ def attention_maps(model: nn.MultiHead, planes: np.ndarray) -> list[LayerMaps]:
         dense = parts["attention"].children()
         query, key = (dense[name](x).reshape(64, heads, -1).swapaxes(0, 1) for name in ("query", "key"))
         scores = query @ key.swapaxes(1, 2) / np.sqrt(query.shape[2])
-        smolgen = None if bias is None else _softmax(bias)
-        maps.append(LayerMaps(_softmax(scores if bias is None else scores + bias), _softmax(scores), smolgen))
+        whole, smolgen = (scores, None) if bias is None else (scores + bias, softmax(bias)[0])
+        maps.append(LayerMaps(softmax(whole)[0], softmax(scores)[0], smolgen))
         x, _ = layer.forward(x if table is None else (x, table))
     return maps
-
-
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return odds / odds.sum(axis=-1, keepdims=True)

@@ -173,15 +173,15 @@ class BoardEmbedding(Layer):
     """
 
     settings = ("width", "planes", "activation")
+    input_gradient = True  # False for the first layer of a network that is trained
 
     def __init__(self, width: int, planes: int, rng: np.random.Generator, activation: str = "mish") -> None:
         super().__init__()
         self.width, self.planes, self.activation = width, planes, activation
-        self.dense: Layer = nn.Dense(PLANES + (planes or SQUARES), width, rng)
+        self.dense: Any = nn.Dense(PLANES + (planes or SQUARES), width, rng)
         self.parts: dict[str, Layer] = {}
         if planes:
             self.parts["preprocess"] = nn.Dense(SQUARES * PIECE_PLANES, SQUARES * planes, rng, "glorot")
-        self._act = nn.Activation(activation)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", PLANES, 8, 8)
@@ -193,13 +193,19 @@ class BoardEmbedding(Layer):
             more = more.reshape(batch, SQUARES, self.planes)
         else:
             more = backend.xp.broadcast_to(_reach_map_on(backend, x.dtype), (batch, SQUARES, SQUARES))
-        joined, dense_backward = self.dense.forward(backend.xp.concatenate([squares, more], axis=2), training)
-        y, act_backward = self._act.forward(joined, training)
+        self.dense.input_gradient = self.input_gradient or self.planes > 0
+        parts, joined = (
+            nn.Sequential(dense=self.dense, act=nn.Activation(self.activation)),
+            backend.xp.concatenate([squares, more], axis=2),
+        )
+        y, dense_backward = parts.forward(joined, training)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             check_gradient(self, dy, y.shape)
-            djoined, grads = dense_backward(act_backward(dy)[0])
-            grads, dsquares = prefixed("dense", grads), djoined[:, :, :PLANES]
+            djoined, grads = dense_backward(dy)
+            if djoined is None:
+                return None, grads
+            dsquares = djoined[:, :, :PLANES]
             if self.planes:
                 dpieces, more_grads = more_backward(djoined[:, :, PLANES:].reshape(batch, SQUARES * self.planes))
                 dsquares[:, :, :PIECE_PLANES] += dpieces.reshape(batch, SQUARES, PIECE_PLANES)

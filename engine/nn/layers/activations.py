@@ -9,6 +9,7 @@ from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Layer, check_input, register
 from engine.nn.operations import operations_for
+from engine.nn.operations.plain import identity
 
 Slope = Callable[[Array], Array]  # dy -> dx
 
@@ -16,11 +17,6 @@ LEAK = 0.01  # slope of the leaky ReLU left of zero
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # keep mean 0 and variance 1 as a fixed point
 GELU_SCALE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
 GELU_FAR = 30.0  # t is 1 or -1 from here on in double precision, too; x^2 of a float32 may overflow
-
-
-def identity(x: Array) -> tuple[Array, Slope]:
-    """y = x."""
-    return x, lambda dy: dy
 
 
 def relu(x: Array) -> tuple[Array, Slope]:
@@ -150,9 +146,9 @@ class Activation(Layer):
     def __init__(self, function: str) -> None:
         super().__init__()
         self.function = function
-        self._apply = activation_function(function)
+        self.apply = activation_function(function)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "...")
-        y, slope = operations_for(x).activate(self._apply, x)
+        y, slope = operations_for(x).activate(self.apply, x)
         return y, lambda dy: (slope(dy), {})

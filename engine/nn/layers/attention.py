@@ -11,7 +11,7 @@ from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Gradients, Layer, check_input, forward_part, register
 from engine.nn.layers.attend import attend
-from engine.nn.layers.dense import Dense
+from engine.nn.layers.dense import Dense, dense_together
 
 InputsBackward = Callable[[Array], tuple[tuple[Array, ...], Gradients]]
 
@@ -32,34 +32,37 @@ class _Attention(Layer):
         self.features, self.context_features, self.heads, self.inner = features, context_features, heads, inner
         sides = {"query": features, "key": context_features, "value": context_features}
         start = "small" if self.damped else "glorot"
-        self.parts: dict[str, Layer] = {name: Dense(side, inner, rng, start) for name, side in sides.items()}
+        self.parts: dict[str, Any] = {name: Dense(side, inner, rng, start) for name, side in sides.items()}
         self.parts["output"] = Dense(inner, features, rng, start)
 
     def _apply(
         self, x: Array, context: Array, mask: Any, training: bool, bias: Any = None, state: Any = None
     ) -> tuple[Array, InputsBackward]:
-        """Return y [B, T, features] and backward: dy -> ((dx, dcontext[, dbias]), gradients).
+        """Return y [B, T, features] and backward: dy -> ((dx[, dcontext][, dbias]), gradients); x may be the context.
 
         Keys and values of a state stand before those of the context, and are kept there together.
         """
-        query, query_backward = forward_part("query", self.parts["query"], x, training)
-        key, key_backward = forward_part("key", self.parts["key"], context, training)
-        value, value_backward = forward_part("value", self.parts["value"], context, training)
-        new, earlier = {"key": self._split(key), "value": self._split(value)}, _earlier(state)
+        groups = [(x, ("query", "key", "value"))] if x is context else [(x, ("query",)), (context, ("key", "value"))]
+        projected = [dense_together({name: self.parts[name] for name in names}, one, training) for one, names in groups]
+        query, key, value = (self._split(y) for ys, _ in projected for y in ys)
+        new, earlier = {"key": key, "value": value}, _earlier(state)
         if earlier:
             new = {name: backend_of(x).xp.concatenate([state[name], one], axis=2) for name, one in new.items()}
         if state is not None:
             state |= new
-        mixed, attend_backward = attend(self._split(query), new["key"], new["value"], mask, bias)
+        mixed, attend_backward = attend(query, new["key"], new["value"], mask, bias)
         y, output_backward = forward_part("output", self.parts["output"], self._join(mixed), training)
 
         def backward(dy: Array) -> tuple[tuple[Array, ...], Gradients]:
             dmixed, output_grads = output_backward(dy)
             dquery, dkey, dvalue, *dbias = attend_backward(self._split(dmixed))
-            dx, query_grads = query_backward(self._join(dquery))
-            dcontext, key_grads = key_backward(self._join(dkey[:, :, earlier:]))
-            dcontext_too, value_grads = value_backward(self._join(dvalue[:, :, earlier:]))
-            return (dx, dcontext + dcontext_too, *dbias), query_grads | key_grads | value_grads | output_grads
+            slopes = [one.swapaxes(1, 2) for one in (dquery, dkey[:, :, earlier:], dvalue[:, :, earlier:])]
+            dinputs, grads = [], Gradients()
+            for (_, names), (_, dense_backward) in zip(groups, projected, strict=True):
+                dinput, part_grads = dense_backward([slopes.pop(0) for _ in names])
+                dinputs.append(dinput)
+                grads |= part_grads
+            return (*dinputs, *dbias), grads | output_grads
 
         return y, backward
 
@@ -135,8 +138,8 @@ class SelfAttention(_Attention):
         y, inputs_backward = self._apply(x, x, allowed, training, bias, state)
 
         def backward(dy: Array) -> tuple[Any, Gradients]:
-            (dasked, danswered, *dbias), grads = inputs_backward(dy)
-            return (dasked + danswered, *dbias) if dbias else dasked + danswered, grads
+            (dx, *dbias), grads = inputs_backward(dy)
+            return (dx, *dbias) if dbias else dx, grads
 
         return y, backward
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -10,6 +11,8 @@ import numpy as np
 
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, layer_from_config, register
+from engine.nn.layers.activations import Activation
+from engine.nn.layers.dense import Dense
 from engine.nn.operations import operations_for
 
 
@@ -53,8 +56,13 @@ class Sequential(Layer):
 
     def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
         steps: list[Backward] = []
-        for name, layer in self.layers.items():
+        layers = list(self.layers.items())
+        while layers:
+            name, layer = layers.pop(0)
             mask = layer.mask_of(x) if mask is None else mask
+            if training and type(layer) is Dense and layers and type(layers[0][1]) is Activation:
+                layer = copy.copy(layer)
+                layer.activation = layers.pop(0)[1].apply  # type: ignore[attr-defined]
             x, step = forward_part(name, layer, x, training, mask, state)
             steps.append(step)
 

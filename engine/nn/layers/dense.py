@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
 
+from engine.backend import backend_of, joined
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, forward_part, register
 from engine.nn.layers.initialization import VARIANCES, initial
 from engine.nn.operations import operations_for
+from engine.nn.operations.plain import identity
 
 
 @register("dense")
@@ -24,6 +29,7 @@ class Dense(Layer):
     """
 
     input_gradient = True  # False for the first layer of a network that is trained
+    activation = staticmethod(identity)  # of an `Activation` behind it, which a GPU computes in the same kernel
 
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he") -> None:
         super().__init__()
@@ -37,10 +43,38 @@ class Dense(Layer):
         weight = self.params["weight"]
         check_input(self, x, "B", "...", self.inputs, dtype=weight.dtype)
         rows = x.reshape(-1, self.inputs)
-        y, rows_backward = operations_for(rows).dense(rows, weight, self.params["bias"])
+        y, rows_backward = operations_for(rows).dense(rows, weight, self.params["bias"], self.activation)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             drows, dweight, dbias = rows_backward(dy.reshape(-1, self.outputs), self.input_gradient)
             return None if drows is None else drows.reshape(x.shape), {"weight": dweight, "bias": dbias}
 
         return y.reshape(*x.shape[:-1], self.outputs), backward
+
+
+def dense_together(
+    layers: Mapping[str, Dense], x: Array, training: bool
+) -> tuple[list[Array], Callable[[Sequence[Array]], tuple[Array, Gradients]]]:
+    """Run dense layers of one size on x [B, T, inputs]: in training on a device as one, if their weights lie in a row.
+
+    Returns each y [B, T, outputs], and backward: a dy of each, [B, T, outputs] or with outputs as two sides -> (dx,
+    gradients NAME.weight and NAME.bias).
+    """
+    xp, joint, parts = backend_of(x).xp, copy.copy(next(iter(layers.values()))), [*layers.values()]
+    joint.params = {key: joined([layer.params[key] for layer in parts]) for key in joint.params}
+    joint.outputs, is_joint = joint.outputs * len(parts), training and all(p is not None for p in joint.params.values())
+    one_or_all = {"joint": joint} if is_joint else layers
+    steps = [forward_part(name, layer, x, training) for name, layer in one_or_all.items()]
+
+    def backward(slopes: Sequence[Array]) -> tuple[Array, Gradients]:
+        dx, grads = None, Gradients()
+        given = [xp.concatenate(slopes, axis=2)] if is_joint else slopes
+        for (y, step), dy in reversed([*zip(steps, given, strict=True)]):
+            part, part_grads = step(dy.reshape(y.shape))
+            dx, grads = part if dx is None else part + dx, part_grads | grads
+        if is_joint:
+            each = [(key, xp.split(array, len(parts))) for key, array in grads.items()]
+            grads = {key.replace("joint", name): part[n] for n, name in enumerate(layers) for key, part in each}
+        return dx, grads
+
+    return xp.split(steps[0][0], len(parts), axis=2) if is_joint else [y for y, _ in steps], backward

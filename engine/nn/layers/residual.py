@@ -10,7 +10,7 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, prefixed, register
-from engine.nn.layers.activations import activation_function, identity, sigmoid
+from engine.nn.layers.activations import Activation, activation_function, identity, sigmoid
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
 from engine.nn.operations import operations_for
@@ -34,7 +34,6 @@ class SqueezeExcitation(Layer):
     def __init__(self, channels: int, hidden: int, rng: np.random.Generator, activation: str = "relu") -> None:
         super().__init__()
         self.channels, self.hidden, self.activation = channels, hidden, activation
-        self._apply = activation_function(activation)
         self.squeeze: Layer = Dense(channels, hidden, rng)
         self.excite: Layer = Dense(hidden, 2 * channels, rng, initialization="glorot")
 
@@ -50,31 +49,18 @@ class SqueezeExcitation(Layer):
     def forward_with_skip(self, x: Array, skip: Array, relu: bool, training: bool) -> tuple[Array, MergeBackward]:
         """Compute sigmoid(s) x + t + skip in one pass, with ReLU on request; backward: dy -> (dx, dskip, gradients)."""
         check_input(self, x, "B", self.channels, "H", "W")
-        squeezed, squeeze_backward = self.squeeze.forward(operations_for(x).square_mean(x), training)
-        active, active_backward = operations_for(x).activate(self._apply, squeezed)
-        excited, excite_backward = self.excite.forward(active, training)
-        fused = operations_for(x).fused
-        scale = fused(_scale)(excited[:, : self.channels])
-        y, sum_backward = operations_for(x).gated_sum(x, scale, excited[:, self.channels :], skip, relu)
+        operations, act = operations_for(x), Activation(self.activation)
+        dense = Sequential(squeeze=self.squeeze, act=act, excite=self.excite)
+        excited, dense_backward = dense.forward(operations.square_mean(x), training)
+        scale, slope = operations.activate(sigmoid, excited[:, : self.channels])
+        y, sum_backward = operations.gated_sum(x, scale, excited[:, self.channels :], skip, relu)
 
         def backward(dy: Array) -> tuple[Array, Array, Gradients]:
             d = sum_backward(dy)
-            dscale = fused(_scale_slope)(d.scale, scale)
-            dexcited = backend_of(x).xp.concatenate([dscale, d.shift], axis=1)
-            dactive, excite_grads = excite_backward(dexcited)
-            dmean, squeeze_grads = squeeze_backward(active_backward(dactive))
-            grads = prefixed("squeeze", squeeze_grads) | prefixed("excite", excite_grads)
+            dmean, grads = dense_backward(backend_of(x).xp.concatenate([slope(d.scale), d.shift], axis=1))
             return d.input_gradient(dmean), d.skip, grads
 
         return y, backward
-
-
-def _scale(s: Array) -> Array:
-    return sigmoid(s)[0]
-
-
-def _scale_slope(dy: Array, y: Array) -> Array:
-    return dy * y * (1 - y)
 
 
 @register("residual")

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import Backend, product
-from engine.nn.operations import plain
-from engine.nn.operations.plain import Array, Convolved, Operations
+from engine.backend import Backend, place_in_whole, same_part
+from engine.nn.operations.plain import Activated, Array, Convolved, Densed, Function, Operations, identity
 
 
 class DeviceOperations(Operations):
@@ -20,62 +19,51 @@ class DeviceOperations(Operations):
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend.xp)
-        self._fuse = cache(backend.fused)
-        self._activations = cache(lambda function: tuple(map(backend.fused, _value_and_slope(function))))
-        self._now = _Now()
+        self.fused = cache(backend.fused)  # type: ignore[method-assign]
+        self._activations = cache(lambda *given: tuple(map(backend.fused, _value_and_slope(*given))))
+        self._now = threading.local()  # `halves`, in a block of half products: {id of an array: it, and cast}
 
     @contextmanager
     def half_products(self) -> Iterator[None]:
-        self._now.halves = True
+        self._now.halves = {}
         try:
             yield
         finally:
-            self._now.halves = False
+            self._now.halves = None
 
-    def dense(self, rows: Array, weight: Array, bias: Array) -> tuple[Array, plain.DenseBackward]:
-        if not self._now.halves:
-            return super().dense(rows, weight, bias)
-        halves, half_weight = rows.astype(np.float16), weight.astype(np.float16)
+    def _half(self, weight: Array) -> Array:
+        """Return a weight in half precision; parts of one array are cast together, once in a block."""
+        whole, _ = place_in_whole(weight)
+        if id(whole) not in self._now.halves:
+            self._now.halves[id(whole)] = whole, whole.astype(np.float16)  # both, so that the number stays its own
+        return same_part(weight, self._now.halves[id(whole)][1])
 
-        def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
-            half = dy.astype(np.float16)
-            dx = product(half, half_weight).astype(dy.dtype) if input_gradient else None
-            return dx, product(half.T, halves).astype(dy.dtype), self.sum_rows(dy)
+    def dense(self, rows: Array, weight: Array, bias: Array, function: Function = identity) -> Densed:
+        """As in `Operations`; its products are in half precision, too, where they are."""
+        if getattr(self._now, "halves", None) is not None:
+            rows, weight = rows.astype(np.float16), self._half(weight)
+        return super().dense(rows, weight, bias, function)
 
-        return product(halves, half_weight.T) + bias, backward
-
-    def activate(self, function: Callable[[Array], plain.Activated], x: Array) -> plain.Activated:
-        value, slope = self._activations(function)
-        return value(x), lambda dy: slope(x, dy)
+    def activate(self, function: Function, x: Array, bias: Any = 0.0) -> Activated:
+        """As in `Operations`; the gradient has the dtype of x, which may be half precision."""
+        value, slope = self._activations(function, x.dtype)
+        return value(x, bias), lambda dy: dy.astype(x.dtype, copy=False) if function is identity else slope(x, bias, dy)
 
     def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         """As in `Operations`; its patches are in half precision, too, where products are."""
-        if not self._now.halves or x.dtype == np.float16:
+        if getattr(self._now, "halves", None) is None or x.dtype == np.float16:
             return super().conv2d(x, weight, stride, padding, input_gradient)
-        halves = x.astype(np.float16), weight.astype(np.float16)
-        y, half_backward = super().conv2d(*halves, stride, padding, input_gradient)
-
-        def backward(dy: Array) -> tuple[Array | None, Array]:
-            dx, dweight = half_backward(dy.astype(np.float16))
-            return None if dx is None else dx.astype(x.dtype), dweight.astype(x.dtype)
-
+        y, backward = super().conv2d(x.astype(np.float16), self._half(weight), stride, padding, input_gradient)
         return y.astype(x.dtype), backward
 
-    def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        return self._fuse(function)
 
+def _value_and_slope(function: Function, dtype: Any) -> tuple[Callable[..., Array], Callable[..., Array]]:
+    """Return (x, bias) -> y and (x, bias, dy) -> dx in `dtype` of an activation function of x + bias."""
 
-class _Now(threading.local):
-    halves = False  # whether the thread's products are in half precision
+    def value(x: Array, bias: Any) -> Array:
+        return function(x + bias)[0] * 1  # a fused function may not return what it was given
 
-
-def _value_and_slope(function: Callable[[Array], plain.Activated]) -> tuple[Callable[..., Array], Callable[..., Array]]:
-    """Return x -> y and (x, dy) -> dx of an activation function, which a fused function may not return as they are."""
-
-    def value(x: Array) -> Array:
-        return function(x)[0] * 1
-
-    def slope(x: Array, dy: Array) -> Array:
-        return function(x)[1](dy) * 1
+    def slope(x: Array, bias: Any, dy: Array) -> Array:
+        return (function(x + bias)[1](dy) * 1).astype(dtype)
 
     return value, slope

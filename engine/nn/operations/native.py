@@ -20,18 +20,11 @@ class NativeOperations(Operations):
     def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
         if winograd.supports(x, weight, stride, padding):
             return winograd.convolve(x, weight, input_gradient)
-        if weight.shape[2] == 1 and stride == 1 and padding == 0:
-            return _pointwise(x, weight, input_gradient)
         return super().conv2d(x, weight, stride, padding, input_gradient)
 
     def sum_rows(self, rows: Array) -> Array:
         # A product with ones runs at memory speed; NumPy's sum over leading axes does not.
         return np.ones(len(rows), np.float32) @ rows
-
-    def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
-        image = _channels_last(y)
-        biased = np.add(image, bias, out=empty(image.shape))
-        return channels_first(biased), lambda dy: self.sum_rows(_channels_last(dy).reshape(-1, len(bias)))
 
     def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, *more: object) -> Normed:
         fold = _fold(x)
@@ -124,13 +117,6 @@ class NativeOperations(Operations):
 
         return channels_first(y), backward
 
-    def add(self, a: Array, b: Array) -> Array:
-        if a.ndim != 4:
-            return super().add(a, b)
-        total = empty((a.shape[0], *a.shape[2:], a.shape[1]))
-        np.add(_channels_last(a), _channels_last(b), out=total)
-        return channels_first(total)
-
     def lstm_step(self, a: Array, c: Array, before: Array) -> tuple[Array, Array, Callable[..., Array]]:
         if before.shape[1] < LANES:
             return super().lstm_step(a, c, before)
@@ -165,25 +151,6 @@ class NativeOperations(Operations):
         table = np.zeros((count, added.shape[1]), np.float32)
         rows.add_at_chosen(np.ascontiguousarray(added), np.ascontiguousarray(chosen, np.int64), table)
         return table
-
-
-def _pointwise(x: Array, weight: Array, input_gradient: bool) -> Convolved:
-    """Run a 1x1 convolution as a matrix product over all squares: y = x W^T, dx = dy W, dW = dy^T x."""
-    image, matrix = _channels_last(x), weight[:, :, 0, 0]
-    rows = image.reshape(-1, image.shape[3])
-    y = empty((*image.shape[:3], len(matrix)))
-    np.matmul(rows, matrix.T, out=y.reshape(-1, len(matrix)))
-
-    def backward(dy: Array) -> tuple[Array | None, Array]:
-        flat_dy = _channels_last(dy).reshape(-1, len(matrix))
-        dweight = (flat_dy.T @ rows).reshape(weight.shape)
-        if not input_gradient:
-            return None, dweight
-        dx = empty(image.shape)
-        np.matmul(flat_dy, matrix, out=dx.reshape(rows.shape))
-        return channels_first(dx), dweight
-
-    return channels_first(y), backward
 
 
 # ---- memory layout ------------------------------------------------------------------------------------------------

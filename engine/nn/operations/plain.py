@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,11 +30,17 @@ class GateGradients(NamedTuple):
 
 Moments = tuple[Array, Array]  # mean and variance of each channel, [C]
 Convolved = tuple[Array, Callable[[Array], tuple[Array | None, Array]]]  # y, and dy -> (dx or None, dweight)
-DenseBackward = Callable[[Array, bool], tuple[Array | None, Array, Array]]
+Densed = tuple[Array, Callable[[Array, bool], tuple[Array | None, Array, Array]]]
 Activated = tuple[Array, Callable[[Array], Array]]  # y, and dy -> dx
+Function = Callable[[Array], Activated]
 NormBackward = Callable[[Array], tuple[Array, Array, Array]]  # dy -> (dx, dgamma, dbeta)
 Normed = tuple[Array, Array, Array, NormBackward]  # y, mean [C], variance [C], backward
 Gated = tuple[Array, Callable[[Array], GateGradients]]
+
+
+def identity(x: Array) -> Activated:
+    """y = x."""
+    return x, lambda dy: dy
 
 
 class Operations:
@@ -42,25 +49,31 @@ class Operations:
     def __init__(self, xp: Any) -> None:
         self.xp = xp
 
+    @cached_property
+    def _is_first(self) -> Array:
+        """Which of two sums is the first, bool [2, 1, 1, 1]: one kernel computes both."""
+        return self.xp.arange(2)[:, None, None, None] == 0
+
     # ---- matrix products ------------------------------------------------------------------------------------------
 
     def half_products(self) -> AbstractContextManager[None]:
         """Return a block in which products on a device are computed in half precision, and their results cast back."""
         return nullcontext()
 
-    def dense(self, rows: Array, weight: Array, bias: Array) -> tuple[Array, DenseBackward]:
-        """`Dense` of rows [R, inputs]; backward: dy, whether dx is wanted -> (dx or None, dweight, dbias)."""
-        y = product(rows, weight.T)
-        y += bias
+    def dense(self, rows: Array, weight: Array, bias: Array, function: Function = identity) -> Densed:
+        """`Dense` of rows [R, inputs], then a function; backward: dy, is dx wanted -> (dx or None, dweight, dbias)."""
+        y, slope = self.activate(function, product(rows, weight.T), bias)
 
         def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
-            return product(dy, weight) if input_gradient else None, product(dy.T, rows), self.sum_rows(dy)
+            dz = slope(dy)
+            dx = product(dz, weight).astype(dy.dtype, copy=False) if input_gradient else None
+            return dx, product(dz.T, rows), self.sum_rows(dz)
 
         return y, backward
 
     def sum_rows(self, rows: Array) -> Array:
         """Return the sum [C] of rows [R, C]."""
-        return rows.sum(axis=0)
+        return rows.sum(axis=0, dtype=np.promote_types(rows.dtype, np.float32))
 
     # ---- convolution ----------------------------------------------------------------------------------------------
 
@@ -85,11 +98,11 @@ class Operations:
         y = product(cols, flat_weight.T).reshape(batch, height, width, kernels).transpose(0, 3, 1, 2)
 
         def backward(dy: Array) -> tuple[Array | None, Array]:
-            flat_dy = xp.ascontiguousarray(dy.transpose(0, 2, 3, 1)).reshape(-1, kernels)
+            flat_dy = xp.ascontiguousarray(dy.transpose(0, 2, 3, 1), cols.dtype).reshape(-1, kernels)
             dweight = product(flat_dy.T, cols).reshape(weight.shape)
             if not input_gradient:
                 return None, dweight
-            return self._spread(flat_dy, weight, x.shape, stride, padding), dweight
+            return self._spread(flat_dy, weight, x.shape, stride, padding).astype(dy.dtype, copy=False), dweight
 
         return y, backward
 
@@ -117,12 +130,14 @@ class Operations:
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
         """Add bias [C] to y [B, C, H, W]; backward: dy -> dbias = sum of dy over batch and squares."""
-        return y + bias[:, None, None], lambda dy: dy.sum(axis=(0, 2, 3))
+        return y + bias[:, None, None], lambda dy: self.sum_rows(channels_last(dy).reshape(-1, len(bias)))
 
     # ---- numbers one by one -----------------------------------------------------------------------------------------
 
-    def activate(self, function: Callable[[Array], Activated], x: Array) -> Activated:
-        """Apply an activation function."""
+    def activate(self, function: Function, x: Array, bias: Any = None) -> Activated:
+        """Apply an activation function of x, or of x + bias: this may overwrite x."""
+        if bias is not None:
+            x += bias
         return function(x)
 
     # ---- normalisation --------------------------------------------------------------------------------------------
@@ -153,12 +168,11 @@ class Operations:
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
             rows_dy = channels_last(dy).reshape(shape)
-            moments = mean, variance
-            along = self.fused(_gamma_slope)(rows_dy, y, rows, *moments, epsilon, floor).reshape(each)
-            total = self.fused(_beta_slope)(rows_dy, y, floor).reshape(each)
-            sums = (along, total) if given is None else (0.0, 0.0)
-            dx = self.fused(_norm_gradient)(rows_dy, y, rows, *moments, gamma, *sums, epsilon, share, floor)
-            dgamma, dbeta = (one.reshape(-1) if groups == 1 else one.sum(axis=(0, 1)) for one in (along, total))
+            normed = rows_dy, y, rows, mean, variance
+            slopes = self.fused(_norm_slopes)(*normed, 1.0, epsilon, floor, self._is_first)
+            sums = slopes[:, :, None] if given is None else (0.0, 0.0)
+            dx = self.fused(_norm_gradient)(*normed, 1.0, gamma, *sums, epsilon, share, floor)
+            dgamma, dbeta = slopes[:, 0] if groups == 1 else slopes.sum(axis=1)
             return channels_first(dx.reshape(last.shape)), dgamma, dbeta
 
         centre, width = (one.reshape(-1) if groups == 1 else one.mean(axis=(0, 1)) for one in (mean, variance))
@@ -194,13 +208,12 @@ class Operations:
         y = self.fused(_normalise)(rows, *moments, gamma[:, None], beta[:, None], epsilon, floor)
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
-            rows_dy = dy.reshape(rows.shape)
-            g, gamma_slope = rows_dy * gamma[:, None], self.fused(_gamma_slope)
-            along = gamma_slope(g, y, rows, *moments, epsilon, floor).reshape(mean.shape)
-            total = self.fused(_beta_slope)(g, y, floor).reshape(mean.shape)
-            dx = self.fused(_norm_gradient)(g, y, rows, *moments, 1.0, along, total, epsilon, share, floor)
-            one_group = [one[..., 0][None] for one in (rows_dy, y, rows, *moments)]
-            return dx.reshape(x.shape), gamma_slope(*one_group, epsilon, floor)[0], self.sum_rows(rows_dy[..., 0])
+            normed, slopes = (dy.reshape(rows.shape), y, rows, *moments), self.fused(_norm_slopes)
+            sums = slopes(*normed, gamma[:, None], epsilon, floor, self._is_first)[:, :, None]
+            dx = self.fused(_norm_gradient)(*normed, gamma[:, None], 1.0, *sums, epsilon, share, floor)
+            one_group = [one[..., 0][None] for one in normed]
+            dgamma, dbeta = slopes(*one_group, 1.0, epsilon, floor, self._is_first)[:, 0]
+            return dx.reshape(x.shape), dgamma, dbeta
 
         return y.reshape(x.shape), backward
 
@@ -209,11 +222,10 @@ class Operations:
         if not scores.shape[-1]:  # there may be no key
             return scores, lambda dy: dy
         powers = self.fused(_power)(scores, scores.max(axis=-1, keepdims=True))
-        total = powers.sum(axis=-1, keepdims=True)
-        weights = powers / self.xp.where(total == 0, 1, total)
+        weights = self.fused(_part)(powers, powers.sum(axis=-1, keepdims=True))
 
         def backward(dy: Array) -> Array:
-            return self.fused(_share_slope)(dy, weights, self.fused(_along)(dy, weights)[..., None])
+            return self.fused(_share_slope)(dy, weights, self.fused(inner_products)(dy, weights)[..., None])
 
         return weights, backward
 
@@ -334,19 +346,16 @@ def _spread(x: Array, mean: Array, share: float) -> Array:
     return backend_of(x).xp.sum((x - mean) * (x - mean) * share, axis=1)
 
 
-def _beta_slope(dy: Array, y: Array, floor: float) -> Array:
-    return backend_of(y).xp.sum(dy * (y > floor), axis=1)
+def _norm_slopes(dy: Array, y: Array, x: Array, mean: Array, variance: Array, gain: Any, *rest: Any) -> Array:
+    """Sum g = gain dy over axis 1 of [G, N, C], times the normalised x and alone: [2, G, C]."""
+    (epsilon, floor, is_first), xp = rest, backend_of(x).xp
+    return xp.sum(dy * gain * (y > floor) * xp.where(is_first, (x - mean) / xp.sqrt(variance + epsilon), 1), axis=2)
 
 
-def _gamma_slope(dy: Array, y: Array, x: Array, mean: Array, variance: Array, epsilon: float, floor: float) -> Array:
-    xp = backend_of(x).xp
-    return xp.sum(dy * (y > floor) * ((x - mean) / xp.sqrt(variance + epsilon)), axis=1)
-
-
-def _norm_gradient(dy: Array, y: Array, x: Array, mean: Array, variance: Array, gamma: Array, *rest: Any) -> Array:
-    dgamma, dbeta, epsilon, share, floor = rest
+def _norm_gradient(dy: Array, y: Array, x: Array, mean: Array, variance: Array, gain: Any, *rest: Any) -> Array:
+    gamma, along, total, epsilon, share, floor = rest
     factor = 1 / backend_of(x).xp.sqrt(variance + epsilon)
-    return (dy * (y > floor) - dbeta * share - (x - mean) * factor * (dgamma * share)) * (gamma * factor)
+    return (dy * gain * (y > floor) - total * share - (x - mean) * factor * (along * share)) * (gamma * factor)
 
 
 def _follow(a: Array, b: Array, new_a: Array, new_b: Array, momentum: float, out_a: Array, out_b: Array) -> None:
@@ -360,8 +369,13 @@ def _power(x: Array, largest: Array) -> Array:
     return xp.exp(x - xp.where(xp.isfinite(largest), largest, 0))
 
 
-def _along(dy: Array, y: Array) -> Array:
-    return backend_of(y).xp.sum(dy * y, axis=-1)
+def _part(x: Array, total: Array) -> Array:
+    return x / backend_of(x).xp.where(total == 0, 1, total)
+
+
+def inner_products(a: Array, b: Array) -> Array:
+    """Return the sums of a b along the last axis; both broadcast. It is no matrix product: for few numbers."""
+    return backend_of(a).xp.sum(a * b, axis=-1)
 
 
 def _share_slope(dy: Array, y: Array, along: Array) -> Array:

@@ -79,16 +79,14 @@ def _output_adjoint_1d(y0, y1, y2, y3):
 
 
 @kernel()
+def _load4(array, at, step):
+    return load(array, at), load(array, at + step), load(array, at + 2 * step), load(array, at + 3 * step)
+
+
+@kernel()
 def load6(array, at, step):
     """Load six lane vectors that lie `step` floats apart."""
-    return (
-        load(array, at),
-        load(array, at + step),
-        load(array, at + 2 * step),
-        load(array, at + 3 * step),
-        load(array, at + 4 * step),
-        load(array, at + 5 * step),
-    )
+    return (*_load4(array, at, step), load(array, at + 4 * step), load(array, at + 5 * step))
 
 
 @kernel()
@@ -104,11 +102,6 @@ def _add6(array, at, step, row):
 
 
 @kernel()
-def _load4(array, at, step):
-    return load(array, at), load(array, at + step), load(array, at + 2 * step), load(array, at + 3 * step)
-
-
-@kernel()
 def _store4(array, at, step, row, bias, rectify):
     for place in range(4):
         value = row[place] + bias
@@ -116,22 +109,16 @@ def _store4(array, at, step, row, bias, rectify):
 
 
 @kernel()
-def _copy_into_board(images, start, height, width, channels, board):
-    """Copy an image into the inside of the board; the board's border is already zero."""
+def _copy_board(images, start, height, width, channels, board, is_adjoint):
+    """Copy an image into the inside of the board, whose border is already zero, or as the adjoint from there."""
     for row in range(height):
-        source = start + row * width * channels
-        target = ((row + 1) * (width + 2) + 1) * channels
+        square = start + row * width * channels
+        inside = ((row + 1) * (width + 2) + 1) * channels
         for c in range(0, width * channels, LANES):
-            store(board, target + c, load(images, source + c))
-
-
-@kernel()
-def _copy_from_board(board, height, width, channels, images, start):
-    for row in range(height):
-        source = ((row + 1) * (width + 2) + 1) * channels
-        target = start + row * width * channels
-        for c in range(0, width * channels, LANES):
-            store(images, target + c, load(board, source + c))
+            if is_adjoint:
+                store(images, square + c, load(board, inside + c))
+            else:
+                store(board, inside + c, load(images, square + c))
 
 
 # ---- single tiles -------------------------------------------------------------------------------------------------
@@ -192,62 +179,42 @@ def _output_adjoint_tile(images, at, rank, channels, products, to, stride):
 
 
 @kernel()
-def input_transform(images, first, count, height, width, channels, board, products, stride):
-    """Compute V of `count` images, starting with image `first`."""
-    rank = (width + 2) * channels
+def input_transform(images, first, count, height, width, channels, board, products, stride, is_adjoint):
+    """Compute V of `count` images, starting with image `first`, or as its adjoint their gradient from dV."""
+    rank, size, place = (width + 2) * channels, height * width * channels, 0
     board[: (height + 2) * rank] = 0
-    to = 0
     for image in range(first, first + count):
-        _copy_into_board(images, image * height * width * channels, height, width, channels, board)
+        if is_adjoint:
+            board[: (height + 2) * rank] = 0
+        else:
+            _copy_board(images, image * size, height, width, channels, board, False)
         for row in range(0, height, TILE):
             for column in range(0, width, TILE):
+                square = row * rank + column * channels
                 for c in range(0, channels, LANES):
-                    input_tile(board, row * rank + column * channels + c, rank, channels, products, to + c, stride)
-                to += channels
+                    if is_adjoint:
+                        _input_adjoint_tile(products, place + c, stride, board, square + c, rank, channels)
+                    else:
+                        input_tile(board, square + c, rank, channels, products, place + c, stride)
+                place += channels
+        if is_adjoint:
+            _copy_board(images, image * size, height, width, channels, board, True)
 
 
 @kernel()
-def input_adjoint(products, stride, board, first, count, height, width, channels, images):
-    """Compute the gradient of `count` images from dV, starting with image `first`."""
-    rank = (width + 2) * channels
-    at = 0
-    for image in range(first, first + count):
-        board[: (height + 2) * rank] = 0
-        for row in range(0, height, TILE):
-            for column in range(0, width, TILE):
-                to = row * rank + column * channels
-                for c in range(0, channels, LANES):
-                    _input_adjoint_tile(products, at + c, stride, board, to + c, rank, channels)
-                at += channels
-        _copy_from_board(board, height, width, channels, images, image * height * width * channels)
-
-
-@kernel()
-def output_transform(products, stride, first, count, height, width, channels, images):
-    """Compute Y of `count` images from M, starting with image `first`."""
-    rank = width * channels
-    at = 0
+def output_transform(products, stride, first, count, height, width, channels, images, is_adjoint):
+    """Compute Y of `count` images from M, starting with image `first`, or as its adjoint dM from their gradient."""
+    rank, place = width * channels, 0
     for image in range(first, first + count):
         for row in range(0, height, TILE):
             for column in range(0, width, TILE):
-                to = (image * height + row) * rank + column * channels
+                square = (image * height + row) * rank + column * channels
                 for c in range(0, channels, LANES):
-                    output_tile(products, at + c, stride, splat(0.0), images, to + c, rank, channels, False)
-                at += channels
-
-
-@kernel()
-def output_adjoint(images, first, count, height, width, channels, products, stride):
-    """Compute dM from the gradient of `count` images, starting with image `first`."""
-    rank = width * channels
-    to = 0
-    for image in range(first, first + count):
-        for row in range(0, height, TILE):
-            for column in range(0, width, TILE):
-                at = (image * height + row) * rank + column * channels
-                for c in range(0, channels, LANES):
-                    _output_adjoint_tile(images, at + c, rank, channels, products, to + c, stride)
-                to += channels
+                    if is_adjoint:
+                        _output_adjoint_tile(images, square + c, rank, channels, products, place + c, stride)
+                    else:
+                        output_tile(products, place + c, stride, splat(0.0), images, square + c, rank, channels, False)
+                place += channels
 
 
 def products_view(products: np.ndarray, stride: int, tiles: int, channels: int) -> np.ndarray:

@@ -44,9 +44,9 @@ def convolve(x: np.ndarray, weight: np.ndarray, input_gradient: bool) -> Convolv
         count = min(FORWARD_CHUNK, batch - first)
         v, v_stride, v_matrices = _products("v", count, height, width, channels)
         m, m_stride, m_matrices = _products("m", count, height, width, kernels)
-        tiles.input_transform(flat_images, first, count, height, width, channels, board, v, v_stride)
+        tiles.input_transform(flat_images, first, count, height, width, channels, board, v, v_stride, False)
         np.matmul(v_matrices, u, out=m_matrices)
-        tiles.output_transform(m, m_stride, first, count, height, width, kernels, flat_y)
+        tiles.output_transform(m, m_stride, first, count, height, width, kernels, flat_y, False)
 
     def backward(dy: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
         dy = np.ascontiguousarray(dy.transpose(0, 2, 3, 1), np.float32)
@@ -69,22 +69,20 @@ def _gradients(
     if input_gradient:
         dimages = empty(images.shape)
         u_transposed = scratch("u", (tiles.PLACES, kernels, channels))
-        turned = scratch("weight", (3, 3, kernels, channels))
-        turned[...] = weight.transpose(2, 3, 0, 1)
-        np.matmul(_G2, turned.reshape(9, -1), out=u_transposed.reshape(tiles.PLACES, -1))
+        np.matmul(_G2, weight.transpose(2, 3, 0, 1).reshape(9, -1), out=u_transposed.reshape(tiles.PLACES, -1))
     flat_images, flat_dy = images.reshape(-1), dy.reshape(-1)
     for first in range(0, batch, BACKWARD_CHUNK):
         count = min(BACKWARD_CHUNK, batch - first)
         v, v_stride, v_matrices = _products("v", count, height, width, channels)
         dm, dm_stride, dm_matrices = _products("m", count, height, width, kernels)
-        tiles.input_transform(flat_images, first, count, height, width, channels, board, v, v_stride)
-        tiles.output_adjoint(flat_dy, first, count, height, width, kernels, dm, dm_stride)
+        tiles.input_transform(flat_images, first, count, height, width, channels, board, v, v_stride, False)
+        tiles.output_transform(dm, dm_stride, first, count, height, width, kernels, flat_dy, True)
         np.matmul(v_matrices.transpose(0, 2, 1), dm_matrices, out=part if first else du)
         if first:
             du += part
         if dimages is not None:
             np.matmul(dm_matrices, u_transposed, out=v_matrices)
-            tiles.input_adjoint(v, v_stride, board, first, count, height, width, channels, dimages.reshape(-1))
+            tiles.input_transform(dimages.reshape(-1), first, count, height, width, channels, board, v, v_stride, True)
     dweight = empty((3, 3, channels, kernels))
     np.matmul(_G2.T, du.reshape(tiles.PLACES, -1), out=dweight.reshape(9, -1))
     return dimages, dweight.transpose(3, 2, 0, 1)

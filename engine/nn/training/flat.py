@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.backend import NUMPY, backend_of_all
+import numpy as np
+
+from engine.backend import NUMPY, backend_of_all, same_part
 from engine.nn.layer import Layer
 
 Array = Any
@@ -15,8 +17,8 @@ GROUPS = ("matrices", "vectors")  # names of the two halves of the whole array
 class FlatTensors(dict[str, Array]):
     """Copies of `tensors` by name, as views of the one-dimensional array `whole`, each laid out as in `like`.
 
-    Those of two or more dimensions come first, as `groups["matrices"]` [1, n], then `groups["vectors"]` [n]: weight
-    decay tells them apart by their dimensions.
+    Its dtype is that of `like`; tensors in half precision are cast together. Those of two or more dimensions come
+    first, as `groups["matrices"]` [1, n], then `groups["vectors"]` [n]: weight decay tells them apart by these.
     """
 
     def __init__(self, tensors: Mapping[str, Array], like: Mapping[str, Array] | None = None) -> None:
@@ -27,11 +29,17 @@ class FlatTensors(dict[str, Array]):
         self.groups = dict(zip(GROUPS, (self.whole[:matrices][None], self.whole[matrices:]), strict=True))
         views, start = {}, 0
         for name in order:
-            axes = _order(like[name])
+            axes = sorted(range(like[name].ndim), key=lambda axis: -like[name].strides[axis])  # the largest first
             view = self.whole[start : start + like[name].size].reshape([like[name].shape[axis] for axis in axes])
-            views[name], start = view.transpose(_back(axes)), start + like[name].size
-            views[name][...] = backend.asarray(tensors[name])  # by kernels, for `concatenate` uploads places
+            views[name], start = view.transpose(np.argsort(axes).tolist()), start + like[name].size
         super().__init__({name: views[name] for name in like})
+        if halves := [name for name in like if tensors[name].dtype == np.float16]:
+            narrow = backend.xp.empty(self.whole.shape, np.float16)
+            for name in halves:
+                same_part(self[name], narrow)[...] = tensors[name]
+            self.whole[...] = narrow
+        for name in [name for name in like if name not in halves]:
+            self[name][...] = backend.asarray(tensors[name])  # by kernels, for `concatenate` uploads places
 
 
 def trained_parameters(model: Layer, before: Mapping[str, Array]) -> Mapping[str, Array]:
@@ -48,12 +56,3 @@ def trained_parameters(model: Layer, before: Mapping[str, Array]) -> Mapping[str
     flat = FlatTensors(parameters)
     model.adopt_parameters(flat)
     return flat
-
-
-def _order(array: Array) -> list[int]:
-    """Return the axes of an array, the one with the largest stride first."""
-    return sorted(range(array.ndim), key=lambda axis: (-array.strides[axis], axis))
-
-
-def _back(order: list[int]) -> list[int]:
-    return [order.index(axis) for axis in range(len(order))]

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from engine.backend import NUMPY, backend_of, backend_of_all
+from engine.backend import NUMPY, Backend, backend_of, backend_of_all
 from engine.errors import ConfigError
 from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
@@ -25,6 +25,7 @@ from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.operations import operations_on
 from engine.nn.training.data import Data, Loader, parts_of
+from engine.nn.training.flat import FlatTensors
 from engine.nn.training.history import Record
 
 Outputs = Any  # result of the model's forward: an array or a dict of arrays
@@ -45,8 +46,14 @@ class LossScale:
     Micikevicius et al. 2018, arXiv:1710.03740.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, backend: Backend) -> None:
+        self.there = backend.xp.ones((), np.float32)  # the factor, for steps that are recorded
         self.factor, self.good_steps = FIRST_FACTOR, 0
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "factor":
+            self.there[...] = value
 
     def follow(self, is_finite: bool) -> bool:
         """Note whether a step's gradients were finite; returns whether to take the step."""
@@ -72,7 +79,7 @@ class GradientSource:
     pool: ThreadPool  # the threads it works on; the optimizer and the averages use them too
     # Whether a step without clipping reports the gradient norm: of large tables, it costs as much as an optimizer step.
     measures_norm = True
-    loss_scale: LossScale | None = None  # what the gradients have been multiplied by, in mixed precision
+    loss_scale: LossScale | None = None  # of mixed precision
 
     def gradients(self, batch: Any, seed: tuple[int, ...]) -> StepResult:
         """Run one batch forward and backward; random draws depend only on `seed`.
@@ -98,18 +105,16 @@ class DataParallel:
 
     The optimizer changes the model's parameters in place, and all replicas share them. A step limits BLAS to one
     thread, because the shards already use the cores. In mixed `precision`, convolutions and dense layers multiply in
-    half precision, and gradients are `loss_scale.factor` times as large. Close it in the end.
+    half precision, from a loss that is `loss_scale.factor` times as large. Close it in the end.
     """
 
     def __init__(self, model: Layer, shard_size: int, threads: int = 1, precision: str = PRECISIONS[0]) -> None:
         if shard_size < 1 or threads < 1:
             raise ConfigError(f"DataParallel(shard_size={shard_size}, threads={threads}): both must be >= 1")
         self.model, self.shard_size, self.threads = model, shard_size, threads
-        self.loss_scale = LossScale() if precision == "mixed" else None
         backend = backend_of_all(model.named_parameters())
-        self._halves: Callable[[], Any] = (
-            nullcontext if self.loss_scale is None else operations_on(backend).half_products
-        )
+        self.loss_scale = LossScale(backend) if precision == "mixed" else None
+        self._halves: Any = nullcontext if self.loss_scale is None else operations_on(backend).half_products
         self._replicas: list[Layer] = []
         self._steps = 0
         self._norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
@@ -177,7 +182,11 @@ class DataParallel:
         with self._halves():
             outputs, backward = replica.forward(inputs(part), training=True)
             value, doutputs, metrics = loss(outputs, part)
-            _, grads = backward(doutputs if self.loss_scale is None else _times(doutputs, self.loss_scale.factor))
+            if self.loss_scale is None:
+                return StepResult(value, metrics, backward(doutputs)[1])
+            _, scaled = backward(_times(doutputs, self.loss_scale.there))
+        grads = FlatTensors(scaled, replica.named_parameters())
+        grads.whole /= self.loss_scale.there
         return StepResult(value, metrics, grads)
 
     def _average_buffers(self, weights: list[float]) -> None:
@@ -186,7 +195,7 @@ class DataParallel:
             target[...] = sum(weight * source[name] for weight, source in zip(weights, sources, strict=True))
 
 
-def _times(gradient: Any, factor: float) -> Any:
+def _times(gradient: Any, factor: Array) -> Any:
     """Return the gradient of outputs, an array or a tuple or dict of arrays, times `factor`."""
     if isinstance(gradient, dict):
         return {name: _times(part, factor) for name, part in gradient.items()}
@@ -271,5 +280,5 @@ def floats(means: Mapping[str, Any]) -> Record:
     read: dict[str, Any] = {}
     if there:
         xp = backend_of_all(there).xp
-        read = dict(zip(there, xp.stack([value.astype(np.float64) for value in there.values()]).get(), strict=True))
+        read = dict(zip(there, xp.stack([*there.values()], dtype=np.float64).get(), strict=True))
     return {name: float(read.get(name, value)) for name, value in means.items()}

@@ -31,19 +31,19 @@ class Recorder:
         self._model, self._measure, self.is_refused = model, measure, False
         self._recording: Recording | None = None
         self._form: list[Any] = []  # shapes of the arrays of a batch in the recording
-        self._conditions: tuple[Any, ...] = ()  # what it depends on besides
+        self._parameters: Mapping[str, Array] = {}  # those of the model in the recording
         self._agreed = 0  # steps of the trial
 
-    def measured(self, batch: Any, conditions: tuple[Any, ...], statistics: Mapping[str, Array]) -> Measured:
+    def measured(self, batch: Any, parameters: Mapping[str, Array], statistics: Mapping[str, Array]) -> Measured:
         """Return unread means and the gradients of a batch, a named tuple of arrays on a device.
 
-        conditions: objects on whose identity they depend. statistics: copies of the model's buffers before the step.
+        parameters: the model's. statistics: copies of its buffers before the step.
         """
         form = [array.shape for array in batch]
         if self.is_refused or (self._form and form != self._form):
             return self._measure(batch)
-        if [*map(id, conditions)] != [*map(id, self._conditions)]:
-            self._recording, self._agreed, self._form, self._conditions = None, 0, form, conditions
+        if parameters is not self._parameters:
+            self._recording, self._agreed, self._form, self._parameters = None, 0, form, parameters
         if self._recording is not None and self._agreed == TRIAL_STEPS:
             return self._recording(*batch)
         plain = self._measure(batch)

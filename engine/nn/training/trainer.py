@@ -241,12 +241,11 @@ class Trainer:
 
     def _measured(self, batch: Any) -> tuple[dict[str, Any], Any]:
         """Return the means over a batch and its gradients, for which nothing waits."""
-        result, scale = self._source.gradients(batch, (self.settings.seed, self.steps_done)), self._source.loss_scale
-        parameters = self._parameters
-        grads = FlatTensors(result.grads, parameters) if isinstance(parameters, FlatTensors) else result.grads
+        result = self._source.gradients(batch, (self.settings.seed, self.steps_done))
+        parameters, grads = self._parameters, result.grads
+        if isinstance(parameters, FlatTensors) and not isinstance(grads, FlatTensors):
+            grads = FlatTensors(grads, parameters)
         measured = {"loss": result.loss, **result.metrics}
-        if scale is not None:
-            scale_all(grads, 1 / scale.factor)
         if self.settings.clip_value is not None:
             clip_value(grads, self.settings.clip_value)
         if self.settings.clip_norm is not None or self._source.measures_norm:
@@ -259,8 +258,7 @@ class Trainer:
         if there is None:
             unread, grads = self._measured(batch)
         else:
-            conditions = self._parameters, None if scale is None else scale.factor
-            unread, grads = self._recorder.measured(there, conditions, statistics)
+            unread, grads = self._recorder.measured(there, self._parameters, statistics)
         means = floats(unread)
         self._check_finite("loss", means["loss"], rate)
         norm = means.get("gradient_norm", 0.0)
@@ -356,6 +354,7 @@ class Trainer:
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return what a resumed run needs for its next step, as named arrays and JSON values."""
+        scale = self._source.loss_scale
         groups = {
             "model": self._tensors(),
             "optimizer": Optimizer.state(self.optimizer)["tensors"],  # an own one may have an attribute `state`
@@ -366,7 +365,7 @@ class Trainer:
             "steps_done": self.steps_done,
             "optimizer_steps": self.optimizer.steps,
             "average_updates": 0 if self._average is None else self._average.count,
-            "loss_scale": None if (scale := self._source.loss_scale) is None else vars(scale).copy(),
+            "loss_scale": None if scale is None else {"factor": scale.factor, "good_steps": scale.good_steps},
         }
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
@@ -377,8 +376,8 @@ class Trainer:
         tensors = _group(arrays, "optimizer/", backend)
         self.optimizer.load_state({"steps": values["optimizer_steps"], "tensors": tensors})
         self._run.steps_done = values["steps_done"]
-        if self._source.loss_scale is not None:
-            vars(self._source.loss_scale).update(values.get("loss_scale") or {})
+        for name, value in (values.get("loss_scale") or {}).items() if self._source.loss_scale else ():
+            setattr(self._source.loss_scale, name, value)
         if self._average is not None:
             self._average.load(_group(arrays, "average/", backend), values.get("average_updates", self.steps_done))
 

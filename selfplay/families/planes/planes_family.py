@@ -111,7 +111,7 @@ def legal_logits(policy: Array, batch: TrainingBatch) -> tuple[Array, Array, Arr
     """
     backend, size = backend_of(policy), math.prod(policy.shape[1:])
     xp, table = backend.xp, _table(backend, policy.shape[1] if policy.ndim == 4 else 0, size)
-    places = table[batch.policy_index] + size * xp.arange(len(policy))[:, None]
+    places = table[batch.policy_index] + xp.arange(0, policy.size, size)[:, None]
     mask = xp.arange(places.shape[1]) < batch.n_moves[:, None]
     rows = policy.transpose(0, 2, 3, 1) if policy.ndim == 4 else policy
     return rows.reshape(-1)[places], places, mask
@@ -150,7 +150,7 @@ def dual_head_loss(
         hundreds = batch.moves_left[:, None] / np.float32(MOVES_LEFT_SCALE)
         length_loss, length_gradient = difference_loss((outputs["moves_left"] - hundreds) * is_timed)
         gradients["moves_left"] = weights.moves_left * length_gradient
-    known = [target.any(axis=1).sum() for target in (batch.policy, has_value, is_timed & ("moves_left" in outputs))]
+    known = [one.sum() for one in (batch.policy.any(axis=1), has_value, is_timed & ("moves_left" in outputs))]
     return LossSums(n * policy_loss, n * value_loss, n * length_loss, *known), gradients
 
 

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ PZSTD = b"\x50\x2a\x4d\x18\4\0\0\0size" + ZSTD.compress(GAMES.encode())  # behin
 
 def tar(name: str = "x") -> bytes:
     """The beginning of a tar archive."""
-    return name.encode().ljust(257, b"\0") + b"ustar" + bytes(250)
+    return tarfile.TarInfo(name).tobuf()
 
 
 CONTENTS = [
@@ -44,6 +45,7 @@ CONTENTS = [
     ("older.gz", gzip.compress(b"\5" + CHUNK[1:]), CHUNKS),
     ("chunks.tar", tar(), CHUNKS),
     ("chunks.tar.gz", gzip.compress(tar()), CHUNKS),
+    ("oldest.tar", b"x".ljust(148, b"\0") + b"000570\0 " + bytes(356), CHUNKS),
     ("lichess_2013-01", PZSTD, PGN),
 ]
 

@@ -93,6 +93,12 @@ def test_results_are_read_from_the_moves_where_no_tag_tells_them(tmp_path: Path)
     assert [game.wdl[0].tolist() for game in games] == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
 
 
+def test_a_mated_side_does_not_learn_that_it_won(tmp_path: Path) -> None:
+    games = (f'[Result "{told}"]\n\n1. f3 e5 2. g4 Qh4# {told}\n\n' for told in ("1-0", "1/2-1/2", "0-1"))
+    (tmp_path / "games.pgn").write_text("".join(games))
+    assert load_or_parse(tmp_path / "games.pgn", pgn_reader(), None).n_games == 1
+
+
 def test_main_lines_of_games_that_can_be_played(tmp_path: Path) -> None:
     queens = pgn("1. Qa3", FEN="8/8/8/8/7k/8/QQQQQQQQ/QQQQQQ1K w - - 0 1", SetUp="1")
     main_line = pgn("1. e4 {a comment} e5 2. Nf3 (2. f4 exf4) 2... Nc6 3. Bb5 a6 4. O-O")

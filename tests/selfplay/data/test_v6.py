@@ -189,6 +189,12 @@ def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> Non
     assert [len(game.moves) for game in read_v6(tmp_path, Bookmark(1))] == [5, 3]
 
 
+def test_an_archive_of_games_was_no_games_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "pgn.tar").write_bytes(tarfile.TarInfo("games.pgn").tobuf() + bytes(1024))
+    with pytest.raises(DataError, match=r"pgn\.tar: no training chunks in it"):
+        list(read_v6(tmp_path / "pgn.tar"))
+
+
 def test_one_damaged_chunk_cost_all_games(chunk: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     archive, folder = tmp_path / "games.tar", tmp_path / "folder"
     older = chunk.copy()

@@ -234,5 +234,5 @@ def test_random_openings_need_nothing_but_the_rules(tmp_path: Path) -> None:
     assert all(board.is_valid() and board.ply() == 7 and any(board.legal_moves) for board in boards)
     run = RunFolder(tmp_path / "run", {**TINY, "openings": "random:7"})
     assert np.array_equal(run.opening_rows(), [row_from_board(board) for board in boards])
-    with pytest.raises(DataError, match="random:0"):
-        RunFolder(tmp_path / "other", {**TINY, "openings": "random:0"}).opening_rows()
+    with pytest.raises(DataError, match="random:500: expected 1 to 40"):
+        RunFolder(tmp_path / "other", {**TINY, "openings": "random:500"}).opening_rows()

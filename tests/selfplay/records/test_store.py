@@ -79,6 +79,6 @@ def test_records_are_verified_piece_by_piece(scored_games: list[GameRecord]) -> 
             taken += 1
             yield record
 
-    pieces = verified_pieces(records())
+    pieces = verified_pieces(records(), 0.0)
     assert next(pieces)[0].n_games == GAMES_PER_CHUNK == taken
     assert next(pieces)[0].n_games == 3

@@ -41,7 +41,10 @@ def games(tmp_path: Path) -> Path:
 
 
 def test_position_is_read_from_words_a_game_or_the_start(games: Path) -> None:
-    assert read_source(["startpos"]).board == chess.Board()
+    for text in ("startpos moves e2e4 e7e5", f"position fen {chess.STARTING_FEN} moves e4 e5", "1. e4 e5 *"):
+        assert read_source([text]).board.move_stack == board_after("e4 e5").move_stack, "the moves had been dropped"
+    with pytest.raises(FenError, match="'e5' is no legal move"):
+        read_source(["startpos moves e4 e5 e5"])
     assert read_source([KINGS]).board.fen() == KINGS
     assert read_source(KINGS.split()).name == KINGS
     after_end = read_source([str(games)])
@@ -52,21 +55,19 @@ def test_position_is_read_from_words_a_game_or_the_start(games: Path) -> None:
 
 def test_standard_input_holds_positions_or_a_game(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{KINGS}\n\n{chess.STARTING_FEN}\n"))
-    assert [source.board.fen() for source in read_sources(["-"]) if isinstance(source, Source)] == [
-        KINGS,
-        chess.STARTING_FEN,
-    ]
+    fens = [source.board.fen() for source in read_sources(["-"]) if isinstance(source, Source)]
+    assert fens == [KINGS, chess.STARTING_FEN]
     monkeypatch.setattr(sys, "stdin", io.StringIO(TWO_GAMES))
     assert read_source(["-"], ply=2).board == board_after("e4 e5")
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
-    with pytest.raises(DataError, match="empty"):
+    with pytest.raises(DataError, match="no game"):
         read_source(["-"])
 
 
 CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32-le", "cp1252"])
 def test_standard_input_may_be_a_list_of_any_encoding_with_epd_and_chess960(encoding, monkeypatch):
     text = f"# M\u00fcller\r\n{KINGS}\r\n{CHESS960}\r\n4k3/8/8/8/8/8/8/4K2R w KQ -\tbm O-O; fmvn 9;\r\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode(encoding)), "utf-8"))
@@ -116,7 +117,6 @@ def test_damaged_games_end_early_keep_no_others_from_being_shown_and_prose_is_to
     last = list(read_every_game(path))[2].game
     assert len(last.errors) == 1
     assert len(list(last.mainline_moves())) == 2
-    path = tmp_path / "broken.pgn"
     path.write_text(f"no game\n\n{BROKEN_GAME}\n{TWO_GAMES}", encoding="utf-8")
     assert [read_game(path, number).headers["White"] for number in (2, 3, None)] == ["A", "C", "C"]
     with pytest.raises(DataError, match="expected 4 games or more, found 3"):
@@ -126,13 +126,10 @@ def test_damaged_games_end_early_keep_no_others_from_being_shown_and_prose_is_to
     path.write_text('[Event Date "2001"]\n[White "A"]\n\n1. e4 e5 2. Ke3 *\n', encoding="utf-8")
     with pytest.raises(DataError, match="4:13: 'Ke3'"):
         read_game(path)
-    path = tmp_path / "note.pgn"
-    path.write_text("dear diary\n", encoding="utf-8")
-    with pytest.raises(DataError):
-        read_game(path)
-    path.write_text("", encoding="utf-8")
-    with pytest.raises(DataError, match="no game"):
-        read_game(path)
+    for text in ("dear diary\n", ""):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(DataError, match="no game"):
+            read_game(path)
 
 
 @pytest.mark.parametrize(

@@ -277,6 +277,12 @@ def varied(count: int, goes_on: int) -> str:
 nested, beside = partial(varied, goes_on=1), partial(varied, goes_on=0)
 
 
+def test_moves_behind_a_pasted_position_are_played_and_a_result_that_the_board_contradicts_is_told() -> None:
+    for text in ("startpos moves e2e4 e7e5", f"position fen {chess.STARTING_FEN} moves e2e4 e7e5\n"):
+        assert loaded_game(text, 1)[0].board == board_after("e4 e5")
+    assert loaded_game("1. f3 e5 2. g4 Qh4# 1-0", 1)[2] == "the result is 1-0, but the board shows 0-1"
+
+
 def load(text: str) -> None:
     snapshot(Table(loaded_game(text, 1)[0]), is_new=True)
 

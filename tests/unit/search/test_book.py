@@ -51,6 +51,7 @@ WRITTEN = [
     (chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1"), "e1h1", "e1g1"),
     (chess.Board("r3k3/8/8/8/8/8/8/4K3 b q - 0 1"), "e8c8", "e8c8"),  # in two steps
     (chess.Board("4k3/8/8/8/8/8/8/2K3R1 w G - 0 1", chess960=True), "c1g1", "c1g1"),
+    (chess.Board("4k3/8/8/8/8/8/P7/4K2R w K - 0 1", chess960=True), "e1g1", "e1h1"),  # as in standard chess
     (chess.Board("8/4P3/8/8/8/k7/8/K7 w - - 0 1"), "e7e8r", "e7e8r"),
     (chess.Board("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1"), "d4e3", "d4e3"),
     (chess.Board("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 1"), "e7e5", "e7e5"),
