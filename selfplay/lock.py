@@ -1,7 +1,5 @@
 """Allow only one process, and one kind of work, per folder."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

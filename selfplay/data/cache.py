@@ -4,8 +4,6 @@ A position set on disk is a folder with the arrays of `PositionSet`, one `.npy` 
 only once it is complete. It is written piece by piece.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os

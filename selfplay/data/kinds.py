@@ -1,7 +1,5 @@
 """What data files hold, seen from their content: PGN, Lc0's training chunks, label folders."""
 
-from __future__ import annotations
-
 import glob
 import logging
 import re

@@ -1,7 +1,5 @@
 """An engine in a match, described on the command line as `name=... cmd="..." option.NAME=VALUE ...`."""
 
-from __future__ import annotations
-
 import asyncio
 import concurrent.futures
 import contextlib

@@ -4,8 +4,6 @@ Of what an engine tells while it searches, only an exact score of the best line 
 of MultiPV, a line about another position, and what follows the word `string` are none.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections import deque

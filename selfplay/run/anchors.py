@@ -6,8 +6,6 @@ fitted to all games together (`matches.rating`); Stockfish's levels fix the scal
 games are kept in RUN/anchors, where an interrupted series continues.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 import shutil

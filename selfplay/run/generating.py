@@ -6,8 +6,6 @@ teach falsehoods: games played through show how many there are, and the threshol
 follows from the published games alone, so an interrupted generation continues with the same settings.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One generation after another: carries out the next phase and records it in the run database."""
 
-from __future__ import annotations
-
 import math
 import threading
 from collections.abc import Callable, Iterator

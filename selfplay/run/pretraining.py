@@ -6,8 +6,6 @@ log.jsonl       one JSON object a line: training losses, held-out scores; none a
 latest.dit      the averaged network of the last held-out evaluation
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

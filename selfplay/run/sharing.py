@@ -3,8 +3,6 @@
 A replayed game comes out the same, so results do not depend on which workers survived.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import platform

@@ -1,7 +1,5 @@
 """Solvers: Aino in this process, or any UCI engine. Each reports its best move at several node counts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ Chunk k depends only on settings, seed and k, and duplicates are removed in chun
 for any number of threads and interruptions.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
