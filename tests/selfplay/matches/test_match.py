@@ -107,9 +107,8 @@ CLOCK = TimeControl(1.0, 0.01)
     ],
 )
 def test_faults_lose_and_are_counted_by_engine(behaviour, control, reason, tmp_path):
-    rows = played(
-        match_of(behaviour, 2, own=control, patience_s=HUNG_S if behaviour in ("hang", "pause") else 60.0), tmp_path
-    )
+    patience_s = HUNG_S if behaviour in ("hang", "pause") else 60.0
+    rows = played(match_of(behaviour, 2, own=control, patience_s=patience_s), tmp_path)
     assert [row.reason for row in rows] == [reason] * 2
     own = str(control or "60+1")
     assert [row.controls for row in rows] == [("60+1", own), (own, "60+1")]
