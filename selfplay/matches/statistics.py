@@ -3,7 +3,6 @@
 A pair scores 0, 1/2, 1, 3/2 or 2 points. Counting pairs instead of games removes the openings' bias from the variance.
 """
 
-import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,8 +41,10 @@ def leading_pairs(points: Mapping[int, float]) -> list[float]:
 
     A sequential test on this list does not depend on which games happened to finish first.
     """
-    pairs = complete_pairs(points)
-    return [pairs[number] for number in itertools.takewhile(pairs.__contains__, itertools.count())]
+    pairs: list[float] = []
+    while 2 * len(pairs) in points and 2 * len(pairs) + 1 in points:
+        pairs.append(points[2 * len(pairs)] + points[2 * len(pairs) + 1])
+    return pairs
 
 
 def elo_from_score(score: float) -> float:
@@ -152,20 +153,27 @@ class Sprt:
         stronger, weaker = (_tilted(shares, _possible_score(elo)) for elo in (self.elo1, self.elo0))
         return float(counts.sum() * (shares @ np.log(stronger / weaker)))
 
+    def decision(self, counts: np.ndarray) -> bool | None:
+        """Return True accepts elo1, False accepts elo0, None plays on."""
+        return self._decided_by(self.log_likelihood_ratio(counts))
+
+    def _decided_by(self, ratio: float) -> bool | None:
+        reject, accept = self.bounds
+        return True if ratio >= accept else False if ratio <= reject else None
+
     def follow(self, pair_points: Sequence[float], state: SprtState | None = None) -> SprtState:
         """Return the test's state after the pairs in order, or at the first pair that decides it.
 
         state: an earlier state of the same pairs to continue from; by default, counting starts at the first pair.
         """
         state = state or SprtState()
-        counts, (reject, accept) = np.array(state.pentanomial), self.bounds
+        counts = np.array(state.pentanomial)
         for points in pair_points[int(counts.sum()) :]:
             if state.decision is not None:
                 break
             counts += pentanomial([points])
             ratio = self.log_likelihood_ratio(counts)
-            decision = ratio >= accept if ratio >= accept or ratio <= reject else None
-            state = SprtState(tuple(counts.tolist()), ratio, decision)
+            state = SprtState(tuple(counts.tolist()), ratio, self._decided_by(ratio))
         return state
 
 
