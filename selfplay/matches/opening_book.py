@@ -87,7 +87,12 @@ def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
         if not (random[1].isdecimal() and 1 <= int(random[1]) <= MOST_RANDOM_PLIES):
             raise DataError(f"openings {path}: expected 1 to {MOST_RANDOM_PLIES} random moves")
         return random_openings(int(random[1]))
-    return _boards(path)
+    return _default_openings() if path is None else _boards(load_book(path))
+
+
+@functools.cache  # each phase of a run needs them, and parsing takes about a second
+def _default_openings() -> Sequence[chess.Board]:
+    return _boards(load_book())
 
 
 @functools.cache
@@ -107,9 +112,7 @@ def random_openings(plies: int) -> Sequence[chess.Board]:
     return tuple(found.values())
 
 
-@functools.cache  # each phase of a run needs them, and parsing takes about a second
-def _boards(path: Path | None) -> Sequence[chess.Board]:
-    book = load_book(path)
+def _boards(book: Sequence[str]) -> Sequence[chess.Board]:
     return [opening_board(opening) for opening in playable(book, range(len(book)))]
 
 

@@ -82,9 +82,11 @@ def published_games(folder: Path, generation: int) -> list[SelfPlayRecord]:
     return sorted(records, key=lambda record: record.number)
 
 
-def write_segment(folder: Path, generation: int, games: Iterable[SelfPlayRecord]) -> None:
+def write_segment(folder: Path, generation: int, games: Iterable[SelfPlayRecord]) -> Path:
     """Publish existing games as a generation's segment: all of them, or none if `games` raises."""
-    _write_records(segment_path(folder, generation), games)
+    path = segment_path(folder, generation)
+    _write_records(path, games)
+    return path
 
 
 def reopen_segment(folder: Path, generation: int) -> None:
