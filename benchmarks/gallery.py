@@ -29,6 +29,7 @@ import chess.pgn
 from benchmarks.measuring import at_least, existing, new_parser
 from engine.errors import AinoError, DataError, RunError
 from engine.files.atomic import write_file
+from engine.files.output_files import output_file
 from engine.options import EngineOptions
 from engine.pages.board import Arrow, board_svg
 from engine.pages.render import page_environment
@@ -85,7 +86,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--games", type=existing, metavar="FILE.pgn", help="games in which people castle")
     parser.add_argument("--match-games", type=at_least(0), default=40, help="games of each match")
     parser.add_argument("--nodes", type=at_least(1), default=200, help="nodes a move in matches")
-    parser.add_argument("--out", type=Path, default=Path("gallery.html"), metavar="FILE.html")
+    parser.add_argument("--out", type=output_file, default=Path("gallery.html"), metavar="FILE.html")
     return parser.parse_args(arguments)
 
 

@@ -26,6 +26,7 @@ import chess.pgn
 
 from benchmarks.measuring import Row, existing, new_parser, program, report
 from benchmarks.reviews import check_move
+from engine.files.output_files import output_file
 from uci.annotate.accuracy import win_percent
 
 _CONFIRMED, _MISSED = 5.0, 10.0  # percent of winning chances, an inaccuracy and a mistake on Lichess
@@ -151,7 +152,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("pgn", nargs="+", type=existing, help="check the reviews in these files")
     parser.add_argument("--engine", type=program, default="stockfish", help="ask this UCI engine (default %(default)s)")
     parser.add_argument("--nodes", type=int, default=500_000, help="nodes a position (default %(default)s)")
-    parser.add_argument("--cache", type=Path, metavar="FILE", help="keep the engine's verdicts in this file")
+    parser.add_argument("--cache", type=output_file, metavar="FILE", help="keep the engine's verdicts in this file")
     arguments = parser.parse_args(words)
     rows: list[Row] = []
     with chess.engine.SimpleEngine.popen_uci(arguments.engine) as engine:

@@ -17,6 +17,7 @@ import chess
 import numpy as np
 
 from engine import Engine
+from engine.cli.command_line import CommandParser
 from engine.options import EngineOptions
 
 EVALUATORS = ("sparse", "hybrid", "network", "material")
@@ -28,7 +29,7 @@ Row = Mapping[str, object]
 
 def new_parser(documentation: str | None) -> argparse.ArgumentParser:
     """Return a parser with the script's docstring as its help and a --json flag."""
-    parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 

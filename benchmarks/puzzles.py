@@ -35,6 +35,7 @@ from benchmarks.measuring import Progress, existing, new_parser, program, report
 from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.errors import AinoError
 from engine.files.atomic import atomic_write
+from engine.files.output_files import output_file
 from engine.files.text import open_unpacked
 from engine.options import EngineOptions
 from engine.player import Engine
@@ -245,7 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "files", type=existing, nargs="+", metavar="FILE", help="puzzles, or the games to draw them from"
     )
-    parser.add_argument("--out", type=Path, help="where puzzles go")
+    parser.add_argument("--out", type=output_file, help="where puzzles go")
     parser.add_argument("--count", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", default="stockfish")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -241,7 +240,7 @@ class Engine:
         try:
             with self._turn:
                 self._get_ready(job, limits, board.turn)
-                begun = time.perf_counter() if job.begun is None else job.begun
+                begun = job.now() if job.begun is None else job.begun
                 return self._search_board(SearchOrder(board, limits, self.options, self._rng, begun, on_info, job))
         finally:
             self._jobs.remove(job)

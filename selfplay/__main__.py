@@ -1,7 +1,5 @@
 """`python -m selfplay`: the `aino-train` command where its script is not on the path."""
 
-from __future__ import annotations
-
 import sys
 
 from selfplay.main import main

@@ -1,7 +1,5 @@
 """Turn Ctrl-C, SIGTERM and a closed terminal into a flag, which long loops poll, so that they can save their state."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Callable, Iterator

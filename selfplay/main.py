@@ -1,7 +1,5 @@
 """The `aino-train` command: a table of subcommands. Each one is imported only when it is called."""
 
-from __future__ import annotations
-
 import keyword
 import logging
 from collections.abc import Sequence

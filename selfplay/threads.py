@@ -1,7 +1,5 @@
 """Share work among several threads. Each thread owns what it needs."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing

@@ -18,6 +18,7 @@ from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
 from engine.errors import AinoError, did_you_mean
+from engine.files.output_files import check_output, output_file
 
 FAILED = 1  # Exit status after an error reported on stderr.
 USAGE = 2  # Exit status after a command line that cannot be understood.
@@ -98,7 +99,7 @@ def make_parser(
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Accepts `--help-all`, and guesses which flag a mistyped one was meant to be.
+    """Accepts `--help-all`, refuses outputs onto inputs, and guesses which flag a mistyped one was meant to be.
 
     That may be the flag of a table: `--games.visits` for `--visits`.
     """
@@ -109,6 +110,13 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(*words, **keywords)
         # `hide_seldom` shows it in the help of commands for which it is not just another `--help`.
         self.add_argument("--help-all", action="help", help=argparse.SUPPRESS)
+
+    def parse_known_args(self, *words: Any, **keywords: Any) -> Any:
+        found, rest = super().parse_known_args(*words, **keywords)
+        for one in (one.dest for one in self._actions if one.type is output_file):
+            if path := getattr(found, one, None):
+                check_output(path, (value for name, value in vars(found).items() if name not in (one, "load")))
+        return found, rest
 
     def error(self, message: str) -> NoReturn:
         words = [word.split("=")[0] for word in message.partition("unrecognized arguments: ")[2].split()]

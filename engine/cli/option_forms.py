@@ -64,7 +64,7 @@ def add_setting_flags(
             continue
         dest = one.name if prefix is None else prefix + one.name
         flag = f"--{dest}" if prefix is not None else one.metadata.get("flag") or f"--{dest}".replace("_", "-")
-        kind, metavar = _KINDS[str(one.type)]
+        kind, metavar = _KINDS[one.type if isinstance(one.type, str) else one.type.__name__]
         choices, allowed = one.metadata.get("choices", ()), allowed_text(one)
         about = f"{f'{allowed}; ' if allowed and not choices else ''}{told} {_default_text(one, of)}"
         text = f"{one.metadata['help']} ({about})".replace("%", "%%")

@@ -15,7 +15,6 @@ import importlib
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
@@ -32,6 +31,7 @@ from engine.evaluation.answers import check_answers
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch
 from engine.files.dit_file import load_tensors
+from engine.native.awake import awake_s
 from engine.network.planes import float_planes
 from engine.network.policy_map import POLICY_SIZE
 
@@ -61,22 +61,22 @@ class Guest:
         """Return what `work` returns. Raises AinoErrors as they are and all else that it raises as EvaluatorError;
         and EvaluatorError when the answer is late, and later than the slowest one before it.
         """
-        answer, begun = self._order(work), time.monotonic()
+        answer, begun = self._order(work), awake_s()
         over_since = None
         while not wait([answer], _POLL_S).done:
-            now = time.monotonic()
+            now = awake_s()
             if over_since is None and self.is_over():
                 over_since = now
             if over_since is not None and now - over_since >= PATIENCE_S + self._slowest_s:
                 answer.cancel()
                 raise EvaluatorError(f"evaluator {self.name} has not answered for {now - begun:.0f} s")
-        self._slowest_s = max(self._slowest_s, time.monotonic() - begun)
+        self._slowest_s = max(self._slowest_s, awake_s() - begun)
         return answer.result()
 
     def make(self, work: Callable[[], Answer]) -> Answer:
         """`ask` for an object that must be made in time. How long that takes says nothing about later answers."""
-        begun = time.monotonic()
-        self.is_over = lambda: time.monotonic() - begun >= LONGEST_START_S
+        begun = awake_s()
+        self.is_over = lambda: awake_s() - begun >= LONGEST_START_S
         try:
             return self.ask(work)
         finally:

@@ -39,10 +39,15 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     `path`.
 
     The file gets a new file's permissions, whatever an older `path` had. A link at `path` is replaced, not followed.
+    What is written to a device or a pipe goes there at once.
     """
     with naming(path):
         if path.is_dir():  # which may be `.` or `/`, without a name
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if path.exists() and not path.is_file():  # a device or a pipe, which must not be replaced
+            with open(path, "wb") as stream:
+                yield stream
+            return
         temporary = aside(path, "tmp")
         try:
             with open(temporary, "xb") as stream:  # "x" refuses to follow a planted link

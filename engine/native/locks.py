@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -53,6 +55,20 @@ class FileLock:
         else:
             stream.close()
         return acquired
+
+    @contextlib.contextmanager
+    def held(self, pause_s: float) -> Iterator[None]:
+        """Wait until nobody else holds the lock, looking every `pause_s` seconds, and hold it in the block.
+
+        Where nothing can be written or locked, the block has no lock.
+        """
+        try:
+            with contextlib.suppress(OSError):
+                while not self.try_acquire():
+                    time.sleep(pause_s)
+            yield
+        finally:
+            self.release()
 
     def _is_at_path(self, stream: IO[bytes]) -> bool:
         """Whether the open file is still at the path: its last holder may have removed it meanwhile."""

@@ -219,7 +219,7 @@ class SearchOrder:
     limits: Limits
     options: EngineOptions
     rng: np.random.Generator
-    begun: float  # When the clock began to run, in seconds of time.perf_counter.
+    begun: float  # When the clock began to run, in seconds of `job.now`.
     on_info: OnInfo | None = None  # Hears all lines early, once a second, when the best move changes, and at the end.
     job: SearchJob[SearchResult] = field(default_factory=SearchJob)
     ranks: Mapping[chess.Move, Rank] = field(default_factory=dict)  # What tables know of each move, if anything.
@@ -315,7 +315,7 @@ class SearchOrder:
 
     def clock(self, begun: float | None = None) -> Clock:
         """Return the move's clock. None = it begins now."""
-        return Clock.start(self.limits, self.board.turn, self.options.move_overhead_ms, begun)
+        return Clock.start(self.limits, self.board.turn, self.options.move_overhead_ms, begun, self.job.now)
 
     def draw_score(self, cp_scale: float) -> float:
         """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when playing a game."""

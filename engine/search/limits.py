@@ -16,6 +16,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import chess
 
+from engine.native.awake import awake_s
 from engine.search.tree import params
 
 
@@ -66,34 +67,39 @@ class Clock:
 
     planned_ms: float | None  # What a move gets whose choice is as hard as most are. None = no plan, only the limit.
     hard_ms: float | None  # What it gets at most.
-    started: float  # When the clock began to run, in seconds of time.perf_counter.
+    started: float  # When the clock began to run, in seconds of `now`.
+    now: Callable[[], float] = time.perf_counter
 
     @classmethod
-    def start(cls, limits: Limits, white: bool, overhead_ms: float, begun: float | None = None) -> Clock:
+    def start(
+        cls, limits: Limits, white: bool, overhead_ms: float, begun: float | None = None,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> Clock:  # fmt: skip
         """Plan the time for the side to move; every move loses `overhead_ms` on the way to the GUI.
 
         A move that may use up the clock keeps the time by which a busy machine is late, or half of the clock.
-        `begun` is when the clock began to run (seconds of time.perf_counter). None = now.
+        `begun` is when the clock began to run, in seconds of `now`. None = now.
         """
-        now = time.perf_counter() if begun is None else begun
+        started = now() if begun is None else begun
         left = limits.clock_ms(white)
         if left is None:
             movetime = limits.movetime_ms
-            return cls(None, None if movetime is None else max(params.SHORTEST_THINK_MS, movetime - overhead_ms), now)
+            most = None if movetime is None else max(params.SHORTEST_THINK_MS, movetime - overhead_ms)
+            return cls(None, most, started, now)
         usable = left - overhead_ms
         last = min(params.LAST_MOVE_SHARE * usable, usable - min(params.LATE_MS, left / 2))
         if limits.movetime_ms is not None:
-            return cls(None, max(params.SHORTEST_THINK_MS, min(limits.movetime_ms - overhead_ms, last)), now)
+            return cls(None, max(params.SHORTEST_THINK_MS, min(limits.movetime_ms - overhead_ms, last)), started, now)
         to_go = limits.moves_to_go or 0
         moves = min(to_go, params.EXPECTED_MOVES) if to_go > 0 else params.EXPECTED_MOVES
         for_all = left + (moves - 1) * limits.increment_ms(white) - (moves + params.SPARE_OVERHEADS) * overhead_ms
         planned = max(for_all / moves, (left - params.RESERVE_OVERHEADS * overhead_ms) / params.LONG_RUN_MOVES)
         hard = min(params.HARD_FACTOR * planned, params.CLOCK_SHARE * usable if moves > 1 else last)
-        return cls(max(params.SHORTEST_THINK_MS, min(planned, hard)), max(params.SHORTEST_THINK_MS, hard), now)
+        return cls(max(params.SHORTEST_THINK_MS, min(planned, hard)), max(params.SHORTEST_THINK_MS, hard), started, now)
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the start."""
-        return (time.perf_counter() - self.started) * 1000.0
+        return (self.now() - self.started) * 1000.0
 
     def is_over(self, doubt: float = float("inf")) -> bool:
         """Whether to stop; `doubt` is the multiple of the planned time that the choice deserves (`driver.doubt`)."""
@@ -125,10 +131,12 @@ class SearchJob(Generic[Answer]):
 
     Attributes:
         begun: when the move's clock began to run, in seconds of time.perf_counter. None = when the search begins.
+        now: counts its time. Only a clock that runs elsewhere (`begun`) runs while this process is stopped.
     """
 
     def __init__(self, begun: float | None = None) -> None:
         self.begun = begun
+        self.now: Callable[[], float] = awake_s if begun is None else time.perf_counter
         self._stop = threading.Event()
         self._ponderhit = threading.Event()
         self._future: Future[Answer] = Future()

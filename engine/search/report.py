@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -49,7 +48,7 @@ class Reporter:
         self._first_hits = first_hits  # The tablebase's hits before this search asked it anything.
         self._to_mate: dict[chess.Move, tuple[chess.Move, ...]] = {}  # Lines by the solution of an ending.
         self._last_visits = _visits_by_move(search.root())
-        self._begun = time.perf_counter()
+        self._begun = wanted.job.now()
         best = sorted(wanted.ranks.items(), key=lambda ranked: ranked[1], reverse=True)
         for move, rank in best if wanted.solves else ():
             if rank[:2] >= best[: self._multi_pv][-1][1][:2]:
@@ -58,7 +57,7 @@ class Reporter:
     @property
     def elapsed_ms(self) -> float:
         """Milliseconds since the search began."""
-        return (time.perf_counter() - self._begun) * 1000.0
+        return (self._wanted.job.now() - self._begun) * 1000.0
 
     def order(self, root: Root) -> list[int]:
         """Return the root moves, best first; what tables know comes before what the search thinks."""

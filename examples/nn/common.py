@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from engine.cli.command_line import CommandParser
 from engine.errors import AinoError, DataError
+from engine.files.output_files import output_file
 from engine.nn.figures import new_figure
 from engine.nn.training.history import Record
 
@@ -19,9 +21,9 @@ DATA_VARIABLE = "AINO_TEST_DATA"
 def command_line(description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the options of every example; the first paragraph of its docstring is the description."""
     text = (description or "").partition("\n\n")[0]
-    parser = argparse.ArgumentParser(description=text)
+    parser = CommandParser(description=text)
     parser.add_argument("--seed", type=int, default=0, help="seed all random numbers with this (default %(default)s)")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="save a picture (png, svg, pdf)")
+    parser.add_argument("--plot", type=output_file, metavar="FILE", help="save a picture (png, svg, pdf)")
     return parser
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import nn
+from engine.files.output_files import output_file
 from examples.nn.common import command_line, run_as_command, show
 
 CLASSES = 10
@@ -63,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, help=text)
     text = "augment by moving digits up to this many squares"
     parser.add_argument("--shift", type=int, default=0, metavar="SQUARES", help=text)
-    parser.add_argument("--confusion", type=Path, metavar="FILE", help="save a picture of which digits are confused")
+    text = "save a picture of which digits are confused"
+    parser.add_argument("--confusion", type=output_file, metavar="FILE", help=text)
     options = parser.parse_args(arguments)
     channels: tuple[int, ...]
     if options.mnist:

@@ -10,6 +10,7 @@ from engine.cli.live_lines import LiveLine, live_line, show
 from engine.cli.option_forms import add_flag
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
+from engine.files.output_files import output_file
 from selfplay.data.v6 import write_archive
 from selfplay.data.v6_games import chunk_of_game
 from selfplay.records.game import SelfPlayRecord
@@ -22,8 +23,8 @@ EXAMPLES = """example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="read this run folder, without changing it")
-    parser.add_argument("--pgn", type=Path, metavar="FILE.pgn", help="write the games as PGN")
-    parser.add_argument("--v6", type=Path, metavar="FILE.tar", help="write Lc0 training chunks of version 6")
+    parser.add_argument("--pgn", type=output_file, metavar="FILE.pgn", help="write the games as PGN")
+    parser.add_argument("--v6", type=output_file, metavar="FILE.tar", help="write Lc0 training chunks of version 6")
     add_flag(parser, "--first", 1, "begin with this generation")
     parser.add_argument("--last", type=int, metavar="N", help="end with this generation (default: the newest)")
 

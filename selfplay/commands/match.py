@@ -1,6 +1,7 @@
 """`aino-train match`: UCI engine against UCI engine."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
@@ -9,7 +10,7 @@ from engine.cli.option_forms import add_flag
 from engine.errors import ConfigError
 from selfplay.commands.referee import add_referee_flags, play_series, series_of
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
-from selfplay.matches.series import Match, MatchSettings, MatchStanding, match_json, score_text, standing_lines
+from selfplay.matches.series import Match, MatchSettings, match_json, score_text, standing_lines
 from selfplay.matches.statistics import Sprt
 
 EXAMPLES = """examples:
@@ -62,10 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     if settings.warning:
         show(f"warning: {settings.warning}")
     names = settings.first.name, settings.second.name
-
-    def text_of(now: MatchStanding) -> str:
-        return score_text(now, settings.sprt)
-
+    text_of = partial(score_text, test=settings.sprt)
     finished, now = play_series(arguments.out, settings, Match, " - ".join(names), text_of, match_json)
     controls = dict.fromkeys(str(one.control or settings.control) for one in (settings.first, settings.second))
     for text in standing_lines(now, names, " against ".join(controls), settings.sprt):

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, show
 from engine.cli.option_forms import add_flag, add_setting_flags, given_settings, hide_seldom
+from engine.files.output_files import check_output, output_file
 from selfplay.families.by_name import family_of
 from selfplay.interrupt import stop_flag
 from selfplay.lock import folder_lock
@@ -49,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("run")
     text = "keep the run here; the same command continues it"
     group.add_argument("--run", type=Path, required=True, metavar="FOLDER", help=text)
-    group.add_argument("--out", type=Path, required=True, metavar="FILE.dit", help="write the trained network here")
+    text = "write the trained network here"
+    group.add_argument("--out", type=output_file, required=True, metavar="FILE.dit", help=text)
     add_flag(group, "--storage", "float32", "store weights in this type", choices=("float32", "float16"))
     length = group.add_mutually_exclusive_group(required=True)
     length.add_argument("--minutes", type=float, default=0.0, help="train for this many minutes, over all sessions")
@@ -84,7 +86,9 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
 def run(arguments: argparse.Namespace) -> int:
     """Train, or continue; Ctrl-C leaves a checkpoint behind."""
     with folder_lock(arguments.run, "a pretraining"):
-        return _train(arguments, settings_of(arguments))
+        settings = settings_of(arguments)
+        check_output(arguments.out, (path for source in settings.files.found() for path, _kind in source))
+        return _train(arguments, settings)
 
 
 def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:

@@ -1,11 +1,12 @@
 """`aino-train report`: one HTML file about a run of `loop` or `pretrain`, or about several; and its numbers."""
 
 import argparse
-import time
 from pathlib import Path
 
 from engine.cli.live_lines import show
 from engine.files.atomic import write_file
+from engine.files.output_files import output_file
+from engine.native.awake import awake_s
 from selfplay.interrupt import stop_flag
 from selfplay.report.metrics import EventFiles, metrics_csv, metrics_json
 from selfplay.report.page import comparison_page, report_page
@@ -28,9 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "read the folder of a loop or pretrain run, finished or not; several folders are compared"
     parser.add_argument("run", type=Path, nargs="+", metavar="RUN", help=text)
     text = "write the page here (default: RUN/report.html, or comparison.html)"
-    parser.add_argument("--out", type=Path, metavar="FILE.html", help=text)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write settings, results and training losses here")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the results here as a table")
+    parser.add_argument("--out", type=output_file, metavar="FILE.html", help=text)
+    text = "write settings, results and training losses here"
+    parser.add_argument("--json", type=output_file, metavar="FILE", help=text)
+    parser.add_argument("--csv", type=output_file, metavar="FILE", help="write the results here as a table")
     text = "write TensorBoard's event files into this folder; with --live they grow; needs the extra `tensorboard`"
     parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help=text)
     text = "write everything anew every quarter of a minute until Ctrl-C; browsers reload the page"
@@ -57,12 +59,11 @@ def _follow(arguments: argparse.Namespace, out: Path, events: EventFiles | None)
     with stop_flag() as stop:
         show(f"{out.resolve().as_uri()}  (Ctrl-C ends it)")
         while not stop.is_set():
-            begun = time.monotonic()
+            begun = awake_s()
             _write(arguments, out, events, f'<meta http-equiv="refresh" content="{REFRESH_S:g}">')
-            ended = time.monotonic()
-            due = ended + max(REFRESH_S / 2, (ended - begun) / WORK_SHARE)
-            while time.monotonic() < due and not stop.is_set():
-                time.sleep(LOOK_S)
+            due = awake_s() + max(REFRESH_S / 2, (awake_s() - begun) / WORK_SHARE)
+            while awake_s() < due and not stop.wait(LOOK_S):
+                pass
 
 
 def _write(arguments: argparse.Namespace, out: Path, events: EventFiles | None, head: str = "") -> str:

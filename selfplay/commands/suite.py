@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,9 @@ from engine.cli.live_lines import LOG_S, live_line, show, show_view
 from engine.cli.option_forms import add_flag, add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.files.atomic import write_file
+from engine.files.output_files import output_file
 from engine.files.text import POSITIONS, PUZZLES, kind_of_file
+from engine.native.awake import awake_s
 from engine.options import EngineOptions
 from selfplay.interrupt import stop_flag
 from selfplay.matches.contestant import ENGINE_HELP, Contestant, parse_contestant, quiet_driver
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "solve N positions per file, sampled at random (default: all)"
     parser.add_argument("--limit", type=int, metavar="N", help=text)
     add_flag(parser, "--limit-seed", 1, "sample with this random seed for --limit")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write scores and every outcome to this file")
+    parser.add_argument("--json", type=output_file, metavar="FILE", help="write scores and every outcome to this file")
     parser.add_argument("--failed", action="store_true", help="list unsolved positions")
     add_flags(parser)
 
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     outcomes: list[Outcome] = []
     engine = {"aino": asdict(options)} if contestant is None else asdict(contestant)
     settings = {"engine": engine, "limit": str(limit)}
-    solved, written = 0, time.monotonic()
+    solved, written = 0, awake_s()
     with stop_flag() as stop, live_line("suite", LOG_S) as line:
 
         def report(outcome: Outcome) -> None:
@@ -75,9 +76,9 @@ def run(arguments: argparse.Namespace) -> int:
             outcomes.append(outcome)
             solved += outcome.solved
             line.update(len(outcomes) / len(problems), f"{solved} of {len(outcomes)} solved")
-            if time.monotonic() - written >= WRITE_S:
+            if awake_s() - written >= WRITE_S:
                 _write(arguments.json, results(), settings)
-                written = time.monotonic()
+                written = awake_s()
 
         def results() -> dict[str, list[Outcome]]:
             done = {id(outcome.problem): outcome for outcome in outcomes}

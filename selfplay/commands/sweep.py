@@ -12,8 +12,6 @@ hours = 1.0                 of each run, or `generations`, or stages
                             with the same seed, or those of the row that its `against` names
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 from collections.abc import Iterator, Mapping

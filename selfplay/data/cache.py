@@ -4,8 +4,6 @@ A position set on disk is a folder with the arrays of `PositionSet`, one `.npy` 
 only once it is complete. It is written piece by piece.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os
@@ -20,6 +18,7 @@ import numpy as np
 from engine.errors import DataError
 from engine.files.atomic import LONGEST_NAME, aside, make_durable, naming, replace, sync_folder
 from engine.files.text import is_hidden, reading
+from engine.native.locks import FileLock
 from selfplay.records.collect import GameRecord, collect, verified_pieces, watched
 from selfplay.records.positions import PositionSet, empty_set
 
@@ -29,8 +28,8 @@ POSITION_SET_VERSION = 4
 def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
     """Write the games of all pieces as one set.
 
-    A piece can be the folder of a set, which is mapped only while it is read. Replaces whatever was at `folder`, but
-    only once the set is complete: after an error it is still whole. Raises OSError, and DataError for a damaged piece.
+    A piece can be the folder of a set, which is mapped only while it is read. Nothing may be at `folder`, which
+    appears once the set is complete. Raises OSError, and DataError for a damaged piece.
     """
     samples = vars(empty_set())
     lengths = {name: len(sample) for name, sample in samples.items()}
@@ -38,7 +37,7 @@ def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
         for name, sample in samples.items():
             lengths[name] += len(getattr(piece, name)) - len(sample)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary, old = aside(folder, "tmp"), aside(folder, "old")
+    temporary = aside(folder, "tmp")
     temporary.mkdir()
     try:
         for name, sample in samples.items():
@@ -46,14 +45,9 @@ def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
             _write_joined(temporary / f"{name}.npy", sample, lengths[name], arrays)
         (temporary / "version").write_text(f"{POSITION_SET_VERSION}\n", encoding="ascii")
         sync_folder(temporary)
-        if folder.is_dir():  # On Windows this fails as a whole while another process maps the files.
-            replace(folder, old)
         replace(temporary, folder)
-        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
-        if old.is_dir() and not folder.exists():
-            replace(old, folder)
         raise
     sync_folder(folder.parent)
 
@@ -113,6 +107,7 @@ log = logging.getLogger(__name__)
 
 ENDINGS = set(".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split())  # of files that are taken from a folder
 PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
+_WAIT_S = 0.2  # between two looks whether another process has parsed the file
 TOLD_SHARE = 0.5  # of a game's result in the values of positions; chunks have the least of it
 PARSER_VERSION = 8  # raise it when targets or readers change: older caches are then parsed anew
 
@@ -156,15 +151,19 @@ def load_or_parse(
     facts = "".join(f"|{one.st_size}|{one.st_mtime_ns}" for one in statuses) + f"|{reader.__name__}|{PARSER_VERSION}"
     fingerprint = hashlib.sha256(os.fsencode(path.resolve()) + facts.encode()).hexdigest()[:12]
     entry = cache / f"{path.name[:LONGEST_NAME]}-{fingerprint}"
+    pieces = entry.with_name(f".{entry.name}.pieces")
     if not entry.is_dir():
         with naming(cache):
-            _parse_in_parts(path, reader, entry, watch)
+            pieces.mkdir(parents=True, exist_ok=True)
+            with FileLock(pieces / "lock").held(_WAIT_S):
+                if not entry.is_dir():  # else another process has parsed it meanwhile
+                    _parse_in_parts(path, reader, entry, pieces, watch)
+                shutil.rmtree(pieces, ignore_errors=True)
     return map_set(entry)
 
 
-def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> None:
+def _parse_in_parts(path: Path, reader: Reader, entry: Path, folder: Path, watch: OnRead) -> None:
     """Write every piece as a set of its own, whose name tells where the next one begins, and join them at the end."""
-    folder = entry.with_name(f".{entry.name}.pieces")
     parts = sorted(folder.glob(PART_NAMES))
     bookmark = Bookmark(int(parts[-1].name.split("-")[1])) if parts else Bookmark()
     games, skipped = sum(map_set(part).n_games for part in parts), 0
@@ -174,11 +173,7 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> N
         write_set(parts[-1], [piece])
         skipped += left_out
     _tell_skipped(path, skipped)
-    try:
-        write_set(entry, parts)
-    except PermissionError:  # On Windows: another process has written the same set meanwhile, and maps it.
-        map_set(entry)
-    shutil.rmtree(folder, ignore_errors=True)
+    write_set(entry, parts)
 
 
 def _tell_skipped(path: Path, skipped: int) -> None:

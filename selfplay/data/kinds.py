@@ -1,7 +1,5 @@
 """What data files hold, seen from their content: PGN, Lc0's training chunks, label folders."""
 
-from __future__ import annotations
-
 import glob
 import logging
 import re
@@ -9,12 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import DataError
+from engine.files.output_files import FOLDERS
 from engine.files.text import GAMES, LOOKED_AT, decode_text, kind_of, open_unpacked, reading
 from selfplay.data.cache import ENDINGS, Reader, files_in
 from selfplay.data.pgn import pgn_reader
 from selfplay.data.v6 import is_tar
 from selfplay.data.v6_games import read_v6
-from selfplay.lock import KINDS
 
 log = logging.getLogger(__name__)
 PGN, CHUNKS, FOLDER = "PGN games", "Lc0 training chunks", "a label folder"
@@ -46,7 +44,7 @@ def _files_of(path: Path) -> list[tuple[Path, str]]:
         return [one for file in found for one in _files_of(file)]
     if not path.is_dir():
         return [(path, _kind_of_file(path))]
-    for kind, mark in KINDS.items():
+    for kind, (mark, *_names) in FOLDERS.items():
         if (path / mark).is_file():
             if kind != FOLDER:
                 raise DataError(f"{path} is {kind}, which has no data to learn from; `aino-train export` writes games")

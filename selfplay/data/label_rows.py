@@ -1,7 +1,5 @@
 """Rows of a label folder as a set to train on, and the targets that they hold."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 

@@ -1,7 +1,5 @@
 """Main lines of PGN collections of any size as training games (policy: the move played; value: the result)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field

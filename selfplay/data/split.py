@@ -7,8 +7,6 @@ position of a held-out game that also occurs in a training game is not unseen, a
 position that is scored, they teach nothing.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace

@@ -4,8 +4,6 @@ A chunk is a run of 8,356-byte records, one per position, all from the side to m
 and bounded reading; `selfplay/data/v6_games.py` turns records into games.
 """
 
-from __future__ import annotations
-
 import gzip
 import io
 import os

@@ -4,8 +4,6 @@ Fields that our games lack are written as Lc0's tools need them: `best` and `pla
 network's plies to the end are 0 (as from a network without that head), and only `orig` is NaN.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The network families by name, which decides how a network is trained and scored."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from engine.errors import ConfigError, NetFileError

@@ -1,7 +1,5 @@
 """Settings of self-play games."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, fields
 from typing import Any
 

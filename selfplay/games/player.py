@@ -1,7 +1,5 @@
 """One search tree that finds move after move: it says how far to search, and its caller does the visits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

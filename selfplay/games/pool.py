@@ -1,7 +1,5 @@
 """Many games on one thread: together, with one leaf each in a batch, or in turn, inside a family's kernel."""
 
-from __future__ import annotations
-
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence

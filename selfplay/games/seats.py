@@ -4,8 +4,6 @@ Between two evaluations a game takes one step up its tree and one step down: a f
 game would cost more than that; one call for all games costs little per game.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 

@@ -1,7 +1,5 @@
 """One self-play game: both sides search one tree, with noise, temperature and resignation."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board.layout import SIDE

@@ -1,7 +1,5 @@
 """End games early when both engines agree on the score. Every rule is off by default."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import ClassVar, Self

@@ -123,8 +123,6 @@ class MatchArchive:
         self._event = event
         folder.mkdir(parents=True, exist_ok=True)
         self._games = folder / GAMES_FILE
-        if self._games.exists() and not (folder / SETTINGS_FILE).exists():
-            raise RunError(f"{folder} holds games, but no match ({SETTINGS_FILE} is missing): use a new folder")
         path = folder / SETTINGS_FILE
         if path.is_file():
             stored, given = read_noted(path), json.loads(json.dumps(settings))

@@ -1,7 +1,5 @@
 """An engine in a match, described on the command line as `name=... cmd="..." option.NAME=VALUE ...`."""
 
-from __future__ import annotations
-
 import asyncio
 import concurrent.futures
 import contextlib
@@ -11,7 +9,6 @@ import re
 import shlex
 import signal
 import sys
-import time
 from collections import deque
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
@@ -22,6 +19,7 @@ import chess
 import chess.engine
 
 from engine.errors import ConfigError, did_you_mean
+from engine.native.awake import awake_s
 from selfplay.interrupt import Stopped, stopped, stopping
 from selfplay.matches.control import TimeControl
 
@@ -31,7 +29,6 @@ ENGINE_HELP = (
 )
 START_TIMEOUT_S = 300.0  # limit for `uci`, `isready` and a first search: the engine may have to compile kernels
 POLL_S = 0.2  # time between two looks at what ends a wait
-LOOP_GRACE_S = 5.0  # extra wait: after its process ends, a driver may stop without taking the request
 ENGINE_QUIT_TIMEOUT_S = 2.0  # wait this long after `quit`, then kill the process
 STOP_TIMEOUT_S = 30.0  # limit for the answer to a first search that was stopped after START_TIMEOUT_S
 LONGEST_ANSWER = 1 << 16  # bytes of a line of an engine; a longer one is dropped
@@ -236,19 +233,20 @@ def ask_engine(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, _
 
     Raises TimeoutError; Stopped; and EngineTerminatedError even when the process ended before the request.
     """
-    limited = asyncio.wait_for(request, timeout_s)
     try:
         if engine.returncode.done():
             raise RuntimeError(f"it ended with exit code {engine.returncode.result()}")
-        future = asyncio.run_coroutine_threadsafe(limited, engine.protocol.loop)
+        future = asyncio.run_coroutine_threadsafe(request, engine.protocol.loop)
     except RuntimeError as error:  # a closed event loop raises this too
-        limited.close()
         request.close()
         raise chess.engine.EngineTerminatedError(f"the engine's process is gone: {error}") from error
-    deadline = time.monotonic() + timeout_s + LOOP_GRACE_S
-    while not concurrent.futures.wait([future], POLL_S).done and time.monotonic() < deadline:
+    begun = awake_s()  # The driver's own limits would also count the time in which the referee was stopped.
+    while not concurrent.futures.wait([future], POLL_S).done:
         if stopped():
             raise Stopped
+        if awake_s() - begun > timeout_s:
+            future.cancel()
+            raise TimeoutError
     try:
         return future.result(0)
     except concurrent.futures.CancelledError as error:

@@ -5,8 +5,6 @@ is parsed when it is played. An opening is one line in UCI's form, `FEN` or `FEN
 that use the game's history receive it.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib.resources
 import io

@@ -4,11 +4,8 @@ Of what an engine tells while it searches, only an exact score of the best line 
 of MultiPV, a line about another position, and what follows the word `string` are none.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +16,7 @@ import chess
 import chess.engine
 
 from engine.errors import ConfigError
+from engine.native.awake import awake_s
 from selfplay.interrupt import Stop
 from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.contestant import KEPT_LINES, ask_engine
@@ -229,9 +227,9 @@ def _move(
     allowed_s = control.allowed_s(clocks_s[side])
     limit = control.limit(clocks_s[side], other, clocks_s[not side], side)
     told = deque[str](maxlen=KEPT_LINES)
-    begin = time.perf_counter()
+    begin = awake_s()
     answer = _think(players[side].engine, board, limit, patience_s + (allowed_s or 0.0), told)
-    used_s = time.perf_counter() - begin
+    used_s = awake_s() - begin
     game.slowest_ms[not side] = max(game.slowest_ms[not side], 1000.0 * used_s)
     if allowed_s is not None and used_s > allowed_s + control.margin_s:
         raise _Fault(Reason.TIME, f"{used_s:.3f} s used of {allowed_s:.3f} s")

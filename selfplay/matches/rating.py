@@ -13,8 +13,6 @@ their mean, so weak that it counts like an eighth of an even game; it keeps the 
 every game.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The ladder: an engine plays Stockfish's `UCI_Elo` rungs, and each new pair is on the most informative rung."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from engine.errors import ConfigError, RunError

@@ -1,7 +1,5 @@
 """Play several games between UCI engines at once: a series picks the next game, a table plays it."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace

@@ -3,8 +3,6 @@
 Its text is one line per game, and a summary.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any

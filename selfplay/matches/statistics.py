@@ -3,8 +3,6 @@
 A pair scores 0, 1/2, 1, 3/2 or 2 points. Counting pairs instead of games removes the openings' bias from the variance.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

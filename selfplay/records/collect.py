@@ -1,7 +1,5 @@
 """Packs the game records that readers yield into a verified `PositionSet`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice

@@ -8,8 +8,6 @@ The low four bits of that byte hold the ending. Bits 4 and 5 hold the first side
 bit 6 is set when the game was played through.
 """
 
-from __future__ import annotations
-
 import struct
 from dataclasses import dataclass
 from typing import Any

@@ -9,8 +9,6 @@ A chunk is on disk before the journal names it. Rows beyond the journal's last w
 process died; the writer cuts them off and samples them again.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import struct

@@ -9,8 +9,6 @@ word 3  from bit 0: score int16 (centipawns of the side to move, mate +-(32000 -
 words 4..7  eight pairs, best first: move uint16 (encoding of engine/board), score int16; move 0 pads the rest
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board import layout

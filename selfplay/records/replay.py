@@ -4,8 +4,6 @@ A segment is the magic bytes followed by records of u32 length, u32 crc32, paylo
 played, the segment is named `gen-NNNNN.part` and a record counts only after its fsync. Reopening it cuts damage out.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import struct

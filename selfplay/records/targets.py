@@ -5,8 +5,6 @@ fitted to the values of 30,000-node searches of such positions, as `wdl_from_sco
 therefore share one scale.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

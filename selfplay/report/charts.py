@@ -1,7 +1,5 @@
 """Curves as SVG shapes. Numbers and words are HTML around the shapes, so that a phone shows them legibly."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A run's numbers as rows: the report draws them, and other programs get them as JSON, CSV and TensorBoard's events."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -4,8 +4,6 @@ One is about one run, of `loop` or `pretrain`. The other compares runs of one ki
 seeds alone, and their settings.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

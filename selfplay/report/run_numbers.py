@@ -3,8 +3,6 @@
 docs/training.md describes the columns.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Runs that differ by their seeds alone: which these are, and the mean of their curves with its 95% interval."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections import Counter

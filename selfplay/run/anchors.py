@@ -6,8 +6,6 @@ fitted to all games together (`matches.rating`); Stockfish's levels fix the scal
 games are kept in RUN/anchors, where an interrupted series continues.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 import shutil
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import AinoError, ConfigError
+from engine.native.awake import awake_s
 from engine.options import usable_cpus
 from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Stop, Tell
@@ -88,7 +87,7 @@ class AnchorSeries(Series):
         self._run, self._tell, self._halted = run, tell, halted
         self._anchors = _anchors(run, tell)
         self.is_limited, self._busy_s = True, 0.0
-        self._began = self._handed_out = time.monotonic()
+        self._began = self._handed_out = awake_s()
         control, rules = TimeControl(nodes=run.config.anchors.nodes), Adjudication(DrawRule(), ResignRule())
         settings = SeriesSettings(
             control=control, openings=load_book(), seed=run.config.seed, longest=run.config.anchors.longest,
@@ -120,7 +119,7 @@ class AnchorSeries(Series):
     def next_game(self) -> PlannedGame | None:
         """Return the missing game of a pair, or the first of a new one, once there is time for it."""
         self._wait()
-        self._handed_out = time.monotonic()
+        self._handed_out = awake_s()
         rows, players = self._archive.rows, {one.name: one for one in [*self._networks.values(), *self._anchors]}
         for row in rows.values():
             first, second = (row.white, row.black) if row.number % 2 == 0 else (row.black, row.white)
@@ -132,7 +131,7 @@ class AnchorSeries(Series):
         return self._game(2 * (max(rows, default=-1) // 2 + 1), self._networks[network], self._opponent(network))
 
     def finish(self, row: GameRow) -> None:
-        self._busy_s += time.monotonic() - self._handed_out
+        self._busy_s += awake_s() - self._handed_out
         self.note_networks()
         fit = _fit(self._archive.rows, self._run.config.anchors)
         for number, network in self._networks.items():
@@ -171,7 +170,7 @@ class AnchorSeries(Series):
     def _wait(self) -> None:
         """Wait until the games have taken no more than their share of the processors' time."""
         share = self._run.config.anchors.cpu_share * usable_cpus()
-        while self.is_limited and not self._halted() and self._busy_s > share * (time.monotonic() - self._began):
+        while self.is_limited and not self._halted() and self._busy_s > share * (awake_s() - self._began):
             time.sleep(POLL_S)
 
 

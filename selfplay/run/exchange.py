@@ -4,8 +4,6 @@ Imported games form a generation whose next phase is fit; the run database's `im
 crash before they are entered there leaves a segment behind, which the generation's next segment replaces.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import RunError
+from engine.native.awake import awake_s
 from engine.nn import dit
 from engine.nn.layer import Layer
 from engine.nn.training.checkpoint import write_checkpoint
@@ -170,11 +170,11 @@ def _train(run: RunFolder, generation: int, learner: Learning, report: Report, t
 
     batch_size = run.config.fit.batch_size
     total_steps = _total_steps(run.config.fit)
-    first, started = learner.steps_done, time.monotonic()
+    first, started = learner.steps_done, awake_s()
     saved = started
     while learner.steps_done < total_steps and not stop():
         losses = learner.step_or_save(save)
-        now = time.monotonic()
+        now = awake_s()
         if learner.steps_done % LOG_STEPS == 0 or learner.steps_done == total_steps:
             run.ledger.note_losses(generation, learner.steps_done, "train", asdict(losses))
             speed = (learner.steps_done - first) * batch_size / (now - started)

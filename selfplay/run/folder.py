@@ -8,8 +8,6 @@ replay/gen-NNNNN.replay     self-play games of generation N
 fit/gen-NNNNN.npz           checkpoint of a training, until its candidate goes to the gate
 """
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The third phase of a generation: candidate against best network, and promotion if it wins."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

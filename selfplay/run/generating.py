@@ -6,9 +6,6 @@ teach falsehoods: games played through show how many there are, and the threshol
 follows from the published games alone, so an interrupted generation continues with the same settings.
 """
 
-from __future__ import annotations
-
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.board.layout import SIDE
+from engine.native.awake import awake_s
 from selfplay.games.game_settings import GameSettings
 from selfplay.interrupt import Report, Stop, Tell
 from selfplay.records.game import SelfPlayRecord
@@ -139,7 +137,7 @@ def generate_games(
         tell(change)
     missing = [number for number in range(settings.count) if number not in writer.games]
     config = run.config
-    started, played, begun_with = time.monotonic(), 0, len(writer.games)
+    started, played, begun_with = awake_s(), 0, len(writer.games)
 
     def finish(record: SelfPlayRecord) -> None:
         nonlocal played
@@ -149,7 +147,7 @@ def generate_games(
         report(len(writer.games) / settings.count, f"{len(writer.games)}/{settings.count} games, {speed()}")
 
     def speed() -> str:
-        seconds = time.monotonic() - started
+        seconds = awake_s() - started
         return f"{(len(writer.games) - begun_with) / seconds:,.2f} games/s, {played / seconds:,.1f} positions/s"
 
     try:

@@ -1,7 +1,5 @@
 """The run database: a SQLite file that records a run's history and where to resume it."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 import threading

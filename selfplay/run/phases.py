@@ -1,16 +1,14 @@
 """One generation after another: carries out the next phase and records it in the run database."""
 
-from __future__ import annotations
-
 import math
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.cli.live_lines import COMPILES, LOG_S, live_line, log
 from engine.errors import RunError
+from engine.native.awake import awake_s
 from selfplay.interrupt import Stop
 from selfplay.records.replay import read_segment, reopen_segment, segment_path
 from selfplay.run.config import config_text
@@ -109,11 +107,11 @@ def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Stop, play: Play
 @contextmanager
 def _working(run: RunFolder, number: int) -> Iterator[None]:
     """Count the time of the block as work on the generation: entered every WORK_S seconds, and at the end."""
-    ended, noted = threading.Event(), time.monotonic()
+    ended, noted = threading.Event(), awake_s()
 
     def note() -> None:
         nonlocal noted
-        now = time.monotonic()
+        now = awake_s()
         run.ledger.add_work(number, now - noted)
         noted = now
 

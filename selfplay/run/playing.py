@@ -4,8 +4,6 @@ A game depends only on the task and the game's number, never on other games, the
 So any number of workers may share the numbers, and a replayed lost game comes out the same.
 """
 
-from __future__ import annotations
-
 import itertools
 import sys
 from abc import ABC, abstractmethod

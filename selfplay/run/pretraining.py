@@ -6,12 +6,9 @@ log.jsonl       one JSON object a line: training losses, held-out scores; none a
 latest.dit      the averaged network of the last held-out evaluation
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from itertools import zip_longest
@@ -23,7 +20,9 @@ import numpy as np
 from engine.backend import BACKEND_NAMES
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import append, remove_left_behind, write_file
+from engine.files.output_files import check_output
 from engine.files.settings_file import read_noted
+from engine.native.awake import awake_s
 from engine.network.value.parameters import VALUE_TRUNK
 from engine.nn import dit
 from engine.nn.layer import Layer
@@ -127,7 +126,7 @@ class Pretraining:
 
         The first step and the first evaluation of a session may compile kernels, and take no time of the run's.
         """
-        self._known_work, self._counted = set[str](), time.monotonic()
+        self._known_work, self._counted = set[str](), awake_s()
         last_checkpoint = last_evaluation = self.elapsed_s
         self._reported = self.elapsed_s, self.positions
         seen: list[Losses] = []
@@ -152,7 +151,7 @@ class Pretraining:
 
     def _count_time(self, work: str) -> None:
         """Count the seconds of some work that has ended, but for the first of its kind, which may compile kernels."""
-        now = time.monotonic()
+        now = awake_s()
         if work in self._known_work:
             self.elapsed_s += now - self._counted
         self._known_work.add(work)
@@ -160,6 +159,7 @@ class Pretraining:
 
     def finish(self, path: Path, dtype: str = "float32") -> HeldOutScores:
         """Write the averaged network to `path`, stored as `dtype`; log and return its held-out scores."""
+        check_output(path, ())  # of this run, when it began
         path.parent.mkdir(parents=True, exist_ok=True)
         scores = self._evaluate(path, dtype)
         if not any(row["step"] == self.learner.steps_done and row.get("scores") for row in self._log[-2:]):

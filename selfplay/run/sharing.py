@@ -3,12 +3,9 @@
 A replayed game comes out the same, so results do not depend on which workers survived.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import platform
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -16,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from engine.errors import ConfigError, RunError
+from engine.native.awake import awake_s
 from selfplay.interrupt import Stop, Tell
 from selfplay.run.playing import PlayTask, play_numbers, shared_task
 
@@ -109,7 +107,7 @@ class SharedPlay(ABC):
 
     def _listen(self, pool: Pool, count: int, take: Callable[[Any], None], stop: Stop) -> None:
         """Let `count` workers play until all games are finished or `stop()`. Raises as `__call__`, and WorkerLost."""
-        due = {0: time.monotonic() + PATIENCE_S}
+        due = {0: awake_s() + PATIENCE_S}
         pool.start(0)  # alone until the kernels are compiled
         while not stop():
             playing = pool.playing()
@@ -117,13 +115,13 @@ class SharedPlay(ABC):
             if message is None and not playing:
                 return
             if message is not None:
-                due[message[0]] = (now := time.monotonic()) + self._patience_s
+                due[message[0]] = (now := awake_s()) + self._patience_s
                 for worker in range(len(due), count):
                     pool.start(worker)
                     due[worker] = now + PATIENCE_S
                 if message[1] is not None:
                     take(message[1])
-            if any(time.monotonic() > due[worker] for worker in playing):
+            if any(awake_s() > due[worker] for worker in playing):
                 raise WorkerLost("gave no sign of life in time")
 
     def _count(self, task: PlayTask) -> int:
@@ -145,11 +143,11 @@ def play_share(task: PlayTask, numbers: Iterator[int], send: Callable[[Any], Non
         raise ConfigError(f"a worker runs another version of the program than its supervisor ({place})")
     play_numbers(task.shortest(), [0], lambda record: None, lambda: False, send)
     send(None)
-    beat = time.monotonic()
+    beat = awake_s()
 
     def pulse() -> bool:
         nonlocal beat
-        if (now := time.monotonic()) - beat >= BEAT_S:
+        if (now := awake_s()) - beat >= BEAT_S:
             beat = now
             send(None)
         return False

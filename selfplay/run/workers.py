@@ -19,6 +19,7 @@ from typing import Any
 
 from engine.cli.command_line import silence_false_warnings
 from engine.errors import AinoError
+from engine.native.awake import awake_s
 from engine.options import usable_cpus
 from selfplay.interrupt import Stop
 from selfplay.run.playing import PlayTask, on_device, play_numbers
@@ -82,8 +83,8 @@ class _Processes:
 
     def _fate(self) -> str:
         """How the process ended that was the first to end; the executor terminates the others."""
-        deadline = time.monotonic() + ENDING_S  # The executor's own thread waits for them, too, and may be late.
-        while any(process.exitcode is None for process in self._processes) and time.monotonic() < deadline:
+        deadline = awake_s() + ENDING_S  # The executor's own thread waits for them, too, and may be late.
+        while any(process.exitcode is None for process in self._processes) and awake_s() < deadline:
             time.sleep(0.01)
         statuses = {process.pid: process.exitcode for process in self._processes}
         first = [f"process {pid} ended with exit status {status}" for pid, status in statuses.items()

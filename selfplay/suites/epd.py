@@ -5,8 +5,6 @@
 It skips a line that cannot be used, names it with the reason, and reads the rest of the suite.
 """
 
-from __future__ import annotations
-
 import re
 from functools import partial
 from pathlib import Path

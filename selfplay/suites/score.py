@@ -1,7 +1,5 @@
 """Give problems to solvers, score the outcomes by problem, group and node count, and show them as a table or JSON."""
 
-from __future__ import annotations
-
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence

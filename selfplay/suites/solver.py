@@ -1,8 +1,5 @@
 """Solvers: Aino in this process, or any UCI engine. Each reports its best move at several node counts."""
 
-from __future__ import annotations
-
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +7,7 @@ import chess
 import chess.engine
 
 from engine.errors import ConfigError
+from engine.native.awake import awake_s
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -52,7 +50,7 @@ class EngineSolver:
         if fresh:
             engine.new_game()
         engine.set_position(board)
-        begin = time.perf_counter()
+        begin = awake_s()
         steps: list[BestMove] = []
         kept = 0
         for nodes in _stages(limit.nodes) if limit.nodes and not limit.movetime_s else [limit.nodes or None]:
@@ -60,7 +58,7 @@ class EngineSolver:
             result = engine.search(Limits(nodes=nodes, movetime_ms=movetime_ms))
             kept += result.nodes
             assert result.best_move is not None
-            elapsed_ms = round(1000 * (time.perf_counter() - begin))
+            elapsed_ms = round(1000 * (awake_s() - begin))
             mate = result.infos[0].score_mate if result.infos else None  # a book move has no lines
             steps.append(BestMove(kept, elapsed_ms, result.best_move, mate))
         return steps
@@ -95,7 +93,7 @@ class UciSolver:
 
     async def _search(self, board: chess.Board) -> BestMoves:
         limit = chess.engine.Limit(time=self._limit.movetime_s or None, nodes=self._limit.nodes or None)
-        begin = time.perf_counter()
+        begin = awake_s()
         steps: list[BestMove] = []
         nodes, mate = 0, None
         with await self._engine.protocol.analysis(board, limit, game=self) as analysis:
@@ -114,7 +112,7 @@ class UciSolver:
             raise chess.engine.EngineError("no move in a position with legal moves")
         if not steps or steps[-1].move != best.move:
             mate = None
-        steps.append(BestMove(nodes, round(1000 * (time.perf_counter() - begin)), best.move, mate))
+        steps.append(BestMove(nodes, round(1000 * (awake_s() - begin)), best.move, mate))
         return steps
 
     def close(self) -> None:

@@ -7,8 +7,6 @@ exclusive-ored with 7 if the king is on files a to d:
     bucket = 4 * (7 - rank) + (7 - file) of k ^ flip.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

@@ -4,10 +4,7 @@ Chunk k depends only on settings, seed and k, and duplicates are removed in chun
 for any number of threads and interruptions.
 """
 
-from __future__ import annotations
-
 import hashlib
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +14,7 @@ import numpy as np
 from engine.board.layout import KEY
 from engine.errors import ConfigError
 from engine.evaluation.protocol import InKernelEvaluator
+from engine.native.awake import awake_s
 from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros
 from engine.native.pool import ThreadPool
@@ -150,7 +148,7 @@ class LabelRun:
 
     def run(self, count: int, threads: int, report: Report, stop: Stop) -> bool:
         """Publish chunks until the folder has `count` values (True) or `stop()` (False)."""
-        begun, at_first = time.monotonic(), self.published.values
+        begun, at_first = awake_s(), self.published.values
         with ThreadPool(threads, "label") as pool:
             while self.published.values < count:
                 if stop():
@@ -161,7 +159,7 @@ class LabelRun:
                 sampled = pool.map(self._sample, numbers)
                 self._publish(sampled, count)
                 done = self.published.values
-                speed = (done - at_first) / (time.monotonic() - begun)
+                speed = (done - at_first) / (awake_s() - begun)
                 report(min(1.0, done / count), f"{done:,} positions, {speed:,.0f}/s")
         return True
 

@@ -6,8 +6,6 @@ int16 [22528, 1024], psqt int32 [22528, 8]; eight stacks, each hash u32, fc0 int
 https://github.com/official-stockfish/Stockfish/tree/sf_15.1/src/nnue
 """
 
-from __future__ import annotations
-
 import struct
 from pathlib import Path
 from typing import IO, NamedTuple

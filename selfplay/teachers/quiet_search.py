@@ -3,8 +3,6 @@
 By it, all moves of a position are scored, too.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

@@ -5,8 +5,6 @@ positions that games seldom reach. One call from Python grows a tree, in kernels
 samples depend only on the space's random numbers and the evaluator.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

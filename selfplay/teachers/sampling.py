@@ -5,8 +5,6 @@ updating the accumulators, offers them as labels, and samples one of them by val
 sets of siblings, as a search sees them.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

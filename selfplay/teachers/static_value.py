@@ -1,7 +1,5 @@
 """Value of a position by the teacher's net, without search. 361 units are a pawn, 3.61 units a centipawn."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board.layout import HALFMOVE, KNIGHT, QUEEN, SIDE, WHITE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
@@ -13,6 +12,7 @@ import numpy as np
 
 from engine.backend import NUMPY, get_backend, to_numpy
 from engine.errors import ConfigError, DeviceError, NetFileError, RunError, ShapeError
+from engine.native.awake import awake_s
 from engine.native.pool import ThreadPool
 from engine.nn.layer import Layer
 from engine.nn.training.averaging import ExponentialAverage
@@ -117,13 +117,13 @@ class Learner(Learning):
 
     def remember(self) -> None:
         """As in `Learning`; it takes about `REMEMBERING` of the time, and at most a few steps are forgotten."""
-        begun = time.monotonic()
+        begun = awake_s()
         if self._backend is NUMPY or begun < self._remembers_at:
             return
         arrays, values = self.state()
         with self._backend.guard("its state was copied"):
             self._kept = {name: np.array(to_numpy(array)) for name, array in arrays.items()}, values
-        now = time.monotonic()
+        now = awake_s()
         self._remembers_at = now + (now - begun) / REMEMBERING
 
     def averaged_model(self) -> Layer:

@@ -1,7 +1,5 @@
 """The terms of the training loss: policy, value, moves left."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self

@@ -1,7 +1,5 @@
 """Chooses the positions of training batch k from seed and k alone, so a resumed run samples the same ones."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise

@@ -121,10 +121,12 @@ class Tab:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
-    def script(self, text: str) -> Any:
-        """The value of a JavaScript expression."""
+    def script(self, text: str, until: str = "") -> Any:
+        """The value of a JavaScript expression; until: what it leads to, as in `wait_for`."""
         answer = self.call("Runtime.evaluate", expression=text, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, f"{text}: {answer['exceptionDetails']}"
+        if until:
+            self.wait_for(until)
         return answer["result"].get("value")
 
     def wait_for(self, condition: str) -> Any:
@@ -154,8 +156,8 @@ class Tab:
         }})()""")
         return x, y
 
-    def click(self, place: str) -> None:
-        """A click where the mouse would reach the place: in one step with the look, since what is above may grow."""
+    def click(self, place: str, until: str = "") -> None:
+        """A click where the mouse reaches the place, in one step with the look: what is above may grow."""
         self.wait_for(f"""(() => {{
           const place = document.querySelector({json.dumps(place)});
           if (!place || place.disabled) return false;
@@ -166,6 +168,8 @@ class Tab:
           place.click();
           return true;
         }})()""")
+        if until:
+            self.wait_for(until)
 
     def drag(self, points: Sequence[tuple[float, float]], button: str = "left") -> None:
         """Presses the mouse at the first point, moves through the others and releases it."""

@@ -44,15 +44,13 @@ def test_other_good_moves_are_accepted_and_the_next_mistake_follows(chromium, tm
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
 def test_one_plays_on_from_a_position_of_a_review(tab: Tab, chromium: Chromium) -> None:
     load(tab, FOOLS_MATE, 4)
-    tab.click("#review-too")
-    tab.wait_for("document.querySelector('#review-link').checkVisibility()")
+    tab.click("#review-too", until="document.querySelector('#review-link').checkVisibility()")
     review = chromium.open(tab.script("location.href") + "review")
     review.press("ArrowRight")
     fen = review.script("replays[0].shown.fen")
     review.click("[data-play]")
     review.wait_for("typeof state !== 'undefined' && state && document.querySelector('#from-here').open")
-    review.click("#from-here button[value=ok]")
-    review.wait_for("state.isGame")
+    review.click("#from-here button[value=ok]", until="state.isGame")
     assert review.script("state.steps[0].fen") == fen
     assert review.failures == []
     review.close()
@@ -71,8 +69,7 @@ def test_aino_is_watched_and_a_game_begins_from_a_fen(tab: Tab) -> None:
     tab.click("#new-game button[value=ok]")
     tab.wait_for("document.querySelector('#new-game').open && document.querySelector('#new-game .error').textContent")
     tab.script(f"document.querySelector('#new-game [name=fen]').value = {ENDING!r}")
-    tab.click("#new-game button[value=ok]")
-    tab.wait_for("state.steps.length >= 3")
+    tab.click("#new-game button[value=ok]", until="state.steps.length >= 3")
     assert tab.script("state.steps[0].fen") == ENDING
     assert tab.script("[state.human, state.isGame, state.legal]") == [None, True, []]
     assert tab.text("#status").endswith("Aino plays itself.")
@@ -87,10 +84,8 @@ def test_the_bar_never_shows_the_value_of_another_position(tab: Tab) -> None:
     bar = "getComputedStyle(document.querySelector('#bar-place')).visibility"
     assert tab.script(f"known.clear(), lines = {{ ...lines, fen: 'another' }}, show(), {bar}") == "hidden"
     tab.wait_for(f"{bar} === 'visible'")
-    tab.script("look(3)")
-    tab.wait_for("state.place.ply === 3 && linesFit()")
-    tab.script("window.socketSend = socket.send, look(2)")
-    tab.wait_for("state.place.ply === 2 && linesFit()")
+    tab.script("look(3)", until="state.place.ply === 3 && linesFit()")
+    tab.script("window.socketSend = socket.send, look(2)", until="state.place.ply === 2 && linesFit()")
     assert tab.script("document.querySelector('#bar-place .score').textContent.length") > 0
 
 
@@ -107,7 +102,6 @@ def test_a_private_window_that_keeps_nothing_has_a_board_and_a_way_back(chromium
         drag(tab, "e2", "e4")
         wait_for_moves(tab, 2)
         tab.go("about:blank")
-        tab.script("history.back()")
-        tab.wait_for("typeof state !== 'undefined' && state && state.steps.length === 3")
+        tab.script("history.back()", until="typeof state !== 'undefined' && state && state.steps.length === 3")
         assert tab.failures == []
         tab.close()

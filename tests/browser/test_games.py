@@ -18,8 +18,7 @@ PUZZLE = "00x,6k1/5p1p/6p1/8/8/8/8/R5K1 b - - 0 1,h7h6 a1a8,1400,80,90,100,mate,
 def games(chromium: Chromium, tmp_path: Path) -> Tab:
     (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
     with open_board(chromium, tmp_path) as tab:
-        tab.click("[data-open=games]")
-        tab.wait_for("games.rows.length === 3")
+        tab.click("[data-open=games]", until="games.rows.length === 3")
         yield tab
 
 
@@ -35,23 +34,20 @@ def test_a_game_is_found_and_opened_and_continued(games: Tab) -> None:
     games.wait_for("games.total === 1")
     assert "Cleo – anna" in games.script("document.querySelector('#games-list').textContent")
     games.click(".game-row")
-    games.click("[data-game=open]")
-    games.wait_for("state.steps.length === 7 && !state.isGame")
+    games.click("[data-game=open]", until="state.steps.length === 7 && !state.isGame")
     games.script("send('games_name', { name: 'Anna', mine: true }), openDialog('games')")
     games.wait_for("games.rows.length === 1 && games.rows[0].mine === 'black'")
     games.click(".game-row")
     games.script("document.querySelector('.game-row').dispatchEvent(new Event('dblclick'))")
     games.wait_for("!document.querySelector('#games').open && state.steps.length === 7")
     games.script("openDialog('games')")
-    games.click("[data-game=continue]")
-    games.wait_for("state.isGame && state.human === 'black' && state.steps.length >= 8")
+    games.click("[data-game=continue]", until="state.isGame && state.human === 'black' && state.steps.length >= 8")
 
 
 def test_the_explorer_shows_what_was_played_and_plays_it(games: Tab) -> None:
     games.script("document.querySelector('#games').close('cancel'), send('position', { fen: '' })")
     games.wait_for("state.analysing && document.querySelector('#explorer').checkVisibility()")
-    games.click("#explorer-on")
-    games.wait_for("document.querySelectorAll('#explorer-list li').length === 2")
+    games.click("#explorer-on", until="document.querySelectorAll('#explorer-list li').length === 2")
     rows = (
         "[...document.querySelectorAll('#explorer-list li')].map(row => [...row.children].map(one => one.textContent))"
     )
@@ -75,8 +71,7 @@ def test_a_game_is_deleted_only_after_a_question(games: Tab, tmp_path: Path) -> 
     assert not games.script("document.querySelector('#games-sure').checkVisibility()"), "it came back unasked"
     assert "Cleo" in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
     games.click("[data-game=delete]")
-    games.click("[data-game=sure]")
-    games.wait_for("games.rows.length === 2")
+    games.click("[data-game=sure]", until="games.rows.length === 2")
     assert "Cleo" not in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
 
 
@@ -92,12 +87,10 @@ def test_an_imported_file_asks_for_ones_name_until_it_is_answered(games: Tab, tm
         games.script(f"games.take(new File([{json.dumps(text)}], {json.dumps(name)})); 1")
         games.wait_for(f"games.total === {3 + count}")
         games.wait_for(f"{buttons}[0] === 'Me' && {shown}")
-    games.click("#games-names button")
-    games.wait_for(f"games.rows.filter(game => game.mine).length === 31 && !{shown}")
+    games.click("#games-names button", until=f"games.rows.filter(game => game.mine).length === 31 && !{shown}")
     games.click("[data-games=names]")
     games.wait_for(f"{shown} && document.querySelector('#games-names [aria-pressed=true]').textContent === 'me'")
-    games.click("#games-names [aria-pressed=true]")
-    games.wait_for("games.rows.every(game => !game.mine)")
+    games.click("#games-names [aria-pressed=true]", until="games.rows.every(game => !game.mine)")
     assert sorted(path.name for path in tmp_path.glob("*.pgn")) == ["again.pgn", "lichess_me.pgn", "mine.pgn"]
     choose(games, "Me")
     games.click("[data-game=delete]")
@@ -120,12 +113,10 @@ def test_reviews_go_on_while_the_page_is_gone(games: Tab) -> None:
     games.script("send('games_name', { name: 'anna', mine: true }), send('games_review', { key: '' })")
     games.go(games.script("location.href"))
     games.wait_for("typeof state !== 'undefined' && state")
-    games.script("openDialog('games')")
-    games.wait_for("games.rows.filter(game => game.accuracy_white !== null).length === 2")
+    games.script("openDialog('games')", until="games.rows.filter(game => game.accuracy_white !== null).length === 2")
     choose(games, "Anna")
     assert games.script("document.querySelector('#games-page').checkVisibility()")
-    games.click("[data-games=progress]")
-    games.wait_for("document.querySelectorAll('#games-chart polyline').length === 4")
+    games.click("[data-games=progress]", until="document.querySelectorAll('#games-chart polyline').length === 4")
     games.go(games.script("location.href") + games.script("document.querySelector('#games-page').getAttribute('href')"))
     assert "Anna – Ben" in games.text("h2")
     games.wait_for("replays[0].steps.length === 9")
@@ -149,8 +140,7 @@ def test_of_thousands_of_games_only_those_that_are_seen_are_drawn(chromium: Chro
     many = [(f"P{number}", "Me", f"20{number // 900:02}.01.01", "1-0", "e4 e5") for number in range(2_999)]
     (tmp_path / "mine.pgn").write_text(text_of([*many, ("Zoe", "Me", "1999.01.01", "0-1", "d4")]), encoding="utf-8")
     with open_board(chromium, tmp_path) as tab:
-        tab.script("openDialog('games')")
-        tab.wait_for("games.total === 3000")
+        tab.script("openDialog('games')", until="games.total === 3000")
         shown = "[...document.querySelectorAll('.game-row')].map(row => row.textContent)"
         scroll = """(async () => { for (let step = 0; step < 100; step++) {
           document.querySelector('#games-list').scrollTop += 400;

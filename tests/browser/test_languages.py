@@ -68,11 +68,9 @@ def test_no_english_sentence_is_left_on_a_german_page(chromium: Chromium, tmp_pa
             tab.wait_for(f"document.querySelector('#status').textContent.includes({json.dumps(answer)})")
             assert english_on(tab) == []
         lose_and_review(tab)
-        tab.script("send('analyse', { on: true })")
-        tab.wait_for("linesFit()")
+        tab.script("send('analyse', { on: true })", until="linesFit()")
         assert english_on(tab) == []
-        tab.click("[data-open=games]")
-        tab.wait_for("games.rows.length === 4 && games.rows[0].accuracy_white !== null")
+        tab.click("[data-open=games]", until="games.rows.length === 4 && games.rows[0].accuracy_white !== null")
         tab.script("send('games_progress'), games.choose(games.rows[0]), gameDeeds.delete()")
         tab.wait_for("!document.querySelector('#games-chart').hidden")
         key = tab.script("games.rows[0].key")
@@ -105,8 +103,7 @@ def test_no_english_sentence_is_left_on_a_german_page(chromium: Chromium, tmp_pa
             assert english_on(tab) == []
         tab.go(server.url)
         tab.wait_for("state")
-        tab.script("send('load', { text: '1. Nf3 Nf6 *', game: 1 })")
-        tab.wait_for("state.steps.length === 3")
+        tab.script("send('load', { text: '1. Nf3 Nf6 *', game: 1 })", until="state.steps.length === 3")
         tab.script("openDialog('look'), document.querySelector('#look [name=letters]').click()")
         tab.wait_for("typeof state !== 'undefined' && state?.steps.at(-1).san === 'Cf6'")
         assert "Cf3" in tab.text("#moves")
@@ -123,10 +120,8 @@ def lose_and_review(tab: Tab) -> None:
     for number, (source, target) in enumerate((("e2", "e4"), ("d1", "h5"), ("f1", "c4"), ("a2", "a3")), 1):
         drag(tab, source, target)
         wait_for_moves(tab, 2 * number)
-    tab.script("send('resign')")
-    tab.wait_for("state.end && state.saved")
-    tab.click("#review-button")
-    tab.wait_for("document.querySelector('#review-link').checkVisibility()")
+    tab.script("send('resign')", until="state.end && state.saved")
+    tab.click("#review-button", until="document.querySelector('#review-link').checkVisibility()")
 
 
 def says(tab: Tab, words: str) -> None:
@@ -138,8 +133,7 @@ def test_play_review_puzzles_and_the_next_day(chromium, tmp_path, monkeypatch):
     monkeypatch.setattr("uci.web.puzzle_desk.Trainer", partial(Trainer, now=lambda: now[0]))
     with open_board(chromium, tmp_path, setup=Setup(human=chess.WHITE), load=lambda: ScriptedEngine(ANSWERS)) as tab:
         lose_and_review(tab)
-        tab.click("[data-open=games]")
-        tab.wait_for("games.rows.length === 1 && games.rows[0].accuracy_white !== null")
+        tab.click("[data-open=games]", until="games.rows.length === 1 && games.rows[0].accuracy_white !== null")
         assert tab.text(".game-row .ending") == "you resigned, 4 moves"
         tab.script("document.querySelector('#games').close('cancel')")
         tab.click("[data-open=puzzles]")

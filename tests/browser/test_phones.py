@@ -34,10 +34,8 @@ def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path
         menu = tab.script(f"{BOX.format('.menu')}.toJSON()")
         assert menu["right"] <= width
         assert menu["left"] > box["right"] or menu["bottom"] < box["top"], "the menu covers the board"
-        tab.script("send('load', { text: '1. f3 e5 2. g4 Qh4# 0-1', game: 1 })")
-        tab.wait_for("state.steps.length === 5")
-        tab.click("#review-too")
-        tab.wait_for("document.querySelector('#review-link').checkVisibility()")
+        tab.script("send('load', { text: '1. f3 e5 2. g4 Qh4# 0-1', game: 1 })", until="state.steps.length === 5")
+        tab.click("#review-too", until="document.querySelector('#review-link').checkVisibility()")
         tab.go(f"{tab.script('location.href')}review")
         board = tab.script(f"{BOX.format('.replay')}.toJSON()")
         assert board["bottom"] - board["top"] <= height
@@ -103,8 +101,7 @@ def test_the_board_and_its_dialogs_break_no_rule(chromium, tmp_path, axe, width,
             tab.script(f"openDialog({dialog!r}), document.querySelectorAll('.error').forEach(p => p.append('refused'))")
             assert violations(tab, axe) == [], dialog
             tab.script(f"document.getElementById({dialog!r}).close('cancel')")
-        tab.script("send('analyse', { on: true })")
-        tab.wait_for("linesFit()")
+        tab.script("send('analyse', { on: true })", until="linesFit()")
         assert violations(tab, axe) == []
 
 

@@ -33,18 +33,18 @@ def study(chromium: Chromium, tmp_path: Path) -> Tab:
     (tmp_path / "club.pgn").write_text(GAME, encoding="utf-8")
     (tmp_path / "names.json").write_text('["müller-breidenbach, karl"]', encoding="utf-8")
     with open_board(chromium, tmp_path, **ANALYSIS) as tab:
-        tab.script("openDialog('games')")
-        tab.wait_for("games.rows.length === 2")
+        tab.script("openDialog('games')", until="games.rows.length === 2")
         yield tab
 
 
-def press(tab: Tab, place: str, key: str = "Enter") -> None:
-    """Goes to a place that keys can reach, and presses one there."""
+def press(tab: Tab, place: str, until: str = "true") -> None:
+    """Goes to a place that keys can reach, presses Enter there, and waits for what it leads to."""
     found = f"document.querySelector({json.dumps(place)})"
     tab.wait_for(f"{found} && !{found}.disabled && {found}.checkVisibility() && {found}.tabIndex === 0")
     tab.script(f"{found}.focus()")
     assert tab.script(f"document.activeElement === {found}")
-    tab.press(key)
+    tab.press("Enter")
+    tab.wait_for(until)
 
 
 def open_game(tab: Tab, white: str) -> None:
@@ -63,8 +63,7 @@ def test_a_game_opens_from_ones_own_side_with_its_clocks_and_the_marks_of_its_re
     clocks = "['above', 'below'].map(place => $(place).querySelector('.clock').textContent)"
     assert study.script(f"[here(), live.view.flipped, {clocks}]") == [0, True, ["", ""]]
     study.wait_for("Object.keys(marks).length")
-    press(study, "#next-mistake")
-    study.wait_for("wanted === null && marks[here()]")
+    press(study, "#next-mistake", until="wanted === null && marks[here()]")
     assert study.script(f"[shownStep().san, {clocks}]") == ["Nf6", ["4:45", "4:30"]]
     assert "3... Nf6?? " in heard(study)
     assert "Blunder: allows mate in 1" in heard(study)
@@ -76,24 +75,20 @@ def test_a_game_opens_from_ones_own_side_with_its_clocks_and_the_marks_of_its_re
     study.wait_for("wanted === null && here() === state.last")
     assert study.script("[curve.points.length, document.querySelectorAll('#curve .dot.blunder').length]") == [8, 1]
     assert study.script("document.querySelector('#curve .cursor').getAttribute('x1')") == "600"
-    press(study, "#next-mistake")
-    study.wait_for("wanted === null && marks[here()]")
+    press(study, "#next-mistake", until="wanted === null && marks[here()]")
     press(study, "#try-here")
     assert study.script("$('from-here').querySelector('[name=side]').value") == "black"
-    press(study, "#from-here button[value=ok]")
-    study.wait_for("state.isGame && state.human === 'black'")
+    press(study, "#from-here button[value=ok]", until="state.isGame && state.human === 'black'")
     press(study, "#back-to-review")
     study.wait_for("!state.isGame && Object.keys(marks).length && $('review-page').checkVisibility()")
-    study.script("send('delete', { node: here() })")
-    study.wait_for("state.steps.length < 8")
+    study.script("send('delete', { node: here() })", until="state.steps.length < 8")
 
 
 def test_what_is_written_into_a_game_of_ones_own_is_kept_in_its_file(study: Tab, tmp_path: Path) -> None:
     """It went into a file of analyses, and was gone when the game was opened again."""
     for text, move in (("Known.", "c7c5"), ("Sharp.", "c7c6")):
         open_game(study, "Rameshbabu, P.")
-        study.script("goes.on()")
-        study.wait_for("state.here === 1 && wanted === null")
+        study.script("goes.on()", until="state.here === 1 && wanted === null")
         study.script(f"send('comment', {{ node: 1, text: '{text}' }}), send('move', {{ uci: '{move}' }})")
         study.wait_for(f"shownStep().san === '{move[2:]}' && wanted === null")
         study.script("send('position', { fen: '' }), openDialog('games')")
@@ -111,8 +106,7 @@ def test_what_is_written_into_a_game_of_ones_own_is_kept_in_its_file(study: Tab,
 def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study: Tab) -> None:
     whites = "games.rows.map(game => game.white)"
     for order, first in (("white", "Anna"), ("-white", "Rameshbabu, P.")):
-        press(study, "[data-sort=white]")
-        study.wait_for(f"games.order === '{order}' && {whites}[0] === '{first}'")
+        press(study, "[data-sort=white]", until=f"games.order === '{order}' && {whites}[0] === '{first}'")
     assert study.script("document.querySelector('[data-sort=white]').title") == "descending"
     study.script("$('games').close('cancel'), $('explorer-on').click()")
     study.wait_for("[...$('explorer-side').options].some(option => option.value === 'file:club.pgn')")
@@ -120,20 +114,17 @@ def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study:
     study.wait_for("[...document.querySelectorAll('#explorer-list .count')].length === 2")
     names = "[...document.querySelectorAll('#explorer-list .count')].map(one => one.ariaLabel)"
     assert study.script(names) == ["1 game with c5", "1 game with e5"]
-    press(study, "#explorer-list .count")
-    study.wait_for(f"$('games').open && games.total === 1 && {whites}[0] === 'Anna'")
+    press(study, "#explorer-list .count", until=f"$('games').open && games.total === 1 && {whites}[0] === 'Anna'")
     assert study.text("#games-line").startswith("After 1. e4 c5, in club.pgn")
     open_game(study, "Anna")
     study.wait_for("state.here === 2")
     study.script("openDialog('games')")
-    press(study, "[data-games=whole]")
-    study.wait_for("games.total === 2")
+    press(study, "[data-games=whole]", until="games.total === 2")
 
 
 def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study: Tab, tmp_path: Path) -> None:
     """It said "Try again", and "Due: 0 of 3,001"."""
-    study.script(f"games.take(new File([{json.dumps(PUZZLE)}], 'p.csv')); 1")
-    study.wait_for("games.problem === '1 new puzzle.'")
+    study.script(f"games.take(new File([{json.dumps(PUZZLE)}], 'p.csv')); 1", until="games.problem === '1 new puzzle.'")
     study.script(
         "$('games').close('cancel'), $('puzzle-source').value = 'others', $('puzzle-rating').value = '1300-1600'"
     )
@@ -151,12 +142,10 @@ def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study: Tab, tmp_p
     assert study.script("puzzleBoard.base.arrows.length") == 2
     press(study, "#puzzle-again")
     assert study.script("[$('puzzle-again').hidden, document.activeElement.id]") == [True, "puzzle-board"]
-    study.script("send('puzzles_move', { uci: 'a1a8' })")
-    study.wait_for("puzzle.over")
+    study.script("send('puzzles_move', { uci: 'a1a8' })", until="puzzle.over")
     assert "Themes: mate." in study.text("#puzzle-origin")
     study.script("$('puzzle-source').value = 'mine'")
-    press(study, "[data-puzzle=next]")
-    study.wait_for("!puzzle.fen")
+    press(study, "[data-puzzle=next]", until="!puzzle.fen")
     assert "No such puzzle is left for today." in heard(study)
 
 

@@ -42,27 +42,21 @@ def test_variations_stand_beside_their_moves_and_a_second_one_deletes_none(tab: 
     assert shown[:7] == ["1.", "e4", "…", "1.d4d52.c4e62...c63.Nf33.Nc3", "1.c4English.", "1.", "…"]
     tab.script("look(1)")
     for move in ("c7c5", "e7e6", "c7c5"):
-        tab.script("look(1)")
-        tab.wait_for("state.here === 1 && wanted === null")
-        tab.script(f"send('move', {{ uci: '{move}' }})")
-        tab.wait_for("state.here !== 1")
+        tab.script("look(1)", until="state.here === 1 && wanted === null")
+        tab.script(f"send('move', {{ uci: '{move}' }})", until="state.here !== 1")
     assert tab.script("tree.get(1).next.map(id => tree.get(id).san)") == ["e5", "c5", "e6"]
     rivals = "[...$('moves').querySelectorAll('.main-moves > .variation')].map(one => one.textContent)"
     assert tab.script(rivals)[2:4] == ["1...c5", "1...e6"]
-    tab.script("look(tree.get(1).next[2])")
-    tab.wait_for("state.here === here()")
-    tab.click("#promote")
-    tab.wait_for("state.steps[2].san === 'e6'")
-    tab.click("#delete")
-    tab.wait_for("state.here === 1 && state.steps[2].san === 'e5'")
+    tab.script("look(tree.get(1).next[2])", until="state.here === here()")
+    tab.click("#promote", until="state.steps[2].san === 'e6'")
+    tab.click("#delete", until="state.here === 1 && state.steps[2].san === 'e5'")
     assert "1...c5" in tab.script(rivals)
 
 
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
 def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab: Tab) -> None:
     load(tab, "1. e4 e5 *", 2)
-    tab.script("look(2)")
-    tab.wait_for("state.here === 2")
+    tab.script("look(2)", until="state.here === 2")
     tab.script("$('comment').focus()")
     tab.type("u and n are letters here")
     tab.press("Enter")
@@ -102,8 +96,7 @@ def test_stepping_through_a_game_and_its_variations_says_the_move(tab: Tab) -> N
 
 @pytest.mark.parametrize("tab", [GAME], indirect=True)
 def test_looking_back_in_a_running_game_says_the_move_and_whose_turn_it_is(tab: Tab) -> None:
-    tab.script("send('type', { text: 'e4' })")
-    tab.wait_for("state.steps.length === 3 && !state.thinking")
+    tab.script("send('type', { text: 'e4' })", until="state.steps.length === 3 && !state.thinking")
     assert heard(tab) == "1... e5. Your move."
     tab.press("ArrowLeft")
     assert heard(tab) == "1. e4"
@@ -126,8 +119,7 @@ OPEN = "[...document.querySelectorAll('dialog[open]')].map(dialog => dialog.id)"
 @pytest.mark.parametrize("tab", [GAME], indirect=True)
 def test_keys_go_to_the_dialog_that_is_open_whatever_has_the_focus(tab: Tab) -> None:
     """A click on the puzzle and `u` took back a move of the game behind it."""
-    tab.script("send('type', { text: 'e4' })")
-    tab.wait_for("state.steps.length === 3 && !state.thinking")
+    tab.script("send('type', { text: 'e4' })", until="state.steps.length === 3 && !state.thinking")
     tab.script("window.asked = [], send = (...words) => asked.push(words)")
     for dialog in tab.script("[...document.querySelectorAll('dialog')].map(dialog => dialog.id)"):
         tab.script(f"openDialog('{dialog}'), asked = [], document.activeElement.blur()")
@@ -175,8 +167,7 @@ def test_arrow_keys_step_from_anywhere_on_the_page(tab: Tab) -> None:
       })""")
     swallowed = set()
     for index, kind, name in found:
-        tab.script("look(1)")
-        tab.wait_for("state.here === 1 && wanted === null")
+        tab.script("look(1)", until="state.here === 1 && wanted === null")
         tab.script(f"document.querySelector('[data-test=\"{index}\"]').focus()")
         tab.press("ArrowRight")
         if tab.script("here()") != 2:

@@ -60,8 +60,7 @@ def wait_for_moves(tab: Tab, count: int) -> None:
 
 
 def load(tab: Tab, text: str, plies: int) -> None:
-    tab.script(f"send('load', {{ text: {json.dumps(text)}, game: 1 }})")
-    tab.wait_for(f"state.steps.length === {plies + 1}")
+    tab.script(f"send('load', {{ text: {json.dumps(text)}, game: 1 }})", until=f"state.steps.length === {plies + 1}")
 
 
 def lose_connection(tab: Tab) -> None:
@@ -100,8 +99,7 @@ def test_a_game_is_played_to_mate_and_reviewed(chromium: Chromium, tmp_path: Pat
         assert tab.script("[state.end.result, state.end.reason]") == ["1-0", "checkmate"]
         tab.wait_for("document.querySelector('#status').textContent.endsWith('1-0: checkmate. saved')")
         assert tab.script("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
-        tab.click("#review-button")
-        tab.wait_for("document.querySelector('#review-link').checkVisibility()")
+        tab.click("#review-button", until="document.querySelector('#review-link').checkVisibility()")
         review = chromium.open(f"{server.url}review", width)
         assert review.text(".says").startswith("Start position")
         for _ in range(6):
@@ -126,8 +124,7 @@ def test_a_pawn_promotes_to_what_is_chosen_on_a_board_that_turns(tab: Tab) -> No
     })()"""
     x, y = square(tab, "a8")
     assert tab.script(distance) == pytest.approx([x, y], abs=3)
-    tab.click(".promotion [aria-label=knight]")
-    tab.wait_for("state.steps.length >= 2")
+    tab.click(".promotion [aria-label=knight]", until="state.steps.length >= 2")
     assert tab.script("state.steps[1].san") == "a8=N"
 
 
@@ -146,15 +143,12 @@ class ReviewedSlowly(ScriptedEngine):
 def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab: Tab) -> None:
     ReviewedSlowly.gate.clear()
     load(tab, "1. f3 e5 2. g4 Qh4# 0-1", 4)
-    tab.script("send('lines', { on: false, count: 5 })")
-    tab.wait_for("!state.shows.on")
-    tab.click("#review-too")
-    tab.wait_for("!document.querySelector('#review').hidden")
+    tab.script("send('lines', { on: false, count: 5 })", until="!state.shows.on")
+    tab.click("#review-too", until="!document.querySelector('#review').hidden")
     lose_connection(tab)
     tab.script("send('review')")
     assert "cannot be reached" in tab.text("#status")
-    tab.script("tryAgain()")
-    tab.wait_for("document.querySelector('#curtain').hidden")
+    tab.script("tryAgain()", until="document.querySelector('#curtain').hidden")
     assert "of 4 moves" in tab.text("#review-text")
     assert "Analysis" in tab.text("#status")
     ReviewedSlowly.gate.set()
@@ -172,8 +166,7 @@ def test_the_clocks_stand_still_while_the_connection_is_lost(tab: Tab) -> None:
     assert tab.script("state.clock.running") == "white"
     lose_connection(tab)
     assert tab.script("state.clock.running") is None
-    tab.script("tryAgain()")
-    tab.wait_for("document.querySelector('#curtain').hidden && state.clock.running === 'white'")
+    tab.script("tryAgain()", until="document.querySelector('#curtain').hidden && state.clock.running === 'white'")
 
 
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
@@ -182,8 +175,7 @@ def test_analysis_shows_lines_that_can_be_played(tab: Tab) -> None:
     shares = tab.script("lines.lines[0].wdl")
     assert sum(shares) == 1000
     tab.script(REMEMBER_CLICK)
-    tab.click("#line-list li button")
-    tab.wait_for("state.steps.length === 2 && linesFit()")
+    tab.click("#line-list li button", until="state.steps.length === 2 && linesFit()")
     assert tab.script("state.steps[1].san === clicked")
     tab.press("ArrowLeft")
     tab.wait_for("state.place.ply === 0")
@@ -218,8 +210,7 @@ def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(tab: Tab
     tab.script("document.querySelector('#moves').scrollTop = 60")
     tab.script("document.querySelectorAll('#line-list button')[1].focus()")
     for _ in range(2):  # the lines of the engine, which come again and again
-        tab.script("window.seen = lines")
-        tab.wait_for("lines !== seen")
+        tab.script("window.seen = lines", until="lines !== seen")
     assert tab.script("document.querySelector('#moves').scrollTop") == 60
     assert tab.script("[...document.querySelectorAll('#line-list button')].indexOf(document.activeElement)") == 1
 
@@ -244,8 +235,7 @@ def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Pa
         second = chromium.open(server.url)
         second.wait_for("!document.querySelector('#curtain').hidden")
         assert second.script("state") is None
-        second.click("#take-over")
-        second.wait_for("state")
+        second.click("#take-over", until="state")
         first.wait_for("!document.querySelector('#curtain').hidden")
         second.close()
         first.wait_for("document.querySelector('#curtain').hidden")
@@ -260,17 +250,14 @@ def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
     tab.wait_for(refused)
     assert "king" in tab.text("#setup .error")
     tab.click("#setup button[value=play]")
-    tab.click("#from-here button[value=ok]")
-    tab.wait_for(refused)
+    tab.click("#from-here button[value=ok]", until=refused)
     assert tab.script("document.getElementById('setup-fen').value").startswith("8/8/8/8/8/8/8/8 w")
     tab.click("#setup button[value=cancel]")
-    tab.script("send('type', { text: 'e9' }); 1")
-    tab.wait_for("document.querySelector('#status').classList.contains('error')")
+    tab.script("send('type', { text: 'e9' }); 1", until="document.querySelector('#status').classList.contains('error')")
     assert not tab.script("document.querySelector('#setup').open"), "a later error is none of the position"
     tab.click("[data-open=setup]")
     tab.script(f"document.getElementById('setup-fen').value = {BACK_RANK!r}")
-    tab.click("#setup button[value=analyse]")
-    tab.wait_for("!state.isGame")
+    tab.click("#setup button[value=analyse]", until="!state.isGame")
     assert tab.script("state.steps[0].fen") == BACK_RANK
     tab.click("[data-open=load]")
     tab.script("document.getElementById('load-text').value = '1. e4 e5 2. Nf3 *\\n\\n[White \"Z\"]\\n\\n1. d4 *'")
@@ -289,20 +276,17 @@ def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab) -> 
         Nc6 (2... Nf6 { Gives a pawn. } 3. Qxe5+) *\n\n[White "B"]\n\n1. d4 *"""
     tab.click("[data-open=load]")
     tab.script(f"document.getElementById('load-text').value = {json.dumps(study)}")
-    tab.click("#load button[value=ok]")
-    tab.wait_for("state.steps.length === 5")
+    tab.click("#load button[value=ok]", until="state.steps.length === 5")
     tab.wait_for("document.body.textContent.includes('The trap, *')")
     tab.script("document.querySelectorAll('dialog[open]').forEach(dialog => dialog.close())")
     assert tab.script("$('comment').value") == ""
-    tab.script("look(3)")
-    tab.wait_for("state.place.ply === 3")
+    tab.script("look(3)", until="state.place.ply === 3")
     assert tab.script("$('comment').value") == "Aims at f7."
     assert "Aims at f7." in tab.text("#moves")
     assert tab.script("document.querySelectorAll('#board .arrow.green').length") == 1
     assert tab.script("document.querySelectorAll('#board .ring.red').length") == 1
     assert "Gives a pawn." in tab.text("#moves .variation")
-    tab.click("#moves .variation button:nth-of-type(2)")
-    tab.wait_for("state.place.variation && state.place.ply === 5")
+    tab.click("#moves .variation button:nth-of-type(2)", until="state.place.variation && state.place.ply === 5")
     assert tab.script("pathTo(here()).slice(4).map(step => step.san)") == ["Nf6", "Qxe5+"]
 
 
@@ -407,5 +391,4 @@ def test_the_first_page_asks_what_game_is_wanted(tab: Tab) -> None:
     tab.click("#new-game button[value=cancel]")
     assert tab.script("state.level") == offered == "elo 1600"
     tab.click("[data-open=new-game]")
-    tab.click("#new-game button[value=ok]")
-    tab.wait_for("!state.asks")
+    tab.click("#new-game button[value=ok]", until="!state.asks")

@@ -38,7 +38,7 @@ NO_PLACES = {
     "aino-train loop": (NOWHERE, "--generations", 1),
     "aino-train match": ("--first", "name=a cmd=aino", "--second", "name=b cmd=aino", "--out", NOWHERE),
     "aino-train ladder": ("--out", NOWHERE),
-    "aino-train pretrain": ("--data", "GAME", "--run", NOWHERE, "--out", "GAME", "--minutes", 1),
+    "aino-train pretrain": ("--data", "GAME", "--run", NOWHERE, "--out", NOWHERE, "--minutes", 1),
 }
 
 

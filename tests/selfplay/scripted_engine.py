@@ -2,13 +2,15 @@
 
 python scripted_engine.py [HOW NUMBER]
 
-HOW is crash, quit, illegal, pass, slow or hang, at move NUMBER. `leave` quits at that `ucinewgame`; `late` needs NUMBER
-seconds for the first search of its life; `nodeless` does not end a search that only nodes limit; `score` reports NUMBER
-centipawns for every position; `random` plays random moves, drawn by NUMBER; `bounds` sees NUMBER centipawns, and then
-tells what is no exact score of the best line.
+HOW is crash, quit, illegal, pass, slow, hang, or pause, which stops the referee, at move NUMBER. `leave` quits at that
+`ucinewgame`; `late` needs NUMBER seconds for the first search of its life; `nodeless` does not end a search that only
+nodes limit; `score` reports NUMBER centipawns for every position; `random` plays random moves, drawn by NUMBER;
+`bounds` sees NUMBER centipawns, and then tells what is no exact score of the best line.
 """
 
+import os
 import random
+import signal
 import sys
 import time
 
@@ -33,11 +35,15 @@ def misbehave(how: str) -> None:
         sys.exit(3 if how == "crash" else 0)
     if how in ("slow", "hang"):
         time.sleep(1.2 if how == "slow" else 60.0)
+    if how == "pause":
+        os.kill(os.getppid(), signal.SIGSTOP)
+        time.sleep(3.0)
+        os.kill(os.getppid(), signal.SIGCONT)
 
 
 def answer(board: chess.Board, how: str, number: int, moves: int) -> str:
     """The lines that answer `go` when the engine's move is number `moves` of the game."""
-    bad = moves == number and how in ("crash", "quit", "illegal", "pass", "slow", "hang")
+    bad = moves == number and how in ("crash", "quit", "illegal", "pass", "slow", "hang", "pause")
     if bad:
         misbehave(how)
     if bad and how in ("illegal", "pass"):

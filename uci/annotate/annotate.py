@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import time
 import webbrowser
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,8 @@ from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.files.atomic import append, write_file
+from engine.files.output_files import check_output
+from engine.native.awake import awake_s
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
@@ -175,14 +176,14 @@ class _Output:
         self._sections.append(game_section(review, self.finished + 1, pgn))
         (append if self.finished else write_file)(self.pgn, pgn)
         self.finished += 1
-        if time.monotonic() >= self._next_page_s:
+        if awake_s() >= self._next_page_s:
             self.write_page()
 
     def write_page(self) -> None:
         """Write the page of all games so far."""
-        begun = time.monotonic()
+        begun = awake_s()
         write_file(self.html, render_game_page(self._title, self._sections, self._how))
-        self._next_page_s = time.monotonic() + _PAGE_PAUSE * (time.monotonic() - begun)
+        self._next_page_s = awake_s() + _PAGE_PAUSE * (awake_s() - begun)
 
 
 def _output_files(base: Path) -> tuple[Path, Path]:
@@ -190,9 +191,8 @@ def _output_files(base: Path) -> tuple[Path, Path]:
 
 
 def _refuse_outputs(source: Path, base: Path) -> None:
-    """Raise ConfigError if the output would replace the games themselves or a file that is not an earlier review."""
+    """Raise ConfigError if the output would replace what `check_output` knows, or is not an earlier review."""
     for path, mark in zip(_output_files(base), (REVIEW_MARK, "Made by Aino "), strict=True):
-        if path.exists() and path.samefile(source):
-            raise ConfigError(f"{path} holds the games themselves: give another name with --out")
+        check_output(path, [source])
         if path.exists() and mark not in path.read_text(encoding="utf-8", errors="replace"):
             raise ConfigError(f"{path} is not an earlier review: give another name with --out")

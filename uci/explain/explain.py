@@ -18,6 +18,7 @@ from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.evaluation.leaves import leaves_of
 from engine.files.atomic import write_file
+from engine.files.output_files import output_file
 from engine.network.families import layers_with
 from engine.network.input_formats import CANONICAL, canonical_turn, turned_batch, turned_square
 from engine.network.planes import float_planes
@@ -116,7 +117,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "search this many positions, as `aino analyse --nodes N` does (default %(default)s)"
     parser.add_argument("--nodes", type=int, default=_DEFAULT_NODES, metavar="N", help=text)
     text = "write the page here (default %(default)s)"
-    parser.add_argument("--out", type=Path, default=Path("aino-explain.html"), metavar="FILE", help=text)
+    parser.add_argument("--out", type=output_file, default=Path("aino-explain.html"), metavar="FILE", help=text)
     text = "show where a transformer's heads look from this square (default: the best move's first)"
     parser.add_argument("--square", metavar="SQUARE", help=text)
     add_flags(parser)

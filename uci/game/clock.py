@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import chess
 
 from engine.errors import ConfigError
+from engine.native.awake import awake_s
 from engine.search.limits import Limits
 from uci.language import _, later
 
@@ -60,9 +60,9 @@ def _header_text(seconds: float) -> str:
 
 
 class GameClock:
-    """Two clocks, at most one of which runs. `now` counts seconds, as time.monotonic does."""
+    """Two clocks, at most one of which runs. `now` counts seconds, as `awake_s` does."""
 
-    def __init__(self, control: GameTime, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, control: GameTime, now: Callable[[], float] = awake_s) -> None:
         self.control = control
         self.now = now
         self._left = {chess.WHITE: control.seconds, chess.BLACK: control.seconds}

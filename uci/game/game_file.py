@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import os
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -52,15 +51,8 @@ def owning(folder: Path) -> Iterator[None]:
 
     Where nothing can be locked, only threads of this program are kept out.
     """
-    with _OWNING:
-        lock = FileLock(folder / REVIEWS / ".owner")
-        with contextlib.suppress(OSError):
-            while not lock.try_acquire():
-                time.sleep(_WAIT_S)
-        try:
-            yield
-        finally:
-            lock.release()
+    with _OWNING, FileLock(folder / REVIEWS / ".owner").held(_WAIT_S):
+        yield
 
 
 def load_game(name: str, number: int | None = None) -> chess.pgn.Game:

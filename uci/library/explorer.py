@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.board.convert import codes_of, decode_move, move_of_code, row_from_board
+from engine.board.notation import board_after
 
 KEPT_PLIES = 60  # plies of a game that are kept
 _RESULTS = ("1-0", "1/2-1/2", "0-1")
@@ -64,12 +65,6 @@ class Explorer:
             same &= (np.sort(begun[:, side::2]) == np.sort(wanted[:, side::2])).all(axis=1)
         rows = np.flatnonzero(same)
         orders, order = np.unique(begun[rows], axis=0, return_inverse=True)
-        reaches = np.array([_reaches(moves.tolist(), board) for moves in orders[:_MOST_ORDERS]], bool)
+        played = (board_after(chess.Board(), *map(move_of_code, moves.tolist())) for moves in orders[:_MOST_ORDERS])
+        reaches = np.array([one.epd() == board.epd() for one in played], bool)
         return rows[(order < len(reaches)) & reaches[np.minimum(order, len(reaches) - 1)]] if len(rows) else rows
-
-
-def _reaches(codes: Sequence[int], board: chess.Board) -> bool:
-    walk = chess.Board()
-    for code in codes:
-        walk.push(move_of_code(code))
-    return walk.epd() == board.epd()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 _SCALE = 173.7178  # rating points of one unit of Glicko-2
 _TAU = 0.5  # how much volatility may change: from the paper
 _LEAST_DEVIATION, _MOST_DEVIATION = 45.0, 350.0  # rating points; Lichess's least
-_EXACT = 1e-6
+_EXACT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Rating:
 
 
 def _volatility(before: float, phi: float, variance: float, delta: float) -> float:
-    """Step 5 of the paper: the Illinois algorithm."""
+    """Step 5 of the paper, by bisection."""
     start = math.log(before**2)
 
     def f(x: float) -> float:
@@ -46,13 +46,7 @@ def _volatility(before: float, phi: float, variance: float, delta: float) -> flo
     else:
         while f(high) < 0.0:
             high -= _TAU
-    f_low, f_high = f(low), f(high)
     while abs(high - low) > _EXACT:
-        middle = low + (low - high) * f_low / (f_high - f_low)
-        f_middle = f(middle)
-        if f_middle * f_high <= 0.0:
-            low, f_low = high, f_high
-        else:
-            f_low /= 2.0
-        high, f_high = middle, f_middle
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if f(middle) * f(low) > 0.0 else (low, middle)
     return math.exp(low / 2.0)

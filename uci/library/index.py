@@ -20,6 +20,7 @@ from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError
 from engine.files.atomic import aside
 from engine.files.text import printable
+from engine.native.awake import awake_s
 from engine.native.locks import FileLock
 from uci.game.game_file import REVIEWS, owning, pgn_files
 from uci.language import _, later, several, translated
@@ -205,13 +206,13 @@ class GameIndex:
     ) -> Generator[int, None, None]:
         """Take a file's games up, step by step; yield how many. It counts as read with the last step only."""
         self._note_read(name, -1, -1)
-        count, begun = 0, time.monotonic()
+        count, begun = 0, awake_s()
         for count, game in enumerate(find_games(self.folder / os.fsdecode(name), faults), 1):
             self._take_up(name, game, namer)
-            if time.monotonic() > begun + _STEP_S:
+            if awake_s() > begun + _STEP_S:
                 self._base.commit()
                 yield count
-                begun = time.monotonic()
+                begun = awake_s()
         self._note_read(name, *state)
         yield count
 
@@ -227,7 +228,9 @@ class GameIndex:
         white, black = tags.get("White", "?"), tags.get("Black", "?")
         if white == black == "?":  # a chapter of a study
             white, black = game_name(tags), ""
-        side, moves = self._side(white, black), None if game.start else _before_pass(game.moves)
+        codes = (game.moves[at : at + 2] for at in range(0, min(len(game.moves), 2 * KEPT_PLIES), 2))
+        moves = None if game.start else b"".join(itertools.takewhile(b"\0\0".__ne__, codes))  # up to a pass, 0
+        side = self._side(white, black)
         words = plain(" ".join([date, white, black, opening, *(tags.get(name, "") for name in _SEARCHED)]))
         row = (key, date, white, black, tags.get("Result", "*"), opening, tags.get("Termination", ""),
                len(game.moves) // 2, side, moves, words)  # fmt: skip
@@ -469,12 +472,6 @@ def _begin_anew(base: sqlite3.Connection) -> None:
     for command in filter(str.strip, _TABLES.split(";")):
         base.execute(command)
     base.execute(f"PRAGMA user_version = {_VERSION}")
-
-
-def _before_pass(moves: bytes) -> bytes:
-    """Return the moves that the explorer keeps: none behind a pass, whose code is 0."""
-    codes = (moves[at : at + 2] for at in range(0, min(len(moves), 2 * KEPT_PLIES), 2))
-    return b"".join(itertools.takewhile(b"\0\0".__ne__, codes))
 
 
 def _state(stat: Any) -> tuple[int, int]:

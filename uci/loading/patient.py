@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -51,11 +50,11 @@ class PatientEngine(Engine):
             self._warm_if_prepared()
 
     def _get_ready(self, job: SearchJob[Any], limits: Limits, white: bool) -> None:
-        clock = Clock.start(limits, white, self.options.move_overhead_ms, job.begun)
+        clock = Clock.start(limits, white, self.options.move_overhead_ms, job.begun, job.now)
 
         def is_over() -> bool:
             if limits.ponder and job.pondering:
-                clock.started = time.perf_counter()
+                clock.started = clock.now()
             return job.stopped or (job.begun is not None and clock.is_over())
 
         self.wait(self.on_wait, is_over)

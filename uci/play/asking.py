@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from engine.native.awake import awake_s
+
 
 class FlagFell(Exception):
     """The time of the person who was asked is used up."""
@@ -33,8 +35,12 @@ def _until_the_flag_falls(left_s: float | None) -> Iterator[None]:
         yield
         return
 
+    due = awake_s() + left_s
+
     def fall(number: int, frame: FrameType | None) -> None:
-        raise FlagFell
+        if (left := due - awake_s()) <= 0.0:
+            raise FlagFell
+        signal.setitimer(signal.ITIMER_REAL, max(0.01, left))  # the program was stopped meanwhile
 
     before = signal.signal(signal.SIGALRM, fall)
     signal.setitimer(signal.ITIMER_REAL, max(0.01, left_s))

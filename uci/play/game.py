@@ -13,6 +13,7 @@ import chess
 from rich.console import Console
 
 from engine.cli.console import say, waiting
+from engine.native.awake import awake_s
 from engine.search.limits import SearchJob
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text
@@ -92,13 +93,13 @@ class TerminalGame(TimedGame):
         """Search the position, for a hint or at a level; Ctrl-C stops it and is raised."""
         self.engine.set_options(level.options(self.engine.options))
         self.engine.set_position(self.board)
-        begun, white = time.monotonic(), self.board.turn
+        begun, white = awake_s(), self.board.turn
         with waiting(self.console, _("Aino is thinking")) as tell:
             if not self.engine.is_prepared:
                 self._wait_until_compiled(tell)
             left = self.clock.limits() if self.clock is not None else None
             result = self.engine.start(level.limits(left, white)).result()
-            time.sleep(max(0.0, level.pace_s(left, self.board, result.best_move) - (time.monotonic() - begun)))
+            time.sleep(max(0.0, level.pace_s(left, self.board, result.best_move) - (awake_s() - begun)))
         return result
 
     def _wait_until_compiled(self, tell: Callable[[str], None]) -> None:

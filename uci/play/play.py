@@ -10,7 +10,6 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import chess
 from rich.console import Console
@@ -20,6 +19,7 @@ from engine.cli.command_line import INTERRUPTED, handling_signals
 from engine.cli.console import make_console, say
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
+from engine.files.output_files import output_file
 from engine.options import EngineOptions
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.game_file import LAST, games_folder, load_game
@@ -66,7 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--ply", type=int, metavar="N", help="continue it after N plies (default: at its end)")
     shown = parser.add_argument_group("what it shows and saves")
-    shown.add_argument("--pgn", type=Path, metavar="FILE", help="save the game in this file (default: a new file)")
+    text = "save the game in this file (default: a new file)"
+    shown.add_argument("--pgn", type=output_file, metavar="FILE", help=text)
     shown.add_argument("--scores", action="store_true", help="show what Aino thinks of its moves")
     shown.add_argument("--ascii", action="store_true", help="draw the board with letters")
     shown.add_argument("--own-letters", action="store_true", help="show moves with your language's letters for pieces")

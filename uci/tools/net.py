@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.files.dit_file import load_tensors
+from engine.files.output_files import check_output, output_file
 from engine.network.families import planes_config_of
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.schema import is_lc0
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "read this net file: .dit, .pb or .pb.gz (default: the tower that comes with Aino)"
     convert.add_argument("file", type=Path, nargs="?", metavar="FILE", help=text)
     text = "write this file: .dit, .pb or .pb.gz for lc0 to play, or .onnx"
-    convert.add_argument("target", type=Path, metavar="TARGET", help=text)
+    convert.add_argument("target", type=output_file, metavar="TARGET", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,8 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         _print_info(path, arguments.json)
         return 0
     target = arguments.target
-    if target.exists() and target.samefile(path):
-        raise ConfigError(f"{target} is the net itself")
+    check_output(target, [path])
     if target.suffix == ONNX:
         export_onnx(path, target)
     else:

@@ -28,7 +28,11 @@ def chosen_position(fen: str, shown: chess.Board, chess960: str = "") -> tuple[c
     A FEN whose castling rights only Chess960 knows is read as those of the `shown` board. Raises FenError, ConfigError.
     """
     if not chess960:
-        return _read_position(fen, shown) if fen.strip() else (chess.Board(), [])
+        notes, notes_960 = list[str](), list[str]()
+        fen = fen.strip() or chess.STARTING_FEN
+        board, board_960 = typed_position(fen, note=notes.append), typed_position(fen, True, notes_960.append)
+        is_960 = shown.chess960 and board.castling_rights != board_960.castling_rights
+        return (board_960, notes_960) if is_960 else (board, notes)
     if chess960 != "any" and not chess960.isdecimal():
         raise ConfigError(_("Chess960 position {text}: expected a number", text=repr(chess960)))
     return chess960_start(None if chess960 == "any" else int(chess960)), []
@@ -73,11 +77,3 @@ def _as_game(line: str) -> str:
     fields, rest = split_epd(line)
     moves = rest.removeprefix("moves") if rest.startswith("moves") else ""
     return f'[Event "{line}"]\n[FEN "{" ".join(fields)}"]\n\n{moves} *\n'
-
-
-def _read_position(fen: str, shown: chess.Board) -> tuple[chess.Board, list[str]]:
-    notes, notes_960 = list[str](), list[str]()
-    board, board_960 = typed_position(fen, note=notes.append), typed_position(fen, True, notes_960.append)
-    if shown.chess960 and board.castling_rights != board_960.castling_rights:
-        return board_960, notes_960
-    return board, notes

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import chess
 
 from engine.errors import MoveError
+from engine.native.awake import awake_s
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, accepts_draw, end_by_resigning
@@ -147,7 +147,7 @@ async def reply(session: BoardSession) -> None:
 
 async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
     """Return what Aino plays: a known opening, or what a search finds at a human pace."""
-    begun, clock = time.monotonic(), table.clock.limits() if table.clock is not None else None
+    begun, clock = awake_s(), table.clock.limits() if table.clock is not None else None
     rng = session.services.rng
     known = book_move(table.board.copy(), rng) if rng is not None and not table.level.alone else None
     if known is not None:
@@ -156,7 +156,7 @@ async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
         result = await _search(session, table.board.copy(), table.level, clock)
     move = None if result is None else result.best_move
     least_s = max(table.level.pace_s(clock, table.board, move), _WATCHED_S if table.human is None else 0.0)
-    await asyncio.sleep(max(0.0, least_s - (time.monotonic() - begun)))
+    await asyncio.sleep(max(0.0, least_s - (awake_s() - begun)))
     return result
 
 

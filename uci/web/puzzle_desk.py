@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,26 +23,23 @@ class PuzzleDesk:
         self.attempt: Attempt | None = None
 
     @cached_property
-    def _trainer(self) -> Trainer:
+    def trainer(self) -> Trainer:
+        """What keeps the puzzles. The page hears why, where they cannot be kept."""
         trainer = Trainer(self._folder)
         if trainer.problem:
             self._tell({"do": "say", "text": trainer.problem, "kind": "error"})
         return trainer
 
-    def taking(self, path: Path, name: str) -> Generator[None, None, str]:
-        """Take up the puzzles of a file bit by bit; return a sentence about it. Raises DataError."""
-        return (yield from self._trainer.adding(path, name))
-
     def next(self, source: str, theme: str, least: int, most: int) -> None:
         """Show the next puzzle of those that are wanted, or how to get some."""
-        self._trainer.add_own()
-        puzzle = self._trainer.next(self.attempt.puzzle.key if self.attempt else "", source, theme, least, most)
+        self.trainer.add_own()
+        puzzle = self.trainer.next(self.attempt.puzzle.key if self.attempt else "", source, theme, least, most)
         if puzzle is None:
             says = _("No such puzzle is left for today. Choose others, review some of your games, or import Lichess's "
                      "puzzle file in My games: mistakes become puzzles.")  # fmt: skip
             self._tell({"do": "puzzle", "fen": "", "says": says, "standing": "", "over": True})
             return
-        self.attempt = Attempt(self._trainer, puzzle)
+        self.attempt = Attempt(self.trainer, puzzle)
         self._show()
 
     def move(self, uci: str) -> None:
@@ -69,7 +66,7 @@ class PuzzleDesk:
             "marked": [last.from_square, last.to_square] if last else [],
             "flipped": attempt.side == chess.BLACK,
             "says": attempt.says,
-            "standing": self._trainer.standing.text,
+            "standing": self.trainer.standing.text,
             "over": attempt.is_over,
             "failed": attempt.failed is not None,
             "origin": puzzle.origin,

@@ -243,7 +243,7 @@ class Shelf:
             with open_unpacked(upload) as (stream, _share):
                 found = wanted_kind(kind_of(stream.read(LOOKED_AT)), name, GAMES, PUZZLES)
             if found == PUZZLES or (not found and re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE)):
-                says = yield from self.desk.taking(upload, name)
+                says = yield from self.desk.trainer.adding(upload, name)
                 upload.unlink()
                 self._tell({"do": "games_read", "problems": [says]})
             else:

@@ -1,7 +1,5 @@
 """Towers and transformers in training: batches of planes, the loss of their heads, gradients, held-out scores."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from functools import cache

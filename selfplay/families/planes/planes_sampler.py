@@ -3,8 +3,6 @@
 A position's history is its game replayed from the start, so repetitions and the eight boards of the input are exact.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

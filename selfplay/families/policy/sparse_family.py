@@ -1,7 +1,5 @@
 """Sparse networks in training: batches of active features, gradients by kernels over whole tables, held-out scores."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

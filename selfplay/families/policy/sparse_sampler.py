@@ -1,7 +1,5 @@
 """Training batches of the sparse family: active features, policy rows of the legal moves, targets; no planes."""
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The value trunk of sparse networks in training: batches from label folders, gradients by kernels, held-out scores."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -4,8 +4,6 @@ Consecutive rows of a folder are often siblings, which share most rows of their 
 groups of consecutive rows, and list what changes from one position to the next beside what is there.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

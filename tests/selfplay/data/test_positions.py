@@ -1,7 +1,9 @@
 """Readers, position sets and what is rebuilt from them, against python-chess."""
 
 import shutil
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +72,20 @@ def test_second_start_reads_the_cache(games_file: Path, tmp_path: Path) -> None:
     assert len(entries) == 1
     assert np.array_equal(first.moves, second.moves)
     assert load_or_parse(games_file, pgn_reader(2000), tmp_path / "cache").n_games == 0, "a selection is another one"
+
+
+def test_two_processes_parsed_one_file_into_one_folder_at_once(games_file: Path, tmp_path: Path) -> None:
+    cache, begun = tmp_path / "cache", list[Path]()
+
+    def reader(path: Path, bookmark: Bookmark) -> Iterator[GameRecord]:
+        begun.append(path)
+        time.sleep(0.5)  # until the other one waits
+        yield from pgn_reader()(path, bookmark)
+
+    first, second = ThreadPoolExecutor(2).map(lambda path: load_or_parse(path, reader, cache), [games_file] * 2)
+    assert np.array_equal(first.moves, second.moves)
+    assert len(begun) == 1
+    assert [one.name.startswith(".") for one in cache.iterdir()] == [False]
 
 
 # ---- targets ------------------------------------------------------------------------------------------------------

@@ -102,10 +102,13 @@ CLOCK = TimeControl(1.0, 0.01)
         ("hang", CLOCK, Reason.STALL),
         ("hang", TimeControl(nodes=100, margin_s=60.0), Reason.STALL),
         pytest.param("hang", TimeControl(movetime_s=0.05, margin_s=60.0), Reason.STALL, marks=pytest.mark.slow),
+        ("pause", TimeControl(2.5, 0.01), Reason.LENGTH),  # a referee that was stopped forfeited the game
+        ("pause", TimeControl(nodes=100), Reason.LENGTH),
     ],
 )
 def test_faults_lose_and_are_counted_by_engine(behaviour, control, reason, tmp_path):
-    rows = played(match_of(behaviour, 2, own=control, patience_s=HUNG_S if behaviour == "hang" else 60.0), tmp_path)
+    patience_s = HUNG_S if behaviour in ("hang", "pause") else 60.0
+    rows = played(match_of(behaviour, 2, own=control, patience_s=patience_s), tmp_path)
     assert [row.reason for row in rows] == [reason] * 2
     own = str(control or "60+1")
     assert [row.controls for row in rows] == [("60+1", own), (own, "60+1")]

@@ -1,23 +1,19 @@
 """Position sets on disk: written in pieces, mapped, complete or not there at all."""
 
-import os
+import shutil
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from engine.errors import DataError
-from engine.files import atomic
-from selfplay.data import cache
 from selfplay.data.cache import map_set, write_set
 from selfplay.records.collect import GAMES_PER_CHUNK, GameRecord, verified_pieces
 from selfplay.records.positions import PositionSet, empty_set
 from tests.selfplay.conftest import games_of
-from tests.unit.files.test_atomic import Refusals
 
 
 def assert_equal_sets(a: PositionSet, b: PositionSet) -> None:
@@ -37,41 +33,11 @@ def test_sets_without_games_are_sets(tmp_path: Path) -> None:
     assert_equal_sets(map_set(tmp_path / "set"), empty_set())
 
 
-@pytest.mark.parametrize("refused", ["set", ".set.00000000.old"], ids=["new", "old"])
-def test_set_that_another_process_maps_was_half_deleted(refused, positions, tmp_path, monkeypatch):
-    """As on Windows, where mapped files and their folder can be neither deleted nor renamed."""
-    write_set(tmp_path / "set", [positions])
-    monkeypatch.setattr(atomic, "_PAUSE_S", 0.0)
-    monkeypatch.setattr(os, "urandom", bytes)
-    monkeypatch.setattr(os, "replace", Refusals(refused, 11))
-    with pytest.raises(PermissionError):
-        write_set(tmp_path / "set", [games_of(positions, 0, 5)])
-    assert_equal_sets(map_set(tmp_path / "set"), positions)
-    assert [one.name for one in tmp_path.iterdir()] == ["set"]
-
-
-def test_two_writers_with_one_process_id_wrote_through_one_folder(positions, tmp_path, monkeypatch):
-    """As in two containers that share a folder: the second began by removing what the first was writing."""
-    write_joined, few = cache._write_joined, games_of(positions, 0, 5)
-
-    def meanwhile(*arguments: Any) -> None:
-        monkeypatch.setattr(cache, "_write_joined", write_joined)
-        write_set(tmp_path / "set", [few])
-        write_joined(*arguments)
-
-    monkeypatch.setattr(cache, "_write_joined", meanwhile)
-    write_set(tmp_path / "set", [positions])
-    assert_equal_sets(map_set(tmp_path / "set"), positions)
-    assert [one.name for one in tmp_path.iterdir()] == ["set"]
-
-
-def test_interrupted_writing_leaves_the_older_set(positions: PositionSet, tmp_path: Path) -> None:
-    write_set(tmp_path / "set", [positions])
+def test_interrupted_writing_leaves_nothing(positions: PositionSet, tmp_path: Path) -> None:
     broken = replace(games_of(positions, 0, 5), wdl=np.array(["no number"]))
     with pytest.raises(ValueError, match="no number"):
         write_set(tmp_path / "set", [broken])
-    assert_equal_sets(map_set(tmp_path / "set"), positions)
-    assert [one.name for one in tmp_path.iterdir()] == ["set"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_damaged_sets_are_refused(positions: PositionSet, tmp_path: Path) -> None:
@@ -87,6 +53,7 @@ def test_damaged_sets_are_refused(positions: PositionSet, tmp_path: Path) -> Non
         path.write_bytes(change(path.read_bytes()))
         with pytest.raises(DataError, match="set"):
             map_set(folder)
+        shutil.rmtree(folder)
 
 
 @pytest.mark.usefixtures("few_files")

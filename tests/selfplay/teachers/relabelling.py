@@ -1,7 +1,5 @@
 """Labels a sample of a label folder again from scratch."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board.layout import MAX_MOVES, ROW_WORDS

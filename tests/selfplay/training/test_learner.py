@@ -252,4 +252,4 @@ def test_pretrain_can_be_prolonged_but_neither_changed_nor_started_from_another_
     ours = dit.load(tmp_path / "again.dit")[0].named_parameters()
     assert all(np.allclose(ours[name], value, atol=1e-6) for name, value in began.items())
     other = ["--positions", 64, "--net", "16x2", "--run", tmp_path / "other", "--start-from", tmp_path / "net.dit"]
-    assert "not a network of the architecture" in aino_train(*words, *other, status=1)
+    assert "not a network of the architecture" in aino_train(*words, *other, "--out", tmp_path / "other.dit", status=1)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import RunError
-from selfplay.lock import KINDS, folder_lock
+from engine.files.output_files import FOLDERS
+from selfplay.lock import folder_lock
 from selfplay.run.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.training.test_learner import SETTINGS
@@ -70,7 +71,7 @@ def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(
 
 def test_minutes_counted_compiling(games_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("selfplay.run.pretraining.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("selfplay.run.pretraining.awake_s", lambda: now[0])
     run = pretraining(tmp_path, games_file, minutes=0.1, evaluate_minutes=0.05)
     step, evaluate, costs = run.learner.step, run._evaluate, iter([60.0])
 
@@ -135,9 +136,9 @@ def test_a_folder_holds_one_kind_of_work(games_file: Path, tmp_path: Path, aino_
     other.mkdir()
     (other / "config.toml").write_text("format = 4\n")
     assert "is a self-play run" in aino_train(*words(other, "--data", games_file), status=1)
-    for kind, mark in KINDS.items():
+    for kind, (mark, *_names) in FOLDERS.items():
         (tmp_path / mark).write_text("{}")
-        for wanted in KINDS:
+        for wanted in FOLDERS:
             if wanted != kind:
                 with pytest.raises(RunError, match=f"is {kind}"), folder_lock(tmp_path, wanted):
                     pass

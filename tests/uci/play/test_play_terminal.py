@@ -13,6 +13,7 @@ import pytest
 
 from tests.boards import games_in
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
+from uci.play.asking import _until_the_flag_falls
 
 if sys.platform == "win32":
     pytest.skip("pseudo-terminals of POSIX", allow_module_level=True)
@@ -123,6 +124,11 @@ def test_flag_that_falls_takes_the_half_typed_line_along(asking: Start) -> None:
     terminal.wait_for("next: ")
     terminal.type("d4")
     terminal.wait_for("answer 'd4'")
+
+
+def test_flag_fell_of_a_program_that_was_stopped_meanwhile() -> None:
+    with _until_the_flag_falls(3.0):
+        subprocess.run(["sh", "-c", f"kill -STOP {os.getpid()}; sleep 4; kill -CONT {os.getpid()}"], check=True)
 
 
 def saved_files(home: Path) -> list[Path]:

@@ -204,7 +204,7 @@ def test_convert_writes_nets_for_lc0(net: Path, capsys: pytest.CaptureFixture[st
     [
         (["convert", "small.dit", "small.txt"], ".pb.gz"),
         (["convert", "small.dit", "small.dit2"], ".pb.gz"),
-        (["convert", "small.dit", "./small.dit"], "the net itself"),
+        (["convert", "small.dit", "./small.dit"], "would replace"),
         (["convert", "nowhere.pb", "there.dit"], "nowhere.pb"),
         (["convert", "sparse.dit", "sparse.pb"], "expected a tower, found a network sparse-128"),
         (["convert", "sparse.dit", "sparse.onnx"], "sparse.dit: expected a tower, found a network sparse-128"),

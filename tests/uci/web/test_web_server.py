@@ -1,7 +1,5 @@
 """The web board's server: who is served what, which messages it takes, and how browsers name it."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import socket

@@ -3,8 +3,6 @@
 python -m tests.unit.board.pgn_changes SEED COUNT
 """
 
-from __future__ import annotations
-
 import io
 import random
 import re

@@ -1,7 +1,5 @@
 """Games, and the many forms in which people and programs write them."""
 
-from __future__ import annotations
-
 import functools
 import random
 import re

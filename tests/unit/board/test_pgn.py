@@ -1,7 +1,5 @@
 """The reader of PGN: every character accounted for, in every form that people and programs write; and the writer."""
 
-from __future__ import annotations
-
 import io
 import os
 import random

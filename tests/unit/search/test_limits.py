@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from engine.search.limits import Clock, Limits
+from engine.native.awake import awake_s
+from engine.search.limits import Clock, Limits, SearchJob
 from engine.search.tree.params import CLOCK_SHARE
 
 
@@ -19,6 +20,12 @@ def test_movetime_is_used_up_but_for_the_overhead():
     assert not clock.is_over(doubt=0.0)
     assert not plan(nodes=100).is_over(doubt=0.0), "without a clock"
     assert Clock.start(Limits(movetime_ms=500), True, 30, begun=time.perf_counter() - 1.0).is_over()
+
+
+def test_a_stopped_process_uses_up_only_time_that_a_clock_elsewhere_counts() -> None:
+    assert (SearchJob[None]().now, SearchJob[None](1.0).now) == (awake_s, time.perf_counter)
+    clock = Clock.start(Limits(movetime_ms=500), True, 0, now=iter([5.0, 5.4, 5.6]).__next__)
+    assert (clock.is_over(), clock.is_over()) == (False, True)
 
 
 @pytest.mark.parametrize("left", [-50, 0, 1, 20, 100, 1000, 60_000, 7_200_000])

@@ -1,0 +1,60 @@
+"""No command replaces what it reads, nor what Aino keeps in folders of its own."""
+
+import importlib
+import os
+from pathlib import Path
+
+import pytest
+
+import selfplay.main
+import uci.main
+from engine.cli.command_line import make_parser
+from engine.errors import ConfigError, RunError
+from engine.files.atomic import write_file
+from engine.files.output_files import FOLDERS, check_output, output_file
+from selfplay.lock import folder_lock
+
+COMMANDS = {**uci.main.SUBCOMMANDS, **selfplay.main.COMMANDS}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_flags_of_files_to_write_are_compared_with_all_else(name: str) -> None:
+    for action in make_parser("aino", name, "", importlib.import_module(COMMANDS[name][0]))._actions:
+        if action.type in (Path, output_file) and "FILE" in str(action.metavar):
+            assert (action.type is output_file) == str(action.help).startswith(("write ", "save ")), action.dest
+
+
+@pytest.mark.parametrize("output", ["games.pgn", "sub/../games.pgn", "symlink.pgn", "hardlink.pgn", "sub/a.pgn"])
+def test_an_input_was_replaced_in_silence(output, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("sub").mkdir()
+    for name in ("games.pgn", "sub/a.pgn"):
+        Path(name).write_text("1. e4 *")
+    os.symlink("games.pgn", "symlink.pgn")
+    os.link("games.pgn", "hardlink.pgn")
+    words = ["--data", "sub=1", "games.pgn=0.5", "--run=run", "--positions=64", "--net=16x1", "--out", output]
+    assert selfplay.main.main(["pretrain", *words]) == 1
+    assert "would replace" in capsys.readouterr().err
+    assert selfplay.main.main(["report", "run", "--csv", "one", "--json", "./one"]) == 1
+    assert "one would replace" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", FOLDERS)
+def test_a_runs_own_files_were_replaced_by_an_output(kind: str, tmp_path: Path) -> None:
+    mark, *names = (tmp_path / name for name in FOLDERS[kind])
+    names[-1].write_text("of somebody")
+    with pytest.raises(RunError, match="is missing"), folder_lock(tmp_path, kind):
+        pass
+    mark.write_text("")
+    for name in (mark, *names, names[0] / "gen-00001.replay"):
+        with pytest.raises(ConfigError, match=f"belongs to {kind}"):
+            check_output(name, [])
+    check_output(tmp_path / "report.html", [tmp_path])
+
+
+def test_a_pipe_was_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_file(tmp_path / "pipe", "all")
+    assert os.read(reader, 9) == b"all"
+    os.close(reader)
