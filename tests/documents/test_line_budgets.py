@@ -6,8 +6,8 @@ from tests.documents.pages import ROOT
 
 # Folders -> the most lines of Python in them. To raise a number, say why in a sentence behind it, in its own line.
 BUDGETS = {
-    ("engine", "selfplay", "uci"): 55_994,  # sparse networks learn on a GPU, and dense ones by CUDA graphs
-    ("tests",): 39_994,  # four lines for the stand-in, which captures graphs now
+    ("engine", "selfplay", "uci"): 55_979,
+    ("tests",): 39_984,
 }
 
 
