@@ -219,7 +219,7 @@ def test_a_puzzle_without_a_rating_is_as_uncertain_as_a_new_player(tmp_path: Pat
     [(PUZZLE.replace("a1a8", "a1b8"), "'a1b8' is no legal move"), (PUZZLE.replace("8/R5K1", ""), "placement"),
      (PUZZLE.replace(" a1a8", ""), "an odd number"), (PUZZLE.replace("a1a8", "a1a8 g8g7"), "an odd number"),
      (PUZZLE.replace("1400", "high"), "a rating of 'high'"), ('x,"' + "8" * 200_000 + "\n", "placement"),
-     ("\n\0\n", "placement")],
+     ("\n\n\0\n", "placement")],
     ids=["move", "position", "no solution", "no last move", "rating", "quote", "nothing"],
 )  # fmt: skip
 def test_one_bad_row_refused_a_whole_file(tmp_path: Path, trainer: Trainer, row: str, fault: str) -> None:
