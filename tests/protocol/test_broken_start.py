@@ -157,14 +157,14 @@ def test_note_of_a_digest_that_is_no_text_ended_the_start(tmp_path: Path, monkey
     monkeypatch.setattr(jit, "cache_base", lambda: tmp_path)
     source = tmp_path / "source.py"
     source.write_text("x = 1\n")
-    assert jit._noted("kind", [source], lambda: "0123") == "0123"
-    (note,) = (tmp_path / "kind").iterdir()
+    digest = jit._noted([source])
+    (note,) = (tmp_path / "sources").iterdir()
     for damaged in (b"\xff\xfe", b"", b"\0" * 64, b"not a digest"):
         note.write_bytes(damaged)
-        assert jit._noted("kind", [source], lambda: "4567") == "4567"
+        assert jit._noted([source]) == digest
     note.unlink()
     note.mkdir()
-    assert jit._noted("kind", [source], lambda: "89ab") == "89ab"
+    assert jit._noted([source]) == digest
 
 
 def test_cache_folder_that_cannot_be_read_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

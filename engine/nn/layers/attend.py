@@ -38,7 +38,7 @@ def attend(
 
     def backward(dy: Array) -> tuple[Array, ...]:
         dbias = softmax_backward(product(dy, value.swapaxes(-1, -2)))
-        # dk = (q^T ds)^T, because a GPU copies what is transposed, and q is smaller than ds; dv likewise
+        # By dk = (q^T ds)^T, because a GPU copies what is transposed, and q is smaller than ds; dv likewise.
         dkey, dvalue = product(query.swapaxes(-1, -2), dbias), product(dy.swapaxes(-1, -2), weights)
         parts = product(dbias, key) * scale, dkey.swapaxes(-1, -2), dvalue.swapaxes(-1, -2)
         return parts if bias is None else (*parts, dbias)
