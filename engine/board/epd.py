@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from engine.files.text import plain_position
 
 DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"  # the hyphen of "no castling", and what word processors make of it
-OPCODE = re.compile(
-    r"(?:bm|am|dm|pm|sm|pv|id|ce|rc|ac[dns]|[cv][0-9]|hmvc|fmvn|eco|nic|noop)(?=\s|$)"
-)  # the usual ones
+# The usual ones.
+OPCODE = re.compile(r"(?:bm|am|dm|pm|sm|pv|id|ce|rc|ac[dns]|[cv][0-9]|hmvc|fmvn|eco|nic|noop)(?=\s|$)")
 _START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
 _LINE_END = re.compile(r"\r\n?|\n")
 _COMMENTS = ("#", "%", ";", "//")  # what begins a line without a position

@@ -41,5 +41,6 @@ def awake_s() -> float:
 
 
 def _beat() -> None:
-    while not threading.Event().wait(READING_S):
+    never = threading.Event()
+    while not never.wait(READING_S):
         awake_s()

@@ -50,10 +50,14 @@ class LossScale:
         self.there = backend.xp.ones((), np.float32)  # the factor, for steps that are recorded
         self.factor, self.good_steps = FIRST_FACTOR, 0
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name == "factor":
-            self.there[...] = value
+    @property
+    def factor(self) -> float:
+        """What the loss is multiplied by; a new one goes to the device at once."""
+        return self._factor
+
+    @factor.setter
+    def factor(self, value: float) -> None:
+        self._factor = self.there[...] = value
 
     def follow(self, is_finite: bool) -> bool:
         """Note whether a step's gradients were finite; returns whether to take the step."""

@@ -376,8 +376,8 @@ class Trainer:
         tensors = _group(arrays, "optimizer/", backend)
         self.optimizer.load_state({"steps": values["optimizer_steps"], "tensors": tensors})
         self._run.steps_done = values["steps_done"]
-        for name, value in (values.get("loss_scale") or {}).items() if self._source.loss_scale else ():
-            setattr(self._source.loss_scale, name, value)
+        if (scale := self._source.loss_scale) is not None and (kept := values.get("loss_scale")):
+            scale.factor, scale.good_steps = kept["factor"], kept["good_steps"]
         if self._average is not None:
             self._average.load(_group(arrays, "average/", backend), values.get("average_updates", self.steps_done))
 
