@@ -38,10 +38,12 @@ def output_file(text: str) -> Path:
 
 
 def check_output(path: Path, given: Iterable[Any]) -> None:
-    """Raise ConfigError where a file to write is one that texts, paths or lists of them name, or is Aino's own.
+    """Raise ConfigError where a file to write is one that texts, paths or lists of them name, Aino's own, or a folder.
 
     Other spellings and links count as what they lead to.
     """
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder: give the output the name of a file")
     place = Path(os.path.realpath(path))
     values = [one for value in given for one in (value if isinstance(value, list) else [value])]
     for text in (str(one) for one in values if isinstance(one, str | Path)):

@@ -185,7 +185,15 @@ def _search_once(engine: chess.engine.SimpleEngine, contestant: Contestant) -> N
 def _started(command: list[str], errors: IO[bytes]) -> chess.engine.SimpleEngine:
     """Start the process, without a word of UCI yet, and its driver's thread, which ends with it."""
 
+    def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Let an analysis hear of an answer that is no move: the driver would log it, and wait on."""
+        if analysis := getattr(getattr(context.get("protocol"), "command", None), "analysis", None):
+            analysis.set_exception(context["exception"])
+        else:
+            loop.default_exception_handler(context)
+
     async def drive(started: concurrent.futures.Future[chess.engine.SimpleEngine]) -> None:
+        asyncio.get_running_loop().set_exception_handler(tell)
         transport, protocol = await _UciDriver.popen(command, setpgrp=True, stderr=errors)
         engine = chess.engine.SimpleEngine(transport, protocol)
         started.set_result(engine)

@@ -24,7 +24,7 @@ from engine.board.epd import position_lines
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.board.pgn.move_words import typed_position
-from engine.errors import DataError, FenError
+from engine.errors import ConfigError, DataError, FenError
 from engine.files.text import GAMES, LOOKED_AT, POSITIONS, kind_of, unpacked_text, wanted_kind
 from selfplay.records.endings import game_ending
 
@@ -62,8 +62,10 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
     """Load the openings of a file, or of a shipped set by its name in SHIPPED_BOOKS; Aino's own openings by default.
 
     A PGN, by its name or its begin, gives the first `plies` plies of each game; any other file one position per line.
-    Raises DataError when the file is unreadable or empty.
+    Raises DataError when the file is unreadable or empty, ConfigError for a negative number of plies.
     """
+    if plies < 0:
+        raise ConfigError(f"--opening-plies: expected at least 0, got {plies}")
     name, text = _read_text(path)
     found = wanted_kind(kind_of(text[:LOOKED_AT]), name, GAMES, POSITIONS)
     if found == GAMES or (not found and ".pgn" in name.lower()):

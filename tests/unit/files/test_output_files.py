@@ -52,6 +52,8 @@ def test_a_runs_own_files_were_replaced_by_an_output(kind: str, tmp_path: Path) 
     mark.write_text("of another program")
     check_output(names[-1], [])
     mark.write_text(word)
+    with pytest.raises(ConfigError, match="is a folder"):  # known only after the training
+        check_output(tmp_path, [])
     for name in (mark, *names, names[0] / "gen-00001.replay"):
         with pytest.raises(ConfigError, match=f"belongs to {kind}"):
             check_output(name, [])
