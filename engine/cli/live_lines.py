@@ -89,6 +89,7 @@ def live_line(title: str, log_s: float = 0.0, at_first: str = "") -> Iterator[Li
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    quiet = not _console.is_terminal
-    with Progress(*columns, console=_console, get_time=awake_s, disable=quiet, transient=True) as progress:
-        yield LiveLine(progress, progress.add_task(title, total=1.0, text=at_first), title, log_s, at_first)
+    with Progress(
+        *columns, console=_console, disable=not _console.is_terminal, transient=True, get_time=awake_s
+    ) as bar:
+        yield LiveLine(bar, bar.add_task(title, total=1.0, text=at_first), title, log_s, at_first)

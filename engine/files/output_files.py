@@ -56,10 +56,7 @@ def check_output(path: Path, given: Iterable[Any]) -> None:
 
 
 def check_earlier(path: Path, is_one: Callable[[IO[bytes]], object], what: str) -> None:
-    """Raise ConfigError where a file that is continued or replaced has content, but is not `what` such a file is.
-
-    Devices and pipes take anything.
-    """
+    """Raise ConfigError where a file to continue or replace is not `what` such a file is. Devices take anything."""
     if path.is_file() and path.stat().st_size:
         with path.open("rb") as stream:
             if not is_one(stream):

@@ -46,9 +46,7 @@ def _files_of(path: Path) -> list[tuple[Path, str]]:
         return [(path, _kind_of_file(path))]
     if (kind := kind_of_folder(path)) not in ("", FOLDER):
         raise DataError(f"{path} is {kind}, which has no data to learn from; `aino-train export` writes games")
-    if kind:
-        return [(path, FOLDER)]
-    return _files_of_folder(path)
+    return [(path, FOLDER)] if kind else _files_of_folder(path)
 
 
 def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:

@@ -189,10 +189,7 @@ def _target_shares(records: np.ndarray, name: str) -> np.ndarray:
 
 
 def ending_of(last: np.ndarray, info: int, white_points: int) -> Ending | None:
-    """Return how a game with this last position uint64[16] and `invariance_info` ended.
-
-    None where a mate or stalemate contradicts its result.
-    """
+    """Return how a game with this last position uint64[16] ended; None if mate or stalemate contradicts its result."""
     by_rule = game_ending(last, 0, longest=1)
     if by_rule is not None and by_rule[1] == white_points:
         return by_rule[0]

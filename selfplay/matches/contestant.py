@@ -101,11 +101,6 @@ def engine_command(words: list[str]) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "uci", *words[1:]) if words[0] == "aino" else tuple(words)
 
 
-def quiet_driver() -> None:
-    """Keep the driver of UCI engines from logging lines that it does not expect, such as `info string` at the start."""
-    logging.getLogger("chess.engine").setLevel(logging.CRITICAL)
-
-
 class _UciDriver(chess.engine.UciProtocol):
     """Also takes engines with options whose defaults are missing or not allowed, as those of Lc0 0.31.
 
@@ -185,15 +180,7 @@ def _search_once(engine: chess.engine.SimpleEngine, contestant: Contestant) -> N
 def _started(command: list[str], errors: IO[bytes]) -> chess.engine.SimpleEngine:
     """Start the process, without a word of UCI yet, and its driver's thread, which ends with it."""
 
-    def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Let an analysis hear of an answer that is no move: the driver would log it, and wait on."""
-        if analysis := getattr(getattr(context.get("protocol"), "command", None), "analysis", None):
-            analysis.set_exception(context["exception"])
-        else:
-            loop.default_exception_handler(context)
-
     async def drive(started: concurrent.futures.Future[chess.engine.SimpleEngine]) -> None:
-        asyncio.get_running_loop().set_exception_handler(tell)
         transport, protocol = await _UciDriver.popen(command, setpgrp=True, stderr=errors)
         engine = chess.engine.SimpleEngine(transport, protocol)
         started.set_result(engine)
@@ -201,6 +188,8 @@ def _started(command: list[str], errors: IO[bytes]) -> chess.engine.SimpleEngine
         engine.close()
         await engine.shutdown_event.wait()
 
+    # The driver would log every line that it does not expect, such as `info string` at the start.
+    logging.getLogger("chess.engine").setLevel(logging.CRITICAL)
     return chess.engine.run_in_background(drive)
 
 

@@ -24,7 +24,7 @@ from engine.board.epd import position_lines
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.board.pgn.move_words import typed_position
-from engine.errors import ConfigError, DataError, FenError
+from engine.errors import DataError, FenError
 from engine.files.text import GAMES, LOOKED_AT, POSITIONS, kind_of, unpacked_text, wanted_kind
 from selfplay.records.endings import game_ending
 
@@ -62,10 +62,8 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
     """Load the openings of a file, or of a shipped set by its name in SHIPPED_BOOKS; Aino's own openings by default.
 
     A PGN, by its name or its begin, gives the first `plies` plies of each game; any other file one position per line.
-    Raises DataError when the file is unreadable or empty, ConfigError for a negative number of plies.
+    Raises DataError when the file is unreadable or empty.
     """
-    if plies < 0:
-        raise ConfigError(f"--opening-plies: expected at least 0, got {plies}")
     name, text = _read_text(path)
     found = wanted_kind(kind_of(text[:LOOKED_AT]), name, GAMES, POSITIONS)
     if found == GAMES or (not found and ".pgn" in name.lower()):
@@ -80,6 +78,7 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
     return OpeningBook(name, entries, read)
 
 
+@functools.cache  # each phase of a run needs them, and parsing takes about a second
 def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
     """All positions after the openings of a file, or of Aino's own set, that a game can go on from.
 
@@ -89,15 +88,10 @@ def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
         if not (random[1].isdecimal() and 1 <= int(random[1]) <= MOST_RANDOM_PLIES):
             raise DataError(f"openings {path}: expected 1 to {MOST_RANDOM_PLIES} random moves")
         return random_openings(int(random[1]))
-    return _default_openings() if path is None else _boards(load_book(path))
+    book = load_book(path)
+    return [opening_board(opening) for opening in playable(book, range(len(book)))]
 
 
-@functools.cache  # each phase of a run needs them, and parsing takes about a second
-def _default_openings() -> Sequence[chess.Board]:
-    return _boards(load_book())
-
-
-@functools.cache
 def random_openings(plies: int) -> Sequence[chess.Board]:
     """Return different positions after `plies` random legal moves from the start that are not the end of a game.
 
@@ -112,10 +106,6 @@ def random_openings(plies: int) -> Sequence[chess.Board]:
         if not board.is_game_over():
             found[board.epd()] = board
     return tuple(found.values())
-
-
-def _boards(book: Sequence[str]) -> Sequence[chess.Board]:
-    return [opening_board(opening) for opening in playable(book, range(len(book)))]
 
 
 def playable(

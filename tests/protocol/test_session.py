@@ -187,9 +187,8 @@ def test_log_file_holds_both_sides_and_messages_stay_on_one_line(talk: Conversat
 
 @pytest.mark.parametrize("name", ["no/folder", "~nobody-of-that-name/log", "games.pgn"])
 def test_unwritable_log_file_is_reported(name, talk, tmp_path, monkeypatch):
-    """A file of games or a network had been continued as a log."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "games.pgn").write_text("1. e4 *")
+    (tmp_path / "games.pgn").write_text("1. e4 *")  # which had been continued as a log
     talk.say(f"setoption name LogFile value {name}", "isready")
     assert "cannot write the log file" in talk.infos()[0]
     assert talk.lines[-1] == "readyok"

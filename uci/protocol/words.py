@@ -244,10 +244,7 @@ class Writer:
             self._record(">>", line)
 
     def log_to(self, path: str) -> None:
-        """Append the conversation to a file from now on. An empty path ends the log.
-
-        Raises OSError, and ConfigError for a file that is no log.
-        """
+        """Append the conversation to a file from now on; an empty path ends the log. Raises OSError and ConfigError."""
         file = Path(os.path.expanduser(path))
         check_earlier(file, lambda stream: re.match(rb"\d\d:\d\d:\d\d [<>]", stream.read(10)), "a log of Aino's")
         log = file.open("a", encoding="utf-8", buffering=1) if path else None

@@ -22,7 +22,7 @@ from selfplay.families.policy.sparse_sampler import SparseSampler, new_sparse_ba
 from selfplay.records.collect import GameRecord, collect
 from selfplay.records.order import GameOrder
 from selfplay.records.positions import UNKNOWN_MOVES_LEFT, PositionSet, concatenate
-from selfplay.records.targets import policy_from_scores, score_from_value, wdl_from_result, wdl_from_score
+from selfplay.records.targets import policy_from_scores, score_from_value, wdl_from_score
 from tests.selfplay.conftest import games_of
 
 
@@ -110,13 +110,6 @@ def test_scores_of_values_are_the_inverse() -> None:
     ends = score_from_value(np.array([-1.0, 1.0]))
     assert ends[0] == -ends[1] < -1200
     assert np.allclose(wdl_from_score(ends), [[0, 0, 1], [1, 0, 0]], atol=1e-6)
-
-
-def test_result_is_seen_by_the_mover() -> None:
-    black_to_move = np.array([False, True])
-    assert wdl_from_result(1, black_to_move).tolist() == [[1, 0, 0], [0, 0, 1]]
-    assert wdl_from_result(-1, black_to_move).tolist() == [[0, 0, 1], [1, 0, 0]]
-    assert wdl_from_result(0, black_to_move).tolist() == [[0, 1, 0], [0, 1, 0]]
 
 
 def test_policy_of_scores_is_wider_in_decided_positions() -> None:

@@ -94,7 +94,6 @@ def test_results_are_read_from_the_moves_where_no_tag_tells_them(tmp_path: Path)
 
 
 def test_a_mated_side_does_not_learn_that_it_won(tmp_path: Path) -> None:
-    """A mate without a result taught nothing, and a draw in the tags counted where the moves end with a win."""
     games = [f'[Result "{told}"]\n\n1. f3 e5 2. g4 Qh4# {told}\n\n' for told in ("1-0", "1/2-1/2", "0-1", "*")]
     (tmp_path / "games.pgn").write_text("".join([*games, '[Result "1/2-1/2"]\n\n1. e4 1-0\n\n']))
     found = load_or_parse(tmp_path / "games.pgn", pgn_reader(), None)

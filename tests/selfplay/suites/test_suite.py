@@ -316,13 +316,12 @@ def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
         assert [step.move for step in again] == [step.move for step in start]
 
 
-def test_uci_engine_solves_too_and_a_pass_is_no_solution() -> None:
+def test_uci_engine_solves_too_and_an_illegal_move_took_a_minute() -> None:
     scripted = Contestant("scripted", (sys.executable, str(SCRIPT), "score", "15"))
     with closing(UciSolver(scripted, TimeControl(nodes=100))) as solver:
         first = next(iter(chess.Board().legal_moves))
         answer = solver.solve(chess.Board(), fresh=True)
         assert [(step.nodes, step.move, step.mate) for step in answer] == [(77, first, None)] * 2
-    # An illegal move took a minute, a traceback and "TimeoutError()".
     for how, told in ("crash", "scripted failed"), ("pass", "no move in a position"), ("illegal", "a1a1"):
         scripted = Contestant("scripted", (sys.executable, str(SCRIPT), how, "1"))
         with closing(UciSolver(scripted, TimeControl(nodes=100))) as solver, pytest.raises(ConfigError, match=told):

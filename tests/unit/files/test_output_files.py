@@ -25,19 +25,18 @@ def test_flags_of_files_to_write_are_compared_with_all_else(name: str) -> None:
             assert (action.type is output_file) == str(action.help).startswith(("write ", "save ")), action.dest
 
 
-@pytest.mark.parametrize("output", ["games.pgn", "sub/../games.pgn", "link.pgn", "hard.pgn", "sub/a.pgn", "sub/a.gz"])
+@pytest.mark.parametrize("output", ["games.pgn", "sub/../games.pgn", "link.pgn", "hard.pgn", "sub/a.pgn", "v6/a.gz"])
 def test_an_input_was_replaced_in_silence(output, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("sub").mkdir()
     for name in ("games.pgn", "sub/a.pgn"):
         Path(name).write_text("1. e4 *")
-    if output.endswith(".gz"):  # a folder of training chunks is one piece of data
-        Path("sub/a.pgn").unlink()
-        Path("sub/a.gz").write_bytes(gzip.compress(b"\6\0\0\0"))
+    Path("v6").mkdir()  # which is one piece of data
+    Path("v6/a.gz").write_bytes(gzip.compress(b"\6\0\0\0"))
     os.symlink("games.pgn", "link.pgn")
     os.link("games.pgn", "hard.pgn")
-    words = ["--data", "sub=1", "games.pgn=0.5", "--run=run", "--positions=64", "--net=16x1", "--out", output]
-    assert selfplay.main.main(["pretrain", *words]) == 1
+    words = "--data sub=1 games.pgn=0.5 v6=1 --run=run --positions=64 --net=16x1 --out".split()
+    assert selfplay.main.main(["pretrain", *words, output]) == 1
     assert "would replace" in capsys.readouterr().err
     assert selfplay.main.main(["report", "run", "--csv", "one", "--json", "./one"]) == 1
     assert "one would replace" in capsys.readouterr().err
