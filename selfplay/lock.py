@@ -19,8 +19,7 @@ def folder_lock(folder: Path, kind: str) -> Iterator[None]:
     if (found := kind_of_folder(folder)) not in ("", kind):
         raise RunError(f"{folder} is {found}, and {kind} needs a folder of its own")
     mark, *names = FOLDERS[kind][1]
-    strange = [name for name in names if (folder / name).is_file()]
-    if strange and not (folder / mark).is_file():
+    if not (folder / mark).is_file() and (strange := [name for name in names if (folder / name).is_file()]):
         raise RunError(f"{folder} holds {strange[0]}, but is not {kind} ({mark} is missing): use a new folder")
     if folder.is_file():
         raise RunError(f"{folder} is a file, and {kind} needs a folder")

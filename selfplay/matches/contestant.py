@@ -188,8 +188,7 @@ def _started(command: list[str], errors: IO[bytes]) -> chess.engine.SimpleEngine
         engine.close()
         await engine.shutdown_event.wait()
 
-    # The driver would log every line that it does not expect, such as `info string` at the start.
-    logging.getLogger("chess.engine").setLevel(logging.CRITICAL)
+    logging.getLogger("chess.engine").setLevel(logging.CRITICAL)  # It would log each line that it does not expect.
     return chess.engine.run_in_background(drive)
 
 

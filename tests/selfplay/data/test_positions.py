@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from engine.board.convert import encode_move, row_from_board
-from engine.network.input_formats import FLIP, turned_moves
 from engine.network.policy_map import INDEX_TO_UCI
 from selfplay.data.cache import Bookmark, load_or_parse
 from selfplay.data.pgn import pgn_reader, record_of_result
@@ -178,11 +177,6 @@ def moves_of(game: chess.Board) -> list[int]:
 
 def test_mirroring_waits_until_castling_is_over(positions: PositionSet) -> None:
     assert np.array_equal(sample(positions, sampler.MIRROR).masks[0], sample(positions, 0).masks[0])
-
-
-def test_mirror_table_is_its_own_inverse() -> None:
-    table = turned_moves()[FLIP]
-    assert np.array_equal(table[table], np.arange(1858))
 
 
 def test_swapping_colours_changes_one_plane(positions: PositionSet) -> None:
