@@ -78,7 +78,6 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
     return OpeningBook(name, entries, read)
 
 
-@functools.cache  # each phase of a run needs them, and parsing takes about a second
 def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
     """All positions after the openings of a file, or of Aino's own set, that a game can go on from.
 
@@ -88,10 +87,15 @@ def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
         if not (random[1].isdecimal() and 1 <= int(random[1]) <= MOST_RANDOM_PLIES):
             raise DataError(f"openings {path}: expected 1 to {MOST_RANDOM_PLIES} random moves")
         return random_openings(int(random[1]))
-    book = load_book(path)
-    return [opening_board(opening) for opening in playable(book, range(len(book)))]
+    return _default_openings() if path is None else _boards(load_book(path))
 
 
+@functools.cache  # each phase of a run needs them, and parsing takes about a second
+def _default_openings() -> Sequence[chess.Board]:
+    return _boards(load_book())
+
+
+@functools.cache
 def random_openings(plies: int) -> Sequence[chess.Board]:
     """Return different positions after `plies` random legal moves from the start that are not the end of a game.
 
@@ -106,6 +110,10 @@ def random_openings(plies: int) -> Sequence[chess.Board]:
         if not board.is_game_over():
             found[board.epd()] = board
     return tuple(found.values())
+
+
+def _boards(book: Sequence[str]) -> Sequence[chess.Board]:
+    return [opening_board(opening) for opening in playable(book, range(len(book)))]
 
 
 def playable(
