@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import RunError
-from engine.files.output_files import FOLDERS
+from engine.files.output_files import FOLDERS, kind_of_folder
 from engine.native.locks import FileLock
 
 
@@ -16,12 +16,11 @@ def folder_lock(folder: Path, kind: str) -> Iterator[None]:
     Raises RunError when the folder is of another kind, or has files of others under names that this kind uses, or when
     another process holds the lock.
     """
-    for other, (mark, *names) in FOLDERS.items():
-        if other != kind and (folder / mark).is_file():
-            raise RunError(f"{folder} is {other} ({mark} is there), and {kind} needs a folder of its own")
-        strange = [name for name in names if other == kind and (folder / name).is_file()]
-        if strange and not (folder / mark).is_file():
-            raise RunError(f"{folder} holds {strange[0]}, but is not {kind} ({mark} is missing): use a new folder")
+    if (found := kind_of_folder(folder)) not in ("", kind):
+        raise RunError(f"{folder} is {found}, and {kind} needs a folder of its own")
+    mark, *names = FOLDERS[kind][1]
+    if not (folder / mark).is_file() and (strange := [name for name in names if (folder / name).is_file()]):
+        raise RunError(f"{folder} holds {strange[0]}, but is not {kind} ({mark} is missing): use a new folder")
     if folder.is_file():
         raise RunError(f"{folder} is a file, and {kind} needs a folder")
     folder.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from engine.native.awake import awake_s
+
 PLAIN_WIDTH = 240  # Width, in columns, when writing to a file or a pipe.
 LOG_S = 60.0  # Seconds between progress lines of a long task when the output is not a terminal.
 COMPILES = "compiling first, where this is new to the machine"  # What is said while nothing is done yet.
@@ -50,12 +52,12 @@ class LiveLine:
         self._title = title
         self._log_s = log_s
         self._at_first = at_first
-        self._begun = self._logged = time.monotonic()
+        self._begun = self._logged = awake_s()
         self._first: float | None = None  # Share (0..1) already done at the first update, by an earlier process.
 
     def update(self, done: float, text: str = "") -> None:
         """Set the share done (0..1) and the text after the bar."""
-        now = time.monotonic()
+        now = awake_s()
         if self._first is None:
             self._first = done
         if self._at_first and done <= self._first:
@@ -87,5 +89,7 @@ def live_line(title: str, log_s: float = 0.0, at_first: str = "") -> Iterator[Li
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=_console, disable=not _console.is_terminal, transient=True) as progress:
-        yield LiveLine(progress, progress.add_task(title, total=1.0, text=at_first), title, log_s, at_first)
+    with Progress(
+        *columns, console=_console, disable=not _console.is_terminal, transient=True, get_time=awake_s
+    ) as bar:
+        yield LiveLine(bar, bar.add_task(title, total=1.0, text=at_first), title, log_s, at_first)

@@ -1,23 +1,35 @@
-"""Where commands may write: never onto what they are given, nor onto what Aino keeps in folders of its own."""
+"""Where commands may write: never onto what they are given, nor onto what Aino keeps in folders of its own.
+
+What continues or replaces a file knows it for an earlier one of its kind.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from engine.errors import ConfigError
 
-# What a folder of Aino's may be, and what it keeps there; the first file tells which it is.
+# What a folder of Aino's may be: a word in the first of the files it keeps there, which tells it from other programs'
+# files of that name, and the names of all.
 FOLDERS = {
-    "a self-play run": "config.toml ledger.sqlite nets replay fit anchors".split(),
-    "a pretraining": "config.json checkpoint.npz log.jsonl latest.dit cache".split(),
-    "a match": "match.json games.jsonl games.pgn result.json stderr.log".split(),
-    "a label folder": "settings.json journal values.rows scored.rows cache".split(),
-    "a sweep": "sweep.toml matches".split(),
+    "a self-play run": ("format = ", "config.toml ledger.sqlite nets replay fit anchors".split()),
+    "a pretraining": ('"learner": ', "config.json checkpoint.npz log.jsonl latest.dit cache".split()),
+    "a match": ('"openings": ', "match.json games.jsonl games.pgn result.json stderr.log".split()),
+    "a label folder": ('"teacher": ', "settings.json journal values.rows scored.rows cache".split()),
+    "a sweep": ("settings", "sweep.toml matches".split()),
 }
+
+
+def kind_of_folder(folder: Path) -> str:
+    """Return which of FOLDERS a folder is; "" for none."""
+    for kind, (word, (mark, *_)) in FOLDERS.items():
+        if (folder / mark).is_file() and word.encode() in (folder / mark).read_bytes():
+            return kind
+    return ""
 
 
 def output_file(text: str) -> Path:
@@ -26,10 +38,12 @@ def output_file(text: str) -> Path:
 
 
 def check_output(path: Path, given: Iterable[Any]) -> None:
-    """Raise ConfigError where a file to write is one that texts, paths or lists of them name, or is Aino's own.
+    """Raise ConfigError where a file to write is one that texts, paths or lists of them name, Aino's own, or a folder.
 
     Other spellings and links count as what they lead to.
     """
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder: give the output the name of a file")
     place = Path(os.path.realpath(path))
     values = [one for value in given for one in (value if isinstance(value, list) else [value])]
     for text in (str(one) for one in values if isinstance(one, str | Path)):
@@ -37,6 +51,13 @@ def check_output(path: Path, given: Iterable[Any]) -> None:
             if str(place) == os.path.realpath(name) or (path.exists() and os.path.exists(name) and path.samefile(name)):
                 raise ConfigError(f"{path} would replace {name}: give the output another name")
     for folder in place.parents:
-        for kind, names in FOLDERS.items():
-            if place.relative_to(folder).parts[0] in names and (folder / names[0]).is_file():
-                raise ConfigError(f"{path} belongs to {kind}, {folder}: give the output another name")
+        if (kind := kind_of_folder(folder)) and place.relative_to(folder).parts[0] in FOLDERS[kind][1]:
+            raise ConfigError(f"{path} belongs to {kind}, {folder}: give the output another name")
+
+
+def check_earlier(path: Path, is_one: Callable[[IO[bytes]], object], what: str) -> None:
+    """Raise ConfigError where a file to continue or replace is not `what` such a file is. Devices take anything."""
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as stream:
+            if not is_one(stream):
+                raise ConfigError(f"{path} is not {what}: give the output another name")

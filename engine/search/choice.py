@@ -277,11 +277,6 @@ class SearchOrder:
         most_ms = self.clock().hard_ms
         return not self.by_the_clock and (most_ms is None or most_ms >= LOOKING_UP_MS)
 
-    @property
-    def by_tables(self) -> bool:
-        """Whether to play the move that comes first in the tables: in analysis, which searches all moves."""
-        return bool(self.ranks) and not self.plays
-
     @cached_property
     def asked(self) -> tuple[chess.Move, ...]:
         """The legal ones of the moves that were asked for; all where it is empty."""

@@ -168,7 +168,7 @@ class SearchDriver:
             # A weaker player does not see the mates that the rules alone find.
             children = reporter.root_moves(replace(root, forced_move=NO_MOVE), order)
             index = order[children.index(choose_weaker(children, told.strength, told.rng))]
-        elif told.by_tables:
+        elif told.ranks and not told.plays:  # in analysis, which searches all moves
             index = order[0]
         else:
             index = choose_move(root, told.temperature, told.rng)

@@ -96,8 +96,11 @@ class Reporter:
         search, nodes = self._search, self._search.new_visits
         score_cp, wdl = move.score_cp, move.wdl
         if not (move.visits or move.mate or self._wanted.ranks or move.move in self._wanted.aside):
-            q, draw = self._unvisited_value(root)
-            q = float(self._for_people(root, q))
+            # First-play urgency, as `puct` has it, from what the evaluator said of the root: the mean would tell of a
+            # mate that the line misses. No more than the worst line above it that is not certain.
+            q, draw = search.own_value
+            seen = root.q[(root.visits > 0) & (root.proven == DRAW)].tolist()
+            q = float(self._for_people(root, min([root.first_play_urgency(q), *seen])))
             score_cp, wdl = centipawns(q, self._cp_scale), per_mille(q, draw)
         return SearchInfo(
             depth=max(1, round(search.mean_depth)),
@@ -113,15 +116,6 @@ class Reporter:
             pv=list(move.pv),
             tbhits=self._tablebase.hits - self._first_hits if self._tablebase is not None else 0,
         )
-
-    def _unvisited_value(self, root: Root) -> tuple[float, float]:
-        """(win minus loss, draw probability) shown for a line without visits.
-
-        First-play urgency, as `puct` has it, from what the evaluator said of the root: the mean would tell of a mate
-        that the line misses. No more than the worst line above it that is not certain.
-        """
-        q, draw = self._search.own_value
-        return min([root.first_play_urgency(q), *root.q[(root.visits > 0) & (root.proven == DRAW)].tolist()]), draw
 
     def _for_people(self, root: Root, q: np.ndarray | float) -> np.ndarray:
         """Values for people: a win that the search takes apart, in order to see progress, is worth its full value."""

@@ -4,6 +4,7 @@ import argparse
 import shlex
 from contextlib import closing
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, show
 from engine.cli.option_forms import add_flag, add_setting_flags, given_settings, hide_seldom
 from engine.files.output_files import check_output, output_file
+from selfplay.data.cache import files_in
 from selfplay.families.by_name import family_of
 from selfplay.interrupt import stop_flag
 from selfplay.lock import folder_lock
@@ -87,7 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, or continue; Ctrl-C leaves a checkpoint behind."""
     with folder_lock(arguments.run, "a pretraining"):
         settings = settings_of(arguments)
-        check_output(arguments.out, (path for source in settings.files.found() for path, _kind in source))
+        paths = [path for source in settings.files.found() for path, _kind in source]
+        check_output(arguments.out, chain(paths, *(files_in(path) for path in paths if path.is_dir())))
         return _train(arguments, settings)
 
 

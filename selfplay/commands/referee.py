@@ -1,17 +1,18 @@
 """What `match` and `ladder` share: flags of time, openings, adjudication and concurrency; playing with progress."""
 
 import argparse
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from engine.cli.live_lines import LOG_S, live_line, show
 from engine.cli.option_forms import add_flag
+from engine.files.atomic import write_file
 from selfplay.interrupt import stop_flag
 from selfplay.lock import folder_lock
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
-from selfplay.matches.archive import GameRow, MatchArchive
-from selfplay.matches.contestant import quiet_driver
+from selfplay.matches.archive import RESULT_FILE, GameRow, MatchArchive
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import DEFAULT_PLIES, load_book
 from selfplay.matches.runner import SeriesSettings
@@ -62,7 +63,6 @@ def play_series(
 
     text_of: a standing in a line; result_of: as JSON values.
     """
-    quiet_driver()
     with folder_lock(folder, "a match"), stop_flag() as stop:
         archive = MatchArchive(folder, settings.description(), settings.resolved(), event)
         series = new_series(settings, archive)
@@ -77,7 +77,7 @@ def play_series(
 
             line.update(now.games / settings.games, text_of(now))
             finished = series.play(report, stop.is_set)
-        archive.write_result(result_of(now))
+        write_file(folder / RESULT_FILE, json.dumps(result_of(now), indent=2) + "\n")
     return finished, now
 
 

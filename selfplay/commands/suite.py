@@ -16,7 +16,7 @@ from engine.files.text import POSITIONS, PUZZLES, kind_of_file
 from engine.native.awake import awake_s
 from engine.options import EngineOptions
 from selfplay.interrupt import stop_flag
-from selfplay.matches.contestant import ENGINE_HELP, Contestant, parse_contestant, quiet_driver
+from selfplay.matches.contestant import ENGINE_HELP, Contestant, parse_contestant
 from selfplay.matches.control import TimeControl
 from selfplay.suites.epd import read_epd
 from selfplay.suites.problem import Problem, read_puzzles, sample
@@ -59,7 +59,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Solve, then show the table; an interrupted run shows the results so far."""
     if arguments.concurrency < 1 or (1 if arguments.limit is None else arguments.limit) < 1 or arguments.limit_seed < 0:
         raise ConfigError("--concurrency and --limit: expected at least 1, and --limit-seed at least 0")
-    quiet_driver()
     contestant = parse_contestant(arguments.engine) if arguments.engine else None
     options = _options(arguments)
     limit = _limit(arguments, contestant)

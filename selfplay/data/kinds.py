@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import DataError
-from engine.files.output_files import FOLDERS
+from engine.files.output_files import kind_of_folder
 from engine.files.text import GAMES, LOOKED_AT, decode_text, kind_of, open_unpacked, reading
 from selfplay.data.cache import ENDINGS, Reader, files_in
 from selfplay.data.pgn import pgn_reader
@@ -44,12 +44,9 @@ def _files_of(path: Path) -> list[tuple[Path, str]]:
         return [one for file in found for one in _files_of(file)]
     if not path.is_dir():
         return [(path, _kind_of_file(path))]
-    for kind, (mark, *_names) in FOLDERS.items():
-        if (path / mark).is_file():
-            if kind != FOLDER:
-                raise DataError(f"{path} is {kind}, which has no data to learn from; `aino-train export` writes games")
-            return [(path, FOLDER)]
-    return _files_of_folder(path)
+    if (kind := kind_of_folder(path)) not in ("", FOLDER):
+        raise DataError(f"{path} is {kind}, which has no data to learn from; `aino-train export` writes games")
+    return [(path, FOLDER)] if kind else _files_of_folder(path)
 
 
 def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:

@@ -16,6 +16,7 @@ from engine.files.note_log import NoteLog
 from engine.files.text import open_unpacked, reading
 from selfplay.data.cache import Bookmark, Reader
 from selfplay.records.collect import LONGEST_GAME, GameRecord
+from selfplay.records.endings import WITHOUT_MOVES, game_ending, positions_of
 from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import WHITE_POINTS, wdl_from_result
 
@@ -24,7 +25,7 @@ FAULT = "with a fault"
 
 @dataclass
 class Tally:
-    """The games that a reader saw: how many it read, and how many it skipped for which reason."""
+    """The games of a file: how many were read, and how many skipped for which reason."""
 
     read: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
@@ -58,16 +59,14 @@ def read_pgn(
         text.skip_to(bookmark.place)
         for game in main_lines(text):
             reason = _reason(game, least_elo)
-            if not reason:
-                tally.read += 1
+            if not reason and (points := _white_points(game)) is not None:
                 bookmark.place, bookmark.share = game.end, share()
-                points = WHITE_POINTS[told_result(game.tag_result, game.result)]
                 yield record_of_result(game.start, game.moves, points)
                 continue
             if reason == FAULT:
                 skipped.note(f"{path}:{game.fault} (game skipped)")
             if game.is_game:
-                tally.skipped[reason] += 1
+                tally.skipped[reason or "without a result"] += 1
     skipped.close()
 
 
@@ -77,13 +76,19 @@ def _reason(game: MainLine, least_elo: int) -> str:
         return "below the Elo"
     if not game.fault and len(game.moves) > LONGEST_GAME:
         game.fault = f"{game.line}:1: over {LONGEST_GAME:,} plies"
-    if not game.fault and {game.result, game.tag_result} == {"1-0", "0-1"}:
+    if not game.fault and len(WHITE_POINTS.keys() & {game.result, game.tag_result}) == 2:
         game.fault = f"{game.line}:1: the result is {game.tag_result} in the tags, and {game.result} behind the moves"
     if game.fault:
         return FAULT
-    if not len(game.moves):
-        return "without moves"
-    return "" if told_result(game.tag_result, game.result) in WHITE_POINTS else "without a result"
+    return "" if len(game.moves) else "without moves"
+
+
+def _white_points(game: MainLine) -> int | None:
+    """White's points by the result, or where none is told, by a last position without moves; None without both."""
+    if (told := told_result(game.tag_result, game.result)) in WHITE_POINTS:
+        return WHITE_POINTS[told]
+    end = game_ending(positions_of(game.start, game.moves)[-1], 0, LONGEST_GAME)
+    return end[1] if end is not None and end[0] in WITHOUT_MOVES else None
 
 
 def record_of_result(start: np.ndarray, moves: list[int] | np.ndarray, white_points: int) -> GameRecord:

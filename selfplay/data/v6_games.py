@@ -24,9 +24,9 @@ from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX, policy_
 from selfplay.data.cache import Bookmark
 from selfplay.data.v6 import ADJUDICATED, LENGTH_LIMIT, NOT_FOR_TRAINING, masks_of, new_records, open_chunks, read_chunk
 from selfplay.records.collect import GameRecord
-from selfplay.records.endings import Ending, game_ending
+from selfplay.records.endings import WITHOUT_MOVES, Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, training_game
-from selfplay.records.targets import wdl_from_result
+from selfplay.records.targets import RESULTS, wdl_from_result
 
 MOST_VISITS = 65_535  # most visits of one move in a replay record
 _PIECE_PLANES = 12  # piece planes of one board in the history
@@ -154,11 +154,13 @@ def game_of_chunk(records: np.ndarray, name: str) -> SelfPlayRecord:
     if not -1.0 <= result <= 1.0:
         raise DataError(f"{name}: result_q {result}, expected -1..1")
     points = round(result) * (-1 if records[-1]["side_to_move_or_enpassant"] else 1)
+    if (ending := ending_of(stack[-1], int(records[-1]["invariance_info"]), points)) is None:
+        raise DataError(f"{name}: the result is {RESULTS[points]}, which the board contradicts")
     return SelfPlayRecord(
         generation=0,
         number=0,
         white_points=points,
-        ending=ending_of(stack[-1], int(records[-1]["invariance_info"]), points),
+        ending=ending,
         start=stack[0].copy(),
         moves=moves,
         full=records["invariance_info"] & NOT_FOR_TRAINING == 0,
@@ -186,14 +188,16 @@ def _target_shares(records: np.ndarray, name: str) -> np.ndarray:
     return shares
 
 
-def ending_of(last: np.ndarray, info: int, white_points: int) -> Ending:
-    """Return how a game with this last position uint64[16] and `invariance_info` ended."""
+def ending_of(last: np.ndarray, info: int, white_points: int) -> Ending | None:
+    """Return how a game with this last position uint64[16] ended; None if mate or stalemate contradicts its result."""
     by_rule = game_ending(last, 0, longest=1)
     if by_rule is not None and by_rule[1] == white_points:
         return by_rule[0]
     if info & LENGTH_LIMIT:
         return Ending.LENGTH
-    return Ending.RESIGNATION if white_points and info & ADJUDICATED else Ending.OTHER
+    if white_points and info & ADJUDICATED:
+        return Ending.RESIGNATION
+    return None if by_rule is not None and by_rule[0] in WITHOUT_MOVES else Ending.OTHER
 
 
 def _visits(shares: np.ndarray, counts: np.ndarray, root_visits: np.ndarray) -> np.ndarray:

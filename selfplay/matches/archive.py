@@ -15,10 +15,8 @@ from engine.board.pgn.game_writer import game_text
 from engine.errors import RunError
 from engine.files.atomic import append, write_file
 from engine.files.settings_file import read_noted
-from selfplay.matches.play import FAULTS, Reason, Thought
-from selfplay.records.targets import MATE_SCORE_CP
+from selfplay.matches.play import FAULTS, Reason, Thought, mate_of
 
-SURELY_MATE_CP = MATE_SCORE_CP - 1000
 GAMES_FILE, SETTINGS_FILE = "games.jsonl", "match.json"
 RESULT_FILE = "result.json"
 
@@ -96,11 +94,10 @@ class GameRow:
 
 def _comment(thought: Thought) -> str:
     words = []
-    if thought.score_cp is not None:
-        mate = 2 * (MATE_SCORE_CP - abs(thought.score_cp))  # plies; the mating side needs one less than twice its moves
-        sign = "-" if thought.score_cp < 0 else "+" if thought.score_cp else ""
-        mate = max(0, mate - (thought.score_cp > 0))
-        value = f"M{mate}" if abs(thought.score_cp) > SURELY_MATE_CP else f"{abs(thought.score_cp) / 100:.2f}"
+    if (score := thought.score_cp) is not None:
+        sign, mate = "-" if score < 0 else "+" if score else "", mate_of(score)
+        # In plies, of which the mating side needs one less than twice its moves.
+        value = f"{abs(score) / 100:.2f}" if mate is None else f"M{max(0, 2 * abs(mate) - (score > 0))}"
         words.append(f"{sign}{value}/{thought.depth or 0} ")
     words.append(f"{thought.time_ms / 1000:.3f}s")
     if thought.nodes is not None:
@@ -140,10 +137,6 @@ class MatchArchive:
         self.rows[row.number] = row
         append(self._games, json.dumps(asdict(row)) + "\n")
         append(self.folder / "games.pgn", row.pgn(self._event))
-
-    def write_result(self, result: Mapping[str, Any]) -> None:
-        """Write `result.json`, the standing in a form that other programs can read."""
-        write_file(self.folder / RESULT_FILE, json.dumps(result, indent=2) + "\n")
 
 
 def read_game_rows(folder: Path, use: Callable[[GameRow], None] = lambda row: None) -> dict[int, GameRow]:

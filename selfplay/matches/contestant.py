@@ -101,11 +101,6 @@ def engine_command(words: list[str]) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "uci", *words[1:]) if words[0] == "aino" else tuple(words)
 
 
-def quiet_driver() -> None:
-    """Keep the driver of UCI engines from logging lines that it does not expect, such as `info string` at the start."""
-    logging.getLogger("chess.engine").setLevel(logging.CRITICAL)
-
-
 class _UciDriver(chess.engine.UciProtocol):
     """Also takes engines with options whose defaults are missing or not allowed, as those of Lc0 0.31.
 
@@ -193,6 +188,7 @@ def _started(command: list[str], errors: IO[bytes]) -> chess.engine.SimpleEngine
         engine.close()
         await engine.shutdown_event.wait()
 
+    logging.getLogger("chess.engine").setLevel(logging.CRITICAL)  # It would log each line that it does not expect.
     return chess.engine.run_in_background(drive)
 
 

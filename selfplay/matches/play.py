@@ -35,6 +35,7 @@ class Info(NamedTuple):
     score_cp: int | None = None  # exact, from the side to move; a mate in n moves is MATE_SCORE_CP - n
     depth: int | None = None
     nodes: int | None = None
+    time_ms: int | None = None
 
 
 def read_info(line: str) -> Info | None:
@@ -46,8 +47,8 @@ def read_info(line: str) -> Info | None:
         words = words[: words.index("string")]
     move = next(_after("pv", words), "")
     is_exact = "lowerbound" not in words and "upperbound" not in words and (move or "currmove" not in words)
-    rank, depth, nodes = (_number(_after(name, words)) for name in ("multipv", "depth", "nodes"))
-    return Info(1 if rank is None else rank, move, _score(words) if is_exact else None, depth, nodes)
+    rank, *numbers = (_number(_after(name, words)) for name in ("multipv", "depth", "nodes", "time"))
+    return Info(1 if rank is None else rank, move, _score(words) if is_exact else None, *numbers)
 
 
 def last_judgement(lines: Sequence[str], board: chess.Board) -> Info:
@@ -58,7 +59,7 @@ def last_judgement(lines: Sequence[str], board: chess.Board) -> Info:
     nodes = None
     for line in reversed(lines):
         info = read_info(line)
-        if info is None or (info.move and not _is_legal(info.move, board)):
+        if info is None or (info.move and not is_legal(info.move, board)):
             continue
         nodes = info.nodes if nodes is None else nodes
         if info.rank == 1 and info.score_cp is not None:
@@ -77,6 +78,12 @@ def _score(words: Sequence[str]) -> int | None:
     return max(-LARGEST_SCORE, min(LARGEST_SCORE, value))
 
 
+def mate_of(score_cp: int) -> int | None:
+    """Return in how many moves a score says there is a mate, negative for being mated; None if there is none."""
+    distance = MATE_SCORE_CP - abs(score_cp)
+    return None if abs(score_cp) <= LARGEST_SCORE else distance if score_cp > 0 else -distance
+
+
 def _after(name: str, words: Sequence[str]) -> Iterator[str]:
     """Return the words after the first `name`."""
     return iter(words[words.index(name) + 1 :] if name in words else ())
@@ -88,7 +95,7 @@ def _number(words: Iterator[str]) -> int | None:
     return None
 
 
-def _is_legal(move: str, board: chess.Board) -> bool:
+def is_legal(move: str, board: chess.Board) -> bool:
     try:
         return bool(board.parse_uci(move))
     except ValueError:

@@ -40,11 +40,6 @@ class LadderSettings(SeriesSettings):
     def rungs(self) -> list[int]:
         return list(range(self.lowest, self.highest + 1, self.step))
 
-    def at_rung(self, rung: int) -> Contestant:
-        """Return the opponent on that rung."""
-        options = (("UCI_LimitStrength", "true"), ("UCI_Elo", str(rung)))
-        return replace(self.opponent, name=f"{self.opponent.name}-{rung}", options=self.opponent.options + options)
-
 
 @dataclass(frozen=True)
 class LadderStanding:
@@ -99,7 +94,9 @@ class Ladder(Series):
         pair = number // 2
         if pair not in self._rung_of_pair:
             self._rung_of_pair[pair] = most_informative_rung(self._rating, self.settings.rungs)
-        opponent = self.settings.at_rung(self._rung_of_pair[pair])
+        rung, opponent = self._rung_of_pair[pair], self.settings.opponent
+        options = (*opponent.options, ("UCI_LimitStrength", "true"), ("UCI_Elo", str(rung)))
+        opponent = replace(opponent, name=f"{opponent.name}-{rung}", options=options)
         return PlannedGame(number, self.settings.engine, opponent, self._openings[pair])
 
     def finish(self, row: GameRow) -> None:

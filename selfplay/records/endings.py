@@ -1,4 +1,4 @@
-"""Decides when and how a game is over, for self-play and gate games."""
+"""Decides when and how a game is over, from its positions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from enum import IntEnum
 import numpy as np
 
 from engine.board import ending
-from engine.board.layout import MAX_MOVES, SIDE
+from engine.board.layout import MAX_MOVES, ROW_WORDS, SIDE
+from engine.board.makemove import push
 from engine.board.movegen import generate
+from engine.errors import DataError
 
 
 class Ending(IntEnum):
@@ -39,6 +41,7 @@ _DRAWS = {
     ending.FIVEFOLD_REPETITION: Ending.REPETITION,
     ending.THREEFOLD_REPETITION: Ending.REPETITION,
 }
+WITHOUT_MOVES = (Ending.CHECKMATE, Ending.STALEMATE)  # Their result is certain, whatever a file says.
 
 
 def game_ending(row: np.ndarray, ply: int, longest: int) -> tuple[Ending, int] | None:
@@ -52,3 +55,14 @@ def game_ending(row: np.ndarray, ply: int, longest: int) -> tuple[Ending, int] |
     if end != ending.ONGOING:
         return _DRAWS[end], 0
     return (Ending.LENGTH, 0) if ply >= longest else None
+
+
+def positions_of(start: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """uint64[n + 1, 16]. Raises DataError for an illegal move, as a damaged record may have."""
+    stack, legal = np.zeros((len(moves) + 1, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16)
+    stack[0] = start
+    for ply, move in enumerate(moves.astype(np.uint16)):
+        if move not in legal[: generate(stack[ply], legal)]:
+            raise DataError(f"illegal move at ply {ply}")
+        push(stack, ply, move)
+    return stack

@@ -22,7 +22,7 @@ from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Stop, Tell
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive, read_game_rows
-from selfplay.matches.contestant import POLL_S, Contestant, engine_command, quiet_driver, split_words
+from selfplay.matches.contestant import POLL_S, Contestant, engine_command, split_words
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import load_book
 from selfplay.matches.rating import FittedRating, fit_ratings
@@ -216,7 +216,6 @@ def measuring(run: RunFolder, tell: Tell, stop: Stop) -> Iterator[Callable[[], b
     if not run.config.anchors.games:
         yield lambda: True
         return
-    quiet_driver()
     ended = threading.Event()
     series = AnchorSeries(run, tell, lambda: ended.is_set() or stop())
 

@@ -13,9 +13,6 @@ import chess.pgn
 import numpy as np
 
 from engine.board.convert import board_from_row, decode_move
-from engine.board.layout import MAX_MOVES, ROW_WORDS
-from engine.board.makemove import push
-from engine.board.movegen import generate
 from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError, RunError
 from engine.files.text import printable
@@ -25,6 +22,7 @@ from selfplay.data.pgn import Tally, read_pgn, white_points_of
 from selfplay.data.split import game_key
 from selfplay.data.v6_games import ending_of, games_of_chunks
 from selfplay.interrupt import Stop, Stopped
+from selfplay.records.endings import positions_of
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, published_generations, read_segment, segment_path, write_segment
 from selfplay.records.targets import RESULTS
@@ -103,11 +101,15 @@ def _pgn_games(path: Path, least_elo: int, tally: Tally) -> Iterator[SelfPlayRec
     for game in read_pgn(path, least_elo=least_elo, tally=tally):
         n = len(game.moves)
         points = white_points_of(game)
+        if (ending := ending_of(positions_of(game.start, game.moves)[-1], 0, points)) is None:
+            tally.skipped["with a result that the board contradicts"] += 1
+            continue
+        tally.read += 1
         yield SelfPlayRecord(
             generation=0,
             number=0,
             white_points=points,
-            ending=ending_of(_positions(game.start, game.moves)[-1], 0, points),
+            ending=ending,
             start=game.start,
             moves=game.moves,
             full=np.ones(n, np.bool_),
@@ -116,17 +118,6 @@ def _pgn_games(path: Path, least_elo: int, tally: Tally) -> Iterator[SelfPlayRec
             target_visits=np.ones(n, np.uint16),
             root_wdl=game.wdl.astype(np.float16),
         )
-
-
-def _positions(start: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """uint64[n + 1, 16]. Raises DataError for an illegal move, as a damaged record may have."""
-    stack, legal = np.zeros((len(moves) + 1, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16)
-    stack[0] = start
-    for ply, move in enumerate(moves.astype(np.uint16)):
-        if move not in legal[: generate(stack[ply], legal)]:
-            raise DataError(f"illegal move at ply {ply}")
-        push(stack, ply, move)
-    return stack
 
 
 # ---- out of a run -------------------------------------------------------------------------------------------------
@@ -149,7 +140,7 @@ def pgn_text(game: SelfPlayRecord, event: str) -> str:
     start = board_from_row(game.start, chess960=True)
     chess960 = start.has_chess960_castling_rights()
     board = board_from_row(game.start, chess960)
-    for row, move in zip(_positions(game.start, game.played), game.played, strict=False):
+    for row, move in zip(positions_of(game.start, game.played), game.played, strict=False):
         board.push(decode_move(row, move, chess960))
     tree = chess.pgn.Game.from_board(board)
     tree.headers.update(

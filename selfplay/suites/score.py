@@ -180,13 +180,12 @@ def suite_json(settings: Mapping[str, Any], suites: Mapping[str, Sequence[Outcom
                 "name": name,
                 **asdict(tally(outcomes)),
                 "groups": {group: asdict(tally(members)) for group, members in grouped(outcomes).items()},
-                "problems": [_problem_json(outcome) for outcome in outcomes],
+                "problems": [
+                    {"name": one.problem.name, "fen": one.problem.fen}
+                    | {key: value for key, value in vars(one).items() if key != "problem"}
+                    for one in outcomes
+                ],
             }
             for name, outcomes in suites.items()
         ],
     }
-
-
-def _problem_json(outcome: Outcome) -> dict[str, Any]:
-    values = {name: value for name, value in vars(outcome).items() if name != "problem"}
-    return {"name": outcome.problem.name, "fen": outcome.problem.fen, **values}

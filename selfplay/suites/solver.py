@@ -1,5 +1,6 @@
 """Solvers: Aino in this process, or any UCI engine. Each reports its best move at several node counts."""
 
+from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from engine.player import Engine
 from engine.search.limits import Limits
 from selfplay.matches.contestant import Contestant, ask_engine, close_engine, open_engine
 from selfplay.matches.control import TimeControl
+from selfplay.matches.play import is_legal, mate_of, read_info
 
 STAGE = 2**0.5  # ratio between the node counts at which EngineSolver asks Aino for its best move
 FIRST_STAGE = 8
@@ -84,36 +86,30 @@ class UciSolver:
         self._engine = open_engine(contestant)
 
     def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
+        engine, driver, told, limit = self._engine, self._engine.protocol, deque[str](), self._limit
         if fresh:
-            self._engine.protocol.send_line("ucinewgame")
+            driver.send_line("ucinewgame")
+        driver.told = told  # type: ignore[attr-defined]
+        begin = awake_s()
         try:
-            return ask_engine(self._engine, self._search(board), self._limit.movetime_s + ENGINE_PATIENCE_S)
+            asked = chess.engine.Limit(time=limit.movetime_s or None, nodes=limit.nodes or None)
+            best = ask_engine(engine, driver.play(board, asked, game=self), limit.movetime_s + ENGINE_PATIENCE_S).move
+            if not best:  # None for `(none)`, a null move for `0000`
+                raise chess.engine.EngineError("no move in a position with legal moves")
         except (chess.engine.EngineError, TimeoutError) as error:
             raise ConfigError(f"{self._name} failed in {board.fen()}: {error!r}") from error
-
-    async def _search(self, board: chess.Board) -> BestMoves:
-        limit = chess.engine.Limit(time=self._limit.movetime_s or None, nodes=self._limit.nodes or None)
-        begin = awake_s()
-        steps: list[BestMove] = []
-        nodes, mate = 0, None
-        with await self._engine.protocol.analysis(board, limit, game=self) as analysis:
-            async for info in analysis:
-                if info.get("multipv", 1) != 1:
-                    continue
-                nodes = max(nodes, info.get("nodes", 0))
-                if info.get("pv") and info["pv"][0]:
-                    if "score" in info and not info.keys() & {"lowerbound", "upperbound"}:
-                        mate = info["score"].pov(board.turn).mate()
-                    elif not steps or steps[-1].move != info["pv"][0]:
-                        mate = None  # a bound tells of a move, but not in how many moves it mates
-                    steps.append(BestMove(nodes, round(1000 * info.get("time", 0.0)), info["pv"][0], mate))
-            best = await analysis.wait()
-        if not best.move:  # None for `(none)`, a null move for `0000`
-            raise chess.engine.EngineError("no move in a position with legal moves")
-        if not steps or steps[-1].move != best.move:
-            mate = None
-        steps.append(BestMove(nodes, round(1000 * (awake_s() - begin)), best.move, mate))
-        return steps
+        steps, nodes, mate = list[BestMove](), 0, None
+        for info in (one for one in map(read_info, told) if one is not None and one.rank == 1):
+            nodes = max(nodes, info.nodes or 0)
+            if is_legal(info.move, board):
+                move = board.parse_uci(info.move)
+                if info.score_cp is not None:
+                    mate = mate_of(info.score_cp)
+                elif not steps or steps[-1].move != move:
+                    mate = None  # a bound tells of a move, but not in how many moves it mates
+                steps.append(BestMove(nodes, info.time_ms or 0, move, mate))
+        mate = mate if steps and steps[-1].move == best else None
+        return [*steps, BestMove(nodes, round(1000 * (awake_s() - begin)), best, mate)]
 
     def close(self) -> None:
         close_engine(self._engine)

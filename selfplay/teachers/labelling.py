@@ -134,7 +134,7 @@ class LabelRun:
         self._roots = roots
         self._tree_net = tree_net
         self._writer = LabelWriter(folder, _settings(net_file, roots, plan, tree_net))
-        self._seen = new_filter(plan.filter_mib)
+        self._seen = aligned_zeros(plan.filter_mib << 17, dtype=np.uint64)  # the filter of `add_new`
         if self._writer.published.chunks:
             labels = LabelFolder(folder)
             for rows, salt in ((labels.values, np.uint64(0)), (labels.scored, SCORED_SALT)):
@@ -205,20 +205,13 @@ def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet |
 # ---- the filter of sampled positions --------------------------------------------------------------------------------
 
 
-def new_filter(mib: int) -> np.ndarray:
-    """Return an empty filter uint64 over position keys, in bounded memory (blocked Bloom filter); `mib` is a power of
-    two.
-
-    Each key sets four bits of one cache line, so that a look-up waits for memory once (Putze, Sanders & Singler 2007).
-    An added key is always found. With 21 bits per added key, about one new key in a thousand also counts as known, and
-    its position gets no label.
-    """
-    return aligned_zeros(mib << 17, dtype=np.uint64)
-
-
 @kernel()
 def add_new(seen, keys, salt, new):
-    """Add keys [n] to the filter; sets new bool[n] for keys that it did not know."""
+    """Add keys [n] to a blocked Bloom filter of a power of two of words; sets new bool[n] for keys it did not know.
+
+    Each sets four bits of one cache line, so that a look-up waits for memory once (Putze, Sanders & Singler 2007). With
+    21 bits per key, about one new key in a thousand also counts as known, and its position gets no label.
+    """
     blocks = np.uint64(len(seen) // BLOCK_WORDS - 1)
     for i in range(len(keys)):
         mixed = (keys[i] ^ salt) * MIX

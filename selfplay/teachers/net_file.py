@@ -36,11 +36,6 @@ class NetShape(NamedTuple):
         """Hash that precedes the transformer in the file."""
         return HALF_KA_V2_HM ^ 2 * self.width
 
-    @property
-    def parameter_bytes(self) -> int:
-        transformer = 4 + 2 * self.width + 2 * self.features * self.width + 4 * self.features * self.buckets
-        return transformer + self.buckets * (4 + 4 * 16 + 16 * self.width + 4 * 32 + 32 * 32 + 4 + 32)
-
 
 STOCKFISH_15 = NetShape()
 
@@ -89,7 +84,9 @@ class _Reader:
             f"the hash {shape.transformer_hash ^ STACK_HASH:#x} of a net with stacks of 1024 -> 16 -> 32 -> 1",
             f"{net_hash:#x}",
         )
-        whole = NNUE_PREFIX.size + length + shape.parameter_bytes
+        transformer = 4 + 2 * shape.width + 2 * shape.features * shape.width + 4 * shape.features * shape.buckets
+        stack_bytes = shape.buckets * (4 + 4 * 16 + 16 * shape.width + 4 * 32 + 32 * 32 + 4 + 32)
+        whole = NNUE_PREFIX.size + length + transformer + stack_bytes
         self._expect(self._size == whole, f"a file of {whole:,} bytes", f"{self._size:,}")
         bias = self._array("<i2", shape.width)
         weight = self._array("<i2", shape.features * shape.width)

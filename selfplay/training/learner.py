@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,8 @@ class Learner(Learning):
                 there = self._source.on_device(batch)
                 if there is not None:  # the device has its own copy, and works while the next batch is prepared
                     self._coming = coming, self._preparing.start(self.batches.batch, coming, self._source.pool.map)
-                return LossSums.of_metrics(self._trainer.step(batch if there is None else there)).means
+                metrics = self._trainer.step(batch if there is None else there)
+                return LossSums(**{one.name: metrics[one.name] for one in fields(LossSums)}).means
         except DeviceError:
             self._is_lost = True
             raise

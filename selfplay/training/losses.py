@@ -1,8 +1,6 @@
 """The terms of the training loss: policy, value, moves left."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Self
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,3 @@ class LossSums:
     def total(self, count: int, weights: LossWeights) -> float:
         """Return the mean over `count` positions of the loss that training minimises."""
         return (self.policy + weights.value * self.value + weights.moves_left * self.moves_left) / count
-
-    @classmethod
-    def of_metrics(cls, metrics: Mapping[str, float]) -> Self:
-        """Recover the sums, up to a common factor, from the result of `metrics`; ignores other entries."""
-        return cls(**{one.name: metrics[one.name] for one in fields(cls)})

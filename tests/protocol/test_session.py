@@ -176,6 +176,7 @@ def test_problems_of_endgame_tables_are_told_once(talk: Conversation) -> None:
 def test_log_file_holds_both_sides_and_messages_stay_on_one_line(talk: Conversation, tmp_path: Path) -> None:
     log = tmp_path / "uci.log"
     talk.say(f"setoption name LogFile value {log}", "isready", "setoption name LogFile value <empty>", "isready")
+    talk.say(f"setoption name LogFile value {log}", "setoption name LogFile value <empty>")  # an earlier one
     text = log.read_text()
     assert ">> isready" in text
     assert text.count("<< readyok") == 1
@@ -184,9 +185,10 @@ def test_log_file_holds_both_sides_and_messages_stay_on_one_line(talk: Conversat
     assert output.getvalue() == "info string one two three\n"
 
 
-@pytest.mark.parametrize("name", ["no/folder", "~nobody-of-that-name/log"])
+@pytest.mark.parametrize("name", ["no/folder", "~nobody-of-that-name/log", "games.pgn"])
 def test_unwritable_log_file_is_reported(name, talk, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "games.pgn").write_text("1. e4 *")  # which had been continued as a log
     talk.say(f"setoption name LogFile value {name}", "isready")
     assert "cannot write the log file" in talk.infos()[0]
     assert talk.lines[-1] == "readyok"

@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.errors": set(),
     "engine.options": {"engine.errors"},
     "engine.backend": BASE,
-    "engine.cli": BASE,
+    "engine.cli": BASE | {"engine.native"},
     "engine.files": {"engine", "engine.errors"},
     "engine.native": BASE,
     "engine.nn": TOOLS,

@@ -20,9 +20,8 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.console import harmless, make_console, say
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
-from engine.errors import ConfigError
 from engine.files.atomic import append, write_file
-from engine.files.output_files import check_output
+from engine.files.output_files import check_earlier, check_output
 from engine.native.awake import awake_s
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -192,7 +191,8 @@ def _output_files(base: Path) -> tuple[Path, Path]:
 
 def _refuse_outputs(source: Path, base: Path) -> None:
     """Raise ConfigError if the output would replace what `check_output` knows, or is not an earlier review."""
-    for path, mark in zip(_output_files(base), (REVIEW_MARK, "Made by Aino "), strict=True):
+    pgn, page = _output_files(base)
+    for path in (pgn, page):
         check_output(path, [source])
-        if path.exists() and mark not in path.read_text(encoding="utf-8", errors="replace"):
-            raise ConfigError(f"{path} is not an earlier review: give another name with --out")
+    check_earlier(pgn, lambda stream: REVIEW_MARK.encode() in stream.read(), "an earlier review")
+    check_earlier(page, lambda stream: b"Made by Aino " in stream.read(), "an earlier review")

@@ -46,7 +46,12 @@ def game_section(review: GameReview, number: int, pgn: str, reader: chess.Color 
         facts=_facts(headers, name),
         opening=review.opening,
         sides=[
-            (_side(side), review.summary(side), review.rating_played(side), _phases(review, side))
+            (
+                _side(side),
+                review.summary(side),
+                review.rating_played(side),
+                ["–" if (found := review.accuracy(side, phase)) is None else f"{found:.0f}%" for phase in PHASE_NAMES],
+            )
             for side in review.sides
         ],
         phases=PHASE_NAMES,
@@ -67,12 +72,6 @@ def game_section(review: GameReview, number: int, pgn: str, reader: chess.Color 
 
 def _side(side: chess.Color) -> str:
     return _("White") if side == chess.WHITE else _("Black")
-
-
-def _phases(review: GameReview, side: chess.Color) -> list[str]:
-    """Return a side's accuracy in each phase, "–" where it did not move."""
-    found = (review.accuracy(side, phase) for phase in PHASE_NAMES)
-    return ["–" if accuracy is None else f"{accuracy:.0f}%" for accuracy in found]
 
 
 def _facts(headers: chess.pgn.Headers, name: str) -> list[str]:

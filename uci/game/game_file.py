@@ -49,8 +49,10 @@ def pgn_files(folder: Path) -> list[Path]:
 def owning(folder: Path) -> Iterator[None]:
     """Wait until nobody else writes games, reviews or names in a folder: no other thread, and no other program.
 
-    Where nothing can be locked, only threads of this program are kept out.
+    Makes the folder. Where nothing can be locked, only threads of this program are kept out.
     """
+    with contextlib.suppress(OSError):
+        (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
     with _OWNING, FileLock(folder / REVIEWS / ".owner").held(_WAIT_S):
         yield
 
@@ -96,16 +98,15 @@ def game_from_board(
 
 
 def save_game(game: chess.pgn.Game, path: Path, before: chess.pgn.Game | None = None) -> None:
-    """Append the game to a file, for good, or put it where it stood `before`; make the folders of games.
-
-    Raises OSError.
-    """
-    if games_folder() in (path.parent, path.parent.parent):
-        (path.parent / REVIEWS).mkdir(parents=True, exist_ok=True)
-    with owning(path.parent):
-        if before is not None and path.exists():
-            head, found, tail = path.read_bytes().rpartition(game_text(before).encode())
+    """Append the game to a file, for good, or put it where it stood `before`. Raises OSError."""
+    # The games' own folder has the lock for files in folders without one.
+    is_own = games_folder() in (path.parent, path.parent.parent) or (path.parent / REVIEWS).is_dir()
+    with owning(path.parent if is_own else games_folder()):
+        kept = path.read_bytes() if path.is_file() else b""
+        if before is not None:
+            head, found, tail = kept.rpartition(game_text(before).encode())
             if found:
                 write_file(path, head + game_text(game).encode() + tail)
                 return
-        (append if path.exists() else write_file)(path, game_text(game))  # a failure leaves no empty file
+        gap = "\n\n" if kept and not kept.endswith(b"\n\n") else ""  # A last line of others' may have no end.
+        (append if path.exists() else write_file)(path, gap + game_text(game))  # a failure leaves no empty file

@@ -19,7 +19,8 @@ from engine.cli.command_line import INTERRUPTED, handling_signals
 from engine.cli.console import make_console, say
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
-from engine.files.output_files import output_file
+from engine.files.output_files import check_earlier, output_file
+from engine.files.text import GAMES, LOOKED_AT, kind_of
 from engine.options import EngineOptions
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.game_file import LAST, games_folder, load_game
@@ -86,6 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.
     """
     options = options_from_flags(arguments)
+    if arguments.pgn:
+        check_earlier(arguments.pgn, lambda stream: kind_of(stream.read(LOOKED_AT)) == GAMES, "a file of games")
     shows_own_letters.set(arguments.own_letters)
     if _asks_first(arguments) and not arguments.web and sys.stdin.isatty():
         try:

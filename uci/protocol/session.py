@@ -150,7 +150,7 @@ class Session:
     def _open_log(self) -> None:
         try:
             self.writer.log_to(self.options.log_file)
-        except OSError as error:
+        except (ConfigError, OSError) as error:
             self.options = replace(self.options, log_file="")
             self.writer.info(f"cannot write the log file: {error}")
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from engine.errors import ConfigError, FenError
+from engine.files.output_files import check_earlier
 
 if TYPE_CHECKING:
     import chess
@@ -243,8 +244,9 @@ class Writer:
             self._record(">>", line)
 
     def log_to(self, path: str) -> None:
-        """Append the conversation to a file from now on. An empty path ends the log. Raises OSError."""
+        """Append the conversation to a file from now on; an empty path ends the log. Raises OSError and ConfigError."""
         file = Path(os.path.expanduser(path))
+        check_earlier(file, lambda stream: re.match(rb"\d\d:\d\d:\d\d [<>]", stream.read(10)), "a log of Aino's")
         log = file.open("a", encoding="utf-8", buffering=1) if path else None
         with self._lock:
             if self._log is not None:

@@ -132,7 +132,8 @@ def test_paths_without_data_are_told(tmp_path: Path, path: str, told: str) -> No
     (tmp_path / "no data").mkdir()
     (tmp_path / "no data" / "notes.md").touch()
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.toml").touch()
+    (tmp_path / "run" / "config.toml").write_text("format = 4")
+    (tmp_path / "no data" / "config.toml").write_text("of another program")
     with pytest.raises(DataError, match=told):
         data_files([tmp_path / path], *TRAINED_ON)
 

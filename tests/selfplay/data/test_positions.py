@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from engine.board.convert import encode_move, row_from_board
-from engine.network.input_formats import FLIP, turned_moves
 from engine.network.policy_map import INDEX_TO_UCI
 from selfplay.data.cache import Bookmark, load_or_parse
 from selfplay.data.pgn import pgn_reader, record_of_result
@@ -22,7 +21,7 @@ from selfplay.families.policy.sparse_sampler import SparseSampler, new_sparse_ba
 from selfplay.records.collect import GameRecord, collect
 from selfplay.records.order import GameOrder
 from selfplay.records.positions import UNKNOWN_MOVES_LEFT, PositionSet, concatenate
-from selfplay.records.targets import policy_from_scores, score_from_value, wdl_from_result, wdl_from_score
+from selfplay.records.targets import policy_from_scores, score_from_value, wdl_from_score
 from tests.selfplay.conftest import games_of
 
 
@@ -112,13 +111,6 @@ def test_scores_of_values_are_the_inverse() -> None:
     assert np.allclose(wdl_from_score(ends), [[0, 0, 1], [1, 0, 0]], atol=1e-6)
 
 
-def test_result_is_seen_by_the_mover() -> None:
-    black_to_move = np.array([False, True])
-    assert wdl_from_result(1, black_to_move).tolist() == [[1, 0, 0], [0, 0, 1]]
-    assert wdl_from_result(-1, black_to_move).tolist() == [[0, 0, 1], [1, 0, 0]]
-    assert wdl_from_result(0, black_to_move).tolist() == [[0, 1, 0], [0, 1, 0]]
-
-
 def test_policy_of_scores_is_wider_in_decided_positions() -> None:
     scores = np.array([0.0, -60.0, 1000.0, 940.0, 5.0])
     policy = policy_from_scores(scores, np.array([0, 2, 4, 5]))
@@ -185,11 +177,6 @@ def moves_of(game: chess.Board) -> list[int]:
 
 def test_mirroring_waits_until_castling_is_over(positions: PositionSet) -> None:
     assert np.array_equal(sample(positions, sampler.MIRROR).masks[0], sample(positions, 0).masks[0])
-
-
-def test_mirror_table_is_its_own_inverse() -> None:
-    table = turned_moves()[FLIP]
-    assert np.array_equal(table[table], np.arange(1858))
 
 
 def test_swapping_colours_changes_one_plane(positions: PositionSet) -> None:

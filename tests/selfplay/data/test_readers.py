@@ -94,9 +94,10 @@ def test_results_are_read_from_the_moves_where_no_tag_tells_them(tmp_path: Path)
 
 
 def test_a_mated_side_does_not_learn_that_it_won(tmp_path: Path) -> None:
-    games = (f'[Result "{told}"]\n\n1. f3 e5 2. g4 Qh4# {told}\n\n' for told in ("1-0", "1/2-1/2", "0-1"))
-    (tmp_path / "games.pgn").write_text("".join(games))
-    assert load_or_parse(tmp_path / "games.pgn", pgn_reader(), None).n_games == 1
+    games = [f'[Result "{told}"]\n\n1. f3 e5 2. g4 Qh4# {told}\n\n' for told in ("1-0", "1/2-1/2", "0-1", "*")]
+    (tmp_path / "games.pgn").write_text("".join([*games, '[Result "1/2-1/2"]\n\n1. e4 1-0\n\n']))
+    found = load_or_parse(tmp_path / "games.pgn", pgn_reader(), None)
+    assert found.wdl[:, 0].tolist() == [0, 1, 0, 1] * 2
 
 
 def test_main_lines_of_games_that_can_be_played(tmp_path: Path) -> None:

@@ -88,12 +88,12 @@ def test_an_import_tells_how_many_games_it_left_out_and_why(tmp_path: Path, aino
     path = tmp_path / "mixed.pgn"
     game = '[Event "x"]\n[Result "1-0"]\n[WhiteElo "2500"]\n[BlackElo "{elo}"]\n\n\n{moves}\n\n\n'
     moves = ["1. e4 e5 1-0", "1. d4 d5 1-0", "1. c4 e9 1-0", "1. f4 (1. g4) f5 0-1", "1. b4 -- 1-0", "1-0"]
-    texts = [game.format(elo=2400, moves=text) for text in moves]
+    texts = [game.format(elo=2400, moves=text) for text in (*moves, "1. f3 e5 2. g4 Qh4# 1-0")]
     undecided = game.replace("1-0", "*").format(elo=2400, moves="1. a4 *")
     path.write_text("".join([*texts, undecided, game.format(elo=1000, moves="1. Nf3 1-0")]), encoding="utf-8")
     printed = aino_train("import", tmp_path / "run", *FLAGS, "--data", path, "--pgn-min-elo", 2000)
-    assert f"{path}: 8 games seen, 2 read, 6 skipped (3 with a fault, " in printed
-    for reason in ("1 without moves", "1 without a result", "1 below the Elo"):
+    assert f"{path}: 9 games seen, 2 read, 7 skipped (3 with a fault, " in printed
+    for reason in ("1 without moves", "1 without a result", "1 below the Elo", "1 with a result that the board"):
         assert reason in printed
 
 

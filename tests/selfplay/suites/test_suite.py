@@ -316,20 +316,16 @@ def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
         assert [step.move for step in again] == [step.move for step in start]
 
 
-def test_uci_engine_solves_too_and_a_pass_is_no_solution() -> None:
+def test_uci_engine_solves_too_and_an_illegal_move_took_a_minute() -> None:
     scripted = Contestant("scripted", (sys.executable, str(SCRIPT), "score", "15"))
     with closing(UciSolver(scripted, TimeControl(nodes=100))) as solver:
         first = next(iter(chess.Board().legal_moves))
         answer = solver.solve(chess.Board(), fresh=True)
         assert [(step.nodes, step.move, step.mate) for step in answer] == [(77, first, None)] * 2
-    solver = UciSolver(replace(scripted, command=(*scripted.command[:2], "crash", "1")), TimeControl(nodes=100))
-    with pytest.raises(ConfigError, match="scripted failed"):
-        solver.solve(chess.Board(), fresh=True)
-    solver.close()
-    solver = UciSolver(Contestant("passes", (sys.executable, str(SCRIPT), "pass", "1")), TimeControl(nodes=100))
-    with pytest.raises(ConfigError, match="no move in a position with legal moves"):
-        solve_problem(problem(f"{BACK_RANK} am h4;"), solver)
-    solver.close()
+    for how, told in ("crash", "scripted failed"), ("pass", "no move in a position"), ("illegal", "a1a1"):
+        scripted = Contestant("scripted", (sys.executable, str(SCRIPT), how, "1"))
+        with closing(UciSolver(scripted, TimeControl(nodes=100))) as solver, pytest.raises(ConfigError, match=told):
+            solve_problem(problem(f"{BACK_RANK} am h4;"), solver)
 
 
 def test_command_shows_a_table_and_writes_json(aino_train: Callable[..., str], tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def material_labels(folder: Path, rows: int, **settings: int) -> Chunk:
         read_stockfish_net(net), new_roots(games_of_sets([])), LabelPlan(chunk_rows=rows, **settings), 0
     )
     chunk = Chunk(sampled.values, sampled.scored, sampled.offered)
-    writer = LabelWriter(folder, settings)
+    writer = LabelWriter(folder, {"teacher": "material", **settings})
     writer.publish([chunk])
     writer.close()
     return chunk

@@ -136,8 +136,8 @@ def test_a_folder_holds_one_kind_of_work(games_file: Path, tmp_path: Path, aino_
     other.mkdir()
     (other / "config.toml").write_text("format = 4\n")
     assert "is a self-play run" in aino_train(*words(other, "--data", games_file), status=1)
-    for kind, (mark, *_names) in FOLDERS.items():
-        (tmp_path / mark).write_text("{}")
+    for kind, (word, (mark, *_names)) in FOLDERS.items():
+        (tmp_path / mark).write_text(word)
         for wanted in FOLDERS:
             if wanted != kind:
                 with pytest.raises(RunError, match=f"is {kind}"), folder_lock(tmp_path, wanted):

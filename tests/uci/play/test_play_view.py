@@ -86,10 +86,12 @@ def test_saved_game_reads_back_and_is_appended(tmp_path: Path) -> None:
     game = game_from_board(board, {"White": "You", "Date": "2024.05.06"}, "0-1", {1: 61.5})
     path = tmp_path / "game.pgn"
     save_game(game, path)
+    path.write_text(path.read_text().rstrip())  # Behind such a last line the next game had no tags.
     save_game(game, path)
     with path.open() as file:
         first, second = chess.pgn.read_game(file), chess.pgn.read_game(file)
     assert second is not None
+    assert second.headers["White"] == "You"
     assert first.headers["FEN"] == FOOLS_MATE_NEXT
     assert (first.headers["Result"], first.headers["Date"], first.headers["White"]) == ("0-1", "2024.05.06", "You")
     assert [move.uci() for move in first.mainline_moves()] == ["d8h4"]

@@ -1,5 +1,6 @@
 """No command replaces what it reads, nor what Aino keeps in folders of its own."""
 
+import gzip
 import importlib
 import os
 from pathlib import Path
@@ -24,16 +25,18 @@ def test_flags_of_files_to_write_are_compared_with_all_else(name: str) -> None:
             assert (action.type is output_file) == str(action.help).startswith(("write ", "save ")), action.dest
 
 
-@pytest.mark.parametrize("output", ["games.pgn", "sub/../games.pgn", "symlink.pgn", "hardlink.pgn", "sub/a.pgn"])
+@pytest.mark.parametrize("output", ["games.pgn", "sub/../games.pgn", "link.pgn", "hard.pgn", "sub/a.pgn", "v6/a.gz"])
 def test_an_input_was_replaced_in_silence(output, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("sub").mkdir()
     for name in ("games.pgn", "sub/a.pgn"):
         Path(name).write_text("1. e4 *")
-    os.symlink("games.pgn", "symlink.pgn")
-    os.link("games.pgn", "hardlink.pgn")
-    words = ["--data", "sub=1", "games.pgn=0.5", "--run=run", "--positions=64", "--net=16x1", "--out", output]
-    assert selfplay.main.main(["pretrain", *words]) == 1
+    Path("v6").mkdir()  # which is one piece of data
+    Path("v6/a.gz").write_bytes(gzip.compress(b"\6\0\0\0"))
+    os.symlink("games.pgn", "link.pgn")
+    os.link("games.pgn", "hard.pgn")
+    words = "--data sub=1 games.pgn=0.5 v6=1 --run=run --positions=64 --net=16x1 --out".split()
+    assert selfplay.main.main(["pretrain", *words, output]) == 1
     assert "would replace" in capsys.readouterr().err
     assert selfplay.main.main(["report", "run", "--csv", "one", "--json", "./one"]) == 1
     assert "one would replace" in capsys.readouterr().err
@@ -41,11 +44,15 @@ def test_an_input_was_replaced_in_silence(output, tmp_path, monkeypatch, capsys)
 
 @pytest.mark.parametrize("kind", FOLDERS)
 def test_a_runs_own_files_were_replaced_by_an_output(kind: str, tmp_path: Path) -> None:
-    mark, *names = (tmp_path / name for name in FOLDERS[kind])
+    word, (mark, *names) = FOLDERS[kind][0], [tmp_path / name for name in FOLDERS[kind][1]]
     names[-1].write_text("of somebody")
     with pytest.raises(RunError, match="is missing"), folder_lock(tmp_path, kind):
         pass
-    mark.write_text("")
+    mark.write_text("of another program")
+    check_output(names[-1], [])
+    mark.write_text(word)
+    with pytest.raises(ConfigError, match="is a folder"):  # known only after the training
+        check_output(tmp_path, [])
     for name in (mark, *names, names[0] / "gen-00001.replay"):
         with pytest.raises(ConfigError, match=f"belongs to {kind}"):
             check_output(name, [])
