@@ -55,12 +55,12 @@ NOT_QUICK = (  # files, and tests in them, that cost most
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One worker more than processors, because tests wait for programs a third of their time; at most four.
+    """Two workers more than processors, because tests wait for programs a third of their time; at most four.
 
     The quick ones do not wait, and each worker costs what all imports do.
     """
     processors = os.cpu_count() or 1
-    return min(2, processors) if config.option.markexpr == "quick" else min(4, processors + 1)
+    return min(2, processors) if config.option.markexpr == "quick" else min(4, processors + 2)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
