@@ -134,12 +134,6 @@ def test_small_digits_are_read_by_a_convolutional_net() -> None:
     assert history["validation_accuracy"][-1] > 0.97
 
 
-@pytest.mark.slow
-def test_drawn_digits_are_read_by_a_small_net() -> None:
-    history = digits.run(datasets.digits(seed=2), (8, 16), epochs=8, rate=5e-3).history
-    assert history["validation_accuracy"][-1] > 0.95
-
-
 def test_drawn_digits_repeat_with_the_seed_and_have_all_classes() -> None:
     images, classes = datasets.drawn_digits(200, np.random.default_rng(3))
     again, _ = datasets.drawn_digits(200, np.random.default_rng(3))

@@ -29,7 +29,7 @@ from tests.new_process import wait_until
 from tests.selfplay import scripted_engine
 
 SCRIPT = Path(scripted_engine.__file__)
-HUNG_S = 2.0  # the referee's patience with an engine that hangs, and with the other one
+HUNG_S = 1.5  # the referee's patience with an engine that hangs, and with the other one
 NAMES = "one", "two"
 
 
@@ -102,7 +102,7 @@ CLOCK = TimeControl(1.0, 0.01)
         ("hang", CLOCK, Reason.STALL),
         ("hang", TimeControl(nodes=100, margin_s=60.0), Reason.STALL),
         pytest.param("hang", TimeControl(movetime_s=0.05, margin_s=60.0), Reason.STALL, marks=pytest.mark.slow),
-        ("pause", TimeControl(2.5, 0.01), Reason.LENGTH),  # a referee that was stopped forfeited the game
+        ("pause", TimeControl(1.5, 0.01), Reason.LENGTH),  # a referee that was stopped forfeited the game
         ("pause", TimeControl(nodes=100), Reason.LENGTH),
     ],
 )

@@ -21,8 +21,6 @@ from tests.unit.board.board_positions import odd_position
 from tests.unit.search.flat import searched
 from tests.unit.search.shared_trees import assert_whole
 
-SMALL = {"threads": 1, "hash_mib": 8, "evaluator": "material"}
-
 
 def mates_within(board: chess.Board, moves: int) -> bool:
     """Whether the side to move forces mate in so many moves, by brute force."""
@@ -103,7 +101,7 @@ MATES_IN_TWO = [
 
 @pytest.mark.parametrize(("fen", "start"), MATES_IN_TWO)
 def test_one_node_plays_the_mate_that_the_rules_found_and_announces_it(fen: str, start: str) -> None:
-    with Engine(EngineOptions(**SMALL)) as engine:
+    with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material")) as engine:
         engine.set_position(chess.Board(fen))
         result = engine.search(Limits(nodes=1))
     assert result.best_move == chess.Move.from_uci(start)
@@ -113,7 +111,7 @@ def test_one_node_plays_the_mate_that_the_rules_found_and_announces_it(fen: str,
 
 def test_a_forced_mate_is_played_though_other_moves_have_the_visits_of_an_earlier_search() -> None:
     board = chess.Board(MATES_IN_TWO[0][0])
-    with Engine(EngineOptions(**SMALL)) as engine:
+    with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material")) as engine:
         board.push_uci("h2h3")
         engine.set_position(board)
         engine.search(Limits(nodes=2000))
@@ -136,7 +134,7 @@ def ordered(search: Search) -> bool:
 def test_the_roots_edges_are_in_order_with_a_mate_noise_and_a_kept_tree(options: dict[str, float]) -> None:
     for fen in (MATES_IN_TWO[0][0], chess.STARTING_FEN):
         board = chess.Board(fen)
-        with Engine(EngineOptions(**SMALL, **options)) as engine:
+        with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material", **options)) as engine:
             for nodes in (1, 2, 40, 400):
                 engine.set_position(board)
                 board.push(engine.search(Limits(nodes=nodes)).best_move)
@@ -148,7 +146,7 @@ def test_the_roots_edges_are_in_order_with_a_mate_noise_and_a_kept_tree(options:
 
 def test_the_mates_prior_does_not_grow_when_the_same_position_is_searched_again() -> None:
     board = chess.Board(MATES_IN_TWO[0][0])
-    with Engine(EngineOptions(**SMALL)) as engine:
+    with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material")) as engine:
         engine.set_position(board)
         for _ in range(4):
             result = engine.search(Limits(nodes=1))
@@ -160,7 +158,7 @@ def test_the_mates_prior_does_not_grow_when_the_same_position_is_searched_again(
 def test_a_mate_survives_noise_and_searchmoves() -> None:
     fen, start = MATES_IN_TWO[0]
     allowed = tuple(chess.Move.from_uci(text) for text in ("a2a3", "b2b3", "h2h3", start))
-    with Engine(EngineOptions(**SMALL, noise_epsilon=0.9, seed=1)) as engine:
+    with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material", noise_epsilon=0.9, seed=1)) as engine:
         engine.set_position(chess.Board(fen))
         result = engine.search(Limits(nodes=1, searchmoves=allowed))
         assert result.best_move == chess.Move.from_uci(start)
