@@ -21,7 +21,6 @@ from engine.native.jit import cache_folder
 from engine.native.locks import FileLock
 from engine.native.whole import Kernel
 from engine.network import weights
-from engine.network.weights import is_default
 from engine.options import EngineOptions
 from tests.strict_cupy import Device, strict_cupy
 
@@ -49,7 +48,6 @@ NOT_QUICK = (  # files, and tests in them, that cost most
     "unit/nn/test_model_use.py::test_confusion_is_drawn", "unit/nn/test_trainer.py::test_history_is_data_and_a_picture",
     "selfplay/records/test_store.py::test_writing", "selfplay/matches/test_statistics.py::test_error_rates",
     "gradient/test_gradients.py::test_layer_gradients_agree_with_central_differences[Encoder [2, 3, 4]",
-    "gradient/test_gradients.py::test_layer_gradients_agree_with_central_differences[BoardEmbedding",
 )  # fmt: skip
 
 
@@ -109,8 +107,12 @@ def compile_alone(compile: Any, folder: Path) -> Any:
 def shipped_net_is_read_once() -> Iterator[None]:
     """Engines of one process share the net to play with: none changes it, and to read it takes half a second."""
     load, kept = weights.load_net, cache(weights.load_net)
+
+    def load_once(path: str | Path | None = None, *heads: Any) -> Any:
+        return kept(weights.default_net_path(), *heads) if weights.is_default(path) else load(path, *heads)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(weights, "load_net", lambda path=None, *heads: (kept if is_default(path) else load)(path, *heads))
+        patch.setattr(weights, "load_net", load_once)
         yield
 
 

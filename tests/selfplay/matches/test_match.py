@@ -122,11 +122,10 @@ def test_faults_lose_and_are_counted_by_engine(behaviour, control, reason, tmp_p
     assert f"two: {rows[0].detail}" in (tmp_path / "games.pgn").read_text()
 
 
-def test_first_searches_are_on_nobodys_clock_and_end_in_an_engine_that_knows_no_nodes(tmp_path, first_search_s):
+def test_first_searches_are_on_nobodys_clock_and_end_in_an_engine_that_knows_no_nodes(tmp_path: Path) -> None:
     rows = played(match_of("late", 3, games=4, control=TimeControl(movetime_s=0.3, margin_s=60.0)), tmp_path)
     assert {row.reason for row in rows} == {Reason.LENGTH}
     assert max(thought.time_ms for row in rows for thought in row.thoughts) < 3000
-    first_search_s(60.0)
     rows = played(match_of("nodeless"), tmp_path / "nodeless")
     assert {row.reason for row in rows} == {Reason.LENGTH}
 
