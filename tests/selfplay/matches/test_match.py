@@ -373,12 +373,12 @@ def test_engine_that_never_ends_its_lines_filled_the_referees_memory(tmp_path, m
 
 @pytest.mark.parametrize("mute_at", ["uci", "isready", "go"])
 def test_match_waited_for_a_mute_engine_after_ctrl_c(mute_at, tmp_path, caplog):
-    answers = {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4", mute_at: ""}
-    script = f"for line in iter(input, 'quit'):\n    print({answers}.get(line.split()[0], ''), flush=True)"
+    asked, answers = tmp_path / "asked", {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4", mute_at: ""}
+    note = f"    if line.split()[0] == {mute_at!r}: open({str(asked)!r}, 'w').close()\n"
+    script = f"for line in iter(input, 'quit'):\n{note}    print({answers}.get(line.split()[0], ''), flush=True)"
     settings = replace(match_of(), second=Contestant("mute", (sys.executable, "-c", script)))
     begin = time.monotonic()
-    finished = Match(settings, MatchArchive(tmp_path, {})).play(print, lambda: time.monotonic() > begin + 2.0)
-    assert not finished
+    assert not Match(settings, MatchArchive(tmp_path, {})).play(print, asked.exists)
     assert time.monotonic() - begin < contestant.START_TIMEOUT_S / 2
     assert "mute: stopped before it had answered at its start" in caplog.text
 
