@@ -20,6 +20,7 @@ from hypothesis import settings
 from engine.native.jit import cache_folder
 from engine.native.locks import FileLock
 from engine.native.whole import Kernel
+from engine.network import weights
 from engine.options import EngineOptions
 from tests.strict_cupy import Device, strict_cupy
 
@@ -37,21 +38,26 @@ QUICK = (
     "unit/native/", "unit/nn/", "unit/search/", "unit/tactics/test_mates", "unit/test_options", "protocol/test_parser",
     "selfplay/matches/test_statistics", "selfplay/records/",
 )  # fmt: skip
-NOT_QUICK = (
+NOT_QUICK = (  # files, and tests in them, that cost most
     "unit/board/test_board_plain", "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_targets",
     "unit/native/test_whole", "unit/nn/test_callbacks", "unit/nn/test_notebook", "unit/nn/test_resuming",
     "unit/search/test_finishing", "unit/search/test_forgetting", "unit/search/test_hints", "unit/search/test_run",
     "unit/search/test_interrupts", "unit/search/test_play_or_analysis", "unit/search/test_walkers",
+    "unit/search/test_stint", "unit/search/test_params.py::test_deviation", "unit/board/test_pgn.py::test_a_huge_game",
+    "unit/nn/test_nn_backend.py::test_mixed_precision_ends", "unit/nn/test_loader", "unit/nn/test_onnx_file",
+    "unit/nn/test_model_use.py::test_confusion_is_drawn", "unit/nn/test_trainer.py::test_history_is_data_and_a_picture",
+    "selfplay/records/test_store.py::test_writing", "selfplay/matches/test_statistics.py::test_error_rates",
+    "gradient/test_gradients.py::test_layer_gradients_agree_with_central_differences[Encoder [2, 3, 4]",
 )  # fmt: skip
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One worker more than processors, because tests wait for programs a third of their time; at most four.
+    """Two workers more than processors, because tests wait for programs a third of their time; at most four.
 
     The quick ones do not wait, and each worker costs what all imports do.
     """
     processors = os.cpu_count() or 1
-    return min(2, processors) if config.option.markexpr == "quick" else min(4, processors + 1)
+    return min(2, processors) if config.option.markexpr == "quick" else min(4, processors + 2)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -97,21 +103,32 @@ def compile_alone(compile: Any, folder: Path) -> Any:
     return compile_or_wait
 
 
-@cache
-def is_quick(path: Path) -> bool:
-    name = path.relative_to(Path(__file__).parent).as_posix()
+@pytest.fixture(scope="session", autouse=True)
+def shipped_net_is_read_once() -> Iterator[None]:
+    """Engines of one process share the net to play with: none changes it, and to read it takes half a second."""
+    load, kept = weights.load_net, cache(weights.load_net)
+
+    def load_once(path: str | Path | None = None, *heads: Any) -> Any:
+        return kept(weights.default_net_path(), *heads) if weights.is_default(path) else load(path, *heads)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights, "load_net", load_once)
+        yield
+
+
+def is_quick(name: str) -> bool:
     return name.startswith(QUICK) and not name.startswith(NOT_QUICK)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Spare `-m quick` the imports of all other tests."""
     others = config.option.markexpr == "quick" and collection_path.name.startswith("test_")
-    return True if others and not is_quick(collection_path) else None
+    return True if others and not is_quick(collection_path.relative_to(Path(__file__).parent).as_posix()) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if is_quick(item.path) and item.get_closest_marker("slow") is None:
+        if is_quick(item.nodeid.removeprefix("tests/")) and item.get_closest_marker("slow") is None:
             item.add_marker("quick")
 
 

@@ -37,7 +37,7 @@ def misbehave(how: str) -> None:
         time.sleep(1.2 if how == "slow" else 60.0)
     if how == "pause":
         os.kill(os.getppid(), signal.SIGSTOP)
-        time.sleep(3.0)
+        time.sleep(2.0)
         os.kill(os.getppid(), signal.SIGCONT)
 
 

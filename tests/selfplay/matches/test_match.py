@@ -29,7 +29,7 @@ from tests.new_process import wait_until
 from tests.selfplay import scripted_engine
 
 SCRIPT = Path(scripted_engine.__file__)
-HUNG_S = 2.0  # the referee's patience with an engine that hangs, and with the other one
+HUNG_S = 1.5  # the referee's patience with an engine that hangs, and with the other one
 NAMES = "one", "two"
 
 
@@ -102,13 +102,13 @@ CLOCK = TimeControl(1.0, 0.01)
         ("hang", CLOCK, Reason.STALL),
         ("hang", TimeControl(nodes=100, margin_s=60.0), Reason.STALL),
         pytest.param("hang", TimeControl(movetime_s=0.05, margin_s=60.0), Reason.STALL, marks=pytest.mark.slow),
-        ("pause", TimeControl(2.5, 0.01), Reason.LENGTH),  # a referee that was stopped forfeited the game
+        ("pause", TimeControl(1.5, 0.01), Reason.LENGTH),  # a referee that was stopped forfeited the game
         ("pause", TimeControl(nodes=100), Reason.LENGTH),
     ],
 )
 def test_faults_lose_and_are_counted_by_engine(behaviour, control, reason, tmp_path):
     patience_s = HUNG_S if behaviour in ("hang", "pause") else 60.0
-    rows = played(match_of(behaviour, 2, own=control, patience_s=patience_s), tmp_path)
+    rows = played(match_of(behaviour, 2, own=control, patience_s=patience_s, concurrency=2), tmp_path)
     assert [row.reason for row in rows] == [reason] * 2
     own = str(control or "60+1")
     assert [row.controls for row in rows] == [("60+1", own), (own, "60+1")]
@@ -122,11 +122,10 @@ def test_faults_lose_and_are_counted_by_engine(behaviour, control, reason, tmp_p
     assert f"two: {rows[0].detail}" in (tmp_path / "games.pgn").read_text()
 
 
-def test_first_searches_are_on_nobodys_clock_and_end_in_an_engine_that_knows_no_nodes(tmp_path, first_search_s):
-    rows = played(match_of("late", 5, games=4, control=TimeControl(movetime_s=0.3, margin_s=60.0)), tmp_path)
+def test_first_searches_are_on_nobodys_clock_and_end_in_an_engine_that_knows_no_nodes(tmp_path: Path) -> None:
+    rows = played(match_of("late", 3, games=4, control=TimeControl(movetime_s=0.3, margin_s=60.0)), tmp_path)
     assert {row.reason for row in rows} == {Reason.LENGTH}
-    assert max(thought.time_ms for row in rows for thought in row.thoughts) < 5000
-    first_search_s(60.0)
+    assert max(thought.time_ms for row in rows for thought in row.thoughts) < 3000
     rows = played(match_of("nodeless"), tmp_path / "nodeless")
     assert {row.reason for row in rows} == {Reason.LENGTH}
 
@@ -141,7 +140,7 @@ def test_hung_process_is_ended_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     wrapper = f"import os, subprocess, sys; open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n'); " \
         f"subprocess.run([sys.executable, {str(SCRIPT)!r}, 'hang', '2'])"  # fmt: skip
-    settings = match_of(patience_s=HUNG_S)
+    settings = match_of(patience_s=HUNG_S, concurrency=2)
     second = Contestant("two", (sys.executable, "-c", wrapper), control=TimeControl(nodes=9))
     rows = played(replace(settings, second=second), tmp_path / "match")
     assert {row.reason for row in rows} == {Reason.STALL}
@@ -330,22 +329,22 @@ def test_an_option_was_not_set_or_set_to_true_where_the_driver_misread_its_defau
 
 
 def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contestant, "START_TIMEOUT_S", 5.0)
+    monkeypatch.setattr(contestant, "START_TIMEOUT_S", 3.0)
     script = "for line in iter(input, 'quit'):\n    if line == 'uci': print('uciok', flush=True)"
-    with pytest.raises(ConfigError, match=r"^mute: cannot set its options: no answer within 5 s$"):
+    with pytest.raises(ConfigError, match=r"^mute: cannot set its options: no answer within 3 s$"):
         open_engine(Contestant("mute", (sys.executable, "-c", script)))
 
 
 def test_match_waited_at_every_start_for_an_engine_that_never_moves(tmp_path, monkeypatch, first_search_s):
-    first_search_s(2.0)
-    monkeypatch.setattr(contestant, "STOP_TIMEOUT_S", 1.0)
-    with pytest.raises(ConfigError, match=r"^two: '.*' does not answer `go` within 2 s, and then `stop` within 1 s$"):
+    first_search_s(1.0)
+    monkeypatch.setattr(contestant, "STOP_TIMEOUT_S", 0.5)
+    with pytest.raises(ConfigError, match=r"^two: '.*' does not answer `go` within 1 s, and then `stop` within 0.5 s$"):
         played(match_of("hang", 1), tmp_path)
 
 
 def test_engine_that_prepares_itself_for_longer_than_its_first_search_may_take_plays(tmp_path, first_search_s):
     first_search_s(1.0)
-    rows = played(match_of("late", 3, control=TimeControl(nodes=9)), tmp_path)
+    rows = played(match_of("late", 2, control=TimeControl(nodes=9)), tmp_path)
     assert {row.reason for row in rows} == {Reason.LENGTH}
 
 
@@ -356,7 +355,7 @@ def test_engine_that_never_ends_its_line_filled_the_referees_memory() -> None:
     engine = open_engine(Contestant("loud", (sys.executable, "-c", script)))
     try:
         with pytest.raises(TimeoutError):
-            ask_engine(engine, engine.protocol.play(chess.Board(), chess.engine.Limit(nodes=9)), 2.0)
+            ask_engine(engine, engine.protocol.play(chess.Board(), chess.engine.Limit(nodes=9)), 0.5)
         assert len(engine.protocol.buffer[1]) <= contestant.LONGEST_ANSWER
     finally:
         close_engine(engine, force=True)
@@ -374,12 +373,12 @@ def test_engine_that_never_ends_its_lines_filled_the_referees_memory(tmp_path, m
 
 @pytest.mark.parametrize("mute_at", ["uci", "isready", "go"])
 def test_match_waited_for_a_mute_engine_after_ctrl_c(mute_at, tmp_path, caplog):
-    answers = {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4", mute_at: ""}
-    script = f"for line in iter(input, 'quit'):\n    print({answers}.get(line.split()[0], ''), flush=True)"
+    asked, answers = tmp_path / "asked", {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4", mute_at: ""}
+    note = f"    if line.split()[0] == {mute_at!r}: open({str(asked)!r}, 'w').close()\n"
+    script = f"for line in iter(input, 'quit'):\n{note}    print({answers}.get(line.split()[0], ''), flush=True)"
     settings = replace(match_of(), second=Contestant("mute", (sys.executable, "-c", script)))
     begin = time.monotonic()
-    finished = Match(settings, MatchArchive(tmp_path, {})).play(print, lambda: time.monotonic() > begin + 2.0)
-    assert not finished
+    assert not Match(settings, MatchArchive(tmp_path, {})).play(print, asked.exists)
     assert time.monotonic() - begin < contestant.START_TIMEOUT_S / 2
     assert "mute: stopped before it had answered at its start" in caplog.text
 
@@ -387,7 +386,7 @@ def test_match_waited_for_a_mute_engine_after_ctrl_c(mute_at, tmp_path, caplog):
 def test_match_waited_for_a_move_after_ctrl_c(tmp_path: Path) -> None:
     settings = match_of("hang", 2, control=TimeControl.parse("900+9"))
     begin = time.monotonic()
-    assert not Match(settings, MatchArchive(tmp_path, {})).play(print, lambda: time.monotonic() > begin + 3.0)
+    assert not Match(settings, MatchArchive(tmp_path, {})).play(print, lambda: time.monotonic() > begin + 2.0)
     assert time.monotonic() - begin < 50.0  # `hang` sleeps for 60 s
 
 

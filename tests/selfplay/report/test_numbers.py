@@ -228,6 +228,7 @@ def run(tmp_path: Path) -> Path:
     return with_gates.path
 
 
+@pytest.mark.slow
 def test_gallery_shows_what_each_network_sees(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     puzzles, games, page = tmp_path / "puzzles.csv", tmp_path / "games.pgn", tmp_path / "page.html"
     puzzles.write_text(BACK_RANK)

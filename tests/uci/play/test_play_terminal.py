@@ -118,7 +118,7 @@ def asking(opened: Start) -> Start:
 
 
 def test_flag_that_falls_takes_the_half_typed_line_along(asking: Start) -> None:
-    terminal = asking(6.0)  # long enough to type something on a busy machine
+    terminal = asking(4.0)  # long enough to type something on a busy machine
     terminal.type_letters("Nf")
     terminal.wait_for("the flag fell")
     terminal.wait_for("next: ")
@@ -127,8 +127,8 @@ def test_flag_that_falls_takes_the_half_typed_line_along(asking: Start) -> None:
 
 
 def test_flag_fell_of_a_program_that_was_stopped_meanwhile() -> None:
-    with _until_the_flag_falls(3.0):
-        subprocess.run(["sh", "-c", f"kill -STOP {os.getpid()}; sleep 4; kill -CONT {os.getpid()}"], check=True)
+    with _until_the_flag_falls(1.5):
+        subprocess.run(["sh", "-c", f"kill -STOP {os.getpid()}; sleep 2; kill -CONT {os.getpid()}"], check=True)
 
 
 def saved_files(home: Path) -> list[Path]:

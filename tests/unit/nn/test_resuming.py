@@ -96,7 +96,7 @@ def same_arrays(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("last_epoch", [None, 2])
+@pytest.mark.parametrize("last_epoch", [pytest.param(None, marks=pytest.mark.slow), 2])
 def test_a_run_interrupted_at_any_moment_ends_as_one_that_never_was(tmp_path, monkeypatch, last_epoch):
     """An epoch whose validation was interrupted had no record, and its loss was added to the next one's; a best model
     was lost between the checkpoint and the callbacks; statistics of a step cut short by Ctrl-C moved twice."""

@@ -94,14 +94,13 @@ def test_mates_in_two_are_those_of_brute_force() -> None:
 
 MATES_IN_TWO = [
     ("r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1", "d5d8"),
-    ("8/8/8/8/8/2K5/7R/k7 w - - 0 1", "c3b3"),
     ("kbK5/pp6/1P6/8/8/8/8/R7 w - - 0 1", "a1a6"),
 ]
 
 
 @pytest.mark.parametrize(("fen", "start"), MATES_IN_TWO)
 def test_one_node_plays_the_mate_that_the_rules_found_and_announces_it(fen: str, start: str) -> None:
-    with Engine(EngineOptions(threads=1, hash_mib=8)) as engine:
+    with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material")) as engine:
         engine.set_position(chess.Board(fen))
         result = engine.search(Limits(nodes=1))
     assert result.best_move == chess.Move.from_uci(start)
@@ -111,7 +110,7 @@ def test_one_node_plays_the_mate_that_the_rules_found_and_announces_it(fen: str,
 
 def test_a_forced_mate_is_played_though_other_moves_have_the_visits_of_an_earlier_search() -> None:
     board = chess.Board(MATES_IN_TWO[0][0])
-    with Engine(EngineOptions(threads=1, hash_mib=8)) as engine:
+    with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material")) as engine:
         board.push_uci("h2h3")
         engine.set_position(board)
         engine.search(Limits(nodes=2000))
@@ -146,19 +145,19 @@ def test_the_roots_edges_are_in_order_with_a_mate_noise_and_a_kept_tree(options:
 
 def test_the_mates_prior_does_not_grow_when_the_same_position_is_searched_again() -> None:
     board = chess.Board(MATES_IN_TWO[0][0])
-    with Engine(EngineOptions(threads=1, hash_mib=8)) as engine:
+    with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material")) as engine:
         engine.set_position(board)
         for _ in range(4):
             result = engine.search(Limits(nodes=1))
             assert engine._search.root().priors[0] == pytest.approx(MATE_PRIOR)
-            assert result.children[0].prior < 0.2  # the policy's own word
+            assert result.children[0].prior < 0.5  # the policy's own word
             assert result.children[0].prior + result.children[0].hint == pytest.approx(MATE_PRIOR)
 
 
 def test_a_mate_survives_noise_and_searchmoves() -> None:
     fen, start = MATES_IN_TWO[0]
     allowed = tuple(chess.Move.from_uci(text) for text in ("a2a3", "b2b3", "h2h3", start))
-    with Engine(EngineOptions(threads=1, hash_mib=8, noise_epsilon=0.9, seed=1)) as engine:
+    with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material", noise_epsilon=0.9, seed=1)) as engine:
         engine.set_position(chess.Board(fen))
         result = engine.search(Limits(nodes=1, searchmoves=allowed))
         assert result.best_move == chess.Move.from_uci(start)
