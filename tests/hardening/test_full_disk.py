@@ -76,14 +76,14 @@ def test_annotating_says_that_the_file_cannot_be_written(pgn: Path, capsys: pyte
 
 
 def test_a_terminal_game_that_cannot_be_saved_is_shown(tmp_path: Path) -> None:
-    path = tmp_path / "game.pgn"
-    path.write_text("x" * FULL)
+    path, earlier = tmp_path / "game.pgn", '[Event "?"]\n\n*'.ljust(FULL)
+    path.write_text(earlier)
     words = ("play", "--level", "nodes 20", "--pgn", path, *MATERIAL)
     done = limited.run("uci", *words, text="e4\nquit\n", RLIMIT_FSIZE=FULL)
     assert "Traceback" not in done.stderr
     assert path.name in done.stderr + done.stdout
     assert "1. e4" in done.stdout + done.stderr, "the game is lost"
-    assert path.read_text() == "x" * FULL
+    assert path.read_text() == earlier
 
 
 # ---- aino-train ---------------------------------------------------------------------------------------------------
