@@ -40,7 +40,7 @@ class SearchParams(NamedTuple):
     small_endings: bool = True  # Use what is known of endings with few pieces (`tactics.small_endings`).
     fpu_linear: bool = False  # Whether an unvisited move falls with the sum of P itself, not its root (`puct`).
     fading_endings: bool = False  # Whether values in endings count in part (`tactics.small_endings.share_of_value`).
-    tempo: float = 0.0  # How much values of Q near 0 overrate the side to move (`visit.without_tempo`).
+    tempo: float = 0.0  # How much values of Q near 0 overrate the side to move (`backup.without_tempo`).
     butterfly: float = 0.0  # Weight of the butterfly history in the logits of moves (`butterfly`).
     cpuct_deviation: float = 0.0  # Share of the exploration that follows the standard deviation of a node's values.
 
