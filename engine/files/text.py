@@ -110,10 +110,10 @@ def utf8_pieces(stream: IO[bytes], size: int = 1 << 20, unwraps: bool = True) ->
 
 def _plain(data: bytes) -> bytes:
     """Return lines in UTF-8 that end in line feeds."""
-    if b"\r" in data:  # To look for longer ends of lines takes longer than to read the games.
+    if b"\r" in data:  # To look for more than one byte takes longer than to read the games.
         data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     data = data if data.isascii() else decode_line(data).encode()
-    is_quoted = any(quote in data for quote in (b" '", b"&quot;", b"\xe2\x80", b"\xc2\xab"))  # found in little time
+    is_quoted = any(quote[-1:] in data and quote in data for quote in (b" '", b"&quot;", b"\xe2\x80", b"\xc2\xab"))
     return _TAG.sub(rb'\n\1"\2"', b"\n" + data)[1:] if is_quoted else data
 
 
