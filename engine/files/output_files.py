@@ -25,9 +25,9 @@ FOLDERS = {
 
 
 def kind_of_folder(folder: Path) -> str:
-    """Return which of FOLDERS a folder is; "" for none."""
+    """Return which of FOLDERS a folder is; "" for none, or where that cannot be read."""
     for kind, (word, (mark, *_)) in FOLDERS.items():
-        if (folder / mark).is_file() and word.encode() in (folder / mark).read_bytes():
+        if os.access(file := folder / mark, os.R_OK) and file.is_file() and word.encode() in file.read_bytes():
             return kind
     return ""
 
