@@ -27,7 +27,6 @@ class FakeEngine:
         self.board = chess.Board()
         self.limits: list[Limits] = []
         self.calls: list[str] = []
-        self.problems: list[str] = []
         self.fail = False
 
     def set_position(self, board: chess.Board) -> None:
@@ -61,8 +60,7 @@ class FakeEngine:
         )  # fmt: skip
 
     def take_problems(self) -> list[str]:
-        problems, self.problems = self.problems, []
-        return problems
+        return []
 
     def new_game(self) -> None:
         self.calls.append("new_game")

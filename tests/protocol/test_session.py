@@ -50,6 +50,11 @@ def test_go_during_a_search_ends_the_first_with_its_own_bestmove(talk: Conversat
     assert nothing_follows(talk, "bestmove", 2)
 
 
+def test_a_text_could_not_be_emptied_by_cute_chess_which_then_sends_no_value(talk: Conversation) -> None:
+    talk.say("setoption name BookFile value x", "setoption name BookFile")
+    assert talk.session.options.book_file == ""
+
+
 def test_ucinewgame_during_a_search_ends_it(talk: Conversation) -> None:
     talk.say("go infinite", "ucinewgame")
     assert len(talk.answers("bestmove")) == 1
@@ -90,9 +95,7 @@ def test_the_current_move_is_named_in_long_searches_and_when_it_changes() -> Non
     assert named == ["e2e4", "d2d4", "e2e4"]
 
 
-@pytest.mark.parametrize(
-    "junk", ["setoption name Hash value 0", "setoption name Hash value lots", "setoption name Hash"]
-)
+@pytest.mark.parametrize("junk", ["setoption name Hash value lots", "setoption name Hash"])
 def test_junk_is_reported_and_changes_nothing(talk: Conversation, junk: str) -> None:
     talk.say("position startpos moves d2d4", "d")
     before, options = talk.lines[-1], talk.session.options
@@ -163,14 +166,6 @@ def test_endless_game_is_refused(talk: Conversation) -> None:
     talk.say("position startpos moves d2d4", "position startpos moves " + there_and_back * 5001, "d")
     assert "at most 20000" in talk.infos()[0]
     assert "/3P4/" in talk.lines[-1]
-
-
-def test_problems_of_endgame_tables_are_told_once(talk: Conversation) -> None:
-    talk.say("isready")
-    talk.engine.problems = ["broken table"]
-    talk.say("go nodes 1")
-    talk.wait_for("bestmove")
-    assert talk.infos() == ["broken table"]
 
 
 def test_log_file_holds_both_sides_and_messages_stay_on_one_line(talk: Conversation, tmp_path: Path) -> None:

@@ -138,10 +138,10 @@ class Session:
             self.writer.info(f"unknown option: {name}{did_you_mean([option.name for option in OPTIONS], name)}")
         elif option.type == "button":
             self._ucinewgame("")
-        elif value is None:
+        elif value is None and option.type != "string":  # Cute Chess writes an empty text as no value
             raise ConfigError(f"setoption: no value for {option.name}, expected {option.range_text}")
         else:
-            self.options = set_option(self.options, name, value)
+            self.options = set_option(self.options, name, value or "")
             if option.field == "log_file":
                 self._open_log()
             elif option.field == "chess960" and self._position_keeper is not None:
