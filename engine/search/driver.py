@@ -21,10 +21,12 @@ from engine.search.result import SearchResult, mate_moves
 from engine.search.run import Runner
 from engine.search.session import Search, add_root_noise, restrict_root
 from engine.search.tree import params
-from engine.search.tree.arrays import LOSS, LOST, MAX_VISITS, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.arrays import LOSS, LOST, MAX_VISITS, NO_NODE, NODES, ROOT, UNKNOWN_DISTANCE, WIN
 from engine.search.tree.edges import mean_draws
 from engine.search.tree.proofs import best_bounds, settle_past_visits
 from engine.search.tree.root import read_position
+
+LEAST_STILL = 1000  # Visits without a new node after which a depth counts as out of reach. Set by hand.
 
 
 class Stopper:
@@ -38,6 +40,7 @@ class Stopper:
         self.most_visits = min(MAX_VISITS if nodes is None else nodes, MAX_VISITS if plan is None else plan.nodes)
         self.pondering = order.limits.ponder
         self._next_check_ms = 0.0
+        self._grown = 0, 0  # The most nodes that the tree had, and its visits when it first had them.
         self.clock = order.clock(order.begun)
 
     def is_over(self) -> bool:
@@ -67,8 +70,12 @@ class Stopper:
             winning = root.proven[best] == WIN and plies != UNKNOWN_DISTANCE
             if limits.mate <= 0 or (winning and mate_moves(plies + 1, True) <= limits.mate):
                 return True
-        # Neither may ever be reached: give up after as many visits as the tree has room for.
-        return search.was_full and search.new_visits >= len(search.tree.nodes)
+        # Neither may ever be reached: give up after as many visits as the tree has room for, or where it has not grown
+        # for half of its visits, because all lines end. By Lc0's rules, which prove no draw, nothing else would end it.
+        if (nodes := int(search.tree.counters[NODES])) > self._grown[0]:
+            self._grown = nodes, search.visits
+        stands_still = search.visits >= 2 * self._grown[1] + LEAST_STILL
+        return stands_still or (search.was_full and search.new_visits >= len(search.tree.nodes))
 
     def _is_out_of_time(self) -> bool:
         if self.clock.hard_ms is None or self._limits.infinite:

@@ -265,6 +265,12 @@ def test_a_search_by_depth_or_mate_goes_on_for_as_many_visits_as_a_full_tree_has
             assert result.nodes >= len(engine._search.tree.nodes)
 
 
+def test_a_depth_that_drawn_lines_never_reach_kept_a_search_by_lc0s_rules_for_ever() -> None:
+    with Engine(EngineOptions(evaluator="material", preset="lc0", hash_mib=1, threads=1)) as engine:
+        engine.set_position(chess.Board("8/1k6/3K4/8/7N/8/8/8 w - - 99 1"))
+        assert engine.start(Limits(depth=3)).result(60).nodes < 3000
+
+
 def test_a_stop_is_heard_while_a_large_table_of_transpositions_is_emptied(monkeypatch):
     """A search of a new game begins by emptying it: 128 MiB in one piece took 18 ms, in which nobody heard a stop."""
     monkeypatch.setattr(session, "FILL_SLICE", 1000)
