@@ -232,6 +232,10 @@ def _check_value(option: Option, value: Value) -> None:
     good = good and (allows(value, option.choices, option.bounds) or (option.takes_place and ":" in str(value)))
     if good and isinstance(value, str):
         good = value.isprintable()  # no file has control characters in its name, and the system refuses some
+        try:
+            os.fsencode(value)
+        except UnicodeEncodeError as error:  # With the value set, all that needs an engine would fail.
+            raise ConfigError(f"{option.name}: file names here are in {error.encoding}, unlike {value!r}") from None
     if not good:
         raise _bad_value(option, value)
 

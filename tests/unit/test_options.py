@@ -103,6 +103,12 @@ def test_bad_value_names_option_value_and_range(name: str, text: str) -> None:
         assert repr(text) in str(caught.value) or f"value {text}," in str(caught.value)
 
 
+def test_a_path_that_the_system_cannot_write_left_an_engine_without_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsencode", lambda text: text.encode("ascii"))
+    with pytest.raises(ConfigError, match="WeightsFile: file names here are in ascii"):
+        set_option(EngineOptions(), "WeightsFile", "B\u00fccher.dit")
+
+
 @pytest.mark.parametrize("name", ["NoSuchOption", "Clear Hash"])
 def test_option_without_a_value_cannot_be_set(name: str) -> None:
     with pytest.raises(ConfigError, match=name):
