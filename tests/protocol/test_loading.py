@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine.cli import machine
@@ -48,13 +49,13 @@ def test_refused_memory_is_reported_and_the_old_options_kept() -> None:
     class Small(FakeEngine):
         def set_options(self, options: EngineOptions) -> None:
             if options.hash_mib > 256:
-                raise MemoryError("no room")
+                np.empty(1 << 58)
             super().set_options(options)
 
     talk = Conversation(Small)
     talk.say("isready", "setoption name Hash value 65536", "isready", "go nodes 1")
     talk.wait_for("bestmove")
-    assert talk.infos() == ["no room; keeping Hash 256"]
+    assert talk.infos() == ["Hash 65536 does not fit into memory; keeping Hash 256"]
     assert talk.session.options == EngineOptions()
 
 

@@ -95,6 +95,8 @@ def _instead(
     """Return the options to try after this refusal, with a message. Raises DemandRefused, or the error again."""
     unnamed = "hash_mib" if isinstance(error, MemoryError) else _LAST_RESORT  # NumPy has a MemoryError of its own
     fault = getattr(error, "option", "") or unnamed
+    # NumPy's own error tells of an array.
+    told = f"Hash {options.hash_mib} does not fit into memory" if hasattr(error, "shape") else error
     for field in dict.fromkeys((fault, _LAST_RESORT)):
         value = getattr(options, field)
         if isinstance(error, AinoError) and field in demanded and demanded[field] == value:
@@ -104,6 +106,6 @@ def _instead(
         for other in kept + _INSTEAD.get(field, ()):
             if (field, other) not in refused:
                 what = f"{_NAMES[field]} {EMPTY if other == '' else other}"
-                message = f"{error}; {'keeping' if other in kept else 'using'} {what}"
+                message = f"{told}; {'keeping' if other in kept else 'using'} {what}"
                 return replace(options, **{field: other}), message  # type: ignore[arg-type]
     raise error
