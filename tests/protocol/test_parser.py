@@ -30,10 +30,8 @@ def info(**changes: object) -> SimpleNamespace:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("uci\n", ("uci", "")),
         ("  go   depth 3  \r\n", ("go", "depth 3")),
         ("joho debug on", ("debug", "on")),
-        ("go\tnodes 5\n", ("go", "nodes 5")),
         ("\tjoho\t \tgo\tdepth\t3", ("go", "depth\t3")),
         ("", ("", "")),
         ("hello world", ("", "")),
@@ -61,9 +59,7 @@ def test_setoption_takes_names_and_values_with_spaces(text: str, expected: tuple
 
 
 def test_position_forms_and_the_ends_of_searchmoves() -> None:
-    assert words.parse_position_command("startpos") == words.PositionCommand(None, ())
     assert words.parse_position_command("startpos moves e2e4 e7e5") == words.PositionCommand(None, ("e2e4", "e7e5"))
-    assert words.parse_position_command(f"fen {KIWIPETE}") == words.PositionCommand(KIWIPETE, ())
     assert words.parse_position_command(f"fen {KIWIPETE} moves e1g1") == words.PositionCommand(KIWIPETE, ("e1g1",))
     command = words.parse_go("searchmoves e2e4 d2d4 nodes 10 ponder")
     assert command.searchmoves == ("e2e4", "d2d4")
@@ -137,7 +133,6 @@ def test_numbers_of_zero_and_less_mean_not_given(text: str, meant: str) -> None:
     ("text", "numbers"),
     [
         ("wtime 0 btime 0", {"white_time_ms": 0, "black_time_ms": 0}),
-        ("wtime 0 btime 0 winc 0 movestogo 0", {"white_time_ms": 0, "black_time_ms": 0, "white_increment_ms": 0}),
         ("wtime 0 btime 5000 nodes 9", {"white_time_ms": 0, "black_time_ms": 5000, "nodes": 9}),
         ("wtime -5 btime -5 depth 9", {"white_time_ms": -5, "black_time_ms": -5, "depth": 9}),
         ("wtime 0", {"white_time_ms": 0}),

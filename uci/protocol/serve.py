@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         writer.line(GREETING)
     with contextlib.redirect_stdout(sys.stderr):
         session = Session(writer, options, demanded=changes(base, options))
-        status = session.run(read_lines(sys.stdin.buffer, writer))
+        status = session.run(read_lines(sys.stdin.buffer))
     if session.refusal:
         print(f"aino uci: {session.refusal}", file=sys.stderr)
     _leave(status)
@@ -101,20 +101,15 @@ def default_config() -> Path | None:
     return None if folder is None else folder / "aino" / "aino.toml"
 
 
-def read_lines(stream: BinaryIO, writer: Writer) -> Iterator[str]:
-    """Yield lines as they arrive, in UTF-8, Windows-1252 or UTF-16. Skip lines too long for any command.
-
-    Of a `position` that is too long it yields one that is refused, so that `go` does not search the position before.
+def read_lines(stream: BinaryIO) -> Iterator[str]:
+    """Yield lines as they arrive, in UTF-8, Windows-1252 or UTF-16. Of one too long for any command that can be carried
+    out, such as a `position`, yield the first word and why there is no more: so it is answered, and refused.
     """
     while line := stream.readline(LONGEST_LINE):
         if len(line) < LONGEST_LINE or line.endswith(b"\n"):
             yield decode_line(line.replace(b"\0", b"")).strip(NO_TEXT)
             continue
-        is_position = line.split(maxsplit=1)[:1] == [b"position"]
+        word = decode_line(line[:20]).partition(" ")[0]
         while line and not line.endswith(b"\n"):
             line = stream.readline(LONGEST_LINE)
-        message = f"ignored a line of more than {LONGEST_LINE} bytes"
-        if is_position:
-            yield f"position ({message})"
-        else:
-            writer.info(message)
+        yield f"{word} (a line of more than {LONGEST_LINE} bytes)"
