@@ -38,6 +38,7 @@ class GameRow:
     thoughts: tuple[Thought, ...] = ()  # one for each move after the opening
     controls: tuple[str, str] = ("", "")  # time controls: (White, Black)
     chess960: bool = False
+    date: str = "????.??.??"  # of its end, as PGN has it
 
     @property
     def first_points(self) -> float:
@@ -81,8 +82,8 @@ class GameRow:
         white, black = self.controls
         clocks = {"TimeControl": white} if white == black else {"WhiteTimeControl": white, "BlackTimeControl": black}
         game.headers.update(
-            Event=event, Round=f"{self.number // 2 + 1}.{self.number % 2 + 1}", White=self.white, Black=self.black,
-            Result=self.result, **clocks, Termination=self.reason,
+            Event=event, Date=self.date, Round=f"{self.number // 2 + 1}.{self.number % 2 + 1}", White=self.white,
+            Black=self.black, Result=self.result, **clocks, Termination=self.reason,
         )  # fmt: skip
         book = len(board.move_stack) - len(self.thoughts)
         for ply, node in enumerate(game.mainline() if self.thoughts else ()):

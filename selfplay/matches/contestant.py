@@ -181,6 +181,8 @@ def _started(command: list[str], errors: IO[bytes]) -> chess.engine.SimpleEngine
     """Start the process, without a word of UCI yet, and its driver's thread, which ends with it."""
 
     async def drive(started: concurrent.futures.Future[chess.engine.SimpleEngine]) -> None:
+        # Whoever waits for an answer hears what went wrong; the loop would also print it of those who wait no more.
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
         transport, protocol = await _UciDriver.popen(command, setpgrp=True, stderr=errors)
         engine = chess.engine.SimpleEngine(transport, protocol)
         started.set_result(engine)

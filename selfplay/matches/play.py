@@ -15,8 +15,8 @@ from typing import NamedTuple
 import chess
 import chess.engine
 
-from engine.errors import ConfigError
 from engine.native.awake import awake_s
+from engine.options.settings import check_settings, setting
 from selfplay.interrupt import Stop
 from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.contestant import KEPT_LINES, ask_engine
@@ -124,16 +124,19 @@ FAULTS = (Reason.TIME, Reason.STALL, Reason.ILLEGAL, Reason.CRASH, Reason.DISCON
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules of every game in a match."""
+    """The rules of every game in a match. Raises ConfigError for bad values."""
 
-    longest: int = 400  # plies including the opening's; a game that reaches it is a draw
+    # fmt: off
+    longest: int = setting(400, "call a draw after this many plies", metavar="PLIES", least=1)  # the opening's included
     adjudication: Adjudication = field(default_factory=Adjudication)
-    patience_s: float = 30.0  # wait this long after an engine's time is up; with only a node limit, for each answer
+    patience_s: float = setting(30.0,  # with only a node limit, for each answer
+        "stop an engine that answers this many seconds late; it loses the game",
+        flag="--patience", metavar="S", above=0, below=math.inf)
     chess960: bool = False
+    # fmt: on
 
     def __post_init__(self) -> None:
-        if self.longest < 1 or not 0 < self.patience_s < math.inf:
-            raise ConfigError("a match needs a length limit of at least 1 and a finite patience above 0")
+        check_settings(self)
 
 
 @dataclass(frozen=True)
@@ -175,8 +178,8 @@ class MatchGame:
         ]
 
 
-class _Fault(Exception):
-    """An engine did not answer with a legal move."""
+class Fault(Exception):
+    """An engine did not answer with a legal move; `detail` says how."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(reason, detail)
@@ -203,7 +206,7 @@ def play_match_game(
                 return game
             side = board.turn
             _move(board, game, players, clocks_s, rules.patience_s)
-    except _Fault as fault:
+    except Fault as fault:
         game.result = "0-1" if side == chess.WHITE else "1-0"
         game.offender, game.reason, game.detail = side, fault.reason, fault.detail
         return game
@@ -216,7 +219,7 @@ def _begin(engine: chess.engine.SimpleEngine, timeout_s: float) -> None:
     try:
         ask_engine(engine, engine.protocol.ping(), timeout_s)
     except TimeoutError:
-        raise _Fault(Reason.STALL, f"not ready for a new game after {timeout_s:g} s") from None
+        raise Fault(Reason.STALL, f"not ready for a new game after {timeout_s:g} s") from None
     except chess.engine.EngineError as error:
         raise _ended(engine, error) from error
 
@@ -228,18 +231,18 @@ def _move(
     clocks_s: dict[chess.Color, float],
     patience_s: float,
 ) -> None:
-    """Ask the side to move for its move and play it. Raises _Fault."""
+    """Ask the side to move for its move and play it. Raises Fault."""
     side = board.turn
     control, other = players[side].control, players[not side].control
     allowed_s = control.allowed_s(clocks_s[side])
     limit = control.limit(clocks_s[side], other, clocks_s[not side], side)
     told = deque[str](maxlen=KEPT_LINES)
     begin = awake_s()
-    answer = _think(players[side].engine, board, limit, patience_s + (allowed_s or 0.0), told)
+    answer = think(players[side].engine, board, limit, patience_s + (allowed_s or 0.0), told)
     used_s = awake_s() - begin
     game.slowest_ms[not side] = max(game.slowest_ms[not side], 1000.0 * used_s)
     if allowed_s is not None and used_s > allowed_s + control.margin_s:
-        raise _Fault(Reason.TIME, f"{used_s:.3f} s used of {allowed_s:.3f} s")
+        raise Fault(Reason.TIME, f"{used_s:.3f} s used of {allowed_s:.3f} s")
     assert answer.move is not None
     clocks_s[side] = max(clocks_s[side] - used_s, 0.0) + control.increment_s
     judged = last_judgement(told, board)
@@ -248,10 +251,10 @@ def _move(
     board.push(answer.move)
 
 
-def _think(
+def think(
     engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit, timeout_s: float, told: deque[str]
 ) -> chess.engine.PlayResult:
-    """Return the engine's answer, which holds a move; its last lines go to `told`. Raises _Fault."""
+    """Return the engine's answer, which holds a move; its last lines go to `told`. Raises Fault."""
     # The driver itself would merge all lines into one, bounds and second-best ones, too.
     engine.protocol.told = told  # type: ignore[attr-defined]
     try:
@@ -259,16 +262,16 @@ def _think(
     except chess.engine.EngineTerminatedError as error:
         raise _ended(engine, error) from error
     except TimeoutError:
-        raise _Fault(Reason.STALL, f"no answer after {timeout_s:.3f} s") from None
+        raise Fault(Reason.STALL, f"no answer after {timeout_s:.3f} s") from None
     except chess.engine.EngineError as error:
-        raise _Fault(Reason.ILLEGAL, str(error)) from error
+        raise Fault(Reason.ILLEGAL, str(error)) from error
     if not answer.move:  # None for `(none)`, a null move for `0000`
-        raise _Fault(Reason.ILLEGAL, "no move in a position with legal moves")
+        raise Fault(Reason.ILLEGAL, "no move in a position with legal moves")
     return answer
 
 
-def _ended(engine: chess.engine.SimpleEngine, error: Exception) -> _Fault:
-    return _Fault(Reason.DISCONNECT if engine.transport.get_returncode() == 0 else Reason.CRASH, str(error))
+def _ended(engine: chess.engine.SimpleEngine, error: Exception) -> Fault:
+    return Fault(Reason.DISCONNECT if engine.transport.get_returncode() == 0 else Reason.CRASH, str(error))
 
 
 def _ending(board: chess.Board, game: MatchGame, rules: Rules) -> tuple[str, Reason] | None:

@@ -1,8 +1,9 @@
 """Play several games between UCI engines at once: a series picks the next game, a table plays it."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,9 +11,10 @@ import chess
 import chess.engine
 
 from engine.errors import ConfigError
+from engine.options.settings import setting
 from selfplay.interrupt import Stop
 from selfplay.matches.archive import GameRow, MatchArchive
-from selfplay.matches.contestant import Contestant, close_engine, open_engine, set_options
+from selfplay.matches.contestant import Contestant, close_engine, open_engine
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import OpeningOrder, opening_board, readable
 from selfplay.matches.play import Rules, SeatedEngine, play_match_game
@@ -37,19 +39,14 @@ class PlannedGame:
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesSettings(Rules):
-    """How the games of a match or a ladder are played. Raises ConfigError for bad values."""
+    """How the games of a match or a ladder are played."""
 
     FREE: ClassVar[tuple[str, ...]] = ()  # more settings that may differ when a series is resumed
 
     control: TimeControl  # for all, unless a contestant has its own
     openings: Sequence[str]  # in the form of `selfplay.matches.opening_book`, such as a FEN
-    seed: int = 1  # of all that is random, such as the order of the openings
-    concurrency: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.concurrency < 1 or self.seed < 0 or not self.openings:
-            raise ConfigError("games need openings, a concurrency of at least 1 and a seed of at least 0")
+    seed: int = setting(1, "shuffle the openings with this random seed", least=0)
+    concurrency: int = setting(1, "play this many games at once", least=1)
 
     def description(self) -> dict[str, Any]:
         """Return the settings that must stay the same when a series is resumed, as JSON values."""
@@ -124,10 +121,7 @@ class Series(ABC):
 
 
 class _Table:
-    """Two engine processes that play game after game. An engine that was at fault is restarted.
-
-    A contestant that differs from an earlier one only in the values of its options keeps that one's process.
-    """
+    """Two engine processes that play game after game. An engine that was at fault is restarted."""
 
     def __init__(self, settings: SeriesSettings, folder: Path) -> None:
         self._settings = settings
@@ -152,42 +146,19 @@ class _Table:
             game.result, str(game.reason), "" if offender is None else offender.name, game.detail,
             (round(game.slowest_ms[0], 1), round(game.slowest_ms[1], 1)), tuple(game.thoughts),
             (str(players[chess.WHITE].control), str(players[chess.BLACK].control)), self._settings.chess960,
+            time.strftime("%Y.%m.%d"),
         )  # fmt: skip
 
     def _player(self, contestant: Contestant) -> SeatedEngine:
         if contestant not in self._engines:
-            engine = self._with_other_values(contestant) or open_engine(contestant, self._folder / "stderr.log")
-            self._engines[contestant] = engine
+            self._engines[contestant] = open_engine(contestant, self._folder / "stderr.log")
         if self._settings.chess960 and "UCI_Chess960" not in self._engines[contestant].protocol.options:
             raise ConfigError(f"{contestant.name} plays no Chess960: it has no UCI option 'UCI_Chess960'")
         return SeatedEngine(self._engines[contestant], contestant.control or self._settings.control)
 
-    def _with_other_values(self, contestant: Contestant) -> chess.engine.SimpleEngine | None:
-        """Return the engine of such a contestant, with the values of this one; None if there is none alive."""
-        like = next((other for other in self._engines if _differ_in_values(other, contestant)), None)
-        if like is None:
-            return None
-        engine = self._engines.pop(like)
-        if engine.returncode.done():
-            close_engine(engine, force=True)
-            return None
-        try:
-            set_options(engine, contestant, sorted(set(contestant.options) - set(like.options)))
-        except BaseException:
-            close_engine(engine, force=True)
-            raise
-        return engine
-
     def _close_others(self, needed: set[Contestant]) -> None:
         for contestant in set(self._engines) - needed:
-            if not any(_differ_in_values(contestant, other) for other in needed):
-                close_engine(self._engines.pop(contestant))
+            close_engine(self._engines.pop(contestant))
 
     def close(self) -> None:
         self._close_others(set())
-
-
-def _differ_in_values(one: Contestant, other: Contestant) -> bool:
-    """Whether two contestants are one engine with the same options, of which some have other values."""
-    names = [[name for name, _ in contestant.options] for contestant in (one, other)]
-    return one != other and names[0] == names[1] and replace(one, options=other.options) == other

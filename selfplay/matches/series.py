@@ -65,6 +65,7 @@ class MatchStanding:
     estimate: EloEstimate | None
     faults: dict[str, dict[str, int]]  # engine -> reason -> number of games
     copies: int = 0  # games that repeat an earlier one move by move: they count, but tell nothing
+    twins: int = 0  # pairs of games with the same moves, which score 50%: they tell nothing either
     sprt: SprtState | None = None
 
     @property
@@ -83,10 +84,11 @@ def standing(rows: Sequence[GameRow], names: tuple[str, str], sprt: SprtState | 
     values = list(points.values())
     counts = statistics.pentanomial(statistics.complete_pairs(points).values())
     whole = [(row.white, row.start_fen, row.uci) for row in rows if not row.offender]
+    games = {row.number: (row.start_fen, row.uci, row.result) for row in rows if not row.offender}
     return MatchStanding(
         values.count(1.0), values.count(0.5), values.count(0.0), tuple(counts.tolist()),
         statistics.estimate_elo(counts) if counts.any() else None, count_faults(rows, names),
-        len(whole) - len(set(whole)), sprt,
+        len(whole) - len(set(whole)), sum(games[number] == games.get(number ^ 1) for number in games) // 2, sprt,
     )  # fmt: skip
 
 
@@ -195,6 +197,9 @@ def standing_lines(now: MatchStanding, names: tuple[str, str], control: object, 
         lines.append(f"  {sprt_text(now, test)}")
     if now.copies:
         lines.append(f"  {now.copies:,} games repeat an earlier one move by move: the intervals are too narrow")
+    if now.twins:
+        pairs = f"in {now.twins:,} of {sum(now.pentanomial):,} pairs"
+        lines.append(f"  {pairs} both games have the same moves and split the points, as of one program against itself")
     return lines + fault_lines(now.faults)
 
 

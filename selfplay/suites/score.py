@@ -74,22 +74,16 @@ def solve_all(
     concurrency: int,
     report: Callable[[Outcome], None],
     stop: Stop,
-) -> list[Outcome]:
-    """Return the outcomes in the problems' order. A stop leaves out the problems that were not finished.
+) -> None:
+    """Report the outcome of each problem as it is found. A stop leaves out the problems that were not finished.
 
     `concurrency` solvers work at once. The first error of one stops the others and is raised here.
     """
-    outcomes: dict[int, Outcome] = {}
 
-    def work(solver: Solver, number: int, give: Callable[[tuple[int, Outcome]], None], halted: object) -> None:
-        give((number, solve_problem(problems[number], solver)))
+    def work(solver: Solver, problem: Problem, give: Callable[[Outcome], None], halted: object) -> None:
+        give(solve_problem(problem, solver))
 
-    def take(found: tuple[int, Outcome]) -> None:
-        outcomes[found[0]] = found[1]
-        report(found[1])
-
-    share_out(iter(range(len(problems))), concurrency, "solver", new_solver, work, take, stop)
-    return [outcomes[number] for number in sorted(outcomes)]
+    share_out(iter(problems), concurrency, "solver", new_solver, work, report, stop)
 
 
 @dataclass(frozen=True)

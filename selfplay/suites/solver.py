@@ -12,9 +12,9 @@ from engine.native.awake import awake_s
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from selfplay.matches.contestant import Contestant, ask_engine, close_engine, open_engine
+from selfplay.matches.contestant import Contestant, close_engine, open_engine
 from selfplay.matches.control import TimeControl
-from selfplay.matches.play import is_legal, mate_of, read_info
+from selfplay.matches.play import Fault, is_legal, mate_of, read_info, think
 
 STAGE = 2**0.5  # ratio between the node counts at which EngineSolver asks Aino for its best move
 FIRST_STAGE = 8
@@ -86,18 +86,16 @@ class UciSolver:
         self._engine = open_engine(contestant)
 
     def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
-        engine, driver, told, limit = self._engine, self._engine.protocol, deque[str](), self._limit
+        told, limit = deque[str](), self._limit
         if fresh:
-            driver.send_line("ucinewgame")
-        driver.told = told  # type: ignore[attr-defined]
+            self._engine.protocol.send_line("ucinewgame")
+        asked = chess.engine.Limit(time=limit.movetime_s or None, nodes=limit.nodes or None)
         begin = awake_s()
         try:
-            asked = chess.engine.Limit(time=limit.movetime_s or None, nodes=limit.nodes or None)
-            best = ask_engine(engine, driver.play(board, asked, game=self), limit.movetime_s + ENGINE_PATIENCE_S).move
-            if not best:  # None for `(none)`, a null move for `0000`
-                raise chess.engine.EngineError("no move in a position with legal moves")
-        except (chess.engine.EngineError, TimeoutError) as error:
-            raise ConfigError(f"{self._name} failed in {board.fen()}: {error!r}") from error
+            best = think(self._engine, board, asked, limit.movetime_s + ENGINE_PATIENCE_S, told).move
+        except Fault as fault:
+            raise ConfigError(f"{self._name} failed in {board.fen()}: {fault.detail}") from fault
+        assert best is not None
         steps, nodes, mate = list[BestMove](), 0, None
         for info in (one for one in map(read_info, told) if one is not None and one.rank == 1):
             nodes = max(nodes, info.nodes or 0)

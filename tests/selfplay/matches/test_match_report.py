@@ -51,6 +51,7 @@ def test_lines_name_the_engine_at_fault_and_games_that_repeat_others() -> None:
     assert standing(rows, NAMES).copies == 0
     lines = standing_lines(standing(rows + again, NAMES), NAMES, "800 nodes a move")
     assert "  2 games repeat an earlier one move by move: the intervals are too narrow" in lines
+    assert "  in 3 of 3 pairs both games have the same moves and split the points" in "\n".join(lines)
 
 
 def test_matches_against_rated_engines_give_a_rating(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
