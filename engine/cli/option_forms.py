@@ -6,8 +6,9 @@ Flags are also made from a default and a help text, or from the fields of any da
 from __future__ import annotations
 
 import argparse
+import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,27 @@ _KINDS: dict[str, tuple[Any, str]] = {"int": (int, "N"), "float": (float, "X"), 
 
 
 def add_flag(
-    group: argparse._ActionsContainer, flag: str, default: Any, text: str, metavar: str = "", **more: Any
-) -> None:
+    group: argparse._ActionsContainer, flag: str, default: Any, text: str, metavar: str = "",
+    least: float | None = None, **more: Any,
+) -> None:  # fmt: skip
     """Add a flag whose value has the type of its default, which the help shows; more: as in `add_argument`."""
-    kind, text = type(default), f"{text} (default %(default)s)"
+    kind = type(default)
     name = None if "choices" in more else metavar or {int: "N", float: "X"}.get(kind, "TEXT")
-    group.add_argument(flag, type=kind, default=default, metavar=name, help=text, **more)
+    reader, text = kind if least is None else at_least(least, kind), f"{text} (default %(default)s)"
+    group.add_argument(flag, type=reader, default=default, metavar=name, help=text, **more)
+
+
+def at_least(least: float, kind: type[int] | type[float] = int) -> Callable[[str], float]:
+    """Return a type for `add_argument`: numbers of this kind from `least` up, without infinity."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not least <= value < math.inf:  # `not` makes this true for NaN
+            raise argparse.ArgumentTypeError(f"expected a number of at least {least:g}, got {text}")
+        return value
+
+    number.__name__ = kind.__name__  # for argparse's message about a text that is no number
+    return number
 
 
 def add_files(group: argparse._ActionsContainer, flag: str, text: str) -> None:

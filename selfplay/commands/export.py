@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from engine.cli.live_lines import LiveLine, live_line, show
-from engine.cli.option_forms import add_flag
+from engine.cli.option_forms import add_flag, at_least
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
 from engine.files.output_files import output_file
@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="read this run folder, without changing it")
     parser.add_argument("--pgn", type=output_file, metavar="FILE.pgn", help="write the games as PGN")
     parser.add_argument("--v6", type=output_file, metavar="FILE.tar", help="write Lc0 training chunks of version 6")
-    add_flag(parser, "--first", 1, "begin with this generation")
-    parser.add_argument("--last", type=int, metavar="N", help="end with this generation (default: the newest)")
+    add_flag(parser, "--first", 1, "begin with this generation", least=1)
+    parser.add_argument("--last", type=at_least(1), metavar="N", help="end with this generation (default: the newest)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from engine.cli.live_lines import live_line, show
-from engine.cli.option_forms import add_files
+from engine.cli.option_forms import add_files, at_least
 from engine.errors import ConfigError
 from selfplay.commands.runs import add_run_arguments, work_on_run
 from selfplay.data.kinds import CHUNKS, PGN, data_files
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("games (at least one file)")
     add_files(group, "--data", "import PGN games and Lc0 training chunks of version 6: files, or folders of them")
     text = "skip games in which a player is rated below this Elo (default: none)"
-    group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
+    group.add_argument("--pgn-min-elo", type=at_least(0), default=0, metavar="ELO", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:

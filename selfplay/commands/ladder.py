@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import show
-from engine.cli.option_forms import add_flag, add_setting_flags, given_settings
+from engine.cli.option_forms import add_flag, add_setting_flags
 from selfplay.commands.referee import add_referee_flags, play_series, series_of
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.rungs import Ladder, LadderSettings, LadderStanding
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "play against Stockfish, or another engine with UCI_LimitStrength and UCI_Elo"
     add_flag(parser, "--opponent", "name=stockfish cmd=stockfish", text, "ENGINE")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write games and results here")
-    add_setting_flags(parser, LadderSettings)
+    add_setting_flags(parser, LadderSettings, "lowest", "highest", "step", "games", "precision")
     add_referee_flags(parser)
 
 
@@ -37,8 +37,7 @@ def settings_of(arguments: argparse.Namespace) -> LadderSettings:
     return LadderSettings(
         engine=parse_contestant(arguments.engine, arguments.margin_ms),
         opponent=parse_contestant(arguments.opponent, arguments.margin_ms),
-        **given_settings(LadderSettings, arguments),
-        **series_of(arguments),
+        **series_of(arguments, LadderSettings),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.backend import get_backend
 from engine.cli.live_lines import log, show
+from engine.cli.option_forms import at_least
 from engine.errors import ConfigError
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
 from selfplay.data.kinds import CHUNKS, PGN, data_files
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = f"measure promoted networks on fixed anchors in the background; same as --anchors.games {ANCHOR_GAMES}"
     parser.add_argument("--anchors", action="store_const", const=ANCHOR_GAMES, dest="anchors.games", help=text)
     text = "stop after N generations from now on, the unfinished one included (default: run until interrupted)"
-    parser.add_argument("--generations", type=int, metavar="N", help=text)
+    parser.add_argument("--generations", type=at_least(1), metavar="N", help=text)
     text = "begin no generation once the run has worked for this many hours, over all sessions"
     parser.add_argument("--hours", type=float, default=math.inf, metavar="X", help=text)
     text = "stop before training (fit) or before the match of the candidate (gate), once that is next"

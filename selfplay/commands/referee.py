@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.live_lines import LOG_S, live_line, show
-from engine.cli.option_forms import add_flag
+from engine.cli.option_forms import add_flag, add_setting_flags, given_settings
 from engine.files.atomic import write_file
 from selfplay.interrupt import stop_flag
 from selfplay.lock import folder_lock
@@ -30,16 +30,15 @@ def add_referee_flags(parser: argparse.ArgumentParser) -> None:
     text = "search this many nodes per move; may be combined with --tc or --movetime"
     control.add_argument("--nodes", metavar="N", help=text)
     add_flag(control, "--margin-ms", MARGIN_MS, "allow engines to overstep their clock by this many milliseconds", "MS")
-    text = "stop an engine that answers this many seconds late; it loses the game"
-    add_flag(control, "--patience", SeriesSettings.patience_s, text, "S")
+    add_setting_flags(control, SeriesSettings, "patience_s")
     openings = parser.add_argument_group("openings, each played with both colours")
     text = (
         "read openings from a .pgn or .epd file, plain or in a .zip, or endings-won, endings-held, endings-small "
         "(default: Aino's own)"
     )
     openings.add_argument("--openings", type=Path, metavar="FILE", help=text)
-    add_flag(openings, "--opening-plies", DEFAULT_PLIES, "take this many plies from each PGN opening")
-    add_flag(openings, "--seed", SeriesSettings.seed, "shuffle the openings with this random seed")
+    add_flag(openings, "--opening-plies", DEFAULT_PLIES, "take this many plies from each PGN opening", least=0)
+    add_setting_flags(openings, SeriesSettings, "seed")
     openings.add_argument("--chess960", action="store_true", help="play by Chess960 rules; needs Chess960 openings")
     endings = parser.add_argument_group("games that end early")
     draw, resign, usual = str(DrawRule()), str(ResignRule()), " (default: off; without numbers %(const)s)"
@@ -47,8 +46,8 @@ def add_referee_flags(parser: argparse.ArgumentParser) -> None:
     endings.add_argument("--draw", nargs="?", const=draw, metavar="MOVES:CP:FROM", help=text + usual)
     text = "call a loss when both engines score a side at -CP or worse for MOVES moves each"
     endings.add_argument("--resign", nargs="?", const=resign, metavar="MOVES:CP", help=text + usual)
-    add_flag(endings, "--longest", SeriesSettings.longest, "call a draw after this many plies", "PLIES")
-    add_flag(parser, "--concurrency", SeriesSettings.concurrency, "play this many games at once")
+    add_setting_flags(endings, SeriesSettings, "longest")
+    add_setting_flags(parser, SeriesSettings, "concurrency")
 
 
 def play_series(
@@ -81,8 +80,10 @@ def play_series(
     return finished, now
 
 
-def series_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of SeriesSettings. Raises ConfigError, and DataError for openings."""
+def series_of(arguments: argparse.Namespace, settings: type[SeriesSettings] = SeriesSettings) -> dict[str, Any]:
+    """Return the fields of SeriesSettings, and those of `settings` with flags. Raises ConfigError, and DataError for
+    openings.
+    """
     margin_ms = arguments.margin_ms
     control = TimeControl.of(arguments.tc, arguments.movetime, arguments.nodes, margin_ms)
     return {
@@ -92,6 +93,6 @@ def series_of(arguments: argparse.Namespace) -> dict[str, Any]:
             DrawRule.parse(arguments.draw) if arguments.draw else None,
             ResignRule.parse(arguments.resign) if arguments.resign else None,
         ),
-        "patience_s": arguments.patience,
-        **{name: getattr(arguments, name) for name in ("seed", "concurrency", "longest", "chess960")},
+        "chess960": arguments.chess960,
+        **given_settings(settings, arguments),
     }

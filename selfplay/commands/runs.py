@@ -10,8 +10,8 @@ from typing import Any
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import show
 from engine.cli.machine import describe_machine
-from engine.cli.option_forms import hide_seldom
-from engine.errors import ConfigError, RunError
+from engine.cli.option_forms import at_least, hide_seldom
+from engine.errors import RunError
 from engine.files.provenance import provenance
 from engine.options import usable_cpus
 from selfplay.interrupt import Stop, stop_flag
@@ -37,16 +37,14 @@ def add_run_arguments(parser: argparse.ArgumentParser, is_brief: bool = False) -
 def add_play_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare where games are played. This is not configuration: the games are the same anywhere."""
     text = "play on N processes, or N tasks of the cluster (default: one for each processor, one for a GPU); "
-    parser.add_argument("--workers", type=int, default=0, metavar="N", help=text + "1 = in this process")
+    parser.add_argument("--workers", type=at_least(0), default=0, metavar="N", help=text + "1 = in this process")
     text = "play on a Ray cluster: its host:port, `auto` for the one this machine is part of, `local` for a new one"
     parser.add_argument("--cluster", metavar="ADDRESS", help=text)
 
 
 @contextmanager
 def play_backend(arguments: argparse.Namespace) -> Iterator[PlayBackend]:
-    """Yield what plays the games in the block. Raises ConfigError for bad flags or a missing cluster."""
-    if arguments.workers < 0:
-        raise ConfigError(f"--workers: expected 0 or more, got {arguments.workers}")
+    """Yield what plays the games in the block. Raises ConfigError for a missing cluster."""
     if arguments.cluster is not None:
         from selfplay.run.cluster import connected
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import LOG_S, live_line, show, show_view
-from engine.cli.option_forms import add_flag, add_flags, options_from_flags
+from engine.cli.option_forms import add_flag, add_flags, at_least, options_from_flags
 from engine.errors import ConfigError
 from engine.files.atomic import write_file
 from engine.files.output_files import output_file
@@ -46,10 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "think for this many seconds per move; with --nodes, whichever limit comes first"
     parser.add_argument("--movetime", metavar="S", help=text)
     text = "solve this many positions at once, one engine each; Threads then defaults to 1"
-    add_flag(parser, "--concurrency", 1, text)
+    add_flag(parser, "--concurrency", 1, text, least=1)
     text = "solve N positions per file, sampled at random (default: all)"
-    parser.add_argument("--limit", type=int, metavar="N", help=text)
-    add_flag(parser, "--limit-seed", 1, "sample with this random seed for --limit")
+    parser.add_argument("--limit", type=at_least(1), metavar="N", help=text)
+    add_flag(parser, "--limit-seed", 1, "sample with this random seed for --limit", least=0)
     parser.add_argument("--json", type=output_file, metavar="FILE", help="write scores and every outcome to this file")
     parser.add_argument("--failed", action="store_true", help="list unsolved positions")
     add_flags(parser)
@@ -57,8 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Solve, then show the table; an interrupted run shows the results so far."""
-    if arguments.concurrency < 1 or (1 if arguments.limit is None else arguments.limit) < 1 or arguments.limit_seed < 0:
-        raise ConfigError("--concurrency and --limit: expected at least 1, and --limit-seed at least 0")
     contestant = parse_contestant(arguments.engine) if arguments.engine else None
     options = _options(arguments)
     limit = _limit(arguments, contestant)
@@ -68,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     engine = {"aino": asdict(options)} if contestant is None else asdict(contestant)
     settings = {"engine": engine, "limit": str(limit)}
     solved, written = 0, awake_s()
+    show(f"{len(problems):,} positions, {limit}, {contestant.name if contestant else 'Aino'}")
     with stop_flag() as stop, live_line("suite", LOG_S) as line:
 
         def report(outcome: Outcome) -> None:

@@ -59,8 +59,8 @@ class PretrainSettings:
     positions: int = 0
     seed: int = setting(1, "seed all random numbers with this", least=0)
     backend: str = setting("numpy", TRAIN_BACKEND, BACKEND_NAMES)
-    checkpoint_minutes: float = setting(3.0, "save a checkpoint this many minutes apart")
-    evaluate_minutes: float = setting(5.0, "evaluate on held-out games this many minutes apart")
+    checkpoint_minutes: float = setting(3.0, "save a checkpoint this many minutes apart", above=0)
+    evaluate_minutes: float = setting(5.0, "evaluate on held-out games this many minutes apart", above=0)
     heldout_positions: int = 8192
     # fmt: on
     files: SourceFiles = field(default_factory=SourceFiles)

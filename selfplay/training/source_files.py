@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.errors import ConfigError, DataError
-from engine.options.settings import setting
+from engine.options.settings import check_settings, setting
 from selfplay.data import split
 from selfplay.data.cache import load_or_parse
 from selfplay.data.kinds import CHUNKS, FOLDER, PGN, data_files, reader_of
@@ -56,13 +56,17 @@ class SourceFiles:
 
     data: tuple[Source, ...] = ()  # files, folders and patterns; without any weight, positions count alike
     # fmt: off
-    pgn_min_elo: int = setting(0, "skip PGN games in which a player is rated below this Elo", metavar="ELO")
+    pgn_min_elo: int = setting(0, "skip PGN games in which a player is rated below this Elo", metavar="ELO", least=0)
     scored_share: float = setting(0.25,
-        "sample this share of label folders from scored moves, which alone teach the policy")
+        "sample this share of label folders from scored moves, which alone teach the policy", least=0, most=1)
     heldout_share: float = setting(HELD_OUT_SHARE,
-        "hold out this share of all games, by a hash of their moves, 1/64 at least; score on those of the first file")
+        "hold out this share of all games, by a hash of their moves, 1/64 at least; score on those of the first file",
+        least=0, below=1)
     heldout: Path | None = None  # games to score on, in place of held-out games of the first file; never trained on
     # fmt: on
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def found(self) -> list[list[tuple[Path, str]]]:
         """`data_files` of each source. ConfigError without data, for weights of some alone, and for repetitions."""

@@ -19,8 +19,8 @@ import numpy as np
 from engine.board.perft import perft
 from engine.cli.console import make_console, say, waiting
 from engine.cli.machine import blas_kernel, describe_machine, speed_of
-from engine.cli.option_forms import add_flags, options_from_flags
-from engine.errors import ConfigError, NetFileError
+from engine.cli.option_forms import add_flags, at_least, options_from_flags
+from engine.errors import NetFileError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import Evaluator, LeafBatch, input_format_of
@@ -56,17 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "print only the search's signatures: nodes and a checksum of the trees, and the BLAS kernel if it matters"
     parser.add_argument("--signature", action="store_true", help=text)
     text = "time each run for this many seconds (default %(default)s)"
-    parser.add_argument("--seconds", type=float, default=0.3, metavar="S", help=text)
+    parser.add_argument("--seconds", type=at_least(0.001, float), default=0.3, metavar="S", help=text)
     add_flags(parser, only=("threads", "hash_mib", "weights_file", "hybrid_weight"))
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the measurements as a table or as JSON.
-
-    Raises ConfigError for a length of runs that is not positive, NetFileError for a named net that cannot be loaded.
-    """
-    if not arguments.seconds > 0:
-        raise ConfigError(f"--seconds: expected more than 0, got {arguments.seconds}")
+    """Print the measurements as a table or as JSON. Raises NetFileError for a named net that cannot be loaded."""
     if arguments.signature:
         for name, entry in signatures().items():
             print(f"{name:10}{entry}")

@@ -46,6 +46,10 @@ def test_house_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         (["loop", "{}/run", "--initial", "{}/maia.pb.gz"], "maia.pb.gz NAME.dit` makes one of a network of Lc0's"),
         (["loop", "{}/run", "--candidate=x.dit"], "has to generate first: `aino-train loop {}/run --until fit`"),
         (["report", "{}/nowhere"], "nowhere: no such folder"),
+        (["match", "--opening-plies=-1"], "--opening-plies: expected a number of at least 0, got -1"),
+        (["loop", "{}/run", "--generations=0"], "--generations: expected a number of at least 1, got 0"),
+        (["export", "{}", "--first=-3"], "--first: expected a number of at least 1, got -3"),
+        (["pretrain", "--data=x", "--run={}", "--out=x.dit", "--minutes=1", "--evaluate-minutes=0"], "above 0, got 0"),
     ],
 )
 def test_a_slip_was_refused_without_what_to_write(words, says, tmp_path, capsys):
