@@ -5,7 +5,6 @@ of MultiPV, a line about another position, and what follows the word `string` ar
 """
 
 import contextlib
-import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -131,7 +130,7 @@ class Rules:
     adjudication: Adjudication = field(default_factory=Adjudication)
     patience_s: float = setting(30.0,  # with only a node limit, for each answer
         "stop an engine that answers this many seconds late; it loses the game",
-        flag="--patience", metavar="S", above=0, below=math.inf)
+        flag="--patience", metavar="S", above=0, most=86_400)
     chess960: bool = False
     # fmt: on
 
@@ -178,7 +177,7 @@ class MatchGame:
         ]
 
 
-class Fault(Exception):
+class EngineFault(Exception):
     """An engine did not answer with a legal move; `detail` says how."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -206,7 +205,7 @@ def play_match_game(
                 return game
             side = board.turn
             _move(board, game, players, clocks_s, rules.patience_s)
-    except Fault as fault:
+    except EngineFault as fault:
         game.result = "0-1" if side == chess.WHITE else "1-0"
         game.offender, game.reason, game.detail = side, fault.reason, fault.detail
         return game
@@ -219,7 +218,7 @@ def _begin(engine: chess.engine.SimpleEngine, timeout_s: float) -> None:
     try:
         ask_engine(engine, engine.protocol.ping(), timeout_s)
     except TimeoutError:
-        raise Fault(Reason.STALL, f"not ready for a new game after {timeout_s:g} s") from None
+        raise EngineFault(Reason.STALL, f"not ready for a new game after {timeout_s:g} s") from None
     except chess.engine.EngineError as error:
         raise _ended(engine, error) from error
 
@@ -231,7 +230,7 @@ def _move(
     clocks_s: dict[chess.Color, float],
     patience_s: float,
 ) -> None:
-    """Ask the side to move for its move and play it. Raises Fault."""
+    """Ask the side to move for its move and play it. Raises EngineFault."""
     side = board.turn
     control, other = players[side].control, players[not side].control
     allowed_s = control.allowed_s(clocks_s[side])
@@ -242,7 +241,7 @@ def _move(
     used_s = awake_s() - begin
     game.slowest_ms[not side] = max(game.slowest_ms[not side], 1000.0 * used_s)
     if allowed_s is not None and used_s > allowed_s + control.margin_s:
-        raise Fault(Reason.TIME, f"{used_s:.3f} s used of {allowed_s:.3f} s")
+        raise EngineFault(Reason.TIME, f"{used_s:.3f} s used of {allowed_s:.3f} s")
     assert answer.move is not None
     clocks_s[side] = max(clocks_s[side] - used_s, 0.0) + control.increment_s
     judged = last_judgement(told, board)
@@ -254,7 +253,7 @@ def _move(
 def think(
     engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit, timeout_s: float, told: deque[str]
 ) -> chess.engine.PlayResult:
-    """Return the engine's answer, which holds a move; its last lines go to `told`. Raises Fault."""
+    """Return the engine's answer, which holds a move; its last lines go to `told`. Raises EngineFault."""
     # The driver itself would merge all lines into one, bounds and second-best ones, too.
     engine.protocol.told = told  # type: ignore[attr-defined]
     try:
@@ -262,16 +261,16 @@ def think(
     except chess.engine.EngineTerminatedError as error:
         raise _ended(engine, error) from error
     except TimeoutError:
-        raise Fault(Reason.STALL, f"no answer after {timeout_s:.3f} s") from None
+        raise EngineFault(Reason.STALL, f"no answer after {timeout_s:.3f} s") from None
     except chess.engine.EngineError as error:
-        raise Fault(Reason.ILLEGAL, str(error)) from error
+        raise EngineFault(Reason.ILLEGAL, str(error)) from error
     if not answer.move:  # None for `(none)`, a null move for `0000`
-        raise Fault(Reason.ILLEGAL, "no move in a position with legal moves")
+        raise EngineFault(Reason.ILLEGAL, "no move in a position with legal moves")
     return answer
 
 
-def _ended(engine: chess.engine.SimpleEngine, error: Exception) -> Fault:
-    return Fault(Reason.DISCONNECT if engine.transport.get_returncode() == 0 else Reason.CRASH, str(error))
+def _ended(engine: chess.engine.SimpleEngine, error: Exception) -> EngineFault:
+    return EngineFault(Reason.DISCONNECT if engine.transport.get_returncode() == 0 else Reason.CRASH, str(error))
 
 
 def _ending(board: chess.Board, game: MatchGame, rules: Rules) -> tuple[str, Reason] | None:

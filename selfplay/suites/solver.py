@@ -14,7 +14,7 @@ from engine.player import Engine
 from engine.search.limits import Limits
 from selfplay.matches.contestant import Contestant, close_engine, open_engine
 from selfplay.matches.control import TimeControl
-from selfplay.matches.play import Fault, is_legal, mate_of, read_info, think
+from selfplay.matches.play import EngineFault, is_legal, mate_of, read_info, think
 
 STAGE = 2**0.5  # ratio between the node counts at which EngineSolver asks Aino for its best move
 FIRST_STAGE = 8
@@ -93,7 +93,7 @@ class UciSolver:
         begin = awake_s()
         try:
             best = think(self._engine, board, asked, limit.movetime_s + ENGINE_PATIENCE_S, told).move
-        except Fault as fault:
+        except EngineFault as fault:
             raise ConfigError(f"{self._name} failed in {board.fen()}: {fault.detail}") from fault
         assert best is not None
         steps, nodes, mate = list[BestMove](), 0, None

@@ -68,7 +68,7 @@ MATED = "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
     ("words", "named"),
     [
         ("--hash-mib 0", "hash_mib"), ("perft 2 nonsense", "nonsense"), ("perft 99", "99"),
-        ("net info no/such/file.dit", "file.dit"), ("bench --seconds 0", "--seconds"), ("analyse", "give a FEN"),
+        ("net info no/such/file.dit", "file.dit"), ("analyse", "give a FEN"),
         ("analyse 8/8/8", "3 ranks"), ("analyse startpos --nodes 0", "--nodes"), ("play --position 960", "960"),
         ("play --clock x", "x"), ("play --level harder", "harder"), ("play --black-level 1", "1"),
         ("play --load no.pgn", "no.pgn"), ("play --level nodes=0", "0"), ("play --level time=0", "0"),
