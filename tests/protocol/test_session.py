@@ -25,7 +25,7 @@ def nothing_follows(talk: Conversation, word: str, count: int) -> bool:
 
 
 def test_limits_and_legal_searchmoves_reach_the_engine(talk: Conversation) -> None:
-    talk.say("go wtime 1000 btime 900 winc 10 searchmoves e2e4 e2e5 d2d4")
+    talk.say("go wtime 1000 btime 900 winc 10 searchmoves e2e4 e2e5 d2d4 e2e4 e2e5" + " e2e4" * 300_000)
     talk.wait_for("bestmove")
     assert ["e2e5" in text for text in talk.infos()] == [True]
     limits = talk.engine.limits[0]

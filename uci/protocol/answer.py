@@ -31,7 +31,7 @@ _WORTH = (0, 1, 3, 3, 5, 9, 0)  # of a piece by its type, in pawns
 def make_limits(command: GoCommand, board: chess.Board) -> Limits:
     """Return the engine's limits for a `go`. Moves illegal `searchmoves` to the command's problems."""
     moves = []
-    for text in command.searchmoves or ():
+    for text in dict.fromkeys(command.searchmoves or ()):
         try:
             if text != "0000":
                 moves.append(read_move(board, text))

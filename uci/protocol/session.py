@@ -186,7 +186,7 @@ class Session:
                 self._start(lambda job: tell_perft(self.writer, board, depth, job))
             return
         limits = make_limits(command, board)
-        for problem in command.problems:
+        for problem in dict.fromkeys(command.problems):
             self.writer.info(problem)
         loads_from = time.perf_counter()
         engine: Engine | Exception
