@@ -66,7 +66,8 @@ def play_series(
         archive = MatchArchive(folder, settings.description(), settings.resolved(), event)
         series = new_series(settings, archive)
         now = series.standing()
-        with live_line(f"{event}, at most {settings.games} games", LOG_S) as line:
+        show(f"{event}, at most {settings.games} games, {now.games} played")  # engines may take minutes to start
+        with live_line(event, LOG_S) as line:
 
             def report(row: GameRow) -> None:
                 nonlocal now

@@ -11,13 +11,15 @@ class _Rule:
     """A rule that is written as its numbers, with colons between them."""
 
     NAME: ClassVar[str]
+    POSITIVE: ClassVar[int]  # so many of the numbers, from the first on, are above 0
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """From the numbers, in the order of the fields. Raises ConfigError for another form."""
         words, count = text.split(":"), len(fields(cls))  # type: ignore[arg-type]
-        if len(words) != count or not all(word.isdecimal() for word in words) or int(words[0]) < 1:
-            expected = f"{count} whole numbers separated by colons, the first above 0"
+        is_good = len(words) == count and all(word.isdecimal() for word in words)
+        if not is_good or min(map(int, words[: cls.POSITIVE])) < 1:
+            expected = f"{count} whole numbers separated by colons, the first {cls.POSITIVE} above 0"
             raise ConfigError(f"{cls.NAME} {text!r}: expected {expected}")
         return cls(*map(int, words))
 
@@ -29,7 +31,7 @@ class _Rule:
 class DrawRule(_Rule):
     """Declares a draw once both engines have called the game even for `moves` moves in a row."""
 
-    NAME = "draw rule"
+    NAME, POSITIVE = "draw rule", 1
 
     moves: int = 8  # consecutive moves of each side
     score_cp: int = 10  # a score within +-this counts as even
@@ -40,7 +42,7 @@ class DrawRule(_Rule):
 class ResignRule(_Rule):
     """Declares a side lost once both engines have called it lost for `moves` moves in a row."""
 
-    NAME = "resign rule"
+    NAME, POSITIVE = "resign rule", 2
 
     moves: int = 4  # consecutive moves of each side
     score_cp: int = 800  # a side counts as lost at minus this score or worse
