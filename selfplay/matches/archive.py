@@ -38,7 +38,7 @@ class GameRow:
     thoughts: tuple[Thought, ...] = ()  # one for each move after the opening
     controls: tuple[str, str] = ("", "")  # time controls: (White, Black)
     chess960: bool = False
-    date: str = "????.??.??"  # of its end, as PGN has it
+    date: str = "????.??.??"  # of its begin, as in PGN
 
     @property
     def first_points(self) -> float:

@@ -133,7 +133,7 @@ class _Table:
         colours = planned.colours
         self._close_others(set(colours.values()))
         players = {colour: self._player(contestant) for colour, contestant in colours.items()}
-        start = opening_board(planned.opening, self._settings.chess960)
+        start, date = opening_board(planned.opening, self._settings.chess960), time.strftime("%Y.%m.%d")
         game = play_match_game(start, players, self._settings, stop)
         if game is None:
             return None
@@ -145,8 +145,7 @@ class _Table:
             planned.number, white.name, black.name, game.start_fen, " ".join(move.uci() for move in game.moves),
             game.result, str(game.reason), "" if offender is None else offender.name, game.detail,
             (round(game.slowest_ms[0], 1), round(game.slowest_ms[1], 1)), tuple(game.thoughts),
-            (str(players[chess.WHITE].control), str(players[chess.BLACK].control)), self._settings.chess960,
-            time.strftime("%Y.%m.%d"),
+            (str(players[chess.WHITE].control), str(players[chess.BLACK].control)), self._settings.chess960, date,
         )  # fmt: skip
 
     def _player(self, contestant: Contestant) -> SeatedEngine:
