@@ -46,7 +46,6 @@ from selfplay.teachers.quiet_search import (
     begin_quiescence,
     new_teacher,
     teacher_quiescence,
-    teacher_quiet_value,
     to_cp,
 )
 from selfplay.teachers.static_value import static_value
@@ -246,6 +245,13 @@ def q_of(wdl: np.ndarray) -> np.ndarray:
 def settled_mask(net: StockfishNet, rows: np.ndarray, threads: int = 1) -> np.ndarray:
     """bool[N]: captures change the static value little."""
     return np.abs(teacher_cp(net, rows, CAPTURES, threads) - teacher_cp(net, rows, STATIC, threads)) < CALM_CP
+
+
+@kernel()
+def teacher_quiet_value(teacher, row):
+    """Units for the side to move once captures are settled."""
+    begin_quiescence(teacher, row)
+    return teacher_quiescence(teacher, np.int64(0), np.int64(0), np.int64(-MATE), np.int64(MATE))
 
 
 @kernel()

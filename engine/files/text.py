@@ -231,26 +231,27 @@ def unpacked_text(path: Path) -> str:
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], float]]]:
     """Provide the bytes of a file as `unpacked` does, and the share of it that is read, 0..1. Raises PACKED_ERRORS."""
-    with path.open("rb") as raw, unpacked(raw, path.suffix) as stream:
+    with path.open("rb") as raw, unpacked(raw) as stream:
         size = max(1, os.fstat(raw.fileno()).st_size)
         yield stream, lambda: min(1.0, os.lseek(raw.fileno(), 0, os.SEEK_CUR) / size) if raw.seekable() else 0.0
 
 
 @contextmanager
-def unpacked(raw: Any, suffix: str) -> Iterator[Any]:
+def unpacked(raw: Any) -> Iterator[Any]:
     """Provide the bytes of a buffered stream, unpacked (gzip, bzip2, xz, zstd, the one file of a zip archive).
 
-    Its first bytes tell what it is, or else its name's suffix: .gz, .bz2, .xz, .zst, .zip. Raises PACKED_ERRORS.
+    Its first bytes tell what it is; its name does not, as browsers unpack files whose names stay. Raises PACKED_ERRORS.
     """
     begin = raw.peek(6)
     if (archive := ARCHIVES.get(begin[:4], "zip")) != "zip":
         raise OSError(f"a {archive} archive; unpack it first")
-    with _UNPACK.get(_packing(begin) or suffix.lower(), nullcontext)(raw) as stream:
+    with (_opener(begin) or nullcontext)(raw) as stream:
         yield stream
 
 
-def _packing(begin: bytes) -> str:
-    return next((suffix for suffix, magic in _MAGIC.items() if begin.startswith(magic)), "")
+def _opener(begin: bytes) -> Callable[..., Any] | None:
+    """Return what opens a packed file that begins so; None for one that is not packed."""
+    return next((opener for magic, opener in _PACKED.items() if begin.startswith(magic)), None)
 
 
 @contextmanager
@@ -281,7 +282,7 @@ def _told_alike(archive: Any) -> list[str]:
     """Return the names of the files in a zip archive that hold one kind of text, or of the only one."""
     names = [name for name in archive.namelist() if not (name.endswith("/") or is_hidden(name))]
     begins = {name: archive.open(name).read(LOOKED_AT) for name in names}
-    if packed := next((name for name in names if _packing(begins[name])), ""):
+    if packed := next((name for name in names if _opener(begins[name])), ""):
         raise OSError(f"an archive of packed files, such as {packed}; unpack it and give the folder")
     kinds = {name: kind_of(begin) for name, begin in begins.items()}
     if len(names) == 1 or len(set(filter(None, kinds.values()))) == 1:
@@ -307,10 +308,7 @@ class _Joined(io.RawIOBase):
         return len(data)
 
 
-_UNPACK: dict[str, Callable[..., Any]] = {
-    ".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open, ".zst": _open_zst, ".zip": _open_zip,
-}  # fmt: skip
-_MAGIC: dict[str, bytes | tuple[bytes, ...]] = {  # pzstd, of Lichess's older files, begins with a frame without data
-    ".xz": b"\xfd7zXZ\0", ".gz": b"\x1f\x8b", ".bz2": b"BZh", ".zip": b"PK\3\4",
-    ".zst": (b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18"),
+_PACKED: dict[bytes, Callable[..., Any]] = {  # pzstd, of Lichess's older files, begins with a frame without data
+    b"\xfd7zXZ\0": lzma.open, b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"PK\3\4": _open_zip,
+    b"\x28\xb5\x2f\xfd": _open_zst, b"\x50\x2a\x4d\x18": _open_zst,
 }  # fmt: skip

@@ -7,8 +7,6 @@ train, held_out = datasets.digits("folder")  # MNIST, from its files in this fol
 
 from __future__ import annotations
 
-import gzip
-import importlib
 import itertools
 import struct
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.errors import DataError
+from engine.files.text import open_unpacked, reading
 from engine.nn.training.data import Data
 
 DRAWN = 3000
@@ -37,19 +36,6 @@ def digits(folder: str | Path | None = None, seed: int = 0) -> Digits:
         return mnist(folder)
     images, classes = drawn_digits(DRAWN, np.random.default_rng(seed))
     return _split(images, classes, DRAWN // 5)
-
-
-def small_digits(seed: int = 0) -> Digits:
-    """scikit-learn's 1,797 handwritten digits of 8x8. Raises DataError without scikit-learn."""
-    try:
-        datasets = importlib.import_module("sklearn.datasets")
-    except ModuleNotFoundError as error:
-        advice = "python -m pip install scikit-learn"
-        raise DataError(f"these digits come with scikit-learn, which is not installed: {advice}") from error
-    found = datasets.load_digits()
-    images = (found.images / 16).astype(np.float32)[:, None]
-    order = np.random.default_rng(seed).permutation(len(images))
-    return _split(images[order], found.target[order].astype(np.int64), len(images) // 5)
 
 
 def mnist(folder: str | Path) -> Digits:
@@ -73,14 +59,16 @@ def _split(images: np.ndarray, labels: np.ndarray, held_out: int) -> Digits:
 
 def _read_idx(folder: Path, name: str, magic: int, dimensions: int) -> np.ndarray:
     """Return an IDX file: magic and sides as big-endian u32, then bytes."""
-    plain, packed = folder / name, folder / f"{name}.gz"
-    if not plain.exists() and not packed.exists():
+    names = name, f"{name}.gz", name.replace("-idx", ".idx")  # the last from Kaggle
+    path = next((folder / one for one in names if (folder / one).exists()), None)
+    if path is None:
         raise DataError(f"{folder}: expected {name} or {name}.gz, found neither")
-    data = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
+    with reading(path), open_unpacked(path) as (stream, _):
+        data = stream.read()
     header = struct.Struct(f">{1 + dimensions}I")
     found, *shape = header.unpack_from(data) if len(data) >= header.size else (0,)
     if found != magic or len(data) - header.size != int(np.prod(shape)):
-        raise DataError(f"{folder / name}: expected IDX data with magic {magic} in full, found magic {found}")
+        raise DataError(f"{path}: expected IDX data with magic {magic} in full, found magic {found}")
     return np.frombuffer(data, np.uint8, offset=header.size).reshape(shape)
 
 

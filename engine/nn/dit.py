@@ -112,9 +112,9 @@ def _stored_arrays(path: Path, model: Layer, dtype: str) -> dict[str, np.ndarray
         tensors = {name: to_numpy(tensor) for name, tensor in tensors.items()}
     for name, tensor in tensors.items():
         array = np.ascontiguousarray(tensor)
-        if not np.isfinite(array).all():
-            raise NetFileError(path, f"finite numbers to save in {name}", "infinity or NaN")
         largest = float(np.abs(array).max(initial=0.0))
+        if not largest <= np.finfo(np.float32).max:  # false for NaN, too
+            raise NetFileError(path, f"finite numbers to save in {name}", "infinity or NaN")
         fits = largest == 0.0 or _FLOAT16_RANGE[0] <= largest <= _FLOAT16_RANGE[1]
         half = dtype == "float16" and name not in buffers and fits
         arrays[name] = NUMPY.asarray(array, DTYPES["float16" if half else "float32"])

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, Self
 
 import numpy as np
 
@@ -32,6 +32,11 @@ Loss = Callable[Concatenate[Array, Rest], tuple[float, Array]]
 
 class MeanOver(float):
     """A mean over some `places` of a batch. Its parts weigh as much as they have places, not examples."""
+
+    def __new__(cls, mean: float, places: int) -> Self:
+        one = super().__new__(cls, mean)
+        one.places = places
+        return one
 
     places: int
 
@@ -60,7 +65,7 @@ def softmax_cross_entropy(
     logits [B, A], or [B, T, A] of sequences; targets int [B] (class indices) or float [B, A] (rows sum to 1); mask bool
     [B, A], False where an action is impossible. Such an action gets probability 0 and no gradient, and its target
     must be 0. A logit of -infinity does the same, except that a target above 0 then costs infinity. Places whose class
-    is `ignore_index` cost nothing and are not counted. Returns (mean loss, dlogits).
+    is `ignore_index` cost nothing and are not counted; where all are, the loss is 0. Returns (mean loss, dlogits).
 
     With p = softmax(z): L = -sum_a t_a log p_a, dL/dz_a = p_a sum(t) - t_a. Subtracting the row maximum first keeps the
     exponentials from overflowing. Raises ShapeError when shapes or dtypes do not fit and for a single output, whose
@@ -80,11 +85,11 @@ def softmax_cross_entropy(
     if len(places) > 1 or ignore_index is not None:
         counted = xp.ones(places, bool) if ignore_index is None else targets != ignore_index
         gradient = xp.zeros_like(logits)
-        kept = (None if one is None else one[counted] for one in (logits, targets, mask))
-        loss, gradient[counted] = softmax_cross_entropy(*kept)
-        mean = MeanOver(loss)
-        mean.places = int(counted.sum())
-        return mean, gradient
+        number, loss = int(counted.sum()), 0.0
+        if number:
+            kept = (None if one is None else one[counted] for one in (logits, targets, mask))
+            loss, gradient[counted] = softmax_cross_entropy(*kept)
+        return MeanOver(loss, number), gradient
     if targets.ndim == 1:
         _check_classes(targets, actions)
     if actions == 1:

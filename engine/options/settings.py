@@ -57,7 +57,7 @@ def check_settings(settings: Any, place: str = "") -> None:
 def check_weights(what: str, weights: Iterable[float]) -> None:
     """Raise ConfigError unless the weights of a mixture are finite, none is negative, and one is positive."""
     weights = list(weights)
-    if not (all(0.0 <= weight < math.inf for weight in weights) and sum(weights) > 0.0):
+    if not (all(weight >= 0.0 for weight in weights) and 0.0 < sum(weights) < math.inf):
         raise ConfigError(f"{what}: expected non-negative finite numbers with a positive sum, got {weights}")
 
 

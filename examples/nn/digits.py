@@ -9,6 +9,7 @@ Convolutions of 3x3 with batch norm, each followed by a pool that halves the boa
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import nn
+from engine.errors import DataError
 from engine.files.output_files import output_file
 from examples.nn.common import command_line, run_as_command, show
 
@@ -55,6 +57,20 @@ def run(
     return Result(model, trainer.fit(train, epochs, digits.held_out, callbacks=[show]))
 
 
+def small_digits(seed: int = 0) -> nn.datasets.Digits:
+    """scikit-learn's 1,797 handwritten digits of 8x8, a fifth held out. Raises DataError without scikit-learn."""
+    try:
+        datasets = importlib.import_module("sklearn.datasets")
+    except ModuleNotFoundError as error:
+        advice = "python -m pip install scikit-learn"
+        raise DataError(f"these digits come with scikit-learn, which is not installed: {advice}") from error
+    found = datasets.load_digits()
+    order = np.random.default_rng(seed).permutation(len(found.images))
+    images, classes = (found.images[order] / 16).astype(np.float32)[:, None], found.target[order].astype(np.int64)
+    few = len(images) // 5
+    return nn.datasets.Digits(nn.Data(images[:-few], classes[:-few]), nn.Data(images[-few:], classes[-few:]))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
     chosen = parser.add_mutually_exclusive_group()
@@ -71,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.mnist:
         title, digits, channels, epochs = "MNIST", nn.datasets.mnist(options.mnist), (16, 32, 64), 12
     elif options.scikit_learn:
-        title, digits, channels, epochs = "digits of 8x8", nn.datasets.small_digits(options.seed), (32, 64), 30
+        title, digits, channels, epochs = "digits of 8x8", small_digits(options.seed), (32, 64), 30
     else:
         title, digits, channels, epochs = "drawn digits", nn.datasets.digits(seed=options.seed), (16, 32), 15
     model, history = run(digits, channels, options.epochs or epochs, options.seed, shift=options.shift)

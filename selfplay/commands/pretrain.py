@@ -116,18 +116,14 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
 
 def _load(arguments: argparse.Namespace, settings: PretrainSettings) -> TrainingData | None:
     """Return the data, with progress while it is read; None after Ctrl-C."""
+    cache = arguments.cache or arguments.run / "cache"
     with live_line("reading", LOG_S) as line:
-        reading = ""
-
-        def watch(name: str, share: float, games: int) -> None:
-            nonlocal reading
-            reading = name
-            line.update(share, f"{name}: {games:,} games")
-
         try:
-            return load_training_data(settings.files, arguments.cache or arguments.run / "cache", show, watch)
+            return load_training_data(
+                settings.files, cache, show, lambda name, share, games: line.update(share, f"{name}: {games:,} games")
+            )
         except KeyboardInterrupt:
-            show(f"stopped{f' in {reading}' if reading else ''}; the same command continues with what has been read")
+            show("stopped; the same command continues with what has been read")
             return None
 
 

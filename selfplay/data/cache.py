@@ -1,7 +1,7 @@
 """Caches parsed data on disk and maps it from there, so that a second start takes seconds and data of any size fits.
 
-A position set on disk is a folder with the arrays of `PositionSet`, one `.npy` each, and `version`; it gets its name
-only once it is complete. It is written piece by piece.
+A position set on disk is a folder with the arrays of `PositionSet`, one `.npy` each; it gets its name only once it is
+complete. It is written piece by piece.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from engine.native.locks import FileLock
 from selfplay.records.collect import GameRecord, collect, verified_pieces, watched
 from selfplay.records.positions import PositionSet, empty_set
 
-POSITION_SET_VERSION = 4
+LARGEST_READ = 1 << 16  # bytes of an array that is read at once
 
 
 def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
@@ -43,7 +43,6 @@ def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
         for name, sample in samples.items():
             arrays = (_array(piece, name) for piece in pieces)
             _write_joined(temporary / f"{name}.npy", sample, lengths[name], arrays)
-        (temporary / "version").write_text(f"{POSITION_SET_VERSION}\n", encoding="ascii")
         sync_folder(temporary)
         replace(temporary, folder)
     except BaseException:
@@ -55,8 +54,11 @@ def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
 def _array(piece: PositionSet | Path, name: str) -> np.ndarray:
     if isinstance(piece, PositionSet):
         return np.asarray(getattr(piece, name))
-    # A private copy is writable, and the kernels are compiled for writable arrays.
-    return np.load(piece / f"{name}.npy", mmap_mode="c", allow_pickle=False).view(np.ndarray)
+    path = piece / f"{name}.npy"
+    # A private copy is writable, and the kernels are compiled for writable arrays. A process has some 65,000 maps, and
+    # a set has eleven: thousands of small files have to do without.
+    is_large = path.stat().st_size > LARGEST_READ
+    return np.load(path, mmap_mode="c" if is_large else None, allow_pickle=False).view(np.ndarray)
 
 
 def _write_joined(path: Path, sample: np.ndarray, length: int, arrays: Iterable[np.ndarray]) -> None:
@@ -78,12 +80,9 @@ def _write_joined(path: Path, sample: np.ndarray, length: int, arrays: Iterable[
 def map_set(folder: Path) -> PositionSet:
     """Map the arrays of a set: pages are read on first use, and changes stay in memory.
 
-    Raises DataError if the folder is damaged or of another version.
+    Raises DataError if the folder is damaged.
     """
     try:
-        version = (folder / "version").read_text(encoding="ascii").strip()
-        if version != str(POSITION_SET_VERSION):
-            raise DataError(f"{folder}: position set of version {version!r}, expected {POSITION_SET_VERSION}")
         arrays = {}
         for name, sample in vars(empty_set()).items():
             array = _array(folder, name)
@@ -151,14 +150,19 @@ def load_or_parse(
     facts = "".join(f"|{one.st_size}|{one.st_mtime_ns}" for one in statuses) + f"|{reader.__name__}|{PARSER_VERSION}"
     fingerprint = hashlib.sha256(os.fsencode(path.resolve()) + facts.encode()).hexdigest()[:12]
     entry = cache / f"{path.name[:LONGEST_NAME]}-{fingerprint}"
+    if entry.is_dir():
+        try:
+            return map_set(entry)
+        except DataError as error:
+            log.warning("%s; %s is read anew", error, path)
+            shutil.rmtree(entry, ignore_errors=True)
     pieces = entry.with_name(f".{entry.name}.pieces")
-    if not entry.is_dir():
-        with naming(cache):
-            pieces.mkdir(parents=True, exist_ok=True)
-            with FileLock(pieces / "lock").held(_WAIT_S):
-                if not entry.is_dir():  # else another process has parsed it meanwhile
-                    _parse_in_parts(path, reader, entry, pieces, watch)
-                shutil.rmtree(pieces, ignore_errors=True)
+    with naming(cache):
+        pieces.mkdir(parents=True, exist_ok=True)
+        with FileLock(pieces / "lock").held(_WAIT_S):
+            if not entry.is_dir():  # else another process has parsed it meanwhile
+                _parse_in_parts(path, reader, entry, pieces, watch)
+            shutil.rmtree(pieces, ignore_errors=True)
     return map_set(entry)
 
 
@@ -173,7 +177,11 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, folder: Path, watch
         write_set(parts[-1], [piece])
         skipped += left_out
     _tell_skipped(path, skipped)
-    write_set(entry, parts)
+    if len(parts) == 1:
+        replace(parts[0], entry)
+        sync_folder(entry.parent)
+    else:
+        write_set(entry, parts)
 
 
 def _tell_skipped(path: Path, skipped: int) -> None:

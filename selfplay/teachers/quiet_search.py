@@ -52,13 +52,6 @@ def begin_quiescence(teacher, row):
 
 
 @kernel()
-def teacher_quiet_value(teacher, row):
-    """Units for the side to move once captures are settled."""
-    begin_quiescence(teacher, row)
-    return teacher_quiescence(teacher, np.int64(0), np.int64(0), np.int64(-MATE), np.int64(MATE))
-
-
-@kernel()
 def teacher_quiescence(teacher, ply, leaf_ply, alpha, beta):
     """Units for the side to move of rows[ply] once captures are settled, exact within (alpha, beta).
 

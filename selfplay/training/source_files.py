@@ -60,9 +60,9 @@ class SourceFiles:
     scored_share: float = setting(0.25,
         "sample this share of label folders from scored moves, which alone teach the policy", least=0, most=1)
     heldout_share: float = setting(HELD_OUT_SHARE,
-        "hold out this share of all games, by a hash of their moves, 1/64 at least; score on those of the first file",
+        "hold out this share of all games, by a hash of their moves, 1/64 at least; score on those of the first --data",
         least=0, below=1)
-    heldout: Path | None = None  # games to score on, in place of held-out games of the first file; never trained on
+    heldout: Path | None = None  # games to score on, in place of held-out games of the first source; never trained on
     # fmt: on
 
     def __post_init__(self) -> None:
@@ -148,15 +148,15 @@ def load_training_data(
         if kind == FOLDER:
             return LabelFolder(path)
         reader = reader_of(kind, files.pgn_min_elo)
-        loaded = load_or_parse(path, reader, cache, lambda share, games: watch(path.name, share, games))
-        if not loaded.n_games:
-            raise DataError(f"{path}: no games found; at least {LEAST_GAMES} are needed")
-        return loaded
+        return load_or_parse(path, reader, cache, lambda share, games: watch(path.name, share, games))
 
     found = [_File(*one, number, load(*one)) for number, source in enumerate(files.found()) for one in source]
     fingerprints, names = {str(one.path): one.fingerprint for one in found}, dict[str, list[str]]()
     for one in found:
         names.setdefault(one.kind, []).append(one.path.name)
+    for number, source in enumerate(files.data):
+        if not any(one.source == number and (one.kind == FOLDER or one.content.n_games) for one in found):
+            raise DataError(f"{source.path}: no games found; at least {LEAST_GAMES} are needed")
     games, folders = ([one for one in found if (one.kind == FOLDER) is wanted] for wanted in (False, True))
     given = read_heldout(files.heldout, cache) if files.heldout else None
     heldout: TrainingSet
@@ -191,16 +191,19 @@ def _weights(used: list[_File], sources: Sequence[Source]) -> list[float]:
 def _hold_out_games(
     games: list[_File], files: SourceFiles, given: PositionSet | None, tell: Callable[[str], None]
 ) -> tuple[PositionSet, Split]:
-    """(held-out games of the first file, what labels leave out). Leaves in every file only what is trained on.
+    """(held-out games of the first source, what labels leave out). Leaves in every file only what is trained on.
 
     given: games that are held out besides.
     """
-    first = games[0]
-    if first.content.n_games < LEAST_GAMES:
-        raise DataError(f"{first.path}: 1 game found; at least {LEAST_GAMES} are needed")
-    limit = split.limit_for([first.content], files.heldout_share)
+    first = [one.content for one in games if one.source == games[0].source]
+    name, total = files.data[games[0].source].path, sum(one.n_games for one in first)
+    if total < LEAST_GAMES:
+        raise DataError(f"{name}: {total} game found; at least {LEAST_GAMES} are needed")
+    limit = split.limit_for(first, files.heldout_share)
     known = dict[int, int]() if given is None else dict.fromkeys(split.game_keys(given).tolist(), -1)
-    once, _ = split.without_known_games(first.content, {})
+    held = concatenate([split.held_out_games(one, limit) for one in first])
+    _, once = np.unique(split.game_keys(held), return_index=True)
+    held = held.select(np.isin(np.arange(held.n_games), once))
     for one in games:
         told = f"{one.path.name}: {one.kind}, {one.content.n_games:,} games"
         if files.data[one.source].weight == 0:
@@ -209,10 +212,10 @@ def _hold_out_games(
             continue
         one.content, repeated = split.without_known_games(split.without_held_out(one.content, limit), known)
         tell(f"{told} ({repeated:,} duplicates skipped), {one.positions:,} positions")
-    heldout, left_out = split.unseen(split.held_out_games(once, limit), [one.content for one in games], limit)
+    heldout, left_out = split.unseen(held, [one.content for one in games], limit)
     usable = int(np.count_nonzero(heldout.usable))
     if given is None:
-        tell(f"{first.path.name}: {heldout.n_games:,} games are held out; {usable:,} positions nowhere else")
+        tell(f"{name.name}: {heldout.n_games:,} games are held out; {usable:,} positions nowhere else")
     return heldout, left_out
 
 

@@ -130,7 +130,7 @@ def test_a_gru_remembers_two_numbers() -> None:
 @pytest.mark.slow
 def test_small_digits_are_read_by_a_convolutional_net() -> None:
     pytest.importorskip("sklearn")
-    history = digits.run(datasets.small_digits(), (32, 64), epochs=12).history
+    history = digits.run(digits.small_digits(), (32, 64), epochs=12).history
     assert history["validation_accuracy"][-1] > 0.97
 
 
@@ -167,7 +167,7 @@ def test_mnist_files_are_read_plain_and_packed(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(datasets, "MNIST_HELD_OUT", 2)
     rng = np.random.default_rng(1)
     images, labels = rng.integers(0, 256, (5, 28, 28)).astype(np.uint8), np.array([3, 1, 4, 1, 5], np.uint8)
-    for name in ("plain", "packed"):
+    for name in ("plain", "packed", "kaggle"):
         (tmp_path / name).mkdir()
     for name, content in (
         ("train-images-idx3-ubyte", idx(2051, images)),
@@ -175,7 +175,8 @@ def test_mnist_files_are_read_plain_and_packed(tmp_path: Path, monkeypatch: pyte
     ):
         (tmp_path / "plain" / name).write_bytes(content)
         (tmp_path / "packed" / f"{name}.gz").write_bytes(gzip.compress(content))
-    for name in ("plain", "packed"):
+        (tmp_path / "kaggle" / name.replace("-idx", ".idx")).write_bytes(content)
+    for name in ("plain", "packed", "kaggle"):
         found = datasets.digits(tmp_path / name)
         assert found.train.inputs.shape == (3, 1, 32, 32)
         assert found.held_out.targets.tolist() == [1, 5]
@@ -186,6 +187,9 @@ def test_broken_mnist_files_are_data_errors(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="found neither"):
         datasets.mnist(tmp_path)
     path = tmp_path / "train-images-idx3-ubyte"
+    Path(f"{path}.gz").write_bytes(gzip.compress(bytes(99))[:-9])  # ended in EOFError, without the file's name
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz: cannot be read"):
+        datasets.mnist(tmp_path)
     for content in (b"", idx(2049, np.zeros((2, 2, 2), np.uint8)), idx(2051, np.zeros((2, 2, 2), np.uint8))[:-1]):
         path.write_bytes(content)
         with pytest.raises(DataError, match="expected IDX data"):

@@ -14,6 +14,7 @@ import pytest
 
 from engine.board.convert import row_from_board
 from engine.board.layout import DOUBLE_PUSH, ROW_WORDS
+from engine.board.pgn.token_kernels import MOST_NAG
 from engine.errors import AinoError, DataError, FenError
 from selfplay.data.v6_games import chunk_of_game
 from selfplay.matches.opening_book import load_book
@@ -94,9 +95,9 @@ def test_a_clock_larger_than_a_word_is_refused() -> None:
         row_from_board(board)
 
 
-def test_a_mark_of_more_digits_than_python_reads_is_refused(written) -> None:
-    with pytest.raises(DataError, match="from 0 to 255"):
-        read_game(written("game.pgn", f'[Event "x"]\n\n1. e4 ${"9" * 5000} *\n'))
+def test_marks_above_255_ended_their_games(written) -> None:
+    game = read_game(written("game.pgn", f'[Event "x"]\n\n1. e4 ${"9" * 5000} e5 $902 $7 *\n'))
+    assert [node.nags for node in game.mainline()] == [{MOST_NAG}, {902, 7}]
 
 
 @pytest.mark.parametrize(

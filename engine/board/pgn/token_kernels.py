@@ -13,6 +13,7 @@ from engine.native.jit import kernel
 
 _FEED, _DOLLAR, _PERCENT, _OPEN_LINE, _CLOSE_LINE, _STAR, _DOT, _SLASH, _ZERO, _ONE, _COLON = b"\n$%()*./01:"
 _SEMICOLON, _EQUALS, _BIG_D, _OPEN_TAG, _SMALL_O, _OPEN_BRACE = b";=D[o{"
+MOST_NAG = 10**9  # larger numbers of marks count as this
 
 
 @kernel()
@@ -186,10 +187,9 @@ def _take_sign(desk, game, at):
     if byte == _DOLLAR and letters.DIGIT[data[at + 1]]:
         value, end = 0, at + 1
         while letters.DIGIT[data[end]]:
-            value = min(10 * value + int(data[end]) - _ZERO, 1000)
+            value = min(10 * value + int(data[end]) - _ZERO, MOST_NAG)
             end += 1
-        game[desks.ODD] |= value > 255 and game[desks.VARIATIONS] == 0
-        put_token(desk, game, desks.NAG, at, end, value if value <= 255 else -1)
+        put_token(desk, game, desks.NAG, at, end, value)
         return end
     if byte == _OPEN_LINE and data[at + 2] == _CLOSE_LINE and (data[at + 1] == _BIG_D or data[at + 1] == _EQUALS):
         is_diagram = data[at + 1] == _BIG_D

@@ -139,10 +139,7 @@ class TokenPlayer:
         elif kind >= desks.TOLD:
             self._comment(line, kind, place, till, attribute)
         elif kind == desks.NAG:
-            if attribute < 0:
-                self._fault(line, place, till, "expected $ and a number from 0 to 255")
-            else:
-                line.node.nags.add(attribute)
+            line.node.nags.add(attribute)
         elif attribute and (self._is_english or self._data[place] > 96 or kind == desks.CASTLE):
             self._push(line, _move(attribute, kind == desks.CASTLE and not self._start.chess960))
             if self._data[till - 1] in _MARKS:

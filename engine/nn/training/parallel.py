@@ -17,12 +17,13 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from engine.backend import NUMPY, Backend, backend_of, backend_of_all
-from engine.errors import ConfigError
+from engine.errors import ConfigError, DataError
 from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
 from engine.nn.layer import Array, Gradients, Layer, rows_of
 from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.layers.normalisation import BatchNorm
+from engine.nn.losses import MeanOver
 from engine.nn.operations import operations_on
 from engine.nn.training.data import Data, Loader, parts_of
 from engine.nn.training.flat import FlatTensors
@@ -158,7 +159,8 @@ class DataParallel:
         sizes = [part.stop - part.start for part in parts]
         self._average_buffers([size / count for size in sizes])
         places = [getattr(result.loss, "places", size) for result, size in zip(results, sizes, strict=True)]
-        return _weighted_sum(results, [one / sum(places) for one in places])
+        result = _weighted_sum(results, [one / max(sum(places), 1) for one in places])
+        return result if places == sizes else result._replace(loss=MeanOver(result.loss, sum(places)))
 
     def close(self) -> None:
         """Stop the threads."""
@@ -269,6 +271,8 @@ def means_over(
         count += places
         for name, value in floats(means).items():
             sums[name] += value * places
+    if not count:
+        raise DataError("expected at least one target to measure, found those alone that the loss ignores")
     return {name: total / count for name, total in sums.items()}
 
 
@@ -285,4 +289,5 @@ def floats(means: Mapping[str, Any]) -> Record:
     if there:
         xp = backend_of_all(there).xp
         read = dict(zip(there, xp.stack([*there.values()], dtype=np.float64).get(), strict=True))
-    return {name: float(read.get(name, value)) for name, value in means.items()}
+    read = {name: read.get(name, value) for name, value in means.items()}
+    return {name: value if isinstance(value, MeanOver) else float(value) for name, value in read.items()}

@@ -220,7 +220,7 @@ class Trainer:
         return self._step(batch, rate, 0)
 
     def _step(self, batch: Any, rate: float | None, examples: int) -> Record:
-        """Take one step; `examples` of the batch count in the epoch's means."""
+        """Take one step; `examples` of the batch count in the epoch's means, or as many places as the loss counted."""
         run = self._run
         if run.last:
             self.model.load_parameters(run.last)
@@ -284,9 +284,10 @@ class Trainer:
         run.steps_done += 1
         if moves and self._average is not None:
             self._average.update(parameters, pool)
-        for name, value in means.items() if examples else ():
-            run.sums[name] = run.sums.get(name, 0.0) + value * examples
-        run.seen += examples
+        places = getattr(means["loss"], "places", examples) if examples else 0
+        for name, value in means.items() if places else ():
+            run.sums[name] = run.sums.get(name, 0.0) + value * places
+        run.seen += places
 
     def _rate(self, step: int) -> float:
         return self.schedule(step) * self._run.rate_factor

@@ -63,13 +63,14 @@ def test_broken_games_are_told_by_line_and_skipped(tmp_path: Path, caplog: pytes
     good = pgn()
     illegal = pgn("1. e4 e5 2. Ke3")
     no_start = pgn(FEN="8/8/8/8/8/8/8/8 w - - 0 1", SetUp="1")
-    bad_fen = pgn(FEN="nonsense", SetUp="1")
+    bad_fen, passed = pgn(FEN="nonsense", SetUp="1"), pgn("1. e4 -- 2. d4")
     with caplog.at_level(logging.WARNING):
-        games = read(tmp_path / "x.pgn", good + illegal + good + no_start + bad_fen + good)
+        games = read(tmp_path / "x.pgn", good + illegal + good + no_start + bad_fen + good + passed)
     assert games == [KING_PAWNS] * 3
     told = [record.getMessage() for record in caplog.records]
-    assert [text.split(": ")[0].rsplit("x.pgn:", 1)[1] for text in told] == ["7:13", "14:1", "20:1"]
+    assert [text.split(": ")[0].rsplit("x.pgn:", 1)[1] for text in told] == ["7:13", "14:1", "20:1", "29:1"]
     assert "Ke3" in told[0]
+    assert "ply 2 is a pass (--)" in told[-1]
 
 
 def test_many_broken_games_are_told_as_a_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -161,6 +162,15 @@ def test_file_without_games_is_told_by_name(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=message):
             load_training_data(SourceFiles((Source(path),)), None, lambda line: None)
+
+
+def test_a_folder_with_one_game_a_file_was_refused(tmp_path: Path) -> None:
+    """By its first file, and by any without a result. Each of thousands of small files had taken eleven maps."""
+    for number, result in enumerate(("1-0", "*", "0-1", "1/2-1/2")):
+        (tmp_path / f"{number}.pgn").write_text(pgn(f"1. {'abcd'[number]}4 e5", Result=result))
+    data = load_training_data(SourceFiles((Source(tmp_path),)), tmp_path / "cache", lambda line: None)
+    assert (data.heldout.n_games + len(data.sets), data.heldout.usable.any()) == (3, True)
+    assert not any(isinstance(one.starts.base, np.memmap) for one in data.sets)
 
 
 # ---- what occurs twice --------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def test_damaged_sets_are_refused(positions: PositionSet, tmp_path: Path) -> Non
         map_set(folder)
     for name, change in {
         "moves.npy": lambda data: data[:-2], "wdl.npy": lambda data: b"", "usable.npy": lambda data: b"x" + data[1:],
-        "version": lambda data: b"1\n", "game_first.npy": lambda data: data[:-8] + b"\x01" * 8,
+        "game_first.npy": lambda data: data[:-8] + b"\x01" * 8,
     }.items():  # fmt: skip
         write_set(folder, [positions])
         path = folder / name

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from benchmarks.sibling_order import teacher_quiet_value
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.native.jit import kernel
@@ -9,13 +10,7 @@ from selfplay.records import packed
 from selfplay.records.label_folder import LabelFolder
 from selfplay.records.packed import unpack_row
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.quiet_search import (
-    begin_quiescence,
-    new_teacher,
-    score_teacher_moves,
-    teacher_quiet_value,
-    to_cp,
-)
+from selfplay.teachers.quiet_search import begin_quiescence, new_teacher, score_teacher_moves, to_cp
 from selfplay.teachers.sampling import REACH, pack_best_moves
 from selfplay.teachers.static_value import static_value
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import sibling_order
-from benchmarks.sibling_order import DEPTH_2_SCORES, deep_value, order, siblings_of
+from benchmarks.sibling_order import DEPTH_2_SCORES, deep_value, order, siblings_of, teacher_quiet_value
 from engine.board.attacks import in_check
 from engine.board.convert import encode_move, row_from_board
 from engine.board.fen import parse_fen
@@ -14,14 +14,7 @@ from engine.board.layout import BLACK, MAX_MOVES, ROW_WORDS, WHITE
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from selfplay.records.targets import POLICY_SCALE_CP, POLICY_SCALE_SLOPE, policy_from_scores
-from selfplay.teachers.quiet_search import (
-    MATE,
-    begin_quiescence,
-    new_teacher,
-    score_teacher_moves,
-    teacher_quiet_value,
-    to_cp,
-)
+from selfplay.teachers.quiet_search import MATE, begin_quiescence, new_teacher, score_teacher_moves, to_cp
 from selfplay.teachers.sampling import REACH, is_settled
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 from tests.selfplay.teachers.nets import material_labels, random_positions

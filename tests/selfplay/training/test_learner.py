@@ -181,7 +181,7 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: Pos
     assert losses[0] > 0
 
 
-@pytest.mark.parametrize("shares", [[math.nan, 1.0], [1.0, math.inf], [-1.0, 2.0], [0.0, 0.0]])
+@pytest.mark.parametrize("shares", [[math.nan, 1.0], [1.0, math.inf], [-1.0, 2.0], [0.0, 0.0], [1e308, 1e308]])
 def test_shares_that_are_no_weights_or_have_no_positions_are_refused(shares, positions):
     with pytest.raises(ConfigError, match="with a positive sum"):
         PlanesMixture([positions, positions], shares, 8, seed=1)

@@ -201,10 +201,10 @@ def test_a_layer_of_ones_own_with_a_large_setting_comes_back(tmp_path: Path, mon
 
 def test_a_failed_save_keeps_the_old_file(path: Path) -> None:
     before = path.read_bytes()
-    model = small_model()
-    model.named_parameters()["a.weight"][0, 0] = np.nan
-    with pytest.raises(NetFileError, match=r"finite numbers to save in a\.weight"):
-        save(path, model)
+    for model, number in ((small_model(), np.nan), (small_model().astype(np.float64), 1e39)):
+        model.named_parameters()["a.weight"][0, 0] = number
+        with pytest.raises(NetFileError, match=r"finite numbers to save in a\.weight"):
+            save(path, model)
     with pytest.raises(ConfigError, match="JSON"):
         save(path, small_model(), {"object": object()})
     with pytest.raises(ConfigError, match="JSON"):

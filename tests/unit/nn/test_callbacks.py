@@ -133,8 +133,3 @@ def test_a_plateau_lowers_the_rate_also_after_a_resume(tmp_path: Path, stop: int
     assert factors == pytest.approx([1, 1, 1, 0.5, 0.5, 0.25])
     assert second.history.records == once.history.records
     assert np.array_equal(once.model[0].params["weight"], second.model[0].params["weight"])
-
-
-def test_a_plateau_needs_a_factor_below_one() -> None:
-    with pytest.raises(ConfigError, match="factor must be between 0 and 1, not 1"):
-        nn.ReduceLROnPlateau(1)

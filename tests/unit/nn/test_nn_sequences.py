@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine import nn
-from engine.errors import ConfigError, ShapeError
+from engine.errors import ConfigError, DataError, ShapeError
 from engine.network.transformer.model import TransformerConfig
 from engine.nn.layer import Backward, prefixed
 from engine.nn.layers import attend
@@ -96,6 +96,18 @@ def test_a_padded_batch_has_the_losses_and_gradients_of_its_sequences_one_by_one
     step = trainer.step(data)  # of three parts, which weigh as much as they have tokens
     assert [step["loss"], step["gradient_norm"]] == pytest.approx([loss, nn.global_norm(grads)], rel=1e-5)
     assert trainer.evaluate(data)["loss"] == pytest.approx(loss, rel=1e-6)
+
+
+def test_a_batch_of_padding_alone_ended_the_training_and_epochs_weighed_batches_by_examples() -> None:
+    tokens, lengths = rng().integers(0, WORDS, (12, 4)), np.arange(12) % 5
+    wanted = np.where(np.arange(4) < lengths[:, None], tokens, -100)
+    model = nn.Sequential(nn.Embedding(WORDS, 4, rng()), nn.Dense(4, WORDS, rng()))
+    settings = nn.TrainerSettings(batch_size=5, shard_size=1)
+    trainer = nn.Trainer(model, partial(nn.softmax_cross_entropy, ignore_index=-100), nn.SGD(), 0.0, settings)
+    found = trainer.fit(nn.Data(tokens, wanted), 1)["loss"]
+    assert found == pytest.approx([trainer.evaluate(nn.Data(tokens, wanted))["loss"]])
+    with pytest.raises(DataError, match="that the loss ignores"):
+        trainer.evaluate(nn.Data(tokens, np.full_like(wanted, -100)))
 
 
 @pytest.mark.parametrize("name", sequence_models())

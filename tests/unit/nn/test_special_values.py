@@ -297,6 +297,8 @@ def test_settings_that_are_no_numbers_or_no_whole_ones_are_refused() -> None:
             nn.Trainer(nn.Dense(2, 1, np.random.default_rng(0)), nn.mse, nn.SGD(), rate)
     with pytest.raises(ConfigError, match="every"):
         nn.StochasticAverage(every=NAN)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="factor must be between 0 and 1, not 1"):
+        nn.ReduceLROnPlateau(1)
 
 
 # ---- training -------------------------------------------------------------------------------------------------------

@@ -198,18 +198,6 @@ def test_what_a_trainer_cannot_use_is_refused() -> None:
         nn.Trainer(*arguments[:4]).averaged_model()
 
 
-def test_inputs_of_double_precision_train_as_those_of_single_precision() -> None:
-    single, double, pair = trainer(), trainer(), trainer()
-    data = examples()
-    single.fit(data, 2, data)
-    double.fit(
-        nn.Data(data.inputs.astype(np.float64), data.targets), 2, nn.Data(data.inputs.astype(np.float64), data.targets)
-    )
-    pair.fit((data.inputs, data.targets), 2, (data.inputs, data.targets))
-    assert_same(single, double)
-    assert_same(single, pair)
-
-
 def test_only_a_training_that_asks_for_it_shows_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
     trainer().fit(examples(), 1)
     assert capsys.readouterr() == ("", "")
