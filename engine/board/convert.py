@@ -101,7 +101,7 @@ def encode_move(board: chess.Board, move: chess.Move) -> int:
     Raises MoveError for moves without a code: drops, null moves and castling without the right to it.
     """
     if not move or move.drop:
-        raise MoveError(f"no code for move {move.uci()!r}: expected a board move")
+        raise MoveError(f"{move.uci()!r} is a pass or a drop, expected a move on the board")
     target = move.to_square
     if board.is_castling(move):
         rooks = chess.SquareSet(board.clean_castling_rights() & board.occupied_co[board.turn])

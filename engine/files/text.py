@@ -250,7 +250,6 @@ def unpacked(raw: Any) -> Iterator[Any]:
 
 
 def _opener(begin: bytes) -> Callable[..., Any] | None:
-    """Return what opens a packed file that begins so; None for one that is not packed."""
     return next((opener for magic, opener in _PACKED.items() if begin.startswith(magic)), None)
 
 

@@ -55,8 +55,7 @@ def _array(piece: PositionSet | Path, name: str) -> np.ndarray:
     if isinstance(piece, PositionSet):
         return np.asarray(getattr(piece, name))
     path = piece / f"{name}.npy"
-    # A private copy is writable, and the kernels are compiled for writable arrays. A process has some 65,000 maps, and
-    # a set has eleven: thousands of small files have to do without.
+    # A private copy is writable, as kernels demand. A process may have 65,000 maps: small arrays do without.
     is_large = path.stat().st_size > LARGEST_READ
     return np.load(path, mmap_mode="c" if is_large else None, allow_pickle=False).view(np.ndarray)
 

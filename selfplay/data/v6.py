@@ -20,7 +20,7 @@ from engine.files.text import PACKED_ERRORS, is_hidden, open_unpacked, unpacked
 from engine.network.lc0.schema import FORMAT_NAMES
 from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, CASTLING_PLANE, FIFTY_MOVE_PLANE, ONES_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE
-from selfplay.data.cache import files_in, log
+from selfplay.data.cache import files_in
 from selfplay.records.collect import LONGEST_GAME
 
 VERSION = 6
@@ -132,8 +132,6 @@ def open_chunks(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
                         if is_chunk and (content := archive.extractfile(member)) is not None:
                             with unpacked(content) as chunk:
                                 yield f"{path}:{member.name}", chunk
-                    if bounded.tell() < archive.offset + tarfile.BLOCKSIZE:
-                        log.warning("%s: this archive is cut off, and may have held more", path)
                 while (begin := bounded.read(tarfile.BLOCKSIZE)) and not begin.strip(b"\0"):
                     pass
                 bounded.seek(-len(begin), os.SEEK_CUR)

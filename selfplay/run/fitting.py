@@ -8,14 +8,16 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from engine.errors import RunError
+from engine.errors import NetFileError, RunError
 from engine.native.awake import awake_s
+from engine.network.weights import load_net
 from engine.nn import dit
 from engine.nn.layer import Layer
 from engine.nn.training.checkpoint import write_checkpoint
 from engine.nn.training.schedules import WarmupCosine
 from selfplay.data.split import HELD_OUT_SHARE, held_out_games, limit_for, unseen, without_held_out
 from selfplay.families.by_name import family_of
+from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Report, Stop, Tell
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
@@ -140,9 +142,15 @@ def _publish(
 ) -> None:
     """Write the candidate, and its losses to the run database. card: how it was made."""
     found = (("before", "heldout_before", result.before), ("after", "heldout", result.after))
-    scores = {name: asdict(score) for _, name, score in found if score is not None}
-    card = {**card, "generation": generation, **scores}
-    dit.save(run.candidate(generation), candidate, card, configuration=asdict(run.config))
+    card = {**card, "generation": generation} | {name: asdict(score) for _, name, score in found if score is not None}
+    path = run.candidate(generation)
+    dit.save(path, candidate, card, configuration=asdict(run.config))
+    try:
+        if not is_custom(run.config.net):
+            load_net(path)
+    except NetFileError as error:
+        path.unlink()
+        raise RunError(f"{error}. Nothing can play so: a lower --fit.peak_rate keeps weights smaller") from error
     for kind, _, score in found:
         if score is not None:
             run.ledger.note_losses(generation, steps, kind, asdict(score))

@@ -85,10 +85,8 @@ def _line_of(game: ReadGame) -> MainLine:
     try:
         first = row_from_board(start)
         moves.extend(codes_of(board, game.game.mainline_moves()))
-    except FenError as error:
-        fault = fault or f"{game.line}:1: {error}"
-    except MoveError:
-        fault = fault or f"{game.line}:1: ply {len(moves) + 1} is a pass (--), which is no move"
+    except (FenError, MoveError) as error:
+        fault = fault or f"{game.line}:1: ply {len(moves) + 1}: {error}"
     return MainLine(
         game.line, game.end, first, np.array(moves, np.uint16), game.result, game.tag_result, fault, game.is_game,
         board.chess960, "FEN" in headers, lambda: headers,

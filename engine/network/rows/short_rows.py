@@ -46,7 +46,7 @@ def sum_scale(largest: float, addends: int, coarsest: int) -> int:
     while not scale * largest + addends / 2 <= INT16_MAX:
         scale //= 2
         if scale < coarsest:
-            raise ConfigError(f"expected rows that add up to at most {INT16_MAX // coarsest:,}, found {largest:g}")
+            raise ConfigError(f"rows that add up to {largest:g}, where {INT16_MAX // coarsest:,} is the most")
     return scale
 
 

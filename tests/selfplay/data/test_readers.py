@@ -70,7 +70,7 @@ def test_broken_games_are_told_by_line_and_skipped(tmp_path: Path, caplog: pytes
     told = [record.getMessage() for record in caplog.records]
     assert [text.split(": ")[0].rsplit("x.pgn:", 1)[1] for text in told] == ["7:13", "14:1", "20:1", "29:1"]
     assert "Ke3" in told[0]
-    assert "ply 2 is a pass (--)" in told[-1]
+    assert "ply 2: '0000' is a pass" in told[-1]
 
 
 def test_many_broken_games_are_told_as_a_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

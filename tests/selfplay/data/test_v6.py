@@ -3,7 +3,6 @@
 import gzip
 import io
 import lzma
-import os
 import struct
 import tarfile
 from dataclasses import fields
@@ -213,11 +212,6 @@ def test_one_damaged_chunk_cost_all_games(chunk: np.ndarray, tmp_path: Path, cap
         assert len(caplog.records) == 2
     (folder / "c.gz").write_bytes(packed(chunk))
     assert load_or_parse(folder, read_v6, tmp_path / "cache").n_games == 2, "it stayed what it had been"
-    caplog.clear()
-    with tarfile.open(archive) as whole:
-        os.truncate(archive, whole.getmembers()[1].offset)
-    assert len(list(read_v6(archive))) == 1
-    assert "cut off" in caplog.text, "an archive cut between two chunks was read without a word"
 
 
 def test_chunks_and_archive_headers_that_claim_too_much_are_refused(tmp_path: Path, chunk: np.ndarray) -> None:

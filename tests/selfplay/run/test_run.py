@@ -90,6 +90,12 @@ def test_loop_command_continues_with_the_next_generation(net, aino_train, tmp_pa
     assert dict(rows.fetchall()) == {1: 6, 2: 6}
 
 
+def test_a_training_that_diverged_left_a_run_that_could_not_go_on(aino_train, tmp_path):
+    command = ("loop", tmp_path, "--net=sparse-128", *TINY_FLAGS, "--workers=1", "--generations=1")
+    assert "a lower --fit.peak_rate" in aino_train(*command, "--fit.peak_rate=10", status=1)
+    assert "generation 1: candidate" in aino_train(*command, "--fit.peak_rate=0.001")
+
+
 def test_a_loop_stops_before_a_phase_and_goes_on(straight, aino_train, tmp_path):
     command = ["loop", tmp_path, "--generations", 1]
     for phase in ("fit", "gate"):
