@@ -56,7 +56,7 @@ class Explorer:
         Games count whose sides made the same moves in another order, if they reached the same position.
         """
         plies = len(board.move_stack)
-        if plies > KEPT_PLIES or board.root() != chess.Board():
+        if plies > KEPT_PLIES or board.root() != chess.Board() or not all(board.move_stack):  # a pass is in no game
             return np.zeros(0, np.int64)
         begun = self._moves[:, :plies]
         wanted = np.array([*codes_of(board.root(), board.move_stack)], np.uint16)[None, :]

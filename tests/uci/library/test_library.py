@@ -72,6 +72,7 @@ def test_the_explorer_counts_games_that_reach_a_position_in_any_order(index: Gam
     index.add_name("a")
     assert explored(board, "black") == [("c2c4", (0, 0, 1, 0))]
     assert explored(board_after("d4 Nf6 Nf3 d5 c4 c6")) == []
+    assert explored(board_after("d4 --")) == [], "a pass was an error"
     assert explored(chess.Board("8/8/8/4k3/8/4K3/4P3/8 w - - 0 1")) == []
 
 
