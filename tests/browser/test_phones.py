@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.devtools import Chromium, Tab
+from tests.browser.test_web_board import PROMOTION, square, wait_for_moves
 from tests.browser.web_board import open_board
 from uci.game.timed_game import Setup
 from uci.language import spoken_languages
@@ -40,6 +41,26 @@ def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path
         board = tab.script(f"{BOX.format('.replay')}.toJSON()")
         assert board["bottom"] - board["top"] <= height
         assert tab.script("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(PROMOTION)), "width": 390}], indirect=True)
+def test_a_second_finger_took_the_piece_and_each_promotion_was_a_queen(tab: Tab) -> None:
+    """The tap that opened the choice fell on the queen in it, too."""
+    tab.call("Emulation.setTouchEmulationEnabled", enabled=True)
+
+    def touch(kind: str, *fingers: tuple[float, float]) -> None:
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(fingers)]
+        tab.call("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=points)
+
+    king, pawn = square(tab, "b1"), square(tab, "a7")
+    for kind, *fingers in (("Start", square(tab, "a1")), ("Move", king), ("Start", king, pawn), ("End",)):
+        touch(kind, *fingers)
+    wait_for_moves(tab, 2)
+    for place in (pawn, square(tab, "a8"), None):
+        touch("Start", place or tab.middle(".promotion [data-piece=r]"))
+        touch("End")
+    tab.wait_for("state.steps.length > 3")
+    assert tab.script("[state.steps[1].san, state.steps[3].san]") == ["Kb1", "a8=R"]
 
 
 @pytest.mark.parametrize(

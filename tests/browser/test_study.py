@@ -147,6 +147,7 @@ def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study: Tab, tmp_p
     study.script("$('puzzle-source').value = 'mine'")
     press(study, "[data-puzzle=next]", until="!puzzle.fen")
     assert "No such puzzle is left for today." in heard(study)
+    assert study.script("[puzzleBoard.legal, puzzleBoard.base.placement]") == [[], "8/8/8/8/8/8/8/8"], "the one before"
 
 
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)

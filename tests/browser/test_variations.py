@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.conftest import annotated
 from tests.browser.devtools import Chromium, Tab
-from tests.browser.test_web_board import load
+from tests.browser.test_web_board import load, square
 from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine
 from uci.game.timed_game import Setup
 
@@ -65,6 +65,10 @@ def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab: Tab) -> None:
     assert "e5!!" in tab.text("#moves")
     text = tab.script("fetch('game.pgn').then(answer => answer.text())")
     assert "1. e4 e5 $3 { u and n are letters here }" in text
+    tab.script("$('comment').focus(), $('comment').select()")
+    tab.type("Half a sentence")
+    tab.go(tab.script("location.href"))
+    tab.wait_for("typeof state !== 'undefined' && state?.steps[2].note === 'Half a sentence'")
 
 
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
@@ -151,7 +155,14 @@ def test_keys_leave_the_game_alone_while_a_promotion_is_chosen(tab: Tab) -> None
     assert tab.script(f"[asked.length, {OPEN}.length]") == [0, 0]
     tab.script("document.activeElement.blur()")
     tab.press("Escape")
-    assert tab.script("document.querySelector('#board .promotion').hidden")
+    hidden = "document.querySelector('#board .promotion').hidden"
+    assert tab.script(hidden)
+    tab.script("live.selected = 48, live.moveTo(56)")
+    tab.drag([square(tab, "a1")])
+    assert tab.script(hidden), "another piece was chosen"
+    tab.script("$('board').focus(), live.selected = 48, live.moveTo(56)")
+    tab.press("Enter")
+    assert tab.script("[asked.at(-1)[1].uci, document.activeElement.id]") == ["a7a8q", "board"], "not the page's start"
 
 
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)

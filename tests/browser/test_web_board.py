@@ -73,29 +73,24 @@ def lose_connection(tab: Tab) -> None:
     tab.wait_for("window.tryAgain && !document.querySelector('#curtain').hidden")
 
 
-def play_scholars_mate(tab: Tab) -> None:
-    """By drag, two clicks, a typed move and the keys of the board."""
-    tab.wait_for("state")
-    drag(tab, "e2", "e4")
-    wait_for_moves(tab, 2)
-    click_squares(tab, "d1", "h5")
-    wait_for_moves(tab, 4)
-    tab.press("/")
-    tab.type("Bc4")
-    tab.press("Enter")
-    wait_for_moves(tab, 6)
-    tab.script("document.activeElement.blur(), document.getElementById('board').focus()")
-    to_h5, to_f7 = "ArrowUp " * 3 + "ArrowRight " * 3 + "Enter ", "ArrowUp " * 2 + "ArrowLeft " * 2 + "Enter"
-    for key in f"ArrowUp {to_h5}{to_f7}".split():  # the first one shows e2
-        tab.press(key)
-    tab.wait_for("state.end")
-
-
 @pytest.mark.parametrize("width", [375, 1280])
 def test_a_game_is_played_to_mate_and_reviewed(chromium: Chromium, tmp_path: Path, width: int) -> None:
     with web_board(tmp_path, load=lambda: ScriptedEngine(SCHOLARS_MATE)) as server:
         tab = chromium.open(server.url, width)
-        play_scholars_mate(tab)
+        tab.wait_for("state")
+        drag(tab, "e2", "e4")
+        wait_for_moves(tab, 2)
+        click_squares(tab, "d1", "h5")
+        wait_for_moves(tab, 4)
+        tab.press("/")
+        tab.type("Bc4")
+        tab.press("Enter")
+        wait_for_moves(tab, 6)
+        tab.script("document.activeElement.blur(), document.getElementById('board').focus()")
+        to_h5, to_f7 = "ArrowUp " * 3 + "ArrowRight " * 3 + "Enter ", "ArrowUp " * 2 + "ArrowLeft " * 2 + "Enter"
+        for key in f"ArrowUp {to_h5}{to_f7}".split():  # the first one shows e2
+            tab.press(key)
+        tab.wait_for("state.end")
         assert tab.script("[state.end.result, state.end.reason]") == ["1-0", "checkmate"]
         tab.wait_for("document.querySelector('#status').textContent.endsWith('1-0: checkmate. saved')")
         assert tab.script("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
@@ -234,7 +229,7 @@ def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Pa
         first.wait_for("state")
         second = chromium.open(server.url)
         second.wait_for("!document.querySelector('#curtain').hidden")
-        assert second.script("state") is None
+        assert second.script("[state, $('status').textContent]") == [None, ""], "it cannot be reached before it is open"
         second.click("#take-over", until="state")
         first.wait_for("!document.querySelector('#curtain').hidden")
         second.close()
@@ -337,6 +332,14 @@ def test_a_premove_is_taken_back_and_arrows_are_drawn(tab: Tab) -> None:
     assert tab.script("live.drawn") == [[6, 21]]
     tab.press("Escape")
     assert tab.script("live.drawn") == []
+    x, y = square(tab, "g1")
+    for kind, button, held in (("Pressed", "left", 1), ("Pressed", "right", 3), ("Released", "right", 0)):
+        tab.call("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y, button=button, buttons=held, clickCount=1)
+    assert tab.script("live.drag") is None, "the piece followed a mouse without a button"
+    click_squares(tab, "d2", "d4")
+    tab.press("u")
+    tab.script("send('type', { text: 'Z0' })", until="$('status').classList.contains('error')")
+    assert tab.script("state.steps.length") == 1, "the premove became the person's own move"
 
 
 @pytest.mark.parametrize("tab", [{"load": lambda: ScriptedEngine(("e7e5", "b8c6", "g8f6"))}], indirect=True)

@@ -34,12 +34,12 @@ class PuzzleDesk:
         """Show the next puzzle of those that are wanted, or how to get some."""
         self.trainer.add_own()
         puzzle = self.trainer.next(self.attempt.puzzle.key if self.attempt else "", source, theme, least, most)
-        if puzzle is None:
+        self.attempt = Attempt(self.trainer, puzzle) if puzzle is not None else None
+        if self.attempt is None:
             says = _("No such puzzle is left for today. Choose others, review some of your games, or import Lichess's "
                      "puzzle file in My games: mistakes become puzzles.")  # fmt: skip
             self._tell({"do": "puzzle", "fen": "", "says": says, "standing": "", "over": True})
             return
-        self.attempt = Attempt(self.trainer, puzzle)
         self._show()
 
     def move(self, uci: str) -> None:

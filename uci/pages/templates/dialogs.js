@@ -5,6 +5,12 @@ for (const dialog of document.querySelectorAll("dialog")) {  // what is said whi
   dialog.append(heard);
 }
 
+// Enter in a field presses the first button that submits, which is to be the one that does something.
+for (const button of document.querySelectorAll("dialog [value=cancel]")) {
+  button.type = "button";
+  button.addEventListener("click", () => button.closest("dialog").close("cancel"));
+}
+
 function openDialog(id) {
   if (!state) return;
   const dialog = $(id);

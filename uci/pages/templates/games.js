@@ -283,7 +283,7 @@ $("games").addEventListener("click", event => {
 });
 $("games").addEventListener("keydown", event => { if (event.key === "Enter" && event.target.matches("input")) event.preventDefault(); });
 $("games-list").addEventListener("scroll", () => games.draw(), { passive: true });
-new ResizeObserver(() => games.draw()).observe($("games-list"));
+new ResizeObserver(() => { if ($("games").open) games.draw(); }).observe($("games-list"));
 for (const id of ["games-text", "games-result", "games-side"]) $(id).addEventListener("input", () => {
   games.choose(null);
   $("games-list").scrollTop = 0;
@@ -310,6 +310,7 @@ function sayEverywhere(text, kind = "note") {
 }
 
 function drop({ files }, text) {
+  $("comment").blur();  // what is being written belongs to the game that was there
   if (!files.length) { if (/^\s*\S+(\/\S+){7}/.test(text)) send("position", { fen: text.trim() }); return; }
   if ($("load").open) { fillIn(files[0]); return; }
   const bad = [...files].find(file => !FILES.test(file.name));

@@ -21,6 +21,8 @@ class LiveBoard {
     host.addEventListener("pointerup", event => this.release(event));
     host.addEventListener("pointercancel", () => this.letGo());
     host.addEventListener("contextmenu", event => event.preventDefault());
+    // A finger makes no click on a square: it would fall on the choice of a promotion that has opened under the finger.
+    host.addEventListener("touchend", event => { if (!event.target.closest(".promotion")) event.preventDefault(); });
     host.addEventListener("keydown", event => this.key(event));
     host.addEventListener("blur", () => { this.cursor = null; this.draw(); });
   }
@@ -32,7 +34,7 @@ class LiveBoard {
     this.legal = legal;
     this.premoves = premoves;
     if (changed) this.drawn = [];
-    if (changed && this.drag === null) this.selected = null;
+    if (changed && this.drag === null || !this.canTake(this.selected)) this.selected = null;
     if (changed) this.closePromotion();
     this.draw();
   }
@@ -60,14 +62,15 @@ class LiveBoard {
   // Takes back a premove, the choice of a piece, and what was drawn.
   cancel() {
     this.drawn = [];
-    this.selected = this.cursor = null;
+    this.selected = this.cursor = this.drag = null;
     this.closePromotion();
     this.onPremove(null);
     this.draw();
   }
 
   press(event) {
-    if (event.target.closest(".promotion")) return;
+    if (event.target.closest(".promotion") || this.isOther(event)) return;
+    this.closePromotion();
     if (event.button === 2) {
       this.drawing = this.view.squareAt(event);
       this.host.setPointerCapture(event.pointerId);
@@ -84,13 +87,16 @@ class LiveBoard {
     this.selected = square;
     this.draw();
     const piece = this.view.svg.querySelector(`[data-square="${square}"]`);
-    this.drag = { square, piece, x: event.clientX, y: event.clientY, far: false };
+    this.drag = { square, piece, x: event.clientX, y: event.clientY, far: false, pointer: event.pointerId };
     this.host.setPointerCapture(event.pointerId);
   }
 
+  // Whether an event is of another finger than that which drags a piece.
+  isOther(event) { return this.drag !== null && this.drag.pointer !== event.pointerId; }
+
   pull(event) {
     const drag = this.drag;
-    if (!drag) return;
+    if (!drag || this.isOther(event)) return;
     if (!drag.far && Math.hypot(event.clientX - drag.x, event.clientY - drag.y) < DRAG_FROM) return;
     drag.far = true;
     drag.piece = this.view.svg.querySelector(`.pieces [data-square="${drag.square}"]`) ?? drag.piece;
@@ -112,10 +118,14 @@ class LiveBoard {
   }
 
   release(event) {
-    if (event.button === 2) { this.finishDrawing(this.view.squareAt(event)); return; }
+    if (this.isOther(event)) return;
     const drag = this.drag;
     this.drag = null;
-    if (!drag) return;
+    if (event.button === 2) {  // the last of two buttons to be released, perhaps
+      this.finishDrawing(this.view.squareAt(event));
+      this.draw();
+    }
+    if (!drag || event.button !== 0) return;
     const square = this.view.squareAt(event);
     if (drag.far) {
       this.view.dropped = drag.square;  // the hand has moved it: it does not slide
@@ -165,6 +175,7 @@ class LiveBoard {
   askPromotion(source, target, found) {
     this.promoting = [source, target, found];
     const box = this.host.querySelector(".promotion");
+    if (box.hidden) this.before = document.activeElement;
     const white = target >= 56;
     const column = this.view.flipped ? 7 - target % 8 : target % 8;
     box.style.left = `${column * 12.5}%`;
@@ -191,13 +202,19 @@ class LiveBoard {
     this.draw();
   }
 
-  closePromotion() { this.host.querySelector(".promotion").hidden = true; }
+  // The keys go back to what had them.
+  closePromotion() {
+    const box = this.host.querySelector(".promotion");
+    if (box.contains(document.activeElement)) this.before.focus();
+    box.hidden = true;
+  }
 
   key(event) {
     if (event.target.closest(".promotion")) {
-      if (event.key === "Escape") { this.closePromotion(); this.host.focus(); this.draw(); }
+      if (event.key === "Escape") { this.closePromotion(); this.draw(); }
       return;
     }
+    if (event.ctrlKey || event.altKey || event.metaKey) return;  // the browser's
     const turn = this.view.flipped ? -1 : 1;
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (way) {

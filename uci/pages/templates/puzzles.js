@@ -15,11 +15,12 @@ $("puzzle-theme").append(...Object.entries(THEMES).map(([value, name]) => new Op
 
 function nextPuzzle() {
   const [least, most] = $("puzzle-rating").value.split("-").map(Number);
+  if (!puzzle) $("puzzle-says").textContent = t("Looking for a puzzle.");  // which takes seconds the first time
   send("puzzles_next", { source: $("puzzle-source").value, theme: $("puzzle-theme").value, least, most });
 }
 
 function showPuzzle(message) {
-  const { fen, legal, marked, says, standing, over, flipped, failed, origin = "", game = "", themes = [] } = puzzle = message;
+  const { fen, legal = [], marked = [], says, standing, over, flipped, failed, origin = "", game = "", themes = [] } = puzzle = message;
   const named = themes.map(theme => THEMES[theme]).filter(Boolean).join(", "), isAddress = /^https?:\/\//.test(game);
   $("puzzle-says").textContent = says;
   $("puzzle-standing").textContent = standing;
@@ -32,10 +33,9 @@ function showPuzzle(message) {
   $("puzzle-analyse").disabled = !over || !fen;
   $("puzzle-analyse").value = fen;
   if (failed) send("puzzles_refute");
-  if (!fen) return;
-  if (puzzleBoard.view.flipped !== flipped) puzzleBoard.flip(flipped);
-  puzzleBoard.show({ placement: fen.split(" ")[0], marked }, legal);
-  if (over) $("puzzles").querySelector("[data-puzzle=next]").focus({ preventScroll: true });
+  if (fen && puzzleBoard.view.flipped !== flipped) puzzleBoard.flip(flipped);
+  puzzleBoard.show({ placement: fen ? fen.split(" ")[0] : "8/8/8/8/8/8/8/8", marked }, legal);
+  if (fen && over) $("puzzles").querySelector("[data-puzzle=next]").focus({ preventScroll: true });
 }
 
 // Shows the position after a wrong try and its answer, until one goes on.

@@ -309,7 +309,9 @@ function showMoves(numbers) {
   box.querySelector("[aria-current]")?.removeAttribute("aria-current");
   const button = buttons.get(here());
   button?.setAttribute("aria-current", "true");
-  const above = marks[here()] ? 2 * button?.offsetHeight : box.clientHeight / 2;  // so that what is said of it is seen
+  const said = marks[here()] && rows.get(here())?.made.find(part => part.matches(".review-note"));  // is to be seen whole
+  const above = said ? Math.max(0, Math.min(2 * button.offsetHeight, box.clientHeight - said.offsetTop - said.offsetHeight + button.offsetTop))
+    : box.clientHeight / 2;
   box.scrollTop = button?.isConnected ? button.offsetTop - box.offsetTop - above : here() ? box.scrollTop : 0;
 }
 
@@ -477,7 +479,7 @@ const answers = {
     if (message.isNew) { forgetMoves(); marks = {}; curve.fill([], marks); }
     const numbers = Object.keys(message.nodes);
     if (numbers.length || JSON.stringify(before?.end) !== JSON.stringify(state.end)) showMoves(numbers);
-    if (!state.thinking || state.analysing) playPremove();
+    if (!state.thinking || state.analysing) playPremove(moved);
     show();
     if (wantedFen) playFrom(wantedFen);
     else if (!before && state.asks) openDialog("new-game");
@@ -515,10 +517,11 @@ const answers = {
 
 const stateKey = of => JSON.stringify([of.analysing, of.thinking, of.loading, of.end, of.isGame, of.saved, of.analysing || of.steps.length]);
 
-function playPremove() {
+// Plays the next one once the opponent has moved. Where a move was taken back, there is none to answer.
+function playPremove(moved) {
   const [wanted, ...others] = premoves;
   premoves = [];
-  if (!wanted || state.analysing) return;
+  if (!wanted || state.analysing || !moved) return;
   const found = state.legal.filter(([source, target]) => source === wanted[0] && target === wanted[1]).map(([, , uci]) => uci);
   if (!found.length) return;
   premoves = others;
@@ -594,6 +597,7 @@ const tells = {
 
 $("glyph").addEventListener("change", () => send("mark", { node: here(), glyph: Number($("glyph").value) }));
 $("comment").addEventListener("change", () => send("comment", { node: here(), text: $("comment").value }));
+addEventListener("pagehide", () => $("comment").blur());  // what is being written is kept
 $("comment").addEventListener("keydown", event => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); $("comment").blur(); } });
 
 document.addEventListener("click", event => {
@@ -649,7 +653,7 @@ document.addEventListener("keydown", event => {
 // ---- the connection ----
 
 // Lets nobody come to what is behind the curtain, by keys or by ear.
-function showBehind(isShown) { for (const part of document.querySelectorAll("header, #table")) part.inert = !isShown; }
+function showBehind(isShown) { for (const part of document.querySelectorAll(".skip, header, #table")) part.inert = !isShown; }
 
 function drawCurtain(text, mayTakeOver) {
   $("take-over").hidden = !mayTakeOver;
