@@ -188,7 +188,7 @@ def review_game(
     engine: Engine,
     game: chess.pgn.Game,
     limits: Limits,
-    on_ply: Callable[[int, int], None] = lambda done, total: None,
+    on_ply: Callable[[int, int], object] = lambda done, total: None,
     side: chess.Color | None = None,
     search: ReviewSearch = lambda engine, limits: engine.start(limits).result(),
 ) -> GameReview:
@@ -268,7 +268,7 @@ class _Reviewer:
         self._settled: dict[int, _Known] = {}  # by ply
         self._moves: dict[int, MoveReview] = {}  # those judged
 
-    def review(self, on_ply: Callable[[int, int], None]) -> None:
+    def review(self, on_ply: Callable[[int, int], object]) -> None:
         """Search every position, then settle and judge from the last one on."""
         last = len(self._played)
         for ply, board in enumerate(self._boards):

@@ -101,12 +101,16 @@ def save_game(game: chess.pgn.Game, path: Path, before: chess.pgn.Game | None = 
     """Append the game to a file, for good, or put it where it stood `before`. Raises OSError."""
     # The games' own folder has the lock for files in folders without one.
     is_own = games_folder() in (path.parent, path.parent.parent) or (path.parent / REVIEWS).is_dir()
+    path.parent.mkdir(parents=True, exist_ok=True)  # or say why there is none
     with owning(path.parent if is_own else games_folder()):
-        kept = path.read_bytes() if path.is_file() else b""
-        if before is not None:
-            head, found, tail = kept.rpartition(game_text(before).encode())
+        if before is not None and path.is_file():
+            head, found, tail = path.read_bytes().rpartition(game_text(before).encode())
             if found:
                 write_file(path, head + game_text(game).encode() + tail)
                 return
-        gap = "\n\n" if kept and not kept.endswith(b"\n\n") else ""  # A last line of others' may have no end.
+        gap = ""  # between games, though a last line of others' may have no end
+        if path.is_file() and (size := path.stat().st_size):
+            with path.open("rb") as stream:
+                stream.seek(max(0, size - 2))
+                gap = "" if stream.read() == b"\n\n" else "\n\n"
         (append if path.exists() else write_file)(path, gap + game_text(game))  # a failure leaves no empty file

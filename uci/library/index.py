@@ -71,7 +71,7 @@ class GameIndex:
         try:
             with contextlib.suppress(OSError):  # nothing can be written there
                 (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
-            os.listdir(folder)
+            pgn_files(folder)
             is_kept = (folder / REVIEWS).is_dir() and can_lock(folder)
             self._base = self._open(str(folder / INDEX) if is_kept else _MEMORY)
         except (OSError, sqlite3.Error) as error:

@@ -40,13 +40,11 @@ class GamesWorker:
 
     def do(self, work: _Work) -> Future[None]:
         """Let `work` have the index; it is never given up. If it returns `Steps`, these are done bit by bit."""
-        here = contextvars.copy_context()  # such as the language of who asks
-        return self._thread.submit(here.run, self._do, work)
+        return self._thread.submit(contextvars.copy_context().run, self._do, work)  # in the language of who asks
 
     def call(self, work: Callable[[GameIndex], Answer]) -> Future[Answer]:
         """Let `work` have the index for another thread, which gets what it returns or raises."""
-        here = contextvars.copy_context()
-        return self._thread.submit(here.run, lambda: work(self._current()))
+        return self._thread.submit(contextvars.copy_context().run, lambda: work(self._current()))
 
     def close(self, last: Callable[[], None] = lambda: None) -> None:
         """Answer no more; changes are still made, long work stops. `last` is called at the end."""

@@ -76,14 +76,11 @@ class BoardEngine:
         self, game: chess.pgn.Game, adapt: Adapt, limits: Limits, on_ply: Callable[[int, int], None]
     ) -> GameReview | None:
         """Review a game; `on_ply(done, total)` is called in the event loop."""
-        loop = asyncio.get_running_loop()
-
-        def told(done: int, total: int) -> None:
-            loop.call_soon_threadsafe(on_ply, done, total)
+        soon = asyncio.get_running_loop().call_soon_threadsafe
 
         def work(engine: Engine, job: SearchJob[GameReview | None]) -> GameReview | None:
             with contextlib.suppress(KeyboardInterrupt):  # of a review that was stopped
-                return review_game(engine, game, limits, told, search=until_stopped(job))
+                return review_game(engine, game, limits, lambda *at: soon(on_ply, *at), search=until_stopped(job))
             return None
 
         return await self._run(work, adapt)
@@ -106,9 +103,8 @@ class BoardEngine:
     async def close(self) -> None:
         """End all work and the engine."""
         self.stop()
-        if self._engine is None:  # if it is being loaded, its threads end with the program
+        if (engine := self._engine) is None:  # if it is being loaded, its threads end with the program
             return
-        engine = self._engine
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING_S), self._one_at_a_time:
                 await SearchJob[None]().start(lambda job: engine.close())

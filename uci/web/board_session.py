@@ -15,6 +15,7 @@ import chess
 import chess.pgn
 
 from engine.errors import AinoError, DataError
+from engine.native.awake import awake_s
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchJob
 from uci.annotate.review import DEFAULT_LIMITS
@@ -30,7 +31,8 @@ from uci.web.table import Table
 if TYPE_CHECKING:
     from engine.player import Engine
 
-_SAVE_S = 3.0  # after an analysis was changed
+_SAVE_S = 3.0  # after a game or an analysis was changed: a machine may lose its power, a program be killed
+_PAUSE = 20.0  # of the time that the latest save took, until the next one: a file of `--pgn` may be large
 Tell = Callable[[dict[str, Any]], None]
 Work = TypeVar("Work")
 
@@ -84,7 +86,7 @@ class BoardSession:
         self._tasks: set[asyncio.Task[bool]] = set()
         self._flag: asyncio.TimerHandle | None = None
         self._soon: asyncio.TimerHandle | None = None  # until a save
-        self._latest_save = SearchJob[str]()
+        self._latest_save, self._took_s = SearchJob[str](), 0.0
         self._saved = ""  # where the game is that was saved last, or why it could not be saved
         self._is_known = False  # whether the page has the moves of this table
         self.is_working = False  # whether a thread works on a request, and the others wait
@@ -94,10 +96,9 @@ class BoardSession:
         games, load = self.services.games, self.services.load
         if games is None or load is None:
             return None
-        limits = self.services.review_limits
         tell = partial(self._from_thread, self.tell)
         lay = partial(self._from_thread, self.put)
-        return Shelf(games, load, tell, lay, lambda: self.table.is_engine_turn, limits)
+        return Shelf(games, load, tell, lay, lambda: self.table.is_engine_turn, self.services.review_limits)
 
     def arrive(self) -> None:
         """Take note that a page has come to the board."""
@@ -106,14 +107,15 @@ class BoardSession:
             self.shelf.arrive()
 
     def close(self) -> str | None:
-        """End the engine's work and save what is not saved; return where it is."""
+        """End the engine's work and save what is not saved; return where it is, or what cannot be saved."""
         self.review = Review()
         self.engine.stop()
         saving = self._begin_save()
         self._latest_save.join()
         if self.shelf is not None:
             self.shelf.close()
-        return saving.result() if saving is not None else None
+        told = saving.result() if saving is not None else None
+        return f"{told}\n\n{self.table.record()}" if told and self.table.is_worth_saving else told
 
     # ---- the page ---------------------------------------------------------------------------------------------------
 
@@ -139,8 +141,8 @@ class BoardSession:
             self._soon.cancel()
         if self.table.end is not None:
             self._save()
-        elif self.table.is_analysing:
-            self._soon = asyncio.get_running_loop().call_later(_SAVE_S, self._save)
+        else:
+            self._soon = asyncio.get_running_loop().call_later(max(_SAVE_S, _PAUSE * self._took_s), self._save)
         self.tell_state()
         self.go_on()
 
@@ -227,10 +229,12 @@ class BoardSession:
             self.start(self._told_saved(self.table, saving, tells))
 
     async def _told_saved(self, table: Table, saving: SearchJob[str], tells: bool) -> None:
+        begun = awake_s()
         where = await saving
+        self._took_s = awake_s() - begun
         if tells:
             self.say(where)
-        elif table is self.table:
+        elif table is self.table and not table.is_running:  # a running game is told of at its end
             self._saved = where
             self.tell_state()
 

@@ -18,7 +18,7 @@ from uci.library.explorer import KEPT_PLIES
 from uci.library.game_files import is_key
 from uci.library.training import MOST_RATING
 from uci.web import analysis_mode, game_mode, review_mode
-from uci.web.board_session import BoardSession, Review, Services, Tell
+from uci.web.board_session import BoardSession, Services, Tell
 from uci.web.shelf import Shelf
 from uci.web.table import Table
 
@@ -164,8 +164,7 @@ class Conductor(BoardSession):
         super().arrive()
         self.table.wait(False)
         self.tell_state()
-        if self.review != Review():
-            self.set_review(self.review)
+        self.set_review(self.review)
         if self.hinted is not None and self.hinted["fen"] == self.table.board.fen():
             self.tell(self.hinted)
         if not self.engine.is_loaded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -75,11 +76,8 @@ class Visit:
 
     async def get(self, path: str = "", **headers: str) -> HTTPResponse:
         request = HTTPRequest(f"http://127.0.0.1:{self.server.port}{path}", headers=headers)
-        client = AsyncHTTPClient(force_instance=True)
-        try:
+        with closing(AsyncHTTPClient(force_instance=True)) as client:
             return await client.fetch(request, raise_error=False)
-        finally:
-            client.close()
 
     async def tab(self, **headers: str) -> Tab:
         address = self.server.url.replace("http", "ws") + "socket"
