@@ -58,10 +58,7 @@ def _last(rows: list[Row], name: str) -> float | None:
 def _sections(run: Metrics, group: Group) -> list[tuple[str, list[DrawnChart], str]]:
     """(title, charts, what to say without any) of each part of the page."""
     losses = [_loss_chart(run, group, name) for name in ("Policy", "Value")]
-    x, x_name, whole_x = AXES[run.x][0]
-    note = "How often the network's best legal move is the target's, on held-out games."
-    losses.append(Chart(TITLES["top1"], group.curves(x, "top1", 2, "top-1"), note, True, x_name, whole_x))
-    sections = [("Losses", losses, "Nothing has been trained yet.")]
+    sections = [("Losses", [*losses, _top1_chart(run, group)], "Nothing has been trained yet.")]
     if run.x == "generation":
         strength = [_rung_chart(run, group), _strength_chart(run)]
         sections.insert(0, ("Strength", strength, "No candidate has played a gate yet."))
@@ -115,6 +112,12 @@ def _loss_chart(run: Metrics, group: Group, name: str) -> Chart:
     curves = [Curve("training batches", training, dots=False), *before, *after]
     _, x_name, whole_x = AXES[run.x][0]
     return Chart(f"{name} loss", curves, note, x_name=x_name, whole_x=whole_x)
+
+
+def _top1_chart(run: Metrics, group: Group) -> Chart:
+    note = "How often the network's best legal move is the target's, on held-out games."
+    x, x_name, whole_x = AXES[run.x][0]
+    return Chart(TITLES["top1"], group.curves(x, "top1", 2, "top-1"), note, True, x_name, whole_x)
 
 
 def _game_charts(run: Metrics) -> list[Chart]:

@@ -160,7 +160,6 @@ def _print(console: Console, source: Source, result: SearchResult, as_object: bo
     say(console, f"{source.name}, {chess.COLOR_NAMES[board.turn]} to move")
     console.print(render_board(board, chess.WHITE, choose_style(console)))
     if not result.infos:
-        reason = "checkmate" if board.is_checkmate() else "stalemate"
-        say(console, f"the game is over: {board.result()}, {reason}")
+        say(console, f"the game is over: {board.result()}, {'checkmate' if board.is_checkmate() else 'stalemate'}")
     else:
         show_view(as_table(board, searched_lines(result)))

@@ -46,12 +46,7 @@ def game_section(review: GameReview, number: int, pgn: str, reader: chess.Color 
         facts=_facts(headers, name),
         opening=review.opening,
         sides=[
-            (
-                _side(side),
-                review.summary(side),
-                review.rating_played(side),
-                ["–" if (found := review.accuracy(side, phase)) is None else f"{found:.0f}%" for phase in PHASE_NAMES],
-            )
+            (_side(side), review.summary(side), review.rating_played(side), _phases(review, side))
             for side in review.sides
         ],
         phases=PHASE_NAMES,
@@ -72,6 +67,12 @@ def game_section(review: GameReview, number: int, pgn: str, reader: chess.Color 
 
 def _side(side: chess.Color) -> str:
     return _("White") if side == chess.WHITE else _("Black")
+
+
+def _phases(review: GameReview, side: chess.Color) -> list[str]:
+    """Return a side's accuracy in each phase, "–" where it did not move."""
+    found = (review.accuracy(side, phase) for phase in PHASE_NAMES)
+    return ["–" if accuracy is None else f"{accuracy:.0f}%" for accuracy in found]
 
 
 def _facts(headers: chess.pgn.Headers, name: str) -> list[str]:
@@ -154,8 +155,7 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
 
 def _notes(node: chess.pgn.GameNode) -> dict[str, object]:
     """Return the author's words and arrows, where there are any."""
-    notes = {"note": notes_at(node), "drawn": drawn_by(node)}
-    return {name: value for name, value in notes.items() if value}
+    return {name: value for name, value in (("note", notes_at(node)), ("drawn", drawn_by(node))) if value}
 
 
 def _variations(

@@ -102,12 +102,10 @@ def sit_down(game: TerminalGame, options: EngineOptions) -> TerminalGame | None:
     Whatever ends the game, it is saved if it has moves. `options` are the engine's own, without a level.
     """
     end, choice = UNFINISHED, "quit"
-    told = ""
     try:
         end = play(game)
         while end != UNFINISHED:
-            told = f"{end.result}: {_(end.reason)}"
-            game.say(told)
+            game.say(f"{end.result}: {_(end.reason)}")
             choice = _choose(game)
             if choice != "takeback":
                 break

@@ -102,15 +102,12 @@ def test_known_positions_are_explained(start, played, better, mate_played, mate_
         mate_played,
         mate_better,
     )  # fmt: skip
-    assert without_numbers(reason(mirrored)) == mirrored_squares(without_numbers(sentence))
+    squares = re.sub(r"(?<=[a-h])[1-8]", lambda rank: str(9 - int(rank[0])), without_numbers(sentence))
+    assert without_numbers(reason(mirrored)) == squares
 
 
 def without_numbers(sentence: str) -> str:
     return re.sub(r"\d+\.+ ?", "", sentence)
-
-
-def mirrored_squares(sentence: str) -> str:
-    return re.sub(r"(?<=[a-h])[1-8]", lambda rank: str(9 - int(rank[0])), sentence)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ from engine.nn.layer import Layer
 
 TOWER = TowerConfig(16, 1, value_channels=4, value_hidden=16, moves_left_channels=2, moves_left_hidden=8)
 NORM = "trunk.block0.norm1"
-VARIANCE = f"{NORM}.running_variance"
 
 
 def tower(change: Callable[[dict[str, np.ndarray]], None]) -> Layer:
