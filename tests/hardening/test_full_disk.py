@@ -146,7 +146,7 @@ def test_hash_that_does_not_fit_costs_the_hash_and_not_the_net() -> None:
     with engine(ENOUGH) as process:
         process.send(f"setoption name Hash value {LARGEST_HASH}")
         told = process.ready()
-        assert any("Unable to allocate" in line and "Hash 256" in line for line in told), told
+        assert any("does not fit into memory" in line and "Hash 256" in line for line in told), told
         process.send("position startpos", "eval")
         assert not process.read_until("priors:")[-2].startswith("evaluator material")
         assert scored(process.go("startpos", "nodes 50"))
@@ -158,7 +158,7 @@ def test_hash_that_does_not_fit_any_more_is_refused_between_searches(threads: in
         process.ready()
         process.send(f"setoption name Hash value {LARGEST_HASH}")
         told = process.ready()
-        assert any("Unable to allocate" in line and "keeping" in line for line in told), told
+        assert any("does not fit into memory" in line and "keeping" in line for line in told), told
         lines = process.go("startpos", "nodes 5000")  # enough for all threads to be asked
         assert scored(lines)
         assert not any("search failed" in line for line in lines)
