@@ -6,8 +6,8 @@ from tests.documents.pages import ROOT
 
 # Folders -> the most lines of Python in them. To raise a number, say why in a sentence behind it, in its own line.
 BUDGETS = {
-    ("engine", "selfplay", "uci"): 55_983,  # four lines: a property in place of an override of every assignment
-    ("tests",): 39_987,
+    ("engine", "selfplay", "uci"): 55_979,
+    ("tests",): 39_980,
 }
 
 
