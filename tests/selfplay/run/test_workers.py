@@ -125,7 +125,8 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flags", [["--workers=-1"], ["--cluster=local", "--workers=-1"]])
 def test_negative_number_of_workers_is_refused(flags, tmp_path, capsys):
-    assert main(["loop", str(tmp_path / "run"), *flags]) == 1
+    with pytest.raises(SystemExit):
+        main(["loop", str(tmp_path / "run"), *flags])
     assert "--workers" in capsys.readouterr().err
 
 
