@@ -222,3 +222,25 @@ def test_stepping_through_a_review_says_the_move_and_no_more(chromium: Chromium,
     assert heard(tab) == "Copied"
     assert tab.failures == []
     tab.close()
+
+
+@pytest.mark.parametrize("tab", [GAME], indirect=True)
+def test_tab_and_enter_alone_open_each_dialog_and_reach_all_its_controls_by_name(tab: Tab) -> None:
+    shown = "[...{}.querySelectorAll({!r})].filter(one => one.checkVisibility() && !one.disabled)"
+    for dialog in tab.script(f"{shown.format('document', '[data-open]')}.map(button => button.dataset.open)"):
+        for _ in range(60):
+            if tab.script("document.activeElement.dataset.open") != dialog:
+                tab.press("Tab")
+        tab.press("Enter")
+        tab.wait_for(f"$('{dialog}').open")
+        controls = shown.format(f"$('{dialog}')", "button, a[href], input, select, textarea, [tabindex='0']")
+        tab.script(f"window.left = new Map({controls}.map(one => [one.type === 'radio' ? one.name : one, one]))")
+        for _ in range(60):
+            tab.press("Tab")
+            tab.script("one = document.activeElement, left.delete(one.type === 'radio' ? one.name : one)")
+        assert tab.script("[...left.values()].map(one => one.outerHTML)") == [], dialog
+        nodes = tab.call("Accessibility.getFullAXTree")["nodes"]
+        focusable = [node for node in nodes if "'focusable'" in str(node.get("properties"))]
+        assert [node["role"] for node in focusable if not node["name"]["value"]] == [], dialog
+        tab.press("Escape")
+        tab.wait_for(f"!$('{dialog}').open && document.activeElement.dataset.open === '{dialog}'")

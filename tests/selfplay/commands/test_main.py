@@ -49,6 +49,7 @@ def test_house_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         (["match", "--opening-plies=-1"], "--opening-plies: expected a number of at least 0, got -1"),
         (["match", "--first=a", "--second=b", "--out={}/m", "--resign=3:0"], "colons, the first 2 above 0"),
         (["loop", "{}/run", "--generations=0"], "--generations: expected a number of at least 1, got 0"),
+        (["loop", "{}/run", "--cluster=local", "--workers=-1"], "--workers: expected a number of at least 0, got -1"),
         (["export", "{}", "--first=-3"], "--first: expected a number of at least 1, got -3"),
         (["pretrain", "--data=x", "--run={}", "--out=x.dit", "--minutes=1", "--evaluate-minutes=0"], "above 0, got 0"),
     ],

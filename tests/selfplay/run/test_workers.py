@@ -123,13 +123,6 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     wait_until(lambda: not session_members(process.pid))
 
 
-@pytest.mark.parametrize("flags", [["--workers=-1"], ["--cluster=local", "--workers=-1"]])
-def test_negative_number_of_workers_is_refused(flags, tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        main(["loop", str(tmp_path / "run"), *flags])
-    assert "--workers" in capsys.readouterr().err
-
-
 class PretendedPool:
     """Plays game after game in one process; `poison` ends it, and `mute` workers say nothing at all."""
 

@@ -17,6 +17,7 @@ function openDialog(id) {
   dialog.querySelectorAll(".error").forEach(place => { place.textContent = ""; });
   dialog.returnValue = "cancel";
   opening[id]?.();
+  dialog.ariaLabel = dialog.querySelector("h2").textContent;
   dialog.showModal();
 }
 
