@@ -33,12 +33,12 @@ Loss = Callable[Concatenate[Array, Rest], tuple[float, Array]]
 class MeanOver(float):
     """A mean over some `places` of a batch. Its parts weigh as much as they have places, not examples."""
 
+    places: int
+
     def __new__(cls, mean: float, places: int) -> Self:
         one = super().__new__(cls, mean)
         one.places = places
         return one
-
-    places: int
 
 
 def _in_range(loss: Loss[Rest]) -> Loss[Rest]:

@@ -191,7 +191,8 @@ def _output_files(base: Path) -> tuple[Path, Path]:
 
 def _refuse_outputs(source: Path, base: Path) -> None:
     """Raise ConfigError if the output would replace what `check_output` knows, or is not an earlier review."""
-    marks = (REVIEW_MARK.encode(), b"Made by Aino ")  # of the PGN, and of the page
-    for path in _output_files(base):
+    pgn, page = _output_files(base)
+    for path in (pgn, page):
         check_output(path, [source])
-        check_earlier(path, lambda stream: any(map(stream.read().__contains__, marks)), "an earlier review")
+    check_earlier(pgn, lambda stream: REVIEW_MARK.encode() in stream.read(), "an earlier review")
+    check_earlier(page, lambda stream: b"Made by Aino " in stream.read(), "an earlier review")

@@ -94,10 +94,10 @@ def test_an_earlier_review_is_replaced_and_nothing_else(games: Path, capsys: pyt
     review_file = games.with_name("games.annotated.pgn")
     assert len(list(annotated(review_file))) == 2
     assert main([*arguments, "--out", str(games.with_suffix(""))]) == 1, "never the games themselves"
-    review_file.write_text("my own notes", encoding="utf-8")
+    review_file.write_text("my own notes of a page Made by Aino 1", encoding="utf-8")
     assert main(arguments) == 1
     assert "games.annotated.pgn is not an earlier review" in capsys.readouterr().err
-    assert review_file.read_text(encoding="utf-8") == "my own notes"
+    assert review_file.read_text(encoding="utf-8") == "my own notes of a page Made by Aino 1"
     assert len(list(annotated(games))) == 2
 
 
