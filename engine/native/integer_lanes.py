@@ -3,7 +3,6 @@
 As in `lanes`, a value is a NumPy array in plain Python and one vector when compiled, which machines with narrower
 registers split. Integers wrap around, and the result is the same with every instruction set: `dot_bytes` is one
 instruction where the processor has AVX-512 VNNI, three with AVX2, and elsewhere computes the same sums from products.
-`dot_shorts` is written in the form that LLVM turns into the processor's own sums of products of pairs.
 """
 
 from __future__ import annotations
@@ -123,29 +122,18 @@ def _clipped_product(context, builder, signature, arguments):
     return builder.lshr(builder.mul(*clipped), ir.Constant(_SHORT_VECTOR, [7] * SHORTS))
 
 
-def high_product(first, second):
-    """Return a * b >> 16 of two vectors of shorts, rounded down."""
-    return (first.astype(np.int32) * second >> 16).astype(np.int16)
+def rounded_product(first, second):
+    """Return a * b / 2 ** 16 of two vectors of shorts, rounded to the nearest."""
+    return (first.astype(np.int32) * second + 2**15 >> 16).astype(np.int16)
 
 
-@instruction(high_product, lambda first, second: _shorts(_shorts, _shorts))
-def _high_product(context, builder, signature, arguments):
+@instruction(rounded_product, lambda first, second: _shorts(_shorts, _shorts))
+def _rounded_product(context, builder, signature, arguments):
     wide = ir.VectorType(_I32, SHORTS)
     product = builder.mul(*(builder.sext(x, wide) for x in arguments))
-    return builder.trunc(builder.ashr(product, ir.Constant(wide, [16] * SHORTS)), _SHORT_VECTOR)
-
-
-def dot_shorts(total, first, second):
-    """Add a * b of lanes 2 i and 2 i + 1 of two vectors of shorts to total[i]."""
-    return total + (first.astype(np.int32) * second).reshape(INTS, 2).sum(axis=1, dtype=np.int32)
-
-
-@instruction(dot_shorts, lambda total, first, second: _ints(_ints, _shorts, _shorts))
-def _dot_shorts(context, builder, signature, arguments):
-    total, *shorts = arguments
-    products = builder.mul(*(builder.sext(x, ir.VectorType(_I32, SHORTS)) for x in shorts))
-    halves = (ir.Constant(_INT_VECTOR, list(range(k, SHORTS, 2))) for k in (0, 1))
-    return builder.add(total, builder.add(*(builder.shuffle_vector(products, products, half) for half in halves)))
+    high = builder.trunc(builder.ashr(product, ir.Constant(wide, [16] * SHORTS)), _SHORT_VECTOR)
+    # The low half's own first bit says where to round: with that, LLVM needs no product of 32 bits.
+    return builder.add(high, builder.lshr(builder.mul(*arguments), ir.Constant(_SHORT_VECTOR, [15] * SHORTS)))
 
 
 def sum_ints(ints):

@@ -1,4 +1,4 @@
-"""The sparse network for playing: one kernel, one position, no batch, no allocation, in int16 (`integers`).
+"""The sparse network for playing: one kernel, one position, no batch, no allocation, in integers (`integers`).
 
 In a network with a value trunk (`value.inference`), that trunk judges calm positions. Where something can be won the
 policy's trunk does, which knows how much.
@@ -21,7 +21,7 @@ from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows,
 from engine.network.policy.parameters import SparseConfig
 from engine.network.rows.float_rows import softmax_of_3
 from engine.network.rows.piece_count import piece_bucket
-from engine.network.rows.short_rows import add_short_rows, multiply_pairs, score_short_row
+from engine.network.rows.short_rows import add_short_rows, multiply_pairs, score_row_of_bytes
 from engine.network.value.inference import ValueModel, integer_tables, new_value_model, value_trunk_outputs
 from engine.tactics.classical import evaluate
 from engine.tactics.quiescence import wins_nothing
@@ -35,7 +35,7 @@ class SparseModel(NamedTuple):
     tables: IntegerTables
     sight: Sight
     accumulator: Annotated[np.ndarray, "int16 [W]"]
-    units: Annotated[np.ndarray, "int16 [U]"]  # 4096 for 1
+    units: Annotated[np.ndarray, "uint8 [U]"]  # 128 for 1
     listed: SortRows
     sort_logits: Annotated[np.ndarray, "float32 [218]"]  # of the listed sort rows
     hidden: Annotated[np.ndarray, "float32 [K]"]
@@ -98,7 +98,7 @@ def fill_units(model, n_features):
     tables = model.tables
     width, features = len(model.accumulator), model.sight.features
     add_short_rows(tables.weight, width, features, np.int64(0), n_features, tables.bias, model.accumulator)
-    multiply_pairs(model.accumulator, tables.scale[0], len(model.units), model.units)
+    multiply_pairs(model.accumulator, np.int64(0), tables.scale[0], len(model.units), model.units, np.int64(0))
 
 
 @kernel(contract=True)
@@ -107,15 +107,16 @@ def write_policy(model, leaves, leaf):
     n_moves = np.int64(leaves.n_moves[leaf])
     level = np.int64(leaves.quiet_level[leaf])
     fill_units(model, write_view(leaves.rows[leaf], leaves.moves[leaf], n_moves, level, model.sight))
-    tables, units, unit = model.tables, len(model.units), model.tables.policy_unit[0]
+    tables = model.tables
     for k in range(list_sort_rows(model.sight.sorts, n_moves, model.listed)):
         row = np.int64(model.listed.rows[k])
-        model.sort_logits[k] = np.float32(score_short_row(tables.sort_weight, row * units, model.units, units)) * unit
+        score = np.float32(score_row_of_bytes(tables.sort_weight, row, model.units))
+        model.sort_logits[k] = score * tables.sort_unit[row]
     for i in range(n_moves):
         row = np.int64(model.sight.rows[i])
         bias = tables.policy_bias[row] + sort_bias(tables.sort_bias, model.sight.sorts[i])
-        score = np.float32(score_short_row(tables.policy, row * units, model.units, units))
-        leaves.logits[leaf, i] = score * unit + (bias + model.sort_logits[model.listed.places[i]])
+        score = np.float32(score_row_of_bytes(tables.policy, row, model.units))
+        leaves.logits[leaf, i] = score * tables.policy_unit[row] + (bias + model.sort_logits[model.listed.places[i]])
 
 
 @kernel(contract=True)
@@ -174,12 +175,12 @@ def write_calm_value(model, leaves, leaf):
 @kernel(contract=True)
 def value_outputs(model, version):
     """Write `model.outputs` from `model.units` by one version of the value head."""
-    tables, units, hidden, inner = model.tables, model.units, model.hidden, model.inner
+    tables, hidden, inner = model.tables, model.hidden, model.inner
     count, inners = len(hidden), len(inner)
     for k in range(count):
         row = version * count + k
-        total = np.float32(score_short_row(tables.hidden, row * len(units), units, len(units)))
-        hidden[k] = max(total * tables.hidden_unit[0] + tables.hidden_bias[row], np.float32(0))
+        total = np.float32(score_row_of_bytes(tables.hidden, row, model.units))
+        hidden[k] = max(total * tables.hidden_unit[row] + tables.hidden_bias[row], np.float32(0))
     for c in range(0, inners, LANES):
         sums = load(tables.inner_bias, version * inners + c)
         for k in range(count):

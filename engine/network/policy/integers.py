@@ -1,11 +1,7 @@
 """The integers that a sparse network plays with, from the floats that it was trained with.
 
-Every matrix has one scale, a power of two, the largest at which no sum can leave its type whatever the position:
-
-    accumulator    int16    scale * (bias + the rows of at most 32 pieces and of the state)
-    logits         int32    scale * UNIT * (the sum of a row's |weights|), because units are at most UNIT
-
-Rounding moves a weight by half a unit at most, so a finer scale is a smaller error.
+The accumulator's scale is a power of two, the largest at which no sum can leave int16 whatever the position: that of
+the bias and the rows of at most 32 pieces and of the state. Rows of the heads are bytes, each with a scale of its own.
 """
 
 from __future__ import annotations
@@ -22,11 +18,9 @@ from engine.network.policy import features
 from engine.network.policy.parameters import OUTPUTS, SparseConfig, Tables
 from engine.network.rows.flat_tables import fill_tables, new_tables
 from engine.network.rows.piece_count import PIECE_BUCKETS
-from engine.network.rows.short_rows import INT16_MAX, UNIT, as_shorts, by_input, sum_scale
+from engine.network.rows.short_rows import as_bytes, as_shorts, by_input, sum_scale
 
 COARSEST_SCALE = 16  # of accumulators
-FINEST_HEAD_SCALE = 2**14
-INT32_MAX = np.iinfo(np.int32).max
 
 
 class IntegerTables(NamedTuple):
@@ -38,13 +32,14 @@ class IntegerTables(NamedTuple):
     weight: np.ndarray  # int16 [F * W]
     bias: np.ndarray  # int16 [W]
     scale: np.ndarray  # int16 [1] of the two above
-    policy: np.ndarray  # int16 [R * U]
-    policy_unit: np.ndarray  # float32 [1] what 1 in a dot product of a policy row is worth
+    policy: np.ndarray  # int8 [R * U]
+    policy_unit: np.ndarray  # float32 [R] what 1 in a dot product of the row is worth, here and below
     policy_bias: np.ndarray  # float32 [R]
-    sort_weight: np.ndarray  # int16 [T * U], in units of `policy_unit` too
+    sort_weight: np.ndarray  # int8 [T * U]
+    sort_unit: np.ndarray  # float32 [T]
     sort_bias: np.ndarray  # float32 [S]
-    hidden: np.ndarray  # int16 [V * K * U]
-    hidden_unit: np.ndarray  # float32 [1] the same of a hidden row
+    hidden: np.ndarray  # int8 [V * K * U]
+    hidden_unit: np.ndarray  # float32 [V * K]
     hidden_bias: np.ndarray  # float32 [V * K]
     inner: np.ndarray  # float32 [V * K * J] by hidden unit, then inner unit
     inner_bias: np.ndarray  # float32 [V * J]
@@ -63,19 +58,20 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
     if not largest_output(floats, config) < float(np.finfo(np.float32).max):  # true for NaN too
         raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
     scale = sum_scale(largest_accumulator(floats, config), features.MAX_ACTIVE + 1, COARSEST_SCALE)
-    policy_scale = min(head_scale(weights, config.units) for weights in (floats.policy, floats.sort_weight))
-    hidden_scale = head_scale(floats.hidden, config.units)
+    heads = (as_bytes(weights, config.units) for weights in (floats.policy, floats.sort_weight, floats.hidden))
+    (policy, policy_unit), (sort_weight, sort_unit), (hidden, hidden_unit) = heads
     return IntegerTables(
         weight=as_shorts(floats.weight, scale),
         bias=as_shorts(floats.bias, scale),
         scale=np.array([scale], np.int16),
-        policy=as_shorts(floats.policy, policy_scale),
-        policy_unit=np.array([1 / (policy_scale * UNIT)], np.float32),
+        policy=policy,
+        policy_unit=policy_unit,
         policy_bias=floats.policy_bias.copy(),
-        sort_weight=as_shorts(floats.sort_weight, policy_scale),
+        sort_weight=sort_weight,
+        sort_unit=sort_unit,
         sort_bias=floats.sort_bias.copy(),
-        hidden=as_shorts(floats.hidden, hidden_scale),
-        hidden_unit=np.array([1 / (hidden_scale * UNIT)], np.float32),
+        hidden=hidden,
+        hidden_unit=hidden_unit,
         hidden_bias=floats.hidden_bias.copy(),
         inner=by_input(floats.inner.reshape(PIECE_BUCKETS, config.inner, config.hidden)),
         inner_bias=by_input(floats.inner_bias.reshape(PIECE_BUCKETS, config.inner, 1)),
@@ -121,13 +117,3 @@ def largest_accumulator(tables: Tables, config: SparseConfig) -> float:
     ):
         total += state[:, first:last].max(axis=1)
     return float(total.max())
-
-
-def head_scale(weights: np.ndarray, units: int) -> float:
-    """Return the largest power of two at which weights [rows, U] are int16, and sums of their products int32."""
-    magnitudes = np.abs(weights.reshape(-1, units))
-    sums = magnitudes.sum(axis=1, dtype=np.float64).max()
-    scale = float(FINEST_HEAD_SCALE)
-    while scale * magnitudes.max() + 0.5 > INT16_MAX or (scale * sums + units / 2) * UNIT > INT32_MAX:
-        scale /= 2
-    return scale

@@ -1,8 +1,7 @@
-"""The arithmetic of playing: sums of int16 rows, their activation, and dot products with int16 rows.
+"""The arithmetic of playing: sums of int16 rows, their activation as bytes, and dot products with rows of bytes.
 
-Integers have one sum in any order and on any machine, take half the memory to read of floats, and a processor
-multiplies twice as many at once. `policy.integers` and `value.parameters` choose the scales at which floats become
-them.
+Integers have one sum in any order and on any machine, take half or a quarter of the memory of floats, and a processor
+multiplies more of them at once. `policy.integers` and `value.parameters` choose the scales at which floats become them.
 """
 
 from __future__ import annotations
@@ -11,13 +10,16 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.native.integer_lanes import (
+    BYTES,
     SHORTS,
     clip_shorts,
-    dot_shorts,
-    high_product,
+    dot_bytes,
+    load_ints,
     load_shorts,
+    rounded_product,
     splat_int,
     splat_short,
+    store_low_bytes,
     store_shorts,
     sum_ints,
 )
@@ -34,6 +36,17 @@ def as_shorts(weights: np.ndarray, scale: float) -> np.ndarray:
     out = aligned_zeros(weights.size, dtype=np.int16)
     out[:] = np.rint(weights * np.float32(scale))
     return out
+
+
+def as_bytes(weights: np.ndarray, units: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows [R, units] as (int8 [R * units], float32 [R]: what 1 in a row's dot product with units is worth).
+
+    The largest weight of each row is 127, so a weight moves by 1/254 of that at most.
+    """
+    rows, out = weights.reshape(-1, units), aligned_zeros(weights.size, dtype=np.int8)
+    step = np.maximum(np.abs(rows).max(axis=1), np.finfo(np.float32).tiny * 256) / np.float32(127)
+    out.reshape(rows.shape)[:] = np.rint(rows / step[:, None])
+    return out, step / np.float32(UNIT)
 
 
 def sum_scale(largest: float, addends: int, coarsest: int) -> int:
@@ -63,8 +76,9 @@ def by_input(layers: np.ndarray) -> np.ndarray:
 
 
 BLOCK = 4 * SHORTS  # columns of an accumulator in registers at once
-HALF_UNIT = 2**14  # what a clipped accumulator unit of 1 is scaled to before two of them are multiplied
-UNIT = HALF_UNIT**2 >> 16  # what a product of two accumulator units of 1 is, an input of the heads
+# The factors that bring two clipped accumulators of 1 to a product whose upper half is UNIT, the byte of a unit of 1.
+FIRST_UNIT, SECOND_UNIT = 2**12, 2**11
+UNIT = FIRST_UNIT * SECOND_UNIT >> 16
 
 
 @kernel()
@@ -106,23 +120,24 @@ def change_block(base, at, table, column, coming, n_coming, going, n_going, out,
 
 
 @kernel()
-def multiply_pairs(accumulator, scale, units, out):
-    """out [U] = UNIT times the clipped first half of accumulator [2 U] times its clipped second half; all int16.
+def multiply_pairs(accumulator, start, scale, count, out, at):
+    """out [at : at + count] = UNIT times the clipped products of two halves: accumulator [start : start + 2 count].
 
-    scale: the power of two that a unit of 1 is in the accumulator, at most HALF_UNIT.
+    Bytes of int16. scale: the power of two that a unit of 1 is in the accumulator, at most SECOND_UNIT.
     """
-    most, factor = splat_short(scale), splat_short(HALF_UNIT // np.int64(scale))
-    for c in range(0, units, SHORTS):
-        first = clip_shorts(load_shorts(accumulator, c), most) * factor
-        second = clip_shorts(load_shorts(accumulator, units + c), most) * factor
-        store_shorts(out, c, high_product(first, second))
+    most = splat_short(scale)
+    first_factor = splat_short(FIRST_UNIT // np.int64(scale))
+    second_factor = splat_short(SECOND_UNIT // np.int64(scale))
+    for c in range(0, count, SHORTS):
+        first = clip_shorts(load_shorts(accumulator, start + c), most) * first_factor
+        second = clip_shorts(load_shorts(accumulator, start + count + c), most) * second_factor
+        store_low_bytes(out, at + c, rounded_product(first, second))
 
 
 @kernel()
-def score_short_row(table, at, x, units):
-    """Dot product, int32, of the row table[at : at + units] and x[:units]; units is a multiple of 64."""
-    even, odd = splat_int(np.int32(0)), splat_int(np.int32(0))
-    for c in range(0, units, 2 * SHORTS):
-        even = dot_shorts(even, load_shorts(table, at + c), load_shorts(x, c))
-        odd = dot_shorts(odd, load_shorts(table, at + c + SHORTS), load_shorts(x, c + SHORTS))
-    return sum_ints(even + odd)
+def score_row_of_bytes(table, row, units):
+    """Dot product, int32, of one row of a table int8 [rows, U] and units uint8 [U]; U is a multiple of 64."""
+    total, at = splat_int(np.int32(0)), row * len(units)
+    for c in range(0, len(units), BYTES):
+        total = dot_bytes(total, load_ints(units, c), load_ints(table, at + c))
+    return sum_ints(total)

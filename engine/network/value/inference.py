@@ -19,29 +19,18 @@ from engine.board.layout import SIDE, WHITE
 from engine.errors import ConfigError
 from engine.native.bits import ctz
 from engine.native.dot_products import dot_quads
-from engine.native.integer_lanes import (
-    SHORTS,
-    clip_shorts,
-    high_product,
-    load_shorts,
-    splat_short,
-    store_ints,
-    store_low_bytes,
-)
+from engine.native.integer_lanes import store_ints
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, minimum, splat, spread, store
 from engine.native.memory import aligned_zeros, buffers
 from engine.network.rows.flat_tables import fill_tables, new_tables
 from engine.network.rows.float_rows import clip
 from engine.network.rows.piece_count import PIECE_BUCKETS, piece_bucket
-from engine.network.rows.short_rows import BLOCK, as_shorts, by_input, change_block, sum_scale
+from engine.network.rows.short_rows import BLOCK, UNIT, as_shorts, by_input, change_block, multiply_pairs, sum_scale
 from engine.network.value import parameters
 from engine.network.value.features import KING_BUCKETS, MAX_VIEW, first_row, flip_of
 from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, ValueConfig
 
-# The factors that bring two clipped accumulators of 1 to a product whose upper half is UNIT, the byte of a unit of 1.
-FIRST_UNIT, SECOND_UNIT = 2**12, 2**11
-UNIT = FIRST_UNIT * SECOND_UNIT >> 16
 QUAD = 4  # units whose bytes are one int32
 
 
@@ -132,8 +121,9 @@ def new_value_model(tables: IntegerValueTables) -> ValueModel:
 def value_trunk_outputs(model, row):
     """Write `model.outputs` of a position."""
     side, half = np.int64(row[SIDE]), len(model.units) // 2
-    multiply_clipped(model, follow_view(model, row, side), np.int64(0))
-    multiply_clipped(model, follow_view(model, row, 1 - side), half)
+    for k in range(2):
+        start = follow_view(model, row, side ^ k)
+        multiply_pairs(model.accumulators, start, model.tables.scale[0], half, model.units, k * half)
     small_layers(model, piece_bucket(row))
 
 
@@ -178,19 +168,6 @@ def change_rows(model, start, n_coming, n_going):
     for c in range(0, len(model.units), BLOCK):
         at = start + c
         change_block(sums, at, weight, c, model.coming, n_coming, model.going, n_going, sums, at)
-
-
-@kernel()
-def multiply_clipped(model, start, at):
-    """model.units[at : at + W / 2] = UNIT times the products of the halves of an accumulator, each clipped to 0..1."""
-    scale, half = model.tables.scale[0], len(model.units) // 2
-    most = splat_short(scale)
-    first_factor = splat_short(FIRST_UNIT // np.int64(scale))
-    second_factor = splat_short(SECOND_UNIT // np.int64(scale))
-    for c in range(0, half, SHORTS):
-        first = clip_shorts(load_shorts(model.accumulators, start + c), most) * first_factor
-        second = clip_shorts(load_shorts(model.accumulators, start + half + c), most) * second_factor
-        store_low_bytes(model.units, at + c, high_product(first, second))
 
 
 @kernel(contract=True)

@@ -19,12 +19,9 @@ from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig, sparse_config_of
 from engine.network.rows.flat_tables import new_tables
 from engine.network.rows.piece_count import piece_bucket
-from engine.network.rows.short_rows import FINEST_SCALE, sum_scale
+from engine.network.rows.short_rows import FINEST_SCALE, FIRST_UNIT, SECOND_UNIT, UNIT, sum_scale
 from engine.network.value.features import KING_BUCKET, KING_BUCKETS, MAX_VIEW, write_view_of
 from engine.network.value.inference import (
-    FIRST_UNIT,
-    SECOND_UNIT,
-    UNIT,
     IntegerValueTables,
     integer_tables,
     new_value_model,
@@ -100,7 +97,7 @@ def test_outputs_are_those_of_the_layers_but_for_the_rounding_of_units_and_weigh
     floats = by_layers(net, config, rows)
     assert floats.std(axis=0).min() > 0.01
     errors = np.abs(by_integers(net, config, rows) - floats)
-    # A unit is cut to 1/128 and a weight of dense1 rounded to 1/64, each of W inputs.
+    # A unit is rounded to 1/128 and a weight of dense1 rounded to 1/64, each of W inputs.
     assert 0 < errors.mean() < 0.02
     assert errors.max() < 0.1
 
@@ -112,7 +109,7 @@ def by_numpy(tables: IntegerValueTables, config: ValueConfig, row: np.ndarray) -
         found = np.zeros(MAX_VIEW, np.int16)
         view = found[: write_view_of(row, side, found)]
         halves = (tables.bias + weight[view].sum(axis=0, dtype=np.int64)).clip(0, scale).reshape(2, -1)
-        units.append(halves[0] * (FIRST_UNIT // scale) * halves[1] * (SECOND_UNIT // scale) >> 16)
+        units.append(halves[0] * (FIRST_UNIT // scale) * halves[1] * (SECOND_UNIT // scale) + 2**15 >> 16)
     dense1 = tables.dense1.reshape(8, config.width // 4, 16, 4)[piece_bucket(row)]
     return np.einsum("qi,qoi->o", np.concatenate(units).reshape(-1, 4), dense1.astype(np.int64))
 
