@@ -80,11 +80,11 @@ def parse_contestant(text: str, margin_ms: float = 0.0) -> Contestant:
         key, equals, value = word.partition("=")
         if key.startswith("option.") and equals:
             options.append((key.removeprefix("option."), value))
-        elif key in ("cmd", "name", "tc", "movetime", "nodes") and equals:
+        elif key in {"cmd", "name", "tc", "movetime", "nodes"} - set(found) and equals:
             found[key] = value
         else:
             raise ConfigError(
-                f"engine {text!r}: expected cmd=, name=, option.NAME=, tc=, movetime= or nodes=, found {word!r}"
+                f"engine {text!r}: expected option.NAME=, or once cmd=, name=, tc=, movetime= or nodes=, found {word!r}"
             )
     command = split_words("cmd", found.get("cmd", ""))
     if not command:

@@ -291,7 +291,8 @@ def test_engines_are_described_in_words() -> None:
     assert parse_contestant("/usr/bin/some engine") == Contestant("some", ("/usr/bin/some", "engine"))
     assert parse_contestant("aino").command == (sys.executable, "-P", "-m", "uci")
     unquoted = "cmd=aino name='one", 'name=one cmd="aino \'"', "name=one cmd=' '"
-    for bad in ("", "name=x", "cmd=a colour=red", "cmd=a nodes=few", "cmd=a tc=1+0 movetime=1", *unquoted):
+    limits = "nodes=few", "nodes=", "movetime=", "tc=", "tc=1+0 movetime=1", "nodes=1 nodes=2"
+    for bad in ("", "name=x", "cmd=a colour=red", *(f"cmd=a {limit}" for limit in limits), *unquoted):
         with pytest.raises(ConfigError):
             parse_contestant(bad)
 
