@@ -27,7 +27,6 @@ from engine.cli.live_lines import log, show
 from engine.errors import AinoError, ConfigError, RunError
 from engine.files.atomic import write_file
 from engine.files.text import decode_text
-from selfplay.commands.loop import check_fit
 from selfplay.commands.referee import play_series
 from selfplay.commands.runs import add_play_arguments, play_backend, work_in, workers_text
 from selfplay.interrupt import Stop
@@ -188,7 +187,6 @@ def _make(sweep: Sweep, row: str, seed: int, play: PlayBackend, workers: str) ->
     for first, last in sweep.parts(row):
 
         def work(run: RunFolder, stop: Stop, last: int | None = last) -> bool:
-            check_fit(run.config.fit)
             number, phase = run.ledger.current()
             count = None if last is None else last - number + (phase is not Phase.DONE)
             with measuring(run, log, stop) as finish:
