@@ -5,16 +5,14 @@ import math
 import shlex
 from pathlib import Path
 
-from engine.backend import get_backend
 from engine.cli.live_lines import log, show
 from engine.cli.option_forms import at_least
 from engine.errors import ConfigError
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
-from selfplay.data.kinds import CHUNKS, PGN, data_files
 from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Stop
 from selfplay.run.anchors import measuring
-from selfplay.run.config import FitSettings, stored_config
+from selfplay.run.config import stored_config
 from selfplay.run.folder import RunFolder, best_net
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import adopt_candidate, run_generations
@@ -49,14 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--candidate", type=Path, metavar="FILE.dit", help=text)
 
 
-def check_fit(settings: FitSettings) -> None:
-    """Raise what a training would raise after the first games, which may take hours: a missing file, or no GPU."""
-    if settings.heldout:
-        data_files([Path(settings.heldout)], PGN, CHUNKS)
-    if settings.backend == "cupy":
-        get_backend("cupy")
-
-
 def run(arguments: argparse.Namespace) -> int:
     if not arguments.hours > 0:  # NaN is no time either
         raise ConfigError(f"--hours: expected above 0, got {arguments.hours:g}")
@@ -64,7 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
     with play_backend(arguments) as play:
 
         def work(folder: RunFolder, stop: Stop) -> bool:
-            check_fit(folder.config.fit)
             if arguments.candidate is not None:
                 adopt_candidate(folder, arguments.candidate)
             with measuring(folder, log, stop) as finish:

@@ -91,8 +91,8 @@ def series_of(arguments: argparse.Namespace, settings: type[SeriesSettings] = Se
         "control": control or TimeControl.parse(DEFAULT_CLOCK, margin_ms),
         "openings": load_book(arguments.openings, arguments.opening_plies, arguments.chess960),
         "adjudication": Adjudication(
-            DrawRule.parse(arguments.draw) if arguments.draw else None,
-            ResignRule.parse(arguments.resign) if arguments.resign else None,
+            None if arguments.draw is None else DrawRule.parse(arguments.draw),
+            None if arguments.resign is None else ResignRule.parse(arguments.resign),
         ),
         "chess960": arguments.chess960,
         **given_settings(settings, arguments),

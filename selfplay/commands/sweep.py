@@ -27,7 +27,6 @@ from engine.cli.live_lines import log, show
 from engine.errors import AinoError, ConfigError, RunError
 from engine.files.atomic import write_file
 from engine.files.text import decode_text
-from selfplay.commands.loop import check_fit
 from selfplay.commands.referee import play_series
 from selfplay.commands.runs import add_play_arguments, play_backend, work_in, workers_text
 from selfplay.interrupt import Stop
@@ -47,8 +46,11 @@ from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations
 from selfplay.run.playing import PlayBackend
 
-KEYS = ("out", "seeds", "generations", "hours", "settings", "stages", "rows", "match")
-OF_ROWS = ("begins", "generations", "against")
+# The keys of a table with the types of their values, and those that rows, and stages in part, have besides settings.
+KEYS: dict[str, Any] = {"out": str, "seeds": list, "generations": int, "hours": int | float, "settings": dict,
+                        "stages": list, "rows": dict, "match": dict}  # fmt: skip
+OF_ROWS: dict[str, Any] = {"begins": int, "generations": int, "against": str}
+OWN_NAMES = ("matches", "lock", "sweep.toml", "report.html", "report.csv", "report.json")  # in the folder of a sweep
 MAY_CHANGE = ("anchors.", "threads", "keep_nets")  # what begins so may differ from what a begun run was made with
 
 
@@ -65,19 +67,27 @@ class Sweep:
                 raise ConfigError(f"unknown {min(unknown)}; known: {', '.join(KEYS)}")
             if missing := {"out", "seeds", "rows"} - self.table.keys():
                 raise ConfigError(f"{min(missing)} is missing")
+            _check_types(self.table, KEYS)
+            for table in (*self.table.get("stages", []), *self.rows.values()):
+                _check_types(table, OF_ROWS)
+            if not all("generations" in stage for stage in self.table.get("stages", [])):
+                raise ConfigError("stages: generations is missing")
             match = self.table.get("match", {"games": 2, "nodes": 1})
-            if {*match} != {"games", "nodes"} or match["games"] % 2 or min(match.values()) < 1:
+            if {*match} != {"games", "nodes"} or {*map(type, match.values())} != {int} or match["games"] % 2:
                 raise ConfigError(f"match: expected games, an even number, and nodes, got {match}")
             if not (self.seeds and self.rows and Path(self.table["out"]).name):
                 raise ConfigError("expected a folder out, and at least one of seeds and of rows")
+            if len(set(self.seeds)) < len(self.seeds):
+                raise ConfigError(f"seeds: expected each once, got {self.seeds}")
             for name, row in self.rows.items():
-                if Path(name).name != name:
+                if Path(name).name != name or name in ("..", *OWN_NAMES):
                     raise ConfigError(f"rows: {name!r} cannot be the name of a folder")
                 if (against := row.get("against", name)) not in self.rows:
                     raise ConfigError(f"rows.{name}.against: expected one of {', '.join(self.rows)}, got {against!r}")
                 for seed in self.seeds:
-                    for first, _ in self.parts(name):
-                        configured(self.values(name, seed, first))
+                    configs = [configured(self.values(name, seed, first)) for first, _ in self.parts(name)]
+                    if {(one.net, one.seed) for one in configs} != {(configs[0].net, seed)}:
+                        raise ConfigError(f"rows.{name}: a run has one net, and one seed, of `seeds`")
         except (ConfigError, AttributeError, KeyError, TypeError) as error:
             raise ConfigError(f"{self.file}: not a sweep: {error}") from error
 
@@ -104,10 +114,12 @@ class Sweep:
         """
         own, ends = self.rows[row], self._stage_ends()
         last = own.get("generations", self.table.get("generations", ends[-1] if ends else None))
-        last = None if self.hours < math.inf else int(last)
+        if self.hours < math.inf:
+            last = None
+        elif last is None:
+            raise ConfigError("generations, hours and stages are missing: expected one of them")
         firsts = sorted({1, own.get("begins", 1), *(end + 1 for end in ends[:-1])})
-        if not (begun := [first for first in firsts if last is None or first <= last]):
-            raise ConfigError(f"generations: expected at least 1, got {last}")
+        begun = [first for first in firsts if last is None or first <= last]
         yield from ((first, following - 1) for first, following in pairwise(begun))
         yield begun[-1], last
 
@@ -135,6 +147,13 @@ class Sweep:
                         f"{path}: generation {one.number} was made with {name} {made!r}, and {self.file} says "
                         f"{asked!r}: give the sweep another `out`, or the row another name"
                     )
+
+
+def _check_types(table: Mapping[str, Any], types: Mapping[str, Any]) -> None:
+    for key, kind in types.items():
+        is_number, value = kind not in (str, list, dict), table.get(key)
+        if value is not None and not (isinstance(value, kind) and (not is_number or value > 0)):
+            raise ConfigError(f"{key}: expected {'a number above 0' if is_number else kind.__name__}, got {value!r}")
 
 
 EXAMPLES = """example:
@@ -188,7 +207,6 @@ def _make(sweep: Sweep, row: str, seed: int, play: PlayBackend, workers: str) ->
     for first, last in sweep.parts(row):
 
         def work(run: RunFolder, stop: Stop, last: int | None = last) -> bool:
-            check_fit(run.config.fit)
             number, phase = run.ledger.current()
             count = None if last is None else last - number + (phase is not Phase.DONE)
             with measuring(run, log, stop) as finish:

@@ -1,5 +1,6 @@
 """Main lines of PGN collections of any size as training games (policy: the move played; value: the result)."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import WHITE_POINTS, wdl_from_result
 
 FAULT = "with a fault"
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -50,10 +52,10 @@ def read_pgn(
     """Yield the main lines of all games of standard chess or Chess960 that have moves and a result.
 
     least_elo: lowest Elo of either player; 0 also takes games without ratings. Begins after the `bookmark`. Skips a
-    game with a fault, and logs file, line, column and word; `tally` counts skipped games. The file may be packed (.gz,
-    .bz2, .xz, .zst). Raises DataError if it is damaged.
+    game with a fault, and logs file, line, column and word. `tally` counts the games; without one, the count is logged
+    where games are skipped. The file may be packed (.gz, .bz2, .xz, .zst). Raises DataError if it is damaged.
     """
-    skipped, bookmark, tally = NoteLog(path), bookmark or Bookmark(), tally or Tally()
+    skipped, bookmark, seen = NoteLog(path), bookmark or Bookmark(), tally or Tally()
     with reading(path), open_unpacked(path) as (stream, share):
         text = GameText(stream)
         text.skip_to(bookmark.place)
@@ -61,13 +63,16 @@ def read_pgn(
             reason = _reason(game, least_elo)
             if not reason and (points := _white_points(game)) is not None:
                 bookmark.place, bookmark.share = game.end, share()
+                seen.read += 1
                 yield record_of_result(game.start, game.moves, points)
                 continue
             if reason == FAULT:
                 skipped.note(f"{path}:{game.fault} (game skipped)")
             if game.is_game:
-                tally.skipped[reason or "without a result"] += 1
+                seen.skipped[reason or "without a result"] += 1
     skipped.close()
+    if tally is None and seen.skipped:
+        log.warning("%s: %s", path, seen)
 
 
 def _reason(game: MainLine, least_elo: int) -> str:

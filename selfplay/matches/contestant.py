@@ -32,6 +32,7 @@ POLL_S = 0.2  # time between two looks at what ends a wait
 ENGINE_QUIT_TIMEOUT_S = 2.0  # wait this long after `quit`, then kill the process
 STOP_TIMEOUT_S = 30.0  # limit for the answer to a first search that was stopped after START_TIMEOUT_S
 LONGEST_ANSWER = 1 << 16  # bytes of a line of an engine; a longer one is dropped
+_OPTION = re.compile(r"\s*option\s+name\s+(.+?)\s+type\s+(check|spin|combo|button|string)(?!\S)\s*(.*?)\s*$")
 KEPT_LINES = 10_000  # of those that an engine writes during a search: the last ones, which have its judgement
 
 _log = logging.getLogger(__name__)
@@ -79,11 +80,11 @@ def parse_contestant(text: str, margin_ms: float = 0.0) -> Contestant:
         key, equals, value = word.partition("=")
         if key.startswith("option.") and equals:
             options.append((key.removeprefix("option."), value))
-        elif key in ("cmd", "name", "tc", "movetime", "nodes") and equals:
+        elif key in {"cmd", "name", "tc", "movetime", "nodes"} - set(found) and equals:
             found[key] = value
         else:
             raise ConfigError(
-                f"engine {text!r}: expected cmd=, name=, option.NAME=, tc=, movetime= or nodes=, found {word!r}"
+                f"engine {text!r}: expected option.NAME=, or once cmd=, name=, tc=, movetime= or nodes=, found {word!r}"
             )
     command = split_words("cmd", found.get("cmd", ""))
     if not command:
@@ -104,7 +105,7 @@ def engine_command(words: list[str]) -> tuple[str, ...]:
 class _UciDriver(chess.engine.UciProtocol):
     """Also takes engines with options whose defaults are missing or not allowed, as those of Lc0 0.31.
 
-    An option that cannot be read at all is skipped, as GUIs do, and so is what never becomes a line. Where `told` takes
+    An option without name or known type is skipped, as GUIs do, and so is what never becomes a line. Where `told` takes
     up the lines of searches, the driver reads no `info`, of which some engines send 100,000 a move.
     """
 
@@ -119,20 +120,19 @@ class _UciDriver(chess.engine.UciProtocol):
         super().pipe_data_received(fd, b"\n".join([*lines, rest if len(rest) <= LONGEST_ANSWER else b""]))
 
     def _line_received(self, line: str) -> None:
-        if not re.match(r"\s*option\b", line) or self.command is None:
+        if not re.match(r"\s*option\b", line):
             super()._line_received(line)
-            return
-        if spin := re.match(r"(.*\stype\s+spin)(\s.*)", line):
-            found = {
-                word: int(number) for word, number in re.findall(r"\s(default|min|max)\s+(-?\d+)(?=\s|$)", spin[2])
-            }
-            default = found.get("default", 0)
-            nearest = max(found.get("min", default), min(default, found.get("max", default)))
-            line = spin[1] + re.sub(r"\sdefault(\s+(?!min\s|max\s)\S+)?", "", spin[2]) + f" default {nearest}"
-        elif combo := re.match(r".*\stype\s+combo(?:\s+default)?\s+(.*?)(?:\s*\bvar\s+(.*?))?(?:\s+var\s|$)", line):
-            line += f" var {combo[1]}" if combo[1] else f" default {combo[2]}"
-        with contextlib.suppress(chess.engine.EngineError):
-            self.command.line_received(line)
+        elif found := _OPTION.match(line):
+            name, kind, rest = found.groups()
+            numbers = {word: int(number) for word, number in re.findall(r"\b(default|min|max)\s+(-?\d+)(?!\S)", rest)}
+            number = numbers.get("default", 0)
+            nearest = sorted((numbers.get("min", number), number, numbers.get("max", number)))[1]
+            text, *choices = re.split(r"(?:^|\s+)var\s+", re.sub(r"^default\b\s*", "", rest))
+            text = text or (choices or [""])[0]
+            usual = {"check": text.lower() == "true", "spin": nearest}.get(kind, text)
+            bounds, choices = (numbers.get("min"), numbers.get("max")), list(dict.fromkeys([text, *choices]))
+            self.options.setdefault(name, chess.engine.Option(name, kind, usual, *bounds, choices))
+            self.config.setdefault(name, usual)
 
 
 def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.engine.SimpleEngine:
@@ -209,9 +209,10 @@ def set_options(engine: chess.engine.SimpleEngine, contestant: Contestant, optio
                 raise ConfigError(f"{contestant.name}: the referee sets UCI option {name!r} itself")
             if option.type == "check" and (value := value.lower()) not in ("true", "false"):
                 raise ConfigError(f"{contestant.name}: UCI option {name!r}: expected true or false, got {value!r}")
-            # The driver sends no value that it takes for the default, and takes a default of "False" for true.
+            # The driver sends no value that it takes for the default, and before each move what it gets for a button.
             engine.protocol.config.pop(option.name, None)  # type: ignore[attr-defined]
-            ask_engine(engine, engine.protocol.configure({option.name: value}), START_TIMEOUT_S)
+            sent = None if option.type == "button" else value
+            ask_engine(engine, engine.protocol.configure({option.name: sent}), START_TIMEOUT_S)
         ask_engine(engine, engine.protocol.ping(), START_TIMEOUT_S)
     except (chess.engine.EngineError, TimeoutError) as error:
         raise ConfigError(f"{contestant.name}: cannot set its options: {_cause(error)}") from error
@@ -223,7 +224,7 @@ def _cause(error: Exception) -> str:
         is_network = Path(str(error.filename)).suffix in (".dit", ".gz", ".pb")
         advice = "a network plays as cmd=aino option.WeightsFile=FILE" if is_network else "install it, or give cmd=PATH"
         return f"no such program ({advice})"
-    return f"no answer within {START_TIMEOUT_S:g} s" if isinstance(error, TimeoutError) else repr(error)
+    return f"no answer within {START_TIMEOUT_S:g} s" if isinstance(error, TimeoutError) else str(error)
 
 
 def ask_engine(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, _Answer], timeout_s: float) -> _Answer:

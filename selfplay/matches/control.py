@@ -49,11 +49,12 @@ class TimeControl:
         cls, clock: str | None, movetime_s: str | None, nodes: str | None, margin_ms: float = 0.0
     ) -> TimeControl | None:
         """Build from command-line words; None when all are missing. Raises ConfigError for unusable values."""
-        if not (clock or movetime_s or nodes):
+        if clock is movetime_s is nodes is None:
             return None
-        base = cls.parse(clock, margin_ms) if clock else None
+        base = None if clock is None else cls.parse(clock, margin_ms)
+        given = (("movetime_s", float, movetime_s), ("nodes", int, nodes))
         try:
-            limits = {"movetime_s": float(movetime_s or 0.0), "nodes": int(nodes or 0)}
+            limits = {name: kind(text) for name, kind, text in given if text is not None}
         except ValueError as error:
             raise ConfigError(f"expected seconds a move and a whole number of nodes: {error}") from error
         return replace(base, **limits) if base else cls(margin_s=margin_ms / 1000.0, **limits)  # type: ignore[arg-type]

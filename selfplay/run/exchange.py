@@ -102,9 +102,9 @@ def _pgn_games(path: Path, least_elo: int, tally: Tally) -> Iterator[SelfPlayRec
         n = len(game.moves)
         points = white_points_of(game)
         if (ending := ending_of(positions_of(game.start, game.moves)[-1], 0, points)) is None:
+            tally.read -= 1
             tally.skipped["with a result that the board contradicts"] += 1
             continue
-        tally.read += 1
         yield SelfPlayRecord(
             generation=0,
             number=0,

@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from engine.backend import get_backend
 from engine.board.convert import row_from_board
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import atomic_write, remove_left_behind, write_file
 from engine.nn import dit
 from engine.nn.layer import Layer
+from selfplay.data.kinds import CHUNKS, PGN, data_files
 from selfplay.families.by_name import family_of, net_of_file
 from selfplay.families.planes.custom import is_custom
 from selfplay.matches.opening_book import load_openings
@@ -54,8 +56,7 @@ class RunFolder:
             for name in FIXED:
                 if getattr(old, name) != getattr(self.config, name):
                     raise ConfigError(f"{path}: {name} is {getattr(old, name)!r} in this run and cannot change")
-        elif is_custom(self.config.net):  # before anything is written: a class that cannot be made leaves no run behind
-            self._random_network()
+        self._check_means(is_new=old is None)  # before anything is written, and thus kept
         for folder in (self.nets, self.replay, self.path / "fit"):
             folder.mkdir(parents=True, exist_ok=True)
             remove_left_behind(folder)
@@ -69,6 +70,17 @@ class RunFolder:
 
     def close(self) -> None:
         self.ledger.close()
+
+    def _check_means(self, is_new: bool) -> None:
+        """Raise what the run would raise later, after hours of games: a missing file, no GPU, a class that fails."""
+        if self.config.openings:
+            self.opening_rows()
+        if self.config.fit.heldout:
+            data_files([Path(self.config.fit.heldout)], PGN, CHUNKS)
+        if self.config.fit.backend == "cupy":
+            get_backend("cupy")
+        if is_new and is_custom(self.config.net):
+            self._random_network()
 
     # ---- networks -------------------------------------------------------------------------------------------------
 

@@ -156,7 +156,7 @@ def load_training_data(
         names.setdefault(one.kind, []).append(one.path.name)
     for number, source in enumerate(files.data):
         if not any(one.source == number and (one.kind == FOLDER or one.content.n_games) for one in found):
-            raise DataError(f"{source.path}: no games found; at least {LEAST_GAMES} are needed")
+            raise DataError(f"{source.path}: no games found to learn from; at least {LEAST_GAMES} are needed")
     games, folders = ([one for one in found if (one.kind == FOLDER) is wanted] for wanted in (False, True))
     given = read_heldout(files.heldout, cache) if files.heldout else None
     heldout: TrainingSet

@@ -67,17 +67,18 @@ def test_broken_games_are_told_by_line_and_skipped(tmp_path: Path, caplog: pytes
     with caplog.at_level(logging.WARNING):
         games = read(tmp_path / "x.pgn", good + illegal + good + no_start + bad_fen + good + passed)
     assert games == [KING_PAWNS] * 3
-    told = [record.getMessage() for record in caplog.records]
+    *told, count = [record.getMessage() for record in caplog.records]
     assert [text.split(": ")[0].rsplit("x.pgn:", 1)[1] for text in told] == ["7:13", "14:1", "20:1", "29:1"]
     assert "Ke3" in told[0]
     assert "ply 2: '0000' is a pass" in told[-1]
+    assert "7 games seen, 3 read, 4 skipped (4 with a fault)" in count
 
 
 def test_many_broken_games_are_told_as_a_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert read(tmp_path / "x.pgn", pgn("1. e5") * (MOST_TOLD + 7)) == []
-    assert len(caplog.records) == MOST_TOLD + 1
-    assert "7 more notes of this kind" in caplog.records[-1].getMessage()
+    assert len(caplog.records) == MOST_TOLD + 2
+    assert "7 more notes of this kind" in caplog.records[-2].getMessage()
 
 
 def test_comment_that_never_ends_costs_one_game(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_file_without_games_is_told_by_name(tmp_path: Path) -> None:
     single.write_text(pgn())
     noise.write_text("no game in here\n" * 20)
     for path, message in (
-        (noise, r"noise\.pgn: no games found; at least 2 are needed"),
+        (noise, r"noise\.pgn: no games found to learn from; at least 2 are needed"),
         (single, r"single\.pgn: 1 game found; at least 2 are needed"),
     ):
         with pytest.raises(DataError, match=message):

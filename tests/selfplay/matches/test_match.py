@@ -291,7 +291,8 @@ def test_engines_are_described_in_words() -> None:
     assert parse_contestant("/usr/bin/some engine") == Contestant("some", ("/usr/bin/some", "engine"))
     assert parse_contestant("aino").command == (sys.executable, "-P", "-m", "uci")
     unquoted = "cmd=aino name='one", 'name=one cmd="aino \'"', "name=one cmd=' '"
-    for bad in ("", "name=x", "cmd=a colour=red", "cmd=a nodes=few", "cmd=a tc=1+0 movetime=1", *unquoted):
+    limits = "nodes=few", "nodes=", "movetime=", "tc=", "tc=1+0 movetime=1", "nodes=1 nodes=2"
+    for bad in ("", "name=x", "cmd=a colour=red", *(f"cmd=a {limit}" for limit in limits), *unquoted):
         with pytest.raises(ConfigError):
             parse_contestant(bad)
 
@@ -390,7 +391,7 @@ def test_match_waited_for_a_move_after_ctrl_c(tmp_path: Path) -> None:
     assert time.monotonic() - begin < 50.0  # `hang` sleeps for 60 s
 
 
-def test_engine_with_defaults_that_it_does_not_allow_did_not_start() -> None:
+def test_engine_with_defaults_that_it_does_not_allow_did_not_start(tmp_path: Path) -> None:
     options = (
         "option name TaskWorkers type spin default -1 min 0 max 128",  # Lc0 0.31
         "option name Hash type spin default 64 min 1 max 33554432",
@@ -401,15 +402,24 @@ def test_engine_with_defaults_that_it_does_not_allow_did_not_start() -> None:
         "option name Mode type combo var Very Calm var Wild",
         "option name Swapped type spin default 3 min 9 max 1",
         "option name Colour type slider default 3",
+        "option name Clear Hash type button",
+        "option name min Path (default) type string empty",  # Coiled leaves out a word, Gaviota's names have UCI's
         "option",
     )
     answers = {"uci": "\n".join((*options, "uciok")), "isready": "readyok", "go": "bestmove e2e4"}
-    script = f"for line in iter(input, 'quit'):\n    print({answers}.get(line.split()[0], ''), flush=True)"
-    engine = open_engine(Contestant("odd", (sys.executable, "-c", script), (("Style", "Risky"),)))
+    script = f"""for line in iter(input, 'quit'):
+    open({str(tmp_path / "heard")!r}, 'a').write(line + '\\n')
+    print({answers}.get(line.split()[0], ''), flush=True)"""
+    given = ("Clear Hash", ""), ("Style", "Risky"), ("min Path (default)", "x y")
+    engine = open_engine(Contestant("odd", (sys.executable, "-c", script), given))
     try:
         defaults = {name: option.default for name, option in engine.options.items()}
         assert defaults == {"TaskWorkers": 0, "Hash": 64, "Style": "Normal", "Level": 1, "Depth": 2, "Share": 0,
-                            "Mode": "Very Calm"}  # fmt: skip
+            "Mode": "Very Calm", "Swapped": 3, "Clear Hash": "", "min Path (default)": "empty"}  # fmt: skip
+        engine.play(chess.Board(), chess.engine.Limit(nodes=1))
+        heard = [line for line in (tmp_path / "heard").read_text().splitlines() if line.startswith("setoption")]
+        texts = ["Clear Hash", "Style value Risky", "min Path (default) value x y"]
+        assert heard == [f"setoption name {text}" for text in texts], "each once, also a button"
     finally:
         close_engine(engine)
 

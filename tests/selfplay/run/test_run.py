@@ -13,7 +13,7 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from engine.nn import dit
-from selfplay.commands import loop, pretrain
+from selfplay.commands import pretrain
 from selfplay.families.by_name import family_of
 from selfplay.main import main
 from selfplay.matches.opening_book import load_openings
@@ -52,12 +52,12 @@ def test_a_run_without_hours_is_refused(hours: str, aino_train: Callable[..., st
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("flag", "says"), [("--heldout=nowhere.pgn", "nowhere.pgn"), ("--fit.backend=cupy", "no GPU")])
-def test_what_the_training_lacks_was_found_after_the_games(flag, says, aino_train, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "get_backend", Mock(side_effect=ConfigError("no GPU")))
-    told = aino_train("loop", tmp_path / "run", *TINY_FLAGS, flag, status=1)
-    assert says in told
-    assert "generation 1" not in told
+@pytest.mark.parametrize("flag", ["heldout=no.pgn", "fit.backend=cupy", "openings=random:41", "openings=no.epd"])
+def test_what_a_run_lacks_was_found_late_and_then_kept(flag, aino_train, tmp_path, monkeypatch):
+    monkeypatch.setattr("selfplay.run.folder.get_backend", Mock(side_effect=ConfigError("no cupy")))
+    told = aino_train("loop", tmp_path / "run", *TINY_FLAGS, f"--{flag}", status=1)
+    assert flag.partition("=")[2] in told
+    assert not (tmp_path / "run" / "config.toml").exists()
 
 
 def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_path: Path) -> None:
