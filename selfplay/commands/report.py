@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.cli.live_lines import show
 from engine.files.atomic import write_file
-from engine.files.output_files import output_file
+from engine.files.output_files import check_output, output_file
 from engine.native.awake import awake_s
 from selfplay.interrupt import stop_flag
 from selfplay.report.metrics import EventFiles, metrics_csv, metrics_json
@@ -43,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     events = EventFiles(arguments.tensorboard) if arguments.tensorboard is not None else None
     first: Path = arguments.run[0]
     out = arguments.out or (first / "report.html" if len(arguments.run) == 1 else Path("comparison.html"))
+    for path in filter(None, (arguments.json, arguments.csv)):
+        check_output(path, [out])  # the page, whose name may be the default
     try:
         if arguments.live:
             _follow(arguments, out, events)

@@ -40,6 +40,7 @@ def test_an_input_was_replaced_in_silence(output, tmp_path, monkeypatch, capsys)
     assert "would replace" in capsys.readouterr().err
     assert selfplay.main.main(["report", "run", "--csv", "one", "--json", "./one"]) == 1
     assert "one would replace" in capsys.readouterr().err
+    assert selfplay.main.main(["report", "run", "--json", "run/report.html"]) == 1, "where the page is written"
 
 
 @pytest.mark.parametrize("kind", FOLDERS)
