@@ -64,7 +64,7 @@ CLASSICS = {
         "16. Qb8+": (BRILLIANT, "sacrifice"),
     }),
     "immortal": (IMMORTAL, {
-        "18. Bd6": ({2, 4}, "Better was "),
+        "18. Bd6": ({2, 4}, "Better was Re1"),
         "18... Bxg1": (BAD, "Better was Qxa1+"),
         "22. Qf6+": (BRILLIANT, "sacrifice"),
     }),
