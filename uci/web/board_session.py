@@ -110,6 +110,7 @@ class BoardSession:
         """End the engine's work and save what is not saved; return where it is, or what cannot be saved."""
         self.review = Review()
         self.engine.stop()
+        self.table.wait(True)
         saving = self._begin_save()
         self._latest_save.join()
         if self.shelf is not None:
@@ -200,15 +201,15 @@ class BoardSession:
         table, earlier = self.table, self._latest_save
         if not table.is_worth_saving:
             return None
-        record, before, changes = table.record(), table.saved, table.saved_changes
-        table.saved, table.saved_changes = record, table.tree.changes
+        record, before, version = table.record(), table.saved, table.saved_version
+        table.saved, table.saved_version = record, table.version
 
         def save(job: SearchJob[str]) -> str:
             earlier.join()
             try:
                 return self._write(table, record, before)
             except DataError as error:
-                table.saved, table.saved_changes = before, changes  # it has to be tried again
+                table.saved, table.saved_version = before, version  # it has to be tried again
                 return str(error)
 
         self._latest_save = SearchJob[str]().start(save)

@@ -34,7 +34,7 @@ class Table(TimedGame):
         self.is_asked = False  # the person waits for Aino's answer to something else than a move
         self.tree = MoveTree(setup.source or chess.pgn.Game.from_board(self.board))
         self.saved: chess.pgn.Game | None = None  # the record that was saved last
-        self.saved_changes = 0  # the tree's changes up to it
+        self.saved_version: object = None  # and what could change in it since then
         self.kept = setup.kept
         self._has_edited = False  # whether the person changed something in analysis
         self.last: chess.pgn.GameNode = self.tree.game.end()  # of the game's last move
@@ -219,7 +219,12 @@ class Table(TimedGame):
     @property
     def is_worth_saving(self) -> bool:
         """Whether the person made something that is not saved."""
-        return (self.is_played or self._has_edited) and self.tree.changes > self.saved_changes
+        return (self.is_played or self._has_edited) and self.version != self.saved_version
+
+    @property
+    def version(self) -> object:
+        """What tells the record from an earlier one: the tree, the end, the levels, the clocks."""
+        return self.tree.changes, self.end, self.names, self.clock and self.clock.headers()
 
     def record(self, end: GameEnd | None = None, event: str = "Web game") -> chess.pgn.Game:
         """Return the game as PGN, with all variations; the result is "*" while it lasts."""

@@ -99,12 +99,19 @@ async def test_a_game_that_could_not_be_saved_is_saved_later(visit: Visit, tab: 
     assert "1. e4" in (tmp_path / "games.pgn").read_text()
 
 
-async def test_a_game_that_is_being_played_is_lost_with_its_machine(tab, tmp_path, monkeypatch):
+@pytest.mark.parametrize("visit", [{"setup": limited("nodes 7", 0)}], indirect=True)
+async def test_a_game_is_saved_while_it_is_played_and_again_when_only_its_end_is_new(visit, tab, tmp_path, monkeypatch):
+    """It was lost with its machine; and who resigned seconds after the last move had a game without an end."""
     monkeypatch.setattr("uci.web.board_session._SAVE_S", 0.0)
+    file = tmp_path / "games.pgn"
     await tab.played("e2e4")
-    async with asyncio.timeout(WAIT_S):
-        while not (tmp_path / "games.pgn").exists() or "1. e4" not in (tmp_path / "games.pgn").read_text():
-            await asyncio.sleep(0.01)
+    visit.server.conductor.table.clock.set_left(chess.WHITE, 9.0)
+    for text, request, fields in (("e4", "hint", {}), ("0:00:09.0", "lines", {"on": False, "count": 3}),
+                                  ("nodes 8", "level", {"level": "nodes 8"}), ("0-1", "resign", {})):  # fmt: skip
+        await tab.send(request, **fields)
+        async with asyncio.timeout(WAIT_S):
+            while not file.exists() or text not in file.read_text():
+                await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("visit", [{"setup": limited("elo 1500", 2)}], indirect=True)
