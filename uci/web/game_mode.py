@@ -74,12 +74,17 @@ def hint(session: BoardSession) -> None:
         session.start(_hint(session))
 
 
-async def _hint(session: BoardSession) -> None:
+async def _advice(session: BoardSession) -> SearchResult | None:
+    """Return what Aino thinks of the person's position. None if something else came up."""
     table, board = session.table, session.table.board.copy()
     await session.be_loaded()
     if table is not session.table or not table.is_human_turn or table.board != board:
-        return
-    result = await _search(session, board, HINT_LEVEL)
+        return None
+    return await _search(session, board, HINT_LEVEL)
+
+
+async def _hint(session: BoardSession) -> None:
+    board, result = session.table.board.copy(), await _advice(session)
     if result is not None and result.best_move is not None:
         best = result.best_move
         line = lines_of(session.table, board, result.infos)["lines"][:1] if result.infos else []
@@ -100,11 +105,8 @@ def offer_draw(session: BoardSession) -> None:
 
 async def _consider_draw(session: BoardSession) -> None:
     session.say(_("Aino considers your offer"))
-    await session.be_loaded()
-    if not session.table.is_human_turn:
-        return
-    result = await _search(session, session.table.board.copy(), HINT_LEVEL)
-    if result is None or not result.infos or not session.table.is_human_turn:
+    result = await _advice(session)
+    if result is None or not result.infos:
         return
     if accepts_draw(Verdict.of_info(result.infos[0])):
         session.table.finish(DRAW_AGREED)

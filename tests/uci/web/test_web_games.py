@@ -365,6 +365,18 @@ async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit: Visit, 
     await tab.message("reviewed")
 
 
+@pytest.mark.parametrize("visit", [{"setup": Setup(board_after(QUIET_GAME)), "load": load_late}], indirect=True)
+async def test_a_draw_that_was_offered_while_the_engine_was_loaded_ended_the_next_game(visit: Visit, tab: Tab) -> None:
+    LOADED.clear()
+    await tab.send("offer_draw")
+    await tab.send("again", swap=False)
+    await tab.state(lambda state: len(state["steps"]) == 1)
+    LOADED.set()
+    while visit.server.conductor._tasks:
+        await asyncio.sleep(0.01)
+    assert visit.server.conductor.table.end is None
+
+
 @pytest.mark.parametrize("asked", ["hint", "offer_draw"])
 @pytest.mark.parametrize("visit", [{"load": load_late}], indirect=True)
 async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(visit, tab, asked, monkeypatch):
