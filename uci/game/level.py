@@ -57,14 +57,15 @@ class Level:
         """
         if self.elo is None or clock is None or move is None:
             return 0.0
-        usual_ms = (clock.clock_ms(board.turn) or 0) / _PACE_MOVES + clock.increment_ms(board.turn) / 2
+        left_ms = clock.clock_ms(board.turn) or 0
+        usual_ms = left_ms / _PACE_MOVES + clock.increment_ms(board.turn) / 2
         takes_back = board.is_capture(move) and board.move_stack and board.peek().to_square == move.to_square
         contacts = sum(1 for _capture in board.generate_legal_captures())
         share = 0.5 + 0.15 * contacts + 0.5 * board.is_check()
         if takes_back or board.fullmove_number <= _OPENING_MOVES or board.legal_moves.count() == 1:
             share = 0.2
         share *= random.Random(board.fen()).uniform(0.7, 1.3)
-        return min(_SLOWEST_S, share * usual_ms / 1000)
+        return min(_SLOWEST_S, share * usual_ms / 1000, left_ms / 4000)  # an increment comes after the move
 
     def options(self, options: EngineOptions) -> EngineOptions:
         if self.alone:

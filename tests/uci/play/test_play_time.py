@@ -284,6 +284,8 @@ PACES = {
 def test_the_time_of_a_limited_level_follows_the_position(moves: str, move: str, least: float, most: float) -> None:
     board, clock = board_after(moves), Limits(white_time_ms=300_000, white_increment_ms=3000, black_time_ms=1)
     assert least < parse_level("elo 1400").pace_s(clock, board, chess.Move.from_uci(move)) < most
+    little = Limits(white_time_ms=1000, white_increment_ms=60_000)
+    assert parse_level("elo 1400").pace_s(little, board, chess.Move.from_uci(move)) < 0.5, "or Aino loses on time"
     for level, limits in (("full", clock), ("nodes 9", clock), ("elo 1400", None)):
         assert parse_level(level).pace_s(limits, board, chess.Move.from_uci(move)) == 0.0
 
