@@ -9,6 +9,7 @@ from tests.browser.devtools import Chromium, Tab
 from tests.browser.web_board import open_board, web_board
 from tests.new_process import largest_file
 from tests.uci.library.own_games import text_of
+from tests.unit.files.test_text import zipped
 
 # White mates on a8 after Black's move.
 PUZZLE = "00x,6k1/5p1p/6p1/8/8/8/8/R5K1 b - - 0 1,h7h6 a1a8,1400,80,90,100,mate,https://lichess.org/x,\n"
@@ -163,10 +164,10 @@ def test_of_thousands_of_games_only_those_that_are_seen_are_drawn(chromium: Chro
         assert len(tab.script(shown)) == 1
 
 
-def drop(tab: Tab, kind: str, text: str, name: str = "") -> None:
+def drop(tab: Tab, kind: str, text: str | bytes, name: str = "") -> None:
     """Drags a text, or a file with it, over the page, or drops it there."""
-    file = f"items.add(new File([{json.dumps(text)}], {json.dumps(name)}))"
-    content = file if name else f"setData('text/plain', {json.dumps(text)})"
+    data = f"new Uint8Array({list(text)})" if isinstance(text, bytes) else json.dumps(text)
+    content = f"items.add(new File([{data}], {json.dumps(name)}))" if name else f"setData('text/plain', {data})"
     tab.script(f"""(() => {{
       const dataTransfer = new DataTransfer();
       dataTransfer.{content};
@@ -184,16 +185,17 @@ def test_a_dropped_file_was_left_to_the_browser(tab: Tab, tmp_path: Path) -> Non
     drop(tab, "drop", "1. e4 *", "a.docx")
     assert "A.docx cannot be imported: expected games".lower() in tab.text("#status").lower()
     assert tab.script(outline) == "none"
-    drop(tab, "drop", text_of(), "mine.pgn")
+    drop(tab, "drop", zipped(text_of().encode()), "TWIC.ZIP")
     tab.wait_for("games.rows.length === 3 && document.querySelector('#games').open")
     drop(tab, "dragover", "1. e4 *", "a.pgn")
     assert tab.text("#games-status") == "Drop the file here to import it into My games."
     drop(tab, "drop", PUZZLE, "p.csv")
     tab.wait_for("games.problem === '1 new puzzle.'")
-    assert (tmp_path / "mine.pgn").exists()
+    assert (tmp_path / "TWIC.pgn").exists()
     tab.script("document.querySelector('#games').close('cancel'), openDialog('load')")
-    drop(tab, "drop", "1. f3 e5 *", "one.pgn")
-    tab.wait_for("document.querySelector('#load-text').value === '1. f3 e5 *'")
+    for encoding in ("cp1252", "utf-16", "utf-8"):
+        drop(tab, "drop", f"1. f3 {{Grün, {encoding}}} *".encode(encoding), "one.pgn")
+        tab.wait_for(f"document.querySelector('#load-text').value === '1. f3 {{Grün, {encoding}}} *'")
     tab.script("document.querySelector('#load').close('cancel')")
     drop(tab, "drop", "8/8/8/4k3/8/4K3/4P3/8 w - - 0 1")
     tab.wait_for("state.analysing && state.steps[0].fen.startsWith('8/8/8/4k3/')")

@@ -96,9 +96,16 @@ const isTooLong = text => text.length > Number($("load-text").dataset.longest);
 const tooLong = () => t("The PGN is longer than {count} characters.", { count: counted($("load-text").dataset.longest) });
 
 $("load-text").addEventListener("input", () => { $("load-games").hidden = true; });
+
+// What a file says in UTF-16 with its mark, in UTF-8, or else in Windows-1252, as older programs write.
+function textOf(bytes) {
+  const mark = String(new Uint8Array(bytes.slice(0, 2))), wide = { "255,254": "utf-16le", "254,255": "utf-16be" }[mark];
+  try { return new TextDecoder(wide ?? "utf-8", { fatal: true }).decode(bytes); } catch { return new TextDecoder("windows-1252").decode(bytes); }
+}
+
 async function fillIn(file) {
   if (!file) return;
-  const text = await file.text();
+  const text = textOf(await file.arrayBuffer());
   if (isTooLong(text)) { $("load").querySelector(".error").textContent = tooLong(); return; }
   $("load-text").value = text;
   $("load-games").hidden = true;

@@ -293,7 +293,7 @@ $("games-file").addEventListener("change", event => { games.take(event.target.fi
 
 // ---- what is dropped on the page: files are imported, or filled in where a game is being loaded; a FEN is set up ----
 
-const FILES = /\.(pgn|[ct]sv|gz|bz2|xz|zst)$/i;
+const isKnown = ({ name }) => $("games-file").accept.split(",").some(end => name.toLowerCase().endsWith(end));
 const hasFiles = event => event.dataTransfer.types.includes("Files");
 
 function showDrop(isOver) {
@@ -313,7 +313,7 @@ function drop({ files }, text) {
   $("comment").blur();  // what is being written belongs to the game that was there
   if (!files.length) { if (/^\s*\S+(\/\S+){7}/.test(text)) send("position", { fen: text.trim() }); return; }
   if ($("load").open) { fillIn(files[0]); return; }
-  const bad = [...files].find(file => !FILES.test(file.name));
+  const bad = [...files].find(file => !isKnown(file));
   if (bad) {
     const name = { file: bad.name };
     sayEverywhere(t("{file} cannot be imported: expected games (.pgn) or puzzles (.csv), packed or not.", name), "error");
