@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +14,7 @@ from rich.console import Console
 
 from engine.cli.console import say, waiting
 from engine.native.awake import awake_s
+from engine.options import EngineOptions
 from engine.search.limits import SearchJob
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text
@@ -43,6 +44,7 @@ class TerminalSettings:
     pgn: Path | None = None  # where to save the game; None for a file of its own
     book: bool = False  # whether Aino begins with known openings, by chance
     scores: bool = False  # whether to show what Aino thinks of its moves
+    options: EngineOptions = field(default_factory=EngineOptions)  # the engine's own, without a level
 
 
 class TerminalGame(TimedGame):
@@ -91,7 +93,7 @@ class TerminalGame(TimedGame):
 
     def search(self, level: Level = HINT_LEVEL) -> SearchResult:
         """Search the position, for a hint or at a level; Ctrl-C stops it and is raised."""
-        self.engine.set_options(level.options(self.engine.options))
+        self.engine.set_options(level.options(self.settings.options))
         self.engine.set_position(self.board)
         begun, white = awake_s(), self.board.turn
         with waiting(self.console, _("Aino is thinking")) as tell:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from engine.board.notation import move_number
 from engine.errors import AinoError, MoveError, nearest_words
-from engine.options import EngineOptions
 from engine.search.result import SearchResult
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.move_input import read_human_move
@@ -96,11 +95,8 @@ def _engine_turn(game: TerminalGame) -> GameEnd | None:
 # ---- after the game -------------------------------------------------------------------------------------------------
 
 
-def sit_down(game: TerminalGame, options: EngineOptions) -> TerminalGame | None:
-    """Play a game, save it and ask what next; return the next game, or None to leave.
-
-    Whatever ends the game, it is saved if it has moves. `options` are the engine's own, without a level.
-    """
+def sit_down(game: TerminalGame) -> TerminalGame | None:
+    """Play a game, save it if it has moves, whatever ends it, and ask what next; return the next one, None to leave."""
     end, choice = UNFINISHED, "quit"
     try:
         end = play(game)
@@ -115,7 +111,7 @@ def sit_down(game: TerminalGame, options: EngineOptions) -> TerminalGame | None:
     finally:
         path = game.keep(end)
     if choice == "annotate" and path is not None:
-        choice = _annotate(game, options, end, path)
+        choice = _annotate(game, end, path)
     if choice not in ("again", "swap"):
         return None
     return TerminalGame(game.console, game.engine, game.again(swap=choice == "swap"), game.settings, game.asker)
@@ -138,10 +134,10 @@ def _choose(game: TerminalGame, but: tuple[str, ...] = ()) -> str:
             return initials.get(answer, answer)
 
 
-def _annotate(game: TerminalGame, options: EngineOptions, end: GameEnd, path: Path) -> str:
+def _annotate(game: TerminalGame, end: GameEnd, path: Path) -> str:
     """Review the game beside its file, and ask again what next."""
     from uci.annotate.annotate import annotate_game
 
-    game.engine.set_options(options)
+    game.engine.set_options(game.settings.options)
     annotate_game(game.console, game.engine, game.record(end), path)
     return _choose(game, but=("annotate", "takeback"))

@@ -100,15 +100,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.web:
         _play_in_browser(console, arguments, options, setup)
         return 0
-    settings = TerminalSettings(
-        choose_style(console, arguments.ascii), arguments.pgn, setup.human is not None, arguments.scores
-    )
+    style = choose_style(console, arguments.ascii)
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() a history and line editing
 
     with ready_engine(console, options, wait=False) as engine:
         if not engine.is_prepared:
             say(console, _("Aino is compiling for this machine. This happens only once. You can already move."))
+        settings = TerminalSettings(style, arguments.pgn, setup.human is not None, arguments.scores, engine.options)
         game: TerminalGame | None = TerminalGame(console, engine, setup, settings, ask_line)
         assert game is not None
         _complete_with_tab(lambda text: completions(game.board, text) if game is not None else [])
@@ -118,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
         # A closed terminal or SIGTERM leaves the game as Ctrl-C does.
         with handling_signals("SIGHUP SIGTERM", signal.default_int_handler):
             while game is not None:
-                game = sit_down(game, options)
+                game = sit_down(game)
     return 0
 
 

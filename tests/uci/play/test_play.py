@@ -76,11 +76,11 @@ def test_what_is_typed_is_answered(words, how, plies, said):
 
 
 def test_levels_are_changed_and_draws_agreed() -> None:
-    game, _, output = play("level", "hard", "level elo 900", "level harder", "e4")
+    game, _, output = play("level", "hard", "level alone", "e4", "level elo 900", "level harder", "d4")
     for text in ("level: nodes 1. To change it", "level: elo 2000", "level: elo 900"):
         assert text in output
     assert "'harder': expected easy, medium, hard, elo 1500" in output
-    assert (game.engine.options.limit_strength, game.engine.options.elo) == (True, 900)
+    assert game.engine.options == EngineOptions(limit_strength=True, elo=900), "a level leaves nothing behind"
     assert play("draw", board=LONG_GAME.copy())[1] == GameEnd("1/2-1/2", "draw agreed")
 
 
