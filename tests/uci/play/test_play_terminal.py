@@ -171,3 +171,5 @@ def test_loaded_game_keeps_sides_level_and_clocks(start: Start, tmp_path: Path) 
     assert re.search(r"\[you 7:30, Aino 10:\d\d\] 2\.\.\. $", terminal.seen.partition("your move")[0])
     terminal.type("level", "quit")
     terminal.wait_for("level: nodes 20")
+    for flag, value, told in (("--side", "white", "White; Aino's level: nodes"), ("--level", "full", "level: full")):
+        assert told in start("--load", "last", flag, value).seen
