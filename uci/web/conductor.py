@@ -22,11 +22,9 @@ from uci.web.board_session import BoardSession, Services, Tell
 from uci.web.shelf import Shelf
 from uci.web.table import Table
 
-LONGEST_PGN = 250_000  # characters; the longest thing that a page sends
-LONGEST_MESSAGE = 6 * LONGEST_PGN + 1000  # bytes; JSON writes some characters in six
-_LONGEST_POSITION = 20_000  # with a long game behind it
-_LONGEST_WORD = 40
-_LONGEST_COMMENT = 4000
+# Characters that the page's fields take; a position may have a long game behind it.
+LONGEST = {"pgn": 250_000, "position": 20_000, "comment": 4000, "word": 40}
+LONGEST_MESSAGE = 6 * LONGEST["pgn"] + 1000  # bytes; JSON writes some characters in six
 _LONGEST_NAME = 255
 _LONGEST_LINE = 6 * KEPT_PLIES
 _MOST_MOVES = 200
@@ -77,7 +75,7 @@ def _on_node(action: Callable[..., None]) -> Callable[..., None]:
     return act
 
 
-_WORD, _TEXT = _text(_LONGEST_WORD), _text(_LONGEST_NAME)
+_WORD, _POSITION, _TEXT = _text(LONGEST["word"]), _text(LONGEST["position"]), _text(_LONGEST_NAME)
 _SIDE: Check = lambda value: value in ("white", "black", "random", "none")  # noqa: E731 - a row like the others
 _NODE = {"node": _number(0, 10**9)}
 _START = {"side": _SIDE, "level": _WORD, "clock": _WORD}
@@ -92,7 +90,7 @@ Fields = Mapping[str, Check]
 
 # Name of a request -> what carries it out, and what each of its fields, all of them required, must be.
 REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
-    "new": (game_mode.new, {**_START, "fen": _text(_LONGEST_POSITION), "chess960": _text(3)}),
+    "new": (game_mode.new, {**_START, "fen": _POSITION, "chess960": _text(3)}),
     "play_from_here": (game_mode.play_from_here, _START),
     "again": (game_mode.again, {"swap": _flag}),
     "move": (game_mode.move, {"uci": _text(5)}),
@@ -107,11 +105,11 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "explore": (analysis_mode.explore, {"moves": _moves}),
     "promote": (_on_node(Table.promote), _NODE),
     "delete": (_on_node(Table.delete), _NODE),
-    "comment": (_on_node(Table.comment), {**_NODE, "text": _text(_LONGEST_COMMENT)}),
+    "comment": (_on_node(Table.comment), {**_NODE, "text": _text(LONGEST["comment"])}),
     "mark": (_on_node(Table.mark), {**_NODE, "glyph": _number(0, 6)}),
     "lines": (analysis_mode.lines, {"on": _flag, "count": _number(1, 5)}),
-    "position": (analysis_mode.position, {"fen": _text(_LONGEST_POSITION)}),
-    "load": (analysis_mode.load, {"text": _text(LONGEST_PGN), "game": _number(1, 100_000)}),
+    "position": (analysis_mode.position, {"fen": _POSITION}),
+    "load": (analysis_mode.load, {"text": _text(LONGEST["pgn"]), "game": _number(1, 100_000)}),
     "review": (review_mode.review, {}),
     "back_to_review": (review_mode.go_back, {}),
     "stop_review": (review_mode.stop_review, {}),

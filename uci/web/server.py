@@ -30,7 +30,7 @@ from uci.game.level import SCALE, level_choices
 from uci.language import _, shows_own_letters, speak, spoken_languages
 from uci.library.game_files import is_key
 from uci.pages.render import render
-from uci.web.conductor import LONGEST_MESSAGE, LONGEST_PGN, Conductor
+from uci.web.conductor import LONGEST, LONGEST_MESSAGE, Conductor
 
 ADDRESS = "127.0.0.1"
 _EVERY = ("0.0.0.0", "::")  # stand for all addresses of this machine
@@ -250,7 +250,7 @@ class PageHandler(_Guarded):
         for name in kept.keys() & self.request.query_arguments.keys():
             self.set_cookie(f"aino-{name}", kept[name], max_age=_KEPT_S, samesite="Lax")
         shown = {"languages": spoken_languages(), "chosen": self.chosen, "levels": level_choices(), "scale": _(SCALE)}
-        await self.show_page(partial(render, "web.html.j2", title="Aino", longest_pgn=LONGEST_PGN, **shown))
+        await self.show_page(partial(render, "web.html.j2", title="Aino", longest=LONGEST, **shown))
 
 
 class ReviewHandler(_Guarded):

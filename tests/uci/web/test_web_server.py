@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import ConfigError, DataError
 from tests.uci.web.web_visit import Tab, Visit, sans
-from uci.web.conductor import LONGEST_MESSAGE, LONGEST_PGN, REQUESTS, read_request
+from uci.web.conductor import LONGEST, LONGEST_MESSAGE, REQUESTS, read_request
 from uci.web.server import BoardSocket
 
 
@@ -95,10 +95,10 @@ async def test_other_machines_are_served_only_where_that_is_asked_for(visit: Vis
 async def test_a_pgn_that_is_too_long_is_refused_in_words(tab: Tab, letter: str) -> None:
     """A message that is too long closes the socket, so that every text of the greatest length must fit into one."""
     await tab.state()
-    for length in (LONGEST_PGN, LONGEST_PGN + 1):
+    for length in (LONGEST["pgn"], LONGEST["pgn"] + 1):
         text = ("1. e4 {" + letter * length)[: length - 3] + "} *"
         await tab.socket.write_message(json.dumps({"do": "load", "text": text, "game": 1}, ensure_ascii=False))
-        if length == LONGEST_PGN:
+        if length == LONGEST["pgn"]:
             await tab.state(lambda state: not state["isGame"])
         else:
             assert "load: bad value of text" in await tab.said()
