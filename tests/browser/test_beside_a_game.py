@@ -61,8 +61,11 @@ def test_aino_is_watched_and_a_game_begins_from_a_fen(tab: Tab) -> None:
     tab.script("""(() => {
       const form = document.querySelector('#new-game form');
       form.side.value = 'none';
-      form.start.value = 'fen';
-      form.start.dispatchEvent(new Event('change'));
+      form.own.value = '1:30';  // Though it was hidden in the end, the form was not sent.
+      for (const [choice, value] of [[form.clock, 'own'], [form.clock, ''], [form.start, 'fen']]) {
+        choice.value = value;
+        choice.dispatchEvent(new Event('change'));
+      }
     })()""")
     assert tab.script("document.querySelector('#new-game [name=fen]').checkVisibility()")
     tab.script("document.querySelector('#new-game [name=fen]').value = 'nonsense'")

@@ -37,12 +37,15 @@ function gameChoices(dialog) {
   return { side: form.side.value, level: form.level.value, clock };
 }
 
+// Shows a field where a choice needs it. What is hidden is not checked: browsers refuse a form for it without a word.
+function need(label, isNeeded) { label.hidden = label.querySelector("input").disabled = !isNeeded; }
+
 for (const id of ["new-game", "from-here"]) {
   const form = $(id).querySelector("form");
-  form.clock.addEventListener("change", () => { form.querySelector(".own-clock").hidden = form.clock.value !== "own"; });
+  form.clock.addEventListener("change", () => need(form.querySelector(".own-clock"), form.clock.value === "own"));
   form.start?.addEventListener("change", () => {
-    form.querySelector(".own-start").hidden = form.start.value !== "number";
-    form.querySelector(".own-fen").hidden = form.start.value !== "fen";
+    need(form.querySelector(".own-start"), form.start.value === "number");
+    need(form.querySelector(".own-fen"), form.start.value === "fen");
   });
 }
 
