@@ -94,9 +94,9 @@ class Table(TimedGame):
         self.run_clock()
 
     def take_back(self) -> bool:
-        """As in every game; a game that has ended goes on. Moves with variations or words stay as a variation."""
+        """As in every game, but not in analysis. An end goes, too. Moves with variations or words stay as one."""
         before = self.plies
-        if not self.is_game or not super().take_back():
+        if not self.is_game or self.is_analysing or not super().take_back():
             return False
         self.end = None
         for _gone in range(before - self.plies):

@@ -156,6 +156,7 @@ def test_taking_back_keeps_what_the_person_made() -> None:
     table = analysed("e4", "e5", "Nf3", "Nc6")
     go(table, 1, "c7c5")
     go(table, 3, "d7d6")
+    assert not table.take_back(), "the key `u` took moves from a game that was over"
     table.analyse(False)
     assert table.take_back()
     assert table.plies == 2
