@@ -149,4 +149,4 @@ class TerminalGame(TimedGame):
         return self.asker(clocks + prompt, own).strip()
 
     def confirms(self, question: str) -> bool:
-        return self.ask(f"{question} {_('[y/N]')} ").lower() in ("y", "yes", _("yes"), _("yes")[0])
+        return self.ask(f"{question} {_('[y/N]')} ").lower()[:1] in ("y", _("yes")[0])

@@ -107,6 +107,8 @@ def test_moves_are_shown_in_ones_own_letters_and_written_in_english_ones() -> No
     shows_own_letters.set(True)
     output = play("Cf3", "history", "pgn", engine_class=KnightShuffler)[2]
     assert [text for text in ("Aino joue 1... Cf6", "1. Cf3 Cf6", "1. Nf3 Nf6") if text not in output] == []
+    speak("es")
+    assert play("resign", "si")[1].result == "0-1", "sí without its accent was no"
 
 
 def test_the_last_game_is_the_last_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
