@@ -151,7 +151,9 @@ def _play_in_browser(console: Console, arguments: argparse.Namespace, options: E
 
 def _chosen(saved: Setup, arguments: argparse.Namespace, options: EngineOptions) -> Setup:
     """Return the game to play from a position, which may be a saved game's: flags go before what that one says."""
-    level = _level(arguments, options)
+    is_limited = options.limit_strength or arguments.elo is not None  # the engine's own options may limit its strength
+    level = Level(elo=options.elo) if is_limited else None
+    level = level if arguments.level is None else parse_level(arguments.level)
     levels = dict((level is None and saved.levels) or dict.fromkeys(chess.COLORS, level or DEFAULT_LEVEL))
     sides = {"black": chess.BLACK, "none": None, "random": random.random() < 0.5}
     human = sides.get(arguments.side, chess.WHITE if arguments.side or saved.levels is None else saved.human)
@@ -160,14 +162,6 @@ def _chosen(saved: Setup, arguments: argparse.Namespace, options: EngineOptions)
         levels |= {chess.BLACK: black} if human is None else {}
     clock = GameClock(parse_time_control(arguments.clock)) if arguments.clock else saved.clock
     return replace(saved, human=human, levels=levels, clock=clock)
-
-
-def _level(arguments: argparse.Namespace, options: EngineOptions) -> Level | None:
-    """Return Aino's level; None where no flag tells it."""
-    if arguments.level is not None:
-        return parse_level(arguments.level)
-    strength_is_limited = options.limit_strength or arguments.elo is not None  # the engine's own options may limit it
-    return Level(elo=options.elo) if strength_is_limited else None
 
 
 def _start(console: Console, arguments: argparse.Namespace, chess960: bool) -> Setup:

@@ -127,18 +127,11 @@ def test_the_last_game_is_the_last_of_its_file(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.usefixtures("listens_to_interrupts")
 def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None:
-    engine = Ponderer(EngineOptions())
-    console = Console(file=io.StringIO())
-
-    def ask(prompt: str, left_s: float | None = None) -> str:
-        return "e4"
-
-    game = new_game(console, engine, ask)
+    game = new_game(Console(file=io.StringIO()), Ponderer(EngineOptions()), lambda prompt, left_s=None: "e4")
     interrupt = threading.Timer(0.2, _thread.interrupt_main)
     interrupt.start()
-    end = loop.play(game)
+    assert loop.play(game).result == "*"
     interrupt.join()
-    assert end.result == "*"
     assert [move.uci() for move in game.board.move_stack] == ["e2e4"]
 
 

@@ -137,19 +137,10 @@ def saved_files(home: Path) -> list[Path]:
 
 def test_rematch_with_colours_swapped_and_take_back_from_mate(start: Start, tmp_path: Path) -> None:
     terminal = start("--level", "nodes 20", "--fen", MATE_NEXT)
-    terminal.type("Ra8")
+    terminal.type("Ra8", "t", "h3", "resign", "y", "nonsense", "swap")
     terminal.wait_for("1-0: checkmate")
-    terminal.wait_for("quit")
-    terminal.type("t")
-    terminal.wait_for(r"1\. your move: ")
-    terminal.type("h3")
-    terminal.wait_for(r"2\. your move: ")
-    terminal.type("resign")
     terminal.wait_for(r"Resign this game\? \[y/N\] ")
-    terminal.type("y")
     terminal.wait_for("0-1: you resigned")
-    terminal.wait_for("quit")
-    terminal.type("nonsense", "swap")
     terminal.wait_for("saved to ")
     terminal.wait_for("1-0: checkmate")
     terminal.wait_for("quit")
@@ -169,7 +160,5 @@ def test_loaded_game_keeps_sides_level_and_clocks(start: Start, tmp_path: Path) 
     terminal = start("--load", "last")
     assert "you have Black; Aino's level: nodes 20" in terminal.seen
     assert re.search(r"\[you 7:30, Aino 10:\d\d\] 2\.\.\. $", terminal.seen.partition("your move")[0])
-    terminal.type("level", "quit")
-    terminal.wait_for("level: nodes 20")
     for flag, value, told in (("--side", "white", "White; Aino's level: nodes"), ("--level", "full", "level: full")):
         assert told in start("--load", "last", flag, value).seen

@@ -72,15 +72,11 @@ async def test_what_cannot_be_done_is_told_and_changes_nothing(tab, request_name
 
 
 async def test_game_goes_to_its_end_and_is_saved_once(visit: Visit, tab: Tab, tmp_path: Path) -> None:
-    await tab.send("move", uci="e2e4")
-    state = await tab.state(lambda state: len(state["steps"]) == 3)
-    assert sans(state)[0] == "e4"
+    await tab.played("e2e4")
     await tab.send("resign")
-    state = await tab.state(lambda state: state["end"] is not None)
-    assert state["end"] == {"result": "0-1", "reason": "you resigned"}
+    assert (await tab.state(lambda state: state["end"]))["end"] == {"result": "0-1", "reason": "you resigned"}
     await tab.send("again", swap=True)
-    state = await tab.state(lambda state: state["human"] == "black" and len(state["steps"]) == 2)
-    assert state["end"] is None
+    await tab.state(lambda state: state["human"] == "black" and len(state["steps"]) == 2 and state["end"] is None)
     await visit.close()
     text = (tmp_path / "games.pgn").read_text()
     assert text.count("[Event ") == 1  # nobody answered Aino's first move of the second game
@@ -117,16 +113,13 @@ async def test_a_game_is_saved_while_it_is_played_and_again_when_only_its_end_is
 @pytest.mark.parametrize("visit", [{"setup": limited("elo 1500", 2)}], indirect=True)
 async def test_levels_and_clocks_reach_the_engine(visit: Visit, tab: Tab) -> None:
     await tab.played("e2e4")
-    assert visit.engine.options.limit_strength
-    assert visit.engine.options.elo == 1500
+    assert (visit.engine.options.limit_strength, visit.engine.options.elo) == (True, 1500)
     limits = visit.engine.limits[-1]
-    assert limits.white_time_ms == 60_000
-    assert limits.black_increment_ms == 2_000
+    assert (limits.white_time_ms, limits.black_increment_ms) == (60_000, 2_000)
     await tab.send("level", level="nodes 7")
     await tab.send("move", uci="d2d4")
     await tab.state(lambda state: len(state["steps"]) == 5)
-    assert visit.engine.limits[-1].nodes == 7
-    assert not visit.engine.options.limit_strength
+    assert (visit.engine.limits[-1].nodes, visit.engine.options.limit_strength) == (7, False)
 
 
 @pytest.mark.parametrize("visit", [{"setup": Setup(clock=GameClock(GameTime(60, 0)))}], indirect=True)
@@ -141,8 +134,7 @@ async def test_game_waits_while_no_tab_is_open(visit: Visit, tab: Tab) -> None:
     left = table.clock.left(chess.WHITE)
     await asyncio.sleep(0.05)
     assert table.clock.left(chess.WHITE) == left
-    state = await (await visit.tab()).state()
-    assert state["clock"]["running"] == "white"
+    assert (await (await visit.tab()).state())["clock"]["running"] == "white"
 
 
 async def test_engine_answers_after_a_reload_in_its_thinking(visit: Visit, tab: Tab) -> None:
@@ -166,8 +158,7 @@ async def test_draw_is_agreed_when_aino_is_not_better(visit: Visit, tab: Tab) ->
     await tab.until(lambda message: message["do"] == "say" and "declined" in message["text"])
     visit.engine.wdl = (600, 300, 100)
     await tab.send("offer_draw")
-    state = await tab.state(lambda state: state["end"] is not None)
-    assert state["end"]["reason"] == "draw agreed"
+    assert (await tab.state(lambda state: state["end"]))["end"]["reason"] == "draw agreed"
 
 
 async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit, tab: Tab) -> None:
@@ -189,18 +180,15 @@ async def test_analysis_of_a_mate_says_so(tab: Tab) -> None:
     await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
     await tab.send("look", node=4)
     over = await tab.until(lambda message: message["do"] == "lines" and not message["lines"])
-    assert over["over"]["text"] == "Checkmate"
-    assert over["over"]["wdl"] == [0, 0, 1000]
+    assert (over["over"]["text"], over["over"]["wdl"]) == ("Checkmate", [0, 0, 1000])
 
 
 async def test_of_many_games_one_is_chosen(tab: Tab) -> None:
     text = '[White "A"]\n\n1. e4 *\n\n[White "B"]\n\n1. d4 *\n'
     await tab.send("load", text=text, game=2)
     state = await tab.state(lambda state: not state["isGame"])
-    assert sans(state) == ["d4"]
-    assert state["names"]["white"] == "B"
-    games = await tab.message("games")
-    assert len(games["names"]) == 2
+    assert (sans(state), state["names"]["white"]) == (["d4"], "B")
+    assert len((await tab.message("games"))["names"]) == 2
     await tab.send("load", text='4k3/8/8/8/8/8/8/R3K3 w - -\n4k3/8/8/8/8/8/8/R3K3 b Q - bm Kd7; id "two";', game=2)
     state = await tab.state(lambda state: state["names"]["white"] != "B")
     assert state["steps"][0]["fen"] == "4k3/8/8/8/8/8/8/R3K3 b Q - 0 1"
@@ -214,8 +202,7 @@ async def test_chess960_position_of_the_board_is_set_up_again(tab: Tab, number: 
     assert fen == chess.Board.from_chess960_pos(int(number)).fen()
     await tab.send("position", fen=fen)
     state = await tab.state(lambda state: not state["isGame"])
-    assert state["steps"][0]["fen"] == fen
-    assert state["chess960"]
+    assert (state["steps"][0]["fen"], state["chess960"]) == (fen, True)
 
 
 async def test_odd_castling_rights_are_set_up_without_them_and_told(tab: Tab) -> None:
@@ -223,8 +210,7 @@ async def test_odd_castling_rights_are_set_up_without_them_and_told(tab: Tab) ->
     state = await tab.state(lambda state: not state["isGame"])
     assert state["steps"][0]["fen"] == "r4rk1/8/8/8/8/8/8/R3K2R w KQ - 0 1"
     # Said afterwards, because the page says what the new state is.
-    said = await tab.until(lambda message: message["do"] == "say" and "rook on a8" in message["text"])
-    assert said["kind"] == "note"
+    assert (await tab.until(lambda message: "rook on a8" in message.get("text", "")))["kind"] == "note"
 
 
 async def test_an_analysis_is_kept_when_something_else_begins(visit, tab, tmp_path, monkeypatch):
@@ -328,8 +314,7 @@ async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit: V
     await tab.close()
     while visit.server.conductor.review.page is None:
         await asyncio.sleep(0.01)
-    state = await (await visit.tab()).state()
-    assert state["review"]["ready"]
+    assert (await (await visit.tab()).state())["review"]["ready"]
     assert (await visit.get(f"/{visit.server.token}/review")).code == 200
 
 
