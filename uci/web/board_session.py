@@ -173,6 +173,7 @@ class BoardSession:
     def replace_table(self, table: Table, *notes: str) -> None:
         """Begin another game, after saving the one before. The `notes` are on its position."""
         self._save(tells=True)
+        table.wait(self.table.is_waiting)  # The page may be gone.
         self.table = self._lay(table)
         self.set_review(Review())
         self._is_known, self._saved = False, ""

@@ -21,6 +21,7 @@ from uci.game.game_file import games_folder, pgn_files
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
 from uci.web.launch import save_in
+from uci.web.table import Table
 
 
 def limited(level: str, increment: int, seconds: int = 60) -> Setup:
@@ -134,6 +135,9 @@ async def test_game_waits_while_no_tab_is_open(visit: Visit, tab: Tab) -> None:
     left = table.clock.left(chess.WHITE)
     await asyncio.sleep(0.05)
     assert table.clock.left(chess.WHITE) == left
+    visit.server.conductor.put(other := Table(Setup(human=None)), None)
+    assert other.is_waiting, "Aino analysed it for nobody"
+    visit.server.conductor.put(table, None)
     assert (await (await visit.tab()).state())["clock"]["running"] == "white"
 
 
@@ -184,8 +188,7 @@ async def test_analysis_of_a_mate_says_so(tab: Tab) -> None:
 
 
 async def test_of_many_games_one_is_chosen(tab: Tab) -> None:
-    text = '[White "A"]\n\n1. e4 *\n\n[White "B"]\n\n1. d4 *\n'
-    await tab.send("load", text=text, game=2)
+    await tab.send("load", text='[White "A"]\n\n1. e4 *\n\n[White "B"]\n\n1. d4 *\n', game=2)
     state = await tab.state(lambda state: not state["isGame"])
     assert (sans(state), state["names"]["white"]) == (["d4"], "B")
     assert len((await tab.message("games"))["names"]) == 2
