@@ -67,11 +67,11 @@ def test_aino_is_watched_and_a_game_begins_from_a_fen(tab: Tab) -> None:
         choice.dispatchEvent(new Event('change'));
       }
     })()""")
-    assert tab.script("document.querySelector('#new-game [name=fen]').checkVisibility()")
-    tab.script("document.querySelector('#new-game [name=fen]').value = 'nonsense'")
+    field = "document.querySelector('#new-game [name=fen]')"
+    assert tab.script(f"{field}.value = 'nonsense', {field}.checkVisibility()")
     tab.click("#new-game button[value=ok]")
     tab.wait_for("document.querySelector('#new-game').open && document.querySelector('#new-game .error').textContent")
-    tab.script(f"(at => (at.value = {ENDING!r}, at.focus()))(document.querySelector('#new-game [name=fen]'))")
+    tab.script(f"{field}.value = {ENDING!r}, {field}.focus()")
     tab.press("Enter")  # It meant "Cancel".
     tab.wait_for("state.steps.length >= 3")
     assert tab.script("state.steps[0].fen") == ENDING

@@ -148,6 +148,7 @@ const games = {
     };
     const other = Object.assign(document.createElement("input"), { maxLength: 100, placeholder: t("another name"), ariaLabel: t("another name") });
     other.addEventListener("change", () => { if (other.value.trim()) answer(other.value, true); });
+    other.addEventListener("keydown", event => { if (event.key === "Enter") other.blur(); });  // which is the change
     $("games-names").replaceChildren(words("", t("Which name is yours?")), ...likely.map(name => button(name, false)),
       ...own.map(name => button(name, true)), other, moveButton(t("None of these"), () => answer("", false)));
     $("games-names").hidden = false;
