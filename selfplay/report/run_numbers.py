@@ -20,7 +20,7 @@ from selfplay.matches.statistics import elo_from_score
 from selfplay.records.endings import Ending
 from selfplay.report.metrics import Metrics, Row
 from selfplay.run.anchors import AnchorFit, read_anchors
-from selfplay.run.config import flat_settings, setting_changes, stored_config
+from selfplay.run.config import config_text, flat_settings, setting_changes, stored_config
 from selfplay.run.ledger import LOSSES, GateResult, Ledger, Phase, SelfPlayRow
 from selfplay.run.pretraining import CONFIG, LOG, read_log
 
@@ -98,13 +98,15 @@ def _read_self_play(path: Path, name: str) -> Metrics:
         config = stored_config(path / "config.toml")
         anchors = read_anchors(path, config.anchors)
         newest = generations[-1]
+        unused = setting_changes(newest.config, config_text(config))  # by any generation yet
+        made = {name: pair[0] for name, pair in unused.items() if not name.startswith("anchors.")}
         doing = "is done" if newest.phase is Phase.DONE else f"continues with {newest.phase}"
         games = {one.number: ledger.games(one.number) for one in generations}
         endings = Counter(Ending[game.ending.upper()].words for rows in games.values() for game in rows)
         return Metrics(
             name,
             "generation",
-            settings=dict(flat_settings(asdict(config))),
+            settings=dict(flat_settings(asdict(config))) | made,
             rows=_rows(ledger, games, anchors),
             steps=[
                 {"generation": one.number, **_known(row)}

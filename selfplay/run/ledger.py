@@ -194,8 +194,10 @@ class Ledger:
         return (rows[0][0], Phase(rows[0][1])) if rows else (0, Phase.DONE)
 
     def begin_generation(self, number: int, config: str) -> None:
-        """Enter a generation that is about to generate."""
-        self._enter("generations", (number, Phase.GENERATE, config, time.time(), None))
+        """Enter a generation that is about to generate, or other settings of one that goes on."""
+        added = "ON CONFLICT (number) DO UPDATE SET config = excluded.config"
+        row = number, Phase.GENERATE, config, time.time()
+        self._write(f"INSERT INTO generations VALUES (?, ?, ?, ?, NULL) {added}", [row])
 
     def enter_phase(self, number: int, phase: Phase) -> None:
         finished = time.time() if phase is Phase.DONE else None

@@ -18,6 +18,7 @@ from engine.nn import dit
 from selfplay.families.by_name import family_of
 from selfplay.matches.opening_book import load_openings
 from selfplay.records.replay import published_games, segment_path, write_segment
+from selfplay.report.run_numbers import read_run
 from selfplay.run import fitting
 from selfplay.run.config import GateSettings, default_config
 from selfplay.run.folder import RunFolder
@@ -246,6 +247,15 @@ def test_training_resumed_with_other_settings_begins_again(played, tmp_path, cap
     assert "begins again" in capsys.readouterr().out
     assert weights_of(resumed.candidate(1)) == weights_of(straight.candidate(1))
     assert resumed.ledger.losses(1, "train") == straight.ledger.losses(1, "train")
+
+
+@pytest.mark.usefixtures("generated")
+def test_a_generation_had_the_settings_that_came_after_it(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path, {"games": {"count": 7}, "fit": {"positions": 64}})
+    assert run_generations(run, 1, never)
+    RunFolder(tmp_path, {"fit": {"positions": 32}})  # with which nothing has been made yet
+    settings = read_run(tmp_path).settings
+    assert (settings["games.count"], settings["fit.positions"]) == (6, 64)
 
 
 def test_training_that_was_begun_in_another_order_begins_again(generated, monkeypatch, capsys):
