@@ -13,6 +13,7 @@ hours = 1.0                 of each run, or `generations`, or stages
 """
 
 import argparse
+import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -52,6 +53,12 @@ KEYS: dict[str, Any] = {"out": str, "seeds": list, "generations": int, "hours": 
 OF_ROWS: dict[str, Any] = {"begins": int, "generations": int, "against": str}
 OWN_NAMES = ("matches", "lock", "sweep.toml", "report.html", "report.csv", "report.json")  # in the folder of a sweep
 MAY_CHANGE = ("anchors.", "threads", "keep_nets")  # what begins so may differ from what a begun run was made with
+
+
+class RowMatch(MatchSettings):
+    """A match between networks that are known by their content and may lie in any folder."""
+
+    FREE = (*MatchSettings.FREE, "first", "second")
 
 
 @dataclass(frozen=True)
@@ -236,18 +243,21 @@ def _matches(sweep: Sweep) -> list[Played] | None:
 
 def _match(sweep: Sweep, row: str, against: str, seed: int) -> tuple[bool, Any]:
     """(whether it is finished, standing) of a match between two rows' last promoted networks."""
-    players = []
+    players, content = [], b""
     for name in (row, against):
         path = sweep.path(name, seed)
         gates = Ledger(path / "ledger.sqlite", is_copy=True).gates()
         last = max((number for number, gate in gates.items() if gate.accepted), default=0)
         net = sweep.values(name, seed, 1)["net"]
-        players.append(network_contestant(f"{name}-{last}", net, path / "nets" / f"gen-{last:05d}.dit"))
+        file = path / "nets" / f"gen-{last:05d}.dit"
+        players.append(network_contestant(f"{name}-{last}", net, file))
+        content += file.read_bytes()
     how = sweep.table["match"]
-    settings = MatchSettings(
+    settings = RowMatch(
         first=players[0], second=players[1], games=how["games"], seed=seed,
         control=TimeControl(nodes=how["nodes"]), openings=load_book(),
     )  # fmt: skip
     names = " - ".join(player.name for player in players)
-    folder = Path(sweep.table["out"]) / "matches" / f"{names}, seed {seed}"
+    mark = hashlib.sha256(content).hexdigest()[:8]  # a row that is made again plays again
+    folder = Path(sweep.table["out"]) / "matches" / f"{names}, seed {seed}, {mark}"
     return play_series(folder, settings, Match, names, score_text, match_json)

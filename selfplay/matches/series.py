@@ -5,7 +5,7 @@ Its text is one line per game, and a summary.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import chess
 
@@ -23,7 +23,7 @@ from selfplay.matches.statistics import EloEstimate, Sprt, SprtState, leading_pa
 class MatchSettings(SeriesSettings):
     """The engines that play, and the number of games."""
 
-    FREE = ("games",)
+    FREE: ClassVar[tuple[str, ...]] = ("games",)
 
     first: Contestant
     second: Contestant

@@ -19,7 +19,7 @@ from selfplay.run.ledger import Ledger
 from tests.new_process import ROOT, wait_until
 from tests.selfplay.run.crews import TINY_FLAGS, weights_of
 
-MARKS = ["late/seed-1/nets/gen-00001.dit", "plain/seed-1/replay/gen-00001.replay", "plain/seed-2/ledger.sqlite"]
+MARKS = "late/seed-1/nets/gen-00001.dit plain/seed-1/replay/*1.replay plain/seed-2/ledger.sqlite */*/result.json".split()
 SETTINGS = "\n".join(flag.removeprefix("--") for flag in TINY_FLAGS)
 TABLE = f"""
 seeds = [1, 2]
@@ -61,7 +61,7 @@ def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(tmp_path,
     for mark in MARKS:
         command = [sys.executable, "-m", "selfplay", "sweep", str(file), "--workers=1"]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-            wait_until(lambda mark=mark: (out / mark).is_file() or process.poll() is not None)
+            wait_until(lambda mark=mark: any(out.glob(mark)) or process.poll() is not None)
             os.kill(process.pid, signal.SIGKILL)
     shutil.move(out, out := tmp_path / "moved" / "out")
     for folder in ("straight", "moved"):
@@ -78,6 +78,9 @@ def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(tmp_path,
     assert "16x1" in page
     changed = sweep_in(tmp_path / "moved", TABLE.replace("value_share = 0.8", "value_share = 0.7"))
     assert "made with fit.value_share 0.8, and" in aino_train("sweep", changed, "--workers=1", status=1)
+    shutil.rmtree(out / "late")
+    aino_train("sweep", changed, "--workers=1")
+    assert len([*out.glob("matches/*/result.json")]) == 4, "the games of the row's earlier networks counted for it"
 
 
 def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: Callable[..., str]) -> None:
