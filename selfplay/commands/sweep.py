@@ -120,11 +120,11 @@ class Sweep:
         hours end the last one.
         """
         own, ends = self.rows[row], self._stage_ends()
-        last = own.get("generations", self.table.get("generations", ends[-1] if ends else None))
-        if self.hours < math.inf:
-            last = None
-        elif last is None:
+        usual = ends[-1] if ends and self.hours == math.inf else None
+        if (last := own.get("generations", self.table.get("generations", usual))) is None and self.hours == math.inf:
             raise ConfigError("generations, hours and stages are missing: expected one of them")
+        if last is not None and own.get("begins", 1) > last:
+            raise ConfigError(f"rows.{row}: begins {own['begins']} is after its last generation, {last}")
         firsts = sorted({1, own.get("begins", 1), *(end + 1 for end in ends[:-1])})
         begun = [first for first in firsts if last is None or first <= last]
         yield from ((first, following - 1) for first, following in pairwise(begun))

@@ -19,7 +19,7 @@ from selfplay.run.ledger import Ledger
 from tests.new_process import ROOT, wait_until
 from tests.selfplay.run.crews import TINY_FLAGS, weights_of
 
-MARKS = "late/seed-1/nets/gen-00001.dit plain/seed-1/replay/*1.replay plain/seed-2/ledger.sqlite */*/result.json".split()
+MARKS = ["late/seed-1/nets/*1.dit", "plain/seed-1/replay/*1.replay", "plain/seed-2/ledger.sqlite", "*/*/result.json"]
 SETTINGS = "\n".join(flag.removeprefix("--") for flag in TINY_FLAGS)
 TABLE = f"""
 seeds = [1, 2]
@@ -112,6 +112,7 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: C
         ("[rows.plain]", '[rows."../plain"]', "cannot be the name of a folder"),
         ("games = 2\nnodes", "games = 3\nnodes", "match: expected games, an even number"),
         ("nodes = 1", "", "match: expected games, an even number, and nodes"),
+        ("begins = 2", "begins = 3", "rows.late: begins 3 is after its last generation, 2"),
     ],
 )
 def test_a_faulty_table_is_refused_by_name(old: str, new: str, message: str, tmp_path: Path) -> None:
@@ -128,3 +129,5 @@ def test_the_table_of_ingredients_is_that_of_the_recipe() -> None:
     counts = [configured(sweep.values("late", 1, number)) for number in (8, 9, 21)]
     assert [(one.games.count, one.fit.value_share) for one in counts] == [(300, 0.5), (1000, 0.5), (1000, 0.8)]
     assert "seed = 1" in config_text(counts[0])
+    timed = Sweep(file, {**sweep.table, "hours": 1.0})
+    assert [[*timed.parts(row)][-1] for row in ("late", "recipe")] == [(21, 26), (9, None)], "26 were not counted"
