@@ -120,6 +120,9 @@ def test_seeds_are_one_group_with_mean_and_interval() -> None:
     page = comparison_page([*seeds, late])
     assert "4 runs compared, in 2 groups" in page
     assert "20.000 [-4.843, 44.843]" in page
+    page = comparison_page([seeds[0], replace(seeds[1], rung_scale="UCI_Elo of Stockfish")])
+    assert page.count("Rung on the anchors, UCI_Elo of Stockfish</figcaption>") == 2, "over generations, and hours"
+    assert "20.000, UCI_Elo of Stockfish<" in page
     assert (
         comparison_page([metrics_with(str(n), 1, [1.0], net=str(n)) for n in range(11)]).count('class="series s') > 11
     )
