@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import LOG_S, live_line, show, show_view
-from engine.cli.option_forms import add_flag, add_flags, at_least, options_from_flags
+from engine.cli.option_forms import add_flag, add_flags, at_least, changes, options_from_flags
 from engine.errors import ConfigError
 from engine.files.atomic import write_file
 from engine.files.output_files import output_file
@@ -59,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Solve, then show the table; an interrupted run shows the results so far."""
     contestant = parse_contestant(arguments.engine) if arguments.engine else None
     options = _options(arguments)
+    if contestant and (given := changes(EngineOptions(threads=1), options)):
+        raise ConfigError(f"--engine takes options as option.NAME=VALUE; {', '.join(given)} would not reach it")
     limit = _limit(arguments, contestant)
     suites = {str(path): _read(path, arguments.limit, arguments.limit_seed) for path in arguments.files}
     problems = [problem for members in suites.values() for problem in members]
