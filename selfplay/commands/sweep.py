@@ -16,7 +16,7 @@ import argparse
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -219,8 +219,8 @@ def _make(sweep: Sweep, row: str, seed: int, play: PlayBackend, workers: str) ->
             with measuring(run, log, stop) as finish:
                 return run_generations(run, count, stop, play, sweep.hours) and finish()
 
-        path = sweep.path(row, seed)
-        if work_in(path, sweep.values(row, seed, first), workers, work):
+        every = asdict(configured(sweep.values(row, seed, first)))  # or a later part's would stay
+        if work_in(sweep.path(row, seed), every, workers, work):
             return False
     return True
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConfigError
+from selfplay.commands import sweep
 from selfplay.commands.sweep import Sweep
 from selfplay.run.config import config_text, configured, read_toml
 from selfplay.run.ledger import Ledger
@@ -83,6 +84,14 @@ def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(tmp_path,
     assert len([*out.glob("matches/*/result.json")]) == 4, "the games of the row's earlier networks counted for it"
 
 
+def test_settings_of_a_later_stage_stayed_in_an_earlier_one_that_went_on(tmp_path, monkeypatch):
+    """As where the hours of a sweep were over, and are more now."""
+    file, given = sweep_in(tmp_path), list[float]()
+    monkeypatch.setattr(sweep, "work_in", lambda run, values, *more: given.append(values["fit"]["value_share"]))
+    assert sweep._make(Sweep(file, read_toml(file)), "late", 1, None, "1")
+    assert given == [0.5, 0.8]
+
+
 def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     file = sweep_in(tmp_path, TABLE.replace("seeds = [1, 2]", "seeds = [1]"))
     (tmp_path / "out").mkdir()
@@ -124,10 +133,10 @@ def test_a_faulty_table_is_refused_by_name(old: str, new: str, message: str, tmp
 def test_the_table_of_ingredients_is_that_of_the_recipe() -> None:
     """Stages, and rows that begin late, or go on for longer."""
     file = ROOT / "examples" / "ingredients.toml"
-    sweep = Sweep(file, read_toml(file))
-    assert list(sweep.parts("late")) == [(1, 8), (9, 20), (21, 26)]
-    counts = [configured(sweep.values("late", 1, number)) for number in (8, 9, 21)]
+    table = Sweep(file, read_toml(file))
+    assert list(table.parts("late")) == [(1, 8), (9, 20), (21, 26)]
+    counts = [configured(table.values("late", 1, number)) for number in (8, 9, 21)]
     assert [(one.games.count, one.fit.value_share) for one in counts] == [(300, 0.5), (1000, 0.5), (1000, 0.8)]
     assert "seed = 1" in config_text(counts[0])
-    timed = Sweep(file, {**sweep.table, "hours": 1.0})
+    timed = Sweep(file, {**table.table, "hours": 1.0})
     assert [[*timed.parts(row)][-1] for row in ("late", "recipe")] == [(21, 26), (9, None)], "26 were not counted"
