@@ -55,12 +55,6 @@ OWN_NAMES = ("matches", "lock", "sweep.toml", "report.html", "report.csv", "repo
 MAY_CHANGE = ("anchors.", "threads", "keep_nets")  # what begins so may differ from what a begun run was made with
 
 
-class RowMatch(MatchSettings):
-    """A match between networks that are known by their content and may lie in any folder."""
-
-    FREE = (*MatchSettings.FREE, "first", "second")
-
-
 @dataclass(frozen=True)
 class Sweep:
     """The tables of a file. Raises ConfigError, which names the file, for what is unknown, missing or out of range."""
@@ -253,11 +247,11 @@ def _match(sweep: Sweep, row: str, against: str, seed: int) -> tuple[bool, Any]:
         players.append(network_contestant(f"{name}-{last}", net, file))
         content += file.read_bytes()
     how = sweep.table["match"]
-    settings = RowMatch(
+    settings = MatchSettings(
         first=players[0], second=players[1], games=how["games"], seed=seed,
         control=TimeControl(nodes=how["nodes"]), openings=load_book(),
     )  # fmt: skip
     names = " - ".join(player.name for player in players)
-    mark = hashlib.sha256(content).hexdigest()[:8]  # a row that is made again plays again
+    mark = hashlib.sha256(content).hexdigest()[:8]  # names the networks, which may lie in any folder
     folder = Path(sweep.table["out"]) / "matches" / f"{names}, seed {seed}, {mark}"
-    return play_series(folder, settings, Match, names, score_text, match_json)
+    return play_series(folder, settings, Match, names, score_text, match_json, ("first", "second"))

@@ -5,7 +5,7 @@ Its text is one line per game, and a summary.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import chess
 
@@ -23,7 +23,7 @@ from selfplay.matches.statistics import EloEstimate, Sprt, SprtState, leading_pa
 class MatchSettings(SeriesSettings):
     """The engines that play, and the number of games."""
 
-    FREE: ClassVar[tuple[str, ...]] = ("games",)
+    FREE = ("games",)
 
     first: Contestant
     second: Contestant

@@ -51,9 +51,6 @@ class Metrics:
         return {name: "; ".join(dict.fromkeys(values)) for name, values in names.items()}
 
 
-# ---- for programs -------------------------------------------------------------------------------------------------
-
-
 def metrics_json(runs: Sequence[Metrics]) -> str:
     """Return a list of runs, each with the fields of `Metrics`."""
     return json.dumps([asdict(run) for run in runs], indent=1)

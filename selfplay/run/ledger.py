@@ -302,10 +302,8 @@ class Ledger:
 
     def gates(self) -> dict[int, GateResult]:
         """Return the verdicts over the candidates, by generation."""
-        found = {}
-        for number, accepted, decided, counts, *numbers in self._read("SELECT * FROM gates ORDER BY generation"):
-            found[number] = GateResult(bool(accepted), bool(decided), tuple(json.loads(counts)), *numbers)
-        return found
+        rows = self._read("SELECT * FROM gates ORDER BY generation")
+        return {row[0]: GateResult(bool(row[1]), bool(row[2]), tuple(json.loads(row[3])), *row[4:]) for row in rows}
 
 
 def _put(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
