@@ -41,7 +41,7 @@ from selfplay.report.page import Played, comparison_page
 from selfplay.report.run_numbers import read_runs
 from selfplay.report.seed_groups import seed_groups
 from selfplay.run.anchors import measuring, network_contestant
-from selfplay.run.config import config_text, configured, merged, read_toml, setting_changes
+from selfplay.run.config import RunConfig, config_text, configured, merged, read_toml, setting_changes
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations
@@ -86,7 +86,7 @@ class Sweep:
                 if (against := row.get("against", name)) not in self.rows:
                     raise ConfigError(f"rows.{name}.against: expected one of {', '.join(self.rows)}, got {against!r}")
                 for seed in self.seeds:
-                    configs = [configured(self.values(name, seed, first)) for first, _ in self.parts(name)]
+                    configs = [self.config(name, seed, first) for first, _ in self.parts(name)]
                     if {(one.net, one.seed) for one in configs} != {(configs[0].net, seed)}:
                         raise ConfigError(f"rows.{name}: a run has one net, and one seed, of `seeds`")
         except (ConfigError, AttributeError, KeyError, TypeError) as error:
@@ -124,14 +124,14 @@ class Sweep:
         yield from ((first, following - 1) for first, following in pairwise(begun))
         yield begun[-1], last
 
-    def values(self, row: str, seed: int, generation: int) -> dict[str, Any]:
-        """Return the settings of a run in a generation, as of `RunFolder`."""
+    def config(self, row: str, seed: int, generation: int) -> RunConfig:
+        """Return the settings of a run in a generation."""
         found = merged(self.table.get("settings", {}), {"seed": seed})
         for stage, end in zip(self.table.get("stages", []), [0, *self._stage_ends()], strict=False):
             if generation > end:
                 found = merged(found, {name: value for name, value in stage.items() if name != "generations"})
         own = {name: value for name, value in self.rows[row].items() if name not in OF_ROWS}
-        return merged(found, own) if generation >= self.rows[row].get("begins", 1) else found
+        return configured(merged(found, own) if generation >= self.rows[row].get("begins", 1) else found)
 
     def _stage_ends(self) -> list[int]:
         return list(accumulate(stage["generations"] for stage in self.table.get("stages", [])))
@@ -141,7 +141,7 @@ class Sweep:
         path = self.path(row, seed)
         ledger = path / "ledger.sqlite"
         for one in Ledger(ledger, is_copy=True).generations() if ledger.is_file() else []:
-            wanted = config_text(configured(self.values(row, seed, one.number)))
+            wanted = config_text(self.config(row, seed, one.number))
             for name, (made, asked) in setting_changes(one.config, wanted).items():
                 if not name.startswith(MAY_CHANGE):
                     raise RunError(
@@ -213,7 +213,7 @@ def _make(sweep: Sweep, row: str, seed: int, play: PlayBackend, workers: str) ->
             with measuring(run, log, stop) as finish:
                 return run_generations(run, count, stop, play, sweep.hours) and finish()
 
-        every = asdict(configured(sweep.values(row, seed, first)))  # or a later part's would stay
+        every = asdict(sweep.config(row, seed, first))  # or a later part's would stay
         if work_in(sweep.path(row, seed), every, workers, work):
             return False
     return True
@@ -242,7 +242,7 @@ def _match(sweep: Sweep, row: str, against: str, seed: int) -> tuple[bool, Any]:
         path = sweep.path(name, seed)
         gates = Ledger(path / "ledger.sqlite", is_copy=True).gates()
         last = max((number for number, gate in gates.items() if gate.accepted), default=0)
-        net = sweep.values(name, seed, 1)["net"]
+        net = sweep.config(name, seed, 1).net
         file = path / "nets" / f"gen-{last:05d}.dit"
         players.append(network_contestant(f"{name}-{last}", net, file))
         content += file.read_bytes()

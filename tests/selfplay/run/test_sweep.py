@@ -15,7 +15,8 @@ import pytest
 from engine.errors import ConfigError
 from selfplay.commands import sweep
 from selfplay.commands.sweep import Sweep
-from selfplay.run.config import config_text, configured, read_toml
+from selfplay.run.config import config_text, read_toml
+from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger
 from tests.new_process import ROOT, wait_until
 from tests.selfplay.run.crews import TINY_FLAGS, weights_of
@@ -92,6 +93,14 @@ def test_settings_of_a_later_stage_stayed_in_an_earlier_one_that_went_on(tmp_pat
     assert given == [0.5, 0.8]
 
 
+def test_a_sweep_without_a_net_ended_before_its_matches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = sweep_in(tmp_path, TABLE.replace('net = "16x1"', ""))
+    for row in ("plain", "late"):
+        RunFolder(tmp_path / "out" / row / "seed-1", {}).ensure_first_network()
+    monkeypatch.setattr(sweep, "play_series", lambda folder, settings, *more: (True, settings.first.name))
+    assert sweep._match(Sweep(file, read_toml(file)), "late", "plain", 1) == (True, "late-0")
+
+
 def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     file = sweep_in(tmp_path, TABLE.replace("seeds = [1, 2]", "seeds = [1]"))
     (tmp_path / "out").mkdir()
@@ -135,7 +144,7 @@ def test_the_table_of_ingredients_is_that_of_the_recipe() -> None:
     file = ROOT / "examples" / "ingredients.toml"
     table = Sweep(file, read_toml(file))
     assert list(table.parts("late")) == [(1, 8), (9, 20), (21, 26)]
-    counts = [configured(table.values("late", 1, number)) for number in (8, 9, 21)]
+    counts = [table.config("late", 1, number) for number in (8, 9, 21)]
     assert [(one.games.count, one.fit.value_share) for one in counts] == [(300, 0.5), (1000, 0.5), (1000, 0.8)]
     assert "seed = 1" in config_text(counts[0])
     timed = Sweep(file, {**table.table, "hours": 1.0})
