@@ -58,8 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Solve, then show the table; an interrupted run shows the results so far."""
     contestant = parse_contestant(arguments.engine) if arguments.engine else None
-    usual = EngineOptions(threads=1)  # Concurrent searches share the cores.
-    options = options_from_flags(arguments, usual)
+    options = options_from_flags(arguments, usual := EngineOptions(threads=1))  # concurrent searches share the cores
     if contestant and (given := changes(usual, options)):
         raise ConfigError(f"--engine takes options as option.NAME=VALUE; {', '.join(given)} would not reach it")
     limit = _limit(arguments, contestant)

@@ -39,7 +39,6 @@ from selfplay.matches.statistics import estimate_elo
 from selfplay.report.metrics import metrics_csv, metrics_json
 from selfplay.report.page import Played, comparison_page
 from selfplay.report.run_numbers import read_runs
-from selfplay.report.seed_groups import seed_groups
 from selfplay.run.anchors import measuring, network_contestant
 from selfplay.run.config import RunConfig, config_text, configured, merged, read_toml, setting_changes
 from selfplay.run.folder import RunFolder
@@ -188,14 +187,12 @@ def run(arguments: argparse.Namespace) -> int:
             except AinoError as error:
                 failed += 1
                 show(f"{sweep.path(*cell)}: {error}. The next run begins")
-        played = [] if failed else _matches(sweep)
-        if played is None:
+        if failed:
+            show(f"{failed} of {len(cells)} runs failed; the same command tries them again, and then writes the report")
+            return 1
+        if (played := _matches(sweep)) is None:
             return INTERRUPTED
-        metrics = read_runs([sweep.path(*cell) for cell in cells]) if not failed else []
-    if failed:
-        show(f"{failed} of {len(cells)} runs failed; the same command tries them again, and then writes the report")
-        return 1
-    metrics = [one for group in seed_groups(metrics) for one in group.runs]
+        metrics = read_runs([sweep.path(*cell) for cell in cells])
     pages = {"html": comparison_page(metrics, played), "csv": metrics_csv(metrics), "json": metrics_json(metrics)}
     for ending, text in pages.items():
         write_file(out / f"report.{ending}", text)
@@ -204,7 +201,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _make(sweep: Sweep, row: str, seed: int, play: PlayBackend, workers: str) -> bool:
-    """Make or continue a run; False when stopped."""
+    """Make or continue a run, each part with every setting, or a later part's would stay; False when stopped."""
     for first, last in sweep.parts(row):
 
         def work(run: RunFolder, stop: Stop, last: int | None = last) -> bool:
@@ -213,8 +210,7 @@ def _make(sweep: Sweep, row: str, seed: int, play: PlayBackend, workers: str) ->
             with measuring(run, log, stop) as finish:
                 return run_generations(run, count, stop, play, sweep.hours) and finish()
 
-        every = asdict(sweep.config(row, seed, first))  # or a later part's would stay
-        if work_in(sweep.path(row, seed), every, workers, work):
+        if work_in(sweep.path(row, seed), asdict(sweep.config(row, seed, first)), workers, work):
             return False
     return True
 

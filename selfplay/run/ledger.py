@@ -195,9 +195,8 @@ class Ledger:
 
     def begin_generation(self, number: int, config: str) -> None:
         """Enter a generation that is about to generate, or other settings of one that goes on."""
-        added = "ON CONFLICT (number) DO UPDATE SET config = excluded.config"
-        row = number, Phase.GENERATE, config, time.time()
-        self._write(f"INSERT INTO generations VALUES (?, ?, ?, ?, NULL) {added}", [row])
+        row = "(?, 'generate', ?, ?, NULL) ON CONFLICT (number) DO UPDATE SET config = excluded.config"
+        self._write(f"INSERT INTO generations VALUES {row}", [(number, config, time.time())])
 
     def enter_phase(self, number: int, phase: Phase) -> None:
         finished = time.time() if phase is Phase.DONE else None

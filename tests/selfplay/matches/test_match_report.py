@@ -77,10 +77,8 @@ def test_matches_against_rated_engines_give_a_rating(tmp_path: Path, capsys: pyt
 def match_folder(folder: Path, first: dict[str, object], names: tuple[str, str] = NAMES, ms: int = 5) -> str:
     """A folder with a pair of games, as an argument of `list_rating`."""
     folder.mkdir(parents=True)
-    rows = [replace(row(number, "1/2-1/2"), thoughts=(Thought(ms, 0, 1, 2),)) for number in range(2)]
-    rows = [
-        replace(one, **{name: names[NAMES.index(getattr(one, name))] for name in ("white", "black")}) for one in rows
-    ]
+    more = {"thoughts": (Thought(ms, 0, 1, 2),)}
+    rows = [replace(row(n, "1/2-1/2"), white=names[n], black=names[1 - n], **more) for n in range(2)]
     (folder / "games.jsonl").write_text("".join(json.dumps(asdict(one)) + "\n" for one in rows))
     settings = {
         "first": {"name": "one", "command": ["aino"], "options": [], "control": None} | first,

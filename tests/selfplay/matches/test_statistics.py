@@ -119,7 +119,7 @@ def decisions(shares: np.ndarray, test: Sprt, runs: int) -> float:
     accepted = 0
     for _ in range(runs):
         counts = np.zeros(5, np.int64)
-        while (decision := test.decision(test.log_likelihood_ratio(counts))) is None:
+        while (decision := test.decision(counts)) is None:
             counts += rng.multinomial(20, shares)
         accepted += decision
     return accepted / runs

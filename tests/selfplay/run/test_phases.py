@@ -241,21 +241,16 @@ def test_training_resumed_with_other_settings_begins_again(played, tmp_path, cap
     for name in ("resumed", "straight"):
         shutil.copytree(played, tmp_path / name)
     assert not run_generations(open_run(tmp_path / "resumed"), 1, until=Phase.GATE, stop=stopped_after(5))
-    resumed, straight = (run_with(tmp_path / name, "fit", batch_size=16) for name in ("resumed", "straight"))
+    resumed, straight = (RunFolder(tmp_path / name, {"fit": {"batch_size": 16}, "games": {"count": 7}})
+                         for name in ("resumed", "straight"))  # fmt: skip
     for run in (resumed, straight):
         assert run_generations(run, 1, until=Phase.GATE, stop=never)
     assert "begins again" in capsys.readouterr().out
     assert weights_of(resumed.candidate(1)) == weights_of(straight.candidate(1))
     assert resumed.ledger.losses(1, "train") == straight.ledger.losses(1, "train")
-
-
-@pytest.mark.usefixtures("generated")
-def test_a_generation_had_the_settings_that_came_after_it(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path, {"games": {"count": 7}, "fit": {"positions": 64}})
-    assert run_generations(run, 1, never)
-    RunFolder(tmp_path, {"fit": {"positions": 32}})  # with which nothing has been made yet
-    settings = read_run(tmp_path).settings
-    assert (settings["games.count"], settings["fit.positions"]) == (6, 64)
+    RunFolder(tmp_path / "resumed", {"fit": {"batch_size": 8}})  # with which nothing has been made yet
+    made = read_run(tmp_path / "resumed").settings
+    assert (made["games.count"], made["fit.batch_size"]) == (6, 16), "a generation had settings that came after it"
 
 
 def test_training_that_was_begun_in_another_order_begins_again(generated, monkeypatch, capsys):

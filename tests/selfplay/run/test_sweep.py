@@ -14,9 +14,7 @@ import pytest
 
 from engine.errors import ConfigError
 from selfplay.commands import sweep
-from selfplay.commands.sweep import Sweep
 from selfplay.run.config import config_text, read_toml
-from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger
 from tests.new_process import ROOT, wait_until
 from tests.selfplay.run.crews import TINY_FLAGS, weights_of
@@ -86,19 +84,11 @@ def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(tmp_path,
 
 
 def test_settings_of_a_later_stage_stayed_in_an_earlier_one_that_went_on(tmp_path, monkeypatch):
-    """As where the hours of a sweep were over, and are more now."""
-    file, given = sweep_in(tmp_path), list[float]()
-    monkeypatch.setattr(sweep, "work_in", lambda run, values, *more: given.append(values["fit"]["value_share"]))
-    assert sweep._make(Sweep(file, read_toml(file)), "late", 1, None, "1")
-    assert given == [0.5, 0.8]
-
-
-def test_a_sweep_without_a_net_ended_before_its_matches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = sweep_in(tmp_path, TABLE.replace('net = "16x1"', ""))
-    for row in ("plain", "late"):
-        RunFolder(tmp_path / "out" / row / "seed-1", {}).ensure_first_network()
-    monkeypatch.setattr(sweep, "play_series", lambda folder, settings, *more: (True, settings.first.name))
-    assert sweep._match(Sweep(file, read_toml(file)), "late", "plain", 1) == (True, "late-0")
+    """As where the hours of a sweep were over, and are more now. The default net was missing before the matches."""
+    file, given = sweep_in(tmp_path, TABLE.replace('net = "16x1"', "")), list[tuple[float, str]]()
+    monkeypatch.setattr(sweep, "work_in", lambda run, one, *more: given.append((one["fit"]["value_share"], one["net"])))
+    assert sweep._make(sweep.Sweep(file, read_toml(file)), "late", 1, None, "1")
+    assert given == [(0.5, "32x4"), (0.8, "32x4")]
 
 
 def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: Callable[..., str]) -> None:
@@ -136,16 +126,16 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: C
 def test_a_faulty_table_is_refused_by_name(old: str, new: str, message: str, tmp_path: Path) -> None:
     file = sweep_in(tmp_path, TABLE.replace(old, new))
     with pytest.raises(ConfigError, match=rf"table\.toml: .*{re.escape(message)}"):
-        Sweep(file, read_toml(file))
+        sweep.Sweep(file, read_toml(file))
 
 
 def test_the_table_of_ingredients_is_that_of_the_recipe() -> None:
     """Stages, and rows that begin late, or go on for longer."""
     file = ROOT / "examples" / "ingredients.toml"
-    table = Sweep(file, read_toml(file))
+    table = sweep.Sweep(file, read_toml(file))
     assert list(table.parts("late")) == [(1, 8), (9, 20), (21, 26)]
     counts = [table.config("late", 1, number) for number in (8, 9, 21)]
     assert [(one.games.count, one.fit.value_share) for one in counts] == [(300, 0.5), (1000, 0.5), (1000, 0.8)]
     assert "seed = 1" in config_text(counts[0])
-    timed = Sweep(file, {**table.table, "hours": 1.0})
+    timed = sweep.Sweep(file, {**table.table, "hours": 1.0})
     assert [[*timed.parts(row)][-1] for row in ("late", "recipe")] == [(21, 26), (9, None)], "26 were not counted"
