@@ -33,8 +33,7 @@ def read_runs(paths: Sequence[Path]) -> list[Metrics]:
         raise ConfigError("a run is given twice")
     counts = range(1, max(map(len, parts)) + 1)
     names = next(names for n in counts if len(set(names := ["/".join(one[-n:]) for one in parts])) == len(parts))
-    runs = [read_run(path, name) for path, name in zip(paths, names, strict=True)]
-    return [run for group in seed_groups(runs) for run in group.runs]
+    return [run for group in seed_groups([*map(read_run, paths, names)]) for run in group.runs]
 
 
 def read_run(path: Path, name: str = "") -> Metrics:

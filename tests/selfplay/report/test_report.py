@@ -173,9 +173,7 @@ def test_rungs_are_drawn_over_hours_with_their_interval(tmp_path: Path) -> None:
     assert row["rung_low"] == pytest.approx(3400 - row["rung_high"])
     assert (row["rung_games"], row["hours"]) == (4, 1.0)
     assert "rung" not in unmeasured
-    assert (start["generation"], start["hours"], start["rung_games"]) == (0, 0.0, 2), (
-        "the curve's beginning was missing"
-    )
+    assert (start["generation"], start["hours"], start["rung_games"]) == (0, 0.0, 2), "the curve's start was missing"
     page = report_page(numbers)
     assert "UCI_Elo of Stockfish" in page
     assert "promoted network: from 1,700.00 to 1,700.00" in page
