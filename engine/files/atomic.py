@@ -56,7 +56,8 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
                 make_durable(stream.fileno())
             replace(temporary, path)
         except BaseException as error:
-            temporary.unlink(missing_ok=True)
+            if temporary.exists():  # on a read-only disk, the error of removing it would hide this one
+                temporary.unlink()
             if isinstance(error, OSError) and error.filename == str(temporary):
                 error.filename = None
             raise

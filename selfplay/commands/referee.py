@@ -57,13 +57,14 @@ def play_series(
     event: str,
     text_of: Callable[[Any], str],
     result_of: Callable[[Any], dict[str, Any]],
+    free: tuple[str, ...] = (),
 ) -> tuple[bool, Any]:
     """Start or continue a match or a ladder in a folder. Returns whether it is finished, and its standing.
 
-    text_of: a standing in a line; result_of: as JSON values.
+    text_of: a standing in a line; result_of: as JSON values; free: more settings that may differ from the folder's.
     """
     with folder_lock(folder, "a match"), stop_flag() as stop:
-        archive = MatchArchive(folder, settings.description(), settings.resolved(), event)
+        archive = MatchArchive(folder, settings.description(free), settings.resolved(), event)
         series = new_series(settings, archive)
         now = series.standing()
         show(f"{event}, at most {settings.games} games, {now.games} played")  # engines may take minutes to start

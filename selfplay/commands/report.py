@@ -11,7 +11,6 @@ from selfplay.interrupt import stop_flag
 from selfplay.report.metrics import EventFiles, metrics_csv, metrics_json
 from selfplay.report.page import comparison_page, report_page
 from selfplay.report.run_numbers import read_runs
-from selfplay.report.seed_groups import seed_groups
 
 EXAMPLES = """examples:
   aino-train report run1 --out report.html
@@ -70,7 +69,7 @@ def _follow(arguments: argparse.Namespace, out: Path, events: EventFiles | None)
 
 def _write(arguments: argparse.Namespace, out: Path, events: EventFiles | None, head: str = "") -> str:
     """Write the page, with `head` in its head, and the numbers that are asked for; return what they are about."""
-    metrics = [run for group in seed_groups(read_runs(arguments.run)) for run in group.runs]
+    metrics = read_runs(arguments.run)
     for path, text in ((arguments.json, metrics_json), (arguments.csv, metrics_csv)):
         if path is not None:
             write_file(path, text(metrics))

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import LOG_S, live_line, show, show_view
-from engine.cli.option_forms import add_flag, add_flags, at_least, options_from_flags
+from engine.cli.option_forms import add_flag, add_flags, at_least, changes, options_from_flags
 from engine.errors import ConfigError
 from engine.files.atomic import write_file
 from engine.files.output_files import output_file
@@ -58,7 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Solve, then show the table; an interrupted run shows the results so far."""
     contestant = parse_contestant(arguments.engine) if arguments.engine else None
-    options = _options(arguments)
+    options = options_from_flags(arguments, usual := EngineOptions(threads=1))  # concurrent searches share the cores
+    if contestant and (given := changes(usual, options)):
+        raise ConfigError(f"--engine takes options as option.NAME=VALUE; {', '.join(given)} would not reach it")
     limit = _limit(arguments, contestant)
     suites = {str(path): _read(path, arguments.limit, arguments.limit_seed) for path in arguments.files}
     problems = [problem for members in suites.values() for problem in members]
@@ -108,13 +110,6 @@ def _limit(arguments: argparse.Namespace, contestant: Contestant | None) -> Time
     if given and given.base_s:
         raise ConfigError(f"a suite limits nodes or seconds for each move, and has no clock: got {given}")
     return given or TimeControl(nodes=DEFAULT_NODES)
-
-
-def _options(arguments: argparse.Namespace) -> EngineOptions:
-    """Return the engine options; one thread unless told otherwise, so that concurrent searches share the cores."""
-    if arguments.threads is None and arguments.config is None:
-        arguments.threads = "1"
-    return options_from_flags(arguments)
 
 
 def _read(path: Path, limit: int | None, seed: int) -> list[Problem]:

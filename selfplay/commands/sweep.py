@@ -13,9 +13,10 @@ hours = 1.0                 of each run, or `generations`, or stages
 """
 
 import argparse
+import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,8 @@ from selfplay.matches.statistics import estimate_elo
 from selfplay.report.metrics import metrics_csv, metrics_json
 from selfplay.report.page import Played, comparison_page
 from selfplay.report.run_numbers import read_runs
-from selfplay.report.seed_groups import seed_groups
 from selfplay.run.anchors import measuring, network_contestant
-from selfplay.run.config import config_text, configured, merged, read_toml, setting_changes
+from selfplay.run.config import RunConfig, config_text, configured, merged, read_toml, setting_changes
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations
@@ -85,7 +85,7 @@ class Sweep:
                 if (against := row.get("against", name)) not in self.rows:
                     raise ConfigError(f"rows.{name}.against: expected one of {', '.join(self.rows)}, got {against!r}")
                 for seed in self.seeds:
-                    configs = [configured(self.values(name, seed, first)) for first, _ in self.parts(name)]
+                    configs = [self.config(name, seed, first) for first, _ in self.parts(name)]
                     if {(one.net, one.seed) for one in configs} != {(configs[0].net, seed)}:
                         raise ConfigError(f"rows.{name}: a run has one net, and one seed, of `seeds`")
         except (ConfigError, AttributeError, KeyError, TypeError) as error:
@@ -113,24 +113,24 @@ class Sweep:
         hours end the last one.
         """
         own, ends = self.rows[row], self._stage_ends()
-        last = own.get("generations", self.table.get("generations", ends[-1] if ends else None))
-        if self.hours < math.inf:
-            last = None
-        elif last is None:
+        usual = ends[-1] if ends and self.hours == math.inf else None
+        if (last := own.get("generations", self.table.get("generations", usual))) is None and self.hours == math.inf:
             raise ConfigError("generations, hours and stages are missing: expected one of them")
+        if last is not None and own.get("begins", 1) > last:
+            raise ConfigError(f"rows.{row}: begins {own['begins']} is after its last generation, {last}")
         firsts = sorted({1, own.get("begins", 1), *(end + 1 for end in ends[:-1])})
         begun = [first for first in firsts if last is None or first <= last]
         yield from ((first, following - 1) for first, following in pairwise(begun))
         yield begun[-1], last
 
-    def values(self, row: str, seed: int, generation: int) -> dict[str, Any]:
-        """Return the settings of a run in a generation, as of `RunFolder`."""
+    def config(self, row: str, seed: int, generation: int) -> RunConfig:
+        """Return the settings of a run in a generation."""
         found = merged(self.table.get("settings", {}), {"seed": seed})
         for stage, end in zip(self.table.get("stages", []), [0, *self._stage_ends()], strict=False):
             if generation > end:
                 found = merged(found, {name: value for name, value in stage.items() if name != "generations"})
         own = {name: value for name, value in self.rows[row].items() if name not in OF_ROWS}
-        return merged(found, own) if generation >= self.rows[row].get("begins", 1) else found
+        return configured(merged(found, own) if generation >= self.rows[row].get("begins", 1) else found)
 
     def _stage_ends(self) -> list[int]:
         return list(accumulate(stage["generations"] for stage in self.table.get("stages", [])))
@@ -140,7 +140,7 @@ class Sweep:
         path = self.path(row, seed)
         ledger = path / "ledger.sqlite"
         for one in Ledger(ledger, is_copy=True).generations() if ledger.is_file() else []:
-            wanted = config_text(configured(self.values(row, seed, one.number)))
+            wanted = config_text(self.config(row, seed, one.number))
             for name, (made, asked) in setting_changes(one.config, wanted).items():
                 if not name.startswith(MAY_CHANGE):
                     raise RunError(
@@ -187,14 +187,12 @@ def run(arguments: argparse.Namespace) -> int:
             except AinoError as error:
                 failed += 1
                 show(f"{sweep.path(*cell)}: {error}. The next run begins")
-        played = [] if failed else _matches(sweep)
-        if played is None:
+        if failed:
+            show(f"{failed} of {len(cells)} runs failed; the same command tries them again, and then writes the report")
+            return 1
+        if (played := _matches(sweep)) is None:
             return INTERRUPTED
-        metrics = read_runs([sweep.path(*cell) for cell in cells]) if not failed else []
-    if failed:
-        show(f"{failed} of {len(cells)} runs failed; the same command tries them again, and then writes the report")
-        return 1
-    metrics = [one for group in seed_groups(metrics) for one in group.runs]
+        metrics = read_runs([sweep.path(*cell) for cell in cells])
     pages = {"html": comparison_page(metrics, played), "csv": metrics_csv(metrics), "json": metrics_json(metrics)}
     for ending, text in pages.items():
         write_file(out / f"report.{ending}", text)
@@ -203,7 +201,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _make(sweep: Sweep, row: str, seed: int, play: PlayBackend, workers: str) -> bool:
-    """Make or continue a run; False when stopped."""
+    """Make or continue a run, each part with every setting, or a later part's would stay; False when stopped."""
     for first, last in sweep.parts(row):
 
         def work(run: RunFolder, stop: Stop, last: int | None = last) -> bool:
@@ -212,8 +210,7 @@ def _make(sweep: Sweep, row: str, seed: int, play: PlayBackend, workers: str) ->
             with measuring(run, log, stop) as finish:
                 return run_generations(run, count, stop, play, sweep.hours) and finish()
 
-        path = sweep.path(row, seed)
-        if work_in(path, sweep.values(row, seed, first), workers, work):
+        if work_in(sweep.path(row, seed), asdict(sweep.config(row, seed, first)), workers, work):
             return False
     return True
 
@@ -236,18 +233,21 @@ def _matches(sweep: Sweep) -> list[Played] | None:
 
 def _match(sweep: Sweep, row: str, against: str, seed: int) -> tuple[bool, Any]:
     """(whether it is finished, standing) of a match between two rows' last promoted networks."""
-    players = []
+    players, content = [], b""
     for name in (row, against):
         path = sweep.path(name, seed)
         gates = Ledger(path / "ledger.sqlite", is_copy=True).gates()
         last = max((number for number, gate in gates.items() if gate.accepted), default=0)
-        net = sweep.values(name, seed, 1)["net"]
-        players.append(network_contestant(f"{name}-{last}", net, path / "nets" / f"gen-{last:05d}.dit"))
+        net = sweep.config(name, seed, 1).net
+        file = path / "nets" / f"gen-{last:05d}.dit"
+        players.append(network_contestant(f"{name}-{last}", net, file))
+        content += file.read_bytes()
     how = sweep.table["match"]
     settings = MatchSettings(
         first=players[0], second=players[1], games=how["games"], seed=seed,
         control=TimeControl(nodes=how["nodes"]), openings=load_book(),
     )  # fmt: skip
     names = " - ".join(player.name for player in players)
-    folder = Path(sweep.table["out"]) / "matches" / f"{names}, seed {seed}"
-    return play_series(folder, settings, Match, names, score_text, match_json)
+    mark = hashlib.sha256(content).hexdigest()[:8]  # names the networks, which may lie in any folder
+    folder = Path(sweep.table["out"]) / "matches" / f"{names}, seed {seed}, {mark}"
+    return play_series(folder, settings, Match, names, score_text, match_json, ("first", "second"))

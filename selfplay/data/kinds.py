@@ -27,10 +27,10 @@ def reader_of(kind: str, least_elo: int = 0) -> Reader:
 def data_files(paths: Iterable[Path], *wanted: str) -> list[tuple[Path, str]]:
     """(file, kind) of all that paths stand for: a file, a folder of files of one kind, or a pattern such as `*.pgn`.
 
-    Label folders and folders of training chunks are one each. Raises DataError for a path without data, for a folder
-    with several kinds, and for a kind that is not wanted.
+    Label folders and folders of training chunks are one each, and a file that several paths stand for counts once.
+    Raises DataError for a path without data, for a folder with several kinds, and for a kind that is not wanted.
     """
-    found = [one for path in paths for one in _files_of(path)]
+    found = list(dict.fromkeys(one for path in paths for one in _files_of(path)))
     for file, kind in found:
         if kind not in wanted:
             raise DataError(f"{file}: expected {' or '.join(wanted)}, found {kind}")

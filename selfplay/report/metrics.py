@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,6 @@ class Metrics:
         return {name: "; ".join(dict.fromkeys(values)) for name, values in names.items()}
 
 
-# ---- for programs -------------------------------------------------------------------------------------------------
-
-
 def metrics_json(runs: Sequence[Metrics]) -> str:
     """Return a list of runs, each with the fields of `Metrics`."""
     return json.dumps([asdict(run) for run in runs], indent=1)
@@ -92,30 +89,34 @@ class EventFiles:
                 "--tensorboard needs TensorBoard: pip install '.[tensorboard]' in Aino's folder"
             ) from None
         self._folder, self._make = folder, Writer
-        self._writers: dict[str, Any] = {}
-        self._written: set[tuple[str, str, int]] = set()  # run, name, step
+        self._files: dict[str, tuple[Any, dict[tuple[str, int], float]]] = {}  # run -> (writer, what it has written)
 
     def update(self, runs: Sequence[Metrics]) -> None:
-        """Append the numbers that are new since the last call."""
-        for run in runs:
-            place = self._folder / run.run
-            if run.run not in self._writers:
-                for older in place.glob("events.out.tfevents.*"):
-                    older.unlink()
-                self._writers[run.run] = self._make(str(place))
-            for row in run.rows:
-                self._add(run, "rows", row, int(row[run.x]), (run.x,))
-            for number, row in enumerate(run.steps):
-                self._add(run, "training", row, int(row.get("positions", number)), ("generation", "positions", "step"))
-            self._writers[run.run].flush()
+        """Append the numbers that are new since the last call. If another one has changed, a new file has them all.
 
-    def _add(self, run: Metrics, group: str, row: Row, step: int, places: Iterable[str]) -> None:
-        for name in sorted(row.keys() - set(places)):
-            if (key := (run.run, f"{group}/{name}", step)) not in self._written:
-                self._written.add(key)
-                self._writers[run.run].add_scalar(key[1], float(row[name]), step)
+        A generation's numbers are not taken before its gate is over.
+        """
+        for run in runs:
+            final = [row for row in run.rows if "accepted" in row or not row.get("generation")]
+            found = [("rows", int(row[run.x]), row, {run.x}) for row in final]
+            places = {"generation", "positions", "step"}
+            found += [("training", int(row.get("positions", n)), row, places) for n, row in enumerate(run.steps)]
+            numbers = {(f"{group}/{name}", step): float(row[name])
+                       for group, step, row, others in found for name in sorted(row.keys() - others)}  # fmt: skip
+            writer, written = self._files.get(run.run, (None, {}))
+            if writer is None or not written.items() <= numbers.items():
+                if writer is not None:
+                    writer.close()
+                for older in (self._folder / run.run).glob("events.out.tfevents.*"):
+                    older.unlink()
+                writer, written = self._make(str(self._folder / run.run)), {}
+            for name, step in numbers:
+                if (name, step) not in written:
+                    writer.add_scalar(name, numbers[name, step], step)
+            writer.flush()
+            self._files[run.run] = writer, numbers
 
     def close(self) -> None:
         """Finish the files."""
-        for writer in self._writers.values():
+        for writer, _ in self._files.values():
             writer.close()

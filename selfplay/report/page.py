@@ -209,15 +209,16 @@ def _at_end(group: Group, name: str) -> tuple[float, tuple[float, float] | None]
 
 
 def _charts(groups: Sequence[Group], x: str, x_name: str, whole_x: bool) -> list[DrawnChart]:
-    """Return the charts over one axis; held-out scores in one for each set of games that they are about."""
+    """Return the charts over one axis; one for each set of held-out games, and for each scale of rungs."""
     charts = []
     for name, title in TITLES.items():
         sets: dict[str, list[tuple[int, Group]]] = {}
         for number, group in enumerate(groups):
-            sets.setdefault(group.scored_on if name in SCORES else "", []).append((number, group))
-        for some in sets.values():
-            told = "" if name not in SCORES else " on held-out games"
-            if len(sets) > 1:
+            on = {"rung": group.runs[0].rung_scale, **dict.fromkeys(SCORES, group.scored_on)}.get(name, "")
+            sets.setdefault(on, []).append((number, group))
+        for on, some in sets.items():
+            told = f", {on}" if name == "rung" else " on held-out games" if name in SCORES else ""
+            if len(sets) > 1 and name in SCORES:
                 told = f" on the held-out games of {' and '.join(group.name for _, group in some)}"
             curves = [curve for number, group in some for curve in group.curves(x, name, number)]
             charts.append(Chart(title + told, curves, "", name in SHARES, x_name, whole_x))

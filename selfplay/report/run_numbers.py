@@ -19,20 +19,21 @@ from engine.files.settings_file import read_noted
 from selfplay.matches.statistics import elo_from_score
 from selfplay.records.endings import Ending
 from selfplay.report.metrics import Metrics, Row
+from selfplay.report.seed_groups import seed_groups
 from selfplay.run.anchors import AnchorFit, read_anchors
-from selfplay.run.config import flat_settings, setting_changes, stored_config
+from selfplay.run.config import config_text, flat_settings, setting_changes, stored_config
 from selfplay.run.ledger import LOSSES, GateResult, Ledger, Phase, SelfPlayRow
 from selfplay.run.pretraining import CONFIG, LOG, read_log
 
 
 def read_runs(paths: Sequence[Path]) -> list[Metrics]:
-    """Read runs, each named by as many folders of its path as tell them apart. Raises ConfigError for a run twice."""
+    """Read runs by groups, each named by as many folders as tell them apart. Raises ConfigError for a run twice."""
     parts = [path.resolve().parts for path in paths]
     if len(set(parts)) < len(parts):
         raise ConfigError("a run is given twice")
     counts = range(1, max(map(len, parts)) + 1)
     names = next(names for n in counts if len(set(names := ["/".join(one[-n:]) for one in parts])) == len(parts))
-    return [read_run(path, name) for path, name in zip(paths, names, strict=True)]
+    return [run for group in seed_groups([*map(read_run, paths, names)]) for run in group.runs]
 
 
 def read_run(path: Path, name: str = "") -> Metrics:
@@ -98,13 +99,15 @@ def _read_self_play(path: Path, name: str) -> Metrics:
         config = stored_config(path / "config.toml")
         anchors = read_anchors(path, config.anchors)
         newest = generations[-1]
+        unused = setting_changes(newest.config, config_text(config))  # by any generation yet
+        made = {name: pair[0] for name, pair in unused.items() if not name.startswith("anchors.")}
         doing = "is done" if newest.phase is Phase.DONE else f"continues with {newest.phase}"
         games = {one.number: ledger.games(one.number) for one in generations}
         endings = Counter(Ending[game.ending.upper()].words for rows in games.values() for game in rows)
         return Metrics(
             name,
             "generation",
-            settings=dict(flat_settings(asdict(config))),
+            settings=dict(flat_settings(asdict(config))) | made,
             rows=_rows(ledger, games, anchors),
             steps=[
                 {"generation": one.number, **_known(row)}

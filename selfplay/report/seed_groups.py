@@ -49,14 +49,15 @@ class Group:
 def seed_groups(runs: Sequence[Metrics]) -> list[Group]:
     """Put the runs in groups, in the order of their first runs; a group's runs carry its name.
 
-    Settings that changed on the way must have changed in the same order, in whatever generations. A seed counts once in
-    a group: the same run again, or its copy, begins another one.
+    Settings that changed on the way must have changed in the same order, in whatever generations, and rungs be of one
+    scale. A seed counts once in a group: the same run again, or its copy, begins another one.
     """
     alike: dict[tuple[str, int], list[Metrics]] = {}
     met = Counter[tuple[str, object]]()
     for run in runs:
         changed = [{name: pair for name, pair in one.items() if name != "generation"} for one in run.changes]
-        key = json.dumps([run.x, run.settings | {"seed": None}, changed], sort_keys=True, default=str)
+        scale = run.rung_scale if any("rung" in row for row in run.rows) else ""  # rungs of others have no mean
+        key = json.dumps([run.x, run.settings | {"seed": None}, changed, scale], sort_keys=True, default=str)
         seed = run.settings.get("seed")
         alike.setdefault((key, met[key, seed]), []).append(run)
         met[key, seed] += 1

@@ -93,8 +93,7 @@ class AnchorSeries(Series):
             control=control, openings=load_book(), seed=run.config.seed, longest=run.config.anchors.longest,
             adjudication=rules,
         )  # fmt: skip
-        archive = MatchArchive(run.path / "anchors", settings.description(), settings.resolved(), "Anchors")
-        super().__init__(settings, archive)
+        super().__init__(settings, MatchArchive(run.path / "anchors", {}, settings.resolved(), "Anchors"))
         self.note_networks()
 
     def note_networks(self) -> None:

@@ -237,9 +237,9 @@ def stored_config(path: Path) -> RunConfig:
         raise ConfigError(f"{path}: {error}. {advice}") from error
 
 
-def config_text(config: RunConfig) -> str:
-    """Return the configuration as TOML."""
-    values = asdict(config)
+def config_text(config: RunConfig, earlier: Mapping[str, Any] | None = None) -> str:
+    """Return the configuration as TOML, with the sections of an earlier one in place of its own."""
+    values = merged(asdict(config), earlier or {})
     lines = [f"format = {FORMAT}"]
     lines += [f"{name} = {_toml(value)}" for name, value in values.items() if not isinstance(value, dict)]
     for section, entries in values.items():

@@ -194,8 +194,9 @@ class Ledger:
         return (rows[0][0], Phase(rows[0][1])) if rows else (0, Phase.DONE)
 
     def begin_generation(self, number: int, config: str) -> None:
-        """Enter a generation that is about to generate."""
-        self._enter("generations", (number, Phase.GENERATE, config, time.time(), None))
+        """Enter a generation that is about to generate, or other settings of one that goes on."""
+        row = "(?, 'generate', ?, ?, NULL) ON CONFLICT (number) DO UPDATE SET config = excluded.config"
+        self._write(f"INSERT INTO generations VALUES {row}", [(number, config, time.time())])
 
     def enter_phase(self, number: int, phase: Phase) -> None:
         finished = time.time() if phase is Phase.DONE else None
@@ -300,10 +301,8 @@ class Ledger:
 
     def gates(self) -> dict[int, GateResult]:
         """Return the verdicts over the candidates, by generation."""
-        found = {}
-        for number, accepted, decided, counts, *numbers in self._read("SELECT * FROM gates ORDER BY generation"):
-            found[number] = GateResult(bool(accepted), bool(decided), tuple(json.loads(counts)), *numbers)
-        return found
+        rows = self._read("SELECT * FROM gates ORDER BY generation")
+        return {row[0]: GateResult(bool(row[1]), bool(row[2]), tuple(json.loads(row[3])), *row[4:]) for row in rows}
 
 
 def _put(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import threading
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -92,9 +93,10 @@ def _all_games_there(run: RunFolder, number: int) -> bool:
 
 
 def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Stop, play: PlayBackend) -> bool:
-    work, following = STEPS[phase]
-    if number > run.ledger.current()[0]:
-        run.ledger.begin_generation(number, config_text(run.config))
+    work, following, decided = STEPS[phase]
+    begun = {one.number: tomllib.loads(one.config) for one in run.ledger.generations()[-1:]}.get(number, {})
+    earlier = {name: begun[name] for name in decided if name in begun}
+    run.ledger.begin_generation(number, config_text(run.config, earlier))
     with _working(run, number):
         finished = not stop() and work(run, number, stop, play)
     if not finished:
@@ -180,9 +182,9 @@ def _gate(run: RunFolder, number: int, stop: Stop, play: PlayBackend) -> bool:
     return True
 
 
-# What a phase does, and the phase that follows it.
-STEPS: dict[Phase, tuple[Callable[[RunFolder, int, Stop, PlayBackend], bool], Phase]] = {
-    Phase.GENERATE: (_generate, Phase.FIT),
-    Phase.FIT: (_fit, Phase.GATE),
-    Phase.GATE: (_gate, Phase.DONE),
+# What a phase does, the phase that follows it, and the sections of settings that can no longer change its generation.
+STEPS: dict[Phase, tuple[Callable[[RunFolder, int, Stop, PlayBackend], bool], Phase, tuple[str, ...]]] = {
+    Phase.GENERATE: (_generate, Phase.FIT, ()),
+    Phase.FIT: (_fit, Phase.GATE, ("games",)),
+    Phase.GATE: (_gate, Phase.DONE, ("games", "fit")),
 }

@@ -37,10 +37,7 @@ def test_house_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (
-            ["loop", "{}/run", "--cpuct-init=2", "--VISITS", "9"],
-            "'--search.cpuct_init', '--games.visits', '--gate.visits'?",
-        ),
+        (["loop", "{}/r", "--cpuct-init=2", "--VISITS=9"], "'--search.cpuct_init', '--games.visits', '--gate.visits'?"),
         (["loop", "{}/notes.txt"], "notes.txt is a file, and a self-play run needs a folder"),
         (["loop", "{}/run", "--net", "small.py"], "or module:Class, a class of yours, got 'small.py'"),
         (["loop", "{}/run", "--initial", "{}/maia.pb.gz"], "maia.pb.gz NAME.dit` makes one of a network of Lc0's"),

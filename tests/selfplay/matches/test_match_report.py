@@ -43,9 +43,8 @@ def test_lines_name_the_engine_at_fault_and_games_that_repeat_others() -> None:
     lines = standing_lines(now, NAMES, "1+0.1")
     assert lines[0] == "one against two, 5 games at 1+0.1: +3 =1 -1 (70.0%)"
     assert "no answer 1" in lines[2]
-    assert standing_lines(standing(ROWS[:1], NAMES), NAMES, "1+0.1")[1].startswith("  one: time forfeit 0"), (
-        "half a pair gives no Elo"
-    )
+    half = standing_lines(standing(ROWS[:1], NAMES), NAMES, "1+0.1")
+    assert half[1].startswith("  one: time forfeit 0"), "half a pair gives no Elo"
     rows = [row(number, "1/2-1/2") for number in range(4)]
     again = [replace(one, number=one.number + 4) for one in rows[:2]]
     assert standing(rows, NAMES).copies == 0
@@ -77,10 +76,8 @@ def test_matches_against_rated_engines_give_a_rating(tmp_path: Path, capsys: pyt
 def match_folder(folder: Path, first: dict[str, object], names: tuple[str, str] = NAMES, ms: int = 5) -> str:
     """A folder with a pair of games, as an argument of `list_rating`."""
     folder.mkdir(parents=True)
-    rows = [replace(row(number, "1/2-1/2"), thoughts=(Thought(ms, 0, 1, 2),)) for number in range(2)]
-    rows = [
-        replace(one, **{name: names[NAMES.index(getattr(one, name))] for name in ("white", "black")}) for one in rows
-    ]
+    more = {"thoughts": (Thought(ms, 0, 1, 2),)}
+    rows = [replace(row(n, "1/2-1/2"), white=names[n], black=names[1 - n], **more) for n in range(2)]
     (folder / "games.jsonl").write_text("".join(json.dumps(asdict(one)) + "\n" for one in rows))
     settings = {
         "first": {"name": "one", "command": ["aino"], "options": [], "control": None} | first,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import chess
 import numpy as np
@@ -120,6 +121,9 @@ def test_seeds_are_one_group_with_mean_and_interval() -> None:
     page = comparison_page([*seeds, late])
     assert "4 runs compared, in 2 groups" in page
     assert "20.000 [-4.843, 44.843]" in page
+    page = comparison_page([seeds[0], replace(seeds[1], rung_scale="UCI_Elo of Stockfish")])
+    assert page.count("Rung on the anchors, UCI_Elo of Stockfish</figcaption>") == 2, "over generations, and hours"
+    assert "20.000, UCI_Elo of Stockfish<" in page
     assert (
         comparison_page([metrics_with(str(n), 1, [1.0], net=str(n)) for n in range(11)]).count('class="series s') > 11
     )
@@ -174,25 +178,29 @@ def test_a_log_of_a_killed_run_repeats_no_step(tmp_path: Path) -> None:
 
 def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    run = run_with(tmp_path / "run", [gate_result(30)])
-    files = EventFiles(tmp_path / "events")
+    run, folder = run_with(tmp_path / "run", [gate_result(30)]), tmp_path / "events" / "run"
+    run.ledger.note_games(2, run.ledger.games(1)[:1])
+
+    def found(events: Any, name: str) -> list[tuple[int, float]]:
+        events.Reload()
+        return [(one.step, one.tensor_proto.float_val[0]) for one in events.Tensors(name)]
+
+    files, events = EventFiles(tmp_path / "events"), accumulators.EventAccumulator(str(folder))
     files.update([read_run(tmp_path / "run")])
-    events = accumulators.EventAccumulator(str(tmp_path / "events" / "run"))
-    events.Reload()
-    found = {tag: events.Tensors(tag) for tag in events.Tags()["tensors"]}
-    assert [(one.step, one.tensor_proto.float_val[0]) for one in found["rows/elo"]] == [(1, 30.0)]
-    assert [(one.step, one.tensor_proto.float_val[0]) for one in found["training/policy"]] == [(0, 2.5), (1, 2.0)]
-    run.ledger.note_gate(2, gate_result(50))
+    assert found(events, "rows/elo") == [(1, 30.0)]
+    assert found(events, "rows/games") == [(1, 4.0)], "the next generation would have kept its first few games"
+    assert found(events, "training/policy") == [(0, 2.5), (1, 2.0)]
+    for elo in (50, 20):
+        run.ledger.note_gate(2, gate_result(elo))
+        files.update([read_run(tmp_path / "run")])
+        events = events if elo == 50 else accumulators.EventAccumulator(str(folder))  # the first number stayed
+        assert found(events, "rows/elo") == [(1, 30.0), (2, elo)], "each number once, in the file that grows"
     run.close()
-    files.update([read_run(tmp_path / "run")])
-    events.Reload()
-    grown = [(one.step, one.tensor_proto.float_val[0]) for one in events.Tensors("rows/elo")]
-    assert grown == [(1, 30.0), (2, 50.0)], "each number once, in the file that grows"
     files.close()
     again = EventFiles(tmp_path / "events")
     again.update([read_run(tmp_path / "run")])  # was refused
     again.close()
-    assert len(list((tmp_path / "events" / "run").iterdir())) == 1
+    assert len(list(folder.iterdir())) == 1
 
 
 def test_the_page_describes_the_run_database_and_every_column(tmp_path: Path) -> None:

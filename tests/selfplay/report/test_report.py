@@ -50,6 +50,7 @@ def test_curves_stay_inside_their_box() -> None:
     assert all(0 <= y <= HEIGHT for y in numbers[1::2])
     assert all(0 <= at <= 100 for _, at in drawn.x_marks + drawn.y_marks)
     assert draw_chart(Chart("title", [Curve("empty", [])])) is None
+    assert draw_chart(Chart("", [Curve("a", [(1, 0.4)], dots=False)], percent=True)).curves[0].dots == "M300.0 100.0h0"
 
 
 @pytest.mark.parametrize("value", [117.9140625, -20.0, 0.0])
@@ -60,17 +61,14 @@ def test_flat_curve_has_a_scale_that_can_be_read(value: float) -> None:
     assert max(map(len, texts)) <= len("-0.0005")
 
 
-def test_single_point_is_drawn() -> None:
-    drawn = draw_chart(Chart("title", [Curve("a", [(1, 0.4)], dots=False)], percent=True))
-    assert drawn.curves[0].dots == "M300.0 100.0h0"
-
-
 # ---- numbers and page ---------------------------------------------------------------------------------------------
 
 
 def test_strength_adds_up_over_promotions(tmp_path: Path) -> None:
     run = numbers_with(tmp_path, [gate_result(30), gate_result(-40, accepted=False), gate_result(50)])
     assert [row["gained"] for row in run.rows] == pytest.approx([30, 30, 80, 80])
+    assert "rejected candidates: from -10.00 to -10.00" in report_page(run), "40 below the promoted one"
+    assert "rejected candidates" not in report_page(numbers_with(tmp_path / "other", [gate_result(30)]))
 
 
 def test_perfect_score_counts_half_a_point_less(tmp_path: Path) -> None:
@@ -128,10 +126,6 @@ def test_report_of_no_run_is_refused(tmp_path: Path) -> None:
     RunFolder(tmp_path, TINY).close()
     with pytest.raises(RunError, match="has not begun a generation"):
         read_run(tmp_path)
-
-
-def test_lost_run_database_is_told_apart_from_another_folder(tmp_path: Path) -> None:
-    run_with(tmp_path, [gate_result(30)]).close()
     (tmp_path / "ledger.sqlite").unlink()
     with pytest.raises(RunError, match=r"the run database, ledger\.sqlite, is missing"):
         read_run(tmp_path)
@@ -159,12 +153,6 @@ def test_report_of_a_pretraining_run_shows_its_losses(tmp_path: Path, aino_train
     assert not re.search(r"\bsrc=\"http|@import", text)
 
 
-def test_rejected_candidates_were_missing_in_the_chart(tmp_path: Path) -> None:
-    page = report_page(numbers_with(tmp_path, [gate_result(30), gate_result(-40, accepted=False)]))
-    assert "rejected candidates: from -10.00 to -10.00" in page, "40 below the promoted one"
-    assert "rejected candidates" not in report_page(numbers_with(tmp_path / "other", [gate_result(30)]))
-
-
 def test_rungs_are_drawn_over_hours_with_their_interval(tmp_path: Path) -> None:
     run = run_with(tmp_path / "run", [gate_result(30), gate_result(30)])
     run.ledger.add_work(1, 1800.0)
@@ -185,9 +173,7 @@ def test_rungs_are_drawn_over_hours_with_their_interval(tmp_path: Path) -> None:
     assert row["rung_low"] == pytest.approx(3400 - row["rung_high"])
     assert (row["rung_games"], row["hours"]) == (4, 1.0)
     assert "rung" not in unmeasured
-    assert (start["generation"], start["hours"], start["rung_games"]) == (0, 0.0, 2), (
-        "the curve's beginning was missing"
-    )
+    assert (start["generation"], start["hours"], start["rung_games"]) == (0, 0.0, 2), "the curve's start was missing"
     page = report_page(numbers)
     assert "UCI_Elo of Stockfish" in page
     assert "promoted network: from 1,700.00 to 1,700.00" in page

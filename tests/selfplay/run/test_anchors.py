@@ -64,6 +64,8 @@ def test_every_promoted_network_plays_its_games_even_after_a_stop(run, monkeypat
     fit = read_anchors(run.path, run.config.anchors)
     assert fit.networks.keys() == {0, 1}
     assert fit.scale == "Elo above material:50"
+    run.config = replace(run.config, anchors=replace(run.config.anchors, nodes=8, longest=4))  # was "another match"
+    assert AnchorSeries(run, told.append, never).missing_games == 2 * 2, "by networks that search other nodes"
 
 
 def full_disk(*_: object) -> None:

@@ -57,7 +57,7 @@ def played_run(path: Path, count: int = 4) -> RunFolder:
 
 
 def test_imported_pgn_is_the_next_generation(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
-    printed = aino_train("import", tmp_path / "run", *FLAGS, "--data", pgn_file)
+    printed = aino_train("import", tmp_path / "run", *FLAGS, "--data", pgn_file, pgn_file)  # of which one was entered
     assert "generation 1: 4 games (1 duplicates skipped), 80 positions imported. Next: aino-train loop" in printed
     run = RunFolder(tmp_path / "run", {})
     assert run.ledger.current() == (1, Phase.FIT)

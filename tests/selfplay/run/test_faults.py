@@ -178,17 +178,6 @@ def test_folder_of_another_format_is_refused(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_settings_that_this_version_does_not_know_are_named_with_a_way_on(tmp_path: Path) -> None:
-    open_run(tmp_path).close()
-    config = tmp_path / "config.toml"
-    before = config.read_text()
-    config.write_text(before.replace("[fit]\n", "[fit]\nhorizon = 60\n"))
-    with pytest.raises(ConfigError, match=r"config\.toml: unknown setting fit\.horizon; .* remove its line to"):
-        open_run(tmp_path)
-    config.write_text(before)
-    open_run(tmp_path).close()
-
-
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_settings_that_notepad_saved_were_no_toml(encoding: str, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"

@@ -18,6 +18,7 @@ from engine.nn import dit
 from selfplay.families.by_name import family_of
 from selfplay.matches.opening_book import load_openings
 from selfplay.records.replay import published_games, segment_path, write_segment
+from selfplay.report.run_numbers import read_run
 from selfplay.run import fitting
 from selfplay.run.config import GateSettings, default_config
 from selfplay.run.folder import RunFolder
@@ -240,12 +241,16 @@ def test_training_resumed_with_other_settings_begins_again(played, tmp_path, cap
     for name in ("resumed", "straight"):
         shutil.copytree(played, tmp_path / name)
     assert not run_generations(open_run(tmp_path / "resumed"), 1, until=Phase.GATE, stop=stopped_after(5))
-    resumed, straight = (run_with(tmp_path / name, "fit", batch_size=16) for name in ("resumed", "straight"))
+    resumed, straight = (RunFolder(tmp_path / name, {"fit": {"batch_size": 16}, "games": {"count": 7}})
+                         for name in ("resumed", "straight"))  # fmt: skip
     for run in (resumed, straight):
         assert run_generations(run, 1, until=Phase.GATE, stop=never)
     assert "begins again" in capsys.readouterr().out
     assert weights_of(resumed.candidate(1)) == weights_of(straight.candidate(1))
     assert resumed.ledger.losses(1, "train") == straight.ledger.losses(1, "train")
+    RunFolder(tmp_path / "resumed", {"fit": {"batch_size": 8}})  # with which nothing has been made yet
+    made = read_run(tmp_path / "resumed").settings
+    assert (made["games.count"], made["fit.batch_size"]) == (6, 16), "a generation had settings that came after it"
 
 
 def test_training_that_was_begun_in_another_order_begins_again(generated, monkeypatch, capsys):

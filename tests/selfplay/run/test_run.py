@@ -219,10 +219,8 @@ def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(
     assert learner_settings(changed.config).weight_decay == 0.125
 
 
-def test_network_of_a_run_cannot_change(tmp_path: Path) -> None:
+def test_settings_of_a_run_can_change_and_are_kept(tmp_path: Path) -> None:
     open_run(tmp_path).close()
-    with pytest.raises(ConfigError, match="net is '16x1'"):
-        RunFolder(tmp_path, {"net": "32x4"})
     changed = RunFolder(tmp_path, {"games": {"visits": 9}})
     assert changed.config.games.visits == 9
     assert read_toml(tmp_path / "config.toml")["games"]["visits"] == 9

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConfigError
-from selfplay.commands.sweep import Sweep
-from selfplay.run.config import config_text, configured, read_toml
+from selfplay.commands import sweep
+from selfplay.run.config import config_text, read_toml
 from selfplay.run.ledger import Ledger
 from tests.new_process import ROOT, wait_until
 from tests.selfplay.run.crews import TINY_FLAGS, weights_of
 
-MARKS = ["late/seed-1/nets/gen-00001.dit", "plain/seed-1/replay/gen-00001.replay", "plain/seed-2/ledger.sqlite"]
+MARKS = ["late/seed-1/nets/*1.dit", "plain/seed-1/replay/*1.replay", "plain/seed-2/ledger.sqlite", "*/*/result.json"]
 SETTINGS = "\n".join(flag.removeprefix("--") for flag in TINY_FLAGS)
 TABLE = f"""
 seeds = [1, 2]
@@ -61,7 +61,7 @@ def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(tmp_path,
     for mark in MARKS:
         command = [sys.executable, "-m", "selfplay", "sweep", str(file), "--workers=1"]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-            wait_until(lambda mark=mark: (out / mark).is_file() or process.poll() is not None)
+            wait_until(lambda mark=mark: any(out.glob(mark)) or process.poll() is not None)
             os.kill(process.pid, signal.SIGKILL)
     shutil.move(out, out := tmp_path / "moved" / "out")
     for folder in ("straight", "moved"):
@@ -78,6 +78,17 @@ def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(tmp_path,
     assert "16x1" in page
     changed = sweep_in(tmp_path / "moved", TABLE.replace("value_share = 0.8", "value_share = 0.7"))
     assert "made with fit.value_share 0.8, and" in aino_train("sweep", changed, "--workers=1", status=1)
+    shutil.rmtree(out / "late")
+    aino_train("sweep", changed, "--workers=1")
+    assert len([*out.glob("matches/*/result.json")]) == 4, "the games of the row's earlier networks counted for it"
+
+
+def test_settings_of_a_later_stage_stayed_in_an_earlier_one_that_went_on(tmp_path, monkeypatch):
+    """As where the hours of a sweep were over, and are more now. The default net was missing before the matches."""
+    file, given = sweep_in(tmp_path, TABLE.replace('net = "16x1"', "")), list[tuple[float, str]]()
+    monkeypatch.setattr(sweep, "work_in", lambda run, one, *more: given.append((one["fit"]["value_share"], one["net"])))
+    assert sweep._make(sweep.Sweep(file, read_toml(file)), "late", 1, None, "1")
+    assert given == [(0.5, "32x4"), (0.8, "32x4")]
 
 
 def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: Callable[..., str]) -> None:
@@ -109,19 +120,22 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: C
         ("[rows.plain]", '[rows."../plain"]', "cannot be the name of a folder"),
         ("games = 2\nnodes", "games = 3\nnodes", "match: expected games, an even number"),
         ("nodes = 1", "", "match: expected games, an even number, and nodes"),
+        ("begins = 2", "begins = 3", "rows.late: begins 3 is after its last generation, 2"),
     ],
 )
 def test_a_faulty_table_is_refused_by_name(old: str, new: str, message: str, tmp_path: Path) -> None:
     file = sweep_in(tmp_path, TABLE.replace(old, new))
     with pytest.raises(ConfigError, match=rf"table\.toml: .*{re.escape(message)}"):
-        Sweep(file, read_toml(file))
+        sweep.Sweep(file, read_toml(file))
 
 
 def test_the_table_of_ingredients_is_that_of_the_recipe() -> None:
     """Stages, and rows that begin late, or go on for longer."""
     file = ROOT / "examples" / "ingredients.toml"
-    sweep = Sweep(file, read_toml(file))
-    assert list(sweep.parts("late")) == [(1, 8), (9, 20), (21, 26)]
-    counts = [configured(sweep.values("late", 1, number)) for number in (8, 9, 21)]
+    table = sweep.Sweep(file, read_toml(file))
+    assert list(table.parts("late")) == [(1, 8), (9, 20), (21, 26)]
+    counts = [table.config("late", 1, number) for number in (8, 9, 21)]
     assert [(one.games.count, one.fit.value_share) for one in counts] == [(300, 0.5), (1000, 0.5), (1000, 0.8)]
     assert "seed = 1" in config_text(counts[0])
+    timed = sweep.Sweep(file, {**table.table, "hours": 1.0})
+    assert [[*timed.parts(row)][-1] for row in ("late", "recipe")] == [(21, 26), (9, None)], "26 were not counted"

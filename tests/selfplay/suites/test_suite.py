@@ -360,6 +360,7 @@ def test_engines_words_may_set_the_limit_but_no_clock(aino_train: Callable[..., 
     aino_train("suite", suite, "--engine", f"{engine} nodes=70", "--movetime", 0.1, "--json", out)
     assert json.loads(out.read_text())["limit"] == "0.1 s a move"
     assert "no clock" in aino_train("suite", suite, "--engine", f"{engine} tc=1+0", status=1)
+    assert "threads would not reach it" in aino_train("suite", suite, "--engine", engine, "--threads", 4, status=1)
 
 
 def test_an_engine_that_died_took_all_outcomes_with_it(aino_train: Callable[..., str], tmp_path: Path) -> None:

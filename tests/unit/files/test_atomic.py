@@ -1,5 +1,6 @@
 """Atomic writing: where the system refuses to rename for a while, and where several processes write one file."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -30,8 +31,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_file_that_a_scanner_had_open_could_not_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "replace", Refusals("a", 3))
-    with atomic_write(tmp_path / "a") as stream:
-        stream.write(b"new")
+    write_file(tmp_path / "a", "new")
     assert (tmp_path / "a").read_bytes() == b"new"
 
 
@@ -62,11 +62,11 @@ def test_text_added_after_the_disk_was_full_continued_half_a_line(tmp_path: Path
         append(tmp_path / "a", "two two\n")
     append(tmp_path / "a", "three\n")
     assert (tmp_path / "a").read_text() == "one\nthree\n"
+    append(Path(os.devnull), "a game that nobody keeps\n")
 
 
 def test_text_is_on_the_disk_before_anybody_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced = list[tuple[int, int]]()
-    path = tmp_path / "a"
+    synced, path = list[tuple[int, int]](), tmp_path / "a"
     monkeypatch.setattr(os, "fsync", lambda file: synced.append((os.fstat(file).st_ino, path.stat().st_size)))
     for _ in range(2):
         append(path, "line\n")
@@ -83,5 +83,11 @@ def test_a_folder_in_place_of_a_file_is_told(name: str, tmp_path: Path, monkeypa
     assert os.listdir() == ["folder"]
 
 
-def test_text_can_be_added_to_nothing() -> None:
-    append(Path(os.devnull), "a game that nobody keeps\n")
+def test_a_read_only_disk_named_the_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, *more: object, **options: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    monkeypatch.setattr(atomic, "open", refused, raising=False)
+    with pytest.raises(OSError, match=r"/a'"):
+        write_file(tmp_path / "a", "text")
