@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine.errors import NetFileError, RunError
 from engine.native.awake import awake_s
 from engine.network.weights import load_net
@@ -15,7 +17,7 @@ from engine.nn import dit
 from engine.nn.layer import Layer
 from engine.nn.training.checkpoint import write_checkpoint
 from engine.nn.training.schedules import WarmupCosine
-from selfplay.data.split import HELD_OUT_SHARE, held_out_games, limit_for, unseen, without_held_out
+from selfplay.data.split import HELD_OUT_SHARE, game_keys, held_out_games, limit_for, unseen, without_held_out
 from selfplay.families.by_name import family_of
 from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Report, Stop, Tell
@@ -115,7 +117,7 @@ def adopt(run: RunFolder, generation: int, path: Path) -> FitResult:
 def _window(run: RunFolder, generation: int, heldout_share: float) -> tuple[PositionSet, PositionSet]:
     """(positions to train on, held-out games) of a generation's window.
 
-    No game is held out where nothing would be left to train on.
+    No game is held out where nothing would be left to train on. Imported games that a held-out file has are left out.
     """
     settings = run.config.fit
     numbers = [n for n in published_generations(run.replay) if generation - settings.window < n <= generation]
@@ -125,7 +127,8 @@ def _window(run: RunFolder, generation: int, heldout_share: float) -> tuple[Posi
         limit = 0
     training = without_held_out(window, limit)
     if settings.heldout:
-        return training, read_heldout(Path(settings.heldout), run.path / "cache")
+        heldout = read_heldout(Path(settings.heldout), run.path / "cache")
+        return training.select(~np.isin(game_keys(training), game_keys(heldout))), heldout
     return training, unseen(held_out_games(window, limit), [training], limit)[0]
 
 
