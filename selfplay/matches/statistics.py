@@ -153,9 +153,11 @@ class Sprt:
         stronger, weaker = (_tilted(shares, _possible_score(elo)) for elo in (self.elo1, self.elo0))
         return float(counts.sum() * (shares @ np.log(stronger / weaker)))
 
-    def decision(self, counts: np.ndarray, ratio: float | None = None) -> bool | None:
-        """Return True accepts elo1, False accepts elo0, None plays on. ratio: the counts' LLR, if it is known."""
-        ratio = self.log_likelihood_ratio(counts) if ratio is None else ratio
+    def decision(self, counts: np.ndarray) -> bool | None:
+        """Return True accepts elo1, False accepts elo0, None plays on."""
+        return self._decided_by(self.log_likelihood_ratio(counts))
+
+    def _decided_by(self, ratio: float) -> bool | None:
         reject, accept = self.bounds
         return True if ratio >= accept else False if ratio <= reject else None
 
@@ -171,7 +173,7 @@ class Sprt:
                 break
             counts += pentanomial([points])
             ratio = self.log_likelihood_ratio(counts)
-            state = SprtState(tuple(counts.tolist()), ratio, self.decision(counts, ratio))
+            state = SprtState(tuple(counts.tolist()), ratio, self._decided_by(ratio))
         return state
 
 
