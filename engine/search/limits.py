@@ -36,7 +36,7 @@ class Limits:
     movetime_ms: int | None = None
     nodes: int | None = None  # Visits of the root, those kept from earlier searches included.
     depth: int | None = None  # Stop at this rounded mean depth of descents in plies, or when the tree grows no more.
-    mate: int | None = None  # Stop at a proven mate in this many moves.
+    mate: int | None = None  # Stop at a mate in this many moves.
     infinite: bool = False  # Hold the result back until `stop`.
     ponder: bool = False  # Hold the result back until `stop` or `ponderhit`, which starts the clock.
     searchmoves: tuple[chess.Move, ...] = ()
