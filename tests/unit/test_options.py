@@ -4,6 +4,7 @@ import argparse
 import os
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,10 +40,10 @@ def test_a_container_with_two_processors_started_a_thread_for_each_of_the_machin
     assert 1 <= usable_cpus() <= (os.cpu_count() or 1)
 
 
-def parse_flags(*flags: str) -> EngineOptions:
+def parse_flags(*flags: str, **base: Any) -> EngineOptions:
     parser = argparse.ArgumentParser()
     option_forms.add_flags(parser)
-    return option_forms.options_from_flags(parser.parse_args(flags))
+    return option_forms.options_from_flags(parser.parse_args(flags), EngineOptions(**base))
 
 
 def test_every_field_has_exactly_one_row() -> None:
@@ -132,8 +133,8 @@ def test_flags_set_options() -> None:
 def test_flags_win_over_the_config_file(tmp_path: Path) -> None:
     config = tmp_path / "aino.toml"
     config.write_text('hash_mib = 64\nevaluator = "material"\ncpuct_init = 2\n')
-    options = parse_flags("--config", str(config), "--hash-mib", "16")
-    assert options == EngineOptions(hash_mib=16, evaluator="material", cpuct_init=2)
+    options = parse_flags("--config", str(config), "--hash-mib", "16", multi_pv=3)  # a command's own default
+    assert options == EngineOptions(hash_mib=16, evaluator="material", cpuct_init=2, multi_pv=3)
 
 
 @pytest.mark.parametrize("text", ["hash = 64", "hash_mib = 0", 'hash_mib = "64"', "hash_mib ="])
