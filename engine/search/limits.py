@@ -10,7 +10,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
@@ -201,6 +201,13 @@ class SearchJob(Generic[Answer]):
             self._stop.wait()
         elif limits.ponder:
             self._ponderhit.wait()
+
+    def wait_for(self, other: Future[Any], patience_s: float) -> Any:
+        """Return what other work results in. Raises TimeoutError after so many seconds, or at `stop`."""
+        until = self.now() + patience_s
+        while not (other.done() or self.stopped or self.now() > until):
+            wait([other], min(_POLL_S, patience_s))
+        return other.result(0)
 
     # ---- its end ----
 
