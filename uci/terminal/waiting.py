@@ -8,14 +8,12 @@ from engine.cli.console import make_console, say, waiting
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import changes
 from engine.options import EngineOptions
-from uci.language import _
+from uci.language import _, later
 from uci.loading.loader import load_engine, make_engine
 from uci.loading.patient import PatientEngine
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from uci.loading.background import LoadingProgress
 
 
 def ready_engine(console: Console, options: EngineOptions, wait: bool = True) -> PatientEngine:
@@ -32,9 +30,6 @@ def ready_engine(console: Console, options: EngineOptions, wait: bool = True) ->
         say(make_console(stderr=True), problem)
     if wait and not engine.is_prepared:
         with live_line(_("Compiling, which happens once")) as line:
-            engine.wait(lambda progress: line.update(progress.share, progress.problem or _steps(progress)))
+            steps = later("{done} of {total}")
+            engine.wait(lambda at: line.update(at.share, at.problem or _(steps, done=at.done, total=at.total)))
     return engine
-
-
-def _steps(progress: LoadingProgress) -> str:
-    return _("{done} of {total}", done=progress.done, total=progress.total)
