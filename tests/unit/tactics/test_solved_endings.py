@@ -102,7 +102,6 @@ def test_positions_with_a_result_of_their_own(fen: str, result: tuple[int, int] 
         ({}, Limits(movetime_ms=110), 0.05),  # Half of what the overhead of 10 ms leaves.
         ({"limit_strength": True}, Limits(nodes=5), 0.0),
         ({"preset": "lc0"}, Limits(nodes=5), 0.0),
-        ({"analyse_mode": True}, Limits(nodes=5), LONG),
         ({"analyse_mode": True, "limit_strength": True}, Limits(nodes=5), LONG),
     ],
 )
