@@ -8,7 +8,7 @@ from engine.cli.console import make_console, say, waiting
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import changes
 from engine.options import EngineOptions
-from uci.language import _, later
+from uci.language import _
 from uci.loading.loader import load_engine, make_engine
 from uci.loading.patient import PatientEngine
 
@@ -30,6 +30,5 @@ def ready_engine(console: Console, options: EngineOptions, wait: bool = True) ->
         say(make_console(stderr=True), problem)
     if wait and not engine.is_prepared:
         with live_line(_("Compiling, which happens once")) as line:
-            steps = later("{done} of {total}")
-            engine.wait(lambda at: line.update(at.share, at.problem or _(steps, done=at.done, total=at.total)))
+            engine.wait(lambda at: line.update(at.share, at.problem or _("{done} of {total}", **at._asdict())))
     return engine
