@@ -70,15 +70,12 @@ def test_uci_lines_are_in_the_words_of_the_protocol() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "field", "value"),
     [
-        ("hash", "64", "hash_mib", 64),
-        ("MOVE  OVERHEAD", " 100 ", "move_overhead_ms", 100),
-        ("Ponder", "True", "ponder", True),
-        ("Evaluator", "MATERIAL", "evaluator", "material"),
-        ("CPuct", "2.5", "cpuct_init", 2.5),
-        ("SyzygyPath", "<empty>", "syzygy_path", ""),
+        ("hash", "64", "hash_mib", 64), ("MOVE  OVERHEAD", " 100 ", "move_overhead_ms", 100),
+        ("Ponder", "True", "ponder", True), ("Evaluator", "MATERIAL", "evaluator", "material"),
+        ("CPuct", "2.5", "cpuct_init", 2.5), ("SyzygyPath", "<empty>", "syzygy_path", ""),
         ("WeightsFile", "a net.dit", "weights_file", "a net.dit"),
     ],
-)
+)  # fmt: skip
 def test_set_option_reads_values_as_guis_write_them(name: str, text: str, field: str, value: object) -> None:
     changed = set_option(EngineOptions(), name, text)
     assert getattr(changed, field) == value
