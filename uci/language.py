@@ -136,7 +136,7 @@ def translate_help(parser: argparse.ArgumentParser) -> None:
 @functools.cache
 def _system() -> str:
     names = (os.environ.get(name) for name in _VARIABLES)
-    return _known(next(filter(None, names), locale.getlocale()[0] or ""))
+    return _known(re.sub(r"\b(C|POSIX)\b", "en", next(filter(None, names), locale.getlocale()[0] or "")))
 
 
 def _known(wishes: str) -> str:

@@ -153,7 +153,7 @@ def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> No
 def options_from_flags(arguments: argparse.Namespace, base: EngineOptions | None = None) -> EngineOptions:
     """Return options of flags, which override `--config`, which overrides `base` (the defaults). Raises ConfigError."""
     config = getattr(arguments, "config", None)
-    options = load_toml(config) if config else base or EngineOptions()
+    options = load_toml(config, base) if config else base or EngineOptions()
     given: dict[str, Value] = {}
     for option in OPTIONS:
         value = getattr(arguments, option.field, None) if option.field else None
@@ -167,20 +167,20 @@ def changes(before: EngineOptions, after: EngineOptions) -> dict[str, Value]:
     return {name: value for name, value in asdict(after).items() if value != getattr(before, name)}
 
 
-def options_from_mapping(values: Mapping[str, object]) -> EngineOptions:
-    """Return options from values by field, as read from TOML. Raises ConfigError for unknown keys and bad values."""
+def options_from_mapping(values: Mapping[str, object], base: EngineOptions | None = None) -> EngineOptions:
+    """Return `base` with values by field, as read from TOML. Raises ConfigError for unknown keys and bad values."""
     known = [field.name for field in fields(EngineOptions)]
     unknown = sorted(values.keys() - set(known))
     if unknown:
         raise ConfigError(f"unknown engine option {unknown[0]!r}, expected one of: {', '.join(known)}")
-    return EngineOptions(**values)  # type: ignore[arg-type]
+    return replace(base or EngineOptions(), **values)  # type: ignore[arg-type]
 
 
-def load_toml(path: str | Path) -> EngineOptions:
-    """Return options from a TOML file of `field = value` lines. Raises ConfigError naming the file."""
+def load_toml(path: str | Path, base: EngineOptions | None = None) -> EngineOptions:
+    """Return `base` with the `field = value` lines of a TOML file. Raises ConfigError naming the file."""
     values = read_settings(path)
     try:
-        return options_from_mapping(values)
+        return options_from_mapping(values, base)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from engine.board.convert import board_from_row
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.tactics.solved_endings import MOST_SOLVED_PIECES, probe
+from engine.tactics.solved_endings import MOST_SOLVED_PIECES, Wait, probe
 
 WIN = 2
 MOST_PIECES = chess.syzygy.TBPIECES
@@ -126,16 +126,16 @@ class Tablebase:
 
     # ---- at the root ----
 
-    def ranks(self, board: chess.Board, patience_s: float = 0.0) -> dict[chess.Move, Rank]:
+    def ranks(self, board: chess.Board, wait: Wait | None = None) -> dict[chess.Move, Rank]:
         """Return the rank of every legal move; higher is better.
 
-        WDL is the move's, under the fifty-move rule. Empty if tables are missing. `patience_s`: seconds to wait for
-        the solution of an ending (`tactics.solved_endings`), which counts to mate; 0 = do not ask for it.
+        WDL is the move's, under the fifty-move rule. Empty if tables are missing. `wait` waits for the solution of an
+        ending (`tactics.solved_endings`), which counts to mate; None = do not ask for it.
         """
         pieces = chess.popcount(board.occupied)
-        if board.clean_castling_rights() or pieces > max(self.largest, MOST_SOLVED_PIECES if patience_s else 0):
+        if board.clean_castling_rights() or pieces > max(self.largest, MOST_SOLVED_PIECES if wait else 0):
             return {}
-        probes = [partial(self._solved, patience_s=patience_s)] if patience_s else []
+        probes = [partial(self._solved, wait=wait)] if wait else []
         for with_dtz in (True, False) if pieces <= self.largest else ():
             probes.append(partial(self._rank, with_dtz=with_dtz))
         for probe_move in probes:
@@ -149,17 +149,17 @@ class Tablebase:
                 return ranks
         return {}
 
-    def _solved(self, board: chess.Board, move: chess.Move, patience_s: float) -> Rank | None:
+    def _solved(self, board: chess.Board, move: chess.Move, wait: Wait) -> Rank | None:
         """Return the rank of a move in a solved ending: the shortest mate and the longest defence are worth most."""
         after, end = self._after(board, move)
         if end is not None:
             return end
-        known = probe(after, patience_s, to_mate=True)
+        known = probe(after, wait, to_mate=True)
         if known is None:
             return None
         result, plies, is_late = -known[0], abs(known[1]), False
         if self._is_too_late(result, plies, after):  # A capture may come in time.
-            result, is_late = self._under_the_rule(result, abs((probe(after, patience_s) or known)[1]), after), True
+            result, is_late = self._under_the_rule(result, abs((probe(after, wait) or known)[1]), after), True
         return Rank(result, -plies if result > 0 else plies, 0, 0 if is_late or result == 0 else 1 + plies)
 
     def _rank(self, board: chess.Board, move: chess.Move, with_dtz: bool) -> Rank | None:

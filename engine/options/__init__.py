@@ -143,7 +143,7 @@ class EngineOptions:
     max_collisions: int = _option("MaxCollisionEvents", 32,
         "End a tower's batch after this many collisions. Sparse nets and the evaluator material ignore this", (1, 512))
     temperature: float = _option("Temperature", 0.0,
-        "Sample the move with probability proportional to visits^(1/T). 0 = play the best", (0.0, 100.0))
+        "Sample the move by visits^(1/T), or by priors where one node was searched. 0 = play the best", (0.0, 100.0))
     temperature_moves: int = _option("TempDecayMoves", 0,
         "Lower the temperature to 0 over this many moves of the game (0 = keep it)", (0, 640))
     noise_epsilon: float = _option("DirichletNoiseEpsilon", 0.0,

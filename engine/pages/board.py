@@ -57,7 +57,7 @@ def board_svg(
         f'<svg class="board" viewBox="0 0 {SIDE} {SIDE}" role="img" aria-label="{Markup.escape(text)}">',
         f'<rect class="light" width="{SIDE}" height="{SIDE}"/><path class="dark" d="{_dark_squares()}"/>',
         *(_square_rect(square, perspective, "marked") for square in marked),
-        *(_heat_rect(square, value, perspective) for square, value in (heat or {}).items()),
+        *(_square_rect(at, perspective, ("cold", "hot")[value > 0], abs(value)) for at, value in (heat or {}).items()),
         '<g class="pieces">',
         *(_piece_use(square, piece, perspective) for square, piece in board.piece_map().items()),
         "</g>",
@@ -96,14 +96,10 @@ def _dark_squares() -> str:
     )
 
 
-def _square_rect(square: chess.Square, perspective: chess.Color, kind: str, style: str = "") -> str:
+def _square_rect(square: chess.Square, perspective: chess.Color, kind: str, heat: float | None = None) -> str:
     x, y = _corner(square, perspective)
+    style = "" if heat is None else f' style="opacity:{min(1.0, heat) * 0.85:.2f}"'
     return f'<rect class="{kind}" x="{x}" y="{y}" width="{SQUARE}" height="{SQUARE}"{style}/>'
-
-
-def _heat_rect(square: chess.Square, value: float, perspective: chess.Color) -> str:
-    opacity = f' style="opacity:{min(1.0, abs(value)) * 0.85:.2f}"'
-    return _square_rect(square, perspective, "hot" if value > 0 else "cold", opacity)
 
 
 @functools.cache

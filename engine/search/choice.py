@@ -43,14 +43,14 @@ class StrengthPlan:
 
 
 def choose_move(root: Root, temperature: float, rng: np.random.Generator) -> int:
-    """Index of the root move to play: drawn by visits^(1 / temperature), or the best one at temperature 0.
-
-    A proven win is played, and a move known to lose is not drawn while there is another.
+    """Index of the root move to play: drawn by visits^(1 / temperature), or by priors while none has visits, as in Lc0;
+    the best one at temperature 0. A certain win is played, and a move known to lose only where there is no other.
     """
-    visits = np.where(root.proven < 0, 0, root.visits).astype(np.float64)
-    if temperature == 0.0 or (root.proven > 0).any() or visits.max() == 0:
+    new = not root.visits.any()
+    weights = np.where(root.proven < 0, 0, root.priors if new else root.visits).astype(np.float64)
+    if temperature == 0.0 or (root.proven > 0).any() or (new and root.forced_index() is not None) or not weights.any():
         return root.order()[0]
-    bounds = np.cumsum((visits / visits.max()) ** (1.0 / temperature))
+    bounds = np.cumsum((weights / weights.max()) ** (1.0 / temperature))
     return int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right"))
 
 

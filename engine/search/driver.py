@@ -57,25 +57,24 @@ class Stopper:
 
     def _reached_fixed_limit(self) -> bool:
         limits, search = self._limits, self._search
-        if search.visits >= self.most_visits:
+        if search.visits >= self.most_visits or (limits.depth is not None and round(search.mean_depth) >= limits.depth):
             return True
         if limits.depth is None and limits.mate is None:
             return False
-        if limits.depth is not None and round(search.mean_depth) >= limits.depth:
-            return True
         if limits.mate is not None:
             root = search.root()
             best = root.order()[0]
-            plies = int(root.mate_plies[best])
-            winning = root.proven[best] == WIN and plies != UNKNOWN_DISTANCE
-            if limits.mate <= 0 or (winning and mate_moves(plies + 1, True) <= limits.mate):
+            proves = root.proven[best] == WIN and root.mate_plies[best] != UNKNOWN_DISTANCE
+            moves = mate_moves(int(root.mate_plies[best]) + 1, True) if proves else search.forced_moves
+            if limits.mate <= 0 or ((proves or best == root.forced_index()) and moves <= limits.mate):
                 return True
-        # Neither may ever be reached: give up after as many visits as the tree has room for, or where it has not grown
-        # for half of its visits, because all lines end. By Lc0's rules, which prove no draw, nothing else would end it.
+        # Neither may ever be reached: give up where the tree has not grown for half of its visits, as all lines end (by
+        # Lc0's rules, which prove no draw), or where nothing else ends it, after as many visits as it has room for.
         if (nodes := int(search.tree.counters[NODES])) > self._grown[0]:
             self._grown = nodes, search.visits
         stands_still = search.visits >= 2 * self._grown[1] + LEAST_STILL
-        return stands_still or (search.was_full and search.new_visits >= len(search.tree.nodes))
+        is_endless = limits.nodes is None and not (limits.infinite or limits.is_timed)
+        return stands_still or (is_endless and search.was_full and search.new_visits >= len(search.tree.nodes))
 
     def _is_out_of_time(self) -> bool:
         if self.clock.hard_ms is None or self._limits.infinite:

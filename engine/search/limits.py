@@ -10,7 +10,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
@@ -36,7 +36,7 @@ class Limits:
     movetime_ms: int | None = None
     nodes: int | None = None  # Visits of the root, those kept from earlier searches included.
     depth: int | None = None  # Stop at this rounded mean depth of descents in plies, or when the tree grows no more.
-    mate: int | None = None  # Stop at a proven mate in this many moves.
+    mate: int | None = None  # Stop at a mate in this many moves.
     infinite: bool = False  # Hold the result back until `stop`.
     ponder: bool = False  # Hold the result back until `stop` or `ponderhit`, which starts the clock.
     searchmoves: tuple[chess.Move, ...] = ()
@@ -201,6 +201,13 @@ class SearchJob(Generic[Answer]):
             self._stop.wait()
         elif limits.ponder:
             self._ponderhit.wait()
+
+    def wait_for(self, other: Future[Any], patience_s: float) -> Any:
+        """Return what other work results in. Raises TimeoutError after so many seconds, or at `stop`."""
+        until = self.now() + patience_s
+        while not (other.done() or self.stopped or self.now() > until):
+            wait([other], min(_POLL_S, patience_s))
+        return other.result(0)
 
     # ---- its end ----
 

@@ -50,7 +50,7 @@ class Search:
         self.trees = [tree]  # The tree as each thread sees it; the first is `tree`.
         # A view: single values are asked for often.
         self._root = tree.nodes.view((np.void, tree.nodes.dtype))[arrays.ROOT]
-        self.forced_move = NO_MOVE  # A root move that starts a forced mate (`tactics.mates`), or NO_MOVE.
+        self.forced_move, self.forced_moves = NO_MOVE, 0  # One at the root that mates in so many (`tactics.mates`).
         self.in_flight = in_flight if in_flight is not None else new_round()
         self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
         self.own_value = (0.0, 0.0)  # The evaluator's own value of the root: win minus loss, draw probability.
@@ -273,7 +273,7 @@ def lead_to_mate(search: Search) -> None:
     search.forced_move = NO_MOVE
     if params.mate_moves < 2 or search.is_proven or row[HALFMOVE] + 2 * params.mate_moves >= FIFTY_MOVE_PLIES:
         return
-    move, _ = mating_start(row, np.int64(params.mate_moves), search.mate_space)
+    move, search.forced_moves = mating_start(row, np.int64(params.mate_moves), search.mate_space)
     if move >= 0:
         search.forced_move = np.uint16(move)
         _hint_at_mate(search)

@@ -10,9 +10,9 @@ just captured the other. Thompson, "Retrograde Analysis of Certain Endgames", IC
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from functools import cache, lru_cache, reduce
+from functools import cache, lru_cache, partial, reduce
 from typing import NamedTuple
 
 import chess
@@ -24,6 +24,7 @@ from engine.native.pool import ThreadPool
 
 MOST_SOLVED_PIECES = 4
 LONG = 60.0  # Seconds in which every ending is solved, on any machine.
+Wait = Callable[[Future["Solution"]], "Solution"]  # Returns the result, or raises TimeoutError.
 MOVE_BITS = 6
 MOST_MOVES = (1 << MOVE_BITS) - 1  # No such win takes more moves, to mate or to a capture.
 
@@ -70,25 +71,25 @@ class Solution(NamedTuple):
 # ---- asking ----------------------------------------------------------------------------------------------------------
 
 
-def probe(board: chess.Board, patience_s: float = LONG, to_mate: bool = False) -> tuple[int, int] | None:
+def probe(board: chess.Board, wait: Wait = Future.result, to_mate: bool = False) -> tuple[int, int] | None:
     """(WDL, DTZ) of a position for its side to move, as Syzygy tables have them; (WDL, plies to mate) if `to_mate`.
 
     WDL is 2, 0 or -2 and takes the halfmove clock as 0. DTZ counts the plies to mate or to the next capture. None if
-    the ending is not solved here, or needs more than `patience_s` seconds: then another thread goes on solving it.
+    the ending is not solved here, or if `wait` raises TimeoutError: then another thread goes on solving it.
     """
     if chess.popcount(board.occupied) > MOST_SOLVED_PIECES or board.pawns or board.castling_rights:
         return None
     try:
-        moves = _moves_to_win(board, not board.turn, patience_s, to_mate)
+        moves = _moves_to_win(board, not board.turn, wait, to_mate)
         if moves is not None:
             return -2, -2 * moves
-        moves = _moves_to_win(board, board.turn, patience_s, to_mate)
+        moves = _moves_to_win(board, board.turn, wait, to_mate)
     except TimeoutError:
         return None
     return (0, 0) if moves is None else (2, 2 * moves - 1)
 
 
-def _moves_to_win(board: chess.Board, winner: chess.Color, patience_s: float, to_mate: bool) -> int | None:
+def _moves_to_win(board: chess.Board, winner: chess.Color, wait: Wait, to_mate: bool) -> int | None:
     """Return one side's moves to mate, or to mate or a capture; None if it does not win.
 
     Raises TimeoutError if the ending is not solved in time.
@@ -104,7 +105,7 @@ def _moves_to_win(board: chess.Board, winner: chess.Color, patience_s: float, to
         return None
     mirror = (7 if king & 4 else 0) ^ (56 if king & 32 else 0)
     king, loser, *others = (square ^ mirror for square in (king, loser, *squares))
-    solution, place = _solution(pieces, to_mate).result(patience_s), (king >> 3, king & 7, *others)
+    solution, place = wait(_solution(pieces, to_mate)), (king >> 3, king & 7, *others)
     decided, moves = (solution.won, solution.moves_won) if board.turn == winner else (solution.lost, solution.moves)
     if not int(decided[place]) >> loser & 1:
         return None
@@ -136,7 +137,7 @@ def _best_move(fen: str) -> chess.Move | None:
     for move in board.legal_moves:
         after = board.copy(stack=False)
         after.push(move)
-        known = probe(after, 0.0, to_mate=True)
+        known = probe(after, partial(Future.result, timeout=0), to_mate=True)
         if known is None:
             raise TimeoutError
         # Mates come before escapes, the shortest first; what loses comes last, the longest first.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -80,7 +81,9 @@ class GameRow:
             board.push_uci(text)
         game = chess.pgn.Game.from_board(board)
         white, black = self.controls
-        clocks = {"TimeControl": white} if white == black else {"WhiteTimeControl": white, "BlackTimeControl": black}
+        limits = {"": white} if white == black else {"White": white, "Black": black}
+        clocks = {f"{side}TimeControl": _time_control(limit) for side, limit in limits.items()}
+        clocks |= {f"{side}Limit": limit for side, limit in limits.items() if " " in limit}
         game.headers.update(
             Event=event, Date=self.date, Round=f"{self.number // 2 + 1}.{self.number % 2 + 1}", White=self.white,
             Black=self.black, Result=self.result, **clocks, Termination=self.reason,
@@ -91,6 +94,12 @@ class GameRow:
         if self.detail:
             game.comment = f"{self.offender}: {self.detail}"
         return game_text(game)
+
+
+def _time_control(limit: str) -> str:
+    """Return PGN's TimeControl of a limit in words: a move in so many seconds is `1/0.3`, nodes alone are no time."""
+    clock = re.sub(r"(\S+) s a move", r"1/\1", limit.partition(", ")[0])
+    return "-" if " " in clock else clock or "?"
 
 
 def _comment(thought: Thought) -> str:

@@ -6,6 +6,7 @@ for any number of threads and interruptions.
 
 import hashlib
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -149,6 +150,7 @@ class LabelRun:
     def run(self, count: int, threads: int, report: Report, stop: Stop) -> bool:
         """Publish chunks until the folder has `count` values (True) or `stop()` (False)."""
         begun, at_first = awake_s(), self.published.values
+        sample = partial(sample_chunk, self._net, self._roots, self.plan, tree_net=self._tree_net)
         with ThreadPool(threads, "label") as pool:
             while self.published.values < count:
                 if stop():
@@ -156,7 +158,7 @@ class LabelRun:
                 first = self.published.chunks
                 missing = -(-(count - self.published.values) // self.plan.chunk_rows)
                 numbers = range(first, first + min(CHUNKS_A_THREAD * threads, max(threads, missing)))
-                sampled = pool.map(self._sample, numbers)
+                sampled = pool.map(sample, numbers)
                 self._publish(sampled, count)
                 done = self.published.values
                 speed = (done - at_first) / (awake_s() - begun)
@@ -165,9 +167,6 @@ class LabelRun:
 
     def close(self) -> None:
         self._writer.close()
-
-    def _sample(self, number: int) -> RawChunk:
-        return sample_chunk(self._net, self._roots, self.plan, number, self._tree_net)
 
     def _publish(self, sampled: list[RawChunk], count: int) -> None:
         """Publish chunks up to the one that completes `count`, so that the file does not depend on the threads."""

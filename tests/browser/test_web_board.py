@@ -239,6 +239,8 @@ def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Pa
 
 def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
     tab.click("[data-open=setup]")
+    shown = "(setUpFrom('4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 30'), showSetup(), $('setup-fen').value)"
+    assert tab.script(shown).endswith(" b - e3 0 30"), "they had been reset to - 0 1"
     tab.click("[data-setup=clear]")
     tab.click("#setup button[value=analyse]")
     refused = "document.querySelector('#setup').open && document.querySelector('#setup .error').textContent"

@@ -141,7 +141,8 @@ def test_a_page_speaks_the_first_known_language(wishes: tuple[str, ...], spoken:
 
 @pytest.mark.parametrize(
     ("variables", "spoken"),
-    [({"LANG": "de_AT"}, "de"), ({"LANGUAGE": "fr:de", "LANG": "x"}, "fr"), ({"LC_ALL": "C", "LANG": "fr"}, "en")],
+    [({"LANG": "de_AT"}, "de"), ({"LANGUAGE": "fr:de", "LANG": "x"}, "fr"), ({"LC_ALL": "C", "LANG": "fr"}, "en"),
+     ({"LANGUAGE": "C:de"}, "en")],
 )  # fmt: skip
 def test_a_terminal_speaks_the_systems_language(variables, spoken, monkeypatch):
     for name in language._VARIABLES:

@@ -18,6 +18,7 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.console import make_console, say
 from engine.cli.live_lines import show_view
 from engine.cli.option_forms import add_flags, options_from_flags
+from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits, SearchInterrupted
 from engine.search.result import SearchInfo, SearchResult
@@ -113,9 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     Ctrl-C ends the analysis with the result so far.
     """
     speak("en")  # all of its words are English
-    options = options_from_flags(arguments)
-    if arguments.multi_pv is None and arguments.config is None:
-        options = replace(options, multi_pv=_DEFAULT_LINES)
+    options = options_from_flags(arguments, EngineOptions(multi_pv=_DEFAULT_LINES))
     limits = limits_from_flags(arguments, _DEFAULT_LIMITS)
     sources = list(read_sources(arguments.position, arguments.game, arguments.ply, options.chess960))
     console, problems = make_console(), make_console(stderr=True)

@@ -263,6 +263,8 @@ class _Reviewer:
         self._boards = [game.board()]
         for move in self._played:
             self._boards.append(board_after(self._boards[-1], move))
+        last, is_drawn = self._boards[-1], game.headers.get("Result") == "1/2-1/2"
+        self._claimed = last if is_drawn and (last.is_repetition(3) or last.is_fifty_moves()) else None  # as a draw
         self._looks: list[_Look] = []
         self._found: dict[object, _Look] = {}  # by what was searched
         self._settled: dict[int, _Known] = {}  # by ply
@@ -294,8 +296,8 @@ class _Reviewer:
 
     def _look(self, board: chess.Board, without: Collection[chess.Move] = (), limits: Limits | None = None) -> _Look:
         """Search a position, or all of its moves but some, within the usual limits or others."""
-        if not any(board.legal_moves) or board.is_insufficient_material():  # other draws need not end a recorded game
-            return _Look((_Known(_for_people(Verdict.of_result(board.result())), ()),), {})
+        if not any(board.legal_moves) or board.is_insufficient_material() or board is self._claimed:
+            return _Look((_Known(_for_people(Verdict.of_result(board.result(claim_draw=True))), ()),), {})
         others = tuple(move for move in board.legal_moves if move not in without) if without else ()
         if without and not others:
             return _Look((), {})

@@ -230,7 +230,8 @@ class GameIndex:
             white, black = game_name(tags), ""
         codes = (game.moves[at : at + 2] for at in range(0, min(len(game.moves), 2 * KEPT_PLIES), 2))
         moves = None if game.start else b"".join(itertools.takewhile(b"\0\0".__ne__, codes))  # up to a pass, 0
-        side = self._side(white, black)
+        own = self.own_names.all
+        side = "white" if white.casefold() in own else "black" if black.casefold() in own else None
         words = plain(" ".join([date, white, black, opening, *(tags.get(name, "") for name in _SEARCHED)]))
         row = (key, date, white, black, tags.get("Result", "*"), opening, tags.get("Termination", ""),
                len(game.moves) // 2, side, moves, words)  # fmt: skip
@@ -267,10 +268,6 @@ class GameIndex:
         names = self.own_names.all
         with self._base:
             self._base.execute(f"UPDATE games SET mine = {_MINE.format(', '.join('?' * len(names)))}", names * 2)
-
-    def _side(self, white: str, black: str) -> str | None:
-        own = self.own_names.all
-        return "white" if white.casefold() in own else "black" if black.casefold() in own else None
 
     def likely_names(self, file: str = "") -> list[str]:
         """Return who played most games without an own name: of a file, if it has no other games, or of all."""

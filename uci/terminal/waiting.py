@@ -15,8 +15,6 @@ from uci.loading.patient import PatientEngine
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from uci.loading.background import LoadingProgress
-
 
 def ready_engine(console: Console, options: EngineOptions, wait: bool = True) -> PatientEngine:
     """Return a loaded engine, compiled too; without `wait` it returns at once, and the first search waits for the
@@ -32,9 +30,5 @@ def ready_engine(console: Console, options: EngineOptions, wait: bool = True) ->
         say(make_console(stderr=True), problem)
     if wait and not engine.is_prepared:
         with live_line(_("Compiling, which happens once")) as line:
-            engine.wait(lambda progress: line.update(progress.share, progress.problem or _steps(progress)))
+            engine.wait(lambda at: line.update(at.share, at.problem or _("{done} of {total}", **at._asdict())))
     return engine
-
-
-def _steps(progress: LoadingProgress) -> str:
-    return _("{done} of {total}", done=progress.done, total=progress.total)

@@ -227,7 +227,8 @@ class Shelf:
     def upload_path(self, name: str) -> Path:
         """Where a file on its way here is written to. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        return self._folder / f"{_UPLOAD}{self._mark}{os.urandom(4).hex()}-{_plain(name)}"
+        name = re.sub(r"[^\w.-]+", "_", name)[-LONGEST_NAME:].lstrip(".-_")  # what no folder or system takes otherwise
+        return self._folder / f"{_UPLOAD}{self._mark}{os.urandom(4).hex()}-{name}"
 
     def take_in(self, upload: Path) -> None:
         """Make an uploaded file one of the folder, plain UTF-8 under a free name, and read it.
@@ -274,8 +275,3 @@ class Shelf:
             replace_file(plain, target)
             sync_folder(self._folder)
         return target.name
-
-
-def _plain(name: str) -> str:
-    """Return a file's name without what a folder or a system might take otherwise, in 200 bytes at most."""
-    return re.sub(r"[^\w.-]+", "_", name)[-LONGEST_NAME:].lstrip(".-_")

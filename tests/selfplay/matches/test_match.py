@@ -171,8 +171,10 @@ def test_stored_games_tell_what_the_engines_thought(tmp_path: Path) -> None:
     assert comments[:2] == ["book", "book"]
     assert re.fullmatch(r"\d\.\d{3}s", comments[2])
     assert re.fullmatch(r"-0\.31/3 \d\.\d{3}s, n=77", comments[3])
-    assert game.headers["TimeControl"] == "60+1"
-    assert game.headers["Termination"] == "length limit"
+    assert (game.headers["TimeControl"], game.headers["Termination"]) == ("60+1", "length limit")
+    for limit, told in (("0.3 s a move", "1/0.3"), ("1,020 nodes a move", "-"), ("1+0.1, 20 nodes a move", "1+0.1")):
+        tags = chess.pgn.read_headers(io.StringIO(replace(row_of(), controls=("60+1", limit)).pgn("x")))
+        assert (tags["WhiteTimeControl"], tags["BlackTimeControl"], tags["BlackLimit"]) == ("60+1", told, limit)
     assert game.headers["Date"] == time.strftime("%Y.%m.%d"), "or midnight has passed meanwhile"
 
 

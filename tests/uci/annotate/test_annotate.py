@@ -177,7 +177,7 @@ def test_mates_are_counted_from_each_position_and_along_their_lines() -> None:
     assert texts == ["#-2", "#-1", "#-1", "#"]
 
 
-def test_a_game_that_goes_on_after_five_repetitions_or_seventy_five_moves_is_reviewed() -> None:
+def test_a_game_that_goes_on_after_five_repetitions_or_seventy_five_moves_is_reviewed_and_a_claimed_draw_is_one():
     """Arbiters end such games; recorded ones go on, and their moves have better ones."""
     shuffle = "Nf3 Nf6 Ng1 Ng8 " * 4
     for text in (f"{shuffle} f3 e5 g4 *", '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 150 99"]\n[SetUp "1"]\n\n1. Ke2 a6 *'):
@@ -187,6 +187,9 @@ def test_a_game_that_goes_on_after_five_repetitions_or_seventy_five_moves_is_rev
         found = review(game, engine)
         assert len(found.moves) == len(nodes)
         assert all(move.best_line for move in found.moves)
+    claimed = review(read(f'[Result "1/2-1/2"]\n\n{shuffle} 1/2-1/2'), engine).moves[-1].after
+    assert claimed == Verdict.of_result("1/2-1/2"), "the search had gone on behind it, and whoever gave it lost nothing"
+    assert review(read(f"{shuffle} *"), engine).moves[-1].after != claimed
 
 
 def test_a_pass_is_not_judged_and_counts_in_no_accuracy() -> None:

@@ -32,7 +32,7 @@ class Tables:
             raise KeyboardInterrupt
         return self.answer
 
-    def ranks(self, board: chess.Board, patience_s: float) -> dict:
+    def ranks(self, board: chess.Board, wait: object) -> dict:
         return {}
 
     def take_news(self) -> list[str]:

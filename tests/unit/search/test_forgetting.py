@@ -254,15 +254,15 @@ def test_a_search_is_stopped_while_the_tree_makes_room(monkeypatch):
         assert_whole(engine._search, adds_up=False)
 
 
-@pytest.mark.parametrize("limits", [Limits(depth=100), Limits(mate=5)])
-def test_a_search_by_depth_or_mate_goes_on_for_as_many_visits_as_a_full_tree_has_room_for(limits):
+@pytest.mark.parametrize("limit", [{"depth": 100}, {"mate": 5}])
+def test_a_search_by_depth_or_mate_goes_on_for_as_many_visits_as_a_full_tree_has_room_for_or_its_limit(limit):
     with Engine(EngineOptions(evaluator="material", hash_mib=1, threads=1)) as engine:
         engine.set_position(chess.Board(POSITION))
         for _ in range(2):  # The second time the tree was full before.
-            result = engine.search(limits)
-            assert result.best_move is not None
-            assert engine._search.was_full
-            assert result.nodes >= len(engine._search.tree.nodes)
+            assert engine.search(Limits(**limit)).nodes >= len(engine._search.tree.nodes)
+        most = 3 * engine._search.visits
+        assert engine.search(Limits(**limit, nodes=most)).infos[0].hashfull == 1000
+        assert engine._search.visits == most
 
 
 def test_a_depth_that_drawn_lines_never_reach_kept_a_search_by_lc0s_rules_for_ever() -> None:

@@ -1,5 +1,6 @@
 """Whether a `go` asks for a move of a game or for analysis: one decision, and what each of its consequences does."""
 
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import replace
 from itertools import product
@@ -15,7 +16,6 @@ from engine.options import EngineOptions
 from engine.search.choice import PolyglotBook, SearchOrder
 from engine.search.limits import Limits, SearchJob
 from engine.search.result import SearchResult
-from engine.tactics.solved_endings import LONG
 from tests.regression.test_endings import check_result
 from tests.unit.search.test_book import write_book
 
@@ -122,7 +122,7 @@ def test_as_many_lines_are_shown_as_were_asked_for_however_few_moves_hold_the_wi
     """A root that a game restricts to the best moves had shown two lines of five."""
     board, options = chess.Board(fen), EngineOptions(hash_mib=8, threads=1)
     analyst, limited = replace(options, analyse_mode=True), replace(options, limit_strength=True, elo=2500)
-    Tablebase("").ranks(board, LONG)  # A search that has little time does not wait until the ending is solved.
+    Tablebase("").ranks(board, Future.result)  # A search that has little time does not wait until the ending is solved.
     for kind, mode in [*product(UNLIKE, (options, analyst)), ("nodes", limited)]:
         found = {}
         for multi_pv in (1, 5, 218) if kind == "nodes" else (1, 5):

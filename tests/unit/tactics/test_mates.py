@@ -103,6 +103,7 @@ def test_one_node_plays_the_mate_that_the_rules_found_and_announces_it(fen: str,
     with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material")) as engine:
         engine.set_position(chess.Board(fen))
         result = engine.search(Limits(nodes=1))
+        assert engine.search(Limits(nodes=1000, mate=2)).nodes == 0, "it searched on for the proof of what it had told"
     assert result.best_move == chess.Move.from_uci(start)
     assert result.infos[0].score_mate == 2
     assert result.infos[0].wdl == (1000, 0, 0)

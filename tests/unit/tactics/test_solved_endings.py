@@ -1,6 +1,8 @@
 """Endings of four pieces, solved, agree with endgame tables and with the books, and are played to the mate."""
 
 import threading
+from concurrent.futures import Future
+from functools import partial
 
 import chess
 import chess.syzygy
@@ -9,7 +11,7 @@ import pytest
 from engine.evaluation.tablebase import Tablebase, good_moves
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
 from engine.tactics import solved_endings
 from engine.tactics.solved_endings import LONG, probe, solve
 from tests.boards import random_positions
@@ -69,7 +71,7 @@ def test_material_had_been_given_away_by_force_where_mate_is_near(letters: str) 
             if board.turn != chess.WHITE or probe(board)[0] <= 0:
                 continue
             _, plies = probe(board, to_mate=True)
-            ranks = tables.ranks(board, LONG)
+            ranks = tables.ranks(board, Future.result)
             player.set_position(board)
             move = player.search(Limits(nodes=20)).best_move
             assert move in good_moves(ranks)
@@ -100,29 +102,33 @@ def test_positions_with_a_result_of_their_own(fen: str, result: tuple[int, int] 
         ({}, Limits(movetime_ms=110), 0.05),  # Half of what the overhead of 10 ms leaves.
         ({"limit_strength": True}, Limits(nodes=5), 0.0),
         ({"preset": "lc0"}, Limits(nodes=5), 0.0),
-        ({"analyse_mode": True}, Limits(nodes=5), LONG),
         ({"analyse_mode": True, "limit_strength": True}, Limits(nodes=5), LONG),
     ],
 )
 def test_endings_are_solved_at_full_strength_and_in_time(options, limits, patience_s, monkeypatch):
-    asked: list[float] = []
-    ranks = Tablebase.ranks
-    monkeypatch.setattr(Tablebase, "ranks", lambda *given: asked.append(given[2]) or ranks(*given))
+    asked: set[float] = set()
+    monkeypatch.setattr(SearchJob, "wait_for", lambda job, work, patience_s: asked.add(patience_s) or work.result())
     with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material", move_overhead_ms=10, **options)) as player:
         player.set_position(chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1"))
         player.search(limits)
-    assert asked == [patience_s]
+    assert asked == {patience_s} - {0.0}
 
 
 def test_a_short_patience_finds_an_ending_solved_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
     begun, board = threading.Event(), chess.Board("8/8/8/3k4/8/8/8/KRB5 w - - 0 1")
     solving = solved_endings.solve
 
-    def slow(pieces: str) -> solved_endings.Solution:
+    def slow(*pieces: str) -> solved_endings.Solution:
         assert begun.wait(120)
-        return solving(pieces)
+        return solving(*pieces)
 
     monkeypatch.setattr(solved_endings, "solve", slow)
-    assert probe(board, 0.01) is None
+    shortly = partial(Future.result, timeout=0.01)
+    assert probe(board, shortly) is None
+    with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material")) as player:
+        player.set_position(board)
+        job = player.start(Limits(infinite=True))
+        player.stop()
+        assert job.result(10).best_move, "it heard a stop once the ending was solved"
     begun.set()
-    assert probe(board) == (2, probe(board, 0.01)[1])
+    assert probe(board) == (2, probe(board, shortly)[1])

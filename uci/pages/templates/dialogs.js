@@ -132,20 +132,25 @@ document.querySelectorAll("#keep [data-copy]").forEach(button => button.addEvent
 
 // ---- setting up a position ----
 
-const setup = { pieces: new Map(), brush: "hand", drag: null };
+const setup = { pieces: new Map(), brush: "hand", drag: null, given: [] };
 const setupView = new BoardView($("setup-board").querySelector("svg"));
 
 function showSetup() {
   setupView.show({ placement: placementOf(setup.pieces), marked: [] });
   const form = $("setup").querySelector("form");
   const castling = [...form.querySelectorAll("[name=castling]:checked")].map(box => box.value).join("") || "-";
-  $("setup-fen").value = `${placementOf(setup.pieces)} ${form.turn.value} ${castling} - 0 1`;
+  // En passant and the clock belong to the position that came; the number of its move stays in any.
+  const [placement, turn, , enPassant = "-", clock = "0", number = "1"] = setup.given;
+  const isGiven = placementOf(setup.pieces) === placement && form.turn.value === turn;
+  const rest = isGiven ? `${enPassant} ${Number(clock) || 0}` : "- 0";
+  $("setup-fen").value = `${placementOf(setup.pieces)} ${form.turn.value} ${castling} ${rest} ${Number(number) || 1}`;
   $("setup").querySelectorAll("[data-brush]").forEach(button =>
     button.setAttribute("aria-pressed", String(button.dataset.brush === setup.brush)));
 }
 
 function setUpFrom(fen) {
-  const [placement, turn = "w", castling = "-"] = fen.trim().split(/\s+/);
+  setup.given = fen.trim().split(/\s+/);
+  const [placement, turn = "w", castling = "-"] = setup.given;
   setup.pieces = piecesOf(placement);
   const form = $("setup").querySelector("form");
   form.turn.value = turn === "b" ? "b" : "w";
