@@ -75,6 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
             nonlocal solved, written
             outcomes.append(outcome)
             solved += outcome.solved
+            if outcome.fault:
+                show(f"{outcome.problem.name}: {outcome.fault} ({outcome.problem.fen})")
             line.update(len(outcomes) / len(problems), f"{solved} of {len(outcomes)} solved")
             if awake_s() - written >= WRITE_S:
                 _write(arguments.json, results(), settings)
@@ -92,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         try:
             solve_all(problems, new_solver, arguments.concurrency, report, stop.is_set)
-        except BaseException:  # such as an engine that died: the others' outcomes are kept
+        except BaseException:  # such as an engine that starts no more: the others' outcomes are kept
             _write(arguments.json, results(), settings)
             raise
     _show(arguments, results(), settings)

@@ -14,7 +14,7 @@ import chess
 import pytest
 
 from engine.board.pgn.move_words import legal_move
-from engine.errors import ConfigError, DataError, MoveError
+from engine.errors import DataError, MoveError
 from engine.options import EngineOptions
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
@@ -312,10 +312,12 @@ def test_uci_engine_solves_too_and_an_illegal_move_took_a_minute(monkeypatch: py
         first = next(iter(chess.Board().legal_moves))
         answer = one.solve(chess.Board(), fresh=True)
         assert [(step.nodes, step.move, step.mate) for step in answer] == [(77, first, None)] * 2
+    line = Problem("a line", (), chess.STARTING_FEN, line=("g1h3", "g8h6", "h3g1"))
     for how, told in ("pass", "no move in a position"), ("hang", "no answer after 3.000 s"):
-        scripted = Contestant("scripted", (sys.executable, str(SCRIPT), how, "1"))
-        with closing(UciSolver(scripted, TimeControl(nodes=100))) as one, pytest.raises(ConfigError, match=told):
-            solve_problem(problem(f"{BACK_RANK} am h4;"), one)
+        scripted = Contestant("scripted", (sys.executable, str(SCRIPT), how, "2"))
+        with closing(UciSolver(scripted, TimeControl(nodes=100))) as one:
+            outcome = solve_problem(line, one)
+        assert (outcome.solved, outcome.played, told in outcome.fault) == (False, ("g1h3",), True)
 
 
 def test_command_shows_a_table_and_writes_json(aino_train: Callable[..., str], tmp_path: Path) -> None:
@@ -363,10 +365,12 @@ def test_engines_words_may_set_the_limit_but_no_clock(aino_train: Callable[..., 
     assert "threads would not reach it" in aino_train("suite", suite, "--engine", engine, "--threads", 4, status=1)
 
 
-def test_an_engine_that_died_took_all_outcomes_with_it(aino_train: Callable[..., str], tmp_path: Path) -> None:
+def test_an_engine_that_died_ended_the_suite(aino_train: Callable[..., str], tmp_path: Path) -> None:
     suite, out = tmp_path / "five.epd", tmp_path / "out.json"
-    suite.write_text("".join(f'{chess.Board().epd()} bm a3; id "{number}";\n' for number in range(5)))
+    suite.write_text("".join(f'{chess.Board().epd()} bm Nh3; c0 "Nh3=9"; id "{number}";\n' for number in range(5)))
     engine = f"{sys.executable} {scripted_engine.__file__} leave 3"
-    assert "failed in" in aino_train("suite", suite, "--engine", f'cmd="{engine}"', "--json", out, status=1)
+    assert "2: engine" in aino_train("suite", suite, "--engine", f'cmd="{engine}"', "--json", out)
     (kept,) = json.loads(out.read_text())["suites"]
-    assert 0 < len(kept["problems"]) < 5
+    assert [(one["solved"], bool(one["fault"])) for one in kept["problems"]] == [
+        (True, False), (True, False), (False, True), (True, False), (True, False),
+    ]  # fmt: skip
