@@ -23,6 +23,9 @@ FOLDERS = {
     "a sweep": ("settings", "sweep.toml matches".split()),
 }
 
+# The first byte of what commands write, by the ending that the flag's metavar has.
+FIRST_BYTES = {".html": b"<", ".json": b"[{", ".csv": b"r", ".pgn": b"[", ".tar": b"g\0", ".dit": b"\x89"}
+
 
 def kind_of_folder(folder: Path) -> str:
     """Return which of FOLDERS a folder is; "" for none, or where that cannot be read."""

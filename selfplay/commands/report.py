@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "write the page here (default: RUN/report.html, or comparison.html)"
     parser.add_argument("--out", type=output_file, metavar="FILE.html", help=text)
     text = "write settings, results and training losses here"
-    parser.add_argument("--json", type=output_file, metavar="FILE", help=text)
-    parser.add_argument("--csv", type=output_file, metavar="FILE", help="write the results here as a table")
+    parser.add_argument("--json", type=output_file, metavar="FILE.json", help=text)
+    parser.add_argument("--csv", type=output_file, metavar="FILE.csv", help="write the results here as a table")
     text = "write TensorBoard's event files into this folder; with --live they grow; needs the extra `tensorboard`"
     parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help=text)
     text = "write everything anew every quarter of a minute until Ctrl-C; browsers reload the page"

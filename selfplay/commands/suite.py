@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "solve N positions per file, sampled at random (default: all)"
     parser.add_argument("--limit", type=at_least(1), metavar="N", help=text)
     add_flag(parser, "--limit-seed", 1, "sample with this random seed for --limit", least=0)
-    parser.add_argument("--json", type=output_file, metavar="FILE", help="write scores and every outcome to this file")
+    parser.add_argument("--json", type=output_file, metavar="FILE.json", help="write scores and every outcome here")
     parser.add_argument("--failed", action="store_true", help="list unsolved positions")
     add_flags(parser)
 
