@@ -257,7 +257,7 @@ def _opener(begin: bytes) -> Callable[..., Any] | None:
 def _open_zst(raw: IO[bytes]) -> Iterator[Any]:
     zstd = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
     try:
-        with zstd.open(raw) as stream:
+        with zstd.open(raw, options={zstd.DecompressionParameter.window_log_max: 31}) as stream:  # as of `--long=31`
             yield stream
     except zstd.ZstdError as error:
         raise OSError(str(error)) from error
