@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import sys
+import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -219,7 +220,11 @@ def test_puzzles_begin_after_the_opponents_move(tmp_path: Path) -> None:
     assert ladder.line == ("d1d7", "a7a8", "g6g8")
     assert ladder.groups == ("rating 1400-1599", "mate", "mateIn2")
     assert back_rank.best == {"a1a8"}
+    path.write_text(PUZZLES + PUZZLES[PUZZLES.index("one") :] * 9_000)
+    tracemalloc.start()
     assert read_puzzles(path, limit=1)[0] in (ladder, back_rank)
+    assert tracemalloc.get_traced_memory()[1] < 5e6, "all were held, of which Lichess has millions"
+    tracemalloc.stop()
     path.write_text(PUZZLES.replace("mate mateIn2", "\"['mate', 'mateIn2']\""))
     assert read_puzzles(path)[0].groups == ladder.groups, "a list as Python writes it"
     path.write_text(PUZZLES.replace("FEN", "Place"))
