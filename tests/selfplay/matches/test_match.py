@@ -275,6 +275,16 @@ def test_games_of_others_and_folders_of_other_matches_are_refused(tmp_path: Path
     archive.add(GameRow(0, "one", "new", chess.STARTING_FEN, "", "1-0", "crash", "new", "", (1.0, 2.0)))
     with pytest.raises(RunError, match=r"games\.jsonl: game 0 is not between one and two"):
         Match(match_of(), archive)
+    (net := tmp_path / "net.dit").write_text("trained")
+    settings = replace(match_of(), second=Contestant("two", ("aino",), (("WeightsFile", str(net)),)))
+    MatchArchive(tmp_path / "new", settings.description())
+    MatchArchive(tmp_path / "new", settings.description())
+    net.write_text("trained anew")
+    with pytest.raises(RunError, match=r"another match \(files differ\)"):
+        MatchArchive(tmp_path / "new", settings.description())
+    description = {name: value for name, value in settings.description().items() if name != "files"}
+    (tmp_path / "new" / "match.json").write_text(json.dumps(description))  # as 1.0.0 left it
+    MatchArchive(tmp_path / "new", settings.description())
 
 
 @pytest.mark.parametrize(
