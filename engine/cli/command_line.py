@@ -100,7 +100,7 @@ def make_parser(
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Accepts `--help-all`, refuses outputs onto inputs, and guesses which flag a mistyped one was meant to be.
+    """Accepts `--help-all`, refuses outputs or makes room for them, and guesses which flag a mistyped one was to be.
 
     That may be the flag of a table: `--games.visits` for `--visits`.
     """
@@ -119,6 +119,7 @@ class CommandParser(argparse.ArgumentParser):
                 check_output(path, (value for name, value in vars(found).items() if name not in (one.dest, "load")))
                 first = FIRST_BYTES.get(ending := Path(str(one.metavar)).suffix, bytes(range(256)))
                 check_earlier(path, lambda stream, first=first: stream.read(1) in first, f"an earlier {ending} file")
+                path.parent.mkdir(parents=True, exist_ok=True)  # before the command works for hours
         return found, rest
 
     def error(self, message: str) -> NoReturn:

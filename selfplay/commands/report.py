@@ -76,6 +76,5 @@ def _write(arguments: argparse.Namespace, out: Path, events: EventFiles | None, 
     if events is not None:
         events.update(metrics)
     page = report_page(metrics[0]) if len(metrics) == 1 else comparison_page(metrics)
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_file(out, page.replace("<head>", f"<head>{head}", 1))
     return metrics[0].state if len(metrics) == 1 else f"{len(metrics)} runs"

@@ -160,7 +160,6 @@ class Pretraining:
     def finish(self, path: Path, dtype: str = "float32") -> HeldOutScores:
         """Write the averaged network to `path`, stored as `dtype`; log and return its held-out scores."""
         check_output(path, ())  # of this run, when it began
-        path.parent.mkdir(parents=True, exist_ok=True)
         scores = self._evaluate(path, dtype)
         if not any(row["step"] == self.learner.steps_done and row.get("scores") for row in self._log[-2:]):
             self._reported = self.elapsed_s, self.positions

@@ -326,7 +326,7 @@ def test_uci_engine_solves_too_and_an_illegal_move_took_a_minute(monkeypatch: py
 
 
 def test_command_shows_a_table_and_writes_json(aino_train: Callable[..., str], tmp_path: Path) -> None:
-    suite, puzzles, out = tmp_path / "own.epd", tmp_path / "own.txt", tmp_path / "out.json"
+    suite, puzzles, out = tmp_path / "own.epd", tmp_path / "own.txt", tmp_path / "new" / "out.json"
     suite.write_text("".join(f'{BACK_RANK} bm {move}; id "{theme}.{n}";\n'
                              for theme, move in (("Mate", "Ra8"), ("Wrong", "h4")) for n in range(5)))  # fmt: skip
     puzzles.write_text(PUZZLES)
