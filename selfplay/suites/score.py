@@ -157,14 +157,9 @@ def _cells(name: str, outcomes: Sequence[Outcome], steps: Sequence[int]) -> list
     by = [sum(nodes <= step for nodes in found) for step in steps]
     graded = score.most_points != score.problems
     points = f"{score.points}/{score.most_points} ({score.share:.1%})" if graded else ""
-    return [
-        name,
-        str(score.problems),
-        f"{score.solved} ({score.solved / max(1, score.problems):.1%})",
-        points,
-        "" if score.median_nodes is None else f"{score.median_nodes:,}",
-        *map(str, by),
-    ]
+    solved = f"{score.solved} ({score.solved / max(1, score.problems):.1%})"
+    median = "" if score.median_nodes is None else f"{score.median_nodes:,}"
+    return [name, str(score.problems), solved, points, median, *map(str, by)]
 
 
 def suite_json(settings: Mapping[str, Any], suites: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:

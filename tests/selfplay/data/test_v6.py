@@ -51,18 +51,11 @@ def searched_game(rng: np.random.Generator, fen: str, plies: int = 60) -> tuple[
     ending, points = game_ending(row, len(moves), 1) or (Ending.LENGTH, 0)
     draws = rng.dirichlet([1, 1, 1], len(moves)).astype(np.float16)
     game = SelfPlayRecord(
-        generation=0,
-        number=0,
-        white_points=points,
-        ending=ending,
-        start=row_from_board(board.root()),
-        moves=np.array(moves, np.uint16),
-        full=(rng.random(len(moves)) < 0.7) & (np.array(counts) > 0),
-        target_counts=np.array(counts, np.uint8),
-        target_moves=np.array(targets, np.uint16),
-        target_visits=np.array(visits, np.uint16),
-        root_wdl=draws,
-    )
+        generation=0, number=0, white_points=points, ending=ending, start=row_from_board(board.root()),
+        moves=np.array(moves, np.uint16), full=(rng.random(len(moves)) < 0.7) & (np.array(counts) > 0),
+        target_counts=np.array(counts, np.uint8), target_moves=np.array(targets, np.uint16),
+        target_visits=np.array(visits, np.uint16), root_wdl=draws,
+    )  # fmt: skip
     return game, board
 
 

@@ -126,14 +126,11 @@ def test_graded_moves_give_points(grades: str) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (f"{BACK_RANK} bm Qa8", "'Qa8' is no legal move"),
-        (f'{BACK_RANK} id "x"; c0 "a game";', "no solution"),
-        (f"{BACK_RANK} bm Ra8; am Ra8;", "bm and am name the same moves"),
-        ("8/8/8/8/8/8/8/8 w - - bm Ka1", "king"),
-        ("8/8", "2 ranks instead of 8"),
-        ("7k/5Q2/6K1/8/8/8/8/8 b - - dm 1;", "no legal move"),
+        (f"{BACK_RANK} bm Qa8", "'Qa8' is no legal move"), (f'{BACK_RANK} id "x"; c0 "a game";', "no solution"),
+        (f"{BACK_RANK} bm Ra8; am Ra8;", "bm and am name the same moves"), ("8/8/8/8/8/8/8/8 w - - bm Ka1", "king"),
+        ("8/8", "2 ranks instead of 8"), ("7k/5Q2/6K1/8/8/8/8/8 b - - dm 1;", "no legal move"),
     ],
-)
+)  # fmt: skip
 def test_bad_lines_are_named_and_left_out_and_the_suite_goes_on(line: str, expected: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.epd"
     path.write_text(f"{BACK_RANK} bm Ra8;\n{line}\n")
