@@ -19,7 +19,7 @@ from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
 from engine.errors import AinoError, did_you_mean
-from engine.files.output_files import FIRST_BYTES, check_earlier, check_output, output_file
+from engine.files.output_files import check_output, output_file
 
 FAILED = 1  # Exit status after an error reported on stderr.
 USAGE = 2  # Exit status after a command line that cannot be understood.
@@ -116,9 +116,8 @@ class CommandParser(argparse.ArgumentParser):
         found, rest = super().parse_known_args(*words, **keywords)
         for one in (one for one in self._actions if one.type is output_file):
             if path := getattr(found, one.dest, None):
-                check_output(path, (value for name, value in vars(found).items() if name not in (one.dest, "load")))
-                first = FIRST_BYTES.get(ending := Path(str(one.metavar)).suffix, bytes(range(256)))
-                check_earlier(path, lambda stream, first=first: stream.read(1) in first, f"an earlier {ending} file")
+                given = [value for name, value in vars(found).items() if name not in (one.dest, "load")]
+                check_output(path, given, Path(str(one.metavar)).suffix)
                 path.parent.mkdir(parents=True, exist_ok=True)  # before the command works for hours
         return found, rest
 

@@ -57,9 +57,10 @@ def solve_problem(problem: Problem, solver: Solver) -> Outcome:
             board.push_uci(problem.line[ply + 1])
     except EngineFault as error:
         fault = error.detail
-    points = problem.points.get(*played[:1] or [""], 0) if problem.points else int(solved)
-    found_at = (max(step.nodes for step in found), max(step.time_ms for step in found)) if solved else (None, None)
-    return Outcome(problem, solved, points, tuple(played), nodes, time_ms, *found_at, fault)
+    points = problem.points.get("".join(played[:1]), 0) if problem.points else int(solved)
+    found_nodes = max(step.nodes for step in found) if solved else None
+    found_ms = max(step.time_ms for step in found) if solved else None
+    return Outcome(problem, solved, points, tuple(played), nodes, time_ms, found_nodes, found_ms, fault)
 
 
 def _part(problem: Problem, board: chess.Board, ply: int) -> Problem:
