@@ -142,6 +142,7 @@ def test_packed_texts_are_unpacked_and_damage_is_an_error(tmp_path: Path, suffix
             zipped(gzip.compress(b"x"), "b"),
             "an archive of packed files, such as folder/a; unpack it and give the folder",
         ),
+        (zipped(bytes(257) + b"ustar"), "an archive of packed files, such as folder/a; unpack it and give the folder"),
         (b"7z\xbc\xaf" + bytes(99), "a 7z archive; unpack it first"),
         (b"Rar!" + bytes(99), "a rar archive; unpack it first"),
     ],
