@@ -44,7 +44,7 @@ def puzzle_fields(path: Path) -> Iterator[tuple[int, PuzzleFields]]:
     """Yield the line, from 1, and the fields of each row of a file, packed or not. Raises DataError."""
     if (found := kind_of_file(path)) != POSITIONS:  # which begin a row, too
         wanted_kind(found, path, PUZZLES)
-    separator, names = "", tuple[str, ...]()
+    separator, names, header = "", tuple[str, ...](), list[str]()
     with reading(path), open_unpacked(path) as (stream, _):
         lines = (line.decode() for piece in utf8_pieces(stream) for line in piece.splitlines())
         for number, line in enumerate(lines, 1):
@@ -52,10 +52,10 @@ def puzzle_fields(path: Path) -> Iterator[tuple[int, PuzzleFields]]:
             row = _split(line, separator)
             if not any(row) or line.startswith("sep="):  # by which spreadsheets tell the separator
                 continue
-            named = tuple(re.sub(r"[\W_]", "", field).lower() for field in row)
             if not names:
-                names = named if "fen" in named else _COLUMNS
-            if names != named:
+                names = tuple(re.sub(r"[\W_]", "", field).lower() for field in row)
+                names, header = (names, row) if "fen" in names else (_COLUMNS, [])
+            if row != header:
                 yield number, dict(zip(names, row, strict=False))
 
 

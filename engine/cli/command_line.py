@@ -14,6 +14,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
@@ -99,7 +100,7 @@ def make_parser(
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Accepts `--help-all`, refuses outputs onto inputs, and guesses which flag a mistyped one was meant to be.
+    """Accepts `--help-all`, refuses outputs or makes room for them, and guesses which flag a mistyped one was to be.
 
     That may be the flag of a table: `--games.visits` for `--visits`.
     """
@@ -113,9 +114,11 @@ class CommandParser(argparse.ArgumentParser):
 
     def parse_known_args(self, *words: Any, **keywords: Any) -> Any:
         found, rest = super().parse_known_args(*words, **keywords)
-        for one in (one.dest for one in self._actions if one.type is output_file):
-            if path := getattr(found, one, None):
-                check_output(path, (value for name, value in vars(found).items() if name not in (one, "load")))
+        for one in (one for one in self._actions if one.type is output_file):
+            if path := getattr(found, one.dest, None):
+                given = [value for name, value in vars(found).items() if name not in (one.dest, "load")]
+                check_output(path, given, Path(str(one.metavar)).suffix)
+                path.parent.mkdir(parents=True, exist_ok=True)  # before the command works for hours
         return found, rest
 
     def error(self, message: str) -> NoReturn:

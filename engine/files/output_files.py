@@ -23,6 +23,9 @@ FOLDERS = {
     "a sweep": ("settings", "sweep.toml matches".split()),
 }
 
+# The first byte of what commands write, by the ending that the flag's metavar has.
+FIRST_BYTES = {".html": b"<", ".json": b"[{", ".csv": b"r", ".pgn": b"[", ".tar": b"g\0", ".dit": b"\x89"}
+
 
 def kind_of_folder(folder: Path) -> str:
     """Return which of FOLDERS a folder is; "" for none, or where that cannot be read."""
@@ -37,10 +40,10 @@ def output_file(text: str) -> Path:
     return Path(text)
 
 
-def check_output(path: Path, given: Iterable[Any]) -> None:
+def check_output(path: Path, given: Iterable[Any], ending: str = "") -> None:
     """Raise ConfigError where a file to write is one that texts, paths or lists of them name, Aino's own, or a folder.
 
-    Other spellings and links count as what they lead to.
+    Other spellings and links count as what they lead to. ending: of FIRST_BYTES, what an earlier file has to be.
     """
     if path.is_dir():
         raise ConfigError(f"{path} is a folder: give the output the name of a file")
@@ -53,6 +56,8 @@ def check_output(path: Path, given: Iterable[Any]) -> None:
     for folder in place.parents:
         if (kind := kind_of_folder(folder)) and place.relative_to(folder).parts[0] in FOLDERS[kind][1]:
             raise ConfigError(f"{path} belongs to {kind}, {folder}: give the output another name")
+    first = FIRST_BYTES.get(ending, bytes(range(256)))
+    check_earlier(path, lambda stream: stream.read(1) in first, f"an earlier {ending} file")
 
 
 def check_earlier(path: Path, is_one: Callable[[IO[bytes]], object], what: str) -> None:

@@ -257,7 +257,7 @@ def _opener(begin: bytes) -> Callable[..., Any] | None:
 def _open_zst(raw: IO[bytes]) -> Iterator[Any]:
     zstd = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
     try:
-        with zstd.open(raw) as stream:
+        with zstd.open(raw, options={zstd.DecompressionParameter.window_log_max: 31}) as stream:  # as of `--long=31`
             yield stream
     except zstd.ZstdError as error:
         raise OSError(str(error)) from error
@@ -281,7 +281,7 @@ def _told_alike(archive: Any) -> list[str]:
     """Return the names of the files in a zip archive that hold one kind of text, or of the only one."""
     names = [name for name in archive.namelist() if not (name.endswith("/") or is_hidden(name))]
     begins = {name: archive.open(name).read(LOOKED_AT) for name in names}
-    if packed := next((name for name in names if _opener(begins[name])), ""):
+    if packed := next((name for name, begin in begins.items() if _opener(begin) or begin[257:262] == b"ustar"), ""):
         raise OSError(f"an archive of packed files, such as {packed}; unpack it and give the folder")
     kinds = {name: kind_of(begin) for name, begin in begins.items()}
     if len(names) == 1 or len(set(filter(None, kinds.values()))) == 1:

@@ -17,9 +17,9 @@ from engine.errors import ConfigError
 Value = TypeVar("Value", bool, int, float, str)
 
 REQUIRED: Any = MISSING  # the default of a field that has none
-_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {  # every comparison is false for NaN
-    "least": ("at least", operator.ge),
-    "above": ("above", operator.gt),
+_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {  # none allows NaN, and the lower ones no infinity
+    "least": ("at least", lambda value, bound: bound <= value < math.inf),
+    "above": ("above", lambda value, bound: bound < value < math.inf),
     "most": ("at most", operator.le),
     "below": ("below", operator.lt),
 }

@@ -37,7 +37,6 @@ def run(arguments: argparse.Namespace) -> int:
     for path, write in ((arguments.pgn, _write_pgn), (arguments.v6, _write_v6)):
         if path is None:
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
         seen = Counter[str]()
         with live_line(f"export {path.name}") as line, atomic_write(path) as stream:
             games = games_of_run(arguments.run / "replay", arguments.first, arguments.last)

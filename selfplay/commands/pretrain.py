@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, show
-from engine.cli.option_forms import add_flag, add_setting_flags, given_settings, hide_seldom
+from engine.cli.option_forms import add_flag, add_setting_flags, at_least, given_settings, hide_seldom
 from engine.files.output_files import check_output, output_file
 from selfplay.data.cache import files_in
 from selfplay.families.by_name import family_of
@@ -56,8 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--out", type=output_file, required=True, metavar="FILE.dit", help=text)
     add_flag(group, "--storage", "float32", "store weights in this type", choices=("float32", "float16"))
     length = group.add_mutually_exclusive_group(required=True)
-    length.add_argument("--minutes", type=float, default=0.0, help="train for this many minutes, over all sessions")
-    length.add_argument("--positions", type=int, default=0, help="train on this many positions")
+    text = "train for this many minutes, over all sessions"
+    length.add_argument("--minutes", type=at_least(0, float), default=0.0, help=text)
+    length.add_argument("--positions", type=at_least(0), default=0, help="train on this many positions")
     add_setting_flags(group, PretrainSettings, "checkpoint_minutes", "evaluate_minutes")
     group = parser.add_argument_group("learning")
     add_setting_flags(group, PretrainSettings, "net", of={"": SimpleNamespace(net=DEFAULT_NET)})

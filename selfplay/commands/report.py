@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "write the page here (default: RUN/report.html, or comparison.html)"
     parser.add_argument("--out", type=output_file, metavar="FILE.html", help=text)
     text = "write settings, results and training losses here"
-    parser.add_argument("--json", type=output_file, metavar="FILE", help=text)
-    parser.add_argument("--csv", type=output_file, metavar="FILE", help="write the results here as a table")
+    parser.add_argument("--json", type=output_file, metavar="FILE.json", help=text)
+    parser.add_argument("--csv", type=output_file, metavar="FILE.csv", help="write the results here as a table")
     text = "write TensorBoard's event files into this folder; with --live they grow; needs the extra `tensorboard`"
     parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help=text)
     text = "write everything anew every quarter of a minute until Ctrl-C; browsers reload the page"
@@ -76,6 +76,5 @@ def _write(arguments: argparse.Namespace, out: Path, events: EventFiles | None, 
     if events is not None:
         events.update(metrics)
     page = report_page(metrics[0]) if len(metrics) == 1 else comparison_page(metrics)
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_file(out, page.replace("<head>", f"<head>{head}", 1))
     return metrics[0].state if len(metrics) == 1 else f"{len(metrics)} runs"

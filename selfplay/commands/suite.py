@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "solve N positions per file, sampled at random (default: all)"
     parser.add_argument("--limit", type=at_least(1), metavar="N", help=text)
     add_flag(parser, "--limit-seed", 1, "sample with this random seed for --limit", least=0)
-    parser.add_argument("--json", type=output_file, metavar="FILE", help="write scores and every outcome to this file")
+    parser.add_argument("--json", type=output_file, metavar="FILE.json", help="write scores and every outcome here")
     parser.add_argument("--failed", action="store_true", help="list unsolved positions")
     add_flags(parser)
 
@@ -75,6 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
             nonlocal solved, written
             outcomes.append(outcome)
             solved += outcome.solved
+            if outcome.fault:
+                show(f"{outcome.problem.name}: {outcome.fault} ({outcome.problem.fen})")
             line.update(len(outcomes) / len(problems), f"{solved} of {len(outcomes)} solved")
             if awake_s() - written >= WRITE_S:
                 _write(arguments.json, results(), settings)
@@ -92,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         try:
             solve_all(problems, new_solver, arguments.concurrency, report, stop.is_set)
-        except BaseException:  # such as an engine that died: the others' outcomes are kept
+        except BaseException:  # such as an engine that starts no more: the others' outcomes are kept
             _write(arguments.json, results(), settings)
             raise
     _show(arguments, results(), settings)

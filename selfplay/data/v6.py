@@ -132,6 +132,8 @@ def open_chunks(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
                         if is_chunk and (content := archive.extractfile(member)) is not None:
                             with unpacked(content) as chunk:
                                 yield f"{path}:{member.name}", chunk
+                if bounded.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # the second of two at its end
+                    raise tarfile.ReadError("it was cut short")
                 while (begin := bounded.read(tarfile.BLOCKSIZE)) and not begin.strip(b"\0"):
                     pass
                 bounded.seek(-len(begin), os.SEEK_CUR)

@@ -157,18 +157,11 @@ def game_of_chunk(records: np.ndarray, name: str) -> SelfPlayRecord:
     if (ending := ending_of(stack[-1], int(records[-1]["invariance_info"]), points)) is None:
         raise DataError(f"{name}: the result is {RESULTS[points]}, which the board contradicts")
     return SelfPlayRecord(
-        generation=0,
-        number=0,
-        white_points=points,
-        ending=ending,
-        start=stack[0].copy(),
-        moves=moves,
-        full=records["invariance_info"] & NOT_FOR_TRAINING == 0,
-        target_counts=counts,
-        target_moves=target_moves,
+        generation=0, number=0, white_points=points, ending=ending, start=stack[0].copy(), moves=moves,
+        full=records["invariance_info"] & NOT_FOR_TRAINING == 0, target_counts=counts, target_moves=target_moves,
         target_visits=_visits(target_shares, counts, records["visits"]),
         root_wdl=_root_wdl(records, stack[:-1, SIDE] != 0, points),
-    )
+    )  # fmt: skip
 
 
 def _target_shares(records: np.ndarray, name: str) -> np.ndarray:

@@ -52,21 +52,15 @@ class SelfPlayGame(PooledGame):
         ending, points = self._ending
         empty = [np.zeros(0, np.uint16)]
         return SelfPlayRecord(
-            generation=self._generation,
-            number=self.number,
-            white_points=points,
-            ending=ending,
-            start=self.start,
-            moves=np.array(self._moves, np.uint16),
-            full=np.array(self._full, np.bool_),
+            generation=self._generation, number=self.number, white_points=points, ending=ending, start=self.start,
+            moves=np.array(self._moves, np.uint16), full=np.array(self._full, np.bool_),
             target_counts=np.array([len(moves) for moves, _, _ in self._targets], np.uint8),
             target_moves=np.concatenate([moves for moves, _, _ in self._targets] or empty),
             target_visits=np.concatenate([visits for _, visits, _ in self._targets] or empty),
             target_scores=np.concatenate([scores for _, _, scores in self._targets] or [np.zeros(0, np.int16)]),
-            root_wdl=np.array(self._root_wdl, np.float16).reshape(-1, 3),
-            played_through=self._played_through,
+            root_wdl=np.array(self._root_wdl, np.float16).reshape(-1, 3), played_through=self._played_through,
             gave_up=self._gave_up,
-        )
+        )  # fmt: skip
 
     def _begin_move(self) -> None:
         settings = self._settings

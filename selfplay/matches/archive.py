@@ -132,7 +132,8 @@ class MatchArchive:
         self._games = folder / GAMES_FILE
         path = folder / SETTINGS_FILE
         if path.is_file():
-            stored, given = read_noted(path), json.loads(json.dumps(settings))
+            given = json.loads(json.dumps(settings))
+            stored = {"files": given.get("files")} | read_noted(path)  # 1.0.0 noted none
             if differ := sorted(key for key in given if stored.get(key) != given[key]):
                 raise RunError(f"{folder} holds another {path.stem} ({', '.join(differ)} differ): use a new folder")
         write_file(path, json.dumps({**settings, **(resolved or {})}, indent=2) + "\n")

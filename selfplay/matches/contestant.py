@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import contextlib
+import hashlib
 import logging
 import os
 import re
@@ -12,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
+from os.path import isfile
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -47,6 +49,11 @@ class Contestant:
     command: tuple[str, ...]
     options: tuple[tuple[str, str], ...] = ()
     control: TimeControl | None = None
+
+    def marks(self) -> list[str]:
+        """Return marks of what is in the files that command and options name: an engine's program, its network."""
+        words = {*self.command, *(value for _, value in self.options)} - {sys.executable}
+        return [hashlib.sha256(Path(word).read_bytes()).hexdigest()[:16] for word in sorted(words) if isfile(word)]
 
 
 def split_words(what: str, text: str, windows: bool = os.name == "nt") -> list[str]:

@@ -64,7 +64,8 @@ class SeriesSettings(Rules):
             one.name: asdict(value) if hasattr(value := getattr(self, one.name), "__dataclass_fields__") else value
             for one in fields(self)
         }
-        return values | {"openings": {"count": len(self.openings), "first": first, "last": last}}
+        files = [mark for one in vars(self).values() if isinstance(one, Contestant) for mark in one.marks()]
+        return values | {"openings": {"count": len(self.openings), "first": first, "last": last}, "files": files}
 
 
 class Series(ABC):

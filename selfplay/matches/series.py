@@ -3,7 +3,7 @@
 Its text is one line per game, and a summary.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -112,8 +112,7 @@ class Match(Series):
             if {row.white, row.black} != names:
                 between = " and ".join(sorted(names))
                 raise RunError(f"{archive.folder / GAMES_FILE}: game {row.number} is not between {between}")
-        self._numbers = [self._number_of(game) for game in range(settings.games)]
-        self._missing = iter([number for number in self._numbers if number not in archive.rows])
+        self._missing = (number for number in self._numbers() if number not in archive.rows)
         self._points = {number: row.first_points for number, row in archive.rows.items()}
         self._sprt = SprtState()
         self._follow()
@@ -128,7 +127,7 @@ class Match(Series):
 
     @property
     def is_complete(self) -> bool:
-        return all(number in self._archive.rows for number in self._numbers)
+        return all(number in self._archive.rows for number in self._numbers())
 
     def next_game(self) -> PlannedGame | None:
         number = next(self._missing, None)
@@ -141,11 +140,12 @@ class Match(Series):
         self._points[row.number] = row.first_points
         self._follow()
 
-    def _number_of(self, game: int) -> int:
-        """Return the number of a game, which says who has White (`GameRow`)."""
-        if not self.settings.first_to_move:
-            return game
-        return 2 * game + (opening_board(self._openings[game], self.settings.chess960).turn == chess.BLACK)
+    def _numbers(self) -> Iterator[int]:
+        """Yield the numbers of the games, each of which says who has White (`GameRow`)."""
+        for game in range(self.settings.games):
+            if self.settings.first_to_move:
+                game = 2 * game + (opening_board(self._openings[game], self.settings.chess960).turn == chess.BLACK)
+            yield game
 
     def _follow(self) -> None:
         if self.settings.sprt is not None:

@@ -106,18 +106,10 @@ def _pgn_games(path: Path, least_elo: int, tally: Tally) -> Iterator[SelfPlayRec
             tally.skipped["with a result that the board contradicts"] += 1
             continue
         yield SelfPlayRecord(
-            generation=0,
-            number=0,
-            white_points=points,
-            ending=ending,
-            start=game.start,
-            moves=game.moves,
-            full=np.ones(n, np.bool_),
-            target_counts=np.ones(n, np.uint8),
-            target_moves=game.moves,
-            target_visits=np.ones(n, np.uint16),
-            root_wdl=game.wdl.astype(np.float16),
-        )
+            generation=0, number=0, white_points=points, ending=ending, start=game.start, moves=game.moves,
+            full=np.ones(n, np.bool_), target_counts=np.ones(n, np.uint8), target_moves=game.moves,
+            target_visits=np.ones(n, np.uint16), root_wdl=game.wdl.astype(np.float16),
+        )  # fmt: skip
 
 
 # ---- out of a run -------------------------------------------------------------------------------------------------

@@ -103,15 +103,10 @@ class GateTest:
         estimate = estimate_elo(np.array(state.pentanomial))
         enough = settings.accept_score < 1.0 and estimate.score >= settings.accept_score
         return GateResult(
-            accepted=enough if state.decision is None else state.decision,
-            decided=state.decision is not None,
-            pentanomial=state.pentanomial,
-            llr=state.llr,
-            score=estimate.score,
-            elo=estimate.elo,
-            elo_low=estimate.elo_low,
-            elo_high=estimate.elo_high,
-        )
+            accepted=enough if state.decision is None else state.decision, decided=state.decision is not None,
+            pentanomial=state.pentanomial, llr=state.llr, score=estimate.score, elo=estimate.elo,
+            elo_low=estimate.elo_low, elo_high=estimate.elo_high,
+        )  # fmt: skip
 
     @property
     def progress(self) -> tuple[float, str]:

@@ -160,7 +160,6 @@ class Pretraining:
     def finish(self, path: Path, dtype: str = "float32") -> HeldOutScores:
         """Write the averaged network to `path`, stored as `dtype`; log and return its held-out scores."""
         check_output(path, ())  # of this run, when it began
-        path.parent.mkdir(parents=True, exist_ok=True)
         scores = self._evaluate(path, dtype)
         if not any(row["step"] == self.learner.steps_done and row.get("scores") for row in self._log[-2:]):
             self._reported = self.elapsed_s, self.positions
@@ -212,15 +211,10 @@ class Pretraining:
             values["data"][str(start)] = hashlib.sha256(start.read_bytes()).hexdigest()[:16]
         values["heldout"] = data.heldout_name
         if path.is_file():
-            stored = read_noted(path)
-            with contextlib.suppress(KeyError, TypeError):
-                del stored["learner"]["loss"]["siblings"]  # which Aino 1.0.0 wrote
-            for one in (stored, values):  # Files may be moved: their marks tell what they hold.
-                with contextlib.suppress(KeyError, TypeError):
-                    one["files"]["data"] = [weight for _path, weight in one["files"]["data"]]
-            different = {name for name in stored.keys() | values.keys() if stored.get(name) != values.get(name)}
+            stored, given = map(_without_paths, (read_noted(path), values))
+            different = {name for name in stored.keys() | given.keys() if stored.get(name) != given.get(name)}
             advice = "Give it those that it began with, or begin another --run with --start-from"
-            if names := sorted(different - CHANGEABLE - {"data", "heldout"}):
+            if names := sorted(different - CHANGEABLE - {"data", "" if self.settings.files.heldout else "heldout"}):
                 raise RunError(f"{self.folder} holds a run with other {', '.join(names)} (see {path.name}). {advice}")
             pairs = zip_longest(values["data"].items(), stored.get("data", {}).items(), fillvalue=("", ""))
             if changed := [name or old for (name, mark), (old, known) in pairs if mark != known]:
@@ -228,6 +222,17 @@ class Pretraining:
             if not different:
                 return
         write_file(path, json.dumps(values, indent=2))
+
+
+def _without_paths(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration as it is compared: files may be moved, as their marks tell what they hold."""
+    values = json.loads(json.dumps(values))
+    with contextlib.suppress(KeyError, TypeError):
+        values["learner"]["loss"].pop("siblings", None)  # which Aino 1.0.0 wrote
+        values["start_from"] = values["start_from"] is not None
+        values["files"]["heldout"] = values["files"]["heldout"] is not None
+        values["files"]["data"] = [weight for _path, weight in values["files"]["data"]]
+    return values
 
 
 def _means(seen: list[Losses]) -> Losses | None:

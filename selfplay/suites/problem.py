@@ -96,8 +96,9 @@ def read_puzzles(path: Path, limit: int | None = None, seed: int = 1, note: Note
 
     Raises DataError where the file or every puzzle sampled is unreadable.
     """
-    rows = list(puzzle_fields(path))
-    readers = (partial(_puzzle, row, f"{path}:{number}") for number, row in sample(rows, limit, seed))
+    lines = None if limit is None else {*sample([number for number, _ in puzzle_fields(path)], limit, seed)}
+    rows = (row for row in puzzle_fields(path) if lines is None or row[0] in lines)  # all of Lichess's take gigabytes
+    readers = (partial(_puzzle, row, f"{path}:{number}") for number, row in rows)
     return gathered(path, "puzzles", readers, note)
 
 

@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 
 from selfplay.interrupt import Stop
+from selfplay.matches.play import EngineFault
 from selfplay.suites.problem import Problem
 from selfplay.suites.solver import BestMove, Solver
 from selfplay.threads import share_out
@@ -28,36 +29,38 @@ class Outcome:
     time_ms: int
     found_nodes: int | None  # nodes after which the solution never changed; for a line, the maximum over its moves
     found_ms: int | None
+    fault: str = ""  # what a UCI engine did in place of a move
 
 
 def solve_problem(problem: Problem, solver: Solver) -> Outcome:
-    """Give a problem to a solver. A line is played to its end, to the first wrong move, or to a mate."""
+    """Give a problem to a solver. A line is played to its end, to the first wrong move or fault, or to a mate."""
     board = problem.board()
     played: list[str] = []
     found: list[BestMove] = []
     nodes = time_ms = 0
-    solved = True
-    for ply in range(0, max(1, len(problem.line)), 2):
-        part = _part(problem, board, ply)
-        answer = solver.solve(board, fresh=not ply)
-        last = answer[-1]
-        nodes, time_ms = nodes + last.nodes, time_ms + last.time_ms
-        played.append(last.move.uci())
-        wrong = [n for n, step in enumerate(answer) if not part.accepts(step.move, step.mate)]
-        right = answer[wrong[-1] + 1 :] if wrong else answer
-        if not right:
-            solved = False
-            break
-        found.append(right[0])
-        board.push(last.move)
-        if board.is_checkmate() or ply + 1 >= len(problem.line):
-            break
-        board.push_uci(problem.line[ply + 1])
-    points = problem.points.get(played[0], 0) if problem.points else int(solved)
-    return Outcome(
-        problem, solved, points, tuple(played), nodes, time_ms,
-        max(step.nodes for step in found) if solved else None, max(step.time_ms for step in found) if solved else None,
-    )  # fmt: skip
+    solved, fault = False, ""
+    try:
+        for ply in range(0, max(1, len(problem.line)), 2):
+            part = _part(problem, board, ply)
+            answer = solver.solve(board, fresh=not ply)
+            last = answer[-1]
+            nodes, time_ms = nodes + last.nodes, time_ms + last.time_ms
+            played.append(last.move.uci())
+            wrong = [n for n, step in enumerate(answer) if not part.accepts(step.move, step.mate)]
+            right = answer[wrong[-1] + 1 :] if wrong else answer
+            if not right:
+                break
+            found.append(right[0])
+            board.push(last.move)
+            if solved := board.is_checkmate() or ply + 1 >= len(problem.line):
+                break
+            board.push_uci(problem.line[ply + 1])
+    except EngineFault as error:
+        fault = error.detail
+    points = problem.points.get("".join(played[:1]), 0) if problem.points else int(solved)
+    found_nodes = max(step.nodes for step in found) if solved else None
+    found_ms = max(step.time_ms for step in found) if solved else None
+    return Outcome(problem, solved, points, tuple(played), nodes, time_ms, found_nodes, found_ms, fault)
 
 
 def _part(problem: Problem, board: chess.Board, ply: int) -> Problem:
@@ -155,14 +158,9 @@ def _cells(name: str, outcomes: Sequence[Outcome], steps: Sequence[int]) -> list
     by = [sum(nodes <= step for nodes in found) for step in steps]
     graded = score.most_points != score.problems
     points = f"{score.points}/{score.most_points} ({score.share:.1%})" if graded else ""
-    return [
-        name,
-        str(score.problems),
-        f"{score.solved} ({score.solved / max(1, score.problems):.1%})",
-        points,
-        "" if score.median_nodes is None else f"{score.median_nodes:,}",
-        *map(str, by),
-    ]
+    solved = f"{score.solved} ({score.solved / max(1, score.problems):.1%})"
+    median = "" if score.median_nodes is None else f"{score.median_nodes:,}"
+    return [name, str(score.problems), solved, points, median, *map(str, by)]
 
 
 def suite_json(settings: Mapping[str, Any], suites: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:

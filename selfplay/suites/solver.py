@@ -7,7 +7,6 @@ from typing import NamedTuple
 import chess
 import chess.engine
 
-from engine.errors import ConfigError
 from engine.native.awake import awake_s
 from engine.options import EngineOptions
 from engine.player import Engine
@@ -78,11 +77,10 @@ def _stages(nodes: int) -> list[int]:
 
 
 class UciSolver:
-    """A UCI engine in its own process. Raises ConfigError when the engine fails, because a suite counts no faults."""
+    """A UCI engine in its own process, which begins anew after an EngineFault."""
 
     def __init__(self, contestant: Contestant, limit: TimeControl) -> None:
-        self._name = contestant.name
-        self._limit = limit
+        self._contestant, self._limit = contestant, limit
         self._engine = open_engine(contestant)
 
     def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
@@ -93,8 +91,10 @@ class UciSolver:
         begin = awake_s()
         try:
             best = think(self._engine, board, asked, limit.movetime_s + ENGINE_PATIENCE_S, told).move
-        except EngineFault as fault:
-            raise ConfigError(f"{self._name} failed in {board.fen()}: {fault.detail}") from fault
+        except EngineFault:
+            close_engine(self._engine, force=True)
+            self._engine = open_engine(self._contestant)
+            raise
         assert best is not None
         steps, nodes, mate = list[BestMove](), 0, None
         for info in (one for one in map(read_info, told) if one is not None and one.rank == 1):

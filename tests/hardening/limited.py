@@ -45,15 +45,9 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Such a command run to its end, `text` on its standard input."""
     return subprocess.run(
-        command(module, *arguments, **limits),
-        cwd=ROOT,
-        env={**os.environ, **(environment or {})},
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=LONGEST_S,
-        check=False,
-    )
+        command(module, *arguments, **limits), cwd=ROOT, env={**os.environ, **(environment or {})}, input=text,
+        capture_output=True, text=True, timeout=LONGEST_S, check=False,
+    )  # fmt: skip
 
 
 def without_network(folder: Path) -> dict[str, str]:

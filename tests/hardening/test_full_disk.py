@@ -57,7 +57,8 @@ PLAYER = {  # The words of a command, and the file that it writes.
 @pytest.mark.parametrize("command", PLAYER)
 def test_a_file_of_the_player_is_whole_or_not_there(command: str, is_new: bool, pgn: Path, capsys) -> None:
     words, written = PLAYER[command]
-    folder, old = pgn.parent, PGN
+    folder, old = pgn.parent, f"<{PGN}"  # which may be a page
+    pgn.write_text(old)
     if not is_new:
         (folder / written).write_text(old)
     placed = [folder / str(word) if str(word).startswith(("page", "net")) else word for word in words]

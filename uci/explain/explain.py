@@ -117,7 +117,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "search this many positions, as `aino analyse --nodes N` does (default %(default)s)"
     parser.add_argument("--nodes", type=int, default=_DEFAULT_NODES, metavar="N", help=text)
     text = "write the page here (default %(default)s)"
-    parser.add_argument("--out", type=output_file, default=Path("aino-explain.html"), metavar="FILE", help=text)
+    parser.add_argument("--out", type=output_file, default=Path("aino-explain.html"), metavar="FILE.html", help=text)
     text = "show where a transformer's heads look from this square (default: the best move's first)"
     parser.add_argument("--square", metavar="SQUARE", help=text)
     add_flags(parser)

@@ -49,6 +49,8 @@ def test_house_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         (["loop", "{}/run", "--cluster=local", "--workers=-1"], "--workers: expected a number of at least 0, got -1"),
         (["export", "{}", "--first=-3"], "--first: expected a number of at least 1, got -3"),
         (["pretrain", "--data=x", "--run={}", "--out=x.dit", "--minutes=1", "--evaluate-minutes=0"], "above 0, got 0"),
+        (["pretrain", "--minutes=inf"], "--minutes: expected a number of at least 0, got inf"),  # at a rate of nothing
+        (["pretrain", "--data=x", "--run={}", "--out=y", "--minutes=1", "--weight-decay=inf"], "at least 0, got inf"),
     ],
 )
 def test_a_slip_was_refused_without_what_to_write(words, says, tmp_path, capsys):

@@ -32,23 +32,16 @@ def tar(name: str = "x") -> bytes:
 
 
 CONTENTS = [
-    ("games.pgn.xz", lzma.compress(GAMES.encode()), PGN),
-    ("twic1500g.zip", zipped(GAMES.encode()), PGN),
-    ("named.as.nothing", GAMES.encode(), PGN),
-    ("games.pgn", GAMES.encode(), PGN),
+    ("games.pgn.xz", lzma.compress(GAMES.encode()), PGN), ("twic1500g.zip", zipped(GAMES.encode()), PGN),
+    ("named.as.nothing", GAMES.encode(), PGN), ("games.pgn", GAMES.encode(), PGN),
     ("unpacked by a browser.pgn.gz", GAMES.encode(), PGN),
-    ("packed in spite of its name.pgn", bz2.compress(GAMES.encode()), PGN),
-    ("wide.pgn", GAMES.encode("utf-16"), PGN),
-    ("escaped", b"% made by hand\n" + GAMES.encode(), PGN),
-    ("commented", b"{a comment first} 1. e4 e5 1-0\n", PGN),
-    ("mail.pgn", b"Dear reader,\n" + GAMES.encode(), PGN),
-    ("training.4711.gz", gzip.compress(CHUNK), CHUNKS),
-    ("older.gz", gzip.compress(b"\5" + CHUNK[1:]), CHUNKS),
-    ("chunks.tar", tar(), CHUNKS),
+    ("packed in spite of its name.pgn", bz2.compress(GAMES.encode()), PGN), ("wide.pgn", GAMES.encode("utf-16"), PGN),
+    ("escaped", b"% made by hand\n" + GAMES.encode(), PGN), ("commented", b"{a comment first} 1. e4 e5 1-0\n", PGN),
+    ("mail.pgn", b"Dear reader,\n" + GAMES.encode(), PGN), ("training.4711.gz", gzip.compress(CHUNK), CHUNKS),
+    ("older.gz", gzip.compress(b"\5" + CHUNK[1:]), CHUNKS), ("chunks.tar", tar(), CHUNKS),
     ("chunks.tar.gz", gzip.compress(tar()), CHUNKS),
-    ("oldest.tar", b"x".ljust(148, b"\0") + b"000570\0 " + bytes(356), CHUNKS),
-    ("lichess_2013-01", PZSTD, PGN),
-]
+    ("oldest.tar", b"x".ljust(148, b"\0") + b"000570\0 " + bytes(356), CHUNKS), ("lichess_2013-01", PZSTD, PGN),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "content", "kind"), CONTENTS, ids=[name for name, *_ in CONTENTS])
@@ -145,19 +138,12 @@ def test_paths_without_data_are_told(tmp_path: Path, path: str, told: str) -> No
 @pytest.mark.parametrize(
     ("text", "path", "weight"),
     [
-        ("games.pgn", "games.pgn", None),
-        ("games.pgn=2", "games.pgn", 2.0),
-        ("games.pgn=.5", "games.pgn", 0.5),
-        ("games.pgn=1e-3", "games.pgn", 1e-3),
-        ("games.pgn=0", "games.pgn", 0.0),
-        ("elo=2400", "elo=2400", None),
-        ("elo=2400=3", "elo=2400", 3.0),
-        (r"C:\x=2", r"C:\x", 2.0),
-        (r"C:\a=b\x.pgn", r"C:\a=b\x.pgn", None),
-        ("labels/=0.7", "labels", 0.7),
-        ("*.pgn=0.7", "*.pgn", 0.7),
+        ("games.pgn", "games.pgn", None), ("games.pgn=2", "games.pgn", 2.0), ("games.pgn=.5", "games.pgn", 0.5),
+        ("games.pgn=1e-3", "games.pgn", 1e-3), ("games.pgn=0", "games.pgn", 0.0), ("elo=2400", "elo=2400", None),
+        ("elo=2400=3", "elo=2400", 3.0), (r"C:\x=2", r"C:\x", 2.0), (r"C:\a=b\x.pgn", r"C:\a=b\x.pgn", None),
+        ("labels/=0.7", "labels", 0.7), ("*.pgn=0.7", "*.pgn", 0.7),
     ],
-)
+)  # fmt: skip
 def test_a_weight_stands_behind_the_last_sign(tmp_path, monkeypatch, text, path, weight):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "elo=2400").touch()  # a name with the sign in it

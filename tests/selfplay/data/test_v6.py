@@ -51,18 +51,11 @@ def searched_game(rng: np.random.Generator, fen: str, plies: int = 60) -> tuple[
     ending, points = game_ending(row, len(moves), 1) or (Ending.LENGTH, 0)
     draws = rng.dirichlet([1, 1, 1], len(moves)).astype(np.float16)
     game = SelfPlayRecord(
-        generation=0,
-        number=0,
-        white_points=points,
-        ending=ending,
-        start=row_from_board(board.root()),
-        moves=np.array(moves, np.uint16),
-        full=(rng.random(len(moves)) < 0.7) & (np.array(counts) > 0),
-        target_counts=np.array(counts, np.uint8),
-        target_moves=np.array(targets, np.uint16),
-        target_visits=np.array(visits, np.uint16),
-        root_wdl=draws,
-    )
+        generation=0, number=0, white_points=points, ending=ending, start=row_from_board(board.root()),
+        moves=np.array(moves, np.uint16), full=(rng.random(len(moves)) < 0.7) & (np.array(counts) > 0),
+        target_counts=np.array(counts, np.uint8), target_moves=np.array(targets, np.uint16),
+        target_visits=np.array(visits, np.uint16), root_wdl=draws,
+    )  # fmt: skip
     return game, board
 
 
@@ -187,6 +180,13 @@ def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> Non
     (tmp_path / "._single.gz").write_bytes(b"what macOS puts beside a file")
     assert [len(game.moves) for game in read_v6(tmp_path)] == [len(chunk), 5, 3]
     assert [len(game.moves) for game in read_v6(tmp_path, Bookmark(1))] == [5, 3]
+    cut = tmp_path / "games.tar"
+    with tarfile.open(cut) as archive:
+        end = archive.getmembers()[1].offset_data + len(packed(chunk))
+    for length in -(-end // 512) * 512, end + 512:  # behind a chunk that is whole, and in the block that follows it
+        cut.write_bytes(cut.read_bytes()[:length])
+        with pytest.raises(DataError, match=r"games\.tar: cannot be read: it was cut short"):
+            list(read_v6(cut))
 
 
 def test_an_archive_of_games_was_no_games_without_a_word(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -84,6 +85,13 @@ def test_pairs_share_an_opening_with_colours_swapped(tmp_path: Path) -> None:
     assert {row.reason for row in rows} == {Reason.LENGTH}
     now = standing(rows, NAMES)
     assert (now.wins, now.draws, now.losses, now.pentanomial) == (0, 4, 0, (0, 0, 2, 0, 0))
+
+
+def test_a_match_that_is_to_go_on_for_ever_took_all_memory(tmp_path: Path) -> None:
+    tracemalloc.start()
+    assert not Match(match_of(games=1_000_000), MatchArchive(tmp_path, {})).is_complete
+    assert tracemalloc.get_traced_memory()[1] < 1e7
+    tracemalloc.stop()
 
 
 CLOCK = TimeControl(1.0, 0.01)
@@ -269,6 +277,16 @@ def test_games_of_others_and_folders_of_other_matches_are_refused(tmp_path: Path
     archive.add(GameRow(0, "one", "new", chess.STARTING_FEN, "", "1-0", "crash", "new", "", (1.0, 2.0)))
     with pytest.raises(RunError, match=r"games\.jsonl: game 0 is not between one and two"):
         Match(match_of(), archive)
+    (net := tmp_path / "net.dit").write_text("trained")
+    settings = replace(match_of(), second=Contestant("two", ("aino",), (("WeightsFile", str(net)),)))
+    MatchArchive(tmp_path / "new", settings.description())
+    MatchArchive(tmp_path / "new", settings.description())
+    net.write_text("trained anew")
+    with pytest.raises(RunError, match=r"another match \(files differ\)"):
+        MatchArchive(tmp_path / "new", settings.description())
+    description = {name: value for name, value in settings.description().items() if name != "files"}
+    (tmp_path / "new" / "match.json").write_text(json.dumps(description))  # as 1.0.0 left it
+    MatchArchive(tmp_path / "new", settings.description())
 
 
 @pytest.mark.parametrize(

@@ -117,13 +117,9 @@ def test_bounds_ended_games_that_both_engines_called_even(tmp_path: Path) -> Non
     one, two = (Contestant(name, (sys.executable, SCRIPT, "bounds", str(cp))) for name, cp in (("a", 20), ("b", -20)))
     rules = Adjudication(DrawRule(2, 30, 0), ResignRule(2, 600))
     settings = MatchSettings(
-        first=one,
-        second=two,
-        games=2,
-        openings=(chess.STARTING_FEN,),
-        control=TimeControl.parse("60+1"),
+        first=one, second=two, games=2, openings=(chess.STARTING_FEN,), control=TimeControl.parse("60+1"),
         adjudication=rules,
-    )
+    )  # fmt: skip
     archive = MatchArchive(tmp_path, settings.description())
     assert Match(settings, archive).play(lambda row: None, lambda: False)
     for row in archive.rows.values():

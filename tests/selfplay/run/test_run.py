@@ -163,17 +163,14 @@ def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"games": {"visit": 3}}, "games.visit"),
-        ({"games": {"visits": "many"}}, "games.visits"),
+        ({"games": {"visit": 3}}, "games.visit"), ({"games": {"visits": "many"}}, "games.visits"),
         ({"games": {"visits": 0}}, "games.visits"),
         ({"games": {"noise_share": 1.5}}, "games.noise_share: expected 0 to 1, got 1.5"),
         ({"games": {"noise_alpha": 0.0}}, "games.noise_alpha: expected above 0, got 0.0"),
         ({"games": {"resign_below": 0.0}}, "games.resign_below: expected at least -1 and below 0"),
         ({"games": {"backend": "abacus"}}, "games.backend: expected .*numpy.*, got 'abacus'"),
-        ({"games": {"resign_below": float("nan")}}, "games.resign_below"),
-        ({"seed": -1}, "seed: expected at least 0"),
-        ({"fit": {"batch_size": 1}}, "fit.batch_size: expected at least 2"),
-        ({"fit": 3}, "fit"),
+        ({"games": {"resign_below": float("nan")}}, "games.resign_below"), ({"seed": -1}, "seed: expected at least 0"),
+        ({"fit": {"batch_size": 1}}, "fit.batch_size: expected at least 2"), ({"fit": 3}, "fit"),
         ({"openings": "x" * 901}, "openings: expected UTF-8 of at most 900 bytes"),
         ({"openings": "\udcff.epd"}, "openings: expected UTF-8 of at most 900 bytes"),
         ({"net": "big"}, "expected a name such as 64x6, transformer-128x4x8, sparse-768"),
@@ -185,7 +182,7 @@ def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
         ({"anchors": {"cpu_share": 0.0}}, "above 0 and at most 1"),
         ({"search": {"policy_temperature": 0.0}}, r"search\.policy_temperature: expected 0\.1 to 10, got 0\.0"),
     ],
-)
+)  # fmt: skip
 def test_bad_settings_are_named(values: dict, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         configured(values)

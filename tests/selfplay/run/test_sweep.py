@@ -103,8 +103,7 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: C
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("[match]", "[matches]", "unknown matches; known: out, seeds"),
-        ("seeds = [1, 2]", "", "seeds is missing"),
+        ("[match]", "[matches]", "unknown matches; known: out, seeds"), ("seeds = [1, 2]", "", "seeds is missing"),
         ("fit.value_share", "fit.value_shares", "unknown setting fit.value_shares"),
         ("begins = 2", 'against = "plane"', "expected one of plain, late, got 'plane'"),
         ("generations = 1", "generation = 1", "stages: generations is missing"),
@@ -122,7 +121,7 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: C
         ("nodes = 1", "", "match: expected games, an even number, and nodes"),
         ("begins = 2", "begins = 3", "rows.late: begins 3 is after its last generation, 2"),
     ],
-)
+)  # fmt: skip
 def test_a_faulty_table_is_refused_by_name(old: str, new: str, message: str, tmp_path: Path) -> None:
     file = sweep_in(tmp_path, TABLE.replace(old, new))
     with pytest.raises(ConfigError, match=rf"table\.toml: .*{re.escape(message)}"):

@@ -104,6 +104,7 @@ def test_pretraining_went_on_with_other_data_of_the_same_name(games_file, game_t
     aino_train(*words(tmp_path / "run", "--data", games_file, positions=128))
     moved = games_file.rename(tmp_path / "moved.pgn")
     aino_train(*words(tmp_path / "run", "--data", moved, positions=160))
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["files"]["data"] == [[str(moved), None]]
     told = aino_train(*words(tmp_path / "run2", "--data", moved, "--heldout", moved), status=1)
     assert "nothing to train on: held-out games have every position" in told
 
@@ -125,6 +126,8 @@ def test_the_network_that_a_run_began_with_changed_under_its_name(games_file, tm
     aino_train(*again)
     shutil.copy(tmp_path / "two" / "net.dit", start)
     assert "start.dit" in aino_train(*again, status=1)
+    shutil.copy(tmp_path / "one" / "net.dit", tmp_path / "moved.dit")
+    aino_train(*again[:-1], tmp_path / "moved.dit")
 
 
 def test_a_folder_holds_one_kind_of_work(games_file: Path, tmp_path: Path, aino_train: Callable[..., str]) -> None:
@@ -154,6 +157,11 @@ def test_trainings_on_different_games_are_scored_on_the_same_ones(game_texts, tm
     assert "4 games (1 duplicates skipped)" in told[1], "a game to be scored was trained on"
     configs = [json.loads((tmp_path / f"run-{name}" / "config.json").read_text()) for name in "ab"]
     assert configs[0]["heldout"] == configs[1]["heldout"]
+    again = words(tmp_path / "run-a", "--data", tmp_path / "a.pgn", "--heldout", tmp_path / "moved.pgn")
+    shutil.copy(common[1], again[4])
+    aino_train(*again)
+    again[4].write_text("".join(game_texts[9:]))
+    assert "holds a run with other heldout" in aino_train(*again, status=1), "one curve had scores on two sets of games"
     aino_train("report", tmp_path / "run-a", tmp_path / "run-b", "--out", tmp_path / "both.html")
     page = (tmp_path / "both.html").read_text()
     assert "on held-out games<" in page

@@ -138,17 +138,11 @@ def test_rematch_has_fresh_clocks_and_may_swap_sides() -> None:
 @pytest.mark.parametrize(
     ("text", "level"),
     [
-        ("elo 1500", Level(elo=1500)),
-        ("1500", Level(elo=1500)),
-        ("Elo=1500", Level(elo=1500)),
-        ("time 2.5s", Level(movetime_s=2.5)),
-        ("nodes:10", Level(nodes=10)),
-        ("full", DEFAULT_LEVEL),
-        ("alone", Level(alone=True)),
-        (DEFAULT_LEVEL.text, DEFAULT_LEVEL),
-        ("Hard", Level(elo=2000)),
+        ("elo 1500", Level(elo=1500)), ("1500", Level(elo=1500)), ("Elo=1500", Level(elo=1500)),
+        ("time 2.5s", Level(movetime_s=2.5)), ("nodes:10", Level(nodes=10)), ("full", DEFAULT_LEVEL),
+        ("alone", Level(alone=True)), (DEFAULT_LEVEL.text, DEFAULT_LEVEL), ("Hard", Level(elo=2000)),
     ],
-)
+)  # fmt: skip
 def test_levels_are_read_as_people_type_them(text: str, level: Level) -> None:
     assert parse_level(text) == level
 

@@ -288,16 +288,12 @@ def nest(header: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda h: h.pop("tensors"), "entry 'tensors'"),
-        (lambda h: h.update(model=[]), "entry 'model'"),
-        (lambda h: h.update(tensors=[7]), "tensor entries"),
-        (lambda h: entry(h).update(dtype="object"), "dtype"),
-        (lambda h: entry(h).update(shape=[5, -3]), "shape"),
-        (lambda h: entry(h).update(shape=[1 << 50]), "shape"),
+        (lambda h: h.pop("tensors"), "entry 'tensors'"), (lambda h: h.update(model=[]), "entry 'model'"),
+        (lambda h: h.update(tensors=[7]), "tensor entries"), (lambda h: entry(h).update(dtype="object"), "dtype"),
+        (lambda h: entry(h).update(shape=[5, -3]), "shape"), (lambda h: entry(h).update(shape=[1 << 50]), "shape"),
         (lambda h: entry(h).update(shape=[1] * 40), "shape"),
         (lambda h: entry(h).update(shape=[1 << 30, 1 << 30]), "bytes of tensors|offset"),
-        (lambda h: entry(h).update(offset=1 << 40), "offset"),
-        (lambda h: entry(h).update(offset=64), "offset"),
+        (lambda h: entry(h).update(offset=1 << 40), "offset"), (lambda h: entry(h).update(offset=64), "offset"),
         (lambda h: entry(h).update(name="a.bias"), "twice"),
         (lambda h: entry(h).update(name="a.height"), r"missing \['a\.weight'\]"),
         (lambda h: entry(h).update(shape=[3, 5]), r"a\.weight: expected shape \(5, 3\), found \(3, 5\)"),
@@ -310,10 +306,9 @@ def nest(header: dict[str, Any]) -> None:
         (lambda h: h["model"]["layers"]["norm"].update(channels=-5), "expected channels >= 1"),
         (lambda h: h["model"]["layers"]["norm"].update(channels=2.5), "'batch_norm' does not fit"),
         (lambda h: h["model"]["layers"]["norm"].update(epsilon="small"), "'batch_norm' does not fit"),
-        (lambda h: h["model"]["layers"].pop("norm"), "unknown"),
-        (nest, "expected an architecture"),
+        (lambda h: h["model"]["layers"].pop("norm"), "unknown"), (nest, "expected an architecture"),
     ],
-)
+)  # fmt: skip
 def test_a_forged_header_is_refused(path: Path, change: Callable[[dict[str, Any]], None], match: str) -> None:
     rewrite(path, change)
     assert_refused(path, match)

@@ -12,6 +12,7 @@ import uci.main
 from engine.cli.command_line import make_parser
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import write_file
+from engine.files.dit_file import DIT_MAGIC
 from engine.files.output_files import FOLDERS, check_output, output_file
 from selfplay.lock import folder_lock
 
@@ -37,10 +38,22 @@ def test_an_input_was_replaced_in_silence(output, tmp_path, monkeypatch, capsys)
     os.link("games.pgn", "hard.pgn")
     words = "--data sub=1 games.pgn=0.5 v6=1 --run=run --positions=64 --net=16x1 --out".split()
     assert selfplay.main.main(["pretrain", *words, output]) == 1
-    assert "would replace" in capsys.readouterr().err
+    assert "give the output another name" in capsys.readouterr().err
     for words in (["--csv", "one", "--json", "./one"], ["--json", "run/report.html"]):  # the page's name by default
         assert selfplay.main.main(["report", "run", *words]) == 1
         assert f"{Path(words[-1])} would replace" in capsys.readouterr().err
+
+
+def test_a_network_was_replaced_by_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (net := tmp_path / "net.dit").write_bytes(DIT_MAGIC)
+    for name, *words in map(str.split, ("report run --out", "report run --csv", "export run --pgn", "export run --v6",
+                                        "suite a.epd --json", "explain startpos --out")):  # fmt: skip
+        main = uci.main.main if name in uci.main.SUBCOMMANDS else selfplay.main.main
+        assert main([name, *words, str(net)]) == 1
+        assert f"{net} is not an earlier ." in capsys.readouterr().err
+    (tmp_path / "page").write_text("<!DOCTYPE html>")
+    assert selfplay.main.main(["report", str(tmp_path / "run"), "--out", str(tmp_path / "page")]) == 1
+    assert "an earlier" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", FOLDERS)

@@ -49,6 +49,12 @@ def zipped(data: bytes, *others: str, **texts: str) -> bytes:
 ZSTD = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 
+def of_a_long_window(data: bytes) -> bytes:
+    """Frames as `zstd --ultra --long=31` writes them, which look back over 2 GiB."""
+    parts = [data[first : first + 100_000] for first in range(0, len(data), 100_000)]
+    return b"".join(b"\x28\xb5\x2f\xfd\0\xa8" + (1 + 8 * len(part)).to_bytes(3, "little") + part for part in parts)
+
+
 @pytest.mark.parametrize(
     ("data", "text"),
     [
@@ -110,8 +116,9 @@ def test_a_wrapper_is_a_word_inside_lines_and_hostile_lines_take_no_time() -> No
 
 @pytest.mark.parametrize(
     ("suffix", "pack"),
-    [(".gz", gzip.compress), (".bz2", bz2.compress), (".XZ", lzma.compress), (".zst", ZSTD.compress), (".zip", zipped)],
-)
+    [(".gz", gzip.compress), (".bz2", bz2.compress), (".XZ", lzma.compress), (".zst", ZSTD.compress), (".zip", zipped),
+     (".zst", of_a_long_window)],
+)  # fmt: skip
 def test_packed_texts_are_unpacked_and_damage_is_an_error(tmp_path: Path, suffix, pack):
     path = tmp_path / f"games.pgn{suffix}"
     data = "".join(f"{number} {TEXT}" for number in range(4000)).encode()
@@ -135,6 +142,7 @@ def test_packed_texts_are_unpacked_and_damage_is_an_error(tmp_path: Path, suffix
             zipped(gzip.compress(b"x"), "b"),
             "an archive of packed files, such as folder/a; unpack it and give the folder",
         ),
+        (zipped(bytes(257) + b"ustar"), "an archive of packed files, such as folder/a; unpack it and give the folder"),
         (b"7z\xbc\xaf" + bytes(99), "a 7z archive; unpack it first"),
         (b"Rar!" + bytes(99), "a rar archive; unpack it first"),
     ],

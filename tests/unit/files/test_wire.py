@@ -9,23 +9,14 @@ from engine.files.wire import MAX_FIELDS, Field, Schema, encode, parse
 
 INNER: Schema = {1: Field("number", "uint")}
 OUTER: Schema = {
-    1: Field("magic", "fixed32"),
-    2: Field("name", "text"),
-    3: Field("inner", INNER),
-    4: Field("many", INNER, repeated=True),
-    5: Field("ratio", "float"),
-    6: Field("data", "bytes"),
+    1: Field("magic", "fixed32"), 2: Field("name", "text"), 3: Field("inner", INNER),
+    4: Field("many", INNER, repeated=True), 5: Field("ratio", "float"), 6: Field("data", "bytes"),
     16: Field("far", "uint"),
-}
+}  # fmt: skip
 MESSAGE: dict[str, Any] = {
-    "magic": 0x1C0,
-    "name": "né",
-    "inner": {"number": 300},
-    "many": [{"number": 1}, {}],
-    "ratio": -0.5,
-    "data": b"\x00\xff",
-    "far": 2**64 - 1,
-}
+    "magic": 0x1C0, "name": "né", "inner": {"number": 300}, "many": [{"number": 1}, {}], "ratio": -0.5,
+    "data": b"\x00\xff", "far": 2**64 - 1,
+}  # fmt: skip
 BYTES = (
     b"\x0d\xc0\x01\x00\x00"  # field 1, fixed32
     b"\x12\x03n\xc3\xa9"

@@ -31,14 +31,9 @@ def random_net(
     for name, shape in shapes.items():
         put(message, name, quantised(_draw(rng, name, shape)))
     network_format = {
-        "input": 1,
-        "output": NUMBERS[value],
-        "network": 4 if gates else 3,
-        "policy": NUMBERS[policy],
-        "value": NUMBERS[value],
-        "moves_left": int(moves_left),
-        "default_activation": NUMBERS[activation],
-    }
+        "input": 1, "output": NUMBERS[value], "network": 4 if gates else 3, "policy": NUMBERS[policy],
+        "value": NUMBERS[value], "moves_left": int(moves_left), "default_activation": NUMBERS[activation],
+    }  # fmt: skip
     return {"magic": 0x1C0, "format": {"weights_encoding": 1, "network_format": network_format}, "weights": message}
 
 

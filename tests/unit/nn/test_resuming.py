@@ -194,13 +194,9 @@ def test_weights_that_are_not_finite_do_not_replace_a_good_checkpoint(tmp_path: 
 
 def made(**other: Any) -> nn.Trainer:
     parts: dict[str, Any] = {
-        "model": nn.Dense(3, 2, np.random.default_rng(0)),
-        "loss": nn.softmax_cross_entropy,
-        "optimizer": nn.AdamW(),
-        "schedule": nn.WarmupCosine(0.01, 100),
-        "settings": nn.TrainerSettings(batch_size=8),
-        **other,
-    }
+        "model": nn.Dense(3, 2, np.random.default_rng(0)), "loss": nn.softmax_cross_entropy, "optimizer": nn.AdamW(),
+        "schedule": nn.WarmupCosine(0.01, 100), "settings": nn.TrainerSettings(batch_size=8), **other,
+    }  # fmt: skip
     return nn.Trainer(**parts)
 
 
