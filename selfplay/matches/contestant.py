@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from os.path import isfile
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -51,8 +52,9 @@ class Contestant:
     control: TimeControl | None = None
 
     def marks(self) -> list[str]:
-        """Return marks of what is in the files that command and options name: an engine's program, its network."""
-        words = {*self.command, *(value for _, value in self.options)} - {sys.executable}
+        """Return marks of what is in an engine's program, network and book; other files, such as logs, may change."""
+        nets = (value for name, value in self.options if re.search("weights|eval|net|book", name, re.IGNORECASE))
+        words = {*takewhile(lambda word: word[:1] != "-", self.command), *nets} - {sys.executable}
         return [hashlib.sha256(Path(word).read_bytes()).hexdigest()[:16] for word in sorted(words) if isfile(word)]
 
 

@@ -278,8 +278,10 @@ def test_games_of_others_and_folders_of_other_matches_are_refused(tmp_path: Path
     with pytest.raises(RunError, match=r"games\.jsonl: game 0 is not between one and two"):
         Match(match_of(), archive)
     (net := tmp_path / "net.dit").write_text("trained")
-    settings = replace(match_of(), second=Contestant("two", ("aino",), (("WeightsFile", str(net)),)))
+    options = (("WeightsFile", str(net)), ("LogFile", log := str(tmp_path / "log")))
+    settings = replace(match_of(), second=Contestant("two", ("aino", "--log-file", log), options))
     MatchArchive(tmp_path / "new", settings.description())
+    Path(log).write_text("a game")
     MatchArchive(tmp_path / "new", settings.description())
     net.write_text("trained anew")
     with pytest.raises(RunError, match=r"another match \(files differ\)"):
