@@ -56,8 +56,8 @@ def check_output(path: Path, given: Iterable[Any], ending: str = "") -> None:
     for folder in place.parents:
         if (kind := kind_of_folder(folder)) and place.relative_to(folder).parts[0] in FOLDERS[kind][1]:
             raise ConfigError(f"{path} belongs to {kind}, {folder}: give the output another name")
-    first = FIRST_BYTES.get(ending, bytes(range(256)))
-    check_earlier(path, lambda stream: stream.read(1) in first, f"an earlier {ending} file")
+    if first := FIRST_BYTES.get(ending):
+        check_earlier(path, lambda stream: stream.read(1) in first, f"an earlier {ending} file")
 
 
 def check_earlier(path: Path, is_one: Callable[[IO[bytes]], object], what: str) -> None:
