@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,9 @@ def test_the_best_model_is_found_among_measures_that_are_not_finite(tmp_path: Pa
     assert kept == ([0, 2, 2, 2, 5] if highest else [0, 2, 2, 4, 4])
     saver.on_epoch(run, {"epoch": 6})  # an epoch without the measure is not the best one
     assert nn.dit.load(path)[1]["card"]["epoch"] == kept[-1]
+    plateau = SimpleNamespace(history=run.history, scale_rate=kept.append)
+    nn.ReduceLROnPlateau(0.5, 2, "measure").on_epoch(plateau, {})  # NaN was the best value, or the best was forgotten
+    assert kept[-1] == 1.0
 
 
 # ---- norms, clipping and optimizers ---------------------------------------------------------------------------------
