@@ -14,6 +14,7 @@ from engine.errors import DataError, ShapeError
 from engine.nn.figures import new_figure
 
 Array = Any
+SUM_TOLERANCE = 0.01  # of a distribution in half precision
 
 
 def _read(measure: Callable[[Array, Array], Any]) -> Callable[[Array, Array], float]:
@@ -34,19 +35,21 @@ def accuracy(outputs: Array, targets: Array) -> Any:
     outputs [B, A] or [B, T, A], any scale; the class of the largest one is compared with targets int [B] or [B, T]
     (class numbers) or like outputs (one-hot or a distribution). Or outputs [B, 1], logits of one yes-or-no question,
     with targets [B, 1] in [0, 1]. An example with NaN is never correct, nor is one whose outputs are all -infinity.
-    Raises ShapeError for other shapes, and without an example, DataError for other targets of one output.
+    Raises ShapeError for other shapes, and without an example, DataError for other targets, as of several questions.
     """
     given, wanted = tuple(outputs.shape), tuple(targets.shape)
     if not given or 0 in given:
         raise ShapeError(f"accuracy: expected at least one example, found outputs {list(given)}")
     check_together("accuracy", outputs=outputs, targets=targets)
-    known = targets == targets
-    if len(given) == 2 and given[1] == 1 and wanted == given:
-        if isinstance(targets, np.ndarray) and bool(((targets < 0) | (targets > 1)).any()):
-            raise DataError("accuracy: expected targets from 0 to 1 for one output, found others")
-        return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
-    if len(given) < 2 or given[-1] < 2 or wanted not in (given[:-1], given):
+    known, is_one = targets == targets, given[1:] == (1,) and wanted == given
+    if not is_one and (len(given) < 2 or given[-1] < 2 or wanted not in (given[:-1], given)):
         raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}")
+    if isinstance(targets, np.ndarray) and wanted == given:
+        has_others = (targets < 0) | (targets > 1)
+        if has_others.any() or (not is_one and (abs(targets.sum(axis=-1) - 1) > SUM_TOLERANCE).any()):
+            raise DataError("accuracy: expected targets from 0 to 1, and 1 as their sum over several outputs")
+    if is_one:
+        return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
     classes = targets if wanted == given[:-1] else targets.argmax(axis=-1)
     answered = (outputs.max(axis=-1) > -np.inf) & known.reshape(*given[:-1], -1).all(axis=-1)
     return ((outputs.argmax(axis=-1) == classes) & answered).mean()

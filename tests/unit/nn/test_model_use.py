@@ -200,6 +200,8 @@ def test_accuracy_refuses_shapes_that_would_broadcast(targets: np.ndarray) -> No
         accuracy(OUTPUTS, targets)
     with pytest.raises(ShapeError, match="do not fit"):
         accuracy(OUTPUTS[:, 0], TRUTH)
+    with pytest.raises(DataError, match="their sum over several outputs"):  # of several questions; the largest had counted
+        accuracy(OUTPUTS, np.ones((4, 3)))
 
 
 def test_rows_are_the_truth_and_columns_the_answers() -> None:
