@@ -14,7 +14,6 @@ from engine.errors import DataError, ShapeError
 from engine.nn.figures import new_figure
 
 Array = Any
-SUM_TOLERANCE = 0.01  # of a distribution in half precision
 
 
 def _read(measure: Callable[[Array, Array], Any]) -> Callable[[Array, Array], float]:
@@ -33,7 +32,7 @@ def accuracy(outputs: Array, targets: Array) -> Any:
     """Return the share of examples that are classified correctly, in [0, 1].
 
     outputs [B, A] or [B, T, A], any scale; the class of the largest one is compared with targets int [B] or [B, T]
-    (class numbers) or like outputs (one-hot or a distribution). Or outputs [B, 1], logits of one yes-or-no question,
+    (class numbers) or like outputs (one-hot or a distribution, up to 0.01). Or outputs [B, 1], logits of one question,
     with targets [B, 1] in [0, 1]. An example with NaN is never correct, nor is one whose outputs are all -infinity.
     Raises ShapeError for other shapes, and without an example, DataError for other targets, as of several questions.
     """
@@ -45,8 +44,8 @@ def accuracy(outputs: Array, targets: Array) -> Any:
     if not is_one and (len(given) < 2 or given[-1] < 2 or wanted not in (given[:-1], given)):
         raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}")
     if isinstance(targets, np.ndarray) and wanted == given:
-        has_others = (targets < 0) | (targets > 1)
-        if has_others.any() or (not is_one and (abs(targets.sum(axis=-1) - 1) > SUM_TOLERANCE).any()):
+        sums = targets.sum(axis=-1)
+        if ((targets < 0) | (targets > 1)).any() or (not is_one and (abs(sums - 1) > 0.01).any()):
             raise DataError("accuracy: expected targets from 0 to 1, and 1 as their sum over several outputs")
     if is_one:
         return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
@@ -83,8 +82,7 @@ def plot_confusion(matrix: np.ndarray, path: str | Path, names: Sequence[str] | 
     """
     labels = [str(number) for number in range(len(matrix))] if names is None else list(names)
     if matrix.shape != (len(labels), len(labels)):
-        expected = f"a square matrix with {len(labels)} rows"
-        raise ShapeError(f"plot_confusion: expected {expected}, found {list(matrix.shape)}")
+        raise ShapeError(f"plot_confusion: expected {len(labels)} rows and columns, found {list(matrix.shape)}")
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = 2.5 + 0.4 * len(labels)
     figure = new_figure(side, side)

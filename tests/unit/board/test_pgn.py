@@ -516,12 +516,8 @@ def test_quotes_and_backslashes_in_tags_are_escaped(name: str) -> None:
 
 def test_two_games_in_a_row_stay_two_games() -> None:
     stream = io.StringIO("".join(map(game_text, map(game_of, NAMES))))
-    count = 0
-    while (game := chess.pgn.read_game(stream)) is not None:
-        count += 1
-        assert not game.errors
-        assert len(list(game.mainline_moves())) == 2
-    assert count == len(NAMES)
+    games = list(iter(lambda: chess.pgn.read_game(stream), None))
+    assert [(game.errors, len(list(game.mainline_moves()))) for game in games] == [([], 2)] * len(NAMES)
 
 
 @pytest.mark.skipif(PGN_EXTRACT is None, reason="pgn-extract is not installed")
