@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.board.convert import codes_of, decode_move, move_of_code, row_from_board
 
-KEPT_PLIES = 60  # plies of a game that are kept
+KEPT_PLIES = 60  # plies of a game that are kept; the page speaks of 30 moves
 _RESULTS = ("1-0", "1/2-1/2", "0-1")
 
 
