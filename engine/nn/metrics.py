@@ -32,21 +32,23 @@ def accuracy(outputs: Array, targets: Array) -> Any:
     """Return the share of examples that are classified correctly, in [0, 1].
 
     outputs [B, A] or [B, T, A], any scale; the class of the largest one is compared with targets int [B] or [B, T]
-    (class numbers) or like outputs (one-hot or a distribution). Or outputs [B, 1], logits of one yes-or-no question,
+    (class numbers) or like outputs (one-hot or a distribution, up to 0.01). Or outputs [B, 1], logits of one question,
     with targets [B, 1] in [0, 1]. An example with NaN is never correct, nor is one whose outputs are all -infinity.
-    Raises ShapeError for other shapes, and without an example, DataError for other targets of one output.
+    Raises ShapeError for other shapes, and without an example, DataError for other targets, as of several questions.
     """
     given, wanted = tuple(outputs.shape), tuple(targets.shape)
     if not given or 0 in given:
         raise ShapeError(f"accuracy: expected at least one example, found outputs {list(given)}")
     check_together("accuracy", outputs=outputs, targets=targets)
-    known = targets == targets
-    if len(given) == 2 and given[1] == 1 and wanted == given:
-        if isinstance(targets, np.ndarray) and bool(((targets < 0) | (targets > 1)).any()):
-            raise DataError("accuracy: expected targets from 0 to 1 for one output, found others")
-        return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
-    if len(given) < 2 or given[-1] < 2 or wanted not in (given[:-1], given):
+    known, is_one = targets == targets, given[1:] == (1,) and wanted == given
+    if not is_one and (len(given) < 2 or given[-1] < 2 or wanted not in (given[:-1], given)):
         raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}")
+    if isinstance(targets, np.ndarray) and wanted == given:
+        sums = targets.sum(axis=-1)
+        if ((targets < 0) | (targets > 1)).any() or (not is_one and (abs(sums - 1) > 0.01).any()):
+            raise DataError("accuracy: expected targets from 0 to 1, and 1 as their sum over several outputs")
+    if is_one:
+        return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
     classes = targets if wanted == given[:-1] else targets.argmax(axis=-1)
     answered = (outputs.max(axis=-1) > -np.inf) & known.reshape(*given[:-1], -1).all(axis=-1)
     return ((outputs.argmax(axis=-1) == classes) & answered).mean()
@@ -80,8 +82,7 @@ def plot_confusion(matrix: np.ndarray, path: str | Path, names: Sequence[str] | 
     """
     labels = [str(number) for number in range(len(matrix))] if names is None else list(names)
     if matrix.shape != (len(labels), len(labels)):
-        expected = f"a square matrix with {len(labels)} rows"
-        raise ShapeError(f"plot_confusion: expected {expected}, found {list(matrix.shape)}")
+        raise ShapeError(f"plot_confusion: expected {len(labels)} rows and columns, found {list(matrix.shape)}")
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = 2.5 + 0.4 * len(labels)
     figure = new_figure(side, side)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -231,7 +232,7 @@ def _check_value(option: Option, value: Value) -> None:
     good = isinstance(value, kinds.get(option.type, (str,))) and isinstance(value, bool) == (option.type == "check")
     good = good and (allows(value, option.choices, option.bounds) or (option.takes_place and ":" in str(value)))
     if good and isinstance(value, str):
-        good = value.isprintable()  # no file has control characters in its name, and the system refuses some
+        good = not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in value)  # the system refuses some
         try:
             os.fsencode(value)
         except UnicodeEncodeError as error:  # With the value set, all that needs an engine would fail.

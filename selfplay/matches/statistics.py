@@ -41,10 +41,9 @@ def leading_pairs(points: Mapping[int, float]) -> list[float]:
 
     A sequential test on this list does not depend on which games happened to finish first.
     """
-    pairs: list[float] = []
-    while 2 * len(pairs) in points and 2 * len(pairs) + 1 in points:
-        pairs.append(points[2 * len(pairs)] + points[2 * len(pairs) + 1])
-    return pairs
+    whole = complete_pairs(points)
+    missing = next(pair for pair in range(len(whole) + 1) if pair not in whole)
+    return [whole[pair] for pair in range(missing)]
 
 
 def elo_from_score(score: float) -> float:

@@ -12,7 +12,6 @@ MARGIN = 0.05  # space above and below the values, as a share of the height
 FLAT = 1e-3  # of the largest value; curves that rise and fall less than this are flat
 ROOM_OF_FLAT = 0.1  # of the largest value, above and below flat curves
 
-
 Interval = tuple[float, float]  # low, high
 
 

@@ -103,7 +103,8 @@ def _read_self_play(path: Path, name: str) -> Metrics:
         made = {name: pair[0] for name, pair in unused.items() if not name.startswith("anchors.")}
         doing = "is done" if newest.phase is Phase.DONE else f"continues with {newest.phase}"
         games = {one.number: ledger.games(one.number) for one in generations}
-        endings = Counter(Ending[game.ending.upper()].words for rows in games.values() for game in rows)
+        played = [games[number] for number in games.keys() - ledger.imports().keys()]
+        endings = Counter(Ending[game.ending.upper()].words for rows in played for game in rows)
         return Metrics(
             name,
             "generation",

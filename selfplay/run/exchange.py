@@ -135,8 +135,9 @@ def pgn_text(game: SelfPlayRecord, event: str) -> str:
     for row, move in zip(positions_of(game.start, game.played), game.played, strict=False):
         board.push(decode_move(row, move, chess960))
     tree = chess.pgn.Game.from_board(board)
+    name = "?" if game.target_scores is None else "Aino"  # unscored games were imported
     tree.headers.update(
-        Event=event, Round=f"{game.generation}.{game.number + 1}", White="Aino", Black="Aino",
+        Event=event, Round=f"{game.generation}.{game.number + 1}", White=name, Black=name,
         Result=RESULTS[game.white_points], Termination=game.ending.name.lower(),
     )  # fmt: skip
     return game_text(tree)

@@ -8,7 +8,6 @@ follows from the published games alone, so an interrupted generation continues w
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -56,10 +55,11 @@ def summarise(games: Sequence[SelfPlayRecord], settings: GameSettings) -> SelfPl
     )
 
 
-def guarded_settings(settings: GameSettings, replay: Path, generation: int) -> tuple[GameSettings, list[str]]:
-    """Return (settings of a generation's games, after the published ones before it; which were changed, and why)."""
-    numbers = [number for number in published_generations(replay) if generation - GENERATIONS <= number < generation]
-    generations = [published_games(replay, number) for number in numbers]
+def guarded_settings(settings: GameSettings, run: RunFolder, generation: int) -> tuple[GameSettings, list[str]]:
+    """Return (settings of a generation's games, after the self-play before it; which were changed, and why)."""
+    recent = set(range(generation - GENERATIONS, generation)) - run.ledger.imports().keys()
+    numbers = [number for number in published_generations(run.replay) if number in recent]
+    generations = [published_games(run.replay, number) for number in numbers]
     result = guarded(settings, generations)
     if result == settings:
         return settings, []
@@ -132,11 +132,10 @@ def generate_games(
     writer = ReplayWriter(run.replay, generation)
     if writer.cut_bytes:
         tell(f"replay of generation {generation}: cut {writer.cut_bytes} damaged bytes; their games are played again")
-    settings, changes = guarded_settings(run.config.games, run.replay, generation)
+    settings, changes = guarded_settings(run.config.games, run, generation)
     for change in changes:
         tell(change)
     missing = [number for number in range(settings.count) if number not in writer.games]
-    config = run.config
     started, played, begun_with = awake_s(), 0, len(writer.games)
 
     def finish(record: SelfPlayRecord) -> None:
@@ -153,8 +152,8 @@ def generate_games(
     try:
         run.ledger.note_games(generation, [ledger_row(record) for record in writer.games.values()], anew=True)
         task = GenerationTask(
-            config.seed, generation, settings, (run.best,), np.array(run.opening_rows()), net=config.net,
-            search=config.search,
+            run.config.seed, generation, settings, (run.best,), np.array(run.opening_rows()), net=run.config.net,
+            search=run.config.search,
         )  # fmt: skip
         play(task, missing, finish, stop)
         if len(writer.games) >= settings.count:  # there are more games if the setting was lowered meanwhile

@@ -74,9 +74,8 @@ class GenerationTask(PlayTask):
         return SelfPlayGame(row, self.settings, self.seed, self.generation, number)
 
     def seating(self) -> Seating:
-        settings = self.settings
-        visits = max(settings.visits, settings.fast_visits)
-        return Seating(settings.concurrent, game_params(self.search), visits, settings.longest)
+        visits = max(self.settings.visits, self.settings.fast_visits)
+        return Seating(self.settings.concurrent, game_params(self.search), visits, self.settings.longest)
 
     def shortest(self) -> Self:
         return replace(self, settings=replace(self.settings, visits=2, fast_visits=2, longest=2))

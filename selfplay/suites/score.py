@@ -67,8 +67,7 @@ def _part(problem: Problem, board: chess.Board, ply: int) -> Problem:
     """One move of a line as a problem of its own."""
     if not problem.line:
         return problem
-    best = frozenset(problem.line[ply : ply + 1])
-    return Problem(problem.name, (), board.fen(), best, chess960=problem.chess960)
+    return Problem(problem.name, (), board.fen(), frozenset(problem.line[ply : ply + 1]), chess960=problem.chess960)
 
 
 def solve_all(

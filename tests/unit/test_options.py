@@ -100,6 +100,7 @@ def test_bad_value_names_option_value_and_range(name: str, text: str) -> None:
 
 
 def test_a_path_that_the_system_cannot_write_left_an_engine_without_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set_option(EngineOptions(), "BookFile", path := "10.30\u202fAM \u200c.bin").book_file == path
     monkeypatch.setattr(os, "fsencode", lambda text: text.encode("ascii"))
     with pytest.raises(ConfigError, match="WeightsFile: file names here are in ascii"):
         set_option(EngineOptions(), "WeightsFile", "B\u00fccher.dit")

@@ -46,8 +46,7 @@ class Balance:
     @property
     def pawns(self) -> int:
         """The gain in pawns; a loss is negative."""
-        promoted = self.promotions * (WORTH[chess.QUEEN] - WORTH[chess.PAWN])
-        return pawns_of(self.won) - pawns_of(self.lost) + promoted
+        return pawns_of(self.won) - pawns_of(self.lost) + self.promotions * (WORTH[chess.QUEEN] - WORTH[chess.PAWN])
 
     def reversed(self) -> Balance:
         """Return the other side's view."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import chess
@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.board.convert import codes_of, decode_move, move_of_code, row_from_board
-from engine.board.notation import board_after
 
-KEPT_PLIES = 60  # plies of a game that are kept
+KEPT_PLIES = 60  # plies of a game that are kept; the page speaks of 30 moves
 _RESULTS = ("1-0", "1/2-1/2", "0-1")
-_MOST_ORDERS = 300  # orders of the same moves that are played out to see whether they end alike
 
 
 @dataclass(frozen=True)
@@ -59,12 +57,20 @@ class Explorer:
         if plies > KEPT_PLIES or board.root() != chess.Board() or not all(board.move_stack):  # a pass is in no game
             return np.zeros(0, np.int64)
         begun = self._moves[:, :plies]
-        wanted = np.array([*codes_of(board.root(), board.move_stack)], np.uint16)[None, :]
-        same = np.ones(len(begun), bool)
-        for side in (0, 1):
-            same &= (np.sort(begun[:, side::2]) == np.sort(wanted[:, side::2])).all(axis=1)
-        rows = np.flatnonzero(same)
-        orders, order = np.unique(begun[rows], axis=0, return_inverse=True)
-        played = (board_after(chess.Board(), *map(move_of_code, moves.tolist())) for moves in orders[:_MOST_ORDERS])
-        reaches = np.array([one.epd() == board.epd() for one in played], bool)
-        return rows[(order < len(reaches)) & reaches[np.minimum(order, len(reaches) - 1)]] if len(rows) else rows
+        wanted = np.array([*codes_of(board.root(), board.move_stack)], np.uint16)
+        same = np.all([(np.sort(begun[:, side::2]) == np.sort(wanted[side::2])).all(axis=1) for side in (0, 1)], axis=0)
+        orders, order = np.unique(begun[same], axis=0, return_inverse=True)
+        return np.flatnonzero(same)[np.array([*_reach(orders.tolist(), board)], bool)[order]]
+
+
+def _reach(orders: list[list[int]], board: chess.Board) -> Iterator[bool]:
+    """Yield whether each order of moves reaches a position; what it shares with the one before is played once."""
+    played, before, wanted = chess.Board(), list[int](), board.epd()
+    for moves in orders:
+        shared = next((n for n, (one, other) in enumerate(zip(before, moves, strict=False)) if one != other), 0)
+        for _ in before[shared:]:
+            played.pop()
+        for code in moves[shared:]:
+            played.push(move_of_code(code))
+        before = moves
+        yield played.epd() == wanted

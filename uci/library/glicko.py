@@ -8,6 +8,7 @@ from dataclasses import dataclass
 _SCALE = 173.7178  # rating points of one unit of Glicko-2
 _TAU = 0.5  # how much volatility may change: from the paper
 _LEAST_DEVIATION, _MOST_DEVIATION = 45.0, 350.0  # rating points; Lichess's least
+MOST_RATING, _MOST_VOLATILITY = 5000, 0.1  # the latter is Lichess's
 _EXACT = 1e-9
 
 
@@ -18,6 +19,10 @@ class Rating:
     points: float = 1500.0
     deviation: float = _MOST_DEVIATION
     volatility: float = 0.06
+
+    def __post_init__(self) -> None:  # what is stored may be from Aino 1.0.0, which rated people in millions
+        object.__setattr__(self, "points", min(max(0.0, self.points), float(MOST_RATING)))
+        object.__setattr__(self, "volatility", min(self.volatility, _MOST_VOLATILITY))
 
     def after(self, score: float, other: Rating) -> Rating:
         """Return the rating after a game with that score, 0..1, against another."""
@@ -34,18 +39,16 @@ class Rating:
 
 def _volatility(before: float, phi: float, variance: float, delta: float) -> float:
     """Step 5 of the paper, by bisection."""
-    start = math.log(before**2)
+    start = 2.0 * math.log(before)
 
     def f(x: float) -> float:
         grown = phi**2 + variance + math.exp(x)
         return math.exp(x) * (delta**2 - grown) / (2.0 * grown**2) - (x - start) / _TAU**2
 
-    low, high = start, start - _TAU
-    if delta**2 > phi**2 + variance:
-        high = math.log(delta**2 - phi**2 - variance)
-    else:
-        while f(high) < 0.0:
-            high -= _TAU
+    step = math.copysign(_TAU, f(start))  # to the root beside it: of an upset against long odds, there are absurd ones
+    low, high = start, start + step
+    while f(high) * step > 0.0:
+        high += step
     while abs(high - low) > _EXACT:
         middle = (low + high) / 2.0
         low, high = (middle, high) if f(middle) * f(low) > 0.0 else (low, middle)

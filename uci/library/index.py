@@ -345,8 +345,7 @@ class GameIndex:
     def files(self) -> list[str]:
         """Return the names of the files with several games, the largest first, for the explorer."""
         rows = self._base.execute("SELECT file FROM places GROUP BY file HAVING count(*) > 1 ORDER BY count(*) DESC")
-        names = (os.fsdecode(file) for (file,) in rows)
-        return [name for name in names if printable(name) == name][:_MOST_FILES]
+        return [name for (file,) in rows if printable(name := os.fsdecode(file)) == name][:_MOST_FILES]
 
     def unreviewed(self) -> list[str]:
         """Return the keys of one's own games that have no review, latest first."""

@@ -22,7 +22,7 @@ from engine.files.text import printable
 from uci.game.game_file import REVIEWS
 from uci.language import _, later, several
 from uci.library.game_files import is_key
-from uci.library.glicko import Rating
+from uci.library.glicko import MOST_RATING, Rating
 from uci.library.index import can_lock
 from uci.library.puzzles import SET, Puzzle, read_lichess, read_set, themes_of
 from uci.library.wanted import day_of
@@ -39,7 +39,6 @@ _PERSON = "rating, deviation, volatility, streak, longest"
 _ROW = "fen, moves, source, rating, deviation, game, themes"
 _BATCH = 1000  # puzzles taken up at a time
 _NEAR = 150.0  # rating points between oneself and a new puzzle
-MOST_RATING = 5000
 _ADDED = ("game", "themes")  # columns that files of version 1.0 lack
 _TABLES = """
 CREATE TABLE IF NOT EXISTS puzzles (key TEXT PRIMARY KEY, fen TEXT, moves TEXT, source TEXT, rating REAL,
@@ -213,6 +212,7 @@ def _opened(path: str) -> sqlite3.Connection:
         for column in (one for one in _ADDED if one not in known):
             base.execute(f"ALTER TABLE puzzles ADD COLUMN {column} TEXT DEFAULT ''")
             base.execute("DELETE FROM drawn")
+        base.execute(f"UPDATE puzzles SET rating = 1500, deviation = 350 WHERE rating < 0 OR rating > {MOST_RATING}")
         base.commit()
     except BaseException:
         base.close()
@@ -224,9 +224,8 @@ def _kept_puzzles(path: Path) -> Iterator[Puzzle]:
     with contextlib.suppress(Exception):  # a review that cannot be read has none
         review = json.loads(path.read_text(encoding="utf-8"))
         headers = next(found.game.headers for found in read_text_games(review["game"], path.stem) if found.number)
-        name = f"{day_of(headers.get('Date', ''))} {game_name(headers)}"
+        game = f"{path.stem} {day_of(headers.get('Date', ''))} {game_name(headers)}"
         for kept in review["puzzles"]:
             board, moves = parse_fen(kept["fen"]), [chess.Move.from_uci(move) for move in kept["moves"]]
             if moves and board.is_legal(moves[0]):
-                themes = themes_of(board, moves)
-                yield Puzzle(kept["fen"], tuple(kept["moves"]), game=f"{path.stem} {name}", themes=themes)
+                yield Puzzle(kept["fen"], tuple(kept["moves"]), game=game, themes=themes_of(board, moves))

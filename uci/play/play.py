@@ -185,8 +185,7 @@ def ask_choices(ask: Callable[[str], str], say: Callable[[str], None]) -> tuple[
     question = _("Aino's level [{default}]: ", default=DEFAULT_NAME)
     level = _answer(ask, say, question, lambda text: parse_level(text).text, DEFAULT_NAME)
     question = _("Clock, such as 10 or 5+3 [{default}]: ", default=NO_CLOCK)
-    clock = _answer(ask, say, question, _clock, NO_CLOCK)
-    return side, level, clock
+    return side, level, _answer(ask, say, question, _clock, NO_CLOCK)
 
 
 def _answer(

@@ -39,9 +39,7 @@ class Verdict:
 
     @classmethod
     def _of(cls, score_cp: int, mate: int | None, wdl: tuple[int, int, int]) -> Verdict:
-        if mate is not None:
-            wdl = _WON if mate > 0 else _LOST
-        return cls(score_cp, mate, wdl)
+        return cls(score_cp, mate, wdl if mate is None else _WON if mate > 0 else _LOST)
 
     def seen_by_white(self, mover: chess.Color) -> Verdict:
         """Return the same verdict from White's side, given that this one is from `mover`'s side."""

@@ -213,8 +213,7 @@ class Table(TimedGame):
     @property
     def is_played(self) -> bool:
         """Whether it is a game in which the person has moved, or Aino against itself."""
-        aino_began = self.setup.board.turn != self.human
-        return self.is_game and self.plies - self.first_ply > aino_began
+        return self.is_game and self.plies - self.first_ply > (self.setup.board.turn != self.human)  # Aino began
 
     @property
     def is_worth_saving(self) -> bool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import chess.pgn
 
 from engine.board.pgn.letters import CODED_RESULTS
+
+_CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # names may have joiners and odd spaces
 
 
 def game_text(game: chess.pgn.Game) -> str:
@@ -12,21 +16,18 @@ def game_text(game: chess.pgn.Game) -> str:
     row.
 
     Quotes and backslashes in tags are escaped; line breaks and other control characters, which tags and comments cannot
-    hold, become spaces, and a closing brace in a comment becomes a bracket.
+    hold, become spaces, and braces in a comment become brackets.
     """
     return f"{game.accept(_Exporter())}\n\n"
 
 
 class _Exporter(chess.pgn.StringExporter):
     def visit_header(self, tagname: str, tagvalue: str) -> None:
-        super().visit_header(tagname, _printable(tagvalue).replace("\\", r"\\").replace('"', r"\""))
+        super().visit_header(tagname, _CONTROLS.sub(" ", tagvalue).replace("\\", r"\\").replace('"', r"\""))
 
     def visit_comment(self, comment: str) -> None:
-        super().visit_comment("\n".join(map(_printable, comment.replace("}", ")").splitlines())))
+        lines = comment.replace("{", "(").replace("}", ")").splitlines()
+        super().visit_comment("\n".join(_CONTROLS.sub(" ", line) for line in lines))
 
     def visit_result(self, result: str) -> None:
         super().visit_result(result if result in CODED_RESULTS[1:] else "*")  # a tag may say anything
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)

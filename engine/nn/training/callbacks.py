@@ -54,7 +54,7 @@ class SaveBest(Callback):
 class ReduceLROnPlateau(Callback):
     """Multiplies the rate by `factor` whenever `measure` had no new best value for `patience` epochs.
 
-    `measure` is a column of the history, in which smaller values are better. The schedule's rate of each step is
+    `measure` is a column of the history, in which smaller finite values are better. The schedule's rate of each step is
     multiplied; a resumed run goes on with the factor. Raises ConfigError unless 0 < factor < 1 and patience >= 1.
     """
 
@@ -68,8 +68,7 @@ class ReduceLROnPlateau(Callback):
         """Set the factor, which the history alone determines. Raises ConfigError when it has no such column."""
         best, waited, reductions = math.inf, 0, 0
         for value in trainer.history[self.measure]:
-            waited = 0 if value < best else waited + 1
-            best = min(value, best)
+            best, waited = (value, 0) if math.isfinite(value) and value < best else (best, waited + 1)
             if waited == self.patience:
                 waited, reductions = 0, reductions + 1
         trainer.scale_rate(self.factor**reductions)

@@ -176,8 +176,7 @@ class LayersHeldOut(PlanesHeldOut):
         threads = threads if backend is NUMPY else 1
         one_thread, scoring = threadpool_limits(limits=1, user_api="blas"), backend.guard("the network was scored")
         with one_thread, scoring, ThreadPool(threads, "score") as pool:
-            sums = pool.map(lambda part: _score_sums(model, part, backend), self._parts)
-        return scores_of(np.array(sums))
+            return scores_of(np.array(pool.map(lambda part: _score_sums(model, part, backend), self._parts)))
 
 
 def _score_sums(model: Layer, batch: TrainingBatch, backend: Backend) -> np.ndarray:

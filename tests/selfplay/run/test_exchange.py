@@ -23,7 +23,7 @@ from selfplay.records.collect import collect
 from selfplay.records.endings import Ending
 from selfplay.records.game import training_game
 from selfplay.records.replay import read_segment, segment_path, write_segment
-from selfplay.run.exchange import import_games, pgn_text
+from selfplay.run.exchange import games_of_run, import_games, pgn_text
 from selfplay.run.fitting import replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase
@@ -108,6 +108,9 @@ def test_same_games_are_not_imported_twice(tmp_path: Path, pgn_file: Path, aino_
     run.ledger.enter_phase(1, Phase.DONE)
     done = import_games(run, [(pgn_file, PGN)])
     assert (done.generation, done.games, done.duplicates) == (2, 2, 3)
+    game = next(games_of_run(run.replay))
+    scored = replace(game, target_scores=np.zeros(len(game.target_moves), np.int16))  # as self-play does
+    assert ['[White "Aino"]' in pgn_text(one, "x") for one in (game, scored)] == [False, True]
     run.ledger.enter_phase(2, Phase.DONE)
     assert "games are known already" in aino_train("import", tmp_path / "run", "--data", pgn_file, status=1)
     empty = tmp_path / "empty.pgn"

@@ -72,8 +72,7 @@ def test_threshold_sinks_until_few_resignations_are_wrong() -> None:
     risky = [lost(-0.99)] * 40 + [saved(-0.92)] * 10
     assert safe_threshold(risky, -0.9, 2, 0.1) == pytest.approx(-0.95)
     assert safe_threshold([saved(-1.0)] * 40, -0.9, 2, 0.1) == -1.0
-    # without evidence it stays
-    assert safe_threshold([saved(-1.0)] * 5, -0.9, 2, 0.1) == -0.9
+    assert safe_threshold([saved(-1.0)] * 5, -0.9, 2, 0.1) == -0.9, "without evidence it stays"
     resignable = [replace(saved(-1.0), played_through=False)] * 50
     assert safe_threshold(resignable, -0.9, 2, 0.1) == -0.9
 
@@ -94,10 +93,11 @@ def test_many_draws_bring_variety_and_few_change_nothing() -> None:
 
 
 def test_earlier_generations_count_and_the_summary_says_what_it_counts(tmp_path: Path) -> None:
-    write_segment(tmp_path, 3, draws(1.0))
-    assert guarded_settings(SETTINGS, tmp_path, 3) == (SETTINGS, [])
-    assert guarded_settings(SETTINGS, tmp_path, 4)[0].opening_share == 1.0
-    assert guarded_settings(SETTINGS, tmp_path, 8) == (SETTINGS, [])
+    run = RunFolder(tmp_path, {})
+    write_segment(run.replay, 3, draws(1.0))
+    assert [guarded_settings(SETTINGS, run, n)[0].opening_share for n in (3, 4, 8)] == [0.5, 1.0, 0.5]
+    run.ledger.note_import(3, "", [("games.pgn", 100, 0)], [])
+    assert guarded_settings(SETTINGS, run, 4) == (SETTINGS, []), "imported games are no self-play"
     games = [game_of([0.5], 1, 1), game_of([0.5], -1, 1), game_of([0.5], 0, 0), game_of([0.5], 0, -1, False)]
     summary = summarise(games, SETTINGS)
     assert (summary.games, summary.drawn, summary.given_up, summary.wrong) == (4, 2, 2, 1)
@@ -108,8 +108,7 @@ def test_guarded_settings_play_the_generation_and_are_told(tmp_path: Path) -> No
     run = RunFolder(tmp_path, values)
     run.ensure_first_network()
     write_segment(run.replay, 1, draws(1.0))
-    seen: list[GameSettings] = []
-    told: list[str] = []
+    seen, told = list[GameSettings](), list[str]()
 
     def play(task: GenerationTask, numbers: list[int], finish: Callable, stop: Callable) -> None:
         seen.append(task.settings)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import chess
 import pytest
@@ -62,8 +63,7 @@ def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others: dict[str, 
     script |= {epd(game, move): {next(iter(board_after(move).legal_moves)).uci(): -q} for move, q in values.items()}
     found = review(game, ScriptedEngine(script))
     assert found.moves[0].judgement == BLUNDER
-    expected = [{"fen": chess.STARTING_FEN, "moves": ["d2d4"]}] if drawn else []
-    assert puzzles_of(found, chess.WHITE) == expected
+    assert puzzles_of(found, chess.WHITE) == [{"fen": chess.STARTING_FEN, "moves": ["d2d4"]}][:drawn]
     assert puzzles_of(found, chess.BLACK) == puzzles_of(found, None) == []
 
 
@@ -110,10 +110,7 @@ def test_a_puzzle_with_a_wrong_rating_is_refused(tmp_path: Path, rating: str) ->
 
 
 def test_a_full_disk_ended_the_puzzles_with_a_traceback(monkeypatch, capsys):
-    def full(trainer: Trainer) -> int:
-        raise sqlite3.OperationalError("database or disk is full")
-
-    monkeypatch.setattr(Trainer, "add_own", full)
+    monkeypatch.setattr(Trainer, "add_own", Mock(side_effect=sqlite3.OperationalError("database or disk is full")))
     assert main(["puzzles"]) == 1
     assert "database or disk is full" in capsys.readouterr().err
 
@@ -171,11 +168,11 @@ def test_ratings_move_as_the_papers_formulas_say() -> None:
     """Glickman 2012, steps 3 to 8, with the new volatility found by bisection of the condition in step 5."""
     mine, other = Rating(1500.0, 200.0, 0.06), Rating(1400.0, 30.0, 0.06)
     after = mine.after(1.0, other)
-    assert after.points == pytest.approx(1563.6, abs=1.0)  # of the paper's example after its first game
-    assert (after.points, after.deviation, after.volatility) == pytest.approx(
-        (1563.5641943, 175.4026559, 0.0599986573), rel=1e-8
-    )
+    exact = 1563.5641943, 175.4026559, 0.0599986573  # 1563.6 in the paper's example, after its first game
+    assert (after.points, after.deviation, after.volatility) == pytest.approx(exact, rel=1e-8)
     assert mine.after(0.0, other).points < 1500 < after.points
+    assert Rating().after(1.0, Rating(3200.0, 80.0)).points == pytest.approx(2184.0, abs=1.0), "it was 2,331,994"
+    assert Rating(2_331_994.0, 350.0, 1068.0).after(0.0, other).points == pytest.approx(4296.0, abs=1.0)
 
 
 FEN, MOVES = PUZZLE.split(",")[1:3]
@@ -300,8 +297,9 @@ def test_a_file_of_version_1_learns_where_its_puzzles_come_from(tmp_path: Path) 
         base.execute(f"CREATE TABLE puzzles ({columns}, volatility REAL, box INTEGER DEFAULT -1, due REAL)")
         base.execute("CREATE TABLE drawn (review TEXT PRIMARY KEY)")
         base.execute("INSERT INTO drawn VALUES (?)", ["a" * 24])
-        row = [MATE.key, MATE.fen, MATE.moves[0], "mine", 1600.0, 90.0, 0.06]
-        base.execute("INSERT INTO puzzles VALUES (?, ?, ?, ?, ?, ?, ?, -1, NULL)", row)
+        row = [MATE.key, MATE.fen, MATE.moves[0], "mine", 1600.0, 90.0, 0.06, -1, None]
+        lost = [TWO_MOVES.key, TWO_MOVES.fen, "a1a2 h7h6 a2a8", "lichess", -1_199_871.0, 350.0, 570.0, 0, 1.0]
+        base.executemany("INSERT INTO puzzles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [row, lost])
         base.commit()
     (tmp_path / REVIEWS).mkdir()
     kept = {"game": '[White "Anna"]\n\n*', "puzzles": [{"fen": MATE.fen, "moves": list(MATE.moves)}]}
@@ -310,3 +308,4 @@ def test_a_file_of_version_1_learns_where_its_puzzles_come_from(tmp_path: Path) 
         assert (trainer.problem, trainer.add_own()) == ("", 0)
         found = trainer.next(theme="mateIn1")
         assert (found.origin, found.rating) == ("From Anna – ?, move 1.", 1600.0)
+        assert trainer.next(source="others").rating == 1500.0, "after an upset, it never came again"

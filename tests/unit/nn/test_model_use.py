@@ -114,8 +114,7 @@ def test_a_printed_model_shows_shapes_and_counts_and_their_sum() -> None:
 
 def test_a_summary_with_an_example_shows_every_output_and_leaves_the_model_alone() -> None:
     model, x = image_net(), np.zeros((2, 1, 8, 8))
-    before = str(model)
-    lines = model.summary(x).splitlines()
+    before, lines = str(model), model.summary(x).splitlines()
     outputs = {
         line.split()[0]: line[lines[0].index("output") : lines[0].index("parameters")].strip() for line in lines[1:-1]
     }
@@ -200,6 +199,8 @@ def test_accuracy_refuses_shapes_that_would_broadcast(targets: np.ndarray) -> No
         accuracy(OUTPUTS, targets)
     with pytest.raises(ShapeError, match="do not fit"):
         accuracy(OUTPUTS[:, 0], TRUTH)
+    with pytest.raises(DataError, match="their sum over several outputs"):  # the largest had counted
+        accuracy(OUTPUTS, np.ones((4, 3)))
 
 
 def test_rows_are_the_truth_and_columns_the_answers() -> None:

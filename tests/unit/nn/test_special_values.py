@@ -140,8 +140,7 @@ def test_nan_is_no_right_answer() -> None:
 @pytest.mark.parametrize("bad", [NAN, INF, -INF])
 def test_the_best_model_is_found_among_measures_that_are_not_finite(tmp_path: Path, bad: float, highest: bool) -> None:
     """After one NaN nothing was ever the best."""
-    values = iter([bad, 3.0, bad, 2.0, 4.0])
-    kept: list[float] = []
+    values, kept = iter([bad, 3.0, bad, 2.0, 4.0]), list[float]()
     run = nn.Trainer(nn.Dense(2, 1, np.random.default_rng(0)), lambda y, t: (next(values), 0 * y), nn.SGD(), 0.1)
     path = tmp_path / "best.dit"
     saver = nn.SaveBest(path, "measure", highest)
@@ -152,6 +151,9 @@ def test_the_best_model_is_found_among_measures_that_are_not_finite(tmp_path: Pa
     assert kept == ([0, 2, 2, 2, 5] if highest else [0, 2, 2, 4, 4])
     saver.on_epoch(run, {"epoch": 6})  # an epoch without the measure is not the best one
     assert nn.dit.load(path)[1]["card"]["epoch"] == kept[-1]
+    run.scale_rate = kept.append  # type: ignore[method-assign]
+    nn.ReduceLROnPlateau(0.5, 2, "measure").on_epoch(run, {})  # NaN was the best value, or the best was forgotten
+    assert kept[-1] == 1.0
 
 
 # ---- norms, clipping and optimizers ---------------------------------------------------------------------------------

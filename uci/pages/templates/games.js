@@ -228,7 +228,7 @@ const explorer = {
       row.append(moveButton(san, () => send("explore", { moves: [uci] })), list,
         chances(document.createElement("div"), counts.slice(0, 3).map(count => 1000 * count / Math.max(1, total - counts[3]))));
       return row;
-    }) : [words("muted", t("No game reached this position."))]);
+    }) : [words("muted", t("No game goes on from here within its first 30 moves."))]);
   },
 };
 $("explorer-on").addEventListener("change", () => { if ($("explorer-on").checked) send("games_refresh"); explorer.ask(); });
