@@ -58,6 +58,8 @@ def check_output(path: Path, given: Iterable[Any], ending: str = "") -> None:
             raise ConfigError(f"{path} belongs to {kind}, {folder}: give the output another name")
     if first := FIRST_BYTES.get(ending):
         check_earlier(path, lambda stream: stream.read(1) in first, f"an earlier {ending} file")
+    if re.search(r"(?<!\.pb)\.(gz|bz2|xz|zst|zip)$", path.name.lower()):  # it would hold what its name does not say
+        raise ConfigError(f"{path}: {path.suffix} stands for packed files, which Aino does not write: leave it out")
 
 
 def check_earlier(path: Path, is_one: Callable[[IO[bytes]], object], what: str) -> None:
