@@ -237,6 +237,13 @@ def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Pa
         first.close()
 
 
+def test_a_dialog_copies_without_a_clipboard_as_in_the_network_of_a_phone(tab: Tab) -> None:
+    tab.script("Object.defineProperty(navigator, 'clipboard', {}), window.copied = ''")
+    tab.script("document.execCommand = () => { copied = `${getSelection()}`; }, 1")
+    tab.click("[data-open=keep]")
+    tab.click("#keep [data-copy=fen]", until="copied === shownStep().fen")
+
+
 def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
     tab.click("[data-open=setup]")
     shown = "(setUpFrom('4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 30'), showSetup(), $('setup-fen').value)"
@@ -364,12 +371,9 @@ def test_the_look_of_the_board_is_chosen_and_stays(tab: Tab, tmp_path: Path) -> 
     light = "getComputedStyle(document.querySelector('#board .light')).fill"
     before = tab.script(light)
     tab.click("[data-open=look]")
-    tab.script("""(() => {
-      const form = document.querySelector('#look form');
-      form.board.value = 'blue';
-      form.pieces.value = 'letters';
-      for (const name of ['board', 'pieces']) form[name].dispatchEvent(new Event('change'));
-    })()""")
+    for name, value in (("board", "blue"), ("pieces", "letters")):
+        field = f"$('look').querySelector('[name={name}]')"
+        tab.script(f"{field}.value = '{value}', {field}.dispatchEvent(new Event('change'))")
     tab.click("#look [name=coordinates]")
     tab.click("#look .ends button")
     with web_board(tmp_path) as server:
