@@ -472,6 +472,7 @@ const answers = {
     $("lines-on").checked = state.shows.on;
     setChoice($("line-count"), String(state.shows.count));
     showReview(state.review);
+    if (isNew) sendWritten();
     if (isNew || moved && !state.analysing || stateKey(before) !== stateKey(state)) {
       const last = moved && !state.thinking && !state.analysing ? `${latest.number} ${latest.san}. ` : "";
       say(last + stateText());
@@ -596,8 +597,19 @@ const tells = {
 };
 
 $("glyph").addEventListener("change", () => send("mark", { node: here(), glyph: Number($("glyph").value) }));
-$("comment").addEventListener("change", () => send("comment", { node: here(), text: $("comment").value }));
-addEventListener("pagehide", () => $("comment").blur());  // what is being written is kept
+
+// Words on a move are kept until the server has them, of which one that is not at the board takes none.
+let written = null;
+const gameShown = () => JSON.stringify([state.names, state.steps.map(step => step.fen)]);
+function sendWritten() {
+  if (!written || !$("curtain").hidden) return;
+  const { game, ...fields } = written;
+  written = null;
+  if (game === gameShown()) send("comment", fields);
+}
+$("comment").addEventListener("input", () => { written = { game: gameShown(), node: here(), text: $("comment").value }; });
+$("comment").addEventListener("change", sendWritten);
+addEventListener("pagehide", () => $("comment").blur());
 $("comment").addEventListener("keydown", event => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); $("comment").blur(); } });
 
 document.addEventListener("click", event => {
