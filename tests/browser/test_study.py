@@ -125,15 +125,13 @@ def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study:
 def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study: Tab, tmp_path: Path) -> None:
     """It said "Try again", and "Due: 0 of 3,001"."""
     study.script(f"games.take(new File([{json.dumps(PUZZLE)}], 'p.csv')); 1", until="games.problem === '1 new puzzle.'")
-    study.script(
-        "$('games').close('cancel'), $('puzzle-source').value = 'others', $('puzzle-rating').value = '1300-1600'"
-    )
-    study.script(
-        "$('puzzle-theme').append(new Option('mate', 'mate')), $('puzzle-theme').value = 'mate', openDialog('puzzles')"
-    )
-    study.wait_for("puzzle?.fen.startsWith('6k1/5p2/6pp/')")
+    for name, value in (("source", "others"), ("rating", "1300-1600"), ("theme", "mate")):
+        study.script(f"$('puzzle-{name}').value = '{value}'")
+    study.script("$('games').close('cancel'), openDialog('puzzles')", until="puzzle?.fen.startsWith('6k1/5p2/6pp/')")
     assert study.text("#puzzle-origin").strip() == "From an imported file. https://lichess.org/x"
     assert "Due" not in study.text("#puzzle-standing")
+    study.script("window.kept = socket, socket = null, puzzleBoard.play(0, 1, 'a1b1'), socket = kept, 1")
+    assert study.script("puzzleBoard.legal.length > 0 && puzzleBoard.view.state.placement === puzzle.fen.split(' ')[0]")
     study.script("puzzleBoard.cursor = 0, $('puzzle-board').focus()")
     for key in ("Enter", *["ArrowUp"] * 6, "Enter"):
         study.press(key)

@@ -23,9 +23,12 @@ const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "
 // What the browser keeps of them, in cookies: its storage is another one on each port, and Aino takes any free port.
 for (const name in choices) choices[name] = document.cookie.match(`aino-${name}=(\\w+)`)?.[1] ?? choices[name];
 
+// Sends a request, and returns whether there is a connection.
 function send(request, fields = {}) {
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ do: request, ...fields }));
+  const isOpen = socket?.readyState === WebSocket.OPEN;
+  if (isOpen) socket.send(JSON.stringify({ do: request, ...fields }));
   else answers.say({ text: t("Aino cannot be reached. Try again in a moment."), kind: "error" });
+  return isOpen;
 }
 
 function setLook(name, value) {
@@ -58,7 +61,7 @@ function say(text, kind = "note") {
 }
 const openDialogs = () => [...document.querySelectorAll("dialog[open]")];
 
-const live = new LiveBoard($("board"), uci => { premoves = []; send("move", { uci }); },
+const live = new LiveBoard($("board"), uci => { premoves = []; return send("move", { uci }); },
   squares => { premoves = squares ? [...premoves, squares] : []; if (state) show(); }, text => say(text));
 const moveList = new MoveList($("moves"), () => { showMoves([]); show(); }), lineList = new MoveList($("line-list"), show);
 
