@@ -79,8 +79,8 @@ class Visit:
         with closing(AsyncHTTPClient(force_instance=True)) as client:
             return await client.fetch(request, raise_error=False)
 
-    async def tab(self, **headers: str) -> Tab:
-        address = self.server.url.replace("http", "ws") + "socket"
+    async def tab(self, page: str = "", **headers: str) -> Tab:
+        address = f"{self.server.url.replace('http', 'ws')}socket?page={page}"
         fields = {"Origin": f"http://127.0.0.1:{self.server.port}", **headers}
         request = HTTPRequest(address, headers={name: value for name, value in fields.items() if value})
         self.tabs.append(Tab(await websocket_connect(request)))

@@ -677,8 +677,10 @@ function drawCurtain(text, mayTakeOver) {
   showBehind(false);
 }
 
+const page = Math.random().toString(36).slice(2);  // tells it from other tabs, also when it comes again
+
 function connect() {
-  socket = new WebSocket(`${location.href.replace(/^http/, "ws").replace(/[?#].*$/, "")}socket`);
+  socket = new WebSocket(`${location.href.replace(/^http/, "ws").replace(/[?#].*$/, "")}socket?page=${page}`);
   socket.addEventListener("message", event => {
     const message = JSON.parse(event.data);
     answers[message.do]?.(message);
