@@ -226,16 +226,22 @@ def test_the_clock_runs_from_the_first_move_and_its_flag_falls(tab: Tab) -> None
 
 
 def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Path) -> None:
-    with web_board(tmp_path) as server:
+    with web_board(tmp_path, load=lambda: ScriptedEngine(("e7e5", "b8c6"))) as server:
         first = chromium.open(server.url)
         first.wait_for("state")
+        first.script("premoves = [[6, 21]]")
         second = chromium.open(server.url)
         second.wait_for("!document.querySelector('#curtain').hidden")
         assert second.script("[state, $('status').textContent]") == [None, ""], "it cannot be reached before it is open"
         second.click("#take-over", until="state")
         first.wait_for("!document.querySelector('#curtain').hidden")
+        for ply, squares in ((2, ("e2", "e4")), (4, ("d2", "d4"))):
+            drag(second, *squares)
+            wait_for_moves(second, ply)
         second.close()
         first.wait_for("document.querySelector('#curtain').hidden")
+        first.script("send('type', { text: 'Z0' })", until="$('status').classList.contains('error')")
+        assert first.script("state.steps.length") == 5, "a premove was played in a game that had gone on elsewhere"
         first.close()
 
 

@@ -469,7 +469,7 @@ const answers = {
     if (!before || before.steps.length !== state.steps.length || before.steps[0].fen !== state.steps[0].fen) browsed = null;
     if (before && before.mine !== state.mine) turned = false;
     const latest = state.steps.at(-1);
-    const moved = before && latest.fen !== before.steps.at(-1).fen && state.steps.length > before.steps.length;
+    const moved = before && state.steps.at(-2)?.fen === before.steps.at(-1).fen;
     if (moved) playSound(latest.san);
     if (isNew || before.steps[0].fen !== state.steps[0].fen) { lines = hint = null; known.clear(); }
     $("lines-on").checked = state.shows.on;
