@@ -149,8 +149,8 @@ class WebServer:
         """Close all connections."""
         self._is_closed = True
         self._http.stop()
-        for tab in list(self.tabs):
-            tab.close(1001, "Aino has ended")
+        while self.tabs:  # Each is away from the board from here on.
+            self.tabs.pop().close(1001, "Aino has ended")
         await self._http.close_all_connections()
 
 

@@ -98,10 +98,13 @@ class Visit:
         return await self.tab()
 
     async def close(self) -> None:
-        for tab in self.tabs:
-            await tab.close()
         self.server.conductor.close()
+        arrived = list[bool]()
+        self.server.conductor.arrive = lambda: arrived.append(True)  # type: ignore[method-assign]
         await self.server.close()
+        for tab in reversed(self.tabs):
+            await tab.close()
+        assert not arrived, "another page came to the board while Aino ended"
         await self.board_engine.close()
 
 
