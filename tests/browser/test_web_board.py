@@ -63,13 +63,13 @@ def load(tab: Tab, text: str, plies: int) -> None:
 
 
 def lose_connection(tab: Tab) -> None:
-    """Closes the page's connection. It is opened again with `tryAgain` only, not after a while."""
+    """Closes the page's connection. It is opened again with `reconnect` only, not after a while."""
     tab.script("""(() => {
       const later = setTimeout;
-      window.setTimeout = (call, wait) => call === connect ? window.tryAgain = call : later(call, wait);
+      window.setTimeout = (call, wait) => call === connect ? window.reconnect = call : later(call, wait);
       socket.close();
     })()""")
-    tab.wait_for("window.tryAgain && !document.querySelector('#curtain').hidden")
+    tab.wait_for("window.reconnect && !document.querySelector('#curtain').hidden")
 
 
 @pytest.mark.parametrize("width", [375, 1280])
@@ -140,7 +140,7 @@ def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab: Tab) -
     lose_connection(tab)
     tab.script("send('review')")
     assert "cannot be reached" in tab.text("#status")
-    tab.script("tryAgain()", until="document.querySelector('#curtain').hidden && tree.get(1).note === 'Why?'")
+    tab.script("reconnect()", until="document.querySelector('#curtain').hidden && tree.get(1).note === 'Why?'")
     assert "of 4 moves" in tab.text("#review-text")
     assert "Analysis" in tab.text("#status")
     ReviewedSlowly.gate.set()
@@ -158,7 +158,7 @@ def test_the_clocks_stand_still_while_the_connection_is_lost(tab: Tab) -> None:
     assert tab.script("state.clock.running") == "white"
     lose_connection(tab)
     assert tab.script("state.clock.running") is None
-    tab.script("tryAgain()", until="document.querySelector('#curtain').hidden && state.clock.running === 'white'")
+    tab.script("reconnect()", until="document.querySelector('#curtain').hidden && state.clock.running === 'white'")
 
 
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
@@ -192,8 +192,7 @@ def test_analysis_shows_lines_that_can_be_played_though_they_are_replaced_while_
 
 @pytest.mark.parametrize("tab", [{"width": 375}], indirect=True)
 def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(tab: Tab) -> None:
-    shuffle = " ".join(f"{number}. {'Nf3 Nf6' if number % 2 else 'Ng1 Ng8'}" for number in range(1, 61))
-    load(tab, f"{shuffle} *", 120)
+    load(tab, " ".join(f"{number}. {'Nf3 Nf6' if number % 2 else 'Ng1 Ng8'}" for number in range(1, 61)) + " *", 120)
     tab.wait_for("linesFit()")
     tab.script("document.querySelector('#moves').scrollTop = 60")
     tab.script("document.querySelectorAll('#line-list button')[1].focus()")
@@ -222,8 +221,14 @@ def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Pa
         second = chromium.open(first.script("location.href"))
         second.wait_for("!document.querySelector('#curtain').hidden")
         assert second.script("[state, $('status').textContent]") == [None, ""], "it cannot be reached before it is open"
+        first.script("send('analyse', { on: true })", until="state.analysing")
+        first.script("$('comment').focus()")
+        first.type("Why?")
         second.click("#take-over", until="state")
         first.wait_for("!document.querySelector('#curtain').hidden")
+        first.script("send('take_over')", until="tree.get(0).note === 'Why?'")
+        second.script("send('take_over')", until="$('curtain').hidden")
+        second.script("send('analyse', { on: false })", until="!state.analysing")
         for ply, squares in ((2, ("e2", "e4")), (4, ("d2", "d4"))):
             drag(second, *squares)
             wait_for_moves(second, ply)
@@ -296,8 +301,7 @@ def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium: C
     words = ["play", "--web", "--no-browser", "--fen", BACK_RANK, "--evaluator", "material", "--threads", "1"]
     command = [sys.executable, "-m", "uci", *words, "--hash-mib", "16", "--pgn", str(tmp_path / "mine.pgn")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    url = process.stdout.readline().split()[-1]
-    tab = chromium.open(url)
+    tab = chromium.open(process.stdout.readline().split()[-1])
     tab.wait_for("state")
     drag(tab, "g1", "f2")
     tab.wait_for("state.steps.length === 3")

@@ -475,7 +475,7 @@ const answers = {
     $("lines-on").checked = state.shows.on;
     setChoice($("line-count"), String(state.shows.count));
     showReview(state.review);
-    if (isNew) sendWritten();
+    if (isNew) { sendWritten(); explorer.asked = ""; if ($("games").open) games.open(); }  // what was asked may be lost
     if (isNew || moved && !state.analysing || stateKey(before) !== stateKey(state)) {
       const last = moved && !state.thinking && !state.analysing ? `${latest.number} ${latest.san}. ` : "";
       say(last + stateText());
@@ -510,10 +510,11 @@ const answers = {
   games_read(message) { games.read(message); explorer.ask(true); }, explored: message => explorer.show(message),
   games_reading: message => games.reading(message), games_names: message => games.askNames(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
-  puzzle: message => showPuzzle(message), refuted: message => showRefutation(message),
+  puzzle: message => $("puzzles").open && showPuzzle(message), refuted: message => showRefutation(message),
   games_progress: message => games.showProgress(message),
   reviewing: showReview, reviewed: showReview, unreviewed: showReview,
   busy() {
+    arriving = true;
     if (wantedFen) { send("take_over"); return; }
     drawCurtain(t("The board is open in another tab. One person plays at a time."), true);
   },
