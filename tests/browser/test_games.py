@@ -49,9 +49,7 @@ def test_the_explorer_shows_what_was_played_and_plays_it(games: Tab) -> None:
     games.script("document.querySelector('#games').close('cancel'), send('position', { fen: '' })")
     games.wait_for("state.analysing && document.querySelector('#explorer').checkVisibility()")
     games.click("#explorer-on", until="document.querySelectorAll('#explorer-list li').length === 2")
-    rows = (
-        "[...document.querySelectorAll('#explorer-list li')].map(row => [...row.children].map(one => one.textContent))"
-    )
+    rows = "[...$('explorer-list').children].map(row => [...row.children].map(one => one.textContent))"
     assert games.script(rows) == [["e4", "2", "50%50%"], ["d4", "1", "100%"]]
     games.script("document.querySelector('#explorer-list button').click()")
     games.wait_for("state.steps.length === 2 && document.querySelectorAll('#explorer-list li').length === 2")

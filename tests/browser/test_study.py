@@ -8,7 +8,7 @@ import pytest
 from tests.browser.devtools import Chromium, Tab
 from tests.browser.test_games import PUZZLE, cpu_s
 from tests.browser.test_variations import ANALYSIS, heard
-from tests.browser.test_web_board import load
+from tests.browser.test_web_board import load, lose_connection
 from tests.browser.web_board import open_board
 from tests.new_process import wait_until
 
@@ -108,7 +108,10 @@ def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study:
     for order, first in (("white", "Anna"), ("-white", "Rameshbabu, P.")):
         press(study, "[data-sort=white]", until=f"games.order === '{order}' && {whites}[0] === '{first}'")
     assert study.script("document.querySelector('[data-sort=white]').title") == "descending"
-    study.script("$('games').close('cancel'), $('explorer-on').click()")
+    lose_connection(study)
+    study.script("$('games-text').value = 'zoe', $('games-text').dispatchEvent(new Event('input'))")
+    study.script("reconnect()", until="games.total === 1")
+    study.script("$('games-text').value = '', $('games').close('cancel'), $('explorer-on').click()")
     study.wait_for("[...$('explorer-side').options].some(option => option.value === 'file:club.pgn')")
     study.script("$('explorer-side').value = 'file:club.pgn', send('explore', { moves: ['e2e4'] })")
     study.wait_for("[...document.querySelectorAll('#explorer-list .count')].length === 2")
@@ -125,15 +128,17 @@ def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study:
 def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study: Tab, tmp_path: Path) -> None:
     """It said "Try again", and "Due: 0 of 3,001"."""
     study.script(f"games.take(new File([{json.dumps(PUZZLE)}], 'p.csv')); 1", until="games.problem === '1 new puzzle.'")
-    study.script(
-        "$('games').close('cancel'), $('puzzle-source').value = 'others', $('puzzle-rating').value = '1300-1600'"
-    )
-    study.script(
-        "$('puzzle-theme').append(new Option('mate', 'mate')), $('puzzle-theme').value = 'mate', openDialog('puzzles')"
-    )
-    study.wait_for("puzzle?.fen.startsWith('6k1/5p2/6pp/')")
+    for name, value in (("source", "others"), ("rating", "1300-1600"), ("theme", "mate")):
+        study.script(f"$('puzzle-{name}').value = '{value}'")
+    study.script("$('games').close('cancel'), openDialog('puzzles')", until="puzzle?.fen.startsWith('6k1/5p2/6pp/')")
     assert study.text("#puzzle-origin").strip() == "From an imported file. https://lichess.org/x"
     assert "Due" not in study.text("#puzzle-standing")
+    stands = "puzzleBoard.legal.length > 0 && puzzleBoard.view.state.placement === puzzle.fen.split(' ')[0]"
+    study.script("window.kept = socket, socket = null, puzzleBoard.play(0, 1, 'a1b1'), socket = kept, 1")
+    assert study.script(stands)
+    study.script("socket.send = () => {}, puzzleBoard.play(0, 1, 'a1b1')")  # it is lost on its way
+    lose_connection(study)
+    study.script("reconnect()", until=stands)
     study.script("puzzleBoard.cursor = 0, $('puzzle-board').focus()")
     for key in ("Enter", *["ArrowUp"] * 6, "Enter"):
         study.press(key)

@@ -63,8 +63,7 @@ def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab: Tab) -> None:
     tab.script("$('glyph').value = 3, $('glyph').dispatchEvent(new Event('change'))")
     tab.wait_for("state.steps[2].glyphs[0] === 3 && state.steps[2].note")
     assert "e5!!" in tab.text("#moves")
-    text = tab.script("fetch('game.pgn').then(answer => answer.text())")
-    assert "1. e4 e5 $3 { u and n are letters here }" in text
+    assert "1. e4 e5 $3 { u and n are letters here }" in tab.script("fetch('game.pgn').then(answer => answer.text())")
     tab.script("$('comment').focus(), $('comment').select()")
     tab.type("Half a sentence")
     tab.go(tab.script("location.href"))

@@ -39,25 +39,25 @@ class PuzzleDesk:
             says = _("No such puzzle is left for today. Choose others, review some of your games, or import Lichess's "
                      "puzzle file in My games: mistakes become puzzles.")  # fmt: skip
             self._tell({"do": "puzzle", "fen": "", "says": says, "standing": "", "over": True})
-            return
-        self._show()
+        self.show()
 
     def move(self, uci: str) -> None:
         """Try a move. Raises MoveError."""
-        attempt = self.attempt
-        if attempt is not None and not attempt.is_over:
-            attempt.play(legal(uci, attempt.board))
-            self._show()
+        if self.attempt is not None and not self.attempt.is_over:
+            self.attempt.play(legal(uci, self.attempt.board))
+            self.show()
 
     def answer(self) -> None:
         """Show the solution."""
         if self.attempt is not None and not self.attempt.is_over:
             self.attempt.give_up()
-            self._show()
+            self.show()
 
-    def _show(self) -> None:
-        assert self.attempt is not None
-        attempt, board, puzzle = self.attempt, self.attempt.board, self.attempt.puzzle
+    def show(self) -> None:
+        """Tell the page of the puzzle, if there is one."""
+        if (attempt := self.attempt) is None:
+            return
+        board, puzzle = attempt.board, attempt.puzzle
         last = board.peek() if board.move_stack else None
         self._tell({
             "do": "puzzle",

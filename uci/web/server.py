@@ -111,10 +111,13 @@ class WebServer:
 
     def arrived(self, tab: BoardSocket) -> None:
         """Take a new tab to the board, or tell it that another one is there."""
-        if len(self.tabs) >= _MOST_TABS:
+        lost = [one for one in self.tabs if one.page == tab.page]  # connections that its page lost unseen
+        if len(self.tabs) - len(lost) >= _MOST_TABS:
             tab.close(_GONE, "too many tabs")
             return
-        self.tabs.append(tab)
+        self.tabs = [tab if one in lost else one for one in self.tabs] if lost else [*self.tabs, tab]
+        for one in lost:
+            one.close()
         if tab is self.tabs[0]:
             self.conductor.arrive()
         else:
@@ -122,10 +125,8 @@ class WebServer:
 
     def left(self, tab: BoardSocket) -> None:
         """Let the next tab take the place of one that was closed, or let the game wait."""
-        if tab not in self.tabs:
-            return
-        was_first = tab is self.tabs[0]
-        self.tabs.remove(tab)
+        was_first = tab in self.tabs[:1]
+        self.tabs = [one for one in self.tabs if one is not tab]
         if was_first:
             self.conductor.leave()
             if self.tabs:
@@ -139,20 +140,17 @@ class WebServer:
 
     def take_over(self, tab: BoardSocket) -> None:
         """Take a waiting tab to the board; the one that was there waits."""
-        if tab not in self.tabs or tab is self.tabs[0]:
-            return
-        before = self.tabs[0]
-        self.tabs.remove(tab)
-        self.tabs.insert(0, tab)
-        before.send({"do": "busy"})
-        self.conductor.arrive()
+        if tab in self.tabs[1:]:
+            self.tabs[0].send({"do": "busy"})
+            self.tabs.sort(key=lambda one: one is not tab)
+            self.conductor.arrive()
 
     async def close(self) -> None:
         """Close all connections."""
         self._is_closed = True
         self._http.stop()
-        for tab in list(self.tabs):
-            tab.close(1001, "Aino has ended")
+        while self.tabs:  # Each is away from the board from here on.
+            self.tabs.pop().close(1001, "Aino has ended")
         await self._http.close_all_connections()
 
 
@@ -340,6 +338,7 @@ class BoardSocket(_Guarded, WebSocketHandler):
 
     def open(self, *words: str, **fields: str) -> None:
         self.speak()
+        self.page: object = self.get_query_argument("page", "") or self  # what tells a page from others
         self.set_nodelay(True)
         self.server.arrived(self)
 

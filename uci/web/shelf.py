@@ -64,6 +64,7 @@ class Shelf:
             self._worker.do(self._resume)
 
     def _resume(self, index: GameIndex) -> Steps:
+        self.desk.show()
         if not self._has_resumed and self._is_first():  # Else what it finds there may be at work.
             self._has_resumed = True
             remove_left_behind(self._folder)

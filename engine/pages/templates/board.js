@@ -68,13 +68,14 @@ function isKeyTaken({ target, key, ctrlKey, altKey, metaKey }) {
 async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
-  } catch {  // a page from a file, or a browser that asks too much
-    const field = document.createElement("textarea");
+  } catch {  // a page from a file or another machine, or a browser that asks too much
+    const field = document.createElement("textarea"), before = document.activeElement;
     field.value = text;
-    document.body.append(field);
+    (document.querySelector("dialog[open]") ?? document.body).append(field);  // nothing behind a dialog can be selected
     field.select();
     document.execCommand("copy");
     field.remove();
+    before.focus({ preventScroll: true });
   }
 }
 

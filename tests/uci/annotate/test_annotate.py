@@ -135,8 +135,7 @@ def test_blunder_that_the_search_would_have_played_too_is_found() -> None:
 
 def test_good_move_that_the_search_missed_is_no_loss_but_the_opponents_blunder_before() -> None:
     game = read(QUIET)
-    engine = ScriptedEngine(script_for(game, [{"e1e2": 0.0}, {"e8e7": 0.0}, {"e1e2": -0.9}]))
-    found = review(game, engine)
+    found = review(game, ScriptedEngine(script_for(game, [{"e1e2": 0.0}, {"e8e7": 0.0}, {"e1e2": -0.9}])))
     assert found.moves[1].loss == 0.0
     assert found.moves[1].is_best
     assert found.moves[0].judgement is BLUNDER
@@ -370,8 +369,7 @@ def test_comments_keep_what_was_there_and_read_back() -> None:
     engine = ScriptedEngine(script_for(game, [{"e2e4": 0.1}, {"e7e5": 0.0}, {"d2d4": 0.6}, {"e7e5": 0.5}]))
     engine.script[board_after("e4 e5").epd()] = {"g1f3": 0.1}
     engine.script[board_after("e4 a6 d4").epd()] = {"e7e5": -0.6}
-    text = str(add_comments(review(game, engine)))
-    again = read(text)
+    again = read(str(add_comments(review(game, engine))))
     assert again.errors == []
     assert again.headers["Annotator"].startswith("Aino")
     assert again.comment.startswith("first White: accuracy")
@@ -400,8 +398,7 @@ def test_page_tells_what_is_known_of_a_date(date: str, shown: str) -> None:
 def test_the_bar_shows_the_line_that_is_on_the_board() -> None:
     """It stayed at the played move while the board showed the better one."""
     game = read(QUIET)
-    script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
-    found = review(game, ScriptedEngine(script))
+    found = review(game, ScriptedEngine(script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])))
     step = steps_of(game_section(found, 1, "")[1])[1]
     better, refutation = (step["lines"][name][0] for name in ("Better", "Refutation"))
     assert (refutation["expected"], refutation["score"]) == (step["expected"], step["score"])
@@ -457,8 +454,7 @@ def test_other_moves_that_lose_little_are_good_too_and_every_mistake_is_asked_fo
     assert [good.uci() for good in move.also_good] == ["g1f3"]
     steps = steps_of(game_section(found, 1, "")[1])
     assert (steps[1]["answer"], steps[1]["good"]) == ("d2d4", ["g1f3"])
-    game = read(RETI)
-    found = review(game, ScriptedEngine({}))
+    found = review(read(RETI), ScriptedEngine({}))
     bad = [replace(move, judgement=MISTAKE, best_line=(next(iter(move.board.legal_moves)),)) for move in found.moves]
     steps = steps_of(game_section(replace(found, moves=bad), 1, "")[1])
     assert sum("answer" in step for step in steps) == sum(not move.is_best for move in bad) > 6

@@ -199,8 +199,7 @@ def test_the_board_shows_what_the_author_of_a_loaded_game_wrote() -> None:
 
 
 def test_moves_behind_a_loaded_game_are_kept_with_its_notes() -> None:
-    text = "1. e4 {mine} (1. d4) e5 *"
-    table = Table(loaded_game(text, 1)[0])
+    table = Table(loaded_game("1. e4 {mine} (1. d4) e5 *", 1)[0])
     table.look(table.tree.node(2))
     table.explore([chess.Move.from_uci("g1f3")])
     record = table.record()

@@ -44,8 +44,7 @@ def test_observation_follows_its_schedule_and_ends_with_a_mate(engine: Engine) -
     assert (counts[0], counts[-1]) == (1, 500)
     assert all(first < second for first, second in itertools.pairwise(counts))
     assert schedule(1) == [1]
-    board = chess.Board("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1")
-    observation = observe_search(engine, board, 5000)
+    observation = observe_search(engine, chess.Board("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1"), 5000)
     assert observation.snapshots[-1].nodes < 100
     assert observation.verdict.text == "#1"
 

@@ -49,8 +49,7 @@ time.sleep(60)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_an_import_that_was_killed_goes_on_at_the_next_start(index: GameIndex, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", IMPORTING, str(tmp_path)], check=False)
-    assert done.returncode == -signal.SIGKILL
+    assert subprocess.run([sys.executable, "-c", IMPORTING, str(tmp_path)], check=False).returncode == -signal.SIGKILL
     told: list[dict[str, object]] = []
     shelf = shelf_in(tmp_path, told.append)
     shelf.arrive()

@@ -438,8 +438,7 @@ made.refresh(lambda games: games >= 20 and os.kill(os.getpid(), signal.SIGKILL))
 def test_an_index_that_was_killed_on_the_way_misses_no_game(tmp_path: Path) -> None:
     games = [(f"P{number}", "Q", "2024.01.01", "1-0", "e4 e5") for number in range(50)]
     (tmp_path / "mine.pgn").write_text(text_of(games), encoding="utf-8")
-    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
-    assert done.returncode == -signal.SIGKILL
+    assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False).returncode == -signal.SIGKILL
     with contextlib.closing(GameIndex(tmp_path)) as index:
         assert index.find(Wanted())[1] >= 20
         index.refresh()

@@ -171,5 +171,4 @@ def test_chess960_game_castles_and_reads_back(option, tmp_path, monkeypatch, cap
     assert ("takes this for Chess960" in capsys.readouterr().out) == (not option)
     game = read_game(path)
     assert game.headers["Variant"] == "Chess960"
-    first = game.next()
-    assert first.san() == "O-O"
+    assert game.next().san() == "O-O"

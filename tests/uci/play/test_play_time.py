@@ -106,8 +106,7 @@ def test_time_that_an_adjourned_move_has_used_is_not_given_back() -> None:
     assert saved.clock.running is None
     assert [earlier.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [598, 580]
     game.headers["BlackClock"] = "soon"
-    unread = saved_game(game).clock
-    assert unread.left(chess.BLACK) == 580
+    assert saved_game(game).clock.left(chess.BLACK) == 580
 
 
 @pytest.mark.parametrize(("end", "kept"), [(UNFINISHED, True), (GameEnd("1-0", "checkmate"), False)])

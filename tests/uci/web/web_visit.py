@@ -79,8 +79,8 @@ class Visit:
         with closing(AsyncHTTPClient(force_instance=True)) as client:
             return await client.fetch(request, raise_error=False)
 
-    async def tab(self, **headers: str) -> Tab:
-        address = self.server.url.replace("http", "ws") + "socket"
+    async def tab(self, page: str = "", **headers: str) -> Tab:
+        address = f"{self.server.url.replace('http', 'ws')}socket?page={page}"
         fields = {"Origin": f"http://127.0.0.1:{self.server.port}", **headers}
         request = HTTPRequest(address, headers={name: value for name, value in fields.items() if value})
         self.tabs.append(Tab(await websocket_connect(request)))
@@ -98,10 +98,13 @@ class Visit:
         return await self.tab()
 
     async def close(self) -> None:
-        for tab in self.tabs:
-            await tab.close()
         self.server.conductor.close()
+        arrived = list[bool]()
+        self.server.conductor.arrive = lambda: arrived.append(True)  # type: ignore[method-assign]
         await self.server.close()
+        for tab in reversed(self.tabs):
+            await tab.close()
+        assert not arrived, "another page came to the board while Aino ended"
         await self.board_engine.close()
 
 

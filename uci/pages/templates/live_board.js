@@ -2,8 +2,8 @@
 const DRAG_FROM = 4;  // pixels; a shorter way is a click
 
 class LiveBoard {
-  // `onMove(uci)` is told the choice; `onPremove([from, to])` a move made while the opponent thinks, or null where it
-  // is taken back.
+  // `onMove(uci)` is told the choice, and returns false where nobody heard it. `onPremove([from, to])` is told a move
+  // made while the opponent thinks, or null where it is taken back.
   constructor(host, onMove, onPremove, announce) {
     this.host = host;
     this.view = new BoardView(host.querySelector("svg"));
@@ -166,10 +166,13 @@ class LiveBoard {
     const pieces = piecesOf(this.base.placement);
     const letter = pieces.get(source);
     const own = piece => piece && (piece === piece.toUpperCase()) === (letter === letter.toUpperCase());
+    const { legal } = this;
     this.legal = [];
     if (own(pieces.get(target))) this.draw();  // castling by taking the rook: wait for the server
     else this.view.put(source, target);
-    this.onMove(uci);
+    if (this.onMove(uci) !== false) return;
+    this.legal = legal;
+    this.draw();
   }
 
   askPromotion(source, target, found) {

@@ -23,9 +23,12 @@ const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "
 // What the browser keeps of them, in cookies: its storage is another one on each port, and Aino takes any free port.
 for (const name in choices) choices[name] = document.cookie.match(`aino-${name}=(\\w+)`)?.[1] ?? choices[name];
 
+// Sends a request, and returns whether there is a connection.
 function send(request, fields = {}) {
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ do: request, ...fields }));
+  const isOpen = socket?.readyState === WebSocket.OPEN;
+  if (isOpen) socket.send(JSON.stringify({ do: request, ...fields }));
   else answers.say({ text: t("Aino cannot be reached. Try again in a moment."), kind: "error" });
+  return isOpen;
 }
 
 function setLook(name, value) {
@@ -58,7 +61,7 @@ function say(text, kind = "note") {
 }
 const openDialogs = () => [...document.querySelectorAll("dialog[open]")];
 
-const live = new LiveBoard($("board"), uci => { premoves = []; send("move", { uci }); },
+const live = new LiveBoard($("board"), uci => { premoves = []; return send("move", { uci }); },
   squares => { premoves = squares ? [...premoves, squares] : []; if (state) show(); }, text => say(text));
 const moveList = new MoveList($("moves"), () => { showMoves([]); show(); }), lineList = new MoveList($("line-list"), show);
 
@@ -466,12 +469,13 @@ const answers = {
     if (!before || before.steps.length !== state.steps.length || before.steps[0].fen !== state.steps[0].fen) browsed = null;
     if (before && before.mine !== state.mine) turned = false;
     const latest = state.steps.at(-1);
-    const moved = before && latest.fen !== before.steps.at(-1).fen && state.steps.length > before.steps.length;
+    const moved = before && state.steps.at(-2)?.fen === before.steps.at(-1).fen;
     if (moved) playSound(latest.san);
     if (isNew || before.steps[0].fen !== state.steps[0].fen) { lines = hint = null; known.clear(); }
     $("lines-on").checked = state.shows.on;
     setChoice($("line-count"), String(state.shows.count));
     showReview(state.review);
+    if (isNew) { sendWritten(); explorer.asked = ""; if ($("games").open) games.open(); }  // what was asked may be lost
     if (isNew || moved && !state.analysing || stateKey(before) !== stateKey(state)) {
       const last = moved && !state.thinking && !state.analysing ? `${latest.number} ${latest.san}. ` : "";
       say(last + stateText());
@@ -506,10 +510,11 @@ const answers = {
   games_read(message) { games.read(message); explorer.ask(true); }, explored: message => explorer.show(message),
   games_reading: message => games.reading(message), games_names: message => games.askNames(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
-  puzzle: message => showPuzzle(message), refuted: message => showRefutation(message),
+  puzzle: message => $("puzzles").open && showPuzzle(message), refuted: message => showRefutation(message),
   games_progress: message => games.showProgress(message),
   reviewing: showReview, reviewed: showReview, unreviewed: showReview,
   busy() {
+    arriving = true;
     if (wantedFen) { send("take_over"); return; }
     drawCurtain(t("The board is open in another tab. One person plays at a time."), true);
   },
@@ -596,8 +601,19 @@ const tells = {
 };
 
 $("glyph").addEventListener("change", () => send("mark", { node: here(), glyph: Number($("glyph").value) }));
-$("comment").addEventListener("change", () => send("comment", { node: here(), text: $("comment").value }));
-addEventListener("pagehide", () => $("comment").blur());  // what is being written is kept
+
+// Words on a move are kept until the server has them, of which one that is not at the board takes none.
+let written = null;
+const gameShown = () => JSON.stringify([state.names, state.steps.map(step => step.fen)]);
+function sendWritten() {
+  if (!written || !$("curtain").hidden) return;
+  const { game, ...fields } = written;
+  written = null;
+  if (game === gameShown()) send("comment", fields);
+}
+$("comment").addEventListener("input", () => { written = { game: gameShown(), node: here(), text: $("comment").value }; });
+$("comment").addEventListener("change", sendWritten);
+addEventListener("pagehide", () => $("comment").blur());
 $("comment").addEventListener("keydown", event => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); $("comment").blur(); } });
 
 document.addEventListener("click", event => {
@@ -662,8 +678,10 @@ function drawCurtain(text, mayTakeOver) {
   showBehind(false);
 }
 
+const page = Math.random().toString(36).slice(2);  // tells it from other tabs, also when it comes again
+
 function connect() {
-  socket = new WebSocket(`${location.href.replace(/^http/, "ws").replace(/[?#].*$/, "")}socket`);
+  socket = new WebSocket(`${location.href.replace(/^http/, "ws").replace(/[?#].*$/, "")}socket?page=${page}`);
   socket.addEventListener("message", event => {
     const message = JSON.parse(event.data);
     answers[message.do]?.(message);
