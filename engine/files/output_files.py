@@ -41,7 +41,7 @@ def output_file(text: str) -> Path:
 
 
 def check_output(path: Path, given: Iterable[Any], ending: str = "") -> None:
-    """Raise ConfigError where a file to write is one that texts, paths or lists of them name, Aino's own, or a folder.
+    """Raise ConfigError where a file to write is one that texts, paths or lists name, Aino's own, packed, or a folder.
 
     Other spellings and links count as what they lead to. ending: of FIRST_BYTES, what an earlier file has to be.
     """

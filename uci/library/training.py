@@ -37,8 +37,8 @@ _DUE = f"(due <= ? OR due > ? + CASE box {_WAITS} END)"
 _PUZZLE = "key, fen, moves, source, rating, deviation, volatility, box, due"
 _PERSON = "rating, deviation, volatility, streak, longest"
 _ROW = "fen, moves, source, rating, deviation, game, themes"
-_BATCH = 1000  # puzzles taken up at a time
-_NEAR = 150.0  # rating points between oneself and a new puzzle
+_SPOILT = f"(rating < 0 OR rating > {MOST_RATING})"
+_BATCH, _NEAR = 1000, 150.0  # puzzles taken up at a time; rating points between oneself and a new puzzle
 _ADDED = ("game", "themes")  # columns that files of version 1.0 lack
 _TABLES = """
 CREATE TABLE IF NOT EXISTS puzzles (key TEXT PRIMARY KEY, fen TEXT, moves TEXT, source TEXT, rating REAL,
@@ -212,7 +212,8 @@ def _opened(path: str) -> sqlite3.Connection:
         for column in (one for one in _ADDED if one not in known):
             base.execute(f"ALTER TABLE puzzles ADD COLUMN {column} TEXT DEFAULT ''")
             base.execute("DELETE FROM drawn")
-        base.execute(f"UPDATE puzzles SET rating = 1500, deviation = 350 WHERE rating < 0 OR rating > {MOST_RATING}")
+        if base.execute(f"SELECT 1 FROM puzzles WHERE {_SPOILT}").fetchone():  # else no lock is asked for
+            base.execute(f"UPDATE puzzles SET rating = 1500, deviation = 350 WHERE {_SPOILT}")
         base.commit()
     except BaseException:
         base.close()

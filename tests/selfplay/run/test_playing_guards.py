@@ -93,9 +93,9 @@ def test_many_draws_bring_variety_and_few_change_nothing() -> None:
 
 
 def test_earlier_generations_count_and_the_summary_says_what_it_counts(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path, {})
-    write_segment(run.replay, 3, draws(1.0))
-    assert [guarded_settings(SETTINGS, run, n)[0].opening_share for n in (3, 4, 8)] == [0.5, 1.0, 0.5]
+    write_segment((run := RunFolder(tmp_path, {})).replay, 3, draws(1.0))
+    assert guarded_settings(SETTINGS, run, 3) == guarded_settings(SETTINGS, run, 8) == (SETTINGS, [])
+    assert guarded_settings(SETTINGS, run, 4)[0].opening_share == 1.0
     run.ledger.note_import(3, "", [("games.pgn", 100, 0)], [])
     assert guarded_settings(SETTINGS, run, 4) == (SETTINGS, []), "imported games are no self-play"
     games = [game_of([0.5], 1, 1), game_of([0.5], -1, 1), game_of([0.5], 0, 0), game_of([0.5], 0, -1, False)]

@@ -39,10 +39,10 @@ def test_an_input_was_replaced_in_silence(output, tmp_path, monkeypatch, capsys)
     words = "--data sub=1 games.pgn=0.5 v6=1 --run=run --positions=64 --net=16x1 --out".split()
     assert selfplay.main.main(["pretrain", *words, output]) == 1
     assert "give the output another name" in capsys.readouterr().err
-    refused = {"./one": "one would replace", "run/report.html": "would replace", "a.GZ": ".GZ stands for packed files"}
-    for name, said in refused.items():  # the second is the page's name by default
+    replaces, packs = " would replace", ": .GZ stands for packed files"
+    for name, said in {"./one": replaces, "run/report.html": replaces, "a.GZ": packs}.items():  # the 2nd by default
         assert selfplay.main.main(["report", "run", "--csv", "one", "--json", name]) == 1
-        assert said in capsys.readouterr().err
+        assert f"{Path(name)}{said}" in capsys.readouterr().err
 
 
 def test_a_network_was_replaced_by_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
