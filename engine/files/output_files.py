@@ -23,8 +23,9 @@ FOLDERS = {
     "a sweep": ("settings", "sweep.toml matches".split()),
 }
 
-# The first byte of what commands write, by the ending that the flag's metavar has.
-FIRST_BYTES = {".html": b"<", ".json": b"[{", ".csv": b"r", ".pgn": b"[", ".tar": b"g\0", ".dit": b"\x89"}
+# The first byte of what commands write, by the ending that the flag's metavar has, or the name of a network.
+FIRST_BYTES = {".html": b"<", ".json": b"[{", ".csv": b"r", ".pgn": b"[", ".tar": b"g\0",
+               ".dit": b"\x89", ".pb": b"\r", ".gz": b"\x1f", ".onnx": b"\b"}  # fmt: skip
 
 
 def kind_of_folder(folder: Path) -> str:

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         _print_info(path, arguments.json)
         return 0
     target = arguments.target
-    check_output(target, [path])
+    check_output(target, [path], target.suffix)
     if target.suffix == ONNX:
         export_onnx(path, target)
     else:
@@ -83,8 +83,7 @@ def _info(path: Path) -> dict[str, Any]:
         form, architecture = "dit", _architecture(whole["model"])
         header = {part: whole[part] for part in ("provenance", "card", "configuration", "model")}
     parameters = sum(tensor.size for name, tensor in tensors.items() if ".running_" not in name)
-    numbers = {"tensors": len(tensors), "parameters": parameters}
-    return {"format": form, "architecture": architecture, **numbers, **header}
+    return {"format": form, "architecture": architecture, "tensors": len(tensors), "parameters": parameters, **header}
 
 
 def _architecture(model: Any) -> str:

@@ -1,5 +1,6 @@
 """The other subcommands of `aino`, run as a person or a script runs them."""
 
+import itertools
 import json
 import platform
 import re
@@ -179,16 +180,14 @@ def test_info_of_other_networks_says_what_they_are_and_as_json(net: Path, capsys
     for path in (net.with_name("sparse.dit"), net.with_name("dense.dit"), "zero"):
         assert main(["net", "info", str(path)]) == 0
     text = capsys.readouterr().out
-    assert "zero-512.dit" in text
-    assert "sparse-128" in text
-    assert "neither a tower nor a sparse network: dense" in text
+    for told in ("zero-512.dit", "sparse-128", "neither a tower nor a sparse network: dense"):
+        assert told in text
 
 
 def test_convert_writes_nets_for_lc0(net: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
     monkeypatch.chdir(net.parent)
-    assert main(["net", "convert", str(net), "small.pb.gz"]) == 0
-    assert main(["net", "convert", "small.pb.gz", "again.dit"]) == 0
-    assert main(["net", "convert", "again.dit", "again.pb"]) == 0
+    for pair in 2 * list(itertools.pairwise([str(net), "small.pb.gz", "again.dit", "again.pb", "again.onnx"])):
+        assert main(["net", "convert", *pair]) == 0
     capsys.readouterr()
     for name in ("small.pb.gz", "again.dit", "again.pb"):
         assert main(["net", "info", name]) == 0
@@ -205,6 +204,7 @@ def test_convert_writes_nets_for_lc0(net: Path, capsys: pytest.CaptureFixture[st
         (["convert", "small.dit", "small.txt"], ".pb.gz"),
         (["convert", "small.dit", "small.dit2"], ".pb.gz"),
         (["convert", "small.dit", "./small.dit"], "would replace"),
+        (["convert", "small.dit", "text.pb.gz"], "text.pb.gz is not an earlier .gz file"),
         (["convert", "nowhere.pb", "there.dit"], "nowhere.pb"),
         (["convert", "sparse.dit", "sparse.pb"], "expected a tower, found a network sparse-128"),
         (["convert", "sparse.dit", "sparse.onnx"], "sparse.dit: expected a tower, found a network sparse-128"),
