@@ -23,6 +23,10 @@ _MOST_NAMED = 12  # a longer list of moves would be no help
 _YOURS = {chess.PAWN: later("Your pawn on {square}"), chess.KNIGHT: later("Your knight on {square}"),
           chess.BISHOP: later("Your bishop on {square}"), chess.ROOK: later("Your rook on {square}"),
           chess.QUEEN: later("Your queen on {square}"), chess.KING: later("Your king on {square}")}  # fmt: skip
+_ONE_OR_MANY = {chess.KNIGHT: (later("Your knight"), later("Your knights")),
+                chess.BISHOP: (later("Your bishop"), later("Your bishops")),
+                chess.ROOK: (later("Your rook"), later("Your rooks")),
+                chess.QUEEN: (later("Your queen"), later("Your queens"))}  # fmt: skip
 
 
 def read_human_move(board: chess.Board, text: str) -> chess.Move:
@@ -58,11 +62,15 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
 
 
 def _parsed(board: chess.Board, word: str) -> chess.Move | ValueError:
-    """Return the move of a text in SAN, or what is wrong with it."""
+    """Return the move of a text in SAN, or what is wrong with it. A pinned pawn's `bxc3` cannot be meant otherwise."""
     try:
         return board.parse_san(word) or chess.InvalidMoveError(word)  # python-chess reads a null move from Z0 and 0000
     except ValueError as error:
-        return error
+        match = re.match(r"[a-h]x?([a-h][1-8])", word)
+        if match is None or not isinstance(error, chess.IllegalMoveError):
+            return error
+        pawns, target = board.pawns & chess.BB_FILES[chess.FILE_NAMES.index(word[0])], chess.parse_square(match[1])
+        return ValueError(word) if any(board.generate_pseudo_legal_moves(pawns, chess.BB_SQUARES[target])) else error
 
 
 def _castling(board: chess.Board, text: str) -> str:
@@ -125,18 +133,9 @@ def _why_illegal(board: chess.Board, text: str, cleaned: str) -> str:
     moves = [move for move in board.legal_moves if board.piece_type_at(move.from_square) == kind]
     if moves and kind != chess.PAWN:
         count = len({move.from_square for move in moves})
-        return _reach(text, _your_pieces(kind, count), count, moves)
+        pieces = _("Your king") if kind == chess.KING else several(*_ONE_OR_MANY[kind], count)
+        return _reach(text, pieces, count, moves)
     return _("{move} is illegal", move=text)
-
-
-def _your_pieces(kind: chess.PieceType, count: int) -> str:
-    return {
-        chess.KNIGHT: lambda: several("Your knight", "Your knights", count),
-        chess.BISHOP: lambda: several("Your bishop", "Your bishops", count),
-        chess.ROOK: lambda: several("Your rook", "Your rooks", count),
-        chess.QUEEN: lambda: several("Your queen", "Your queens", count),
-        chess.KING: lambda: _("Your king"),
-    }[kind]()
 
 
 def _reach(text: str, pieces: str, count: int, moves: list[chess.Move]) -> str:
