@@ -247,8 +247,8 @@ def test_a_dialog_copies_without_a_clipboard_as_in_the_network_of_a_phone(tab: T
 
 def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
     tab.click("[data-open=setup]")
-    shown = "(setUpFrom('4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 30'), showSetup(), $('setup-fen').value)"
-    assert tab.script(shown).endswith(" b - e3 0 30"), "they had been reset to - 0 1"
+    for fen in ("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 30", "1r2kr2/8/8/8/8/8/8/1R2KRR1 w FBfb - 0 9"):
+        assert tab.script(f"(setUpFrom('{fen}'), showSetup(), $('setup-fen').value)") == fen, "they had been reset"
     tab.click("[data-setup=clear]")
     tab.click("#setup button[value=analyse]")
     refused = "document.querySelector('#setup').open && document.querySelector('#setup .error').textContent"

@@ -138,7 +138,7 @@ const setupView = new BoardView($("setup-board").querySelector("svg"));
 function showSetup() {
   setupView.show({ placement: placementOf(setup.pieces), marked: [] });
   const form = $("setup").querySelector("form");
-  const castling = [...form.querySelectorAll("[name=castling]:checked")].map(box => box.value).join("") || "-";
+  const castling = [...form.querySelectorAll("[name=castling]:checked")].map(box => box.right).join("") || "-";
   // En passant and the clock belong to the position that came; the number of its move stays in any.
   const [placement, turn, , enPassant = "-", clock = "0", number = "1"] = setup.given;
   const isGiven = placementOf(setup.pieces) === placement && form.turn.value === turn;
@@ -148,13 +148,24 @@ function showSetup() {
     button.setAttribute("aria-pressed", String(button.dataset.brush === setup.brush)));
 }
 
+// Which box a right belongs to: K, Q, k and q name it; the letter of a rook's file does by the side of the king.
+function boxOf(right) {
+  const file = "abcdefgh".indexOf(right.toLowerCase()), isWhite = right < "a";
+  if (file < 0) return right;
+  const king = [...setup.pieces].find(([, letter]) => letter === (isWhite ? "K" : "k"))?.[0] ?? 4;
+  return (isWhite ? "QK" : "qk")[Number(file > king % 8)];
+}
+
 function setUpFrom(fen) {
   setup.given = fen.trim().split(/\s+/);
   const [placement, turn = "w", castling = "-"] = setup.given;
   setup.pieces = piecesOf(placement);
   const form = $("setup").querySelector("form");
   form.turn.value = turn === "b" ? "b" : "w";
-  form.querySelectorAll("[name=castling]").forEach(box => { box.checked = castling.includes(box.value); });
+  form.querySelectorAll("[name=castling]").forEach(box => {
+    const right = [...castling].find(one => boxOf(one) === box.value);
+    [box.right, box.checked] = [right ?? box.value, right !== undefined];
+  });
 }
 
 for (const [place, letters] of [["brushes-black", "kqrbnp"], ["brushes-white", "KQRBNP"]]) {
