@@ -298,11 +298,11 @@ def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab) -> 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
 @pytest.mark.usefixtures("listens_to_interrupts")
 def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium: Chromium, tmp_path: Path) -> None:
-    words = ["play", "--web", "--no-browser", "--fen", BACK_RANK, "--evaluator", "material", "--threads", "1"]
-    command = [sys.executable, "-m", "uci", *words, "--hash-mib", "16", "--pgn", str(tmp_path / "mine.pgn")]
+    words = "play --web --no-browser --evaluator material --threads 1 --hash-mib 16 --multi-pv 4 --pgn".split()
+    command = [sys.executable, "-m", "uci", *words, str(tmp_path / "mine.pgn"), "--fen", BACK_RANK]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     tab = chromium.open(process.stdout.readline().split()[-1])
-    tab.wait_for("state")
+    tab.wait_for("state && state.shows.count === 4")
     drag(tab, "g1", "f2")
     tab.wait_for("state.steps.length === 3")
     process.send_signal(signal.SIGHUP)

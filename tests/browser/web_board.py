@@ -56,7 +56,7 @@ def web_board(
     async def serve() -> None:
         ended = asyncio.Event()
         engine = BoardEngine(load)
-        services = Services(engine, keep, Limits(nodes=100), folder, load)
+        services = Services(engine, keep, review_limits=Limits(nodes=100), games=folder, load=load)
         server = WebServer(lambda tell: Conductor(services, setup or Setup(), tell))
         found.append(server)
         loops.append((asyncio.get_running_loop(), ended))

@@ -24,7 +24,7 @@ from engine.search.limits import Limits, SearchInterrupted
 from engine.search.result import SearchInfo, SearchResult
 from uci.language import speak
 from uci.terminal.board_view import choose_style, render_board
-from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
+from uci.terminal.limit_flags import USUAL_LINES, add_limit_flags, limits_from_flags
 from uci.terminal.reading import BadLine, Source, add_source_flags, read_sources
 from uci.terminal.verdict import Verdict
 from uci.terminal.waiting import ready_engine
@@ -85,8 +85,6 @@ def _line_as_json(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
 
 parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand before and after the position
 
-_DEFAULT_LIMITS = Limits(movetime_ms=5000)
-_DEFAULT_LINES = 3
 EXAMPLES = """\
 examples:
   aino analyse startpos
@@ -114,8 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
     Ctrl-C ends the analysis with the result so far.
     """
     speak("en")  # all of its words are English
-    options = options_from_flags(arguments, EngineOptions(multi_pv=_DEFAULT_LINES))
-    limits = limits_from_flags(arguments, _DEFAULT_LIMITS)
+    options = options_from_flags(arguments, EngineOptions(multi_pv=USUAL_LINES))
+    limits = limits_from_flags(arguments, Limits(movetime_ms=5000))
     sources = list(read_sources(arguments.position, arguments.game, arguments.ply, options.chess960))
     console, problems = make_console(), make_console(stderr=True)
     with ready_engine(console, replace(options, analyse_mode=True)) as engine:

@@ -70,9 +70,7 @@ class Level:
     def options(self, options: EngineOptions) -> EngineOptions:
         if self.alone:
             options = replace(options, weights_file=LEARNED_ALONE, evaluator="auto")
-        if self.elo is None:
-            return replace(options, limit_strength=False)
-        return replace(options, limit_strength=True, elo=self.elo)
+        return replace(options, multi_pv=1, limit_strength=self.elo is not None, elo=self.elo or options.elo)
 
     def limits(self, clock: Limits | None, white: bool = True) -> Limits:
         """Return what bounds a search: nodes or a time of the level's own, else the game's clock, else two seconds.

@@ -32,7 +32,7 @@ from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.loop import sit_down
 from uci.play.typed_commands import TYPED_COMMANDS
 from uci.terminal.board_view import choose_style
-from uci.terminal.limit_flags import checked
+from uci.terminal.limit_flags import USUAL_LINES, checked
 from uci.terminal.waiting import ready_engine
 
 DEFAULT_SIDE, NO_CLOCK = "white", "none"
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Play until the player leaves; whatever ends a game, it is saved if it has moves. Raises AinoErrors for bad
     arguments.
     """
-    options = options_from_flags(arguments)
+    options = options_from_flags(arguments, EngineOptions(multi_pv=USUAL_LINES if arguments.web else 1))
     if arguments.pgn:
         check_earlier(arguments.pgn, lambda stream: kind_of(stream.read(LOOKED_AT)) == GAMES, "a file of games")
     shows_own_letters.set(arguments.own_letters)
@@ -146,7 +146,7 @@ def _play_in_browser(console: Console, arguments: argparse.Namespace, options: E
     if _asks_first(arguments):
         setup = replace(setup, is_asked=True, levels=None)
     place = (not arguments.no_browser, arguments.host, checked("--port", arguments.port, 0, 65_535))
-    asyncio.run(serve_board(console, lambda: ready_engine(console, options), setup, arguments.pgn, *place))
+    asyncio.run(serve_board(console, options, setup, arguments.pgn, *place))
 
 
 def _chosen(saved: Setup, arguments: argparse.Namespace, options: EngineOptions) -> Setup:

@@ -11,6 +11,7 @@ from uci.language import _, later
 
 MOST_SECONDS = 86_400.0
 MOST_NODES = 10**9
+USUAL_LINES = 3  # of an analysis
 Number = TypeVar("Number", int, float)
 
 

@@ -23,6 +23,7 @@ from uci.game.timed_game import Setup
 from uci.language import _, translated
 from uci.library.game_files import game_key
 from uci.library.kept_reviews import KeptReview
+from uci.terminal.limit_flags import USUAL_LINES
 from uci.web.board_engine import BoardEngine
 from uci.web.shelf import Shelf
 from uci.web.snapshot import review_of, snapshot
@@ -45,6 +46,7 @@ class Services:
     # Saves a game, in place of what was saved of it before, or an analysis; returns a sentence that says where it is.
     # Raises DataError.
     save: Callable[[chess.pgn.Game, chess.pgn.Game | None, bool], str]
+    line_count: int = USUAL_LINES  # of an analysis, until others are chosen
     review_limits: Limits = DEFAULT_LIMITS
     games: Path | None = None  # the folder of one's own games
     load: Callable[[], Engine] | None = None  # makes an engine for reviews in the background
@@ -79,7 +81,7 @@ class BoardSession:
         self.engine = services.engine
         self.tell = tell
         self.table = self._lay(Table(setup))
-        self.shows_lines, self.line_count = True, 3
+        self.shows_lines, self.line_count = True, services.line_count
         self.review = Review()
         self.reviewed: tuple[Table, Review] | None = None  # the table that was reviewed last
         self.hinted: dict[str, Any] | None = None  # the latest hint

@@ -107,7 +107,7 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "delete": (_on_node(Table.delete), _NODE),
     "comment": (_on_node(Table.comment), {**_NODE, "text": _text(LONGEST["comment"])}),
     "mark": (_on_node(Table.mark), {**_NODE, "glyph": _number(0, 6)}),
-    "lines": (analysis_mode.lines, {"on": _flag, "count": _number(1, 5)}),
+    "lines": (analysis_mode.lines, {"on": _flag, "count": _number(1, 218)}),
     "position": (analysis_mode.position, {"fen": _POSITION}),
     "load": (analysis_mode.load, {"text": _text(LONGEST["pgn"]), "game": _number(1, 100_000)}),
     "review": (review_mode.review, {}),

@@ -8,7 +8,6 @@ import io
 import random
 import threading
 import webbrowser
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,10 +17,11 @@ from rich.console import Console
 from engine.cli.command_line import handling_signals
 from engine.cli.console import can_show, say
 from engine.errors import DataError
-from engine.player import Engine
+from engine.options import EngineOptions
 from uci.game.game_file import ANALYSES, default_path, games_folder, save_game
 from uci.game.timed_game import Setup
 from uci.language import _
+from uci.terminal.waiting import ready_engine
 from uci.web.board_engine import BoardEngine
 from uci.web.board_session import Services
 from uci.web.conductor import Conductor
@@ -30,7 +30,7 @@ from uci.web.server import WebServer
 
 async def serve_board(
     console: Console,
-    load: Callable[[], Engine],
+    options: EngineOptions,
     setup: Setup,
     pgn: Path | None,
     open_browser: bool,
@@ -39,11 +39,13 @@ async def serve_board(
 ) -> None:
     """Serve the board until Ctrl-C, SIGTERM or a closed terminal. Unfinished games are saved, too.
 
-    `load` makes the engine while the page is already open. Raises AinoErrors if it cannot.
+    The engine is made while the page is already open. Raises AinoErrors if it cannot.
     """
+    load = partial(ready_engine, console, options)
     engine = BoardEngine(load)
     path = pgn or default_path(datetime.datetime.now())
-    services = Services(engine, partial(save_in, path), games=games_folder(), load=load, rng=random.Random())
+    keep = partial(save_in, path)
+    services = Services(engine, keep, options.multi_pv, games=games_folder(), load=load, rng=random.Random())
     server = WebServer(
         lambda tell: Conductor(services, setup, tell),
         lambda: say(console, _("The page is closed, and the game waits. To continue, open {url}", url=server.url)),

@@ -66,7 +66,7 @@ class Visit:
         self.board_engine = BoardEngine(load or (lambda: self.engine))  # type: ignore[arg-type, return-value]
         self.folder = folder
         self.tabs: list[Tab] = []
-        services = Services(self.board_engine, self._keep, Limits(nodes=1))
+        services = Services(self.board_engine, self._keep, review_limits=Limits(nodes=1))
         self.empty = asyncio.Event()
         self.server = WebServer(lambda tell: Conductor(services, setup or Setup(), tell), self.empty.set, **place)
 
