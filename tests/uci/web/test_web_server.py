@@ -111,7 +111,7 @@ async def test_a_pgn_that_is_too_long_is_refused_in_words(tab: Tab, letter: str)
      '{"do": "move", "uci": 1}', '{"do": "move", "uci": "e2e4e5"}',
      '{"do": "hint", "x": 1}', '{"do": "look", "ply": 0}', '{"do": "look", "node": true}', '{"do": "look", "node": -1}',
      '{"do": "explore", "moves": "e2e4"}', '{"do": "explore", "moves": [1]}',
-     '{"do": "lines", "on": true, "count": 99}',
+     '{"do": "lines", "on": true, "count": 999}',
      '{"do": "new", "side": "red", "level": "", "clock": "", "fen": "", "chess960": ""}', "[" * 100_000],
 )  # fmt: skip
 def test_messages_of_another_form_are_refused(text: str) -> None:
