@@ -27,7 +27,6 @@ from uci.annotate.judge import (
     BRILLIANT,
     GREAT,
     INACCURACY,
-    MISTAKE,
     Judgement,
     is_only_move,
     judge,
@@ -159,7 +158,7 @@ class GameReview:
         """`accuracy 87%, 1 blunder, 2 mistakes`."""
         accuracy = self.accuracy(side)
         words = [_("no moves") if accuracy is None else _("accuracy {accuracy}%", accuracy=f"{accuracy:.0f}")]
-        blunders, mistakes, inaccuracies = (self.count(side, kind) for kind in (BLUNDER, MISTAKE, INACCURACY))
+        blunders, mistakes, inaccuracies = (self.count(side, kind) for kind in BAD)
         words += [several("{count} blunder", "{count} blunders", blunders)] * (blunders > 0)
         words += [several("{count} mistake", "{count} mistakes", mistakes)] * (mistakes > 0)
         words += [several("{count} inaccuracy", "{count} inaccuracies", inaccuracies)] * (inaccuracies > 0)

@@ -85,6 +85,7 @@ class BoardSession:
         self.review = Review()
         self.reviewed: tuple[Table, Review] | None = None  # the table that was reviewed last
         self.hinted: dict[str, Any] | None = None  # the latest hint
+        self.advising = asyncio.Lock()  # while a hint is searched for, or the answer to a draw
         self._tasks: set[asyncio.Task[bool]] = set()
         self._flag: asyncio.TimerHandle | None = None
         self._soon: asyncio.TimerHandle | None = None  # until a save

@@ -75,12 +75,14 @@ def hint(session: BoardSession) -> None:
 
 
 async def _advice(session: BoardSession) -> SearchResult | None:
-    """Return what Aino thinks of the person's position. None if something else came up."""
+    """Return what Aino thinks of the person's position. None if that is there no more."""
     table, board = session.table, session.table.board.copy()
     await session.be_loaded()
-    if table is not session.table or not table.is_human_turn or table.board != board:
-        return None
-    return await _search(session, board, HINT_LEVEL)
+    async with session.advising:  # A search that something else stops, such as another level, begins anew.
+        while table is session.table and table.is_human_turn and table.board == board:
+            if (result := await _search(session, board, HINT_LEVEL)) is not None:
+                return result
+    return None
 
 
 async def _hint(session: BoardSession) -> None:
@@ -106,9 +108,9 @@ def offer_draw(session: BoardSession) -> None:
 async def _consider_draw(session: BoardSession) -> None:
     session.say(_("Aino considers your offer"))
     result = await _advice(session)
-    if result is None or not result.infos:
+    if result is None:
         return
-    if accepts_draw(Verdict.of_info(result.infos[0])):
+    if result.infos and accepts_draw(Verdict.of_info(result.infos[0])):
         session.table.finish(DRAW_AGREED)
         session.changed()
     else:
@@ -149,15 +151,12 @@ async def reply(session: BoardSession) -> None:
 
 async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
     """Return what Aino plays: a known opening, or what a search finds at a human pace."""
-    begun, clock = awake_s(), table.clock.limits() if table.clock is not None else None
-    rng = session.services.rng
-    known = book_move(table.board.copy(), rng) if rng is not None and not table.level.alone else None
-    if known is not None:
-        result: SearchResult | None = SearchResult(known, None, [], [], 0, 0)
-    else:
-        result = await _search(session, table.board.copy(), table.level, clock)
+    begun, board, rng = awake_s(), table.board.copy(), session.services.rng
+    clock = table.clock.limits() if table.clock is not None else None
+    known = book_move(board, rng) if rng is not None and not table.level.alone else None
+    result = SearchResult(known, None, [], [], 0, 0) if known else await _search(session, board, table.level, clock)
     move = None if result is None else result.best_move
-    least_s = max(table.level.pace_s(clock, table.board, move), _WATCHED_S if table.human is None else 0.0)
+    least_s = max(table.level.pace_s(clock, board, move), _WATCHED_S if table.human is None else 0.0)
     await asyncio.sleep(max(0.0, least_s - (awake_s() - begun)))
     return result
 

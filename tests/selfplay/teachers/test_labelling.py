@@ -199,9 +199,8 @@ def test_command_labels_and_checks(tmp_path, material_net_file, capfd):
     assert main([*flags, *FLAGS, "--mixture", "endings=1", "book=2"]) == 0
     assert main([*flags, "--check"]) == 0
     shown = capfd.readouterr().out
-    assert "checksums are right" in shown
-    assert "book 6" in shown
-    assert "endings 3" in shown
+    for told in ("checksums are right", "book 6", "endings 3"):
+        assert told in shown
     assert main([*flags, *FLAGS, "--mixture", "castles=1"]) == 1
 
 

@@ -159,9 +159,8 @@ def test_board_is_drawn_described_and_turned_for_black() -> None:
     board = chess.Board("4k3/8/8/8/8/8/4P3/4K2R w K - 0 1")
     text = board_svg(board, arrows=[Arrow(chess.E2, chess.E4, "better")], marked=[chess.E2], label='a "<quoted>" label')
     assert text.count("<use ") == 4
-    assert 'class="arrow better"' in text
-    assert 'class="marked" x="180" y="270"' in text
-    assert "&lt;quoted&gt;" in text
+    for told in ('class="arrow better"', 'class="marked" x="180" y="270"', "&lt;quoted&gt;"):
+        assert told in text
     assert describe_board(board) == "White: Ke1 Rh1 e2. Black: Ke8. White to move"
     kings = chess.Board("4k3/8/8/8/8/8/8/K7 w - - 0 1")
     assert '<use href="#white-king" x="0" y="315"/>' in board_svg(kings)

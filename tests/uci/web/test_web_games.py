@@ -158,7 +158,12 @@ e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 d3 b5 Bb3 Bc5 O-O d6 Nc3 Bg4 h3 Bh5 g4 Bg6 Bg5 h6 B
 @pytest.mark.parametrize("visit", [{"setup": Setup(board_after(QUIET_GAME))}], indirect=True)
 async def test_draw_is_agreed_when_aino_is_not_better(visit: Visit, tab: Tab) -> None:
     visit.engine.wdl = (300, 300, 400)  # seen by the person, who is to move
+    visit.engine.slow, before = True, visit.engine.job
     await tab.send("offer_draw")
+    while visit.engine.job is before:
+        await asyncio.sleep(0.01)
+    visit.engine.slow = False
+    await tab.send("level", level="easy")  # The offer had been forgotten.
     await tab.until(lambda message: message["do"] == "say" and "declined" in message["text"])
     visit.engine.wdl = (600, 300, 100)
     await tab.send("offer_draw")
