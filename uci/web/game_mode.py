@@ -71,12 +71,11 @@ def take_back(session: BoardSession) -> None:
 
 def hint(session: BoardSession) -> None:
     if session.table.is_human_turn:
-        session.start(_hint(session))
+        session.start(_hint(session, session.table, session.table.board.copy()))
 
 
-async def _advice(session: BoardSession) -> SearchResult | None:
-    """Return what Aino thinks of the person's position. None if that is there no more."""
-    table, board = session.table, session.table.board.copy()
+async def _advice(session: BoardSession, table: Table, board: chess.Board) -> SearchResult | None:
+    """Return what Aino thinks of a position in which the person asked. None if it is no more that of the table."""
     await session.be_loaded()
     async with session.advising:  # A search that something else stops, such as another level, begins anew.
         while table is session.table and table.is_human_turn and table.board == board:
@@ -85,11 +84,11 @@ async def _advice(session: BoardSession) -> SearchResult | None:
     return None
 
 
-async def _hint(session: BoardSession) -> None:
-    board, result = session.table.board.copy(), await _advice(session)
+async def _hint(session: BoardSession, table: Table, board: chess.Board) -> None:
+    result = await _advice(session, table, board)
     if result is not None and result.best_move is not None:
         best = result.best_move
-        line = lines_of(session.table, board, result.infos)["lines"][:1] if result.infos else []
+        line = lines_of(table, board, result.infos)["lines"][:1] if result.infos else []
         squares = [best.from_square, best.to_square]
         san = shown_moves(board.san(best))
         session.hinted = {"do": "hint", "fen": board.fen(), "san": san, "squares": squares, "line": line}
@@ -102,16 +101,16 @@ def offer_draw(session: BoardSession) -> None:
         raise MoveError(_("offer a draw when it is your move"))
     if table.plies < DRAW_FROM_PLY:
         raise MoveError(_(TOO_EARLY))
-    session.start(_consider_draw(session))
+    session.start(_consider_draw(session, table, table.board.copy()))
 
 
-async def _consider_draw(session: BoardSession) -> None:
+async def _consider_draw(session: BoardSession, table: Table, board: chess.Board) -> None:
     session.say(_("Aino considers your offer"))
-    result = await _advice(session)
+    result = await _advice(session, table, board)
     if result is None:
         return
     if result.infos and accepts_draw(Verdict.of_info(result.infos[0])):
-        session.table.finish(DRAW_AGREED)
+        table.finish(DRAW_AGREED)
         session.changed()
     else:
         session.say(_(DECLINED))

@@ -361,8 +361,8 @@ async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit: Visit, 
 @pytest.mark.parametrize("visit", [{"setup": Setup(board_after(QUIET_GAME)), "load": load_late}], indirect=True)
 async def test_a_draw_that_was_offered_while_the_engine_was_loaded_ended_the_next_game(visit: Visit, tab: Tab) -> None:
     LOADED.clear()
-    await tab.send("offer_draw")
-    await tab.send("again", swap=False)
+    visit.server.conductor.receive('{"do": "offer_draw"}')  # and at once, which is why it still could:
+    visit.server.conductor.receive('{"do": "again", "swap": false}')
     await tab.state(lambda state: len(state["steps"]) == 1)
     LOADED.set()
     while visit.server.conductor._tasks:
