@@ -109,8 +109,7 @@ def test_what_cannot_be_loaded_costs_that_option_alone(field, value, settings, i
         talk.say("isready")
     talk.say("setoption name Hash value 64", *(f"setoption name {text}" for text in settings), "isready", "go nodes 1")
     talk.wait_for("bestmove")
-    verb = "keeping" if ready_before else "using"
-    assert talk.infos() == [f"no {value}; {verb} {instead}"]
+    assert talk.infos() == [f"no {value}; {'keeping' if ready_before else 'using'} {instead}"]
     assert talk.engine.options == EngineOptions(hash_mib=64, own_book=field == "book_file")
     assert talk.session.options == talk.engine.options
 

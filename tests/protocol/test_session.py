@@ -91,8 +91,7 @@ def test_the_current_move_is_named_in_long_searches_and_when_it_changes() -> Non
     talk = Conversation(Teller)
     talk.say("go nodes 1")
     talk.wait_for("bestmove")
-    named = [line.split()[4] for line in talk.lines if " currmove " in line]
-    assert named == ["e2e4", "d2d4", "e2e4"]
+    assert [line.split()[4] for line in talk.lines if " currmove " in line] == ["e2e4", "d2d4", "e2e4"]
 
 
 @pytest.mark.parametrize("junk", ["setoption name Hash value lots", "setoption name Hash"])
@@ -109,8 +108,7 @@ def test_junk_is_reported_and_changes_nothing(talk: Conversation, junk: str) -> 
 
 def test_position_with_more_moves_continues_the_old_one_also_behind_a_refused_one(talk: Conversation) -> None:
     talk.say("position startpos moves e2e4", "position startpos moves e2e4 e7e5 g1f3", "d")
-    expected = board_after("e2e4 e7e5 g1f3")
-    assert talk.lines[-1] == f"Fen: {expected.fen()}"
+    assert talk.lines[-1] == f"Fen: {board_after('e2e4 e7e5 g1f3').fen()}"
     talk.say("position startpos moves e2e4 c7c5", "d")
     assert "pp1ppppp" in talk.lines[-1]
     talk.say("position startpos moves e2e4", "position startpos moves e2e4 e2e5", "position startpos moves e2e4 e7e5")

@@ -11,6 +11,7 @@ from uci.library.game_files import game_key
 from uci.library.kept_reviews import KeptReview
 from uci.web.board_session import BoardSession, Review
 from uci.web.snapshot import review_of
+from uci.web.table import Table
 
 
 def review(session: BoardSession) -> None:
@@ -18,7 +19,8 @@ def review(session: BoardSession) -> None:
         raise MoveError(_("a game can be reviewed when it is over"))
     if not session.table.plies:
         raise MoveError(_("there are no moves to review"))
-    session.start(_review(session))
+    session.set_review(Review(is_running=True, total=session.table.plies))
+    session.start(_review(session, session.table))
 
 
 def stop_review(session: BoardSession) -> None:
@@ -34,10 +36,7 @@ def go_back(session: BoardSession) -> None:
         session.set_review(review)
 
 
-async def _review(session: BoardSession) -> None:
-    table = session.table
-    session.set_review(Review(is_running=True, total=table.plies))
-
+async def _review(session: BoardSession, table: Table) -> None:
     def on_ply(done: int, of: int) -> None:
         if session.review.is_running and table is session.table:
             session.set_review(replace(session.review, done=done, total=of))

@@ -90,8 +90,7 @@ def test_errors_are_one_line_on_stderr_and_leave_nothing_behind(words, named, ca
 def test_perft_divides_and_agrees_with_python_chess(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["perft", "3", "--divide", "--compare"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    divided = [int(line.split(": ")[1]) for line in lines[:20]]
-    assert sum(divided) == 8902
+    assert sum(int(line.split(": ")[1]) for line in lines[:20]) == 8902
     assert [line.split(" nodes")[0] for line in lines[20:]] == ["aino: 8902", "python-chess: 8902"]
 
 

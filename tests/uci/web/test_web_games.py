@@ -172,8 +172,7 @@ async def test_draw_is_agreed_when_aino_is_not_better(visit: Visit, tab: Tab) ->
 
 async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit, tab: Tab) -> None:
     await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
-    start = await tab.message("lines")
-    assert start["fen"] == chess.STARTING_FEN
+    assert (await tab.message("lines"))["fen"] == chess.STARTING_FEN
     await tab.send("look", node=1)
     lines = await tab.until(lambda message: message["do"] == "lines" and " b " in message["fen"])
     assert lines["lines"][0]["score"] == "-0.10"  # the engine's +0.10 for the side to move, seen by White
@@ -358,16 +357,20 @@ async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit: Visit, 
     await tab.message("reviewed")
 
 
-@pytest.mark.parametrize("visit", [{"setup": Setup(board_after(QUIET_GAME)), "load": load_late}], indirect=True)
-async def test_a_draw_that_was_offered_while_the_engine_was_loaded_ended_the_next_game(visit: Visit, tab: Tab) -> None:
+@pytest.mark.parametrize(("asked", "side"), [("offer_draw", chess.WHITE), ("review", None)])
+@pytest.mark.parametrize("visit", [{"load": load_late}], indirect=True)
+async def test_what_was_asked_just_before_another_game_was_about_that_one(visit, tab, asked, side):
+    """A draw that was offered while the engine was loaded ended it."""
     LOADED.clear()
-    visit.server.conductor.receive('{"do": "offer_draw"}')  # and at once, which is why it still could:
-    visit.server.conductor.receive('{"do": "again", "swap": false}')
-    await tab.state(lambda state: len(state["steps"]) == 1)
+    conductor = visit.server.conductor
+    conductor.replace_table(Table(Setup(board_after(QUIET_GAME), side)))
+    conductor.receive(f'{{"do": "{asked}"}}')
+    conductor.receive('{"do": "new", "side": "white", "level": "full", "clock": "", "fen": "", "chess960": ""}')
+    await tab.state(lambda state: state["isGame"] and len(state["steps"]) == 1)
     LOADED.set()
-    while visit.server.conductor._tasks:
+    while conductor._tasks:
         await asyncio.sleep(0.01)
-    assert visit.server.conductor.table.end is None
+    assert (conductor.table.end, conductor.review.page) == (None, None)
 
 
 @pytest.mark.parametrize("asked", ["hint", "offer_draw"])
