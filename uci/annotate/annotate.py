@@ -186,7 +186,8 @@ class _Output:
 
 
 def _output_files(base: Path) -> tuple[Path, Path]:
-    return base.with_name(f"{base.name}.pgn"), base.with_name(f"{base.name}.html")
+    name = base.name.removesuffix(".pgn").removesuffix(".html")  # as people write who think of one of them
+    return base.with_name(f"{name}.pgn"), base.with_name(f"{name}.html")
 
 
 def _refuse_outputs(source: Path, base: Path) -> None:

@@ -131,7 +131,8 @@ def test_a_file_that_is_reviewed_again_is_the_same(tmp_path: Path) -> None:
     assert main(["annotate", str(first), *FAST]) == 0
     once = second.read_text(encoding="utf-8")
     (tmp_path / "folder").mkdir()
-    for out, written in (("again", "again.pgn"), ("folder", "folder/study.annotated.annotated.pgn")):
+    outs = {"again": "again.pgn", "more.pgn": "more.pgn", "folder": "folder/study.annotated.annotated.pgn"}
+    for out, written in outs.items():
         assert main(["annotate", str(second), "--out", str(tmp_path / out), *FAST]) == 0
         assert (tmp_path / written).read_text(encoding="utf-8") == once
     assert all(not found.faults for found in read_game_file(second))
