@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import chess
@@ -37,9 +38,10 @@ class BoardStyle:
 def choose_style(console: Console, ascii_only: bool = False) -> BoardStyle:
     """Return the best style for a console: symbols if the encoding has them, colour if the terminal has it.
 
-    A pipe or a dumb terminal has no colour, and NO_COLOR turns colour off.
+    A pipe or a dumb terminal has no colour, and NO_COLOR turns colour off. The fonts of Linux's own console (TERM
+    `linux`) have no chess pieces.
     """
-    symbols = not ascii_only and can_show(console, "♚·█░")
+    symbols = not ascii_only and os.environ.get("TERM") != "linux" and can_show(console, "♚·█░")
     few = console.color_system in ("standard", "windows")
     return BoardStyle(color=console.color_system is not None and not console.no_color, symbols=symbols, few_colors=few)
 

@@ -409,8 +409,7 @@ def test_the_bar_shows_the_line_that_is_on_the_board() -> None:
 def test_page_escapes_what_comes_from_the_file_and_loads_nothing() -> None:
     found = review(read(RETI), ScriptedEngine({}))
     text = render_game_page("game", [game_section(found, 1, "")], "1 node")
-    outside = re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text)
-    assert outside == []
+    assert re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text) == [], "from outside"
     steps = steps_of(text)
     assert len(steps) == 22
     assert steps[-1]["pieces"] == found.game.end().board().board_fen()

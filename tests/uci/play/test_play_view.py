@@ -50,8 +50,9 @@ def test_color_and_symbols_only_where_they_can_be_shown(monkeypatch: pytest.Monk
     assert choose_style(console("utf-8", False)) == BoardStyle(color=False, symbols=True)
     assert choose_style(console("ascii", False)) == BoardStyle(color=False, symbols=False)
     assert choose_style(console("utf-8", True), ascii_only=True).symbols is False
-    monkeypatch.setenv("TERM", "xterm")
-    assert choose_style(console("utf-8", True)) == BoardStyle(color=True, symbols=True, few_colors=True)
+    for term, symbols in {"xterm": True, "linux": False}.items():
+        monkeypatch.setenv("TERM", term)
+        assert choose_style(console("utf-8", True)) == BoardStyle(color=True, symbols=symbols, few_colors=True)
 
 
 @pytest.mark.parametrize("few", [False, True])
