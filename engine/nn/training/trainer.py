@@ -34,7 +34,7 @@ from engine.nn.training.checkpoint import (
 from engine.nn.training.data import Data, Loader, as_loader, check_whole, parts_of
 from engine.nn.training.flat import FlatTensors, trained_parameters
 from engine.nn.training.history import History, Record
-from engine.nn.training.optimizers import Optimizer, clip_value, scale_all, unread_norm
+from engine.nn.training.optimizers import Optimizer, clip_value, global_norm, scale_all, unread_norm
 from engine.nn.training.parallel import GradientSource, LayerGradients, LossFunction, Metric, floats, means_over
 from engine.nn.training.recorder import Recorder
 from engine.nn.training.terminal import progress_bar, uninterrupted
@@ -246,14 +246,12 @@ class Trainer:
         if isinstance(parameters, FlatTensors) and not isinstance(grads, FlatTensors):
             grads = FlatTensors(grads, parameters)
         measured = {"loss": result.loss, **result.metrics}
-        if self.settings.clip_value is not None:
-            clip_value(grads, self.settings.clip_value)
-        if self.settings.clip_norm is not None or self._source.measures_norm:
+        if self._source.measures_norm or self.settings.clip_norm or self.settings.clip_value:
             measured["gradient_norm"] = unread_norm(grads)
         return measured, grads
 
     def _slopes(self, batch: Any, rate: float, statistics: Mapping[str, Array]) -> tuple[Record, Mapping[str, Array]]:
-        """Return the means over a batch and its gradients, clipped; a device is waited for once, to read the means."""
+        """Return the means over a batch and its gradients, clipped; a device is waited for once, with both limits twice."""
         there, scale, limit = self._source.on_device(batch), self._source.loss_scale, self.settings.clip_norm
         if there is None:
             unread, grads = self._measured(batch)
@@ -264,6 +262,9 @@ class Trainer:
         norm = means.get("gradient_norm", 0.0)
         if scale is None or scale.factor <= 1:
             self._check_finite("gradient", norm, rate)
+        if self.settings.clip_value is not None:
+            clip_value(grads, self.settings.clip_value)
+            norm = 0.0 if limit is None else global_norm(grads)
         if limit is not None and norm > limit:
             scale_all(grads, limit / norm)
         return means, grads

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from engine import nn
-from engine.errors import ConfigError, DataError, ShapeError
+from engine.errors import ConfigError, DataError, ShapeError, TrainingError
 from engine.native.pool import ThreadPool
 from engine.nn.layers import Dropout
 from engine.nn.operations.updates import STRETCH
@@ -303,9 +303,15 @@ def test_clipping_by_value_bounds_each_number_and_keeps_nan() -> None:
     with pytest.raises(ConfigError, match="must be > 0, not 0"):
         nn.clip_value(grads, 0)
     model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(0)))
-    before, settings = model[0].params["weight"].copy(), nn.TrainerSettings(clip_value=0.25)
-    nn.Trainer(model, nn.mse, nn.SGD(), 1.0, settings).step(nn.Data(np.full((4, 2), 9.0), np.full((4, 1), 99.0)))
-    assert np.allclose(model[0].params["weight"], before + 0.25)
+    before, data = model[0].params["weight"].copy(), nn.Data(np.full((4, 2), 9.0), np.full((4, 1), 99.0))
+    for clip_norm, moved in ((None, 0.25), (0.1, 0.1 / 3**0.5)):  # of two weights and a bias
+        settings = nn.TrainerSettings(clip_value=0.25, clip_norm=clip_norm)
+        norm = nn.Trainer(model, nn.mse, nn.SGD(), 1.0, settings).step(data)["gradient_norm"]
+        assert np.allclose(model[0].params["weight"], before := before + moved, atol=1e-6)
+        assert norm > 100, "before clipping"
+    endless = nn.Trainer(model, lambda y, _: (1.0, np.full_like(y, np.inf)), nn.SGD(), 1.0, settings)
+    with pytest.raises(TrainingError, match="expected a finite gradient, got "):
+        endless.step(data)  # infinity became 0.25, and moved the weights
 
 
 def wanting(wants: Callable[[], bool], y: np.ndarray, part: slice) -> tuple[float, np.ndarray, dict[str, float]]:
