@@ -58,6 +58,27 @@ def test_a_layer_of_ones_own_goes_by_the_name_of_its_class() -> None:
     assert "doubled2  Doubled()" in str(model)
 
 
+@register("shuffled")
+class Shuffled(nn.Layer):
+    """Another layer of one's own: numbers in a random order, each times a weight."""
+
+    def __init__(self, features: int, rng: np.random.Generator) -> None:
+        super().__init__()
+        self.features, self.buffers = features, {"order": rng.permutation(features)}
+        self.params = {"scale": (rng.uniform(1, 2, features) + rng.normal(size=features)).astype(np.float32)}
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        (scale,), (order,) = self.params.values(), self.buffers.values()
+        back = np.argsort(order)
+        return x[:, order] * scale, lambda dy: ((dy * scale)[:, back], {"scale": (dy * x[:, order]).sum(axis=0)})
+
+
+def test_a_layer_of_ones_own_that_draws_other_than_normal_numbers_could_not_be_loaded(tmp_path: Path) -> None:
+    model, x = nn.Sequential(Shuffled(5, np.random.default_rng(1))), np.ones((1, 5), np.float32)
+    nn.dit.save(tmp_path / "own.dit", model)
+    assert np.array_equal(nn.dit.load(tmp_path / "own.dit")[0](x), model(x))
+
+
 # ---- inference ----------------------------------------------------------------------------------------------------
 
 
