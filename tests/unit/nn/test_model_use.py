@@ -10,8 +10,9 @@ import pytest
 
 from engine import nn
 from engine.errors import ConfigError, DataError, ShapeError
-from engine.nn import accuracy, confusion_matrix, plot_confusion
+from engine.nn import accuracy, confusion_matrix, gradient_check, plot_confusion
 from engine.nn.layer import REGISTRY, Array, Backward, register
+from engine.nn.numeric import TOLERANCE
 from tests.gradient.cases import CASES, Case
 
 LONGEST = 172  # lines of a file of layers: it is read in one go
@@ -77,6 +78,15 @@ def test_a_layer_of_ones_own_that_draws_other_than_normal_numbers_could_not_be_l
     model, x = nn.Sequential(Shuffled(5, np.random.default_rng(1))), np.ones((1, 5), np.float32)
     nn.dit.save(tmp_path / "own.dit", model)
     assert np.array_equal(nn.dit.load(tmp_path / "own.dit")[0](x), model(x))
+
+
+def test_whole_numbers_of_a_layer_stay_so_in_another_dtype_and_in_training_by_shards() -> None:
+    """Places became 69.0, on which no index goes, and the means of three shards were rounded down."""
+    model = nn.Sequential(Shuffled(70, rng()))
+    assert gradient_check(model, rng().standard_normal((2, 70))).error < TOLERANCE
+    order, data = model[0].buffers["order"].copy(), np.ones((30, 70), np.float32)
+    nn.Trainer(model, nn.mse, nn.SGD(), 0.1, nn.TrainerSettings(30, shard_size=7)).fit(nn.Data(data, data), 2)
+    assert np.array_equal(model[0].buffers["order"], order)
 
 
 # ---- inference ----------------------------------------------------------------------------------------------------
