@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.backend import Backend, backend_of, backend_of_all
 from engine.errors import ConfigError, TrainingError
-from engine.nn.layer import Array, Layer, layer_from_config
+from engine.nn.layer import Array, Layer
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.training.callbacks import Callback, as_callback
 from engine.nn.training.checkpoint import (
@@ -318,14 +318,11 @@ class Trainer:
             run.history.records.append(record)
             run.sums, run.seen, run.untold = {}, 0, True
             if self.settings.patience is not None:
-                self._note_best(self.settings.patience)
-
-    def _note_best(self, patience: int) -> None:
-        losses = self.history["validation_loss"]
-        best = losses.index(min(losses))
-        if best == len(losses) - 1:
-            self._run.best = {name: array.copy(order="K") for name, array in self._tensors().items()}
-        self._run.stopped = len(losses) - 1 - best >= patience
+                losses = self.history["validation_loss"]
+                waited = len(losses) - 1 - losses.index(min(losses))
+                if waited == 0:
+                    run.best = {name: array.copy(order="K") for name, array in self._tensors().items()}
+                run.stopped = waited >= self.settings.patience
 
     # ---- evaluation -----------------------------------------------------------------------------------------------
 
@@ -341,8 +338,8 @@ class Trainer:
         """Return a model with averaged weights and current running statistics; ConfigError if there is no average."""
         if self._average is None or not self._average.tensors:
             raise ConfigError("no averaged weights: set average_decay and train first")
-        twin = layer_from_config(self.model.config(), np.random.default_rng(0))
-        twin = twin.to(backend_of_all(self._average.tensors))
+        twin = self.model.replica()
+        twin.reseed(0)
         twin.adopt_parameters({name: array.copy(order="K") for name, array in self._average.tensors.items()})
         tensors = self._tensors()
         twin.load_buffers({name: tensors[name] for name in twin.named_buffers()})

@@ -89,6 +89,14 @@ def test_whole_numbers_of_a_layer_stay_so_in_another_dtype_and_in_training_by_sh
     assert np.array_equal(model[0].buffers["order"], order)
 
 
+def test_averages_are_of_any_model_in_its_own_precision() -> None:
+    """Running statistics in double precision were rounded, and a layer without a name in files was refused."""
+    model, x = nn.Sequential(nn.BatchNorm(2), Doubled()).astype(np.float64), rng().standard_normal((8, 2))
+    run = nn.Trainer(model, nn.mse, nn.SGD(), 0.1, nn.TrainerSettings(average_decay=0.5))
+    run.step(nn.Data(x, x))
+    assert np.array_equal(run.averaged_model()(x), model(x)), "the first average is the model itself"
+
+
 # ---- inference ----------------------------------------------------------------------------------------------------
 
 
