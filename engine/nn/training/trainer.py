@@ -251,7 +251,7 @@ class Trainer:
         return measured, grads
 
     def _slopes(self, batch: Any, rate: float, statistics: Mapping[str, Array]) -> tuple[Record, Mapping[str, Array]]:
-        """Return the means over a batch and its gradients, clipped; a device is waited for once, with both limits twice."""
+        """Return the means over a batch and its gradients, clipped; waits for a device once, for both limits twice."""
         there, scale, limit = self._source.on_device(batch), self._source.loss_scale, self.settings.clip_norm
         if there is None:
             unread, grads = self._measured(batch)
@@ -396,14 +396,19 @@ class Trainer:
         """Load the state of a checkpoint; training continues as if it had never stopped.
 
         Model, dtype, optimizer, metrics, weight average and settings must be those of the run that saved it, and in
-        `fit` also the data. `changed` names what is another on purpose, such as ["optimizer"]. Schedule and loss are
-        not compared; the number of threads and the backend may differ. Raises NetFileError for a missing or damaged
-        file, ConfigError when it belongs to another run.
+        `fit` also the data. `changed` names what is another on purpose, such as ["optimizer"]: one that does not know
+        what the other kept begins anew. Schedule and loss are not compared; the number of threads and the backend may
+        differ. Raises NetFileError for a missing or damaged file, ConfigError when it belongs to another run.
         """
         arrays, values = read_checkpoint(path)
         if values.get("form") != FORM:
             raise ConfigError(f"{path}: expected a checkpoint of Trainer.save, form {FORM}, found {values.get('form')}")
-        check_same(path, self._identity(), values["identity"], changed)
+        mine, theirs = self._identity(), values["identity"]
+        check_same(path, mine, theirs, changed)
+        kept = {name.partition("/")[2].partition(".")[0] for name in arrays if name.startswith("optimizer/")}
+        if mine["optimizer"]["class"] != theirs["optimizer"]["class"] and kept != {*self.optimizer.slots}:
+            arrays = {name: array for name, array in arrays.items() if not name.startswith("optimizer/")}
+            values["optimizer_steps"] = 0
         self.restore(arrays, values)
         best = _group(arrays, "best/", backend_of_all(self.model.named_parameters()))
         self._run = RunState.of(values, best)
