@@ -48,7 +48,9 @@ def test_a_finished_run_never_logged_its_scores(games_file, tmp_path, aino_train
     before = (tmp_path / "run" / "log.jsonl").read_bytes()
     aino_train(*words(tmp_path / "run", "--data", games_file))
     assert (tmp_path / "run" / "log.jsonl").read_bytes() == before, "the same command logged the end once more"
-    assert "75.0% of the run" in aino_train(*words(tmp_path / "run", "--data", games_file, positions=128), "--threads=1")
+    assert "75.0% of the run" in aino_train(
+        *words(tmp_path / "run", "--data", games_file, positions=128), "--threads=1"
+    )
 
 
 def test_a_run_that_was_stopped_early_has_a_report(games_file: Path, tmp_path: Path) -> None:
