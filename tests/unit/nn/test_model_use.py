@@ -59,9 +59,8 @@ def test_a_layer_of_ones_own_goes_by_the_name_of_its_class() -> None:
     assert "doubled2  Doubled()" in str(model)
 
 
-@register("shuffled")
 class Shuffled(nn.Layer):
-    """Another layer of one's own: numbers in a random order, each times a weight."""
+    """Another one, until it is registered: numbers in a random order, each times a weight."""
 
     def __init__(self, features: int, rng: np.random.Generator) -> None:
         super().__init__()
@@ -72,12 +71,6 @@ class Shuffled(nn.Layer):
         (scale,), (order,) = self.params.values(), self.buffers.values()
         back = np.argsort(order)
         return x[:, order] * scale, lambda dy: ((dy * scale)[:, back], {"scale": (dy * x[:, order]).sum(axis=0)})
-
-
-def test_a_layer_of_ones_own_that_draws_other_than_normal_numbers_could_not_be_loaded(tmp_path: Path) -> None:
-    model, x = nn.Sequential(Shuffled(5, np.random.default_rng(1))), np.ones((1, 5), np.float32)
-    nn.dit.save(tmp_path / "own.dit", model)
-    assert np.array_equal(nn.dit.load(tmp_path / "own.dit")[0](x), model(x))
 
 
 def test_whole_numbers_of_a_layer_stay_so_in_another_dtype_and_in_training_by_shards() -> None:
@@ -197,19 +190,19 @@ def test_a_layer_is_one_short_file_with_its_shapes_and_gradient(layer: type[nn.L
     assert "dx" in text or "no gradient" in text or "-> None" in text, "no gradient"
 
 
-def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.nn.layer.REGISTRY", {})
-
-    class Powered(Doubled):
-        def __init__(self, power: int, rng: np.random.Generator) -> None:
-            super().__init__()
-            self.power = power
-
-    with pytest.raises(ConfigError, match=r"Powered has no name in files: put @register\(\"name\"\) above the class"):
-        Powered(3, rng()).config()
-    layer = register("powered")(Powered)(3, rng())
-    assert layer.config() == {"layer": "powered", "power": 3}
-    assert nn.layer_from_config(layer.config(), rng()).config() == layer.config()
+def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One that draws other than normal numbers could not be loaded."""
+    monkeypatch.setattr("engine.nn.layer.REGISTRY", dict(REGISTRY))
+    with pytest.raises(ConfigError, match=r"Shuffled has no name in files: put @register\(\"name\"\) above the class"):
+        Shuffled(3, rng()).config()
+    layer = register("shuffled")(Shuffled)(3, rng())
+    assert layer.config() == {"layer": "shuffled", "features": 3}
+    nn.dit.save(tmp_path / "own.dit", layer)
+    again, x = nn.dit.load(tmp_path / "own.dit")[0], np.ones((1, 3), np.float32)
+    assert again.config() == layer.config()
+    assert np.array_equal(again(x), layer(x))
 
     @register("forgetful")
     class Forgetful(Doubled):
@@ -256,13 +249,7 @@ def test_confusion_refuses_targets_that_are_no_classes() -> None:
             confusion_matrix(OUTPUTS, targets)
 
 
-def test_a_picture_without_matplotlib_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ConfigError, match=r"pip install '\.\[plots\]'"):
-        plot_confusion(np.eye(2, dtype=int), tmp_path / "none.png")
-
-
-def test_confusion_is_drawn_with_its_classes(tmp_path: Path) -> None:
+def test_confusion_is_drawn_with_its_classes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     matrix = confusion_matrix(OUTPUTS, TRUTH)
     plot_confusion(matrix, tmp_path / "small.svg", ["cat", "dog", "ox"], "pets")
     plot_confusion(np.zeros((10, 10), int), tmp_path / "empty.png")
@@ -272,3 +259,6 @@ def test_confusion_is_drawn_with_its_classes(tmp_path: Path) -> None:
     assert (tmp_path / "empty.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ShapeError, match="2 rows"):
         plot_confusion(matrix, tmp_path / "none.png", ["cat", "dog"])
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ConfigError, match=r"pip install '\.\[plots\]'"):
+        plot_confusion(matrix, tmp_path / "none.png")

@@ -195,10 +195,8 @@ def test_steps_by_kernels_are_those_of_the_array_code_bit_for_bit(threads: int) 
     """Strided arrays have no flat view: for them the arithmetic is NumPy's."""
     rng = np.random.default_rng(4)
     size = 2 * STRETCH + 5
-    start, optimizers = (
-        rng.standard_normal((size, 2)).astype(np.float32),
-        [nn.AdamW(weight_decay=0.1) for _ in range(2)],
-    )
+    start = rng.standard_normal((size, 2)).astype(np.float32)
+    optimizers = [nn.AdamW(weight_decay=0.1) for _ in range(2)]
     flat, strided = np.ascontiguousarray(start[:, :1]), start.copy()[:, :1]
     averages = [nn.ExponentialAverage(0.9) for _ in range(2)]
     with ThreadPool(threads, "test") as pool:
@@ -250,7 +248,6 @@ def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() 
     assert params["a"].tolist() == [1, 1]
     for broken, expected in (
         (lambda: nn.RMSProp(decay=1.0), r"RMSProp\(decay=1.0, .*expected decay in \[0, 1\)"),
-        (lambda: nn.RMSProp(epsilon=0), "epsilon > 0"),
         (lambda: nn.SGD(weight_decay=math.nan), r"SGD\(momentum=0.0, weight_decay=nan\): .*weight_decay >= 0"),
         (lambda: nn.Adam(beta1=1.5), r"Adam\(beta1=1.5, .*expected beta1 and beta2 in \[0, 1\)"),
     ):
