@@ -58,8 +58,7 @@ def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
     try:
         if (needed := _lower_bound(header["model"])) > elements:  # random weights are counted while they are drawn
             raise ConfigError(f"the architecture needs more than {needed} numbers, the file holds {elements}")
-        blank: Any = BlankGenerator(elements)
-        model = layer_from_config(header["model"], blank)
+        model = layer_from_config(header["model"], BlankGenerator(elements))
         missing = sorted(model.named_buffers().keys() - tensors.keys())
         if missing:
             raise ConfigError(f"tensors do not fit the model: missing {missing[:4]}")
@@ -70,16 +69,19 @@ def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
     return model, header
 
 
-class BlankGenerator:
-    """Replaces the random generator while loading: returns zeros, at most as many as the file holds.
+class BlankGenerator(np.random.Generator):
+    """Replaces the random generator while loading: normal numbers are zeros, at most as many as the file holds.
 
-    With `shapes_alone`, all numbers of an array are one, because it will be replaced and not filled.
+    With `shapes_alone`, all numbers of an array are one, because it will be replaced and not filled. Layers of one's
+    own may draw others, as from any generator.
     """
 
     def __init__(self, elements: int, shapes_alone: bool = False) -> None:
+        super().__init__(np.random.PCG64(0))
         self.left, self._shapes_alone = elements, shapes_alone
 
-    def normal(self, mean: float, deviation: float, shape: tuple[int, ...]) -> np.ndarray:
+    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = ()) -> Any:
+        shape = (size,) if isinstance(size, int) else tuple(size)
         self.left -= math.prod(shape)
         if self.left < 0:
             raise ConfigError(f"a weight of shape {list(shape)} needs more numbers than the file holds")

@@ -213,8 +213,8 @@ class Layer:
         return self._rebuilt(lambda array: array, lambda array: array.copy())
 
     def astype(self, dtype: Any) -> Self:
-        """Return a copy of the layer with parameters and buffers of `dtype`."""
-        return self._converted(lambda array: array.astype(dtype))
+        """Return a copy of the layer with parameters and buffers of `dtype`, but for those of whole numbers."""
+        return self._converted(lambda array: array.astype(dtype if array.dtype.kind == "f" else array.dtype))
 
     def to(self, backend: Backend | str) -> Self:
         """Return a copy of the layer on `backend`, which is an object or a name for `get_backend`."""

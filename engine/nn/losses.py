@@ -91,7 +91,12 @@ def softmax_cross_entropy(
             loss, gradient[counted] = softmax_cross_entropy(*kept)
         return MeanOver(loss, number), gradient
     if targets.ndim == 1:
-        _check_classes(targets, actions)
+        if targets.dtype.kind not in "iu":
+            raise ShapeError(f"softmax_cross_entropy: expected integer classes, found {targets.dtype}")
+        smallest, largest = bounds(targets)
+        if not 0 <= smallest <= largest < actions:
+            expected = f"classes 0 to {actions - 1}"
+            raise DataError(f"softmax_cross_entropy: expected {expected}, found {smallest} to {largest}")
     if actions == 1:
         raise ShapeError("softmax_cross_entropy: expected at least 2 outputs, found 1, whose probability is always 1")
     if mask is not None:
@@ -230,11 +235,3 @@ def _check_floating(loss: str, prediction: Array, least: int) -> None:
         raise ShapeError(f"{loss}: expected floating outputs{form}, found {form_of(prediction)}")
     if not prediction.size:
         raise ShapeError(f"{loss}: expected at least one example, found outputs {list(prediction.shape)}")
-
-
-def _check_classes(targets: Array, classes: int) -> None:
-    if targets.dtype.kind not in "iu":
-        raise ShapeError(f"softmax_cross_entropy: expected integer classes, found {targets.dtype}")
-    smallest, largest = bounds(targets)
-    if not 0 <= smallest <= largest < classes:
-        raise DataError(f"softmax_cross_entropy: expected classes 0 to {classes - 1}, found {smallest} to {largest}")

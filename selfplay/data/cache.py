@@ -122,10 +122,15 @@ Reader = Callable[[Path, Bookmark], Iterator[GameRecord]]  # yields the games af
 OnRead = Callable[[float, int], None]  # gets the share of the file that has been read, 0..1, and the games so far
 
 
-def files_in(folder: Path) -> list[Path]:
-    """Return the files that may hold data of a folder and the folders in it, by name; no hidden ones, no dead links."""
+def files_in(folder: Path, seen: set[Path] | None = None) -> list[Path]:
+    """Return the files that may hold data of a folder and the folders in it, by name; no hidden ones, no dead links.
+
+    seen: folders that are not read again, where links lead to them; by default, those above the folder.
+    """
+    place = folder.resolve()
+    (seen := {*place.parents} if seen is None else seen).add(place)
     shown = sorted(one for one in folder.iterdir() if not is_hidden(one.name))
-    inside = (files_in(one) if one.is_dir() and not one.is_symlink() else [one] for one in shown)
+    inside = (files_in(one, seen) if one.is_dir() and one.resolve() not in seen else [one] for one in shown)
     return [one for one in chain(*inside) if one.suffix.lower() in ENDINGS and one.is_file()]
 
 

@@ -84,19 +84,16 @@ def estimate_elo(counts: np.ndarray) -> EloEstimate:
     if pairs == 0:
         raise ConfigError("an Elo estimate needs at least one pair of games")
     score = float(counts @ PAIR_SCORES) / pairs
-    worth = pairs / _variance_share(counts, score)
+    single = score * (1.0 - score)
+    share = float(counts @ (PAIR_SCORES - score) ** 2) / pairs / single if single > 0.0 else INDEPENDENT_SHARE
+    # The variance of a pair's score, as a share of that of one game without draws.
+    share = (pairs * share + PRIOR_SHARE_PAIRS * INDEPENDENT_SHARE) / (pairs + PRIOR_SHARE_PAIRS)
+    worth = pairs / share
     low, high = wilson(score, worth)
     return EloEstimate(
         pairs, score, low, high, elo_from_score(score), elo_from_score(low), elo_from_score(high),
         los=0.5 * (1.0 + math.erf((score - 0.5) * math.sqrt(2.0 * worth))),
     )  # fmt: skip
-
-
-def _variance_share(counts: np.ndarray, score: float) -> float:
-    """Return the variance of a pair's score as a share of that of one game without draws."""
-    pairs, single = int(counts.sum()), score * (1.0 - score)
-    seen = float(counts @ (PAIR_SCORES - score) ** 2) / pairs / single if single > 0.0 else INDEPENDENT_SHARE
-    return (pairs * seen + PRIOR_SHARE_PAIRS * INDEPENDENT_SHARE) / (pairs + PRIOR_SHARE_PAIRS)
 
 
 def wilson(score: float, games: float) -> tuple[float, float]:

@@ -2,8 +2,8 @@
 
 Every network searches `anchors.nodes` nodes a move. The anchors are Aino with its material evaluator or its shipped
 network at a few nodes, the run's first network, and Stockfish at levels of `UCI_Elo` where it is installed. Ratings are
-fitted to all games together (`matches.rating`); Stockfish's levels fix the scale, or else the first anchor is 0. The
-games are kept in RUN/anchors, where an interrupted series continues.
+fitted to all games together (`matches.rating`); Stockfish's levels fix the scale, or else the first anchor that has
+played is 0. The games are kept in RUN/anchors, where an interrupted series continues.
 """
 
 import contextlib
@@ -62,7 +62,9 @@ def _fit(rows: Mapping[int, GameRow], settings: AnchorSettings) -> AnchorFit:
         before = results.get(players, (0.0, 0.0))
         results[players] = before[0] + points, before[1] + 2.0
     levels = {name: float(name.partition(":")[2]) for pair in results for name in pair if name.startswith(STOCKFISH)}
-    reference = next((word for word in settings.opponents.split() if word != FIRST_NETWORK), "")
+    wanted = [word for word in settings.opponents.split() if word != FIRST_NETWORK]
+    met = [name for _, name in results if not name.startswith("gen-")]
+    reference = next((name for name in (*wanted, *met) if name in met), wanted[0])
     ratings = fit_ratings(results, levels or {reference: 0.0})
     networks, games = {}, {}
     for name, rating in ratings.items():

@@ -1,6 +1,6 @@
 """Supervised training from labels and games, as one interruptible run in one folder.
 
-config.json     the resolved configuration; only the run's length and intervals may change later
+config.json     the resolved configuration; only the run's length, intervals, threads and backend may change later
 checkpoint.npz  complete learner state, written every few minutes and on interruption
 log.jsonl       one JSON object a line: training losses, held-out scores; none after the checkpoint's step is kept
 latest.dit      the averaged network of the last held-out evaluation
@@ -38,7 +38,7 @@ from selfplay.training.source_files import SourceFiles, TrainingData
 
 CONFIG, LOG = "config.json", "log.jsonl"
 # A continued run may change these settings. A longer run continues at the rate of its new schedule.
-CHANGEABLE = {"backend", "minutes", "positions", "checkpoint_minutes", "evaluate_minutes"}
+CHANGEABLE = {"backend", "minutes", "positions", "checkpoint_minutes", "evaluate_minutes", "threads"}
 LOG_STEPS = 20  # steps between progress reports and training lines in the log
 
 
@@ -229,6 +229,7 @@ def _without_paths(values: dict[str, Any]) -> dict[str, Any]:
     values = json.loads(json.dumps(values))
     with contextlib.suppress(KeyError, TypeError):
         values["learner"]["loss"].pop("siblings", None)  # which Aino 1.0.0 wrote
+        values["threads"] = values["learner"].pop("threads", None)  # which change no result
         values["start_from"] = values["start_from"] is not None
         values["files"]["heldout"] = values["files"]["heldout"] is not None
         values["files"]["data"] = [weight for _path, weight in values["files"]["data"]]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import chess
 from rich import box
 from rich.table import Table
 
@@ -41,7 +40,9 @@ def solve_problem(problem: Problem, solver: Solver) -> Outcome:
     solved, fault = False, ""
     try:
         for ply in range(0, max(1, len(problem.line)), 2):
-            part = _part(problem, board, ply)
+            part = problem
+            if step := problem.line[ply : ply + 1]:  # a move of a line is a problem of its own
+                part = Problem(problem.name, (), board.fen(), frozenset(step), chess960=problem.chess960)
             answer = solver.solve(board, fresh=not ply)
             last = answer[-1]
             nodes, time_ms = nodes + last.nodes, time_ms + last.time_ms
@@ -61,13 +62,6 @@ def solve_problem(problem: Problem, solver: Solver) -> Outcome:
     found_nodes = max(step.nodes for step in found) if solved else None
     found_ms = max(step.time_ms for step in found) if solved else None
     return Outcome(problem, solved, points, tuple(played), nodes, time_ms, found_nodes, found_ms, fault)
-
-
-def _part(problem: Problem, board: chess.Board, ply: int) -> Problem:
-    """One move of a line as a problem of its own."""
-    if not problem.line:
-        return problem
-    return Problem(problem.name, (), board.fen(), frozenset(problem.line[ply : ply + 1]), chess960=problem.chess960)
 
 
 def solve_all(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.board.layout import KEY
-from engine.errors import ConfigError
+from engine.errors import ConfigError, RunError
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.awake import awake_s
 from engine.native.jit import kernel
@@ -29,6 +29,7 @@ from selfplay.teachers.sampling import new_sample_space, score_noted
 LABELS_VERSION = 6  # raise this when the same settings give different labels
 ROOTS_A_ROW = 8  # most roots per row, so that a source whose positions are never kept ends
 CHUNKS_A_THREAD = 4  # chunks published together, per thread
+MOST_KNOWN = 1 << 16  # rows in a row without a new one, after which the sources count as exhausted
 REBUILD_ROWS = 1 << 20
 SCORED_SALT = np.uint64(0x5C0BED)  # keeps rows with scored moves apart from those without
 BLOCK_WORDS = 8  # a cache line of the filter
@@ -148,8 +149,11 @@ class LabelRun:
         return self._writer.published
 
     def run(self, count: int, threads: int, report: Report, stop: Stop) -> bool:
-        """Publish chunks until the folder has `count` values (True) or `stop()` (False)."""
-        begun, at_first = awake_s(), self.published.values
+        """Publish chunks until the folder has `count` values (True) or `stop()` (False).
+
+        Raises RunError where the sources have no more positions.
+        """
+        begun, at_first, known = awake_s(), self.published.values, 0
         sample = partial(sample_chunk, self._net, self._roots, self.plan, tree_net=self._tree_net)
         with ThreadPool(threads, "label") as pool:
             while self.published.values < count:
@@ -158,9 +162,12 @@ class LabelRun:
                 first = self.published.chunks
                 missing = -(-(count - self.published.values) // self.plan.chunk_rows)
                 numbers = range(first, first + min(CHUNKS_A_THREAD * threads, max(threads, missing)))
-                sampled = pool.map(sample, numbers)
+                sampled, before = pool.map(sample, numbers), self.published.values
                 self._publish(sampled, count)
                 done = self.published.values
+                known = known + sum(len(one.values) for one in sampled) if done == before else 0
+                if known >= MOST_KNOWN:
+                    raise RunError(f"the sources with a share have no more than these {done:,} positions: add games")
                 speed = (done - at_first) / (awake_s() - begun)
                 report(min(1.0, done / count), f"{done:,} positions, {speed:,.0f}/s")
         return True

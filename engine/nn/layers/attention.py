@@ -51,7 +51,8 @@ class _Attention(Layer):
         if state is not None:
             state |= new
         mixed, attend_backward = attend(query, new["key"], new["value"], mask, bias)
-        y, output_backward = forward_part("output", self.parts["output"], self._join(mixed), training)
+        joined = mixed.swapaxes(1, 2).reshape(len(mixed), x.shape[1], self.inner)
+        y, output_backward = forward_part("output", self.parts["output"], joined, training)
 
         def backward(dy: Array) -> tuple[tuple[Array, ...], Gradients]:
             dmixed, output_grads = output_backward(dy)
@@ -70,11 +71,6 @@ class _Attention(Layer):
         """Split the heads: [B, T, heads * d] -> [B, heads, T, d]."""
         batch, places, features = x.shape
         return x.reshape(batch, places, self.heads, features // self.heads).swapaxes(1, 2)
-
-    def _join(self, x: Array) -> Array:
-        """Concatenate the heads: [B, heads, T, d] -> [B, T, heads * d]."""
-        batch, _, places, _ = x.shape
-        return x.swapaxes(1, 2).reshape(batch, places, self.inner)
 
     def _mask(self, mask: Array | None, batch: int, asking: int, answering: int) -> Array | None:
         """Reshape a mask [B, S] or [B, T, S] so that it broadcasts to [B, heads, T, S]."""

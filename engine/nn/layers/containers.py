@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -39,7 +38,9 @@ class Sequential(Layer):
 
     def __init__(self, *unnamed: Layer, **named: Layer) -> None:
         super().__init__()
-        by_position = _numbered(unnamed)
+        # A layer of one's own may have no kind.
+        kinds = [getattr(type(layer), "kind", type(layer).__name__.lower()) for layer in unnamed]
+        by_position = {f"{kind}{kinds[: n + 1].count(kind)}": unnamed[n] for n, kind in enumerate(kinds)}
         if twice := by_position.keys() & named.keys():
             raise ConfigError(f"Sequential: {sorted(twice)} also are names of layers given by position")
         self.layers = checked_parts(by_position | named)
@@ -129,17 +130,6 @@ class MultiHead(Layer):
             return dx, grads | trunk_grads
 
         return outputs, backward
-
-
-def _numbered(layers: Sequence[Layer]) -> dict[str, Layer]:
-    """Name layers by their kind and a count from 1."""
-    counts: Counter[str] = Counter()
-    named = {}
-    for layer in layers:
-        kind = getattr(type(layer), "kind", type(layer).__name__.lower())  # a layer of one's own may have no kind
-        counts[kind] += 1
-        named[f"{kind}{counts[kind]}"] = layer
-    return named
 
 
 def checked_parts(layers: Mapping[str, Layer]) -> dict[str, Layer]:

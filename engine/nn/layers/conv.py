@@ -44,7 +44,10 @@ class Conv2D(Layer):
         self.padding = size // 2 if padding is None else padding
         self.bias, self.input_gradient = bias, input_gradient
         weight = initial(rng, "he", (outputs, inputs, size, size), inputs * size * size)
-        self.params = {"weight": _kernel_places_first(weight)}
+        if any(weight.strides):  # else it is one number for all, which will be replaced
+            # In memory [k, k, C, K], which the Winograd products need.
+            weight = np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1)
+        self.params = {"weight": weight}
         if bias:
             self.params["bias"] = np.zeros(outputs, np.float32)
 
@@ -66,10 +69,3 @@ class Conv2D(Layer):
             return dx, grads
 
         return y, backward
-
-
-def _kernel_places_first(weight: np.ndarray) -> np.ndarray:
-    """Return the same [K, C, k, k] array with memory order [k, k, C, K], which the Winograd products need."""
-    if not any(weight.strides):  # one number for all, which will be replaced
-        return weight
-    return np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import IO
 from engine.errors import ConfigError
 from engine.nn.figures import new_figure
 
-Record = dict[str, float]  # epoch, step, rate, loss, metrics, gradient_norm; validation_loss, validation_METRIC
+Record = dict[str, float]  # what OWN_COLUMNS names, and the metrics, each also as validation_METRIC
+OWN_COLUMNS = re.compile("epoch|step|rate|loss|gradient_norm|validation_.*")
 
 
 @dataclass

@@ -198,7 +198,10 @@ class DataParallel:
     def _average_buffers(self, weights: list[float]) -> None:
         sources = [replica.named_buffers() for replica in self._replicas[: len(weights)]]
         for name, target in self.model.named_buffers().items():
-            target[...] = sum(weight * source[name] for weight, source in zip(weights, sources, strict=True))
+            if target.dtype.kind == "f":
+                target[...] = sum(weight * source[name] for weight, source in zip(weights, sources, strict=True))
+            else:
+                target[...] = sources[0][name]  # whole numbers, such as counts or places, have no mean
 
 
 def _times(gradient: Any, factor: Array) -> Any:

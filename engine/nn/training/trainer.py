@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.backend import Backend, backend_of, backend_of_all
 from engine.errors import ConfigError, TrainingError
-from engine.nn.layer import Array, Layer, layer_from_config
+from engine.nn.layer import Array, Layer
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.training.callbacks import Callback, as_callback
 from engine.nn.training.checkpoint import (
@@ -34,7 +34,7 @@ from engine.nn.training.checkpoint import (
 from engine.nn.training.data import Data, Loader, as_loader, check_whole, parts_of
 from engine.nn.training.flat import FlatTensors, trained_parameters
 from engine.nn.training.history import History, Record
-from engine.nn.training.optimizers import Optimizer, clip_value, scale_all, unread_norm
+from engine.nn.training.optimizers import Optimizer, clip_value, global_norm, scale_all, unread_norm
 from engine.nn.training.parallel import GradientSource, LayerGradients, LossFunction, Metric, floats, means_over
 from engine.nn.training.recorder import Recorder
 from engine.nn.training.terminal import progress_bar, uninterrupted
@@ -246,14 +246,12 @@ class Trainer:
         if isinstance(parameters, FlatTensors) and not isinstance(grads, FlatTensors):
             grads = FlatTensors(grads, parameters)
         measured = {"loss": result.loss, **result.metrics}
-        if self.settings.clip_value is not None:
-            clip_value(grads, self.settings.clip_value)
-        if self.settings.clip_norm is not None or self._source.measures_norm:
+        if self._source.measures_norm or self.settings.clip_norm or self.settings.clip_value:
             measured["gradient_norm"] = unread_norm(grads)
         return measured, grads
 
     def _slopes(self, batch: Any, rate: float, statistics: Mapping[str, Array]) -> tuple[Record, Mapping[str, Array]]:
-        """Return the means over a batch and its gradients, clipped; a device is waited for once, to read the means."""
+        """Return the means over a batch and its gradients, clipped; waits for a device once, for both limits twice."""
         there, scale, limit = self._source.on_device(batch), self._source.loss_scale, self.settings.clip_norm
         if there is None:
             unread, grads = self._measured(batch)
@@ -264,6 +262,9 @@ class Trainer:
         norm = means.get("gradient_norm", 0.0)
         if scale is None or scale.factor <= 1:
             self._check_finite("gradient", norm, rate)
+        if self.settings.clip_value is not None:
+            clip_value(grads, self.settings.clip_value)
+            norm = 0.0 if limit is None else global_norm(grads)
         if limit is not None and norm > limit:
             scale_all(grads, limit / norm)
         return means, grads
@@ -317,14 +318,11 @@ class Trainer:
             run.history.records.append(record)
             run.sums, run.seen, run.untold = {}, 0, True
             if self.settings.patience is not None:
-                self._note_best(self.settings.patience)
-
-    def _note_best(self, patience: int) -> None:
-        losses = self.history["validation_loss"]
-        best = losses.index(min(losses))
-        if best == len(losses) - 1:
-            self._run.best = {name: array.copy(order="K") for name, array in self._tensors().items()}
-        self._run.stopped = len(losses) - 1 - best >= patience
+                losses = self.history["validation_loss"]
+                waited = len(losses) - 1 - losses.index(min(losses))
+                if waited == 0:
+                    run.best = {name: array.copy(order="K") for name, array in self._tensors().items()}
+                run.stopped = waited >= self.settings.patience
 
     # ---- evaluation -----------------------------------------------------------------------------------------------
 
@@ -340,8 +338,8 @@ class Trainer:
         """Return a model with averaged weights and current running statistics; ConfigError if there is no average."""
         if self._average is None or not self._average.tensors:
             raise ConfigError("no averaged weights: set average_decay and train first")
-        twin = layer_from_config(self.model.config(), np.random.default_rng(0))
-        twin = twin.to(backend_of_all(self._average.tensors))
+        twin = self.model.replica()
+        twin.reseed(0)
         twin.adopt_parameters({name: array.copy(order="K") for name, array in self._average.tensors.items()})
         tensors = self._tensors()
         twin.load_buffers({name: tensors[name] for name in twin.named_buffers()})
@@ -398,14 +396,19 @@ class Trainer:
         """Load the state of a checkpoint; training continues as if it had never stopped.
 
         Model, dtype, optimizer, metrics, weight average and settings must be those of the run that saved it, and in
-        `fit` also the data. `changed` names what is another on purpose, such as ["optimizer"]. Schedule and loss are
-        not compared; the number of threads and the backend may differ. Raises NetFileError for a missing or damaged
-        file, ConfigError when it belongs to another run.
+        `fit` also the data. `changed` names what is another on purpose, such as ["optimizer"]: one that does not know
+        what the other kept begins anew. Schedule and loss are not compared; the number of threads and the backend may
+        differ. Raises NetFileError for a missing or damaged file, ConfigError when it belongs to another run.
         """
         arrays, values = read_checkpoint(path)
         if values.get("form") != FORM:
             raise ConfigError(f"{path}: expected a checkpoint of Trainer.save, form {FORM}, found {values.get('form')}")
-        check_same(path, self._identity(), values["identity"], changed)
+        mine, theirs = self._identity(), values["identity"]
+        check_same(path, mine, theirs, changed)
+        kept = {name.partition("/")[2].partition(".")[0] for name in arrays if name.startswith("optimizer/")}
+        if mine["optimizer"]["class"] != theirs["optimizer"]["class"] and kept != {*self.optimizer.slots}:
+            arrays = {name: array for name, array in arrays.items() if not name.startswith("optimizer/")}
+            values["optimizer_steps"] = 0
         self.restore(arrays, values)
         best = _group(arrays, "best/", backend_of_all(self.model.named_parameters()))
         self._run = RunState.of(values, best)

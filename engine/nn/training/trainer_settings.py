@@ -12,6 +12,7 @@ from engine.errors import ConfigError
 from engine.nn.layer import Layer
 from engine.nn.layers.containers import check_distinct
 from engine.nn.training.data import check_whole
+from engine.nn.training.history import OWN_COLUMNS
 from engine.nn.training.optimizers import Optimizer, check_precision
 from engine.nn.training.parallel import PRECISIONS, GradientSource
 
@@ -48,14 +49,15 @@ class TrainerSettings:
 def check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settings: Any, metrics: Any) -> None:
     """Raise ConfigError for an argument of `Trainer` that is of another kind or out of range."""
     is_rate = isinstance(schedule, int | float) and 0 <= schedule < math.inf
-    are_functions = isinstance(metrics, Mapping | None) and all(map(callable, (metrics or {}).values()))
+    named = dict(metrics or {}) if isinstance(metrics, Mapping | None) else {"": metrics}
+    are_metrics = all(callable(one) and not OWN_COLUMNS.fullmatch(str(name)) for name, one in named.items())
     for name, value, fits, expected in (
         ("model", model, isinstance(model, Layer), "a layer, such as Sequential(...)"),
         ("loss", loss, callable(loss) or isinstance(loss, GradientSource), "a function, such as mse"),
         ("optimizer", optimizer, isinstance(optimizer, Optimizer), "an optimizer, such as Adam()"),
         ("schedule", schedule, is_rate or callable(schedule), "a rate >= 0, such as 0.001, or a function"),
         ("settings", settings, isinstance(settings, TrainerSettings | None), "TrainerSettings(batch_size=32, ...)"),
-        ("metrics", metrics, are_functions, 'functions by name, such as {"accuracy": accuracy}'),
+        ("metrics", metrics, are_metrics, 'functions by names of their own, such as {"accuracy": accuracy}'),
     ):
         if not fits:
             raise ConfigError(f"Trainer: {name} must be {expected}, not {value!r:.60}")

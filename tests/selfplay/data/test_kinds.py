@@ -87,6 +87,12 @@ def test_a_folder_is_its_files(tmp_path: Path) -> None:
     names = ["later/part3.pgn.xz", "part1.pgn.xz", "part10.pgn.xz", "part2.pgn.xz"]
     assert data_files([tmp_path], PGN) == [(tmp_path / name, PGN) for name in names]
     assert [path.name for path, _ in data_files([tmp_path / "part?.pgn.xz"], PGN)] == [names[1], names[3]]
+    (tmp_path / ".disk").mkdir()
+    (tmp_path / "part1.pgn.xz").rename(tmp_path / ".disk" / "part1.pgn.xz")
+    for name in ("other", "the-same"):  # links to folders were skipped without a word
+        (tmp_path / name).symlink_to(tmp_path / ".disk")
+    names[1:] = ["other/part1.pgn.xz", *names[2:]]
+    assert data_files([tmp_path], PGN) == [(tmp_path / name, PGN) for name in names]
     (tmp_path / "chunks.tar").write_bytes(tar())
     with pytest.raises(DataError, match=r"holds Lc0 training chunks \(chunks.tar\) and PGN games \(part3.pgn.xz\)"):
         data_files([tmp_path], PGN)

@@ -50,8 +50,8 @@ def test_intervals_hold_the_even_rung_and_narrow_with_even_results() -> None:
 
 def ladder_settings(**changes: object) -> LadderSettings:
     engine, opponent = Contestant("climber", ("climber",)), Contestant("stockfish", ("stockfish",))
-    values = {"control": TimeControl(1.0), "openings": [chess.STARTING_FEN]} | changes
-    return LadderSettings(engine=engine, opponent=opponent, **values)  # type: ignore[arg-type]
+    given = {"engine": engine, "opponent": opponent, "control": TimeControl(1.0), "openings": [chess.STARTING_FEN]}
+    return LadderSettings(**given | changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -136,13 +136,9 @@ def test_other_ladders_and_senseless_settings_are_refused(tmp_path: Path) -> Non
 
 
 def test_stockfish_offers_the_rungs(stockfish: str, tmp_path: Path) -> None:
-    settings = LadderSettings(
-        engine=Contestant("sf-2000", (stockfish,), (("UCI_LimitStrength", "true"), ("UCI_Elo", "2000"))),
-        opponent=Contestant("stockfish", (stockfish,)),
-        control=TimeControl(nodes=500),
-        openings=[chess.STARTING_FEN],
-        games=2,
-    )
+    engine = Contestant("sf-2000", (stockfish,), (("UCI_LimitStrength", "true"), ("UCI_Elo", "2000")))
+    opponent = Contestant("stockfish", (stockfish,))
+    settings = ladder_settings(engine=engine, opponent=opponent, control=TimeControl(nodes=500), games=2)
     now = climbed(settings, tmp_path).standing()
     assert now.games == 2
     assert not any(sum(counts.values()) for counts in now.faults.values())

@@ -336,19 +336,6 @@ def test_engine_that_cannot_be_had_as_told_is_an_error(changed: dict[str, Any], 
         played(replace(settings, chess960=True), tmp_path / "chess960")
 
 
-def test_an_option_was_not_set_or_set_to_true_where_the_driver_misread_its_default(tmp_path: Path) -> None:
-    log = tmp_path / "told"
-    options = "option name Book type check default False\noption name Hash type spin default 8\nuciok"
-    answers = {"uci": options, "isready": "readyok", "go": "bestmove e2e4"}
-    script = f"""for line in iter(input, 'quit'):
-    print(line, file=open({str(log)!r}, 'a'))
-    print({answers}.get(line.split()[0], ''), flush=True)"""
-    values = ("Book", "False"), ("Book", "true"), ("hash", "8")
-    close_engine(open_engine(Contestant("odd", (sys.executable, "-c", script), values)))
-    told = [line for line in log.read_text().splitlines() if line.startswith("setoption")]
-    assert told == [f"setoption name {text}" for text in ("Book value false", "Book value true", "Hash value 8")]
-
-
 def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contestant, "START_TIMEOUT_S", 3.0)
     script = "for line in iter(input, 'quit'):\n    if line == 'uci': print('uciok', flush=True)"
@@ -413,7 +400,10 @@ def test_match_waited_for_a_move_after_ctrl_c(tmp_path: Path) -> None:
 
 
 def test_engine_with_defaults_that_it_does_not_allow_did_not_start(tmp_path: Path) -> None:
+    """And an option was not set, or set to true, where the driver misread its default."""
     options = (
+        "option name Book type check default False",
+        "option name Threads type spin default 8",
         "option name TaskWorkers type spin default -1 min 0 max 128",  # Lc0 0.31
         "option name Hash type spin default 64 min 1 max 33554432",
         "option name Style type combo default Normal var Solid var Risky",
@@ -431,15 +421,18 @@ def test_engine_with_defaults_that_it_does_not_allow_did_not_start(tmp_path: Pat
     script = f"""for line in iter(input, 'quit'):
     open({str(tmp_path / "heard")!r}, 'a').write(line + '\\n')
     print({answers}.get(line.split()[0], ''), flush=True)"""
-    given = ("Clear Hash", ""), ("Style", "Risky"), ("min Path (default)", "x y")
+    values = ("Book", "False"), ("Book", "true"), ("threads", "8")
+    given = *values, ("Clear Hash", ""), ("Style", "Risky"), ("min Path (default)", "x y")
     engine = open_engine(Contestant("odd", (sys.executable, "-c", script), given))
     try:
         defaults = {name: option.default for name, option in engine.options.items()}
-        assert defaults == {"TaskWorkers": 0, "Hash": 64, "Style": "Normal", "Level": 1, "Depth": 2, "Share": 0,
-            "Mode": "Very Calm", "Swapped": 3, "Clear Hash": "", "min Path (default)": "empty"}  # fmt: skip
+        assert defaults == {"Book": False, "Threads": 8, "TaskWorkers": 0, "Hash": 64, "Style": "Normal", "Level": 1,
+            "Depth": 2, "Share": 0, "Mode": "Very Calm", "Swapped": 3, "Clear Hash": "",
+            "min Path (default)": "empty"}  # fmt: skip
         engine.play(chess.Board(), chess.engine.Limit(nodes=1))
         heard = [line for line in (tmp_path / "heard").read_text().splitlines() if line.startswith("setoption")]
-        texts = ["Clear Hash", "Style value Risky", "min Path (default) value x y"]
+        texts = ["Book value false", "Book value true", "Threads value 8"]
+        texts += ["Clear Hash", "Style value Risky", "min Path (default) value x y"]
         assert heard == [f"setoption name {text}" for text in texts], "each once, also a button"
     finally:
         close_engine(engine)

@@ -19,7 +19,7 @@ from tests.selfplay import scripted_engine
 from tests.selfplay.run.crews import TINY, never
 
 SCRIPT = str(Path(scripted_engine.__file__))
-WANTED = {"games": 2, "opponents": "material:50 first stockfish:1500", "longest": 6, "cpu_share": 1.0, "nodes": 7}
+WANTED = {"games": 2, "opponents": "stockfish:1500 material:50 first", "longest": 6, "cpu_share": 1.0, "nodes": 7}
 PROMOTED = GateResult(True, True, (0, 0, 1, 1, 0), 1.0, 0.6, 70.0, 0.0, 140.0)
 
 
@@ -30,6 +30,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     def scripted(name: str, net: str, path: Path) -> Contestant:
         return Contestant(name, (sys.executable, SCRIPT, "random", "1"))
 
+    monkeypatch.setattr(anchors.shutil, "which", lambda command: None)  # no Stockfish
     monkeypatch.setattr(anchors, "network_contestant", scripted)
     monkeypatch.setattr(anchors, "engine_command", lambda words: (sys.executable, SCRIPT, "random", "2"))
     run = RunFolder(tmp_path, {**TINY, "anchors": WANTED})
@@ -45,7 +46,6 @@ def games_of(run: RunFolder) -> list[tuple[str, str]]:
 
 
 def test_every_promoted_network_plays_its_games_even_after_a_stop(run, monkeypatch):
-    monkeypatch.setattr(anchors.shutil, "which", lambda command: None)
     told: list[str] = []
     series = AnchorSeries(run, told.append, never)
     assert not series.play(lambda row: None, lambda: bool(games_of(run))), "stopped after the first game"
@@ -73,7 +73,6 @@ def full_disk(*_: object) -> None:
 
 
 def test_files_of_networks_to_be_measured_are_kept(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anchors.shutil, "which", lambda command: None)
     run.config = replace(run.config, keep_nets=1)
     for number in (3, 4):
         run.candidate(number).write_bytes(run.candidate(0).read_bytes())
@@ -84,7 +83,6 @@ def test_files_of_networks_to_be_measured_are_kept(run: RunFolder, monkeypatch: 
 
 
 def test_a_full_disk_ended_the_run_with_the_measuring(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anchors.shutil, "which", lambda command: None)
     told = list[str]()
     series = AnchorSeries(run, told.append, never)
     monkeypatch.setattr(series, "play", full_disk)

@@ -48,16 +48,18 @@ def pgn_file(tmp_path: Path) -> Path:
     return path
 
 
-def played_run(path: Path, count: int = 4) -> RunFolder:
-    """A run with a published generation of random games."""
+def played_run(path: Path) -> RunFolder:
+    """A run with a published generation of random games, of which one was resigned."""
     run = RunFolder(path, {"net": "16x1"})
-    games = [searched_game(np.random.default_rng(i), STARTS[i % len(STARTS)], 30)[0] for i in range(count)]
+    games = [searched_game(np.random.default_rng(i), STARTS[i % len(STARTS)], 30)[0] for i in range(5)]
+    games[1] = replace(games[1], ending=Ending.RESIGNATION, white_points=-1)
     write_segment(run.replay, 1, games)
     return run
 
 
 def test_imported_pgn_is_the_next_generation(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
-    printed = aino_train("import", tmp_path / "run", *FLAGS, "--data", pgn_file, pgn_file)  # of which one was entered
+    flags = (*FLAGS, *FIT, "--data", pgn_file, pgn_file)  # of which one was entered
+    printed = aino_train("import", tmp_path / "run", *flags)
     assert "generation 1: 4 games (1 duplicates skipped), 80 positions imported. Next: aino-train loop" in printed
     run = RunFolder(tmp_path / "run", {})
     assert run.ledger.current() == (1, Phase.FIT)
@@ -71,6 +73,7 @@ def test_imported_pgn_is_the_next_generation(tmp_path: Path, pgn_file: Path, ain
     assert (positions.n_games, positions.usable.all()) == (4, True)
     assert np.array_equal(positions.target_moves, positions.moves)
     assert "generation 1 has to fit first" in aino_train("import", tmp_path / "run", "--data", pgn_file, status=1)
+    assert "held-out losses" in aino_train("loop", tmp_path / "run", "--until=gate")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
@@ -95,11 +98,6 @@ def test_an_import_tells_how_many_games_it_left_out_and_why(tmp_path: Path, aino
     assert f"{path}: 9 games seen, 2 read, 7 skipped (3 with a fault, " in printed
     for reason in ("1 without moves", "1 without a result", "1 below the Elo", "1 with a result that the board"):
         assert reason in printed
-
-
-def test_run_goes_on_with_imported_games(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
-    aino_train("import", tmp_path / "run", *FLAGS, *FIT, "--data", pgn_file)
-    assert "held-out losses" in aino_train("loop", tmp_path / "run", "--until=gate")
 
 
 def test_same_games_are_not_imported_twice(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
@@ -129,7 +127,7 @@ def test_interrupted_import_leaves_the_run_as_it_was(tmp_path: Path, pgn_file: P
 
 
 def test_exported_pgn_holds_the_games(tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    played_run(tmp_path / "run", 5).close()
+    played_run(tmp_path / "run").close()
     printed = aino_train("export", tmp_path / "run" / "nets" / "..", "--pgn", tmp_path / "out" / "games.pgn")
     assert "5 games" in printed
     games, _ = read_segment(segment_path(tmp_path / "run" / "replay", 1))
@@ -142,7 +140,7 @@ def test_exported_pgn_holds_the_games(tmp_path: Path, aino_train: Callable[..., 
             assert read.headers["Termination"] == game.ending.name.lower()
             board = read.board()
             assert np.array_equal(row_from_board(board), game.start)
-            for move, code in zip(read.mainline_moves(), game.moves, strict=True):
+            for move, code in zip(read.mainline_moves(), game.played, strict=True):
                 assert move == decode_move(row_from_board(board), code, board.chess960)
                 board.push(move)
 
@@ -167,17 +165,14 @@ def test_a_resigned_game_was_another_one_in_its_own_pgn(tmp_path: Path, start: s
 
 
 def test_a_runs_own_games_came_back_as_new_ones(tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    run = RunFolder(tmp_path / "run", {"net": "16x1"})
-    games = [searched_game(np.random.default_rng(i), STARTS[i % len(STARTS)], 30)[0] for i in range(4)]
-    games[1] = replace(games[1], ending=Ending.RESIGNATION, white_points=-1)
-    write_segment(run.replay, 1, games)
+    run = played_run(tmp_path / "run")
     run.ledger.begin_generation(1, "")
     run.ledger.enter_phase(1, Phase.DONE)
     run.close()
     for flag, name in (("--pgn", "games.pgn"), ("--v6", "games.tar")):
         aino_train("export", tmp_path / "run", flag, tmp_path / name)
         told = aino_train("import", tmp_path / "run", "--data", tmp_path / name, status=1)
-        assert "all 4 games are known already" in told
+        assert "all 5 games are known already" in told
 
 
 def test_export_of_nothing_is_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:

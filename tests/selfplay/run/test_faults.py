@@ -77,13 +77,12 @@ def flip(path: Path, place: float) -> None:
 
 def wrong_length(path: Path) -> None:
     """Of the first record."""
-    data = bytearray(path.read_bytes())
-    data[8:12] = (1 << 20).to_bytes(4, "little")
-    path.write_bytes(data)
+    data = path.read_bytes()
+    path.write_bytes(data[:8] + (1 << 20).to_bytes(4, "little") + data[12:])
 
 
 def add_zeros(path: Path) -> None:
-    path.write_bytes(path.read_bytes() + bytes(4096))
+    os.truncate(path, path.stat().st_size + 4096)
 
 
 @pytest.mark.parametrize(

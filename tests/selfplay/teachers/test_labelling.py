@@ -30,7 +30,7 @@ from selfplay.data.split import game_keys, position_keys, roots_of
 from selfplay.main import main
 from selfplay.records.label_folder import RECORD, LabelFolder, composition, fields_of, keys_of_rows
 from selfplay.records.packed import CALM, SOURCES, unpack_row
-from selfplay.teachers import sample_sources
+from selfplay.teachers import labelling, sample_sources
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet
 from selfplay.teachers.sample_sources import ENDINGS, TREES, Shares, games_of_sets, new_roots
 from tests.boards import board_after
@@ -156,9 +156,16 @@ def test_endings_are_legal_and_small(tmp_path, label):
     assert max(int(word).bit_count() for word in values[:, 0]) <= 7
 
 
-def test_sources_without_positions_and_runs_without_games_are_refused(tmp_path, label, material_net_file, aino_train):
+def test_sources_without_positions_and_runs_without_games_are_refused(
+    tmp_path, label, material_net_file, material_net, random_games, aino_train, monkeypatch
+):
     with pytest.raises(ConfigError, match="games"):
         label(tmp_path, 400, plan=only("siblings"))
+    monkeypatch.setattr(labelling, "MOST_KNOWN", 100)
+    one = new_roots(games_of_sets([random_games.select(np.arange(random_games.n_games) == 0)]))
+    run = LabelRun(tmp_path / "one", material_net_file, material_net, one, only("games"))
+    with closing(run), pytest.raises(RunError, match=r"no more than these \d\d positions"):  # it went on and on
+        run.run(1000, 1, lambda share, text: None, lambda: run.published.chunks > 40)
     words = ["teach", "--teacher", material_net_file, "--run", tmp_path / "nothing", "--out", tmp_path / "labels"]
     assert "no published games" in aino_train(*words, status=1)
 

@@ -109,13 +109,14 @@ def test_pretraining_went_on_with_other_data_of_the_same_name(games_file, game_t
     assert "nothing to train on: held-out games have every position" in told
 
 
-def test_a_run_that_1_0_0_began_goes_on(games_file, tmp_path, aino_train):
+def test_a_run_that_1_0_0_began_with_other_threads_goes_on(games_file, tmp_path, aino_train):
     aino_train(*words(tmp_path / "run", "--data", games_file))
     path = tmp_path / "run" / "config.json"
     config = json.loads(path.read_text())
     config["learner"]["loss"]["siblings"] = 0.0
     path.write_text(json.dumps(config))
-    assert "50.0% of the run" in aino_train(*words(tmp_path / "run", "--data", games_file, positions=192))
+    again = *words(tmp_path / "run", "--data", games_file, positions=192), "--threads=1"
+    assert "50.0% of the run" in aino_train(*again)
 
 
 def test_the_network_that_a_run_began_with_changed_under_its_name(games_file, tmp_path, aino_train):

@@ -193,10 +193,9 @@ def test_other_sets_and_networks_are_refused(labels: LabelRows, positions: Posit
     settings = LearnerSettings(BATCH, weight_decay=0.01)
     with pytest.raises(ConfigError, match="label folders"):
         family_of(NET, "value").batches(TrainingData((positions,), (1.0,), labels), settings, 1)
-    with pytest.raises(ConfigError, match="no value trunk"):
-        family_of("sparse-128", "value")
-    with pytest.raises(ConfigError, match="no value trunk"):
-        family_of("16x2", "value")
+    for net in ("sparse-128", "16x2"):
+        with pytest.raises(ConfigError, match="no value trunk"):
+            family_of(net, "value")
     with pytest.raises(ConfigError, match="part"):
         family_of(NET, "both")
 

@@ -89,10 +89,8 @@ def test_a_padded_batch_has_the_losses_and_gradients_of_its_sequences_one_by_one
     for key, gradient in grads.items():
         assert np.allclose(gradient, sums[key], atol=1e-6), key
     counting = partial(nn.softmax_cross_entropy, ignore_index=-100)
-    trainer, data = (
-        nn.Trainer(model, counting, nn.SGD(), 0.0, nn.TrainerSettings(batch_size=1)),
-        nn.Data(tokens, wanted),
-    )
+    trainer = nn.Trainer(model, counting, nn.SGD(), 0.0, nn.TrainerSettings(batch_size=1))
+    data = nn.Data(tokens, wanted)
     step = trainer.step(data)  # of three parts, which weigh as much as they have tokens
     assert [step["loss"], step["gradient_norm"]] == pytest.approx([loss, nn.global_norm(grads)], rel=1e-5)
     assert trainer.evaluate(data)["loss"] == pytest.approx(loss, rel=1e-6)

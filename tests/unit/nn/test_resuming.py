@@ -243,6 +243,19 @@ def test_what_is_changed_on_purpose_is_said(tmp_path: Path) -> None:
     assert run.fit(DATA, 2)["rate"][-1] == 0.001
 
 
+def test_an_optimizer_that_knows_other_slots_was_refused_even_on_purpose(tmp_path: Path) -> None:
+    """And one after another without any took its steps for its own, so that its first ones were too long."""
+    pushed, path = nn.SGD(momentum=0.5), tmp_path / "run.npz"
+    for one, other, steps in (
+        (nn.SGD(), nn.Adam(), 0), (pushed, nn.Adam(), 0), (nn.AdamW(), pushed, 0), (nn.AdamW(), nn.Adam(), STEPS),
+    ):  # fmt: skip
+        made(optimizer=one).fit(DATA, 1, checkpoint=path)
+        run = made(optimizer=other)
+        run.resume(path, changed=["optimizer"])
+        assert (other.steps, bool(other.state()["tensors"])) == (steps, bool(steps))
+        assert len(run.fit(DATA, 2)) == 2
+
+
 def test_threads_and_functions_may_differ(tmp_path: Path) -> None:
     path, settings = tmp_path / "run.npz", nn.TrainerSettings(batch_size=8, threads=2)
     made().fit(DATA, 1, checkpoint=path)

@@ -226,7 +226,7 @@ def test_training_in_half_precision_is_refused(optimizer: Optimizer) -> None:
 
 def test_an_epsilon_that_single_precision_has_not_is_refused() -> None:
     for kind in (nn.Adam, nn.AdamW, nn.RMSProp):
-        for epsilon in (1e-50, 0.0, NAN):
+        for epsilon in (1e-50, 0, 0.0, NAN):
             with pytest.raises(ConfigError, match="epsilon > 0"):
                 kind(epsilon=epsilon)
 

@@ -177,14 +177,13 @@ def test_what_a_trainer_cannot_use_is_refused() -> None:
         trainer().fit(data.inputs, 1)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="validation"):
         trainer(patience=2).fit(data, 1)
-    arguments = (network(), nn.mse, nn.SGD(), 0.1, None, None)
-    for place, (name, wrong) in enumerate(
-        (("model", nn.Dense), ("loss", "mse"), ("optimizer", nn.SGD), ("schedule", -0.1), ("settings", 32),
-         ("metrics", [nn.accuracy]))
+    arguments: dict[str, Any] = {"model": network(), "loss": nn.mse, "optimizer": nn.SGD(), "schedule": 0.1}
+    for name, wrong in (
+        ("model", nn.Dense), ("loss", "mse"), ("optimizer", nn.SGD), ("schedule", -0.1), ("settings", 32),
+        ("metrics", [nn.accuracy]), *(("metrics", {one: nn.mse}) for one in ("loss", "epoch", "validation_mse")),
     ):  # fmt: skip
-        given: Any = (*arguments[:place], wrong, *arguments[place + 1 :])
         with pytest.raises(ConfigError, match=f"Trainer: {name} must be "):
-            nn.Trainer(*given)
+            nn.Trainer(**arguments | {name: wrong})
     for model, expected in (
         (Unlike(ones, first=dense, second=dense), "first and second are one layer"),
         (nn.Sequential(Unlike(ones.astype(np.float64)), dense), r"one dtype, .* not float64 .* and float32"),
@@ -195,7 +194,7 @@ def test_what_a_trainer_cannot_use_is_refused() -> None:
     with pytest.raises(ConfigError, match="clip_norm"):
         nn.TrainerSettings(clip_norm=-1.0)
     with pytest.raises(ConfigError, match="average_decay"):
-        nn.Trainer(*arguments[:4]).averaged_model()
+        nn.Trainer(**arguments).averaged_model()
 
 
 def test_only_a_training_that_asks_for_it_shows_a_bar(capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,10 +48,12 @@ def test_a_visited_move_behind_untried_ones_by_prior_is_still_looked_at():
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0
 
 
-def test_visits_in_flight_send_the_next_one_elsewhere():
+def test_draws_are_worth_what_the_draw_score_says_and_visits_in_flight_send_the_next_one_elsewhere():
     tree = small_tree([0.5, 0.5])
-    visit(tree, ROOT, 0, 0.0)
-    visit(tree, ROOT, 1, 0.0)
+    visit(tree, ROOT, 0, 0.0, draw=1.0)
+    visit(tree, ROOT, 1, 0.0, draw=0.0)
+    assert select_edge.py_func(tree, PARAMS, ROOT, 0.5) == 0
+    assert select_edge.py_func(tree, PARAMS, ROOT, -0.5) == 1
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0
     tree.under_way[0] += 1
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 1
@@ -62,8 +64,7 @@ def test_a_lost_move_is_not_looked_at_again_and_does_not_lower_the_others_hopes(
     decide(tree, ROOT, 0, LOSS, 1)
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 1
     visit(tree, ROOT, 1, -0.9)
-    before = select_edge.py_func(tree, PARAMS, ROOT, 0.0)
-    assert before == 2
+    assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 2
 
 
 @pytest.mark.parametrize("draw_score", [0.0, -0.6])
@@ -79,14 +80,6 @@ def test_reported_scores_are_those_that_choose_the_next_visit(draw_score):
         assert u == pytest.approx(scale * tree.prior[:5] / (1 + tree.passes[:5]))
         child = visit(tree, ROOT, chosen, 0.9 - rng.random() / 5, draw=rng.random() / 10)
         tree.moves_left[child] = 60 * rng.random()
-
-
-def test_draws_are_worth_what_the_draw_score_says():
-    tree = small_tree([0.5, 0.5])
-    visit(tree, ROOT, 0, 0.0, draw=1.0)
-    visit(tree, ROOT, 1, 0.0, draw=0.0)
-    assert select_edge.py_func(tree, PARAMS, ROOT, 0.5) == 0
-    assert select_edge.py_func(tree, PARAMS, ROOT, -0.5) == 1
 
 
 @pytest.mark.parametrize(("q", "longer"), [(0.95, -1), (-0.95, 1)])

@@ -49,18 +49,11 @@ def test_any_order_of_searches_leaves_whole_trees(threads, visits):
 PAWN_AND_KNIGHT = "8/8/8/3k4/8/3KP3/8/7n w - - 0 1"  # The search knows nothing of these without tables.
 
 
-def test_tables_that_know_nothing_leave_no_trace():
-    tables = Tables()
-    asked = searched(PAWN_AND_KNIGHT, 3000, tables=tables)
-    assert tables.asked > 100
-    assert tree_fingerprint(asked) == tree_fingerprint(searched(PAWN_AND_KNIGHT, 3000))
-
-
-def test_tables_are_not_asked_where_too_many_pieces_are_left():
-    tables = Tables(0)
-    asked = searched(POSITIONS[1], 3000, tables=tables)
-    assert tables.asked == 0
-    assert tree_fingerprint(asked) == tree_fingerprint(searched(POSITIONS[1], 3000))
+@pytest.mark.parametrize(("fen", "tables"), [(PAWN_AND_KNIGHT, Tables()), (POSITIONS[1], Tables(0))])
+def test_tables_that_know_nothing_or_are_not_asked_for_too_many_pieces_leave_no_trace(fen, tables):
+    asked = searched(fen, 3000, tables=tables)
+    assert tables.asked > 100 if fen == PAWN_AND_KNIGHT else tables.asked == 0
+    assert tree_fingerprint(asked) == tree_fingerprint(searched(fen, 3000))
 
 
 @pytest.mark.parametrize("threads", [1, 4])

@@ -1,6 +1,7 @@
 """Forced mates found by the rules, and the search that is led to them."""
 
 import random
+from collections.abc import Iterator
 
 import chess
 import numpy as np
@@ -22,26 +23,21 @@ from tests.unit.search.flat import searched
 from tests.unit.search.shared_trees import assert_whole
 
 
+def after_each(board: chess.Board) -> Iterator[chess.Board]:
+    for move in board.legal_moves:
+        after = board.copy(stack=False)
+        after.push(move)
+        yield after
+
+
 def mates_within(board: chess.Board, moves: int) -> bool:
     """Whether the side to move forces mate in so many moves, by brute force."""
-    for move in list(board.legal_moves):
-        board.push(move)
-        forced = board.is_checkmate() or (moves > 1 and not board.is_stalemate() and all_mated(board, moves - 1))
-        board.pop()
-        if forced:
-            return True
-    return False
+    return moves > 0 and any(after.is_checkmate() or all_mated(after, moves - 1) for after in after_each(board))
 
 
 def all_mated(board: chess.Board, moves: int) -> bool:
-    """Whether every defence runs into a mate in so many moves."""
-    for move in list(board.legal_moves):
-        board.push(move)
-        forced = mates_within(board, moves)
-        board.pop()
-        if not forced:
-            return False
-    return True
+    """Whether there are defences and every one runs into a mate in so many moves."""
+    return any(board.legal_moves) and all(mates_within(after, moves) for after in after_each(board))
 
 
 def start_of_mate(board: chess.Board, moves: int) -> chess.Move | None:
