@@ -251,7 +251,7 @@ class Trainer:
         return measured, grads
 
     def _slopes(self, batch: Any, rate: float, statistics: Mapping[str, Array]) -> tuple[Record, Mapping[str, Array]]:
-        """Return the means over a batch and its gradients, clipped; waits for a device once, for both limits twice."""
+        """Return the means over a batch and its gradients, clipped; waits for a device once, with both limits twice."""
         there, scale, limit = self._source.on_device(batch), self._source.loss_scale, self.settings.clip_norm
         if there is None:
             unread, grads = self._measured(batch)
