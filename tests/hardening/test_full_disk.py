@@ -11,6 +11,7 @@ import chess
 import numpy as np
 import pytest
 
+from engine.files.output_files import FIRST_BYTES
 from selfplay.main import main as aino_train
 from selfplay.records.replay import write_segment
 from tests.hardening import limited
@@ -57,15 +58,15 @@ PLAYER = {  # The words of a command, and the file that it writes.
 @pytest.mark.parametrize("command", PLAYER)
 def test_a_file_of_the_player_is_whole_or_not_there(command: str, is_new: bool, pgn: Path, capsys) -> None:
     words, written = PLAYER[command]
-    folder, old = pgn.parent, f"<{PGN}"  # which may be a page
-    pgn.write_text(old)
+    folder, old = pgn.parent, FIRST_BYTES[Path(written).suffix][:1] + PGN.encode()  # which may be an earlier one
+    pgn.write_bytes(old)
     if not is_new:
-        (folder / written).write_text(old)
+        (folder / written).write_bytes(old)
     placed = [folder / str(word) if str(word).startswith(("page", "net")) else word for word in words]
     before = sorted(folder.iterdir())
     fails_cleanly(aino, [*command.partition(" .")[0].split(), *placed], capsys, written)
     assert sorted(folder.iterdir()) == before
-    assert all(path.read_text() == old for path in before)
+    assert all(path.read_bytes() == old for path in before)
 
 
 def test_annotating_says_that_the_file_cannot_be_written(pgn: Path, capsys: pytest.CaptureFixture[str]) -> None:
