@@ -81,7 +81,7 @@ class BlankGenerator(np.random.Generator):
         self.left, self._shapes_alone = elements, shapes_alone
 
     def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = ()) -> Any:
-        shape = (size,) if isinstance(size, int) else tuple(size)
+        shape = () if size is None else (size,) if np.isscalar(size) else tuple(size)
         self.left -= math.prod(shape)
         if self.left < 0:
             raise ConfigError(f"a weight of shape {list(shape)} needs more numbers than the file holds")

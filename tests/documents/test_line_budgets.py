@@ -7,7 +7,7 @@ from tests.documents.pages import ROOT
 # Folders -> the most lines of Python in them. To raise a number, say why in a sentence behind it, in its own line.
 BUDGETS = {
     ("engine", "selfplay", "uci"): 55_980,  # one line: each output of a review is held to its own mark, not to either
-    ("tests",): 39_997,  # ten lines: each dialog is opened and left by Tab and Enter, its controls have names
+    ("tests",): 39_999,  # two lines: batch norm's losses in training and in use are both held to their bounds
 }
 
 
