@@ -135,7 +135,7 @@ class EngineOptions:
     moves_left_max_effect: float = _option("MovesLeftMaxEffect", 0.0345,
         "Change Q for the length of the game by at most this much", (0.0, 1.0))
     moves_left_threshold: float = _option("MovesLeftThreshold", 0.8,
-        "Consider the length of the game only when |Q| is above this", (0.0, 0.99))
+        "Consider the length of the game only when Q is further from 0 than this", (0.0, 0.99))
     moves_left_slope: float = _option("MovesLeftSlope", 0.0027,
         "Change Q by this much per ply of the length of the game", (0.0, 1.0))
     minibatch_size: int = _option("MinibatchSize", 0,

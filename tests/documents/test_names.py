@@ -6,8 +6,7 @@ from functools import cache
 import pytest
 
 from engine.options import OPTIONS
-from tests.documents.generate import OPTIONS as OPTIONS_PAGE
-from tests.documents.generate import with_option_table
+from tests.documents import generate
 from tests.documents.pages import INLINE, PAGES, ROOT, blocks, plain_text
 
 SOURCES = ("engine", "examples", "selfplay", "uci", "tests", "benchmarks", "weights", ".github")
@@ -67,8 +66,9 @@ def test_every_name_that_a_page_mentions_exists(page: str) -> None:
 
 
 def test_the_option_table_is_what_the_options_say() -> None:
-    page = OPTIONS_PAGE.read_text(encoding="utf-8")
-    assert with_option_table(page) == page, "run `python -m tests.documents.generate`"
+    page = generate.OPTIONS.read_text(encoding="utf-8")
+    assert generate.with_option_table(page) == page, "run `python -m tests.documents.generate`"
+    assert {row.count("|") for row in generate.markdown_table().splitlines()} == {6}, "a bar in a cell ends it"
 
 
 @pytest.mark.parametrize("field", ["backend", "hybrid_weight", "minibatch_size", "max_collisions"])
