@@ -54,7 +54,7 @@ class Puzzle:
 
     def accepts(self, board: chess.Board, move: chess.Move, ply: int) -> bool:
         """Whether a move solves the position after `ply` moves: the solution's, or any that mates, as on Lichess."""
-        return move.uci() == self.moves[ply] or board_after(board, move).is_checkmate()
+        return move == board.parse_uci(self.moves[ply]) or board_after(board, move).is_checkmate()
 
 
 def themes_of(board: chess.Board, moves: Sequence[chess.Move]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import chess
 
+from engine.board.fen import parse_fen
 from engine.board.notation import board_after
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
@@ -25,12 +26,11 @@ class Attempt:
 
     def __init__(self, trainer: Trainer, puzzle: Puzzle) -> None:
         self.puzzle = puzzle
-        self.board = chess.Board(puzzle.fen)
+        self.board = parse_fen(puzzle.fen)  # of Chess960, where its castling is
         self.side = self.board.turn
-        self.is_over = False
+        self.is_over = self._is_noted = False
         self.failed: chess.Move | None = None  # the latest try, if it was wrong
         self._trainer = trainer
-        self._is_noted = False
         turn = _("White to move.") if self.side == chess.WHITE else _("Black to move.")
         self.says = f"{turn} {_('Find the only good move.')}"
 
