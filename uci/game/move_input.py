@@ -39,7 +39,8 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
     cleaned = _castling(board, written) or _NOISE.sub("", written)
     if _UCI_FORM.fullmatch(cleaned):
         return _from_squares(board, cleaned.lower(), text)
-    english, own = _san_candidates(cleaned, {}), _san_candidates(cleaned, own_letters())
+    letters = own_letters() if FIGURINES.keys().isdisjoint(map(ord, text)) else {}  # a figurine is no letter
+    english, own = _san_candidates(cleaned, {}), _san_candidates(cleaned, letters)
     is_own_first = shows_own_letters.get() and not cleaned[:1].islower()  # which may be a pawn's file
     words = [*own, *english] if is_own_first else [*english, *own]
     known = [(word, found) for word in words if not isinstance(found := _parsed(board, word), chess.InvalidMoveError)]
@@ -75,8 +76,7 @@ def _parsed(board: chess.Board, word: str) -> chess.Move | ValueError:
 
 def _castling(board: chess.Board, text: str) -> str:
     """Any spelling of castling as SAN, or "". Raises MoveError for the word castle alone where both ways are legal."""
-    text = text.strip()
-    match = re.fullmatch(r"[oO0]-?[oO0](-?[oO0])?[+#!?]*", text)
+    match = re.fullmatch(r"[oO0]-?[oO0](-?[oO0])?[+#!?]*", text.strip())
     if match is not None:
         return _LONG if match[1] else _SHORT
     words = text.lower().replace("-", " ").split()

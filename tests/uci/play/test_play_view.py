@@ -141,7 +141,7 @@ CASTLE = dict.fromkeys(("castle", "castles short", "Castle kingside", "castle k"
         ("de", START, {"Sg1-f3": "g1f3", "1. S g1–f3": "g1f3", "sf3!": "g1f3", "Nf3": "g1f3", "Be4": "e2e4"}),
         ("de", BISHOP, {"Bg2": "f1g2", "Be3": "e2e3", "dxe4": "d3e4", "Dxe4+": "f3e4"}),
         ("de", PROMOTION, {"e8=D+": "e7e8q", "e8s": "e7e8n", "e8=B": "e7e8b", "e7e8T": "e7e8r"}),
-        ("fr", ROOK, {"Rd2": "e1d2", "Rb1": "a1b1", "Td1+": "a1d1", "Kd1": "e1d1", "ta2": "a1a2"}),
+        ("fr", ROOK, {"Rd2": "e1d2", "Rb1": "a1b1", "♖d1": "a1d1", "Td1+": "a1d1", "Kd1": "e1d1", "ta2": "a1a2"}),
         ("es", "4k3/5p2/8/8/2B5/8/8/4K3 w - - 0 1", {"Axf7+": "c4f7", "ad5": "c4d5"}),
     ],
 )
@@ -182,8 +182,8 @@ def test_every_move_can_be_typed_as_it_is_shown(code: str, is_own: bool) -> None
     speak(code)
     shows_own_letters.set(is_own)
     may_ask = not is_own and own_letters().get("R", "R") != "R"
-    for fen in (BOTH, ROOK, "8/8/3q4/8/2k5/8/1p1r4/R3K2R b - - 0 1"):
-        board = chess.Board(fen)
+    for board in map(chess.Board, (BOTH, ROOK, "8/8/3q4/8/2k5/8/1p1r4/R3K2R b - - 0 1")):
         for move in board.legal_moves:
             with contextlib.suppress(MoveError) if may_ask else contextlib.nullcontext():
                 assert read_human_move(board, shown_moves(board.san(move))) == move
+            assert read_human_move(board, board.san(move).translate(str.maketrans("KQRBN", "♔♕♖♗♘"))) == move
