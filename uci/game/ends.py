@@ -9,7 +9,7 @@ import chess
 from uci.language import later
 from uci.terminal.verdict import Verdict
 
-DRAW_FROM_PLY = 30  # Aino does not agree to a draw earlier in a game
+DRAW_FROM_PLY = 30  # by the number of the move: Aino does not agree to a draw earlier in a game
 TOO_EARLY = later("Draw declined: ask again after move 15.")  # half of these plies
 DECLINED = later("Draw declined: Aino prefers its position.")
 _DRAW_ENOUGH = 0.5  # Aino accepts a draw when its expected points are at most this

@@ -74,7 +74,7 @@ def _takeback(game: TerminalGame, argument: str) -> None:
 
 def _draw(game: TerminalGame, argument: str) -> GameEnd | None:
     """Aino agrees when it thinks that it is not better, and not at the start of a game."""
-    if game.plies < DRAW_FROM_PLY:
+    if game.board.ply() < DRAW_FROM_PLY:
         game.say(_(TOO_EARLY))
         return None
     result = game.search()

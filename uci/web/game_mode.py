@@ -99,7 +99,7 @@ def offer_draw(session: BoardSession) -> None:
     table = session.table
     if not table.is_human_turn:
         raise MoveError(_("offer a draw when it is your move"))
-    if table.plies < DRAW_FROM_PLY:
+    if table.board.ply() < DRAW_FROM_PLY:
         raise MoveError(_(TOO_EARLY))
     session.start(_consider_draw(session, table, table.board.copy()))
 

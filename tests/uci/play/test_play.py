@@ -58,7 +58,7 @@ TYPED = [
     ("scores e4 hint scores", {}, 2, "scores are on"),
     ("takebak", {}, 0, "Did you mean 'takeback'?"),
     ("draw", {}, 0, "Draw declined: ask again after move 15."),
-    ("draw", {"board": LONG_GAME, "engine_class": Optimist}, 30, "Draw declined: Aino prefers its position."),
+    ("draw", {"fen": "k7/8/8/8/8/8/8/KQ6 w - - 0 16", "engine_class": Optimist}, 0, "Aino prefers its position."),
     ("e4 opening", {"engine_class": Sicilian}, 2, "Sicilian Defence"),
 ]
 

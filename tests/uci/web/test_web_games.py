@@ -153,9 +153,10 @@ async def test_engine_answers_after_a_reload_in_its_thinking(visit: Visit, tab: 
 
 QUIET_GAME = """\
 e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 d3 b5 Bb3 Bc5 O-O d6 Nc3 Bg4 h3 Bh5 g4 Bg6 Bg5 h6 Bh4 O-O a3 Qd7 Nd5 Nxd5 Bxd5 Rab8"""
+SET_UP = chess.Board("4k3/8/8/8/8/8/r7/6KR w - - 0 16")  # behind move 15, by its number
 
 
-@pytest.mark.parametrize("visit", [{"setup": Setup(board_after(QUIET_GAME))}], indirect=True)
+@pytest.mark.parametrize("visit", [{"setup": Setup(one)} for one in (board_after(QUIET_GAME), SET_UP)], indirect=True)
 async def test_draw_is_agreed_when_aino_is_not_better(visit: Visit, tab: Tab) -> None:
     visit.engine.wdl = (300, 300, 400)  # seen by the person, who is to move
     visit.engine.slow, before = True, visit.engine.job
@@ -175,8 +176,7 @@ async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit, tab: Tab)
     assert (await tab.message("lines"))["fen"] == chess.STARTING_FEN
     await tab.send("look", node=1)
     lines = await tab.until(lambda message: message["do"] == "lines" and " b " in message["fen"])
-    assert lines["lines"][0]["score"] == "-0.10"  # the engine's +0.10 for the side to move, seen by White
-    assert lines["lines"][0]["wdl"] == [300, 300, 400]
+    assert [lines["lines"][0][name] for name in ("score", "wdl")] == ["-0.10", [300, 300, 400]]  # seen by White
     assert visit.engine.options.analyse_mode
     await tab.send("lines", on=True, count=5)
     await tab.state()
