@@ -322,7 +322,8 @@ class SearchOrder:
     def is_over(self) -> bool:
         """Whether nobody waits any more for what the search may still find."""
         waits = self.limits.infinite or (self.limits.ponder and self.job.pondering)
-        return self.job.stopped or (not waits and self.clock(self.begun).is_over())
+        begun = self.job.hit if self.limits.ponder else self.begun
+        return self.job.stopped or (not waits and self.clock(begun).is_over())
 
     def book_move(self, book: PolyglotBook | None) -> chess.Move | None:
         """Return the move that a game's player takes from the book; None where there is none."""

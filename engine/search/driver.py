@@ -33,9 +33,7 @@ class Stopper:
     """Says between the rounds of one search whether it is over."""
 
     def __init__(self, search: Search, order: SearchOrder) -> None:
-        self._search = search
-        self._order = order
-        self._limits = order.limits
+        self._search, self._order, self._limits = search, order, order.limits
         nodes, plan = order.limits.nodes, order.strength
         self.most_visits = min(MAX_VISITS if nodes is None else nodes, MAX_VISITS if plan is None else plan.nodes)
         self.pondering = order.limits.ponder
@@ -52,7 +50,7 @@ class Stopper:
         if self.pondering:
             if self._order.job.pondering:
                 return False
-            self.pondering, self.clock = False, self._order.clock()  # The opponent has played the expected move.
+            self.pondering, self.clock = False, self._order.clock(self._order.job.hit)
         return self._is_out_of_time()
 
     def _reached_fixed_limit(self) -> bool:

@@ -131,14 +131,15 @@ class SearchJob(Generic[Answer]):
 
     Attributes:
         begun: when the move's clock began to run, in seconds of time.perf_counter. None = when the search begins.
+        hit: when the opponent played the expected move, from which on that of a ponder search runs. None = not yet.
         now: counts its time. Only a clock that runs elsewhere (`begun`) runs while this process is stopped.
     """
 
     def __init__(self, begun: float | None = None) -> None:
         self.begun = begun
+        self.hit: float | None = None
         self.now: Callable[[], float] = awake_s if begun is None else time.perf_counter
-        self._stop = threading.Event()
-        self._ponderhit = threading.Event()
+        self._stop, self._ponderhit = threading.Event(), threading.Event()
         self._future: Future[Answer] = Future()
         self._idle = threading.Event()  # No thread of its own is at work. After Ctrl-C, Thread.join may not tell.
         self._idle.set()
@@ -181,6 +182,7 @@ class SearchJob(Generic[Answer]):
 
     def ponderhit(self) -> None:
         """Start the clock now: the opponent has played the expected move."""
+        self.hit = self.now() if self.hit is None else self.hit
         self._ponderhit.set()
 
     # ---- what the search asks ----
@@ -231,8 +233,7 @@ class SearchJob(Generic[Answer]):
                 interrupted = True
         if not interrupted:
             return self._future.result()
-        error = self._future.exception()
-        if error is not None:
+        if (error := self._future.exception()) is not None:
             raise KeyboardInterrupt from error
         raise SearchInterrupted(self._future.result())
 

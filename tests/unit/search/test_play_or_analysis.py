@@ -59,7 +59,7 @@ def test_every_combination_is_a_game_or_analysis_in_all_that_differs(book_file):
                 analyse_mode=analyse_mode, limit_strength=limited, multi_pv=multi_pv, contempt=contempt, temperature=1.0
             )
             limits = replace(KINDS[kind], searchmoves=searchmoves)
-            order = SearchOrder(chess.Board(), limits, options, np.random.default_rng(1), 0.0)
+            order = SearchOrder(chess.Board(), limits, options, np.random.default_rng(1), -9.0)
             plays = kind not in ANALYSIS and not analyse_mode
             assert order.plays == plays, kind
             assert (order.strength is not None) == (plays and limited)
@@ -70,6 +70,8 @@ def test_every_combination_is_a_game_or_analysis_in_all_that_differs(book_file):
             assert order.patience_s > 0.0 or limited
             taken = BOOK_MOVE if plays and has_book and OTHER not in searchmoves else None
             assert order.book_move(book if has_book else None) == taken
+            order.job.ponderhit()
+            assert order.is_over() == (kind in ("clock", "movetime", "nodes and a clock")), "from the ponderhit on"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -150,7 +152,6 @@ def test_bishop_and_knight_had_been_15_pawns_in_analysis_for_ever(player):
     result = player.search(Limits(movetime_ms=1000), told.append)
     assert [info.score_mate for info in result.infos] == [30, 30, 30]
     assert {info.wdl for infos in told for info in infos} == {(1000, 0, 0)}
-    for infos in told:
-        assert [info.score_mate for info in infos] == [30, 30, 30]
+    assert [[info.score_mate for info in infos] for infos in told] == [[30, 30, 30]] * len(told)
     player.set_position(board.mirror())
     assert player.search(Limits(nodes=40)).infos[0].score_mate == 30
