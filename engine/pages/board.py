@@ -1,4 +1,4 @@
-"""Chess boards as SVG. A page holds the piece shapes once (`piece_shapes`), and each board refers to them."""
+"""Chess boards as SVG, which refer to one page's piece shapes (`piece_shapes`), and the moves that a board takes."""
 
 from __future__ import annotations
 
@@ -23,6 +23,21 @@ class Arrow:
     source: chess.Square
     target: chess.Square
     kind: str
+
+
+def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
+    """Return (from, to, UCI) of each legal move. Promotions have the squares in common.
+
+    Castling can also be played by moving the king onto its rook, or beside it.
+    """
+    found = [(move.from_square, move.to_square, move.uci()) for move in board.legal_moves]
+    taken = {(source, target) for source, target, _ in found}
+    files = (2, 6) if board.chess960 else (0, 7)  # UCI has the rook's square in Chess960, and else the king's
+    for move in board.generate_castling_moves():
+        other = chess.square(files[board.is_kingside_castling(move)], chess.square_rank(move.from_square))
+        if (move.from_square, other) not in taken and other != move.from_square:
+            found.append((move.from_square, other, board.uci(move)))
+    return found
 
 
 @functools.cache

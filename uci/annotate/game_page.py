@@ -9,7 +9,7 @@ import chess.pgn
 from markupsafe import Markup
 
 from engine.board.notation import board_after, move_number
-from engine.pages.board import Arrow, board_svg
+from engine.pages.board import Arrow, board_svg, legal_moves
 from engine.pages.chart import area_path, place
 from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import move_comment
@@ -196,7 +196,7 @@ def _question(move: MoveReview) -> dict[str, object]:
         "played": move.move.uci(),
         "answer": move.best_line[0].uci(),
         "good": [other.uci() for other in move.also_good],
-        "legal": [[legal.from_square, legal.to_square, legal.uci()] for legal in move.board.legal_moves],
+        "legal": legal_moves(move.board),
     }
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import chess
 
+from engine.pages.board import legal_moves
 from uci.language import _
 from uci.library.solving import Attempt
 from uci.library.training import Trainer
-from uci.web.snapshot import legal, legal_moves
+from uci.web.snapshot import legal
 
 
 class PuzzleDesk:

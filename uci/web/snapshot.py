@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import chess.pgn
 
 from engine.board.notation import move_number
 from engine.errors import MoveError
+from engine.pages.board import legal_moves
 from engine.search.result import SearchInfo
 from uci.annotate.comments import move_comment
 from uci.annotate.review import GameReview
@@ -22,28 +24,10 @@ _LINE_PLIES = 12  # plies shown of a line of analysis without a mate
 
 def legal(uci: str, board: chess.Board) -> chess.Move:
     """Return the move. Raises MoveError for an illegal one."""
-    try:
-        move = board.parse_uci(uci)
-    except ValueError:
-        move = chess.Move.null()
-    if not move:  # python-chess reads a null move from 0000
-        raise MoveError(_("{move} is illegal in this position", move=uci))
-    return move
-
-
-def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
-    """(from, to, UCI) of each legal move; castling can also be played by moving the king onto its rook, or beside it.
-
-    Promotions have the squares in common.
-    """
-    found = [(move.from_square, move.to_square, move.uci()) for move in board.legal_moves]
-    taken = {(source, target) for source, target, _ in found}
-    files = (2, 6) if board.chess960 else (0, 7)  # UCI has the rook's square in Chess960, and else the king's
-    for move in board.generate_castling_moves():
-        other = chess.square(files[board.is_kingside_castling(move)], chess.square_rank(move.from_square))
-        if (move.from_square, other) not in taken and other != move.from_square:
-            found.append((move.from_square, other, board.uci(move)))
-    return found
+    with contextlib.suppress(ValueError):
+        if move := board.parse_uci(uci):  # python-chess reads a null move from 0000
+            return move
+    raise MoveError(_("{move} is illegal in this position", move=uci))
 
 
 def snapshot(table: Table, is_new: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from engine.board.pgn.game_reader import read_games
 from engine.errors import MoveError
+from engine.pages.board import legal_moves
 from tests.boards import board_after
 from tests.uci.play.terminal_game import Time
 from uci.annotate.game_page import game_section
@@ -21,7 +22,7 @@ from uci.game.ends import end_by_resigning
 from uci.game.timed_game import Setup
 from uci.terminal.verdict import Verdict
 from uci.web.beginnings import loaded_game
-from uci.web.snapshot import legal_moves, snapshot
+from uci.web.snapshot import snapshot
 from uci.web.table import Table
 
 CASTLING = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
