@@ -35,8 +35,7 @@ from uci.terminal.board_view import choose_style
 from uci.terminal.limit_flags import USUAL_LINES, checked
 from uci.terminal.waiting import ready_engine
 
-DEFAULT_SIDE, NO_CLOCK = "white", "none"
-_SIDES = ("white", "black", "random")
+DEFAULT_SIDE, NO_CLOCK, _SIDES = "white", "none", ("white", "black", "random")
 EXAMPLES = """\
 examples:
   aino play                                 asks for your side, the level and the clock
@@ -87,8 +86,10 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.
     """
     options = options_from_flags(arguments, EngineOptions(multi_pv=USUAL_LINES if arguments.web else 1))
-    if arguments.pgn:
-        check_earlier(arguments.pgn, lambda stream: kind_of(stream.read(LOOKED_AT)) == GAMES, "a file of games")
+    if arguments.pgn:  # Behind UTF-16, which has NUL bytes, the games that are added in UTF-8 would be no text.
+        check_earlier(
+            arguments.pgn, lambda one: kind_of(one.read(LOOKED_AT).replace(b"\0", b"\1")) == GAMES, "a file of games"
+        )
     shows_own_letters.set(arguments.own_letters)
     if _asks_first(arguments) and not arguments.web and sys.stdin.isatty():
         try:
@@ -169,9 +170,7 @@ def _start(console: Console, arguments: argparse.Namespace, chess960: bool) -> S
         return saved_game(load_game(arguments.load, arguments.game), arguments.ply)
     if arguments.fen is not None:
         return Setup(typed_position(arguments.fen, chess960, lambda note: say(console, note)))
-    if arguments.position is None and not chess960:
-        return Setup()
-    return Setup(chess960_start(arguments.position))
+    return Setup() if arguments.position is None and not chess960 else Setup(chess960_start(arguments.position))
 
 
 # ---- questions before a game, and what Tab completes in it ----------------------------------------------------------

@@ -29,11 +29,9 @@ def test_flags_of_files_to_write_are_compared_with_all_else(name: str) -> None:
 @pytest.mark.parametrize("output", ["games.pgn", "sub/../games.pgn", "link.pgn", "hard.pgn", "sub/a.pgn", "v6/a.gz"])
 def test_an_input_was_replaced_in_silence(output, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    Path("sub").mkdir()
-    for name in ("games.pgn", "sub/a.pgn"):
-        Path(name).write_text("1. e4 *")
-    Path("v6").mkdir()  # which is one piece of data
-    Path("v6/a.gz").write_bytes(gzip.compress(b"\6\0\0\0"))
+    for name in ("games.pgn", "sub/a.pgn", "v6/a.gz"):  # v6 is one piece of data
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_bytes(gzip.compress(b"\6\0\0\0") if name == "v6/a.gz" else b"1. e4 *")
     os.symlink("games.pgn", "link.pgn")
     os.link("games.pgn", "hard.pgn")
     words = "--data sub=1 games.pgn=0.5 v6=1 --run=run --positions=64 --net=16x1 --out".split()
@@ -52,6 +50,10 @@ def test_a_network_was_replaced_by_a_page(tmp_path: Path, capsys: pytest.Capture
         main = uci.main.main if name in uci.main.SUBCOMMANDS else selfplay.main.main
         assert main([name, *words, str(net)]) == 1
         assert f"{net} is not an earlier ." in capsys.readouterr().err
+    for data in (DIT_MAGIC, "1. e4 *".encode("utf-16")):  # in which Aino's UTF-8 would be no text
+        net.write_bytes(data)
+        assert uci.main.main(["play", "--pgn", str(net)]) == 1
+        assert f"{net} is not a file of games" in capsys.readouterr().err
     (tmp_path / "page").write_text("<!DOCTYPE html>")
     assert selfplay.main.main(["report", str(tmp_path / "run"), "--out", str(tmp_path / "page")]) == 1
     assert "an earlier" not in capsys.readouterr().err
