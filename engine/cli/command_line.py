@@ -84,10 +84,7 @@ def silence_false_warnings() -> None:
 def make_parser(
     program: str, name: str, description: str, module: ModuleType, is_brief: bool = False
 ) -> argparse.ArgumentParser:
-    """Return the parser of one subcommand.
-
-    The help of a brief one leaves out most engine options, which `--help-all` has.
-    """
+    """Return the parser of one subcommand. A brief one's help leaves out most engine options: `--help-all` has them."""
     parser = CommandParser(
         prog=f"{program} {name}",
         description=description,
@@ -109,6 +106,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def __init__(self, *words: Any, **keywords: Any) -> None:
         super().__init__(*words, **keywords)
+        self.register("type", Path, output_file)
         # `hide_seldom` shows it in the help of commands for which it is not just another `--help`.
         self.add_argument("--help-all", action="help", help=argparse.SUPPRESS)
 

@@ -5,6 +5,7 @@ What continues or replaces a file knows it for an earlier one of its kind.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -38,6 +39,8 @@ def kind_of_folder(folder: Path) -> str:
 
 def output_file(text: str) -> Path:
     """Return a path; the type of flags that name a file to write, which `CommandParser` checks."""
+    if not text:  # a variable of the shell that is not set: `Path` takes it for the folder that one is in
+        raise argparse.ArgumentTypeError("expected a name, got ''")
     return Path(text)
 
 

@@ -40,10 +40,10 @@ class Source(NamedTuple):
     def parse(cls, text: str) -> Source:
         """FILE or FILE=WEIGHT; a file may have `=` in its name. Raises ConfigError for a weight that is no number."""
         name, equals, weight = text.rpartition("=")
-        if Path(text).exists() or not equals:
+        if text and (Path(text).exists() or not equals):
             return cls(Path(text))
         with contextlib.suppress(ValueError):
-            if 0.0 <= float(weight) < math.inf:
+            if name and 0.0 <= float(weight) < math.inf:
                 return cls(Path(name), float(weight))
         if glob.has_magic(name) or Path(name).exists():
             raise ConfigError(f"{text}: expected FILE=WEIGHT with a number such as 0.5, got {weight!r}")

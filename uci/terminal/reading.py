@@ -63,7 +63,7 @@ def read_sources(
     text = " ".join(words).strip()
     if text == STDIN_WORD:
         yield from _sources_of_text(_standard_input(), game, ply, chess960, "standard input")
-    elif len(words) == 1 and not kind_of(text) and (Path(text).exists() or _FILE_NAME.fullmatch(text)):
+    elif text and len(words) == 1 and not kind_of(text) and (Path(text).exists() or _FILE_NAME.fullmatch(text)):
         if kind_of_file(Path(text), GAMES, POSITIONS) == POSITIONS:
             yield from _sources_of_lines(unpacked_text(Path(text)), chess960)
         else:

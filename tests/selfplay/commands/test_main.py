@@ -47,6 +47,8 @@ def test_house_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         (["match", "--first=a", "--second=b", "--out={}/m", "--resign=3:0"], "colons, the first 2 above 0"),
         (["loop", "{}/run", "--generations=0"], "--generations: expected a number of at least 1, got 0"),
         (["loop", "{}/run", "--cluster=local", "--workers=-1"], "--workers: expected a number of at least 0, got -1"),
+        (["loop", "", "--generations=0"], "argument RUN: expected a name, got ''"),  # Path("") had been this folder
+        (["pretrain", "--data", "=1", "--run={}", "--out=y", "--minutes=1"], "=1: expected FILE=WEIGHT"),  # so here
         (["export", "{}", "--first=-3"], "--first: expected a number of at least 1, got -3"),
         (["pretrain", "--data=x", "--run={}", "--out=x.dit", "--minutes=1", "--evaluate-minutes=0"], "above 0, got 0"),
         (["pretrain", "--minutes=inf"], "--minutes: expected a number of at least 0, got inf"),  # at a rate of nothing

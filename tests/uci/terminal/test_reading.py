@@ -95,7 +95,7 @@ def test_a_file_of_positions_was_taken_for_pgn(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_told(games: Path) -> None:
     for words, error, message in (
-        ([], ConfigError, "no position"),
+        *((words, ConfigError, "no position") for words in ([], [""])),
         (["nonsense"], FenError, "nonsense"),
         (["missing.epd"], DataError, "missing.epd: file not found"),
     ):
