@@ -29,6 +29,7 @@ from uci.annotate.comments import add_comments, how_reviewed, mend_result
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.review import DEFAULT_LIMITS, GameReview, ReviewInterrupted, review_game
 from uci.language import _, later, several
+from uci.library.wanted import plain
 from uci.terminal.author_notes import REVIEW_MARK, game_name
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import odd_result, read_every_game
@@ -52,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pgn", type=Path, metavar="PGN", help="review the games of this file")
     text = "write NAME.pgn and NAME.html, or into the folder NAME (default: the name of PGN with .annotated)"
     parser.add_argument("--out", type=Path, metavar="NAME", help=text)
-    text = "judge only these moves: white, black, or a player by a part of the name (default: both sides')"
+    text = "judge only these moves: white, black, or a player by parts of the name (default: both sides')"
     parser.add_argument("--side", metavar="SIDE", help=text)
     parser.add_argument("--open", action="store_true", help="show the page in the browser at the end")
     add_limit_flags(parser, f"{DEFAULT_LIMITS.nodes:,} for each position")
@@ -127,12 +128,11 @@ def _tell(problems: Console, found: ReadGame, path: Path) -> None:
 
 def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.Color | None:
     """Return the side of a game whose moves are judged; None for both. Says so where a name is nobody's."""
-    if wanted is None:
-        return None
-    if wanted.lower() in chess.COLOR_NAMES:
-        return wanted.lower() == "white"
+    if wanted is None or wanted.lower() in chess.COLOR_NAMES:
+        return None if wanted is None else wanted.lower() == "white"
+    words = plain(wanted.replace(",", " ")).split()
     names = {chess.WHITE: game.headers.get("White", "?"), chess.BLACK: game.headers.get("Black", "?")}
-    found = [side for side, name in names.items() if wanted.casefold() in name.casefold()]
+    found = [side for side, name in names.items() if all(word in plain(name) for word in words)]
     if not found:
         say(problems, f"no {wanted!r} in {names[chess.WHITE]} - {names[chess.BLACK]}: both sides are judged")
     return found[0] if len(found) == 1 else None

@@ -104,9 +104,9 @@ def test_an_earlier_review_is_replaced_and_nothing_else(games: Path, capsys: pyt
 def test_one_side_is_judged_and_the_page_is_opened(games, monkeypatch, capsys):
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)
-    assert main(["annotate", str(games), "--nodes", "500", "--side", "Tartakower", "--open", *FAST]) == 0
+    assert main(["annotate", str(games), "--nodes", "500", "--side", "Tartákower, SAVI", "--open", *FAST]) == 0
     told = capsys.readouterr()
-    assert "no 'Tartakower' in <b>Fool & Co</b> - ?: both sides are judged" in told.err
+    assert "no 'Tartákower, SAVI' in <b>Fool & Co</b> - ?: both sides are judged" in told.err
     _, reti = annotated(games.with_name("games.annotated.pgn"))
     assert [node.san() for node in reti.mainline() if node.nags and node.turn()] != []
     assert [node.san() for node in reti.mainline() if node.nags and not node.turn()] == []
