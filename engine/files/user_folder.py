@@ -16,10 +16,10 @@ def user_folder(kind: str) -> Path | None:
     """
     if sys.platform == "win32":
         variable, usual = ("LOCALAPPDATA", "Local") if kind == "cache" else ("APPDATA", "Roaming")
-        name = os.environ.get(variable, f"~/AppData/{usual}")
+        names = [os.environ.get(variable, ""), f"~/AppData/{usual}"]
     elif sys.platform == "darwin":
-        name = "~/Library/Caches" if kind == "cache" else "~/Library/Application Support"
+        names = ["~/Library/Caches" if kind == "cache" else "~/Library/Application Support"]
     else:
-        name = os.environ.get(f"XDG_{kind.upper()}_HOME", "") or _USUAL[kind]
-    path = Path(os.path.expanduser(name))
-    return path if path.is_absolute() else None
+        names = [os.environ.get(f"XDG_{kind.upper()}_HOME", ""), _USUAL[kind]]
+    paths = (Path(os.path.expanduser(name)) for name in names)
+    return next((path for path in paths if path.is_absolute()), None)  # the standard ignores a relative one
