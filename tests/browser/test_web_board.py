@@ -248,7 +248,8 @@ def test_a_dialog_copies_without_a_clipboard_as_in_the_network_of_a_phone(tab: T
 def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
     tab.click("[data-open=setup]")
     for fen in ("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 30", "1r2kr2/8/8/8/8/8/8/1R2KRR1 w FBfb - 0 9"):
-        assert tab.script(f"(setUpFrom('{fen}'), showSetup(), $('setup-fen').value)") == fen, "they had been reset"
+        for text in (fen, f'[FEN "{fen}"]', f"https://lichess.org/fromPosition/{fen.replace(' ', '_')}"):
+            assert tab.script(f"(setUpFrom({text!r}), showSetup(), $('setup-fen').value)") == fen
     tab.click("[data-setup=clear]")
     tab.click("#setup button[value=analyse]")
     refused = "document.querySelector('#setup').open && document.querySelector('#setup .error').textContent"

@@ -156,8 +156,10 @@ function boxOf(right) {
   return (isWhite ? "QK" : "qk")[Number(file > king % 8)];
 }
 
-function setUpFrom(fen) {
-  setup.given = fen.trim().split(/\s+/);
+// Takes up a position as people paste it: behind a label, in quotes, or in the address of a page.
+function setUpFrom(text) {
+  const fen = text.replace(/%2f/gi, "/").replace(/%20|[+_"'()[\]{}]/g, " ");
+  setup.given = (fen.match(/([1-8KQRBNPkqrbnp]+\/){7}[1-8KQRBNPkqrbnp]+(?=\s|$).*/)?.[0] ?? fen).trim().split(/\s+/);
   const [placement, turn = "w", castling = "-"] = setup.given;
   setup.pieces = piecesOf(placement);
   const form = $("setup").querySelector("form");
