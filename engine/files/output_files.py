@@ -41,7 +41,7 @@ def output_file(text: str) -> Path:
     """Return a path; the type of flags that name a file to write, which `CommandParser` checks."""
     if not text:  # a variable of the shell that is not set: `Path` takes it for the folder that one is in
         raise argparse.ArgumentTypeError("expected a name, got ''")
-    return Path(text)
+    return Path(os.path.expanduser(text))  # as most shells do not behind `--run=`
 
 
 def check_output(path: Path, given: Iterable[Any], ending: str = "") -> None:

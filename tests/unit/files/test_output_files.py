@@ -26,9 +26,10 @@ def test_flags_of_files_to_write_are_compared_with_all_else(name: str) -> None:
             assert (action.type is output_file) == str(action.help).startswith(("write ", "save ")), action.dest
 
 
-@pytest.mark.parametrize("output", ["games.pgn", "sub/../games.pgn", "link.pgn", "hard.pgn", "sub/a.pgn", "v6/a.gz"])
+@pytest.mark.parametrize("output", ["games.pgn", "~/sub/../games.pgn", "link.pgn", "hard.pgn", "sub/a.pgn", "v6/a.gz"])
 def test_an_input_was_replaced_in_silence(output, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.path.expanduser", lambda text: text.replace("~", str(tmp_path)))
     for name in ("games.pgn", "sub/a.pgn", "v6/a.gz"):  # v6 is one piece of data
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_bytes(gzip.compress(b"\6\0\0\0") if name == "v6/a.gz" else b"1. e4 *")
