@@ -135,8 +135,8 @@ def translate_help(parser: argparse.ArgumentParser) -> None:
 
 @functools.cache
 def _system() -> str:
-    names = (os.environ.get(name) for name in _VARIABLES)
-    return _known(re.sub(r"\b(C|POSIX)\b", "en", next(filter(None, names), locale.getlocale()[0] or "")))
+    names = [*map(os.environ.get, _VARIABLES), locale.normalize(locale.setlocale(locale.LC_CTYPE))]  # Windows' name
+    return _known(re.sub(r"\b(C|POSIX)\b", "en", next(filter(None, names), "")))
 
 
 def _known(wishes: str) -> str:
