@@ -99,8 +99,7 @@ def _lower_bound(value: Any) -> int:
         kind = value.get("layer")
         sizes = REGISTRY[kind].sizes if isinstance(kind, str) and kind in REGISTRY else ()
         numbers = [abs(value[name]) for name in sizes if type(value.get(name)) is int]
-        own = math.prod(numbers) if numbers else 0
-        return own + sum(_lower_bound(part) for part in value.values())
+        return (math.prod(numbers) if numbers else 0) + sum(_lower_bound(part) for part in value.values())
     if isinstance(value, list):
         return sum(_lower_bound(part) for part in value)
     return 0

@@ -105,7 +105,6 @@ class GlobalAveragePool(Layer):
         shape = x.shape
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            share = dy[:, :, None, None] / (shape[2] * shape[3])
-            return backend_of(dy).xp.broadcast_to(share, shape).copy(), {}
+            return backend_of(dy).xp.broadcast_to(dy[:, :, None, None] / (shape[2] * shape[3]), shape).copy(), {}
 
         return x.mean(axis=(2, 3)), backward

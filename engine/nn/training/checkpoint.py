@@ -64,7 +64,6 @@ class RunState:
 
     steps_done: int = 0
     history: History = field(default_factory=History)
-    stopped: bool = False  # whether the validation loss stopped improving
     ending: bool = False  # whether a callback asked for the end of the run with this epoch
     untold: bool = False  # whether callbacks may not have heard of the last record
     sums: Record = field(default_factory=dict)  # of loss and metrics over the epoch so far

@@ -154,8 +154,7 @@ class DataParallel:
         with self._libraries.limit(limits=1, user_api="blas"):
             if len(parts) == 1:
                 return self._run_in_groups(groups, parts[0], inputs, loss)
-            run = partial(self._shard, inputs=inputs, loss=loss)
-            results = self.pool.map(run, self._replicas, parts)
+            results = self.pool.map(partial(self._shard, inputs=inputs, loss=loss), self._replicas, parts)
         sizes = [part.stop - part.start for part in parts]
         self._average_buffers([size / count for size in sizes])
         places = [getattr(result.loss, "places", size) for result, size in zip(results, sizes, strict=True)]

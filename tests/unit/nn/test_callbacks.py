@@ -55,8 +55,7 @@ def test_the_best_model_is_saved_and_no_other(tmp_path: Path) -> None:
         return 0.03 if step < 9 else 5.0  # it learns for three epochs, then it is thrown about
 
     run = nn.Trainer(nn.Dense(2, 1, np.random.default_rng(1)), nn.mse, nn.Adam(), rate, nn.TrainerSettings(8))
-    history = run.fit(DATA, 5, DATA, callbacks=[nn.SaveBest(path), note])
-    losses = history["validation_loss"]
+    losses = run.fit(DATA, 5, DATA, callbacks=[nn.SaveBest(path), note])["validation_loss"]
     assert kept == [1, 2, 3, 3, 3]
     model, header = nn.dit.load(path)
     assert header["card"] == {"epoch": 3.0, "validation_loss": min(losses)}
