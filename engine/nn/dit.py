@@ -112,7 +112,7 @@ def _stored_arrays(path: Path, model: Layer, dtype: str) -> dict[str, np.ndarray
     with backend_of_all(tensors).guard("the network was saved"):
         tensors = {name: to_numpy(tensor) for name, tensor in tensors.items()}
     for name, tensor in tensors.items():
-        array = np.ascontiguousarray(tensor)
+        array = np.asarray(tensor, order="C")  # `ascontiguousarray` gives a single number an axis
         largest = float(np.abs(array).max(initial=0.0))
         if not largest <= float(np.finfo(np.float32).max):  # `not` makes this true for NaN
             raise NetFileError(path, f"finite numbers to save in {name}", "infinity or NaN")

@@ -125,8 +125,7 @@ def soft_target_loss(logits: Array, targets: Array, mask: Array | None = None) -
     powers, targets = xp.exp(shifted), targets.astype(logits.dtype, copy=False)
     normaliser = powers.sum(axis=1, keepdims=True)
     loss = fused(_soft_terms)(targets, shifted, normaliser).sum() / -len(logits)
-    total = targets.sum(axis=1, keepdims=True)
-    return loss, fused(_soft_slopes)(targets, total, powers, normaliser, len(logits))
+    return loss, fused(_soft_slopes)(targets, targets.sum(axis=1, keepdims=True), powers, normaliser, len(logits))
 
 
 def _shifted(logits: Array, largest: Array) -> Array:
@@ -160,8 +159,7 @@ def sigmoid_binary_cross_entropy(logits: Array, targets: Array) -> tuple[float, 
     size = xp.abs(logits)
     small, wrong = xp.exp(-size), xp.where(logits > 0, 1 - targets, targets)
     losses = xp.where(wrong == 0, 0, size) * wrong + xp.log1p(small)
-    probabilities = xp.where(logits >= 0, 1, small) / (1 + small)
-    return float(losses.mean()), (probabilities - targets) / logits.size
+    return float(losses.mean()), (xp.where(logits >= 0, 1, small) / (1 + small) - targets) / logits.size
 
 
 @_in_range

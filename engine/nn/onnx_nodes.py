@@ -99,6 +99,7 @@ def tensor_type(dtype: Any, sides: Sequence[int | str] | None = None) -> Message
 
 def _attribute(value: Any) -> Message:
     """Return an attribute's value with the number of its type."""
+    value = np.array(value).tolist()  # NumPy's numbers as Python's
     if isinstance(value, int):
         return {"int": value % 2**64, "type": 2}
     if isinstance(value, list):

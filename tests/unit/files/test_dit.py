@@ -49,15 +49,13 @@ def path(tmp_path: Path) -> Path:
 
 def read_header(path: Path) -> dict[str, Any]:
     data = path.read_bytes()
-    length = struct.unpack("<Q", data[12:20])[0]
-    return json.loads(data[PREFIX_BYTES : PREFIX_BYTES + length])
+    return json.loads(data[PREFIX_BYTES : PREFIX_BYTES + struct.unpack("<Q", data[12:20])[0]])
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Change the header as a careful forger would: with a right checksum, length and alignment."""
     old = path.read_bytes()
-    length = struct.unpack("<Q", old[12:20])[0]
-    data = old[-(-(PREFIX_BYTES + length) // ALIGNMENT) * ALIGNMENT :]
+    data = old[-(-(PREFIX_BYTES + struct.unpack("<Q", old[12:20])[0]) // ALIGNMENT) * ALIGNMENT :]
     header = read_header(path)
     change(header)
     header["crc32"] = header_checksum(header)
