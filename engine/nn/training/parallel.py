@@ -279,6 +279,8 @@ def means_over(
 
 
 def _prepared_targets(model: Layer, targets: Any) -> Any:
+    if isinstance(targets, tuple):
+        return tuple(_prepared_targets(model, part) for part in targets)
     backend = backend_of_all(model.named_parameters())
     elsewhere = hasattr(targets, "dtype") and backend_of(targets) is not backend
     return backend.asarray_of_known_bounds(targets) if elsewhere else targets

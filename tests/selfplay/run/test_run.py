@@ -218,8 +218,7 @@ def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(
 
 def test_settings_of_a_run_can_change_and_are_kept(tmp_path: Path) -> None:
     open_run(tmp_path).close()
-    changed = RunFolder(tmp_path, {"games": {"visits": 9}})
-    assert changed.config.games.visits == 9
+    assert RunFolder(tmp_path, {"games": {"visits": 9}}).config.games.visits == 9
     assert read_toml(tmp_path / "config.toml")["games"]["visits"] == 9
 
 

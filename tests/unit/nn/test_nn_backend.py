@@ -90,11 +90,15 @@ def fitted(backend: Backend, path: Path, make: Any) -> list[np.ndarray]:
     )
     model = model.astype(np.float64).to(backend)
     x = rng.standard_normal((20, 3))
-    data = nn.Data(backend.asarray(x), backend.asarray((x[:, 0] > 0).astype(np.int64)))
-    settings, metrics = nn.TrainerSettings(batch_size=8, clip_norm=0.5, patience=9), {"accuracy": nn.accuracy}
+    classes = (x[:, 0] > 0).astype(np.int64)
+    data = nn.Data(backend.asarray(x), (backend.asarray(classes), classes))  # of several targets, none was uploaded
+    settings = nn.TrainerSettings(batch_size=8, clip_norm=0.5, patience=9)
+    metrics = {"accuracy": lambda y, both: nn.accuracy(y, both[1])}
     for epochs in (1, 2):
         optimizer, average = make()
-        trainer = nn.Trainer(model, nn.softmax_cross_entropy, optimizer, 0.01, settings, metrics, average=average)
+        trainer = nn.Trainer(
+            model, lambda y, both: nn.softmax_cross_entropy(y, both[0]), optimizer, 0.01, settings, metrics, average
+        )
         if path.exists():
             trainer.resume(path)
         trainer.fit(data, epochs, validation=data, checkpoint=path)
