@@ -418,7 +418,7 @@ class Trainer:
             values["optimizer_steps"] = 0
         self.restore(arrays, values)
         self._run = RunState.of(values, _group(arrays, "best/", backend_of_all(self.model.named_parameters())))
-        self._saved_data = None if "data" in changed else values["data"]
+        self._run.data = self._saved_data = None if "data" in changed else values["data"]
 
     def _identity(self) -> dict[str, Any]:
         return run_identity(self.model, self.optimizer, self._average, self.metrics, asdict(self.settings))
