@@ -124,6 +124,7 @@ def container_cases() -> list[Case]:
         Case(dense, numbers(3, 3)),
         Case(tokens, np.array([[0, 4, 4], [2, 1, 0]])),
         Case(nn.MultiHead(trunk, heads), numbers(2, 2, 4, 4)),
+        Case(nn.MultiHead(nn.Flatten(), {name: nn.Embedding(5, 2, RNG) for name in "ab"}), np.array([[[0], [4]]])),
         Case(nn.Residual(small_body(2)), numbers(2, 2, 4, 4)),
         Case(nn.Residual(small_body(3), nn.SqueezeExcitation(3, 2, RNG)), numbers(2, 3, 4, 4)),
         Case(nn.Residual(small_body(2), nn.SqueezeExcitation(2, 2, RNG), activation="mish"), numbers(2, 2, 4, 4)),

@@ -84,8 +84,7 @@ def test_loop_command_continues_with_the_next_generation(net, aino_train, tmp_pa
     first = aino_train("loop", tmp_path, f"--net={net}", *TINY_FLAGS, "--generations", 1)
     assert "generation 1: held-out losses before -> after" in first
     assert "generation 1: candidate" in first
-    second = aino_train("loop", tmp_path, "--generations", 1)
-    assert "generation 2: candidate" in second
+    assert "generation 2: candidate" in aino_train("loop", tmp_path, "--generations", 1)
     rows = sqlite3.connect(tmp_path / "ledger.sqlite").execute("SELECT generation, COUNT(*) FROM games GROUP BY 1")
     assert dict(rows.fetchall()) == {1: 6, 2: 6}
 
@@ -142,8 +141,7 @@ def test_verdict_ignores_games_after_the_decision() -> None:
     early = GateTest(settings, won).verdict
     assert early.accepted
     assert early.decided
-    lost = dict.fromkeys(range(60, 120), 0.0)
-    assert GateTest(settings, won | lost).verdict == early
+    assert GateTest(settings, won | dict.fromkeys(range(60, 120), 0.0)).verdict == early
 
 
 def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
@@ -212,8 +210,7 @@ def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(
     ours = learner_settings(run.config)
     assert (ours.batch_size, ours.weight_decay) == (alone.learner.batch_size, alone.learner.weight_decay)
     assert run.config.fit.peak_rate == alone.peak_rate
-    changed = RunFolder(tmp_path, {"fit": {"weight_decay": 0.125}})
-    assert learner_settings(changed.config).weight_decay == 0.125
+    assert learner_settings(RunFolder(tmp_path, {"fit": {"weight_decay": 0.125}}).config).weight_decay == 0.125
 
 
 def test_settings_of_a_run_can_change_and_are_kept(tmp_path: Path) -> None:

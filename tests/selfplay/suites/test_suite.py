@@ -303,8 +303,7 @@ def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
         assert nodes == sorted(nodes)
         assert nodes[-1] == 100
         assert len(nodes) == 8
-        again = solver.solve(chess.Board(), fresh=True)
-        assert [step.move for step in again] == [step.move for step in start]
+        assert [step.move for step in solver.solve(chess.Board(), fresh=True)] == [step.move for step in start]
 
 
 def test_uci_engine_solves_too_and_an_illegal_move_took_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:

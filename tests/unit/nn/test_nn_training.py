@@ -328,3 +328,8 @@ def test_the_first_layer_leaves_out_the_gradient_of_the_input_in_training_alone(
             assert loss == (shard == 3), "the model itself computed the gradient of its input; shards have copies"
             assert all(np.allclose(found[name], gradient * shard / 6, atol=1e-5) for name, gradient in grads.items())
         assert np.array_equal(model.forward(x)[1](np.ones_like(y))[0], dx)
+    model = nn.MultiHead(nn.Flatten(), {"one": nn.Dense(32, 2, rng), "other": nn.Dense(32, 3, rng)})
+    outputs, backward = model.forward(x, training=True)
+    dy = {name: np.ones_like(outputs[name]) for name in ("other", "one")}  # nothing was there to be added to the second
+    found = nn.DataParallel(model, 6).step(6, lambda part: x[part], lambda y, part: (0.0, dy, {})).grads
+    assert all(np.array_equal(found[name], gradient) for name, gradient in backward(dy)[1].items())
