@@ -192,7 +192,7 @@ def huber(prediction: Array, target: Array, delta: float = 1.0) -> tuple[float, 
     """
     if not delta > 0:
         raise ConfigError(f"huber: delta must be > 0, not {delta}")
-    loss, gradient = difference_loss(_difference("huber", prediction, target), delta)
+    loss, gradient = difference_loss(_difference("huber", prediction, target), float(delta))
     return float(loss), gradient
 
 

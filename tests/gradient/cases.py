@@ -97,7 +97,7 @@ def encoder_cases() -> list[Case]:
     layer = {"features": 4, "heads": 2, "inner": 6, "hidden": 5, "activation": "mish", "scale": 0.7, "epsilon": 1e-3}
     with_smolgen, table = layer | {"smolgen": smolgen}, numbers(9, 3)
     return [
-        Case(nn.FeedForward(4, 3, RNG, "mish", 0.6, 1e-3), numbers(2, 3, 4)),
+        Case(nn.FeedForward(4, 3, RNG, "mish", np.sqrt(0.4), 1e-3), numbers(2, 3, 4)),
         Case(nn.Smolgen(4, 2, rng=RNG, **smolgen), (numbers(2, 3, 4), table)),
         Case(nn.EncoderLayer(rng=RNG, **layer), numbers(2, 3, 4)),
         Case(nn.EncoderLayer(rng=RNG, causal=True, **layer), numbers(2, 3, 4), {"mask": bools(2, 3)}),

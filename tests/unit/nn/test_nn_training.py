@@ -25,7 +25,8 @@ def test_losses_have_their_textbook_values() -> None:
     prediction, target = np.array([[0.5], [3.0]]), np.zeros((2, 1))
     assert nn.mse(prediction, target)[0] == pytest.approx((0.25 + 9) / 2)
     assert nn.huber(prediction, target)[0] == pytest.approx((0.125 + 2.5) / 2)
-    assert nn.huber(prediction, target, delta=2.0)[1].ravel().tolist() == [0.25, 1.0]
+    gradient = nn.huber(prediction.astype(np.float32), target, delta=np.float64(2.0))[1]
+    assert (gradient.dtype, gradient.ravel().tolist()) == (np.float32, [0.25, 1.0])
     loss, gradient = nn.mae(np.array([[0.5, -3.0]]), np.zeros((1, 2)))
     assert loss == pytest.approx(1.75)
     assert gradient.tolist() == [[0.5, -0.5]]
