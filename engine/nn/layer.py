@@ -316,8 +316,11 @@ def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> No
 
 
 def is_array(x: Any) -> bool:
-    """Whether `x` has a shape, and a dtype of NumPy's, as arrays on every backend do; a table of pandas has not."""
-    return hasattr(x, "shape") and hasattr(getattr(x, "dtype", None), "kind") and not hasattr(x, "iloc")
+    """Whether `x` has a shape and a dtype of NumPy's, as arrays on all backends. Pandas' tables, masked arrays, and
+    matrices, which multiply in another way, are none.
+    """
+    is_other = type(x) is not np.ndarray and (hasattr(x, "iloc") or isinstance(x, np.matrix | np.ma.MaskedArray))
+    return hasattr(x, "shape") and hasattr(getattr(x, "dtype", None), "kind") and not is_other
 
 
 def form_of(value: Any) -> str:
@@ -334,9 +337,8 @@ def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floati
     A number must equal the side, a name matches any size, and "..." matches any number of sides. `dtype` is one
     dtype, or "floating", "integer", "numeric" or "bool" for all dtypes of that kind.
     """
-    shape, kind = getattr(x, "shape", None), getattr(getattr(x, "dtype", None), "kind", "")
-    fits_dtype = kind in _KINDS[dtype] if isinstance(dtype, str) else kind and x.dtype == dtype
-    if not isinstance(shape, tuple) or not fits_dtype or not _fits(shape, sides):
+    is_kind = is_array(x) and (x.dtype.kind in _KINDS[dtype] if isinstance(dtype, str) else x.dtype == dtype)
+    if not is_kind or not _fits(x.shape, sides):
         expected = ", ".join(str(side) for side in sides)
         raise ShapeError(f"{type(owner).__name__}: expected {dtype} [{expected}], found {form_of(x)}")
     _check_place(owner, x)

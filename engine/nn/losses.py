@@ -138,8 +138,7 @@ def _soft_terms(targets: Array, shifted: Array, normaliser: Array) -> Array:
 
 
 def _soft_slopes(targets: Array, total: Array, powers: Array, normaliser: Array, count: int) -> Array:
-    probabilities = powers / backend_of(targets).xp.where(normaliser == 0, 1, normaliser)
-    return (probabilities * total - targets) / count
+    return (powers / backend_of(targets).xp.where(normaliser == 0, 1, normaliser) * total - targets) / count
 
 
 @_in_range
@@ -229,7 +228,6 @@ def _check_pair(loss: str, prediction: Array, target: Array) -> None:
 
 def _check_floating(loss: str, prediction: Array, least: int) -> None:
     if not is_array(prediction) or prediction.dtype.kind != "f" or prediction.ndim < least:
-        form = " [B, A]" if least else ""
-        raise ShapeError(f"{loss}: expected floating outputs{form}, found {form_of(prediction)}")
+        raise ShapeError(f"{loss}: expected floating outputs{' [B, A]' * (least > 0)}, found {form_of(prediction)}")
     if not prediction.size:
         raise ShapeError(f"{loss}: expected at least one example, found outputs {list(prediction.shape)}")

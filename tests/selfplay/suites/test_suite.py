@@ -294,8 +294,7 @@ def test_groups_are_in_order_and_a_stop_leaves_the_rest_out() -> None:
 def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
     options = EngineOptions(evaluator="material", threads=1, hash_mib=16)
     with closing(EngineSolver(options, TimeControl(nodes=100))) as solver:
-        board = chess.Board(BACK_RANK + " 0 1")
-        answer = solver.solve(board, fresh=True)
+        answer = solver.solve(chess.Board(BACK_RANK + " 0 1"), fresh=True)
         assert answer[-1].move.uci() == "a1a8"
         assert answer[-1].mate == 1
         start = solver.solve(chess.Board(), fresh=True)
