@@ -173,6 +173,7 @@ def test_what_a_trainer_cannot_use_is_refused() -> None:
         (data.inputs.tolist(), data.targets, "found list and 50"),
         (data.inputs, np.array(1.0), "found 50 and ndarray"),
         (Table(), data.targets, "found Table and 50"),
+        (type("csr_array", (), dict.fromkeys(("shape", "toarray"), (50, 3)))(), data.targets, "found csr_array and 50"),
         (np.ma.masked_array(data.inputs), data.targets, "found MaskedArray"),  # multiplied in their own way
         (data.inputs.view(np.matrix), data.targets, "found matrix"),
         (np.ones((50, 3), int), data.targets, "float32"),
