@@ -254,8 +254,7 @@ class Operations:
 
             def input_gradient(dmean: Array) -> Array:
                 share = 1 / (x.shape[2] * x.shape[3])
-                dx = self.fused(_gate_gradient)(dskip, scale, dmean[:, None, None, :], share)
-                return channels_first(dx)
+                return channels_first(self.fused(_gate_gradient)(dskip, scale, dmean[:, None, None, :], share))
 
             return GateGradients(along.sum(axis=(1, 2)), dskip.sum(axis=(1, 2)), channels_first(dskip), input_gradient)
 

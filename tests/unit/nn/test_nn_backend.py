@@ -163,8 +163,7 @@ def test_a_model_moves_there_and_back_with_one_call_and_through_a_file(stand_in:
     model = nn.Dense(3, 2, np.random.default_rng(1))
     there = model.to("cupy")
     assert type(there.params["weight"]) is ndarray
-    back = there.to("numpy")
-    assert np.array_equal(back.params["weight"], model.params["weight"])
+    assert np.array_equal(there.to("numpy").params["weight"], model.params["weight"])
     save(tmp_path / "net.dit", there)
     loaded, header = load(tmp_path / "net.dit")
     assert header["provenance"]["backend"] == "cupy"

@@ -139,8 +139,7 @@ def test_astype_and_to_leave_the_original_alone() -> None:
     double = network.astype(np.float64)
     assert {array.dtype for array in double.named_parameters().values()} == {np.dtype(np.float64)}
     assert {array.dtype for array in network.named_parameters().values()} == {np.dtype(np.float32)}
-    moved = network.to(NUMPY)
-    assert np.array_equal(moved.forward(image())[0]["value"], network.forward(image())[0]["value"])
+    assert np.array_equal(network.to(NUMPY).forward(image())[0]["value"], network.forward(image())[0]["value"])
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,7 @@ class Run:
         average = nn.StochasticAverage(every=STEPS)
         metrics = {"accuracy": lambda outputs, targets: moments(nn.accuracy(outputs, targets))}
         rate = nn.WarmupCosine(0.05, 100, 5)
-        loss = nn.softmax_cross_entropy
-        self.trainer = nn.Trainer(model, loss, nn.AdamW(), rate, settings, metrics, average=average)
+        self.trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.AdamW(), rate, settings, metrics, average=average)
         self.trainer.schedule = lambda step: moments(rate(step))
         self.watchers = [Watcher(moments, last_epoch), nn.SaveBest(self.best), Watcher(moments, last_epoch)]
 
