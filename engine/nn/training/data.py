@@ -13,7 +13,7 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
-from engine.nn.layer import rows_of
+from engine.nn.layer import form_of, rows_of
 
 RowNumbers = np.ndarray | slice
 
@@ -141,8 +141,8 @@ def random_shift(most: int) -> Augment:
 
 def _shifted(most: int, batch: Data, rng: np.random.Generator) -> Data:
     images, targets = batch
-    if images.ndim != 4:
-        raise ShapeError(f"random_shift: expected images [B, C, H, W], found {list(images.shape)}")
+    if getattr(images, "ndim", 0) != 4:
+        raise ShapeError(f"random_shift: expected images [B, C, H, W], found {form_of(images)}")
     xp, (count, _, height, width) = backend_of(images).xp, images.shape
     padded = xp.pad(images, ((0, 0), (0, 0), (most, most), (most, most)))
     moved = xp.empty_like(images)
