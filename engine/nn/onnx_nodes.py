@@ -66,8 +66,7 @@ class Nodes:
         return self.node("Mul", x, np.array(factor))
 
     def part(self, x: str, part: slice, axis: int) -> str:
-        bounds = (np.array([bound]) for bound in (part.start, part.stop, axis))
-        return self.node("Slice", x, *bounds)
+        return self.node("Slice", x, *(np.array([bound]) for bound in (part.start, part.stop, axis)))
 
     def product(self, x: str, weight: np.ndarray, bias: np.ndarray) -> str:
         return self.node("Add", self.node("MatMul", x, weight.T), bias)

@@ -106,8 +106,7 @@ class Residual(Layer):
         return y, backward
 
     def children(self) -> dict[str, Layer]:
-        gate: dict[str, Layer] = {} if self.se is None else {"se": self.se}
-        return self.body.children() | gate
+        return self.body.children() | ({} if self.se is None else {"se": self.se})
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
         gate: Any = children.pop("se", None)

@@ -9,6 +9,7 @@ import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def _part_identity(part: Any) -> dict[str, Any]:
     if part is None:
         return {"class": "NoneType"}
     given = {name: vars(part).get(name) for name in settings_of(type(part))}
-    numbers = {name: value for name, value in given.items() if isinstance(value, bool | int | float)}
+    numbers = {name: value for name, value in given.items() if isinstance(value, Real)}
     return {"class": type(part).__name__, **numbers}
 
 

@@ -203,7 +203,7 @@ SETTINGS = {"batch_size": 8}
 OTHERS = {
     "optimizer: beta2": ({"optimizer": nn.AdamW()}, {"optimizer": nn.AdamW(beta2=0.99)}),
     "optimizer: weight_decay": ({"optimizer": nn.AdamW()}, {"optimizer": nn.AdamW(weight_decay=0.1)}),
-    "optimizer: momentum": ({"optimizer": nn.SGD()}, {"optimizer": nn.SGD(momentum=0.9)}),
+    "optimizer: momentum": ({"optimizer": nn.SGD()}, {"optimizer": nn.SGD(momentum=np.float32(0.9))}),
     "optimizer: class": ({"optimizer": nn.Adam()}, {"optimizer": nn.AdamW()}),
     "metrics": ({}, {"metrics": {"accuracy": nn.accuracy}}),
     "average: class": ({"average": None}, {"average": nn.ExponentialAverage(0.9)}),
@@ -235,11 +235,11 @@ def test_a_run_with_something_else_is_refused_and_named(tmp_path: Path, name: st
 def test_what_is_changed_on_purpose_is_said(tmp_path: Path) -> None:
     path = tmp_path / "run.npz"
     made().fit(DATA, 1, checkpoint=path)
-    run = made(schedule=0.001, optimizer=nn.AdamW(weight_decay=0.5))
+    run = made(schedule=np.float32(2**-10), optimizer=nn.AdamW(weight_decay=0.5))
     with pytest.raises(ConfigError, match=r"changed: expected names out of model, .*, data, found \['schedule'\]"):
         run.resume(path, changed=["schedule"])
     run.resume(path, changed=["optimizer"])
-    assert run.fit(DATA, 2)["rate"][-1] == 0.001
+    assert run.fit(DATA, 2)["rate"][-1] == 2**-10
 
 
 def test_an_optimizer_that_knows_other_slots_was_refused_even_on_purpose(tmp_path: Path) -> None:
