@@ -109,8 +109,7 @@ def run_identity(
         "metrics": sorted(metrics),
         "settings": {name: value for name, value in settings.items() if name != "threads"},
     }
-    found: dict[str, Any] = json.loads(json.dumps(identity, default=np.generic.item))
-    return found
+    return dict(json.loads(json.dumps(identity, default=np.generic.item)))
 
 
 def _part_identity(part: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from engine.backend import Backend, backend_of, backend_of_all
-from engine.errors import ConfigError, TrainingError
+from engine.errors import ConfigError, DataError, TrainingError
 from engine.nn.layer import Array, Layer
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.training.callbacks import Callback, as_callback
@@ -137,8 +137,8 @@ class Trainer:
         continue from it, call `resume` first. After an interruption at any moment, another `fit` goes on in the
         same way, with the state in memory. With `patience`, the model ends with the weights of the best
         validation loss. Raises ShapeError when the numbers of inputs and targets differ, TrainingError when a loss or
-        gradient is not finite, ConfigError for `patience` without validation data, for a callback of another kind,
-        for a resumed run with other data, and for a checkpoint of a model that no file can describe.
+        gradient is not finite, DataError when the loss ignores all targets, ConfigError for `patience` without
+        validation data, a callback of another kind, other data, and a checkpoint of a model that no file describes.
         """
         loader, run = as_loader(data), self._run
         watchers = [as_callback(given) for given in ([callbacks] if callable(callbacks) else callbacks)]
@@ -218,6 +218,8 @@ class Trainer:
                     watcher.on_step(self, means)
                 if checkpoint is not None and checkpoint_steps and self.steps_done % checkpoint_steps == 0:
                     self.save(checkpoint)
+        if not self._run.seen:
+            raise DataError("expected at least one target to learn, found those alone that the loss ignores")
 
     def _augmenting(self, step: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence([self.settings.seed, step], spawn_key=(AUGMENTATION,)))

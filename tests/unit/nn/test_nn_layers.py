@@ -69,8 +69,7 @@ def test_dropout_masks_repeat_after_reseeding_and_only_then() -> None:
     model.reseed(3, 1)
     first, second = model.forward(x, training=True)[0], model.forward(x, training=True)[0]
     model.reseed(3, 1)
-    again = model.forward(x, training=True)[0]
-    assert np.array_equal(first, again)
+    assert np.array_equal(first, model.forward(x, training=True)[0])
     assert not np.array_equal(first, second)
     a, b = (part.forward(x, training=True)[0] for part in model.layers.values())
     assert not np.array_equal(a, b)
