@@ -49,6 +49,8 @@ class SqueezeExcitation(Layer):
     def forward_with_skip(self, x: Array, skip: Array, relu: bool, training: bool) -> tuple[Array, MergeBackward]:
         """Compute sigmoid(s) x + t + skip in one pass, with ReLU on request; backward: dy -> (dx, dskip, gradients)."""
         check_input(self, x, "B", self.channels, "H", "W")
+        if 0 in x.shape[2:]:
+            raise ShapeError(f"SqueezeExcitation: expected H and W >= 1, found {list(x.shape)}")
         operations, act = operations_for(x), Activation(self.activation)
         dense = Sequential(squeeze=self.squeeze, act=act, excite=self.excite)
         excited, dense_backward = dense.forward(operations.square_mean(x), training)

@@ -167,8 +167,7 @@ class Operations:
         y = self.fused(_normalise)(rows, mean, variance, gamma, beta, epsilon, floor)
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
-            rows_dy = channels_last(dy).reshape(shape)
-            normed = rows_dy, y, rows, mean, variance
+            normed = channels_last(dy).reshape(shape), y, rows, mean, variance
             slopes = self.fused(_norm_slopes)(*normed, 1.0, epsilon, floor, self._is_first)
             sums = slopes[:, :, None] if given is None else (0.0, 0.0)
             dx = self.fused(_norm_gradient)(*normed, 1.0, gamma, *sums, epsilon, share, floor)

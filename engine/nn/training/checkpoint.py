@@ -120,8 +120,7 @@ def _part_identity(part: Any) -> dict[str, Any]:
     if part is None:
         return {"class": "NoneType"}
     given = {name: vars(part).get(name) for name in settings_of(type(part))}
-    numbers = {name: value for name, value in given.items() if isinstance(value, Real)}
-    return {"class": type(part).__name__, **numbers}
+    return {"class": type(part).__name__, **{name: value for name, value in given.items() if isinstance(value, Real)}}
 
 
 def check_same(owner: Any, mine: dict[str, Any], theirs: dict[str, Any], changed: Collection[str] = ()) -> None:

@@ -291,7 +291,6 @@ def floats(means: Mapping[str, Any]) -> Record:
     there = {name: value for name, value in means.items() if backend_of(value) is not NUMPY}
     read: dict[str, Any] = {}
     if there:
-        xp = backend_of_all(there).xp
-        read = dict(zip(there, xp.stack([*there.values()], dtype=np.float64).get(), strict=True))
+        read = dict(zip(there, backend_of_all(there).xp.stack([*there.values()], dtype=np.float64).get(), strict=True))
     read = {name: read.get(name, value) for name, value in means.items()}
     return {name: value if isinstance(value, MeanOver) else float(value) for name, value in read.items()}

@@ -110,8 +110,7 @@ def test_a_file_says_where_it_comes_from(path: Path, monkeypatch: pytest.MonkeyP
     assert found["command"] == "aino-train loop --seed=3 '--out=a b.dit' runs/one"
     assert before <= datetime.fromisoformat(found["date"]) <= datetime.now(UTC)
     assert found["seed"] == 3
-    root = Path(engine.__file__).parents[1]
-    assert ("commit" in found) == (root / ".git").exists()
+    assert ("commit" in found) == (Path(engine.__file__).parents[1] / ".git").exists()
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", found.get("commit", "0" * 40))
 
 

@@ -155,6 +155,9 @@ def test_astype_and_to_leave_the_original_alone() -> None:
         (lambda: nn.MaxPool2D(3), (1, 1, 4, 2)),
         (lambda: nn.AveragePool2D(2), (1, 4, 4)),
         (lambda: nn.GlobalAveragePool(), (3, 4)),
+        (lambda: nn.GlobalAveragePool(), (1, 2, 3, 0)),  # NaN, as behind a window of padding alone, infinity
+        (lambda: nn.MaxPool2D(2, padding=1), (1, 2, 0, 3)),
+        (lambda: nn.SqueezeExcitation(4, 2, rng()), (1, 4, 0, 3)),
         (lambda: nn.Residual(nn.Sequential(conv=nn.Conv2D(2, 3, 3, rng()))), (1, 2, 4, 4)),
     ],
 )
