@@ -168,8 +168,7 @@ class PlanesEvaluator(CustomEvaluator):
             part = slice(first, min(first + self.round_size, count))
             planes = planes_of(leaves.masks[part])
             policy, wdl, *plies_left = self.guest.ask(partial(outputs_of, self.network, planes))
-            places = leaves.policy_index[part].astype(np.int64)
-            leaves.logits[part] = np.take_along_axis(policy, places, axis=1)
+            leaves.logits[part] = np.take_along_axis(policy, leaves.policy_index[part].astype(np.int64), axis=1)
             leaves.wdl[part] = wdl
             leaves.moves_left[part] = np.maximum(plies_left[0], 0.0) if plies_left else PLIES_LEFT
 

@@ -44,5 +44,4 @@ def _commit(root: Path) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     oid = next(line.split()[2].decode() for line in told if line.startswith(b"# branch.oid "))
-    changed = any(not line.startswith(b"#") for line in told)
-    return "" if oid == "(initial)" else oid + "-dirty" * changed
+    return "" if oid == "(initial)" else oid + "-dirty" * any(not line.startswith(b"#") for line in told)

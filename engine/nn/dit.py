@@ -99,8 +99,7 @@ def _lower_bound(value: Any) -> int:
         kind = value.get("layer")
         sizes = REGISTRY[kind].sizes if isinstance(kind, str) and kind in REGISTRY else ()
         numbers = [abs(value[name]) for name in sizes if type(value.get(name)) is int]
-        own = math.prod(numbers) if numbers else 0
-        return own + sum(_lower_bound(part) for part in value.values())
+        return (math.prod(numbers) if numbers else 0) + sum(_lower_bound(part) for part in value.values())
     if isinstance(value, list):
         return sum(_lower_bound(part) for part in value)
     return 0
@@ -113,7 +112,7 @@ def _stored_arrays(path: Path, model: Layer, dtype: str) -> dict[str, np.ndarray
     with backend_of_all(tensors).guard("the network was saved"):
         tensors = {name: to_numpy(tensor) for name, tensor in tensors.items()}
     for name, tensor in tensors.items():
-        array = np.ascontiguousarray(tensor)
+        array = np.asarray(tensor, order="C")  # `ascontiguousarray` gives a single number an axis
         largest = float(np.abs(array).max(initial=0.0))
         if not largest <= float(np.finfo(np.float32).max):  # `not` makes this true for NaN
             raise NetFileError(path, f"finite numbers to save in {name}", "infinity or NaN")

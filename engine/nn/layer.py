@@ -57,6 +57,10 @@ class Layer:
         self.params: dict[str, Array] = {}
         self.buffers: dict[str, Array] = {}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keep a number of NumPy's as Python's, which leaves arrays their dtype, and goes into files."""
+        super().__setattr__(name, value.item() if isinstance(value, np.generic) else value)
+
     def forward(self, x: Array, training: bool = False) -> tuple[Any, Backward]:
         """Apply the layer; return (y, backward), where `backward(dy) -> (dx, gradients by parameter name)`."""
         raise NotImplementedError
@@ -82,8 +86,7 @@ class Layer:
         """
         if batch_size < 1:
             raise ConfigError(f"predict: batch_size must be at least 1, not {batch_size}")
-        rows = len(x[0] if isinstance(x, tuple) else x)
-        starts = range(0, max(rows, 1), batch_size)
+        starts = range(0, max(len(x[0] if isinstance(x, tuple) else x), 1), batch_size)
         return _joined([self(rows_of(x, slice(start, start + batch_size))) for start in starts])
 
     def prepared(self, x: Any) -> Any:
@@ -218,8 +221,7 @@ class Layer:
 
     def to(self, backend: Backend | str) -> Self:
         """Return a copy of the layer on `backend`, which is an object or a name for `get_backend`."""
-        backend = get_backend(backend) if isinstance(backend, str) else backend
-        return self._converted(backend.asarray)
+        return self._converted((get_backend(backend) if isinstance(backend, str) else backend).asarray)
 
     def with_children(self, children: dict[str, Layer]) -> Self:
         """Return a copy with `children` in place of its own, under names the layer can call one after the other."""
@@ -240,8 +242,7 @@ class Layer:
     def _replace_children(self, children: dict[str, Layer]) -> None:
         """Put `children` in place of the parts of the same names."""
         for name, value in list(self._own_parts()):
-            one = isinstance(value, Layer)
-            setattr(self, name, children[name] if one else {key: children[key] for key in value})
+            setattr(self, name, children[name] if isinstance(value, Layer) else {key: children[key] for key in value})
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Layer]]:
         """Yield this layer and all layers inside it by dotted path, which begins at `path`, each before its parts."""
@@ -315,8 +316,11 @@ def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> No
 
 
 def is_array(x: Any) -> bool:
-    """Whether `x` has a shape, and a dtype of NumPy's, as arrays on every backend do; a table of pandas has not."""
-    return hasattr(x, "shape") and hasattr(getattr(x, "dtype", None), "kind") and not hasattr(x, "iloc")
+    """Whether `x` has a shape and a dtype of NumPy's, as arrays on all backends. Pandas' tables, masked arrays, and
+    matrices, which multiply in another way, are none.
+    """
+    is_other = type(x) is not np.ndarray and (hasattr(x, "iloc") or isinstance(x, np.matrix | np.ma.MaskedArray))
+    return hasattr(x, "shape") and hasattr(getattr(x, "dtype", None), "kind") and not is_other
 
 
 def form_of(value: Any) -> str:
@@ -333,9 +337,8 @@ def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floati
     A number must equal the side, a name matches any size, and "..." matches any number of sides. `dtype` is one
     dtype, or "floating", "integer", "numeric" or "bool" for all dtypes of that kind.
     """
-    shape, kind = getattr(x, "shape", None), getattr(getattr(x, "dtype", None), "kind", "")
-    fits_dtype = kind in _KINDS[dtype] if isinstance(dtype, str) else kind and x.dtype == dtype
-    if not isinstance(shape, tuple) or not fits_dtype or not _fits(shape, sides):
+    is_kind = is_array(x) and (x.dtype.kind in _KINDS[dtype] if isinstance(dtype, str) else x.dtype == dtype)
+    if not is_kind or not _fits(x.shape, sides):
         expected = ", ".join(str(side) for side in sides)
         raise ShapeError(f"{type(owner).__name__}: expected {dtype} [{expected}], found {form_of(x)}")
     _check_place(owner, x)
@@ -379,7 +382,8 @@ def _checking_gradient(forward: Callable[..., tuple[Any, Backward]]) -> Callable
         def checked_backward(dy: Array) -> tuple[Array, Gradients]:
             if shape is not None:
                 check_gradient(self, dy, shape)
-            return backward(dy)
+            dx, grads = backward(dy)  # a sum over all axes is no array, and limits and shards change gradients in place
+            return dx, {name: np.asarray(one) if isinstance(one, np.generic) else one for name, one in grads.items()}
 
         return y, checked_backward
 

@@ -125,8 +125,7 @@ def soft_target_loss(logits: Array, targets: Array, mask: Array | None = None) -
     powers, targets = xp.exp(shifted), targets.astype(logits.dtype, copy=False)
     normaliser = powers.sum(axis=1, keepdims=True)
     loss = fused(_soft_terms)(targets, shifted, normaliser).sum() / -len(logits)
-    total = targets.sum(axis=1, keepdims=True)
-    return loss, fused(_soft_slopes)(targets, total, powers, normaliser, len(logits))
+    return loss, fused(_soft_slopes)(targets, targets.sum(axis=1, keepdims=True), powers, normaliser, len(logits))
 
 
 def _shifted(logits: Array, largest: Array) -> Array:
@@ -139,8 +138,7 @@ def _soft_terms(targets: Array, shifted: Array, normaliser: Array) -> Array:
 
 
 def _soft_slopes(targets: Array, total: Array, powers: Array, normaliser: Array, count: int) -> Array:
-    probabilities = powers / backend_of(targets).xp.where(normaliser == 0, 1, normaliser)
-    return (probabilities * total - targets) / count
+    return (powers / backend_of(targets).xp.where(normaliser == 0, 1, normaliser) * total - targets) / count
 
 
 @_in_range
@@ -160,8 +158,7 @@ def sigmoid_binary_cross_entropy(logits: Array, targets: Array) -> tuple[float, 
     size = xp.abs(logits)
     small, wrong = xp.exp(-size), xp.where(logits > 0, 1 - targets, targets)
     losses = xp.where(wrong == 0, 0, size) * wrong + xp.log1p(small)
-    probabilities = xp.where(logits >= 0, 1, small) / (1 + small)
-    return float(losses.mean()), (probabilities - targets) / logits.size
+    return float(losses.mean()), (xp.where(logits >= 0, 1, small) / (1 + small) - targets) / logits.size
 
 
 @_in_range
@@ -194,7 +191,7 @@ def huber(prediction: Array, target: Array, delta: float = 1.0) -> tuple[float, 
     """
     if not delta > 0:
         raise ConfigError(f"huber: delta must be > 0, not {delta}")
-    loss, gradient = difference_loss(_difference("huber", prediction, target), delta)
+    loss, gradient = difference_loss(_difference("huber", prediction, target), float(delta))
     return float(loss), gradient
 
 
@@ -231,7 +228,6 @@ def _check_pair(loss: str, prediction: Array, target: Array) -> None:
 
 def _check_floating(loss: str, prediction: Array, least: int) -> None:
     if not is_array(prediction) or prediction.dtype.kind != "f" or prediction.ndim < least:
-        form = " [B, A]" if least else ""
-        raise ShapeError(f"{loss}: expected floating outputs{form}, found {form_of(prediction)}")
+        raise ShapeError(f"{loss}: expected floating outputs{' [B, A]' * (least > 0)}, found {form_of(prediction)}")
     if not prediction.size:
         raise ShapeError(f"{loss}: expected at least one example, found outputs {list(prediction.shape)}")

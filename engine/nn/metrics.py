@@ -16,32 +16,34 @@ from engine.nn.figures import new_figure
 Array = Any
 
 
-def _read(measure: Callable[[Array, Array], Any]) -> Callable[[Array, Array], float]:
+def _read(measure: Callable[..., Any]) -> Callable[..., float]:
     """Decorate: return a float. `unread` leaves it on its device, where a trainer reads it with other numbers."""
 
     @wraps(measure)
-    def number(outputs: Array, targets: Array) -> float:
-        return float(measure(outputs, targets))
+    def number(*arguments: Any, **options: Any) -> float:
+        return float(measure(*arguments, **options))
 
     vars(number)["unread"] = measure
     return number
 
 
 @_read
-def accuracy(outputs: Array, targets: Array) -> Any:
+def accuracy(outputs: Array, targets: Array, ignore_index: int | None = None) -> Any:
     """Return the share of examples that are classified correctly, in [0, 1].
 
     outputs [B, A] or [B, T, A], any scale; the class of the largest one is compared with targets int [B] or [B, T]
     (class numbers) or like outputs (one-hot or a distribution, up to 0.01). Or outputs [B, 1], logits of one question,
     with targets [B, 1] in [0, 1]. An example with NaN is never correct, nor is one whose outputs are all -infinity.
+    Classes that are `ignore_index` are not counted, as in `softmax_cross_entropy`; where all are, it is 0.
     Raises ShapeError for other shapes, and without an example, DataError for other targets, as of several questions.
     """
     given, wanted = tuple(outputs.shape), tuple(targets.shape)
     if not given or 0 in given:
         raise ShapeError(f"accuracy: expected at least one example, found outputs {list(given)}")
     check_together("accuracy", outputs=outputs, targets=targets)
-    known, is_one = targets == targets, given[1:] == (1,) and wanted == given
-    if not is_one and (len(given) < 2 or given[-1] < 2 or wanted not in (given[:-1], given)):
+    shapes = [given[:-1], given] if ignore_index is None else [given[:-1]]
+    known, is_one = targets == targets, given[1:] == (1,) and wanted == given in shapes
+    if not is_one and (len(given) < 2 or given[-1] < 2 or wanted not in shapes):
         raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}")
     if isinstance(targets, np.ndarray) and wanted == given:
         sums = targets.sum(axis=-1)
@@ -51,7 +53,8 @@ def accuracy(outputs: Array, targets: Array) -> Any:
         return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
     classes = targets if wanted == given[:-1] else targets.argmax(axis=-1)
     answered = (outputs.max(axis=-1) > -np.inf) & known.reshape(*given[:-1], -1).all(axis=-1)
-    return ((outputs.argmax(axis=-1) == classes) & answered).mean()
+    counted = answered == answered if ignore_index is None else classes != ignore_index
+    return ((outputs.argmax(axis=-1) == classes) & answered & counted).sum() / counted.sum().clip(1)
 
 
 def confusion_matrix(outputs: Array, targets: Array) -> np.ndarray:

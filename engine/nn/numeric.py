@@ -128,8 +128,7 @@ def _compared(name: str, by_hand: np.ndarray, value: Callable[[], float], tensor
     mine, other = by_hand / scale, numeric / scale
     size = float(np.linalg.norm(mine) + np.linalg.norm(other))
     is_zero = np.abs(by_hand).max(initial=0) < 1e-12 and np.abs(numeric).max(initial=0) < ROUNDING  # by mathematics
-    error = 0.0 if is_zero else float(np.linalg.norm(mine - other)) / size
-    return CheckedTensor(name, by_hand, numeric, error)
+    return CheckedTensor(name, by_hand, numeric, 0.0 if is_zero else float(np.linalg.norm(mine - other)) / size)
 
 
 def floats_as(dtype: Any, x: Any) -> Any:

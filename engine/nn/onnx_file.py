@@ -172,8 +172,7 @@ class Graph(Nodes):
     # ---- numbers and boards -----------------------------------------------------------------------------------------
 
     def _batch_norm(self, layer: nn.BatchNorm, x: str) -> str:
-        arrays = *layer.params.values(), *layer.buffers.values()
-        y = self.node("BatchNormalization", x, *arrays, epsilon=layer.epsilon)
+        y = self.node("BatchNormalization", x, *layer.params.values(), *layer.buffers.values(), epsilon=layer.epsilon)
         return self.activated(y, "relu") if layer.relu else y
 
     # ---- sequences -------------------------------------------------------------------------------------------------
@@ -291,8 +290,7 @@ class Graph(Nodes):
         x, *table = x if isinstance(x, tuple) else (x,)
         inputs = (x, self.layer(layer.parts["smolgen"], (x, *table))) if table else x
         mixed = self.times(self.layer(layer.parts["attention"], inputs, mask), layer.scale)
-        z = self.layer(layer.parts["norm"], self.node("Add", mixed, x))
-        return self.layer(layer.parts["feed"], z)
+        return self.layer(layer.parts["feed"], self.layer(layer.parts["norm"], self.node("Add", mixed, x)))
 
     def _feed_forward(self, layer: nn.FeedForward, x: str) -> str:
         y = self.times(self.layer(nn.Sequential(**layer.layers), x), layer.scale)

@@ -66,8 +66,7 @@ class Nodes:
         return self.node("Mul", x, np.array(factor))
 
     def part(self, x: str, part: slice, axis: int) -> str:
-        bounds = (np.array([bound]) for bound in (part.start, part.stop, axis))
-        return self.node("Slice", x, *bounds)
+        return self.node("Slice", x, *(np.array([bound]) for bound in (part.start, part.stop, axis)))
 
     def product(self, x: str, weight: np.ndarray, bias: np.ndarray) -> str:
         return self.node("Add", self.node("MatMul", x, weight.T), bias)
@@ -99,6 +98,7 @@ def tensor_type(dtype: Any, sides: Sequence[int | str] | None = None) -> Message
 
 def _attribute(value: Any) -> Message:
     """Return an attribute's value with the number of its type."""
+    value = np.array(value).tolist()  # NumPy's numbers as Python's
     if isinstance(value, int):
         return {"int": value % 2**64, "type": 2}
     if isinstance(value, list):

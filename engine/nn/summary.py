@@ -46,8 +46,7 @@ def _count(arrays: dict[str, Any]) -> int:
 def activations(model: Any, x: Any) -> dict[str, Any]:
     """Run the model on `x` as inference; return the outputs of all layers of the table by dotted name, in order."""
     outputs: dict[str, Any] = {}
-    traced = _traced(model, "", outputs)
-    traced(x)
+    _traced(model, "", outputs)(x)
     return outputs
 
 

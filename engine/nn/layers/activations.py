@@ -27,8 +27,7 @@ def relu(x: Array) -> tuple[Array, Slope]:
 
 def clipped_relu(x: Array) -> tuple[Array, Slope]:
     """y = min(max(x, 0), 1);  dx = dy where 0 < x < 1."""
-    y = backend_of(x).xp.clip(x, 0, 1)
-    return y, lambda dy: dy * ((x > 0) & (x < 1))
+    return backend_of(x).xp.clip(x, 0, 1), lambda dy: dy * ((x > 0) & (x < 1))
 
 
 def squared_clipped_relu(x: Array) -> tuple[Array, Slope]:

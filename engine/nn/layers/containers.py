@@ -124,9 +124,10 @@ class MultiHead(Layer):
             total: Array = None
             for name in dy:
                 part, head_grads = steps[name](dy[name])
-                total = part if total is None else operations_for(part).add(total, part)
+                if part is not None:  # else no layer before has parameters
+                    total = part if total is None else operations_for(part).add(total, part)
                 grads |= head_grads
-            dx, trunk_grads = trunk_backward(total)
+            dx, trunk_grads = (None, {}) if total is None else trunk_backward(total)
             return dx, grads | trunk_grads
 
         return outputs, backward

@@ -23,7 +23,7 @@ class _Pool2D(Layer):
 
     def _padded(self, x: Array, value: float) -> Array:
         check_input(self, x, "B", "C", "H", "W")
-        smallest = self.window - 2 * self.padding
+        smallest = max(self.window - 2 * self.padding, 1)
         if min(x.shape[2:]) < smallest:
             raise ShapeError(f"{type(self).__name__}: expected H and W >= {smallest}, found {list(x.shape)}")
         p = self.padding
@@ -102,10 +102,10 @@ class GlobalAveragePool(Layer):
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", "C", "H", "W")
-        shape = x.shape
+        if 0 in (shape := x.shape)[2:]:
+            raise ShapeError(f"GlobalAveragePool: expected H and W >= 1, found {list(shape)}")
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            share = dy[:, :, None, None] / (shape[2] * shape[3])
-            return backend_of(dy).xp.broadcast_to(share, shape).copy(), {}
+            return backend_of(dy).xp.broadcast_to(dy[:, :, None, None] / (shape[2] * shape[3]), shape).copy(), {}
 
         return x.mean(axis=(2, 3)), backward

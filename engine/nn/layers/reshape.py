@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
 
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Layer, check_input, register
@@ -34,7 +36,7 @@ class Reshape(Layer):
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
-        self.shape = list(shape)
+        self.shape = [int(side) if isinstance(side, Integral) else side for side in list[Any](shape)]
         if not all(type(side) is int and side >= 1 for side in self.shape):
             raise ConfigError(f"Reshape({self.shape}): every side must be an integer >= 1")
 

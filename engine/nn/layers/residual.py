@@ -49,6 +49,8 @@ class SqueezeExcitation(Layer):
     def forward_with_skip(self, x: Array, skip: Array, relu: bool, training: bool) -> tuple[Array, MergeBackward]:
         """Compute sigmoid(s) x + t + skip in one pass, with ReLU on request; backward: dy -> (dx, dskip, gradients)."""
         check_input(self, x, "B", self.channels, "H", "W")
+        if 0 in x.shape[2:]:
+            raise ShapeError(f"SqueezeExcitation: expected H and W >= 1, found {list(x.shape)}")
         operations, act = operations_for(x), Activation(self.activation)
         dense = Sequential(squeeze=self.squeeze, act=act, excite=self.excite)
         excited, dense_backward = dense.forward(operations.square_mean(x), training)
@@ -106,8 +108,7 @@ class Residual(Layer):
         return y, backward
 
     def children(self) -> dict[str, Layer]:
-        gate: dict[str, Layer] = {} if self.se is None else {"se": self.se}
-        return self.body.children() | gate
+        return self.body.children() | ({} if self.se is None else {"se": self.se})
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
         gate: Any = children.pop("se", None)

@@ -71,8 +71,7 @@ class Smolgen(Layer):
         def backward(dy: Array) -> tuple[tuple[Array, Array], Gradients]:
             dbias = dy.reshape(batch * self.heads, self.places**2)
             dsmall, grads = codes_backward(product(dbias, table).reshape(batch, self.heads * self.generated))
-            rows = squares.reshape(-1, self.features)
-            grads["compress"] = product(dsmall.reshape(-1, self.compressed).T, rows)
+            grads["compress"] = product(dsmall.reshape(-1, self.compressed).T, squares.reshape(-1, self.features))
             return (product(dsmall, weight), product(dbias.T, codes)), grads
 
         return product(codes, table.T).reshape(batch, self.heads, self.places, self.places), backward

@@ -172,8 +172,7 @@ def _fold(x: Array) -> int:
     """Return how many squares to merge so that their channels fill whole lanes; 0 if no number does."""
     if x.shape[1] % LANES == 0:
         return 1
-    whole = LANES % x.shape[1] == 0 and x.size % LANES == 0
-    return LANES // x.shape[1] if whole else 0
+    return LANES // x.shape[1] if LANES % x.shape[1] == 0 and x.size % LANES == 0 else 0
 
 
 def _unfold(values: Array, fold: int) -> Array:

@@ -167,8 +167,7 @@ class Operations:
         y = self.fused(_normalise)(rows, mean, variance, gamma, beta, epsilon, floor)
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
-            rows_dy = channels_last(dy).reshape(shape)
-            normed = rows_dy, y, rows, mean, variance
+            normed = channels_last(dy).reshape(shape), y, rows, mean, variance
             slopes = self.fused(_norm_slopes)(*normed, 1.0, epsilon, floor, self._is_first)
             sums = slopes[:, :, None] if given is None else (0.0, 0.0)
             dx = self.fused(_norm_gradient)(*normed, 1.0, gamma, *sums, epsilon, share, floor)
@@ -254,8 +253,7 @@ class Operations:
 
             def input_gradient(dmean: Array) -> Array:
                 share = 1 / (x.shape[2] * x.shape[3])
-                dx = self.fused(_gate_gradient)(dskip, scale, dmean[:, None, None, :], share)
-                return channels_first(dx)
+                return channels_first(self.fused(_gate_gradient)(dskip, scale, dmean[:, None, None, :], share))
 
             return GateGradients(along.sum(axis=(1, 2)), dskip.sum(axis=(1, 2)), channels_first(dskip), input_gradient)
 

@@ -9,6 +9,7 @@ import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,6 @@ class RunState:
 
     steps_done: int = 0
     history: History = field(default_factory=History)
-    stopped: bool = False  # whether the validation loss stopped improving
     ending: bool = False  # whether a callback asked for the end of the run with this epoch
     untold: bool = False  # whether callbacks may not have heard of the last record
     sums: Record = field(default_factory=dict)  # of loss and metrics over the epoch so far
@@ -109,8 +109,7 @@ def run_identity(
         "metrics": sorted(metrics),
         "settings": {name: value for name, value in settings.items() if name != "threads"},
     }
-    found: dict[str, Any] = json.loads(json.dumps(identity, default=np.generic.item))
-    return found
+    return dict(json.loads(json.dumps(identity, default=np.generic.item)))
 
 
 def _part_identity(part: Any) -> dict[str, Any]:
@@ -121,8 +120,7 @@ def _part_identity(part: Any) -> dict[str, Any]:
     if part is None:
         return {"class": "NoneType"}
     given = {name: vars(part).get(name) for name in settings_of(type(part))}
-    numbers = {name: value for name, value in given.items() if isinstance(value, bool | int | float)}
-    return {"class": type(part).__name__, **numbers}
+    return {"class": type(part).__name__, **{name: value for name, value in given.items() if isinstance(value, Real)}}
 
 
 def check_same(owner: Any, mine: dict[str, Any], theirs: dict[str, Any], changed: Collection[str] = ()) -> None:

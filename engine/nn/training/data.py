@@ -13,7 +13,7 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
-from engine.nn.layer import rows_of
+from engine.nn.layer import form_of, rows_of
 
 RowNumbers = np.ndarray | slice
 
@@ -141,8 +141,8 @@ def random_shift(most: int) -> Augment:
 
 def _shifted(most: int, batch: Data, rng: np.random.Generator) -> Data:
     images, targets = batch
-    if images.ndim != 4:
-        raise ShapeError(f"random_shift: expected images [B, C, H, W], found {list(images.shape)}")
+    if getattr(images, "ndim", 0) != 4:
+        raise ShapeError(f"random_shift: expected images [B, C, H, W], found {form_of(images)}")
     xp, (count, _, height, width) = backend_of(images).xp, images.shape
     padded = xp.pad(images, ((0, 0), (0, 0), (most, most), (most, most)))
     moved = xp.empty_like(images)
@@ -176,7 +176,8 @@ def as_loader(data: Any) -> Loader:
 
 def _rows_in(part: Any) -> int | str:
     """Return the number of rows; of what an index of row numbers does not read by rows, its type."""
-    is_read_by_rows = isinstance(getattr(part, "shape", None), tuple) and not hasattr(part, "iloc")  # pandas has iloc
+    is_other = hasattr(part, "iloc") or hasattr(part, "toarray")  # a table of pandas, a sparse matrix of SciPy
+    is_read_by_rows = isinstance(getattr(part, "shape", None), tuple) and not is_other
     return len(part) if is_read_by_rows and part.shape else type(part).__name__
 
 

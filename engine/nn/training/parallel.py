@@ -154,8 +154,7 @@ class DataParallel:
         with self._libraries.limit(limits=1, user_api="blas"):
             if len(parts) == 1:
                 return self._run_in_groups(groups, parts[0], inputs, loss)
-            run = partial(self._shard, inputs=inputs, loss=loss)
-            results = self.pool.map(run, self._replicas, parts)
+            results = self.pool.map(partial(self._shard, inputs=inputs, loss=loss), self._replicas, parts)
         sizes = [part.stop - part.start for part in parts]
         self._average_buffers([size / count for size in sizes])
         places = [getattr(result.loss, "places", size) for result, size in zip(results, sizes, strict=True)]
@@ -280,6 +279,8 @@ def means_over(
 
 
 def _prepared_targets(model: Layer, targets: Any) -> Any:
+    if isinstance(targets, tuple):
+        return tuple(_prepared_targets(model, part) for part in targets)
     backend = backend_of_all(model.named_parameters())
     elsewhere = hasattr(targets, "dtype") and backend_of(targets) is not backend
     return backend.asarray_of_known_bounds(targets) if elsewhere else targets
@@ -290,7 +291,6 @@ def floats(means: Mapping[str, Any]) -> Record:
     there = {name: value for name, value in means.items() if backend_of(value) is not NUMPY}
     read: dict[str, Any] = {}
     if there:
-        xp = backend_of_all(there).xp
-        read = dict(zip(there, xp.stack([*there.values()], dtype=np.float64).get(), strict=True))
+        read = dict(zip(there, backend_of_all(there).xp.stack([*there.values()], dtype=np.float64).get(), strict=True))
     read = {name: read.get(name, value) for name, value in means.items()}
     return {name: value if isinstance(value, MeanOver) else float(value) for name, value in read.items()}

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from engine.backend import Backend, backend_of, backend_of_all
-from engine.errors import ConfigError, TrainingError
+from engine.errors import ConfigError, DataError, TrainingError
 from engine.nn.layer import Array, Layer
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.training.callbacks import Callback, as_callback
@@ -96,7 +96,18 @@ class Trainer:
     @property
     def stopped(self) -> bool:
         """Whether the validation loss stopped improving."""
-        return self._run.stopped
+        return self.settings.patience is not None and self._waited() >= self.settings.patience
+
+    def _waited(self) -> int:
+        """Return for how many epochs the validation loss has had no new best value."""
+        losses = [math.inf, *(record["validation_loss"] for record in self.history if "validation_loss" in record)]
+        return len(losses) - 1 - losses.index(min(losses))
+
+    def _place(self, steps: int) -> tuple[int, int]:
+        """Return how many epochs are done, and steps of the next one, of `steps` each; earlier ones may have others."""
+        last = self.history.records[-1] if self.history.records else {"epoch": 0, "step": 0}
+        epochs, done = divmod(self.steps_done - int(last["step"]), steps)
+        return int(last["epoch"]) + epochs, done
 
     def _loss_function(self) -> LossFunction:
         if isinstance(self.loss, GradientSource):
@@ -126,8 +137,8 @@ class Trainer:
         continue from it, call `resume` first. After an interruption at any moment, another `fit` goes on in the
         same way, with the state in memory. With `patience`, the model ends with the weights of the best
         validation loss. Raises ShapeError when the numbers of inputs and targets differ, TrainingError when a loss or
-        gradient is not finite, ConfigError for `patience` without validation data, for a callback of another kind,
-        for a resumed run with other data, and for a checkpoint of a model that no file can describe.
+        gradient is not finite, DataError when the loss ignores all targets, ConfigError for `patience` without
+        validation data, a callback of another kind, other data, and a checkpoint of a model that no file describes.
         """
         loader, run = as_loader(data), self._run
         watchers = [as_callback(given) for given in ([callbacks] if callable(callbacks) else callbacks)]
@@ -147,13 +158,13 @@ class Trainer:
         batches = parts_of(len(loader), self.settings.batch_size)
         ended = False
         while True:
-            if run.seen and run.steps_done % len(batches) == 0:
+            if run.seen and not self._place(len(batches))[1]:
                 self._finish_epoch(len(batches), held_out)
                 if checkpoint is not None and watchers:
                     self.save(checkpoint)
             if run.untold:
                 ended = self._tell(watchers, checkpoint)
-            if ended or run.stopped or run.steps_done >= epochs * len(batches):
+            if ended or self.stopped or self._place(len(batches))[0] >= epochs:
                 break
             self._epoch(loader, batches, checkpoint, checkpoint_steps, watchers, progress)
         if run.best:
@@ -196,7 +207,7 @@ class Trainer:
         progress: bool,
     ) -> None:
         """Run the remaining steps of the current epoch."""
-        epoch, done = divmod(self.steps_done, len(batches))
+        epoch, done = self._place(len(batches))
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))
         jobs = [(order[part], self._augmenting(self.steps_done + n)) for n, part in enumerate(batches[done:])]
         with progress_bar(f"epoch {epoch + 1}", len(batches), progress) as show:
@@ -207,6 +218,8 @@ class Trainer:
                     watcher.on_step(self, means)
                 if checkpoint is not None and checkpoint_steps and self.steps_done % checkpoint_steps == 0:
                     self.save(checkpoint)
+        if not self._run.seen:
+            raise DataError("expected at least one target to learn, found those alone that the loss ignores")
 
     def _augmenting(self, step: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence([self.settings.seed, step], spawn_key=(AUGMENTATION,)))
@@ -309,7 +322,7 @@ class Trainer:
         """Measure the validation loss and add the epoch's record, all of it or nothing."""
         run = self._run
         rate = float(self._rate(run.steps_done - 1))
-        record: Record = {"epoch": run.steps_done // steps, "step": run.steps_done, "rate": rate}
+        record: Record = {"epoch": self._place(steps)[0], "step": run.steps_done, "rate": rate}
         record |= {name: total / run.seen for name, total in run.sums.items()}
         if validation is not None:
             record |= {f"validation_{name}": value for name, value in self.evaluate(validation).items()}
@@ -317,12 +330,8 @@ class Trainer:
         with uninterrupted():
             run.history.records.append(record)
             run.sums, run.seen, run.untold = {}, 0, True
-            if self.settings.patience is not None:
-                losses = self.history["validation_loss"]
-                waited = len(losses) - 1 - losses.index(min(losses))
-                if waited == 0:
-                    run.best = {name: array.copy(order="K") for name, array in self._tensors().items()}
-                run.stopped = waited >= self.settings.patience
+            if self.settings.patience is not None and not self._waited():
+                run.best = {name: array.copy(order="K") for name, array in self._tensors().items()}
 
     # ---- evaluation -----------------------------------------------------------------------------------------------
 
@@ -410,9 +419,8 @@ class Trainer:
             arrays = {name: array for name, array in arrays.items() if not name.startswith("optimizer/")}
             values["optimizer_steps"] = 0
         self.restore(arrays, values)
-        best = _group(arrays, "best/", backend_of_all(self.model.named_parameters()))
-        self._run = RunState.of(values, best)
-        self._saved_data = None if "data" in changed else values["data"]
+        self._run = RunState.of(values, _group(arrays, "best/", backend_of_all(self.model.named_parameters())))
+        self._run.data = self._saved_data = None if "data" in changed else values["data"]
 
     def _identity(self) -> dict[str, Any]:
         return run_identity(self.model, self.optimizer, self._average, self.metrics, asdict(self.settings))

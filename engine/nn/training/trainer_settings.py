@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from engine.backend import NUMPY, backend_of_all
@@ -48,7 +49,7 @@ class TrainerSettings:
 
 def check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settings: Any, metrics: Any) -> None:
     """Raise ConfigError for an argument of `Trainer` that is of another kind or out of range."""
-    is_rate = isinstance(schedule, int | float) and 0 <= schedule < math.inf
+    is_rate = isinstance(schedule, Real) and 0 <= float(schedule) < math.inf
     named = dict(metrics or {}) if isinstance(metrics, Mapping | None) else {"": metrics}
     are_metrics = all(callable(one) and not OWN_COLUMNS.fullmatch(str(name)) for name, one in named.items())
     for name, value, fits, expected in (

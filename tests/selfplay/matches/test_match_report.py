@@ -89,8 +89,7 @@ def match_folder(folder: Path, first: dict[str, object], names: tuple[str, str] 
 
 def test_matches_that_are_not_of_one_engine_or_count_twice_made_one_rating(tmp_path, capsys):
     plain = match_folder(tmp_path / "plain", {})
-    like = match_folder(tmp_path / "like", {}, ms=6)
-    assert list_rating.main([plain, like]) == 0
+    assert list_rating.main([plain, match_folder(tmp_path / "like", {}, ms=6)]) == 0
     others = {"name": "two"}, {"command": ["other"]}, {"options": [["Threads", "2"]]}, {"control": "10+0.1"}
     for number, other in enumerate(others, 7):
         with pytest.raises(SystemExit):

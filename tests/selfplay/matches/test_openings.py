@@ -138,8 +138,7 @@ def test_game_openings_that_end_in_a_third_repetition_or_by_length_are_left_out(
         else:
             assert order[0].endswith(" moves e2e4 e7e5 g1f3")
             assert order[1] == order[0]
-        places = {text.partition("book.pgn:")[2].partition(":")[0] for text in caplog.messages}
-        assert len(places) == left_out
+        assert len({text.partition("book.pgn:")[2].partition(":")[0] for text in caplog.messages}) == left_out
         assert "third repetition" in "".join(caplog.messages)
 
 
@@ -166,8 +165,7 @@ def test_collections_of_the_data_folder_are_read(test_data: Path) -> None:
     games = load_book(test_data / "books" / "8moves_v3.pgn.zip")
     assert len(games) > 30_000
     assert len(opening_board(games[12_345]).move_stack) == 16
-    lines = load_book(test_data / "books" / "noob_3moves.epd.zip")
-    assert opening_board(lines[100_000]).is_valid()
+    assert opening_board(load_book(test_data / "books" / "noob_3moves.epd.zip")[100_000]).is_valid()
 
 
 LINES = ["aino", "name=a 'cmd=/my engines/sf -x'", 'cmd="a b" option.X=1 # 2', "a\\ b c", "''"]

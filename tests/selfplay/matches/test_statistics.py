@@ -36,8 +36,7 @@ def test_interval_covers_the_truth_nineteen_times_in_twenty() -> None:
     rng = np.random.default_rng(1)
     truth = float(DRAWISH @ PAIR_SCORES)
     estimates = [estimate_elo(rng.multinomial(200, DRAWISH)) for _ in range(1000)]
-    covered = np.mean([one.score_low <= truth <= one.score_high for one in estimates])
-    assert 0.93 < covered < 0.97
+    assert 0.93 < np.mean([one.score_low <= truth <= one.score_high for one in estimates]) < 0.97
     assert all(one.elo_low < one.elo < one.elo_high for one in estimates)
 
 
@@ -131,8 +130,7 @@ def test_error_rates_are_kept() -> None:
     assert decisions(even, test, 60) <= 0.12
     # Tilt the results until they are worth 40 Elo.
     tilts = [even * np.exp(t * PAIR_SCORES) / (even @ np.exp(t * PAIR_SCORES)) for t in np.linspace(0, 3, 301)]
-    better = min(tilts, key=lambda shares: abs(shares @ PAIR_SCORES - score_from_elo(40.0)))
-    assert decisions(better, test, 60) >= 0.88
+    assert decisions(min(tilts, key=lambda shares: abs(shares @ PAIR_SCORES - score_from_elo(40.0))), test, 60) >= 0.88
 
 
 def test_senseless_tests_and_estimates_are_refused() -> None:

@@ -74,8 +74,7 @@ def test_strength_adds_up_over_promotions(tmp_path: Path) -> None:
 def test_perfect_score_counts_half_a_point_less(tmp_path: Path) -> None:
     endless = float("inf")
     perfect = GateResult(True, True, (0, 0, 0, 0, 10), 3.0, 1.0, endless, endless, endless)
-    gained = numbers_with(tmp_path, [perfect]).rows[0]["gained"]
-    assert gained == pytest.approx(636.4, abs=0.1)  # 400 log10(19.5 / 0.5)
+    assert numbers_with(tmp_path, [perfect]).rows[0]["gained"] == pytest.approx(636.4, abs=0.1)  # 400 log10(19.5 / 0.5)
 
 
 def test_numbers_are_those_of_the_run_database(tmp_path: Path) -> None:
@@ -144,8 +143,7 @@ def test_report_says_that_resignations_are_not_tested_yet(tmp_path: Path) -> Non
 
 def test_report_of_a_pretraining_run_shows_its_losses(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     write_pretraining(tmp_path)
-    told = aino_train("report", tmp_path)
-    assert "67% of the training is done" in told
+    assert "67% of the training is done" in aino_train("report", tmp_path)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert all(shown in text for shown in ("64x6", "<dt>Positions</dt><dd>15,360</dd>", "31.0%", "Policy loss"))
     assert not re.search(r"\bsrc=\"http|@import", text)

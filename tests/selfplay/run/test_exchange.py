@@ -128,8 +128,7 @@ def test_interrupted_import_leaves_the_run_as_it_was(tmp_path: Path, pgn_file: P
 
 def test_exported_pgn_holds_the_games(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     played_run(tmp_path / "run").close()
-    printed = aino_train("export", tmp_path / "run" / "nets" / "..", "--pgn", tmp_path / "out" / "games.pgn")
-    assert "5 games" in printed
+    assert "5 games" in aino_train("export", tmp_path / "run" / "nets" / "..", "--pgn", tmp_path / "out" / "games.pgn")
     games, _ = read_segment(segment_path(tmp_path / "run" / "replay", 1))
     with open(tmp_path / "out" / "games.pgn", encoding="ascii") as stream:
         for game in games:

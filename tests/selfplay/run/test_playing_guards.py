@@ -67,14 +67,11 @@ def saved(value: float) -> SelfPlayRecord:
 
 
 def test_threshold_sinks_until_few_resignations_are_wrong() -> None:
-    safe = [lost(-0.99)] * 40 + [saved(-0.92)] * 4
-    assert safe_threshold(safe, -0.9, 2, 0.1) == -0.9
-    risky = [lost(-0.99)] * 40 + [saved(-0.92)] * 10
-    assert safe_threshold(risky, -0.9, 2, 0.1) == pytest.approx(-0.95)
+    assert safe_threshold([lost(-0.99)] * 40 + [saved(-0.92)] * 4, -0.9, 2, 0.1) == -0.9
+    assert safe_threshold([lost(-0.99)] * 40 + [saved(-0.92)] * 10, -0.9, 2, 0.1) == pytest.approx(-0.95)
     assert safe_threshold([saved(-1.0)] * 40, -0.9, 2, 0.1) == -1.0
     assert safe_threshold([saved(-1.0)] * 5, -0.9, 2, 0.1) == -0.9, "without evidence it stays"
-    resignable = [replace(saved(-1.0), played_through=False)] * 50
-    assert safe_threshold(resignable, -0.9, 2, 0.1) == -0.9
+    assert safe_threshold([replace(saved(-1.0), played_through=False)] * 50, -0.9, 2, 0.1) == -0.9
 
 
 def draws(share: float) -> list[SelfPlayRecord]:

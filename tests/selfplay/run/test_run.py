@@ -55,8 +55,7 @@ def test_a_run_without_hours_is_refused(hours: str, aino_train: Callable[..., st
 @pytest.mark.parametrize("flag", ["heldout=no.pgn", "fit.backend=cupy", "openings=random:41", "openings=no.epd"])
 def test_what_a_run_lacks_was_found_late_and_then_kept(flag, aino_train, tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.run.folder.get_backend", Mock(side_effect=ConfigError("no cupy")))
-    told = aino_train("loop", tmp_path / "run", *TINY_FLAGS, f"--{flag}", status=1)
-    assert flag.partition("=")[2] in told
+    assert flag.partition("=")[2] in aino_train("loop", tmp_path / "run", *TINY_FLAGS, f"--{flag}", status=1)
     assert not (tmp_path / "run" / "config.toml").exists()
 
 
@@ -84,8 +83,7 @@ def test_loop_command_continues_with_the_next_generation(net, aino_train, tmp_pa
     first = aino_train("loop", tmp_path, f"--net={net}", *TINY_FLAGS, "--generations", 1)
     assert "generation 1: held-out losses before -> after" in first
     assert "generation 1: candidate" in first
-    second = aino_train("loop", tmp_path, "--generations", 1)
-    assert "generation 2: candidate" in second
+    assert "generation 2: candidate" in aino_train("loop", tmp_path, "--generations", 1)
     rows = sqlite3.connect(tmp_path / "ledger.sqlite").execute("SELECT generation, COUNT(*) FROM games GROUP BY 1")
     assert dict(rows.fetchall()) == {1: 6, 2: 6}
 
@@ -142,8 +140,7 @@ def test_verdict_ignores_games_after_the_decision() -> None:
     early = GateTest(settings, won).verdict
     assert early.accepted
     assert early.decided
-    lost = dict.fromkeys(range(60, 120), 0.0)
-    assert GateTest(settings, won | lost).verdict == early
+    assert GateTest(settings, won | dict.fromkeys(range(60, 120), 0.0)).verdict == early
 
 
 def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
@@ -212,14 +209,12 @@ def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(
     ours = learner_settings(run.config)
     assert (ours.batch_size, ours.weight_decay) == (alone.learner.batch_size, alone.learner.weight_decay)
     assert run.config.fit.peak_rate == alone.peak_rate
-    changed = RunFolder(tmp_path, {"fit": {"weight_decay": 0.125}})
-    assert learner_settings(changed.config).weight_decay == 0.125
+    assert learner_settings(RunFolder(tmp_path, {"fit": {"weight_decay": 0.125}}).config).weight_decay == 0.125
 
 
 def test_settings_of_a_run_can_change_and_are_kept(tmp_path: Path) -> None:
     open_run(tmp_path).close()
-    changed = RunFolder(tmp_path, {"games": {"visits": 9}})
-    assert changed.config.games.visits == 9
+    assert RunFolder(tmp_path, {"games": {"visits": 9}}).config.games.visits == 9
     assert read_toml(tmp_path / "config.toml")["games"]["visits"] == 9
 
 

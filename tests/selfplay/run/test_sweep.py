@@ -95,8 +95,7 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: C
     file = sweep_in(tmp_path, TABLE.replace("seeds = [1, 2]", "seeds = [1]"))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "plain").write_text("no folder")
-    told = aino_train("sweep", file, "--workers=1", status=1)
-    assert "1 of 2 runs failed" in told
+    assert "1 of 2 runs failed" in aino_train("sweep", file, "--workers=1", status=1)
     assert Ledger(tmp_path / "out" / "late" / "seed-1" / "ledger.sqlite").current()[0] == 2
 
 

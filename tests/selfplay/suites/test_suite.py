@@ -294,8 +294,7 @@ def test_groups_are_in_order_and_a_stop_leaves_the_rest_out() -> None:
 def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
     options = EngineOptions(evaluator="material", threads=1, hash_mib=16)
     with closing(EngineSolver(options, TimeControl(nodes=100))) as solver:
-        board = chess.Board(BACK_RANK + " 0 1")
-        answer = solver.solve(board, fresh=True)
+        answer = solver.solve(chess.Board(BACK_RANK + " 0 1"), fresh=True)
         assert answer[-1].move.uci() == "a1a8"
         assert answer[-1].mate == 1
         start = solver.solve(chess.Board(), fresh=True)
@@ -303,8 +302,7 @@ def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
         assert nodes == sorted(nodes)
         assert nodes[-1] == 100
         assert len(nodes) == 8
-        again = solver.solve(chess.Board(), fresh=True)
-        assert [step.move for step in again] == [step.move for step in start]
+        assert [step.move for step in solver.solve(chess.Board(), fresh=True)] == [step.move for step in start]
 
 
 def test_uci_engine_solves_too_and_an_illegal_move_took_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,8 +144,7 @@ def test_labels_around_held_out_games_teach_nothing(data: TrainingData, games_fi
     labels = [one for one in data.sets if isinstance(one, LabelRows)]
     assert len(labels) == 2
     for one in labels:
-        around = np.isin(fields_of(one.rows)["root"], roots)
-        assert around.mean() > SHARE / 2
+        assert np.isin(fields_of(one.rows)["root"], roots).mean() > SHARE / 2
         rows = trained_rows(one)
         assert len(rows) > len(one.rows) / 4
         assert not np.isin(fields_of(rows)["root"], roots).any()

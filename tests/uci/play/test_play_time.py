@@ -258,8 +258,7 @@ def test_three_games_in_a_row_begin_differently_and_in_known_ways() -> None:
 
 
 def test_an_answer_comes_within_seconds_however_long_the_clock() -> None:
-    half_an_hour = Limits(white_time_ms=1_800_000, black_time_ms=1_800_000)
-    assert DEFAULT_LEVEL.limits(half_an_hour).movetime_ms == 8000
+    assert DEFAULT_LEVEL.limits(Limits(white_time_ms=1_800_000, black_time_ms=1_800_000)).movetime_ms == 8000
     blitz = Limits(white_time_ms=180_000, black_time_ms=180_000)
     assert DEFAULT_LEVEL.limits(blitz) == blitz
 

@@ -49,15 +49,13 @@ def path(tmp_path: Path) -> Path:
 
 def read_header(path: Path) -> dict[str, Any]:
     data = path.read_bytes()
-    length = struct.unpack("<Q", data[12:20])[0]
-    return json.loads(data[PREFIX_BYTES : PREFIX_BYTES + length])
+    return json.loads(data[PREFIX_BYTES : PREFIX_BYTES + struct.unpack("<Q", data[12:20])[0]])
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Change the header as a careful forger would: with a right checksum, length and alignment."""
     old = path.read_bytes()
-    length = struct.unpack("<Q", old[12:20])[0]
-    data = old[-(-(PREFIX_BYTES + length) // ALIGNMENT) * ALIGNMENT :]
+    data = old[-(-(PREFIX_BYTES + struct.unpack("<Q", old[12:20])[0]) // ALIGNMENT) * ALIGNMENT :]
     header = read_header(path)
     change(header)
     header["crc32"] = header_checksum(header)
@@ -112,8 +110,7 @@ def test_a_file_says_where_it_comes_from(path: Path, monkeypatch: pytest.MonkeyP
     assert found["command"] == "aino-train loop --seed=3 '--out=a b.dit' runs/one"
     assert before <= datetime.fromisoformat(found["date"]) <= datetime.now(UTC)
     assert found["seed"] == 3
-    root = Path(engine.__file__).parents[1]
-    assert ("commit" in found) == (root / ".git").exists()
+    assert ("commit" in found) == (Path(engine.__file__).parents[1] / ".git").exists()
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", found.get("commit", "0" * 40))
 
 

@@ -55,8 +55,7 @@ def test_the_best_model_is_saved_and_no_other(tmp_path: Path) -> None:
         return 0.03 if step < 9 else 5.0  # it learns for three epochs, then it is thrown about
 
     run = nn.Trainer(nn.Dense(2, 1, np.random.default_rng(1)), nn.mse, nn.Adam(), rate, nn.TrainerSettings(8))
-    history = run.fit(DATA, 5, DATA, callbacks=[nn.SaveBest(path), note])
-    losses = history["validation_loss"]
+    losses = run.fit(DATA, 5, DATA, callbacks=[nn.SaveBest(path), note])["validation_loss"]
     assert kept == [1, 2, 3, 3, 3]
     model, header = nn.dit.load(path)
     assert header["card"] == {"epoch": 3.0, "validation_loss": min(losses)}
@@ -129,7 +128,6 @@ def test_a_plateau_lowers_the_rate_also_after_a_resume(tmp_path: Path, stop: int
     first.fit(DATA, stop, checkpoint=tmp_path / "run.npz", callbacks=[plateau])
     second.resume(tmp_path / "run.npz")
     second.fit(DATA, 6, callbacks=[plateau])
-    factors = np.divide(once.history["rate"], once.history["step"]) / 0.01
-    assert factors == pytest.approx([1, 1, 1, 0.5, 0.5, 0.25])
+    assert np.divide(once.history["rate"], once.history["step"]) / 0.01 == pytest.approx([1, 1, 1, 0.5, 0.5, 0.25])
     assert second.history.records == once.history.records
     assert np.array_equal(once.model[0].params["weight"], second.model[0].params["weight"])

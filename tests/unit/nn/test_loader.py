@@ -135,8 +135,9 @@ def test_loaders_refuse_what_they_cannot_use() -> None:
         trained(nn.Loader(*data, prepare=lambda batch: batch.inputs))
     with pytest.raises(ShapeError, match="augment must return Data"):
         trained(nn.Loader(*data, augment=lambda batch, rng: batch.inputs))
-    with pytest.raises(ShapeError, match=r"random_shift: expected images \[B, C, H, W\], found \[4, 36\]"):
-        nn.random_shift(1)(nn.Data(np.zeros((4, 36)), np.zeros(4)), np.random.default_rng(0))
+    for wrong, found in ((rows := np.zeros((4, 36))), r"float64 \[4, 36\]"), ((rows, rows), "tuple"):
+        with pytest.raises(ShapeError, match=rf"random_shift: expected images \[B, C, H, W\], found {found}"):
+            nn.random_shift(1)(nn.Data(wrong, np.zeros(4)), np.random.default_rng(0))
     with pytest.raises(ConfigError, match="at least 1"):
         nn.random_shift(0)
 

@@ -97,8 +97,7 @@ READER = nn.Sequential(table=nn.Embedding(9, 3, RNG), flat=nn.Flatten(), last=nn
 def test_a_step_waits_twice_because_the_host_checks_what_it_uploads(model, x, targets, loss, device):
     histories = []
     for place in ("numpy", "cupy"):
-        twin = model.astype(np.float32).to(place)
-        trainer = nn.Trainer(twin, loss, nn.SGD(), 0.1, metrics={"accuracy": nn.accuracy})
+        trainer = nn.Trainer(model.astype(np.float32).to(place), loss, nn.SGD(), 0.1, metrics={"accuracy": nn.accuracy})
         trainer.fit(nn.Data(x, targets), 1)
         device.counts.clear()
         histories.append(trainer.fit(nn.Data(x, targets), 2))

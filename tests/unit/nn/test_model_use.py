@@ -60,26 +60,35 @@ def test_a_layer_of_ones_own_goes_by_the_name_of_its_class() -> None:
 
 
 class Shuffled(nn.Layer):
-    """Another one, until it is registered: numbers in a random order, each times a weight."""
+    """Another one, until it is registered: numbers in a random order, each times a weight, and all times one."""
 
     def __init__(self, features: int, rng: np.random.Generator) -> None:
         super().__init__()
         self.features, self.buffers = features, {"order": rng.permutation(features)}
         self.params = {"scale": (rng.uniform(1, 2, features) + rng.normal(size=features)).astype(np.float32)}
+        self.params["gain"] = np.array(1.5, np.float32)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        (scale,), (order,) = self.params.values(), self.buffers.values()
-        back = np.argsort(order)
-        return x[:, order] * scale, lambda dy: ((dy * scale)[:, back], {"scale": (dy * x[:, order]).sum(axis=0)})
+        (scale, gain), (order,) = self.params.values(), self.buffers.values()
+        back, moved = np.argsort(order), x[:, order]
+        return moved * scale * gain, lambda dy: (
+            (dy * scale * gain)[:, back],
+            {"scale": (dy * moved * gain).sum(axis=0), "gain": (dy * moved * scale).sum()},
+        )
 
 
 def test_whole_numbers_of_a_layer_stay_so_in_another_dtype_and_in_training_by_shards() -> None:
-    """Places became 69.0, on which no index goes, and the means of three shards were rounded down."""
+    """Places became 69.0, on which no index goes, and the means of three shards were rounded down. The gradient of a
+    parameter that is one number was neither a mean over the shards nor clipped."""
     model = nn.Sequential(Shuffled(70, rng()))
     assert gradient_check(model, rng().standard_normal((2, 70))).error < TOLERANCE
     order, data = model[0].buffers["order"].copy(), np.ones((30, 70), np.float32)
-    nn.Trainer(model, nn.mse, nn.SGD(), 0.1, nn.TrainerSettings(30, shard_size=7)).fit(nn.Data(data, data), 2)
+    for one, size in ((model, 7), (whole := model.astype(np.float32), None)):
+        settings = nn.TrainerSettings(30, shard_size=size, clip_norm=0.5)
+        nn.Trainer(one, nn.mse, nn.SGD(), 0.1, settings).fit(nn.Data(data, data), 2)
     assert np.array_equal(model[0].buffers["order"], order)
+    assert model(data) == pytest.approx(whole(data), abs=1e-5)
+    assert abs(whole[0].params["gain"] - 1.5) < 2 * 0.1 * 0.5
 
 
 def test_averages_are_of_any_model_in_its_own_precision() -> None:
@@ -193,7 +202,7 @@ def test_a_layer_is_one_short_file_with_its_shapes_and_gradient(layer: type[nn.L
 def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """One that draws other than normal numbers could not be loaded."""
+    """One that draws other than normal numbers could not be loaded, nor one with a parameter without sides."""
     monkeypatch.setattr("engine.nn.layer.REGISTRY", dict(REGISTRY))
     with pytest.raises(ConfigError, match=r"Shuffled has no name in files: put @register\(\"name\"\) above the class"):
         Shuffled(3, rng()).config()

@@ -90,11 +90,15 @@ def fitted(backend: Backend, path: Path, make: Any) -> list[np.ndarray]:
     )
     model = model.astype(np.float64).to(backend)
     x = rng.standard_normal((20, 3))
-    data = nn.Data(backend.asarray(x), backend.asarray((x[:, 0] > 0).astype(np.int64)))
-    settings, metrics = nn.TrainerSettings(batch_size=8, clip_norm=0.5, patience=9), {"accuracy": nn.accuracy}
+    classes = (x[:, 0] > 0).astype(np.int64)
+    data = nn.Data(backend.asarray(x), (backend.asarray(classes), classes))  # of several targets, none was uploaded
+    settings = nn.TrainerSettings(batch_size=8, clip_norm=0.5, patience=9)
+    metrics = {"accuracy": lambda y, both: nn.accuracy(y, both[1])}
     for epochs in (1, 2):
         optimizer, average = make()
-        trainer = nn.Trainer(model, nn.softmax_cross_entropy, optimizer, 0.01, settings, metrics, average=average)
+        trainer = nn.Trainer(
+            model, lambda y, both: nn.softmax_cross_entropy(y, both[0]), optimizer, 0.01, settings, metrics, average
+        )
         if path.exists():
             trainer.resume(path)
         trainer.fit(data, epochs, validation=data, checkpoint=path)
@@ -159,8 +163,7 @@ def test_a_model_moves_there_and_back_with_one_call_and_through_a_file(stand_in:
     model = nn.Dense(3, 2, np.random.default_rng(1))
     there = model.to("cupy")
     assert type(there.params["weight"]) is ndarray
-    back = there.to("numpy")
-    assert np.array_equal(back.params["weight"], model.params["weight"])
+    assert np.array_equal(there.to("numpy").params["weight"], model.params["weight"])
     save(tmp_path / "net.dit", there)
     loaded, header = load(tmp_path / "net.dit")
     assert header["provenance"]["backend"] == "cupy"

@@ -69,8 +69,7 @@ def test_dropout_masks_repeat_after_reseeding_and_only_then() -> None:
     model.reseed(3, 1)
     first, second = model.forward(x, training=True)[0], model.forward(x, training=True)[0]
     model.reseed(3, 1)
-    again = model.forward(x, training=True)[0]
-    assert np.array_equal(first, again)
+    assert np.array_equal(first, model.forward(x, training=True)[0])
     assert not np.array_equal(first, second)
     a, b = (part.forward(x, training=True)[0] for part in model.layers.values())
     assert not np.array_equal(a, b)
@@ -139,8 +138,7 @@ def test_astype_and_to_leave_the_original_alone() -> None:
     double = network.astype(np.float64)
     assert {array.dtype for array in double.named_parameters().values()} == {np.dtype(np.float64)}
     assert {array.dtype for array in network.named_parameters().values()} == {np.dtype(np.float32)}
-    moved = network.to(NUMPY)
-    assert np.array_equal(moved.forward(image())[0]["value"], network.forward(image())[0]["value"])
+    assert np.array_equal(network.to(NUMPY).forward(image())[0]["value"], network.forward(image())[0]["value"])
 
 
 @pytest.mark.parametrize(
@@ -157,6 +155,9 @@ def test_astype_and_to_leave_the_original_alone() -> None:
         (lambda: nn.MaxPool2D(3), (1, 1, 4, 2)),
         (lambda: nn.AveragePool2D(2), (1, 4, 4)),
         (lambda: nn.GlobalAveragePool(), (3, 4)),
+        (lambda: nn.GlobalAveragePool(), (1, 2, 3, 0)),  # NaN, as behind a window of padding alone, infinity
+        (lambda: nn.MaxPool2D(2, padding=1), (1, 2, 0, 3)),
+        (lambda: nn.SqueezeExcitation(4, 2, rng()), (1, 4, 0, 3)),
         (lambda: nn.Residual(nn.Sequential(conv=nn.Conv2D(2, 3, 3, rng()))), (1, 2, 4, 4)),
     ],
 )

@@ -101,11 +101,14 @@ def test_a_batch_of_padding_alone_ended_the_training_and_epochs_weighed_batches_
     wanted = np.where(np.arange(4) < lengths[:, None], tokens, -100)
     model = nn.Sequential(nn.Embedding(WORDS, 4, rng()), nn.Dense(4, WORDS, rng()))
     settings = nn.TrainerSettings(batch_size=5, shard_size=1)
-    trainer = nn.Trainer(model, partial(nn.softmax_cross_entropy, ignore_index=-100), nn.SGD(), 0.0, settings)
-    found = trainer.fit(nn.Data(tokens, wanted), 1)["loss"]
-    assert found == pytest.approx([trainer.evaluate(nn.Data(tokens, wanted))["loss"]])
-    with pytest.raises(DataError, match="that the loss ignores"):
-        trainer.evaluate(nn.Data(tokens, np.full_like(wanted, -100)))
+    loss, right = (partial(measure, ignore_index=-100) for measure in (nn.softmax_cross_entropy, nn.accuracy))
+    trainer = nn.Trainer(model, loss, nn.SGD(), 0.0, settings, metrics={"right": right})
+    found = trainer.fit(nn.Data(tokens, wanted), 1).records[0]
+    assert found["right"] == pytest.approx((model(tokens).argmax(axis=-1) == wanted)[wanted >= 0].mean())
+    assert found == pytest.approx(found | trainer.evaluate(nn.Data(tokens, wanted)))
+    for use in (trainer.evaluate, partial(trainer.fit, epochs=2)):
+        with pytest.raises(DataError, match="that the loss ignores"):
+            use(nn.Data(tokens, np.full_like(wanted, -100)))
 
 
 @pytest.mark.parametrize("name", sequence_models())

@@ -25,7 +25,8 @@ def test_losses_have_their_textbook_values() -> None:
     prediction, target = np.array([[0.5], [3.0]]), np.zeros((2, 1))
     assert nn.mse(prediction, target)[0] == pytest.approx((0.25 + 9) / 2)
     assert nn.huber(prediction, target)[0] == pytest.approx((0.125 + 2.5) / 2)
-    assert nn.huber(prediction, target, delta=2.0)[1].ravel().tolist() == [0.25, 1.0]
+    gradient = nn.huber(prediction.astype(np.float32), target, delta=np.float64(2.0))[1]
+    assert (gradient.dtype, gradient.ravel().tolist()) == (np.float32, [0.25, 1.0])
     loss, gradient = nn.mae(np.array([[0.5, -3.0]]), np.zeros((1, 2)))
     assert loss == pytest.approx(1.75)
     assert gradient.tolist() == [[0.5, -0.5]]
@@ -328,3 +329,8 @@ def test_the_first_layer_leaves_out_the_gradient_of_the_input_in_training_alone(
             assert loss == (shard == 3), "the model itself computed the gradient of its input; shards have copies"
             assert all(np.allclose(found[name], gradient * shard / 6, atol=1e-5) for name, gradient in grads.items())
         assert np.array_equal(model.forward(x)[1](np.ones_like(y))[0], dx)
+    model = nn.MultiHead(nn.Flatten(), {"one": nn.Dense(32, 2, rng), "other": nn.Dense(32, 3, rng)})
+    outputs, backward = model.forward(x, training=True)
+    dy = {name: np.ones_like(outputs[name]) for name in ("other", "one")}  # nothing was there to be added to the second
+    found = nn.DataParallel(model, 6).step(6, lambda part: x[part], lambda y, part: (0.0, dy, {})).grads
+    assert all(np.array_equal(found[name], gradient) for name, gradient in backward(dy)[1].items())

@@ -63,8 +63,7 @@ class Run:
         average = nn.StochasticAverage(every=STEPS)
         metrics = {"accuracy": lambda outputs, targets: moments(nn.accuracy(outputs, targets))}
         rate = nn.WarmupCosine(0.05, 100, 5)
-        loss = nn.softmax_cross_entropy
-        self.trainer = nn.Trainer(model, loss, nn.AdamW(), rate, settings, metrics, average=average)
+        self.trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.AdamW(), rate, settings, metrics, average=average)
         self.trainer.schedule = lambda step: moments(rate(step))
         self.watchers = [Watcher(moments, last_epoch), nn.SaveBest(self.best), Watcher(moments, last_epoch)]
 
@@ -204,7 +203,7 @@ SETTINGS = {"batch_size": 8}
 OTHERS = {
     "optimizer: beta2": ({"optimizer": nn.AdamW()}, {"optimizer": nn.AdamW(beta2=0.99)}),
     "optimizer: weight_decay": ({"optimizer": nn.AdamW()}, {"optimizer": nn.AdamW(weight_decay=0.1)}),
-    "optimizer: momentum": ({"optimizer": nn.SGD()}, {"optimizer": nn.SGD(momentum=0.9)}),
+    "optimizer: momentum": ({"optimizer": nn.SGD()}, {"optimizer": nn.SGD(momentum=np.float32(0.9))}),
     "optimizer: class": ({"optimizer": nn.Adam()}, {"optimizer": nn.AdamW()}),
     "metrics": ({}, {"metrics": {"accuracy": nn.accuracy}}),
     "average: class": ({"average": None}, {"average": nn.ExponentialAverage(0.9)}),
@@ -236,11 +235,11 @@ def test_a_run_with_something_else_is_refused_and_named(tmp_path: Path, name: st
 def test_what_is_changed_on_purpose_is_said(tmp_path: Path) -> None:
     path = tmp_path / "run.npz"
     made().fit(DATA, 1, checkpoint=path)
-    run = made(schedule=0.001, optimizer=nn.AdamW(weight_decay=0.5))
+    run = made(schedule=np.float32(2**-10), optimizer=nn.AdamW(weight_decay=0.5))
     with pytest.raises(ConfigError, match=r"changed: expected names out of model, .*, data, found \['schedule'\]"):
         run.resume(path, changed=["schedule"])
     run.resume(path, changed=["optimizer"])
-    assert run.fit(DATA, 2)["rate"][-1] == 0.001
+    assert run.fit(DATA, 2)["rate"][-1] == 2**-10
 
 
 def test_an_optimizer_that_knows_other_slots_was_refused_even_on_purpose(tmp_path: Path) -> None:
@@ -264,8 +263,7 @@ def test_threads_and_functions_may_differ(tmp_path: Path) -> None:
 
 def test_a_schedule_that_reads_the_history_goes_on(tmp_path: Path) -> None:
     def plateau() -> nn.Trainer:
-        run = made(schedule=lambda step: 0.1 * 0.5 ** len(run.history))
-        return run  # each trainer reads its own history
+        return (run := made(schedule=lambda step: 0.1 * 0.5 ** len(run.history)))  # each reads its own history
 
     run, path = plateau(), tmp_path / "run.npz"
     run.fit(DATA, 2, checkpoint=path)
@@ -283,9 +281,10 @@ def test_other_data_of_the_same_length_is_refused(tmp_path: Path) -> None:
         run.resume(path)
         with pytest.raises(ConfigError, match=r"the checkpoint: another run, data: contents.*changed=\[.data.\]"):
             run.fit(other, 2)
-    run = made()
-    run.resume(path, changed=["data"])
-    assert len(run.fit(relabelled, 2)) == 2
+    for other in (relabelled, nn.Data(X[:9], DATA.targets[:9])):  # fewer examples were refused
+        run = made()
+        run.resume(path, changed=["data"])
+        assert run.fit(other, 3)["epoch"] == [1, 2, 3]
 
 
 def test_a_model_no_checkpoint_can_describe_is_refused_before_training(tmp_path: Path) -> None:

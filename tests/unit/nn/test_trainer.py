@@ -28,6 +28,9 @@ def examples(count: int = 50, seed: int = 2) -> nn.Data:
     return nn.Data(x, (x[:, 0] * x[:, 1] > 0).astype(np.int64))
 
 
+HELD_OUT = nn.Data(examples(40, seed=7).inputs, np.random.default_rng(6).integers(0, 2, 40))
+
+
 def trainer(**settings: Any) -> nn.Trainer:
     options = nn.TrainerSettings(**{"batch_size": 8, "clip_norm": 1.0, "average_decay": 0.9, **settings})
     schedule = nn.WarmupCosine(0.02, 100, 5)
@@ -72,39 +75,40 @@ def test_damaged_checkpoints_and_those_of_other_data_are_refused(tmp_path: Path)
 
 
 def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(tmp_path: Path) -> None:
-    noise = np.random.default_rng(6).integers(0, 2, 40)
     run = trainer(patience=3, clip_norm=None)
-    held_out = nn.Data(examples(40, seed=7).inputs, noise)
-    history = run.fit(examples(), 200, validation=held_out, checkpoint=tmp_path / "checkpoint.npz")
+    history = run.fit(examples(), 200, HELD_OUT, checkpoint=tmp_path / "checkpoint.npz")
     losses = history["validation_loss"]
     assert 3 < len(losses) < 200
     assert losses.index(min(losses)) == len(losses) - 4
-    assert run.evaluate(held_out)["loss"] == min(losses)
+    assert run.evaluate(HELD_OUT)["loss"] == min(losses)
     again = trainer(patience=3, clip_norm=None)
     again.resume(tmp_path / "checkpoint.npz")
-    again.fit(examples(), 200, validation=held_out)
+    again.fit(examples(), 200, HELD_OUT)
     assert again.history == history
-    assert again.evaluate(held_out)["loss"] == min(losses)
+    assert again.evaluate(HELD_OUT)["loss"] == min(losses)
+    for size, steps in ((16, 4), (4, 13)):  # epochs were counted by steps, and a run that had stopped trained no more
+        other = trainer(patience=30, clip_norm=None, batch_size=size)
+        other.resume(tmp_path / "checkpoint.npz", changed=["settings"])
+        assert other.fit(examples(), len(losses) + 3, HELD_OUT)["epoch"] == [*range(1, len(losses) + 4)]
+        assert other.steps_done == run.steps_done + 3 * steps
 
 
 @pytest.mark.parametrize("saved", [False, True])
 def test_training_with_patience_in_two_parts_is_training_in_one(tmp_path: Path, saved: bool) -> None:
     """The second part began at the best weights, with the state of the optimizer at the last ones."""
-    held_out = nn.Data(examples(40, seed=7).inputs, np.random.default_rng(6).integers(0, 2, 40))
     whole, parts = trainer(patience=8), trainer(patience=8)
-    whole.fit(examples(), 8, held_out)
-    parts.fit(examples(), 6, held_out)
+    whole.fit(examples(), 8, HELD_OUT)
+    parts.fit(examples(), 6, HELD_OUT)
     losses = parts.history["validation_loss"]
     assert losses.index(min(losses)) < 5, "the best weights are the last ones: nothing is tested"
-    assert parts.evaluate(held_out)["loss"] == min(losses)
+    assert parts.evaluate(HELD_OUT)["loss"] == min(losses)
     if saved:
         parts.save(tmp_path / "run.npz")
         parts = trainer(patience=8)
         parts.resume(tmp_path / "run.npz")
-    parts.fit(examples(), 8, held_out)
-    assert_same(whole, parts)
-    parts.fit(examples(), 8, held_out)  # nothing left to do
-    assert_same(whole, parts)
+    for _ in range(2):  # at the second time, nothing is left to do
+        parts.fit(examples(), 8, HELD_OUT)
+        assert_same(whole, parts)
 
 
 def test_scalars_of_numpy_and_nan_do_not_spoil_the_checkpoint(tmp_path: Path) -> None:
@@ -169,6 +173,9 @@ def test_what_a_trainer_cannot_use_is_refused() -> None:
         (data.inputs.tolist(), data.targets, "found list and 50"),
         (data.inputs, np.array(1.0), "found 50 and ndarray"),
         (Table(), data.targets, "found Table and 50"),
+        (type("csr_array", (), dict.fromkeys(("shape", "toarray"), (50, 3)))(), data.targets, "found csr_array and 50"),
+        (np.ma.masked_array(data.inputs), data.targets, "found MaskedArray"),  # multiplied in their own way
+        (data.inputs.view(np.matrix), data.targets, "found matrix"),
         (np.ones((50, 3), int), data.targets, "float32"),
     ):
         with pytest.raises(ShapeError, match=found):
@@ -222,13 +229,10 @@ def test_history_is_data_and_a_picture(tmp_path: Path) -> None:
         nn.History()["loss"]
 
 
-class NoGradients(GradientSource):
-    def __init__(self) -> None:
-        self.pool = ThreadPool(1, "test")
-
-
 def test_a_source_of_gradients_takes_batches_by_step_alone() -> None:
-    run = nn.Trainer(nn.Dense(3, 2, np.random.default_rng(1)), NoGradients(), nn.SGD(), 0.1)
+    source = GradientSource()
+    source.pool = ThreadPool(1, "test")
+    run = nn.Trainer(nn.Dense(3, 2, np.random.default_rng(1)), source, nn.SGD(), 0.1)
     for refused in (lambda: run.fit(examples(), 1), lambda: run.evaluate(examples())):
         with pytest.raises(ConfigError, match="takes batches by `step`"):
             refused()
