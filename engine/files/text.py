@@ -46,6 +46,7 @@ _IS_WRAPPED = re.compile(rb"(?m)%b[ \t]*$|^[ \t>]*(?:%b|>[ \t]*\[\w+[ \t]*\")" %
 _BRACKETS = re.compile(_BRACKET)
 _QUOTE = rb"(?:'{1,2}|&quot;|\xe2\x80[\x98-\x9f\xb3\xb9\xba]|\xc2[\xab\xbb])"
 _TAG = re.compile(rb"\n([ \t]*\[\w+(?:[ \t]|\xc2\xa0)*)%b([^\n]*?)(?:%b|\")(?=[ \t]*\])" % (_QUOTE, _QUOTE))
+_PLAIN_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})  # which have no accents
 
 
 def is_hidden(name: str) -> bool:
@@ -61,6 +62,11 @@ def printable(path: Path | str) -> str:
 def without_accents(text: str) -> str:
     """Return a text with the letters of its accented ones."""
     return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+
+
+def searchable(text: str) -> str:
+    """Return a text as it is searched: without capitals and accents."""
+    return without_accents(text.casefold()).translate(_PLAIN_LETTERS)
 
 
 def decode_text(data: bytes) -> str:

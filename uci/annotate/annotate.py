@@ -22,6 +22,7 @@ from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.files.atomic import append, write_file
 from engine.files.output_files import check_earlier, check_output
+from engine.files.text import searchable
 from engine.native.awake import awake_s
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -29,7 +30,6 @@ from uci.annotate.comments import add_comments, how_reviewed, mend_result
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.review import DEFAULT_LIMITS, GameReview, ReviewInterrupted, review_game
 from uci.language import _, later, several
-from uci.library.wanted import plain
 from uci.terminal.author_notes import REVIEW_MARK, game_name
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import odd_result, read_every_game
@@ -130,9 +130,9 @@ def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.
     """Return the side of a game whose moves are judged; None for both. Says so where a name is nobody's."""
     if wanted is None or wanted.lower() in chess.COLOR_NAMES:
         return None if wanted is None else wanted.lower() == "white"
-    words = plain(wanted.replace(",", " ")).split()
+    words = searchable(wanted.replace(",", " ")).split()
     names = {chess.WHITE: game.headers.get("White", "?"), chess.BLACK: game.headers.get("Black", "?")}
-    found = [side for side, name in names.items() if all(word in plain(name) for word in words)]
+    found = [side for side, name in names.items() if all(word in searchable(name) for word in words)]
     if not found:
         say(problems, f"no {wanted!r} in {names[chess.WHITE]} - {names[chess.BLACK]}: both sides are judged")
     return found[0] if len(found) == 1 else None

@@ -19,7 +19,7 @@ from engine.board.notation import board_after
 from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError
 from engine.files.atomic import aside
-from engine.files.text import printable
+from engine.files.text import printable, searchable
 from engine.native.awake import awake_s
 from engine.native.locks import FileLock
 from uci.game.game_file import REVIEWS, owning, pgn_files
@@ -27,7 +27,7 @@ from uci.language import _, later, several, translated
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
 from uci.library.game_files import FoundGame, digest_of, find_games, game_key, is_key, read_at, replace_text
 from uci.library.own_names import OwnNames
-from uci.library.wanted import Wanted, day_of, plain
+from uci.library.wanted import Wanted, day_of
 from uci.terminal.author_notes import game_name, is_told
 from uci.terminal.opening_names import OpeningNamer
 
@@ -86,7 +86,7 @@ class GameIndex:
                 base.execute("PRAGMA journal_mode = DELETE")  # a write-ahead log spoils files on network drives
                 base.execute("PRAGMA synchronous = NORMAL")
                 base.create_function("folded", 1, str.casefold, deterministic=True)
-                base.create_function("searched", 1, plain, deterministic=True)
+                base.create_function("searched", 1, searchable, deterministic=True)
                 base.execute("BEGIN IMMEDIATE")  # other programs open it, too
                 if base.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
                     _begin_anew(base)
@@ -232,7 +232,7 @@ class GameIndex:
         moves = None if game.start else b"".join(itertools.takewhile(b"\0\0".__ne__, codes))  # up to a pass, 0
         own = self.own_names.all
         side = "white" if white.casefold() in own else "black" if black.casefold() in own else None
-        words = plain(" ".join([date, white, black, opening, *(tags.get(name, "") for name in _SEARCHED)]))
+        words = searchable(" ".join([date, white, black, opening, *(tags.get(name, "") for name in _SEARCHED)]))
         row = (key, date, white, black, tags.get("Result", "*"), opening, tags.get("Termination", ""),
                len(game.moves) // 2, side, moves, words)  # fmt: skip
         self._base.execute(f"INSERT OR IGNORE INTO games VALUES ({', '.join('?' * len(row))})", row)

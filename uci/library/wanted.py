@@ -6,17 +6,10 @@ import os
 import re
 from dataclasses import dataclass
 
-from engine.files.text import without_accents
+from engine.files.text import searchable
 
 _YEAR_FIRST = re.compile(r"(?<!\d)(?P<year>\d{4})([-./]?(?P<month>\d\d?)([-./]?(?P<day>\d\d?))?)?(?!\d)")
 _YEAR_LAST = re.compile(r"(?<!\d)((?P<day>\d\d?)[-./])?(?P<month>\d\d?)[-./](?P<year>\d{4})(?!\d)")
-_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})  # no letters with accents
-
-
-def plain(text: str) -> str:
-    """Return a text as it is searched: without capitals and accents."""
-    return without_accents(text.casefold()).translate(_LETTERS)
-
 
 # What games are sorted by; what is not known stands last.
 _ORDERS = {
@@ -47,7 +40,7 @@ class Wanted:
     def condition(self) -> tuple[str, list[str | bytes]]:
         """Return SQL, and what stands for its question marks."""
         rules, values = ["1"], list[str | bytes]()
-        for word in plain(self.text).split():
+        for word in searchable(self.text).split():
             rules.append("words LIKE ? ESCAPE '!'")
             values.append("%" + re.sub("([!%_])", r"!\1", word) + "%")
         win, loss = ("result = CASE mine WHEN 'white' THEN '1-0' WHEN 'black' THEN '0-1' END",
