@@ -228,6 +228,7 @@ def _check_pair(loss: str, prediction: Array, target: Array) -> None:
 
 def _check_floating(loss: str, prediction: Array, least: int) -> None:
     if not is_array(prediction) or prediction.dtype.kind != "f" or prediction.ndim < least:
-        raise ShapeError(f"{loss}: expected floating outputs{' [B, A]' * (least > 0)}, found {form_of(prediction)}")
+        form = " [B, A]" if least else ""
+        raise ShapeError(f"{loss}: expected floating outputs{form}, found {form_of(prediction)}")
     if not prediction.size:
         raise ShapeError(f"{loss}: expected at least one example, found outputs {list(prediction.shape)}")

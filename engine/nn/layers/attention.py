@@ -76,7 +76,8 @@ class _Attention(Layer):
         """Reshape a mask [B, S] or [B, T, S] so that it broadcasts to [B, heads, T, S]."""
         if mask is None:
             return None
-        check_input(self, mask, batch, *[asking] * (getattr(mask, "ndim", 2) == 3), answering, dtype="bool")
+        each = (asking,) if getattr(mask, "ndim", 2) == 3 else ()
+        check_input(self, mask, batch, *each, answering, dtype="bool")
         return mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
 
 

@@ -304,7 +304,8 @@ class SharedRowsAdamW(AdamW):
         if parameter.dtype != np.float32 or len(parameter) < shared_rows or width % LANES:
             expected = f"{shared_rows} rows or more, in multiples of {LANES} columns"
             raise ShapeError(f"{name}: expected float32 of {expected} for {self.shared[name]}")
-        shared_mean, shared_square = (self._slot(slot, name, parameter[:groups]) for slot in self.slots[2:])
+        of_groups = (self._slot(slot, name, parameter[:groups]) for slot in ("shared_mean", "shared_square"))
+        shared_mean, shared_square = of_groups
         rates, shared_rates = self._rates(rate, self.weight_decay), self._rates(rate, 0.0)
         if flat is None:
             grouped, slopes = (one[:shared_rows].reshape(outer, rows, inner, width) for one in (parameter, gradient))
