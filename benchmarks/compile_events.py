@@ -1,5 +1,5 @@
-"""Times of Numba's compilations, from the events that it broadcasts. Imports nothing of ours, so that a process of
-another checkout can load this file too.
+"""Times of Numba's compilations, from the events that it broadcasts. Imports nothing of ours, so
+that a process of another checkout can load this file too.
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ class Compilation(NamedTuple):
 
 
 class CompileTimes(event.Listener):
-    """Notes every compilation inside a `with` block. Loading a kernel from the cache does not count."""
+    """Notes every compilation inside a `with` block. Loading a kernel from the cache does not
+    count.
+    """
 
     def __init__(self) -> None:
         self.compilations: list[Compilation] = []
-        self._begun: list[float] = []  # of the compilations in progress: the callees' CPU time must not count
+        self._begun: list[
+            float
+        ] = []  # of the compilations in progress: the callees' CPU time must not count
         self._inner: list[float] = []  # CPU seconds of what was compiled meanwhile
 
     def __enter__(self) -> CompileTimes:

@@ -21,7 +21,9 @@ MODULES = {"": np, "linalg": np.linalg, "lib.stride_tricks": np.lib.stride_trick
 
 
 def parameters(function: Any) -> str:
-    """Return the names of a function's parameters, as in "a, axis, *, out"; built-in ones document them."""
+    """Return the names of a function's parameters, as in "a, axis, *, out"; built-in ones document
+    them.
+    """
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -41,12 +43,18 @@ def parameters(function: Any) -> str:
 
 def public(place: Any, like: Any, further: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the public names of a module or class that NumPy's has, too."""
-    names = [name for name in dir(place) if not name.startswith("_") and (hasattr(like, name) or name in further)]
+    names = [
+        name
+        for name in dir(place)
+        if not name.startswith("_") and (hasattr(like, name) or name in further)
+    ]
     return {name: getattr(place, name) for name in names}
 
 
 def table(cupy: Any) -> dict[str, Any]:
-    """Return what a CuPy module has: {"version": "14.2.0", "functions": {"linalg.norm": parameters}, ...}."""
+    """Return what a CuPy module has: {"version": "14.2.0", "functions": {"linalg.norm":
+    parameters}, ...}.
+    """
     functions, ufuncs, constants = {}, {}, []
     for path, like in MODULES.items():
         module = importlib.import_module(".".join(filter(None, (cupy.__name__, path))))

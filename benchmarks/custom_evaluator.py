@@ -1,9 +1,11 @@
-"""Speed of a search with a network of one's own against that network alone, at its full batch, with one thread.
+"""Speed of a search with a network of one's own against that network alone, at its full batch, with
+one thread.
 
     python -m benchmarks.custom_evaluator                    the shipped tower in ONNX Runtime, batches of 32
     python -m benchmarks.custom_evaluator --evaluator tiny:Tiny
 
-Both take turns in one run. Evaluations a second of processor time, because others may use the processors meanwhile.
+Both take turns in one run. Evaluations a second of processor time, because others may use the
+processors meanwhile.
 """
 
 from __future__ import annotations
@@ -55,7 +57,9 @@ def tower_in_onnx() -> Callable[[np.ndarray], Any]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = new_parser(__doc__)
     parser.add_argument("--evaluator", metavar="MODULE:CLASS", help="measure this class")
-    parser.add_argument("--seconds", type=float, default=4.0, help=f"of each way in each of {ROUNDS} rounds")
+    parser.add_argument(
+        "--seconds", type=float, default=4.0, help=f"of each way in each of {ROUNDS} rounds"
+    )
     options = parser.parse_args(arguments)
     network = Counted(make_custom(options.evaluator) if options.evaluator else tower_in_onnx())
     boards = game_boards()[:ROUNDS]
@@ -64,7 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with threadpool_limits(1), Engine(EngineOptions(threads=1), PlanesEvaluator(network)) as engine:
         engine.search(Limits(nodes=200))
         for board in boards:
-            raw = evaluations_per_second(network, partial(call_again, network, planes, options.seconds))
+            raw = evaluations_per_second(
+                network, partial(call_again, network, planes, options.seconds)
+            )
             engine.set_position(board)
             limits = Limits(movetime_ms=round(1000 * options.seconds))
             search = evaluations_per_second(network, partial(engine.search, limits))

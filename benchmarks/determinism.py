@@ -1,10 +1,12 @@
-"""Does the same search give the same tree? A hash over all its nodes and edges, by evaluator and threads.
+"""Does the same search give the same tree? A hash over all its nodes and edges, by evaluator and
+threads.
 
     python -m benchmarks.determinism --threads 1 2 4 --runs 3
 
-Every run is a fresh process that searches some positions of a game in order and keeps the subtree. Batched evaluators
-must give one tree whatever the threads (`across threads`); evaluators inside kernels give one tree for one thread, and
-with several the tree depends on timing. The exit status is 1 if a tree differs that must not.
+Every run is a fresh process that searches some positions of a game in order and keeps the subtree.
+Batched evaluators must give one tree whatever the threads (`across threads`); evaluators inside
+kernels give one tree for one thread, and with several the tree depends on timing. The exit status
+is 1 if a tree differs that must not.
 """
 
 from __future__ import annotations
@@ -14,7 +16,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from benchmarks.measuring import EVALUATORS, at_least, game_boards, new_engine, new_parser, report, tree_hash
+from benchmarks.measuring import (
+    EVALUATORS,
+    at_least,
+    game_boards,
+    new_engine,
+    new_parser,
+    report,
+    tree_hash,
+)
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.search.limits import Limits
 
@@ -33,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.in_this_process:
         print(search_hash(options.evaluators[0], options.threads[0], options.nodes))
         return 0
-    rows = [compare(name, options.threads, options.runs, options.nodes) for name in options.evaluators]
+    rows = [
+        compare(name, options.threads, options.runs, options.nodes) for name in options.evaluators
+    ]
     report(rows, options.json)
     return 0 if all(row["kept"] for row in rows) else 1
 

@@ -2,9 +2,10 @@
 
     python -m benchmarks.endurance --visits 10000000 --searches 500 --hash-mib 256
 
-One position is searched until its root has `--visits` visits. Then positions of many games are searched one after
-another, some of them with the subtree kept. Resident memory is sampled all the time (Linux). It may grow by `Hash` and
-100 MiB beyond what the engine uses when it is ready and its tree is empty. The exit status is 1 if it grows more.
+One position is searched until its root has `--visits` visits. Then positions of many games are
+searched one after another, some of them with the subtree kept. Resident memory is sampled all the
+time (Linux). It may grow by `Hash` and 100 MiB beyond what the engine uses when it is ready and its
+tree is empty. The exit status is 1 if it grows more.
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ from contextlib import contextmanager
 import chess
 import numpy as np
 
-from benchmarks.measuring import EVALUATORS, Progress, at_least, new_engine, new_parser, report, resident_bytes
+from benchmarks.measuring import (
+    EVALUATORS,
+    Progress,
+    at_least,
+    new_engine,
+    new_parser,
+    report,
+    resident_bytes,
+)
 from engine import Engine
 from engine.search.limits import Limits
 
@@ -42,7 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         baseline = resident_mib()
         for phase, work in (
             (f"{options.visits:,} visits", lambda: grow(engine, options.visits)),
-            (f"{options.searches:,} searches", lambda: play_on(engine, options.searches, options.search_nodes)),
+            (
+                f"{options.searches:,} searches",
+                lambda: play_on(engine, options.searches, options.search_nodes),
+            ),
         ):
             begun = time.monotonic()
             with sampled() as samples:
@@ -92,7 +104,9 @@ def sampled(interval_s: float = 0.2) -> Iterator[list[float]]:
 
 
 def grow(engine: Engine, visits: int) -> int:
-    """Search the start position, step by step, until its root has this many visits; returns how many it has."""
+    """Search the start position, step by step, until its root has this many visits; returns how
+    many it has.
+    """
     progress = Progress("visits", visits)
     engine.new_game()
     engine.set_position(chess.Board())
@@ -104,7 +118,9 @@ def grow(engine: Engine, visits: int) -> int:
 
 
 def play_on(engine: Engine, searches: int, nodes: int) -> int:
-    """Search positions of random games, in which two thirds of the moves are the engine's; returns the visits made."""
+    """Search positions of random games, in which two thirds of the moves are the engine's; returns
+    the visits made.
+    """
     rng = np.random.default_rng(1)
     progress = Progress("searches", searches)
     board = chess.Board()

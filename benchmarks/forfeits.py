@@ -2,9 +2,9 @@
 
     python -m benchmarks.forfeits --games 150 --tc 1+0.01 --out forfeits
 
-Plays two matches of `--games` games with `aino-train match`: Aino against itself, and against Stockfish if it is
-installed (at its weakest setting, so that games last). The same command resumes a stopped run. The exit status is 1
-if Aino committed any fault.
+Plays two matches of `--games` games with `aino-train match`: Aino against itself, and against
+Stockfish if it is installed (at its weakest setting, so that games last). The same command resumes
+a stopped run. The exit status is 1 if Aino committed any fault.
 """
 
 from __future__ import annotations
@@ -37,8 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args(arguments)
     if options.games < 2 or options.games % 2:
-        parser.error(f"--games: expected an even number (pairs with colours swapped), got {options.games}")
-    settings = f"option.Threads={options.threads} option.Evaluator={options.evaluator} option.Hash=64"
+        parser.error(
+            f"--games: expected an even number (pairs with colours swapped), got {options.games}"
+        )
+    settings = (
+        f"option.Threads={options.threads} option.Evaluator={options.evaluator} option.Hash=64"
+    )
     opponents = {"itself": f'name=other cmd="{AINO}" {settings}'}
     if stockfish := shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games"):
         opponents["stockfish"] = (
@@ -47,7 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = []
     for opponent, description in opponents.items():
         folder = options.out / opponent
-        command = [sys.executable, "-m", "selfplay", "match", "--out", str(folder), "--tc", options.tc]
+        command = [
+            sys.executable,
+            "-m",
+            "selfplay",
+            "match",
+            "--out",
+            str(folder),
+            "--tc",
+            options.tc,
+        ]
         command += ["--first", f'name={AINO} cmd="{AINO}" {settings}', "--second", description]
         command += ["--games", str(options.games), "--margin-ms", str(options.margin_ms)]
         command += ["--concurrency", str(options.concurrency)]
@@ -59,7 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def summary(opponent: str, folder: Path, control: str) -> dict[str, object]:
     """One row about a match: faults by kind, and the longest thinking times."""
-    games: list[dict[str, Any]] = [json.loads(line) for line in (folder / "games.jsonl").read_text().splitlines()]
+    games: list[dict[str, Any]] = [
+        json.loads(line) for line in (folder / "games.jsonl").read_text().splitlines()
+    ]
     mine = (AINO, "other")
     faults = Counter(game["reason"] for game in games if game["offender"] in mine)
     slowest = [
@@ -72,12 +87,17 @@ def summary(opponent: str, folder: Path, control: str) -> dict[str, object]:
         "against": opponent,
         "clock": control,
         "games": len(games),
-        "moves of Aino": sum(len(game["uci"].split()) for game in games) // (1 if opponent == "itself" else 2),
+        "moves of Aino": sum(len(game["uci"].split()) for game in games)
+        // (1 if opponent == "itself" else 2),
         **{kind: faults[kind] for kind in FAULTS},
         "faults of Aino": sum(faults.values()),
-        "faults of the other": sum(bool(game["offender"]) and game["offender"] not in mine for game in games),
+        "faults of the other": sum(
+            bool(game["offender"]) and game["offender"] not in mine for game in games
+        ),
         "longest think, ms": max(slowest),
-        "endings": ", ".join(f"{reason} {n}" for reason, n in Counter(game["reason"] for game in games).items()),
+        "endings": ", ".join(
+            f"{reason} {n}" for reason, n in Counter(game["reason"] for game in games).items()
+        ),
     }
 
 

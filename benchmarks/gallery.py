@@ -1,16 +1,19 @@
-"""Show how a network learned: the same positions judged by the networks of a run from nothing, as one web page.
+"""Show how a network learned: the same positions judged by the networks of a run from nothing, as
+one web page.
 
-    python -m benchmarks.gallery runs/nothing --hours 0.02 0.1 0.3 1 --puzzles puzzles.csv --games games.pgn
+    python -m benchmarks.gallery runs/nothing --hours 0.02 0.1 0.3 1 --puzzles puzzles.csv --games
+    games.pgn
 
-For each of the hours of work, the page shows the network that was best then (the run must have kept it: `--keep_nets
-0`), and the random network before all of them. It has
+For each of the hours of work, the page shows the network that was best then (the run must have kept
+it: `--keep_nets 0`), and the random network before all of them. It has
 
-- the policy's first choices as arrows and White's expected points, without any search, in eight positions;
-- what share of a set of positions the policy alone solves: the first moves of Lichess puzzles by their themes, and the
-  castling moves of the games. A network has discovered something once it solves half as many as the last one, if that
-  solves twice as many as the random one;
-- matches between neighbours, with a game of each (`--match-games`, at `--nodes` a move; finished games are kept beside
-  the page, so the same command continues). With 0 games there are none.
+- the policy's first choices as arrows and White's expected points, without any search, in eight
+  positions;
+- what share of a set of positions the policy alone solves: the first moves of Lichess puzzles by
+  their themes, and the castling moves of the games. A network has discovered something once it
+  solves half as many as the last one, if that solves twice as many as the random one;
+- matches between neighbours, with a game of each (`--match-games`, at `--nodes` a move; finished
+  games are kept beside the page, so the same command continues). With 0 games there are none.
 """
 
 from __future__ import annotations
@@ -50,8 +53,20 @@ _POSITIONS = {
     "A passed pawn at its goal": "8/1P4k1/6p1/8/2r5/6P1/5PKP/8 w - - 0 50",
     "Rook against king": "8/8/8/3k4/8/8/4K3/7R w - - 0 60",
 }
-_THEMES = ("mateIn1", "hangingPiece", "fork", "pin", "advancedPawn", "promotion", "backRankMate", "quietMove")
-_ARROWS, _LEAST_SHOWN = 3, 0.08  # moves of the policy that are shown, and the least probability of one
+_THEMES = (
+    "mateIn1",
+    "hangingPiece",
+    "fork",
+    "pin",
+    "advancedPawn",
+    "promotion",
+    "backRankMate",
+    "quietMove",
+)
+_ARROWS, _LEAST_SHOWN = (
+    3,
+    0.08,
+)  # moves of the policy that are shown, and the least probability of one
 _MOST = 500  # positions of each set
 
 
@@ -81,23 +96,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = new_parser(__doc__)
     parser.add_argument("run", type=existing, metavar="RUN", help="the folder of the run")
-    parser.add_argument("--hours", type=float, nargs="+", required=True, help="hours of work, as reports count them")
-    parser.add_argument("--puzzles", type=existing, metavar="FILE.csv", help="puzzles in Lichess's form")
-    parser.add_argument("--games", type=existing, metavar="FILE.pgn", help="games in which people castle")
+    parser.add_argument(
+        "--hours", type=float, nargs="+", required=True, help="hours of work, as reports count them"
+    )
+    parser.add_argument(
+        "--puzzles", type=existing, metavar="FILE.csv", help="puzzles in Lichess's form"
+    )
+    parser.add_argument(
+        "--games", type=existing, metavar="FILE.pgn", help="games in which people castle"
+    )
     parser.add_argument("--match-games", type=at_least(0), default=40, help="games of each match")
     parser.add_argument("--nodes", type=at_least(1), default=200, help="nodes a move in matches")
-    parser.add_argument("--out", type=output_file, default=Path("gallery.html"), metavar="FILE.html")
+    parser.add_argument(
+        "--out", type=output_file, default=Path("gallery.html"), metavar="FILE.html"
+    )
     return parser.parse_args(arguments)
 
 
-def _write(options: argparse.Namespace, stages: list[Stage], sets: dict[str, list[Problem]]) -> None:
+def _write(
+    options: argparse.Namespace, stages: list[Stage], sets: dict[str, list[Problem]]
+) -> None:
     views: list[list[dict[str, object]]] = []
     shares: list[dict[str, float]] = []
     for stage in stages:
         with Engine(_options(stage)) as engine:
             views.append([_view(engine, title, fen) for title, fen in _POSITIONS.items()])
             shares.append({name: _solved(engine, tasks) for name, tasks in sets.items()})
-        print(stage.name, stage.told, *(f"{name} {share:.0%}" for name, share in shares[-1].items()), flush=True)
+        print(
+            stage.name,
+            stage.told,
+            *(f"{name} {share:.0%}" for name, share in shares[-1].items()),
+            flush=True,
+        )
     matches = [_match(options, *pair) for pair in pairwise(stages)] if options.match_games else []
     template = Path(__file__).with_name("gallery.html.j2").read_text(encoding="utf-8")
     page = page_environment("selfplay.report", "Aino").from_string(template)
@@ -117,12 +147,12 @@ def _options(stage: Stage) -> EngineOptions:
     return EngineOptions(weights_file=str(stage.path), threads=1, hash_mib=16, tactical_nodes=0.0)
 
 
-# ---- the networks ---------------------------------------------------------------------------------------------------
+# ---- the networks --------------------------------------------------------------------------------
 
 
 def stages_of(run: Path, hours: Sequence[float]) -> Iterator[Stage]:
-    """Yield the random network and, for each of the hours, the one that was best after so much work, unless it was the
-    best one before, too.
+    """Yield the random network and, for each of the hours, the one that was best after so much
+    work, unless it was the best one before, too.
 
     Raises RunError for a network that is not kept any more.
     """
@@ -136,7 +166,13 @@ def stages_of(run: Path, hours: Sequence[float]) -> Iterator[Stage]:
         shown = best
         played = sum(int(row.get("games") or 0) for row in done)
         learned = max((int(row.get("all_positions") or 0) for row in done), default=0)
-        yield _stage(run, f"{60 * limit:.0f} minutes" if limit < 2 else f"{limit:g} hours", best, played, learned)
+        yield _stage(
+            run,
+            f"{60 * limit:.0f} minutes" if limit < 2 else f"{limit:g} hours",
+            best,
+            played,
+            learned,
+        )
 
 
 def _stage(run: Path, name: str, generation: int, games: int, positions: int) -> Stage:
@@ -146,11 +182,13 @@ def _stage(run: Path, name: str, generation: int, games: int, positions: int) ->
     return Stage(name, path, f"generation {generation}, {games:,} games, {positions:,} positions")
 
 
-# ---- what they see --------------------------------------------------------------------------------------------------
+# ---- what they see -------------------------------------------------------------------------------
 
 
 def _policy(engine: Engine, board: chess.Board) -> tuple[list[RootMove], float]:
-    """Return the moves, the likeliest first, and the mover's expected points, both without a search."""
+    """Return the moves, the likeliest first, and the mover's expected points, both without a
+    search.
+    """
     engine.new_game()
     engine.set_position(board)
     result = engine.search(Limits(nodes=1))
@@ -163,21 +201,30 @@ def _view(engine: Engine, title: str, fen: str) -> dict[str, object]:
     moves, expected = _policy(engine, board)
     shown = [child for child in moves[:_ARROWS] if child.prior >= _LEAST_SHOWN] or moves[:1]
     kinds = ["better", *["other"] * (_ARROWS - 1)]
-    arrows = [Arrow(c.move.from_square, c.move.to_square, kind) for c, kind in zip(shown, kinds, strict=False)]
+    arrows = [
+        Arrow(c.move.from_square, c.move.to_square, kind)
+        for c, kind in zip(shown, kinds, strict=False)
+    ]
     words = ", ".join(f"{board.san(child.move)} {child.prior:.0%}" for child in shown)
     white = expected if board.turn else 1 - expected
-    return {"board": board_svg(board, arrows=arrows[::-1], label=title), "moves": words, "white": white}
+    return {
+        "board": board_svg(board, arrows=arrows[::-1], label=title),
+        "moves": words,
+        "white": white,
+    }
 
 
 def _solved(engine: Engine, problems: Sequence[Problem]) -> float:
     """Return the share of problems of which the policy's first choice is right."""
-    firsts = (problem.accepts(_policy(engine, problem.board())[0][0].move, None) for problem in problems)
+    firsts = (
+        problem.accepts(_policy(engine, problem.board())[0][0].move, None) for problem in problems
+    )
     return sum(firsts) / len(problems)
 
 
 def _discovered(shares: Sequence[float]) -> int | None:
-    """Return the first network from which on all solve half as many as the last one; None if that solves less than
-    twice as many as the random one.
+    """Return the first network from which on all solve half as many as the last one; None if that
+    solves less than twice as many as the random one.
     """
     if shares[-1] < 2 * shares[0]:
         return None
@@ -198,7 +245,15 @@ def castlings(path: Path) -> list[Problem]:
         board = read.game.board()
         for move in read.game.mainline_moves():
             if board.is_castling(move):
-                problems.append(Problem("castling", (), board.fen(), frozenset({move.uci()}), chess960=board.chess960))
+                problems.append(
+                    Problem(
+                        "castling",
+                        (),
+                        board.fen(),
+                        frozenset({move.uci()}),
+                        chess960=board.chess960,
+                    )
+                )
             board.push(move)
         if len(problems) >= _MOST:
             break
@@ -207,16 +262,37 @@ def castlings(path: Path) -> list[Problem]:
     return problems[:_MOST]
 
 
-# ---- what they play -------------------------------------------------------------------------------------------------
+# ---- what they play ------------------------------------------------------------------------------
 
 
 def _match(options: argparse.Namespace, old: Stage, new: Stage) -> dict[str, object]:
-    """Play or continue a match in a folder beside the page; return its score and the first game that `new` won."""
+    """Play or continue a match in a folder beside the page; return its score and the first game
+    that `new` won.
+    """
     folder = options.out.with_suffix("") / f"{new.path.stem}-{old.path.stem}"
     side = "name={} cmd='{} -m uci.main' option.Threads=1 option.Hash=16 option.TacticalNodes=0 option.WeightsFile={}"
-    first, second = (side.format(one.path.stem, sys.executable, one.path.resolve()) for one in (new, old))
-    limits = ["--games", str(options.match_games), "--nodes", str(options.nodes), "--concurrency", "1"]
-    command = [sys.executable, "-m", "selfplay", "match", "--first", first, "--second", second, *limits]
+    first, second = (
+        side.format(one.path.stem, sys.executable, one.path.resolve()) for one in (new, old)
+    )
+    limits = [
+        "--games",
+        str(options.match_games),
+        "--nodes",
+        str(options.nodes),
+        "--concurrency",
+        "1",
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "selfplay",
+        "match",
+        "--first",
+        first,
+        "--second",
+        second,
+        *limits,
+    ]
     subprocess.run([*command, "--out", str(folder)], check=True, stdout=subprocess.DEVNULL)
     points, games = 0.0, list(_games_of(folder / "games.pgn"))
     for game in games:

@@ -2,12 +2,14 @@
 
     python -m benchmarks.gpu
 
-First come the tests that need a device. Then each network's answers, and the loss of the first one after a short
-training, are compared with the processor's, and inference, search, self-play and training are timed, each contestant in
-turns. Both sides begin with bit masks in host memory; inference ends with the logits of the legal moves there. PyTorch
-runs eagerly: in single precision, with channels last, and with autocast to half precision; ours is half precision in
-inference and single precision in training. Last come sparse draws: positions that a policy and a value trunk are
-trained on in a second, beside the processor. `--backend numpy` runs the same on the processor, to try the command.
+First come the tests that need a device. Then each network's answers, and the loss of the first one
+after a short training, are compared with the processor's, and inference, search, self-play and
+training are timed, each contestant in turns. Both sides begin with bit masks in host memory;
+inference ends with the logits of the legal moves there. PyTorch runs eagerly: in single precision,
+with channels last, and with autocast to half precision; ours is half precision in inference and
+single precision in training. Last come sparse draws: positions that a policy and a value trunk are
+trained on in a second, beside the processor. `--backend numpy` runs the same on the processor, to
+try the command.
 """
 
 from __future__ import annotations
@@ -66,22 +68,44 @@ Run = Callable[[], int]  # returns how many positions it was
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = new_parser(__doc__)
     parser.add_argument("--backend", choices=("cupy", "numpy"), default="cupy")
-    parser.add_argument("--nets", type=TowerConfig.parse, nargs="+", default=[TowerConfig(64, 6), TowerConfig(256, 15)])
-    parser.add_argument("--batches", type=int, nargs="+", default=[64, 256, 1024], help="positions of an evaluation")
-    parser.add_argument("--train-batch", type=int, default=TOWER_RECIPE.batch_size, help="positions of a training step")
-    parser.add_argument("--steps", type=int, default=50, help="steps of the training that is compared")
+    parser.add_argument(
+        "--nets",
+        type=TowerConfig.parse,
+        nargs="+",
+        default=[TowerConfig(64, 6), TowerConfig(256, 15)],
+    )
+    parser.add_argument(
+        "--batches", type=int, nargs="+", default=[64, 256, 1024], help="positions of an evaluation"
+    )
+    parser.add_argument(
+        "--train-batch",
+        type=int,
+        default=TOWER_RECIPE.batch_size,
+        help="positions of a training step",
+    )
+    parser.add_argument(
+        "--steps", type=int, default=50, help="steps of the training that is compared"
+    )
     parser.add_argument("--games", type=int, default=512, help="self-play games at once")
     parser.add_argument("--nodes", type=int, default=4096, help="nodes of a search")
     parser.add_argument("--seconds", type=float, default=6.0, help="time each contestant this long")
-    parser.add_argument("--sparse-net", default="sparse-768+v1024", help="train both parts of this network")
     parser.add_argument(
-        "--threads", type=int, default=os.cpu_count(), help="threads that draw and train sparse batches"
+        "--sparse-net", default="sparse-768+v1024", help="train both parts of this network"
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=os.cpu_count(),
+        help="threads that draw and train sparse batches",
     )
     parser.add_argument("--no-tests", action="store_true", help="leave out the device tests")
     options = parser.parse_args(arguments)
     backend = get_backend(options.backend)
     has_torch = importlib.util.find_spec("torch") is not None
-    print(f"{backend.device}, {backend.versions()}" + ("" if has_torch else "; PyTorch is missing: only ours is timed"))
+    print(
+        f"{backend.device}, {backend.versions()}"
+        + ("" if has_torch else "; PyTorch is missing: only ours is timed")
+    )
     if not options.no_tests:
         print(subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "0", "-k", "gpu or GPU", *DEVICE_TESTS],
                              check=False, capture_output=True, text=True).stdout.splitlines()[-1])  # fmt: skip
@@ -93,12 +117,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rows.append({"work": work, "net": str(config), "batch": batch, **by_name})
     for part in PARTS:
         figures = measure_sparse(options, part)
-        rows.append({"work": f"training {part}, draws/s", "net": options.sparse_net, "batch": SPARSE_BATCH, **figures})
+        rows.append(
+            {
+                "work": f"training {part}, draws/s",
+                "net": options.sparse_net,
+                "batch": SPARSE_BATCH,
+                **figures,
+            }
+        )
     report(rows, options.json)
 
 
 def compare_answers(config: TowerConfig, backend: Backend, batch: int) -> float:
-    """Return the largest difference between the answers of device and processor, logits of legal moves and values."""
+    """Return the largest difference between the answers of device and processor, logits of legal
+    moves and values.
+    """
     model, leaves = build_tower(config, np.random.default_rng(0)), positions(batch)
     tensors = model.named_parameters() | model.named_buffers()
     legal = np.arange(leaves.logits.shape[1]) < leaves.n_moves[:batch, None]
@@ -110,11 +143,15 @@ def compare_answers(config: TowerConfig, backend: Backend, batch: int) -> float:
 
 
 def compare_losses(config: TowerConfig, options: Any) -> dict[str, float]:
-    """Return the policy's loss at the end of a short training, by the same batches, of device and processor."""
+    """Return the policy's loss at the end of a short training, by the same batches, of device and
+    processor.
+    """
     losses: dict[str, float] = {}
     for name, backend in (("aino", options.backend), ("processor", "numpy")):
         learner = our_learner(config, options.train_batch, get_backend(backend))
-        losses[name] = statistics.mean([learner.step().policy or 0.0 for _ in range(options.steps)][-LAST_STEPS:])
+        losses[name] = statistics.mean(
+            [learner.step().policy or 0.0 for _ in range(options.steps)][-LAST_STEPS:]
+        )
         learner.close()
     return losses
 
@@ -124,25 +161,41 @@ def measure(
 ) -> Iterator[tuple[str, int, dict[str, float]]]:
     """Yield what is measured, positions in a batch, and the contestants' figures."""
     batch = min(options.batches)
-    yield "answers: largest difference, 1/1000", batch, {"aino": 1e3 * compare_answers(config, backend, batch)}
+    yield (
+        "answers: largest difference, 1/1000",
+        batch,
+        {"aino": 1e3 * compare_answers(config, backend, batch)},
+    )
     if config == options.nets[0]:  # The processor takes minutes for larger ones.
-        yield f"policy loss after {options.steps} steps", options.train_batch, compare_losses(config, options)
+        yield (
+            f"policy loss after {options.steps} steps",
+            options.train_batch,
+            compare_losses(config, options),
+        )
     model = build_tower(config, np.random.default_rng(0))
     for batch in options.batches:
         leaves = positions(batch)
         runs = {name: torch_inference(config, leaves, batch, backend, name) for name in variants}
-        runs["aino"] = our_inference(model.named_parameters() | model.named_buffers(), config, leaves, batch, backend)
+        runs["aino"] = our_inference(
+            model.named_parameters() | model.named_buffers(), config, leaves, batch, backend
+        )
         yield "inference, positions/s", batch, race(runs, options.seconds)
     with TemporaryDirectory() as folder:
         net = Path(folder) / "net.dit"
         dit.save(net, model)
-        with Engine(EngineOptions(evaluator="network", weights_file=str(net), backend=backend.name)) as engine:
+        with Engine(
+            EngineOptions(evaluator="network", weights_file=str(net), backend=backend.name)
+        ) as engine:
 
             def search() -> int:
                 engine.new_game()
                 return engine.search(Limits(nodes=options.nodes)).nodes
 
-            yield "search, nodes/s", engine.evaluator.round_size, race({"aino": search}, options.seconds)
+            yield (
+                "search, nodes/s",
+                engine.evaluator.round_size,
+                race({"aino": search}, options.seconds),
+            )
         settings = GameSettings(concurrent=options.games, backend=backend.name, visits=VISITS)
         yield (
             f"self-play with {VISITS} visits, positions/s",
@@ -150,17 +203,26 @@ def measure(
             {"aino": self_play_speed(net, settings, 1, options.seconds)},
         )
     leaves = positions(options.train_batch)
-    runs = {name: torch_training(config, leaves, options.train_batch, backend, name) for name in variants}
+    runs = {
+        name: torch_training(config, leaves, options.train_batch, backend, name)
+        for name in variants
+    }
     runs["aino"], learner = our_training(config, options.train_batch, backend)
     yield "training, positions/s", options.train_batch, race(runs, options.seconds)
     if backend.name != "numpy":
         learner._trainer._recorder.is_refused = True
-        yield "training without CUDA graphs", options.train_batch, race({"aino": runs["aino"]}, options.seconds)
+        yield (
+            "training without CUDA graphs",
+            options.train_batch,
+            race({"aino": runs["aino"]}, options.seconds),
+        )
     learner.close()
 
 
 def measure_sparse(options: Any, part: str) -> dict[str, float]:
-    """Return how many positions a second the policy or the value trunk of a sparse network is trained on."""
+    """Return how many positions a second the policy or the value trunk of a sparse network is
+    trained on.
+    """
     family = family_of(options.sparse_net, part)
     games = random_positions(np.random.default_rng(1), games=100)
     data = TrainingData((value_rows(games) if part == "value" else games,), (1.0,), games)
@@ -204,10 +266,12 @@ def race(runs: dict[str, Run], seconds: float) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in speeds.items()}
 
 
-# ---- ours ---------------------------------------------------------------------------------------------------------
+# ---- ours ----------------------------------------------------------------------------------------
 
 
-def our_inference(tensors: Any, config: TowerConfig, leaves: LeafBatch, batch: int, backend: Backend) -> Run:
+def our_inference(
+    tensors: Any, config: TowerConfig, leaves: LeafBatch, batch: int, backend: Backend
+) -> Run:
     spare = NetworkEvaluator(FusedTower(tensors, config))
     evaluator = DeviceEvaluator(spare, lambda: DeviceTower(tensors, config, backend), chooses=False)
 
@@ -223,12 +287,16 @@ def our_learner(config: TowerConfig, batch: int, backend: Backend) -> Learning:
     family, settings = family_of(str(config)), LearnerSettings(batch, TOWER_RECIPE.weight_decay)
     games = random_positions(np.random.default_rng(1), games=20)
     batches = family.batches(TrainingData((games,), (1.0,), games), settings, 1)
-    return family.learner(family.build(np.random.default_rng(0)), batches, settings, 1e-3, backend.name)
+    return family.learner(
+        family.build(np.random.default_rng(0)), batches, settings, 1e-3, backend.name
+    )
 
 
 def our_training(config: TowerConfig, batch: int, backend: Backend) -> tuple[Run, Any]:
     learner = our_learner(config, batch, backend)
-    for _ in range(TRIAL_STEPS if backend.name != "numpy" else 0):  # from then on, a step is what was recorded
+    for _ in range(
+        TRIAL_STEPS if backend.name != "numpy" else 0
+    ):  # from then on, a step is what was recorded
         learner.step()
 
     def run() -> int:
@@ -238,7 +306,7 @@ def our_training(config: TowerConfig, batch: int, backend: Backend) -> tuple[Run
     return run, learner
 
 
-# ---- PyTorch ------------------------------------------------------------------------------------------------------
+# ---- PyTorch -------------------------------------------------------------------------------------
 
 
 class Torch:
@@ -265,15 +333,23 @@ class Torch:
             return self.model(planes)
 
 
-def torch_inference(config: TowerConfig, leaves: LeafBatch, batch: int, backend: Backend, variant: str) -> Run:
+def torch_inference(
+    config: TowerConfig, leaves: LeafBatch, batch: int, backend: Backend, variant: str
+) -> Run:
     tower = Torch(config, backend, variant)
     tower.model.eval()
 
     def run() -> int:
         with tower.torch.no_grad():
             policy, wdl, moves_left = tower(leaves.masks[:batch])
-            places = tower.torch.from_numpy(CONV_INDEX[leaves.policy_index[:batch]].astype(np.int64)).to(tower.device)
-            answers = policy.flatten(1).gather(1, places).float(), wdl.float().softmax(1), moves_left.float()
+            places = tower.torch.from_numpy(
+                CONV_INDEX[leaves.policy_index[:batch]].astype(np.int64)
+            ).to(tower.device)
+            answers = (
+                policy.flatten(1).gather(1, places).float(),
+                wdl.float().softmax(1),
+                moves_left.float(),
+            )
             for answer in answers:
                 answer.cpu()
         return batch
@@ -281,7 +357,9 @@ def torch_inference(config: TowerConfig, leaves: LeafBatch, batch: int, backend:
     return run
 
 
-def torch_training(config: TowerConfig, leaves: LeafBatch, batch: int, backend: Backend, variant: str) -> Run:
+def torch_training(
+    config: TowerConfig, leaves: LeafBatch, batch: int, backend: Backend, variant: str
+) -> Run:
     tower = Torch(config, backend, variant)
     torch, functional = tower.torch, tower.torch.nn.functional
     optimizer = torch.optim.AdamW(tower.model.parameters(), lr=1e-3)
@@ -291,7 +369,9 @@ def torch_training(config: TowerConfig, leaves: LeafBatch, batch: int, backend: 
     def run() -> int:
         policy, wdl, moves_left = (answer.float() for answer in tower(leaves.masks[:batch]))
         targets = torch.from_numpy(moves).to(tower.device)
-        loss = functional.cross_entropy(policy.flatten(1), targets) + functional.cross_entropy(wdl, targets % 3)
+        loss = functional.cross_entropy(policy.flatten(1), targets) + functional.cross_entropy(
+            wdl, targets % 3
+        )
         loss = loss + functional.huber_loss(moves_left, torch.zeros_like(moves_left))
         optimizer.zero_grad()
         scaler.scale(loss).backward()

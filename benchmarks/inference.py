@@ -1,12 +1,13 @@
-"""Fused inference against ONNX Runtime and OpenVINO on the CPU: same net, same positions, same threads, one run.
+"""Fused inference against ONNX Runtime and OpenVINO on the CPU: same net, same positions, same
+threads, one run.
 
     python -m benchmarks.inference --nets 64x6 128x10 --batches 1 8 32 64 --threads 1 2
 
-The other runtimes are optional: each is timed if it is installed (`pip install onnxruntime openvino`).
-Contestants take turns, round by round, so that a busy machine slows all of them; the table shows medians and the
-quartiles of our own. Ours starts from bit masks (planes are expanded inside), theirs from ready float planes; ours ends
-with the logits of the legal moves, theirs with those of all policy moves. Weights are random: time does not
-depend on them.
+The other runtimes are optional: each is timed if it is installed (`pip install onnxruntime
+openvino`). Contestants take turns, round by round, so that a busy machine slows all of them; the
+table shows medians and the quartiles of our own. Ours starts from bit masks (planes are expanded
+inside), theirs from ready float planes; ours ends with the logits of the legal moves, theirs with
+those of all policy moves. Weights are random: time does not depend on them.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for batch in options.batches:
                 contestants = contestants_of(tensors, config, batch, threads)
                 speeds = race(contestants, batch, options.rounds, options.seconds)
-                rows.append({"net": str(config), "threads": threads, "batch": batch, **summary(speeds)})
+                rows.append(
+                    {"net": str(config), "threads": threads, "batch": batch, **summary(speeds)}
+                )
                 if not options.json:
                     show(rows[-1])
     if options.json:
@@ -74,7 +77,9 @@ def positions(batch: int) -> LeafBatch:
     return leaves
 
 
-def contestants_of(tensors: dict[str, np.ndarray], config: TowerConfig, batch: int, threads: int) -> dict[str, Run]:
+def contestants_of(
+    tensors: dict[str, np.ndarray], config: TowerConfig, batch: int, threads: int
+) -> dict[str, Run]:
     """One call a batch; the first is ours."""
     leaves = positions(batch)
     planes = np.ascontiguousarray(float_planes(leaves.masks[:batch]))
@@ -111,18 +116,28 @@ def openvino_run(graph: bytes, planes: np.ndarray, threads: int, precision: str)
     core = openvino.Core()
     model = core.read_model(graph)
     model.reshape({"planes": list(planes.shape)})
-    settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": 1}
+    settings = {
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": precision,
+        "NUM_STREAMS": 1,
+    }
     request = core.compile_model(model, "CPU", settings).create_infer_request()
     tensor = openvino.Tensor(planes, shared_memory=True)
     return lambda: request.infer({"planes": tensor}, share_outputs=True)["wdl"]
 
 
-def race(contestants: dict[str, Run], batch: int, rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Positions a second of every contestant in every round. The contestants must agree on the values."""
+def race(
+    contestants: dict[str, Run], batch: int, rounds: int, seconds: float
+) -> dict[str, list[float]]:
+    """Positions a second of every contestant in every round. The contestants must agree on the
+    values.
+    """
     speeds: dict[str, list[float]] = {name: [] for name in contestants}
     expected = contestants["aino"]()
     for name, run in contestants.items():
-        np.testing.assert_allclose(run(), expected, atol=0.02 if "bf16" in name else 1e-4, err_msg=name)
+        np.testing.assert_allclose(
+            run(), expected, atol=0.02 if "bf16" in name else 1e-4, err_msg=name
+        )
         run()  # compiles, allocates
     for _ in range(rounds):
         for name, run in contestants.items():
@@ -142,7 +157,9 @@ def summary(speeds: dict[str, list[float]]) -> dict[str, Any]:
 
 def show(row: dict[str, Any]) -> None:
     others = {name: speed for name, speed in row.items() if " " in name}
-    text = "  ".join(f"{name} {speed:,} ({row['aino'] / speed:.2f}x)" for name, speed in others.items())
+    text = "  ".join(
+        f"{name} {speed:,} ({row['aino'] / speed:.2f}x)" for name, speed in others.items()
+    )
     low, high = row["quartiles"]
     print(f"{row['net']:7} {row['threads']} threads  batch {row['batch']:3}  aino {row['aino']:,} "
           f"[{low:,}, {high:,}]  {text}", flush=True)  # fmt: skip

@@ -1,12 +1,14 @@
-"""Kill a tiny run with `kill -9` at random moments, resume it, and compare it with an undisturbed run.
+"""Kill a tiny run with `kill -9` at random moments, resume it, and compare it with an undisturbed
+run.
 
     python -m benchmarks.kill_campaign --kills 100 --seed 1
 
-Each process is killed at a random moment of a phase drawn at random: while games are played, the candidate is trained,
-the gate is played, or between the gate's verdict and the first game of the next generation (promotion). After every
-kill all files are read: published segments must be whole and unchanged, every stored game the same as before, networks
-complete. In the end games, candidates, verdicts, the promoted network and the state of a training that was
-killed too (weights, averages, optimizer) must be those of the run without a kill, bit for bit. The exit status is 1 if
+Each process is killed at a random moment of a phase drawn at random: while games are played, the
+candidate is trained, the gate is played, or between the gate's verdict and the first game of the
+next generation (promotion). After every kill all files are read: published segments must be whole
+and unchanged, every stored game the same as before, networks complete. In the end games,
+candidates, verdicts, the promoted network and the state of a training that was killed too (weights,
+averages, optimizer) must be those of the run without a kill, bit for bit. The exit status is 1 if
 they are not.
 """
 
@@ -40,13 +42,28 @@ from selfplay.training.learner import load_checkpoint
 ROOT = Path(__file__).parents[1]
 SETTINGS = {
     "games": {"count": 16, "concurrent": 3, "visits": 12, "longest": 40, "resign_below": -1.0},
-    "fit": {"positions": 2048, "batch_size": 32, "shard_size": 16, "window": 2, "checkpoint_s": 0.05},
-    "gate": {"pairs": 3, "visits": 12, "longest": 40, "accept_score": 0.0},  # so that every generation promotes
+    "fit": {
+        "positions": 2048,
+        "batch_size": 32,
+        "shard_size": 16,
+        "window": 2,
+        "checkpoint_s": 0.05,
+    },
+    "gate": {
+        "pairs": 3,
+        "visits": 12,
+        "longest": 40,
+        "accept_score": 0.0,
+    },  # so that every generation promotes
 }
 FLAGS = [
     "--net=16x1",
     "--workers=1",
-    *(f"--{part}.{name}={value}" for part, values in SETTINGS.items() for name, value in values.items()),
+    *(
+        f"--{part}.{name}={value}"
+        for part, values in SETTINGS.items()
+        for name, value in values.items()
+    ),
 ]
 KILL_WITHIN_S = {
     "generate": 0.6,
@@ -81,7 +98,9 @@ class Watch:
         replay = run / "replay"
         published = published_generations(replay) if replay.is_dir() else []
         if not set(self.segments) <= set(published):
-            raise Broken(f"published generations {sorted(set(self.segments) - set(published))} are gone")
+            raise Broken(
+                f"published generations {sorted(set(self.segments) - set(published))} are gone"
+            )
         for generation in published:
             path = segment_path(replay, generation)
             if self.segments.setdefault(generation, path.read_bytes()) != path.read_bytes():
@@ -124,7 +143,9 @@ def place(run: Path) -> str:
 
 
 class Lives:
-    """Starts processes that are to be killed: forks of one that has everything imported, where the system can fork."""
+    """Starts processes that are to be killed: forks of one that has everything imported, where the
+    system can fork.
+    """
 
     def __init__(self, folder: Path) -> None:
         forks = "forkserver" in multiprocessing.get_all_start_methods()
@@ -134,7 +155,8 @@ class Lives:
         self._said = folder / "said.txt"
 
     def live_and_die(self, words: Sequence[str], run: Path, target: str, wait_s: float) -> str:
-        """Start a command, kill it `wait_s` seconds after the target phase has begun; returns where the run then stood.
+        """Start a command, kill it `wait_s` seconds after the target phase has begun; returns where
+        the run then stood.
 
         Returns "" for a command that ends before. Raises Broken when it fails.
         """
@@ -155,7 +177,9 @@ class Lives:
             return place(run)
         if process.exitcode == 0:
             return ""
-        raise Broken(f"{' '.join(words)}: exit status {process.exitcode}: {self._said.read_text(errors='replace')}")
+        raise Broken(
+            f"{' '.join(words)}: exit status {process.exitcode}: {self._said.read_text(errors='replace')}"
+        )
 
 
 def _live(words: Sequence[str], said: Path) -> None:
@@ -180,11 +204,17 @@ def campaign(folder: Path, kills: int, seed: int) -> dict[str, object]:
     killed, straight = folder / "killed", folder / "straight"
     lives, progress = Lives(folder), Progress("kills", kills)
     began = time.monotonic()
-    train("loop", straight, *FLAGS, "--generations", 1)  # which also compiles the kernels: lives are too short for it
+    train(
+        "loop", straight, *FLAGS, "--generations", 1
+    )  # which also compiles the kernels: lives are too short for it
     targets = list(KILL_WITHIN_S) * (kills // len(KILL_WITHIN_S) + 1)
     for number, target in enumerate(rng.permutation(targets[:kills])):
         words = ["loop", str(killed), *FLAGS]
-        died[lives.live_and_die(words, killed, str(target), rng.uniform(0, KILL_WITHIN_S[str(target)]))] += 1
+        died[
+            lives.live_and_die(
+                words, killed, str(target), rng.uniform(0, KILL_WITHIN_S[str(target)])
+            )
+        ] += 1
         watch.look(killed)
         progress.update(number + 1)
     train("loop", killed, *FLAGS, "--generations", 1)
@@ -193,20 +223,27 @@ def campaign(folder: Path, kills: int, seed: int) -> dict[str, object]:
         train("loop", straight, "--workers=1", "--generations", generations - 1)
     for run in (killed, straight):
         train("loop", run, "--workers=1", "--until=fit")
-    if lives.live_and_die(["loop", str(killed), "--until=gate"], killed, "fit", rng.uniform(0, KILL_WITHIN_S["fit"])):
+    if lives.live_and_die(
+        ["loop", str(killed), "--until=gate"], killed, "fit", rng.uniform(0, KILL_WITHIN_S["fit"])
+    ):
         died["fit"] += 1
     if place(killed) == "fit":
         train("loop", killed, "--until=gate")
     train("loop", straight, "--until=gate")
     watch.look(killed)
     compare(killed, straight, generations)
-    row: dict[str, object] = {"kills": died.total(), **{phase: died[phase] for phase in ("start", *KILL_WITHIN_S)}}
+    row: dict[str, object] = {
+        "kills": died.total(),
+        **{phase: died[phase] for phase in ("start", *KILL_WITHIN_S)},
+    }
     row |= {"torn records": watch.torn, "generations": generations, "games": len(watch.games)}
     return row | {"minutes": (time.monotonic() - began) / 60, "equal": True}
 
 
 def compare(killed: Path, straight: Path, generations: int) -> None:
-    """Everything that was learned in both runs, with one more generation up to its training. Raises Broken."""
+    """Everything that was learned in both runs, with one more generation up to its training. Raises
+    Broken.
+    """
     ours, theirs = (RunFolder(path, {}) for path in (killed, straight))
     for number in range(1, generations + 2):
         _compare_games(ours, theirs, number)
@@ -233,7 +270,9 @@ def _compare_games(ours: RunFolder, theirs: RunFolder, number: int) -> None:
     for run in (ours, theirs):
         records, damaged = read_segment(segment_path(run.replay, number))
         if damaged or len(run.ledger.games(number)) != len(records):
-            raise Broken(f"{run.path}: generation {number} is not whole, or the ledger does not know all its games")
+            raise Broken(
+                f"{run.path}: generation {number} is not whole, or the ledger does not know all its games"
+            )
         games.append({record.number: encode_record(record) for record in records})
     if games[0] != games[1]:
         raise Broken(f"generation {number}: other games")
@@ -241,8 +280,12 @@ def _compare_games(ours: RunFolder, theirs: RunFolder, number: int) -> None:
 
 def _compare_nets(mine: Path, other: Path) -> None:
     """Compare all but the files' provenance, which has their date and command."""
-    (header, weights), (its_header, its_weights) = (dit_file.load_tensors(path) for path in (mine, other))
-    same = all(header[name] == its_header[name] for name in header if name not in ("provenance", "crc32"))
+    (header, weights), (its_header, its_weights) = (
+        dit_file.load_tensors(path) for path in (mine, other)
+    )
+    same = all(
+        header[name] == its_header[name] for name in header if name not in ("provenance", "crc32")
+    )
     if not same or any(weights[name].tobytes() != its_weights[name].tobytes() for name in weights):
         raise Broken(f"{mine} differs from {other}")
 

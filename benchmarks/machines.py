@@ -1,4 +1,5 @@
-"""The same trees everywhere? `python -m benchmarks.machines` compares signatures and generates code for other systems.
+"""The same trees everywhere? `python -m benchmarks.machines` compares signatures and generates code
+for other systems.
 
     signature            of sparse and material, compiled anew for each x86-64 target (NUMBA_CPU_NAME) and with each
                          --python, which is a command such as /opt/python3.14/bin/python3 with Aino's dependencies, or
@@ -9,7 +10,8 @@
     python -m benchmarks.machines --only code --tests tests/gradient tests/selfplay/data
     python -m benchmarks.machines --targets haswell --python python3.13
 
-A signature takes one to two minutes of a core, the code three. The exit status is 1 if anything differs or fails.
+A signature takes one to two minutes of a core, the code three. The exit status is 1 if anything
+differs or fails.
 """
 
 from __future__ import annotations
@@ -29,11 +31,14 @@ from benchmarks.measuring import Row, existing, new_parser, program, report
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDED = ROOT / "tests" / "regression" / "signatures.txt"
-# From the widest registers to the narrowest. Numba adds the features of this machine's processor to a bare name; with a
-# list of its own, LLVM adds what the named processor has.
+# From the widest registers to the narrowest. Numba adds the features of this machine's processor to
+# a bare name; with a list of its own, LLVM adds what the named processor has.
 TARGETS: dict[str, dict[str, str]] = {
     "native": {},
-    "skylake-avx512": {"NUMBA_CPU_NAME": "skylake-avx512", "NUMBA_CPU_FEATURES": "+avx512f,+avx512vl,+avx2"},
+    "skylake-avx512": {
+        "NUMBA_CPU_NAME": "skylake-avx512",
+        "NUMBA_CPU_FEATURES": "+avx512f,+avx512vl,+avx2",
+    },
     "znver3": {"NUMBA_CPU_NAME": "znver3", "NUMBA_CPU_FEATURES": "+avx2"},
     "haswell": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2"},
     "nehalem": {"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": "+sse4.2"},
@@ -44,8 +49,8 @@ LONGEST_S = 7200
 _LONGEST_TEXT = 500  # characters of an error
 _X86 = ("x86_64", "AMD64")
 
-# Compiles all kernels of searches, and of the tests that are its arguments, for a processor without extensions, then
-# generates code for these systems.
+# Compiles all kernels of searches, and of the tests that are its arguments, for a processor without
+# extensions, then generates code for these systems.
 GENERATOR = """
 import contextlib, re, sys
 import llvmlite.binding as llvm
@@ -99,17 +104,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the rows of everything that was tried; 1 if a row is not good."""
     parser = new_parser(__doc__)
     parser.add_argument("--only", choices=("signature", "code"), help="leave the other part out")
-    parser.add_argument("--targets", nargs="*", choices=TARGETS, default=list(TARGETS), help="x86-64 targets of LLVM")
     parser.add_argument(
-        "--tests", nargs="*", type=existing, default=[], metavar="PATH", help="generate code for their kernels, too"
+        "--targets",
+        nargs="*",
+        choices=TARGETS,
+        default=list(TARGETS),
+        help="x86-64 targets of LLVM",
     )
     parser.add_argument(
-        "--python", type=program, action="append", default=[], metavar="COMMAND", help="another Python; repeatable"
+        "--tests",
+        nargs="*",
+        type=existing,
+        default=[],
+        metavar="PATH",
+        help="generate code for their kernels, too",
+    )
+    parser.add_argument(
+        "--python",
+        type=program,
+        action="append",
+        default=[],
+        metavar="COMMAND",
+        help="another Python; repeatable",
     )
     options = parser.parse_args(arguments)
     rows: list[Row] = []
     if options.only != "code":
-        rows += signature_rows(options.targets if platform.machine() in _X86 else ("native",), options.python)
+        rows += signature_rows(
+            options.targets if platform.machine() in _X86 else ("native",), options.python
+        )
     if options.only != "signature":
         rows += code_rows(options.tests)
     report(rows, options.json)
@@ -118,21 +141,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def signature_rows(targets: Sequence[str], pythons: Sequence[str]) -> Iterator[Row]:
     """Return a row for each target of this Python, and for each other Python."""
-    recorded = {words[0]: words[1:3] for words in map(str.split, RECORDED.read_text().splitlines()) if words}
+    recorded = {
+        words[0]: words[1:3] for words in map(str.split, RECORDED.read_text().splitlines()) if words
+    }
     wanted = {name: recorded[name] for name in COMPARED}
     commands = [(name, sys.executable, TARGETS[name]) for name in targets if _runs_here(name)]
     for name, command, environment in commands + [(command, command, {}) for command in pythons]:
         found, error = signature(shlex.split(command), environment)
         same = {one: found.get(one) for one in COMPARED} == wanted
-        yield {"what": f"signature, {name}", "result": "good" if same else error or f"differs: {found}"}
+        yield {
+            "what": f"signature, {name}",
+            "result": "good" if same else error or f"differs: {found}",
+        }
 
 
 def _runs_here(target: str) -> bool:
     has = get_host_cpu_features()
-    return all(has.get(one[1:]) for one in TARGETS[target].get("NUMBA_CPU_FEATURES", "").split(",") if one)
+    return all(
+        has.get(one[1:]) for one in TARGETS[target].get("NUMBA_CPU_FEATURES", "").split(",") if one
+    )
 
 
-def signature(command: Sequence[str], environment: Mapping[str, str]) -> tuple[dict[str, list[str]], str]:
+def signature(
+    command: Sequence[str], environment: Mapping[str, str]
+) -> tuple[dict[str, list[str]], str]:
     """Nodes and checksum by evaluator, compiled anew, and the last line of what went wrong."""
     with tempfile.TemporaryDirectory() as cache:
         done = subprocess.run(
@@ -145,12 +177,21 @@ def signature(command: Sequence[str], environment: Mapping[str, str]) -> tuple[d
             check=False,
         )
     error = done.stderr.strip().splitlines()[-1:] if done.returncode else []
-    return {words[0]: words[1:3] for words in map(str.split, done.stdout.splitlines()) if words}, "".join(error)
+    return {
+        words[0]: words[1:3] for words in map(str.split, done.stdout.splitlines()) if words
+    }, "".join(error)
 
 
 def code_rows(tests: Sequence[str]) -> Iterator[Row]:
-    """Return a row for each system for which code was generated, and one for what the kernels call outside."""
-    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "PYTHONPATH": str(ROOT)}
+    """Return a row for each system for which code was generated, and one for what the kernels call
+    outside.
+    """
+    environment = {
+        **os.environ,
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+        "PYTHONPATH": str(ROOT),
+    }
     with tempfile.TemporaryDirectory() as cache:
         done = subprocess.run(
             [sys.executable, "-P", "-c", GENERATOR, *tests],
@@ -162,7 +203,10 @@ def code_rows(tests: Sequence[str]) -> Iterator[Row]:
             check=False,
         )
     if done.returncode:
-        yield {"what": "code", "result": f"status {done.returncode}: {' '.join(done.stderr.split())[-_LONGEST_TEXT:]}"}
+        yield {
+            "what": "code",
+            "result": f"status {done.returncode}: {' '.join(done.stderr.split())[-_LONGEST_TEXT:]}",
+        }
     for name, *words in (line.split("\t") for line in done.stdout.splitlines()):
         if name == "outside":
             differing = ", ".join(" ".join(words).split())

@@ -1,18 +1,21 @@
-"""Compare every mark of reviews that `aino annotate` wrote with a strong engine, and list their sentences to read.
+"""Compare every mark of reviews that `aino annotate` wrote with a strong engine, and list their
+sentences to read.
 
-    python -m benchmarks.marks games.annotated.pgn --engine stockfish --nodes 500000 --cache verdicts.jsonl
+    python -m benchmarks.marks games.annotated.pgn --engine stockfish --nodes 500000 --cache
+    verdicts.jsonl
 
-A bad mark is confirmed if the engine sees a loss of an inaccuracy's size, 5% of winning chances. A loss of a mistake's
-size, 10%, without a mark is missed. Both are counted as Lichess counts, from the engine's scores before and after the
-move. Every position is searched with a tenth of the nodes, and those around a mark or a loss with all of them. A mark
-is wrong if the engine contradicts its sentences: a mate that is none, a better move that is not better, material of
-which the move costs less than half (`benchmarks.reviews`). The list has, for every mark, what the review says and what
-the engine plays; it is for a person to judge the other reasons. With `--cache`, the engine's verdicts are kept in a
-file, so that another review of the same games costs little.
+A bad mark is confirmed if the engine sees a loss of an inaccuracy's size, 5% of winning chances. A
+loss of a mistake's size, 10%, without a mark is missed. Both are counted as Lichess counts, from
+the engine's scores before and after the move. Every position is searched with a tenth of the nodes,
+and those around a mark or a loss with all of them. A mark is wrong if the engine contradicts its
+sentences: a mate that is none, a better move that is not better, material of which the move costs
+less than half (`benchmarks.reviews`). The list has, for every mark, what the review says and what
+the engine plays; it is for a person to judge the other reasons. With `--cache`, the engine's
+verdicts are kept in a file, so that another review of the same games costs little.
 
-How well can marks agree with an engine? The last rows count those that the engine itself would set by its searches with
-a tenth of the nodes, for losses from 5% to 12%. Only what these searches or the review suspect is searched with all
-nodes, so both miss more than is counted.
+How well can marks agree with an engine? The last rows count those that the engine itself would set
+by its searches with a tenth of the nodes, for losses from 5% to 12%. Only what these searches or
+the review suspect is searched with all nodes, so both miss more than is counted.
 """
 
 from __future__ import annotations
@@ -33,7 +36,10 @@ from benchmarks.reviews import check_move
 from engine.files.output_files import output_file
 from uci.annotate.accuracy import win_percent
 
-_CONFIRMED, _MISSED = 5.0, 10.0  # percent of winning chances, an inaccuracy and a mistake on Lichess
+_CONFIRMED, _MISSED = (
+    5.0,
+    10.0,
+)  # percent of winning chances, an inaccuracy and a mistake on Lichess
 _SUSPECT = 4.0  # percent; a loss that a short search sees and a long one is asked about
 _SHORT = 10  # times fewer nodes in a short search
 _MOST_CP = 1000  # larger scores count as this, as on Lichess
@@ -41,7 +47,8 @@ _SHOWN = 10  # plies of the engine's lines
 _EXPLANATIONS = ("reason", "line", "nothing")
 _BAD = {2: "?", 4: "??", 6: "?!"}
 _COMMENT = re.compile(
-    r"(?:Blunder|Mistake|Inaccuracy): (.*?)([Yy]our winning chances drop.*|Better was.*|$)", re.DOTALL
+    r"(?:Blunder|Mistake|Inaccuracy): (.*?)([Yy]our winning chances drop.*|Better was.*|$)",
+    re.DOTALL,
 )
 
 
@@ -75,8 +82,14 @@ class Judge:
             return Seen({"1-0": 10_000, "0-1": -10_000}.get(board.result(), 0), "")
         key = f"{nodes} {board.fen()}"
         if key not in self._known:
-            with self.engine.analysis(board, chess.engine.Limit(nodes=nodes), game=object()) as lines:
-                exact = [one for one in lines if "score" in one and not one.keys() & {"lowerbound", "upperbound"}]
+            with self.engine.analysis(
+                board, chess.engine.Limit(nodes=nodes), game=object()
+            ) as lines:
+                exact = [
+                    one
+                    for one in lines
+                    if "score" in one and not one.keys() & {"lowerbound", "upperbound"}
+                ]
             score = exact[-1]["score"].white().score(mate_score=10_000)
             self._known[key] = Seen(score, board.variation_san(exact[-1].get("pv", [])[:_SHOWN]))
             if self._cache is not None:
@@ -86,14 +99,16 @@ class Judge:
 
 
 def judged_moves(game: chess.pgn.Game, judge: Judge, nodes: int) -> Iterator[dict[str, object]]:
-    """Yield, for each move, its mark, the engine's loss in percent, the review's sentences, which are wrong, and the
-    engine's lines.
+    """Yield, for each move, its mark, the engine's loss in percent, the review's sentences, which
+    are wrong, and the engine's lines.
     """
     for node in game.mainline():
         before, after, mover = node.parent.board(), node.board(), node.parent.turn()
         mark = next((symbol for nag, symbol in _BAD.items() if nag in node.nags), "")
 
-        def loss(nodes: int, boards: Sequence[chess.Board] = (before, after), mover: chess.Color = mover) -> float:
+        def loss(
+            nodes: int, boards: Sequence[chess.Board] = (before, after), mover: chess.Color = mover
+        ) -> float:
             best, played = (judge.see(board, nodes).percent(mover) for board in boards)
             return max(0.0, best - played)
 
@@ -123,7 +138,9 @@ def explanation(comment: str) -> str:
 
 
 def count(name: str, moves: Sequence[dict[str, object]]) -> Row:
-    """Return a game's row: marks, those confirmed, losses missed, wrong sentences, and how marks are explained."""
+    """Return a game's row: marks, those confirmed, losses missed, wrong sentences, and how marks
+    are explained.
+    """
     marked = [move for move in moves if move["mark"]]
     lost = [move for move in moves if float(str(move["loss"])) >= _MISSED]
     return {
@@ -134,13 +151,21 @@ def count(name: str, moves: Sequence[dict[str, object]]) -> Row:
         "losses": len(lost),
         "missed": sum(not move["mark"] for move in lost),
         "wrong": sum(bool(move["wrong"]) for move in marked),
-        **{told: sum(explanation(str(move["comment"])) == told for move in marked) for told in _EXPLANATIONS},
+        **{
+            told: sum(explanation(str(move["comment"])) == told for move in marked)
+            for told in _EXPLANATIONS
+        },
     }
 
 
 def own_marks(moves: Sequence[dict[str, object]], limit: float) -> Row:
-    """Return the row of the marks that the engine's short searches would set, for losses of `limit` percent."""
-    by_itself = [{**move, "mark": float(str(move["short"])) >= limit, "wrong": [], "comment": ""} for move in moves]
+    """Return the row of the marks that the engine's short searches would set, for losses of `limit`
+    percent.
+    """
+    by_itself = [
+        {**move, "mark": float(str(move["short"])) >= limit, "wrong": [], "comment": ""}
+        for move in moves
+    ]
     row = count(f"the engine with a tenth of the nodes, from {limit:.0f}%", by_itself)
     return {**row, **dict.fromkeys(("wrong", *_EXPLANATIONS), "")}
 
@@ -163,9 +188,18 @@ def main(words: Sequence[str] | None = None) -> int:
     """Print the list and the table; the exit status."""
     parser = new_parser(__doc__)
     parser.add_argument("pgn", nargs="+", type=existing, help="check the reviews in these files")
-    parser.add_argument("--engine", type=program, default="stockfish", help="ask this UCI engine (default %(default)s)")
-    parser.add_argument("--nodes", type=int, default=500_000, help="nodes a position (default %(default)s)")
-    parser.add_argument("--cache", type=output_file, metavar="FILE", help="keep the engine's verdicts in this file")
+    parser.add_argument(
+        "--engine",
+        type=program,
+        default="stockfish",
+        help="ask this UCI engine (default %(default)s)",
+    )
+    parser.add_argument(
+        "--nodes", type=int, default=500_000, help="nodes a position (default %(default)s)"
+    )
+    parser.add_argument(
+        "--cache", type=output_file, metavar="FILE", help="keep the engine's verdicts in this file"
+    )
     arguments = parser.parse_args(words)
     rows: list[Row] = []
     judged: list[dict[str, object]] = []
@@ -177,9 +211,17 @@ def main(words: Sequence[str] | None = None) -> int:
                     moves = list(judged_moves(game, judge, arguments.nodes))
                     judged += moves
                     rows.append(count(f"{game.headers['White']} - {game.headers['Black']}", moves))
-                    told = [move for move in moves if move["mark"] or float(str(move["loss"])) >= _MISSED]
+                    told = [
+                        move
+                        for move in moves
+                        if move["mark"] or float(str(move["loss"])) >= _MISSED
+                    ]
                     print(f"\n{rows[-1]['game']}", *map(listed, told), sep="\n", file=sys.stderr)
-    sums = {name: sum(int(str(row[name])) for row in rows) for name in list(rows[0])[1:]} if rows else {}
+    sums = (
+        {name: sum(int(str(row[name])) for row in rows) for name in list(rows[0])[1:]}
+        if rows
+        else {}
+    )
     own = [own_marks(judged, limit) for limit in range(5, 13)]
     report([*rows, {"game": "all", **sums}, *own] if rows else [], arguments.json)
     return 0

@@ -1,4 +1,6 @@
-"""Helpers for the measuring commands: arguments, output, games to search, engines, memory, a tree's fingerprint."""
+"""Helpers for the measuring commands: arguments, output, games to search, engines, memory, a tree's
+fingerprint.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ Row = Mapping[str, object]
 
 def new_parser(documentation: str | None) -> argparse.ArgumentParser:
     """Return a parser with the script's docstring as its help and a --json flag."""
-    parser = CommandParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(
+        description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
@@ -43,7 +47,9 @@ def existing(text: str) -> Path:
 
 
 def judge_name(text: str) -> str:
-    """Return the name of a network, which is a file, `default` or `material`; the type of an argument."""
+    """Return the name of a network, which is a file, `default` or `material`; the type of an
+    argument.
+    """
     return text if text in ("default", "material") else str(existing(text))
 
 
@@ -70,7 +76,9 @@ def report(rows: Sequence[Row], as_json: bool) -> None:
     if as_json:
         print(json.dumps(list(rows), indent=2))
         return
-    lines = [list(rows[0]), *([_text(value) for value in row.values()] for row in rows)] if rows else []
+    lines = (
+        [list(rows[0]), *([_text(value) for value in row.values()] for row in rows)] if rows else []
+    )
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         first, *others = map(str.rjust, line, widths)
@@ -96,7 +104,11 @@ class Progress:
         if now - self._told >= 10.0 and done:
             self._told = now
             left = (now - self._begun) * (self._total - done) / done
-            print(f"{self._name}: {done:,} of {self._total:,}, {left:.0f} s left", file=sys.stderr, flush=True)
+            print(
+                f"{self._name}: {done:,} of {self._total:,}, {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def resident_bytes() -> int:

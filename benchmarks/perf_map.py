@@ -3,9 +3,10 @@
     perf record -k 1 -g python -m benchmarks.perf_map analyse startpos --nodes 100000
     perf report --sort symbol
 
-perf reads the names from `/tmp/perf-PID.map`: `engine.search.tree.puct.select_edge (run_visits)` is what the compiler
-kept apart of that callee of the kernel `run_visits`. Only kernels from the cache have names, so run the command twice
-after a change. Numba's own option, NUMBA_ENABLE_PROFILING, gives perf no names. Linux alone; needs `nm` (binutils).
+perf reads the names from `/tmp/perf-PID.map`: `engine.search.tree.puct.select_edge (run_visits)` is
+what the compiler kept apart of that callee of the kernel `run_visits`. Only kernels from the cache
+have names, so run the command twice after a change. Numba's own option, NUMBA_ENABLE_PROFILING,
+gives perf no names. Linux alone; needs `nm` (binutils).
 """
 
 from __future__ import annotations
@@ -42,14 +43,18 @@ def symbols(code: bytes) -> Iterator[tuple[str, int, int]]:
     with tempfile.NamedTemporaryFile(suffix=".o") as file:
         file.write(code)
         file.flush()
-        listed = subprocess.run(["nm", "-S", file.name], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(
+            ["nm", "-S", file.name], capture_output=True, text=True, check=True
+        ).stdout
     for words in map(str.split, listed.splitlines()):
         if len(words) == 4 and words[2] in "tTwW":
             yield words[3], int(words[0], 16), int(words[1], 16)
 
 
 def readable(symbol: str) -> str:
-    """Return the dotted name in one of Numba's symbols: `engine.board.see` of `part._ZN6engine5board3seeB2v1...`."""
+    """Return the dotted name in one of Numba's symbols: `engine.board.see` of
+    `part._ZN6engine5board3seeB2v1...`.
+    """
     names, rest = [], symbol.partition("_ZN")[2]
     while found := re.match(r"\d+", rest):
         end = found.end() + int(found[0])
@@ -66,7 +71,8 @@ def map_lines(kept: list[tuple[Any, bytes]]) -> Iterator[str]:
         base = next((address - offset for address, offset in places if address), None)
         if base is not None:
             yield from (
-                f"{base + offset:x} {size:x} {readable(symbol)} ({library.name})" for symbol, offset, size in known
+                f"{base + offset:x} {size:x} {readable(symbol)} ({library.name})"
+                for symbol, offset, size in known
             )
 
 
@@ -75,7 +81,9 @@ def main(words: list[str]) -> int:
     kept: list[tuple[Any, bytes]] = []
     keep_code(kept)
     status = uci.main.main(words)
-    Path(f"/tmp/perf-{os.getpid()}.map").write_text("\n".join(map_lines(kept)) + "\n", encoding="ascii")
+    Path(f"/tmp/perf-{os.getpid()}.map").write_text(
+        "\n".join(map_lines(kept)) + "\n", encoding="ascii"
+    )
     return status
 
 

@@ -1,4 +1,5 @@
-"""How fast PGN is read: games and megabytes a second of CPU time, python-chess in the same run, and memory.
+"""How fast PGN is read: games and megabytes a second of CPU time, python-chess in the same run, and
+memory.
 
 python -m benchmarks.pgn_reading                       random games of 80 plies, plain and in Lichess's monthly form
 python -m benchmarks.pgn_reading games.pgn.zst ...     these files
@@ -38,14 +39,18 @@ def random_words(rng: random.Random) -> list[str]:
 
 
 def plain(words: list[str]) -> str:
-    return textwrap.fill(" ".join(("" if i % 2 else f"{i // 2 + 1}. ") + word for i, word in enumerate(words)), 80)
+    return textwrap.fill(
+        " ".join(("" if i % 2 else f"{i // 2 + 1}. ") + word for i, word in enumerate(words)), 80
+    )
 
 
 def monthly(words: list[str]) -> str:
     """Return the form of Lichess's monthly files: each move with its number and clock, on one line."""
     numbers = [f"{i // 2 + 1}{'...' if i % 2 else '.'}" for i in range(len(words))]
     moves = zip(numbers, words, strict=True)
-    return " ".join(f"{number} {word} {{ [%clk 0:02:{i % 60:02}] }}" for i, (number, word) in enumerate(moves))
+    return " ".join(
+        f"{number} {word} {{ [%clk 0:02:{i % 60:02}] }}" for i, (number, word) in enumerate(moves)
+    )
 
 
 def text_of(form: Callable[[list[str]], str], games: list[list[str]]) -> str:
@@ -57,7 +62,9 @@ def measure(name: str, games: Callable[[], Iterable[object]], size: int) -> None
     began = time.process_time()
     count = sum(1 for _ in games())
     seconds = time.process_time() - began
-    print(f"{name:40} {count:9,} games, {count / seconds:10,.0f} games/s, {size / seconds / 1e6:7.1f} MB/s")
+    print(
+        f"{name:40} {count:9,} games, {count / seconds:10,.0f} games/s, {size / seconds / 1e6:7.1f} MB/s"
+    )
 
 
 def python_chess(text: str) -> Iterable[object]:
@@ -69,7 +76,11 @@ def python_chess(text: str) -> Iterable[object]:
 def run_form(name: str, text: str) -> None:
     data = text.encode()
     list(main_lines(GameText(io.BytesIO(data[:10_000]))))  # compile
-    measure(f"{name}, main lines", lambda: main_lines(GameText(io.BytesIO(data * REPEATED))), len(data) * REPEATED)
+    measure(
+        f"{name}, main lines",
+        lambda: main_lines(GameText(io.BytesIO(data * REPEATED))),
+        len(data) * REPEATED,
+    )
     measure(f"{name}, whole games", lambda: read_games(text), len(data))
     measure(f"{name}, python-chess", lambda: python_chess(text), len(data))
 
@@ -80,7 +91,11 @@ def run_file(path: Path) -> None:
         lines = main_lines(text)
         began, count, plies, faults = time.process_time(), 0, 0, 0
         for line in lines:
-            count, plies, faults = count + line.is_game, plies + len(line.moves), faults + bool(line.fault)
+            count, plies, faults = (
+                count + line.is_game,
+                plies + len(line.moves),
+                faults + bool(line.fault),
+            )
         seconds, size = time.process_time() - began, text.dropped + len(text.data)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
@@ -90,8 +105,12 @@ def run_file(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pgn", nargs="*", type=existing, help="read the main lines of these files, packed or not")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "pgn", nargs="*", type=existing, help="read the main lines of these files, packed or not"
+    )
     files = parser.parse_args().pgn
     rng = random.Random(1)
     played = [] if files else [random_words(rng) for _ in range(GAMES)]

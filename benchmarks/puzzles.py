@@ -4,12 +4,13 @@
     python -m benchmarks.puzzles draw games.pgn --out drawn.csv
     python -m benchmarks.puzzles check drawn.csv --engine stockfish --nodes 1000000 --sample 100
 
-`make` adds puzzles to a file until it has so many, from games that were made to train Aino: those with a teacher's five
-best moves (`aino-train teach`), in which the teacher prefers one move by far, and segments of its own games
-(`RUN/replay/*.replay`), in which most visits went to one move. Aino has to prefer it, too, by far. A stopped `make`
-continues. `draw` reviews games as `aino annotate` does and takes the puzzles of both sides. Both write
-Lichess's form. `check` counts a puzzle as wrong if the engine prefers another first move, or if its second move loses
-less than 5% of winning chances, as a move that a review calls good, too; exit status 1 if 2% or more are wrong. With
+`make` adds puzzles to a file until it has so many, from games that were made to train Aino: those
+with a teacher's five best moves (`aino-train teach`), in which the teacher prefers one move by far,
+and segments of its own games (`RUN/replay/*.replay`), in which most visits went to one move. Aino
+has to prefer it, too, by far. A stopped `make` continues. `draw` reviews games as `aino annotate`
+does and takes the puzzles of both sides. Both write Lichess's form. `check` counts a puzzle as
+wrong if the engine prefers another first move, or if its second move loses less than 5% of winning
+chances, as a move that a review calls good, too; exit status 1 if 2% or more are wrong. With
 `--out`, it writes the others to a file.
 """
 
@@ -54,21 +55,28 @@ _REVIEW = Limits(nodes=10_000)  # as `aino annotate`
 _CLEAR = 0.25  # winning chances between the two best moves of a teacher
 _PREFERRED = 0.7  # the least share of visits of a move that an own game's search preferred by far
 _LEVELS, _TRIES = 8, 8  # of `MEASURED`, the weakest ones, and how often each tries
-_BEGINNERS, _EASY = 3, 0.5  # the weakest of them, and the share of their tries above which nobody has to think
+_BEGINNERS, _EASY = (
+    3,
+    0.5,
+)  # the weakest of them, and the share of their tries above which nobody has to think
 _DEVIATION = 150  # of such a rating
 _BETWEEN = 50  # puzzles until the file is written again
 _LITTLE = 5.0  # percent; a second move that loses less is good, too, as in reviews
 
 
-# ---- puzzles --------------------------------------------------------------------------------------------------------
+# ---- puzzles -------------------------------------------------------------------------------------
 
 
 def clear_moves(path: Path) -> Iterator[tuple[chess.Board, chess.Move]]:
-    """Yield positions of games, one a game at most, in which one move is clearly best, and that move."""
+    """Yield positions of games, one a game at most, in which one move is clearly best, and that
+    move.
+    """
     games = _own_games(path) if path.suffix == ".replay" else _teachers_games(path)
     for number, found in enumerate(games):
         if found:
-            yield found[len(found) * number % 97 % len(found)]  # any of them, by chance, always the same one
+            yield found[
+                len(found) * number % 97 % len(found)
+            ]  # any of them, by chance, always the same one
 
 
 def _teachers_games(path: Path) -> Iterator[list[tuple[chess.Board, chess.Move]]]:
@@ -86,9 +94,16 @@ def _teachers_games(path: Path) -> Iterator[list[tuple[chess.Board, chess.Move]]
 def _own_games(path: Path) -> Iterator[list[tuple[chess.Board, chess.Move]]]:
     for game in read_segment(path)[0]:
         board, found, at = board_from_row(game.start), list[tuple[chess.Board, chess.Move]](), 0
-        for played, count, full in zip(game.played, game.target_counts.tolist(), game.full, strict=False):
+        for played, count, full in zip(
+            game.played, game.target_counts.tolist(), game.full, strict=False
+        ):
             visits, moves = game.target_visits[at : at + count], game.target_moves[at : at + count]
-            if full and count > 1 and board.move_stack and visits.max() >= _PREFERRED * visits.sum():
+            if (
+                full
+                and count > 1
+                and board.move_stack
+                and visits.max() >= _PREFERRED * visits.sum()
+            ):
                 best = decode_move(row_from_board(board), int(moves[visits.argmax()]))
                 if best.to_square != board.peek().to_square:
                     found.append((board.copy(stack=1), best))
@@ -106,8 +121,11 @@ def _clear_move(board: chess.Board, scores: Sequence[str]) -> chess.Move | None:
     return chess.Move.from_uci(moves[0]) if is_puzzle(best, best - second, _CLEAR) else None
 
 
-def rating(engine: Engine, board: chess.Board, best: chess.Move, dice: np.random.Generator) -> int | None:
-    """Return the rating at which half of all tries succeed, fitted to tries of the levels; people's mean is the prior.
+def rating(
+    engine: Engine, board: chess.Board, best: chess.Move, dice: np.random.Generator
+) -> int | None:
+    """Return the rating at which half of all tries succeed, fitted to tries of the levels; people's
+    mean is the prior.
 
     None where the strongest of them does not see one good move only, or the weakest mostly find it.
     """
@@ -116,17 +134,28 @@ def rating(engine: Engine, board: chess.Board, best: chess.Move, dice: np.random
         engine.new_game()
         engine.set_position(board)
         children = engine.search(Limits(nodes=plan.nodes)).children
-        tries.append((elo, sum(choose_weaker(children, plan, dice).move == best for _ in range(_TRIES)) / _TRIES))
+        tries.append(
+            (
+                elo,
+                sum(choose_weaker(children, plan, dice).move == best for _ in range(_TRIES))
+                / _TRIES,
+            )
+        )
         if len(tries) == _BEGINNERS and sum(solved for _, solved in tries) > _EASY * _BEGINNERS:
             return None
-    chances, *others = (winning_chances(Verdict.of_move(child).expected) for child in children if child.visits)
+    chances, *others = (
+        winning_chances(Verdict.of_move(child).expected) for child in children if child.visits
+    )
     if children[0].move != best or not is_puzzle(chances, chances - max(others, default=0.0)):
         return None
 
     def likelihood(points: int) -> float:
         odds = [((points - elo) / 400, solved) for elo, solved in tries]
         return (
-            -sum(solved * math.log1p(10**gap) + (1 - solved) * math.log1p(10**-gap) for gap, solved in odds)
+            -sum(
+                solved * math.log1p(10**gap) + (1 - solved) * math.log1p(10**-gap)
+                for gap, solved in odds
+            )
             - 0.5 * ((points - 1500) / 600) ** 2
         )
 
@@ -179,7 +208,9 @@ def draw(source: Path, path: Path) -> None:
             boards = {move.board.fen(): move.board for move in review.moves}
             drawn = [one for side in chess.COLORS for one in puzzles_of(review, side)]
             rows += [
-                row_of(boards[one["fen"]], one["moves"][0], 1500, 350) for one in drawn if boards[one["fen"]].move_stack
+                row_of(boards[one["fen"]], one["moves"][0], 1500, 350)
+                for one in drawn
+                if boards[one["fen"]].move_stack
             ]
             print(f"game {number}: {len(drawn)} puzzles", file=sys.stderr, flush=True)
             write_rows(path, rows)
@@ -199,14 +230,16 @@ def write_rows(path: Path, rows: list[list[str]]) -> None:
         file.write(lzma.compress(text, preset=9) if path.suffix == ".xz" else text)
 
 
-# ---- check ----------------------------------------------------------------------------------------------------------
+# ---- check ---------------------------------------------------------------------------------------
 
 
 def fault(engine: chess.engine.SimpleEngine, puzzle: Puzzle, nodes: int) -> str:
     """Return what another engine holds against a puzzle; "" for nothing."""
     board = chess.Board(puzzle.fen)
     first, *others = engine.analyse(board, chess.engine.Limit(nodes=nodes), multipv=2)
-    best, second = (win_percent(_cp(line["score"].relative)) for line in (first, others[0] if others else first))
+    best, second = (
+        win_percent(_cp(line["score"].relative)) for line in (first, others[0] if others else first)
+    )
     found = f"{board.san(first['pv'][0])} {first['score'].relative}"
     if first["pv"][0].uci() != puzzle.moves[0]:
         return f"prefers {found}"
@@ -236,7 +269,17 @@ def check(options: argparse.Namespace) -> int:
     share = wrong / max(1, len(sample))
     if options.out:
         write_rows(options.out, kept)
-    report([{"puzzles": len(puzzles), "checked": len(sample), "wrong": wrong, "share": f"{share:.1%}"}], options.json)
+    report(
+        [
+            {
+                "puzzles": len(puzzles),
+                "checked": len(sample),
+                "wrong": wrong,
+                "share": f"{share:.1%}",
+            }
+        ],
+        options.json,
+    )
     return int(share >= 0.02)
 
 
@@ -244,7 +287,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = new_parser(__doc__)
     parser.add_argument("what", choices=("make", "draw", "check"))
     parser.add_argument(
-        "files", type=existing, nargs="+", metavar="FILE", help="puzzles, or the games to draw them from"
+        "files",
+        type=existing,
+        nargs="+",
+        metavar="FILE",
+        help="puzzles, or the games to draw them from",
     )
     parser.add_argument("--out", type=output_file, help="where puzzles go")
     parser.add_argument("--count", type=int, default=3000)

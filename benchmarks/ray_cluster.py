@@ -1,11 +1,12 @@
-"""Self-play on a Ray cluster of two nodes on this machine, one of which is killed halfway and comes back.
+"""Self-play on a Ray cluster of two nodes on this machine, one of which is killed halfway and comes
+back.
 
     python -m benchmarks.ray_cluster --net 16x1 --games 60
 
-Needs Ray (`pip install '.[cluster]'`) and Linux. Three runs of the same games: worker processes, the cluster,
-and the cluster while its second node is killed after a sixth of the games and a new one joins after a quarter. `same`
-compares the replay bytes with those of the worker processes. The exit status is 1 if they differ, if a node has not
-played, or if the loss went unnoticed.
+Needs Ray (`pip install '.[cluster]'`) and Linux. Three runs of the same games: worker processes,
+the cluster, and the cluster while its second node is killed after a sixth of the games and a new
+one joins after a quarter. `same` compares the replay bytes with those of the worker processes. The
+exit status is 1 if they differ, if a node has not played, or if the loss went unnoticed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from selfplay.run.workers import WorkerPool
 from tests.selfplay.run.crews import children, never, tiny_task
 
 NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 << 20}
-# A node counts as dead after ten checks, where Ray's own setting takes half a minute: the games would be over.
+# A node counts as dead after ten checks, where Ray's own setting takes half a minute: the games
+# would be over.
 HEAD = {
     **NODE,
     "include_dashboard": False,
@@ -80,7 +82,9 @@ class Show:
         nodes: Sequence[Any] = (),
         watch: Callable[[int], None] = lambda finished: None,
     ) -> None:
-        """One row; `watch` gets the number of games after each one. All nodes in the list must play at some time."""
+        """One row; `watch` gets the number of games after each one. All nodes in the list must play
+        at some time.
+        """
         games: dict[int, bytes] = {}
         played: set[int] = set()
 
@@ -96,7 +100,12 @@ class Show:
         self._expected = self._expected or games
         same = games == self._expected
         self.passed = self.passed and same and len(played) == len(nodes)
-        row = {"played on": name, "games": len(games), "seconds": seconds, "nodes that played": len(played)}
+        row = {
+            "played on": name,
+            "games": len(games),
+            "seconds": seconds,
+            "nodes that played": len(played),
+        }
         self.rows.append(row | {"workers lost": len(self.told), "same": same})
 
     def play_with_loss(self, name: str, play: PlayBackend, cluster: Any, victim: Any) -> None:

@@ -1,12 +1,14 @@
-"""Nodes a second against another engine that searches a tree with the same network, lc0 for example.
+"""Nodes a second against another engine that searches a tree with the same network, lc0 for
+example.
 
-    aino net convert tower.pb.gz
-    python -m benchmarks.rival_speed --rival "lc0 --weights=tower.pb.gz --backend=blas" --threads 1 2
+    aino net convert tower.pb.gz python -m benchmarks.rival_speed --rival "lc0 --weights=tower.pb.gz
+    --backend=blas" --threads 1 2
 
-Both engines are UCI processes with the same number of threads and take turns on the positions of one game, each with an
-empty tree. The table has the medians of nodes a second, the median and quartiles of the ratios, and `per CPU`, the
-median ratio of nodes per second of processor time (Linux only), which other programs on the machine change less. Each
-engine counts its own nodes; Aino and lc0 both count the visits of a search, of which some need no evaluation.
+Both engines are UCI processes with the same number of threads and take turns on the positions of
+one game, each with an empty tree. The table has the medians of nodes a second, the median and
+quartiles of the ratios, and `per CPU`, the median ratio of nodes per second of processor time
+(Linux only), which other programs on the machine change less. Each engine counts its own nodes;
+Aino and lc0 both count the visits of a search, of which some need no evaluation.
 """
 
 from __future__ import annotations
@@ -28,29 +30,50 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = new_parser(__doc__)
     parser.add_argument(
-        "--rival", type=program, required=True, metavar="COMMAND", help="start the other engine with this command"
+        "--rival",
+        type=program,
+        required=True,
+        metavar="COMMAND",
+        help="start the other engine with this command",
     )
-    parser.add_argument("--flags", default="--evaluator network", help="start Aino with these flags (%(default)s)")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--seconds", type=float, default=2.0, help="search each position so long (default %(default)s)")
     parser.add_argument(
-        "--positions", type=at_least(2), default=8, help="search so many positions (default %(default)s)"
+        "--flags", default="--evaluator network", help="start Aino with these flags (%(default)s)"
+    )
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=2.0,
+        help="search each position so long (default %(default)s)",
+    )
+    parser.add_argument(
+        "--positions",
+        type=at_least(2),
+        default=8,
+        help="search so many positions (default %(default)s)",
     )
     options = parser.parse_args(arguments)
     commands = [*COMMAND, *shlex.split(options.flags)], shlex.split(options.rival)
-    rows = [measure(commands, threads, options.seconds, options.positions) for threads in options.threads]
+    rows = [
+        measure(commands, threads, options.seconds, options.positions)
+        for threads in options.threads
+    ]
     report(rows, options.json)
 
 
 def measure(commands: Sequence[Sequence[str]], threads: int, seconds: float, positions: int) -> Row:
-    """Return a row of the table: Aino, started by the first command, against the engine that the second starts."""
+    """Return a row of the table: Aino, started by the first command, against the engine that the
+    second starts.
+    """
     fens = [board.fen() for board in game_boards()[::EVERY]][:positions]
     with EngineProcess(commands[0]) as ours, EngineProcess(commands[1]) as theirs:
         for engine in (ours, theirs):
             engine.send("uci")
             engine.read_until("uciok")
             engine.send(f"setoption name Threads value {threads}")
-            engine.go("startpos", "nodes 100", START_S)  # loads the network, and compiles what is not compiled yet
+            engine.go(
+                "startpos", "nodes 100", START_S
+            )  # loads the network, and compiles what is not compiled yet
         searches = [(search(ours, fen, seconds), search(theirs, fen, seconds)) for fen in fens]
         for engine in (ours, theirs):
             engine.send("quit")
@@ -64,7 +87,8 @@ def measure(commands: Sequence[Sequence[str]], threads: int, seconds: float, pos
 
 
 def search(engine: EngineProcess, fen: str, seconds: float) -> tuple[float, float]:
-    """Search from an empty tree; nodes a second and per second of processor time, by the engine's last count.
+    """Search from an empty tree; nodes a second and per second of processor time, by the engine's
+    last count.
 
     The second number is 0 where the system does not tell a process's time.
     """
@@ -90,7 +114,9 @@ def cpu_seconds(process: int) -> float:
 
 def nodes(lines: Sequence[str]) -> int:
     """Return the last number of nodes in lines of a search; 0 if there is none."""
-    lines = [line for line in lines if line.startswith("info ") and not line.startswith("info string")]
+    lines = [
+        line for line in lines if line.startswith("info ") and not line.startswith("info string")
+    ]
     counts = [line.split(" nodes ")[1].split()[0] for line in lines if " nodes " in line]
     return int(counts[-1]) if counts else 0
 

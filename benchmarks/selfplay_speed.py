@@ -45,7 +45,9 @@ SEED = 1
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = new_parser(__doc__)
-    add_flag(parser, "--net", "64x6", "use FILTERSxBLOCKS or sparse-WIDTH with random weights", "NET")
+    add_flag(
+        parser, "--net", "64x6", "use FILTERSxBLOCKS or sparse-WIDTH with random weights", "NET"
+    )
     add_flag(parser, "--threads", 2, "train on this many threads, and play on as many processes")
     text = f"train on this many positions per step (default {TOWER_RECIPE.batch_size} for towers, "
     text += f"{SPARSE_RECIPE.batch_size} for sparse networks)"
@@ -64,7 +66,11 @@ def main(words: Sequence[str] | None = None) -> None:
         return
     for part, values in results.items():
         for name, value in values.items():
-            show(f"{f'{part}: {name}':44}  {value:>14,.2f}" if isinstance(value, float) else f"{part}: {name}  {value}")
+            show(
+                f"{f'{part}: {name}':44}  {value:>14,.2f}"
+                if isinstance(value, float)
+                else f"{part}: {name}  {value}"
+            )
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -73,7 +79,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     recipe = family.recipe
     batch_size = recipe.batch_size if arguments.batch is None else arguments.batch
     learning = LearnerSettings(batch_size, recipe.weight_decay, threads=arguments.threads)
-    playing = GameSettings(concurrent=arguments.concurrency, visits=arguments.visits, backend=arguments.backend)
+    playing = GameSettings(
+        concurrent=arguments.concurrency, visits=arguments.visits, backend=arguments.backend
+    )
     settings = {name: getattr(arguments, name) for name in ("net", "threads", "visits", "backend")}
     settings["batch"] = batch_size
     settings["games at once"] = arguments.concurrency * arguments.threads
@@ -89,7 +97,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"machine": describe_machine(), "settings": settings, **speeds}
 
 
-def random_positions(rng: np.random.Generator, games: int = GAMES, plies: int = PLIES) -> PositionSet:
+def random_positions(
+    rng: np.random.Generator, games: int = GAMES, plies: int = PLIES
+) -> PositionSet:
     """Random games from the start position, each move its own policy target."""
     records = []
     for _ in range(games):
@@ -145,7 +155,8 @@ def self_play_speed(net: Path, settings: GameSettings, workers: int, seconds: fl
 def _speed_here(net: Path, settings: GameSettings, seconds: float) -> float:
     """Return the speed of this process, from the first time that a move was made to the last.
 
-    Games that share batches move at about the same time, so a clock that stopped between two moves would be wrong.
+    Games that share batches move at about the same time, so a clock that stopped between two moves
+    would be wrong.
     """
     task = _MeasuredTask(SEED, 0, settings, (net,), START[None])
     made: list[tuple[float, int]] = []  # (time, moves in all games) whenever there were more

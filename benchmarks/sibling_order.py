@@ -2,13 +2,15 @@
 
     python -m benchmarks.sibling_order --teacher teacher.nnue --data labels/parents new.dit default
 
-Siblings are the positions after all moves of a position, whose order decides what a search plays. `aino-train teach
---held-out` draws the positions. The teacher, Stockfish 15.1's value net, labels the siblings two plies deep. The
-measure is the correlation of a judge's values with the labels of quiet siblings, centred within their parent: what all
-of them share cancels in a tree. "levels" is the correlation between parents of their siblings' mean values, which
-decides between branches: networks whose order rose while their levels fell lost games. A column for each sort of move
-tells the correlation among moves of that sort, and in brackets by how much they are overrated (+) or underrated (-), in
-Q = W - L of the side to move. A judge is a net file, `default` for the net that comes with Aino, or `material`.
+Siblings are the positions after all moves of a position, whose order decides what a search plays.
+`aino-train teach --held-out` draws the positions. The teacher, Stockfish 15.1's value net, labels
+the siblings two plies deep. The measure is the correlation of a judge's values with the labels of
+quiet siblings, centred within their parent: what all of them share cancels in a tree. "levels" is
+the correlation between parents of their siblings' mean values, which decides between branches:
+networks whose order rose while their levels fell lost games. A column for each sort of move tells
+the correlation among moves of that sort, and in brackets by how much they are overrated (+) or
+underrated (-), in Q = W - L of the side to move. A judge is a net file, `default` for the net that
+comes with Aino, or `material`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,15 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.measuring import Row, at_least, existing, judge_name, new_parser, report
-from engine.board.attacks import KING_ATTACKS, ZERO, bit, in_check, is_attacked, pawn_attack_set, piece_at
+from engine.board.attacks import (
+    KING_ATTACKS,
+    ZERO,
+    bit,
+    in_check,
+    is_attacked,
+    pawn_attack_set,
+    piece_at,
+)
 from engine.board.attacks import piece_attacks as officer_attacks
 from engine.board.layout import BLACK, KING, MAX_MOVES, PAWN, ROW_WORDS, SIDE, WHITE
 from engine.board.makemove import make
@@ -50,11 +60,18 @@ from selfplay.teachers.quiet_search import (
 )
 from selfplay.teachers.static_value import static_value
 
-LEAST_PIECES = 17  # of parents whose siblings are compared: the middlegame, where most points are lost
+LEAST_PIECES = (
+    17  # of parents whose siblings are compared: the middlegame, where most points are lost
+)
 LABEL_PLIES = 2
-DEPTH_2_SCORES = Calibration(4.0, 80.0, 50.0)  # of positions off a game's path; fitted as in `records.targets`
+DEPTH_2_SCORES = Calibration(
+    4.0, 80.0, 50.0
+)  # of positions off a game's path; fitted as in `records.targets`
 CALM_CP = 40
-STATIC, CAPTURES = -1, -2  # depths that mean the static value, and quiescence without quiet checks; others are plies
+STATIC, CAPTURES = (
+    -1,
+    -2,
+)  # depths that mean the static value, and quiescence without quiet checks; others are plies
 NEAR_BEST = 0.3  # of W - L: siblings that are worse than the best by more are hardly played
 EXTENSION_PLIES = 6  # plies from the root up to which a check at the horizon extends the search
 JUDGED_AT_ONCE = 256
@@ -66,7 +83,9 @@ TEACHERS = (
 )
 # Sorts of moves, by bit: a move may have several.
 SORTS = ("no capture", "attacks anew", "leaves an attack", "king", "pawn")
-NO_CAPTURE, ATTACKS_ANEW, LEAVES_AN_ATTACK, KING_MOVE, PAWN_MOVE = (1 << i for i in range(len(SORTS)))
+NO_CAPTURE, ATTACKS_ANEW, LEAVES_AN_ATTACK, KING_MOVE, PAWN_MOVE = (
+    1 << i for i in range(len(SORTS))
+)
 
 
 Judge = Callable[[np.ndarray], np.ndarray]  # rows [N, 16] -> Q [N]
@@ -87,7 +106,8 @@ class Order(NamedTuple):
 
     correlation: float  # with the labels, centred within the parent
     error: float  # its standard error, by leaving out parents
-    bias: float  # mean of judged minus labelled differences to all quiet siblings of the parent, Q of its mover
+    # mean of judged minus labelled differences to all quiet siblings of the parent, Q of its mover
+    bias: float
 
 
 def siblings_of(net: StockfishNet, parents: np.ndarray, threads: int = 1) -> Siblings:
@@ -106,9 +126,15 @@ def siblings_of(net: StockfishNet, parents: np.ndarray, threads: int = 1) -> Sib
 
 
 def children_of(parents: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(rows [S, 16], number of the parent [S], sorts of the move [S]) of all children that have a move."""
+    """(rows [S, 16], number of the parent [S], sorts of the move [S]) of all children that have a
+    move.
+    """
     most = len(parents) * MAX_MOVES
-    rows, owner, sorts = np.zeros((most, ROW_WORDS), np.uint64), np.zeros(most, np.int64), np.zeros(most, np.int64)
+    rows, owner, sorts = (
+        np.zeros((most, ROW_WORDS), np.uint64),
+        np.zeros(most, np.int64),
+        np.zeros(most, np.int64),
+    )
     count = write_children(parents, rows, owner, sorts)
     return rows[:count].copy(), owner[:count], sorts[:count]
 
@@ -116,12 +142,19 @@ def children_of(parents: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
 @kernel()
 def write_children(parents, rows, owner, sorts):
     """Write the children that have a move, and return their number."""
-    moves, replies, count = np.zeros(MAX_MOVES, np.uint16), np.zeros(MAX_MOVES, np.uint16), np.int64(0)
+    moves, replies, count = (
+        np.zeros(MAX_MOVES, np.uint16),
+        np.zeros(MAX_MOVES, np.uint16),
+        np.int64(0),
+    )
     for number in range(len(parents)):
         for i in range(np.int64(generate(parents[number], moves))):
             make(parents[number], moves[i], rows[count])
             if generate(rows[count], replies):
-                owner[count], sorts[count] = number, sorts_of(parents[number], moves[i], rows[count])
+                owner[count], sorts[count] = (
+                    number,
+                    sorts_of(parents[number], moves[i], rows[count]),
+                )
                 count += 1
     return count
 
@@ -130,8 +163,8 @@ def write_children(parents, rows, owner, sorts):
 def sorts_of(row, move, child):
     """Return the sorts of a move as bits: bit i for SORTS[i].
 
-    A move attacks anew if the piece attacks one on its new square that it did not attack before, or leaves an attack if
-    the enemy attacked its old square. Castling is a move of the king.
+    A move attacks anew if the piece attacks one on its new square that it did not attack before, or
+    leaves an attack if the enemy attacked its old square. Castling is a move of the king.
     """
     side = np.int64(row[SIDE])
     origin, target = np.int64(move) & 63, np.int64(move) >> 6 & 63
@@ -146,7 +179,13 @@ def sorts_of(row, move, child):
         sorts |= PAWN_MOVE
     if is_attacked(row, origin, row[WHITE] | row[BLACK], 1 - side):
         sorts |= LEAVES_AN_ATTACK
-    if not castles and attacks_of(child, target, side) & child[BLACK - side] & ~attacks_of(row, origin, side) & theirs:
+    if (
+        not castles
+        and attacks_of(child, target, side)
+        & child[BLACK - side]
+        & ~attacks_of(row, origin, side)
+        & theirs
+    ):
         sorts |= ATTACKS_ANEW
     return sorts
 
@@ -163,7 +202,9 @@ def attacks_of(row, square, side):
 
 
 def order(judged: np.ndarray, siblings: Siblings, sort: int | None = None) -> Order:
-    """How Q float64[S] of the parents' movers orders the quiet siblings, all or those of SORTS[sort] alone."""
+    """How Q float64[S] of the parents' movers orders the quiet siblings, all or those of
+    SORTS[sort] alone.
+    """
     quiet = siblings.quiet
     a, b, owner = judged[quiet], siblings.label[quiet], siblings.parent[quiet]
     bias = _centred(a, owner) - _centred(b, owner)
@@ -175,7 +216,9 @@ def order(judged: np.ndarray, siblings: Siblings, sort: int | None = None) -> Or
 
 
 def levels(judged: np.ndarray, siblings: Siblings) -> float:
-    """Correlation of Q float64[S] with the labels between parents: of the means of their quiet siblings."""
+    """Correlation of Q float64[S] with the labels between parents: of the means of their quiet
+    siblings.
+    """
     owner = siblings.parent[siblings.quiet]
     counts = np.bincount(owner)
     sums = [np.bincount(owner, values[siblings.quiet]) for values in (judged, siblings.label)]
@@ -205,12 +248,12 @@ def _correlation(products: np.ndarray) -> np.ndarray:
     return np.divide(products[0], scale, out=np.zeros_like(scale), where=scale > 1e-12)
 
 
-# ---- the teacher ----------------------------------------------------------------------------------------------------
+# ---- the teacher ---------------------------------------------------------------------------------
 
 
 def teacher_cp(net: StockfishNet, rows: np.ndarray, depth: int, threads: int = 1) -> np.ndarray:
-    """Return the teacher's centipawns int64[N] of rows. depth: STATIC, CAPTURES, 0 for quiescence, or plies of
-    alpha-beta.
+    """Return the teacher's centipawns int64[N] of rows. depth: STATIC, CAPTURES, 0 for quiescence,
+    or plies of alpha-beta.
     """
     score_cp = np.zeros(len(rows), np.int64)
 
@@ -231,7 +274,9 @@ def label_rows(teacher, rows, depth, score_cp):
         if depth == STATIC:
             value = static_value(teacher.net, teacher.acc, np.int64(0), rows[i])
         elif depth == CAPTURES:
-            value = teacher_quiescence(teacher, np.int64(0), np.int64(-CHECK_PLIES), np.int64(-MATE), np.int64(MATE))
+            value = teacher_quiescence(
+                teacher, np.int64(0), np.int64(-CHECK_PLIES), np.int64(-MATE), np.int64(MATE)
+            )
         else:
             value = deep_value(teacher, rows[i], depth)
         score_cp[i] = to_cp(value)
@@ -244,7 +289,10 @@ def q_of(wdl: np.ndarray) -> np.ndarray:
 
 def settled_mask(net: StockfishNet, rows: np.ndarray, threads: int = 1) -> np.ndarray:
     """bool[N]: captures change the static value little."""
-    return np.abs(teacher_cp(net, rows, CAPTURES, threads) - teacher_cp(net, rows, STATIC, threads)) < CALM_CP
+    return (
+        np.abs(teacher_cp(net, rows, CAPTURES, threads) - teacher_cp(net, rows, STATIC, threads))
+        < CALM_CP
+    )
 
 
 @kernel()
@@ -265,7 +313,9 @@ def deep_value(teacher, row, depth):
 
 @kernel()
 def _search(teacher, ply, depth, alpha, beta):
-    """Units for the side to move of rows[ply], whose accumulators are set; captures of most material first."""
+    """Units for the side to move of rows[ply], whose accumulators are set; captures of most
+    material first.
+    """
     row, child = teacher.rows[ply], teacher.rows[ply + 1]
     checked = in_check(row)
     if depth <= 0 and not (checked and ply <= EXTENSION_PLIES):
@@ -286,18 +336,21 @@ def _search(teacher, ply, depth, alpha, beta):
     return best
 
 
-# ---- judges ----------------------------------------------------------------------------------------------------------
+# ---- judges --------------------------------------------------------------------------------------
 
 
 def parents_of_folder(folder: Path, most: int) -> np.ndarray:
-    """Balanced positions of the middlegame from a label folder, spread over it: rows uint64[P, 16] with P <= `most`.
+    """Balanced positions of the middlegame from a label folder, spread over it: rows uint64[P, 16]
+    with P <= `most`.
 
     Raises DataError for a damaged folder.
     """
     packed = LabelFolder(folder).values
     balanced = np.abs(fields_of(packed)["score"].astype(np.int32)) < BALANCED_CP
     numbers = np.flatnonzero(balanced & (np.bitwise_count(packed[:, 0]) >= LEAST_PIECES))
-    spread = numbers[np.linspace(0, len(numbers), min(most, len(numbers)), endpoint=False).astype(np.int64)]
+    spread = numbers[
+        np.linspace(0, len(numbers), min(most, len(numbers)), endpoint=False).astype(np.int64)
+    ]
     rows = np.zeros((len(spread), ROW_WORDS), np.uint64)
     for number, row in zip(spread, rows, strict=True):
         if not unpack_row(np.ascontiguousarray(packed[number]), row):
@@ -306,7 +359,9 @@ def parents_of_folder(folder: Path, most: int) -> np.ndarray:
 
 
 def orders(judged: np.ndarray, siblings: Siblings) -> list[Order]:
-    """How Q float64[S] of the parents' movers orders the quiet siblings: all of them, then those after each sort."""
+    """How Q float64[S] of the parents' movers orders the quiet siblings: all of them, then those
+    after each sort.
+    """
     return [order(judged, siblings, sort) for sort in (None, *range(len(SORTS)))]
 
 
@@ -327,13 +382,19 @@ def evaluator_judge(evaluator: Evaluator) -> Judge:
     return judge
 
 
-def teacher_judge(net: StockfishNet, depth: int, calibration: Calibration, threads: int = 1) -> Judge:
+def teacher_judge(
+    net: StockfishNet, depth: int, calibration: Calibration, threads: int = 1
+) -> Judge:
     """Judge by the teacher itself at `depth`."""
     return lambda rows: q_of(calibration.wdl(teacher_cp(net, rows, depth, threads)))
 
 
-def compare(name: str, judges: list[str], net: StockfishNet, parents: np.ndarray, threads: int) -> list[Row]:
-    """How the judges, then the teacher, order the quiet siblings of parents [P, 16]; counts go to stderr."""
+def compare(
+    name: str, judges: list[str], net: StockfishNet, parents: np.ndarray, threads: int
+) -> list[Row]:
+    """How the judges, then the teacher, order the quiet siblings of parents [P, 16]; counts go to
+    stderr.
+    """
     found = siblings_of(net, parents, threads)
     print(
         f"{name}: {len(parents):,} parents, {len(found.rows):,} siblings, {found.quiet.mean():.1%} quiet and near the "
@@ -348,7 +409,11 @@ def compare(name: str, judges: list[str], net: StockfishNet, parents: np.ndarray
         every, *by_sort = orders(judged, found)
         cells = [f"{one.correlation:.3f} ({one.bias:+.3f})" for one in by_sort]
         all_quiet = f"{every.correlation:.4f} +- {every.error:.4f}"
-        of_all = {"judge": of_judge, "quiet siblings": all_quiet, "levels": f"{levels(judged, found):.4f}"}
+        of_all = {
+            "judge": of_judge,
+            "quiet siblings": all_quiet,
+            "levels": f"{levels(judged, found):.4f}",
+        }
         rows.append({**of_all, **dict(zip(titles, cells, strict=True))})
     return rows
 
@@ -373,12 +438,18 @@ def main(words: Sequence[str] | None = None) -> int:
     text = "label siblings with this value net, as Stockfish 15.1 writes it (export_net)"
     parser.add_argument("--teacher", type=existing, required=True, metavar="FILE", help=text)
     text = "compare the siblings of balanced middlegame positions in this label folder; repeatable"
-    parser.add_argument("--data", type=existing, action="append", required=True, metavar="FOLDER", help=text)
+    parser.add_argument(
+        "--data", type=existing, action="append", required=True, metavar="FOLDER", help=text
+    )
     text = "compare the siblings of at most this many positions; 8,000 give an error below 0.005 (default %(default)s)"
     parser.add_argument("--count", type=at_least(1), default=8000, metavar="N", help=text)
-    parser.add_argument("--threads", type=at_least(1), default=1, metavar="N", help="label on this many threads")
+    parser.add_argument(
+        "--threads", type=at_least(1), default=1, metavar="N", help="label on this many threads"
+    )
     text = "measure these (default: the net that comes with Aino)"
-    parser.add_argument("judges", nargs="*", type=judge_name, default=["default"], metavar="JUDGE", help=text)
+    parser.add_argument(
+        "judges", nargs="*", type=judge_name, default=["default"], metavar="JUDGE", help=text
+    )
     arguments = parser.parse_args(words)
     net = read_stockfish_net(arguments.teacher)
     for name in arguments.judges:  # Labels take minutes: what is wrong with a judge is told before.

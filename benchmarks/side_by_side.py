@@ -1,10 +1,12 @@
-"""Two engines that play each other while a training run works beside them, all from one empty kernel cache.
+"""Two engines that play each other while a training run works beside them, all from one empty
+kernel cache.
 
     python -m benchmarks.side_by_side --seconds 600
 
-Games at 0.1 s a move begin as soon as the engines are ready and continue until the time is over; the training run is
-interrupted then, as by Ctrl-C, and must end by itself. The exit status is 1 for an illegal move, a move that takes
-`LATE_S`, an engine or a training that ends with an error, or a training without a game.
+Games at 0.1 s a move begin as soon as the engines are ready and continue until the time is over;
+the training run is interrupted then, as by Ctrl-C, and must end by itself. The exit status is 1 for
+an illegal move, a move that takes `LATE_S`, an engine or a training that ends with an error, or a
+training without a game.
 """
 
 import argparse
@@ -32,10 +34,14 @@ ENDINGS = (0, INTERRUPTED)  # exit status of a training that was interrupted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=600.0)
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the training ends with this process
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # the training ends with this process
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         environment = {"AINO_CACHE_DIR": str(folder / "cache")}
@@ -52,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             training.kill()
         stored = sum(path.stat().st_size for path in (folder / "run/replay").glob("gen-*"))
         log = (folder / "training.log").read_text()
-    print(f"{moves} moves, the slowest {slowest:.2f} s; training: exit status {status}, {stored:,} bytes of games")
+    print(
+        f"{moves} moves, the slowest {slowest:.2f} s; training: exit status {status}, {stored:,} bytes of games"
+    )
     good = slowest < LATE_S and status in ENDINGS and stored > 100 and "Traceback" not in log
     if not good:
         print(log[-2000:])
@@ -61,13 +69,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def start_training(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """`aino-train loop` without an end."""
-    command = [sys.executable, "-m", "selfplay", "loop", str(folder / "run"), "--generations", "1000", *TINY]
+    command = [
+        sys.executable,
+        "-m",
+        "selfplay",
+        "loop",
+        str(folder / "run"),
+        "--generations",
+        "1000",
+        *TINY,
+    ]
     with (folder / "training.log").open("wb") as log:
-        return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=log, stderr=log)
+        return subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **environment}, stdout=log, stderr=log
+        )
 
 
 def play(engines: tuple[AinoProcess, AinoProcess], seconds: float) -> tuple[int, float]:
-    """Games until the time is over: moves made, and the slowest one's seconds. ValueError for an illegal move."""
+    """Games until the time is over: moves made, and the slowest one's seconds. ValueError for an
+    illegal move.
+    """
     for engine in engines:
         engine.send("isready")
     for engine in engines:

@@ -1,9 +1,10 @@
-"""Speed of the sparse family's evaluations inside the kernel; `benchmarks.selfplay_speed` has that of its training.
+"""Speed of the sparse family's evaluations inside the kernel; `benchmarks.selfplay_speed` has that
+of its training.
 
     python -m benchmarks.sparse_speed --nets sparse-512 sparse-768 sparse-1024
 
-Positions are those of random games, with the features and policy rows computed every time. The CPU time of the one
-thread counts, in the best of five rounds.
+Positions are those of random games, with the features and policy rows computed every time. The CPU
+time of the one thread counts, in the best of five rounds.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ ROUNDS = 5
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = new_parser(__doc__)
-    parser.add_argument("--nets", nargs="+", default=["sparse-512", "sparse-768", "sparse-1024"], metavar="NET")
+    parser.add_argument(
+        "--nets", nargs="+", default=["sparse-512", "sparse-768", "sparse-1024"], metavar="NET"
+    )
     options = parser.parse_args(arguments)
     configs = {net: SparseConfig.parse(net) for net in options.nets}
     leaves = positions(LEAVES)
@@ -72,7 +75,13 @@ def look_at_all(sight, leaves):
     """Features and rows of every leaf, without the network."""
     total = 0
     for leaf in range(len(leaves.rows)):
-        total += write_view(leaves.rows[leaf], leaves.moves[leaf], np.int64(leaves.n_moves[leaf]), np.int64(0), sight)
+        total += write_view(
+            leaves.rows[leaf],
+            leaves.moves[leaf],
+            np.int64(leaves.n_moves[leaf]),
+            np.int64(0),
+            sight,
+        )
     return total
 
 

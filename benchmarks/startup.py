@@ -7,8 +7,9 @@
                       in the temporary folder by an earlier such start
     quit, end         from `quit`, or the end of input, during a search to the end of the process; worst of five
 
-Times in seconds: `uciok` from the start of the process, `readyok` from `isready` (with the import of everything), the
-first move of 20 nodes from `go`: on an empty cache it waits until everything is compiled.
+Times in seconds: `uciok` from the start of the process, `readyok` from `isready` (with the import
+of everything), the first move of 20 nodes from `go`: on an empty cache it waits until everything is
+compiled.
 """
 
 from __future__ import annotations
@@ -27,11 +28,15 @@ from tests.protocol.aino_process import START_S, AinoProcess
 WARM_STARTS = 5
 ENGINES_AT_ONCE = 4
 
-Start = tuple[float, float, float]  # seconds to `uciok`, from there to `readyok`, and from there to the first move
+Start = tuple[
+    float, float, float
+]  # seconds to `uciok`, from there to `readyok`, and from there to the first move
 
 
 def measure_start(flags: tuple[str, ...], environment: Mapping[str, str]) -> Start:
-    """Start an engine, wait until it is ready and let it search a little. Raises AssertionError if it cannot."""
+    """Start an engine, wait until it is ready and let it search a little. Raises AssertionError if
+    it cannot.
+    """
     begun = time.perf_counter()
     with AinoProcess(*flags, environment=environment) as engine:
         engine.send("uci")
@@ -60,7 +65,9 @@ def _each(choose: Callable[[Iterable[float]], float], starts: Sequence[Start]) -
 
 
 def no_home() -> dict[str, str]:
-    """Return an environment in which nobody, not even root, can create a cache folder in the usual places."""
+    """Return an environment in which nobody, not even root, can create a cache folder in the usual
+    places.
+    """
     return dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "AINO_CACHE_DIR"), os.devnull)
 
 
@@ -92,8 +99,12 @@ def main(flags: tuple[str, ...]) -> None:
         show("four, warm", measure_together(flags, cache))
     measure_start(flags, no_home())
     show("read-only home", measure_start(flags, no_home()))
-    print(f"{'quit':16}{max(measure_end(flags, lambda engine: engine.send('quit')) for _ in range(WARM_STARTS)):8.3f}")
-    print(f"{'end':16}{max(measure_end(flags, AinoProcess.close_input) for _ in range(WARM_STARTS)):8.3f}")
+    print(
+        f"{'quit':16}{max(measure_end(flags, lambda engine: engine.send('quit')) for _ in range(WARM_STARTS)):8.3f}"
+    )
+    print(
+        f"{'end':16}{max(measure_end(flags, AinoProcess.close_input) for _ in range(WARM_STARTS)):8.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python -m benchmarks.stop_latency --stops 200 --threads 2
 
-Each stop ends a `go infinite` that has run for a random fraction of a second, taking the positions of a game in turn,
-so that some searches keep part of the tree. One row for each evaluator: median, 95th percentile and worst, in
-milliseconds.
+Each stop ends a `go infinite` that has run for a random fraction of a second, taking the positions
+of a game in turn, so that some searches keep part of the tree. One row for each evaluator: median,
+95th percentile and worst, in milliseconds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     rows = []
     for name in options.evaluators:
-        flags = ("--evaluator", name, "--threads", str(options.threads), "--hash-mib", str(options.hash_mib))
+        flags = (
+            "--evaluator",
+            name,
+            "--threads",
+            str(options.threads),
+            "--hash-mib",
+            str(options.hash_mib),
+        )
         with AinoProcess(*flags, "--multi-pv", str(options.multi_pv)) as process:
             process.ready()
             times = sorted(stop_times(process, name, options.stops))
@@ -56,7 +63,9 @@ def stop_times(process: AinoProcess, name: str, stops: int) -> list[float]:
     for number in range(stops):
         board = boards[number % len(boards)]
         moves = " ".join(move.uci() for move in board.move_stack)
-        process.send(f"position startpos moves {moves}" if moves else "position startpos", "go infinite")
+        process.send(
+            f"position startpos moves {moves}" if moves else "position startpos", "go infinite"
+        )
         time.sleep(rng.uniform(SHORTEST_S, LONGEST_S))
         begun = time.perf_counter()
         process.send("stop")

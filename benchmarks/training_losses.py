@@ -1,12 +1,14 @@
-"""What small programs of a first course learn here and in PyTorch: the same data, sizes, steps and optimizer.
+"""What small programs of a first course learn here and in PyTorch: the same data, sizes, steps and
+optimizer.
 
     python -m benchmarks.training_losses
     python -m benchmarks.training_losses gru --seeds 1 --steps 50
     python -m benchmarks.training_losses mlp cnn lstm transformer --layers 2 5 10 20
 
-Every program has the default start of its library and learns for some hundred steps of Adam, with the batches of its
-seed. The table shows the mean loss of the last 20 steps for each seed. Characters come from the licence of this
-repository, pictures are drawn digits. PyTorch is not a dependency: without it, only our losses are printed.
+Every program has the default start of its library and learns for some hundred steps of Adam, with
+the batches of its seed. The table shows the mean loss of the last 20 steps for each seed.
+Characters come from the licence of this repository, pictures are drawn digits. PyTorch is not a
+dependency: without it, only our losses are printed.
 """
 
 from __future__ import annotations
@@ -24,13 +26,20 @@ import numpy as np
 from engine import nn
 
 Batch = tuple[np.ndarray, np.ndarray]
-LENGTH, WIDTH, BATCH, LAST = 32, 64, 32, 20  # characters, units, examples of a batch, steps that are reported
+LENGTH, WIDTH, BATCH, LAST = (
+    32,
+    64,
+    32,
+    20,
+)  # characters, units, examples of a batch, steps that are reported
 RATE = 0.003
 
 
 @cache
 def text() -> tuple[np.ndarray, int]:
-    """Return the characters of the licence as numbers from 1, and how many kinds there are, with 0 for padding."""
+    """Return the characters of the licence as numbers from 1, and how many kinds there are, with 0
+    for padding.
+    """
     letters = (Path(__file__).parents[1] / "LICENSE").read_text(encoding="utf-8")
     kinds = sorted(set(letters))
     return np.array([kinds.index(letter) + 1 for letter in letters]), len(kinds) + 1
@@ -61,44 +70,85 @@ def pictures(rng: np.random.Generator) -> Iterator[Batch]:
 def our_model(name: str, layers: int, rng: np.random.Generator) -> nn.Layer:
     kinds, relu = text()[1], partial(nn.Activation, "relu")
     if name == "mlp":
-        hidden = [part for n in range(layers) for part in (nn.Dense(WIDTH if n else 256, WIDTH, rng), relu())]
+        hidden = [
+            part
+            for n in range(layers)
+            for part in (nn.Dense(WIDTH if n else 256, WIDTH, rng), relu())
+        ]
         return nn.Sequential(nn.Flatten(), *hidden, nn.Dense(WIDTH, 10, rng, "glorot"))
     if name == "cnn":
-        boards = [nn.Conv2D(1, 16, 3, rng), relu(), nn.MaxPool2D(2), nn.Conv2D(16, 32, 3, rng), relu()]
+        boards = [
+            nn.Conv2D(1, 16, 3, rng),
+            relu(),
+            nn.MaxPool2D(2),
+            nn.Conv2D(16, 32, 3, rng),
+            relu(),
+        ]
         boards += [part for _ in range(layers - 2) for part in (nn.Conv2D(32, 32, 3, rng), relu())]
-        return nn.Sequential(*boards, nn.MaxPool2D(2), nn.Flatten(), nn.Dense(512, 10, rng, "glorot"))
+        return nn.Sequential(
+            *boards, nn.MaxPool2D(2), nn.Flatten(), nn.Dense(512, 10, rng, "glorot")
+        )
     if name == "transformer":
-        block = {"features": WIDTH, "heads": 4, "hidden": 2 * WIDTH, "causal": True, "epsilon": 1e-5}
+        block = {
+            "features": WIDTH,
+            "heads": 4,
+            "hidden": 2 * WIDTH,
+            "causal": True,
+            "epsilon": 1e-5,
+        }
         start = [nn.Embedding(kinds, WIDTH, rng), nn.PositionEmbedding(LENGTH, WIDTH, rng)]
-        return nn.Sequential(*start, nn.Encoder(layers, block, rng), nn.Dense(WIDTH, kinds, rng, "glorot"))
-    cells = [nn.GRU(WIDTH, WIDTH, rng) if name == "gru" else nn.LSTM(WIDTH, WIDTH, rng) for _ in range(layers)]
+        return nn.Sequential(
+            *start, nn.Encoder(layers, block, rng), nn.Dense(WIDTH, kinds, rng, "glorot")
+        )
+    cells = [
+        nn.GRU(WIDTH, WIDTH, rng) if name == "gru" else nn.LSTM(WIDTH, WIDTH, rng)
+        for _ in range(layers)
+    ]
     padding = 0 if name == "padded" else None
-    return nn.Sequential(nn.Embedding(kinds, WIDTH, rng, padding_idx=padding), *cells, nn.Dense(WIDTH, kinds, rng))
+    return nn.Sequential(
+        nn.Embedding(kinds, WIDTH, rng, padding_idx=padding), *cells, nn.Dense(WIDTH, kinds, rng)
+    )
 
 
 def torch_model(torch: Any, name: str, depth: int) -> Any:
     layers: Any = torch.nn
     kinds = text()[1]
     if name == "mlp":
-        hidden = [part for n in range(depth) for part in (layers.Linear(WIDTH if n else 256, WIDTH), layers.ReLU())]
+        hidden = [
+            part
+            for n in range(depth)
+            for part in (layers.Linear(WIDTH if n else 256, WIDTH), layers.ReLU())
+        ]
         return layers.Sequential(layers.Flatten(), *hidden, layers.Linear(WIDTH, 10))
     if name == "cnn":
         boards = [layers.Conv2d(1, 16, 3, padding=1), layers.ReLU(), layers.MaxPool2d(2)]
         boards += [layers.Conv2d(16, 32, 3, padding=1), layers.ReLU()]
-        boards += [part for _ in range(depth - 2) for part in (layers.Conv2d(32, 32, 3, padding=1), layers.ReLU())]
-        return layers.Sequential(*boards, layers.MaxPool2d(2), layers.Flatten(), layers.Linear(512, 10))
+        boards += [
+            part
+            for _ in range(depth - 2)
+            for part in (layers.Conv2d(32, 32, 3, padding=1), layers.ReLU())
+        ]
+        return layers.Sequential(
+            *boards, layers.MaxPool2d(2), layers.Flatten(), layers.Linear(512, 10)
+        )
 
     class Letters(layers.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.letters = layers.Embedding(kinds, WIDTH, padding_idx=0 if name == "padded" else None)
+            self.letters = layers.Embedding(
+                kinds, WIDTH, padding_idx=0 if name == "padded" else None
+            )
             self.last = layers.Linear(WIDTH, kinds)
             if name == "transformer":
                 self.places = layers.Embedding(LENGTH, WIDTH)
-                block = layers.TransformerEncoderLayer(WIDTH, 4, 2 * WIDTH, dropout=0.0, batch_first=True)
+                block = layers.TransformerEncoderLayer(
+                    WIDTH, 4, 2 * WIDTH, dropout=0.0, batch_first=True
+                )
                 self.body = layers.TransformerEncoder(block, depth)
             else:
-                self.body = (layers.GRU if name == "gru" else layers.LSTM)(WIDTH, WIDTH, depth, batch_first=True)
+                self.body = (layers.GRU if name == "gru" else layers.LSTM)(
+                    WIDTH, WIDTH, depth, batch_first=True
+                )
 
         def forward(self, x: Any) -> Any:
             y = self.letters(x)
@@ -152,16 +202,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     names = list(PROGRAMS)
     parser.add_argument(
-        "programs", nargs="*", choices=[[], *names], default=[], metavar="PROGRAM", help=", ".join(names)
+        "programs",
+        nargs="*",
+        choices=[[], *names],
+        default=[],
+        metavar="PROGRAM",
+        help=", ".join(names),
     )
-    parser.add_argument("--layers", type=int, nargs="+", help="hidden layers (default 1 of recurrent ones, else 2)")
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of every program (default %(default)s)")
-    parser.add_argument("--steps", type=int, default=300, help="steps of every program (default %(default)s)")
+    parser.add_argument(
+        "--layers", type=int, nargs="+", help="hidden layers (default 1 of recurrent ones, else 2)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="seeds of every program (default %(default)s)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=300, help="steps of every program (default %(default)s)"
+    )
     options = parser.parse_args(arguments)
     libraries = {"aino": our_loss}
     if importlib.util.find_spec("torch") is not None:
         libraries["torch"] = torch_loss
-    print(f"mean loss of the last {LAST} of {options.steps} steps, for seeds 0 to {options.seeds - 1}")
+    print(
+        f"mean loss of the last {LAST} of {options.steps} steps, for seeds 0 to {options.seeds - 1}"
+    )
     for name, layers in itertools.product(options.programs or names, options.layers or [0]):
         for library, learn in libraries.items():
             depth = layers or (1 if name in ("lstm", "gru", "padded") else 2)

@@ -2,10 +2,11 @@
 
     python -m benchmarks.value_distance --data labels/heldout --net new.dit default
 
-`aino-train teach --held-out` draws the positions; only the calm ones count, which a value trunk judges in play. KL is
-the Kullback-Leibler divergence from the trunk's win-draw-loss to the label's, in nats: the cross-entropy that training
-lowers, less the entropy of the labels, which no trunk can lower. "Q error" is the root of the mean squared difference
-of Q = W - L. Both have standard errors. A network is a `.dit` file, or `default` for the one that comes with Aino.
+`aino-train teach --held-out` draws the positions; only the calm ones count, which a value trunk
+judges in play. KL is the Kullback-Leibler divergence from the trunk's win-draw-loss to the label's,
+in nats: the cross-entropy that training lowers, less the entropy of the labels, which no trunk can
+lower. "Q error" is the root of the mean squared difference of Q = W - L. Both have standard errors.
+A network is a `.dit` file, or `default` for the one that comes with Aino.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ AT_ONCE = 8192  # positions a pass
 
 
 def calm_rows(folder: Path, most: int) -> LabelRows:
-    """At most `most` calm rows of a label folder, spread over it. Raises DataError where there are none."""
+    """At most `most` calm rows of a label folder, spread over it. Raises DataError where there are
+    none.
+    """
     labels = LabelFolder(folder)
     numbers = np.flatnonzero(fields_of(labels.values)["kind"] & CALM)
     if not len(numbers):
@@ -47,7 +50,9 @@ def calm_rows(folder: Path, most: int) -> LabelRows:
 def distances(trunk: Layer, labels: LabelRows, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """(KL in nats float64[N], difference of Q float64[N]) of a value trunk to the labels of N rows."""
     sampler, batch = ValueSampler(labels, everything=True), new_value_batch(AT_ONCE)
-    forward = ValueTrunkGradients(trunk.replica(), LearnerSettings(AT_ONCE, weight_decay=0.0, threads=threads))
+    forward = ValueTrunkGradients(
+        trunk.replica(), LearnerSettings(AT_ONCE, weight_decay=0.0, threads=threads)
+    )
     kl, difference = np.zeros(len(labels.rows)), np.zeros(len(labels.rows))
     with forward.pool:
         for first in range(0, len(labels.rows), AT_ONCE):
@@ -83,12 +88,18 @@ def row_of(name: str, labels: LabelRows, threads: int) -> Row:
 def main(words: Sequence[str] | None = None) -> int:
     """Show the distance of every network."""
     parser = new_parser(__doc__)
-    parser.add_argument("--data", type=existing, required=True, metavar="FOLDER", help="label folder to measure on")
+    parser.add_argument(
+        "--data", type=existing, required=True, metavar="FOLDER", help="label folder to measure on"
+    )
     text = "measure these (default: the net that comes with Aino)"
-    parser.add_argument("--net", nargs="+", type=judge_name, default=["default"], metavar="FILE.dit", help=text)
+    parser.add_argument(
+        "--net", nargs="+", type=judge_name, default=["default"], metavar="FILE.dit", help=text
+    )
     text = "measure on at most this many positions (default %(default)s)"
     parser.add_argument("--count", type=at_least(1), default=200_000, metavar="N", help=text)
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="compute on this many threads")
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="compute on this many threads"
+    )
     arguments = parser.parse_args(words)
     labels = calm_rows(arguments.data, arguments.count)
     report([row_of(name, labels, arguments.threads) for name in arguments.net], arguments.json)

@@ -1,12 +1,14 @@
-"""Aino's player as a library: `Engine` searches positions, and `engine.nn` is an independent learning library.
+"""Aino's player as a library: `Engine` searches positions, and `engine.nn` is an independent
+learning library.
 
     with Engine(EngineOptions(threads=1)) as engine:
         engine.set_position(chess.Board())
         result = engine.search(Limits(nodes=1000))
 
-Modules and folders in dependency order, each importing only earlier ones: errors, options, backend, files, native; nn
-and board; tactics; network; evaluation; search; and `player`, the facade. The commands share `cli` and, for web
-pages, `pages`. The package's names load on first use, so importing it costs nothing.
+Modules and folders in dependency order, each importing only earlier ones: errors, options, backend,
+files, native; nn and board; tactics; network; evaluation; search; and `player`, the facade. The
+commands share `cli` and, for web pages, `pages`. The package's names load on first use, so
+importing it costs nothing.
 """
 
 from __future__ import annotations

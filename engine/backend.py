@@ -1,8 +1,9 @@
 """NumPy or CuPy behind one object. This is the only module that imports cupy.
 
-Layer code asks `backend_of(x).xp` for the array module of its input, so the same lines work with both. CuPy imports
-without a driver, and answers without the libraries that compile and multiply, so a CuPy backend exists only after a
-device has computed something. What fails later becomes one DeviceError inside `guard`.
+Layer code asks `backend_of(x).xp` for the array module of its input, so the same lines work with
+both. CuPy imports without a driver, and answers without the libraries that compile and multiply, so
+a CuPy backend exists only after a device has computed something. What fails later becomes one
+DeviceError inside `guard`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ LONGEST_REASON = 300  # letters; CuPy quotes whole programs
 
 @dataclass(frozen=True)
 class Backend:
-    """A place where arrays live: `xp` is its array module (numpy or cupy), `device` its name for people."""
+    """A place where arrays live: `xp` is its array module (numpy or cupy), `device` its name for
+    people.
+    """
 
     name: str
     xp: Any
@@ -41,7 +44,9 @@ class Backend:
         return self.xp.asarray(source, dtype=dtype)
 
     def asarray_of_known_bounds(self, array: Any) -> Any:
-        """`asarray` of an array that nobody changes later: `bounds` are taken before the upload and need no wait."""
+        """`asarray` of an array that nobody changes later: `bounds` are taken before the upload and
+        need no wait.
+        """
         there = self.asarray(array)
         if there is not array and isinstance(array, np.ndarray) and array.size:
             _known_bounds[id(there)] = bounds(array)
@@ -55,18 +60,25 @@ class Backend:
         return importlib.import_module("cupyx").empty_pinned(shape, dtype)
 
     def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a named function of elementwise array operations as one kernel, where the device can.
+        """Return a named function of elementwise array operations as one kernel, where the device
+        can.
 
-        The function may have results, and arguments that it writes by `out=`. It may call ufuncs, `where`,
-        `astype` and, at its end, `sum`.
+        The function may have results, and arguments that it writes by `out=`. It may call ufuncs,
+        `where`, `astype` and, at its end, `sum`.
         """
         return function if self.name == "numpy" else self.xp.fuse()(function)
 
-    def kernels(self, write: Callable[[Any], Iterable[Callable[..., None]]]) -> list[Callable[..., None]]:
-        """Return kernels of the functions that `write` makes with CuPy's module `jit`, called as its raw kernels."""
+    def kernels(
+        self, write: Callable[[Any], Iterable[Callable[..., None]]]
+    ) -> list[Callable[..., None]]:
+        """Return kernels of the functions that `write` makes with CuPy's module `jit`, called as
+        its raw kernels.
+        """
         jit = importlib.import_module("cupyx.jit")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # CuPy calls it experimental, as it did in 2020
+            warnings.simplefilter(
+                "ignore", FutureWarning
+            )  # CuPy calls it experimental, as it did in 2020
             return [jit.rawkernel()(function) for function in write(jit)]
 
     def wait(self) -> None:
@@ -80,7 +92,9 @@ class Backend:
 
     @contextmanager
     def guard(self, doing: str) -> Iterator[None]:
-        """Turn whatever a device fails with inside the block into a DeviceError; `doing` says what it failed at."""
+        """Turn whatever a device fails with inside the block into a DeviceError; `doing` says what
+        it failed at.
+        """
         try:
             yield
         except AinoError:
@@ -89,7 +103,9 @@ class Backend:
             if self.name == "numpy":
                 raise
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise DeviceError(f"{self.device} failed while {doing} ({reason[:LONGEST_REASON]})") from error
+            raise DeviceError(
+                f"{self.device} failed while {doing} ({reason[:LONGEST_REASON]})"
+            ) from error
 
     def versions(self) -> dict[str, str]:
         """Library versions for the provenance of saved files."""
@@ -97,10 +113,11 @@ class Backend:
 
 
 class Lane:
-    """A queue of work on a device: inside `with lane.block:` array operations join it in order and return at once.
+    """A queue of work on a device: inside `with lane.block:` array operations join it in order and
+    return at once.
 
-    On NumPy (no stream) every operation runs immediately. Host arrays used in copies should be `pinned`; do not touch
-    them until `wait` returns.
+    On NumPy (no stream) every operation runs immediately. Host arrays used in copies should be
+    `pinned`; do not touch them until `wait` returns.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -131,12 +148,15 @@ _known_bounds: dict[int, tuple[Any, Any]] = {}  # of arrays on a device, by id
 
 
 def get_backend(name: str = "auto") -> Backend:
-    """Return the backend with this name; `auto` is CuPy if it imports and a device computes, else NumPy.
+    """Return the backend with this name; `auto` is CuPy if it imports and a device computes, else
+    NumPy.
 
     Raises ConfigError for an unknown name, and DeviceError for `cupy` without a working device.
     """
     if name not in BACKEND_NAMES:
-        raise ConfigError(f"backend must be auto, numpy (the processor) or cupy (an NVIDIA GPU), not {name!r}")
+        raise ConfigError(
+            f"backend must be auto, numpy (the processor) or cupy (an NVIDIA GPU), not {name!r}"
+        )
     if name == "numpy":
         return NUMPY
     found = _device()
@@ -148,7 +168,9 @@ def get_backend(name: str = "auto") -> Backend:
 
 
 def why_no_device() -> str:
-    """Why a GPU that answers is not used, for people; "" without CuPy or a GPU, and where it is used."""
+    """Why a GPU that answers is not used, for people; "" without CuPy or a GPU, and where it is
+    used.
+    """
     found = _device()
     return found if isinstance(found, str) and found.startswith(UNUSABLE) else ""
 
@@ -168,7 +190,8 @@ def backend_of_all(tensors: Mapping[str, Any]) -> Backend:
 
 
 def check_together(owner: str, /, **arrays: Any) -> None:
-    """Raise ShapeError, which says what to write, if some arrays lie on a device and others in host memory.
+    """Raise ShapeError, which says what to write, if some arrays lie on a device and others in host
+    memory.
 
     The name `model` stands for a model's parameters. What is no array is not looked at.
     """
@@ -178,11 +201,15 @@ def check_together(owner: str, /, **arrays: Any) -> None:
     if here is not None and there is not None:
         up = 'model.to("cupy")' if here == "model" else f'get_backend("cupy").asarray({here})'
         down = 'model.to("numpy")' if there == "model" else f"to_numpy({there})"
-        raise ShapeError(f"{owner}: {here} in host memory, {there} on the GPU; move one of them: {up} or {down}")
+        raise ShapeError(
+            f"{owner}: {here} in host memory, {there} on the GPU; move one of them: {up} or {down}"
+        )
 
 
 def product(a: Any, b: Any) -> Any:
-    """Return the matrix product a @ b; a `Recording` notes it, because CuPy refuses to record its own."""
+    """Return the matrix product a @ b; a `Recording` notes it, because CuPy refuses to record its
+    own.
+    """
     if a.ndim > b.ndim == 2:  # one product: on a GPU, a stack of them takes three kernels more
         return _thread.product(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
     return _thread.product(a, b)
@@ -196,16 +223,21 @@ _thread = _Thread()
 
 
 class Recording:
-    """A function of `arrays` on a device, as CUDA graphs. Each call copies other arrays into their place, and repeats
-    what the device did; the function's `results` are filled anew.
+    """A function of `arrays` on a device, as CUDA graphs. Each call copies other arrays into their
+    place, and repeats what the device did; the function's `results` are filled anew.
 
-    The function must not wait for the device, upload, or use what changes, but for arrays that stay. There is a graph
-    between any two matrix products (CuPy's issue 6290). Raises what the device fails with.
+    The function must not wait for the device, upload, or use what changes, but for arrays that
+    stay. There is a graph between any two matrix products (CuPy's issue 6290). Raises what the
+    device fails with.
     """
 
-    def __init__(self, backend: Backend, function: Callable[..., Any], arrays: Sequence[Any]) -> None:
+    def __init__(
+        self, backend: Backend, function: Callable[..., Any], arrays: Sequence[Any]
+    ) -> None:
         cuda = backend.xp.cuda
-        self._pool = cuda.MemoryPool()  # nobody else gets what is freed here: each launch writes there
+        self._pool = (
+            cuda.MemoryPool()
+        )  # nobody else gets what is freed here: each launch writes there
         self._xp, self._stream = backend.xp, cuda.Stream(non_blocking=True)
         self._calls: list[Callable[[], Any]] = []
         backend.wait()
@@ -245,7 +277,9 @@ class Recording:
 
 
 def bounds(array: Any) -> tuple[Any, Any]:
-    """Return the smallest and the largest number of an array that is not empty; a device is waited for at most once."""
+    """Return the smallest and the largest number of an array that is not empty; a device is waited
+    for at most once.
+    """
     if (known := _known_bounds.get(id(array))) is not None:
         return known
     smallest, largest = to_numpy(backend_of(array).xp.stack([array.min(), array.max()])).tolist()
@@ -258,7 +292,9 @@ def address(array: Any) -> int:
 
 
 def place_in_whole(array: Any) -> tuple[Any, int]:
-    """Return the one-dimensional array that this one is a part of, and where it begins there; itself and 0 if none."""
+    """Return the one-dimensional array that this one is a part of, and where it begins there;
+    itself and 0 if none.
+    """
     whole: Any = getattr(array, "base", None)
     if not hasattr(whole, "dtype") or whole.dtype != array.dtype or whole.ndim > 1:
         return array, 0
@@ -266,18 +302,27 @@ def place_in_whole(array: Any) -> tuple[Any, int]:
 
 
 def joined(arrays: Sequence[Any]) -> Any:
-    """Return parts of a one-dimensional array that lie in a row there as one along the first axis, a view; or None."""
+    """Return parts of a one-dimensional array that lie in a row there as one along the first axis,
+    a view; or None.
+    """
     (whole, first), end = place_in_whole(arrays[0]), 0
     for array in arrays:
         there, start = place_in_whole(array)
-        if there is not whole or start != first + end or not array.flags.c_contiguous or whole.ndim > 1:
+        if (
+            there is not whole
+            or start != first + end
+            or not array.flags.c_contiguous
+            or whole.ndim > 1
+        ):
             return None
         end += array.size
     return whole[first : first + end].reshape(-1, *arrays[0].shape[1:])
 
 
 def same_part(array: Any, other: Any) -> Any:
-    """Return the part of `other`, an array like the whole that `array` is a part of, in the same place, as a view."""
+    """Return the part of `other`, an array like the whole that `array` is a part of, in the same
+    place, as a view.
+    """
     strides = [stride // array.itemsize * other.itemsize for stride in array.strides]
     place = place_in_whole(array)[1]
     return backend_of(other).xp.lib.stride_tricks.as_strided(other[place:], array.shape, strides)
@@ -306,9 +351,13 @@ def _device() -> Backend | str:
 
 
 def _check(backend: Backend) -> None:
-    """Let the device compile and run a kernel, and multiply, in both precisions. Raises when a result is wrong."""
+    """Let the device compile and run a kernel, and multiply, in both precisions. Raises when a
+    result is wrong.
+    """
     for dtype in (np.float16, np.float32):
-        host: Any = (np.arange(256, dtype=dtype) % 5).reshape(16, 16)  # small whole numbers: every result is exact
+        host: Any = (np.arange(256, dtype=dtype) % 5).reshape(
+            16, 16
+        )  # small whole numbers: every result is exact
         there = backend.asarray(host)
         for expected, found in ((host * 2 - 3, there * 2 - 3), (host @ host.T, there @ there.T)):
             if not np.array_equal(to_numpy(found), expected):

@@ -25,7 +25,8 @@ from pathlib import Path
 class TemplateMessage(str):
     """An English sentence that was made of a `template` with `values` for its {names}.
 
-    Who shows it can say it in another language. `str` of an error that has such a message gives it back as it is.
+    Who shows it can say it in another language. `str` of an error that has such a message gives it
+    back as it is.
     """
 
     template: str
@@ -70,8 +71,8 @@ class ConfigError(AinoError, ValueError):
 class ShapeError(AinoError, ValueError):
     """An array has the wrong shape or dtype; the message names the expected and the actual one.
 
-    Attributes:
-        layer: the dotted path of the layer that refused it, part of the message; "" outside a network.
+    Attributes: layer: the dotted path of the layer that refused it, part of the message; "" outside
+        a network.
     """
 
     layer = ""
@@ -84,8 +85,8 @@ class ShapeError(AinoError, ValueError):
 class FenError(AinoError, ValueError):
     """A position cannot be read from its text, or cannot be played.
 
-    Attributes:
-        field: the bad field: "placement", "side", "castling", "en passant", "halfmove" or "fullmove"; "" for none.
+    Attributes: field: the bad field: "placement", "side", "castling", "en passant", "halfmove" or
+        "fullmove"; "" for none.
     """
 
     def __init__(self, message: str, field: str = "") -> None:
@@ -102,18 +103,26 @@ def nearest_words(known: Iterable[str], *words: str) -> list[str]:
     from difflib import get_close_matches  # on demand: `uci` is answered without it
 
     by_lower = {name.lower(): name for name in known}
-    return [by_lower[near] for word in words for near in get_close_matches(word.lower(), by_lower, 1)]
+    return [
+        by_lower[near] for word in words for near in get_close_matches(word.lower(), by_lower, 1)
+    ]
 
 
 def did_you_mean(known: Iterable[str], *words: str) -> str:
-    """Return what an error message adds for misspelt words: `; did you mean 'play'?`, or "" if none is near."""
+    """Return what an error message adds for misspelt words: `; did you mean 'play'?`, or "" if none
+    is near.
+    """
     guesses = nearest_words(known, *words)
     return f"; did you mean {', '.join(map(repr, guesses))}?" if guesses else ""
 
 
 def why_unreadable(error: OSError) -> str:
     """Return what to say behind the name of a file that the system does not let us read."""
-    return "file not found" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror or error}"
+    return (
+        "file not found"
+        if isinstance(error, FileNotFoundError)
+        else f"cannot be read: {error.strerror or error}"
+    )
 
 
 # First bytes of files that hold other files, and of others that lie under a network's name.
@@ -152,9 +161,17 @@ class NetFileError(AinoError):
     @classmethod
     def foreign(cls, path: str | Path, expected: str, begin: bytes) -> NetFileError:
         """Describe a file of another kind altogether by its first bytes, at least 20 of them."""
-        told = next((f": {what}" for start, what in _FOREIGN.items() if begin.lstrip().startswith(start)), "")
+        told = next(
+            (f": {what}" for start, what in _FOREIGN.items() if begin.lstrip().startswith(start)),
+            "",
+        )
         told = told if begin else ": the file is empty"
-        return cls(path, f"{expected} first", repr(begin[:20]), f"{path} is not a net file (.dit, .pb, .pb.gz){told}")
+        return cls(
+            path,
+            f"{expected} first",
+            repr(begin[:20]),
+            f"{path} is not a net file (.dit, .pb, .pb.gz){told}",
+        )
 
     def __reduce__(self) -> tuple[type[NetFileError], tuple[str, str, str, str]]:
         # Exceptions pickle their `args`, but here these hold only the composed message.
@@ -166,7 +183,9 @@ class EvaluatorError(AinoError):
 
 
 class DeviceError(AinoError):
-    """A GPU cannot be used: a library is missing, a result is wrong, its memory is full, or it does not answer."""
+    """A GPU cannot be used: a library is missing, a result is wrong, its memory is full, or it does
+    not answer.
+    """
 
     option = "backend"
 
@@ -184,7 +203,9 @@ class StillCompilingError(AinoError):
 
 
 class CompilerError(AinoError):
-    """The process that compiles kernels dies; a search that compiled them itself would die in the same way."""
+    """The process that compiles kernels dies; a search that compiled them itself would die in the
+    same way.
+    """
 
 
 class DataError(AinoError):

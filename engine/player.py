@@ -26,7 +26,13 @@ from engine.board.convert import GameRows
 from engine.board.fen import check_playable
 from engine.errors import blaming
 from engine.evaluation.custom import CustomEvaluator
-from engine.evaluation.protocol import Evaluator, InKernelEvaluator, PartEvaluator, input_format_of, news_of
+from engine.evaluation.protocol import (
+    Evaluator,
+    InKernelEvaluator,
+    PartEvaluator,
+    input_format_of,
+    news_of,
+)
 from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
 from engine.search.batches import Batches
@@ -42,37 +48,65 @@ from engine.search.tree.arrays import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_t
 from engine.search.tree.params import LC0, SearchParams, params_of
 
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
-MOST_TABLE_MIB = 4.0  # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
+# Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
+MOST_TABLE_MIB = 4.0
 
 HEADS = ("policy_head", "value_head")
-_EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend", "preset", *HEADS)
+_EVALUATOR_FIELDS = (
+    "evaluator",
+    "weights_file",
+    "threads",
+    "hybrid_weight",
+    "backend",
+    "preset",
+    *HEADS,
+)
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
 _BOOK_FIELDS = ("own_book", "book_file")
-# A change of one of these fields needs a new tree and runner. A weak engine, for example, has a small tree.
-_TREE_FIELDS = ("hash_mib", "minibatch_size", "limit_strength", "elo", *_EVALUATOR_FIELDS, *_TABLE_FIELDS)
+# A change of one of these fields needs a new tree and runner. A weak engine, for example, has a
+# small tree.
+_TREE_FIELDS = (
+    "hash_mib",
+    "minibatch_size",
+    "limit_strength",
+    "elo",
+    *_EVALUATOR_FIELDS,
+    *_TABLE_FIELDS,
+)
 _CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
 
 
 class Engine:
-    """A chess player and context manager. It runs one search at a time, blocking or in the background; others wait.
+    """A chess player and context manager. It runs one search at a time, blocking or in the
+    background; others wait.
 
-    `evaluator` replaces the one that the options name. Raises NetFileError if the options name a net that does not
-    load, DataError for a broken book and ConfigError for a bad option.
+    `evaluator` replaces the one that the options name. Raises NetFileError if the options name a
+    net that does not load, DataError for a broken book and ConfigError for a bad option.
     """
 
-    def __init__(self, options: EngineOptions | None = None, evaluator: Evaluator | None = None) -> None:
+    def __init__(
+        self, options: EngineOptions | None = None, evaluator: Evaluator | None = None
+    ) -> None:
         self.options = options or EngineOptions()
         self._owns_evaluator = evaluator is None
         self.evaluator = evaluator if evaluator is not None else _make_evaluator(self.options)
         self.board = chess.Board()
         self._rows = GameRows()
-        self._turn = threading.RLock()  # Held by the search that is running, which may have to rehearse first.
-        self._jobs: list[SearchJob[SearchResult]] = []  # Jobs of the running search and of the waiting ones.
+        self._turn = (
+            threading.RLock()
+        )  # Held by the search that is running, which may have to rehearse first.
+        self._jobs: list[
+            SearchJob[SearchResult]
+        ] = []  # Jobs of the running search and of the waiting ones.
         self._tablebase = _open_tables(self.options)
         self._book = _open_book(self.options)
         self._rng = _new_generator(self.options)
-        self._root_was_changed = False  # A restriction or noise made the tree unfit for other searches.
-        self._is_whole = True  # No exception has ended a search, or other work on the tree, in the middle.
+        self._root_was_changed = (
+            False  # A restriction or noise made the tree unfit for other searches.
+        )
+        self._is_whole = (
+            True  # No exception has ended a search, or other work on the tree, in the middle.
+        )
         self._prepare()
 
     def __enter__(self) -> Self:
@@ -86,7 +120,9 @@ class Engine:
     def _prepare(self) -> None:
         """Make a tree and a runner for the current options and evaluator."""
         hash_mib, params = self.options.hash_mib, self._params()
-        self._table_mib = min(MOST_TABLE_MIB, TABLE_SHARE * hash_mib) if params.tactical_nodes > 0 else 0.0
+        self._table_mib = (
+            min(MOST_TABLE_MIB, TABLE_SHARE * hash_mib) if params.tactical_nodes > 0 else 0.0
+        )
         edges_per_node = LATE_EDGES_PER_NODE if params.late_policy else EDGES_PER_NODE
         nodes = nodes_for(hash_mib - self._table_mib, edges_per_node)
         self._search = Search(params, new_tree(nodes, edges_per_node=edges_per_node))
@@ -98,7 +134,9 @@ class Engine:
         self._hint_source = HintSource(self._search, self._table_mib) if is_hinted else None
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else options.minibatch_size
-            self._visits: Walkers | Batches = Batches(self._search, evaluator, options.thread_count, round_size)
+            self._visits: Walkers | Batches = Batches(
+                self._search, evaluator, options.thread_count, round_size
+            )
         else:
             self._visits = Walkers(self._search, evaluator, options.thread_count)
         self._batching = _batching(evaluator)
@@ -108,14 +146,22 @@ class Engine:
         """Return the search's parameters but for the value of a draw, which each search sets."""
         options = self.options
         if options.preset == "lc0":
-            return LC0._replace(needs_planes=self.evaluator.needs_planes, input_format=input_format_of(self.evaluator))
-        params, deviation = suited_to(self.evaluator, params_of(options)), float(options.cpuct_deviation)
+            return LC0._replace(
+                needs_planes=self.evaluator.needs_planes,
+                input_format=input_format_of(self.evaluator),
+            )
+        params, deviation = (
+            suited_to(self.evaluator, params_of(options)),
+            float(options.cpuct_deviation),
+        )
         return params if deviation < 0 else params._replace(cpuct_deviation=deviation)
 
     def set_options(self, options: EngineOptions) -> None:
-        """Take new options between searches; keep everything that they do not affect, including the tree.
+        """Take new options between searches; keep everything that they do not affect, including the
+        tree.
 
-        Raises the constructor's errors, and MemoryError if the tree does not fit. After an error nothing has changed.
+        Raises the constructor's errors, and MemoryError if the tree does not fit. After an error
+        nothing has changed.
         """
         before = dict(vars(self))
         try:
@@ -137,11 +183,15 @@ class Engine:
             self._tablebase = _open_tables(new)
         if self._owns_evaluator and _differ(old, new, _EVALUATOR_FIELDS):
             self.evaluator = _make_evaluator(new)
-        if _differ(old, new, _TREE_FIELDS) or self._params() != self._search.params._replace(draw_score=0.0):
+        if _differ(old, new, _TREE_FIELDS) or self._params() != self._search.params._replace(
+            draw_score=0.0
+        ):
             self._prepare()
 
     def warm_up(self) -> None:
-        """Compile or load every kernel that a search needs; afterwards the engine is as good as new."""
+        """Compile or load every kernel that a search needs; afterwards the engine is as good as
+        new.
+        """
         own = self.evaluator if isinstance(self.evaluator, CustomEvaluator) else None
         try:
             if own is not None:
@@ -156,7 +206,8 @@ class Engine:
             self.board = chess.Board()
             if own is not None:
                 own.is_rehearsing = False
-            self.new_game()  # Also after Ctrl-C between two rehearsals: their trees are no position's.
+            # Also after Ctrl-C between two rehearsals: their trees are no position's.
+            self.new_game()
 
     def warm_up_hints(self) -> None:
         """Compile or load the kernels of alpha-beta, a part of `warm_up`."""
@@ -171,12 +222,16 @@ class Engine:
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
-        """Work on the tree, which begins in a known state: whatever work that an exception ended left behind goes."""
+        """Work on the tree, which begins in a known state: whatever work that an exception ended
+        left behind goes.
+        """
         if not self._is_whole:
             self._runner.close()
             self._search.clear()  # Otherwise some of its visits would stay in flight forever.
             self._runner = self._make_runner()
-        elif self._batching != _batching(self.evaluator):  # The processor has taken over from a GPU.
+        elif self._batching != _batching(
+            self.evaluator
+        ):  # The processor has taken over from a GPU.
             self._runner.settle()
             self._runner.close()
             self._runner = self._make_runner()
@@ -189,8 +244,8 @@ class Engine:
         self._is_whole = True
 
     def take_problems(self) -> list[str]:
-        """Return the news since the last call, one sentence each: endgame tables found or unreadable, and a GPU that
-        plays or fails.
+        """Return the news since the last call, one sentence each: endgame tables found or
+        unreadable, and a GPU that plays or fails.
         """
         return [*self._tablebase.take_news(), *news_of(self.evaluator)]
 
@@ -209,24 +264,32 @@ class Engine:
     # ---- searching ----
 
     def set_position(self, board: chess.Board) -> None:
-        """Search this board next, with the moves on its stack as history; keep the tree if it still fits.
+        """Search this board next, with the moves on its stack as history; keep the tree if it still
+        fits.
 
-        Raises FenError, and keeps the board before, for one that cannot be played. Castling rights without king and
-        rook in place, and an en passant square that no pawn can have passed, count for nothing.
+        Raises FenError, and keeps the board before, for one that cannot be played. Castling rights
+        without king and rook in place, and an en passant square that no pawn can have passed, count
+        for nothing.
         """
         check_playable(board)
         self.board = board.copy()
 
-    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob[Any] | None = None) -> SearchResult:
-        """Search the current position until a limit is reached or `job.stop()`, then return the best move.
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob[Any] | None = None
+    ) -> SearchResult:
+        """Search the current position until a limit is reached or `job.stop()`, then return the
+        best move.
 
-        The searching thread, which is the calling one, calls `on_info` with a complete set of lines soon, then once a
-        second, when the best move changes, and at the end. If another search is running, this one waits for it.
+        The searching thread, which is the calling one, calls `on_info` with a complete set of lines
+        soon, then once a second, when the best move changes, and at the end. If another search is
+        running, this one waits for it.
         """
         return self._take_turn(self.board, limits, on_info, self._register(job or SearchJob()))
 
     def start(self, limits: Limits, on_info: OnInfo | None = None) -> SearchJob[SearchResult]:
-        """Run `search` in the background on the current position. Searches started meanwhile wait their turn."""
+        """Run `search` in the background on the current position. Searches started meanwhile wait
+        their turn.
+        """
         work = partial(self._take_turn, self.board, limits, on_info)
         return self._register(SearchJob[SearchResult]()).start(work)
 
@@ -241,7 +304,9 @@ class Engine:
             with self._turn:
                 self._get_ready(job, limits, board.turn)
                 begun = job.now() if job.begun is None else job.begun
-                return self._search_board(SearchOrder(board, limits, self.options, self._rng, begun, on_info, job))
+                return self._search_board(
+                    SearchOrder(board, limits, self.options, self._rng, begun, on_info, job)
+                )
         finally:
             self._jobs.remove(job)
 
@@ -261,19 +326,25 @@ class Engine:
 
     def _search_tree(self, order: SearchOrder) -> SearchResult:
         self._runner.settle()
-        params = self._search.params._replace(draw_score=order.draw_score(cp_scale_of(self.evaluator)))
+        params = self._search.params._replace(
+            draw_score=order.draw_score(cp_scale_of(self.evaluator))
+        )
         if self._root_was_changed or params != self._search.params:
             self._search.params = params
             self._search.clear()
         if self._search.set_position(self._rows.of(order.board)):
             lead_to_mate(self._search)
         tables, first_hits = self._tablebase, self._tablebase.hits
-        wait = partial(order.job.wait_for, patience_s=order.patience_s) if order.patience_s else None
+        wait = (
+            partial(order.job.wait_for, patience_s=order.patience_s) if order.patience_s else None
+        )
         order = replace(order, ranks=tables.ranks(order.board, wait))
         self._root_was_changed = bool(order.only) or order.options.noise_epsilon > 0.0
-        # If the tablebases know the root, they order its moves; probing them in the search would hide the way to mate.
+        # If the tablebases know the root, they order its moves; probing them in the search would
+        # hide the way to mate.
         self._visits.tablebase = tables if tables.largest and not order.ranks else None
-        # Alpha-beta finds combinations, for which analysis is there; in a game its time is better spent on the tree.
+        # Alpha-beta finds combinations, for which analysis is there; in a game its time is better
+        # spent on the tree.
         self._runner.hint_source = None if order.by_the_clock else self._hint_source
         if isinstance(self.evaluator, CustomEvaluator):
             self.evaluator.guest.is_over = order.is_over
@@ -301,7 +372,9 @@ class Engine:
 
 
 def _batching(evaluator: Evaluator) -> tuple[int, bool]:
-    """Return what an evaluator says about batches, which is another once the processor takes over from a GPU."""
+    """Return what an evaluator says about batches, which is another once the processor takes over
+    from a GPU.
+    """
     return evaluator.round_size, isinstance(evaluator, PartEvaluator) and evaluator.in_parts
 
 
@@ -313,7 +386,9 @@ def _make_evaluator(options: EngineOptions) -> Evaluator:
 
 
 def _open_tables(options: EngineOptions) -> Tablebase:
-    return Tablebase(options.syzygy_path, options.syzygy_probe_limit, options.syzygy_fifty_move_rule)
+    return Tablebase(
+        options.syzygy_path, options.syzygy_probe_limit, options.syzygy_fifty_move_rule
+    )
 
 
 def _open_book(options: EngineOptions) -> PolyglotBook | None:
@@ -328,8 +403,8 @@ def _new_generator(options: EngineOptions) -> np.random.Generator:
 
 
 def _rehearsals() -> list[tuple[chess.Board, Limits]]:
-    """Positions, and how to search them, that together need every kernel of a search: a game of two moves, chosen
-    moves only, a mate in one and one in two.
+    """Positions, and how to search them, that together need every kernel of a search: a game of two
+    moves, chosen moves only, a mate in one and one in two.
     """
     start, reply = chess.Board(), chess.Board()
     reply.push_uci("e2e4")
@@ -337,7 +412,13 @@ def _rehearsals() -> list[tuple[chess.Board, Limits]]:
     mate_in_two = chess.Board("k7/8/2K5/8/8/8/8/7R w - - 0 1")
     few = Limits(nodes=8)
     chosen = Limits(nodes=8, searchmoves=tuple(start.legal_moves)[:2])
-    return [(start, Limits(nodes=64)), (reply, few), (start, chosen), (mate_in_one, few), (mate_in_two, few)]
+    return [
+        (start, Limits(nodes=64)),
+        (reply, few),
+        (start, chosen),
+        (mate_in_one, few),
+        (mate_in_two, few),
+    ]
 
 
 def _differ(old: EngineOptions, new: EngineOptions, names: tuple[str, ...]) -> bool:

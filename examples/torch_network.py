@@ -1,10 +1,11 @@
-"""A residual tower in PyTorch that the self-play loop trains, and that plays in every command and over UCI.
+"""A residual tower in PyTorch that the self-play loop trains, and that plays in every command and
+over UCI.
 
     aino-train loop runs/torch --net torch_network:Network --generations 3
     aino --evaluator torch_network:Network --weights-file runs/torch/nets/best.dit
 
-Run these in the folder of this file, with PyTorch in Aino's environment (`pip install torch`). docs/own-network.md
-explains what Aino asks of the class.
+Run these in the folder of this file, with PyTorch in Aino's environment (`pip install torch`).
+docs/own-network.md explains what Aino asks of the class.
 """
 
 import numpy as np
@@ -34,10 +35,18 @@ class Tower(nn.Module):
 
     def __init__(self):
         super().__init__()
-        first = [nn.Conv2d(112, FILTERS, 3, padding=1, bias=False), nn.BatchNorm2d(FILTERS), nn.ReLU()]
+        first = [
+            nn.Conv2d(112, FILTERS, 3, padding=1, bias=False),
+            nn.BatchNorm2d(FILTERS),
+            nn.ReLU(),
+        ]
         self.trunk = nn.Sequential(*first, *(Block() for _ in range(BLOCKS)))
-        self.policy = nn.Sequential(nn.Conv2d(FILTERS, 32, 1), nn.ReLU(), nn.Flatten(), nn.Linear(32 * 64, 1858))
-        self.wdl = nn.Sequential(nn.Conv2d(FILTERS, 8, 1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 64, 3))
+        self.policy = nn.Sequential(
+            nn.Conv2d(FILTERS, 32, 1), nn.ReLU(), nn.Flatten(), nn.Linear(32 * 64, 1858)
+        )
+        self.wdl = nn.Sequential(
+            nn.Conv2d(FILTERS, 8, 1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 64, 3)
+        )
 
     def forward(self, planes):
         x = self.trunk(planes)
@@ -45,7 +54,9 @@ class Tower(nn.Module):
 
 
 class Network:
-    """What Aino asks for: planes in, logits and chances out; a training step; and the weights as arrays."""
+    """What Aino asks for: planes in, logits and chances out; a training step; and the weights as
+    arrays.
+    """
 
     batch = 64
 
@@ -65,7 +76,9 @@ class Network:
 
     def train(self, batch, rate):
         self.net.train()
-        planes, targets, legal, results = map(torch.from_numpy, (batch.planes, batch.policy, batch.legal, batch.wdl))
+        planes, targets, legal, results = map(
+            torch.from_numpy, (batch.planes, batch.policy, batch.legal, batch.wdl)
+        )
         policy, wdl = self.net(planes)
         logs = functional.log_softmax(policy.masked_fill(~legal, -1e9), dim=1)
         policy_loss = -(targets * logs).sum(dim=1).mean()
@@ -78,4 +91,6 @@ class Network:
         return policy_loss.item(), value_loss.item()
 
     def weights(self):
-        return {name: tensor.numpy() for name, tensor in self.net.state_dict().items() if tensor.ndim}
+        return {
+            name: tensor.numpy() for name, tensor in self.net.state_dict().items() if tensor.ndim
+        }

@@ -19,4 +19,6 @@ from pathlib import Path
 # Someone's own `engine.py` earlier on the path would hide ours; the error names it.
 _found = find_spec("engine")
 if _found and Path(str(_found.origin)).parent.parent != Path(__file__).parent.parent:
-    raise ImportError(f"{_found.origin} hides Aino's package 'engine': rename it, or start Python in another folder")
+    raise ImportError(
+        f"{_found.origin} hides Aino's package 'engine': rename it, or start Python in another folder"
+    )

@@ -1,4 +1,6 @@
-"""Turn Ctrl-C, SIGTERM and a closed terminal into a flag, which long loops poll, so that they can save their state."""
+"""Turn Ctrl-C, SIGTERM and a closed terminal into a flag, which long loops poll, so that they can
+save their state.
+"""
 
 import signal
 import threading
@@ -12,7 +14,9 @@ from engine.cli.command_line import handling_signals
 # What long tasks are given.
 Stop = Callable[[], bool]  # says whether to stop
 Tell = Callable[[str], None]  # gets a line for the user
-Report = Callable[[float, str], None]  # gets the share of a task that is done, 0..1, and a text about it
+Report = Callable[
+    [float, str], None
+]  # gets the share of a task that is done, 0..1, and a text about it
 
 _STOP: ContextVar[Stop] = ContextVar("stop", default=lambda: False)
 
@@ -38,7 +42,9 @@ def stopped() -> bool:
 
 @contextmanager
 def stop_flag() -> Iterator[threading.Event]:
-    """Yield a flag that the first signal sets, for the length of the block; a second one interrupts as usual."""
+    """Yield a flag that the first signal sets, for the length of the block; a second one interrupts
+    as usual.
+    """
     flag, handling = threading.Event(), ExitStack()
 
     def handle(number: int, frame: FrameType | None) -> None:

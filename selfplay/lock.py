@@ -11,16 +11,21 @@ from engine.native.locks import FileLock
 
 @contextmanager
 def folder_lock(folder: Path, kind: str) -> Iterator[None]:
-    """Hold a lock on the folder for the length of the block; kind: of FOLDERS, what the folder is or becomes.
+    """Hold a lock on the folder for the length of the block; kind: of FOLDERS, what the folder is
+    or becomes.
 
-    Raises RunError when the folder is of another kind, or has files of others under names that this kind uses, or when
-    another process holds the lock.
+    Raises RunError when the folder is of another kind, or has files of others under names that this
+    kind uses, or when another process holds the lock.
     """
     if (found := kind_of_folder(folder)) not in ("", kind):
         raise RunError(f"{folder} is {found}, and {kind} needs a folder of its own")
     mark, *names = FOLDERS[kind][1]
-    if not (folder / mark).is_file() and (strange := [name for name in names if (folder / name).is_file()]):
-        raise RunError(f"{folder} holds {strange[0]}, but is not {kind} ({mark} is missing): use a new folder")
+    if not (folder / mark).is_file() and (
+        strange := [name for name in names if (folder / name).is_file()]
+    ):
+        raise RunError(
+            f"{folder} holds {strange[0]}, but is not {kind} ({mark} is missing): use a new folder"
+        )
     if folder.is_file():
         raise RunError(f"{folder} is a file, and {kind} needs a folder")
     folder.mkdir(parents=True, exist_ok=True)

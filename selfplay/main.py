@@ -19,8 +19,12 @@ _HELP = {
     "report": "write one HTML file about a run, or about several: losses, Elo, games",
     "sweep": "make the runs of a table of settings and seeds, and the report that compares them; resumable",
 }
-# Name -> (module as `run_subcommand` wants it, help). A module's name ends in an underscore if it would be a keyword.
-COMMANDS = {name: (f"selfplay.commands.{name}{'_' * keyword.iskeyword(name)}", text) for name, text in _HELP.items()}
+# Name -> (module as `run_subcommand` wants it, help). A module's name ends in an underscore if it
+# would be a keyword.
+COMMANDS = {
+    name: (f"selfplay.commands.{name}{'_' * keyword.iskeyword(name)}", text)
+    for name, text in _HELP.items()
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,11 +18,12 @@ def share_out(
     take: Callable[[Any], None],
     stop: Callable[[], bool],
 ) -> None:
-    """Let `count` threads do the items, none of which is None, each with a worker of its own, which is closed.
+    """Let `count` threads do the items, none of which is None, each with a worker of its own, which
+    is closed.
 
-    `work(worker, item, give, halted)` gives results to `take`. Only one thread at a time takes an item or gives a
-    result. `halted()` is true once `stop()` is true or another thread has failed; the worker's waits for others then
-    raise Stopped. The first failure is raised here.
+    `work(worker, item, give, halted)` gives results to `take`. Only one thread at a time takes an
+    item or gives a result. `halted()` is true once `stop()` is true or another thread has failed;
+    the worker's waits for others then raise Stopped. The first failure is raised here.
     """
     lock, failed = threading.Lock(), threading.Event()
 
@@ -48,6 +49,8 @@ def share_out(
             failed.set()
             raise
 
-    with ThreadPool(count + 1, name) as pool:  # the calling thread only waits, so that signals reach it
+    with ThreadPool(
+        count + 1, name
+    ) as pool:  # the calling thread only waits, so that signals reach it
         for future in [pool.start(serve) for _ in range(count)]:
             future.result()

@@ -15,7 +15,11 @@ def board_after(moves: str | Iterable[str], fen: str = chess.STARTING_FEN) -> ch
     """The board after some moves, each in SAN or UCI notation."""
     board = chess.Board(fen)
     for move in moves.split() if isinstance(moves, str) else moves:
-        board.push(board.parse_uci(move) if re.fullmatch("([a-h][1-8]){2}[nbrq]?", move) else board.parse_san(move))
+        board.push(
+            board.parse_uci(move)
+            if re.fullmatch("([a-h][1-8]){2}[nbrq]?", move)
+            else board.parse_san(move)
+        )
     return board
 
 
@@ -24,7 +28,9 @@ def games_in(path: Path) -> list[chess.pgn.Game]:
     return [found.game for found in read_game_file(path) if found.number]
 
 
-def random_game(rng: np.random.Generator, plies: int, board: chess.Board | None = None) -> chess.Board:
+def random_game(
+    rng: np.random.Generator, plies: int, board: chess.Board | None = None
+) -> chess.Board:
     """A board after that many random legal moves, or fewer where the game ends."""
     board = chess.Board() if board is None else board
     while len(board.move_stack) < plies and (moves := list(board.legal_moves)):
@@ -37,7 +43,9 @@ def random_positions(letters: str, count: int, seed: int) -> Iterator[chess.Boar
     rng = np.random.default_rng(seed)
     while count > 0:
         board = chess.Board(None)
-        for square, letter in zip(rng.choice(64, len(letters), replace=False).tolist(), letters, strict=True):
+        for square, letter in zip(
+            rng.choice(64, len(letters), replace=False).tolist(), letters, strict=True
+        ):
             board.set_piece_at(square, chess.Piece.from_symbol(letter))
         board.turn = bool(rng.integers(2))
         if board.is_valid() and any(board.legal_moves):

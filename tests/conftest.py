@@ -26,13 +26,14 @@ from tests.strict_cupy import Device, strict_cupy
 
 os.environ["LANGUAGE"] = "en"  # of the sentences, whatever the system's is
 
-# An example that takes long shows that the machine is busy, or that something compiles, and no fault.
+# An example that takes long shows that the machine is busy, or that something compiles, and no
+# fault.
 settings.register_profile("aino", deadline=None, max_examples=50)
 settings.register_profile("long", deadline=None, max_examples=100_000)
 settings.load_profile("aino")
 
-# The tests marked `quick`, as beginnings of paths below this folder: they start no process and no browser, and train
-# nothing. They are for the loop of editing and trying.
+# The tests marked `quick`, as beginnings of paths below this folder: they start no process and no
+# browser, and train nothing. They are for the loop of editing and trying.
 QUICK = (
     "gradient/", "perft/", "unit/board/", "unit/evaluation/test_material", "unit/files/",
     "unit/native/", "unit/nn/", "unit/search/", "unit/tactics/test_mates", "unit/test_options", "protocol/test_parser",
@@ -52,7 +53,8 @@ NOT_QUICK = (  # files, and tests in them, that cost most
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two workers more than processors, because tests wait for programs a third of their time; at most four.
+    """Two workers more than processors, because tests wait for programs a third of their time; at
+    most four.
 
     The quick ones do not wait, and each worker costs what all imports do.
     """
@@ -61,10 +63,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Each kernel is compiled once: those that most tests use before the workers begin, others by the first to call.
+    """Each kernel is compiled once: those that most tests use before the workers begin, others by
+    the first to call.
 
-    Workers would compile them at the same time, each for itself, and so would the engines that they start. They fill
-    the processors, so matrix products get one thread each: others would wait for it at full speed.
+    Workers would compile them at the same time, each for itself, and so would the engines that they
+    start. They fill the processors, so matrix products get one thread each: others would wait for
+    it at full speed.
     """
     if session.config.getvalue("dist") != "no":
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -82,16 +86,23 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def _compile_for(evaluator: str) -> None:
     from uci.loading.loader import make_engine
 
-    with contextlib.suppress(Exception), make_engine(EngineOptions(hash_mib=1, evaluator=evaluator)) as engine:
+    with (
+        contextlib.suppress(Exception),
+        make_engine(EngineOptions(hash_mib=1, evaluator=evaluator)) as engine,
+    ):
         engine.wait()  # Where it fails, a test says why.
 
 
 def compile_alone(compile: Any, folder: Path) -> Any:
-    """`Kernel.compile`, but another process that wants the same kernel waits, and finds it in the cache."""
+    """`Kernel.compile`, but another process that wants the same kernel waits, and finds it in the
+    cache.
+    """
 
     def compile_or_wait(kernel: Kernel, signature: Any) -> Any:
         function = kernel.py_func
-        name = hashlib.sha256(f"{function.__module__}.{function.__qualname__}{signature}".encode()).hexdigest()
+        name = hashlib.sha256(
+            f"{function.__module__}.{function.__qualname__}{signature}".encode()
+        ).hexdigest()
         lock = FileLock(folder / f"{name[:16]}.lock")
         while not lock.try_acquire():
             time.sleep(0.02)
@@ -105,11 +116,17 @@ def compile_alone(compile: Any, folder: Path) -> Any:
 
 @pytest.fixture(scope="session", autouse=True)
 def shipped_net_is_read_once() -> Iterator[None]:
-    """Engines of one process share the net to play with: none changes it, and to read it takes half a second."""
+    """Engines of one process share the net to play with: none changes it, and to read it takes half
+    a second.
+    """
     load, kept = weights.load_net, cache(weights.load_net)
 
     def load_once(path: str | Path | None = None, *heads: Any) -> Any:
-        return kept(weights.default_net_path(), *heads) if weights.is_default(path) else load(path, *heads)
+        return (
+            kept(weights.default_net_path(), *heads)
+            if weights.is_default(path)
+            else load(path, *heads)
+        )
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "load_net", load_once)
@@ -123,7 +140,11 @@ def is_quick(name: str) -> bool:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Spare `-m quick` the imports of all other tests."""
     others = config.option.markexpr == "quick" and collection_path.name.startswith("test_")
-    return True if others and not is_quick(collection_path.relative_to(Path(__file__).parent).as_posix()) else None
+    return (
+        True
+        if others and not is_quick(collection_path.relative_to(Path(__file__).parent).as_posix())
+        else None
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -144,7 +165,9 @@ def test_data() -> Path:
 
 
 def find_stockfish() -> str | None:
-    """Path of the Stockfish program, also looking outside PATH where Debian puts it; None if there is none."""
+    """Path of the Stockfish program, also looking outside PATH where Debian puts it; None if there
+    is none.
+    """
     return shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games:/usr/local/bin")
 
 
@@ -172,9 +195,15 @@ def tables(syzygy: Path) -> Iterator[chess.syzygy.Tablebase]:
 
 @pytest.fixture
 def listens_to_interrupts() -> Iterator[None]:
-    """A process started in the background of a shell ignores SIGINT, and by `nohup` SIGHUP; this one must not."""
+    """A process started in the background of a shell ignores SIGINT, and by `nohup` SIGHUP; this
+    one must not.
+    """
     usual = {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}
-    before = {name: signal.signal(getattr(signal, name), one) for name, one in usual.items() if hasattr(signal, name)}
+    before = {
+        name: signal.signal(getattr(signal, name), one)
+        for name, one in usual.items()
+        if hasattr(signal, name)
+    }
     yield
     for name, one in before.items():
         signal.signal(getattr(signal, name), one)

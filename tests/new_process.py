@@ -1,4 +1,6 @@
-"""Programs in a Python process of their own, waiting for what they do, and a limit on the files of this one."""
+"""Programs in a Python process of their own, waiting for what they do, and a limit on the files of
+this one.
+"""
 
 import contextlib
 import os
@@ -14,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def output_of(program: str, *words: str, warnings: str = "default", **environment: str) -> str:
-    """What a program prints that must end well; it finds the project, and modules in `PYTHONPATH` before it."""
+    """What a program prints that must end well; it finds the project, and modules in `PYTHONPATH`
+    before it.
+    """
     path = os.pathsep.join(filter(None, [environment.pop("PYTHONPATH", ""), str(ROOT)]))
     done = subprocess.run(
         [sys.executable, "-P", "-W", warnings, "-c", program, *words],
@@ -34,10 +38,15 @@ def wait_until(happens: Callable[[], object], timeout_s: float = 400.0) -> None:
 
 @contextlib.contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """No file of this process may grow beyond `size` bytes: what a full disk is like, without filling one."""
+    """No file of this process may grow beyond `size` bytes: what a full disk is like, without
+    filling one.
+    """
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    keeps_none, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # Python keeps files that were cut
+    keeps_none, sys.dont_write_bytecode = (
+        sys.dont_write_bytecode,
+        True,
+    )  # Python keeps files that were cut
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
         yield

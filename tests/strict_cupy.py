@@ -1,19 +1,23 @@
-"""A stand-in for CuPy on machines without a GPU: it computes right values on the processor and is stricter than CuPy.
+"""A stand-in for CuPy on machines without a GPU: it computes right values on the processor and is
+stricter than CuPy.
 
     with strict_cupy() as device:                 # `import cupy` gives the stand-in, and `Backend cupy` can be used
         ...
     device.total("wait"), device.by_place("launch")
 
-- Its arrays refuse every implicit conversion, arithmetic with NumPy arrays, and NumPy scalars that change a dtype.
-- It has the functions, methods and parameters that the CuPy of `cupy_table.json` has, and no others.
-- It counts launches, copies and waits by the file and line that caused them. How many launches a call takes was counted
-  once with real CuPy 13.3 and 14.2 on a driver that computes nothing.
-- Every memory knows its last writer and its readers by stream: to read or write it before they are done, or to free it,
-  is an error (`faults`, which `strict_cupy` raises at the end).
-- Queued downloads read as NaN until somebody waits for them; to change what a queued upload reads is a fault.
+- Its arrays refuse every implicit conversion, arithmetic with NumPy arrays, and NumPy scalars that
+  change a dtype.
+- It has the functions, methods and parameters that the CuPy of `cupy_table.json` has, and no
+  others.
+- It counts launches, copies and waits by the file and line that caused them. How many launches a
+  call takes was counted once with real CuPy 13.3 and 14.2 on a driver that computes nothing.
+- Every memory knows its last writer and its readers by stream: to read or write it before they are
+  done, or to free it, is an error (`faults`, which `strict_cupy` raises at the end).
+- Queued downloads read as NaN until somebody waits for them; to change what a queued upload reads
+  is a fault.
 - `limit` bytes of memory there are; `fail` lets calls fail as a broken device does.
-- A stream that captures runs nothing, and refuses what CUDA and CuPy refuse. Its graph does the same calls again on the
-  same memory, which is a fault where that may be another's by then.
+- A stream that captures runs nothing, and refuses what CUDA and CuPy refuse. Its graph does the
+  same calls again on the same memory, which is a fault where that may be another's by then.
 """
 
 from __future__ import annotations
@@ -37,14 +41,37 @@ import numpy as np
 
 import engine.backend
 
-TABLE: dict[str, Any] = json.loads(Path(__file__).with_name("cupy_table.json").read_text(encoding="utf-8"))
+TABLE: dict[str, Any] = json.loads(
+    Path(__file__).with_name("cupy_table.json").read_text(encoding="utf-8")
+)
 # Launches of a call, where it is not one; views are none.
-LAUNCHES = {"var": 3, "linalg.norm": 3, "any": 2, "all": 2, "take_along_axis": 4, "add.at": 2, "nonzero": 2}
+LAUNCHES = {
+    "var": 3,
+    "linalg.norm": 3,
+    "any": 2,
+    "all": 2,
+    "take_along_axis": 4,
+    "add.at": 2,
+    "nonzero": 2,
+}
 LAUNCHES |= {"zeros": 0, "empty": 0, "zeros_like": 0, "empty_like": 0}
-KEEP_ORDER = {"astype", "zeros_like", "empty_like", "ones_like", "copy"}  # other results are C-contiguous
+KEEP_ORDER = {
+    "astype",
+    "zeros_like",
+    "empty_like",
+    "ones_like",
+    "copy",
+}  # other results are C-contiguous
 AT_ONCE = 8  # arrays that one concatenation copies, each by a kernel
 WAITING = {"nonzero", "lib.stride_tricks.sliding_window_view"}
-AT = {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or"}  # ufuncs whose `at` CuPy has
+AT = {
+    "add",
+    "subtract",
+    "maximum",
+    "minimum",
+    "bitwise_and",
+    "bitwise_or",
+}  # ufuncs whose `at` CuPy has
 
 
 class StreamOrderError(Exception):
@@ -59,7 +86,10 @@ class CUDARuntimeError(RuntimeError):
     """As CuPy's."""
 
 
-OutOfMemoryError.__module__, CUDARuntimeError.__module__ = "cupy.cuda.memory", "cupy_backends.cuda.api.runtime"
+OutOfMemoryError.__module__, CUDARuntimeError.__module__ = (
+    "cupy.cuda.memory",
+    "cupy_backends.cuda.api.runtime",
+)
 
 Clock = Counter[int]  # how far each stream is known to be, by the stream's number
 
@@ -83,7 +113,9 @@ class Device:
 
     def by_place(self, kind: str) -> Counter[str]:
         """The same by file and line."""
-        return Counter({place: count for (what, place), count in self.counts.items() if what == kind})
+        return Counter(
+            {place: count for (what, place), count in self.counts.items() if what == kind}
+        )
 
     def fail(self, kind: str, error: Exception, after: int = 0) -> None:
         """From now on let every call of this kind raise; the first `after` ones still work."""
@@ -123,7 +155,7 @@ def _caller() -> str:
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
 
 
-# ---- streams and memory -----------------------------------------------------------------------------------------
+# ---- streams and memory --------------------------------------------------------------------------
 
 
 class Stream:
@@ -174,7 +206,9 @@ class Stream:
 
     def _check(self, other: tuple[int, int], memory: Memory) -> None:
         if other[1] > self.clock[other[0]]:
-            raise StreamOrderError(f"{_caller()} uses {memory.size} bytes that another stream still works on")
+            raise StreamOrderError(
+                f"{_caller()} uses {memory.size} bytes that another stream still works on"
+            )
 
     def later(self, action: Callable[[], None]) -> None:
         self._pending.append(action)
@@ -207,7 +241,9 @@ class Graph:
     def end(self) -> None:
         """Nothing has run yet: what was there is as before, and new memory holds anything."""
         known = {id(values) for values, _ in self._before}
-        for values in [values for number, values in self.device.roots.items() if number not in known]:
+        for values in [
+            values for number, values in self.device.roots.items() if number not in known
+        ]:
             values.fill(np.nan if values.dtype.kind == "f" else 77)
         for values, before in self._before:
             values[...] = before
@@ -219,7 +255,9 @@ class Graph:
         self.device.note("replay")
         for memory, pool in self.memory.values():
             if memory() is None and (pool is None or pool() is None):
-                self.device.faults.append("a graph uses memory that was freed, and may be another's")
+                self.device.faults.append(
+                    "a graph uses memory that was freed, and may be another's"
+                )
             elif memory() is not None:
                 _stream(self.device).begin([memory()], [memory()])
         with np.errstate(all="ignore"):
@@ -281,12 +319,16 @@ class Memory:
         self.device.used -= self.size
         known = self.home.clock | self.device.host
         if self.pool is None and any(
-            count > known[number] for number, count in [self.writer, *self.readers.items()] if number
+            count > known[number]
+            for number, count in [self.writer, *self.readers.items()]
+            if number
         ):
-            self.device.faults.append(f"{self.size} bytes are freed while another stream works on them")
+            self.device.faults.append(
+                f"{self.size} bytes are freed while another stream works on them"
+            )
 
 
-# ---- arrays -----------------------------------------------------------------------------------------------------
+# ---- arrays --------------------------------------------------------------------------------------
 
 
 class ndarray:
@@ -295,9 +337,15 @@ class ndarray:
     __array_ufunc__: Any = None  # so that NumPy refuses to mix
     __hash__: Any = None
 
-    def __init__(self, device: Device, values: np.ndarray, memory: Memory | None = None, root: Any = None) -> None:
+    def __init__(
+        self, device: Device, values: np.ndarray, memory: Memory | None = None, root: Any = None
+    ) -> None:
         self.base = root if root is None or root.base is None else root.base
-        self._device, self._values, self.data = device, values, types.SimpleNamespace(ptr=values.ctypes.data)
+        self._device, self._values, self.data = (
+            device,
+            values,
+            types.SimpleNamespace(ptr=values.ctypes.data),
+        )
         self._memory = memory or Memory(device, values.nbytes)
         if memory is None:
             device.roots[id(values)] = values
@@ -314,7 +362,9 @@ class ndarray:
             if _state.fusing and name != "astype":
                 raise TypeError(f"fusing: no method {name!r}")
             method = getattr(np.ndarray, name)
-            return lambda *given, **options: _call(self._device, name, "methods", method, (self, *given), options)
+            return lambda *given, **options: _call(
+                self._device, name, "methods", method, (self, *given), options
+            )
         return getattr(self._values, name)
 
     def __getitem__(self, place: Any) -> ndarray:
@@ -327,7 +377,11 @@ class ndarray:
         if masks:
             self._device.note("launch")
             _wait(self._device)
-        new, values, index = _new(self._device, np.asarray(result), [self, *arrays]), self._values, _plain(place)
+        new, values, index = (
+            _new(self._device, np.asarray(result), [self, *arrays]),
+            self._values,
+            _plain(place),
+        )
         _again(self._device, lambda: values[index], [self, *arrays], [new])
         return new
 
@@ -353,7 +407,13 @@ class ndarray:
     def __iter__(self) -> Iterator[ndarray]:
         return (self[place] for place in range(len(self)))
 
-    def get(self, stream: Any = None, order: str = "C", out: np.ndarray | None = None, blocking: bool = True) -> Any:
+    def get(
+        self,
+        stream: Any = None,
+        order: str = "C",
+        out: np.ndarray | None = None,
+        blocking: bool = True,
+    ) -> Any:
         """Copy to host memory: at once, or into `out` whenever the stream is waited for."""
         queue = stream or _stream(self._device)
         queue.refuse("a download")
@@ -371,7 +431,9 @@ class ndarray:
         if (out.shape, out.dtype) != (values.shape, values.dtype) or not out.flags.c_contiguous:
             raise ValueError("expected an array of the same shape and dtype to copy to")
         if not _is_pinned(self._device, out):
-            self._device.faults.append(f"{_caller()}: a queued copy to memory that is not pinned waits for the device")
+            self._device.faults.append(
+                f"{_caller()}: a queued copy to memory that is not pinned waits for the device"
+            )
         out.fill(np.nan if out.dtype.kind == "f" else 77)
         queue.later(lambda: out.__setitem__(..., values))
         return out
@@ -420,7 +482,9 @@ def _plain(value: Any) -> Any:
 
 
 def _indices(device: Device, place: Any) -> list[ndarray]:
-    """The arrays of an index. CuPy would upload others, and wraps what is out of range; NumPy raises."""
+    """The arrays of an index. CuPy would upload others, and wraps what is out of range; NumPy
+    raises.
+    """
     parts = place if isinstance(place, tuple) else (place,)
     if any(isinstance(part, np.ndarray | list) for part in parts):
         raise TypeError("an index in host memory: upload it first")
@@ -430,10 +494,16 @@ def _indices(device: Device, place: Any) -> list[ndarray]:
 def _arrays(value: Any) -> list[ndarray]:
     if isinstance(value, ndarray):
         return [value]
-    return [array for part in value for array in _arrays(part)] if isinstance(value, tuple | list) else []
+    return (
+        [array for part in value for array in _arrays(part)]
+        if isinstance(value, tuple | list)
+        else []
+    )
 
 
-def _work(device: Device, launches: int, reads: list[ndarray], writes: list[ndarray], kind: str = "launch") -> None:
+def _work(
+    device: Device, launches: int, reads: list[ndarray], writes: list[ndarray], kind: str = "launch"
+) -> None:
     device.note(kind, launches)
     _stream(device).begin([array._memory for array in reads], [array._memory for array in writes])
 
@@ -444,7 +514,9 @@ def _again(device: Device, call: Callable[[], Any], used: list[ndarray], results
 
     def repeat() -> None:
         for place, values in zip(places, _sequence(call()), strict=False):
-            if place is not None and not np.may_share_memory(place, values := getattr(values, "_values", values)):
+            if place is not None and not np.may_share_memory(
+                place, values := getattr(values, "_values", values)
+            ):
                 place[...] = values
 
     if (graph := _stream(device).graph) is not None and not _state.fusing:
@@ -459,7 +531,9 @@ def _wait(device: Device) -> None:
     _stream(device).synchronize()
 
 
-def _new(device: Device, values: np.ndarray, reads: list[ndarray], name: str = "", launches: int = 1) -> ndarray:
+def _new(
+    device: Device, values: np.ndarray, reads: list[ndarray], name: str = "", launches: int = 1
+) -> ndarray:
     """A new array, written by a kernel that read others."""
     if name not in KEEP_ORDER:
         values = np.asarray(values, order="C")
@@ -472,9 +546,13 @@ def _check_call(name: str, group: str, given: int, options: dict[str, Any]) -> N
     """Refuse parameters that CuPy lacks."""
     if name not in TABLE[group]:
         raise AttributeError(f"CuPy has no {name!r}")
-    names = TABLE[group][name].split(", ") if group != "ufuncs" else ["*x", "out", "dtype", "casting"]
+    names = (
+        TABLE[group][name].split(", ") if group != "ufuncs" else ["*x", "out", "dtype", "casting"]
+    )
     stars = [one for one in names if one.startswith("*")]
-    unknown = options.keys() - set(names) if not any(one.startswith("**") for one in stars) else set()
+    unknown = (
+        options.keys() - set(names) if not any(one.startswith("**") for one in stars) else set()
+    )
     if unknown:
         raise TypeError(f"CuPy: {name}() has no parameter {sorted(unknown)[0]!r}")
     by_place = [one for one in names if one] if not stars else names[: names.index(stars[0])]
@@ -482,10 +560,19 @@ def _check_call(name: str, group: str, given: int, options: dict[str, Any]) -> N
         raise TypeError(f"CuPy: {name}() takes {len(by_place)} arguments by place, got {given}")
 
 
-def _call(device: Device, name: str, group: str, function: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def _call(
+    device: Device,
+    name: str,
+    group: str,
+    function: Any,
+    given: tuple[Any, ...],
+    options: dict[str, Any],
+) -> Any:
     """Call a NumPy function on arrays of the device, as CuPy would."""
     _check_call(name, group, len(given) - (group == "methods"), options)
-    reads = _arrays(list(given)) + _arrays([value for key, value in options.items() if key != "out"])
+    reads = _arrays(list(given)) + _arrays(
+        [value for key, value in options.items() if key != "out"]
+    )
     if group == "ufuncs" or name in ("where", "clip"):
         _check_mixture(name, given)
     elif _state.fusing and name not in ("astype", "sum"):
@@ -494,12 +581,18 @@ def _call(device: Device, name: str, group: str, function: Any, given: tuple[Any
     if name == "matmul":
         function = _product
         if _stream(device).graph is not None:
-            raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
-    compute = functools.partial(function, *_plain(given), **{key: _plain(value) for key, value in options.items()})
+            raise NotImplementedError(
+                "calling cuBLAS API during stream capture is currently unsupported"
+            )
+    compute = functools.partial(
+        function, *_plain(given), **{key: _plain(value) for key, value in options.items()}
+    )
     with np.errstate(all="ignore"):
         result = compute()
     if out is not None:
-        _work(device, LAUNCHES.get(name, 1), reads, [out], "product" if name == "matmul" else "launch")
+        _work(
+            device, LAUNCHES.get(name, 1), reads, [out], "product" if name == "matmul" else "launch"
+        )
         _again(device, compute, [*reads, out])
         return out
     if name in WAITING:
@@ -514,14 +607,18 @@ def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.
     dtype = np.result_type(a, b)
     if a.dtype == b.dtype == np.float16:
         a, b = a.astype(np.float32), b.astype(np.float32)
-    return np.matmul(a, b, out, dtype=np.result_type(a, b), casting="unsafe").astype(dtype, copy=False)
+    return np.matmul(a, b, out, dtype=np.result_type(a, b), casting="unsafe").astype(
+        dtype, copy=False
+    )
 
 
 def _sequence(result: Any) -> tuple[Any, ...]:
     return tuple(result) if isinstance(result, tuple | list) else (result,)
 
 
-def _result(device: Device, name: str, values: np.ndarray, given: tuple[Any, ...], reads: list[ndarray]) -> ndarray:
+def _result(
+    device: Device, name: str, values: np.ndarray, given: tuple[Any, ...], reads: list[ndarray]
+) -> ndarray:
     for array in reads:
         if values.size and np.may_share_memory(values, array._values):
             return ndarray(device, values, array._memory, array)
@@ -548,14 +645,18 @@ def _fits_product(values: np.ndarray) -> bool:
 
 
 def _check_mixture(name: str, given: tuple[Any, ...]) -> None:
-    """Refuse NumPy scalars that change the dtype, which CuPy 13 and 14 do differently, and dtypes that CuPy lacks."""
+    """Refuse NumPy scalars that change the dtype, which CuPy 13 and 14 do differently, and dtypes
+    that CuPy lacks.
+    """
     arrays = [one for one in given if isinstance(one, ndarray)]
     if not arrays or any(isinstance(one, list) for one in given):
         raise TypeError(f"{name}: expected arrays of the device")
     dtype = np.result_type(*(one.dtype for one in arrays))
     for one in given:
         if isinstance(one, np.generic) and np.result_type(one.dtype, dtype) != dtype:
-            raise TypeError(f"{name}: {one.dtype} scalar beside {dtype} arrays gives another dtype in each CuPy")
+            raise TypeError(
+                f"{name}: {one.dtype} scalar beside {dtype} arrays gives another dtype in each CuPy"
+            )
     known = [types.partition("->")[0] for types in TABLE["ufuncs"].get(name, "").split()]
     wanted = [one.dtype for one in arrays]
     fits = any(all(map(np.can_cast, wanted, types)) for types in known if len(types) == len(wanted))
@@ -563,7 +664,7 @@ def _check_mixture(name: str, given: tuple[Any, ...]) -> None:
         raise TypeError(f"CuPy: {name} is not supported for {wanted}")
 
 
-# ---- operators --------------------------------------------------------------------------------------------------
+# ---- operators -----------------------------------------------------------------------------------
 
 UFUNC_OF = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
@@ -582,7 +683,9 @@ def _operator(ufunc: str, kind: str) -> Any:
         given = (*other, self) if kind == "r" else (self, *other)
         if any(isinstance(one, tuple | list | str) for one in other):
             return NotImplemented
-        return _call(self._device, ufunc, group, function, given, {"out": self} if kind == "i" else {})
+        return _call(
+            self._device, ufunc, group, function, given, {"out": self} if kind == "i" else {}
+        )
 
     return apply
 
@@ -607,7 +710,7 @@ ndarray.__index__ = _to_python(operator.index)  # type: ignore[attr-defined]
 ndarray.item = ndarray.tolist = _to_python(lambda values: values.tolist())  # type: ignore[attr-defined]
 
 
-# ---- the module -------------------------------------------------------------------------------------------------
+# ---- the module ----------------------------------------------------------------------------------
 
 
 class _Ufunc:
@@ -633,8 +736,14 @@ class _RawKernel:
     def __init__(self, device: Device, function: Any, jit: Any) -> None:
         self._device, self._function, self._jit = device, function, jit
 
-    def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
-        if not all(isinstance(one, ndarray) for one in args) or not 0 < np.prod(block) <= 1024 or 0 in grid:
+    def __call__(
+        self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]
+    ) -> None:
+        if (
+            not all(isinstance(one, ndarray) for one in args)
+            or not 0 < np.prod(block) <= 1024
+            or 0 in grid
+        ):
             raise TypeError("expected arrays of the device, and blocks of up to 1,024 threads")
         self._jit.blockDim = _Place(*block)
         for self._jit.blockIdx in (_Place(*place) for place in np.ndindex(*grid)):
@@ -661,8 +770,12 @@ class _Module(types.ModuleType):
             return _Ufunc(self._device, name)
         if _in_all("functions", full):
             function = getattr(self._source, name)
-            return lambda *given, **options: _call(self._device, full, "functions", function, given, options)
-        if _in_all("constants", full) and not isinstance(getattr(self._source, name), type(np.ndarray.copy)):
+            return lambda *given, **options: _call(
+                self._device, full, "functions", function, given, options
+            )
+        if _in_all("constants", full) and not isinstance(
+            getattr(self._source, name), type(np.ndarray.copy)
+        ):
             return getattr(self._source, name)
         raise AttributeError(f"CuPy has no {full!r}")
 
@@ -700,7 +813,10 @@ def _fuse(device: Device) -> Any:
             results, used = compute(*given), _arrays(list(given))
             _work(device, 1, used, _arrays(list(results)))
             nowhere = Memory(device, 0)  # a graph keeps no memory
-            twins = [ndarray(device, one._values, nowhere) if isinstance(one, ndarray) else one for one in given]
+            twins = [
+                ndarray(device, one._values, nowhere) if isinstance(one, ndarray) else one
+                for one in given
+            ]
             _again(device, lambda: compute(*twins), used, results)
             return results if len(results) > 1 else results[0]
 
@@ -722,7 +838,8 @@ def _make(device: Device) -> dict[str, types.ModuleType]:
     tricks = _Module(device, "lib.stride_tricks", np.lib.stride_tricks)
     values["lib"] = types.SimpleNamespace(stride_tricks=tricks)
     runtime = types.SimpleNamespace(
-        getDeviceProperties=lambda number: {"name": b"a stand-in"}, CUDARuntimeError=CUDARuntimeError
+        getDeviceProperties=lambda number: {"name": b"a stand-in"},
+        CUDARuntimeError=CUDARuntimeError,
     )
 
     @contextlib.contextmanager
@@ -745,7 +862,9 @@ def _make(device: Device) -> dict[str, types.ModuleType]:
     )
     vars(cupy).update(values)
     cupyx, jit = types.ModuleType("cupyx"), types.ModuleType("cupyx.jit")
-    vars(jit).update(rawkernel=lambda: lambda function: _RawKernel(device, function, jit), atomic_add=np.add.at)
+    vars(jit).update(
+        rawkernel=lambda: lambda function: _RawKernel(device, function, jit), atomic_add=np.add.at
+    )
 
     def empty_pinned(shape: Any, dtype: Any = float, order: str = "C") -> np.ndarray:
         device.pinned.append(np.empty(shape, dtype))

@@ -1,9 +1,11 @@
-"""The sentences that people see, in their language, by gettext catalogues; in English where a catalogue lacks one.
+"""The sentences that people see, in their language, by gettext catalogues; in English where a
+catalogue lacks one.
 
-`_` translates a sentence, `several` one that has a number, and `later` marks one that is translated where it is shown.
-A terminal speaks the system's language, as LANGUAGE, LC_ALL, LC_MESSAGES or LANG name it; the board in the browser
-speaks the browser's, or the one that is chosen there. Moves keep their international letters unless someone wants
-their language's own, and days the order of ISO 8601. Headers of games and messages of the engine are in English.
+`_` translates a sentence, `several` one that has a number, and `later` marks one that is translated
+where it is shown. A terminal speaks the system's language, as LANGUAGE, LC_ALL, LC_MESSAGES or LANG
+name it; the board in the browser speaks the browser's, or the one that is chosen there. Moves keep
+their international letters unless someone wants their language's own, and days the order of ISO
+8601. Headers of games and messages of the engine are in English.
 """
 
 from __future__ import annotations
@@ -26,14 +28,24 @@ if TYPE_CHECKING:
 _DOMAIN, _FOLDER = "aino", resources.files("uci").joinpath("languages")
 _VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 _spoken: ContextVar[str] = ContextVar("language", default="")
-shows_own_letters: ContextVar[bool] = ContextVar("letters", default=False)  # of the spoken language, for pieces
+shows_own_letters: ContextVar[bool] = ContextVar(
+    "letters", default=False
+)  # of the spoken language, for pieces
 
 
 @functools.cache
 def spoken_languages() -> dict[str, str]:
-    """Return the name that each language with a catalogue has for itself, by its code; English comes first."""
-    codes = sorted(folder.name for folder in _FOLDER.iterdir() if folder.joinpath("LC_MESSAGES/aino.mo").is_file())
-    return {"en": "English"} | {code: _catalogue(code).pgettext("this language", "English") for code in codes}
+    """Return the name that each language with a catalogue has for itself, by its code; English
+    comes first.
+    """
+    codes = sorted(
+        folder.name
+        for folder in _FOLDER.iterdir()
+        if folder.joinpath("LC_MESSAGES/aino.mo").is_file()
+    )
+    return {"en": "English"} | {
+        code: _catalogue(code).pgettext("this language", "English") for code in codes
+    }
 
 
 def _(sentence: str, context: str = "", **values: object) -> str:
@@ -62,12 +74,16 @@ def later(sentence: str) -> str:
 
 
 def spoken() -> str:
-    """Return the code of the language that is spoken here: what `speak` set in this context, else the system's."""
+    """Return the code of the language that is spoken here: what `speak` set in this context, else
+    the system's.
+    """
     return _spoken.get() or _system()
 
 
 def speak(*wishes: str) -> None:
-    """Speak the first known language of some lists, such as an Accept-Language header, in this context."""
+    """Speak the first known language of some lists, such as an Accept-Language header, in this
+    context.
+    """
     _spoken.set(_known(",".join(wishes)))
 
 
@@ -77,24 +93,36 @@ def own_letters() -> dict[str, str]:
 
 
 def shown_moves(san: str, is_own: bool | None = None) -> str:
-    """Return moves in SAN with the letters for pieces that are shown here; files and copies keep SAN's."""
+    """Return moves in SAN with the letters for pieces that are shown here; files and copies keep
+    SAN's.
+    """
     is_own = shows_own_letters.get() if is_own is None else is_own
-    return san.translate({ord(letter): own for own, letter in own_letters().items()}) if is_own else san
+    return (
+        san.translate({ord(letter): own for own, letter in own_letters().items()})
+        if is_own
+        else san
+    )
 
 
 def translated(message: str) -> str:
     """Return what the engine says of a position or a PGN in the language that is spoken here.
 
-    The catalogues know such messages by the context "engine". A text that is none of them stays as it is.
+    The catalogues know such messages by the context "engine". A text that is none of them stays as
+    it is.
     """
     values = getattr(message, "values", {})
     text = _catalogue(spoken()).pgettext("engine", getattr(message, "template", message))
-    return text.format(**{name: translated(str(value)) for name, value in values.items()}) if values else text
+    return (
+        text.format(**{name: translated(str(value)) for name, value in values.items()})
+        if values
+        else text
+    )
 
 
 @functools.cache
 def page_language(language: str) -> dict[str, object]:
-    """Return what a page needs: its language, its script's catalogue, and which plural form a number `n` takes there.
+    """Return what a page needs: its language, its script's catalogue, and which plural form a
+    number `n` takes there.
 
     A sentence for one thing or many has a list of forms in the catalogue.
     """
@@ -107,10 +135,11 @@ def page_language(language: str) -> dict[str, object]:
 
 
 def _entries(language: str) -> Iterator[tuple[str, str]]:
-    """Yield the sentences of a catalogue and their translations; forms for one and for many have \\0 between them.
+    """Yield the sentences of a catalogue and their translations; forms for one and for many have
+    \\0 between them.
 
-    A .mo file has its magic number, revision, number of sentences, and the places of two tables with the length and the
-    place of each text (GNU gettext's manual, The Format of GNU MO Files).
+    A .mo file has its magic number, revision, number of sentences, and the places of two tables
+    with the length and the place of each text (GNU gettext's manual, The Format of GNU MO Files).
     """
     path = gettext.find(_DOMAIN, str(_FOLDER), [language])
     data = Path(path).read_bytes() if path else struct.pack("5I", 0, 0, 0, 0, 0)
@@ -128,14 +157,23 @@ def translate_help(parser: argparse.ArgumentParser) -> None:
     gettext.textdomain(_DOMAIN)
     groups = [(group, "title") for group in parser._action_groups]
     helps = [(action, "help") for action in parser._actions]
-    for part, name in (*groups, *helps, (parser, "usage"), (parser, "description"), (parser, "epilog")):
+    for part, name in (
+        *groups,
+        *helps,
+        (parser, "usage"),
+        (parser, "description"),
+        (parser, "epilog"),
+    ):
         if text := getattr(part, name):
             setattr(part, name, _(text))
 
 
 @functools.cache
 def _system() -> str:
-    names = [*map(os.environ.get, _VARIABLES), locale.normalize(locale.setlocale(locale.LC_CTYPE))]  # Windows' name
+    names = [
+        *map(os.environ.get, _VARIABLES),
+        locale.normalize(locale.setlocale(locale.LC_CTYPE)),
+    ]  # Windows' name
     return _known(re.sub(r"\b(C|POSIX)\b", "en", next(filter(None, names), "")))
 
 

@@ -1,1 +1,3 @@
-"""The nets that come with Aino: `MANIFEST.toml` describes each `.dit` file and names the default one."""
+"""The nets that come with Aino: `MANIFEST.toml` describes each `.dit` file and names the default
+one.
+"""

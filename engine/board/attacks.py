@@ -1,8 +1,9 @@
 """Attack sets: which squares a piece reaches, and which pieces reach a square.
 
-Sliders use hyperbola quintessence: with o the occupied squares of a line and s the slider, o - 2s runs up from s to the
-first blocker, and the same subtraction on the byte-reversed board runs down. Files and diagonals have one square per
-rank, so reversing the bytes reverses the line. A rank has all its squares in one byte and uses a small table.
+Sliders use hyperbola quintessence: with o the occupied squares of a line and s the slider, o - 2s
+runs up from s to the first blocker, and the same subtraction on the byte-reversed board runs down.
+Files and diagonals have one square per rank, so reversing the bytes reverses the line. A rank has
+all its squares in one byte and uses a small table.
 https://www.chessprogramming.org/Hyperbola_Quintessence
 """
 
@@ -10,7 +11,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.board.layout import BISHOP, BLACK, FILE_A, FILE_H, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
+from engine.board.layout import (
+    BISHOP,
+    BLACK,
+    FILE_A,
+    FILE_H,
+    KING,
+    KNIGHT,
+    PAWN,
+    QUEEN,
+    ROOK,
+    SIDE,
+    WHITE,
+)
 from engine.native.bits import byteswap, ctz
 from engine.native.jit import kernel
 
@@ -19,7 +32,8 @@ ZERO = np.uint64(0)
 RANK_SHIFT_MASK = np.uint64(56)
 SIX_INNER_BITS = np.uint64(63)
 
-# Words of a side's attack sets: squares attacked by each kind of piece, by any piece, and by at least two pieces.
+# Words of a side's attack sets: squares attacked by each kind of piece, by any piece, and by at
+# least two pieces.
 BY_PAWN, BY_MINOR, BY_ROOK, BY_QUEEN, BY_KING, BY_ANY, BY_TWO = range(7)
 
 
@@ -35,13 +49,17 @@ def _leaper_table(steps: list[tuple[int, int]]) -> np.ndarray:
 
 
 def _line_table(df: int, dr: int) -> np.ndarray:
-    """Squares of the line through each square in directions +-(df, dr), excluding the square itself, uint64 [64]."""
+    """Squares of the line through each square in directions +-(df, dr), excluding the square
+    itself, uint64 [64].
+    """
     steps = [(df * k, dr * k) for k in range(-7, 8) if k]
     return _leaper_table(steps)
 
 
 def _rank_table() -> np.ndarray:
-    """Attacks along a rank as 8-bit sets, uint64 [64 * 8]; the index is (six inner occupied bits) * 8 + file."""
+    """Attacks along a rank as 8-bit sets, uint64 [64 * 8]; the index is (six inner occupied bits) *
+    8 + file.
+    """
     table = np.zeros(64 * 8, np.uint64)
     for inner in range(64):
         for file in range(8):
@@ -55,9 +73,13 @@ def _rank_table() -> np.ndarray:
     return table
 
 
-KNIGHT_ATTACKS = _leaper_table([(1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2)])
+KNIGHT_ATTACKS = _leaper_table(
+    [(1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2)]
+)
 KING_ATTACKS = _leaper_table([(f, r) for f in (-1, 0, 1) for r in (-1, 0, 1) if f or r])
-PAWN_ATTACKS = np.stack([_leaper_table([(-1, 1), (1, 1)]), _leaper_table([(-1, -1), (1, -1)])])  # [side, square]
+PAWN_ATTACKS = np.stack(
+    [_leaper_table([(-1, 1), (1, 1)]), _leaper_table([(-1, -1), (1, -1)])]
+)  # [side, square]
 FILE_LINE = _line_table(0, 1)
 RANK_LINE = _line_table(1, 0)
 DIAGONAL_LINE = _line_table(1, 1)
@@ -119,7 +141,9 @@ def targets_of(kind, square, side, occupied):
 
 @kernel()
 def line_through(a, b):
-    """Return the whole rank, file or diagonal through two squares, excluding `a`; empty where they share none."""
+    """Return the whole rank, file or diagonal through two squares, excluding `a`; empty where they
+    share none.
+    """
     target = ONE << np.uint64(b)
     if FILE_LINE[a] & target:
         return FILE_LINE[a]
@@ -150,7 +174,8 @@ def squares_between(a, b):
 def attackers(row, square, occupied, side):
     """Pieces of `side` that attack `square`.
 
-    Pieces outside `occupied` neither block sliders nor attack; leave out pieces that are assumed to be gone.
+    Pieces outside `occupied` neither block sliders nor attack; leave out pieces that are assumed to
+    be gone.
     """
     diagonal = row[BISHOP] | row[QUEEN]
     straight = row[ROOK] | row[QUEEN]
@@ -164,7 +189,9 @@ def attackers(row, square, occupied, side):
 
 @kernel()
 def is_attacked(row, square, occupied, side):
-    """Whether `side` attacks `square`; cheaper than `attackers` because it stops at the first attacker."""
+    """Whether `side` attacks `square`; cheaper than `attackers` because it stops at the first
+    attacker.
+    """
     theirs = row[WHITE + side]
     if PAWN_ATTACKS[1 - side, square] & row[PAWN] & theirs:
         return True
@@ -229,7 +256,9 @@ def pawn_attack_set(pawns, side):
 
 @kernel()
 def check_squares(row):
-    """Squares from which the mover's pawns, knights, bishops and rooks would give check: four bitboards."""
+    """Squares from which the mover's pawns, knights, bishops and rooks would give check: four
+    bitboards.
+    """
     side = np.int64(row[SIDE])
     king = king_square(row, 1 - side)
     occupied = row[WHITE] | row[BLACK]
@@ -252,7 +281,9 @@ def write_attacks(row, side, sets):
     for kind in range(KNIGHT, QUEEN + 1):
         pieces = row[kind] & own
         while pieces:
-            _add_attacks(sets, max(BY_MINOR, kind - KNIGHT), piece_attacks(kind, ctz(pieces), occupied))
+            _add_attacks(
+                sets, max(BY_MINOR, kind - KNIGHT), piece_attacks(kind, ctz(pieces), occupied)
+            )
             pieces &= pieces - ONE
 
 

@@ -1,6 +1,7 @@
 """Converts positions, histories and moves to and from python-chess.
 
-Text goes through `chess.Board` too: its `parse_uci`, `parse_san`, `san` and `fen` read and write what people see.
+Text goes through `chess.Board` too: its `parse_uci`, `parse_san`, `san` and `fen` read and write
+what people see.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def row_from_board(board: chess.Board) -> np.ndarray:
 
 
 def stack_from_board(board: chess.Board) -> np.ndarray:
-    """Return a board's game, uint64 [plies + 1, 16]: the start position, then a row for each move on its stack."""
+    """Return a board's game, uint64 [plies + 1, 16]: the start position, then a row for each move
+    on its stack.
+    """
     return GameRows().of(board)
 
 
@@ -59,9 +62,16 @@ class GameRows:
     def of(self, board: chess.Board) -> np.ndarray:
         """Return what `stack_from_board` returns for a board."""
         start, moves = board.root(), board.move_stack
-        if start != self._start or start.chess960 != self._board.chess960 or moves[: len(self._moves)] != self._moves:
+        if (
+            start != self._start
+            or start.chess960 != self._board.chess960
+            or moves[: len(self._moves)] != self._moves
+        ):
             self._board, self._moves, self._rows = start.copy(), [], row_from_board(start)[None]
-        known, self._start = len(self._moves), None  # Whatever ends this in the middle, the next call begins anew.
+        known, self._start = (
+            len(self._moves),
+            None,
+        )  # Whatever ends this in the middle, the next call begins anew.
         stack = np.empty((len(moves) + 1, layout.ROW_WORDS), np.uint64)
         stack[: known + 1] = self._rows
         for ply in range(known, len(moves)):
@@ -71,7 +81,9 @@ class GameRows:
 
     def _push(self, stack: np.ndarray, ply: int, move: chess.Move) -> None:
         if move:
-            push(stack, ply, np.uint16(encode_move(self._board, move)))  # uint16 as in arrays: one specialisation
+            push(
+                stack, ply, np.uint16(encode_move(self._board, move))
+            )  # uint16 as in arrays: one specialisation
             self._board.push(move)
         else:
             self._board.push(move)
@@ -88,7 +100,9 @@ def board_from_row(row: np.ndarray, chess960: bool = False) -> chess.Board:
     board.occupied_co[chess.BLACK] = int(row[layout.BLACK])
     board.occupied = int(row[layout.WHITE] | row[layout.BLACK])
     board.castling_rights = int(row[layout.CASTLING])
-    board.ep_square = int(row[layout.DOUBLE_PUSH]).bit_length() - 1 if row[layout.DOUBLE_PUSH] else None
+    board.ep_square = (
+        int(row[layout.DOUBLE_PUSH]).bit_length() - 1 if row[layout.DOUBLE_PUSH] else None
+    )
     board.turn = chess.BLACK if row[layout.SIDE] else chess.WHITE
     board.halfmove_clock = int(row[layout.HALFMOVE])
     board.fullmove_number = int(row[layout.FULLMOVE])
@@ -96,9 +110,11 @@ def board_from_row(row: np.ndarray, chess960: bool = False) -> chess.Board:
 
 
 def encode_move(board: chess.Board, move: chess.Move) -> int:
-    """Return the uint16 code of a legal move of `board`; castling in either notation becomes king takes rook.
+    """Return the uint16 code of a legal move of `board`; castling in either notation becomes king
+    takes rook.
 
-    Raises MoveError for moves without a code: drops, null moves and castling without the right to it.
+    Raises MoveError for moves without a code: drops, null moves and castling without the right to
+    it.
     """
     if not move or move.drop:
         raise MoveError(f"{move.uci()!r} is a pass or a drop, expected a move on the board")
@@ -106,30 +122,40 @@ def encode_move(board: chess.Board, move: chess.Move) -> int:
     if board.is_castling(move):
         rooks = chess.SquareSet(board.clean_castling_rights() & board.occupied_co[board.turn])
         if not rooks:
-            raise MoveError(f"no code for move {move.uci()!r}: castling without the right, in {board.fen()}")
+            raise MoveError(
+                f"no code for move {move.uci()!r}: castling without the right, in {board.fen()}"
+            )
         target = max(rooks) if target > move.from_square else min(rooks)
     return move.from_square | target << 6 | _PROMOTIONS[move.promotion] << 12
 
 
 def codes_of(board: chess.Board, moves: Iterable[chess.Move]) -> Iterator[int]:
-    """Yield the codes of moves, which are made on the board one after the other. Raises MoveError as `encode_move`."""
+    """Yield the codes of moves, which are made on the board one after the other. Raises MoveError
+    as `encode_move`.
+    """
     for move in moves:
         yield encode_move(board, move)
         board.push(move)
 
 
 def decode_move(row: np.ndarray, move: int, chess960: bool = False) -> chess.Move:
-    """Return the python-chess move of a code in the position `row`; castling is e1g1, or e1h1 if `chess960`."""
+    """Return the python-chess move of a code in the position `row`; castling is e1g1, or e1h1 if
+    `chess960`.
+    """
     found = move_of_code(int(move))
     own = int(row[layout.WHITE + int(row[layout.SIDE])])
     castles = own >> found.to_square & 1 and int(row[layout.KING]) >> found.from_square & 1
     if castles and not chess960:
-        found.to_square = (found.from_square & 56) + (6 if found.to_square > found.from_square else 2)
+        found.to_square = (found.from_square & 56) + (
+            6 if found.to_square > found.from_square else 2
+        )
     return found
 
 
 def moves_of_lines(codes: np.ndarray, chess960: bool = False) -> list[chess.Move]:
-    """Return python-chess moves of codes, uint16 [n], with CASTLING_FLAG: castling is e1g1, or e1h1 if `chess960`."""
+    """Return python-chess moves of codes, uint16 [n], with CASTLING_FLAG: castling is e1g1, or e1h1
+    if `chess960`.
+    """
     source, target = codes & 63, codes >> 6 & 63
     if not chess960:
         castled = (source & 56) + np.where(target > source, 6, 2)
@@ -139,5 +165,7 @@ def moves_of_lines(codes: np.ndarray, chess960: bool = False) -> list[chess.Move
 
 
 def move_of_code(move: int) -> chess.Move:
-    """Return the python-chess move of a code, castling as king takes rook, which every board can push."""
+    """Return the python-chess move of a code, castling as king takes rook, which every board can
+    push.
+    """
     return chess.Move(move & 63, move >> 6 & 63, _PIECE_TYPES[move >> 12])

@@ -15,16 +15,22 @@ from engine.native.jit import kernel
 (ONGOING, CHECKMATE, STALEMATE, INSUFFICIENT_MATERIAL, SEVENTY_FIVE_MOVES, FIVEFOLD_REPETITION, FIFTY_MOVES,
  THREEFOLD_REPETITION) = range(8)  # fmt: skip
 
-FIFTY_MOVE_PLIES: Final = 100  # plies without capture or pawn move after which FIFTY_MOVES may be claimed
-SEVENTY_FIVE_MOVE_PLIES: Final = 150  # plies without capture or pawn move after which the game is over
+FIFTY_MOVE_PLIES: Final = (
+    100  # plies without capture or pawn move after which FIFTY_MOVES may be claimed
+)
+SEVENTY_FIVE_MOVE_PLIES: Final = (
+    150  # plies without capture or pawn move after which the game is over
+)
 
 
 @kernel()
 def game_end(row, number_of_moves):
-    """Why the game is over at `row`, which has `number_of_moves` legal moves; ONGOING if it is not over.
+    """Why the game is over at `row`, which has `number_of_moves` legal moves; ONGOING if it is not
+    over.
 
-    Repetitions come from the row's count: the position and two earlier occurrences make three. Checkmate and automatic
-    draws take precedence over the two draws that a player must claim; claims consider the current position only.
+    Repetitions come from the row's count: the position and two earlier occurrences make three.
+    Checkmate and automatic draws take precedence over the two draws that a player must claim;
+    claims consider the current position only.
     """
     if number_of_moves == 0 and in_check(row):
         return CHECKMATE
@@ -43,7 +49,9 @@ def game_end(row, number_of_moves):
 
 @kernel()
 def insufficient_material(row):
-    """Whether no sequence of legal moves leads to mate for either side, by the rules of python-chess."""
+    """Whether no sequence of legal moves leads to mate for either side, by the rules of
+    python-chess.
+    """
     return _cannot_win(row, np.int64(0)) and _cannot_win(row, np.int64(1))
 
 
@@ -57,6 +65,9 @@ def _cannot_win(row, side):
         # A lone knight can mate only if an enemy piece can be made to block its own king.
         return popcount(own) <= 2 and not theirs & ~row[layout.KING] & ~row[layout.QUEEN]
     if own & row[layout.BISHOP]:
-        one_colour = not row[layout.BISHOP] & layout.DARK_SQUARES or not row[layout.BISHOP] & ~layout.DARK_SQUARES
+        one_colour = (
+            not row[layout.BISHOP] & layout.DARK_SQUARES
+            or not row[layout.BISHOP] & ~layout.DARK_SQUARES
+        )
         return one_colour and row[layout.PAWN] == ZERO and row[layout.KNIGHT] == ZERO
     return True

@@ -1,9 +1,11 @@
-"""Splits a line of EPD, or of FEN, into its position and its operations. Nothing is interpreted here.
+"""Splits a line of EPD, or of FEN, into its position and its operations. Nothing is interpreted
+here.
 
     placement side castling en-passant [halfmove fullmove] [opcode operand ...;] ...
 
-Fields and operations are separated by any white space, and a semicolon may follow a field at once. Operations end at a
-semicolon outside quotes or at the end of the line. A quote that is never closed is an ordinary character.
+Fields and operations are separated by any white space, and a semicolon may follow a field at once.
+Operations end at a semicolon outside quotes or at the end of the line. A quote that is never closed
+is an ordinary character.
 """
 
 from __future__ import annotations
@@ -13,9 +15,12 @@ from collections.abc import Iterator
 
 from engine.files.text import plain_position
 
-DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"  # the hyphen of "no castling", and what word processors make of it
+# the hyphen of "no castling", and what word processors make of it
+DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"
 # The usual ones.
-OPCODE = re.compile(r"(?:bm|am|dm|pm|sm|pv|id|ce|rc|ac[dns]|[cv][0-9]|hmvc|fmvn|eco|nic|noop)(?=\s|$)")
+OPCODE = re.compile(
+    r"(?:bm|am|dm|pm|sm|pv|id|ce|rc|ac[dns]|[cv][0-9]|hmvc|fmvn|eco|nic|noop)(?=\s|$)"
+)
 _START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
 _LINE_END = re.compile(r"\r\n?|\n")
 _COMMENTS = ("#", "%", ";", "//")  # what begins a line without a position
@@ -26,13 +31,16 @@ _CASTLING, _EN_PASSANT = (
     for behind in ("[0-9]+|moves", f"[0-9]+|moves|(?![a-h][36]){OPCODE.pattern}")
 )
 _CLOCK = re.compile(rf"[\s_]*([+-]?[0-9]+|[{DASHES}])(?![^\W_]|[/+-]|[.,]\d)")
-_STRING = r'"(?:\\.|[^"\\]){0,999}"(?=[\s;,]|$)|"[^"]*"'  # a quote inside has a backslash, which other strings end with
+# a quote inside has a backslash, which other strings end with
+_STRING = r'"(?:\\.|[^"\\]){0,999}"(?=[\s;,]|$)|"[^"]*"'
 _SINGLE, _ESCAPED = re.compile(r'"((?:\\.|[^"\\])*)"'), re.compile(r'\\(["\\])')
 _OPERATION = re.compile(rf"((?:{_STRING}|[^;])+)")  # text up to a semicolon outside quotes
 
 
 def position_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the number, from 1, and the text of each line of a file of positions that is not blank or a comment."""
+    """Yield the number, from 1, and the text of each line of a file of positions that is not blank
+    or a comment.
+    """
     for number, line in enumerate(_LINE_END.split(text.replace("\0", "")), 1):
         if (line := line.strip()) and not line.startswith(_COMMENTS):
             yield number, line
@@ -41,8 +49,9 @@ def position_lines(text: str) -> Iterator[tuple[int, str]]:
 def split_epd(line: str) -> tuple[list[str], str]:
     """Return the position's fields, six at most, and the text of the operations.
 
-    Clocks are numbers or dashes, or missing, as castling and en passant may be. What stands around a position where
-    people copy it is none of it (`plain_position`). `startpos` is the start position.
+    Clocks are numbers or dashes, or missing, as castling and en passant may be. What stands around
+    a position where people copy it is none of it (`plain_position`). `startpos` is the start
+    position.
     """
     line, fields, end = plain_position(line) or line, list[str](), 0
     line = line.replace("startpos", _START, 1) if line.startswith("startpos") else line

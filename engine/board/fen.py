@@ -2,12 +2,12 @@
 
     placement side [castling [en passant [halfmove [fullmove]]]] [operations]
 
-A `FenError` naming the field refuses what cannot be played: text without 64 squares or a side to move; a side without
-exactly one king; pawns on the first or last rank; more pieces than pawns could have promoted to; a king that could be
-captured at once.
+A `FenError` naming the field refuses what cannot be played: text without 64 squares or a side to
+move; a side without exactly one king; pawns on the first or last rank; more pieces than pawns could
+have promoted to; a king that could be captured at once.
 
-Everything else is accepted, reachable in a game or not, and `note` hears what had to be changed. `docs/positions.md`
-has the table. The operations `hmvc` and `fmvn` of EPD set the clocks.
+Everything else is accepted, reachable in a game or not, and `note` hears what had to be changed.
+`docs/positions.md` has the table. The operations `hmvc` and `fmvn` of EPD set the clocks.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ _PIECES_AT_START = {chess.KNIGHT: 2, chess.BISHOP: 2, chess.ROOK: 2, chess.QUEEN
 
 
 def parse_fen(text: str, chess960: bool = False, note: Note = lambda message: None) -> chess.Board:
-    """Return the position of a text, by this module's rules. Raises FenError naming the field and the reason.
+    """Return the position of a text, by this module's rules. Raises FenError naming the field and
+    the reason.
 
     chess960: write its castling as king takes rook, even where standard chess has the same rights.
     note: gets a sentence for each thing that was dropped or changed.
@@ -50,7 +51,9 @@ def parse_fen(text: str, chess960: bool = False, note: Note = lambda message: No
         board = chess.Board(f"{placement} {fields[1]} - - 0 1", chess960=chess960)
         check_playable(board)
     except FenError as error:
-        raise FenError(message("FEN {text}: {reason}", text=_quote(text), reason=str(error)), error.field) from None
+        raise FenError(
+            message("FEN {text}: {reason}", text=_quote(text), reason=str(error)), error.field
+        ) from None
     operations = read_operations(rest)
     _set_castling(board, castling, note)
     board.ep_square = _en_passant_square(board, en_passant, note)
@@ -62,10 +65,11 @@ def parse_fen(text: str, chess960: bool = False, note: Note = lambda message: No
 
 
 def check_playable(board: chess.Board) -> None:
-    """Refuse boards on which the kernels cannot play: wrong kings, pawns or piece counts, or a king that can be taken.
+    """Refuse boards on which the kernels cannot play: wrong kings, pawns or piece counts, or a king
+    that can be taken.
 
-    It also refuses clocks that no game reaches. Promotions must explain the piece counts, which also bounds the number
-    of legal moves by 218. Raises FenError.
+    It also refuses clocks that no game reaches. Promotions must explain the piece counts, which
+    also bounds the number of legal moves by 218. Raises FenError.
     """
     for field, clock in (("halfmove", board.halfmove_clock), ("fullmove", board.fullmove_number)):
         if not 0 <= clock <= _LARGEST_CLOCK:
@@ -86,7 +90,12 @@ def check_playable(board: chess.Board) -> None:
         _refuse("placement", "a pawn on {square}", square=square)
     if board.was_into_check():
         waiting = "Black" if board.turn == chess.WHITE else "White"
-        _refuse("side", "{side}'s king is attacked and it is not {other}'s move", side=waiting, other=waiting)
+        _refuse(
+            "side",
+            "{side}'s king is attacked and it is not {other}'s move",
+            side=waiting,
+            other=waiting,
+        )
 
 
 def _refuse(field: str, template: str, **values: object) -> NoReturn:
@@ -118,7 +127,9 @@ def _check_placement_text(text: str) -> None:
 
 
 def _set_castling(board: chess.Board, text: str, note: Note) -> None:
-    """Give the board the rights that a text names and king and rook allow, and the rules of chess that know them."""
+    """Give the board the rights that a text names and king and rook allow, and the rules of chess
+    that know them.
+    """
     if unknown := re.sub(f"[{_CASTLING_LETTERS}{DASHES}]", "", text):
         words = "{text} is neither KQkq nor a file from A to H or a to h, so Aino ignores it"
         note(_of_field("castling", words, text=_quote(unknown)))
@@ -137,7 +148,9 @@ def _set_castling(board: chess.Board, text: str, note: Note) -> None:
         words = "standard chess does not know the rights {text}, so Aino takes this for Chess960"
         note(_of_field("castling", words, text=_quote(text)))
     else:
-        lost = ", ".join(chess.SQUARE_NAMES[rook] for rook in chess.SquareSet(board.castling_rights & ~standard))
+        lost = ", ".join(
+            chess.SQUARE_NAMES[rook] for rook in chess.SquareSet(board.castling_rights & ~standard)
+        )
         board.castling_rights = standard
         words = "standard chess does not allow it with the rook on {squares}, so Aino ignores it. Chess960 keeps it"
         note(_of_field("castling", words, squares=lost))
@@ -146,8 +159,9 @@ def _set_castling(board: chess.Board, text: str, note: Note) -> None:
 def _is_chess960(board: chess.Board) -> bool:
     """Whether the castling rights look like those of one start of Chess960.
 
-    The kings and rooks of both sides then stand on equal files, with no other rook between them, as after castling. A
-    lone side with its king on the e-file has rather moved a rook in standard chess.
+    The kings and rooks of both sides then stand on equal files, with no other rook between them, as
+    after castling. A lone side with its king on the e-file has rather moved a rook in standard
+    chess.
     """
     colors, kings, wings = set(), set(), set()
     for rook in chess.SquareSet(board.castling_rights):
@@ -164,14 +178,18 @@ def _is_chess960(board: chess.Board) -> bool:
 
 
 def _castling_rook(board: chess.Board, letter: str) -> chess.Square:
-    """Return the square of the rook that a castling letter names. Raises FenError where it cannot castle."""
+    """Return the square of the rook that a castling letter names. Raises FenError where it cannot
+    castle.
+    """
     color = letter.isupper()
     king, home_rank = board.king(color), 0 if color == chess.WHITE else 7
     assert king is not None
     if chess.square_rank(king) != home_rank:
         words = "{letter}, but the king stands on {square}"
         _refuse("castling", words, letter=repr(letter), square=chess.square_name(king))
-    rooks = [rook for rook in board.pieces(chess.ROOK, color) if chess.square_rank(rook) == home_rank]
+    rooks = [
+        rook for rook in board.pieces(chess.ROOK, color) if chess.square_rank(rook) == home_rank
+    ]
     kind = letter.upper()
     if kind == "K":
         rooks = [rook for rook in rooks if rook > king][-1:]
@@ -183,7 +201,11 @@ def _castling_rook(board: chess.Board, letter: str) -> chess.Square:
         _refuse("castling", "{letter}, but there is no rook to castle with", letter=repr(letter))
     for other in chess.SquareSet(board.castling_rights & board.occupied_co[color]):
         if other != rooks[0] and (other > king) == (rooks[0] > king):
-            _refuse("castling", "{letter} names a second rook on the same side of the king", letter=repr(letter))
+            _refuse(
+                "castling",
+                "{letter} names a second rook on the same side of the king",
+                letter=repr(letter),
+            )
     return rooks[0]
 
 
@@ -201,14 +223,18 @@ def _en_passant_square(board: chess.Board, text: str, note: Note) -> chess.Squar
 
 
 def why_not_passed(board: chess.Board, square: chess.Square) -> TemplateMessage | None:
-    """Return why no pawn of the side that has just moved can have passed a square by a double step; None if one can."""
+    """Return why no pawn of the side that has just moved can have passed a square by a double step;
+    None if one can.
+    """
     name = chess.square_name(square)
     forward = -8 if board.turn == chess.WHITE else 8  # the direction in which the pawn moved
     if chess.square_rank(square) != (5 if board.turn == chess.WHITE else 2):
         return message("{square} is not on the rank that the other side's pawns pass", square=name)
     if board.piece_at(square + forward) != chess.Piece(chess.PAWN, not board.turn):
         before = chess.square_name(square + forward)
-        return message("no pawn on {square} that could have passed {passed}", square=before, passed=name)
+        return message(
+            "no pawn on {square} that could have passed {passed}", square=before, passed=name
+        )
     for empty in (square, square - forward):
         if board.piece_at(empty):
             words = "a piece on {square}, where the pawn came from or went through"

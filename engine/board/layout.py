@@ -1,10 +1,11 @@
 """The words of a position row, the bits of a move, and square geometry.
 
-A position is a row of 16 uint64 words (128 bytes, two cache lines), so copy-make is one small copy and a path's history
-is simply the stack of rows. Squares are a1=0, b1=1, ... h8=63; a bitboard has bit `1 << square`.
+A position is a row of 16 uint64 words (128 bytes, two cache lines), so copy-make is one small copy
+and a path's history is simply the stack of rows. Squares are a1=0, b1=1, ... h8=63; a bitboard has
+bit `1 << square`.
 
-A move is a uint16: from-square | to-square << 6 | promotion << 12, promotion 0 none, 1 knight ... 4 queen. Castling is
-the king taking its own rook (e1h1), in standard chess as in Chess960.
+A move is a uint16: from-square | to-square << 6 | promotion << 12, promotion 0 none, 1 knight ... 4
+queen. Castling is the king taking its own rook (e1h1), in standard chess as in Chess960.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ HALFMOVE: Final = 11  # plies since the last capture or pawn move
 FULLMOVE: Final = 12  # move number, starts at 1 and increases after Black's move
 KEY: Final = 13  # Zobrist key over pieces, castling, en passant and side to move
 REPETITIONS: Final = 14  # how often this position occurred earlier in its stack
-DOUBLE_PUSH: Final = 15  # bit of the square that the last double push passed over, capturable or not
+DOUBLE_PUSH: Final = (
+    15  # bit of the square that the last double push passed over, capturable or not
+)
 ROW_WORDS: Final = 16
 
 NO_MOVE: Final = np.uint16(0)  # a1a1, which is never a legal move

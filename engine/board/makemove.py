@@ -14,14 +14,18 @@ from engine.native.jit import kernel
 
 @kernel()
 def copy_row(source_row, target_row):
-    """Copy a position. (An array assignment would compile broadcasting and its error messages into every caller.)"""
+    """Copy a position. (An array assignment would compile broadcasting and its error messages into
+    every caller.)
+    """
     for word in range(layout.ROW_WORDS):
         target_row[word] = source_row[word]
 
 
 @kernel()
 def make(source_row, move, target_row):
-    """Play a legal move of `source_row` into `target_row`, with zero repetitions; `push` counts them."""
+    """Play a legal move of `source_row` into `target_row`, with zero repetitions; `push` counts
+    them.
+    """
     copy_row(source_row, target_row)
     row = target_row
     side = np.int64(row[layout.SIDE])
@@ -49,7 +53,9 @@ def make(source_row, move, target_row):
         if kind == layout.PAWN:
             row[layout.HALFMOVE] = ZERO
             if captured < 0 and (source ^ target) & 7:
-                _toggle(row, 1 - side, np.int64(layout.PAWN), target - 8 if side == 0 else target + 8)
+                _toggle(
+                    row, 1 - side, np.int64(layout.PAWN), target - 8 if side == 0 else target + 8
+                )
         elif kind == layout.KING:
             _drop_castling(row, row[layout.WHITE + side])
         else:
@@ -74,7 +80,9 @@ def make_null(source_row, target_row):
 
 @kernel()
 def push(stack, ply, move):
-    """Play a legal move from `stack[ply]` into `stack[ply + 1]` and count its repetitions in the whole stack."""
+    """Play a legal move from `stack[ply]` into `stack[ply + 1]` and count its repetitions in the
+    whole stack.
+    """
     make(stack[ply], move, stack[ply + 1])
     stack[ply + 1, layout.REPETITIONS] = np.uint64(count_repetitions(stack, ply + 1))
 
@@ -129,7 +137,9 @@ def _clear_en_passant(row):
 
 @kernel()
 def _set_en_passant(row, side, square):
-    """Set the square on which `side` may capture en passant, only if a capture is legal, because keys include it."""
+    """Set the square on which `side` may capture en passant, only if a capture is legal, because
+    keys include it.
+    """
     row[layout.DOUBLE_PUSH] = bit(square)
     capturers = PAWN_ATTACKS[1 - side, square] & row[layout.PAWN] & row[layout.WHITE + side]
     while capturers:

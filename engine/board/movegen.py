@@ -1,7 +1,9 @@
-"""Generates legal moves without making them: masks resolve pins and checks before a move is written.
+"""Generates legal moves without making them: masks resolve pins and checks before a move is
+written.
 
-With the king's attackers known there are three cases: no check (any target), one check (capture the checker or step in
-between), two checks (only the king moves). A pinned piece may only move along the line through king and pinner.
+With the king's attackers known there are three cases: no check (any target), one check (capture the
+checker or step in between), two checks (only the king moves). A pinned piece may only move along
+the line through king and pinner.
 """
 
 from __future__ import annotations
@@ -38,21 +40,27 @@ def generate(row, moves):
     side = np.int64(row[layout.SIDE])
     own = row[layout.WHITE + side]
     if not checked and row[layout.CASTLING] & own:
-        count = _castling_moves(row, ctz(row[layout.KING] & own), side, own | row[layout.BLACK - side], moves, count)
+        count = _castling_moves(
+            row, ctz(row[layout.KING] & own), side, own | row[layout.BLACK - side], moves, count
+        )
     assert count <= layout.MAX_MOVES
     return count
 
 
 @kernel()
 def generate_some(row, targets, moves):
-    """Write the moves of `generate` that go to `targets`, and en passant, in the same order; no castling."""
+    """Write the moves of `generate` that go to `targets`, and en passant, in the same order; no
+    castling.
+    """
     count, _ = _generate_to(row, targets, moves)
     return count
 
 
 @kernel()
 def _generate_to(row, targets, moves):
-    """Write the moves to `targets`; returns (number of moves, whether the side to move is in check)."""
+    """Write the moves to `targets`; returns (number of moves, whether the side to move is in
+    check).
+    """
     side = np.int64(row[layout.SIDE])
     own = row[layout.WHITE + side]
     theirs = row[layout.BLACK - side]
@@ -119,7 +127,9 @@ def _piece_moves(row, king, own, occupied, pinned, evasion, wanted, moves, count
     knights = row[layout.KNIGHT] & own & ~pinned
     while knights:
         square = ctz(knights)
-        count = _write(square, attacks.KNIGHT_ATTACKS[square] & evasion & wanted.knights, moves, count)
+        count = _write(
+            square, attacks.KNIGHT_ATTACKS[square] & evasion & wanted.knights, moves, count
+        )
         knights &= knights - ONE
     diagonal = row[layout.BISHOP] | row[layout.QUEEN]
     straight = row[layout.ROOK] | row[layout.QUEEN]
@@ -206,7 +216,9 @@ def _en_passant_moves(row, side, moves, count):
 
 @kernel()
 def en_passant_is_legal(row, side, source, target):
-    """Whether an en passant capture leaves the king safe: two pawns leave a rank at once, which pin masks miss."""
+    """Whether an en passant capture leaves the king safe: two pawns leave a rank at once, which pin
+    masks miss.
+    """
     captured = target - 8 if side == 0 else target + 8
     own = row[layout.WHITE + side]
     king = ctz(row[layout.KING] & own)
@@ -216,7 +228,9 @@ def en_passant_is_legal(row, side, source, target):
 
 @kernel()
 def castling_squares(king, rook):
-    """Return (king's target, rook's target) when the king castles with the rook on `rook`: c and d file, or g and f."""
+    """Return (king's target, rook's target) when the king castles with the rook on `rook`: c and d
+    file, or g and f.
+    """
     home = king & 56
     if rook > king:
         return home + 6, home + 5

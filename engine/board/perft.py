@@ -1,4 +1,6 @@
-"""Perft: the number of legal move sequences of a given length, the standard test of move generation."""
+"""Perft: the number of legal move sequences of a given length, the standard test of move
+generation.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def _count(stack, moves, level, depth, bulk):
 
 
 def perft(board: chess.Board, depth: int, bulk: bool = True) -> int:
-    """Return the number of legal move sequences of `depth` plies; `bulk` only counts the last ply's moves."""
+    """Return the number of legal move sequences of `depth` plies; `bulk` only counts the last ply's
+    moves.
+    """
     if depth <= 0:
         return 1
     stack = empty_stack(depth + 1)

@@ -1,7 +1,9 @@
-"""Read puzzles in the form of Lichess's database, also as spreadsheets and other programs save it again.
+"""Read puzzles in the form of Lichess's database, also as spreadsheets and other programs save it
+again.
 
-A row has a position before the opponent's move, and moves: the opponent's, then those that solve it and the answers to
-them. The first row may name the columns. Columns are separated by commas, semicolons, tabs or bars; each line is a row.
+A row has a position before the opponent's move, and moves: the opponent's, then those that solve it
+and the answers to them. The first row may name the columns. Columns are separated by commas,
+semicolons, tabs or bars; each line is a row.
 """
 
 from __future__ import annotations
@@ -17,20 +19,36 @@ import chess
 from engine.board.fen import Note, parse_fen
 from engine.board.pgn.move_words import legal_move
 from engine.errors import DataError, message
-from engine.files.text import POSITIONS, PUZZLES, kind_of_file, open_unpacked, reading, utf8_pieces, wanted_kind
+from engine.files.text import (
+    POSITIONS,
+    PUZZLES,
+    kind_of_file,
+    open_unpacked,
+    reading,
+    utf8_pieces,
+    wanted_kind,
+)
 
 _COLUMNS = ("puzzleid", "fen", "moves", "rating", "ratingdeviation", "popularity", "nbplays", "themes", "gameurl",
             "openingtags")  # fmt: skip
 _SEPARATORS = ";\t|,"
-_RATING, _UNKNOWN, _KNOWN = 1500.0, 350.0, 100.0  # where a row has none, and deviations: Glicko-2's, and set by hand
+_RATING, _UNKNOWN, _KNOWN = (
+    1500.0,
+    350.0,
+    100.0,
+)  # where a row has none, and deviations: Glicko-2's, and set by hand
 _HIGHEST = 5000.0  # rating points
 
-PuzzleFields = Mapping[str, str]  # by names of columns in small letters, without anything between them
+PuzzleFields = Mapping[
+    str, str
+]  # by names of columns in small letters, without anything between them
 
 
 @dataclass(frozen=True)
 class PuzzleRow:
-    """The board behind the opponent's move, the moves that solve it with their answers, and what is known of it."""
+    """The board behind the opponent's move, the moves that solve it with their answers, and what is
+    known of it.
+    """
 
     board: chess.Board
     line: tuple[chess.Move, ...]  # an odd number
@@ -41,7 +59,9 @@ class PuzzleRow:
 
 
 def puzzle_fields(path: Path) -> Iterator[tuple[int, PuzzleFields]]:
-    """Yield the line, from 1, and the fields of each row of a file, packed or not. Raises DataError."""
+    """Yield the line, from 1, and the fields of each row of a file, packed or not. Raises
+    DataError.
+    """
     if (found := kind_of_file(path)) != POSITIONS:  # which begin a row, too
         wanted_kind(found, path, PUZZLES)
     separator, names, header = "", tuple[str, ...](), list[str]()
@@ -67,13 +87,17 @@ def _split(line: str, separator: str) -> list[str]:
 
 
 def read_puzzle(fields: PuzzleFields, note: Note = lambda message: None) -> PuzzleRow:
-    """Return the puzzle of a row. `note` hears of changes to its position. Raises FenError, MoveError, DataError."""
+    """Return the puzzle of a row. `note` hears of changes to its position. Raises FenError,
+    MoveError, DataError.
+    """
     board, line = parse_fen(fields.get("fen", ""), note=note), list[chess.Move]()
     for word in fields.get("moves", "").replace(",", " ").split():
         line.append(legal_move(board, word))
         board.push(line[-1])
     if len(line) < 2 or len(line) % 2:
-        raise DataError("expected the opponent's move and an odd number of moves that solve the puzzle")
+        raise DataError(
+            "expected the opponent's move and an odd number of moves that solve the puzzle"
+        )
     for _ in line[1:]:
         board.pop()
     texts = [fields.get(name, "").replace(",", ".") for name in ("rating", "ratingdeviation")]
@@ -82,7 +106,9 @@ def read_puzzle(fields: PuzzleFields, note: Note = lambda message: None) -> Puzz
         deviation = float(texts[1] or (_KNOWN if texts[0] else _UNKNOWN))
     except ValueError:
         rating = deviation = -1.0
-    if not (0 <= rating <= _HIGHEST and 0 <= deviation <= _HIGHEST):  # it would spoil the person's own
+    if not (
+        0 <= rating <= _HIGHEST and 0 <= deviation <= _HIGHEST
+    ):  # it would spoil the person's own
         values = dict(zip(("rating", "deviation"), map(repr, texts), strict=True))
         raise DataError(message("a rating of {rating} with a deviation of {deviation}", **values))
     themes = tuple(re.findall(r"\w+", fields.get("themes", "")))

@@ -1,7 +1,8 @@
-"""Zobrist keys: a position's 64-bit name, equal exactly when pieces, castling, en passant and side to move are equal.
+"""Zobrist keys: a position's 64-bit name, equal exactly when pieces, castling, en passant and side
+to move are equal.
 
-Zobrist 1970, "A new hashing method with application for game playing". The numbers come from a fixed seed, so keys may
-be stored in files.
+Zobrist 1970, "A new hashing method with application for game playing". The numbers come from a
+fixed seed, so keys may be stored in files.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from engine.board.layout import CASTLING, EN_PASSANT, KING, SIDE, WHITE
 from engine.native.bits import ctz
 from engine.native.jit import kernel
 
-_numbers = np.random.Generator(np.random.PCG64(1858)).integers(0, 2**64, 12 * 64 + 64 + 8 + 1, dtype=np.uint64)
+_numbers = np.random.Generator(np.random.PCG64(1858)).integers(
+    0, 2**64, 12 * 64 + 64 + 8 + 1, dtype=np.uint64
+)
 PIECE_KEYS = _numbers[: 12 * 64].reshape(12, 64).copy()  # [6 * side + kind, square]
 CASTLING_KEYS = _numbers[12 * 64 : 13 * 64].copy()  # [square of the rook that may castle]
 EN_PASSANT_KEYS = _numbers[13 * 64 : 13 * 64 + 8].copy()  # [file]

@@ -1,4 +1,6 @@
-"""Code that `aino` and `aino-train` share: running subcommands, formatting help, and ending with an exit status."""
+"""Code that `aino` and `aino-train` share: running subcommands, formatting help, and ending with an
+exit status.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,16 @@ INTERRUPTED = 130  # Exit status of an interrupted command, as in shells.
 _HELP_COLUMN = 26  # Of a flag's help; most flags fit before it.
 
 
-def run_subcommand(program: str, name: str, description: str, module_name: str, words: Sequence[str]) -> int:
-    """Run `program name words` and return the exit status. The project's own errors print one line on stderr, and so
-    does what the system refuses, such as writing to a full disk. Ctrl-C prints nothing, even during imports.
+def run_subcommand(
+    program: str, name: str, description: str, module_name: str, words: Sequence[str]
+) -> int:
+    """Run `program name words` and return the exit status. The project's own errors print one line
+    on stderr, and so does what the system refuses, such as writing to a full disk. Ctrl-C prints
+    nothing, even during imports.
 
-    The module has `add_arguments(parser)` and `run(arguments) -> exit status`. It may have EXAMPLES, which end its
-    help, and `parse(parser, words)`, for command lines that argparse alone would misread.
+    The module has `add_arguments(parser)` and `run(arguments) -> exit status`. It may have
+    EXAMPLES, which end its help, and `parse(parser, words)`, for command lines that argparse alone
+    would misread.
     """
     silence_false_warnings()
     prepare_streams()
@@ -59,8 +65,8 @@ def run_subcommand(program: str, name: str, description: str, module_name: str, 
 
 
 def prepare_streams() -> None:
-    """Let characters that a stream's encoding lacks be "?", and open the null device for standard streams that are
-    closed, as for services, or on Windows without a console.
+    """Let characters that a stream's encoding lacks be "?", and open the null device for standard
+    streams that are closed, as for services, or on Windows without a console.
 
     Python has None in their place, and the next files to be opened would get their numbers.
     """
@@ -70,11 +76,14 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")
         elif stream is None:
             nothing = os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, os.fdopen(nothing, "r" if name == "stdin" else "w", encoding="utf-8"))
+            setattr(
+                sys, name, os.fdopen(nothing, "r" if name == "stdin" else "w", encoding="utf-8")
+            )
 
 
 def silence_false_warnings() -> None:
-    """Silence NumPy's warnings of matrix products: on Apple's M4 and later they are false (numpy issue 28687).
+    """Silence NumPy's warnings of matrix products: on Apple's M4 and later they are false (numpy
+    issue 28687).
 
     Where numbers may really overflow, Aino looks at the results.
     """
@@ -84,7 +93,9 @@ def silence_false_warnings() -> None:
 def make_parser(
     program: str, name: str, description: str, module: ModuleType, is_brief: bool = False
 ) -> argparse.ArgumentParser:
-    """Return the parser of one subcommand. A brief one's help leaves out most engine options: `--help-all` has them."""
+    """Return the parser of one subcommand. A brief one's help leaves out most engine options:
+    `--help-all` has them.
+    """
     parser = CommandParser(
         prog=f"{program} {name}",
         description=description,
@@ -97,7 +108,8 @@ def make_parser(
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Accepts `--help-all`, refuses outputs or makes room for them, and guesses which flag a mistyped one was to be.
+    """Accepts `--help-all`, refuses outputs or makes room for them, and guesses which flag a
+    mistyped one was to be.
 
     That may be the flag of a table: `--games.visits` for `--visits`.
     """
@@ -114,35 +126,51 @@ class CommandParser(argparse.ArgumentParser):
         found, rest = super().parse_known_args(*words, **keywords)
         for one in (one for one in self._actions if one.type is output_file):
             if path := getattr(found, one.dest, None):
-                given = [value for name, value in vars(found).items() if name not in (one.dest, "load")]
+                given = [
+                    value for name, value in vars(found).items() if name not in (one.dest, "load")
+                ]
                 check_output(path, given, Path(str(one.metavar)).suffix)
                 path.parent.mkdir(parents=True, exist_ok=True)  # before the command works for hours
         return found, rest
 
     def error(self, message: str) -> NoReturn:
-        words = [word.split("=")[0] for word in message.partition("unrecognized arguments: ")[2].split()]
+        words = [
+            word.split("=")[0] for word in message.partition("unrecognized arguments: ")[2].split()
+        ]
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
         tails = {flag: flag.partition(".")[2].replace("_", "") for flag in flags}
         meant = []
         for word in words:
             letters = re.sub("[-_]", "", word).lower() if word.startswith("--") else ""
-            meant += [flag for flag, tail in tails.items() if letters and tail.startswith(letters)] or [word]
+            meant += [
+                flag for flag, tail in tails.items() if letters and tail.startswith(letters)
+            ] or [word]
         super().error(message + did_you_mean(flags, *meant))
 
 
 def flush_stdout() -> None:
-    """Flush stdout. If that fails, discard the rest; otherwise the interpreter would retry and complain."""
+    """Flush stdout. If that fails, discard the rest; otherwise the interpreter would retry and
+    complain.
+    """
     try:
         sys.stdout.flush()
-    except OSError:  # The disk is full, or the pipe is broken; Windows calls that an invalid argument.
+    except (
+        OSError
+    ):  # The disk is full, or the pipe is broken; Windows calls that an invalid argument.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
-def handling_signals(names: str, handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Let a handler have these signals, where the system knows them, in the block. What `nohup` ignores stays so."""
+def handling_signals(
+    names: str, handler: Callable[[int, FrameType | None], object]
+) -> Iterator[None]:
+    """Let a handler have these signals, where the system knows them, in the block. What `nohup`
+    ignores stays so.
+    """
     numbers = [getattr(signal, name) for name in names.split() if hasattr(signal, name)]
-    heard = [one for one in numbers if one == signal.SIGINT or signal.getsignal(one) != signal.SIG_IGN]
+    heard = [
+        one for one in numbers if one == signal.SIGINT or signal.getsignal(one) != signal.SIG_IGN
+    ]
     before = {number: signal.signal(number, handler) for number in heard}
     try:
         yield
@@ -152,16 +180,26 @@ def handling_signals(names: str, handler: Callable[[int, FrameType | None], obje
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """Wraps prose to the terminal's width but keeps indented lines, which are examples to copy, unchanged."""
+    """Wraps prose to the terminal's width but keeps indented lines, which are examples to copy,
+    unchanged.
+    """
 
     def __init__(self, prog: str, **keywords: Any) -> None:
         super().__init__(prog, max_help_position=_HELP_COLUMN, **keywords)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         # Lines that are empty, indented or a heading are not part of a paragraph.
-        paragraphs = itertools.groupby(text.splitlines(), lambda line: line[:1].strip() == "" or line.endswith(":"))
-        lines = [line for alone, block in paragraphs for line in (list(block) if alone else [" ".join(block)])]
-        return "\n".join(line if line[:1].isspace() else textwrap.fill(line, width) for line in lines)
+        paragraphs = itertools.groupby(
+            text.splitlines(), lambda line: line[:1].strip() == "" or line.endswith(":")
+        )
+        lines = [
+            line
+            for alone, block in paragraphs
+            for line in (list(block) if alone else [" ".join(block)])
+        ]
+        return "\n".join(
+            line if line[:1].isspace() else textwrap.fill(line, width) for line in lines
+        )
 
 
 Commands = Mapping[str, tuple[str, str]]  # name -> (module, help)
@@ -169,23 +207,34 @@ _TOP_FLAGS = ("-h", "--help", "--version")
 
 
 def run_program(
-    program: str, version: str, description: str, commands: Commands, words: Sequence[str] | None, default: str = ""
+    program: str,
+    version: str,
+    description: str,
+    commands: Commands,
+    words: Sequence[str] | None,
+    default: str = "",
 ) -> int:
-    """Run the subcommand that the words (None: the command line's) name, and return the exit status.
+    """Run the subcommand that the words (None: the command line's) name, and return the exit
+    status.
 
-    It is 2 for bad usage, 1 for an error of Aino's own, of which one line is printed on stderr. default: the
-    subcommand of words that name none.
+    It is 2 for bad usage, 1 for an error of Aino's own, of which one line is printed on stderr.
+    default: the subcommand of words that name none.
     """
     words = list(sys.argv[1:] if words is None else words)
     name = words[0] if words else ""
-    if default and (not name or (name.startswith("-") and name.partition("=")[0] not in _TOP_FLAGS)):
+    if default and (
+        not name or (name.startswith("-") and name.partition("=")[0] not in _TOP_FLAGS)
+    ):
         name, words = default, [default, *words]
     if name in commands:
         module, text = commands[name]
         return run_subcommand(program, name, text, module, words[1:])
     if name and not name.startswith("-"):
         guess = did_you_mean(commands, name) or "."
-        print(f"{program}: unknown command {name!r}{guess} `{program} --help` lists the commands.", file=sys.stderr)
+        print(
+            f"{program}: unknown command {name!r}{guess} `{program} --help` lists the commands.",
+            file=sys.stderr,
+        )
         return USAGE
     parser = CommandParser(prog=program, description=description)
     parser.add_argument("--version", action="version", version=f"Aino {version}")

@@ -1,4 +1,6 @@
-"""The console for commands that people run. It adapts to the terminal's width, colours and characters; never fails."""
+"""The console for commands that people run. It adapts to the terminal's width, colours and
+characters; never fails.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +29,16 @@ def can_show(console: Console, text: str) -> bool:
 
 
 def harmless(text: str) -> str:
-    """Return the text without what would steer a terminal: control characters, other than new lines and tabs, become
-    "?".
+    """Return the text without what would steer a terminal: control characters, other than new lines
+    and tabs, become "?".
     """
     return "".join("?" if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text)
 
 
 def say(console: Console, text: str) -> None:
-    """Print a harmless text; only a terminal breaks long lines. Drop accents that the console cannot show."""
+    """Print a harmless text; only a terminal breaks long lines. Drop accents that the console
+    cannot show.
+    """
     text = harmless(text)
     if not can_show(console, text):
         text = without_accents(text)
@@ -49,6 +53,8 @@ def waiting(console: Console, text: str) -> Iterator[Callable[[str], None]]:
     """
     spinner = SpinnerColumn("dots" if can_show(console, "⠋") else "line")
     columns = spinner, TextColumn("{task.description}", markup=False), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
         task = progress.add_task(text, total=None)
         yield lambda changed: progress.update(task, description=changed)

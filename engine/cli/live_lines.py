@@ -1,4 +1,6 @@
-"""Output of commands while they work: result lines, tables, and a progress line that stays below them."""
+"""Output of commands while they work: result lines, tables, and a progress line that stays below
+them.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from engine.native.awake import awake_s
 
 PLAIN_WIDTH = 240  # Width, in columns, when writing to a file or a pipe.
 LOG_S = 60.0  # Seconds between progress lines of a long task when the output is not a terminal.
-COMPILES = "compiling first, where this is new to the machine"  # What is said while nothing is done yet.
+COMPILES = (
+    "compiling first, where this is new to the machine"  # What is said while nothing is done yet.
+)
 
 _console = Console(highlight=False, soft_wrap=True)
 
@@ -38,7 +42,9 @@ def log(text: str) -> None:
 
 
 def show_view(view: RenderableType) -> None:
-    """Print a table or anything else that rich draws, at its full width if the output is not a terminal."""
+    """Print a table or anything else that rich draws, at its full width if the output is not a
+    terminal.
+    """
     console = _console if _console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
     console.print(view)
 
@@ -46,14 +52,18 @@ def show_view(view: RenderableType) -> None:
 class LiveLine:
     """The progress of one long task; a log gets a line every `log_s` seconds (0: none)."""
 
-    def __init__(self, progress: Progress, task: TaskID, title: str, log_s: float, at_first: str) -> None:
+    def __init__(
+        self, progress: Progress, task: TaskID, title: str, log_s: float, at_first: str
+    ) -> None:
         self._progress = progress
         self._task = task
         self._title = title
         self._log_s = log_s
         self._at_first = at_first
         self._begun = self._logged = awake_s()
-        self._first: float | None = None  # Share (0..1) already done at the first update, by an earlier process.
+        self._first: float | None = (
+            None  # Share (0..1) already done at the first update, by an earlier process.
+        )
 
     def update(self, done: float, text: str = "") -> None:
         """Set the share done (0..1) and the text after the bar."""
@@ -64,11 +74,15 @@ class LiveLine:
             text = ", ".join(filter(None, (text, self._at_first)))
         self._progress.update(self._task, completed=done, total=1.0, text=text)
         is_due = self._progress.disable and 0 < self._log_s <= now - self._logged
-        if is_due and (done > self._first or self._at_first):  # a log is told, too, why nothing is done yet
+        if is_due and (
+            done > self._first or self._at_first
+        ):  # a log is told, too, why nothing is done yet
             self._logged = now
             words = [f"{self._title} {done:.0%}", text]
             if done > self._first:
-                left = timedelta(seconds=round((now - self._begun) * (1 - done) / (done - self._first)))
+                left = timedelta(
+                    seconds=round((now - self._begun) * (1 - done) / (done - self._first))
+                )
                 words.append(f"{left} left")
             log(", ".join(filter(None, words)))
 
@@ -77,8 +91,8 @@ class LiveLine:
 def live_line(title: str, log_s: float = 0.0, at_first: str = "") -> Iterator[LiveLine]:
     """Show a progress bar while the block runs.
 
-    If the output is not a terminal, write a line every `log_s` seconds instead (0: none). `at_first`: what is added
-    while nothing is done yet.
+    If the output is not a terminal, write a line every `log_s` seconds instead (0: none).
+    `at_first`: what is added while nothing is done yet.
     """
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -90,6 +104,10 @@ def live_line(title: str, log_s: float = 0.0, at_first: str = "") -> Iterator[Li
         TimeRemainingColumn(),
     )
     with Progress(
-        *columns, console=_console, disable=not _console.is_terminal, transient=True, get_time=awake_s
+        *columns,
+        console=_console,
+        disable=not _console.is_terminal,
+        transient=True,
+        get_time=awake_s,
     ) as bar:
         yield LiveLine(bar, bar.add_task(title, total=1.0, text=at_first), title, log_s, at_first)

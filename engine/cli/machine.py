@@ -18,8 +18,13 @@ _LIBRARIES = ("numpy", "numba", "llvmlite")
 
 
 def describe_machine() -> dict[str, str | int]:
-    """Return names and versions for reports, by component; import NumPy first, because it loads the BLAS library."""
-    parts = [(one["internal_api"], one.get("version") or "", one.get("architecture", "")) for one in _blas_libraries()]
+    """Return names and versions for reports, by component; import NumPy first, because it loads the
+    BLAS library.
+    """
+    parts = [
+        (one["internal_api"], one.get("version") or "", one.get("architecture", ""))
+        for one in _blas_libraries()
+    ]
     blas = [" ".join(part).strip() for part in parts]
     return {
         "processor": _processor(),
@@ -32,8 +37,12 @@ def describe_machine() -> dict[str, str | int]:
 
 
 def blas_kernel() -> str:
-    """Return the processor family that BLAS computes for, such as `SkylakeX`; results differ between families."""
-    kernels = {library.get("architecture") or library["internal_api"] for library in _blas_libraries()}
+    """Return the processor family that BLAS computes for, such as `SkylakeX`; results differ
+    between families.
+    """
+    kernels = {
+        library.get("architecture") or library["internal_api"] for library in _blas_libraries()
+    }
     return "+".join(sorted(kernels)) or "none"
 
 
@@ -41,12 +50,18 @@ def physical_memory_mib() -> int | None:
     """Return the machine's memory in MiB, or None if the system does not report it (Windows)."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
-    except (AttributeError, ValueError, OSError):  # The system has no sysconf, or sysconf lacks these names.
+    except (
+        AttributeError,
+        ValueError,
+        OSError,
+    ):  # The system has no sysconf, or sysconf lacks these names.
         return None
 
 
 def speed_of(work: Callable[[], int], seconds: float, runs: int = 1) -> float:
-    """Return units of work a second: the best of `runs` runs of at least `seconds`, after one untimed call."""
+    """Return units of work a second: the best of `runs` runs of at least `seconds`, after one
+    untimed call.
+    """
     work()
     best = 0.0
     for _ in range(runs):

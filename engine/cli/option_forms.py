@@ -19,14 +19,20 @@ from engine.options import EMPTY, OPTIONS, EngineOptions, Option, Value, parse_v
 from engine.options.settings import allowed_text
 
 # What a flag's text becomes, and how the help names it, by the annotation of the field.
-_KINDS: dict[str, tuple[Any, str]] = {"int": (int, "N"), "float": (float, "X"), "str": (str, "TEXT")}
+_KINDS: dict[str, tuple[Any, str]] = {
+    "int": (int, "N"),
+    "float": (float, "X"),
+    "str": (str, "TEXT"),
+}
 
 
 def add_flag(
     group: argparse._ActionsContainer, flag: str, default: Any, text: str, metavar: str = "",
     least: float | None = None, **more: Any,
 ) -> None:  # fmt: skip
-    """Add a flag whose value has the type of its default, which the help shows; more: as in `add_argument`."""
+    """Add a flag whose value has the type of its default, which the help shows; more: as in
+    `add_argument`.
+    """
     kind = type(default)
     name = None if "choices" in more else metavar or {int: "N", float: "X"}.get(kind, "TEXT")
     reader, text = kind if least is None else at_least(least, kind), f"{text} (default %(default)s)"
@@ -48,11 +54,15 @@ def at_least(least: float, kind: type[int] | type[float] = int) -> Callable[[str
 
 def add_files(group: argparse._ActionsContainer, flag: str, text: str) -> None:
     """Add a flag with any number of paths, which may be given several times; none is the default."""
-    group.add_argument(flag, type=Path, nargs="+", action="extend", default=[], metavar="FILE", help=text)
+    group.add_argument(
+        flag, type=Path, nargs="+", action="extend", default=[], metavar="FILE", help=text
+    )
 
 
 def hide_seldom(parser: argparse.ArgumentParser, names: Collection[str]) -> None:
-    """Leave these arguments out of a brief parser's help (`make_parser`), and show `--help-all`, which has them."""
+    """Leave these arguments out of a brief parser's help (`make_parser`), and show `--help-all`,
+    which has them.
+    """
     for action in parser._actions:
         if action.dest == "help_all":
             action.help = "show every option, and exit"
@@ -67,25 +77,36 @@ def add_setting_flags(
     of: Mapping[str, Any] | None = None,
     prefix: str | None = None,
 ) -> None:
-    """Add a flag for each field that has a help text, or for those of these names. The settings check its value.
+    """Add a flag for each field that has a help text, or for those of these names. The settings
+    check its value.
 
-    A flag is `--calm-cp` for `calm_cp`, or what the field's metadata have as `flag`. With a `prefix`, it is what the
-    configuration of a run calls the field: `--games.visits` for the prefix "games.".
+    A flag is `--calm-cp` for `calm_cp`, or what the field's metadata have as `flag`. With a
+    `prefix`, it is what the configuration of a run calls the field: `--games.visits` for the prefix
+    "games.".
 
-    of: settings that have the fields' defaults, by what each is the default for; such flags are None unless given.
+    of: settings that have the fields' defaults, by what each is the default for; such flags are
+    None unless given.
     """
     told = "default" if prefix is None else "default of new runs:"
     for one in fields(settings):
         if "help" not in one.metadata or (names and one.name not in names):
             continue
         dest = one.name if prefix is None else prefix + one.name
-        flag = f"--{dest}" if prefix is not None else one.metadata.get("flag") or f"--{dest}".replace("_", "-")
+        flag = (
+            f"--{dest}"
+            if prefix is not None
+            else one.metadata.get("flag") or f"--{dest}".replace("_", "-")
+        )
         kind, metavar = _KINDS[one.type if isinstance(one.type, str) else one.type.__name__]
         choices, allowed = one.metadata.get("choices", ()), allowed_text(one)
-        about = f"{f'{allowed}; ' if allowed and not choices else ''}{told} {_default_text(one, of)}"
+        about = (
+            f"{f'{allowed}; ' if allowed and not choices else ''}{told} {_default_text(one, of)}"
+        )
         text = f"{one.metadata['help']} ({about})".replace("%", "%%")
         name = "|".join(choices) or one.metadata.get("metavar", metavar)
-        group.add_argument(flag, type=kind, default=None if of else one.default, metavar=name, dest=dest, help=text)
+        group.add_argument(
+            flag, type=kind, default=None if of else one.default, metavar=name, dest=dest, help=text
+        )
 
 
 def _default_text(one: Field[Any], of: Mapping[str, Any] | None) -> str:
@@ -96,19 +117,31 @@ def _default_text(one: Field[Any], of: Mapping[str, Any] | None) -> str:
     return str(next(iter(found.values()), one.default)) or "empty"
 
 
-def given_settings(settings: type[Any], arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
+def given_settings(
+    settings: type[Any], arguments: argparse.Namespace, *names: str
+) -> dict[str, Any]:
     """Return the values of those flags that are not None, by field."""
-    found = {one.name: getattr(arguments, one.name, None) for one in fields(settings) if "help" in one.metadata}
-    return {name: value for name, value in found.items() if value is not None and (not names or name in names)}
+    found = {
+        one.name: getattr(arguments, one.name, None)
+        for one in fields(settings)
+        if "help" in one.metadata
+    }
+    return {
+        name: value
+        for name, value in found.items()
+        if value is not None and (not names or name in names)
+    }
 
 
 _USUAL = {"threads", "weights_file"}  # fields whose flags every help shows
 
 
 def uci_lines(options: EngineOptions) -> list[str]:
-    """Return the `option name ... type ...` lines of the answer to `uci`, with the values in force as defaults.
+    """Return the `option name ... type ...` lines of the answer to `uci`, with the values in force
+    as defaults.
 
-    Many GUIs send every option back with its announced value. That way they do not undo what a file or flag has set.
+    Many GUIs send every option back with its announced value. That way they do not undo what a file
+    or flag has set.
     """
     return [_uci_line(option, options) for option in OPTIONS]
 
@@ -122,18 +155,23 @@ def _uci_line(option: Option, options: EngineOptions) -> str:
     line += f" default {value or EMPTY}"
     if option.type == "spin":
         line += f" min {option.range_text.replace(' to ', ' max ')}"
-    own = (value,) if option.choices and value not in option.choices else ()  # a class that the user has written
+    own = (
+        (value,) if option.choices and value not in option.choices else ()
+    )  # a class that the user has written
     return line + "".join(f" var {choice}" for choice in (*option.choices, *own))
 
 
 def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> None:
-    """Add one flag for each option (or for the fields in `only`), and `--config` for a TOML file of options.
+    """Add one flag for each option (or for the fields in `only`), and `--config` for a TOML file of
+    options.
 
     The help of a brief parser shows the usual ones, in a sentence each, and those of `only`.
     """
     is_brief = getattr(parser, "is_brief", False) and not only
     group = parser.add_argument_group("engine options")
-    group.add_argument("--config", type=Path, metavar="FILE", help="read engine options from this TOML file")
+    group.add_argument(
+        "--config", type=Path, metavar="FILE", help="read engine options from this TOML file"
+    )
     for option in OPTIONS:
         if not option.field or (only and option.field not in only):
             continue
@@ -142,7 +180,9 @@ def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> No
         if is_brief:
             text, default = re.split(r"\. | \(", text)[0], ""
         if option.type == "check":
-            group.add_argument(option.flag, action=argparse.BooleanOptionalAction, default=None, help=text)
+            group.add_argument(
+                option.flag, action=argparse.BooleanOptionalAction, default=None, help=text
+            )
         else:
             name = "|".join(option.choices) or {"spin": "N", "float": "X"}.get(option.type, "TEXT")
             group.add_argument(option.flag, default=None, metavar=name, help=text + default)
@@ -150,8 +190,12 @@ def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> No
         hide_seldom(parser, {option.field for option in OPTIONS} - _USUAL)
 
 
-def options_from_flags(arguments: argparse.Namespace, base: EngineOptions | None = None) -> EngineOptions:
-    """Return options of flags, which override `--config`, which overrides `base` (the defaults). Raises ConfigError."""
+def options_from_flags(
+    arguments: argparse.Namespace, base: EngineOptions | None = None
+) -> EngineOptions:
+    """Return options of flags, which override `--config`, which overrides `base` (the defaults).
+    Raises ConfigError.
+    """
     config = getattr(arguments, "config", None)
     options = load_toml(config, base) if config else base or EngineOptions()
     given: dict[str, Value] = {}
@@ -167,17 +211,25 @@ def changes(before: EngineOptions, after: EngineOptions) -> dict[str, Value]:
     return {name: value for name, value in asdict(after).items() if value != getattr(before, name)}
 
 
-def options_from_mapping(values: Mapping[str, object], base: EngineOptions | None = None) -> EngineOptions:
-    """Return `base` with values by field, as read from TOML. Raises ConfigError for unknown keys and bad values."""
+def options_from_mapping(
+    values: Mapping[str, object], base: EngineOptions | None = None
+) -> EngineOptions:
+    """Return `base` with values by field, as read from TOML. Raises ConfigError for unknown keys
+    and bad values.
+    """
     known = [field.name for field in fields(EngineOptions)]
     unknown = sorted(values.keys() - set(known))
     if unknown:
-        raise ConfigError(f"unknown engine option {unknown[0]!r}, expected one of: {', '.join(known)}")
+        raise ConfigError(
+            f"unknown engine option {unknown[0]!r}, expected one of: {', '.join(known)}"
+        )
     return replace(base or EngineOptions(), **values)  # type: ignore[arg-type]
 
 
 def load_toml(path: str | Path, base: EngineOptions | None = None) -> EngineOptions:
-    """Return `base` with the `field = value` lines of a TOML file. Raises ConfigError naming the file."""
+    """Return `base` with the `field = value` lines of a TOML file. Raises ConfigError naming the
+    file.
+    """
     values = read_settings(path)
     try:
         return options_from_mapping(values, base)

@@ -18,10 +18,11 @@ _FINE, _CHANCES, _LOGITS, _PLIES = range(4)
 
 
 def check_answers(name: str, leaves: LeafBatch, first: int, last: int) -> None:
-    """Raise EvaluatorError, which names the evaluator, unless its answers to leaves[first:last] can be used.
+    """Raise EvaluatorError, which names the evaluator, unless its answers to leaves[first:last] can
+    be used.
 
-    Usable are chances that add up to 1, logits of the legal moves that are numbers or minus infinity, and plies left
-    that are a number.
+    Usable are chances that add up to 1, logits of the legal moves that are numbers or minus
+    infinity, and plies left that are a number.
     """
     leaf, fault = find_fault(leaves, np.int64(first), np.int64(last))
     if fault == _FINE:
@@ -31,7 +32,9 @@ def check_answers(name: str, leaves: LeafBatch, first: int, last: int) -> None:
         _LOGITS: ("logits that are numbers", leaves.logits[leaf, : leaves.n_moves[leaf]]),
         _PLIES: ("plies left that are a number", leaves.moves_left[leaf]),
     }[fault]
-    raise EvaluatorError(f"evaluator {name}: expected {expected}, got {' '.join(str(found).split())}")
+    raise EvaluatorError(
+        f"evaluator {name}: expected {expected}, got {' '.join(str(found).split())}"
+    )
 
 
 @kernel()

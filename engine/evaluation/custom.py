@@ -35,7 +35,9 @@ from engine.native.awake import awake_s
 from engine.network.planes import float_planes
 from engine.network.policy_map import POLICY_SIZE
 
-PATIENCE_S: Final = 3.0  # Seconds that an answer may be late once nobody needs it, and as long as the slowest took.
+PATIENCE_S: Final = (
+    3.0  # Seconds that an answer may be late once nobody needs it, and as long as the slowest took.
+)
 LONGEST_START_S: Final = 120.0  # Seconds in which somebody's class must be made. Both set by hand.
 _POLL_S = 0.05
 
@@ -44,7 +46,8 @@ _Order = tuple[Callable[[], Any], Future[Any]]
 
 
 class Guest:
-    """Runs one piece of somebody's code after the other on one thread, which never keeps the process alive.
+    """Runs one piece of somebody's code after the other on one thread, which never keeps the
+    process alive.
 
     Attributes:
         is_over: says whether the search that waits for an answer is over; set by each search.
@@ -58,8 +61,9 @@ class Guest:
         self._slowest_s = 0.0
 
     def ask(self, work: Callable[[], Answer]) -> Answer:
-        """Return what `work` returns. Raises AinoErrors as they are and all else that it raises as EvaluatorError;
-        and EvaluatorError when the answer is late, and later than the slowest one before it.
+        """Return what `work` returns. Raises AinoErrors as they are and all else that it raises as
+        EvaluatorError; and EvaluatorError when the answer is late, and later than the slowest one
+        before it.
         """
         answer, begun = self._order(work), awake_s()
         over_since = None
@@ -69,12 +73,16 @@ class Guest:
                 over_since = now
             if over_since is not None and now - over_since >= PATIENCE_S + self._slowest_s:
                 answer.cancel()
-                raise EvaluatorError(f"evaluator {self.name} has not answered for {now - begun:.0f} s")
+                raise EvaluatorError(
+                    f"evaluator {self.name} has not answered for {now - begun:.0f} s"
+                )
         self._slowest_s = max(self._slowest_s, awake_s() - begun)
         return answer.result()
 
     def make(self, work: Callable[[], Answer]) -> Answer:
-        """`ask` for an object that must be made in time. How long that takes says nothing about later answers."""
+        """`ask` for an object that must be made in time. How long that takes says nothing about
+        later answers.
+        """
         begun = awake_s()
         self.is_over = lambda: awake_s() - begun >= LONGEST_START_S
         try:
@@ -91,7 +99,9 @@ class Guest:
     def _order(self, work: Callable[[], Answer]) -> Future[Answer]:
         answer: Future[Answer] = Future()
         if self._thread is None:
-            self._thread = threading.Thread(target=_serve, args=(self._orders, self.name), name="own", daemon=True)
+            self._thread = threading.Thread(
+                target=_serve, args=(self._orders, self.name), name="own", daemon=True
+            )
             self._thread.start()
         self._orders.put((work, answer))
         return answer
@@ -120,11 +130,11 @@ PLIES_LEFT = 60.0  # of every position, for a network that does not say. Set by 
 
 
 class CustomEvaluator:
-    """What evaluators of other people share: their code runs on a thread of its own (`Guest`), and a search believes
-    nothing unchecked.
+    """What evaluators of other people share: their code runs on a thread of its own (`Guest`), and
+    a search believes nothing unchecked.
 
-    Attributes:
-        is_rehearsing: whether all positions are even and nobody's code is asked, while kernels are loaded.
+    Attributes: is_rehearsing: whether all positions are even and nobody's code is asked, while
+        kernels are loaded.
     """
 
     name = "own"
@@ -138,10 +148,15 @@ class CustomEvaluator:
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves.
 
-        Raises ShapeError for outputs of another shape, EvaluatorError for others that cannot be used.
+        Raises ShapeError for outputs of another shape, EvaluatorError for others that cannot be
+        used.
         """
         if self.is_rehearsing:
-            leaves.logits[:count], leaves.wdl[:count], leaves.moves_left[:count] = 0.0, 1.0 / 3.0, PLIES_LEFT
+            leaves.logits[:count], leaves.wdl[:count], leaves.moves_left[:count] = (
+                0.0,
+                1.0 / 3.0,
+                PLIES_LEFT,
+            )
             return
         self._ask(leaves, count)
         check_answers(self.guest.name, leaves, 0, count)
@@ -151,11 +166,13 @@ class CustomEvaluator:
 
 
 class PlanesEvaluator(CustomEvaluator):
-    """Evaluator that asks `network` (planes -> logits, wdl[, plies left]) about a batch of positions at a time.
+    """Evaluator that asks `network` (planes -> logits, wdl[, plies left]) about a batch of
+    positions at a time.
 
-    The network's attribute `batch`, if it has one, is the most positions in a batch (default 32). A search repeats
-    exactly only if the network's answer for a position does not depend on the others in its batch. `guest`: the thread
-    on which the network was made. Raises ConfigError for a `batch` that is no whole number from 1.
+    The network's attribute `batch`, if it has one, is the most positions in a batch (default 32). A
+    search repeats exactly only if the network's answer for a position does not depend on the others
+    in its batch. `guest`: the thread on which the network was made. Raises ConfigError for a
+    `batch` that is no whole number from 1.
     """
 
     def __init__(self, network: PlanesToOutputs, guest: Guest | None = None) -> None:
@@ -168,7 +185,9 @@ class PlanesEvaluator(CustomEvaluator):
             part = slice(first, min(first + self.round_size, count))
             planes = planes_of(leaves.masks[part])
             policy, wdl, *plies_left = self.guest.ask(partial(outputs_of, self.network, planes))
-            leaves.logits[part] = np.take_along_axis(policy, leaves.policy_index[part].astype(np.int64), axis=1)
+            leaves.logits[part] = np.take_along_axis(
+                policy, leaves.policy_index[part].astype(np.int64), axis=1
+            )
             leaves.wdl[part] = wdl
             leaves.moves_left[part] = np.maximum(plies_left[0], 0.0) if plies_left else PLIES_LEFT
 
@@ -178,12 +197,17 @@ class PlanesEvaluator(CustomEvaluator):
 
 
 class GuestEvaluator(CustomEvaluator):
-    """An `Evaluator` of somebody's. Raises ConfigError for a `round_size` that is no whole number from 1."""
+    """An `Evaluator` of somebody's. Raises ConfigError for a `round_size` that is no whole number
+    from 1.
+    """
 
     def __init__(self, made: Evaluator, guest: Guest) -> None:
         super().__init__(guest)
         self._made = made
-        self.name, self.needs_planes = str(getattr(made, "name", self.name)), bool(made.needs_planes)
+        self.name, self.needs_planes = (
+            str(getattr(made, "name", self.name)),
+            bool(made.needs_planes),
+        )
         self.round_size = _whole(made.round_size, "round_size")
 
     def _ask(self, leaves: LeafBatch, count: int) -> None:
@@ -196,12 +220,16 @@ class GuestEvaluator(CustomEvaluator):
 
 def _whole(value: object, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ConfigError(f"an evaluator's {what} is {value!r}: expected a whole number of at least 1")
+        raise ConfigError(
+            f"an evaluator's {what} is {value!r}: expected a whole number of at least 1"
+        )
     return int(value)
 
 
 class Even:
-    """A network to which all positions are even: kernels are compiled with it in place of somebody's."""
+    """A network to which all positions are even: kernels are compiled with it in place of
+    somebody's.
+    """
 
     def __call__(self, planes: np.ndarray) -> Sequence[np.ndarray]:
         return np.zeros((len(planes), POLICY_SIZE)), np.full((len(planes), 3), 1.0 / 3.0)
@@ -220,10 +248,14 @@ def outputs_of(network: PlanesToOutputs, planes: np.ndarray) -> list[np.ndarray]
     try:
         with np.errstate(over="ignore"):  # Numbers too large for float32 become infinite.
             arrays = [np.asarray(output) for output in answer]
-            whole = [array.astype(np.float64) if array.dtype.kind in "iub" else array for array in arrays]
+            whole = [
+                array.astype(np.float64) if array.dtype.kind in "iub" else array for array in arrays
+            ]
             outputs = [array.astype(np.float32, casting="same_kind") for array in whole]
     except (TypeError, ValueError) as error:
-        raise EvaluatorError(f"the network {network!r} gave {type(answer).__name__}: expected {expected}") from error
+        raise EvaluatorError(
+            f"the network {network!r} gave {type(answer).__name__}: expected {expected}"
+        ) from error
     shapes = [output.shape for output in outputs]
     if (
         shapes[:2] != [(count, POLICY_SIZE), (count, 3)]
@@ -235,21 +267,26 @@ def outputs_of(network: PlanesToOutputs, planes: np.ndarray) -> list[np.ndarray]
 
 
 def planes_of(masks: np.ndarray) -> np.ndarray:
-    """Return planes float32 [N, 112, 8, 8], ranks then files from a1, of words uint64 [N, 112] (`LeafBatch.masks`).
+    """Return planes float32 [N, 112, 8, 8], ranks then files from a1, of words uint64 [N, 112]
+    (`LeafBatch.masks`).
 
-    The planes are those of Lc0 (`engine.network.planes`), seen from the side to move: plane 0 has its pawns, 6 the
-    opponent's, 13 its pawns a ply ago; 109 is the fifty-move counter in plies.
+    The planes are those of Lc0 (`engine.network.planes`), seen from the side to move: plane 0 has
+    its pawns, 6 the opponent's, 13 its pawns a ply ago; 109 is the fifty-move counter in plies.
     """
     return np.ascontiguousarray(float_planes(masks))
 
 
 def board_planes(boards: Sequence[chess.Board]) -> np.ndarray:
-    """Return planes float32 [N, 112, 8, 8] of boards with their games so far, as `planes_of` describes them."""
+    """Return planes float32 [N, 112, 8, 8] of boards with their games so far, as `planes_of`
+    describes them.
+    """
     return planes_of(leaves_of(boards).masks[: len(boards)])
 
 
 def legal_policy(board: chess.Board, logits: np.ndarray) -> dict[chess.Move, float]:
-    """Return the probabilities of legal moves, likeliest first, from policy logits [1858]. Raises ShapeError."""
+    """Return the probabilities of legal moves, likeliest first, from policy logits [1858]. Raises
+    ShapeError.
+    """
     if np.shape(logits) != (POLICY_SIZE,):
         found = f"found {list(np.shape(logits))}: of a batch, give one row, such as logits[0]"
         raise ShapeError(f"legal_policy: expected logits [{POLICY_SIZE}], {found}")
@@ -257,14 +294,16 @@ def legal_policy(board: chess.Board, logits: np.ndarray) -> dict[chess.Move, flo
     count = int(leaves.n_moves[0])
     chosen = np.asarray(logits, np.float64)[leaves.policy_index[0, :count]]
     weights = np.exp(chosen - chosen.max(initial=-np.inf))
-    moves = [decode_move(leaves.rows[0], int(move), board.chess960) for move in leaves.moves[0, :count]]
+    moves = [
+        decode_move(leaves.rows[0], int(move), board.chess960) for move in leaves.moves[0, :count]
+    ]
     ranked = sorted(zip(moves, weights / weights.sum(), strict=True), key=lambda pair: -pair[1])
     return {move: float(share) for move, share in ranked}
 
 
 def make_custom(place: str, **arguments: Any) -> Any:
-    """Return what the class or function `package.module:name`, from Python's path or the current folder, makes of
-    arguments.
+    """Return what the class or function `package.module:name`, from Python's path or the current
+    folder, makes of arguments.
 
     Raises ConfigError when it cannot be imported or made.
     """
@@ -281,15 +320,17 @@ def make_custom(place: str, **arguments: Any) -> Any:
         raise
     except (Exception, SystemExit) as error:  # whatever somebody else's module raises
         fault = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"evaluator {place!r}: {fault} (docs/own-network.md says what is expected)") from error
+        raise ConfigError(
+            f"evaluator {place!r}: {fault} (docs/own-network.md says what is expected)"
+        ) from error
 
 
 def load_custom(place: str, net_path: str | Path | None = None) -> Evaluator:
-    """Return the evaluator `package.module:name`, made without arguments, or with `weights` of a `.dit` file: arrays by
-    name.
+    """Return the evaluator `package.module:name`, made without arguments, or with `weights` of a
+    `.dit` file: arrays by name.
 
-    It is a network for `PlanesEvaluator`, or an `Evaluator` itself. Raises as `make_custom`, ConfigError when it is
-    neither, and NetFileError for the file.
+    It is a network for `PlanesEvaluator`, or an `Evaluator` itself. Raises as `make_custom`,
+    ConfigError when it is neither, and NetFileError for the file.
     """
     arguments = {} if net_path is None else {"weights": load_tensors(net_path)[1]}
     guest = Guest(place)
@@ -303,4 +344,6 @@ def _evaluator_of(made: Any, place: str, guest: Guest) -> Evaluator:
         return GuestEvaluator(made, guest)
     if callable(made):
         return PlanesEvaluator(made, guest)
-    raise ConfigError(f"evaluator {place!r}: expected a callable or an Evaluator, got {type(made).__name__}")
+    raise ConfigError(
+        f"evaluator {place!r}: expected a callable or an Evaluator, got {type(made).__name__}"
+    )

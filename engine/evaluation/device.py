@@ -23,17 +23,20 @@ FLIGHTS = 2  # parts under way: one is computed while the next is copied
 class DeviceEvaluator:
     """Evaluator `network` with its network on a device; evaluates parts, two at a time.
 
-    `spare` evaluates the same on the processor. It takes over for good when the device fails, and with `chooses` also
-    when it is faster: the first evaluation is a trial of both, with the batches that a search of 4,096 visits makes.
-    `take_news` says which of them plays.
+    `spare` evaluates the same on the processor. It takes over for good when the device fails, and
+    with `chooses` also when it is faster: the first evaluation is a trial of both, with the batches
+    that a search of 4,096 visits makes. `take_news` says which of them plays.
 
-    Raises DeviceError, or ConfigError for weights too large for half precision; with `chooses` that is news.
+    Raises DeviceError, or ConfigError for weights too large for half precision; with `chooses` that
+    is news.
     """
 
     name = "network"
     needs_planes = True
 
-    def __init__(self, spare: NetworkEvaluator, make_tower: Callable[[], DeviceNetwork], chooses: bool) -> None:
+    def __init__(
+        self, spare: NetworkEvaluator, make_tower: Callable[[], DeviceNetwork], chooses: bool
+    ) -> None:
         self.kernels = f"{spare.kernels} beside a device"  # the spare one may have to play
         self.input_format = spare.input_format
         self._spare, self._chooses, self._is_tried = spare, chooses, False
@@ -43,7 +46,9 @@ class DeviceEvaluator:
         try:
             self._tower = make_tower()
             self._flights = [self._tower.new_flight() for _ in range(FLIGHTS)]
-            for size in PART_SIZES:  # compiles every kernel, and finds out whether the memory suffices
+            for (
+                size
+            ) in PART_SIZES:  # compiles every kernel, and finds out whether the memory suffices
                 self._fly(new_leaf_batch(size), size)
         except AinoError as error:
             self._give_up(str(error))
@@ -89,7 +94,7 @@ class DeviceEvaluator:
         """Stop the processor's threads; the device's memory is freed with the object."""
         self._spare.close()
 
-    # ---- the device -----------------------------------------------------------------------------------------------
+    # ---- the device ------------------------------------------------------------------------------
 
     def _fly(self, leaves: LeafBatch, count: int) -> None:
         tower = self._tower
@@ -98,7 +103,9 @@ class DeviceEvaluator:
         for number, (first, last) in enumerate(parts):
             if number >= FLIGHTS:
                 self._land(number - FLIGHTS, leaves, *parts[number - FLIGHTS])
-            turned = turned_batch(self.input_format, leaves.masks[first:last], leaves.policy_index[first:last])
+            turned = turned_batch(
+                self.input_format, leaves.masks[first:last], leaves.policy_index[first:last]
+            )
             tower.launch(self._flights[number % FLIGHTS], *turned)
         for number in range(max(0, len(parts) - FLIGHTS), len(parts)):
             self._land(number, leaves, *parts[number])
@@ -120,7 +127,7 @@ class DeviceEvaluator:
                 flight.lane.wait()
         self._tower, self._flights = None, []
 
-    # ---- which plays ----------------------------------------------------------------------------------------------
+    # ---- which plays -----------------------------------------------------------------------------
 
     def _try(self, leaves: LeafBatch) -> None:
         """Compile or load what the processor needs, and with `chooses` keep the faster of both."""
@@ -142,11 +149,17 @@ class DeviceEvaluator:
                 f"{device} takes {1000 * there:.0f} ms for {total} positions, the processor {1000 * here:.0f}"
             )
         else:
-            times = f"{total} positions in {1000 * there:.1f} ms, the processor takes {1000 * here:.0f}"
+            times = (
+                f"{total} positions in {1000 * there:.1f} ms, the processor takes {1000 * here:.0f}"
+            )
             self._news.append(f"{device} plays (Backend cupy): {times}")
 
-    def _seconds(self, evaluate: Callable[[LeafBatch, int], None], trial: LeafBatch, enough: float = 1e9) -> float:
-        """Time for one batch of each size, because a search's batches grow with its tree; stops after `enough`."""
+    def _seconds(
+        self, evaluate: Callable[[LeafBatch, int], None], trial: LeafBatch, enough: float = 1e9
+    ) -> float:
+        """Time for one batch of each size, because a search's batches grow with its tree; stops
+        after `enough`.
+        """
         begun = time.perf_counter()
         for size in PART_SIZES:
             evaluate(trial, size)
@@ -156,7 +169,9 @@ class DeviceEvaluator:
 
 
 def _chances(value: np.ndarray) -> np.ndarray:
-    """Chances of win, draw, loss [n, 3] from their logits, or from the expected result [n, 1], which has no draws."""
+    """Chances of win, draw, loss [n, 3] from their logits, or from the expected result [n, 1],
+    which has no draws.
+    """
     if value.shape[1] == 1:
         return np.concatenate([0.5 + value / 2, 0 * value, 0.5 - value / 2], axis=1)
     odds = np.exp(value - value.max(axis=1, keepdims=True))

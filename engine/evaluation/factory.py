@@ -24,15 +24,16 @@ def make_evaluator(
     blend: bool = True,
     heads: Heads = FIRST_HEADS,
 ) -> Evaluator:
-    """Make an evaluator by name, or of a class at `package.module:name` (`load_custom`). `net_path` is as in
-    `load_net`; such a class gets no weights if it means a shipped net. `hybrid_weight` is the share of material in
-    `hybrid`, and `backend`, as in `get_backend`, is where a network of planes is evaluated.
+    """Make an evaluator by name, or of a class at `package.module:name` (`load_custom`). `net_path`
+    is as in `load_net`; such a class gets no weights if it means a shipped net. `hybrid_weight` is
+    the share of material in `hybrid`, and `backend`, as in `get_backend`, is where a network of
+    planes is evaluated.
 
-    The net's family decides what `network` and `auto` mean: both are `sparse` with a sparse net, and `auto` is `hybrid`
-    with a tower or transformer, `network` without `blend`. `heads` are as in `load_net`. Among the shipped nets,
-    `network` and `hybrid` take the tower. Raises ConfigError for an unknown name or a backend that does not answer,
-    NetFileError for a net that cannot be loaded or is not of the evaluator's family; the error's `option` names the
-    option at fault.
+    The net's family decides what `network` and `auto` mean: both are `sparse` with a sparse net,
+    and `auto` is `hybrid` with a tower or transformer, `network` without `blend`. `heads` are as in
+    `load_net`. Among the shipped nets, `network` and `hybrid` take the tower. Raises ConfigError
+    for an unknown name or a backend that does not answer, NetFileError for a net that cannot be
+    loaded or is not of the evaluator's family; the error's `option` names the option at fault.
     """
     if ":" in name:
         from engine.evaluation.custom import load_custom
@@ -55,7 +56,9 @@ def make_evaluator(
     with blaming("evaluator"):
         if isinstance(net, SparseNet):
             if name == "hybrid":
-                raise NetFileError(str(net_path), "a tower, for the evaluator hybrid", f"a net {net.config}")
+                raise NetFileError(
+                    str(net_path), "a tower, for the evaluator hybrid", f"a net {net.config}"
+                )
             return SparseEvaluator(net, threads)
         if name == "sparse":
             raise NetFileError(str(net_path), "a sparse network", f"a tower {net.config}")
@@ -77,9 +80,13 @@ def _planes_evaluator(
         if chooses and (reason := why_no_device()):
             on_processor.news = [f"{reason}; the network plays with Backend numpy"]
         return on_processor
-    from engine.evaluation.device import DeviceEvaluator  # imported here because CPU inference needs no layers
+    from engine.evaluation.device import (
+        DeviceEvaluator,
+    )  # imported here because CPU inference needs no layers
     from engine.network.tower.gpu import network_on
     from engine.network.weights import load_planes
 
     file = load_planes(net_path, heads)
-    return DeviceEvaluator(on_processor, lambda: network_on(file.tensors, file.config, backend, heads=heads), chooses)
+    return DeviceEvaluator(
+        on_processor, lambda: network_on(file.tensors, file.config, backend, heads=heads), chooses
+    )

@@ -1,4 +1,6 @@
-"""The evaluator that blends the net with quiescence: the net judges plans, quiescence sees hanging pieces."""
+"""The evaluator that blends the net with quiescence: the net judges plans, quiescence sees hanging
+pieces.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,14 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.evaluation.material import quiescence_value, write_wdl
-from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, input_format_of, kernels_needed, news_of
+from engine.evaluation.protocol import (
+    Evaluator,
+    LeafBatch,
+    PartEvaluator,
+    input_format_of,
+    kernels_needed,
+    news_of,
+)
 from engine.native.jit import kernel
 from engine.native.pool import PerThread, ThreadPool
 from engine.network.outputs import CHUNK
@@ -15,7 +24,9 @@ from engine.tactics.quiescence import new_space
 
 @kernel()
 def blend_values(leaves, first, last, weight, space, wdl):
-    """Blend leaves.wdl[first:last] with the quiescence value, whose share is `weight`; `wdl` float32 [3] is scratch."""
+    """Blend leaves.wdl[first:last] with the quiescence value, whose share is `weight`; `wdl`
+    float32 [3] is scratch.
+    """
     for leaf in range(first, last):
         write_wdl(np.float64(quiescence_value(leaves.rows[leaf], space)), wdl)
         for k in range(3):
@@ -23,7 +34,8 @@ def blend_values(leaves, first, last, weight, space, wdl):
 
 
 class HybridEvaluator:
-    """Evaluator `hybrid`: the net's policy and moves left, and its value blended with quiescence (share `weight`).
+    """Evaluator `hybrid`: the net's policy and moves left, and its value blended with quiescence
+    (share `weight`).
 
     Raises ConfigError unless 0 <= weight <= 1. `threads` blend a batch.
     """
@@ -61,7 +73,9 @@ class HybridEvaluator:
         self._pool.share(count, CHUNK, lambda first, last: self._blend_part(leaves, first, last))
 
     def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
-        """Fill leaves[first:last] on the calling thread; only for nets that are evaluated `in_parts`."""
+        """Fill leaves[first:last] on the calling thread; only for nets that are evaluated
+        `in_parts`.
+        """
         assert isinstance(self._network, PartEvaluator)
         self._network.evaluate_part(leaves, first, last)
         self._blend_part(leaves, first, last)
@@ -72,4 +86,6 @@ class HybridEvaluator:
         self._pool.close()
 
     def _blend_part(self, leaves: LeafBatch, first: int, last: int) -> None:
-        blend_values(leaves, first, last, self.weight, self._spaces.own(new_space), np.empty(3, np.float32))
+        blend_values(
+            leaves, first, last, self.weight, self._spaces.own(new_space), np.empty(3, np.float32)
+        )

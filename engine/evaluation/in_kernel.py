@@ -1,9 +1,10 @@
 """Evaluators whose models search kernels run themselves: material and sparse networks.
 
-Each family's module registers its kernels by the type of its model; only a family in use is imported and compiled into
-the search. A leaf's first visit may need its value alone: `evaluate_value` and `evaluate_policy` together write what
-`evaluate_leaf` writes, bit for bit. To spare the second a computation, the first stores the leaf's quiet level, which
-a search keeps with the node.
+Each family's module registers its kernels by the type of its model; only a family in use is
+imported and compiled into the search. A leaf's first visit may need its value alone:
+`evaluate_value` and `evaluate_policy` together write what `evaluate_leaf` writes, bit for bit. To
+spare the second a computation, the first stores the leaf's quiet level, which a search keeps with
+the node.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from engine.native.whole import ByType
 from engine.network.outputs import CHUNK
 
 # Kernels (model, leaves, leaf):
-evaluate_leaf = ByType("evaluate_leaf")  # row and legal moves -> logits, wdl, moves left and quiet level (`LeafBatch`)
+evaluate_leaf = ByType(
+    "evaluate_leaf"
+)  # row and legal moves -> logits, wdl, moves left and quiet level (`LeafBatch`)
 evaluate_value = ByType("evaluate_value")  # row -> wdl, moves left and quiet level
 evaluate_policy = ByType("evaluate_policy")  # row, legal moves and quiet level -> logits
 
@@ -37,7 +40,9 @@ def evaluate_leaves(model, leaves, first, last):
 
 
 class ModelEvaluator:
-    """What evaluators of all families share: batches, which a search does not need. Each thread has its own model."""
+    """What evaluators of all families share: batches, which a search does not need. Each thread has
+    its own model.
+    """
 
     needs_planes = False
 
@@ -46,7 +51,9 @@ class ModelEvaluator:
         self._models = PerThread()
 
     def new_model(self) -> Any:
-        """Make the model of the kernels for one more thread, with shared weights and its own scratch."""
+        """Make the model of the kernels for one more thread, with shared weights and its own
+        scratch.
+        """
         raise NotImplementedError
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:

@@ -1,13 +1,14 @@
-"""The evaluator that needs no weights: values from quiescence search, logits from simple move features.
+"""The evaluator that needs no weights: values from quiescence search, logits from simple move
+features.
 
 Centipawns become probabilities of win, draw and loss by
 
     Q = atan(cp / 220) / 1.5637541897        d = 0.55 (1 - |Q|)        w = (1 - d + Q) / 2        l = (1 - d - Q) / 2
 
-A search reports centipawns by the same curve, stretched by the evaluator's `cp_scale`. Its long tails distinguish a
-queen and a rook from a queen, so a won position still has better and worse moves; a logistic curve would call both 1.0.
-With Lc0's 90 centipawns in place of 220 the search over material plays worse: 42.5% of 240 games at 200 nodes a move,
-Elo -53 [-90, -16].
+A search reports centipawns by the same curve, stretched by the evaluator's `cp_scale`. Its long
+tails distinguish a queen and a rook from a queen, so a won position still has better and worse
+moves; a logistic curve would call both 1.0. With Lc0's 90 centipawns in place of 220 the search
+over material plays worse: 42.5% of 240 games at 200 nodes a move, Elo -53 [-90, -16].
 """
 
 from __future__ import annotations
@@ -27,11 +28,19 @@ from engine.native.elementary import atan
 from engine.native.jit import kernel
 from engine.native.memory import buffers
 from engine.tactics.classical import game_phase
-from engine.tactics.quiescence import QUIESCENCE_NODE_LIMIT, QuiescenceSpace, immediate_gain, quiescence, quiet_value
+from engine.tactics.quiescence import (
+    QUIESCENCE_NODE_LIMIT,
+    QuiescenceSpace,
+    immediate_gain,
+    quiescence,
+    quiet_value,
+)
 
 CHECK_DEPTH = 3  # plies in which quiet moves that check directly are tried
 FORCING_NODES = 40  # positions that quiescence may visit for one forcing move of a leaf
-FORCING_WINDOW = np.int64(500)  # centipawns around the leaf's own value within which that move's value is exact
+FORCING_WINDOW = np.int64(
+    500
+)  # centipawns around the leaf's own value within which that move's value is exact
 NOT_FORCING = -(1 << 30)
 DRAWN_SHARE = 0.55  # share of draws in the undecided part, 1 - |Q|
 
@@ -40,7 +49,9 @@ class MaterialModel(NamedTuple):
     """One thread's scratch for the kernels below."""
 
     quiescence: QuiescenceSpace
-    forcing: Annotated[np.ndarray, "int32 [218]"]  # a leaf's value after each forcing move; NOT_FORCING for others
+    forcing: Annotated[
+        np.ndarray, "int32 [218]"
+    ]  # a leaf's value after each forcing move; NOT_FORCING for others
     moves: MoveSpace
 
 
@@ -66,7 +77,9 @@ def resolve_moves(leaves, leaf, value, space, forcing):
 
 @kernel()
 def write_wdl(score_cp, wdl):
-    """Write win, draw and loss probabilities to wdl, float32 [3], for the side that a positive `score_cp` favours."""
+    """Write win, draw and loss probabilities to wdl, float32 [3], for the side that a positive
+    `score_cp` favours.
+    """
     q = max(-1.0, min(1.0, atan(score_cp / MATERIAL_CP_SCALE) / ATAN_SCALE))
     draw = DRAWN_SHARE * (1.0 - abs(q))
     wdl[0] = np.float32((1.0 - draw + q) / 2)
@@ -79,7 +92,9 @@ def write_value(leaves, leaf, value):
     """Write a leaf's wdl and moves left."""
     write_wdl(np.float64(value), leaves.wdl[leaf])
     # Fewer plies remain with little material, and fewer when the game is decided.
-    leaves.moves_left[leaf] = (20.0 + 2.5 * game_phase(leaves.rows[leaf])) * (0.4 + leaves.wdl[leaf, 1])
+    leaves.moves_left[leaf] = (20.0 + 2.5 * game_phase(leaves.rows[leaf])) * (
+        0.4 + leaves.wdl[leaf, 1]
+    )
 
 
 @kernel()

@@ -1,8 +1,10 @@
-"""Policy logits from simple move features: a linear model over some twenty features of each legal move.
+"""Policy logits from simple move features: a linear model over some twenty features of each legal
+move.
 
-Quiescence search follows captures, promotions and checks, and sees what exchange counting does not: discovered attacks,
-pinned and overloaded defenders, mates. Quiet moves are scored by whether they hang the piece, save one or attack one.
-`MOVE_WEIGHTS` were fitted by softmax regression to teacher labels; the logits are for policy temperature 1.
+Quiescence search follows captures, promotions and checks, and sees what exchange counting does not:
+discovered attacks, pinned and overloaded defenders, mates. Quiet moves are scored by whether they
+hang the piece, save one or attack one. `MOVE_WEIGHTS` were fitted by softmax regression to teacher
+labels; the logits are for policy temperature 1.
 """
 
 from __future__ import annotations
@@ -17,11 +19,19 @@ from engine.board.layout import BISHOP, BLACK, CASTLING, KING, KNIGHT, PAWN, QUE
 from engine.board.makemove import copy_row
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
-from engine.tactics.classical import BACK_RANKS, FULL_PHASE, PASSED_MASKS, PIECE_SQUARES, evaluate, game_phase
+from engine.tactics.classical import (
+    BACK_RANKS,
+    FULL_PHASE,
+    PASSED_MASKS,
+    PIECE_SQUARES,
+    evaluate,
+    game_phase,
+)
 from engine.tactics.quiescence import MATE_CP
 from engine.tactics.see import PIECE_VALUES, see
 
-# Feature indices. Material is in pawns, clipped at MOST; a quiet move is no capture, queen promotion or check.
+# Feature indices. Material is in pawns, clipped at MOST; a quiet move is no capture, queen
+# promotion or check.
 GAIN = 0  # a forcing move's gain over the position's own quiescence value
 CAPTURE_LOSS = 1  # a forcing move's loss against the position's own quiescence value
 EQUAL_CAPTURE = 2  # 1 for a capture within 40 centipawns of the position's value
@@ -38,14 +48,17 @@ DEVELOPS = 12  # a minor piece leaves the back rank
 EARLY_QUEEN = 13  # undeveloped minor pieces when the queen moves quietly
 LEAVES_CASTLING = 14  # a king or rook move that gives up castling
 CENTRE_PAWN = 15  # a pawn move to the four centre squares
-FORGOES = 16  # what a quiet move leaves on the board: the position's quiescence value over its static one
+FORGOES = (
+    16  # what a quiet move leaves on the board: the position's quiescence value over its static one
+)
 LEAVES_HANGING = 17  # the greatest loss of another piece that a quiet move leaves hanging
 PIECE = 18  # 18..23: a quiet move of a pawn, knight, bishop, rook, queen, king
 N_FEATURES = 24
 
 # fmt: off
 MOVE_WEIGHTS = np.array([
-    0.60, -0.65, 0.68, 0.45,  # GAIN (fitted 0.39: rare, and too good to miss), CAPTURE_LOSS, EQUAL_CAPTURE, QUIET_CHECK
+    # GAIN (fitted 0.39: rare, and too good to miss), CAPTURE_LOSS, EQUAL_CAPTURE, QUIET_CHECK
+    0.60, -0.65, 0.68, 0.45,
     -0.64, 0.19, 1.76, 0.57,  # HANGS, RESCUES, SQUARE_GAIN, ATTACKS
     0.30, -0.27, 0.18, -1.49,  # CASTLES (fitted 0.16), FLANK_PAWN, PASSED_PAWN, MINOR_PROMOTION
     0.28, -0.06, -0.89, 0.17,  # DEVELOPS, EARLY_QUEEN, LEAVES_CASTLING, CENTRE_PAWN
@@ -61,7 +74,9 @@ CENTRE = np.uint64(0x0000001818000000)
 class MoveSpace(NamedTuple):
     """One thread's scratch."""
 
-    hanging: Annotated[np.ndarray, "int64 [64]"]  # centipawns that would be lost on each square if the mover passed
+    hanging: Annotated[
+        np.ndarray, "int64 [64]"
+    ]  # centipawns that would be lost on each square if the mover passed
     flipped: Annotated[np.ndarray, "uint64 [16]"]  # the position with the other side to move
     features: Annotated[np.ndarray, "float64 [N_FEATURES]"]
 
@@ -70,7 +85,8 @@ class MoveSpace(NamedTuple):
 def score_moves(leaves, leaf, value, forcing, space):
     """Write logits of a leaf's legal moves.
 
-    `value`: its quiescence value in centipawns; `forcing` int32 [218]: that after each forcing move, for the mover.
+    `value`: its quiescence value in centipawns; `forcing` int32 [218]: that after each forcing
+    move, for the mover.
     """
     row = leaves.rows[leaf]
     forgone = min(MOST, max(0.0, 0.01 * (value - evaluate(row))))
@@ -99,7 +115,9 @@ def find_hanging(row, space):
         square = ctz(pieces)
         takers = attackers(row, square, occupied, 1 - side)
         if takers:
-            hanging[square] = max(np.int64(0), see(flipped, np.uint16(_least(row, takers) | square << 6)))
+            hanging[square] = max(
+                np.int64(0), see(flipped, np.uint16(_least(row, takers) | square << 6))
+            )
         pieces &= pieces - ONE
 
 
@@ -114,7 +132,9 @@ def _least(row, pieces):
 
 @kernel()
 def describe_move(row, move, change, forgone, phase, space):
-    """Write one legal move's features to space.features; `change` is in pawns if forcing, else far below zero."""
+    """Write one legal move's features to space.features; `change` is in pawns if forcing, else far
+    below zero.
+    """
     f = space.features
     f[:] = 0.0
     side = np.int64(row[SIDE])
@@ -126,7 +146,9 @@ def describe_move(row, move, change, forgone, phase, space):
     kind = piece_at(row, source)
     f[MINOR_PROMOTION] = 1.0 if promotion and promotion != QUEEN else 0.0
     if change > -2.0 * MATE_CP:
-        captures = row[BLACK - side] & bit(target) != ZERO or (kind == PAWN and (source ^ target) & 7 != 0)
+        captures = row[BLACK - side] & bit(target) != ZERO or (
+            kind == PAWN and (source ^ target) & 7 != 0
+        )
         f[GAIN] = min(MOST, max(0.0, change))
         f[CAPTURE_LOSS] = min(MOST, max(0.0, -change))
         f[EQUAL_CAPTURE] = 1.0 if captures and abs(change) < 0.4 else 0.0
@@ -146,7 +168,9 @@ def describe_move(row, move, change, forgone, phase, space):
 
 @kernel()
 def _most_hanging(row, side, except_square, hanging):
-    """Return the greatest loss, as in `hanging`, of a piece of `side` on a square other than `except_square`."""
+    """Return the greatest loss, as in `hanging`, of a piece of `side` on a square other than
+    `except_square`.
+    """
     most = np.int64(0)
     pieces = row[WHITE + side] & ~bit(except_square)
     while pieces:
@@ -166,7 +190,9 @@ def _describe_quiet(row, kind, side, source, target, f):
             f[PASSED_PAWN] = np.float64((target ^ 56 * side) >> 3)
         f[CENTRE_PAWN] = 1.0 if bit(target) & CENTRE else 0.0
     elif kind in (KNIGHT, BISHOP):
-        f[DEVELOPS] = 1.0 if bit(source) & BACK_RANKS[side] and not bit(target) & BACK_RANKS[side] else 0.0
+        f[DEVELOPS] = (
+            1.0 if bit(source) & BACK_RANKS[side] and not bit(target) & BACK_RANKS[side] else 0.0
+        )
     elif kind == QUEEN:
         f[EARLY_QUEEN] = np.float64(popcount((row[KNIGHT] | row[BISHOP]) & own & BACK_RANKS[side]))
     rights = row[CASTLING] & own

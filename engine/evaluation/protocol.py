@@ -13,20 +13,32 @@ from engine.network.outputs import CHUNK
 
 
 class LeafBatch(NamedTuple):
-    """R leaves. Search fills the first five arrays, an evaluator the last four; entries from `count` on are undefined.
+    """R leaves. Search fills the first five arrays, an evaluator the last four; entries from
+    `count` on are undefined.
 
-    Moves and their logits share columns: `logits[r, j]` belongs to `moves[r, j]` for j < `n_moves[r]`.
+    Moves and their logits share columns: `logits[r, j]` belongs to `moves[r, j]` for j <
+    `n_moves[r]`.
     """
 
     rows: Annotated[np.ndarray, "uint64 [R, 16]"]  # positions
-    masks: Annotated[np.ndarray, "uint64 [R, 112]"]  # input planes as bits, mover's view; word 109: fifty-move counter
+    masks: Annotated[
+        np.ndarray, "uint64 [R, 112]"
+    ]  # input planes as bits, mover's view; word 109: fifty-move counter
     moves: Annotated[np.ndarray, "uint16 [R, 218]"]  # legal moves
     n_moves: Annotated[np.ndarray, "int32 [R]"]  # how many of them there are
-    policy_index: Annotated[np.ndarray, "int16 [R, 218]"]  # each move's place among the 1858 policy moves
-    logits: Annotated[np.ndarray, "float32 [R, 218]"]  # out: logits of the legal moves, before the policy temperature
-    wdl: Annotated[np.ndarray, "float32 [R, 3]"]  # out: chances of win, draw, loss for the row's side to move
+    policy_index: Annotated[
+        np.ndarray, "int16 [R, 218]"
+    ]  # each move's place among the 1858 policy moves
+    logits: Annotated[
+        np.ndarray, "float32 [R, 218]"
+    ]  # out: logits of the legal moves, before the policy temperature
+    wdl: Annotated[
+        np.ndarray, "float32 [R, 3]"
+    ]  # out: chances of win, draw, loss for the row's side to move
     moves_left: Annotated[np.ndarray, "float32 [R]"]  # out: expected plies to the end of the game
-    quiet_level: Annotated[np.ndarray, "int16 [R]"]  # out: what an in-kernel value leaves for its policy
+    quiet_level: Annotated[
+        np.ndarray, "int16 [R]"
+    ]  # out: what an in-kernel value leaves for its policy
 
 
 def new_leaf_batch(size: int) -> LeafBatch:
@@ -49,8 +61,8 @@ class Evaluator(Protocol):
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill `logits`, `wdl` and `moves_left` of the first `count` leaves.
 
-        A leaf's outputs depend, bit for bit, on that leaf alone: not on its index, its neighbours, `count` or the
-        number of threads.
+        A leaf's outputs depend, bit for bit, on that leaf alone: not on its index, its neighbours,
+        `count` or the number of threads.
         """
 
     def close(self) -> None:
@@ -59,21 +71,27 @@ class Evaluator(Protocol):
 
 @runtime_checkable
 class PartEvaluator(Evaluator, Protocol):
-    """An evaluator whose batches search may split among its threads while it gathers the next batch."""
+    """An evaluator whose batches search may split among its threads while it gathers the next
+    batch.
+    """
 
     @property
     def in_parts(self) -> bool:
         """Whether this instance supports splitting."""
 
     def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
-        """`evaluate` for leaves[first:last] on the calling thread. Several threads may call it at once."""
+        """`evaluate` for leaves[first:last] on the calling thread. Several threads may call it at
+        once.
+        """
 
 
 @runtime_checkable
 class InKernelEvaluator(Evaluator, Protocol):
     """An evaluator whose model search kernels run themselves, by the functions of `in_kernel`."""
 
-    search: Mapping[str, Any]  # parameters of searches with it, by name (`engine.search.tree.params`)
+    search: Mapping[
+        str, Any
+    ]  # parameters of searches with it, by name (`engine.search.tree.params`)
 
     def new_model(self) -> Any:
         """Return a NamedTuple of arrays for one more thread: shared weights and its own scratch."""
@@ -84,7 +102,8 @@ def input_format_of(evaluator: Evaluator) -> int:
     return int(getattr(evaluator, "input_format", CLASSICAL))
 
 
-ANY_NETWORK = "any network"  # `kernels` of towers and transformers: `network.stand_in` writes some that need them all
+# `kernels` of towers and transformers: `network.stand_in` writes some that need them all
+ANY_NETWORK = "any network"
 
 
 def kernels_needed(evaluator: Evaluator) -> str:
@@ -98,6 +117,8 @@ def is_elsewhere(evaluator: Evaluator) -> bool:
 
 
 def news_of(evaluator: Evaluator) -> list[str]:
-    """Return what an evaluator has to tell people since the last call, one sentence each; most have nothing."""
+    """Return what an evaluator has to tell people since the last call, one sentence each; most have
+    nothing.
+    """
     take_news = getattr(evaluator, "take_news", None)
     return take_news() if take_news is not None else []

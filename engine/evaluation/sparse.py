@@ -1,4 +1,6 @@
-"""The evaluator that runs a sparse network, in batches like every evaluator or inside the search's own kernel."""
+"""The evaluator that runs a sparse network, in batches like every evaluator or inside the search's
+own kernel.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,21 @@ from engine.network.policy.inference import SparseModel, SparseNet, TwoTrunkMode
 
 # By games (docs/what-was-tried.md).
 SEARCH = MappingProxyType(
-    {"cpuct_deviation": 0.7, "tempo": 0.09, "fpu_linear": True, "fading_endings": True, "butterfly": 2.0}
+    {
+        "cpuct_deviation": 0.7,
+        "tempo": 0.09,
+        "fpu_linear": True,
+        "fading_endings": True,
+        "butterfly": 2.0,
+    }
 )
 
 register_family(SparseModel, kernels.evaluate_leaf, kernels.evaluate_value, kernels.write_policy)
 register_family(
-    TwoTrunkModel, kernels.evaluate_leaf_by_trunks, kernels.evaluate_value_by_trunks, kernels.evaluate_policy_by_trunk
+    TwoTrunkModel,
+    kernels.evaluate_leaf_by_trunks,
+    kernels.evaluate_value_by_trunks,
+    kernels.evaluate_policy_by_trunk,
 )
 
 
@@ -35,5 +46,7 @@ class SparseEvaluator(ModelEvaluator):
         self.kernels = self.name if net.config.value is None else f"{self.name} with a value trunk"
 
     def new_model(self) -> SparseModel | TwoTrunkModel:
-        """Make the model of the kernels for one more thread, with shared weights and its own scratch."""
+        """Make the model of the kernels for one more thread, with shared weights and its own
+        scratch.
+        """
         return self.net.new_model()

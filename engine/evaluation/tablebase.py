@@ -1,10 +1,12 @@
-"""Syzygy endgame tables through python-chess: the root moves that keep the result, and the results of tree leaves.
+"""Syzygy endgame tables through python-chess: the root moves that keep the result, and the results
+of tree leaves.
 
-    WDL, in python-chess's numbers, for the side to move: 2 win, 1 cursed win (the fifty-move rule makes it a draw),
-    0 draw, -1 blessed loss, -2 loss; valid if the halfmove clock is 0
-    DTZ: plies to the next capture or pawn move with best play, sometimes one too few
+    WDL, in python-chess's numbers, for the side to move: 2 win, 1 cursed win (the fifty-move rule
+    makes it a draw), 0 draw, -1 blessed loss, -2 loss; valid if the halfmove clock is 0 DTZ: plies
+    to the next capture or pawn move with best play, sometimes one too few
 
-Bad files in the folders never raise: an unreadable table counts as unknown, and `take_news` reports it.
+Bad files in the folders never raise: an unreadable table counts as unknown, and `take_news` reports
+it.
 """
 
 from __future__ import annotations
@@ -27,10 +29,13 @@ WIN = 2
 MOST_PIECES = chess.syzygy.TBPIECES
 
 _MAGIC = {".rtbw": b"\x71\xe8\x23\x5d", ".rtbz": b"\xd7\x66\x0c\xa5"}
-_PIECE_CODES = {letter: code for code, letter in enumerate("PNBRQK", 1)}  # White's codes; Black's have bit 3 set
+_PIECE_CODES = {
+    letter: code for code, letter in enumerate("PNBRQK", 1)
+}  # White's codes; Black's have bit 3 set
 _HEADER_BYTES = 5 + 4 * (2 + MOST_PIECES)
 
-FREE_PLIES = 40  # Halfmove clock up to which a winner may choose among all moves that hold the win. Set by hand.
+# Halfmove clock up to which a winner may choose among all moves that hold the win. Set by hand.
+FREE_PLIES = 40
 
 PHASE = 1000  # Weight of a ply to the next capture or pawn move against one of the phase after it.
 
@@ -48,13 +53,17 @@ DRAWN_RANK = Rank(0, 0, 0)
 
 
 class Tablebase:
-    """The tables of some folders. With an empty path or folders without tables, every position is unknown.
+    """The tables of some folders. With an empty path or folders without tables, every position is
+    unknown.
 
-    `path`: folders, separated as in PATH. `probe_limit`: probe up to this many pieces. `fifty_move_rule`: whether
-    cursed wins are draws; otherwise they count as wins. Only one thread may use the object at a time.
+    `path`: folders, separated as in PATH. `probe_limit`: probe up to this many pieces.
+    `fifty_move_rule`: whether cursed wins are draws; otherwise they count as wins. Only one thread
+    may use the object at a time.
     """
 
-    def __init__(self, path: str, probe_limit: int = MOST_PIECES, fifty_move_rule: bool = True) -> None:
+    def __init__(
+        self, path: str, probe_limit: int = MOST_PIECES, fifty_move_rule: bool = True
+    ) -> None:
         self.fifty_move_rule = fifty_move_rule
         self.hits = 0  # positions found since the start
         self._news: list[str] = []
@@ -62,10 +71,14 @@ class Tablebase:
         self._tables = chess.syzygy.Tablebase()
         for folder in filter(None, path.split(os.pathsep)):
             self._add_folder(Path(os.path.expanduser(folder)))
-        self.largest = min(probe_limit, max((len(material) - 1 for material in self._tables.wdl), default=0))
+        self.largest = min(
+            probe_limit, max((len(material) - 1 for material in self._tables.wdl), default=0)
+        )
         wdl, dtz = len(self._tables.wdl), len(self._tables.dtz)
         if wdl:
-            self._news.insert(0, f"Syzygy tables found: {wdl} WDL, {dtz} DTZ; used up to {self.largest} pieces")
+            self._news.insert(
+                0, f"Syzygy tables found: {wdl} WDL, {dtz} DTZ; used up to {self.largest} pieces"
+            )
         elif path and not self._news:
             self._news.append(f"no Syzygy tables found in {path}")
 
@@ -74,7 +87,9 @@ class Tablebase:
             files = sorted(folder.iterdir())
             for file in files:
                 material = file.stem
-                if file.suffix in _MAGIC and chess.syzygy.is_tablename(material, piece_count=MOST_PIECES):
+                if file.suffix in _MAGIC and chess.syzygy.is_tablename(
+                    material, piece_count=MOST_PIECES
+                ):
                     if fault := _fault(file):
                         self._news.append(f"Syzygy table {file} is not used: {fault}")
                     else:
@@ -83,7 +98,9 @@ class Tablebase:
             self._news.append(f"Syzygy folder {folder} cannot be read: {error.strerror}")
 
     def take_news(self) -> list[str]:
-        """Return what was found in the folders, and problems, since the last call: one sentence each, for the user."""
+        """Return what was found in the folders, and problems, since the last call: one sentence
+        each, for the user.
+        """
         news, self._news = self._news, []
         return news
 
@@ -119,7 +136,9 @@ class Tablebase:
             return None
         except Exception as error:  # noqa: BLE001 - damaged data leads python-chess anywhere
             self._unreadable.add(material)
-            self._news.append(f"Syzygy tables for {material} cannot be read: {type(error).__name__}: {error}")
+            self._news.append(
+                f"Syzygy tables for {material} cannot be read: {type(error).__name__}: {error}"
+            )
             return None
         self.hits += 1
         return answer
@@ -129,11 +148,14 @@ class Tablebase:
     def ranks(self, board: chess.Board, wait: Wait | None = None) -> dict[chess.Move, Rank]:
         """Return the rank of every legal move; higher is better.
 
-        WDL is the move's, under the fifty-move rule. Empty if tables are missing. `wait` waits for the solution of an
-        ending (`tactics.solved_endings`), which counts to mate; None = do not ask for it.
+        WDL is the move's, under the fifty-move rule. Empty if tables are missing. `wait` waits for
+        the solution of an ending (`tactics.solved_endings`), which counts to mate; None = do not
+        ask for it.
         """
         pieces = chess.popcount(board.occupied)
-        if board.clean_castling_rights() or pieces > max(self.largest, MOST_SOLVED_PIECES if wait else 0):
+        if board.clean_castling_rights() or pieces > max(
+            self.largest, MOST_SOLVED_PIECES if wait else 0
+        ):
             return {}
         probes = [partial(self._solved, wait=wait)] if wait else []
         for with_dtz in (True, False) if pieces <= self.largest else ():
@@ -150,7 +172,9 @@ class Tablebase:
         return {}
 
     def _solved(self, board: chess.Board, move: chess.Move, wait: Wait) -> Rank | None:
-        """Return the rank of a move in a solved ending: the shortest mate and the longest defence are worth most."""
+        """Return the rank of a move in a solved ending: the shortest mate and the longest defence
+        are worth most.
+        """
         after, end = self._after(board, move)
         if end is not None:
             return end
@@ -159,16 +183,22 @@ class Tablebase:
             return None
         result, plies, is_late = -known[0], abs(known[1]), False
         if self._is_too_late(result, plies, after):  # A capture may come in time.
-            result, is_late = self._under_the_rule(result, abs((probe(after, wait) or known)[1]), after), True
-        return Rank(result, -plies if result > 0 else plies, 0, 0 if is_late or result == 0 else 1 + plies)
+            result, is_late = (
+                self._under_the_rule(result, abs((probe(after, wait) or known)[1]), after),
+                True,
+            )
+        return Rank(
+            result, -plies if result > 0 else plies, 0, 0 if is_late or result == 0 else 1 + plies
+        )
 
     def _rank(self, board: chess.Board, move: chess.Move, with_dtz: bool) -> Rank | None:
         """Return the rank of a move by tables; None is unknown.
 
-        Tables count to the next capture or pawn move, which says nothing of how good a way is: the shortest one may
-        give away a queen. So all moves that hold the win have the same worth, unless no capture or pawn move has come
-        for long, or a position came again: then the shortest way to one is worth most, and among these the shortest
-        phase after it, so that every move makes progress. All draws, and all losses, rank alike.
+        Tables count to the next capture or pawn move, which says nothing of how good a way is: the
+        shortest one may give away a queen. So all moves that hold the win have the same worth,
+        unless no capture or pawn move has come for long, or a position came again: then the
+        shortest way to one is worth most, and among these the shortest phase after it, so that
+        every move makes progress. All draws, and all losses, rank alike.
         """
         after, end = self._after(board, move)
         if end is not None:
@@ -182,7 +212,11 @@ class Tablebase:
             return Rank(result, 0, plies if result < 0 else 0)
         if board.is_zeroing(move):
             return Rank(result, 0, -PHASE - plies)
-        free = 0 if after.is_repetition(2) or has_repeated(board) else max(0, FREE_PLIES - after.halfmove_clock)
+        free = (
+            0
+            if after.is_repetition(2) or has_repeated(board)
+            else max(0, FREE_PLIES - after.halfmove_clock)
+        )
         return Rank(result, min(0, free - plies), -PHASE * (1 + plies))
 
     def _after(self, board: chess.Board, move: chess.Move) -> tuple[chess.Board, Rank | None]:
@@ -197,12 +231,18 @@ class Tablebase:
         return after, DRAWN_RANK if drawn else None
 
     def _under_the_rule(self, result: int, plies: int, after: chess.Board) -> int:
-        """Return a result as it is under the fifty-move rule, so many plies before a capture, a pawn move or mate."""
+        """Return a result as it is under the fifty-move rule, so many plies before a capture, a
+        pawn move or mate.
+        """
         return int(result / 2) if self._is_too_late(result, plies, after) else result
 
     def _is_too_late(self, result: int, plies: int, after: chess.Board) -> bool:
         """Whether the fifty-move rule prevents a win."""
-        return self.fifty_move_rule and abs(result) == WIN and plies + after.halfmove_clock > FIFTY_MOVE_PLIES
+        return (
+            self.fifty_move_rule
+            and abs(result) == WIN
+            and plies + after.halfmove_clock > FIFTY_MOVE_PLIES
+        )
 
 
 def has_repeated(board: chess.Board) -> bool:
@@ -216,17 +256,23 @@ def has_repeated(board: chess.Board) -> bool:
 
 
 def good_moves(ranks: Mapping[chess.Move, Rank], slack: int = 0) -> list[chess.Move]:
-    """Return the moves of the best result that are worth at most `slack` less than the best, for a search to choose
-    from.
+    """Return the moves of the best result that are worth at most `slack` less than the best, for a
+    search to choose from.
     """
     best = max(ranks.values(), default=DRAWN_RANK)
-    return [move for move, rank in ranks.items() if rank.result == best.result and rank.worth >= best.worth - slack]
+    return [
+        move
+        for move, rank in ranks.items()
+        if rank.result == best.result and rank.worth >= best.worth - slack
+    ]
 
 
 def _fault(file: Path) -> str:
-    """Return the fault that makes a table file unusable, judged by size and header; "" if there is none.
+    """Return the fault that makes a table file unusable, judged by size and header; "" if there is
+    none.
 
-    python-chess would notice a fault only while probing, and a wrong list of pieces would make it loop for ever.
+    python-chess would notice a fault only while probing, and a wrong list of pieces would make it
+    loop for ever.
     """
     try:
         size = file.stat().st_size
@@ -239,7 +285,9 @@ def _fault(file: Path) -> str:
     if header[:4] != _MAGIC[file.suffix]:
         return "it does not begin like a table"
     white, black = file.stem.split("v")
-    expected = sorted(_PIECE_CODES[letter] for letter in white) + sorted(_PIECE_CODES[letter] | 8 for letter in black)
+    expected = sorted(_PIECE_CODES[letter] for letter in white) + sorted(
+        _PIECE_CODES[letter] | 8 for letter in black
+    )
     mirrored = sorted(code ^ 8 for code in expected)
     orders = 1 + ("P" in white and "P" in black)  # bytes of order before each list of pieces
     lists = 4 if "P" in file.stem else 1  # with pawns, one list per file of the leading pawn

@@ -12,7 +12,9 @@ ROUND_SIZE = 64  # leaves per batch: 8 chunks, about 6 ms for a 64x6 net on one 
 
 
 class NetworkEvaluator:
-    """Evaluator `network`: evaluates a fused network chunk by chunk, with boards turned as its input format asks."""
+    """Evaluator `network`: evaluates a fused network chunk by chunk, with boards turned as its
+    input format asks.
+    """
 
     name = "network"
     kernels = ANY_NETWORK

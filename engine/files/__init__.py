@@ -1,1 +1,3 @@
-"""Reads and writes files: `.dit` nets, text, TOML. Writing is atomic, and reading never executes anything."""
+"""Reads and writes files: `.dit` nets, text, TOML. Writing is atomic, and reading never executes
+anything.
+"""

@@ -21,7 +21,9 @@ _ATTEMPTS, _PAUSE_S = 11, 0.1  # of a renaming that the system refuses
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let the system's OSError of the block name this file, unless it names another; one of our own words stays."""
+    """Let the system's OSError of the block name this file, unless it names another; one of our own
+    words stays.
+    """
     try:
         yield
     except OSError as error:
@@ -34,12 +36,12 @@ def naming(path: Path) -> Iterator[None]:
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary stream whose content appears at `path` complete or not at all.
 
-    The stream writes a temporary file in the same folder, which is fsynced and renamed; then the folder is fsynced.
-    If the block raises, the temporary file is removed and an older `path` stays as it was. Raises OSError, which names
-    `path`.
+    The stream writes a temporary file in the same folder, which is fsynced and renamed; then the
+    folder is fsynced. If the block raises, the temporary file is removed and an older `path` stays
+    as it was. Raises OSError, which names `path`.
 
-    The file gets a new file's permissions, whatever an older `path` had. A link at `path` is replaced, not followed.
-    What is written to a device or a pipe goes there at once.
+    The file gets a new file's permissions, whatever an older `path` had. A link at `path` is
+    replaced, not followed. What is written to a device or a pipe goes there at once.
     """
     with naming(path):
         if path.is_dir():  # which may be `.` or `/`, without a name
@@ -56,7 +58,9 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
                 make_durable(stream.fileno())
             replace(temporary, path)
         except BaseException as error:
-            if temporary.exists():  # on a read-only disk, the error of removing it would hide this one
+            if (
+                temporary.exists()
+            ):  # on a read-only disk, the error of removing it would hide this one
                 temporary.unlink()
             if isinstance(error, OSError) and error.filename == str(temporary):
                 error.filename = None
@@ -73,10 +77,11 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 
 def append(path: Path, text: str) -> None:
-    """Add text to the end of a file, UTF-8; it is on the disk when this returns. Raises OSError, which names the file.
+    """Add text to the end of a file, UTF-8; it is on the disk when this returns. Raises OSError,
+    which names the file.
 
-    On a disk that is full, nothing is added: half a text would spoil the next one, too. A process that is killed may
-    leave a part of it: readers drop what follows the last line end.
+    On a disk that is full, nothing is added: half a text would spoil the next one, too. A process
+    that is killed may leave a part of it: readers drop what follows the last line end.
     """
     left = text.encode(errors="replace")
     with naming(path), open(path, "ab", buffering=0) as stream:
@@ -93,15 +98,17 @@ def append(path: Path, text: str) -> None:
 
 
 def aside(path: Path, ending: str) -> Path:
-    """Return a hidden name beside `path`, a random one: in containers that share a folder, process ids are the same."""
+    """Return a hidden name beside `path`, a random one: in containers that share a folder, process
+    ids are the same.
+    """
     return path.with_name(f".{path.name[:LONGEST_NAME]}.{os.urandom(4).hex()}.{ending}")
 
 
 def replace(source: Path, target: Path) -> None:
     """Rename a file or a folder, over an older file if there is one.
 
-    Windows refuses that while another program has the older one open, such as a virus scanner for a moment. So
-    PermissionError is raised only once the system has refused for a second.
+    Windows refuses that while another program has the older one open, such as a virus scanner for a
+    moment. So PermissionError is raised only once the system has refused for a second.
     """
     for attempt in range(_ATTEMPTS):
         try:
@@ -114,13 +121,17 @@ def replace(source: Path, target: Path) -> None:
 
 
 def remove_left_behind(folder: Path) -> None:
-    """Remove the temporary files of processes that were killed while they wrote; nobody may be writing now."""
+    """Remove the temporary files of processes that were killed while they wrote; nobody may be
+    writing now.
+    """
     for temporary in folder.glob(".*.tmp"):
         temporary.unlink()
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames and new names in the folder durable, where the system and file system can (not on Windows)."""
+    """Make renames and new names in the folder durable, where the system and file system can (not
+    on Windows).
+    """
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -131,7 +142,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_durable(descriptor: int) -> None:
-    """Write a file's bytes to the disk for good, where the file system can; devices such as /dev/null cannot.
+    """Write a file's bytes to the disk for good, where the file system can; devices such as
+    /dev/null cannot.
 
     On macOS `fsync` leaves them in the disk's own memory.
     """

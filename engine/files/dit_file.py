@@ -1,4 +1,5 @@
-"""`.dit` files: a model's architecture, tensors and history in one file that runs no code and hides no damage.
+"""`.dit` files: a model's architecture, tensors and history in one file that runs no code and hides
+no damage.
 
     b"\\x89DIT\\r\\n\\x1a\\n"    magic; its line ends reveal a transfer in text mode
     u32 version             little-endian, like everything after it
@@ -6,13 +7,13 @@
     header                  UTF-8 JSON, see below
     tensors                 each at a multiple of 64 bytes, zeros in between; the file ends with the last tensor
 
-Header: "model" (nested layer configurations), "tensors" (a list of name, dtype, shape, offset in bytes from the first
-tensor, crc32), "provenance" (Aino's version and commit, date, command, seed, backend, device, library versions),
-"card" (how it was trained), "configuration" (the resolved settings of the run) and "crc32" (of the header's own
-canonical JSON without that entry).
+Header: "model" (nested layer configurations), "tensors" (a list of name, dtype, shape, offset in
+bytes from the first tensor, crc32), "provenance" (Aino's version and commit, date, command, seed,
+backend, device, library versions), "card" (how it was trained), "configuration" (the resolved
+settings of the run) and "crc32" (of the header's own canonical JSON without that entry).
 
-Every fault raises NetFileError, which names the file, what was expected and what was found. Every size is compared with
-the size of the file before anything is allocated.
+Every fault raises NetFileError, which names the file, what was expected and what was found. Every
+size is compared with the size of the file before anything is allocated.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ _ENTRY_KEYS = {"name": str, "dtype": str, "shape": list, "offset": int, "crc32":
 def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read (header, tensors by name) without building the model; the tensors are float32.
 
-    Raises NetFileError when the file is missing, truncated, longer than its tensors, damaged or of another kind.
+    Raises NetFileError when the file is missing, truncated, longer than its tensors, damaged or of
+    another kind.
     """
     path = Path(path)
     try:
@@ -63,7 +65,9 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray
 
 
 def open_net(path: Path) -> IO[bytes]:
-    """Open a net file, which is read more than once. Raises OSError, also for a pipe or a device, which may block."""
+    """Open a net file, which is read more than once. Raises OSError, also for a pipe or a device,
+    which may block.
+    """
     if not stat.S_ISREG((status := path.stat()).st_mode) and not stat.S_ISDIR(status.st_mode):
         raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
     return path.open("rb")
@@ -74,11 +78,14 @@ def header_checksum(header: Mapping[str, Any]) -> int:
     return zlib.crc32(_canonical({key: value for key, value in header.items() if key != "crc32"}))
 
 
-def save_tensors(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays whose dtypes are in DTYPES. A reader of `path` sees the old file or the complete new one.
+def save_tensors(
+    path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Write arrays whose dtypes are in DTYPES. A reader of `path` sees the old file or the complete
+    new one.
 
-    `header` has the module's header entries except "tensors" and "crc32". Raises ConfigError for values that JSON
-    cannot hold, NetFileError when the file cannot be written.
+    `header` has the module's header entries except "tensors" and "crc32". Raises ConfigError for
+    values that JSON cannot hold, NetFileError when the file cannot be written.
     """
     path = Path(path)
     full: dict[str, Any] = {"model": header["model"], "tensors": _tensor_table(arrays), **header}
@@ -97,7 +104,7 @@ def save_tensors(path: str | Path, header: Mapping[str, Any], arrays: Mapping[st
         raise NetFileError(path, "a place to write the net to", str(error)) from error
 
 
-# ---- reading ------------------------------------------------------------------------------------------------------
+# ---- reading -------------------------------------------------------------------------------------
 
 
 def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
@@ -132,13 +139,16 @@ def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
 
 
 def _check_header(path: Path, header: Mapping[str, Any], data_bytes: int) -> None:
-    """Check that the header is complete and that its tensors fill the file's `data_bytes` exactly, in order.
+    """Check that the header is complete and that its tensors fill the file's `data_bytes` exactly,
+    in order.
 
     Raises NetFileError.
     """
     for key, kind in _KEYS.items():
         if not isinstance(header.get(key), kind):
-            raise NetFileError(path, f"a header entry {key!r} ({kind.__name__})", repr(header.get(key))[:60])
+            raise NetFileError(
+                path, f"a header entry {key!r} ({kind.__name__})", repr(header.get(key))[:60]
+            )
     table = header["tensors"]
     if len(table) > MAX_TENSORS:
         raise NetFileError(path, f"at most {MAX_TENSORS} tensors", str(len(table)))
@@ -154,22 +164,33 @@ def _check_header(path: Path, header: Mapping[str, Any], data_bytes: int) -> Non
         names.add(name)
         end = expected + math.prod(entry["shape"]) * DTYPES[entry["dtype"]].itemsize
         if end > data_bytes:
-            raise NetFileError(path, f"{end} bytes of tensors up to {name}", f"{max(data_bytes, 0)} bytes")
+            raise NetFileError(
+                path, f"{end} bytes of tensors up to {name}", f"{max(data_bytes, 0)} bytes"
+            )
     if table and end != data_bytes:
         raise NetFileError(path, f"{end} bytes of tensors", f"{data_bytes} bytes")
 
 
 def _check_entry(path: Path, entry: Any) -> None:
-    if not (isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in _ENTRY_KEYS.items())):
+    if not (
+        isinstance(entry, dict)
+        and all(isinstance(entry.get(key), kind) for key, kind in _ENTRY_KEYS.items())
+    ):
         raise NetFileError(path, f"tensor entries with {', '.join(_ENTRY_KEYS)}", repr(entry)[:80])
     if entry["dtype"] not in DTYPES:
-        raise NetFileError(path, f"dtype {' or '.join(DTYPES)} of {entry['name']}", repr(entry["dtype"])[:60])
+        raise NetFileError(
+            path, f"dtype {' or '.join(DTYPES)} of {entry['name']}", repr(entry["dtype"])[:60]
+        )
     shape = entry["shape"]
-    if len(shape) > MAX_DIMENSIONS or not all(type(side) is int and 0 < side < 1 << 40 for side in shape):
+    if len(shape) > MAX_DIMENSIONS or not all(
+        type(side) is int and 0 < side < 1 << 40 for side in shape
+    ):
         raise NetFileError(path, f"a shape of positive sizes for {entry['name']}", repr(shape)[:60])
 
 
-def _read_tensors(path: Path, file: IO[bytes], table: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+def _read_tensors(
+    path: Path, file: IO[bytes], table: list[dict[str, Any]]
+) -> dict[str, np.ndarray]:
     tensors = {}
     for entry in table:
         if any(file.read(_data_start(file.tell()) - file.tell())):
@@ -186,7 +207,7 @@ def _read_tensors(path: Path, file: IO[bytes], table: list[dict[str, Any]]) -> d
     return tensors
 
 
-# ---- writing ------------------------------------------------------------------------------------------------------
+# ---- writing -------------------------------------------------------------------------------------
 
 
 def _tensor_table(arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:

@@ -11,7 +11,9 @@ log = logging.getLogger(__name__)
 
 
 class NoteLog:
-    """Logs what a reader changed to read a file: the first notes one by one, the rest as a number at the end."""
+    """Logs what a reader changed to read a file: the first notes one by one, the rest as a number
+    at the end.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,5 @@
-"""Where commands may write: never onto what they are given, nor onto what Aino keeps in folders of its own.
+"""Where commands may write: never onto what they are given, nor onto what Aino keeps in folders of
+its own.
 
 What continues or replaces a file knows it for an earlier one of its kind.
 """
@@ -14,17 +15,24 @@ from typing import IO, Any
 
 from engine.errors import ConfigError
 
-# What a folder of Aino's may be: a word in the first of the files it keeps there, which tells it from other programs'
-# files of that name, and the names of all.
+# What a folder of Aino's may be: a word in the first of the files it keeps there, which tells it
+# from other programs' files of that name, and the names of all.
 FOLDERS = {
     "a self-play run": ("format = ", "config.toml ledger.sqlite nets replay fit anchors".split()),
-    "a pretraining": ('"learner": ', "config.json checkpoint.npz log.jsonl latest.dit cache".split()),
+    "a pretraining": (
+        '"learner": ',
+        "config.json checkpoint.npz log.jsonl latest.dit cache".split(),
+    ),
     "a match": ('"openings": ', "match.json games.jsonl games.pgn result.json stderr.log".split()),
-    "a label folder": ('"teacher": ', "settings.json journal values.rows scored.rows cache".split()),
+    "a label folder": (
+        '"teacher": ',
+        "settings.json journal values.rows scored.rows cache".split(),
+    ),
     "a sweep": ("settings", "sweep.toml matches".split()),
 }
 
-# The first byte of what commands write, by the ending that the flag's metavar has, or the name of a network.
+# The first byte of what commands write, by the ending that the flag's metavar has, or the name of a
+# network.
 FIRST_BYTES = {".html": b"<", ".json": b"[{", ".csv": b"r", ".pgn": b"[", ".tar": b"g\0",
                ".dit": b"\x89", ".pb": b"\r", ".gz": b"\x1f", ".onnx": b"\b"}  # fmt: skip
 
@@ -32,22 +40,30 @@ FIRST_BYTES = {".html": b"<", ".json": b"[{", ".csv": b"r", ".pgn": b"[", ".tar"
 def kind_of_folder(folder: Path) -> str:
     """Return which of FOLDERS a folder is; "" for none, or where that cannot be read."""
     for kind, (word, (mark, *_)) in FOLDERS.items():
-        if os.access(file := folder / mark, os.R_OK) and file.is_file() and word.encode() in file.read_bytes():
+        if (
+            os.access(file := folder / mark, os.R_OK)
+            and file.is_file()
+            and word.encode() in file.read_bytes()
+        ):
             return kind
     return ""
 
 
 def output_file(text: str) -> Path:
     """Return a path; the type of flags that name a file to write, which `CommandParser` checks."""
-    if not text:  # a variable of the shell that is not set: `Path` takes it for the folder that one is in
+    if (
+        not text
+    ):  # a variable of the shell that is not set: `Path` takes it for the folder that one is in
         raise argparse.ArgumentTypeError("expected a name, got ''")
     return Path(os.path.expanduser(text))  # as most shells do not behind `--run=`
 
 
 def check_output(path: Path, given: Iterable[Any], ending: str = "") -> None:
-    """Raise ConfigError where a file to write is one that texts, paths or lists name, Aino's own, packed, or a folder.
+    """Raise ConfigError where a file to write is one that texts, paths or lists name, Aino's own,
+    packed, or a folder.
 
-    Other spellings and links count as what they lead to. ending: of FIRST_BYTES, what an earlier file has to be.
+    Other spellings and links count as what they lead to. ending: of FIRST_BYTES, what an earlier
+    file has to be.
     """
     if path.is_dir():
         raise ConfigError(f"{path} is a folder: give the output the name of a file")
@@ -55,19 +71,29 @@ def check_output(path: Path, given: Iterable[Any], ending: str = "") -> None:
     values = [one for value in given for one in (value if isinstance(value, list) else [value])]
     for text in (str(one) for one in values if isinstance(one, str | Path)):
         for name in (text, *re.split(r"[\s=]+", text)):  # as in games.pgn=0.5
-            if str(place) == os.path.realpath(name) or (path.exists() and os.path.exists(name) and path.samefile(name)):
+            if str(place) == os.path.realpath(name) or (
+                path.exists() and os.path.exists(name) and path.samefile(name)
+            ):
                 raise ConfigError(f"{path} would replace {name}: give the output another name")
     for folder in place.parents:
-        if (kind := kind_of_folder(folder)) and place.relative_to(folder).parts[0] in FOLDERS[kind][1]:
+        if (kind := kind_of_folder(folder)) and place.relative_to(folder).parts[0] in FOLDERS[kind][
+            1
+        ]:
             raise ConfigError(f"{path} belongs to {kind}, {folder}: give the output another name")
     if first := FIRST_BYTES.get(ending):
         check_earlier(path, lambda stream: stream.read(1) in first, f"an earlier {ending} file")
-    if re.search(r"(?<!\.pb)\.(gz|bz2|xz|zst|zip)$", path.name.lower()):  # it would hold what its name does not say
-        raise ConfigError(f"{path}: {path.suffix} stands for packed files, which Aino does not write: leave it out")
+    if re.search(
+        r"(?<!\.pb)\.(gz|bz2|xz|zst|zip)$", path.name.lower()
+    ):  # it would hold what its name does not say
+        raise ConfigError(
+            f"{path}: {path.suffix} stands for packed files, which Aino does not write: leave it out"
+        )
 
 
 def check_earlier(path: Path, is_one: Callable[[IO[bytes]], object], what: str) -> None:
-    """Raise ConfigError where a file to continue or replace is not `what` such a file is. Devices take anything."""
+    """Raise ConfigError where a file to continue or replace is not `what` such a file is. Devices
+    take anything.
+    """
     if path.is_file() and path.stat().st_size:
         with path.open("rb") as stream:
             if not is_one(stream):

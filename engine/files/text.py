@@ -1,9 +1,10 @@
 """Reads text that other programs wrote, in whatever encoding, packed or not.
 
-UTF-16 and UTF-32 are known by their marks, or by where the zero bytes of English letters stand. In any other text each
-line is judged by itself, because collections are put together from files of different encodings: it is UTF-8, or else
-Windows-1252, of which ISO 8859-1 is a part. What forums, pages and mails wrap games in ([pgn], <pre>, ```, > before
-each line) is blank in texts in which a line begins or ends with it. Curly quotes of tags are straight again.
+UTF-16 and UTF-32 are known by their marks, or by where the zero bytes of English letters stand. In
+any other text each line is judged by itself, because collections are put together from files of
+different encodings: it is UTF-8, or else Windows-1252, of which ISO 8859-1 is a part. What forums,
+pages and mails wrap games in ([pgn], <pre>, ```, > before each line) is blank in texts in which a
+line begins or ends with it. Curly quotes of tags are straight again.
 """
 
 from __future__ import annotations
@@ -29,39 +30,63 @@ from urllib.parse import unquote
 
 from engine.errors import ARCHIVES, DataError, message, why_unreadable
 
-_WIDE_ENCODINGS = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")  # The mark of UTF-32 begins with that of UTF-16.
+_WIDE_ENCODINGS = (
+    "utf-32-le",
+    "utf-32-be",
+    "utf-16-le",
+    "utf-16-be",
+)  # The mark of UTF-32 begins with that of UTF-16.
 _MARK = "\ufeff"
 LONGEST_LINE = 1 << 24  # bytes; no valid file has a longer line
 LOOKED_AT = 1 << 16  # bytes that tell what a file holds
 _MOST_NAMED = 9  # files of an archive in a message
 LARGEST_TEXT = 1 << 28  # bytes of a file that is read at once: a packed one may claim any size
-PACKED_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)  # what reading a damaged packed file raises
+PACKED_ERRORS = (
+    OSError,
+    EOFError,
+    lzma.LZMAError,
+    zlib.error,
+)  # what reading a damaged packed file raises
 _BRACKET = rb"\[/?(?:pgn|PGN|Pgn|code|CODE|Code|pre|quote|QUOTE|Quote)\b"
 _WRAPPER = (
     rb"(?:%b(?![ \t]*\")[^\]\n]{0,99}\]|</?(?:pre|PRE|code|CODE|pgn|PGN|textarea)\b[^>\n]{0,99}>"
     rb"|`{3,}(?:pgn|PGN|chess|te?xt|fen|epd)?)" % _BRACKET
 )
 _WRAPPERS = re.compile(rb"(?m)^(?:[ \t]*>)+|%b" % _WRAPPER)
-_IS_WRAPPED = re.compile(rb"(?m)%b[ \t]*$|^[ \t>]*(?:%b|>[ \t]*\[\w+[ \t]*\")" % (_WRAPPER, _WRAPPER))
+_IS_WRAPPED = re.compile(
+    rb"(?m)%b[ \t]*$|^[ \t>]*(?:%b|>[ \t]*\[\w+[ \t]*\")" % (_WRAPPER, _WRAPPER)
+)
 _BRACKETS = re.compile(_BRACKET)
 _QUOTE = rb"(?:'{1,2}|&quot;|\xe2\x80[\x98-\x9f\xb3\xb9\xba]|\xc2[\xab\xbb])"
-_TAG = re.compile(rb"\n([ \t]*\[\w+(?:[ \t]|\xc2\xa0)*)%b([^\n]*?)(?:%b|\")(?=[ \t]*\])" % (_QUOTE, _QUOTE))
-_PLAIN_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})  # which have no accents
+_TAG = re.compile(
+    rb"\n([ \t]*\[\w+(?:[ \t]|\xc2\xa0)*)%b([^\n]*?)(?:%b|\")(?=[ \t]*\])" % (_QUOTE, _QUOTE)
+)
+_PLAIN_LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"}
+)  # which have no accents
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file's name or an archive member's begins with a dot, as of those that macOS puts beside every file."""
+    """Whether a file's name or an archive member's begins with a dot, as of those that macOS puts
+    beside every file.
+    """
     return name.rpartition("/")[2].startswith(".")
 
 
 def printable(path: Path | str) -> str:
-    """Return a file's name as text that can be shown, stored and hashed; bytes that are not UTF-8 are replaced."""
+    """Return a file's name as text that can be shown, stored and hashed; bytes that are not UTF-8
+    are replaced.
+    """
     return os.fsencode(path).decode(errors="replace")
 
 
 def without_accents(text: str) -> str:
     """Return a text with the letters of its accented ones."""
-    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    return "".join(
+        letter
+        for letter in unicodedata.normalize("NFKD", text)
+        if not unicodedata.combining(letter)
+    )
 
 
 def searchable(text: str) -> str:
@@ -70,14 +95,18 @@ def searchable(text: str) -> str:
 
 
 def decode_text(data: bytes) -> str:
-    """Return the text of a whole file, without its mark and with line feeds as line ends. No byte is refused."""
+    """Return the text of a whole file, without its mark and with line feeds as line ends. No byte
+    is refused.
+    """
     return b"".join(utf8_pieces(io.BytesIO(data), unwraps=False)).decode()
 
 
 def _has_encoding(begin: bytes, name: str) -> bool:
-    """Whether a text begins with the mark of a wide encoding, or has zero bytes where that has them in ASCII's letters.
+    """Whether a text begins with the mark of a wide encoding, or has zero bytes where that has them
+    in ASCII's letters.
 
-    These are the first letter and a quarter of the others, because names and comments may be in any language.
+    These are the first letter and a quarter of the others, because names and comments may be in any
+    language.
     """
     letter = "x".encode(name)
     columns = [begin[place :: len(letter)] for place in range(len(letter))]
@@ -88,10 +117,11 @@ def _has_encoding(begin: bytes, name: str) -> bool:
 
 
 def utf8_pieces(stream: IO[bytes], size: int = 1 << 20, unwraps: bool = True) -> Iterator[bytes]:
-    """Yield the text of a stream as UTF-8, in pieces of some `size` bytes that end at line ends, which are line feeds.
+    """Yield the text of a stream as UTF-8, in pieces of some `size` bytes that end at line ends,
+    which are line feeds.
 
-    A longer line makes the piece longer. Whether wrappers are to be removed is seen from the first piece. Raises
-    OSError for a line of over LONGEST_LINE bytes.
+    A longer line makes the piece longer. Whether wrappers are to be removed is seen from the first
+    piece. Raises OSError for a line of over LONGEST_LINE bytes.
     """
     piece = stream.read(max(size, 64))  # so much tells the encoding
     encoding = next((name for name in _WIDE_ENCODINGS if _has_encoding(piece, name)), "")
@@ -100,14 +130,18 @@ def utf8_pieces(stream: IO[bytes], size: int = 1 << 20, unwraps: bool = True) ->
     rest, is_first = b"", True
     while piece or rest:
         text = decoder.decode(piece).encode(errors="replace") if decoder else piece
-        end = text.rfind(b"\n") + 1 or text.rfind(b"\r", 0, -1) + 1  # a CR at the end may be half a line end
+        end = (
+            text.rfind(b"\n") + 1 or text.rfind(b"\r", 0, -1) + 1
+        )  # a CR at the end may be half a line end
         whole, rest = (rest + text[:end], text[end:]) if end or not piece else (b"", rest + text)
         if len(rest) > LONGEST_LINE:
             raise OSError(f"a line of over {LONGEST_LINE:,} bytes")
         if whole:
             whole = _plain(whole)
             if unwraps and is_first:
-                is_likely = any(byte in whole for byte in b"<>`") or _BRACKETS.search(whole)  # found in little time
+                is_likely = any(byte in whole for byte in b"<>`") or _BRACKETS.search(
+                    whole
+                )  # found in little time
                 unwraps = bool(is_likely and _IS_WRAPPED.search(whole))
             yield _WRAPPERS.sub(lambda found: b" " * len(found[0]), whole) if unwraps else whole
             is_first = False
@@ -119,7 +153,10 @@ def _plain(data: bytes) -> bytes:
     if b"\r" in data:  # To look for more than one byte takes longer than to read the games.
         data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     data = data if data.isascii() else decode_line(data).encode()
-    is_quoted = any(quote[-1:] in data and quote in data for quote in (b" '", b"&quot;", b"\xe2\x80", b"\xc2\xab"))
+    is_quoted = any(
+        quote[-1:] in data and quote in data
+        for quote in (b" '", b"&quot;", b"\xe2\x80", b"\xc2\xab")
+    )
     return _TAG.sub(rb'\n\1"\2"', b"\n" + data)[1:] if is_quoted else data
 
 
@@ -129,12 +166,19 @@ def decode_line(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         lines = data.splitlines(keepends=True)
-        return "".join(map(decode_line, lines)) if len(lines) > 1 else data.decode("cp1252", "replace")
+        return (
+            "".join(map(decode_line, lines)) if len(lines) > 1 else data.decode("cp1252", "replace")
+        )
 
 
-# ---- what a text holds --------------------------------------------------------------------------------------------
+# ---- what a text holds ---------------------------------------------------------------------------
 
-GAMES, POSITIONS, PUZZLES, JSON = "games in PGN", "positions, one a line", "puzzles in Lichess's format", "JSON"
+GAMES, POSITIONS, PUZZLES, JSON = (
+    "games in PGN",
+    "positions, one a line",
+    "puzzles in Lichess's format",
+    "JSON",
+)
 BINARY = "binary data"
 _READERS = {
     GAMES: "`aino analyse` and `aino annotate` read them",
@@ -147,7 +191,8 @@ _PLACEMENT = "(?:[1-8KQRBNPkqrbnp]+/){7}[1-8KQRBNPkqrbnp]+"
 # Readers tell what is wrong with one that has too few ranks, or squares of them.
 _NEAR_PLACEMENT = r"(?:[\dKQRBNPkqrbnp]*/){5,}[\dKQRBNPkqrbnp]*(?=[\s_+]|\Z)"
 _OPENING, _CLOSING = "[\\[(<\"'`“„«]{0,3}", " \t\r\n])>\"'`”“’»,."
-# What people copy with a position: a number, a label, UCI's command, quotes, and the address of a page that shows it.
+# What people copy with a position: a number, a label, UCI's command, quotes, and the address of a
+# page that shows it.
 _LEAD = re.compile(
     rf"{_OPENING}(?:(?:[-*•]|\d+[.)])\s+)?(?:[A-Za-z][A-Za-z ]{{0,40}}[:=]|(?i:position fen|position|fen|epd)\b)?"
     rf"[\s:=]{{0,9}}{_OPENING}(?P<page>(?:\w{{1,9}}://)?[\w-]{{1,99}}\.[\w.-]{{1,99}}/(?:\S{{0,300}}?[/?=])??(?={_PLACEMENT}))?"
@@ -159,7 +204,9 @@ _ESCAPED = re.compile(r"(?i)%(?:2f|20|5f)")
 
 
 def plain_position(text: str) -> str:
-    """Return a FEN, an EPD or `startpos` without what was copied with it; "" where the text begins with none."""
+    """Return a FEN, an EPD or `startpos` without what was copied with it; "" where the text begins
+    with none.
+    """
     text = _INVISIBLE.sub("", text).strip().replace("\\/", "/")  # as in JSON
     found = _LEAD.match(unquote(text) if _ESCAPED.search(text) else text)
     if found is None:
@@ -177,14 +224,18 @@ _FORMS = {
     r'\[\s*\w[^\s"]*\s*"|\d+[.)…\s]+(?:\S{0,5}[a-hA-H][1-8]|[O0o]-[O0o])(?![a-z]|\S*/\S*/)': GAMES,
     r"(?:[^\x01-\x08\x0e-\x19]*[\x01-\x08\x0e-\x19]){4}": BINARY,
 }
-_KINDS: list[tuple[Any, str]] = [(re.compile(rf'[\s"`]*(?:{form})').match, kind) for form, kind in _FORMS.items()]
+_KINDS: list[tuple[Any, str]] = [
+    (re.compile(rf'[\s"`]*(?:{form})').match, kind) for form, kind in _FORMS.items()
+]
 _KINDS.insert(-1, (plain_position, POSITIONS))
 
 
 def kind_of(begin: bytes | str) -> str:
     """Return which of the kinds above is told by the first line that tells one; "" if none does."""
     data = begin.encode(errors="replace") if isinstance(begin, str) else begin
-    for line in chain.from_iterable(piece.decode().splitlines() for piece in utf8_pieces(io.BytesIO(data))):
+    for line in chain.from_iterable(
+        piece.decode().splitlines() for piece in utf8_pieces(io.BytesIO(data))
+    ):
         if found := next((kind for form, kind in _KINDS if form(line)), ""):
             return found
     return ""
@@ -193,7 +244,8 @@ def kind_of(begin: bytes | str) -> str:
 def kind_of_file(path: Path, *wanted: str) -> str:
     """`kind_of` of a file, packed or not; "" of a pipe, which can be read only once.
 
-    Raises DataError where it cannot be read, or is of a kind that is not among those `wanted`, if any are named.
+    Raises DataError where it cannot be read, or is of a kind that is not among those `wanted`, if
+    any are named.
     """
     if path.is_fifo():
         return ""
@@ -202,15 +254,19 @@ def kind_of_file(path: Path, *wanted: str) -> str:
 
 
 def wanted_kind(found: str, name: object, *wanted: str) -> str:
-    """Return a kind, or "", if it is one of those wanted; else raise DataError, which says who reads it."""
+    """Return a kind, or "", if it is one of those wanted; else raise DataError, which says who
+    reads it.
+    """
     if found and wanted and found not in wanted:
         words = "{name}: expected {wanted}, found {found}; {readers}"
         values = {"wanted": " or ".join(wanted), "found": found, "readers": _READERS[found]}
-        raise DataError(message(words, name=name, **{key: message(text) for key, text in values.items()}))
+        raise DataError(
+            message(words, name=name, **{key: message(text) for key, text in values.items()})
+        )
     return found
 
 
-# ---- packed files -------------------------------------------------------------------------------------------------
+# ---- packed files --------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -224,7 +280,9 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def unpacked_text(path: Path) -> str:
-    """Return the text of a file, packed or not, as `utf8_pieces` does. Raises DataError, also for a huge one."""
+    """Return the text of a file, packed or not, as `utf8_pieces` does. Raises DataError, also for a
+    huge one.
+    """
     pieces, size = list[bytes](), 0
     with reading(path), open_unpacked(path) as (stream, _):
         for piece in utf8_pieces(stream):
@@ -236,17 +294,26 @@ def unpacked_text(path: Path) -> str:
 
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], float]]]:
-    """Provide the bytes of a file as `unpacked` does, and the share of it that is read, 0..1. Raises PACKED_ERRORS."""
+    """Provide the bytes of a file as `unpacked` does, and the share of it that is read, 0..1.
+    Raises PACKED_ERRORS.
+    """
     with path.open("rb") as raw, unpacked(raw) as stream:
         size = max(1, os.fstat(raw.fileno()).st_size)
-        yield stream, lambda: min(1.0, os.lseek(raw.fileno(), 0, os.SEEK_CUR) / size) if raw.seekable() else 0.0
+        yield (
+            stream,
+            lambda: (
+                min(1.0, os.lseek(raw.fileno(), 0, os.SEEK_CUR) / size) if raw.seekable() else 0.0
+            ),
+        )
 
 
 @contextmanager
 def unpacked(raw: Any) -> Iterator[Any]:
-    """Provide the bytes of a buffered stream, unpacked (gzip, bzip2, xz, zstd, the one file of a zip archive).
+    """Provide the bytes of a buffered stream, unpacked (gzip, bzip2, xz, zstd, the one file of a
+    zip archive).
 
-    Its first bytes tell what it is; its name does not, as browsers unpack files whose names stay. Raises PACKED_ERRORS.
+    Its first bytes tell what it is; its name does not, as browsers unpack files whose names stay.
+    Raises PACKED_ERRORS.
     """
     begin = raw.peek(6)
     if (archive := ARCHIVES.get(begin[:4], "zip")) != "zip":
@@ -261,9 +328,13 @@ def _opener(begin: bytes) -> Callable[..., Any] | None:
 
 @contextmanager
 def _open_zst(raw: IO[bytes]) -> Iterator[Any]:
-    zstd = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+    zstd = importlib.import_module(
+        "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    )
     try:
-        with zstd.open(raw, options={zstd.DecompressionParameter.window_log_max: 31}) as stream:  # as of `--long=31`
+        with zstd.open(
+            raw, options={zstd.DecompressionParameter.window_log_max: 31}
+        ) as stream:  # as of `--long=31`
             yield stream
     except zstd.ZstdError as error:
         raise OSError(str(error)) from error
@@ -275,7 +346,13 @@ def _open_zip(raw: IO[bytes]) -> Iterator[Any]:
     try:
         archive = zipfile.ZipFile(raw)
         opened = [archive.open(name) for name in _told_alike(archive)]
-    except (ValueError, RuntimeError, EOFError, struct.error, zipfile.BadZipFile) as error:  # encrypted ones, too
+    except (
+        ValueError,
+        RuntimeError,
+        EOFError,
+        struct.error,
+        zipfile.BadZipFile,
+    ) as error:  # encrypted ones, too
         raise OSError(str(error)) from error
     try:
         yield io.BufferedReader(_Joined(opened))
@@ -284,16 +361,26 @@ def _open_zip(raw: IO[bytes]) -> Iterator[Any]:
 
 
 def _told_alike(archive: Any) -> list[str]:
-    """Return the names of the files in a zip archive that hold one kind of text, or of the only one."""
+    """Return the names of the files in a zip archive that hold one kind of text, or of the only
+    one.
+    """
     names = [name for name in archive.namelist() if not (name.endswith("/") or is_hidden(name))]
     begins = {name: archive.open(name).read(LOOKED_AT) for name in names}
-    if packed := next((name for name, begin in begins.items() if _opener(begin) or begin[257:262] == b"ustar"), ""):
-        raise OSError(f"an archive of packed files, such as {packed}; unpack it and give the folder")
+    if packed := next(
+        (name for name, begin in begins.items() if _opener(begin) or begin[257:262] == b"ustar"), ""
+    ):
+        raise OSError(
+            f"an archive of packed files, such as {packed}; unpack it and give the folder"
+        )
     kinds = {name: kind_of(begin) for name, begin in begins.items()}
     if len(names) == 1 or len(set(filter(None, kinds.values()))) == 1:
         return [name for name in names if kinds[name]] or names
-    told = ", ".join(f"{name} ({kinds[name]})" if kinds[name] else name for name in names[:_MOST_NAMED])
-    raise OSError(f"found {len(names)} files in the archive; unpack it and give one of them: {told or 'none'}")
+    told = ", ".join(
+        f"{name} ({kinds[name]})" if kinds[name] else name for name in names[:_MOST_NAMED]
+    )
+    raise OSError(
+        f"found {len(names)} files in the archive; unpack it and give one of them: {told or 'none'}"
+    )
 
 
 class _Joined(io.RawIOBase):
@@ -313,7 +400,8 @@ class _Joined(io.RawIOBase):
         return len(data)
 
 
-_PACKED: dict[bytes, Callable[..., Any]] = {  # pzstd, of Lichess's older files, begins with a frame without data
+# pzstd, of Lichess's older files, begins with a frame without data
+_PACKED: dict[bytes, Callable[..., Any]] = {
     b"\xfd7zXZ\0": lzma.open, b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"PK\3\4": _open_zip,
     b"\x28\xb5\x2f\xfd": _open_zst, b"\x50\x2a\x4d\x18": _open_zst,
 }  # fmt: skip

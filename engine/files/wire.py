@@ -6,9 +6,9 @@ A message is a sequence of fields, each a varint of (number << 3 | wire type) fo
     1 fixed64, 5 fixed32   little-endian
     2 bytes             a varint length and that many bytes: text, tensors, nested messages
 
-A `Schema` gives the meaning of each number; fields that it lacks are skipped. A parsed message is a dict by field name.
-A size that a file claims allocates nothing: `bytes` values are views of the data.
-https://protobuf.dev/programming-guides/encoding
+A `Schema` gives the meaning of each number; fields that it lacks are skipped. A parsed message is a
+dict by field name. A size that a file claims allocates nothing: `bytes` values are views of the
+data. https://protobuf.dev/programming-guides/encoding
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
 class Field(NamedTuple):
-    """A known field: `kind` is "uint", "float", "fixed32", "text", "bytes" or a nested message's Schema."""
+    """A known field: `kind` is "uint", "float", "fixed32", "text", "bytes" or a nested message's
+    Schema.
+    """
 
     name: str
     kind: str | Mapping[int, Any]
@@ -39,9 +41,15 @@ Message = dict[str, Any]  # by field name; a list where the field is repeated
 
 
 def fields(first: int = 1, /, **kinds: Any) -> dict[int, Field]:
-    """Return fields by their numbers, which count from `first`; a list holds the kind of a repeated one."""
-    described = {name: (kind[0], True) if isinstance(kind, list) else (kind,) for name, kind in kinds.items()}
-    return {number: Field(name, *kind) for number, (name, kind) in enumerate(described.items(), first)}
+    """Return fields by their numbers, which count from `first`; a list holds the kind of a repeated
+    one.
+    """
+    described = {
+        name: (kind[0], True) if isinstance(kind, list) else (kind,) for name, kind in kinds.items()
+    }
+    return {
+        number: Field(name, *kind) for number, (name, kind) in enumerate(described.items(), first)
+    }
 
 
 _WIRE_TYPES = {"uint": VARINT, "float": FIXED32, "fixed32": FIXED32, "text": BYTES, "bytes": BYTES}
@@ -49,7 +57,9 @@ _FIXED = {"float": "<f", "fixed32": "<I"}
 
 
 def parse(path: str | Path, data: memoryview, schema: Schema) -> Message:
-    """Return the fields of a message that `schema` knows. Raises NetFileError, naming `path`, if it is malformed."""
+    """Return the fields of a message that `schema` knows. Raises NetFileError, naming `path`, if it
+    is malformed.
+    """
     return _Parser(path).message(data, schema)
 
 
@@ -74,7 +84,9 @@ class _Parser:
         return found
 
     def _fields(self, data: memoryview) -> Iterator[tuple[int, int, Any]]:
-        """Yield (number, wire type, value) of every field; the value of a varint is an int, else a bytes view."""
+        """Yield (number, wire type, value) of every field; the value of a varint is an int, else a
+        bytes view.
+        """
         at = 0
         while at < len(data):
             self.left -= 1
@@ -91,9 +103,13 @@ class _Parser:
             elif wire_type in (FIXED32, FIXED64):
                 length = 4 if wire_type == FIXED32 else 8
             else:
-                raise NetFileError(self.path, "wire type 0, 1, 2 or 5", f"{wire_type} in field {number}")
+                raise NetFileError(
+                    self.path, "wire type 0, 1, 2 or 5", f"{wire_type} in field {number}"
+                )
             if length > len(data) - at:
-                raise NetFileError(self.path, f"{length} bytes in field {number}", f"{len(data) - at} bytes")
+                raise NetFileError(
+                    self.path, f"{length} bytes in field {number}", f"{len(data) - at} bytes"
+                )
             yield number, wire_type, data[at : at + length]
             at += length
 
@@ -106,7 +122,9 @@ class _Parser:
                 if value >= 1 << 64:
                     break
                 return value, at + number + 1
-        raise NetFileError(self.path, "a number of at most 64 bits", f"none at byte {at} of {len(data)}")
+        raise NetFileError(
+            self.path, "a number of at most 64 bits", f"none at byte {at} of {len(data)}"
+        )
 
     def _value(self, field: Field, wire_type: int, raw: Any) -> Any:
         expected = BYTES if not isinstance(field.kind, str) else _WIRE_TYPES[field.kind]
@@ -120,7 +138,9 @@ class _Parser:
 
 
 def encode(message: Mapping[str, Any], schema: Schema) -> bytes:
-    """Return the bytes of a message, as `parse` reads it, with fields in the order of their numbers."""
+    """Return the bytes of a message, as `parse` reads it, with fields in the order of their
+    numbers.
+    """
     parts = []
     for number, field in sorted(schema.items()):
         if field.name not in message:

@@ -1,4 +1,6 @@
-"""A clock that stands still while the process does: stopped (Ctrl-Z), frozen with its container, or asleep."""
+"""A clock that stands still while the process does: stopped (Ctrl-Z), frozen with its container, or
+asleep.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,22 @@ import time
 from collections.abc import Callable
 
 READING_S = 0.1  # between two readings, by which a process sees that it runs
-LEAST_PAUSE_S = 0.5  # without one; a busy machine, or a call that keeps the interpreter's lock, is late by less
-AT_WORK = 0.1  # of one processor: a process that uses so much in a pause was not stopped. All set by hand.
+LEAST_PAUSE_S = (
+    0.5  # without one; a busy machine, or a call that keeps the interpreter's lock, is late by less
+)
+# of one processor: a process that uses so much in a pause was not stopped. All set by hand.
+AT_WORK = 0.1
 
 
 class AwakeClock:
-    """Seconds of `now` but for those in which it was not read and the process did not work, by `worked`."""
+    """Seconds of `now` but for those in which it was not read and the process did not work, by
+    `worked`.
+    """
 
     def __init__(
-        self, now: Callable[[], float] = time.monotonic, worked: Callable[[], float] = time.process_time
+        self,
+        now: Callable[[], float] = time.monotonic,
+        worked: Callable[[], float] = time.process_time,
     ) -> None:
         self._now, self._worked, self._paused_s = now, worked, 0.0
         self._latest, self._lock = (now(), worked()), threading.RLock()
@@ -33,7 +42,9 @@ _clock = list[AwakeClock]()  # none before the first question, from which on a t
 
 
 def awake_s() -> float:
-    """Return seconds for differences, as `time.monotonic` does, without those in which this process stood still."""
+    """Return seconds for differences, as `time.monotonic` does, without those in which this process
+    stood still.
+    """
     if not _clock:
         _clock.append(AwakeClock())
         threading.Thread(target=_beat, name="awake", daemon=True).start()

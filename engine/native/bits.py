@@ -1,4 +1,6 @@
-"""Three bit operations for kernels: each compiles to one machine instruction and has a plain Python version."""
+"""Three bit operations for kernels: each compiles to one machine instruction and has a plain Python
+version.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from engine.native.instructions import instruction
 
 
 def ctz(x):
-    """Return the trailing zero bits of a uint64, which is a bitboard's lowest square; 64 for an empty bitboard."""
+    """Return the trailing zero bits of a uint64, which is a bitboard's lowest square; 64 for an
+    empty bitboard.
+    """
     x = int(x)
     return (x & -x).bit_length() - 1 if x else 64
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from numba.core import event
 
-_PARTS_A_STEP = 3  # To optimise this many callees takes about as long as to translate one. Measured.
+_PARTS_A_STEP = (
+    3  # To optimise this many callees takes about as long as to translate one. Measured.
+)
 
 
 class CompileSteps(event.Listener):
-    """Inside a `with` block, calls `each` after a kernel was compiled, not loaded from the cache, with a rough cost: 1
-    for a short kernel, more for one with many callees.
+    """Inside a `with` block, calls `each` after a kernel was compiled, not loaded from the cache,
+    with a rough cost: 1 for a short kernel, more for one with many callees.
     """
 
     def __init__(self, each: Callable[[int], None]) -> None:
@@ -29,7 +31,9 @@ class CompileSteps(event.Listener):
 
     def on_end(self, event: Any) -> None:
         dispatcher = event.data["dispatcher"]
-        compiled = dispatcher.overloads.get(tuple(event.data["args"]))  # None where the compilation failed
+        compiled = dispatcher.overloads.get(
+            tuple(event.data["args"])
+        )  # None where the compilation failed
         module = str(dispatcher.py_func.__module__)  # None of what Numba makes from text
         if compiled is not None and module.split(".")[0] not in ("numba", "llvmlite"):
             self._each(1 + getattr(compiled.library, "parts", 0) // _PARTS_A_STEP)

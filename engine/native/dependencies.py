@@ -1,9 +1,10 @@
-"""What a kernel's machine code depends on: its own code, that of all kernels it reaches, and the constants they use.
+"""What a kernel's machine code depends on: its own code, that of all kernels it reaches, and the
+constants they use.
 
-Numba keys a cached kernel by the file that defines it, so a change in another module's callee would leave the old
-machine code in the cache, and a changed comment would compile everything again. Here the key is made of Python's byte
-code, without docstrings and line numbers. The instructions that `engine.native` adds to Numba in LLVM's language count
-all together, by `code_digest`.
+Numba keys a cached kernel by the file that defines it, so a change in another module's callee would
+leave the old machine code in the cache, and a changed comment would compile everything again. Here
+the key is made of Python's byte code, without docstrings and line numbers. The instructions that
+`engine.native` adds to Numba in LLVM's language count all together, by `code_digest`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,19 @@ from numba.core import types
 
 from engine.native.whole import ByType
 
-_CONSTANTS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, enum.Enum, types.Type)
+_CONSTANTS = (
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    type(None),
+    np.generic,
+    np.dtype,
+    enum.Enum,
+    types.Type,
+)
 
 
 class _Part(NamedTuple):
@@ -50,7 +63,9 @@ def code_digest(paths: Iterable[Path]) -> str:
 def _code_of(path: Path) -> bytes:
     source = path.read_bytes()
     try:
-        return _code_text(compile(source, path.name, "exec", dont_inherit=True, optimize=2), None).encode()
+        return _code_text(
+            compile(source, path.name, "exec", dont_inherit=True, optimize=2), None
+        ).encode()
     except (SyntaxError, ValueError):  # a file that somebody is writing
         return source
 
@@ -65,7 +80,9 @@ def _tuples_in(kinds: Iterable[Any]) -> Iterator[Any]:
 
 
 def _reached(kernel: Any, kinds: set[type]) -> Iterator[Any]:
-    """All functions and kernels that a kernel calls, directly or not, itself included, each of them once."""
+    """All functions and kernels that a kernel calls, directly or not, itself included, each of them
+    once.
+    """
     seen: set[int] = set()
     waiting = [kernel]
     while waiting:
@@ -91,7 +108,9 @@ def _part(called: Any) -> _Part:
     function = _function_of(called)
     assert function is not None
     used = list(_used(function))
-    calls = tuple(value for _, value in used if isinstance(value, ByType) or _function_of(value) is not None)
+    calls = tuple(
+        value for _, value in used if isinstance(value, ByType) or _function_of(value) is not None
+    )
     options = getattr(called, "targetoptions", {})
     lines = [
         f"{called.__module__}.{function.__qualname__} {sorted((name, str(value)) for name, value in options.items())}",
@@ -102,7 +121,9 @@ def _part(called: Any) -> _Part:
 
 
 def _used(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """Yield what a function takes from around it: globals, attributes of modules, cells of closures, defaults."""
+    """Yield what a function takes from around it: globals, attributes of modules, cells of
+    closures, defaults.
+    """
     for name in sorted(_names(function.__code__)):
         if name in function.__globals__:
             value = function.__globals__[name]
@@ -126,12 +147,18 @@ def _code_text(code: CodeType, doc: str | None) -> str:
     constants = code.co_consts
     if doc is not None and constants and constants[0] == doc:
         constants = constants[1:]
-    inner = [_code_text(one, None) if isinstance(one, CodeType) else _text(one) for one in constants]
-    return repr((code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_argcount, inner))
+    inner = [
+        _code_text(one, None) if isinstance(one, CodeType) else _text(one) for one in constants
+    ]
+    return repr(
+        (code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_argcount, inner)
+    )
 
 
 def _text(value: Any) -> str:
-    """Return a text of a constant that is the same in every process; functions and other objects give their names."""
+    """Return a text of a constant that is the same in every process; functions and other objects
+    give their names.
+    """
     if isinstance(value, enum.Enum):
         return f"{type(value).__qualname__}.{value.name} {_text(value.value)}"
     if isinstance(value, _CONSTANTS):
@@ -143,7 +170,11 @@ def _text(value: Any) -> str:
     if isinstance(value, frozenset):
         return f"{{{', '.join(sorted(map(_text, value)))}}}"
     if isinstance(value, type):
-        members = [f"{one.name} {_text(one.value)}" for one in value] if issubclass(value, enum.Enum) else ()
+        members = (
+            [f"{one.name} {_text(one.value)}" for one in value]
+            if issubclass(value, enum.Enum)
+            else ()
+        )
         return f"{value.__qualname__} {getattr(value, '_fields', ())} {members}"
     function = _function_of(value)
     if function is not None:

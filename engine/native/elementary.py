@@ -1,8 +1,9 @@
-"""exp, log and atan for kernels, by polynomials of our own: C libraries' differ in the last bit between systems.
+"""exp, log and atan for kernels, by polynomials of our own: C libraries' differ in the last bit
+between systems.
 
-`exp` is within three units of the last place of a float64, `log` within two, `atan` within eight. They are nothing but
-additions, multiplications, divisions, square roots and shifts, so that every processor gives the same bits, and loops
-can become vectors.
+`exp` is within three units of the last place of a float64, `log` within two, `atan` within eight.
+They are nothing but additions, multiplications, divisions, square roots and shifts, so that every
+processor gives the same bits, and loops can become vectors.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ from engine.native.instructions import instruction
 from engine.native.jit import kernel
 
 _LOG2E = 1.0 / math.log(2.0)
-_LN2_HIGH = 0.693147180369123816490  # Its last bits are 0, so that products with exponents are exact.
+_LN2_HIGH = (
+    0.693147180369123816490  # Its last bits are 0, so that products with exponents are exact.
+)
 _LN2_LOW = 1.90821492927058770002e-10
-_SHIFT = 1.5 * 2.0**52  # Floats of this size have a spacing of 1: adding it rounds to an integer, in the last bits.
+_SHIFT = (
+    1.5 * 2.0**52
+)  # Floats of this size have a spacing of 1: adding it rounds to an integer, in the last bits.
 _LEAST, _MOST = -708.0, 709.0  # Between them the result is a normal number.
 _MANTISSA, _BIAS = 52, 1023
 _ROOT_HALF_BITS = int(np.float64(math.sqrt(0.5)).view(np.int64))
@@ -54,7 +59,8 @@ def exp(x):
     r = (bounded - n * _LN2_HIGH) - n * _LN2_LOW  # |r| <= ln(2) / 2
     r2 = r * r
     r4 = r2 * r2
-    # The Taylor series, of which the terms from r^13 / 13! on are below 2^-52. In pairs, which run side by side.
+    # The Taylor series, of which the terms from r^13 / 13! on are below 2^-52. In pairs, which run
+    # side by side.
     low = (1.0 + r) + r2 * (1.0 / 2 + r * (1.0 / 6))
     middle = (1.0 / 24 + r * (1.0 / 120)) + r2 * (1.0 / 720 + r * (1.0 / 5040))
     high = (1.0 / 40320 + r * (1.0 / 362880)) + r2 * (1.0 / 3628800 + r * (1.0 / 39916800))

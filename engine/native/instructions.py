@@ -11,7 +11,9 @@ from numba import types
 from numba.extending import lower_builtin, models, register_model, type_callable
 from numba.types import int64, void
 
-Emit = Callable[[Any, Any, Any, Any], Any]  # (context, builder, signature, arguments) -> the value, as Numba lowers
+Emit = Callable[
+    [Any, Any, Any, Any], Any
+]  # (context, builder, signature, arguments) -> the value, as Numba lowers
 
 
 def instruction(plain: Callable[..., Any], signature: Callable[..., Any]) -> Callable[[Emit], Emit]:
@@ -47,15 +49,21 @@ def everywhere(builder: Any, vector: ir.VectorType, number: Any) -> Any:
     return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
 
 
-# ---- vectors: values of one machine register or several -------------------------------------------------------------
+# ---- vectors: values of one machine register or several ------------------------------------------
 
 
 _vectors: dict[str, Any] = {}  # types by name, as a pickled one finds itself again
 
 
 def vector_type(name: str, vector: ir.VectorType) -> Any:
-    """Return a Numba type for values that are one `vector` of LLVM's, which is an attribute of the type."""
-    kind = type(f"_{name}Type", (types.Type,), {"vector": vector, "__reduce__": lambda self: (_vector, (name,))})
+    """Return a Numba type for values that are one `vector` of LLVM's, which is an attribute of the
+    type.
+    """
+    kind = type(
+        f"_{name}Type",
+        (types.Type,),
+        {"vector": vector, "__reduce__": lambda self: (_vector, (name,))},
+    )
 
     @register_model(kind)
     class Model(models.PrimitiveModel):
@@ -70,7 +78,9 @@ def _vector(name: str) -> Any:
 
 
 def lower_operators(kind: Any, operators: Mapping[Callable[..., Any], str], **options: Any) -> None:
-    """Let kernels apply Python's operators to two vectors of a type: each becomes the builder's instruction."""
+    """Let kernels apply Python's operators to two vectors of a type: each becomes the builder's
+    instruction.
+    """
     for operation, name in operators.items():
 
         @type_callable(operation)
@@ -78,13 +88,21 @@ def lower_operators(kind: Any, operators: Mapping[Callable[..., Any], str], **op
             return lambda a, b: kind if a == b == kind else None
 
         @lower_builtin(operation, type(kind), type(kind))
-        def lower(context: Any, builder: Any, signature: Any, arguments: Any, name: str = name) -> Any:
+        def lower(
+            context: Any, builder: Any, signature: Any, arguments: Any, name: str = name
+        ) -> Any:
             return getattr(builder, name)(*arguments, **options)
 
 
-def vector_address(context: Any, builder: Any, vector: ir.VectorType, signature: Any, arguments: Any) -> Any:
-    """Return the place of a vector in an array, which is the first argument; its offset there is the second."""
-    return builder.bitcast(element_address(context, builder, signature.args[0], *arguments[:2]), vector.as_pointer())
+def vector_address(
+    context: Any, builder: Any, vector: ir.VectorType, signature: Any, arguments: Any
+) -> Any:
+    """Return the place of a vector in an array, which is the first argument; its offset there is
+    the second.
+    """
+    return builder.bitcast(
+        element_address(context, builder, signature.args[0], *arguments[:2]), vector.as_pointer()
+    )
 
 
 def loads(plain: Callable[..., Any], kind: Any, align: int) -> None:
@@ -92,7 +110,9 @@ def loads(plain: Callable[..., Any], kind: Any, align: int) -> None:
 
     @instruction(plain, lambda array, offset: kind(array, int64))
     def load(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(vector_address(context, builder, kind.vector, signature, arguments), align=align)
+        return builder.load(
+            vector_address(context, builder, kind.vector, signature, arguments), align=align
+        )
 
 
 def stores(plain: Callable[..., Any], kind: Any, align: int) -> None:

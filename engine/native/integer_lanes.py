@@ -1,8 +1,10 @@
-"""Integer vectors for kernels: 32 int16 (shorts) or 16 int32 (ints) as one value, and dot products of both.
+"""Integer vectors for kernels: 32 int16 (shorts) or 16 int32 (ints) as one value, and dot products
+of both.
 
-As in `lanes`, a value is a NumPy array in plain Python and one vector when compiled, which machines with narrower
-registers split. Integers wrap around, and the result is the same with every instruction set: `dot_bytes` is one
-instruction where the processor has AVX-512 VNNI, three with AVX2, and elsewhere computes the same sums from products.
+As in `lanes`, a value is a NumPy array in plain Python and one vector when compiled, which machines
+with narrower registers split. Integers wrap around, and the result is the same with every
+instruction set: `dot_bytes` is one instruction where the processor has AVX-512 VNNI, three with
+AVX2, and elsewhere computes the same sums from products.
 """
 
 from __future__ import annotations
@@ -16,7 +18,15 @@ from llvmlite import ir
 from numba.core.cgutils import get_or_insert_function
 from numba.types import int16, int32, int64, void
 
-from engine.native.instructions import instruction, loads, lower_operators, splats, stores, vector_address, vector_type
+from engine.native.instructions import (
+    instruction,
+    loads,
+    lower_operators,
+    splats,
+    stores,
+    vector_address,
+    vector_type,
+)
 from engine.native.target import target_has
 
 SHORTS = 32
@@ -31,11 +41,13 @@ _INT_VECTOR = ir.VectorType(_I32, INTS)
 _shorts, _ints = vector_type("Shorts", _SHORT_VECTOR), vector_type("Ints", _INT_VECTOR)
 
 
-# ---- what kernels call: plain Python, and below it the code that it is compiled to -----------------------------------
+# ---- what kernels call: plain Python, and below it the code that it is compiled to ---------------
 
 
 def load_shorts(array, offset):
-    """Load 32 numbers of a contiguous int16 [n] array from `offset` on, unchecked when compiled. Supports + - *."""
+    """Load 32 numbers of a contiguous int16 [n] array from `offset` on, unchecked when compiled.
+    Supports + - *.
+    """
     return array[offset : offset + SHORTS].copy()
 
 
@@ -70,14 +82,18 @@ stores(store_ints, _ints, align=1)
 
 
 def store_low_bytes(array, offset, shorts):
-    """Write the low byte of each of 32 shorts into a contiguous uint8 [n] array; unchecked when compiled."""
+    """Write the low byte of each of 32 shorts into a contiguous uint8 [n] array; unchecked when
+    compiled.
+    """
     array[offset : offset + SHORTS] = shorts.astype(np.uint8)
 
 
 @instruction(store_low_bytes, lambda array, offset, shorts: void(array, int64, _shorts))
 def _store_low_bytes(context, builder, signature, arguments):
     low = builder.trunc(arguments[2], _BYTE_VECTOR)
-    builder.store(low, vector_address(context, builder, _BYTE_VECTOR, signature, arguments), align=1)
+    builder.store(
+        low, vector_address(context, builder, _BYTE_VECTOR, signature, arguments), align=1
+    )
     return context.get_dummy_value()
 
 
@@ -133,7 +149,9 @@ def _rounded_product(context, builder, signature, arguments):
     product = builder.mul(*(builder.sext(x, wide) for x in arguments))
     high = builder.trunc(builder.ashr(product, ir.Constant(wide, [16] * SHORTS)), _SHORT_VECTOR)
     # The low half's own first bit says where to round: with that, LLVM needs no product of 32 bits.
-    return builder.add(high, builder.lshr(builder.mul(*arguments), ir.Constant(_SHORT_VECTOR, [15] * SHORTS)))
+    return builder.add(
+        high, builder.lshr(builder.mul(*arguments), ir.Constant(_SHORT_VECTOR, [15] * SHORTS))
+    )
 
 
 def sum_ints(ints):
@@ -149,7 +167,8 @@ def _sum_ints(context, builder, signature, arguments):
 def dot_bytes(total, unsigned_bytes, signed_bytes):
     """Add the four products of lane i's bytes, unsigned times signed, to total[i] in every lane i.
 
-    Unsigned bytes are at most 128: the sum of two products then fits 16 bits, as AVX2's instruction needs.
+    Unsigned bytes are at most 128: the sum of two products then fits 16 bits, as AVX2's instruction
+    needs.
     """
     products = unsigned_bytes.view(np.uint8).astype(np.int32) * signed_bytes.view(np.int8)
     return total + products.reshape(INTS, 4).sum(axis=1, dtype=np.int32)
@@ -165,10 +184,14 @@ def _dot_by_pairs(context, builder, signature, arguments):
     ones, sums = ir.Constant(shorts, [1] * INTS), []
     for first in (0, INTS // 2):
         part = ir.Constant(half, list(range(first, first + INTS // 2)))
-        operands = [builder.bitcast(builder.shuffle_vector(x, x, part), _BYTE_VECTOR) for x in bytes_]
+        operands = [
+            builder.bitcast(builder.shuffle_vector(x, x, part), _BYTE_VECTOR) for x in bytes_
+        ]
         pairs = _call(builder, "llvm.x86.avx2.pmadd.ub.sw", shorts, *operands)
         sums.append(_call(builder, "llvm.x86.avx2.pmadd.wd", half, pairs, ones))
-    return builder.add(total, builder.shuffle_vector(*sums, ir.Constant(_INT_VECTOR, list(range(INTS)))))
+    return builder.add(
+        total, builder.shuffle_vector(*sums, ir.Constant(_INT_VECTOR, list(range(INTS))))
+    )
 
 
 def _dot_by_products(context, builder, signature, arguments):
@@ -177,9 +200,12 @@ def _dot_by_products(context, builder, signature, arguments):
     unsigned, signed = (builder.bitcast(x, _SHORT_VECTOR) for x in bytes_)
     even = builder.and_(unsigned, ir.Constant(_SHORT_VECTOR, [255] * SHORTS))
     odd = builder.lshr(unsigned, eight)
-    # Two products of bytes as `dot_bytes` takes them fit an int16; only the sums of four need more bits.
+    # Two products of bytes as `dot_bytes` takes them fit an int16; only the sums of four need more
+    # bits.
     pairs = builder.mul(even, builder.ashr(builder.shl(signed, eight), eight))
-    pairs = builder.bitcast(builder.add(pairs, builder.mul(odd, builder.ashr(signed, eight))), _INT_VECTOR)
+    pairs = builder.bitcast(
+        builder.add(pairs, builder.mul(odd, builder.ashr(signed, eight))), _INT_VECTOR
+    )
     total = builder.add(total, builder.ashr(builder.shl(pairs, sixteen), sixteen))
     return builder.add(total, builder.ashr(pairs, sixteen))
 
@@ -195,7 +221,9 @@ def _dots_of_bytes(has: Callable[[str], bool]) -> Callable[..., Any]:
     return _dot_by_pairs if has("avx2") else _dot_by_products
 
 
-_lower_dot = instruction(dot_bytes, lambda total, unsigned_bytes, signed_bytes: _ints(_ints, _ints, _ints))
+_lower_dot = instruction(
+    dot_bytes, lambda total, unsigned_bytes, signed_bytes: _ints(_ints, _ints, _ints)
+)
 _lower_dot(_dots_of_bytes(target_has))
 
 for _kind in (_shorts, _ints):

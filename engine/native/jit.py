@@ -1,7 +1,8 @@
 """The `kernel` decorator and where compiled kernels are kept.
 
-Each kernel is kept by a hash of all that its machine code depends on (`dependencies`), in a folder for the compiler,
-the processor and the version of Python. Installations of Aino share it, wherever they lie, as far as they are equal.
+Each kernel is kept by a hash of all that its machine code depends on (`dependencies`), in a folder
+for the compiler, the processor and the version of Python. Installations of Aino share it, wherever
+they lie, as far as they are equal.
 """
 
 from __future__ import annotations
@@ -31,22 +32,28 @@ UNUSED_DAYS = 30  # Kernels that no process has asked for in this time are delet
 
 
 def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function to native code that releases the GIL, is cached on disk and divides by zero as NumPy does.
+    """Compile a function to native code that releases the GIL, is cached on disk and divides by
+    zero as NumPy does.
 
-    `contract` lets multiply-adds fuse (inference only: it changes the last bit). Nothing uses full fast-math.
-    The plain Python function stays available as `.py_func`. A literal argument compiles a separate version, so call
-    kernels with `np.int64(CONSTANT)`.
+    `contract` lets multiply-adds fuse (inference only: it changes the last bit). Nothing uses full
+    fast-math. The plain Python function stays available as `.py_func`. A literal argument compiles
+    a separate version, so call kernels with `np.int64(CONSTANT)`.
     """
     return functools.partial(_compiled, fastmath={"contract"} if contract else False)
 
 
-def generated_kernel(name: str, parameters: str, statements: Iterable[str], names: Mapping[str, Any]) -> Any:
-    """Make a kernel with these statements as its body, for code that has one line per row of a table.
+def generated_kernel(
+    name: str, parameters: str, statements: Iterable[str], names: Mapping[str, Any]
+) -> Any:
+    """Make a kernel with these statements as its body, for code that has one line per row of a
+    table.
 
     `names` are the globals that the statements use.
     """
     namespace = dict(names)
-    exec(f"def {name}({parameters}):\n" + "".join(f"    {line}\n" for line in statements), namespace)
+    exec(
+        f"def {name}({parameters}):\n" + "".join(f"    {line}\n" for line in statements), namespace
+    )
     return _compiled(namespace[name])
 
 
@@ -56,29 +63,38 @@ def _compiled(function: Callable[..., Any], fastmath: Any = False) -> Any:
         return function
     compiled = Kernel(function, {"nogil": True, "error_model": "numpy", "fastmath": fastmath})
     if (folder := cache_folder()) is not None:
-        compiled._cache, compiled._part._cache = KernelFiles(compiled, folder), PartFiles(compiled._part, folder)
+        compiled._cache, compiled._part._cache = (
+            KernelFiles(compiled, folder),
+            PartFiles(compiled._part, folder),
+        )
     return compiled
 
 
-# ---- where compiled kernels live ----------------------------------------------------------------------------------
+# ---- where compiled kernels live -----------------------------------------------------------------
 
 
 def cache_folder() -> Path | None:
-    """Return the folder of this process's kernels, or None when no place on this machine is writable."""
+    """Return the folder of this process's kernels, or None when no place on this machine is
+    writable.
+    """
     base = cache_base()
     return None if base is None else base / _compiler_hash()
 
 
 @functools.cache
 def sources_hash() -> str:
-    """Hash over the code of all sources from which kernels are made; a changed comment leaves it as it is."""
+    """Hash over the code of all sources from which kernels are made; a changed comment leaves it as
+    it is.
+    """
     paths = sorted(Path(__file__).parents[1].rglob("*.py"))
     return _noted(paths)[:16]
 
 
 @functools.cache
 def cache_base() -> Path | None:
-    """First writable of $AINO_CACHE_DIR, the user's cache folder and the temporary folder; None if there is none."""
+    """First writable of $AINO_CACHE_DIR, the user's cache folder and the temporary folder; None if
+    there is none.
+    """
     chosen = os.path.expanduser(os.environ.get(CACHE_ENVIRONMENT_VARIABLE, ""))
     usable = chosen and not chosen.startswith("~")  # of nobody
     for candidate in (Path(chosen) if usable else None, user_folder("cache"), _temporary_folder()):
@@ -95,9 +111,11 @@ def cache_base() -> Path | None:
 
 
 def _temporary_folder() -> Path | None:
-    """Return this user's folder below the temporary one; None unless it is private, because cached code is run.
+    """Return this user's folder below the temporary one; None unless it is private, because cached
+    code is run.
 
-    None where the system has no temporary folder that can be written, as in a container whose files are read-only.
+    None where the system has no temporary folder that can be written, as in a container whose files
+    are read-only.
     """
     try:
         temporary = Path(tempfile.gettempdir())
@@ -112,7 +130,9 @@ def _temporary_folder() -> Path | None:
 
 
 def remove_unused() -> None:
-    """Delete the kernels, and the marks that all are compiled, that no process has used for UNUSED_DAYS days."""
+    """Delete the kernels, and the marks that all are compiled, that no process has used for
+    UNUSED_DAYS days.
+    """
     base = cache_base()
     long_ago = time.time() - UNUSED_DAYS * 86400
     for path in [] if base is None else base.glob("*/*"):
@@ -132,7 +152,9 @@ def _compiler_hash() -> str:
 
 
 def _noted(paths: Sequence[Path]) -> str:
-    """Return the digest of sources, noted by their sizes and times: a process would parse them for 45 to 400 ms."""
+    """Return the digest of sources, noted by their sizes and times: a process would parse them for
+    45 to 400 ms.
+    """
     if (base := cache_base()) is None:
         return code_digest(paths)
     found = [(str(path), path.stat()) for path in paths]

@@ -1,7 +1,8 @@
-"""Kernels on disk: the machine code of those that Python calls, and the translations of those that others call.
+"""Kernels on disk: the machine code of those that Python calls, and the translations of those that
+others call.
 
-A file is named by all that its content depends on, so that processes share it. A full disk or a damaged file costs one
-compilation instead of raising.
+A file is named by all that its content depends on, so that processes share it. A full disk or a
+damaged file costs one compilation instead of raising.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from engine.native.whole import UNRESOLVED, PartLibrary
 _ADDRESS = "numba.dynamic.globals"  # Prefix of a variable with an address of this process.
 
 _lost: list[Any] = []  # signatures of kernels that could not be written
-_parts: dict[str, tuple[PartLibrary, Any]] = {}  # translations by name, with the types that their functions return
+_parts: dict[
+    str, tuple[PartLibrary, Any]
+] = {}  # translations by name, with the types that their functions return
 
 
 def loses_kernels() -> bool:
@@ -44,7 +47,8 @@ def note_use(path: Path) -> None:
 class KernelFiles:
     """What Numba calls a kernel's cache, for one that Python calls.
 
-    What a kernel depends on is known once it is called; then every module that it calls is imported.
+    What a kernel depends on is known once it is called; then every module that it calls is
+    imported.
     """
 
     suffix = "kernel"
@@ -60,7 +64,8 @@ class KernelFiles:
         """Return the result of an earlier compilation, or None."""
         arguments, _ = sigutils.normalize_signature(signature)
         name = self._name(arguments)
-        target_context.refresh()  # Code takes memory by what this registers, also where nothing is compiled.
+        # Code takes memory by what this registers, also where nothing is compiled.
+        target_context.refresh()
         try:
             return self._load(name, arguments, target_context)
         except MemoryError:
@@ -126,11 +131,15 @@ class PartFiles(KernelFiles):
         library._linking_libraries = callees
         for function in library._final_module.functions:
             if not function.is_declaration and function.name != described.mangled_name:
-                function.linkage = binding.Linkage.internal  # Numba's own, whose names are of this process
+                function.linkage = (
+                    binding.Linkage.internal
+                )  # Numba's own, whose names are of this process
         library._final_module.get_function(described.mangled_name).name = name
         described.mangled_name = library._name = name
         _parts[name] = library, kind
-        return serialize.dumps((kind, library._final_module.as_bitcode(), [one.name for one in callees]))
+        return serialize.dumps(
+            (kind, library._final_module.as_bitcode(), [one.name for one in callees])
+        )
 
     def _load(self, name: str, arguments: Any, target_context: Any) -> Any:
         library, kind = self._part(name, target_context.codegen())
@@ -138,7 +147,8 @@ class PartFiles(KernelFiles):
             signature=signature_of(kind, *arguments),
             fndesc=ExternalFunctionDescriptor(name, kind, arguments),
             library=library,
-            entry_point=object(),  # There is no address: by this, other functions find the translation.
+            # There is no address: by this, other functions find the translation.
+            entry_point=object(),
             objectmode=False,
             metadata=None,
         )

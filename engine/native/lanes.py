@@ -1,9 +1,10 @@
-"""Sixteen float32 as one value, for kernels: a NumPy array in plain Python, one vector when compiled.
+"""Sixteen float32 as one value, for kernels: a NumPy array in plain Python, one vector when
+compiled.
 
-Winograd transforms read six rows and write six. Numba's loop vectoriser must assume that the rows overlap, and its code
-runs several times slower than memory allows; a vector type makes the intent explicit. On machines with
-narrower registers one value fills several. Multiplications and additions of lanes may fuse even in kernels without
-`contract`.
+Winograd transforms read six rows and write six. Numba's loop vectoriser must assume that the rows
+overlap, and its code runs several times slower than memory allows; a vector type makes the intent
+explicit. On machines with narrower registers one value fills several. Multiplications and additions
+of lanes may fuse even in kernels without `contract`.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _lanes = instructions.vector_type("Lanes", _VECTOR)
 
 
-# ---- what kernels call: plain Python, and below it the code that it is compiled to -----------------------------------
+# ---- what kernels call: plain Python, and below it the code that it is compiled to ---------------
 
 
 def load(array, offset):
-    """Load 16 floats of a contiguous float32 [n] from `offset` on, unchecked when compiled. Supports + - * /."""
+    """Load 16 floats of a contiguous float32 [n] from `offset` on, unchecked when compiled.
+    Supports + - * /.
+    """
     return array[offset : offset + LANES].copy()
 
 
@@ -38,7 +41,9 @@ instructions.loads(load, _lanes, align=4)
 
 
 def store(array, offset, lanes):
-    """Write sixteen floats into a contiguous float32 [n] array from `offset` on; unchecked when compiled."""
+    """Write sixteen floats into a contiguous float32 [n] array from `offset` on; unchecked when
+    compiled.
+    """
     array[offset : offset + LANES] = lanes
 
 
@@ -54,7 +59,9 @@ instructions.splats(splat, _lanes, float32)
 
 
 def spread(array, offset):
-    """Copy one float of a contiguous float32 [n] array to all sixteen lanes; unchecked when compiled."""
+    """Copy one float of a contiguous float32 [n] array to all sixteen lanes; unchecked when
+    compiled.
+    """
     return np.full(LANES, array[offset], np.float32)
 
 
@@ -87,7 +94,10 @@ def _lane_sum(context, builder, signature, arguments):
     total, width = arguments[0], LANES
     while width > 1:  # fold the upper half onto the lower: a fixed tree, so the bits never vary
         width //= 2
-        halves = [ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(k, k + width))) for k in (0, width)]
+        halves = [
+            ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(k, k + width)))
+            for k in (0, width)
+        ]
         low, high = (builder.shuffle_vector(total, total, half) for half in halves)
         total = builder.fadd(low, high)
     return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
@@ -117,7 +127,8 @@ def _square_root(context, builder, signature, arguments):
 def scale_by_power(lanes, shifted):
     """x * 2^n in every lane, where `shifted` is 1.5 * 2^23 + n and the result is a normal number.
 
-    Floats of that size have a spacing of 1, so the last bits of `shifted` are n; they are added to the exponent of x.
+    Floats of that size have a spacing of 1, so the last bits of `shifted` are n; they are added to
+    the exponent of x.
     """
     return (lanes * np.exp2(shifted - np.float32(1.5 * 2**23))).astype(np.float32)
 
@@ -126,7 +137,9 @@ def scale_by_power(lanes, shifted):
 def _scale_by_power(context, builder, signature, arguments):
     integers = ir.VectorType(ir.IntType(32), LANES)
     bits, power = (builder.bitcast(argument, integers) for argument in arguments)
-    return builder.bitcast(builder.add(bits, builder.shl(power, ir.Constant(integers, [23] * LANES))), _VECTOR)
+    return builder.bitcast(
+        builder.add(bits, builder.shl(power, ir.Constant(integers, [23] * LANES))), _VECTOR
+    )
 
 
 def where_positive(sign, lanes):
@@ -140,5 +153,10 @@ def _where_positive(context, builder, signature, arguments):
     return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[1], zero)
 
 
-_OPERATORS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
+_OPERATORS = {
+    operator.add: "fadd",
+    operator.sub: "fsub",
+    operator.mul: "fmul",
+    operator.truediv: "fdiv",
+}
 instructions.lower_operators(_lanes, _OPERATORS, flags=("contract",))

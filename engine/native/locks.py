@@ -58,7 +58,8 @@ class FileLock:
 
     @contextlib.contextmanager
     def held(self, pause_s: float) -> Iterator[None]:
-        """Wait until nobody else holds the lock, looking every `pause_s` seconds, and hold it in the block.
+        """Wait until nobody else holds the lock, looking every `pause_s` seconds, and hold it in
+        the block.
 
         Where nothing can be written or locked, the block has no lock.
         """
@@ -71,13 +72,17 @@ class FileLock:
             self.release()
 
     def _is_at_path(self, stream: IO[bytes]) -> bool:
-        """Whether the open file is still at the path: its last holder may have removed it meanwhile."""
+        """Whether the open file is still at the path: its last holder may have removed it
+        meanwhile.
+        """
         with contextlib.suppress(FileNotFoundError):
             return os.path.samestat(os.fstat(stream.fileno()), os.stat(self._path))
         return False
 
     def remove(self) -> None:
-        """Release the lock if this object holds it, and remove its file, so that nothing is left behind."""
+        """Release the lock if this object holds it, and remove its file, so that nothing is left
+        behind.
+        """
         if self._stream is not None:
             with contextlib.suppress(OSError):  # Windows keeps the file while it is open
                 self._path.unlink()

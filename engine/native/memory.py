@@ -1,4 +1,5 @@
-"""Arrays that begin on a cache line: a vector of sixteen floats that straddles two lines costs two accesses.
+"""Arrays that begin on a cache line: a vector of sixteen floats that straddles two lines costs two
+accesses.
 
 And memory that is used again instead of being asked for anew.
 """
@@ -21,8 +22,15 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 CACHE_LINE = 64  # bytes; sixteen floats
-_OPERATORS = {ast.Add: operator.add, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv}  # of shapes
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h
+_OPERATORS = {
+    ast.Add: operator.add,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+}  # of shapes
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = (
+    -1,
+    -3,
+)  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h
 Arrays = TypeVar("Arrays", bound=Any)
 
 
@@ -45,34 +53,46 @@ def aligned_copy(array: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep the memory of freed arrays of up to 32 MiB, instead of giving it back to the system.
+    """Let this process keep the memory of freed arrays of up to 32 MiB, instead of giving it back
+    to the system.
 
-    A training step asks for the same sizes again and again. glibc returns what lies free at the end of its heap, and
-    each new page costs a fault and is cleared first: a tenth to a fifth of a transformer's step. Under other C
-    libraries, nothing happens.
+    A training step asks for the same sizes again and again. glibc returns what lies free at the end
+    of its heap, and each new page costs a fault and is cleared first: a tenth to a fifth of a
+    transformer's step. Under other C libraries, nothing happens.
     """
     with suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
-        if mallopt(_MMAP_THRESHOLD, 32 << 20):  # alone, a limit of the heap would leave larger arrays outside it
+        if mallopt(
+            _MMAP_THRESHOLD, 32 << 20
+        ):  # alone, a limit of the heap would leave larger arrays outside it
             mallopt(_TRIM_THRESHOLD, 1 << 30)
 
 
 def release_freed_memory() -> None:
-    """Give the memory of freed arrays back to the system, as glibc alone does not. Elsewhere, nothing happens."""
+    """Give the memory of freed arrays back to the system, as glibc alone does not. Elsewhere,
+    nothing happens.
+    """
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def buffers(kind: Callable[..., Arrays], given: Mapping[str, Any] = MappingProxyType({}), /, **sizes: int) -> Arrays:
-    """Return a record of zeros, as its fields are annotated: `Annotated[np.ndarray, "float32 [B, 2 * W]"]`.
+def buffers(
+    kind: Callable[..., Arrays], given: Mapping[str, Any] = MappingProxyType({}), /, **sizes: int
+) -> Arrays:
+    """Return a record of zeros, as its fields are annotated: `Annotated[np.ndarray, "float32 [B, 2
+    * W]"]`.
 
-    given: fields that exist already. sizes: what names in shapes stand for that are no constants of its module.
-    A field that is another such record is made in the same way.
+    given: fields that exist already. sizes: what names in shapes stand for that are no constants of
+    its module. A field that is another such record is made in the same way.
     """
     fields, names = dict(given), ChainMap(sizes, vars(sys.modules[kind.__module__]))
     for name, (part, shape) in _plan(kind).items():
         if name not in given:
-            fields[name] = buffers(part, **sizes) if not shape else aligned_zeros(*shape_of(shape, names), dtype=part)
+            fields[name] = (
+                buffers(part, **sizes)
+                if not shape
+                else aligned_zeros(*shape_of(shape, names), dtype=part)
+            )
     return kind(**fields)
 
 
@@ -87,7 +107,9 @@ def _plan(kind: Callable[..., Any]) -> dict[str, tuple[Any, str]]:
 
 
 def shape_of(text: str, names: Mapping[str, int]) -> tuple[int, ...]:
-    """Return the shape that an annotation such as `[B, 2 * W + 1]` states; `names` says what its letters stand for."""
+    """Return the shape that an annotation such as `[B, 2 * W + 1]` states; `names` says what its
+    letters stand for.
+    """
     return tuple(_number(node, names) for node in _dimensions(text))
 
 

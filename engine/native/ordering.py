@@ -1,12 +1,14 @@
-"""Words that threads share inside kernels: reads, writes and sums that other threads see in order, and locks.
+"""Words that threads share inside kernels: reads, writes and sums that other threads see in order,
+and locks.
 
-What a thread wrote before `publish` is seen by every thread that reads the word with `observe`. In the same way, what
-it wrote before `order_writes` is seen by every thread that has read something written afterwards, once that thread has
-passed `order_reads`. Processors such as Arm's reorder both otherwise.
+What a thread wrote before `publish` is seen by every thread that reads the word with `observe`. In
+the same way, what it wrote before `order_writes` is seen by every thread that has read something
+written afterwards, once that thread has passed `order_reads`. Processors such as Arm's reorder both
+otherwise.
 
-A lock is one byte, the field `lock` of a record: 0 while it is free. What it guards lies in the same record, so that
-locking fetches the line of the processor's cache that is needed anyway. A lock is held for some nanoseconds, and a
-thread that holds one takes no other.
+A lock is one byte, the field `lock` of a record: 0 while it is free. What it guards lies in the
+same record, so that locking fetches the line of the processor's cache that is needed anyway. A lock
+is held for some nanoseconds, and a thread that holds one takes no other.
 """
 
 from __future__ import annotations
@@ -23,9 +25,13 @@ from numba.types import boolean, int64, void
 from engine.native.instructions import element_address, instruction
 from engine.native.jit import kernel
 
-SPACING: Final = 8  # Words of 8 bytes in a line of the processor's cache: words this far apart share none.
+SPACING: Final = (
+    8  # Words of 8 bytes in a line of the processor's cache: words this far apart share none.
+)
 
-LOCK_LOOKS: Final = 200  # Looks at a lock that is held, some ten nanoseconds each, before others may run.
+LOCK_LOOKS: Final = (
+    200  # Looks at a lock that is held, some ten nanoseconds each, before others may run.
+)
 
 # The system's function by which a thread lets others run.
 _GIVE_WAY = "aino_give_way"
@@ -37,9 +43,14 @@ llvmlite.binding.add_symbol(_GIVE_WAY, ctypes.cast(_system, ctypes.c_void_p).val
 
 _BYTE = ir.IntType(8)
 _PROCESSOR = llvmlite.binding.get_default_triple().split("-")[0]
-# Instructions that take some ten nanoseconds; elsewhere there is none. Arm's own hint for such loops takes one.
+# Instructions that take some ten nanoseconds; elsewhere there is none. Arm's own hint for such
+# loops takes one.
 _ISB = ("llvm.aarch64.isb", [15])
-_PAUSES = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": _ISB, "arm64": _ISB}  # Apple's name is arm64.
+_PAUSES = {
+    "x86_64": ("llvm.x86.sse2.pause", []),
+    "aarch64": _ISB,
+    "arm64": _ISB,
+}  # Apple's name is arm64.
 
 
 def _lock_address(context, builder, array_type, records, number):
@@ -55,7 +66,9 @@ def observe(words, index):
 
 @instruction(observe, lambda words, index: int64(words, int64))
 def _observe(context, builder, signature, arguments):
-    return builder.load_atomic(element_address(context, builder, signature.args[0], *arguments), "acquire", 8)
+    return builder.load_atomic(
+        element_address(context, builder, signature.args[0], *arguments), "acquire", 8
+    )
 
 
 def publish(words, index, value):
@@ -105,7 +118,9 @@ def _add(context, builder, signature, arguments):
 
 
 def try_lock(records, number):
-    """Take the lock of a record of a contiguous record array [n] if it is free; returns whether it was."""
+    """Take the lock of a record of a contiguous record array [n] if it is free; returns whether it
+    was.
+    """
     if records[number].lock:
         return False
     records[number].lock = 1
@@ -115,7 +130,9 @@ def try_lock(records, number):
 @instruction(try_lock, lambda records, number: boolean(records, int64))
 def _try_lock(context, builder, signature, arguments):
     address = _lock_address(context, builder, signature.args[0], *arguments)
-    return builder.icmp_unsigned("==", builder.atomic_rmw("xchg", address, _BYTE(1), "acquire"), _BYTE(0))
+    return builder.icmp_unsigned(
+        "==", builder.atomic_rmw("xchg", address, _BYTE(1), "acquire"), _BYTE(0)
+    )
 
 
 def is_locked(records, number):
@@ -136,7 +153,9 @@ def unlock(records, number):
 
 @instruction(unlock, lambda records, number: void(records, int64))
 def _unlock(context, builder, signature, arguments):
-    builder.store_atomic(_BYTE(0), _lock_address(context, builder, signature.args[0], *arguments), "release", 1)
+    builder.store_atomic(
+        _BYTE(0), _lock_address(context, builder, signature.args[0], *arguments), "release", 1
+    )
     return context.get_dummy_value()
 
 
@@ -152,7 +171,9 @@ def _give_way(context, builder, signature, arguments):
 
 
 def relax():
-    """Pause for some nanoseconds between two looks at a word, so that the other thread of a core gets on."""
+    """Pause for some nanoseconds between two looks at a word, so that the other thread of a core
+    gets on.
+    """
 
 
 @instruction(relax, lambda: void())
@@ -160,7 +181,9 @@ def _relax(context, builder, signature, arguments):
     if _PROCESSOR in _PAUSES:
         name, numbers = _PAUSES[_PROCESSOR]
         number = ir.IntType(32)
-        pause = builder.module.declare_intrinsic(name, fnty=ir.FunctionType(ir.VoidType(), [number] * len(numbers)))
+        pause = builder.module.declare_intrinsic(
+            name, fnty=ir.FunctionType(ir.VoidType(), [number] * len(numbers))
+        )
         builder.call(pause, [number(each) for each in numbers])
     return context.get_dummy_value()
 

@@ -17,14 +17,17 @@ class PerThread(threading.local):
     """Something of each thread's own, made at its first use of it."""
 
     def own(self, make: Callable[[], Result]) -> Result:
-        """Return the calling thread's. `make` is not kept: a method of the owner would keep the owner alive."""
+        """Return the calling thread's. `make` is not kept: a method of the owner would keep the
+        owner alive.
+        """
         if not hasattr(self, "_own"):
             self._own: Any = make()
         return self._own
 
 
 class ThreadPool:
-    """Runs work on `threads` threads, including the calling one. Close the pool or use it as a context manager.
+    """Runs work on `threads` threads, including the calling one. Close the pool or use it as a
+    context manager.
 
     Only work that releases the GIL runs faster. Raises ConfigError when `threads` is less than 1.
     """
@@ -33,12 +36,15 @@ class ThreadPool:
         if threads < 1:
             raise ConfigError(f"threads must be at least 1, not {threads}")
         self.threads = threads
-        self._others = ThreadPoolExecutor(threads - 1, thread_name_prefix=name) if threads > 1 else None
+        self._others = (
+            ThreadPoolExecutor(threads - 1, thread_name_prefix=name) if threads > 1 else None
+        )
 
     def map(self, work: Callable[..., Result], *items: Iterable[Any]) -> list[Result]:
         """Call `work` as `map` does and return the results in the order of the items.
 
-        If a call raises, unstarted items are skipped and the first exception is raised after all threads have stopped.
+        If a call raises, unstarted items are skipped and the first exception is raised after all
+        threads have stopped.
         """
         calls = list(zip(*items, strict=False))
         if self._others is None or len(calls) < 2:
@@ -66,10 +72,16 @@ class ThreadPool:
         return results
 
     def share(self, count: int, chunk: int, work: Callable[[int, int], None]) -> None:
-        """Split range(count) at multiples of `chunk` into a part per thread; call `work(first, last)` on each."""
+        """Split range(count) at multiples of `chunk` into a part per thread; call `work(first,
+        last)` on each.
+        """
         chunks = -(-count // chunk)
         parts = min(self.threads, chunks)
-        bounds = [min(count, chunk * (chunks * part // parts)) for part in range(parts + 1)] if parts else [0, 0]
+        bounds = (
+            [min(count, chunk * (chunks * part // parts)) for part in range(parts + 1)]
+            if parts
+            else [0, 0]
+        )
         self.map(lambda part: work(*part), pairwise(bounds))
 
     def start(self, work: Callable[..., Result], *arguments: Any) -> Future[Result]:
@@ -79,7 +91,9 @@ class ThreadPool:
         return self._others.submit(work, *arguments)
 
     def offer(self, work: Callable[[], object]) -> Offer:
-        """Let any thread call `work`, the calling one included: it does so when it takes the offer first."""
+        """Let any thread call `work`, the calling one included: it does so when it takes the offer
+        first.
+        """
         return Offer(work, self._others.submit(work) if self._others is not None else None)
 
     def close(self) -> None:
@@ -95,7 +109,9 @@ class ThreadPool:
 
 
 class Offer:
-    """Work that the calling thread takes, unless another thread has begun it, where `future` stands for that."""
+    """Work that the calling thread takes, unless another thread has begun it, where `future` stands
+    for that.
+    """
 
     def __init__(self, work: Callable[[], object], future: Future[Any] | None = None) -> None:
         self._work = work

@@ -12,7 +12,9 @@ _READ, _KEEP, _DATA = _NUMBER(0), _NUMBER(3), _NUMBER(1)
 
 
 def prefetch(array, index):
-    """Begin to fetch the line of the cache on which an element of a contiguous array lies; any index is safe."""
+    """Begin to fetch the line of the cache on which an element of a contiguous array lies; any
+    index is safe.
+    """
 
 
 @instruction(prefetch, lambda array, index: void(array, int64))

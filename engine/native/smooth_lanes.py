@@ -1,4 +1,6 @@
-"""The exponential and the logistic function of sixteen floats at once, with nothing but multiply-adds."""
+"""The exponential and the logistic function of sixteen floats at once, with nothing but
+multiply-adds.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,8 @@ from engine.native.jit import kernel
 from engine.native.lanes import minimum, scale_by_power, splat
 
 LOG2_E = 1.4426950408889634
-# Ln 2 in two parts: a number with so few bits that its multiples up to 127 are exact, and the remainder.
+# Ln 2 in two parts: a number with so few bits that its multiples up to 127 are exact, and the
+# remainder.
 LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4
 ROUND = 12582912.0  # 1.5 * 2^23; adding a number to this rounds the number to an integer.
 LIMIT = 87.0  # e^-87 is about the smallest normal float32.

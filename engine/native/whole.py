@@ -1,11 +1,13 @@
-"""Kernels that are optimised once, as a whole: one that Python calls, with all kernels that it reaches.
+"""Kernels that are optimised once, as a whole: one that Python calls, with all kernels that it
+reaches.
 
-Numba optimises a callee and makes machine code of it inside each of its callers again: the last in a chain of ten
-calls is compiled ten times. Here a kernel that another one calls is only translated to LLVM's language. The one that
-Python calls links the translations of all that it reaches, and the optimiser sees each of them once.
+Numba optimises a callee and makes machine code of it inside each of its callers again: the last in
+a chain of ten calls is compiled ten times. Here a kernel that another one calls is only translated
+to LLVM's language. The one that Python calls links the translations of all that it reaches, and the
+optimiser sees each of them once.
 
-So a kernel is two dispatchers: the one that Python calls, whose machine code is cached, and behind it a `_Part` for
-calls by other kernels, of which the translation is cached (`kernel_files`).
+So a kernel is two dispatchers: the one that Python calls, whose machine code is cached, and behind
+it a `_Part` for calls by other kernels, of which the translation is cached (`kernel_files`).
 """
 
 from __future__ import annotations
@@ -31,16 +33,18 @@ _WRAPPER = "_ZN7cpython"  # To the function that Python calls.
 UNRESOLVED = ".numba.unresolved$"  # To an address that is filled in at run time.
 
 
-# Objects made between two looks of the garbage collector, and between two at older ones: with Python's usual numbers it
-# takes an eighth of the time.
+# Objects made between two looks of the garbage collector, and between two at older ones: with
+# Python's usual numbers it takes an eighth of the time.
 _GARBAGE = (100_000, 50)
 
 
-# ---- libraries: LLVM modules of one function -----------------------------------------------------------------------
+# ---- libraries: LLVM modules of one function -----------------------------------------------------
 
 
 class PartLibrary(JITCodeLibrary):
-    """A callee's translation, of which nothing is optimised but its variables, without machine code."""
+    """A callee's translation, of which nothing is optimised but its variables, without machine
+    code.
+    """
 
     def finalize(self) -> None:
         passes = binding.create_new_module_pass_manager()
@@ -57,7 +61,11 @@ class PartLibrary(JITCodeLibrary):
         """All that this callee reaches in one module, for a caller that is no kernel of ours."""
         module = self._final_module.clone()
         for library in _reached(self._linking_libraries):
-            own = library._final_module if isinstance(library, PartLibrary) else library._get_module_for_linking()
+            own = (
+                library._final_module
+                if isinstance(library, PartLibrary)
+                else library._get_module_for_linking()
+            )
             module.link_in(own, preserve=True)
         for function in module.functions:
             if not function.is_declaration and function.linkage == binding.Linkage.external:
@@ -84,14 +92,20 @@ class _WholeLibrary(JITCodeLibrary):
             else:
                 others.append(library)
         self._linking_libraries = others
-        if any(variable.name.startswith(UNRESOLVED) for variable in self._final_module.global_variables):
+        if any(
+            variable.name.startswith(UNRESOLVED) for variable in self._final_module.global_variables
+        ):
             raise LoweringError(
                 f"{self.name}: kernels that call each other in a circle, or one that calls itself with other types, "
                 "cannot be kept in the cache; call it with np.int64(1), not 1"
             )
         super().finalize()
         for variable in self._final_module.global_variables:
-            environment = lookup_environment(variable.name) if variable.name.startswith(_ENVIRONMENT) else None
+            environment = (
+                lookup_environment(variable.name)
+                if variable.name.startswith(_ENVIRONMENT)
+                else None
+            )
             if environment is not None:
                 self.codegen.set_env(variable.name, environment)
 
@@ -99,7 +113,8 @@ class _WholeLibrary(JITCodeLibrary):
         for function in self._final_module.functions:
             if not function.is_declaration and not function.name.startswith(_WRAPPER):
                 function.linkage = binding.Linkage.internal
-                function.name = f"part.{function.name}"  # The linker takes equal names in other libraries for the same.
+                # The linker takes equal names in other libraries for the same.
+                function.name = f"part.{function.name}"
         manager, builder = self._codegen._module_pass_manager()
         manager.run(self._final_module, builder)
 
@@ -133,7 +148,7 @@ def _reached(libraries: list[Any]) -> Iterator[Any]:
                 waiting += library._linking_libraries
 
 
-# ---- compilers: Numba's, with these libraries ----------------------------------------------------------------------
+# ---- compilers: Numba's, with these libraries ----------------------------------------------------
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -168,7 +183,9 @@ class _WholeCompiler(CompilerBase):
 
     def define_pipelines(self) -> list[Any]:
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.passes = [(self.lowering if one is NativeLowering else one, text) for one, text in passes.passes]
+        passes.passes = [
+            (self.lowering if one is NativeLowering else one, text) for one, text in passes.passes
+        ]
         passes._finalized = False
         passes.finalize()
         return [passes]
@@ -179,7 +196,8 @@ class _PartCompiler(_WholeCompiler):
 
 
 class _WithoutCounting(_FunctionCompiler):
-    """Compiles without code that counts references, which takes half the time, unless a function makes arrays.
+    """Compiles without code that counts references, which takes half the time, unless a function
+    makes arrays.
 
     Assigning an array to a row or a slice of another makes one too.
     """
@@ -193,7 +211,8 @@ class _WithoutCounting(_FunctionCompiler):
             self.targetoptions = {**options, "_nrt": False}
             return super()._compile_core(args, return_type)
         except NumbaError:  # It may have other causes; then the second attempt raises it again.
-            self.targetdescr.typing_context.callstack._fail_cache.clear()  # It would repeat the first one's failures.
+            # It would repeat the first one's failures.
+            self.targetdescr.typing_context.callstack._fail_cache.clear()
             self.targetoptions = {**options, "_nrt": True}  # A callee would inherit its caller's.
             return super()._compile_core(args, return_type)
         finally:
@@ -203,10 +222,12 @@ class _WithoutCounting(_FunctionCompiler):
 
 def _without_counting(dispatcher: Any) -> Any:
     old = dispatcher._compiler
-    return _WithoutCounting(old.py_func, old.targetdescr, old.targetoptions, old.locals, old.pipeline_class)
+    return _WithoutCounting(
+        old.py_func, old.targetdescr, old.targetoptions, old.locals, old.pipeline_class
+    )
 
 
-# ---- dispatchers ---------------------------------------------------------------------------------------------------
+# ---- dispatchers ---------------------------------------------------------------------------------
 
 
 class _Part(CPUDispatcher):
@@ -225,7 +246,11 @@ class Kernel(CPUDispatcher):
     """A function compiled with these options of `numba.njit`; compiled kernels may call it too."""
 
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
-        options = {"nopython": True, "no_cfunc_wrapper": True, **options}  # Kernels are never called from C.
+        options = {
+            "nopython": True,
+            "no_cfunc_wrapper": True,
+            **options,
+        }  # Kernels are never called from C.
         super().__init__(function, targetoptions=options, pipeline_class=_WholeCompiler)
         self._compiler = _without_counting(self)
         self._part = _Part(function, options)
@@ -246,8 +271,8 @@ class Kernel(CPUDispatcher):
 class ByType:
     """A function that is one of several kernels, by the type of its first argument, a NamedTuple.
 
-    Numba resolves a call when it compiles the caller, which can be cached like any other; a kernel that took a
-    function as an argument could not.
+    Numba resolves a call when it compiles the caller, which can be cached like any other; a kernel
+    that took a function as an argument could not.
     """
 
     def __init__(self, name: str) -> None:
@@ -263,7 +288,9 @@ class ByType:
     is_compiling = False
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
-        return self._kernel_of(getattr(args[0], "instance_class", args[0])).get_call_template(args, kws)
+        return self._kernel_of(getattr(args[0], "instance_class", args[0])).get_call_template(
+            args, kws
+        )
 
     def get_overload(self, args: Any) -> Any:
         return self._kernel_of(args[0].instance_class).get_overload(args)

@@ -1,4 +1,6 @@
-"""Lc0's attention policy: attention from each from-square to each to-square scores the move between them."""
+"""Lc0's attention policy: attention from each from-square to each to-square scores the move between
+them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for
 from engine.nn.operations.plain import inner_products
 
-PROMOTION_FROM, PROMOTION_TO = slice(48, 56), slice(56, 64)  # Squares of the seventh and the eighth rank.
+PROMOTION_FROM, PROMOTION_TO = (
+    slice(48, 56),
+    slice(56, 64),
+)  # Squares of the seventh and the eighth rank.
 
 
 @register("attention_policy")
@@ -33,8 +38,9 @@ class AttentionPolicy(Layer):
         ds = dy + sum of dy over the pieces    do[piece] = sum of dy over from; do[n] = sum of do over the pieces
         dq = ds k / sqrt(d)     dk = ds^T q / sqrt(d), on rank 8 + do p     dp = do^T k[rank 8]
 
-    Raises ShapeError when x has neither shape. This is the head of Lc0's trainer ("apmish" nets). The tests compare
-    it with an independent plain implementation on generated numbers, not with a reference net.
+    Raises ShapeError when x has neither shape. This is the head of Lc0's trainer ("apmish" nets).
+    The tests compare it with an independent plain implementation on generated numbers, not with a
+    reference net.
     """
 
     def __init__(self, inputs: int, depth: int, rng: np.random.Generator) -> None:
@@ -50,15 +56,21 @@ class AttentionPolicy(Layer):
         by_squares = getattr(x, "ndim", 0) == 3
         check_input(self, x, "B", *((64, self.inputs) if by_squares else (self.inputs, 8, 8)))
         xp, batch, promotion = backend_of(x).xp, len(x), self.params["promotion"]
-        squares = x if by_squares else x.reshape(batch, self.inputs, 64).swapaxes(1, 2)  # (B, 64, C)
-        (query, key), dense_backward = dense_together({"query": self.query, "key": self.key}, squares, training)
+        squares = (
+            x if by_squares else x.reshape(batch, self.inputs, 64).swapaxes(1, 2)
+        )  # (B, 64, C)
+        (query, key), dense_backward = dense_together(
+            {"query": self.query, "key": self.key}, squares, training
+        )
         scale, inner = 1 / math.sqrt(self.depth), operations_for(x).fused(inner_products)
         scores = product(query, key.swapaxes(1, 2)) * scale  # (B, 64, 64)
         last_rank = key[:, PROMOTION_TO]
         offsets = inner(last_rank[:, :, None], promotion)  # (B, 8, 4)
         pieces = offsets[:, None, :, :3] + offsets[:, None, :, 3:]  # (B, 1, 8, 3)
         promotions = scores[:, PROMOTION_FROM, PROMOTION_TO, None] + pieces  # (B, 8, 8, 3)
-        y = xp.concatenate([scores.reshape(batch, 64 * 64), promotions.reshape(batch, 8 * 8 * 3)], axis=1)
+        y = xp.concatenate(
+            [scores.reshape(batch, 64 * 64), promotions.reshape(batch, 8 * 8 * 3)], axis=1
+        )
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             dscores = dy[:, :ATTENTION_SQUARES].reshape(batch, 64, 64).copy()
@@ -69,7 +81,9 @@ class AttentionPolicy(Layer):
             dkey = product(dscores.swapaxes(1, 2), query) * scale
             dkey[:, PROMOTION_TO] += inner(doffsets[:, :, None], promotion.T)
             dsquares, grads = dense_backward([product(dscores, key) * scale, dkey])
-            grads["promotion"] = inner(doffsets.reshape(-1, 4).T[:, None], last_rank.reshape(-1, self.depth).T)
+            grads["promotion"] = inner(
+                doffsets.reshape(-1, 4).T[:, None], last_rank.reshape(-1, self.depth).T
+            )
             return dsquares if by_squares else dsquares.swapaxes(1, 2).reshape(x.shape), grads
 
         return y, backward
@@ -80,7 +94,9 @@ class AttentionPolicy(Layer):
         query, key = graph.layer(self.query, squares), graph.layer(self.key, squares)
         product = graph.node("MatMul", query, graph.node("Transpose", key, perm=[0, 2, 1]))
         scores = graph.times(product, 1 / math.sqrt(self.depth))
-        offsets = graph.node("MatMul", graph.part(key, PROMOTION_TO, 1), (promotion[:3] + promotion[3]).T)
+        offsets = graph.node(
+            "MatMul", graph.part(key, PROMOTION_TO, 1), (promotion[:3] + promotion[3]).T
+        )
         steps = graph.part(graph.part(scores, PROMOTION_FROM, 1), PROMOTION_TO, 2)
         pieces = graph.reshaped(offsets, 0, 1, 8, 3)
         promotions = graph.node("Add", graph.reshaped(steps, 0, 8, 8, 1), pieces)

@@ -24,7 +24,8 @@ PlanesConfig = TowerConfig | TransformerConfig
 
 
 class LazyTensors(UserDict[str, Any]):
-    """Tensors by name, each computed when it is taken, so that a large network need not be in memory as a whole.
+    """Tensors by name, each computed when it is taken, so that a large network need not be in
+    memory as a whole.
 
     Holds functions without arguments that compute them.
     """
@@ -49,8 +50,8 @@ def layers_with(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> nn.M
 def fitting(model: nn.Layer, tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
     """Return the parameters and buffers of a model, float32, each checked when it is taken.
 
-    Raises ConfigError when one is missing, which shows at once, or a variance is negative, and ShapeError when one does
-    not fit the model.
+    Raises ConfigError when one is missing, which shows at once, or a variance is negative, and
+    ShapeError when one does not fit the model.
     """
 
     def fitted(name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -68,32 +69,50 @@ def fitting(model: nn.Layer, tensors: Mapping[str, np.ndarray]) -> Mapping[str, 
 
 
 def blank_network(config: PlanesConfig, most: int = 1 << 40) -> nn.MultiHead:
-    """Return a network for its shapes. Raises ConfigError for more than `most` numbers, before reserving them."""
+    """Return a network for its shapes. Raises ConfigError for more than `most` numbers, before
+    reserving them.
+    """
     blank: Any = BlankGenerator(most, shapes_alone=True)
     return build_network(config, blank)
 
 
 def build_network(config: PlanesConfig, rng: np.random.Generator) -> nn.MultiHead:
     """Return a network of either kind with random weights, float32."""
-    return build_tower(config, rng) if isinstance(config, TowerConfig) else Transformer(rng, **asdict(config))
+    return (
+        build_tower(config, rng)
+        if isinstance(config, TowerConfig)
+        else Transformer(rng, **asdict(config))
+    )
 
 
 def planes_config_of(model_config: Any) -> PlanesConfig:
-    """Return the sizes of a network of either kind, from its layer configuration. Raises ConfigError for others."""
+    """Return the sizes of a network of either kind, from its layer configuration. Raises
+    ConfigError for others.
+    """
     if not isinstance(model_config, Mapping) or model_config.get("layer") != Transformer.kind:
         return tower_config_of(model_config)
     try:
-        return TransformerConfig(**{name: value for name, value in model_config.items() if name != "layer"})
+        return TransformerConfig(
+            **{name: value for name, value in model_config.items() if name != "layer"}
+        )
     except TypeError as error:
         raise ConfigError(f"not the configuration of a transformer: {error}") from error
 
 
 def planes_config(path: Path, header: Mapping[str, Any]) -> PlanesConfig:
-    """Read the sizes of the tower or transformer in a `.dit` file with this header. Raises NetFileError for others."""
+    """Read the sizes of the tower or transformer in a `.dit` file with this header. Raises
+    NetFileError for others.
+    """
     try:
         return planes_config_of(header["model"])
     except ConfigError as error:
         with suppress(ConfigError):
-            raise NetFileError(path, "a tower", f"a network {sparse_config_of(header['model'])}") from error
-        kind = header["model"].get("layer") if isinstance(header["model"], Mapping) else header["model"]
+            raise NetFileError(
+                path, "a tower", f"a network {sparse_config_of(header['model'])}"
+            ) from error
+        kind = (
+            header["model"].get("layer")
+            if isinstance(header["model"], Mapping)
+            else header["model"]
+        )
         raise NetFileError(path, "a tower", f"a model {kind!r:.40} ({error})") from error

@@ -27,7 +27,11 @@ from engine.network.policy_map import INDEX_TO_UCI
 
 CLASSICAL, CANONICAL, HUNDREDS, _REPEATED = 1, 3, 4, 5
 INPUT_FORMATS = (CLASSICAL, 2, CANONICAL, HUNDREDS, _REPEATED)
-FLIP, FLIP_RANKS, TRANSPOSE = 1, 2, 4  # files, ranks, both (a1 to h8): bits of a turn, done in this order
+FLIP, FLIP_RANKS, TRANSPOSE = (
+    1,
+    2,
+    4,
+)  # files, ranks, both (a1 to h8): bits of a turn, done in this order
 TURNS = 8
 
 _EVEN_FILES, _FILE_PAIRS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
@@ -42,7 +46,9 @@ def counter_scale(input_format: int) -> float:
 
 @kernel()
 def encode_as(input_format, stack, ply, first, masks):
-    """Write the planes of `stack[ply]` in a format to `masks`, as `planes.encode` does; boards are not turned."""
+    """Write the planes of `stack[ply]` in a format to `masks`, as `planes.encode` does; boards are
+    not turned.
+    """
     encode(stack, ply, first, masks)
     if input_format == CLASSICAL:
         return
@@ -57,7 +63,8 @@ def encode_as(input_format, stack, ply, first, masks):
 
 @kernel()
 def _en_passant_square(stack, ply, first):
-    """Return the square that a double push has just passed over where a pawn stands beside its target, or -1.
+    """Return the square that a double push has just passed over where a pawn stands beside its
+    target, or -1.
 
     Of the game's first position, whatever its FEN says.
     """
@@ -84,7 +91,9 @@ def _encode_repeatable(input_format, stack, ply, first, masks):
         row = stack[at]
         if ply - back < first and (only_repeated or is_start_position(row)):
             break
-        if row[layout.CASTLING] != current[layout.CASTLING] or (back and _en_passant_square(stack, at, first) >= 0):
+        if row[layout.CASTLING] != current[layout.CASTLING] or (
+            back and _en_passant_square(stack, at, first) >= 0
+        ):
             break
         if not only_repeated or back == 0 or row[layout.REPETITIONS]:
             encode_pieces(row, side, masks, planes.PLANES_PER_POSITION * slot)
@@ -92,11 +101,13 @@ def _encode_repeatable(input_format, stack, ply, first, masks):
         if row[layout.HALFMOVE] == ZERO:
             break
         back += 1
-    for plane in range(planes.PLANES_PER_POSITION * slot, planes.PLANES_PER_POSITION * planes.HISTORY):
+    for plane in range(
+        planes.PLANES_PER_POSITION * slot, planes.PLANES_PER_POSITION * planes.HISTORY
+    ):
         masks[plane] = ZERO
 
 
-# ---- turning ----------------------------------------------------------------------------------------------------
+# ---- turning -------------------------------------------------------------------------------------
 
 
 @kernel()
@@ -130,7 +141,9 @@ def turned(board, turn):
 
 @kernel()
 def canonical_turn(masks):
-    """Return the turn of the current position in planes that `encode_as` wrote in a canonical format."""
+    """Return the turn of the current position in planes that `encode_as` wrote in a canonical
+    format.
+    """
     if masks[planes.CASTLING_PLANE] | masks[planes.CASTLING_PLANE + 1]:
         return np.int64(0)
     turn, king = np.int64(0), masks[layout.KING]
@@ -148,7 +161,9 @@ def canonical_turn(masks):
 
 @kernel()
 def _is_larger_untransposed(masks, turn):
-    """Whether transposing makes the first board that it changes smaller, of all pieces, ours, kings, queens, ..."""
+    """Whether transposing makes the first board that it changes smaller, of all pieces, ours,
+    kings, queens, ...
+    """
     ours, theirs = ZERO, ZERO
     for kind in range(6):
         ours |= masks[kind]
@@ -159,7 +174,9 @@ def _is_larger_untransposed(masks, turn):
         elif number == 1:
             board = ours
         else:
-            kind = (layout.KING, layout.QUEEN, layout.ROOK, layout.KNIGHT, layout.BISHOP)[number - 2]
+            kind = (layout.KING, layout.QUEEN, layout.ROOK, layout.KNIGHT, layout.BISHOP)[
+                number - 2
+            ]
             board = masks[kind] | masks[6 + kind]
         board = turned(board, turn)
         other = transpose(board)
@@ -168,9 +185,11 @@ def _is_larger_untransposed(masks, turn):
     return False
 
 
-def turned_batch(input_format: int, masks: np.ndarray, policy_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Planes uint64 [N, 112] and policy indices int16 [N, any] in the order in which a network of a format sees them:
-    as they are unless it is canonical.
+def turned_batch(
+    input_format: int, masks: np.ndarray, policy_index: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Planes uint64 [N, 112] and policy indices int16 [N, any] in the order in which a network of a
+    format sees them: as they are unless it is canonical.
     """
     if input_format < CANONICAL:
         return masks, policy_index
@@ -185,18 +204,26 @@ def _turn_all(masks, result, turns):
         turn = turns[row] = canonical_turn(masks[row])
         for plane in range(masks.shape[1]):
             board = masks[row, plane]
-            result[row, plane] = turned(board, turn) if turn and plane <= planes.BLACK_TO_MOVE_PLANE else board
+            result[row, plane] = (
+                turned(board, turn) if turn and plane <= planes.BLACK_TO_MOVE_PLANE else board
+            )
 
 
 @cache
 def turned_moves() -> np.ndarray:
-    """int16 [8, 1858]: the policy index of each policy move by the turn of its board. Promotions are never mirrored."""
+    """int16 [8, 1858]: the policy index of each policy move by the turn of its board. Promotions
+    are never mirrored.
+    """
     index = {name: number for number, name in enumerate(INDEX_TO_UCI)}
     moves = np.zeros((TURNS, len(INDEX_TO_UCI)), np.int16)
     for turn in range(TURNS):
         for number, name in enumerate(INDEX_TO_UCI):
-            squares = [turned_square(chess.parse_square(part), turn) for part in (name[:2], name[2:4])]
-            moves[turn, number] = index.get("".join(map(chess.square_name, squares)) + name[4:], number)
+            squares = [
+                turned_square(chess.parse_square(part), turn) for part in (name[:2], name[2:4])
+            ]
+            moves[turn, number] = index.get(
+                "".join(map(chess.square_name, squares)) + name[4:], number
+            )
     return moves
 
 

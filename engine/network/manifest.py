@@ -20,18 +20,24 @@ from engine.files.settings_file import read_settings
 
 LEARNED_ALONE = "zero"  # stands for the net that learned alone, where a path is expected
 MANIFEST = "MANIFEST.toml"
-SHIPPED = Path(__file__).parents[2] / "weights"  # no import: someone's own `weights.py` may hide that package
+SHIPPED = (
+    Path(__file__).parents[2] / "weights"
+)  # no import: someone's own `weights.py` may hide that package
 NEEDED_KEYS = ("name", "file", "sha256")
 
 
 def learned_alone() -> dict[str, Any] | None:
-    """Return the manifest's table of the net that learned alone, from random weights; None where none is shipped."""
+    """Return the manifest's table of the net that learned alone, from random weights; None where
+    none is shipped.
+    """
     nets = read_manifest(SHIPPED)["net"]
     return next((net for net in nets if net["file"].startswith(f"{LEARNED_ALONE}-")), None)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """`MANIFEST.toml` of a folder: "default" and the list "net". Raises NetFileError when missing or malformed."""
+    """`MANIFEST.toml` of a folder: "default" and the list "net". Raises NetFileError when missing
+    or malformed.
+    """
     path = folder / MANIFEST
     try:
         manifest = read_settings(path)
@@ -39,7 +45,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise NetFileError(path, "a TOML file that lists the shipped nets", str(error)) from error
     nets = manifest.setdefault("net", [])
     if not isinstance(nets, list) or not all(
-        isinstance(net, dict) and all(isinstance(net.get(key), str) for key in NEEDED_KEYS) for net in nets
+        isinstance(net, dict) and all(isinstance(net.get(key), str) for key in NEEDED_KEYS)
+        for net in nets
     ):
-        raise NetFileError(path, f"tables [[net]] with texts {', '.join(NEEDED_KEYS)}", "tables without them")
+        raise NetFileError(
+            path, f"tables [[net]] with texts {', '.join(NEEDED_KEYS)}", "tables without them"
+        )
     return manifest

@@ -17,7 +17,9 @@ SQUARES = 64
 NORM_EPSILON = 1e-5  # The usual default of batch norm, and Lc0's constant.
 VALUES = ("wdl", "scalar")
 
-_MAY_BE_ZERO = re.compile(r"blocks|se_ratio|(smolgen|moves_left|embedding|policy_(layers|attention))_?\w*")
+_MAY_BE_ZERO = re.compile(
+    r"blocks|se_ratio|(smolgen|moves_left|embedding|policy_(layers|attention))_?\w*"
+)
 
 
 class NetworkSizes:
@@ -35,11 +37,17 @@ class NetworkSizes:
         """Check all numbers, and these fields against their known values. Raises ConfigError."""
         for name, default in ((field.name, field.default) for field in fields(self)):
             size, least = getattr(self, name), 0 if _MAY_BE_ZERO.fullmatch(name) else 1
-            if type(default) is int and not (type(size) is int and least <= size <= self.largest_size):
-                raise ConfigError(f"{self.kind}: expected {name} from {least} to {self.largest_size}, found {size!r}")
+            if type(default) is int and not (
+                type(size) is int and least <= size <= self.largest_size
+            ):
+                raise ConfigError(
+                    f"{self.kind}: expected {name} from {least} to {self.largest_size}, found {size!r}"
+                )
         for name, values in known.items():
             if (value := getattr(self, name)) not in values:
-                raise ConfigError(f"{self.kind}: expected {name} of {', '.join(map(str, values))}, found {value!r}")
+                raise ConfigError(
+                    f"{self.kind}: expected {name} of {', '.join(map(str, values))}, found {value!r}"
+                )
 
     @property
     def policy_encoder_layer(self: Any) -> dict[str, Any]:
@@ -60,9 +68,14 @@ class NetworkSizes:
         )
 
     def answer_heads(self: Any) -> dict[str, tuple[int, int, int, str]]:
-        """Return channels, hidden units, outputs and last activation ("": none) of the value heads and moves left."""
+        """Return channels, hidden units, outputs and last activation ("": none) of the value heads
+        and moves left.
+        """
         answer = (3, "") if self.value == "wdl" else (1, "tanh")
-        heads = {self.value_name(head): (self.value_channels, self.value_hidden, *answer) for head in self.value_heads}
+        heads = {
+            self.value_name(head): (self.value_channels, self.value_hidden, *answer)
+            for head in self.value_heads
+        }
         left = {"moves_left": (self.moves_left_channels, self.moves_left_hidden, 1, "")}
         return heads | left if self.moves_left_channels else heads
 
@@ -73,11 +86,16 @@ class NetworkSizes:
 
     def value_name(self: Any, head: str) -> str:
         """Our name of one of Lc0's value heads, such as wdl or wdl_q."""
-        return ("wdl" if self.value == "wdl" else "value") + ("" if head == "winner" else f"_{head}")
+        return ("wdl" if self.value == "wdl" else "value") + (
+            "" if head == "winner" else f"_{head}"
+        )
 
 
 def dense_head(
-    first: dict[str, nn.Layer], sizes: tuple[int, int, int, str], config: Any, rng: np.random.Generator
+    first: dict[str, nn.Layer],
+    sizes: tuple[int, int, int, str],
+    config: Any,
+    rng: np.random.Generator,
 ) -> nn.Sequential:
     """Return a head of two dense layers of these sizes (`answer_heads`) behind the layers `first`."""
     channels, hidden, outputs, last = sizes
@@ -91,10 +109,16 @@ def dense_head(
     )
 
 
-def attention_head(embedding: nn.Layer, activation: str, config: Any, rng: np.random.Generator) -> nn.Sequential:
-    """Return an attention policy with its encoder layers, if any, behind an embedding of each square."""
+def attention_head(
+    embedding: nn.Layer, activation: str, config: Any, rng: np.random.Generator
+) -> nn.Sequential:
+    """Return an attention policy with its encoder layers, if any, behind an embedding of each
+    square.
+    """
     encoder = {}
     if config.policy_layers:
         encoder["encoder"] = nn.Encoder(config.policy_layers, config.policy_encoder_layer, rng)
     moves = AttentionPolicy(config.policy_planes, config.policy_depth, rng)
-    return nn.Sequential(embedding=embedding, activation=nn.Activation(activation), **encoder, moves=moves)
+    return nn.Sequential(
+        embedding=embedding, activation=nn.Activation(activation), **encoder, moves=moves
+    )

@@ -21,7 +21,8 @@ from engine.nn.onnx_nodes import tensor_type
 
 
 def export_onnx(source: Path, target: Path) -> None:
-    """Write the tower or transformer in a net file as an ONNX file, which takes the planes of its input format.
+    """Write the tower or transformer in a net file as an ONNX file, which takes the planes of its
+    input format.
 
     Raises NetFileError for a source that cannot be read or is neither, and as `onnx_graph`.
     """
@@ -31,8 +32,9 @@ def export_onnx(source: Path, target: Path) -> None:
 
 
 def onnx_graph(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bytes:
-    """Serialise a network: planes [N, 112, 8, 8], in its input format -> policy [N, 1858], wdl [N, 3] as chances and,
-    with such a head, moves_left [N, 1], plies. Further heads go by their names, such as policy_soft.
+    """Serialise a network: planes [N, 112, 8, 8], in its input format -> policy [N, 1858], wdl [N,
+    3] as chances and, with such a head, moves_left [N, 1], plies. Further heads go by their names,
+    such as policy_soft.
     """
     graph, network = Graph(), fold_norms(layers_with(tensors, config)).children()
     graph.examples["planes"] = np.zeros((1, PLANES, 8, 8), np.float32)
@@ -46,7 +48,9 @@ def onnx_graph(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bytes
             result, size = graph.times(graph.node("Relu", result), MOVES_LEFT_SCALE), 1
         elif name.startswith("value"):  # win - loss
             halves, name = graph.times(result, 0.5), name.replace("value", "wdl", 1)
-            result = graph.product(halves, np.array([[1.0], [0.0], [-1.0]]), np.array([0.5, 0.0, 0.5]))
+            result = graph.product(
+                halves, np.array([[1.0], [0.0], [-1.0]]), np.array([0.5, 0.0, 0.5])
+            )
         else:
             result = graph.node("Softmax", result, axis=1)
         outputs[name] = result, tensor_type(np.float32, ["batch", size])

@@ -1,4 +1,6 @@
-"""What the outputs of all networks share: win, draw and loss for the side to move, and plies to the end."""
+"""What the outputs of all networks share: win, draw and loss for the side to move, and plies to the
+end.
+"""
 
 from __future__ import annotations
 

@@ -1,14 +1,16 @@
 """Lc0's 112 input planes (INPUT_CLASSICAL_112_PLANE), first as 112 words, then expanded to floats.
 
-Everything is seen from the side to move: for Black the boards are mirrored vertically and the colours swap.
+Everything is seen from the side to move: for Black the boards are mirrored vertically and the
+colours swap.
 
     13 * t + 0..5     our P N B R Q K, t plies ago (t = 0..7)      13 * t + 6..11   theirs
     13 * t + 12       all ones if that position had occurred before
     104 105           our O-O-O, our O-O        106 107   theirs        108   all ones if Black is to move
     109               the fifty-move counter in plies, a number        110   zeros        111   ones
 
-If the game has fewer than eight positions, the missing ones stay zero when it began from the start position; otherwise
-the oldest position is repeated, with its double pawn push undone if it has an en passant square.
+If the game has fewer than eight positions, the missing ones stay zero when it began from the start
+position; otherwise the oldest position is repeated, with its double pawn push undone if it has an
+en passant square.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ def _seen_by(side, board):
 
 @kernel()
 def encode_pieces(row, side, masks, base):
-    """Write the pieces of a position, and whether it occurred before, to 13 words from `masks[base]` on."""
+    """Write the pieces of a position, and whether it occurred before, to 13 words from
+    `masks[base]` on.
+    """
     for kind in range(layout.KING + 1):
         masks[base + kind] = _seen_by(side, row[kind] & row[layout.WHITE + side])
         masks[base + 6 + kind] = _seen_by(side, row[kind] & row[layout.BLACK - side])
@@ -81,7 +85,9 @@ def _undo_double_push(row, side, masks, base):
 
 @kernel()
 def encode_castling(row, side, masks, as_squares):
-    """Write the rights to castle: a plane of ones each, or the rooks of both sides as squares of two planes."""
+    """Write the rights to castle: a plane of ones each, or the rooks of both sides as squares of
+    two planes.
+    """
     for plane in range(CASTLING_PLANE, CASTLING_PLANE + 4):
         masks[plane] = ZERO
     for whose in range(2):
@@ -115,12 +121,16 @@ def is_start_position(row):
 
 @kernel()
 def fill_planes(masks, planes):
-    """Expand words to floats: `masks` uint64 [B, 112] -> `planes` float32 [B, 8, 8, 112], squares then channels."""
+    """Expand words to floats: `masks` uint64 [B, 112] -> `planes` float32 [B, 8, 8, 112], squares
+    then channels.
+    """
     for b in range(masks.shape[0]):
         for square in range(64):
             shift = np.uint64(square)
             for plane in range(PLANES):
-                planes[b, square >> 3, square & 7, plane] = np.float32((masks[b, plane] >> shift) & ONE)
+                planes[b, square >> 3, square & 7, plane] = np.float32(
+                    (masks[b, plane] >> shift) & ONE
+                )
         counter = np.float32(masks[b, FIFTY_MOVE_PLANE])
         for square in range(64):
             planes[b, square >> 3, square & 7, FIFTY_MOVE_PLANE] = counter

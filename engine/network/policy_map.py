@@ -1,8 +1,10 @@
-"""Lc0's 1858 policy moves and the index of each in the three kinds of policy head, generated from the rules.
+"""Lc0's 1858 policy moves and the index of each in the three kinds of policy head, generated from
+the rules.
 
-Moves are seen from the mover's side (Black's board is mirrored). In order of from-square a1..h8, then to-square: every
-pair that a queen or a knight could make on an empty board (1792), then the promotions of a7..h7 to queen, rook and
-bishop (66). A pawn's move to the last rank without suffix means promotion to a knight; castling is king takes rook.
+Moves are seen from the mover's side (Black's board is mirrored). In order of from-square a1..h8,
+then to-square: every pair that a queen or a knight could make on an empty board (1792), then the
+promotions of a7..h7 to queen, rook and bishop (66). A pawn's move to the last rank without suffix
+means promotion to a knight; castling is king takes rook.
 """
 
 from __future__ import annotations
@@ -19,14 +21,29 @@ ATTENTION_SQUARES = 64 * 64  # places of the attention head before its 8 * 8 * 3
 NO_POLICY_INDEX = -1
 MIRROR_BOTH_SQUARES = 56 | 56 << 6
 
-_DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))  # N NE E SE S SW W NW (file, rank)
+_DIRECTIONS = (
+    (0, 1),
+    (1, 1),
+    (1, 0),
+    (1, -1),
+    (0, -1),
+    (-1, -1),
+    (-1, 0),
+    (-1, 1),
+)  # N NE E SE S SW W NW (file, rank)
 _KNIGHT_JUMPS = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
 _PROMOTION_PIECES = ((4, "q"), (3, "r"), (2, "b"))  # (code in a move, letter) in policy order
-_PROMOTION_PLANE = {3: 64, 2: 65, 4: 66}  # plane of a north-west promotion by code; add 3 per file eastward
+_PROMOTION_PLANE = {
+    3: 64,
+    2: 65,
+    4: 66,
+}  # plane of a north-west promotion by code; add 3 per file eastward
 
 
 def _plain_plane(source: int, target: int) -> int:
-    """Return the convolutional head's plane of a move without promotion suffix, -1 if no queen or knight makes it."""
+    """Return the convolutional head's plane of a move without promotion suffix, -1 if no queen or
+    knight makes it.
+    """
     df, dr = target % 8 - source % 8, target // 8 - source // 8
     if (df, dr) in _KNIGHT_JUMPS:
         return 56 + _KNIGHT_JUMPS.index((df, dr))
@@ -37,7 +54,9 @@ def _plain_plane(source: int, target: int) -> int:
 
 
 def _policy_moves() -> list[tuple[int, int, int, int, int]]:
-    """All 1858 moves in order as (from, to, promotion code, plane of the convolutional head, place of attention)."""
+    """All 1858 moves in order as (from, to, promotion code, plane of the convolutional head, place
+    of attention).
+    """
     moves = []
     for source in range(64):
         for target in range(64):
@@ -50,7 +69,9 @@ def _policy_moves() -> list[tuple[int, int, int, int, int]]:
             if abs(df) <= 1:
                 for piece, (code, _letter) in enumerate(_PROMOTION_PIECES):
                     place = ATTENTION_SQUARES + 24 * (source % 8) + 3 * (target % 8) + piece
-                    moves.append((source, target, code, _PROMOTION_PLANE[code] + 3 * (df + 1), place))
+                    moves.append(
+                        (source, target, code, _PROMOTION_PLANE[code] + 3 * (df + 1), place)
+                    )
     return moves
 
 
@@ -69,8 +90,9 @@ def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
 
 
 POLICY_INDEX, CONV_INDEX, ATTENTION_INDEX, INDEX_TO_UCI = _tables()
-"""int16 [5 * 4096] by move code seen from the mover; int32 [1858] plane * 64 + square; int32 [1858] from * 64 + to or,
-for promotions to queen, rook and bishop, 4096 + 24 * from-file + 3 * to-file + piece; the moves' names."""
+"""int16 [5 * 4096] by move code seen from the mover; int32 [1858] plane * 64 + square; int32 [1858]
+from * 64 + to or, for promotions to queen, rook and bishop, 4096 + 24 * from-file + 3 * to-file +
+piece; the moves' names."""
 
 _IN_ORDER = np.arange(POLICY_SIZE, dtype=np.int32)
 HEAD_INDEX = {"convolution": CONV_INDEX, "classical": _IN_ORDER, "attention": ATTENTION_INDEX}

@@ -1,7 +1,7 @@
 """Small networks that need, all together, every kernel of towers and transformers.
 
-Kernels depend on few of a network's parts and on none of its sizes. So the kernels for all of Lc0's networks are
-compiled once, for these, which take no memory and no time to load.
+Kernels depend on few of a network's parts and on none of its sizes. So the kernels for all of Lc0's
+networks are compiled once, for these, which take no memory and no time to load.
 """
 
 from __future__ import annotations
@@ -18,13 +18,26 @@ from engine.network.lc0.reader import PlanesFile
 from engine.network.tower.model import TowerConfig
 from engine.network.transformer.model import TransformerConfig
 
-SMALL_ENCODER: dict[str, Any] = {"policy_layers": 1, "policy_attention_heads": 1, "policy_attention_inner": 16}
+SMALL_ENCODER: dict[str, Any] = {
+    "policy_layers": 1,
+    "policy_attention_heads": 1,
+    "policy_attention_inner": 16,
+}
 STAND_INS: tuple[PlanesConfig, ...] = (
     TowerConfig(16, 1),
     TowerConfig(16, 1, activation="mish", policy="classical"),
-    TowerConfig(16, 1, policy="attention", policy_attention_hidden=16, input_format=CANONICAL, **SMALL_ENCODER),
+    TowerConfig(
+        16,
+        1,
+        policy="attention",
+        policy_attention_hidden=16,
+        input_format=CANONICAL,
+        **SMALL_ENCODER,
+    ),
     TransformerConfig.parse("transformer-16x1"),
-    TransformerConfig(16, 1, 1, 16, 16, embedding="dense", embedding_planes=16, embedding_hidden=16),
+    TransformerConfig(
+        16, 1, 1, 16, 16, embedding="dense", embedding_planes=16, embedding_hidden=16
+    ),
 )
 
 
@@ -34,5 +47,7 @@ def write_stand_ins(folder: Path) -> list[Path]:
     for number, config in enumerate(STAND_INS):
         paths.append(folder / f"{number}{'.dit' if config.input_format == CLASSICAL else '.pb'}")
         model = build_network(config, np.random.default_rng(number))
-        write_planes(paths[-1], PlanesFile(config, model.named_parameters() | model.named_buffers(), {}))
+        write_planes(
+            paths[-1], PlanesFile(config, model.named_parameters() | model.named_buffers(), {})
+        )
     return paths

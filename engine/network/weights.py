@@ -20,7 +20,9 @@ from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy.inference import SparseNet
 from engine.network.policy.parameters import sparse_config_of
 
-if TYPE_CHECKING:  # a sparse network is loaded without the tower's modules, which need the learning library
+if (
+    TYPE_CHECKING
+):  # a sparse network is loaded without the tower's modules, which need the learning library
     from engine.network.families import PlanesConfig
     from engine.network.fused.inference import Fused
     from engine.network.lc0.reader import PlanesFile
@@ -32,8 +34,8 @@ TRIALS = 2  # random inputs that a net must answer with finite numbers before it
 def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fused | SparseNet:
     """Load a net of any family, ready to play; errors as for `load_planes`.
 
-    None, "" and "<default>" stand for the shipped net to play with, whatever its family, and "zero" for the one that
-    learned alone. heads: Lc0's names of the policy head and the value head to use.
+    None, "" and "<default>" stand for the shipped net to play with, whatever its family, and "zero"
+    for the one that learned alone. heads: Lc0's names of the policy head and the value head to use.
     """
     chosen = chosen_path(path, "default")
     if is_lc0(chosen):
@@ -52,7 +54,9 @@ def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fuse
 
 
 def load_network(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fused:
-    """Load a tower or transformer, ready to play; `path` and errors as for `load_planes`, `heads` as for `load_net`."""
+    """Load a tower or transformer, ready to play; `path` and errors as for `load_planes`, `heads`
+    as for `load_net`.
+    """
     chosen = chosen_path(path, "default_tower")
     net = load_planes(chosen, heads)
     return _fused(chosen, net.tensors, net.config, heads)
@@ -61,15 +65,17 @@ def load_network(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> 
 def load_planes(path: str | Path | None = None, heads: Heads | None = FIRST_HEADS) -> PlanesFile:
     """Read a tower or transformer as `read_planes` does.
 
-    None, "" and "<default>" stand for the shipped tower. Raises NetFileError when the file is missing, damaged, not a
-    tower, or differs from its manifest entry.
+    None, "" and "<default>" stand for the shipped tower. Raises NetFileError when the file is
+    missing, damaged, not a tower, or differs from its manifest entry.
     """
     from engine.network.lc0.planes_file import read_planes
 
     return read_planes(chosen_path(path, "default_tower"), heads)
 
 
-def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig, heads: Heads) -> Fused:
+def _fused(
+    path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig, heads: Heads
+) -> Fused:
     from engine.network.tower.inference import FusedTower
     from engine.network.tower.model import TowerConfig
     from engine.network.transformer.inference import FusedTransformer
@@ -80,7 +86,9 @@ def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig, 
         if head not in there:
             raise NetFileError(path, f"{option} {head}", f"only {', '.join(there)}")
     try:
-        if not _answers_in_numbers(tensors, config):  # its layers go before those to play with are made
+        if not _answers_in_numbers(
+            tensors, config
+        ):  # its layers go before those to play with are made
             raise NetFileError(path, "finite answers", "infinity or NaN: its weights are too large")
         release_freed_memory()
         if isinstance(config, TowerConfig):
@@ -94,9 +102,11 @@ def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig, 
 
 
 def _answers_in_numbers(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bool:
-    """Whether float32 holds all outputs for TRIALS seeded random inputs, in which one square in eight is set.
+    """Whether float32 holds all outputs for TRIALS seeded random inputs, in which one square in
+    eight is set.
 
-    The layers give them, those of towers in float64: kernels may not be compiled yet, which takes seconds.
+    The layers give them, those of towers in float64: kernels may not be compiled yet, which takes
+    seconds.
     """
     from engine.network.families import layers_with
     from engine.network.tower.model import TowerConfig
@@ -107,7 +117,9 @@ def _answers_in_numbers(tensors: Mapping[str, np.ndarray], config: PlanesConfig)
     boards[:, FIFTY_MOVE_PLANE] = 0.0
     with np.errstate(all="ignore"):
         outputs = layers.predict(boards, 1)
-    return all(bool((np.abs(output) <= np.finfo(np.float32).max).all()) for output in outputs.values())
+    return all(
+        bool((np.abs(output) <= np.finfo(np.float32).max).all()) for output in outputs.values()
+    )
 
 
 def is_default(path: str | Path | None) -> bool:
@@ -116,25 +128,36 @@ def is_default(path: str | Path | None) -> bool:
 
 
 def chosen_path(path: str | Path | None, entry: str) -> Path:
-    """Where a net lies; `path` as for `load_net`, with the manifest's `entry` as default. Raises NetFileError."""
+    """Where a net lies; `path` as for `load_net`, with the manifest's `entry` as default. Raises
+    NetFileError.
+    """
     if str(path) == LEARNED_ALONE:
         if (net := learned_alone()) is None:
-            raise NetFileError(LEARNED_ALONE, f"a net {LEARNED_ALONE}-*.dit in {SHIPPED / MANIFEST}", "none")
+            raise NetFileError(
+                LEARNED_ALONE, f"a net {LEARNED_ALONE}-*.dit in {SHIPPED / MANIFEST}", "none"
+            )
         return _verified(SHIPPED / net["file"], net["sha256"])
-    return default_net_path(entry=entry) if is_default(path) else Path(os.path.expanduser(str(path)))
+    return (
+        default_net_path(entry=entry) if is_default(path) else Path(os.path.expanduser(str(path)))
+    )
 
 
 def default_net_path(entry: str = "default") -> Path:
     """Find the file of the net that the manifest's `entry` names, its checksum verified.
 
-    Raises NetFileError when the manifest is missing or unreadable, names no such net, or describes a different file.
+    Raises NetFileError when the manifest is missing or unreadable, names no such net, or describes
+    a different file.
     """
     manifest = read_manifest(SHIPPED)
     name = manifest.get(entry)
     net = next((net for net in manifest["net"] if net["name"] == name), None)
     if net is None:
         names = ", ".join(net["name"] for net in manifest["net"]) or "no nets"
-        raise NetFileError(SHIPPED / MANIFEST, f"a {entry} that is one of its nets", f"{entry} {name!r} among {names}")
+        raise NetFileError(
+            SHIPPED / MANIFEST,
+            f"a {entry} that is one of its nets",
+            f"{entry} {name!r} among {names}",
+        )
     return _verified(SHIPPED / net["file"], net["sha256"])
 
 

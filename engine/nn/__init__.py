@@ -1,10 +1,12 @@
-"""A small deep-learning library: arrays in, arrays out, every gradient derived by hand and checked numerically.
+"""A small deep-learning library: arrays in, arrays out, every gradient derived by hand and checked
+numerically.
 
-There is no autograd. Autograd records every operation on an array and derives the backward pass from the record; here
-each layer is one short file that computes its result and, beside it, its gradients, by formulas that stand in its
-docstring. That is what the library is for: a gradient can be read, printed and checked, no graph comes between you and
-the arrays, and a fused kernel can take the place of a layer. The price: a new layer needs its derivative by hand, and
-`gradient_check` compares it with central differences.
+There is no autograd. Autograd records every operation on an array and derives the backward pass
+from the record; here each layer is one short file that computes its result and, beside it, its
+gradients, by formulas that stand in its docstring. That is what the library is for: a gradient can
+be read, printed and checked, no graph comes between you and the arrays, and a fused kernel can take
+the place of a layer. The price: a new layer needs its derivative by hand, and `gradient_check`
+compares it with central differences.
 
 >>> import numpy as np
 >>> from engine.nn import Activation, Adam, Data, Dense, Sequential, Trainer, mse
@@ -48,7 +50,14 @@ from engine.nn import layers
 from engine.nn.figures import plot_histograms
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
 from engine.nn.layers import *  # noqa: F403  their names stand in layers/__init__.py
-from engine.nn.losses import LOSSES, huber, mae, mse, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from engine.nn.losses import (
+    LOSSES,
+    huber,
+    mae,
+    mse,
+    sigmoid_binary_cross_entropy,
+    softmax_cross_entropy,
+)
 from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
 from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.summary import activations

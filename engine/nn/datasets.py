@@ -1,4 +1,5 @@
-"""Data sets: digits drawn by strokes, which need no download, and handwritten ones from your own files.
+"""Data sets: digits drawn by strokes, which need no download, and handwritten ones from your own
+files.
 
 from engine.nn import datasets
 train, held_out = datasets.digits()  # drawn, of 16x16 pixels
@@ -31,7 +32,9 @@ class Digits(NamedTuple):
 
 
 def digits(folder: str | Path | None = None, seed: int = 0) -> Digits:
-    """Return MNIST from its files in `folder` (see `mnist`); without one 3,000 drawn digits, a fifth held out."""
+    """Return MNIST from its files in `folder` (see `mnist`); without one 3,000 drawn digits, a
+    fifth held out.
+    """
     if folder is not None:
         return mnist(folder)
     images, classes = drawn_digits(DRAWN, np.random.default_rng(seed))
@@ -39,22 +42,27 @@ def digits(folder: str | Path | None = None, seed: int = 0) -> Digits:
 
 
 def mnist(folder: str | Path) -> Digits:
-    """MNIST's 60,000 training digits, the last 10,000 of them held out, 28x28 with a border of 2 to make it 32x32.
+    """MNIST's 60,000 training digits, the last 10,000 of them held out, 28x28 with a border of 2 to
+    make it 32x32.
 
-    `folder` holds train-images-idx3-ubyte and train-labels-idx1-ubyte (or .gz). Raises DataError when there is neither
-    or a file has another form.
+    `folder` holds train-images-idx3-ubyte and train-labels-idx1-ubyte (or .gz). Raises DataError
+    when there is neither or a file has another form.
     """
     folder = Path(folder)
     images = _read_idx(folder, "train-images-idx3-ubyte", IMAGE_MAGIC, 3)
     labels = _read_idx(folder, "train-labels-idx1-ubyte", LABEL_MAGIC, 1)
     if len(images) != len(labels) or len(images) <= MNIST_HELD_OUT:
-        raise DataError(f"{folder}: expected 60,000 digits with labels, found {len(images)} and {len(labels)}")
+        raise DataError(
+            f"{folder}: expected 60,000 digits with labels, found {len(images)} and {len(labels)}"
+        )
     bordered = np.pad(images.astype(np.float32) / 255, ((0, 0), (2, 2), (2, 2)))[:, None]
     return _split(bordered, labels.astype(np.int64), MNIST_HELD_OUT)
 
 
 def _split(images: np.ndarray, labels: np.ndarray, held_out: int) -> Digits:
-    return Digits(Data(images[:-held_out], labels[:-held_out]), Data(images[-held_out:], labels[-held_out:]))
+    return Digits(
+        Data(images[:-held_out], labels[:-held_out]), Data(images[-held_out:], labels[-held_out:])
+    )
 
 
 def _read_idx(folder: Path, name: str, magic: int, dimensions: int) -> np.ndarray:
@@ -68,16 +76,19 @@ def _read_idx(folder: Path, name: str, magic: int, dimensions: int) -> np.ndarra
     header = struct.Struct(f">{1 + dimensions}I")
     found, *shape = header.unpack_from(data) if len(data) >= header.size else (0,)
     if found != magic or len(data) - header.size != int(np.prod(shape)):
-        raise DataError(f"{path}: expected IDX data with magic {magic} in full, found magic {found}")
+        raise DataError(
+            f"{path}: expected IDX data with magic {magic} in full, found magic {found}"
+        )
     return np.frombuffer(data, np.uint8, offset=header.size).reshape(shape)
 
 
-# ---- drawing ------------------------------------------------------------------------------------------------------
+# ---- drawing -------------------------------------------------------------------------------------
 
-# Each digit is a few lines through fixed points. Every picture moves the points at random, then turns, stretches and
-# shifts the whole digit, draws it with a pen of random width, and adds noise.
+# Each digit is a few lines through fixed points. Every picture moves the points at random, then
+# turns, stretches and shifts the whole digit, draws it with a pen of random width, and adds noise.
 SIDE = 16  # rows and columns of a picture
-# The lines of each digit as points x,y in percent of the picture, x to the right and y down; "|" begins a new line.
+# The lines of each digit as points x,y in percent of the picture, x to the right and y down; "|"
+# begins a new line.
 LINES = (
     "50,10 28,22 22,50 28,78 50,90 72,78 78,50 72,22 50,10",
     "32,28 54,10 54,90",
@@ -97,7 +108,9 @@ NOISE = 0.1
 
 
 def drawn_digits(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw `count` digits in random order: images float32 [count, 1, 16, 16] in [0, 1], classes int64 [count]."""
+    """Draw `count` digits in random order: images float32 [count, 1, 16, 16] in [0, 1], classes
+    int64 [count].
+    """
     classes = rng.integers(0, len(LINES), count)
     images = np.empty((count, 1, SIDE, SIDE), np.float32)
     for digit, lines in enumerate(LINES):
@@ -115,11 +128,17 @@ def _segments(lines: str) -> tuple[np.ndarray, np.ndarray]:
     return starts, ends
 
 
-def _drawn(starts: np.ndarray, ends: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+def _drawn(
+    starts: np.ndarray, ends: np.ndarray, count: int, rng: np.random.Generator
+) -> np.ndarray:
     points, places = np.unique(np.concatenate([starts, ends]), axis=0, return_inverse=True)
-    moved = points - 0.5 + WOBBLE * rng.standard_normal((count, *points.shape))  # one move for segments that meet
+    moved = (
+        points - 0.5 + WOBBLE * rng.standard_normal((count, *points.shape))
+    )  # one move for segments that meet
     angle, slant = TURN * rng.standard_normal(count), SLANT * rng.standard_normal(count)
-    turn = np.stack([np.cos(angle), -np.sin(angle) + slant, np.sin(angle), np.cos(angle)], axis=1).reshape(-1, 2, 2)
+    turn = np.stack(
+        [np.cos(angle), -np.sin(angle) + slant, np.sin(angle), np.cos(angle)], axis=1
+    ).reshape(-1, 2, 2)
     turn *= 1 + STRETCH * rng.standard_normal((count, 2, 1))
     moved = moved @ turn.swapaxes(1, 2) + 0.5 + SHIFT * rng.standard_normal((count, 1, 2))
     joined = moved[:, places.reshape(-1)]
@@ -130,9 +149,13 @@ def _drawn(starts: np.ndarray, ends: np.ndarray, count: int, rng: np.random.Gene
 
 
 def _distances(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Distance of every pixel to the nearest of the segments: starts and ends [B, S, 2] -> [B, pixels]."""
+    """Distance of every pixel to the nearest of the segments: starts and ends [B, S, 2] -> [B,
+    pixels].
+    """
     centres = (np.arange(SIDE) + 0.5) / SIDE
-    pixels = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2)  # (pixels, 2) as (x, y), row by row
+    pixels = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(
+        -1, 2
+    )  # (pixels, 2) as (x, y), row by row
     nearest = np.full((len(starts), len(pixels)), np.inf)
     for start, end in zip(starts.swapaxes(0, 1), ends.swapaxes(0, 1), strict=True):
         along, away = end - start, pixels - start[:, None]  # (B, 2), (B, pixels, 2)

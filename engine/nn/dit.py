@@ -1,4 +1,6 @@
-"""Save and load models (layers and tensors) as `.dit` files; `engine.files.dit_file` describes the format."""
+"""Save and load models (layers and tensors) as `.dit` files; `engine.files.dit_file` describes the
+format.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,10 @@ def save(
 ) -> None:
     """Write a model atomically: other readers of `path` see the old file or the complete new one.
 
-    `card` and `configuration` are free JSON objects. With `dtype` float16, weights are stored in half precision;
-    running statistics, and tensors whose values half precision cannot hold, stay float32.
-    Raises ConfigError for an unknown dtype or values JSON cannot hold, NetFileError for non-finite values or when
-    the file cannot be written.
+    `card` and `configuration` are free JSON objects. With `dtype` float16, weights are stored in
+    half precision; running statistics, and tensors whose values half precision cannot hold, stay
+    float32. Raises ConfigError for an unknown dtype or values JSON cannot hold, NetFileError for
+    non-finite values or when the file cannot be written.
     """
     if dtype not in DTYPES:
         raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
@@ -49,15 +51,20 @@ def save(
 
 
 def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
-    """Read a model into host memory as float32; return (model, header). Raises NetFileError for every fault.
+    """Read a model into host memory as float32; return (model, header). Raises NetFileError for
+    every fault.
 
     Dropout masks start from seed 0.
     """
     header, tensors = load_tensors(path)
     elements = sum(tensor.size for tensor in tensors.values())
     try:
-        if (needed := _lower_bound(header["model"])) > elements:  # random weights are counted while they are drawn
-            raise ConfigError(f"the architecture needs more than {needed} numbers, the file holds {elements}")
+        if (
+            needed := _lower_bound(header["model"])
+        ) > elements:  # random weights are counted while they are drawn
+            raise ConfigError(
+                f"the architecture needs more than {needed} numbers, the file holds {elements}"
+            )
         model = layer_from_config(header["model"], BlankGenerator(elements))
         missing = sorted(model.named_buffers().keys() - tensors.keys())
         if missing:
@@ -70,10 +77,11 @@ def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
 
 
 class BlankGenerator(np.random.Generator):
-    """Replaces the random generator while loading: normal numbers are zeros, at most as many as the file holds.
+    """Replaces the random generator while loading: normal numbers are zeros, at most as many as the
+    file holds.
 
-    With `shapes_alone`, all numbers of an array are one, because it will be replaced and not filled. Layers of one's
-    own may draw others, as from any generator.
+    With `shapes_alone`, all numbers of an array are one, because it will be replaced and not
+    filled. Layers of one's own may draw others, as from any generator.
     """
 
     def __init__(self, elements: int, shapes_alone: bool = False) -> None:
@@ -84,7 +92,9 @@ class BlankGenerator(np.random.Generator):
         shape = () if size is None else (size,) if np.isscalar(size) else tuple(size)
         self.left -= math.prod(shape)
         if self.left < 0:
-            raise ConfigError(f"a weight of shape {list(shape)} needs more numbers than the file holds")
+            raise ConfigError(
+                f"a weight of shape {list(shape)} needs more numbers than the file holds"
+            )
         if self._shapes_alone:
             return np.ndarray(shape, np.float32, np.zeros(1, np.float32), strides=(0,) * len(shape))
         return np.zeros(shape, np.float32)
@@ -93,13 +103,16 @@ class BlankGenerator(np.random.Generator):
 def _lower_bound(value: Any) -> int:
     """Return fewer numbers than an architecture needs, or as many, before anything is built.
 
-    A layer has at least as many parameters as its `sizes` multiplied: their product is summed over all layers.
+    A layer has at least as many parameters as its `sizes` multiplied: their product is summed over
+    all layers.
     """
     if isinstance(value, Mapping):
         kind = value.get("layer")
         sizes = REGISTRY[kind].sizes if isinstance(kind, str) and kind in REGISTRY else ()
         numbers = [abs(value[name]) for name in sizes if type(value.get(name)) is int]
-        return (math.prod(numbers) if numbers else 0) + sum(_lower_bound(part) for part in value.values())
+        return (math.prod(numbers) if numbers else 0) + sum(
+            _lower_bound(part) for part in value.values()
+        )
     if isinstance(value, list):
         return sum(_lower_bound(part) for part in value)
     return 0

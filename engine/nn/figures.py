@@ -17,19 +17,24 @@ if TYPE_CHECKING:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of this size in inches. Raises ConfigError when Matplotlib is not installed."""
+    """Return an empty figure of this size in inches. Raises ConfigError when Matplotlib is not
+    installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise ConfigError("pictures need Matplotlib: pip install '.[plots]' in Aino's folder") from None
+        raise ConfigError(
+            "pictures need Matplotlib: pip install '.[plots]' in Aino's folder"
+        ) from None
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def plot_histograms(arrays: Mapping[str, Any], path: str | Path, title: str = "") -> None:
-    """Draw a histogram of each array's numbers to an image file: weights, activations or gradients. Needs Matplotlib.
+    """Draw a histogram of each array's numbers to an image file: weights, activations or gradients.
+    Needs Matplotlib.
 
-    `arrays` are by name, as from `model.named_parameters()`, `activations(model, x)` or `backward`. NaN and
-    infinity are counted in the title, not drawn.
+    `arrays` are by name, as from `model.named_parameters()`, `activations(model, x)` or `backward`.
+    NaN and infinity are counted in the title, not drawn.
     """
     columns = max(1, math.ceil(math.sqrt(len(arrays))))
     rows = max(1, math.ceil(len(arrays) / columns))

@@ -1,14 +1,17 @@
-"""The layer interface: parameters, buffers, a configuration, and a forward pass that returns its backward pass.
+"""The layer interface: parameters, buffers, a configuration, and a forward pass that returns its
+backward pass.
 
     y, backward = layer.forward(x, training=True)
     dx, grads = backward(dy)            # grads: {"conv1.weight": array, ...}, named like the parameters
 
-`backward` closes over what it needs. The layer keeps nothing about a call, so a layer may call its part twice and
-add up both gradients, and several threads may use it at once. There are two exceptions, both in training mode only: the
-running statistics of BatchNorm (use `replica`) and the generator of dropout masks (use `reseed`).
+`backward` closes over what it needs. The layer keeps nothing about a call, so a layer may call its
+part twice and add up both gradients, and several threads may use it at once. There are two
+exceptions, both in training mode only: the running statistics of BatchNorm (use `replica`) and the
+generator of dropout masks (use `reseed`).
 
-`training` is an argument, not a state: nothing has to be switched. Without it a call is inference: no dropout, and
-BatchNorm uses its running statistics. `layer(x)` and `layer.predict(x)` return y alone, as inference.
+`training` is an argument, not a state: nothing has to be switched. Without it a call is inference:
+no dropout, and BatchNorm uses its running statistics. `layer(x)` and `layer.predict(x)` return y
+alone, as inference.
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ from engine.nn.summary import layer_text, summary_table
 Array = Any  # numpy.ndarray or cupy.ndarray
 Gradients = dict[str, Array]
 Backward = Callable[[Array], tuple[Array, Gradients]]
-State = dict[str, Any]  # what layers keep between two parts of a sequence, by the names of parts; begins empty
+State = dict[
+    str, Any
+]  # what layers keep between two parts of a sequence, by the names of parts; begins empty
 
 REGISTRY: dict[str, type[Layer]] = {}
 
@@ -36,21 +41,30 @@ REGISTRY: dict[str, type[Layer]] = {}
 class Layer:
     """Base class of all layers.
 
-    Training changes `params`; `buffers` are state that is stored but not trained. Both map a name to an array.
-    The parts of a composite layer are its public attributes that are layers, and the layers in those that are dicts,
-    under their keys. The dotted path of a part prefixes the names of its arrays.
+    Training changes `params`; `buffers` are state that is stored but not trained. Both map a name
+    to an array. The parts of a composite layer are its public attributes that are layers, and the
+    layers in those that are dicts, under their keys. The dotted path of a part prefixes the names
+    of its arrays.
     """
 
     kind: ClassVar[str]  # its name in files, from `register`
-    settings: ClassVar[tuple[str, ...]]  # the constructor's arguments without rng: attributes that rebuild the layer
+    settings: ClassVar[
+        tuple[str, ...]
+    ]  # the constructor's arguments without rng: attributes that rebuild the layer
     # Settings that size arrays made without rng; a file must hold as many numbers as their product.
     sizes: ClassVar[tuple[str, ...]] = ()
-    options: ClassVar[frozenset[str]] = frozenset()  # what `forward` takes beside x and training: mask, state
+    options: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # what `forward` takes beside x and training: mask, state
 
     def __init_subclass__(cls) -> None:
         cls.settings = tuple(name for name in inspect.signature(cls).parameters if name != "rng")
         if "forward" in vars(cls):
-            cls.options = frozenset(inspect.signature(cls.forward).parameters) - {"self", "x", "training"}
+            cls.options = frozenset(inspect.signature(cls.forward).parameters) - {
+                "self",
+                "x",
+                "training",
+            }
             cls.forward = _checking_gradient(cls.forward)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
@@ -58,31 +72,40 @@ class Layer:
         self.buffers: dict[str, Array] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Keep a number of NumPy's as Python's, which leaves arrays their dtype, and goes into files."""
+        """Keep a number of NumPy's as Python's, which leaves arrays their dtype, and goes into
+        files.
+        """
         super().__setattr__(name, value.item() if isinstance(value, np.generic) else value)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Any, Backward]:
-        """Apply the layer; return (y, backward), where `backward(dy) -> (dx, gradients by parameter name)`."""
+        """Apply the layer; return (y, backward), where `backward(dy) -> (dx, gradients by parameter
+        name)`.
+        """
         raise NotImplementedError
 
     def mask_of(self, x: Array) -> Array | None:
-        """Return which places of a padded input hold something, bool [B, T]; None where the layer cannot tell."""
+        """Return which places of a padded input hold something, bool [B, T]; None where the layer
+        cannot tell.
+        """
         return None
 
-    # ---- inference ------------------------------------------------------------------------------------------------
+    # ---- inference -------------------------------------------------------------------------------
 
     def __call__(self, x: Any, **options: Any) -> Any:
-        """Return y alone, as inference. To train, call `forward(x, training=True)`, which also returns backward.
+        """Return y alone, as inference. To train, call `forward(x, training=True)`, which also
+        returns backward.
 
-        `x` may have any floating dtype: it is cast to that of the parameters. Further arguments go to `forward`.
+        `x` may have any floating dtype: it is cast to that of the parameters. Further arguments go
+        to `forward`.
         """
         return self.forward(self.prepared(x), False, **options)[0]
 
     def predict(self, x: Any, batch_size: int = 256) -> Any:
-        """Return the outputs of all rows of `x`, computed `batch_size` rows at a time, as inference.
+        """Return the outputs of all rows of `x`, computed `batch_size` rows at a time, as
+        inference.
 
-        x [B, ...], any floating dtype, or a tuple of such arrays -> what `forward` returns: y [B, ...] or a dict of
-        such arrays. Raises ConfigError unless batch_size >= 1.
+        x [B, ...], any floating dtype, or a tuple of such arrays -> what `forward` returns: y [B,
+        ...] or a dict of such arrays. Raises ConfigError unless batch_size >= 1.
         """
         if batch_size < 1:
             raise ConfigError(f"predict: batch_size must be at least 1, not {batch_size}")
@@ -90,9 +113,11 @@ class Layer:
         return _joined([self(rows_of(x, slice(start, start + batch_size))) for start in starts])
 
     def prepared(self, x: Any) -> Any:
-        """Return `x`, an array or a tuple of arrays, with floats in the parameters' dtype, on their backend.
+        """Return `x`, an array or a tuple of arrays, with floats in the parameters' dtype, on their
+        backend.
 
-        Whole numbers keep their dtype: only their meaning (indices, pixels) can tell how to cast them.
+        Whole numbers keep their dtype: only their meaning (indices, pixels) can tell how to cast
+        them.
         """
         if isinstance(x, tuple):
             return tuple(self.prepared(part) for part in x)
@@ -105,7 +130,7 @@ class Layer:
             return x
         return backend.asarray(x) if x.dtype.kind == "f" else backend.asarray_of_known_bounds(x)
 
-    # ---- description ----------------------------------------------------------------------------------------------
+    # ---- description -----------------------------------------------------------------------------
 
     def __repr__(self) -> str:
         return layer_text(self)
@@ -114,27 +139,36 @@ class Layer:
         return summary_table(self)
 
     def summary(self, x: Any = None) -> str:
-        """Return the table that `print(model)` shows; with an example batch `x` also every layer's output shape."""
+        """Return the table that `print(model)` shows; with an example batch `x` also every layer's
+        output shape.
+        """
         return summary_table(self, x)
 
-    # ---- configuration --------------------------------------------------------------------------------------------
+    # ---- configuration ---------------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:
         """Return the plain JSON values from which `layer_from_config` rebuilds this layer.
 
-        Raises ConfigError for a layer that is not registered, or keeps an argument of its constructor under no
-        attribute of the same name.
+        Raises ConfigError for a layer that is not registered, or keeps an argument of its
+        constructor under no attribute of the same name.
         """
         name = type(self).__name__
         if not hasattr(type(self), "kind"):
             raise ConfigError(f'{name} has no name in files: put @register("name") above the class')
         if missing := [setting for setting in self.settings if not hasattr(self, setting)]:
-            raise ConfigError(f"{name}: expected attributes like the constructor's arguments, found no {missing}")
-        return {"layer": self.kind, **{name: _described(getattr(self, name)) for name in self.settings}}
+            raise ConfigError(
+                f"{name}: expected attributes like the constructor's arguments, found no {missing}"
+            )
+        return {
+            "layer": self.kind,
+            **{name: _described(getattr(self, name)) for name in self.settings},
+        }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
-        """Build the layer from `config()`, without its "layer" entry, with random weights from `rng`."""
+        """Build the layer from `config()`, without its "layer" entry, with random weights from
+        `rng`.
+        """
         arguments = {name: _built(value, rng) for name, value in config.items()}
         if "rng" in inspect.signature(cls).parameters:
             arguments["rng"] = rng
@@ -147,19 +181,22 @@ class Layer:
             parts |= {name: value} if isinstance(value, Layer) else value
         return parts
 
-    # ---- arrays by dotted name ------------------------------------------------------------------------------------
+    # ---- arrays by dotted name -------------------------------------------------------------------
 
     def named_parameters(self) -> dict[str, Array]:
         """All trained arrays by dotted name, in a fixed order.
 
-        Raises ConfigError where two names have one array, or views of it: a step would move it twice, a file hold two.
+        Raises ConfigError where two names have one array, or views of it: a step would move it
+        twice, a file hold two.
         """
         found = {name: owner.params[key] for name, owner, key in self._entries("params")}
         places = {name: address(array) for name, array in found.items()}
         names = {place: name for name, place in places.items()}
         for name, place in places.items():
             if names[place] != name:
-                raise ConfigError(f"{name} and {names[place]} are one array, which would be trained twice: copy it")
+                raise ConfigError(
+                    f"{name} and {names[place]} are one array, which would be trained twice: copy it"
+                )
         return found
 
     def named_buffers(self) -> dict[str, Array]:
@@ -167,21 +204,27 @@ class Layer:
         return {name: owner.buffers[key] for name, owner, key in self._entries("buffers")}
 
     def load_parameters(self, tensors: Mapping[str, Array]) -> None:
-        """Copy values into the parameters and any given buffers; the layer keeps its dtype and backend.
+        """Copy values into the parameters and any given buffers; the layer keeps its dtype and
+        backend.
 
-        Raises ConfigError when a parameter is missing or a name is unknown, ShapeError when a shape differs.
+        Raises ConfigError when a parameter is missing or a name is unknown, ShapeError when a shape
+        differs.
         """
         parameters, buffers = self.named_parameters(), self.named_buffers()
         missing = sorted(parameters.keys() - tensors.keys())
         unknown = sorted(tensors.keys() - parameters.keys() - buffers.keys())
         if missing or unknown:
-            raise ConfigError(f"tensors do not fit the model: missing {missing[:4]}, unknown {unknown[:4]}")
+            raise ConfigError(
+                f"tensors do not fit the model: missing {missing[:4]}, unknown {unknown[:4]}"
+            )
         copy_tensors(tensors, parameters | buffers)
 
     def adopt_parameters(self, tensors: Mapping[str, Array]) -> None:
-        """Use these arrays as the parameters, without a copy: every training step changes them in place.
+        """Use these arrays as the parameters, without a copy: every training step changes them in
+        place.
 
-        Raises ConfigError when a parameter is missing, ShapeError for an array that lies elsewhere than the model.
+        Raises ConfigError when a parameter is missing, ShapeError for an array that lies elsewhere
+        than the model.
         """
         own = self.named_parameters()
         if missing := sorted(own.keys() - tensors.keys()):
@@ -192,39 +235,53 @@ class Layer:
             owner.params[key] = tensors[name]
 
     def load_buffers(self, tensors: Mapping[str, Array]) -> None:
-        """Copy values into the buffers; names as in `named_buffers`. Raises ConfigError for an unknown name."""
+        """Copy values into the buffers; names as in `named_buffers`. Raises ConfigError for an
+        unknown name.
+        """
         buffers = self.named_buffers()
         unknown = sorted(tensors.keys() - buffers.keys())
         if unknown:
             raise ConfigError(f"the model has no buffers named {unknown[:4]}")
         copy_tensors(tensors, buffers)
 
-    # ---- randomness -----------------------------------------------------------------------------------------------
+    # ---- randomness ------------------------------------------------------------------------------
 
     def reseed(self, *seed: int) -> None:
-        """Restart the random generators of all parts (dropout masks) from `seed`, non-negative integers.
+        """Restart the random generators of all parts (dropout masks) from `seed`, non-negative
+        integers.
 
-        To make a training step repeatable on any thread, reseed with the integers that identify the step.
+        To make a training step repeatable on any thread, reseed with the integers that identify the
+        step.
         """
         for number, child in enumerate(self.children().values()):
             child.reseed(*seed, number)
 
-    # ---- copies ---------------------------------------------------------------------------------------------------
+    # ---- copies ----------------------------------------------------------------------------------
 
     def replica(self) -> Self:
-        """Return a layer for another thread that shares the parameter arrays and copies the buffers."""
+        """Return a layer for another thread that shares the parameter arrays and copies the
+        buffers.
+        """
         return self._rebuilt(lambda array: array, lambda array: array.copy())
 
     def astype(self, dtype: Any) -> Self:
-        """Return a copy of the layer with parameters and buffers of `dtype`, but for those of whole numbers."""
-        return self._converted(lambda array: array.astype(dtype if array.dtype.kind == "f" else array.dtype))
+        """Return a copy of the layer with parameters and buffers of `dtype`, but for those of whole
+        numbers.
+        """
+        return self._converted(
+            lambda array: array.astype(dtype if array.dtype.kind == "f" else array.dtype)
+        )
 
     def to(self, backend: Backend | str) -> Self:
         """Return a copy of the layer on `backend`, which is an object or a name for `get_backend`."""
-        return self._converted((get_backend(backend) if isinstance(backend, str) else backend).asarray)
+        return self._converted(
+            (get_backend(backend) if isinstance(backend, str) else backend).asarray
+        )
 
     def with_children(self, children: dict[str, Layer]) -> Self:
-        """Return a copy with `children` in place of its own, under names the layer can call one after the other."""
+        """Return a copy with `children` in place of its own, under names the layer can call one
+        after the other.
+        """
         twin = copy.copy(self)
         twin._replace_children(dict(children))
         return twin
@@ -233,8 +290,12 @@ class Layer:
         self.named_parameters()  # refuses an array that two layers share: each would get its own
         return self._rebuilt(change, change)
 
-    def _rebuilt(self, parameter: Callable[[Array], Array], buffer: Callable[[Array], Array]) -> Self:
-        twin = self.with_children({name: child._rebuilt(parameter, buffer) for name, child in self.children().items()})
+    def _rebuilt(
+        self, parameter: Callable[[Array], Array], buffer: Callable[[Array], Array]
+    ) -> Self:
+        twin = self.with_children(
+            {name: child._rebuilt(parameter, buffer) for name, child in self.children().items()}
+        )
         twin.params = {name: parameter(array) for name, array in self.params.items()}
         twin.buffers = {name: buffer(array) for name, array in self.buffers.items()}
         return twin
@@ -242,10 +303,18 @@ class Layer:
     def _replace_children(self, children: dict[str, Layer]) -> None:
         """Put `children` in place of the parts of the same names."""
         for name, value in list(self._own_parts()):
-            setattr(self, name, children[name] if isinstance(value, Layer) else {key: children[key] for key in value})
+            setattr(
+                self,
+                name,
+                children[name]
+                if isinstance(value, Layer)
+                else {key: children[key] for key in value},
+            )
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Layer]]:
-        """Yield this layer and all layers inside it by dotted path, which begins at `path`, each before its parts."""
+        """Yield this layer and all layers inside it by dotted path, which begins at `path`, each
+        before its parts.
+        """
         yield path, self
         for name, part in self.children().items():
             yield from part.walk(f"{path}.{name}" if path else name)
@@ -253,7 +322,9 @@ class Layer:
     def _own_parts(self) -> Iterator[tuple[str, Any]]:
         """Yield the public attributes that are layers, or dicts of layers, by name."""
         for name, value in vars(self).items():
-            holds = isinstance(value, dict) and any(isinstance(part, Layer) for part in value.values())
+            holds = isinstance(value, dict) and any(
+                isinstance(part, Layer) for part in value.values()
+            )
             if name[0] != "_" and (holds or isinstance(value, Layer)):
                 yield name, value
 
@@ -278,7 +349,9 @@ def register(kind: str) -> Callable[[LayerType], LayerType]:
 
 
 def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> Layer:
-    """Build a layer from its configuration. Raises ConfigError for an unknown kind or arguments that do not fit."""
+    """Build a layer from its configuration. Raises ConfigError for an unknown kind or arguments
+    that do not fit.
+    """
     kind = config.get("layer") if isinstance(config, Mapping) else None
     if not isinstance(kind, str) or kind not in REGISTRY:
         advice = "first import the module that registers it, such as engine.network.policy.model for sparse networks"
@@ -307,19 +380,25 @@ def _built(value: Any, rng: np.random.Generator) -> Any:
 
 
 def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> None:
-    """Copy each array of `source` into `target`'s array of the same name; ShapeError when shapes differ."""
+    """Copy each array of `source` into `target`'s array of the same name; ShapeError when shapes
+    differ.
+    """
     for name, array in source.items():
         if tuple(array.shape) != tuple(target[name].shape):
-            raise ShapeError(f"{name}: expected shape {tuple(target[name].shape)}, found {tuple(array.shape)}")
+            raise ShapeError(
+                f"{name}: expected shape {tuple(target[name].shape)}, found {tuple(array.shape)}"
+            )
     for name, array in source.items():
         target[name][...] = backend_of(target[name]).asarray(array)
 
 
 def is_array(x: Any) -> bool:
-    """Whether `x` has a shape and a dtype of NumPy's, as arrays on all backends. Pandas' tables, masked arrays, and
-    matrices, which multiply in another way, are none.
+    """Whether `x` has a shape and a dtype of NumPy's, as arrays on all backends. Pandas' tables,
+    masked arrays, and matrices, which multiply in another way, are none.
     """
-    is_other = type(x) is not np.ndarray and (hasattr(x, "iloc") or isinstance(x, np.matrix | np.ma.MaskedArray))
+    is_other = type(x) is not np.ndarray and (
+        hasattr(x, "iloc") or isinstance(x, np.matrix | np.ma.MaskedArray)
+    )
     return hasattr(x, "shape") and hasattr(getattr(x, "dtype", None), "kind") and not is_other
 
 
@@ -328,19 +407,28 @@ def form_of(value: Any) -> str:
     return f"{value.dtype} {list(value.shape)}" if is_array(value) else type(value).__name__
 
 
-_KINDS = {"floating": "f", "integer": "iu", "numeric": "fiu", "bool": "b"}  # values are NumPy's dtype kind letters
+_KINDS = {
+    "floating": "f",
+    "integer": "iu",
+    "numeric": "fiu",
+    "bool": "b",
+}  # values are NumPy's dtype kind letters
 
 
 def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floating") -> None:
     """Raise ShapeError unless `x` is an array with these sides and this dtype.
 
-    A number must equal the side, a name matches any size, and "..." matches any number of sides. `dtype` is one
-    dtype, or "floating", "integer", "numeric" or "bool" for all dtypes of that kind.
+    A number must equal the side, a name matches any size, and "..." matches any number of sides.
+    `dtype` is one dtype, or "floating", "integer", "numeric" or "bool" for all dtypes of that kind.
     """
-    is_kind = is_array(x) and (x.dtype.kind in _KINDS[dtype] if isinstance(dtype, str) else x.dtype == dtype)
+    is_kind = is_array(x) and (
+        x.dtype.kind in _KINDS[dtype] if isinstance(dtype, str) else x.dtype == dtype
+    )
     if not is_kind or not _fits(x.shape, sides):
         expected = ", ".join(str(side) for side in sides)
-        raise ShapeError(f"{type(owner).__name__}: expected {dtype} [{expected}], found {form_of(x)}")
+        raise ShapeError(
+            f"{type(owner).__name__}: expected {dtype} [{expected}], found {form_of(x)}"
+        )
     _check_place(owner, x)
 
 
@@ -349,7 +437,9 @@ def check_range(layer: Layer, x: Array, first: int, end: int) -> None:
     smallest, largest = bounds(x) if x.size else (first, first)
     if not first <= smallest <= largest < end:
         found = f"{smallest} to {largest}"
-        raise ShapeError(f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {found}")
+        raise ShapeError(
+            f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {found}"
+        )
 
 
 def _check_place(owner: object, x: Array) -> None:
@@ -369,21 +459,32 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
     )
 
 
-def _checking_gradient(forward: Callable[..., tuple[Any, Backward]]) -> Callable[..., tuple[Any, Backward]]:
-    """Let forward refuse a state that is no dict, and backward a gradient that would be broadcast to the shape of y."""
+def _checking_gradient(
+    forward: Callable[..., tuple[Any, Backward]],
+) -> Callable[..., tuple[Any, Backward]]:
+    """Let forward refuse a state that is no dict, and backward a gradient that would be broadcast
+    to the shape of y.
+    """
 
     @functools.wraps(forward)
     def checked(self: Layer, *arguments: Any, **options: Any) -> tuple[Any, Backward]:
         if not isinstance(state := options.get("state"), dict | None):
-            raise ConfigError(f"{type(self).__name__}: expected a dict as state, at first {{}}, found {form_of(state)}")
+            raise ConfigError(
+                f"{type(self).__name__}: expected a dict as state, at first {{}}, found {form_of(state)}"
+            )
         y, backward = forward(self, *arguments, **options)
         shape = getattr(y, "shape", None)  # a dict has none: its parts check their own
 
         def checked_backward(dy: Array) -> tuple[Array, Gradients]:
             if shape is not None:
                 check_gradient(self, dy, shape)
-            dx, grads = backward(dy)  # a sum over all axes is no array, and limits and shards change gradients in place
-            return dx, {name: np.asarray(one) if isinstance(one, np.generic) else one for name, one in grads.items()}
+            dx, grads = backward(
+                dy
+            )  # a sum over all axes is no array, and limits and shards change gradients in place
+            return dx, {
+                name: np.asarray(one) if isinstance(one, np.generic) else one
+                for name, one in grads.items()
+            }
 
         return y, checked_backward
 
@@ -393,19 +494,30 @@ def _checking_gradient(forward: Callable[..., tuple[Any, Backward]]) -> Callable
 def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
     """Raise ShapeError unless the gradient `dy` has the shape of its result."""
     if getattr(dy, "shape", None) != shape:
-        raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {form_of(dy)}")
+        raise ShapeError(
+            f"{type(owner).__name__}: expected a gradient {list(shape)}, found {form_of(dy)}"
+        )
     _check_place(owner, dy)
 
 
 def forward_part(
-    name: str, part: Layer, x: Any, training: bool, mask: Array | None = None, state: State | None = None
+    name: str,
+    part: Layer,
+    x: Any,
+    training: bool,
+    mask: Array | None = None,
+    state: State | None = None,
 ) -> tuple[Any, Backward]:
-    """Run the part `name` of a composite layer with the mask and its part of the state, if it takes these.
+    """Run the part `name` of a composite layer with the mask and its part of the state, if it takes
+    these.
 
-    Backward names the part's gradients as the composite layer does. A ShapeError names the part by its dotted path.
+    Backward names the part's gradients as the composite layer does. A ShapeError names the part by
+    its dotted path.
     """
     given = {"mask": mask, "state": None if state is None else state.setdefault(name, {})}
-    options = {key: value for key, value in given.items() if value is not None and key in part.options}
+    options = {
+        key: value for key, value in given.items() if value is not None and key in part.options
+    }
     try:
         y, part_backward = part.forward(x, training, **options)
     except ShapeError as error:
@@ -420,7 +532,9 @@ def forward_part(
 
 
 def rows_of(x: Any, rows: Any) -> Any:
-    """Return rows of an array, or of each of a tuple, memory-mapped or not; `rows` is a slice or row numbers."""
+    """Return rows of an array, or of each of a tuple, memory-mapped or not; `rows` is a slice or
+    row numbers.
+    """
     if isinstance(x, tuple):
         return tuple(rows_of(array, rows) for array in x)
     found = x[rows if isinstance(rows, slice) else backend_of(x).asarray(rows)]

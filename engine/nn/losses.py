@@ -3,12 +3,13 @@
     loss, dlogits = softmax_cross_entropy(logits, targets)
     dx, grads = backward(dlogits)
 
-Outputs are float arrays; the gradient has their shape and dtype, the loss is a Python float. Targets may have any
-dtype that holds their values. "Raw" means without softmax or sigmoid at the end: the losses contain them.
+Outputs are float arrays; the gradient has their shape and dtype, the loss is a Python float.
+Targets may have any dtype that holds their values. "Raw" means without softmax or sigmoid at the
+end: the losses contain them.
 
-Special values: 0 times the logarithm of 0 is 0, so outputs of -infinity (or +infinity for a sigmoid) cost nothing where
-the target agrees. Sums that leave the range of the outputs' dtype are computed in double precision. NaN gives NaN. An
-empty batch has no mean and raises ShapeError.
+Special values: 0 times the logarithm of 0 is 0, so outputs of -infinity (or +infinity for a
+sigmoid) cost nothing where the target agrees. Sums that leave the range of the outputs' dtype are
+computed in double precision. NaN gives NaN. An empty batch has no mean and raises ShapeError.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ Loss = Callable[Concatenate[Array, Rest], tuple[float, Array]]
 
 
 class MeanOver(float):
-    """A mean over some `places` of a batch. Its parts weigh as much as they have places, not examples."""
+    """A mean over some `places` of a batch. Its parts weigh as much as they have places, not
+    examples.
+    """
 
     places: int
 
@@ -42,7 +45,9 @@ class MeanOver(float):
 
 
 def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
-    """Decorate: compute a loss once more in double precision if it is not finite in that of the outputs."""
+    """Decorate: compute a loss once more in double precision if it is not finite in that of the
+    outputs.
+    """
 
     @wraps(loss)
     def computed(outputs: Array, *rest: Rest.args, **options: Rest.kwargs) -> tuple[float, Array]:
@@ -62,15 +67,16 @@ def softmax_cross_entropy(
 ) -> tuple[float, Array]:
     """Cross-entropy of softmax(logits) against classes or distributions.
 
-    logits [B, A], or [B, T, A] of sequences; targets int [B] (class indices) or float [B, A] (rows sum to 1); mask bool
-    [B, A], False where an action is impossible. Such an action gets probability 0 and no gradient, and its target
-    must be 0. A logit of -infinity does the same, except that a target above 0 then costs infinity. Places whose class
-    is `ignore_index` cost nothing and are not counted; where all are, the loss is 0. Returns (mean loss, dlogits).
+    logits [B, A], or [B, T, A] of sequences; targets int [B] (class indices) or float [B, A] (rows
+    sum to 1); mask bool [B, A], False where an action is impossible. Such an action gets
+    probability 0 and no gradient, and its target must be 0. A logit of -infinity does the same,
+    except that a target above 0 then costs infinity. Places whose class is `ignore_index` cost
+    nothing and are not counted; where all are, the loss is 0. Returns (mean loss, dlogits).
 
-    With p = softmax(z): L = -sum_a t_a log p_a, dL/dz_a = p_a sum(t) - t_a. Subtracting the row maximum first keeps the
-    exponentials from overflowing. Raises ShapeError when shapes or dtypes do not fit and for a single output, whose
-    probability is always 1, DataError for a class out of range, for a target that the mask forbids and for a row with
-    no possible action.
+    With p = softmax(z): L = -sum_a t_a log p_a, dL/dz_a = p_a sum(t) - t_a. Subtracting the row
+    maximum first keeps the exponentials from overflowing. Raises ShapeError when shapes or dtypes
+    do not fit and for a single output, whose probability is always 1, DataError for a class out of
+    range, for a target that the mask forbids and for a row with no possible action.
     """
     _check_floating("softmax_cross_entropy", logits, least=2)
     *places, actions = logits.shape
@@ -80,7 +86,9 @@ def softmax_cross_entropy(
         raise ShapeError(f"softmax_cross_entropy: expected {expected}, found {form_of(targets)}")
     check_together("softmax_cross_entropy", outputs=logits, targets=targets, mask=mask)
     if mask is not None and mask.shape != logits.shape:
-        raise ShapeError(f"softmax_cross_entropy: expected a mask {list(logits.shape)}, found {list(mask.shape)}")
+        raise ShapeError(
+            f"softmax_cross_entropy: expected a mask {list(logits.shape)}, found {list(mask.shape)}"
+        )
     xp = backend_of(logits).xp
     if len(places) > 1 or ignore_index is not None:
         counted = xp.ones(places, bool) if ignore_index is None else targets != ignore_index
@@ -92,20 +100,30 @@ def softmax_cross_entropy(
         return MeanOver(loss, number), gradient
     if targets.ndim == 1:
         if targets.dtype.kind not in "iu":
-            raise ShapeError(f"softmax_cross_entropy: expected integer classes, found {targets.dtype}")
+            raise ShapeError(
+                f"softmax_cross_entropy: expected integer classes, found {targets.dtype}"
+            )
         smallest, largest = bounds(targets)
         if not 0 <= smallest <= largest < actions:
             expected = f"classes 0 to {actions - 1}"
-            raise DataError(f"softmax_cross_entropy: expected {expected}, found {smallest} to {largest}")
+            raise DataError(
+                f"softmax_cross_entropy: expected {expected}, found {smallest} to {largest}"
+            )
     if actions == 1:
-        raise ShapeError("softmax_cross_entropy: expected at least 2 outputs, found 1, whose probability is always 1")
+        raise ShapeError(
+            "softmax_cross_entropy: expected at least 2 outputs, found 1, whose probability is always 1"
+        )
     if mask is not None:
         fits = mask[xp.arange(len(logits)), targets] if targets.ndim == 1 else mask | (targets == 0)
         is_possible, all_fit = to_numpy(xp.stack([mask.any(axis=1).all(), fits.all()]))
         if not is_possible:
-            raise DataError("softmax_cross_entropy: expected a possible action in every row of the mask")
+            raise DataError(
+                "softmax_cross_entropy: expected a possible action in every row of the mask"
+            )
         if not all_fit:
-            raise DataError("softmax_cross_entropy: expected targets 0 where the mask is False, found others")
+            raise DataError(
+                "softmax_cross_entropy: expected targets 0 where the mask is False, found others"
+            )
     if targets.ndim == 1:
         targets = targets[:, None] == xp.arange(actions)
     elif isinstance(targets, np.ndarray) and (smallest := targets.min()) < 0:
@@ -114,10 +132,13 @@ def softmax_cross_entropy(
     return float(loss), gradient
 
 
-def soft_target_loss(logits: Array, targets: Array, mask: Array | None = None) -> tuple[Array, Array]:
+def soft_target_loss(
+    logits: Array, targets: Array, mask: Array | None = None
+) -> tuple[Array, Array]:
     """`softmax_cross_entropy` for distributions, without a check and without a wait for a device.
 
-    The loss is an array without sides, not yet a number: it can be read later, together with others.
+    The loss is an array without sides, not yet a number: it can be read later, together with
+    others.
     """
     xp, fused = backend_of(logits).xp, operations_for(logits).fused
     usable = logits if mask is None else xp.where(mask, logits, -np.inf)
@@ -125,7 +146,9 @@ def soft_target_loss(logits: Array, targets: Array, mask: Array | None = None) -
     powers, targets = xp.exp(shifted), targets.astype(logits.dtype, copy=False)
     normaliser = powers.sum(axis=1, keepdims=True)
     loss = fused(_soft_terms)(targets, shifted, normaliser).sum() / -len(logits)
-    return loss, fused(_soft_slopes)(targets, targets.sum(axis=1, keepdims=True), powers, normaliser, len(logits))
+    return loss, fused(_soft_slopes)(
+        targets, targets.sum(axis=1, keepdims=True), powers, normaliser, len(logits)
+    )
 
 
 def _shifted(logits: Array, largest: Array) -> Array:
@@ -137,35 +160,45 @@ def _soft_terms(targets: Array, shifted: Array, normaliser: Array) -> Array:
     return targets * xp.where(targets == 0, 0, shifted - xp.log(normaliser))  # 0 log 0 = 0
 
 
-def _soft_slopes(targets: Array, total: Array, powers: Array, normaliser: Array, count: int) -> Array:
-    return (powers / backend_of(targets).xp.where(normaliser == 0, 1, normaliser) * total - targets) / count
+def _soft_slopes(
+    targets: Array, total: Array, powers: Array, normaliser: Array, count: int
+) -> Array:
+    return (
+        powers / backend_of(targets).xp.where(normaliser == 0, 1, normaliser) * total - targets
+    ) / count
 
 
 @_in_range
 def sigmoid_binary_cross_entropy(logits: Array, targets: Array) -> tuple[float, Array]:
-    """Mean cross-entropy of p = sigmoid(logits) against targets in [0, 1], over all n elements of equal shapes.
+    """Mean cross-entropy of p = sigmoid(logits) against targets in [0, 1], over all n elements of
+    equal shapes.
 
-    L = -(t log p + (1 - t) log(1 - p)) = w |z| + log(1 + e^-|z|), which cannot overflow; w = 1 - t where z > 0,
-    else t, is what the target gives to the other side. dz = (p - t) / n.
-    Raises ShapeError when the shapes differ, DataError for targets outside [0, 1].
+    L = -(t log p + (1 - t) log(1 - p)) = w |z| + log(1 + e^-|z|), which cannot overflow; w = 1 - t
+    where z > 0, else t, is what the target gives to the other side. dz = (p - t) / n. Raises
+    ShapeError when the shapes differ, DataError for targets outside [0, 1].
     """
     xp = backend_of(logits).xp
     _check_pair("sigmoid_binary_cross_entropy", logits, targets)
     smallest, largest = bounds(targets)
     if not (smallest >= 0 and largest <= 1):
-        raise DataError(f"sigmoid_binary_cross_entropy: expected targets in [0, 1], found {smallest} to {largest}")
+        raise DataError(
+            f"sigmoid_binary_cross_entropy: expected targets in [0, 1], found {smallest} to {largest}"
+        )
     targets = targets.astype(logits.dtype, copy=False)
     size = xp.abs(logits)
     small, wrong = xp.exp(-size), xp.where(logits > 0, 1 - targets, targets)
     losses = xp.where(wrong == 0, 0, size) * wrong + xp.log1p(small)
-    return float(losses.mean()), (xp.where(logits >= 0, 1, small) / (1 + small) - targets) / logits.size
+    return float(losses.mean()), (
+        xp.where(logits >= 0, 1, small) / (1 + small) - targets
+    ) / logits.size
 
 
 @_in_range
 def mse(prediction: Array, target: Array) -> tuple[float, Array]:
     """Mean squared error over all n elements: L = sum (p - t)^2 / n, dp = 2 (p - t) / n.
 
-    prediction and target have one shape, such as [B, 1]; any range. Raises ShapeError when the shapes differ.
+    prediction and target have one shape, such as [B, 1]; any range. Raises ShapeError when the
+    shapes differ.
     """
     difference = _difference("mse", prediction, target)
     return float((difference * difference).mean()), 2 / difference.size * difference
@@ -175,7 +208,8 @@ def mse(prediction: Array, target: Array) -> tuple[float, Array]:
 def mae(prediction: Array, target: Array) -> tuple[float, Array]:
     """Mean absolute error over all n elements: L = sum |p - t| / n, dp = sign(p - t) / n.
 
-    prediction and target have one shape, such as [B, 1]; any range. Raises ShapeError when the shapes differ.
+    prediction and target have one shape, such as [B, 1]; any range. Raises ShapeError when the
+    shapes differ.
     """
     difference = _difference("mae", prediction, target)
     xp = backend_of(prediction).xp
@@ -184,10 +218,11 @@ def mae(prediction: Array, target: Array) -> tuple[float, Array]:
 
 @_in_range
 def huber(prediction: Array, target: Array, delta: float = 1.0) -> tuple[float, Array]:
-    """Mean over all n elements of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e = prediction - target.
+    """Mean over all n elements of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e =
+    prediction - target.
 
-    prediction and target have one shape; dp = clip(e, -delta, delta) / n. Raises ConfigError unless delta > 0,
-    ShapeError when the shapes differ. Huber 1964.
+    prediction and target have one shape; dp = clip(e, -delta, delta) / n. Raises ConfigError unless
+    delta > 0, ShapeError when the shapes differ. Huber 1964.
     """
     if not delta > 0:
         raise ConfigError(f"huber: delta must be > 0, not {delta}")
@@ -196,8 +231,12 @@ def huber(prediction: Array, target: Array, delta: float = 1.0) -> tuple[float, 
 
 
 def difference_loss(difference: Array, delta: float = 1.0) -> tuple[Array, Array]:
-    """`huber` of prediction - target, without a check and without a wait for a device; see `soft_target_loss`."""
-    terms, slopes = operations_for(difference).fused(_huber_terms)(difference, delta, difference.size)
+    """`huber` of prediction - target, without a check and without a wait for a device; see
+    `soft_target_loss`.
+    """
+    terms, slopes = operations_for(difference).fused(_huber_terms)(
+        difference, delta, difference.size
+    )
     return terms.mean(), slopes
 
 
@@ -207,8 +246,11 @@ def _huber_terms(difference: Array, delta: float, count: int) -> tuple[Array, Ar
     return clipped * (difference - clipped / 2), clipped / count
 
 
-LOSSES: dict[str, Callable[..., tuple[float, Array]]] = {  # the gradient check goes through all of them
-    loss.__name__: loss for loss in (softmax_cross_entropy, sigmoid_binary_cross_entropy, mse, mae, huber)
+LOSSES: dict[
+    str, Callable[..., tuple[float, Array]]
+] = {  # the gradient check goes through all of them
+    loss.__name__: loss
+    for loss in (softmax_cross_entropy, sigmoid_binary_cross_entropy, mse, mae, huber)
 }
 
 
@@ -220,7 +262,9 @@ def _difference(loss: str, prediction: Array, target: Array) -> Array:
 def _check_pair(loss: str, prediction: Array, target: Array) -> None:
     _check_floating(loss, prediction, least=0)
     if not is_array(target) or target.shape != prediction.shape:
-        raise ShapeError(f"{loss}: expected targets {list(prediction.shape)} like the outputs, found {form_of(target)}")
+        raise ShapeError(
+            f"{loss}: expected targets {list(prediction.shape)} like the outputs, found {form_of(target)}"
+        )
     check_together(loss, outputs=prediction, targets=target)
     if target.dtype.kind not in "fiub":
         raise ShapeError(f"{loss}: expected targets that are numbers, found {form_of(target)}")
@@ -231,4 +275,6 @@ def _check_floating(loss: str, prediction: Array, least: int) -> None:
         form = " [B, A]" if least else ""
         raise ShapeError(f"{loss}: expected floating outputs{form}, found {form_of(prediction)}")
     if not prediction.size:
-        raise ShapeError(f"{loss}: expected at least one example, found outputs {list(prediction.shape)}")
+        raise ShapeError(
+            f"{loss}: expected at least one example, found outputs {list(prediction.shape)}"
+        )

@@ -1,4 +1,6 @@
-"""Measures that people read, as opposed to losses, which have a gradient: accuracy and the confusion matrix."""
+"""Measures that people read, as opposed to losses, which have a gradient: accuracy and the
+confusion matrix.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ Array = Any
 
 
 def _read(measure: Callable[..., Any]) -> Callable[..., float]:
-    """Decorate: return a float. `unread` leaves it on its device, where a trainer reads it with other numbers."""
+    """Decorate: return a float. `unread` leaves it on its device, where a trainer reads it with
+    other numbers.
+    """
 
     @wraps(measure)
     def number(*arguments: Any, **options: Any) -> float:
@@ -31,11 +35,12 @@ def _read(measure: Callable[..., Any]) -> Callable[..., float]:
 def accuracy(outputs: Array, targets: Array, ignore_index: int | None = None) -> Any:
     """Return the share of examples that are classified correctly, in [0, 1].
 
-    outputs [B, A] or [B, T, A], any scale; the class of the largest one is compared with targets int [B] or [B, T]
-    (class numbers) or like outputs (one-hot or a distribution, up to 0.01). Or outputs [B, 1], logits of one question,
-    with targets [B, 1] in [0, 1]. An example with NaN is never correct, nor is one whose outputs are all -infinity.
-    Classes that are `ignore_index` are not counted, as in `softmax_cross_entropy`; where all are, it is 0.
-    Raises ShapeError for other shapes, and without an example, DataError for other targets, as of several questions.
+    outputs [B, A] or [B, T, A], any scale; the class of the largest one is compared with targets
+    int [B] or [B, T] (class numbers) or like outputs (one-hot or a distribution, up to 0.01). Or
+    outputs [B, 1], logits of one question, with targets [B, 1] in [0, 1]. An example with NaN is
+    never correct, nor is one whose outputs are all -infinity. Classes that are `ignore_index` are
+    not counted, as in `softmax_cross_entropy`; where all are, it is 0. Raises ShapeError for other
+    shapes, and without an example, DataError for other targets, as of several questions.
     """
     given, wanted = tuple(outputs.shape), tuple(targets.shape)
     if not given or 0 in given:
@@ -48,7 +53,9 @@ def accuracy(outputs: Array, targets: Array, ignore_index: int | None = None) ->
     if isinstance(targets, np.ndarray) and wanted == given:
         sums = targets.sum(axis=-1)
         if ((targets < 0) | (targets > 1)).any() or (not is_one and (abs(sums - 1) > 0.01).any()):
-            raise DataError("accuracy: expected targets from 0 to 1, and 1 as their sum over several outputs")
+            raise DataError(
+                "accuracy: expected targets from 0 to 1, and 1 as their sum over several outputs"
+            )
     if is_one:
         return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
     classes = targets if wanted == given[:-1] else targets.argmax(axis=-1)
@@ -58,34 +65,47 @@ def accuracy(outputs: Array, targets: Array, ignore_index: int | None = None) ->
 
 
 def confusion_matrix(outputs: Array, targets: Array) -> np.ndarray:
-    """Count how often each class was taken for each other: int64 [A, A], row = true class, column = class answered.
+    """Count how often each class was taken for each other: int64 [A, A], row = true class, column =
+    class answered.
 
-    outputs [B, A], any scale; targets integer [B] in [0, A). The diagonal holds the correct answers. Raises ShapeError
-    for other shapes and dtypes, DataError for a class out of range and for NaN among the outputs.
+    outputs [B, A], any scale; targets integer [B] in [0, A). The diagonal holds the correct
+    answers. Raises ShapeError for other shapes and dtypes, DataError for a class out of range and
+    for NaN among the outputs.
     """
     answers, truth = to_numpy(outputs), to_numpy(targets)
     if answers.ndim != 2 or truth.shape != answers.shape[:1] or truth.dtype.kind not in "iu":
         found = f"{list(answers.shape)} and {truth.dtype} {list(truth.shape)}"
-        raise ShapeError(f"confusion_matrix: expected outputs [B, A] and integer targets [B], found {found}")
+        raise ShapeError(
+            f"confusion_matrix: expected outputs [B, A] and integer targets [B], found {found}"
+        )
     classes = answers.shape[1]
     if truth.size and not (truth.min() >= 0 and truth.max() < classes):
-        raise DataError(f"confusion_matrix: expected classes 0 to {classes - 1}, found {truth.min()} to {truth.max()}")
+        raise DataError(
+            f"confusion_matrix: expected classes 0 to {classes - 1}, found {truth.min()} to {truth.max()}"
+        )
     if nothing := int(np.isnan(answers).any(axis=1).sum()):
-        raise DataError(f"confusion_matrix: expected outputs that are numbers, found NaN in {nothing} examples")
+        raise DataError(
+            f"confusion_matrix: expected outputs that are numbers, found NaN in {nothing} examples"
+        )
     matrix = np.zeros((classes, classes), np.int64)
     np.add.at(matrix, (truth, answers.argmax(axis=1)), 1)
     return matrix
 
 
-def plot_confusion(matrix: np.ndarray, path: str | Path, names: Sequence[str] | None = None, title: str = "") -> None:
-    """Draw a confusion matrix [A, A] of counts to an image file; colours show shares of a row. Needs Matplotlib.
+def plot_confusion(
+    matrix: np.ndarray, path: str | Path, names: Sequence[str] | None = None, title: str = ""
+) -> None:
+    """Draw a confusion matrix [A, A] of counts to an image file; colours show shares of a row.
+    Needs Matplotlib.
 
-    `names` are the classes' names (default: their numbers). Raises ShapeError unless the matrix is square with a name
-    for each row.
+    `names` are the classes' names (default: their numbers). Raises ShapeError unless the matrix is
+    square with a name for each row.
     """
     labels = [str(number) for number in range(len(matrix))] if names is None else list(names)
     if matrix.shape != (len(labels), len(labels)):
-        raise ShapeError(f"plot_confusion: expected {len(labels)} rows and columns, found {list(matrix.shape)}")
+        raise ShapeError(
+            f"plot_confusion: expected {len(labels)} rows and columns, found {list(matrix.shape)}"
+        )
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = 2.5 + 0.4 * len(labels)
     figure = new_figure(side, side)
@@ -94,7 +114,15 @@ def plot_confusion(matrix: np.ndarray, path: str | Path, names: Sequence[str] | 
     for row, column in np.ndindex(matrix.shape):
         colour = "white" if shares[row, column] > 0.5 else "black"
         if matrix[row, column]:
-            axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
+            axes.text(
+                column,
+                row,
+                str(matrix[row, column]),
+                ha="center",
+                va="center",
+                color=colour,
+                fontsize=8,
+            )
     axes.set_xticks(range(len(labels)), labels)
     axes.set_yticks(range(len(labels)), labels)
     axes.set_xlabel("answered")

@@ -1,4 +1,6 @@
-"""Folds batch norm into the preceding convolution: same outputs, one pass over the data less per norm."""
+"""Folds batch norm into the preceding convolution: same outputs, one pass over the data less per
+norm.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from engine.nn.layers.residual import Residual
 
 
 def fold_norms(layer: Layer) -> Layer:
-    """Return a copy for inference only: each convolution followed by a batch norm becomes one convolution.
+    """Return a copy for inference only: each convolution followed by a batch norm becomes one
+    convolution.
 
     With g, b, m, v the norm's gamma, beta, running mean and variance, and w, c the convolution's weight and bias:
         w' = w g / sqrt(v + epsilon)      c' = b + (c - m) g / sqrt(v + epsilon)
@@ -25,7 +28,11 @@ def fold_norms(layer: Layer) -> Layer:
     previous = ""
     for name, child in layer.children().items():
         before = children.get(previous)
-        if isinstance(layer, Sequential | Residual) and isinstance(child, BatchNorm) and isinstance(before, Conv2D):
+        if (
+            isinstance(layer, Sequential | Residual)
+            and isinstance(child, BatchNorm)
+            and isinstance(before, Conv2D)
+        ):
             children[previous] = _folded(before, child)
             if child.relu:
                 children[name] = Activation("relu")
@@ -36,18 +43,34 @@ def fold_norms(layer: Layer) -> Layer:
 
 
 def fold_norm(
-    weight: np.ndarray, gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, variance: np.ndarray, epsilon: float
+    weight: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    mean: np.ndarray,
+    variance: np.ndarray,
+    epsilon: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a convolution's weight and bias with a batch norm folded in: w g / s, b - m g / s, s^2 = v + epsilon."""
+    """Return a convolution's weight and bias with a batch norm folded in: w g / s, b - m g / s, s^2
+    = v + epsilon.
+    """
     scale = gamma / np.sqrt(variance + epsilon)
     return weight * scale[:, None, None, None], beta - mean * scale
 
 
 def _folded(conv: Conv2D, norm: BatchNorm) -> Conv2D:
-    weight, bias = conv.params["weight"].astype(np.float64), conv.params.get("bias", np.float64(0.0))
-    mean, variance = (norm.buffers[name].astype(np.float64) for name in ("running_mean", "running_variance"))
-    folded = fold_norm(weight, norm.params["gamma"], norm.params["beta"], mean - bias, variance, norm.epsilon)
+    weight, bias = (
+        conv.params["weight"].astype(np.float64),
+        conv.params.get("bias", np.float64(0.0)),
+    )
+    mean, variance = (
+        norm.buffers[name].astype(np.float64) for name in ("running_mean", "running_variance")
+    )
+    folded = fold_norm(
+        weight, norm.params["gamma"], norm.params["beta"], mean - bias, variance, norm.epsilon
+    )
     twin, dtype = copy.copy(conv), conv.params["weight"].dtype
     twin.bias = True
-    twin.params = {name: array.astype(dtype) for name, array in zip(("weight", "bias"), folded, strict=True)}
+    twin.params = {
+        name: array.astype(dtype) for name, array in zip(("weight", "bias"), folded, strict=True)
+    }
     return twin

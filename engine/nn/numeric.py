@@ -29,7 +29,9 @@ class CheckedTensor(NamedTuple):
     name: str
     by_hand: np.ndarray
     numeric: np.ndarray
-    error: float  # |a - n| / (|a| + |n|), with Euclidean norms over the tensor; 0 where both are 0, else inf for NaN
+    # |a - n| / (|a| + |n|), with Euclidean norms over the tensor; 0 where both are 0, else inf for
+    # NaN
+    error: float
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class GradientCheck:
 
     @property
     def error(self) -> float:
-        """The largest relative error of a tensor; that of a right gradient is below 1e-6, mostly below 1e-8.
+        """The largest relative error of a tensor; that of a right gradient is below 1e-6, mostly
+        below 1e-8.
 
         It is infinite where a gradient holds NaN or infinity.
         """
@@ -48,26 +51,36 @@ class GradientCheck:
 
     def __repr__(self) -> str:
         width = max(len("gradient of"), *(len(tensor.name) for tensor in self.tensors))
-        lines = [f"{'gradient of':{width}}  {'shape':16} {'by hand':>12} {'differences':>12} {'error':>9}"]
+        lines = [
+            f"{'gradient of':{width}}  {'shape':16} {'by hand':>12} {'differences':>12} {'error':>9}"
+        ]
         for name, by_hand, numeric, error in self.tensors:
             norms = (f"{np.linalg.norm(gradient):12.5g}" for gradient in (by_hand, numeric))
             mark = "" if error < TOLERANCE else "  WRONG"
-            lines.append(f"{name:{width}}  {list(by_hand.shape)!s:16} {' '.join(norms)} {error:9.1e}{mark}")
+            lines.append(
+                f"{name:{width}}  {list(by_hand.shape)!s:16} {' '.join(norms)} {error:9.1e}{mark}"
+            )
         return "\n".join(lines)
 
 
 def gradient_check(
-    checked: Layer | Callable[..., tuple[float, Any]], *inputs: Any, training: bool = True, **options: Any
+    checked: Layer | Callable[..., tuple[float, Any]],
+    *inputs: Any,
+    training: bool = True,
+    **options: Any,
 ) -> GradientCheck:
-    """Compare the gradients of a layer or a loss with central differences, (f(p + h) - f(p - h)) / 2h for every number.
+    """Compare the gradients of a layer or a loss with central differences, (f(p + h) - f(p - h)) /
+    2h for every number.
 
-    checked: a Layer, for which inputs is its x (an array, or a tuple of arrays), or a loss, for which they are the
-    outputs and the targets. `options` go to `forward` or to the loss. The check works on a copy in float64, whose
-    parameters it moves a little off special values such as biases of 0. A layer's outputs become one number as a sum
-    with random weights. Inputs should be small, since all is computed twice for each number, and away from kinks.
-    What lies on a GPU is copied to the processor, which computes all.
+    checked: a Layer, for which inputs is its x (an array, or a tuple of arrays), or a loss, for
+    which they are the outputs and the targets. `options` go to `forward` or to the loss. The check
+    works on a copy in float64, whose parameters it moves a little off special values such as biases
+    of 0. A layer's outputs become one number as a sum with random weights. Inputs should be small,
+    since all is computed twice for each number, and away from kinks. What lies on a GPU is copied
+    to the processor, which computes all.
 
-    Raises ConfigError unless backward returns a gradient for each parameter, ShapeError for one of another shape.
+    Raises ConfigError unless backward returns a gradient for each parameter, ShapeError for one of
+    another shape.
     """
     if not isinstance(checked, Layer):
         return _checked_loss(checked, *inputs, **options)
@@ -80,10 +93,18 @@ def gradient_check(
     buffers = {name: array.copy() for name, array in layer.named_buffers().items()}
     y, backward = layer.forward(x, training, **options)
     weights = {name: rng.standard_normal(part.shape) for name, part in named_parts(y, "y").items()}
-    dy = tuple(weights.values()) if isinstance(y, tuple) else weights if isinstance(y, dict) else weights["y"]
+    dy = (
+        tuple(weights.values())
+        if isinstance(y, tuple)
+        else weights
+        if isinstance(y, dict)
+        else weights["y"]
+    )
     dx, grads = backward(dy)
     if grads.keys() != parameters.keys():
-        raise ConfigError(f"{checked!r:.60}: backward gives gradients of {list(grads)}, expected {list(parameters)}")
+        raise ConfigError(
+            f"{checked!r:.60}: backward gives gradients of {list(grads)}, expected {list(parameters)}"
+        )
 
     def value() -> float:
         layer.load_buffers(buffers)
@@ -94,11 +115,15 @@ def gradient_check(
     by_hand = {name: part for name, part in named_parts(dx, "x").items() if part is not None}
     by_input = {name: part for name, part in named_parts(x, "x").items() if name in by_hand}
     tensors = {**by_input, **parameters}
-    return GradientCheck(tuple(_compared(name, {**by_hand, **grads}[name], value, tensors[name]) for name in tensors))
+    return GradientCheck(
+        tuple(_compared(name, {**by_hand, **grads}[name], value, tensors[name]) for name in tensors)
+    )
 
 
 def numeric_gradient(value: Callable[[], float], tensor: np.ndarray) -> np.ndarray:
-    """Return central differences of `value` over every element of `tensor`, changed in place and then restored."""
+    """Return central differences of `value` over every element of `tensor`, changed in place and
+    then restored.
+    """
     gradient = np.zeros_like(tensor)
     for place in np.ndindex(tensor.shape):
         kept = tensor[place]
@@ -111,24 +136,38 @@ def numeric_gradient(value: Callable[[], float], tensor: np.ndarray) -> np.ndarr
     return gradient
 
 
-def _checked_loss(loss: Callable[..., tuple[float, Any]], outputs: Any, *targets: Any, **options: Any) -> GradientCheck:
+def _checked_loss(
+    loss: Callable[..., tuple[float, Any]], outputs: Any, *targets: Any, **options: Any
+) -> GradientCheck:
     outputs, options = floats_as(np.float64, outputs), _here(options)
     targets = tuple(_here({"": target})[""] for target in targets)
     _, by_hand = loss(outputs, *targets, **options)
-    return GradientCheck((_compared("outputs", by_hand, lambda: loss(outputs, *targets, **options)[0], outputs),))
+    return GradientCheck(
+        (_compared("outputs", by_hand, lambda: loss(outputs, *targets, **options)[0], outputs),)
+    )
 
 
-def _compared(name: str, by_hand: np.ndarray, value: Callable[[], float], tensor: np.ndarray) -> CheckedTensor:
+def _compared(
+    name: str, by_hand: np.ndarray, value: Callable[[], float], tensor: np.ndarray
+) -> CheckedTensor:
     if by_hand.shape != tensor.shape:
-        raise ShapeError(f"gradient of {name}: expected {list(tensor.shape)}, found {list(by_hand.shape)}")
+        raise ShapeError(
+            f"gradient of {name}: expected {list(tensor.shape)}, found {list(by_hand.shape)}"
+        )
     numeric = numeric_gradient(value, tensor)
     if not np.isfinite(by_hand).all() or not np.isfinite(numeric).all():
         return CheckedTensor(name, by_hand, numeric, math.inf)
-    scale = max(np.abs(by_hand).max(initial=0), np.abs(numeric).max(initial=0), 1.0)  # squares of large ones overflow
+    scale = max(
+        np.abs(by_hand).max(initial=0), np.abs(numeric).max(initial=0), 1.0
+    )  # squares of large ones overflow
     mine, other = by_hand / scale, numeric / scale
     size = float(np.linalg.norm(mine) + np.linalg.norm(other))
-    is_zero = np.abs(by_hand).max(initial=0) < 1e-12 and np.abs(numeric).max(initial=0) < ROUNDING  # by mathematics
-    return CheckedTensor(name, by_hand, numeric, 0.0 if is_zero else float(np.linalg.norm(mine - other)) / size)
+    is_zero = (
+        np.abs(by_hand).max(initial=0) < 1e-12 and np.abs(numeric).max(initial=0) < ROUNDING
+    )  # by mathematics
+    return CheckedTensor(
+        name, by_hand, numeric, 0.0 if is_zero else float(np.linalg.norm(mine - other)) / size
+    )
 
 
 def floats_as(dtype: Any, x: Any) -> Any:
@@ -140,11 +179,16 @@ def floats_as(dtype: Any, x: Any) -> Any:
 
 
 def _here(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: to_numpy(value) if hasattr(value, "dtype") else value for name, value in values.items()}
+    return {
+        name: to_numpy(value) if hasattr(value, "dtype") else value
+        for name, value in values.items()
+    }
 
 
 def named_parts(value: Any, name: str) -> dict[str, Any]:
-    """Return inputs or outputs by name; for a tuple these are x0, x1, ..., for heads inside a head outer.inner."""
+    """Return inputs or outputs by name; for a tuple these are x0, x1, ..., for heads inside a head
+    outer.inner.
+    """
     if isinstance(value, tuple):
         return {f"{name}{number}": part for number, part in enumerate(value)}
     if not isinstance(value, dict):

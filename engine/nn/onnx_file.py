@@ -1,4 +1,6 @@
-"""Writes models as ONNX files, for ONNX Runtime and other programs: the nodes of every layer of the library."""
+"""Writes models as ONNX files, for ONNX Runtime and other programs: the nodes of every layer of the
+library.
+"""
 
 from __future__ import annotations
 
@@ -19,24 +21,33 @@ from engine.nn.layers.recurrent import Recurrent
 from engine.nn.numeric import floats_as, named_parts
 from engine.nn.onnx_nodes import ELEMENT_TYPES, Nodes, tensor_type
 
-Names = Any  # of results: a name, or a tuple or dict of names where a layer takes or returns one of arrays
+# of results: a name, or a tuple or dict of names where a layer takes or returns one of arrays
+Names = Any
 
 _ACTIVATIONS = {
     "relu": "Relu", "leaky_relu": "LeakyRelu", "selu": "Selu", "sigmoid": "Sigmoid", "tanh": "Tanh",
     "softplus": "Softplus", "identity": "Identity",
 }  # fmt: skip
 _SQUARED = {"squared_relu": "relu", "squared_clipped_relu": "clipped_relu"}
-_RECURRENT = {1: ("RNN", [0]), 3: ("GRU", [1, 0, 2]), 4: ("LSTM", [0, 2, 1, 3])}  # by the number of gates, their order
+_RECURRENT = {
+    1: ("RNN", [0]),
+    3: ("GRU", [1, 0, 2]),
+    4: ("LSTM", [0, 2, 1, 3]),
+}  # by the number of gates, their order
 _FAR_BELOW_ZERO = np.array(np.finfo(np.float32).min)
 
 
-def save_onnx(path: str | Path, model: Layer, x: Any, mask: Any = None, free: Collection[int] = (0,)) -> None:
-    """Write a model as an ONNX file that computes what `model(x)` does, or `model(x, mask=mask)`, in float32.
+def save_onnx(
+    path: str | Path, model: Layer, x: Any, mask: Any = None, free: Collection[int] = (0,)
+) -> None:
+    """Write a model as an ONNX file that computes what `model(x)` does, or `model(x, mask=mask)`,
+    in float32.
 
-    `x` is an example: an array with a batch axis, or a tuple of such arrays, as the model takes it. The file's inputs
-    are x, or x0, x1 ... for a tuple, and mask; they have the sides of the example, but any length along the axes in
-    `free`. Its outputs are y, or y0, y1 ..., or the names of the heads. Raises ConfigError for a layer of one's own
-    without a method `onnx`, ShapeError when x does not fit the model, OSError when the file cannot be written.
+    `x` is an example: an array with a batch axis, or a tuple of such arrays, as the model takes it.
+    The file's inputs are x, or x0, x1 ... for a tuple, and mask; they have the sides of the
+    example, but any length along the axes in `free`. Its outputs are y, or y0, y1 ..., or the names
+    of the heads. Raises ConfigError for a layer of one's own without a method `onnx`, ShapeError
+    when x does not fit the model, OSError when the file cannot be written.
     """
     model, graph = model.to("numpy").astype(np.float32), Graph()
     x, options = floats_as(np.float32, x), {} if mask is None else {"mask": to_numpy(mask)}
@@ -44,7 +55,10 @@ def save_onnx(path: str | Path, model: Layer, x: Any, mask: Any = None, free: Co
     graph.examples = named_parts(x, "x") | options
     if twice := graph.examples.keys() & shown.keys():
         raise ConfigError(f"ONNX: {', '.join(twice)} names an input; give this head another name")
-    inputs = {name: tensor_type(one.dtype, _sides(name, one, free)) for name, one in graph.examples.items()}
+    inputs = {
+        name: tensor_type(one.dtype, _sides(name, one, free))
+        for name, one in graph.examples.items()
+    }
     names = tuple(name for name in inputs if name not in options)
     results = named_parts(graph.layer(model, names if isinstance(x, tuple) else "x", *options), "y")
     is_known = set(free) <= {0}
@@ -64,12 +78,16 @@ def _sides(name: str, array: np.ndarray, free: Collection[int]) -> Sequence[int 
 # Layers that are few nodes: graph, layer and the name of the input -> the name of the result.
 _SHORT: dict[str, Callable[[Any, Any, str], str]] = {
     "activation": lambda graph, layer, x: graph.activated(x, layer.function),
-    "average_pool2d": lambda graph, layer, x: graph.windows("AveragePool", x, layer, layer.window, count_include_pad=1),
+    "average_pool2d": lambda graph, layer, x: graph.windows(
+        "AveragePool", x, layer, layer.window, count_include_pad=1
+    ),
     "conv2d": lambda graph, layer, x: graph.windows("Conv", x, layer, layer.size),
     "dense": lambda graph, layer, x: graph.product(x, layer.params["weight"], layer.params["bias"]),
     "dropout": lambda graph, layer, x: x,
     "flatten": lambda graph, layer, x: graph.node("Flatten", x),
-    "global_average_pool": lambda graph, layer, x: graph.node("Flatten", graph.node("GlobalAveragePool", x)),
+    "global_average_pool": lambda graph, layer, x: graph.node(
+        "Flatten", graph.node("GlobalAveragePool", x)
+    ),
     "layer_norm": lambda graph, layer, x: graph.node(
         "LayerNormalization", x, *layer.params.values(), epsilon=layer.epsilon
     ),
@@ -89,21 +107,34 @@ class Graph(Nodes):
         self.examples: dict[Names, Any] = {}
 
     def layer(self, layer: Layer, x: Names, mask: str | None = None) -> Names:
-        """Add a layer; return what `forward` does, as names. Raises ConfigError for one that cannot be written.
+        """Add a layer; return what `forward` does, as names. Raises ConfigError for one that cannot
+        be written.
 
-        Layers of the library stand here. One's own have a method `onnx(graph, x)`, or `onnx(graph, x, mask)` where
-        `forward` takes a mask; a class that overrides `forward` or `step` needs one, too.
+        Layers of the library stand here. One's own have a method `onnx(graph, x)`, or `onnx(graph,
+        x, mask)` where `forward` takes a mask; a class that overrides `forward` or `step` needs
+        one, too.
         """
-        owner: Any = next(one for one in type(layer).__mro__ if vars(one).keys() & {"onnx", "forward", "step"})
+        owner: Any = next(
+            one for one in type(layer).__mro__ if vars(one).keys() & {"onnx", "forward", "step"}
+        )
         options = (mask,) if mask is not None and "mask" in layer.options else ()
         if "onnx" in vars(owner):
             y = owner.onnx(layer, self, x, *options)
         elif owner.__module__.startswith(nn.layers.__name__):
-            write = _SHORT[owner.kind] if owner.kind in _SHORT else getattr(type(self), f"_{owner.kind}")
+            write = (
+                _SHORT[owner.kind]
+                if owner.kind in _SHORT
+                else getattr(type(self), f"_{owner.kind}")
+            )
             y = write(self, layer, x, *options)
         else:
             raise _refused(layer)
-        if isinstance(x, str) and isinstance(y, str) and x in self.examples and y not in self.examples:
+        if (
+            isinstance(x, str)
+            and isinstance(y, str)
+            and x in self.examples
+            and y not in self.examples
+        ):
             self.examples[y] = layer.forward(self.examples[x])[0]
         return y
 
@@ -114,8 +145,14 @@ class Graph(Nodes):
         return self.node("Transpose", self.reshaped(x, 0, 0, -1), perm=[0, 2, 1])
 
     def windows(self, kind: str, x: str, layer: Any, size: int, **settings: int) -> str:
-        """Add a convolution or a pooling of windows of `size` squares each way, with the layer's arrays."""
-        sides: dict[str, Any] = {"kernel_shape": [size] * 2, "strides": [layer.stride] * 2, "pads": [layer.padding] * 4}
+        """Add a convolution or a pooling of windows of `size` squares each way, with the layer's
+        arrays.
+        """
+        sides: dict[str, Any] = {
+            "kernel_shape": [size] * 2,
+            "strides": [layer.stride] * 2,
+            "pads": [layer.padding] * 4,
+        }
         return self.node(kind, x, *layer.params.values(), **sides, **settings)
 
     def activated(self, x: str, function: str) -> str:
@@ -127,23 +164,35 @@ class Graph(Nodes):
         if function in _SQUARED:
             return self.node("Mul", *[self.activated(x, _SQUARED[function])] * 2)
         if function == "gelu":
-            cubic = self.node("Add", self.times(self.node("Mul", x, x), GELU_SCALE * GELU_CUBIC), np.array(GELU_SCALE))
+            cubic = self.node(
+                "Add",
+                self.times(self.node("Mul", x, x), GELU_SCALE * GELU_CUBIC),
+                np.array(GELU_SCALE),
+            )
             inner = self.node("Tanh", self.node("Mul", x, cubic))
             return self.node("Mul", x, self.node("Add", self.times(inner, 0.5), np.array(0.5)))
-        inner = self.node("Sigmoid", x) if function == "swish" else self.node("Tanh", self.node("Softplus", x))
+        inner = (
+            self.node("Sigmoid", x)
+            if function == "swish"
+            else self.node("Tanh", self.node("Softplus", x))
+        )
         return self.node("Mul", x, inner)
 
     def mask_of(self, layer: Layer, x: Names) -> str | None:
         """Add the mask that a layer makes of its input, if it does."""
         while isinstance(layer, nn.Sequential) and layer.layers:
             layer = layer[0]
-        if not isinstance(x, str) or x not in self.examples or layer.mask_of(self.examples[x]) is None:
+        if (
+            not isinstance(x, str)
+            or x not in self.examples
+            or layer.mask_of(self.examples[x]) is None
+        ):
             return None
         if not isinstance(layer, nn.Embedding):
             raise _refused(layer)
         return self.node("Not", self.node("Equal", self._tokens(x), np.array(layer.padding_idx)))
 
-    # ---- containers ------------------------------------------------------------------------------------------------
+    # ---- containers ------------------------------------------------------------------------------
 
     def _sequential(self, layer: nn.Sequential, x: Names, mask: str | None = None) -> Names:
         for part in layer.layers.values():
@@ -166,16 +215,25 @@ class Graph(Nodes):
         pooled = _SHORT["global_average_pool"](self, layer, x)
         squeezed = self.activated(self.layer(layer.squeeze, pooled), layer.activation)
         excited = self.reshaped(self.layer(layer.excite, squeezed), 0, 0, 1, 1)
-        scale, shift = (self.part(excited, slice(n * layer.channels, (n + 1) * layer.channels), 1) for n in range(2))
+        scale, shift = (
+            self.part(excited, slice(n * layer.channels, (n + 1) * layer.channels), 1)
+            for n in range(2)
+        )
         return self.node("Add", self.node("Mul", x, self.node("Sigmoid", scale)), shift)
 
-    # ---- numbers and boards -----------------------------------------------------------------------------------------
+    # ---- numbers and boards ----------------------------------------------------------------------
 
     def _batch_norm(self, layer: nn.BatchNorm, x: str) -> str:
-        y = self.node("BatchNormalization", x, *layer.params.values(), *layer.buffers.values(), epsilon=layer.epsilon)
+        y = self.node(
+            "BatchNormalization",
+            x,
+            *layer.params.values(),
+            *layer.buffers.values(),
+            epsilon=layer.epsilon,
+        )
         return self.activated(y, "relu") if layer.relu else y
 
-    # ---- sequences -------------------------------------------------------------------------------------------------
+    # ---- sequences -------------------------------------------------------------------------------
 
     def _tokens(self, x: str) -> str:
         return self.node("Cast", x, to=ELEMENT_TYPES["int64"])
@@ -188,29 +246,43 @@ class Graph(Nodes):
 
     def _position_embedding(self, layer: nn.PositionEmbedding, x: str) -> str:
         places = self.node("Shape", x, start=1, end=2)
-        return self.node("Add", x, self.node("Slice", layer.params["weight"], np.array([0]), places))
+        return self.node(
+            "Add", x, self.node("Slice", layer.params["weight"], np.array([0]), places)
+        )
 
     def _bidirectional(self, layer: nn.Bidirectional, x: str, mask: str | None = None) -> str:
-        return self.node("Concat", self.layer(layer.ahead, x, mask), self.layer(layer.back, x, mask), axis=-1)
+        return self.node(
+            "Concat", self.layer(layer.ahead, x, mask), self.layer(layer.back, x, mask), axis=-1
+        )
 
     def _recurrent(self, layer: Recurrent, x: Names, mask: str | None = None) -> Names:
         x, *given = x if isinstance(x, tuple) else (x,)
         states = [self.node("Unsqueeze", one, np.array([0])) for one in given]  # [1, B, H]
         if not given:
-            batch = self.node("Concat", np.array([1]), self.node("Shape", x, end=1), np.array([1]), axis=0)
+            batch = self.node(
+                "Concat", np.array([1]), self.node("Shape", x, end=1), np.array([1]), axis=0
+            )
             states = [self.node("Expand", np.zeros((1, 1, layer.hidden)), batch)] * layer.states
         by_time = self.node("Transpose", x, perm=[1, 0, 2])
         if mask is None:
-            y, *states = self._steps(layer, by_time, states, "reverse" if layer.reverse else "forward")
+            y, *states = self._steps(
+                layer, by_time, states, "reverse" if layer.reverse else "forward"
+            )
         else:
             y, *states = self._masked_steps(layer, by_time, states, mask)
         ends = tuple(self.node("Squeeze", one, np.array([0])) for one in states)
-        y = ends[0] if layer.last else self.node("Transpose", self.node("Squeeze", y, np.array([1])), perm=[1, 0, 2])
+        y = (
+            ends[0]
+            if layer.last
+            else self.node("Transpose", self.node("Squeeze", y, np.array([1])), perm=[1, 0, 2])
+        )
         return (y, *ends) if layer.return_state else y
 
     _rnn = _gru = _lstm = _recurrent
 
-    def _steps(self, layer: Recurrent, x: str, states: Sequence[str], direction: str) -> tuple[str, ...]:
+    def _steps(
+        self, layer: Recurrent, x: str, states: Sequence[str], direction: str
+    ) -> tuple[str, ...]:
         """Run x [T, B, inputs]; return y [T, 1, B, H] and the state after it."""
         kind, order = _RECURRENT[layer.gates]
         params, later = layer.params, np.zeros_like(layer.params["bias"])
@@ -218,27 +290,56 @@ class Graph(Nodes):
             later[2 * layer.hidden :] = params["candidate_bias"]
         arrays = (params["input_weight"], params["hidden_weight"], params["bias"], later)
         parts = [np.split(array, layer.gates) for array in arrays]
-        weight, hidden_weight, *biases = (np.concatenate([part[n] for n in order])[None] for part in parts)
+        weight, hidden_weight, *biases = (
+            np.concatenate([part[n] for n in order])[None] for part in parts
+        )
         form = {"linear_before_reset": 1} if kind == "GRU" else {}
-        inputs, form = (weight, hidden_weight, np.concatenate(biases, axis=1)), form | {"hidden_size": layer.hidden}
-        return self.node(kind, x, *inputs, "", *states, outputs=1 + layer.states, direction=direction, **form)
+        inputs, form = (
+            (weight, hidden_weight, np.concatenate(biases, axis=1)),
+            form | {"hidden_size": layer.hidden},
+        )
+        return self.node(
+            kind, x, *inputs, "", *states, outputs=1 + layer.states, direction=direction, **form
+        )
 
-    def _masked_steps(self, layer: Recurrent, x: str, states: Sequence[str], mask: str) -> tuple[str, ...]:
+    def _masked_steps(
+        self, layer: Recurrent, x: str, states: Sequence[str], mask: str
+    ) -> tuple[str, ...]:
         """As `_steps`, in the layer's direction; a state stays as it is where the mask is False."""
-        shown = self.node("Unsqueeze", self.node("Transpose", mask, perm=[1, 0]), np.array([2]))  # [T, B, 1]
-        before, (row, is_shown) = [self.new_name("state") for _ in states], map(self.new_name, ("row", "shown"))
+        shown = self.node(
+            "Unsqueeze", self.node("Transpose", mask, perm=[1, 0]), np.array([2])
+        )  # [T, B, 1]
+        before, (row, is_shown) = (
+            [self.new_name("state") for _ in states],
+            map(self.new_name, ("row", "shown")),
+        )
         outside, self.nodes = self.nodes, []
-        _, *after = self._steps(layer, self.node("Unsqueeze", row, np.array([0])), before, "forward")
-        after = [self.node("Where", is_shown, new, old) for new, old in zip(after, before, strict=True)]
+        _, *after = self._steps(
+            layer, self.node("Unsqueeze", row, np.array([0])), before, "forward"
+        )
+        after = [
+            self.node("Where", is_shown, new, old) for new, old in zip(after, before, strict=True)
+        ]
         ends = dict.fromkeys([*after, self.node("Identity", after[0])], tensor_type(np.float32))
-        starts = dict.fromkeys([*before, row], tensor_type(np.float32)) | {is_shown: tensor_type(np.bool_)}
+        starts = dict.fromkeys([*before, row], tensor_type(np.float32)) | {
+            is_shown: tensor_type(np.bool_)
+        }
         body, self.nodes = self.graph(self.nodes, starts, ends), outside
         way = [int(layer.reverse)]
         ways = {"scan_input_directions": way * 2, "scan_output_directions": way}
-        *ends, y = self.node("Scan", *states, x, shown, outputs=1 + layer.states, body=body, num_scan_inputs=2, **ways)
+        *ends, y = self.node(
+            "Scan",
+            *states,
+            x,
+            shown,
+            outputs=1 + layer.states,
+            body=body,
+            num_scan_inputs=2,
+            **ways,
+        )
         return (y, *ends)
 
-    # ---- attention -------------------------------------------------------------------------------------------------
+    # ---- attention -------------------------------------------------------------------------------
 
     def _self_attention(self, layer: nn.SelfAttention, x: Names, mask: str | None = None) -> str:
         x, *bias = x if isinstance(x, tuple) else (x,)
@@ -248,15 +349,30 @@ class Graph(Nodes):
         return self._attention(layer, x[0], x[1], mask)
 
     def _attention(
-        self, layer: Any, x: str, context: str, mask: str | None, bias: Sequence[str] = (), causal: bool = False
+        self,
+        layer: Any,
+        x: str,
+        context: str,
+        mask: str | None,
+        bias: Sequence[str] = (),
+        causal: bool = False,
     ) -> str:
-        orders, given = {"query": [0, 2, 1, 3], "key": [0, 2, 3, 1], "value": [0, 2, 1, 3]}, {"query": x}
+        orders, given = (
+            {"query": [0, 2, 1, 3], "key": [0, 2, 3, 1], "value": [0, 2, 1, 3]},
+            {"query": x},
+        )
         split = {
-            name: self.reshaped(self.layer(layer.parts[name], given.get(name, context)), 0, 0, layer.heads, -1)
+            name: self.reshaped(
+                self.layer(layer.parts[name], given.get(name, context)), 0, 0, layer.heads, -1
+            )
             for name in orders
         }
-        query, key, value = (self.node("Transpose", split[name], perm=order) for name, order in orders.items())
-        scores = self.times(self.node("MatMul", query, key), 1 / math.sqrt(layer.inner // layer.heads))
+        query, key, value = (
+            self.node("Transpose", split[name], perm=order) for name, order in orders.items()
+        )
+        scores = self.times(
+            self.node("MatMul", query, key), 1 / math.sqrt(layer.inner // layer.heads)
+        )
         for one in bias:
             scores = self.node("Add", scores, one)
         allowed = self._allowed(x, mask, causal)
@@ -277,7 +393,9 @@ class Graph(Nodes):
         if causal:
             count = self.node("Gather", self.node("Shape", x), np.array(1))
             places = self.node("Range", np.array(0), count, np.array(1))
-            found.append(self.node("LessOrEqual", places, self.node("Unsqueeze", places, np.array([1]))))
+            found.append(
+                self.node("LessOrEqual", places, self.node("Unsqueeze", places, np.array([1])))
+            )
         return found
 
     def _encoder(self, layer: nn.Encoder, x: str, mask: str | None = None) -> str:
@@ -290,7 +408,9 @@ class Graph(Nodes):
         x, *table = x if isinstance(x, tuple) else (x,)
         inputs = (x, self.layer(layer.parts["smolgen"], (x, *table))) if table else x
         mixed = self.times(self.layer(layer.parts["attention"], inputs, mask), layer.scale)
-        return self.layer(layer.parts["feed"], self.layer(layer.parts["norm"], self.node("Add", mixed, x)))
+        return self.layer(
+            layer.parts["feed"], self.layer(layer.parts["norm"], self.node("Add", mixed, x))
+        )
 
     def _feed_forward(self, layer: nn.FeedForward, x: str) -> str:
         y = self.times(self.layer(nn.Sequential(**layer.layers), x), layer.scale)
@@ -299,11 +419,15 @@ class Graph(Nodes):
     def _smolgen(self, layer: nn.Smolgen, x: Names) -> str:
         x, table = x
         small = self.node("MatMul", x, layer.params["compress"].T)
-        codes = self.reshaped(self.layer(nn.Sequential(**layer.layers), small), 0, layer.heads, layer.generated)
+        codes = self.reshaped(
+            self.layer(nn.Sequential(**layer.layers), small), 0, layer.heads, layer.generated
+        )
         bias = self.node("MatMul", codes, self.node("Transpose", table, perm=[1, 0]))
         return self.reshaped(bias, 0, 0, layer.places, layer.places)
 
 
 def _refused(layer: Layer) -> ConfigError:
     example = 'def onnx(self, graph, x): return graph.node("Relu", x)'
-    return ConfigError(f"{type(layer).__name__} cannot be written as ONNX: give it a method like {example}")
+    return ConfigError(
+        f"{type(layer).__name__} cannot be written as ONNX: give it a method like {example}"
+    )

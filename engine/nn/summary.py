@@ -1,4 +1,6 @@
-"""A model as a table: its layers in order, the shapes of their parameters and, for an example, of their outputs."""
+"""A model as a table: its layers in order, the shapes of their parameters and, for an example, of
+their outputs.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,15 @@ Rows = list[tuple[str, ...]]
 
 
 def summary_table(model: Any, x: Any = None) -> str:
-    """Return the table of `model`, a Layer; with an example batch `x` also the shape of every layer's output.
+    """Return the table of `model`, a Layer; with an example batch `x` also the shape of every
+    layer's output.
 
-    The columns are the dotted name, the layer, its output, the shapes of its parameters and how many numbers they hold.
-    Running statistics and other buffers are not counted.
+    The columns are the dotted name, the layer, its output, the shapes of its parameters and how
+    many numbers they hold. Running statistics and other buffers are not counted.
     """
-    outputs = None if x is None else {path: list(y.shape) for path, y in activations(model, x).items()}
+    outputs = (
+        None if x is None else {path: list(y.shape) for path, y in activations(model, x).items()}
+    )
     titles = ("name", "layer", *(() if outputs is None else ("output",)), "parameters", "numbers")
     rows = [titles]
     for path, layer in model.walk():
@@ -31,11 +36,21 @@ def summary_table(model: Any, x: Any = None) -> str:
 
 
 def layer_text(layer: Any) -> str:
-    """Return a layer as it would be built: its class, its settings and its parts, without the random generator."""
+    """Return a layer as it would be built: its class, its settings and its parts, without the
+    random generator.
+    """
     # A layer of one's own may have no kind, and then no configuration.
-    settings = {key: value for key, value in layer.config().items() if key != "layer"} if hasattr(layer, "kind") else {}
+    settings = (
+        {key: value for key, value in layer.config().items() if key != "layer"}
+        if hasattr(layer, "kind")
+        else {}
+    )
     parts = [f"{name}={layer_text(child)}" for name, child in layer.children().items()]
-    plain = [f"{key}={value!r}" for key, value in settings.items() if not parts or not isinstance(value, dict)]
+    plain = [
+        f"{key}={value!r}"
+        for key, value in settings.items()
+        if not parts or not isinstance(value, dict)
+    ]
     return f"{type(layer).__name__}({', '.join(plain + parts)})"
 
 
@@ -44,7 +59,9 @@ def _count(arrays: dict[str, Any]) -> int:
 
 
 def activations(model: Any, x: Any) -> dict[str, Any]:
-    """Run the model on `x` as inference; return the outputs of all layers of the table by dotted name, in order."""
+    """Run the model on `x` as inference; return the outputs of all layers of the table by dotted
+    name, in order.
+    """
     outputs: dict[str, Any] = {}
     _traced(model, "", outputs)(x)
     return outputs
@@ -54,13 +71,17 @@ def _traced(layer: Any, path: str, outputs: dict[str, Any]) -> Any:
     """Return a copy of the layer, sharing its arrays, whose parts note their outputs."""
     children = layer.children()
     start = f"{path}." if path else ""
-    twin = layer.with_children({name: _traced(one, start + name, outputs) for name, one in children.items()})
+    twin = layer.with_children(
+        {name: _traced(one, start + name, outputs) for name, one in children.items()}
+    )
     if layer.params or not children:
         plain_forward = twin.forward
 
         def forward(*arguments: Any, **options: Any) -> Any:
             y, backward = plain_forward(*arguments, **options)
-            outputs[path] = y[0] if isinstance(y, tuple) else y  # without the state of a recurrent layer
+            outputs[path] = (
+                y[0] if isinstance(y, tuple) else y
+            )  # without the state of a recurrent layer
             return y, backward
 
         vars(twin)["forward"] = forward

@@ -1,8 +1,9 @@
 """Every engine option in one table.
 
-`EngineOptions` is the only list of settings: the `uci` answer, `setoption`, command-line flags, TOML keys and the
-table in docs/options.md are made from it (`cli.option_forms`). All of these import the standard library
-only, because `uci` is answered from them before anything heavy is loaded.
+`EngineOptions` is the only list of settings: the `uci` answer, `setoption`, command-line flags,
+TOML keys and the table in docs/options.md are made from it (`cli.option_forms`). All of these
+import the standard library only, because `uci` is answered from them before anything heavy is
+loaded.
 
     name, flag, key     `Hash` (UCI), `--hash-mib` (command line), `hash_mib` (TOML and Python): one field serves all
     aliases             what other engines call the same thing: understood in `setoption`, not listed by `uci`
@@ -42,9 +43,13 @@ class Option:
     help: str
     default: Value = ""
     choices: tuple[str, ...] = ()
-    bounds: dict[str, float] = dataclasses.field(default_factory=dict)  # "least" and "most" of a number
+    bounds: dict[str, float] = dataclasses.field(
+        default_factory=dict
+    )  # "least" and "most" of a number
     aliases: tuple[str, ...] = ()  # other UCI names, Lc0's or Stockfish's
-    takes_place: bool = False  # whether a combo also takes the place of one's own class, package.module:name
+    takes_place: bool = (
+        False  # whether a combo also takes the place of one's own class, package.module:name
+    )
 
     @property
     def flag(self) -> str:
@@ -61,7 +66,9 @@ class Option:
 
 
 def _option(name: str, default: Any, text: str, limits: tuple[float, ...] = (), **more: Any) -> Any:
-    """Return a field of EngineOptions. limits: the least and the most of a number; more: as in Option."""
+    """Return a field of EngineOptions. limits: the least and the most of a number; more: as in
+    Option.
+    """
     bounds = dict(zip(("least", "most"), limits, strict=False))
     return setting(default, text, more.pop("choices", ()), **bounds, name=name, **more)
 
@@ -70,7 +77,8 @@ def _option(name: str, default: Any, text: str, limits: tuple[float, ...] = (), 
 class EngineOptions:
     """The engine's settings.
 
-    Raises ConfigError when a value is outside its field's range. A weights file of "<default>" is the shipped net.
+    Raises ConfigError when a value is outside its field's range. A weights file of "<default>" is
+    the shipped net.
     """
 
     # fmt: off
@@ -179,20 +187,27 @@ class EngineOptions:
 def _rows() -> Iterator[Option]:
     for one in fields(EngineOptions):
         default: Any = one.default
-        kind: OptionType = _KINDS.get(type(default)) or ("combo" if one.metadata["choices"] else "string")
+        kind: OptionType = _KINDS.get(type(default)) or (
+            "combo" if one.metadata["choices"] else "string"
+        )
         yield Option(type=kind, field=one.name, default=default, **one.metadata)
-    yield Option("Clear Hash", "button", "", "Forget the search tree and all caches", aliases=("ClearTree",))
+    yield Option(
+        "Clear Hash", "button", "", "Forget the search tree and all caches", aliases=("ClearTree",)
+    )
 
 
 OPTIONS = tuple(_rows())
 
-# ---- values ---------------------------------------------------------------------------------------------------------
+# ---- values --------------------------------------------------------------------------------------
 
 
 def find_option(name: str) -> Option | None:
     """Return the row with this UCI name or alias (case does not matter), or None."""
     wanted = " ".join(name.split()).lower()
-    return next((option for option in OPTIONS if wanted in map(str.lower, (option.name, *option.aliases))), None)
+    return next(
+        (option for option in OPTIONS if wanted in map(str.lower, (option.name, *option.aliases))),
+        None,
+    )
 
 
 def parse_value(option: Option, text: str) -> Value:
@@ -207,7 +222,11 @@ def parse_value(option: Option, text: str) -> Value:
             value = {"true": True, "false": False}[text.lower()]
         elif option.type == "combo":
             is_place = option.takes_place and ":" in text
-            value = text if is_place else {choice.lower(): choice for choice in option.choices}[text.lower()]
+            value = (
+                text
+                if is_place
+                else {choice.lower(): choice for choice in option.choices}[text.lower()]
+            )
         else:
             value = "" if text == EMPTY else text
     except (ValueError, KeyError):
@@ -229,31 +248,52 @@ def set_option(options: EngineOptions, name: str, text: str) -> EngineOptions:
 
 def _check_value(option: Option, value: Value) -> None:
     kinds: dict[str, tuple[type, ...]] = {"spin": (int,), "float": (int, float), "check": (bool,)}
-    good = isinstance(value, kinds.get(option.type, (str,))) and isinstance(value, bool) == (option.type == "check")
-    good = good and (allows(value, option.choices, option.bounds) or (option.takes_place and ":" in str(value)))
+    good = isinstance(value, kinds.get(option.type, (str,))) and isinstance(value, bool) == (
+        option.type == "check"
+    )
+    good = good and (
+        allows(value, option.choices, option.bounds) or (option.takes_place and ":" in str(value))
+    )
     if good and isinstance(value, str):
-        good = not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in value)  # the system refuses some
+        good = not any(
+            unicodedata.category(letter) in ("Cc", "Cs") for letter in value
+        )  # the system refuses some
         try:
             os.fsencode(value)
-        except UnicodeEncodeError as error:  # With the value set, all that needs an engine would fail.
-            raise ConfigError(f"{option.name}: file names here are in {error.encoding}, unlike {value!r}") from None
+        except (
+            UnicodeEncodeError
+        ) as error:  # With the value set, all that needs an engine would fail.
+            raise ConfigError(
+                f"{option.name}: file names here are in {error.encoding}, unlike {value!r}"
+            ) from None
     if not good:
         raise _bad_value(option, value)
 
 
 def _bad_value(option: Option, value: Value) -> ConfigError:
-    advice = "; a class of yours is written module:Class, such as tiny:Tiny" if option.takes_place else ""
-    return ConfigError(f"{option.name} ({option.field}): bad value {value!r}, expected {option.range_text}{advice}")
+    advice = (
+        "; a class of yours is written module:Class, such as tiny:Tiny"
+        if option.takes_place
+        else ""
+    )
+    return ConfigError(
+        f"{option.name} ({option.field}): bad value {value!r}, expected {option.range_text}{advice}"
+    )
 
 
 def usable_cpus() -> int:
-    """Processors that this process may use, of which a container's limit (`docker run --cpus`) leaves a part."""
+    """Processors that this process may use, of which a container's limit (`docker run --cpus`)
+    leaves a part.
+    """
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([cpus, *_quotas()]))
 
 
-def _quotas(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
-    """Whole processors whose time the control groups of Linux allow to this process, the one group's and its parents'.
+def _quotas(
+    cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
+) -> Iterator[int]:
+    """Whole processors whose time the control groups of Linux allow to this process, the one
+    group's and its parents'.
 
     A thread more, and the system stops all of them for some 50 ms at a time.
     """
@@ -264,7 +304,11 @@ def _quotas(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self
             if kinds:  # the first version, whose kinds have a folder each
                 room, names = cgroups / kinds, ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
             for folder in [room / group[1:], *(room / group[1:]).parents]:
-                with contextlib.suppress(OSError, ValueError):  # no such group or limit: "max", or -1
-                    quota, period = " ".join((folder / name).read_text("ascii") for name in names).split()
+                with contextlib.suppress(
+                    OSError, ValueError
+                ):  # no such group or limit: "max", or -1
+                    quota, period = " ".join(
+                        (folder / name).read_text("ascii") for name in names
+                    ).split()
                     if int(quota) > 0:
                         yield int(quota) // int(period)

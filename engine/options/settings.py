@@ -1,5 +1,6 @@
-"""Settings as fields of dataclasses. A field holds name, default, allowed values and help in one place; everything that
-shows or reads it is made from there: UCI options, TOML keys, command-line flags and the documents.
+"""Settings as fields of dataclasses. A field holds name, default, allowed values and help in one
+place; everything that shows or reads it is made from there: UCI options, TOML keys, command-line
+flags and the documents.
 
 Imports the standard library only, because `uci` is answered before anything heavy is loaded.
 """
@@ -17,7 +18,9 @@ from engine.errors import ConfigError
 Value = TypeVar("Value", bool, int, float, str)
 
 REQUIRED: Any = MISSING  # the default of a field that has none
-_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {  # none allows NaN, and the lower ones no infinity
+_BOUNDS: dict[
+    str, tuple[str, Callable[[Any, Any], bool]]
+] = {  # none allows NaN, and the lower ones no infinity
     "least": ("at least", lambda value, bound: bound <= value < math.inf),
     "above": ("above", lambda value, bound: bound < value < math.inf),
     "most": ("at most", operator.le),
@@ -28,26 +31,36 @@ _BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {  # none allows Na
 def setting(default: Value, text: str, choices: Iterable[str] = (), **more: Any) -> Value:
     """Return a dataclass field with its help.
 
-    more: any of `least`, `above`, `most` and `below`, for a number; anything else goes to the field's metadata.
+    more: any of `least`, `above`, `most` and `below`, for a number; anything else goes to the
+    field's metadata.
     """
     bounds = {name: more.pop(name) for name in _BOUNDS if more.get(name) is not None}
-    return field(default=default, metadata={"help": text, "choices": tuple(choices), "bounds": bounds, **more})
+    return field(
+        default=default,
+        metadata={"help": text, "choices": tuple(choices), "bounds": bounds, **more},
+    )
 
 
 def allows(value: Any, choices: Iterable[str], bounds: Mapping[str, float]) -> bool:
     """Whether a value is one of the choices, if there are any, and within the bounds."""
-    return (not choices or value in choices) and all(_BOUNDS[name][1](value, bound) for name, bound in bounds.items())
+    return (not choices or value in choices) and all(
+        _BOUNDS[name][1](value, bound) for name, bound in bounds.items()
+    )
 
 
 def range_text(choices: Iterable[str], bounds: Mapping[str, float]) -> str:
     """Return what `allows` allows, in words; "" when it is everything."""
     if bounds.keys() == {"least", "most"}:
         return f"{bounds['least']:.10g} to {bounds['most']:.10g}"
-    return ", ".join(choices) or " and ".join(f"{_BOUNDS[name][0]} {bound:.10g}" for name, bound in bounds.items())
+    return ", ".join(choices) or " and ".join(
+        f"{_BOUNDS[name][0]} {bound:.10g}" for name, bound in bounds.items()
+    )
 
 
 def check_settings(settings: Any, place: str = "") -> None:
-    """Raise ConfigError if a field does not allow its value. The message puts `place` before the field's name."""
+    """Raise ConfigError if a field does not allow its value. The message puts `place` before the
+    field's name.
+    """
     for one in fields(settings):
         value, allowed = getattr(settings, one.name), _allowed(one)
         if not allows(value, *allowed):
@@ -55,10 +68,14 @@ def check_settings(settings: Any, place: str = "") -> None:
 
 
 def check_weights(what: str, weights: Iterable[float]) -> None:
-    """Raise ConfigError unless the weights of a mixture are finite, none is negative, and one is positive."""
+    """Raise ConfigError unless the weights of a mixture are finite, none is negative, and one is
+    positive.
+    """
     weights = list(weights)
     if not (all(weight >= 0.0 for weight in weights) and 0.0 < sum(weights) < math.inf):
-        raise ConfigError(f"{what}: expected non-negative finite numbers with a positive sum, got {weights}")
+        raise ConfigError(
+            f"{what}: expected non-negative finite numbers with a positive sum, got {weights}"
+        )
 
 
 def allowed_text(one: Field[Any]) -> str:

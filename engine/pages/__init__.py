@@ -1,4 +1,5 @@
-"""Code that all web pages share. A page is one file that loads nothing; each package adds its own templates and style.
+"""Code that all web pages share. A page is one file that loads nothing; each package adds its own
+templates and style.
 
 render.py   template environments, and writing a page to its file
 board.py    boards as SVG

@@ -1,4 +1,6 @@
-"""Chess boards as SVG, which refer to one page's piece shapes (`piece_shapes`), and the moves that a board takes."""
+"""Chess boards as SVG, which refer to one page's piece shapes (`piece_shapes`), and the moves that
+a board takes.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ SIDE = 8 * SQUARE
 
 @dataclass(frozen=True)
 class Arrow:
-    """An arrow between two squares; `kind` is its class in the style sheet: "played", "better" or "threat"."""
+    """An arrow between two squares; `kind` is its class in the style sheet: "played", "better" or
+    "threat".
+    """
 
     source: chess.Square
     target: chess.Square
@@ -32,9 +36,13 @@ def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
     """
     found = [(move.from_square, move.to_square, move.uci()) for move in board.legal_moves]
     taken = {(source, target) for source, target, _ in found}
-    files = (2, 6) if board.chess960 else (0, 7)  # UCI has the rook's square in Chess960, and else the king's
+    files = (
+        (2, 6) if board.chess960 else (0, 7)
+    )  # UCI has the rook's square in Chess960, and else the king's
     for move in board.generate_castling_moves():
-        other = chess.square(files[board.is_kingside_castling(move)], chess.square_rank(move.from_square))
+        other = chess.square(
+            files[board.is_kingside_castling(move)], chess.square_rank(move.from_square)
+        )
         if (move.from_square, other) not in taken and other != move.from_square:
             found.append((move.from_square, other, board.uci(move)))
     return found
@@ -42,7 +50,9 @@ def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
 
 @functools.cache
 def piece_shapes() -> Markup:
-    """Return the shapes that boards refer to: `#white-king` to `#black-pawn`, and the glow under a checked king."""
+    """Return the shapes that boards refer to: `#white-king` to `#black-pawn`, and the glow under a
+    checked king.
+    """
     shapes = "".join(chess.svg.PIECES.values())
     glow = (
         '<radialGradient id="check-glow"><stop offset="0" stop-color="#ff2a1a"/>'
@@ -63,16 +73,24 @@ def board_svg(
     label: str = "",
     translate: Callable[[str], str] = str,
 ) -> Markup:
-    """Return a board seen from `perspective`. `heat` colours squares (-1 to 1); screen readers say `label` first.
+    """Return a board seen from `perspective`. `heat` colours squares (-1 to 1); screen readers say
+    `label` first.
 
     `translate` gets what they say of the position.
     """
-    text = f"{label}. {translate(describe_board(board))}" if label else translate(describe_board(board))
+    text = (
+        f"{label}. {translate(describe_board(board))}"
+        if label
+        else translate(describe_board(board))
+    )
     parts = [
         f'<svg class="board" viewBox="0 0 {SIDE} {SIDE}" role="img" aria-label="{Markup.escape(text)}">',
         f'<rect class="light" width="{SIDE}" height="{SIDE}"/><path class="dark" d="{_dark_squares()}"/>',
         *(_square_rect(square, perspective, "marked") for square in marked),
-        *(_square_rect(at, perspective, ("cold", "hot")[value > 0], abs(value)) for at, value in (heat or {}).items()),
+        *(
+            _square_rect(at, perspective, ("cold", "hot")[value > 0], abs(value))
+            for at, value in (heat or {}).items()
+        ),
         '<g class="pieces">',
         *(_piece_use(square, piece, perspective) for square, piece in board.piece_map().items()),
         "</g>",
@@ -85,12 +103,16 @@ def board_svg(
 
 def describe_board(board: chess.Board) -> str:
     """Describe the position in words: `White: Ke1 Qd1 a2 b2. Black: Ke8. White to move`."""
-    pieces = sorted(board.piece_map().items(), key=lambda one: (-one[1].piece_type, chess.square_name(one[0])))
+    pieces = sorted(
+        board.piece_map().items(), key=lambda one: (-one[1].piece_type, chess.square_name(one[0]))
+    )
     sides = []
     for color in (chess.WHITE, chess.BLACK):
         own = ((square, piece.symbol().upper()) for square, piece in pieces if piece.color == color)
         words = [letter.removeprefix("P") + chess.square_name(square) for square, letter in own]
-        sides.append(message(f"{chess.COLOR_NAMES[color].title()}: {{pieces}}", pieces=" ".join(words)))
+        sides.append(
+            message(f"{chess.COLOR_NAMES[color].title()}: {{pieces}}", pieces=" ".join(words))
+        )
     side = chess.COLOR_NAMES[board.turn].title()
     return message("{white}. {black}. {side} to move", white=sides[0], black=sides[1], side=side)
 
@@ -98,7 +120,11 @@ def describe_board(board: chess.Board) -> str:
 def _corner(square: chess.Square, perspective: chess.Color) -> tuple[int, int]:
     """(x, y) of a square's upper left corner."""
     file, rank = chess.square_file(square), chess.square_rank(square)
-    return (SQUARE * file, SQUARE * (7 - rank)) if perspective else (SQUARE * (7 - file), SQUARE * rank)
+    return (
+        (SQUARE * file, SQUARE * (7 - rank))
+        if perspective
+        else (SQUARE * (7 - file), SQUARE * rank)
+    )
 
 
 @functools.cache
@@ -111,7 +137,9 @@ def _dark_squares() -> str:
     )
 
 
-def _square_rect(square: chess.Square, perspective: chess.Color, kind: str, heat: float | None = None) -> str:
+def _square_rect(
+    square: chess.Square, perspective: chess.Color, kind: str, heat: float | None = None
+) -> str:
     x, y = _corner(square, perspective)
     style = "" if heat is None else f' style="opacity:{min(1.0, heat) * 0.85:.2f}"'
     return f'<rect class="{kind}" x="{x}" y="{y}" width="{SQUARE}" height="{SQUARE}"{style}/>'
@@ -124,7 +152,9 @@ def _coordinates(perspective: chess.Color) -> str:
         place = index if perspective else 7 - index
         below, beside = ("on-dark", "on-light") if index % 2 == 0 else ("on-light", "on-dark")
         x, y = SQUARE * index + SQUARE - 3, SQUARE * index + 12
-        parts.append(f'<text class="{below}" x="{x}" y="{SIDE - 3}" text-anchor="end">{chess.FILE_NAMES[place]}</text>')
+        parts.append(
+            f'<text class="{below}" x="{x}" y="{SIDE - 3}" text-anchor="end">{chess.FILE_NAMES[place]}</text>'
+        )
         parts.append(f'<text class="{beside}" x="3" y="{y}">{chess.RANK_NAMES[7 - place]}</text>')
     return "".join(parts) + "</g>"
 
@@ -139,9 +169,13 @@ def _arrow_path(arrow: Arrow, perspective: chess.Color) -> str:
     corners = (_corner(square, perspective) for square in (arrow.source, arrow.target))
     (x1, y1), (x2, y2) = ((x + SQUARE / 2, y + SQUARE / 2) for x, y in corners)
     length = max(1.0, ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5)
-    dx, dy = (x2 - x1) / length, (y2 - y1) / length  # (dx, dy) points along the arrow, (-dy, dx) across it.
+    dx, dy = (
+        (x2 - x1) / length,
+        (y2 - y1) / length,
+    )  # (dx, dy) points along the arrow, (-dy, dx) across it.
     neck_x, neck_y = x2 - 18 * dx, y2 - 18 * dy
-    # One side of the arrow from its tail to its tip: places on the middle line, and how far the edge is from it.
+    # One side of the arrow from its tail to its tip: places on the middle line, and how far the
+    # edge is from it.
     side = [(x1, y1, 4), (neck_x, neck_y, 4), (neck_x, neck_y, 11), (x2, y2, 0)]
     outline = [*side, *((x, y, -width) for x, y, width in side[-2::-1])]
     points = " ".join(f"{x - width * dy:.1f},{y + width * dx:.1f}" for x, y, width in outline)

@@ -1,4 +1,6 @@
-"""Charts as SVG, shapes only. All text goes into the HTML around them, where it stays readable on a phone."""
+"""Charts as SVG, shapes only. All text goes into the HTML around them, where it stays readable on a
+phone.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +21,17 @@ def place(x: float, y: float, x_range: tuple[float, float], y_range: tuple[float
     return WIDTH * share(x, x_range), HEIGHT * (1.0 - share(y, y_range))
 
 
-def line_path(points: Sequence[Point], x_range: tuple[float, float], y_range: tuple[float, float]) -> str:
+def line_path(
+    points: Sequence[Point], x_range: tuple[float, float], y_range: tuple[float, float]
+) -> str:
     """Return the path data of a line through points (x, y); "" if there are no points."""
     words = ["{:.1f} {:.1f}".format(*place(x, y, x_range, y_range)) for x, y in points]
     return "M" + "L".join(words) if words else ""
 
 
 def area_path(values: Sequence[float]) -> str:
-    """Return the path data of the area under values 0..1, spaced evenly over the whole width; "" if there are no
-    values.
+    """Return the path data of the area under values 0..1, spaced evenly over the whole width; "" if
+    there are no values.
     """
     line = line_path(list(enumerate(values)), (0, max(1, len(values) - 1)), (0, 1))
     return f"{line}V{HEIGHT}H0Z" if line else ""

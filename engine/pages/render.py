@@ -8,13 +8,17 @@ from engine.pages.board import piece_shapes
 
 
 def page_environment(package: str, maker: str) -> jinja2.Environment:
-    """Return an environment with the package's `templates/` first and the common ones second; it escapes values.
+    """Return an environment with the package's `templates/` first and the common ones second; it
+    escapes values.
 
-    A page extends `base.html.j2`, which takes `style.css` from the package and shows `maker` in its footer. A page from
-    a server may give a `nonce`, by which its Content-Security-Policy allows the page's own script.
+    A page extends `base.html.j2`, which takes `style.css` from the package and shows `maker` in its
+    footer. A page from a server may give a `nonce`, by which its Content-Security-Policy allows the
+    page's own script.
     """
     environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package), jinja2.PackageLoader("engine.pages")]),
+        loader=jinja2.ChoiceLoader(
+            [jinja2.PackageLoader(package), jinja2.PackageLoader("engine.pages")]
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

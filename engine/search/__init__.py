@@ -6,5 +6,6 @@
     one search   `session` the tree as an object, `limits` what it may use and what others stop and wait for, `choice`
                  its inputs and the move that is played, `result` and `report` its outputs; `driver` joins them
 
-Knows batched evaluators by their protocol and in-kernel ones by their kernel, and imports no learning library.
+Knows batched evaluators by their protocol and in-kernel ones by their kernel, and imports no
+learning library.
 """

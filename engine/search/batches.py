@@ -1,9 +1,11 @@
-"""Visits for a batched evaluator: one batch of leaves is gathered while the one before is evaluated.
+"""Visits for a batched evaluator: one batch of leaves is gathered while the one before is
+evaluated.
 
-The calling thread alone walks the tree: it begins a batch, helps to evaluate the oldest, finishes that, and begins the
-next. The order of beginning and finishing is always the same, and the sizes of batches depend on the visits of the root
-alone: the tree is the same whoever evaluated what, at any number of threads. A search that ends completes what is in
-flight; one that goes on from there builds another tree than one that did not end.
+The calling thread alone walks the tree: it begins a batch, helps to evaluate the oldest, finishes
+that, and begins the next. The order of beginning and finishing is always the same, and the sizes of
+batches depend on the visits of the root alone: the tree is the same whoever evaluated what, at any
+number of threads. A search that ends completes what is in flight; one that goes on from there
+builds another tree than one that did not end.
 """
 
 from __future__ import annotations
@@ -16,7 +18,13 @@ import numpy as np
 from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
 from engine.errors import ConfigError
 from engine.evaluation.answers import check_answers
-from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, is_elsewhere, new_leaf_batch
+from engine.evaluation.protocol import (
+    Evaluator,
+    LeafBatch,
+    PartEvaluator,
+    is_elsewhere,
+    new_leaf_batch,
+)
 from engine.evaluation.tablebase import WIN as TABLE_WIN
 from engine.evaluation.tablebase import Tablebase
 from engine.native.pool import Offer, ThreadPool
@@ -44,36 +52,46 @@ class Batch:
 
 
 class Batches:
-    """Visits for a batched evaluator. Where it answers in parts two half batches are in flight, of whole chunks, and
-    also for a GPU, which another thread then waits for.
+    """Visits for a batched evaluator. Where it answers in parts two half batches are in flight, of
+    whole chunks, and also for a GPU, which another thread then waits for.
 
     `round_size` is the number of leaves of the largest batch. 0 = the evaluator's own.
     """
 
-    def __init__(self, search: Search, evaluator: Evaluator, threads: int, round_size: int = 0) -> None:
+    def __init__(
+        self, search: Search, evaluator: Evaluator, threads: int, round_size: int = 0
+    ) -> None:
         self.tablebase: Tablebase | None = None  # It is asked about the leaves of every batch.
         self._search = search
         self._evaluator = evaluator
-        self._by_evaluator = not round_size  # It may ask for smaller batches in the middle of a search.
+        self._by_evaluator = (
+            not round_size
+        )  # It may ask for smaller batches in the middle of a search.
         self.most_leaves = min(arrays.MAX_ROUND, round_size or evaluator.round_size)
         if self.most_leaves < 1:
-            raise ConfigError(f"evaluator {evaluator.name}: round_size is {evaluator.round_size}, expected 1 or more")
+            raise ConfigError(
+                f"evaluator {evaluator.name}: round_size is {evaluator.round_size}, expected 1 or more"
+            )
         self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
         if self._parts is not None and (self.most_leaves < 2 * CHUNK or not self._parts.in_parts):
             self._parts = None
         self._pool = ThreadPool(threads, "evaluate")
         self._elsewhere = threads > 1 and is_elsewhere(evaluator)
-        # Visits of the root from which two batches are in flight; smaller trees want fresh values, a GPU full batches.
+        # Visits of the root from which two batches are in flight; smaller trees want fresh values,
+        # a GPU full batches.
         fewest = self.most_leaves if self._elsewhere else 2 * CHUNK
         overlaps = self._parts is not None or self._elsewhere
         self.overlap_from = fewest * BATCHED_VISITS_PER_LEAF if overlaps else arrays.MAX_VISITS
-        # A ring, the oldest batch first. Room for a whole one in each: there is no half one while the tree is small.
+        # A ring, the oldest batch first. Room for a whole one in each: there is no half one while
+        # the tree is small.
         self._ring = deque(Batch(self.most_leaves) for _ in range(2))
         self._in_flight = 0  # Number of batches in flight, the first ones of the ring.
         self._answers: Offer | None = None  # Those of alpha-beta.
 
     def run(self, until: int) -> None:
-        """Carry out one batch, small while the tree is small, until the root has `until` visits at most."""
+        """Carry out one batch, small while the tree is small, until the root has `until` visits at
+        most.
+        """
         depth = 2 if self._search.visits >= self.overlap_from else 1
         self._begin(until, depth)
         while self._in_flight >= depth:
@@ -104,8 +122,15 @@ class Batches:
     def _begin(self, until: int, depth: int) -> None:
         """Gather leaves and hand them out."""
         search, batch = self._search, self._ring[self._in_flight]
-        most = min(self.most_leaves, self._evaluator.round_size) if self._by_evaluator else self.most_leaves
-        size = min(most, max(BATCHED_SMALLEST_ROUND, search.visits // BATCHED_VISITS_PER_LEAF)) // depth
+        most = (
+            min(self.most_leaves, self._evaluator.round_size)
+            if self._by_evaluator
+            else self.most_leaves
+        )
+        size = (
+            min(most, max(BATCHED_SMALLEST_ROUND, search.visits // BATCHED_VISITS_PER_LEAF))
+            // depth
+        )
         if size > CHUNK:
             size -= size % CHUNK
         # Visits that need no evaluation, and collisions, leave room in the batch for others.
@@ -121,9 +146,13 @@ class Batches:
             if count:
                 batch.shares = [self._pool.offer(whole) if self._elsewhere else Offer(whole)]
             return
-        share = max(1, min(CHUNK, -(-count // self._pool.threads)))  # Less than a chunk only for idle threads.
+        share = max(
+            1, min(CHUNK, -(-count // self._pool.threads))
+        )  # Less than a chunk only for idle threads.
         for start in range(0, count, share):
-            batch.shares.append(self._pool.offer(partial(self._evaluate, batch, start, min(start + share, count))))
+            batch.shares.append(
+                self._pool.offer(partial(self._evaluate, batch, start, min(start + share, count)))
+            )
 
     def _evaluate(self, batch: Batch, start: int, end: int) -> None:
         """Evaluate leaves `start` to `end` of a batch."""
@@ -137,8 +166,8 @@ class Batches:
     def _finish_oldest(self) -> None:
         """Complete the evaluation of the oldest batch and finish its visits."""
         batch = self._ring[0]
-        # The calling thread begins at the end where no other does, and goes on with what is younger instead of waiting.
-        # A GPU takes one batch after the other.
+        # The calling thread begins at the end where no other does, and goes on with what is younger
+        # instead of waiting. A GPU takes one batch after the other.
         begun = [batch] if self._elsewhere else self._ring
         for share in [share for other in begun for share in reversed(other.shares)]:
             if all(own.is_done for own in batch.shares):
@@ -153,11 +182,15 @@ class Batches:
 
 
 def ask_tables(tablebase: Tablebase, in_flight: Round, leaves: LeafBatch) -> None:
-    """Note the results of leaves that the tables know: few pieces, no castling rights, halfmove clock at zero."""
+    """Note the results of leaves that the tables know: few pieces, no castling rights, halfmove
+    clock at zero.
+    """
     count = int(in_flight.counts[arrays.LEAVES])
     rows = leaves.rows[:count]
     pieces = np.bitwise_count(rows[:, WHITE] | rows[:, BLACK])
-    below_root = in_flight.leaf_nodes[:count] != arrays.ROOT  # The root is searched whatever the tables say.
+    below_root = (
+        in_flight.leaf_nodes[:count] != arrays.ROOT
+    )  # The root is searched whatever the tables say.
     fits = (pieces <= tablebase.largest) & (rows[:, CASTLING] == 0) & (rows[:, HALFMOVE] == 0)
     # The tables' results are those of the side to move, the tree's of the other one.
     results = {None: arrays.UNKNOWN, TABLE_WIN: arrays.LOSS, -TABLE_WIN: arrays.WIN}

@@ -1,9 +1,11 @@
-"""What follows from board, limits and options: whether a game is played, which root moves are searched, and which move
-is played: the best one, one drawn by visits for variety, a weaker one on purpose, or one from an opening book.
+"""What follows from board, limits and options: whether a game is played, which root moves are
+searched, and which move is played: the best one, one drawn by visits for variety, a weaker one on
+purpose, or one from an opening book.
 
-A limited engine plays weaker as a person would: it has a smaller tree, and is less certain among the moves that look
-right. No move is a random blunder, and what people of its rating win, it wins. A move is drawn among those that the
-policy and the visits call plausible and that are not seen to lose; what a small tree overlooks is overlooked.
+A limited engine plays weaker as a person would: it has a smaller tree, and is less certain among
+the moves that look right. No move is a random blunder, and what people of its rating win, it wins.
+A move is drawn among those that the policy and the visits call plausible and that are not seen to
+lose; what a small tree overlooks is overlooked.
 """
 
 from __future__ import annotations
@@ -39,26 +41,34 @@ class StrengthPlan:
     temperature: float  # Moves are drawn by (visits + prior) ** (1 / temperature).
     value_margin: float  # How far a move's Q may lie below the best one, in [0, 2].
     least_share: float  # Moves below this share of the largest weight are never played.
-    finishes: bool = False  # Whether the game is won so surely that the level has to win it (`finishes`).
+    finishes: bool = (
+        False  # Whether the game is won so surely that the level has to win it (`finishes`).
+    )
 
 
 def choose_move(root: Root, temperature: float, rng: np.random.Generator) -> int:
-    """Index of the root move to play: drawn by visits^(1 / temperature), or by priors while none has visits, as in Lc0;
-    the best one at temperature 0. A certain win is played, and a move known to lose only where there is no other.
+    """Index of the root move to play: drawn by visits^(1 / temperature), or by priors while none
+    has visits, as in Lc0; the best one at temperature 0. A certain win is played, and a move known
+    to lose only where there is no other.
     """
     new = not root.visits.any()
     weights = np.where(root.proven < 0, 0, root.priors if new else root.visits).astype(np.float64)
-    if temperature == 0.0 or (root.proven > 0).any() or (new and root.forced_index() is not None) or not weights.any():
+    if (
+        temperature == 0.0
+        or (root.proven > 0).any()
+        or (new and root.forced_index() is not None)
+        or not weights.any()
+    ):
         return root.order()[0]
     bounds = np.cumsum((weights / weights.max()) ** (1.0 / temperature))
     return int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right"))
 
 
-# ---- weaker on purpose -----------------------------------------------------------------------------------------------
+# ---- weaker on purpose ---------------------------------------------------------------------------
 
-# Elo on Stockfish's scale, and the plan that plays so, by games (docs/results.md): from 3 nodes on against Stockfish
-# 15.1, below against the next plan. The last row is a guess: the rung and about the nodes a move of full strength with
-# two threads at 10 s + 0.1 s a move.
+# Elo on Stockfish's scale, and the plan that plays so, by games (docs/results.md): from 3 nodes on
+# against Stockfish 15.1, below against the next plan. The last row is a guess: the rung and about
+# the nodes a move of full strength with two threads at 10 s + 0.1 s a move.
 MEASURED = (
     (415.0, StrengthPlan(1, 1.504, 0.668, 0.036)),
     (685.0, StrengthPlan(2, 1.300, 0.600, 0.050)),
@@ -74,45 +84,66 @@ MEASURED = (
 
 
 def plan_for(elo: int) -> StrengthPlan:
-    """Return the plan for an Elo rating on Stockfish's scale, between those measured; beyond them the nearest."""
+    """Return the plan for an Elo rating on Stockfish's scale, between those measured; beyond them
+    the nearest.
+    """
     ratings, plans = zip(*MEASURED, strict=True)
-    rows = [(np.log(plan.nodes), plan.temperature, plan.value_margin, plan.least_share) for plan in plans]
-    log_nodes, temperature, margin, share = (np.interp(elo, ratings, values) for values in zip(*rows, strict=True))
+    rows = [
+        (np.log(plan.nodes), plan.temperature, plan.value_margin, plan.least_share)
+        for plan in plans
+    ]
+    log_nodes, temperature, margin, share = (
+        np.interp(elo, ratings, values) for values in zip(*rows, strict=True)
+    )
     return StrengthPlan(round(np.exp(log_nodes)), float(temperature), float(margin), float(share))
 
 
-def choose_weaker(children: Sequence[RootMove], plan: StrengthPlan, rng: np.random.Generator) -> RootMove:
+def choose_weaker(
+    children: Sequence[RootMove], plan: StrengthPlan, rng: np.random.Generator
+) -> RootMove:
     """Return the move to play, of the root's moves, best first and at least one.
 
-    A mate in one is always given. A move that is known to lose is played only where all are, and then the first.
+    A mate in one is always given. A move that is known to lose is played only where all are, and
+    then the first.
     """
     not_lost = [child for child in children if child.mate is None or child.mate > 0]
     if not not_lost or children[0].mate == 1:
         return children[0]
     best_q = max((child.q for child in not_lost if child.visits), default=-1.0)
-    weights = np.array([child.visits + PRIOR_VISITS * (child.prior + child.hint) for child in not_lost])
-    bad = np.array([child.visits > 0 and child.q < best_q - plan.value_margin for child in not_lost])
+    weights = np.array(
+        [child.visits + PRIOR_VISITS * (child.prior + child.hint) for child in not_lost]
+    )
+    bad = np.array(
+        [child.visits > 0 and child.q < best_q - plan.value_margin for child in not_lost]
+    )
     weights[bad] = 0.0
     weights[weights < plan.least_share * weights.max()] = 0.0
     chances = (weights / weights.max()) ** (1.0 / plan.temperature)
     return not_lost[int(rng.choice(len(not_lost), p=chances / chances.sum()))]
 
 
-# ---- winning what is won ---------------------------------------------------------------------------------------------
+# ---- winning what is won -------------------------------------------------------------------------
 
-# Set by hand: people's ratings at which they win such endings, and how a limited level searches in them.
+# Set by hand: people's ratings at which they win such endings, and how a limited level searches in
+# them.
 QUEEN_ELO, ROOK_ELO, BISHOPS_ELO, KNIGHT_ELO = 500, 1000, 1800, 2200
 FINISHING = StrengthPlan(nodes=300, temperature=0.1, value_margin=0.03, least_share=0.3)
-FINISHING_SLACK = 4  # Plies by which a level's way to a mate that is known may be longer than the shortest,
+FINISHING_SLACK = (
+    4  # Plies by which a level's way to a mate that is known may be longer than the shortest,
+)
 FINISHING_PLIES = 20  # as long as the halfmove clock shows fewer plies.
 LEAST_FORCE = 5  # A rook more than the other side's pawns.
 
 
 def finishes(board: chess.Board, elo: int) -> bool:
-    """Whether people of a rating win with the mover's pieces, against a king that has nothing but pawns."""
+    """Whether people of a rating win with the mover's pieces, against a king that has nothing but
+    pawns.
+    """
     if board.occupied_co[not board.turn] & ~(board.kings | board.pawns):
         return False
-    pawns, knights, bishops, rooks, queens = (len(board.pieces(kind, board.turn)) for kind in chess.PIECE_TYPES[:5])
+    pawns, knights, bishops, rooks, queens = (
+        len(board.pieces(kind, board.turn)) for kind in chess.PIECE_TYPES[:5]
+    )
     others = len(board.pieces(chess.PAWN, not board.turn))
     if 9 * queens + 5 * rooks + 3 * (bishops + knights) - others >= LEAST_FORCE:
         if queens or rooks > 1:
@@ -135,7 +166,8 @@ def finishing_plan(plan: StrengthPlan) -> StrengthPlan:
 
 
 def without_repetition(board: chess.Board, only: Sequence[chess.Move]) -> tuple[chess.Move, ...]:
-    """Return the moves of `only` after which no position comes again, or `only` if all repeat one or none does.
+    """Return the moves of `only` after which no position comes again, or `only` if all repeat one
+    or none does.
 
     An empty `only` stands for all moves.
     """
@@ -151,7 +183,7 @@ def without_repetition(board: chess.Board, only: Sequence[chess.Move]) -> tuple[
     return fresh if 0 < len(fresh) < len(moves) else tuple(only)
 
 
-# ---- without a search ------------------------------------------------------------------------------------------------
+# ---- without a search ----------------------------------------------------------------------------
 
 ENTRY_BYTES = 16  # key, move, weight, learn: big-endian u64, u16, u16, u32
 
@@ -166,10 +198,14 @@ class PolyglotBook:
         with reading(Path(path)):
             size = Path(path).stat().st_size
             if size == 0 or size % ENTRY_BYTES:
-                raise DataError(f"{path}: expected a Polyglot book, entries of 16 bytes, found {size} bytes")
+                raise DataError(
+                    f"{path}: expected a Polyglot book, entries of 16 bytes, found {size} bytes"
+                )
             keys = np.memmap(path, ">u8", "r", shape=(size // ENTRY_BYTES, 2))[:, 0]
             if (keys[1:] < keys[:-1]).any():
-                raise DataError(f"{path}: expected a Polyglot book, found positions that are not in ascending order")
+                raise DataError(
+                    f"{path}: expected a Polyglot book, found positions that are not in ascending order"
+                )
             self._reader = chess.polyglot.open_reader(path)
 
     def close(self) -> None:
@@ -179,19 +215,27 @@ class PolyglotBook:
     def move(
         self, board: chess.Board, rng: np.random.Generator, among: Container[chess.Move] = ()
     ) -> chess.Move | None:
-        """Return a legal book move, drawn as often as its weight says; None where the book has none.
+        """Return a legal book move, drawn as often as its weight says; None where the book has
+        none.
 
         `among`: the moves that it may be; empty = all.
 
-        Entries of weight 0 are never played. A book knows positions, not games: a move is no book move either if it
-        repeats a position of the game, or ends the game in a draw, or lets the opponent mate at once.
+        Entries of weight 0 are never played. A book knows positions, not games: a move is no book
+        move either if it repeats a position of the game, or ends the game in a draw, or lets the
+        opponent mate at once.
         """
         weights = dict[chess.Move, int]()
         for entry in self._reader.find_all(chess.polyglot.zobrist_hash(board)):
-            with suppress(ValueError, IndexError):  # no legal move; castling is written in either way
+            with suppress(
+                ValueError, IndexError
+            ):  # no legal move; castling is written in either way
                 move = board.parse_uci(entry.move.uci())
                 weights[move] = weights.get(move, 0) + entry.weight
-        moves = [move for move in weights if move and (not among or move in among) and _is_harmless(board, move)]
+        moves = [
+            move
+            for move in weights
+            if move and (not among or move in among) and _is_harmless(board, move)
+        ]
         draw = random.Random(int(rng.integers(2**32)))
         return draw.choices(moves, [weights[move] for move in moves])[0] if moves else None
 
@@ -200,15 +244,22 @@ def _is_harmless(board: chess.Board, move: chess.Move) -> bool:
     after = board_after(board, move)
     if after.is_checkmate():
         return True
-    draws = after.is_repetition(2) or after.is_stalemate() or after.is_insufficient_material() or after.is_fifty_moves()
+    draws = (
+        after.is_repetition(2)
+        or after.is_stalemate()
+        or after.is_insufficient_material()
+        or after.is_fifty_moves()
+    )
     checks = filter(after.gives_check, after.legal_moves)
     return not draws and not any(board_after(after, reply).is_checkmate() for reply in checks)
 
 
-# ---- one search, as it was asked for ---------------------------------------------------------------------------------
+# ---- one search, as it was asked for -------------------------------------------------------------
 
 LOOKING_UP_MS = 500  # Least milliseconds of a search that looks up lines to mate. Set by hand.
-SOLVING_SHARE = 0.5  # Share of a move's planned time to wait for the solution of an ending. Set by hand.
+SOLVING_SHARE = (
+    0.5  # Share of a move's planned time to wait for the solution of an ending. Set by hand.
+)
 
 
 @dataclass(frozen=True)
@@ -220,17 +271,24 @@ class SearchOrder:
     options: EngineOptions
     rng: np.random.Generator
     begun: float  # When the clock began to run, in seconds of `job.now`.
-    on_info: OnInfo | None = None  # Hears all lines early, once a second, when the best move changes, and at the end.
+    on_info: OnInfo | None = (
+        None  # Hears all lines early, once a second, when the best move changes, and at the end.
+    )
     job: SearchJob[SearchResult] = field(default_factory=SearchJob)
-    ranks: Mapping[chess.Move, Rank] = field(default_factory=dict)  # What tables know of each move, if anything.
+    ranks: Mapping[chess.Move, Rank] = field(
+        default_factory=dict
+    )  # What tables know of each move, if anything.
 
     @property
     def plays(self) -> bool:
-        """Whether a move of a game is wanted: not with `infinite`, `mate` or `UCI_AnalyseMode`, which ask for analysis.
+        """Whether a move of a game is wanted: not with `infinite`, `mate` or `UCI_AnalyseMode`,
+        which ask for analysis.
 
         Whatever differs between play and analysis asks this, and nothing else.
         """
-        return not (self.options.analyse_mode or self.limits.infinite or self.limits.mate is not None)
+        return not (
+            self.options.analyse_mode or self.limits.infinite or self.limits.mate is not None
+        )
 
     @property
     def by_the_clock(self) -> bool:
@@ -249,7 +307,8 @@ class SearchOrder:
     def temperature(self) -> float:
         """In a game the move is drawn by visits ** (1 / temperature). 0 = play the best one.
 
-        It goes linearly down to 0 after `options.temperature_moves` moves of the game, or never if they are 0.
+        It goes linearly down to 0 after `options.temperature_moves` moves of the game, or never if
+        they are 0.
         """
         if not self.plays:
             return 0.0
@@ -264,8 +323,12 @@ class SearchOrder:
 
     @property
     def patience_s(self) -> float:
-        """Seconds to wait for the solution of an ending; 0 for levels that find most ways by themselves."""
-        if self.options.preset == "lc0" or (self.strength is not None and not self.strength.finishes):
+        """Seconds to wait for the solution of an ending; 0 for levels that find most ways by
+        themselves.
+        """
+        if self.options.preset == "lc0" or (
+            self.strength is not None and not self.strength.finishes
+        ):
             return 0.0
         clock = self.clock()
         usual_ms = clock.planned_ms or clock.hard_ms
@@ -273,7 +336,9 @@ class SearchOrder:
 
     @property
     def solves(self) -> bool:
-        """Whether there is time to look up the lines to mate of an ending that is solved: some tens of milliseconds."""
+        """Whether there is time to look up the lines to mate of an ending that is solved: some tens
+        of milliseconds.
+        """
         most_ms = self.clock().hard_ms
         return not self.by_the_clock and (most_ms is None or most_ms >= LOOKING_UP_MS)
 
@@ -286,11 +351,16 @@ class SearchOrder:
     def only(self) -> tuple[chess.Move, ...]:
         """The root moves to search; all where it is empty.
 
-        In a game only moves that hold the tables' result. A limited level does not know the shortest way.
+        In a game only moves that hold the tables' result. A limited level does not know the
+        shortest way.
         """
         board, plan = self.board, self.strength
         if not (self.ranks and self.plays):
-            return without_repetition(board, self.asked) if plan is not None and plan.finishes else self.asked
+            return (
+                without_repetition(board, self.asked)
+                if plan is not None and plan.finishes
+                else self.asked
+            )
         known = {move: self.ranks[move] for move in self.asked or self.ranks}
         if plan is None or board.halfmove_clock >= FINISHING_PLIES or has_repeated(board):
             return tuple(good_moves(known))
@@ -298,26 +368,36 @@ class SearchOrder:
 
     @cached_property
     def aside(self) -> tuple[chess.Move, ...]:
-        """The other moves, best first: they are shown where more lines are wanted than are searched."""
+        """The other moves, best first: they are shown where more lines are wanted than are
+        searched.
+        """
         if not self.only:
             return ()
         aside = [move for move in self.asked or self.board.legal_moves if move not in self.only]
         return tuple(sorted(aside, key=self.rank, reverse=True))
 
     def rank(self, move: chess.Move) -> Rank:
-        """Return what tables know of a root move. One that they do not know is aside because it repeats a position."""
+        """Return what tables know of a root move. One that they do not know is aside because it
+        repeats a position.
+        """
         return self.ranks.get(move, DRAWN_RANK)
 
     def clock(self, begun: float | None = None) -> Clock:
         """Return the move's clock. None = it begins now."""
-        return Clock.start(self.limits, self.board.turn, self.options.move_overhead_ms, begun, self.job.now)
+        return Clock.start(
+            self.limits, self.board.turn, self.options.move_overhead_ms, begun, self.job.now
+        )
 
     def draw_score(self, cp_scale: float) -> float:
-        """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when playing a game."""
+        """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when
+        playing a game.
+        """
         if self.options.preset == "lc0":
             return LC0.draw_score
         contempt = self.options.contempt if self.plays else 0
-        return max(-1.0, min(1.0, self.options.draw_score / 100 - win_minus_loss(contempt, cp_scale)))
+        return max(
+            -1.0, min(1.0, self.options.draw_score / 100 - win_minus_loss(contempt, cp_scale))
+        )
 
     def is_over(self) -> bool:
         """Whether nobody waits any more for what the search may still find."""

@@ -1,8 +1,8 @@
 """One search from its order to its result: when it is over, and its move.
 
-`SearchDriver` joins the parts: visits until a limit (`run`), lines on the way (`report`), the move at the end
-(`choice`). Where several lines are wanted and one is a win, whose proof ends a search, it searches on beside that one;
-the move is chosen before (`WinsAside`).
+`SearchDriver` joins the parts: visits until a limit (`run`), lines on the way (`report`), the move
+at the end (`choice`). Where several lines are wanted and one is a win, whose proof ends a search,
+it searches on beside that one; the move is chosen before (`WinsAside`).
 """
 
 from __future__ import annotations
@@ -21,12 +21,23 @@ from engine.search.result import SearchResult, mate_moves
 from engine.search.run import Runner
 from engine.search.session import Search, add_root_noise, restrict_root
 from engine.search.tree import params
-from engine.search.tree.arrays import LOSS, LOST, MAX_VISITS, NO_NODE, NODES, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.arrays import (
+    LOSS,
+    LOST,
+    MAX_VISITS,
+    NO_NODE,
+    NODES,
+    ROOT,
+    UNKNOWN_DISTANCE,
+    WIN,
+)
 from engine.search.tree.edges import mean_draws
 from engine.search.tree.proofs import best_bounds, settle_past_visits
 from engine.search.tree.root import read_position
 
-LEAST_STILL = 1000  # Visits without a new node after which a depth counts as out of reach. Set by hand.
+LEAST_STILL = (
+    1000  # Visits without a new node after which a depth counts as out of reach. Set by hand.
+)
 
 
 class Stopper:
@@ -35,10 +46,15 @@ class Stopper:
     def __init__(self, search: Search, order: SearchOrder) -> None:
         self._search, self._order, self._limits = search, order, order.limits
         nodes, plan = order.limits.nodes, order.strength
-        self.most_visits = min(MAX_VISITS if nodes is None else nodes, MAX_VISITS if plan is None else plan.nodes)
+        self.most_visits = min(
+            MAX_VISITS if nodes is None else nodes, MAX_VISITS if plan is None else plan.nodes
+        )
         self.pondering = order.limits.ponder
         self._next_check_ms = 0.0
-        self._grown = 0, 0  # The most nodes that the tree had, and its visits when it first had them.
+        self._grown = (
+            0,
+            0,
+        )  # The most nodes that the tree had, and its visits when it first had them.
         self.clock = order.clock(order.begun)
 
     def is_over(self) -> bool:
@@ -55,7 +71,9 @@ class Stopper:
 
     def _reached_fixed_limit(self) -> bool:
         limits, search = self._limits, self._search
-        if search.visits >= self.most_visits or (limits.depth is not None and round(search.mean_depth) >= limits.depth):
+        if search.visits >= self.most_visits or (
+            limits.depth is not None and round(search.mean_depth) >= limits.depth
+        ):
             return True
         if limits.depth is None and limits.mate is None:
             return False
@@ -63,16 +81,23 @@ class Stopper:
             root = search.root()
             best = root.order()[0]
             proves = root.proven[best] == WIN and root.mate_plies[best] != UNKNOWN_DISTANCE
-            moves = mate_moves(int(root.mate_plies[best]) + 1, True) if proves else search.forced_moves
-            if limits.mate <= 0 or ((proves or best == root.forced_index()) and moves <= limits.mate):
+            moves = (
+                mate_moves(int(root.mate_plies[best]) + 1, True) if proves else search.forced_moves
+            )
+            if limits.mate <= 0 or (
+                (proves or best == root.forced_index()) and moves <= limits.mate
+            ):
                 return True
-        # Neither may ever be reached: give up where the tree has not grown for half of its visits, as all lines end (by
-        # Lc0's rules, which prove no draw), or where nothing else ends it, after as many visits as it has room for.
+        # Neither may ever be reached: give up where the tree has not grown for half of its visits,
+        # as all lines end (by Lc0's rules, which prove no draw), or where nothing else ends it,
+        # after as many visits as it has room for.
         if (nodes := int(search.tree.counters[NODES])) > self._grown[0]:
             self._grown = nodes, search.visits
         stands_still = search.visits >= 2 * self._grown[1] + LEAST_STILL
         is_endless = limits.nodes is None and not (limits.infinite or limits.is_timed)
-        return stands_still or (is_endless and search.was_full and search.new_visits >= len(search.tree.nodes))
+        return stands_still or (
+            is_endless and search.was_full and search.new_visits >= len(search.tree.nodes)
+        )
 
     def _is_out_of_time(self) -> bool:
         if self.clock.hard_ms is None or self._limits.infinite:
@@ -87,9 +112,9 @@ class Stopper:
 
 
 def doubt(search: Search) -> float:
-    """Multiple of a move's planned time that the choice at the root deserves, infinite before any move is visited and
-    where the most visited one has not the best value: the fewer visits other moves get, the less often more of them
-    change the choice.
+    """Multiple of a move's planned time that the choice at the root deserves, infinite before any
+    move is visited and where the most visited one has not the best value: the fewer visits other
+    moves get, the less often more of them change the choice.
 
     Asked every few milliseconds by a clock: to read the whole `root` takes three times as long.
     """
@@ -109,7 +134,9 @@ def doubt(search: Search) -> float:
 class SearchDriver:
     """Runs one search on a prepared tree (`Search.set_position` was called)."""
 
-    def __init__(self, search: Search, runner: Runner, reporter: Reporter, order: SearchOrder) -> None:
+    def __init__(
+        self, search: Search, runner: Runner, reporter: Reporter, order: SearchOrder
+    ) -> None:
         self._search = search
         self._runner = runner
         self._reporter = reporter
@@ -127,7 +154,9 @@ class SearchDriver:
         while not search.is_expanded:
             self._runner.advance(search.visits + 1)
         if order.only:
-            restrict_root(search, np.array([encode_move(order.board, move) for move in order.only], np.uint16))
+            restrict_root(
+                search, np.array([encode_move(order.board, move) for move in order.only], np.uint16)
+            )
         options = order.options
         if options.noise_epsilon > 0.0:
             add_root_noise(search, order.rng, options.noise_epsilon, options.noise_alpha)
@@ -195,12 +224,13 @@ class SearchDriver:
         )
 
 
-# ---- lines beside a win --------------------------------------------------------------------------------------------
+# ---- lines beside a win --------------------------------------------------------------------------
 
 
 class WinsAside:
-    """The root moves of one search that win and are set aside: meanwhile their edges say that they lose, and their
-    nodes, to which other ways may lead, stay as they are. No visits may be in flight when a method is called.
+    """The root moves of one search that win and are set aside: meanwhile their edges say that they
+    lose, and their nodes, to which other ways may lead, stay as they are. No visits may be in
+    flight when a method is called.
     """
 
     def __init__(self, search: Search) -> None:
@@ -210,8 +240,8 @@ class WinsAside:
     def add(self, most: int) -> bool:
         """Set aside what has been proven to win by now.
 
-        Returns whether there is more to search: the root is won by another move, at most `most` are aside, and a move
-        is left.
+        Returns whether there is more to search: the root is won by another move, at most `most` are
+        aside, and a move is left.
         """
         tree, edges = self._search.tree, self._search.edges()
         children = tree.child[edges]
@@ -254,7 +284,9 @@ class WinsAside:
             settle_past_visits(tree, np.int64(ROOT))
 
     def _reopen_root(self) -> None:
-        """Take the root's values and bounds from its other moves; the visits of those aside count as the others' do."""
+        """Take the root's values and bounds from its other moves; the visits of those aside count
+        as the others' do.
+        """
         tree, (q, draw) = self._search.tree, self._search.own_value
         edges = tree.edges[self._search.edges()]
         edges = edges[(edges["passes"] > 0) & (edges["q"] != LOST)]
@@ -262,6 +294,8 @@ class WinsAside:
         scale = tree.visits[ROOT] / (1 + visits.sum())
         tree.value_sum[ROOT] = scale * (-q - (visits * edges["q"].astype(np.float64)).sum())
         tree.draw_sum[ROOT] = scale * (draw + (visits * mean_draws(tree, others)).sum())
-        tree.square[ROOT] = np.average(tree.square[others], weights=visits) if visits.any() else q * q
+        tree.square[ROOT] = (
+            np.average(tree.square[others], weights=visits) if visits.any() else q * q
+        )
         lower, upper = best_bounds(tree, np.int64(ROOT))
         tree.lower[ROOT], tree.upper[ROOT] = -upper, -lower

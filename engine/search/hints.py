@@ -1,10 +1,12 @@
-"""Hints from alpha-beta: it checks the tree's most visited nodes and points the tree to better moves it overlooked.
+"""Hints from alpha-beta: it checks the tree's most visited nodes and points the tree to better
+moves it overlooked.
 
-Averaged values and learned priors judge positions well, but miss a combination that begins with an unlikely move. That
-move gets few visits, and their mean counts the refutations that fail as much as the one that works. So alpha-beta
-checks nodes with many visits: some plies ahead, does another move win more material than the most visited one, by a
-margin? Such a move, and the line that follows it, get a large prior. A hint only makes the tree look; the tree's
-own values still decide. It holds until the node is checked again with another outcome, which restores the move's prior.
+Averaged values and learned priors judge positions well, but miss a combination that begins with an
+unlikely move. That move gets few visits, and their mean counts the refutations that fail as much as
+the one that works. So alpha-beta checks nodes with many visits: some plies ahead, does another move
+win more material than the most visited one, by a margin? Such a move, and the line that follows it,
+get a large prior. A hint only makes the tree look; the tree's own values still decide. It holds
+until the node is checked again with another outcome, which restores the move's prior.
 
 Baier and Winands 2018, "MCTS-Minimax Hybrids with State Evaluations" (informed priors).
 
@@ -34,18 +36,29 @@ class Questions(NamedTuple):
     """Up to Q = HINT_QUESTIONS nodes for alpha-beta to check, and its answers."""
 
     n_asked: Annotated[np.ndarray, "int64 [1]"]  # number of questions, at most Q.
-    left: Annotated[np.ndarray, "int64 [1]"]  # positions that new questions may still assign to alpha-beta.
+    left: Annotated[
+        np.ndarray, "int64 [1]"
+    ]  # positions that new questions may still assign to alpha-beta.
     node: Annotated[np.ndarray, "int32 [Q]"]  # the node asked about.
     row: Annotated[np.ndarray, "uint64 [Q, 16]"]  # the node's position.
-    moves: Annotated[np.ndarray, "uint16 [Q, 218]"]  # the node's legal moves, the most visited first.
+    moves: Annotated[
+        np.ndarray, "uint16 [Q, 218]"
+    ]  # the node's legal moves, the most visited first.
     n_moves: Annotated[np.ndarray, "int64 [Q]"]  # number of legal moves.
-    positions: Annotated[np.ndarray, "int64 [Q]"]  # alpha-beta may search at most this many positions.
-    line: Annotated[np.ndarray, "uint16 [Q, HINT_PLIES]"]  # a better move and the line that follows it, up to NO_MOVE.
-    path: Annotated[np.ndarray, "uint64 [MAX_DEPTH + 2, 16]"]  # scratch for the positions from the root down to a node.
+    positions: Annotated[
+        np.ndarray, "int64 [Q]"
+    ]  # alpha-beta may search at most this many positions.
+    line: Annotated[
+        np.ndarray, "uint16 [Q, HINT_PLIES]"
+    ]  # a better move and the line that follows it, up to NO_MOVE.
+    path: Annotated[
+        np.ndarray, "uint64 [MAX_DEPTH + 2, 16]"
+    ]  # scratch for the positions from the root down to a node.
 
 
 class HintSource:
-    """Gives one search hints; alpha-beta may search `search.params.tactical_nodes` positions per visit of the root.
+    """Gives one search hints; alpha-beta may search `search.params.tactical_nodes` positions per
+    visit of the root.
 
     Attributes:
         in_haste: whether `answer` leaves questions open, because somebody waits.
@@ -65,10 +78,14 @@ class HintSource:
         """Visits of the root at which it is time to call `collect` again."""
         self._follow_the_tree()
         asked_at = self._asked_at
-        return asked_at + max(params.HINT_LEAST_VISITS, min(params.HINT_LONGEST_WAIT, asked_at // 8), asked_at // 256)
+        return asked_at + max(
+            params.HINT_LEAST_VISITS, min(params.HINT_LONGEST_WAIT, asked_at // 8), asked_at // 256
+        )
 
     def collect(self) -> bool:
-        """Write a question for each node that alpha-beta should check; returns whether there are any."""
+        """Write a question for each node that alpha-beta should check; returns whether there are
+        any.
+        """
         search = self._search
         self._follow_the_tree()
         self._asked_at = search.visits
@@ -77,11 +94,19 @@ class HintSource:
         self._questions.left[0] = params.HINT_POSITIONS_TOGETHER
         if not search.is_proven and search.forced_move == NO_MOVE:
             search.tree.counters[SWEEP] += 1
-            ask(search.tree, self._questions, np.int64(ROOT), np.int64(0), search.params.tactical_nodes)
+            ask(
+                search.tree,
+                self._questions,
+                np.int64(ROOT),
+                np.int64(0),
+                search.params.tactical_nodes,
+            )
         return self._questions.n_asked[0] > 0
 
     def _follow_the_tree(self) -> None:
-        """Reset alpha-beta for a new tree, which must not depend on earlier ones; a new root has fewer visits."""
+        """Reset alpha-beta for a new tree, which must not depend on earlier ones; a new root has
+        fewer visits.
+        """
         if self._generation != self._search.generation:
             self._generation = self._search.generation
             self._alpha_beta.keys[:] = 0
@@ -100,7 +125,9 @@ class HintSource:
             self.answer_next()
 
     def answer_next(self) -> bool:
-        """Let alpha-beta answer one open question, in some milliseconds. Returns whether it was the last."""
+        """Let alpha-beta answer one open question, in some milliseconds. Returns whether it was the
+        last.
+        """
         answer(self._alpha_beta, self._questions, np.int64(self._answered))
         self._answered += 1
         return not self.is_asking
@@ -119,11 +146,17 @@ class HintSource:
 
 @kernel()
 def ask(tree, questions, node, depth, nodes_per_visit):
-    """Ask about `node`, whose position is questions.path[depth], and nodes below it, if visits grew enough since."""
+    """Ask about `node`, whose position is questions.path[depth], and nodes below it, if visits grew
+    enough since.
+    """
     visits = np.int64(tree.nodes[node].visits)
     if visits < params.HINT_LEAST_VISITS or depth >= MAX_DEPTH:
         return
-    if tree.nodes[node].state != EXPANDED or is_decided(tree, node) or tree.seen_in[node] == tree.counters[SWEEP]:
+    if (
+        tree.nodes[node].state != EXPANDED
+        or is_decided(tree, node)
+        or tree.seen_in[node] == tree.counters[SWEEP]
+    ):
         return
     tree.seen_in[node] = tree.counters[SWEEP]
     if questions.n_asked[0] == HINT_QUESTIONS or questions.left[0] <= 0:
@@ -162,12 +195,17 @@ def write_question(tree, questions, node, depth):
         child = tree.edges[first + i].child
         if child != NO_NODE and tree.edges[first + i].passes > most_visits:
             most, most_visits = np.int64(i), np.int64(tree.edges[first + i].passes)
-    questions.moves[k, 0], questions.moves[k, most] = questions.moves[k, most], questions.moves[k, 0]
+    questions.moves[k, 0], questions.moves[k, most] = (
+        questions.moves[k, most],
+        questions.moves[k, 0],
+    )
 
 
 @kernel()
 def answer(space, questions, k):
-    """Fill in the line of question `k`, if it was asked: a better move and its best replies, or NO_MOVE."""
+    """Fill in the line of question `k`, if it was asked: a better move and its best replies, or
+    NO_MOVE.
+    """
     if k >= questions.n_asked[0]:
         return
     line, row = questions.line[k], questions.path[0]
@@ -175,7 +213,9 @@ def answer(space, questions, k):
         line[i] = NO_MOVE
     copy_row(questions.row[k], row)
     moves, count = questions.moves[k], questions.n_moves[k]
-    move = find_better(space, row, moves, count, np.int64(params.HINT_MARGIN_CP), questions.positions[k])
+    move = find_better(
+        space, row, moves, count, np.int64(params.HINT_MARGIN_CP), questions.positions[k]
+    )
     for i in range(HINT_PLIES):
         line[i] = move
         if move == NO_MOVE:

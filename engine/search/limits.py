@@ -1,7 +1,8 @@
-"""What a search may use, its limits and its clock, and `SearchJob`: a search that any thread may stop and wait for.
+"""What a search may use, its limits and its clock, and `SearchJob`: a search that any thread may
+stop and wait for.
 
-UCI, the web board, the terminal and `Engine.start` all search by jobs. Knows neither the tree nor the kernels, so that
-a command line can read limits without loading them.
+UCI, the web board, the terminal and `Engine.start` all search by jobs. Knows neither the tree nor
+the kernels, so that a command line can read limits without loading them.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from engine.search.tree import params
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one search, as in UCI `go`. None = not given. Without any limit the search runs until it is stopped.
+    """Limits of one search, as in UCI `go`. None = not given. Without any limit the search runs
+    until it is stopped.
 
-    With a clock, movetime, nodes, depth or mate of 0 or less it ends at once; moves to go and increments of 0 or less
-    count as not given.
+    With a clock, movetime, nodes, depth or mate of 0 or less it ends at once; moves to go and
+    increments of 0 or less count as not given.
     """
 
     white_time_ms: int | None = None
@@ -35,14 +37,21 @@ class Limits:
     moves_to_go: int | None = None
     movetime_ms: int | None = None
     nodes: int | None = None  # Visits of the root, those kept from earlier searches included.
-    depth: int | None = None  # Stop at this rounded mean depth of descents in plies, or when the tree grows no more.
+    depth: int | None = (
+        # Stop at this rounded mean depth of descents in plies, or when the tree grows no more.
+        None
+    )
     mate: int | None = None  # Stop at a mate in this many moves.
     infinite: bool = False  # Hold the result back until `stop`.
-    ponder: bool = False  # Hold the result back until `stop` or `ponderhit`, which starts the clock.
+    ponder: bool = (
+        False  # Hold the result back until `stop` or `ponderhit`, which starts the clock.
+    )
     searchmoves: tuple[chess.Move, ...] = ()
 
     def clock_ms(self, white: bool) -> int | None:
-        """Milliseconds left on the mover's clock, or on the only clock that is given. None = no clock."""
+        """Milliseconds left on the mover's clock, or on the only clock that is given. None = no
+        clock.
+        """
         own, other = self.white_time_ms, self.black_time_ms
         if not white:
             own, other = other, own
@@ -65,7 +74,9 @@ class Limits:
 class Clock:
     """Time for one move. The limits, in milliseconds, are None where nothing limits the time."""
 
-    planned_ms: float | None  # What a move gets whose choice is as hard as most are. None = no plan, only the limit.
+    planned_ms: (
+        float | None
+    )  # What a move gets whose choice is as hard as most are. None = no plan, only the limit.
     hard_ms: float | None  # What it gets at most.
     started: float  # When the clock began to run, in seconds of `now`.
     now: Callable[[], float] = time.perf_counter
@@ -77,47 +88,73 @@ class Clock:
     ) -> Clock:  # fmt: skip
         """Plan the time for the side to move; every move loses `overhead_ms` on the way to the GUI.
 
-        A move that may use up the clock keeps the time by which a busy machine is late, or half of the clock.
-        `begun` is when the clock began to run, in seconds of `now`. None = now.
+        A move that may use up the clock keeps the time by which a busy machine is late, or half of
+        the clock. `begun` is when the clock began to run, in seconds of `now`. None = now.
         """
         started = now() if begun is None else begun
         left = limits.clock_ms(white)
         if left is None:
             movetime = limits.movetime_ms
-            most = None if movetime is None else max(params.SHORTEST_THINK_MS, movetime - overhead_ms)
+            most = (
+                None if movetime is None else max(params.SHORTEST_THINK_MS, movetime - overhead_ms)
+            )
             return cls(None, most, started, now)
         usable = left - overhead_ms
         last = min(params.LAST_MOVE_SHARE * usable, usable - min(params.LATE_MS, left / 2))
         if limits.movetime_ms is not None:
-            return cls(None, max(params.SHORTEST_THINK_MS, min(limits.movetime_ms - overhead_ms, last)), started, now)
+            return cls(
+                None,
+                max(params.SHORTEST_THINK_MS, min(limits.movetime_ms - overhead_ms, last)),
+                started,
+                now,
+            )
         to_go = limits.moves_to_go or 0
         moves = min(to_go, params.EXPECTED_MOVES) if to_go > 0 else params.EXPECTED_MOVES
-        for_all = left + (moves - 1) * limits.increment_ms(white) - (moves + params.SPARE_OVERHEADS) * overhead_ms
-        planned = max(for_all / moves, (left - params.RESERVE_OVERHEADS * overhead_ms) / params.LONG_RUN_MOVES)
+        for_all = (
+            left
+            + (moves - 1) * limits.increment_ms(white)
+            - (moves + params.SPARE_OVERHEADS) * overhead_ms
+        )
+        planned = max(
+            for_all / moves, (left - params.RESERVE_OVERHEADS * overhead_ms) / params.LONG_RUN_MOVES
+        )
         hard = min(params.HARD_FACTOR * planned, params.CLOCK_SHARE * usable if moves > 1 else last)
-        return cls(max(params.SHORTEST_THINK_MS, min(planned, hard)), max(params.SHORTEST_THINK_MS, hard), started, now)
+        return cls(
+            max(params.SHORTEST_THINK_MS, min(planned, hard)),
+            max(params.SHORTEST_THINK_MS, hard),
+            started,
+            now,
+        )
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the start."""
         return (self.now() - self.started) * 1000.0
 
     def is_over(self, doubt: float = float("inf")) -> bool:
-        """Whether to stop; `doubt` is the multiple of the planned time that the choice deserves (`driver.doubt`)."""
+        """Whether to stop; `doubt` is the multiple of the planned time that the choice deserves
+        (`driver.doubt`).
+        """
         if self.hard_ms is None:
             return False
-        share = self.hard_ms if self.planned_ms is None else min(self.hard_ms, doubt * self.planned_ms)
+        share = (
+            self.hard_ms if self.planned_ms is None else min(self.hard_ms, doubt * self.planned_ms)
+        )
         return self.elapsed_ms() >= share
 
 
-# ---- the job -------------------------------------------------------------------------------------------------------
+# ---- the job -------------------------------------------------------------------------------------
 
 Answer = TypeVar("Answer")
 
-_POLL_S = 0.1  # A waiting thread looks for Ctrl-C this often, because on Windows no signal ends a wait.
+_POLL_S = (
+    0.1  # A waiting thread looks for Ctrl-C this often, because on Windows no signal ends a wait.
+)
 
 
 class SearchInterrupted(KeyboardInterrupt):
-    """Ctrl-C while somebody waited for a job. `result` is what the job answered when it was stopped."""
+    """Ctrl-C while somebody waited for a job. `result` is what the job answered when it was
+    stopped.
+    """
 
     def __init__(self, result: Any) -> None:
         super().__init__()
@@ -125,14 +162,16 @@ class SearchInterrupted(KeyboardInterrupt):
 
 
 class SearchJob(Generic[Answer]):
-    """Hears `stop` and `ponderhit` from any thread, also before its search has begun, and answers with a result.
+    """Hears `stop` and `ponderhit` from any thread, also before its search has begun, and answers
+    with a result.
 
-    `start` gives the job a thread of its own. Without it, the job can only stop a search on its caller's thread.
+    `start` gives the job a thread of its own. Without it, the job can only stop a search on its
+    caller's thread.
 
-    Attributes:
-        begun: when the move's clock began to run, in seconds of time.perf_counter. None = when the search begins.
-        hit: when the opponent played the expected move, from which on that of a ponder search runs. None = not yet.
-        now: counts its time. Only a clock that runs elsewhere (`begun`) runs while this process is stopped.
+    Attributes: begun: when the move's clock began to run, in seconds of time.perf_counter. None =
+        when the search begins. hit: when the opponent played the expected move, from which on that
+        of a ponder search runs. None = not yet. now: counts its time. Only a clock that runs
+        elsewhere (`begun`) runs while this process is stopped.
     """
 
     def __init__(self, begun: float | None = None) -> None:
@@ -141,28 +180,39 @@ class SearchJob(Generic[Answer]):
         self.now: Callable[[], float] = awake_s if begun is None else time.perf_counter
         self._stop, self._ponderhit = threading.Event(), threading.Event()
         self._future: Future[Answer] = Future()
-        self._idle = threading.Event()  # No thread of its own is at work. After Ctrl-C, Thread.join may not tell.
+        self._idle = (
+            threading.Event()
+        )  # No thread of its own is at work. After Ctrl-C, Thread.join may not tell.
         self._idle.set()
 
     def start(
-        self, work: Callable[[SearchJob[Answer]], Answer], then: Callable[[Answer], object] = lambda answer: None
+        self,
+        work: Callable[[SearchJob[Answer]], Answer],
+        then: Callable[[Answer], object] = lambda answer: None,
     ) -> Self:
-        """Call `work` with the job on a new thread, which does not keep the program alive; then `then`.
+        """Call `work` with the job on a new thread, which does not keep the program alive; then
+        `then`.
 
         The job is done before `then` gets what `work` returned.
         """
         self._future.set_running_or_notify_cancel()
         self._idle.clear()
         try:
-            here = contextvars.copy_context()  # Such as the language in which the work tells of itself.
-            threading.Thread(target=here.run, args=(self._run, work, then), name="search", daemon=True).start()
+            here = (
+                contextvars.copy_context()
+            )  # Such as the language in which the work tells of itself.
+            threading.Thread(
+                target=here.run, args=(self._run, work, then), name="search", daemon=True
+            ).start()
         except RuntimeError as error:  # The system has no more threads.
             self._future.set_exception(error)
             self._idle.set()
             raise
         return self
 
-    def _run(self, work: Callable[[SearchJob[Answer]], Answer], then: Callable[[Answer], object]) -> None:
+    def _run(
+        self, work: Callable[[SearchJob[Answer]], Answer], then: Callable[[Answer], object]
+    ) -> None:
         try:
             answer = work(self)
         except BaseException as error:  # noqa: BLE001 - `result` raises it again
@@ -176,7 +226,9 @@ class SearchJob(Generic[Answer]):
     # ---- what others say to it ----
 
     def stop(self) -> None:
-        """End the search at the next opportunity; one that waits for its turn ends as soon as it begins."""
+        """End the search at the next opportunity; one that waits for its turn ends as soon as it
+        begins.
+        """
         self._stop.set()
         self._ponderhit.set()
 
@@ -198,14 +250,18 @@ class SearchJob(Generic[Answer]):
         return not self._ponderhit.is_set()
 
     def hold(self, limits: Limits) -> None:
-        """Wait until the result may be told: an infinite search's after `stop`, a ponder search's after `ponderhit`."""
+        """Wait until the result may be told: an infinite search's after `stop`, a ponder search's
+        after `ponderhit`.
+        """
         if limits.infinite:
             self._stop.wait()
         elif limits.ponder:
             self._ponderhit.wait()
 
     def wait_for(self, other: Future[Any], patience_s: float) -> Any:
-        """Return what other work results in. Raises TimeoutError after so many seconds, or at `stop`."""
+        """Return what other work results in. Raises TimeoutError after so many seconds, or at
+        `stop`.
+        """
         until = self.now() + patience_s
         while not (other.done() or self.stopped or self.now() > until):
             wait([other], min(_POLL_S, patience_s))
@@ -218,9 +274,11 @@ class SearchJob(Generic[Answer]):
         return self._future.done()
 
     def result(self, timeout_s: float | None = None) -> Answer:
-        """Wait for the result. Raises TimeoutError when it takes longer, and whatever went wrong in the search.
+        """Wait for the result. Raises TimeoutError when it takes longer, and whatever went wrong in
+        the search.
 
-        Ctrl-C stops the job and raises SearchInterrupted with its result, or KeyboardInterrupt where it has none.
+        Ctrl-C stops the job and raises SearchInterrupted with its result, or KeyboardInterrupt
+        where it has none.
         """
         if timeout_s is not None:
             return self._future.result(timeout_s)

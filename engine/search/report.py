@@ -1,4 +1,6 @@
-"""What a search reports: lines of analysis while it runs, the root's moves at its end, the branches searched most."""
+"""What a search reports: lines of analysis while it runs, the root's moves at its end, the branches
+searched most.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ from engine.search.tree.root import Root, root_lines
 from engine.tactics.small_endings import MOST_KNOWN_PIECES, seen_from_before, winner_of_small_ending
 from engine.tactics.solved_endings import line_to_mate
 
-TABLE_CP = 20_000  # Centipawns shown for a win by endgame tables whose mate is not proven; Stockfish's.
+TABLE_CP = (
+    20_000  # Centipawns shown for a win by endgame tables whose mate is not proven; Stockfish's.
+)
 
 
 class Reporter:
@@ -37,7 +41,12 @@ class Reporter:
     """
 
     def __init__(
-        self, search: Search, wanted: SearchOrder, tablebase: Tablebase | None, cp_scale: float, first_hits: int = 0
+        self,
+        search: Search,
+        wanted: SearchOrder,
+        tablebase: Tablebase | None,
+        cp_scale: float,
+        first_hits: int = 0,
     ) -> None:
         self._search = search
         self._wanted = wanted
@@ -46,7 +55,9 @@ class Reporter:
         self._tablebase = tablebase
         self._cp_scale = cp_scale  # Centipawns of a Q of 0.5.
         self._first_hits = first_hits  # The tablebase's hits before this search asked it anything.
-        self._to_mate: dict[chess.Move, tuple[chess.Move, ...]] = {}  # Lines by the solution of an ending.
+        self._to_mate: dict[
+            chess.Move, tuple[chess.Move, ...]
+        ] = {}  # Lines by the solution of an ending.
         self._last_visits = _visits_by_move(search.root())
         self._begun = wanted.job.now()
         best = sorted(wanted.ranks.items(), key=lambda ranked: ranked[1], reverse=True)
@@ -66,11 +77,14 @@ class Reporter:
             order.sort(key=lambda index: ranks[self._move(root, index)][:2], reverse=True)
         return order
 
-    def read(self, best: int | None = None, every: bool = True) -> tuple[list[SearchInfo], list[RootMove]]:
-        """Return a complete set of lines, all of one depth, and the root moves, best first: all of them, or if not
-        `every` those shown.
+    def read(
+        self, best: int | None = None, every: bool = True
+    ) -> tuple[list[SearchInfo], list[RootMove]]:
+        """Return a complete set of lines, all of one depth, and the root moves, best first: all of
+        them, or if not `every` those shown.
 
-        `best`: the code of the move that is shown before all others, whose place need not be the first.
+        `best`: the code of the move that is shown before all others, whose place need not be the
+        first.
         """
         root = self._search.root()
         order = self.order(root)
@@ -82,12 +96,17 @@ class Reporter:
         shown = places[: self._multi_pv]
         indices = order if every else shown
         moves = dict(zip(indices, self.root_moves(root, indices, shown), strict=True))
-        aside = [self._move_aside(move) for move in self._wanted.aside[: None if every else self._multi_pv]]
+        aside = [
+            self._move_aside(move)
+            for move in self._wanted.aside[: None if every else self._multi_pv]
+        ]
         lines = ([moves[index] for index in shown] + aside)[: self._multi_pv]
         elapsed_ms = max(1, round(self.elapsed_ms))
         infos = [self._info(root, move, number, elapsed_ms) for number, move in enumerate(lines, 1)]
         before, self._last_visits = self._last_visits, _visits_by_move(root)
-        busiest = int(np.argmax([visits - before.get(move, 0) for move, visits in self._last_visits.items()]))
+        busiest = int(
+            np.argmax([visits - before.get(move, 0) for move, visits in self._last_visits.items()])
+        )
         number = places.index(busiest) + 1
         infos[0] = replace(infos[0], current_move=self._move(root, busiest), current_number=number)
         return infos, [*moves.values(), *aside]
@@ -96,8 +115,9 @@ class Reporter:
         search, nodes = self._search, self._search.new_visits
         score_cp, wdl = move.score_cp, move.wdl
         if not (move.visits or move.mate or self._wanted.ranks or move.move in self._wanted.aside):
-            # First-play urgency, as `puct` has it, from what the evaluator said of the root: the mean would tell of a
-            # mate that the line misses. No more than the worst line above it that is not certain.
+            # First-play urgency, as `puct` has it, from what the evaluator said of the root: the
+            # mean would tell of a mate that the line misses. No more than the worst line above it
+            # that is not certain.
             q, draw = search.own_value
             seen = root.q[(root.visits > 0) & (root.proven == DRAW)].tolist()
             q = float(self._for_people(root, min([root.first_play_urgency(q), *seen])))
@@ -118,19 +138,36 @@ class Reporter:
         )
 
     def _for_people(self, root: Root, q: np.ndarray | float) -> np.ndarray:
-        """Values for people: a win that the search takes apart, in order to see progress, is worth its full value."""
-        few = root.params.small_endings and np.bitwise_count(root.row[WHITE] | root.row[BLACK]) <= MOST_KNOWN_PIECES
-        return seen_from_before(np.asarray(q)) if few and winner_of_small_ending(root.row) >= 0 else np.asarray(q)
+        """Values for people: a win that the search takes apart, in order to see progress, is worth
+        its full value.
+        """
+        few = (
+            root.params.small_endings
+            and np.bitwise_count(root.row[WHITE] | root.row[BLACK]) <= MOST_KNOWN_PIECES
+        )
+        return (
+            seen_from_before(np.asarray(q))
+            if few and winner_of_small_ending(root.row) >= 0
+            else np.asarray(q)
+        )
 
     def root_moves(self, root: Root, order: list[int], shown: Sequence[int] = ()) -> list[RootMove]:
-        """Return the root moves of an order. Those `shown` get their lines to mate from the solution of an ending."""
+        """Return the root moves of an order. Those `shown` get their lines to mate from the
+        solution of an ending.
+        """
         params, position, count = root.params, root.position, len(root.moves)
         u, s, priors = np.empty((3, count), np.float32)
         own_values, policy_indices = np.empty(count), np.empty(count, np.int64)
-        describe_moves(self._search.tree, params, root.row, u, s, priors, own_values, policy_indices)
+        describe_moves(
+            self._search.tree, params, root.row, u, s, priors, own_values, policy_indices
+        )
         codes, lengths, mates = root_lines(self._search.tree, root, order, self._search.mate_space)
         pvs = moves_of_lines(codes[np.arange(codes.shape[1]) < lengths[:, None]], self._chess960)
-        visited, wins, ends = root.visits > 0, mates & (lengths % 2 == 1), np.cumsum(lengths).tolist()
+        visited, wins, ends = (
+            root.visits > 0,
+            mates & (lengths % 2 == 1),
+            np.cumsum(lengths).tolist(),
+        )
         urgency = root.first_play_urgency(position.q + params.draw_score * position.draw)
         q = self._for_people(root, np.where(visited, root.q, urgency))
         q, draws = q[order], np.where(visited, root.draws, self._search.own_value[1])[order]
@@ -139,7 +176,10 @@ class Reporter:
         wdl = list(zip(*per_mille(q, draws), strict=True))
         found = []
         for k, index in enumerate(order):
-            pv, plies = tuple(pvs[ends[k] - int(lengths[k]) : ends[k]]), int(lengths[k]) if mates[k] else 0
+            pv, plies = (
+                tuple(pvs[ends[k] - int(lengths[k]) : ends[k]]),
+                int(lengths[k]) if mates[k] else 0,
+            )
             value, draw, score_cp, chances = float(q[k]), float(draws[k]), cp[k], wdl[k]
             if rank := self._wanted.ranks.get(pv[0]):
                 to_mate = self._solved_line(pv[0]) if index in shown else ()
@@ -172,10 +212,14 @@ class Reporter:
         value, draw, score_cp, chances = table_value(self._wanted.rank(move))
         pv = self._solved_line(move)
         mate = mate_moves(len(pv), len(pv) % 2 == 1) if pv else None
-        return RootMove(move, 0, 0.0, value, draw, mate, wdl=chances, pv=pv or (move,), score_cp=score_cp)
+        return RootMove(
+            move, 0, 0.0, value, draw, mate, wdl=chances, pv=pv or (move,), score_cp=score_cp
+        )
 
     def _solved_line(self, move: chess.Move) -> tuple[chess.Move, ...]:
-        """Return a move's line to mate by the solution of the ending; empty where there is none, or no time for it."""
+        """Return a move's line to mate by the solution of the ending; empty where there is none, or
+        no time for it.
+        """
         if move not in self._to_mate:
             is_known = self._wanted.solves and self._wanted.rank(move).mate_plies
             self._to_mate[move] = line_to_mate(self._wanted.board, move) if is_known else ()
@@ -192,12 +236,13 @@ def _visits_by_move(root: Root) -> dict[int, int]:
 
 @kernel()
 def describe_moves(tree, params, row, u, s, priors, own_values, policy_indices):
-    """Write for every root move what only reports tell, n values each: U and S, by which the search compares moves, and
-    P as the policy had it, float32; V, float64; the index of its policy, int64.
+    """Write for every root move what only reports tell, n values each: U and S, by which the search
+    compares moves, and P as the policy had it, float32; V, float64; the index of its policy, int64.
 
-    V is the evaluator's own value of the position after the move, 0 for moves never visited. A child's value sum is its
-    own value minus the value sums of its children. A decided child counts as its result, and one whose position was
-    known when it was new began with the mean value found there.
+    V is the evaluator's own value of the position after the move, 0 for moves never visited. A
+    child's value sum is its own value minus the value sums of its children. A decided child counts
+    as its result, and one whose position was known when it was new began with the mean value found
+    there.
     """
     score_edges(tree, params, np.int64(ROOT), np.float64(params.draw_score), u, s)
     own_priors(tree, np.int64(ROOT), priors)
@@ -211,29 +256,47 @@ def describe_moves(tree, params, row, u, s, priors, own_values, policy_indices):
         if is_decided(tree, child):
             own_values[i] = tree.nodes[child].lower
         else:
-            own_values[i] = max(-1.0, min(1.0, tree.nodes[child].value_sum + value_below(tree, child)))
+            own_values[i] = max(
+                -1.0, min(1.0, tree.nodes[child].value_sum + value_below(tree, child))
+            )
 
 
 def table_value(rank: Rank) -> tuple[float, float, int, tuple[int, int, int]]:
-    """(win minus loss, draw probability, centipawns, chances per mille) of a move with this rank in endgame tables.
+    """(win minus loss, draw probability, centipawns, chances per mille) of a move with this rank in
+    endgame tables.
 
     Wins that the fifty-move rule prevents are draws.
     """
     if abs(rank.result) != TABLE_WIN:
         return 0.0, 1.0, 0, (0, 1000, 0)
-    return (1.0, 0.0, TABLE_CP, (1000, 0, 0)) if rank.result > 0 else (-1.0, 0.0, -TABLE_CP, (0, 0, 1000))
+    return (
+        (1.0, 0.0, TABLE_CP, (1000, 0, 0))
+        if rank.result > 0
+        else (-1.0, 0.0, -TABLE_CP, (0, 0, 1000))
+    )
 
 
-def outline(search: Search, least_visits: int, widest: int, chess960: bool = False) -> tuple[Branch, ...]:
-    """Return the root's branches with at least `least_visits`, at every node the `widest` most visited of them.
+def outline(
+    search: Search, least_visits: int, widest: int, chess960: bool = False
+) -> tuple[Branch, ...]:
+    """Return the root's branches with at least `least_visits`, at every node the `widest` most
+    visited of them.
 
     A position that occurred before on its branch has no replies, because a visit ends there.
     """
 
-    def branches(node: int, row: np.ndarray, share: float, keys: tuple[int, ...]) -> tuple[Branch, ...]:
-        """Branches of a node to which this share of its visits led on the way here, by positions with these keys."""
+    def branches(
+        node: int, row: np.ndarray, share: float, keys: tuple[int, ...]
+    ) -> tuple[Branch, ...]:
+        """Branches of a node to which this share of its visits led on the way here, by positions
+        with these keys.
+        """
         edges = search.edges(node)
-        moves, children, priors = tree.move[edges], tree.child[edges], np.empty(edges.stop - edges.start, np.float32)
+        moves, children, priors = (
+            tree.move[edges],
+            tree.child[edges],
+            np.empty(edges.stop - edges.start, np.float32),
+        )
         own_priors(tree, np.int64(node), priors)
         visits = np.where(children == NO_NODE, 0, tree.edges["passes"][edges])
         found = []
@@ -243,7 +306,10 @@ def outline(search: Search, least_visits: int, widest: int, chess960: bool = Fal
             child = int(children[index])
             after = np.empty(ROW_WORDS, np.uint64)
             make(row, moves[index], after)
-            move, q = decode_move(row, int(moves[index]), chess960), max(-1.0, float(tree.q[edges][index]))
+            move, q = (
+                decode_move(row, int(moves[index]), chess960),
+                max(-1.0, float(tree.q[edges][index])),
+            )
             share_below = share * min(1.0, visits[index] / max(1, tree.visits[child]))
             goes_on = tree.state[child] == EXPANDED and after[KEY] not in keys
             replies = branches(child, after, share_below, (*keys, after[KEY])) if goes_on else ()

@@ -1,4 +1,5 @@
-"""What comes out of a search: lines while it runs, the move and the root's children when it ends, the searched tree.
+"""What comes out of a search: lines while it runs, the move and the root's children when it ends,
+the searched tree.
 
 Plain data and the units of its scores; `report` reads them from the tree.
 """
@@ -36,7 +37,9 @@ class SearchInfo:
     wdl: tuple[int, int, int]  # Win, draw and loss per mille; they add up to 1000.
     pv: list[chess.Move]
     tbhits: int = 0  # Number of positions answered by endgame tables.
-    current_move: chess.Move | None = None  # The root move visited most since the last lines; first line only.
+    current_move: chess.Move | None = (
+        None  # The root move visited most since the last lines; first line only.
+    )
     current_number: int = 0  # Rank of `current_move`, from 1.
 
     def line(self, plies: int) -> list[chess.Move]:
@@ -44,7 +47,9 @@ class SearchInfo:
         return self.pv[:plies] if self.score_mate is None else self.pv
 
 
-OnInfo = Callable[[Sequence[SearchInfo]], object]  # It hears a complete set of lines, best line first.
+OnInfo = Callable[
+    [Sequence[SearchInfo]], object
+]  # It hears a complete set of lines, best line first.
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,9 @@ class RootMove:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The end of a search, which a notebook shows as a board and a table. `best_move` is None only without any."""
+    """The end of a search, which a notebook shows as a board and a table. `best_move` is None only
+    without any.
+    """
 
     best_move: chess.Move | None
     ponder_move: chess.Move | None
@@ -82,7 +89,9 @@ class SearchResult:
     board: chess.Board | None = None  # The position.
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the root moves, best first, as rows of plain values: `pandas.DataFrame(result.rows())`."""
+        """Return the root moves, best first, as rows of plain values:
+        `pandas.DataFrame(result.rows())`.
+        """
         return [_plain(child) for child in self.children]
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,7 +113,9 @@ class SearchResult:
         )
         head = "<tr><th>Score</th><th>Win / draw / loss in %</th><th>Line</th></tr>"
         picture = svg.board(board, orientation=board.turn, arrows=arrows, size=320)
-        return f"{picture}<table>{head}{lines}</table><p>{self.nodes:,} nodes, {self.time_ms:,} ms</p>"
+        return (
+            f"{picture}<table>{head}{lines}</table><p>{self.nodes:,} nodes, {self.time_ms:,} ms</p>"
+        )
 
 
 def _score(info: SearchInfo) -> str:
@@ -126,7 +137,9 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Branch:
-    """A searched move, seen by the side that plays it, and the replies worth showing, most visited first."""
+    """A searched move, seen by the side that plays it, and the replies worth showing, most visited
+    first.
+    """
 
     move: chess.Move
     visits: int  # N
@@ -136,7 +149,9 @@ class Branch:
 
 
 def cp_scale_of(evaluator: object) -> float:
-    """At how many centipawns an evaluator's Q is 0.5: its `cp_scale`, or Lc0's where it has none, as nets do."""
+    """At how many centipawns an evaluator's Q is 0.5: its `cp_scale`, or Lc0's where it has none,
+    as nets do.
+    """
     return float(getattr(evaluator, "cp_scale", CP_SCALE))
 
 
@@ -156,7 +171,9 @@ def mate_moves(plies: int, winning: bool) -> int:
 
 
 def per_mille(q: float | np.ndarray, draw: float | np.ndarray) -> Any:
-    """(win, draw, loss) per mille from Q and the draw probability, or lists of each from arrays of these."""
+    """(win, draw, loss) per mille from Q and the draw probability, or lists of each from arrays of
+    these.
+    """
     q = np.asarray(q)
     draw = np.minimum(np.maximum(draw, 0.0), 1.0 - np.abs(q))
     drawn = np.rint(1000 * draw).astype(np.int64)

@@ -1,14 +1,16 @@
 """Carries out the visits of one search after the other, with all threads.
 
-`Walkers`: for an evaluator inside kernels, threads carry out whole visits on one tree. All run the same kernel
-(`visits.run_visits`), and no Python runs between two visits. The calling thread returns every few milliseconds, while
-its helpers go on, until they have to stand still: before the tree is read for a report, makes room, gets fresh priors
-or changes at the root. With one thread the tree is the same for the same position, options and node count, however many
-visits each call makes; with several it depends on who comes first.
+`Walkers`: for an evaluator inside kernels, threads carry out whole visits on one tree. All run the
+same kernel (`visits.run_visits`), and no Python runs between two visits. The calling thread returns
+every few milliseconds, while its helpers go on, until they have to stand still: before the tree is
+read for a report, makes room, gets fresh priors or changes at the root. With one thread the tree is
+the same for the same position, options and node count, however many visits each call makes; with
+several it depends on who comes first.
 
-`Runner` lets them, or `batches` for a batched evaluator, visit the tree. In between, old parts of a full tree give way,
-a root that has just got its moves is looked at for a mate, priors follow the heuristics, and alpha-beta is asked for
-hints (`hints`): after a fixed number of visits, and with batches while these go on.
+`Runner` lets them, or `batches` for a batched evaluator, visit the tree. In between, old parts of a
+full tree give way, a root that has just got its moves is looked at for a mate, priors follow the
+heuristics, and alpha-beta is asked for hints (`hints`): after a fixed number of visits, and with
+batches while these go on.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ class Walkers:
         self._lookup = threading.Lock()
 
     def run(self, until: int) -> None:
-        """Carry out visits for a few milliseconds, until the root has `until` at most. Helpers go on afterwards."""
+        """Carry out visits for a few milliseconds, until the root has `until` at most. Helpers go
+        on afterwards.
+        """
         self.set_off(until)
         begun = time.perf_counter()
         done = self._call_visits - self._walk(0, self._call_visits)
@@ -72,7 +76,9 @@ class Walkers:
                 self._helpers[worker] = self._pool.start(self._walk, worker, MAX_VISITS)
 
     def pause(self) -> None:
-        """Let all threads finish their visits and stand still, so that the tree may change. Raises what they met."""
+        """Let all threads finish their visits and stand still, so that the tree may change. Raises
+        what they met.
+        """
         self._until[0] = 0
         wait(self._helpers.values())
         helpers, self._helpers = self._helpers, {}
@@ -87,9 +93,11 @@ class Walkers:
         self._pool.close()
 
     def _walk(self, worker: int, visits: int) -> int:
-        """Carry out so many visits on one thread; returns how many are left once there are as many as wanted.
+        """Carry out so many visits on one thread; returns how many are left once there are as many
+        as wanted.
 
-        A leaf that endgame tables may know comes back from the kernel, and the next call finishes it.
+        A leaf that endgame tables may know comes back from the kernel, and the next call finishes
+        it.
         """
         search, walker, tables = self._search, self._walkers[worker], self.tablebase
         most_pieces = np.int64(tables.largest if tables is not None else 0)
@@ -105,7 +113,9 @@ class Walkers:
 class Runner:
     """Carries out visits of a search's tree, as `visits` does."""
 
-    hint_source: HintSource | None = None  # Gives the search hints. It changes between searches only.
+    hint_source: HintSource | None = (
+        None  # Gives the search hints. It changes between searches only.
+    )
 
     def __init__(self, search: Search, visits: Walkers | Batches) -> None:
         self._search = search
@@ -121,8 +131,8 @@ class Runner:
         self._refreshed_at = min(self._refreshed_at, self._search.visits)
 
     def advance(self, until: int) -> None:
-        """Carry out some visits in a few milliseconds, until the root has `until` at most, or none while something
-        else takes them.
+        """Carry out some visits in a few milliseconds, until the root has `until` at most, or none
+        while something else takes them.
         """
         search, visits, hint_source = self._search, self._visits, self.hint_source
         if isinstance(visits, Walkers) and hint_source is not None and hint_source.is_asking:
@@ -134,7 +144,10 @@ class Runner:
         if search.needs_room:
             self._make_room()
             return
-        is_new, due_at = not search.is_expanded, hint_source.due_at() if hint_source is not None else MAX_VISITS
+        is_new, due_at = (
+            not search.is_expanded,
+            hint_source.due_at() if hint_source is not None else MAX_VISITS,
+        )
         refresh_at = max(params.REFRESH_FROM, int(params.REFRESH_GROWTH * self._refreshed_at))
         if not self._learns:
             refresh_at = MAX_VISITS
@@ -156,16 +169,26 @@ class Runner:
                 visits.let_answer(hint_source)
 
     def refresh_priors(self) -> None:
-        """Let priors follow what visits have found out about moves elsewhere. No thread may visit the tree."""
+        """Let priors follow what visits have found out about moves elsewhere. No thread may visit
+        the tree.
+        """
         search, self._refreshed_at = self._search, self._search.visits
         if len(search.trees) > 1:
             join(search.trees)
         least = max(params.REFRESH_VISITS, int(params.REFRESH_SHARE * search.visits))
         search.tree.counters[SWEEP] += 1
-        refresh_below(search.tree, search.params, np.int64(ROOT), np.int64(search.root_row()[SIDE]), np.int64(least))
+        refresh_below(
+            search.tree,
+            search.params,
+            np.int64(ROOT),
+            np.int64(search.root_row()[SIDE]),
+            np.int64(least),
+        )
 
     def rehearse(self) -> None:
-        """Refresh priors, and let old parts of a tree give way that is not full, to load the kernels."""
+        """Refresh priors, and let old parts of a tree give way that is not full, to load the
+        kernels.
+        """
         if self._learns:
             self.refresh_priors()
         self._search.finish_making_room()
@@ -187,7 +210,8 @@ class Runner:
     def finish(self, in_haste: bool = False) -> None:
         """Complete the visits in flight; the threads rest.
 
-        In haste, what alpha-beta has not answered yet stays open until `settle`, which must come before the tree moves.
+        In haste, what alpha-beta has not answered yet stays open until `settle`, which must come
+        before the tree moves.
         """
         if self.hint_source is not None:
             self.hint_source.in_haste = in_haste

@@ -26,7 +26,9 @@ from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
 
 def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:
-    """`params` with what the evaluator decides: planes, when a node gets its policy, and parameters of its own."""
+    """`params` with what the evaluator decides: planes, when a node gets its policy, and parameters
+    of its own.
+    """
     in_kernel = isinstance(evaluator, InKernelEvaluator)
     return params._replace(
         needs_planes=evaluator.needs_planes,
@@ -40,8 +42,8 @@ def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:
 class Search:
     """A search tree with its position. The modules `run` and `visits` carry out the visits.
 
-    `tree` starts empty and has room for the whole search. `in_flight` is for callers that use the kernels of
-    `visits` directly. Not thread-safe: one thread owns it.
+    `tree` starts empty and has room for the whole search. `in_flight` is for callers that use the
+    kernels of `visits` directly. Not thread-safe: one thread owns it.
     """
 
     def __init__(self, params: SearchParams, tree: Tree, in_flight: Round | None = None) -> None:
@@ -50,19 +52,34 @@ class Search:
         self.trees = [tree]  # The tree as each thread sees it; the first is `tree`.
         # A view: single values are asked for often.
         self._root = tree.nodes.view((np.void, tree.nodes.dtype))[arrays.ROOT]
-        self.forced_move, self.forced_moves = NO_MOVE, 0  # One at the root that mates in so many (`tactics.mates`).
+        self.forced_move, self.forced_moves = (
+            NO_MOVE,
+            0,
+        )  # One at the root that mates in so many (`tactics.mates`).
         self.in_flight = in_flight if in_flight is not None else new_round()
-        self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
-        self.own_value = (0.0, 0.0)  # The evaluator's own value of the root: win minus loss, draw probability.
+        # Number of times the tree was cleared; a kept subtree belongs to the same generation.
+        self.generation = 0
+        self.own_value = (
+            0.0,
+            0.0,
+        )  # The evaluator's own value of the root: win minus loss, draw probability.
         self.kept_visits = 0  # Those of the root's visits that earlier searches made.
-        self.mate_space = new_mate_space()  # For whoever looks for mates or shows them between visits.
-        self._room: Iterator[None] | None = None  # What is left to do for old parts of the tree to give way.
-        self._table_is_clear = True  # Whether the transposition table has no places of a tree that was forgotten.
+        self.mate_space = (
+            new_mate_space()
+        )  # For whoever looks for mates or shows them between visits.
+        self._room: Iterator[None] | None = (
+            None  # What is left to do for old parts of the tree to give way.
+        )
+        self._table_is_clear = (
+            True  # Whether the transposition table has no places of a tree that was forgotten.
+        )
         if tree.counters[arrays.NODES] == 0:
             tree.nodes[arrays.ROOT] = FRESH_NODE
 
     def share(self, threads: int) -> None:
-        """Give each of so many threads a tree of its own path (`tree.for_thread`), in `trees`; the first is `tree`."""
+        """Give each of so many threads a tree of its own path (`tree.for_thread`), in `trees`; the
+        first is `tree`.
+        """
         self.trees = [self.tree, *(for_thread(self.tree) for _ in range(threads - 1))]
 
     # ---- the root ----
@@ -117,8 +134,8 @@ class Search:
     def set_position(self, stack: np.ndarray) -> bool:
         """Make the last row of `stack` (uint64 [n, 16], the game so far) the root.
 
-        Keeps the subtree if moves in the tree lead from the old root to the new position; returns whether it did. What
-        lies outside the subtree is forgotten by and by (`make_room`).
+        Keeps the subtree if moves in the tree lead from the old root to the new position; returns
+        whether it did. What lies outside the subtree is forgotten by and by (`make_room`).
         """
         kept = self._keep_subtree(stack)
         if not kept:
@@ -142,7 +159,9 @@ class Search:
         return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
 
     def clear(self) -> None:
-        """Forget the whole tree, including visits in flight. A large transposition table is left to `make_room`."""
+        """Forget the whole tree, including visits in flight. A large transposition table is left to
+        `make_room`.
+        """
         self.generation += 1
         self.forced_move = NO_MOVE
         self.kept_visits = 0
@@ -159,7 +178,9 @@ class Search:
             self.finish_making_room()
 
     def _clear_table(self) -> Iterator[None]:
-        """Empty the transposition table, in slices: no thread may find what another has not made anew."""
+        """Empty the transposition table, in slices: no thread may find what another has not made
+        anew.
+        """
         yield from filled(self.tree.table, arrays.ROOT)
         self._table_is_clear = True
 
@@ -173,13 +194,17 @@ class Search:
         self.tree.counters[arrays.ROOT_PLY] = len(stack) - 1
 
     def _keep_subtree(self, stack: np.ndarray) -> bool:
-        """Walk from the old root along the game's new moves; reroot if the walk ends on an expanded node."""
+        """Walk from the old root along the game's new moves; reroot if the walk ends on an expanded
+        node.
+        """
         tree = self.tree
         old_ply = int(tree.counters[arrays.ROOT_PLY])
         if tree.counters[arrays.NODES] == 0 or len(stack) <= old_ply:
             return False
         seen_by_rules = (KEY, HALFMOVE)
-        if not np.array_equal(stack[: old_ply + 1, seen_by_rules], tree.stack[: old_ply + 1, seen_by_rules]):
+        if not np.array_equal(
+            stack[: old_ply + 1, seen_by_rules], tree.stack[: old_ply + 1, seen_by_rules]
+        ):
             return False
         node = arrays.ROOT
         after = np.empty(ROW_WORDS, np.uint64)
@@ -195,7 +220,9 @@ class Search:
             self.own_value = self._root_without_children()
         return True
 
-    def _child_reaching(self, node: int, row: np.ndarray, target: np.ndarray, after: np.ndarray) -> int:
+    def _child_reaching(
+        self, node: int, row: np.ndarray, target: np.ndarray, after: np.ndarray
+    ) -> int:
         edges = self.edges(node)
         for move, child in zip(self.tree.move[edges], self.tree.child[edges].tolist(), strict=True):
             if child != arrays.NO_NODE:
@@ -218,7 +245,8 @@ class Search:
     def make_room(self) -> None:
         """Let old parts of the tree give way, for a millisecond or two. Nothing may be in flight.
 
-        Visits can go on when `needs_room` is False. The tree may be read meanwhile, and the position may change.
+        Visits can go on when `needs_room` is False. The tree may be read meanwhile, and the
+        position may change.
         """
         if self._room is None:
             self._room = make_room(self.tree)
@@ -242,14 +270,21 @@ class Search:
         tree = self.tree
         if self.was_full:
             return 1.0
-        return float(max(tree.counters[arrays.NODES] / tree.nodes.size, tree.counters[arrays.EDGES] / tree.edges.size))
+        return float(
+            max(
+                tree.counters[arrays.NODES] / tree.nodes.size,
+                tree.counters[arrays.EDGES] / tree.edges.size,
+            )
+        )
 
 
-# ---- what changes the moves of an expanded root --------------------------------------------------------------------
+# ---- what changes the moves of an expanded root --------------------------------------------------
 
 
 def look_for_mate(search: Search) -> None:
-    """Find a mating move at the root after its first visit. Visits check all other nodes when they reach them."""
+    """Find a mating move at the root after its first visit. Visits check all other nodes when they
+    reach them.
+    """
     tree, root = search.tree, search.root()
     search.own_value = root.position.q, root.position.draw
     if not search.params.mate_in_one or not search.is_expanded:
@@ -264,14 +299,22 @@ def look_for_mate(search: Search) -> None:
     tree.child[edge], tree.way[0] = child, edge
     tree.nodes[arrays.ROOT].in_flight += 1
     tree.edges[edge].under_way += 1
-    finish_known(tree, search.params, np.int64(1), np.int64(child), np.int64(arrays.WIN), np.int64(0))
+    finish_known(
+        tree, search.params, np.int64(1), np.int64(child), np.int64(arrays.WIN), np.int64(0)
+    )
 
 
 def lead_to_mate(search: Search) -> None:
-    """Look for a move that starts a forced mate and lead the search to it; the search still has to prove it."""
+    """Look for a move that starts a forced mate and lead the search to it; the search still has to
+    prove it.
+    """
     params, row = search.params, search.root_row()
     search.forced_move = NO_MOVE
-    if params.mate_moves < 2 or search.is_proven or row[HALFMOVE] + 2 * params.mate_moves >= FIFTY_MOVE_PLIES:
+    if (
+        params.mate_moves < 2
+        or search.is_proven
+        or row[HALFMOVE] + 2 * params.mate_moves >= FIFTY_MOVE_PLIES
+    ):
         return
     move, search.forced_moves = mating_start(row, np.int64(params.mate_moves), search.mate_space)
     if move >= 0:
@@ -286,7 +329,8 @@ def _hint_at_mate(search: Search) -> None:
 
 
 def restrict_root(search: Search, allowed: np.ndarray) -> None:
-    """Keep only the root moves in `allowed` (uint16) and renormalise their priors. The root must be expanded.
+    """Keep only the root moves in `allowed` (uint16) and renormalise their priors. The root must be
+    expanded.
 
     The root forgets what it learned from the others: visits, values and proofs.
     """
@@ -298,7 +342,9 @@ def restrict_root(search: Search, allowed: np.ndarray) -> None:
     tree.counters[arrays.FREE] = 0
     tree.nodes[arrays.ROOT].visits = 1 + edges["passes"].sum()
     tree.value_sum[arrays.ROOT] = -search.own_value[0] - value_below(tree, np.int64(arrays.ROOT))
-    tree.draw_sum[arrays.ROOT] = search.own_value[1] + (edges["passes"] * mean_draws(tree, edges["child"])).sum()
+    tree.draw_sum[arrays.ROOT] = (
+        search.own_value[1] + (edges["passes"] * mean_draws(tree, edges["child"])).sum()
+    )
     tree.asked_at[arrays.ROOT] = 0
     search.kept_visits += search.visits - before
     lower, upper = best_bounds(tree, np.int64(arrays.ROOT))
@@ -309,9 +355,15 @@ def restrict_root(search: Search, allowed: np.ndarray) -> None:
 
 
 def add_root_noise(search: Search, rng: np.random.Generator, epsilon: float, alpha: float) -> None:
-    """Mix Dirichlet noise into the root's priors: (1 - epsilon) P + epsilon Dir(alpha). It must be expanded."""
+    """Mix Dirichlet noise into the root's priors: (1 - epsilon) P + epsilon Dir(alpha). It must be
+    expanded.
+    """
     restore(search.tree, np.int64(arrays.ROOT))
     priors = search.tree.prior[search.edges()]
     noise = rng.dirichlet(np.full(len(priors), alpha))
-    set_priors(search.tree, np.int64(arrays.ROOT), ((1.0 - epsilon) * priors + epsilon * noise).astype(np.float32))
+    set_priors(
+        search.tree,
+        np.int64(arrays.ROOT),
+        ((1.0 - epsilon) * priors + epsilon * noise).astype(np.float32),
+    )
     _hint_at_mate(search)

@@ -1,12 +1,14 @@
-"""Alpha-beta over material: finds, within a few thousand positions, what wins or loses a piece some plies ahead.
+"""Alpha-beta over material: finds, within a few thousand positions, what wins or loses a piece some
+plies ahead.
 
-Fail-soft principal variation search with a transposition table, null moves, futility, late move reductions, killer and
-history ordering; quiescence and the static evaluation at its leaves. Its only knowledge of positions is `classical`,
-and it never chooses the move to play: `hints` asks it what the tree may have overlooked.
+Fail-soft principal variation search with a transposition table, null moves, futility, late move
+reductions, killer and history ordering; quiescence and the static evaluation at its leaves. Its
+only knowledge of positions is `classical`, and it never chooses the move to play: `hints` asks it
+what the tree may have overlooked.
 
-https://www.chessprogramming.org/Principal_Variation_Search and the pages it links to. Scores are centipawns for the
-side to move; a mate scores about MATE_CP, and its distance is not exact. Repetitions count only among positions below
-the one asked about.
+https://www.chessprogramming.org/Principal_Variation_Search and the pages it links to. Scores are
+centipawns for the side to move; a mate scores about MATE_CP, and its distance is not exact.
+Repetitions count only among positions below the one asked about.
 """
 
 from __future__ import annotations
@@ -23,7 +25,14 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.native.memory import buffers
 from engine.native.prefetch import prefetch
-from engine.tactics.quiescence import MATE_CP, QuiescenceSpace, immediate_gain, known_evaluation, quiescence, take_best
+from engine.tactics.quiescence import (
+    MATE_CP,
+    QuiescenceSpace,
+    immediate_gain,
+    known_evaluation,
+    quiescence,
+    take_best,
+)
 from engine.tactics.see import wins_at_least
 
 MAX_PLY = 64
@@ -51,15 +60,18 @@ AT_LEAST = 2
 SCORE, HELPER_DEPTH, BOUND, MOVE = range(4)
 ENTRY_BYTES = 8 + 2 * 4
 
-# Move order: the table's move, captures that do not lose material, killers, the rest by history, losing captures.
+# Move order: the table's move, captures that do not lose material, killers, the rest by history,
+# losing captures.
 FIRST = 1 << 40
 GOOD_CAPTURE = 1 << 30
 KILLER = 1 << 29
 BAD_CAPTURE = -(1 << 29)
-CAPTURED_FIRST = 16  # weight of the victim's value: most valuable victim first, then least valuable attacker
+CAPTURED_FIRST = (
+    16  # weight of the victim's value: most valuable victim first, then least valuable attacker
+)
 
-# Whether the side to move may pass, as numbers: the literals True and False would compile two versions of `alpha_beta`
-# that call each other, and Numba's cache restores such a pair broken.
+# Whether the side to move may pass, as numbers: the literals True and False would compile two
+# versions of `alpha_beta` that call each other, and Numba's cache restores such a pair broken.
 PASSING, NOT_PASSING = np.int64(1), np.int64(0)
 
 
@@ -70,24 +82,31 @@ class AlphaBeta(NamedTuple):
     moves: Annotated[np.ndarray, "uint16 [MAX_PLY + 1, 218]"]
     scores: Annotated[np.ndarray, "int64 [MAX_PLY + 1, 218]"]  # order of the moves, highest first
     killers: Annotated[np.ndarray, "uint16 [MAX_PLY + 1, 2]"]
-    history: Annotated[np.ndarray, "int64 [2, 4096]"]  # how often a side's move caused a cutoff, by from- and to-square
+    history: Annotated[
+        np.ndarray, "int64 [2, 4096]"
+    ]  # how often a side's move caused a cutoff, by from- and to-square
     keys: Annotated[np.ndarray, "uint64 [T]"]  # transposition table, T a power of two
     table: Annotated[np.ndarray, "int16 [T, 4]"]  # SCORE ... MOVE
-    nodes_left: Annotated[np.ndarray, "int64 [1]"]  # remaining nodes of this search, which is abandoned below 0
+    nodes_left: Annotated[
+        np.ndarray, "int64 [1]"
+    ]  # remaining nodes of this search, which is abandoned below 0
     quiet: QuiescenceSpace
 
 
 def new_alpha_beta(table_entries: int) -> AlphaBeta:
-    """Return an empty search state; `table_entries` is a power of two, and each entry takes ENTRY_BYTES."""
+    """Return an empty search state; `table_entries` is a power of two, and each entry takes
+    ENTRY_BYTES.
+    """
     return buffers(AlphaBeta, T=table_entries, STATIC_VALUES=KNOWN_VALUES)
 
 
 @kernel()
 def find_better(space, row, moves, count, margin, nodes):
-    """Return a move of `row` better by `margin` centipawns than the first of its `count` `moves`, or NO_MOVE.
+    """Return a move of `row` better by `margin` centipawns than the first of its `count` `moves`,
+    or NO_MOVE.
 
-    Deepens iteratively until `nodes` positions have been visited. A null window decides nearly every other move,
-    because only being better matters. The move found goes to index 1 of `moves`.
+    Deepens iteratively until `nodes` positions have been visited. A null window decides nearly
+    every other move, because only being better matters. The move found goes to index 1 of `moves`.
     """
     space.nodes_left[0] = nodes
     history = space.history
@@ -99,7 +118,9 @@ def find_better(space, row, moves, count, margin, nodes):
     found = NO_MOVE
     for depth in range(MAX_ITERATION):
         make(row, moves[0], space.rows[1])
-        best = margin - alpha_beta(space, np.int64(1), np.int64(depth), np.int64(-MATE_CP), np.int64(MATE_CP), PASSING)
+        best = margin - alpha_beta(
+            space, np.int64(1), np.int64(depth), np.int64(-MATE_CP), np.int64(MATE_CP), PASSING
+        )
         if best >= MATE_CP:
             return found  # a mate: nothing is better
         better = NO_MOVE
@@ -107,7 +128,9 @@ def find_better(space, row, moves, count, margin, nodes):
             make(row, moves[i], space.rows[1])
             score = -alpha_beta(space, np.int64(1), np.int64(depth), -best - 1, -best, PASSING)
             if score > best:
-                score = -alpha_beta(space, np.int64(1), np.int64(depth), np.int64(-MATE_CP), -best, PASSING)
+                score = -alpha_beta(
+                    space, np.int64(1), np.int64(depth), np.int64(-MATE_CP), -best, PASSING
+                )
             if space.nodes_left[0] < 0:
                 return better if better != NO_MOVE else found
             if i == 1 and score <= best:
@@ -123,7 +146,9 @@ def find_better(space, row, moves, count, margin, nodes):
 
 @kernel()
 def alpha_beta(space, ply, depth, alpha, beta, may_pass):
-    """Centipawns of space.rows[ply], exact within (alpha, beta); meaningless once `nodes_left` is below 0."""
+    """Centipawns of space.rows[ply], exact within (alpha, beta); meaningless once `nodes_left` is
+    below 0.
+    """
     row = space.rows[ply]
     space.nodes_left[0] -= 1
     prefetch(space.keys, _slot(space, row))
@@ -162,7 +187,8 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
         left, high = depth - 1, beta
         if i > 0:
             left, high = depth - 1 - _reduction(space, ply, i, depth, checked), alpha + 1
-        while True:  # One call for all tries, because each would be a recursion whose types are inferred anew.
+        # One call for all tries, because each would be a recursion whose types are inferred anew.
+        while True:
             score = -alpha_beta(space, ply + 1, left, -high, -alpha, PASSING)
             if score > alpha and left < depth - 1:
                 left = depth - 1
@@ -202,7 +228,11 @@ def _look_up(space, row, depth, alpha, beta):
         return False, np.int64(0), NO_MOVE
     known = space.table[slot]
     score, bound = np.int64(known[SCORE]), known[BOUND]
-    settles = bound == EXACT or (bound == AT_MOST and score <= alpha) or (bound == AT_LEAST and score >= beta)
+    settles = (
+        bound == EXACT
+        or (bound == AT_MOST and score <= alpha)
+        or (bound == AT_LEAST and score >= beta)
+    )
     return settles and known[HELPER_DEPTH] >= depth, score, np.uint16(known[MOVE])
 
 
@@ -218,12 +248,19 @@ def _store(space, row, score, depth, bound, move):
     slot = _slot(space, row)
     space.keys[slot] = row[KEY]
     known = space.table[slot]
-    known[SCORE], known[HELPER_DEPTH], known[BOUND], known[MOVE] = score, depth, bound, np.int16(move)
+    known[SCORE], known[HELPER_DEPTH], known[BOUND], known[MOVE] = (
+        score,
+        depth,
+        bound,
+        np.int16(move),
+    )
 
 
 @kernel()
 def has_pieces(row):
-    """Whether the side to move has more than pawns; with pawns alone, passing may be best (zugzwang)."""
+    """Whether the side to move has more than pawns; with pawns alone, passing may be best
+    (zugzwang).
+    """
     return row[WHITE + np.int64(row[SIDE])] & ~(row[PAWN] | row[KING]) != ZERO
 
 

@@ -1,12 +1,13 @@
-"""Static evaluation in centipawns: material, piece squares, mobility, pawns and kings, tapered from middlegame to
-endgame.
+"""Static evaluation in centipawns: material, piece squares, mobility, pawns and kings, tapered from
+middlegame to endgame.
 
-Every term is a pair (middlegame, endgame), mixed by the phase (24 with all pieces on the board, 0 with none). The
-piece-square tables come from formulas over the distances to the edge and to the side's own back rank. The evaluation
-aims to be right about what is soon won or lost and roughly right about the rest; quiescence search resolves captures
-before it calls this evaluation.
+Every term is a pair (middlegame, endgame), mixed by the phase (24 with all pieces on the board, 0
+with none). The piece-square tables come from formulas over the distances to the edge and to the
+side's own back rank. The evaluation aims to be right about what is soon won or lost and roughly
+right about the rest; quiescence search resolves captures before it calls this evaluation.
 
-Every constant, those of the tables' formulas included, is set by hand where no other source is named.
+Every constant, those of the tables' formulas included, is set by hand where no other source is
+named.
 """
 
 from __future__ import annotations
@@ -14,22 +15,38 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board import layout
-from engine.board.attacks import KING_ATTACKS, ONE, ZERO, bit, king_square, pawn_attack_set, piece_attacks
+from engine.board.attacks import (
+    KING_ATTACKS,
+    ONE,
+    ZERO,
+    bit,
+    king_square,
+    pawn_attack_set,
+    piece_attacks,
+)
 from engine.native.bits import byteswap, ctz, popcount
 from engine.native.jit import kernel
 
 FULL_PHASE = 24  # The weights below of all pieces on the board. Letouzey, Fruit 2.1.
 PHASE_WEIGHT = np.array([0, 1, 1, 2, 4, 0], np.int64)  # P N B R Q K. Letouzey, Fruit 2.1.
-MATERIAL = np.array([[88, 325, 340, 470, 960, 0], [109, 305, 325, 525, 985, 0]], np.int64)  # [middlegame, endgame]
+MATERIAL = np.array(
+    [[88, 325, 340, 470, 960, 0], [109, 305, 325, 525, 985, 0]], np.int64
+)  # [middlegame, endgame]
 
-MOBILITY = np.array([[0, 6, 4, 4, 2, 0], [0, 4, 3, 3, 6, 0]], np.int64)  # centipawns per safe square reached
+MOBILITY = np.array(
+    [[0, 6, 4, 4, 2, 0], [0, 4, 3, 3, 6, 0]], np.int64
+)  # centipawns per safe square reached
 MOBILITY_NORM = np.array([0, 4, 6, 7, 13, 0], np.int64)  # squares an average piece reaches
-RING_ATTACK = np.array([0, 9, 8, 11, 13, 0], np.int64)  # danger units per attacked square beside the king
+RING_ATTACK = np.array(
+    [0, 9, 8, 11, 13, 0], np.int64
+)  # danger units per attacked square beside the king
 
 BISHOP_PAIR = (38, 50)
 DOUBLED_PAWN = (-14, -26)
 ISOLATED_PAWN = (-16, -9)
-PASSED_PAWN_CP = np.array([[0, 0, 0, 4, 18, 48, 96, 0], [0, 5, 10, 29, 50, 98, 162, 0]], np.int64)  # by rank
+PASSED_PAWN_CP = np.array(
+    [[0, 0, 0, 4, 18, 48, 96, 0], [0, 5, 10, 29, 50, 98, 162, 0]], np.int64
+)  # by rank
 BLOCKED_PASSER_PERCENT = 60  # of a passed pawn's value while a piece stands before it
 ROOK_OPEN_FILE = (30, 10)
 ROOK_HALF_OPEN_FILE = (17, 14)
@@ -57,17 +74,24 @@ def _piece_square_tables() -> np.ndarray:
     tables = np.zeros((2, 6, 64), np.int64)
     for square in range(64):
         rank, file = square >> 3, square & 7
-        inward_file, inward_rank = min(file, 7 - file), min(rank, 7 - rank)  # 0 at the edge, 3 in the middle
+        inward_file, inward_rank = (
+            min(file, 7 - file),
+            min(rank, 7 - rank),
+        )  # 0 at the edge, 3 in the middle
         inward = inward_file + inward_rank
         centre_pawn = inward_file == 3
         tables[0, layout.PAWN, square] = 4 * (rank - 1) + (inward_file - 1) * (rank - 1) * 3
-        tables[0, layout.PAWN, square] += (22 if rank in (3, 4) else -14 if rank == 1 else 6) * centre_pawn
+        tables[0, layout.PAWN, square] += (
+            22 if rank in (3, 4) else -14 if rank == 1 else 6
+        ) * centre_pawn
         tables[1, layout.PAWN, square] = 8 * max(0, rank - 3) ** 2
         tables[:, layout.KNIGHT, square] = 10 * inward - 26, 8 * inward - 22
         tables[:, layout.BISHOP, square] = 5 * inward - 12, 4 * inward - 10
         tables[:, layout.ROOK, square] = 4 * inward_file - 6, 0
         tables[:, layout.QUEEN, square] = 2 * inward - 5 - 3 * max(0, rank - 3), 5 * inward - 14
-        wing = (24, 32, 18, -14, -18, -10, 34, 28)[file]  # centipawns of a king on its back rank, by file
+        wing = (24, 32, 18, -14, -18, -10, 34, 28)[
+            file
+        ]  # centipawns of a king on its back rank, by file
         tables[0, layout.KING, square] = wing - 32 * min(rank, 4)
         tables[1, layout.KING, square] = 11 * inward - 30
         if rank == 0:
@@ -79,7 +103,9 @@ def _piece_square_tables() -> np.ndarray:
 
 
 def _passed_masks() -> np.ndarray:
-    """Squares from which an enemy pawn stops a pawn of [side] on [square]: those ahead on its file and beside it."""
+    """Squares from which an enemy pawn stops a pawn of [side] on [square]: those ahead on its file
+    and beside it.
+    """
     masks = np.zeros((2, 64), np.uint64)
     for square in range(64):
         for other in range(64):
@@ -89,7 +115,9 @@ def _passed_masks() -> np.ndarray:
 
 
 def _shield_masks() -> np.ndarray:
-    """Squares on which a pawn of [side] shelters its king on [square]: the three files of the king, two ranks ahead."""
+    """Squares on which a pawn of [side] shelters its king on [square]: the three files of the king,
+    two ranks ahead.
+    """
     masks = np.zeros((2, 64), np.uint64)
     for side, step in ((0, 1), (1, -1)):
         for square in range(64):
@@ -103,7 +131,9 @@ def _shield_masks() -> np.ndarray:
 PIECE_SQUARES = _piece_square_tables()
 PASSED_MASKS = _passed_masks()
 SHIELD_MASKS = _shield_masks()
-EDGE_DISTANCE = np.array([max(3 - min(s >> 3, 7 - (s >> 3)), 3 - min(s & 7, 7 - (s & 7))) for s in range(64)], np.int64)
+EDGE_DISTANCE = np.array(
+    [max(3 - min(s >> 3, 7 - (s >> 3)), 3 - min(s & 7, 7 - (s & 7))) for s in range(64)], np.int64
+)
 
 
 @kernel()
@@ -111,7 +141,9 @@ def evaluate(row):
     """Return static evaluation in centipawns for the side to move."""
     side, phase = np.int64(row[layout.SIDE]), game_phase(row)
     ours, theirs = _piece_terms(row, side), _piece_terms(row, 1 - side)
-    lead = _side_score(row, side, phase, ours, theirs[3]) - _side_score(row, 1 - side, phase, theirs, ours[3])
+    lead = _side_score(row, side, phase, ours, theirs[3]) - _side_score(
+        row, 1 - side, phase, theirs, ours[3]
+    )
     leader = side if lead > 0 else 1 - side
     return lead * _winning_chances(row, leader) // ALL_CHANCES + TEMPO
 
@@ -132,8 +164,14 @@ def _side_score(row, side, phase, pieces, reached):
     enemy_king = king_square(row, 1 - side)
     middlegame, endgame, danger, attacked = pieces
     pawn_middlegame, pawn_endgame = _pawn_terms(row, side)
-    hit = popcount(pawn_attack_set(row[layout.PAWN] & row[layout.WHITE + side], side) & theirs & ~row[layout.PAWN])
-    defended = reached | pawn_attack_set(row[layout.PAWN] & theirs, 1 - side) | KING_ATTACKS[enemy_king]
+    hit = popcount(
+        pawn_attack_set(row[layout.PAWN] & row[layout.WHITE + side], side)
+        & theirs
+        & ~row[layout.PAWN]
+    )
+    defended = (
+        reached | pawn_attack_set(row[layout.PAWN] & theirs, 1 - side) | KING_ATTACKS[enemy_king]
+    )
     loose = popcount(attacked & theirs & ~row[layout.PAWN] & ~defended)
     middlegame += pawn_middlegame + hit * PAWN_ATTACKS_PIECE[0] + loose * HANGING_PIECE[0]
     endgame += pawn_endgame + hit * PAWN_ATTACKS_PIECE[1] + loose * HANGING_PIECE[1]
@@ -147,8 +185,8 @@ def _side_score(row, side, phase, pieces, reached):
 
 @kernel()
 def _piece_terms(row, side):
-    """Return a side's pieces, king included: (middlegame, endgame, danger to the enemy king, squares attacked by
-    pieces).
+    """Return a side's pieces, king included: (middlegame, endgame, danger to the enemy king,
+    squares attacked by pieces).
     """
     own = row[layout.WHITE + side]
     occupied = own | row[layout.BLACK - side]
@@ -157,7 +195,10 @@ def _piece_terms(row, side):
     ring = KING_ATTACKS[enemy_king] | bit(enemy_king)
     flip = 56 * side
     king = king_square(row, side)
-    middlegame, endgame = PIECE_SQUARES[0, layout.KING, king ^ flip], PIECE_SQUARES[1, layout.KING, king ^ flip]
+    middlegame, endgame = (
+        PIECE_SQUARES[0, layout.KING, king ^ flip],
+        PIECE_SQUARES[1, layout.KING, king ^ flip],
+    )
     danger = np.int64(0)
     attacked = ZERO
     for kind in range(layout.KNIGHT, layout.KING):
@@ -231,7 +272,9 @@ def _beside(squares):
 
 @kernel()
 def _king_shelter(row, side):
-    """Middlegame score for pawns in front of the king, open files around it and the right to leave the centre."""
+    """Middlegame score for pawns in front of the king, open files around it and the right to leave
+    the centre.
+    """
     king = king_square(row, side)
     own_pawns = row[layout.PAWN] & row[layout.WHITE + side]
     file = king & 7
@@ -246,12 +289,16 @@ def _king_shelter(row, side):
 
 @kernel()
 def _development(row, side):
-    """Middlegame penalty for a queen that left home while minor pieces still stand on the back rank."""
+    """Middlegame penalty for a queen that left home while minor pieces still stand on the back
+    rank.
+    """
     own = row[layout.WHITE + side]
     queen_out = row[layout.QUEEN] & own & ~BACK_RANKS[side]
     if not queen_out:
         return np.int64(0)
-    return EARLY_QUEEN_CP * popcount((row[layout.KNIGHT] | row[layout.BISHOP]) & own & BACK_RANKS[side])
+    return EARLY_QUEEN_CP * popcount(
+        (row[layout.KNIGHT] | row[layout.BISHOP]) & own & BACK_RANKS[side]
+    )
 
 
 @kernel()
@@ -264,14 +311,18 @@ def _mop_up(row, side, enemy_king):
 
 @kernel()
 def _winning_chances(row, side):
-    """How much of a side's lead counts, in sixteenths: little without pawns and when less than a rook ahead."""
+    """How much of a side's lead counts, in sixteenths: little without pawns and when less than a
+    rook ahead.
+    """
     leader = row[layout.WHITE + side]
     other = row[layout.BLACK - side]
     if row[layout.PAWN] & leader:
         bishops = row[layout.BISHOP]
         only_bishops = not (row[layout.KNIGHT] | row[layout.ROOK] | row[layout.QUEEN])
         if only_bishops and popcount(bishops & leader) == 1 and popcount(bishops & other) == 1:
-            is_alike = bool(bishops & leader & layout.DARK_SQUARES) == bool(bishops & other & layout.DARK_SQUARES)
+            is_alike = bool(bishops & leader & layout.DARK_SQUARES) == bool(
+                bishops & other & layout.DARK_SQUARES
+            )
             return ALL_CHANCES if is_alike else OPPOSITE_BISHOP_CHANCES
         return ALL_CHANCES
     lead = np.int64(0)

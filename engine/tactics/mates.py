@@ -1,8 +1,8 @@
 """Forced mates near the root, found by the rules alone.
 
-A policy learned from games does not expect a quiet move or a queen sacrifice before a mate, and where every move wins
-the values do not point the way. The few positions within reach are quickly searched; the result then guides the tree
-search, whose own proof decides.
+A policy learned from games does not expect a quiet move or a queen sacrifice before a mate, and
+where every move wins the values do not point the way. The few positions within reach are quickly
+searched; the result then guides the tree search, whose own proof decides.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import ZERO, bishop_attacks, bit, check_squares, in_check, king_square, rook_attacks
+from engine.board.attacks import (
+    ZERO,
+    bishop_attacks,
+    bit,
+    check_squares,
+    in_check,
+    king_square,
+    rook_attacks,
+)
 from engine.board.layout import BISHOP, BLACK, EN_PASSANT, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
@@ -37,12 +45,13 @@ def new_mate_space() -> MateSpace:
 
 @kernel()
 def mating_start(row, most, space):
-    """(move, moves): a move of `row` that forces mate, and in how many moves; (-1, 0) if none is found.
+    """(move, moves): a move of `row` that forces mate, and in how many moves; (-1, 0) if none is
+    found.
 
     Looks ahead at most `most` moves, which is at most MAX_MATE_MOVES.
 
-    The attacker tries any move two moves before the mate, and only checks earlier. Draws by repetition or by the
-    halfmove clock are ignored.
+    The attacker tries any move two moves before the mate, and only checks earlier. Draws by
+    repetition or by the halfmove clock are ignored.
     """
     space.nodes[0] = 0
     for moves in range(1, most + 1):  # the shortest mate first
@@ -55,7 +64,9 @@ def mating_start(row, most, space):
 
 @kernel()
 def _attack(space, ply, most):
-    """Index of the first move of rows[ply] that forces mate in at most `most` moves, -1 if none does."""
+    """Index of the first move of rows[ply] that forces mate in at most `most` moves, -1 if none
+    does.
+    """
     row, moves = space.rows[ply], space.moves[ply]
     count = generate(row, moves)
     mating = mating_move(row, moves, count, space.rows[ply + 1], space.moves[ply + 1])
@@ -82,7 +93,8 @@ def _attack(space, ply, most):
 def mating_move(row, moves, count, scratch_row, scratch_moves):
     """Index of the first legal move that gives checkmate, -1 if none does.
 
-    Only moves that can give check are played out; playing all of them would take three times as long.
+    Only moves that can give check are played out; playing all of them would take three times as
+    long.
     """
     side = np.int64(row[SIDE])
     own, occupied = row[WHITE + side], row[WHITE] | row[BLACK]
@@ -91,9 +103,13 @@ def mating_move(row, moves, count, scratch_row, scratch_moves):
     straight_own, diagonal_own = (row[ROOK] | row[QUEEN]) & own, (row[BISHOP] | row[QUEEN]) & own
     knights, pawns = row[KNIGHT], row[PAWN]
     special = own | row[EN_PASSANT]  # castling is encoded as a move to one's own rook
-    shields = (straight | diagonal) & own  # own pieces next to the king on its lines: one may hide a slider's check
+    shields = (
+        straight | diagonal
+    ) & own  # own pieces next to the king on its lines: one may hide a slider's check
     behind = occupied ^ shields
-    if not (rook_attacks(king, behind) & straight_own | bishop_attacks(king, behind) & diagonal_own):
+    if not (
+        rook_attacks(king, behind) & straight_own | bishop_attacks(king, behind) & diagonal_own
+    ):
         shields = ZERO
     for i in range(count):
         move = np.int64(moves[i])

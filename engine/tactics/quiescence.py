@@ -1,8 +1,10 @@
-"""Quiescence search: captures, queen promotions, a few checks and their evasions until the position is quiet.
+"""Quiescence search: captures, queen promotions, a few checks and their evasions until the position
+is quiet.
 
-Fail-soft alpha-beta over the static evaluation. It skips captures that win too little by static exchange, and
-those that cannot reach alpha (delta pruning). The first plies also try quiet checks, which find short mates that
-captures miss. A side in check may not stand pat: its evasions are searched, up to EVASION_DEPTH.
+Fail-soft alpha-beta over the static evaluation. It skips captures that win too little by static
+exchange, and those that cannot reach alpha (delta pruning). The first plies also try quiet checks,
+which find short mates that captures miss. A side in check may not stand pat: its evasions are
+searched, up to EVASION_DEPTH.
 """
 
 from __future__ import annotations
@@ -33,9 +35,13 @@ class QuiescenceSpace(NamedTuple):
 
     rows: Annotated[np.ndarray, "uint64 [MAX_QUIESCENCE_PLIES + 1, 16]"]
     moves: Annotated[np.ndarray, "uint16 [MAX_QUIESCENCE_PLIES + 1, 218]"]
-    scores: Annotated[np.ndarray, "int64 [MAX_QUIESCENCE_PLIES + 1, 218]"]  # move-ordering scores, highest first
+    scores: Annotated[
+        np.ndarray, "int64 [MAX_QUIESCENCE_PLIES + 1, 218]"
+    ]  # move-ordering scores, highest first
     nodes: Annotated[np.ndarray, "int64 [1]"]  # positions visited
-    keys: Annotated[np.ndarray, "uint64 [STATIC_VALUES]"]  # of positions whose static evaluation is known
+    keys: Annotated[
+        np.ndarray, "uint64 [STATIC_VALUES]"
+    ]  # of positions whose static evaluation is known
     values: Annotated[np.ndarray, "int64 [STATIC_VALUES]"]  # their evaluations
 
 
@@ -54,17 +60,20 @@ def quiet_value(row, space, check_depth, least):
 
 @kernel()
 def settled_value(row, space):
-    """Centipawns for the side to move once winning captures are over: a network's input beside the board.
+    """Centipawns for the side to move once winning captures are over: a network's input beside the
+    board.
 
-    Skips even exchanges and quiet checks, which would take three times as long and change the level of one position in
-    twelve.
+    Skips even exchanges and quiet checks, which would take three times as long and change the level
+    of one position in twelve.
     """
     return quiet_value(row, space, np.int64(0), np.int64(1))
 
 
 @kernel()
 def wins_nothing(row, space):
-    """Whether `settled_value` is the static evaluation: no capture wins, and the side to move is not in check."""
+    """Whether `settled_value` is the static evaluation: no capture wins, and the side to move is
+    not in check.
+    """
     if in_check(row):
         return False
     moves = space.moves[0]
@@ -76,7 +85,9 @@ def wins_nothing(row, space):
 
 @kernel()
 def known_evaluation(row, space):
-    """Return the static evaluation, which is remembered: searches meet many positions more than once."""
+    """Return the static evaluation, which is remembered: searches meet many positions more than
+    once.
+    """
     slot = np.int64(row[layout.KEY] & np.uint64(space.keys.size - 1))
     if space.keys[slot] != row[layout.KEY]:
         space.keys[slot], space.values[slot] = row[layout.KEY], evaluate(row)
@@ -85,10 +96,12 @@ def known_evaluation(row, space):
 
 @kernel()
 def quiescence(space, depth, check_depth, least, alpha, beta):
-    """Quiescence value of space.rows[depth] in centipawns for the side to move, exact within (alpha, beta).
+    """Quiescence value of space.rows[depth] in centipawns for the side to move, exact within
+    (alpha, beta).
 
-    Tries captures that win at least `least` centipawns by static exchange, and in the first `check_depth` plies quiet
-    checks that do. To start, put the position in rows[0], set nodes[0] = 0 and call with depth 0.
+    Tries captures that win at least `least` centipawns by static exchange, and in the first
+    `check_depth` plies quiet checks that do. To start, put the position in rows[0], set nodes[0] =
+    0 and call with depth 0.
     """
     row = space.rows[depth]
     space.nodes[0] += 1
@@ -102,7 +115,9 @@ def quiescence(space, depth, check_depth, least, alpha, beta):
             return best
         alpha = max(alpha, best)
     stand_pat = best
-    count = forcing_moves(row, space.moves[depth], space.scores[depth], depth < check_depth, evading)
+    count = forcing_moves(
+        row, space.moves[depth], space.scores[depth], depth < check_depth, evading
+    )
     for i in range(count):
         move = take_best(space.moves[depth], space.scores[depth], i, count)
         if not evading:
@@ -123,15 +138,26 @@ def quiescence(space, depth, check_depth, least, alpha, beta):
 
 @kernel()
 def forcing_moves(row, moves, scores, with_checks, evading):
-    """Generate the moves to search, each with its immediate gain in centipawns; every move when evading a check."""
+    """Generate the moves to search, each with its immediate gain in centipawns; every move when
+    evading a check.
+    """
     theirs = row[layout.BLACK - np.int64(row[layout.SIDE])]
-    count = generate(row, moves) if evading else generate_some(row, forcing_targets(row, theirs, with_checks), moves)
+    count = (
+        generate(row, moves)
+        if evading
+        else generate_some(row, forcing_targets(row, theirs, with_checks), moves)
+    )
     kept = 0
     for i in range(count):
         gain = np.int64(0)
-        if bit(np.int64(moves[i]) >> 6 & 63) & theirs or bit(np.int64(moves[i]) & 63) & row[layout.PAWN]:
+        if (
+            bit(np.int64(moves[i]) >> 6 & 63) & theirs
+            or bit(np.int64(moves[i]) & 63) & row[layout.PAWN]
+        ):
             gain = immediate_gain(row, moves[i])
-        if gain > 0 or evading or (with_checks and moves[i] >> 12 == 0):  # excludes promotions to less than a queen
+        if (
+            gain > 0 or evading or (with_checks and moves[i] >> 12 == 0)
+        ):  # excludes promotions to less than a queen
             moves[kept] = moves[i]
             scores[kept] = gain
             kept += 1
@@ -145,12 +171,16 @@ def forcing_targets(row, theirs, with_checks):
     if not with_checks:
         return Targets(promotions, theirs, theirs, theirs, theirs)
     pawns, knights, diagonal, straight = check_squares(row)
-    return Targets(promotions | pawns, theirs | knights, theirs | diagonal, theirs | straight, theirs)
+    return Targets(
+        promotions | pawns, theirs | knights, theirs | diagonal, theirs | straight, theirs
+    )
 
 
 @kernel()
 def immediate_gain(row, move):
-    """Centipawns of the captured piece and of a promotion to a queen; 0 for quiet moves and other promotions."""
+    """Centipawns of the captured piece and of a promotion to a queen; 0 for quiet moves and other
+    promotions.
+    """
     side = np.int64(row[layout.SIDE])
     move = np.int64(move)
     target = move >> 6 & 63
@@ -169,7 +199,8 @@ def immediate_gain(row, move):
 
 @kernel()
 def take_best(moves, scores, i, count):
-    """One step of selection sort: swap the best-scored move of moves[i:count] to index i and return it.
+    """One step of selection sort: swap the best-scored move of moves[i:count] to index i and return
+    it.
 
     Among equal scores the earlier move comes first.
     """

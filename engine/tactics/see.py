@@ -1,4 +1,5 @@
-"""Static exchange evaluation: what a capture sequence on one square wins if both sides take with the cheapest piece.
+"""Static exchange evaluation: what a capture sequence on one square wins if both sides take with
+the cheapest piece.
 
 https://www.chessprogramming.org/SEE_-_The_Swap_Algorithm
 """
@@ -18,7 +19,8 @@ PIECE_VALUES = np.array([100, 320, 330, 500, 950, 20000], np.int64)  # centipawn
 
 @kernel()
 def see(row, move):
-    """Centipawns that the mover wins on a legal move's target square if both sides may stop capturing at will.
+    """Centipawns that the mover wins on a legal move's target square if both sides may stop
+    capturing at will.
 
     Pins are ignored; a king captures only undefended pieces. Castling wins nothing.
     """
@@ -31,7 +33,9 @@ def see(row, move):
 
 @kernel()
 def wins_at_least(row, move, least):
-    """Whether `see` is at least `least`, at least 0; needs no exchange where one or no recapture decides."""
+    """Whether `see` is at least `least`, at least 0; needs no exchange where one or no recapture
+    decides.
+    """
     gain, on_square, occupied = _first_capture(row, move)
     if gain < least or gain - on_square >= least:
         return gain >= least
@@ -41,7 +45,8 @@ def wins_at_least(row, move, least):
 
 @kernel()
 def _first_capture(row, move):
-    """(centipawns won by a move at once, value of the piece that it puts on its target, squares occupied then).
+    """(centipawns won by a move at once, value of the piece that it puts on its target, squares
+    occupied then).
 
     Castling gives zeros.
     """
@@ -70,14 +75,19 @@ def _first_capture(row, move):
 
 @kernel()
 def _best_recapture(row, target, side, occupied, on_square):
-    """Centipawns that `side` wins by taking a piece worth `on_square` on `target`, at least 0 (may decline)."""
+    """Centipawns that `side` wins by taking a piece worth `on_square` on `target`, at least 0 (may
+    decline).
+    """
     kind, square = _least_attacker(row, target, occupied, side)
     if kind < 0:
         return np.int64(0)
     occupied &= ~bit(square)
     if kind == KING and attackers(row, target, occupied, 1 - side):
         return np.int64(0)
-    return max(np.int64(0), on_square - _best_recapture(row, target, 1 - side, occupied, PIECE_VALUES[kind]))
+    return max(
+        np.int64(0),
+        on_square - _best_recapture(row, target, 1 - side, occupied, PIECE_VALUES[kind]),
+    )
 
 
 @kernel()
@@ -91,7 +101,10 @@ def _least_attacker(row, target, occupied, side):
     found = attacks.KNIGHT_ATTACKS[target] & row[KNIGHT] & own
     if found:
         return KNIGHT, ctz(found)
-    diagonal, straight = bishop_attacks(target, occupied) & own, rook_attacks(target, occupied) & own
+    diagonal, straight = (
+        bishop_attacks(target, occupied) & own,
+        rook_attacks(target, occupied) & own,
+    )
     for kind, reach in ((BISHOP, diagonal), (ROOK, straight), (QUEEN, diagonal | straight)):
         if reach & row[kind]:
             return kind, ctz(reach & row[kind])

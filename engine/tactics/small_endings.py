@@ -1,4 +1,5 @@
-"""What is known of endings with few pieces: certain draws, how far a win has come, and what hardly wins.
+"""What is known of endings with few pieces: certain draws, how far a win has come, and what hardly
+wins.
 
     draws       a pawn that cannot win, two knights, bishops that cannot chase the king out of the
                 corner in which their rook's pawns would promote, a bishop and a knight of which one is lost
@@ -8,13 +9,14 @@
     chances     a side without pawns and with hardly more pieces hardly wins; and the longer no pawn moved and nothing
                 was captured, the less a value is worth, so that a search prefers to make progress
 
-King and pawn against king is solved: a table of 24 KB says for every position whether the pawn wins. It is filled
-backwards from the promotions that the king cannot stop, until nothing changes: with the pawn's side to move a position
-is won if one move wins, with the other side to move if there is a move and all moves lose. The pawn stands on files a
-to d and moves up the board; other positions are mirrored. https://www.chessprogramming.org/KPK
+King and pawn against king is solved: a table of 24 KB says for every position whether the pawn
+wins. It is filled backwards from the promotions that the king cannot stop, until nothing changes:
+with the pawn's side to move a position is won if one move wins, with the other side to move if
+there is a move and all moves lose. The pawn stands on files a to d and moves up the board; other
+positions are mirrored. https://www.chessprogramming.org/KPK
 
-Values are of the side to move. The distances are those of mop-up evaluations: Slate and Atkin, Chess 4.5 (1977). Where
-a game gets to four pieces without pawns, `solved_endings` knows the way.
+Values are of the side to move. The distances are those of mop-up evaluations: Slate and Atkin,
+Chess 4.5 (1977). Where a game gets to four pieces without pawns, `solved_endings` knows the way.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ from engine.board.layout import PAWN, SIDE, WHITE
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 
-_PAWNS = [square for square in range(8, 56) if square % 8 < 4]  # The squares of the pawn, by its number.
+_PAWNS = [
+    square for square in range(8, 56) if square % 8 < 4
+]  # The squares of the pawn, by its number.
 _NORTH = 8
 
 
@@ -63,7 +67,9 @@ def _won_positions() -> np.ndarray:
         captured[number] = legal[1, number] & near[pawn][None, :] & ~near[pawn][:, None]
         if pawn >= 48:
             goal = pawn + _NORTH
-            safe = ~(near[goal] | same[goal])[None, :] | (near[goal][:, None] & ~same[goal][None, :])
+            safe = ~(near[goal] | same[goal])[None, :] | (
+                near[goal][:, None] & ~same[goal][None, :]
+            )
             won[0, number] = legal[0, number] & safe & ~same[goal][:, None]
     while True:
         before = won.sum()
@@ -79,7 +85,9 @@ def _step_forward(won: np.ndarray, legal: np.ndarray) -> None:
     lost = won[1] & legal[1]
     found = _beside(lost.swapaxes(1, 2)).swapaxes(1, 2)
     for number, pawn in enumerate(_PAWNS):
-        goals = [goal for goal in (pawn + _NORTH, pawn + 2 * _NORTH) if goal < 56][: 2 if pawn < 16 else 1]
+        goals = [goal for goal in (pawn + _NORTH, pawn + 2 * _NORTH) if goal < 56][
+            : 2 if pawn < 16 else 1
+        ]
         open_way = np.ones((64, 64), np.bool_)
         for goal in goals:
             open_way[goal], open_way[:, goal] = False, False
@@ -108,7 +116,11 @@ def pawn_wins(row):
     """Whether the pawn wins in a position, uint64 [16], of two kings and one pawn."""
     strong = np.int64(0) if row[PAWN] & row[WHITE] else np.int64(1)
     flip = 56 * strong
-    pawn, own, other = ctz(row[PAWN]) ^ flip, king_square(row, strong) ^ flip, king_square(row, 1 - strong) ^ flip
+    pawn, own, other = (
+        ctz(row[PAWN]) ^ flip,
+        king_square(row, strong) ^ flip,
+        king_square(row, 1 - strong) ^ flip,
+    )
     if pawn & 4:
         pawn, own, other = pawn ^ 7, own ^ 7, other ^ 7
     number = 4 * (pawn >> 3) - 4 + (pawn & 3)
@@ -117,17 +129,22 @@ def pawn_wins(row):
 
 
 MOST_KNOWN_PIECES = 5  # Draws and wins are known of positions with up to so many pieces.
-# Values of a win at its beginning and at its end. A search that is in such an ending needs them far apart to see the
-# way (docs/what-was-tried.md); one that may choose another win needs to know that this is one.
+# Values of a win at its beginning and at its end. A search that is in such an ending needs them far
+# apart to see the way (docs/what-was-tried.md); one that may choose another win needs to know that
+# this is one.
 INSIDE, BEFORE, _END = 0.2, 0.96, 1.0
-# Of values in endings, as a share that counts (docs/what-was-tried.md). Stockfish's classical evaluation has such, too.
+# Of values in endings, as a share that counts (docs/what-was-tried.md). Stockfish's classical
+# evaluation has such, too.
 FADING_PIECES = 12  # Values fade with the halfmove clock in positions with up to so many pieces.
 FADED_SHARE = 0.5  # What they lose by move fifty.
-PAWNLESS_PIECES = 8  # With up to so many pieces a side without pawns needs more than a minor piece to win.
+PAWNLESS_PIECES = (
+    8  # With up to so many pieces a side without pawns needs more than a minor piece to win.
+)
 PAWNLESS_SHARE = 0.15  # What its value counts otherwise.
 MINOR, ROOK_WORTH, QUEEN_WORTH = 3, 5, 9  # Worth of pieces in this comparison.
 LONGEST_PLIES = 60.0  # Plies that the longest of these wins has left. Set by hand.
-# How much of the way the losing king's edge and its squares are; the rest is the distance of the kings. Set by hand.
+# How much of the way the losing king's edge and its squares are; the rest is the distance of the
+# kings. Set by hand.
 EDGE_SHARE, SQUARES_SHARE = 0.45, 0.35
 
 
@@ -139,11 +156,15 @@ def has_few_pieces(row):
 
 @kernel()
 def share_of_value(row, value):
-    """Which share of a value of a position, uint64 [16], counts; the rest is a draw's. `value`: for the mover."""
+    """Which share of a value of a position, uint64 [16], counts; the rest is a draw's. `value`: for
+    the mover.
+    """
     pieces = popcount(row[layout.WHITE] | row[layout.BLACK])
     if pieces > FADING_PIECES:
         return 1.0
-    halfmoves = min(np.int64(row[layout.HALFMOVE]), np.int64(FIFTY_MOVE_PLIES))  # A root's clock may show any number.
+    halfmoves = min(
+        np.int64(row[layout.HALFMOVE]), np.int64(FIFTY_MOVE_PLIES)
+    )  # A root's clock may show any number.
     share = 1.0 - FADED_SHARE * np.float64(halfmoves) / FIFTY_MOVE_PLIES
     side = np.int64(row[layout.SIDE])
     if pieces <= PAWNLESS_PIECES and lacks_force(row, side if value > 0.0 else 1 - side):
@@ -155,14 +176,21 @@ def share_of_value(row, value):
 def lacks_force(row, strong):
     """Whether a side has no pawns and at most a minor piece more than the other side's pieces."""
     own, other = row[layout.WHITE + strong], row[layout.BLACK - strong]
-    return row[layout.PAWN] & own == ZERO and ending_worth(row, own) - ending_worth(row, other) <= MINOR
+    return (
+        row[layout.PAWN] & own == ZERO
+        and ending_worth(row, own) - ending_worth(row, other) <= MINOR
+    )
 
 
 @kernel()
 def ending_worth(row, own):
     """Worth of the pieces on some squares, without pawns and king."""
     minors = MINOR * popcount((row[layout.KNIGHT] | row[layout.BISHOP]) & own)
-    return minors + ROOK_WORTH * popcount(row[layout.ROOK] & own) + QUEEN_WORTH * popcount(row[layout.QUEEN] & own)
+    return (
+        minors
+        + ROOK_WORTH * popcount(row[layout.ROOK] & own)
+        + QUEEN_WORTH * popcount(row[layout.QUEEN] & own)
+    )
 
 
 @kernel()
@@ -178,21 +206,26 @@ def is_certain_draw(row):
                 return popcount(pieces) <= 2
             if is_bishop_and_knight(row, pieces):
                 return loses_a_piece(row, np.int64(strong))
-            return pieces == row[layout.PAWN] | row[layout.BISHOP] and is_wrong_corner(row, np.int64(strong))
+            return pieces == row[layout.PAWN] | row[layout.BISHOP] and is_wrong_corner(
+                row, np.int64(strong)
+            )
     return False
 
 
 @kernel()
 def is_wrong_corner(row, strong):
-    """Whether bishops and pawns cannot win: all pawns on one rook's file, all bishops of the other colour than its last
-    square, and the lone king beside that square or on it.
+    """Whether bishops and pawns cannot win: all pawns on one rook's file, all bishops of the other
+    colour than its last square, and the lone king beside that square or on it.
     """
     pawns, bishops = row[layout.PAWN], row[layout.BISHOP]
     if pawns == ZERO or (pawns & ~layout.FILE_A and pawns & ~layout.FILE_H):
         return False
     corner = np.int64(0 if pawns & layout.FILE_A else 7) + 56 * (1 - strong)
     colour = layout.DARK_SQUARES if bit(corner) & layout.DARK_SQUARES else ~layout.DARK_SQUARES
-    return not bishops & colour and (KING_ATTACKS[corner] | bit(corner)) & bit(king_square(row, 1 - strong)) != ZERO
+    return (
+        not bishops & colour
+        and (KING_ATTACKS[corner] | bit(corner)) & bit(king_square(row, 1 - strong)) != ZERO
+    )
 
 
 @kernel()
@@ -204,16 +237,22 @@ def is_bishop_and_knight(row, pieces):
 
 @kernel()
 def loses_a_piece(row, strong):
-    """Whether a bishop and a knight lose one of them to the bare king at once: it can take one now, or its next move
-    attacks them so that no answer saves both.
+    """Whether a bishop and a knight lose one of them to the bare king at once: it can take one now,
+    or its next move attacks them so that no answer saves both.
     """
     own, bare = row[layout.WHITE + strong], king_square(row, 1 - strong)
-    king, bishop, knight = king_square(row, strong), ctz(own & row[layout.BISHOP]), ctz(own & row[layout.KNIGHT])
+    king, bishop, knight = (
+        king_square(row, strong),
+        ctz(own & row[layout.BISHOP]),
+        ctz(own & row[layout.KNIGHT]),
+    )
     if row[layout.SIDE] == strong:
         return not can_save_both(king, bishop, knight, bare)
     if not are_safe(king, bishop, knight, bare):
         return True
-    steps = KING_ATTACKS[bare] & ~(own | KING_ATTACKS[king] | KNIGHT_ATTACKS[knight] | bishop_attacks(bishop, own))
+    steps = KING_ATTACKS[bare] & ~(
+        own | KING_ATTACKS[king] | KNIGHT_ATTACKS[knight] | bishop_attacks(bishop, own)
+    )
     while steps:
         if not can_save_both(king, bishop, knight, ctz(steps)):
             return True
@@ -223,7 +262,9 @@ def loses_a_piece(row, strong):
 
 @kernel()
 def can_save_both(king, bishop, knight, bare):
-    """Whether the side with the pieces, to move, has a move after which the `bare` king can take neither of them."""
+    """Whether the side with the pieces, to move, has a move after which the `bare` king can take
+    neither of them.
+    """
     if are_safe(king, bishop, knight, bare):
         return True
     own = bit(king) | bit(bishop) | bit(knight)
@@ -237,7 +278,12 @@ def can_save_both(king, bishop, knight, bare):
         while targets:
             to = ctz(targets)
             targets &= targets - ONE
-            if are_safe(to if mover == 0 else king, to if mover == 1 else bishop, to if mover == 2 else knight, bare):
+            if are_safe(
+                to if mover == 0 else king,
+                to if mover == 1 else bishop,
+                to if mover == 2 else knight,
+                bare,
+            ):
                 return True
     return False
 
@@ -246,17 +292,20 @@ def can_save_both(king, bishop, knight, bare):
 def are_safe(king, bishop, knight, bare):
     """Whether the `bare` king can take neither piece: those beside it are guarded."""
     reach, others = KING_ATTACKS[bare], KING_ATTACKS[king]
-    if reach & bit(knight) and not (others | bishop_attacks(bishop, bit(king) | bit(knight))) & bit(knight):
+    if reach & bit(knight) and not (others | bishop_attacks(bishop, bit(king) | bit(knight))) & bit(
+        knight
+    ):
         return False
     return not reach & bit(bishop) or (others | KNIGHT_ATTACKS[knight]) & bit(bishop) != ZERO
 
 
 @kernel()
 def judge_small_ending(row, root, value, draw, plies):
-    """(value in -1..1, draw probability, plies left) of a position, uint64 [16], for its side to move.
+    """(value in -1..1, draw probability, plies left) of a position, uint64 [16], for its side to
+    move.
 
-    Takes what an evaluator said, and returns it unchanged where nothing is known. `root`: the position, uint64 [16],
-    in which the search looks for a move.
+    Takes what an evaluator said, and returns it unchanged where nothing is known. `root`: the
+    position, uint64 [16], in which the search looks for a move.
     """
     strong = winner_of_small_ending(row)
     if strong < 0:
@@ -270,18 +319,23 @@ def judge_small_ending(row, root, value, draw, plies):
 
 @kernel()
 def winner_of_small_ending(row):
-    """Return the side that wins a position, uint64 [16], 0 for White and 1 for Black; -1 if this module does not know
-    one.
+    """Return the side that wins a position, uint64 [16], 0 for White and 1 for Black; -1 if this
+    module does not know one.
     """
     for strong in range(2):
-        own, other = row[layout.WHITE + strong] & ~row[layout.KING], row[layout.BLACK - strong] & ~row[layout.KING]
+        own, other = (
+            row[layout.WHITE + strong] & ~row[layout.KING],
+            row[layout.BLACK - strong] & ~row[layout.KING],
+        )
         if wins_against_bare_king(row, np.int64(strong), own, other):
             return np.int64(strong)
     return np.int64(-1)
 
 
 def seen_from_before(q: np.ndarray) -> np.ndarray:
-    """Values of moves in a won small ending on the scale of all other positions, where such a win is BEFORE or more."""
+    """Values of moves in a won small ending on the scale of all other positions, where such a win
+    is BEFORE or more.
+    """
     won = BEFORE + (np.abs(q) - INSIDE) * (_END - BEFORE) / (_END - INSIDE)
     return np.sign(q) * np.where(np.abs(q) < INSIDE, np.abs(q) * BEFORE / INSIDE, won)
 
@@ -293,11 +347,15 @@ def wins_against_bare_king(row, strong, own, other):
         return False
     if own & row[layout.PAWN] or own == row[layout.KNIGHT]:
         return False  # The network knows these well enough.
-    if own == row[layout.BISHOP] and (own & layout.DARK_SQUARES == ZERO or own & ~layout.DARK_SQUARES == ZERO):
+    if own == row[layout.BISHOP] and (
+        own & layout.DARK_SQUARES == ZERO or own & ~layout.DARK_SQUARES == ZERO
+    ):
         return False
     if is_bishop_and_knight(row, own) and loses_a_piece(row, strong):
         return False
-    touched = KING_ATTACKS[king_square(row, 1 - strong)] & own if row[layout.SIDE] != strong else ZERO
+    touched = (
+        KING_ATTACKS[king_square(row, 1 - strong)] & own if row[layout.SIDE] != strong else ZERO
+    )
     while touched:
         if not attackers(row, ctz(touched), row[layout.WHITE] | row[layout.BLACK], strong):
             return False

@@ -1,11 +1,14 @@
-"""Endings of up to four pieces without pawns, solved in some tenths of a second each: who wins, and how soon.
+"""Endings of up to four pieces without pawns, solved in some tenths of a second each: who wins, and
+how soon.
 
-A solution grows backwards from the mates, and from the captures that win, until nothing changes. One word holds the
-squares of the losing king for which a position is won or lost while all else stands still, so a step back is a few
-operations on whole arrays. Distances are those to mate or to the next capture, as in Syzygy tables, or those to mate,
-carried through captures. The winner's king stands on a1 to d4; other positions are mirrored. Axes of an array: rank and
-file of the winner's king, 4 each, and the square of each other piece, 64 each. Where two pieces share a square, one has
-just captured the other. Thompson, "Retrograde Analysis of Certain Endgames", ICCA Journal 9(3), 1986.
+A solution grows backwards from the mates, and from the captures that win, until nothing changes.
+One word holds the squares of the losing king for which a position is won or lost while all else
+stands still, so a step back is a few operations on whole arrays. Distances are those to mate or to
+the next capture, as in Syzygy tables, or those to mate, carried through captures. The winner's king
+stands on a1 to d4; other positions are mirrored. Axes of an array: rank and file of the winner's
+king, 4 each, and the square of each other piece, 64 each. Where two pieces share a square, one has
+just captured the other. Thompson, "Retrograde Analysis of Certain Endgames", ICCA Journal 9(3),
+1986.
 """
 
 from __future__ import annotations
@@ -32,11 +35,23 @@ _SQUARES = np.arange(64)
 _BITS = attacks.ONE << _SQUARES.astype(np.uint64)
 _STRAIGHT, _DIAGONAL = ((0, 1), (1, 0), (0, -1), (-1, 0)), ((1, 1), (1, -1), (-1, -1), (-1, 1))
 _JUMPS = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
-_STEPS = {"N": _JUMPS, "B": _DIAGONAL, "R": _STRAIGHT, "Q": _STRAIGHT + _DIAGONAL}  # By (file, rank).
-_LINES, _DIAGONALS = attacks.FILE_LINE | attacks.RANK_LINE, attacks.DIAGONAL_LINE | attacks.ANTIDIAGONAL_LINE
+_STEPS = {
+    "N": _JUMPS,
+    "B": _DIAGONAL,
+    "R": _STRAIGHT,
+    "Q": _STRAIGHT + _DIAGONAL,
+}  # By (file, rank).
+_LINES, _DIAGONALS = (
+    attacks.FILE_LINE | attacks.RANK_LINE,
+    attacks.DIAGONAL_LINE | attacks.ANTIDIAGONAL_LINE,
+)
 _REACH = {"K": attacks.KING_ATTACKS, "N": attacks.KNIGHT_ATTACKS, "B": _DIAGONALS, "R": _LINES}
 _REACH["Q"] = _LINES | _DIAGONALS
-_HALF_SWAPS = ((1, 0x5555555555555555), (2, 0x3333333333333333), (4, 0x0F0F0F0F0F0F0F0F))  # Together they turn a byte.
+_HALF_SWAPS = (
+    (1, 0x5555555555555555),
+    (2, 0x3333333333333333),
+    (4, 0x0F0F0F0F0F0F0F0F),
+)  # Together they turn a byte.
 
 
 class Solution(NamedTuple):
@@ -44,7 +59,9 @@ class Solution(NamedTuple):
 
     won: np.ndarray  # uint64 [4, 4, 64, ...]: with the winner to move.
     lost: np.ndarray  # uint64 [4, 4, 64, ...]: with the loser to move.
-    moves_won: np.ndarray  # uint64 [6, 4, 4, 64, ...]: bits of the winner's moves to mate or capture in won positions.
+    moves_won: (
+        np.ndarray
+    )  # uint64 [6, 4, 4, 64, ...]: bits of the winner's moves to mate or capture in won positions.
     moves: np.ndarray  # uint64 [6, 4, 4, 64, ...]: the same in lost positions.
 
     @property
@@ -68,14 +85,18 @@ class Solution(NamedTuple):
         return fewer | equal
 
 
-# ---- asking ----------------------------------------------------------------------------------------------------------
+# ---- asking --------------------------------------------------------------------------------------
 
 
-def probe(board: chess.Board, wait: Wait = Future.result, to_mate: bool = False) -> tuple[int, int] | None:
-    """(WDL, DTZ) of a position for its side to move, as Syzygy tables have them; (WDL, plies to mate) if `to_mate`.
+def probe(
+    board: chess.Board, wait: Wait = Future.result, to_mate: bool = False
+) -> tuple[int, int] | None:
+    """(WDL, DTZ) of a position for its side to move, as Syzygy tables have them; (WDL, plies to
+    mate) if `to_mate`.
 
-    WDL is 2, 0 or -2 and takes the halfmove clock as 0. DTZ counts the plies to mate or to the next capture. None if
-    the ending is not solved here, or if `wait` raises TimeoutError: then another thread goes on solving it.
+    WDL is 2, 0 or -2 and takes the halfmove clock as 0. DTZ counts the plies to mate or to the next
+    capture. None if the ending is not solved here, or if `wait` raises TimeoutError: then another
+    thread goes on solving it.
     """
     if chess.popcount(board.occupied) > MOST_SOLVED_PIECES or board.pawns or board.castling_rights:
         return None
@@ -96,7 +117,9 @@ def _moves_to_win(board: chess.Board, winner: chess.Color, wait: Wait, to_mate: 
     """
     pieces, squares = "", []
     for side in (winner, not winner):
-        for kind, letter in zip((chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT), "QRBN", strict=True):
+        for kind, letter in zip(
+            (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT), "QRBN", strict=True
+        ):
             found = list(chess.scan_forward(board.pieces_mask(kind, side)))
             pieces += (letter if side == winner else letter.lower()) * len(found)
             squares += found
@@ -106,14 +129,19 @@ def _moves_to_win(board: chess.Board, winner: chess.Color, wait: Wait, to_mate: 
     mirror = (7 if king & 4 else 0) ^ (56 if king & 32 else 0)
     king, loser, *others = (square ^ mirror for square in (king, loser, *squares))
     solution, place = wait(_solution(pieces, to_mate)), (king >> 3, king & 7, *others)
-    decided, moves = (solution.won, solution.moves_won) if board.turn == winner else (solution.lost, solution.moves)
+    decided, moves = (
+        (solution.won, solution.moves_won)
+        if board.turn == winner
+        else (solution.lost, solution.moves)
+    )
     if not int(decided[place]) >> loser & 1:
         return None
     return sum((int(moves[power, *place]) >> loser & 1) << power for power in range(MOVE_BITS))
 
 
 def line_to_mate(board: chess.Board, move: chess.Move) -> tuple[chess.Move, ...]:
-    """Return the line from a move to mate, where the winner takes the shortest way and the loser the longest.
+    """Return the line from a move to mate, where the winner takes the shortest way and the loser
+    the longest.
 
     Empty where there is no mate, and where the solutions that it needs are not there.
     """
@@ -131,7 +159,9 @@ def line_to_mate(board: chess.Board, move: chess.Move) -> tuple[chess.Move, ...]
     return tuple(line) if board.is_checkmate() else ()
 
 
-@lru_cache(maxsize=4096)  # Lines of one position meet soon, and the next position's are parts of them.
+@lru_cache(
+    maxsize=4096
+)  # Lines of one position meet soon, and the next position's are parts of them.
 def _best_move(fen: str) -> chess.Move | None:
     board, best = chess.Board(fen), (0, chess.Move.null())
     for move in board.legal_moves:
@@ -146,10 +176,12 @@ def _best_move(fen: str) -> chess.Move | None:
     return None if best[0] == 500 else best[1]
 
 
-# ---- solving ---------------------------------------------------------------------------------------------------------
+# ---- solving -------------------------------------------------------------------------------------
 
 
-_SOLVER = ThreadPool(2, "solve")  # One thread asks, and the other, which starts when it is needed, solves.
+_SOLVER = ThreadPool(
+    2, "solve"
+)  # One thread asks, and the other, which starts when it is needed, solves.
 
 
 @lru_cache(maxsize=8)
@@ -158,7 +190,8 @@ def _solution(pieces: str, to_mate: bool) -> Future[Solution]:
 
 
 def solve(pieces: str, to_mate: bool = False) -> Solution:
-    """Solve an ending: the winner's pieces beside its king in upper case, then the loser's in lower case ("BN", "Qr").
+    """Solve an ending: the winner's pieces beside its king in upper case, then the loser's in lower
+    case ("BN", "Qr").
 
     Counts the winner's moves to mate or to the next capture, or `to_mate` through captures.
     """
@@ -201,16 +234,24 @@ class _Rules:
         self._pieces = "K" + pieces
         self.shape = (4, 4, *[64] * count)
         kings = np.add.outer(8 * np.arange(4), np.arange(4)).reshape(4, 4, *[1] * count)
-        self._squares = [kings, *(_SQUARES.reshape(-1, *[1] * (count - place)) for place in range(1, count + 1))]
+        self._squares = [
+            kings,
+            *(_SQUARES.reshape(-1, *[1] * (count - place)) for place in range(1, count + 1)),
+        ]
         self._own = [place for place in range(1, count + 1) if self._pieces[place].isupper()]
         self._others = [place for place in range(1, count + 1) if self._pieces[place].islower()]
         bits = [_BITS[squares] for squares in self._squares]
         apart = np.full(self.shape, ~attacks.ZERO)
         for place in range(1, count + 1):
             for earlier in range(place):
-                apart[np.broadcast_to(self._squares[place] == self._squares[earlier], self.shape)] = attacks.ZERO
+                apart[
+                    np.broadcast_to(self._squares[place] == self._squares[earlier], self.shape)
+                ] = attacks.ZERO
         sliding = [piece not in "Nn" for piece in self._pieces]
-        self._onward = [apart & ~bit if slides else attacks.ZERO for slides, bit in zip(sliding, bits, strict=True)]
+        self._onward = [
+            apart & ~bit if slides else attacks.ZERO
+            for slides, bit in zip(sliding, bits, strict=True)
+        ]
         self.attacked = reduce(np.bitwise_or, map(self._attacks, (0, *self._own)))
         occupied = reduce(np.bitwise_or, bits)
         self.legal_to_win = apart & ~(self.attacked | occupied)
@@ -224,18 +265,27 @@ class _Rules:
     def _attacks(self, place: int) -> np.ndarray:
         """Squares that a piece attacks if the losing king is not in its way."""
         here = self._squares[place]
-        hidden = [_beyond()[here, squares] for other, squares in enumerate(self._squares) if other != place]
+        hidden = [
+            _beyond()[here, squares]
+            for other, squares in enumerate(self._squares)
+            if other != place
+        ]
         return _REACH[self._pieces[place].upper()][here] & ~reduce(np.bitwise_or, hidden)
 
     @property
     def after_captures(self) -> tuple[str, ...]:
-        """The pieces left after a capture that is not a draw: of the loser's piece, or of each of the winner's two."""
+        """The pieces left after a capture that is not a draw: of the loser's piece, or of each of
+        the winner's two.
+        """
         if self._others:
             return (self._pieces[1:-1],)
         return (self._pieces[2], self._pieces[1]) if len(self._own) == 2 else ()
 
-    def captures(self, left: Sequence[tuple[_Rules, Solution]], number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the positions after a capture that are won in at most so many moves, and those that are lost.
+    def captures(
+        self, left: Sequence[tuple[_Rules, Solution]], number: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the positions after a capture that are won in at most so many moves, and those
+        that are lost.
 
         `left`: the endings of `after_captures`.
         """
@@ -252,7 +302,9 @@ class _Rules:
         return won, lost
 
     def escapes(self, won: np.ndarray) -> np.ndarray:
-        """Squares of the losing king from which its side has a legal move to a position that is not won."""
+        """Squares of the losing king from which its side has a legal move to a position that is not
+        won.
+        """
         found = _beside(self._free & ~won)
         for place in self._others:
             reached = self.legal_to_win & ~won
@@ -262,7 +314,9 @@ class _Rules:
 
     def ways_into(self, lost: np.ndarray) -> np.ndarray:
         """Squares of the losing king for which a move of the winner leads to a lost position."""
-        return reduce(np.bitwise_or, [self._back(place, lost) for place in self._own], _king_back(lost))
+        return reduce(
+            np.bitwise_or, [self._back(place, lost) for place in self._own], _king_back(lost)
+        )
 
     def _back(self, place: int, reached: np.ndarray) -> np.ndarray:
         """Return the positions from which a move of one piece leads to those reached."""
@@ -278,25 +332,33 @@ class _Rules:
         return np.moveaxis(found, 0, place + 1)
 
 
-# ---- the board -------------------------------------------------------------------------------------------------------
+# ---- the board -----------------------------------------------------------------------------------
 
 
 @cache
 def _between() -> np.ndarray:
     """Squares strictly between two squares on a line, uint64 [64, 64]."""
-    return np.array([[chess.between(one, other) for other in range(64)] for one in range(64)], np.uint64)
+    return np.array(
+        [[chess.between(one, other) for other in range(64)] for one in range(64)], np.uint64
+    )
 
 
 @cache
 def _beyond() -> np.ndarray:
-    """Squares that a piece on the first square does not see because of one on the second, uint64 [64, 64]."""
-    seen = _between()[:, None, :] >> _SQUARES.astype(np.uint64)[:, None] & attacks.ONE  # [first, second, third]
+    """Squares that a piece on the first square does not see because of one on the second, uint64
+    [64, 64].
+    """
+    seen = (
+        _between()[:, None, :] >> _SQUARES.astype(np.uint64)[:, None] & attacks.ONE
+    )  # [first, second, third]
     return (seen * _BITS).sum(2, dtype=np.uint64)
 
 
 @cache
 def _by_room(file: int, rank: int) -> list[np.ndarray]:
-    """Return the squares from which a piece can go once by (file, rank), those from which it can twice, and so on."""
+    """Return the squares from which a piece can go once by (file, rank), those from which it can
+    twice, and so on.
+    """
     room = np.full(64, 7)
     for at, step in ((_SQUARES & 7, file), (_SQUARES >> 3, rank)):
         if step:

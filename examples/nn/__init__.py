@@ -1,4 +1,5 @@
-"""Experiments to run and read: `python -m examples.nn.NAME`, each with --help, --seed and --plot FILE.
+"""Experiments to run and read: `python -m examples.nn.NAME`, each with --help, --seed and --plot
+FILE.
 
     vanishing           what deep stacks of sigmoids do to a gradient
     linear_regression   two numbers found by descent, against least squares

@@ -1,4 +1,6 @@
-"""Recorded games as pictures of boards and numbers of moves, seen by the side to move; python-chess plays the moves."""
+"""Recorded games as pictures of boards and numbers of moves, seen by the side to move; python-chess
+plays the moves.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,26 @@ import numpy as np
 from engine.errors import DataError
 from examples.nn.common import open_text
 
-KINDS = 12  # numbers 1 to 6 for P N B R Q K of the side to move, 7 to 12 for the other's; 0 is an empty square
+# numbers 1 to 6 for P N B R Q K of the side to move, 7 to 12 for the other's; 0 is an empty square
+KINDS = 12
 MOVE_PLANES = 64  # queen moves: 8 directions of up to 7 squares; then 8 knight moves
-DIRECTIONS = [(0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1)]  # (files, ranks)
+DIRECTIONS = [
+    (0, 1),
+    (1, 1),
+    (1, 0),
+    (1, -1),
+    (0, -1),
+    (-1, -1),
+    (-1, 0),
+    (-1, 1),
+]  # (files, ranks)
 LEAPS = [(1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2)]
 
 
 class Position(NamedTuple):
-    """A board uint8 [64] (a1 = 0) from the mover's side, and the move played there, seen the same way."""
+    """A board uint8 [64] (a1 = 0) from the mover's side, and the move played there, seen the same
+    way.
+    """
 
     board: np.ndarray
     move: int  # plane * 64 + square it starts from
@@ -28,8 +42,8 @@ class Position(NamedTuple):
 def read_games(path: Path, shortest: int = 20) -> Iterator[list[str]]:
     """Yield the moves of every game of at least `shortest` plies, in UCI notation.
 
-    The file has tab-separated columns under a line of names, one of them "uci"; it may be packed (.xz). Raises
-    DataError for another form.
+    The file has tab-separated columns under a line of names, one of them "uci"; it may be packed
+    (.xz). Raises DataError for another form.
     """
     with open_text(path) as lines:
         names = next(lines, "").rstrip("\n").split("\t")
@@ -39,7 +53,9 @@ def read_games(path: Path, shortest: int = 20) -> Iterator[list[str]]:
         for line in lines:
             fields = line.rstrip("\n").split("\t")
             if len(fields) != len(names):
-                raise DataError(f"{path}: expected {len(names)} columns, found {len(fields)} in {line[:60]!r}")
+                raise DataError(
+                    f"{path}: expected {len(names)} columns, found {len(fields)} in {line[:60]!r}"
+                )
             moves = fields[column].split()
             if len(moves) >= shortest:
                 yield moves
@@ -57,11 +73,17 @@ def replay(moves: Sequence[str]) -> Iterator[Position]:
 
 def picture(board: chess.Board) -> np.ndarray:
     """Return a board as uint8 [64], seen by the side to move: a number for each kind of piece."""
-    masks = [board.pieces_mask(kind, side) for side in (board.turn, not board.turn) for kind in chess.PIECE_TYPES]
-    bits = np.unpackbits(np.array(masks, "<u8").view(np.uint8), bitorder="little").reshape(KINDS, 8, 8)
-    numbers: np.ndarray = np.arange(1, KINDS + 1, dtype=np.uint8) @ bits[:, :: 1 if board.turn else -1].reshape(
-        KINDS, 64
+    masks = [
+        board.pieces_mask(kind, side)
+        for side in (board.turn, not board.turn)
+        for kind in chess.PIECE_TYPES
+    ]
+    bits = np.unpackbits(np.array(masks, "<u8").view(np.uint8), bitorder="little").reshape(
+        KINDS, 8, 8
     )
+    numbers: np.ndarray = np.arange(1, KINDS + 1, dtype=np.uint8) @ bits[
+        :, :: 1 if board.turn else -1
+    ].reshape(KINDS, 64)
     return numbers
 
 

@@ -19,11 +19,20 @@ DATA_VARIABLE = "AINO_TEST_DATA"
 
 
 def command_line(description: str | None) -> argparse.ArgumentParser:
-    """Return a parser with the options of every example; the first paragraph of its docstring is the description."""
+    """Return a parser with the options of every example; the first paragraph of its docstring is
+    the description.
+    """
     text = (description or "").partition("\n\n")[0]
     parser = CommandParser(description=text)
-    parser.add_argument("--seed", type=int, default=0, help="seed all random numbers with this (default %(default)s)")
-    parser.add_argument("--plot", type=output_file, metavar="FILE", help="save a picture (png, svg, pdf)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="seed all random numbers with this (default %(default)s)",
+    )
+    parser.add_argument(
+        "--plot", type=output_file, metavar="FILE", help="save a picture (png, svg, pdf)"
+    )
     return parser
 
 
@@ -36,11 +45,15 @@ def run_as_command(main: Callable[[], None]) -> None:
 
 
 def find_data(given: Path | None, *usual: str) -> Path:
-    """Return the path given, or the usual one inside the data folder. Raises DataError when there is neither."""
+    """Return the path given, or the usual one inside the data folder. Raises DataError when there
+    is neither.
+    """
     folder = os.environ.get(DATA_VARIABLE)
     path = given if given is not None else Path(folder, *usual) if folder else None
     if path is None:
-        raise DataError(f"no data: expected a path on the command line, or {'/'.join(usual)} in ${DATA_VARIABLE}")
+        raise DataError(
+            f"no data: expected a path on the command line, or {'/'.join(usual)} in ${DATA_VARIABLE}"
+        )
     if not path.exists():
         raise DataError(f"no data: {path} does not exist")
     return path
@@ -48,18 +61,30 @@ def find_data(given: Path | None, *usual: str) -> Path:
 
 def open_text(path: Path) -> TextIO:
     """Return a text file to read, packed (.xz) or not."""
-    return lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
+    return (
+        lzma.open(path, "rt", encoding="utf-8")
+        if path.suffix == ".xz"
+        else path.open(encoding="utf-8")
+    )
 
 
 def show(record: Record) -> None:
     """Print one epoch of a history."""
     hidden = ("epoch", "step", "rate", "gradient_norm")
-    parts = (f"{name.replace('_', ' ')} {value:.4f}" for name, value in record.items() if name not in hidden)
+    parts = (
+        f"{name.replace('_', ' ')} {value:.4f}"
+        for name, value in record.items()
+        if name not in hidden
+    )
     print(f"epoch {record['epoch']:3.0f}   {'   '.join(parts)}", flush=True)
 
 
-def save_curves(path: Path | None, curves: Mapping[str, Sequence[float]], x: str, y: str, scale: str = "plot") -> None:
-    """Save a picture of curves by name over 1, 2, ..., if there is a path; `scale` is plot, semilogy or loglog."""
+def save_curves(
+    path: Path | None, curves: Mapping[str, Sequence[float]], x: str, y: str, scale: str = "plot"
+) -> None:
+    """Save a picture of curves by name over 1, 2, ..., if there is a path; `scale` is plot,
+    semilogy or loglog.
+    """
 
     def draw(axes: Any) -> None:
         for name, values in curves.items():
@@ -72,7 +97,9 @@ def save_curves(path: Path | None, curves: Mapping[str, Sequence[float]], x: str
 
 
 def save_plot(path: Path | None, draw: Callable[[Any], None]) -> None:
-    """Save a picture with one pair of axes, on which `draw` draws, if there is a path. Needs Matplotlib."""
+    """Save a picture with one pair of axes, on which `draw` draws, if there is a path. Needs
+    Matplotlib.
+    """
     if path is None:
         return
     figure = new_figure(6, 4)

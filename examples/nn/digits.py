@@ -1,10 +1,12 @@
-"""Digits read by a small convolutional net: drawn by strokes, or handwritten ones where a data set is given.
+"""Digits read by a small convolutional net: drawn by strokes, or handwritten ones where a data set
+is given.
 
     python -m examples.nn.digits                    3,000 digits of 16x16, drawn by the example; a fifth held out
     python -m examples.nn.digits --scikit-learn     1,797 handwritten digits of 8x8, a fifth held out
     python -m examples.nn.digits --mnist FOLDER     IDX files (also .gz); 10,000 held out
 
-Convolutions of 3x3 with batch norm, each followed by a pool that halves the board, then one dense layer.
+Convolutions of 3x3 with batch norm, each followed by a pool that halves the board, then one dense
+layer.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ def build(side: int, channels: Sequence[int], rng: np.random.Generator) -> nn.Se
     parts: dict[str, nn.Layer] = {}
     inputs = 1
     for number, outputs in enumerate(channels):
-        parts[f"conv{number}"] = nn.Conv2D(inputs, outputs, 3, rng, bias=False, input_gradient=number > 0)
+        parts[f"conv{number}"] = nn.Conv2D(
+            inputs, outputs, 3, rng, bias=False, input_gradient=number > 0
+        )
         parts[f"norm{number}"] = nn.BatchNorm(outputs, relu=True)
         parts[f"pool{number}"] = nn.MaxPool2D(2)
         inputs, side = outputs, side // 2
@@ -45,38 +49,60 @@ def build(side: int, channels: Sequence[int], rng: np.random.Generator) -> nn.Se
 
 
 def run(
-    digits: nn.datasets.Digits, channels: Sequence[int], epochs: int, seed: int = 0, rate: float = 2e-3, shift: int = 0
+    digits: nn.datasets.Digits,
+    channels: Sequence[int],
+    epochs: int,
+    seed: int = 0,
+    rate: float = 2e-3,
+    shift: int = 0,
 ) -> Result:
     """Train; with `shift`, every epoch moves every digit anew by up to so many squares."""
     model = build(digits.train.inputs.shape[2], channels, np.random.default_rng(seed))
     settings = nn.TrainerSettings(batch_size=128, seed=seed, shard_size=64, threads=2)
     steps = epochs * -(-len(digits.train.inputs) // settings.batch_size)
     schedule = nn.WarmupCosine(rate, steps, min(50, steps // 3))
-    trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.AdamW(), schedule, settings, {"accuracy": nn.accuracy})
+    trainer = nn.Trainer(
+        model, nn.softmax_cross_entropy, nn.AdamW(), schedule, settings, {"accuracy": nn.accuracy}
+    )
     train = nn.Loader(*digits.train, augment=nn.random_shift(shift)) if shift else digits.train
     return Result(model, trainer.fit(train, epochs, digits.held_out, callbacks=[show]))
 
 
 def small_digits(seed: int = 0) -> nn.datasets.Digits:
-    """scikit-learn's 1,797 handwritten digits of 8x8, a fifth held out. Raises DataError without scikit-learn."""
+    """scikit-learn's 1,797 handwritten digits of 8x8, a fifth held out. Raises DataError without
+    scikit-learn.
+    """
     try:
         datasets = importlib.import_module("sklearn.datasets")
     except ModuleNotFoundError as error:
         advice = "python -m pip install scikit-learn"
-        raise DataError(f"these digits come with scikit-learn, which is not installed: {advice}") from error
+        raise DataError(
+            f"these digits come with scikit-learn, which is not installed: {advice}"
+        ) from error
     found = datasets.load_digits()
     order = np.random.default_rng(seed).permutation(len(found.images))
-    images, classes = (found.images[order] / 16).astype(np.float32)[:, None], found.target[order].astype(np.int64)
+    images, classes = (
+        (found.images[order] / 16).astype(np.float32)[:, None],
+        found.target[order].astype(np.int64),
+    )
     few = len(images) // 5
-    return nn.datasets.Digits(nn.Data(images[:-few], classes[:-few]), nn.Data(images[-few:], classes[-few:]))
+    return nn.datasets.Digits(
+        nn.Data(images[:-few], classes[:-few]), nn.Data(images[-few:], classes[-few:])
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
     chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument("--scikit-learn", action="store_true", help="train on scikit-learn's handwritten digits")
-    chosen.add_argument("--mnist", type=Path, metavar="FOLDER", help="train on MNIST, from its files in FOLDER")
-    text = "train this many epochs (default: 15 for drawn digits, 30 for scikit-learn's, 12 for MNIST)"
+    chosen.add_argument(
+        "--scikit-learn", action="store_true", help="train on scikit-learn's handwritten digits"
+    )
+    chosen.add_argument(
+        "--mnist", type=Path, metavar="FOLDER", help="train on MNIST, from its files in FOLDER"
+    )
+    text = (
+        "train this many epochs (default: 15 for drawn digits, 30 for scikit-learn's, 12 for MNIST)"
+    )
     parser.add_argument("--epochs", type=int, help=text)
     text = "augment by moving digits up to this many squares"
     parser.add_argument("--shift", type=int, default=0, metavar="SQUARES", help=text)
@@ -85,12 +111,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     channels: tuple[int, ...]
     if options.mnist:
-        title, digits, channels, epochs = "MNIST", nn.datasets.mnist(options.mnist), (16, 32, 64), 12
+        title, digits, channels, epochs = (
+            "MNIST",
+            nn.datasets.mnist(options.mnist),
+            (16, 32, 64),
+            12,
+        )
     elif options.scikit_learn:
         title, digits, channels, epochs = "digits of 8x8", small_digits(options.seed), (32, 64), 30
     else:
-        title, digits, channels, epochs = "drawn digits", nn.datasets.digits(seed=options.seed), (16, 32), 15
-    model, history = run(digits, channels, options.epochs or epochs, options.seed, shift=options.shift)
+        title, digits, channels, epochs = (
+            "drawn digits",
+            nn.datasets.digits(seed=options.seed),
+            (16, 32),
+            15,
+        )
+    model, history = run(
+        digits, channels, options.epochs or epochs, options.seed, shift=options.shift
+    )
     print(f"accuracy on held-out digits: {history['validation_accuracy'][-1]:.2%}")
     if options.plot:
         history.plot(options.plot, title)

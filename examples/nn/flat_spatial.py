@@ -1,9 +1,11 @@
-"""A flat against a spatial move predictor: the same positions, the same moves to predict, as many parameters.
+"""A flat against a spatial move predictor: the same positions, the same moves to predict, as many
+parameters.
 
-The flat net sees 768 numbers (12 kinds of pieces on 64 squares) in dense layers; to it, a knight on c3 and one on d3
-have nothing in common. The spatial net sees 12 planes of 8x8 and slides the same 3x3 kernels over them. Both answer
-with a logit for each of 64 directions and distances from each of 64 squares, and are measured by top-1: how often the
-largest logit is the move a strong player chose, without any knowledge of which moves are legal.
+The flat net sees 768 numbers (12 kinds of pieces on 64 squares) in dense layers; to it, a knight on
+c3 and one on d3 have nothing in common. The spatial net sees 12 planes of 8x8 and slides the same
+3x3 kernels over them. Both answer with a logit for each of 64 directions and distances from each of
+64 squares, and are measured by top-1: how often the largest logit is the move a strong player
+chose, without any knowledge of which moves are legal.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ class Result(NamedTuple):
 
 
 def read_positions(path: Path, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """(boards uint8 [N, 64], moves played int64 [N]): `count` positions of recorded games, a few of each."""
+    """(boards uint8 [N, 64], moves played int64 [N]): `count` positions of recorded games, a few of
+    each.
+    """
     rng = np.random.default_rng(seed)
     boards, moves = np.empty((count, 64), np.uint8), np.empty(count, np.int64)
     found = 0
@@ -65,7 +69,9 @@ def read_positions(path: Path, count: int, seed: int) -> tuple[np.ndarray, np.nd
     return boards[:found], moves[:found]
 
 
-def spatial_net(rng: np.random.Generator, filters: int = FILTERS, blocks: int = BLOCKS) -> nn.Sequential:
+def spatial_net(
+    rng: np.random.Generator, filters: int = FILTERS, blocks: int = BLOCKS
+) -> nn.Sequential:
     """Residual blocks of 3x3 convolutions; a logit for each plane and square."""
     parts: dict[str, nn.Layer] = {
         "conv": nn.Conv2D(12, filters, 3, rng, bias=False, input_gradient=False),
@@ -80,12 +86,17 @@ def spatial_net(rng: np.random.Generator, filters: int = FILTERS, blocks: int = 
                 norm2=nn.BatchNorm(filters),
             )
         )
-    return nn.Sequential(**parts, head=nn.Conv2D(filters, MOVE_PLANES, 3, rng), flatten=nn.Flatten())
+    return nn.Sequential(
+        **parts, head=nn.Conv2D(filters, MOVE_PLANES, 3, rng), flatten=nn.Flatten()
+    )
 
 
 def flat_net(rng: np.random.Generator, parameters: int) -> nn.Sequential:
     """Two hidden layers, as wide as makes the number of parameters nearest to `parameters`."""
-    sizes = {width: 768 * width + width**2 + ACTIONS * width + 2 * width + ACTIONS for width in range(4, 512)}
+    sizes = {
+        width: 768 * width + width**2 + ACTIONS * width + 2 * width + ACTIONS
+        for width in range(4, 512)
+    }
     width = min(sizes, key=lambda w: abs(sizes[w] - parameters))
     return nn.Sequential(
         flatten=nn.Flatten(),
@@ -98,7 +109,12 @@ def flat_net(rng: np.random.Generator, parameters: int) -> nn.Sequential:
 
 
 def run(
-    train: nn.Data, held_out: nn.Data, epochs: int, seed: int = 0, filters: int = FILTERS, blocks: int = BLOCKS
+    train: nn.Data,
+    held_out: nn.Data,
+    epochs: int,
+    seed: int = 0,
+    filters: int = FILTERS,
+    blocks: int = BLOCKS,
 ) -> Result:
     """Train both nets on the same batches."""
     spatial = spatial_net(np.random.default_rng(seed), filters, blocks)
@@ -109,7 +125,9 @@ def run(
         settings = nn.TrainerSettings(batch_size=256, seed=seed, shard_size=128, threads=2)
         steps = epochs * -(-len(train.inputs) // settings.batch_size)
         schedule = nn.WarmupCosine(3e-3, steps, steps // 20)
-        trainer = nn.Trainer(net, nn.softmax_cross_entropy, nn.AdamW(), schedule, settings, {"accuracy": nn.accuracy})
+        trainer = nn.Trainer(
+            net, nn.softmax_cross_entropy, nn.AdamW(), schedule, settings, {"accuracy": nn.accuracy}
+        )
         histories[name] = trainer.fit(train, epochs, held_out, callbacks=[show])
     return Result({name: parameter_count(net) for name, net in nets.items()}, histories)
 
@@ -121,8 +139,12 @@ def parameter_count(net: nn.Layer) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
-    parser.add_argument("--games", type=Path, metavar="FILE", help="read tab-separated games with a column 'uci'")
-    parser.add_argument("--positions", type=int, default=100_000, help="train on this many (default %(default)s)")
+    parser.add_argument(
+        "--games", type=Path, metavar="FILE", help="read tab-separated games with a column 'uci'"
+    )
+    parser.add_argument(
+        "--positions", type=int, default=100_000, help="train on this many (default %(default)s)"
+    )
     parser.add_argument("--epochs", type=int, default=4)
     options = parser.parse_args(arguments)
     path = find_data(options.games, "games", "human.tsv.xz")
@@ -130,10 +152,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     train = nn.Data(Boards(boards[:-HELD_OUT]), moves[:-HELD_OUT])
     held_out = nn.Data(Boards(boards[-HELD_OUT:]), moves[-HELD_OUT:])
     result = run(train, held_out, options.epochs, options.seed)
-    print(f"\n{len(train.inputs)} positions, {options.epochs} epochs, {HELD_OUT} held-out positions of other games")
+    print(
+        f"\n{len(train.inputs)} positions, {options.epochs} epochs, {HELD_OUT} held-out positions of other games"
+    )
     for name, parameters in result.parameters.items():
         print(f"{name:8} {parameters:8} parameters   top-1 {result.top1(name):.1%}")
-    accuracies = {name: history["validation_accuracy"] for name, history in result.histories.items()}
+    accuracies = {
+        name: history["validation_accuracy"] for name, history in result.histories.items()
+    }
     save_curves(options.plot, accuracies, "epoch", "top-1 on held-out positions")
 
 

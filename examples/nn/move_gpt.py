@@ -1,9 +1,11 @@
-"""A tiny GPT over chess moves as text: it reads letters, not boards, and writes the rest of the game.
+"""A tiny GPT over chess moves as text: it reads letters, not boards, and writes the rest of the
+game.
 
-A game is a line such as "e2e4 e7e5 g1f3 "; a token is a character. The model is a stack of blocks (LayerNorm, causal
-self-attention, LayerNorm, two dense layers with GELU, each with a skip connection; Radford et al. 2019) and learns to
-guess the next character. It is pretrained on all games, then fine-tuned on those of one opening. Perplexity is
-exp(cross-entropy) a move, that is over its five characters together: how many equally likely moves it hesitates among.
+A game is a line such as "e2e4 e7e5 g1f3 "; a token is a character. The model is a stack of blocks
+(LayerNorm, causal self-attention, LayerNorm, two dense layers with GELU, each with a skip
+connection; Radford et al. 2019) and learns to guess the next character. It is pretrained on all
+games, then fine-tuned on those of one opening. Perplexity is exp(cross-entropy) a move, that is
+over its five characters together: how many equally likely moves it hesitates among.
 """
 
 from __future__ import annotations
@@ -65,7 +67,9 @@ def build(config: GptConfig, rng: np.random.Generator) -> nn.Sequential:
             dense2=nn.Dense(4 * config.width, config.width, rng, "glorot"),
         )
     return nn.Sequential(
-        **parts, norm=nn.LayerNorm(config.width), head=nn.Dense(config.width, len(ALPHABET), rng, "glorot")
+        **parts,
+        norm=nn.LayerNorm(config.width),
+        head=nn.Dense(config.width, len(ALPHABET), rng, "glorot"),
     )
 
 
@@ -73,7 +77,7 @@ def _skip(**layers: nn.Layer) -> nn.Residual:
     return nn.Residual(nn.Sequential(**layers), activation="identity")
 
 
-# ---- text ---------------------------------------------------------------------------------------------------------
+# ---- text ----------------------------------------------------------------------------------------
 
 
 def encode(text: str) -> np.ndarray:
@@ -85,7 +89,9 @@ def encode(text: str) -> np.ndarray:
 
 
 def as_data(games: Sequence[Sequence[str]], length: int) -> nn.Data:
-    """Games as inputs and targets int [N, length]: every character is to be guessed from those before it."""
+    """Games as inputs and targets int [N, length]: every character is to be guessed from those
+    before it.
+    """
     tokens = np.stack([encode("\n" + " ".join(game) + " ")[: length + 1] for game in games])
     return nn.Data(tokens[:, :-1], tokens[:, 1:])
 
@@ -93,7 +99,9 @@ def as_data(games: Sequence[Sequence[str]], length: int) -> nn.Data:
 def select_games(
     path: Path, count: int, length: int, opening: Sequence[str]
 ) -> tuple[list[list[str]], list[list[str]]]:
-    """(`count` games, and those of the opening among twice as many more), long enough to fill `length`."""
+    """(`count` games, and those of the opening among twice as many more), long enough to fill
+    `length`.
+    """
     shortest = length // MOVE_LENGTH + 1
     games = read_games(path, shortest)
     first = list(itertools.islice(games, count))
@@ -101,21 +109,27 @@ def select_games(
     return first, [game for game in more if game[: len(opening)] == list(opening)]
 
 
-# ---- training -----------------------------------------------------------------------------------------------------
+# ---- training ------------------------------------------------------------------------------------
 
 
 def next_character_loss(logits: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
     """Mean cross-entropy over all characters: logits [B, T, A], targets int [B, T]."""
-    loss, dlogits = nn.softmax_cross_entropy(logits.reshape(-1, logits.shape[2]), targets.reshape(-1))
+    loss, dlogits = nn.softmax_cross_entropy(
+        logits.reshape(-1, logits.shape[2]), targets.reshape(-1)
+    )
     return loss, dlogits.reshape(logits.shape)
 
 
-def train(model: nn.Layer, data: nn.Data, epochs: int, rate: float, seed: int, held_out: nn.Data) -> nn.History:
+def train(
+    model: nn.Layer, data: nn.Data, epochs: int, rate: float, seed: int, held_out: nn.Data
+) -> nn.History:
     """Train the model on these games."""
     settings = nn.TrainerSettings(batch_size=32, seed=seed, clip_norm=1.0, shard_size=16, threads=2)
     steps = epochs * -(-len(data.inputs) // settings.batch_size)
     schedule = nn.WarmupCosine(rate, steps, steps // 20)
-    trainer = nn.Trainer(model, next_character_loss, nn.AdamW(weight_decay=0.05), schedule, settings)
+    trainer = nn.Trainer(
+        model, next_character_loss, nn.AdamW(weight_decay=0.05), schedule, settings
+    )
     return trainer.fit(data, epochs, held_out, callbacks=[show])
 
 
@@ -156,7 +170,10 @@ def run(
     rng = np.random.default_rng(seed)
     model = build(config, rng)
     everything, special = as_data(games, config.length), as_data(opening_games, config.length)
-    tests = {name: _part(data, slice(-held_out, None)) for name, data in (("all", everything), ("opening", special))}
+    tests = {
+        name: _part(data, slice(-held_out, None))
+        for name, data in (("all", everything), ("opening", special))
+    }
 
     def measure() -> dict[str, float]:
         return {name: perplexity(model, data, len(opening)) for name, data in tests.items()}
@@ -168,7 +185,9 @@ def run(
     histories = {"all": train(model, _part(everything, rest), epochs, 3e-3, seed, tests["all"])}
     before, pretrained_games = measure(), write()
     special_rest = _part(special, rest)
-    histories["opening"] = train(model, special_rest, fine_tuning_epochs, 5e-4, seed, tests["opening"])
+    histories["opening"] = train(
+        model, special_rest, fine_tuning_epochs, 5e-4, seed, tests["opening"]
+    )
     return Result(before, measure(), pretrained_games, write(), histories)
 
 
@@ -182,10 +201,19 @@ def _lines(games: Sequence[str]) -> Iterator[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
-    parser.add_argument("--games", type=Path, metavar="FILE", help="read tab-separated games with a column 'uci'")
-    parser.add_argument("--count", type=int, default=20_000, help="pretrain on this many games (default %(default)s)")
+    parser.add_argument(
+        "--games", type=Path, metavar="FILE", help="read tab-separated games with a column 'uci'"
+    )
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=20_000,
+        help="pretrain on this many games (default %(default)s)",
+    )
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--opening", nargs="+", default=list(OPENING), metavar="MOVE", help="start with these moves")
+    parser.add_argument(
+        "--opening", nargs="+", default=list(OPENING), metavar="MOVE", help="start with these moves"
+    )
     options = parser.parse_args(arguments)
     path = find_data(options.games, "games", "human.tsv.xz")
     games, opening_games = select_games(path, options.count, GptConfig().length, options.opening)
@@ -195,14 +223,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("\nperplexity a move, after the opening's     all games   the opening")
     for name, values in (("pretrained", result.before), ("fine-tuned", result.after)):
         print(f"{name:40} {values['all']:10.2f} {values['opening']:13.2f}")
-    for name, written in (("pretrained", result.pretrained_games), ("fine-tuned", result.fine_tuned_games)):
+    for name, written in (
+        ("pretrained", result.pretrained_games),
+        ("fine-tuned", result.fine_tuned_games),
+    ):
         print(f"\nwritten, {name}:", *_lines(written), sep="\n")
     save_plot(options.plot, lambda axes: _draw(axes, result))
 
 
 def _draw(axes: Any, result: Result) -> None:
     places = np.arange(2)
-    for shift, (name, values) in enumerate((("pretrained", result.before), ("fine-tuned", result.after))):
+    for shift, (name, values) in enumerate(
+        (("pretrained", result.before), ("fine-tuned", result.after))
+    ):
         axes.bar(places + 0.4 * shift, [values["all"], values["opening"]], 0.4, label=name)
     axes.set_xticks(places + 0.2, ["all games", "the opening"])
     axes.set_ylabel("perplexity a move")

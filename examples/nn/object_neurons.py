@@ -1,7 +1,9 @@
-"""One object per neuron against one array per layer: the same net and the same numbers, but how long does a step take?
+"""One object per neuron against one array per layer: the same net and the same numbers, but how
+long does a step take?
 
-The first version of this library had an object for every neuron and a loop for every weight. Written that way, a step
-spends its time in the interpreter; as a product of matrices it spends it in the processor.
+The first version of this library had an object for every neuron and a loop for every weight.
+Written that way, a step spends its time in the interpreter; as a product of matrices it spends it
+in the processor.
 """
 
 from __future__ import annotations
@@ -60,7 +62,10 @@ class ObjectNet:
     def __init__(self, model: nn.Sequential) -> None:
         dense = [layer for layer in model.layers.values() if isinstance(layer, nn.Dense)]
         self.layers = [
-            [Neuron(*pair) for pair in zip(d.params["weight"].tolist(), d.params["bias"].tolist(), strict=True)]
+            [
+                Neuron(*pair)
+                for pair in zip(d.params["weight"].tolist(), d.params["bias"].tolist(), strict=True)
+            ]
             for d in dense
         ]
 
@@ -71,8 +76,12 @@ class ObjectNet:
             values = inputs
             for layer in self.layers:
                 values = [neuron.fire(values) for neuron in layer]
-            gradients = [2 * (value - t) / target.size for value, t in zip(values, wanted, strict=True)]
-            error += sum((value - t) ** 2 for value, t in zip(values, wanted, strict=True)) / target.size
+            gradients = [
+                2 * (value - t) / target.size for value, t in zip(values, wanted, strict=True)
+            ]
+            error += (
+                sum((value - t) ** 2 for value, t in zip(values, wanted, strict=True)) / target.size
+            )
             for layer in reversed(self.layers):
                 input_gradients = [0.0] * len(layer[0].weights)
                 for neuron, gradient in zip(layer, gradients, strict=True):
@@ -109,7 +118,9 @@ def run(seed: int = 0, steps: int = 3, sizes: Sequence[int] = SIZES) -> Result:
     target = rng.random((BATCH, sizes[-1])).astype(np.float32)
     objects, optimizer = ObjectNet(model), nn.SGD()
 
-    def array_step() -> float:  # by hand: a trainer would have its own work timed with that of the arrays
+    def array_step() -> (
+        float
+    ):  # by hand: a trainer would have its own work timed with that of the arrays
         y, backward = model.forward(x, training=True)
         error, dy = nn.mse(y, target)
         _, grads = backward(dy)
@@ -118,7 +129,9 @@ def run(seed: int = 0, steps: int = 3, sizes: Sequence[int] = SIZES) -> Result:
 
     object_seconds, object_errors = _timed(lambda: objects.step(x, target), steps)
     array_seconds, array_errors = _timed(array_step, steps)
-    array_seconds = min(array_seconds, _timed(array_step, 100)[0])  # too quick to measure in a few steps
+    array_seconds = min(
+        array_seconds, _timed(array_step, 100)[0]
+    )  # too quick to measure in a few steps
     return Result(object_seconds, array_seconds, object_errors, array_errors)
 
 
@@ -143,7 +156,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _draw(axes: Any, result: Result) -> None:
-    axes.bar(["objects", "arrays"], [result.object_seconds * 1e3, result.array_seconds * 1e3], log=True)
+    axes.bar(
+        ["objects", "arrays"], [result.object_seconds * 1e3, result.array_seconds * 1e3], log=True
+    )
     axes.set_ylabel("milliseconds a step")
 
 

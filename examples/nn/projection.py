@@ -1,8 +1,10 @@
-"""A 4x4 matrix learned with and without momentum: the acceleration is how many times fewer steps to the same error.
+"""A 4x4 matrix learned with and without momentum: the acceleration is how many times fewer steps to
+the same error.
 
-The target is the projection onto a plane, y = P x. The inputs are three times longer along each axis than along the
-one before, so the bowl of the error is narrow one way and flat another: steps small enough for the narrow way hardly
-move along the flat one, while a velocity collects there (Polyak 1964; Goh 2017, doi 10.23915/distill.00006).
+The target is the projection onto a plane, y = P x. The inputs are three times longer along each
+axis than along the one before, so the bowl of the error is narrow one way and flat another: steps
+small enough for the narrow way hardly move along the flat one, while a velocity collects there
+(Polyak 1964; Goh 2017, doi 10.23915/distill.00006).
 """
 
 from __future__ import annotations
@@ -44,7 +46,11 @@ def _descend(seed: int, momentum: float, most_steps: int) -> list[float]:
     target = (x @ plane @ plane.T).astype(np.float32)
     settings = nn.TrainerSettings(batch_size=len(x))  # all points at once
     trainer = nn.Trainer(
-        nn.Dense(4, 4, rng, initialization="glorot"), nn.mse, nn.SGD(momentum=momentum), RATE, settings
+        nn.Dense(4, 4, rng, initialization="glorot"),
+        nn.mse,
+        nn.SGD(momentum=momentum),
+        RATE,
+        settings,
     )
     errors: list[float] = []
     while len(errors) < most_steps and (not errors or errors[-1] > TARGET_ERROR):

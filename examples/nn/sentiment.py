@@ -2,10 +2,11 @@
 
     python -m examples.nn.sentiment --reviews FILE
 
-FILE is a CSV with columns label (0, 1) and text, which may be packed (.xz). A review becomes 5,000 numbers, one for
-each word or pair of words w: (1 + log count) (1 + log((1 + N) / (1 + number of reviews with w))), scaled to length 1.
-Words that few reviews share weigh more (Spaerck Jones 1972). The 5,000 are those that tell the two kinds of reviews
-apart best, by the chi-squared statistic over the reviews to train on (Yang and Pedersen 1997).
+FILE is a CSV with columns label (0, 1) and text, which may be packed (.xz). A review becomes 5,000
+numbers, one for each word or pair of words w: (1 + log count) (1 + log((1 + N) / (1 + number of
+reviews with w))), scaled to length 1. Words that few reviews share weigh more (Spaerck Jones 1972).
+The 5,000 are those that tell the two kinds of reviews apart best, by the chi-squared statistic over
+the reviews to train on (Yang and Pedersen 1997).
 """
 
 from __future__ import annotations
@@ -51,13 +52,17 @@ class SparseRows:
 
 
 class Vocabulary:
-    """The most telling words and pairs of words of some texts with labels, with their inverse document frequencies."""
+    """The most telling words and pairs of words of some texts with labels, with their inverse
+    document frequencies.
+    """
 
     def __init__(self, texts: Sequence[str], labels: np.ndarray, terms: int = TERMS) -> None:
         found = {label: Counter[str]() for label in (0, 1)}  # number of texts with a term
         for text, label in zip(texts, labels, strict=True):
             found[int(label)].update(set(terms_of(text)))
-        known = sorted(term for term in found[0] | found[1] if found[0][term] + found[1][term] >= RAREST)
+        known = sorted(
+            term for term in found[0] | found[1] if found[0][term] + found[1][term] >= RAREST
+        )
         counts = np.array([[found[0][term], found[1][term]] for term in known]).reshape(-1, 2)
         chosen = np.argsort(-_chi_squared(counts, labels), kind="stable")[:terms]
         self.columns = {known[number]: column for column, number in enumerate(chosen)}
@@ -70,12 +75,16 @@ class Vocabulary:
     def _row(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         counts = Counter(self.columns[term] for term in terms_of(text) if term in self.columns)
         columns = np.fromiter(counts.keys(), np.int64, len(counts))
-        values = (1 + np.log(np.fromiter(counts.values(), float, len(counts)))) * self.weights[columns]
+        values = (1 + np.log(np.fromiter(counts.values(), float, len(counts)))) * self.weights[
+            columns
+        ]
         return columns, (values / (np.linalg.norm(values) or 1)).astype(np.float32)
 
 
 def _chi_squared(counts: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Per text, the chi-squared statistic of terms: counts int [W, 2] of texts of each label that have the term."""
+    """Per text, the chi-squared statistic of terms: counts int [W, 2] of texts of each label that
+    have the term.
+    """
     texts = np.array([(labels == 0).sum(), (labels == 1).sum()])
     shares, overall = counts / texts, counts.sum(axis=1) / texts.sum()
     return (shares[:, 0] - shares[:, 1]) ** 2 / (overall * (1 - overall) + 1e-12)
@@ -88,7 +97,9 @@ def terms_of(text: str) -> list[str]:
 
 
 def read_reviews(path: Path) -> tuple[list[str], np.ndarray]:
-    """(texts, labels 0 or 1) of a CSV file; labels may also be "negative" and "positive". Raises DataError."""
+    """(texts, labels 0 or 1) of a CSV file; labels may also be "negative" and "positive". Raises
+    DataError.
+    """
     words = {"0": 0, "1": 1, "negative": 0, "positive": 1, "neg": 0, "pos": 1}
     with open_text(path) as file:
         reader = csv.DictReader(file)
@@ -96,11 +107,15 @@ def read_reviews(path: Path) -> tuple[list[str], np.ndarray]:
         text = next((name for name in ("text", "review") if name in names), None)
         label = next((name for name in ("label", "sentiment") if name in names), None)
         if text is None or label is None:
-            raise DataError(f"{path}: expected columns label and text (or sentiment and review), found {names}")
+            raise DataError(
+                f"{path}: expected columns label and text (or sentiment and review), found {names}"
+            )
         rows = list(reader)
     unknown = {row[label] for row in rows} - words.keys()
     if unknown or not rows:
-        raise DataError(f"{path}: expected labels 0 and 1, found {sorted(map(str, unknown))[:3] or 'no reviews'}")
+        raise DataError(
+            f"{path}: expected labels 0 and 1, found {sorted(map(str, unknown))[:3] or 'no reviews'}"
+        )
     return [row[text] for row in rows], np.array([words[row[label]] for row in rows])
 
 
@@ -124,8 +139,12 @@ class Result(NamedTuple):
         return self.histories[name]["validation_accuracy"][-1]
 
 
-def run(texts: Sequence[str], labels: np.ndarray, seed: int = 0, epochs: Mapping[str, int] = EPOCHS) -> Result:
-    """Train both nets on four fifths of the reviews; the rest, in whose words nothing was chosen, is held out."""
+def run(
+    texts: Sequence[str], labels: np.ndarray, seed: int = 0, epochs: Mapping[str, int] = EPOCHS
+) -> Result:
+    """Train both nets on four fifths of the reviews; the rest, in whose words nothing was chosen,
+    is held out.
+    """
     order = np.random.default_rng(seed).permutation(len(texts))
     cut = len(texts) - len(texts) // 5
     train_texts, held_out_texts = ([texts[i] for i in part] for part in (order[:cut], order[cut:]))
@@ -140,7 +159,12 @@ def run(texts: Sequence[str], labels: np.ndarray, seed: int = 0, epochs: Mapping
         schedule = nn.WarmupCosine(1e-3, epochs[name] * -(-cut // settings.batch_size), 20)
         optimizer = nn.AdamW(weight_decay=0.05)
         trainer = nn.Trainer(
-            model, nn.sigmoid_binary_cross_entropy, optimizer, schedule, settings, {"accuracy": nn.accuracy}
+            model,
+            nn.sigmoid_binary_cross_entropy,
+            optimizer,
+            schedule,
+            settings,
+            {"accuracy": nn.accuracy},
         )
         print(f"{name} [{'-'.join(map(str, (len(vocabulary.columns), *hidden, 1)))}]")
         histories[name] = trainer.fit(train, epochs[name], held_out, callbacks=[show])
@@ -149,7 +173,9 @@ def run(texts: Sequence[str], labels: np.ndarray, seed: int = 0, epochs: Mapping
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
-    parser.add_argument("--reviews", type=Path, metavar="FILE", help="read a CSV file with columns label and text")
+    parser.add_argument(
+        "--reviews", type=Path, metavar="FILE", help="read a CSV file with columns label and text"
+    )
     options = parser.parse_args(arguments)
     texts, labels = read_reviews(find_data(options.reviews, "reviews", "reviews.csv.xz"))
     result = run(texts, labels, options.seed)

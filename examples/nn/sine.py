@@ -34,7 +34,9 @@ def run(seed: int = 0, epochs: int = 400) -> Result:
     )
     x = np.linspace(-np.pi, np.pi, POINTS, dtype=np.float32)[:, None]
     schedule = nn.WarmupCosine(0.01, epochs * (POINTS // BATCH), 20)
-    nn.Trainer(model, nn.mse, nn.Adam(), schedule, nn.TrainerSettings(BATCH, seed)).fit(nn.Data(x, np.sin(x)), epochs)
+    nn.Trainer(model, nn.mse, nn.Adam(), schedule, nn.TrainerSettings(BATCH, seed)).fit(
+        nn.Data(x, np.sin(x)), epochs
+    )
     between = np.linspace(-np.pi, np.pi, 10 * POINTS + 1, dtype=np.float32)[:, None]
     y, _ = model.forward(between)
     return Result(between[:, 0], y[:, 0], float(np.abs(y - np.sin(between)).max()))

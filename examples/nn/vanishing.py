@@ -1,8 +1,9 @@
-"""What a deep stack does to a gradient: its norm at 20 layers of sigmoid, tanh, ReLU, and ReLU with batch norm.
+"""What a deep stack does to a gradient: its norm at 20 layers of sigmoid, tanh, ReLU, and ReLU with
+batch norm.
 
-dx = W^T (f'(z) dy): with sigmoid, f' <= 1/4, so each layer shrinks the gradient, and hardly any of it reaches the first
-layers. Tanh with Glorot's and ReLU with He's initialisation keep the norm; batch norm makes it grow on the way back
-(Yang et al. 2019, arXiv:1902.08129).
+dx = W^T (f'(z) dy): with sigmoid, f' <= 1/4, so each layer shrinks the gradient, and hardly any of
+it reaches the first layers. Tanh with Glorot's and ReLU with He's initialisation keep the norm;
+batch norm makes it grow on the way back (Yang et al. 2019, arXiv:1902.08129).
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ KINDS = ("sigmoid", "tanh", "relu", "relu, batch norm")
 
 
 def run(kind: str, seed: int = 0, depth: int = DEPTH) -> list[float]:
-    """Norms of the weight gradients from the first layer to the last, for a random output gradient of norm 1."""
+    """Norms of the weight gradients from the first layer to the last, for a random output gradient
+    of norm 1.
+    """
     rng = np.random.default_rng(seed)
     parts: dict[str, nn.Layer] = {}
     for number in range(depth):
@@ -43,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{'':18}   first layer    middle      last   last / first")
     for kind, values in norms.items():
         middle = values[DEPTH // 2]
-        print(f"{kind:18} {values[0]:13.1e} {middle:9.1e} {values[-1]:9.1e} {values[-1] / values[0]:14.1e}")
+        print(
+            f"{kind:18} {values[0]:13.1e} {middle:9.1e} {values[-1]:9.1e} {values[-1] / values[0]:14.1e}"
+        )
     save_curves(options.plot, norms, "layer", "norm of the weight gradient", "semilogy")
 
 

@@ -1,1 +1,3 @@
-"""One module a subcommand of `aino-train`: `add_arguments(parser)` and `run(arguments) -> exit status`."""
+"""One module a subcommand of `aino-train`: `add_arguments(parser)` and `run(arguments) -> exit
+status`.
+"""

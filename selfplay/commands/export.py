@@ -22,11 +22,22 @@ EXAMPLES = """example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="read this run folder, without changing it")
-    parser.add_argument("--pgn", type=output_file, metavar="FILE.pgn", help="write the games as PGN")
-    parser.add_argument("--v6", type=output_file, metavar="FILE.tar", help="write Lc0 training chunks of version 6")
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="read this run folder, without changing it"
+    )
+    parser.add_argument(
+        "--pgn", type=output_file, metavar="FILE.pgn", help="write the games as PGN"
+    )
+    parser.add_argument(
+        "--v6", type=output_file, metavar="FILE.tar", help="write Lc0 training chunks of version 6"
+    )
     add_flag(parser, "--first", 1, "begin with this generation", least=1)
-    parser.add_argument("--last", type=at_least(1), metavar="N", help="end with this generation (default: the newest)")
+    parser.add_argument(
+        "--last",
+        type=at_least(1),
+        metavar="N",
+        help="end with this generation (default: the newest)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,7 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _counted(games: Iterable[SelfPlayRecord], seen: Counter[str], line: LiveLine) -> Iterator[SelfPlayRecord]:
+def _counted(
+    games: Iterable[SelfPlayRecord], seen: Counter[str], line: LiveLine
+) -> Iterator[SelfPlayRecord]:
     for game in games:
         seen["games"] += 1
         seen["positions"] += len(game.moves)
@@ -60,5 +73,9 @@ def _write_pgn(stream: IO[bytes], games: Iterable[SelfPlayRecord], run: str) -> 
 
 def _write_v6(stream: IO[bytes], games: Iterable[SelfPlayRecord], run: str) -> None:
     """Skip games without a move, which have no record."""
-    named = ((f"gen-{game.generation:05d}-game-{game.number:07d}.gz", game) for game in games if len(game.moves))
+    named = (
+        (f"gen-{game.generation:05d}-game-{game.number:07d}.gz", game)
+        for game in games
+        if len(game.moves)
+    )
     write_archive(stream, ((name, chunk_of_game(game)) for name, game in named))

@@ -22,7 +22,11 @@ example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, is_brief=True)
     group = parser.add_argument_group("games (at least one file)")
-    add_files(group, "--data", "import PGN games and Lc0 training chunks of version 6: files, or folders of them")
+    add_files(
+        group,
+        "--data",
+        "import PGN games and Lc0 training chunks of version 6: files, or folders of them",
+    )
     text = "skip games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=at_least(0), default=0, metavar="ELO", help=text)
 
@@ -34,11 +38,17 @@ def run(arguments: argparse.Namespace) -> int:
     return work_on_run(arguments, lambda folder, stop: _import(arguments, files, folder, stop))
 
 
-def _import(arguments: argparse.Namespace, files: list[tuple[Path, str]], folder: RunFolder, stop: Stop) -> bool:
+def _import(
+    arguments: argparse.Namespace, files: list[tuple[Path, str]], folder: RunFolder, stop: Stop
+) -> bool:
     with live_line("import") as line:
         try:
             done = import_games(
-                folder, files, arguments.pgn_min_elo, lambda games: line.update(0.0, f"{games:,} games"), stop
+                folder,
+                files,
+                arguments.pgn_min_elo,
+                lambda games: line.update(0.0, f"{games:,} games"),
+                stop,
             )
         except Stopped:
             show("stopped: nothing was imported")

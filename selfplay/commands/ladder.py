@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_flag(parser, "--engine", "aino", f"measure this engine: {ENGINE_HELP}", "ENGINE")
     text = "play against Stockfish, or another engine with UCI_LimitStrength and UCI_Elo"
     add_flag(parser, "--opponent", "name=stockfish cmd=stockfish", text, "ENGINE")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write games and results here")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="write games and results here"
+    )
     add_setting_flags(parser, LadderSettings, "lowest", "highest", "step", "games", "precision")
     add_referee_flags(parser)
 
@@ -55,13 +57,20 @@ def rating_text(now: LadderStanding) -> str:
 
 
 def ladder_lines(now: LadderStanding, settings: LadderSettings) -> list[str]:
-    lines = [f"{settings.engine.name} at {settings.engine.control or settings.control}, {now.games} games"]
+    lines = [
+        f"{settings.engine.name} at {settings.engine.control or settings.control}, {now.games} games"
+    ]
     lines += [f"  rung {rung}: {_score_text(estimate)}" for rung, estimate in now.rungs.items()]
     lines += fault_lines({name: counts for name, counts in now.faults.items()
                           if name == settings.engine.name or any(counts.values())})  # fmt: skip
-    for outside, word, rung in ((now.below, "below", settings.rungs[0]), (now.above, "above", settings.rungs[-1])):
+    for outside, word, rung in (
+        (now.below, "below", settings.rungs[0]),
+        (now.above, "above", settings.rungs[-1]),
+    ):
         if outside:
-            lines.append(f"{word} the ladder: on its rung {rung} it scores {_score_text(now.rungs[rung])}")
+            lines.append(
+                f"{word} the ladder: on its rung {rung} it scores {_score_text(now.rungs[rung])}"
+            )
             return lines
     return [*lines, f"{rating_text(now)}, 95%"]
 
@@ -78,6 +87,9 @@ def ladder_json(now: LadderStanding) -> dict[str, Any]:
         "games": now.games,
         "below": now.below,
         "above": now.above,
-        "rungs": {rung: {"games": 2 * estimate.pairs, "score": estimate.score} for rung, estimate in now.rungs.items()},
+        "rungs": {
+            rung: {"games": 2 * estimate.pairs, "score": estimate.score}
+            for rung, estimate in now.rungs.items()
+        },
         "faults": now.faults,
     }

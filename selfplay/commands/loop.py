@@ -36,12 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "score on this file's games; same as --fit.heldout"
     parser.add_argument("--heldout", dest="fit.heldout", metavar="FILE", help=text)
     text = f"measure promoted networks on fixed anchors in the background; same as --anchors.games {ANCHOR_GAMES}"
-    parser.add_argument("--anchors", action="store_const", const=ANCHOR_GAMES, dest="anchors.games", help=text)
+    parser.add_argument(
+        "--anchors", action="store_const", const=ANCHOR_GAMES, dest="anchors.games", help=text
+    )
     text = "stop after N generations from now on, the unfinished one included (default: run until interrupted)"
     parser.add_argument("--generations", type=at_least(1), metavar="N", help=text)
     text = "begin no generation once the run has worked for this many hours, over all sessions"
     parser.add_argument("--hours", type=float, default=math.inf, metavar="X", help=text)
-    text = "stop before training (fit) or before the match of the candidate (gate), once that is next"
+    text = (
+        "stop before training (fit) or before the match of the candidate (gate), once that is next"
+    )
     parser.add_argument("--until", choices=("fit", "gate"), help=text)
     text = "use this network, trained elsewhere, as the candidate instead of training the one that is due"
     parser.add_argument("--candidate", type=Path, metavar="FILE.dit", help=text)
@@ -57,7 +61,12 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.candidate is not None:
                 adopt_candidate(folder, arguments.candidate)
             with measuring(folder, log, stop) as finish:
-                return run_generations(folder, arguments.generations, stop, play, arguments.hours, until) and finish()
+                return (
+                    run_generations(
+                        folder, arguments.generations, stop, play, arguments.hours, until
+                    )
+                    and finish()
+                )
 
         status = work_on_run(arguments, work)
     best = best_net(arguments.run)

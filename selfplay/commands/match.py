@@ -32,10 +32,24 @@ engines write there); the same command continues a match that was stopped or kil
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--first", required=True, metavar="ENGINE", help=f"play with this engine: {ENGINE_HELP}")
-    parser.add_argument("--second", required=True, metavar="ENGINE", help="play against this engine, in the same form")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write games and results here")
-    add_flag(parser, "--games", 20, "play this many games, an even number; with --sprt, at most this many")
+    parser.add_argument(
+        "--first", required=True, metavar="ENGINE", help=f"play with this engine: {ENGINE_HELP}"
+    )
+    parser.add_argument(
+        "--second",
+        required=True,
+        metavar="ENGINE",
+        help="play against this engine, in the same form",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="write games and results here"
+    )
+    add_flag(
+        parser,
+        "--games",
+        20,
+        "play this many games, an even number; with --sprt, at most this many",
+    )
     text = "stop once the test decides between ELO1 and ELO0 as the first engine's lead (pentanomial GSPRT)"
     parser.add_argument("--sprt", type=float, nargs=2, metavar=("ELO0", "ELO1"), help=text)
     text = "allow --sprt these error rates (default 0.05 0.05)"
@@ -64,8 +78,12 @@ def run(arguments: argparse.Namespace) -> int:
         show(f"warning: {settings.warning}")
     names = settings.first.name, settings.second.name
     text_of = partial(score_text, test=settings.sprt)
-    finished, now = play_series(arguments.out, settings, Match, " - ".join(names), text_of, match_json)
-    controls = dict.fromkeys(str(one.control or settings.control) for one in (settings.first, settings.second))
+    finished, now = play_series(
+        arguments.out, settings, Match, " - ".join(names), text_of, match_json
+    )
+    controls = dict.fromkeys(
+        str(one.control or settings.control) for one in (settings.first, settings.second)
+    )
     for text in standing_lines(now, names, " against ".join(controls), settings.sprt):
         show(text)
     return 0 if finished else INTERRUPTED

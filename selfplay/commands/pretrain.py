@@ -10,7 +10,13 @@ from types import SimpleNamespace
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, show
-from engine.cli.option_forms import add_flag, add_setting_flags, at_least, given_settings, hide_seldom
+from engine.cli.option_forms import (
+    add_flag,
+    add_setting_flags,
+    at_least,
+    given_settings,
+    hide_seldom,
+)
 from engine.files.output_files import check_output, output_file
 from selfplay.data.cache import files_in
 from selfplay.families.by_name import family_of
@@ -42,7 +48,12 @@ SELDOM = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data")
     group.add_argument(
-        "--data", nargs="+", action="extend", default=[], metavar="FILE[=WEIGHT]", help="learn from these (see below)"
+        "--data",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE[=WEIGHT]",
+        help="learn from these (see below)",
     )
     add_setting_flags(group, SourceFiles)
     text = "score on the games of this file, folder or pattern, the same for all trainings of a comparison"
@@ -54,11 +65,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--run", type=Path, required=True, metavar="FOLDER", help=text)
     text = "write the trained network here"
     group.add_argument("--out", type=output_file, required=True, metavar="FILE.dit", help=text)
-    add_flag(group, "--storage", "float32", "store weights in this type", choices=("float32", "float16"))
+    add_flag(
+        group, "--storage", "float32", "store weights in this type", choices=("float32", "float16")
+    )
     length = group.add_mutually_exclusive_group(required=True)
     text = "train for this many minutes, over all sessions"
     length.add_argument("--minutes", type=at_least(0, float), default=0.0, help=text)
-    length.add_argument("--positions", type=at_least(0), default=0, help="train on this many positions")
+    length.add_argument(
+        "--positions", type=at_least(0), default=0, help="train on this many positions"
+    )
     add_setting_flags(group, PretrainSettings, "checkpoint_minutes", "evaluate_minutes")
     group = parser.add_argument_group("learning")
     add_setting_flags(group, PretrainSettings, "net", of={"": SimpleNamespace(net=DEFAULT_NET)})
@@ -82,7 +97,9 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     usual = {name: getattr(recipe, name) for name in ("batch_size", "weight_decay", "variations")}
     learner = LearnerSettings(**usual | given_settings(LearnerSettings, arguments))
     chosen = {name: getattr(arguments, name) for name in ("start_from", "minutes", "positions")}
-    chosen |= {"net": net, "peak_rate": recipe.peak_rate} | given_settings(PretrainSettings, arguments)
+    chosen |= {"net": net, "peak_rate": recipe.peak_rate} | given_settings(
+        PretrainSettings, arguments
+    )
     return PretrainSettings(**chosen, learner=learner, files=files)
 
 
@@ -91,7 +108,9 @@ def run(arguments: argparse.Namespace) -> int:
     with folder_lock(arguments.run, "a pretraining"):
         settings = settings_of(arguments)
         paths = [path for source in settings.files.found() for path, _kind in source]
-        check_output(arguments.out, chain(paths, *(files_in(path) for path in paths if path.is_dir())))
+        check_output(
+            arguments.out, chain(paths, *(files_in(path) for path in paths if path.is_dir()))
+        )
         return _train(arguments, settings)
 
 
@@ -100,7 +119,9 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
     if data is None:
         return INTERRUPTED
     training = Pretraining(arguments.run, settings, data)
-    show(f"{settings.net}: {training.positions:,} positions trained so far, {training.progress:.1%} of the run")
+    show(
+        f"{settings.net}: {training.positions:,} positions trained so far, {training.progress:.1%} of the run"
+    )
     with closing(training):
         with stop_flag() as stop, live_line(f"pretrain {settings.net}", LOG_S, COMPILES) as line:
             finished = training.train(lambda report: _show(report, line), stop.is_set)
@@ -108,7 +129,10 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
             show(f"stopped at {training.progress:.1%}; the same command continues")
             return INTERRUPTED
         scores = training.finish(arguments.out, arguments.storage)
-    top1, losses = number_text(scores.top1, ".2%"), [number_text(x) for x in (scores.policy, scores.value)]
+    top1, losses = (
+        number_text(scores.top1, ".2%"),
+        [number_text(x) for x in (scores.policy, scores.value)],
+    )
     show(f"{arguments.out}: held-out top-1 {top1}, policy {losses[0]}, value {losses[1]}")
     show(f"  play against it:  aino play --weights-file {shlex.quote(str(arguments.out))}")
     show(f"  see the run:      aino-train report {shlex.quote(str(arguments.run))}")
@@ -121,7 +145,10 @@ def _load(arguments: argparse.Namespace, settings: PretrainSettings) -> Training
     with live_line("reading", LOG_S) as line:
         try:
             return load_training_data(
-                settings.files, cache, show, lambda name, share, games: line.update(share, f"{name}: {games:,} games")
+                settings.files,
+                cache,
+                show,
+                lambda name, share, games: line.update(share, f"{name}: {games:,} games"),
             )
         except KeyboardInterrupt:
             show("stopped; the same command continues with what has been read")
@@ -132,7 +159,10 @@ def _show(report: ProgressReport, line: LiveLine) -> None:
     speed = f"{number_text(report.positions_per_s, ',.0f')}/s"
     if (losses := report.losses) is not None:
         policy, value = number_text(losses.policy, ".3f"), number_text(losses.value, ".3f")
-        line.update(report.progress, f"{report.positions:,} positions, {speed}, policy {policy} value {value}")
+        line.update(
+            report.progress,
+            f"{report.positions:,} positions, {speed}, policy {policy} value {value}",
+        )
     if (scores := report.scores) is not None:
         top1 = number_text(scores.top1, "6.2%")
         log(

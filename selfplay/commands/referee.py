@@ -1,4 +1,6 @@
-"""What `match` and `ladder` share: flags of time, openings, adjudication and concurrency; playing with progress."""
+"""What `match` and `ladder` share: flags of time, openings, adjudication and concurrency; playing
+with progress.
+"""
 
 import argparse
 import json
@@ -25,11 +27,19 @@ MARGIN_MS = 20.0
 def add_referee_flags(parser: argparse.ArgumentParser) -> None:
     control = parser.add_argument_group(f"time control (default --tc {DEFAULT_CLOCK})")
     either = control.add_mutually_exclusive_group()
-    either.add_argument("--tc", metavar="BASE+INC", help="play with a clock: base time and increment in seconds")
+    either.add_argument(
+        "--tc", metavar="BASE+INC", help="play with a clock: base time and increment in seconds"
+    )
     either.add_argument("--movetime", metavar="S", help="think for this many seconds per move")
     text = "search this many nodes per move; may be combined with --tc or --movetime"
     control.add_argument("--nodes", metavar="N", help=text)
-    add_flag(control, "--margin-ms", MARGIN_MS, "allow engines to overstep their clock by this many milliseconds", "MS")
+    add_flag(
+        control,
+        "--margin-ms",
+        MARGIN_MS,
+        "allow engines to overstep their clock by this many milliseconds",
+        "MS",
+    )
     add_setting_flags(control, SeriesSettings, "patience_s")
     openings = parser.add_argument_group("openings, each played with both colours")
     text = (
@@ -37,13 +47,27 @@ def add_referee_flags(parser: argparse.ArgumentParser) -> None:
         "(default: Aino's own)"
     )
     openings.add_argument("--openings", type=Path, metavar="FILE", help=text)
-    add_flag(openings, "--opening-plies", DEFAULT_PLIES, "take this many plies from each PGN opening", least=0)
+    add_flag(
+        openings,
+        "--opening-plies",
+        DEFAULT_PLIES,
+        "take this many plies from each PGN opening",
+        least=0,
+    )
     add_setting_flags(openings, SeriesSettings, "seed")
-    openings.add_argument("--chess960", action="store_true", help="play by Chess960 rules; needs Chess960 openings")
+    openings.add_argument(
+        "--chess960", action="store_true", help="play by Chess960 rules; needs Chess960 openings"
+    )
     endings = parser.add_argument_group("games that end early")
-    draw, resign, usual = str(DrawRule()), str(ResignRule()), " (default: off; without numbers %(const)s)"
+    draw, resign, usual = (
+        str(DrawRule()),
+        str(ResignRule()),
+        " (default: off; without numbers %(const)s)",
+    )
     text = "call a draw when both engines' scores stay within CP for MOVES moves after move FROM"
-    endings.add_argument("--draw", nargs="?", const=draw, metavar="MOVES:CP:FROM", help=text + usual)
+    endings.add_argument(
+        "--draw", nargs="?", const=draw, metavar="MOVES:CP:FROM", help=text + usual
+    )
     text = "call a loss when both engines score a side at -CP or worse for MOVES moves each"
     endings.add_argument("--resign", nargs="?", const=resign, metavar="MOVES:CP", help=text + usual)
     add_setting_flags(endings, SeriesSettings, "longest")
@@ -59,15 +83,19 @@ def play_series(
     result_of: Callable[[Any], dict[str, Any]],
     free: tuple[str, ...] = (),
 ) -> tuple[bool, Any]:
-    """Start or continue a match or a ladder in a folder. Returns whether it is finished, and its standing.
+    """Start or continue a match or a ladder in a folder. Returns whether it is finished, and its
+    standing.
 
-    text_of: a standing in a line; result_of: as JSON values; free: more settings that may differ from the folder's.
+    text_of: a standing in a line; result_of: as JSON values; free: more settings that may differ
+    from the folder's.
     """
     with folder_lock(folder, "a match"), stop_flag() as stop:
         archive = MatchArchive(folder, settings.description(free), settings.resolved(), event)
         series = new_series(settings, archive)
         now = series.standing()
-        show(f"{event}, at most {settings.games} games, {now.games} played")  # engines may take minutes to start
+        show(
+            f"{event}, at most {settings.games} games, {now.games} played"
+        )  # engines may take minutes to start
         with live_line(event, LOG_S) as line:
 
             def report(row: GameRow) -> None:
@@ -82,9 +110,11 @@ def play_series(
     return finished, now
 
 
-def series_of(arguments: argparse.Namespace, settings: type[SeriesSettings] = SeriesSettings) -> dict[str, Any]:
-    """Return the fields of SeriesSettings, and those of `settings` with flags. Raises ConfigError, and DataError for
-    openings.
+def series_of(
+    arguments: argparse.Namespace, settings: type[SeriesSettings] = SeriesSettings
+) -> dict[str, Any]:
+    """Return the fields of SeriesSettings, and those of `settings` with flags. Raises ConfigError,
+    and DataError for openings.
     """
     margin_ms = arguments.margin_ms
     control = TimeControl.of(arguments.tc, arguments.movetime, arguments.nodes, margin_ms)

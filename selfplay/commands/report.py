@@ -1,4 +1,6 @@
-"""`aino-train report`: one HTML file about a run of `loop` or `pretrain`, or about several; and its numbers."""
+"""`aino-train report`: one HTML file about a run of `loop` or `pretrain`, or about several; and its
+numbers.
+"""
 
 import argparse
 from pathlib import Path
@@ -25,13 +27,17 @@ WORK_SHARE = 0.1  # of the time at most is spent on making pages
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    text = "read the folder of a loop or pretrain run, finished or not; several folders are compared"
+    text = (
+        "read the folder of a loop or pretrain run, finished or not; several folders are compared"
+    )
     parser.add_argument("run", type=Path, nargs="+", metavar="RUN", help=text)
     text = "write the page here (default: RUN/report.html, or comparison.html)"
     parser.add_argument("--out", type=output_file, metavar="FILE.html", help=text)
     text = "write settings, results and training losses here"
     parser.add_argument("--json", type=output_file, metavar="FILE.json", help=text)
-    parser.add_argument("--csv", type=output_file, metavar="FILE.csv", help="write the results here as a table")
+    parser.add_argument(
+        "--csv", type=output_file, metavar="FILE.csv", help="write the results here as a table"
+    )
     text = "write TensorBoard's event files into this folder; with --live they grow; needs the extra `tensorboard`"
     parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help=text)
     text = "write everything anew every quarter of a minute until Ctrl-C; browsers reload the page"
@@ -41,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     events = EventFiles(arguments.tensorboard) if arguments.tensorboard is not None else None
     first: Path = arguments.run[0]
-    out = arguments.out or (first / "report.html" if len(arguments.run) == 1 else Path("comparison.html"))
+    out = arguments.out or (
+        first / "report.html" if len(arguments.run) == 1 else Path("comparison.html")
+    )
     for path in filter(None, (arguments.json, arguments.csv)):
         check_output(path, [out])  # the page, whose name may be the default
     try:
@@ -67,8 +75,12 @@ def _follow(arguments: argparse.Namespace, out: Path, events: EventFiles | None)
                 pass
 
 
-def _write(arguments: argparse.Namespace, out: Path, events: EventFiles | None, head: str = "") -> str:
-    """Write the page, with `head` in its head, and the numbers that are asked for; return what they are about."""
+def _write(
+    arguments: argparse.Namespace, out: Path, events: EventFiles | None, head: str = ""
+) -> str:
+    """Write the page, with `head` in its head, and the numbers that are asked for; return what they
+    are about.
+    """
     metrics = read_runs(arguments.run)
     for path, text in ((arguments.json, metrics_json), (arguments.csv, metrics_csv)):
         if path is not None:

@@ -24,20 +24,29 @@ from selfplay.run.workers import WorkerPool
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, is_brief: bool = False) -> None:
-    """Declare the run folder, the first network and all settings; where `is_brief`, `--help` hides those in tables."""
+    """Declare the run folder, the first network and all settings; where `is_brief`, `--help` hides
+    those in tables.
+    """
     parser.usage = "%(prog)s RUN [options]"
-    parser.add_argument("run", type=Path, metavar="RUN", help="continue the run in this folder, or create it")
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="continue the run in this folder, or create it"
+    )
     text = "start a new run from this network, which also sets --net (default: random weights)"
     parser.add_argument("--initial", type=Path, metavar="FILE.dit", help=text)
     add_config_flags(parser)
     if is_brief:
-        hide_seldom(parser, [f"{name}.{one.name}" for name, section in SECTIONS.items() for one in fields(section)])
+        hide_seldom(
+            parser,
+            [f"{name}.{one.name}" for name, section in SECTIONS.items() for one in fields(section)],
+        )
 
 
 def add_play_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare where games are played. This is not configuration: the games are the same anywhere."""
     text = "play on N processes, or N tasks of the cluster (default: one for each processor, one for a GPU); "
-    parser.add_argument("--workers", type=at_least(0), default=0, metavar="N", help=text + "1 = in this process")
+    parser.add_argument(
+        "--workers", type=at_least(0), default=0, metavar="N", help=text + "1 = in this process"
+    )
     text = "play on a Ray cluster: its host:port, `auto` for the one this machine is part of, `local` for a new one"
     parser.add_argument("--cluster", metavar="ADDRESS", help=text)
 
@@ -79,12 +88,16 @@ def work_in(
 ) -> int:
     """Open and lock the run, do the work until done or interrupted; returns the exit status.
 
-    values, initial: as of `RunFolder`; workers: as in `workers_text`. Raises RunError for what the system refuses, such
-    as writing to a full disk.
+    values, initial: as of `RunFolder`; workers: as in `workers_text`. Raises RunError for what the
+    system refuses, such as writing to a full disk.
     """
     kind = "a self-play run"
     try:
-        with folder_lock(path, kind), stop_flag() as stop, closing(RunFolder(path, values, initial)) as run:
+        with (
+            folder_lock(path, kind),
+            stop_flag() as stop,
+            closing(RunFolder(path, values, initial)) as run,
+        ):
             run.ensure_first_network()
             _note_environment(run.ledger, workers)
             return 0 if work(run, stop.is_set) else INTERRUPTED
@@ -96,7 +109,9 @@ def work_in(
 
 
 def _note_environment(ledger: Ledger, workers: str) -> None:
-    """Enter what works on the run in this process; a command without workers leaves theirs as they were."""
+    """Enter what works on the run in this process; a command without workers leaves theirs as they
+    were.
+    """
     origin, machine = provenance(), describe_machine()
     before = ledger.environments()
     ledger.note_environment({

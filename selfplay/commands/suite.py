@@ -50,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "solve N positions per file, sampled at random (default: all)"
     parser.add_argument("--limit", type=at_least(1), metavar="N", help=text)
     add_flag(parser, "--limit-seed", 1, "sample with this random seed for --limit", least=0)
-    parser.add_argument("--json", type=output_file, metavar="FILE.json", help="write scores and every outcome here")
+    parser.add_argument(
+        "--json", type=output_file, metavar="FILE.json", help="write scores and every outcome here"
+    )
     parser.add_argument("--failed", action="store_true", help="list unsolved positions")
     add_flags(parser)
 
@@ -58,11 +60,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Solve, then show the table; an interrupted run shows the results so far."""
     contestant = parse_contestant(arguments.engine) if arguments.engine else None
-    options = options_from_flags(arguments, usual := EngineOptions(threads=1))  # concurrent searches share the cores
+    options = options_from_flags(
+        arguments, usual := EngineOptions(threads=1)
+    )  # concurrent searches share the cores
     if contestant and (given := changes(usual, options)):
-        raise ConfigError(f"--engine takes options as option.NAME=VALUE; {', '.join(given)} would not reach it")
+        raise ConfigError(
+            f"--engine takes options as option.NAME=VALUE; {', '.join(given)} would not reach it"
+        )
     limit = _limit(arguments, contestant)
-    suites = {str(path): _read(path, arguments.limit, arguments.limit_seed) for path in arguments.files}
+    suites = {
+        str(path): _read(path, arguments.limit, arguments.limit_seed) for path in arguments.files
+    }
     problems = [problem for members in suites.values() for problem in members]
     outcomes: list[Outcome] = []
     engine = {"aino": asdict(options)} if contestant is None else asdict(contestant)
@@ -94,7 +102,9 @@ def run(arguments: argparse.Namespace) -> int:
 
         try:
             solve_all(problems, new_solver, arguments.concurrency, report, stop.is_set)
-        except BaseException:  # such as an engine that starts no more: the others' outcomes are kept
+        except (
+            BaseException
+        ):  # such as an engine that starts no more: the others' outcomes are kept
             _write(arguments.json, results(), settings)
             raise
     _show(arguments, results(), settings)
@@ -107,10 +117,16 @@ def _write(path: Path | None, results: dict[str, list[Outcome]], settings: dict[
 
 
 def _limit(arguments: argparse.Namespace, contestant: Contestant | None) -> TimeControl:
-    """Return the limit from the flags, else from the ENGINE words, else the default. Raises ConfigError for a clock."""
-    given = TimeControl.of(None, arguments.movetime, arguments.nodes) or (contestant and contestant.control)
+    """Return the limit from the flags, else from the ENGINE words, else the default. Raises
+    ConfigError for a clock.
+    """
+    given = TimeControl.of(None, arguments.movetime, arguments.nodes) or (
+        contestant and contestant.control
+    )
     if given and given.base_s:
-        raise ConfigError(f"a suite limits nodes or seconds for each move, and has no clock: got {given}")
+        raise ConfigError(
+            f"a suite limits nodes or seconds for each move, and has no clock: got {given}"
+        )
     return given or TimeControl(nodes=DEFAULT_NODES)
 
 
@@ -121,15 +137,23 @@ def _read(path: Path, limit: int | None, seed: int) -> list[Problem]:
     return sample(read_epd(path), limit, seed)
 
 
-def _show(arguments: argparse.Namespace, results: dict[str, list[Outcome]], settings: dict[str, Any]) -> None:
+def _show(
+    arguments: argparse.Namespace, results: dict[str, list[Outcome]], settings: dict[str, Any]
+) -> None:
     names = [Path(name).name for name in results]
-    short = dict(zip(names, results.values(), strict=True)) if len(set(names)) == len(names) else results
+    short = (
+        dict(zip(names, results.values(), strict=True))
+        if len(set(names)) == len(names)
+        else results
+    )
     show_view(suite_table(short))
     if arguments.failed:
         for name, outcomes in short.items():
             for outcome in outcomes:
                 if not outcome.solved:
-                    show(f"{name}: {outcome.problem.name}: {' '.join(outcome.played)}  {outcome.problem.fen}")
+                    show(
+                        f"{name}: {outcome.problem.name}: {' '.join(outcome.played)}  {outcome.problem.fen}"
+                    )
     if arguments.json:
         _write(arguments.json, results, settings)
         show(f"{arguments.json}: written")

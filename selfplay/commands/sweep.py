@@ -1,4 +1,5 @@
-"""`aino-train sweep`: runs of `loop` for a table of settings times seeds, and the report that compares them.
+"""`aino-train sweep`: runs of `loop` for a table of settings times seeds, and the report that
+compares them.
 
 The table is a TOML file that says what each of its runs does in which generation:
 
@@ -40,23 +41,44 @@ from selfplay.report.metrics import metrics_csv, metrics_json
 from selfplay.report.page import Played, comparison_page
 from selfplay.report.run_numbers import read_runs
 from selfplay.run.anchors import measuring, network_contestant
-from selfplay.run.config import RunConfig, config_text, configured, merged, read_toml, setting_changes
+from selfplay.run.config import (
+    RunConfig,
+    config_text,
+    configured,
+    merged,
+    read_toml,
+    setting_changes,
+)
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations
 from selfplay.run.playing import PlayBackend
 
-# The keys of a table with the types of their values, and those that rows, and stages in part, have besides settings.
+# The keys of a table with the types of their values, and those that rows, and stages in part, have
+# besides settings.
 KEYS: dict[str, Any] = {"out": str, "seeds": list, "generations": int, "hours": int | float, "settings": dict,
                         "stages": list, "rows": dict, "match": dict}  # fmt: skip
 OF_ROWS: dict[str, Any] = {"begins": int, "generations": int, "against": str}
-OWN_NAMES = ("matches", "lock", "sweep.toml", "report.html", "report.csv", "report.json")  # in the folder of a sweep
-MAY_CHANGE = ("anchors.", "threads", "keep_nets")  # what begins so may differ from what a begun run was made with
+OWN_NAMES = (
+    "matches",
+    "lock",
+    "sweep.toml",
+    "report.html",
+    "report.csv",
+    "report.json",
+)  # in the folder of a sweep
+MAY_CHANGE = (
+    "anchors.",
+    "threads",
+    "keep_nets",
+)  # what begins so may differ from what a begun run was made with
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """The tables of a file. Raises ConfigError, which names the file, for what is unknown, missing or out of range."""
+    """The tables of a file. Raises ConfigError, which names the file, for what is unknown, missing
+    or out of range.
+    """
 
     file: Path
     table: Mapping[str, Any]
@@ -73,7 +95,11 @@ class Sweep:
             if not all("generations" in stage for stage in self.table.get("stages", [])):
                 raise ConfigError("stages: generations is missing")
             match = self.table.get("match", {"games": 2, "nodes": 1})
-            if {*match} != {"games", "nodes"} or {*map(type, match.values())} != {int} or match["games"] % 2:
+            if (
+                {*match} != {"games", "nodes"}
+                or {*map(type, match.values())} != {int}
+                or match["games"] % 2
+            ):
                 raise ConfigError(f"match: expected games, an even number, and nodes, got {match}")
             if not (self.seeds and self.rows and Path(self.table["out"]).name):
                 raise ConfigError("expected a folder out, and at least one of seeds and of rows")
@@ -83,11 +109,15 @@ class Sweep:
                 if Path(name).name != name or name in ("..", *OWN_NAMES):
                     raise ConfigError(f"rows: {name!r} cannot be the name of a folder")
                 if (against := row.get("against", name)) not in self.rows:
-                    raise ConfigError(f"rows.{name}.against: expected one of {', '.join(self.rows)}, got {against!r}")
+                    raise ConfigError(
+                        f"rows.{name}.against: expected one of {', '.join(self.rows)}, got {against!r}"
+                    )
                 for seed in self.seeds:
                     configs = [self.config(name, seed, first) for first, _ in self.parts(name)]
                     if {(one.net, one.seed) for one in configs} != {(configs[0].net, seed)}:
-                        raise ConfigError(f"rows.{name}: a run has one net, and one seed, of `seeds`")
+                        raise ConfigError(
+                            f"rows.{name}: a run has one net, and one seed, of `seeds`"
+                        )
         except (ConfigError, AttributeError, KeyError, TypeError) as error:
             raise ConfigError(f"{self.file}: not a sweep: {error}") from error
 
@@ -109,15 +139,19 @@ class Sweep:
         return Path(self.table["out"]) / row / f"seed-{seed}"
 
     def parts(self, row: str) -> Iterator[tuple[int, int | None]]:
-        """Yield (first, last generation) of the stretches of a row's runs in which no setting changes; None where only
-        hours end the last one.
+        """Yield (first, last generation) of the stretches of a row's runs in which no setting
+        changes; None where only hours end the last one.
         """
         own, ends = self.rows[row], self._stage_ends()
         usual = ends[-1] if ends and self.hours == math.inf else None
-        if (last := own.get("generations", self.table.get("generations", usual))) is None and self.hours == math.inf:
+        if (
+            last := own.get("generations", self.table.get("generations", usual))
+        ) is None and self.hours == math.inf:
             raise ConfigError("generations, hours and stages are missing: expected one of them")
         if last is not None and own.get("begins", 1) > last:
-            raise ConfigError(f"rows.{row}: begins {own['begins']} is after its last generation, {last}")
+            raise ConfigError(
+                f"rows.{row}: begins {own['begins']} is after its last generation, {last}"
+            )
         firsts = sorted({1, own.get("begins", 1), *(end + 1 for end in ends[:-1])})
         begun = [first for first in firsts if last is None or first <= last]
         yield from ((first, following - 1) for first, following in pairwise(begun))
@@ -128,9 +162,13 @@ class Sweep:
         found = merged(self.table.get("settings", {}), {"seed": seed})
         for stage, end in zip(self.table.get("stages", []), [0, *self._stage_ends()], strict=False):
             if generation > end:
-                found = merged(found, {name: value for name, value in stage.items() if name != "generations"})
+                found = merged(
+                    found, {name: value for name, value in stage.items() if name != "generations"}
+                )
         own = {name: value for name, value in self.rows[row].items() if name not in OF_ROWS}
-        return configured(merged(found, own) if generation >= self.rows[row].get("begins", 1) else found)
+        return configured(
+            merged(found, own) if generation >= self.rows[row].get("begins", 1) else found
+        )
 
     def _stage_ends(self) -> list[int]:
         return list(accumulate(stage["generations"] for stage in self.table.get("stages", [])))
@@ -153,7 +191,9 @@ def _check_types(table: Mapping[str, Any], types: Mapping[str, Any]) -> None:
     for key, kind in types.items():
         is_number, value = kind not in (str, list, dict), table.get(key)
         if value is not None and not (isinstance(value, kind) and (not is_number or value > 0)):
-            raise ConfigError(f"{key}: expected {'a number above 0' if is_number else kind.__name__}, got {value!r}")
+            raise ConfigError(
+                f"{key}: expected {'a number above 0' if is_number else kind.__name__}, got {value!r}"
+            )
 
 
 EXAMPLES = """example:
@@ -171,7 +211,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make or continue every run, then the matches and the report. A run that fails does not keep the others."""
+    """Make or continue every run, then the matches and the report. A run that fails does not keep
+    the others.
+    """
     sweep = Sweep(arguments.file, read_toml(arguments.file))
     out, failed = Path(sweep.table["out"]), 0
     cells = [(row, seed) for seed in sweep.seeds for row in sweep.rows]
@@ -188,12 +230,18 @@ def run(arguments: argparse.Namespace) -> int:
                 failed += 1
                 show(f"{sweep.path(*cell)}: {error}. The next run begins")
         if failed:
-            show(f"{failed} of {len(cells)} runs failed; the same command tries them again, and then writes the report")
+            show(
+                f"{failed} of {len(cells)} runs failed; the same command tries them again, and then writes the report"
+            )
             return 1
         if (played := _matches(sweep)) is None:
             return INTERRUPTED
         metrics = read_runs([sweep.path(*cell) for cell in cells])
-    pages = {"html": comparison_page(metrics, played), "csv": metrics_csv(metrics), "json": metrics_json(metrics)}
+    pages = {
+        "html": comparison_page(metrics, played),
+        "csv": metrics_csv(metrics),
+        "json": metrics_json(metrics),
+    }
     for ending, text in pages.items():
         write_file(out / f"report.{ending}", text)
     show(f"{out / 'report.html'}: {len(cells)} runs")
@@ -201,7 +249,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _make(sweep: Sweep, row: str, seed: int, play: PlayBackend, workers: str) -> bool:
-    """Make or continue a run, each part with every setting, or a later part's would stay; False when stopped."""
+    """Make or continue a run, each part with every setting, or a later part's would stay; False
+    when stopped.
+    """
     for first, last in sweep.parts(row):
 
         def work(run: RunFolder, stop: Stop, last: int | None = last) -> bool:
@@ -219,7 +269,11 @@ def _matches(sweep: Sweep) -> list[Played] | None:
     """Play or continue the matches between rows; None when stopped."""
     played, first = [], next(iter(sweep.rows))
     for row, values in sweep.rows.items():
-        against, counts, elos = values.get("against", first), np.zeros(5, np.int64), dict[int, float]()
+        against, counts, elos = (
+            values.get("against", first),
+            np.zeros(5, np.int64),
+            dict[int, float](),
+        )
         for seed in sweep.seeds if "match" in sweep.table and row != against else ():
             finished, now = _match(sweep, row, against, seed)
             if not finished:
@@ -248,6 +302,8 @@ def _match(sweep: Sweep, row: str, against: str, seed: int) -> tuple[bool, Any]:
         control=TimeControl(nodes=how["nodes"]), openings=load_book(),
     )  # fmt: skip
     names = " - ".join(player.name for player in players)
-    mark = hashlib.sha256(content).hexdigest()[:8]  # names the networks, which may lie in any folder
+    mark = hashlib.sha256(content).hexdigest()[
+        :8
+    ]  # names the networks, which may lie in any folder
     folder = Path(sweep.table["out"]) / "matches" / f"{names}, seed {seed}, {mark}"
     return play_series(folder, settings, Match, names, score_text, match_json, ("first", "second"))

@@ -1,4 +1,6 @@
-"""`aino-train teach`: label calm positions in bulk, with a value net of Stockfish 15.1 inside this process."""
+"""`aino-train teach`: label calm positions in bulk, with a value net of Stockfish 15.1 inside this
+process.
+"""
 
 import argparse
 from contextlib import closing
@@ -40,15 +42,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=text)
     text = "label nothing: show what the folder holds, and verify its checksums"
     parser.add_argument("--check", action="store_true", help=text)
-    group = parser.add_argument_group("games to sample from (without any: openings and endings alone)")
-    add_files(group, "--data", "sample around these games: PGN, Lc0 training chunks, or folders of them")
-    group.add_argument("--run", type=Path, metavar="RUN", help="sample around the self-play games of a training run")
+    group = parser.add_argument_group(
+        "games to sample from (without any: openings and endings alone)"
+    )
+    add_files(
+        group, "--data", "sample around these games: PGN, Lc0 training chunks, or folders of them"
+    )
+    group.add_argument(
+        "--run",
+        type=Path,
+        metavar="RUN",
+        help="sample around the self-play games of a training run",
+    )
     text = "sample around held-out games only, to measure with"
     group.add_argument("--held-out", action="store_true", help=text)
     text = "keep parsed games in this folder (default: in the label folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
     group = parser.add_argument_group("labels")
-    add_flag(group, "--count", 1_000_000, "stop when the folder has this many positions with a value")
+    add_flag(
+        group, "--count", 1_000_000, "stop when the folder has this many positions with a value"
+    )
     add_flag(group, "--threads", 1, "label on this many threads")
     add_setting_flags(group, LabelPlan)
     text = "search those trees with this sparse network (default: the one that comes with Aino)"
@@ -63,17 +76,23 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         return _check(LabelFolder(arguments.out))
     plan = LabelPlan(**given_settings(LabelPlan, arguments), shares=_shares(arguments.mixture))
-    tree_net = _tree_net(arguments.tree_net or default_net_path()) if plan.shares.trees > 0 else None
+    tree_net = (
+        _tree_net(arguments.tree_net or default_net_path()) if plan.shares.trees > 0 else None
+    )
     with folder_lock(arguments.out, "a label folder"):
         roots = new_roots(games_of_sets(_games(arguments), arguments.held_out))
-        show(f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to sample from")
+        show(
+            f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to sample from"
+        )
         run = LabelRun(arguments.out, arguments.teacher, net, roots, plan, tree_net)
         with closing(run) as labels, stop_flag() as stop:
             return _label(labels, arguments, stop.is_set)
 
 
 def _tree_net(path: Path) -> TreeNet:
-    """Load the net whose searches' trees are a source. Raises ConfigError for a tower, which no kernel evaluates."""
+    """Load the net whose searches' trees are a source. Raises ConfigError for a tower, which no
+    kernel evaluates.
+    """
     evaluator = make_evaluator("auto", path)
     if not isinstance(evaluator, InKernelEvaluator):
         evaluator.close()
@@ -89,7 +108,9 @@ def _label(labels: LabelRun, arguments: argparse.Namespace, stop: Stop) -> int:
     if not finished:
         show(f"stopped at {published.values:,} positions; the same command continues")
         return INTERRUPTED
-    show(f"{arguments.out}: {published.values:,} positions with a value, {published.scored:,} with scored moves")
+    show(
+        f"{arguments.out}: {published.values:,} positions with a value, {published.scored:,} with scored moves"
+    )
     return 0
 
 
@@ -97,8 +118,15 @@ def _check(labels: LabelFolder) -> int:
     for name, rows in (("with a value", labels.values), ("with scored moves", labels.scored)):
         found = composition(rows)
         total = max(1, found.rows)
-        show(f"{found.rows:,} positions {name}: {found.calm / total:.1%} calm, {found.balanced / total:.1%} balanced")
-        show("  " + ", ".join(f"{source} {count / total:.1%}" for source, count in found.sources.items() if count))
+        show(
+            f"{found.rows:,} positions {name}: {found.calm / total:.1%} calm, {found.balanced / total:.1%} balanced"
+        )
+        show(
+            "  "
+            + ", ".join(
+                f"{source} {count / total:.1%}" for source, count in found.sources.items() if count
+            )
+        )
     labels.verify()
     show("checksums are right")
     return 0
@@ -115,7 +143,9 @@ def _shares(given: list[str]) -> Shares:
         try:
             weights[names[names.index(name)]] = float(weight)
         except ValueError as error:
-            raise ConfigError(f"--mixture: expected SOURCE=X with one of {', '.join(names)}, got {text!r}") from error
+            raise ConfigError(
+                f"--mixture: expected SOURCE=X with one of {', '.join(names)}, got {text!r}"
+            ) from error
     return Shares(**weights)
 
 
@@ -125,7 +155,10 @@ def _games(arguments: argparse.Namespace) -> list[PositionSet]:
 
         def load(path: Path, kind: str) -> PositionSet:
             return load_or_parse(
-                path, reader_of(kind), cache, lambda share, games: line.update(share, f"{path.name}: {games:,} games")
+                path,
+                reader_of(kind),
+                cache,
+                lambda share, games: line.update(share, f"{path.name}: {games:,} games"),
             )
 
         sets = [load(*one) for one in data_files(arguments.data, PGN, CHUNKS)]
@@ -134,6 +167,8 @@ def _games(arguments: argparse.Namespace) -> list[PositionSet]:
         if not (generations := published_generations(replay)):
             raise ConfigError(f"--run {arguments.run}: no published games of a self-play run there")
         for generation in generations:
-            games = (training_game(game, value_share=0.0) for game in published_games(replay, generation))
+            games = (
+                training_game(game, value_share=0.0) for game in published_games(replay, generation)
+            )
             sets.append(collect(games)[0])
     return sets

@@ -1,7 +1,8 @@
-"""Caches parsed data on disk and maps it from there, so that a second start takes seconds and data of any size fits.
+"""Caches parsed data on disk and maps it from there, so that a second start takes seconds and data
+of any size fits.
 
-A position set on disk is a folder with the arrays of `PositionSet`, one `.npy` each; it gets its name only once it is
-complete. It is written piece by piece.
+A position set on disk is a folder with the arrays of `PositionSet`, one `.npy` each; it gets its
+name only once it is complete. It is written piece by piece.
 """
 
 import hashlib
@@ -28,8 +29,9 @@ LARGEST_READ = 1 << 16  # bytes of an array that is read at once
 def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
     """Write the games of all pieces as one set.
 
-    A piece can be the folder of a set, which is mapped only while it is read. Nothing may be at `folder`, which
-    appears once the set is complete. Raises OSError, and DataError for a damaged piece.
+    A piece can be the folder of a set, which is mapped only while it is read. Nothing may be at
+    `folder`, which appears once the set is complete. Raises OSError, and DataError for a damaged
+    piece.
     """
     samples = vars(empty_set())
     lengths = {name: len(sample) for name, sample in samples.items()}
@@ -55,17 +57,24 @@ def _array(piece: PositionSet | Path, name: str) -> np.ndarray:
     if isinstance(piece, PositionSet):
         return np.asarray(getattr(piece, name))
     path = piece / f"{name}.npy"
-    # A private copy is writable, as kernels demand. A process may have 65,000 maps: small arrays do without.
+    # A private copy is writable, as kernels demand. A process may have 65,000 maps: small arrays do
+    # without.
     is_large = path.stat().st_size > LARGEST_READ
     return np.load(path, mmap_mode="c" if is_large else None, allow_pickle=False).view(np.ndarray)
 
 
-def _write_joined(path: Path, sample: np.ndarray, length: int, arrays: Iterable[np.ndarray]) -> None:
-    """Write arrays as one. A sample with an entry means offsets, which keep counting from array to array."""
+def _write_joined(
+    path: Path, sample: np.ndarray, length: int, arrays: Iterable[np.ndarray]
+) -> None:
+    """Write arrays as one. A sample with an entry means offsets, which keep counting from array to
+    array.
+    """
     shape = (length, *sample.shape[1:])
     descr = np.lib.format.dtype_to_descr(sample.dtype)
     with path.open("wb") as stream:
-        np.lib.format.write_array_header_1_0(stream, {"descr": descr, "fortran_order": False, "shape": shape})
+        np.lib.format.write_array_header_1_0(
+            stream, {"descr": descr, "fortran_order": False, "shape": shape}
+        )
         stream.write(sample.data)
         end = 0
         for array in arrays:
@@ -92,7 +101,12 @@ def map_set(folder: Path) -> PositionSet:
         raise DataError(f"{folder}: not a position set ({error})") from error
     positions = PositionSet(**arrays)
     games, n, t = positions.n_games, positions.n_positions, len(positions.target_moves)
-    lengths = {"game_first": games + 1, "target_first": n + 1, "target_probs": t, "target_scores": t}
+    lengths = {
+        "game_first": games + 1,
+        "target_first": n + 1,
+        "target_probs": t,
+        "target_scores": t,
+    }
     lengths |= dict.fromkeys(("wdl", "moves_left", "usable"), n)
     fits = all(len(arrays[name]) == length for name, length in lengths.items())
     fits = fits and (positions.game_first[-1], positions.target_first[-1]) == (n, t)
@@ -103,7 +117,9 @@ def map_set(folder: Path) -> PositionSet:
 
 log = logging.getLogger(__name__)
 
-ENDINGS = set(".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split())  # of files that are taken from a folder
+ENDINGS = set(
+    ".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split()
+)  # of files that are taken from a folder
 PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
 _WAIT_S = 0.2  # between two looks whether another process has parsed the file
 TOLD_SHARE = 0.5  # of a game's result in the values of positions; chunks have the least of it
@@ -114,34 +130,46 @@ PARSER_VERSION = 9  # raise it when targets or readers change: older caches are 
 class Bookmark:
     """How far a reader has got in a file, so that another one can continue there."""
 
-    place: int = 0  # behind the last game yielded: bytes of text of a PGN file, games of training chunks
+    place: int = (
+        0  # behind the last game yielded: bytes of text of a PGN file, games of training chunks
+    )
     share: float = 0.0  # part of the file's bytes that were read, 0..1; 0 if not known
 
 
-Reader = Callable[[Path, Bookmark], Iterator[GameRecord]]  # yields the games after the bookmark, which it moves on
-OnRead = Callable[[float, int], None]  # gets the share of the file that has been read, 0..1, and the games so far
+Reader = Callable[
+    [Path, Bookmark], Iterator[GameRecord]
+]  # yields the games after the bookmark, which it moves on
+OnRead = Callable[
+    [float, int], None
+]  # gets the share of the file that has been read, 0..1, and the games so far
 
 
 def files_in(folder: Path, seen: set[Path] | None = None) -> list[Path]:
-    """Return the files that may hold data of a folder and the folders in it, by name; no hidden ones, no dead links.
+    """Return the files that may hold data of a folder and the folders in it, by name; no hidden
+    ones, no dead links.
 
-    seen: folders that are not read again, where links lead to them; by default, those above the folder.
+    seen: folders that are not read again, where links lead to them; by default, those above the
+    folder.
     """
     place = folder.resolve()
     (seen := {*place.parents} if seen is None else seen).add(place)
     shown = sorted(one for one in folder.iterdir() if not is_hidden(one.name))
-    inside = (files_in(one, seen) if one.is_dir() and one.resolve() not in seen else [one] for one in shown)
+    inside = (
+        files_in(one, seen) if one.is_dir() and one.resolve() not in seen else [one]
+        for one in shown
+    )
     return [one for one in chain(*inside) if one.suffix.lower() in ENDINGS and one.is_file()]
 
 
 def load_or_parse(
     path: Path, reader: Reader, cache: Path | None, watch: OnRead = lambda share, games: None
 ) -> PositionSet:
-    """Return the file's games, from the cache folder if parsed before. Without a cache folder they stay in memory.
+    """Return the file's games, from the cache folder if parsed before. Without a cache folder they
+    stay in memory.
 
-    Name, size and time of the file, or of all in a folder, reader and parser version name a cache entry. Skips games
-    that `verify_games` refuses and logs their number. If reading is interrupted, the next call continues from there.
-    Raises DataError for a file not in the reader's format.
+    Name, size and time of the file, or of all in a folder, reader and parser version name a cache
+    entry. Skips games that `verify_games` refuses and logs their number. If reading is interrupted,
+    the next call continues from there. Raises DataError for a file not in the reader's format.
     """
     if cache is None:
         bookmark = Bookmark()
@@ -151,7 +179,10 @@ def load_or_parse(
         return positions
     with reading(path):
         statuses = [one.stat() for one in (path, *(files_in(path) if path.is_dir() else ()))]
-    facts = "".join(f"|{one.st_size}|{one.st_mtime_ns}" for one in statuses) + f"|{reader.__name__}|{PARSER_VERSION}"
+    facts = (
+        "".join(f"|{one.st_size}|{one.st_mtime_ns}" for one in statuses)
+        + f"|{reader.__name__}|{PARSER_VERSION}"
+    )
     fingerprint = hashlib.sha256(os.fsencode(path.resolve()) + facts.encode()).hexdigest()[:12]
     entry = cache / f"{path.name[:LONGEST_NAME]}-{fingerprint}"
     if entry.is_dir():
@@ -171,7 +202,9 @@ def load_or_parse(
 
 
 def _parse_in_parts(path: Path, reader: Reader, entry: Path, folder: Path, watch: OnRead) -> None:
-    """Write every piece as a set of its own, whose name tells where the next one begins, and join them at the end."""
+    """Write every piece as a set of its own, whose name tells where the next one begins, and join
+    them at the end.
+    """
     parts = sorted(folder.glob(PART_NAMES))
     bookmark = Bookmark(int(parts[-1].name.split("-")[1])) if parts else Bookmark()
     games, skipped = sum(map_set(part).n_games for part in parts), 0
@@ -190,4 +223,8 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, folder: Path, watch
 
 def _tell_skipped(path: Path, skipped: int) -> None:
     if skipped:
-        log.warning("%s: %d games with illegal moves, or a result that the board contradicts, skipped", path, skipped)
+        log.warning(
+            "%s: %d games with illegal moves, or a result that the board contradicts, skipped",
+            path,
+            skipped,
+        )

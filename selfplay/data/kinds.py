@@ -25,10 +25,12 @@ def reader_of(kind: str, least_elo: int = 0) -> Reader:
 
 
 def data_files(paths: Iterable[Path], *wanted: str) -> list[tuple[Path, str]]:
-    """(file, kind) of all that paths stand for: a file, a folder of files of one kind, or a pattern such as `*.pgn`.
+    """(file, kind) of all that paths stand for: a file, a folder of files of one kind, or a pattern
+    such as `*.pgn`.
 
-    Label folders and folders of training chunks are one each, and a file that several paths stand for counts once.
-    Raises DataError for a path without data, for a folder with several kinds, and for a kind that is not wanted.
+    Label folders and folders of training chunks are one each, and a file that several paths stand
+    for counts once. Raises DataError for a path without data, for a folder with several kinds, and
+    for a kind that is not wanted.
     """
     found = list(dict.fromkeys(one for path in paths for one in _files_of(path)))
     for file, kind in found:
@@ -45,12 +47,16 @@ def _files_of(path: Path) -> list[tuple[Path, str]]:
     if not path.is_dir():
         return [(path, _kind_of_file(path))]
     if (kind := kind_of_folder(path)) not in ("", FOLDER):
-        raise DataError(f"{path} is {kind}, which has no data to learn from; `aino-train export` writes games")
+        raise DataError(
+            f"{path} is {kind}, which has no data to learn from; `aino-train export` writes games"
+        )
     return [(path, FOLDER)] if kind else _files_of_folder(path)
 
 
 def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
-    """Return the files of a folder; one that is of a kind speaks for those of its ending behind it. Skips others."""
+    """Return the files of a folder; one that is of a kind speaks for those of its ending behind it.
+    Skips others.
+    """
     files, kinds, known = list[Path](), dict[str, str](), dict[str, str]()
     for file in files_in(folder):
         inner = Path(file.stem).suffix
@@ -64,9 +70,13 @@ def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
             files.append(file)
     if len(kinds) > 1:
         found = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
-        raise DataError(f"{folder} holds {found}: give the files of each kind by name, as in {folder}/*.pgn")
+        raise DataError(
+            f"{folder} holds {found}: give the files of each kind by name, as in {folder}/*.pgn"
+        )
     if not kinds:
-        raise DataError(f"{folder}: no files with data in it (expected names that end in {', '.join(sorted(ENDINGS))})")
+        raise DataError(
+            f"{folder}: no files with data in it (expected names that end in {', '.join(sorted(ENDINGS))})"
+        )
     return [(folder, CHUNKS)] if CHUNKS in kinds else [(file, PGN) for file in files]
 
 

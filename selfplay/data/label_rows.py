@@ -11,7 +11,13 @@ from selfplay.data.split import Split
 from selfplay.records.label_folder import fields_of
 from selfplay.records.order import Groups, RowOrder
 from selfplay.records.packed import CALM, SCORED_WORDS, SOURCE_MASK, SOURCES, VALUE_WORDS
-from selfplay.records.targets import CALM_VALUES, MOVE_SCORES, MOVES_LEFT_LIMIT, SCORE_LIMIT_CP, UNSETTLED_VALUES
+from selfplay.records.targets import (
+    CALM_VALUES,
+    MOVE_SCORES,
+    MOVES_LEFT_LIMIT,
+    SCORE_LIMIT_CP,
+    UNSETTLED_VALUES,
+)
 
 EVERYWHERE = Split()  # the roots that every command holds out
 
@@ -38,7 +44,7 @@ def held_out(rows: np.ndarray, split: Split = EVERYWHERE) -> np.ndarray:
     return fields_of(rows)["root"] < split.limit
 
 
-# ---- targets --------------------------------------------------------------------------------------------------------
+# ---- targets -------------------------------------------------------------------------------------
 
 MOST_CP = int(SCORE_LIMIT_CP)
 LAST_SOURCE = len(SOURCES) - 1
@@ -47,7 +53,8 @@ CALM_TARGETS, UNSETTLED_TARGETS, SCORED_TARGETS = (len(SOURCES) * group for grou
 
 @cache
 def targets() -> np.ndarray:
-    """Win, draw, loss float32[3 * sources, 2 * MOST_CP + 1, 3] of calm rows, unsettled ones and scored ones by source.
+    """Win, draw, loss float32[3 * sources, 2 * MOST_CP + 1, 3] of calm rows, unsettled ones and
+    scored ones by source.
 
     The second index is the score in centipawns + MOST_CP; larger scores count as MOST_CP.
     """
@@ -58,7 +65,9 @@ def targets() -> np.ndarray:
 
 @kernel()
 def is_held_out(words, key, limit, keys):
-    """Whether a packed row, of a position with this key, is not trained on; limit, keys: of the `Split`."""
+    """Whether a packed row, of a position with this key, is not trained on; limit, keys: of the
+    `Split`.
+    """
     if np.int64(words[VALUE_WORDS - 1] >> np.uint64(16) & np.uint64(0xFFFF)) < limit:
         return True
     place = np.searchsorted(keys, key)
@@ -67,7 +76,9 @@ def is_held_out(words, key, limit, keys):
 
 @kernel()
 def write_target(words, targets, trained, slot, batch):
-    """Write the targets of a packed row to the batch's `wdl` and `moves_left`; one that is not trained on has none."""
+    """Write the targets of a packed row to the batch's `wdl` and `moves_left`; one that is not
+    trained on has none.
+    """
     label = words[VALUE_WORDS - 1]
     batch.moves_left[slot] = -1.0
     if not trained:
@@ -85,4 +96,6 @@ def write_target(words, targets, trained, slot, batch):
         batch.wdl[slot, c] = target[c]
     plies = np.int64(label >> np.uint64(48) & np.uint64(0xFF))
     if plies > 0:
-        batch.moves_left[slot] = np.float32(min(plies, np.int64(MOVES_LEFT_LIMIT))) / np.float32(MOVES_LEFT_SCALE)
+        batch.moves_left[slot] = np.float32(min(plies, np.int64(MOVES_LEFT_LIMIT))) / np.float32(
+            MOVES_LEFT_SCALE
+        )

@@ -1,4 +1,6 @@
-"""Main lines of PGN collections of any size as training games (policy: the move played; value: the result)."""
+"""Main lines of PGN collections of any size as training games (policy: the move played; value: the
+result).
+"""
 
 import logging
 from collections import Counter
@@ -40,7 +42,9 @@ class Tally:
 
 
 def pgn_reader(least_elo: int = 0) -> Reader:
-    """Return `read_pgn` with a lowest Elo, under a distinct name, which becomes part of the cache key."""
+    """Return `read_pgn` with a lowest Elo, under a distinct name, which becomes part of the cache
+    key.
+    """
     reader = partial(read_pgn, least_elo=least_elo)
     reader.__name__ = f"read_pgn({least_elo})"  # type: ignore[attr-defined]
     return reader
@@ -51,9 +55,10 @@ def read_pgn(
 ) -> Iterator[GameRecord]:
     """Yield the main lines of all games of standard chess or Chess960 that have moves and a result.
 
-    least_elo: lowest Elo of either player; 0 also takes games without ratings. Begins after the `bookmark`. Skips a
-    game with a fault, and logs file, line, column and word. `tally` counts the games; without one, the count is logged
-    where games are skipped. The file may be packed (.gz, .bz2, .xz, .zst). Raises DataError if it is damaged.
+    least_elo: lowest Elo of either player; 0 also takes games without ratings. Begins after the
+    `bookmark`. Skips a game with a fault, and logs file, line, column and word. `tally` counts the
+    games; without one, the count is logged where games are skipped. The file may be packed (.gz,
+    .bz2, .xz, .zst). Raises DataError if it is damaged.
     """
     skipped, bookmark, seen = NoteLog(path), bookmark or Bookmark(), tally or Tally()
     with reading(path), open_unpacked(path) as (stream, share):
@@ -89,14 +94,18 @@ def _reason(game: MainLine, least_elo: int) -> str:
 
 
 def _white_points(game: MainLine) -> int | None:
-    """White's points by the result, or where none is told, by a last position without moves; None without both."""
+    """White's points by the result, or where none is told, by a last position without moves; None
+    without both.
+    """
     if (told := told_result(game.tag_result, game.result)) in WHITE_POINTS:
         return WHITE_POINTS[told]
     end = game_ending(positions_of(game.start, game.moves)[-1], 0, LONGEST_GAME)
     return end[1] if end is not None and end[0] in WITHOUT_MOVES else None
 
 
-def record_of_result(start: np.ndarray, moves: list[int] | np.ndarray, white_points: int) -> GameRecord:
+def record_of_result(
+    start: np.ndarray, moves: list[int] | np.ndarray, white_points: int
+) -> GameRecord:
     """Return a game with the moves played as policy targets and the result as value target."""
     played = np.array(moves, np.uint16)
     black_to_move = (np.arange(len(moves)) + int(start[SIDE])) % 2 == 1

@@ -1,10 +1,12 @@
-"""Which games are the same, and which are held out of training: the same ones for every source and command.
+"""Which games are the same, and which are held out of training: the same ones for every source and
+command.
 
-Two games are the same if they have the same start and played moves (`game_keys`), wherever they are stored. A game's
-root is sixteen bits of its hash; labels sampled around a game carry it. Roots below a limit are held out, so the share
-held out by one command contains that of another with a smaller share; none trains on games below HELD_OUT_SHARE. A
-position of a held-out game that also occurs in a training game is not unseen, and is not scored. Where labels contain a
-position that is scored, they teach nothing.
+Two games are the same if they have the same start and played moves (`game_keys`), wherever they are
+stored. A game's root is sixteen bits of its hash; labels sampled around a game carry it. Roots
+below a limit are held out, so the share held out by one command contains that of another with a
+smaller share; none trains on games below HELD_OUT_SHARE. A position of a held-out game that also
+occurs in a training game is not unseen, and is not scored. Where labels contain a position that is
+scored, they teach nothing.
 """
 
 import hashlib
@@ -20,12 +22,18 @@ from selfplay.records.positions import UNKNOWN_MOVES_LEFT, UNKNOWN_SCORE, Positi
 
 ROOTS = 1 << 16
 SAMPLED = 1 << 16  # entries of an array that are looked at to tell sets apart
-HELD_OUT_SHARE = 1 / 64  # of the games, at least; commands that look for unseen positions rely on it
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # odd constant of a multiplicative hash: SplitMix64, Steele, Lea & Flood 2014
+HELD_OUT_SHARE = (
+    1 / 64
+)  # of the games, at least; commands that look for unseen positions rely on it
+GOLDEN = np.uint64(
+    0x9E3779B97F4A7C15
+)  # odd constant of a multiplicative hash: SplitMix64, Steele, Lea & Flood 2014
 
 
 def root_limit(share: float) -> int:
-    """Return the limit below which roots are held out: this share of them, and HELD_OUT_SHARE at least."""
+    """Return the limit below which roots are held out: this share of them, and HELD_OUT_SHARE at
+    least.
+    """
     return round(max(share, HELD_OUT_SHARE) * ROOTS)
 
 
@@ -39,27 +47,39 @@ class Split:
     """What label rows leave out."""
 
     limit: int = root_limit(HELD_OUT_SHARE)  # rows with a root below this
-    keys: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))  # sorted keys uint64[n] of those scored
+    keys: np.ndarray = field(
+        default_factory=lambda: np.zeros(0, np.uint64)
+    )  # sorted keys uint64[n] of those scored
 
 
 def limit_for(sets: Iterable[PositionSet], share: float) -> int:
-    """Return the limit that holds out `share` of all games, at least one of these sets; 0 if they have no two games."""
-    roots = np.unique(np.concatenate([np.zeros(0, np.int64), *(roots_of(game_keys(one)) for one in sets)]))
+    """Return the limit that holds out `share` of all games, at least one of these sets; 0 if they
+    have no two games.
+    """
+    roots = np.unique(
+        np.concatenate([np.zeros(0, np.int64), *(roots_of(game_keys(one)) for one in sets)])
+    )
     return max(root_limit(share), int(roots[0]) + 1) if len(roots) > 1 else 0
 
 
 def without_held_out(positions: PositionSet, limit: int) -> PositionSet:
     """Return the set with the positions of held-out games marked as unusable; copies nothing else."""
     trained = roots_of(game_keys(positions)) >= limit
-    return replace(positions, usable=positions.usable & np.repeat(trained, np.diff(positions.game_first)))
+    return replace(
+        positions, usable=positions.usable & np.repeat(trained, np.diff(positions.game_first))
+    )
 
 
 def held_out_games(positions: PositionSet, limit: int) -> PositionSet:
     return positions.select(roots_of(game_keys(positions)) < limit)
 
 
-def unseen(heldout: PositionSet, training: Iterable[PositionSet], limit: int) -> tuple[PositionSet, Split]:
-    """(held-out games whose usable positions occur in no usable position of `training`, what labels leave out)."""
+def unseen(
+    heldout: PositionSet, training: Iterable[PositionSet], limit: int
+) -> tuple[PositionSet, Split]:
+    """(held-out games whose usable positions occur in no usable position of `training`, what labels
+    leave out).
+    """
     keys = position_keys(heldout)
     known = np.unique(keys)
     seen = np.zeros(len(known), np.bool_)
@@ -72,20 +92,25 @@ def unseen(heldout: PositionSet, training: Iterable[PositionSet], limit: int) ->
     return replace(heldout, usable=usable), Split(limit, np.unique(keys[usable]))
 
 
-# ---- what is the same -----------------------------------------------------------------------------------------------
+# ---- what is the same ----------------------------------------------------------------------------
 
 
 def position_keys(positions: PositionSet) -> np.ndarray:
     """Return the Zobrist key of every position, uint64[P]: clocks and history do not count."""
     keys = np.zeros(positions.n_positions, np.uint64)
     fill_position_keys(
-        positions.starts, positions.game_first, positions.moves, np.zeros((2, ROW_WORDS), np.uint64), keys
+        positions.starts,
+        positions.game_first,
+        positions.moves,
+        np.zeros((2, ROW_WORDS), np.uint64),
+        keys,
     )
     return keys
 
 
 def game_keys(positions: PositionSet) -> np.ndarray:
-    """Return a hash of every game's start and played moves, uint64[G]; clocks, results and targets do not count.
+    """Return a hash of every game's start and played moves, uint64[G]; clocks, results and targets
+    do not count.
 
     With 64 bits, two of a million different games collide in one of some 40 million collections.
     """
@@ -100,7 +125,9 @@ def game_keys(positions: PositionSet) -> np.ndarray:
 
 
 def fingerprint(positions: PositionSet) -> str:
-    """Return a name for the games and targets of a set: all start positions and moves, some entries of large arrays."""
+    """Return a name for the games and targets of a set: all start positions and moves, some entries
+    of large arrays.
+    """
     digest = hashlib.sha256(game_keys(positions).tobytes())
     for name, array in vars(positions).items():
         if name == "target_scores" and not (array != UNKNOWN_SCORE).any():
@@ -111,27 +138,36 @@ def fingerprint(positions: PositionSet) -> str:
 
 
 def game_key(start: np.ndarray, played: np.ndarray) -> int:
-    """Return the hash of the game with this start uint64[16] and played moves uint16[n], as `game_keys` has it."""
+    """Return the hash of the game with this start uint64[16] and played moves uint16[n], as
+    `game_keys` has it.
+    """
     keys = np.zeros(1, np.uint64)
     fill_game_keys(start[None], np.zeros(1, np.int64), np.array([len(played)]), played, keys)
     return int(keys[0])
 
 
 def without_known_games(positions: PositionSet, known: dict[int, int]) -> tuple[PositionSet, int]:
-    """Mark every position unusable that is usable in an equal game before, here or in `known`; add all to `known`.
+    """Mark every position unusable that is usable in an equal game before, here or in `known`; add
+    all to `known`.
 
-    known: for each game's key, its usable positions as bits from the lowest one on; -1 for all. Equal games may have
-    labels for different positions. Returns the set and the number of equal games that nothing is left of. Copies only
-    `usable`, as the rest may be mapped from disk.
+    known: for each game's key, its usable positions as bits from the lowest one on; -1 for all.
+    Equal games may have labels for different positions. Returns the set and the number of equal
+    games that nothing is left of. Copies only `usable`, as the rest may be mapped from disk.
     """
     usable, repeated = positions.usable.copy(), 0
     bounds = zip(positions.game_first[:-1].tolist(), positions.game_first[1:].tolist(), strict=True)
     for key, (first, last) in zip(game_keys(positions).tolist(), bounds, strict=True):
         own = usable[first:last]
-        bits = -1 if own.all() else int.from_bytes(np.packbits(own, bitorder="little").tobytes(), "little")
+        bits = (
+            -1
+            if own.all()
+            else int.from_bytes(np.packbits(own, bitorder="little").tobytes(), "little")
+        )
         if (seen := known.get(key)) is not None:
             left = (bits & ~seen).to_bytes(last - first + 1, "little", signed=True)
-            own[:] = np.unpackbits(np.frombuffer(left, np.uint8), count=last - first, bitorder="little")
+            own[:] = np.unpackbits(
+                np.frombuffer(left, np.uint8), count=last - first, bitorder="little"
+            )
             bits, repeated = bits | seen, repeated + (not own.any())
         known[key] = bits
     return replace(positions, usable=usable), repeated

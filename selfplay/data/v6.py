@@ -1,7 +1,8 @@
-"""Lc0's training chunks of version 6 as files: one gzip file a game, or a tar archive of such files.
+"""Lc0's training chunks of version 6 as files: one gzip file a game, or a tar archive of such
+files.
 
-A chunk is a run of 8,356-byte records, one per position, all from the side to move. This module has the record layout
-and bounded reading; `selfplay/data/v6_games.py` turns records into games.
+A chunk is a run of 8,356-byte records, one per position, all from the side to move. This module has
+the record layout and bounded reading; `selfplay/data/v6_games.py` turns records into games.
 """
 
 import gzip
@@ -18,7 +19,14 @@ import numpy as np
 from engine.errors import DataError
 from engine.files.text import PACKED_ERRORS, is_hidden, open_unpacked, unpacked
 from engine.network.lc0.schema import FORMAT_NAMES
-from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, CASTLING_PLANE, FIFTY_MOVE_PLANE, ONES_PLANE, PLANES
+from engine.network.planes import (
+    ALL_ONES,
+    BLACK_TO_MOVE_PLANE,
+    CASTLING_PLANE,
+    FIFTY_MOVE_PLANE,
+    ONES_PLANE,
+    PLANES,
+)
 from engine.network.policy_map import POLICY_SIZE
 from selfplay.data.cache import files_in
 from selfplay.records.collect import LONGEST_GAME
@@ -28,7 +36,8 @@ CLASSICAL_INPUT = 1
 STORED_PLANES = 104  # planes of the boards; single bytes give the planes after them
 CASTLING_FIELDS = ("castling_us_ooo", "castling_us_oo", "castling_them_ooo", "castling_them_oo")
 
-# Values are q = win - loss, d = draw, m = plies to the end of the game; `orig` is the network's own opinion.
+# Values are q = win - loss, d = draw, m = plies to the end of the game; `orig` is the network's own
+# opinion.
 VALUE_FIELDS = (
     "root_q best_q root_d best_d root_m best_m plies_left result_q result_d played_q played_d played_m "
     "orig_q orig_d orig_m"
@@ -61,14 +70,18 @@ NOT_FOR_TRAINING = 1 << 6  # such records keep the game's moves complete
 
 _INPUT_FORMATS = FORMAT_NAMES["input"]
 LARGEST_CHUNK = LONGEST_GAME * V6_RECORD.itemsize  # bytes
-REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)).reshape(256, 8)[:, ::-1])  # uint8[256]
+REVERSED = np.packbits(
+    np.unpackbits(np.arange(256, dtype=np.uint8)).reshape(256, 8)[:, ::-1]
+)  # uint8[256]
 
 
-# ---- records ------------------------------------------------------------------------------------------------------
+# ---- records -------------------------------------------------------------------------------------
 
 
 def new_records(masks: np.ndarray) -> np.ndarray:
-    """Return records [n] of the input planes uint64[n, 112], all other fields zero and every move illegal."""
+    """Return records [n] of the input planes uint64[n, 112], all other fields zero and every move
+    illegal.
+    """
     records = np.zeros(len(masks), V6_RECORD)
     records["version"] = VERSION
     records["input_format"] = CLASSICAL_INPUT
@@ -83,7 +96,9 @@ def new_records(masks: np.ndarray) -> np.ndarray:
 
 
 def masks_of(records: np.ndarray) -> np.ndarray:
-    """Return the input planes uint64[n, 112] of records [n], as `engine.network.planes.encode` writes them."""
+    """Return the input planes uint64[n, 112] of records [n], as `engine.network.planes.encode`
+    writes them.
+    """
     masks = np.zeros((len(records), PLANES), np.uint64)
     stored = np.ascontiguousarray(records["planes"])
     masks[:, :STORED_PLANES] = REVERSED[stored.view(np.uint8)].view("<u8")
@@ -95,11 +110,13 @@ def masks_of(records: np.ndarray) -> np.ndarray:
     return masks
 
 
-# ---- files --------------------------------------------------------------------------------------------------------
+# ---- files ---------------------------------------------------------------------------------------
 
 
 def is_tar(begin: bytes) -> bool:
-    """Whether a file begins as a tar archive, in the oldest form, too, which has no name for itself."""
+    """Whether a file begins as a tar archive, in the oldest form, too, which has no name for
+    itself.
+    """
     try:
         return bool(tarfile.TarInfo.frombuf(begin[: tarfile.BLOCKSIZE], "utf-8", "replace").name)
     except tarfile.HeaderError:
@@ -107,10 +124,12 @@ def is_tar(begin: bytes) -> bool:
 
 
 def open_chunks(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """(name, unpacked stream) of every chunk of a file, of a tar archive, packed or not, or of a folder of these.
+    """(name, unpacked stream) of every chunk of a file, of a tar archive, packed or not, or of a
+    folder of these.
 
-    A stream is good until the next one is asked for. Nothing is unpacked to the disk; links and other files in an
-    archive are skipped. Raises DataError, which names the file, for a damaged archive.
+    A stream is good until the next one is asked for. Nothing is unpacked to the disk; links and
+    other files in an archive are skipped. Raises DataError, which names the file, for a damaged
+    archive.
     """
     if path.is_dir():
         for one in files_in(path):
@@ -124,15 +143,23 @@ def open_chunks(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             if not is_tar(begin):
                 yield str(path), bounded
                 return
-            while is_tar(begin):  # archives may stand one behind the other, with blocks of zeros between
+            while is_tar(
+                begin
+            ):  # archives may stand one behind the other, with blocks of zeros between
                 with tarfile.open(fileobj=bounded, mode="r:") as archive:
                     while (member := archive.next()) is not None:
                         archive.members = []  # type: ignore[attr-defined]  # it would remember every member
-                        is_chunk = member.isreg() and member.name.lower().endswith(".gz") and not is_hidden(member.name)
+                        is_chunk = (
+                            member.isreg()
+                            and member.name.lower().endswith(".gz")
+                            and not is_hidden(member.name)
+                        )
                         if is_chunk and (content := archive.extractfile(member)) is not None:
                             with unpacked(content) as chunk:
                                 yield f"{path}:{member.name}", chunk
-                if bounded.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # the second of two at its end
+                if bounded.read(tarfile.BLOCKSIZE) != bytes(
+                    tarfile.BLOCKSIZE
+                ):  # the second of two at its end
                     raise tarfile.ReadError("it was cut short")
                 while (begin := bounded.read(tarfile.BLOCKSIZE)) and not begin.strip(b"\0"):
                     pass
@@ -153,7 +180,8 @@ class _BoundedReader(io.BufferedReader):
 def read_chunk(name: str, stream: IO[bytes]) -> np.ndarray:
     """Return the records [n] of a stream of `open_chunks`.
 
-    Raises DataError with the name for a chunk that is damaged, cut short, over-long, or of another version or format.
+    Raises DataError with the name for a chunk that is damaged, cut short, over-long, or of another
+    version or format.
     """
     try:
         data = stream.read(LARGEST_CHUNK + 1)
@@ -163,18 +191,26 @@ def read_chunk(name: str, stream: IO[bytes]) -> np.ndarray:
         raise DataError(f"{name}: longer than {LONGEST_GAME} records, the most a game may have")
     rest = len(data) % V6_RECORD.itemsize
     records = np.frombuffer(data[: len(data) - rest], V6_RECORD)
-    for field, expected, names in (("version", VERSION, {}), ("input_format", CLASSICAL_INPUT, _INPUT_FORMATS)):
+    for field, expected, names in (
+        ("version", VERSION, {}),
+        ("input_format", CLASSICAL_INPUT, _INPUT_FORMATS),
+    ):
         for other in records[field][records[field] != expected][:1]:
             told = names.get(int(other), "")
-            raise DataError(f"{name}: {field} {other}{f' ({told})' if told else ''}, expected {expected}")
+            raise DataError(
+                f"{name}: {field} {other}{f' ({told})' if told else ''}, expected {expected}"
+            )
     if rest or not data:
-        raise DataError(f"{name}: {len(data)} bytes, expected a multiple of a record's {V6_RECORD.itemsize}")
+        raise DataError(
+            f"{name}: {len(data)} bytes, expected a multiple of a record's {V6_RECORD.itemsize}"
+        )
     return records
 
 
 def write_chunk(stream: IO[bytes], records: np.ndarray) -> None:
     """Write the records of one game as a gzip file; equal records give equal bytes."""
-    # Nearly all bytes are -1 and 0. Levels above the first make files a tenth smaller at half the speed.
+    # Nearly all bytes are -1 and 0. Levels above the first make files a tenth smaller at half the
+    # speed.
     with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=1, mtime=0) as packed:
         packed.write(np.ascontiguousarray(records, V6_RECORD).tobytes())
 

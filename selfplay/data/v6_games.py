@@ -1,7 +1,9 @@
-"""Converts between Lc0's training chunks and games: writes targets from games, recovers moves from planes.
+"""Converts between Lc0's training chunks and games: writes targets from games, recovers moves from
+planes.
 
-Fields that our games lack are written as Lc0's tools need them: `best` and `played` repeat the root's value, the
-network's plies to the end are 0 (as from a network without that head), and only `orig` is NaN.
+Fields that our games lack are written as Lc0's tools need them: `best` and `played` repeat the
+root's value, the network's plies to the end are 0 (as from a network without that head), and only
+`orig` is NaN.
 """
 
 from collections.abc import Iterator
@@ -22,7 +24,15 @@ from engine.network import planes as lc0
 from engine.network.planes import encode
 from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX, policy_index
 from selfplay.data.cache import Bookmark
-from selfplay.data.v6 import ADJUDICATED, LENGTH_LIMIT, NOT_FOR_TRAINING, masks_of, new_records, open_chunks, read_chunk
+from selfplay.data.v6 import (
+    ADJUDICATED,
+    LENGTH_LIMIT,
+    NOT_FOR_TRAINING,
+    masks_of,
+    new_records,
+    open_chunks,
+    read_chunk,
+)
 from selfplay.records.collect import GameRecord
 from selfplay.records.endings import WITHOUT_MOVES, Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, training_game
@@ -31,7 +41,8 @@ from selfplay.records.targets import RESULTS, wdl_from_result
 MOST_VISITS = 65_535  # most visits of one move in a replay record
 _PIECE_PLANES = 12  # piece planes of one board in the history
 SUM_TOLERANCE = 0.01  # how far the sum of a record's probabilities may be from 1
-COUNT_TOLERANCE = 0.01  # how far probability times visits may be from a whole number; float32 is 0.004 off at 65,535
+# how far probability times visits may be from a whole number; float32 is 0.004 off at 65,535
+COUNT_TOLERANCE = 0.01
 
 
 def read_v6(path: Path, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
@@ -42,8 +53,8 @@ def read_v6(path: Path, bookmark: Bookmark | None = None) -> Iterator[GameRecord
 def games_of_chunks(path: Path, bookmark: Bookmark) -> Iterator[SelfPlayRecord]:
     """Yield the games of a file, an archive or a folder (`open_chunks`) after the bookmark.
 
-    Skips chunks that cannot be read or whose records are not one game, and logs them. Raises DataError as
-    `open_chunks`, and for the first such chunk where no other has a game.
+    Skips chunks that cannot be read or whose records are not one game, and logs them. Raises
+    DataError as `open_chunks`, and for the first such chunk where no other has a game.
     """
     skipped, fault = NoteLog(path), None
     for name, stream in islice(open_chunks(path), bookmark.place, None):
@@ -62,7 +73,7 @@ def games_of_chunks(path: Path, bookmark: Bookmark) -> Iterator[SelfPlayRecord]:
     skipped.close()
 
 
-# ---- writing ------------------------------------------------------------------------------------------------------
+# ---- writing -------------------------------------------------------------------------------------
 
 
 def chunk_of_game(game: SelfPlayRecord) -> np.ndarray:
@@ -74,11 +85,17 @@ def chunk_of_game(game: SelfPlayRecord) -> np.ndarray:
     masks, stack = np.zeros((n, lc0.PLANES), np.uint64), np.zeros((n + 1, ROW_WORDS), np.uint64)
     legal, counts = np.zeros((n, MAX_MOVES), np.int64), np.zeros(n, np.int64)
     stack[0] = game.start
-    played = encode_game(stack, game.moves.astype(np.uint16), np.zeros(MAX_MOVES, np.uint16), masks, legal, counts)
+    played = encode_game(
+        stack, game.moves.astype(np.uint16), np.zeros(MAX_MOVES, np.uint16), masks, legal, counts
+    )
     if played < n:
-        raise DataError(f"game {game.number} of generation {game.generation}: illegal move at ply {played}")
+        raise DataError(
+            f"game {game.number} of generation {game.generation}: illegal move at ply {played}"
+        )
     if len(game.target_moves) and int(game.target_moves.max()) >= len(POLICY_INDEX):
-        raise DataError(f"game {game.number} of generation {game.generation}: a target that is no move")
+        raise DataError(
+            f"game {game.number} of generation {game.generation}: a target that is no move"
+        )
     records = new_records(masks)
     black = masks[:, lc0.BLACK_TO_MOVE_PLANE] != 0
     records["played_idx"] = _policy_indices(game.moves, black)
@@ -94,7 +111,11 @@ def _policy_indices(moves: np.ndarray, black: np.ndarray) -> np.ndarray:
 
 
 def _write_policy(
-    records: np.ndarray, game: SelfPlayRecord, legal: np.ndarray, counts: np.ndarray, black: np.ndarray
+    records: np.ndarray,
+    game: SelfPlayRecord,
+    legal: np.ndarray,
+    counts: np.ndarray,
+    black: np.ndarray,
 ) -> None:
     """Write visit shares over the legal moves; without visits the played move gets all of it."""
     probabilities = records["probabilities"]
@@ -123,14 +144,15 @@ def _write_values(records: np.ndarray, game: SelfPlayRecord, black: np.ndarray) 
         records[name] = np.nan
 
 
-# ---- reading ------------------------------------------------------------------------------------------------------
+# ---- reading -------------------------------------------------------------------------------------
 
 
 def game_of_chunk(records: np.ndarray, name: str) -> SelfPlayRecord:
-    """Return the game of one chunk: the start from the first record's planes, then the moves between records.
+    """Return the game of one chunk: the start from the first record's planes, then the moves
+    between records.
 
-    A result changed to a value between win and loss is rounded. Raises DataError with `name` if the records are not
-    successive positions of one game or have invalid targets.
+    A result changed to a value between win and loss is rounded. Raises DataError with `name` if the
+    records are not successive positions of one game or have invalid targets.
     """
     masks = masks_of(records)
     n = len(records)
@@ -145,11 +167,17 @@ def game_of_chunk(records: np.ndarray, name: str) -> SelfPlayRecord:
     moves, counts = np.zeros(n, np.uint16), np.zeros(n, np.uint8)
     played = records["played_idx"].astype(np.int64)
     scratch = np.zeros(MAX_MOVES, np.uint16), np.zeros(lc0.PLANES, np.uint64)
-    followed, fault = follow_game(stack, masks, played, shares, moves, counts, target_moves, target_shares, *scratch)
+    followed, fault = follow_game(
+        stack, masks, played, shares, moves, counts, target_moves, target_shares, *scratch
+    )
     if fault == NOT_THE_POSITION:
-        raise DataError(f"{name}: record {followed} is not the position that the one before it leads to")
+        raise DataError(
+            f"{name}: record {followed} is not the position that the one before it leads to"
+        )
     if fault == NOT_A_MOVE:
-        raise DataError(f"{name}: record {followed} plays or aims at an illegal move (played_idx {played[followed]})")
+        raise DataError(
+            f"{name}: record {followed} plays or aims at an illegal move (played_idx {played[followed]})"
+        )
     result = float(records[-1]["result_q"])
     if not -1.0 <= result <= 1.0:
         raise DataError(f"{name}: result_q {result}, expected -1..1")
@@ -165,24 +193,31 @@ def game_of_chunk(records: np.ndarray, name: str) -> SelfPlayRecord:
 
 
 def _target_shares(records: np.ndarray, name: str) -> np.ndarray:
-    """Probabilities float32[n, 1858] with zeros for illegal moves and for records that were never searched.
+    """Probabilities float32[n, 1858] with zeros for illegal moves and for records that were never
+    searched.
 
     Raises DataError if a training record's probabilities do not sum to 1.
     """
     probabilities = records["probabilities"]
-    shares = np.where(np.isfinite(probabilities) & (probabilities > 0), probabilities, np.float32(0))
+    shares = np.where(
+        np.isfinite(probabilities) & (probabilities > 0), probabilities, np.float32(0)
+    )
     training = records["invariance_info"] & NOT_FOR_TRAINING == 0
     sums = shares.sum(axis=1, dtype=np.float64)
     bad = training & (np.abs(sums - 1.0) > SUM_TOLERANCE)
     if bad.any():
         first = int(np.argmax(bad))
-        raise DataError(f"{name}: record {first}: probabilities sum to {sums[first]:.4g}, expected 1")
+        raise DataError(
+            f"{name}: record {first}: probabilities sum to {sums[first]:.4g}, expected 1"
+        )
     shares[~training & (records["visits"] == 0)] = 0.0
     return shares
 
 
 def ending_of(last: np.ndarray, info: int, white_points: int) -> Ending | None:
-    """Return how a game with this last position uint64[16] ended; None if mate or stalemate contradicts its result."""
+    """Return how a game with this last position uint64[16] ended; None if mate or stalemate
+    contradicts its result.
+    """
     by_rule = game_ending(last, 0, longest=1)
     if by_rule is not None and by_rule[1] == white_points:
         return by_rule[0]
@@ -196,19 +231,24 @@ def ending_of(last: np.ndarray, info: int, white_points: int) -> Ending | None:
 def _visits(shares: np.ndarray, counts: np.ndarray, root_visits: np.ndarray) -> np.ndarray:
     """Visit counts uint16[t] from shares [t]; record i owns counts[i] of them.
 
-    Counts are exact if share * (root visits - 1) is whole for all of a record's shares; else they are shares of 65,535.
+    Counts are exact if share * (root visits - 1) is whole for all of a record's shares; else they
+    are shares of 65,535.
     """
     owner = np.repeat(np.arange(len(counts)), counts)
     children = root_visits.astype(np.float64) - 1
     exact = shares * children[owner]
-    broken = np.bincount(owner, weights=np.abs(exact - np.rint(exact)) > COUNT_TOLERANCE, minlength=len(counts))
+    broken = np.bincount(
+        owner, weights=np.abs(exact - np.rint(exact)) > COUNT_TOLERANCE, minlength=len(counts)
+    )
     whole = (children >= 1) & (children <= MOST_VISITS) & (broken == 0)
     scale = np.where(whole, children, MOST_VISITS)
     return np.rint(shares * scale[owner]).clip(0, MOST_VISITS).astype(np.uint16)
 
 
 def _root_wdl(records: np.ndarray, black: np.ndarray, white_points: int) -> np.ndarray:
-    """float16[n, 3] for n positions (black bool[n]): root values where records have them, else the result."""
+    """float16[n, 3] for n positions (black bool[n]): root values where records have them, else the
+    result.
+    """
     q, d = records["root_q"].astype(np.float64), records["root_d"].astype(np.float64)
     wdl = np.stack([(1 - d + q) / 2, d, (1 - d - q) / 2], axis=1)
     with np.errstate(invalid="ignore"):
@@ -218,14 +258,15 @@ def _root_wdl(records: np.ndarray, black: np.ndarray, white_points: int) -> np.n
     return values.astype(np.float16)
 
 
-# ---- the position that planes show -------------------------------------------------------------------------------
+# ---- the position that planes show ---------------------------------------------------------------
 
 
 def row_of_planes(masks: np.ndarray) -> np.ndarray:
-    """Return the position row uint64[16] that planes uint64[112] show, as `engine.network.planes.encode` writes them.
+    """Return the position row uint64[16] that planes uint64[112] show, as
+    `engine.network.planes.encode` writes them.
 
-    Castling rights belong to the outermost rooks. The move number is 1, as planes lack it. Repetitions are not counted.
-    Raises FenError for an unplayable position.
+    Castling rights belong to the outermost rooks. The move number is 1, as planes lack it.
+    Repetitions are not counted. Raises FenError for an unplayable position.
     """
     moments = masks[: 2 * lc0.PLANES_PER_POSITION]
     boards = moments.byteswap() if masks[lc0.BLACK_TO_MOVE_PLANE] else moments
@@ -242,7 +283,9 @@ def row_of_planes(masks: np.ndarray) -> np.ndarray:
         raise FenError("two pieces on one square", "placement")
     for plane in range(4):
         if masks[lc0.CASTLING_PLANE + plane]:
-            board.castling_rights |= _outermost_rook(board, board.turn ^ (plane >= 2), queenside=plane % 2 == 0)
+            board.castling_rights |= _outermost_rook(
+                board, board.turn ^ (plane >= 2), queenside=plane % 2 == 0
+            )
     board.halfmove_clock = int(masks[lc0.FIFTY_MOVE_PLANE])
     their_pawns, their_pawns_before = int(theirs[0]), int(boards[lc0.PLANES_PER_POSITION + 6])
     board.ep_square = _passed_square(board.turn, their_pawns, their_pawns_before)
@@ -269,7 +312,7 @@ def _passed_square(turn: chess.Color, pawns: int, before: int) -> chess.Square |
     return chess.lsb(come) + back if chess.lsb(gone) == chess.lsb(come) + 2 * back else None
 
 
-# ---- kernels ------------------------------------------------------------------------------------------------------
+# ---- kernels -------------------------------------------------------------------------------------
 
 FOLLOWED = 0
 NOT_THE_POSITION = 1
@@ -278,7 +321,8 @@ NOT_A_MOVE = 2
 
 @kernel()
 def encode_game(stack, moves, scratch, masks, legal, counts):
-    """Play uint16 moves[n] from stack[0]: planes masks[n, 112], policy indices of the legal moves legal[n, 218].
+    """Play uint16 moves[n] from stack[0]: planes masks[n, 112], policy indices of the legal moves
+    legal[n, 218].
 
     Returns the number of moves played: n, or the ply of the first illegal one.
     """
@@ -296,11 +340,14 @@ def encode_game(stack, moves, scratch, masks, legal, counts):
 
 
 @kernel()
-def follow_game(stack, masks, played, shares, moves, counts, target_moves, target_shares, scratch, planes):
-    """Recover moves uint16[n] and targets of n records; the stack begins with the first one's position.
+def follow_game(
+    stack, masks, played, shares, moves, counts, target_moves, target_shares, scratch, planes
+):
+    """Recover moves uint16[n] and targets of n records; the stack begins with the first one's
+    position.
 
-    Returns (n, FOLLOWED), or (record, its fault). played int64[n] are policy indices; shares float32[n, 1858] are by
-    policy index, zero if none. planes uint64[112] is scratch space.
+    Returns (n, FOLLOWED), or (record, its fault). played int64[n] are policy indices; shares
+    float32[n, 1858] are by policy index, zero if none. planes uint64[112] is scratch space.
     """
     filled = 0
     for record in range(len(moves)):
@@ -328,7 +375,9 @@ def follow_game(stack, masks, played, shares, moves, counts, target_moves, targe
 
 @kernel()
 def same_position(a, b):
-    """Whether planes uint64[112] agree on the pieces, castling, side to move and fifty-move counter."""
+    """Whether planes uint64[112] agree on the pieces, castling, side to move and fifty-move
+    counter.
+    """
     for plane in range(lc0.FIFTY_MOVE_PLANE + 1):
         if a[plane] != b[plane] and (plane < _PIECE_PLANES or plane >= lc0.CASTLING_PLANE):
             return False

@@ -1,1 +1,3 @@
-"""The network families: how networks of planes, of sparse features and value trunks are trained and scored."""
+"""The network families: how networks of planes, of sparse features and value trunks are trained and
+scored.
+"""

@@ -24,25 +24,30 @@ PARTS = ("policy", "value")  # what to train of a network with a value trunk
 def net_of_model(model: Layer) -> str:
     """Return a loaded network's family and size, such as 64x6 or transformer-128x4x8.
 
-    Raises ConfigError for others, for input planes that no training data come in, and without the usual heads.
+    Raises ConfigError for others, for input planes that no training data come in, and without the
+    usual heads.
     """
     if isinstance(model, SparseNetwork):
         return str(sparse_config_of(model.config()))
     config = planes_config_of(model.config())
     if config.input_format != CLASSICAL:
         expected = f"input format {CLASSICAL}, of which training data are"
-        raise ConfigError(f"a network to train needs {expected}, not {config.input_format}: {config.describe()}")
+        raise ConfigError(
+            f"a network to train needs {expected}, not {config.input_format}: {config.describe()}"
+        )
     if "vanilla" not in config.policy_heads or "winner" not in config.value_heads:
-        raise ConfigError(f"a network to train needs the heads vanilla and winner: {config.describe()}")
+        raise ConfigError(
+            f"a network to train needs the heads vanilla and winner: {config.describe()}"
+        )
     return str(config)
 
 
 def family_of(net: str, part: str = "policy") -> Family:
-    """Return the family and size that a name such as 64x6, transformer-128x4x8 or sparse-768 means, or the family of a
-    class at package.module:Class.
+    """Return the family and size that a name such as 64x6, transformer-128x4x8 or sparse-768 means,
+    or the family of a class at package.module:Class.
 
-    part: "value" for the value trunk of a network such as sparse-768+v256, "policy" for the rest of it; networks
-    without a value trunk are trained as a whole. Raises ConfigError for another form.
+    part: "value" for the value trunk of a network such as sparse-768+v256, "policy" for the rest of
+    it; networks without a value trunk are trained as a whole. Raises ConfigError for another form.
     """
     if part not in PARTS:
         raise ConfigError(f"part: expected one of {', '.join(PARTS)}, got {part!r}")
@@ -56,13 +61,16 @@ def family_of(net: str, part: str = "policy") -> Family:
     if not net.startswith("transformer") and not net[:1].isdigit():
         names = "64x6, transformer-128x4x8, sparse-768 or module:Class, a class of yours"
         raise ConfigError(f"net: expected a name such as {names}, got {net!r}")
-    return PlanesFamily((TransformerConfig if net.startswith("transformer") else TowerConfig).parse(net))
+    return PlanesFamily(
+        (TransformerConfig if net.startswith("transformer") else TowerConfig).parse(net)
+    )
 
 
 def net_of_file(path: Path, wanted: str | None) -> str:
     """Return the name of the network in a file, which must be the `wanted` one if there is one.
 
-    A file with weights of somebody's own class does not name the class: `wanted` must. Raises ConfigError.
+    A file with weights of somebody's own class does not name the class: `wanted` must. Raises
+    ConfigError.
     """
     if wanted is not None and is_custom(wanted):
         return wanted
@@ -72,7 +80,9 @@ def net_of_file(path: Path, wanted: str | None) -> str:
         if load_tensors(path)[0]["model"].get("layer") != CUSTOM:
             raise
         advice = "name it with --net package.module:Class"
-        raise ConfigError(f"--initial: {path} holds the weights of a class of your own: {advice}") from None
+        raise ConfigError(
+            f"--initial: {path} holds the weights of a class of your own: {advice}"
+        ) from None
     if wanted not in (None, found):
         raise ConfigError(f"--initial: {path} is a network {found}, but net is {wanted!r}")
     return found

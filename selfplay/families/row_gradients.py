@@ -1,4 +1,6 @@
-"""What sparse networks and value trunks share in training: gradients on the processor and on a GPU, held-out scores."""
+"""What sparse networks and value trunks share in training: gradients on the processor and on a GPU,
+held-out scores.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class RowSource(GradientSource):
         self.pool = ThreadPool(settings.threads, "train")
 
     def gradients(self, batch: Any, seed: tuple[int, ...]) -> StepResult:
-        """As in GradientSource; nothing here is random, and the seed's last number is that of the step."""
+        """As in GradientSource; nothing here is random, and the seed's last number is that of the
+        step.
+        """
         self.limit(seed[-1])
         count, (losses, known, grads) = len(batch.wdl), self.learn(batch)
         sums = LossSums(*losses, *known)
@@ -48,18 +52,27 @@ class RowSource(GradientSource):
 
     @abstractmethod
     def learn(self, batch: Any) -> tuple[Iterable[Any], Iterable[Any], Gradients]:
-        """Return (loss sums of policy, value, moves left, how many positions have each target, gradients)."""
+        """Return (loss sums of policy, value, moves left, how many positions have each target,
+        gradients).
+        """
 
 
 class RowGradients(RowSource):
-    """Gradients on the processor. The layer's parameters move into `tables`, which `named` gives their names.
+    """Gradients on the processor. The layer's parameters move into `tables`, which `named` gives
+    their names.
 
-    `found` has the results of up to `batch_size` positions. The order of every sum is the same for any number of
-    threads.
+    `found` has the results of up to `batch_size` positions. The order of every sum is the same for
+    any number of threads.
     """
 
     def __init__(
-        self, layer: Layer, config: Any, tables: Any, named: Any, found: Any, settings: LearnerSettings
+        self,
+        layer: Layer,
+        config: Any,
+        tables: Any,
+        named: Any,
+        found: Any,
+        settings: LearnerSettings,
     ) -> None:
         super().__init__(named(tables, config), settings)
         layer.adopt_parameters(self.parameters)
@@ -72,11 +85,17 @@ class RowGradients(RowSource):
         self.forward(batch, count)
         self.backward(batch, count)
         losses, known = self.found.losses[:count], self.found.known[:count]
-        return losses.sum(axis=0, dtype=np.float64).tolist(), np.count_nonzero(known, axis=0).tolist(), self.grads
+        return (
+            losses.sum(axis=0, dtype=np.float64).tolist(),
+            np.count_nonzero(known, axis=0).tolist(),
+            self.grads,
+        )
 
     @abstractmethod
     def forward(self, batch: Any, count: int) -> None:
-        """Run batch[:count] forward, and back through the small layers: fills `found`, including losses."""
+        """Run batch[:count] forward, and back through the small layers: fills `found`, including
+        losses.
+        """
 
     @abstractmethod
     def backward(self, batch: Any, count: int) -> None:
@@ -87,17 +106,25 @@ class RowGradients(RowSource):
     ) -> None:
         """Run the layers of `network` forward and back, for each part of batch[:count].
 
-        read: from (first, last, positions of the part in the order of their versions) to the inputs of the layers.
-        write: takes the same and the gradient of the inputs.
+        read: from (first, last, positions of the part in the order of their versions) to the inputs
+        of the layers. write: takes the same and the gradient of the inputs.
         """
         found = self.found
 
         def learn(part: tuple[int, int]) -> Gradients:
             grads, (order, groups) = Gradients(), layers.by_version(batch.version[slice(*part)])
             own = part[0] + order
-            outputs, backward = network(partial(layers.chosen_dense, self.parameters, grads, groups), read(*part, own))
-            losses, known, slopes = layers.output_losses(outputs, batch.wdl[own], batch.moves_left[own], self.of_losses)
-            found.losses[own, 1:], found.known[own, 1:], found.doutputs[own] = losses, known, slopes / np.float32(count)
+            outputs, backward = network(
+                partial(layers.chosen_dense, self.parameters, grads, groups), read(*part, own)
+            )
+            losses, known, slopes = layers.output_losses(
+                outputs, batch.wdl[own], batch.moves_left[own], self.of_losses
+            )
+            found.losses[own, 1:], found.known[own, 1:], found.doutputs[own] = (
+                losses,
+                known,
+                slopes / np.float32(count),
+            )
             write(*part, own, backward(found.doutputs[own]))
             return grads
 
@@ -127,12 +154,16 @@ class DeviceGradients(RowSource):
 
     @abstractmethod
     def run(self, batch: Any) -> tuple[tuple[Any, Any], Array, Callable[[Array], Gradients]]:
-        """Return ((loss sum of the policy, positions that have one), outputs [B, 4], backward) of a batch."""
+        """Return ((loss sum of the policy, positions that have one), outputs [B, 4], backward) of a
+        batch.
+        """
 
     def listed(self, numbers: np.ndarray, counts: np.ndarray) -> Array:
         """Upload lists of rows [B, ..., L], of which the first ones count, with -1 behind them."""
         ends = counts.reshape(-1, *[1] * (numbers.ndim - 1))
-        return self.backend.asarray(np.where(np.arange(numbers.shape[-1]) < ends, numbers, np.int16(-1)))
+        return self.backend.asarray(
+            np.where(np.arange(numbers.shape[-1]) < ends, numbers, np.int16(-1))
+        )
 
 
 class RowsHeldOut(HeldOut):
@@ -149,11 +180,15 @@ class RowsHeldOut(HeldOut):
         with backend_of_all(model.named_parameters()).guard("the network was scored"):
             here = model.to("numpy")
         count = self.n_positions
-        scoring = self.source(here, LearnerSettings(max(2, count), weight_decay=0.0, threads=threads))
+        scoring = self.source(
+            here, LearnerSettings(max(2, count), weight_decay=0.0, threads=threads)
+        )
         with scoring.pool:
             scoring.forward(self.batch, count)
         losses, known = scoring.found.losses[:count], scoring.found.known[:count] > 0
-        return scores_of(part_sums(np.column_stack([self.hits(scoring.found) & known[:, 0], losses, known])))
+        return scores_of(
+            part_sums(np.column_stack([self.hits(scoring.found) & known[:, 0], losses, known]))
+        )
 
     def hits(self, found: Any) -> np.ndarray:
         """Return which targets' best moves the model found."""

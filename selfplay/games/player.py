@@ -1,4 +1,6 @@
-"""One search tree that finds move after move: it says how far to search, and its caller does the visits."""
+"""One search tree that finds move after move: it says how far to search, and its caller does the
+visits.
+"""
 
 from collections.abc import Callable
 
@@ -12,8 +14,8 @@ from engine.search.tree.visits import new_walker, run_visits
 class TreePlayer:
     """A search to a fixed number of root visits.
 
-    The caller searches until the root is expanded and is either decided or has `target` visits. It then calls `resume`,
-    and repeats both until `resume` returns False.
+    The caller searches until the root is expanded and is either decided or has `target` visits. It
+    then calls `resume`, and repeats both until `resume` returns False.
 
     Attributes:
         search: its tree.
@@ -26,7 +28,9 @@ class TreePlayer:
         self._visits = 0
         self._noise: Callable[[Search], None] | None = None
 
-    def begin(self, stack: np.ndarray, visits: int, noise: Callable[[Search], None] | None = None) -> None:
+    def begin(
+        self, stack: np.ndarray, visits: int, noise: Callable[[Search], None] | None = None
+    ) -> None:
         """Start on the last position of stack uint64[n, 16]; visits already in the tree count.
 
         noise: changes the priors of the expanded root.
@@ -41,7 +45,9 @@ class TreePlayer:
             self._begin_visits()
 
     def resume(self) -> bool:
-        """Prepare the next phase. Returns False when the search is over: the root has its visits or is proven."""
+        """Prepare the next phase. Returns False when the search is over: the root has its visits or
+        is proven.
+        """
         if self.target == self._visits or self.search.is_proven:
             return False
         look_for_mate(self.search)
@@ -68,6 +74,8 @@ class KernelVisits:
                 while search.needs_room:
                     search.make_room()
                 until = np.array([search.visits + missing])
-                run_visits(search.tree, search.params, self._walker, until, np.int64(missing), np.int64(0))
+                run_visits(
+                    search.tree, search.params, self._walker, until, np.int64(missing), np.int64(0)
+                )
             elif not player.resume():
                 return

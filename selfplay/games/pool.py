@@ -1,4 +1,6 @@
-"""Many games on one thread: together, with one leaf each in a batch, or in turn, inside a family's kernel."""
+"""Many games on one thread: together, with one leaf each in a batch, or in turn, inside a family's
+kernel.
+"""
 
 import itertools
 from abc import ABC, abstractmethod
@@ -42,7 +44,9 @@ class PooledGame(ABC):
         return 0
 
     def sit_down(self, players: Sequence[TreePlayer]) -> None:
-        """Empty the trees and begin the first move; `players` has one entry per evaluator, in the same order."""
+        """Empty the trees and begin the first move; `players` has one entry per evaluator, in the
+        same order.
+        """
         self._players = players
         for player in players:
             player.search.clear()
@@ -118,11 +122,13 @@ def play_games(
     finish: Callable[[Any], None],
     stop: Callable[[], bool],
 ) -> None:
-    """Play as many games at a time as there are seats, and call `finish` with each game's record when it ends.
+    """Play as many games at a time as there are seats, and call `finish` with each game's record
+    when it ends.
 
-    A room is a sequence of tables, one per evaluator, in the same order. With several rooms, one gathers its leaves
-    while another's are evaluated on a second thread. Stops between batches when asked. The other games in a batch do
-    not affect a game, because evaluators return the same bits for a leaf in any batch.
+    A room is a sequence of tables, one per evaluator, in the same order. With several rooms, one
+    gathers its leaves while another's are evaluated on a second thread. Stops between batches when
+    asked. The other games in a batch do not affect a game, because evaluators return the same bits
+    for a leaf in any batch.
     """
     places = [_Room(tables) for tables in rooms]
     with ThreadPool(2 if len(places) > 1 else 1, "evaluate") as pool:
@@ -138,8 +144,12 @@ def play_games(
             room.evaluate(pool)
 
 
-def _search_on(games: dict[int, PooledGame], seats: Sequence[int], tables: Sequence[Seats]) -> list[int]:
-    """Search in these seats until each waits for an evaluation. Returns the seats that paused and can resume."""
+def _search_on(
+    games: dict[int, PooledGame], seats: Sequence[int], tables: Sequence[Seats]
+) -> list[int]:
+    """Search in these seats until each waits for an evaluation. Returns the seats that paused and
+    can resume.
+    """
     paused = [
         (seat, table)
         for number, table in enumerate(tables)

@@ -1,7 +1,8 @@
-"""The search trees of many games in one struct of arrays, so that one kernel call serves all of them.
+"""The search trees of many games in one struct of arrays, so that one kernel call serves all of
+them.
 
-Between two evaluations a game takes one step up its tree and one step down: a few microseconds. One Python call per
-game would cost more than that; one call for all games costs little per game.
+Between two evaluations a game takes one step up its tree and one step down: a few microseconds. One
+Python call per game would cost more than that; one call for all games costs little per game.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,17 @@ import numpy as np
 from engine.evaluation.protocol import Evaluator, new_leaf_batch
 from engine.native.jit import kernel
 from engine.search.session import Search, suited_to
-from engine.search.tree.arrays import EXPANDED, FREE, NODES, ROOT, Round, Tree, new_round, new_tree, view_kernel
+from engine.search.tree.arrays import (
+    EXPANDED,
+    FREE,
+    NODES,
+    ROOT,
+    Round,
+    Tree,
+    new_round,
+    new_tree,
+    view_kernel,
+)
 from engine.search.tree.params import SearchParams
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.visits import apply, gather
@@ -30,7 +41,9 @@ def game_params(settings: SearchSettings) -> SearchParams:
 
 @dataclass(frozen=True)
 class Seating:
-    """Number of games at once, and the limits that size their trees: visits per move, plies per game."""
+    """Number of games at once, and the limits that size their trees: visits per move, plies per
+    game.
+    """
 
     games: int
     params: SearchParams
@@ -39,7 +52,8 @@ class Seating:
 
 
 class Seats:
-    """A tree for each of `seating.games` games, and the batch of leaves that they send to one evaluator.
+    """A tree for each of `seating.games` games, and the batch of leaves that they send to one
+    evaluator.
 
     Attributes:
         players: by seat.
@@ -59,18 +73,31 @@ class Seats:
         self._slots = np.full(count, PAUSED)
         self._targets = np.zeros(count, np.int64)
         self.players = [
-            TreePlayer(Search(self._params, tree_at.py_func(self._trees, k), round_at.py_func(self._rounds, k)))
+            TreePlayer(
+                Search(
+                    self._params, tree_at.py_func(self._trees, k), round_at.py_func(self._rounds, k)
+                )
+            )
             for k in range(count)
         ]
 
     def gather(self, seats: Sequence[int]) -> list[int]:
-        """Search in these seats until each adds a leaf to the batch or pauses. Returns the seats that paused."""
+        """Search in these seats until each adds a leaf to the batch or pauses. Returns the seats
+        that paused.
+        """
         if not seats:
             return []
         chosen = np.array(seats)
         self._targets[chosen] = [self.players[seat].target for seat in seats]
         self._filled = gather_seats(
-            self._trees, self._rounds, self._params, self.leaves, chosen, self._targets, self._slots, self._filled
+            self._trees,
+            self._rounds,
+            self._params,
+            self.leaves,
+            chosen,
+            self._targets,
+            self._slots,
+            self._filled,
         )
         return chosen[self._slots[chosen] == PAUSED].tolist()
 
@@ -96,7 +123,8 @@ def pauses(tree, target):
 
 @kernel()
 def gather_seats(trees, rounds, params, leaves, seats, targets, slots, filled):
-    """Search in `seats` (int64 [n]) until each pauses or has its next leaf; leaves go to `leaves[filled:]`.
+    """Search in `seats` (int64 [n]) until each pauses or has its next leaf; leaves go to
+    `leaves[filled:]`.
 
     Writes each seat's slot, or PAUSED, to `slots[seat]`. Returns the new number of filled leaves.
     """

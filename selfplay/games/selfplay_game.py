@@ -14,17 +14,23 @@ from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import score_from_value
 
 U16_MAX = 65_535
-LEAST_VISITS = 8  # a move with fewer gives no value target: its value is hardly more than the network's own
+LEAST_VISITS = (
+    8  # a move with fewer gives no value target: its value is hardly more than the network's own
+)
 
 
 class SelfPlayGame(PooledGame):
     """A game of one evaluator with itself."""
 
-    def __init__(self, start: np.ndarray, settings: GameSettings, run_seed: int, generation: int, number: int) -> None:
+    def __init__(
+        self, start: np.ndarray, settings: GameSettings, run_seed: int, generation: int, number: int
+    ) -> None:
         super().__init__(number, start, settings.longest)
         self._generation = generation
         self._settings = settings
-        self._rng = np.random.default_rng([run_seed, generation, number])  # replays a lost game identically
+        self._rng = np.random.default_rng(
+            [run_seed, generation, number]
+        )  # replays a lost game identically
         self._played_through = bool(self._rng.random() < settings.play_through)
         self._hopeless = [0, 0]  # moves in a row at which each side judged itself lost
         self._gave_up = 0  # first side with a reason to resign: 1 White, -1 Black
@@ -66,8 +72,13 @@ class SelfPlayGame(PooledGame):
         settings = self._settings
         full = bool(self._rng.random() < settings.full_share)
         self._full.append(full)
-        visits, noisy = settings.visits if full else settings.fast_visits, full and settings.noise_share > 0
-        self._players[0].begin(self._stack[: self.ply + 1], visits, self._add_noise if noisy else None)
+        visits, noisy = (
+            settings.visits if full else settings.fast_visits,
+            full and settings.noise_share > 0,
+        )
+        self._players[0].begin(
+            self._stack[: self.ply + 1], visits, self._add_noise if noisy else None
+        )
 
     def _add_noise(self, search: Search) -> None:
         add_root_noise(search, self._rng, self._settings.noise_share, self._settings.noise_alpha)
@@ -76,7 +87,9 @@ class SelfPlayGame(PooledGame):
         """Choose the move to play and the policy target by visits."""
         settings = self._settings
         early = self.ply < settings.temperature_plies
-        chosen = choose_move(root, settings.temperature if early else settings.late_temperature, self._rng)
+        chosen = choose_move(
+            root, settings.temperature if early else settings.late_temperature, self._rng
+        )
         visits = root.visits
         if root.proven[chosen] > 0:
             # A forced win is the target even without visits.
@@ -94,7 +107,9 @@ class SelfPlayGame(PooledGame):
 
     def _resigns(self, value: float) -> bool:
         side = int(self._stack[self.ply, SIDE])
-        self._hopeless[side] = self._hopeless[side] + 1 if value < self._settings.resign_below else 0
+        self._hopeless[side] = (
+            self._hopeless[side] + 1 if value < self._settings.resign_below else 0
+        )
         if self._gave_up == 0 and self._hopeless[side] >= self._settings.resign_moves:
             self._gave_up = 1 - 2 * side
         return self._gave_up != 0 and not self._played_through

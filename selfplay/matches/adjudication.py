@@ -19,7 +19,9 @@ class _Rule:
         words, count = text.split(":"), len(fields(cls))  # type: ignore[arg-type]
         is_good = len(words) == count and all(word.isdecimal() for word in words)
         if not is_good or min(map(int, words[: cls.POSITIVE])) < 1:
-            expected = f"{count} whole numbers separated by colons, the first {cls.POSITIVE} above 0"
+            expected = (
+                f"{count} whole numbers separated by colons, the first {cls.POSITIVE} above 0"
+            )
             raise ConfigError(f"{cls.NAME} {text!r}: expected {expected}")
         return cls(*map(int, words))
 
@@ -58,8 +60,8 @@ class Adjudication:
     def result(self, white_scores: Sequence[float | None], fullmove: int) -> str | None:
         """Return the PGN result that the rules give, or None to play on.
 
-        white_scores: one score in centipawns per ply so far, from White's side; None where the engine gave no score.
-        fullmove: the number of the next move.
+        white_scores: one score in centipawns per ply so far, from White's side; None where the
+        engine gave no score. fullmove: the number of the next move.
         """
         draw, resign = self.draw, self.resign
         if draw is not None and fullmove > draw.first_move:

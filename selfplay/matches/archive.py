@@ -1,4 +1,6 @@
-"""A match on disk: `games.jsonl` is the record that a resumed match reads, `games.pgn` is a copy for people."""
+"""A match on disk: `games.jsonl` is the record that a resumed match reads, `games.pgn` is a copy
+for people.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ RESULT_FILE = "result.json"
 
 @dataclass(frozen=True)
 class GameRow:
-    """One finished game. Games 2k and 2k + 1 share an opening; in the odd one the first engine has Black."""
+    """One finished game. Games 2k and 2k + 1 share an opening; in the odd one the first engine has
+    Black.
+    """
 
     number: int
     white: str
@@ -49,7 +53,8 @@ class GameRow:
 
     @classmethod
     def from_json(cls, line: str) -> GameRow:
-        """Read a row from the JSON of its `asdict`. Raises an Exception of some kind for what is none.
+        """Read a row from the JSON of its `asdict`. Raises an Exception of some kind for what is
+        none.
 
         The moves are not played: most readers only count results.
         """
@@ -70,11 +75,12 @@ class GameRow:
         return row
 
     def pgn(self, event: str) -> str:
-        """Return the game as PGN. Each move has a comment with its score (from the mover's side), depth, time and
-        nodes.
+        """Return the game as PGN. Each move has a comment with its score (from the mover's side),
+        depth, time and nodes.
 
-        The comments have the form of cutechess and fastchess: `+0.31/12 0.105s, n=20480`, and `+M5` or `-M4` for a mate
-        in so many plies. Raises an Exception of some kind for a game that cannot have been played.
+        The comments have the form of cutechess and fastchess: `+0.31/12 0.105s, n=20480`, and `+M5`
+        or `-M4` for a mate in so many plies. Raises an Exception of some kind for a game that
+        cannot have been played.
         """
         board = chess.Board(self.start_fen, chess960=self.chess960)
         for text in self.uci.split():
@@ -97,7 +103,9 @@ class GameRow:
 
 
 def _time_control(limit: str) -> str:
-    """Return PGN's TimeControl of a limit in words: a move in so many seconds is `1/0.3`, nodes alone are no time."""
+    """Return PGN's TimeControl of a limit in words: a move in so many seconds is `1/0.3`, nodes
+    alone are no time.
+    """
     clock = re.sub(r"(\S+) s a move", r"1/\1", limit.partition(", ")[0])
     return "-" if " " in clock else clock or "?"
 
@@ -107,7 +115,9 @@ def _comment(thought: Thought) -> str:
     if (score := thought.score_cp) is not None:
         sign, mate = "-" if score < 0 else "+" if score else "", mate_of(score)
         # In plies, of which the mating side needs one less than twice its moves.
-        value = f"{abs(score) / 100:.2f}" if mate is None else f"M{max(0, 2 * abs(mate) - (score > 0))}"
+        value = (
+            f"{abs(score) / 100:.2f}" if mate is None else f"M{max(0, 2 * abs(mate) - (score > 0))}"
+        )
         words.append(f"{sign}{value}/{thought.depth or 0} ")
     words.append(f"{thought.time_ms / 1000:.3f}s")
     if thought.nodes is not None:
@@ -118,13 +128,17 @@ def _comment(thought: Thought) -> str:
 class MatchArchive:
     """The folder of one match. It refuses a match with other contestants or settings.
 
-    settings: what must stay the same when the match is resumed. resolved: all other settings, stored for the reader.
-    Raises RunError when the folder belongs to another match or a complete line of its games cannot be read, ConfigError
-    when its settings cannot.
+    settings: what must stay the same when the match is resumed. resolved: all other settings,
+    stored for the reader. Raises RunError when the folder belongs to another match or a complete
+    line of its games cannot be read, ConfigError when its settings cannot.
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, Any], resolved: Mapping[str, Any] | None = None, event: str = "Match"
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        resolved: Mapping[str, Any] | None = None,
+        event: str = "Match",
     ) -> None:
         self.folder = folder
         self._event = event
@@ -135,12 +149,18 @@ class MatchArchive:
             given = json.loads(json.dumps(settings))
             stored = {"files": given.get("files")} | read_noted(path)  # 1.0.0 noted none
             if differ := sorted(key for key in given if stored.get(key) != given[key]):
-                raise RunError(f"{folder} holds another {path.stem} ({', '.join(differ)} differ): use a new folder")
+                raise RunError(
+                    f"{folder} holds another {path.stem} ({', '.join(differ)} differ): use a new folder"
+                )
         write_file(path, json.dumps({**settings, **(resolved or {})}, indent=2) + "\n")
         pgn = dict[int, str]()
         self.rows = read_game_rows(folder, lambda row: pgn.update({row.number: row.pgn(event)}))
-        (folder / RESULT_FILE).unlink(missing_ok=True)  # it would not be that of the games that follow
-        write_file(self._games, "".join(json.dumps(asdict(row)) + "\n" for row in self.rows.values()))
+        (folder / RESULT_FILE).unlink(
+            missing_ok=True
+        )  # it would not be that of the games that follow
+        write_file(
+            self._games, "".join(json.dumps(asdict(row)) + "\n" for row in self.rows.values())
+        )
         write_file(folder / "games.pgn", "".join(pgn.values()))
 
     def add(self, row: GameRow) -> None:
@@ -150,11 +170,14 @@ class MatchArchive:
         append(self.folder / "games.pgn", row.pgn(self._event))
 
 
-def read_game_rows(folder: Path, use: Callable[[GameRow], None] = lambda row: None) -> dict[int, GameRow]:
-    """Return the games in a match's folder by number, none where none is stored. Raises RunError if they are damaged.
+def read_game_rows(
+    folder: Path, use: Callable[[GameRow], None] = lambda row: None
+) -> dict[int, GameRow]:
+    """Return the games in a match's folder by number, none where none is stored. Raises RunError if
+    they are damaged.
 
-    `use` gets every game; what it raises also counts as damage. Text after the last line end is dropped: it is being
-    written, or a crash cut that line short.
+    `use` gets every game; what it raises also counts as damage. Text after the last line end is
+    dropped: it is being written, or a crash cut that line short.
     """
     path = folder / GAMES_FILE
     if not path.is_file():
@@ -165,6 +188,8 @@ def read_game_rows(folder: Path, use: Callable[[GameRow], None] = lambda row: No
             row = GameRow.from_json(line.decode())
             use(row)
         except Exception as error:  # a line that somebody has edited may raise anything
-            raise RunError(f"{path}:{number}: not a game of a match: {type(error).__name__}: {error}") from error
+            raise RunError(
+                f"{path}:{number}: not a game of a match: {type(error).__name__}: {error}"
+            ) from error
         rows[row.number] = row
     return rows

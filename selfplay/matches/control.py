@@ -12,10 +12,12 @@ from engine.errors import ConfigError
 
 @dataclass(frozen=True)
 class TimeControl:
-    """A clock (`base_s`, `increment_s`) or a time per move (`movetime_s`); `nodes` alone or with either.
+    """A clock (`base_s`, `increment_s`) or a time per move (`movetime_s`); `nodes` alone or with
+    either.
 
-    Times are in seconds, and 0 means no such limit. `margin_s` is the referee's tolerance for its own overhead. Raises
-    ConfigError for negative numbers, for a clock together with a time per move, and when nothing limits the engine.
+    Times are in seconds, and 0 means no such limit. `margin_s` is the referee's tolerance for its
+    own overhead. Raises ConfigError for negative numbers, for a clock together with a time per
+    move, and when nothing limits the engine.
     """
 
     base_s: float = 0.0
@@ -31,7 +33,9 @@ class TimeControl:
         if bool(self.base_s) + bool(self.movetime_s) == 2 or (self.increment_s and not self.base_s):
             raise ConfigError("expected a clock with a positive base, or a time for each move")
         if not (self.base_s or self.movetime_s or self.nodes):
-            raise ConfigError("expected a clock with a positive base, a time for each move, or nodes")
+            raise ConfigError(
+                "expected a clock with a positive base, a time for each move, or nodes"
+            )
 
     @classmethod
     def parse(cls, text: str, margin_ms: float = 0.0) -> TimeControl:
@@ -42,13 +46,17 @@ class TimeControl:
         except ConfigError as error:
             raise ConfigError(f"time control {text!r}: {error}") from error
         except ValueError as error:
-            raise ConfigError(f"time control {text!r}: expected BASE+INCREMENT in seconds, such as 1+0.1") from error
+            raise ConfigError(
+                f"time control {text!r}: expected BASE+INCREMENT in seconds, such as 1+0.1"
+            ) from error
 
     @classmethod
     def of(
         cls, clock: str | None, movetime_s: str | None, nodes: str | None, margin_ms: float = 0.0
     ) -> TimeControl | None:
-        """Build from command-line words; None when all are missing. Raises ConfigError for unusable values."""
+        """Build from command-line words; None when all are missing. Raises ConfigError for unusable
+        values.
+        """
         if clock is movetime_s is nodes is None:
             return None
         base = None if clock is None else cls.parse(clock, margin_ms)
@@ -56,7 +64,9 @@ class TimeControl:
         try:
             limits = {name: kind(text) for name, kind, text in given if text is not None}
         except ValueError as error:
-            raise ConfigError(f"expected seconds a move and a whole number of nodes: {error}") from error
+            raise ConfigError(
+                f"expected seconds a move and a whole number of nodes: {error}"
+            ) from error
         return replace(base, **limits) if base else cls(margin_s=margin_ms / 1000.0, **limits)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
@@ -66,16 +76,24 @@ class TimeControl:
         return ", ".join(filter(None, (clock, each, nodes)))
 
     def allowed_s(self, clock_s: float) -> float | None:
-        """Seconds the next move may take with `clock_s` seconds left; None when only nodes limit the engine."""
+        """Seconds the next move may take with `clock_s` seconds left; None when only nodes limit
+        the engine.
+        """
         return clock_s if self.base_s else self.movetime_s or None
 
     def limit(
         self, clock_s: float, opponent: TimeControl, opponent_clock_s: float, turn: chess.Color
     ) -> chess.engine.Limit:
-        """Return the limits sent to the side to move. An opponent without a clock is shown with this engine's clock."""
+        """Return the limits sent to the side to move. An opponent without a clock is shown with
+        this engine's clock.
+        """
         limit = chess.engine.Limit(time=self.movetime_s or None, nodes=self.nodes or None)
         if self.base_s:
-            other = (opponent_clock_s, opponent.increment_s) if opponent.base_s else (clock_s, self.increment_s)
+            other = (
+                (opponent_clock_s, opponent.increment_s)
+                if opponent.base_s
+                else (clock_s, self.increment_s)
+            )
             mine = (clock_s, self.increment_s)
             (limit.white_clock, limit.white_inc), (limit.black_clock, limit.black_inc) = (
                 (mine, other) if turn == chess.WHITE else (other, mine)

@@ -1,8 +1,9 @@
-"""The openings of matches and runs: positions of an EPD or FEN file, or the first plies of the games of a PGN file.
+"""The openings of matches and runs: positions of an EPD or FEN file, or the first plies of the
+games of a PGN file.
 
-Either file may be packed. A collection may be large, so loading only splits it into lines or games; each
-is parsed when it is played. An opening is one line in UCI's form, `FEN` or `FEN moves e2e4 e7e5 ...`, so that engines
-that use the game's history receive it.
+Either file may be packed. A collection may be large, so loading only splits it into lines or games;
+each is parsed when it is played. An opening is one line in UCI's form, `FEN` or `FEN moves e2e4
+e7e5 ...`, so that engines that use the game's history receive it.
 """
 
 import functools
@@ -30,7 +31,9 @@ from selfplay.records.endings import game_ending
 
 # What comes with Aino: balanced openings, and endings.
 SHIPPED_BOOKS = ("openings", "endings-won", "endings-held", "endings-small")
-DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
+DEFAULT_PLIES = (
+    16  # plies taken from a PGN game: eight moves, the length of most opening collections
+)
 
 RANDOM_BOOK, RANDOM_OPENINGS, MOST_RANDOM_PLIES = re.compile(r"random:(.*)"), 5_000, 40
 
@@ -40,9 +43,13 @@ log = logging.getLogger(__name__)
 
 
 class OpeningBook(Sequence[str]):
-    """Openings parsed on demand. Asking for an unreadable entry raises DataError, which names its place."""
+    """Openings parsed on demand. Asking for an unreadable entry raises DataError, which names its
+    place.
+    """
 
-    def __init__(self, name: str, entries: Sequence[tuple[int, Any]], read: Callable[[Any, str], str]) -> None:
+    def __init__(
+        self, name: str, entries: Sequence[tuple[int, Any]], read: Callable[[Any, str], str]
+    ) -> None:
         self._name = name
         self._entries = entries  # (number, line of an EPD file or game of a PGN file)
         self._read = read
@@ -58,11 +65,14 @@ class OpeningBook(Sequence[str]):
         return f"{self._name}:{self._entries[index][0]}"
 
 
-def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bool = False) -> OpeningBook:
-    """Load the openings of a file, or of a shipped set by its name in SHIPPED_BOOKS; Aino's own openings by default.
+def load_book(
+    path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bool = False
+) -> OpeningBook:
+    """Load the openings of a file, or of a shipped set by its name in SHIPPED_BOOKS; Aino's own
+    openings by default.
 
-    A PGN, by its name or its begin, gives the first `plies` plies of each game; any other file one position per line.
-    Raises DataError when the file is unreadable or empty.
+    A PGN, by its name or its begin, gives the first `plies` plies of each game; any other file one
+    position per line. Raises DataError when the file is unreadable or empty.
     """
     name, text = _read_text(path)
     found = wanted_kind(kind_of(text[:LOOKED_AT]), name, GAMES, POSITIONS)
@@ -70,9 +80,14 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
         entries: Sequence[tuple[int, Any]] = [
             (game.line, game) for game in main_lines(GameText(io.BytesIO(text.encode())))
         ]
-        read: Callable[[Any, str], str] = functools.partial(_pgn_opening, plies=plies, chess960=chess960)
+        read: Callable[[Any, str], str] = functools.partial(
+            _pgn_opening, plies=plies, chess960=chess960
+        )
     else:
-        entries, read = list(position_lines(text)), functools.partial(_position_opening, chess960=chess960)
+        entries, read = (
+            list(position_lines(text)),
+            functools.partial(_position_opening, chess960=chess960),
+        )
     if not entries:
         raise DataError(f"{name}: no openings in it")
     return OpeningBook(name, entries, read)
@@ -81,7 +96,8 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
 def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
     """All positions after the openings of a file, or of Aino's own set, that a game can go on from.
 
-    `random:PLIES` in place of a file: `random_openings`. Other arguments as `load_book`, errors as `playable`.
+    `random:PLIES` in place of a file: `random_openings`. Other arguments as `load_book`, errors as
+    `playable`.
     """
     if random := RANDOM_BOOK.fullmatch(str(path)):
         if not (random[1].isdecimal() and 1 <= int(random[1]) <= MOST_RANDOM_PLIES):
@@ -97,7 +113,8 @@ def _default_openings() -> Sequence[chess.Board]:
 
 @functools.cache
 def random_openings(plies: int) -> Sequence[chess.Board]:
-    """Return different positions after `plies` random legal moves from the start that are not the end of a game.
+    """Return different positions after `plies` random legal moves from the start that are not the
+    end of a game.
 
     They need nothing but the rules. At most RANDOM_OPENINGS of them, always the same.
     """
@@ -117,20 +134,28 @@ def _boards(book: Sequence[str]) -> Sequence[chess.Board]:
 
 
 def playable(
-    openings: Sequence[str], numbers: Iterable[int], chess960: bool = False, longest: int | None = None
+    openings: Sequence[str],
+    numbers: Iterable[int],
+    chess960: bool = False,
+    longest: int | None = None,
 ) -> Iterator[str]:
-    """Return the openings of these numbers that games can go on from, and log a warning for each of the others.
+    """Return the openings of these numbers that games can go on from, and log a warning for each of
+    the others.
 
-    The others are unreadable, end the game by the rules, or have `longest` plies or more. Raises DataError as
-    `readable`.
+    The others are unreadable, end the game by the rules, or have `longest` plies or more. Raises
+    DataError as `readable`.
     """
 
     def why_over(opening: str) -> str:
         board = opening_board(opening, chess960)
-        end = game_ending(stack_from_board(board)[-1], len(board.move_stack), longest or sys.maxsize)
+        end = game_ending(
+            stack_from_board(board)[-1], len(board.move_stack), longest or sys.maxsize
+        )
         return "" if end is None else f"the game is over before an engine moves: {end[0].words}"
 
-    return readable(openings, numbers, lambda error: log.warning("skipping an opening: %s", error), why_over)
+    return readable(
+        openings, numbers, lambda error: log.warning("skipping an opening: %s", error), why_over
+    )
 
 
 def readable(
@@ -139,9 +164,11 @@ def readable(
     note: Callable[[DataError], None] = lambda error: None,
     why_not: Callable[[str], str] = lambda opening: "",
 ) -> Iterator[str]:
-    """Yield the openings of these numbers, without unreadable ones and those that `why_not` has a reason against.
+    """Yield the openings of these numbers, without unreadable ones and those that `why_not` has a
+    reason against.
 
-    `note` hears of these. Raises DataError where MOST_UNREADABLE in a row cannot be read, or none is left.
+    `note` hears of these. Raises DataError where MOST_UNREADABLE in a row cannot be read, or none
+    is left.
     """
     found, failed = 0, 0
     fault = DataError("no openings")
@@ -156,7 +183,11 @@ def readable(
             continue
         failed = 0
         if reason := why_not(opening):
-            place = openings.place(number) if isinstance(openings, OpeningBook) else f"opening {number + 1}"
+            place = (
+                openings.place(number)
+                if isinstance(openings, OpeningBook)
+                else f"opening {number + 1}"
+            )
             fault = DataError(f"{place}: {reason}")
             note(fault)
         else:
@@ -167,9 +198,13 @@ def readable(
 
 
 class OpeningOrder:
-    """Which opening a pair of games plays: all playable ones (see there) in random order, again and again."""
+    """Which opening a pair of games plays: all playable ones (see there) in random order, again and
+    again.
+    """
 
-    def __init__(self, openings: Sequence[str], seed: int, chess960: bool = False, longest: int | None = None) -> None:
+    def __init__(
+        self, openings: Sequence[str], seed: int, chess960: bool = False, longest: int | None = None
+    ) -> None:
         numbers = np.random.default_rng(seed).permutation(len(openings))
         self._left = playable(openings, numbers.tolist(), chess960, longest)
         self._taken: list[str] = []
@@ -189,9 +224,13 @@ def opening_board(opening: str, chess960: bool = False) -> chess.Board:
 
 
 def _position_opening(line: str, place: str, chess960: bool) -> str:
-    """Return the opening of a line of FEN or EPD. Raises DataError, which names its place, for a bad one."""
+    """Return the opening of a line of FEN or EPD. Raises DataError, which names its place, for a
+    bad one.
+    """
     try:
-        board = typed_position(line, chess960, lambda message: log.warning("%s: %s", place, message))
+        board = typed_position(
+            line, chess960, lambda message: log.warning("%s: %s", place, message)
+        )
     except FenError as error:
         raise DataError(f"{place}: {error}") from error
     if board.chess960 != chess960:
@@ -205,7 +244,9 @@ def _read_text(path: Path | None) -> tuple[str, str]:
     """Name and text of a file, or of a shipped set."""
     if path is None or str(path) in SHIPPED_BOOKS:
         name = f"{path or SHIPPED_BOOKS[0]}.epd"
-        return name, (importlib.resources.files("selfplay") / "sets" / name).read_text(encoding="utf-8")
+        return name, (importlib.resources.files("selfplay") / "sets" / name).read_text(
+            encoding="utf-8"
+        )
     return str(path), unpacked_text(path)
 
 
@@ -225,4 +266,8 @@ def _pgn_opening(game: MainLine, place: str, plies: int, chess960: bool) -> str:
 def _opening(board: chess.Board) -> str:
     """Return the opening that a board with its moves on the stack is."""
     start = board.root().fen()
-    return f"{start} moves {' '.join(move.uci() for move in board.move_stack)}" if board.move_stack else start
+    return (
+        f"{start} moves {' '.join(move.uci() for move in board.move_stack)}"
+        if board.move_stack
+        else start
+    )

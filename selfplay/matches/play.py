@@ -1,7 +1,8 @@
 """Referee one game between two UCI engines: decide how it ends and which engine is at fault.
 
-Of what an engine tells while it searches, only an exact score of the best line is its judgement. A bound, another line
-of MultiPV, a line about another position, and what follows the word `string` are none.
+Of what an engine tells while it searches, only an exact score of the best line is its judgement. A
+bound, another line of MultiPV, a line about another position, and what follows the word `string`
+are none.
 """
 
 import contextlib
@@ -23,7 +24,9 @@ from selfplay.matches.control import TimeControl
 from selfplay.records.targets import MATE_SCORE_CP
 
 LARGEST_SCORE = 30_000  # largest score in centipawns that is not a mate
-FURTHEST_MATE = 999  # moves; a larger number, as some engines write, would give the mate to the other side
+FURTHEST_MATE = (
+    999  # moves; a larger number, as some engines write, would give the mate to the other side
+)
 
 
 class Info(NamedTuple):
@@ -31,29 +34,41 @@ class Info(NamedTuple):
 
     rank: int = 1  # of the line among those of MultiPV
     move: str = ""  # the first of the line; empty without a line
-    score_cp: int | None = None  # exact, from the side to move; a mate in n moves is MATE_SCORE_CP - n
+    score_cp: int | None = (
+        None  # exact, from the side to move; a mate in n moves is MATE_SCORE_CP - n
+    )
     depth: int | None = None
     nodes: int | None = None
     time_ms: int | None = None
 
 
 def read_info(line: str) -> Info | None:
-    """Return the `info` line's content; None for another line. Words that are not understood count as not there."""
+    """Return the `info` line's content; None for another line. Words that are not understood count
+    as not there.
+    """
     words = line.split()
     if words[:1] != ["info"]:
         return None
     if "string" in words:
         words = words[: words.index("string")]
     move = next(_after("pv", words), "")
-    is_exact = "lowerbound" not in words and "upperbound" not in words and (move or "currmove" not in words)
-    rank, *numbers = (_number(_after(name, words)) for name in ("multipv", "depth", "nodes", "time"))
+    is_exact = (
+        "lowerbound" not in words
+        and "upperbound" not in words
+        and (move or "currmove" not in words)
+    )
+    rank, *numbers = (
+        _number(_after(name, words)) for name in ("multipv", "depth", "nodes", "time")
+    )
     return Info(1 if rank is None else rank, move, _score(words) if is_exact else None, *numbers)
 
 
 def last_judgement(lines: Sequence[str], board: chess.Board) -> Info:
-    """Return the last exact score of the best line of a search of `board`, with its depth, and the nodes told last.
+    """Return the last exact score of the best line of a search of `board`, with its depth, and the
+    nodes told last.
 
-    A line that begins with an illegal move is about another position, such as that of an earlier search.
+    A line that begins with an illegal move is about another position, such as that of an earlier
+    search.
     """
     nodes = None
     for line in reversed(lines):
@@ -78,7 +93,9 @@ def _score(words: Sequence[str]) -> int | None:
 
 
 def mate_of(score_cp: int) -> int | None:
-    """Return in how many moves a score says there is a mate, negative for being mated; None if there is none."""
+    """Return in how many moves a score says there is a mate, negative for being mated; None if
+    there is none.
+    """
     distance = MATE_SCORE_CP - abs(score_cp)
     return None if abs(score_cp) <= LARGEST_SCORE else distance if score_cp > 0 else -distance
 
@@ -126,7 +143,8 @@ class Rules:
     """The rules of every game in a match. Raises ConfigError for bad values."""
 
     # fmt: off
-    longest: int = setting(400, "call a draw after this many plies", metavar="PLIES", least=1)  # the opening's included
+    # the opening's included
+    longest: int = setting(400, "call a draw after this many plies", metavar="PLIES", least=1)
     adjudication: Adjudication = field(default_factory=Adjudication)
     patience_s: float = setting(30.0,  # with only a node limit, for each answer
         "stop an engine that answers this many seconds late; it loses the game",
@@ -157,7 +175,9 @@ class Thought(NamedTuple):
 
 @dataclass
 class MatchGame:
-    """A finished game. `result` is in PGN's form; `offender` is the colour at fault, None when play decided."""
+    """A finished game. `result` is in PGN's form; `offender` is the colour at fault, None when play
+    decided.
+    """
 
     start_fen: str
     moves: list[chess.Move] = field(default_factory=list)  # including the opening's
@@ -166,13 +186,17 @@ class MatchGame:
     offender: chess.Color | None = None
     detail: str = ""
     thoughts: list[Thought] = field(default_factory=list)  # one per move after the opening
-    slowest_ms: list[float] = field(default_factory=lambda: [0.0, 0.0])  # longest thinking times: White, Black
+    slowest_ms: list[float] = field(
+        default_factory=lambda: [0.0, 0.0]
+    )  # longest thinking times: White, Black
 
     def white_scores(self) -> list[float | None]:
         """Return the scores in centipawns of the moves after the opening, from White's side."""
         black_began = (len(self.moves) - len(self.thoughts) + (" b " in self.start_fen)) % 2
         return [
-            None if thought.score_cp is None else thought.score_cp * (-1 if (i + black_began) % 2 else 1)
+            None
+            if thought.score_cp is None
+            else thought.score_cp * (-1 if (i + black_began) % 2 else 1)
             for i, thought in enumerate(self.thoughts)
         ]
 
@@ -190,7 +214,8 @@ def play_match_game(
 ) -> MatchGame | None:
     """Play one game. Returns None when stopped before its end.
 
-    start: the position after the opening; the engines are sent the opening's moves from its stack. players: by colour.
+    start: the position after the opening; the engines are sent the opening's moves from its stack.
+    players: by colour.
     """
     board = start.copy()
     game = MatchGame(board.root().fen(), list(board.move_stack))
@@ -245,15 +270,23 @@ def _move(
     assert answer.move is not None
     clocks_s[side] = max(clocks_s[side] - used_s, 0.0) + control.increment_s
     judged = last_judgement(told, board)
-    game.thoughts.append(Thought(round(1000.0 * used_s), judged.score_cp, judged.depth, judged.nodes))
+    game.thoughts.append(
+        Thought(round(1000.0 * used_s), judged.score_cp, judged.depth, judged.nodes)
+    )
     game.moves.append(answer.move)
     board.push(answer.move)
 
 
 def think(
-    engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit, timeout_s: float, told: deque[str]
+    engine: chess.engine.SimpleEngine,
+    board: chess.Board,
+    limit: chess.engine.Limit,
+    timeout_s: float,
+    told: deque[str],
 ) -> chess.engine.PlayResult:
-    """Return the engine's answer, which holds a move; its last lines go to `told`. Raises EngineFault."""
+    """Return the engine's answer, which holds a move; its last lines go to `told`. Raises
+    EngineFault.
+    """
     # The driver itself would merge all lines into one, bounds and second-best ones, too.
     engine.protocol.told = told  # type: ignore[attr-defined]
     try:
@@ -270,7 +303,9 @@ def think(
 
 
 def _ended(engine: chess.engine.SimpleEngine, error: Exception) -> EngineFault:
-    return EngineFault(Reason.DISCONNECT if engine.transport.get_returncode() == 0 else Reason.CRASH, str(error))
+    return EngineFault(
+        Reason.DISCONNECT if engine.transport.get_returncode() == 0 else Reason.CRASH, str(error)
+    )
 
 
 def _ending(board: chess.Board, game: MatchGame, rules: Rules) -> tuple[str, Reason] | None:

@@ -1,16 +1,17 @@
 """Ratings by maximum likelihood: of an engine on a ladder, and of players who met in games.
 
-An engine whose even rung, the one at which it scores 50%, is R scores p = 1 / (1 + 10^(-s (R - r) / 400)) against rung
-r. The stretch s is the true Elo of one nominal Elo point; s < 1 when a time control draws the rungs together. The fit
-is Bayesian and integrates s out, so the interval includes its uncertainty. The games of a pair share an opening, and
-draws vary less than wins and losses: the log-likelihood is divided by the dispersion measured on the pairs
-(quasi-likelihood, Wedderburn 1974).
+An engine whose even rung, the one at which it scores 50%, is R scores p = 1 / (1 + 10^(-s (R - r) /
+400)) against rung r. The stretch s is the true Elo of one nominal Elo point; s < 1 when a time
+control draws the rungs together. The fit is Bayesian and integrates s out, so the interval includes
+its uncertainty. The games of a pair share an opening, and draws vary less than wins and losses: the
+log-likelihood is divided by the dispersion measured on the pairs (quasi-likelihood, Wedderburn
+1974).
 
-Players who met fit the model of Bradley and Terry, Biometrika 39 (1952): one rated R scores
-p = 1 / (1 + 10^((S - R) / 400)) against one rated S. A draw is half a win and half a loss, which makes intervals too
-wide rather than too narrow. Some ratings are given and fix the scale. Each of the others has a normal prior around
-their mean, so weak that it counts like an eighth of an even game; it keeps the ratings of those finite who won or lost
-every game.
+Players who met fit the model of Bradley and Terry, Biometrika 39 (1952): one rated R scores p = 1 /
+(1 + 10^((S - R) / 400)) against one rated S. A draw is half a win and half a loss, which makes
+intervals too wide rather than too narrow. Some ratings are given and fix the scale. Each of the
+others has a normal prior around their mean, so weak that it counts like an eighth of an even game;
+it keeps the ratings of those finite who won or lost every game.
 """
 
 import math
@@ -35,7 +36,9 @@ Results = Mapping[int, Sequence[float]]  # rung -> points of each of its pairs, 
 
 @dataclass(frozen=True)
 class LadderRating:
-    """The even rung: median and central 95% interval in Elo. `weight` is the posterior, float64[elos, stretches]."""
+    """The even rung: median and central 95% interval in Elo. `weight` is the posterior,
+    float64[elos, stretches].
+    """
 
     elo: float
     low: float
@@ -54,13 +57,17 @@ class LadderRating:
 
 
 def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:
-    """Return the posterior given the results. The prior is flat from 800 Elo below the rungs to 800 Elo above them."""
+    """Return the posterior given the results. The prior is flat from 800 Elo below the rungs to 800
+    Elo above them.
+    """
     elos = np.arange(min(rungs) - BEYOND_ELO, max(rungs) + BEYOND_ELO + GRID_ELO, GRID_ELO)
     prior = -0.5 * (np.log(STRETCHES) / STRETCH_SPREAD) ** 2
     likelihood = np.zeros((len(elos), len(STRETCHES)))
     for rung, pairs in results.items():
         scores = _expected(elos, rung)
-        likelihood += sum(pairs) * np.log(scores) + (2 * len(pairs) - sum(pairs)) * np.log1p(-scores)
+        likelihood += sum(pairs) * np.log(scores) + (2 * len(pairs) - sum(pairs)) * np.log1p(
+            -scores
+        )
     dispersion = 1.0
     for _ in range(2):  # twice, because the dispersion is measured around the fit that it widens
         weight = _normalised(likelihood / dispersion + prior)
@@ -73,11 +80,15 @@ def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:
 
 
 def most_informative_rung(rating: LadderRating, rungs: Sequence[int]) -> int:
-    """Return the rung whose next game should tell most about the even rung, by their mutual information."""
+    """Return the rung whose next game should tell most about the even rung, by their mutual
+    information.
+    """
     by_elo = rating.weight.sum(axis=1)
     information = []
     for rung in rungs:
-        scores = (_expected(rating.elos, rung) * rating.weight).sum(axis=1) / np.maximum(by_elo, 1e-300)
+        scores = (_expected(rating.elos, rung) * rating.weight).sum(axis=1) / np.maximum(
+            by_elo, 1e-300
+        )
         information.append(_entropy(by_elo @ scores) - float(by_elo @ _entropy(scores)))
     return rungs[int(np.argmax(information))]
 
@@ -93,7 +104,9 @@ def _normalised(log_weight: np.ndarray) -> np.ndarray:
 
 
 def _dispersion(results: Results, elos: np.ndarray, weight: np.ndarray) -> float:
-    """Variance of the pairs' points around the fit, divided by the variance of two coin tosses of the same mean."""
+    """Variance of the pairs' points around the fit, divided by the variance of two coin tosses of
+    the same mean.
+    """
     total, count = DISPERSION_PRIOR_PAIRS, DISPERSION_PRIOR_PAIRS
     for rung, pairs in results.items():
         score = float((_expected(elos, rung) * weight).sum())
@@ -128,20 +141,27 @@ def fit_ratings(
 ) -> dict[str, FittedRating]:
     """Return the rating of everybody in `results` or `given`.
 
-    results: (one player, the other) -> (points of the first, games). Every pair of players stands there once at most.
-    The interval is that of the posterior's normal approximation and includes the uncertainty of the opponents' ratings.
+    results: (one player, the other) -> (points of the first, games). Every pair of players stands
+    there once at most. The interval is that of the posterior's normal approximation and includes
+    the uncertainty of the opponents' ratings.
     """
     free = sorted({name for pair in results for name in pair} - given.keys())
     centre = sum(given.values()) / len(given) if given else 0.0
-    sides = np.array([[(name == one) - (name == other) for name in free] for one, other in results], float)
+    sides = np.array(
+        [[(name == one) - (name == other) for name in free] for one, other in results], float
+    )
     sides = sides.reshape(len(results), len(free))
-    leads = np.array([(given.get(one, centre) - given.get(other, centre)) / ELO for one, other in results])
+    leads = np.array(
+        [(given.get(one, centre) - given.get(other, centre)) / ELO for one, other in results]
+    )
     points, games = np.array(list(results.values()), float).reshape(-1, 2).T
     odds, weight = np.zeros(len(free)), (ELO / PRIOR_SPREAD_ELO) ** 2
     for _ in range(MOST_STEPS):
         expected = 1.0 / (1.0 + np.exp(-(leads + sides @ odds)))
         slope = sides.T @ (points - games * expected) - weight * odds
-        curvature = sides.T @ (sides * (games * expected * (1.0 - expected))[:, None]) + weight * np.eye(len(free))
+        curvature = sides.T @ (
+            sides * (games * expected * (1.0 - expected))[:, None]
+        ) + weight * np.eye(len(free))
         step = np.linalg.solve(curvature, slope)
         longest = float(np.abs(step).max(initial=0.0))
         odds += step * min(1.0, LARGEST_STEP / max(longest, ENOUGH))
@@ -149,5 +169,8 @@ def fit_ratings(
             break
     half = NORMAL_95 * ELO * np.sqrt(np.diag(np.linalg.inv(curvature)))
     middles = zip(free, (centre + ELO * odds).tolist(), half.tolist(), strict=True)
-    fitted = {name: FittedRating(middle, middle - width, middle + width) for name, middle, width in middles}
+    fitted = {
+        name: FittedRating(middle, middle - width, middle + width)
+        for name, middle, width in middles
+    }
     return {name: FittedRating(elo, elo, elo) for name, elo in given.items()} | fitted

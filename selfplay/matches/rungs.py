@@ -1,4 +1,6 @@
-"""The ladder: an engine plays Stockfish's `UCI_Elo` rungs, and each new pair is on the most informative rung."""
+"""The ladder: an engine plays Stockfish's `UCI_Elo` rungs, and each new pair is on the most
+informative rung.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +13,9 @@ from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
 from selfplay.matches.series import count_faults
 from selfplay.matches.statistics import EloEstimate, complete_pairs, estimate_elo, pentanomial
 
-SURE = 0.975  # stop at this probability of lying beyond the last rung, after OUTSIDE_PAIRS pairs on it
+SURE = (
+    0.975  # stop at this probability of lying beyond the last rung, after OUTSIDE_PAIRS pairs on it
+)
 OUTSIDE_PAIRS = 15
 
 
@@ -23,16 +27,22 @@ class LadderSettings(SeriesSettings):
 
     engine: Contestant
     opponent: Contestant  # Stockfish; the ladder sets UCI_LimitStrength and UCI_Elo
-    lowest: int = setting(1350, "start the ladder at this Elo; the opponent's UCI_Elo must allow it", metavar="ELO")
+    lowest: int = setting(
+        1350, "start the ladder at this Elo; the opponent's UCI_Elo must allow it", metavar="ELO"
+    )
     highest: int = setting(2850, "end the ladder at this Elo", metavar="ELO")
     step: int = setting(50, "set neighbouring rungs this many Elo apart", metavar="ELO")
     games: int = setting(200, "play at most N games, an even number")
-    precision: float = setting(50.0, "stop when the 95% interval is within this many Elo of its centre", metavar="ELO")
+    precision: float = setting(
+        50.0, "stop when the 95% interval is within this many Elo of its centre", metavar="ELO"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (self.step > 0 and 0 <= self.lowest < self.highest) or not self.precision > 0:
-            raise ConfigError("ladder: expected lowest < highest and a step and a precision above 0")
+            raise ConfigError(
+                "ladder: expected lowest < highest and a step and a precision above 0"
+            )
         if self.games < 2 or self.games % 2:
             raise ConfigError(f"games: expected an even number of at least 2, got {self.games}")
 
@@ -54,7 +64,9 @@ class LadderStanding:
 
 
 class Ladder(Series):
-    """A running ladder. A pair keeps its rung after an interruption, because its row's names hold the rung."""
+    """A running ladder. A pair keeps its rung after an interruption, because its row's names hold
+    the rung.
+    """
 
     settings: LadderSettings
 
@@ -66,14 +78,24 @@ class Ladder(Series):
 
     def standing(self) -> LadderStanding:
         rows = self._archive.rows.values()
-        names = [self.settings.engine.name, *(name for row in rows for name in (row.white, row.black))]
+        names = [
+            self.settings.engine.name,
+            *(name for row in rows for name in (row.white, row.black)),
+        ]
         return LadderStanding(
             rating=self._rating,
-            rungs={rung: estimate_elo(pentanomial(pairs)) for rung, pairs in sorted(self._pairs.items())},
+            rungs={
+                rung: estimate_elo(pentanomial(pairs))
+                for rung, pairs in sorted(self._pairs.items())
+            },
             games=len(rows),
             faults=count_faults(rows, dict.fromkeys(names)),
-            below=self._outside(self.settings.rungs[0], self._rating.share_below(self.settings.rungs[0])),
-            above=self._outside(self.settings.rungs[-1], 1.0 - self._rating.share_below(self.settings.rungs[-1])),
+            below=self._outside(
+                self.settings.rungs[0], self._rating.share_below(self.settings.rungs[0])
+            ),
+            above=self._outside(
+                self.settings.rungs[-1], 1.0 - self._rating.share_below(self.settings.rungs[-1])
+            ),
         )
 
     @property
@@ -86,7 +108,9 @@ class Ladder(Series):
         return len(self._archive.rows) >= self.settings.games
 
     def next_game(self) -> PlannedGame | None:
-        """Return the missing second game of a pair, or else the first of a new pair on the most informative rung."""
+        """Return the missing second game of a pair, or else the first of a new pair on the most
+        informative rung.
+        """
         number = next(n for n in range(self.settings.games + 1) if n not in self._handed_out)
         if number == self.settings.games:
             return None

@@ -49,23 +49,38 @@ class SeriesSettings(Rules):
     concurrency: int = setting(1, "play this many games at once", least=1)
 
     def description(self, free: tuple[str, ...] = ()) -> dict[str, Any]:
-        """Return the settings that must stay the same when a series is resumed, as JSON values: all but `free` ones."""
+        """Return the settings that must stay the same when a series is resumed, as JSON values: all
+        but `free` ones.
+        """
         free += (*self.FREE, "concurrency", "patience_s")
         return {key: value for key, value in self.resolved().items() if key not in free}
 
     def resolved(self) -> dict[str, Any]:
-        """Every setting as JSON values. `openings` becomes their number, the first and the last one.
+        """Every setting as JSON values. `openings` becomes their number, the first and the last
+        one.
 
         Raises DataError where no opening can be read.
         """
         numbers = range(len(self.openings))
-        first, last = (next(readable(self.openings, order)) for order in (numbers, reversed(numbers)))
+        first, last = (
+            next(readable(self.openings, order)) for order in (numbers, reversed(numbers))
+        )
         values = {
-            one.name: asdict(value) if hasattr(value := getattr(self, one.name), "__dataclass_fields__") else value
+            one.name: asdict(value)
+            if hasattr(value := getattr(self, one.name), "__dataclass_fields__")
+            else value
             for one in fields(self)
         }
-        files = [mark for one in vars(self).values() if isinstance(one, Contestant) for mark in one.marks()]
-        return values | {"openings": {"count": len(self.openings), "first": first, "last": last}, "files": files}
+        files = [
+            mark
+            for one in vars(self).values()
+            if isinstance(one, Contestant)
+            for mark in one.marks()
+        ]
+        return values | {
+            "openings": {"count": len(self.openings), "first": first, "last": last},
+            "files": files,
+        }
 
 
 class Series(ABC):
@@ -77,7 +92,9 @@ class Series(ABC):
     def __init__(self, settings: SeriesSettings, archive: MatchArchive) -> None:
         self.settings = settings
         self._archive = archive
-        self._openings = OpeningOrder(settings.openings, settings.seed, settings.chess960, settings.longest)
+        self._openings = OpeningOrder(
+            settings.openings, settings.seed, settings.chess960, settings.longest
+        )
 
     @property
     def decided(self) -> bool:
@@ -98,13 +115,16 @@ class Series(ABC):
         """Take note of a finished game, which is in the archive."""
 
     def play(self, report: Callable[[GameRow], None], stop: Stop) -> bool:
-        """Play the missing games, several at once. Returns True when all are played or it is decided, False if stopped.
+        """Play the missing games, several at once. Returns True when all are played or it is
+        decided, False if stopped.
 
-        Every finished game is archived before `finish` and `report` hear of it. The first error of a table stops the
-        others and is raised here.
+        Every finished game is archived before `finish` and `report` hear of it. The first error of
+        a table stops the others and is raised here.
         """
 
-        def work(table: _Table, game: PlannedGame, give: Callable[[GameRow], None], halted: Stop) -> None:
+        def work(
+            table: _Table, game: PlannedGame, give: Callable[[GameRow], None], halted: Stop
+        ) -> None:
             if (row := table.play(game, halted)) is not None:
                 give(row)
 
@@ -134,7 +154,10 @@ class _Table:
         colours = planned.colours
         self._close_others(set(colours.values()))
         players = {colour: self._player(contestant) for colour, contestant in colours.items()}
-        start, date = opening_board(planned.opening, self._settings.chess960), time.strftime("%Y.%m.%d")
+        start, date = (
+            opening_board(planned.opening, self._settings.chess960),
+            time.strftime("%Y.%m.%d"),
+        )
         game = play_match_game(start, players, self._settings, stop)
         if game is None:
             return None
@@ -152,8 +175,13 @@ class _Table:
     def _player(self, contestant: Contestant) -> SeatedEngine:
         if contestant not in self._engines:
             self._engines[contestant] = open_engine(contestant, self._folder / "stderr.log")
-        if self._settings.chess960 and "UCI_Chess960" not in self._engines[contestant].protocol.options:
-            raise ConfigError(f"{contestant.name} plays no Chess960: it has no UCI option 'UCI_Chess960'")
+        if (
+            self._settings.chess960
+            and "UCI_Chess960" not in self._engines[contestant].protocol.options
+        ):
+            raise ConfigError(
+                f"{contestant.name} plays no Chess960: it has no UCI option 'UCI_Chess960'"
+            )
         return SeatedEngine(self._engines[contestant], contestant.control or self._settings.control)
 
     def _close_others(self, needed: set[Contestant]) -> None:

@@ -1,4 +1,5 @@
-"""A match between two UCI engines: pairs of games with colours swapped, resumable, with an Elo estimate or an SPRT.
+"""A match between two UCI engines: pairs of games with colours swapped, resumable, with an Elo
+estimate or an SPRT.
 
 Its text is one line per game, and a summary.
 """
@@ -56,7 +57,9 @@ class MatchSettings(SeriesSettings):
 
 @dataclass(frozen=True)
 class MatchStanding:
-    """A match's standing from the first engine's side. Elo comes from complete pairs; None when there are none."""
+    """A match's standing from the first engine's side. Elo comes from complete pairs; None when
+    there are none.
+    """
 
     wins: int
     draws: int
@@ -78,7 +81,9 @@ class MatchStanding:
         return (self.wins + self.draws / 2) / max(1, self.games)
 
 
-def standing(rows: Sequence[GameRow], names: tuple[str, str], sprt: SprtState | None = None) -> MatchStanding:
+def standing(
+    rows: Sequence[GameRow], names: tuple[str, str], sprt: SprtState | None = None
+) -> MatchStanding:
     """Return the standing after the given games between the two engines."""
     points = {row.number: row.first_points for row in rows}
     values = list(points.values())
@@ -101,7 +106,9 @@ def count_faults(rows: Iterable[GameRow], names: Iterable[str]) -> dict[str, dic
 
 
 class Match(Series):
-    """A running match: plays games in order of their numbers until all are played or the SPRT decides."""
+    """A running match: plays games in order of their numbers until all are played or the SPRT
+    decides.
+    """
 
     settings: MatchSettings
 
@@ -111,7 +118,9 @@ class Match(Series):
         for row in archive.rows.values():
             if {row.white, row.black} != names:
                 between = " and ".join(sorted(names))
-                raise RunError(f"{archive.folder / GAMES_FILE}: game {row.number} is not between {between}")
+                raise RunError(
+                    f"{archive.folder / GAMES_FILE}: game {row.number} is not between {between}"
+                )
         self._missing = (number for number in self._numbers() if number not in archive.rows)
         self._points = {number: row.first_points for number, row in archive.rows.items()}
         self._sprt = SprtState()
@@ -119,7 +128,9 @@ class Match(Series):
 
     def standing(self) -> MatchStanding:
         names = self.settings.first.name, self.settings.second.name
-        return standing(list(self._archive.rows.values()), names, self._sprt if self.settings.sprt else None)
+        return standing(
+            list(self._archive.rows.values()), names, self._sprt if self.settings.sprt else None
+        )
 
     @property
     def decided(self) -> bool:
@@ -133,7 +144,9 @@ class Match(Series):
         number = next(self._missing, None)
         if number is None:
             return None
-        return PlannedGame(number, self.settings.first, self.settings.second, self._openings[number // 2])
+        return PlannedGame(
+            number, self.settings.first, self.settings.second, self._openings[number // 2]
+        )
 
     def finish(self, row: GameRow) -> None:
         """Add a result to the SPRT."""
@@ -144,7 +157,9 @@ class Match(Series):
         """Yield the numbers of the games, each of which says who has White (`GameRow`)."""
         for game in range(self.settings.games):
             if self.settings.first_to_move:
-                game = 2 * game + (opening_board(self._openings[game], self.settings.chess960).turn == chess.BLACK)
+                game = 2 * game + (
+                    opening_board(self._openings[game], self.settings.chess960).turn == chess.BLACK
+                )
             yield game
 
     def _follow(self) -> None:
@@ -169,7 +184,11 @@ def sprt_text(now: MatchStanding, test: Sprt) -> str:
     """Return the test's hypotheses, its log-likelihood ratio with both bounds, and its decision."""
     assert now.sprt is not None
     reject, accept = test.bounds
-    verdict = {None: "undecided", True: f"elo1 = {test.elo1:g} accepted", False: f"elo0 = {test.elo0:g} accepted"}
+    verdict = {
+        None: "undecided",
+        True: f"elo1 = {test.elo1:g} accepted",
+        False: f"elo0 = {test.elo0:g} accepted",
+    }
     return (
         f"SPRT [{test.elo0:g}, {test.elo1:g}] alpha {test.alpha:g} beta {test.beta:g}: "
         f"LLR {now.sprt.llr:+.2f} ({reject:.2f}, {accept:.2f}) after {sum(now.sprt.pentanomial)} pairs, "
@@ -185,7 +204,9 @@ def fault_lines(faults: Mapping[str, Mapping[str, int]]) -> list[str]:
     ]
 
 
-def standing_lines(now: MatchStanding, names: tuple[str, str], control: object, test: Sprt | None = None) -> list[str]:
+def standing_lines(
+    now: MatchStanding, names: tuple[str, str], control: object, test: Sprt | None = None
+) -> list[str]:
     """Return the summary: score and Elo with 95% intervals, the SPRT, and every engine's faults."""
     lines = [f"{names[0]} against {names[1]}, {now.games} games at {control}: {score_text(now)}"]
     if (e := now.estimate) is not None:
@@ -196,15 +217,21 @@ def standing_lines(now: MatchStanding, names: tuple[str, str], control: object, 
     if test is not None:
         lines.append(f"  {sprt_text(now, test)}")
     if now.copies:
-        lines.append(f"  {now.copies:,} games repeat an earlier one move by move: the intervals are too narrow")
+        lines.append(
+            f"  {now.copies:,} games repeat an earlier one move by move: the intervals are too narrow"
+        )
     if now.twins:
         pairs = f"in {now.twins:,} of {sum(now.pentanomial):,} pairs"
-        lines.append(f"  {pairs} both games have the same moves and split the points, as of one program against itself")
+        lines.append(
+            f"  {pairs} both games have the same moves and split the points, as of one program against itself"
+        )
     return lines + fault_lines(now.faults)
 
 
 def match_json(now: MatchStanding) -> dict[str, Any]:
-    """Return the standing as JSON values. An infinite Elo, such as a perfect score gives, becomes null."""
+    """Return the standing as JSON values. An infinite Elo, such as a perfect score gives, becomes
+    null.
+    """
     values = asdict(now) | {"games": now.games, "score": now.score}
     for key, value in (values["estimate"] or {}).items():
         values["estimate"][key] = None if abs(value) == float("inf") else value

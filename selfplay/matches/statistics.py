@@ -1,6 +1,7 @@
 """Elo and SPRT from game pairs (the same opening with colours swapped), by the pentanomial model.
 
-A pair scores 0, 1/2, 1, 3/2 or 2 points. Counting pairs instead of games removes the openings' bias from the variance.
+A pair scores 0, 1/2, 1, 3/2 or 2 points. Counting pairs instead of games removes the openings' bias
+from the variance.
 """
 
 import math
@@ -16,10 +17,14 @@ Numbers = TypeVar("Numbers", float, np.ndarray)
 
 PAIR_SCORES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])  # a pair's points, as a share of its two games
 NORMAL_95 = 1.959964  # two-sided 95% quantile
-CLASS_PRIOR_PAIRS = 1e-3  # pairs added to each empty class so that the variance is never exactly zero
-LEAST_SCORE = 1e-9  # expected scores in a test keep this distance from 0 and 1, which no distribution can have
-# A pair's variance as a share of s (1 - s), the variance of one game without draws: two independent such games give
-# half. The variance of a few pairs is mixed with this one, which weighs as much as two more pairs. Set by hand.
+CLASS_PRIOR_PAIRS = (
+    1e-3  # pairs added to each empty class so that the variance is never exactly zero
+)
+# expected scores in a test keep this distance from 0 and 1, which no distribution can have
+LEAST_SCORE = 1e-9
+# A pair's variance as a share of s (1 - s), the variance of one game without draws: two independent
+# such games give half. The variance of a few pairs is mixed with this one, which weighs as much as
+# two more pairs. Set by hand.
 INDEPENDENT_SHARE, PRIOR_SHARE_PAIRS = 0.5, 2.0
 
 
@@ -32,8 +37,12 @@ def pentanomial(pair_points: Iterable[float]) -> np.ndarray:
 
 
 def complete_pairs(points: Mapping[int, float]) -> dict[int, float]:
-    """Points of each complete pair by its number. points: by number of the game; games 2k and 2k + 1 make pair k."""
-    return {n // 2: points[n] + points[n + 1] for n in sorted(points) if n % 2 == 0 and n + 1 in points}
+    """Points of each complete pair by its number. points: by number of the game; games 2k and 2k +
+    1 make pair k.
+    """
+    return {
+        n // 2: points[n] + points[n + 1] for n in sorted(points) if n % 2 == 0 and n + 1 in points
+    }
 
 
 def leading_pairs(points: Mapping[int, float]) -> list[float]:
@@ -74,18 +83,24 @@ class EloEstimate:
 
 
 def estimate_elo(counts: np.ndarray) -> EloEstimate:
-    """Estimate Elo from pentanomial counts int[5], with Wilson's interval for as many games as the pairs are worth.
+    """Estimate Elo from pentanomial counts int[5], with Wilson's interval for as many games as the
+    pairs are worth.
 
-    The variance between the pairs tells how many independent games without draws they are worth; where there are few
-    pairs, that number is mixed with what independent games would give, so that a handful of equal pairs does not pass
-    for certainty. Raises ConfigError when there is no pair. Wilson, J. Amer. Stat. Assoc. 22 (1927).
+    The variance between the pairs tells how many independent games without draws they are worth;
+    where there are few pairs, that number is mixed with what independent games would give, so that
+    a handful of equal pairs does not pass for certainty. Raises ConfigError when there is no pair.
+    Wilson, J. Amer. Stat. Assoc. 22 (1927).
     """
     pairs = int(counts.sum())
     if pairs == 0:
         raise ConfigError("an Elo estimate needs at least one pair of games")
     score = float(counts @ PAIR_SCORES) / pairs
     single = score * (1.0 - score)
-    share = float(counts @ (PAIR_SCORES - score) ** 2) / pairs / single if single > 0.0 else INDEPENDENT_SHARE
+    share = (
+        float(counts @ (PAIR_SCORES - score) ** 2) / pairs / single
+        if single > 0.0
+        else INDEPENDENT_SHARE
+    )
     # The variance of a pair's score, as a share of that of one game without draws.
     share = (pairs * share + PRIOR_SHARE_PAIRS * INDEPENDENT_SHARE) / (pairs + PRIOR_SHARE_PAIRS)
     worth = pairs / share
@@ -118,10 +133,12 @@ class SprtState:
 
 @dataclass(frozen=True)
 class Sprt:
-    """Sequential test of "the Elo difference is elo1" against "it is elo0" with error rates alpha and beta.
+    """Sequential test of "the Elo difference is elo1" against "it is elo0" with error rates alpha
+    and beta.
 
-    The test decides; it does not measure. It is the generalised SPRT on pairs: the likelihood ratio of two
-    multinomials, each closest to the observed one, with the expected scores of elo1 and elo0 (Van den Bergh, "GSPRT").
+    The test decides; it does not measure. It is the generalised SPRT on pairs: the likelihood ratio
+    of two multinomials, each closest to the observed one, with the expected scores of elo1 and elo0
+    (Van den Bergh, "GSPRT").
     """
 
     elo0: float = 0.0
@@ -130,8 +147,14 @@ class Sprt:
     beta: float = 0.05
 
     def __post_init__(self) -> None:
-        if not (-math.inf < self.elo0 < self.elo1 < math.inf and 0 < self.alpha < 0.5 and 0 < self.beta < 0.5):
-            raise ConfigError(f"SPRT: expected finite elo0 < elo1 and error rates in 0..0.5, got {self}")
+        if not (
+            -math.inf < self.elo0 < self.elo1 < math.inf
+            and 0 < self.alpha < 0.5
+            and 0 < self.beta < 0.5
+        ):
+            raise ConfigError(
+                f"SPRT: expected finite elo0 < elo1 and error rates in 0..0.5, got {self}"
+            )
         if _possible_score(self.elo0) >= _possible_score(self.elo1):
             raise ConfigError(f"SPRT: no game can tell elo0 {self.elo0:g} from elo1 {self.elo1:g}")
 
@@ -160,7 +183,8 @@ class Sprt:
     def follow(self, pair_points: Sequence[float], state: SprtState | None = None) -> SprtState:
         """Return the test's state after the pairs in order, or at the first pair that decides it.
 
-        state: an earlier state of the same pairs to continue from; by default, counting starts at the first pair.
+        state: an earlier state of the same pairs to continue from; by default, counting starts at
+        the first pair.
         """
         state = state or SprtState()
         counts = np.array(state.pentanomial)
@@ -179,11 +203,12 @@ def _possible_score(elo: float) -> float:
 
 
 def _tilted(shares: np.ndarray, score: float) -> np.ndarray:
-    """Return the maximum-likelihood distribution, given observed shares float[5], among those whose mean score is
-    `score`.
+    """Return the maximum-likelihood distribution, given observed shares float[5], among those whose
+    mean score is `score`.
 
-    It is shares / (1 + x (a - score)), where x solves sum shares (a - score) / (1 + x (a - score)) = 0. The sum falls
-    with x between the poles -1 / (1 - score) and 1 / score, so bisection finds x.
+    It is shares / (1 + x (a - score)), where x solves sum shares (a - score) / (1 + x (a - score))
+    = 0. The sum falls with x between the poles -1 / (1 - score) and 1 / score, so bisection finds
+    x.
     """
     deviations = PAIR_SCORES - score
     low, high = -1.0 / (1.0 - score), 1.0 / score

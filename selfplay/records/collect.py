@@ -35,12 +35,18 @@ class GameRecord:
 
 
 def collect(records: Iterable[GameRecord], told_share: float = 0.0) -> tuple[PositionSet, int]:
-    """Pack the records into a PositionSet without the games that `verified_pieces` leaves out, and count these."""
+    """Pack the records into a PositionSet without the games that `verified_pieces` leaves out, and
+    count these.
+    """
     pieces = list(verified_pieces(records, told_share))
-    return concatenate([positions for positions, _ in pieces]), sum(skipped for _, skipped in pieces)
+    return concatenate([positions for positions, _ in pieces]), sum(
+        skipped for _, skipped in pieces
+    )
 
 
-def watched(records: Iterable[GameRecord], watch: Callable[[int], None], first: int = 0) -> Iterator[GameRecord]:
+def watched(
+    records: Iterable[GameRecord], watch: Callable[[int], None], first: int = 0
+) -> Iterator[GameRecord]:
     """Yield the records; now and then `watch` gets their number, counted on from `first`."""
     for count, record in enumerate(records, first + 1):
         if count % GAMES_PER_LOOK == 0:
@@ -48,17 +54,33 @@ def watched(records: Iterable[GameRecord], watch: Callable[[int], None], first: 
         yield record
 
 
-def verified_pieces(records: Iterable[GameRecord], told_share: float) -> Iterator[tuple[PositionSet, int]]:
-    """Yield sets of up to 4,096 games, each with the number of games it lacks, as `verify_games` tells.
+def verified_pieces(
+    records: Iterable[GameRecord], told_share: float
+) -> Iterator[tuple[PositionSet, int]]:
+    """Yield sets of up to 4,096 games, each with the number of games it lacks, as `verify_games`
+    tells.
 
-    told_share: the least part of the value that a game's result has, if others than Aino told the result.
+    told_share: the least part of the value that a game's result has, if others than Aino told the
+    result.
     """
     iterator = iter(records)
     while chunk := list(islice(iterator, GAMES_PER_CHUNK)):
         packed = _pack(chunk)
-        games = packed.starts, packed.game_first, packed.moves, packed.target_first, packed.target_moves
+        games = (
+            packed.starts,
+            packed.game_first,
+            packed.moves,
+            packed.target_first,
+            packed.target_moves,
+        )
         legal, may_be = np.zeros(packed.n_games, np.bool_), packed.wdl >= told_share
-        verify_games(*games, may_be, legal, np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16))
+        verify_games(
+            *games,
+            may_be,
+            legal,
+            np.zeros((2, ROW_WORDS), np.uint64),
+            np.zeros(MAX_MOVES, np.uint16),
+        )
         yield packed if legal.all() else packed.select(legal), int(np.count_nonzero(~legal))
 
 
@@ -80,11 +102,14 @@ def _pack(records: list[GameRecord]) -> PositionSet:
 
 
 @kernel()
-def verify_games(starts, game_first, moves, target_first, target_moves, may_be, legal, rows, legal_moves):
-    """Replay every game and set legal bool[G]: no move is illegal, and no mate or stalemate has another result.
+def verify_games(
+    starts, game_first, moves, target_first, target_moves, may_be, legal, rows, legal_moves
+):
+    """Replay every game and set legal bool[G]: no move is illegal, and no mate or stalemate has
+    another result.
 
-    may_be bool[N, 3] has the results that a position's value allows. rows uint64[2, 16] and legal_moves uint16[218] are
-    scratch space.
+    may_be bool[N, 3] has the results that a position's value allows. rows uint64[2, 16] and
+    legal_moves uint16[218] are scratch space.
     """
     for game in range(len(starts)):
         rows[0] = starts[game]

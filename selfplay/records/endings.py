@@ -21,7 +21,10 @@ class Ending(IntEnum):
     FIFTY_MOVES = 3, "fifty moves without capture or pawn move"
     REPETITION = 4, "third repetition"
     MATERIAL = 5, "no side can mate"
-    LENGTH = 6, "the longest allowed game"  # cut off at the longest allowed length, counted as a draw
+    LENGTH = (
+        6,
+        "the longest allowed game",
+    )  # cut off at the longest allowed length, counted as a draw
     RESIGNATION = 7, "resignation"
     OTHER = 8, "other end"  # imported games only: agreed, lost on time, adjudicated, or unknown
 
@@ -41,13 +44,18 @@ _DRAWS = {
     ending.FIVEFOLD_REPETITION: Ending.REPETITION,
     ending.THREEFOLD_REPETITION: Ending.REPETITION,
 }
-WITHOUT_MOVES = (Ending.CHECKMATE, Ending.STALEMATE)  # Their result is certain, whatever a file says.
+WITHOUT_MOVES = (
+    Ending.CHECKMATE,
+    Ending.STALEMATE,
+)  # Their result is certain, whatever a file says.
 
 
 def game_ending(row: np.ndarray, ply: int, longest: int) -> tuple[Ending, int] | None:
-    """Return (ending, White's points -1, 0 or 1) if the rules end the game at position `row`, else None.
+    """Return (ending, White's points -1, 0 or 1) if the rules end the game at position `row`, else
+    None.
 
-    ply: plies played; from `longest` plies on the game is a draw. The row itself counts the repetitions.
+    ply: plies played; from `longest` plies on the game is a draw. The row itself counts the
+    repetitions.
     """
     end = ending.game_end(row, generate(row, np.empty(MAX_MOVES, np.uint16)))
     if end == ending.CHECKMATE:

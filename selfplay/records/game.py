@@ -1,4 +1,5 @@
-"""Stored form of a finished self-play game: start, moves, visit counts, root values, result. No planes.
+"""Stored form of a finished self-play game: start, moves, visit counts, root values, result. No
+planes.
 
 Layout of an encoded record, little-endian, n plies and t policy targets:
     u32 generation | u32 number | i8 White's points | u8 ending | u16 n | u32 t | u64[16] start
@@ -36,13 +37,19 @@ class SelfPlayRecord:
     ending: Ending  # why it ended
     start: np.ndarray  # uint64[16]
     moves: np.ndarray  # uint16[n]; the last move of a resigned game was chosen but not played
-    full: np.ndarray  # bool[n], whether the move was searched fully, so that its visits are a training target
+    full: (
+        np.ndarray
+    )  # bool[n], whether the move was searched fully, so that its visits are a training target
     target_counts: np.ndarray  # uint8[n] visited root moves
     target_moves: np.ndarray  # uint16[t]
     target_visits: np.ndarray  # uint16[t], proportional to the moves' target probabilities
     root_wdl: np.ndarray  # float16[n, 3], the root's mean value for the side to move
-    target_scores: np.ndarray | None = None  # int16[t], centipawns for the side to move, or UNKNOWN_SCORE; None if none
-    played_through: bool = False  # whether resigning was off: the game shows what a resignation would have cost
+    target_scores: np.ndarray | None = (
+        None  # int16[t], centipawns for the side to move, or UNKNOWN_SCORE; None if none
+    )
+    played_through: bool = (
+        False  # whether resigning was off: the game shows what a resignation would have cost
+    )
     gave_up: int = 0  # the first side with a reason to resign: 1 White, -1 Black, 0 neither
 
     @property
@@ -52,7 +59,9 @@ class SelfPlayRecord:
 
     @property
     def wrongly_given_up(self) -> bool:
-        """Whether a side that would have resigned did not lose; only a game played through can tell."""
+        """Whether a side that would have resigned did not lose; only a game played through can
+        tell.
+        """
         return self.played_through and self.gave_up != 0 and self.gave_up * self.white_points >= 0
 
 
@@ -75,12 +84,16 @@ def encode_record(game: SelfPlayRecord) -> bytes:
     scored = game.target_scores is not None
     ending = game.ending | SIDES.index(game.gave_up) << 4 | game.played_through << 6 | scored << 7
     header = HEADER.pack(game.generation, game.number, game.white_points, ending, n, t)
-    arrays = [np.ascontiguousarray(getattr(game, name)).astype(dtype) for name, dtype, _ in _layout(n, t, scored)]
+    arrays = [
+        np.ascontiguousarray(getattr(game, name)).astype(dtype)
+        for name, dtype, _ in _layout(n, t, scored)
+    ]
     return header + b"".join(array.tobytes() for array in arrays)
 
 
 def decode_record(payload: bytes) -> SelfPlayRecord:
-    """Decode a record. Raises DataError when the layout is wrong or a value is impossible in a game.
+    """Decode a record. Raises DataError when the layout is wrong or a value is impossible in a
+    game.
 
     Does not check that the moves are legal; callers that replay them must.
     """
@@ -106,12 +119,18 @@ def decode_record(payload: bytes) -> SelfPlayRecord:
 
 
 def _check_values(points: int, fields: dict[str, np.ndarray]) -> None:
-    """Raise ValueError for values that must not reach the learner or the kernels, which check nothing."""
+    """Raise ValueError for values that must not reach the learner or the kernels, which check
+    nothing.
+    """
     start = fields["start"]
     if points not in (-1, 0, 1):
         raise ValueError(f"{points} points for White")
     kinds, sides = start[PAWN : KING + 1], start[[WHITE, BLACK]]
-    whole = _are_apart(kinds) and _are_apart(sides) and np.bitwise_or.reduce(kinds) == np.bitwise_or.reduce(sides)
+    whole = (
+        _are_apart(kinds)
+        and _are_apart(sides)
+        and np.bitwise_or.reduce(kinds) == np.bitwise_or.reduce(sides)
+    )
     if not whole or not np.array_equal(row_from_board(board_from_row(start, chess960=True)), start):
         raise ValueError("a start that is not a position")
     if not np.isfinite(fields["root_wdl"]).all():
@@ -120,24 +139,34 @@ def _check_values(points: int, fields: dict[str, np.ndarray]) -> None:
 
 def _are_apart(bitboards: np.ndarray) -> bool:
     """Whether no two bitboards share a square."""
-    return sum(int(one).bit_count() for one in bitboards) == int(np.bitwise_or.reduce(bitboards)).bit_count()
+    return (
+        sum(int(one).bit_count() for one in bitboards)
+        == int(np.bitwise_or.reduce(bitboards)).bit_count()
+    )
 
 
 def training_game(game: SelfPlayRecord, value_share: float) -> GameRecord:
-    """Return the game with training targets: visit shares, and (1 - value_share) result + value_share root value."""
+    """Return the game with training targets: visit shares, and (1 - value_share) result +
+    value_share root value.
+    """
     counts = game.target_counts.astype(np.int64)
     visits = game.target_visits.astype(np.float32)
     owner = np.repeat(np.arange(len(counts)), counts)
     totals = np.bincount(owner, weights=visits, minlength=len(counts))
     black_to_move = (np.arange(len(game.moves)) + int(game.start[SIDE])) % 2 == 1
-    result, roots = wdl_from_result(game.white_points, black_to_move), game.root_wdl.astype(np.float32)
+    result, roots = (
+        wdl_from_result(game.white_points, black_to_move),
+        game.root_wdl.astype(np.float32),
+    )
     return GameRecord(
         start=game.start,
         moves=game.moves,
         target_counts=counts,
         target_moves=game.target_moves,
         target_probs=(visits / np.maximum(totals, 1)[owner]).astype(np.float32),
-        target_scores=np.full(len(visits), UNKNOWN_SCORE) if game.target_scores is None else game.target_scores,
+        target_scores=np.full(len(visits), UNKNOWN_SCORE)
+        if game.target_scores is None
+        else game.target_scores,
         wdl=(1.0 - value_share) * result + value_share * roots,
         usable=game.full & (totals > 0),
         resigned=game.ending is Ending.RESIGNATION,

@@ -1,12 +1,13 @@
-"""A folder of labels: row files that grow by appended chunks, and a journal that lists the valid chunks.
+"""A folder of labels: row files that grow by appended chunks, and a journal that lists the valid
+chunks.
 
 settings.json  inputs of the labels; the same settings and seed give the same bytes
 values.rows    positions with a value, 32 bytes each
 scored.rows    positions with a value and up to eight scored moves, 64 bytes each (`packed` has the layout of both)
 journal        48 bytes for each published chunk: the lengths of both files after it, and their checksums
 
-A chunk is on disk before the journal names it. Rows beyond the journal's last whole record were being written when the
-process died; the writer cuts them off and samples them again.
+A chunk is on disk before the journal names it. Rows beyond the journal's last whole record were
+being written when the process died; the writer cuts them off and samples them again.
 """
 
 import json
@@ -26,11 +27,25 @@ from engine.errors import ConfigError, DataError, RunError
 from engine.files.atomic import make_durable, naming, sync_folder, write_file
 from engine.files.settings_file import read_noted
 from engine.files.text import reading
-from selfplay.records.packed import SCORE_FIELDS, SCORED_WORDS, SOURCE_MASK, SOURCES, VALUE_WORDS, fill_keys
+from selfplay.records.packed import (
+    SCORE_FIELDS,
+    SCORED_WORDS,
+    SOURCE_MASK,
+    SOURCES,
+    VALUE_WORDS,
+    fill_keys,
+)
 
-JOURNAL, VALUES_FILE, SCORED, FOLDER_SETTINGS = "journal", "values.rows", "scored.rows", "settings.json"
+JOURNAL, VALUES_FILE, SCORED, FOLDER_SETTINGS = (
+    "journal",
+    "values.rows",
+    "scored.rows",
+    "settings.json",
+)
 JOURNAL_MAGIC = b"AJ01"
-RECORD = struct.Struct("<4sIQQQIIII")  # magic, chunk, values, scored, offered, crc of both parts, 0, crc of the record
+RECORD = struct.Struct(
+    "<4sIQQQIIII"
+)  # magic, chunk, values, scored, offered, crc of both parts, 0, crc of the record
 MOST_JOURNAL_BYTES = RECORD.size << 24
 ROWS_PER_PASS = 1 << 22  # that are summarised at a time
 BALANCED_CP = 150
@@ -65,15 +80,19 @@ class LabelFolder:
         values: uint64 [N, 4] packed rows.
         scored: uint64 [M, 8] packed rows.
 
-    Raises DataError for a folder that is missing, damaged, shorter than its journal says, or of a kind that Aino no
-    longer reads.
+    Raises DataError for a folder that is missing, damaged, shorter than its journal says, or of a
+    kind that Aino no longer reads.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.settings = _read_settings(folder / FOLDER_SETTINGS)
-        if any(self.settings.get(name, usual) != usual for name, usual in SETTINGS_OF_1_0_0.items()):
-            raise DataError(f"{folder}: labels of siblings in groups, or of another depth; Aino 1.0.0 learns from them")
+        if any(
+            self.settings.get(name, usual) != usual for name, usual in SETTINGS_OF_1_0_0.items()
+        ):
+            raise DataError(
+                f"{folder}: labels of siblings in groups, or of another depth; Aino 1.0.0 learns from them"
+            )
         records = _read_journal(folder / JOURNAL)
         self.published = _published(records)
         self._records = records
@@ -84,9 +103,14 @@ class LabelFolder:
         """Compare every chunk with its checksum. Raises DataError naming the first mismatch."""
         first = (0, 0)
         for number, values, scored, _, values_crc, scored_crc in self._records:
-            found = zlib.crc32(self.values[first[0] : values].data), zlib.crc32(self.scored[first[1] : scored].data)
+            found = (
+                zlib.crc32(self.values[first[0] : values].data),
+                zlib.crc32(self.scored[first[1] : scored].data),
+            )
             if found != (values_crc, scored_crc):
-                raise DataError(f"{self.folder}: chunk {number}: its rows do not have the journal's checksums")
+                raise DataError(
+                    f"{self.folder}: chunk {number}: its rows do not have the journal's checksums"
+                )
             first = (values, scored)
 
 
@@ -141,19 +165,29 @@ class LabelWriter:
         path = folder / FOLDER_SETTINGS
         if path.is_file():
             stored = _read_settings(path)
-            if different := sorted(k for k in stored.keys() | settings.keys() if stored.get(k) != settings.get(k)):
-                raise RunError(f"{folder} holds labels with other {', '.join(different)} (see {FOLDER_SETTINGS})")
+            if different := sorted(
+                k for k in stored.keys() | settings.keys() if stored.get(k) != settings.get(k)
+            ):
+                raise RunError(
+                    f"{folder} holds labels with other {', '.join(different)} (see {FOLDER_SETTINGS})"
+                )
         else:
             write_file(path, json.dumps(settings, indent=2))
         self.published = _published(_read_journal(folder / JOURNAL))
         self._streams = {name: open(folder / name, "ab") for name in (VALUES_FILE, SCORED, JOURNAL)}  # noqa: SIM115
         sync_folder(folder)
         now = self.published
-        sizes = now.values * VALUE_WORDS * 8, now.scored * SCORED_WORDS * 8, now.chunks * RECORD.size
+        sizes = (
+            now.values * VALUE_WORDS * 8,
+            now.scored * SCORED_WORDS * 8,
+            now.chunks * RECORD.size,
+        )
         for name, size in zip(self._streams, sizes, strict=True):
             found = (folder / name).stat().st_size
             if found < size:
-                raise DataError(f"{folder / name}: expected {size:,} bytes by the journal, found {found:,}")
+                raise DataError(
+                    f"{folder / name}: expected {size:,} bytes by the journal, found {found:,}"
+                )
             os.truncate(folder / name, size)
 
     def publish(self, chunks: Iterable[Chunk]) -> None:
@@ -162,13 +196,22 @@ class LabelWriter:
         with naming(self.folder):
             for chunk in chunks:
                 now = self.published
-                values, scored = (np.ascontiguousarray(part) for part in (chunk.values, chunk.scored))
+                values, scored = (
+                    np.ascontiguousarray(part) for part in (chunk.values, chunk.scored)
+                )
                 self._streams[VALUES_FILE].write(values.data)
                 self._streams[SCORED].write(scored.data)
                 self.published = Published(
-                    now.chunks + 1, now.values + len(values), now.scored + len(scored), now.offered + chunk.offered
+                    now.chunks + 1,
+                    now.values + len(values),
+                    now.scored + len(scored),
+                    now.offered + chunk.offered,
                 )
-                records.append(_record(now.chunks, self.published, zlib.crc32(values.data), zlib.crc32(scored.data)))
+                records.append(
+                    _record(
+                        now.chunks, self.published, zlib.crc32(values.data), zlib.crc32(scored.data)
+                    )
+                )
             for name in (VALUES_FILE, SCORED):
                 self._sync(name)
             self._streams[JOURNAL].write(b"".join(records))
@@ -191,16 +234,25 @@ def _record(number: int, after: Published, values_crc: int, scored_crc: int) -> 
 
 
 def _read_journal(path: Path) -> list[tuple[int, ...]]:
-    """(chunk, values, scored, offered, both checksums) of every record, without torn ones at the end."""
+    """(chunk, values, scored, offered, both checksums) of every record, without torn ones at the
+    end.
+    """
     if not path.is_file():
         return []
     with reading(path):
         if path.stat().st_size > MOST_JOURNAL_BYTES:
-            raise DataError(f"{path}: expected at most {MOST_JOURNAL_BYTES:,} bytes, found {path.stat().st_size:,}")
+            raise DataError(
+                f"{path}: expected at most {MOST_JOURNAL_BYTES:,} bytes, found {path.stat().st_size:,}"
+            )
         data = path.read_bytes()
     records: list[tuple[int, ...]] = []
-    whole = [data[at : at + RECORD.size] for at in range(0, len(data) - RECORD.size + 1, RECORD.size)]
-    good = [one[:4] == JOURNAL_MAGIC and one[-4:] == struct.pack("<I", zlib.crc32(one[:-4])) for one in whole]
+    whole = [
+        data[at : at + RECORD.size] for at in range(0, len(data) - RECORD.size + 1, RECORD.size)
+    ]
+    good = [
+        one[:4] == JOURNAL_MAGIC and one[-4:] == struct.pack("<I", zlib.crc32(one[:-4]))
+        for one in whole
+    ]
     torn = good.index(False) if False in good else len(good)
     if any(good[torn:]):
         raise DataError(f"{path}: record {torn} is damaged")
@@ -230,5 +282,7 @@ def _mapped(path: Path, rows: int, words: int) -> np.ndarray:
     with reading(path):
         size = path.stat().st_size
         if size < rows * words * 8:
-            raise DataError(f"{path}: expected {rows * words * 8:,} bytes by the journal, found {size:,}")
+            raise DataError(
+                f"{path}: expected {rows * words * 8:,} bytes by the journal, found {size:,}"
+            )
         return np.memmap(path, np.dtype("<u8"), "r", shape=(rows, words))

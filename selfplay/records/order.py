@@ -1,4 +1,6 @@
-"""The order in which training takes rows and positions: epochs without replacement, computed from the seed."""
+"""The order in which training takes rows and positions: epochs without replacement, computed from
+the seed.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,12 @@ class Groups(NamedTuple):
 
 
 class RowOrder:
-    """Samples groups of consecutive rows without replacement, epoch after epoch, by a permutation of the groups.
+    """Samples groups of consecutive rows without replacement, epoch after epoch, by a permutation
+    of the groups.
 
-    It is a four-round Feistel network over the next even number of bits. Numbers beyond the groups go through it again
-    (cycle walking, Black & Rogaway 2002). It skips rows after the last whole group.
+    It is a four-round Feistel network over the next even number of bits. Numbers beyond the groups
+    go through it again (cycle walking, Black & Rogaway 2002). It skips rows after the last whole
+    group.
     """
 
     def __init__(self, n_rows: int, seed: int, group: int = 1) -> None:
@@ -41,14 +45,18 @@ class RowOrder:
         """Return the samples numbered first..first+count-1: rows int64[count]."""
         start, stop = first // self._group, -(-(first + count) // self._group)
         groups = np.empty(stop - start, np.int64)
-        permute(np.uint64(start), np.uint64(self._n_groups), self._half, np.uint64(self._seed), groups)
+        permute(
+            np.uint64(start), np.uint64(self._n_groups), self._half, np.uint64(self._seed), groups
+        )
         rows = groups[:, None] * self._group + np.arange(self._group)
         return rows.reshape(-1)[first - start * self._group :][:count]
 
 
 @kernel()
 def permute(first, n_groups, half, seed, sampled):
-    """Write the groups of the samples from number `first` on; `half` is half the number of bits of the network."""
+    """Write the groups of the samples from number `first` on; `half` is half the number of bits of
+    the network.
+    """
     mask = (ONE << half) - ONE
     for i in range(len(sampled)):
         number = first + np.uint64(i)
@@ -56,7 +64,11 @@ def permute(first, n_groups, half, seed, sampled):
         while True:
             left, right = place >> half, place & mask
             for k in range(ROUNDS):
-                mixed = right + (epoch << np.uint64(32)) + (seed * np.uint64(ROUNDS) + np.uint64(k)) * ROUND_KEY
+                mixed = (
+                    right
+                    + (epoch << np.uint64(32))
+                    + (seed * np.uint64(ROUNDS) + np.uint64(k)) * ROUND_KEY
+                )
                 mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
                 mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
                 left, right = right, left ^ ((mixed ^ (mixed >> np.uint64(31))) & mask)
@@ -67,13 +79,16 @@ def permute(first, n_groups, half, seed, sampled):
 
 
 class GameOrder:
-    """Samples usable positions of games as `RowOrder` samples rows. Takes four bytes of memory per position.
+    """Samples usable positions of games as `RowOrder` samples rows. Takes four bytes of memory per
+    position.
 
-    The positions of a group lie far apart in their game, and in its order, so that one replay of the game serves all of
-    them. Skips up to group - 1 usable positions at the end of the set.
+    The positions of a group lie far apart in their game, and in its order, so that one replay of
+    the game serves all of them. Skips up to group - 1 usable positions at the end of the set.
     """
 
-    def __init__(self, usable: np.ndarray, game_first: np.ndarray, seed: int, group: int = 1) -> None:
+    def __init__(
+        self, usable: np.ndarray, game_first: np.ndarray, seed: int, group: int = 1
+    ) -> None:
         """usable, game_first: as in `PositionSet`."""
         self._members = _spread(usable, game_first, group)
         self._order = RowOrder(len(self._members), seed, group)
@@ -87,10 +102,11 @@ class GameOrder:
 
 
 def _spread(usable: np.ndarray, game_first: np.ndarray, group: int) -> np.ndarray:
-    """Usable positions in an order whose every `group` ones in a row lie far apart in their game, or in two of them.
+    """Usable positions in an order whose every `group` ones in a row lie far apart in their game,
+    or in two of them.
 
-    Of a game with m usable positions every k-th from the first comes first, with k = ceil(m / group), then every k-th
-    from the second, and so on.
+    Of a game with m usable positions every k-th from the first comes first, with k = ceil(m /
+    group), then every k-th from the second, and so on.
     """
     members = np.flatnonzero(usable).astype(np.uint32 if len(usable) < 2**32 else np.uint64)
     if group == 1:

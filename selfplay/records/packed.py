@@ -1,4 +1,5 @@
-"""Labelled positions as packed rows of little-endian words: four (32 bytes), or eight with their best moves.
+"""Labelled positions as packed rows of little-endian words: four (32 bytes), or eight with their
+best moves.
 
 word 0  bitboard of the occupied squares
 words 1, 2  a nibble per piece, by square: kind (+ 6 for Black), or 12 and 13 for rooks that may castle
@@ -22,12 +23,29 @@ TOP_MOVES = 8
 CALM = 16  # bit of the kind: nothing hangs; the score is the static value
 SOURCE_MASK = 15
 # What a position was sampled from, by the number in its kind.
-SOURCES = ("games", "siblings", "detours", "trees", "openings", "book", "chess960", "endings", "quiet_ends")
+SOURCES = (
+    "games",
+    "siblings",
+    "detours",
+    "trees",
+    "openings",
+    "book",
+    "chess960",
+    "endings",
+    "quiet_ends",
+)
 BLACK_ROOK_THAT_CASTLES = 13
 LONGEST_CLOCK = 255
 # Word 3 of packed rows [N, 4] as an array: `rows[:, 3:].view(VALUE_FIELDS)`.
 SCORE_FIELDS = np.dtype(
-    [("score", "<i2"), ("root", "<u2"), ("halfmove", "u1"), ("state", "u1"), ("plies_left", "u1"), ("kind", "u1")]
+    [
+        ("score", "<i2"),
+        ("root", "<u2"),
+        ("halfmove", "u1"),
+        ("state", "u1"),
+        ("plies_left", "u1"),
+        ("kind", "u1"),
+    ]
 )
 _PIECES_AT_START = np.array([8, 2, 2, 2, 1, 1], np.int64)
 
@@ -47,7 +65,13 @@ def pack_row(row, score, root, plies_left, kind, words):
     if row[layout.EN_PASSANT]:
         state |= ((ctz(row[layout.EN_PASSANT]) & 7) + 1) << 1
     clock = min(np.int64(row[layout.HALFMOVE]), np.int64(LONGEST_CLOCK))
-    low = np.uint64((score & 0xFFFF) | (root & 0xFFFF) << 16 | clock << 32 | state << 40 | (plies_left & 0xFF) << 48)
+    low = np.uint64(
+        (score & 0xFFFF)
+        | (root & 0xFFFF) << 16
+        | clock << 32
+        | state << 40
+        | (plies_left & 0xFF) << 48
+    )
     words[3] = low | np.uint64(kind & 0xFF) << np.uint64(56)
 
 
@@ -71,14 +95,20 @@ def unpack_row(words, row):
     if popcount(words[0]) > 32 or not _put_pieces(words, row):
         return False
     state = np.int64(words[3] >> np.uint64(40)) & 0xFF
-    row[layout.SIDE], row[layout.FULLMOVE], row[layout.REPETITIONS] = np.uint64(state & 1), ONE, ZERO
+    row[layout.SIDE], row[layout.FULLMOVE], row[layout.REPETITIONS] = (
+        np.uint64(state & 1),
+        ONE,
+        ZERO,
+    )
     row[layout.HALFMOVE] = words[3] >> np.uint64(32) & np.uint64(0xFF)
     if not (_pieces_are_possible(row, np.int64(0)) and _pieces_are_possible(row, np.int64(1))):
         return False
     if not _castling_is_possible(row) or not _put_en_passant(row, state >> 1 & 15):
         return False
     waiting = 1 - (state & 1)
-    if is_attacked(row, king_square(row, waiting), row[layout.WHITE] | row[layout.BLACK], 1 - waiting):
+    if is_attacked(
+        row, king_square(row, waiting), row[layout.WHITE] | row[layout.BLACK], 1 - waiting
+    ):
         return False
     row[layout.KEY] = compute_key(row)
     return True
@@ -116,10 +146,16 @@ def _put_pieces(words, row):
 
 @kernel()
 def _pieces_are_possible(row, side):
-    """Whether a side has one king, no pawns on the last ranks, and no more pieces than promotions explain."""
+    """Whether a side has one king, no pawns on the last ranks, and no more pieces than promotions
+    explain.
+    """
     own = row[layout.WHITE + side]
     pawns = popcount(row[layout.PAWN] & own)
-    if popcount(row[layout.KING] & own) != 1 or pawns > 8 or row[layout.PAWN] & (layout.RANK_1 | layout.RANK_8):
+    if (
+        popcount(row[layout.KING] & own) != 1
+        or pawns > 8
+        or row[layout.PAWN] & (layout.RANK_1 | layout.RANK_8)
+    ):
         return False
     promoted = np.int64(0)
     for kind in range(layout.PAWN + 1, layout.QUEEN + 1):
@@ -129,7 +165,9 @@ def _pieces_are_possible(row, side):
 
 @kernel()
 def _castling_is_possible(row):
-    """Whether castling rooks are on their king's back rank, at most one to its left and one to its right."""
+    """Whether castling rooks are on their king's back rank, at most one to its left and one to its
+    right.
+    """
     for side in range(2):
         rooks = row[layout.CASTLING] & row[layout.WHITE + side]
         if not rooks:
@@ -137,14 +175,21 @@ def _castling_is_possible(row):
         king = king_square(row, side)
         home = layout.RANK_1 if side == 0 else layout.RANK_8
         left = bit(king) - ONE
-        if rooks & ~home or not bit(king) & home or popcount(rooks & left) > 1 or popcount(rooks & ~left) > 1:
+        if (
+            rooks & ~home
+            or not bit(king) & home
+            or popcount(rooks & left) > 1
+            or popcount(rooks & ~left) > 1
+        ):
             return False
     return True
 
 
 @kernel()
 def _put_en_passant(row, file_from_one):
-    """Set the en passant square of a file 1..8 (0 = none); False if no pawn can just have passed it."""
+    """Set the en passant square of a file 1..8 (0 = none); False if no pawn can just have passed
+    it.
+    """
     if file_from_one == 0:
         return True
     if file_from_one > 8:
@@ -152,9 +197,9 @@ def _put_en_passant(row, file_from_one):
     side = np.int64(row[layout.SIDE])
     square = file_from_one - 1 + (40 if side == 0 else 16)
     pawn, origin = (square - 8, square + 8) if side == 0 else (square + 8, square - 8)
-    if not row[layout.PAWN] & row[layout.BLACK - side] & bit(pawn) or (row[layout.WHITE] | row[layout.BLACK]) & (
-        bit(square) | bit(origin)
-    ):
+    if not row[layout.PAWN] & row[layout.BLACK - side] & bit(pawn) or (
+        row[layout.WHITE] | row[layout.BLACK]
+    ) & (bit(square) | bit(origin)):
         return False
     row[layout.EN_PASSANT] = row[layout.DOUBLE_PUSH] = bit(square)
     return True

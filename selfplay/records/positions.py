@@ -1,7 +1,8 @@
 """`PositionSet`: whole games with training targets, as a few flat arrays.
 
-Planes are never stored: a position is its game's start and the moves up to it, about 40 bytes with five policy targets.
-Shape letters: G games, P positions (one for each played move), T policy targets.
+Planes are never stored: a position is its game's start and the moves up to it, about 40 bytes with
+five policy targets. Shape letters: G games, P positions (one for each played move), T policy
+targets.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from selfplay.records.order import GameOrder, Groups
 
 PROBABILITY_ONE = 65_535  # the stored value of probability 1; Numba has no float16 on CPUs
 UNKNOWN_SCORE = -32_768  # of a target's move
-UNKNOWN_MOVES_LEFT = 0  # known values are at least 1, except after a position of 1 where a side resigned
+UNKNOWN_MOVES_LEFT = (
+    0  # known values are at least 1, except after a position of 1 where a side resigned
+)
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,30 @@ class PositionSet:
     """
 
     starts: Annotated[np.ndarray, "uint64 [G, 16]"]  # the start position of each game
-    game_first: Annotated[np.ndarray, "int64 [G + 1]"]  # first position of each game; the last entry is P
-    moves: Annotated[np.ndarray, "uint16 [P]"]  # the move played in each position (encoding of engine/board)
-    target_first: Annotated[np.ndarray, "int64 [P + 1]"]  # first policy target of each position; the last entry is T
+    game_first: Annotated[
+        np.ndarray, "int64 [G + 1]"
+    ]  # first position of each game; the last entry is P
+    moves: Annotated[
+        np.ndarray, "uint16 [P]"
+    ]  # the move played in each position (encoding of engine/board)
+    target_first: Annotated[
+        np.ndarray, "int64 [P + 1]"
+    ]  # first policy target of each position; the last entry is T
     target_moves: Annotated[np.ndarray, "uint16 [T]"]  # moves that have a target probability
-    target_probs: Annotated[np.ndarray, "uint16 [T]"]  # in units of 1/65535, summing to about 1 over a position
+    target_probs: Annotated[
+        np.ndarray, "uint16 [T]"
+    ]  # in units of 1/65535, summing to about 1 over a position
     # Their scores in centipawns from the side to move (mate +-(32000 - n)) or UNKNOWN_SCORE.
     target_scores: Annotated[np.ndarray, "int16 [T]"]
-    wdl: Annotated[np.ndarray, "float16 [P, 3]"]  # chances of win, draw, loss for the side to move; zeros if unknown
-    moves_left: Annotated[np.ndarray, "uint16 [P]"]  # plies to the end of the game; UNKNOWN_MOVES_LEFT if unknown
-    usable: Annotated[np.ndarray, "bool [P]"]  # whether the position may be sampled (False: no good target)
+    wdl: Annotated[
+        np.ndarray, "float16 [P, 3]"
+    ]  # chances of win, draw, loss for the side to move; zeros if unknown
+    moves_left: Annotated[
+        np.ndarray, "uint16 [P]"
+    ]  # plies to the end of the game; UNKNOWN_MOVES_LEFT if unknown
+    usable: Annotated[
+        np.ndarray, "bool [P]"
+    ]  # whether the position may be sampled (False: no good target)
 
     @property
     def n_games(self) -> int:
@@ -63,14 +80,25 @@ class PositionSet:
         keep_position = np.repeat(keep, np.diff(self.game_first))
         counts = np.diff(self.target_first)
         keep_target = np.repeat(keep_position, counts)
-        kept = {name: getattr(self, name)[keep_position] for name in ("moves", "wdl", "moves_left", "usable")}
-        kept |= {name: getattr(self, name)[keep_target] for name in ("target_moves", "target_probs", "target_scores")}
-        first, target_first = offsets(np.diff(self.game_first)[keep]), offsets(counts[keep_position])
+        kept = {
+            name: getattr(self, name)[keep_position]
+            for name in ("moves", "wdl", "moves_left", "usable")
+        }
+        kept |= {
+            name: getattr(self, name)[keep_target]
+            for name in ("target_moves", "target_probs", "target_scores")
+        }
+        first, target_first = (
+            offsets(np.diff(self.game_first)[keep]),
+            offsets(counts[keep_position]),
+        )
         return PositionSet(self.starts[keep], first, target_first=target_first, **kept)
 
 
 def offsets(counts: np.ndarray) -> np.ndarray:
-    """First index of each of n consecutive groups of the given sizes: int64[n + 1], the last entry their sum."""
+    """First index of each of n consecutive groups of the given sizes: int64[n + 1], the last entry
+    their sum.
+    """
     first = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=first[1:])
     return first

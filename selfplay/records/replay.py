@@ -1,7 +1,9 @@
-"""Replay files: append-only segments of checksummed records, published by a rename when a generation is complete.
+"""Replay files: append-only segments of checksummed records, published by a rename when a
+generation is complete.
 
-A segment is the magic bytes followed by records of u32 length, u32 crc32, payload. While games are being
-played, the segment is named `gen-NNNNN.part` and a record counts only after its fsync. Reopening it cuts damage out.
+A segment is the magic bytes followed by records of u32 length, u32 crc32, payload. While games are
+being played, the segment is named `gen-NNNNN.part` and a record counts only after its fsync.
+Reopening it cuts damage out.
 """
 
 import logging
@@ -37,20 +39,26 @@ def published_generations(folder: Path) -> list[int]:
 
 
 def generation_files(folder: Path, ending: str) -> dict[int, Path]:
-    """Return the files `gen-NNNNN.ending` of a folder by generation; copies of them that carry more words are none."""
-    names = {path: re.fullmatch(rf"gen-(\d{{5,}})\.{ending}", path.name) for path in folder.glob("gen-*")}
+    """Return the files `gen-NNNNN.ending` of a folder by generation; copies of them that carry more
+    words are none.
+    """
+    names = {
+        path: re.fullmatch(rf"gen-(\d{{5,}})\.{ending}", path.name) for path in folder.glob("gen-*")
+    }
     return {int(name[1]): path for path, name in names.items() if name}
 
 
 def read_segment(path: Path) -> tuple[list[SelfPlayRecord], int]:
     """All intact records in file order, and the number of damaged bytes between and after them.
 
-    A record that is cut short or fails its checksum is damage; reading resumes at the next intact record. Raises
-    DataError when the file is not a segment.
+    A record that is cut short or fails its checksum is damage; reading resumes at the next intact
+    record. Raises DataError when the file is not a segment.
     """
     data = path.read_bytes()
     if data[: len(REPLAY_MAGIC)] != REPLAY_MAGIC:
-        raise DataError(f"{path}: not a replay segment: expected {REPLAY_MAGIC!r}, found {data[: len(REPLAY_MAGIC)]!r}")
+        raise DataError(
+            f"{path}: not a replay segment: expected {REPLAY_MAGIC!r}, found {data[: len(REPLAY_MAGIC)]!r}"
+        )
     records, position, damaged = [], len(REPLAY_MAGIC), 0
     while position < len(data):
         payload = _payload_at(data, position)
@@ -63,7 +71,9 @@ def read_segment(path: Path) -> tuple[list[SelfPlayRecord], int]:
 
 
 def _payload_at(data: bytes, start: int) -> bytes | None:
-    """Payload of the record at `start`, or None if no intact record begins there (as in a tail of zeros)."""
+    """Payload of the record at `start`, or None if no intact record begins there (as in a tail of
+    zeros).
+    """
     if start + FRAME.size > len(data):
         return None
     length, checksum = FRAME.unpack_from(data, start)
@@ -74,11 +84,15 @@ def _payload_at(data: bytes, start: int) -> bytes | None:
 
 
 def published_games(folder: Path, generation: int) -> list[SelfPlayRecord]:
-    """Return the games of a published generation by number. Logs a warning if some are damaged. Raises DataError."""
+    """Return the games of a published generation by number. Logs a warning if some are damaged.
+    Raises DataError.
+    """
     path = segment_path(folder, generation)
     records, damaged = read_segment(path)
     if damaged:
-        log.warning("%s: %d damaged bytes; continuing with the %d intact games", path, damaged, len(records))
+        log.warning(
+            "%s: %d damaged bytes; continuing with the %d intact games", path, damaged, len(records)
+        )
     return sorted(records, key=lambda record: record.number)
 
 
@@ -110,11 +124,11 @@ def _frame(game: SelfPlayRecord) -> bytes:
 
 
 class ReplayWriter:
-    """Appends games of one generation. Reopening continues after the intact records. Raises OSError.
+    """Appends games of one generation. Reopening continues after the intact records. Raises
+    OSError.
 
-    Attributes:
-        games: the games already stored, by number.
-        cut_bytes: bytes of damage cut out on opening (a torn tail, or records that fail their checksum).
+    Attributes: games: the games already stored, by number. cut_bytes: bytes of damage cut out on
+        opening (a torn tail, or records that fail their checksum).
     """
 
     def __init__(self, folder: Path, generation: int) -> None:
@@ -130,7 +144,9 @@ class ReplayWriter:
         self._stream = self._path.open("ab", buffering=0)
 
     def append(self, game: SelfPlayRecord) -> None:
-        """Store a finished game on disk before returning. Does nothing if its number is already stored."""
+        """Store a finished game on disk before returning. Does nothing if its number is already
+        stored.
+        """
         if game.number in self.games:
             return
         rest = memoryview(_frame(game))

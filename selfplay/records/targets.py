@@ -1,8 +1,9 @@
-"""Training targets from scores and results. All functions are vectorised over the positions of a game.
+"""Training targets from scores and results. All functions are vectorised over the positions of a
+game.
 
-A shallow score predicts less than a deep one, by an amount that depends on the kind of position. Each calibration is
-fitted to the values of 30,000-node searches of such positions, as `wdl_from_score` converts them. All training sources
-therefore share one scale.
+A shallow score predicts less than a deep one, by an amount that depends on the kind of position.
+Each calibration is fitted to the values of 30,000-node searches of such positions, as
+`wdl_from_score` converts them. All training sources therefore share one scale.
 """
 
 from typing import NamedTuple
@@ -16,7 +17,9 @@ from selfplay.records.positions import UNKNOWN_MOVES_LEFT
 WHITE_POINTS = {"1-0": 1, "1/2-1/2": 0, "0-1": -1}
 RESULTS = {points: text for text, points in WHITE_POINTS.items()}
 
-MATE_SCORE_CP = 32_000  # a mate in n moves scores this minus n; negative if the side to move is mated
+MATE_SCORE_CP = (
+    32_000  # a mate in n moves scores this minus n; negative if the side to move is mated
+)
 
 # At 100 cp a win has probability 1/2 in engine play; 60 cp is the scale of the logistic around it.
 WIN_CENTRE_CP = 100.0
@@ -24,8 +27,8 @@ WIN_SCALE_CP = 60.0
 SCORE_LIMIT_CP = 3000.0  # beyond it the logistic is 0 or 1 in float32; mates are at MATE_SCORE_CP
 VALUE_LIMIT = 1.0 - 1e-9  # of win minus loss: about 1,340 centipawns
 
-# A move this many centipawns worse than the best has 1/e of its probability. The slope widens the scale when the
-# game is decided.
+# A move this many centipawns worse than the best has 1/e of its probability. The slope widens the
+# scale when the game is decided.
 POLICY_SCALE_CP = 30.0
 POLICY_SCALE_SLOPE = 0.08
 
@@ -33,7 +36,9 @@ MOVES_LEFT_LIMIT = 250.0  # plies; longer games teach nothing more
 
 
 class Calibration(NamedTuple):
-    """w = s((cp + shift - centre) / scale), l = s((-cp - shift - centre) / scale), d = 1 - w - l; all centipawns."""
+    """w = s((cp + shift - centre) / scale), l = s((-cp - shift - centre) / scale), d = 1 - w - l;
+    all centipawns.
+    """
 
     shift: float
     centre: float
@@ -47,7 +52,8 @@ class Calibration(NamedTuple):
 
 
 def wdl_from_score(score_cp: np.ndarray) -> np.ndarray:
-    """Win, draw, loss probabilities float32[n, 3] of centipawn scores [n] seen from the side to move.
+    """Win, draw, loss probabilities float32[n, 3] of centipawn scores [n] seen from the side to
+    move.
 
     w = s((cp - 100) / 60), l = s((-cp - 100) / 60), d = 1 - w - l, with s the logistic function.
     """
@@ -57,8 +63,8 @@ def wdl_from_score(score_cp: np.ndarray) -> np.ndarray:
 def score_from_value(value: np.ndarray) -> np.ndarray:
     """Centipawn scores int16[n] for which `wdl_from_score` gives win minus loss [n], in [-1, 1].
 
-    With u = exp(cp / 60) and a = exp(100 / 60), w = u / (u + a) and l = 1 / (1 + a u). So w - l = v is the quadratic
-    equation a (1 - v) u^2 - v (1 + a^2) u - a (1 + v) = 0.
+    With u = exp(cp / 60) and a = exp(100 / 60), w = u / (u + a) and l = 1 / (1 + a u). So w - l = v
+    is the quadratic equation a (1 - v) u^2 - v (1 + a^2) u - a (1 + v) = 0.
     """
     v = np.clip(np.asarray(value, np.float64), -VALUE_LIMIT, VALUE_LIMIT)
     a = np.exp(WIN_CENTRE_CP / WIN_SCALE_CP)
@@ -82,7 +88,8 @@ def moves_left_target(stored: np.ndarray) -> np.ndarray:
 
 
 def policy_from_scores(scores_cp: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Move probabilities float32[T] from scores [T]; position i owns first[i]..first[i + 1], never empty.
+    """Move probabilities float32[T] from scores [T]; position i owns first[i]..first[i + 1], never
+    empty.
 
     p ~ exp(-(best - score) / (30 + 0.08 |best|)), normalised over each position.
     """
@@ -93,9 +100,10 @@ def policy_from_scores(scores_cp: np.ndarray, first: np.ndarray) -> np.ndarray:
     return weights / np.repeat(np.add.reduceat(weights, first[:-1]), counts)
 
 
-# Fitted by least cross-entropy to 30,000-node searches: 7,199 positions of trees, 2,312 of games and 400 of each other
-# source. Centre and scale are common where the sources agree within error. The shift says how much more the side
-# to move gets out of a position than its value shows, which is most where its opponent has just moved at random.
+# Fitted by least cross-entropy to 30,000-node searches: 7,199 positions of trees, 2,312 of games
+# and 400 of each other source. Centre and scale are common where the sources agree within error.
+# The shift says how much more the side to move gets out of a position than its value shows, which
+# is most where its opponent has just moved at random.
 _CALM_SHIFTS = {
     "games": 2.0, "siblings": 21.0, "detours": 17.0, "trees": 9.0, "openings": 16.0, "book": 11.0, "chess960": 20.0,
     "endings": 1.0, "quiet_ends": 23.0,
@@ -104,7 +112,8 @@ _MOVE_SHIFTS = {
     "games": 3.0, "siblings": 12.0, "detours": 12.0, "trees": 13.0, "openings": 13.0, "book": 7.0, "chess960": 7.0,
     "endings": 0.0, "quiet_ends": 9.0,
 }  # fmt: skip
-# By source: static values of calm positions, quiescence values of the others, best scores of moves one ply deep.
+# By source: static values of calm positions, quiescence values of the others, best scores of moves
+# one ply deep.
 CALM_VALUES = {source: Calibration(shift, 85.0, 60.0) for source, shift in _CALM_SHIFTS.items()}
 UNSETTLED_VALUES = {source: Calibration(12.0, 80.0, 55.0) for source in SOURCES} | {
     "games": Calibration(-6.0, 100.0, 75.0)

@@ -1,4 +1,5 @@
-"""The report of runs: one self-contained HTML file with curves and tables, and the numbers for other programs.
+"""The report of runs: one self-contained HTML file with curves and tables, and the numbers for
+other programs.
 
 metrics.py          a run's numbers as rows, and as JSON, CSV and TensorBoard's events
 run_numbers.py      reads them from the folder of a run of `loop` or `pretrain`

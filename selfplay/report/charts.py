@@ -1,4 +1,6 @@
-"""Curves as SVG shapes. Numbers and words are HTML around the shapes, so that a phone shows them legibly."""
+"""Curves as SVG shapes. Numbers and words are HTML around the shapes, so that a phone shows them
+legibly.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -17,10 +19,12 @@ Interval = tuple[float, float]  # low, high
 
 @dataclass(frozen=True)
 class Curve:
-    """A named line through points (x, y), or without `line` the points alone. `dots` marks the points.
+    """A named line through points (x, y), or without `line` the points alone. `dots` marks the
+    points.
 
-    band: an area (x, low, high) around the line, cut off at the chart's ends. kind: number of the kind of line; by
-    default, its place in the chart. A curve without a name is thin and has no place in the legend.
+    band: an area (x, low, high) around the line, cut off at the chart's ends. kind: number of the
+    kind of line; by default, its place in the chart. A curve without a name is thin and has no
+    place in the legend.
     """
 
     name: str
@@ -33,7 +37,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over generations, or over what `x_name` names. `percent` shows percentages; `note` is the text below."""
+    """Curves over generations, or over what `x_name` names. `percent` shows percentages; `note` is
+    the text below.
+    """
 
     title: str
     curves: Sequence[Curve]
@@ -56,8 +62,8 @@ class DrawnCurve:
 
 @dataclass(frozen=True)
 class DrawnChart:
-    """A chart for the template: its curves that have points, and (text, position in percent) of each mark on the
-    scales.
+    """A chart for the template: its curves that have points, and (text, position in percent) of
+    each mark on the scales.
     """
 
     chart: Chart
@@ -89,8 +95,12 @@ def draw_chart(chart: Chart) -> DrawnChart | None:
 
     def drawn_curve(number: int, curve: Curve) -> DrawnCurve:
         kind = (number if curve.kind is None else curve.kind) % KINDS_OF_LINES
-        marks = "".join("M{:.1f} {:.1f}h0".format(*place(x, y, x_range, y_range)) for x, y in curve.points)
-        area = [(x, low) for x, low, _ in curve.band] + [(x, high) for x, _, high in reversed(curve.band)]
+        marks = "".join(
+            "M{:.1f} {:.1f}h0".format(*place(x, y, x_range, y_range)) for x, y in curve.points
+        )
+        area = [(x, low) for x, low, _ in curve.band] + [
+            (x, high) for x, _, high in reversed(curve.band)
+        ]
         inside = [(x, min(max(y, y_range[0]), y_range[1])) for x, y in area]
         return DrawnCurve(
             curve,
@@ -106,9 +116,16 @@ def draw_chart(chart: Chart) -> DrawnChart | None:
     named = [curve for curve in chart.curves if curve.name and curve.points]
     return DrawnChart(
         chart=chart,
-        curves=[drawn_curve(number, curve) for number, curve in enumerate(chart.curves) if curve.points],
-        y_marks=[(_text(y, y_ticks, chart.percent), 100 * (1 - share(y, y_range))) for y in y_ticks],
-        x_marks=[(f"{x:.0f}" if chart.whole_x else _text(x, x_ticks, False), 100 * share(x, x_range)) for x in x_ticks],
+        curves=[
+            drawn_curve(number, curve) for number, curve in enumerate(chart.curves) if curve.points
+        ],
+        y_marks=[
+            (_text(y, y_ticks, chart.percent), 100 * (1 - share(y, y_range))) for y in y_ticks
+        ],
+        x_marks=[
+            (f"{x:.0f}" if chart.whole_x else _text(x, x_ticks, False), 100 * share(x, x_range))
+            for x in x_ticks
+        ],
         label=". ".join(_spoken(curve, chart.percent) for curve in named),
     )
 
@@ -120,7 +137,11 @@ def drawn(charts: Iterable[Chart]) -> list[DrawnChart]:
 
 def fill_page(template: str, **context: object) -> str:
     """Return the text of one of the report's templates filled in."""
-    return page_environment("selfplay.report", "aino-train report").get_template(template).render(**context)
+    return (
+        page_environment("selfplay.report", "aino-train report")
+        .get_template(template)
+        .render(**context)
+    )
 
 
 def _text(value: float, marks: Sequence[float], percent: bool) -> str:
@@ -131,5 +152,7 @@ def _text(value: float, marks: Sequence[float], percent: bool) -> str:
 
 
 def _spoken(curve: Curve, percent: bool) -> str:
-    first, last = (f"{y:.1%}" if percent else f"{y:,.2f}" for y in (curve.points[0][1], curve.points[-1][1]))
+    first, last = (
+        f"{y:.1%}" if percent else f"{y:,.2f}" for y in (curve.points[0][1], curve.points[-1][1])
+    )
     return f"{curve.name}: from {first} to {last}"

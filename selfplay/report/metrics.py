@@ -1,4 +1,6 @@
-"""A run's numbers as rows: the report draws them, and other programs get them as JSON, CSV and TensorBoard's events."""
+"""A run's numbers as rows: the report draws them, and other programs get them as JSON, CSV and
+TensorBoard's events.
+"""
 
 import csv
 import io
@@ -24,19 +26,35 @@ class Metrics:
     settings: dict[str, Any]  # by name, such as "games.visits"; the last ones
     rows: list[Row]  # one for each generation, or each scoring on held-out games
     steps: list[Row]  # losses of training batches
-    scored_on: str = ""  # a name for the held-out positions; scores of other ones cannot be compared
-    # Settings that changed on the way: the first `generation` of the new values, and [before, after] by name.
+    scored_on: str = (
+        ""  # a name for the held-out positions; scores of other ones cannot be compared
+    )
+    # Settings that changed on the way: the first `generation` of the new values, and [before,
+    # after] by name.
     changes: list[dict[str, Any]] = field(default_factory=list)
-    environments: list[dict[str, Any]] = field(default_factory=list)  # what worked on it, in order of time
+    environments: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # what worked on it, in order of time
     group: str = ""  # shared by runs that differ by their seeds alone
     state: str = ""  # how far it is, in words
-    endings: dict[str, int] = field(default_factory=dict)  # self-play games by how they ended, in words
+    endings: dict[str, int] = field(
+        default_factory=dict
+    )  # self-play games by how they ended, in words
     rung_scale: str = ""  # what rungs on the anchors are measured in
 
     def settings_at(self, row: Row) -> dict[str, Any]:
         """Return the settings of a row's generation."""
-        later = [change for change in self.changes if change["generation"] > row.get("generation", math.inf)]
-        before = {name: pair[0] for change in reversed(later) for name, pair in change.items() if name != "generation"}
+        later = [
+            change
+            for change in self.changes
+            if change["generation"] > row.get("generation", math.inf)
+        ]
+        before = {
+            name: pair[0]
+            for change in reversed(later)
+            for name, pair in change.items()
+            if name != "generation"
+        }
         return self.settings | before
 
     @property
@@ -57,11 +75,14 @@ def metrics_json(runs: Sequence[Metrics]) -> str:
 
 
 def metrics_csv(runs: Sequence[Metrics]) -> str:
-    """Return the rows of all runs as one table: run, group and seed, the numbers, and what made them."""
+    """Return the rows of all runs as one table: run, group and seed, the numbers, and what made
+    them.
+    """
     parts = [
         (
             {"run": run.run, "group": run.group, "seed": run.settings.get("seed", ""), **row},
-            run.made_by | {f"settings.{name}": value for name, value in run.settings_at(row).items()},
+            run.made_by
+            | {f"settings.{name}": value for name, value in run.settings_at(row).items()},
         )
         for run in runs
         for row in run.rows
@@ -77,8 +98,9 @@ def metrics_csv(runs: Sequence[Metrics]) -> str:
 class EventFiles:
     """TensorBoard's event files, a folder for each run; steps are generations or positions.
 
-    Training losses of a self-play run are numbered on through its generations. Events of an earlier process there are
-    replaced, because TensorBoard would show both. Raises ConfigError without TensorBoard.
+    Training losses of a self-play run are numbered on through its generations. Events of an earlier
+    process there are replaced, because TensorBoard would show both. Raises ConfigError without
+    TensorBoard.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -89,10 +111,13 @@ class EventFiles:
                 "--tensorboard needs TensorBoard: pip install '.[tensorboard]' in Aino's folder"
             ) from None
         self._folder, self._make = folder, Writer
-        self._files: dict[str, tuple[Any, dict[tuple[str, int], float]]] = {}  # run -> (writer, what it has written)
+        self._files: dict[
+            str, tuple[Any, dict[tuple[str, int], float]]
+        ] = {}  # run -> (writer, what it has written)
 
     def update(self, runs: Sequence[Metrics]) -> None:
-        """Append the numbers that are new since the last call. If another one has changed, a new file has them all.
+        """Append the numbers that are new since the last call. If another one has changed, a new
+        file has them all.
 
         A generation's numbers are not taken before its gate is over.
         """
@@ -100,7 +125,10 @@ class EventFiles:
             final = [row for row in run.rows if "accepted" in row or not row.get("generation")]
             found = [("rows", int(row[run.x]), row, {run.x}) for row in final]
             places = {"generation", "positions", "step"}
-            found += [("training", int(row.get("positions", n)), row, places) for n, row in enumerate(run.steps)]
+            found += [
+                ("training", int(row.get("positions", n)), row, places)
+                for n, row in enumerate(run.steps)
+            ]
             numbers = {(f"{group}/{name}", step): float(row[name])
                        for group, step, row, others in found for name in sorted(row.keys() - others)}  # fmt: skip
             writer, written = self._files.get(run.run, (None, {}))

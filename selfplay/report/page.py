@@ -1,7 +1,7 @@
 """Fills the pages about runs from the templates beside this module.
 
-One is about one run, of `loop` or `pretrain`. The other compares runs of one kind: mean curves of those that differ by
-seeds alone, and their settings.
+One is about one run, of `loop` or `pretrain`. The other compares runs of one kind: mean curves of
+those that differ by seeds alone, and their settings.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,9 @@ from selfplay.report.metrics import Metrics, Row
 from selfplay.report.run_numbers import gate_difference
 from selfplay.report.seed_groups import Group, interval_of, mean_interval, seed_groups
 
-UNBOUNDED = 9_000.0  # Elo; a larger value means that a score, or an end of its interval, was perfect
+UNBOUNDED = (
+    9_000.0  # Elo; a larger value means that a score, or an end of its interval, was perfect
+)
 
 
 def report_page(run: Metrics) -> str:
@@ -35,11 +37,17 @@ def _facts(run: Metrics) -> dict[str, str]:
     """Return the numbers at the head of the page, by name."""
     if run.x == "positions":
         every = run.rows + run.steps
-        facts = {"Positions": f"{max(row['positions'] for row in every):,}", "Hours": f"{run.hours:.1f}"}
+        facts = {
+            "Positions": f"{max(row['positions'] for row in every):,}",
+            "Hours": f"{run.hours:.1f}",
+        }
         speed, top1 = _last(run.steps, "positions_per_s"), _last(run.rows, "top1")
         facts |= {"Positions/s": f"{speed:,.0f}"} if speed is not None else {}
         return facts | ({"Held-out top-1": f"{top1:.1%}"} if top1 is not None else {})
-    sums = {name: int(sum(row.get(name, 0) for row in run.rows)) for name in ("accepted", "games", "positions")}
+    sums = {
+        name: int(sum(row.get(name, 0) for row in run.rows))
+        for name in ("accepted", "games", "positions")
+    }
     gained = _last(run.rows, "gained")
     return {
         "Generations": str(sum(row["generation"] > 0 for row in run.rows)),
@@ -66,7 +74,7 @@ def _sections(run: Metrics, group: Group) -> list[tuple[str, list[DrawnChart], s
     return [(title, drawn(charts), nothing) for title, charts, nothing in sections]
 
 
-# ---- charts -------------------------------------------------------------------------------------------------------
+# ---- charts --------------------------------------------------------------------------------------
 
 
 def _rung_chart(run: Metrics, group: Group) -> Chart:
@@ -89,20 +97,33 @@ def _strength_chart(run: Metrics) -> Chart:
     )
     start = [(gates[0]["generation"] - 1, 0.0)] if gates else []
     rejected = [
-        (row["generation"], row["gained"] + gate_difference(row["gate_score"], round(row["gate_games"])))
+        (
+            row["generation"],
+            row["gained"] + gate_difference(row["gate_score"], round(row["gate_games"])),
+        )
         for row in gates
         if not row["accepted"]
     ]
-    curves = [Curve("promoted network", [*start, *points]), Curve("rejected candidates", rejected, line=False)]
+    curves = [
+        Curve("promoted network", [*start, *points]),
+        Curve("rejected candidates", rejected, line=False),
+    ]
     return Chart("Elo over the first network, at most", curves, note)
 
 
 def _loss_chart(run: Metrics, group: Group, name: str) -> Chart:
-    """Return a chart of losses. Training batches are drawn between the previous generation and the one they made."""
+    """Return a chart of losses. Training batches are drawn between the previous generation and the
+    one they made.
+    """
     key = name.lower()
     ends = {row["generation"]: row["step"] for row in run.steps} if run.x == "generation" else {}
     training = [
-        (row["generation"] - 1 + row["step"] / ends[row["generation"]] if ends else row["positions"], row[key])
+        (
+            row["generation"] - 1 + row["step"] / ends[row["generation"]]
+            if ends
+            else row["positions"],
+            row[key],
+        )
         for row in run.steps
         if key in row
     ]
@@ -124,7 +145,11 @@ def _game_charts(run: Metrics) -> list[Chart]:
     def points(name: str) -> list[tuple[float, float]]:
         return [(row["generation"], row[name]) for row in run.rows if name in row]
 
-    false = [(row["generation"], row["wrong"] / row["given_up"]) for row in run.rows if row.get("given_up")]
+    false = [
+        (row["generation"], row["wrong"] / row["given_up"])
+        for row in run.rows
+        if row.get("given_up")
+    ]
     shares = [
         Curve("draws", points("draws")),
         Curve("resigned", points("resigned")),
@@ -139,10 +164,15 @@ def _game_charts(run: Metrics) -> list[Chart]:
     return [lengths, Chart("How games end", shares, note if false else "", percent=True)]
 
 
-# By the kind of runs: columns over which curves go, with their names, and whether only whole numbers mean something.
+# By the kind of runs: columns over which curves go, with their names, and whether only whole
+# numbers mean something.
 HOURS = ("hours", "Hours", False)
 AXES = {
-    "generation": (("generation", "Generations", True), HOURS, ("all_positions", "Positions", False)),
+    "generation": (
+        ("generation", "Generations", True),
+        HOURS,
+        ("all_positions", "Positions", False),
+    ),
     "positions": (("positions", "Positions", False), HOURS),
 }
 TITLES = {
@@ -174,7 +204,9 @@ def comparison_page(runs: Sequence[Metrics], played: Sequence[Played] = ()) -> s
     groups = seed_groups(runs)
     names = dict.fromkeys(name for run in runs for name in run.settings)
     settings = {name: [_values(group, name) for group in groups] for name in names}
-    title = " and ".join(group.name for group in groups[:3]) + f" and {len(groups) - 3} more" * (len(groups) > 3)
+    title = " and ".join(group.name for group in groups[:3]) + f" and {len(groups) - 3} more" * (
+        len(groups) > 3
+    )
     return fill_page(
         "comparison.html.j2",
         title=title,
@@ -191,7 +223,9 @@ def comparison_page(runs: Sequence[Metrics], played: Sequence[Played] = ()) -> s
 
 
 def _values(group: Group, name: str) -> str:
-    """Return a setting of a group's runs in words: each of its values once, and those that it had before."""
+    """Return a setting of a group's runs in words: each of its values once, and those that it had
+    before.
+    """
     values = dict.fromkeys(str(run.settings.get(name, "")) for run in group.runs)
     before = [f"{change[name][0]} before generation {change['generation']}" for change in group.runs[0].changes
               if name in change]  # fmt: skip
@@ -199,7 +233,9 @@ def _values(group: Group, name: str) -> str:
 
 
 def _at_end(group: Group, name: str) -> tuple[float, tuple[float, float] | None] | None:
-    """Return the last number of the runs, of several the mean, and its interval if it is known; None without any."""
+    """Return the last number of the runs, of several the mean, and its interval if it is known;
+    None without any.
+    """
     rows = [next((row for row in reversed(run.rows) if name in row), None) for run in group.runs]
     known = [row for row in rows if row is not None]
     if len(known) > 1:
@@ -209,12 +245,16 @@ def _at_end(group: Group, name: str) -> tuple[float, tuple[float, float] | None]
 
 
 def _charts(groups: Sequence[Group], x: str, x_name: str, whole_x: bool) -> list[DrawnChart]:
-    """Return the charts over one axis; one for each set of held-out games, and for each scale of rungs."""
+    """Return the charts over one axis; one for each set of held-out games, and for each scale of
+    rungs.
+    """
     charts = []
     for name, title in TITLES.items():
         sets: dict[str, list[tuple[int, Group]]] = {}
         for number, group in enumerate(groups):
-            on = {"rung": group.runs[0].rung_scale, **dict.fromkeys(SCORES, group.scored_on)}.get(name, "")
+            on = {"rung": group.runs[0].rung_scale, **dict.fromkeys(SCORES, group.scored_on)}.get(
+                name, ""
+            )
             sets.setdefault(on, []).append((number, group))
         for on, some in sets.items():
             told = f", {on}" if name == "rung" else " on held-out games" if name in SCORES else ""

@@ -1,4 +1,5 @@
-"""Reads the numbers of runs from their folders: of `loop` from the run database, of `pretrain` from the log.
+"""Reads the numbers of runs from their folders: of `loop` from the run database, of `pretrain` from
+the log.
 
 docs/training.md describes the columns.
 """
@@ -27,37 +28,51 @@ from selfplay.run.pretraining import CONFIG, LOG, read_log
 
 
 def read_runs(paths: Sequence[Path]) -> list[Metrics]:
-    """Read runs by groups, each named by as many folders as tell them apart. Raises ConfigError for a run twice."""
+    """Read runs by groups, each named by as many folders as tell them apart. Raises ConfigError for
+    a run twice.
+    """
     parts = [path.resolve().parts for path in paths]
     if len(set(parts)) < len(parts):
         raise ConfigError("a run is given twice")
     counts = range(1, max(map(len, parts)) + 1)
-    names = next(names for n in counts if len(set(names := ["/".join(one[-n:]) for one in parts])) == len(parts))
+    names = next(
+        names
+        for n in counts
+        if len(set(names := ["/".join(one[-n:]) for one in parts])) == len(parts)
+    )
     return [run for group in seed_groups([*map(read_run, paths, names)]) for run in group.runs]
 
 
 def read_run(path: Path, name: str = "") -> Metrics:
-    """Read the folder of a run, even of an active one. name: by default the folder's. Raises RunError without a run."""
+    """Read the folder of a run, even of an active one. name: by default the folder's. Raises
+    RunError without a run.
+    """
     name = name or path.resolve().name
     if not (path / CONFIG).is_file():
         return _read_self_play(path, name)
     if (path / "ledger.sqlite").is_file():
-        raise RunError(f"{path}: two runs in one folder: move {CONFIG}, {LOG} and checkpoint.npz to another one")
+        raise RunError(
+            f"{path}: two runs in one folder: move {CONFIG}, {LOG} and checkpoint.npz to another one"
+        )
     return _read_pretraining(path, name)
 
 
 def _known(row: Mapping[str, float | None]) -> Row:
-    return {name: value for name, value in row.items() if value is not None and math.isfinite(value)}
+    return {
+        name: value for name, value in row.items() if value is not None and math.isfinite(value)
+    }
 
 
-# ---- of `pretrain` ------------------------------------------------------------------------------------------------
+# ---- of `pretrain` -------------------------------------------------------------------------------
 
 
 def _read_pretraining(path: Path, name: str) -> Metrics:
     log = path / LOG
     try:
         config = dict(read_noted(path / CONFIG))
-        logged = read_log(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
+        logged = (
+            read_log(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
+        )
     except (OSError, ConfigError) as error:
         raise RunError(f"{path}: not a readable pretraining run: {error}") from error
     if not logged:
@@ -79,10 +94,15 @@ def _read_pretraining(path: Path, name: str) -> Metrics:
 
 
 def _logged(row: Mapping[str, Any], values: Mapping[str, float | None]) -> Row:
-    return {"positions": row["positions"], "step": row["step"], "hours": row["elapsed_s"] / 3600, **_known(values)}
+    return {
+        "positions": row["positions"],
+        "step": row["step"],
+        "hours": row["elapsed_s"] / 3600,
+        **_known(values),
+    }
 
 
-# ---- of `loop` ----------------------------------------------------------------------------------------------------
+# ---- of `loop` -----------------------------------------------------------------------------------
 
 
 def _read_self_play(path: Path, name: str) -> Metrics:
@@ -91,7 +111,9 @@ def _read_self_play(path: Path, name: str) -> Metrics:
     if not (path / "ledger.sqlite").is_file():
         if (path / "replay").is_dir():
             raise RunError(f"{path}: the run database, ledger.sqlite, is missing")
-        raise RunError(f"{path}: not a self-play run; reports are for runs of `loop` and `pretrain`")
+        raise RunError(
+            f"{path}: not a self-play run; reports are for runs of `loop` and `pretrain`"
+        )
     with closing(Ledger(path / "ledger.sqlite", is_copy=True)) as ledger:
         generations = ledger.generations()
         if not generations:
@@ -128,11 +150,22 @@ def _read_self_play(path: Path, name: str) -> Metrics:
         )
 
 
-def _rows(ledger: Ledger, games_of: Mapping[int, Sequence[SelfPlayRow]], anchors: AnchorFit) -> list[Row]:
-    """One for each generation, by number and games, after that of the first network where its rung is known."""
+def _rows(
+    ledger: Ledger, games_of: Mapping[int, Sequence[SelfPlayRow]], anchors: AnchorFit
+) -> list[Row]:
+    """One for each generation, by number and games, after that of the first network where its rung
+    is known.
+    """
     start = _rung(anchors, 0)
-    rows: list[Row] = [{"generation": 0, "hours": 0.0, "all_positions": 0, **start}] if start else []
-    imports, work, resignations, gates = ledger.imports(), ledger.work(), ledger.resignations(), ledger.gates()
+    rows: list[Row] = (
+        [{"generation": 0, "hours": 0.0, "all_positions": 0, **start}] if start else []
+    )
+    imports, work, resignations, gates = (
+        ledger.imports(),
+        ledger.work(),
+        ledger.resignations(),
+        ledger.gates(),
+    )
     hours, positions, gained = 0.0, 0, None
     for number, games in games_of.items():
         gate = gates.get(number)
@@ -140,9 +173,20 @@ def _rows(ledger: Ledger, games_of: Mapping[int, Sequence[SelfPlayRow]], anchors
         positions += sum(game.plies for game in games)
         gate_row: Row = {}
         if gate is not None:
-            gained = (gained or 0.0) + (gate_difference(gate.score, _games_of(gate)) if gate.accepted else 0.0)
-            gate_row = {"accepted": int(gate.accepted), "decided": int(gate.decided), "gate_games": _games_of(gate)}
-            gate_row |= {"gate_score": gate.score, "elo": gate.elo, "elo_low": gate.elo_low, "elo_high": gate.elo_high}
+            gained = (gained or 0.0) + (
+                gate_difference(gate.score, _games_of(gate)) if gate.accepted else 0.0
+            )
+            gate_row = {
+                "accepted": int(gate.accepted),
+                "decided": int(gate.decided),
+                "gate_games": _games_of(gate),
+            }
+            gate_row |= {
+                "gate_score": gate.score,
+                "elo": gate.elo,
+                "elo_low": gate.elo_low,
+                "elo_high": gate.elo_high,
+            }
         given_up, wrong = resignations.get(number, (None, None))
         row = {
             "generation": number,
@@ -162,7 +206,9 @@ def _rows(ledger: Ledger, games_of: Mapping[int, Sequence[SelfPlayRow]], anchors
 
 
 def _games_row(games: Sequence[SelfPlayRow], positions: int) -> Row:
-    """Shares are fractions of the games, the score is White's share of the points; positions: all since the start."""
+    """Shares are fractions of the games, the score is White's share of the points; positions: all
+    since the start.
+    """
     if not games:
         return {}
     plies = np.array([game.plies for game in games], np.float64)
@@ -179,10 +225,14 @@ def _games_row(games: Sequence[SelfPlayRow], positions: int) -> Row:
 
 
 def _scores(ledger: Ledger, number: int, kind: str, prefix: str) -> Row:
-    """Return a generation's held-out losses of a kind, with their standard errors where these are known."""
+    """Return a generation's held-out losses of a kind, with their standard errors where these are
+    known.
+    """
     losses, errors = (ledger.losses(number, name)[-1:] for name in (kind, f"{kind}_error"))
     known = {prefix + name: row[name] for row in losses for name in LOSSES}
-    return _known(known | {f"{prefix}{name}_error": row[name] for row in errors for name in LOSSES if losses})
+    return _known(
+        known | {f"{prefix}{name}_error": row[name] for row in errors for name in LOSSES if losses}
+    )
 
 
 def _games_of(gate: GateResult) -> int:
@@ -190,11 +240,18 @@ def _games_of(gate: GateResult) -> int:
 
 
 def gate_difference(score: float, games: int) -> float:
-    """Return the Elo difference that a gate's score, 0..1, means. A perfect score counts half a point less."""
+    """Return the Elo difference that a gate's score, 0..1, means. A perfect score counts half a
+    point less.
+    """
     return elo_from_score(min(max(score, 0.5 / games), 1 - 0.5 / games))
 
 
 def _rung(anchors: AnchorFit, number: int) -> Row:
     if (rung := anchors.networks.get(number)) is None:
         return {}
-    return {"rung": rung.elo, "rung_low": rung.low, "rung_high": rung.high, "rung_games": anchors.games[number]}
+    return {
+        "rung": rung.elo,
+        "rung_low": rung.low,
+        "rung_high": rung.high,
+        "rung_games": anchors.games[number],
+    }

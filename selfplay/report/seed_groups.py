@@ -1,4 +1,6 @@
-"""Runs that differ by their seeds alone: which these are, and the mean of their curves with its 95% interval."""
+"""Runs that differ by their seeds alone: which these are, and the mean of their curves with its 95%
+interval.
+"""
 
 import json
 import math
@@ -33,13 +35,22 @@ class Group:
     def curves(self, x: str, name: str, number: int, told: str = "") -> list[Curve]:
         """Return the mean over the runs, with its interval, and the runs' own curves.
 
-        x, name: columns of their rows; number: of the kind of lines; told: of the mean, by default the group's name.
+        x, name: columns of their rows; number: of the kind of lines; told: of the mean, by default
+        the group's name.
         """
         told = told or self.name
-        found = [[(float(row[x]), row) for row in run.rows if x in row and name in row] for run in self.runs]
+        found = [
+            [(float(row[x]), row) for row in run.rows if x in row and name in row]
+            for run in self.runs
+        ]
         own = [[(place, float(row[name])) for place, row in rows] for rows in found if rows]
         if len(own) < 2:
-            band = [(place, *interval) for rows in found for place, row in rows if (interval := interval_of(row, name))]
+            band = [
+                (place, *interval)
+                for rows in found
+                for place, row in rows
+                if (interval := interval_of(row, name))
+            ]
             return [Curve(told, own[0] if own else [], band=band, kind=number)]
         mean, band = mean_curve(own)
         alone = [Curve("", points, dots=False, kind=number) for points in own]
@@ -49,15 +60,23 @@ class Group:
 def seed_groups(runs: Sequence[Metrics]) -> list[Group]:
     """Put the runs in groups, in the order of their first runs; a group's runs carry its name.
 
-    Settings that changed on the way must have changed in the same order, in whatever generations, and rungs be of one
-    scale. A seed counts once in a group: the same run again, or its copy, begins another one.
+    Settings that changed on the way must have changed in the same order, in whatever generations,
+    and rungs be of one scale. A seed counts once in a group: the same run again, or its copy,
+    begins another one.
     """
     alike: dict[tuple[str, int], list[Metrics]] = {}
     met = Counter[tuple[str, object]]()
     for run in runs:
-        changed = [{name: pair for name, pair in one.items() if name != "generation"} for one in run.changes]
-        scale = run.rung_scale if any("rung" in row for row in run.rows) else ""  # rungs of others have no mean
-        key = json.dumps([run.x, run.settings | {"seed": None}, changed, scale], sort_keys=True, default=str)
+        changed = [
+            {name: pair for name, pair in one.items() if name != "generation"}
+            for one in run.changes
+        ]
+        scale = (
+            run.rung_scale if any("rung" in row for row in run.rows) else ""
+        )  # rungs of others have no mean
+        key = json.dumps(
+            [run.x, run.settings | {"seed": None}, changed, scale], sort_keys=True, default=str
+        )
         seed = run.settings.get("seed")
         alike.setdefault((key, met[key, seed]), []).append(run)
         met[key, seed] += 1
@@ -65,7 +84,9 @@ def seed_groups(runs: Sequence[Metrics]) -> list[Group]:
     groups = []
     for group, mine in zip(alike.values(), folders, strict=True):
         first, others = group[0].run, len(group) - 1
-        holds_all = len(mine) == 1 and "" not in mine and sum(bool(mine & one) for one in folders) == 1
+        holds_all = (
+            len(mine) == 1 and "" not in mine and sum(bool(mine & one) for one in folders) == 1
+        )
         name = (mine.pop() if holds_all else f"{first} and {others} more") if others else first
         groups.append(Group(name, [replace(run, group=name) for run in group]))
     return groups
@@ -80,26 +101,35 @@ def interval_of(row: Row, name: str) -> Interval | None:
     return row[name] - NORMAL_95 * error, row[name] + NORMAL_95 * error
 
 
-def mean_curve(curves: Sequence[Sequence[Point]]) -> tuple[list[Point], list[tuple[float, float, float]]]:
-    """Return the mean of two curves or more, and its interval (x, low, high): where all of them have begun and none has
-    ended, so that no run leaves the mean on the way. Between their points, curves are straight.
+def mean_curve(
+    curves: Sequence[Sequence[Point]],
+) -> tuple[list[Point], list[tuple[float, float, float]]]:
+    """Return the mean of two curves or more, and its interval (x, low, high): where all of them
+    have begun and none has ended, so that no run leaves the mean on the way. Between their points,
+    curves are straight.
     """
     first, last = max(curve[0][0] for curve in curves), min(curve[-1][0] for curve in curves)
     places = sorted({x for curve in curves for x, _ in curve if first <= x <= last})
-    values = np.array([np.interp(places, [x for x, _ in curve], [y for _, y in curve]) for curve in curves])
+    values = np.array(
+        [np.interp(places, [x for x, _ in curve], [y for _, y in curve]) for curve in curves]
+    )
     summed = [(x, *mean_interval(column)) for x, column in zip(places, values.T, strict=True)]
     return [(x, mean) for x, mean, _, _ in summed], [(x, low, high) for x, _, low, high in summed]
 
 
 def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
-    """(mean, low, high) of numbers from independent runs, at least two, with Student's 95% interval."""
+    """(mean, low, high) of numbers from independent runs, at least two, with Student's 95%
+    interval.
+    """
     count, mean = len(values), float(np.mean(values))
     half = student_95(count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
     return mean, mean - half, mean + half
 
 
 def student_95(freedom: int) -> float:
-    """Return Student's quantile; beyond the table by two terms of its expansion (Abramowitz and Stegun, 26.7.5)."""
+    """Return Student's quantile; beyond the table by two terms of its expansion (Abramowitz and
+    Stegun, 26.7.5).
+    """
     if freedom <= len(STUDENT_95):
         return STUDENT_95[freedom - 1]
     z = NORMAL_95

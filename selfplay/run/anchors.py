@@ -1,9 +1,11 @@
-"""Measures a run's promoted networks against fixed anchors, a few games each, while the run goes on.
+"""Measures a run's promoted networks against fixed anchors, a few games each, while the run goes
+on.
 
-Every network searches `anchors.nodes` nodes a move. The anchors are Aino with its material evaluator or its shipped
-network at a few nodes, the run's first network, and Stockfish at levels of `UCI_Elo` where it is installed. Ratings are
-fitted to all games together (`matches.rating`); Stockfish's levels fix the scale, or else the first anchor that has
-played is 0. The games are kept in RUN/anchors, where an interrupted series continues.
+Every network searches `anchors.nodes` nodes a move. The anchors are Aino with its material
+evaluator or its shipped network at a few nodes, the run's first network, and Stockfish at levels of
+`UCI_Elo` where it is installed. Ratings are fitted to all games together (`matches.rating`);
+Stockfish's levels fix the scale, or else the first anchor that has played is 0. The games are kept
+in RUN/anchors, where an interrupted series continues.
 """
 
 import contextlib
@@ -31,12 +33,15 @@ from selfplay.matches.statistics import complete_pairs, score_from_elo
 from selfplay.run.config import FIRST_NETWORK, STOCKFISH, AnchorSettings
 from selfplay.run.folder import RunFolder
 
-STOCKFISH_NODES = 50_000  # a move; its weakened levels choose their move at a small depth, long before. Set by hand.
+# a move; its weakened levels choose their move at a small depth, long before. Set by hand.
+STOCKFISH_NODES = 50_000
 AT_START = ("--threads=1", "--hash-mib=32")
 
 
 class AnchorFit(NamedTuple):
-    """What the games say. `networks`: generation -> rating; `anchors`: the others; `games`: generation -> games."""
+    """What the games say. `networks`: generation -> rating; `anchors`: the others; `games`:
+    generation -> games.
+    """
 
     networks: dict[int, FittedRating]
     anchors: dict[str, FittedRating]
@@ -50,18 +55,30 @@ def network_name(generation: int, nodes: int) -> str:
 
 
 def read_anchors(run: Path, settings: AnchorSettings) -> AnchorFit:
-    """Return the ratings by the games of a run's folder, even while it goes on. Raises RunError for damaged games."""
+    """Return the ratings by the games of a run's folder, even while it goes on. Raises RunError for
+    damaged games.
+    """
     return _fit(read_game_rows(run / "anchors"), settings)
 
 
 def _fit(rows: Mapping[int, GameRow], settings: AnchorSettings) -> AnchorFit:
     """Fit to the complete pairs of games."""
     results: dict[tuple[str, str], tuple[float, float]] = {}
-    for pair, points in complete_pairs({number: row.first_points for number, row in rows.items()}).items():
-        players = rows[2 * pair].white, rows[2 * pair].black  # the first has White in even-numbered games
+    for pair, points in complete_pairs(
+        {number: row.first_points for number, row in rows.items()}
+    ).items():
+        players = (
+            rows[2 * pair].white,
+            rows[2 * pair].black,
+        )  # the first has White in even-numbered games
         before = results.get(players, (0.0, 0.0))
         results[players] = before[0] + points, before[1] + 2.0
-    levels = {name: float(name.partition(":")[2]) for pair in results for name in pair if name.startswith(STOCKFISH)}
+    levels = {
+        name: float(name.partition(":")[2])
+        for pair in results
+        for name in pair
+        if name.startswith(STOCKFISH)
+    }
     wanted = [word for word in settings.opponents.split() if word != FIRST_NETWORK]
     met = [name for _, name in results if not name.startswith("gen-")]
     reference = next((name for name in (*wanted, *met) if name in met), wanted[0])
@@ -70,7 +87,9 @@ def _fit(rows: Mapping[int, GameRow], settings: AnchorSettings) -> AnchorFit:
     for name, rating in ratings.items():
         if (found := re.fullmatch(rf"gen-(\d+):{settings.nodes}", name)) is not None:
             networks[int(found[1])] = rating
-            games[int(found[1])] = round(sum(count for pair, (_, count) in results.items() if name in pair))
+            games[int(found[1])] = round(
+                sum(count for pair, (_, count) in results.items() if name in pair)
+            )
     scale = "UCI_Elo of Stockfish" if levels else f"Elo above {reference}"
     others = {name: rating for name, rating in ratings.items() if not name.startswith("gen-")}
     return AnchorFit(networks, others, games, scale)
@@ -90,20 +109,29 @@ class AnchorSeries(Series):
         self._anchors = _anchors(run, tell)
         self.is_limited, self._busy_s = True, 0.0
         self._began = self._handed_out = awake_s()
-        control, rules = TimeControl(nodes=run.config.anchors.nodes), Adjudication(DrawRule(), ResignRule())
+        control, rules = (
+            TimeControl(nodes=run.config.anchors.nodes),
+            Adjudication(DrawRule(), ResignRule()),
+        )
         settings = SeriesSettings(
             control=control, openings=load_book(), seed=run.config.seed, longest=run.config.anchors.longest,
             adjudication=rules,
         )  # fmt: skip
-        super().__init__(settings, MatchArchive(run.path / "anchors", {}, settings.resolved(), "Anchors"))
+        super().__init__(
+            settings, MatchArchive(run.path / "anchors", {}, settings.resolved(), "Anchors")
+        )
         self.note_networks()
 
     def note_networks(self) -> None:
         """Look for new promoted networks, and keep the files of those that are not measured yet."""
-        promoted = [number for number, verdict in self._run.ledger.gates().items() if verdict.accepted]
+        promoted = [
+            number for number, verdict in self._run.ledger.gates().items() if verdict.accepted
+        ]
         nodes, files = self._run.config.anchors.nodes, self._run.candidate
         self._networks = {
-            number: network_contestant(network_name(number, nodes), self._run.config.net, files(number))
+            number: network_contestant(
+                network_name(number, nodes), self._run.config.net, files(number)
+            )
             for number in [0, *promoted]
             if files(number).is_file()
         }
@@ -121,24 +149,37 @@ class AnchorSeries(Series):
         """Return the missing game of a pair, or the first of a new one, once there is time for it."""
         self._wait()
         self._handed_out = awake_s()
-        rows, players = self._archive.rows, {one.name: one for one in [*self._networks.values(), *self._anchors]}
+        rows, players = (
+            self._archive.rows,
+            {one.name: one for one in [*self._networks.values(), *self._anchors]},
+        )
         for row in rows.values():
-            first, second = (row.white, row.black) if row.number % 2 == 0 else (row.black, row.white)
+            first, second = (
+                (row.white, row.black) if row.number % 2 == 0 else (row.black, row.white)
+            )
             if row.number ^ 1 not in rows and {first, second} <= players.keys():
                 return self._game(row.number ^ 1, players[first], players[second])
         if self._halted() or not self._run.held:
             return None
         network = max(self._run.held, key=lambda number: (self._missing(number), number))
-        return self._game(2 * (max(rows, default=-1) // 2 + 1), self._networks[network], self._opponent(network))
+        return self._game(
+            2 * (max(rows, default=-1) // 2 + 1), self._networks[network], self._opponent(network)
+        )
 
     def finish(self, row: GameRow) -> None:
         self._busy_s += awake_s() - self._handed_out
         self.note_networks()
         fit = _fit(self._archive.rows, self._run.config.anchors)
         for number, network in self._networks.items():
-            if network.name in (row.white, row.black) and self._missing(number) <= 0 and number in fit.networks:
+            if (
+                network.name in (row.white, row.black)
+                and self._missing(number) <= 0
+                and number in fit.networks
+            ):
                 elo, low, high = fit.networks[number]
-                self._tell(f"anchors: generation {number} is at rung {elo:.0f} [{low:.0f}, {high:.0f}] ({fit.scale})")
+                self._tell(
+                    f"anchors: generation {number} is at rung {elo:.0f} [{low:.0f}, {high:.0f}] ({fit.scale})"
+                )
 
     def _game(self, number: int, network: Contestant, anchor: Contestant) -> PlannedGame:
         return PlannedGame(number, network, anchor, self._openings[number // 2])
@@ -147,22 +188,39 @@ class AnchorSeries(Series):
         """Games that a network has to play still."""
         name = network_name(number, self._run.config.anchors.nodes)
         return self._run.config.anchors.games - sum(
-            name == (row.white if row.number % 2 == 0 else row.black) for row in self._archive.rows.values()
+            name == (row.white if row.number % 2 == 0 else row.black)
+            for row in self._archive.rows.values()
         )
 
     def _opponent(self, network: int) -> Contestant:
-        """Choose the anchor against which the next pair should tell most: p (1 - p), shared with the pairs it had."""
+        """Choose the anchor against which the next pair should tell most: p (1 - p), shared with
+        the pairs it had.
+        """
         fit, name = _fit(self._archive.rows, self._run.config.anchors), self._networks[network].name
         earlier = [number for number in fit.networks if number <= network]
         mean = sum(rating.elo for rating in fit.anchors.values()) / len(fit.anchors)
         elo = fit.networks[max(earlier)].elo if earlier else mean
-        joined = any(player.startswith(STOCKFISH) for player in fit.anchors)  # else its levels are of another scale
+        joined = any(
+            player.startswith(STOCKFISH) for player in fit.anchors
+        )  # else its levels are of another scale
 
         def promise(anchor: Contestant) -> float:
             level = anchor.name.removeprefix(f"{STOCKFISH}:")
-            rating = fit.networks.get(0) if anchor.name.startswith("gen-") else fit.anchors.get(anchor.name)
-            its = float(level) if joined and level.isdecimal() else elo if rating is None else rating.elo
-            had = sum({name, anchor.name} == {row.white, row.black} for row in self._archive.rows.values())
+            rating = (
+                fit.networks.get(0)
+                if anchor.name.startswith("gen-")
+                else fit.anchors.get(anchor.name)
+            )
+            its = (
+                float(level)
+                if joined and level.isdecimal()
+                else elo
+                if rating is None
+                else rating.elo
+            )
+            had = sum(
+                {name, anchor.name} == {row.white, row.black} for row in self._archive.rows.values()
+            )
             score = score_from_elo(elo - its)
             return score * (1.0 - score) / (2 + had)
 
@@ -171,7 +229,11 @@ class AnchorSeries(Series):
     def _wait(self) -> None:
         """Wait until the games have taken no more than their share of the processors' time."""
         share = self._run.config.anchors.cpu_share * usable_cpus()
-        while self.is_limited and not self._halted() and self._busy_s > share * (awake_s() - self._began):
+        while (
+            self.is_limited
+            and not self._halted()
+            and self._busy_s > share * (awake_s() - self._began)
+        ):
             time.sleep(POLL_S)
 
 
@@ -185,7 +247,11 @@ def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
             missing.append(word)
         elif kind == STOCKFISH:
             level = (("Threads", "1"), ("UCI_LimitStrength", "true"), ("UCI_Elo", number))
-            found.append(Contestant(word, engine_command(stockfish), level, TimeControl(nodes=STOCKFISH_NODES)))
+            found.append(
+                Contestant(
+                    word, engine_command(stockfish), level, TimeControl(nodes=STOCKFISH_NODES)
+                )
+            )
         elif kind == FIRST_NETWORK:
             name = network_name(0, run.config.anchors.nodes)
             found.append(network_contestant(name, run.config.net, run.candidate(0)))
@@ -195,14 +261,20 @@ def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
             found.append(Contestant(word, command, control=TimeControl(nodes=int(number))))
     if missing:
         program = stockfish[0] if stockfish else STOCKFISH
-        tell(f"anchors: {program} is not installed or not on the PATH, so without {', '.join(missing)}")
+        tell(
+            f"anchors: {program} is not installed or not on the PATH, so without {', '.join(missing)}"
+        )
     if all(one.name.startswith("gen-") for one in found):
-        raise ConfigError("anchors.opponents: none of them can play here; name material:NODES or shipped:NODES, too")
+        raise ConfigError(
+            "anchors.opponents: none of them can play here; name material:NODES or shipped:NODES, too"
+        )
     return found
 
 
 def network_contestant(name: str, net: str, path: Path) -> Contestant:
-    """Return the player that is a run's network in a file; net: what the run trains, maybe a class of one's own."""
+    """Return the player that is a run's network in a file; net: what the run trains, maybe a class
+    of one's own.
+    """
     own = ["--evaluator", net] if is_custom(net) else []
     return Contestant(name, engine_command(["aino", *AT_START, *own, "--weights-file", str(path)]))
 
@@ -211,8 +283,9 @@ def network_contestant(name: str, net: str, path: Path) -> Contestant:
 def measuring(run: RunFolder, tell: Tell, stop: Stop) -> Iterator[Callable[[], bool]]:
     """Play against the anchors in the background of the block, if the run's settings want it.
 
-    The block gets a function that plays what is missing, as fast as possible; False if stopped. An error ends the
-    measuring and is told; the run goes on without it. Raises ConfigError as `AnchorSeries`.
+    The block gets a function that plays what is missing, as fast as possible; False if stopped. An
+    error ends the measuring and is told; the run goes on without it. Raises ConfigError as
+    `AnchorSeries`.
     """
     if not run.config.anchors.games:
         yield lambda: True
@@ -232,7 +305,9 @@ def measuring(run: RunFolder, tell: Tell, stop: Stop) -> Iterator[Callable[[], b
         ended.clear()
         series.is_limited = False
         if missing := series.missing_games:
-            tell(f"anchors: playing the remaining games: {missing}; if you stop, finished ones are kept")
+            tell(
+                f"anchors: playing the remaining games: {missing}; if you stop, finished ones are kept"
+            )
         _play(series, tell, stop)
         return not stop()
 

@@ -1,8 +1,9 @@
-"""The games of self-play and gate on a Ray cluster: one task per processor on every node; lost tasks are replaced.
+"""The games of self-play and gate on a Ray cluster: one task per processor on every node; lost
+tasks are replaced.
 
-Every node needs this package, of the same version, in the environment that its Ray runs in; the versions are compared.
-Nodes with different processors or BLAS libraries compute different last bits, so they play the same games only if
-they are alike.
+Every node needs this package, of the same version, in the environment that its Ray runs in; the
+versions are compared. Nodes with different processors or BLAS libraries compute different last
+bits, so they play the same games only if they are alike.
 """
 
 from __future__ import annotations
@@ -30,16 +31,24 @@ KEPT_NETS = 8  # network copies kept on a node; each run that shares the node us
 def connected(address: str, workers: int, tell: Tell) -> Iterator[PlayBackend]:
     """Yield the PlayBackend of a cluster, connected for the length of the block.
 
-    address: host:port or ray://host:port of a cluster; "auto" for the one that this machine is part of; "local" for a
-    new one of this machine alone. workers, tell: as in `RayBackend`. Raises ConfigError where Ray is missing or the
-    cluster does not answer.
+    address: host:port or ray://host:port of a cluster; "auto" for the one that this machine is part
+    of; "local" for a new one of this machine alone. workers, tell: as in `RayBackend`. Raises
+    ConfigError where Ray is missing or the cluster does not answer.
     """
     ray = _ray()
     try:
         # Workers print to Ray's log files; we report a lost worker here in one line.
         ray.init(address=address, log_to_driver=False, logging_level="error")
-    except (ConnectionError, ValueError, TimeoutError, RuntimeError, ray.exceptions.RayError) as error:
-        raise ConfigError(f"--cluster {address}: no such Ray cluster: {_first_line(error)}") from error
+    except (
+        ConnectionError,
+        ValueError,
+        TimeoutError,
+        RuntimeError,
+        ray.exceptions.RayError,
+    ) as error:
+        raise ConfigError(
+            f"--cluster {address}: no such Ray cluster: {_first_line(error)}"
+        ) from error
     try:
         yield RayBackend(workers, tell)
     finally:
@@ -47,10 +56,11 @@ def connected(address: str, workers: int, tell: Tell) -> Iterator[PlayBackend]:
 
 
 class RayBackend(SharedPlay):
-    """A PlayBackend of `workers` tasks; 0 means one per processor that the cluster has when a call begins.
+    """A PlayBackend of `workers` tasks; 0 means one per processor that the cluster has when a call
+    begins.
 
-    Needs a connection to the cluster. The networks are sent to every node once per pool. A task begins as soon as a
-    processor is free on any node.
+    Needs a connection to the cluster. The networks are sent to every node once per pool. A task
+    begins as soon as a processor is free on any node.
     """
 
     def _count(self, task: PlayTask) -> int:
@@ -63,7 +73,9 @@ class RayBackend(SharedPlay):
         try:
             return _Tasks(task, numbers)
         except _ray().exceptions.RayError as error:
-            raise RunError(f"the Ray cluster is lost, or this machine's node of it: {_first_line(error)}") from error
+            raise RunError(
+                f"the Ray cluster is lost, or this machine's node of it: {_first_line(error)}"
+            ) from error
 
 
 class _Tasks:
@@ -74,14 +86,18 @@ class _Tasks:
         from ray.util.queue import Queue
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
+        here = NodeAffinitySchedulingStrategy(
+            self._ray.get_runtime_context().get_node_id(), soft=False
+        )
         options = {"num_cpus": 0, "scheduling_strategy": here}  # other nodes may be lost
         self._numbers, self._messages = (Queue(actor_options=options) for _ in range(2))
         self._numbers.put_nowait_batch(list(numbers))
         self._count = len(numbers)
         nets = self._ray.put([net.read_bytes() for net in task.nets])
         self._arguments = self._ray.put(task), nets, source_hash(), self._numbers, self._messages
-        self._task = self._ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(_play_on_node)
+        self._task = self._ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(
+            _play_on_node
+        )
         self._calls: list[Any] = []
 
     def start(self, worker: int) -> None:
@@ -127,19 +143,25 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise ConfigError("--cluster needs Ray: pip install '.[cluster]' in Aino's folder") from error
+        raise ConfigError(
+            "--cluster needs Ray: pip install '.[cluster]' in Aino's folder"
+        ) from error
     return ray
 
 
 def _first_line(error: Exception) -> str:
     """Return the first part of a Ray error, without the addresses and hints that follow."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return next(
+        (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
+    )
 
 
-# ---- on the cluster's nodes ---------------------------------------------------------------------------------------
+# ---- on the cluster's nodes ----------------------------------------------------------------------
 
 
-def _play_on_node(worker: int, task: PlayTask, nets: list[bytes], source: str, numbers: Any, messages: Any) -> None:
+def _play_on_node(
+    worker: int, task: PlayTask, nets: list[bytes], source: str, numbers: Any, messages: Any
+) -> None:
     """`play_share` in a process of the cluster."""
     from ray.util.queue import Empty
 
@@ -153,13 +175,19 @@ def _play_on_node(worker: int, task: PlayTask, nets: list[bytes], source: str, n
 
 
 def _node_copy(net: bytes) -> Path:
-    """Return a file on this node with the network. Removes old ones, which killed tasks have left behind."""
+    """Return a file on this node with the network. Removes old ones, which killed tasks have left
+    behind.
+    """
     folder = Path(tempfile.gettempdir()) / f"aino-nets-{getattr(os, 'getuid', getpass.getuser)()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{hashlib.sha256(net).hexdigest()}.dit"
     write_file(path, net)
-    with contextlib.suppress(FileNotFoundError):  # another task of this node may be removing the same ones
-        newest_first = sorted(folder.glob("*.dit"), key=lambda file: file.stat().st_mtime, reverse=True)
+    with contextlib.suppress(
+        FileNotFoundError
+    ):  # another task of this node may be removing the same ones
+        newest_first = sorted(
+            folder.glob("*.dit"), key=lambda file: file.stat().st_mtime, reverse=True
+        )
         for old in newest_first[KEPT_NETS:]:
             old.unlink()
     return path

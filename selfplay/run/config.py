@@ -1,4 +1,6 @@
-"""A run's configuration: dataclasses, a TOML file, and command-line flags `--section.field`, in rising precedence."""
+"""A run's configuration: dataclasses, a TOML file, and command-line flags `--section.field`, in
+rising precedence.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +33,17 @@ FORMAT = 4  # version of the run folder, written in the first line of config.tom
 DEFAULT_NET = "32x4"
 FIRST_NETWORK, STOCKFISH = "first", "stockfish"  # among the anchors
 ANCHOR = re.compile(rf"{FIRST_NETWORK}|(material|shipped|{STOCKFISH}):[1-9]\d{{0,8}}")
-EXAMPLE_NETS = {"towers": DEFAULT_NET, "sparse networks": "sparse-256"}  # networks whose defaults the help shows
+EXAMPLE_NETS = {
+    "towers": DEFAULT_NET,
+    "sparse networks": "sparse-256",
+}  # networks whose defaults the help shows
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitSettings(StepSettings):
-    """Training of a candidate, which starts from the best network. Raises ConfigError for values out of range."""
+    """Training of a candidate, which starts from the best network. Raises ConfigError for values
+    out of range.
+    """
 
     # fmt: off
     positions: int = setting(REQUIRED, "train on this many positions, counting repeats", least=1)
@@ -60,13 +67,17 @@ class FitSettings(StepSettings):
 
     @classmethod
     def of(cls, recipe: Recipe) -> Self:
-        how = {one: getattr(recipe, one) for one in ("batch_size", "peak_rate", "weight_decay", "variations")}
+        how = {
+            one: getattr(recipe, one)
+            for one in ("batch_size", "peak_rate", "weight_decay", "variations")
+        }
         return cls(positions=recipe.fit_positions, **how)
 
 
 @dataclass(frozen=True)
 class GateSettings:
-    """Candidate against best network: pairs of games, colours swapped, until the SPRT decides or `pairs` are played.
+    """Candidate against best network: pairs of games, colours swapped, until the SPRT decides or
+    `pairs` are played.
 
     Raises ConfigError for values out of range.
     """
@@ -76,8 +87,8 @@ class GateSettings:
     visits: int = setting(96, "search this many root visits per move, for both sides", least=1)
     elo0: float = setting(0.0, "set the SPRT's null hypothesis, not stronger, to this Elo difference")
     elo1: float = setting(60.0, "set the alternative, stronger, to this Elo difference; must be above gate.elo0")
-    # A fifth of equal candidates may pass, which costs no strength; at 0.05 more than half of those that are 60 Elo
-    # stronger would not within 60 pairs. Set by hand.
+    # A fifth of equal candidates may pass, which costs no strength; at 0.05 more than half of those
+    # that are 60 Elo stronger would not within 60 pairs. Set by hand.
     alpha: float = setting(0.2,
         "promote a candidate that is not stronger with at most this probability", above=0, below=0.5)
     beta: float = setting(0.10,
@@ -100,7 +111,9 @@ class GateSettings:
 
 @dataclass(frozen=True)
 class AnchorSettings:
-    """Games that measure every promoted network. Raises ConfigError for values out of range and unknown anchors."""
+    """Games that measure every promoted network. Raises ConfigError for values out of range and
+    unknown anchors.
+    """
 
     # fmt: off
     games: int = setting(0,
@@ -127,12 +140,16 @@ class AnchorSettings:
                     f"got {word!r}"
                 )
         if not set(words) - {FIRST_NETWORK}:
-            raise ConfigError(f"anchors.opponents: expected one besides {FIRST_NETWORK}, got {self.opponents!r}")
+            raise ConfigError(
+                f"anchors.opponents: expected one besides {FIRST_NETWORK}, got {self.opponents!r}"
+            )
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """All settings of a run; `configured` fills in the defaults. Raises ConfigError for values out of range."""
+    """All settings of a run; `configured` fills in the defaults. Raises ConfigError for values out
+    of range.
+    """
 
     fit: FitSettings
     # fmt: off
@@ -163,7 +180,9 @@ class RunConfig:
             also = "; --fit.backend cupy trains it there" if family.trains_on_device else ""
             raise ConfigError(f"games.backend cupy: {only} for {self.net}{also}")
         if self.fit.precision == "mixed" and not family.on_device:
-            raise ConfigError(f"fit.precision mixed: only towers and transformers train so, not {self.net}")
+            raise ConfigError(
+                f"fit.precision mixed: only towers and transformers train so, not {self.net}"
+            )
 
 
 def default_config(net: str) -> RunConfig:
@@ -172,12 +191,16 @@ def default_config(net: str) -> RunConfig:
 
 
 SECTIONS: dict[str, Any] = {
-    name: type(value) for name, value in vars(default_config(DEFAULT_NET)).items() if is_dataclass(value)
+    name: type(value)
+    for name, value in vars(default_config(DEFAULT_NET)).items()
+    if is_dataclass(value)
 }
 
 
 def configured(values: Mapping[str, Any]) -> RunConfig:
-    """Return the configuration of a run with these nested values. Raises ConfigError as `overlay` does."""
+    """Return the configuration of a run with these nested values. Raises ConfigError as `overlay`
+    does.
+    """
     net = values.get("net")
     return overlay(default_config(net if isinstance(net, str) else DEFAULT_NET), values)
 
@@ -199,12 +222,20 @@ def overlay(config: Any, values: Mapping[str, Any], place: str = "") -> Any:
             if not isinstance(value, Mapping):
                 raise ConfigError(f"{place}{name}: expected a section, got {value!r}")
             changes[name] = overlay(old, value, f"{place}{name}.")
-        elif isinstance(value, bool) or not isinstance(value, (int, float) if isinstance(old, float) else type(old)):
+        elif isinstance(value, bool) or not isinstance(
+            value, (int, float) if isinstance(old, float) else type(old)
+        ):
             raise ConfigError(f"{place}{name}: expected {type(old).__name__}, got {value!r}")
-        elif isinstance(value, str) and (printable(value) != value or len(value.encode()) > LONGEST_SETTING):
-            raise ConfigError(f"{place}{name}: expected UTF-8 of at most {LONGEST_SETTING} bytes, got {value!r:.40}")
+        elif isinstance(value, str) and (
+            printable(value) != value or len(value.encode()) > LONGEST_SETTING
+        ):
+            raise ConfigError(
+                f"{place}{name}: expected UTF-8 of at most {LONGEST_SETTING} bytes, got {value!r:.40}"
+            )
         elif isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:  # true for NaN
-            raise ConfigError(f"{place}{name}: expected a number up to {LARGEST_NUMBER:g}, got {value!r:.40}")
+            raise ConfigError(
+                f"{place}{name}: expected a number up to {LARGEST_NUMBER:g}, got {value!r:.40}"
+            )
         else:
             changes[name] = type(old)(value)
     return replace(config, **changes)
@@ -214,16 +245,22 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     result = dict(below)
     for name, value in above.items():
         old = result.get(name)
-        result[name] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        result[name] = (
+            merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        )
     return result
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Nested values of a TOML file. Raises ConfigError when it cannot be read or belongs to another format."""
+    """Nested values of a TOML file. Raises ConfigError when it cannot be read or belongs to another
+    format.
+    """
     values = read_settings(path)
     found = values.pop("format", FORMAT)
     if found != FORMAT:
-        raise ConfigError(f"{path}: made by another version of Aino: expected format {FORMAT}, found {found!r}")
+        raise ConfigError(
+            f"{path}: made by another version of Aino: expected format {FORMAT}, found {found!r}"
+        )
     return values
 
 
@@ -241,10 +278,16 @@ def config_text(config: RunConfig, earlier: Mapping[str, Any] | None = None) -> 
     """Return the configuration as TOML, with the sections of an earlier one in place of its own."""
     values = merged(asdict(config), earlier or {})
     lines = [f"format = {FORMAT}"]
-    lines += [f"{name} = {_toml(value)}" for name, value in values.items() if not isinstance(value, dict)]
+    lines += [
+        f"{name} = {_toml(value)}" for name, value in values.items() if not isinstance(value, dict)
+    ]
     for section, entries in values.items():
         if isinstance(entries, dict):
-            lines += ["", f"[{section}]", *(f"{name} = {_toml(value)}" for name, value in entries.items())]
+            lines += [
+                "",
+                f"[{section}]",
+                *(f"{name} = {_toml(value)}" for name, value in entries.items()),
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -263,11 +306,13 @@ def flat_settings(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[
 
 
 def setting_changes(before: str, after: str) -> dict[str, list[Any]]:
-    """Return [before, after] of the settings that differ between two configurations (TOML), by their whole names. A
-    setting that only one of two versions of Aino knows does not differ.
+    """Return [before, after] of the settings that differ between two configurations (TOML), by
+    their whole names. A setting that only one of two versions of Aino knows does not differ.
     """
     old, new = (dict(flat_settings(tomllib.loads(text))) for text in (before, after))
-    return {name: [value, new[name]] for name, value in old.items() if new.get(name, value) != value}
+    return {
+        name: [value, new[name]] for name, value in old.items() if new.get(name, value) != value
+    }
 
 
 def add_config_flags(parser: argparse.ArgumentParser) -> None:
@@ -280,7 +325,9 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
     add_setting_flags(parser, RunConfig, of={"": default_config(DEFAULT_NET)}, prefix="")
     for name, settings in SECTIONS.items():
         of = {kind: getattr(config, name) for kind, config in defaults.items()}
-        add_setting_flags(parser.add_argument_group(f"[{name}]"), settings, of=of, prefix=f"{name}.")
+        add_setting_flags(
+            parser.add_argument_group(f"[{name}]"), settings, of=of, prefix=f"{name}."
+        )
 
 
 def flag_values(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Games into a run and out of it: PGN and Lc0's training chunks.
 
-Imported games form a generation whose next phase is fit; the run database's `imports` table names their sources. A
-crash before they are entered there leaves a segment behind, which the generation's next segment replaces.
+Imported games form a generation whose next phase is fit; the run database's `imports` table names
+their sources. A crash before they are entered there leaves a segment behind, which the generation's
+next segment replaces.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,13 @@ from selfplay.data.v6_games import ending_of, games_of_chunks
 from selfplay.interrupt import Stop, Stopped
 from selfplay.records.endings import positions_of
 from selfplay.records.game import SelfPlayRecord
-from selfplay.records.replay import published_games, published_generations, read_segment, segment_path, write_segment
+from selfplay.records.replay import (
+    published_games,
+    published_generations,
+    read_segment,
+    segment_path,
+    write_segment,
+)
 from selfplay.records.targets import RESULTS
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
@@ -33,7 +40,9 @@ from selfplay.run.ledger import Phase, SelfPlayRow, ledger_row
 
 @dataclass(frozen=True)
 class Imported:
-    """Result of an import: the new generation, its games and positions, and the number of skipped duplicates."""
+    """Result of an import: the new generation, its games and positions, and the number of skipped
+    duplicates.
+    """
 
     generation: int
     games: int
@@ -42,7 +51,7 @@ class Imported:
     tallies: tuple[tuple[Path, Tally], ...] = ()  # of each PGN file
 
 
-# ---- into a run ---------------------------------------------------------------------------------------------------
+# ---- into a run ----------------------------------------------------------------------------------
 
 
 def import_games(
@@ -52,11 +61,12 @@ def import_games(
     report: Callable[[int], None] = lambda games: None,
     stop: Stop = lambda: False,
 ) -> Imported:
-    """Make the games of the files, with their kinds PGN and CHUNKS, the run's next generation, to be fitted next.
+    """Make the games of the files, with their kinds PGN and CHUNKS, the run's next generation, to
+    be fitted next.
 
-    Of equal games one is taken, and none that the run has already. `report` gets the number of games now and then.
-    Raises RunError while a generation is in progress, DataError for broken files or when there is no new game, Stopped
-    when interrupted.
+    Of equal games one is taken, and none that the run has already. `report` gets the number of
+    games now and then. Raises RunError while a generation is in progress, DataError for broken
+    files or when there is no new game, Stopped when interrupted.
     """
     number, phase = run.ledger.current()
     if phase is not Phase.DONE:
@@ -65,8 +75,12 @@ def import_games(
     tallies = tuple((path, Tally()) for path, kind in files if kind == PGN)
     readers = [(path, _pgn_games(path, pgn_min_elo, tally)) for path, tally in tallies]
     readers += [(path, games_of_chunks(path, Bookmark())) for path, kind in files if kind == CHUNKS]
-    segments = [segment_path(run.replay, generation) for generation in published_generations(run.replay)]
-    known = {game_key(game.start, game.played) for path in segments for game in read_segment(path)[0]}
+    segments = [
+        segment_path(run.replay, generation) for generation in published_generations(run.replay)
+    ]
+    known = {
+        game_key(game.start, game.played) for path in segments for game in read_segment(path)[0]
+    }
     rows, sources = list[SelfPlayRow](), list[tuple[str, int, int]]()
 
     def new_games() -> Iterator[SelfPlayRecord]:
@@ -85,9 +99,14 @@ def import_games(
                 yield mine
             sources.append((printable(path), len(rows) - first, duplicates))
         if not rows:
-            names, known_games = ", ".join(source[0] for source in sources), sum(source[2] for source in sources)
+            names, known_games = (
+                ", ".join(source[0] for source in sources),
+                sum(source[2] for source in sources),
+            )
             seen = "".join(f"; {path}: {tally}" for path, tally in tallies)
-            why = f"all {known_games:,} games are known already" if known_games else "no games found"
+            why = (
+                f"all {known_games:,} games are known already" if known_games else "no games found"
+            )
             raise DataError(f"{names}: {why}{seen}")
 
     write_segment(run.replay, number + 1, new_games())
@@ -112,7 +131,7 @@ def _pgn_games(path: Path, least_elo: int, tally: Tally) -> Iterator[SelfPlayRec
         )  # fmt: skip
 
 
-# ---- out of a run -------------------------------------------------------------------------------------------------
+# ---- out of a run --------------------------------------------------------------------------------
 
 
 def games_of_run(replay: Path, first: int = 1, last: int | None = None) -> Iterator[SelfPlayRecord]:
@@ -120,7 +139,9 @@ def games_of_run(replay: Path, first: int = 1, last: int | None = None) -> Itera
 
     Raises RunError where there is none.
     """
-    generations = [n for n in published_generations(replay) if n >= first and (last is None or n <= last)]
+    generations = [
+        n for n in published_generations(replay) if n >= first and (last is None or n <= last)
+    ]
     if not generations:
         raise RunError(f"{replay}: no published games of these generations there")
     for generation in generations:
@@ -128,7 +149,9 @@ def games_of_run(replay: Path, first: int = 1, last: int | None = None) -> Itera
 
 
 def pgn_text(game: SelfPlayRecord, event: str) -> str:
-    """Return the game in PGN. Without the last move of a resigned game, which was chosen but not played."""
+    """Return the game in PGN. Without the last move of a resigned game, which was chosen but not
+    played.
+    """
     start = board_from_row(game.start, chess960=True)
     chess960 = start.has_chess960_castling_rights()
     board = board_from_row(game.start, chess960)

@@ -1,4 +1,6 @@
-"""The second phase of a generation: a candidate network, trained on the replay, starting from the best network."""
+"""The second phase of a generation: a candidate network, trained on the replay, starting from the
+best network.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,14 @@ from engine.nn import dit
 from engine.nn.layer import Layer
 from engine.nn.training.checkpoint import write_checkpoint
 from engine.nn.training.schedules import WarmupCosine
-from selfplay.data.split import HELD_OUT_SHARE, game_keys, held_out_games, limit_for, unseen, without_held_out
+from selfplay.data.split import (
+    HELD_OUT_SHARE,
+    game_keys,
+    held_out_games,
+    limit_for,
+    unseen,
+    without_held_out,
+)
 from selfplay.families.by_name import family_of
 from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Report, Stop, Tell
@@ -36,12 +45,15 @@ from selfplay.training.source_files import TrainingData, read_heldout
 
 LOG_STEPS = 10
 HELDOUT_POSITIONS = 8192
-SEED_OF_FIT = 7919  # the seed is the run's plus this times the generation, so each generation has its own order
+# the seed is the run's plus this times the generation, so each generation has its own order
+SEED_OF_FIT = 7919
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """Scores on the window's held-out games: of the network to begin with, and of the candidate; None without any."""
+    """Scores on the window's held-out games: of the network to begin with, and of the candidate;
+    None without any.
+    """
 
     before: HeldOutScores | None
     after: HeldOutScores | None
@@ -54,14 +66,17 @@ class NothingToLearn(RunError):
 def replay_set(run: RunFolder, generation: int) -> PositionSet:
     """Training positions of a published generation, games in the order of their numbers.
 
-    Raises RunError where there is none or no game of it is intact; damaged games are left out with a warning.
+    Raises RunError where there is none or no game of it is intact; damaged games are left out with
+    a warning.
     """
     path = segment_path(run.replay, generation)
     if not path.is_file():
         raise RunError(f"{path} is missing: generate generation {generation} first")
     games = published_games(run.replay, generation)
     if not games:
-        raise RunError(f"{path}: no game in it is intact; remove the file to train on the other generations")
+        raise RunError(
+            f"{path}: no game in it is intact; remove the file to train on the other generations"
+        )
     fit = run.config.fit
     positions, illegal = collect(training_game(game, fit.value_share) for game in games)
     if illegal:
@@ -74,15 +89,20 @@ def learner_settings(config: RunConfig) -> LearnerSettings:
     return LearnerSettings(**same, threads=config.threads)
 
 
-def fit(run: RunFolder, generation: int, report: Report, tell: Tell, stop: Stop) -> FitResult | None:
-    """Train and write the candidate; None when stopped, with a checkpoint from which the next call continues.
+def fit(
+    run: RunFolder, generation: int, report: Report, tell: Tell, stop: Stop
+) -> FitResult | None:
+    """Train and write the candidate; None when stopped, with a checkpoint from which the next call
+    continues.
 
     Raises NothingToLearn.
     """
     settings = run.config.fit
     training, heldout = _window(run, generation, settings.heldout_share)
     if not training.usable.any():
-        raise NothingToLearn(f"{run.path}: generation {generation}: the games have no position to learn from")
+        raise NothingToLearn(
+            f"{run.path}: generation {generation}: the games have no position to learn from"
+        )
     model, family = run.load(run.best), family_of(run.config.net)
     score = _scorer(run, family, heldout)
     before = score(model)
@@ -90,18 +110,29 @@ def fit(run: RunFolder, generation: int, report: Report, tell: Tell, stop: Stop)
     seed, how = run.config.seed + SEED_OF_FIT * generation, learner_settings(run.config)
     rates = WarmupCosine.over_progress(settings.peak_rate)
     batches = family.batches(data, how, seed)
-    learner = family.learner(model, batches, how, lambda step: rates(step / total_steps), settings.backend)
+    learner = family.learner(
+        model, batches, how, lambda step: rates(step / total_steps), settings.backend
+    )
     with closing(learner):
         if not _train(run, generation, learner, report, tell, stop):
             return None
         candidate = learner.averaged_model()
     result = FitResult(before, score(candidate))
-    _publish(run, generation, candidate, result, {"kind": "self-play", "positions": settings.positions}, total_steps)
+    _publish(
+        run,
+        generation,
+        candidate,
+        result,
+        {"kind": "self-play", "positions": settings.positions},
+        total_steps,
+    )
     return result
 
 
 def adopt(run: RunFolder, generation: int, path: Path) -> FitResult:
-    """Make a network that was trained elsewhere the candidate. Raises RunError for another architecture's."""
+    """Make a network that was trained elsewhere the candidate. Raises RunError for another
+    architecture's.
+    """
     best, candidate = run.load(run.best), run.load(path)
     if candidate.config() != best.config():
         raise RunError(f"{path}: not of the architecture of {run.best}")
@@ -114,13 +145,20 @@ def adopt(run: RunFolder, generation: int, path: Path) -> FitResult:
     return result
 
 
-def _window(run: RunFolder, generation: int, heldout_share: float) -> tuple[PositionSet, PositionSet]:
+def _window(
+    run: RunFolder, generation: int, heldout_share: float
+) -> tuple[PositionSet, PositionSet]:
     """(positions to train on, held-out games) of a generation's window.
 
-    No game is held out where nothing would be left to train on. Imported games that a held-out file has are left out.
+    No game is held out where nothing would be left to train on. Imported games that a held-out file
+    has are left out.
     """
     settings = run.config.fit
-    numbers = [n for n in published_generations(run.replay) if generation - settings.window < n <= generation]
+    numbers = [
+        n
+        for n in published_generations(run.replay)
+        if generation - settings.window < n <= generation
+    ]
     window = concatenate([replay_set(run, number) for number in numbers])
     limit = limit_for([window], heldout_share)
     if not without_held_out(window, limit).usable.any():
@@ -132,7 +170,9 @@ def _window(run: RunFolder, generation: int, heldout_share: float) -> tuple[Posi
     return training, unseen(held_out_games(window, limit), [training], limit)[0]
 
 
-def _scorer(run: RunFolder, family: Family, heldout: PositionSet) -> Callable[[Layer], HeldOutScores | None]:
+def _scorer(
+    run: RunFolder, family: Family, heldout: PositionSet
+) -> Callable[[Layer], HeldOutScores | None]:
     """Return what scores a model on held-out games; None where no position is unseen."""
     if not heldout.usable.any():
         return lambda model: None
@@ -141,11 +181,18 @@ def _scorer(run: RunFolder, family: Family, heldout: PositionSet) -> Callable[[L
 
 
 def _publish(
-    run: RunFolder, generation: int, candidate: Layer, result: FitResult, card: Mapping[str, Any], steps: int
+    run: RunFolder,
+    generation: int,
+    candidate: Layer,
+    result: FitResult,
+    card: Mapping[str, Any],
+    steps: int,
 ) -> None:
     """Write the candidate, and its losses to the run database. card: how it was made."""
     found = (("before", "heldout_before", result.before), ("after", "heldout", result.after))
-    card = {**card, "generation": generation} | {name: asdict(score) for _, name, score in found if score is not None}
+    card = {**card, "generation": generation} | {
+        name: asdict(score) for _, name, score in found if score is not None
+    }
     path = run.candidate(generation)
     dit.save(path, candidate, card, configuration=asdict(run.config))
     try:
@@ -153,7 +200,9 @@ def _publish(
             load_net(path)
     except NetFileError as error:
         path.unlink()
-        raise RunError(f"{error}. Nothing can play so: a lower --fit.peak_rate keeps weights smaller") from error
+        raise RunError(
+            f"{error}. Nothing can play so: a lower --fit.peak_rate keeps weights smaller"
+        ) from error
     for kind, _, score in found:
         if score is not None:
             run.ledger.note_losses(generation, steps, kind, asdict(score))
@@ -163,15 +212,21 @@ def _total_steps(settings: FitSettings) -> int:
     return max(1, settings.positions // settings.batch_size)
 
 
-def _train(run: RunFolder, generation: int, learner: Learning, report: Report, tell: Tell, stop: Stop) -> bool:
-    """Train until the generation's positions are used up; False when stopped. Writes a checkpoint either way."""
+def _train(
+    run: RunFolder, generation: int, learner: Learning, report: Report, tell: Tell, stop: Stop
+) -> bool:
+    """Train until the generation's positions are used up; False when stopped. Writes a checkpoint
+    either way.
+    """
     path, conditions = run.fit_checkpoint(generation), _conditions(run, learner)
     if path.is_file():
         arrays, values = load_checkpoint(path)
         if values.get("conditions") == conditions:
             learner.restore(arrays, values)
         else:
-            tell(f"generation {generation}: settings or data have changed since its training began; it begins again")
+            tell(
+                f"generation {generation}: settings or data have changed since its training began; it begins again"
+            )
     if learner.steps_done == 0:
         run.ledger.forget_losses(generation)
 
@@ -199,7 +254,9 @@ def _train(run: RunFolder, generation: int, learner: Learning, report: Report, t
 
 
 def _conditions(run: RunFolder, learner: Learning) -> dict[str, Any]:
-    """All that decides what a training's batches are and what it makes of them; its checkpoint fits no others."""
+    """All that decides what a training's batches are and what it makes of them; its checkpoint fits
+    no others.
+    """
     settings = asdict(run.config.fit)
     del settings["checkpoint_s"], settings["backend"], settings["heldout"]
     return {**settings, "all_positions": learner.batches.n_positions, "order": ORDER_VERSION}

@@ -37,15 +37,19 @@ def best_net(run: Path) -> Path:
 class RunFolder:
     """An existing or new run. Hold its folder_lock while writing.
 
-    initial: network file from which a new run starts, and which says what kind of network the run trains.
+    initial: network file from which a new run starts, and which says what kind of network the run
+    trains.
 
-    Raises ConfigError for settings out of range or a change of what cannot change, RunError for a damaged folder.
+    Raises ConfigError for settings out of range or a change of what cannot change, RunError for a
+    damaged folder.
     """
 
     def __init__(self, path: Path, values: dict[str, Any], initial: Path | None = None) -> None:
         self.path = path
         self._initial = initial
-        self.held: set[int] = set()  # generations whose networks are needed longer than `keep_nets` says
+        self.held: set[int] = (
+            set()
+        )  # generations whose networks are needed longer than `keep_nets` says
         stored = path / "config.toml"
         old = stored_config(stored) if stored.is_file() else None
         if initial is not None:
@@ -55,7 +59,9 @@ class RunFolder:
         if old is not None:
             for name in FIXED:
                 if getattr(old, name) != getattr(self.config, name):
-                    raise ConfigError(f"{path}: {name} is {getattr(old, name)!r} in this run and cannot change")
+                    raise ConfigError(
+                        f"{path}: {name} is {getattr(old, name)!r} in this run and cannot change"
+                    )
         self._check_means(is_new=old is None)  # before anything is written, and thus kept
         for folder in (self.nets, self.replay, self.path / "fit"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +78,9 @@ class RunFolder:
         self.ledger.close()
 
     def _check_means(self, is_new: bool) -> None:
-        """Raise what the run would raise later, after hours of games: a missing file, no GPU, a class that fails."""
+        """Raise what the run would raise later, after hours of games: a missing file, no GPU, a
+        class that fails.
+        """
         if self.config.openings:
             self.opening_rows()
         if self.config.fit.heldout:
@@ -82,7 +90,7 @@ class RunFolder:
         if is_new and is_custom(self.config.net):
             self._random_network()
 
-    # ---- networks -------------------------------------------------------------------------------------------------
+    # ---- networks --------------------------------------------------------------------------------
 
     @property
     def nets(self) -> Path:
@@ -100,29 +108,49 @@ class RunFolder:
         return self.path / "fit" / f"gen-{generation:05d}.npz"
 
     def ensure_first_network(self) -> None:
-        """Make generation 0, from the initial network or random from the run's seed, and promote it; once.
+        """Make generation 0, from the initial network or random from the run's seed, and promote
+        it; once.
 
-        If only the promoted network is missing (lost, or the process that wrote it was killed), it is promoted again.
-        Raises ConfigError where the run began with another network than the initial one.
+        If only the promoted network is missing (lost, or the process that wrote it was killed), it
+        is promoted again. Raises ConfigError where the run began with another network than the
+        initial one.
         """
         first = self.candidate(0)
-        if self._initial is not None and first.is_file() and not self.are_equal(self._initial, first):
-            raise ConfigError(f"{self.path}: this run did not start from {self._initial}; --initial is for new runs")
+        if (
+            self._initial is not None
+            and first.is_file()
+            and not self.are_equal(self._initial, first)
+        ):
+            raise ConfigError(
+                f"{self.path}: this run did not start from {self._initial}; --initial is for new runs"
+            )
         if self.best.is_file():
             return
-        promoted = max((number for number, verdict in self.ledger.gates().items() if verdict.accepted), default=0)
+        promoted = max(
+            (number for number, verdict in self.ledger.gates().items() if verdict.accepted),
+            default=0,
+        )
         if promoted == 0 and not first.is_file():
             if self._initial is not None:
-                dit.save(first, self.load(self._initial), {"kind": "initial", "from": self._initial.name})
+                dit.save(
+                    first, self.load(self._initial), {"kind": "initial", "from": self._initial.name}
+                )
             else:
-                dit.save(first, self._random_network(), {"kind": "random"}, configuration=asdict(self.config))
+                dit.save(
+                    first,
+                    self._random_network(),
+                    {"kind": "random"},
+                    configuration=asdict(self.config),
+                )
         self.promote(promoted)
 
     def _random_network(self) -> Layer:
         return family_of(self.config.net).build(np.random.default_rng(self.config.seed))
 
     def promote(self, generation: int) -> None:
-        """Make a generation's network the best one: complete on disk before it takes the name. Safe to repeat."""
+        """Make a generation's network the best one: complete on disk before it takes the name. Safe
+        to repeat.
+        """
         source = self.candidate(generation)
         if not source.is_file():
             raise RunError(f"{source} is missing: cannot promote generation {generation}")
@@ -132,7 +160,8 @@ class RunFolder:
     def remove_old_networks(self, generation: int) -> None:
         """Remove the candidates that `keep_nets` does not want, once a generation's gate is over.
 
-        The first network and the newest promoted ones stay: the run may have to begin or to promote them again.
+        The first network and the newest promoted ones stay: the run may have to begin or to promote
+        them again.
         """
         if not (keep := self.config.keep_nets):
             return
@@ -149,10 +178,14 @@ class RunFolder:
     def are_equal(self, one: Path, other: Path) -> bool:
         """Whether two files hold the same network."""
         ours, theirs = self.load(one), self.load(other)
-        mine, others = (model.named_parameters() | model.named_buffers() for model in (ours, theirs))
-        return ours.config() == theirs.config() and all(np.array_equal(mine[name], others[name]) for name in others)
+        mine, others = (
+            model.named_parameters() | model.named_buffers() for model in (ours, theirs)
+        )
+        return ours.config() == theirs.config() and all(
+            np.array_equal(mine[name], others[name]) for name in others
+        )
 
-    # ---- games ----------------------------------------------------------------------------------------------------
+    # ---- games -----------------------------------------------------------------------------------
 
     @property
     def replay(self) -> Path:

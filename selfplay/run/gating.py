@@ -22,8 +22,8 @@ OPENING_STREAM = 0x6A7E  # separates the choice of gate openings from other rand
 
 
 class GateGame(PooledGame):
-    """A game of two evaluators, each with its own tree, without noise, and its best move. In odd ones the candidate has
-    Black.
+    """A game of two evaluators, each with its own tree, without noise, and its best move. In odd
+    ones the candidate has Black.
     """
 
     def __init__(self, number: int, start: np.ndarray, visits: int, longest: int) -> None:
@@ -32,7 +32,9 @@ class GateGame(PooledGame):
 
     @property
     def evaluator(self) -> int:
-        """Evaluator of the side to move: 0 = candidate, 1 = best network. White has 0 in even-numbered games."""
+        """Evaluator of the side to move: 0 = candidate, 1 = best network. White has 0 in
+        even-numbered games.
+        """
         return int(self._stack[self.ply, SIDE]) ^ (self.number & 1)
 
     def record(self) -> GateRecord:
@@ -60,11 +62,17 @@ class GateTask(PlayTask):
     gate: GateSettings
 
     def new_game(self, number: int) -> GateGame:
-        order = np.random.default_rng([self.seed, self.generation, OPENING_STREAM]).permutation(len(self.openings))
-        return GateGame(number, self.openings[order[number // 2]], self.gate.visits, self.gate.longest)
+        order = np.random.default_rng([self.seed, self.generation, OPENING_STREAM]).permutation(
+            len(self.openings)
+        )
+        return GateGame(
+            number, self.openings[order[number // 2]], self.gate.visits, self.gate.longest
+        )
 
     def seating(self) -> Seating:
-        return Seating(self.settings.concurrent, game_params(self.search), self.gate.visits, self.gate.longest)
+        return Seating(
+            self.settings.concurrent, game_params(self.search), self.gate.visits, self.gate.longest
+        )
 
     def shortest(self) -> Self:
         return replace(self, gate=replace(self.gate, visits=2, longest=2))
@@ -73,8 +81,8 @@ class GateTask(PlayTask):
 class GateTest:
     """The games of a gate, and the test that they decide.
 
-    Pairs count in their order up to the first that is not complete, and what follows a decision is ignored: the
-    verdict does not depend on which games happened to finish first.
+    Pairs count in their order up to the first that is not complete, and what follows a decision is
+    ignored: the verdict does not depend on which games happened to finish first.
 
     Attributes:
         points: the candidate's, by game number.
@@ -117,11 +125,18 @@ class GateTest:
 
 
 def gate(
-    run: RunFolder, generation: int, report: Report, tell: Tell, stop: Stop, play: PlayBackend = play_numbers
+    run: RunFolder,
+    generation: int,
+    report: Report,
+    tell: Tell,
+    stop: Stop,
+    play: PlayBackend = play_numbers,
 ) -> GateResult | None:
-    """Play the remaining games, save the verdict and promote an accepted candidate; None if stopped.
+    """Play the remaining games, save the verdict and promote an accepted candidate; None if
+    stopped.
 
-    No opening is played by two pairs: nothing is random in a gate, so the second pair would repeat the first.
+    No opening is played by two pairs: nothing is random in a gate, so the second pair would repeat
+    the first.
     """
     openings = run.opening_rows()
     settings = replace(run.config.gate, pairs=min(run.config.gate.pairs, len(openings)))
@@ -129,7 +144,9 @@ def gate(
     test = GateTest(settings, played.get(conditions, {}))
     result = run.ledger.gates().get(generation) or test.verdict
     if result is None and (others := sum(map(len, played.values())) - len(test.points)):
-        tell(f"generation {generation}: {others} gate games were played under other settings and do not count")
+        tell(
+            f"generation {generation}: {others} gate games were played under other settings and do not count"
+        )
 
     def finish(game: GateRecord) -> None:
         nonlocal result
@@ -143,12 +160,20 @@ def gate(
         nets = run.candidate(generation), run.best
         rows, config = np.array(openings), run.config
         task = GateTask(
-            config.seed, generation, config.games, nets, rows, config.gate, net=config.net, search=config.search
+            config.seed,
+            generation,
+            config.games,
+            nets,
+            rows,
+            config.gate,
+            net=config.net,
+            search=config.search,
         )
         play(task, numbers, finish, lambda: result is not None or stop())
     if result is None:
         return None
-    # We save the verdict before the promotion: a crash in between repeats the promotion, never the match.
+    # We save the verdict before the promotion: a crash in between repeats the promotion, never the
+    # match.
     run.ledger.note_gate(generation, result)
     if result.accepted:
         run.promote(generation)
@@ -156,9 +181,13 @@ def gate(
 
 
 def _conditions(run: RunFolder, generation: int, openings: Sequence[np.ndarray]) -> str:
-    """Return a name for all that a gate's games depend on besides their numbers: networks, openings and limits."""
+    """Return a name for all that a gate's games depend on besides their numbers: networks, openings
+    and limits.
+    """
     settings = run.config.gate
     limits = f"{run.config.seed} {generation} {settings.visits} {settings.longest} {run.config.search}".encode()
-    weights = (load_tensors(path)[1] for path in (run.candidate(generation), run.best))  # files also hold their date
+    weights = (
+        load_tensors(path)[1] for path in (run.candidate(generation), run.best)
+    )  # files also hold their date
     arrays = [np.array(openings), *(array for tensors in weights for array in tensors.values())]
     return hashlib.sha256(b"".join([limits, *(array.tobytes() for array in arrays)])).hexdigest()

@@ -1,9 +1,11 @@
-"""The first phase of a generation: self-play games into the replay, with settings that guard against two failures.
+"""The first phase of a generation: self-play games into the replay, with settings that guard
+against two failures.
 
-Games that all end in draws teach nothing: where the last generation's share of draws is above `most_draws`, the next
-one begins more of its games from the opening set and samples its moves by temperature for longer. Wrong resignations
-teach falsehoods: games played through show how many there are, and the threshold sinks until they are few. What is done
-follows from the published games alone, so an interrupted generation continues with the same settings.
+Games that all end in draws teach nothing: where the last generation's share of draws is above
+`most_draws`, the next one begins more of its games from the opening set and samples its moves by
+temperature for longer. Wrong resignations teach falsehoods: games played through show how many
+there are, and the threshold sinks until they are few. What is done follows from the published games
+alone, so an interrupted generation continues with the same settings.
 """
 
 from collections.abc import Sequence
@@ -21,7 +23,8 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import ledger_row
 from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
 
-GENERATIONS = 4  # count wrong resignations over this many newest generations; one has too few games played through
+# count wrong resignations over this many newest generations; one has too few games played through
+GENERATIONS = 4
 LEAST_MEASURED = 20  # fewest given-up games from which an error rate is taken
 STEPS = 5  # halvings of the threshold's distance to -1 before resigning is turned off
 NEVER = -1.0
@@ -31,7 +34,8 @@ NEVER = -1.0
 class SelfPlaySummary:
     """Statistics of a generation's games, and the guarded settings they were played with.
 
-    given_up: games played through in which a side would have resigned; wrong: those of them that it did not lose.
+    given_up: games played through in which a side would have resigned; wrong: those of them that it
+    did not lose.
     """
 
     games: int
@@ -55,8 +59,12 @@ def summarise(games: Sequence[SelfPlayRecord], settings: GameSettings) -> SelfPl
     )
 
 
-def guarded_settings(settings: GameSettings, run: RunFolder, generation: int) -> tuple[GameSettings, list[str]]:
-    """Return (settings of a generation's games, after the self-play before it; which were changed, and why)."""
+def guarded_settings(
+    settings: GameSettings, run: RunFolder, generation: int
+) -> tuple[GameSettings, list[str]]:
+    """Return (settings of a generation's games, after the self-play before it; which were changed,
+    and why).
+    """
     recent = set(range(generation - GENERATIONS, generation)) - run.ledger.imports().keys()
     numbers = [number for number in published_generations(run.replay) if number in recent]
     generations = [published_games(run.replay, number) for number in numbers]
@@ -78,14 +86,20 @@ def guarded_settings(settings: GameSettings, run: RunFolder, generation: int) ->
     return result, told
 
 
-def guarded(settings: GameSettings, generations: Sequence[Sequence[SelfPlayRecord]]) -> GameSettings:
+def guarded(
+    settings: GameSettings, generations: Sequence[Sequence[SelfPlayRecord]]
+) -> GameSettings:
     """Return the settings after these generations, oldest first."""
     games = [game for one in generations for game in one]
     if not games:
         return settings
-    below = safe_threshold(games, settings.resign_below, settings.resign_moves, settings.resign_errors)
+    below = safe_threshold(
+        games, settings.resign_below, settings.resign_moves, settings.resign_errors
+    )
     newest = summarise(generations[-1], settings)
-    excess = max(0.0, newest.drawn / max(1, newest.games) - settings.most_draws) / max(1e-9, 1.0 - settings.most_draws)
+    excess = max(0.0, newest.drawn / max(1, newest.games) - settings.most_draws) / max(
+        1e-9, 1.0 - settings.most_draws
+    )
     return replace(
         settings,
         resign_below=below,
@@ -95,7 +109,9 @@ def guarded(settings: GameSettings, generations: Sequence[Sequence[SelfPlayRecor
 
 
 def giving_up(game: SelfPlayRecord, below: float, moves: int) -> int:
-    """Return the first side with root values under `below` at `moves` of its moves in a row; coded as `gave_up`."""
+    """Return the first side with root values under `below` at `moves` of its moves in a row; coded
+    as `gave_up`.
+    """
     hopeless = game.root_wdl[:, 0].astype(np.float64) - game.root_wdl[:, 2] < below
     if hopeless.sum() < moves:
         return 0
@@ -108,11 +124,14 @@ def giving_up(game: SelfPlayRecord, below: float, moves: int) -> int:
     return 0
 
 
-def safe_threshold(games: Sequence[SelfPlayRecord], below: float, moves: int, errors: float) -> float:
-    """Return the highest threshold, from `below` down, at which at most `errors` (a share) of resignations are wrong.
+def safe_threshold(
+    games: Sequence[SelfPlayRecord], below: float, moves: int, errors: float
+) -> float:
+    """Return the highest threshold, from `below` down, at which at most `errors` (a share) of
+    resignations are wrong.
 
-    The games played through decide this. A threshold with too few resignations to judge counts as safe. Returns -1
-    (never resign) if no threshold is safe.
+    The games played through decide this. A threshold with too few resignations to judge counts as
+    safe. Returns -1 (never resign) if no threshold is safe.
     """
     telling = [game for game in games if game.played_through]
     for step in range(STEPS + 1):
@@ -126,12 +145,21 @@ def safe_threshold(games: Sequence[SelfPlayRecord], below: float, moves: int, er
 
 
 def generate_games(
-    run: RunFolder, generation: int, report: Report, tell: Tell, stop: Stop, play: PlayBackend = play_numbers
+    run: RunFolder,
+    generation: int,
+    report: Report,
+    tell: Tell,
+    stop: Stop,
+    play: PlayBackend = play_numbers,
 ) -> bool:
-    """Play the generation's missing games with the best network; True once it is published, False if stopped."""
+    """Play the generation's missing games with the best network; True once it is published, False
+    if stopped.
+    """
     writer = ReplayWriter(run.replay, generation)
     if writer.cut_bytes:
-        tell(f"replay of generation {generation}: cut {writer.cut_bytes} damaged bytes; their games are played again")
+        tell(
+            f"replay of generation {generation}: cut {writer.cut_bytes} damaged bytes; their games are played again"
+        )
     settings, changes = guarded_settings(run.config.games, run, generation)
     for change in changes:
         tell(change)
@@ -143,20 +171,27 @@ def generate_games(
         writer.append(record)
         run.ledger.note_games(generation, [ledger_row(record)])
         played += len(record.moves)
-        report(len(writer.games) / settings.count, f"{len(writer.games)}/{settings.count} games, {speed()}")
+        report(
+            len(writer.games) / settings.count,
+            f"{len(writer.games)}/{settings.count} games, {speed()}",
+        )
 
     def speed() -> str:
         seconds = awake_s() - started
         return f"{(len(writer.games) - begun_with) / seconds:,.2f} games/s, {played / seconds:,.1f} positions/s"
 
     try:
-        run.ledger.note_games(generation, [ledger_row(record) for record in writer.games.values()], anew=True)
+        run.ledger.note_games(
+            generation, [ledger_row(record) for record in writer.games.values()], anew=True
+        )
         task = GenerationTask(
             run.config.seed, generation, settings, (run.best,), np.array(run.opening_rows()), net=run.config.net,
             search=run.config.search,
         )  # fmt: skip
         play(task, missing, finish, stop)
-        if len(writer.games) >= settings.count:  # there are more games if the setting was lowered meanwhile
+        if (
+            len(writer.games) >= settings.count
+        ):  # there are more games if the setting was lowered meanwhile
             summary = summarise(list(writer.games.values()), settings)
             run.ledger.note_self_play(generation, asdict(summary))
             writer.publish()
@@ -166,7 +201,9 @@ def generate_games(
             )
             if missing:
                 positions = sum(len(game.moves) for game in writer.games.values())
-                tell(f"generation {generation}: {len(writer.games)} games, {positions:,} positions ({speed()})")
+                tell(
+                    f"generation {generation}: {len(writer.games)} games, {positions:,} positions ({speed()})"
+                )
     finally:
         writer.close()
     return len(writer.games) >= settings.count

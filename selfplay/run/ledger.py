@@ -60,7 +60,9 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class GateResult:
-    """A candidate's gate result; `decided` is true if the SPRT ended the gate, false if the pair limit did."""
+    """A candidate's gate result; `decided` is true if the SPRT ended the gate, false if the pair
+    limit did.
+    """
 
     accepted: bool
     decided: bool
@@ -73,7 +75,9 @@ class GateResult:
 
 
 class GenerationRow(NamedTuple):
-    """A generation: `config` as TOML, times in seconds since 1970, `finished` is None while it is in progress."""
+    """A generation: `config` as TOML, times in seconds since 1970, `finished` is None while it is
+    in progress.
+    """
 
     number: int
     phase: Phase
@@ -101,22 +105,28 @@ class GateRecord(NamedTuple):
 
 
 class Ledger:
-    """Rows are written once and are durable when a method returns; methods may be called from any thread.
+    """Rows are written once and are durable when a method returns; methods may be called from any
+    thread.
 
-    Every method raises RunError when the file cannot be read or written, as on a full disk. A change is entered
-    completely or not at all.
+    Every method raises RunError when the file cannot be read or written, as on a full disk. A
+    change is entered completely or not at all.
 
-    is_copy: read a copy in memory, of one moment. The file stays as it is, even where an older Aino made it.
+    is_copy: read a copy in memory, of one moment. The file stays as it is, even where an older Aino
+    made it.
     """
 
     def __init__(self, path: Path, is_copy: bool = False) -> None:
         self._path = path
         self._lock = threading.Lock()
         try:
-            self._connection = sqlite3.connect(path, LOCKED_S, check_same_thread=False, isolation_level=None)
+            self._connection = sqlite3.connect(
+                path, LOCKED_S, check_same_thread=False, isolation_level=None
+            )
             if is_copy:
                 with closing(self._connection) as file:
-                    file.executescript("BEGIN; SELECT 1 FROM sqlite_master")  # `backup` would wait for ever
+                    file.executescript(
+                        "BEGIN; SELECT 1 FROM sqlite_master"
+                    )  # `backup` would wait for ever
                     self._connection = sqlite3.connect(":memory:", isolation_level=None)
                     file.backup(self._connection)
             self._connection.execute("PRAGMA synchronous = FULL")
@@ -135,7 +145,9 @@ class Ledger:
         self._connection.close()
 
     def _fault(self, error: sqlite3.Error) -> RunError:
-        advice = "" if isinstance(error, sqlite3.OperationalError) else f". {ADVICE}"  # the former for a full disk
+        advice = (
+            "" if isinstance(error, sqlite3.OperationalError) else f". {ADVICE}"
+        )  # the former for a full disk
         return RunError(f"{self._path}: {error}{advice}")
 
     @contextmanager
@@ -168,7 +180,7 @@ class Ledger:
             except sqlite3.Error as error:
                 raise self._fault(error) from error
 
-    # ---- runs and generations -------------------------------------------------------------------------------------
+    # ---- runs and generations --------------------------------------------------------------------
 
     def note_run(self, net: str, seed: int) -> None:
         """Enter what the run trains; once. Raises RunError where it began with another net or seed."""
@@ -179,7 +191,9 @@ class Ledger:
             raise RunError(f"{self._path}: {text}: restore its config.toml")
 
     def note_environment(self, facts: Mapping[str, Any]) -> None:
-        """Enter what works on the run from now on, fields as in ENVIRONMENT, unless the same has worked on it last."""
+        """Enter what works on the run from now on, fields as in ENVIRONMENT, unless the same has
+        worked on it last.
+        """
         if self.environments()[-1:] != [row := {name: facts[name] for name in ENVIRONMENT}]:
             self._enter("environments", (time.time(), self.current()[0], *row.values()))
 
@@ -200,7 +214,10 @@ class Ledger:
 
     def enter_phase(self, number: int, phase: Phase) -> None:
         finished = time.time() if phase is Phase.DONE else None
-        self._write("UPDATE generations SET phase = ?, finished = ? WHERE number = ?", [(phase, finished, number)])
+        self._write(
+            "UPDATE generations SET phase = ?, finished = ? WHERE number = ?",
+            [(phase, finished, number)],
+        )
 
     def add_work(self, number: int, seconds: float) -> None:
         added = "ON CONFLICT (generation) DO UPDATE SET seconds = seconds + excluded.seconds"
@@ -214,13 +231,17 @@ class Ledger:
         """Let a generation generate again, even one that was imported."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM imports WHERE generation = ?", (number,))
-            connection.execute("UPDATE generations SET phase = ? WHERE number = ?", (Phase.GENERATE, number))
+            connection.execute(
+                "UPDATE generations SET phase = ? WHERE number = ?", (Phase.GENERATE, number)
+            )
 
     def generations(self) -> list[GenerationRow]:
-        rows = self._read("SELECT number, phase, config, started, finished FROM generations ORDER BY number")
+        rows = self._read(
+            "SELECT number, phase, config, started, finished FROM generations ORDER BY number"
+        )
         return [GenerationRow(number, Phase(phase), *others) for number, phase, *others in rows]
 
-    # ---- games and losses -----------------------------------------------------------------------------------------
+    # ---- games and losses ------------------------------------------------------------------------
 
     def note_games(self, generation: int, games: Iterable[SelfPlayRow], anew: bool = False) -> None:
         """Enter self-play games; `anew` forgets all others."""
@@ -234,16 +255,24 @@ class Ledger:
         return [SelfPlayRow(*row) for row in self._read(query, generation)]
 
     def note_self_play(self, generation: int, summary: Mapping[str, float]) -> None:
-        """Save the statistics of a generation's games; fields and their order as in `guards.SelfPlaySummary`."""
+        """Save the statistics of a generation's games; fields and their order as in
+        `guards.SelfPlaySummary`.
+        """
         self._enter("self_play", (generation, *summary.values()))
 
     def resignations(self) -> dict[int, tuple[int, int]]:
-        """(games played through in which a side would have resigned, those that it did not lose) by generation."""
+        """(games played through in which a side would have resigned, those that it did not lose) by
+        generation.
+        """
         rows = self._read("SELECT generation, given_up, wrong FROM self_play")
         return {generation: (given_up, wrong) for generation, given_up, wrong in rows}
 
     def note_import(
-        self, generation: int, config: str, sources: Iterable[tuple[str, int, int]], games: Iterable[SelfPlayRow]
+        self,
+        generation: int,
+        config: str,
+        sources: Iterable[tuple[str, int, int]],
+        games: Iterable[SelfPlayRow],
     ) -> None:
         """Enter a generation whose games were imported and that is to be fitted next, all at once.
 
@@ -261,10 +290,19 @@ class Ledger:
             found.setdefault(generation, []).append((source[0], source[1], source[2]))
         return found
 
-    def note_losses(self, generation: int, step: int, kind: str, values: dict[str, float | None]) -> None:
-        """Enter losses of kind `train`, or on held-out games `before` or `after`, and their standard errors."""
+    def note_losses(
+        self, generation: int, step: int, kind: str, values: dict[str, float | None]
+    ) -> None:
+        """Enter losses of kind `train`, or on held-out games `before` or `after`, and their
+        standard errors.
+        """
         row = (generation, step, kind, *(values.get(name) for name in LOSSES))
-        errors = (generation, step, f"{kind}_error", *(values.get(f"{name}_error") for name in LOSSES))
+        errors = (
+            generation,
+            step,
+            f"{kind}_error",
+            *(values.get(f"{name}_error") for name in LOSSES),
+        )
         self._enter("losses", *([row, errors] if any(errors[3:]) else [row]))
 
     def forget_losses(self, generation: int) -> None:
@@ -277,12 +315,13 @@ class Ledger:
         query = f"SELECT {', '.join(columns)} FROM losses WHERE generation = ? AND kind = ? ORDER BY step"
         return [dict(zip(columns, row, strict=True)) for row in self._read(query, generation, kind)]
 
-    # ---- gate -----------------------------------------------------------------------------------------------------
+    # ---- gate ------------------------------------------------------------------------------------
 
     def note_gate_game(self, generation: int, conditions: str, game: GateRecord) -> None:
         """Enter a gate game; games 2k and 2k + 1 are a pair.
 
-        conditions: names all that the game depends on besides its number; under others it is another game.
+        conditions: names all that the game depends on besides its number; under others it is
+        another game.
         """
         self._enter("candidate_games", (generation, game.number, conditions, *game[1:]))
 
@@ -295,20 +334,30 @@ class Ledger:
 
     def note_gate(self, generation: int, result: GateResult) -> None:
         # SQLite stores infinities, but JSON and plots cannot read them.
-        elos = (max(-9_999.0, min(9_999.0, elo)) for elo in (result.elo, result.elo_low, result.elo_high))
+        elos = (
+            max(-9_999.0, min(9_999.0, elo))
+            for elo in (result.elo, result.elo_low, result.elo_high)
+        )
         verdict = result.accepted, result.decided, json.dumps(result.pentanomial)
         self._enter("gates", (generation, *verdict, result.llr, result.score, *elos))
 
     def gates(self) -> dict[int, GateResult]:
         """Return the verdicts over the candidates, by generation."""
         rows = self._read("SELECT * FROM gates ORDER BY generation")
-        return {row[0]: GateResult(bool(row[1]), bool(row[2]), tuple(json.loads(row[3])), *row[4:]) for row in rows}
+        return {
+            row[0]: GateResult(bool(row[1]), bool(row[2]), tuple(json.loads(row[3])), *row[4:])
+            for row in rows
+        }
 
 
 def _put(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
     for row in rows:
-        connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+        connection.execute(
+            f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(row))})", row
+        )
 
 
 def ledger_row(record: SelfPlayRecord) -> SelfPlayRow:
-    return SelfPlayRow(record.number, len(record.moves), record.white_points, record.ending.name.lower())
+    return SelfPlayRow(
+        record.number, len(record.moves), record.white_points, record.ending.name.lower()
+    )

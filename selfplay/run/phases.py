@@ -32,14 +32,18 @@ def run_generations(
     hours: float = math.inf,
     until: Phase | None = None,
 ) -> bool:
-    """Finish `count` generations (None: without end), of which one may have been begun before; False when stopped.
+    """Finish `count` generations (None: without end), of which one may have been begun before;
+    False when stopped.
 
-    No generation begins once `hours` of work are done on the run, and nothing more where the phase `until` is due.
-    `play` plays the games of self-play and gate.
+    No generation begins once `hours` of work are done on the run, and nothing more where the phase
+    `until` is due. `play` plays the games of self-play and gate.
     """
     finished = 0
     while count is None or finished < count:
-        if run.ledger.current()[1] is Phase.DONE and sum(run.ledger.work().values()) / 3600 >= hours:
+        if (
+            run.ledger.current()[1] is Phase.DONE
+            and sum(run.ledger.work().values()) / 3600 >= hours
+        ):
             break
         due = _due_phase(run)
         if due[1] is until:
@@ -51,7 +55,9 @@ def run_generations(
 
 
 def adopt_candidate(run: RunFolder, path: Path) -> None:
-    """End the fit phase with a network that was trained elsewhere. Raises RunError if none is due, and as `adopt`."""
+    """End the fit phase with a network that was trained elsewhere. Raises RunError if none is due,
+    and as `adopt`.
+    """
     number, phase = _due_phase(run)
     if phase is Phase.GATE and run.are_equal(path, run.candidate(number)):
         return  # the same command was interrupted in the match
@@ -65,18 +71,29 @@ def adopt_candidate(run: RunFolder, path: Path) -> None:
 def _due_phase(run: RunFolder) -> tuple[int, Phase]:
     """Return (generation, the phase that is due); a new generation is not begun yet.
 
-    A generation whose games are damaged before they were learned from plays the lost ones again; imported games cannot
-    be, and are fitted as far as they are intact. A candidate that is lost before its verdict is trained again.
+    A generation whose games are damaged before they were learned from plays the lost ones again;
+    imported games cannot be, and are fitted as far as they are intact. A candidate that is lost
+    before its verdict is trained again.
     """
     number, phase = run.ledger.current()
     if phase is Phase.DONE:
         return number + 1, Phase.GENERATE
-    if phase is Phase.GATE and number not in run.ledger.gates() and not run.candidate(number).is_file():
+    if (
+        phase is Phase.GATE
+        and number not in run.ledger.gates()
+        and not run.candidate(number).is_file()
+    ):
         log(f"generation {number}: {run.candidate(number)} is missing; it is trained again")
         run.ledger.enter_phase(number, Phase.FIT)
         phase = Phase.FIT
-    if phase is Phase.FIT and number not in run.ledger.imports() and not _all_games_there(run, number):
-        log(f"generation {number}: games are missing in {segment_path(run.replay, number)}; they are played again")
+    if (
+        phase is Phase.FIT
+        and number not in run.ledger.imports()
+        and not _all_games_there(run, number)
+    ):
+        log(
+            f"generation {number}: games are missing in {segment_path(run.replay, number)}; they are played again"
+        )
         reopen_segment(run.replay, number)
         run.ledger.enter_phase(number, Phase.GENERATE)
         return number, Phase.GENERATE
@@ -84,7 +101,9 @@ def _due_phase(run: RunFolder) -> tuple[int, Phase]:
 
 
 def _all_games_there(run: RunFolder, number: int) -> bool:
-    """Whether the published generation has every game of the run database; after a failed import it does not."""
+    """Whether the published generation has every game of the run database; after a failed import it
+    does not.
+    """
     path = segment_path(run.replay, number)
     if not path.is_file():
         return False
@@ -94,7 +113,9 @@ def _all_games_there(run: RunFolder, number: int) -> bool:
 
 def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Stop, play: PlayBackend) -> bool:
     work, following, decided = STEPS[phase]
-    begun = {one.number: tomllib.loads(one.config) for one in run.ledger.generations()[-1:]}.get(number, {})
+    begun = {one.number: tomllib.loads(one.config) for one in run.ledger.generations()[-1:]}.get(
+        number, {}
+    )
     earlier = {name: begun[name] for name in decided if name in begun}
     run.ledger.begin_generation(number, config_text(run.config, earlier))
     with _working(run, number):
@@ -108,7 +129,9 @@ def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Stop, play: Play
 
 @contextmanager
 def _working(run: RunFolder, number: int) -> Iterator[None]:
-    """Count the time of the block as work on the generation: entered every WORK_S seconds, and at the end."""
+    """Count the time of the block as work on the generation: entered every WORK_S seconds, and at
+    the end.
+    """
     ended, noted = threading.Event(), awake_s()
 
     def note() -> None:
@@ -119,7 +142,9 @@ def _working(run: RunFolder, number: int) -> Iterator[None]:
 
     def note_along() -> None:
         while not ended.wait(WORK_S):
-            with suppress(RunError):  # of a full disk: the time is entered later, or the end raises it
+            with suppress(
+                RunError
+            ):  # of a full disk: the time is entered later, or the end raises it
                 note()
 
     thread = threading.Thread(target=note_along, name="work", daemon=True)
@@ -161,7 +186,11 @@ def _show_losses(number: int, result: FitResult) -> None:
         return
     losses = [
         f"{word} {number_text(getattr(before, name), form)} -> {number_text(getattr(after, name), form)}"
-        for word, name, form in (("policy", "policy", ".4f"), ("value", "value", ".4f"), ("top-1", "top1", ".1%"))
+        for word, name, form in (
+            ("policy", "policy", ".4f"),
+            ("value", "value", ".4f"),
+            ("top-1", "top1", ".1%"),
+        )
     ]
     log(f"generation {number}: held-out losses before -> after: {', '.join(losses)}")
 
@@ -182,8 +211,11 @@ def _gate(run: RunFolder, number: int, stop: Stop, play: PlayBackend) -> bool:
     return True
 
 
-# What a phase does, the phase that follows it, and the sections of settings that can no longer change its generation.
-STEPS: dict[Phase, tuple[Callable[[RunFolder, int, Stop, PlayBackend], bool], Phase, tuple[str, ...]]] = {
+# What a phase does, the phase that follows it, and the sections of settings that can no longer
+# change its generation.
+STEPS: dict[
+    Phase, tuple[Callable[[RunFolder, int, Stop, PlayBackend], bool], Phase, tuple[str, ...]]
+] = {
     Phase.GENERATE: (_generate, Phase.FIT, ()),
     Phase.FIT: (_fit, Phase.GATE, ("games",)),
     Phase.GATE: (_gate, Phase.DONE, ("games", "fit")),

@@ -1,7 +1,8 @@
 """The games of a generation's phase without the run folder: a worker's task and how it plays.
 
-A game depends only on the task and the game's number, never on other games, the process or the machine that plays it.
-So any number of workers may share the numbers, and a replayed lost game comes out the same.
+A game depends only on the task and the game's number, never on other games, the process or the
+machine that plays it. So any number of workers may share the numbers, and a replayed lost game
+comes out the same.
 """
 
 import itertools
@@ -29,7 +30,10 @@ from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.interrupt import Stop, Tell
 
-GAMES_AT_ONCE, GAMES_ON_DEVICE = 32, 512  # default of games.concurrent; a GPU is fast with large batches only
+GAMES_AT_ONCE, GAMES_ON_DEVICE = (
+    32,
+    512,
+)  # default of games.concurrent; a GPU is fast with large batches only
 OPENING_STREAM = 0x0BE7  # separates the choice of openings from the games' own random numbers
 CHESS960_STARTS = 960
 START = row_from_board(chess.Board())  # of the games without an opening
@@ -41,11 +45,16 @@ class PlayTask(ABC):
 
     seed: int
     generation: int  # with `seed` and a game's number, the seed of its random numbers
-    settings: GameSettings  # how self-play games are played; of the gate, how many games at once and by which backend
+    # how self-play games are played; of the gate, how many games at once and by which backend
+    settings: GameSettings
     nets: tuple[Path, ...]  # `.dit` files of the networks that play, where this process finds them
     openings: np.ndarray  # uint64[n, 16] start rows to choose from
-    net: str = field(default="", kw_only=True)  # what the run trains, which may be a class of one's own
-    search: SearchSettings = field(default_factory=SearchSettings, kw_only=True)  # constants of the search
+    net: str = field(
+        default="", kw_only=True
+    )  # what the run trains, which may be a class of one's own
+    search: SearchSettings = field(
+        default_factory=SearchSettings, kw_only=True
+    )  # constants of the search
 
     @abstractmethod
     def new_game(self, number: int) -> PooledGame:
@@ -75,15 +84,17 @@ class GenerationTask(PlayTask):
 
     def seating(self) -> Seating:
         visits = max(self.settings.visits, self.settings.fast_visits)
-        return Seating(self.settings.concurrent, game_params(self.search), visits, self.settings.longest)
+        return Seating(
+            self.settings.concurrent, game_params(self.search), visits, self.settings.longest
+        )
 
     def shortest(self) -> Self:
         return replace(self, settings=replace(self.settings, visits=2, fast_visits=2, longest=2))
 
 
 PlayBackend = Callable[[PlayTask, Sequence[int], Callable[[Any], None], Stop], None]
-"""Plays the games of these numbers and hands each record over, one at a time; returns early when asked to stop, with
-the games in flight given up."""
+"""Plays the games of these numbers and hands each record over, one at a time; returns early when
+asked to stop, with the games in flight given up."""
 
 
 def on_device(task: PlayTask) -> bool:
@@ -95,23 +106,32 @@ def on_device(task: PlayTask) -> bool:
 
 
 def shared_task(task: PlayTask, games: int, workers: int) -> PlayTask:
-    """Return the task for one of so many workers: it has no more games at once than its share of them."""
+    """Return the task for one of so many workers: it has no more games at once than its share of
+    them.
+    """
     most = task.settings.concurrent or (GAMES_ON_DEVICE if on_device(task) else GAMES_AT_ONCE)
     concurrent = min(most, max(1, -(-games // workers)))
     return replace(task, settings=replace(task.settings, concurrent=concurrent))
 
 
 def play_numbers(
-    task: PlayTask, numbers: Iterable[int], finish: Callable[[Any], None], stop: Stop, tell: Tell = lambda text: None
+    task: PlayTask,
+    numbers: Iterable[int],
+    finish: Callable[[Any], None],
+    stop: Stop,
+    tell: Tell = lambda text: None,
 ) -> None:
-    """Make the PlayBackend of the calling thread: many games at once, or one where all evaluators work in kernels.
+    """Make the PlayBackend of the calling thread: many games at once, or one where all evaluators
+    work in kernels.
 
-    Numbers that are no sequence are taken one at a time, as games end and leave room for others. `tell` gets what the
-    evaluators have to say, such as that a GPU failed.
+    Numbers that are no sequence are taken one at a time, as games end and leave room for others.
+    `tell` gets what the evaluators have to say, such as that a GPU failed.
     """
     task = shared_task(task, len(numbers) if isinstance(numbers, Sequence) else sys.maxsize, 1)
     name = task.net if is_custom(task.net) else "network"
-    evaluators = [make_evaluator(name, net, threads=1, backend=task.settings.backend) for net in task.nets]
+    evaluators = [
+        make_evaluator(name, net, threads=1, backend=task.settings.backend) for net in task.nets
+    ]
     games: Iterator[PooledGame] = (task.new_game(number) for number in numbers)
     kernels = [KernelVisits(one) for one in evaluators if isinstance(one, InKernelEvaluator)]
     in_turn = len(kernels) == len(evaluators)
@@ -130,7 +150,8 @@ def play_numbers(
         if in_turn:
             play_in_turn(games, rooms[0], kernels, finish, stops)
         else:
-            # There is a worker for each processor, so the products of a network of one's own get one thread each.
+            # There is a worker for each processor, so the products of a network of one's own get
+            # one thread each.
             with threadpool_limits(limits=1, user_api="blas"):
                 play_games(games, rooms, finish, stops)
     finally:

@@ -38,13 +38,22 @@ from selfplay.training.source_files import SourceFiles, TrainingData
 
 CONFIG, LOG = "config.json", "log.jsonl"
 # A continued run may change these settings. A longer run continues at the rate of its new schedule.
-CHANGEABLE = {"backend", "minutes", "positions", "checkpoint_minutes", "evaluate_minutes", "threads"}
+CHANGEABLE = {
+    "backend",
+    "minutes",
+    "positions",
+    "checkpoint_minutes",
+    "evaluate_minutes",
+    "threads",
+}
 LOG_STEPS = 20  # steps between progress reports and training lines in the log
 
 
 @dataclass(frozen=True)
 class PretrainSettings:
-    """Settings of a supervised run. Exactly one of `minutes` and `positions` is positive; it ends run and schedule."""
+    """Settings of a supervised run. Exactly one of `minutes` and `positions` is positive; it ends
+    run and schedule.
+    """
 
     # fmt: off
     net: str = setting(REQUIRED,
@@ -54,8 +63,10 @@ class PretrainSettings:
     learner: LearnerSettings = REQUIRED
     part: str = setting(PARTS[0],
         "train this part of sparse-WIDTH+vWIDTH; the value trunk learns from label folders alone", PARTS)
-    start_from: Path | None = None  # network of the same size, or without the value trunk, whose weights start the run
-    minutes: float = 0.0  # time limit for training, checkpoints and evaluations, without loading data and compiling
+    # network of the same size, or without the value trunk, whose weights start the run
+    start_from: Path | None = None
+    # time limit for training, checkpoints and evaluations, without loading data and compiling
+    minutes: float = 0.0
     positions: int = 0
     seed: int = setting(1, "seed all random numbers with this", least=0)
     backend: str = setting("numpy", TRAIN_BACKEND, BACKEND_NAMES)
@@ -67,7 +78,9 @@ class PretrainSettings:
 
     def __post_init__(self) -> None:
         if (self.minutes > 0) == (self.positions > 0):
-            raise ConfigError(f"give either minutes or positions to train, got {self.minutes} and {self.positions}")
+            raise ConfigError(
+                f"give either minutes or positions to train, got {self.minutes} and {self.positions}"
+            )
         check_settings(self)
         family_of(self.net, self.part)
 
@@ -84,7 +97,9 @@ class ProgressReport:
 
 
 class Pretraining:
-    """A run in a folder that nobody else uses. `train` continues from its checkpoint until done or stopped."""
+    """A run in a folder that nobody else uses. `train` continues from its checkpoint until done or
+    stopped.
+    """
 
     def __init__(self, folder: Path, settings: PretrainSettings, data: TrainingData) -> None:
         self.folder = folder
@@ -92,7 +107,10 @@ class Pretraining:
         self.elapsed_s = 0.0
         self._data_names = data.names
         self._bind_configuration(data)
-        family, rates = family_of(settings.net, settings.part), WarmupCosine.over_progress(settings.peak_rate)
+        family, rates = (
+            family_of(settings.net, settings.part),
+            WarmupCosine.over_progress(settings.peak_rate),
+        )
         batches = family.batches(data, settings.learner, settings.seed)
         model = _first_model(settings)
         self.learner = family.learner(
@@ -124,7 +142,8 @@ class Pretraining:
     def train(self, report: Callable[[ProgressReport], None], stop: Callable[[], bool]) -> bool:
         """Train until the run is done (True) or `stop()` (False). Both leave a checkpoint.
 
-        The first step and the first evaluation of a session may compile kernels, and take no time of the run's.
+        The first step and the first evaluation of a session may compile kernels, and take no time
+        of the run's.
         """
         self._known_work, self._counted = set[str](), awake_s()
         last_checkpoint = last_evaluation = self.elapsed_s
@@ -150,7 +169,9 @@ class Pretraining:
         return self.progress >= 1.0
 
     def _count_time(self, work: str) -> None:
-        """Count the seconds of some work that has ended, but for the first of its kind, which may compile kernels."""
+        """Count the seconds of some work that has ended, but for the first of its kind, which may
+        compile kernels.
+        """
         now = awake_s()
         if work in self._known_work:
             self.elapsed_s += now - self._counted
@@ -158,10 +179,14 @@ class Pretraining:
         self._counted = now
 
     def finish(self, path: Path, dtype: str = "float32") -> HeldOutScores:
-        """Write the averaged network to `path`, stored as `dtype`; log and return its held-out scores."""
+        """Write the averaged network to `path`, stored as `dtype`; log and return its held-out
+        scores.
+        """
         check_output(path, ())  # of this run, when it began
         scores = self._evaluate(path, dtype)
-        if not any(row["step"] == self.learner.steps_done and row.get("scores") for row in self._log[-2:]):
+        if not any(
+            row["step"] == self.learner.steps_done and row.get("scores") for row in self._log[-2:]
+        ):
             self._reported = self.elapsed_s, self.positions
             self._report([], scores)
         return scores
@@ -188,7 +213,13 @@ class Pretraining:
         start = self.settings.start_from
         # The network file names no folders of the training machine.
         settings = {name: value for name, value in asdict(self.settings).items() if name != "files"}
-        dit.save(path, model, card, dtype, configuration=settings | {"start_from": start.name if start else ""})
+        dit.save(
+            path,
+            model,
+            card,
+            dtype,
+            configuration=settings | {"start_from": start.name if start else ""},
+        )
         return scores
 
     def _report(self, seen: list[Losses], scores: HeldOutScores | None) -> ProgressReport:
@@ -196,12 +227,20 @@ class Pretraining:
         self._reported = self.elapsed_s, self.positions
         speed = positions / seconds if seconds > 0 and positions > 0 else None
         report = ProgressReport(self.progress, self.positions, speed, _means(seen), scores)
-        self._log.append({"step": self.learner.steps_done, "elapsed_s": round(self.elapsed_s, 1), **asdict(report)})
+        self._log.append(
+            {
+                "step": self.learner.steps_done,
+                "elapsed_s": round(self.elapsed_s, 1),
+                **asdict(report),
+            }
+        )
         append(self.folder / LOG, json.dumps(self._log[-1]) + "\n")
         return report
 
     def _bind_configuration(self, data: TrainingData) -> None:
-        """Store configuration and what the data are. In an existing folder, only CHANGEABLE settings may differ."""
+        """Store configuration and what the data are. In an existing folder, only CHANGEABLE
+        settings may differ.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_left_behind(self.folder)
         path = self.folder / CONFIG
@@ -212,20 +251,32 @@ class Pretraining:
         values["heldout"] = data.heldout_name
         if path.is_file():
             stored, given = map(_without_paths, (read_noted(path), values))
-            different = {name for name in stored.keys() | given.keys() if stored.get(name) != given.get(name)}
+            different = {
+                name for name in stored.keys() | given.keys() if stored.get(name) != given.get(name)
+            }
             advice = "Give it those that it began with, or begin another --run with --start-from"
-            if names := sorted(different - CHANGEABLE - {"data", "" if self.settings.files.heldout else "heldout"}):
-                raise RunError(f"{self.folder} holds a run with other {', '.join(names)} (see {path.name}). {advice}")
-            pairs = zip_longest(values["data"].items(), stored.get("data", {}).items(), fillvalue=("", ""))
+            if names := sorted(
+                different - CHANGEABLE - {"data", "" if self.settings.files.heldout else "heldout"}
+            ):
+                raise RunError(
+                    f"{self.folder} holds a run with other {', '.join(names)} (see {path.name}). {advice}"
+                )
+            pairs = zip_longest(
+                values["data"].items(), stored.get("data", {}).items(), fillvalue=("", "")
+            )
             if changed := [name or old for (name, mark), (old, known) in pairs if mark != known]:
-                raise RunError(f"{self.folder} holds a run with other data: {', '.join(changed)} changed. {advice}")
+                raise RunError(
+                    f"{self.folder} holds a run with other data: {', '.join(changed)} changed. {advice}"
+                )
             if not different:
                 return
         write_file(path, json.dumps(values, indent=2))
 
 
 def _without_paths(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a configuration as it is compared: files may be moved, as their marks tell what they hold."""
+    """Return a configuration as it is compared: files may be moved, as their marks tell what they
+    hold.
+    """
     values = json.loads(json.dumps(values))
     with contextlib.suppress(KeyError, TypeError):
         values["learner"]["loss"].pop("siblings", None)  # which Aino 1.0.0 wrote
@@ -240,12 +291,19 @@ def _means(seen: list[Losses]) -> Losses | None:
     """Means over steps, of each loss over those that have it."""
     if not seen:
         return None
-    numbers = {one.name: [x for loss in seen if (x := getattr(loss, one.name)) is not None] for one in fields(Losses)}
-    return Losses(**{name: mean_of(float(np.sum(values)), len(values)) for name, values in numbers.items()})
+    numbers = {
+        one.name: [x for loss in seen if (x := getattr(loss, one.name)) is not None]
+        for one in fields(Losses)
+    }
+    return Losses(
+        **{name: mean_of(float(np.sum(values)), len(values)) for name, values in numbers.items()}
+    )
 
 
 def _kept_log(path: Path, step: int) -> list[dict[str, Any]]:
-    """Return the log's rows up to a step, and cut later ones, written after the checkpoint, and torn ones."""
+    """Return the log's rows up to a step, and cut later ones, written after the checkpoint, and
+    torn ones.
+    """
     if not path.is_file():
         return []
     text = path.read_text(encoding="utf-8", errors="replace")
@@ -257,7 +315,9 @@ def _kept_log(path: Path, step: int) -> list[dict[str, Any]]:
 
 
 def read_log(text: str) -> list[dict[str, Any]]:
-    """Return the rows of a log, without torn lines, and without those of steps that were repeated after a kill."""
+    """Return the rows of a log, without torn lines, and without those of steps that were repeated
+    after a kill.
+    """
     rows: list[dict[str, Any]] = []
     for line in text.splitlines():
         with contextlib.suppress(ValueError):
@@ -275,7 +335,9 @@ def _place(row: dict[str, Any]) -> tuple[int, bool]:
 
 
 def _first_model(settings: PretrainSettings) -> Layer:
-    """Return the network that a new run begins with. Raises ConfigError if `start_from` has another architecture."""
+    """Return the network that a new run begins with. Raises ConfigError if `start_from` has another
+    architecture.
+    """
     family = family_of(settings.net)
     model = family.build(np.random.default_rng(settings.seed))
     if settings.start_from is None:

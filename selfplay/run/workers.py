@@ -1,6 +1,8 @@
-"""Several processes of this machine that play a phase's games, each its own; lost processes are replaced.
+"""Several processes of this machine that play a phase's games, each its own; lost processes are
+replaced.
 
-Processes rather than threads: only kernels run without the interpreter's lock; the rest of a game needs it.
+Processes rather than threads: only kernels run without the interpreter's lock; the rest of a game
+needs it.
 """
 
 from __future__ import annotations
@@ -29,13 +31,16 @@ ENDING_S = 5.0  # for terminated processes to end
 
 
 class WorkerPool(SharedPlay):
-    """A PlayBackend of `workers` processes; 0 means one for each processor, or one for a GPU. One is this process.
+    """A PlayBackend of `workers` processes; 0 means one for each processor, or one for a GPU. One
+    is this process.
 
-    They share nothing but the networks' files and the kernel cache, ignore Ctrl-C, which their parent handles,
-    and end with their parent, however it ends.
+    They share nothing but the networks' files and the kernel cache, ignore Ctrl-C, which their
+    parent handles, and end with their parent, however it ends.
     """
 
-    def __call__(self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Stop) -> None:
+    def __call__(
+        self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Stop
+    ) -> None:
         if self._count(task) == 1:
             play_numbers(task, numbers, finish, stop, self._tell)
         else:
@@ -78,12 +83,16 @@ class _Processes:
         for error in filter(None, (call.exception() for call in self._calls if call.done())):
             if isinstance(error, AinoError):
                 raise error
-            raise WorkerLost(self._fate() if isinstance(error, BrokenProcessPool) else repr(error)) from error
+            raise WorkerLost(
+                self._fate() if isinstance(error, BrokenProcessPool) else repr(error)
+            ) from error
         return [worker for worker, call in enumerate(self._calls) if not call.done()]
 
     def _fate(self) -> str:
         """How the process ended that was the first to end; the executor terminates the others."""
-        deadline = awake_s() + ENDING_S  # The executor's own thread waits for them, too, and may be late.
+        deadline = (
+            awake_s() + ENDING_S
+        )  # The executor's own thread waits for them, too, and may be late.
         while any(process.exitcode is None for process in self._processes) and awake_s() < deadline:
             time.sleep(0.01)
         statuses = {process.pid: process.exitcode for process in self._processes}
@@ -108,7 +117,8 @@ def _interrupts_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # otherwise the first start would do this and unblock interrupts again
+    # otherwise the first start would do this and unblock interrupts again
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -116,9 +126,11 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-# ---- in the worker's process --------------------------------------------------------------------------------------
+# ---- in the worker's process ---------------------------------------------------------------------
 
-_channel: Any = None  # the pipe to the parent, the lock of all workers, and how many numbers they have taken
+_channel: Any = (
+    None  # the pipe to the parent, the lock of all workers, and how many numbers they have taken
+)
 
 
 def _begin(*channel: Any) -> None:
@@ -149,7 +161,9 @@ def _play(worker: int, task: PlayTask, numbers: Sequence[int], source: str) -> N
 
 
 def _end_with_parent() -> None:
-    """Workers wait for each other and for their next call, and would not notice that their parent is gone."""
+    """Workers wait for each other and for their next call, and would not notice that their parent
+    is gone.
+    """
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

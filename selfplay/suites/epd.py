@@ -28,7 +28,8 @@ _MOVE_NUMBER = re.compile(r"\d+\.+(?=[^\d.])")
 
 
 def read_epd(path: Path, note: Note | None = None) -> list[Problem]:
-    """Return the problems of a file. `note` (default: the log) hears of skipped lines, and of changes to others.
+    """Return the problems of a file. `note` (default: the log) hears of skipped lines, and of
+    changes to others.
 
     Raises DataError where the file or every line of it is unreadable.
     """
@@ -44,7 +45,9 @@ def read_epd(path: Path, note: Note | None = None) -> list[Problem]:
 def parse_epd_line(
     line: str, place: str, name: str, mate_in: int | None = None, note: Note = lambda message: None
 ) -> Problem:
-    """One problem. Its name is `name` if the line has no id. Raises DataError, which names the place."""
+    """One problem. Its name is `name` if the line has no id. Raises DataError, which names the
+    place.
+    """
     operations = read_operations(split_epd(line)[1])
     if mate := _MATE.fullmatch(operations.get("bm", "")):
         operations |= {"bm": "", "dm": mate[1]}
@@ -65,15 +68,19 @@ def parse_epd_line(
     if not any(board.legal_moves):
         raise DataError(f"{place}: no legal move in {board.fen()}")
     name = operations.get("id") or name
-    return Problem(name, _groups(name), board.fen(), best, avoid, points, mate_in, chess960=board.chess960)
+    return Problem(
+        name, _groups(name), board.fen(), best, avoid, points, mate_in, chess960=board.chess960
+    )
 
 
-# ---- parts of a line ------------------------------------------------------------------------------------------------
+# ---- parts of a line -----------------------------------------------------------------------------
 
 
 def _moves(board: chess.Board, text: str) -> frozenset[str]:
     words = re.sub(r"\s+([+#!?]+)", r"\1", text).replace(",", " ").replace('"', " ").split()
-    moves = (word for word in words if word not in ("e.p.", "ep") and not re.fullmatch(r"\d+\.+", word))
+    moves = (
+        word for word in words if word not in ("e.p.", "ep") and not re.fullmatch(r"\d+\.+", word)
+    )
     return frozenset(legal_move(board, _MOVE_NUMBER.sub("", word)).uci() for word in moves)
 
 
@@ -82,7 +89,10 @@ def _points(board: chess.Board, operations: dict[str, str]) -> dict[str, int]:
     for code in ("c9", "c7"):
         moves = operations.get(code, "").split()
         if moves and len(moves) == len(grades) and all(map(_COUNT.fullmatch, grades)):
-            return {legal_move(board, move).uci(): int(grade) for move, grade in zip(moves, grades, strict=True)}
+            return {
+                legal_move(board, move).uci(): int(grade)
+                for move, grade in zip(moves, grades, strict=True)
+            }
     if not _GRADES.fullmatch(operations.get("c0", "")):
         return {}
     pairs = (word.strip().rsplit("=", 1) for word in operations["c0"].split(","))
@@ -90,7 +100,9 @@ def _points(board: chess.Board, operations: dict[str, str]) -> dict[str, int]:
 
 
 def _groups(name: str) -> tuple[str, ...]:
-    """Return the theme in an id: the text after a number and a colon, or else the text before the running number."""
+    """Return the theme in an id: the text after a number and a colon, or else the text before the
+    running number.
+    """
     _, colon, theme = name.partition(":")
     group = theme if colon else _NUMBER.sub("", _REMARK.sub("", name))
     return (group.strip(" ."),) if group.strip(" .") else ()

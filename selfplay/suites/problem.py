@@ -1,4 +1,6 @@
-"""Problems: positions and the moves that solve them. Also Lichess's puzzles as problems, by rating and theme."""
+"""Problems: positions and the moves that solve them. Also Lichess's puzzles as problems, by rating
+and theme.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +23,22 @@ Item = TypeVar("Item")
 
 
 def sample(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
-    """Sample `limit` items at random and keep their order. Returns all of them when there are no more, or for None."""
+    """Sample `limit` items at random and keep their order. Returns all of them when there are no
+    more, or for None.
+    """
     if limit is None or limit >= len(items):
         return list(items)
-    return [items[number] for number in sorted(np.random.default_rng(seed).permutation(len(items))[:limit])]
+    return [
+        items[number]
+        for number in sorted(np.random.default_rng(seed).permutation(len(items))[:limit])
+    ]
 
 
 def gathered(
     path: Path, what: str, readers: Iterable[Callable[[Note], Problem]], note: Note | None = None
 ) -> list[Problem]:
-    """Return the problems of a file that can be read. `note` (default: the log) hears of the others, and so do readers.
+    """Return the problems of a file that can be read. `note` (default: the log) hears of the
+    others, and so do readers.
 
     Raises the first fault, or DataError, where no problem is left.
     """
@@ -51,11 +59,12 @@ def gathered(
 
 @dataclass(frozen=True)
 class Problem:
-    """One position of a suite, or one puzzle. Moves are UCI text, castling as python-chess writes it on that board.
+    """One position of a suite, or one puzzle. Moves are UCI text, castling as python-chess writes
+    it on that board.
 
-    A problem is solved by a move that is in `best` (if it has any) and not in `avoid`; by announcing a mate in
-    `mate_in` moves or fewer; or, for a puzzle, by every move of `line`, whose odd entries are the opponent's replies.
-    A move that mates is always right.
+    A problem is solved by a move that is in `best` (if it has any) and not in `avoid`; by
+    announcing a mate in `mate_in` moves or fewer; or, for a puzzle, by every move of `line`, whose
+    odd entries are the opponent's replies. A move that mates is always right.
     """
 
     name: str
@@ -63,7 +72,9 @@ class Problem:
     fen: str
     best: frozenset[str] = frozenset()
     avoid: frozenset[str] = frozenset()
-    points: Mapping[str, int] = field(default_factory=dict)  # UCI move -> points; empty when moves are not graded
+    points: Mapping[str, int] = field(
+        default_factory=dict
+    )  # UCI move -> points; empty when moves are not graded
     mate_in: int | None = None
     line: tuple[str, ...] = ()
     chess960: bool = False
@@ -91,13 +102,22 @@ class Problem:
 BAND = 200  # width of a rating band, in rating points
 
 
-def read_puzzles(path: Path, limit: int | None = None, seed: int = 1, note: Note | None = None) -> list[Problem]:
-    """All puzzles of a file, or `limit` of them sampled at random. `note` (default: the log) hears of skipped ones.
+def read_puzzles(
+    path: Path, limit: int | None = None, seed: int = 1, note: Note | None = None
+) -> list[Problem]:
+    """All puzzles of a file, or `limit` of them sampled at random. `note` (default: the log) hears
+    of skipped ones.
 
     Raises DataError where the file or every puzzle sampled is unreadable.
     """
-    lines = None if limit is None else {*sample([number for number, _ in puzzle_fields(path)], limit, seed)}
-    rows = (row for row in puzzle_fields(path) if lines is None or row[0] in lines)  # all of Lichess's take gigabytes
+    lines = (
+        None
+        if limit is None
+        else {*sample([number for number, _ in puzzle_fields(path)], limit, seed)}
+    )
+    rows = (
+        row for row in puzzle_fields(path) if lines is None or row[0] in lines
+    )  # all of Lichess's take gigabytes
     readers = (partial(_puzzle, row, f"{path}:{number}") for number, row in rows)
     return gathered(path, "puzzles", readers, note)
 
@@ -111,4 +131,6 @@ def _puzzle(fields: PuzzleFields, place: str, note: Note) -> Problem:
     band = int(row.rating) // BAND * BAND
     groups = (f"rating {band}-{band + BAND - 1}", *row.themes)
     name = fields.get("puzzleid") or place
-    return Problem(name, groups, board.fen(), frozenset(line[:1]), line=line, chess960=board.chess960)
+    return Problem(
+        name, groups, board.fen(), frozenset(line[:1]), line=line, chess960=board.chess960
+    )

@@ -1,4 +1,6 @@
-"""Give problems to solvers, score the outcomes by problem, group and node count, and show them as a table or JSON."""
+"""Give problems to solvers, score the outcomes by problem, group and node count, and show them as a
+table or JSON.
+"""
 
 import re
 import statistics
@@ -26,13 +28,17 @@ class Outcome:
     played: tuple[str, ...]  # UCI moves; for a puzzle, up to and including the first wrong one
     nodes: int  # total for the problem
     time_ms: int
-    found_nodes: int | None  # nodes after which the solution never changed; for a line, the maximum over its moves
+    found_nodes: (
+        int | None
+    )  # nodes after which the solution never changed; for a line, the maximum over its moves
     found_ms: int | None
     fault: str = ""  # what a UCI engine did in place of a move
 
 
 def solve_problem(problem: Problem, solver: Solver) -> Outcome:
-    """Give a problem to a solver. A line is played to its end, to the first wrong move or fault, or to a mate."""
+    """Give a problem to a solver. A line is played to its end, to the first wrong move or fault, or
+    to a mate.
+    """
     board = problem.board()
     played: list[str] = []
     found: list[BestMove] = []
@@ -42,7 +48,9 @@ def solve_problem(problem: Problem, solver: Solver) -> Outcome:
         for ply in range(0, max(1, len(problem.line)), 2):
             part = problem
             if step := problem.line[ply : ply + 1]:  # a move of a line is a problem of its own
-                part = Problem(problem.name, (), board.fen(), frozenset(step), chess960=problem.chess960)
+                part = Problem(
+                    problem.name, (), board.fen(), frozenset(step), chess960=problem.chess960
+                )
             answer = solver.solve(board, fresh=not ply)
             last = answer[-1]
             nodes, time_ms = nodes + last.nodes, time_ms + last.time_ms
@@ -61,7 +69,9 @@ def solve_problem(problem: Problem, solver: Solver) -> Outcome:
     points = problem.points.get("".join(played[:1]), 0) if problem.points else int(solved)
     found_nodes = max(step.nodes for step in found) if solved else None
     found_ms = max(step.time_ms for step in found) if solved else None
-    return Outcome(problem, solved, points, tuple(played), nodes, time_ms, found_nodes, found_ms, fault)
+    return Outcome(
+        problem, solved, points, tuple(played), nodes, time_ms, found_nodes, found_ms, fault
+    )
 
 
 def solve_all(
@@ -71,12 +81,15 @@ def solve_all(
     report: Callable[[Outcome], None],
     stop: Stop,
 ) -> None:
-    """Report the outcome of each problem as it is found. A stop leaves out the problems that were not finished.
+    """Report the outcome of each problem as it is found. A stop leaves out the problems that were
+    not finished.
 
     `concurrency` solvers work at once. The first error of one stops the others and is raised here.
     """
 
-    def work(solver: Solver, problem: Problem, give: Callable[[Outcome], None], halted: object) -> None:
+    def work(
+        solver: Solver, problem: Problem, give: Callable[[Outcome], None], halted: object
+    ) -> None:
         give(solve_problem(problem, solver))
 
     share_out(iter(problems), concurrency, "solver", new_solver, work, report, stop)
@@ -115,7 +128,9 @@ def grouped(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
     for outcome in outcomes:
         for group in outcome.problem.groups:
             groups.setdefault(group, []).append(outcome)
-    in_order = sorted(groups, key=lambda name: re.sub(r"\d+", lambda number: number[0].zfill(6), name))
+    in_order = sorted(
+        groups, key=lambda name: re.sub(r"\d+", lambda number: number[0].zfill(6), name)
+    )
     return {group: groups[group] for group in in_order}
 
 
@@ -124,7 +139,9 @@ FEW = 5  # groups with fewer problems get no row
 
 
 def thresholds(outcomes: Sequence[Outcome]) -> list[int]:
-    """Node counts for the "solved by" columns: the largest count needed, and that count divided by powers of 4."""
+    """Node counts for the "solved by" columns: the largest count needed, and that count divided by
+    powers of 4.
+    """
     found = [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
     steps = [max(found, default=0) // 4**power for power in range(MOST_NODE_COLUMNS - 1, -1, -1)]
     return [step for step in steps if step > 0]
@@ -135,7 +152,13 @@ def suite_table(suites: Mapping[str, Sequence[Outcome]]) -> Table:
     steps = thresholds([outcome for outcomes in suites.values() for outcome in outcomes])
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("suite")
-    for title in ("positions", "solved", "points", "median nodes", *(f"by {step:,}" for step in steps)):
+    for title in (
+        "positions",
+        "solved",
+        "points",
+        "median nodes",
+        *(f"by {step:,}" for step in steps),
+    ):
         table.add_column(title, justify="right")
     for name, outcomes in suites.items():
         table.add_row(*_cells(name, outcomes, steps), style="bold")
@@ -156,7 +179,9 @@ def _cells(name: str, outcomes: Sequence[Outcome], steps: Sequence[int]) -> list
     return [name, str(score.problems), solved, points, median, *map(str, by)]
 
 
-def suite_json(settings: Mapping[str, Any], suites: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
+def suite_json(
+    settings: Mapping[str, Any], suites: Mapping[str, Sequence[Outcome]]
+) -> dict[str, Any]:
     """Return settings, scores by suite and group, and every problem's outcome."""
     return {
         **settings,
@@ -164,7 +189,9 @@ def suite_json(settings: Mapping[str, Any], suites: Mapping[str, Sequence[Outcom
             {
                 "name": name,
                 **asdict(tally(outcomes)),
-                "groups": {group: asdict(tally(members)) for group, members in grouped(outcomes).items()},
+                "groups": {
+                    group: asdict(tally(members)) for group, members in grouped(outcomes).items()
+                },
                 "problems": [
                     {"name": one.problem.name, "fen": one.problem.fen}
                     | {key: value for key, value in vars(one).items() if key != "problem"}

@@ -1,4 +1,6 @@
-"""Solvers: Aino in this process, or any UCI engine. Each reports its best move at several node counts."""
+"""Solvers: Aino in this process, or any UCI engine. Each reports its best move at several node
+counts.
+"""
 
 from collections import deque
 from collections.abc import Sequence
@@ -17,7 +19,9 @@ from selfplay.matches.play import EngineFault, is_legal, mate_of, read_info, thi
 
 STAGE = 2**0.5  # ratio between the node counts at which EngineSolver asks Aino for its best move
 FIRST_STAGE = 8
-ENGINE_PATIENCE_S = 60.0  # allow a UCI engine this much beyond its time; with a node limit, this much in all
+ENGINE_PATIENCE_S = (
+    60.0  # allow a UCI engine this much beyond its time; with a node limit, this much in all
+)
 
 
 class BestMove(NamedTuple):
@@ -30,14 +34,18 @@ class BestMove(NamedTuple):
 
 
 BestMoves = Sequence[BestMove]
-"""The best moves during a search, in order. The last one is the move played, with all nodes and time spent on it."""
+"""The best moves during a search, in order. The last one is the move played, with all nodes and
+time spent on it.
+"""
 
 
 class EngineSolver:
-    """Aino in this process. With a node limit it searches in stages that keep the tree, to see when its move changes.
+    """Aino in this process. With a node limit it searches in stages that keep the tree, to see when
+    its move changes.
 
-    The stages end at powers of the square root of 2. A stage may cut an evaluator's batch short, so the move may differ
-    from that of one search with as many nodes. A time limit means one search, and its solution counts at its end.
+    The stages end at powers of the square root of 2. A stage may cut an evaluator's batch short, so
+    the move may differ from that of one search with as many nodes. A time limit means one search,
+    and its solution counts at its end.
     """
 
     def __init__(self, options: EngineOptions, limit: TimeControl) -> None:
@@ -46,7 +54,9 @@ class EngineSolver:
         self._engine.warm_up()
 
     def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
-        """Search a position that has legal moves and its history on the stack. fresh: it begins a new problem."""
+        """Search a position that has legal moves and its history on the stack. fresh: it begins a
+        new problem.
+        """
         engine, limit = self._engine, self._limit
         if fresh:
             engine.new_game()
@@ -54,7 +64,9 @@ class EngineSolver:
         begin = awake_s()
         steps: list[BestMove] = []
         kept = 0
-        for nodes in _stages(limit.nodes) if limit.nodes and not limit.movetime_s else [limit.nodes or None]:
+        for nodes in (
+            _stages(limit.nodes) if limit.nodes and not limit.movetime_s else [limit.nodes or None]
+        ):
             movetime_ms = round(1000 * limit.movetime_s) or None
             result = engine.search(Limits(nodes=nodes, movetime_ms=movetime_ms))
             kept += result.nodes
@@ -90,7 +102,9 @@ class UciSolver:
         asked = chess.engine.Limit(time=limit.movetime_s or None, nodes=limit.nodes or None)
         begin = awake_s()
         try:
-            best = think(self._engine, board, asked, limit.movetime_s + ENGINE_PATIENCE_S, told).move
+            best = think(
+                self._engine, board, asked, limit.movetime_s + ENGINE_PATIENCE_S, told
+            ).move
         except EngineFault:
             close_engine(self._engine, force=True)
             self._engine = open_engine(self._contestant)

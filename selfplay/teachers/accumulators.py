@@ -1,7 +1,8 @@
-"""Accumulators of the teacher's net: each side's view of the board, built from scratch or updated by a move.
+"""Accumulators of the teacher's net: each side's view of the board, built from scratch or updated
+by a move.
 
-A feature is a piece on a square, seen by the side whose king stands on k. flip is 56 for Black, else 0, and is
-exclusive-ored with 7 if the king is on files a to d:
+A feature is a piece on a square, seen by the side whose king stands on k. flip is 56 for Black,
+else 0, and is exclusive-ored with 7 if the king is on files a to d:
 
     (square ^ flip) + 64 * (2 * kind + (1 if not of that side); 10 for both kings) + 704 * bucket,
     bucket = 4 * (7 - rank) + (7 - file) of k ^ flip.
@@ -53,7 +54,9 @@ def start(net, acc, ply, row):
 
 @kernel()
 def advance(net, acc, ply, row, child):
-    """Update the accumulators of `row` at ply to `child` at ply + 1; `child` is one move or a pass away."""
+    """Update the accumulators of `row` at ply to `child` at ply + 1; `child` is one move or a pass
+    away.
+    """
     removed, added = _note_changes(acc, row, child)
     for side in range(2):
         if row[KING] & row[WHITE + side] != child[KING] & child[WHITE + side]:
@@ -61,9 +64,13 @@ def advance(net, acc, ply, row, child):
             continue
         flip, base = _view(child, side)
         for i in range(removed):
-            acc.indices[i] = _feature(acc.changed[i, 0], acc.changed[i, 1], acc.changed[i, 2], side, flip, base)
+            acc.indices[i] = _feature(
+                acc.changed[i, 0], acc.changed[i, 1], acc.changed[i, 2], side, flip, base
+            )
         for i in range(ADDED, ADDED + added):
-            acc.indices[i] = _feature(acc.changed[i, 0], acc.changed[i, 1], acc.changed[i, 2], side, flip, base)
+            acc.indices[i] = _feature(
+                acc.changed[i, 0], acc.changed[i, 1], acc.changed[i, 2], side, flip, base
+            )
         _update(net, acc, ply, side, removed, added)
 
 
@@ -95,7 +102,18 @@ def _refresh(net, acc, ply, side, row):
                 pieces &= pieces - np.uint64(1)
     out = (2 * ply + side) * TEACHER_WIDTH
     for c in range(0, TEACHER_WIDTH, BLOCK):
-        change_block(net.bias, c, net.weight, c, acc.indices, count, acc.indices, np.int64(0), acc.values, out + c)
+        change_block(
+            net.bias,
+            c,
+            net.weight,
+            c,
+            acc.indices,
+            count,
+            acc.indices,
+            np.int64(0),
+            acc.values,
+            out + c,
+        )
     out = (2 * ply + side) * BUCKETS
     for bucket in range(BUCKETS):
         total = np.int64(0)
@@ -115,11 +133,19 @@ def _note_changes(acc, row, child):
                 continue
             gone, come = old & ~new, new & ~old
             while gone:
-                acc.changed[removed, 0], acc.changed[removed, 1], acc.changed[removed, 2] = ctz(gone), kind, colour
+                acc.changed[removed, 0], acc.changed[removed, 1], acc.changed[removed, 2] = (
+                    ctz(gone),
+                    kind,
+                    colour,
+                )
                 removed += 1
                 gone &= gone - np.uint64(1)
             while come:
-                acc.changed[added, 0], acc.changed[added, 1], acc.changed[added, 2] = ctz(come), kind, colour
+                acc.changed[added, 0], acc.changed[added, 1], acc.changed[added, 2] = (
+                    ctz(come),
+                    kind,
+                    colour,
+                )
                 added += 1
                 come &= come - np.uint64(1)
     return removed, added - ADDED
@@ -127,12 +153,16 @@ def _note_changes(acc, row, child):
 
 @kernel()
 def _update(net, acc, ply, side, removed, added):
-    """Write a side's accumulator at ply + 1: that at ply, minus the removed features, plus the added ones."""
+    """Write a side's accumulator at ply + 1: that at ply, minus the removed features, plus the
+    added ones.
+    """
     values, old = acc.values, (2 * ply + side) * TEACHER_WIDTH
     new = old + 2 * TEACHER_WIDTH
     come = acc.indices[ADDED:]
     for c in range(0, TEACHER_WIDTH, BLOCK):
-        change_block(values, old + c, net.weight, c, come, added, acc.indices, removed, values, new + c)
+        change_block(
+            values, old + c, net.weight, c, come, added, acc.indices, removed, values, new + c
+        )
     old = (2 * ply + side) * BUCKETS
     for bucket in range(BUCKETS):
         total = np.int64(acc.psqt[old + bucket])

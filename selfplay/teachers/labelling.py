@@ -1,7 +1,8 @@
-"""Labels in bulk: several threads sample numbered chunks, which are joined in order without duplicates.
+"""Labels in bulk: several threads sample numbered chunks, which are joined in order without
+duplicates.
 
-Chunk k depends only on settings, seed and k, and duplicates are removed in chunk order. The file is therefore the same
-for any number of threads and interruptions.
+Chunk k depends only on settings, seed and k, and duplicates are removed in chunk order. The file is
+therefore the same for any number of threads and interruptions.
 """
 
 import hashlib
@@ -21,9 +22,23 @@ from engine.native.memory import aligned_zeros
 from engine.native.pool import ThreadPool
 from engine.options.settings import check_settings, check_weights, setting
 from selfplay.interrupt import Report, Stop
-from selfplay.records.label_folder import SETTINGS_OF_1_0_0, Chunk, LabelFolder, LabelWriter, Published, keys_of_rows
+from selfplay.records.label_folder import (
+    SETTINGS_OF_1_0_0,
+    Chunk,
+    LabelFolder,
+    LabelWriter,
+    Published,
+    keys_of_rows,
+)
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.sample_sources import FROM_GAMES, TREES, Roots, Shares, TreeSource, sample_source
+from selfplay.teachers.sample_sources import (
+    FROM_GAMES,
+    TREES,
+    Roots,
+    Shares,
+    TreeSource,
+    sample_source,
+)
 from selfplay.teachers.sampling import new_sample_space, score_noted
 
 LABELS_VERSION = 6  # raise this when the same settings give different labels
@@ -89,7 +104,9 @@ class TreeNet:
 def sample_chunk(
     net: StockfishNet, roots: Roots, plan: LabelPlan, number: int, tree_net: TreeNet | None = None
 ) -> RawChunk:
-    """Sample and label chunk `number`. Without games or `tree_net`, the sources that need them give their share up."""
+    """Sample and label chunk `number`. Without games or `tree_net`, the sources that need them give
+    their share up.
+    """
     seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1, np.uint64)[0])
     limits = (plan.calm_cp, plan.unsettled_share, plan.scored_share)
     space = new_sample_space(net, seed, plan.chunk_rows, limits)
@@ -120,7 +137,9 @@ def sample_chunk(
 
 
 class LabelRun:
-    """Labels in a folder; `run` continues where the folder ends. Raises RunError if its settings differ."""
+    """Labels in a folder; `run` continues where the folder ends. Raises RunError if its settings
+    differ.
+    """
 
     def __init__(
         self,
@@ -136,7 +155,9 @@ class LabelRun:
         self._roots = roots
         self._tree_net = tree_net
         self._writer = LabelWriter(folder, _settings(net_file, roots, plan, tree_net))
-        self._seen = aligned_zeros(plan.filter_mib << 17, dtype=np.uint64)  # the filter of `add_new`
+        self._seen = aligned_zeros(
+            plan.filter_mib << 17, dtype=np.uint64
+        )  # the filter of `add_new`
         if self._writer.published.chunks:
             labels = LabelFolder(folder)
             for rows, salt in ((labels.values, np.uint64(0)), (labels.scored, SCORED_SALT)):
@@ -161,13 +182,17 @@ class LabelRun:
                     return False
                 first = self.published.chunks
                 missing = -(-(count - self.published.values) // self.plan.chunk_rows)
-                numbers = range(first, first + min(CHUNKS_A_THREAD * threads, max(threads, missing)))
+                numbers = range(
+                    first, first + min(CHUNKS_A_THREAD * threads, max(threads, missing))
+                )
                 sampled, before = pool.map(sample, numbers), self.published.values
                 self._publish(sampled, count)
                 done = self.published.values
                 known = known + sum(len(one.values) for one in sampled) if done == before else 0
                 if known >= MOST_KNOWN:
-                    raise RunError(f"the sources with a share have no more than these {done:,} positions: add games")
+                    raise RunError(
+                        f"the sources with a share have no more than these {done:,} positions: add games"
+                    )
                 speed = (done - at_first) / (awake_s() - begun)
                 report(min(1.0, done / count), f"{done:,} positions, {speed:,.0f}/s")
         return True
@@ -176,15 +201,21 @@ class LabelRun:
         self._writer.close()
 
     def _publish(self, sampled: list[RawChunk], count: int) -> None:
-        """Publish chunks up to the one that completes `count`, so that the file does not depend on the threads."""
+        """Publish chunks up to the one that completes `count`, so that the file does not depend on
+        the threads.
+        """
         chunks, total = [], self.published.values
         for one in sampled:
             if total >= count:
                 break
             if not len(one.values):
-                raise ConfigError("a chunk without a single position: the sources with a share give none")
+                raise ConfigError(
+                    "a chunk without a single position: the sources with a share give none"
+                )
             values = self._new_rows(one.values, one.keys, np.uint64(0))
-            chunks.append(Chunk(values, self._new_rows(one.scored, one.scored_keys, SCORED_SALT), one.offered))
+            chunks.append(
+                Chunk(values, self._new_rows(one.scored, one.scored_keys, SCORED_SALT), one.offered)
+            )
             total += len(values)
         self._writer.publish(chunks)
 
@@ -194,7 +225,9 @@ class LabelRun:
         return rows[new]
 
 
-def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet | None) -> dict[str, Any]:
+def _settings(
+    net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet | None
+) -> dict[str, Any]:
     """Everything that the labels depend on, in the folder's form."""
     games = hashlib.sha256(np.ascontiguousarray(roots.games.keys).data).hexdigest()
     return {
@@ -208,15 +241,17 @@ def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet |
     }
 
 
-# ---- the filter of sampled positions --------------------------------------------------------------------------------
+# ---- the filter of sampled positions -------------------------------------------------------------
 
 
 @kernel()
 def add_new(seen, keys, salt, new):
-    """Add keys [n] to a blocked Bloom filter of a power of two of words; sets new bool[n] for keys it did not know.
+    """Add keys [n] to a blocked Bloom filter of a power of two of words; sets new bool[n] for keys
+    it did not know.
 
-    Each sets four bits of one cache line, so that a look-up waits for memory once (Putze, Sanders & Singler 2007). With
-    21 bits per key, about one new key in a thousand also counts as known, and its position gets no label.
+    Each sets four bits of one cache line, so that a look-up waits for memory once (Putze, Sanders &
+    Singler 2007). With 21 bits per key, about one new key in a thousand also counts as known, and
+    its position gets no label.
     """
     blocks = np.uint64(len(seen) // BLOCK_WORDS - 1)
     for i in range(len(keys)):

@@ -1,8 +1,10 @@
-"""Reader of the value net that Stockfish 15.1 writes with `export_net`: HalfKAv2_hm, 22528 -> 2 x 1024, eight stacks.
+"""Reader of the value net that Stockfish 15.1 writes with `export_net`: HalfKAv2_hm, 22528 -> 2 x
+1024, eight stacks.
 
-File, little-endian: version u32, hash u32, length u32, description; transformer: hash u32, bias int16 [1024], weight
-int16 [22528, 1024], psqt int32 [22528, 8]; eight stacks, each hash u32, fc0 int32 [16] and int8 [16, 1024], fc1 int32
-[32] and int8 [32, 32] (30 inputs are used), fc2 int32 [1] and int8 [32]. The weights are CC0.
+File, little-endian: version u32, hash u32, length u32, description; transformer: hash u32, bias
+int16 [1024], weight int16 [22528, 1024], psqt int32 [22528, 8]; eight stacks, each hash u32, fc0
+int32 [16] and int8 [16, 1024], fc1 int32 [32] and int8 [32, 32] (30 inputs are used), fc2 int32 [1]
+and int8 [32]. The weights are CC0.
 https://github.com/official-stockfish/Stockfish/tree/sf_15.1/src/nnue
 """
 
@@ -21,7 +23,9 @@ LONGEST_DESCRIPTION = 4096  # bytes; real descriptions have under a hundred
 NNUE_PREFIX = struct.Struct("<III")
 HASH = struct.Struct("<I")
 
-HALF_KA_V2_HM = 0x7F234CB8  # the feature set's hash; the transformer's is exclusive-ored with twice the width
+HALF_KA_V2_HM = (
+    0x7F234CB8  # the feature set's hash; the transformer's is exclusive-ored with twice the width
+)
 
 
 class NetShape(NamedTuple):
@@ -55,7 +59,9 @@ class StockfishNet(NamedTuple):
 
 
 def read_stockfish_net(path: Path, shape: NetShape = STOCKFISH_15) -> StockfishNet:
-    """Read and check a net file. Raises NetFileError if it is missing, damaged or of another architecture."""
+    """Read and check a net file. Raises NetFileError if it is missing, damaged or of another
+    architecture.
+    """
     try:
         size = path.stat().st_size
         with open(path, "rb") as stream:
@@ -71,20 +77,33 @@ class _Reader:
         self._size = size
 
     def net(self, shape: NetShape) -> StockfishNet:
-        version, net_hash, length = NNUE_PREFIX.unpack(self._bytes(NNUE_PREFIX.size, "a header of 12 bytes"))
-        self._expect(version == NNUE_VERSION, f"version {NNUE_VERSION:#x} of Stockfish's net files", f"{version:#x}")
+        version, net_hash, length = NNUE_PREFIX.unpack(
+            self._bytes(NNUE_PREFIX.size, "a header of 12 bytes")
+        )
+        self._expect(
+            version == NNUE_VERSION,
+            f"version {NNUE_VERSION:#x} of Stockfish's net files",
+            f"{version:#x}",
+        )
         expected = f"a description of at most {LONGEST_DESCRIPTION} bytes"
         self._expect(length <= LONGEST_DESCRIPTION, expected, f"{length:,}")
         self._bytes(length, "the description")
         (found,) = HASH.unpack(self._bytes(HASH.size, "the transformer's hash"))
         name = f"HalfKAv2_hm with 2 x {shape.width} accumulators (hash {shape.transformer_hash:#x})"
-        self._expect(found == shape.transformer_hash, name, f"the hash {found:#x}, of another version's nets")
+        self._expect(
+            found == shape.transformer_hash, name, f"the hash {found:#x}, of another version's nets"
+        )
         self._expect(
             net_hash == shape.transformer_hash ^ STACK_HASH,
             f"the hash {shape.transformer_hash ^ STACK_HASH:#x} of a net with stacks of 1024 -> 16 -> 32 -> 1",
             f"{net_hash:#x}",
         )
-        transformer = 4 + 2 * shape.width + 2 * shape.features * shape.width + 4 * shape.features * shape.buckets
+        transformer = (
+            4
+            + 2 * shape.width
+            + 2 * shape.features * shape.width
+            + 4 * shape.features * shape.buckets
+        )
         stack_bytes = shape.buckets * (4 + 4 * 16 + 16 * shape.width + 4 * 32 + 32 * 32 + 4 + 32)
         whole = NNUE_PREFIX.size + length + transformer + stack_bytes
         self._expect(self._size == whole, f"a file of {whole:,} bytes", f"{self._size:,}")
@@ -97,18 +116,31 @@ class _Reader:
 
     def _stack(self, shape: NetShape, number: int) -> tuple[np.ndarray, ...]:
         (found,) = HASH.unpack(self._bytes(HASH.size, f"the hash of stack {number}"))
-        self._expect(found == STACK_HASH, f"the hash {STACK_HASH:#x} before stack {number}", f"{found:#x}")
+        self._expect(
+            found == STACK_HASH, f"the hash {STACK_HASH:#x} before stack {number}", f"{found:#x}"
+        )
         bias_0, weight_0 = self._array("<i4", 16), self._array("i1", 16 * shape.width)
         bias_1, weight_1 = self._array("<i4", 32), self._array("i1", 32 * 32)
         bias_2, weight_2 = self._array("<i4", 1), self._array("i1", 32)
-        return bias_0, _by_four_inputs(weight_0, 16), bias_1, _by_four_inputs(weight_1, 32), bias_2, weight_2
+        return (
+            bias_0,
+            _by_four_inputs(weight_0, 16),
+            bias_1,
+            _by_four_inputs(weight_1, 32),
+            bias_2,
+            weight_2,
+        )
 
     def _array(self, dtype: str, size: int) -> np.ndarray:
-        return np.frombuffer(self._bytes(size * np.dtype(dtype).itemsize, f"{size:,} numbers"), dtype)
+        return np.frombuffer(
+            self._bytes(size * np.dtype(dtype).itemsize, f"{size:,} numbers"), dtype
+        )
 
     def _bytes(self, count: int, what: str) -> bytes:
         data = self._stream.read(count)
-        self._expect(len(data) == count, what, f"the end of the file after {len(data)} of {count} bytes")
+        self._expect(
+            len(data) == count, what, f"the end of the file after {len(data)} of {count} bytes"
+        )
         return data
 
     def _expect(self, good: bool, expected: str, found: str) -> None:

@@ -1,4 +1,5 @@
-"""Quiescence over the teacher's net: captures, queen promotions and some quiet checks, until nothing hangs.
+"""Quiescence over the teacher's net: captures, queen promotions and some quiet checks, until
+nothing hangs.
 
 By it, all moves of a position are scored, too.
 """
@@ -35,7 +36,9 @@ class Teacher(NamedTuple):
     acc: Accumulators
     rows: Annotated[np.ndarray, "uint64 [MAX_QUIET_PLY + 2, 16]"]
     moves: Annotated[np.ndarray, "uint16 [MAX_QUIET_PLY + 2, 218]"]
-    scores: Annotated[np.ndarray, "int64 [MAX_QUIET_PLY + 2, 218]"]  # order of the moves, highest first
+    scores: Annotated[
+        np.ndarray, "int64 [MAX_QUIET_PLY + 2, 218]"
+    ]  # order of the moves, highest first
     nodes: Annotated[np.ndarray, "int64 [1]"]  # positions of this quiescence
 
 
@@ -53,7 +56,8 @@ def begin_quiescence(teacher, row):
 
 @kernel()
 def teacher_quiescence(teacher, ply, leaf_ply, alpha, beta):
-    """Units for the side to move of rows[ply] once captures are settled, exact within (alpha, beta).
+    """Units for the side to move of rows[ply] once captures are settled, exact within (alpha,
+    beta).
 
     The row and its accumulators must be set; `leaf_ply` is where quiescence began.
     """
@@ -73,7 +77,10 @@ def teacher_quiescence(teacher, ply, leaf_ply, alpha, beta):
     for i in range(count):
         move = take_best(moves, scores, i, count)
         if not evading:
-            if scores[i] > 0 and np.int64(scores[i] * UNITS_PER_CP) + stand_pat + DELTA_MARGIN <= alpha:
+            if (
+                scores[i] > 0
+                and np.int64(scores[i] * UNITS_PER_CP) + stand_pat + DELTA_MARGIN <= alpha
+            ):
                 continue
             if see(row, move) < 0:
                 continue
@@ -102,10 +109,11 @@ def to_cp(units):
 def score_teacher_moves(teacher, ply, moves, count, scores, exact, reach):
     """Order moves[:count] of rows[ply], best first, by quiescence of the position after each.
 
-    The accumulators of rows[ply] must be set. Scores are units for the mover; mates count from ply 0.
+    The accumulators of rows[ply] must be set. Scores are units for the mover; mates count from ply
+    0.
 
-    The first `exact` scores are exact down to `reach` temperatures of the policy targets below the best one. The others
-    are upper bounds, because their search stops once they rank lower.
+    The first `exact` scores are exact down to `reach` temperatures of the policy targets below the
+    best one. The others are upper bounds, because their search stops once they rank lower.
     """
     row, child, statics = teacher.rows[ply], teacher.rows[ply + 1], teacher.scores[ply]
     for i in range(count):
@@ -136,7 +144,9 @@ def _faint(best, reach):
 
 @kernel()
 def _settled_move(teacher, ply, move, after, least):
-    """Units for the mover of rows[ply] after `move`, exact above `least`; `after`: the other side's static value."""
+    """Units for the mover of rows[ply] after `move`, exact above `least`; `after`: the other side's
+    static value.
+    """
     row, child = teacher.rows[ply], teacher.rows[ply + 1]
     make(row, move, child)
     checked = in_check(child)

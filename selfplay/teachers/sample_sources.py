@@ -1,8 +1,10 @@
-"""Sources of positions to label: games and positions near them, openings, endings, ends of exchanges, search trees.
+"""Sources of positions to label: games and positions near them, openings, endings, ends of
+exchanges, search trees.
 
-`trees` are positions that Aino's own search looks at in searches of games' positions: it asks its network about
-positions that games seldom reach. One call from Python grows a tree, in kernels; another offers some of its nodes. The
-samples depend only on the space's random numbers and the evaluator.
+`trees` are positions that Aino's own search looks at in searches of games' positions: it asks its
+network about positions that games seldom reach. One call from Python grows a tree, in kernels;
+another offers some of its nodes. The samples depend only on the space's random numbers and the
+evaluator.
 """
 
 from dataclasses import dataclass
@@ -32,7 +34,15 @@ from selfplay.matches.opening_book import load_openings
 from selfplay.records.packed import SOURCES
 from selfplay.records.positions import PositionSet, empty_set, offsets
 from selfplay.teachers.accumulators import advance, start
-from selfplay.teachers.sampling import SampleSpace, begin_walk, below, offer, step_down, uniform, walk
+from selfplay.teachers.sampling import (
+    SampleSpace,
+    begin_walk,
+    below,
+    offer,
+    step_down,
+    uniform,
+    walk,
+)
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 
@@ -41,7 +51,9 @@ class Shares:
     """Mixture weights of the sources, relative, in the order of `packed.SOURCES`."""
 
     games: float = 0.05  # positions of games
-    siblings: float = 0.40  # positions after the moves of a game's position, and of two plies below it
+    siblings: float = (
+        0.40  # positions after the moves of a game's position, and of two plies below it
+    )
     detours: float = 0.15  # siblings after one to three random moves
     trees: float = 0.04  # tree positions of Aino's own searches
     openings: float = 0.10  # walks from openings of four to ten random plies
@@ -51,14 +63,18 @@ class Shares:
     quiet_ends: float = 0.07  # ends of the exchanges in positions near games
 
 
-_GAMES, SIBLINGS, DETOURS, TREES, OPENINGS, BOOK, CHESS960, ENDINGS, QUIET_ENDS = range(len(SOURCES))
+_GAMES, SIBLINGS, DETOURS, TREES, OPENINGS, BOOK, CHESS960, ENDINGS, QUIET_ENDS = range(
+    len(SOURCES)
+)
 FROM_GAMES = (_GAMES, SIBLINGS, DETOURS, TREES, QUIET_ENDS)  # sources that need games
 GAME_SHARE = 0.25  # share of a sampled game's positions that are offered
 LONG_WALK = 60  # plies of a walk as long as a game
 SHORT_WALK = 3
 LONGEST_EXCHANGE = 12  # plies
 MOST_ENDING_PIECES = 5  # most pieces besides the kings
-KINDS_OF_ENDINGS = np.array([0, 0, 0, 0, 0, 1, 2, 3, 3, 4], np.int64)  # pawns twice as often as rooks
+KINDS_OF_ENDINGS = np.array(
+    [0, 0, 0, 0, 0, 1, 2, 3, 3, 4], np.int64
+)  # pawns twice as often as rooks
 TEMPERATURES_CP = np.array([15.0, 30.0, 60.0])
 
 
@@ -81,9 +97,12 @@ class Roots(NamedTuple):
 
 
 def games_of_sets(sets: list[PositionSet], held_out: bool = False) -> Games:
-    """Copy the games of several sets into one, about three bytes per position. held_out: those alone that trainings
-    hold out."""
-    sets = [empty_set(), *(held_out_games(one, root_limit(HELD_OUT_SHARE)) if held_out else one for one in sets)]
+    """Copy the games of several sets into one, about three bytes per position. held_out: those
+    alone that trainings hold out."""
+    sets = [
+        empty_set(),
+        *(held_out_games(one, root_limit(HELD_OUT_SHARE)) if held_out else one for one in sets),
+    ]
     return Games(
         starts=np.concatenate([one.starts for one in sets]),
         first=offsets(np.concatenate([np.diff(one.game_first) for one in sets])),
@@ -96,15 +115,19 @@ def new_roots(games: Games) -> Roots:
     """Return roots from the games, the start position, the opening set and the Chess960 starts."""
     chess960 = [row_from_board(chess.Board.from_chess960_pos(number)) for number in range(960)]
     book = [row_from_board(board) for board in load_openings()]
-    return Roots(games, row_from_board(chess.Board())[None].copy(), np.stack(book), np.stack(chess960))
+    return Roots(
+        games, row_from_board(chess.Board())[None].copy(), np.stack(book), np.stack(chess960)
+    )
 
 
-# ---- one root of each source ----------------------------------------------------------------------------------------
+# ---- one root of each source ---------------------------------------------------------------------
 
 
 @kernel()
 def sample_source(space, roots, source, most, samples):
-    """Sample at most `samples` roots from a source other than trees, until space.counts[0] is `most`."""
+    """Sample at most `samples` roots from a source other than trees, until space.counts[0] is
+    `most`.
+    """
     rng = space.rng
     space.counts[3] = most
     for _ in range(samples):
@@ -202,7 +225,9 @@ def _sample_quiet_end(space, games):
 
 @kernel()
 def _best_exchange(space, row):
-    """Return the capture that wins most (at least an even exchange), or a random evasion in check; -1 if none."""
+    """Return the capture that wins most (at least an even exchange), or a random evasion in check;
+    -1 if none.
+    """
     if in_check(row):
         count = np.int64(generate(row, space.moves))
         return np.int64(space.moves[below(space.rng, count)]) if count else np.int64(-1)
@@ -217,7 +242,9 @@ def _best_exchange(space, row):
 
 @kernel()
 def _put_ending(space):
-    """Put kings and one to five pieces on random squares of ply 0; returns whether the position is legal."""
+    """Put kings and one to five pieces on random squares of ply 0; returns whether the position is
+    legal.
+    """
     row, rng = space.teacher.rows[0], space.rng
     for word in range(layout.ROW_WORDS):
         row[word] = np.uint64(0)
@@ -232,7 +259,9 @@ def _put_ending(space):
     row[layout.SIDE], row[layout.FULLMOVE] = np.uint64(below(rng, np.int64(2))), np.uint64(1)
     row[layout.KEY] = compute_key(row)
     side = np.int64(row[layout.SIDE])
-    return not is_attacked(row, king_square(row, 1 - side), row[layout.WHITE] | row[layout.BLACK], side)
+    return not is_attacked(
+        row, king_square(row, 1 - side), row[layout.WHITE] | row[layout.BLACK], side
+    )
 
 
 @kernel()
@@ -253,7 +282,11 @@ def _doubly_taken(row):
 
 
 NODE_SHARE = 0.25  # share of a tree's nodes that are offered; set by hand
-TREE_SIZES = (1, 2, 4)  # times half the visits asked for, sampled for each tree, so that trees of several ages are seen
+TREE_SIZES = (
+    1,
+    2,
+    4,
+)  # times half the visits asked for, sampled for each tree, so that trees of several ages are seen
 
 
 class TreeSource:
@@ -264,10 +297,14 @@ class TreeSource:
         room = 2 * max(1, visits * max(TREE_SIZES) // 2) + SPARE_NODES
         self._search = Search(SearchParams(needs_planes=False), new_tree(room))
         self._player, self._kernels = TreePlayer(self._search), KernelVisits(evaluator)
-        self._rows = np.zeros((MAX_DEPTH + 1, ROW_WORDS), np.uint64)  # positions from the root to a node
+        self._rows = np.zeros(
+            (MAX_DEPTH + 1, ROW_WORDS), np.uint64
+        )  # positions from the root to a node
 
     def sample(self, space: SampleSpace, games: Games, most: int) -> None:
-        """Grow trees and offer their positions until space.counts[0] is `most`, one tree per missing row at most."""
+        """Grow trees and offer their positions until space.counts[0] is `most`, one tree per
+        missing row at most.
+        """
         space.counts[3] = most
         for _ in range(most - int(space.counts[0])):
             if space.counts[0] >= most:
@@ -290,7 +327,9 @@ def offer_nodes(space, tree, rows, root):
 
 @kernel()
 def offer_below(space, tree, rows, node, depth, root):
-    """Offer some of the positions below a node, whose position is in `rows[depth]`, if no other way led there yet."""
+    """Offer some of the positions below a node, whose position is in `rows[depth]`, if no other way
+    led there yet.
+    """
     teacher = space.teacher
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):

@@ -1,8 +1,9 @@
-"""Samples positions and labels the calm ones, in kernels that create no Python objects per position.
+"""Samples positions and labels the calm ones, in kernels that create no Python objects per
+position.
 
-A walk starts at a position (ply 0 of the teacher's stack). It evaluates the positions after many of its moves by
-updating the accumulators, offers them as labels, and samples one of them by value to continue with. So it labels whole
-sets of siblings, as a search sees them.
+A walk starts at a position (ply 0 of the teacher's stack). It evaluates the positions after many of
+its moves by updating the accumulators, offers them as labels, and samples one of them by value to
+continue with. So it labels whole sets of siblings, as a search sees them.
 """
 
 from typing import Annotated, NamedTuple
@@ -37,12 +38,18 @@ from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 DECIDED_CP, LOST_CP = 400, 1000  # positions beyond these keep DECIDED_SHARE and LOST_SHARE
 DECIDED_SHARE, LOST_SHARE = 0.4, 0.1
-GOOD_MOVE_CP = 150  # moves with a smaller static loss are offered by GOOD_SHARE, others by POOR_SHARE
+GOOD_MOVE_CP = (
+    150  # moves with a smaller static loss are offered by GOOD_SHARE, others by POOR_SHARE
+)
 GOOD_SHARE, POOR_SHARE = 0.8, 0.15
 LOOK_SHARE = 0.6  # share of a position's moves that a walk evaluates
 LOOK_ALL = 6  # up to this many moves, a walk evaluates all
-REACH = 6.0  # temperatures below the best move; what scores less has at most 0.0025 of its probability
-SCORED_CHANCE = 0.2  # least chance that an offered position gets scored moves, while there are too few of these
+REACH = (
+    6.0  # temperatures below the best move; what scores less has at most 0.0025 of its probability
+)
+SCORED_CHANCE = (
+    0.2  # least chance that an offered position gets scored moves, while there are too few of these
+)
 END_OF_WALK_CP = 1500
 
 
@@ -51,7 +58,9 @@ class SampleSpace(NamedTuple):
 
     teacher: Teacher
     rng: Annotated[np.ndarray, "uint64 [1]"]  # state of SplitMix64
-    limits: Annotated[np.ndarray, "float64 [3]"]  # calm limit in centipawns, share of positions not calm, share scored
+    limits: Annotated[
+        np.ndarray, "float64 [3]"
+    ]  # calm limit in centipawns, share of positions not calm, share scored
     moves: Annotated[np.ndarray, "uint16 [218]"]
     scores: Annotated[np.ndarray, "int64 [218]"]
     values: Annotated[np.ndarray, "uint64 [N, VALUE_WORDS]"]  # packed
@@ -59,10 +68,14 @@ class SampleSpace(NamedTuple):
     noted: Annotated[np.ndarray, "uint64 [M, 16]"]  # positions whose moves are to be scored
     noted_labels: Annotated[np.ndarray, "int64 [M, 3]"]  # root, plies left, kind
     scored: Annotated[np.ndarray, "uint64 [M, SCORED_WORDS]"]  # packed
-    counts: Annotated[np.ndarray, "int64 [4]"]  # values, noted, positions offered; values at which to stop
+    counts: Annotated[
+        np.ndarray, "int64 [4]"
+    ]  # values, noted, positions offered; values at which to stop
 
 
-def new_sample_space(net: StockfishNet, seed: int, size: int, limits: tuple[float, float, float]) -> SampleSpace:
+def new_sample_space(
+    net: StockfishNet, seed: int, size: int, limits: tuple[float, float, float]
+) -> SampleSpace:
     """Buffers for `size` values."""
     given = {
         "teacher": new_teacher(net),
@@ -73,7 +86,7 @@ def new_sample_space(net: StockfishNet, seed: int, size: int, limits: tuple[floa
     return buffers(SampleSpace, given, N=size, M=int(size * limits[2]) + 1)
 
 
-# ---- chance ---------------------------------------------------------------------------------------------------------
+# ---- chance --------------------------------------------------------------------------------------
 
 
 @kernel()
@@ -98,7 +111,7 @@ def below(rng, n):
     return np.int64(random_bits(rng) % np.uint64(n))
 
 
-# ---- offering a position --------------------------------------------------------------------------------------------
+# ---- offering a position -------------------------------------------------------------------------
 
 
 @kernel()
@@ -113,7 +126,9 @@ def offer(space, ply, value, source, root, plies_left):
         return
     if _thinned(space.rng, value) or space.counts[0] >= space.counts[3]:
         return
-    calm = not in_check(row) and is_settled(teacher, ply, value, np.int64(space.limits[0] * UNITS_PER_CP))
+    calm = not in_check(row) and is_settled(
+        teacher, ply, value, np.int64(space.limits[0] * UNITS_PER_CP)
+    )
     if calm and generate(row, teacher.moves[ply]) == 0:
         return  # stalemate
     kind = source | (CALM if calm else 0)
@@ -122,7 +137,9 @@ def offer(space, ply, value, source, root, plies_left):
         return
     if not calm:
         teacher.nodes[0] = 0
-        value = _from_ply(teacher_quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE)), ply)
+        value = _from_ply(
+            teacher_quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE)), ply
+        )
     at = space.counts[0]
     pack_row(row, to_cp(value), root, plies_left, kind, space.values[at])
     space.keys[at] = row[KEY]
@@ -131,7 +148,9 @@ def offer(space, ply, value, source, root, plies_left):
 
 @kernel()
 def is_settled(teacher, ply, value, limit):
-    """Whether no capture wins material and quiescence stays within `limit` units of the static `value`."""
+    """Whether no capture wins material and quiescence stays within `limit` units of the static
+    `value`.
+    """
     row = teacher.rows[ply]
     moves, gains = teacher.moves[ply], teacher.scores[ply]
     count = forcing_moves(row, moves, gains, False, False)
@@ -140,7 +159,10 @@ def is_settled(teacher, ply, value, limit):
             return False
     teacher.nodes[0] = 0
     without_checks = ply - CHECK_PLIES
-    return teacher_quiescence(teacher, ply, without_checks, value + limit, value + limit + 1) <= value + limit
+    return (
+        teacher_quiescence(teacher, ply, without_checks, value + limit, value + limit + 1)
+        <= value + limit
+    )
 
 
 @kernel()
@@ -174,7 +196,9 @@ def _note(space, row, kind, root, plies_left):
 
 @kernel()
 def score_noted(space):
-    """Score all moves of the noted positions that have any and pack the best. Returns the number of rows."""
+    """Score all moves of the noted positions that have any and pack the best. Returns the number of
+    rows.
+    """
     teacher, kept = space.teacher, np.int64(0)
     for i in range(space.counts[1]):
         row, labels = space.noted[i], space.noted_labels[i]
@@ -182,7 +206,9 @@ def score_noted(space):
         if count == 0:
             continue
         begin_quiescence(teacher, row)
-        score_teacher_moves(teacher, np.int64(0), space.moves, count, space.scores, np.int64(TOP_MOVES), REACH)
+        score_teacher_moves(
+            teacher, np.int64(0), space.moves, count, space.scores, np.int64(TOP_MOVES), REACH
+        )
         pack_row(row, to_cp(space.scores[0]), labels[0], labels[1], labels[2], space.scored[kept])
         pack_best_moves(space.moves, space.scores, count, space.scored[kept])
         space.noted[kept, KEY] = row[KEY]
@@ -200,12 +226,14 @@ def pack_best_moves(moves, scores, count, words):
         words[VALUE_WORDS + (place >> 1)] |= pair << np.uint64(32 * (place & 1))
 
 
-# ---- walks ----------------------------------------------------------------------------------------------------------
+# ---- walks ---------------------------------------------------------------------------------------
 
 
 @kernel()
 def begin_walk(space, row, random_plies):
-    """Put `row`, after `random_plies` random moves, on ply 0; returns whether the result has a legal move."""
+    """Put `row`, after `random_plies` random moves, on ply 0; returns whether the result has a
+    legal move.
+    """
     teacher = space.teacher
     copy_row(row, teacher.rows[0])
     for _ in range(random_plies):
@@ -222,7 +250,9 @@ def begin_walk(space, row, random_plies):
 
 @kernel()
 def walk(space, plies, temperature, source, root):
-    """From ply 0, offer the positions after many moves; sample one at `temperature` units to continue with."""
+    """From ply 0, offer the positions after many moves; sample one at `temperature` units to
+    continue with.
+    """
     teacher = space.teacher
     value = static_value(teacher.net, teacher.acc, np.int64(0), teacher.rows[0])
     for _ in range(plies):
@@ -240,7 +270,9 @@ def walk(space, plies, temperature, source, root):
 
 @kernel()
 def _offer_children(space, count, value, temperature, source, root):
-    """Return (number of the move to continue with, static value after it); `value` is the static value of ply 0."""
+    """Return (number of the move to continue with, static value after it); `value` is the static
+    value of ply 0.
+    """
     teacher = space.teacher
     row, child = teacher.rows[0], teacher.rows[1]
     least = value - GOOD_MOVE_CP * UNITS_PER_CP
@@ -254,7 +286,9 @@ def _offer_children(space, count, value, temperature, source, root):
         after = static_value(teacher.net, teacher.acc, np.int64(1), child)
         # The static value ignores recaptures on the target square.
         worth = -after + np.int64((see(row, move) - immediate_gain(row, move)) * UNITS_PER_CP)
-        sampled = worth / temperature - log(-log(max(uniform(space.rng), 1e-300)))  # Gumbel's trick: a softmax
+        sampled = worth / temperature - log(
+            -log(max(uniform(space.rng), 1e-300))
+        )  # Gumbel's trick: a softmax
         if sampled > highest:
             chosen, chosen_value, highest = np.int64(i), after, sampled
         if uniform(space.rng) < (GOOD_SHARE if worth >= least else POOR_SHARE):

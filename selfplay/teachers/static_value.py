@@ -1,4 +1,6 @@
-"""Value of a position by the teacher's net, without search. 361 units are a pawn, 3.61 units a centipawn."""
+"""Value of a position by the teacher's net, without search. 361 units are a pawn, 3.61 units a
+centipawn.
+"""
 
 import numpy as np
 
@@ -59,14 +61,17 @@ def _activate(acc, ply, side):
         at = (2 * ply + (side ^ half)) * TEACHER_WIDTH
         for c in range(0, TEACHER_WIDTH // 2, 32):
             product = lanes.clipped_product(
-                lanes.load_shorts(acc.values, at + c), lanes.load_shorts(acc.values, at + TEACHER_WIDTH // 2 + c)
+                lanes.load_shorts(acc.values, at + c),
+                lanes.load_shorts(acc.values, at + TEACHER_WIDTH // 2 + c),
             )
             lanes.store_low_bytes(acc.inputs, half * (TEACHER_WIDTH // 2) + c, product)
 
 
 @kernel()
 def _first_layer(net, acc, bucket):
-    """Layer 1024 -> 15, squared and plain, into `hidden`; returns output 16, which skips the other layers."""
+    """Layer 1024 -> 15, squared and plain, into `hidden`; returns output 16, which skips the other
+    layers.
+    """
     sums = dot_quads(acc.input_quads, net.weight_0, bucket * 16 * TEACHER_WIDTH)
     lanes.store_ints(acc.sums, np.int64(0), lanes.load_ints(net.bias_0, bucket * 16) + sums)
     for i in range(15):
@@ -79,7 +84,10 @@ def _first_layer(net, acc, bucket):
 @kernel()
 def _second_layer(net, acc, bucket):
     """Layers 30 -> 32 -> 1."""
-    low, high = lanes.load_ints(net.bias_1, bucket * 32), lanes.load_ints(net.bias_1, bucket * 32 + 16)
+    low, high = (
+        lanes.load_ints(net.bias_1, bucket * 32),
+        lanes.load_ints(net.bias_1, bucket * 32 + 16),
+    )
     at = bucket * 1024
     for quad in range(8):
         x = lanes.splat_int(acc.hidden_quads[quad])
@@ -89,5 +97,8 @@ def _second_layer(net, acc, bucket):
     lanes.store_ints(acc.sums, np.int64(16), high)
     total = np.int64(net.bias_2[bucket])
     for i in range(32):
-        total += min(max(np.int64(acc.sums[i]) >> 6, np.int64(0)), ACTIVE) * net.weight_2[bucket * 32 + i]
+        total += (
+            min(max(np.int64(acc.sums[i]) >> 6, np.int64(0)), ACTIVE)
+            * net.weight_2[bucket * 32 + i]
+        )
     return total

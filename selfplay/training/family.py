@@ -1,4 +1,6 @@
-"""What a network family owns: how its networks are made, trained, and scored on positions they have not seen."""
+"""What a network family owns: how its networks are made, trained, and scored on positions they have
+not seen.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,15 @@ from selfplay.training.source_files import TrainingData
 
 Rate = float | Callable[[int], float]  # a learning rate, or a schedule that gives it by step number
 
-HELD_OUT_PARTS = 32  # of the held-out positions, whose differences tell the standard errors. Set by hand.
+HELD_OUT_PARTS = (
+    32  # of the held-out positions, whose differences tell the standard errors. Set by hand.
+)
 
 
 @dataclass(frozen=True)
 class HeldOutScores(Losses):
-    """Losses on held-out positions, with standard errors. `top1`: how often the model's best legal move is the
-    target's. None without any, and for errors that are not known.
+    """Losses on held-out positions, with standard errors. `top1`: how often the model's best legal
+    move is the target's. None without any, and for errors that are not known.
     """
 
     top1: float | None = None
@@ -50,20 +54,34 @@ class HeldOut(ABC):
 def scores_of(parts: np.ndarray) -> HeldOutScores:
     """Return the scores of a model.
 
-    parts [P, 1 + fields of LossSums]: how many of the targets' best moves it found in each part of the positions, and
-    what it lost there. How the parts differ gives the standard errors (of a ratio: Cochran, Sampling Techniques, 1977),
-    so that positions of one game, which lie side by side, do not count as independent ones.
+    parts [P, 1 + fields of LossSums]: how many of the targets' best moves it found in each part of
+    the positions, and what it lost there. How the parts differ gives the standard errors (of a
+    ratio: Cochran, Sampling Techniques, 1977), so that positions of one game, which lie side by
+    side, do not count as independent ones.
     """
     sums = LossSums(*parts[:, 1:].sum(axis=0).tolist())
     hits, policy, value, left, *counts = parts.T
-    targets = {"policy": (policy, counts[0]), "value": (value, counts[1]), "moves_left": (left, counts[2])}
-    errors = {f"{name}_error": _error_of(*pair) for name, pair in {**targets, "top1": (hits, counts[0])}.items()}
-    return HeldOutScores(**asdict(sums.means), top1=mean_of(float(hits.sum()), sums.with_policy), **errors)
+    targets = {
+        "policy": (policy, counts[0]),
+        "value": (value, counts[1]),
+        "moves_left": (left, counts[2]),
+    }
+    errors = {
+        f"{name}_error": _error_of(*pair)
+        for name, pair in {**targets, "top1": (hits, counts[0])}.items()
+    }
+    return HeldOutScores(
+        **asdict(sums.means), top1=mean_of(float(hits.sum()), sums.with_policy), **errors
+    )
 
 
 def part_sums(numbers: np.ndarray) -> np.ndarray:
-    """Return the sums [P, K] of numbers [n, K] over HELD_OUT_PARTS parts of the positions, or fewer."""
-    starts = np.unique(np.linspace(0, len(numbers), HELD_OUT_PARTS, endpoint=False).astype(np.int64))
+    """Return the sums [P, K] of numbers [n, K] over HELD_OUT_PARTS parts of the positions, or
+    fewer.
+    """
+    starts = np.unique(
+        np.linspace(0, len(numbers), HELD_OUT_PARTS, endpoint=False).astype(np.int64)
+    )
     return np.add.reduceat(numbers.astype(np.float64), starts)
 
 
@@ -88,14 +106,18 @@ def spread_positions(positions: TrainingSet, limit: int) -> tuple[PositionSet, n
 
 
 class Learning(ABC):
-    """A network in training. Call `step` repeatedly, `averaged_model` for the network to play with, `close` last."""
+    """A network in training. Call `step` repeatedly, `averaged_model` for the network to play with,
+    `close` last.
+    """
 
     batches: Batches
     steps_done: int  # including those before an interruption
 
     @abstractmethod
     def step(self) -> Losses:
-        """Train on the next batch. Returns the losses before the step. Raises TrainingError when one is not finite."""
+        """Train on the next batch. Returns the losses before the step. Raises TrainingError when
+        one is not finite.
+        """
 
     @abstractmethod
     def averaged_model(self) -> Layer:
@@ -103,14 +125,20 @@ class Learning(ABC):
 
     @abstractmethod
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Everything a resumed run needs, as arrays and JSON values; batches follow from seed and step number."""
+        """Everything a resumed run needs, as arrays and JSON values; batches follow from seed and
+        step number.
+        """
 
     def remember(self) -> None:
-        """Keep the state where a device that is lost cannot take it along; `state` then gives what was kept."""
+        """Keep the state where a device that is lost cannot take it along; `state` then gives what
+        was kept.
+        """
         return
 
     def step_or_save(self, save: Callable[[], None]) -> Losses:
-        """Train on the next batch as `step`; where the device is lost, have what was remembered saved, and raise."""
+        """Train on the next batch as `step`; where the device is lost, have what was remembered
+        saved, and raise.
+        """
         self.remember()
         try:
             return self.step()
@@ -148,11 +176,13 @@ class Family(ABC):
         return self.mixture(data.sets, data.shares, settings.batch_size, seed, settings.variations)
 
     @abstractmethod
-    def learner(self, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str) -> Learning:
+    def learner(
+        self, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str
+    ) -> Learning:
         """Return what trains the model on the batches; arguments and errors as of `Learner`."""
 
     @abstractmethod
     def heldout(self, positions: TrainingSet, limit: int) -> HeldOut:
-        """Return a fixed sample to score networks on, at most `limit` positions. Raises ConfigError for a set of which
-        the family's networks see nothing.
+        """Return a fixed sample to score networks on, at most `limit` positions. Raises ConfigError
+        for a set of which the family's networks see nothing.
         """

@@ -1,4 +1,6 @@
-"""Families of networks made of layers, and their learner: the learning library's trainer, step by step."""
+"""Families of networks made of layers, and their learner: the learning library's trainer, step by
+step.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,12 @@ REMEMBERING = 0.01  # share of the time for copies of the state from a device
 class LayersFamily(Family):
     """A family whose networks are made of `engine.nn` layers, which its trainer trains."""
 
-    gradients: Callable[[Layer, LearnerSettings], GradientSource]  # makes what computes those of a model from batches
-    device_gradients: Callable[[Layer, LearnerSettings], GradientSource]  # the same for a model on a GPU
+    gradients: Callable[
+        [Layer, LearnerSettings], GradientSource
+    ]  # makes what computes those of a model from batches
+    device_gradients: Callable[
+        [Layer, LearnerSettings], GradientSource
+    ]  # the same for a model on a GPU
     sample: Callable[[TrainingSet, int], HeldOut]  # makes what `heldout` returns
     clips = False  # whether gradients are clipped; their norm takes one more pass over all of them
     trains_on_device = True
@@ -52,10 +58,14 @@ class LayersFamily(Family):
         """Return the optimizer of the parameters."""
 
     def refresh(self, model: Layer, coming: Iterator[Any]) -> None:
-        """Measure on coming batches the statistics that weight averaging does not cover, if there are any."""
+        """Measure on coming batches the statistics that weight averaging does not cover, if there
+        are any.
+        """
         return
 
-    def learner(self, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str) -> Learner:
+    def learner(
+        self, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str
+    ) -> Learner:
         return Learner(self, model, batches, settings, rate, backend)
 
     def heldout(self, positions: TrainingSet, limit: int) -> HeldOut:
@@ -65,22 +75,33 @@ class LayersFamily(Family):
 class Learner(Learning):
     """A model of layers in training.
 
-    backend: where to train, as in `get_backend`. Raises ConfigError for mixed precision where the family has none,
-        DeviceError for a device that does not compute; `step` raises DeviceError when it fails.
+    backend: where to train, as in `get_backend`. Raises ConfigError for mixed precision where the
+        family has none, DeviceError for a device that does not compute; `step` raises DeviceError
+        when it fails.
     """
 
     def __init__(
-        self, family: LayersFamily, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str
+        self,
+        family: LayersFamily,
+        model: Layer,
+        batches: Batches,
+        settings: LearnerSettings,
+        rate: Rate,
+        backend: str,
     ) -> None:
         if settings.precision == "mixed" and not family.on_device:
-            raise ConfigError("precision mixed: only towers and transformers train so, expected precision single")
+            raise ConfigError(
+                "precision mixed: only towers and transformers train so, expected precision single"
+            )
         self._backend = get_backend(backend)
         gradients = family.gradients if self._backend is NUMPY else family.device_gradients
         with self._backend.guard("the network was loaded"):
             model = model.to(self._backend)
             part = family.part(model)
             self._source = gradients(part, settings)
-        self._kept: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None  # the last state in host memory
+        self._kept: tuple[dict[str, np.ndarray], dict[str, Any]] | None = (
+            None  # the last state in host memory
+        )
         self._is_lost, self._remembers_at = False, 0.0
         self._preparing = ThreadPool(2, "prepare")
         self._coming: tuple[int, Any] | None = None  # a step, and its batch when it is prepared
@@ -90,8 +111,13 @@ class Learner(Learning):
             self._source,
             family.optimizer(settings),
             rate,
-            TrainerSettings(batch_size=settings.batch_size, clip_norm=settings.clip_norm if family.clips else None),
-            average=ExponentialAverage(settings.average_decay, quick_start=True, every=family.average_every),
+            TrainerSettings(
+                batch_size=settings.batch_size,
+                clip_norm=settings.clip_norm if family.clips else None,
+            ),
+            average=ExponentialAverage(
+                settings.average_decay, quick_start=True, every=family.average_every
+            ),
         )
 
     @property
@@ -103,8 +129,13 @@ class Learner(Learning):
         try:
             with self._backend.guard("a step was trained"):
                 there = self._source.on_device(batch)
-                if there is not None:  # the device has its own copy, and works while the next batch is prepared
-                    self._coming = coming, self._preparing.start(self.batches.batch, coming, self._source.pool.map)
+                if (
+                    there is not None
+                ):  # the device has its own copy, and works while the next batch is prepared
+                    self._coming = (
+                        coming,
+                        self._preparing.start(self.batches.batch, coming, self._source.pool.map),
+                    )
                 metrics = self._trainer.step(batch if there is None else there)
                 return LossSums(**{one.name: metrics[one.name] for one in fields(LossSums)}).means
         except DeviceError:
@@ -118,7 +149,9 @@ class Learner(Learning):
         return batch if prepared == step else self.batches.batch(step, self._source.pool.map)
 
     def remember(self) -> None:
-        """As in `Learning`; it takes about `REMEMBERING` of the time, and at most a few steps are forgotten."""
+        """As in `Learning`; it takes about `REMEMBERING` of the time, and at most a few steps are
+        forgotten.
+        """
         begun = awake_s()
         if self._backend is NUMPY or begun < self._remembers_at:
             return
@@ -140,7 +173,7 @@ class Learner(Learning):
         self._preparing.close()
         self._trainer.close()
 
-    # ---- state ----------------------------------------------------------------------------------------------------
+    # ---- state -----------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         if self._is_lost and self._kept is not None:
@@ -160,7 +193,9 @@ class Learner(Learning):
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and values of a checkpoint. A damaged one raises RunError, which says how to continue without it."""
+    """Arrays and values of a checkpoint. A damaged one raises RunError, which says how to continue
+    without it.
+    """
     try:
         return read_checkpoint(path)
     except NetFileError as error:

@@ -23,7 +23,8 @@ def number_text(value: float | None, form: str = ".4f") -> str:
 
 @dataclass(frozen=True)
 class Losses:
-    """Means over the positions that have the target: cross-entropies in nats, moves left as Huber loss in 100 plies.
+    """Means over the positions that have the target: cross-entropies in nats, moves left as Huber
+    loss in 100 plies.
 
     None where no position has the target.
     """
@@ -35,7 +36,9 @@ class Losses:
 
 @dataclass(frozen=True)
 class LossSums:
-    """Sums over positions, and how many positions have each target. Sums of parts add up; means do not."""
+    """Sums over positions, and how many positions have each target. Sums of parts add up; means do
+    not.
+    """
 
     policy: float
     value: float
@@ -53,9 +56,13 @@ class LossSums:
         )
 
     def metrics(self, count: int) -> dict[str, float]:
-        """Return the sums of `count` positions divided by `count`; such means add up over the parts of a batch."""
+        """Return the sums of `count` positions divided by `count`; such means add up over the parts
+        of a batch.
+        """
         return {name: value / count for name, value in vars(self).items()}
 
     def total(self, count: int, weights: LossWeights) -> float:
         """Return the mean over `count` positions of the loss that training minimises."""
-        return (self.policy + weights.value * self.value + weights.moves_left * self.moves_left) / count
+        return (
+            self.policy + weights.value * self.value + weights.moves_left * self.moves_left
+        ) / count

@@ -1,4 +1,6 @@
-"""Chooses the positions of training batch k from seed and k alone, so a resumed run samples the same ones."""
+"""Chooses the positions of training batch k from seed and k alone, so a resumed run samples the
+same ones.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,9 +26,8 @@ Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 class Batches(ABC):
     """Batches from several sets by mixture weights; each set by epochs, without replacement.
 
-    A batch depends only on the seed and its step.
-    Raises ConfigError if a weight is negative, none is positive, a set is not of `kind`, or has a weight and no usable
-    position.
+    A batch depends only on the seed and its step. Raises ConfigError if a weight is negative, none
+    is positive, a set is not of `kind`, or has a weight and no usable position.
     """
 
     kind: type = object
@@ -34,26 +35,37 @@ class Batches(ABC):
     groups = Groups()  # positions that are taken together
 
     def __init__(
-        self, sets: Sequence[TrainingSet], shares: Sequence[float], batch_size: int, seed: int, variations: float = 0.0
+        self,
+        sets: Sequence[TrainingSet],
+        shares: Sequence[float],
+        batch_size: int,
+        seed: int,
+        variations: float = 0.0,
     ) -> None:
         """`variations`: as of `SparseMixture`; the other families' positions have none."""
         check_weights("shares of the training data", shares)
         sets = sets_of(self.kind, sets, self.refusal)
         self.batch_size, self.variations = batch_size, variations
         self._seed = seed
-        pairs = [(one, share / sum(shares)) for one, share in zip(sets, shares, strict=True) if share > 0]
+        pairs = [
+            (one, share / sum(shares)) for one, share in zip(sets, shares, strict=True) if share > 0
+        ]
         self._sets = [one for one, _ in pairs]
         self._orders = [one.order(seed + i, self.groups) for i, one in enumerate(self._sets)]
         if not all(len(order) for order in self._orders):
             raise ConfigError("a training set with a positive share has no usable positions")
         self.n_positions = sum(one.n_usable for one in self._sets)
         shares_left = np.cumsum([share for _, share in reversed(pairs)])[::-1]
-        self._parts = [float(share / left) for (_, share), left in zip(pairs, shares_left, strict=True)]
+        self._parts = [
+            float(share / left) for (_, share), left in zip(pairs, shares_left, strict=True)
+        ]
         self._batch = self.new_batch(batch_size)
         self._samplers = PerThread()
 
     def batch(self, step: int, run: Map = map) -> Any:
-        """Return the batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
+        """Return the batch of a step; its arrays are overwritten by the next call. `run` may map on
+        several threads.
+        """
         rng = np.random.default_rng([self._seed, step])
         tasks, begin = [], 0
         for i, numbers in self.samples(step):
@@ -75,7 +87,8 @@ class Batches(ABC):
     def _sampled(self, source: int, step: int) -> int:
         """Return how many positions of a source the batches before `step` hold.
 
-        Each source takes its part, rounded down, of what the sources before it leave. The part of the last one is 1.
+        Each source takes its part, rounded down, of what the sources before it leave. The part of
+        the last one is 1.
         """
         left = step * self.batch_size
         for part in self._parts[:source]:
@@ -96,7 +109,9 @@ class Batches(ABC):
         """Return what fills batches from a set, for one thread: `fill(numbers, changes, slots)`."""
 
     @abstractmethod
-    def changes(self, rng: np.random.Generator, one: TrainingSet, numbers: np.ndarray) -> np.ndarray:
+    def changes(
+        self, rng: np.random.Generator, one: TrainingSet, numbers: np.ndarray
+    ) -> np.ndarray:
         """How each of the positions int64[n] is varied, as the sampler reads it."""
 
 
@@ -106,7 +121,9 @@ def part_of(batch: Any, first: int, last: int) -> Any:
 
 
 def sets_of(kind: type[Kind], sets: Sequence[object], refusal: str) -> list[Kind]:
-    """Return the sets, which must all be of this kind. Raises ConfigError with the text `refusal` for others."""
+    """Return the sets, which must all be of this kind. Raises ConfigError with the text `refusal`
+    for others.
+    """
     found = [one for one in sets if isinstance(one, kind)]
     if len(found) < len(sets):
         raise ConfigError(refusal)

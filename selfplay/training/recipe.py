@@ -11,22 +11,33 @@ from selfplay.training.losses import LossWeights
 
 @dataclass(frozen=True)
 class Recipe:
-    """Defaults of a family. `pretrain`, `loop` and `bench` use them unless a flag or file overrides them."""
+    """Defaults of a family. `pretrain`, `loop` and `bench` use them unless a flag or file overrides
+    them.
+    """
 
     batch_size: int  # positions per step
     peak_rate: float  # the highest learning rate of a run
     weight_decay: float  # see `StepSettings`
     variations: float  # see `StepSettings`
-    fit_positions: int  # positions trained on per generation of a self-play run, counting repetitions
+    fit_positions: (
+        int  # positions trained on per generation of a self-play run, counting repetitions
+    )
 
 
-TOWER_RECIPE = Recipe(batch_size=256, peak_rate=2e-3, weight_decay=1e-2, variations=0.0, fit_positions=32_768)
-# The tables cost most of a step, and large batches share that cost. With less decay the network memorises labels,
-# because it sees each several times. `fit_positions` makes 32 steps (set by hand).
-SPARSE_RECIPE = Recipe(batch_size=8192, peak_rate=4e-3, weight_decay=0.8, variations=0.3, fit_positions=262_144)
+TOWER_RECIPE = Recipe(
+    batch_size=256, peak_rate=2e-3, weight_decay=1e-2, variations=0.0, fit_positions=32_768
+)
+# The tables cost most of a step, and large batches share that cost. With less decay the network
+# memorises labels, because it sees each several times. `fit_positions` makes 32 steps (set by
+# hand).
+SPARSE_RECIPE = Recipe(
+    batch_size=8192, peak_rate=4e-3, weight_decay=0.8, variations=0.3, fit_positions=262_144
+)
 
 # A hundred million labels are each seen once or twice, so there is little to memorise.
-VALUE_RECIPE = Recipe(batch_size=8192, peak_rate=3e-3, weight_decay=0.05, variations=0.0, fit_positions=262_144)
+VALUE_RECIPE = Recipe(
+    batch_size=8192, peak_rate=3e-3, weight_decay=0.05, variations=0.0, fit_positions=262_144
+)
 
 
 TRAIN_BACKEND = "train on the CPU (numpy) or a GPU (cupy); auto = a GPU if one computes"
@@ -39,9 +50,11 @@ class StepSettings:
 
     # fmt: off
     batch_size: int = setting(REQUIRED,
-        "train on this many positions per step", least=2, flag="--batch")  # batch normalisation needs two
+        # batch normalisation needs two
+        "train on this many positions per step", least=2, flag="--batch")
     weight_decay: float = setting(REQUIRED,
-        "shrink each weight by the learning rate times this, every step", least=0)  # decoupled: AdamW
+        # decoupled: AdamW
+        "shrink each weight by the learning rate times this, every step", least=0)
     shard_size: int = setting(64, "normalise batches in groups of this many positions", least=2)
     average_decay: float = setting(0.999, AVERAGE_DECAY, least=0, below=1)
     variations: float = setting(0.0,

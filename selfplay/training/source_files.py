@@ -27,18 +27,25 @@ from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.mixture import TrainingSet
 
 LEAST_GAMES = 2  # one to train on, one to hold out
-MOST_LOOKED_AT, MOST_SCORED = 1 << 20, 1 << 13  # rows of a label folder, to find those that are scored
+MOST_LOOKED_AT, MOST_SCORED = (
+    1 << 20,
+    1 << 13,
+)  # rows of a label folder, to find those that are scored
 
 
 class Source(NamedTuple):
     """Data to train on, and how often to sample from it."""
 
     path: Path  # as in `data_files`
-    weight: float | None = None  # in the mixture, shared by its files in proportion to their positions
+    weight: float | None = (
+        None  # in the mixture, shared by its files in proportion to their positions
+    )
 
     @classmethod
     def parse(cls, text: str) -> Source:
-        """FILE or FILE=WEIGHT; a file may have `=` in its name. Raises ConfigError for a weight that is no number."""
+        """FILE or FILE=WEIGHT; a file may have `=` in its name. Raises ConfigError for a weight
+        that is no number.
+        """
         name, equals, weight = text.rpartition("=")
         if text and (Path(text).exists() or not equals):
             return cls(Path(text))
@@ -46,7 +53,9 @@ class Source(NamedTuple):
             if name and 0.0 <= float(weight) < math.inf:
                 return cls(Path(name), float(weight))
         if glob.has_magic(name) or Path(name).exists():
-            raise ConfigError(f"{text}: expected FILE=WEIGHT with a number such as 0.5, got {weight!r}")
+            raise ConfigError(
+                f"{text}: expected FILE=WEIGHT with a number such as 0.5, got {weight!r}"
+            )
         return cls(Path(text))
 
 
@@ -54,7 +63,9 @@ class Source(NamedTuple):
 class SourceFiles:
     """What to train on."""
 
-    data: tuple[Source, ...] = ()  # files, folders and patterns; without any weight, positions count alike
+    data: tuple[
+        Source, ...
+    ] = ()  # files, folders and patterns; without any weight, positions count alike
     # fmt: off
     pgn_min_elo: int = setting(0, "skip PGN games in which a player is rated below this Elo", metavar="ELO", least=0)
     scored_share: float = setting(0.25,
@@ -62,26 +73,35 @@ class SourceFiles:
     heldout_share: float = setting(HELD_OUT_SHARE,
         "hold out this share of all games, by a hash of their moves, 1/64 at least; score on those of the first --data",
         least=0, below=1)
-    heldout: Path | None = None  # games to score on, in place of held-out games of the first source; never trained on
+    # games to score on, in place of held-out games of the first source; never trained on
+    heldout: Path | None = None
     # fmt: on
 
     def __post_init__(self) -> None:
         check_settings(self)
 
     def found(self) -> list[list[tuple[Path, str]]]:
-        """`data_files` of each source. ConfigError without data, for weights of some alone, and for repetitions."""
+        """`data_files` of each source. ConfigError without data, for weights of some alone, and for
+        repetitions.
+        """
         if not self.data:
-            raise ConfigError("nothing to train on: give --data FILE, of games, training chunks or labels")
+            raise ConfigError(
+                "nothing to train on: give --data FILE, of games, training chunks or labels"
+            )
         without = [source.path for source in self.data if source.weight is None]
         if 0 < len(without) < len(self.data):
-            raise ConfigError(f"{without[0]}: give a weight to every file, as in {without[0]}=0.5, or to none")
+            raise ConfigError(
+                f"{without[0]}: give a weight to every file, as in {without[0]}=0.5, or to none"
+            )
         if not (without or any(source.weight for source in self.data)):
             raise ConfigError("nothing to train on: every file has the weight 0")
         found = [data_files([source.path], PGN, CHUNKS, FOLDER) for source in self.data]
         seen = set[Path]()
         for path, _ in chain(*found):
             if (place := path.resolve()) in seen:
-                raise ConfigError(f"{path} is given twice; name it once, with a larger weight if it is to count more")
+                raise ConfigError(
+                    f"{path} is given twice; name it once, with a larger weight if it is to count more"
+                )
             seen.add(place)
         return found
 
@@ -90,8 +110,9 @@ class SourceFiles:
 class TrainingData:
     """Training sets with their mixture weights, and the held-out set.
 
-    Without games, the held-out set is some rows of the first label folder. `fingerprints` tell by path what the files
-    hold; of a label folder, which may grow, what its labels were made from. `names` are the files' names by kind.
+    Without games, the held-out set is some rows of the first label folder. `fingerprints` tell by
+    path what the files hold; of a label folder, which may grow, what its labels were made from.
+    `names` are the files' names by kind.
     """
 
     sets: tuple[TrainingSet, ...]
@@ -122,12 +143,19 @@ class _File:
         """What it holds; of a label folder, which may grow, what its labels were made from."""
         if isinstance(self.content, PositionSet):
             return split.fingerprint(self.content)
-        return hashlib.sha256(json.dumps(self.content.settings, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(
+            json.dumps(self.content.settings, sort_keys=True).encode()
+        ).hexdigest()[:16]
 
 
 def read_heldout(path: Path, cache: Path | None) -> PositionSet:
-    """All games of a file, folder or pattern, to score on. Raises DataError as `data_files`, and for label folders."""
-    games = [load_or_parse(file, reader_of(kind), cache) for file, kind in data_files([path], PGN, CHUNKS)]
+    """All games of a file, folder or pattern, to score on. Raises DataError as `data_files`, and
+    for label folders.
+    """
+    games = [
+        load_or_parse(file, reader_of(kind), cache)
+        for file, kind in data_files([path], PGN, CHUNKS)
+    ]
     return split.without_known_games(concatenate(games), {})[0]
 
 
@@ -137,27 +165,41 @@ def load_training_data(
     tell: Callable[[str], None],
     watch: Callable[[str, float, int], None] = lambda name, share, games: None,
 ) -> TrainingData:
-    """Read all files (from the cache folder if parsed before), calling `tell` with one line per file.
+    """Read all files (from the cache folder if parsed before), calling `tell` with one line per
+    file.
 
-    `watch` gets a file's name, the share of it that is read (0 where that is not known) and its games, now and then.
-    Every file is its own set, so that none is copied into memory. Each position of equal games counts once. Raises
-    ConfigError as `SourceFiles.found`, DataError for bad files.
+    `watch` gets a file's name, the share of it that is read (0 where that is not known) and its
+    games, now and then. Every file is its own set, so that none is copied into memory. Each
+    position of equal games counts once. Raises ConfigError as `SourceFiles.found`, DataError for
+    bad files.
     """
 
     def load(path: Path, kind: str) -> PositionSet | LabelFolder:
         if kind == FOLDER:
             return LabelFolder(path)
         reader = reader_of(kind, files.pgn_min_elo)
-        return load_or_parse(path, reader, cache, lambda share, games: watch(path.name, share, games))
+        return load_or_parse(
+            path, reader, cache, lambda share, games: watch(path.name, share, games)
+        )
 
-    found = [_File(*one, number, load(*one)) for number, source in enumerate(files.found()) for one in source]
+    found = [
+        _File(*one, number, load(*one))
+        for number, source in enumerate(files.found())
+        for one in source
+    ]
     fingerprints, names = {str(one.path): one.fingerprint for one in found}, dict[str, list[str]]()
     for one in found:
         names.setdefault(one.kind, []).append(one.path.name)
     for number, source in enumerate(files.data):
-        if not any(one.source == number and (one.kind == FOLDER or one.content.n_games) for one in found):
-            raise DataError(f"{source.path}: no games found to learn from; at least {LEAST_GAMES} are needed")
-    games, folders = ([one for one in found if (one.kind == FOLDER) is wanted] for wanted in (False, True))
+        if not any(
+            one.source == number and (one.kind == FOLDER or one.content.n_games) for one in found
+        ):
+            raise DataError(
+                f"{source.path}: no games found to learn from; at least {LEAST_GAMES} are needed"
+            )
+    games, folders = (
+        [one for one in found if (one.kind == FOLDER) is wanted] for wanted in (False, True)
+    )
     given = read_heldout(files.heldout, cache) if files.heldout else None
     heldout: TrainingSet
     if games:
@@ -166,13 +208,24 @@ def load_training_data(
     else:
         heldout, left_out, name = _hold_out_labels(folders[0].content, files)
     if given is not None:
-        heldout, left_out = given, replace(left_out, keys=np.unique(split.position_keys(given)[given.usable]))
+        heldout, left_out = (
+            given,
+            replace(left_out, keys=np.unique(split.position_keys(given)[given.usable])),
+        )
         name = split.fingerprint(given)
         tell(f"{files.heldout}: {given.n_games:,} games are held out")
     used = [one for one in games + folders if one.positions]
     weights = _weights(used, files.data)
-    pairs = [(one.content, weight) for one, weight in zip(used, weights, strict=True) if one.kind != FOLDER]
-    weighted = [(one.content, weight) for one, weight in zip(used, weights, strict=True) if one.kind == FOLDER]
+    pairs = [
+        (one.content, weight)
+        for one, weight in zip(used, weights, strict=True)
+        if one.kind != FOLDER
+    ]
+    weighted = [
+        (one.content, weight)
+        for one, weight in zip(used, weights, strict=True)
+        if one.kind == FOLDER
+    ]
     pairs += _label_sets(weighted, files.scored_share, left_out, tell)
     if not pairs:
         raise ConfigError("nothing to train on: held-out games have every position of the files")
@@ -181,8 +234,12 @@ def load_training_data(
 
 
 def _weights(used: list[_File], sources: Sequence[Source]) -> list[float]:
-    """Return the mixture weight of every file: its part of its source's weight by positions, or just its positions."""
-    totals = [sum(one.positions for one in used if one.source == number) for number in range(len(sources))]
+    """Return the mixture weight of every file: its part of its source's weight by positions, or
+    just its positions.
+    """
+    totals = [
+        sum(one.positions for one in used if one.source == number) for number in range(len(sources))
+    ]
     given = [1.0 if source.weight is None else source.weight / max(1, total)
              for source, total in zip(sources, totals, strict=True)]  # fmt: skip
     return [given[one.source] * one.positions for one in used]
@@ -191,7 +248,8 @@ def _weights(used: list[_File], sources: Sequence[Source]) -> list[float]:
 def _hold_out_games(
     games: list[_File], files: SourceFiles, given: PositionSet | None, tell: Callable[[str], None]
 ) -> tuple[PositionSet, Split]:
-    """(held-out games of the first source, what labels leave out). Leaves in every file only what is trained on.
+    """(held-out games of the first source, what labels leave out). Leaves in every file only what
+    is trained on.
 
     given: games that are held out besides.
     """
@@ -200,7 +258,9 @@ def _hold_out_games(
     if total < LEAST_GAMES:
         raise DataError(f"{name}: {total} game found; at least {LEAST_GAMES} are needed")
     limit = split.limit_for(first, files.heldout_share)
-    known = dict[int, int]() if given is None else dict.fromkeys(split.game_keys(given).tolist(), -1)
+    known = (
+        dict[int, int]() if given is None else dict.fromkeys(split.game_keys(given).tolist(), -1)
+    )
     held = concatenate([split.held_out_games(one, limit) for one in first])
     _, once = np.unique(split.game_keys(held), return_index=True)
     held = held.select(np.isin(np.arange(held.n_games), once))
@@ -210,21 +270,29 @@ def _hold_out_games(
             one.content = replace(one.content, usable=np.zeros_like(one.content.usable))
             tell(f"{told}, none to train on (weight 0)")
             continue
-        one.content, repeated = split.without_known_games(split.without_held_out(one.content, limit), known)
+        one.content, repeated = split.without_known_games(
+            split.without_held_out(one.content, limit), known
+        )
         tell(f"{told} ({repeated:,} duplicates skipped), {one.positions:,} positions")
     heldout, left_out = split.unseen(held, [one.content for one in games], limit)
     usable = int(np.count_nonzero(heldout.usable))
     if given is None:
-        tell(f"{name.name}: {heldout.n_games:,} games are held out; {usable:,} positions nowhere else")
+        tell(
+            f"{name.name}: {heldout.n_games:,} games are held out; {usable:,} positions nowhere else"
+        )
     return heldout, left_out
 
 
 def _hold_out_labels(folder: LabelFolder, files: SourceFiles) -> tuple[LabelRows, Split, str]:
-    """Return (the first rows of held-out roots, what training skips, their name) of a label folder, without games."""
+    """Return (the first rows of held-out roots, what training skips, their name) of a label folder,
+    without games.
+    """
     rows = np.ascontiguousarray(folder.values[:MOST_LOOKED_AT])
     if not len(rows):
         raise ConfigError(f"{folder.folder}: no labels to hold out")
-    left_out = Split(max(split.root_limit(files.heldout_share), int(fields_of(rows)["root"].min()) + 1))
+    left_out = Split(
+        max(split.root_limit(files.heldout_share), int(fields_of(rows)["root"].min()) + 1)
+    )
     heldout = rows[held_out(rows, left_out)][:MOST_SCORED]
     keys = np.unique(keys_of_rows(heldout, folder.folder))
     name = hashlib.sha256(np.ascontiguousarray(heldout).tobytes()).hexdigest()[:16]
@@ -232,7 +300,10 @@ def _hold_out_labels(folder: LabelFolder, files: SourceFiles) -> tuple[LabelRows
 
 
 def _label_sets(
-    folders: list[tuple[LabelFolder, float]], scored_share: float, left_out: Split, tell: Callable[[str], None]
+    folders: list[tuple[LabelFolder, float]],
+    scored_share: float,
+    left_out: Split,
+    tell: Callable[[str], None],
 ) -> list[tuple[LabelRows, float]]:
     """Label folders' rows with their mixture weights; values and scored moves are separate sets."""
     found: list[tuple[LabelRows, float]] = []

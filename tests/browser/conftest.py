@@ -1,4 +1,6 @@
-"""A real browser for the pages' tests: what a script sees in a page of a given width. Skipped where there is none."""
+"""A real browser for the pages' tests: what a script sees in a page of a given width. Skipped where
+there is none.
+"""
 
 import io
 import shutil
@@ -46,7 +48,8 @@ def tab(request: pytest.FixtureRequest, chromium: Chromium, tmp_path: Path) -> I
 
 
 def ask(chromium: Chromium, folder: Path, text: str, width: int, act: str) -> object:
-    """What `act` returns (JavaScript with `page`, the document, and `view`, its window) in a page of that width.
+    """What `act` returns (JavaScript with `page`, the document, and `view`, its window) in a page
+    of that width.
 
     Nothing in the page may fail.
     """
@@ -75,5 +78,21 @@ def annotated_page() -> str:
 @pytest.fixture(scope="session")
 def explained_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("explain") / "page.html"
-    assert main(["explain", SCHOLAR, "--nodes", "100", "--threads", "1", "--hash-mib", "16", "--out", str(path)]) == 0
+    assert (
+        main(
+            [
+                "explain",
+                SCHOLAR,
+                "--nodes",
+                "100",
+                "--threads",
+                "1",
+                "--hash-mib",
+                "16",
+                "--out",
+                str(path),
+            ]
+        )
+        == 0
+    )
     return path.read_text(encoding="utf-8")

@@ -1,4 +1,6 @@
-"""A headless Chromium that tests drive as a person would, over its DevTools protocol: mouse, keys, window."""
+"""A headless Chromium that tests drive as a person would, over its DevTools protocol: mouse, keys,
+window.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,21 @@ class Chromium:
     """The browser's process; `open` gives its tabs."""
 
     def __init__(self, program: str, profile: Path) -> None:
-        flags = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0")
+        flags = (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--remote-debugging-port=0",
+        )
         self._process = subprocess.Popen(
-            [program, *flags, "--remote-allow-origins=*", f"--user-data-dir={profile}", "about:blank"],
+            [
+                program,
+                *flags,
+                "--remote-allow-origins=*",
+                f"--user-data-dir={profile}",
+                "about:blank",
+            ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -55,8 +69,12 @@ class Chromium:
         self._process.wait(WAIT_S)
 
     def open(self, url: str, width: int = 1280, height: int = 800, dark: bool = False) -> Tab:
-        """A new tab with a window of that size in CSS pixels. It knows nothing of what another test chose."""
-        request = Request(f"http://127.0.0.1:{self._port}/json/new?{quote('about:blank')}", method="PUT")
+        """A new tab with a window of that size in CSS pixels. It knows nothing of what another test
+        chose.
+        """
+        request = Request(
+            f"http://127.0.0.1:{self._port}/json/new?{quote('about:blank')}", method="PUT"
+        )
         with urlopen(request, timeout=WAIT_S) as answer:
             address = json.load(answer)["webSocketDebuggerUrl"]
         tab = Tab(self._runner, address)
@@ -88,7 +106,9 @@ class Tab:
 
     async def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         self._number += 1
-        await self._socket.write_message(json.dumps({"id": self._number, "method": method, "params": params}))
+        await self._socket.write_message(
+            json.dumps({"id": self._number, "method": method, "params": params})
+        )
         while True:
             async with asyncio.timeout(WAIT_S):
                 text = await self._socket.read_message()
@@ -111,19 +131,29 @@ class Tab:
     def go(self, url: str) -> None:
         """Opens an address and waits until it is loaded."""
         self.script("window.isOld = true")
-        if "loaderId" in self.call("Page.navigate", url=url):  # else it is the same page, at another place
+        if "loaderId" in self.call(
+            "Page.navigate", url=url
+        ):  # else it is the same page, at another place
             self.wait_for("!window.isOld && document.readyState === 'complete'")
 
     def resize(self, width: int, height: int, dark: bool = False) -> None:
         """The window's size, and the colour scheme that the person prefers."""
         phone = width < 600
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=phone,
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     def script(self, text: str, until: str = "") -> Any:
         """The value of a JavaScript expression; until: what it leads to, as in `wait_for`."""
-        answer = self.call("Runtime.evaluate", expression=text, returnByValue=True, awaitPromise=True)
+        answer = self.call(
+            "Runtime.evaluate", expression=text, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, f"{text}: {answer['exceptionDetails']}"
         if until:
             self.wait_for(until)
@@ -132,7 +162,8 @@ class Tab:
     def wait_for(self, condition: str) -> Any:
         """Waits until a JavaScript expression is true and returns its value.
 
-        It has to stay true until the test goes on: what passes by itself may have passed between two looks.
+        It has to stay true until the test goes on: what passes by itself may have passed between
+        two looks.
         """
         deadline = time.monotonic() + WAIT_S
         while True:
@@ -147,7 +178,9 @@ class Tab:
         return str(self.script(f"document.querySelector({json.dumps(place)}).innerText"))
 
     def middle(self, place: str) -> tuple[float, float]:
-        """The middle of a place, once it is on the screen: the server may have to answer before a dialog opens."""
+        """The middle of a place, once it is on the screen: the server may have to answer before a
+        dialog opens.
+        """
         x, y = self.wait_for(f"""(() => {{
           const place = document.querySelector({json.dumps(place)});
           place.scrollIntoView({{ block: "nearest" }});
@@ -157,7 +190,9 @@ class Tab:
         return x, y
 
     def click(self, place: str, until: str = "") -> None:
-        """A click where the mouse reaches the place, in one step with the look: what is above may grow."""
+        """A click where the mouse reaches the place, in one step with the look: what is above may
+        grow.
+        """
         self.wait_for(f"""(() => {{
           const place = document.querySelector({json.dumps(place)});
           if (!place || place.disabled) return false;
@@ -212,7 +247,9 @@ class Tab:
 
     async def _leave(self) -> None:
         await self._socket.write_message(json.dumps({"id": 0, "method": "Page.close"}))
-        while await self._socket.read_message() is not None:  # until the browser closes the connection
+        while (
+            await self._socket.read_message() is not None
+        ):  # until the browser closes the connection
             pass
         self._socket.close()
         self._socket = None

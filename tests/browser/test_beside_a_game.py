@@ -1,4 +1,6 @@
-"""What people do beside a game: look for better moves, play on from a review, watch Aino, choose a FEN."""
+"""What people do beside a game: look for better moves, play on from a review, watch Aino, choose a
+FEN.
+"""
 
 from pathlib import Path
 
@@ -14,7 +16,9 @@ ENDING = "8/8/8/4k3/8/4K3/4P3/8 w - - 0 1"
 FOOLS_MATE = "1. f3 e5 2. g4 Qh4# 0-1"
 
 
-def test_other_good_moves_are_accepted_and_the_next_mistake_follows(chromium, tmp_path, annotated_page):
+def test_other_good_moves_are_accepted_and_the_next_mistake_follows(
+    chromium, tmp_path, annotated_page
+):
     (tmp_path / "page.html").write_text(annotated_page, encoding="utf-8")
     page = chromium.open((tmp_path / "page.html").as_uri())
     ply = page.script("""(() => {
@@ -49,7 +53,9 @@ def test_one_plays_on_from_a_position_of_a_review(tab: Tab, chromium: Chromium) 
     review.press("ArrowRight")
     fen = review.script("replays[0].shown.fen")
     review.click("[data-play]")
-    review.wait_for("typeof state !== 'undefined' && state && document.querySelector('#from-here').open")
+    review.wait_for(
+        "typeof state !== 'undefined' && state && document.querySelector('#from-here').open"
+    )
     review.click("#from-here button[value=ok]", until="state.isGame")
     assert review.script("state.steps[0].fen") == fen
     assert review.failures == []
@@ -70,7 +76,9 @@ def test_aino_is_watched_and_a_game_begins_from_a_fen(tab: Tab) -> None:
     field = "document.querySelector('#new-game [name=fen]')"
     assert tab.script(f"{field}.value = 'nonsense', {field}.checkVisibility()")
     tab.click("#new-game button[value=ok]")
-    tab.wait_for("document.querySelector('#new-game').open && document.querySelector('#new-game .error').textContent")
+    tab.wait_for(
+        "document.querySelector('#new-game').open && document.querySelector('#new-game .error').textContent"
+    )
     tab.script(f"{field}.value = {ENDING!r}, {field}.focus()")
     tab.press("Enter")  # It meant "Cancel".
     tab.wait_for("state.steps.length >= 3")
@@ -86,14 +94,21 @@ def test_the_bar_never_shows_the_value_of_another_position(tab: Tab) -> None:
     load(tab, FOOLS_MATE, 4)
     tab.wait_for("linesFit()")
     bar = "getComputedStyle(document.querySelector('#bar-place')).visibility"
-    assert tab.script(f"known.clear(), lines = {{ ...lines, fen: 'another' }}, show(), {bar}") == "hidden"
+    assert (
+        tab.script(f"known.clear(), lines = {{ ...lines, fen: 'another' }}, show(), {bar}")
+        == "hidden"
+    )
     tab.wait_for(f"{bar} === 'visible'")
     tab.script("look(3)", until="state.place.ply === 3 && linesFit()")
-    tab.script("window.socketSend = socket.send, look(2)", until="state.place.ply === 2 && linesFit()")
+    tab.script(
+        "window.socketSend = socket.send, look(2)", until="state.place.ply === 2 && linesFit()"
+    )
     assert tab.script("document.querySelector('#bar-place .score').textContent.length") > 0
 
 
-def test_a_private_window_that_keeps_nothing_has_a_board_and_a_way_back(chromium: Chromium, tmp_path: Path) -> None:
+def test_a_private_window_that_keeps_nothing_has_a_board_and_a_way_back(
+    chromium: Chromium, tmp_path: Path
+) -> None:
     """Where the browser may keep nothing, the page stayed empty."""
     with web_board(tmp_path) as server:
         tab = chromium.open("about:blank")
@@ -106,6 +121,9 @@ def test_a_private_window_that_keeps_nothing_has_a_board_and_a_way_back(chromium
         drag(tab, "e2", "e4")
         wait_for_moves(tab, 2)
         tab.go("about:blank")
-        tab.script("history.back()", until="typeof state !== 'undefined' && state && state.steps.length === 3")
+        tab.script(
+            "history.back()",
+            until="typeof state !== 'undefined' && state && state.steps.length === 3",
+        )
         assert tab.failures == []
         tab.close()

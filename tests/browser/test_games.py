@@ -1,4 +1,6 @@
-"""My games in a real browser: list, search, open, continue, delete, import, reviews that survive the page."""
+"""My games in a real browser: list, search, open, continue, delete, import, reviews that survive
+the page.
+"""
 
 import json
 from pathlib import Path
@@ -12,7 +14,9 @@ from tests.uci.library.own_games import text_of
 from tests.unit.files.test_text import zipped
 
 # White mates on a8 after Black's move.
-PUZZLE = "00x,6k1/5p1p/6p1/8/8/8/8/R5K1 b - - 0 1,h7h6 a1a8,1400,80,90,100,mate,https://lichess.org/x,\n"
+PUZZLE = (
+    "00x,6k1/5p1p/6p1/8/8/8/8/R5K1 b - - 0 1,h7h6 a1a8,1400,80,90,100,mate,https://lichess.org/x,\n"
+)
 
 
 @pytest.fixture
@@ -29,7 +33,9 @@ def choose(tab: Tab, player: str) -> None:
 
 
 def test_a_game_is_found_and_opened_and_continued(games: Tab) -> None:
-    assert games.script("document.querySelector('[data-game=open]').disabled"), "there is no game to open yet"
+    assert games.script("document.querySelector('[data-game=open]').disabled"), (
+        "there is no game to open yet"
+    )
     games.click("#games-text")
     games.type("sicilian")
     games.wait_for("games.total === 1")
@@ -42,17 +48,24 @@ def test_a_game_is_found_and_opened_and_continued(games: Tab) -> None:
     games.script("document.querySelector('.game-row').dispatchEvent(new Event('dblclick'))")
     games.wait_for("!document.querySelector('#games').open && state.steps.length === 7")
     games.script("openDialog('games')")
-    games.click("[data-game=continue]", until="state.isGame && state.human === 'black' && state.steps.length >= 8")
+    games.click(
+        "[data-game=continue]",
+        until="state.isGame && state.human === 'black' && state.steps.length >= 8",
+    )
 
 
 def test_the_explorer_shows_what_was_played_and_plays_it(games: Tab) -> None:
     games.script("document.querySelector('#games').close('cancel'), send('position', { fen: '' })")
     games.wait_for("state.analysing && document.querySelector('#explorer').checkVisibility()")
     games.click("#explorer-on", until="document.querySelectorAll('#explorer-list li').length === 2")
-    rows = "[...$('explorer-list').children].map(row => [...row.children].map(one => one.textContent))"
+    rows = (
+        "[...$('explorer-list').children].map(row => [...row.children].map(one => one.textContent))"
+    )
     assert games.script(rows) == [["e4", "2", "50%50%"], ["d4", "1", "100%"]]
     games.script("document.querySelector('#explorer-list button').click()")
-    games.wait_for("state.steps.length === 2 && document.querySelectorAll('#explorer-list li').length === 2")
+    games.wait_for(
+        "state.steps.length === 2 && document.querySelectorAll('#explorer-list li').length === 2"
+    )
     assert games.text("#opening") == "King's Pawn Opening"
 
 
@@ -64,17 +77,23 @@ def test_a_game_is_deleted_only_after_a_question(games: Tab, tmp_path: Path) -> 
       games.found = message => { found.call(games, message); done(1); };
       games.search();
     })""")
-    assert games.script("document.querySelector('#games-sure').checkVisibility()"), "it went with the list"
+    assert games.script("document.querySelector('#games-sure').checkVisibility()"), (
+        "it went with the list"
+    )
     assert "Delete Cleo – anna for good" in games.text("#games-sure")
     games.script("document.querySelector('#games').close('cancel'), openDialog('games')")
-    assert not games.script("document.querySelector('#games-sure').checkVisibility()"), "it came back unasked"
+    assert not games.script("document.querySelector('#games-sure').checkVisibility()"), (
+        "it came back unasked"
+    )
     assert "Cleo" in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
     games.click("[data-game=delete]")
     games.click("[data-game=sure]", until="games.rows.length === 2")
     assert "Cleo" not in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
 
 
-def test_an_imported_file_asks_for_ones_name_until_it_is_answered(games: Tab, tmp_path: Path) -> None:
+def test_an_imported_file_asks_for_ones_name_until_it_is_answered(
+    games: Tab, tmp_path: Path
+) -> None:
     """The question was gone after a second import, had no "none", and could not be asked again."""
     shown = "document.querySelector('#games-names').checkVisibility()"
     buttons = "[...document.querySelectorAll('#games-names button')].map(one => one.textContent)"
@@ -85,39 +104,64 @@ def test_an_imported_file_asks_for_ones_name_until_it_is_answered(games: Tab, tm
         games.script(f"games.take(new File([{json.dumps(text)}], {json.dumps(name)})); 1")
         games.wait_for(f"games.total === {3 + count}")
         games.wait_for(f"{buttons}[0] === 'Me' && {shown}")
-    games.script("$('games-names').querySelector('input').focus(), document.execCommand('insertText', false, 'me')")
+    games.script(
+        "$('games-names').querySelector('input').focus(), document.execCommand('insertText', false, 'me')"
+    )
     games.press("Enter")
     games.wait_for(f"games.rows.filter(game => game.mine).length === 31 && !{shown}")
     games.click("[data-games=names]")
-    games.wait_for(f"{shown} && document.querySelector('#games-names [aria-pressed=true]').textContent === 'me'")
+    games.wait_for(
+        f"{shown} && document.querySelector('#games-names [aria-pressed=true]').textContent === 'me'"
+    )
     games.click("#games-names [aria-pressed=true]", until="games.rows.every(game => !game.mine)")
-    assert sorted(path.name for path in tmp_path.glob("*.pgn")) == ["again.pgn", "lichess_me.pgn", "mine.pgn"]
+    assert sorted(path.name for path in tmp_path.glob("*.pgn")) == [
+        "again.pgn",
+        "lichess_me.pgn",
+        "mine.pgn",
+    ]
     choose(games, "Me")
     games.click("[data-game=delete]")
-    assert "from lichess_me.pgn for good? 2 games are equal" in games.text("#games-sure").replace("again", "lichess_me")
+    assert "from lichess_me.pgn for good? 2 games are equal" in games.text("#games-sure").replace(
+        "again", "lichess_me"
+    )
     games.script("games.take(new File(['<html>'], 'page.pgn')); 1")
-    games.wait_for("document.querySelector('#games-status').textContent.includes('page.pgn has no game')")
+    games.wait_for(
+        "document.querySelector('#games-status').textContent.includes('page.pgn has no game')"
+    )
 
 
 def test_an_import_for_which_there_is_no_room_says_why(games: Tab, tmp_path: Path) -> None:
     """It said that the file cannot be imported, and the terminal had a traceback."""
     with largest_file(1 << 20):
         games.script("games.take(new File(['1. e4 *\\n\\n'.repeat(300000)], 'big.pgn')); 1")
-        games.wait_for("document.querySelector('#games-status').textContent.includes('File too large')")
+        games.wait_for(
+            "document.querySelector('#games-status').textContent.includes('File too large')"
+        )
     assert [path.name for path in tmp_path.iterdir() if "big" in path.name] == []
     assert ["507" in failure for failure in games.failures] == [True]
     games.failures.clear()
 
 
 def test_reviews_go_on_while_the_page_is_gone(games: Tab) -> None:
-    games.script("send('games_name', { name: 'anna', mine: true }), send('games_review', { key: '' })")
+    games.script(
+        "send('games_name', { name: 'anna', mine: true }), send('games_review', { key: '' })"
+    )
     games.go(games.script("location.href"))
     games.wait_for("typeof state !== 'undefined' && state")
-    games.script("openDialog('games')", until="games.rows.filter(game => game.accuracy_white !== null).length === 2")
+    games.script(
+        "openDialog('games')",
+        until="games.rows.filter(game => game.accuracy_white !== null).length === 2",
+    )
     choose(games, "Anna")
     assert games.script("document.querySelector('#games-page').checkVisibility()")
-    games.click("[data-games=progress]", until="document.querySelectorAll('#games-chart polyline').length === 4")
-    games.go(games.script("location.href") + games.script("document.querySelector('#games-page').getAttribute('href')"))
+    games.click(
+        "[data-games=progress]",
+        until="document.querySelectorAll('#games-chart polyline').length === 4",
+    )
+    games.go(
+        games.script("location.href")
+        + games.script("document.querySelector('#games-page').getAttribute('href')")
+    )
     assert "Anna – Ben" in games.text("h2")
     games.wait_for("replays[0].steps.length === 9")
 
@@ -135,10 +179,19 @@ def cpu_s(tab: Tab, act: str) -> float:
     return taken() - begun
 
 
-def test_of_thousands_of_games_only_those_that_are_seen_are_drawn(chromium: Chromium, tmp_path: Path) -> None:
-    """Each row that had been scrolled to stayed: a frame took 300 ms at the end of the list, a search a second."""
-    many = [(f"P{number}", "Me", f"20{number // 900:02}.01.01", "1-0", "e4 e5") for number in range(2_999)]
-    (tmp_path / "mine.pgn").write_text(text_of([*many, ("Zoe", "Me", "1999.01.01", "0-1", "d4")]), encoding="utf-8")
+def test_of_thousands_of_games_only_those_that_are_seen_are_drawn(
+    chromium: Chromium, tmp_path: Path
+) -> None:
+    """Each row that had been scrolled to stayed: a frame took 300 ms at the end of the list, a
+    search a second.
+    """
+    many = [
+        (f"P{number}", "Me", f"20{number // 900:02}.01.01", "1-0", "e4 e5")
+        for number in range(2_999)
+    ]
+    (tmp_path / "mine.pgn").write_text(
+        text_of([*many, ("Zoe", "Me", "1999.01.01", "0-1", "d4")]), encoding="utf-8"
+    )
     with open_board(chromium, tmp_path) as tab:
         tab.script("openDialog('games')", until="games.total === 3000")
         shown = "[...document.querySelectorAll('.game-row')].map(row => row.textContent)"
@@ -166,7 +219,11 @@ def test_of_thousands_of_games_only_those_that_are_seen_are_drawn(chromium: Chro
 def drop(tab: Tab, kind: str, text: str | bytes, name: str = "") -> None:
     """Drags a text, or a file with it, over the page, or drops it there."""
     data = f"new Uint8Array({list(text)})" if isinstance(text, bytes) else json.dumps(text)
-    content = f"items.add(new File([{data}], {json.dumps(name)}))" if name else f"setData('text/plain', {data})"
+    content = (
+        f"items.add(new File([{data}], {json.dumps(name)}))"
+        if name
+        else f"setData('text/plain', {data})"
+    )
     tab.script(f"""(() => {{
       const dataTransfer = new DataTransfer();
       dataTransfer.{content};
@@ -194,7 +251,9 @@ def test_a_dropped_file_was_left_to_the_browser(tab: Tab, tmp_path: Path) -> Non
     tab.script("document.querySelector('#games').close('cancel'), openDialog('load')")
     for encoding in ("cp1252", "utf-16", "utf-8"):
         drop(tab, "drop", f"1. f3 {{Grün, {encoding}}} *".encode(encoding), "one.pgn")
-        tab.wait_for(f"document.querySelector('#load-text').value === '1. f3 {{Grün, {encoding}}} *'")
+        tab.wait_for(
+            f"document.querySelector('#load-text').value === '1. f3 {{Grün, {encoding}}} *'"
+        )
     drop(tab, "drop", "8/8/8/4k3/8/4K3/4P3/8 w - - 0 1")
     tab.wait_for("state.analysing && state.steps[0].fen.startsWith('8/8/8/4k3/')")
 
@@ -203,6 +262,8 @@ def test_a_foreign_page_cannot_import(chromium: Chromium, tmp_path: Path) -> Non
     with web_board(tmp_path) as server:
         tab = chromium.open("about:blank#")
         place = server.url + "import?name=x.pgn"
-        tab.script(f"fetch({place!r}, {{ method: 'POST', body: '1. e4 *', mode: 'no-cors' }}).catch(() => 0)")
+        tab.script(
+            f"fetch({place!r}, {{ method: 'POST', body: '1. e4 *', mode: 'no-cors' }}).catch(() => 0)"
+        )
         assert list(tmp_path.glob("*.pgn")) == []
         tab.close()

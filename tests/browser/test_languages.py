@@ -1,4 +1,6 @@
-"""An evening of a club player and the next day, and a walk through everything that people see, in other languages."""
+"""An evening of a club player and the next day, and a walk through everything that people see, in
+other languages.
+"""
 
 import json
 import re
@@ -23,7 +25,8 @@ ENGLISH = re.compile(
     r"|mistake|blunder|accuracy|played|plays|expected|cannot|white|black|king|queen|rook|pawn|board|side)\b",
     re.IGNORECASE,
 )
-# Texts and what screen readers say, but for the names of openings, players, languages and files, and PGN.
+# Texts and what screen readers say, but for the names of openings, players, languages and files,
+# and PGN.
 SHOWN = """(() => {
   const found = new Set(), own = "script, style, #opening, .named, .game > h2, .game > p, bdi, option[lang], textarea";
   const note = text => text?.trim() && found.add(text.trim());
@@ -58,19 +61,26 @@ def english_on(tab: Tab) -> list[str]:
 
 
 def test_no_english_sentence_is_left_on_a_german_page(chromium: Chromium, tmp_path: Path) -> None:
-    """Reviews with their reasons and boards, and errors of moves, positions and files, were in English only."""
+    """Reviews with their reasons and boards, and errors of moves, positions and files, were in
+    English only.
+    """
     (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
     with web_board(tmp_path, Setup(human=chess.WHITE), lambda: ScriptedEngine(ANSWERS)) as server:
         tab = chromium.open(f"{server.url}?language=de")
         tab.wait_for("state")
         for request, fields, answer in ERRORS[:6]:
             tab.script(f"send({request!r}, {json.dumps(fields)})")
-            tab.wait_for(f"document.querySelector('#status').textContent.includes({json.dumps(answer)})")
+            tab.wait_for(
+                f"document.querySelector('#status').textContent.includes({json.dumps(answer)})"
+            )
             assert english_on(tab) == []
         lose_and_review(tab)
         tab.script("send('analyse', { on: true })", until="linesFit()")
         assert english_on(tab) == []
-        tab.click("[data-open=games]", until="games.rows.length === 4 && games.rows[0].accuracy_white !== null")
+        tab.click(
+            "[data-open=games]",
+            until="games.rows.length === 4 && games.rows[0].accuracy_white !== null",
+        )
         tab.script("send('games_progress'), games.choose(games.rows[0]), gameDeeds.delete()")
         tab.wait_for("!document.querySelector('#games-chart').hidden")
         key = tab.script("games.rows[0].key")
@@ -84,11 +94,17 @@ def test_no_english_sentence_is_left_on_a_german_page(chromium: Chromium, tmp_pa
         tab.script("document.querySelector('#puzzles').close('cancel')")
         for request, fields, answer in ERRORS[6:]:
             tab.script(f"send({request!r}, {json.dumps(fields)})")
-            tab.wait_for(f"document.querySelector('#status').textContent.includes({json.dumps(answer)})")
+            tab.wait_for(
+                f"document.querySelector('#status').textContent.includes({json.dumps(answer)})"
+            )
             assert english_on(tab) == []
         tab.go(f"{server.url}review?game={key}")
-        assert "Grober Fehler: verpasst Matt in 1. Ihre Gewinnchancen sinken von" in tab.text(".cards")
-        assert "Besser:" in tab.script("replays[0].go(7), document.querySelector('.says').textContent")
+        assert "Grober Fehler: verpasst Matt in 1. Ihre Gewinnchancen sinken von" in tab.text(
+            ".cards"
+        )
+        assert "Besser:" in tab.script(
+            "replays[0].go(7), document.querySelector('.says').textContent"
+        )
         tab.click(".columns [data-try]")
         assert "Weiß spielte a3. Finden Sie einen besseren Zug." in tab.text(".says")
         tab.click("[data-answer]")
@@ -103,21 +119,29 @@ def test_no_english_sentence_is_left_on_a_german_page(chromium: Chromium, tmp_pa
             assert english_on(tab) == []
         tab.go(server.url)
         tab.wait_for("state")
-        tab.script("send('load', { text: '1. Nf3 Nf6 *', game: 1 })", until="state.steps.length === 3")
+        tab.script(
+            "send('load', { text: '1. Nf3 Nf6 *', game: 1 })", until="state.steps.length === 3"
+        )
         tab.script("openDialog('look'), document.querySelector('#look [name=letters]').click()")
         tab.wait_for("typeof state !== 'undefined' && state?.steps.at(-1).san === 'Cf6'")
         assert "Cf3" in tab.text("#moves")
         assert "Nf3 Nf6" in tab.script("fetch('game.pgn').then(answer => answer.text())")
         tab.go(f"{server.url}review?game={key}")
         source = tab.script("document.body.innerHTML").replace("\\n", " ")
-        assert re.search("Era mejor Dxf7#.*Era mejor Qxf7#", source, re.DOTALL)  # in the page, and in its PGN
+        assert re.search(
+            "Era mejor Dxf7#.*Era mejor Qxf7#", source, re.DOTALL
+        )  # in the page, and in its PGN
         assert tab.failures == []
         tab.close()
 
 
 def lose_and_review(tab: Tab) -> None:
-    """Plays White's side of a game against ANSWERS until there is a mistake, resigns and has the game reviewed."""
-    for number, (source, target) in enumerate((("e2", "e4"), ("d1", "h5"), ("f1", "c4"), ("a2", "a3")), 1):
+    """Plays White's side of a game against ANSWERS until there is a mistake, resigns and has the
+    game reviewed.
+    """
+    for number, (source, target) in enumerate(
+        (("e2", "e4"), ("d1", "h5"), ("f1", "c4"), ("a2", "a3")), 1
+    ):
         drag(tab, source, target)
         wait_for_moves(tab, 2 * number)
     tab.script("send('resign')", until="state.end && state.saved")
@@ -131,9 +155,14 @@ def says(tab: Tab, words: str) -> None:
 def test_play_review_puzzles_and_the_next_day(chromium, tmp_path, monkeypatch):
     now = [1.7e9]
     monkeypatch.setattr("uci.web.puzzle_desk.Trainer", partial(Trainer, now=lambda: now[0]))
-    with open_board(chromium, tmp_path, setup=Setup(human=chess.WHITE), load=lambda: ScriptedEngine(ANSWERS)) as tab:
+    with open_board(
+        chromium, tmp_path, setup=Setup(human=chess.WHITE), load=lambda: ScriptedEngine(ANSWERS)
+    ) as tab:
         lose_and_review(tab)
-        tab.click("[data-open=games]", until="games.rows.length === 1 && games.rows[0].accuracy_white !== null")
+        tab.click(
+            "[data-open=games]",
+            until="games.rows.length === 1 && games.rows[0].accuracy_white !== null",
+        )
         assert tab.text(".game-row .ending") == "you resigned, 4 moves"
         tab.script("document.querySelector('#games').close('cancel')")
         tab.click("[data-open=puzzles]")
@@ -146,7 +175,9 @@ def test_play_review_puzzles_and_the_next_day(chromium, tmp_path, monkeypatch):
     now[0] += DAY_S + 1.0
     with open_board(chromium, tmp_path) as tab:
         tab.script("speak('de')")
-        tab.wait_for("typeof state !== 'undefined' && state && document.documentElement.lang === 'de'")
+        tab.wait_for(
+            "typeof state !== 'undefined' && state && document.documentElement.lang === 'de'"
+        )
         tab.script("openDialog('puzzles')")
         says(tab, "Weiß am Zug. Finden Sie den einzigen guten Zug.")
         assert tab.script("puzzleBoard.base.placement").startswith("r1bqkb1r/pppp1ppp/2n2n2")

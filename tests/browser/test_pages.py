@@ -1,4 +1,6 @@
-"""The web pages in a real browser: no overflow on a phone, keys and buttons work, nothing fails. Skipped without."""
+"""The web pages in a real browser: no overflow on a phone, keys and buttons work, nothing fails.
+Skipped without.
+"""
 
 from pathlib import Path
 
@@ -21,7 +23,8 @@ def report_of_a_run(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 @pytest.mark.parametrize(
-    ("name", "controls", "pictures"), [("annotated_page", 5, 0), ("explained_page", 5, 4), ("report_of_a_run", 8, 6)]
+    ("name", "controls", "pictures"),
+    [("annotated_page", 5, 0), ("explained_page", 5, 4), ("report_of_a_run", 8, 6)],
 )
 def test_page_fits_its_window_with_its_pictures_and_keys_reach_its_controls(
     chromium, tmp_path, name, controls, pictures, width, request
@@ -87,7 +90,9 @@ def test_board_flips_with_its_bar(chromium: Chromium, tmp_path: Path, annotated_
     assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == ["315", "0", True, "100%", "#"]
 
 
-def test_better_lines_are_played_on_the_board(chromium: Chromium, tmp_path: Path, annotated_page: str) -> None:
+def test_better_lines_are_played_on_the_board(
+    chromium: Chromium, tmp_path: Path, annotated_page: str
+) -> None:
     act = """
     page.querySelectorAll(".moves a")[5].click();
     const says = () => page.querySelector(".says"), board = () => page.querySelector(".replay .pieces").innerHTML;
@@ -105,10 +110,21 @@ def test_better_lines_are_played_on_the_board(chromium: Chromium, tmp_path: Path
       new Set([game, first, second]).size, board() === game, page.querySelectorAll(".replay .glyph").length,
       played, better !== played, bar() === played];
     """
-    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == [True, True, 3, True, 1, "#1", True, True]
+    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == [
+        True,
+        True,
+        3,
+        True,
+        1,
+        "#1",
+        True,
+        True,
+    ]
 
 
-def test_what_the_author_wrote_is_shown_with_arrows_and_lines(chromium: Chromium, tmp_path: Path) -> None:
+def test_what_the_author_wrote_is_shown_with_arrows_and_lines(
+    chromium: Chromium, tmp_path: Path
+) -> None:
     page = annotated("""[ChapterName "The trap"]
 
 1. e4 {<b>Mine</b>\nand more [%cal Gd2d4,Re2e4][%csl Yd5]} e5 (1... c5 {Sharp.} 2. Nf3 (2. c3)) 2. Nf3 *""")
@@ -134,7 +150,9 @@ def test_what_the_author_wrote_is_shown_with_arrows_and_lines(chromium: Chromium
     assert name.split() == ["The", "trap", "*"]
 
 
-def test_cards_and_curve_go_to_their_moves(chromium: Chromium, tmp_path: Path, annotated_page: str) -> None:
+def test_cards_and_curve_go_to_their_moves(
+    chromium: Chromium, tmp_path: Path, annotated_page: str
+) -> None:
     act = """
     const seen = [], note = () => seen.push(page.querySelector(".moves a[aria-current]").textContent);
     page.querySelector(".card").click(); note();
@@ -147,7 +165,9 @@ def test_cards_and_curve_go_to_their_moves(chromium: Chromium, tmp_path: Path, a
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_the_reader_looks_for_a_better_move_before_the_answer_shows(chromium, tmp_path, annotated_page, width):
+def test_the_reader_looks_for_a_better_move_before_the_answer_shows(
+    chromium, tmp_path, annotated_page, width
+):
     (tmp_path / "page.html").write_text(annotated_page, encoding="utf-8")
     tab = chromium.open((tmp_path / "page.html").as_uri(), width)
     step = "replays[0].steps[6]"
@@ -175,7 +195,11 @@ def test_the_reader_looks_for_a_better_move_before_the_answer_shows(chromium, tm
         assert said in tab.text(".says")
     move(answer)
     assert tab.text(".says").startswith(f"Yes! {san} is better. 3... Nf6??")
-    assert tab.script("[replays[0].ply, replays[0].inLine, replays[0].lineName]") == [6, 1, "Better"]
+    assert tab.script("[replays[0].ply, replays[0].inLine, replays[0].lineName]") == [
+        6,
+        1,
+        "Better",
+    ]
     assert tab.script("document.querySelector('.replay').checkVisibility()")
     tab.click(".columns [data-try]")
     tab.click("[data-answer]")
@@ -204,7 +228,9 @@ def test_fen_and_pgn_are_copied(chromium: Chromium, tmp_path: Path, annotated_pa
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_chances_are_painted_and_worded(chromium: Chromium, tmp_path: Path, explained_page: str, width: int) -> None:
+def test_chances_are_painted_and_worded(
+    chromium: Chromium, tmp_path: Path, explained_page: str, width: int
+) -> None:
     act = """
     const parts = [...page.querySelectorAll(".wdl span")];
     const cut = parts.filter(part => part.scrollWidth > part.clientWidth).map(part => part.textContent);

@@ -1,4 +1,6 @@
-"""The board and a review fit phones, and no page breaks a rule of axe-core. Skipped without a browser."""
+"""The board and a review fit phones, and no page breaks a rule of axe-core. Skipped without a
+browser.
+"""
 
 import importlib.util
 import json
@@ -26,7 +28,9 @@ COVERED = """[...document.querySelectorAll("dialog[open] label > :is(select, inp
 @pytest.mark.parametrize(("width", "height"), PHONES)
 def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path, width, height):
     """On its side it was as wide as the window, and twice as high."""
-    with open_board(chromium, tmp_path, width, height, setup=Setup(chess.Board(), human=None)) as tab:
+    with open_board(
+        chromium, tmp_path, width, height, setup=Setup(chess.Board(), human=None)
+    ) as tab:
         tab.wait_for("linesFit()")
         box = tab.script(f"{BOX.format('#board')}.toJSON()")
         assert 0 <= box["top"] < box["bottom"] <= height
@@ -34,8 +38,13 @@ def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path
         assert tab.script("document.documentElement.scrollWidth") <= width
         menu = tab.script(f"{BOX.format('.menu')}.toJSON()")
         assert menu["right"] <= width
-        assert menu["left"] > box["right"] or menu["bottom"] < box["top"], "the menu covers the board"
-        tab.script("send('load', { text: '1. f3 e5 2. g4 Qh4# 0-1', game: 1 })", until="state.steps.length === 5")
+        assert menu["left"] > box["right"] or menu["bottom"] < box["top"], (
+            "the menu covers the board"
+        )
+        tab.script(
+            "send('load', { text: '1. f3 e5 2. g4 Qh4# 0-1', game: 1 })",
+            until="state.steps.length === 5",
+        )
         tab.click("#review-too", until="document.querySelector('#review-link').checkVisibility()")
         tab.go(f"{tab.script('location.href')}review")
         board = tab.script(f"{BOX.format('.replay')}.toJSON()")
@@ -43,7 +52,9 @@ def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path
         assert tab.script("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(PROMOTION)), "width": 390}], indirect=True)
+@pytest.mark.parametrize(
+    "tab", [{"setup": Setup(chess.Board(PROMOTION)), "width": 390}], indirect=True
+)
 def test_a_second_finger_took_the_piece_and_each_promotion_was_a_queen(tab: Tab) -> None:
     """The tap that opened the choice fell on the queen in it, too."""
     tab.call("Emulation.setTouchEmulationEnabled", enabled=True)
@@ -53,7 +64,12 @@ def test_a_second_finger_took_the_piece_and_each_promotion_was_a_queen(tab: Tab)
         tab.call("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=points)
 
     king, pawn = square(tab, "b1"), square(tab, "a7")
-    for kind, *fingers in (("Start", square(tab, "a1")), ("Move", king), ("Start", king, pawn), ("End",)):
+    for kind, *fingers in (
+        ("Start", square(tab, "a1")),
+        ("Move", king),
+        ("Start", king, pawn),
+        ("End",),
+    ):
         touch(kind, *fingers)
     wait_for_moves(tab, 2)
     for place in (pawn, square(tab, "a8"), None):
@@ -64,26 +80,37 @@ def test_a_second_finger_took_the_piece_and_each_promotion_was_a_queen(tab: Tab)
 
 
 @pytest.mark.parametrize(
-    "language", [one if one == "de" else pytest.param(one, marks=pytest.mark.slow) for one in [*spoken_languages()][1:]]
+    "language",
+    [
+        one if one == "de" else pytest.param(one, marks=pytest.mark.slow)
+        for one in [*spoken_languages()][1:]
+    ],
 )
-def test_nothing_is_wider_than_a_phone_in_longer_words(chromium: Chromium, tmp_path: Path, language: str) -> None:
-    """A menu of levels in German, and one of sides in French, made the page wider than a phone, and each dialog."""
+def test_nothing_is_wider_than_a_phone_in_longer_words(
+    chromium: Chromium, tmp_path: Path, language: str
+) -> None:
+    """A menu of levels in German, and one of sides in French, made the page wider than a phone, and
+    each dialog.
+    """
     with open_board(chromium, tmp_path, *PHONES[2], setup=Setup(chess.Board())) as tab:
         tab.script(f"speak({language!r})")
-        tab.wait_for(f"document.documentElement.lang === {language!r} && typeof state !== 'undefined' && state")
+        tab.wait_for(
+            f"document.documentElement.lang === {language!r} && typeof state !== 'undefined' && state"
+        )
         for analysing in (False, True):
             tab.script(f"send('analyse', {{ on: {json.dumps(analysing)} }})")
             tab.wait_for(f"state.analysing === {json.dumps(analysing)}")
             for width, height in PHONES:
                 tab.resize(width, height)
                 assert tab.script("document.documentElement.scrollWidth") <= width
-                menu, status = (tab.script(f"{BOX.format(place)}.toJSON()") for place in (".menu", "#status"))
+                menu, status = (
+                    tab.script(f"{BOX.format(place)}.toJSON()") for place in (".menu", "#status")
+                )
                 assert menu["bottom"] <= status["top"], "the menu covers what is said"
                 for dialog in DIALOGS:
                     tab.script(f"openDialog({dialog!r})")
-                    excess = (
-                        "(dialog => dialog.scrollWidth - dialog.clientWidth)(document.querySelector('dialog[open]'))"
-                    )
+                    dialog_open = "document.querySelector('dialog[open]')"
+                    excess = f"(dialog => dialog.scrollWidth - dialog.clientWidth)({dialog_open})"
                     assert tab.script(excess) <= 0, dialog
                     assert tab.script(COVERED) == [], dialog
                     tab.script(f"document.getElementById({dialog!r}).close('cancel')")
@@ -109,8 +136,12 @@ def violations(tab: Tab, axe: str) -> list[str]:
     """The rules that the page breaks, and where."""
     tab.script(f"{axe}; 1")
     # Colours are judged at rest. While the engine thinks, new lines cut animations short.
-    tab.script("Promise.allSettled(document.getAnimations().map(one => one.finished)).then(() => 1)")
-    found = tab.script("axe.run().then(done => done.violations.map(rule => [rule.id, rule.nodes.map(n => n.target)]))")
+    tab.script(
+        "Promise.allSettled(document.getAnimations().map(one => one.finished)).then(() => 1)"
+    )
+    found = tab.script(
+        "axe.run().then(done => done.violations.map(rule => [rule.id, rule.nodes.map(n => n.target)]))"
+    )
     return [f"{rule}: {places}" for rule, places in found]
 
 
@@ -119,7 +150,9 @@ def test_the_board_and_its_dialogs_break_no_rule(chromium, tmp_path, axe, width,
     with open_board(chromium, tmp_path, width, dark=dark, setup=Setup(chess.Board())) as tab:
         assert violations(tab, axe) == []
         for dialog in DIALOGS:
-            tab.script(f"openDialog({dialog!r}), document.querySelectorAll('.error').forEach(p => p.append('refused'))")
+            tab.script(
+                f"openDialog({dialog!r}), document.querySelectorAll('.error').forEach(p => p.append('refused'))"
+            )
             assert violations(tab, axe) == [], dialog
             tab.script(f"document.getElementById({dialog!r}).close('cancel')")
         tab.script("send('analyse', { on: true })", until="linesFit()")

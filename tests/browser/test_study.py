@@ -1,4 +1,6 @@
-"""Studying in a real browser, by keys and ears alone: reviewed games, puzzles, sorted lists, an explorer's games."""
+"""Studying in a real browser, by keys and ears alone: reviewed games, puzzles, sorted lists, an
+explorer's games.
+"""
 
 import json
 from pathlib import Path
@@ -40,7 +42,9 @@ def study(chromium: Chromium, tmp_path: Path) -> Tab:
 def press(tab: Tab, place: str, until: str = "true") -> None:
     """Goes to a place that keys can reach, presses Enter there, and waits for what it leads to."""
     found = f"document.querySelector({json.dumps(place)})"
-    tab.wait_for(f"{found} && !{found}.disabled && {found}.checkVisibility() && {found}.tabIndex === 0")
+    tab.wait_for(
+        f"{found} && !{found}.disabled && {found}.checkVisibility() && {found}.tabIndex === 0"
+    )
     tab.script(f"{found}.focus()")
     assert tab.script(f"document.activeElement === {found}")
     tab.press("Enter")
@@ -55,9 +59,13 @@ def open_game(tab: Tab, white: str) -> None:
     tab.wait_for("!$('games').open && state.names.white === " + json.dumps(white))
 
 
-def test_a_game_opens_from_ones_own_side_with_its_clocks_and_the_marks_of_its_review(study: Tab) -> None:
+def test_a_game_opens_from_ones_own_side_with_its_clocks_and_the_marks_of_its_review(
+    study: Tab,
+) -> None:
     """It opened at its end, from White's side, without clocks, and its marks stood in another tab."""
-    study.script("send('games_review', { key: games.rows.find(game => game.result === '1-0').key })")
+    study.script(
+        "send('games_review', { key: games.rows.find(game => game.result === '1-0').key })"
+    )
     study.wait_for("games.rows.some(game => game.accuracy_black !== null)")
     open_game(study, "Rameshbabu, P.")
     clocks = "['above', 'below'].map(place => $(place).querySelector('.clock').textContent)"
@@ -67,57 +75,85 @@ def test_a_game_opens_from_ones_own_side_with_its_clocks_and_the_marks_of_its_re
     assert study.script(f"[shownStep().san, {clocks}]") == ["Nf6", ["4:45", "4:30"]]
     assert "3... Nf6?? " in heard(study)
     assert "Blunder: allows mate in 1" in heard(study)
-    assert "Blunder: allows mate in 1" in study.script("stepButton(shownStep()).nextElementSibling.textContent")
-    arrows = study.script("document.querySelectorAll('#board .arrow.better, #board .arrow.threat').length")
+    assert "Blunder: allows mate in 1" in study.script(
+        "stepButton(shownStep()).nextElementSibling.textContent"
+    )
+    arrows = study.script(
+        "document.querySelectorAll('#board .arrow.better, #board .arrow.threat').length"
+    )
     assert (arrows, study.script("document.querySelectorAll('#board .glyph').length")) == (2, 1)
     box = study.script("document.querySelector('#curve').getBoundingClientRect().toJSON()")
     study.drag([(box["right"] - 2, box["top"] + 5)])
     study.wait_for("wanted === null && here() === state.last")
-    assert study.script("[curve.points.length, document.querySelectorAll('#curve .dot.blunder').length]") == [8, 1]
+    assert study.script(
+        "[curve.points.length, document.querySelectorAll('#curve .dot.blunder').length]"
+    ) == [8, 1]
     assert study.script("document.querySelector('#curve .cursor').getAttribute('x1')") == "600"
     press(study, "#next-mistake", until="wanted === null && marks[here()]")
     press(study, "#try-here")
     assert study.script("$('from-here').querySelector('[name=side]').value") == "black"
     press(study, "#from-here button[value=ok]", until="state.isGame && state.human === 'black'")
     press(study, "#back-to-review")
-    study.wait_for("!state.isGame && Object.keys(marks).length && $('review-page').checkVisibility()")
+    study.wait_for(
+        "!state.isGame && Object.keys(marks).length && $('review-page').checkVisibility()"
+    )
     study.script("send('delete', { node: here() })", until="state.steps.length < 8")
 
 
-def test_what_is_written_into_a_game_of_ones_own_is_kept_in_its_file(study: Tab, tmp_path: Path) -> None:
+def test_what_is_written_into_a_game_of_ones_own_is_kept_in_its_file(
+    study: Tab, tmp_path: Path
+) -> None:
     """It went into a file of analyses, and was gone when the game was opened again."""
     for text, move in (("Known.", "c7c5"), ("Sharp.", "c7c6")):
         open_game(study, "Rameshbabu, P.")
         study.script("goes.on()", until="state.here === 1 && wanted === null")
-        study.script(f"send('comment', {{ node: 1, text: '{text}' }}), send('move', {{ uci: '{move}' }})")
+        study.script(
+            f"send('comment', {{ node: 1, text: '{text}' }}), send('move', {{ uci: '{move}' }})"
+        )
         study.wait_for(f"shownStep().san === '{move[2:]}' && wanted === null")
         study.script("send('position', { fen: '' }), openDialog('games')")
-        study.wait_for("!state.names.white.startsWith('Ram') && $('status').textContent.includes('club.pgn')")
+        study.wait_for(
+            "!state.names.white.startsWith('Ram') && $('status').textContent.includes('club.pgn')"
+        )
     kept = " ".join((tmp_path / "club.pgn").read_text(encoding="utf-8").split())
-    assert "1. e4 { Sharp. [%clk 0:05:00] } 1... e5 { [%clk 0:04:58] } ( 1... c5 ) ( 1... c6 )" in kept
+    assert (
+        "1. e4 { Sharp. [%clk 0:05:00] } 1... e5 { [%clk 0:04:58] } ( 1... c5 ) ( 1... c6 )" in kept
+    )
     assert kept.count("[White ") == 2
     assert not (tmp_path / "analyses.txt").exists()
     open_game(study, "Anna")
     assert study.script("state.steps.length") == 4, "the game behind it is found where it is now"
     study.script("send('comment', { node: 2, text: 'The Sicilian.' })")
-    wait_until(lambda: "The Sicilian." in (tmp_path / "club.pgn").read_text(encoding="utf-8"))  # nothing else begins
+    wait_until(
+        lambda: "The Sicilian." in (tmp_path / "club.pgn").read_text(encoding="utf-8")
+    )  # nothing else begins
 
 
 def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study: Tab) -> None:
     whites = "games.rows.map(game => game.white)"
     for order, first in (("white", "Anna"), ("-white", "Rameshbabu, P.")):
-        press(study, "[data-sort=white]", until=f"games.order === '{order}' && {whites}[0] === '{first}'")
+        press(
+            study,
+            "[data-sort=white]",
+            until=f"games.order === '{order}' && {whites}[0] === '{first}'",
+        )
     assert study.script("document.querySelector('[data-sort=white]').title") == "descending"
     lose_connection(study)
     study.script("$('games-text').value = 'zoe', $('games-text').dispatchEvent(new Event('input'))")
     study.script("reconnect()", until="games.total === 1")
     study.script("$('games-text').value = '', $('games').close('cancel'), $('explorer-on').click()")
-    study.wait_for("[...$('explorer-side').options].some(option => option.value === 'file:club.pgn')")
+    study.wait_for(
+        "[...$('explorer-side').options].some(option => option.value === 'file:club.pgn')"
+    )
     study.script("$('explorer-side').value = 'file:club.pgn', send('explore', { moves: ['e2e4'] })")
     study.wait_for("[...document.querySelectorAll('#explorer-list .count')].length === 2")
     names = "[...document.querySelectorAll('#explorer-list .count')].map(one => one.ariaLabel)"
     assert study.script(names) == ["1 game with c5", "1 game with e5"]
-    press(study, "#explorer-list .count", until=f"$('games').open && games.total === 1 && {whites}[0] === 'Anna'")
+    press(
+        study,
+        "#explorer-list .count",
+        until=f"$('games').open && games.total === 1 && {whites}[0] === 'Anna'",
+    )
     assert study.text("#games-line").startswith("After 1. e4 c5, in club.pgn")
     open_game(study, "Anna")
     study.wait_for("state.here === 2")
@@ -127,14 +163,22 @@ def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study:
 
 def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study: Tab, tmp_path: Path) -> None:
     """It said "Try again", and "Due: 0 of 3,001"."""
-    study.script(f"games.take(new File([{json.dumps(PUZZLE)}], 'p.csv')); 1", until="games.problem === '1 new puzzle.'")
+    study.script(
+        f"games.take(new File([{json.dumps(PUZZLE)}], 'p.csv')); 1",
+        until="games.problem === '1 new puzzle.'",
+    )
     for name, value in (("source", "others"), ("rating", "1300-1600"), ("theme", "mate")):
         study.script(f"$('puzzle-{name}').value = '{value}'")
-    study.script("$('games').close('cancel'), openDialog('puzzles')", until="puzzle?.fen.startsWith('6k1/5p2/6pp/')")
+    study.script(
+        "$('games').close('cancel'), openDialog('puzzles')",
+        until="puzzle?.fen.startsWith('6k1/5p2/6pp/')",
+    )
     assert study.text("#puzzle-origin").strip() == "From an imported file. https://lichess.org/x"
     assert "Due" not in study.text("#puzzle-standing")
     stands = "puzzleBoard.legal.length > 0 && puzzleBoard.view.state.placement === puzzle.fen.split(' ')[0]"
-    study.script("window.kept = socket, socket = null, puzzleBoard.play(0, 1, 'a1b1'), socket = kept, 1")
+    study.script(
+        "window.kept = socket, socket = null, puzzleBoard.play(0, 1, 'a1b1'), socket = kept, 1"
+    )
     assert study.script(stands)
     study.script("socket.send = () => {}, puzzleBoard.play(0, 1, 'a1b1')")  # it is lost on its way
     lose_connection(study)
@@ -146,13 +190,19 @@ def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study: Tab, tmp_p
     assert "Ra7 is not the move: another move is better." in heard(study)
     assert study.script("puzzleBoard.base.arrows.length") == 2
     press(study, "#puzzle-again")
-    assert study.script("[$('puzzle-again').hidden, document.activeElement.id]") == [True, "puzzle-board"]
+    assert study.script("[$('puzzle-again').hidden, document.activeElement.id]") == [
+        True,
+        "puzzle-board",
+    ]
     study.script("send('puzzles_move', { uci: 'a1a8' })", until="puzzle.over")
     assert "Themes: mate." in study.text("#puzzle-origin")
     study.script("$('puzzle-source').value = 'mine'")
     press(study, "[data-puzzle=next]", until="!puzzle.fen")
     assert "No such puzzle is left for today." in heard(study)
-    assert study.script("[puzzleBoard.legal, puzzleBoard.base.placement]") == [[], "8/8/8/8/8/8/8/8"], "the one before"
+    assert study.script("[puzzleBoard.legal, puzzleBoard.base.placement]") == [
+        [],
+        "8/8/8/8/8/8/8/8",
+    ], "the one before"
 
 
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
@@ -163,7 +213,9 @@ def test_a_step_in_a_thousand_moves_with_200_variations_is_quick(tab: Tab) -> No
     for ply in range(2000):
         move, other = knights[ply % 4]
         number = f"{ply // 2 + 1}.{'..' * (ply % 2)} "
-        words.append(f"{number}{move}" + (f" ({number}{other} {{ An idea. }})" if ply % 10 == 5 else ""))
+        words.append(
+            f"{number}{move}" + (f" ({number}{other} {{ An idea. }})" if ply % 10 == 5 else "")
+        )
     load(tab, " ".join(words) + " *", 2000)
     step = """(async () => { for (let n = 0; n < 20; n++) {
       goes.on();

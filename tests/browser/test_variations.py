@@ -1,4 +1,6 @@
-"""Variations on the board: shown beside their move, kept, stepped through, announced; the keys of what is open."""
+"""Variations on the board: shown beside their move, kept, stepped through, announced; the keys of
+what is open.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,17 @@ STUDY = """[ChapterName "The trap"]
 1. e4 (1. d4 d5 2. c4 e6 (2... c6 3. Nf3) 3. Nc3) (1. c4 { English. }) e5 2. Qh5 Nc6
 (2... Nf6 { Gives a pawn. } 3. Qxe5+) 3. Bc4 Nf6 4. Qxf7# 1-0
 """
-ANALYSIS = {"setup": Setup(chess.Board(), human=None), "load": lambda: ScriptedEngine(SCHOLARS_MATE)}
+ANALYSIS = {
+    "setup": Setup(chess.Board(), human=None),
+    "load": lambda: ScriptedEngine(SCHOLARS_MATE),
+}
 GAME = {"load": lambda: ScriptedEngine(SCHOLARS_MATE)}
 
 
 def heard(tab: Tab) -> str:
-    """What a screen reader finds in the live regions of the page, or of the dialog before it: none that is hidden."""
+    """What a screen reader finds in the live regions of the page, or of the dialog before it: none
+    that is hidden.
+    """
     nodes = {node["nodeId"]: node for node in tab.call("Accessibility.getFullAXTree")["nodes"]}
 
     def words(node: dict[str, Any]) -> str:
@@ -38,14 +45,18 @@ def heard(tab: Tab) -> str:
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
 def test_variations_stand_beside_their_moves_and_a_second_one_deletes_none(tab: Tab) -> None:
     load(tab, STUDY, 7)
-    shown = tab.script("[...$('moves').querySelectorAll('.main-moves > *')].map(one => one.textContent)")
+    shown = tab.script(
+        "[...$('moves').querySelectorAll('.main-moves > *')].map(one => one.textContent)"
+    )
     assert shown[:7] == ["1.", "e4", "…", "1.d4d52.c4e62...c63.Nf33.Nc3", "1.c4English.", "1.", "…"]
     tab.script("look(1)")
     for move in ("c7c5", "e7e6", "c7c5"):
         tab.script("look(1)", until="state.here === 1 && wanted === null")
         tab.script(f"send('move', {{ uci: '{move}' }})", until="state.here !== 1")
     assert tab.script("tree.get(1).next.map(id => tree.get(id).san)") == ["e5", "c5", "e6"]
-    rivals = "[...$('moves').querySelectorAll('.main-moves > .variation')].map(one => one.textContent)"
+    rivals = (
+        "[...$('moves').querySelectorAll('.main-moves > .variation')].map(one => one.textContent)"
+    )
     assert tab.script(rivals)[2:4] == ["1...c5", "1...e6"]
     tab.script("look(tree.get(1).next[2])", until="state.here === here()")
     tab.click("#promote", until="state.steps[2].san === 'e6'")
@@ -63,7 +74,9 @@ def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab: Tab) -> None:
     tab.script("$('glyph').value = 3, $('glyph').dispatchEvent(new Event('change'))")
     tab.wait_for("state.steps[2].glyphs[0] === 3 && state.steps[2].note")
     assert "e5!!" in tab.text("#moves")
-    assert "1. e4 e5 $3 { u and n are letters here }" in tab.script("fetch('game.pgn').then(answer => answer.text())")
+    assert "1. e4 e5 $3 { u and n are letters here }" in tab.script(
+        "fetch('game.pgn').then(answer => answer.text())"
+    )
     tab.script("$('comment').focus(), $('comment').select()")
     tab.type("Half a sentence")
     tab.go(tab.script("location.href"))
@@ -72,7 +85,9 @@ def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab: Tab) -> None:
 
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
 def test_stepping_through_a_game_and_its_variations_says_the_move(tab: Tab) -> None:
-    """The status was said again and again, and the move stood in the label of a drawing that nobody hears."""
+    """The status was said again and again, and the move stood in the label of a drawing that nobody
+    hears.
+    """
     load(tab, STUDY, 7)
     said = []
     for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "Home"):
@@ -83,7 +98,9 @@ def test_stepping_through_a_game_and_its_variations_says_the_move(tab: Tab) -> N
     tab.script("look(tree.get(0).next[2])")
     assert heard(tab) == "Variation: 1. c4 English."
     tab.press("Home")
-    tab.script("goes.on(), goes.on(), goes.on(), goes.back(), goes.on()")  # one move each, however fast
+    tab.script(
+        "goes.on(), goes.on(), goes.on(), goes.back(), goes.on()"
+    )  # one move each, however fast
     tab.wait_for("state.here === here() && state.place.ply === 3")
     tab.press("End")
     tab.wait_for("state.here === state.last")
@@ -94,7 +111,12 @@ def test_stepping_through_a_game_and_its_variations_says_the_move(tab: Tab) -> N
         pressed = f"{{ key: '{key}', shiftKey: true, bubbles: true }}"
         tab.script(f"document.body.dispatchEvent(new KeyboardEvent('keydown', {pressed}))")
         seen.append(heard(tab))
-    assert seen == ["Variation: 1. d4", "Variation: 1. c4 English.", "1. e4", "Variation: 1. c4 English."]
+    assert seen == [
+        "Variation: 1. d4",
+        "Variation: 1. c4 English.",
+        "1. e4",
+        "Variation: 1. c4 English.",
+    ]
 
 
 @pytest.mark.parametrize("tab", [GAME], indirect=True)
@@ -131,13 +153,17 @@ def test_keys_go_to_the_dialog_that_is_open_whatever_has_the_focus(tab: Tab) -> 
             tab.press(key)
         assert tab.script("asked") == [], dialog
         assert tab.script(OPEN) == [dialog]
-        assert tab.script("[browsed, live.view.flipped, choices.sound, state.steps.length]") == before, dialog
+        assert (
+            tab.script("[browsed, live.view.flipped, choices.sound, state.steps.length]") == before
+        ), dialog
         tab.press("Escape")
         tab.wait_for(f"!$('{dialog}').open")
     tab.press("u")
     assert tab.script("asked.at(-1)") == ["take_back"]
     tab.script("openDialog('puzzles'), asked = []")
-    tab.script("showPuzzle({ fen: '6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1', legal: [[0, 56, 'a1a8']], marked: [] })")
+    tab.script(
+        "showPuzzle({ fen: '6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1', legal: [[0, 56, 'a1a8']], marked: [] })"
+    )
     tab.click("#puzzle-board")
     tab.drag([tab.middle("#puzzle-board")])
     for key in ("u", "ArrowLeft", "ArrowUp"):
@@ -146,9 +172,13 @@ def test_keys_go_to_the_dialog_that_is_open_whatever_has_the_focus(tab: Tab) -> 
     assert tab.script("document.activeElement.id") == "puzzle-board"
 
 
-@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board("8/P6k/8/8/8/8/8/K7 w - - 0 1"))}], indirect=True)
+@pytest.mark.parametrize(
+    "tab", [{"setup": Setup(chess.Board("8/P6k/8/8/8/8/8/K7 w - - 0 1"))}], indirect=True
+)
 def test_keys_leave_the_game_alone_while_a_promotion_is_chosen(tab: Tab) -> None:
-    tab.script("live.selected = 48, live.moveTo(56), window.asked = [], send = (...words) => asked.push(words)")
+    tab.script(
+        "live.selected = 48, live.moveTo(56), window.asked = [], send = (...words) => asked.push(words)"
+    )
     for key in ("u", "n", "h"):
         tab.press(key)
     assert tab.script(f"[asked.length, {OPEN}.length]") == [0, 0]
@@ -161,7 +191,9 @@ def test_keys_leave_the_game_alone_while_a_promotion_is_chosen(tab: Tab) -> None
     assert tab.script(hidden), "another piece was chosen"
     tab.script("$('board').focus(), live.selected = 48, live.moveTo(56)")
     tab.press("Enter")
-    assert tab.script("[asked.at(-1)[1].uci, document.activeElement.id]") == ["a7a8q", "board"], "not the page's start"
+    assert tab.script("[asked.at(-1)[1].uci, document.activeElement.id]") == ["a7a8q", "board"], (
+        "not the page's start"
+    )
 
 
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
@@ -184,21 +216,30 @@ def test_arrow_keys_step_from_anywhere_on_the_page(tab: Tab) -> None:
             swallowed.add((kind, name))
         tab.script("document.activeElement.blur()")
     assert {kind for kind, _ in swallowed} == {"select-one", "text", "textarea", "div"}
-    assert {name for kind, name in swallowed if kind == "div"} == {"board"}, "whose squares the arrows choose"
+    assert {name for kind, name in swallowed if kind == "div"} == {"board"}, (
+        "whose squares the arrows choose"
+    )
     for by_hand in (False, True):
         tab.script("$('line-count').focus()")
         tab.press("x")
         if by_hand:
-            tab.script("$('line-count').dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }))")
+            tab.script(
+                "$('line-count').dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }))"
+            )
         tab.script("$('line-count').dispatchEvent(new Event('change', { bubbles: true }))")
         assert tab.script("document.activeElement.id") == ("" if by_hand else "line-count")
 
 
-def test_stepping_through_a_review_says_the_move_and_no_more(chromium: Chromium, tmp_path: Path) -> None:
-    """Each step in a variation read out the whole move and all that stands beside it, but not where one was."""
+def test_stepping_through_a_review_says_the_move_and_no_more(
+    chromium: Chromium, tmp_path: Path
+) -> None:
+    """Each step in a variation read out the whole move and all that stands beside it, but not where
+    one was.
+    """
     file = tmp_path / "page.html"
     file.write_text(
-        annotated("1. e4 e5 2. Qh5 Nc6 (2... Nf6 3. Qxe5+ (3. Qf3 { Timid. } 3... Nc6)) 3. Bc4 *"), encoding="utf-8"
+        annotated("1. e4 e5 2. Qh5 Nc6 (2... Nf6 3. Qxe5+ (3. Qf3 { Timid. } 3... Nc6)) 3. Bc4 *"),
+        encoding="utf-8",
     )
     tab = chromium.open(file.as_uri())
     tab.press("ArrowRight")
@@ -208,10 +249,15 @@ def test_stepping_through_a_review_says_the_move_and_no_more(chromium: Chromium,
     assert heard(tab).startswith("1... e5 "), "a focused checkbox lets the keys pass"
     tab.press("ArrowRight")
     tab.press("ArrowRight")
-    tab.script("[...document.querySelectorAll('.says a')].find(link => link.textContent === '3. Qf3').click()")
+    tab.script(
+        "[...document.querySelectorAll('.says a')].find(link => link.textContent === '3. Qf3').click()"
+    )
     assert heard(tab) == "3. Qf3. Timid."
     assert tab.text(".says a[aria-current]") == "3. Qf3"
-    assert tab.script("replays[0].shown.fen.split(' ')[0]") == "rnbqkb1r/pppp1ppp/5n2/4p3/4P3/5Q2/PPPP1PPP/RNB1KBNR"
+    assert (
+        tab.script("replays[0].shown.fen.split(' ')[0]")
+        == "rnbqkb1r/pppp1ppp/5n2/4p3/4P3/5Q2/PPPP1PPP/RNB1KBNR"
+    )
     tab.press("ArrowRight")
     assert heard(tab) == "Nc6"
     tab.press("ArrowLeft")
@@ -226,17 +272,25 @@ def test_stepping_through_a_review_says_the_move_and_no_more(chromium: Chromium,
 @pytest.mark.parametrize("tab", [GAME], indirect=True)
 def test_tab_and_enter_alone_open_each_dialog_and_reach_all_its_controls_by_name(tab: Tab) -> None:
     shown = "[...{}.querySelectorAll({!r})].filter(one => one.checkVisibility() && !one.disabled)"
-    for dialog in tab.script(f"{shown.format('document', '[data-open]')}.map(button => button.dataset.open)"):
+    for dialog in tab.script(
+        f"{shown.format('document', '[data-open]')}.map(button => button.dataset.open)"
+    ):
         for _ in range(60):
             if tab.script("document.activeElement.dataset.open") != dialog:
                 tab.press("Tab")
         tab.press("Enter")
         tab.wait_for(f"$('{dialog}').open")
-        controls = shown.format(f"$('{dialog}')", "button, a[href], input, select, textarea, [tabindex='0']")
-        tab.script(f"window.left = new Map({controls}.map(one => [one.type === 'radio' ? one.name : one, one]))")
+        controls = shown.format(
+            f"$('{dialog}')", "button, a[href], input, select, textarea, [tabindex='0']"
+        )
+        tab.script(
+            f"window.left = new Map({controls}.map(one => [one.type === 'radio' ? one.name : one, one]))"
+        )
         for _ in range(60):
             tab.press("Tab")
-            tab.script("one = document.activeElement, left.delete(one.type === 'radio' ? one.name : one)")
+            tab.script(
+                "one = document.activeElement, left.delete(one.type === 'radio' ? one.name : one)"
+            )
         assert tab.script("[...left.values()].map(one => one.outerHTML)") == [], dialog
         nodes = tab.call("Accessibility.getFullAXTree")["nodes"]
         focusable = [node for node in nodes if "'focusable'" in str(node.get("properties"))]

@@ -1,4 +1,6 @@
-"""The web board in a real browser, driven by mouse and keys: whole games, their review, analysis, a second tab."""
+"""The web board in a real browser, driven by mouse and keys: whole games, their review, analysis, a
+second tab.
+"""
 
 import json
 import signal
@@ -31,7 +33,9 @@ REMEMBER_PRESS = """addEventListener('pointerdown', event => {
 class SlowEngine(ScriptedEngine):
     """Thinks until it is stopped."""
 
-    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
+    ) -> SearchResult:
         return Engine.search(self, replace(limits, infinite=True), on_info, job)
 
 
@@ -59,7 +63,10 @@ def wait_for_moves(tab: Tab, count: int) -> None:
 
 
 def load(tab: Tab, text: str, plies: int) -> None:
-    tab.script(f"send('load', {{ text: {json.dumps(text)}, game: 1 }})", until=f"state.steps.length === {plies + 1}")
+    tab.script(
+        f"send('load', {{ text: {json.dumps(text)}, game: 1 }})",
+        until=f"state.steps.length === {plies + 1}",
+    )
 
 
 def lose_connection(tab: Tab) -> None:
@@ -73,7 +80,9 @@ def lose_connection(tab: Tab) -> None:
 
 
 @pytest.mark.parametrize("width", [375, 1280])
-def test_a_game_is_played_to_mate_and_reviewed(chromium: Chromium, tmp_path: Path, width: int) -> None:
+def test_a_game_is_played_to_mate_and_reviewed(
+    chromium: Chromium, tmp_path: Path, width: int
+) -> None:
     with open_board(chromium, tmp_path, width, load=lambda: ScriptedEngine(SCHOLARS_MATE)) as tab:
         drag(tab, "e2", "e4")
         wait_for_moves(tab, 2)
@@ -84,14 +93,26 @@ def test_a_game_is_played_to_mate_and_reviewed(chromium: Chromium, tmp_path: Pat
         tab.press("Enter")
         wait_for_moves(tab, 6)
         tab.script("document.activeElement.blur(), document.getElementById('board').focus()")
-        to_h5, to_f7 = "ArrowUp " * 3 + "ArrowRight " * 3 + "Enter ", "ArrowUp " * 2 + "ArrowLeft " * 2 + "Enter"
+        to_h5, to_f7 = (
+            "ArrowUp " * 3 + "ArrowRight " * 3 + "Enter ",
+            "ArrowUp " * 2 + "ArrowLeft " * 2 + "Enter",
+        )
         for key in f"ArrowUp {to_h5}{to_f7}".split():  # the first one shows e2
             tab.press(key)
         tab.wait_for("state.end")
         assert tab.script("[state.end.result, state.end.reason]") == ["1-0", "checkmate"]
-        tab.wait_for("document.querySelector('#status').textContent.endsWith('1-0: checkmate. saved')")
-        assert tab.script("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
-        tab.click("#review-button", until="document.querySelector('#review-link').checkVisibility()")
+        tab.wait_for(
+            "document.querySelector('#status').textContent.endsWith('1-0: checkmate. saved')"
+        )
+        assert (
+            tab.script(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            == 0
+        )
+        tab.click(
+            "#review-button", until="document.querySelector('#review-link').checkVisibility()"
+        )
         review = chromium.open(tab.script("location.href") + "review", width)
         assert review.text(".says").startswith("Start position")
         for _ in range(6):
@@ -123,7 +144,9 @@ class ReviewedSlowly(ScriptedEngine):
 
     gate = threading.Event()
 
-    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
+    ) -> SearchResult:
         if self.options.analyse_mode and limits.nodes:
             assert self.gate.wait(WAIT_S)
         return super().search(limits, on_info, job)
@@ -140,7 +163,10 @@ def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab: Tab) -
     lose_connection(tab)
     tab.script("send('review')")
     assert "cannot be reached" in tab.text("#status")
-    tab.script("reconnect()", until="document.querySelector('#curtain').hidden && tree.get(1).note === 'Why?'")
+    tab.script(
+        "reconnect()",
+        until="document.querySelector('#curtain').hidden && tree.get(1).note === 'Why?'",
+    )
     assert "of 4 moves" in tab.text("#review-text")
     assert "Analysis" in tab.text("#status")
     ReviewedSlowly.gate.set()
@@ -151,26 +177,37 @@ def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab: Tab) -
     assert tab.script("[$('lines-on').checked, $('line-count').value]") == [False, "5"]
 
 
-@pytest.mark.parametrize("tab", [{"setup": Setup(clock=GameClock(GameTime(600, 0)))}], indirect=True)
+@pytest.mark.parametrize(
+    "tab", [{"setup": Setup(clock=GameClock(GameTime(600, 0)))}], indirect=True
+)
 def test_the_clocks_stand_still_while_the_connection_is_lost(tab: Tab) -> None:
     drag(tab, "e2", "e4")
     wait_for_moves(tab, 2)
     assert tab.script("state.clock.running") == "white"
     lose_connection(tab)
     assert tab.script("state.clock.running") is None
-    tab.script("reconnect()", until="document.querySelector('#curtain').hidden && state.clock.running === 'white'")
+    tab.script(
+        "reconnect()",
+        until="document.querySelector('#curtain').hidden && state.clock.running === 'white'",
+    )
 
 
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
-def test_analysis_shows_lines_that_can_be_played_though_they_are_replaced_while_pressed(tab: Tab) -> None:
+def test_analysis_shows_lines_that_can_be_played_though_they_are_replaced_while_pressed(
+    tab: Tab,
+) -> None:
     tab.wait_for("state && linesFit() && lines.lines.length === 3")
     assert sum(tab.script("lines.lines[0].wdl")) == 1000
-    tab.script("addEventListener('click', ({ target }) => { window.clicked = target.textContent; }, true)")
+    tab.script(
+        "addEventListener('click', ({ target }) => { window.clicked = target.textContent; }, true)"
+    )
     tab.click("#line-list li button", until="state.steps.length === 2 && linesFit()")
     assert tab.script("state.steps[1].san === clicked")
     tab.press("ArrowLeft")
     tab.wait_for("state.place.ply === 0")
-    other = next(name for name in ("a2a3", "h2h3") if name != tab.script("state.steps[1].marked.join()"))
+    other = next(
+        name for name in ("a2a3", "h2h3") if name != tab.script("state.steps[1].marked.join()")
+    )
     drag(tab, other[:2], other[2:])
     tab.wait_for("state.place.variation || state.steps.length > 2")
     tab.press("l")
@@ -187,22 +224,37 @@ def test_analysis_shows_lines_that_can_be_played_though_they_are_replaced_while_
     tab.let_go(place)
     tab.wait_for("state.steps.length === 2 && linesFit()")
     assert tab.script("state.steps[1].san") == pressed
-    tab.wait_for("document.querySelector('#line-list li button').textContent === lines.lines[0].moves[0].san")
+    tab.wait_for(
+        "document.querySelector('#line-list li button').textContent === lines.lines[0].moves[0].san"
+    )
 
 
 @pytest.mark.parametrize("tab", [{"width": 375}], indirect=True)
 def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(tab: Tab) -> None:
-    load(tab, " ".join(f"{number}. {'Nf3 Nf6' if number % 2 else 'Ng1 Ng8'}" for number in range(1, 61)) + " *", 120)
+    load(
+        tab,
+        " ".join(f"{number}. {'Nf3 Nf6' if number % 2 else 'Ng1 Ng8'}" for number in range(1, 61))
+        + " *",
+        120,
+    )
     tab.wait_for("linesFit()")
     tab.script("document.querySelector('#moves').scrollTop = 60")
     tab.script("document.querySelectorAll('#line-list button')[1].focus()")
     for _ in range(2):  # the lines of the engine, which come again and again
         tab.script("window.seen = lines", until="lines !== seen")
     assert tab.script("document.querySelector('#moves').scrollTop") == 60
-    assert tab.script("[...document.querySelectorAll('#line-list button')].indexOf(document.activeElement)") == 1
+    assert (
+        tab.script(
+            "[...document.querySelectorAll('#line-list button')].indexOf(document.activeElement)"
+        )
+        == 1
+    )
 
 
-TIMED = {"setup": Setup(clock=GameClock(GameTime(1.5, 0.0))), "load": lambda: ScriptedEngine(SCHOLARS_MATE)}
+TIMED = {
+    "setup": Setup(clock=GameClock(GameTime(1.5, 0.0))),
+    "load": lambda: ScriptedEngine(SCHOLARS_MATE),
+}
 
 
 @pytest.mark.parametrize("tab", [TIMED], indirect=True)
@@ -220,7 +272,9 @@ def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Pa
         first.script("premoves = [[6, 21]]")
         second = chromium.open(first.script("location.href"))
         second.wait_for("!document.querySelector('#curtain').hidden")
-        assert second.script("[state, $('status').textContent]") == [None, ""], "it cannot be reached before it is open"
+        assert second.script("[state, $('status').textContent]") == [None, ""], (
+            "it cannot be reached before it is open"
+        )
         first.script("send('analyse', { on: true })", until="state.analysing")
         first.script("$('comment').focus()")
         first.type("Why?")
@@ -234,8 +288,12 @@ def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Pa
             wait_for_moves(second, ply)
         second.close()
         first.wait_for("document.querySelector('#curtain').hidden")
-        first.script("send('type', { text: 'Z0' })", until="$('status').classList.contains('error')")
-        assert first.script("state.steps.length") == 5, "a premove was played in a game that had gone on elsewhere"
+        first.script(
+            "send('type', { text: 'Z0' })", until="$('status').classList.contains('error')"
+        )
+        assert first.script("state.steps.length") == 5, (
+            "a premove was played in a game that had gone on elsewhere"
+        )
 
 
 def test_a_dialog_copies_without_a_clipboard_as_in_the_network_of_a_phone(tab: Tab) -> None:
@@ -248,7 +306,11 @@ def test_a_dialog_copies_without_a_clipboard_as_in_the_network_of_a_phone(tab: T
 def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
     tab.click("[data-open=setup]")
     for fen in ("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 30", "1r2kr2/8/8/8/8/8/8/1R2KRR1 w FBfb - 0 9"):
-        for text in (fen, f'[FEN "{fen}"]', f"https://lichess.org/fromPosition/{fen.replace(' ', '_')}"):
+        for text in (
+            fen,
+            f'[FEN "{fen}"]',
+            f"https://lichess.org/fromPosition/{fen.replace(' ', '_')}",
+        ):
             assert tab.script(f"(setUpFrom({text!r}), showSetup(), $('setup-fen').value)") == fen
     tab.click("[data-setup=clear]")
     tab.click("#setup button[value=analyse]")
@@ -259,20 +321,31 @@ def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
     tab.click("#from-here button[value=ok]", until=refused)
     assert tab.script("document.getElementById('setup-fen').value").startswith("8/8/8/8/8/8/8/8 w")
     tab.click("#setup button[value=cancel]")
-    tab.script("send('type', { text: 'e9' }); 1", until="document.querySelector('#status').classList.contains('error')")
-    assert not tab.script("document.querySelector('#setup').open"), "a later error is none of the position"
+    tab.script(
+        "send('type', { text: 'e9' }); 1",
+        until="document.querySelector('#status').classList.contains('error')",
+    )
+    assert not tab.script("document.querySelector('#setup').open"), (
+        "a later error is none of the position"
+    )
     tab.click("[data-open=setup]")
     game = "startpos moves" + " g1f3 g8f6 f3g1 f6g8" * 12  # which was cut behind 200 characters
     tab.script(f"$('setup-fen').select(), document.execCommand('insertText', false, {game!r})")
     tab.click("#setup button[value=analyse]", until="!state.isGame && state.steps.length === 49")
     tab.click("[data-open=load]")
-    tab.script("document.getElementById('load-text').value = '1. e4 e5 2. Nf3 *\\n\\n[White \"Z\"]\\n\\n1. d4 *'")
+    tab.script(
+        "document.getElementById('load-text').value = '1. e4 e5 2. Nf3 *\\n\\n[White \"Z\"]\\n\\n1. d4 *'"
+    )
     tab.click("#load button[value=ok]")
-    tab.wait_for("state.steps.length === 4 && document.querySelector('#status').innerText.includes('2 games')")
+    tab.wait_for(
+        "state.steps.length === 4 && document.querySelector('#status').innerText.includes('2 games')"
+    )
     tab.click("[data-open=load]")
     tab.script("document.getElementById('load-text').value = 'e'.repeat(400000)")
     tab.click("#load button[value=ok]")
-    tab.wait_for("document.querySelector('#load').open && document.querySelector('#load .error').textContent")
+    tab.wait_for(
+        "document.querySelector('#load').open && document.querySelector('#load .error').textContent"
+    )
     assert "longer than 250,000 characters" in tab.text("#load .error")
 
 
@@ -292,13 +365,18 @@ def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab) -> 
     assert tab.script("document.querySelectorAll('#board .arrow.green').length") == 1
     assert tab.script("document.querySelectorAll('#board .ring.red').length") == 1
     assert "Gives a pawn." in tab.text("#moves .variation")
-    tab.click("#moves .variation button:nth-of-type(2)", until="state.place.variation && state.place.ply === 5")
+    tab.click(
+        "#moves .variation button:nth-of-type(2)",
+        until="state.place.variation && state.place.ply === 5",
+    )
     assert tab.script("pathTo(here()).slice(4).map(step => step.san)") == ["Nf6", "Qxe5+"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
 @pytest.mark.usefixtures("listens_to_interrupts")
-def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium: Chromium, tmp_path: Path) -> None:
+def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(
+    chromium: Chromium, tmp_path: Path
+) -> None:
     words = "play --web --no-browser --evaluator material --threads 1 --hash-mib 16 --multi-pv 4 --pgn".split()
     command = [sys.executable, "-m", "uci", *words, str(tmp_path / "mine.pgn"), "--fen", BACK_RANK]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -343,8 +421,20 @@ def test_a_premove_is_taken_back_and_arrows_are_drawn(tab: Tab) -> None:
     tab.press("Escape")
     assert tab.script("live.drawn") == []
     x, y = square(tab, "g1")
-    for kind, button, held in (("Pressed", "left", 1), ("Pressed", "right", 3), ("Released", "right", 0)):
-        tab.call("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y, button=button, buttons=held, clickCount=1)
+    for kind, button, held in (
+        ("Pressed", "left", 1),
+        ("Pressed", "right", 3),
+        ("Released", "right", 0),
+    ):
+        tab.call(
+            "Input.dispatchMouseEvent",
+            type=f"mouse{kind}",
+            x=x,
+            y=y,
+            button=button,
+            buttons=held,
+            clickCount=1,
+        )
     assert tab.script("live.drag") is None, "the piece followed a mouse without a button"
     click_squares(tab, "d2", "d4")
     tab.press("u")
@@ -352,7 +442,9 @@ def test_a_premove_is_taken_back_and_arrows_are_drawn(tab: Tab) -> None:
     assert tab.script("state.steps.length") == 1, "the premove became the person's own move"
 
 
-@pytest.mark.parametrize("tab", [{"load": lambda: ScriptedEngine(("e7e5", "b8c6", "g8f6"))}], indirect=True)
+@pytest.mark.parametrize(
+    "tab", [{"load": lambda: ScriptedEngine(("e7e5", "b8c6", "g8f6"))}], indirect=True
+)
 def test_several_premoves_are_played_in_turn_and_an_illegal_one_ends_them(tab: Tab) -> None:
     tab.script("""(() => {
       const state = answers.state;
@@ -363,7 +455,10 @@ def test_several_premoves_are_played_in_turn_and_an_illegal_one_ends_them(tab: T
     })()""")
     drag(tab, "e2", "e4")
     wait_for_moves(tab, 8)
-    assert tab.script("state.steps.map(step => step.san).slice(1, 8).join(' ')") == "e4 e5 Nf3 Nc6 Bc4 Nf6 Bxf7+"
+    assert (
+        tab.script("state.steps.map(step => step.san).slice(1, 8).join(' ')")
+        == "e4 e5 Nf3 Nc6 Bc4 Nf6 Bxf7+"
+    )
     assert tab.script("premoves.length") == 0
 
 
@@ -385,7 +480,10 @@ def test_the_look_of_the_board_is_chosen_and_stays(tab: Tab, tmp_path: Path) -> 
         tab.script("setLook('pieces', 'classic')")
         assert tab.script("document.getElementById('black-knight').textContent.trim()") == ""
         assert tab.script("document.querySelectorAll('#black-knight path').length") > 1
-        assert tab.script("getComputedStyle(document.querySelector('#board .coordinates')).display") == "none"
+        assert (
+            tab.script("getComputedStyle(document.querySelector('#board .coordinates')).display")
+            == "none"
+        )
 
 
 @pytest.mark.parametrize(

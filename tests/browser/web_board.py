@@ -1,4 +1,6 @@
-"""A web board in this process, on a thread of its own, whose engine answers by a script and reviews for real."""
+"""A web board in this process, on a thread of its own, whose engine answers by a script and reviews
+for real.
+"""
 
 import asyncio
 import threading
@@ -33,9 +35,13 @@ class ScriptedEngine(Engine):
         super().__init__(options)
         self.script = [chess.Move.from_uci(text) for text in script]
 
-    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
+    ) -> SearchResult:
         move = next((move for move in self.script if self.board.is_legal(move)), None)
-        if move is None or self.options.analyse_mode or limits.movetime_ms == 1000:  # a hint has a second
+        if (
+            move is None or self.options.analyse_mode or limits.movetime_ms == 1000
+        ):  # a hint has a second
             return super().search(limits, on_info, job)
         return SearchResult(move, None, [], [], 0, 0)
 
@@ -82,7 +88,12 @@ def web_board(
 
 @contextmanager
 def open_board(
-    chromium: Chromium, folder: Path, width: int = 1280, height: int = 800, dark: bool = False, **made_of: Any
+    chromium: Chromium,
+    folder: Path,
+    width: int = 1280,
+    height: int = 800,
+    dark: bool = False,
+    **made_of: Any,
 ) -> Iterator[Tab]:
     """A tab with a board of its own, made as in `web_board`; its page must not fail."""
     with web_board(folder, **made_of) as server:

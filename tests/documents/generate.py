@@ -1,7 +1,7 @@
 """Write the table in `docs/options.md` anew: `python -m tests.documents.generate`.
 
-`--picture` draws the picture on the front page instead: what `aino analyse` shows of `OPERA_GAME`. `--modules` prints
-the modules to name to `pdoc`, so that it shows all of them, and writes nothing.
+`--picture` draws the picture on the front page instead: what `aino analyse` shows of `OPERA_GAME`.
+`--modules` prints the modules to name to `pdoc`, so that it shows all of them, and writes nothing.
 """
 
 import argparse
@@ -24,7 +24,8 @@ from uci.analyse.analyse import as_table, searched_lines
 from uci.terminal.board_view import BoardStyle, render_board
 
 ROOT = Path(__file__).resolve().parents[2]
-OPERA_GAME = "rn2kb1r/p3qppp/2p2n2/1p2p1B1/2B1P3/1QN5/PPP2PPP/R3K2R w KQkq - 0 10"  # Morphy against two, Paris 1858.
+# Morphy against two, Paris 1858.
+OPERA_GAME = "rn2kb1r/p3qppp/2p2n2/1p2p1B1/2B1P3/1QN5/PPP2PPP/R3K2R w KQkq - 0 10"
 # Rich's own frame without its web fonts: a picture must not load anything.
 FRAME = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="Aino's analysis">
@@ -55,9 +56,13 @@ def markdown_table() -> str:
     lines = ["| UCI option | flag and key | default | range | meaning |", "|---|---|---|---|---|"]
     for option in ROWS:
         flag = f"`{option.flag}`" if option.field else "-"
-        value = str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
+        value = (
+            str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
+        )
         names = ", ".join(f"`{name}`" for name in (option.name, *option.aliases))
-        lines.append(f"| {names} | {flag} | {f'`{value}`' if value else '-'} | {option.range_text} | {option.help} |")
+        lines.append(
+            f"| {names} | {flag} | {f'`{value}`' if value else '-'} | {option.range_text} | {option.help} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -71,7 +76,8 @@ def with_option_table(page: str) -> str:
 def module_names() -> Iterator[str]:
     """Dotted names of the packages, and of the modules that pdoc does not find by itself.
 
-    Those are the modules of a package with `__all__`, which pdoc takes for the list of the modules to show as well.
+    Those are the modules of a package with `__all__`, which pdoc takes for the list of the modules
+    to show as well.
     """
     for package in ("engine", "selfplay", "uci"):
         yield package
@@ -79,12 +85,18 @@ def module_names() -> Iterator[str]:
             if re.search(r"(?m)^__all__\b", init.read_text(encoding="utf-8")):
                 parent = ".".join(init.parent.relative_to(ROOT).parts)
                 found = pkgutil.iter_modules([str(init.parent)])
-                yield from (f"{parent}.{module.name}" for module in found if module.name != "__main__")
+                yield from (
+                    f"{parent}.{module.name}" for module in found if module.name != "__main__"
+                )
 
 
 def picture(board: chess.Board, infos: Sequence[SearchInfo]) -> str:
-    """The board in colour and the lines of an analysis below it, as SVG; the same lines give the same text."""
-    console = Console(record=True, width=78, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    """The board in colour and the lines of an analysis below it, as SVG; the same lines give the
+    same text.
+    """
+    console = Console(
+        record=True, width=78, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+    )
     style = BoardStyle(color=True, symbols=True)
     console.print(Group(render_board(board, chess.WHITE, style), Text(), as_table(board, infos)))
     return console.export_svg(title="aino analyse", code_format=FRAME, unique_id="aino")
@@ -96,14 +108,22 @@ def draw_picture(path: Path) -> None:
     with Engine(EngineOptions(multi_pv=3, threads=1, analyse_mode=True)) as engine:
         engine.warm_up()  # the time that the picture shows is that of the search alone
         engine.set_position(board)
-        path.write_text(picture(board, searched_lines(engine.search(Limits(nodes=20_000)))), encoding="utf-8")
+        path.write_text(
+            picture(board, searched_lines(engine.search(Limits(nodes=20_000)))), encoding="utf-8"
+        )
 
 
 def main() -> None:
     """Write the table or the picture into the working tree, or print the modules."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
-    parser.add_argument("--picture", action="store_true", help="draw docs/board.svg, and write no table")
-    parser.add_argument("--modules", action="store_true", help="print the modules to name to pdoc, and write nothing")
+    parser.add_argument(
+        "--picture", action="store_true", help="draw docs/board.svg, and write no table"
+    )
+    parser.add_argument(
+        "--modules",
+        action="store_true",
+        help="print the modules to name to pdoc, and write nothing",
+    )
     given = parser.parse_args()
     if given.modules:
         print(*module_names(), sep="\n")

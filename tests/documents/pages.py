@@ -25,7 +25,9 @@ OPERATORS = {"|", "||", "&&", ";", "<", ">", "&"}
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, its text, the line that its text begins on, and what is printed below it."""
+    """A fenced block: its language, its text, the line that its text begins on, and what is printed
+    below it.
+    """
 
     language: str
     text: str
@@ -40,7 +42,9 @@ def blocks(page: str) -> list[Block]:
     result = []
     for number, match in enumerate(found):
         following = found[number + 1] if number + 1 < len(found) else None
-        printed = following is not None and text[match.end() : following.start()].strip() == "prints"
+        printed = (
+            following is not None and text[match.end() : following.start()].strip() == "prints"
+        )
         result.append(
             Block(
                 match[1],
@@ -67,7 +71,9 @@ def anchors(page: str) -> set[str]:
     found: set[str] = set()
     for heading in HEADING.findall(plain_text(page)):
         words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
-        anchor = "".join(letter for letter in words if letter.isalnum() or letter in " -_").replace(" ", "-")
+        anchor = "".join(letter for letter in words if letter.isalnum() or letter in " -_").replace(
+            " ", "-"
+        )
         number = 0
         while (name := f"{anchor}-{number}" if number else anchor) in found:
             number += 1
@@ -78,13 +84,17 @@ def anchors(page: str) -> set[str]:
 def sections(page: str) -> list[tuple[str, str]]:
     """Headings and the text up to the next heading of any level, with the blocks of code."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    hidden = FENCE.sub(lambda match: re.sub(r"(?m)^#", " ", match[0]), text)  # a # in code is no heading
+    hidden = FENCE.sub(
+        lambda match: re.sub(r"(?m)^#", " ", match[0]), text
+    )  # a # in code is no heading
     parts = re.split(r"(?m)^#+ (.+)$", hidden)
     return list(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """The simple commands of a shell text, as words; a folder before the program's name is taken off."""
+    """The simple commands of a shell text, as words; a folder before the program's name is taken
+    off.
+    """
     for line in text.replace("\\\n", " ").splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
@@ -101,7 +111,9 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def inline_commands(page: str) -> list[list[str]]:
-    """Commands in the running text and the tables: words between backquotes that begin with a program's name."""
+    """Commands in the running text and the tables: words between backquotes that begin with a
+    program's name.
+    """
     found = []
     for text in INLINE.findall(plain_text(page)):
         words = text.replace("\\|", "|").split()

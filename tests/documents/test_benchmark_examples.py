@@ -28,7 +28,9 @@ TINY = {
 }
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem
+)
 def test_flags_of_an_example_exist(path: Path) -> None:
     for name, words in EXAMPLE.findall(path.read_text(encoding="utf-8").split('"""')[1]):
         if name not in ("perf_map", "startup"):  # Their words are another command's.
@@ -62,7 +64,9 @@ def run(name: str) -> None:
         ("selfplay_speed", "--seconds 0", "more than 0"),
     ],
 )
-def test_arguments_are_looked_at_before_the_work_begins(module, words, said, tmp_path, monkeypatch, capsys):
+def test_arguments_are_looked_at_before_the_work_begins(
+    module, words, said, tmp_path, monkeypatch, capsys
+):
     (tmp_path / "here").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [module, *words.split()])

@@ -1,4 +1,5 @@
-"""The front page is short, its numbers stand in the results, and every table of numbers names its command.
+"""The front page is short, its numbers stand in the results, and every table of numbers names its
+command.
 
 The help of every command, flag and option starts with a verb.
 """
@@ -33,7 +34,11 @@ def section(page: str, title: str) -> str:
 
 def test_the_front_page_is_short() -> None:
     assert len(README.splitlines()) <= MOST_LINES
-    rows = [line for line in section("README.md", "Where things are").splitlines() if line.startswith("|")]
+    rows = [
+        line
+        for line in section("README.md", "Where things are").splitlines()
+        if line.startswith("|")
+    ]
     assert 0 < len(rows) - 2 <= MOST_HOUSE_ROWS
 
 
@@ -49,21 +54,29 @@ def test_a_claim_of_the_front_page_stands_in_the_results(claim: str) -> None:
 
 @pytest.mark.parametrize("page", ["docs/results.md", "docs/what-was-tried.md", "docs/hardening.md"])
 def test_numbers_in_tables_name_their_command(page: str) -> None:
-    """In the section of the table or in the page's first ones, which describe how all of them were made."""
+    """In the section of the table or in the page's first ones, which describe how all of them were
+    made.
+    """
     preamble = ""
     for title, text in sections(page):
-        with_numbers = [row for row in TABLE_ROW.findall(text) if re.search(r"\d", INLINE.sub("", row))]
+        with_numbers = [
+            row for row in TABLE_ROW.findall(text) if re.search(r"\d", INLINE.sub("", row))
+        ]
         if not with_numbers:
             preamble += text
             continue
         named = [match[2] for match in FENCE.finditer(preamble + text) if match[1] == "sh"]
-        named += [words for words in INLINE.findall(preamble + text) if words.split()[0] in PROGRAMS]
+        named += [
+            words for words in INLINE.findall(preamble + text) if words.split()[0] in PROGRAMS
+        ]
         assert named, f"{page}: the section {title!r} has numbers and no command"
         preamble = "" if page == "docs/results.md" else preamble + text
 
 
 def test_the_test_command_is_the_one_that_the_whole_check_runs() -> None:
-    pattern = re.search(r"--extended-regexp '([^']+)' README.md", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    pattern = re.search(
+        r"--extended-regexp '([^']+)' README.md", (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    )
     assert len(re.findall(rf"(?m){pattern[1]}", README)) == 1
 
 
@@ -104,11 +117,15 @@ VERBS = set(
 
 
 def every_help() -> Iterator[tuple[str, str]]:
-    """Where it stands, and the text: all that `--help` prints for commands and flags, and the engine options once."""
+    """Where it stands, and the text: all that `--help` prints for commands and flags, and the
+    engine options once.
+    """
     for option in OPTIONS:
         yield option.name, option.help
     tables = {"aino": uci.main.SUBCOMMANDS, "aino-train": selfplay.main.COMMANDS}
-    rows = [(program, name, *row) for program, table in tables.items() for name, row in table.items()]
+    rows = [
+        (program, name, *row) for program, table in tables.items() for name, row in table.items()
+    ]
     for program, name, module, text in rows:
         yield f"{program} {name}", text
         parser = argparse.ArgumentParser(prog=f"{program} {name}")
@@ -119,7 +136,10 @@ def every_help() -> Iterator[tuple[str, str]]:
 def helps_of(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            yield from ((f"{parser.prog} {choice.dest}", choice.help or "") for choice in action._choices_actions)
+            yield from (
+                (f"{parser.prog} {choice.dest}", choice.help or "")
+                for choice in action._choices_actions
+            )
             for inner in action.choices.values():
                 yield from helps_of(inner)
         elif action.help != argparse.SUPPRESS:

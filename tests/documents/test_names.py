@@ -1,4 +1,6 @@
-"""What pages and help texts name in code exists: files, and names of functions, classes, fields and options."""
+"""What pages and help texts name in code exists: files, and names of functions, classes, fields and
+options.
+"""
 
 import re
 from functools import cache
@@ -10,11 +12,23 @@ from tests.documents import generate
 from tests.documents.pages import INLINE, PAGES, ROOT, blocks, plain_text
 
 SOURCES = ("engine", "examples", "selfplay", "uci", "tests", "benchmarks", "weights", ".github")
-PRESENT = tuple(page for page in PAGES if page != "docs/what-was-tried.md")  # that one tells of what is gone
+PRESENT = tuple(
+    page for page in PAGES if page != "docs/what-was-tried.md"
+)  # that one tells of what is gone
 # Of other libraries, beside Aino's own.
-ELSEWHERE = {"DataLoader", "GradientTape", "ModelCheckpoint", "clip_grad_value_", "key_padding_mask", "mask_zero"}
+ELSEWHERE = {
+    "DataLoader",
+    "GradientTape",
+    "ModelCheckpoint",
+    "clip_grad_value_",
+    "key_padding_mask",
+    "mask_zero",
+}
 ELSEWHERE |= {"pack_padded_sequence", "state_dict"}
-OF_THE_READER = {"engine.py", "lichess-bot.py"}  # hides a package of Aino's; starts somebody's program
+OF_THE_READER = {
+    "engine.py",
+    "lichess-bot.py",
+}  # hides a package of Aino's; starts somebody's program
 TOP = tuple(f"{path.name}/" for path in ROOT.iterdir() if path.is_dir())
 WORD = re.compile(r"[A-Za-z_]\w+")
 NAME = re.compile(r"_?[A-Za-z]\w*(\.\w+)*(\(\))?")
@@ -25,10 +39,18 @@ IN_TWO_FORMS = re.compile(r"^before_")  # the report's columns: before and after
 def known_words() -> frozenset[str]:
     """All words of the sources, and of the names of their files."""
     found: set[str] = set()
-    paths = [path for folder in SOURCES for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts]
+    paths = [
+        path
+        for folder in SOURCES
+        for path in (ROOT / folder).rglob("*")
+        if "__pycache__" not in path.parts
+    ]
     for path in [*paths, ROOT / "pyproject.toml"]:
         found.update(WORD.findall(path.name))
-        if path.suffix in {".py", ".toml", ".yml", ".js", ".j2", ".css", ".txt"} and path.name != "test_names.py":
+        if (
+            path.suffix in {".py", ".toml", ".yml", ".js", ".j2", ".css", ".txt"}
+            and path.name != "test_names.py"
+        ):
             found.update(WORD.findall(path.read_text(encoding="utf-8")))
     return frozenset(found)
 
@@ -39,7 +61,9 @@ def mentions(page: str) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_names_exists(page: str) -> None:
-    """A name such as `engine/player.py` that begins with one of the project's folders, or a Python file."""
+    """A name such as `engine/player.py` that begins with one of the project's folders, or a Python
+    file.
+    """
     for name in mentions(page):
         if name.startswith(TOP) and re.fullmatch(r"[\w./-]+", name):
             assert (ROOT / name).exists(), f"there is no {name}"
@@ -49,7 +73,11 @@ def test_every_file_that_a_page_names_exists(page: str) -> None:
     named = {name for text in mentions(page) for name in re.findall(r"[\w/.-]+\.py\b", text)}
     written = {name for name in named if f"`{name}`:" in plain_text(page)}  # the reader saves it
     assert code or not written
-    assert not [name for name in named - written - OF_THE_READER if not list(ROOT.glob(f"**/{name.lstrip('/')}"))]
+    assert not [
+        name
+        for name in named - written - OF_THE_READER
+        if not list(ROOT.glob(f"**/{name.lstrip('/')}"))
+    ]
 
 
 @pytest.mark.parametrize("page", PRESENT)
@@ -59,7 +87,9 @@ def test_every_name_that_a_page_mentions_exists(page: str) -> None:
     known |= {word for block in blocks(page) for word in WORD.findall(block.text)}
     missing = []
     for text in mentions(page):
-        is_name = NAME.fullmatch(text) and ("_" in text.strip("_") or re.search(r"[a-z][A-Z]", text))
+        is_name = NAME.fullmatch(text) and (
+            "_" in text.strip("_") or re.search(r"[a-z][A-Z]", text)
+        )
         if is_name and not {IN_TWO_FORMS.sub("", word) for word in WORD.findall(text)} <= known:
             missing.append(text)
     assert not missing
@@ -68,10 +98,14 @@ def test_every_name_that_a_page_mentions_exists(page: str) -> None:
 def test_the_option_table_is_what_the_options_say() -> None:
     page = generate.OPTIONS.read_text(encoding="utf-8")
     assert generate.with_option_table(page) == page, "run `python -m tests.documents.generate`"
-    assert {row.count("|") for row in generate.markdown_table().splitlines()} == {6}, "a bar in a cell ends it"
+    assert {row.count("|") for row in generate.markdown_table().splitlines()} == {6}, (
+        "a bar in a cell ends it"
+    )
 
 
 @pytest.mark.parametrize("field", ["backend", "hybrid_weight", "minibatch_size", "max_collisions"])
 def test_help_says_which_evaluators_ignore_an_option(field: str) -> None:
     text = next(option.help for option in OPTIONS if option.field == field)
-    assert re.search(r"(Other evaluators|Sparse nets and the evaluator material) ignore this$", text), text
+    assert re.search(
+        r"(Other evaluators|Sparse nets and the evaluator material) ignore this$", text
+    ), text

@@ -19,28 +19,40 @@ def test_links_of_a_released_front_page_hold_away_from_the_repository(tmp_path: 
     """Its picture stood behind a redirect, which package indexes do not follow."""
     for name in ("README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
-    runpy.run_path(str(ROOT / ".ci" / "addresses.py"))["main"]("https://github.com/one/aino", "v9", tmp_path)
+    runpy.run_path(str(ROOT / ".ci" / "addresses.py"))["main"](
+        "https://github.com/one/aino", "v9", tmp_path
+    )
     found = LINK.findall((tmp_path / "README.md").read_text(encoding="utf-8"))
     assert len(found) == len(LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))) > 10
     assert not [target for target in found if not target.startswith("https://")]
     assert "https://raw.githubusercontent.com/one/aino/v9/docs/board.svg?sanitize=true" in found
     assert "https://github.com/one/aino/blob/v9/docs/results.md#strength" in found
-    urls = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    urls = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "urls"
+    ]
     assert urls["Changelog"] == "https://github.com/one/aino/blob/v9/CHANGELOG.md"
 
 
 @pytest.mark.parametrize(
     ("heading", "tag", "missing"),
-    [("1.2.3", "v1.2.3", None), ("Unreleased", "v1.2.3", "CHANGELOG.md"), ("1.2.3", "v1.2.4", "engine/__init__.py")],
+    [
+        ("1.2.3", "v1.2.3", None),
+        ("Unreleased", "v1.2.3", "CHANGELOG.md"),
+        ("1.2.3", "v1.2.4", "engine/__init__.py"),
+    ],
 )
-def test_a_tag_was_released_under_a_change_log_that_did_not_name_it(tmp_path, heading, tag, missing):
+def test_a_tag_was_released_under_a_change_log_that_did_not_name_it(
+    tmp_path, heading, tag, missing
+):
     """A release changes `__version__` and the one heading of the change log, and nothing else."""
     for name, old, new in (
         ("engine/__init__.py", f'__version__ = "{__version__}"', '__version__ = "1.2.3"'),
         ("CHANGELOG.md", re.findall(r"(?m)^## .*$", CHANGES)[0], f"## {heading}"),
     ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+        (tmp_path / name).write_text(
+            (ROOT / name).read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8"
+        )
     check = runpy.run_path(str(ROOT / ".ci" / "addresses.py"))["check"]
     if missing is None:
         check(tag, tmp_path)
@@ -51,9 +63,18 @@ def test_a_tag_was_released_under_a_change_log_that_did_not_name_it(tmp_path, he
 
 def test_pre_commit_runs_a_ruff_that_the_extra_dev_allows() -> None:
     """`dev` names a lowest version; the hook's is the same or newer."""
-    hook = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8").partition("rev: v")[2].split()[0]
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    lowest = next(words for words in extras["dev"] if words.startswith("ruff>=")).removeprefix("ruff>=")
+    hook = (
+        (ROOT / ".pre-commit-config.yaml")
+        .read_text(encoding="utf-8")
+        .partition("rev: v")[2]
+        .split()[0]
+    )
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    lowest = next(words for words in extras["dev"] if words.startswith("ruff>=")).removeprefix(
+        "ruff>="
+    )
     assert [int(part) for part in hook.split(".")] >= [int(part) for part in lowest.split(".")]
 
 
@@ -62,9 +83,16 @@ def test_pre_commit_runs_a_ruff_that_the_extra_dev_allows() -> None:
 )
 def test_intel_macs_were_to_build_a_numba_without_wheels(machine: tuple[str, str]) -> None:
     """Numba has no wheels for them from 0.63 on, so pip took the source, which needs LLVM."""
-    environment = {"sys_platform": machine[0], "platform_machine": machine[1], "python_version": "3.13"}
+    environment = {
+        "sys_platform": machine[0],
+        "platform_machine": machine[1],
+        "python_version": "3.13",
+    }
     needs = map(
-        Requirement, tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+        Requirement,
+        tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+            "dependencies"
+        ],
     )
     (numba,) = (one for one in needs if one.name == "numba" and one.marker.evaluate(environment))
     assert numba.specifier.contains("0.62.1")

@@ -1,4 +1,5 @@
-"""Every example of the documents runs: Python as it stands, commands in a reduced form, settings by their readers.
+"""Every example of the documents runs: Python as it stands, commands in a reduced form, settings by
+their readers.
 
 Links inside the project lead somewhere, and so do the paths that pages name.
 """
@@ -82,7 +83,11 @@ def test_every_block_has_a_language_that_is_tested(page: str) -> None:
 
 @pytest.mark.parametrize("page", WITH_PYTHON)
 def test_python_runs_and_prints_what_the_page_says(page: str, tmp_path: Path) -> None:
-    code = [(f"{page}:{one.line}", one.text, one.prints or "") for one in blocks(page) if one.language == "python"]
+    code = [
+        (f"{page}:{one.line}", one.text, one.prints or "")
+        for one in blocks(page)
+        if one.language == "python"
+    ]
     done = subprocess.run(
         [sys.executable, "-c", RUNNER],
         input=json.dumps(code),
@@ -119,7 +124,9 @@ def subcommand(program: str, name: str) -> ModuleType:
 
 
 def check_flags(source: Path, words: list[str]) -> None:
-    """Fails if a flag is in neither the module nor what measuring commands, or those that read positions, share."""
+    """Fails if a flag is in neither the module nor what measuring commands, or those that read
+    positions, share.
+    """
     shared = (ROOT / "benchmarks" / "measuring.py", ROOT / "uci" / "terminal" / "reading.py")
     text = "".join(file.read_text(encoding="utf-8") for file in (source, *shared))
     missing = [word for word in words if word.startswith("--") and f'"{word}"' not in text]
@@ -144,21 +151,29 @@ def test_commands_in_the_running_text_exist(page: str, monkeypatch: pytest.Monke
             parser = argparse.ArgumentParser()
             subcommand(program, rest[0]).add_arguments(parser)
             flags = {word for word in rest if word.startswith("--")} - {"--help"}
-            assert flags <= set(parser._option_string_actions), f"{page}: {program} {' '.join(rest)}"
+            assert flags <= set(parser._option_string_actions), (
+                f"{page}: {program} {' '.join(rest)}"
+            )
 
 
 def to_type(page: str) -> list[str]:
     """The command lines of a page that are run, reduced."""
-    text = "\n".join(block.text for block in blocks(page) if block.language == "sh").replace("\\\n", " ")
+    text = "\n".join(block.text for block in blocks(page) if block.language == "sh").replace(
+        "\\\n", " "
+    )
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     return [reduced(line) for line in lines if why_skipped(line) is None]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("page", [page for page in WITH_COMMANDS if page != "engine/nn/README.md" and to_type(page)])
+@pytest.mark.parametrize(
+    "page", [page for page in WITH_COMMANDS if page != "engine/nn/README.md" and to_type(page)]
+)
 def test_commands_run_one_after_the_other(page: str, tmp_path: Path, stockfish: str) -> None:
-    """In a folder that has the files that the page speaks of, with fewer games, nodes and positions."""
+    """In a folder that has the files that the page speaks of, with fewer games, nodes and
+    positions.
+    """
     folder = new_workshop(tmp_path)
     for line in to_type(page):
         run(folder, line)
@@ -168,7 +183,9 @@ def test_commands_run_one_after_the_other(page: str, tmp_path: Path, stockfish: 
 def test_settings_are_accepted(page: str) -> None:
     for block in blocks(page):
         if block.language == "toml":
-            read = configured if page == "docs/training.md" else options_from_mapping  # of a run, or of the engine
+            read = (
+                configured if page == "docs/training.md" else options_from_mapping
+            )  # of a run, or of the engine
             values = tomllib.loads(block.text)
             Sweep(Path(page), values) if "rows" in values else read(values)
         if block.language == "yaml":
@@ -184,5 +201,10 @@ def test_examples_cover_the_packages() -> None:
         "engine": {"board", "tactics", "network", "evaluation", "search", "nn"},
         "selfplay": {"data", "matches"},
     }
-    wanted = {"engine", "uci", "weights", *(f"{top}.{name}" for top, names in folders.items() for name in names)}
+    wanted = {
+        "engine",
+        "uci",
+        "weights",
+        *(f"{top}.{name}" for top, names in folders.items() for name in names),
+    }
     assert wanted <= shown

@@ -38,7 +38,8 @@ PUZZLE = "id1,2r3k1/5ppp/8/8/8/8/5PPP/3R2K1 b - - 0 1,c8c2 d1d8,600,backRankMate
 RUN = " --games.count 4 --games.concurrent 4 --games.longest 20 --fit.positions 64 --fit.batch_size 16"
 RUN += " --gate.pairs 1 --gate.visits 4 --gate.longest 20 --games.visits 4 --games.fast_visits 4"
 
-# What a command is reduced by: pattern -> replacement, in this order. The flags that the documents show stay in place.
+# What a command is reduced by: pattern -> replacement, in this order. The flags that the documents
+# show stay in place.
 REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"--minutes \d+", "--positions 64 --batch 16"),
     (r"--positions \d+", "--positions 64"),
@@ -50,7 +51,10 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"--tc [\d.]+\+[\d.]+", "--nodes 10"),
     (r"--movetime 0\.02", "--nodes 10"),
     (r"--nodes \d\d\d\d+", "--nodes 20"),
-    (r"--anchors ", "--anchors --anchors.games 0 "),  # whose games are those of tests/selfplay/run/test_anchors.py
+    (
+        r"--anchors ",
+        "--anchors --anchors.games 0 ",
+    ),  # whose games are those of tests/selfplay/run/test_anchors.py
     (r"--generations \d+", "--generations 1"),
     (r"--games\.\w+ [\d.]+|--fit\.\w+ [\d.]+|--gate\.\w+ [\d.]+", ""),
     (r"(loop (?=runs/).*)$", rf"\1{RUN}"),
@@ -74,16 +78,25 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
 SKIPPED: tuple[tuple[str, str], ...] = (
     (r"^python3 -m venv", "a new environment: .ci/run runs the test command and the installation"),
     (r"^\S*lc0 |cmd=glaurung", "other engines need not be installed"),
-    (r"ray (start|status|stop)|--cluster", "Ray need not be installed; `benchmarks.ray_cluster` has a cluster"),
+    (
+        r"ray (start|status|stop)|--cluster",
+        "Ray need not be installed; `benchmarks.ray_cluster` has a cluster",
+    ),
     (r"pytest", "a test that runs tests"),
-    (r"teach .*--held-out", "none of the workshop's few games is held out; test_teacher_search has such a folder"),
+    (
+        r"teach .*--held-out",
+        "none of the workshop's few games is held out; test_teacher_search has such a folder",
+    ),
     (r"ruff|mypy|pdoc", "the tools of .ci/run, which runs them"),
     (r"tests\.documents\.generate", "writes into the project; a test compares what it makes"),
     (r"report .*--live", "writes until Ctrl-C; tests/selfplay/report runs it"),
     (r"play --web", "serves until Ctrl-C; tests/uci and tests/browser run it"),
     (r"-m benchmarks\.(?!convert)|tests\.gradient", "minutes: its flags are tested"),
     (r"cupy|\[gpu", "needs a GPU; the tests run it on a stand-in"),
-    (r"aino-train sweep|languages/it|^msg", "hours, or the project's folders; tests of their own do the same"),
+    (
+        r"aino-train sweep|languages/it|^msg",
+        "hours, or the project's folders; tests of their own do the same",
+    ),
     (r"aino warmup", "compiles every kernel; tests/uci runs it"),
     (r"aino bench --signature", "tests/regression runs it"),
 )
@@ -104,7 +117,8 @@ def reduced(command: str) -> str:
 def run(folder: Path, command: str) -> None:
     """Run one command line in the workshop; the assertion shows what it printed when it fails.
 
-    Our own commands run in this process, which has loaded the kernels already, unless the line needs a shell.
+    Our own commands run in this process, which has loaded the kernels already, unless the line
+    needs a shell.
     """
     variables = {
         "PATH": os.pathsep.join([str(folder / ".venv" / "bin"), os.environ["PATH"]]),
@@ -136,7 +150,10 @@ def in_a_shell(command: str) -> tuple[int, str]:
 
 def in_this_process(program: ModuleType, words: list[str]) -> tuple[object, str]:
     """Exit status, and what was printed."""
-    with open(os.devnull, encoding="utf-8") as nothing, io.TextIOWrapper(io.BytesIO(), write_through=True) as said:
+    with (
+        open(os.devnull, encoding="utf-8") as nothing,
+        io.TextIOWrapper(io.BytesIO(), write_through=True) as said,
+    ):
         with patch.multiple(sys, stdin=nothing, stdout=said, stderr=said):
             status = exit_status(program, words)
         return status, said.buffer.getvalue().decode()
@@ -162,14 +179,18 @@ def new_workshop(folder: Path) -> Path:
     _write_pgn(folder / "games.pgn", [held, *(random_game(rng, 30) for _ in range(7))])
     _write_pgn(folder / "matches.pgn", [random_game(rng, 30) for _ in range(8)])
     (folder / "many.fen").write_text(f"{chess.STARTING_FEN}\n{MATE_IN_ONE}\n", encoding="ascii")
-    (folder / "puzzles.csv").write_text(f"PuzzleId,FEN,Moves,Rating,Themes\n{PUZZLE}\n", encoding="ascii")
+    (folder / "puzzles.csv").write_text(
+        f"PuzzleId,FEN,Moves,Rating,Themes\n{PUZZLE}\n", encoding="ascii"
+    )
     (folder / "suites").mkdir()
     position = MATE_IN_ONE.rsplit(" ", 2)[0]
     for suite in ("suites/wac.epd", "wac.epd", "sts_odd.epd", "arasan2024.epd"):
         (folder / suite).write_text(f'{position} bm Rd8#; id "one";\n', encoding="ascii")
     for moves in range(1, 5):
         (folder / f"mate{moves}.fen").write_text(f"{MATE_IN_ONE}\n", encoding="ascii")
-    (folder / "noob_3moves.epd").write_text(f'{chess.STARTING_FEN.rsplit(" ", 2)[0]} id "one";\n', encoding="ascii")
+    (folder / "noob_3moves.epd").write_text(
+        f'{chess.STARTING_FEN.rsplit(" ", 2)[0]} id "one";\n', encoding="ascii"
+    )
     with lzma.open(folder / "human.pgn.xz", "wt") as stream:
         stream.write("".join(pgn_of(random_game(rng, 20), "1-0") for _ in range(8)))
     for name in ("weights", "docs"):
@@ -185,7 +206,9 @@ def new_workshop(folder: Path) -> Path:
 
 def custom_network(name: str) -> str:
     """The module of a class on the page about networks of one's own."""
-    return next(block.text for block in blocks("docs/own-network.md") if f"class {name}:" in block.text)
+    return next(
+        block.text for block in blocks("docs/own-network.md") if f"class {name}:" in block.text
+    )
 
 
 def _add_scripts(folder: Path) -> None:
@@ -203,13 +226,23 @@ def _export_teacher(folder: Path) -> None:
     """Write the value network of Stockfish 15.1 to `teacher.nnue` where Stockfish is installed."""
     if (stockfish := find_stockfish()) is not None:
         commands = "export_net teacher.nnue\nquit\n"
-        subprocess.run([stockfish], input=commands, cwd=folder, capture_output=True, text=True, timeout=200, check=True)
+        subprocess.run(
+            [stockfish],
+            input=commands,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=True,
+        )
 
 
 def _write_pgn(path: Path, boards: list[chess.Board]) -> None:
     games = []
     for number, board in enumerate(boards):
         game = chess.pgn.Game.from_board(board)
-        game.headers["Result"] = ("1-0", "0-1", "1/2-1/2")[number % 3] if len(boards) > 1 else board.result()
+        game.headers["Result"] = (
+            ("1-0", "0-1", "1/2-1/2")[number % 3] if len(boards) > 1 else board.result()
+        )
         games.append(f"{game}\n\n")
     path.write_text("".join(games), encoding="utf-8")

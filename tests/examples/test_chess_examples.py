@@ -18,7 +18,11 @@ def random_games(count: int, plies: int, seed: int = 0) -> list[list[str]]:
         board = chess.Board()
         while board.ply() < plies and not board.is_game_over():
             moves = sorted(board.legal_moves, key=lambda move: move.uci())
-            eager = [move for move in moves if board.is_castling(move) or board.is_capture(move) or move.promotion]
+            eager = [
+                move
+                for move in moves
+                if board.is_castling(move) or board.is_capture(move) or move.promotion
+            ]
             moves = eager if eager and rng.random() < 0.5 else moves
             board.push(moves[rng.integers(len(moves))])
         games.append([move.uci() for move in board.move_stack])
@@ -26,12 +30,17 @@ def random_games(count: int, plies: int, seed: int = 0) -> list[list[str]]:
 
 
 def greedy_positions(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of random games with the move a simple player would choose: the first capture, else the first move."""
+    """Positions of random games with the move a simple player would choose: the first capture, else
+    the first move.
+    """
     found: list[tuple[np.ndarray, int]] = []
     for moves in random_games(count // 20, 60, seed=4):
         board = chess.Board()
         for text in moves:
-            legal = sorted(board.legal_moves, key=lambda m: (not board.is_capture(m), m.from_square, m.to_square))
+            legal = sorted(
+                board.legal_moves,
+                key=lambda m: (not board.is_capture(m), m.from_square, m.to_square),
+            )
             chosen = legal[0]
             turn = 0 if board.turn else 56
             start, target = chosen.from_square ^ turn, chosen.to_square ^ turn
@@ -54,7 +63,9 @@ def test_the_spatial_net_learns_a_rule_with_equally_many_parameters() -> None:
 
 @pytest.mark.slow
 def test_the_spatial_net_wins_on_real_positions(test_data: Path) -> None:
-    pictures, moves = flat_spatial.read_positions(test_data / "games" / "human.tsv.xz", 9000, seed=0)
+    pictures, moves = flat_spatial.read_positions(
+        test_data / "games" / "human.tsv.xz", 9000, seed=0
+    )
     train = Data(flat_spatial.Boards(pictures[:8000]), moves[:8000])
     held_out = Data(flat_spatial.Boards(pictures[8000:]), moves[8000:])
     result = flat_spatial.run(train, held_out, epochs=4, filters=32, blocks=1)
@@ -66,7 +77,9 @@ def test_game_tables_are_read_and_checked(tmp_path: Path) -> None:
     path = tmp_path / "games.tsv"
     path.write_text("result\tuci\n1-0\te2e4 e7e5 g1f3\n0-1\td2d4\n")
     assert list(boards.read_games(path, shortest=2)) == [["e2e4", "e7e5", "g1f3"]]
-    path.write_text("uci\n" + 2 * "e2e4 e7e5 g1f3\n" + 3 * "e2e4 c7c5 g1f3\n" + 2 * "d2d4 d7d5 c2c4\n")
+    path.write_text(
+        "uci\n" + 2 * "e2e4 e7e5 g1f3\n" + 3 * "e2e4 c7c5 g1f3\n" + 2 * "d2d4 d7d5 c2c4\n"
+    )
     first, special = move_gpt.select_games(path, 2, 2 * move_gpt.MOVE_LENGTH, move_gpt.OPENING)
     assert (first, special) == ([["e2e4", "e7e5", "g1f3"]] * 2, [["e2e4", "c7c5", "g1f3"]] * 3)
     path.write_text("result\tmoves\n1-0\te2e4\n")
@@ -83,7 +96,9 @@ def test_a_small_gpt_learns_and_fine_tuning_turns_it_to_the_opening() -> None:
     opening = ["a2a3"]
     written = [game for game in random_games(700, 12, seed=2) if len(game) == 12]
     special = [[*opening, *game[1:]] for game in written[350:]]
-    result = move_gpt.run(written[:350], special, 3, 12, config=config, opening=opening, held_out=50)
+    result = move_gpt.run(
+        written[:350], special, 3, 12, config=config, opening=opening, held_out=50
+    )
     characters = len(move_gpt.ALPHABET) ** move_gpt.MOVE_LENGTH
     assert result.before["all"] < characters**0.75
     assert result.after["opening"] < result.before["opening"]

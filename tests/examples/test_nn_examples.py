@@ -1,4 +1,6 @@
-"""The examples in small versions, with thresholds that they may miss; the larger ones need outside data."""
+"""The examples in small versions, with thresholds that they may miss; the larger ones need outside
+data.
+"""
 
 import gzip
 import importlib
@@ -32,13 +34,22 @@ from examples.nn import (
 
 README = Path(engine.nn.__file__).parent / "README.md"
 NOT_RUN = {"boards", "common"}  # parts of others
-NAMES = [module.name for module in pkgutil.iter_modules(examples.nn.__path__) if module.name not in NOT_RUN]
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("vanishing", "pass_fail", "object_neurons")]
+NAMES = [
+    module.name
+    for module in pkgutil.iter_modules(examples.nn.__path__)
+    if module.name not in NOT_RUN
+]
+SLOW = [
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in ("vanishing", "pass_fail", "object_neurons")
+]
 QUICK = ["linear_regression", "projection", *SLOW]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_example_is_a_command_listed_in_the_overview(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_example_is_a_command_listed_in_the_overview(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     module = importlib.import_module(f"examples.nn.{name}")
     assert f"    {name} " in (examples.nn.__doc__ or "")
     with pytest.raises(SystemExit, match=r"^0$"):
@@ -50,14 +61,18 @@ def test_the_readme_names_every_example_and_layer_and_its_code_runs(tmp_path, mo
     text = README.read_text(encoding="utf-8")
     for name in NAMES:
         assert f"`{name}`" in text, name
-    for layer in REGISTRY.values():  # those of this package: other modules may have registered theirs
+    for (
+        layer
+    ) in REGISTRY.values():  # those of this package: other modules may have registered theirs
         assert f"`{layer.__name__}`" in text or not layer.__module__.startswith("engine.nn."), layer
     for loss in LOSSES:
         assert f"`{loss}`" in text, loss
     for function in ACTIVATIONS:
         assert function in text, function
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("engine.nn.layer.REGISTRY", dict(REGISTRY))  # the README's own layer stays in its test
+    monkeypatch.setattr(
+        "engine.nn.layer.REGISTRY", dict(REGISTRY)
+    )  # the README's own layer stays in its test
     names: dict[str, Any] = {"__name__": "readme"}
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     for block in blocks:
@@ -78,7 +93,9 @@ def test_the_readme_names_every_example_and_layer_and_its_code_runs(tmp_path, mo
 
 @pytest.mark.parametrize("name", QUICK)
 def test_quick_examples_run_as_they_are_and_save_their_plot(name, tmp_path, capsys):
-    importlib.import_module(f"examples.nn.{name}").main(["--plot", str(tmp_path / "plot.png"), "--seed", "1"])
+    importlib.import_module(f"examples.nn.{name}").main(
+        ["--plot", str(tmp_path / "plot.png"), "--seed", "1"]
+    )
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     assert "plot.png" in capsys.readouterr().out
 
@@ -152,10 +169,14 @@ def test_the_digits_example_needs_no_data_and_shows_what_is_confused(tmp_path, c
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
 
 
-def test_without_scikit_learn_its_digits_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_scikit_learn_its_digits_say_how_to_get_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.delitem(sys.modules, "sklearn.datasets", raising=False)
-    with pytest.raises(SystemExit, match=r"^error: these digits come with .*: python -m pip install scikit-learn$"):
+    with pytest.raises(
+        SystemExit, match=r"^error: these digits come with .*: python -m pip install scikit-learn$"
+    ):
         common.run_as_command(lambda: digits.main(["--scikit-learn"]))
 
 
@@ -163,10 +184,15 @@ def idx(magic: int, array: np.ndarray) -> bytes:
     return struct.pack(f">{1 + array.ndim}I", magic, *array.shape) + array.tobytes()
 
 
-def test_mnist_files_are_read_plain_and_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mnist_files_are_read_plain_and_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(datasets, "MNIST_HELD_OUT", 2)
     rng = np.random.default_rng(1)
-    images, labels = rng.integers(0, 256, (5, 28, 28)).astype(np.uint8), np.array([3, 1, 4, 1, 5], np.uint8)
+    images, labels = (
+        rng.integers(0, 256, (5, 28, 28)).astype(np.uint8),
+        np.array([3, 1, 4, 1, 5], np.uint8),
+    )
     for name in ("plain", "packed", "kaggle"):
         (tmp_path / name).mkdir()
     for name, content in (
@@ -187,10 +213,16 @@ def test_broken_mnist_files_are_data_errors(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="found neither"):
         datasets.mnist(tmp_path)
     path = tmp_path / "train-images-idx3-ubyte"
-    Path(f"{path}.gz").write_bytes(gzip.compress(bytes(99))[:-9])  # ended in EOFError, without the file's name
+    Path(f"{path}.gz").write_bytes(
+        gzip.compress(bytes(99))[:-9]
+    )  # ended in EOFError, without the file's name
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz: cannot be read"):
         datasets.mnist(tmp_path)
-    for content in (b"", idx(2049, np.zeros((2, 2, 2), np.uint8)), idx(2051, np.zeros((2, 2, 2), np.uint8))[:-1]):
+    for content in (
+        b"",
+        idx(2049, np.zeros((2, 2, 2), np.uint8)),
+        idx(2051, np.zeros((2, 2, 2), np.uint8))[:-1],
+    ):
         path.write_bytes(content)
         with pytest.raises(DataError, match="expected IDX data"):
             datasets.mnist(tmp_path)
@@ -198,9 +230,12 @@ def test_broken_mnist_files_are_data_errors(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("epochs", "least"), [(1, 0.95), pytest.param(12, 0.99, marks=[pytest.mark.overlong, pytest.mark.timeout(1200)])]
+    ("epochs", "least"),
+    [(1, 0.95), pytest.param(12, 0.99, marks=[pytest.mark.overlong, pytest.mark.timeout(1200)])],
 )
-def test_mnist_is_read_with_99_percent_in_the_end(test_data: Path, epochs: int, least: float) -> None:
+def test_mnist_is_read_with_99_percent_in_the_end(
+    test_data: Path, epochs: int, least: float
+) -> None:
     history = digits.run(datasets.mnist(test_data / "digits"), (16, 32, 64), epochs=epochs).history
     assert history["validation_accuracy"][-1] > least
 
@@ -210,11 +245,18 @@ def made_up_reviews(count: int) -> tuple[list[str], np.ndarray]:
     rng = np.random.default_rng(5)
     labels = rng.integers(0, 2, count)
     judging = [[f"bad{i}x" for i in range(40)], [f"good{i}x" for i in range(40)]]
-    judging = [[word.translate(str.maketrans("0123456789", "abcdefghij")) for word in words] for words in judging]
+    judging = [
+        [word.translate(str.maketrans("0123456789", "abcdefghij")) for word in words]
+        for words in judging
+    ]
     filling = [f"{a}{b}{c}" for a in "bdfg" for b in "aeiou" for c in "klmnprst"]
     texts = []
     for label in labels:
-        words = [*rng.choice(judging[label], 4), *rng.choice(judging[1 - label], 2), *rng.choice(filling, 30)]
+        words = [
+            *rng.choice(judging[label], 4),
+            *rng.choice(judging[1 - label], 2),
+            *rng.choice(filling, 30),
+        ]
         texts.append(" ".join(rng.permutation(words)))
     return texts, labels
 

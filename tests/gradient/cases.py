@@ -1,4 +1,6 @@
-"""Small layers of every registered kind with inputs for them: what the checks over all layers go through."""
+"""Small layers of every registered kind with inputs for them: what the checks over all layers go
+through.
+"""
 
 import itertools
 from collections.abc import Callable
@@ -45,7 +47,9 @@ def each(function: Callable[[Any], Any], y: Any) -> Any:
 
 
 def numbers(*shape: int) -> np.ndarray:
-    """Normal numbers, none closer to zero than 0.05, none closer than 1e-4 to another: away from kinks and ties."""
+    """Normal numbers, none closer to zero than 0.05, none closer than 1e-4 to another: away from
+    kinks and ties.
+    """
     x = RNG.standard_normal(shape)
     x += 0.05 * np.sign(x)
     order = np.argsort(x, axis=None)
@@ -71,7 +75,9 @@ def attention_cases() -> list[Case]:
         Case(nn.SelfAttention(6, 3, RNG, causal=True), numbers(2, 4, 6)),
         Case(nn.SelfAttention(4, 1, RNG, causal=True), numbers(2, 3, 4), {"mask": bools(2, 3)}),
         Case(nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 5, 3))),
-        Case(nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 4, 3)), {"mask": nobody}),
+        Case(
+            nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 4, 3)), {"mask": nobody}
+        ),
         Case(AttentionPolicy(3, 2, RNG), numbers(2, 3, 8, 8)),
         Case(AttentionPolicy(3, 2, RNG), numbers(2, 64, 3)),
         Case(nn.SelfAttention(3, 2, RNG, inner=4), (numbers(2, 3, 3), numbers(2, 2, 3, 3))),
@@ -82,7 +88,13 @@ def recurrent_cases() -> list[Case]:
     """Every kind with and without each option, a state that is given, and a mask."""
     mask, masks = bools(2, 4), [{}, {"mask": bools(2, 4)}]
     mask[0] = False  # nothing is read
-    cases = [Case(nn.Bidirectional(nn.RNN(3, 2, RNG), nn.LSTM(3, 4, RNG, reverse=True)), numbers(2, 4, 3), masks[1])]
+    cases = [
+        Case(
+            nn.Bidirectional(nn.RNN(3, 2, RNG), nn.LSTM(3, 4, RNG, reverse=True)),
+            numbers(2, 4, 3),
+            masks[1],
+        )
+    ]
     for kind, states in ((nn.RNN, 1), (nn.GRU, 1), (nn.LSTM, 2)):
         for last, reverse, returns in itertools.product((False, True), repeat=3):
             layer = kind(3, 4, RNG, last=last, reverse=reverse, return_state=returns)
@@ -94,13 +106,23 @@ def recurrent_cases() -> list[Case]:
 
 def encoder_cases() -> list[Case]:
     smolgen = {"places": 3, "compressed": 2, "hidden": 4, "generated": 3, "activation": "swish"}
-    layer = {"features": 4, "heads": 2, "inner": 6, "hidden": 5, "activation": "mish", "scale": 0.7, "epsilon": 1e-3}
+    layer = {
+        "features": 4,
+        "heads": 2,
+        "inner": 6,
+        "hidden": 5,
+        "activation": "mish",
+        "scale": 0.7,
+        "epsilon": 1e-3,
+    }
     with_smolgen, table = layer | {"smolgen": smolgen}, numbers(9, 3)
     return [
         Case(nn.FeedForward(4, 3, RNG, "mish", np.sqrt(0.4), 1e-3), numbers(2, 3, 4)),
         Case(nn.Smolgen(4, 2, rng=RNG, **smolgen), (numbers(2, 3, 4), table)),
         Case(nn.EncoderLayer(rng=RNG, **layer), numbers(2, 3, 4)),
-        Case(nn.EncoderLayer(rng=RNG, causal=True, **layer), numbers(2, 3, 4), {"mask": bools(2, 3)}),
+        Case(
+            nn.EncoderLayer(rng=RNG, causal=True, **layer), numbers(2, 3, 4), {"mask": bools(2, 3)}
+        ),
         Case(nn.Encoder(2, layer, RNG), numbers(2, 3, 4), {"mask": bools(2, 3)}),
         Case(nn.EncoderLayer(rng=RNG, **with_smolgen), (numbers(2, 3, 4), table)),
         Case(nn.Encoder(1, layer, RNG), numbers(2, 4, 1, 3)),
@@ -112,22 +134,43 @@ def encoder_cases() -> list[Case]:
 
 def container_cases() -> list[Case]:
     dense = nn.Sequential(a=nn.Dense(3, 4, RNG), b=nn.Activation("tanh"), c=nn.Dense(4, 2, RNG))
-    heads = {"image": nn.Conv2D(3, 2, 1, RNG), "flat": nn.Sequential(flatten=nn.Flatten(), dense=nn.Dense(48, 2, RNG))}
+    heads = {
+        "image": nn.Conv2D(3, 2, 1, RNG),
+        "flat": nn.Sequential(flatten=nn.Flatten(), dense=nn.Dense(48, 2, RNG)),
+    }
     trunk = nn.Sequential(conv=nn.Conv2D(2, 3, 3, RNG), norm=nn.BatchNorm(3, relu=True))
     block = nn.Sequential(norm=nn.LayerNorm(4), attention=nn.SelfAttention(4, 2, RNG, causal=True))
-    tokens = nn.Sequential(embed=nn.Embedding(5, 4, RNG), places=nn.PositionEmbedding(6, 4, RNG), gru=nn.GRU(4, 3, RNG))
-    padded = nn.Sequential(nn.Embedding(5, 4, RNG, padding_idx=2), nn.Residual(block, activation="identity"))
+    tokens = nn.Sequential(
+        embed=nn.Embedding(5, 4, RNG), places=nn.PositionEmbedding(6, 4, RNG), gru=nn.GRU(4, 3, RNG)
+    )
+    padded = nn.Sequential(
+        nn.Embedding(5, 4, RNG, padding_idx=2), nn.Residual(block, activation="identity")
+    )
     return [
         Case(padded, np.array([[0, 4, 4, 1], [2, 1, 2, 2]])),
-        Case(nn.MultiHead(nn.GRU(3, 4, RNG), {"all": nn.LSTM(4, 2, RNG)}), numbers(2, 3, 3), {"mask": bools(2, 3)}),
-        Case(nn.Sequential(nn.GRU(3, 4, RNG), nn.LSTM(4, 2, RNG)), numbers(2, 3, 3), {"mask": bools(2, 3)}),
+        Case(
+            nn.MultiHead(nn.GRU(3, 4, RNG), {"all": nn.LSTM(4, 2, RNG)}),
+            numbers(2, 3, 3),
+            {"mask": bools(2, 3)},
+        ),
+        Case(
+            nn.Sequential(nn.GRU(3, 4, RNG), nn.LSTM(4, 2, RNG)),
+            numbers(2, 3, 3),
+            {"mask": bools(2, 3)},
+        ),
         Case(dense, numbers(3, 3)),
         Case(tokens, np.array([[0, 4, 4], [2, 1, 0]])),
         Case(nn.MultiHead(trunk, heads), numbers(2, 2, 4, 4)),
-        Case(nn.MultiHead(nn.Flatten(), {name: nn.Embedding(5, 2, RNG) for name in "ab"}), np.array([[[0], [4]]])),
+        Case(
+            nn.MultiHead(nn.Flatten(), {name: nn.Embedding(5, 2, RNG) for name in "ab"}),
+            np.array([[[0], [4]]]),
+        ),
         Case(nn.Residual(small_body(2)), numbers(2, 2, 4, 4)),
         Case(nn.Residual(small_body(3), nn.SqueezeExcitation(3, 2, RNG)), numbers(2, 3, 4, 4)),
-        Case(nn.Residual(small_body(2), nn.SqueezeExcitation(2, 2, RNG), activation="mish"), numbers(2, 2, 4, 4)),
+        Case(
+            nn.Residual(small_body(2), nn.SqueezeExcitation(2, 2, RNG), activation="mish"),
+            numbers(2, 2, 4, 4),
+        ),
         Case(nn.Residual(block, activation="identity"), numbers(2, 3, 4)),
     ]
 

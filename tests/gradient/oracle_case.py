@@ -1,4 +1,6 @@
-"""The plain arithmetic of the sparse networks, the oracle of the kernels, as a layer with inputs for it."""
+"""The plain arithmetic of the sparse networks, the oracle of the kernels, as a layer with inputs
+for it.
+"""
 
 from typing import Any
 
@@ -29,7 +31,12 @@ class Oracle(nn.Layer):
     def __init__(self) -> None:
         super().__init__()
         self.params = {name: 0.3 * RNG.standard_normal(shape) for name, shape in SHAPES.items()}
-        for name in ("trunk.accumulator.bias", "value.dense1.bias", "value.dense2.bias", "own.rows.bias"):
+        for name in (
+            "trunk.accumulator.bias",
+            "value.dense1.bias",
+            "value.dense2.bias",
+            "own.rows.bias",
+        ):
             self.params[name] += 0.5
 
     def forward(self, x: Any, training: bool = False) -> Any:

@@ -1,4 +1,5 @@
-"""Every registered layer and loss against central differences in float64: |a - n| / (|a| + |n|) < 1e-6 per tensor.
+"""Every registered layer and loss against central differences in float64: |a - n| / (|a| + |n|) <
+1e-6 per tensor.
 
 The table of all errors: python -m tests.gradient.test_gradients
 """
@@ -31,22 +32,36 @@ CHANGING = [case for case in CASES if case.layer.named_buffers() or "Dropout" in
 @pytest.mark.parametrize(
     ("case", "training"),
     [*((case, True) for case in [*CASES, ORACLE_CASE]), *((case, False) for case in CHANGING)],
-    ids=lambda value: str(value) if isinstance(value, Case) else "training" if value else "inference",
+    ids=lambda value: (
+        str(value) if isinstance(value, Case) else "training" if value else "inference"
+    ),
 )
 def test_layer_gradients_agree_with_central_differences(case: Case, training: bool) -> None:
     check = gradient_check(case.layer, case.x, training=training, **case.options)
     assert check.error < TOLERANCE, check
-    floating = [part for part in (case.x if isinstance(case.x, tuple) else (case.x,)) if part.dtype.kind == "f"]
-    assert len(check.tensors) == len(floating) + len(case.layer.named_parameters())  # whole numbers have no gradient
+    floating = [
+        part
+        for part in (case.x if isinstance(case.x, tuple) else (case.x,))
+        if part.dtype.kind == "f"
+    ]
+    assert len(check.tensors) == len(floating) + len(
+        case.layer.named_parameters()
+    )  # whole numbers have no gradient
 
 
 def test_every_layer_in_the_source_is_registered_and_checked() -> None:
-    """Bases that others build on have no forward to check, nor have the weights of networks that are not of layers."""
+    """Bases that others build on have no forward to check, nor have the weights of networks that
+    are not of layers.
+    """
     for package in (engine, selfplay, uci):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not found.name.endswith("__main__"):
                 importlib.import_module(found.name)
-    house = [one for one in subclasses(Layer) if one.__module__.startswith(("engine.", "selfplay.", "uci."))]
+    house = [
+        one
+        for one in subclasses(Layer)
+        if one.__module__.startswith(("engine.", "selfplay.", "uci."))
+    ]
     # Which other tests compare with layers that are cases, or check along random directions.
     elsewhere = {SparseNetwork, ValueNetwork, Transformer}
     assert {type(case.layer) for case in CASES} >= set(house) & set(REGISTRY.values()) - elsewhere
@@ -62,7 +77,7 @@ def subclasses(layer: type[Layer]) -> Iterator[type[Layer]]:
         yield from subclasses(child)
 
 
-# ---- losses -------------------------------------------------------------------------------------------------------
+# ---- losses --------------------------------------------------------------------------------------
 
 
 def distribution(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
@@ -82,8 +97,16 @@ def loss_cases() -> dict[str, list[tuple[np.ndarray, tuple, dict]]]:
             (logits, (distribution(rng, everywhere),), {}),
             (logits, (distribution(rng, mask), mask), {}),
             (logits, (np.full(4, 2),), {"mask": mask}),
-            (logits, (np.array([0, -1, 2, 2]),), {"mask": np.ones((4, 6), bool), "ignore_index": -1}),
-            (rng.standard_normal((2, 3, 4)), (np.array([[0, 3, 1], [2, 1, 1]]),), {"ignore_index": 1}),
+            (
+                logits,
+                (np.array([0, -1, 2, 2]),),
+                {"mask": np.ones((4, 6), bool), "ignore_index": -1},
+            ),
+            (
+                rng.standard_normal((2, 3, 4)),
+                (np.array([[0, 3, 1], [2, 1, 1]]),),
+                {"ignore_index": 1},
+            ),
             (logits.reshape(2, 2, 6), (distribution(rng, everywhere).reshape(2, 2, 6),), {}),
         ],
         "sigmoid_binary_cross_entropy": [
@@ -107,7 +130,7 @@ def test_every_registered_loss_is_checked() -> None:
     assert loss_cases().keys() == LOSSES.keys()
 
 
-# ---- the check itself ---------------------------------------------------------------------------------------------
+# ---- the check itself ----------------------------------------------------------------------------
 
 
 class Mistaken(Dense):
@@ -135,27 +158,37 @@ def test_a_wrong_gradient_is_named_and_the_layer_stays_as_it_was() -> None:
         "bias": False,
     }
     assert check.error == pytest.approx(1 / 3)
-    assert [line.split()[0] for line in str(check).splitlines() if line.endswith("WRONG")] == ["bias"]
+    assert [line.split()[0] for line in str(check).splitlines() if line.endswith("WRONG")] == [
+        "bias"
+    ]
     assert not layer.params["bias"].any()
     assert x.dtype == layer.params["weight"].dtype == np.float32
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_gradient_that_is_not_finite_is_wrong(bad: float) -> None:
-    """Comparisons with NaN are false: the largest error of all tensors left it out, and the table did not mark it."""
+    """Comparisons with NaN are false: the largest error of all tensors left it out, and the table
+    did not mark it.
+    """
     rng = np.random.default_rng(5)
     layer = Mistaken(3, 2, rng)
     layer.mistake = lambda gradient: np.append(gradient[:1], bad)
     check = gradient_check(layer, rng.standard_normal((4, 3)))
     assert not check.error < TOLERANCE
     assert check.error == np.inf
-    assert [line.split()[0] for line in str(check).splitlines() if line.endswith("WRONG")] == ["bias"]
+    assert [line.split()[0] for line in str(check).splitlines() if line.endswith("WRONG")] == [
+        "bias"
+    ]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_loss_that_is_not_finite_has_no_right_gradient(bad: float) -> None:
     outputs = np.ones((2, 2))
-    for loss in (lambda y: (bad, y), lambda y: (float(y.sum()), np.full_like(y, bad)), lambda y: (bad, 0 * y)):
+    for loss in (
+        lambda y: (bad, y),
+        lambda y: (float(y.sum()), np.full_like(y, bad)),
+        lambda y: (bad, 0 * y),
+    ):
         check = gradient_check(loss, outputs)
         assert check.error == np.inf
         assert "WRONG" in str(check)
@@ -165,7 +198,10 @@ def test_a_loss_that_is_not_finite_has_no_right_gradient(bad: float) -> None:
 def test_a_right_gradient_of_any_size_is_right_and_a_wrong_one_wrong(scale: float) -> None:
     """Norms of large gradients overflowed: infinity in infinity is NaN."""
     outputs = np.array([[0.5, -2.0]])
-    assert gradient_check(lambda y: (float(scale * (y * y).sum()), 2 * scale * y), outputs).error < TOLERANCE
+    assert (
+        gradient_check(lambda y: (float(scale * (y * y).sum()), 2 * scale * y), outputs).error
+        < TOLERANCE
+    )
     assert gradient_check(lambda y: (float(scale * (y * y).sum()), scale * y), outputs).error > 0.1
 
 
@@ -173,19 +209,24 @@ def test_a_gradient_that_is_missing_or_of_another_shape_is_refused() -> None:
     rng = np.random.default_rng(5)
     layer, x = Mistaken(3, 2, rng), rng.standard_normal((4, 3))
     layer.params["other"] = np.zeros(3, np.float32)
-    with pytest.raises(ConfigError, match=r"gradients of \['weight', 'bias'\], expected \['weight', 'bias', 'other'\]"):
+    with pytest.raises(
+        ConfigError,
+        match=r"gradients of \['weight', 'bias'\], expected \['weight', 'bias', 'other'\]",
+    ):
         gradient_check(layer, x)
     with pytest.raises(ShapeError, match=r"gradient of outputs: expected \[4, 3\], found \[1\]"):
         gradient_check(lambda outputs: (0.0, np.zeros(1)), x)
 
 
-# ---- the table ----------------------------------------------------------------------------------------------------
+# ---- the table -----------------------------------------------------------------------------------
 
 
 def print_table() -> None:
     """Every layer and loss with its largest relative error."""
     for case in CASES:
-        print(f"{case} {getattr(case.layer, 'function', '')}\n{gradient_check(case.layer, case.x, **case.options)}\n")
+        print(
+            f"{case} {getattr(case.layer, 'function', '')}\n{gradient_check(case.layer, case.x, **case.options)}\n"
+        )
     for name, cases in loss_cases().items():
         for prediction, arguments, options in cases:
             print(f"{name}\n{gradient_check(LOSSES[name], prediction, *arguments, **options)}\n")

@@ -4,8 +4,8 @@
     python -m tests.hardening --quick                          minutes: the same with small counts
     python -m tests.hardening --only fuzz-pgn forfeits
 
-Each check is a process of its own. Its output goes to `--logs`; a check passes when its exit status is 0. The exit
-status is 1 if one failed.
+Each check is a process of its own. Its output goes to `--logs`; a check passes when its exit status
+is 0. The exit status is 1 if one failed.
 """
 
 import argparse
@@ -21,13 +21,17 @@ from tests.hardening.targets import TARGETS
 from tests.protocol.aino_process import ROOT
 
 SURROUNDINGS = ("security", "places", "clock-jumps", "full-disk")
-FUZZING = "tests/hardening/test_fuzzing.py::test_readers_refuse_broken_files_by_the_houses_own_errors[{}]"
+FUZZING = (
+    "tests/hardening/test_fuzzing.py::test_readers_refuse_broken_files_by_the_houses_own_errors[{}]"
+)
 BOUNDED = ("tests/perft", "tests/unit", "tests/regression", "tests/selfplay")
 ENVIRONMENT = {"plain-kernels": {"NUMBA_DISABLE_JIT": "1"}, "bounds": {"NUMBA_BOUNDSCHECK": "1"}}
 
 
 def checks(quick: bool, logs: Path) -> dict[str, list[object]]:
-    """The words behind `python -m` of each check, the shortest first. `logs` also takes what a check writes."""
+    """The words behind `python -m` of each check, the shortest first. `logs` also takes what a
+    check writes.
+    """
     profile, lines = ("aino", 5_000) if quick else ("long", 100_000)
     visits, searches = (300_000, 20) if quick else (10_000_000, 500)
     tests, fuzzing = ("pytest", "-q"), ("-n", 0, "--timeout=0", f"--hypothesis-profile={profile}")
@@ -50,11 +54,15 @@ def checks(quick: bool, logs: Path) -> dict[str, list[object]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.hardening", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tests.hardening",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="run only these checks")
     parser.add_argument("--quick", action="store_true", help="run with small counts")
-    parser.add_argument("--logs", type=Path, metavar="FOLDER", help="write logs here (default: a temporary folder)")
+    parser.add_argument(
+        "--logs", type=Path, metavar="FOLDER", help="write logs here (default: a temporary folder)"
+    )
     parser.add_argument("--list", action="store_true", help="print the checks and their commands")
     options = parser.parse_args(arguments)
     logs = options.logs or Path(tempfile.mkdtemp(prefix="aino-hardening-"))
@@ -74,7 +82,12 @@ def run(name: str, words: list[str], logs: Path) -> int:
     environment = {**os.environ, **ENVIRONMENT.get(name, {})}
     with log.open("w") as stream:
         done = subprocess.run(
-            [sys.executable, *words], cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT, env=environment, check=False
+            [sys.executable, *words],
+            cwd=ROOT,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            check=False,
         )
     result = "good" if done.returncode == 0 else f"exit status {done.returncode}, see {log}"
     print(f"{name}: {result}, {time.monotonic() - begun:.0f} s", flush=True)

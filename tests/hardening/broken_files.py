@@ -1,4 +1,6 @@
-"""What is fuzzed, and how Hypothesis breaks it: as bad disks, transfers, other programs and attackers break files."""
+"""What is fuzzed, and how Hypothesis breaks it: as bad disks, transfers, other programs and
+attackers break files.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,11 +27,10 @@ ODD_LETTERS = "\0\t\r\n aZ7\"'é²٣♔名\x85\ufeff\u2028\U0001f600"
 class Target:
     """A format and its readers.
 
-    Attributes:
-        samples: good inputs, before they are sealed.
-        read: reads a file to the end, as the program would use it; an AinoError refuses it.
-        words: pieces of the format that are put into inputs.
-        seal: packs what was broken and puts its checksums right, so that a reader looks further than at these.
+    Attributes: samples: good inputs, before they are sealed. read: reads a file to the end, as the
+        program would use it; an AinoError refuses it. words: pieces of the format that are put into
+        inputs. seal: packs what was broken and puts its checksums right, so that a reader looks
+        further than at these.
     """
 
     name: str
@@ -42,7 +43,9 @@ class Target:
 
 @st.composite
 def broken(draw: st.DrawFn, target: Target) -> bytes:
-    """A good sample of which one to six slices give way to something else, inside or as it lies on the disk."""
+    """A good sample of which one to six slices give way to something else, inside or as it lies on
+    the disk.
+    """
     words = [*target.words, *TEXT_NUMBERS, *BINARY_NUMBERS]
     seal_last = draw(st.booleans())
     samples = target.samples if seal_last else tuple(map(target.seal, target.samples))
@@ -54,13 +57,18 @@ def broken(draw: st.DrawFn, target: Target) -> bytes:
 
 
 def _slice(draw: st.DrawFn, data: Sequence[int]) -> slice:
-    """Anywhere, often near the front, where headers are; of no byte, a number, a field, or all that follows."""
+    """Anywhere, often near the front, where headers are; of no byte, a number, a field, or all that
+    follows.
+    """
     first = draw(st.integers(0, len(data)) | st.integers(0, min(len(data), 64)))
     return slice(first, first + draw(st.sampled_from((0, 1, 2, 4, 8, 40, 300, LONGEST_INPUT))))
 
 
-def _piece(draw: st.DrawFn, data: bytearray, samples: Sequence[bytes], words: Sequence[bytes]) -> bytes:
-    """A word, a number, nothing, anything, or a piece of a good file; now and then by the ten thousand.
+def _piece(
+    draw: st.DrawFn, data: bytearray, samples: Sequence[bytes], words: Sequence[bytes]
+) -> bytes:
+    """A word, a number, nothing, anything, or a piece of a good file; now and then by the ten
+    thousand.
 
     Those nest deeply, never end, or make bad expressions backtrack.
     """

@@ -1,4 +1,6 @@
-"""The engines of these tests find their kernels compiled: they end with their input, or have little room."""
+"""The engines of these tests find their kernels compiled: they end with their input, or have little
+room.
+"""
 
 import pytest
 

@@ -20,16 +20,25 @@ from tests.selfplay.data.test_v6 import STARTS, searched_game
 
 def games() -> list[SelfPlayRecord]:
     """Short searched games from several starts."""
-    return [searched_game(np.random.default_rng(n), fen, plies=5)[0] for n, fen in enumerate(STARTS)]
+    return [
+        searched_game(np.random.default_rng(n), fen, plies=5)[0] for n, fen in enumerate(STARTS)
+    ]
 
 
-# ---- replay ---------------------------------------------------------------------------------------------------------
+# ---- replay --------------------------------------------------------------------------------------
 
 
 def replay() -> Target:
-    """Segments of self-play games: a record is mutated and framed anew; what is read is trained on and exported."""
+    """Segments of self-play games: a record is mutated and framed anew; what is read is trained on
+    and exported.
+    """
     return Target(
-        "replay", ".replay", tuple(encode_record(game) for game in games()), read_replay, (REPLAY_MAGIC,), seal_replay
+        "replay",
+        ".replay",
+        tuple(encode_record(game) for game in games()),
+        read_replay,
+        (REPLAY_MAGIC,),
+        seal_replay,
     )
 
 
@@ -47,12 +56,19 @@ def read_replay(path: Path) -> None:
             chunk_of_game(record)
 
 
-# ---- chunks ---------------------------------------------------------------------------------------------------------
+# ---- chunks --------------------------------------------------------------------------------------
 
 
 def chunks() -> Target:
     """Training chunks of version 6: a record's fields are mutated, and packed again."""
-    return Target("v6", ".gz", _chunks(), read_chunk_files, (b"\x06\0\0\0\x01\0\0\0", b"\0\0\x80\xbf"), seal_chunk)
+    return Target(
+        "v6",
+        ".gz",
+        _chunks(),
+        read_chunk_files,
+        (b"\x06\0\0\0\x01\0\0\0", b"\0\0\x80\xbf"),
+        seal_chunk,
+    )
 
 
 def _chunks() -> tuple[bytes, ...]:
@@ -62,7 +78,9 @@ def _chunks() -> tuple[bytes, ...]:
 def seal_chunk(inside: bytes) -> bytes:
     """Packed, and cut or filled to whole records."""
     missing = -len(inside) % V6_RECORD.itemsize
-    return gzip.compress(inside + bytes(missing) if inside[:4] == b"\x06\0\0\0" else inside, 1, mtime=0)
+    return gzip.compress(
+        inside + bytes(missing) if inside[:4] == b"\x06\0\0\0" else inside, 1, mtime=0
+    )
 
 
 def read_chunk_files(path: Path) -> None:
@@ -72,7 +90,9 @@ def read_chunk_files(path: Path) -> None:
 
 
 def archives() -> Target:
-    """Archives of chunks, some with members that name places outside, links, and sizes that are not there."""
+    """Archives of chunks, some with members that name places outside, links, and sizes that are not
+    there.
+    """
     words = (
         b"../../up", b"/etc/passwd", b"77777777777\0", b"\x80\0\0\0\0\0\0\0\xff", b"ustar\x0000", b"L", b"x", b"1",
         b"\0" * 512,

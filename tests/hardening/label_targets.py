@@ -23,7 +23,9 @@ N_ROWS = 6
 
 
 def teacher_nets() -> Target:
-    """Net files of a small architecture: what is mutated is the file as it is, for it has no checksum."""
+    """Net files of a small architecture: what is mutated is the file as it is, for it has no
+    checksum.
+    """
     words = (
         struct.pack("<I", NNUE_VERSION),
         struct.pack("<I", SMALL.transformer_hash),
@@ -35,7 +37,9 @@ def teacher_nets() -> Target:
 
 
 def label_rows() -> Target:
-    """Label folders as one file, journal and rows: rows and the journal's numbers are mutated, checksums follow."""
+    """Label folders as one file, journal and rows: rows and the journal's numbers are mutated,
+    checksums follow.
+    """
     return Target(
         "labels",
         ".labels",
@@ -52,19 +56,25 @@ def _folder_bytes() -> bytes:
     values, scored = (np.zeros((N_ROWS, words), np.uint64) for words in (VALUE_WORDS, SCORED_WORDS))
     for i in range(N_ROWS):
         pack_row(rows[i], np.int64(i), np.int64(77 + i), np.int64(0), np.int64(16), values[i])
-        pack_row(rows[N_ROWS + i], np.int64(-i), np.int64(77 + i), np.int64(9), np.int64(2), scored[i])
+        pack_row(
+            rows[N_ROWS + i], np.int64(-i), np.int64(77 + i), np.int64(9), np.int64(2), scored[i]
+        )
         scored[i, VALUE_WORDS:] = i * 0x0001_0304_0000_0705
     return struct.pack("<IQQQ", 0, N_ROWS, N_ROWS, 50) + values.tobytes() + scored.tobytes()
 
 
 def seal_labels(inside: bytes) -> bytes:
-    """Journal, length of the values and rows, with checksums that are right where the numbers let them be."""
+    """Journal, length of the values and rows, with checksums that are right where the numbers let
+    them be.
+    """
     head, data = inside[:28].ljust(28, b"\0"), inside[28:]
     number, n_values, n_scored, offered = struct.unpack("<IQQQ", head)
     cut = min(len(data), n_values * VALUE_BYTES)
     values, scored = data[:cut], data[cut:]
     crcs = zlib.crc32(values), zlib.crc32(scored[: n_scored * SCORED_BYTES])
-    body = label_folder.RECORD.pack(label_folder.JOURNAL_MAGIC, number, n_values, n_scored, offered, *crcs, 0, 0)[:-4]
+    body = label_folder.RECORD.pack(
+        label_folder.JOURNAL_MAGIC, number, n_values, n_scored, offered, *crcs, 0, 0
+    )[:-4]
     return struct.pack("<I", cut) + body + struct.pack("<I", zlib.crc32(body)) + data
 
 

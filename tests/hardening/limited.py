@@ -1,4 +1,6 @@
-"""Aino's commands as processes in a poor environment: little memory, a disk that is full, no network."""
+"""Aino's commands as processes in a poor environment: little memory, a disk that is full, no
+network.
+"""
 
 import os
 import subprocess
@@ -41,7 +43,11 @@ def command(module: str, *arguments: object, **limits: int) -> list[str]:
 
 
 def run(
-    module: str, *arguments: object, environment: Mapping[str, str] | None = None, text: str = "", **limits: int
+    module: str,
+    *arguments: object,
+    environment: Mapping[str, str] | None = None,
+    text: str = "",
+    **limits: int,
 ) -> subprocess.CompletedProcess[str]:
     """Such a command run to its end, `text` on its standard input."""
     return subprocess.run(

@@ -59,7 +59,7 @@ def tiny_tower() -> Layer:
     return build_tower(tiny_config(), np.random.default_rng(2))
 
 
-# ---- .dit -----------------------------------------------------------------------------------------------------------
+# ---- .dit ----------------------------------------------------------------------------------------
 
 
 def dit_files() -> Target:
@@ -79,7 +79,11 @@ def read_dit(path: Path) -> None:
 def _unsealed(data: bytes) -> bytes:
     """Header, a zero byte, tensors."""
     _, _, length = PREFIX.unpack_from(data)
-    return data[PREFIX.size : PREFIX.size + length] + b"\0" + data[dit_file._data_start(PREFIX.size + length) :]
+    return (
+        data[PREFIX.size : PREFIX.size + length]
+        + b"\0"
+        + data[dit_file._data_start(PREFIX.size + length) :]
+    )
 
 
 def seal_dit(inside: bytes) -> bytes:
@@ -102,7 +106,7 @@ def _put_right(header: dict[str, Any], data: bytes) -> None:
     header["crc32"] = dit_file.header_checksum(header)
 
 
-# ---- archives of arrays ---------------------------------------------------------------------------------------------
+# ---- archives of arrays --------------------------------------------------------------------------
 
 NPY_WORDS = (
     b"'descr': '<f4'", b"'|O'", b"'fortran_order': True", b"(3, 4)", b"(", b")", b"{", b"\x93NUMPY\x01\x00", b" ",
@@ -116,7 +120,9 @@ def checkpoints() -> Target:
     with zipfile.ZipFile(io.BytesIO(saved)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     values = f"{VALUES}.npy"
-    inside = tuple(_npy(array) for array in (np.ones((3, 4), np.float32), np.zeros((2, 0)), np.arange(4)))
+    inside = tuple(
+        _npy(array) for array in (np.ones((3, 4), np.float32), np.zeros((2, 0)), np.arange(4))
+    )
     return Target(
         "checkpoint",
         ".npz",
@@ -141,13 +147,18 @@ def _zip(members: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-# ---- Lc0 ------------------------------------------------------------------------------------------------------------
+# ---- Lc0 -----------------------------------------------------------------------------------------
 
 
 def lc0_nets() -> Target:
     """Lc0's nets: the protocol buffers are mutated, and packed again."""
     tensors = tiny_tower().named_parameters() | tiny_tower().named_buffers()
     tower = PlanesFile(tiny_config(), tensors, {"training": {"training_steps": 7}})
-    samples = _saved(partial(save_lc0, tower=tower), "net.pb"), random_transformer(0, **TINY_TRANSFORMER)
+    samples = (
+        _saved(partial(save_lc0, tower=tower), "net.pb"),
+        random_transformer(0, **TINY_TRANSFORMER),
+    )
     words = b"\x0a", b"\x12\x80\x80\x80\x80\x10", b"\x0d\xc0\x01\0\0"
-    return Target("pb", ".pb.gz", samples, load_net, words, partial(gzip.compress, compresslevel=1, mtime=0))
+    return Target(
+        "pb", ".pb.gz", samples, load_net, words, partial(gzip.compress, compresslevel=1, mtime=0)
+    )

@@ -1,4 +1,6 @@
-"""The time of day may jump, as it does when a machine asks a time server: nothing that is timed may notice."""
+"""The time of day may jump, as it does when a machine asks a time server: nothing that is timed may
+notice.
+"""
 
 import itertools
 import time
@@ -16,7 +18,9 @@ DAY_S = 86_400.0
 
 @pytest.fixture
 def jumping_time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A time of day that jumps a day ahead or back whenever somebody looks; the jumps that were seen."""
+    """A time of day that jumps a day ahead or back whenever somebody looks; the jumps that were
+    seen.
+    """
     true_time, jumps = time.time, itertools.cycle((DAY_S, -DAY_S, 10 * DAY_S, -400 * DAY_S))
     seen: list[float] = []
 
@@ -31,10 +35,15 @@ def jumping_time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.mark.parametrize(
     "limits",
-    [Limits(movetime_ms=300), Limits(white_time_ms=6000, black_time_ms=6000, white_increment_ms=50)],
+    [
+        Limits(movetime_ms=300),
+        Limits(white_time_ms=6000, black_time_ms=6000, white_increment_ms=50),
+    ],
     ids=["movetime", "clock"],
 )
-def test_a_search_takes_its_time_whatever_the_time_of_day_does(limits: Limits, jumping_time: list[float]) -> None:
+def test_a_search_takes_its_time_whatever_the_time_of_day_does(
+    limits: Limits, jumping_time: list[float]
+) -> None:
     assert abs(time.time() - time.time()) > DAY_S / 2
     with Engine(EngineOptions(evaluator="material", hash_mib=8, threads=1)) as engine:
         engine.warm_up()

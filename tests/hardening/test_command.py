@@ -18,7 +18,9 @@ def test_every_check_has_something_to_run(tmp_path: Path) -> None:
 def test_what_passed_is_told_and_faults_are_the_exit_status(tmp_path, monkeypatch, capsys):
     (tmp_path / "test_bad.py").write_text("def test_a(): assert False\n")
     pytest_words = ["pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
-    monkeypatch.setattr("tests.hardening.__main__.checks", lambda *words: {"good": ["this"], "bad": pytest_words})
+    monkeypatch.setattr(
+        "tests.hardening.__main__.checks", lambda *words: {"good": ["this"], "bad": pytest_words}
+    )
     assert main(["--logs", str(tmp_path)]) == 1
     good, bad = capsys.readouterr().out.splitlines()
     assert good.startswith("good: good, ")

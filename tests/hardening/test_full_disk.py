@@ -1,4 +1,5 @@
-"""A full disk (simulated by a limit on the size of files): existing files stay, and the message says what is wrong.
+"""A full disk (simulated by a limit on the size of files): existing files stay, and the message
+says what is wrong.
 
 Little memory: a clear message, and the engine plays with what it gets.
 """
@@ -36,7 +37,9 @@ def pgn(tmp_path: Path) -> Path:
     return path
 
 
-def fails_cleanly(program, words, capsys: pytest.CaptureFixture[str], name: str, most: int = FULL) -> str:
+def fails_cleanly(
+    program, words, capsys: pytest.CaptureFixture[str], name: str, most: int = FULL
+) -> str:
     with largest_file(most):
         assert program([str(word) for word in words]) == 1
     out, err = capsys.readouterr()
@@ -56,20 +59,29 @@ PLAYER = {  # The words of a command, and the file that it writes.
 
 @pytest.mark.parametrize("is_new", [True, False])
 @pytest.mark.parametrize("command", PLAYER)
-def test_a_file_of_the_player_is_whole_or_not_there(command: str, is_new: bool, pgn: Path, capsys) -> None:
+def test_a_file_of_the_player_is_whole_or_not_there(
+    command: str, is_new: bool, pgn: Path, capsys
+) -> None:
     words, written = PLAYER[command]
-    folder, old = pgn.parent, FIRST_BYTES[Path(written).suffix][:1] + PGN.encode()  # which may be an earlier one
+    folder, old = (
+        pgn.parent,
+        FIRST_BYTES[Path(written).suffix][:1] + PGN.encode(),
+    )  # which may be an earlier one
     pgn.write_bytes(old)
     if not is_new:
         (folder / written).write_bytes(old)
-    placed = [folder / str(word) if str(word).startswith(("page", "net")) else word for word in words]
+    placed = [
+        folder / str(word) if str(word).startswith(("page", "net")) else word for word in words
+    ]
     before = sorted(folder.iterdir())
     fails_cleanly(aino, [*command.partition(" .")[0].split(), *placed], capsys, written)
     assert sorted(folder.iterdir()) == before
     assert all(path.read_bytes() == old for path in before)
 
 
-def test_annotating_says_that_the_file_cannot_be_written(pgn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_annotating_says_that_the_file_cannot_be_written(
+    pgn: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     earlier = pgn.with_name("game.annotated.pgn")
     earlier.write_text("{[%aino 0]} *")
     fails_cleanly(aino, ["annotate", pgn, "--nodes=20", *MATERIAL], capsys, "game.annotated")
@@ -88,11 +100,12 @@ def test_a_terminal_game_that_cannot_be_saved_is_shown(tmp_path: Path) -> None:
     assert path.read_text() == earlier
 
 
-# ---- aino-train ---------------------------------------------------------------------------------------------------
+# ---- aino-train ----------------------------------------------------------------------------------
 
 ENGINE = f'cmd="{sys.executable} {scripted_engine.__file__}"'
 SHORT = ("--nodes", 5, "--longest", 6)
-# The words of a command, in which @ is a folder with `inputs`; the bytes that a file may have; the file that is named.
+# The words of a command, in which @ is a folder with `inputs`; the bytes that a file may have; the
+# file that is named.
 WRITERS = {
     "match": (("--first", f"name=a {ENGINE}", "--second", f"name=b {ENGINE}", "--games", 8, *SHORT, "--out", "@match"),
               2500, "games.jsonl"),
@@ -108,16 +121,26 @@ WRITERS = {
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> Path:
-    (tmp_path / "suite.epd").write_text("".join(f"{chess.Board().epd()} bm {move};\n" for move in ("e4", "d4")))
-    (tmp_path / "two.pgn").write_text('[Result "1-0"]\n\n1. e4 e5 1-0\n\n[Result "1-0"]\n\n1. d4 d5 1-0\n')
+    (tmp_path / "suite.epd").write_text(
+        "".join(f"{chess.Board().epd()} bm {move};\n" for move in ("e4", "d4"))
+    )
+    (tmp_path / "two.pgn").write_text(
+        '[Result "1-0"]\n\n1. e4 e5 1-0\n\n[Result "1-0"]\n\n1. d4 d5 1-0\n'
+    )
     (tmp_path / "teacher.nnue").write_bytes(material_net_bytes())
     (tmp_path / "run" / "replay").mkdir(parents=True)
-    write_segment(tmp_path / "run" / "replay", 1, [searched_game(np.random.default_rng(1), chess.STARTING_FEN, 20)[0]])
+    write_segment(
+        tmp_path / "run" / "replay",
+        1,
+        [searched_game(np.random.default_rng(1), chess.STARTING_FEN, 20)[0]],
+    )
     return tmp_path
 
 
 @pytest.mark.parametrize("command", WRITERS)
-def test_training_commands_say_which_file_they_cannot_write(command: str, inputs: Path, capsys) -> None:
+def test_training_commands_say_which_file_they_cannot_write(
+    command: str, inputs: Path, capsys
+) -> None:
     words, most, name = WRITERS[command]
     placed = [str(word).replace("@", f"{inputs}/") for word in words]
     err = fails_cleanly(aino_train, [command, *placed], capsys, name, most)
@@ -172,7 +195,9 @@ def test_engine_without_room_for_its_compiler_was_busy_for_ever(most: int) -> No
         process.send("uci")
         process.read_until("uciok")
         told = process.ready() + process.go("startpos", "nodes 50")
-        assert chess.Board().is_legal(chess.Move.from_uci(told[-1].removeprefix("bestmove "))), "a plain move"
+        assert chess.Board().is_legal(chess.Move.from_uci(told[-1].removeprefix("bestmove "))), (
+            "a plain move"
+        )
         assert any(line.startswith("info string") and "failed: " in line for line in told)
         process.send("quit")
         assert process.finish()[0] == 0

@@ -2,8 +2,8 @@
 
     pytest -n 0 --hypothesis-profile long tests/hardening/test_fuzzing.py -k "readers and [pgn]"
 
-A reader may refuse a file by an error of `engine/errors.py`. Any other exception is a fault, and so are `LONGEST_S`
-seconds of CPU time and `ROOM_MIB` of memory.
+A reader may refuse a file by an error of `engine/errors.py`. Any other exception is a fault, and so
+are `LONGEST_S` seconds of CPU time and `ROOM_MIB` of memory.
 """
 
 import ctypes
@@ -28,7 +28,9 @@ from tests.hardening.broken_files import Target, broken
 from tests.hardening.targets import TARGETS
 
 LONGEST_S = 5.0  # of processor time, for one input
-FROZEN_S = 300  # of wall time: compiled code cannot be interrupted, the process ends with a traceback
+FROZEN_S = (
+    300  # of wall time: compiled code cannot be interrupted, the process ends with a traceback
+)
 ROOM_MIB = 128  # memory above what the good samples took
 ADDRESS_ROOM = 2 << 30  # bytes of address space above it: what nobody touches counts, too
 BATCH = 1000  # inputs; Hypothesis remembers all inputs of a batch
@@ -39,7 +41,9 @@ class TooSlow(BaseException):
 
 
 def fuzz(target: Target, folder: Path, inputs: int) -> None:
-    """Read this many broken inputs. Raises what a reader must not raise, AssertionError for one beyond its bounds."""
+    """Read this many broken inputs. Raises what a reader must not raise, AssertionError for one
+    beyond its bounds.
+    """
     path = folder / f"input{target.suffix}"
     with bounded():
         for sample in target.samples:
@@ -93,14 +97,18 @@ def bounded() -> Iterator[None]:
 
 
 def give_back() -> None:
-    """Return what is free to the system; a training before may have told glibc to keep it (`keep_freed_memory`)."""
+    """Return what is free to the system; a training before may have told glibc to keep it
+    (`keep_freed_memory`).
+    """
     gc.collect()
     if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
         trim(0)
 
 
 def most_mib() -> float:
-    """The most resident memory since the peak was forgotten; `getrusage` never forgets that of who started us."""
+    """The most resident memory since the peak was forgotten; `getrusage` never forgets that of who
+    started us.
+    """
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
@@ -112,7 +120,9 @@ def test_readers_refuse_broken_files_by_the_houses_own_errors(name: str, tmp_pat
 
 def planted(read) -> Target:
     """A format whose good sample is "good", with a reader that has a fault."""
-    return Target("planted", ".txt", (b"good",), lambda path: path.read_bytes() == b"good" or read(path))
+    return Target(
+        "planted", ".txt", (b"good",), lambda path: path.read_bytes() == b"good" or read(path)
+    )
 
 
 def hang(path: Path) -> None:
@@ -127,7 +137,12 @@ def hang(path: Path) -> None:
         (lambda path: {}["missing"], {}, KeyError, "missing"),
         (hang, {"LONGEST_S": 0.1}, AssertionError, "slow"),
         (lambda path: np.ones(20 << 20).sum(), {"ROOM_MIB": 8}, AssertionError, "memory"),
-        (lambda path: bytearray(1 << 36), {}, MemoryError, None),  # an absurd allocation fails at once
+        (
+            lambda path: bytearray(1 << 36),
+            {},
+            MemoryError,
+            None,
+        ),  # an absurd allocation fails at once
     ],
     ids=["a foreign exception", "a hang", "memory eaten", "an absurd allocation"],
 )

@@ -1,4 +1,6 @@
-"""Files that once ended a reader in a traceback or kept it busy for minutes, a test each; fuzzing has found them."""
+"""Files that once ended a reader in a traceback or kept it busy for minutes, a test each; fuzzing
+has found them.
+"""
 
 import contextlib
 import time
@@ -51,12 +53,17 @@ def written(tmp_path: Path) -> Callable[[str, bytes | str], Path]:
     return write
 
 
-# ---- refused by their readers -------------------------------------------------------------------------------------
+# ---- refused by their readers --------------------------------------------------------------------
 
 
 def hostile() -> Iterator[tuple[str, bytes]]:
     """Names of targets, and files that the readers of these refuse."""
-    for text in ("a." * 20_000 + "a = 1", "a = " + "[" * 900, "threads = 1" + "0" * 900, "x" * 70_000):
+    for text in (
+        "a." * 20_000 + "a = 1",
+        "a = " + "[" * 900,
+        "threads = 1" + "0" * 900,
+        "x" * 70_000,
+    ):
         yield "options-toml", text.encode()
     for number in ("1" + "0" * 400, "nan", "inf", "-1e30"):
         yield "run-toml", f"[fit]\npeak_rate = {number}\n".encode()
@@ -67,12 +74,17 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield "zip", good[:6] + b"\x01" + good[7:flags] + b"\x01" + good[flags + 1 :]  # encrypted
     yield "zip", good[:40] + b"\xff" * 20 + good[60:]
     for shape in ("(" + "1" * 110, "(99999999999,)", "(", "(-1,)", "('a',)", "1 1"):
-        header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+        header = (
+            f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117)
+            + b"\n"
+        )
         inside = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
         yield "checkpoint", checkpoints().seal(inside)
 
 
-@pytest.mark.parametrize(("name", "data"), [*hostile()], ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("name", "data"), [*hostile()], ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_a_hostile_file_is_refused_at_once(name: str, data: bytes, written) -> None:
     target = TARGETS[name]()
     path = written(f"hostile{target.suffix}", data)
@@ -80,7 +92,7 @@ def test_a_hostile_file_is_refused_at_once(name: str, data: bytes, written) -> N
         target.read(path)
 
 
-# ---- games and positions ------------------------------------------------------------------------------------------
+# ---- games and positions -------------------------------------------------------------------------
 
 
 def test_grades_that_almost_fit_do_not_backtrack(written) -> None:
@@ -104,15 +116,27 @@ def test_marks_above_255_ended_their_games(written) -> None:
     ("moves", "main_line", "errors", "reads_main_line"),
     [
         ("1. e4 e5 2. Nf3 (2. f4 exf4 3. O-O) 2... Nc6", "e4 e5 Nf3 Nc6", 1, True),
-        ("1. e4 e5 2. Nf3 (2. f4 exf4 3. O-O) 3. Nf3 Nc6", "e4 e5 Nf3", 2, False),  # a move of the variation's position
+        (
+            "1. e4 e5 2. Nf3 (2. f4 exf4 3. O-O) 3. Nf3 Nc6",
+            "e4 e5 Nf3",
+            2,
+            False,
+        ),  # a move of the variation's position
         ("1. e4 e5 2. Nf3 (2. f4 (2. d5 Nf3) f3) 2... Nc6", "e4 e5 Nf3 Nc6", 2, True),
-        ("1. e4 (1. d4 d5 2. c4 c6 3. e5 (3. e6 (3. e7) $1 {no}) $1 {no}) (1. c4) 1... c5", "e4 c5", 1, True),
+        (
+            "1. e4 (1. d4 d5 2. c4 c6 3. e5 (3. e6 (3. e7) $1 {no}) $1 {no}) (1. c4) 1... c5",
+            "e4 c5",
+            1,
+            True,
+        ),
         ("1. e4 (1. d4 d5 2. c4 c6 3. e5) ((", "e4", 2, False),
         ("1. e4 e5 2. O-O $1 {no} (2. Nf3 Nc6) ) $1 2. Nf3", "e4 e5", 2, False),
         ("1. e5 (1. e4) (1. d4) e5", "", 1, False),
     ],
 )
-def test_a_move_that_cannot_be_read_ends_its_own_line_alone(moves, main_line, errors, reads_main_line, written):
+def test_a_move_that_cannot_be_read_ends_its_own_line_alone(
+    moves, main_line, errors, reads_main_line, written
+):
     path = written("game.pgn", f'[Event "x"]\n\n{moves}\n')
     game = next(read_every_game(path)).game
     assert [node.san() for node in game.mainline()] == main_line.split()
@@ -137,7 +161,7 @@ def breadth_first(game: chess.pgn.Game) -> Iterator[chess.pgn.ChildNode]:
         yield node
 
 
-# ---- replay -------------------------------------------------------------------------------------------------------
+# ---- replay --------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +192,7 @@ def test_illegal_moves_and_targets_are_told_when_they_are_exported(game: SelfPla
         chunk_of_game(replace(game, target_moves=np.full_like(game.target_moves, 0xFFFF)))
 
 
-# ---- kernels ------------------------------------------------------------------------------------------------------
+# ---- kernels -------------------------------------------------------------------------------------
 
 KERNEL = """
 from engine.native.jit import kernel
@@ -188,13 +212,24 @@ def twice(x):
 def test_a_kernel_cache_that_fails_costs_no_kernel(fault: str, tmp_path: Path) -> None:
     (tmp_path / "doubling.py").write_text(KERNEL)
     environment = {"AINO_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # Python itself would keep a cut file, and fail to read it
-    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))" if fault == "full disk" else "pass"
+    environment["PYTHONDONTWRITEBYTECODE"] = (
+        "1"  # Python itself would keep a cut file, and fail to read it
+    )
+    limit = (
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))" if fault == "full disk" else "pass"
+    )
     program = f"import resource; {limit}; from doubling import twice; assert twice(21) == 42; "
-    program += "from engine.native.kernel_files import loses_kernels; print(loses_kernels())"  # or all were kept
+    # or all were kept
+    program += "from engine.native.kernel_files import loses_kernels; print(loses_kernels())"
     for _ in range(2):
         assert output_of(program, **environment) == f"{fault == 'full disk'}\n"
-        files = [path for path in (tmp_path / "cache").rglob("*.*") if path.suffix in (".kernel", ".part")]
-        assert {path.suffix for path in files} == (set() if fault == "full disk" else {".kernel", ".part"})
+        files = [
+            path
+            for path in (tmp_path / "cache").rglob("*.*")
+            if path.suffix in (".kernel", ".part")
+        ]
+        assert {path.suffix for path in files} == (
+            set() if fault == "full disk" else {".kernel", ".part"}
+        )
         for path in files:
             path.write_bytes(b"" if fault == "empty file" else path.read_bytes()[:30] + bytes(50))

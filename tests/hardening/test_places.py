@@ -1,4 +1,6 @@
-"""Where files go: places that take none, who may read what was written, names in archives that point elsewhere."""
+"""Where files go: places that take none, who may read what was written, names in archives that
+point elsewhere.
+"""
 
 import errno
 import os
@@ -27,7 +29,7 @@ NOWHERE = Path("/proc/nowhere")  # nobody, root neither, can make a file there
 no_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="the system has no /proc")
 
 
-# ---- places that take no files ------------------------------------------------------------------------------------
+# ---- places that take no files -------------------------------------------------------------------
 
 
 # The words of a command, in which GAME is a file.
@@ -36,7 +38,14 @@ NO_PLACES = {
     "aino annotate": ("GAME", "--nodes", 10, *MATERIAL, "--out", NOWHERE),
     "aino net": ("convert", Path("weights/tower-64x6.dit").resolve(), NOWHERE.with_suffix(".pb")),
     "aino-train loop": (NOWHERE, "--generations", 1),
-    "aino-train match": ("--first", "name=a cmd=aino", "--second", "name=b cmd=aino", "--out", NOWHERE),
+    "aino-train match": (
+        "--first",
+        "name=a cmd=aino",
+        "--second",
+        "name=b cmd=aino",
+        "--out",
+        NOWHERE,
+    ),
     "aino-train ladder": ("--out", NOWHERE),
     "aino-train pretrain": ("--data", "GAME", "--run", NOWHERE, "--out", NOWHERE, "--minutes", 1),
 }
@@ -44,7 +53,9 @@ NO_PLACES = {
 
 @no_proc
 @pytest.mark.parametrize("command", NO_PLACES)
-def test_a_command_says_in_one_line_that_it_cannot_write_there(command: str, tmp_path: Path, capsys) -> None:
+def test_a_command_says_in_one_line_that_it_cannot_write_there(
+    command: str, tmp_path: Path, capsys
+) -> None:
     program, name = command.split()
     game = tmp_path / "game.pgn"
     game.write_text(PGN)
@@ -74,7 +85,11 @@ def test_an_engine_whose_user_has_no_folders_plays(folders, options, told) -> No
     cache = jit.cache_base()
     if cache is None:
         pytest.skip("no kernel cache here")
-    lines = [*(f"setoption name {name} value {value}" for name, value in options.items()), "isready", "go nodes 20"]
+    lines = [
+        *(f"setoption name {name} value {value}" for name, value in options.items()),
+        "isready",
+        "go nodes 20",
+    ]
     places = {**folders, "AINO_CACHE_DIR": str(cache.parent)}
     done = limited.run("uci", *MATERIAL, environment=places, text="\n".join(lines))
     assert (done.returncode, done.stderr) == (0, "")
@@ -82,10 +97,12 @@ def test_an_engine_whose_user_has_no_folders_plays(folders, options, told) -> No
     assert " score " in done.stdout
 
 
-# ---- links and folders that a file is written through -------------------------------------------------------------
+# ---- links and folders that a file is written through --------------------------------------------
 
 
-def test_a_file_is_not_written_through_a_planted_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_not_written_through_a_planted_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "precious").write_text("old")
     monkeypatch.setattr(os, "urandom", bytes)  # as if somebody had guessed the name
     (tmp_path / ".net.dit.00000000.tmp").symlink_to(tmp_path / "precious")
@@ -95,8 +112,12 @@ def test_a_file_is_not_written_through_a_planted_link(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.skipif(os.name != "posix", reason="folders are not synchronised here")
-@pytest.mark.parametrize(("code", "fails"), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.EIO, True)])
-def test_a_file_system_that_cannot_synchronise_folders_takes_files(code, fails, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("code", "fails"), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.EIO, True)]
+)
+def test_a_file_system_that_cannot_synchronise_folders_takes_files(
+    code, fails, tmp_path, monkeypatch
+):
     def fsync(descriptor: int) -> None:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             raise OSError(code, os.strerror(code))
@@ -106,7 +127,7 @@ def test_a_file_system_that_cannot_synchronise_folders_takes_files(code, fails, 
         sync_folder(tmp_path)
 
 
-# ---- who may read what was written --------------------------------------------------------------------------------
+# ---- who may read what was written ---------------------------------------------------------------
 
 
 @pytest.fixture
@@ -148,4 +169,4 @@ def test_a_kernel_cache_that_others_may_write_is_not_used(mode, tmp_path, monkey
     assert jit._temporary_folder() is None
 
 
-# ---- names in archives --------------------------------------------------------------------------------------------
+# ---- names in archives ---------------------------------------------------------------------------

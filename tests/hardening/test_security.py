@@ -1,7 +1,9 @@
-"""What the program must never do: run data as code, run a shell, unpack to named places, ask for the network.
+"""What the program must never do: run data as code, run a shell, unpack to named places, ask for
+the network.
 
-Most is read from its syntax trees. For the network, engine, analysis and training run in processes in which asking is
-an error. Numba's own kernel cache is made of pickles; test_places.py has who may write there.
+Most is read from its syntax trees. For the network, engine, analysis and training run in processes
+in which asking is an error. Numba's own kernel cache is made of pickles; test_places.py has who may
+write there.
 """
 
 import ast
@@ -45,9 +47,15 @@ def test_asking_for_the_network_is_seen(program: str, offline: dict[str, str]) -
 def test_the_player_asks_for_no_network(offline: dict[str, str], tmp_path: Path) -> None:
     game, page = tmp_path / "game.pgn", tmp_path / "page.html"
     game.write_text(PGN)
-    commands = [["analyse", "startpos"], ["annotate", str(game)], ["explain", "startpos", "--out", str(page)]]
+    commands = [
+        ["analyse", "startpos"],
+        ["annotate", str(game)],
+        ["explain", "startpos", "--out", str(page)],
+    ]
     commands = [[*words, "--nodes=20", *MATERIAL] for words in commands]
-    program = f"from uci.main import main\nfor words in {[*commands, []]}: assert main(words) == 0, words"
+    program = (
+        f"from uci.main import main\nfor words in {[*commands, []]}: assert main(words) == 0, words"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env={**os.environ, **offline}, check=False, capture_output=True,
         input="\n".join(["uci", "isready", *START]), text=True,
@@ -57,12 +65,24 @@ def test_the_player_asks_for_no_network(offline: dict[str, str], tmp_path: Path)
 
 
 def test_training_asks_for_no_network(offline: dict[str, str], tmp_path: Path) -> None:
-    done = limited.run("selfplay", "loop", tmp_path / "run", "--generations", 1, *TINY, environment=offline)
+    done = limited.run(
+        "selfplay", "loop", tmp_path / "run", "--generations", 1, *TINY, environment=offline
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "the network was asked for" not in done.stderr + done.stdout
 
 
-FORBIDDEN_MODULES = {"pickle", "cPickle", "cloudpickle", "dill", "shelve", "marshal", "yaml", "joblib", "torch"}
+FORBIDDEN_MODULES = {
+    "pickle",
+    "cPickle",
+    "cloudpickle",
+    "dill",
+    "shelve",
+    "marshal",
+    "yaml",
+    "joblib",
+    "torch",
+}
 FORBIDDEN_NAMES = {"eval", "exec", "compile", "__import__"}
 FORBIDDEN_ATTRIBUTES = {
     "os.system", "os.popen", "os.execv", "os.execvp", "os.spawnv", "subprocess.getoutput", "subprocess.getstatusoutput",
@@ -72,9 +92,14 @@ FORBIDDEN_ATTRIBUTES = {
 COMPILES, COMPILED = "engine.native.dependencies", "compile()"
 # Compiled kernels, from a folder that is the user's alone; Numba keeps them so, too.
 KEEPS, KEPT = "engine.native.kernel_files", "import of pickle"
-# `generated_kernel` makes a kernel from a table in the source, as `NamedTuple` makes a class. These have such tables.
+# `generated_kernel` makes a kernel from a table in the source, as `NamedTuple` makes a class. These
+# have such tables.
 GENERATOR, GENERATES, GENERATED_FROM = "engine.native.jit", "exec()", {"engine.search.tree.arrays"}
-UNPACKERS = {"extractall", "extract", "unpack_archive"}  # archives are read in memory, their members name no files
+UNPACKERS = {
+    "extractall",
+    "extract",
+    "unpack_archive",
+}  # archives are read in memory, their members name no files
 
 
 def faults(tree: ast.Module) -> Iterator[str]:
@@ -109,7 +134,9 @@ def _faults_of_call(call: ast.Call) -> Iterator[str]:
 
 
 def test_modules_run_no_data_as_code() -> None:
-    found = {name: [fault.partition(": ")[2] for fault in faults(syntax_tree(name))] for name in MODULES}
+    found = {
+        name: [fault.partition(": ")[2] for fault in faults(syntax_tree(name))] for name in MODULES
+    }
     allowed = {GENERATOR: [GENERATES], COMPILES: [COMPILED], KEEPS: [KEPT]}
     assert {name: told for name, told in found.items() if told} == allowed
 

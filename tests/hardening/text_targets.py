@@ -72,9 +72,20 @@ CHESS960_PGN = f"""\
 
 
 def fen() -> Target:
-    """One position: by the board's reader, by `position fen`, and every accepted one in the move generator."""
-    fens = (chess.STARTING_FEN, CHESS960_FEN, *ODD_FENS, chess.STARTING_FEN + " moves e2e4 e7e5 g1f3")
-    words = tuple(b"/ 8 w b KQkq - e3 0 1 99 p K k rnbqkbnr pppppppp moves e2e4 HAha a7a8q 0000 \xc2\xb2".split(b" "))
+    """One position: by the board's reader, by `position fen`, and every accepted one in the move
+    generator.
+    """
+    fens = (
+        chess.STARTING_FEN,
+        CHESS960_FEN,
+        *ODD_FENS,
+        chess.STARTING_FEN + " moves e2e4 e7e5 g1f3",
+    )
+    words = tuple(
+        b"/ 8 w b KQkq - e3 0 1 99 p K k rnbqkbnr pppppppp moves e2e4 HAha a7a8q 0000 \xc2\xb2".split(
+            b" "
+        )
+    )
     return Target("fen", ".fen", tuple(one.encode() for one in fens), read_fen, words)
 
 
@@ -89,13 +100,19 @@ def read_fen(path: Path) -> None:
 
 
 def pgn() -> Target:
-    """Games: as training data, as `aino analyse` and `aino annotate` take them, and as openings of a match."""
+    """Games: as training data, as `aino analyse` and `aino annotate` take them, and as openings of
+    a match.
+    """
     words = tuple(
         b'( ) { } ; $1 $99999 1. 1... e4 O-O-O e8=Q -- Z0 @@@@ * 1-0 [FEN [SetUp [Variant "Atomic"] "] [% %eval '
         b'\n\n \\ \xff [%clk [Result "1-0"]\n [Event "'.split(b" ")
     )
     return Target(
-        "pgn", ".pgn", tuple(one.encode() for one in (PGN, CHESS960_PGN, PGN + CHESS960_PGN)), read_pgns, words
+        "pgn",
+        ".pgn",
+        tuple(one.encode() for one in (PGN, CHESS960_PGN, PGN + CHESS960_PGN)),
+        read_pgns,
+        words,
     )
 
 
@@ -129,7 +146,9 @@ def read_pgns(path: Path) -> None:
 def epd() -> Target:
     """Test suites and openings, a position a line."""
     words = tuple(
-        b'bm am dm id c0 c7 c8 c9 ; " , = ! + # e.p. f5=100, Qd1+ 0-0 - 4 \n \0 e1g1 \xc2\xb2 "a=1,'.split(b" ")
+        b'bm am dm id c0 c7 c8 c9 ; " , = ! + # e.p. f5=100, Qd1+ 0-0 - 4 \n \0 e1g1 \xc2\xb2 "a=1,'.split(
+            b" "
+        )
     )
     lines = [line.encode() for line in EPD.splitlines()]
     return Target("epd", ".epd", (EPD.encode(), *lines), read_epds, words)
@@ -150,8 +169,17 @@ def puzzles() -> Target:
 
 def zipped_openings() -> Target:
     """Openings in a zip archive, as collections are handed around."""
-    words = (b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"openings.pgn", b"\xff\xff\xff\xff", b"\0\0\0\0")
-    samples = tuple(_zipped("o.epd", EPD, method) for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+    words = (
+        b"PK\x01\x02",
+        b"PK\x03\x04",
+        b"PK\x05\x06",
+        b"openings.pgn",
+        b"\xff\xff\xff\xff",
+        b"\0\0\0\0",
+    )
+    samples = tuple(
+        _zipped("o.epd", EPD, method) for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    )
     games = _zipped("o.pgn", "\n\n".join(PGN.split("\n\n")[:2]), zipfile.ZIP_DEFLATED)
     return Target("zip", ".zip", (*samples, games), lambda path: list(load_book(path)), words)
 
@@ -187,5 +215,10 @@ def read_run(path: Path) -> None:
 def engine_options() -> Target:
     """The engine options of `--config` and of the user's own file."""
     values = vars(EngineOptions()).items()
-    texts = [f"{name} = {str(value).lower() if isinstance(value, bool) else repr(value)}\n" for name, value in values]
-    return Target("options-toml", ".toml", ("".join(texts).encode(), texts[0].encode()), load_toml, TOML_WORDS)
+    texts = [
+        f"{name} = {str(value).lower() if isinstance(value, bool) else repr(value)}\n"
+        for name, value in values
+    ]
+    return Target(
+        "options-toml", ".toml", ("".join(texts).encode(), texts[0].encode()), load_toml, TOML_WORDS
+    )

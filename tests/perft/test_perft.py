@@ -1,6 +1,8 @@
-"""Perft: counts restated from public tables here, the whole suites of the data folder under the slow marker.
+"""Perft: counts restated from public tables here, the whole suites of the data folder under the
+slow marker.
 
-https://www.chessprogramming.org/Perft_Results; Chess960: https://www.chessprogramming.org/Chess960_Perft_Results
+https://www.chessprogramming.org/Perft_Results; Chess960:
+https://www.chessprogramming.org/Chess960_Perft_Results
 """
 
 import re
@@ -32,13 +34,21 @@ CHESS960 = [
     ("8/8/8/4B2b/6nN/8/5P2/2R1K2k w Q - 0 1", 4, 118_388),
     ("2r5/8/8/8/8/8/6PP/k2KR3 w K - 0 1", 4, 57_700),
     ("4r3/3k4/8/8/8/8/6PP/qR1K1R2 w KQ - 0 1", 4, 405_636),
-    ("r2r3k/p7/3p4/8/8/P6P/8/R3K2R b KQq - 0 1", 5, 1_320_962),  # the kings started on different files
+    (
+        "r2r3k/p7/3p4/8/8/P6P/8/R3K2R b KQq - 0 1",
+        5,
+        1_320_962,
+    ),  # the kings started on different files
 ]
 TRICKY = [
     ("r2q1rk1/pP1p2pp/Q4n2/bbp1p3/Np6/1B3NBn/pPPP1PPP/R3K2R b KQ - 0 1", 3, 9_467),
     ("8/ppp3p1/8/8/3p4/5Q2/1ppp2K1/brk4n w - - 0 1", 4, 134_167),
     ("8/6kR/8/8/8/bq6/1rqqqqqq/K1nqnbrq b - - 0 1", 4, 50_268),
-    ("3R4/8/q4k2/2B5/1NK5/3b4/8/8 w - - 0 1", 3, 2_854),  # from here on: checks that no game leads to
+    (
+        "3R4/8/q4k2/2B5/1NK5/3b4/8/8 w - - 0 1",
+        3,
+        2_854,
+    ),  # from here on: checks that no game leads to
     ("2Nq4/2K5/1b6/8/7R/3k4/7P/8 w - - 0 1", 3, 1_217),
     ("5R2/2P5/8/4k3/8/3rK2r/8/8 w - - 0 1", 3, 1_030),
     ("8/8/8/1k6/3Pp3/8/8/4KQ2 b - d3 0 1", 3, 711),
@@ -74,26 +84,31 @@ def test_divide_names_each_root_move_with_its_count():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("chess960", "castling"), [(False, {"e1g1", "e1c1"}), (True, {"e1h1", "e1a1"})])
+@pytest.mark.parametrize(
+    ("chess960", "castling"), [(False, {"e1g1", "e1c1"}), (True, {"e1h1", "e1a1"})]
+)
 def test_divide_writes_castling_as_the_variant_does(chess960, castling):
     counts = divide(parse_fen(KIWIPETE, chess960), 2)
     assert castling <= set(counts)
     assert sum(counts.values()) == 2_039
 
 
-# ---- the whole suites --------------------------------------------------------------------------------------------
+# ---- the whole suites ----------------------------------------------------------------------------
 
 
 def read_suite(path: Path) -> Iterator[tuple[chess.Board, dict[int, int]]]:
     """Positions with their number of leaves by depth.
 
-    Lines `FEN ;D1 20 ;D2 400 ...`, or `epd FEN` and below it lines `perft 1 20`. Castling is read as Chess960, which
-    standard castling is a case of.
+    Lines `FEN ;D1 20 ;D2 400 ...`, or `epd FEN` and below it lines `perft 1 20`. Castling is read
+    as Chess960, which standard castling is a case of.
     """
     text = re.sub(r"\nperft (\d+) (\d+)", r" ;D\1 \2", path.read_text(encoding="ascii"))
     for fen, counts in re.findall(r"(?m)^(?:epd )?([^;\n]+?) *((?:;D\d+ \d+ *)+)$", text):
         pairs = re.findall(r"D(\d+) (\d+)", counts)
-        yield parse_fen(fen, path.name != "standard.epd"), {int(depth): int(count) for depth, count in pairs}
+        yield (
+            parse_fen(fen, path.name != "standard.epd"),
+            {int(depth): int(count) for depth, count in pairs},
+        )
 
 
 OVERLONG = [pytest.mark.overlong, pytest.mark.timeout(3600)]
@@ -117,4 +132,6 @@ def test_suite(test_data, name, depth, every):
     for number, (board, counts) in enumerate(positions):
         for ply in sorted(ply for ply in counts if ply < depth + (number % every == 0)):
             leaves = perft(board, ply)
-            assert leaves == counts[ply], f"{board.fen()}, depth {ply}: {leaves} of {divide(board, ply)}"
+            assert leaves == counts[ply], (
+                f"{board.fen()}, depth {ply}: {leaves} of {divide(board, ply)}"
+            )

@@ -1,6 +1,7 @@
 """A UCI engine as a process of its own, spoken to line by line.
 
-No python-chess here: the tests send bytes that it would never send, and read lines that it would drop.
+No python-chess here: the tests send bytes that it would never send, and read lines that it would
+drop.
 """
 
 import contextlib
@@ -25,7 +26,9 @@ ANSWER_S = 200.0
 class EngineProcess:
     """A started engine; every read has a deadline, so that a hanging engine fails the test."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> None:
         self.process: Any = subprocess.Popen(  # Any: a type checker doubts that its pipes exist
             command,
             env={**child_environment(), **(environment or {})},
@@ -35,7 +38,9 @@ class EngineProcess:
         )
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._errors: list[bytes] = []
-        self._readers = [threading.Thread(target=work, daemon=True) for work in (self._read, self._read_errors)]
+        self._readers = [
+            threading.Thread(target=work, daemon=True) for work in (self._read, self._read_errors)
+        ]
         for reader in self._readers:
             reader.start()
 
@@ -56,7 +61,9 @@ class EngineProcess:
         self.process.stdin.flush()
 
     def read_until(self, word: str, seconds: float = ANSWER_S) -> list[str]:
-        """All lines up to the first that begins with a word, that one included; compiling may take longer."""
+        """All lines up to the first that begins with a word, that one included; compiling may take
+        longer.
+        """
         deadline = time.monotonic() + seconds
         seen: list[str] = []
         while not seen or seen[-1].split(" ")[0] != word:
@@ -72,7 +79,9 @@ class EngineProcess:
         deadline = time.monotonic() + seconds
         seen = []
         with contextlib.suppress(queue.Empty):
-            while (line := self._lines.get(timeout=max(0.001, deadline - time.monotonic()))) is not None:
+            while (
+                line := self._lines.get(timeout=max(0.001, deadline - time.monotonic()))
+            ) is not None:
                 seen.append(line)
         return seen
 
@@ -123,7 +132,9 @@ class EngineProcess:
 
 
 class AinoProcess(EngineProcess):
-    """Aino with some command-line flags, and without the options that the user of this machine may keep in a file."""
+    """Aino with some command-line flags, and without the options that the user of this machine may
+    keep in a file.
+    """
 
     def __init__(self, *flags: str, environment: Mapping[str, str] | None = None) -> None:
         config = () if "--config" in flags else ("--config", os.devnull)

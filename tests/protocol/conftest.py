@@ -1,4 +1,6 @@
-"""The engines that the `universal` tests are run against, and what each of them is known to do otherwise."""
+"""The engines that the `universal` tests are run against, and what each of them is known to do
+otherwise.
+"""
 
 import os
 import shlex
@@ -13,7 +15,14 @@ from tests.protocol.aino_process import COMMAND, START_S, EngineProcess
 from tests.protocol.fake_engine import Conversation
 
 OTHER_ENGINE = "AINO_TEST_ENGINE"  # environment variable: the command of one more engine
-SMALL = ["--evaluator", "material", "--hash-mib", "16", "--config", os.devnull]  # needs no net, starts fast
+SMALL = [
+    "--evaluator",
+    "material",
+    "--hash-mib",
+    "16",
+    "--config",
+    os.devnull,
+]  # needs no net, starts fast
 DEVIATING_S = 2.0  # What is known never to come needs no patience.
 SUBJECTS = ["aino", "stockfish"] + ["other"] * (OTHER_ENGINE in os.environ)
 DEVIATIONS = tomllib.loads(Path(__file__).with_name("deviations.toml").read_text(encoding="utf-8"))
@@ -61,7 +70,9 @@ def known_deviation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     if request.node.get_closest_marker("universal") is None:
         return
     family = request.getfixturevalue("subject").family
-    parameters = [str(value) for name, value in request.node.callspec.params.items() if name != "subject"]
+    parameters = [
+        str(value) for name, value in request.node.callspec.params.items() if name != "subject"
+    ]
     key = "-".join([request.node.originalname, *parameters])
     if reason := DEVIATIONS.get(family, {}).get(key):
         request.applymarker(pytest.mark.xfail(reason=reason, strict=True))

@@ -1,4 +1,6 @@
-"""An engine that does not search: it waits as told and plays the first legal move. Only the protocol is tested."""
+"""An engine that does not search: it waits as told and plays the first legal move. Only the
+protocol is tested.
+"""
 
 import io
 import time
@@ -35,7 +37,9 @@ class FakeEngine:
     def set_options(self, options: EngineOptions) -> None:
         self.options = options
 
-    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
+    ) -> SearchResult:
         self.limits.append(limits)
         job = job or SearchJob()
         if self.fail:
@@ -45,7 +49,9 @@ class FakeEngine:
             on_info(infos[:1])
         job.hold(limits)
         final = [replace(info, depth=2) for info in infos[: self.options.multi_pv]]
-        return SearchResult(best_move=infos[0].pv[0], ponder_move=None, infos=final, children=[], nodes=1, time_ms=1)
+        return SearchResult(
+            best_move=infos[0].pv[0], ponder_move=None, infos=final, children=[], nodes=1, time_ms=1
+        )
 
     def start(self, limits: Limits, on_info: OnInfo | None = None) -> SearchJob[SearchResult]:
         return SearchJob[SearchResult]().start(lambda job: self.search(limits, on_info, job))
@@ -73,7 +79,9 @@ class Conversation:
     """A session with a fake engine, driven line by line."""
 
     def __init__(
-        self, factory: Callable[[EngineOptions], FakeEngine] = FakeEngine, command_line: EngineOptions | None = None
+        self,
+        factory: Callable[[EngineOptions], FakeEngine] = FakeEngine,
+        command_line: EngineOptions | None = None,
     ) -> None:
         self.output = io.StringIO()
         self.engine: FakeEngine | None = None
@@ -107,4 +115,8 @@ class Conversation:
 
     def infos(self) -> list[str]:
         """The texts of all `info string` lines."""
-        return [line.removeprefix("info string ") for line in self.lines if line.startswith("info string ")]
+        return [
+            line.removeprefix("info string ")
+            for line in self.lines
+            if line.startswith("info string ")
+        ]

@@ -1,12 +1,13 @@
 """Long conversations with the real engine: `python -m tests.protocol.fuzz --lines 100000 --seed 1`.
 
-Engines hear commands in any order: every option of the table is set to good and bad values, to files that are missing,
-empty or broken, and to nets of either kind: before the engine is loaded, between searches and in the middle of them,
-and between positions of both kinds of castling. Between them come words out of order, positions that must be refused,
-bytes that are no text and lines of a megabyte. Every `go` owes one best move that is legal where it was asked for, and
-among its `searchmoves`; no search may fail; after each batch the engine has the position and the kind of evaluator that
-it should have. For each batch another engine also answers one `go` of games whose tree is always full. A failure is an
-AssertionError; the same seed sends the same lines.
+Engines hear commands in any order: every option of the table is set to good and bad values, to
+files that are missing, empty or broken, and to nets of either kind: before the engine is loaded,
+between searches and in the middle of them, and between positions of both kinds of castling. Between
+them come words out of order, positions that must be refused, bytes that are no text and lines of a
+megabyte. Every `go` owes one best move that is legal where it was asked for, and among its
+`searchmoves`; no search may fail; after each batch the engine has the position and the kind of
+evaluator that it should have. For each batch another engine also answers one `go` of games whose
+tree is always full. A failure is an AssertionError; the same seed sends the same lines.
 """
 
 import argparse
@@ -38,7 +39,10 @@ TOKENS = (
     "startpos fen moves e2e4 e7e5 0000 a7a8q wtime btime winc binc movestogo depth nodes movetime mate infinite ponder "
     "searchmoves name value Hash true -1 0 1 99999999999999999999 1e9 nan \x00 \x1b[2J ♔ 名 %s %n ' \" \\ ; | &"
 ).split(" ")
-FINISHED = ("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1", "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3")
+FINISHED = (
+    "7k/5Q2/6K1/8/8/8/8/8 b - - 0 1",
+    "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3",
+)
 SEARCHES = (
     "nodes {n}", "nodes {n}", "movetime {n}", "depth 1", "mate 2 nodes {n}", "infinite", "ponder wtime 60 btime 60",
     "wtime {n}0 btime {n}0", "wtime 40 btime 40 winc 1 binc 1 movestogo 2", "wtime -{n} btime 0",
@@ -51,7 +55,12 @@ SMALL_TALK = (
     "stop", "stop", "ponderhit", "isready", "isready", "ucinewgame", "uci", "eval", "d",
     "go perft 1", "help", "register", "debug on", "debug off",
 )  # fmt: skip
-MODEST = {"hash_mib": 64, "threads": 4, "move_overhead_ms": 30, "minibatch_size": 64}  # a machine has to bear them all
+MODEST = {
+    "hash_mib": 64,
+    "threads": 4,
+    "move_overhead_ms": 30,
+    "minibatch_size": 64,
+}  # a machine has to bear them all
 NOISES = ("", "", "", "", " ?", " depth x")  # what may stand behind the limits of a search
 BAD_VALUES = ("", "x", "-1", "1e99", "nan", "true false", "<empty>")
 
@@ -60,13 +69,23 @@ class Files:
     """What options may name: good files and others, in a folder of their own."""
 
     def __init__(self, folder: Path) -> None:
-        self.tower, self.broken, self.empty = folder / "tower.dit", folder / "a broken one", folder / "empty"
-        self.book, self.log, self.missing = folder / "book.bin", folder / "talk.log", folder / "missing"
+        self.tower, self.broken, self.empty = (
+            folder / "tower.dit",
+            folder / "a broken one",
+            folder / "empty",
+        )
+        self.book, self.log, self.missing = (
+            folder / "book.bin",
+            folder / "talk.log",
+            folder / "missing",
+        )
         dit.save(self.tower, build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1)))
         self.broken.write_bytes(self.tower.read_bytes()[:-1])
         self.empty.touch()
         start = chess.polyglot.zobrist_hash(chess.Board())
-        self.book.write_bytes(start.to_bytes(8, "big") + (796).to_bytes(2, "big") + b"\0\1" + b"\0" * 4)  # e2e4
+        self.book.write_bytes(
+            start.to_bytes(8, "big") + (796).to_bytes(2, "big") + b"\0\1" + b"\0" * 4
+        )  # e2e4
 
     def choices(self, field: str) -> list[str]:
         """Values for an option that is a text; for the net the first two are good."""
@@ -86,7 +105,9 @@ class Mixer:
         self.rng, self.files = rng, files
         self.refused = False  # whether the last position was
         self.board = chess.Board()
-        self.asked: list[tuple[str, list[str]]] = []  # the position of each `go`, and its best moves
+        self.asked: list[
+            tuple[str, list[str]]
+        ] = []  # the position of each `go`, and its best moves
         self.evaluator, self.net = "auto", "<default>"  # as last set to something that exists
         self.preset = "aino"
         self.net_is_good = True
@@ -101,7 +122,9 @@ class Mixer:
     def line(self) -> bytes:
         """The next line, with its end."""
         line = self.rng.choices(list(self.kinds), list(self.kinds.values()))[0]()
-        return (line if isinstance(line, bytes) else line.encode()) + self.rng.choice((b"\n", b"\n", b"\r\n", b" \n"))
+        return (line if isinstance(line, bytes) else line.encode()) + self.rng.choice(
+            (b"\n", b"\n", b"\r\n", b" \n")
+        )
 
     def talk(self) -> str:
         """Everything that is neither option, nor position, nor search."""
@@ -110,7 +133,9 @@ class Mixer:
     def search(self) -> str:
         """Any `go`; most are cut short by what follows."""
         allowed, restriction = some_moves(self.rng, self.board, 0.2)
-        self.asked.append((f"{self.board.fen()} {self.board.chess960}", [] if self.refused else allowed))
+        self.asked.append(
+            (f"{self.board.fen()} {self.board.chess960}", [] if self.refused else allowed)
+        )
         words = self.rng.choice(SEARCHES).format(n=self.rng.randrange(1, 40))
         return f"go {words}{self.rng.choice(NOISES)}{restriction}"
 
@@ -126,11 +151,15 @@ class Mixer:
     def bad_position(self) -> str:
         """A position that must not be taken."""
         self.refused = True
-        return self.rng.choice((*self.bad_positions, f"position startpos moves e2e4 {self.rng.choice(TOKENS[4:])}x"))
+        return self.rng.choice(
+            (*self.bad_positions, f"position startpos moves e2e4 {self.rng.choice(TOKENS[4:])}x")
+        )
 
     def long_line(self) -> bytes:
         """A megabyte that must change nothing."""
-        head = self.rng.choice((b"?", b"position startpos moves ", b"position fen ", b"setoption name ", b"debug "))
+        head = self.rng.choice(
+            (b"?", b"position startpos moves ", b"position fen ", b"setoption name ", b"debug ")
+        )
         self.refused = self.refused or head.startswith(b"position")
         return head + self.rng.choice((b"x", b"e2e9 ", b"\xff", b"8/")) * (LONG // 3)
 
@@ -156,12 +185,17 @@ class Mixer:
         if option.type == "check":
             return rng.choice(("true", "false"))
         if option.type == "combo":
-            # A sparse net of one's own is not among the files: asked for by name it could be a misfit.
+            # A sparse net of one's own is not among the files: asked for by name it could be a
+            # misfit.
             return rng.choice([choice for choice in option.choices if choice != "sparse"])
         if option.type == "string":
             return rng.choice(self.files.choices(option.field))
         least, most = option.bounds["least"], MODEST.get(option.field, option.bounds["most"])
-        return str(rng.randint(int(least), int(most)) if option.type == "spin" else rng.uniform(least, most))
+        return str(
+            rng.randint(int(least), int(most))
+            if option.type == "spin"
+            else rng.uniform(least, most)
+        )
 
     def _note(self, option: Option, value: str) -> None:
         """What the option must lead to."""
@@ -178,7 +212,9 @@ class Mixer:
                 self.board.chess960 = self.chess960
 
     def evaluators(self) -> set[str]:
-        """The evaluators that may be in use; a net that is refused leaves the one before, whichever that was."""
+        """The evaluators that may be in use; a net that is refused leaves the one before, whichever
+        that was.
+        """
         if self.evaluator != "auto":
             return {self.evaluator}
         if not self.net_is_good:
@@ -196,7 +232,9 @@ class Mixer:
             return self._place(chess.Board(self.rng.choice(FINISHED)), True, 0)
         if kind < 4:
             board = chess.Board.from_chess960_pos(self.rng.randrange(960))
-            standard = board.castling_rights == chess.BB_CORNERS and board.king(chess.WHITE) == chess.E1
+            standard = (
+                board.castling_rights == chess.BB_CORNERS and board.king(chess.WHITE) == chess.E1
+            )
             return self._place(board, standard, self.rng.randrange(40))
         return self._place(chess.Board(), True, self.rng.randrange(40))
 
@@ -218,7 +256,9 @@ class Mixer:
 
 
 def some_moves(rng: random.Random, board: chess.Board, restricted: float) -> tuple[list[str], str]:
-    """The moves that a `go` may choose from, and its words that say so: all legal ones, or for a share fewer."""
+    """The moves that a `go` may choose from, and its words that say so: all legal ones, or for a
+    share fewer.
+    """
     legal = [board.uci(move) for move in board.legal_moves]
     if not legal or rng.random() >= restricted:
         return legal, rng.choice(("", "", "", " searchmoves"))
@@ -233,7 +273,9 @@ def check_batch(engine: AinoProcess, mixer: Mixer, lines: int) -> None:
     engine.send("ucinewgame", "isready", MARK)
     seen = read_to_mark(engine)
     best_moves = [line.split()[1] for line in seen if line.startswith("bestmove ")]
-    engine.send("d", "position startpos", "go nodes 1")  # a search waits for kernels, `eval` does not
+    engine.send(
+        "d", "position startpos", "go nodes 1"
+    )  # a search waits for kernels, `eval` does not
     seen += engine.read_until("bestmove", HANG_S)
     engine.send("eval", MARK)
     seen += read_to_mark(engine)
@@ -243,7 +285,12 @@ def check_batch(engine: AinoProcess, mixer: Mixer, lines: int) -> None:
     assert fens[-1] == f"Fen: {mixer.board.fen()}", (fens[-1], mixer.board.fen())
     mixer.board, mixer.standard, mixer.refused = chess.Board(chess960=mixer.chess960), True, False
     names = [line.split()[1].rstrip(":") for line in seen if line.startswith("evaluator ")]
-    assert names[-1] in mixer.evaluators(), (names[-1], mixer.evaluator, mixer.net, mixer.net_is_good)
+    assert names[-1] in mixer.evaluators(), (
+        names[-1],
+        mixer.evaluator,
+        mixer.net,
+        mixer.net_is_good,
+    )
     assert len(best_moves) == len(mixer.asked) - first, (len(best_moves), len(mixer.asked) - first)
     for move, (position, allowed) in zip(best_moves, mixer.asked[first:], strict=True):
         assert move in (allowed or ["(none)"]), (move, position, allowed)
@@ -259,9 +306,13 @@ def read_to_mark(engine: AinoProcess) -> list[str]:
 
 
 def search_full_trees(searches: int, seed: int) -> None:
-    """Plays games in a tree so small that it is always full; asks for every move anyhow, and reads every answer."""
+    """Plays games in a tree so small that it is always full; asks for every move anyhow, and reads
+    every answer.
+    """
     rng, board = random.Random(seed), chess.Board()
-    with AinoProcess("--evaluator", "material", "--hash-mib", "1", "--threads", str(1 + seed % 2)) as engine:
+    with AinoProcess(
+        "--evaluator", "material", "--hash-mib", "1", "--threads", str(1 + seed % 2)
+    ) as engine:
         engine.ready()
         for _ in range(searches):
             if board.is_game_over() or rng.randrange(12) == 0:
@@ -278,7 +329,12 @@ def search_full_trees(searches: int, seed: int) -> None:
                 time.sleep(0.3 * rng.random())
                 engine.send("stop")
             seen = engine.read_until("bestmove", HANG_S)
-            assert not [line for line in seen if " failed" in line], (seen, moves, words, restriction)
+            assert not [line for line in seen if " failed" in line], (
+                seen,
+                moves,
+                words,
+                restriction,
+            )
             assert seen[-1].split()[1] in allowed, (seen[-1], moves, words, restriction)
             board.push_uci(seen[-1].split()[1])
             if rng.randrange(2) and any(board.legal_moves):
@@ -289,7 +345,8 @@ def search_full_trees(searches: int, seed: int) -> None:
 
 
 def converse(lines: int, seed: int, report: Callable[[str], None] = lambda text: None) -> None:
-    """Send this many lines, with a new process every few thousand, and search a full tree beside each.
+    """Send this many lines, with a new process every few thousand, and search a full tree beside
+    each.
 
     Raises AssertionError when an engine misbehaves.
     """

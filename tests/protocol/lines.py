@@ -19,7 +19,9 @@ class Scored:
 
 def scored(lines: list[str]) -> list[Scored]:
     """The scored `info` lines among others."""
-    return [_parse(line.split()) for line in lines if line.startswith("info ") and " score " in line]
+    return [
+        _parse(line.split()) for line in lines if line.startswith("info ") and " score " in line
+    ]
 
 
 def _parse(words: list[str]) -> Scored:

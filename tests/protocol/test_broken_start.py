@@ -20,7 +20,8 @@ from tests.protocol.fake_engine import Conversation, FakeEngine
 from uci.loading import background
 from uci.loading.patient import PatientEngine
 
-QUEENS = "fen 4k3/8/8/3q4/4P3/8/8/4K3 w - - 0 1"  # a search takes the queen; the first legal move does not
+# a search takes the queen; the first legal move does not
+QUEENS = "fen 4k3/8/8/3q4/4P3/8/8/4K3 w - - 0 1"
 SMALL = EngineOptions(hash_mib=8, threads=1, tactical_nodes=0.0)
 
 
@@ -38,7 +39,9 @@ SMALL = EngineOptions(hash_mib=8, threads=1, tactical_nodes=0.0)
 )
 def test_search_that_failed_played_the_first_legal_move(error, capsys):
     class Failing(FakeEngine):
-        def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+        def search(
+            self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
+        ) -> SearchResult:
             raise error
 
     talk = Conversation(Failing)
@@ -61,9 +64,13 @@ def test_engine_that_cannot_be_made_had_no_move(capsys: pytest.CaptureFixture[st
     capsys.readouterr()
 
 
-def test_move_that_was_found_before_the_search_failed_is_played(capsys: pytest.CaptureFixture[str]) -> None:
+def test_move_that_was_found_before_the_search_failed_is_played(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     class Late(FakeEngine):
-        def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+        def search(
+            self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
+        ) -> SearchResult:
             on_info([self._info(chess.Move.from_uci("d2d4"), 1)])
             raise MemoryError("full")
 
@@ -115,7 +122,9 @@ def dying_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
 @pytest.mark.skipif(os.name != "posix", reason="ends by signals")
 @pytest.mark.parametrize("way", ENDS)
 def test_search_went_the_way_of_the_compilers_that_died(way, dying_compiler, capsys):
-    """It compiled in the engine's own process, which then died without a move, or was busy for ever."""
+    """It compiled in the engine's own process, which then died without a move, or was busy for
+    ever.
+    """
     end, status = ENDS[way]
     dying_compiler(end)
     talk = Conversation(PatientEngine, SMALL)  # type: ignore[arg-type]
@@ -125,15 +134,29 @@ def test_search_went_the_way_of_the_compilers_that_died(way, dying_compiler, cap
         wait_until(lambda count=count: len(talk.answers("bestmove")) == count)  # type: ignore[misc]
     assert talk.answers("bestmove") == ["bestmove e4d5"] * 2
     assert f"the compiler failed with status {status}; starting it again" in talk.infos()
-    assert sum(text.endswith(f"the compiler failed twice, with status {status}") for text in talk.infos()) == 2
+    assert (
+        sum(
+            text.endswith(f"the compiler failed twice, with status {status}")
+            for text in talk.infos()
+        )
+        == 2
+    )
     assert capsys.readouterr().err == ""
     talk.session._close()
 
 
 BREAKS = {
-    "numba": ("import sys; sys.modules['numba.core.registry'] = None", "ModuleNotFoundError", "e4d5"),
+    "numba": (
+        "import sys; sys.modules['numba.core.registry'] = None",
+        "ModuleNotFoundError",
+        "e4d5",
+    ),
     "chess": ("import sys; sys.modules['chess'] = None", "ModuleNotFoundError", "(none)"),
-    "the import of networks": ("import sys; sys.modules['engine.evaluation.sparse'] = None", "sparse", "e4d5"),
+    "the import of networks": (
+        "import sys; sys.modules['engine.evaluation.sparse'] = None",
+        "sparse",
+        "e4d5",
+    ),
 }
 
 
@@ -153,7 +176,9 @@ def test_engine_whose_part_was_broken_played_arbitrary_moves(part: str, tmp_path
         assert aino.finish()[0] == 0
 
 
-def test_note_of_a_digest_that_is_no_text_ended_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_note_of_a_digest_that_is_no_text_ended_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(jit, "cache_base", lambda: tmp_path)
     source = tmp_path / "source.py"
     source.write_text("x = 1\n")
@@ -167,7 +192,9 @@ def test_note_of_a_digest_that_is_no_text_ended_the_start(tmp_path: Path, monkey
     assert jit._noted([source]) == digest
 
 
-def test_cache_folder_that_cannot_be_read_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_folder_that_cannot_be_read_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(jit.CACHE_ENVIRONMENT_VARIABLE, str(tmp_path))
     usable = os.access
 

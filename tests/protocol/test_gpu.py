@@ -1,4 +1,6 @@
-"""A GPU that fails costs nothing but its speed: the same network plays on, with the same Hash, and one line says so."""
+"""A GPU that fails costs nothing but its speed: the same network plays on, with the same Hash, and
+one line says so.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -60,7 +62,9 @@ def move_of(talk: Conversation, net: Path, nodes: int = 40) -> tuple[str, str]:
     count = len(talk.answers("bestmove"))
     talk.say("ucinewgame", MOVES, f"go nodes {nodes}")
     found = talk.wait_for("bestmove", count + 1)[-1].split()[1]
-    options = EngineOptions(backend="numpy", weights_file=str(net), hash_mib=9, threads=1, tactical_nodes=0.0)
+    options = EngineOptions(
+        backend="numpy", weights_file=str(net), hash_mib=9, threads=1, tactical_nodes=0.0
+    )
     with Engine(options) as processor:
         board = processor.board
         for move in ("e2e4", "e7e5"):
@@ -79,21 +83,35 @@ def plays_on(talk: Conversation, net: Path) -> None:
     assert found == expected
 
 
-# Which backend is asked for, whether the check of the device succeeds, and how the lines begin and end that are said.
+# Which backend is asked for, whether the check of the device succeeds, and how the lines begin and
+# end that are said.
 LOADS = {
-    "checked": ("auto", False, [("a GPU answers, but a stand-in failed while it was checked", PLAYS)]),
+    "checked": (
+        "auto",
+        False,
+        [("a GPU answers, but a stand-in failed while it was checked", PLAYS)],
+    ),
     "loading": ("auto", True, [("", "; the same network plays on with Backend numpy")]),
-    "named": ("cupy", False, [("backend 'cupy' needs the cupy package and a GPU that computes", INSTEAD), ("", PLAYS)]),
+    "named": (
+        "cupy",
+        False,
+        [("backend 'cupy' needs the cupy package and a GPU that computes", INSTEAD), ("", PLAYS)],
+    ),
 }
 
 
-# Each goes the same way through the engine, so that the quick tests take one where they are not about the failure.
-SOME_FAILURES = [one if one == "lost" else pytest.param(one, marks=pytest.mark.slow) for one in FAILURES]
+# Each goes the same way through the engine, so that the quick tests take one where they are not
+# about the failure.
+SOME_FAILURES = [
+    one if one == "lost" else pytest.param(one, marks=pytest.mark.slow) for one in FAILURES
+]
 
 
 @pytest.mark.parametrize("when", LOADS)
 @pytest.mark.parametrize("failure", SOME_FAILURES)
-def test_device_that_fails_at_load_costs_one_line_or_the_option_that_names_it(failure, when, device, talk, net):
+def test_device_that_fails_at_load_costs_one_line_or_the_option_that_names_it(
+    failure, when, device, talk, net
+):
     backend, passes, expected = LOADS[when]
     if passes:
         get_backend("cupy")
@@ -131,7 +149,9 @@ def test_device_that_fails_in_the_middle_of_a_game_costs_one_line(failure, devic
     assert len(about_gpu(talk)) == 1
 
 
-def test_answers_that_are_no_numbers_cost_one_line(device: Device, talk: Conversation, net: Path) -> None:
+def test_answers_that_are_no_numbers_cost_one_line(
+    device: Device, talk: Conversation, net: Path
+) -> None:
     talk.say("setoption name Backend value cupy", "isready")
     network = talk.engine.evaluator._network
     network._tower._parameters["wdl.dense2.bias"] *= float("nan")
@@ -157,7 +177,9 @@ def timed(monkeypatch: pytest.MonkeyPatch, device_s: float, processor_s: float) 
 def test_auto_takes_the_faster_and_says_which(device, talk, net, monkeypatch):
     timed(monkeypatch, 0.002, 0.03)
     talk.say("isready")
-    assert about_gpu(talk) == ["a stand-in plays (Backend cupy): 20 positions in 2.0 ms, the processor takes 30"]
+    assert about_gpu(talk) == [
+        "a stand-in plays (Backend cupy): 20 positions in 2.0 ms, the processor takes 30"
+    ]
     assert not talk.engine.evaluator.in_parts
     device.counts.clear()
     found, expected = move_of(talk, net, 200)
@@ -169,7 +191,9 @@ def test_auto_leaves_a_slower_device_aside(device, talk, net, monkeypatch):
     timed(monkeypatch, 0.03, 0.002)
     talk.say("isready")
     (line,) = about_gpu(talk)
-    assert line.startswith("a stand-in takes 30 ms for 20 positions, the processor 2; the same network plays on with ")
+    assert line.startswith(
+        "a stand-in takes 30 ms for 20 positions, the processor 2; the same network plays on with "
+    )
     plays_on(talk, net)
     assert talk.engine.evaluator.in_parts
     device.counts.clear()
@@ -178,7 +202,9 @@ def test_auto_leaves_a_slower_device_aside(device, talk, net, monkeypatch):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_the_tree_gathers_while_another_thread_waits_for_the_device(fails, device, talk, monkeypatch):
+def test_the_tree_gathers_while_another_thread_waits_for_the_device(
+    fails, device, talk, monkeypatch
+):
     monkeypatch.setattr("engine.search.batches.BATCHED_VISITS_PER_LEAF", 1)
     threads: list[tuple[str, int]] = []
     fly = DeviceEvaluator._fly

@@ -1,7 +1,8 @@
 """The answer to `uci`, read as the GUIs read it, and sent back as they send it back.
 
-Cute Chess splits the whole line at the six keywords, wherever they stand; Polyglot (through which xboard speaks UCI)
-reads a keyword, then all words up to the next one. Both mangle an option whose name or value holds a keyword as a word.
+Cute Chess splits the whole line at the six keywords, wherever they stand; Polyglot (through which
+xboard speaks UCI) reads a keyword, then all words up to the next one. Both mangle an option whose
+name or value holds a keyword as a word.
 """
 
 import itertools
@@ -15,7 +16,8 @@ from tests.protocol.fake_engine import Conversation
 KEYWORDS = ("name", "type", "default", "min", "max", "var")
 KINDS = ("button", "check", "combo", "spin", "string")
 
-# Another value than the built-in one for every option that GUIs send back, as a file or flags may set it.
+# Another value than the built-in one for every option that GUIs send back, as a file or flags may
+# set it.
 OTHERS = EngineOptions(
     hash_mib=64, threads=3, move_overhead_ms=7, multi_pv=4, weights_file="my nets/second best.dit",
     evaluator="hybrid", backend="numpy", hybrid_weight=0.25, cpuct_init=2.5, cpuct_base=19652.0, preset="lc0",
@@ -97,7 +99,11 @@ def test_gui_that_sends_every_option_back_undoes_nothing() -> None:
 def test_greeting_tells_what_was_set_since_the_start() -> None:
     talk = Conversation()
     talk.say("setoption name Hash value 77", "uci")
-    assert [talk.lines[0][:12], talk.lines[1][:9], talk.lines[-1]] == ["id name Aino", "id author", "uciok"]
+    assert [talk.lines[0][:12], talk.lines[1][:9], talk.lines[-1]] == [
+        "id name Aino",
+        "id author",
+        "uciok",
+    ]
     assert talk.engine is None, "the engine is loaded at isready, not before"
     assert "option name Hash type spin default 77 min 1 max 65536" in talk.lines
     assert talk.session.options == replace(EngineOptions(), hash_mib=77)

@@ -1,4 +1,6 @@
-"""Aino in real GUIs on a virtual screen: it plays moves of games, and its processes end with the GUI's wish."""
+"""Aino in real GUIs on a virtual screen: it plays moves of games, and its processes end with the
+GUI's wish.
+"""
 
 import os
 import queue
@@ -23,7 +25,16 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds processes in /proc"),
 ]
 
-ARGUMENTS = ("--evaluator", "material", "--hash-mib", "16", "--threads", "1", "--config", os.devnull)
+ARGUMENTS = (
+    "--evaluator",
+    "material",
+    "--hash-mib",
+    "16",
+    "--threads",
+    "1",
+    "--config",
+    os.devnull,
+)
 PLIES = 10
 GAME_S = 400.0  # on a busy machine
 END_S = 120.0  # from the wish to the end of the last process
@@ -85,24 +96,41 @@ def test_xboard_plays_five_moves_and_leaves_no_process(end: str, tmp_path: Path)
         gui = subprocess.Popen(xboard_command(tmp_path, log), cwd=tmp_path, env=screen, text=True)
         try:
             wait_for(lambda: len(moves_in_log(log)) >= PLIES, gui)
-            assert len(processes_left(screen, COMMAND[0])) >= 2, "the two engines are found while they play"
+            assert len(processes_left(screen, COMMAND[0])) >= 2, (
+                "the two engines are found while they play"
+            )
         finally:
             gui.send_signal(signal.Signals[end])
             try:
                 gui.wait(END_S)
-            except subprocess.TimeoutExpired:  # xboard's own handler of SIGTERM may wait for a lock that it holds
+            except (
+                subprocess.TimeoutExpired
+            ):  # xboard's own handler of SIGTERM may wait for a lock that it holds
                 gui.kill()
         assert processes_left(screen, "", END_S) == []
     assert_legal(moves_in_log(log))
 
 
-def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_process(tmp_path: Path) -> None:
+def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_process(
+    tmp_path: Path,
+) -> None:
     _, tkscid, scid = programs("Xvfb", "tkscid", "scid")
-    words = [tkscid, str(SCRIPT), scid, COMMAND[0], shlex.join([*COMMAND[1:], *ARGUMENTS]), str(PLIES)]
+    words = [
+        tkscid,
+        str(SCRIPT),
+        scid,
+        COMMAND[0],
+        shlex.join([*COMMAND[1:], *ARGUMENTS]),
+        str(PLIES),
+    ]
     told: dict[str, str] = {}
     with virtual_screen() as screen:
         gui = subprocess.Popen(
-            words, cwd=tmp_path, env={**screen, **own_home(tmp_path)}, stdout=subprocess.PIPE, text=True
+            words,
+            cwd=tmp_path,
+            env={**screen, **own_home(tmp_path)},
+            stdout=subprocess.PIPE,
+            text=True,
         )
         lines: queue.Queue[str] = queue.Queue()
         reader = threading.Thread(target=lambda: [lines.put(line) for line in gui.stdout or ()])
@@ -112,7 +140,9 @@ def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_proces
                 what, _, text = lines.get(timeout=GAME_S).partition("\t")
                 told[what] = text.strip()
             assert "error" not in told, told
-            assert processes_left(screen, COMMAND[0], END_S) == [], "the window is closed, and Scid still runs"
+            assert processes_left(screen, COMMAND[0], END_S) == [], (
+                "the window is closed, and Scid still runs"
+            )
         finally:
             gui.kill()
             gui.wait()
@@ -138,10 +168,14 @@ PREFERENCES = "[org/gnome/Chess]\nopponent='Aino'\ndifficulty='easy'\n"
 
 @pytest.mark.parametrize("moves", ["1. e4", "1. e4 e5 2. Nf3"])
 def test_gnome_chess_goes_on_with_a_game_and_leaves_no_process(moves: str, tmp_path: Path) -> None:
-    """A person's moves need clicks on a board that nobody can find, so they stand in a game that it opens."""
+    """A person's moves need clicks on a board that nobody can find, so they stand in a game that it
+    opens.
+    """
     session, gnome_chess, _ = programs("dbus-run-session", "gnome-chess", "Xvfb")
     log, command, game = (tmp_path / name for name in ("uci.log", "aino.sh", "game.pgn"))
-    command.write_text(f"#!/bin/sh\nexec {shlex.join([*COMMAND, *ARGUMENTS, '--log-file', str(log)])}\n")
+    command.write_text(
+        f"#!/bin/sh\nexec {shlex.join([*COMMAND, *ARGUMENTS, '--log-file', str(log)])}\n"
+    )
     command.chmod(0o755)
     game.write_text(f'[BlackAI "Aino"]\n[BlackLevel "easy"]\n[Result "*"]\n\n{moves} *\n')
     settings = {"gnome-chess/engines.conf": f"[Aino]\nprotocol=uci\nbinary={command}\n"}
@@ -151,11 +185,20 @@ def test_gnome_chess_goes_on_with_a_game_and_leaves_no_process(moves: str, tmp_p
         path.parent.mkdir(parents=True)
         path.write_text(text)
     with virtual_screen() as screen:
-        desktop = {"GSETTINGS_BACKEND": "keyfile", "GSK_RENDERER": "cairo", "GTK_A11Y": "none", "NO_AT_BRIDGE": "1"}
+        desktop = {
+            "GSETTINGS_BACKEND": "keyfile",
+            "GSK_RENDERER": "cairo",
+            "GTK_A11Y": "none",
+            "NO_AT_BRIDGE": "1",
+        }
         desktop["XDG_CONFIG_HOME"] = str(tmp_path / ".config")
         words = [session, "--", gnome_chess, str(game)]
         gui = subprocess.Popen(
-            words, cwd=tmp_path, env={**screen, **own_home(tmp_path), **desktop}, text=True, start_new_session=True
+            words,
+            cwd=tmp_path,
+            env={**screen, **own_home(tmp_path), **desktop},
+            text=True,
+            start_new_session=True,
         )
         try:
             wait_for(lambda: log.exists() and "<< bestmove" in log.read_text(), gui)
@@ -164,7 +207,11 @@ def test_gnome_chess_goes_on_with_a_game_and_leaves_no_process(moves: str, tmp_p
             gui.wait(END_S)
         assert processes_left(screen, "", END_S) == []
     told = log.read_text()
-    position = next(line for line in told.splitlines() if ">> position" in line).partition("moves ")[2].split()
+    position = (
+        next(line for line in told.splitlines() if ">> position" in line)
+        .partition("moves ")[2]
+        .split()
+    )
     answer = told.partition("<< bestmove ")[2].split()[0]
     assert len(position) == len([word for word in moves.split() if not word.endswith(".")])
     board_after([*position, answer])

@@ -20,7 +20,9 @@ from uci.main import main
 from uci.terminal.waiting import ready_engine
 
 
-def test_changed_options_reach_the_engine_at_the_next_isready_and_refused_nets_leave_the_other(talk):
+def test_changed_options_reach_the_engine_at_the_next_isready_and_refused_nets_leave_the_other(
+    talk,
+):
     talk.say("isready", "setoption name Hash value 64")
     assert talk.engine.options.hash_mib == 256
     talk.say("isready")
@@ -36,7 +38,9 @@ def test_hash_beyond_the_memory_is_granted_with_one_warning(talk, monkeypatch):
     monkeypatch.setattr(machine, "physical_memory_mib", lambda: 1000)
     talk.say("setoption name Hash value 1000", "isready")
     assert talk.infos() == []
-    talk.say("setoption name Hash value 1001", "isready", "setoption name MultiPV value 2", "isready")
+    talk.say(
+        "setoption name Hash value 1001", "isready", "setoption name MultiPV value 2", "isready"
+    )
     assert talk.infos() == ["Hash 1001 is more than the 1000 MiB of memory that this machine has"]
     assert talk.engine.options.hash_mib == 1001
     monkeypatch.undo()
@@ -95,26 +99,42 @@ def refusing(**refused: Any) -> type[FakeEngine]:
 
 
 REFUSALS = [
-    ("book_file", "missing.bin", ("OwnBook value true", "BookFile value missing.bin"), "BookFile <empty>"),
+    (
+        "book_file",
+        "missing.bin",
+        ("OwnBook value true", "BookFile value missing.bin"),
+        "BookFile <empty>",
+    ),
     ("weights_file", "broken.dit", ("WeightsFile value broken.dit",), "WeightsFile <default>"),
     ("backend", "cupy", ("Backend value cupy",), "Backend auto"),
 ]
 
 
 @pytest.mark.parametrize("ready_before", [False, True], ids=["before the first isready", "later"])
-@pytest.mark.parametrize(("field", "value", "settings", "instead"), REFUSALS, ids=[row[0] for row in REFUSALS])
-def test_what_cannot_be_loaded_costs_that_option_alone(field, value, settings, instead, ready_before):
+@pytest.mark.parametrize(
+    ("field", "value", "settings", "instead"), REFUSALS, ids=[row[0] for row in REFUSALS]
+)
+def test_what_cannot_be_loaded_costs_that_option_alone(
+    field, value, settings, instead, ready_before
+):
     talk = Conversation(refusing(**{field: value}))
     if ready_before:
         talk.say("isready")
-    talk.say("setoption name Hash value 64", *(f"setoption name {text}" for text in settings), "isready", "go nodes 1")
+    talk.say(
+        "setoption name Hash value 64",
+        *(f"setoption name {text}" for text in settings),
+        "isready",
+        "go nodes 1",
+    )
     talk.wait_for("bestmove")
     assert talk.infos() == [f"no {value}; {'keeping' if ready_before else 'using'} {instead}"]
     assert talk.engine.options == EngineOptions(hash_mib=64, own_book=field == "book_file")
     assert talk.session.options == talk.engine.options
 
 
-def test_broken_shipped_nets_are_told_and_the_engine_plays_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_shipped_nets_are_told_and_the_engine_plays_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def broken(folder: Path | None = None, entry: str = "default") -> Path:
         raise NetFileError(f"{entry}.dit", "sha256 0", "sha256 1")
 
@@ -127,12 +147,16 @@ def test_broken_shipped_nets_are_told_and_the_engine_plays_on(monkeypatch: pytes
     ]
     assert talk.engine.evaluator.name == "material"
     talk.engine.close()
-    with ready_engine(make_console(), EngineOptions(hash_mib=8, threads=1)) as engine:  # for the other commands
+    with ready_engine(
+        make_console(), EngineOptions(hash_mib=8, threads=1)
+    ) as engine:  # for the other commands
         assert engine.evaluator.name == "material"
 
 
 def test_demanded_values_are_not_refused_unless_the_gui_has_changed_them() -> None:
-    talk = Conversation(refusing(weights_file="broken.dit"), EngineOptions(weights_file="broken.dit"))
+    talk = Conversation(
+        refusing(weights_file="broken.dit"), EngineOptions(weights_file="broken.dit")
+    )
     assert talk.session.run(["uci\n", "isready\n", "go nodes 1\n"]) == 1
     assert talk.lines[-1] == "info string no broken.dit"
     assert talk.answers("readyok") == []
@@ -157,4 +181,8 @@ def test_command_that_names_a_broken_net_ends_with_one_line(words, tmp_path, cap
     net = tmp_path / "empty.dit"
     net.touch()
     assert main([*words, "--weights-file", str(net)]) == 1
-    assert capsys.readouterr().err.splitlines()[-1].startswith(f"aino {words[0]}: {net} is not a net file (")
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .startswith(f"aino {words[0]}: {net} is not a net file (")
+    )

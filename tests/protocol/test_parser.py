@@ -48,19 +48,28 @@ def test_split_command_skips_unknown_words(line: str, expected: tuple[str, str])
         ("name Hash value 64", ("Hash", "64")),
         ("name Move Overhead value 100", ("Move Overhead", "100")),
         ("name Clear Hash", ("Clear Hash", None)),
-        ("name WeightsFile value /a  folder/net value.dit", ("WeightsFile", "/a  folder/net value.dit")),
+        (
+            "name WeightsFile value /a  folder/net value.dit",
+            ("WeightsFile", "/a  folder/net value.dit"),
+        ),
         (r'name BookFile value "C:\my books\a.bin" ', ("BookFile", r"C:\my books\a.bin")),
         ("name SyzygyPath value ", ("SyzygyPath", "")),
         ("name value value 3", ("value", "3")),
     ],
 )
-def test_setoption_takes_names_and_values_with_spaces(text: str, expected: tuple[str, str | None]) -> None:
+def test_setoption_takes_names_and_values_with_spaces(
+    text: str, expected: tuple[str, str | None]
+) -> None:
     assert words.parse_setoption(text) == expected
 
 
 def test_position_forms_and_the_ends_of_searchmoves() -> None:
-    assert words.parse_position_command("startpos moves e2e4 e7e5") == words.PositionCommand(None, ("e2e4", "e7e5"))
-    assert words.parse_position_command(f"fen {KIWIPETE} moves e1g1") == words.PositionCommand(KIWIPETE, ("e1g1",))
+    assert words.parse_position_command("startpos moves e2e4 e7e5") == words.PositionCommand(
+        None, ("e2e4", "e7e5")
+    )
+    assert words.parse_position_command(f"fen {KIWIPETE} moves e1g1") == words.PositionCommand(
+        KIWIPETE, ("e1g1",)
+    )
     command = words.parse_go("searchmoves e2e4 d2d4 nodes 10 ponder")
     assert command.searchmoves == ("e2e4", "d2d4")
     assert command.numbers == {"nodes": 10}
@@ -73,7 +82,11 @@ def test_position_forms_and_the_ends_of_searchmoves() -> None:
     ("parse", "error", "texts"),
     [
         (words.parse_setoption, ConfigError, ("", "name", "Hash value 3", "value 3")),
-        (words.parse_position_command, FenError, ("", "moves e2e4", "startpos e2e4", "fen", "fen moves e2e4", "x")),
+        (
+            words.parse_position_command,
+            FenError,
+            ("", "moves e2e4", "startpos e2e4", "fen", "fen moves e2e4", "x"),
+        ),
     ],
 )
 def test_commands_without_a_name_or_a_position_are_refused(parse, error, texts):
@@ -113,7 +126,10 @@ def test_go_reads_numbers_within_bounds_and_says_what_it_skips(text, numbers, pr
     [
         ("nodes 0 depth -3 movetime 0 mate 0 movestogo 0", ""),
         ("wtime 6000 btime 6000 movestogo 0", "wtime 6000 btime 6000"),
-        ("wtime 6000 btime 6000 movestogo -1 movetime -1 nodes -1 depth 0", "wtime 6000 btime 6000"),
+        (
+            "wtime 6000 btime 6000 movestogo -1 movetime -1 nodes -1 depth 0",
+            "wtime 6000 btime 6000",
+        ),
         ("movetime 0 depth 0 nodes 700", "nodes 700"),
         ("wtime 899.5 btime 1000.0 winc 0.0 binc -0.3", "wtime 900 btime 1000 winc 0 binc 0"),
         ("movetime 0.25", "movetime 1"),
@@ -125,7 +141,9 @@ def test_go_reads_numbers_within_bounds_and_says_what_it_skips(text, numbers, pr
     ],
 )
 def test_numbers_of_zero_and_less_mean_not_given(text: str, meant: str) -> None:
-    """`movestogo 0` had meant one move to go, which took nine tenths of the clock; a clock with decimals, none."""
+    """`movestogo 0` had meant one move to go, which took nine tenths of the clock; a clock with
+    decimals, none.
+    """
     assert words.parse_go(text) == words.parse_go(meant)
 
 
@@ -139,7 +157,9 @@ def test_numbers_of_zero_and_less_mean_not_given(text: str, meant: str) -> None:
         ("movetime -5", {"movetime_ms": -5}),
     ],
 )  # fmt: skip
-def test_a_side_whose_time_is_used_up_wants_a_move_at_once(text: str, numbers: dict[str, int]) -> None:
+def test_a_side_whose_time_is_used_up_wants_a_move_at_once(
+    text: str, numbers: dict[str, int]
+) -> None:
     command = words.parse_go(text)
     assert (command.numbers, command.infinite) == (numbers, False)
 
@@ -170,7 +190,10 @@ def test_info_lines_have_all_integers_in_place_and_castling_as_the_variant_wants
     assert "score mate -3 wdl 300 500 200 nodes" in line
     castle, reply = chess.Move.from_uci("e1g1"), chess.Move.from_uci("h3g2")
     assert words.format_moves([castle, reply], chess.Board(KIWIPETE)) == ["e1g1", "h3g2"]
-    assert words.format_moves([castle, reply], chess.Board(KIWIPETE, chess960=True)) == ["e1h1", "h3g2"]
+    assert words.format_moves([castle, reply], chess.Board(KIWIPETE, chess960=True)) == [
+        "e1h1",
+        "h3g2",
+    ]
     assert words.format_moves([chess.Move.from_uci("e1h1")], chess.Board(KIWIPETE)) == ["e1g1"]
 
 
@@ -202,9 +225,13 @@ def test_lines_are_those_of_lc0_least_visited_first() -> None:
 
 
 def test_proven_and_certain_moves_are_marked() -> None:
-    castle = RootMove(chess.Move.from_uci("e1g1"), visits=3, prior=1.0, q=1.0, draw=0.0, mate=1, policy_index=103)
+    castle = RootMove(
+        chess.Move.from_uci("e1g1"), visits=3, prior=1.0, q=1.0, draw=0.0, mate=1, policy_index=103
+    )
     line = move_stats(result(castle), chess.Board(CASTLING))[0]
     assert line.startswith("info string e1g1  (103 ) N:       3 (+ 0) (P: 100.0%) ")
     assert line.endswith(" (T)")
-    assert move_stats(result(castle), chess.Board(CASTLING, chess960=True))[0].startswith("info string e1h1 ")
+    assert move_stats(result(castle), chess.Board(CASTLING, chess960=True))[0].startswith(
+        "info string e1h1 "
+    )
     assert move_stats(SearchResult(None, None, [], [], 0, 0), chess.Board()) == []

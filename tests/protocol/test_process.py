@@ -1,4 +1,6 @@
-"""Aino in a process of its own: what it owes beyond test_universal.py, and to the driver of python-chess."""
+"""Aino in a process of its own: what it owes beyond test_universal.py, and to the driver of
+python-chess.
+"""
 
 import os
 import re
@@ -22,14 +24,22 @@ MATERIAL = ("--evaluator", "material", "--hash-mib", "16")  # needs no net
 PROMPTLY_S = 60.0  # generous: what it must not do is wait for the search
 LONG_LINE = 1 << 20  # bytes
 
-MOVE_STATS = re.compile(r"info string (\S+) +\( *\d* *\) N: +(\d+) .*")  # their form is that of test_parser.py
+MOVE_STATS = re.compile(
+    r"info string (\S+) +\( *\d* *\) N: +(\d+) .*"
+)  # their form is that of test_parser.py
 
 
 def read_cases(name: str) -> list[tuple[str, ...]]:
-    """(command, what the answer mentions, ...) from the lines `command | mention | ...` of a file beside this one."""
+    """(command, what the answer mentions, ...) from the lines `command | mention | ...` of a file
+    beside this one.
+    """
     start = chess.STARTING_BOARD_FEN
     lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
-    cases = [line.replace("START", start).split("|") for line in lines if line and not line.startswith("#")]
+    cases = [
+        line.replace("START", start).split("|")
+        for line in lines
+        if line and not line.startswith("#")
+    ]
     return [tuple(part.strip() for part in case) for case in cases]
 
 
@@ -48,7 +58,11 @@ def shown_fen(aino: AinoProcess) -> str:
 
 def test_gui_that_closes_the_pipe_ends_the_engine() -> None:
     process = subprocess.Popen(
-        [*COMMAND, *SMALL], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, *SMALL],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     process.stdout.close()
     process.stdin.write(b"uci\nisready\nisready\n")
@@ -63,7 +77,10 @@ def test_options_come_from_the_users_file(tmp_path: Path) -> None:
     folder = tmp_path / "aino"
     folder.mkdir()
     (folder / "aino.toml").write_text('evaluator = "material"\nhash_mib = 16\n')
-    assert "option name Evaluator type combo default material" in start_and_end(tmp_path, "uci\n").stdout
+    assert (
+        "option name Evaluator type combo default material"
+        in start_and_end(tmp_path, "uci\n").stdout
+    )
     (folder / "aino.toml").write_text("hash_mib = 0\n")
     done = start_and_end(tmp_path, "uci\n")
     assert done.stdout.startswith("info string ")
@@ -75,12 +92,21 @@ def start_and_end(config_home: Path, text: str) -> subprocess.CompletedProcess[s
     """A conversation in which the user's configuration lies in a folder."""
     environment = {**os.environ, "XDG_CONFIG_HOME": str(config_home), "APPDATA": str(config_home)}
     return subprocess.run(
-        COMMAND, cwd=ROOT, env=environment, input=text, capture_output=True, text=True, check=False, timeout=START_S
+        COMMAND,
+        cwd=ROOT,
+        env=environment,
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=START_S,
     )
 
 
 @pytest.mark.parametrize(("command", "mention"), read_cases("bad_positions.txt"))
-def test_bad_position_is_refused_and_the_old_one_kept(aino: AinoProcess, command: str, mention: str) -> None:
+def test_bad_position_is_refused_and_the_old_one_kept(
+    aino: AinoProcess, command: str, mention: str
+) -> None:
     aino.send("position startpos moves d2d4 d7d5")
     before = shown_fen(aino)
     aino.send(command)
@@ -97,7 +123,9 @@ def test_bad_position_is_refused_and_the_old_one_kept(aino: AinoProcess, command
 
 
 @pytest.mark.parametrize(("command", "mention", "fen"), read_cases("odd_positions.txt"))
-def test_odd_position_that_can_be_played_is_taken_and_what_was_changed_is_said(aino, command, mention, fen):
+def test_odd_position_that_can_be_played_is_taken_and_what_was_changed_is_said(
+    aino, command, mention, fen
+):
     aino.send("position startpos", command)
     said = aino.ready()[:-1]
     assert all(line.startswith("info string position: ") for line in said)
@@ -111,7 +139,9 @@ def test_odd_position_that_can_be_played_is_taken_and_what_was_changed_is_said(a
     assert board.uci(board.parse_uci(move)) == move
 
 
-def test_bytes_that_are_no_text_are_junk_and_marks_of_streams_spoil_no_line(aino: AinoProcess) -> None:
+def test_bytes_that_are_no_text_are_junk_and_marks_of_streams_spoil_no_line(
+    aino: AinoProcess,
+) -> None:
     aino.send_bytes(b"\xff\xfe\x80 go\xc3\n" + b"x" * LONG_LINE + b"\n\n\r\n")
     lines = aino.ready()
     assert lines[-1] == "readyok"
@@ -119,7 +149,11 @@ def test_bytes_that_are_no_text_are_junk_and_marks_of_streams_spoil_no_line(aino
     assert len(lines) == 3
     aino.send("шах ♔")
     assert aino.ready()[0] == "info string unknown command: шах ♔"
-    for encoding in ("cp1252", "utf-16-le", "utf-16"):  # of other GUIs, which had sent unknown words
+    for encoding in (
+        "cp1252",
+        "utf-16-le",
+        "utf-16",
+    ):  # of other GUIs, which had sent unknown words
         aino.send_bytes("Müller\n".encode(encoding))
         assert aino.ready()[0] == "info string unknown command: Müller"
     aino.send_bytes(b"\xef\xbb\xbfposition startpos moves e2e4\n\0isready\r\n\0go nodes 5\0\n")
@@ -181,17 +215,23 @@ def test_current_move_is_shown_in_long_searches(aino: AinoProcess) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="closes a stream in a child before it begins")
 @pytest.mark.parametrize("closed", [0, 1, 2])
 def test_closed_stream_ended_the_engine_with_a_traceback(closed: int) -> None:
-    """Services start programs so, and Windows those without a console: Python then has no `sys.stdin` at all."""
+    """Services start programs so, and Windows those without a console: Python then has no
+    `sys.stdin` at all.
+    """
     program = f"import os, sys; os.close({closed}); os.execv(sys.executable, sys.argv[1:])"
     command = [sys.executable, "-c", program, *COMMAND, "--config", os.devnull, *MATERIAL]
-    done = subprocess.run(command, cwd=ROOT, input=b"uci\nquit\n", capture_output=True, timeout=START_S, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, input=b"uci\nquit\n", capture_output=True, timeout=START_S, check=False
+    )
     assert (done.returncode, done.stderr) == (0, b"")
     assert (b"uciok" in done.stdout) == (closed == 2)
 
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[chess.engine.SimpleEngine]:
-    with chess.engine.SimpleEngine.popen_uci([*COMMAND, *SMALL], timeout=START_S, cwd=ROOT) as engine:
+    with chess.engine.SimpleEngine.popen_uci(
+        [*COMMAND, *SMALL], timeout=START_S, cwd=ROOT
+    ) as engine:
         yield engine
 
 
@@ -204,7 +244,9 @@ def test_driver_plays_on_the_clock_and_ponders(driver: chess.engine.SimpleEngine
         board.push(result.ponder or next(iter(board.legal_moves)))
 
 
-def test_driver_plays_stockfish_on_the_clock(driver: chess.engine.SimpleEngine, stockfish: str) -> None:
+def test_driver_plays_stockfish_on_the_clock(
+    driver: chess.engine.SimpleEngine, stockfish: str
+) -> None:
     """The beginning of two games at 6+0.05, colours changed: every move legal, and no clock falls."""
     with chess.engine.SimpleEngine.popen_uci(stockfish, timeout=START_S) as opponent:
         opponent.configure({"UCI_LimitStrength": True, "UCI_Elo": opponent.options["UCI_Elo"].min})

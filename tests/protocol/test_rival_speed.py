@@ -7,8 +7,19 @@ import pytest
 from benchmarks import rival_speed
 
 
-def test_aino_is_measured_against_a_rival(stockfish: str, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--rival", stockfish, "--flags", "--evaluator material", "--threads", "1", "--seconds", "0.5"]
+def test_aino_is_measured_against_a_rival(
+    stockfish: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "--rival",
+        stockfish,
+        "--flags",
+        "--evaluator material",
+        "--threads",
+        "1",
+        "--seconds",
+        "0.5",
+    ]
     rival_speed.main([*arguments, "--positions", "2", "--json"])
     (row,) = json.loads(capsys.readouterr().out)
     assert 0 < row["aino"] < row["rival"]

@@ -1,4 +1,6 @@
-"""Whole conversations with a fake engine: one bestmove a go, at the right moment, whatever comes in."""
+"""Whole conversations with a fake engine: one bestmove a go, at the right moment, whatever comes
+in.
+"""
 
 import io
 import time
@@ -25,12 +27,18 @@ def nothing_follows(talk: Conversation, word: str, count: int) -> bool:
 
 
 def test_limits_and_legal_searchmoves_reach_the_engine(talk: Conversation) -> None:
-    talk.say("go wtime 1000 btime 900 winc 10 searchmoves e2e4 e2e5 d2d4 e2e4 e2e5" + " e2e4" * 300_000)
+    talk.say(
+        "go wtime 1000 btime 900 winc 10 searchmoves e2e4 e2e5 d2d4 e2e4 e2e5" + " e2e4" * 300_000
+    )
     talk.wait_for("bestmove")
     assert ["e2e5" in text for text in talk.infos()] == [True]
     limits = talk.engine.limits[0]
     assert [move.uci() for move in limits.searchmoves] == ["e2e4", "d2d4"]
-    assert (limits.white_time_ms, limits.black_time_ms, limits.white_increment_ms) == (1000, 900, 10)
+    assert (limits.white_time_ms, limits.black_time_ms, limits.white_increment_ms) == (
+        1000,
+        900,
+        10,
+    )
 
 
 def test_no_legal_move_gives_none_and_a_score(talk: Conversation) -> None:
@@ -50,7 +58,9 @@ def test_go_during_a_search_ends_the_first_with_its_own_bestmove(talk: Conversat
     assert nothing_follows(talk, "bestmove", 2)
 
 
-def test_a_text_could_not_be_emptied_by_cute_chess_which_then_sends_no_value(talk: Conversation) -> None:
+def test_a_text_could_not_be_emptied_by_cute_chess_which_then_sends_no_value(
+    talk: Conversation,
+) -> None:
     talk.say("setoption name BookFile value x", "setoption name BookFile")
     assert talk.session.options.book_file == ""
 
@@ -79,10 +89,19 @@ def test_search_is_over_once_its_move_is_said(talk: Conversation) -> None:
 
 
 def test_the_current_move_is_named_in_long_searches_and_when_it_changes() -> None:
-    told = [(500, "e2e4"), (1000, "e2e4"), (2000, "e2e4"), (3000, "d2d4"), (4000, "d2d4"), (5000, "e2e4")]
+    told = [
+        (500, "e2e4"),
+        (1000, "e2e4"),
+        (2000, "e2e4"),
+        (3000, "d2d4"),
+        (4000, "d2d4"),
+        (5000, "e2e4"),
+    ]
 
     class Teller(FakeEngine):
-        def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+        def search(
+            self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
+        ) -> SearchResult:
             for ms, move in told:
                 info = self._info(chess.Move.from_uci(move), 1)
                 on_info([replace(info, time_ms=ms, current_move=info.pv[0], current_number=1)])
@@ -91,7 +110,11 @@ def test_the_current_move_is_named_in_long_searches_and_when_it_changes() -> Non
     talk = Conversation(Teller)
     talk.say("go nodes 1")
     talk.wait_for("bestmove")
-    assert [line.split()[4] for line in talk.lines if " currmove " in line] == ["e2e4", "d2d4", "e2e4"]
+    assert [line.split()[4] for line in talk.lines if " currmove " in line] == [
+        "e2e4",
+        "d2d4",
+        "e2e4",
+    ]
 
 
 @pytest.mark.parametrize("junk", ["setoption name Hash value lots", "setoption name Hash"])
@@ -106,12 +129,18 @@ def test_junk_is_reported_and_changes_nothing(talk: Conversation, junk: str) -> 
     assert talk.session.options == options
 
 
-def test_position_with_more_moves_continues_the_old_one_also_behind_a_refused_one(talk: Conversation) -> None:
+def test_position_with_more_moves_continues_the_old_one_also_behind_a_refused_one(
+    talk: Conversation,
+) -> None:
     talk.say("position startpos moves e2e4", "position startpos moves e2e4 e7e5 g1f3", "d")
     assert talk.lines[-1] == f"Fen: {board_after('e2e4 e7e5 g1f3').fen()}"
     talk.say("position startpos moves e2e4 c7c5", "d")
     assert "pp1ppppp" in talk.lines[-1]
-    talk.say("position startpos moves e2e4", "position startpos moves e2e4 e2e5", "position startpos moves e2e4 e7e5")
+    talk.say(
+        "position startpos moves e2e4",
+        "position startpos moves e2e4 e2e5",
+        "position startpos moves e2e4 e7e5",
+    )
     talk.say("go nodes 5")
     assert talk.wait_for("bestmove") != ["bestmove (none)"]
     assert [move.uci() for move in talk.engine.board.move_stack] == ["e2e4", "e7e5"]
@@ -137,7 +166,9 @@ def test_chess960_switched_off_after_a_game_that_castled_keeps_the_game(talk: Co
 REFUSED = "position startpos moves e2e4 e7e5 a7a8Q"
 
 
-def test_refused_position_followed_by_go_gives_no_move_of_the_position_before(talk: Conversation) -> None:
+def test_refused_position_followed_by_go_gives_no_move_of_the_position_before(
+    talk: Conversation,
+) -> None:
     talk.say("position startpos moves d2d4", REFUSED, "go nodes 5")
     assert talk.wait_for("bestmove") == ["bestmove (none)"]
     assert ["a7a8Q" in text for text in talk.infos()] == [True, True]
@@ -150,7 +181,9 @@ def test_refused_position_followed_by_go_gives_no_move_of_the_position_before(ta
 
 
 @pytest.mark.parametrize("ending", ["stop", "ponderhit"])
-def test_refused_position_keeps_an_infinite_search_waiting_for_its_end(talk: Conversation, ending: str) -> None:
+def test_refused_position_keeps_an_infinite_search_waiting_for_its_end(
+    talk: Conversation, ending: str
+) -> None:
     talk.say(REFUSED, "go ponder wtime 100 btime 100" if ending == "ponderhit" else "go infinite")
     assert nothing_follows(talk, "bestmove", 0)
     talk.say(ending)
@@ -161,15 +194,26 @@ def test_refused_position_keeps_an_infinite_search_waiting_for_its_end(talk: Con
 
 def test_endless_game_is_refused(talk: Conversation) -> None:
     there_and_back = "g1f3 g8f6 f3g1 f6g8 "
-    talk.say("position startpos moves d2d4", "position startpos moves " + there_and_back * 5001, "d")
+    talk.say(
+        "position startpos moves d2d4", "position startpos moves " + there_and_back * 5001, "d"
+    )
     assert "at most 20000" in talk.infos()[0]
     assert "/3P4/" in talk.lines[-1]
 
 
-def test_log_file_holds_both_sides_and_messages_stay_on_one_line(talk: Conversation, tmp_path: Path) -> None:
+def test_log_file_holds_both_sides_and_messages_stay_on_one_line(
+    talk: Conversation, tmp_path: Path
+) -> None:
     log = tmp_path / "uci.log"
-    talk.say(f"setoption name LogFile value {log}", "isready", "setoption name LogFile value <empty>", "isready")
-    talk.say(f"setoption name LogFile value {log}", "setoption name LogFile value <empty>")  # an earlier one
+    talk.say(
+        f"setoption name LogFile value {log}",
+        "isready",
+        "setoption name LogFile value <empty>",
+        "isready",
+    )
+    talk.say(
+        f"setoption name LogFile value {log}", "setoption name LogFile value <empty>"
+    )  # an earlier one
     text = log.read_text()
     assert ">> isready" in text
     assert text.count("<< readyok") == 1
@@ -188,8 +232,12 @@ def test_unwritable_log_file_is_reported(name, talk, tmp_path, monkeypatch):
     assert talk.session.options.log_file == ""
 
 
-def test_help_names_every_command_and_unknown_ones_are_answered_with_the_nearest(talk: Conversation) -> None:
-    talk.say("positon startpos", "xyzzy", "setoption name MultPV value 3", "setoption name Zorro value 1")
+def test_help_names_every_command_and_unknown_ones_are_answered_with_the_nearest(
+    talk: Conversation,
+) -> None:
+    talk.say(
+        "positon startpos", "xyzzy", "setoption name MultPV value 3", "setoption name Zorro value 1"
+    )
     assert talk.infos() == [
         "unknown command: positon startpos; did you mean 'position'?",
         "unknown command: xyzzy",

@@ -1,4 +1,6 @@
-"""Starting where it is difficult: nowhere to keep compiled kernels, nothing compiled yet, several engines at once."""
+"""Starting where it is difficult: nowhere to keep compiled kernels, nothing compiled yet, several
+engines at once.
+"""
 
 import argparse
 import gc
@@ -41,19 +43,23 @@ MATERIAL = ("--evaluator", "material", "--hash-mib", "16")
 OPTIONS = EngineOptions(evaluator="material", hash_mib=16)
 WAIT_S = 200.0
 IMPATIENT_S = 3.0  # Some GUIs end an engine after ten.
-MOST_COMPILATIONS = 306  # of a start in one process; 31.7 CPU seconds, where 291 longer kernels took 33.7
+MOST_COMPILATIONS = (
+    306  # of a start in one process; 31.7 CPU seconds, where 291 longer kernels took 33.7
+)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the temporary folder has another form")
 def test_home_folder_that_cannot_be_written_is_no_obstacle(tmp_path: Path) -> None:
     private = tmp_path / f"aino-{os.getuid()}"
     private.mkdir(mode=0o700)
-    (private / "aino-kernels").symlink_to(jit.cache_base())  # where the kernels are compiled already
+    (private / "aino-kernels").symlink_to(
+        jit.cache_base()
+    )  # where the kernels are compiled already
     measure_start(MATERIAL, {**no_home(), "TMPDIR": str(tmp_path)})
 
 
-# It compiles nothing: it counts to 10 and notes that it was at work. A file `stop` in its folder makes it wait, `fail`
-# ends it with an error.
+# It compiles nothing: it counts to 10 and notes that it was at work. A file `stop` in its folder
+# makes it wait, `fail` ends it with an error.
 PRETENDER = """
 import sys, time
 from pathlib import Path
@@ -97,7 +103,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded() -> None:
-    """This process has the kernels, which a search would compile for minutes where the cache is empty."""
+    """This process has the kernels, which a search would compile for minutes where the cache is
+    empty.
+    """
     with Engine(OPTIONS) as engine:
         engine.warm_up()
 
@@ -112,7 +120,9 @@ def waiting(folder: Path) -> Iterator[Preparation]:
     (folder / "stop").unlink(missing_ok=True)
 
 
-def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(folder: Path) -> None:
+def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(
+    folder: Path,
+) -> None:
     told: list[LoadingProgress] = []
     Preparation(OPTIONS, "material").wait(told.append)
     assert told
@@ -125,7 +135,9 @@ def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(f
 
 
 @pytest.mark.parametrize(("other", "work"), [("material", "x"), ("sparse", "xx")])
-def test_two_programs_at_once_compile_the_same_once_and_both_wait(folder: Path, other: str, work: str) -> None:
+def test_two_programs_at_once_compile_the_same_once_and_both_wait(
+    folder: Path, other: str, work: str
+) -> None:
     told: list[LoadingProgress] = []
     first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, other)
     second.wait(told.append)
@@ -141,7 +153,9 @@ def test_each_fraction_of_tactical_nodes_started_a_compiler(folder: Path) -> Non
     assert not Preparation(replace(OPTIONS, tactical_nodes=0.0), "material").finished
 
 
-def test_a_net_of_the_same_architecture_under_another_path_is_not_compiled_again(folder, monkeypatch):
+def test_a_net_of_the_same_architecture_under_another_path_is_not_compiled_again(
+    folder, monkeypatch
+):
     monkeypatch.setattr(PatientEngine, "warm_up", lambda engine: None)
     copy = folder.parent / "other.dit"
     shutil.copy(default_net_path(), copy)
@@ -176,11 +190,15 @@ def test_kernels_are_loaded_before_the_time_of_the_first_search_begins(folder: P
         assert loads == ["loaded"]
         engine.set_options(replace(OPTIONS, multi_pv=2))
         assert loads == ["loaded"]
-        assert len(gc.get_objects()) < before / 10, "a search leaves the garbage collector little to visit"
+        assert len(gc.get_objects()) < before / 10, (
+            "a search leaves the garbage collector little to visit"
+        )
     gc.unfreeze()
 
 
-@pytest.mark.parametrize("limits", [Limits(movetime_ms=300), Limits(white_time_ms=3000, black_time_ms=10)])
+@pytest.mark.parametrize(
+    "limits", [Limits(movetime_ms=300), Limits(white_time_ms=3000, black_time_ms=10)]
+)
 def test_a_clock_that_runs_does_not_wait_for_the_compiler(folder: Path, limits: Limits) -> None:
     """The game was lost on time. Where no clock runs, the search waits."""
     (folder / "stop").touch()
@@ -222,8 +240,12 @@ def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
-@pytest.mark.parametrize("another", [False, True], ids=["alone", "beside another program, which goes on"])
-def test_compiler_that_was_killed_was_never_missed(folder: Path, waiting: Preparation, another: bool) -> None:
+@pytest.mark.parametrize(
+    "another", [False, True], ids=["alone", "beside another program, which goes on"]
+)
+def test_compiler_that_was_killed_was_never_missed(
+    folder: Path, waiting: Preparation, another: bool
+) -> None:
     told: list[LoadingProgress] = []
     second = Preparation(OPTIONS, "material") if another else None
     waiting._compiler.kill()
@@ -269,7 +291,9 @@ def test_where_no_process_can_be_started_the_first_search_compiles(folder, monke
     monkeypatch.setattr(sys, "executable", str(folder / "no such python"))
     Preparation(OPTIONS, "material").wait(None)
     assert not (folder / "work").exists()
-    monkeypatch.setattr(jit, "cache_folder", lambda: None)  # nothing can be kept, and there is nothing to wait for
+    monkeypatch.setattr(
+        jit, "cache_folder", lambda: None
+    )  # nothing can be kept, and there is nothing to wait for
     assert Preparation(OPTIONS, "material").finished
 
 
@@ -339,8 +363,8 @@ def test_warmup_kept_every_evaluators_network_in_memory_while_the_compilers_ran(
         warmup.run(parser.parse_args([]))
 
 
-# Mates in one, two and three for either side, a hint of alpha-beta, a full tree, a game of several moves, chosen moves,
-# several lines: rare things that take kernels of their own.
+# Mates in one, two and three for either side, a hint of alpha-beta, a full tree, a game of several
+# moves, chosen moves, several lines: rare things that take kernels of their own.
 RARE = """
 import chess
 from engine import Engine, EngineOptions, Limits
@@ -370,12 +394,16 @@ print(len(times.compilations), *(one.name for one in times.compilations))
 
 
 @pytest.mark.slow
-def test_the_first_start_compiles_no_more_than_it_did_and_the_second_and_its_searches_nothing(tmp_path: Path) -> None:
+def test_the_first_start_compiles_no_more_than_it_did_and_the_second_and_its_searches_nothing(
+    tmp_path: Path,
+) -> None:
     first = compile_times.start(ROOT, tmp_path)
     assert len(first) <= MOST_COMPILATIONS
     kernels = Counter((one.name, one.signature) for one in first if one.ours)
     assert max(kernels.values()) <= 2, "once for Python, once for other kernels"
-    assert Counter(one.name for one in first)["engine.search.tree.visits.run_visits"] == 1, "for one set of types"
+    assert Counter(one.name for one in first)["engine.search.tree.visits.run_visits"] == 1, (
+        "for one set of types"
+    )
     assert output_of(RARE, AINO_CACHE_DIR=str(tmp_path)).split() == ["0"]
 
 
@@ -391,11 +419,15 @@ print(len(times.compilations))
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills processes")
-def test_six_impatient_starts_in_a_row_and_killed_compilers_end_in_a_complete_cache(tmp_path: Path) -> None:
+def test_six_impatient_starts_in_a_row_and_killed_compilers_end_in_a_complete_cache(
+    tmp_path: Path,
+) -> None:
     rng = random.Random(1)
     environment = {"AINO_CACHE_DIR": str(tmp_path)}
     command = [*COMMAND, "--config", os.devnull, *MATERIAL]
-    with chess.engine.SimpleEngine.popen_uci(command, env=child_environment() | environment, timeout=WAIT_S) as engine:
+    with chess.engine.SimpleEngine.popen_uci(
+        command, env=child_environment() | environment, timeout=WAIT_S
+    ) as engine:
         engine.ping()
     assert not list(tmp_path.rglob("compiled-*")), "a GUI waits for ten seconds"
     for number in range(6):
@@ -406,7 +438,9 @@ def test_six_impatient_starts_in_a_row_and_killed_compilers_end_in_a_complete_ca
             aino.read_for(max(0.1, IMPATIENT_S - (time.monotonic() - begun)))
         if number < 3:
             time.sleep(rng.random())
-            for line in subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout.splitlines():
+            for line in subprocess.run(
+                ["ps", "-eo", "pid,args"], capture_output=True, text=True
+            ).stdout.splitlines():
                 pid, _, command = line.strip().partition(" ")
                 if "uci.loading.compiler" in command and str(tmp_path) in command:
                     os.kill(int(pid), signal.SIGKILL)

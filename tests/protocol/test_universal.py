@@ -1,7 +1,8 @@
-"""What GUIs and bots insist on, and every UCI engine must do; each test is one line of that checklist.
+"""What GUIs and bots insist on, and every UCI engine must do; each test is one line of that
+checklist.
 
-Run against another engine with `AINO_TEST_ENGINE="command" pytest -m universal tests/protocol`. Stockfish is run too
-where it is installed; what it does otherwise is listed in deviations.toml.
+Run against another engine with `AINO_TEST_ENGINE="command" pytest -m universal tests/protocol`.
+Stockfish is run too where it is installed; what it does otherwise is listed in deviations.toml.
 """
 
 import contextlib
@@ -26,7 +27,16 @@ POSITIONS = {
 }
 SETTLE_S = 0.15  # long enough for a wrong answer to arrive
 PROMPTLY_S = 60.0  # generous: what it must not do is wait for the search
-UCI_WORDS = {"id", "option", "uciok", "readyok", "info", "bestmove", "copyprotection", "registration"}
+UCI_WORDS = {
+    "id",
+    "option",
+    "uciok",
+    "readyok",
+    "info",
+    "bestmove",
+    "copyprotection",
+    "registration",
+}
 NAMES_THAT_CLIENTS_LOOK_FOR = (
     "Hash", "Threads", "Move Overhead", "SyzygyPath", "UCI_ShowWDL", "UCI_Chess960", "UCI_LimitStrength", "UCI_Elo",
     "MultiPV", "Ponder", "UCI_AnalyseMode", "UCI_Opponent", "Clear Hash",
@@ -86,15 +96,20 @@ def test_options_have_types_that_clients_know_and_values_within_them(subject: Su
 
 
 @pytest.mark.parametrize(
-    "option", ["Clear Hash", "Hash value 32", "Threads value 1", "SyzygyPath value /no", "None Such value 3"]
+    "option",
+    ["Clear Hash", "Hash value 32", "Threads value 1", "SyzygyPath value /no", "None Such value 3"],
 )
-def test_option_set_between_searches_leaves_a_playing_engine(engine: EngineProcess, option: str) -> None:
+def test_option_set_between_searches_leaves_a_playing_engine(
+    engine: EngineProcess, option: str
+) -> None:
     engine.send(f"setoption name {option}")
     engine.ready()
     assert chess.Board().is_legal(chess.Move.from_uci(best_move(engine.go("startpos", "nodes 10"))))
 
 
-def test_isready_and_setoption_may_come_before_uci_and_ucinewgame_never(fresh: EngineProcess) -> None:
+def test_isready_and_setoption_may_come_before_uci_and_ucinewgame_never(
+    fresh: EngineProcess,
+) -> None:
     fresh.send("setoption name Hash value 16", "isready")
     fresh.read_until("readyok", START_S)
     fresh.send("uci")
@@ -131,16 +146,24 @@ def test_lines_may_end_as_on_windows(engine: EngineProcess) -> None:
 
 @pytest.mark.parametrize("way", ["infinite stop", "ponder stop", "ponder ponderhit"])
 @pytest.mark.parametrize("position", POSITIONS)
-def test_no_bestmove_before_the_end_of_an_endless_search(engine: EngineProcess, position: str, way: str) -> None:
+def test_no_bestmove_before_the_end_of_an_endless_search(
+    engine: EngineProcess, position: str, way: str
+) -> None:
     kind, ending = way.split()
-    engine.send(f"position {POSITIONS[position]}", f"go {kind}" + " wtime 100 btime 100" * (kind == "ponder"))
+    engine.send(
+        f"position {POSITIONS[position]}",
+        f"go {kind}" + " wtime 100 btime 100" * (kind == "ponder"),
+    )
     assert not any(line.startswith("bestmove") for line in engine.read_for(SETTLE_S))
     engine.send(ending)
     engine.read_until("bestmove", PROMPTLY_S)
 
 
 def test_searchmoves_are_kept_to_and_0000_means_none(engine: EngineProcess) -> None:
-    assert best_move(engine.go(f"fen {CROWDED}", "nodes 100 searchmoves a2a3 a2a4")) in ("a2a3", "a2a4")
+    assert best_move(engine.go(f"fen {CROWDED}", "nodes 100 searchmoves a2a3 a2a4")) in (
+        "a2a3",
+        "a2a4",
+    )
     assert best_move(engine.go("startpos", "nodes 10 searchmoves 0000")) == "(none)"
 
 
@@ -191,7 +214,9 @@ def test_lines_are_of_integers_and_one_comes_even_in_one_millisecond(engine: Eng
         assert scored(lines), lines
 
 
-def test_last_line_belongs_to_the_best_move_and_all_are_legal_to_their_end(engine: EngineProcess) -> None:
+def test_last_line_belongs_to_the_best_move_and_all_are_legal_to_their_end(
+    engine: EngineProcess,
+) -> None:
     for command in ("nodes 500", "movetime 20", "depth 3"):
         lines = engine.go(f"fen {CROWDED}", command)
         assert scored(lines)[-1].pv[0] == best_move(lines)
@@ -200,7 +225,9 @@ def test_last_line_belongs_to_the_best_move_and_all_are_legal_to_their_end(engin
         play_line(board, line.pv)  # raises for an illegal move
 
 
-def test_multipv_is_complete_in_order_and_of_one_depth_for_as_many_moves_as_there_are(engine: EngineProcess) -> None:
+def test_multipv_is_complete_in_order_and_of_one_depth_for_as_many_moves_as_there_are(
+    engine: EngineProcess,
+) -> None:
     with option(engine, "MultiPV", "4", "1"):
         lines = scored(engine.go(f"fen {CROWDED}", "depth 3"))
     final = lines[-4:]
@@ -239,7 +266,9 @@ def test_nothing_but_uci_is_said(subject: Subject, engine: EngineProcess) -> Non
 
 @pytest.mark.parametrize("ending", ["quit", "end of input"])
 @pytest.mark.parametrize("busy", [pytest.param("idle", marks=pytest.mark.slow), "searching"])
-def test_quit_and_end_of_input_end_the_process(fresh: EngineProcess, busy: str, ending: str) -> None:
+def test_quit_and_end_of_input_end_the_process(
+    fresh: EngineProcess, busy: str, ending: str
+) -> None:
     fresh.send("isready")
     fresh.read_until("readyok", START_S)
     if busy == "searching":

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from uci.loading.compiler import child_environment
 
-SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/games"])  # where Debian puts games
+SEARCH_PATH = os.pathsep.join(
+    [os.environ.get("PATH", os.defpath), "/usr/games"]
+)  # where Debian puts games
 SCREEN = "1100x700x24"
 POLL_S = 0.05
 _MARK = "AINO_TEST_SCREEN"  # environment variable by which the processes of a screen are found
@@ -24,7 +26,9 @@ def find_program(name: str) -> str | None:
 
 @contextlib.contextmanager
 def virtual_screen() -> Iterator[dict[str, str]]:
-    """An X server without a screen; gives the environment in which programs find it, and this copy of the sources."""
+    """An X server without a screen; gives the environment in which programs find it, and this copy
+    of the sources.
+    """
     read, write = os.pipe()
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(write), "-screen", "0", SCREEN, "-nolisten", "tcp"],
@@ -44,13 +48,18 @@ def virtual_screen() -> Iterator[dict[str, str]]:
 
 
 def processes_left(screen: dict[str, str], program: str, seconds: float = 0.0) -> list[str]:
-    """Command lines that begin with `program`, of the screen's processes that have not ended after this time.
+    """Command lines that begin with `program`, of the screen's processes that have not ended after
+    this time.
 
     Reads /proc: their environment tells them, whoever their parent is by then. Needs Linux.
     """
     deadline = time.monotonic() + seconds
     while True:
-        left = [command for command in _commands(f"{_MARK}={screen[_MARK]}".encode()) if command.startswith(program)]
+        left = [
+            command
+            for command in _commands(f"{_MARK}={screen[_MARK]}".encode())
+            if command.startswith(program)
+        ]
         if not left or time.monotonic() >= deadline:
             return left
         time.sleep(POLL_S)

@@ -1,5 +1,5 @@
-"""Engines for the regression tests: one an evaluator, kept for the whole run because nothing is learnt between
-searches.
+"""Engines for the regression tests: one an evaluator, kept for the whole run because nothing is
+learnt between searches.
 """
 
 from collections.abc import Callable, Iterator
@@ -70,7 +70,9 @@ def _searcher(name: str) -> Iterator[SearchIt]:
 
 
 @pytest.fixture(params=[False, True], ids=["as played", "colours mirrored"])
-def seen(request: pytest.FixtureRequest) -> Callable[[chess.Board, chess.Move], tuple[chess.Board, chess.Move]]:
+def seen(
+    request: pytest.FixtureRequest,
+) -> Callable[[chess.Board, chess.Move], tuple[chess.Board, chess.Move]]:
     """seen(board, move): both as they were played, or with the colours exchanged."""
     if not request.param:
         return lambda board, move: (board, move)

@@ -15,12 +15,21 @@ ATTACK = "6k1/5ppp/8/8/3q4/5N2/5PPP/R2Q2K1 w - - 0 1"
 ROOK_ENDING = "8/8/8/3k4/8/8/4R3/4K3 w - - 0 1"
 DISPLAYS = (
     {"multi_pv": 4},
-    {"multi_pv": 218, "show_wdl": True, "verbose_move_stats": True, "opponent": "none 2800 human A"},
+    {
+        "multi_pv": 218,
+        "show_wdl": True,
+        "verbose_move_stats": True,
+        "opponent": "none 2800 human A",
+    },
 )
 
 
-def played(options: EngineOptions, fen: str, limits: Limits, plies: int) -> list[tuple[object, ...]]:
-    """The moves of a game of the engine against itself, with what its trees hold; to a mate if it comes."""
+def played(
+    options: EngineOptions, fen: str, limits: Limits, plies: int
+) -> list[tuple[object, ...]]:
+    """The moves of a game of the engine against itself, with what its trees hold; to a mate if it
+    comes.
+    """
     board, found = chess.Board(fen), []
     with Engine(options, MaterialEvaluator()) as player:
         while len(found) < plies and not board.is_game_over():
@@ -29,7 +38,9 @@ def played(options: EngineOptions, fen: str, limits: Limits, plies: int) -> list
             assert result.best_move == result.infos[0].pv[0]
             visits = {child.move: child.visits for child in result.children}
             # Beside a mate the other lines are searched, which the game does not see.
-            found.append((result.best_move, result.ponder_move, result.infos[0].score_mate or visits))
+            found.append(
+                (result.best_move, result.ponder_move, result.infos[0].score_mate or visits)
+            )
             board.push(result.best_move)
     return found
 
@@ -59,7 +70,9 @@ def test_more_lines_had_let_alpha_beta_search_and_tables_rest_in_a_game() -> Non
         player.set_position(chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1"))
         player.search(Limits(nodes=1))
         first = [child for child in player.search(Limits(nodes=50)).children if child.visits]
-    assert len(first) < chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1").legal_moves.count(), "only the shortest wins"
+    assert len(first) < chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1").legal_moves.count(), (
+        "only the shortest wins"
+    )
 
 
 def test_a_flag_that_has_just_fallen_had_counted_as_no_clock() -> None:

@@ -1,4 +1,5 @@
-"""Won endings are converted against the best defence that the tables know, and lost ones are not given up early.
+"""Won endings are converted against the best defence that the tables know, and lost ones are not
+given up early.
 
 Forced mates are found by every evaluator; outside suites are a slow test.
 """
@@ -31,7 +32,10 @@ def player(syzygy: Path) -> Iterator[Engine]:
 
 def longest_win(material: str, tables: chess.syzygy.Tablebase) -> chess.Board:
     """The longest win among random positions with these pieces, White to move."""
-    return max((board for board in random_positions(material, 150, seed=1) if board.turn), key=tables.probe_dtz)
+    return max(
+        (board for board in random_positions(material, 150, seed=1) if board.turn),
+        key=tables.probe_dtz,
+    )
 
 
 def best_defence(board: chess.Board, tables: chess.syzygy.Tablebase) -> chess.Move:
@@ -49,7 +53,9 @@ def play_out(player: Engine, board: chess.Board, tables: chess.syzygy.Tablebase)
     """Let the engine, with White, play against the best defence; whether it mates."""
     player.new_game()
     while not (board.is_game_over() or board.halfmove_clock >= 100 or board.is_repetition(3)):
-        board.push(engine_move(player, board) if board.turn == chess.WHITE else best_defence(board, tables))
+        board.push(
+            engine_move(player, board) if board.turn == chess.WHITE else best_defence(board, tables)
+        )
     return board.is_checkmate()
 
 
@@ -153,17 +159,28 @@ def test_nearly_all_mates_in_two_of_the_outside_suite_are_proven(test_data: Path
             mate = engine.search(Limits(nodes=nodes)).children[0].mate
             return mate is not None and mate > 0
 
-        assert all(finds_mate(board, 100) for board in read_suite(test_data / "suites" / "mate1.fen"))
-        found = [finds_mate(board, 10_000) for board in read_suite(test_data / "suites" / "mate2.fen", limit=100)]
+        assert all(
+            finds_mate(board, 100) for board in read_suite(test_data / "suites" / "mate1.fen")
+        )
+        found = [
+            finds_mate(board, 10_000)
+            for board in read_suite(test_data / "suites" / "mate2.fen", limit=100)
+        ]
     assert sum(found) >= SHARE_IN_TWO * len(found)
 
 
-# ---- a score of mate comes with a line that mates in so many moves ---------------------------------------------------
+# ---- a score of mate comes with a line that mates in so many moves -------------------------------
 
 
-CHECKED = "8/8/2p5/8/2P1p1Pp/1P2Pk1P/rpB1bP2/b2Q2K1 w - - 0 1"  # the rules find a mate that 1,000 nodes do not prove
+# the rules find a mate that 1,000 nodes do not prove
+CHECKED = "8/8/2p5/8/2P1p1Pp/1P2Pk1P/rpB1bP2/b2Q2K1 w - - 0 1"
 FENS = [CHECKED, *IN_ONE.values(), *IN_TWO, *IN_THREE]
-LIMITS = [Limits(nodes=1), Limits(nodes=60), Limits(nodes=1000), Limits(white_time_ms=900, black_time_ms=900)]
+LIMITS = [
+    Limits(nodes=1),
+    Limits(nodes=60),
+    Limits(nodes=1000),
+    Limits(white_time_ms=900, black_time_ms=900),
+]
 
 
 def check_line(board: chess.Board, info: SearchInfo) -> None:
@@ -201,8 +218,12 @@ def search_to_the_end(player: Engine, board: chess.Board, limits: Limits) -> int
 
 
 @pytest.mark.parametrize("limits", LIMITS, ids=["1 node", "60 nodes", "1000 nodes", "clock"])
-@pytest.mark.parametrize("options", [{}, {"multi_pv": 4}, {"multi_pv": 3, "analyse_mode": True}], ids=str)
-def test_a_mate_had_been_shown_with_a_line_that_was_none(options: dict[str, object], limits: Limits) -> None:
+@pytest.mark.parametrize(
+    "options", [{}, {"multi_pv": 4}, {"multi_pv": 3, "analyse_mode": True}], ids=str
+)
+def test_a_mate_had_been_shown_with_a_line_that_was_none(
+    options: dict[str, object], limits: Limits
+) -> None:
     """Both sides of positions with mates, played on: mates for the mover and against it."""
     with Engine(EngineOptions(hash_mib=4, threads=1, **options), MaterialEvaluator()) as player:
         assert sum(search_to_the_end(player, chess.Board(fen), limits) for fen in FENS) > 20
@@ -211,7 +232,11 @@ def test_a_mate_had_been_shown_with_a_line_that_was_none(options: dict[str, obje
 def test_lines_of_a_tree_that_forgot_its_proofs_are_no_mates_or_whole_ones() -> None:
     """A tree of 1 MiB is full before this mate is found."""
     with Engine(EngineOptions(hash_mib=1, threads=1, multi_pv=20), MaterialEvaluator()) as player:
-        for fen in ("8/8/8/8/8/2k5/2q5/K7 b - - 0 1", "7k/8/8/8/8/3K4/8/6R1 w - - 0 1", next(iter(IN_THREE))):
+        for fen in (
+            "8/8/8/8/8/2k5/2q5/K7 b - - 0 1",
+            "7k/8/8/8/8/3K4/8/6R1 w - - 0 1",
+            next(iter(IN_THREE)),
+        ):
             player.set_position(chess.Board(fen))
             check_result(chess.Board(fen), player.search(Limits(nodes=40_000)))
 

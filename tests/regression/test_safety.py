@@ -1,6 +1,8 @@
-"""What no evaluator may talk the search into: known losses, repetition while winning, an early end of a lost game.
+"""What no evaluator may talk the search into: known losses, repetition while winning, an early end
+of a lost game.
 
-Moves that no careful player makes: known disasters from both sides, the Fool's Mate, and single traps. No book.
+Moves that no careful player makes: known disasters from both sides, the Fool's Mate, and single
+traps. No book.
 """
 
 import tomllib
@@ -32,7 +34,9 @@ class Erratic(StandIn):
 
     def __init__(self, seed: int, favourite: int = -1) -> None:
         self.seed = seed
-        self.favourite = favourite  # a move code that gets nearly all of the policy wherever it is legal
+        self.favourite = (
+            favourite  # a move code that gets nearly all of the policy wherever it is legal
+        )
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         for leaf in range(count):
@@ -64,8 +68,8 @@ def dangerous() -> list[tuple[chess.Board, list[chess.Move]]]:
 
 
 def dangerous_positions(count: int) -> Iterator[tuple[chess.Board, list[chess.Move]]]:
-    """Positions in which some moves allow mate in one and others do not, with the former: before the Fool's Mate, and
-    of random games.
+    """Positions in which some moves allow mate in one and others do not, with the former: before
+    the Fool's Mate, and of random games.
     """
     for moves, blunder in FOOLS_MATES:
         board = board_after(moves)
@@ -77,7 +81,11 @@ def dangerous_positions(count: int) -> Iterator[tuple[chess.Board, list[chess.Mo
         if not moves or len(board.move_stack) > 120:
             board = chess.Board()
             continue
-        fatal = [move for move in moves if allows_mate(board, move)] if len(board.move_stack) > 6 else []
+        fatal = (
+            [move for move in moves if allows_mate(board, move)]
+            if len(board.move_stack) > 6
+            else []
+        )
         if 0 < len(fatal) < len(moves):
             count -= 1
             yield board.copy(), fatal
@@ -86,7 +94,9 @@ def dangerous_positions(count: int) -> Iterator[tuple[chess.Board, list[chess.Mo
 
 @pytest.mark.parametrize("number", range(len(FOOLS_MATES) + DANGEROUS))
 @pytest.mark.parametrize("nodes", [60, 400])
-def test_a_move_that_is_known_to_lose_is_never_chosen_while_there_is_another(dangerous, number, nodes):
+def test_a_move_that_is_known_to_lose_is_never_chosen_while_there_is_another(
+    dangerous, number, nodes
+):
     board, fatal = dangerous[number]
     favourite = fatal[number % len(fatal)]
     result = searched(board, nodes, seed=number, favourite=favourite)
@@ -94,7 +104,11 @@ def test_a_move_that_is_known_to_lose_is_never_chosen_while_there_is_another(dan
     assert tempted.prior > 0.5
     assert tempted.mate == -1 or result.children[0].mate is not None
     best = result.children[0]
-    assert best.mate is None or best.mate > 0 or all(child.mate is not None for child in result.children)
+    assert (
+        best.mate is None
+        or best.mate > 0
+        or all(child.mate is not None for child in result.children)
+    )
     assert best.move not in fatal or all(child.mate is not None for child in result.children)
 
 
@@ -103,7 +117,10 @@ def test_a_move_that_is_known_to_lose_is_never_chosen_while_there_is_another(dan
     ("fen", "favourite"),
     [
         ("6k1/5ppp/8/8/8/8/4QPPP/3R2K1 w - - 0 1", "e2h5"),
-        ("rnbqkbnr/pppp1ppp/8/4p3/6P1/5P2/PPPPP2P/RNBQKBNR b KQkq - 0 2", "e8e7"),  # the Fool's Mate
+        (
+            "rnbqkbnr/pppp1ppp/8/4p3/6P1/5P2/PPPPP2P/RNBQKBNR b KQkq - 0 2",
+            "e8e7",
+        ),  # the Fool's Mate
     ],
 )
 def test_a_mate_in_one_is_played_whatever_the_evaluator_says(fen, favourite, seed):
@@ -133,13 +150,15 @@ def test_when_all_moves_lose_the_longest_defence_is_played(fen, seed):
     assert result.infos[0].score_mate <= -2
 
 
-# ---- repetition ---------------------------------------------------------------------------------------------------
+# ---- repetition ----------------------------------------------------------------------------------
 
 SHUFFLE = ("e7e6", "a1b1", "e6e7", "b1a1")  # of White's queen and Black's king
 
 
 def shuffled(plies: int) -> chess.Board:
-    """White, a queen up, after so many plies of SHUFFLE; the start, with Black to move, is the first occurrence."""
+    """White, a queen up, after so many plies of SHUFFLE; the start, with Black to move, is the
+    first occurrence.
+    """
     board = chess.Board("8/4k3/8/8/8/8/5PPP/Q5K1 b - - 0 1")
     for ply in range(plies):
         board.push_uci(SHUFFLE[ply % 4])
@@ -156,7 +175,9 @@ def test_a_winning_side_does_not_repeat_for_the_third_time(search):
 
 
 def test_a_losing_side_takes_the_third_occurrence(search_material):
-    board = board_after("d7e7 a1b1 e7e6 b1a1 e6e7 a1c1 e7e6 c1a1", "8/3k4/8/8/8/8/5PPP/Q5K1 b - - 0 1")
+    board = board_after(
+        "d7e7 a1b1 e7e6 b1a1 e6e7 a1c1 e7e6 c1a1", "8/3k4/8/8/8/8/5PPP/Q5K1 b - - 0 1"
+    )
     repeating = chess.Move.from_uci("e6e7")
     assert completes_third(board, repeating)
     assert search_material(board, 400).best_move == repeating
@@ -165,7 +186,9 @@ def test_a_losing_side_takes_the_third_occurrence(search_material):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_evaluators_praise_does_not_make_a_third_occurrence_a_win(seed):
     board, repeating = shuffled(7), chess.Move.from_uci(SHUFFLE[3])
-    drawn = next(child for child in searched(board, 400, seed, repeating).children if child.move == repeating)
+    drawn = next(
+        child for child in searched(board, 400, seed, repeating).children if child.move == repeating
+    )
     assert drawn.visits > 0
     assert (drawn.q, drawn.draw) == (0.0, 1.0)
 
@@ -179,7 +202,9 @@ def completes_third(board: chess.Board, move: chess.Move) -> bool:
 
 def entries(name: str) -> list[Any]:
     """The tables of a file beside this one, as parameters named after them."""
-    tables = tomllib.loads(Path(__file__).with_name(f"{name}s.toml").read_text(encoding="utf-8"))[name]
+    tables = tomllib.loads(Path(__file__).with_name(f"{name}s.toml").read_text(encoding="utf-8"))[
+        name
+    ]
     return [pytest.param(table, id=table["name"]) for table in tables]
 
 
@@ -216,10 +241,13 @@ def test_the_trap_is_seen(search_material, seen, trap):
     assert not wanted or move in wanted
 
 
-# The first engine of this lineage lost to it in four moves. `test_safety` has evaluators that love the blunder.
+# The first engine of this lineage lost to it in four moves. `test_safety` has evaluators that love
+# the blunder.
 @pytest.mark.parametrize("nodes", [100, 400])
 @pytest.mark.parametrize(("moves", "blunder"), [("f3 e5", "g4"), ("g4 e5", "f3")])
-def test_no_evaluator_lets_the_fools_mate_happen_and_each_gives_it(search, seen, moves, blunder, nodes):
+def test_no_evaluator_lets_the_fools_mate_happen_and_each_gives_it(
+    search, seen, moves, blunder, nodes
+):
     board = board_after(moves)
     before, refused = seen(board, board.parse_san(blunder))
     assert search(before, nodes).best_move != refused

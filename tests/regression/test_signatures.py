@@ -1,7 +1,9 @@
-"""The search's signatures are those recorded in `signatures.txt`, the output of `aino bench --signature`.
+"""The search's signatures are those recorded in `signatures.txt`, the output of `aino bench
+--signature`.
 
-A commit that changes the search on purpose records the new ones and says so in its message. Where the last bits of BLAS
-count, a line ends with its kernel: a machine with another kernel has nothing to compare with.
+A commit that changes the search on purpose records the new ones and says so in its message. Where
+the last bits of BLAS count, a line ends with its kernel: a machine with another kernel has nothing
+to compare with.
 """
 
 from pathlib import Path
@@ -14,7 +16,8 @@ from uci.bench.signature import SIGNATURE_SETTINGS, sign, signature_positions
 
 TEXT = (Path(__file__).parent / "signatures.txt").read_text(encoding="utf-8")
 RECORDED = {
-    (name, *kernel): f"{nodes} {checksum}" for name, nodes, checksum, *kernel in map(str.split, TEXT.splitlines())
+    (name, *kernel): f"{nodes} {checksum}"
+    for name, nodes, checksum, *kernel in map(str.split, TEXT.splitlines())
 }
 
 
@@ -27,7 +30,9 @@ def test_the_search_has_its_recorded_signature(name: str) -> None:
         found = sign(SIGNATURE_SETTINGS[name])
     except NetFileError as error:
         pytest.skip(f"no shipped net: {error}")
-    assert str(found) == RECORDED[key], "meant to change? then record what `aino bench --signature` prints"
+    assert str(found) == RECORDED[key], (
+        "meant to change? then record what `aino bench --signature` prints"
+    )
 
 
 def test_in_kernel_evaluators_have_one_signature_on_all_machines() -> None:

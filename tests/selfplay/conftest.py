@@ -19,10 +19,15 @@ RESULTS = {"1-0": 1, "0-1": -1, "1/2-1/2": 0}
 
 
 def scored_game(game: chess.Board, result: str) -> GameRecord:
-    """A game with scored moves in every position, by somebody who likes captures; 1/4 of a value is the result's."""
+    """A game with scored moves in every position, by somebody who likes captures; 1/4 of a value is
+    the result's.
+    """
     board, counts, moves, scores = game.root(), list[int](), list[int](), list[int]()
     for played in game.move_stack:
-        likes = {move: 100 * board.is_capture(move) - 3 * order for order, move in enumerate(board.legal_moves)}
+        likes = {
+            move: 100 * board.is_capture(move) - 3 * order
+            for order, move in enumerate(board.legal_moves)
+        }
         best = sorted(likes, key=lambda move: -likes[move])[:5]
         counts.append(len(best))
         moves += [encode_move(board, move) for move in best]
@@ -33,7 +38,9 @@ def scored_game(game: chess.Board, result: str) -> GameRecord:
     ends = wdl_from_result(RESULTS[result], np.arange(len(counts)) % 2 == 1)
     return GameRecord(
         start=row_from_board(board),
-        moves=np.array([(encode_move(board, move), board.push(move))[0] for move in game.move_stack], np.uint16),
+        moves=np.array(
+            [(encode_move(board, move), board.push(move))[0] for move in game.move_stack], np.uint16
+        ),
         target_counts=np.array(counts),
         target_moves=np.array(moves, np.uint16),
         target_probs=policy_from_scores(np.array(scores), first),
@@ -97,7 +104,9 @@ def few_files() -> Iterator[None]:
     """This process may open no more than 40 files beside those it holds."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.ExitStack() as free:  # numbers in use may lie anywhere, so the highest of 40 free ones counts
+    with (
+        contextlib.ExitStack() as free
+    ):  # numbers in use may lie anywhere, so the highest of 40 free ones counts
         limit = max(free.enter_context(open(os.devnull)).fileno() for _ in range(40)) + 1
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     yield
@@ -106,7 +115,9 @@ def few_files() -> Iterator[None]:
 
 @pytest.fixture
 def aino_train(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs an `aino-train` command that must succeed; returns what it printed. Games are played in this process."""
+    """Runs an `aino-train` command that must succeed; returns what it printed. Games are played in
+    this process.
+    """
     from selfplay.main import main
 
     def call(*words: object, status: int = 0) -> str:

@@ -1,11 +1,13 @@
-"""A UCI engine for tests. It plays the first legal move, and at move N misbehaves as its argument says.
+"""A UCI engine for tests. It plays the first legal move, and at move N misbehaves as its argument
+says.
 
 python scripted_engine.py [HOW NUMBER]
 
-HOW is crash, quit, illegal, pass, slow, hang, or pause, which stops the referee, at move NUMBER. `leave` quits at that
-`ucinewgame`; `late` needs NUMBER seconds for the first search of its life; `nodeless` does not end a search that only
-nodes limit; `score` reports NUMBER centipawns for every position; `random` plays random moves, drawn by NUMBER;
-`bounds` sees NUMBER centipawns, and then tells what is no exact score of the best line.
+HOW is crash, quit, illegal, pass, slow, hang, or pause, which stops the referee, at move NUMBER.
+`leave` quits at that `ucinewgame`; `late` needs NUMBER seconds for the first search of its life;
+`nodeless` does not end a search that only nodes limit; `score` reports NUMBER centipawns for every
+position; `random` plays random moves, drawn by NUMBER; `bounds` sees NUMBER centipawns, and then
+tells what is no exact score of the best line.
 """
 
 import os
@@ -48,10 +50,22 @@ def answer(board: chess.Board, how: str, number: int, moves: int) -> str:
         misbehave(how)
     if bad and how in ("illegal", "pass"):
         return f"bestmove {'a1a1' if how == 'illegal' else '0000'}"
-    legal = sorted(board.legal_moves, key=chess.Move.uci) if how == "random" else list(board.legal_moves)
+    legal = (
+        sorted(board.legal_moves, key=chess.Move.uci)
+        if how == "random"
+        else list(board.legal_moves)
+    )
     move = random.Random(f"{number} {board.fen()}").choice(legal) if how == "random" else legal[0]
-    info = f"info depth 3 nodes 77 score cp {number} pv {move.uci()}\n" if how in ("score", "bounds") else ""
-    more = "".join(f"info {line.format(move.uci())}\n" for line in NOT_THE_SCORE) if how == "bounds" else ""
+    info = (
+        f"info depth 3 nodes 77 score cp {number} pv {move.uci()}\n"
+        if how in ("score", "bounds")
+        else ""
+    )
+    more = (
+        "".join(f"info {line.format(move.uci())}\n" for line in NOT_THE_SCORE)
+        if how == "bounds"
+        else ""
+    )
     return f"{info}{more}bestmove {move.uci()}"
 
 

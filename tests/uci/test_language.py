@@ -1,4 +1,6 @@
-"""The catalogues: every sentence that the page and the terminal show has a translation, and none is left over."""
+"""The catalogues: every sentence that the page and the terminal show has a translation, and none is
+left over.
+"""
 
 import argparse
 import ast
@@ -33,20 +35,36 @@ _COMMANDS = ("play", "puzzles")  # whose help is translated
 
 def marked() -> set[str]:
     """The sentences that are marked in the sources, and those that are put together from few words."""
-    found = {command.help for command in TYPED_COMMANDS.values()} | {SUBCOMMANDS[name][1] for name in _COMMANDS}
-    found |= {one.name.lower().replace("_", " ") for one in chess.Termination if not one.name.startswith("VARIANT")}
-    found |= {f"{side} {name}".strip() for side in ("", "white", "black") for name in chess.PIECE_NAMES[1:]}
+    found = {command.help for command in TYPED_COMMANDS.values()} | {
+        SUBCOMMANDS[name][1] for name in _COMMANDS
+    }
+    found |= {
+        one.name.lower().replace("_", " ")
+        for one in chess.Termination
+        if not one.name.startswith("VARIANT")
+    }
+    found |= {
+        f"{side} {name}".strip()
+        for side in ("", "white", "black")
+        for name in chess.PIECE_NAMES[1:]
+    }
     found |= {"You", "White", "Black", "Better:", "Variation:"}  # the players, and kinds of lines
     found |= {"usage: ", *itertools.chain.from_iterable(map(help_texts, _COMMANDS))}
     found |= {f"subject\4{name}" for name in (*ON_SQUARE.values(), *ONE_PIECE.values())}
     found |= {f"of\4{name}" for name in ON_SQUARE.values()} | {"this language\4English"}
     for path in (ROOT / "uci").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            is_mark = isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "later", "several")
+            is_mark = isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
+                "_",
+                "later",
+                "several",
+            )
             if isinstance(node, ast.Call) and is_mark:
                 texts = [one.value for one in node.args if isinstance(one, ast.Constant)]
                 is_in_context = getattr(node.func, "id", "") == "_" and len(texts) == 2
-                found |= {f"{texts[1]}\4{texts[0]}"} if is_in_context else set(texts) - {"subject", "of"}
+                found |= (
+                    {f"{texts[1]}\4{texts[0]}"} if is_in_context else set(texts) - {"subject", "of"}
+                )
     for folder in ("uci/pages/templates", "engine/pages/templates"):
         for path in (ROOT / folder).iterdir():
             text = path.read_text(encoding="utf-8")
@@ -60,7 +78,9 @@ def help_texts(command: str) -> set[str]:
     """What the help of a command says."""
     module = importlib.import_module(SUBCOMMANDS[command][0])
     parser = make_parser("aino", command, SUBCOMMANDS[command][1], module, is_brief=True)
-    shown = {action.help for action in parser._actions} | {group.title for group in parser._action_groups}
+    shown = {action.help for action in parser._actions} | {
+        group.title for group in parser._action_groups
+    }
     return {text for text in (*shown, parser.usage, parser.epilog) if text} - {
         argparse.SUPPRESS,
         "positional arguments",
@@ -68,8 +88,12 @@ def help_texts(command: str) -> set[str]:
 
 
 def catalogue_of(code: str) -> dict[str, list[str]]:
-    """The sentences of a catalogue, with those for many as names of their own, and their translations."""
-    return {one: text.split("\0") for name, text in language._entries(code) for one in name.split("\0")}
+    """The sentences of a catalogue, with those for many as names of their own, and their
+    translations.
+    """
+    return {
+        one: text.split("\0") for name, text in language._entries(code) for one in name.split("\0")
+    }
 
 
 @pytest.mark.parametrize("code", OTHERS)
@@ -80,25 +104,37 @@ def test_a_catalogue_has_every_sentence_that_is_shown_and_no_other(code: str) ->
     assert set(catalogue) - marked() - messages == set()
     paths = (path for folder in ("engine", "uci/loading") for path in (ROOT / folder).rglob("*.py"))
     sources = "".join(path.read_text(encoding="utf-8") for path in paths)
-    words = {word for name in messages for word in re.findall(r"\b[a-z]+\b(?!\})", name.partition("\4")[2])}
+    words = {
+        word
+        for name in messages
+        for word in re.findall(r"\b[a-z]+\b(?!\})", name.partition("\4")[2])
+    }
     assert [word for word in words if word.rstrip("s") not in sources] == []
     assert [name for name, texts in catalogue.items() if not all(texts)] == []
     for name, texts in catalogue.items():
         for text in texts if name else ():
-            assert set(re.findall(r"\{.*?\}|%\(\w+\)s", name)) == set(re.findall(r"\{.*?\}|%\(\w+\)s", text)), name
+            assert set(re.findall(r"\{.*?\}|%\(\w+\)s", name)) == set(
+                re.findall(r"\{.*?\}|%\(\w+\)s", text)
+            ), name
 
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_the_compiled_catalogue_is_the_text(code: str) -> None:
     """Made by `msgfmt --no-hash -o aino.mo aino.po` in the folder of each."""
     source = (FOLDER / code / "LC_MESSAGES/aino.po").read_text(encoding="utf-8").replace('"\n"', "")
-    _header, *texts = (ast.literal_eval(f'"{one}"') for one in re.findall(rf"^msgstr\S* {_STRING}", source, re.M))
+    _header, *texts = (
+        ast.literal_eval(f'"{one}"') for one in re.findall(rf"^msgstr\S* {_STRING}", source, re.M)
+    )
     compiled = [text for _name, forms in language._entries(code) for text in forms.split("\0")]
     assert sorted(texts) == sorted(compiled)
 
 
-def test_a_folder_with_a_catalogue_is_a_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To add one, its code, its name, and what stands between thousands had to be written into the program, too."""
+def test_a_folder_with_a_catalogue_is_a_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To add one, its code, its name, and what stands between thousands had to be written into the
+    program, too.
+    """
     shutil.copytree(FOLDER / "es", tmp_path / "xx")
     (tmp_path / "__pycache__").mkdir()
     monkeypatch.setattr(language, "_FOLDER", tmp_path)
@@ -145,7 +181,9 @@ def test_a_page_speaks_the_first_known_language(wishes: tuple[str, ...], spoken:
      ({"LANGUAGE": "C:de"}, "en"), ({}, "en"), ({"x": ""}, "de")],
 )  # fmt: skip
 def test_a_terminal_speaks_the_systems_language(variables, spoken, monkeypatch):
-    monkeypatch.setattr("locale._setlocale", lambda *_: "German_Germany.1252" if "x" in variables else "sah_RU")
+    monkeypatch.setattr(
+        "locale._setlocale", lambda *_: "German_Germany.1252" if "x" in variables else "sah_RU"
+    )
     for name in language._VARIABLES:
         monkeypatch.setenv(name, variables.get(name, ""))
     assert language._system.__wrapped__() == spoken
@@ -169,7 +207,10 @@ def test_messages_of_the_engine_are_understood() -> None:
     assert translated("another {text}") == "another {text}"
     speak("en")
     assert translated(found) == found
-    assert found == "FEN '4k3/4R3/8/8/8/8/8/4K3 w': side: Black's king is attacked and it is not Black's move"
+    assert (
+        found
+        == "FEN '4k3/4R3/8/8/8/8/8/4K3 w': side: Black's king is attacked and it is not Black's move"
+    )
 
 
 @given(st.text(max_size=30), st.sampled_from(OTHERS))
@@ -184,7 +225,9 @@ def test_every_refused_text_is_quoted_whole_in_any_language(text: str, code: str
 
 def test_messages_keep_their_parts_between_processes() -> None:
     error = pickle.loads(
-        pickle.dumps(DataError(message("{letter}, but there is no rook to castle with", letter="'K'")))
+        pickle.dumps(
+            DataError(message("{letter}, but there is no rook to castle with", letter="'K'"))
+        )
     )
     speak("de")
     assert translated(str(error)) == "'K', aber es gibt keinen Turm dafür"

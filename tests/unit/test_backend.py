@@ -16,7 +16,9 @@ LIBRARIES = {
     "launch": RuntimeError(
         "CuPy failed to load libnvrtc.so.12: OSError: libnvrtc.so.12: cannot open shared object file"
     ),
-    "product": ImportError("libcublas.so.12: cannot open shared object file: No such file or directory"),
+    "product": ImportError(
+        "libcublas.so.12: cannot open shared object file: No such file or directory"
+    ),
     "wait": CUDARuntimeError("cudaErrorIllegalAddress: an illegal memory access was encountered"),
     "alloc": OutOfMemoryError("Out of memory allocating 512 bytes (allocated so far: 0 bytes)."),
 }
@@ -34,7 +36,9 @@ def test_device_that_answers_but_cannot_compute_is_not_taken(kind: str, device: 
     assert caught.value.option == "backend"
 
 
-def test_device_that_computes_wrong_numbers_is_not_taken(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_device_that_computes_wrong_numbers_is_not_taken(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
     right = engine.backend.to_numpy
     monkeypatch.setattr(engine.backend, "to_numpy", lambda array: right(array) * 0)
     assert get_backend("auto") is NUMPY
@@ -62,7 +66,11 @@ def test_machine_without_a_device_says_nothing(monkeypatch: pytest.MonkeyPatch) 
 
 def test_whatever_a_device_fails_with_is_one_error(device: Device) -> None:
     backend = get_backend("cupy")
-    for error in (*LIBRARIES.values(), TypeError("no such parameter"), SystemError("returned a result")):
+    for error in (
+        *LIBRARIES.values(),
+        TypeError("no such parameter"),
+        SystemError("returned a result"),
+    ):
         with (
             pytest.raises(DeviceError, match="a stand-in failed while it worked") as caught,
             backend.guard("it worked"),

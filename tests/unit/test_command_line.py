@@ -16,9 +16,15 @@ TOP = [(uci.main.main, uci.main.SUBCOMMANDS), (selfplay.main.main, selfplay.main
 def test_prose_is_wrapped_and_examples_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     command = "  aino " + "word " * 20 + "end"
-    epilog = f"examples:\n{command}\n\nSome words of prose that a line\nof 40 columns cannot hold.\n"
-    text = argparse.ArgumentParser(prog="x", epilog=epilog, formatter_class=HelpFormatter).format_help()
-    assert text.endswith(f"examples:\n{command}\n\nSome words of prose that a line of 40\ncolumns cannot hold.\n")
+    epilog = (
+        f"examples:\n{command}\n\nSome words of prose that a line\nof 40 columns cannot hold.\n"
+    )
+    text = argparse.ArgumentParser(
+        prog="x", epilog=epilog, formatter_class=HelpFormatter
+    ).format_help()
+    assert text.endswith(
+        f"examples:\n{command}\n\nSome words of prose that a line of 40\ncolumns cannot hold.\n"
+    )
 
 
 @pytest.mark.parametrize(("main", "commands"), TOP, ids=["aino", "aino-train"])
@@ -28,11 +34,15 @@ def test_list_of_commands_fits_a_narrow_terminal(main, commands, monkeypatch, ca
         main(["--help"])
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 60
-    assert {line.split()[0] for line in lines if line.startswith("    ") and line[4] != " "} >= set(commands)
+    assert {line.split()[0] for line in lines if line.startswith("    ") and line[4] != " "} >= set(
+        commands
+    )
 
 
 @pytest.mark.parametrize("flag", ["--help", "--help-all"])
-@pytest.mark.parametrize(("main", "name"), [(main, name) for main, commands in TOP for name in commands])
+@pytest.mark.parametrize(
+    ("main", "name"), [(main, name) for main, commands in TOP for name in commands]
+)
 def test_help_of_every_command_ends_with_examples(main, name, flag, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([name, flag])
@@ -43,7 +53,9 @@ def test_help_of_every_command_ends_with_examples(main, name, flag, capsys):
 
 def test_an_encoding_without_a_letter_ended_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.BytesIO()
-    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    monkeypatch.setattr(
+        sys, "stderr", io.TextIOWrapper(written, encoding="ascii", write_through=True)
+    )
     assert uci.main.main(["net", "info", "für.dit"]) == 1
     assert b"f?r.dit" in written.getvalue()
 
@@ -57,5 +69,7 @@ def test_help_of_an_import_leaves_the_settings_of_the_loop_to_the_whole_help(
             selfplay.main.main([name, "--help"])
         text = capsys.readouterr().out
         assert text.startswith(f"usage: aino-train {name} RUN [options]\n")
-        assert [part for part in ("fit", "games", "gate") if f"--{part}." in text] == sections.split()
+        assert [
+            part for part in ("fit", "games", "gate") if f"--{part}." in text
+        ] == sections.split()
         assert ("--help-all" in text) == (name != "loop")

@@ -1,4 +1,6 @@
-"""Comments and docstrings in one dialect; ruff checks that docstrings of functions begin with a verb (D401)."""
+"""Comments and docstrings in one dialect; ruff checks that docstrings of functions begin with a
+verb (D401).
+"""
 
 import ast
 import re
@@ -52,7 +54,8 @@ def test_names_stand_in_single_backquotes() -> None:
     assert not [place for place, path in sources() if DOUBLE.search(path.read_text("utf-8"))]
 
 
-# Third persons that ruff does not know as verbs, and that are no nouns at the beginning of a docstring.
+# Third persons that ruff does not know as verbs, and that are no nouns at the beginning of a
+# docstring.
 THIRD = re.compile(
     "(Analyses|Annotates|Answers|Asks|Begins|Compiles|Enters|Goes|Has|Judges|Leaves this|Lets|Names the|Plays|Redraws"
     "|Refuses|Remembers|Reviews|Tells|Undoes) "
@@ -64,24 +67,29 @@ def test_functions_are_told_what_to_do_by_verbs_that_ruff_does_not_know() -> Non
         (place, node.name)
         for place, path in sources("tests/", ".ci")
         for node in ast.walk(ast.parse(path.read_bytes()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and THIRD.match(ast.get_docstring(node) or "")
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and THIRD.match(ast.get_docstring(node) or "")
     ]
     assert not found
 
 
 def test_a_fragment_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "fragment.py"
-    path.write_text("# the kings\nA = 1  # behind a constant\n# All of them, in\n# two lines.\n", encoding="utf-8")
+    path.write_text(
+        "# the kings\nA = 1  # behind a constant\n# All of them, in\n# two lines.\n",
+        encoding="utf-8",
+    )
     assert list(comments(path)) == [(1, "the kings"), (3, "All of them, in two lines.")]
     assert [is_sentence(text) for _, text in comments(path)] == [False, True]
 
 
-# ---- type hints stand everywhere but in kernels, whose types Numba infers --------------------------------------------
+# ---- type hints stand everywhere but in kernels, whose types Numba infers ------------------------
 
 
 # Their decorators and instructions are typed by Numba and LLVM.
 TYPED_BY_NUMBA = {
-    f"engine.native.{name}" for name in ("bits", "elementary", "integer_lanes", "jit", "lanes", "ordering", "prefetch")
+    f"engine.native.{name}"
+    for name in ("bits", "elementary", "integer_lanes", "jit", "lanes", "ordering", "prefetch")
 }
 
 
@@ -89,7 +97,9 @@ def functions(node: ast.AST) -> Iterator[ast.FunctionDef]:
     """All functions below a node, except kernels and what is defined inside functions."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef):
-            if not any(ast.unparse(decorator).startswith("kernel(") for decorator in child.decorator_list):
+            if not any(
+                ast.unparse(decorator).startswith("kernel(") for decorator in child.decorator_list
+            ):
                 yield child
         elif isinstance(child, ast.ClassDef | ast.If | ast.Try):
             yield from functions(child)
@@ -112,7 +122,11 @@ def missing_annotations(tree: ast.Module) -> dict[str, list[str]]:
 
 
 def test_functions_outside_kernels_are_annotated() -> None:
-    found = {name: missing_annotations(syntax_tree(name)) for name in MODULES if name not in TYPED_BY_NUMBA}
+    found = {
+        name: missing_annotations(syntax_tree(name))
+        for name in MODULES
+        if name not in TYPED_BY_NUMBA
+    }
     assert not {name: missing for name, missing in found.items() if missing}
 
 

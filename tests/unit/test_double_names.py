@@ -1,4 +1,6 @@
-"""One public name of a module means one thing: no two modules define the same, but for those listed here."""
+"""One public name of a module means one thing: no two modules define the same, but for those listed
+here.
+"""
 
 import ast
 from collections import defaultdict
@@ -15,7 +17,8 @@ INTERFACES = set(
     Array log
     """.split()
 )  # what every subcommand and every in-kernel evaluator defines; the usual names of a type and of a logger
-# Names that two modules still share. Rename one of the two and take the name off the list; add none.
+# Names that two modules still share. Rename one of the two and take the name off the list; add
+# none.
 SHARED = set(
     """
     ACTIVATIONS Answer BLOCK BYTES Batches CACHE_LINE CHUNK CLASSICAL_INPUT DEFAULT_NET ENDINGS ENTRY_BYTES
@@ -51,11 +54,18 @@ def homes(root: Path) -> dict[str, set[str]]:
 
 
 def test_no_two_modules_define_the_same_name() -> None:
-    assert not {name: sorted(places) for name, places in homes(ROOT).items() if len(places) > 1 and name not in SHARED}
+    assert not {
+        name: sorted(places)
+        for name, places in homes(ROOT).items()
+        if len(places) > 1 and name not in SHARED
+    }
 
 
 def test_a_name_of_two_modules_is_noticed(tmp_path: Path) -> None:
-    for module, text in (("engine/a.py", "DEPTH, WIDTH = 1, 2\n"), ("uci/b.py", "WIDTH: int = 3\n_X = 1\n")):
+    for module, text in (
+        ("engine/a.py", "DEPTH, WIDTH = 1, 2\n"),
+        ("uci/b.py", "WIDTH: int = 3\n_X = 1\n"),
+    ):
         (tmp_path / module).parent.mkdir()
         (tmp_path / module).write_text(text, encoding="utf-8")
     assert {name for name, places in homes(tmp_path).items() if len(places) > 1} == {"WIDTH"}

@@ -47,7 +47,11 @@ def compiled() -> None:
 def test_a_board_that_cannot_be_played_is_refused_before_the_search_and_the_old_one_kept():
     with engine() as player:
         player.set_position(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"))
-        for bad in ("4k3/4Q3/8/8/8/8/8/4K3 w - - 0 1", "8/8/8/8/8/8/8/4K3 w - - 0 1", "4k2P/8/8/8/8/8/8/4K3 w - - 0 1"):
+        for bad in (
+            "4k3/4Q3/8/8/8/8/8/4K3 w - - 0 1",
+            "8/8/8/8/8/8/8/4K3 w - - 0 1",
+            "4k2P/8/8/8/8/8/8/4K3 w - - 0 1",
+        ):
             with pytest.raises(FenError):
                 player.set_position(chess.Board(bad))
         assert player.search(Limits(nodes=5)).best_move in player.board.legal_moves
@@ -55,7 +59,7 @@ def test_a_board_that_cannot_be_played_is_refused_before_the_search_and_the_old_
         assert player.search(Limits(nodes=5)).best_move in player.board.legal_moves
 
 
-# ---- in the background ----------------------------------------------------------------------------------------------
+# ---- in the background ---------------------------------------------------------------------------
 
 
 def test_a_second_start_leaves_the_first_search_within_reach():
@@ -93,7 +97,7 @@ def test_a_search_is_of_the_position_set_when_it_was_started():
         assert second.result(120).best_move in board.legal_moves
 
 
-# ---- lines and results ----------------------------------------------------------------------------------------------
+# ---- lines and results ---------------------------------------------------------------------------
 
 
 def test_the_roots_own_evaluation_counts_in_its_statistics():
@@ -101,15 +105,22 @@ def test_the_roots_own_evaluation_counts_in_its_statistics():
         for nodes in (1, 100):
             result = player.search(Limits(nodes=nodes))
             assert result.root.visits == nodes
-            mean = result.root.v + sum(child.visits * child.q for child in result.children if child.visits)
+            mean = result.root.v + sum(
+                child.visits * child.q for child in result.children if child.visits
+            )
             assert result.root.q == pytest.approx(mean / nodes, abs=1e-6)
         own_value = result.root.v
         repeated = player.search(Limits(nodes=100))
-        assert (repeated.nodes, repeated.root.visits) == (0, 100)  # a node limit counts what the tree has already
+        assert (repeated.nodes, repeated.root.visits) == (
+            0,
+            100,
+        )  # a node limit counts what the tree has already
         assert repeated.root.v == pytest.approx(own_value, abs=1e-6)
 
 
-@pytest.mark.parametrize("fen", ["4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", "4k3/3p4/8/8/8/8/1P1P4/4K3 w - - 0 1"])
+@pytest.mark.parametrize(
+    "fen", ["4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", "4k3/3p4/8/8/8/8/1P1P4/4K3 w - - 0 1"]
+)
 def test_a_score_of_the_material_evaluator_is_printed_in_its_own_centipawns(fen):
     shown = search(chess.Board(fen), 1).infos[0].score_cp
     settled = int(quiet_value(row_from_board(chess.Board(fen)), new_space(), CHECK_DEPTH, 0))
@@ -120,7 +131,9 @@ def test_a_score_of_the_material_evaluator_is_printed_in_its_own_centipawns(fen)
 def test_a_move_never_visited_shows_first_play_urgency():
     with engine() as player:
         result = player.search(Limits(nodes=1))
-        assert {child.q for child in result.children} == {result.root.q}  # nothing is visited: nothing is reduced
+        assert {child.q for child in result.children} == {
+            result.root.q
+        }  # nothing is visited: nothing is reduced
         result = player.search(Limits(nodes=10))
         reduction = player.options.fpu_reduction
     seen = sum(child.prior for child in result.children if child.visits)
@@ -137,7 +150,7 @@ def test_the_evaluators_own_value_of_a_move_is_that_of_its_first_visit():
     assert all(child.v == pytest.approx(shallow[child.move].q, abs=1e-6) for child in once)
 
 
-# ---- options --------------------------------------------------------------------------------------------------------
+# ---- options -------------------------------------------------------------------------------------
 
 
 class DrawnOrEven(StandIn):
@@ -199,7 +212,10 @@ def test_temperature_varies_the_move_and_a_seed_repeats_it():
 
 def test_noise_changes_the_priors_and_only_of_its_own_search():
     noisy, clean = (
-        {child.move: child.prior for child in search(chess.Board(), 50, noise_epsilon=epsilon, seed=1).children}
+        {
+            child.move: child.prior
+            for child in search(chess.Board(), 50, noise_epsilon=epsilon, seed=1).children
+        }
         for epsilon in (0.25, 0.0)
     )
     assert noisy != clean
@@ -207,7 +223,9 @@ def test_noise_changes_the_priors_and_only_of_its_own_search():
 
 
 def test_the_lc0_preset_blended_a_towers_values_with_material():
-    tower = EngineOptions(hash_mib=8, threads=1, weights_file=str(default_net_path(entry="default_tower")))
+    tower = EngineOptions(
+        hash_mib=8, threads=1, weights_file=str(default_net_path(entry="default_tower"))
+    )
     with Engine(tower) as player:
         assert player.evaluator.name == "hybrid"
         player.set_options(replace(tower, preset="lc0"))
@@ -263,8 +281,16 @@ def test_options_without_room_for_their_tree_change_nothing(monkeypatch):
 
 
 def test_engine_kept_every_tree_and_evaluator_that_a_change_of_options_had_replaced():
-    """Objects in a cycle stay for ever where a program keeps the garbage collector from its long pauses."""
-    kinds = [{"hash_mib": 2}, {"threads": 2}, {"preset": "lc0"}, {"evaluator": "sparse"}, {"tactical_nodes": 0.0}]
+    """Objects in a cycle stay for ever where a program keeps the garbage collector from its long
+    pauses.
+    """
+    kinds = [
+        {"hash_mib": 2},
+        {"threads": 2},
+        {"preset": "lc0"},
+        {"evaluator": "sparse"},
+        {"tactical_nodes": 0.0},
+    ]
     replaced: list[weakref.ref] = []
     gc.disable()
     try:
@@ -273,7 +299,9 @@ def test_engine_kept_every_tree_and_evaluator_that_a_change_of_options_had_repla
             for number in range(100):
                 player.search(Limits(nodes=4))
                 parts = [player._search, player._runner, player.evaluator]
-                player.set_options(first if number % 2 else replace(first, **kinds[number // 2 % len(kinds)]))
+                player.set_options(
+                    first if number % 2 else replace(first, **kinds[number // 2 % len(kinds)])
+                )
                 kept = player._search, player._runner, player.evaluator
                 replaced += [weakref.ref(part) for part in parts if part not in kept]
                 del parts, kept
@@ -283,11 +311,12 @@ def test_engine_kept_every_tree_and_evaluator_that_a_change_of_options_had_repla
         gc.enable()
 
 
-# ---- book, strength, tables -----------------------------------------------------------------------------------------
+# ---- book, strength, tables ----------------------------------------------------------------------
 
 
 def test_tables_decide_leaves_after_a_capture(test_data):
-    # White takes a rook and is left with queen against rook, a win; the tables say so before any mate is seen.
+    # White takes a rook and is left with queen against rook, a win; the tables say so before any
+    # mate is seen.
     board = chess.Board("7k/8/8/3r4/8/1K6/3Q4/6r1 w - - 0 1")
     result = search(board, 200, syzygy_path=str(test_data / "syzygy"), syzygy_probe_limit=4)
     assert result.infos[0].tbhits > 0
@@ -318,13 +347,17 @@ def test_win_that_the_tables_know_is_shown_before_any_mate_is_seen(test_data):
         board.turn = chess.BLACK
         player.set_position(board)
         lost = player.search(Limits(nodes=50)).infos[0]
-        player.set_position(chess.Board("k7/8/8/8/8/8/P7/K7 b - - 0 1"))  # a rook pawn cannot pass the king
+        player.set_position(
+            chess.Board("k7/8/8/8/8/8/P7/K7 b - - 0 1")
+        )  # a rook pawn cannot pass the king
         drawn = player.search(Limits(nodes=50)).infos[0]
     assert (won.score_cp, won.score_mate, won.wdl) == (20_000, 30, (1000, 0, 0))
     assert (lost.score_cp, lost.score_mate, lost.wdl) == (-20_000, -30, (0, 0, 1000))
     assert (drawn.score_cp, drawn.wdl) == (0, (0, 1000, 0))
     assert drawn.tbhits > 0, "the questions about the root count"
-    assert won.tbhits == lost.tbhits == 0, "Aino's own solution, which counts to mate, is no hit in a file"
+    assert won.tbhits == lost.tbhits == 0, (
+        "Aino's own solution, which counts to mate, is no hit in a file"
+    )
 
 
 def test_lines_come_soon_and_never_too_often():
@@ -339,7 +372,9 @@ def test_lines_come_soon_and_never_too_often():
         player.warm_up()
         player.search(Limits(infinite=True), listen, job)
     assert times[0] >= 50
-    gaps = [after - before for before, after in pairwise(times[:-1])]  # the last set comes with the move
+    gaps = [
+        after - before for before, after in pairwise(times[:-1])
+    ]  # the last set comes with the move
     assert min(gaps) >= 49
 
 
@@ -347,7 +382,7 @@ def test_no_nodes_at_all_still_give_a_move():
     assert search(chess.Board(), 0).best_move is not None
 
 
-# ---- in a notebook --------------------------------------------------------------------------------------------------
+# ---- in a notebook -------------------------------------------------------------------------------
 
 
 def test_a_result_is_shown_as_a_board_and_taken_out_as_rows():
@@ -364,7 +399,11 @@ def test_a_result_is_shown_as_a_board_and_taken_out_as_rows():
     assert rows[0]["pv"] == ["d1d8"]
     values = result.to_dict()
     assert json.loads(json.dumps(values)) == values
-    assert (values["best_move"], values["board"], values["nodes"]) == ("d1d8", board.fen(), result.nodes)
+    assert (values["best_move"], values["board"], values["nodes"]) == (
+        "d1d8",
+        board.fen(),
+        result.nodes,
+    )
     assert values["infos"][0]["pv"] == ["d1d8"]
 
 

@@ -17,16 +17,29 @@ def started_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, *words]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200, check=False
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
     )
 
 
 @pytest.mark.parametrize("name", ["engine.py", "engine/__init__.py"])
 @pytest.mark.parametrize(
     "words",
-    [("-c", "import uci"), ("-c", "import selfplay.data"), ("-m", "uci", "--version"), ("-m", "selfplay", "-h")],
+    [
+        ("-c", "import uci"),
+        ("-c", "import selfplay.data"),
+        ("-m", "uci", "--version"),
+        ("-m", "selfplay", "-h"),
+    ],
 )
-def test_an_engine_of_the_users_own_is_named_and_not_run(tmp_path: Path, name: str, words: tuple[str, ...]) -> None:
+def test_an_engine_of_the_users_own_is_named_and_not_run(
+    tmp_path: Path, name: str, words: tuple[str, ...]
+) -> None:
     own = tmp_path / name
     own.parent.mkdir(exist_ok=True)
     own.write_text("print('ran')\n__version__ = '3'\n")
@@ -43,11 +56,16 @@ def test_an_engine_that_is_loaded_already_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["weights.py", "weights/__init__.py"])
-def test_weights_of_the_users_own_do_not_hide_the_shipped_networks(tmp_path: Path, name: str) -> None:
+def test_weights_of_the_users_own_do_not_hide_the_shipped_networks(
+    tmp_path: Path, name: str
+) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch()
     assert started_in(tmp_path, "-c", SHIPPED).stdout.split() == ["weights", ".dit"]
-    assert output_of(f"import weights; {SHIPPED}", PYTHONPATH=str(tmp_path)).split() == ["weights", ".dit"]
+    assert output_of(f"import weights; {SHIPPED}", PYTHONPATH=str(tmp_path)).split() == [
+        "weights",
+        ".dit",
+    ]
 
 
 def test_a_folder_without_code_hides_nothing(tmp_path: Path) -> None:

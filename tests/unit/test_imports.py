@@ -14,7 +14,8 @@ from tests.new_process import ROOT, output_of
 
 PACKAGES = ("engine", "selfplay", "uci", "weights")
 
-# A part of the house -> the parts it may import besides itself. `engine` is the package's own, lazy, __init__.
+# A part of the house -> the parts it may import besides itself. `engine` is the package's own,
+# lazy, __init__.
 BASE = {"engine.errors", "engine.files", "engine.options"}
 TOOLS = BASE | {"engine.backend", "engine.native"}
 TACTICS = TOOLS | {"engine.board"}
@@ -63,7 +64,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"engine.options", "engine.player", "engine.search"},
     "selfplay": set(),
     "selfplay.__main__": {"selfplay.main"},
-    # The rooms of the command `aino`: the conversation with a GUI and the commands for people do not know each other.
+    # The rooms of the command `aino`: the conversation with a GUI and the commands for people do
+    # not know each other.
     "uci": {"engine"},
     "uci.__main__": {"uci.main"},
     "uci.main": ENGINE | {"uci"},
@@ -86,7 +88,9 @@ LLVM = {
     f"engine.native.{name}"
     for name in "elementary instructions integer_lanes kernel_files lanes ordering prefetch whole".split()
 }
-NUMBA = LLVM | {f"engine.native.{name}" for name in "bits compile_events dependencies jit target".split()}
+NUMBA = LLVM | {
+    f"engine.native.{name}" for name in "bits compile_events dependencies jit target".split()
+}
 ONLY_IMPORTERS = {
     "numba": NUMBA,
     "llvmlite": LLVM,
@@ -96,11 +100,19 @@ ONLY_IMPORTERS = {
     "msvcrt": {"engine.native.locks"},
 }
 # What an import of another name brings along.
-DISTRIBUTIONS = {"IPython": "ipykernel", "cupy": "cupy-cuda12x", "llvmlite": "numba", "sklearn": "scikit-learn"}
+DISTRIBUTIONS = {
+    "IPython": "ipykernel",
+    "cupy": "cupy-cuda12x",
+    "llvmlite": "numba",
+    "sklearn": "scikit-learn",
+}
 
 
 PATHS = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in PATHS}
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PATHS
+}
 
 
 @cache
@@ -110,7 +122,9 @@ def syntax_tree(name: str) -> ast.Module:
 
 @cache
 def imported_names(name: str) -> tuple[str, ...]:
-    """Dotted names that a module imports anywhere, relative ones resolved; `from a import b` gives `a.b`."""
+    """Dotted names that a module imports anywhere, relative ones resolved; `from a import b` gives
+    `a.b`.
+    """
     return tuple(_imported_names(name))
 
 
@@ -121,7 +135,9 @@ def _imported_names(name: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            parents = (
+                package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            )
             base = ".".join([*parents, *([node.module] if node.module else [])])
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
@@ -143,7 +159,9 @@ def test_modules_import_only_what_lies_below_them() -> None:
 @pytest.mark.parametrize("library", ONLY_IMPORTERS)
 def test_few_modules_alone_import(library: str) -> None:
     importers = {
-        name for name in MODULES if any(f"{other}.".startswith(f"{library}.") for other in imported_names(name))
+        name
+        for name in MODULES
+        if any(f"{other}.".startswith(f"{library}.") for other in imported_names(name))
     }
     assert importers <= ONLY_IMPORTERS[library]
 
@@ -151,12 +169,17 @@ def test_few_modules_alone_import(library: str) -> None:
 def test_learning_library_knows_no_chess() -> None:
     library = [name for name in MODULES if part_of(name) == "engine.nn"]
     assert library
-    assert not [name for name in library if any(o.split(".")[0] == "chess" for o in imported_names(name))]
+    assert not [
+        name for name in library if any(o.split(".")[0] == "chess" for o in imported_names(name))
+    ]
 
 
 def test_every_imported_distribution_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
+    wanted = [
+        *project["dependencies"],
+        *itertools.chain(*project["optional-dependencies"].values()),
+    ]
     declared = {re.split(r"[\[<>=!~; ]", text)[0].lower() for text in wanted}
     imported = {other.split(".")[0] for name in MODULES for other in imported_names(name)}
     outside = imported - sys.stdlib_module_names - set(PACKAGES) - {"__future__", ""}
@@ -165,7 +188,9 @@ def test_every_imported_distribution_is_declared() -> None:
 
 def test_house_has_no_other_parts() -> None:
     assert {part_of(name) for name in MODULES} <= set(MAY_IMPORT)
-    unknown = [name for name in MODULES if "." in name and part_of(name) in ("engine", "selfplay", "uci")]
+    unknown = [
+        name for name in MODULES if "." in name and part_of(name) in ("engine", "selfplay", "uci")
+    ]
     assert not unknown, f"not named in MAY_IMPORT: {unknown}"
 
 
@@ -181,15 +206,25 @@ def test_base_names_are_unique_inside_a_package(package: str) -> None:
         is_package = any(other.startswith(name + ".") for other in MODULES)
         if home.split(".")[0] == package and not is_package:
             homes.setdefault(base, []).append(home)
-    rooms = {f"engine.network.{room}" for room in ("fused", "tower", "transformer", "value", "policy", "lc0")}
+    rooms = {
+        f"engine.network.{room}"
+        for room in ("fused", "tower", "transformer", "value", "policy", "lc0")
+    }
     shape = {"model", "features", "parameters", "inference", "gradients", "gpu"}
     twins = {base: found for base, found in homes.items() if len(found) > 1}
-    assert not {base: found for base, found in twins.items() if base not in shape or not rooms.issuperset(found)}
+    assert not {
+        base: found
+        for base, found in twins.items()
+        if base not in shape or not rooms.issuperset(found)
+    }
 
 
 def test_no_module_imports_itself_by_a_detour() -> None:
     """Imports on demand, inside functions, count as well."""
-    graph = {name: {_module_of(o) for o in imported_names(name)} & MODULES.keys() - {name} for name in MODULES}
+    graph = {
+        name: {_module_of(o) for o in imported_names(name)} & MODULES.keys() - {name}
+        for name in MODULES
+    }
     while leaves := {name for name, imports in graph.items() if not imports & graph.keys()}:
         graph = {name: imports for name, imports in graph.items() if name not in leaves}
     circle = {name: sorted(imports & graph.keys()) for name, imports in graph.items()}
@@ -260,10 +295,12 @@ def test_a_sparse_network_says_which_import_it_needs() -> None:
     )
 
 
-# ---- tests that Windows runs, too ----------------------------------------------------------------------------------
+# ---- tests that Windows runs, too ----------------------------------------------------------------
 
 POSIX_MODULES = {"curses", "fcntl", "grp", "pty", "pwd", "readline", "resource", "termios", "tty"}
-POSIX_NAMES = re.compile(r"SIG(ALRM|CHLD|CONT|HUP|KILL|PIPE|QUIT|STOP|USR\d)|killpg|fork|mkfifo|setsid|uname|sched_.*")
+POSIX_NAMES = re.compile(
+    r"SIG(ALRM|CHLD|CONT|HUP|KILL|PIPE|QUIT|STOP|USR\d)|killpg|fork|mkfifo|setsid|uname|sched_.*"
+)
 
 
 def _run_by_import(tree: ast.AST) -> Iterator[ast.AST]:
@@ -276,11 +313,16 @@ def _run_by_import(tree: ast.AST) -> Iterator[ast.AST]:
         yield from _run_by_import(part)
 
 
-@pytest.mark.parametrize("folder", ["gradient", "perft", "protocol", "regression", "selfplay/records", "unit"])
+@pytest.mark.parametrize(
+    "folder", ["gradient", "perft", "protocol", "regression", "selfplay/records", "unit"]
+)
 def test_file_of_tests_that_windows_could_not_import_ended_all_of_them(folder: str) -> None:
     for path in sorted((ROOT / "tests" / folder).rglob("*.py")):
         for part in _run_by_import(ast.parse(path.read_text(encoding="utf-8"))):
             names = {one.name for one in part.names} if isinstance(part, ast.Import) else set()
             names |= {part.module} if isinstance(part, ast.ImportFrom) else set()
             assert not names & POSIX_MODULES, path
-            assert not (isinstance(part, ast.Attribute) and POSIX_NAMES.fullmatch(part.attr)), (path, part.lineno)
+            assert not (isinstance(part, ast.Attribute) and POSIX_NAMES.fullmatch(part.attr)), (
+                path,
+                part.lineno,
+            )

@@ -18,7 +18,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_log_tells_share_speed_and_time_left(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_tells_share_speed_and_time_left(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
     with live_line("games", log_s=60.0) as line:
         line.update(0.1, "1/10 games")  # the share that an earlier process had done
         clock[0] += 59
@@ -36,7 +38,10 @@ def test_lines_of_a_log_had_no_time_of_day_and_an_empty_text_two_commas(clock, c
         line.update(0.0)
         clock[0] += 60
         line.update(0.5)
-    assert capsys.readouterr().out == "12:34:56 generation 1: stopped\n12:34:56 suite 50%, 0:01:00 left\n"
+    assert (
+        capsys.readouterr().out
+        == "12:34:56 generation 1: stopped\n12:34:56 suite 50%, 0:01:00 left\n"
+    )
 
 
 def test_log_is_silent_unless_asked(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,7 +52,9 @@ def test_log_is_silent_unless_asked(clock: list[float], capsys: pytest.CaptureFi
     assert capsys.readouterr().out == ""
 
 
-def test_a_log_tells_why_nothing_is_done_yet(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_tells_why_nothing_is_done_yet(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
     """`aino-train` stood at 0% for a minute without a word, while it compiled."""
     with live_line("games", log_s=60.0, at_first="compiling") as line:
         line.update(0.0, "0 games")
@@ -62,7 +69,9 @@ def test_a_log_tells_why_nothing_is_done_yet(clock: list[float], capsys: pytest.
 
 
 def test_a_bar_says_why_nothing_is_done_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_lines, "_console", Console(file=io.StringIO(), force_terminal=True, width=120))
+    monkeypatch.setattr(
+        live_lines, "_console", Console(file=io.StringIO(), force_terminal=True, width=120)
+    )
     with live_line("games", at_first="compiling") as line:
         (task,) = line._progress.tasks
         assert task.fields["text"] == "compiling"

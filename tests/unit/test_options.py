@@ -30,8 +30,12 @@ from engine.options import OPTIONS, EngineOptions, _quotas, find_option, set_opt
         ("no table of groups", {}, []),
     ],
 )
-def test_a_container_with_two_processors_started_a_thread_for_each_of_the_machine(tmp_path, own, limits, cpus):
-    """The system then stops all of them for most of a tenth of a second, and a game is lost by time."""
+def test_a_container_with_two_processors_started_a_thread_for_each_of_the_machine(
+    tmp_path, own, limits, cpus
+):
+    """The system then stops all of them for most of a tenth of a second, and a game is lost by
+    time.
+    """
     (tmp_path / "own").write_text(own)
     for name, text in limits.items():
         (tmp_path / "sys" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -54,8 +58,12 @@ def test_every_field_has_exactly_one_row() -> None:
 
 
 def test_names_of_other_engines_are_understood_and_not_listed() -> None:
-    assert set_option(EngineOptions(), "MoveOverheadMs", "200") == EngineOptions(move_overhead_ms=200)
-    assert set_option(EngineOptions(), "debug log file", "uci.log") == EngineOptions(log_file="uci.log")
+    assert set_option(EngineOptions(), "MoveOverheadMs", "200") == EngineOptions(
+        move_overhead_ms=200
+    )
+    assert set_option(EngineOptions(), "debug log file", "uci.log") == EngineOptions(
+        log_file="uci.log"
+    )
     assert not any("MoveOverheadMs" in line for line in option_forms.uci_lines(EngineOptions()))
 
 
@@ -64,7 +72,10 @@ def test_uci_lines_are_in_the_words_of_the_protocol() -> None:
     told = ("Hash type spin default 256 min 1 max 65536", "Ponder type check default false", "Clear Hash type button",
             "SyzygyPath type string default <empty>", "CPuct type string default 1.3")  # fmt: skip
     assert {f"option name {option}" for option in told} <= set(lines)
-    assert any(line.startswith("option name Evaluator type combo default auto var auto var network") for line in lines)
+    assert any(
+        line.startswith("option name Evaluator type combo default auto var auto var network")
+        for line in lines
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,7 +87,9 @@ def test_uci_lines_are_in_the_words_of_the_protocol() -> None:
         ("WeightsFile", "a net.dit", "weights_file", "a net.dit"),
     ],
 )  # fmt: skip
-def test_set_option_reads_values_as_guis_write_them(name: str, text: str, field: str, value: object) -> None:
+def test_set_option_reads_values_as_guis_write_them(
+    name: str, text: str, field: str, value: object
+) -> None:
     changed = set_option(EngineOptions(), name, text)
     assert getattr(changed, field) == value
     assert changed != EngineOptions() or value == getattr(EngineOptions(), field)
@@ -99,8 +112,13 @@ def test_bad_value_names_option_value_and_range(name: str, text: str) -> None:
         assert repr(text) in str(caught.value) or f"value {text}," in str(caught.value)
 
 
-def test_a_path_that_the_system_cannot_write_left_an_engine_without_searches(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set_option(EngineOptions(), "BookFile", path := "10.30\u202fAM \u200c.bin").book_file == path
+def test_a_path_that_the_system_cannot_write_left_an_engine_without_searches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert (
+        set_option(EngineOptions(), "BookFile", path := "10.30\u202fAM \u200c.bin").book_file
+        == path
+    )
     monkeypatch.setattr(os, "fsencode", lambda text: text.encode("ascii"))
     with pytest.raises(ConfigError, match="WeightsFile: file names here are in ascii"):
         set_option(EngineOptions(), "WeightsFile", "B\u00fccher.dit")
@@ -112,23 +130,45 @@ def test_option_without_a_value_cannot_be_set(name: str) -> None:
         set_option(EngineOptions(), name, "1")
 
 
-@pytest.mark.parametrize(("field", "value"), [("hash_mib", 0), ("threads", True), ("evaluator", "")])
+@pytest.mark.parametrize(
+    ("field", "value"), [("hash_mib", 0), ("threads", True), ("evaluator", "")]
+)
 def test_options_refuse_bad_values_in_python_too(field: str, value: object) -> None:
     with pytest.raises(ConfigError, match=field):
         EngineOptions(**{field: value})
 
 
-def test_flags_win_over_the_config_file_and_that_over_the_defaults_of_a_command(tmp_path: Path) -> None:
+def test_flags_win_over_the_config_file_and_that_over_the_defaults_of_a_command(
+    tmp_path: Path,
+) -> None:
     config = tmp_path / "aino.toml"
     config.write_text('hash_mib = 64\nevaluator = "material"\ncpuct_init = 2\nponder = true\n')
-    flags = ("--config", str(config), "--hash-mib", "16", "--chess960", "--no-ponder", "--fpu-reduction", "0.2")
-    whole = EngineOptions(hash_mib=16, evaluator="material", cpuct_init=2, chess960=True, fpu_reduction=0.2, multi_pv=3)
+    flags = (
+        "--config",
+        str(config),
+        "--hash-mib",
+        "16",
+        "--chess960",
+        "--no-ponder",
+        "--fpu-reduction",
+        "0.2",
+    )
+    whole = EngineOptions(
+        hash_mib=16,
+        evaluator="material",
+        cpuct_init=2,
+        chess960=True,
+        fpu_reduction=0.2,
+        multi_pv=3,
+    )
     assert parse_flags(*flags, multi_pv=3, cpuct_init=4.0) == whole
 
 
 @pytest.mark.parametrize(("text", "told"), [("hash = 64", "one of: hash_mib"), ("hash_mib = 0", "1 to"),
                                             ('hash_mib = "64"', "1 to"), ("hash_mib =", "")])  # fmt: skip
-def test_bad_config_file_is_named_and_the_keys_that_are_known(tmp_path: Path, text: str, told: str) -> None:
+def test_bad_config_file_is_named_and_the_keys_that_are_known(
+    tmp_path: Path, text: str, told: str
+) -> None:
     config = tmp_path / "aino.toml"
     config.write_text(text + "\n")
     with pytest.raises(ConfigError, match=rf"aino\.toml.*{told}"):

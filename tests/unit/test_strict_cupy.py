@@ -61,7 +61,11 @@ def test_launches_copies_and_waits_are_counted_by_place(xp: Any, device: Device)
 
 
 def test_work_on_another_stream_must_be_waited_for(xp: Any, device: Device) -> None:
-    array, other, third = xp.zeros(4), xp.cuda.Stream(non_blocking=True), xp.cuda.Stream(non_blocking=True)
+    array, other, third = (
+        xp.zeros(4),
+        xp.cuda.Stream(non_blocking=True),
+        xp.cuda.Stream(non_blocking=True),
+    )
     with pytest.raises(StreamOrderError), other:
         array + 1
     device.null.synchronize()
@@ -80,7 +84,11 @@ def test_work_on_another_stream_must_be_waited_for(xp: Any, device: Device) -> N
 
 def test_queued_copies_are_not_there_before_somebody_waits(device: Device) -> None:
     backend = get_backend("cupy")
-    lane, host, back = backend.lane(), backend.pinned((3,), np.float32), backend.pinned((3,), np.float32)
+    lane, host, back = (
+        backend.lane(),
+        backend.pinned((3,), np.float32),
+        backend.pinned((3,), np.float32),
+    )
     with lane.block:
         there = backend.xp.zeros(3, np.float32)
         host[:] = 1, 2, 3

@@ -1,1 +1,3 @@
-"""Analysis in the terminal: the best lines of a position with scores and chances, live, as text or as JSON."""
+"""Analysis in the terminal: the best lines of a position with scores and chances, live, as text or
+as JSON.
+"""

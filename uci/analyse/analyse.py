@@ -1,4 +1,6 @@
-"""`aino analyse`: the best lines of one position or of many, as a table for people or as JSON for programs."""
+"""`aino analyse`: the best lines of one position or of many, as a table for people or as JSON for
+programs.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +35,21 @@ LINE_PLIES = 16  # plies shown of each line without a mate
 
 
 def searched_lines(result: SearchResult) -> list[SearchInfo]:
-    """Return the lines whose first move was visited: a proven win may end the search before it tries all."""
+    """Return the lines whose first move was visited: a proven win may end the search before it
+    tries all.
+    """
     tried = {child.move for child in result.children if child.visits > 0}
-    return [info for info in result.infos if info.multipv == 1 or not result.children or info.pv[0] in tried]
+    return [
+        info
+        for info in result.infos
+        if info.multipv == 1 or not result.children or info.pv[0] in tried
+    ]
 
 
 def as_table(board: chess.Board, infos: Sequence[SearchInfo]) -> Group:
-    """Return a row for each line: rank, White's score and chances, moves. Below them, the totals of the search."""
+    """Return a row for each line: rank, White's score and chances, moves. Below them, the totals of
+    the search.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     table.add_column("White", justify="right", no_wrap=True)
@@ -56,7 +66,9 @@ def as_table(board: chess.Board, infos: Sequence[SearchInfo]) -> Group:
 
 
 def as_json(source: Source, result: SearchResult) -> dict[str, Any]:
-    """Return a position's analysis in plain types; scores and chances (per mille) are seen by the side to move."""
+    """Return a position's analysis in plain types; scores and chances (per mille) are seen by the
+    side to move.
+    """
     board = source.board
     return {
         "name": source.name,
@@ -83,7 +95,9 @@ def _line_as_json(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
     }
 
 
-parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand before and after the position
+parse = (
+    argparse.ArgumentParser.parse_intermixed_args
+)  # options may stand before and after the position
 
 EXAMPLES = """\
 examples:
@@ -100,34 +114,45 @@ rest. It skips blank lines and those that begin with #.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino analyse POSITION [options]"
-    add_source_flags(parser, "take a FEN, a PGN file, startpos, or - for one FEN per line of standard input")
+    add_source_flags(
+        parser, "take a FEN, a PGN file, startpos, or - for one FEN per line of standard input"
+    )
     add_limit_flags(parser, "five seconds", with_infinite=True)
-    parser.add_argument("--json", action="store_true", help="print one JSON object per position, each on one line")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object per position, each on one line"
+    )
     add_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Analyse the positions in turn; return exit status 1 if a line held no position. Raises AinoErrors.
+    """Analyse the positions in turn; return exit status 1 if a line held no position. Raises
+    AinoErrors.
 
     Ctrl-C ends the analysis with the result so far.
     """
     speak("en")  # all of its words are English
     options = options_from_flags(arguments, EngineOptions(multi_pv=USUAL_LINES))
     limits = limits_from_flags(arguments, Limits(movetime_ms=5000))
-    sources = list(read_sources(arguments.position, arguments.game, arguments.ply, options.chess960))
+    sources = list(
+        read_sources(arguments.position, arguments.game, arguments.ply, options.chess960)
+    )
     console, problems = make_console(), make_console(stderr=True)
     with ready_engine(console, replace(options, analyse_mode=True)) as engine:
         for source in sources:
             if isinstance(source, BadLine):
                 if arguments.json:
-                    print(json.dumps({"line": source.number, "error": str(source.error)}), flush=True)
+                    print(
+                        json.dumps({"line": source.number, "error": str(source.error)}), flush=True
+                    )
                 else:
                     say(problems, f"line {source.number}: {source.error}")
                 continue
             for note in source.notes:
                 say(problems, note)
             try:
-                result = _analyse(console, engine, source, limits, live=console.is_terminal and not arguments.json)
+                result = _analyse(
+                    console, engine, source, limits, live=console.is_terminal and not arguments.json
+                )
             except SearchInterrupted as interrupt:
                 _print(console, source, interrupt.result, arguments.json)
                 return 0 if limits.infinite else INTERRUPTED
@@ -135,7 +160,9 @@ def run(arguments: argparse.Namespace) -> int:
     return int(any(isinstance(source, BadLine) for source in sources))
 
 
-def _analyse(console: Console, engine: Engine, source: Source, limits: Limits, live: bool) -> SearchResult:
+def _analyse(
+    console: Console, engine: Engine, source: Source, limits: Limits, live: bool
+) -> SearchResult:
     engine.set_position(source.board)
     if not any(source.board.legal_moves):
         limits = replace(limits, infinite=False)  # nothing to wait for
@@ -157,6 +184,9 @@ def _print(console: Console, source: Source, result: SearchResult, as_object: bo
     say(console, f"{source.name}, {chess.COLOR_NAMES[board.turn]} to move")
     console.print(render_board(board, chess.WHITE, choose_style(console)))
     if not result.infos:
-        say(console, f"the game is over: {board.result()}, {'checkmate' if board.is_checkmate() else 'stalemate'}")
+        say(
+            console,
+            f"the game is over: {board.result()}, {'checkmate' if board.is_checkmate() else 'stalemate'}",
+        )
     else:
         show_view(as_table(board, searched_lines(result)))

@@ -1,7 +1,8 @@
-"""A player's accuracy as Lichess computes it (https://lichess.org/page/accuracy), and the phases of a game.
+"""A player's accuracy as Lichess computes it (https://lichess.org/page/accuracy), and the phases of
+a game.
 
-Half is the mean of the moves' accuracies, weighted by how volatile the game is around each, and half is their harmonic
-mean, which bad moves pull down.
+Half is the mean of the moves' accuracies, weighted by how volatile the game is around each, and
+half is their harmonic mean, which bad moves pull down.
 """
 
 from __future__ import annotations
@@ -18,18 +19,23 @@ from uci.language import later
 
 START_CP = 15  # what Lichess takes for the usual start position
 _MOST_CP = 1000  # larger scores and mates count as this
-_CP_SLOPE = 0.00368208  # of the log odds of winning, fitted by Lichess to games of people and Stockfish's centipawns
+# of the log odds of winning, fitted by Lichess to games of people and Stockfish's centipawns
+_CP_SLOPE = 0.00368208
 _UNCERTAINTY = 1.0  # percent that an analysis gives away for its own faults
-_WINDOW = (2, 8)  # positions around a move in which volatility is measured; a tenth of the game within these limits
+_WINDOW = (
+    2,
+    8,
+)  # positions around a move in which volatility is measured; a tenth of the game within these limits
 _WEIGHT = (0.5, 12.0)
 PHASE_NAMES = (later("opening"), later("middlegame"), later("endgame"))
-# Fitted to 184 players in 93 games, reviewed with 20,000 nodes a move: levels of Aino from 500 to 1800, players on
-# chess.com from 1150 to 1640, and masters from 2400 to 2880. Each span of 300 points weighs the same.
+# Fitted to 184 players in 93 games, reviewed with 20,000 nodes a move: levels of Aino from 500 to
+# 1800, players on chess.com from 1150 to 1640, and masters from 2400 to 2880. Each span of 300
+# points weighs the same.
 _TOP_RATING, _RATING_SLOPE, _RATING_SPREAD = 4120.0, 917.0, 500
 _RATINGS = (500.0, 2800.0)
 _LEAST_MOVES = 15  # of the player
-# As in Lichess's division of games, https://github.com/lichess-org/scalachess (Divider), without its measure of how
-# mixed the two sides' pieces are.
+# As in Lichess's division of games, https://github.com/lichess-org/scalachess (Divider), without
+# its measure of how mixed the two sides' pieces are.
 _MIDDLEGAME_PIECES, _ENDGAME_PIECES = 10, 6  # both sides' pieces without kings and pawns, at most
 _LEFT_AT_HOME = 4  # pieces on a side's first rank; with fewer, the opening is over
 
@@ -47,8 +53,8 @@ def win_percent(score_cp: float) -> float:
 
 
 def winning_cp(chances: float) -> int:
-    """Return the score on Stockfish's scale at which people have these winning chances, 0..1: `win_percent` turned
-    round.
+    """Return the score on Stockfish's scale at which people have these winning chances, 0..1:
+    `win_percent` turned round.
     """
     limit = win_percent(_MOST_CP) / 100.0
     share = _within(chances, (1.0 - limit, limit))
@@ -56,14 +62,18 @@ def winning_cp(chances: float) -> int:
 
 
 def rated_moves(scores_cp: Sequence[float], first: chess.Color) -> list[RatedMove]:
-    """Return the moves between some scores, which are White's, before and after each move; `first` makes the first
-    one.
+    """Return the moves between some scores, which are White's, before and after each move; `first`
+    makes the first one.
     """
     chances = [win_percent(_within(score, (-_MOST_CP, _MOST_CP))) for score in scores_cp]
     size = int(_within((len(chances) - 1) // 10, _WINDOW))
-    windows = [chances[:size]] * (size - 2) + [chances[at : at + size] for at in range(max(1, len(chances) - size + 1))]
+    windows = [chances[:size]] * (size - 2) + [
+        chances[at : at + size] for at in range(max(1, len(chances) - size + 1))
+    ]
     moves = []
-    for ply, ((before, after), window) in enumerate(zip(itertools.pairwise(chances), windows, strict=False)):
+    for ply, ((before, after), window) in enumerate(
+        zip(itertools.pairwise(chances), windows, strict=False)
+    ):
         is_white = (ply % 2 == 0) == first
         loss = before - after if is_white else after - before
         moves.append(RatedMove(_move_accuracy(loss), _within(statistics.pstdev(window), _WEIGHT)))
@@ -79,7 +89,8 @@ def game_accuracy(moves: Sequence[RatedMove]) -> float | None:
 
 
 def rating_played(accuracy: float, moves: int) -> str:
-    """Return the rating that so accurate a game points to, and how far off two in three such estimates are at most.
+    """Return the rating that so accurate a game points to, and how far off two in three such
+    estimates are at most.
 
     "" for a game of too few moves.
     """
@@ -107,7 +118,10 @@ def phases(boards: Iterable[chess.Board]) -> list[str]:
     reached = 0
     for board in boards:
         pieces = chess.popcount(board.occupied & ~(board.pawns | board.kings))
-        homes = (board.occupied_co[chess.WHITE] & chess.BB_RANK_1, board.occupied_co[chess.BLACK] & chess.BB_RANK_8)
+        homes = (
+            board.occupied_co[chess.WHITE] & chess.BB_RANK_1,
+            board.occupied_co[chess.BLACK] & chess.BB_RANK_8,
+        )
         is_opened = pieces <= _MIDDLEGAME_PIECES or min(map(chess.popcount, homes)) < _LEFT_AT_HOME
         reached = max(reached, 2 if pieces <= _ENDGAME_PIECES else int(is_opened))
         found.append(PHASE_NAMES[reached])

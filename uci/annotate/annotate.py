@@ -35,7 +35,9 @@ from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import odd_result, read_every_game
 from uci.terminal.waiting import ready_engine
 
-_PAGE_PAUSE = 20.0  # pause between two writings of the page, in multiples of the time that the last one took
+_PAGE_PAUSE = (
+    20.0  # pause between two writings of the page, in multiples of the time that the last one took
+)
 EXAMPLES = """\
 examples:
   aino annotate game.pgn                    writes game.annotated.pgn and game.annotated.html
@@ -55,13 +57,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="NAME", help=text)
     text = "judge only these moves: white, black, or a player by parts of the name (default: both sides')"
     parser.add_argument("--side", metavar="SIDE", help=text)
-    parser.add_argument("--open", action="store_true", help="show the page in the browser at the end")
+    parser.add_argument(
+        "--open", action="store_true", help="show the page in the browser at the end"
+    )
     add_limit_flags(parser, f"{DEFAULT_LIMITS.nodes:,} for each position")
     add_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Annotate all games; return exit status 1 if some could not be read, or only in part. Raises AinoErrors."""
+    """Annotate all games; return exit status 1 if some could not be read, or only in part. Raises
+    AinoErrors.
+    """
     options = options_from_flags(arguments)
     limits = limits_from_flags(arguments, DEFAULT_LIMITS)
     games = read_every_game(arguments.pgn)
@@ -85,14 +91,21 @@ def run(arguments: argparse.Namespace) -> int:
                     output.add(review)
                     say(console, _summary_line(review, found.number))
     except KeyboardInterrupt as interrupt:
-        if isinstance(interrupt, ReviewInterrupted) and interrupt.review is not None and output is not None:
+        if (
+            isinstance(interrupt, ReviewInterrupted)
+            and interrupt.review is not None
+            and output is not None
+        ):
             output.add(interrupt.review)
         say(problems, _("interrupted"))
         return INTERRUPTED
     finally:
         if output is not None and output.finished:
             output.write_page()
-            one, many = later("{count} game in {pgn} and {page}"), later("{count} games in {pgn} and {page}")
+            one, many = (
+                later("{count} game in {pgn} and {page}"),
+                later("{count} games in {pgn} and {page}"),
+            )
             say(console, several(one, many, output.finished, pgn=output.pgn, page=output.html))
             if arguments.open:
                 webbrowser.open(output.html.resolve().as_uri())
@@ -100,7 +113,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source: Path) -> None:
-    """Annotate one game beside its `source` file, under a name that is free; Ctrl-C keeps what is done."""
+    """Annotate one game beside its `source` file, under a name that is free; Ctrl-C keeps what is
+    done.
+    """
     suffixes = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
     bases = (source.with_name(f"{source.stem}.annotated{suffix}") for suffix in suffixes)
     base = next(base for base in bases if not any(path.exists() for path in _output_files(base)))
@@ -113,7 +128,11 @@ def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source
     if review is not None:
         output.add(review)
         output.write_page()
-        say(console, f"{_summary_line(review, 1)}\n" + _("in {pgn} and {page}", pgn=output.pgn, page=output.html))
+        say(
+            console,
+            f"{_summary_line(review, 1)}\n"
+            + _("in {pgn} and {page}", pgn=output.pgn, page=output.html),
+        )
 
 
 def _tell(problems: Console, found: ReadGame, path: Path) -> None:
@@ -121,25 +140,43 @@ def _tell(problems: Console, found: ReadGame, path: Path) -> None:
     if found.letters != ENGLISH.name:
         say(problems, f"game {found.number}: read as {found.letters}")
     what = f"game {found.number}: " if found.number else ""
-    rest = f"; {'skipping the game' if found.start_fault else 'reading that line up to there'}" if what else ""
+    rest = (
+        f"; {'skipping the game' if found.start_fault else 'reading that line up to there'}"
+        if what
+        else ""
+    )
     for fault in found.faults:
         say(problems, f"{what}{path}:{fault}{rest}")
 
 
 def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.Color | None:
-    """Return the side of a game whose moves are judged; None for both. Says so where a name is nobody's."""
+    """Return the side of a game whose moves are judged; None for both. Says so where a name is
+    nobody's.
+    """
     if wanted is None or wanted.lower() in chess.COLOR_NAMES:
         return None if wanted is None else wanted.lower() == "white"
     words = searchable(wanted.replace(",", " ")).split()
-    names = {chess.WHITE: game.headers.get("White", "?"), chess.BLACK: game.headers.get("Black", "?")}
-    found = [side for side, name in names.items() if all(word in searchable(name) for word in words)]
+    names = {
+        chess.WHITE: game.headers.get("White", "?"),
+        chess.BLACK: game.headers.get("Black", "?"),
+    }
+    found = [
+        side for side, name in names.items() if all(word in searchable(name) for word in words)
+    ]
     if not found:
-        say(problems, f"no {wanted!r} in {names[chess.WHITE]} - {names[chess.BLACK]}: both sides are judged")
+        say(
+            problems,
+            f"no {wanted!r} in {names[chess.WHITE]} - {names[chess.BLACK]}: both sides are judged",
+        )
     return found[0] if len(found) == 1 else None
 
 
 def _review(
-    engine: Engine, game: chess.pgn.Game, number: int, limits: Limits, side: chess.Color | None = None
+    engine: Engine,
+    game: chess.pgn.Game,
+    number: int,
+    limits: Limits,
+    side: chess.Color | None = None,
 ) -> GameReview:
     title = harmless(_("game {number}: {name}", number=number, name=game_name(game.headers)))
     with live_line(title) as line:
@@ -153,12 +190,21 @@ def _review(
 def _summary_line(review: GameReview, number: int) -> str:
     headers = review.game.headers
     names = {side: chess.COLOR_NAMES[side].title() for side in review.sides}
-    sides = (f"{headers.get(name, '?').strip('? ') or _(name)}: {review.summary(side)}" for side, name in names.items())
-    return _("game {number}, {result}.", number=number, result=headers.get("Result", "*")) + " " + "; ".join(sides)
+    sides = (
+        f"{headers.get(name, '?').strip('? ') or _(name)}: {review.summary(side)}"
+        for side, name in names.items()
+    )
+    return (
+        _("game {number}, {result}.", number=number, result=headers.get("Result", "*"))
+        + " "
+        + "; ".join(sides)
+    )
 
 
 class _Output:
-    """The two output files. The PGN grows game by game; the page is rewritten now and then, and at the end."""
+    """The two output files. The PGN grows game by game; the page is rewritten now and then, and at
+    the end.
+    """
 
     def __init__(self, source: Path, base: Path, engine: Engine, limits: Limits) -> None:
         self.pgn, self.html = _output_files(base)
@@ -186,12 +232,16 @@ class _Output:
 
 
 def _output_files(base: Path) -> tuple[Path, Path]:
-    name = base.name.removesuffix(".pgn").removesuffix(".html")  # as people write who think of one of them
+    name = base.name.removesuffix(".pgn").removesuffix(
+        ".html"
+    )  # as people write who think of one of them
     return base.with_name(f"{name}.pgn"), base.with_name(f"{name}.html")
 
 
 def _refuse_outputs(source: Path, base: Path) -> None:
-    """Raise ConfigError if the output would replace what `check_output` knows, or is not an earlier review."""
+    """Raise ConfigError if the output would replace what `check_output` knows, or is not an earlier
+    review.
+    """
     pgn, page = _output_files(base)
     for path in (pgn, page):
         check_output(path, [source])

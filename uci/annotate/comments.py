@@ -25,10 +25,11 @@ _JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands 
 
 
 def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
-    """Write a review into its own game, beside the comments and variations that are there, and return it.
+    """Write a review into its own game, beside the comments and variations that are there, and
+    return it.
 
-    An earlier review is replaced. Evaluations of another program are kept; Aino's are written where there are none.
-    `how` says who judged, and how thoroughly.
+    An earlier review is replaced. Evaluations of another program are kept; Aino's are written where
+    there are none. `how` says who judged, and how thoroughly.
     """
     game = review.game
     forget_review(game)
@@ -38,7 +39,9 @@ def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
     summary = " ".join(_(sides[side], summary=review.summary(side)) for side in review.sides)
     nodes = list(game.mainline())
     if len(review.moves) < len(nodes):
-        summary += " " + _("Reviewed up to ply {ply} of {plies}.", ply=len(review.moves), plies=len(nodes))
+        summary += " " + _(
+            "Reviewed up to ply {ply} of {plies}.", ply=len(review.moves), plies=len(nodes)
+        )
     if how:
         summary += f" {_capital(how)}."
     is_evaluated = any(node.eval() for node in nodes)
@@ -61,7 +64,9 @@ def forget_review(game: chess.pgn.Game) -> None:
             ours, *theirs = map(int, marks.split())
             node.nags = (node.nags - {ours}) | set(theirs)
     for node in (game, *game.mainline()):
-        node.variations = [variation for variation in node.variations if not is_of_review(variation)]
+        node.variations = [
+            variation for variation in node.variations if not is_of_review(variation)
+        ]
 
 
 def mend_result(game: chess.pgn.Game) -> None:
@@ -77,36 +82,52 @@ def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
     node.nags = (node.nags - replaced) | {move.judgement.nag}
     marks = " ".join(map(str, [move.judgement.nag, *sorted(replaced)]))
     node.comment = with_review(node.comment, move_comment(move, is_own=False), marks)
-    if move.best_line and not move.is_best and move.loss > 0 and not node.parent.has_variation(move.best_line[0]):
+    if (
+        move.best_line
+        and not move.is_best
+        and move.loss > 0
+        and not node.parent.has_variation(move.best_line[0])
+    ):
         node.parent.add_line(move.best_line[:SHOWN_PLIES], starting_comment=_OF_REVIEW)
-    is_answered_better = node.next() is not None and move.reply_line and not node.has_variation(move.reply_line[0])
+    is_answered_better = (
+        node.next() is not None and move.reply_line and not node.has_variation(move.reply_line[0])
+    )
     if move.loss > 0 and is_answered_better:
         node.add_line(move.reply_line[:SHOWN_PLIES], starting_comment=_OF_REVIEW)
 
 
 def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None = None) -> str:
-    """Why a judged move is bad, what it costs, and, with the answer, what was better, in letters as for `shown_moves`.
+    """Why a judged move is bad, what it costs, and, with the answer, what was better, in letters as
+    for `shown_moves`.
 
-    A move without a reason has a line instead: what it allows or, for a side that still stands well, what it missed.
+    A move without a reason has a line instead: what it allows or, for a side that still stands
+    well, what it missed.
 
-    `Blunder: loses a rook to a fork of king and rook by the knight on c7. Your winning chances drop from 64% to 33%.
-    Better was Qe2.` For an only move, what the others cost: `The only good move: any other lowers your winning chances
-    by 18% or more.`
+    `Blunder: loses a rook to a fork of king and rook by the knight on c7. Your winning chances drop
+    from 64% to 33%. Better was Qe2.` For an only move, what the others cost: `The only good move:
+    any other lowers your winning chances by 18% or more.`
     """
     if move.judgement is None:
         return ""
     if move.judgement == BRILLIANT:
         return _("Brilliant: a sacrifice that is hard to see, and the best move.")
     if move.judgement == GREAT:
-        text = later("The only good move: any other lowers your winning chances by {points}% or more.")
+        text = later(
+            "The only good move: any other lowers your winning chances by {points}% or more."
+        )
         return _(text, points=f"{100 * move.gap:.0f}")
     before, after = (f"{100 * chances:.0f}" for chances in move.chances)
     why = move.reason(is_own)
     if not why and move.reply_line and move.chances[1] < _STILL_WELL:
-        why = _("allows {line}", line=told_line(board_after(move.board, move.move), move.reply_line, is_own))
+        why = _(
+            "allows {line}",
+            line=told_line(board_after(move.board, move.move), move.reply_line, is_own),
+        )
     told = [f"{why}."] if why else []
     if before != after:
-        told.append(_("your winning chances drop from {before}% to {after}%.", before=before, after=after))
+        told.append(
+            _("your winning chances drop from {before}% to {after}%.", before=before, after=after)
+        )
     if with_answer and move.best_line and not move.is_best:
         better, *rest = move.best_line
         answer = shown_moves(move.board.san(better), is_own)
@@ -126,7 +147,11 @@ def _pov_score(verdict: Verdict) -> chess.engine.PovScore | None:
     """None where mate is on the board."""
     if verdict.mate == 0:
         return None
-    score = chess.engine.Cp(verdict.score_cp) if verdict.mate is None else chess.engine.Mate(verdict.mate)
+    score = (
+        chess.engine.Cp(verdict.score_cp)
+        if verdict.mate is None
+        else chess.engine.Mate(verdict.mate)
+    )
     return chess.engine.PovScore(score, chess.WHITE)
 
 

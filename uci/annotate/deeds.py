@@ -13,7 +13,8 @@ from uci.language import _
 
 
 def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = False) -> str:
-    """Return what a line's first move does, as `which attacks the queen on b3`; "" where no rule knows.
+    """Return what a line's first move does, as `which attacks the queen on b3`; "" where no rule
+    knows.
 
     An attack on pawns alone does not explain much.
     """
@@ -31,11 +32,15 @@ def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = F
     if explains_much or board.is_capture(move) or after.is_check():
         attacked &= ~after.pawns
     for answer in answers:
-        if attacked & ~after.pawns == chess.SquareSet([answer.from_square]) and not after.is_capture(answer):
+        if attacked & ~after.pawns == chess.SquareSet(
+            [answer.from_square]
+        ) and not after.is_capture(answer):
             return _("which drives {piece} away", piece=on_square(after, answer.from_square))
     if attacked:
         kinds = sorted(attacked, key=lambda at: -WORTH[after.piece_type_at(at) or chess.PAWN])
-        return _("which attacks {pieces}", pieces=listed([on_square(after, at) for at in kinds[:2]]))
+        return _(
+            "which attacks {pieces}", pieces=listed([on_square(after, at) for at in kinds[:2]])
+        )
     for at in after.attacks(move.to_square) & after.occupied_co[not side] & ~after.pawns:
         if after.is_pinned(not side, at) and not board.is_pinned(not side, at):
             return _("which pins {piece}", piece=on_square(after, at))
@@ -47,9 +52,17 @@ def developing(board: chess.Board, move: chess.Move) -> str:
     if board.is_castling(move):
         return _("which brings the king to safety")
     piece = board.piece_at(move.from_square)
-    is_minor = piece is not None and piece.piece_type in (chess.KNIGHT, chess.BISHOP) and not board.is_capture(move)
+    is_minor = (
+        piece is not None
+        and piece.piece_type in (chess.KNIGHT, chess.BISHOP)
+        and not board.is_capture(move)
+    )
     is_at_home = piece == chess.Board().piece_at(move.from_square)
-    return _("which develops {piece}", piece=on_square(board, move.from_square)) if is_minor and is_at_home else ""
+    return (
+        _("which develops {piece}", piece=on_square(board, move.from_square))
+        if is_minor and is_at_home
+        else ""
+    )
 
 
 def prey(board: chess.Board, side: chess.Color) -> chess.SquareSet:

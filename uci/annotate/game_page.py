@@ -22,18 +22,25 @@ from uci.terminal.author_notes import author_lines, drawn_by, game_name, notes_a
 from uci.terminal.verdict import Verdict
 
 
-def render_game_page(title: str, sections: list[tuple[str, Markup]], how: str, nonce: str = "") -> str:
-    """Return a whole page. `sections` are names of games and what `game_section` made of them; `how` tells the limits.
+def render_game_page(
+    title: str, sections: list[tuple[str, Markup]], how: str, nonce: str = ""
+) -> str:
+    """Return a whole page. `sections` are names of games and what `game_section` made of them;
+    `how` tells the limits.
 
     A server that allows scripts by a `nonce` gives it.
     """
     return render("annotate.html.j2", title=title, sections=sections, how=how, nonce=nonce)
 
 
-def game_section(review: GameReview, number: int, pgn: str, reader: chess.Color | None = None) -> tuple[str, Markup]:
-    """Return a game's name and its part of the page; `number` keeps its anchors apart from other games'.
+def game_section(
+    review: GameReview, number: int, pgn: str, reader: chess.Color | None = None
+) -> tuple[str, Markup]:
+    """Return a game's name and its part of the page; `number` keeps its anchors apart from other
+    games'.
 
-    `pgn` is what the page's reader can copy. A `reader` who played looks for better moves of that side only.
+    `pgn` is what the page's reader can copy. A `reader` who played looks for better moves of that
+    side only.
     """
     below = review.side if reader is None else reader
     headers = review.game.headers
@@ -52,9 +59,15 @@ def game_section(review: GameReview, number: int, pgn: str, reader: chess.Color 
         phases=PHASE_NAMES,
         flipped=below == chess.BLACK,
         board=board_svg(
-            review.game.board(), perspective=below is not chess.BLACK, label=_("Start position"), translate=translated
+            review.game.board(),
+            perspective=below is not chess.BLACK,
+            label=_("Start position"),
+            translate=translated,
         ),
-        moves=[_move(move, node) for move, node in zip(review.moves, review.game.mainline(), strict=False)],
+        moves=[
+            _move(move, node)
+            for move, node in zip(review.moves, review.game.mainline(), strict=False)
+        ],
         area=area_path([review.start.expected, *(move.after.expected for move in review.moves)]),
         dots=[_dot(move, len(review.moves)) for move in review.turning_points],
         turning_points=[_turning_point(move) for move in review.turning_points],
@@ -62,7 +75,9 @@ def game_section(review: GameReview, number: int, pgn: str, reader: chess.Color 
         replay=_replay(review),
         pgn=pgn,
     )
-    return f"{name}, {headers.get('Result', '*')}", Markup(text)  # a template made the text, so it is already escaped
+    return f"{name}, {headers.get('Result', '*')}", Markup(
+        text
+    )  # a template made the text, so it is already escaped
 
 
 def _side(side: chess.Color) -> str:
@@ -76,10 +91,16 @@ def _phases(review: GameReview, side: chess.Color) -> list[str]:
 
 
 def _facts(headers: chess.pgn.Headers, name: str) -> list[str]:
-    """Return what is known beside the name: the players of a chapter, the event, the place and the date."""
+    """Return what is known beside the name: the players of a chapter, the event, the place and the
+    date.
+    """
     players = " – ".join(headers.get(key, "?") for key in ("White", "Black"))
-    known = [headers[key] for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")]
-    facts = [text for text in [players if players.strip("? –") else "", *known] if text and text != name]
+    known = [
+        headers[key] for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")
+    ]
+    facts = [
+        text for text in [players if players.strip("? –") else "", *known] if text and text != name
+    ]
     return [text.removesuffix(".??").removesuffix(".??") for text in facts]  # `1858` for 1858.??.??
 
 
@@ -114,7 +135,9 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
         "title": f"{move.number} {shown_moves(move.san)}{move.judgement.symbol if move.judgement else ''}",
         "kind": _kind(move),
         "comment": move_comment(move, with_answer=False),
-        "reply": shown_moves(board_after(move.board, move.move).variation_san(move.reply_line[:SHOWN_PLIES])),
+        "reply": shown_moves(
+            board_after(move.board, move.move).variation_san(move.reply_line[:SHOWN_PLIES])
+        ),
         "board": board_svg(
             move.board,
             perspective=move.mover,
@@ -126,18 +149,26 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
 
 
 def _replay(review: GameReview) -> list[dict[str, object]]:
-    """Return what the script shows for each ply: the position, the squares of the last move, words, verdict, and other
-    lines.
+    """Return what the script shows for each ply: the position, the squares of the last move, words,
+    verdict, and other lines.
 
     `replay.js` has the names.
     """
     start = review.game.board()
-    steps = [{**_position(start, None, _("Start position")), **_verdict(review.start), **_notes(review.game)}]
+    steps = [
+        {
+            **_position(start, None, _("Start position")),
+            **_verdict(review.start),
+            **_notes(review.game),
+        }
+    ]
     for move, node in zip(review.moves, review.game.mainline(), strict=False):
         after = board_after(move.board, move.move)
         symbol = move.judgement.symbol if move.judgement else ""
         comment = move_comment(move)
-        text = f"{move.number} {shown_moves(move.san)}{symbol} {move.after.text}" + (f". {comment}" if comment else "")
+        text = f"{move.number} {shown_moves(move.san)}{symbol} {move.after.text}" + (
+            f". {comment}" if comment else ""
+        )
         step = {**_position(after, move.move, text), **_verdict(move.after), **_notes(node)}
         lines = {}
         if move.judgement is not None:
@@ -145,7 +176,9 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
             if move.best_line and not move.is_best:
                 lines["Better"] = _line(move.board, move.best_line, move.before)
                 if move.reply_line:
-                    step["threat"] = [[move.reply_line[0].from_square, move.reply_line[0].to_square]]
+                    step["threat"] = [
+                        [move.reply_line[0].from_square, move.reply_line[0].to_square]
+                    ]
                     lines["Refutation"] = _line(after, move.reply_line, move.after)
                 step |= _question(move) if move.judgement in BAD else {}
         variations, forks = _variations(node.parent, move.board)
@@ -155,16 +188,21 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
 
 def _notes(node: chess.pgn.GameNode) -> dict[str, object]:
     """Return the author's words and arrows, where there are any."""
-    return {name: value for name, value in (("note", notes_at(node)), ("drawn", drawn_by(node))) if value}
+    return {
+        name: value
+        for name, value in (("note", notes_at(node)), ("drawn", drawn_by(node)))
+        if value
+    }
 
 
 def _variations(
     node: chess.pgn.GameNode, board: chess.Board
 ) -> tuple[dict[str, list[dict[str, object]]], dict[str, tuple[str, int]]]:
-    """Return the positions of the author's variations on the main move of a node by name, those inside others last.
+    """Return the positions of the author's variations on the main move of a node by name, those
+    inside others last.
 
-    They have no verdict. One that leaves another has only its own moves; the second map has the other's name, and the
-    number of moves up to there.
+    They have no verdict. One that leaves another has only its own moves; the second map has the
+    other's name, and the number of moves up to there.
     """
     lines, forks = dict[str, list[dict[str, object]]](), dict[str, tuple[str, int]]()
     todo = [(first, board, ("", 0)) for first in reversed(author_lines(node))]
@@ -175,13 +213,17 @@ def _variations(
         if fork[0]:
             forks[name] = fork
         while True:
-            number = f"{move_number(before)} " if not lines[name] or before.turn == chess.WHITE else ""
+            number = (
+                f"{move_number(before)} " if not lines[name] or before.turn == chess.WHITE else ""
+            )
             after = board_after(before, step.move)
             position = _position(after, step.move, number + shown_moves(before.san(step.move)))
             lines[name].append({**position, **_notes(step)})
             if not step.variations:
                 break
-            inner += [(other, after, (name, fork[1] + len(lines[name]))) for other in author_lines(step)]
+            inner += [
+                (other, after, (name, fork[1] + len(lines[name]))) for other in author_lines(step)
+            ]
             step, before = step.variations[0], after
         todo += reversed(inner)
     return lines, forks
@@ -214,8 +256,12 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
     return {"expected": round(verdict.expected, 3), "score": verdict.text}
 
 
-def _line(board: chess.Board, moves: Sequence[chess.Move], verdict: Verdict) -> list[dict[str, object]]:
-    """Return the positions of a line that begins on a board with a verdict, which holds for all of them."""
+def _line(
+    board: chess.Board, moves: Sequence[chess.Move], verdict: Verdict
+) -> list[dict[str, object]]:
+    """Return the positions of a line that begins on a board with a verdict, which holds for all of
+    them.
+    """
     board = board.copy(stack=False)
     positions = []
     shown = moves[:SHOWN_PLIES]
@@ -224,6 +270,8 @@ def _line(board: chess.Board, moves: Sequence[chess.Move], verdict: Verdict) -> 
         text = number + shown_moves(board.san(move))
         verdict = verdict.after_move_of(board.turn)
         board.push(move)
-        arrows = {"better": [[next_.from_square, next_.to_square] for next_ in shown[ply + 1 : ply + 2]]}
+        arrows = {
+            "better": [[next_.from_square, next_.to_square] for next_ in shown[ply + 1 : ply + 2]]
+        }
         positions.append({**_position(board, move, text), **_verdict(verdict), **arrows})
     return positions

@@ -1,7 +1,8 @@
 """Judges moves: losses in winning chances, their names and NAGs.
 
-Winning chances are expected points among people, 0..1, from the side that moved. Aino's own expected points are those
-of two engines, which win with a smaller advantage; `winning_chances` turns one into the other.
+Winning chances are expected points among people, 0..1, from the side that moved. Aino's own
+expected points are those of two engines, which win with a smaller advantage; `winning_chances`
+turns one into the other.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ BAD = (BLUNDER, MISTAKE, INACCURACY)
 _THRESHOLDS = ((0.15, BLUNDER), (0.10, MISTAKE), (0.05, INACCURACY))
 _GREAT_GAP = 0.15  # winning chances by which every other move must be worse
 _STILL_OPEN = (0.4, 0.9)  # winning chances after the only move, between which finding it is a feat
-# Both set by hand, the margin on 20 games that `benchmarks.marks` compares with Stockfish. A move is picked for its
-# large loss, so that the true one tends to be smaller; and a side three pawns behind has no game left to lose.
+# Both set by hand, the margin on 20 games that `benchmarks.marks` compares with Stockfish. A move
+# is picked for its large loss, so that the true one tends to be smaller; and a side three pawns
+# behind has no game left to lose.
 _MARGIN = 0.035  # winning chances by which a loss must exceed a limit
 _ALREADY_LOST = 0.25  # winning chances of the best move, below which another one is no blunder
 _HOPELESS = 0.055  # winning chances that even a mate must cost, about those of an inaccuracy
@@ -47,15 +49,18 @@ def winning_chances(expected: float) -> float:
 
 
 def is_only_move(gap: float, chances: float) -> bool:
-    """Whether a move that leaves such winning chances is the only good one, given the `gap` to the best other move."""
+    """Whether a move that leaves such winning chances is the only good one, given the `gap` to the
+    best other move.
+    """
     return gap >= _GREAT_GAP and _STILL_OPEN[0] <= chances <= _STILL_OPEN[1]
 
 
 def judge(loss: float, best: float, allows_mate: bool = False) -> Judgement | None:
-    """Return the judgement of a move that lost `loss` of the winning chances `best`; None if it lost little.
+    """Return the judgement of a move that lost `loss` of the winning chances `best`; None if it
+    lost little.
 
-    The loss exceeds a limit by a margin, and a blunder needs a position that the best move keeps open. To allow a mate
-    that the best move avoids is a mistake at least.
+    The loss exceeds a limit by a margin, and a blunder needs a position that the best move keeps
+    open. To allow a mate that the best move avoids is a mistake at least.
     """
     if allows_mate and best >= _HOPELESS:
         return BLUNDER if best >= _ALREADY_LOST else MISTAKE

@@ -12,8 +12,16 @@ import chess
 from engine.board.notation import board_after
 from uci.language import _, later
 
-WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 100}
-# Nouns are objects of their sentences, unless the context is "subject" or "of": German has other forms there.
+WORTH = {
+    chess.PAWN: 1,
+    chess.KNIGHT: 3,
+    chess.BISHOP: 3,
+    chess.ROOK: 5,
+    chess.QUEEN: 9,
+    chess.KING: 100,
+}
+# Nouns are objects of their sentences, unless the context is "subject" or "of": German has other
+# forms there.
 NUMBERS = ("", "", later("two"), later("three"), later("four"), later("five"), later("six"), later("seven"),
            later("eight"), later("nine"), later("ten"))  # fmt: skip
 ONE_PIECE = {chess.QUEEN: later("the queen"), chess.ROOK: later("a rook"), chess.BISHOP: later("a bishop"),
@@ -28,7 +36,9 @@ Kinds = Counter[chess.PieceType]
 
 @dataclass(frozen=True)
 class Balance:
-    """The kinds of pieces that a side wins and loses; equal ones, and bishops and knights, cancel out."""
+    """The kinds of pieces that a side wins and loses; equal ones, and bishops and knights, cancel
+    out.
+    """
 
     won: Kinds
     lost: Kinds
@@ -46,7 +56,11 @@ class Balance:
     @property
     def pawns(self) -> int:
         """The gain in pawns; a loss is negative."""
-        return pawns_of(self.won) - pawns_of(self.lost) + self.promotions * (WORTH[chess.QUEEN] - WORTH[chess.PAWN])
+        return (
+            pawns_of(self.won)
+            - pawns_of(self.lost)
+            + self.promotions * (WORTH[chess.QUEEN] - WORTH[chess.PAWN])
+        )
 
     def reversed(self) -> Balance:
         """Return the other side's view."""
@@ -55,7 +69,10 @@ class Balance:
     @property
     def text(self) -> str:
         """What is won, in words: `the queen for a rook`, `the exchange`, `two pawns`."""
-        if self.won == Counter([chess.ROOK]) and self.lost in (Counter([chess.BISHOP]), Counter([chess.KNIGHT])):
+        if self.won == Counter([chess.ROOK]) and self.lost in (
+            Counter([chess.BISHOP]),
+            Counter([chess.KNIGHT]),
+        ):
             return _("the exchange")
         won, lost = _pieces_text(self.won), _pieces_text(self.lost)
         return _("{won} for {lost}", won=won, lost=lost) if lost else won
@@ -68,7 +85,12 @@ def pawns_of(kinds: Kinds) -> int:
 
 def _pieces_text(pieces: Kinds) -> str:
     kinds = [kind for kind in ONE_PIECE if pieces[kind]]
-    return listed([_(ONE_PIECE[kind]) if pieces[kind] == 1 else many_pieces(kind, pieces[kind]) for kind in kinds])
+    return listed(
+        [
+            _(ONE_PIECE[kind]) if pieces[kind] == 1 else many_pieces(kind, pieces[kind])
+            for kind in kinds
+        ]
+    )
 
 
 def many_pieces(kind: chess.PieceType, count: int) -> str:
@@ -78,7 +100,11 @@ def many_pieces(kind: chess.PieceType, count: int) -> str:
 
 def on_square(board: chess.Board, square: chess.Square, context: str = "") -> str:
     """Return `the pawn on e4`."""
-    return _(ON_SQUARE[board.piece_type_at(square) or chess.PAWN], context, square=chess.square_name(square))
+    return _(
+        ON_SQUARE[board.piece_type_at(square) or chess.PAWN],
+        context,
+        square=chess.square_name(square),
+    )
 
 
 def listed(words: Sequence[str]) -> str:
@@ -88,14 +114,17 @@ def listed(words: Sequence[str]) -> str:
 
 
 def balances(board: chess.Board, line: Sequence[chess.Move], plies: int) -> dict[int, Balance]:
-    """Return what the side to move wins and loses by the first moves of a line, after each number of them that ends
-    exchanges.
+    """Return what the side to move wins and loses by the first moves of a line, after each number
+    of them that ends exchanges.
 
-    Exchanges are going on where the line's next move takes or promotes. If the line itself ends with a capture, a good
-    recapture is counted, too; there is no balance where it wins only a part of what took.
+    Exchanges are going on where the line's next move takes or promotes. If the line itself ends
+    with a capture, a good recapture is counted, too; there is no balance where it wins only a part
+    of what took.
     """
     now, settled = board, {0: Balance(Kinds(), Kinds())}
-    for ply, (move, following) in enumerate(itertools.zip_longest(line[:plies], line[1 : plies + 1]), 1):
+    for ply, (move, following) in enumerate(
+        itertools.zip_longest(line[:plies], line[1 : plies + 1]), 1
+    ):
         now = board_after(now, move)
         if following is not None and (now.is_capture(following) or following.promotion):
             continue
@@ -103,40 +132,59 @@ def balances(board: chess.Board, line: Sequence[chess.Move], plies: int) -> dict
             taker = now.remove_piece_at(move.to_square)
             if taker and gain != WORTH[taker.piece_type]:
                 continue
-        (lost, ours), (won, theirs) = (_gone(board, now, side) for side in (board.turn, not board.turn))
+        (lost, ours), (won, theirs) = (
+            _gone(board, now, side) for side in (board.turn, not board.turn)
+        )
         settled[ply] = Balance.of(won, lost, ours - theirs)
     return settled
 
 
 def _gone(start: chess.Board, end: chess.Board, side: chess.Color) -> tuple[Kinds, int]:
-    """Return the kinds of a side's pieces that are gone, and how many of its pawns are other pieces now."""
-    before, after = (Kinds({kind: len(one.pieces(kind, side)) for kind in ONE_PIECE}) for one in (start, end))
+    """Return the kinds of a side's pieces that are gone, and how many of its pawns are other pieces
+    now.
+    """
+    before, after = (
+        Kinds({kind: len(one.pieces(kind, side)) for kind in ONE_PIECE}) for one in (start, end)
+    )
     promoted = (after - before).total()
     return before - after - Kinds({chess.PAWN: promoted}), promoted
 
 
 def unrest(board: chess.Board, line: Sequence[chess.Move], side: chess.Color) -> int:
-    """Return what a side could win on one square at the end of a line, in pawns, now or by the move before."""
+    """Return what a side could win on one square at the end of a line, in pawns, now or by the move
+    before.
+    """
     before, after = board_after(board, *line[:-1]), board_after(board, *line)
     is_capture = bool(line) and before.is_capture(line[-1])
-    view = after if after.turn == side or is_capture else before  # before a quiet move: what was passed by
+    view = (
+        after if after.turn == side or is_capture else before
+    )  # before a quiet move: what was passed by
     if view.turn != side:
         return 0
     return max(gain_on(view, square) for square in chess.SquareSet(view.occupied_co[not side]))
 
 
 def gain_on(board: chess.Board, square: chess.Square) -> int:
-    """Return what the side to move wins on one square, in pawns, if both take with their cheapest piece or stop."""
+    """Return what the side to move wins on one square, in pawns, if both take with their cheapest
+    piece or stop.
+    """
     takers = list(board.generate_legal_captures(to_mask=chess.BB_SQUARES[square]))
     if not takers:
         return 0
-    move = min(takers, key=lambda taker: WORTH[board.piece_type_at(taker.from_square) or chess.PAWN])
-    return max(0, WORTH[captured(board, move) or chess.PAWN] - gain_on(board_after(board, move), square))
+    move = min(
+        takers, key=lambda taker: WORTH[board.piece_type_at(taker.from_square) or chess.PAWN]
+    )
+    return max(
+        0, WORTH[captured(board, move) or chess.PAWN] - gain_on(board_after(board, move), square)
+    )
 
 
 def lead(board: chess.Board, side: chess.Color) -> int:
     """By how many pawns' worth of material a side is ahead."""
-    return sum(WORTH[piece.piece_type] * (1 if piece.color == side else -1) for piece in board.piece_map().values())
+    return sum(
+        WORTH[piece.piece_type] * (1 if piece.color == side else -1)
+        for piece in board.piece_map().values()
+    )
 
 
 def captured(board: chess.Board, move: chess.Move) -> chess.PieceType | None:

@@ -1,6 +1,8 @@
-"""How a line of moves wins material: by rules, each of which explains the capture that decides the line.
+"""How a line of moves wins material: by rules, each of which explains the capture that decides the
+line.
 
-In each rule the attacker is the side that makes the first move of the line, the defender the other one.
+In each rule the attacker is the side that makes the first move of the line, the defender the other
+one.
 """
 
 from __future__ import annotations
@@ -13,16 +15,31 @@ from typing import NamedTuple
 import chess
 
 from engine.board.notation import board_after
-from uci.annotate.material import ONE_PIECE, WORTH, Balance, captured, listed, many_pieces, on_square
+from uci.annotate.material import (
+    ONE_PIECE,
+    WORTH,
+    Balance,
+    captured,
+    listed,
+    many_pieces,
+    on_square,
+)
 from uci.language import _, later
 
 _SLIDERS = (chess.BISHOP, chess.ROOK, chess.QUEEN)
-_TIMES = ("", later("once"), later("twice"), later("three times"), later("four times"), later("five times"))
+_TIMES = (
+    "",
+    later("once"),
+    later("twice"),
+    later("three times"),
+    later("four times"),
+    later("five times"),
+)
 _BARE = {chess.KNIGHT: later("knight"), chess.BISHOP: later("bishop"), chess.ROOK: later("rook"),
          chess.QUEEN: later("queen"), chess.KING: later("king")}  # fmt: skip
 
 
-# ---- tactics --------------------------------------------------------------------------------------------------------
+# ---- tactics -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -59,14 +76,17 @@ class _Win:
 
 
 class Motif(NamedTuple):
-    """Words for how a line wins, "" for none, and whether that is a tactic, as a fork, or the state of a piece."""
+    """Words for how a line wins, "" for none, and whether that is a tactic, as a fork, or the state
+    of a piece.
+    """
 
     text: str
     is_tactic: bool
 
 
 def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None = None) -> Motif:
-    """How the side to move wins material by a line: `a fork of king and rook by the knight on c7`; "" if no rule fits.
+    """How the side to move wins material by a line: `a fork of king and rook by the knight on c7`;
+    "" if no rule fits.
 
     Where the `gain` is given, the capture that is explained must be a part of it.
     """
@@ -86,7 +106,9 @@ def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None =
 
 
 def _deciding(gains: Sequence[int]) -> int | None:
-    """Return the attacker's first capture after which at least half of a line's gain is never given back."""
+    """Return the attacker's first capture after which at least half of a line's gain is never given
+    back.
+    """
     gained = list(itertools.accumulate(gains))
     for at in range(0, len(gains), 2):
         if gains[at] and gained[-1] > 0 and 2 * min(gained[at:]) >= gained[-1]:
@@ -106,13 +128,17 @@ def _fork(won: _Win) -> str:
             if len(prey) > 1 and won.square in prey:
                 kinds = sorted((after.piece_type_at(target) or 0 for target in prey), reverse=True)
                 return _(
-                    "a fork of {pieces} by {attacker}", pieces=_all(kinds), attacker=on_square(after, square, "of")
+                    "a fork of {pieces} by {attacker}",
+                    pieces=_all(kinds),
+                    attacker=on_square(after, square, "of"),
                 )
     return ""
 
 
 def _is_prey(board: chess.Board, square: chess.Square, attacker_worth: int) -> bool:
-    """Whether a piece, no pawn, is worth taking for one of that worth: it is worth more, or nobody guards it."""
+    """Whether a piece, no pawn, is worth taking for one of that worth: it is worth more, or nobody
+    guards it.
+    """
     kind = board.piece_type_at(square) or chess.PAWN
     guarded = bool(board.attackers(board.color_at(square) or False, square))
     return kind != chess.PAWN and (WORTH[kind] > attacker_worth or not guarded)
@@ -131,12 +157,18 @@ def _skewer(won: _Win) -> str:
         and front in chess.SquareSet.between(square, won.square)
         and WORTH[kinds[0]] >= WORTH[kinds[1]] > WORTH[chess.PAWN]
     ):
-        return _("a skewer of {pieces} by {attacker}", pieces=_all(kinds), attacker=on_square(after, square, "of"))
+        return _(
+            "a skewer of {pieces} by {attacker}",
+            pieces=_all(kinds),
+            attacker=on_square(after, square, "of"),
+        )
     return ""
 
 
 def _discovered(won: _Win) -> str:
-    """Name a discovered attack: a piece opens the line of a bishop, rook or queen, and one of them then takes."""
+    """Name a discovered attack: a piece opens the line of a bishop, rook or queen, and one of them
+    then takes.
+    """
     for step in (won.at, *won.preparations):
         move, before, after = won.line[step], won.boards[step], won.boards[step + 1]
         taker = won.line[won.at].from_square
@@ -144,21 +176,35 @@ def _discovered(won: _Win) -> str:
             if after.piece_type_at(target) == chess.KING:
                 if step == won.at or taker == move.to_square:
                     return _("a discovered check")
-            elif step == won.at - 2 and _is_prey(after, target, WORTH[after.piece_type_at(square) or chess.PAWN]):
-                is_taken = won.square == target and won.stood_there(step) and taker in (square, move.to_square)
-                if is_taken or (taker == move.to_square and won.line[step + 1].from_square == target):
+            elif step == won.at - 2 and _is_prey(
+                after, target, WORTH[after.piece_type_at(square) or chess.PAWN]
+            ):
+                is_taken = (
+                    won.square == target
+                    and won.stood_there(step)
+                    and taker in (square, move.to_square)
+                )
+                if is_taken or (
+                    taker == move.to_square and won.line[step + 1].from_square == target
+                ):
                     return _("a discovered attack on {piece}", piece=on_square(after, target))
     return ""
 
 
-def opened(before: chess.Board, after: chess.Board, move: chess.Move) -> list[tuple[chess.Square, chess.Square]]:
-    """Return the lines from bishops, rooks and queens to enemy pieces that a move of their own side opens."""
+def opened(
+    before: chess.Board, after: chess.Board, move: chess.Move
+) -> list[tuple[chess.Square, chess.Square]]:
+    """Return the lines from bishops, rooks and queens to enemy pieces that a move of their own side
+    opens.
+    """
     return [
         (square, target)
         for kind in _SLIDERS
         for square in after.pieces(kind, before.turn)
         if square != move.to_square
-        for target in after.attacks(square) & ~before.attacks(square) & after.occupied_co[after.turn]
+        for target in after.attacks(square)
+        & ~before.attacks(square)
+        & after.occupied_co[after.turn]
         if move.from_square in chess.SquareSet.between(square, target)
     ]
 
@@ -170,8 +216,14 @@ def _pin(won: _Win) -> str:
     pinned_in, is_piece = won.boards[known], board.piece_type_at(target) not in (None, chess.PAWN)
     if is_piece and won.stood_there(known) and pinned_in.is_pinned(defender, target):
         return _("a pin: {piece} is pinned to the king", piece=on_square(board, target, "subject"))
-    guards = [square for square in board.attackers(defender, target) if square != board.king(defender)]
-    if guards and all(board.is_pinned(defender, square) for square in guards) and not _can_be_retaken(won):
+    guards = [
+        square for square in board.attackers(defender, target) if square != board.king(defender)
+    ]
+    if (
+        guards
+        and all(board.is_pinned(defender, square) for square in guards)
+        and not _can_be_retaken(won)
+    ):
         piece = on_square(board, guards[0], "subject")
         return _("a pin: {piece} is pinned to the king and cannot take back", piece=piece)
     if is_piece and won.stood_there(known) and _shields_queen(pinned_in, won.line[won.at]):
@@ -188,14 +240,17 @@ def _shields_queen(board: chess.Board, capture: chess.Move) -> bool:
     target, attacker = capture.to_square, not board.color_at(capture.to_square)
     sliders = chess.SquareSet(board.bishops | board.rooks) & board.attackers(attacker, target)
     return any(
-        chess.SquareSet.between(square, queen) & board.occupied == chess.SquareSet.from_square(target)
+        chess.SquareSet.between(square, queen) & board.occupied
+        == chess.SquareSet.from_square(target)
         for square in sliders - chess.SquareSet.from_square(capture.from_square)
         for queen in board.pieces(chess.QUEEN, not attacker)
     )
 
 
 def _deflection(won: _Win) -> str:
-    """Name a deflection: the move before the deciding capture takes or lures away the guard of what is taken."""
+    """Name a deflection: the move before the deciding capture takes or lures away the guard of what
+    is taken.
+    """
     step, target = won.at - 2, won.square
     if step < 0 or not won.stood_there(step) or won.before.attackers(won.defender, target):
         return ""
@@ -203,18 +258,29 @@ def _deflection(won: _Win) -> str:
     guards = before.attackers(won.defender, target)
     if won.line[step].to_square in guards:
         guard = on_square(before, won.line[step].to_square, "subject")
-        return _("the removal of a guard: {guard} guarded {piece}", guard=guard, piece=on_square(before, target))
+        return _(
+            "the removal of a guard: {guard} guarded {piece}",
+            guard=guard,
+            piece=on_square(before, target),
+        )
     if lured.from_square in guards and lured.to_square == won.line[step].to_square:
         guard, piece = on_square(before, lured.from_square, "subject"), on_square(before, target)
         if before.is_capture(won.line[step]):
             other = on_square(before, lured.to_square)
-            return _("an overload: {guard} guarded {other} and {piece}", guard=guard, other=other, piece=piece)
+            return _(
+                "an overload: {guard} guarded {other} and {piece}",
+                guard=guard,
+                other=other,
+                piece=piece,
+            )
         return _("a deflection: {guard} guarded {piece}", guard=guard, piece=piece)
     return ""
 
 
 def _hanging(won: _Win) -> str:
-    """Name a hanging piece: the first move takes a piece that too few guard, or takes with one that is worth less."""
+    """Name a hanging piece: the first move takes a piece that too few guard, or takes with one that
+    is worth less.
+    """
     board, target, taker = won.before, won.square, won.line[won.at].from_square
     kind, piece = board.piece_type_at(target), board.piece_type_at(taker) or chess.PAWN
     if won.at > 0 or kind is None:
@@ -223,7 +289,11 @@ def _hanging(won: _Win) -> str:
     if not guards and not _can_be_retaken(won):
         return _("{piece} is unguarded", piece=on_square(board, target, "subject"))
     if WORTH[piece] < WORTH[kind]:
-        return _("{attacker} attacks {piece}", attacker=_(ONE_PIECE[piece], "subject"), piece=on_square(board, target))
+        return _(
+            "{attacker} attacks {piece}",
+            attacker=_(ONE_PIECE[piece], "subject"),
+            piece=on_square(board, target),
+        )
     if 0 < len(guards) < len(attackers) < len(_TIMES):
         attacked, guarded = (_(_TIMES[len(squares)]) for squares in (attackers, guards))
         return _("{piece} is attacked {attacked} and guarded {guarded}", piece=on_square(board, target, "subject"),
@@ -240,7 +310,7 @@ def _all(kinds: Sequence[chess.PieceType]) -> str:
     return listed([_(_BARE[kind]) for kind in kinds])
 
 
-# ---- mates ----------------------------------------------------------------------------------------------------------
+# ---- mates ---------------------------------------------------------------------------------------
 
 
 def mate_pattern(board: chess.Board, line: Sequence[chess.Move]) -> str:

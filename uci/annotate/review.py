@@ -1,9 +1,10 @@
 """Going through a game with the engine: a verdict on every position, a judgement on every move.
 
-Every position is searched once. Then a pass from the end of the game settles what each one is worth: the better one of
-the move that was played, as the game went on, and of the other moves. Where the others promise more, all of them
-together, and the position that speaks for the game, are searched with eight times the nodes, and what lies between is
-settled anew. Marks, curve and accuracy all come from the settled verdicts.
+Every position is searched once. Then a pass from the end of the game settles what each one is
+worth: the better one of the move that was played, as the game went on, and of the other moves.
+Where the others promise more, all of them together, and the position that speaks for the game, are
+searched with eight times the nodes, and what lies between is settled anew. Marks, curve and
+accuracy all come from the settled verdicts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ from engine.board.notation import board_after, move_number
 from engine.errors import StillCompilingError
 from engine.search.limits import Limits, SearchInterrupted, SearchJob
 from engine.search.result import SearchResult
-from uci.annotate.accuracy import START_CP, RatedMove, game_accuracy, phases, rated_moves, rating_played, winning_cp
+from uci.annotate.accuracy import (
+    START_CP,
+    RatedMove,
+    game_accuracy,
+    phases,
+    rated_moves,
+    rating_played,
+    winning_cp,
+)
 from uci.annotate.judge import (
     BAD,
     BLUNDER,
@@ -64,8 +73,11 @@ class MoveReview:
     best_line: tuple[chess.Move, ...]  # begins with the best move
     judgement: Judgement | None = None  # None too for known opening moves, if they are no blunders
     reply_line: tuple[chess.Move, ...] = ()  # what follows the move
-    gap: float = 0.0  # winning chances between an only good move, or the one that was missed, and the best other one
-    also_good: tuple[chess.Move, ...] = ()  # instead of a marked move: others than the best one that lose little
+    # winning chances between an only good move, or the one that was missed, and the best other one
+    gap: float = 0.0
+    also_good: tuple[
+        chess.Move, ...
+    ] = ()  # instead of a marked move: others than the best one that lose little
 
     @property
     def mover(self) -> chess.Color:
@@ -93,10 +105,20 @@ class MoveReview:
         return max(0.0, self.chances[0] - self.chances[1])
 
     def reason(self, is_own: bool | None = None) -> str:
-        """Why the move is worse than the best one, in letters as for `shown_moves`; "" where no rule knows."""
+        """Why the move is worse than the best one, in letters as for `shown_moves`; "" where no
+        rule knows.
+        """
         before, after = (verdict.seen_by_white(self.mover) for verdict in (self.before, self.after))
-        line, best_cp, cost_cp = (self.move, *self.reply_line), before.score_cp, before.score_cp - after.score_cp
-        return reason(Lines(self.board, line, self.best_line, after.mate, before.mate, cost_cp, best_cp, is_own))
+        line, best_cp, cost_cp = (
+            (self.move, *self.reply_line),
+            before.score_cp,
+            before.score_cp - after.score_cp,
+        )
+        return reason(
+            Lines(
+                self.board, line, self.best_line, after.mate, before.mate, cost_cp, best_cp, is_own
+            )
+        )
 
     @property
     def is_best(self) -> bool:
@@ -110,7 +132,13 @@ class MoveReview:
             return ""
         if position_name(board_after(self.board.copy(stack=False), self.move)):
             return "book"
-        return "" if not self.is_best else "only" if is_only_move(self.gap, self.chances[1]) else "best"
+        return (
+            ""
+            if not self.is_best
+            else "only"
+            if is_only_move(self.gap, self.chances[1])
+            else "best"
+        )
 
 
 @dataclass(frozen=True)
@@ -134,7 +162,9 @@ class GameReview:
         return game_accuracy([rated for _, rated, during in own if phase in ("", during)])
 
     def rating_played(self, side: chess.Color) -> str:
-        """Return the rating that a side's accuracy points to, with its spread; "" where it moved too little."""
+        """Return the rating that a side's accuracy points to, with its spread; "" where it moved
+        too little.
+        """
         accuracy, moves = self.accuracy(side), sum(move.mover == side for move in self.moves)
         return "" if accuracy is None else rating_played(accuracy, moves)
 
@@ -157,11 +187,17 @@ class GameReview:
     def summary(self, side: chess.Color) -> str:
         """`accuracy 87%, 1 blunder, 2 mistakes`."""
         accuracy = self.accuracy(side)
-        words = [_("no moves") if accuracy is None else _("accuracy {accuracy}%", accuracy=f"{accuracy:.0f}")]
+        words = [
+            _("no moves")
+            if accuracy is None
+            else _("accuracy {accuracy}%", accuracy=f"{accuracy:.0f}")
+        ]
         blunders, mistakes, inaccuracies = (self.count(side, kind) for kind in BAD)
         words += [several("{count} blunder", "{count} blunders", blunders)] * (blunders > 0)
         words += [several("{count} mistake", "{count} mistakes", mistakes)] * (mistakes > 0)
-        words += [several("{count} inaccuracy", "{count} inaccuracies", inaccuracies)] * (inaccuracies > 0)
+        words += [several("{count} inaccuracy", "{count} inaccuracies", inaccuracies)] * (
+            inaccuracies > 0
+        )
         return ", ".join(words)
 
     @property
@@ -191,10 +227,12 @@ def review_game(
     side: chess.Color | None = None,
     search: ReviewSearch = lambda engine, limits: engine.start(limits).result(),
 ) -> GameReview:
-    """Review the main line, each position searched within `limits` by `search`; Ctrl-C raises ReviewInterrupted.
+    """Review the main line, each position searched within `limits` by `search`; Ctrl-C raises
+    ReviewInterrupted.
 
-    Only the moves of `side` are judged, where one is given, and none to which the way back did not come before an
-    interrupt. `on_ply(done, total)` is called after each position, in both directions.
+    Only the moves of `side` are judged, where one is given, and none to which the way back did not
+    come before an interrupt. `on_ply(done, total)` is called after each position, in both
+    directions.
     """
     engine.new_game()
     reviewer = _Reviewer(engine, limits, search, game, side)
@@ -203,12 +241,14 @@ def review_game(
         return GameReview(game, reviewer.known(0).verdict, reviewer.moves, side)
     except KeyboardInterrupt:
         moves = reviewer.moves
-        raise ReviewInterrupted(GameReview(game, reviewer.known(0).verdict, moves, side) if moves else None) from None
+        raise ReviewInterrupted(
+            GameReview(game, reviewer.known(0).verdict, moves, side) if moves else None
+        ) from None
 
 
 def until_stopped(job: SearchJob[Any], wait: Callable[[], None] = lambda: None) -> ReviewSearch:
-    """Return the search of a review that a job stops: then it raises SearchInterrupted, compiling or not. It calls
-    `wait` before each position.
+    """Return the search of a review that a job stops: then it raises SearchInterrupted, compiling
+    or not. It calls `wait` before each position.
     """
 
     def search(engine: Engine, limits: Limits) -> SearchResult:
@@ -231,15 +271,20 @@ class _Known(NamedTuple):
 
     verdict: Verdict  # White's view
     line: tuple[chess.Move, ...]
-    source: int | None = None  # ply of the game's position whose search gave the verdict; None for one beside the game
+    source: int | None = (
+        # ply of the game's position whose search gave the verdict; None for one beside the game
+        None
+    )
 
 
 class _Look(NamedTuple):
     """What a search found out about a position."""
 
-    moves: tuple[_Known, ...]  # those searched, the best one first; a finished game has one without a line
-    # P of each move, without hints: the policy's, which in a tree kept from the position before a sparse network's
-    # butterfly history may have changed a little.
+    moves: tuple[
+        _Known, ...
+    ]  # those searched, the best one first; a finished game has one without a line
+    # P of each move, without hints: the policy's, which in a tree kept from the position before a
+    # sparse network's butterfly history may have changed a little.
     priors: Mapping[chess.Move, float]
 
     def others(self, move: chess.Move) -> list[_Known]:
@@ -251,7 +296,12 @@ class _Reviewer:
     """The way there and back through a game."""
 
     def __init__(
-        self, engine: Engine, limits: Limits, search: ReviewSearch, game: chess.pgn.Game, side: chess.Color | None
+        self,
+        engine: Engine,
+        limits: Limits,
+        search: ReviewSearch,
+        game: chess.pgn.Game,
+        side: chess.Color | None,
     ) -> None:
         self._engine = engine
         self._search = search
@@ -263,7 +313,9 @@ class _Reviewer:
         for move in self._played:
             self._boards.append(board_after(self._boards[-1], move))
         last, is_drawn = self._boards[-1], game.headers.get("Result") == "1/2-1/2"
-        self._claimed = last if is_drawn and (last.is_repetition(3) or last.is_fifty_moves()) else None  # as a draw
+        self._claimed = (
+            last if is_drawn and (last.is_repetition(3) or last.is_fifty_moves()) else None
+        )  # as a draw
         self._looks: list[_Look] = []
         self._found: dict[object, _Look] = {}  # by what was searched
         self._settled: dict[int, _Known] = {}  # by ply
@@ -293,10 +345,14 @@ class _Reviewer:
         searched = range(min(len(self._played), len(self._looks) - 1))
         return [self._moves.get(ply) or self._facts(ply) for ply in searched]
 
-    def _look(self, board: chess.Board, without: Collection[chess.Move] = (), limits: Limits | None = None) -> _Look:
+    def _look(
+        self, board: chess.Board, without: Collection[chess.Move] = (), limits: Limits | None = None
+    ) -> _Look:
         """Search a position, or all of its moves but some, within the usual limits or others."""
         if not any(board.legal_moves) or board.is_insufficient_material() or board is self._claimed:
-            return _Look((_Known(_for_people(Verdict.of_result(board.result(claim_draw=True))), ()),), {})
+            return _Look(
+                (_Known(_for_people(Verdict.of_result(board.result(claim_draw=True))), ()),), {}
+            )
         others = tuple(move for move in board.legal_moves if move not in without) if without else ()
         if without and not others:
             return _Look((), {})
@@ -306,35 +362,47 @@ class _Reviewer:
             self._engine.set_position(board)
             result = self._search(self._engine, limits)
             info, *_rest = result.infos
-            found = [_Known(_for_people(Verdict.of_info(info)).seen_by_white(board.turn), tuple(info.pv))]
+            found = [
+                _Known(_for_people(Verdict.of_info(info)).seen_by_white(board.turn), tuple(info.pv))
+            ]
             for child in result.children:
                 if child.visits > 0 and (child.move,) != found[0].line[:1]:
                     verdict = _for_people(Verdict.of_move(child)).seen_by_white(board.turn)
                     found.append(_Known(verdict, child.pv or (child.move,)))
             found[1:] = sorted(found[1:], key=lambda one: _worth(one, board.turn), reverse=True)
-            self._found[key] = _Look(tuple(found), {child.move: child.prior for child in result.children})
+            self._found[key] = _Look(
+                tuple(found), {child.move: child.prior for child in result.children}
+            )
         return self._found[key]
 
     def _settle(self, ply: int) -> int:
-        """Settle what a position is worth, the one after it being settled; return the ply of the next one to settle.
+        """Settle what a position is worth, the one after it being settled; return the ply of the
+        next one to settle.
 
-        Where the move that was played seems to lose, the search that says so is made thorough first, if it was not. The
-        positions from its ply on have to be settled again then.
+        Where the move that was played seems to lose, the search that says so is made thorough
+        first, if it was not. The positions from its ply on have to be settled again then.
         """
         board, look = self._boards[ply], self._looks[ply]
         if ply == len(self._played) or not self._played[ply]:  # a pass says nothing of its position
             self._settled[ply] = look.moves[0]._replace(source=ply if look.moves[0].line else None)
             return ply - 1
         move, following = self._played[ply], self._settled[ply + 1]
-        as_played = _Known(_a_ply_earlier(following.verdict, board.turn), (move, *following.line), following.source)
-        if look.moves[0].line[:1] == (move,) and _loss(look.moves[0], as_played, board.turn) >= _SUSPICIOUS:
+        as_played = _Known(
+            _a_ply_earlier(following.verdict, board.turn), (move, *following.line), following.source
+        )
+        if (
+            look.moves[0].line[:1] == (move,)
+            and _loss(look.moves[0], as_played, board.turn) >= _SUSPICIOUS
+        ):
             look = self._look(board, without=[move])
         others = look.others(move)
         best = as_played
         if others and _worth(others[0], board.turn) > _worth(as_played, board.turn):
             best = others[0]._replace(source=ply)
         is_judged = self._side in (None, board.turn)
-        is_doubtful = _loss(best, as_played, board.turn) >= _SUSPICIOUS or _allows_mate(best, as_played, board.turn)
+        is_doubtful = _loss(best, as_played, board.turn) >= _SUSPICIOUS or _allows_mate(
+            best, as_played, board.turn
+        )
         if is_judged and (is_doubtful or self._feat(ply, as_played)):
             if (source := following.source) is not None and self._deepen(source):
                 return source
@@ -343,20 +411,31 @@ class _Reviewer:
                 is_better = _worth(others[0], board.turn) > _worth(as_played, board.turn)
                 best = others[0] if is_better else as_played
         lost = [one for one in others if _mate(one, board.turn) < 0]
-        if best is as_played and _mate(best, board.turn) < 0 and len(lost) + 1 < board.legal_moves.count():
-            best = best._replace(verdict=replace(best.verdict, mate=None))  # another move may escape the mate
+        if (
+            best is as_played
+            and _mate(best, board.turn) < 0
+            and len(lost) + 1 < board.legal_moves.count()
+        ):
+            best = best._replace(
+                verdict=replace(best.verdict, mate=None)
+            )  # another move may escape the mate
         self._settled[ply] = best
         return ply - 1
 
     def _deepen(self, ply: int) -> bool:
         """Search a position of the game thoroughly; return whether it was not before."""
-        before, self._looks[ply] = self._looks[ply], self._look(self._boards[ply], limits=self._deep_limits)
+        before, self._looks[ply] = (
+            self._looks[ply],
+            self._look(self._boards[ply], limits=self._deep_limits),
+        )
         return self._looks[ply] is not before
 
     def _facts(self, ply: int) -> MoveReview:
         before, after = self.known(ply), self.known(ply + 1)
         board, move = self._boards[ply], self._played[ply]
-        return MoveReview(ply + 1, board, move, before.verdict, after.verdict, before.line, reply_line=after.line)
+        return MoveReview(
+            ply + 1, board, move, before.verdict, after.verdict, before.line, reply_line=after.line
+        )
 
     def _judged(self, ply: int) -> MoveReview:
         """Judge a move from the settled verdicts before and after it; a pass is no move to judge."""
@@ -365,7 +444,9 @@ class _Reviewer:
             return facts
         before, after = self._settled[ply], self._settled[ply + 1]
         judgement = judge(facts.loss, facts.chances[0], _allows_mate(before, after, facts.mover))
-        if judgement != BLUNDER and position_name(self._boards[ply + 1]):  # known opening moves have no other mark
+        if judgement != BLUNDER and position_name(
+            self._boards[ply + 1]
+        ):  # known opening moves have no other mark
             judgement = None
         if judgement is not None:
             marked = replace(facts, judgement=judgement)
@@ -374,7 +455,9 @@ class _Reviewer:
         if facts.is_best and others:
             feat = self._feat(ply, before)
             if feat is not None:
-                others = self._look(facts.board, without=[facts.move], limits=self._deep_limits).others(facts.move)
+                others = self._look(
+                    facts.board, without=[facts.move], limits=self._deep_limits
+                ).others(facts.move)
             gap = _loss(after, others[0], facts.mover)
             is_great = feat is not None and is_only_move(gap, facts.chances[1])
             feat = BRILLIANT if feat == BRILLIANT and gap >= 0.0 else GREAT if is_great else None
@@ -382,15 +465,27 @@ class _Reviewer:
         return facts
 
     def _other_moves(self, marked: MoveReview) -> dict[str, Any]:
-        """Other good moves than the best one, or else by how much that one is better than all others."""
-        limits = None if marked.judgement == INACCURACY else self._deep_limits  # a puzzle needs a sure answer
+        """Other good moves than the best one, or else by how much that one is better than all
+        others.
+        """
+        limits = (
+            None if marked.judgement == INACCURACY else self._deep_limits
+        )  # a puzzle needs a sure answer
         rest = self._look(marked.board, without=marked.best_line[:1], limits=limits).moves
-        losses = {one.line[0]: marked.chances[0] - _chances(one.verdict, marked.mover) for one in rest if one.line}
-        good = tuple(move for move, loss in losses.items() if loss < _LITTLE and move != marked.move)
+        losses = {
+            one.line[0]: marked.chances[0] - _chances(one.verdict, marked.mover)
+            for one in rest
+            if one.line
+        }
+        good = tuple(
+            move for move, loss in losses.items() if loss < _LITTLE and move != marked.move
+        )
         return {"also_good": good} if good or not losses else {"gap": min(losses.values())}
 
     def _feat(self, ply: int, as_played: _Known) -> Judgement | None:
-        """Return the praise that a move deserves at first sight: hard to find and the only good one, or a sacrifice."""
+        """Return the praise that a move deserves at first sight: hard to find and the only good
+        one, or a sacrifice.
+        """
         board, look, move = self._boards[ply], self._looks[ply], self._played[ply]
         prior, chances = look.priors.get(move, 0.0), _chances(as_played.verdict, board.turn)
         if not (others := look.others(move)):
@@ -398,7 +493,11 @@ class _Reviewer:
         if chances >= _SOUND and prior < _BRILLIANT_PRIOR and is_sacrifice(board, as_played.line):
             return BRILLIANT
         is_hidden = prior < _HIDDEN_PRIOR and not board.is_capture(move)
-        return GREAT if is_hidden and is_only_move(_loss(as_played, others[0], board.turn), chances) else None
+        return (
+            GREAT
+            if is_hidden and is_only_move(_loss(as_played, others[0], board.turn), chances)
+            else None
+        )
 
 
 def deeper(limits: Limits) -> Limits:
@@ -408,18 +507,24 @@ def deeper(limits: Limits) -> Limits:
 
 
 def _a_ply_earlier(verdict: Verdict, side: chess.Color) -> Verdict:
-    """White's view of a position from which `side` moves into one of this verdict: its mate takes a move more."""
+    """White's view of a position from which `side` moves into one of this verdict: its mate takes a
+    move more.
+    """
     mate, step = verdict.mate, 1 if side == chess.WHITE else -1
     return replace(verdict, mate=mate + step) if mate is not None and mate * step >= 0 else verdict
 
 
 def _for_people(verdict: Verdict) -> Verdict:
-    """Return the verdict with its score on Stockfish's scale, which Lichess and other readers of PGN expect."""
+    """Return the verdict with its score on Stockfish's scale, which Lichess and other readers of
+    PGN expect.
+    """
     return replace(verdict, score_cp=winning_cp(winning_chances(verdict.expected)))
 
 
 def _mate(known: _Known, side: chess.Color) -> int:
-    """Return moves to mate as one side sees them, negative where it is mated; 0 without one, or where it is there."""
+    """Return moves to mate as one side sees them, negative where it is mated; 0 without one, or
+    where it is there.
+    """
     return known.verdict.seen_by_white(side).mate or 0
 
 
@@ -429,7 +534,9 @@ def _allows_mate(best: _Known, after: _Known, side: chess.Color) -> bool:
 
 
 def _worth(known: _Known, side: chess.Color) -> tuple[float, float]:
-    """Return what moves are compared by: a side's chances, and of mates how near its own is, or how far the other's."""
+    """Return what moves are compared by: a side's chances, and of mates how near its own is, or how
+    far the other's.
+    """
     mate = _mate(known, side)
     return _chances(known.verdict, side), 1.0 / mate if mate else 0.0
 
@@ -439,5 +546,7 @@ def _chances(verdict: Verdict, side: chess.Color) -> float:
 
 
 def _loss(best: _Known, other: _Known, side: chess.Color) -> float:
-    """Return by how many winning chances of a side one is better than the other; negative where it is worse."""
+    """Return by how many winning chances of a side one is better than the other; negative where it
+    is worse.
+    """
     return _chances(best.verdict, side) - _chances(other.verdict, side)

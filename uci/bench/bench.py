@@ -1,7 +1,7 @@
 """`aino bench`: speed of move generation, evaluation and search on this machine.
 
-Every speed is the best of several runs, taken in one process. The signatures show whether the search has
-changed (`signature`).
+Every speed is the best of several runs, taken in one process. The signatures show whether the
+search has changed (`signature`).
 """
 
 from __future__ import annotations
@@ -52,16 +52,22 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     text = f"measure only these: {', '.join(BENCH_PARTS)}"
-    parser.add_argument("--only", nargs="+", choices=BENCH_PARTS, default=BENCH_PARTS, metavar="PART", help=text)
+    parser.add_argument(
+        "--only", nargs="+", choices=BENCH_PARTS, default=BENCH_PARTS, metavar="PART", help=text
+    )
     text = "print only the search's signatures: nodes and a checksum of the trees, and the BLAS kernel if it matters"
     parser.add_argument("--signature", action="store_true", help=text)
     text = "time each run for this many seconds (default %(default)s)"
-    parser.add_argument("--seconds", type=at_least(0.001, float), default=0.3, metavar="S", help=text)
+    parser.add_argument(
+        "--seconds", type=at_least(0.001, float), default=0.3, metavar="S", help=text
+    )
     add_flags(parser, only=("threads", "hash_mib", "weights_file", "hybrid_weight"))
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the measurements as a table or as JSON. Raises NetFileError for a named net that cannot be loaded."""
+    """Print the measurements as a table or as JSON. Raises NetFileError for a named net that cannot
+    be loaded.
+    """
     if arguments.signature:
         for name, entry in signatures().items():
             print(f"{name:10}{entry}")
@@ -69,7 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
     console = make_console(stderr=True)
     with waiting(console, "Measuring") as change:
         tell = change if console.is_terminal else partial(say, console)
-        results = measure_parts(options_from_flags(arguments), arguments.seconds, arguments.only, tell)
+        results = measure_parts(
+            options_from_flags(arguments), arguments.seconds, arguments.only, tell
+        )
     if arguments.json:
         print(json.dumps(results, indent=2))
         return 0
@@ -90,7 +98,9 @@ def measure_parts(
     results: dict[str, Any] = {"machine": describe_machine()}
     if "board" in parts:
         tell("Measuring move generation")
-        results["perft nodes/s"] = _measure_board(lambda work: speed_of(work, seconds, RUNS), PERFT_DEPTH)
+        results["perft nodes/s"] = _measure_board(
+            lambda work: speed_of(work, seconds, RUNS), PERFT_DEPTH
+        )
     if "evaluation" in parts or "search" in parts:
         results |= _measure_evaluators(options, seconds, parts, tell)
     if "signature" in parts:
@@ -102,14 +112,17 @@ def measure_parts(
 def _measure_board(speed: Callable[[Callable[[], int]], float], depth: int) -> dict[str, float]:
     """Nodes a second of perft in one thread.
 
-    "bulk" counts the moves of the last ply, as python-chess's figure does; "made" plays each of them.
+    "bulk" counts the moves of the last ply, as python-chess's figure does; "made" plays each of
+    them.
     """
     nodes: dict[str, float] = {}
     for name, fen in zip(("start", "Kiwipete"), bench_positions(), strict=False):
         board = chess.Board(fen)
         nodes[f"{name} bulk"] = speed(partial(perft, board, depth))
         nodes[f"{name} made"] = speed(partial(perft, board, depth - 1, bulk=False))
-        nodes[f"{name} python-chess"] = speed(partial(count_with_python_chess, board, PYTHON_CHESS_DEPTH))
+        nodes[f"{name} python-chess"] = speed(
+            partial(count_with_python_chess, board, PYTHON_CHESS_DEPTH)
+        )
     return nodes
 
 
@@ -124,7 +137,9 @@ def _measure_evaluators(
         for threads in sorted({1, options.thread_count}):
             tell(f"Measuring the evaluator {name} with {threads} thread{'s' * (threads > 1)}")
             try:
-                evaluator = make_evaluator(name, options.weights_file, threads, options.hybrid_weight, heads=heads)
+                evaluator = make_evaluator(
+                    name, options.weights_file, threads, options.hybrid_weight, heads=heads
+                )
             except NetFileError as error:
                 results[f"{name} skipped"] = str(error)
                 break
@@ -140,13 +155,16 @@ def _measure_evaluators(
             if "search" in parts:
                 nodes = NETWORK_NODES if name in ("network", "hybrid") else IN_KERNEL_NODES
                 searched = replace(options, evaluator=name, threads=threads)
-                results.setdefault("search nodes/s", {})[label] = _search_speed(searched, evaluator, nodes)
+                results.setdefault("search nodes/s", {})[label] = _search_speed(
+                    searched, evaluator, nodes
+                )
             evaluator.close()
     return results
 
 
 def signatures() -> dict[str, str]:
-    """Nodes and checksum of each of the `SIGNATURE_SETTINGS`, and the BLAS kernel where its last bits count.
+    """Nodes and checksum of each of the `SIGNATURE_SETTINGS`, and the BLAS kernel where its last
+    bits count.
 
     For a net that cannot be loaded it is the reason.
     """
@@ -164,7 +182,7 @@ def bench_positions() -> list[str]:
     return [signature_positions()[number].root().fen() for number in BENCHED]
 
 
-# ---- parts ----------------------------------------------------------------------------------------------------------
+# ---- parts ---------------------------------------------------------------------------------------
 
 
 def _evaluate(evaluator: Evaluator, leaves: LeafBatch, count: int) -> int:

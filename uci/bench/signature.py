@@ -1,10 +1,10 @@
-"""The signatures of the search: one line for each evaluator, the same as long as nothing about a search's tree has
-changed.
+"""The signatures of the search: one line for each evaluator, the same as long as nothing about a
+search's tree has changed.
 
-A signature is the number of nodes and a CRC-32 of the trees, move by move with all visits, of two searches for each of
-`signature_positions`: from an empty tree, then after the best move with the subtree kept. One thread and default
-options, so that neither the clock nor the user's settings change it. A commit that only moves code leaves all of them
-unchanged.
+A signature is the number of nodes and a CRC-32 of the trees, move by move with all visits, of two
+searches for each of `signature_positions`: from an empty tree, then after the best move with the
+subtree kept. One thread and default options, so that neither the clock nor the user's settings
+change it. A commit that only moves code leaves all of them unchanged.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from engine.search.result import Branch
 
 @dataclass(frozen=True)
 class Setting:
-    """Options of the searches, and nodes of the first of the two at each position; the second gets half."""
+    """Options of the searches, and nodes of the first of the two at each position; the second gets
+    half.
+    """
 
     options: EngineOptions
     nodes: int
@@ -34,10 +36,20 @@ class Setting:
 
 
 SIGNATURE_SETTINGS: Mapping[str, Setting] = {
-    "material": Setting(EngineOptions(evaluator="material", threads=1, hash_mib=16), 1_000, uses_blas=False),
-    "sparse": Setting(EngineOptions(evaluator="sparse", threads=1, hash_mib=16), 1_000, uses_blas=False),
-    "hybrid": Setting(EngineOptions(evaluator="hybrid", threads=1, hash_mib=16), 200, uses_blas=True),
-    "lc0": Setting(EngineOptions(evaluator="network", preset="lc0", threads=1, hash_mib=16), 100, uses_blas=True),
+    "material": Setting(
+        EngineOptions(evaluator="material", threads=1, hash_mib=16), 1_000, uses_blas=False
+    ),
+    "sparse": Setting(
+        EngineOptions(evaluator="sparse", threads=1, hash_mib=16), 1_000, uses_blas=False
+    ),
+    "hybrid": Setting(
+        EngineOptions(evaluator="hybrid", threads=1, hash_mib=16), 200, uses_blas=True
+    ),
+    "lc0": Setting(
+        EngineOptions(evaluator="network", preset="lc0", threads=1, hash_mib=16),
+        100,
+        uses_blas=True,
+    ),
 }
 
 
@@ -48,7 +60,8 @@ def signature_positions() -> list[chess.Board]:
 
 
 def sign(setting: Setting) -> str:
-    """Nodes of searches of all positions with these options, and the checksum of their trees, as `1234 0123abcd`.
+    """Nodes of searches of all positions with these options, and the checksum of their trees, as
+    `1234 0123abcd`.
 
     Raises NetFileError where their net cannot be loaded.
     """
@@ -70,5 +83,11 @@ def sign(setting: Setting) -> str:
 
 
 def _text(branches: tuple[Branch, ...]) -> str:
-    """Every move of a tree with its visits, in an order that does not depend on how the tree is stored."""
-    return " ".join(sorted(f"{branch.move.uci()}={branch.visits}({_text(branch.replies)})" for branch in branches))
+    """Every move of a tree with its visits, in an order that does not depend on how the tree is
+    stored.
+    """
+    return " ".join(
+        sorted(
+            f"{branch.move.uci()}={branch.visits}({_text(branch.replies)})" for branch in branches
+        )
+    )

@@ -1,1 +1,3 @@
-"""How Aino sees a position, as a web page: policy, search, threats, the parts of the value, worths of pieces."""
+"""How Aino sees a position, as a web page: policy, search, threats, the parts of the value, worths
+of pieces.
+"""

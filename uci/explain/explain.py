@@ -1,4 +1,6 @@
-"""`aino explain POSITION`: one web page about one position, and where the heads of a transformer look on it."""
+"""`aino explain POSITION`: one web page about one position, and where the heads of a transformer
+look on it.
+"""
 
 from __future__ import annotations
 
@@ -35,18 +37,28 @@ from uci.terminal.reading import add_source_flags, read_source
 from uci.terminal.waiting import ready_engine
 
 _SHADES = (0.03, 0.06, 0.12, 0.25, 0.5)  # least attention of each shade; 1/64 = 0.016 would be even
-_KINDS = {"whole": "Attention", "content": "By content alone (queries and keys)", "smolgen": "By smolgen alone"}
+_KINDS = {
+    "whole": "Attention",
+    "content": "By content alone (queries and keys)",
+    "smolgen": "By smolgen alone",
+}
 
 
 class AttentionView(NamedTuple):
-    """What the page shows: a row of small boards, one for each head, for each kind of map and layer."""
+    """What the page shows: a row of small boards, one for each head, for each kind of map and
+    layer.
+    """
 
     square: str
     kinds: list[tuple[str, list[Markup]]]
 
 
-def view_attention(options: EngineOptions, board: chess.Board, square: chess.Square) -> AttentionView | None:
-    """Where the heads look from a square of the board; None for a network without attention in its body."""
+def view_attention(
+    options: EngineOptions, board: chess.Board, square: chess.Square
+) -> AttentionView | None:
+    """Where the heads look from a square of the board; None for a network without attention in its
+    body.
+    """
     net = load_planes(options.weights_file)
     config = net.config
     if not isinstance(config, TransformerConfig):
@@ -62,7 +74,8 @@ def view_attention(options: EngineOptions, board: chess.Board, square: chess.Squ
         rows = [getattr(one, kind) for one in maps]
         if rows[0] is not None:
             boards = [
-                _row(row[:, seen[square], :][:, seen], number, square, board) for number, row in enumerate(rows, 1)
+                _row(row[:, seen[square], :][:, seen], number, square, board)
+                for number, row in enumerate(rows, 1)
             ]
             kinds.append((title, boards))
     return AttentionView(chess.square_name(square), kinds)
@@ -88,7 +101,9 @@ def _row(heads: np.ndarray, layer: int, square: chess.Square, board: chess.Board
         parts.append(f'<rect class="from" x="{x + 0.1}" y="{y + 0.1}" width=".8" height=".8"/>')
     label = f"Layer {layer}: {'; '.join(words)}"
     size = f'viewBox="0 0 {9 * len(heads) - 1} 8" style="width:{4.5 * len(heads):g}rem"'
-    return Markup(f'<svg class="attention" {size} role="img" aria-label="{label}">{"".join(parts)}</svg>')
+    return Markup(
+        f'<svg class="attention" {size} role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    )
 
 
 def _corner(square: int, head: int, board: chess.Board) -> tuple[int, int]:
@@ -97,7 +112,9 @@ def _corner(square: int, head: int, board: chess.Board) -> tuple[int, int]:
     return 9 * head + (file if board.turn else 7 - file), 7 - rank if board.turn else rank
 
 
-parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand before and after the position
+parse = (
+    argparse.ArgumentParser.parse_intermixed_args
+)  # options may stand before and after the position
 
 _DEFAULT_NODES = 100_000
 _THREAT_SHARE = 4  # the search of the opponent's threat gets one node in this many
@@ -117,7 +134,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "search this many positions, as `aino analyse --nodes N` does (default %(default)s)"
     parser.add_argument("--nodes", type=int, default=_DEFAULT_NODES, metavar="N", help=text)
     text = "write the page here (default %(default)s)"
-    parser.add_argument("--out", type=output_file, default=Path("aino-explain.html"), metavar="FILE.html", help=text)
+    parser.add_argument(
+        "--out", type=output_file, default=Path("aino-explain.html"), metavar="FILE.html", help=text
+    )
     text = "show where a transformer's heads look from this square (default: the best move's first)"
     parser.add_argument("--square", metavar="SQUARE", help=text)
     add_flags(parser)
@@ -140,7 +159,10 @@ def run(arguments: argparse.Namespace) -> int:
     with ready_engine(console, replace(options, analyse_mode=True)) as engine:
         with live_line("Searching") as line:
             observation = observe_search(
-                engine, board, nodes, lambda done: line.update(done / (2 * nodes), f"{done:,} nodes")
+                engine,
+                board,
+                nodes,
+                lambda done: line.update(done / (2 * nodes), f"{done:,} nodes"),
             )
         with waiting(console, "Looking at threats and pieces"):
             passed, attention = board_after(board, chess.Move.null()), None
@@ -154,9 +176,16 @@ def run(arguments: argparse.Namespace) -> int:
                 observation=observation,
                 first_sight=judge_at_sight(engine.evaluator, board),
                 parts=value_parts(options, engine.evaluator, board),
-                threat=find_threat(engine, board, max(100, observation.snapshots[-1].nodes // _THREAT_SHARE)),
-                wins={board.turn: wins(board), not board.turn: [] if board.is_check() else wins(passed)},
-                weights=None if engine.evaluator.name == "material" else piece_weights(engine.evaluator, board),
+                threat=find_threat(
+                    engine, board, max(100, observation.snapshots[-1].nodes // _THREAT_SHARE)
+                ),
+                wins={
+                    board.turn: wins(board),
+                    not board.turn: [] if board.is_check() else wins(passed),
+                },
+                weights=None
+                if engine.evaluator.name == "material"
+                else piece_weights(engine.evaluator, board),
                 attention=attention,
             )
     write_file(arguments.out, page)

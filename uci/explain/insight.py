@@ -1,4 +1,6 @@
-"""Shows what a search does not: threats, the parts of the value, and the pieces that matter most for it."""
+"""Shows what a search does not: threats, the parts of the value, and the pieces that matter most
+for it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Threat:
-    """What the opponent would play if the side to move passed: the line, and its value for the side that passed."""
+    """What the opponent would play if the side to move passed: the line, and its value for the side
+    that passed.
+    """
 
     board: chess.Board  # after passing
     line: list[chess.Move]
@@ -45,7 +49,9 @@ class Part:
 
 
 def find_threat(engine: Engine, board: chess.Board, nodes: int) -> Threat | None:
-    """Search the position with the other side to move; None if the side to move is in check and so cannot pass."""
+    """Search the position with the other side to move; None if the side to move is in check and so
+    cannot pass.
+    """
     passed = board_after(board, chess.Move.null())
     if board.is_check() or not any(passed.legal_moves):
         return None
@@ -57,7 +63,9 @@ def find_threat(engine: Engine, board: chess.Board, nodes: int) -> Threat | None
 
 
 def wins(board: chess.Board) -> list[tuple[chess.Move, int]]:
-    """Return captures and promotions of the side to move that win material, with centipawns, best first."""
+    """Return captures and promotions of the side to move that win material, with centipawns, best
+    first.
+    """
     row = row_from_board(board)
     gains = [
         (move, int(see(row, np.uint16(encode_move(board, move)))))
@@ -68,11 +76,15 @@ def wins(board: chess.Board) -> list[tuple[chess.Move, int]]:
 
 
 def judge_at_sight(evaluator: Evaluator, board: chess.Board) -> Verdict:
-    """Return what an evaluator says about a position that has legal moves, before any search, from the side to move."""
+    """Return what an evaluator says about a position that has legal moves, before any search, from
+    the side to move.
+    """
     leaves = leaves_of([board], input_format_of(evaluator))
     evaluator.evaluate(leaves, 1)
     win, draw, loss = (float(share) for share in leaves.wdl[0])
-    return Verdict(centipawns(win - loss, cp_scale_of(evaluator)), None, per_mille(win - loss, draw))
+    return Verdict(
+        centipawns(win - loss, cp_scale_of(evaluator)), None, per_mille(win - loss, draw)
+    )
 
 
 def value_parts(options: EngineOptions, evaluator: Evaluator, board: chess.Board) -> list[Part]:
@@ -96,9 +108,11 @@ def value_parts(options: EngineOptions, evaluator: Evaluator, board: chess.Board
 
 
 def piece_weights(evaluator: Evaluator, board: chess.Board) -> dict[chess.Square, float]:
-    """Return the expected points that White loses when a piece is taken off the board, for each piece except the kings.
+    """Return the expected points that White loses when a piece is taken off the board, for each
+    piece except the kings.
 
-    Positive for a piece that helps White. Without pieces whose removal would make the position impossible.
+    Positive for a piece that helps White. Without pieces whose removal would make the position
+    impossible.
     """
 
     def white_expected(position: chess.Board) -> float:

@@ -1,4 +1,6 @@
-"""Watch a search grow: search the same position with more and more nodes, and note what each move is worth."""
+"""Watch a search grow: search the same position with more and more nodes, and note what each move
+is worth.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ class Observation:
         return Verdict.of_info(self.result.infos[0])
 
     def leading_moves(self, count: int) -> list[RootMove]:
-        """Return the moves that matter: the best ones of the search, and always the policy's first choice."""
+        """Return the moves that matter: the best ones of the search, and always the policy's first
+        choice.
+        """
         children = self.result.children
         favourite = max(children, key=lambda child: child.prior)
         chosen = children[:count]
@@ -62,7 +66,11 @@ class Observation:
     @property
     def decided_at(self) -> int:
         """Number of nodes after which the best move no longer changed."""
-        others = [at for at, snapshot in enumerate(self.snapshots) if snapshot.best != self.result.best_move]
+        others = [
+            at
+            for at, snapshot in enumerate(self.snapshots)
+            if snapshot.best != self.result.best_move
+        ]
         return self.snapshots[min(others[-1] + 1, len(self.snapshots) - 1) if others else 0].nodes
 
 
@@ -75,19 +83,25 @@ def schedule(nodes: int) -> list[int]:
 
 
 def observe_search(
-    engine: Engine, board: chess.Board, nodes: int, on_nodes: Callable[[int], None] = lambda nodes: None
+    engine: Engine,
+    board: chess.Board,
+    nodes: int,
+    on_nodes: Callable[[int], None] = lambda nodes: None,
 ) -> Observation:
-    """Watch a search of a position that has legal moves grow, then search it with `nodes` in one go.
+    """Watch a search of a position that has legal moves grow, then search it with `nodes` in one
+    go.
 
-    The result is that of the second search, so it is what `aino analyse` says after as many nodes; a search that is
-    stopped and continued many times may settle on another move. `on_nodes` gets the nodes of both so far, up to twice
-    `nodes`.
+    The result is that of the second search, so it is what `aino analyse` says after as many nodes;
+    a search that is stopped and continued many times may settle on another move. `on_nodes` gets
+    the nodes of both so far, up to twice `nodes`.
     """
     snapshots: list[Snapshot] = []
 
     def note(result: SearchResult, count: int) -> None:
         assert result.best_move is not None
-        snapshots.append(Snapshot(count, {child.move: child for child in result.children}, result.best_move))
+        snapshots.append(
+            Snapshot(count, {child.move: child for child in result.children}, result.best_move)
+        )
 
     engine.new_game()
     engine.set_position(board)
@@ -101,7 +115,9 @@ def observe_search(
     reached = snapshots[-1].nodes
     engine.new_game()
     engine.set_position(board)
-    result = engine.start(Limits(nodes=nodes), lambda infos: on_nodes(reached + infos[0].nodes)).result()
+    result = engine.start(
+        Limits(nodes=nodes), lambda infos: on_nodes(reached + infos[0].nodes)
+    ).result()
     snapshots.pop()
     note(result, reached)
     visits = sum(child.visits for child in result.children)

@@ -33,11 +33,12 @@ def render_position_page(
     weights: Mapping[chess.Square, float] | None,
     **shown: object,
 ) -> str:
-    """Return the page. `first_sight` is the evaluator's verdict before any search, from the side to move.
+    """Return the page. `first_sight` is the evaluator's verdict before any search, from the side to
+    move.
 
-    `wins` are captures that gain, with centipawns, and `weights` those of the pieces, White's; None if the evaluator
-    has no network. What is `shown` goes into the template as it is: title, evaluator, parts of the value, and for a
-    transformer attention.
+    `wins` are captures that gain, with centipawns, and `weights` those of the pieces, White's; None
+    if the evaluator has no network. What is `shown` goes into the template as it is: title,
+    evaluator, parts of the value, and for a transformer attention.
     """
     board, moves = observation.board, observation.leading_moves(_SERIES)
     return render(
@@ -45,7 +46,12 @@ def render_position_page(
         fen=board.fen(),
         mover=_name(board.turn),
         opponent=_name(not board.turn),
-        board=board_svg(board, perspective=board.turn, arrows=_main_arrows(observation, threat), label="The position"),
+        board=board_svg(
+            board,
+            perspective=board.turn,
+            arrows=_main_arrows(observation, threat),
+            label="The position",
+        ),
         best=board.san(moves[0].move),
         line=board.variation_san(observation.result.infos[0].pv[:_LINE_PLIES]),
         verdict=observation.verdict,
@@ -58,7 +64,9 @@ def render_position_page(
         tree=[_branch(board, branch) for branch in observation.tree],
         threat=_threat(observation, threat),
         in_check=board.is_check(),
-        wins=[(_name(side), _wins(board, side, wins[side])) for side in (board.turn, not board.turn)],
+        wins=[
+            (_name(side), _wins(board, side, wins[side])) for side in (board.turn, not board.turn)
+        ],
         first_sight=first_sight,
         sight=None if weights is None else show_weights(board, weights),
         **shown,
@@ -72,7 +80,10 @@ def _name(side: chess.Color) -> str:
 def _main_arrows(observation: Observation, threat: Threat | None) -> list[Arrow]:
     best = observation.result.best_move
     assert best is not None
-    threats = [Arrow(move.from_square, move.to_square, "threat") for move in (threat.line[:1] if threat else ())]
+    threats = [
+        Arrow(move.from_square, move.to_square, "threat")
+        for move in (threat.line[:1] if threat else ())
+    ]
     return [*threats, Arrow(best.from_square, best.to_square, "better")]
 
 
@@ -81,7 +92,9 @@ def _story(observation: Observation, first_sight: Verdict, moves: Sequence[RootM
     board = observation.board
     favourite = max(moves, key=lambda child: child.prior)
     best = moves[0]
-    lines = [f"The policy's first choice was {board.san(favourite.move)}, with {favourite.prior:.0%}."]
+    lines = [
+        f"The policy's first choice was {board.san(favourite.move)}, with {favourite.prior:.0%}."
+    ]
     if best.move == favourite.move:
         lines.append("The search agreed.")
     else:
@@ -125,7 +138,13 @@ def _charts(observation: Observation, moves: Sequence[RootMove]) -> list[dict[st
     low, high = max(0.0, min(values) - 0.03), min(1.0, max(values) + 0.03)
     worth = f"What each move is worth: {_name(observation.board.turn)}'s expected points"
     return [
-        _chart("Where the visits went: each move's share", (0.0, 1.0), observation, moves, Snapshot.share),
+        _chart(
+            "Where the visits went: each move's share",
+            (0.0, 1.0),
+            observation,
+            moves,
+            Snapshot.share,
+        ),
         _chart(worth, (low, high), observation, moves, Snapshot.expected),
     ]
 
@@ -145,7 +164,12 @@ def _chart(
         paths.append(line_path([(x, y) for x, y in points if y is not None], x_range, y_range))
     places = [(f"{tick:,}", math.log(tick) / x_range[1]) for tick in _TICKS if tick < last]
     ticks = [(text, place) for text, place in places if place <= _LAST_TICK]
-    return {"title": title, "paths": paths, "y_range": y_range, "ticks": [*ticks, (f"{last:,} nodes", 1.0)]}
+    return {
+        "title": title,
+        "paths": paths,
+        "y_range": y_range,
+        "ticks": [*ticks, (f"{last:,} nodes", 1.0)],
+    }
 
 
 def _branch(board: chess.Board, branch: Branch) -> dict[str, object]:
@@ -178,7 +202,9 @@ def _wins(board: chess.Board, side: chess.Color, gains: list[tuple[chess.Move, i
     return [f"{view.san(move)} (+{gain / 100:.1f})" for move, gain in gains[:_WINS_SHOWN]]
 
 
-def show_weights(board: chess.Board, weights: Mapping[chess.Square, float]) -> tuple[Markup, list[str]]:
+def show_weights(
+    board: chess.Board, weights: Mapping[chess.Square, float]
+) -> tuple[Markup, list[str]]:
     """Return the heat board and the five heaviest pieces, from White's weights to the mover's view."""
     sign = 1.0 if board.turn == chess.WHITE else -1.0
     heat = {square: sign * value / _FULL_HEAT for square, value in weights.items()}
@@ -188,4 +214,6 @@ def show_weights(board: chess.Board, weights: Mapping[chess.Square, float]) -> t
         assert piece is not None
         name = f"{chess.COLOR_NAMES[piece.color]} {chess.piece_name(piece.piece_type)} {chess.square_name(square)}"
         words.append(f"{name} {sign * weights[square]:+.0%}".replace("+-", "-"))
-    return board_svg(board, perspective=board.turn, heat=heat, label="What each piece is worth to the network"), words
+    return board_svg(
+        board, perspective=board.turn, heat=heat, label="What each piece is worth to the network"
+    ), words

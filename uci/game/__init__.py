@@ -1,1 +1,3 @@
-"""A game against Aino, wherever it is shown: clocks, levels, how games end, moves as people type them, its PGN file."""
+"""A game against Aino, wherever it is shown: clocks, levels, how games end, moves as people type
+them, its PGN file.
+"""

@@ -17,7 +17,9 @@ from uci.language import _, later
 # The PGN headers that say what the clocks of an adjourned game show, as hours:minutes:seconds.
 CLOCK_HEADERS = {chess.WHITE: "WhiteClock", chess.BLACK: "BlackClock"}
 
-TIME_CONTROL = re.compile(r"(\d+(?:\.\d+)?)(?:\+(\d+(?:\.\d+)?))?")  # minutes as one types it, seconds in PGN
+TIME_CONTROL = re.compile(
+    r"(\d+(?:\.\d+)?)(?:\+(\d+(?:\.\d+)?))?"
+)  # minutes as one types it, seconds in PGN
 _HEADER = re.compile(r"(\d{1,4}):(\d\d?):(\d\d?(?:\.\d+)?)")
 _MOST_MINUTES, _MOST_INCREMENT_S = 1440.0, 3600.0
 
@@ -38,7 +40,11 @@ class GameTime:
 def parse_time_control(text: str) -> GameTime:
     """`5+3` is five minutes and three seconds a move, `10` ten minutes. Raises ConfigError."""
     match = TIME_CONTROL.fullmatch(text.strip())
-    if match is None or not 0 < float(match[1]) <= _MOST_MINUTES or float(match[2] or 0) > _MOST_INCREMENT_S:
+    if (
+        match is None
+        or not 0 < float(match[1]) <= _MOST_MINUTES
+        or float(match[2] or 0) > _MOST_INCREMENT_S
+    ):
         told = later("clock {text}: expected MINUTES or MINUTES+SECONDS, as in 5+3, at most a day")
         raise ConfigError(_(told, text=repr(text)))
     return GameTime(60 * float(match[1]), float(match[2] or 0))
@@ -75,7 +81,9 @@ class GameClock:
             self.running, self._since = side, self.now()
 
     def stop(self) -> None:
-        """End the running side's move: take off its time, and add the increment if any time is left."""
+        """End the running side's move: take off its time, and add the increment if any time is
+        left.
+        """
         if self.running is not None:
             left = self.left(self.running)
             self._left[self.running] = left + (self.control.increment if left > 0 else 0.0)

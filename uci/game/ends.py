@@ -43,7 +43,9 @@ def end_by_flag(board: chess.Board) -> GameEnd:
     """Return the end of a game whose side to move has used up its time."""
     if board.has_insufficient_material(not board.turn):
         return GameEnd("1/2-1/2", later("time ran out, but the other side cannot mate"))
-    reason = later("White lost on time") if board.turn == chess.WHITE else later("Black lost on time")
+    reason = (
+        later("White lost on time") if board.turn == chess.WHITE else later("Black lost on time")
+    )
     return GameEnd(_win_against(board.turn), reason)
 
 
@@ -57,5 +59,7 @@ def _win_against(loser: chess.Color) -> str:
 
 
 def accepts_draw(offerer: Verdict) -> bool:
-    """Whether Aino agrees to a draw in a position with this verdict, from the side of the person who offers it."""
+    """Whether Aino agrees to a draw in a position with this verdict, from the side of the person
+    who offers it.
+    """
     return 1.0 - offerer.expected <= _DRAW_ENOUGH

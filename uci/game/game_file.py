@@ -29,7 +29,9 @@ _WAIT_S = 0.005  # between two looks whether another program has written
 
 
 def games_folder() -> Path:
-    """Where games are saved: aino/games in the system's folder for the user's data, or below the working folder."""
+    """Where games are saved: aino/games in the system's folder for the user's data, or below the
+    working folder.
+    """
     return (user_folder("data") or Path.cwd()) / "aino" / "games"
 
 
@@ -47,7 +49,8 @@ def pgn_files(folder: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def owning(folder: Path) -> Iterator[None]:
-    """Wait until nobody else writes games, reviews or names in a folder: no other thread, and no other program.
+    """Wait until nobody else writes games, reviews or names in a folder: no other thread, and no
+    other program.
 
     Makes the folder. Where nothing can be locked, only threads of this program are kept out.
     """
@@ -58,7 +61,8 @@ def owning(folder: Path) -> Iterator[None]:
 
 
 def load_game(name: str, number: int | None = None) -> chess.pgn.Game:
-    """Return a saved game by its file's name and its number there; without a number the first game, of `last` the last.
+    """Return a saved game by its file's name and its number there; without a number the first game,
+    of `last` the last.
 
     Raises DataError.
     """
@@ -69,7 +73,8 @@ def load_game(name: str, number: int | None = None) -> chess.pgn.Game:
 
 
 def _find_file(name: str) -> Path:
-    """Find the file that a name means: a path, `last` for the game saved last, or a file in the folder of saved games.
+    """Find the file that a name means: a path, `last` for the game saved last, or a file in the
+    folder of saved games.
 
     A name that means none of them comes back as a path, for the reader to complain about.
     """
@@ -85,7 +90,9 @@ def _find_file(name: str) -> Path:
 def game_from_board(
     board: chess.Board, headers: Mapping[str, str], result: str, clock_times: Mapping[int, float]
 ) -> chess.pgn.Game:
-    """Return the game on a board's move stack; `clock_times` are the mover's seconds left after each ply."""
+    """Return the game on a board's move stack; `clock_times` are the mover's seconds left after
+    each ply.
+    """
     game = chess.pgn.Game.from_board(board)
     game.headers.update(Site="-", Round="-", Result=result)
     game.headers.update(headers)
@@ -113,4 +120,6 @@ def save_game(game: chess.pgn.Game, path: Path, before: chess.pgn.Game | None = 
             with path.open("rb") as stream:
                 stream.seek(max(0, size - 2))
                 gap = "" if stream.read() == b"\n\n" else "\n\n"
-        (append if path.exists() else write_file)(path, gap + game_text(game))  # a failure leaves no empty file
+        (append if path.exists() else write_file)(
+            path, gap + game_text(game)
+        )  # a failure leaves no empty file

@@ -18,8 +18,14 @@ from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
 
 DEFAULT_MOVETIME_S = 2.0
 _FULL, _ALONE = later("full strength"), later("alone")
-_PATIENCE_S, _MOVES_LEFT = 8.0, 40  # Aino answers within this time if its clock has more for each of so many moves
-_SLOWEST_S, _PACE_MOVES = 8.0, 120  # a limited level pauses for about a 120th of its clock, eight seconds at most,
+_PATIENCE_S, _MOVES_LEFT = (
+    8.0,
+    40,
+)  # Aino answers within this time if its clock has more for each of so many moves
+_SLOWEST_S, _PACE_MOVES = (
+    8.0,
+    120,
+)  # a limited level pauses for about a 120th of its clock, eight seconds at most,
 _OPENING_MOVES = 5  # and hardly in the first moves
 _ELO_STEP = 200  # between the levels of a menu
 LEVEL_FORMS = later(
@@ -29,7 +35,8 @@ LEVEL_FORMS = later(
 
 @dataclass(frozen=True)
 class Level:
-    """How Aino's strength is limited: by one field at most. With none it plays at full strength, by the clock.
+    """How Aino's strength is limited: by one field at most. With none it plays at full strength, by
+    the clock.
 
     `alone`: it plays with the network that learned alone, from random weights.
     """
@@ -51,29 +58,38 @@ class Level:
         return _FULL if self.movetime_s is None else f"time {self.movetime_s:g}"
 
     def pace_s(self, clock: Limits | None, board: chess.Board, move: chess.Move | None) -> float:
-        """Return the least time for an answer, in seconds: limited levels use a share of their clock, as people do.
+        """Return the least time for an answer, in seconds: limited levels use a share of their
+        clock, as people do.
 
-        A reply that is forced, takes back or opens the game comes at once; what can be taken or is attacked costs time.
+        A reply that is forced, takes back or opens the game comes at once; what can be taken or is
+        attacked costs time.
         """
         if self.elo is None or clock is None or move is None:
             return 0.0
         left_ms = clock.clock_ms(board.turn) or 0
         usual_ms = left_ms / _PACE_MOVES + clock.increment_ms(board.turn) / 2
-        takes_back = board.is_capture(move) and board.move_stack and board.peek().to_square == move.to_square
+        takes_back = (
+            board.is_capture(move) and board.move_stack and board.peek().to_square == move.to_square
+        )
         contacts = sum(1 for _capture in board.generate_legal_captures())
         share = 0.5 + 0.15 * contacts + 0.5 * board.is_check()
         if takes_back or board.fullmove_number <= _OPENING_MOVES or board.legal_moves.count() == 1:
             share = 0.2
         share *= random.Random(board.fen()).uniform(0.7, 1.3)
-        return min(_SLOWEST_S, share * usual_ms / 1000, left_ms / 4000)  # an increment comes after the move
+        return min(
+            _SLOWEST_S, share * usual_ms / 1000, left_ms / 4000
+        )  # an increment comes after the move
 
     def options(self, options: EngineOptions) -> EngineOptions:
         if self.alone:
             options = replace(options, weights_file=LEARNED_ALONE, evaluator="auto")
-        return replace(options, multi_pv=1, limit_strength=self.elo is not None, elo=self.elo or options.elo)
+        return replace(
+            options, multi_pv=1, limit_strength=self.elo is not None, elo=self.elo or options.elo
+        )
 
     def limits(self, clock: Limits | None, white: bool = True) -> Limits:
-        """Return what bounds a search: nodes or a time of the level's own, else the game's clock, else two seconds.
+        """Return what bounds a search: nodes or a time of the level's own, else the game's clock,
+        else two seconds.
 
         A person does not wait long for an answer, however much time there is.
         """
@@ -87,8 +103,11 @@ class Level:
 
 
 DEFAULT_LEVEL = Level()
-HINT_LEVEL = Level(movetime_s=1.0)  # of hints and answers to a draw: full strength, whatever Aino's level in the game
-# Set by hand on Stockfish's scale, as UCI_Elo. The comparisons with players and with Lichess are estimates.
+HINT_LEVEL = Level(
+    movetime_s=1.0
+)  # of hints and answers to a draw: full strength, whatever Aino's level in the game
+# Set by hand on Stockfish's scale, as UCI_Elo. The comparisons with players and with Lichess are
+# estimates.
 NAMED_LEVELS = {"easy": Level(elo=800), "medium": Level(elo=1600), "hard": Level(elo=2000)}
 DEFAULT_NAME = "medium"  # which a club player enjoys
 _LIKE = {500: later("like a newcomer"), 800: later("like a beginner"), 1200: later("like a casual player"),
@@ -107,7 +126,9 @@ def parse_level(text: str) -> Level:
         return NAMED_LEVELS[word]
     match = re.fullmatch(r"(?:(elo|nodes)?[ =:]*([0-9]{1,18})|time[ =:]*([0-9]*\.?[0-9]+)s?)", word)
     if match is None:
-        raise ConfigError(_("level {text}: expected {forms}", text=repr(text), forms=_(LEVEL_FORMS)))
+        raise ConfigError(
+            _("level {text}: expected {forms}", text=repr(text), forms=_(LEVEL_FORMS))
+        )
     if match[3]:
         return Level(movetime_s=checked("time", float(match[3]), 0.001, MOST_SECONDS))
     if match[1] == "nodes":
@@ -116,15 +137,23 @@ def parse_level(text: str) -> Level:
 
 
 def level_choices() -> list[tuple[str, str]]:
-    """Levels for a menu, from the weakest to full strength: what `parse_level` reads, and what people read."""
+    """Levels for a menu, from the weakest to full strength: what `parse_level` reads, and what
+    people read.
+    """
     least, most = _elo_range()
     elos = sorted({least, *range(-(-least // _ELO_STEP) * _ELO_STEP, most, _ELO_STEP), most})
     likes = {elo: f", {_(like)}" for elo, like in _LIKE.items()}
     limited = [(f"elo {elo}", f"{elo}{likes.get(elo, '')}") for elo in elos]
     net = None
-    with contextlib.suppress(NetFileError):  # of a broken manifest, which the engine reports when it loads
+    with contextlib.suppress(
+        NetFileError
+    ):  # of a broken manifest, which the engine reports when it loads
         net = learned_alone()
-    alone = [(_ALONE, _("Learned alone, in {hours} hours", hours=net.get("hours", "?")))] if net is not None else []
+    alone = (
+        [(_ALONE, _("Learned alone, in {hours} hours", hours=net.get("hours", "?")))]
+        if net is not None
+        else []
+    )
     return [*limited, *alone, (_FULL, _("Full strength"))]
 
 
@@ -132,7 +161,10 @@ def levels_text() -> str:
     """Return the levels in lines that fit a narrow terminal."""
     named = [(name, level.elo) for name, level in NAMED_LEVELS.items() if level.elo is not None]
     rows = [f"  {name:<8}{elo}, {_(_LIKE[elo])}" for name, elo in named]
-    others = [f"  full    {_('full strength')}", "  " + _("or elo 1500, time 2 (seconds a move), nodes 500 (a move)")]
+    others = [
+        f"  full    {_('full strength')}",
+        "  " + _("or elo 1500, time 2 (seconds a move), nodes 500 (a move)"),
+    ]
     return "\n".join([_("Levels; {scale}:", scale=_(SCALE)), *rows, *others])
 
 

@@ -13,7 +13,9 @@ from engine.errors import MoveError
 from uci.language import _, later, own_letters, several, shown_moves, shows_own_letters
 
 _SIGNS = FIGURINES | str.maketrans(dict.fromkeys(DASHES, "-") | {"×": "x", ":": "x"})
-_NOISE = re.compile(r'^\s*\d+[.…)\s]+|[-\s"“”„,;]+|[.!?+#]+$')  # a move's number, and what stands in it and behind it
+_NOISE = re.compile(
+    r'^\s*\d+[.…)\s]+|[-\s"“”„,;]+|[.!?+#]+$'
+)  # a move's number, and what stands in it and behind it
 _UCI_FORM = re.compile(r"[a-h][1-8][a-h][1-8][nbrqNBRQ]?")
 _SHORT, _LONG = "O-O", "O-O-O"
 _WINGS = dict.fromkeys(("short", "kingside", "king", "k"), _SHORT) | dict.fromkeys(
@@ -30,52 +32,87 @@ _ONE_OR_MANY = {chess.KNIGHT: (later("Your knight"), later("Your knights")),
 
 
 def read_human_move(board: chess.Board, text: str) -> chess.Move:
-    """Return a legal move from UCI notation, or SAN in all forms that games in PGN have, and with its number.
+    """Return a legal move from UCI notation, or SAN in all forms that games in PGN have, and with
+    its number.
 
-    A text that is no legal move in English letters for pieces may be one in those of the language that is spoken here;
-    these come first where they are shown. Raises MoveError whose message says what is wrong and what could be meant.
+    A text that is no legal move in English letters for pieces may be one in those of the language
+    that is spoken here; these come first where they are shown. Raises MoveError whose message says
+    what is wrong and what could be meant.
     """
     written = text.translate(_SIGNS)
     cleaned = _castling(board, written) or _NOISE.sub("", written)
     if _UCI_FORM.fullmatch(cleaned):
         return _from_squares(board, cleaned.lower(), text)
-    letters = own_letters() if FIGURINES.keys().isdisjoint(map(ord, text)) else {}  # a figurine is no letter
+    letters = (
+        own_letters() if FIGURINES.keys().isdisjoint(map(ord, text)) else {}
+    )  # a figurine is no letter
     english, own = _san_candidates(cleaned, {}), _san_candidates(cleaned, letters)
-    is_own_first = shows_own_letters.get() and not cleaned[:1].islower()  # which may be a pawn's file
+    is_own_first = (
+        shows_own_letters.get() and not cleaned[:1].islower()
+    )  # which may be a pawn's file
     words = [*own, *english] if is_own_first else [*english, *own]
-    known = [(word, found) for word in words if not isinstance(found := _parsed(board, word), chess.InvalidMoveError)]
+    known = [
+        (word, found)
+        for word in words
+        if not isinstance(found := _parsed(board, word), chess.InvalidMoveError)
+    ]
     if not known:
         with contextlib.suppress(MoveError):
             return legal_move(board, cleaned)
-        raise MoveError(_("cannot read {text}: write e4, Nf3, exd5, O-O, e8=Q or e2e4", text=repr(text)))
-    word, found = next((one for one in known if not isinstance(one[1], chess.IllegalMoveError)), known[0])
+        raise MoveError(
+            _("cannot read {text}: write e4, Nf3, exd5, O-O, e8=Q or e2e4", text=repr(text))
+        )
+    word, found = next(
+        (one for one in known if not isinstance(one[1], chess.IllegalMoveError)), known[0]
+    )
     if isinstance(found, chess.AmbiguousMoveError):
         moves = _list_moves(board, _same_target(board, word))
         raise MoveError(_("{move} is ambiguous: {moves}", move=text, moves=moves))
     if isinstance(found, ValueError):
         raise MoveError(_why_illegal(board, text, word))
-    pieces = {move: board.piece_at(move.from_square) for _word, move in known if isinstance(move, chess.Move)}
+    pieces = {
+        move: board.piece_at(move.from_square)
+        for _word, move in known
+        if isinstance(move, chess.Move)
+    }
     names = [chess.piece_name(piece.piece_type) for piece in pieces.values() if piece is not None]
-    if len(pieces) > 1 and "pawn" not in names and not is_own_first:  # a rook's Rd1, in French the king's
-        moves = ", ".join(f"{_(name)} {board.uci(move)}" for name, move in zip(names, pieces, strict=True))
+    if (
+        len(pieces) > 1 and "pawn" not in names and not is_own_first
+    ):  # a rook's Rd1, in French the king's
+        moves = ", ".join(
+            f"{_(name)} {board.uci(move)}" for name, move in zip(names, pieces, strict=True)
+        )
         raise MoveError(_("{move} is ambiguous: {moves}", move=text, moves=moves))
     return found
 
 
 def _parsed(board: chess.Board, word: str) -> chess.Move | ValueError:
-    """Return the move of a text in SAN, or what is wrong with it. A pinned pawn's `bxc3` cannot be meant otherwise."""
+    """Return the move of a text in SAN, or what is wrong with it. A pinned pawn's `bxc3` cannot be
+    meant otherwise.
+    """
     try:
-        return board.parse_san(word) or chess.InvalidMoveError(word)  # python-chess reads a null move from Z0 and 0000
+        return board.parse_san(word) or chess.InvalidMoveError(
+            word
+        )  # python-chess reads a null move from Z0 and 0000
     except ValueError as error:
         match = re.match(r"[a-h]x?([a-h][1-8])", word)
         if match is None or not isinstance(error, chess.IllegalMoveError):
             return error
-        pawns, target = board.pawns & chess.BB_FILES[chess.FILE_NAMES.index(word[0])], chess.parse_square(match[1])
-        return ValueError(word) if any(board.generate_pseudo_legal_moves(pawns, chess.BB_SQUARES[target])) else error
+        pawns, target = (
+            board.pawns & chess.BB_FILES[chess.FILE_NAMES.index(word[0])],
+            chess.parse_square(match[1]),
+        )
+        return (
+            ValueError(word)
+            if any(board.generate_pseudo_legal_moves(pawns, chess.BB_SQUARES[target]))
+            else error
+        )
 
 
 def _castling(board: chess.Board, text: str) -> str:
-    """Any spelling of castling as SAN, or "". Raises MoveError for the word castle alone where both ways are legal."""
+    """Any spelling of castling as SAN, or "". Raises MoveError for the word castle alone where both
+    ways are legal.
+    """
     match = re.fullmatch(r"[oO0]-?[oO0](-?[oO0])?[+#!?]*", text.strip())
     if match is not None:
         return _LONG if match[1] else _SHORT
@@ -84,21 +121,28 @@ def _castling(board: chess.Board, text: str) -> str:
         return ""
     if words[1:] and words[1] in _WINGS:
         return _WINGS[words[1]]
-    ways = [_LONG if board.is_queenside_castling(move) else _SHORT for move in board.generate_castling_moves()]
+    ways = [
+        _LONG if board.is_queenside_castling(move) else _SHORT
+        for move in board.generate_castling_moves()
+    ]
     if len(ways) > 1:
         raise MoveError(_("castle which way? O-O is short, O-O-O is long"))
     return ways[0] if ways else _SHORT
 
 
 def _san_candidates(text: str, letters: dict[str, str]) -> list[str]:
-    """Return a text as SAN, and with a capital letter for its piece (`nf3`); `letters` for pieces are not SAN's."""
+    """Return a text as SAN, and with a capital letter for its piece (`nf3`); `letters` for pieces
+    are not SAN's.
+    """
     promotion = re.fullmatch(r"(.*[a-h][18])=?\(?([^\W\d])\)?", text)
     if promotion:
         letter = promotion[2].upper()
         text = f"{promotion[1]}={letters.get(letter, letter)}"
     candidates = []
     for word in (text, text[:1].upper() + text[1:]):
-        own = next((one for one in sorted(letters, key=len, reverse=True) if word.startswith(one)), "")
+        own = next(
+            (one for one in sorted(letters, key=len, reverse=True) if word.startswith(one)), ""
+        )
         candidates.append(f"{letters.get(own, '')}{word.removeprefix(own)}".removeprefix("P"))
     return candidates
 
@@ -107,7 +151,13 @@ def _from_squares(board: chess.Board, uci: str, text: str) -> chess.Move:
     with contextlib.suppress(ValueError):
         return board.parse_uci(uci)
     if len(uci) == 4 and any(move.uci().startswith(uci) for move in board.legal_moves):
-        raise MoveError(_("{move} promotes a pawn: add the piece, as in {example}", move=text, example=f"{uci}q"))
+        raise MoveError(
+            _(
+                "{move} promotes a pawn: add the piece, as in {example}",
+                move=text,
+                example=f"{uci}q",
+            )
+        )
     raise MoveError(_why_illegal(board, text, uci))
 
 
@@ -118,13 +168,19 @@ def _why_illegal(board: chess.Board, text: str, cleaned: str) -> str:
         if piece is None:
             return _("{move} is illegal: {square} is empty", move=text, square=cleaned[:2])
         if piece.color != board.turn:
-            return _("{move} is illegal: the piece on {square} is not yours", move=text, square=cleaned[:2])
+            return _(
+                "{move} is illegal: the piece on {square} is not yours",
+                move=text,
+                square=cleaned[:2],
+            )
         moves = [move for move in board.legal_moves if move.from_square == source]
         if moves and not board.is_check():
             return _reach(text, _(_YOURS[piece.piece_type], square=cleaned[:2]), 1, moves)
     if board.is_check():
         found = _list_moves(board, list(board.legal_moves))
-        return _("{move} is illegal: you are in check. You can play {moves}", move=text, moves=found)
+        return _(
+            "{move} is illegal: you are in check. You can play {moves}", move=text, moves=found
+        )
     near = _same_target(board, cleaned)
     if near:
         found = _list_moves(board, near)
@@ -151,17 +207,25 @@ def _reach(text: str, pieces: str, count: int, moves: list[chess.Move]) -> str:
 
 
 def _same_target(board: chess.Board, cleaned: str) -> list[chess.Move]:
-    """Legal moves to the last square named in the text; only of the piece that it names, if any of those exist."""
+    """Legal moves to the last square named in the text; only of the piece that it names, if any of
+    those exist.
+    """
     squares = re.findall(r"[a-h][1-8]", cleaned)
     if not squares:
         return []
-    moves = [move for move in board.legal_moves if move.to_square == chess.parse_square(squares[-1])]
+    moves = [
+        move for move in board.legal_moves if move.to_square == chess.parse_square(squares[-1])
+    ]
     piece = _named_piece(cleaned)
     return [move for move in moves if board.piece_type_at(move.from_square) == piece] or moves
 
 
 def _named_piece(cleaned: str) -> chess.PieceType:
-    return chess.PIECE_SYMBOLS.index(cleaned[0].lower()) if cleaned[0].lower() in "nbrqk" else chess.PAWN
+    return (
+        chess.PIECE_SYMBOLS.index(cleaned[0].lower())
+        if cleaned[0].lower() in "nbrqk"
+        else chess.PAWN
+    )
 
 
 def _list_moves(board: chess.Board, moves: list[chess.Move]) -> str:

@@ -32,19 +32,29 @@ class Setup:
 
     board: chess.Board = field(default_factory=chess.Board)
     human: chess.Color | None = chess.WHITE
-    levels: Mapping[chess.Color, Level] | None = None  # Aino's for each colour; None where nothing tells it
+    levels: Mapping[chess.Color, Level] | None = (
+        None  # Aino's for each colour; None where nothing tells it
+    )
     clock: GameClock | None = None
-    clock_times: Mapping[int, float] = field(default_factory=dict)  # seconds left to the mover after each ply
+    clock_times: Mapping[int, float] = field(
+        default_factory=dict
+    )  # seconds left to the mover after each ply
     headers: Mapping[str, str] = field(default_factory=dict)  # of a game of others
     source: chess.pgn.Game | None = None  # that game, with what its author wrote into it
     seen_by: chess.Color | None = None  # the side that a board for analysis shows below
-    kept: tuple[str, str] | None = None  # its key among one's own games, and the digest of its text there
-    is_asked: bool = False  # whether the web page asks first what game is wanted; who cancels gets the offered level
-    is_watched: bool = False  # whether Aino plays both sides on a web page, where else nobody plays without a person
+    kept: tuple[str, str] | None = (
+        None  # its key among one's own games, and the digest of its text there
+    )
+    # whether the web page asks first what game is wanted; who cancels gets the offered level
+    is_asked: bool = False
+    # whether Aino plays both sides on a web page, where else nobody plays without a person
+    is_watched: bool = False
 
 
 class TimedGame:
-    """A person against Aino, or Aino against itself. The clocks start with the first move after the setup."""
+    """A person against Aino, or Aino against itself. The clocks start with the first move after the
+    setup.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self.started = datetime.datetime.now()
@@ -92,7 +102,9 @@ class TimedGame:
             self.clock_times[self.plies] = self.clock.left(mover)
 
     def take_back(self) -> bool:
-        """Undo the person's last move and Aino's answer, if there is one, clocks included; False without a move."""
+        """Undo the person's last move and Aino's answer, if there is one, clocks included; False
+        without a move.
+        """
         count = 1 if self.board.turn != self.human else 2
         if self.plies < count:
             return False
@@ -106,7 +118,9 @@ class TimedGame:
         return True
 
     def again(self, swap: bool) -> Setup:
-        """Return the same game from its first position, with fresh clocks, and with the other colours on `swap`."""
+        """Return the same game from its first position, with fresh clocks, and with the other
+        colours on `swap`.
+        """
         human = None if self.human is None else self.human != swap
         levels = {side: self.levels[side != swap] for side in chess.COLORS}
         fresh = self.clock and GameClock(self.clock.control, self.clock.now)
@@ -115,7 +129,10 @@ class TimedGame:
     @property
     def names(self) -> dict[chess.Color, str]:
         """What the players are called: `You` and `Aino (elo 1500)`."""
-        return {side: PERSON if side == self.human else f"Aino ({self.levels[side].text})" for side in chess.COLORS}
+        return {
+            side: PERSON if side == self.human else f"Aino ({self.levels[side].text})"
+            for side in chess.COLORS
+        }
 
     def record(self, end: GameEnd = UNFINISHED, event: str = "Terminal game") -> chess.pgn.Game:
         headers = {
@@ -138,17 +155,23 @@ def chess960_start(number: int | None = None) -> chess.Board:
     number = random.randrange(_CHESS960_STARTS) if number is None else number
     if not 0 <= number < _CHESS960_STARTS:
         most = _CHESS960_STARTS - 1
-        raise ConfigError(_("Chess960 position {number}: expected 0 to {most}", number=number, most=most))
+        raise ConfigError(
+            _("Chess960 position {number}: expected 0 to {most}", number=number, most=most)
+        )
     return chess.Board.from_chess960_pos(number)
 
 
 def saved_game(game: chess.pgn.Game, ply: int | None = None) -> Setup:
-    """Return the game after `ply` half-moves (None: all), as the headers and clock comments tell it. Raises DataError.
+    """Return the game after `ply` half-moves (None: all), as the headers and clock comments tell
+    it. Raises DataError.
 
     `levels` is None where its players are not a person and Aino, or Aino alone.
     """
     board = board_at(game, ply)
-    names = {side: game.headers.get(name, "") for side, name in ((chess.WHITE, "White"), (chess.BLACK, "Black"))}
+    names = {
+        side: game.headers.get(name, "")
+        for side, name in ((chess.WHITE, "White"), (chess.BLACK, "Black"))
+    }
     levels = {side: level for side in chess.COLORS if (level := _level(names[side])) is not None}
     people = [side for side in chess.COLORS if names[side] == PERSON]
     is_ours = len(levels) + len(people) == len(names) and levels
@@ -156,7 +179,9 @@ def saved_game(game: chess.pgn.Game, ply: int | None = None) -> Setup:
     return Setup(
         board=board,
         human=people[0] if people else None,
-        levels={side: levels.get(side) or levels[not side] for side in chess.COLORS} if is_ours else None,
+        levels={side: levels.get(side) or levels[not side] for side in chess.COLORS}
+        if is_ours
+        else None,
         clock=clock,
         clock_times=clock_times,
     )
@@ -171,7 +196,9 @@ def _level(name: str) -> Level | None:
 
 
 def _clocks(game: chess.pgn.Game, board: chess.Board) -> tuple[GameClock | None, dict[int, float]]:
-    """Return the clock as it stood at the board's ply, and the times before; (None, {}) without a time control."""
+    """Return the clock as it stood at the board's ply, and the times before; (None, {}) without a
+    time control.
+    """
     match = TIME_CONTROL.fullmatch(game.headers.get("TimeControl", ""))
     if match is None or not float(match[1]):
         return None, {}

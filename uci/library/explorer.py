@@ -1,4 +1,6 @@
-"""An explorer of openings: what was played in a position in the games of a folder, and how those games ended."""
+"""An explorer of openings: what was played in a position in the games of a folder, and how those
+games ended.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +26,22 @@ class Continuation:
 
 
 class Explorer:
-    """Games from the usual start: their numbers, moves as `engine.board.layout` codes them, and results."""
+    """Games from the usual start: their numbers, moves as `engine.board.layout` codes them, and
+    results.
+    """
 
     def __init__(self, games: Sequence[tuple[int, bytes, str]]) -> None:
         self._numbers = np.array([number for number, _, _ in games], np.int64)
-        kept = b"".join(moves[: 2 * KEPT_PLIES].ljust(2 * KEPT_PLIES, b"\0") for _, moves, _ in games)
-        self._moves = np.frombuffer(kept, np.uint16).reshape(-1, KEPT_PLIES)  # (G, KEPT_PLIES), 0 behind the last move
+        kept = b"".join(
+            moves[: 2 * KEPT_PLIES].ljust(2 * KEPT_PLIES, b"\0") for _, moves, _ in games
+        )
+        self._moves = np.frombuffer(kept, np.uint16).reshape(
+            -1, KEPT_PLIES
+        )  # (G, KEPT_PLIES), 0 behind the last move
         codes = {result: code for code, result in enumerate(_RESULTS)}
-        self._results = np.array([codes.get(result, len(codes)) for _, _, result in games], np.int64)
+        self._results = np.array(
+            [codes.get(result, len(codes)) for _, _, result in games], np.int64
+        )
 
     def explore(self, board: chess.Board) -> list[Continuation]:
         """Return the continuations of a position, the most frequent first."""
@@ -51,23 +61,37 @@ class Explorer:
     def _reaching(self, board: chess.Board) -> NDArray[np.int64]:
         """Return the rows of the games that reached a position.
 
-        Games count whose sides made the same moves in another order, if they reached the same position.
+        Games count whose sides made the same moves in another order, if they reached the same
+        position.
         """
         plies = len(board.move_stack)
-        if plies > KEPT_PLIES or board.root() != chess.Board() or not all(board.move_stack):  # a pass is in no game
+        if (
+            plies > KEPT_PLIES or board.root() != chess.Board() or not all(board.move_stack)
+        ):  # a pass is in no game
             return np.zeros(0, np.int64)
         begun = self._moves[:, :plies]
         wanted = np.array([*codes_of(board.root(), board.move_stack)], np.uint16)
-        same = np.all([(np.sort(begun[:, side::2]) == np.sort(wanted[side::2])).all(axis=1) for side in (0, 1)], axis=0)
+        same = np.all(
+            [
+                (np.sort(begun[:, side::2]) == np.sort(wanted[side::2])).all(axis=1)
+                for side in (0, 1)
+            ],
+            axis=0,
+        )
         orders, order = np.unique(begun[same], axis=0, return_inverse=True)
         return np.flatnonzero(same)[np.array([*_reach(orders.tolist(), board)], bool)[order]]
 
 
 def _reach(orders: list[list[int]], board: chess.Board) -> Iterator[bool]:
-    """Yield whether each order of moves reaches a position; what it shares with the one before is played once."""
+    """Yield whether each order of moves reaches a position; what it shares with the one before is
+    played once.
+    """
     played, before, wanted = chess.Board(), list[int](), board.epd()
     for moves in orders:
-        shared = next((n for n, (one, other) in enumerate(zip(before, moves, strict=False)) if one != other), 0)
+        shared = next(
+            (n for n, (one, other) in enumerate(zip(before, moves, strict=False)) if one != other),
+            0,
+        )
         for _ in before[shared:]:
             played.pop()
         for code in moves[shared:]:

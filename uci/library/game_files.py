@@ -1,4 +1,6 @@
-"""The games in a folder's PGN files: found at the reader's speed, read again from their place, and removed."""
+"""The games in a folder's PGN files: found at the reader's speed, read again from their place, and
+removed.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ _KEY = re.compile("[0-9a-f]{24}")
 
 @dataclass(frozen=True)
 class FoundGame:
-    """A game in a file: where it stands, in bytes of the text (UTF-8, lines end in line feeds), tags and moves."""
+    """A game in a file: where it stands, in bytes of the text (UTF-8, lines end in line feeds),
+    tags and moves.
+    """
 
     place: int
     end: int
@@ -45,15 +49,18 @@ class FoundGame:
 
 
 def is_key(text: str) -> bool:
-    """Whether a text has the form of a key or of a text's digest; only such a text may become part of a file name."""
+    """Whether a text has the form of a key or of a text's digest; only such a text may become part
+    of a file name.
+    """
     return _KEY.fullmatch(text) is not None
 
 
 def game_key(game: chess.pgn.Game) -> str:
     """Return the key of a game that was played or read.
 
-    Games are the same if start, moves, players, times, event, round and result are. Where they were played and what is
-    written into them may differ between two files. Training and matches ask less: whether start and moves are the same.
+    Games are the same if start, moves, players, times, event, round and result are. Where they were
+    played and what is written into them may differ between two files. Training and matches ask
+    less: whether start and moves are the same.
     """
     return _key_of(game.headers, *_played(game))
 
@@ -80,14 +87,19 @@ def _start(board: chess.Board) -> str:
 
 
 def find_games(path: Path, faults: list[str] | None = None) -> Iterator[FoundGame]:
-    """All games of a file in order; `faults` takes up where the text has what cannot be read or played, and why.
+    """All games of a file in order; `faults` takes up where the text has what cannot be read or
+    played, and why.
 
     Raises DataError.
     """
     with reading(path), open_unpacked(path) as (stream, _):
         text, faults = _KeptText(stream), [] if faults is None else faults
         for game in _read_fast(text, faults):
-            if game.moves or game.start or any(is_told(game.tags.get(name, "")) for name in ("White", "Event")):
+            if (
+                game.moves
+                or game.start
+                or any(is_told(game.tags.get(name, "")) for name in ("White", "Event"))
+            ):
                 yield game
 
 
@@ -139,7 +151,9 @@ def _read_fast(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
 
 
 def read_at(path: Path, place: int) -> chess.pgn.Game | None:
-    """Return the game at a place in a file, or None where none begins behind it any more. Raises DataError."""
+    """Return the game at a place in a file, or None where none begins behind it any more. Raises
+    DataError.
+    """
     with reading(path), open_unpacked(path) as (stream, _):
         text = GameText(stream)
         text.skip_to(place)
@@ -148,9 +162,11 @@ def read_at(path: Path, place: int) -> chess.pgn.Game | None:
 
 
 def replace_text(path: Path, place: int, end: int, digest: str, new: bytes = b"") -> None:
-    """Put a new text between two places, if there is the one with this digest; the rest stays, as UTF-8.
+    """Put a new text between two places, if there is the one with this digest; the rest stays, as
+    UTF-8.
 
-    A file with nothing left goes. Of a link, the file is changed to which it leads. Raises DataError.
+    A file with nothing left goes. Of a link, the file is changed to which it leads. Raises
+    DataError.
     """
     path = path.resolve()
     with reading(path):
@@ -160,12 +176,19 @@ def replace_text(path: Path, place: int, end: int, digest: str, new: bytes = b""
             for text in utf8_pieces(stream):
                 begin, behind = max(0, place - at), max(0, end - at)
                 gone += text[begin:behind]
-                for part in (text[:begin], new if at <= place < at + len(text) else b"", text[behind:]):
+                for part in (
+                    text[:begin],
+                    new if at <= place < at + len(text) else b"",
+                    text[behind:],
+                ):
                     is_empty = is_empty and not part.strip()
                     out.write(part)
                 at += len(text)
             now = path.stat()  # Other programs do not know of our lock.
-            if digest_of(gone) != digest or (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            if digest_of(gone) != digest or (now.st_size, now.st_mtime_ns) != (
+                before.st_size,
+                before.st_mtime_ns,
+            ):
                 raise DataError(_("{path} has changed; open My games again", path=path))
         path.chmod(before.st_mode)
         if is_empty:

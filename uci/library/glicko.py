@@ -1,4 +1,6 @@
-"""Glicko-2 ratings, a game at a time, as Lichess rates puzzles (Glickman 2012, "Example of the Glicko-2 system")."""
+"""Glicko-2 ratings, a game at a time, as Lichess rates puzzles (Glickman 2012, "Example of the
+Glicko-2 system").
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ class Rating:
     deviation: float = _MOST_DEVIATION
     volatility: float = 0.06
 
-    def __post_init__(self) -> None:  # what is stored may be from Aino 1.0.0, which rated people in millions
+    def __post_init__(
+        self,
+    ) -> None:  # what is stored may be from Aino 1.0.0, which rated people in millions
         object.__setattr__(self, "points", min(max(0.0, self.points), float(MOST_RATING)))
         object.__setattr__(self, "volatility", min(self.volatility, _MOST_VOLATILITY))
 
@@ -45,7 +49,9 @@ def _volatility(before: float, phi: float, variance: float, delta: float) -> flo
         grown = phi**2 + variance + math.exp(x)
         return math.exp(x) * (delta**2 - grown) / (2.0 * grown**2) - (x - start) / _TAU**2
 
-    step = math.copysign(_TAU, f(start))  # to the root beside it: of an upset against long odds, there are absurd ones
+    step = math.copysign(
+        _TAU, f(start)
+    )  # to the root beside it: of an upset against long odds, there are absurd ones
     low, high = start, start + step
     while f(high) * step > 0.0:
         high += step

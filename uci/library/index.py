@@ -1,4 +1,6 @@
-"""An index of the games in a folder. The PGN files and reviews are the truth; the index is made anew when lost."""
+"""An index of the games in a folder. The PGN files and reviews are the truth; the index is made
+anew when lost.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,15 @@ from engine.native.locks import FileLock
 from uci.game.game_file import REVIEWS, owning, pgn_files
 from uci.language import _, later, several, translated
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
-from uci.library.game_files import FoundGame, digest_of, find_games, game_key, is_key, read_at, replace_text
+from uci.library.game_files import (
+    FoundGame,
+    digest_of,
+    find_games,
+    game_key,
+    is_key,
+    read_at,
+    replace_text,
+)
 from uci.library.own_names import OwnNames
 from uci.library.wanted import Wanted, day_of
 from uci.terminal.author_notes import game_name, is_told
@@ -61,9 +71,11 @@ _MINE = "CASE WHEN folded(white) IN ({0}) THEN 'white' WHEN folded(black) IN ({0
 
 
 class GameIndex:
-    """The index of a folder, for one thread; others open their own. Raises DataError where the folder is unusable.
+    """The index of a folder, for one thread; others open their own. Raises DataError where the
+    folder is unusable.
 
-    Where no other program can be kept out of a file, or nothing can be written, the index is in memory.
+    Where no other program can be kept out of a file, or nothing can be written, the index is in
+    memory.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -76,14 +88,18 @@ class GameIndex:
             self._base = self._open(str(folder / INDEX) if is_kept else _MEMORY)
         except (OSError, sqlite3.Error) as error:
             raise DataError(f"{printable(folder / INDEX)}: {error}") from error
-        self._explored: tuple[object, Explorer] | None = None  # what the latest explorer was made of
+        self._explored: tuple[object, Explorer] | None = (
+            None  # what the latest explorer was made of
+        )
 
     def _open(self, path: str) -> sqlite3.Connection:
         try:
             base = sqlite3.connect(path, timeout=30.0, isolation_level=None)
             with contextlib.ExitStack() as opened:
                 opened.callback(base.close)
-                base.execute("PRAGMA journal_mode = DELETE")  # a write-ahead log spoils files on network drives
+                base.execute(
+                    "PRAGMA journal_mode = DELETE"
+                )  # a write-ahead log spoils files on network drives
                 base.execute("PRAGMA synchronous = NORMAL")
                 base.create_function("folded", 1, str.casefold, deterministic=True)
                 base.create_function("searched", 1, searchable, deterministic=True)
@@ -110,9 +126,13 @@ class GameIndex:
         return self._open(str(self.folder / INDEX))
 
     def _check(self) -> None:
-        """Look for damage once a day, because that takes seconds in a large library. Raises DatabaseError."""
+        """Look for damage once a day, because that takes seconds in a large library. Raises
+        DatabaseError.
+        """
         today = int(time.time() // _DAY_S)
-        if self._base.execute("PRAGMA application_id").fetchone() != (today,):  # the day of the latest look
+        if self._base.execute("PRAGMA application_id").fetchone() != (
+            today,
+        ):  # the day of the latest look
             if self._base.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError(f"{self._place} is damaged")
             self._base.execute(f"PRAGMA application_id = {today}")
@@ -132,17 +152,21 @@ class GameIndex:
         """Let what the index is asked for at the moment fail; from any thread."""
         self._base.interrupt()
 
-    # ---- keeping up with the files ----------------------------------------------------------------------------------
+    # ---- keeping up with the files ---------------------------------------------------------------
 
     def refresh(self, on_games: Callable[[int], None] = lambda games: None) -> list[str]:
         """Do all steps of `refreshing` at once."""
         return finish(self.refreshing(on_games))
 
-    def refreshing(self, on_games: Callable[[int], None] = lambda games: None) -> Generator[None, None, list[str]]:
-        """Read files that are new or have changed and forget those that are gone; return what was unreadable.
+    def refreshing(
+        self, on_games: Callable[[int], None] = lambda games: None
+    ) -> Generator[None, None, list[str]]:
+        """Read files that are new or have changed and forget those that are gone; return what was
+        unreadable.
 
-        `on_games` hears how many games were read so far. Others may use the index between two steps. A file that was
-        read in part, by a program that was killed, counts as changed. Where SQLite fails, the index goes on in memory.
+        `on_games` hears how many games were read so far. Others may use the index between two
+        steps. A file that was read in part, by a program that was killed, counts as changed. Where
+        SQLite fails, the index goes on in memory.
         """
         lock = FileLock(self.folder / REVIEWS / ".reading")
         with contextlib.suppress(OSError):  # nothing can be written there, or locked
@@ -156,7 +180,10 @@ class GameIndex:
                     problems = yield from self._refreshing(on_games)
                     break
                 except sqlite3.DatabaseError as error:
-                    if self._place == _MEMORY or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
+                    if (
+                        self._place == _MEMORY
+                        or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT
+                    ):
                         raise
                     self._base.close()
                     is_damaged = not isinstance(error, sqlite3.OperationalError)
@@ -172,9 +199,14 @@ class GameIndex:
         problems, namer, read = self.own_names.read(), OpeningNamer(), 0
         found = {}
         for path in pgn_files(self.folder):
-            with contextlib.suppress(OSError):  # a link to nothing, or a file that has just been deleted
+            with contextlib.suppress(
+                OSError
+            ):  # a link to nothing, or a file that has just been deleted
                 found[os.fsencode(path.name)] = path.stat()
-        known = {name: (size, changed) for name, size, changed in self._base.execute("SELECT * FROM files")}
+        known = {
+            name: (size, changed)
+            for name, size, changed in self._base.execute("SELECT * FROM files")
+        }
         old = [[name] for name in known if name not in found or known[name] != _state(found[name])]
         with self._base:
             self._base.executemany("DELETE FROM places WHERE file = ?", old)
@@ -192,10 +224,15 @@ class GameIndex:
                 read += count
             except DataError as error:
                 problems.append(str(error))
-                if not isinstance(error.__cause__, OSError):  # else it may be readable the next time
+                if not isinstance(
+                    error.__cause__, OSError
+                ):  # else it may be readable the next time
                     self._note_read(name, *_state(found[name]))
             if faults:
-                one, many = later("{file}: {count} fault, {fault}"), later("{file}: {count} faults, first {fault}")
+                one, many = (
+                    later("{file}: {count} fault, {fault}"),
+                    later("{file}: {count} faults, first {fault}"),
+                )
                 facts = {"file": printable(path.name), "fault": translated(faults[0])}
                 problems.append(several(one, many, len(faults), **facts))
         self._refresh_reviews()
@@ -204,7 +241,9 @@ class GameIndex:
     def _read_file(
         self, name: bytes, state: tuple[int, int], namer: OpeningNamer, faults: list[str]
     ) -> Generator[int, None, None]:
-        """Take a file's games up, step by step; yield how many. It counts as read with the last step only."""
+        """Take a file's games up, step by step; yield how many. It counts as read with the last
+        step only.
+        """
         self._note_read(name, -1, -1)
         count, begun = 0, awake_s()
         for count, game in enumerate(find_games(self.folder / os.fsdecode(name), faults), 1):
@@ -228,11 +267,17 @@ class GameIndex:
         white, black = tags.get("White", "?"), tags.get("Black", "?")
         if white == black == "?":  # a chapter of a study
             white, black = game_name(tags), ""
-        codes = (game.moves[at : at + 2] for at in range(0, min(len(game.moves), 2 * KEPT_PLIES), 2))
-        moves = None if game.start else b"".join(itertools.takewhile(b"\0\0".__ne__, codes))  # up to a pass, 0
+        codes = (
+            game.moves[at : at + 2] for at in range(0, min(len(game.moves), 2 * KEPT_PLIES), 2)
+        )
+        moves = (
+            None if game.start else b"".join(itertools.takewhile(b"\0\0".__ne__, codes))
+        )  # up to a pass, 0
         own = self.own_names.all
         side = "white" if white.casefold() in own else "black" if black.casefold() in own else None
-        words = searchable(" ".join([date, white, black, opening, *(tags.get(name, "") for name in _SEARCHED)]))
+        words = searchable(
+            " ".join([date, white, black, opening, *(tags.get(name, "") for name in _SEARCHED)])
+        )
         row = (key, date, white, black, tags.get("Result", "*"), opening, tags.get("Termination", ""),
                len(game.moves) // 2, side, moves, words)  # fmt: skip
         self._base.execute(f"INSERT OR IGNORE INTO games VALUES ({', '.join('?' * len(row))})", row)
@@ -240,15 +285,23 @@ class GameIndex:
                            (file, game.place, game.end, key, game.digest))  # fmt: skip
 
     def _refresh_reviews(self) -> None:
-        found = {path.stem: path for path in (self.folder / REVIEWS).glob("*.json") if is_key(path.stem)}
+        found = {
+            path.stem: path for path in (self.folder / REVIEWS).glob("*.json") if is_key(path.stem)
+        }
         known = dict(self._base.execute("SELECT key, changed FROM reviews"))
         with self._base:
-            self._base.executemany("DELETE FROM reviews WHERE key = ?", [[key] for key in known if key not in found])
+            self._base.executemany(
+                "DELETE FROM reviews WHERE key = ?", [[key] for key in known if key not in found]
+            )
             for key, path in found.items():
-                with contextlib.suppress(Exception):  # another version or program may have written anything there
+                with contextlib.suppress(
+                    Exception
+                ):  # another version or program may have written anything there
                     changed = path.stat().st_mtime_ns
                     if known.get(key) != changed:
-                        self._take_up_review(key, changed, json.loads(path.read_text(encoding="utf-8"))["facts"])
+                        self._take_up_review(
+                            key, changed, json.loads(path.read_text(encoding="utf-8"))["facts"]
+                        )
 
     def _take_up_review(self, key: str, changed: int, facts: Any) -> None:
         sides = chess.COLOR_NAMES[::-1]  # White first
@@ -257,56 +310,73 @@ class GameIndex:
         row = (key, changed, *accuracies, json.dumps(mistakes))
         self._base.execute("INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?, ?)", row)
 
-    # ---- one's own names --------------------------------------------------------------------------------------------
+    # ---- one's own names -------------------------------------------------------------------------
 
     def add_name(self, name: str, mine: bool = True) -> None:
-        """Note that a name is one's own, or is not, and find the own side in all games anew. Raises OSError.
+        """Note that a name is one's own, or is not, and find the own side in all games anew. Raises
+        OSError.
 
         Of nobody's name, "", it is only noted that the question was answered.
         """
         self.own_names.change(name, mine)
         names = self.own_names.all
         with self._base:
-            self._base.execute(f"UPDATE games SET mine = {_MINE.format(', '.join('?' * len(names)))}", names * 2)
+            self._base.execute(
+                f"UPDATE games SET mine = {_MINE.format(', '.join('?' * len(names)))}", names * 2
+            )
 
     def likely_names(self, file: str = "") -> list[str]:
-        """Return who played most games without an own name: of a file, if it has no other games, or of all."""
+        """Return who played most games without an own name: of a file, if it has no other games, or
+        of all.
+        """
         rule, values = "mine IS NULL", list[Any]()
         if file:
             rule, values = "key IN (SELECT key FROM places WHERE file = ?)", [os.fsencode(file)]
-            if self._base.execute(f"SELECT 1 FROM games WHERE {rule} AND mine IS NOT NULL LIMIT 1", values).fetchone():
+            if self._base.execute(
+                f"SELECT 1 FROM games WHERE {rule} AND mine IS NOT NULL LIMIT 1", values
+            ).fetchone():
                 return []
         rule += " AND black <> ''"  # else it is a chapter of a study
-        each = " UNION ALL ".join(f"SELECT {side} AS name FROM games WHERE {rule}" for side in ("white", "black"))
+        each = " UNION ALL ".join(
+            f"SELECT {side} AS name FROM games WHERE {rule}" for side in ("white", "black")
+        )
         rows = self._base.execute(f"SELECT min(name) FROM ({each}) WHERE name <> '?' GROUP BY folded(name) "
                                   "ORDER BY count(*) DESC, min(name) LIMIT 5", values * 2)  # fmt: skip
         return [name for (name,) in rows]
 
     def drop_known(self, file: str) -> bool:
-        """Remove a file if all its games stand in other files, too, in the same words. Returns whether it went.
+        """Remove a file if all its games stand in other files, too, in the same words. Returns
+        whether it went.
 
-        Of a file that another program changes or reads meanwhile, the index knows nothing: it stays.
+        Of a file that another program changes or reads meanwhile, the index knows nothing: it
+        stays.
         """
         new = ("SELECT 1 FROM places WHERE file = ? AND NOT EXISTS (SELECT 1 FROM places other WHERE other.key = "
                "places.key AND other.text = places.text AND other.file <> places.file)")  # fmt: skip
         with owning(self.folder):
-            is_known = self._has_read(os.fsencode(file)) and not self._base.execute(new, [os.fsencode(file)]).fetchone()
+            is_known = (
+                self._has_read(os.fsencode(file))
+                and not self._base.execute(new, [os.fsencode(file)]).fetchone()
+            )
             if is_known:
                 (self.folder / file).unlink(missing_ok=True)
         return is_known
 
-    # ---- what it tells ----------------------------------------------------------------------------------------------
+    # ---- what it tells ---------------------------------------------------------------------------
 
     def find(self, wanted: Wanted, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Return a part of the games, latest first, and how many there are in all.
 
-        With each come its file, the digest of its text there, and how many copies of the game there are.
+        With each come its file, the digest of its text there, and how many copies of the game there
+        are.
         """
         rule, values = wanted.condition()
         if wanted.line:
             rule += " AND games.rowid IN (SELECT value FROM json_each(?))"
             moves = map(chess.Move.from_uci, wanted.line.split())
-            values.append(json.dumps(self._explorer(wanted).games(board_after(chess.Board(), *moves))))
+            values.append(
+                json.dumps(self._explorer(wanted).games(board_after(chess.Board(), *moves)))
+            )
         rows = self._base.execute(
             f"SELECT {', '.join(_COLUMNS).replace('date', _DAY)} FROM games LEFT JOIN reviews USING (key) WHERE {rule} "
             f"ORDER BY {wanted.sorting} LIMIT ? OFFSET ?",
@@ -316,27 +386,42 @@ class GameIndex:
         for game in games:
             file, _begin, _end, text, copies = self._copies(game["key"])
             game |= {"file": printable(os.fsdecode(file)), "text": text, "copies": copies}
-        return games, int(self._base.execute(f"SELECT count(*) FROM games WHERE {rule}", values).fetchone()[0])
+        return games, int(
+            self._base.execute(f"SELECT count(*) FROM games WHERE {rule}", values).fetchone()[0]
+        )
 
     def progress(self) -> list[dict[str, Any]]:
-        """One's own reviewed games, oldest first: date, accuracy, and mistakes in opening, middlegame, endgame."""
+        """One's own reviewed games, oldest first: date, accuracy, and mistakes in opening,
+        middlegame, endgame.
+        """
         rows = self._base.execute(
             f"SELECT {_DAY}, mine, accuracy_white, accuracy_black, mistakes FROM games JOIN reviews USING (key) "
             "WHERE mine IS NOT NULL ORDER BY date, games.rowid"
         )
         return [
-            {"date": date, "accuracy": white if mine == "white" else black, "mistakes": json.loads(mistakes)[mine]}
+            {
+                "date": date,
+                "accuracy": white if mine == "white" else black,
+                "mistakes": json.loads(mistakes)[mine],
+            }
             for date, mine, white, black, mistakes in rows
         ]
 
     def explore(self, board: chess.Board, side: str = "", file: str = "") -> list[Continuation]:
-        """Return what was played in a position: in all games, those of an own side (white, black), or a file's."""
+        """Return what was played in a position: in all games, those of an own side (white, black),
+        or a file's.
+        """
         return self._explorer(Wanted(side=side, file=file)).explore(board)
 
     def _explorer(self, wanted: Wanted) -> Explorer:
         """Return the explorer of all games, or of those of a side or file that is wanted."""
         rule, values = Wanted(side=wanted.side, file=wanted.file).condition()
-        about = (self._base.execute("PRAGMA data_version").fetchone(), self._base.total_changes, rule, values)
+        about = (
+            self._base.execute("PRAGMA data_version").fetchone(),
+            self._base.total_changes,
+            rule,
+            values,
+        )
         if self._explored is None or self._explored[0] != about:
             sql = f"SELECT games.rowid, moves, result FROM games WHERE moves IS NOT NULL AND {rule}"
             self._explored = about, Explorer(self._base.execute(sql, values).fetchall())
@@ -344,8 +429,12 @@ class GameIndex:
 
     def files(self) -> list[str]:
         """Return the names of the files with several games, the largest first, for the explorer."""
-        rows = self._base.execute("SELECT file FROM places GROUP BY file HAVING count(*) > 1 ORDER BY count(*) DESC")
-        return [name for (file,) in rows if printable(name := os.fsdecode(file)) == name][:_MOST_FILES]
+        rows = self._base.execute(
+            "SELECT file FROM places GROUP BY file HAVING count(*) > 1 ORDER BY count(*) DESC"
+        )
+        return [name for (file,) in rows if printable(name := os.fsdecode(file)) == name][
+            :_MOST_FILES
+        ]
 
     def unreviewed(self) -> list[str]:
         """Return the keys of one's own games that have no review, latest first."""
@@ -361,7 +450,9 @@ class GameIndex:
         return None if row is None or row[0] is None else row[0] == "white"
 
     def game(self, key: str) -> chess.pgn.Game:
-        """Return a game from its file. Raises DataError where that has changed meanwhile, or has no such game."""
+        """Return a game from its file. Raises DataError where that has changed meanwhile, or has no
+        such game.
+        """
         return self.game_text(key)[0]
 
     def game_text(self, key: str) -> tuple[chess.pgn.Game, str]:
@@ -374,10 +465,11 @@ class GameIndex:
         return game, text
 
     def delete(self, key: str, text: str = "") -> str:
-        """Remove a game from its file, if its text there is the one with this digest ("": as the index knows it).
+        """Remove a game from its file, if its text there is the one with this digest ("": as the
+        index knows it).
 
-        Its review goes with its last copy. Returns a sentence on the copies that stay, "" where none does. Raises
-        DataError.
+        Its review goes with its last copy. Returns a sentence on the copies that stay, "" where
+        none does. Raises DataError.
         """
         copies = self._replace(key, text)[1]
         if copies == 1:
@@ -387,7 +479,8 @@ class GameIndex:
                        copies - 1, file=printable(os.fsdecode(file)))  # fmt: skip
 
     def rewrite(self, key: str, text: str, game: chess.pgn.Game) -> tuple[str, Path]:
-        """Write a game of this key in place of its text with this digest; return the new one's, and the file.
+        """Write a game of this key in place of its text with this digest; return the new one's, and
+        the file.
 
         Raises DataError.
         """
@@ -395,7 +488,9 @@ class GameIndex:
         return digest_of(new), self._replace(key, text, new)[0]
 
     def _replace(self, key: str, text: str, new: bytes = b"") -> tuple[Path, int]:
-        """Put a new text, or none, in a game's place; return the file, and how many copies there were."""
+        """Put a new text, or none, in a game's place; return the file, and how many copies there
+        were.
+        """
         file, place, end, known, copies = self._copies(key, text)
         path = self.folder / os.fsdecode(file)
         apart = new and new + b"\n\n"
@@ -403,13 +498,22 @@ class GameIndex:
             is_current = self._has_read(file)
             replace_text(path, place, end, known, apart)
             if copies == 1 and not new:
-                for left in (self.folder / REVIEWS).glob(f"{key}.*"):  # the review, and the wish for one
+                for left in (self.folder / REVIEWS).glob(
+                    f"{key}.*"
+                ):  # the review, and the wish for one
                     left.unlink(missing_ok=True)
             with self._base:
                 self._base.execute("DELETE FROM places WHERE file = ? AND place = ?", [file, place])
-                moved, here = "UPDATE OR REPLACE places SET place = -(place + ?), end = end + ?", place + len(apart)
-                self._base.execute(f"{moved} WHERE file = ? AND place > ?", [here - end, here - end, file, place])
-                self._base.execute("UPDATE OR REPLACE places SET place = -place WHERE place < 0")  # none may meet
+                moved, here = (
+                    "UPDATE OR REPLACE places SET place = -(place + ?), end = end + ?",
+                    place + len(apart),
+                )
+                self._base.execute(
+                    f"{moved} WHERE file = ? AND place > ?", [here - end, here - end, file, place]
+                )
+                self._base.execute(
+                    "UPDATE OR REPLACE places SET place = -place WHERE place < 0"
+                )  # none may meet
                 if new:
                     row = (file, place, here, key, digest_of(new))
                     self._base.execute("INSERT INTO places VALUES (?, ?, ?, ?, ?)", row)
@@ -423,12 +527,18 @@ class GameIndex:
         """Whether the index knows a file as it is now."""
         path = self.folder / os.fsdecode(file)
         state = _state(path.stat()) if path.exists() else None
-        return bool(self._base.execute("SELECT size, changed FROM files WHERE name = ?", [file]).fetchone() == state)
+        return bool(
+            self._base.execute("SELECT size, changed FROM files WHERE name = ?", [file]).fetchone()
+            == state
+        )
 
     def _copies(self, key: str, text: str = "") -> tuple[bytes, int, int, str, int]:
-        """(file, place, end, digest) of the copy of a game with most in it, or of the one with this digest; copies."""
+        """(file, place, end, digest) of the copy of a game with most in it, or of the one with this
+        digest; copies.
+        """
         rows = self._base.execute(
-            "SELECT file, place, end, text FROM places WHERE key = ? ORDER BY end - place DESC, file, place", [key]
+            "SELECT file, place, end, text FROM places WHERE key = ? ORDER BY end - place DESC, file, place",
+            [key],
         ).fetchall()
         found = next((row for row in rows if text in ("", row[3])), None)
         if found is None:
@@ -446,7 +556,9 @@ def finish(steps: Generator[object, None, Answer]) -> Answer:
 
 
 def can_lock(folder: Path) -> bool:
-    """Whether SQLite can keep others out of a file in a folder. Asked of a new file, it answers at once."""
+    """Whether SQLite can keep others out of a file in a folder. Asked of a new file, it answers at
+    once.
+    """
     probe = aside(folder / INDEX, "tmp")
     try:
         with contextlib.closing(sqlite3.connect(probe, timeout=0.0, isolation_level=None)) as base:
@@ -462,7 +574,9 @@ def can_lock(folder: Path) -> bool:
 
 
 def _begin_anew(base: sqlite3.Connection) -> None:
-    for kind, name in base.execute("SELECT type, name FROM sqlite_master WHERE type <> 'index'").fetchall():
+    for kind, name in base.execute(
+        "SELECT type, name FROM sqlite_master WHERE type <> 'index'"
+    ).fetchall():
         if not name.startswith("sqlite_"):
             base.execute(f'DROP {kind} IF EXISTS "{name}"')
     for command in filter(str.strip, _TABLES.split(";")):

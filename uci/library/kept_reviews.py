@@ -1,4 +1,6 @@
-"""Reviews that are kept beside the games, without words, so that a page of one speaks the language of who reads it."""
+"""Reviews that are kept beside the games, without words, so that a page of one speaks the language
+of who reads it.
+"""
 
 from __future__ import annotations
 
@@ -39,16 +41,22 @@ class KeptReview:
     reader: chess.Color | None
 
     def page(self, nonce: str) -> str:
-        """Return its page in the language that is spoken here, for a server that allows scripts by a nonce."""
+        """Return its page in the language that is spoken here, for a server that allows scripts by
+        a nonce.
+        """
         how = how_reviewed(self.evaluator, self.limits)
-        section = game_section(self.review, 1, game_text(add_comments(self.review, how)), self.reader)
+        section = game_section(
+            self.review, 1, game_text(add_comments(self.review, how)), self.reader
+        )
         return render_game_page(_("Review of the game"), [section], how, nonce)
 
     def write(self, wish: Path, look: Callable[[], object] = lambda: None) -> None:
-        """Keep it beside the file that wishes for it, with what a list shows and its puzzles, in place of that file.
+        """Keep it beside the file that wishes for it, with what a list shows and its puzzles, in
+        place of that file.
 
-        Where the wish is gone, because the game was deleted meanwhile, nothing is kept. A deleted game may have been
-        wished for again: `look` raises where it is not there any more. Raises OSError.
+        Where the wish is gone, because the game was deleted meanwhile, nothing is kept. A deleted
+        game may have been wished for again: `look` raises where it is not there any more. Raises
+        OSError.
         """
         kept = {"game": game_text(self.review.game), "start": asdict(self.review.start), "side": self.review.side,
                 "moves": list(map(_pack, self.review.moves)), "evaluator": self.evaluator, "reader": self.reader,
@@ -78,7 +86,10 @@ class KeptReview:
 
 
 def _pack(move: MoveReview) -> list[Any]:
-    lines = (" ".join(map(chess.Move.uci, line)) for line in (move.best_line, move.reply_line, move.also_good))
+    lines = (
+        " ".join(map(chess.Move.uci, line))
+        for line in (move.best_line, move.reply_line, move.also_good)
+    )
     judgement = move.judgement.nag if move.judgement else None
     return [asdict(move.before), asdict(move.after), *lines, move.loss, move.gap, judgement]
 
@@ -86,8 +97,13 @@ def _pack(move: MoveReview) -> list[Any]:
 def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveReview:
     before, after = map(_verdict, packed[:2])
     best, reply, good = (tuple(map(chess.Move.from_uci, line.split())) for line in packed[2:5])
-    gap, judgement = packed[6], _JUDGEMENTS.get(packed[-1])  # reviews of version 1.0 have another fact between them
-    return MoveReview(len(board.move_stack) + 1, board, move, before, after, best, judgement, reply, gap, good)
+    gap, judgement = (
+        packed[6],
+        _JUDGEMENTS.get(packed[-1]),
+    )  # reviews of version 1.0 have another fact between them
+    return MoveReview(
+        len(board.move_stack) + 1, board, move, before, after, best, judgement, reply, gap, good
+    )
 
 
 def _verdict(packed: dict[str, Any]) -> Verdict:

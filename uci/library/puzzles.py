@@ -1,4 +1,6 @@
-"""Puzzles: positions of one's own games in which one missed the only good move, and rows of Lichess's puzzle file."""
+"""Puzzles: positions of one's own games in which one missed the only good move, and rows of
+Lichess's puzzle file.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class Puzzle:
     source: str = "mine"
     rating: float = 1500.0
     deviation: float = 350.0
-    game: str = ""  # key, day and players of one's own game, with spaces between; the address of another; "" unknown
+    # key, day and players of one's own game, with spaces between; the address of another; ""
+    # unknown
+    game: str = ""
     themes: tuple[str, ...] = ()  # as Lichess calls them
 
     @property
@@ -49,27 +53,43 @@ class Puzzle:
         if self.source == "mine":
             names = " – ".join(_(name) if name == PERSON else name for name in players.split(" – "))
             game, move = ", ".join(filter(None, (names, date))), self.fen.split()[-1]
-            return _("From {game}, move {move}.", game=game, move=move) if game else _("From one of your games.")
-        return _("From a game that was made to train Aino.") if self.source == "aino" else _("From an imported file.")
+            return (
+                _("From {game}, move {move}.", game=game, move=move)
+                if game
+                else _("From one of your games.")
+            )
+        return (
+            _("From a game that was made to train Aino.")
+            if self.source == "aino"
+            else _("From an imported file.")
+        )
 
     def accepts(self, board: chess.Board, move: chess.Move, ply: int) -> bool:
-        """Whether a move solves the position after `ply` moves: the solution's, or any that mates, as on Lichess."""
+        """Whether a move solves the position after `ply` moves: the solution's, or any that mates,
+        as on Lichess.
+        """
         return move == board.parse_uci(self.moves[ply]) or board_after(board, move).is_checkmate()
 
 
 def themes_of(board: chess.Board, moves: Sequence[chess.Move]) -> tuple[str, ...]:
-    """Return what anyone can tell of a puzzle, in Lichess's words: the phase, and the length of a mate."""
+    """Return what anyone can tell of a puzzle, in Lichess's words: the phase, and the length of a
+    mate.
+    """
     is_mate = board_after(board, *moves).is_checkmate()
     return (*phases([board]), *(["mate", f"mateIn{len(moves) // 2 + 1}"] if is_mate else []))
 
 
 def is_puzzle(chances: float, gap: float, least_gap: float = _ONLY) -> bool:
-    """Whether a best move with these winning chances, so much better than all others, makes a position a puzzle."""
+    """Whether a best move with these winning chances, so much better than all others, makes a
+    position a puzzle.
+    """
     return gap >= least_gap and chances >= _OPEN
 
 
 def puzzles_of(review: GameReview, side: chess.Color | None) -> list[dict[str, Any]]:
-    """Return the puzzles of a side's mistakes: deep searches found one move only that keeps the chances."""
+    """Return the puzzles of a side's mistakes: deep searches found one move only that keeps the
+    chances.
+    """
     return [
         {"fen": move.board.fen(), "moves": [move.best_line[0].uci()]}
         for move in review.moves
@@ -79,15 +99,20 @@ def puzzles_of(review: GameReview, side: chess.Color | None) -> list[dict[str, A
 
 
 def read_set() -> Iterator[Puzzle]:
-    """Return the puzzles that come with Aino; `benchmarks.puzzles` drew them from games that were made to train it."""
+    """Return the puzzles that come with Aino; `benchmarks.puzzles` drew them from games that were
+    made to train it.
+    """
     with resources.as_file(resources.files("uci.library").joinpath(SET)) as path:
         yield from read_lichess(path, "aino")
 
 
-def read_lichess(path: Path, source: str = "lichess", on_fault: Note | None = None) -> Iterator[Puzzle]:
+def read_lichess(
+    path: Path, source: str = "lichess", on_fault: Note | None = None
+) -> Iterator[Puzzle]:
     """Return the puzzles of a file in Lichess's form, packed or not.
 
-    `on_fault` hears the line of each row that is none, and why. Raises DataError: for such a row, too, if nobody hears.
+    `on_fault` hears the line of each row that is none, and why. Raises DataError: for such a row,
+    too, if nobody hears.
     """
     for number, fields in puzzle_fields(path):
         try:
@@ -100,4 +125,6 @@ def read_lichess(path: Path, source: str = "lichess", on_fault: Note | None = No
         else:
             themes = row.themes or themes_of(row.board, row.line)
             moves = tuple(map(chess.Move.uci, row.line))
-            yield Puzzle(row.board.fen(), moves, source, row.rating, row.deviation, row.game, themes)
+            yield Puzzle(
+                row.board.fen(), moves, source, row.rating, row.deviation, row.game, themes
+            )

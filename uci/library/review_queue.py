@@ -1,7 +1,9 @@
-"""Reviews of one's own games in the background, one after the other; what is wanted survives the page and the program.
+"""Reviews of one's own games in the background, one after the other; what is wanted survives the
+page and the program.
 
-A wish is an empty file beside the reviews. A review is written only while its wish stands, which goes with the game.
-So a killed program goes on where it was, and no review comes back that was deleted.
+A wish is an empty file beside the reviews. A review is written only while its wish stands, which
+goes with the game. So a killed program goes on where it was, and no review comes back that was
+deleted.
 """
 
 from __future__ import annotations
@@ -34,9 +36,11 @@ _WAIT_S = 0.5  # between two looks whether another program has done its reviews
 
 
 class BackgroundReviews:
-    """Reviews the games that were wished for, on a thread with an engine of its own, which `load` makes.
+    """Reviews the games that were wished for, on a thread with an engine of its own, which `load`
+    makes.
 
-    `tell` hears of each change, on that thread. While `is_busy`, the reviews wait, so that nobody waits for them.
+    `tell` hears of each change, on that thread. While `is_busy`, the reviews wait, so that nobody
+    waits for them.
     """
 
     def __init__(
@@ -47,7 +51,13 @@ class BackgroundReviews:
         tell: Callable[[], None] = lambda: None,
         is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._worker, self._load, self._tell, self._is_busy, self._limits = worker, load, tell, is_busy, limits
+        self._worker, self._load, self._tell, self._is_busy, self._limits = (
+            worker,
+            load,
+            tell,
+            is_busy,
+            limits,
+        )
         self._place = worker.folder / REVIEWS
         self._job: SearchJob[None] | None = None
         self._running, self._share = "", 0.0
@@ -55,8 +65,15 @@ class BackgroundReviews:
 
     @property
     def state(self) -> dict[str, Any]:
-        """The key of the game that is being reviewed, the share of it that is done, and the games that are left."""
-        return {"running": self._running, "share": self._share, "left": len(self._wishes()), "problem": self.problem}
+        """The key of the game that is being reviewed, the share of it that is done, and the games
+        that are left.
+        """
+        return {
+            "running": self._running,
+            "share": self._share,
+            "left": len(self._wishes()),
+            "problem": self.problem,
+        }
 
     def add(self, keys: Iterable[str]) -> None:
         """Wish for reviews. Raises OSError where the wish cannot be kept."""
@@ -100,7 +117,9 @@ class BackgroundReviews:
                 time.sleep(_WAIT_S)
             if self._wishes():
                 with self._load() as engine:
-                    engine.set_options(replace(engine.options, analyse_mode=True, limit_strength=False, threads=1))
+                    engine.set_options(
+                        replace(engine.options, analyse_mode=True, limit_strength=False, threads=1)
+                    )
                     while not job.stopped and (wishes := self._wishes()):
                         self._review(engine, wishes[0], job)
         except (KeyboardInterrupt, CancelledError):  # of a review that was stopped
@@ -125,12 +144,18 @@ class BackgroundReviews:
             self._tell()
 
         try:
-            game, side = self._worker.call(lambda index: (index.game(key), index.side(key))).result()
-            review = review_game(engine, game, self._limits, on_ply, search=until_stopped(job, wait))
+            game, side = self._worker.call(
+                lambda index: (index.game(key), index.side(key))
+            ).result()
+            review = review_game(
+                engine, game, self._limits, on_ply, search=until_stopped(job, wait)
+            )
             mend_result(review.game)
             kept = KeptReview(review, engine.evaluator.name, self._limits, side)
             self._worker.call(lambda index: kept.write(wish, lambda: index.game(key))).result()
-        except AinoError as error:  # a game that is gone or cannot be reviewed must not stop the others
+        except (
+            AinoError
+        ) as error:  # a game that is gone or cannot be reviewed must not stop the others
             self.problem = str(error)
             wish.unlink(missing_ok=True)
         self._tell()

@@ -22,7 +22,9 @@ _TOLD = 4  # plies of a refutation
 
 
 class Attempt:
-    """A puzzle being solved: the board, what is said about it, and whether it is over. Only the first try counts."""
+    """A puzzle being solved: the board, what is said about it, and whether it is over. Only the
+    first try counts.
+    """
 
     def __init__(self, trainer: Trainer, puzzle: Puzzle) -> None:
         self.puzzle = puzzle
@@ -40,16 +42,23 @@ class Attempt:
         if not self.puzzle.accepts(self.board, move, ply):
             self._note(False)
             self.failed = move
-            self.says = _("{move} is not the move. Try again.", move=shown_moves(self.board.san(move)))
+            self.says = _(
+                "{move} is not the move. Try again.", move=shown_moves(self.board.san(move))
+            )
             return
         self.board.push(move)
         if self.board.is_checkmate() or ply + 1 >= len(self.puzzle.moves):
             solved_at_once = not self._is_noted
             self._note(True)
-            self.is_over, self.says = True, _("Solved!") if solved_at_once else _("Solved, at a later try.")
+            self.is_over, self.says = (
+                True,
+                _("Solved!") if solved_at_once else _("Solved, at a later try."),
+            )
             return
         reply = chess.Move.from_uci(self.puzzle.moves[ply + 1])
-        self.says = _("Right. The answer is {move}. Go on.", move=shown_moves(self.board.san(reply)))
+        self.says = _(
+            "Right. The answer is {move}. Go on.", move=shown_moves(self.board.san(reply))
+        )
         self.board.push(reply)
 
     @property
@@ -58,17 +67,25 @@ class Attempt:
         return board_after(self.board, *[self.failed] if self.failed else [])
 
     def refute(self, answer: SearchResult | None) -> Sequence[chess.Move]:
-        """Say why the latest try fails, by a search of the position after it, None where the game is over there; return
-        the line that answers it.
+        """Say why the latest try fails, by a search of the position after it, None where the game
+        is over there; return the line that answers it.
 
         What the solution would have won is not told.
         """
         assert self.failed is not None
         line, mate = (answer.infos[0].pv, answer.infos[0].score_mate) if answer else ([], None)
         why = self._why(self.failed, line, mate) if line else _("it is stalemate")
-        told = [_("{move} is not the move: {why}.", move=shown_moves(self.board.san(self.failed)), why=why)]
+        told = [
+            _(
+                "{move} is not the move: {why}.",
+                move=shown_moves(self.board.san(self.failed)),
+                why=why,
+            )
+        ]
         if line:
-            told.append(_("{line} follows.", line=shown_moves(self.refuted.variation_san(line[:_TOLD]))))
+            told.append(
+                _("{line} follows.", line=shown_moves(self.refuted.variation_san(line[:_TOLD])))
+            )
         self.says = " ".join([*told, _("Try again.")])
         return line
 
@@ -81,13 +98,19 @@ class Attempt:
         how = motif(self.refuted, line[:SHOWN_PLIES], lost)
         if lost.pawns > 0 and how.is_tactic:
             return _("loses {material} to {motif}", material=lost.text, motif=how.text)
-        return _("loses {material}", material=lost.text) if lost.pawns > 0 else _("another move is better")
+        return (
+            _("loses {material}", material=lost.text)
+            if lost.pawns > 0
+            else _("another move is better")
+        )
 
     def give_up(self) -> None:
         """Show the solution; the puzzle counts as missed."""
         self._note(False)
         self.failed = None
-        rest = [chess.Move.from_uci(text) for text in self.puzzle.moves[len(self.board.move_stack) :]]
+        rest = [
+            chess.Move.from_uci(text) for text in self.puzzle.moves[len(self.board.move_stack) :]
+        ]
         self.says = _("The answer: {moves}.", moves=shown_moves(self.board.variation_san(rest)))
         for move in rest:
             self.board.push(move)

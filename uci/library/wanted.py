@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from engine.files.text import searchable
 
-_YEAR_FIRST = re.compile(r"(?<!\d)(?P<year>\d{4})([-./]?(?P<month>\d\d?)([-./]?(?P<day>\d\d?))?)?(?!\d)")
+_YEAR_FIRST = re.compile(
+    r"(?<!\d)(?P<year>\d{4})([-./]?(?P<month>\d\d?)([-./]?(?P<day>\d\d?))?)?(?!\d)"
+)
 _YEAR_LAST = re.compile(r"(?<!\d)((?P<day>\d\d?)[-./])?(?P<month>\d\d?)[-./](?P<year>\d{4})(?!\d)")
 
 # What games are sorted by; what is not known stands last.
@@ -22,20 +24,28 @@ _ORDERS = {
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a list of games shows: words of what is told of a game, a result for oneself, an own side, and more."""
+    """What a list of games shows: words of what is told of a game, a result for oneself, an own
+    side, and more.
+    """
 
     text: str = ""
     result: str = ""  # won, lost, drawn, other, "" for all
     side: str = ""  # white, black, "" for both
     file: str = ""  # in which the game stands, "" for any
     line: str = ""  # moves to a position that the game reaches, in UCI notation
-    order: str = ""  # what it is sorted by, with a minus where that goes down; "" for the latest first
+    order: str = (
+        ""  # what it is sorted by, with a minus where that goes down; "" for the latest first
+    )
 
     @property
     def sorting(self) -> str:
         """SQL of the order."""
         column, latest = _ORDERS.get(self.order.removeprefix("-")), "date DESC, games.rowid DESC"
-        return latest if column is None else f"{column} {'DESC' * self.order.startswith('-')} NULLS LAST, {latest}"
+        return (
+            latest
+            if column is None
+            else f"{column} {'DESC' * self.order.startswith('-')} NULLS LAST, {latest}"
+        )
 
     def condition(self) -> tuple[str, list[str | bytes]]:
         """Return SQL, and what stands for its question marks."""
@@ -57,10 +67,11 @@ class Wanted:
 
 
 def day_of(date: str) -> str:
-    """Return a PGN's date as far as it is known, to be sorted: 2025.03.01, 2025.03, 2025, or nothing.
+    """Return a PGN's date as far as it is known, to be sorted: 2025.03.01, 2025.03, 2025, or
+    nothing.
 
-    Other programs also write 2025-3-1, 20250301 and 01.03.2025. Of any other form the year counts alone, as it does
-    without a month.
+    Other programs also write 2025-3-1, 20250301 and 01.03.2025. Of any other form the year counts
+    alone, as it does without a month.
     """
     match = _YEAR_LAST.search(date) or _YEAR_FIRST.search(date)
     if match is None:

@@ -20,7 +20,9 @@ _Question = tuple["Future[None]", _Work]
 
 
 class GamesWorker:
-    """Does one thing after the other with the index of a folder. `on_error` hears what failed, on that thread."""
+    """Does one thing after the other with the index of a folder. `on_error` hears what failed, on
+    that thread.
+    """
 
     def __init__(self, folder: Path, on_error: Callable[[str], None]) -> None:
         self.folder = folder
@@ -33,14 +35,22 @@ class GamesWorker:
         self.is_closed = False
 
     def ask(self, kind: str, about: object, answer: _Work) -> None:
-        """Let `answer` have the index; what waits or works for another question of this kind is given up."""
+        """Let `answer` have the index; what waits or works for another question of this kind is
+        given up.
+        """
         before, asked = self._asked.get(kind, (about, []))
-        asked = [one for one in asked if not (one[0].done() or (before != about and self._give_up(*one)))]
+        asked = [
+            one for one in asked if not (one[0].done() or (before != about and self._give_up(*one)))
+        ]
         self._asked[kind] = about, [*asked, (self.do(answer), answer)]
 
     def do(self, work: _Work) -> Future[None]:
-        """Let `work` have the index; it is never given up. If it returns `Steps`, these are done bit by bit."""
-        return self._thread.submit(contextvars.copy_context().run, self._do, work)  # in the language of who asks
+        """Let `work` have the index; it is never given up. If it returns `Steps`, these are done
+        bit by bit.
+        """
+        return self._thread.submit(
+            contextvars.copy_context().run, self._do, work
+        )  # in the language of who asks
 
     def call(self, work: Callable[[GameIndex], Answer]) -> Future[Answer]:
         """Let `work` have the index for another thread, which gets what it returns or raises."""
@@ -96,4 +106,8 @@ class GamesWorker:
 
 def failure(error: Exception) -> str:
     """Return a sentence on what went wrong."""
-    return str(error) if isinstance(error, AinoError | OSError | sqlite3.Error) else f"{type(error).__name__}: {error}"
+    return (
+        str(error)
+        if isinstance(error, AinoError | OSError | sqlite3.Error)
+        else f"{type(error).__name__}: {error}"
+    )

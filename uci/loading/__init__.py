@@ -1,1 +1,3 @@
-"""Prepares an engine: leaves out options that it refuses, and compiles kernels once for all processes."""
+"""Prepares an engine: leaves out options that it refuses, and compiles kernels once for all
+processes.
+"""

@@ -1,8 +1,9 @@
 """Kernels are compiled once, by a process of its own that outlives whoever started it.
 
-On an empty cache an engine is ready at once and only its first search waits; a GUI that gives up after ten seconds
-loses nothing. Programs that start at the same time share the work: a lock lets one of them compile, and the others
-watch its progress. A compiler that is killed leaves whole kernels; the next one, which is started once, goes on there.
+On an empty cache an engine is ready at once and only its first search waits; a GUI that gives up
+after ten seconds loses nothing. Programs that start at the same time share the work: a lock lets
+one of them compile, and the others watch its progress. A compiler that is killed leaves whole
+kernels; the next one, which is started once, goes on there.
 """
 
 from __future__ import annotations
@@ -49,11 +50,14 @@ class LoadingProgress(NamedTuple):
         return self.done / self.total
 
     def __str__(self) -> str:
-        return self.problem or message("compiling {done} of about {total}", done=self.done, total=self.total)
+        return self.problem or message(
+            "compiling {done} of about {total}", done=self.done, total=self.total
+        )
 
 
 def place_of(options: EngineOptions, needed: str) -> Place:
-    """Where the kernels for an engine with these options are kept; NOWHERE if no folder can be made for them.
+    """Where the kernels for an engine with these options are kept; NOWHERE if no folder can be made
+    for them.
 
     `needed` is its evaluator's `kernels_needed`: another network may need no others.
     """
@@ -62,22 +66,38 @@ def place_of(options: EngineOptions, needed: str) -> Place:
         return NOWHERE
     deciding: dict[str, Any] = {"preset": options.preset}
     deciding["threads"] = min(2, options.thread_count)
-    deciding["tactical_nodes"] = float(options.tactical_nodes > 0)  # Whether there are hints, not how much.
-    chosen = {field: getattr(options, field) for field in _ENGINE_FIELDS} | deciding | {"hash_mib": COMPILER_HASH_MIB}
-    if ":" in options.evaluator:  # Somebody's code runs in our process alone: others wait for the compiler.
+    deciding["tactical_nodes"] = float(
+        options.tactical_nodes > 0
+    )  # Whether there are hints, not how much.
+    chosen = (
+        {field: getattr(options, field) for field in _ENGINE_FIELDS}
+        | deciding
+        | {"hash_mib": COMPILER_HASH_MIB}
+    )
+    if (
+        ":" in options.evaluator
+    ):  # Somebody's code runs in our process alone: others wait for the compiler.
         chosen |= {"evaluator": STAND_IN, "weights_file": EngineOptions().weights_file}
     if needed.endswith(ANY_NETWORK):  # A large network would be loaded twice, and take its time.
-        chosen |= {"weights_file": "", "policy_head": "vanilla", "value_head": "winner", "stand_ins": True}
+        chosen |= {
+            "weights_file": "",
+            "policy_head": "vanilla",
+            "value_head": "winner",
+            "stand_ins": True,
+        }
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return NOWHERE
-    name = hashlib.sha256(json.dumps([needed, deciding, jit.sources_hash()]).encode()).hexdigest()[:16]
+    name = hashlib.sha256(json.dumps([needed, deciding, jit.sources_hash()]).encode()).hexdigest()[
+        :16
+    ]
     return Place(folder, name, json.dumps(chosen))
 
 
 class Preparation:
-    """Gets an engine's kernels into the cache: starts the compiler if they are missing, and again if it fails.
+    """Gets an engine's kernels into the cache: starts the compiler if they are missing, and again
+    if it fails.
 
     `options` and `needed` as for `place_of`.
     """
@@ -87,7 +107,9 @@ class Preparation:
         self._compiler: subprocess.Popen[bytes] | None = None
         self._tried = 0.0
         self._may_start_again = True  # once
-        self._dies = False  # whether something ended a compiler that could not say why, or memory was short
+        self._dies = (
+            False  # whether something ended a compiler that could not say why, or memory was short
+        )
         self._failure = ""
         self.finished = self._place is NOWHERE or self._place.done.exists()
         if not self.finished:
@@ -95,18 +117,28 @@ class Preparation:
 
     def changed(self, options: EngineOptions, needed: str) -> Preparation:
         """Return the preparation for a changed engine: this one, unless it needs other kernels."""
-        return self if place_of(options, needed).name == self._place.name else Preparation(options, needed)
+        return (
+            self
+            if place_of(options, needed).name == self._place.name
+            else Preparation(options, needed)
+        )
 
     def progress(self) -> LoadingProgress | None:
         """How far the compiler is; None before it has compiled anything, which it may not have to."""
         done, total = self._place.counted()
         return LoadingProgress(done, total) if done else None
 
-    def wait(self, tell: Callable[[LoadingProgress], None] | None, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Wait until the kernels are in the cache, or until no compiler can be had and the first search must compile.
+    def wait(
+        self,
+        tell: Callable[[LoadingProgress], None] | None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Wait until the kernels are in the cache, or until no compiler can be had and the first
+        search must compile.
 
-        `tell` hears of the progress every two seconds. Raises StillCompilingError once `stopped` gives true, and
-        CompilerError where compilers die: in the engine's own process the same would end a game, or last for ever.
+        `tell` hears of the progress every two seconds. Raises StillCompilingError once `stopped`
+        gives true, and CompilerError where compilers die: in the engine's own process the same
+        would end a game, or last for ever.
         """
         told = 0.0
         while not self.finished:
@@ -124,9 +156,13 @@ class Preparation:
             time.sleep(_POLL_S)
 
     def _check(self) -> str:
-        """Update `finished` and keep a compiler at work; return what went wrong with it in words, "" for nothing."""
+        """Update `finished` and keep a compiler at work; return what went wrong with it in words,
+        "" for nothing.
+        """
         status = 0 if self._compiler is None else self._compiler.poll()
-        if self._place.done.exists() or status == 0:  # It is 0 where none could be started or nothing can be kept.
+        if (
+            self._place.done.exists() or status == 0
+        ):  # It is 0 where none could be started or nothing can be kept.
             self.finished = True
         elif status == LOCKED:
             if time.monotonic() - self._tried >= _AGAIN_S:
@@ -154,7 +190,9 @@ class Preparation:
 
     def _start(self) -> None:
         self._tried = time.monotonic()
-        flags = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+        flags = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(
+            subprocess, "CREATE_NEW_PROCESS_GROUP", 0
+        )
         command = [sys.executable, "-P", "-m", _COMPILER, *map(str, self._place)]
         # Where we may not start processes, the first search compiles.
         with contextlib.suppress(OSError), self._place.errors.open("ab") as errors:
@@ -170,4 +208,6 @@ class Preparation:
             _started.append(self._compiler)
 
 
-_started: list[subprocess.Popen[bytes]] = []  # A Popen object complains if it goes before its process has ended.
+_started: list[
+    subprocess.Popen[bytes]
+] = []  # A Popen object complains if it goes before its process has ended.

@@ -1,7 +1,9 @@
-"""The process that compiles: `python -m uci.loading.compiler FOLDER NAME OPTIONS`, started by `uci.loading.background`.
+"""The process that compiles: `python -m uci.loading.compiler FOLDER NAME OPTIONS`, started by
+`uci.loading.background`.
 
-It asks for the lock before it imports anything large, because many may be started while one is at work. Where there
-are two processors a second process compiles alpha-beta meanwhile: Numba compiles on one thread of a process at a time.
+It asks for the lock before it imports anything large, because many may be started while one is at
+work. Where there are two processors a second process compiles alpha-beta meanwhile: Numba compiles
+on one thread of a process at a time.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ TO_COMPILE_MIB = 450
 LOCKED: Final = 73  # another one is at work
 NOT_KEPT: Final = 74  # kernels cannot be written, as on a full disk
 
-# Steps of the progress bar (`CompileSteps`) for a search without alpha-beta, and for alpha-beta. Counted for the
-# default engine where nothing is kept yet, by estimate for the others.
+# Steps of the progress bar (`CompileSteps`) for a search without alpha-beta, and for alpha-beta.
+# Counted for the default engine where nothing is kept yet, by estimate for the others.
 SEARCH_STEPS = {"auto": 348, "sparse": 348}
 SEARCH_STEPS_OF_OTHERS = 308
 HINT_STEPS = 95
@@ -75,7 +77,9 @@ class Place(NamedTuple):
         return self.folder / "lock"
 
     def take_last_words(self) -> str:
-        """Return the last line that a failed compiler wrote, such as the error that ended it, or ""."""
+        """Return the last line that a failed compiler wrote, such as the error that ended it, or
+        "".
+        """
         try:
             lines = self.errors.read_text(encoding="utf-8", errors="replace").split("\n")
         except OSError:
@@ -85,7 +89,9 @@ class Place(NamedTuple):
         return next((line.strip() for line in reversed(lines) if line.strip()), "")[:_LONGEST_WORDS]
 
     def counted(self) -> tuple[int, int]:
-        """Return steps done by the compiler at work, and how many there are by estimate; (0, 1) where none is."""
+        """Return steps done by the compiler at work, and how many there are by estimate; (0, 1)
+        where none is.
+        """
         try:
             text = self.progress.read_bytes()
             total = int(text[:_TOTAL_BYTES])
@@ -95,29 +101,38 @@ class Place(NamedTuple):
 
 
 def check_room(needed_mib: int) -> None:
-    """Raise MemoryError where a limit (`ulimit -v`) leaves less than this: LLVM then aborts, or is busy for ever."""
+    """Raise MemoryError where a limit (`ulimit -v`) leaves less than this: LLVM then aborts, or is
+    busy for ever.
+    """
     if resource is None or not hasattr(resource, "RLIMIT_AS"):
         return
     most = resource.getrlimit(resource.RLIMIT_AS)[0]
     try:
-        used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf(
+            "SC_PAGE_SIZE"
+        )
     except OSError:  # not Linux
         used = 0
     left = (most - used) >> 20
     if most != resource.RLIM_INFINITY and left < needed_mib:
-        raise MemoryError(f"{left} MiB of address space are left (ulimit -v), and compiled code needs {needed_mib} MiB")
+        raise MemoryError(
+            f"{left} MiB of address space are left (ulimit -v), and compiled code needs {needed_mib} MiB"
+        )
 
 
 def child_environment() -> dict[str, str]:
-    """Return an environment in which `python -P -m MODULE` finds the modules that this process does.
+    """Return an environment in which `python -P -m MODULE` finds the modules that this process
+    does.
 
-    Without -P it would look into the working folder first, and run whatever lies there under our modules' names.
+    Without -P it would look into the working folder first, and run whatever lies there under our
+    modules' names.
     """
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def main(folder: str, name: str, choice: str, part: str = "") -> int:
-    """Compile everything for these options (JSON), unless that was done or another process is at it.
+    """Compile everything for these options (JSON), unless that was done or another process is at
+    it.
 
     Returns the exit status. The `part` "hints" is compiled without asking.
     """
@@ -128,7 +143,9 @@ def main(folder: str, name: str, choice: str, part: str = "") -> int:
             _compile_hints(place)
         return 0
     lock = FileLock(place.lock)
-    with contextlib.suppress(OSError):  # a full disk, or a file system without locks: two compilers cost time only
+    with contextlib.suppress(
+        OSError
+    ):  # a full disk, or a file system without locks: two compilers cost time only
         if not lock.try_acquire():
             return LOCKED
     try:
@@ -162,7 +179,10 @@ def _compile(place: Place) -> None:
         with contextlib.suppress(OSError):
             place.progress.write_bytes(b"%*d\n" % (_TOTAL_BYTES - 1, steps))
         apart = hinted and usable_cpus() > 1
-        with _counting(place), Engine(replace(options, tactical_nodes=0.0) if apart else options) as engine:
+        with (
+            _counting(place),
+            Engine(replace(options, tactical_nodes=0.0) if apart else options) as engine,
+        ):
             if apart:
                 with _hint_compiler(place):
                     engine.warm_up()
@@ -176,7 +196,10 @@ def _compile_hints(place: Place) -> None:
     from engine.player import Engine
 
     # Alpha-beta is the same with any evaluator, and this one has no network that takes memory.
-    with _chosen(place.choice) as (options, *_), Engine(replace(options, evaluator="material")) as engine:
+    with (
+        _chosen(place.choice) as (options, *_),
+        Engine(replace(options, evaluator="material")) as engine,
+    ):
         engine.warm_up_hints()
 
 
@@ -198,8 +221,12 @@ def _chosen(choice: str) -> Iterator[list[EngineOptions]]:
 
 
 def _end_with_parent() -> None:
-    """End this process once its standard input does: the parent holds the other end, whatever kills it."""
-    while os.read(sys.stdin.fileno(), 1):  # A stream would be locked when Python ends, which then aborts.
+    """End this process once its standard input does: the parent holds the other end, whatever kills
+    it.
+    """
+    while os.read(
+        sys.stdin.fileno(), 1
+    ):  # A stream would be locked when Python ends, which then aborts.
         pass
     os._exit(1)
 

@@ -1,7 +1,7 @@
 """Prepares an engine and gives it options.
 
-A book, a net or a backend that cannot be loaded costs that one option: Aino names it and keeps the rest as it was. A
-value given on the command line is demanded: there a refusal is an error.
+A book, a net or a backend that cannot be loaded costs that one option: Aino names it and keeps the
+rest as it was. A value given on the command line is demanded: there a refusal is an error.
 """
 
 from __future__ import annotations
@@ -23,15 +23,21 @@ Made = TypeVar("Made")
 SMALLEST_HASH_MIB = 1
 
 _REFUSALS = (AinoError, MemoryError, OSError)  # Errors by which the engine refuses options.
-# By field: what to try in place of a refused value, when the value that was set before it is no way out.
+# By field: what to try in place of a refused value, when the value that was set before it is no way
+# out.
 _INSTEAD: dict[str, tuple[Value, ...]] = {
     "hash_mib": (EngineOptions().hash_mib, SMALLEST_HASH_MIB),
     "weights_file": (EngineOptions().weights_file,),
-    "evaluator": ("auto", "hybrid", "material"),  # auto takes the shipped sparse net, hybrid the shipped tower
+    "evaluator": (
+        "auto",
+        "hybrid",
+        "material",
+    ),  # auto takes the shipped sparse net, hybrid the shipped tower
     "backend": ("auto", "numpy"),
     "book_file": ("",),
 }
-# The field to change when no value is left for the one at fault: `material` needs no net and the least memory.
+# The field to change when no value is left for the one at fault: `material` needs no net and the
+# least memory.
 _LAST_RESORT = "evaluator"
 
 
@@ -40,7 +46,9 @@ class DemandRefused(AinoError):
 
 
 def make_engine(options: EngineOptions) -> PatientEngine:
-    """Return an engine. If its kernels are not in the cache, another process compiles them, and searches wait."""
+    """Return an engine. If its kernels are not in the cache, another process compiles them, and
+    searches wait.
+    """
     from uci.loading.patient import PatientEngine
 
     return PatientEngine(options)
@@ -56,10 +64,12 @@ def load_engine(
     demanded: Mapping[str, Value],
     before: EngineOptions | None = None,
 ) -> Made:
-    """Return an engine with these options, without those that it refuses; `tell` gets a sentence for each of these.
+    """Return an engine with these options, without those that it refuses; `tell` gets a sentence
+    for each of these.
 
-    `demanded` are values by field for which a refusal is an error; `before` has the options of an engine that exists
-    already. Raises DemandRefused, and what the factory raises where no options are left to try.
+    `demanded` are values by field for which a refusal is an error; `before` has the options of an
+    engine that exists already. Raises DemandRefused, and what the factory raises where no options
+    are left to try.
     """
     refused: set[tuple[str, Value]] = set()
     while True:
@@ -71,9 +81,13 @@ def load_engine(
 
 
 def change_engine(
-    engine: Engine, options: EngineOptions, tell: Callable[[str], None], demanded: Mapping[str, Value]
+    engine: Engine,
+    options: EngineOptions,
+    tell: Callable[[str], None],
+    demanded: Mapping[str, Value],
 ) -> None:
-    """Give an engine new options, without those that it refuses; `tell` and `demanded` as in `load_engine`.
+    """Give an engine new options, without those that it refuses; `tell` and `demanded` as in
+    `load_engine`.
 
     Raises DemandRefused.
     """
@@ -92,8 +106,12 @@ def _instead(
     before: EngineOptions | None,
     refused: set[tuple[str, Value]],
 ) -> tuple[EngineOptions, str]:
-    """Return the options to try after this refusal, with a message. Raises DemandRefused, or the error again."""
-    unnamed = "hash_mib" if isinstance(error, MemoryError) else _LAST_RESORT  # NumPy has a MemoryError of its own
+    """Return the options to try after this refusal, with a message. Raises DemandRefused, or the
+    error again.
+    """
+    unnamed = (
+        "hash_mib" if isinstance(error, MemoryError) else _LAST_RESORT
+    )  # NumPy has a MemoryError of its own
     fault = getattr(error, "option", "") or unnamed
     # NumPy's own error tells of an array.
     told = f"Hash {options.hash_mib} does not fit into memory" if hasattr(error, "shape") else error

@@ -15,12 +15,16 @@ from uci.loading.compiler import TO_LOAD_MIB, check_room
 
 
 class PatientEngine(Engine):
-    """An engine whose searches wait until the kernels are in the cache. `on_wait` hears of the progress meanwhile.
+    """An engine whose searches wait until the kernels are in the cache. `on_wait` hears of the
+    progress meanwhile.
 
-    A wait raises StillCompilingError when it is stopped, or when a clock that runs demands the move.
+    A wait raises StillCompilingError when it is stopped, or when a clock that runs demands the
+    move.
     """
 
-    def __init__(self, options: EngineOptions | None = None, evaluator: Evaluator | None = None) -> None:
+    def __init__(
+        self, options: EngineOptions | None = None, evaluator: Evaluator | None = None
+    ) -> None:
         super().__init__(options, evaluator)
         self.on_wait: Callable[[LoadingProgress], None] | None = None
         self._preparation = Preparation(self.options, kernels_needed(self.evaluator))
@@ -32,7 +36,9 @@ class PatientEngine(Engine):
         return self._preparation.finished
 
     def wait(
-        self, tell: Callable[[LoadingProgress], None] | None = None, stopped: Callable[[], bool] = lambda: False
+        self,
+        tell: Callable[[LoadingProgress], None] | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Wait until the engine is prepared, and load its kernels; `tell` hears of the progress.
 
@@ -72,7 +78,8 @@ class PatientEngine(Engine):
                 raise
             finally:
                 self.set_position(board)
-            # Take all objects that live now, 140,000 with the kernels loaded, out of the collector's full passes. One
-            # that visits them takes 50 to 70 ms, in which no clock is looked at: in the middle of a move, a lost game.
+            # Take all objects that live now, 140,000 with the kernels loaded, out of the
+            # collector's full passes. One that visits them takes 50 to 70 ms, in which no clock is
+            # looked at: in the middle of a move, a lost game.
             gc.collect()
             gc.freeze()

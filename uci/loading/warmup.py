@@ -46,9 +46,16 @@ def run(arguments: argparse.Namespace) -> int:
         for evaluator in EVALUATORS:
             try:
                 with Engine(replace(options, evaluator=evaluator)) as engine:
-                    chosen.setdefault(kernels_needed(engine.evaluator), engine.options)  # `auto` is one of the others.
+                    chosen.setdefault(
+                        kernels_needed(engine.evaluator), engine.options
+                    )  # `auto` is one of the others.
             except NetFileError as error:
-                console.print(f"no {evaluator} evaluator: {error}", markup=False, highlight=False, soft_wrap=True)
+                console.print(
+                    f"no {evaluator} evaluator: {error}",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
         perft(chess.Board(), 3)
         for needed, one in chosen.items():
             for threads in THREADS:

@@ -1,1 +1,3 @@
-"""The web pages of `aino annotate` and `aino explain`: their templates, over those of `engine.pages`."""
+"""The web pages of `aino annotate` and `aino explain`: their templates, over those of
+`engine.pages`.
+"""

@@ -31,7 +31,11 @@ def ask_line(prompt: str, left_s: float | None = None) -> str:
 @contextlib.contextmanager
 def _until_the_flag_falls(left_s: float | None) -> Iterator[None]:
     """Raise FlagFell in the main thread when the time is up."""
-    if left_s is None or not hasattr(signal, "setitimer") or threading.current_thread() != threading.main_thread():
+    if (
+        left_s is None
+        or not hasattr(signal, "setitimer")
+        or threading.current_thread() != threading.main_thread()
+    ):
         yield
         return
 

@@ -44,7 +44,9 @@ class TerminalSettings:
     pgn: Path | None = None  # where to save the game; None for a file of its own
     book: bool = False  # whether Aino begins with known openings, by chance
     scores: bool = False  # whether to show what Aino thinks of its moves
-    options: EngineOptions = field(default_factory=EngineOptions)  # the engine's own, without a level
+    options: EngineOptions = field(
+        default_factory=EngineOptions
+    )  # the engine's own, without a level
 
 
 class TerminalGame(TimedGame):
@@ -54,7 +56,12 @@ class TerminalGame(TimedGame):
     """
 
     def __init__(
-        self, console: Console, engine: PatientEngine, setup: Setup, settings: TerminalSettings, ask: Ask
+        self,
+        console: Console,
+        engine: PatientEngine,
+        setup: Setup,
+        settings: TerminalSettings,
+        ask: Ask,
     ) -> None:
         super().__init__(setup)
         self.console = console
@@ -74,7 +81,9 @@ class TerminalGame(TimedGame):
         return side + _("; Aino's level: {level}", level=_(self.level.text))
 
     def keep(self, end: GameEnd = UNFINISHED) -> Path | None:
-        """Save a game that has moves and say where; return the file or None. Show a game that cannot be saved."""
+        """Save a game that has moves and say where; return the file or None. Show a game that
+        cannot be saved.
+        """
         if not self.plies:
             return None
         record = self.record(end)
@@ -82,14 +91,17 @@ class TerminalGame(TimedGame):
         try:
             save_game(record, path)
         except OSError as error:
-            self.say(_("cannot save the game in {path}: {error}", path=path, error=error) + f"\n\n{record}")
+            self.say(
+                _("cannot save the game in {path}: {error}", path=path, error=error)
+                + f"\n\n{record}"
+            )
             return None
         goes_on = end == UNFINISHED and path.parent == games_folder()
         advice = _(". Continue it with `aino play --load last`.") if goes_on else ""
         self.say(_("saved to {path}", path=path) + advice)
         return path
 
-    # ---- the engine -------------------------------------------------------------------------------------------------
+    # ---- the engine ------------------------------------------------------------------------------
 
     def search(self, level: Level = HINT_LEVEL) -> SearchResult:
         """Search the position, for a hint or at a level; Ctrl-C stops it and is raised."""
@@ -101,7 +113,9 @@ class TerminalGame(TimedGame):
                 self._wait_until_compiled(tell)
             left = self.clock.limits() if self.clock is not None else None
             result = self.engine.start(level.limits(left, white)).result()
-            time.sleep(max(0.0, level.pace_s(left, self.board, result.best_move) - (awake_s() - begun)))
+            time.sleep(
+                max(0.0, level.pace_s(left, self.board, result.best_move) - (awake_s() - begun))
+            )
         return result
 
     def _wait_until_compiled(self, tell: Callable[[str], None]) -> None:
@@ -112,13 +126,14 @@ class TerminalGame(TimedGame):
         def wait(job: SearchJob[None]) -> None:
             only_once = later("{progress}, only this once")
             self.engine.wait(
-                lambda progress: tell(_(only_once, progress=translated(str(progress)))), lambda: job.stopped
+                lambda progress: tell(_(only_once, progress=translated(str(progress)))),
+                lambda: job.stopped,
             )
 
         SearchJob[None]().start(wait).result()
         self.start_clock()
 
-    # ---- output -----------------------------------------------------------------------------------------------------
+    # ---- output ----------------------------------------------------------------------------------
 
     def show(self) -> None:
         """Print the board, and what was captured."""
@@ -137,10 +152,12 @@ class TerminalGame(TimedGame):
             self._opening = name
             self.say(_("Opening: {name}", name=name))
 
-    # ---- questions --------------------------------------------------------------------------------------------------
+    # ---- questions -------------------------------------------------------------------------------
 
     def ask(self, prompt: str) -> str:
-        """Return the person's answer, without spaces around it. Raises EOFError, and FlagFell when their time is up."""
+        """Return the person's answer, without spaces around it. Raises EOFError, and FlagFell when
+        their time is up.
+        """
         clock, side = self.clock, self.board.turn
         if clock is None:
             return self.asker(prompt).strip()

@@ -1,4 +1,6 @@
-"""A terminal game: show, ask, answer, until it ends or the player leaves; then its file, and what to do next."""
+"""A terminal game: show, ask, answer, until it ends or the player leaves; then its file, and what
+to do next.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def play(game: TerminalGame) -> GameEnd:
     game.show()
     try:
         while True:
-            end = end_on_board(game.board) or (_engine_turn(game) if game.is_engine_turn else _human_turn(game))
+            end = end_on_board(game.board) or (
+                _engine_turn(game) if game.is_engine_turn else _human_turn(game)
+            )
             if end is not None:
                 return end
     except (EOFError, KeyboardInterrupt):
@@ -82,7 +86,10 @@ def _engine_turn(game: TerminalGame) -> GameEnd | None:
         return end_by_flag(game.board)
     if result.best_move is None:
         raise MoveError(f"the engine found no move in {game.board.fen()}")
-    text = _("Aino plays {move}", move=f"{move_number(game.board)} {shown_moves(game.board.san(result.best_move))}")
+    text = _(
+        "Aino plays {move}",
+        move=f"{move_number(game.board)} {shown_moves(game.board.san(result.best_move))}",
+    )
     if game.settings.scores:
         text += f" ({opinion(result, mover)})"
     game.push(result.best_move)
@@ -92,11 +99,13 @@ def _engine_turn(game: TerminalGame) -> GameEnd | None:
     return None
 
 
-# ---- after the game -------------------------------------------------------------------------------------------------
+# ---- after the game ------------------------------------------------------------------------------
 
 
 def sit_down(game: TerminalGame) -> TerminalGame | None:
-    """Play a game, save it if it has moves, whatever ends it, and ask what next; return the next one, None to leave."""
+    """Play a game, save it if it has moves, whatever ends it, and ask what next; return the next
+    one, None to leave.
+    """
     end, choice = UNFINISHED, "quit"
     try:
         end = play(game)
@@ -114,7 +123,9 @@ def sit_down(game: TerminalGame) -> TerminalGame | None:
         choice = _annotate(game, end, path)
     if choice not in ("again", "swap"):
         return None
-    return TerminalGame(game.console, game.engine, game.again(swap=choice == "swap"), game.settings, game.asker)
+    return TerminalGame(
+        game.console, game.engine, game.again(swap=choice == "swap"), game.settings, game.asker
+    )
 
 
 def _choose(game: TerminalGame, but: tuple[str, ...] = ()) -> str:

@@ -54,41 +54,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = f"choose {', '.join(_SIDES)}, or none to watch"
     game.add_argument("--side", choices=(*_SIDES, "none"), metavar="SIDE", help=text)
     game.add_argument("--level", metavar="LEVEL", help=f"set Aino's strength: {LEVEL_FORMS}")
-    game.add_argument("--black-level", metavar="LEVEL", help="set another level for Black (with --side none)")
-    game.add_argument("--clock", metavar="M[+S]", help="play with clocks: minutes, plus seconds a move")
+    game.add_argument(
+        "--black-level", metavar="LEVEL", help="set another level for Black (with --side none)"
+    )
+    game.add_argument(
+        "--clock", metavar="M[+S]", help="play with clocks: minutes, plus seconds a move"
+    )
     group = parser.add_argument_group("where it starts")
     start = group.add_mutually_exclusive_group()
     start.add_argument("--fen", help="start from this position")
-    start.add_argument("--position", type=int, metavar="N", help="start from this Chess960 position, 0 to 959")
-    start.add_argument("--load", metavar="FILE", help=f"continue a game of this PGN file, or the {LAST} one")
-    group.add_argument(
-        "--game", type=int, metavar="N", help="continue its game number N (default 1; of last: the last)"
+    start.add_argument(
+        "--position", type=int, metavar="N", help="start from this Chess960 position, 0 to 959"
     )
-    group.add_argument("--ply", type=int, metavar="N", help="continue it after N plies (default: at its end)")
+    start.add_argument(
+        "--load", metavar="FILE", help=f"continue a game of this PGN file, or the {LAST} one"
+    )
+    group.add_argument(
+        "--game",
+        type=int,
+        metavar="N",
+        help="continue its game number N (default 1; of last: the last)",
+    )
+    group.add_argument(
+        "--ply", type=int, metavar="N", help="continue it after N plies (default: at its end)"
+    )
     shown = parser.add_argument_group("what it shows and saves")
     text = "save the game in this file (default: a new file)"
     shown.add_argument("--pgn", type=output_file, metavar="FILE", help=text)
     shown.add_argument("--scores", action="store_true", help="show what Aino thinks of its moves")
     shown.add_argument("--ascii", action="store_true", help="draw the board with letters")
-    shown.add_argument("--own-letters", action="store_true", help="show moves with your language's letters for pieces")
+    shown.add_argument(
+        "--own-letters",
+        action="store_true",
+        help="show moves with your language's letters for pieces",
+    )
     browser = parser.add_argument_group("board in the browser")
     browser.add_argument("--web", action="store_true", help="play on a board in the browser")
-    browser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
+    browser.add_argument(
+        "--no-browser", action="store_true", help="print the address and open no browser"
+    )
     text = "listen on this address (default %(default)s; 0.0.0.0 for phones)"
     browser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=text)
-    browser.add_argument("--port", type=int, default=0, metavar="N", help="listen on this port (default: a free one)")
+    browser.add_argument(
+        "--port", type=int, default=0, metavar="N", help="listen on this port (default: a free one)"
+    )
     add_flags(parser)
     translate_help(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Play until the player leaves; whatever ends a game, it is saved if it has moves. Raises AinoErrors for bad
-    arguments.
+    """Play until the player leaves; whatever ends a game, it is saved if it has moves. Raises
+    AinoErrors for bad arguments.
     """
-    options = options_from_flags(arguments, EngineOptions(multi_pv=USUAL_LINES if arguments.web else 1))
-    if arguments.pgn:  # Behind UTF-16, which has NUL bytes, the games that are added in UTF-8 would be no text.
+    options = options_from_flags(
+        arguments, EngineOptions(multi_pv=USUAL_LINES if arguments.web else 1)
+    )
+    if (
+        arguments.pgn
+    ):  # Behind UTF-16, which has NUL bytes, the games that are added in UTF-8 would be no text.
         check_earlier(
-            arguments.pgn, lambda one: kind_of(one.read(LOOKED_AT).replace(b"\0", b"\1")) == GAMES, "a file of games"
+            arguments.pgn,
+            lambda one: kind_of(one.read(LOOKED_AT).replace(b"\0", b"\1")) == GAMES,
+            "a file of games",
         )
     shows_own_letters.set(arguments.own_letters)
     if _asks_first(arguments) and not arguments.web and sys.stdin.isatty():
@@ -107,8 +134,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     with ready_engine(console, options, wait=False) as engine:
         if not engine.is_prepared:
-            say(console, _("Aino is compiling for this machine. This happens only once. You can already move."))
-        settings = TerminalSettings(style, arguments.pgn, setup.human is not None, arguments.scores, engine.options)
+            say(
+                console,
+                _(
+                    "Aino is compiling for this machine. This happens only once. You can already move."
+                ),
+            )
+        settings = TerminalSettings(
+            style, arguments.pgn, setup.human is not None, arguments.scores, engine.options
+        )
         game: TerminalGame | None = TerminalGame(console, engine, setup, settings, ask_line)
         assert game is not None
         _complete_with_tab(lambda text: completions(game.board, text) if game is not None else [])
@@ -138,9 +172,13 @@ def _complete_with_tab(found: Callable[[str], list[str]]) -> None:
     readline.parse_and_bind("bind ^I rl_complete" if is_libedit else "tab: complete")
 
 
-def _play_in_browser(console: Console, arguments: argparse.Namespace, options: EngineOptions, setup: Setup) -> None:
+def _play_in_browser(
+    console: Console, arguments: argparse.Namespace, options: EngineOptions, setup: Setup
+) -> None:
     if setup.human is None:
-        told = later("--web needs a side: white, black or random; `aino play --side none` shows Aino's own games")
+        told = later(
+            "--web needs a side: white, black or random; `aino play --side none` shows Aino's own games"
+        )
         raise ConfigError(_(told))
     from uci.web.launch import serve_board
 
@@ -151,13 +189,21 @@ def _play_in_browser(console: Console, arguments: argparse.Namespace, options: E
 
 
 def _chosen(saved: Setup, arguments: argparse.Namespace, options: EngineOptions) -> Setup:
-    """Return the game to play from a position, which may be a saved game's: flags go before what that one says."""
-    is_limited = options.limit_strength or arguments.elo is not None  # the engine's own options may limit its strength
+    """Return the game to play from a position, which may be a saved game's: flags go before what
+    that one says.
+    """
+    is_limited = (
+        options.limit_strength or arguments.elo is not None
+    )  # the engine's own options may limit its strength
     level = Level(elo=options.elo) if is_limited else None
     level = level if arguments.level is None else parse_level(arguments.level)
-    levels = dict((level is None and saved.levels) or dict.fromkeys(chess.COLORS, level or DEFAULT_LEVEL))
+    levels = dict(
+        (level is None and saved.levels) or dict.fromkeys(chess.COLORS, level or DEFAULT_LEVEL)
+    )
     sides = {"black": chess.BLACK, "none": None, "random": random.random() < 0.5}
-    human = sides.get(arguments.side, chess.WHITE if arguments.side or saved.levels is None else saved.human)
+    human = sides.get(
+        arguments.side, chess.WHITE if arguments.side or saved.levels is None else saved.human
+    )
     if arguments.black_level:
         black = parse_level(arguments.black_level)  # reports a bad one
         levels |= {chess.BLACK: black} if human is None else {}
@@ -170,14 +216,20 @@ def _start(console: Console, arguments: argparse.Namespace, chess960: bool) -> S
         return saved_game(load_game(arguments.load, arguments.game), arguments.ply)
     if arguments.fen is not None:
         return Setup(typed_position(arguments.fen, chess960, lambda note: say(console, note)))
-    return Setup() if arguments.position is None and not chess960 else Setup(chess960_start(arguments.position))
+    return (
+        Setup()
+        if arguments.position is None and not chess960
+        else Setup(chess960_start(arguments.position))
+    )
 
 
-# ---- questions before a game, and what Tab completes in it ----------------------------------------------------------
+# ---- questions before a game, and what Tab completes in it ---------------------------------------
 
 
 def ask_choices(ask: Callable[[str], str], say: Callable[[str], None]) -> tuple[str, str, str]:
-    """Side, level and clock ("" for none) of a new game; Enter takes what stands in brackets. Raises EOFError."""
+    """Side, level and clock ("" for none) of a new game; Enter takes what stands in brackets.
+    Raises EOFError.
+    """
     say(levels_text())
     question = _("Your side: white, black or random [{default}]: ", default=DEFAULT_SIDE)
     side = _answer(ask, say, question, _side, DEFAULT_SIDE)
@@ -188,7 +240,11 @@ def ask_choices(ask: Callable[[str], str], say: Callable[[str], None]) -> tuple[
 
 
 def _answer(
-    ask: Callable[[str], str], say: Callable[[str], None], question: str, read: Callable[[str], str], default: str
+    ask: Callable[[str], str],
+    say: Callable[[str], None],
+    question: str,
+    read: Callable[[str], str],
+    default: str,
 ) -> str:
     while True:
         try:

@@ -38,9 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino puzzles [options]"
     text = "import the puzzles of this file in Lichess's format, and end"
     parser.add_argument("--import", dest="file", type=Path, metavar="CSV", help=text)
-    parser.add_argument("--list", action="store_true", help="show rating, streak and puzzles that are due, and end")
+    parser.add_argument(
+        "--list", action="store_true", help="show rating, streak and puzzles that are due, and end"
+    )
     parser.add_argument("--ascii", action="store_true", help="draw the board with letters")
-    parser.add_argument("--own-letters", action="store_true", help="show moves with your language's letters for pieces")
+    parser.add_argument(
+        "--own-letters",
+        action="store_true",
+        help="show moves with your language's letters for pieces",
+    )
     translate_help(parser)
 
 
@@ -67,10 +73,17 @@ def _solve(arguments: argparse.Namespace) -> int:
         say(console, trainer.standing.text)
         puzzle = None if arguments.list else trainer.next()
         if puzzle is None and not arguments.list:
-            say(console, _("No puzzles yet: review your games in `aino play --web`, or take some up with --import."))
+            say(
+                console,
+                _(
+                    "No puzzles yet: review your games in `aino play --web`, or take some up with --import."
+                ),
+            )
         style = choose_style(console, arguments.ascii)
         with contextlib.suppress(EOFError, KeyboardInterrupt), contextlib.ExitStack() as leave:
-            load = functools.cache(lambda: leave.enter_context(ready_engine(console, EngineOptions(analyse_mode=True))))
+            load = functools.cache(
+                lambda: leave.enter_context(ready_engine(console, EngineOptions(analyse_mode=True)))
+            )
             while puzzle is not None:
                 attempt = Attempt(trainer, puzzle)
                 while not attempt.is_over:
@@ -92,7 +105,9 @@ def _solve(arguments: argparse.Namespace) -> int:
 
 
 def _play(attempt: Attempt, word: str, load: Callable[[], Engine]) -> None:
-    """Play a move, and let an engine, which is loaded for the first wrong one, refute it. Raises MoveError."""
+    """Play a move, and let an engine, which is loaded for the first wrong one, refute it. Raises
+    MoveError.
+    """
     attempt.play(read_human_move(attempt.board, word))
     if attempt.failed is None:
         return

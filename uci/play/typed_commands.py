@@ -10,7 +10,15 @@ import chess
 from engine.board.pgn.game_writer import game_text
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text
-from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, GameEnd, accepts_draw, end_by_resigning
+from uci.game.ends import (
+    DECLINED,
+    DRAW_AGREED,
+    DRAW_FROM_PLY,
+    TOO_EARLY,
+    GameEnd,
+    accepts_draw,
+    end_by_resigning,
+)
 from uci.game.level import LEVEL_FORMS, parse_level
 from uci.language import _, later, shown_moves
 from uci.play.game import TerminalGame
@@ -23,7 +31,9 @@ _MOVES_FORM = later("a move          e4, Nf3, exd5, O-O or castle, e8=Q, or from
 
 @dataclass(frozen=True)
 class Command:
-    """`run(game, argument)` returns how the game ended, or None; `form` and `help` are its line in the help."""
+    """`run(game, argument)` returns how the game ended, or None; `form` and `help` are its line in
+    the help.
+    """
 
     run: Callable[[TerminalGame, str], GameEnd | None]
     form: str
@@ -31,7 +41,9 @@ class Command:
 
 
 def _help(game: TerminalGame, argument: str) -> None:
-    lines = {f"{command.form:15} {_(command.help)}": None for command in TYPED_COMMANDS.values()}  # aliases add no line
+    lines = {
+        f"{command.form:15} {_(command.help)}": None for command in TYPED_COMMANDS.values()
+    }  # aliases add no line
     game.say("\n".join([_(_MOVES_FORM), *lines]))
 
 
@@ -39,7 +51,12 @@ def _hint(game: TerminalGame, argument: str) -> None:
     result = game.search()
     if result.best_move is not None:
         score = f" ({opinion(result, game.board.turn)})" if game.settings.scores else ""
-        game.say(_("Aino would play {move}", move=f"{shown_moves(game.board.san(result.best_move))}{score}"))
+        game.say(
+            _(
+                "Aino would play {move}",
+                move=f"{shown_moves(game.board.san(result.best_move))}{score}",
+            )
+        )
 
 
 def _eval(game: TerminalGame, argument: str) -> None:
@@ -49,20 +66,30 @@ def _eval(game: TerminalGame, argument: str) -> None:
     verdict = Verdict.of_info(result.infos[0]).seen_by_white(game.board.turn)
     game.say(render_bar(verdict, game.settings.style))
     game.say(_("White: {chances}", chances=verdict.wdl_text))
-    game.say(_("best line: {moves}", moves=shown_moves(game.board.variation_san(result.infos[0].pv))))
+    game.say(
+        _("best line: {moves}", moves=shown_moves(game.board.variation_san(result.infos[0].pv)))
+    )
 
 
 def opinion(result: SearchResult, mover: chess.Color) -> str:
-    """Return what the engine thinks of the move it plays, which need not be the best where its strength is limited."""
+    """Return what the engine thinks of the move it plays, which need not be the best where its
+    strength is limited.
+    """
     played = [child for child in result.children if child.move == result.best_move and child.visits]
     if played:
         return Verdict.of_move(played[0]).seen_by_white(mover).white_text
-    return Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text if result.infos else _("book")
+    return (
+        Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text
+        if result.infos
+        else _("book")
+    )
 
 
 def _scores(game: TerminalGame, argument: str) -> None:
     game.settings.scores = not game.settings.scores
-    game.say(_("scores are on") if game.settings.scores else _("scores are off; eval still shows them"))
+    game.say(
+        _("scores are on") if game.settings.scores else _("scores are off; eval still shows them")
+    )
 
 
 def _takeback(game: TerminalGame, argument: str) -> None:
@@ -95,7 +122,11 @@ def _resign(game: TerminalGame, argument: str) -> GameEnd | None:
 def _level(game: TerminalGame, argument: str) -> None:
     if argument:
         game.level = parse_level(argument)
-    change = "" if argument else _(". To change it, type level and one of: {forms}", forms=_(LEVEL_FORMS))
+    change = (
+        ""
+        if argument
+        else _(". To change it, type level and one of: {forms}", forms=_(LEVEL_FORMS))
+    )
     game.say(_("level: {level}", level=_(game.level.text)) + change)
 
 
@@ -113,7 +144,9 @@ def _moves(game: TerminalGame, argument: str) -> None:
 
 
 def _history(game: TerminalGame, argument: str) -> None:
-    game.say(shown_moves(game.board.root().variation_san(game.board.move_stack)) or _("no moves yet"))
+    game.say(
+        shown_moves(game.board.root().variation_san(game.board.move_stack)) or _("no moves yet")
+    )
 
 
 def _flip(game: TerminalGame, argument: str) -> None:
@@ -136,7 +169,11 @@ TYPED_COMMANDS: dict[str, Command] = {
     "takeback": Command(_takeback, "takeback, undo", "undo your last move"),
     "draw": Command(_draw, "draw", "offer a draw"),
     "resign": Command(_resign, "resign", "resign; asks first"),
-    "level": Command(_level, "level [LEVEL]", "set the level: easy, medium, hard, elo 1500, time 2, nodes 500, full"),
+    "level": Command(
+        _level,
+        "level [LEVEL]",
+        "set the level: easy, medium, hard, elo 1500, time 2, nodes 500, full",
+    ),
     "easy": Command(lambda game, _: _level(game, "easy"), "easy, hard", "change Aino's level"),
     "hard": Command(lambda game, _: _level(game, "hard"), "easy, hard", "change Aino's level"),
     "clock": Command(_clock, "clock", "time left"),
@@ -146,8 +183,16 @@ TYPED_COMMANDS: dict[str, Command] = {
     "flip": Command(_flip, "flip", "turn the board around"),
     "opening": Command(_opening, "opening", "show the opening's name"),
     "fen": Command(lambda game, _: game.say(game.board.fen()), "fen", "show the position as FEN"),
-    "pgn": Command(lambda game, _: game.say(game_text(game.record()).rstrip()), "pgn", "show the game so far as PGN"),
+    "pgn": Command(
+        lambda game, _: game.say(game_text(game.record()).rstrip()),
+        "pgn",
+        "show the game so far as PGN",
+    ),
     "help": Command(_help, "help", "this list"),
     "quit": Command(_quit, "quit, exit", "save the game and leave (also Ctrl-D, Ctrl-C)"),
 }
-TYPED_COMMANDS |= {"undo": TYPED_COMMANDS["takeback"], "?": TYPED_COMMANDS["help"], "exit": TYPED_COMMANDS["quit"]}
+TYPED_COMMANDS |= {
+    "undo": TYPED_COMMANDS["takeback"],
+    "?": TYPED_COMMANDS["help"],
+    "exit": TYPED_COMMANDS["quit"],
+}

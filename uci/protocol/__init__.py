@@ -1,1 +1,3 @@
-"""The UCI conversation with a GUI: commands, options, searches, and the one writer that owns stdout."""
+"""The UCI conversation with a GUI: commands, options, searches, and the one writer that owns
+stdout.
+"""

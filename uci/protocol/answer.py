@@ -37,13 +37,20 @@ def make_limits(command: GoCommand, board: chess.Board) -> Limits:
                 moves.append(read_move(board, text))
         except MoveError as error:
             command.problems.append(f"go: {error}")
-    return Limits(infinite=command.infinite, ponder=command.ponder, searchmoves=tuple(moves), **command.numbers)
+    return Limits(
+        infinite=command.infinite,
+        ponder=command.ponder,
+        searchmoves=tuple(moves),
+        **command.numbers,
+    )
 
 
 def plain_move(board: chess.Board, moves: list[chess.Move]) -> chess.Move | None:
-    """Choose a move without a search: a mate, else one that allows none and gains most, or loses least.
+    """Choose a move without a search: a mate, else one that allows none and gains most, or loses
+    least.
 
-    What a move gains is what it takes less the best that the answer takes. Returns None only for no moves.
+    What a move gains is what it takes less the best that the answer takes. Returns None only for no
+    moves.
     """
     return max(moves, key=lambda move: _gain(board, move), default=None)
 
@@ -55,11 +62,15 @@ def _gain(board: chess.Board, move: chess.Move) -> float:
     taken = _taken(board, move) + _WORTH[move.promotion or chess.PAWN] - 1
     if any(board_after(after, reply).is_checkmate() for reply in after.legal_moves):
         return taken - 100.0
-    return taken - max((_exchanged(after, reply) for reply in after.generate_legal_captures()), default=0)
+    return taken - max(
+        (_exchanged(after, reply) for reply in after.generate_legal_captures()), default=0
+    )
 
 
 def _taken(board: chess.Board, move: chess.Move) -> int:
-    return _WORTH[board.piece_type_at(move.to_square) or chess.PAWN] if board.is_capture(move) else 0
+    return (
+        _WORTH[board.piece_type_at(move.to_square) or chess.PAWN] if board.is_capture(move) else 0
+    )
 
 
 def _exchanged(board: chess.Board, move: chess.Move) -> int:
@@ -73,10 +84,11 @@ def _exchanged(board: chess.Board, move: chess.Move) -> int:
 class Answer:
     """Searches `board` and reports.
 
-    A search that fails answers the best move that it has found. Where it has found none, or where the `engine` is the
-    error that there is none, the answer is a plain move.
+    A search that fails answers the best move that it has found. Where it has found none, or where
+    the `engine` is the error that there is none, the answer is a plain move.
 
-    `restricted` means that `searchmoves` was given: if none of those moves is legal, there is nothing to search.
+    `restricted` means that `searchmoves` was given: if none of those moves is legal, there is
+    nothing to search.
     """
 
     engine: Engine | Exception
@@ -104,10 +116,14 @@ class Answer:
             self.writer.info(str(error))
         except Exception as error:  # noqa: BLE001 - after any error the GUI must still get an answer
             self.writer.info(f"search failed: {type(error).__name__}: {error}")
-            if not isinstance(error, AinoError):  # as it is where somebody else's evaluator is at fault
+            if not isinstance(
+                error, AinoError
+            ):  # as it is where somebody else's evaluator is at fault
                 traceback.print_exception(error, file=sys.stderr)
         moves = list(self.limits.searchmoves or self.board.legal_moves)
-        move = self._said[0].pv[0] if self._said else plain_move(self.board.copy(stack=False), moves)
+        move = (
+            self._said[0].pv[0] if self._said else plain_move(self.board.copy(stack=False), moves)
+        )
         return [f"bestmove {self.board.uci(move)}" if move else NO_MOVE]
 
     def _search(self, job: SearchJob[Any]) -> SearchResult:
@@ -133,7 +149,9 @@ class Answer:
         self.writer.line(*self._current_move(infos), *self._info_lines(infos))
 
     def _current_move(self, infos: Sequence[SearchInfo]) -> list[str]:
-        """Return the line that names the move searched most, once a search takes a while and when the move changes."""
+        """Return the line that names the move searched most, once a search takes a while and when
+        the move changes.
+        """
         info = infos[0]
         if info.current_move in (None, self._said_move) or info.time_ms < _CURRENT_MOVE_FROM_MS:
             return []
@@ -145,16 +163,18 @@ class Answer:
 
 
 def move_stats(result: SearchResult, board: chess.Board) -> list[str]:
-    """Return the lines of Lc0's `VerboseMoveStats`, which GUIs such as Nibbler read, least visited move first, as Lc0.
+    """Return the lines of Lc0's `VerboseMoveStats`, which GUIs such as Nibbler read, least visited
+    move first, as Lc0.
 
     info string e2e4  (322 ) N:      56 (+ 0) (P: 56.40%) (WL:  0.03279) (D: 0.052) (M:  0.0) (Q:  0.03279) (U: 0.98418)
                 (S:  1.01791) (V:  0.0337)
 
-    The fields stand on one line: move, its index among the 1858 policy moves, visits (and visits in flight: 0 after the
-    search), prior, win minus loss, draw, moves left, value, exploration bonus, the score by which the search compares
-    moves (value, bonus and what moves left count for), and the evaluator's own value. `(T)` marks a proven result. A
-    move without visits shows first-play urgency as its Q. The last line, `node`, describes the root position: its
-    visits are one more than those of all moves, because they include its own evaluation, and so do its values. All
+    The fields stand on one line: move, its index among the 1858 policy moves, visits (and visits in
+    flight: 0 after the search), prior, win minus loss, draw, moves left, value, exploration bonus,
+    the score by which the search compares moves (value, bonus and what moves left count for), and
+    the evaluator's own value. `(T)` marks a proven result. A move without visits shows first-play
+    urgency as its Q. The last line, `node`, describes the root position: its visits are one more
+    than those of all moves, because they include its own evaluation, and so do its values. All
     values are from the side to move. Empty when nothing was searched.
     """
     ranked = sorted(result.children, key=lambda child: (child.visits, child.s))

@@ -1,4 +1,6 @@
-"""The debugging commands, for people at a terminal: they show the engine's evaluation and count positions."""
+"""The debugging commands, for people at a terminal: they show the engine's evaluation and count
+positions.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ _PRIORS_SHOWN = 8
 
 
 def evaluation_lines(engine: Engine, board: chess.Board) -> Iterator[str]:
-    """Value and likeliest moves without any search, from the side to move. Clears the engine's tree."""
+    """Value and likeliest moves without any search, from the side to move. Clears the engine's
+    tree.
+    """
     if not any(board.legal_moves):
         yield f"game over: {board.result()}"
         return
@@ -46,7 +50,9 @@ def evaluation_lines(engine: Engine, board: chess.Board) -> Iterator[str]:
         f"evaluator {engine.evaluator.name}: {result.infos[0].score_cp / 100:+.2f}, "
         f"win {win / 10:.1f}%, draw {draw / 10:.1f}%, loss {loss / 10:.1f}%"
     )
-    yield "priors: " + ", ".join(f"{board.san(child.move)} {100 * child.prior:.1f}%" for child in likely)
+    yield "priors: " + ", ".join(
+        f"{board.san(child.move)} {100 * child.prior:.1f}%" for child in likely
+    )
 
 
 def tell_perft(writer: Writer, board: chess.Board, depth: int, job: SearchJob[Any]) -> list[str]:

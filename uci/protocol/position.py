@@ -10,17 +10,19 @@ from engine.board.fen import parse_fen
 from engine.errors import MoveError
 from uci.protocol.words import PositionCommand, parse_position_command
 
-MOST_PLIES = 20_000  # the longest possible game has fewer plies, and every ply takes time at each `go`
+MOST_PLIES = (
+    20_000  # the longest possible game has fewer plies, and every ply takes time at each `go`
+)
 
 
 class PositionKeeper:
     """Turns `position` commands into boards.
 
-    A GUI sends the whole game each time; only the moves that are new to the board are played. A board keeps the
-    castling rules it was read with, because they set the notation of its moves.
+    A GUI sends the whole game each time; only the moves that are new to the board are played. A
+    board keeps the castling rules it was read with, because they set the notation of its moves.
 
-    `refusal` says why the last command was refused, "" if it was not. `board` is then the one before, of which the GUI
-    wants no move.
+    `refusal` says why the last command was refused, "" if it was not. `board` is then the one
+    before, of which the GUI wants no move.
     """
 
     def __init__(self, chess960: bool = False) -> None:
@@ -34,9 +36,11 @@ class PositionKeeper:
         return self._set(self._command, chess960)
 
     def read(self, text: str, chess960: bool) -> list[str]:
-        """Set `board` from the words of a command. Returns messages about what was read otherwise than written.
+        """Set `board` from the words of a command. Returns messages about what was read otherwise
+        than written.
 
-        Keeps the old board, and sets `refusal`, when it raises FenError or MoveError, or by a bug anything else.
+        Keeps the old board, and sets `refusal`, when it raises FenError or MoveError, or by a bug
+        anything else.
         """
         try:
             notes = self._set(parse_position_command(text), chess960)
@@ -52,7 +56,10 @@ class PositionKeeper:
         known, notes = self._command, list[str]()
         grows = command.fen == known.fen and command.moves[: len(known.moves)] == known.moves
         if grows and self._chess960 == chess960:
-            board, first = self.board, len(known.moves)  # Copying a long game takes as long as a short search.
+            board, first = (
+                self.board,
+                len(known.moves),
+            )  # Copying a long game takes as long as a short search.
         else:
             board, first = parse_fen(command.fen or chess.STARTING_FEN, chess960, notes.append), 0
         try:
@@ -67,13 +74,18 @@ class PositionKeeper:
 
 
 def read_move(board: chess.Board, text: str) -> chess.Move:
-    """Return a legal move of the board, from UCI notation in capital or small letters. Raises MoveError.
+    """Return a legal move of the board, from UCI notation in capital or small letters. Raises
+    MoveError.
 
     Castling may be written as e1g1, e1h1 or O-O, in standard chess and in Chess960.
     """
     with suppress(ValueError):
         is_castling = text[1:2] == "-"
-        move = board.parse_san(text.upper().replace("0", "O")) if is_castling else board.parse_uci(text.lower())
+        move = (
+            board.parse_san(text.upper().replace("0", "O"))
+            if is_castling
+            else board.parse_uci(text.lower())
+        )
         if move:
             return move
     raise MoveError(f"illegal move {text!r} in {board.fen()}")

@@ -21,7 +21,8 @@ from uci.protocol.session import Session
 from uci.protocol.words import Writer
 
 LONGEST_LINE = 1 << 22  # bytes; a game of 10,000 moves takes 100,000
-NO_TEXT = "\ufeff\xff\xfe\r\n"  # around lines: the marks with which .NET's streams begin in UTF-8 and UTF-16
+# around lines: the marks with which .NET's streams begin in UTF-8 and UTF-16
+NO_TEXT = "\ufeff\xff\xfe\r\n"
 
 # What a person sees who starts the engine in a terminal; a GUI does not get it.
 GREETING = f"Aino {__version__}, UCI engine; for a game: aino play (help lists the commands here, quit leaves)"
@@ -39,7 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_flags(parser)
     parser.usage = "aino [uci] [options]"
     place = default_config()
-    told = f"Without --config the options are read from {place}, if it exists.\n" if place is not None else ""
+    told = (
+        f"Without --config the options are read from {place}, if it exists.\n"
+        if place is not None
+        else ""
+    )
     parser.epilog = told + EXAMPLES
 
 
@@ -69,8 +74,8 @@ def run(arguments: argparse.Namespace) -> NoReturn:
 
 
 def _own_stdout() -> TextIO:
-    """Stdout for UCI alone. What C libraries and other processes print there, such as those of somebody's evaluator,
-    goes to stderr like all other printing.
+    """Stdout for UCI alone. What C libraries and other processes print there, such as those of
+    somebody's evaluator, goes to stderr like all other printing.
 
     GUIs read UTF-8 whatever the console's encoding, and an invalid character must not end the game.
     """
@@ -86,8 +91,8 @@ def _own_stdout() -> TextIO:
 
 
 def _leave(status: int) -> NoReturn:
-    """End the process without shutting the interpreter down. With all kernels loaded, a shutdown takes longer than
-    GUIs wait, and all output is written by now.
+    """End the process without shutting the interpreter down. With all kernels loaded, a shutdown
+    takes longer than GUIs wait, and all output is written by now.
     """
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # the reader is gone
@@ -96,14 +101,17 @@ def _leave(status: int) -> NoReturn:
 
 
 def default_config() -> Path | None:
-    """Return the user's file of `aino uci` options: aino/aino.toml in the system's folder for settings, if any."""
+    """Return the user's file of `aino uci` options: aino/aino.toml in the system's folder for
+    settings, if any.
+    """
     folder = user_folder("config")
     return None if folder is None else folder / "aino" / "aino.toml"
 
 
 def read_lines(stream: BinaryIO) -> Iterator[str]:
-    """Yield lines as they arrive, in UTF-8, Windows-1252 or UTF-16. Of one too long for any command that can be carried
-    out, such as a `position`, yield the first word and why there is no more: so it is answered, and refused.
+    """Yield lines as they arrive, in UTF-8, Windows-1252 or UTF-16. Of one too long for any command
+    that can be carried out, such as a `position`, yield the first word and why there is no more: so
+    it is answered, and refused.
     """
     while line := stream.readline(LONGEST_LINE):
         if len(line) < LONGEST_LINE or line.endswith(b"\n"):

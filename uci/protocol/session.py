@@ -1,8 +1,8 @@
 """A UCI conversation: commands in, one `bestmove` for each `go` out.
 
-The reading thread handles the commands. Once the engine is loaded, all work that may take long runs on a thread of its
-own, so that `stop` and `isready` get an answer at once. The engine is imported when it is first needed; before that,
-the option table answers `uci`.
+The reading thread handles the commands. Once the engine is loaded, all work that may take long runs
+on a thread of its own, so that `stop` and `isready` get an answer at once. The engine is imported
+when it is first needed; before that, the option table answers `uci`.
 """
 
 from __future__ import annotations
@@ -34,15 +34,18 @@ if TYPE_CHECKING:
     from uci.protocol.position import PositionKeeper
 
 PROGRESS_INTERVAL_S = 2.0  # time between progress messages while the engine loads
-_OWED = {"isready": "readyok", "go": "bestmove (none)"}  # without this answer, after an error too, a GUI waits for ever
+_OWED = {
+    "isready": "readyok",
+    "go": "bestmove (none)",
+}  # without this answer, after an error too, a GUI waits for ever
 QUIT_TIMEOUT_S = 2.0  # a search still running after this time ends with the process
 
 
 class Session:
     """State of one conversation. All output goes through `writer`.
 
-    `demanded` maps fields of EngineOptions to the values named on the command line. The conversation ends when the
-    engine cannot take one of them.
+    `demanded` maps fields of EngineOptions to the values named on the command line. The
+    conversation ends when the engine cannot take one of them.
     """
 
     def __init__(
@@ -54,12 +57,15 @@ class Session:
     ) -> None:
         self.writer = writer
         self.options = options or EngineOptions()
-        self.refusal = ""  # why the engine cannot take the command line's options; a refusal ends the conversation
+        # why the engine cannot take the command line's options; a refusal ends the conversation
+        self.refusal = ""
         self._engine: Engine | None = None  # until one is needed
         self._factory, self._demanded = engine_factory, demanded
         self._position_keeper: PositionKeeper | None = None
         self._job: SearchJob[list[str]] | None = None
-        self._position_s = 0.0  # seconds that the last `position` took; a GUI's clock runs from when it sent that
+        self._position_s = (
+            0.0  # seconds that the last `position` took; a GUI's clock runs from when it sent that
+        )
         self._commands: dict[str, Callable[[str], None]] = {
             "uci": self._uci,
             "isready": self._isready,
@@ -121,10 +127,15 @@ class Session:
             self.writer.info(f"unknown command: {line.strip()[:200]}{guess}")
         return True
 
-    # ---- commands ---------------------------------------------------------------------------------------------------
+    # ---- commands --------------------------------------------------------------------------------
 
     def _uci(self, text: str) -> None:
-        self.writer.line(f"id name Aino {__version__}", "id author the Aino authors", *uci_lines(self.options), "uciok")
+        self.writer.line(
+            f"id name Aino {__version__}",
+            "id author the Aino authors",
+            *uci_lines(self.options),
+            "uciok",
+        )
 
     def _isready(self, text: str) -> None:
         if not self._working():
@@ -135,11 +146,17 @@ class Session:
         name, value = words.parse_setoption(text)
         option = find_option(name)
         if option is None:
-            self.writer.info(f"unknown option: {name}{did_you_mean([option.name for option in OPTIONS], name)}")
+            self.writer.info(
+                f"unknown option: {name}{did_you_mean([option.name for option in OPTIONS], name)}"
+            )
         elif option.type == "button":
             self._ucinewgame("")
-        elif value is None and option.type != "string":  # Cute Chess writes an empty text as no value
-            raise ConfigError(f"setoption: no value for {option.name}, expected {option.range_text}")
+        elif (
+            value is None and option.type != "string"
+        ):  # Cute Chess writes an empty text as no value
+            raise ConfigError(
+                f"setoption: no value for {option.name}, expected {option.range_text}"
+            )
         else:
             self.options = set_option(self.options, name, value or "")
             if option.field == "log_file":
@@ -176,7 +193,9 @@ class Session:
         self._finish_work()
         board, refusal = self._board(), self._keeper().refusal
         if refusal:
-            self.writer.info(f"nothing to search, because Aino refused the last position: {refusal}")
+            self.writer.info(
+                f"nothing to search, because Aino refused the last position: {refusal}"
+            )
             board.clear()  # any move would be one of another position
         if command.perft is not None:
             from uci.protocol.debugging import tell_perft
@@ -197,7 +216,9 @@ class Session:
         except Exception as error:  # noqa: BLE001 - the answer is a move without a search
             engine = error
         begun += time.perf_counter() - loads_from  # The first move is searched for its whole time.
-        answer = Answer(engine, board, limits, command.searchmoves is not None, self.options, self.writer)
+        answer = Answer(
+            engine, board, limits, command.searchmoves is not None, self.options, self.writer
+        )
         self._start(answer.find, begun)
 
     def _stop(self, text: str) -> None:
@@ -208,7 +229,7 @@ class Session:
         if self._job is not None:
             self._job.ponderhit()
 
-    # ---- debugging commands -----------------------------------------------------------------------------------------
+    # ---- debugging commands ----------------------------------------------------------------------
 
     def _display(self, text: str) -> None:
         board = self._board()
@@ -226,13 +247,15 @@ class Session:
             self.writer.info("eval: wait for the end of the search")
         else:
             engine = self._ready_engine()
-            engine.set_options(replace(engine.options, analyse_mode=True))  # without book and level, for this command
+            engine.set_options(
+                replace(engine.options, analyse_mode=True)
+            )  # without book and level, for this command
             if getattr(engine, "is_prepared", True):
                 self.writer.line(*evaluation_lines(engine, self._board()))
             else:
                 self.writer.info("eval: wait until everything is compiled")
 
-    # ---- engine and search ------------------------------------------------------------------------------------------
+    # ---- engine and search -----------------------------------------------------------------------
 
     def _keeper(self) -> PositionKeeper:
         if self._position_keeper is None:
@@ -247,8 +270,12 @@ class Session:
     def _working(self) -> bool:
         return self._job is not None and not self._job.done()
 
-    def _start(self, work: Callable[[SearchJob[list[str]]], list[str]], begun: float | None = None) -> None:
-        """Let a job work and write its last lines. It is done before: a GUI may continue when it has read them."""
+    def _start(
+        self, work: Callable[[SearchJob[list[str]]], list[str]], begun: float | None = None
+    ) -> None:
+        """Let a job work and write its last lines. It is done before: a GUI may continue when it
+        has read them.
+        """
         from engine.search.limits import SearchJob
 
         self._job = SearchJob[list[str]](begun).start(work, lambda lines: self.writer.line(*lines))
@@ -259,27 +286,35 @@ class Session:
             self._job.join()
 
     def _ready_engine(self) -> Engine:
-        """Return the engine with the current options, as far as it accepts them, loaded if necessary.
+        """Return the engine with the current options, as far as it accepts them, loaded if
+        necessary.
 
         Call only while no task is running. Raises DemandRefused.
         """
         hash_before = self._engine.options.hash_mib if self._engine else 0
         if self._engine is None:
             with self._signs_of_life():
-                self._engine = load_engine(self.options, self._factory, self.writer.info, self._demanded)
+                self._engine = load_engine(
+                    self.options, self._factory, self.writer.info, self._demanded
+                )
         elif self._engine.options != self.options:
             with self._signs_of_life():
                 change_engine(self._engine, self.options, self.writer.info, self._demanded)
         from engine.cli.machine import physical_memory_mib
-        from uci.loading.patient import PatientEngine  # with the engine, which has been imported by now
+        from uci.loading.patient import (
+            PatientEngine,
+        )  # with the engine, which has been imported by now
 
         engine = self._engine
         if isinstance(engine, PatientEngine):
             engine.on_wait = lambda progress: self.writer.info(str(progress))
-        # Systems grant more memory than the machine has; a search that fills it swaps, or the system kills it.
+        # Systems grant more memory than the machine has; a search that fills it swaps, or the
+        # system kills it.
         hash_mib = engine.options.hash_mib
         if hash_mib != hash_before and (memory_mib := physical_memory_mib() or hash_mib) < hash_mib:
-            self.writer.info(f"Hash {hash_mib} is more than the {memory_mib} MiB of memory that this machine has")
+            self.writer.info(
+                f"Hash {hash_mib} is more than the {memory_mib} MiB of memory that this machine has"
+            )
         for problem in engine.take_problems():
             self.writer.info(problem)
         self.options = engine.options

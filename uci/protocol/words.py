@@ -1,7 +1,8 @@
-"""The text of UCI: parses commands into values and formats search results as lines, without an engine; and the one
-writer that owns stdout in UCI mode, with the log of the conversation.
+"""The text of UCI: parses commands into values and formats search results as lines, without an
+engine; and the one writer that owns stdout in UCI mode, with the log of the conversation.
 
-Reference: the UCI specification of Kahlen and Meyer-Kahlen (2006), and what GUIs require in practice.
+Reference: the UCI specification of Kahlen and Meyer-Kahlen (2006), and what GUIs require in
+practice.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
     from engine.search.result import SearchInfo
 
-# Maps a UCI word to a field of engine.search.limits.Limits. A number of 0 or less means that the limit is not given,
-# as in Stockfish, except that time may be used up: `_without_zeros` says when that counts.
+# Maps a UCI word to a field of engine.search.limits.Limits. A number of 0 or less means that the
+# limit is not given, as in Stockfish, except that time may be used up: `_without_zeros` says when
+# that counts.
 _NUMBERS: dict[str, str] = {
     "wtime": "white_time_ms",
     "btime": "black_time_ms",
@@ -56,7 +58,9 @@ class PositionCommand:
 
 @dataclass
 class GoCommand:
-    """`go`: `numbers` by field of Limits; `searchmoves`, None if not given; `problems` to report to the GUI."""
+    """`go`: `numbers` by field of Limits; `searchmoves`, None if not given; `problems` to report to
+    the GUI.
+    """
 
     numbers: dict[str, int] = field(default_factory=dict)
     infinite: bool = False
@@ -66,14 +70,18 @@ class GoCommand:
     problems: list[str] = field(default_factory=list)
 
 
-# ---- from the GUI ---------------------------------------------------------------------------------------------------
+# ---- from the GUI --------------------------------------------------------------------------------
 
 
 def split_command(line: str, commands: Container[str]) -> tuple[str, str]:
-    """Command word and the rest; ("", "") if none. Skips unknown words before a known command, as UCI requires."""
+    """Command word and the rest; ("", "") if none. Skips unknown words before a known command, as
+    UCI requires.
+    """
     rest = line.strip()
     while rest:
-        word, *after = rest.split(maxsplit=1)  # splits at any white space, because some programs send tabs
+        word, *after = rest.split(
+            maxsplit=1
+        )  # splits at any white space, because some programs send tabs
         rest = after[0] if after else ""
         if word in commands:
             return word, rest
@@ -81,7 +89,8 @@ def split_command(line: str, commands: Container[str]) -> tuple[str, str]:
 
 
 def parse_setoption(text: str) -> tuple[str, str | None]:
-    """Name and value of `setoption name N [value V]`. Both may contain spaces, and a path stand in quotes.
+    """Name and value of `setoption name N [value V]`. Both may contain spaces, and a path stand in
+    quotes.
 
     Raises ConfigError.
     """
@@ -97,7 +106,9 @@ def parse_setoption(text: str) -> tuple[str, str | None]:
 
 
 def parse_position_command(text: str) -> PositionCommand:
-    """Parse `startpos [moves ...]` or `fen FEN [moves ...]`. Raises FenError when the text has neither."""
+    """Parse `startpos [moves ...]` or `fen FEN [moves ...]`. Raises FenError when the text has
+    neither.
+    """
     words = text.replace('"', " ").split()  # around a FEN
     split = words.index("moves") if "moves" in words else len(words)
     head, moves = words[:split], tuple(words[split + 1 :])
@@ -111,7 +122,9 @@ def parse_position_command(text: str) -> PositionCommand:
 
 
 def parse_go(text: str) -> GoCommand:
-    """Parse every form of `go`. Skip unreadable words and list them in `problems`. No bound means infinite."""
+    """Parse every form of `go`. Skip unreadable words and list them in `problems`. No bound means
+    infinite.
+    """
     command = GoCommand()
     words = text.split()
     position = 0
@@ -126,7 +139,11 @@ def parse_go(text: str) -> GoCommand:
             command.ponder = True
         elif word == "searchmoves":
             end = position
-            while end < len(words) and words[end] not in _NUMBERS and words[end] not in ("infinite", "ponder"):
+            while (
+                end < len(words)
+                and words[end] not in _NUMBERS
+                and words[end] not in ("infinite", "ponder")
+            ):
                 end += 1
             command.searchmoves = tuple(words[position:end]) or None
             position = end
@@ -142,10 +159,12 @@ def parse_go(text: str) -> GoCommand:
 
 
 def _without_zeros(numbers: dict[str, int], infinite: bool) -> dict[str, int]:
-    """Return the numbers of a `go` without those of 0 or less, which some programs send for "not given".
+    """Return the numbers of a `go` without those of 0 or less, which some programs send for "not
+    given".
 
-    A side without time left still wants a move, at once: so clocks of 0 count unless both are 0 and something else
-    limits the search, negative clocks always do, and a negative `movetime` does where nothing else limits the search.
+    A side without time left still wants a move, at once: so clocks of 0 count unless both are 0 and
+    something else limits the search, negative clocks always do, and a negative `movetime` does
+    where nothing else limits the search.
     """
     given = {name: number for name, number in numbers.items() if number > 0}
     given |= {name: 0 for name in _INCREMENTS if numbers.get(name, 1) <= 0}
@@ -171,16 +190,22 @@ def _take_number(command: GoCommand, word: str, following: list[str]) -> int:
     return 1
 
 
-# ---- to the GUI -----------------------------------------------------------------------------------------------------
+# ---- to the GUI ----------------------------------------------------------------------------------
 
 
 def format_info(info: SearchInfo, board: chess.Board, show_wdl: bool = False) -> str:
-    """One `info` line with score and principal variation. `board`, the searched position, sets castling notation."""
+    """One `info` line with score and principal variation. `board`, the searched position, sets
+    castling notation.
+    """
     score = f"cp {info.score_cp}" if info.score_mate is None else f"mate {info.score_mate}"
-    parts = [f"info depth {info.depth} seldepth {info.seldepth} multipv {info.multipv} score {score}"]
+    parts = [
+        f"info depth {info.depth} seldepth {info.seldepth} multipv {info.multipv} score {score}"
+    ]
     if show_wdl:
         parts.append("wdl {} {} {}".format(*info.wdl))
-    parts.append(f"nodes {info.nodes} nps {info.nps} hashfull {info.hashfull} tbhits {info.tbhits} time {info.time_ms}")
+    parts.append(
+        f"nodes {info.nodes} nps {info.nps} hashfull {info.hashfull} tbhits {info.tbhits} time {info.time_ms}"
+    )
     if info.pv:
         parts.append("pv " + " ".join(format_moves(info.pv, board)))
     return " ".join(parts)
@@ -193,7 +218,9 @@ def format_current_move(info: SearchInfo, board: chess.Board) -> str:
 
 
 def format_moves(moves: Iterable[chess.Move], board: chess.Board) -> list[str]:
-    """Return the moves of a line in UCI notation. Castling is e1g1, or king takes rook on a Chess960 board."""
+    """Return the moves of a line in UCI notation. Castling is e1g1, or king takes rook on a
+    Chess960 board.
+    """
     board = board.copy(stack=False)
     texts = []
     for move in moves:
@@ -202,7 +229,7 @@ def format_moves(moves: Iterable[chess.Move], board: chess.Board) -> list[str]:
     return texts
 
 
-# ---- the writer -----------------------------------------------------------------------------------------------------
+# ---- the writer ----------------------------------------------------------------------------------
 
 
 def info_string(message: str) -> str:
@@ -244,9 +271,15 @@ class Writer:
             self._record(">>", line)
 
     def log_to(self, path: str) -> None:
-        """Append the conversation to a file from now on; an empty path ends the log. Raises OSError and ConfigError."""
+        """Append the conversation to a file from now on; an empty path ends the log. Raises OSError
+        and ConfigError.
+        """
         file = Path(os.path.expanduser(path))
-        check_earlier(file, lambda stream: re.match(rb"\d\d:\d\d:\d\d [<>]", stream.read(10)), "a log of Aino's")
+        check_earlier(
+            file,
+            lambda stream: re.match(rb"\d\d:\d\d:\d\d [<>]", stream.read(10)),
+            "a log of Aino's",
+        )
         log = file.open("a", encoding="utf-8", buffering=1) if path else None
         with self._lock:
             if self._log is not None:

@@ -1,1 +1,3 @@
-"""Shared parts of the terminal commands: consoles, waiting, reading positions, verdicts and names in words."""
+"""Shared parts of the terminal commands: consoles, waiting, reading positions, verdicts and names
+in words.
+"""

@@ -1,7 +1,8 @@
-"""What the author of a game wrote into it: its name, comments, arrows and variations, apart from Aino's own review.
+"""What the author of a game wrote into it: its name, comments, arrows and variations, apart from
+Aino's own review.
 
-In a PGN, `[%aino 9 ...]` stands behind 9 words of a review, and its variations begin with `[%aino]`, so that the next
-review replaces them and nothing else.
+In a PGN, `[%aino 9 ...]` stands behind 9 words of a review, and its variations begin with
+`[%aino]`, so that the next review replaces them and nothing else.
 """
 
 from __future__ import annotations
@@ -21,11 +22,17 @@ def game_name(headers: Mapping[str, str]) -> str:
     """Return what a game is called: the chapter of a study, its players, or else its event."""
     told = {name: text for name, text in headers.items() if is_told(text)}
     players = [told.get(name, "?") for name in ("White", "Black")]
-    return told.get("ChapterName") or (told.get("Event") if players == ["?", "?"] else None) or " – ".join(players)
+    return (
+        told.get("ChapterName")
+        or (told.get("Event") if players == ["?", "?"] else None)
+        or " – ".join(players)
+    )
 
 
 def is_told(text: str) -> bool:
-    """Whether a tag tells anything: programs write "", ?, - and ????.??.?? for what is not known or does not apply."""
+    """Whether a tag tells anything: programs write "", ?, - and ????.??.?? for what is not known or
+    does not apply.
+    """
     return bool(text.strip("?.- "))
 
 
@@ -41,14 +48,20 @@ def without_review(comment: str) -> tuple[str, str | None]:
 
 
 def with_author_text(comment: str, text: str) -> str:
-    """Return a comment with other words of its author. Commands for programs and a review's words stay."""
+    """Return a comment with other words of its author. Commands for programs and a review's words
+    stay.
+    """
     before, review, behind, _ = _parts(comment)
     plain = text.replace("{", "(").replace("}", ")")  # a comment ends with the first brace
-    return " ".join(filter(None, map(str.strip, (plain, *_COMMAND.findall(f"{before} {behind}"), review))))
+    return " ".join(
+        filter(None, map(str.strip, (plain, *_COMMAND.findall(f"{before} {behind}"), review)))
+    )
 
 
 def _parts(comment: str) -> tuple[str, str, str, str | None]:
-    """Return what stands before a review's words, these with their mark, what stands behind, and the mark's facts."""
+    """Return what stands before a review's words, these with their mark, what stands behind, and
+    the mark's facts.
+    """
     found = _MARK.search(comment)
     if found is None:
         return comment, "", "", None
@@ -63,7 +76,9 @@ def is_of_review(variation: chess.pgn.GameNode) -> bool:
 
 
 def author_text(comment: str) -> str:
-    """Return the words of a comment, without commands for programs, such as clock times, and without a review's."""
+    """Return the words of a comment, without commands for programs, such as clock times, and
+    without a review's.
+    """
     return _COMMAND.sub("", without_review(comment)[0]).strip()
 
 
@@ -74,7 +89,9 @@ def notes_at(node: chess.pgn.GameNode) -> str:
 
 def drawn_by(node: chess.pgn.GameNode) -> list[tuple[chess.Square, chess.Square, str]]:
     """Return the arrows of a node as (from, to, colour); a circle goes from a square to itself."""
-    return [(arrow.tail, arrow.head, arrow.color) for arrow in node.arrows()] if node.comment else []
+    return (
+        [(arrow.tail, arrow.head, arrow.color) for arrow in node.arrows()] if node.comment else []
+    )
 
 
 def author_lines(node: chess.pgn.GameNode) -> list[chess.pgn.ChildNode]:

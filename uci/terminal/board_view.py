@@ -14,7 +14,10 @@ from engine.cli.console import can_show
 from uci.language import _, later
 from uci.terminal.verdict import Verdict
 
-_LIGHT, _DARK = "#b99a72", "#7f5f45"  # both dark enough for white pieces and light enough for black ones
+_LIGHT, _DARK = (
+    "#b99a72",
+    "#7f5f45",
+)  # both dark enough for white pieces and light enough for black ones
 _LIGHT_MARKED, _DARK_MARKED = "#a9a948", "#77782c"  # squares of the last move
 _IN_CHECK = "#a83232"  # the square of a king in check
 _WHITE_PIECE, _BLACK_PIECE = "#ffffff", "#101010"
@@ -22,7 +25,14 @@ _WHITE_PIECE, _BLACK_PIECE = "#ffffff", "#101010"
 _FEW_COLORS = {_LIGHT: "yellow", _DARK: "green", _LIGHT_MARKED: "cyan", _DARK_MARKED: "cyan"}
 _FEW_COLORS |= {_IN_CHECK: "red", _WHITE_PIECE: "bright_white", _BLACK_PIECE: "black"}
 _BAR_CELLS = 24  # the width of the board's squares
-_WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
+_WORTH = {
+    chess.PAWN: 1,
+    chess.KNIGHT: 3,
+    chess.BISHOP: 3,
+    chess.ROOK: 5,
+    chess.QUEEN: 9,
+    chess.KING: 0,
+}
 _FILLED = {"p": "♟", "n": "♞", "b": "♝", "r": "♜", "q": "♛", "k": "♚"}
 
 
@@ -36,18 +46,25 @@ class BoardStyle:
 
 
 def choose_style(console: Console, ascii_only: bool = False) -> BoardStyle:
-    """Return the best style for a console: symbols if the encoding has them, colour if the terminal has it.
+    """Return the best style for a console: symbols if the encoding has them, colour if the terminal
+    has it.
 
-    A pipe or a dumb terminal has no colour, and NO_COLOR turns colour off. The fonts of Linux's own console (TERM
-    `linux`) have no chess pieces.
+    A pipe or a dumb terminal has no colour, and NO_COLOR turns colour off. The fonts of Linux's own
+    console (TERM `linux`) have no chess pieces.
     """
     symbols = not ascii_only and os.environ.get("TERM") != "linux" and can_show(console, "♚·█░")
     few = console.color_system in ("standard", "windows")
-    return BoardStyle(color=console.color_system is not None and not console.no_color, symbols=symbols, few_colors=few)
+    return BoardStyle(
+        color=console.color_system is not None and not console.no_color,
+        symbols=symbols,
+        few_colors=few,
+    )
 
 
 def render_board(board: chess.Board, perspective: chess.Color, style: BoardStyle) -> Text:
-    """Return the board seen from `perspective`, with coordinates, the last move and a king in check marked."""
+    """Return the board seen from `perspective`, with coordinates, the last move and a king in check
+    marked.
+    """
     ranks = range(7, -1, -1) if perspective == chess.WHITE else range(8)
     files = range(8) if perspective == chess.WHITE else range(7, -1, -1)
     last = board.peek() if board.move_stack else chess.Move.null()
@@ -58,7 +75,9 @@ def render_board(board: chess.Board, perspective: chess.Color, style: BoardStyle
         for file in files:
             square = chess.square(file, rank)
             marked = bool(last) and square in (last.from_square, last.to_square)
-            text.append_text(_square_text(board.piece_at(square), square, marked, square == checked, style))
+            text.append_text(
+                _square_text(board.piece_at(square), square, marked, square == checked, style)
+            )
         text.append("\n")
     text.append("   " + "".join(f" {chess.FILE_NAMES[file]} " for file in files))
     return text
@@ -89,7 +108,8 @@ def _plain_symbol(piece: chess.Piece, style: BoardStyle) -> str:
 
 
 def captured_text(board: chess.Board, style: BoardStyle) -> str:
-    """Return what each side has captured, and who is ahead in material: `White took p p n, Black took P; White +4`.
+    """Return what each side has captured, and who is ahead in material: `White took p p n, Black
+    took P; White +4`.
 
     "" before the first capture. Pawns count 1, knights and bishops 3, rooks 5, queens 9.
     """
@@ -97,7 +117,9 @@ def captured_text(board: chess.Board, style: BoardStyle) -> str:
     before = board.root()
     for move in board.move_stack:
         if before.is_capture(move):
-            piece = before.piece_at(move.to_square) or chess.Piece(chess.PAWN, not before.turn)  # en passant
+            piece = before.piece_at(move.to_square) or chess.Piece(
+                chess.PAWN, not before.turn
+            )  # en passant
             taken[before.turn].append(piece)
         before.push(move)
     parts = []
@@ -105,12 +127,23 @@ def captured_text(board: chess.Board, style: BoardStyle) -> str:
         pieces = sorted(taken[side], key=lambda piece: piece.piece_type)
         if pieces:
             names = " ".join(_plain_symbol(piece, style) for piece in pieces)
-            took = later("White took {pieces}") if side == chess.WHITE else later("Black took {pieces}")
+            took = (
+                later("White took {pieces}")
+                if side == chess.WHITE
+                else later("Black took {pieces}")
+            )
             parts.append(_(took, pieces=names))
     if not parts:
         return ""
-    ahead = sum(_WORTH[piece.piece_type] * (1 if piece.color else -1) for piece in board.piece_map().values())
-    material = f"; {_('White') if ahead > 0 else _('Black')} +{abs(ahead)}" if ahead else _("; material is even")
+    ahead = sum(
+        _WORTH[piece.piece_type] * (1 if piece.color else -1)
+        for piece in board.piece_map().values()
+    )
+    material = (
+        f"; {_('White') if ahead > 0 else _('Black')} +{abs(ahead)}"
+        if ahead
+        else _("; material is even")
+    )
     return ", ".join(parts) + material
 
 
@@ -118,4 +151,6 @@ def render_bar(verdict: Verdict, style: BoardStyle) -> str:
     """White's expected points as a bar, with the score: `White [######------] Black  +0.34`."""
     full, empty = "█░" if style.symbols else "#-"
     cells = round(_BAR_CELLS * verdict.expected)
-    return f"{_('White')} [{full * cells}{empty * (_BAR_CELLS - cells)}] {_('Black')}  {verdict.text}"
+    return (
+        f"{_('White')} [{full * cells}{empty * (_BAR_CELLS - cells)}] {_('Black')}  {verdict.text}"
+    )

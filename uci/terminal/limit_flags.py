@@ -15,13 +15,21 @@ USUAL_LINES = 3  # of an analysis
 Number = TypeVar("Number", int, float)
 
 
-def add_limit_flags(parser: argparse.ArgumentParser, default: str, with_infinite: bool = False) -> None:
-    """Add --nodes and --movetime, which exclude each other. `default` describes the limit when neither is given."""
+def add_limit_flags(
+    parser: argparse.ArgumentParser, default: str, with_infinite: bool = False
+) -> None:
+    """Add --nodes and --movetime, which exclude each other. `default` describes the limit when
+    neither is given.
+    """
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--nodes", type=int, metavar="N", help=f"search this many positions (default: {default})")
+    group.add_argument(
+        "--nodes", type=int, metavar="N", help=f"search this many positions (default: {default})"
+    )
     group.add_argument("--movetime", type=float, metavar="S", help="think for this many seconds")
     if with_infinite:
-        group.add_argument("--depth", type=int, metavar="N", help="search to this mean depth in plies")
+        group.add_argument(
+            "--depth", type=int, metavar="N", help="search to this mean depth in plies"
+        )
         group.add_argument("--infinite", action="store_true", help="think until Ctrl-C")
 
 
@@ -30,7 +38,9 @@ def limits_from_flags(arguments: argparse.Namespace, default: Limits) -> Limits:
     if arguments.nodes is not None:
         return Limits(nodes=checked("--nodes", arguments.nodes, 1, MOST_NODES))
     if arguments.movetime is not None:
-        return Limits(movetime_ms=round(1000 * checked("--movetime", arguments.movetime, 0.001, MOST_SECONDS)))
+        return Limits(
+            movetime_ms=round(1000 * checked("--movetime", arguments.movetime, 0.001, MOST_SECONDS))
+        )
     if getattr(arguments, "depth", None) is not None:
         return Limits(depth=checked("--depth", arguments.depth, 1, 100))
     return Limits(infinite=True) if getattr(arguments, "infinite", False) else default

@@ -1,4 +1,6 @@
-"""Names of openings, found by position, so that the order of the moves does not matter; and moves into them."""
+"""Names of openings, found by position, so that the order of the moves does not matter; and moves
+into them.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +27,18 @@ def opening_name(board: chess.Board) -> str:
 
 
 class OpeningNamer:
-    """Names the openings of many games, which begin alike: a position that many pass through is made once."""
+    """Names the openings of many games, which begin alike: a position that many pass through is
+    made once.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tuple[chess.Board, str, int]] = {}  # board, name, plies since the last known line
+        self._known: dict[
+            bytes, tuple[chess.Board, str, int]
+        ] = {}  # board, name, plies since the last known line
 
     def name(self, moves: bytes) -> str:
-        """Return the name of a game from the usual start, two bytes a ply as `engine.board.layout` codes moves.
+        """Return the name of a game from the usual start, two bytes a ply as `engine.board.layout`
+        codes moves.
 
         Unlike `opening_name`, it stops some plies after the last position on a way to a named one.
         """
@@ -82,7 +89,9 @@ def _names() -> dict[Hashable, str]:
 
 @functools.cache
 def _passages() -> Counter[Hashable]:
-    """How many rows of the table pass through each position; this takes four times as long as the names."""
+    """How many rows of the table pass through each position; this takes four times as long as the
+    names.
+    """
     return Counter(key for board, _ in read_table() for key in _keys(board))
 
 

@@ -19,7 +19,15 @@ from engine.board.notation import board_after
 from engine.board.pgn.game_reader import ReadGame, read_game_file, read_games
 from engine.board.pgn.move_words import typed_position
 from engine.errors import ConfigError, DataError, FenError
-from engine.files.text import GAMES, POSITIONS, kind_of, kind_of_file, unpacked_text, utf8_pieces, wanted_kind
+from engine.files.text import (
+    GAMES,
+    POSITIONS,
+    kind_of,
+    kind_of_file,
+    unpacked_text,
+    utf8_pieces,
+    wanted_kind,
+)
 from uci.language import _, translated
 
 STDIN_WORD = "-"
@@ -28,7 +36,9 @@ _FILE_NAME = re.compile(r".*\.\w{1,5}")  # of a file that may not be there
 
 @dataclass(frozen=True)
 class Source:
-    """A position with the earlier moves on its stack, a title, and what was read otherwise than it was written."""
+    """A position with the earlier moves on its stack, a title, and what was read otherwise than it
+    was written.
+    """
 
     board: chess.Board
     name: str
@@ -46,24 +56,34 @@ class BadLine:
 def add_source_flags(parser: argparse.ArgumentParser, text: str) -> None:
     """Add the words that `read_sources` reads, with `text` as their help, and --game and --ply."""
     parser.add_argument("position", nargs="*", metavar="POSITION", help=text)
-    parser.add_argument("--game", type=int, default=1, metavar="N", help="use game number N of a PGN (default 1)")
-    parser.add_argument("--ply", type=int, metavar="N", help="take the position after N plies (default: the end)")
+    parser.add_argument(
+        "--game", type=int, default=1, metavar="N", help="use game number N of a PGN (default 1)"
+    )
+    parser.add_argument(
+        "--ply", type=int, metavar="N", help="take the position after N plies (default: the end)"
+    )
 
 
 def read_sources(
     words: Sequence[str], game: int = 1, ply: int | None = None, chess960: bool = False
 ) -> Iterator[Source | BadLine]:
-    """Yield the positions that command-line words name: a FEN (quoted or not) or `startpos`, with `moves` behind it or
-    without, a game in PGN, a file, or `-`.
+    """Yield the positions that command-line words name: a FEN (quoted or not) or `startpos`, with
+    `moves` behind it or without, a game in PGN, a file, or `-`.
 
-    A PGN gives the position after `ply` half-moves of its `game`-th game (default: the last position). A file and
-    standard input may hold a PGN or one position per line, FEN or EPD. A line without a readable position gives a
-    BadLine; comments as in suites give none. Raises FenError, DataError, ConfigError.
+    A PGN gives the position after `ply` half-moves of its `game`-th game (default: the last
+    position). A file and standard input may hold a PGN or one position per line, FEN or EPD. A line
+    without a readable position gives a BadLine; comments as in suites give none. Raises FenError,
+    DataError, ConfigError.
     """
     text = " ".join(words).strip()
     if text == STDIN_WORD:
         yield from _sources_of_text(_standard_input(), game, ply, chess960, "standard input")
-    elif text and len(words) == 1 and not kind_of(text) and (Path(text).exists() or _FILE_NAME.fullmatch(text)):
+    elif (
+        text
+        and len(words) == 1
+        and not kind_of(text)
+        and (Path(text).exists() or _FILE_NAME.fullmatch(text))
+    ):
         if kind_of_file(Path(text), GAMES, POSITIONS) == POSITIONS:
             yield from _sources_of_lines(unpacked_text(Path(text)), chess960)
         else:
@@ -73,11 +93,17 @@ def read_sources(
     elif text:
         yield _source_of_fen(text, chess960)
     else:
-        raise ConfigError(f"no position: give a FEN, a file, 'startpos', or {STDIN_WORD!r} for standard input")
+        raise ConfigError(
+            f"no position: give a FEN, a file, 'startpos', or {STDIN_WORD!r} for standard input"
+        )
 
 
-def read_source(words: Sequence[str], game: int = 1, ply: int | None = None, chess960: bool = False) -> Source:
-    """Return the first position of `read_sources`. Raises the same errors, and also the error of a bad line."""
+def read_source(
+    words: Sequence[str], game: int = 1, ply: int | None = None, chess960: bool = False
+) -> Source:
+    """Return the first position of `read_sources`. Raises the same errors, and also the error of a
+    bad line.
+    """
     source = next(iter(read_sources(words, game, ply, chess960)))
     if isinstance(source, BadLine):
         raise source.error
@@ -90,7 +116,9 @@ def _standard_input() -> str:
     return sys.stdin.read()
 
 
-def _sources_of_text(text: str, game: int, ply: int | None, chess960: bool, name: str) -> Iterator[Source | BadLine]:
+def _sources_of_text(
+    text: str, game: int, ply: int | None, chess960: bool, name: str
+) -> Iterator[Source | BadLine]:
     found = wanted_kind(kind_of(text), name, GAMES, POSITIONS)
     if found == POSITIONS:
         yield from _sources_of_lines(text, chess960)
@@ -123,7 +151,8 @@ def _source_of_game(game: chess.pgn.Game, ply: int | None) -> Source:
 
 
 def read_game(path: Path, number: int | None = 1) -> chess.pgn.Game:
-    """One game of a PGN file, counted from 1, or the last (None). Faults beside its main line do not count.
+    """One game of a PGN file, counted from 1, or the last (None). Faults beside its main line do
+    not count.
 
     Raises DataError.
     """
@@ -146,7 +175,8 @@ def _nth(games: Iterator[ReadGame], number: int | None, name: str) -> chess.pgn.
 
 
 def read_every_game(path: Path) -> Iterator[ReadGame]:
-    """All games of a PGN file in order, including broken ones, and what stands between them and cannot be read.
+    """All games of a PGN file in order, including broken ones, and what stands between them and
+    cannot be read.
 
     Raises DataError for an unreadable file, and for one without a game.
     """
@@ -167,11 +197,16 @@ def _some(games: Iterator[ReadGame], name: str) -> Iterator[ReadGame]:
         fault = fault or str(game.faults[0]) if game.faults else fault
         yield game
     if not count:
-        raise DataError(_("{name}: no game in PGN format", name=name) + (f" ({translated(fault)})" if fault else ""))
+        raise DataError(
+            _("{name}: no game in PGN format", name=name)
+            + (f" ({translated(fault)})" if fault else "")
+        )
 
 
 def odd_result(found: ReadGame) -> str:
-    """Return how the result of a game that can be played contradicts the board at its end; "" where it does not."""
+    """Return how the result of a game that can be played contradicts the board at its end; "" where
+    it does not.
+    """
     board, told = board_at(found.game), found.game.headers.get("Result", "*")
     if found.cut or any(board.legal_moves) or told in ("*", board.result()):
         return ""

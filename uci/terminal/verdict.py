@@ -15,7 +15,9 @@ _WON, _DRAWN, _LOST = (1000, 0, 0), (0, 1000, 0), (0, 0, 1000)
 
 @dataclass(frozen=True)
 class Verdict:
-    """A position's value. Its constructor sets the point of view; `seen_by_white` turns the mover's into White's."""
+    """A position's value. Its constructor sets the point of view; `seen_by_white` turns the mover's
+    into White's.
+    """
 
     score_cp: int
     mate: int | None  # full moves to mate; negative when being mated, 0 when the board is checkmate
@@ -62,7 +64,8 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """The score in pawns as `+0.34`; `#3` is mate in three, `#-3` is being mated in three, `#` is checkmate.
+        """The score in pawns as `+0.34`; `#3` is mate in three, `#-3` is being mated in three, `#`
+        is checkmate.
 
         A won game is won: scores beyond 15 pawns are shown as 15.
         """

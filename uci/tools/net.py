@@ -31,11 +31,15 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    info = actions.add_parser("info", help="show architecture, formats, size, provenance and training card")
+    info = actions.add_parser(
+        "info", help="show architecture, formats, size, provenance and training card"
+    )
     text = "read this net file; zero = the one that learned alone (default: the net that comes with Aino)"
     info.add_argument("file", type=Path, nargs="?", metavar="FILE", help=text)
     info.add_argument("--json", action="store_true", help="print everything as one JSON object")
-    convert = actions.add_parser("convert", help="write a tower or transformer in the format of another suffix")
+    convert = actions.add_parser(
+        "convert", help="write a tower or transformer in the format of another suffix"
+    )
     text = "read this net file: .dit, .pb or .pb.gz (default: the tower that comes with Aino)"
     convert.add_argument("file", type=Path, nargs="?", metavar="FILE", help=text)
     text = "write this file: .dit, .pb or .pb.gz for lc0 to play, or .onnx"
@@ -60,7 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print_info(path: Path, as_json: bool) -> None:
     """Read and check the whole file before printing a line."""
-    info: dict[str, Any] = {"file": str(path), "size": path.stat().st_size if path.is_file() else 0, **_info(path)}
+    info: dict[str, Any] = {
+        "file": str(path),
+        "size": path.stat().st_size if path.is_file() else 0,
+        **_info(path),
+    }
     if as_json:
         print(json.dumps(info, indent=2))
         return
@@ -70,7 +78,9 @@ def _print_info(path: Path, as_json: bool) -> None:
     print(f"{'tensors':14}{info['tensors']}, {info['parameters']:,} parameters")
     for part in ("provenance", "card"):
         for key, value in info[part].items():
-            print(f"{part + ' ' + key:32}{value if isinstance(value, str | int | float) else json.dumps(value)}")
+            print(
+                f"{part + ' ' + key:32}{value if isinstance(value, str | int | float) else json.dumps(value)}"
+            )
 
 
 def _info(path: Path) -> dict[str, Any]:
@@ -83,7 +93,13 @@ def _info(path: Path) -> dict[str, Any]:
         form, architecture = "dit", _architecture(whole["model"])
         header = {part: whole[part] for part in ("provenance", "card", "configuration", "model")}
     parameters = sum(tensor.size for name, tensor in tensors.items() if ".running_" not in name)
-    return {"format": form, "architecture": architecture, "tensors": len(tensors), "parameters": parameters, **header}
+    return {
+        "format": form,
+        "architecture": architecture,
+        "tensors": len(tensors),
+        "parameters": parameters,
+        **header,
+    }
 
 
 def _architecture(model: Any) -> str:

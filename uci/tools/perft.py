@@ -25,14 +25,27 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("depth", type=int, metavar="DEPTH", help="count to this many plies")
-    parser.add_argument("fen", nargs="*", metavar="FEN", help="start from this position (default: the start position)")
-    parser.add_argument("--divide", action="store_true", help="print the count below each move, too")
-    parser.add_argument("--chess960", action="store_true", help="read castling rights as in Chess960")
-    parser.add_argument("--compare", action="store_true", help="count and time with python-chess, too")
+    parser.add_argument(
+        "fen",
+        nargs="*",
+        metavar="FEN",
+        help="start from this position (default: the start position)",
+    )
+    parser.add_argument(
+        "--divide", action="store_true", help="print the count below each move, too"
+    )
+    parser.add_argument(
+        "--chess960", action="store_true", help="read castling rights as in Chess960"
+    )
+    parser.add_argument(
+        "--compare", action="store_true", help="count and time with python-chess, too"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print count, time and speed. Returns 1 if --compare finds a difference. Raises FenError, ConfigError."""
+    """Print count, time and speed. Returns 1 if --compare finds a difference. Raises FenError,
+    ConfigError.
+    """
     depth = arguments.depth
     if not 0 <= depth <= MAX_PERFT_DEPTH:
         raise ConfigError(f"DEPTH: bad value {depth}, expected 0 to {MAX_PERFT_DEPTH}")
@@ -54,7 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def count_with_python_chess(board: chess.Board, depth: int) -> int:
-    """Perft by python-chess. Like Aino's perft, it counts the moves of the last ply without making them."""
+    """Perft by python-chess. Like Aino's perft, it counts the moves of the last ply without making
+    them.
+    """
     if depth <= 1:
         return board.legal_moves.count() if depth else 1
     total = 0

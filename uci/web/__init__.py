@@ -1,1 +1,3 @@
-"""A board in the browser: games against Aino and analysis on a page that this machine alone can open."""
+"""A board in the browser: games against Aino and analysis on a page that this machine alone can
+open.
+"""

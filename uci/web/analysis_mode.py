@@ -19,9 +19,11 @@ from uci.web.shelf import Shelf
 from uci.web.snapshot import legal, lines_of, verdict_at_end
 from uci.web.table import Table
 
-_FIRST_LOOK = Limits(movetime_ms=150)  # the first lines of an analysis come after this; later ones each second
+_FIRST_LOOK = Limits(
+    movetime_ms=150
+)  # the first lines of an analysis come after this; later ones each second
 
-# ---- requests ---------------------------------------------------------------------------------------------------
+# ---- requests ------------------------------------------------------------------------------------
 
 
 def analyse(session: BoardSession, on: bool) -> None:
@@ -88,7 +90,7 @@ def refute(session: BoardSession) -> None:
         session.start(_refute(session, attempt, attempt.failed))
 
 
-# ---- Aino's part ------------------------------------------------------------------------------------------------
+# ---- Aino's part ---------------------------------------------------------------------------------
 
 
 async def _refute(session: BoardSession, attempt: Attempt, failed: chess.Move) -> None:
@@ -105,7 +107,12 @@ async def _refute(session: BoardSession, attempt: Attempt, failed: chess.Move) -
     shown = {"fen": attempt.board.fen(), "after": after.fen(), "says": attempt.says}
     squares = [[move.from_square, move.to_square] for move in (failed, *line[:1])]
     session.tell(
-        {"do": "refuted", **shown, "squares": squares, "check": after.king(after.turn) if after.is_check() else None}
+        {
+            "do": "refuted",
+            **shown,
+            "squares": squares,
+            "check": after.king(after.turn) if after.is_check() else None,
+        }
     )
 
 

@@ -22,15 +22,22 @@ from uci.web.table import MOST_PLIES
 _MOST_GAMES = 300  # games of a PGN that the page lists
 
 
-def chosen_position(fen: str, shown: chess.Board, chess960: str = "") -> tuple[chess.Board, list[str]]:
-    """Return the position of a FEN ("" for the usual start), or the Chess960 start of a number or of `any`, and notes.
+def chosen_position(
+    fen: str, shown: chess.Board, chess960: str = ""
+) -> tuple[chess.Board, list[str]]:
+    """Return the position of a FEN ("" for the usual start), or the Chess960 start of a number or
+    of `any`, and notes.
 
-    A FEN whose castling rights only Chess960 knows is read as those of the `shown` board. Raises FenError, ConfigError.
+    A FEN whose castling rights only Chess960 knows is read as those of the `shown` board. Raises
+    FenError, ConfigError.
     """
     if not chess960:
         notes, notes_960 = list[str](), list[str]()
         fen = fen.strip() or chess.STARTING_FEN
-        board, board_960 = typed_position(fen, note=notes.append), typed_position(fen, True, notes_960.append)
+        board, board_960 = (
+            typed_position(fen, note=notes.append),
+            typed_position(fen, True, notes_960.append),
+        )
         is_960 = shown.chess960 and board.castling_rights != board_960.castling_rights
         return (board_960, notes_960) if is_960 else (board, notes)
     if chess960 != "any" and not chess960.isdecimal():
@@ -39,7 +46,8 @@ def chosen_position(fen: str, shown: chess.Board, chess960: str = "") -> tuple[c
 
 
 def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
-    """Return a game from a board. The person plays `side` (white, black, random) or watches (none); `clock` "" is none.
+    """Return a game from a board. The person plays `side` (white, black, random) or watches (none);
+    `clock` "" is none.
 
     Raises ConfigError.
     """
@@ -50,22 +58,30 @@ def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
 
 
 def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
-    """Return the game of that number, from 1, of a PGN's text, as a board for analysis. Raises DataError.
+    """Return the game of that number, from 1, of a PGN's text, as a board for analysis. Raises
+    DataError.
 
-    With it come the names of all games, and the first fault in this one, "" for none. FENs, one a line, are games, too.
+    With it come the names of all games, and the first fault in this one, "" for none. FENs, one a
+    line, are games, too.
     """
     if kind_of(text) == POSITIONS:
-        text = "\n\n".join(_as_game(line.replace('"', "")) for _number, line in position_lines(text))
+        text = "\n\n".join(
+            _as_game(line.replace('"', "")) for _number, line in position_lines(text)
+        )
     every = (found for found in read_text_games(text, _("the PGN")) if found.number)
     games = list(itertools.islice(every, max(_MOST_GAMES, number)))
     if number > len(games):
-        raise DataError(several("the PGN has {count} game", "the PGN has {count} games", len(games)))
+        raise DataError(
+            several("the PGN has {count} game", "the PGN has {count} games", len(games))
+        )
     found = games[number - 1]
     if found.start_fault:
         raise DataError(found.start_fault)
     board = board_at(found.game)
     if (plies := len(board.move_stack)) > MOST_PLIES:
-        raise DataError(_("the game has {plies} plies; at most {most} are shown", plies=plies, most=MOST_PLIES))
+        raise DataError(
+            _("the game has {plies} plies; at most {most} are shown", plies=plies, most=MOST_PLIES)
+        )
     setup = Setup(board, None, headers=dict(found.game.headers), source=found.game)
     every_tag = (other.game.headers for other in games[:_MOST_GAMES])
     names = [f"{game_name(tags)}, {tags.get('Result', '*')}" for tags in every_tag]

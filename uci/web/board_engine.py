@@ -1,4 +1,6 @@
-"""The engine at the board, off the event loop and one job at a time: a new job ends the one before it."""
+"""The engine at the board, off the event loop and one job at a time: a new job ends the one before
+it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ Answer = TypeVar("Answer")
 
 
 class BoardEngine:
-    """Searches and reviews with one engine. Each call stops the others; a stopped call returns None.
+    """Searches and reviews with one engine. Each call stops the others; a stopped call returns
+    None.
 
     `load` makes the engine, on a thread, before the first job.
     """
@@ -57,9 +60,15 @@ class BoardEngine:
         self._job.stop()
 
     async def search(
-        self, board: chess.Board, adapt: Adapt, limits: Limits, on_lines: OnLines = lambda infos: None
+        self,
+        board: chess.Board,
+        adapt: Adapt,
+        limits: Limits,
+        on_lines: OnLines = lambda infos: None,
     ) -> SearchResult | None:
-        """Search a position. `on_lines` is called in the event loop, and no more once the search is stopped."""
+        """Search a position. `on_lines` is called in the event loop, and no more once the search is
+        stopped.
+        """
         loop = asyncio.get_running_loop()
 
         def work(engine: Engine, job: SearchJob[SearchResult]) -> SearchResult:
@@ -68,7 +77,9 @@ class BoardEngine:
                     on_lines(infos)
 
             engine.set_position(board)
-            return engine.search(limits, lambda infos: loop.call_soon_threadsafe(deliver, infos), job)
+            return engine.search(
+                limits, lambda infos: loop.call_soon_threadsafe(deliver, infos), job
+            )
 
         return await self._run(work, adapt)
 
@@ -80,12 +91,16 @@ class BoardEngine:
 
         def work(engine: Engine, job: SearchJob[GameReview | None]) -> GameReview | None:
             with contextlib.suppress(KeyboardInterrupt):  # of a review that was stopped
-                return review_game(engine, game, limits, lambda *at: soon(on_ply, *at), search=until_stopped(job))
+                return review_game(
+                    engine, game, limits, lambda *at: soon(on_ply, *at), search=until_stopped(job)
+                )
             return None
 
         return await self._run(work, adapt)
 
-    async def _run(self, work: Callable[[Engine, SearchJob[Answer]], Answer], adapt: Adapt) -> Answer | None:
+    async def _run(
+        self, work: Callable[[Engine, SearchJob[Answer]], Answer], adapt: Adapt
+    ) -> Answer | None:
         """Let a new job do some work, once the one before it has ended; None where it was stopped."""
         self.stop()
         self._job = job = SearchJob[Answer]()
@@ -103,7 +118,9 @@ class BoardEngine:
     async def close(self) -> None:
         """End all work and the engine."""
         self.stop()
-        if (engine := self._engine) is None:  # if it is being loaded, its threads end with the program
+        if (
+            engine := self._engine
+        ) is None:  # if it is being loaded, its threads end with the program
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING_S), self._one_at_a_time:

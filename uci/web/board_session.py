@@ -32,8 +32,10 @@ from uci.web.table import Table
 if TYPE_CHECKING:
     from engine.player import Engine
 
-_SAVE_S = 3.0  # after a game or an analysis was changed: a machine may lose its power, a program be killed
-_PAUSE = 20.0  # of the time that the latest save took, until the next one: a file of `--pgn` may be large
+# after a game or an analysis was changed: a machine may lose its power, a program be killed
+_SAVE_S = 3.0
+# of the time that the latest save took, until the next one: a file of `--pgn` may be large
+_PAUSE = 20.0
 Tell = Callable[[dict[str, Any]], None]
 Work = TypeVar("Work")
 
@@ -43,14 +45,16 @@ class Services:
     """What a session works with."""
 
     engine: BoardEngine
-    # Saves a game, in place of what was saved of it before, or an analysis; returns a sentence that says where it is.
-    # Raises DataError.
+    # Saves a game, in place of what was saved of it before, or an analysis; returns a sentence that
+    # says where it is. Raises DataError.
     save: Callable[[chess.pgn.Game, chess.pgn.Game | None, bool], str]
     line_count: int = USUAL_LINES  # of an analysis, until others are chosen
     review_limits: Limits = DEFAULT_LIMITS
     games: Path | None = None  # the folder of one's own games
     load: Callable[[], Engine] | None = None  # makes an engine for reviews in the background
-    rng: random.Random | None = None  # chooses Aino's openings; without it Aino searches from the first move on
+    rng: random.Random | None = (
+        None  # chooses Aino's openings; without it Aino searches from the first move on
+    )
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,21 @@ class Review:
     done: int = 0  # moves that have been judged
     total: int = 0
     page: Callable[[str], str] | None = None  # the page for a nonce, once the review is ready
-    says: Callable[[], dict[str, Any]] = dict  # its marks and its curve, in the language of who asks
+    says: Callable[[], dict[str, Any]] = (
+        dict  # its marks and its curve, in the language of who asks
+    )
 
     def message(self) -> dict[str, Any]:
         """Return what the page is told, but for what it says of moves."""
         ready = self.page is not None
         name = "reviewing" if self.is_running else "reviewed" if ready else "unreviewed"
-        return {"do": name, "running": self.is_running, "ready": ready, "done": self.done, "total": self.total}
+        return {
+            "do": name,
+            "running": self.is_running,
+            "ready": ready,
+            "done": self.done,
+            "total": self.total,
+        }
 
 
 class BoardSession:
@@ -101,7 +113,9 @@ class BoardSession:
             return None
         tell = partial(self._from_thread, self.tell)
         lay = partial(self._from_thread, self.put)
-        return Shelf(games, load, tell, lay, lambda: self.table.is_engine_turn, self.services.review_limits)
+        return Shelf(
+            games, load, tell, lay, lambda: self.table.is_engine_turn, self.services.review_limits
+        )
 
     def arrive(self) -> None:
         """Take note that a page has come to the board."""
@@ -110,7 +124,9 @@ class BoardSession:
             self.shelf.arrive()
 
     def close(self) -> str | None:
-        """End the engine's work and save what is not saved; return where it is, or what cannot be saved."""
+        """End the engine's work and save what is not saved; return where it is, or what cannot be
+        saved.
+        """
         self.review = Review()
         self.engine.stop()
         self.table.wait(True)
@@ -121,15 +137,25 @@ class BoardSession:
         told = saving.result() if saving is not None else None
         return f"{told}\n\n{self.table.record()}" if told and self.table.is_worth_saving else told
 
-    # ---- the page ---------------------------------------------------------------------------------------------------
+    # ---- the page --------------------------------------------------------------------------------
 
     def tell_state(self) -> None:
-        """All that a page shows but hints, which it forgets with the position, lines that follow, and moves it has."""
+        """All that a page shows but hints, which it forgets with the position, lines that follow,
+        and moves it has.
+        """
         shown = {"on": self.shows_lines, "count": self.line_count}
         state = snapshot(self.table, is_new=not self._is_known)
         self._is_known = True
         back = self.reviewed is not None and self.reviewed[0] is not self.table
-        self.tell({**state, "review": self.review.message(), "shows": shown, "saved": self._saved, "back": back})
+        self.tell(
+            {
+                **state,
+                "review": self.review.message(),
+                "shows": shown,
+                "saved": self._saved,
+                "back": back,
+            }
+        )
 
     def _from_thread(self, act: Callable[..., None], *given: Any) -> None:
         if not self._loop.is_closed():
@@ -146,7 +172,9 @@ class BoardSession:
         if self.table.end is not None:
             self._save()
         else:
-            self._soon = asyncio.get_running_loop().call_later(max(_SAVE_S, _PAUSE * self._took_s), self._save)
+            self._soon = asyncio.get_running_loop().call_later(
+                max(_SAVE_S, _PAUSE * self._took_s), self._save
+            )
         self.tell_state()
         self.go_on()
 
@@ -158,7 +186,9 @@ class BoardSession:
         """Go on after the work on a thread."""
 
     def work(self, work: Callable[[], Work], then: Callable[[Work], None]) -> None:
-        """Let a thread do what takes longer than a moment, and go on with what it returns. Other requests wait."""
+        """Let a thread do what takes longer than a moment, and go on with what it returns. Other
+        requests wait.
+        """
         self.is_working = True
         self.start(self._work(work, then))
 
@@ -171,7 +201,7 @@ class BoardSession:
         self.is_working = False
         self.on_idle()
 
-    # ---- the table --------------------------------------------------------------------------------------------------
+    # ---- the table -------------------------------------------------------------------------------
 
     def replace_table(self, table: Table, *notes: str) -> None:
         """Begin another game, after saving the one before. The `notes` are on its position."""
@@ -188,7 +218,9 @@ class BoardSession:
         """Put another table there, with its review if there is one."""
         self.replace_table(table)
         if kept is not None:
-            self.set_review(Review(page=kept.page, says=partial(review_of, kept.review, table, table.moves)))
+            self.set_review(
+                Review(page=kept.page, says=partial(review_of, kept.review, table, table.moves))
+            )
 
     def _lay(self, table: Table) -> Table:
         table.load(not self.engine.is_loaded)
@@ -201,7 +233,9 @@ class BoardSession:
         self.changed()
 
     def _begin_save(self) -> SearchJob[str] | None:
-        """Save the table as it is now on a thread, after what is being saved; None where there is nothing to save."""
+        """Save the table as it is now on a thread, after what is being saved; None where there is
+        nothing to save.
+        """
         table, earlier = self.table, self._latest_save
         if not table.is_worth_saving:
             return None
@@ -220,7 +254,9 @@ class BoardSession:
         return self._latest_save
 
     def _write(self, table: Table, record: chess.pgn.Game, before: chess.pgn.Game | None) -> str:
-        """Write a game: in its own file where it came from one and has the same moves. Raises DataError."""
+        """Write a game: in its own file where it came from one and has the same moves. Raises
+        DataError.
+        """
         if table.kept is not None and self.shelf is not None and game_key(record) == table.kept[0]:
             with contextlib.suppress(DataError):  # the file has changed meanwhile
                 digest, path = self.shelf.rewrite(table.kept, record).result()
@@ -244,7 +280,9 @@ class BoardSession:
             self.tell_state()
 
     def set_review(self, review: Review) -> None:
-        """Keep how far a review is, and tell the page. One that is running and gives way is stopped."""
+        """Keep how far a review is, and tell the page. One that is running and gives way is
+        stopped.
+        """
         if self.review.is_running and not review.is_running:
             self.engine.stop()
         self.review = review
@@ -254,7 +292,7 @@ class BoardSession:
             self.reviewed = None
         self.tell({**self.review.message(), "marks": {}, "curve": [], **self.review.says()})
 
-    # ---- the clocks -------------------------------------------------------------------------------------------------
+    # ---- the clocks ------------------------------------------------------------------------------
 
     def set_flag_timer(self) -> None:
         """Wait for the moment when the flag of the side to move falls."""
@@ -272,10 +310,12 @@ class BoardSession:
         else:
             self.set_flag_timer()
 
-    # ---- the engine -------------------------------------------------------------------------------------------------
+    # ---- the engine ------------------------------------------------------------------------------
 
     async def be_loaded(self) -> None:
-        """Wait until the engine is loaded; the clock of whoever waits for it stands still meanwhile."""
+        """Wait until the engine is loaded; the clock of whoever waits for it stands still
+        meanwhile.
+        """
         table = self.table
         if not table.is_loading:
             return
@@ -302,10 +342,17 @@ class BoardSession:
         task.add_done_callback(self._tasks.discard)
 
     async def _reporting(self, work: Awaitable[object]) -> bool:
-        """Do some work and return whether it succeeded; a failure is reported instead of being lost."""
+        """Do some work and return whether it succeeded; a failure is reported instead of being
+        lost.
+        """
         try:
             await work
             return True
         except Exception as error:  # noqa: BLE001 - the page stays usable, whatever the engine met
-            self.say(f"{type(error).__name__}: {error}" if not isinstance(error, AinoError) else str(error), "error")
+            self.say(
+                f"{type(error).__name__}: {error}"
+                if not isinstance(error, AinoError)
+                else str(error),
+                "error",
+            )
             return False

@@ -1,6 +1,8 @@
-"""What the page may ask for: the forms of its messages, checked and bounded, and what carries each out.
+"""What the page may ask for: the forms of its messages, checked and bounded, and what carries each
+out.
 
-The conductor lets the page come and go, does what it asks, and sets the engine to the work of the board's mode.
+The conductor lets the page come and go, does what it asks, and sets the engine to the work of the
+board's mode.
 """
 
 from __future__ import annotations
@@ -34,11 +36,15 @@ Check = Callable[[Any], bool]
 
 def _text(longest: int) -> Check:
     """Return the check of a text that can be stored: JSON may hold halves of characters."""
-    return lambda value: isinstance(value, str) and len(value) <= longest and not re.search("[\ud800-\udfff]", value)
+    return lambda value: (
+        isinstance(value, str) and len(value) <= longest and not re.search("[\ud800-\udfff]", value)
+    )
 
 
 def _number(least: int, most: int) -> Check:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    return lambda value: (
+        isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    )
 
 
 def _key(value: Any) -> bool:
@@ -88,7 +94,8 @@ _PUZZLES = {"source": _WORD, "theme": _WORD, "least": _RATING, "most": _RATING}
 
 Fields = Mapping[str, Check]
 
-# Name of a request -> what carries it out, and what each of its fields, all of them required, must be.
+# Name of a request -> what carries it out, and what each of its fields, all of them required, must
+# be.
 REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "new": (game_mode.new, {**_START, "fen": _POSITION, "chess960": _text(3)}),
     "play_from_here": (game_mode.play_from_here, _START),
@@ -137,7 +144,11 @@ def read_request(text: str | bytes) -> tuple[Callable[..., None], dict[str, Any]
         request = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"expected a message in JSON: {error}") from error
-    if not isinstance(request, dict) or not isinstance(request.get("do"), str) or request["do"] not in REQUESTS:
+    if (
+        not isinstance(request, dict)
+        or not isinstance(request.get("do"), str)
+        or request["do"] not in REQUESTS
+    ):
         raise DataError('a message without a known "do"')
     name = request.pop("do")
     action, fields = REQUESTS[name]
@@ -166,7 +177,9 @@ class Conductor(BoardSession):
         if self.hinted is not None and self.hinted["fen"] == self.table.board.fen():
             self.tell(self.hinted)
         if not self.engine.is_loaded:
-            self.say(_("Aino is getting ready; the very first start compiles the engine. You can begin."))
+            self.say(
+                _("Aino is getting ready; the very first start compiles the engine. You can begin.")
+            )
         self.go_on()
 
     def leave(self) -> None:

@@ -10,7 +10,14 @@ from engine.errors import MoveError
 from engine.native.awake import awake_s
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, accepts_draw, end_by_resigning
+from uci.game.ends import (
+    DECLINED,
+    DRAW_AGREED,
+    DRAW_FROM_PLY,
+    TOO_EARLY,
+    accepts_draw,
+    end_by_resigning,
+)
 from uci.game.level import HINT_LEVEL, Level, parse_level
 from uci.game.move_input import read_human_move
 from uci.language import _, shown_moves
@@ -23,7 +30,7 @@ from uci.web.table import Table
 
 _WATCHED_S = 1.0  # the least time for a move where Aino plays itself, so that people can follow
 
-# ---- requests ---------------------------------------------------------------------------------------------------
+# ---- requests ------------------------------------------------------------------------------------
 
 
 def new(session: BoardSession, side: str, level: str, clock: str, fen: str, chess960: str) -> None:
@@ -75,9 +82,13 @@ def hint(session: BoardSession) -> None:
 
 
 async def _advice(session: BoardSession, table: Table, board: chess.Board) -> SearchResult | None:
-    """Return what Aino thinks of a position in which the person asked. None if it is no more that of the table."""
+    """Return what Aino thinks of a position in which the person asked. None if it is no more that
+    of the table.
+    """
     await session.be_loaded()
-    async with session.advising:  # A search that something else stops, such as another level, begins anew.
+    async with (
+        session.advising
+    ):  # A search that something else stops, such as another level, begins anew.
         while table is session.table and table.is_human_turn and table.board == board:
             if (result := await _search(session, board, HINT_LEVEL)) is not None:
                 return result
@@ -91,7 +102,13 @@ async def _hint(session: BoardSession, table: Table, board: chess.Board) -> None
         line = lines_of(table, board, result.infos)["lines"][:1] if result.infos else []
         squares = [best.from_square, best.to_square]
         san = shown_moves(board.san(best))
-        session.hinted = {"do": "hint", "fen": board.fen(), "san": san, "squares": squares, "line": line}
+        session.hinted = {
+            "do": "hint",
+            "fen": board.fen(),
+            "san": san,
+            "squares": squares,
+            "line": line,
+        }
         session.tell(session.hinted)
 
 
@@ -129,7 +146,7 @@ def level(session: BoardSession, level: str) -> None:
     session.changed()
 
 
-# ---- Aino's part ------------------------------------------------------------------------------------------------
+# ---- Aino's part ---------------------------------------------------------------------------------
 
 
 async def reply(session: BoardSession) -> None:
@@ -140,7 +157,12 @@ async def reply(session: BoardSession) -> None:
         return
     board = table.board.copy()
     result = await _answer(session, table)
-    if result is None or table is not session.table or not table.is_engine_turn or table.board != board:
+    if (
+        result is None
+        or table is not session.table
+        or not table.is_engine_turn
+        or table.board != board
+    ):
         return
     if result.best_move is None:
         raise MoveError(f"the engine found no move in {table.board.fen()}")
@@ -153,9 +175,15 @@ async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
     begun, board, rng = awake_s(), table.board.copy(), session.services.rng
     clock = table.clock.limits() if table.clock is not None else None
     known = book_move(board, rng) if rng is not None and not table.level.alone else None
-    result = SearchResult(known, None, [], [], 0, 0) if known else await _search(session, board, table.level, clock)
+    result = (
+        SearchResult(known, None, [], [], 0, 0)
+        if known
+        else await _search(session, board, table.level, clock)
+    )
     move = None if result is None else result.best_move
-    least_s = max(table.level.pace_s(clock, board, move), _WATCHED_S if table.human is None else 0.0)
+    least_s = max(
+        table.level.pace_s(clock, board, move), _WATCHED_S if table.human is None else 0.0
+    )
     await asyncio.sleep(max(0.0, least_s - (awake_s() - begun)))
     return result
 

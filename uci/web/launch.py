@@ -45,10 +45,15 @@ async def serve_board(
     engine = BoardEngine(load)
     path = pgn or default_path(datetime.datetime.now())
     keep = partial(save_in, path)
-    services = Services(engine, keep, options.multi_pv, games=games_folder(), load=load, rng=random.Random())
+    services = Services(
+        engine, keep, options.multi_pv, games=games_folder(), load=load, rng=random.Random()
+    )
     server = WebServer(
         lambda tell: Conductor(services, setup, tell),
-        lambda: say(console, _("The page is closed, and the game waits. To continue, open {url}", url=server.url)),
+        lambda: say(
+            console,
+            _("The page is closed, and the game waits. To continue, open {url}", url=server.url),
+        ),
         host,
         port,
     )
@@ -60,10 +65,15 @@ async def serve_board(
         _draw_code(console, server.url)
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     try:
-        with handling_signals("SIGINT SIGHUP SIGTERM", lambda *_: loop.call_soon_threadsafe(ended.set)):
+        with handling_signals(
+            "SIGINT SIGHUP SIGTERM", lambda *_: loop.call_soon_threadsafe(ended.set)
+        ):
             if open_browser:  # in a thread, because some browsers return when they are closed
                 threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
-            waiting, loading = asyncio.ensure_future(ended.wait()), asyncio.ensure_future(engine.prepare())
+            waiting, loading = (
+                asyncio.ensure_future(ended.wait()),
+                asyncio.ensure_future(engine.prepare()),
+            )
             await asyncio.wait([waiting, loading], return_when=asyncio.FIRST_COMPLETED)
             if loading.done():
                 loading.result()
@@ -88,8 +98,11 @@ def _draw_code(console: Console, url: str) -> None:
         say(console, picture.getvalue())
 
 
-def save_in(path: Path, game: chess.pgn.Game, before: chess.pgn.Game | None, is_analysis: bool) -> str:
-    """Save a game in a file, and an analysis in one of its name in the folder of analyses; return where it is.
+def save_in(
+    path: Path, game: chess.pgn.Game, before: chess.pgn.Game | None, is_analysis: bool
+) -> str:
+    """Save a game in a file, and an analysis in one of its name in the folder of analyses; return
+    where it is.
 
     A game that was saved `before` takes its own place. Raises DataError.
     """
@@ -97,5 +110,7 @@ def save_in(path: Path, game: chess.pgn.Game, before: chess.pgn.Game | None, is_
     try:
         save_game(game, file, before)
     except OSError as error:
-        raise DataError(_("The game cannot be saved in {path}: {error}", path=file, error=error.strerror)) from error
+        raise DataError(
+            _("The game cannot be saved in {path}: {error}", path=file, error=error.strerror)
+        ) from error
     return _("The game is saved in {path}", path=file.resolve())

@@ -1,7 +1,7 @@
 """The moves of a game as a tree: the main line first, any number of variations, words and glyphs.
 
-The tree is a game of python-chess. What the page is told of a node is worked out once, when the node comes into the
-tree, so that a tree costs as much as it has moves.
+The tree is a game of python-chess. What the page is told of a node is worked out once, when the
+node comes into the tree, so that a tree costs as much as it has moves.
 """
 
 from __future__ import annotations
@@ -18,13 +18,17 @@ from uci.terminal.author_notes import drawn_by, notes_at, with_author_text
 from uci.terminal.opening_names import position_name
 
 _NAMED_PLIES = 40  # of a line, in which openings are looked for
-_GLYPHS = range(chess.pgn.NAG_GOOD_MOVE, chess.pgn.NAG_DUBIOUS_MOVE + 1)  # of which a move has one at most
+_GLYPHS = range(
+    chess.pgn.NAG_GOOD_MOVE, chess.pgn.NAG_DUBIOUS_MOVE + 1
+)  # of which a move has one at most
 
 Facts = dict[str, Any]  # of a node, as plain JSON types
 
 
 class MoveTree:
-    """`game` is the tree; the page knows its nodes by numbers, the start by 0. Legal moves only are added."""
+    """`game` is the tree; the page knows its nodes by numbers, the start by 0. Legal moves only are
+    added.
+    """
 
     def __init__(self, game: chess.pgn.Game) -> None:
         self.game = game
@@ -35,7 +39,7 @@ class MoveTree:
         self._news = set[int]()
         self._take_up(game, game.board())
 
-    # ---- what the page is told --------------------------------------------------------------------------------------
+    # ---- what the page is told -------------------------------------------------------------------
 
     def node(self, number: int) -> chess.pgn.GameNode:
         """Return the node of a number. Raises MoveError where it was removed, or never was."""
@@ -47,7 +51,9 @@ class MoveTree:
         """Return the facts of the nodes that changed since the last call, or of all."""
         wanted = self._facts.keys() if everything else self._news & self._facts.keys()
         self._news = set()
-        return {one: {**self._facts[one], "san": shown_moves(self._facts[one]["san"])} for one in wanted}
+        return {
+            one: {**self._facts[one], "san": shown_moves(self._facts[one]["san"])} for one in wanted
+        }
 
     def _take_up(self, top: chess.pgn.GameNode, board: chess.Board) -> None:
         """Give a node and all below it numbers; the board stands before the node's move."""
@@ -80,10 +86,14 @@ class MoveTree:
         }
         self._news.add(number)
 
-    # ---- what changes it --------------------------------------------------------------------------------------------
+    # ---- what changes it -------------------------------------------------------------------------
 
-    def add(self, parent: chess.pgn.GameNode, move: chess.Move, board: chess.Board) -> chess.pgn.ChildNode:
-        """Return the node of a legal move, a new one behind its siblings if need be. The board is the parent's."""
+    def add(
+        self, parent: chess.pgn.GameNode, move: chess.Move, board: chess.Board
+    ) -> chess.pgn.ChildNode:
+        """Return the node of a legal move, a new one behind its siblings if need be. The board is
+        the parent's.
+        """
         for child in parent.variations:
             if child.move == move:
                 return child
@@ -110,7 +120,10 @@ class MoveTree:
         siblings.remove(node)
         siblings.insert(rank, node)
         for child in siblings[:1]:  # PGN has no room for words before a move of the main line
-            child.comment, child.starting_comment = f"{child.starting_comment} {child.comment}".strip(), ""
+            child.comment, child.starting_comment = (
+                f"{child.starting_comment} {child.comment}".strip(),
+                "",
+            )
             self._describe(child)
         self._changed(node.parent)
 
@@ -122,14 +135,16 @@ class MoveTree:
 
     def mark(self, node: chess.pgn.GameNode, glyph: int) -> None:
         """Replace the glyph on a move, a number of PGN from 1 (`!`) to 6 (`?!`); 0 for none."""
-        node.nags = {nag for nag in node.nags if nag not in _GLYPHS} | ({glyph} if glyph in _GLYPHS else set())
+        node.nags = {nag for nag in node.nags if nag not in _GLYPHS} | (
+            {glyph} if glyph in _GLYPHS else set()
+        )
         self._changed(node)
 
     def _changed(self, node: chess.pgn.GameNode) -> None:
         self.changes += 1
         self._describe(node)
 
-    # ---- its PGN ----------------------------------------------------------------------------------------------------
+    # ---- its PGN ---------------------------------------------------------------------------------
 
     def copy_onto(self, game: chess.pgn.Game) -> None:
         """Copy everything onto a game that has the first moves of the main line already, or none.

@@ -34,7 +34,9 @@ class PuzzleDesk:
     def next(self, source: str, theme: str, least: int, most: int) -> None:
         """Show the next puzzle of those that are wanted, or how to get some."""
         self.trainer.add_own()
-        puzzle = self.trainer.next(self.attempt.puzzle.key if self.attempt else "", source, theme, least, most)
+        puzzle = self.trainer.next(
+            self.attempt.puzzle.key if self.attempt else "", source, theme, least, most
+        )
         self.attempt = Attempt(self.trainer, puzzle) if puzzle is not None else None
         if self.attempt is None:
             says = _("No such puzzle is left for today. Choose others, review some of your games, or import Lichess's "

@@ -1,4 +1,6 @@
-"""The review of a game: it runs until it is ready or not wanted, and its page replaces the one before."""
+"""The review of a game: it runs until it is ready or not wanted, and its page replaces the one
+before.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
-"""The web server of the board: one page, its socket, the game and the review, for browsers on this machine by default.
+"""The web server of the board: one page, its socket, the game and the review, for browsers on this
+machine by default.
 
-What keeps others out: the server listens on 127.0.0.1, unless another address is asked for; the page's address holds a
-secret token; the Host header must be the address that is listened on, or a number where that is every address, so that
-no foreign name that resolves to it is served; the socket's Origin must be the server's own; a page may load nothing
-from anywhere, and no other page may frame it; all sizes are bounded.
+What keeps others out: the server listens on 127.0.0.1, unless another address is asked for; the
+page's address holds a secret token; the Host header must be the address that is listened on, or a
+number where that is every address, so that no foreign name that resolves to it is served; the
+socket's Origin must be the server's own; a page may load nothing from anywhere, and no other page
+may frame it; all sizes are bounded.
 """
 
 from __future__ import annotations
@@ -41,12 +43,17 @@ _LONGEST_BODY = 0  # bytes; nothing is posted but files of games
 _LARGEST_FILE = 1 << 36  # bytes
 _EMPTY_S = 2.0
 _PING_S = 15.0  # a browser that vanished without closing its socket is noticed after this time
-_LANGUAGE, _LETTERS, _KEPT_S = "aino-language", "aino-letters", 31_536_000  # cookies for choices, kept for a year
+_LANGUAGE, _LETTERS, _KEPT_S = (
+    "aino-language",
+    "aino-letters",
+    31_536_000,
+)  # cookies for choices, kept for a year
 _GONE = 4000  # close code of a socket that is one tab too many
 
 
 class WebServer:
-    """Listens from the start, on a free port where none is given; `url` is the page's address. Raises ConfigError.
+    """Listens from the start, on a free port where none is given; `url` is the page's address.
+    Raises ConfigError.
 
     `on_empty` is called when the last tab has been closed for some seconds, and the game waits.
     """
@@ -83,7 +90,9 @@ class WebServer:
             raise ConfigError(f"cannot listen on {host}, port {port}: {error}") from error
         listening.setblocking(False)
         self.port = listening.getsockname()[1]
-        self._http = HTTPServer(application, max_header_size=_LONGEST_HEADERS, max_body_size=_LONGEST_BODY)
+        self._http = HTTPServer(
+            application, max_header_size=_LONGEST_HEADERS, max_body_size=_LONGEST_BODY
+        )
         self._http.add_socket(listening)
 
     @property
@@ -98,10 +107,13 @@ class WebServer:
         return not self.host.startswith("127.") and self.host not in ("localhost", "::1")
 
     def knows(self, host: str) -> bool:
-        """Whether a Host header names this server, at any port, as of a tunnel. A name bound to it does not."""
+        """Whether a Host header names this server, at any port, as of a tunnel. A name bound to it
+        does not.
+        """
         name, port = _named(host)
         return port.isdecimal() and (
-            name in (self.host.lower(), ADDRESS, "::1", "localhost") or (self.host in _EVERY and _is_number(name))
+            name in (self.host.lower(), ADDRESS, "::1", "localhost")
+            or (self.host in _EVERY and _is_number(name))
         )
 
     def _tell(self, message: dict[str, Any]) -> None:
@@ -111,11 +123,15 @@ class WebServer:
 
     def arrived(self, tab: BoardSocket) -> None:
         """Take a new tab to the board, or tell it that another one is there."""
-        lost = [one for one in self.tabs if one.page == tab.page]  # connections that its page lost unseen
+        lost = [
+            one for one in self.tabs if one.page == tab.page
+        ]  # connections that its page lost unseen
         if len(self.tabs) - len(lost) >= _MOST_TABS:
             tab.close(_GONE, "too many tabs")
             return
-        self.tabs = [tab if one in lost else one for one in self.tabs] if lost else [*self.tabs, tab]
+        self.tabs = (
+            [tab if one in lost else one for one in self.tabs] if lost else [*self.tabs, tab]
+        )
         for one in lost:
             one.close()
         if tab is self.tabs[0]:
@@ -158,14 +174,18 @@ def _own_address() -> str:
     """Return this machine's address in its network; 127.0.0.1 without one. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # an address for documentation, which only chooses the way out
+            probe.connect(
+                ("192.0.2.1", 9)
+            )  # an address for documentation, which only chooses the way out
         except OSError:
             return ADDRESS
         return str(probe.getsockname()[0])
 
 
 def _named(host: str) -> tuple[str, str]:
-    """Name and port in a Host header or behind the scheme of an origin, as a browser writes them or a person types."""
+    """Name and port in a Host header or behind the scheme of an origin, as a browser writes them or
+    a person types.
+    """
     name, colon, port = host.lower().rpartition(":")
     if not colon or port.endswith("]"):
         name, port = host.lower(), _HTTP_PORT
@@ -204,7 +224,9 @@ class _Guarded(RequestHandler):
         self.speak()
 
     def speak(self) -> None:
-        """From here on sentences and letters are those that were chosen on the page, else the browser's and SAN's."""
+        """From here on sentences and letters are those that were chosen on the page, else the
+        browser's and SAN's.
+        """
         self.chosen = self.get_query_argument("language", self.get_cookie(_LANGUAGE)) or ""
         speak(self.chosen, self.request.headers.get("Accept-Language", ""))
         shows_own_letters.set(self.get_query_argument("letters", self.get_cookie(_LETTERS)) == "on")
@@ -215,17 +237,23 @@ class _Guarded(RequestHandler):
         return scheme == "http" and _named(host) == _named(self.request.host)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        self.finish(f"{status_code}: {self._reason}. The board's address is in the terminal in which Aino runs.\n")
+        self.finish(
+            f"{status_code}: {self._reason}. The board's address is in the terminal in which Aino runs.\n"
+        )
 
     async def show_page(self, page: Callable[..., str]) -> None:
-        """Answer with the page for a nonce, whose own script is the only one that runs. A thread makes the page."""
+        """Answer with the page for a nonce, whose own script is the only one that runs. A thread
+        makes the page.
+        """
         nonce = secrets.token_urlsafe(16)
         rules = {
             "default-src": "'none'", "script-src": f"'nonce-{nonce}'", "style-src": "'unsafe-inline'",
             "img-src": "data:", "connect-src": f"'self' ws://{self.request.host}", "frame-ancestors": "'none'",
             "base-uri": "'none'", "form-action": "'none'",
         }  # fmt: skip
-        self.set_header("Content-Security-Policy", "; ".join(f"{name} {value}" for name, value in rules.items()))
+        self.set_header(
+            "Content-Security-Policy", "; ".join(f"{name} {value}" for name, value in rules.items())
+        )
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(await asyncio.to_thread(page, nonce=nonce))
 
@@ -242,12 +270,19 @@ class PageHandler(_Guarded):
     """The board."""
 
     async def get(self, token: str) -> None:
-        """Answer with the page. `?language=CODE` and `?letters=on` choose; a cookie set by a page may be late."""
+        """Answer with the page. `?language=CODE` and `?letters=on` choose; a cookie set by a page
+        may be late.
+        """
         kept = {"language": self.chosen if self.chosen in spoken_languages() else "",
                 "letters": "on" if shows_own_letters.get() else "off"}  # fmt: skip
         for name in kept.keys() & self.request.query_arguments.keys():
             self.set_cookie(f"aino-{name}", kept[name], max_age=_KEPT_S, samesite="Lax")
-        shown = {"languages": spoken_languages(), "chosen": self.chosen, "levels": level_choices(), "scale": _(SCALE)}
+        shown = {
+            "languages": spoken_languages(),
+            "chosen": self.chosen,
+            "levels": level_choices(),
+            "scale": _(SCALE),
+        }
         await self.show_page(partial(render, "web.html.j2", title="Aino", longest=LONGEST, **shown))
 
 
@@ -255,7 +290,9 @@ class ReviewHandler(_Guarded):
     """The review of the game that has ended."""
 
     async def get(self, token: str) -> None:
-        """Answer with the page; 404 while there is none. `?game=KEY` is the review of one of one's own games."""
+        """Answer with the page; 404 while there is none. `?game=KEY` is the review of one of one's
+        own games.
+        """
         shelf, key = self.server.conductor.shelf, self.get_query_argument("game", "")
         if shelf is not None and is_key(key):
             with contextlib.suppress(Exception):  # what another version wrote shows as no review
@@ -274,7 +311,9 @@ class GameHandler(_Guarded):
         """Answer with the file."""
         table = self.server.conductor.table
         self.set_header("Content-Type", "application/x-chess-pgn; charset=utf-8")
-        self.set_header("Content-Disposition", f'attachment; filename="aino-{table.started:%Y%m%d-%H%M%S}.pgn"')
+        self.set_header(
+            "Content-Disposition", f'attachment; filename="aino-{table.started:%Y%m%d-%H%M%S}.pgn"'
+        )
         self.finish(await asyncio.to_thread(game_text, table.record()))
 
 
@@ -331,14 +370,18 @@ class BoardSocket(_Guarded, WebSocketHandler):
     """The conversation with one tab."""
 
     def prepare(self) -> None:
-        """Refuse a request with another origin than the server's own, or with none: every browser sends one."""
+        """Refuse a request with another origin than the server's own, or with none: every browser
+        sends one.
+        """
         super().prepare()
         if not self.check_origin(self.request.headers.get("Origin", "")):
             raise HTTPError(403, reason="Another origin")
 
     def open(self, *words: str, **fields: str) -> None:
         self.speak()
-        self.page: object = self.get_query_argument("page", "") or self  # what tells a page from others
+        self.page: object = (
+            self.get_query_argument("page", "") or self
+        )  # what tells a page from others
         self.set_nodelay(True)
         self.server.arrived(self)
 

@@ -18,7 +18,15 @@ import chess.pgn
 from engine.errors import DataError
 from engine.files.atomic import LONGEST_NAME, atomic_write, remove_left_behind, sync_folder
 from engine.files.atomic import replace as replace_file
-from engine.files.text import GAMES, LOOKED_AT, PUZZLES, kind_of, open_unpacked, utf8_pieces, wanted_kind
+from engine.files.text import (
+    GAMES,
+    LOOKED_AT,
+    PUZZLES,
+    kind_of,
+    open_unpacked,
+    utf8_pieces,
+    wanted_kind,
+)
 from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -41,7 +49,8 @@ Tell = Callable[[dict[str, Any]], None]
 
 
 class Shelf:
-    """The games of a folder, for the page. `tell` sends it a message and `lay` puts a table there, from any thread.
+    """The games of a folder, for the page. `tell` sends it a message and `lay` puts a table there,
+    from any thread.
 
     `is_busy` tells whether Aino thinks there, and `load` makes the reviews' engine.
     """
@@ -53,8 +62,12 @@ class Shelf:
         self._folder, self._tell, self._lay = folder, tell, lay
         self._keeper = FileLock(folder / REVIEWS / ".open")
         self._has_resumed = self._is_reading = False
-        self._mark = os.urandom(4).hex()  # in the names of files that arrive while this program runs
-        self._worker = GamesWorker(folder, lambda text: tell({"do": "say", "text": text, "kind": "error"}))
+        self._mark = os.urandom(
+            4
+        ).hex()  # in the names of files that arrive while this program runs
+        self._worker = GamesWorker(
+            folder, lambda text: tell({"do": "say", "text": text, "kind": "error"})
+        )
         self.desk = PuzzleDesk(folder, tell)
         self._reviews = BackgroundReviews(self._worker, load, limits, self._tell_work, is_busy)
 
@@ -68,7 +81,10 @@ class Shelf:
         if not self._has_resumed and self._is_first():  # Else what it finds there may be at work.
             self._has_resumed = True
             remove_left_behind(self._folder)
-            for left in [*self._folder.glob(f"{_UPLOAD}*"), *(self._folder / REVIEWS).glob(f"*{BEGUN}")]:
+            for left in [
+                *self._folder.glob(f"{_UPLOAD}*"),
+                *(self._folder / REVIEWS).glob(f"*{BEGUN}"),
+            ]:
                 if self._mark not in left.name:
                     left.unlink(missing_ok=True)
             for left in self._folder.glob(f"{_IMPORT}*"):
@@ -91,7 +107,9 @@ class Shelf:
         self._worker.close(self._keeper.release)
 
     def ask(self, request: Callable[..., object], **fields: Any) -> None:
-        """Let the worker carry out one of the requests below. Of a question to the index, only the latest counts."""
+        """Let the worker carry out one of the requests below. Of a question to the index, only the
+        latest counts.
+        """
 
         def work(index: GameIndex) -> object:
             return request(self, index, **fields)
@@ -101,7 +119,7 @@ class Shelf:
         else:
             self._worker.do(work)
 
-    # ---- requests, on the worker's thread ---------------------------------------------------------------------------
+    # ---- requests, on the worker's thread --------------------------------------------------------
 
     def refresh(self, index: GameIndex) -> Steps | None:
         """Read what is new in the folder, and tell the page."""
@@ -114,14 +132,23 @@ class Shelf:
         """Read it; `imported` names a file just taken in."""
         names, problems = list[str](), list[str]()
         try:
-            problems = yield from index.refreshing(lambda games: self._tell({"do": "games_reading", "games": games}))
+            problems = yield from index.refreshing(
+                lambda games: self._tell({"do": "games_reading", "games": games})
+            )
             if imported:
                 if index.drop_known(imported):
-                    problems.append(_("{file} has no game that Aino can play and does not have yet.", file=imported))
+                    problems.append(
+                        _(
+                            "{file} has no game that Aino can play and does not have yet.",
+                            file=imported,
+                        )
+                    )
                     yield from index.refreshing()
                 else:
                     _games, total = index.find(Wanted(file=imported))
-                    text = several("{file}: {count} game.", "{file}: {count} games.", total, file=imported)
+                    text = several(
+                        "{file}: {count} game.", "{file}: {count} games.", total, file=imported
+                    )
                     problems = [text, *problems]
                     names = index.likely_names(imported)
             if not (names or index.own_names.is_told):
@@ -137,12 +164,28 @@ class Shelf:
         self._tell({"do": "games_names", "own": index.own_names.all[1:], "likely": likely})
 
     def find(
-        self, index: GameIndex, text: str, result: str, side: str, file: str, line: str, order: str, offset: int
+        self,
+        index: GameIndex,
+        text: str,
+        result: str,
+        side: str,
+        file: str,
+        line: str,
+        order: str,
+        offset: int,
     ) -> None:
         """Tell the page a part of the list, and how far the reviews are."""
         wanted = Wanted(text, result, side, file, line, order)
         games, total = index.find(wanted, offset)
-        self._tell({"do": "games_found", **asdict(wanted), "games": games, "total": total, "offset": offset})
+        self._tell(
+            {
+                "do": "games_found",
+                **asdict(wanted),
+                "games": games,
+                "total": total,
+                "offset": offset,
+            }
+        )
         self._tell_work()
 
     def _tell_work(self) -> None:
@@ -157,29 +200,51 @@ class Shelf:
         moves = [{"uci": one.move.uci(), "san": shown_moves(board.san(one.move)), "counts": one.counts}
                  for one in index.explore(board, side, file)]  # fmt: skip
         line = " ".join(map(chess.Move.uci, board.move_stack))
-        self._tell({"do": "explored", "fen": board.fen(), "moves": moves, "line": line, "files": index.files()})
+        self._tell(
+            {
+                "do": "explored",
+                "fen": board.fen(),
+                "moves": moves,
+                "line": line,
+                "files": index.files(),
+            }
+        )
 
     def names(self, index: GameIndex) -> None:
         """Tell one's own names, and whose games there are besides."""
         self._tell_names(index, index.likely_names())
 
     def name(self, index: GameIndex, name: str, mine: bool) -> None:
-        """Note that a name is one's own, or is not; "" is nobody's. The page asks for its list again."""
+        """Note that a name is one's own, or is not; "" is nobody's. The page asks for its list
+        again.
+        """
         index.add_name(name, mine)
         self._tell({"do": "games_read", "problems": []})
 
     def delete(self, index: GameIndex, key: str, text: str) -> None:
-        """Delete the text of a game that was shown, by its digest, for good. The page asks for its list again."""
+        """Delete the text of a game that was shown, by its digest, for good. The page asks for its
+        list again.
+        """
         says = index.delete(key, text)
         self._tell({"do": "games_read", "problems": [says] if says else []})
 
     def open(self, index: GameIndex, key: str, ply: int) -> None:
-        """Open a game for analysis after so many plies, from one's own side, with its review if there is one."""
+        """Open a game for analysis after so many plies, from one's own side, with its review if
+        there is one.
+        """
         game, text = index.game_text(key)
         side, headers = index.side(key), dict(game.headers)
-        table = Table(Setup(board_at(game), None, headers=headers, source=game, seen_by=side, kept=(key, text)))
+        table = Table(
+            Setup(
+                board_at(game), None, headers=headers, source=game, seen_by=side, kept=(key, text)
+            )
+        )
         nodes = [game, *game.mainline()]
-        table.look(nodes[max(0, ply - game.board().ply())] if ply < len(nodes) + game.board().ply() else game)
+        table.look(
+            nodes[max(0, ply - game.board().ply())]
+            if ply < len(nodes) + game.board().ply()
+            else game
+        )
         review = None
         with contextlib.suppress(DataError):
             review = KeptReview.read(self._folder, key)
@@ -205,7 +270,7 @@ class Shelf:
         self._reviews.forget()
         self._tell_work()
 
-    # ---- reviews ----------------------------------------------------------------------------------------------------
+    # ---- reviews ---------------------------------------------------------------------------------
 
     def begin_review(self, key: str) -> None:
         """Take note that the board reviews a game of this key."""
@@ -220,15 +285,19 @@ class Shelf:
         return self._worker.call(lambda index: KeptReview.read(self._folder, key).page(nonce))
 
     def rewrite(self, kept: tuple[str, str], game: chess.pgn.Game) -> Future[tuple[str, Path]]:
-        """Write a game into its file, in place of the text of this key and digest, as `GameIndex.rewrite` does."""
+        """Write a game into its file, in place of the text of this key and digest, as
+        `GameIndex.rewrite` does.
+        """
         return self._worker.call(lambda index: index.rewrite(*kept, game))
 
-    # ---- import -----------------------------------------------------------------------------------------------------
+    # ---- import ----------------------------------------------------------------------------------
 
     def upload_path(self, name: str) -> Path:
         """Where a file on its way here is written to. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        name = re.sub(r"[^\w.-]+", "_", name)[-LONGEST_NAME:].lstrip(".-_")  # what no folder or system takes otherwise
+        name = re.sub(r"[^\w.-]+", "_", name)[-LONGEST_NAME:].lstrip(
+            ".-_"
+        )  # what no folder or system takes otherwise
         return self._folder / f"{_UPLOAD}{self._mark}{os.urandom(4).hex()}-{name}"
 
     def take_in(self, upload: Path) -> None:
@@ -244,7 +313,9 @@ class Shelf:
         try:
             with open_unpacked(upload) as (stream, _share):
                 found = wanted_kind(kind_of(stream.read(LOOKED_AT)), name, GAMES, PUZZLES)
-            if found == PUZZLES or (not found and re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE)):
+            if found == PUZZLES or (
+                not found and re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE)
+            ):
                 says = yield from self.desk.trainer.adding(upload, name)
                 upload.unlink()
                 self._tell({"do": "games_read", "problems": [says]})
@@ -254,14 +325,22 @@ class Shelf:
         except Exception as error:  # noqa: BLE001 - the page waits for an end
             upload.unlink(missing_ok=True)
             says = translated(failure(error))
-            self._tell({"do": "games_read", "problems": [says if says.startswith(name) else f"{name}: {says}"]})
+            self._tell(
+                {
+                    "do": "games_read",
+                    "problems": [says if says.startswith(name) else f"{name}: {says}"],
+                }
+            )
 
     def _take_games(self, upload: Path, name: str) -> Generator[None, None, str]:
         """Make a file of games one of the folder; return its name there.
 
-        It is here or there whenever the program is killed: taken in twice, what was deleted meanwhile would come back.
+        It is here or there whenever the program is killed: taken in twice, what was deleted
+        meanwhile would come back.
         """
-        stem = re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst|zip))?$", "", name, flags=re.IGNORECASE) or "games"
+        stem = (
+            re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst|zip))?$", "", name, flags=re.IGNORECASE) or "games"
+        )
         plain = upload.with_name(upload.name.removesuffix(name) + f"{stem}.pgn")
         with atomic_write(plain) as out, open_unpacked(upload) as (stream, _share):
             for piece in utf8_pieces(stream):
@@ -271,7 +350,9 @@ class Shelf:
             upload.unlink()
         with owning(self._folder):
             taken = {path.name.lower() for path in self._folder.iterdir()}
-            names = itertools.chain([f"{stem}.pgn"], (f"{stem}-{number}.pgn" for number in itertools.count(2)))
+            names = itertools.chain(
+                [f"{stem}.pgn"], (f"{stem}-{number}.pgn" for number in itertools.count(2))
+            )
             target = self._folder / next(name for name in names if name.lower() not in taken)
             replace_file(plain, target)
             sync_folder(self._folder)

@@ -1,4 +1,6 @@
-"""What the page shows, as plain JSON types: the game, the position that is looked at, lines of analysis."""
+"""What the page shows, as plain JSON types: the game, the position that is looked at, lines of
+analysis.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def legal(uci: str, board: chess.Board) -> chess.Move:
 
 
 def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
-    """Return the state of a table; of its moves, those that changed since the last time, or all to a page new to it."""
+    """Return the state of a table; of its moves, those that changed since the last time, or all to
+    a page new to it.
+    """
     human, board = table.human, table.to_play
     below = table.setup.seen_by if human is None else human
     may_move = table.is_analysing or table.is_human_turn
@@ -51,16 +55,20 @@ def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
         "turn": chess.COLOR_NAMES[board.turn],
         "chess960": board.chess960,
         "clock": _clock(table),
-        "end": None if table.end is None else {"result": table.end.result, "reason": table.end.reason},
+        "end": None
+        if table.end is None
+        else {"result": table.end.result, "reason": table.end.reason},
         "thinking": table.is_engine_turn,
         "loading": table.is_loading and (table.is_engine_turn or table.is_asked),
         "names": _names(table),
     }
 
 
-def review_of(review: GameReview, table: Table, moves: Sequence[chess.pgn.ChildNode]) -> dict[str, Any]:
-    """Return what a review says of some moves, by their numbers in the table's tree, if still there: its marks, and its
-    curve of White's expected points after each move.
+def review_of(
+    review: GameReview, table: Table, moves: Sequence[chess.pgn.ChildNode]
+) -> dict[str, Any]:
+    """Return what a review says of some moves, by their numbers in the table's tree, if still
+    there: its marks, and its curve of White's expected points after each move.
 
     Squares are those of the better move, and of the answer to this one.
     """
@@ -71,7 +79,11 @@ def review_of(review: GameReview, table: Table, moves: Sequence[chess.pgn.ChildN
         curve.append((number, round(move.after.expected, 3)))
         if move.judgement is not None:
             lines = {"better": () if move.is_best else move.best_line, "answer": move.reply_line}
-            squares = {name: [line[0].from_square, line[0].to_square] for name, line in lines.items() if line}
+            squares = {
+                name: [line[0].from_square, line[0].to_square]
+                for name, line in lines.items()
+                if line
+            }
             marks[number] = {"nag": move.judgement.nag, "says": move_comment(move), **squares}
     return {"marks": marks, "curve": curve}
 
@@ -80,7 +92,9 @@ def _clock(table: Table) -> dict[str, Any] | None:
     """Seconds left, and whose clock runs."""
     if table.clock is None:
         return None
-    left: dict[str, Any] = {chess.COLOR_NAMES[side]: max(0.0, table.clock.left(side)) for side in chess.COLORS}
+    left: dict[str, Any] = {
+        chess.COLOR_NAMES[side]: max(0.0, table.clock.left(side)) for side in chess.COLORS
+    }
     running = table.clock.running
     return {**left, "running": None if running is None else chess.COLOR_NAMES[running]}
 
@@ -109,10 +123,16 @@ def _line(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
     walk = board.copy(stack=False)
     moves = []
     for move in info.line(_LINE_PLIES):
-        moves.append({"uci": move.uci(), "san": shown_moves(walk.san(move)), "number": move_number(walk)})
+        moves.append(
+            {"uci": move.uci(), "san": shown_moves(walk.san(move)), "number": move_number(walk)}
+        )
         walk.push(move)
     squares = [info.pv[0].from_square, info.pv[0].to_square] if info.pv else []
-    return {**_verdict(Verdict.of_info(info).seen_by_white(board.turn)), "moves": moves, "squares": squares}
+    return {
+        **_verdict(Verdict.of_info(info).seen_by_white(board.turn)),
+        "moves": moves,
+        "squares": squares,
+    }
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
@@ -123,4 +143,9 @@ def verdict_at_end(board: chess.Board) -> dict[str, Any]:
     """Lines of a position without legal moves: none, and its result."""
     verdict = Verdict.of_result(board.result())
     said = later("Checkmate") if board.is_checkmate() else later("Stalemate")
-    return {"do": "lines", "fen": board.fen(), "lines": [], "over": {**_verdict(verdict), "text": said}}
+    return {
+        "do": "lines",
+        "fen": board.fen(),
+        "lines": [],
+        "over": {**_verdict(verdict), "text": said},
+    }

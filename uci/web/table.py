@@ -15,14 +15,16 @@ from uci.game.timed_game import Setup, TimedGame
 from uci.language import _
 from uci.web.move_tree import MoveTree
 
-MOST_PLIES = 2000  # plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
+# plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
+MOST_PLIES = 2000
 
 
 class Table(TimedGame):
-    """One game, its end, and in analysis the position that is looked at. On a board for analysis nobody plays.
+    """One game, its end, and in analysis the position that is looked at. On a board for analysis
+    nobody plays.
 
-    The clocks wait while the game is analysed or nobody is at the board, and while somebody waits until the engine is
-    loaded: Aino to move, or the person for an answer.
+    The clocks wait while the game is analysed or nobody is at the board, and while somebody waits
+    until the engine is loaded: Aino to move, or the person for an answer.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -38,9 +40,12 @@ class Table(TimedGame):
         self.kept = setup.kept
         self._has_edited = False  # whether the person changed something in analysis
         self.last: chess.pgn.GameNode = self.tree.game.end()  # of the game's last move
-        self.here, self.shown = self.last, self.board.copy()  # the node that is looked at, and its position
+        self.here, self.shown = (
+            self.last,
+            self.board.copy(),
+        )  # the node that is looked at, and its position
 
-    # ---- the game ---------------------------------------------------------------------------------------------------
+    # ---- the game --------------------------------------------------------------------------------
 
     @property
     def is_game(self) -> bool:
@@ -94,7 +99,9 @@ class Table(TimedGame):
         self.run_clock()
 
     def take_back(self) -> bool:
-        """As in every game, but not in analysis. An end goes, too. Moves with variations or words stay as one."""
+        """As in every game, but not in analysis. An end goes, too. Moves with variations or words
+        stay as one.
+        """
         before = self.plies
         if not self.is_game or self.is_analysing or not super().take_back():
             return False
@@ -121,15 +128,19 @@ class Table(TimedGame):
         self.run_clock()
 
     def ask(self, asked: bool) -> None:
-        """Note that the person waits for an answer, or has it: while the engine is being loaded, this costs no time."""
+        """Note that the person waits for an answer, or has it: while the engine is being loaded,
+        this costs no time.
+        """
         self.fall_of_flag()
         self.is_asked = asked
         self.run_clock()
 
-    # ---- analysis ---------------------------------------------------------------------------------------------------
+    # ---- analysis --------------------------------------------------------------------------------
 
     def analyse(self, analysing: bool) -> None:
-        """Enter or leave analysis, during which the game waits. A board without a game is always in analysis."""
+        """Enter or leave analysis, during which the game waits. A board without a game is always in
+        analysis.
+        """
         self.fall_of_flag()
         self.is_analysing = analysing or not self.is_game
         self.look(self.last)
@@ -146,9 +157,17 @@ class Table(TimedGame):
         return _way_to(self.last)
 
     def look(self, node: chess.pgn.GameNode) -> None:
-        """Look at another position of the game or of a variation: the nearest known board goes there move by move."""
-        way, ways = _way_to(node), [(_way_to(self.here), self.shown), (_way_to(self.last), self.board)]
-        shared = [sum(one is other for one, other in zip(way, known, strict=False)) for known, _board in ways]
+        """Look at another position of the game or of a variation: the nearest known board goes
+        there move by move.
+        """
+        way, ways = (
+            _way_to(node),
+            [(_way_to(self.here), self.shown), (_way_to(self.last), self.board)],
+        )
+        shared = [
+            sum(one is other for one, other in zip(way, known, strict=False))
+            for known, _board in ways
+        ]
         nearer = min(0, 1, key=lambda index: len(ways[index][0]) - 2 * shared[index])
         known, board = ways[nearer]
         self.here, self.shown = node, board.copy() if nearer else board
@@ -158,7 +177,8 @@ class Table(TimedGame):
             self.shown.push(step.move)
 
     def explore(self, moves: Sequence[chess.Move]) -> None:
-        """Play legal moves in the position that is looked at: along a line of the tree, or as a new variation.
+        """Play legal moves in the position that is looked at: along a line of the tree, or as a new
+        variation.
 
         On a board without a game, moves at the end of the main line extend it.
         """
@@ -169,12 +189,16 @@ class Table(TimedGame):
             self._edited()
 
     def promote(self, node: chess.pgn.GameNode) -> None:
-        """Make the line to which a node belongs the main one where it leaves another. Raises MoveError."""
+        """Make the line to which a node belongs the main one where it leaves another. Raises
+        MoveError.
+        """
         while isinstance(node, chess.pgn.ChildNode) and node.is_main_variation():
             node = node.parent
         if not isinstance(node, chess.pgn.ChildNode):
             raise MoveError(_("that is the main line"))
-        first = int(self.is_game and node.parent.variations[0] in _way_to(self.last))  # what was played stays first
+        first = int(
+            self.is_game and node.parent.variations[0] in _way_to(self.last)
+        )  # what was played stays first
         if node.parent.variations[first] is node:
             raise MoveError(_("the moves of the game come first"))
         self.tree.put(node, first)
@@ -182,7 +206,9 @@ class Table(TimedGame):
 
     def delete(self, node: chess.pgn.GameNode) -> None:
         """Remove a move and all behind it, but no move of a game with Aino. Raises MoveError."""
-        if not isinstance(node, chess.pgn.ChildNode) or (self.is_game and node in _way_to(self.last)):
+        if not isinstance(node, chess.pgn.ChildNode) or (
+            self.is_game and node in _way_to(self.last)
+        ):
             raise MoveError(_("the moves of the game cannot be deleted"))
         if node in _way_to(self.here):
             self.look(node.parent)
@@ -200,7 +226,9 @@ class Table(TimedGame):
         self._edited()
 
     def _edited(self) -> None:
-        """Note that the person made something. On a board without a game, the main line is the game."""
+        """Note that the person made something. On a board without a game, the main line is the
+        game.
+        """
         self._has_edited = True
         last = self.tree.game.end()
         if self.is_game or last is self.last:
@@ -208,12 +236,14 @@ class Table(TimedGame):
         self.last = last
         self.board = board_after(self.board.root(), *self.tree.game.mainline_moves())
 
-    # ---- its PGN ----------------------------------------------------------------------------------------------------
+    # ---- its PGN ---------------------------------------------------------------------------------
 
     @property
     def is_played(self) -> bool:
         """Whether it is a game in which the person has moved, or Aino against itself."""
-        return self.is_game and self.plies - self.first_ply > (self.setup.board.turn != self.human)  # Aino began
+        return self.is_game and self.plies - self.first_ply > (
+            self.setup.board.turn != self.human
+        )  # Aino began
 
     @property
     def is_worth_saving(self) -> bool:
@@ -230,11 +260,16 @@ class Table(TimedGame):
         if self.is_game:
             game = super().record(end or self.end or UNFINISHED, event)
         else:
-            headers = self.setup.headers or {"Event": "Analysis", "Date": f"{self.started:%Y.%m.%d}"}
+            headers = self.setup.headers or {
+                "Event": "Analysis",
+                "Date": f"{self.started:%Y.%m.%d}",
+            }
             if self.setup.source is not None:
                 game = chess.pgn.Game(headers)
             else:
-                game = game_from_board(self.board, headers, headers.get("Result", UNFINISHED.result), self.clock_times)
+                game = game_from_board(
+                    self.board, headers, headers.get("Result", UNFINISHED.result), self.clock_times
+                )
         self.tree.copy_onto(game)
         return game
 

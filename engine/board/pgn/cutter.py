@@ -41,7 +41,8 @@ _VARIANT_NAMES = dict.fromkeys(
 
 
 class GameText:
-    """The text of a stream of games, as much of it as is needed: UTF-8 whose lines end in a line feed.
+    """The text of a stream of games, as much of it as is needed: UTF-8 whose lines end in a line
+    feed.
 
     Attributes:
         data: the text from the line of `at` on, and some before.
@@ -56,7 +57,9 @@ class GameText:
         self.data, self.at, self.line, self.dropped, self.final = b"", 0, 1, 0, False
 
     def more(self) -> None:
-        """Append a piece, without the lines before that of `at`; a large game is doubled before it is read again."""
+        """Append a piece, without the lines before that of `at`; a large game is doubled before it
+        is read again.
+        """
         taken, needed = list[bytes](), len(self.data) - self.at
         while not self.final and (not taken or sum(len(piece) for piece in taken) < needed):
             piece = next(self._pieces, None)
@@ -89,7 +92,9 @@ class GameText:
 
 @dataclass
 class Start:
-    """The first position of a game; why it cannot be played, "" if it can, and the name of the tag to blame."""
+    """The first position of a game; why it cannot be played, "" if it can, and the name of the tag
+    to blame.
+    """
 
     board: chess.Board = field(default_factory=chess.Board)
     fault: str = ""
@@ -114,7 +119,9 @@ class CutGames:
     data: bytes
     games: list[list[int]]  # the columns of each, as `desks` names them
     tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of games that are not KEPT_WHOLE only the tags
-    moves: np.ndarray  # uint16 [plies], main lines of games that are not KEPT_WHOLE, in codes of `layout`
+    moves: (
+        np.ndarray
+    )  # uint16 [plies], main lines of games that are not KEPT_WHOLE, in codes of `layout`
     start_at: int  # place of the game that has a first position of its own; -1 for none
     start: Start
     row: np.ndarray  # uint64 [16], that position
@@ -129,7 +136,9 @@ class CutGames:
 
 
 class Cutter:
-    """Cuts games off a text, at most `most` at once; `whole`: with all tokens, not main lines and tags alone."""
+    """Cuts games off a text, at most `most` at once; `whole`: with all tokens, not main lines and
+    tags alone.
+    """
 
     def __init__(self, text: GameText, whole: bool, most: int = AT_ONCE) -> None:
         self._text, self._whole = text, whole
@@ -160,7 +169,10 @@ class Cutter:
             if text.final and text.at == len(text.data):
                 return None
             if self._of is not text.data:
-                self._of, self._padded = text.data, np.frombuffer(text.data + b"\n" * PADDING, np.uint8)
+                self._of, self._padded = (
+                    text.data,
+                    np.frombuffer(text.data + b"\n" * PADDING, np.uint8),
+                )
                 self._start_at = -1
             final = text.final or len(text.data) - text.at > LONGEST_TEXT
             desk = desks.Desk(
@@ -170,7 +182,10 @@ class Cutter:
             count, place, reason = map(int, cut_text(desk, text.at))
             self._stop = (count, place, reason)
         games = self._games[:count, : desks.TOLD_COLUMNS].tolist()
-        tokens, moves = self._tokens[: games[-1][desks.LAST_TOKEN]], self._moves[: games[-1][desks.LAST_MOVE]]
+        tokens, moves = (
+            self._tokens[: games[-1][desks.LAST_TOKEN]],
+            self._moves[: games[-1][desks.LAST_MOVE]],
+        )
         if not self._whole:
             tokens, moves = tokens.copy(), moves.copy()
         return CutGames(text.data, games, tokens, moves, self._start_at, *self._start)
@@ -190,7 +205,9 @@ class Cutter:
             self._tokens = np.empty((2 * len(self._tokens), desks.TOKEN_COLUMNS), np.int32)
 
     def _look_up(self, game: np.ndarray) -> tuple[Start, np.ndarray]:
-        """Return the first position that a game's tags tell, and its row: zeros where it cannot be played."""
+        """Return the first position that a game's tags tell, and its row: zeros where it cannot be
+        played.
+        """
         tokens = self._tokens[game[desks.FIRST_TOKEN] : game[desks.LAST_TOKEN]]
         tags = {name: value for name, value, _ in read_tags(self._text.data, tokens)}
         key = (tags.get("FEN", ""), tags.get("Variant", ""), tags.get("SetUp", ""))
@@ -201,9 +218,14 @@ class Cutter:
                 start = Start(start_of(tags), is_told=bool(told_fen(tags)))
                 row = row_from_board(start.board)
             except (DataError, FenError) as error:
-                tag = next((name for name in ("Variant", "SetUp") if name.lower() in str(error).lower()), "FEN")
+                tag = next(
+                    (name for name in ("Variant", "SetUp") if name.lower() in str(error).lower()),
+                    "FEN",
+                )
                 start = Start(fault=str(error), tag=tag)
-            row.flags.writeable = False  # as `standard_row`: kernels are compiled for one kind of array
+            row.flags.writeable = (
+                False  # as `standard_row`: kernels are compiled for one kind of array
+            )
             self._starts[key] = start, row
         return self._starts[key]
 
@@ -228,7 +250,9 @@ def start_of(tags: dict[str, str]) -> chess.Board:
         variant = None
     chess960 = headers.is_chess960()
     if not chess960 and variant is not chess.Board:
-        raise DataError(message("Aino does not play the variant {name}", name=repr(tags["Variant"])))
+        raise DataError(
+            message("Aino does not play the variant {name}", name=repr(tags["Variant"]))
+        )
     fen = told_fen(tags)
     if not fen:
         if tags.get("SetUp", "").strip() == "1":
@@ -249,6 +273,8 @@ def told_fen(tags: dict[str, str]) -> str:
 
 
 def with_known_variant(tags: dict[str, str]) -> dict[str, str]:
-    """Return the tags with a name of the variant that python-chess knows, if we know it by another name."""
+    """Return the tags with a name of the variant that python-chess knows, if we know it by another
+    name.
+    """
     name = re.sub(r"[\W_]|chess", "", tags.get("Variant", "none").lower())
     return tags | {"Variant": _VARIANT_NAMES[name]} if name in _VARIANT_NAMES else tags

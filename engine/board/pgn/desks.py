@@ -15,21 +15,38 @@ OWN_START: Final = 3  # a start position or variant in its tags
 FULL: Final = 4  # no room for another game
 NO_TAG: Final = 5  # a bracket behind a result, which is none of a tag
 
-# Columns of a game: places are bytes, results codes of `letters`. Those behind TOLD_COLUMNS are notes of the kernels.
+# Columns of a game: places are bytes, results codes of `letters`. Those behind TOLD_COLUMNS are
+# notes of the kernels.
 (BEGIN, END, FIRST_MOVE, LAST_MOVE, FIRST_TOKEN, LAST_TOKEN, RESULT, TAG_RESULT, TAGS, MOVETEXT, FAULT_COUNT,
  KEPT_WHOLE, HAS_START, TOKENS, ODD, CLOSED, VARIATIONS, RESULT_END, TAG_END, LAST_PLACE, ADJACENT, NUMBERED,
  PARENTHESIS, OUTCOME, OUTCOME_END, COLUMNS) = range(26)  # fmt: skip
 TOLD_COLUMNS: Final = KEPT_WHOLE + 1
 
-# Columns and kinds of tokens. A tag is two: its name, and its VALUE_TEXT with whether backslashes mean themselves. The
-# attribute of a number is 8 * (number + 1) + dots, of dots alone their count, of a fault reason + 16 * the result.
+# Columns and kinds of tokens. A tag is two: its name, and its VALUE_TEXT with whether backslashes
+# mean themselves. The attribute of a number is 8 * (number + 1) + dots, of dots alone their count,
+# of a fault reason + 16 * the result.
 KIND, PLACE, TILL, ATTRIBUTE, TOKEN_COLUMNS = range(5)
-TAG, VALUE_TEXT, PIECE_MOVE, CASTLE, WORD, NUMBER, NAG, OPEN, CLOSE, TOLD, LINE_COMMENT, ESCAPE, BROKEN = range(13)
+(
+    TAG,
+    VALUE_TEXT,
+    PIECE_MOVE,
+    CASTLE,
+    WORD,
+    NUMBER,
+    NAG,
+    OPEN,
+    CLOSE,
+    TOLD,
+    LINE_COMMENT,
+    ESCAPE,
+    BROKEN,
+) = range(13)
 (NO_TOKEN, SECOND_RESULT, BEHIND_RESULT, NO_VARIATION, OPEN_VARIATION, STRAY_BRACKET, BAD_TAG, PROSE,
  OPEN_COMMENT) = range(9)  # fmt: skip
 HIDES: Final = 2  # the attribute of a comment that may hide moves; 1 of one behind the result
 
-# Columns of a line of moves by its depth: the row with its position, whether that is known, plies, token of its (.
+# Columns of a line of moves by its depth: the row with its position, whether that is known, plies,
+# token of its (.
 ROW, KNOWN, OWN_PLIES, OPENED, LINE_COLUMNS = range(5)
 DEEPEST_LINE: Final = 60  # variations in variations whose moves are found here
 STANDARD: Final = 2 * DEEPEST_LINE + 2  # the row of the standard position, behind two of each depth
@@ -37,7 +54,9 @@ LONGEST_COMMENT: Final = 1 << 20  # bytes in which a comment must end
 MOST_GAME_PLIES: Final = 65_536
 DIAGRAM: Final = 220  # the NAG of (D)
 HAS_MORE, HAS_WORD = 1, 2  # bits of MOVETEXT
-NAME, NAME_END, VALUE, VALUE_END, BEHIND, IS_RAW, TAG_PARTS = range(7)  # places of a tag, and if \ means itself
+NAME, NAME_END, VALUE, VALUE_END, BEHIND, IS_RAW, TAG_PARTS = range(
+    7
+)  # places of a tag, and if \ means itself
 
 
 class Desk(NamedTuple):
@@ -50,7 +69,9 @@ class Desk(NamedTuple):
     start: np.ndarray  # uint64 [16], its first position; zeros if it has none
     games: np.ndarray  # int64 [G, COLUMNS]
     tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of a game that is not KEPT_WHOLE the tags alone
-    moves: np.ndarray  # uint16 [M], main lines of games that are not KEPT_WHOLE, in codes of `layout`
+    moves: (
+        np.ndarray
+    )  # uint16 [M], main lines of games that are not KEPT_WHOLE, in codes of `layout`
     lines: np.ndarray  # int64 [DEEPEST_LINE + 1, LINE_COLUMNS], scratch
     rows: np.ndarray  # uint64 [STANDARD + 1, 16], scratch but for the standard position
     legal: np.ndarray  # uint16 [218], scratch

@@ -28,12 +28,16 @@ LONGEST_WORD = 40  # characters of a faulty word that are quoted
 class ReadGame:
     """A game of a text."""
 
-    number: int  # the game's number in the text, from 1; 0 of a fault between games, of which `game` is empty
+    # the game's number in the text, from 1; 0 of a fault between games, of which `game` is empty
+    number: int
     line: int  # the line on which it begins, from 1
-    game: chess.pgn.Game  # tags and moves, as far as they could be read; `game.errors` has the faults
+    game: (
+        chess.pgn.Game
+    )  # tags and moves, as far as they could be read; `game.errors` has the faults
     faults: list[Fault]  # what is wrong with it, in the order of the text
     cut: Fault | None = None  # that of them at which the main line ends; None where it is whole
-    start_fault: str = ""  # why it cannot be played at all: an impossible position or another variant; "" if it can
+    # why it cannot be played at all: an impossible position or another variant; "" if it can
+    start_fault: str = ""
     letters: str = ENGLISH.name  # the language of the pieces' letters
     is_game: bool = True  # False of a fault between games
     result: str = ""  # behind the moves; "" where there is none
@@ -51,13 +55,20 @@ class Fault:
     reason: str
 
     def __str__(self) -> str:
-        values = {"line": self.line, "column": self.column, "word": repr(self.word), "reason": self.reason}
+        values = {
+            "line": self.line,
+            "column": self.column,
+            "word": repr(self.word),
+            "reason": self.reason,
+        }
         return message("{line}:{column}: {word}: {reason}", **values)
 
 
 def read_games(stream: IO[bytes] | str) -> Iterator[ReadGame]:
     """Yield all games of a text or binary stream in order, and the faults between them."""
-    text = GameText(io.BytesIO(stream.encode(errors="replace")) if isinstance(stream, str) else stream)
+    text = GameText(
+        io.BytesIO(stream.encode(errors="replace")) if isinstance(stream, str) else stream
+    )
     number = 0
     for game in cut_games(text):
         game.number = number + 1 if game.is_game else 0
@@ -66,14 +77,16 @@ def read_games(stream: IO[bytes] | str) -> Iterator[ReadGame]:
 
 
 def read_game_file(path: Path) -> Iterator[ReadGame]:
-    """Yield the games of a file, packed or not, as `read_games` does. Raises DataError where it cannot be read."""
+    """Yield the games of a file, packed or not, as `read_games` does. Raises DataError where it
+    cannot be read.
+    """
     with reading(path), open_unpacked(path) as (stream, _):
         yield from read_games(stream)
 
 
 def cut_games(text: GameText, main_line: bool = False, most: int = AT_ONCE) -> Iterator[ReadGame]:
-    """Yield the games of a text, which is moved on behind each; `main_line`: without variations. It reads on for at
-    most so many at once.
+    """Yield the games of a text, which is moved on behind each; `main_line`: without variations. It
+    reads on for at most so many at once.
     """
     cutter = Cutter(text, True, most)
     while (found := cutter.cut()) is not None:
@@ -81,8 +94,12 @@ def cut_games(text: GameText, main_line: bool = False, most: int = AT_ONCE) -> I
             yield from play_game(text, found, columns, main_line)
 
 
-def play_game(text: GameText, found: CutGames, columns: list[int], main_line: bool) -> Iterator[ReadGame]:
-    """Move a text on behind a game that was cut off, and yield it, unless it is a result or a comment alone."""
+def play_game(
+    text: GameText, found: CutGames, columns: list[int], main_line: bool
+) -> Iterator[ReadGame]:
+    """Move a text on behind a game that was cut off, and yield it, unless it is a result or a
+    comment alone.
+    """
     game = None
     if columns[TAGS] or columns[MOVETEXT] or columns[FAULT_COUNT]:
         game = _interpret(text, found, columns, main_line)
@@ -93,11 +110,15 @@ def play_game(text: GameText, found: CutGames, columns: list[int], main_line: bo
 
 
 def _interpret(text: GameText, found: CutGames, columns: list[int], main_line: bool) -> ReadGame:
-    """Return the game of tokens, in English or in the only other language in which all its moves are legal."""
+    """Return the game of tokens, in English or in the only other language in which all its moves
+    are legal.
+    """
     start = found.start if columns[BEGIN] == found.start_at else Start()
 
     def play(reading: Letters, whole_only: bool = False) -> TokenPlayer:
-        return TokenPlayer(found.data, columns, found.tokens_of(columns), start, reading, main_line, whole_only)
+        return TokenPlayer(
+            found.data, columns, found.tokens_of(columns), start, reading, main_line, whole_only
+        )
 
     game, letters = play(ENGLISH), ENGLISH
     if game.has_foreign_word and not columns[FAULT_COUNT]:
@@ -106,7 +127,9 @@ def _interpret(text: GameText, found: CutGames, columns: list[int], main_line: b
         if legal and len({str(other.game) for _, other in legal}) == 1:
             letters, game = legal[0]
     found_faults = sorted(game.faults)
-    faults = [Fault(*text.place_of(at), word[:LONGEST_WORD], reason) for at, word, reason in found_faults]
+    faults = [
+        Fault(*text.place_of(at), word[:LONGEST_WORD], reason) for at, word, reason in found_faults
+    ]
     cut = faults[found_faults.index(game.cut)] if game.cut else None
     game.game.errors.extend(DataError(str(fault)) for fault in faults)
     return ReadGame(

@@ -1,4 +1,6 @@
-"""Which characters of PGN mean the same, what separates words, and how results are spelled, for kernels."""
+"""Which characters of PGN mean the same, what separates words, and how results are spelled, for
+kernels.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,33 @@ from engine.native.jit import kernel
 NO_RESULT, WHITE_WINS, BLACK_WINS, DRAWN_GAME, UNKNOWN_OUTCOME = range(5)
 CODED_RESULTS = ("", "1-0", "0-1", "1/2-1/2", "*")  # by code
 PADDING: Final = 64  # line feeds behind every text, so that kernels may look ahead
-_HALF, DOTS, _OTHER = 1, 2, 3  # what ½ and … mean, and all characters that mean nothing by themselves
-_LINE_FEED, SPACE, _QUOTE, _DOLLAR, _OPEN_LINE, _CLOSE_LINE, _COMMA, DASH_SIGN, _DOT, _COLON, _CLOSE_TAG = (
-    b'\n "$(),-.:]'
-)
+_HALF, DOTS, _OTHER = (
+    1,
+    2,
+    3,
+)  # what ½ and … mean, and all characters that mean nothing by themselves
+(
+    _LINE_FEED,
+    SPACE,
+    _QUOTE,
+    _DOLLAR,
+    _OPEN_LINE,
+    _CLOSE_LINE,
+    _COMMA,
+    DASH_SIGN,
+    _DOT,
+    _COLON,
+    _CLOSE_TAG,
+) = b'\n "$(),-.:]'
 
 _BLANKS = "\x85\xa0\xad\u1680\u205f\u3000\ufeff" + "".join(
-    map(chr, (*range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x2060, 0x2070)))  # spaces, and marks of direction
+    map(
+        chr, (*range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x2060, 0x2070))
+    )  # spaces, and marks of direction
 )
-_MEANINGS = dict.fromkeys(_BLANKS, SPACE) | dict.fromkeys(DASHES[1:], DASH_SIGN) | {"½": _HALF, "…": DOTS}
+_MEANINGS = (
+    dict.fromkeys(_BLANKS, SPACE) | dict.fromkeys(DASHES[1:], DASH_SIGN) | {"½": _HALF, "…": DOTS}
+)
 _CHARACTERS = np.array([ord(character) for character in _MEANINGS], np.int64)
 _SYMBOLS = np.array(list(_MEANINGS.values()), np.int64)
 # By ASCII byte.
@@ -35,7 +55,8 @@ BLANK, WORD_ENDS, DIGIT, LETTER = (
     )
 )
 
-# A dash may be any other, a colon, or stand in spaces; a dot may be a comma. The longer of two spellings comes first.
+# A dash may be any other, a colon, or stand in spaces; a dot may be a comma. The longer of two
+# spellings comes first.
 _RESULTS = (
     ("1-0", WHITE_WINS), ("0-1", BLACK_WINS), ("1/2-1/2", DRAWN_GAME), ("1/2", DRAWN_GAME), ("½-½", DRAWN_GAME),
     ("½", DRAWN_GAME), ("0.5-0.5", DRAWN_GAME), (".5-.5", DRAWN_GAME), ("1.0-0.0", WHITE_WINS),
@@ -43,16 +64,21 @@ _RESULTS = (
     ("+/-", WHITE_WINS), ("+--", WHITE_WINS), ("-/+", BLACK_WINS), ("--+", BLACK_WINS), ("=-=", DRAWN_GAME),
 )  # fmt: skip
 _IN_MOVETEXT = 11  # of these; the others are results only if the tag has them
-_SPELLINGS = np.array([[_HALF if sign == "½" else ord(sign) for sign in f"{text:\0<8}"] for text, _ in _RESULTS])
+_SPELLINGS = np.array(
+    [[_HALF if sign == "½" else ord(sign) for sign in f"{text:\0<8}"] for text, _ in _RESULTS]
+)
 RESULT_PATTERN = "|".join(
-    re.escape(text).replace(r"\-", f"[{DASHES}:]").replace(r"\.", "[.,]") for text, _ in _RESULTS[:_IN_MOVETEXT]
+    re.escape(text).replace(r"\-", f"[{DASHES}:]").replace(r"\.", "[.,]")
+    for text, _ in _RESULTS[:_IN_MOVETEXT]
 )
 _CODES = np.array([code for _, code in _RESULTS], np.int64)
 
 
 @kernel()
 def symbol(data, at):
-    """Return (meaning, bytes) of the character at a place of UTF-8: its ASCII code, or that of what it stands for."""
+    """Return (meaning, bytes) of the character at a place of UTF-8: its ASCII code, or that of what
+    it stands for.
+    """
     byte = np.int64(data[at])
     if byte >= 128:
         return _wide_symbol(data, at)
@@ -126,16 +152,24 @@ def spelled_result(data, at, is_tag):
             meaning = DASH_SIGN if meaning == _COLON else _DOT if meaning == _COMMA else meaning
             if meaning == _SPELLINGS[i, sign]:
                 sign += 1
-            elif meaning != SPACE or not sign or DASH_SIGN not in (_SPELLINGS[i, sign], _SPELLINGS[i, sign - 1]):
+            elif (
+                meaning != SPACE
+                or not sign
+                or DASH_SIGN not in (_SPELLINGS[i, sign], _SPELLINGS[i, sign - 1])
+            ):
                 break
             place += width
-        if not _SPELLINGS[i, sign] and (ends_word(data, place) or (is_tag and data[place] == _QUOTE)):
+        if not _SPELLINGS[i, sign] and (
+            ends_word(data, place) or (is_tag and data[place] == _QUOTE)
+        ):
             return _CODES[i], place
     return NO_RESULT, at
 
 
 def told_result(tag: str, behind: str) -> str:
-    """Return a game's result, by the one in its tags and the one behind its moves, as in CODED_RESULTS."""
+    """Return a game's result, by the one in its tags and the one behind its moves, as in
+    CODED_RESULTS.
+    """
     return behind if tag in ("", "*") and behind not in ("", "*") else tag
 
 

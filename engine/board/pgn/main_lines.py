@@ -1,4 +1,6 @@
-"""Main lines and results of collections of any size, by kernels; of games in rare forms by the players of tokens."""
+"""Main lines and results of collections of any size, by kernels; of games in rare forms by the
+players of tokens.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,17 @@ import numpy as np
 
 from engine.board.convert import codes_of, row_from_board
 from engine.board.pgn.cutter import CutGames, Cutter, GameText, standard_row
-from engine.board.pgn.desks import BEGIN, END, FIRST_MOVE, KEPT_WHOLE, LAST_MOVE, MOVETEXT, RESULT, TAG_RESULT, TAGS
+from engine.board.pgn.desks import (
+    BEGIN,
+    END,
+    FIRST_MOVE,
+    KEPT_WHOLE,
+    LAST_MOVE,
+    MOVETEXT,
+    RESULT,
+    TAG_RESULT,
+    TAGS,
+)
 from engine.board.pgn.game_reader import ReadGame, play_game
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.errors import FenError, MoveError
@@ -30,15 +42,20 @@ class MainLine:
     moves: np.ndarray  # uint16 [plies], codes of `engine.board.layout`
     result: str  # the result behind the moves; "" where there is none
     tag_result: str  # that of the tags, in the same way
-    fault: str = ""  # what is wrong with the game, or the text between games; "" for nothing. Its line comes first.
+    # what is wrong with the game, or the text between games; "" for nothing. Its line comes first.
+    fault: str = ""
     is_game: bool = True  # False of a fault between games
     chess960: bool = False  # whether the tags or the start position say so
     has_start: bool = False  # whether the tags give a start position
-    read_tags: Callable[[], Mapping[str, str]] = field(default=dict, repr=False)  # what all tags say
+    read_tags: Callable[[], Mapping[str, str]] = field(
+        default=dict, repr=False
+    )  # what all tags say
 
     @property
     def elo(self) -> tuple[int, int]:
-        """Ratings of White and Black, of one to four digits (`2500?`, `2500 FIDE`); -1 where there are none."""
+        """Ratings of White and Black, of one to four digits (`2500?`, `2500 FIDE`); -1 where there
+        are none.
+        """
         tags = self.read_tags()
         white, black = (_ELO.search(tags.get(name, "")) for name in ("WhiteElo", "BlackElo"))
         return int(white[0]) if white else -1, int(black[0]) if black else -1

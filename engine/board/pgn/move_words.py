@@ -1,4 +1,6 @@
-"""Words of movetext as moves and marks: every way of writing them, and the letters of pieces in other languages."""
+"""Words of movetext as moves and marks: every way of writing them, and the letters of pieces in
+other languages.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from engine.errors import FenError, MoveError, message
 DASH = f"[{DASHES}]"
 FIGURINES = str.maketrans("♔♕♖♗♘♚♛♜♝♞", "KQRBNKQRBN", "♙♟\ufe0e\ufe0f")
 CAPITALS = "English in capitals"
-# Language, and its letters for king, queen, rook, bishop, knight (and pawn). Readings that give the same game are one.
+# Language, and its letters for king, queen, rook, bishop, knight (and pawn). Readings that give the
+# same game are one.
 LANGUAGES = (
     ("English with P for pawns", "K Q R B N P"),
     (CAPITALS, ""),
@@ -41,7 +44,9 @@ BY_SIDE = (22, 26, 32, 36, 40, 44, 132, 138)  # the number after these is Black'
 LONGEST_MOVE, LONGEST_GLUED = 16, 1000  # characters
 LETTER_SIGNS = ("N", "D")  # may be pieces, too
 
-_SIGN = "|".join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True) if not sign.isalpha())
+_SIGN = "|".join(
+    re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True) if not sign.isalpha()
+)
 _ONE_SIGN, _SIGNS = re.compile(_SIGN), re.compile(f"(?:{_SIGN})+")
 _PIECES = (chess.KING, chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN)
 _PASS = ("--", "Z0", "0000", "@@@@", "<>", "null", "pass")
@@ -93,18 +98,29 @@ def other_readings() -> Iterator[Letters]:
 
 
 def legal_move(board: chess.Board, text: str) -> chess.Move:
-    """Return the one legal move that a word means, with a capital or a small letter for its piece. Raises MoveError."""
-    for word, letters in ((text, ENGLISH), (text[:1].upper() + text[1:], ENGLISH), (text, letters_of(CAPITALS, ""))):
+    """Return the one legal move that a word means, with a capital or a small letter for its piece.
+    Raises MoveError.
+    """
+    for word, letters in (
+        (text, ENGLISH),
+        (text[:1].upper() + text[1:], ENGLISH),
+        (text, letters_of(CAPITALS, "")),
+    ):
         try:
             if move := _read_one(board, word, letters).move:
                 return move
         except NoMoveError:
             continue
-    raise MoveError(message("{move} is no legal move in {position}", move=repr(text), position=board.fen()))
+    raise MoveError(
+        message("{move} is no legal move in {position}", move=repr(text), position=board.fen())
+    )
 
 
-def typed_position(text: str, chess960: bool = False, note: Note = lambda message: None) -> chess.Board:
-    """Return the position of a text as `parse_fen`, after the moves behind its word `moves`, which are on the stack.
+def typed_position(
+    text: str, chess960: bool = False, note: Note = lambda message: None
+) -> chess.Board:
+    """Return the position of a text as `parse_fen`, after the moves behind its word `moves`, which
+    are on the stack.
 
     Raises FenError, for an illegal move, too.
     """
@@ -120,7 +136,9 @@ def typed_position(text: str, chess960: bool = False, note: Note = lambda messag
 
 
 def read_word(board: chess.Board, word: str, letters: Letters) -> list[Word]:
-    """Return the moves that a word means: one, or several written without space. Raises NoMoveError with the reason."""
+    """Return the moves that a word means: one, or several written without space. Raises NoMoveError
+    with the reason.
+    """
     try:
         return [_read_one(board, word, letters)]
     except NoMoveError as error:
@@ -163,7 +181,10 @@ def _read_one(board: chess.Board, word: str, letters: Letters) -> Word:
         return Word(_pass(board), nags_of(word[len(body) :], board.turn) or ())
     castling = _CASTLING.fullmatch(word)
     if castling is not None:
-        return Word(_castling(board, castling["long"] is not None), nags_of(castling["signs"], board.turn) or ())
+        return Word(
+            _castling(board, castling["long"] is not None),
+            nags_of(castling["signs"], board.turn) or (),
+        )
     match = letters.pattern.fullmatch(word)
     if match is None and _DESCRIPTIVE.fullmatch(word):
         raise NoMoveError("descriptive notation, which Aino does not read: write e4 for P-K4")
@@ -190,7 +211,9 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
     target = chess.parse_square(match["to"])
     promotion = None
     if letter := match["promotion"]:
-        promotion = {name.casefold(): kind for name, kind in letters.pieces.items()}[letter.casefold()]
+        promotion = {name.casefold(): kind for name, kind in letters.pieces.items()}[
+            letter.casefold()
+        ]
     kind = piece or chess.PAWN
     from_file, from_rank = match["file"], match["rank"]
     if not (piece or from_file) and (from_rank or match["sign"]):
@@ -208,12 +231,16 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
     found = [move for move in there if move.promotion == promotion and not board.is_castling(move)]
     if not found and from_file and from_rank:
         castling = board.generate_castling_moves(origins)
-        found = [move for move in castling if target in (move.to_square, encode_move(board, move) >> 6)]
+        found = [
+            move for move in castling if target in (move.to_square, encode_move(board, move) >> 6)
+        ]
     if len(found) == 1:
         return found[0]
     if found:
         squares = " and ".join(chess.square_name(move.from_square) for move in found)
-        raise NoMoveError(message("ambiguous: the pieces on {squares} can go there", squares=squares))
+        raise NoMoveError(
+            message("ambiguous: the pieces on {squares} can go there", squares=squares)
+        )
     others = [move.promotion for move in there]
     if promotion and None in others:
         raise NoMoveError("a promotion of a piece that is not promoted there")

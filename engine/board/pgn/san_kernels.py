@@ -21,7 +21,9 @@ _PIECES[list(b"NBRQK")] = layout.KNIGHT, layout.BISHOP, layout.ROOK, layout.QUEE
 
 @kernel()
 def read_san_move(data, at, row, legal):
-    """Return (code, place behind it, whether it is castling) of a move in English SAN; NO_SAN for another word."""
+    """Return (code, place behind it, whether it is castling) of a move in English SAN; NO_SAN for
+    another word.
+    """
     castles = data[at] == _BIG_O
     if castles:
         move, at = _read_castling(data, at, row, legal)
@@ -50,7 +52,12 @@ def _read_castling(data, at, row, legal):
     if (parts == 2 or parts == 3) and rooks:
         for i in range(generate(row, legal)):
             source, target = np.int64(legal[i]) & 63, np.int64(legal[i]) >> 6
-            if source == king and target < 64 and bit(target) & rooks and (target > king) == (parts == 2):
+            if (
+                source == king
+                and target < 64
+                and bit(target) & rooks
+                and (target > king) == (parts == 2)
+            ):
                 return legal[i], at + 1
     return layout.NO_MOVE, NO_SAN
 
@@ -61,13 +68,17 @@ def _read_plain_move(data, at, row):
     kind = _PIECES[data[at]]
     at += kind != layout.PAWN
     end = at
-    while end < at + 8 and (97 <= data[end] <= 104 or 49 <= data[end] <= 56 or data[end] == _SMALL_X):
+    while end < at + 8 and (
+        97 <= data[end] <= 104 or 49 <= data[end] <= 56 or data[end] == _SMALL_X
+    ):
         end += 1
     if end - at < 2 or data[end - 2] < 97 or data[end - 2] == _SMALL_X or data[end - 1] > 56:
         return layout.NO_MOVE, NO_SAN
     target = np.int64(data[end - 2]) - 97 + 8 * (np.int64(data[end - 1]) - 49)
     last = end - 2 - (end - at > 2 and data[end - 3] == _SMALL_X)
-    if kind == layout.PAWN and last == at and last < end - 2:  # a capture that does not say by which pawn
+    if (
+        kind == layout.PAWN and last == at and last < end - 2
+    ):  # a capture that does not say by which pawn
         return layout.NO_MOVE, NO_SAN
     promotion = 0
     if data[end] == _EQUALS:
@@ -75,9 +86,13 @@ def _read_plain_move(data, at, row):
         end += 2
         if not (layout.KNIGHT <= promotion <= layout.QUEEN):
             return layout.NO_MOVE, NO_SAN
-    if (promotion > 0) != (kind == layout.PAWN and bit(target) & (layout.RANK_1 | layout.RANK_8) != ZERO):
+    if (promotion > 0) != (
+        kind == layout.PAWN and bit(target) & (layout.RANK_1 | layout.RANK_8) != ZERO
+    ):
         return layout.NO_MOVE, NO_SAN
-    source = _only_source(row, kind, np.int64(row[layout.SIDE]), target, _named_squares(data, at, last))
+    source = _only_source(
+        row, kind, np.int64(row[layout.SIDE]), target, _named_squares(data, at, last)
+    )
     if source < 0:
         return layout.NO_MOVE, NO_SAN
     return np.uint16(source | target << 6 | promotion << 12), end
@@ -85,7 +100,9 @@ def _read_plain_move(data, at, row):
 
 @kernel()
 def _named_squares(data, at, end):
-    """Return the squares of the file and rank between two places; all for neither, none for anything else."""
+    """Return the squares of the file and rank between two places; all for neither, none for
+    anything else.
+    """
     squares = ALL_SQUARES
     if at < end and 97 <= data[at] <= 104:
         squares &= layout.FILE_A << np.uint64(data[at] - 97)
@@ -98,7 +115,9 @@ def _named_squares(data, at, end):
 
 @kernel()
 def _only_source(row, kind, side, target, sources):
-    """Return the square of the one piece among `sources` that can move to a square; -1 if there is none, or several."""
+    """Return the square of the one piece among `sources` that can move to a square; -1 if there is
+    none, or several.
+    """
     own, theirs = row[layout.WHITE + side], row[layout.WHITE + 1 - side]
     if bit(target) & own:
         return -1
@@ -114,7 +133,9 @@ def _only_source(row, kind, side, target, sources):
     while found:
         source = ctz(found)
         found &= found - ONE
-        if _is_safe(row, side, source, target, target if kind == layout.KING else king, own | theirs):
+        if _is_safe(
+            row, side, source, target, target if kind == layout.KING else king, own | theirs
+        ):
             if only >= 0:
                 return -1
             only = source
@@ -125,14 +146,20 @@ def _only_source(row, kind, side, target, sources):
 def _is_safe(row, side, source, target, king, occupied):
     """Whether no enemy attacks the king behind a move; en passant, the captured pawn leaves, too."""
     after = occupied & ~bit(source) | bit(target)
-    if row[layout.EN_PASSANT] and target == ctz(row[layout.EN_PASSANT]) and row[layout.PAWN] & bit(source):
+    if (
+        row[layout.EN_PASSANT]
+        and target == ctz(row[layout.EN_PASSANT])
+        and row[layout.PAWN] & bit(source)
+    ):
         return en_passant_is_legal(row, side, source, target)
     return attackers(row, king, after, 1 - side) & ~bit(target) == ZERO
 
 
 @kernel()
 def _pawn_sources(row, side, target, sources, own, theirs):
-    """Squares from which a pawn may come to a square: without a file, the pawns on the square's own."""
+    """Squares from which a pawn may come to a square: without a file, the pawns on the square's
+    own.
+    """
     back = -8 if side == 0 else 8
     file = layout.FILE_A << np.uint64(target & 7)
     if not 0 <= target + back < 64:

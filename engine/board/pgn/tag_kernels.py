@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from engine.board.pgn import desks
 from engine.board.pgn.desks import feeds, line_end, put_token
-from engine.board.pgn.letters import BLANK, DIGIT, LETTER, PADDING, SPACE, skip_spaces, spelled_result
+from engine.board.pgn.letters import (
+    BLANK,
+    DIGIT,
+    LETTER,
+    PADDING,
+    SPACE,
+    skip_spaces,
+    spelled_result,
+)
 from engine.native.jit import kernel
 
 _FEED, _QUOTE, _PERCENT, _STAR, _COLON, _EQUALS, _OPEN_TAG, _BACKSLASH, _CLOSE_TAG = b'\n"%*:=[\\]'
@@ -13,7 +21,7 @@ _MOST_COMPARED = 1000  # tokens of tags
 _NO_TAG, _BEGUN_TAG, _WHOLE_TAG = range(3)
 
 
-# ---- tags ---------------------------------------------------------------------------------------------------------
+# ---- tags ----------------------------------------------------------------------------------------
 
 
 @kernel()
@@ -43,25 +51,36 @@ def take_tag(desk, game, at):
         put_token(desk, game, desks.BROKEN, at, game[desks.TAG_END], desks.BAD_TAG)
         return game[desks.TAG_END]
     name, end = tag[desks.NAME], tag[desks.NAME_END]
-    game[desks.HAS_START] |= _is_word(data, name, end, b"fen") or _is_word(data, name, end, b"setup")
+    game[desks.HAS_START] |= _is_word(data, name, end, b"fen") or _is_word(
+        data, name, end, b"setup"
+    )
     if _is_word(data, name, end, b"variant"):
-        game[desks.HAS_START] |= not _is_word(data, tag[desks.VALUE], tag[desks.VALUE_END], b"standard")
+        game[desks.HAS_START] |= not _is_word(
+            data, tag[desks.VALUE], tag[desks.VALUE_END], b"standard"
+        )
     if _is_word(data, name, end, b"result"):
         begin = tag[desks.VALUE]
         game[desks.TAG_RESULT], last = spelled_result(data, begin, True)
         is_whole = game[desks.TAG_RESULT] and last == tag[desks.VALUE_END]
         is_usual = is_whole and (DIGIT[data[begin]] or data[begin] == _STAR)
-        game[desks.OUTCOME], game[desks.OUTCOME_END] = begin, begin if is_usual else tag[desks.VALUE_END]
+        game[desks.OUTCOME], game[desks.OUTCOME_END] = (
+            begin,
+            begin if is_usual else tag[desks.VALUE_END],
+        )
     game[desks.TAGS] += 1
     game[desks.TAG_END] = tag[desks.BEHIND]
     put_token(desk, game, desks.TAG, name, end, at)
-    put_token(desk, game, desks.VALUE_TEXT, tag[desks.VALUE], tag[desks.VALUE_END], tag[desks.IS_RAW])
+    put_token(
+        desk, game, desks.VALUE_TEXT, tag[desks.VALUE], tag[desks.VALUE_END], tag[desks.IS_RAW]
+    )
     return game[desks.TAG_END]
 
 
 @kernel()
 def _find_tag(data, at, tag):
-    """Look whether a tag stands at a bracket, is begun by a name and a quote, or not; note its places."""
+    """Look whether a tag stands at a bracket, is begun by a name and a quote, or not; note its
+    places.
+    """
     at = tag[desks.NAME] = skip_spaces(data, at + 1)
     while LETTER[data[at]] or DIGIT[data[at]] or (at > tag[desks.NAME] and _is_in_names(data[at])):
         at += 1
@@ -70,7 +89,9 @@ def _find_tag(data, at, tag):
     if tag[desks.NAME_END] == tag[desks.NAME] or data[at] != _QUOTE:
         return _NO_TAG
     tag[desks.VALUE], inner = at + 1, -1
-    for is_raw in range(2):  # a backslash keeps the next quote in the value, unless no other quote ends it
+    for is_raw in range(
+        2
+    ):  # a backslash keeps the next quote in the value, unless no other quote ends it
         at = tag[desks.VALUE]
         while data[at] != _FEED:
             bracket = skip_spaces(data, at + 1) if data[at] == _QUOTE else at
@@ -80,7 +101,9 @@ def _find_tag(data, at, tag):
             inner = _next_tag(data, tag[desks.VALUE]) if inner < 0 and data[at] == _QUOTE else inner
             if 0 <= inner < at:  # The text was cut before that tag.
                 return _BEGUN_TAG
-            is_escape = data[at] == _BACKSLASH and (data[at + 1] == _QUOTE or data[at + 1] == _BACKSLASH)
+            is_escape = data[at] == _BACKSLASH and (
+                data[at + 1] == _QUOTE or data[at + 1] == _BACKSLASH
+            )
             at += 2 if is_escape and not is_raw else 1
     return _BEGUN_TAG
 
@@ -100,7 +123,9 @@ def _next_tag(data, at):
 
 @kernel()
 def _is_in_names(byte):
-    return byte == 43 or byte == 35 or byte == _EQUALS or byte == _COLON or byte == 45 or byte == 95  # + # = : - _
+    return (
+        byte == 43 or byte == 35 or byte == _EQUALS or byte == _COLON or byte == 45 or byte == 95
+    )  # + # = : - _
 
 
 @kernel()
@@ -110,10 +135,15 @@ def _begins_next_game(desk, game, at, found):
         return True
     data, tag, is_apart = desk.data, desk.tag, feeds(desk.data, game[desks.TAG_END], at) > 1
     is_event = found != _NO_TAG and _is_word(data, tag[desks.NAME], tag[desks.NAME_END], b"event")
-    if (is_apart and game[desks.ADJACENT]) or (is_event and game[desks.FAULT_COUNT] and not game[desks.TAGS]):
+    if (is_apart and game[desks.ADJACENT]) or (
+        is_event and game[desks.FAULT_COUNT] and not game[desks.TAGS]
+    ):
         return True
     if is_apart or is_event or game[desks.FAULT_COUNT]:
-        for i in range(game[desks.FIRST_TOKEN], min(game[desks.LAST_TOKEN], game[desks.FIRST_TOKEN] + _MOST_COMPARED)):
+        for i in range(
+            game[desks.FIRST_TOKEN],
+            min(game[desks.LAST_TOKEN], game[desks.FIRST_TOKEN] + _MOST_COMPARED),
+        ):
             place = desk.tokens[i, desks.PLACE] + (desk.tokens[i, desks.KIND] == desks.BROKEN)
             end = place + tag[desks.NAME_END] - tag[desks.NAME]
             if data[skip_spaces(data, end)] == _QUOTE and are_same(
@@ -145,7 +175,7 @@ def are_same(data, begin, end, other, other_end):
     return True
 
 
-# ---- comments -----------------------------------------------------------------------------------------------------
+# ---- comments ------------------------------------------------------------------------------------
 
 
 @kernel()
@@ -170,9 +200,11 @@ def take_comment(desk, game, at):
 
 @kernel()
 def _take_braces(desk, game, at):
-    """Take a comment to the brace with which all are closed, or else the first; return its end and the place behind.
+    """Take a comment to the brace with which all are closed, or else the first; return its end and
+    the place behind.
 
-    Tags behind an empty line are lost in it, unless the next brace closes it: then it is not closed.
+    Tags behind an empty line are lost in it, unless the next brace closes it: then it is not
+    closed.
     """
     data = desk.data
     limit = min(len(data) - PADDING, at + desks.LONGEST_COMMENT)
@@ -210,7 +242,14 @@ def _take_braces(desk, game, at):
         return place, place
     game[desks.ODD] |= depth != 0
     end = place if depth == 0 else first
-    put_token(desk, game, desks.TOLD, at + 1, end, desks.HIDES if depth != 0 and not game[desks.RESULT] else 0)
+    put_token(
+        desk,
+        game,
+        desks.TOLD,
+        at + 1,
+        end,
+        desks.HIDES if depth != 0 and not game[desks.RESULT] else 0,
+    )
     return end, end + 1
 
 

@@ -1,4 +1,6 @@
-"""Kernels that cut a text into games and their tokens, and find the moves among them (grammar: `docs/pgn.md`)."""
+"""Kernels that cut a text into games and their tokens, and find the moves among them (grammar:
+`docs/pgn.md`).
+"""
 
 from __future__ import annotations
 
@@ -6,19 +8,30 @@ from engine.board.layout import KING
 from engine.board.makemove import copy_row, make
 from engine.board.pgn import desks, letters
 from engine.board.pgn.desks import feeds, line_end, put_token
-from engine.board.pgn.letters import ends_word, skip_blank, skip_spaces, spelled_result, symbol, word_end
+from engine.board.pgn.letters import (
+    ends_word,
+    skip_blank,
+    skip_spaces,
+    spelled_result,
+    symbol,
+    word_end,
+)
 from engine.board.pgn.san_kernels import read_san_move
 from engine.board.pgn.tag_kernels import are_same, take_comment, take_tag
 from engine.native.jit import kernel
 
-_FEED, _DOLLAR, _PERCENT, _OPEN_LINE, _CLOSE_LINE, _STAR, _DOT, _SLASH, _ZERO, _ONE, _COLON = b"\n$%()*./01:"
+_FEED, _DOLLAR, _PERCENT, _OPEN_LINE, _CLOSE_LINE, _STAR, _DOT, _SLASH, _ZERO, _ONE, _COLON = (
+    b"\n$%()*./01:"
+)
 _SEMICOLON, _EQUALS, _BIG_D, _OPEN_TAG, _SMALL_O, _OPEN_BRACE = b";=D[o{"
 MOST_NAG = 10**9  # larger numbers of marks count as this
 
 
 @kernel()
 def cut_text(desk, at):
-    """Cut games from a place on; returns (number of games, where the next one begins, why it stopped)."""
+    """Cut games from a place on; returns (number of games, where the next one begins, why it
+    stopped).
+    """
     count, tokens, moves = 0, 0, 0
     while True:
         at = skip_blank(desk.data, at)
@@ -69,7 +82,9 @@ def _cut_game(desk, game, at):
         if byte == _OPEN_TAG:
             behind = take_tag(desk, game, at)
             at = _take_behind_result(desk, game, at) if behind == -desks.NO_TAG else behind
-        elif byte in (_OPEN_BRACE, _SEMICOLON) or (byte == _PERCENT and (at == 0 or data[at - 1] == _FEED)):
+        elif byte in (_OPEN_BRACE, _SEMICOLON) or (
+            byte == _PERCENT and (at == 0 or data[at - 1] == _FEED)
+        ):
             at = take_comment(desk, game, at)
         elif game[desks.RESULT] and not game[desks.VARIATIONS]:
             at = _take_behind_result(desk, game, at)
@@ -83,7 +98,9 @@ def _cut_game(desk, game, at):
             return -desks.RARE
     if game[desks.HAS_START] and game[desks.BEGIN] != desk.start_at:
         return -desks.OWN_START
-    if not game[desks.KEPT_WHOLE] and (game[desks.VARIATIONS] or (game[desks.HAS_START] and desk.start[KING] == 0)):
+    if not game[desks.KEPT_WHOLE] and (
+        game[desks.VARIATIONS] or (game[desks.HAS_START] and desk.start[KING] == 0)
+    ):
         return -desks.RARE
     if game[desks.VARIATIONS]:
         token = desk.tokens[desk.lines[1, desks.OPENED]]
@@ -92,14 +109,18 @@ def _cut_game(desk, game, at):
     return at
 
 
-# ---- movetext -----------------------------------------------------------------------------------------------------
+# ---- movetext ------------------------------------------------------------------------------------
 
 
 @kernel()
 def _take_move(desk, game, at):
     """Take a word that begins with an English letter."""
     depth = game[desks.VARIATIONS]
-    if (game[desks.KEPT_WHOLE] or depth == 0) and depth <= desks.DEEPEST_LINE and desk.lines[depth, desks.KNOWN]:
+    if (
+        (game[desks.KEPT_WHOLE] or depth == 0)
+        and depth <= desks.DEEPEST_LINE
+        and desk.lines[depth, desks.KNOWN]
+    ):
         line = desk.lines[depth]
         now = line[desks.ROW]
         move, end, castles = read_san_move(desk.data, at, desk.rows[now], desk.legal)
@@ -147,7 +168,8 @@ def _take_word(desk, game, at):
 
 @kernel()
 def _told_result(desk, game, at):
-    """Return the place behind a result at the end of a game that is spelled as in its tag, but not as usual.
+    """Return the place behind a result at the end of a game that is spelled as in its tag, but not
+    as usual.
 
     `at` where there is none.
     """
@@ -162,16 +184,22 @@ def _told_result(desk, game, at):
         return -desks.MORE
     if following < size and data[following] != _OPEN_TAG:
         return at
-    game[desks.RESULT] = game[desks.TAG_RESULT] if game[desks.TAG_RESULT] else letters.UNKNOWN_OUTCOME
+    game[desks.RESULT] = (
+        game[desks.TAG_RESULT] if game[desks.TAG_RESULT] else letters.UNKNOWN_OUTCOME
+    )
     game[desks.RESULT_END] = last
     return last
 
 
 @kernel()
 def _may_be_move(data, at, end):
-    """Whether a word names a square within a few letters, or is castling or a pass, by its form alone."""
+    """Whether a word names a square within a few letters, or is castling or a pass, by its form
+    alone.
+    """
     first, second = data[at], symbol(data, at + 1)[0]
-    if end - at > 24 or (second == letters.DASH_SIGN and (first in (_ZERO, second) or first | 32 == _SMALL_O)):
+    if end - at > 24 or (
+        second == letters.DASH_SIGN and (first in (_ZERO, second) or first | 32 == _SMALL_O)
+    ):
         return end - at < 24
     for place in range(at, min(end - 1, at + 8)):
         if 97 <= data[place] | 32 <= 104 and 49 <= data[place + 1] <= 56:
@@ -191,9 +219,20 @@ def _take_sign(desk, game, at):
             end += 1
         put_token(desk, game, desks.NAG, at, end, value)
         return end
-    if byte == _OPEN_LINE and data[at + 2] == _CLOSE_LINE and (data[at + 1] == _BIG_D or data[at + 1] == _EQUALS):
+    if (
+        byte == _OPEN_LINE
+        and data[at + 2] == _CLOSE_LINE
+        and (data[at + 1] == _BIG_D or data[at + 1] == _EQUALS)
+    ):
         is_diagram = data[at + 1] == _BIG_D
-        put_token(desk, game, desks.NAG if is_diagram else desks.TOLD, at, at + 3, desks.DIAGRAM if is_diagram else 0)
+        put_token(
+            desk,
+            game,
+            desks.NAG if is_diagram else desks.TOLD,
+            at,
+            at + 3,
+            desks.DIAGRAM if is_diagram else 0,
+        )
         return at + 3
     if byte == _OPEN_LINE:
         return _open_variation(desk, game, at)
@@ -228,7 +267,11 @@ def _open_variation(desk, game, at):
         game[desks.ODD] |= desk.lines[0, desks.OWN_PLIES] == 0
     if depth < desks.DEEPEST_LINE:
         line, inner = desk.lines[depth], desk.lines[depth + 1]
-        inner[desks.ROW], inner[desks.OWN_PLIES], inner[desks.OPENED] = 2 * depth + 2, 0, game[desks.LAST_TOKEN]
+        inner[desks.ROW], inner[desks.OWN_PLIES], inner[desks.OPENED] = (
+            2 * depth + 2,
+            0,
+            game[desks.LAST_TOKEN],
+        )
         inner[desks.KNOWN] = line[desks.KNOWN] and line[desks.OWN_PLIES] and game[desks.KEPT_WHOLE]
         copy_row(desk.rows[line[desks.ROW] ^ 1], desk.rows[2 * depth + 2])
     put_token(desk, game, desks.OPEN, at, at + 1, 0)
@@ -238,17 +281,25 @@ def _open_variation(desk, game, at):
 
 @kernel()
 def _number_at(data, at, closes):
-    """Return (attribute, place behind it) of a number or of dots; -1 if there is none. `closes`: a ) is not of it."""
+    """Return (attribute, place behind it) of a number or of dots; -1 if there is none. `closes`: a
+    ) is not of it.
+    """
     place, number = at, 0
     while letters.DIGIT[data[place]]:
         number = min(10 * number + int(data[place]) - _ZERO, 1_000_000)
         place += 1
-    if number and data[place] == _DOT and (letters.BLANK[data[place + 1]] or letters.LETTER[data[place + 1]]):
+    if (
+        number
+        and data[place] == _DOT
+        and (letters.BLANK[data[place + 1]] or letters.LETTER[data[place + 1]])
+    ):
         return 8 * (number + 1) + 1, place + 1  # what follows takes longer than to read the moves
     digits, (following, width) = place - at, symbol(data, place)
     if following in (_SLASH, _COLON) or (digits == 4 and number == 0):
         return -1, at
-    if following == letters.DASH_SIGN and (letters.DIGIT[data[place + width]] or data[place + width] | 32 == _SMALL_O):
+    if following == letters.DASH_SIGN and (
+        letters.DIGIT[data[place + width]] or data[place + width] | 32 == _SMALL_O
+    ):
         return -1, at
     has_bracket = digits > 0 and data[place] == _CLOSE_LINE and not closes
     end = place + has_bracket
@@ -268,17 +319,29 @@ def _number_at(data, at, closes):
 def _take_number(desk, game, at, end, attribute):
     data = desk.data
     if attribute >= 8:
-        is_bracketed = data[end - 1] == _CLOSE_LINE or (end - at > 1 and data[at + 1] == _CLOSE_LINE)
-        is_first = attribute >> 3 == 2 and attribute & 7 < 2 and game[desks.MOVETEXT] & desks.HAS_WORD
-        if is_first and not (game[desks.TAGS] or game[desks.VARIATIONS]) and feeds(data, game[desks.LAST_PLACE], at):
-            game[desks.CLOSED] = 1  # games without tags and results, each of which has its own lines
+        is_bracketed = data[end - 1] == _CLOSE_LINE or (
+            end - at > 1 and data[at + 1] == _CLOSE_LINE
+        )
+        is_first = (
+            attribute >> 3 == 2 and attribute & 7 < 2 and game[desks.MOVETEXT] & desks.HAS_WORD
+        )
+        if (
+            is_first
+            and not (game[desks.TAGS] or game[desks.VARIATIONS])
+            and feeds(data, game[desks.LAST_PLACE], at)
+        ):
+            game[desks.CLOSED] = (
+                1  # games without tags and results, each of which has its own lines
+            )
             return at
         game[desks.PARENTHESIS] |= is_bracketed
         game[desks.NUMBERED] = 1
         game[desks.MOVETEXT] |= desks.HAS_MORE
     put_token(desk, game, desks.NUMBER, at, end, attribute)
     following = skip_blank(data, end)
-    if not (game[desks.VARIATIONS] or letters.LETTER[data[following]] or data[following] == _OPEN_BRACE):
+    if not (
+        game[desks.VARIATIONS] or letters.LETTER[data[following]] or data[following] == _OPEN_BRACE
+    ):
         game[desks.ODD] |= attribute & 7 == 0 or not spelled_result(data, following, False)[0]
     return end
 
@@ -300,12 +363,16 @@ def _take_behind_result(desk, game, at):
     if last >= len(data) - letters.PADDING and not desk.final:
         return -desks.MORE
     is_word = number < 0 and last > at
-    is_new = lines > 1 or (lines == 1 and is_word and not (game[desks.NUMBERED] or game[desks.TAGS]))
+    is_new = lines > 1 or (
+        lines == 1 and is_word and not (game[desks.NUMBERED] or game[desks.TAGS])
+    )
     is_first = number >> 3 == 2 and number & 7 < 2
     is_new |= is_first and (game[desks.TAGS] == 0 or game[desks.MOVETEXT] & desks.HAS_WORD != 0)
     if is_new or (is_word and not _may_be_move(data, at, last)):
         game[desks.CLOSED] = 1
         return at
-    put_token(desk, game, desks.BROKEN, at, end if number >= 0 else max(last, at + 1), desks.BEHIND_RESULT)
+    put_token(
+        desk, game, desks.BROKEN, at, end if number >= 0 else max(last, at + 1), desks.BEHIND_RESULT
+    )
     game[desks.RESULT] = letters.NO_RESULT
     return at

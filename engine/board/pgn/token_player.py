@@ -14,7 +14,16 @@ from engine.board.convert import move_of_code
 from engine.board.pgn import desks
 from engine.board.pgn.cutter import Start, read_tags, told_fen, with_known_variant
 from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of, told_result
-from engine.board.pgn.move_words import DASH, ENGLISH, LETTER_SIGNS, SIGNS, Letters, NoMoveError, nags_of, read_word
+from engine.board.pgn.move_words import (
+    DASH,
+    ENGLISH,
+    LETTER_SIGNS,
+    SIGNS,
+    Letters,
+    NoMoveError,
+    nags_of,
+    read_word,
+)
 from engine.errors import message
 
 _REASONS = (
@@ -28,7 +37,8 @@ _REASONS = (
     "neither a tag nor a move, so Aino skips this line",
     "this comment is not closed",
 )
-_PIECE = 1024  # tokens that are lists of Python's numbers at once, which take much more memory than an array
+# tokens that are lists of Python's numbers at once, which take much more memory than an array
+_PIECE = 1024
 _NO_SPACES, _LINE_REST = re.compile(rb"\S*"), re.compile(rb"[^\S\n]*(?:\n|\Z)")
 _BRACKET, _MARKS = ord(")"), b"!?"
 _RESULT = re.compile(RESULT_PATTERN)
@@ -39,7 +49,14 @@ _MAY_BE_MOVE = re.compile(
 _START = re.compile(rb"fen|setup|variant", re.IGNORECASE)
 _EN_PASSANT = re.compile(r"e\.?p\.?")
 _CHECKS = ("+", "++", "#", "†", "‡")
-_BEHIND_BARE_NUMBERS = (desks.PIECE_MOVE, desks.CASTLE, desks.WORD, desks.TOLD, desks.LINE_COMMENT, desks.ESCAPE)
+_BEHIND_BARE_NUMBERS = (
+    desks.PIECE_MOVE,
+    desks.CASTLE,
+    desks.WORD,
+    desks.TOLD,
+    desks.LINE_COMMENT,
+    desks.ESCAPE,
+)
 
 
 @dataclass(slots=True)
@@ -53,12 +70,15 @@ class _Line:
     plies: int = 0  # of this line
     starting: str = ""  # comment before the first move of a variation
     number: tuple[int, int, int] | None = None  # attribute and place of the number just read
-    hidden: tuple[int, int] | None = None  # a comment that may hide moves: a fault if the next number does not fit
+    hidden: tuple[int, int] | None = (
+        None  # a comment that may hide moves: a fault if the next number does not fit
+    )
     hides_end: bool = False  # whether the comment is a fault if no number follows
 
 
 class TokenPlayer:
-    """A game of tokens, played at once; `main_line`: without variations, `whole_only`: up to the first fault.
+    """A game of tokens, played at once; `main_line`: without variations, `whole_only`: up to the
+    first fault.
 
     Attributes:
         game: the tree; lines end at their faults.
@@ -100,7 +120,9 @@ class TokenPlayer:
         if told := told_result(CODED_RESULTS[columns[desks.TAG_RESULT]], self.result):
             headers["Result"] = told
         if start.fault:
-            place = next((place for name, _, place in found if name == start.tag), columns[desks.BEGIN])
+            place = next(
+                (place for name, _, place in found if name == start.tag), columns[desks.BEGIN]
+            )
             self.cut = place, tags.get(start.tag, ""), start.fault
             self.faults.append(self.cut)
         elif told_fen(tags):
@@ -169,7 +191,7 @@ class TokenPlayer:
                 line.board.push(move)
         return line.board
 
-    # ---- variations ---------------------------------------------------------------------------------------------
+    # ---- variations ------------------------------------------------------------------------------
 
     def _begin_variation(self, line: _Line, place: int) -> None:
         if not (line.is_over or line.plies):
@@ -186,7 +208,7 @@ class TokenPlayer:
         if line.hides_end:
             self._tell_hidden(line)
 
-    # ---- words --------------------------------------------------------------------------------------------------
+    # ---- words -----------------------------------------------------------------------------------
 
     def _word(self, line: _Line, place: int, till: int, index: int, is_numbered: bool) -> None:
         text, white_moved = self._text(place, till), line.ply % 2 == 1
@@ -194,13 +216,19 @@ class TokenPlayer:
         if glued is not None:
             text, self.result = glued[1], self.result or result_of(glued[2])
         nags = nags_of(text, white_moved) if line.plies else None
-        if nags is not None and not (text in LETTER_SIGNS and self._is_split_move(line, text, index)):
+        if nags is not None and not (
+            text in LETTER_SIGNS and self._is_split_move(line, text, index)
+        ):
             if is_numbered:
                 self._fault(line, place, till, "a mark without a move before it")
             line.node.nags.update(nags)
             return
         board = self._board(line)
-        takes_en_passant = _EN_PASSANT.fullmatch(text) and line.plies and _before(board).is_en_passant(board.peek())
+        takes_en_passant = (
+            _EN_PASSANT.fullmatch(text)
+            and line.plies
+            and _before(board).is_en_passant(board.peek())
+        )
         if takes_en_passant or (line.plies and text in _CHECKS):
             return
         try:
@@ -226,9 +254,11 @@ class TokenPlayer:
         except NoMoveError:
             return False
 
-    # ---- numbers, and the comments that they may show to hide moves -------------------------------------------------
+    # ---- numbers, and the comments that they may show to hide moves ------------------------------
 
-    def _check_number(self, line: _Line, number: tuple[int, int, int], kind: int, attribute: int) -> None:
+    def _check_number(
+        self, line: _Line, number: tuple[int, int, int], kind: int, attribute: int
+    ) -> None:
         """Find a number behind which no move stands, but a token of this kind."""
         is_bare = not number[0] & 7 and self._data[number[2] - 1] != _BRACKET
         if line.is_over or kind == desks.BROKEN:
@@ -252,7 +282,9 @@ class TokenPlayer:
     def _comment(self, line: _Line, kind: int, place: int, till: int, attribute: int) -> None:
         text = self._data[place:till].decode(errors="replace")
         before = self._data[max(0, place - 5) : place - 1].decode(errors="ignore")[-1:]
-        if kind == desks.LINE_COMMENT and not (before.isspace() or before in ")}]_\ufeff\u200b\x1a"):
+        if kind == desks.LINE_COMMENT and not (
+            before.isspace() or before in ")}]_\ufeff\u200b\x1a"
+        ):
             self._fault(line, place - 1, place - 1, "a comment that begins inside a word")
             return
         words = text.split() if kind == desks.LINE_COMMENT and not attribute else []
@@ -268,25 +300,43 @@ class TokenPlayer:
                 line.starting = f"{line.starting} {text}" if line.starting else text
 
     def _may_be_moves(self, line: _Line, text: str) -> bool:
-        """Whether a line's comment may be the end of the game: it begins with a move or ends with the result."""
+        """Whether a line's comment may be the end of the game: it begins with a move or ends with
+        the result.
+        """
         words = re.sub(r"^\d+(?:\s*[.…)]+\s*|\s+)", "", text.strip()).split()
         return (
             (not self.result and words[-1:] != [] and _RESULT.fullmatch(words[-1]) is not None)
-            or (bool(words) and (_RESULT.fullmatch(words[0]) is not None or self._is_move(line, words[0])))
+            or (
+                bool(words)
+                and (_RESULT.fullmatch(words[0]) is not None or self._is_move(line, words[0]))
+            )
             or (not text[:1].isspace() and all(map(_MAY_BE_MOVE.fullmatch, words[1:])))
         )
 
     def _tell_hidden(self, line: _Line) -> None:
         """Report a comment that may hide moves because the next move number does not fit."""
         if line.hidden is not None and not line.is_over:
-            self._fault(line, *line.hidden, "this comment seems to hide moves: the next move number does not fit")
+            self._fault(
+                line,
+                *line.hidden,
+                "this comment seems to hide moves: the next move number does not fit",
+            )
 
-    # ---- faults -----------------------------------------------------------------------------------------------------
+    # ---- faults ----------------------------------------------------------------------------------
 
     def _take_fault(self, line: _Line, place: int, till: int, attribute: int) -> None:
         before = line.is_over, self.cut
-        self._fault(line, place, till, message(_REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4]))
-        if attribute & 15 == desks.BAD_TAG and not line.plies and not _START.search(self._data, place, till):
+        self._fault(
+            line,
+            place,
+            till,
+            message(_REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4]),
+        )
+        if (
+            attribute & 15 == desks.BAD_TAG
+            and not line.plies
+            and not _START.search(self._data, place, till)
+        ):
             line.is_over, self.cut = before  # the moves do not depend on that tag
 
     def _fault(self, line: _Line, place: int, till: int, reason: str) -> None:

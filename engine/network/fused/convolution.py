@@ -1,7 +1,9 @@
-"""Winograd convolutions F(4x4, 3x3) on boards: 36 matrix products per layer replace the sliding 3x3 window.
+"""Winograd convolutions F(4x4, 3x3) on boards: 36 matrix products per layer replace the sliding 3x3
+window.
 
-The transforms of a tile, U = G g G^T, V = B^T d B, M[i] = V[i] U[i] and Y = A^T M A, are the same as in training
-(`engine.nn.operations.tiles`). A tile costs 36 multiplications per pair of channels instead of 144; a board has four.
+The transforms of a tile, U = G g G^T, V = B^T d B, M[i] = V[i] U[i] and Y = A^T M A, are the same
+as in training (`engine.nn.operations.tiles`). A tile costs 36 multiplications per pair of channels
+instead of 144; a board has four.
 
 Layout, all float32 and flat, channels last, the channel count C a multiple of 16 lanes:
 
@@ -25,7 +27,9 @@ TILES = 4  # Tiles of one board.
 
 
 def transform_weights(weights: np.ndarray) -> np.ndarray:
-    """Transform filters [C_out, C_in, 3, 3] -> U [36, C_in, C_out], flat float32 and `packed`, computed in float64."""
+    """Transform filters [C_out, C_in, 3, 3] -> U [36, C_in, C_out], flat float32 and `packed`,
+    computed in float64.
+    """
     u = np.einsum("ia,kcab,jb->ijck", G, weights.astype(np.float64), G)
     return aligned_copy(packed(u.reshape(PLACES, *u.shape[2:])))
 
@@ -37,7 +41,9 @@ def products_buffer(positions: int, channels: int) -> np.ndarray:
 
 @kernel(contract=True)
 def multiply_places(transformed, filters, outputs, count, multiplied):
-    """M[i] = V[i] U[i] for the 36 places of `count` positions; `filters` are those of `transform_weights`."""
+    """M[i] = V[i] U[i] for the 36 places of `count` positions; `filters` are those of
+    `transform_weights`.
+    """
     channels = len(filters) // (PLACES * outputs)
     from_stride, to_stride = len(transformed) // PLACES, len(multiplied) // PLACES
     for place in range(PLACES):
@@ -71,11 +77,22 @@ def input_transform(board, start, channels, products, position):
 def output_transform(products, position, bias, channels, board, start, side, rectify):
     """Write Y + bias of one position, with ReLU if `rectify` is true.
 
-    The squares go to a board of `side` squares a rank (8 dense, 10 padded) whose square a1 is at board[start].
+    The squares go to a board of `side` squares a rank (8 dense, 10 padded) whose square a1 is at
+    board[start].
     """
     stride = len(products) // PLACES
     for tile in range(TILES):
         at = (position * TILES + tile) * channels
         to = start + ((tile >> 1) * 4 * side + (tile & 1) * 4) * channels
         for c in range(0, channels, LANES):
-            output_tile(products, at + c, stride, load(bias, c), board, to + c, side * channels, channels, rectify)
+            output_tile(
+                products,
+                at + c,
+                stride,
+                load(bias, c),
+                board,
+                to + c,
+                side * channels,
+                channels,
+                rectify,
+            )

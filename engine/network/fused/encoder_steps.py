@@ -1,9 +1,9 @@
 """Fused encoder layers: products over all squares of a chunk, softmax and layer norm in between.
 
-Rows are squares: row 64 p + s is square s of position p. Arrays are flat float32, rows padded with zeros to whole
-lanes; a head's queries, keys and values are padded each. What folding has taken out of the sums: the scores' factor is
-in the queries, a key's bias moves all scores of a query alike and drops out of the softmax, and a value's bias passes
-through to the bias of the output.
+Rows are squares: row 64 p + s is square s of position p. Arrays are flat float32, rows padded with
+zeros to whole lanes; a head's queries, keys and values are padded each. What folding has taken out
+of the sums: the scores' factor is in the queries, a key's bias moves all scores of a query alike
+and drops out of the softmax, and a value's bias passes through to the bias of the output.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ SQUARES = np.int64(64)
 
 
 class Encoders(NamedTuple):
-    """L encoder layers of E numbers a square, N heads of D numbers, F hidden units (E, D, F whole lanes)."""
+    """L encoder layers of E numbers a square, N heads of D numbers, F hidden units (E, D, F whole
+    lanes).
+    """
 
     width: np.int64  # numbers of a square that count, at most E
     heads: np.int64  # N
@@ -79,8 +81,17 @@ def new_encoder_space(encoders: Encoders) -> EncoderSpace:
     e, generated = encoders, int(encoders.generated)
     width, inner, hidden = (array.shape[1] for array in (e.down_bias, e.query_bias, e.up_bias))
     units, codes = e.dense1_bias.shape[1], e.dense2_bias.shape[1]
-    sizes = {"I": inner, "E": width, "F": hidden, "S": e.compress.shape[1] // width, "H": units, "C": codes}
-    return buffers(EncoderSpace, **sizes, P=CHUNK, N=int(e.heads), G=generated, B=64 * 64 if generated else 0)
+    sizes = {
+        "I": inner,
+        "E": width,
+        "F": hidden,
+        "S": e.compress.shape[1] // width,
+        "H": units,
+        "C": codes,
+    }
+    return buffers(
+        EncoderSpace, **sizes, P=CHUNK, N=int(e.heads), G=generated, B=64 * 64 if generated else 0
+    )
 
 
 @kernel(contract=True)
@@ -115,14 +126,47 @@ def _attend(encoders, layer, x, count, space):
             start = p * SQUARES * 3 * inner + head * depth
             _pack_keys(space.queries, start + inner, 3 * inner, depth, space.keys)
             rows, to = Rows(start, 3 * inner, 12 * inner), Rows(ORIGIN, SQUARES, 4 * SQUARES)
-            multiply(space.queries, rows, depth, space.keys, ORIGIN, SQUARES, space.scores, to, np.int64(16), ORIGIN)
-            bias_at = (p * encoders.heads + head) * SQUARES * SQUARES if encoders.generated else np.int64(-1)
+            multiply(
+                space.queries,
+                rows,
+                depth,
+                space.keys,
+                ORIGIN,
+                SQUARES,
+                space.scores,
+                to,
+                np.int64(16),
+                ORIGIN,
+            )
+            bias_at = (
+                (p * encoders.heads + head) * SQUARES * SQUARES
+                if encoders.generated
+                else np.int64(-1)
+            )
             softmax_rows(space.scores, space.bias, bias_at)
             _pack_values(space.queries, start + 2 * inner, 3 * inner, depth, space.values)
             mixed = Rows(p * SQUARES * inner + head * depth, inner, 4 * inner)
-            multiply(space.scores, to, SQUARES, space.values, ORIGIN, depth, space.mixed, mixed, np.int64(16), ORIGIN)
+            multiply(
+                space.scores,
+                to,
+                SQUARES,
+                space.values,
+                ORIGIN,
+                depth,
+                space.mixed,
+                mixed,
+                np.int64(16),
+                ORIGIN,
+            )
     dense_rows(space.mixed, inner, encoders.output[layer], width, space.added, SQUARES * count)
-    add_and_norm(x, space.added, encoders.output_bias[layer], encoders.norm1[layer], SQUARES * count, encoders)
+    add_and_norm(
+        x,
+        space.added,
+        encoders.output_bias[layer],
+        encoders.norm1[layer],
+        SQUARES * count,
+        encoders,
+    )
 
 
 @kernel()
@@ -153,14 +197,23 @@ def _pack_values(queries, at, step, depth, values):
 
 @kernel(contract=True)
 def softmax_rows(scores, bias, bias_at):
-    """Softmax in place of each row of scores [64, 64], plus bias [64, 64] from bias[bias_at] on unless that is < 0."""
+    """Softmax in place of each row of scores [64, 64], plus bias [64, 64] from bias[bias_at] on
+    unless that is < 0.
+    """
     for row in range(0, 4096, 64):
-        a, b, c, d = load(scores, row), load(scores, row + 16), load(scores, row + 32), load(scores, row + 48)
+        a, b, c, d = (
+            load(scores, row),
+            load(scores, row + 16),
+            load(scores, row + 32),
+            load(scores, row + 48),
+        )
         if bias_at >= 0:
             at = bias_at + row
             a, b = a + load(bias, at), b + load(bias, at + 16)
             c, d = c + load(bias, at + 32), d + load(bias, at + 48)
-        least = minimum(minimum(splat(0.0) - a, splat(0.0) - b), minimum(splat(0.0) - c, splat(0.0) - d))
+        least = minimum(
+            minimum(splat(0.0) - a, splat(0.0) - b), minimum(splat(0.0) - c, splat(0.0) - d)
+        )
         store(scores, row, least)
         lowest = scores[row]
         for i in range(1, 16):
@@ -184,7 +237,9 @@ def add_and_norm(x, added, bias, norm, rows, encoders):
 
 @kernel(contract=True)
 def norm_row(x, at, width, count, norm, epsilon):
-    """Layer norm of x[at : at + width] in place; the last width - count numbers are zero and do not count."""
+    """Layer norm of x[at : at + width] in place; the last width - count numbers are zero and do not
+    count.
+    """
     total = splat(0.0)
     for c in range(at, at + width, LANES):
         total = total + load(x, c)
@@ -196,12 +251,16 @@ def norm_row(x, at, width, count, norm, epsilon):
     variance = (lane_sum(squares) - np.float32(width - count) * mean * mean) / np.float32(count)
     factor = splat(np.float32(1) / np.float32(math.sqrt(variance + epsilon)))
     for c in range(0, width, LANES):
-        store(x, at + c, (load(x, at + c) - middle) * factor * load(norm, c) + load(norm, width + c))
+        store(
+            x, at + c, (load(x, at + c) - middle) * factor * load(norm, c) + load(norm, width + c)
+        )
 
 
 @kernel(contract=True)
 def _smolgen(encoders, layer, x, count, space):
-    """Fill space.bias from x: a few numbers of each square, then of the board, each head, each pair of squares."""
+    """Fill space.bias from x: a few numbers of each square, then of the board, each head, each pair
+    of squares.
+    """
     width, generated = np.int64(encoders.down_bias.shape[1]), encoders.generated
     units, codes = np.int64(encoders.dense1_bias.shape[1]), np.int64(encoders.dense2_bias.shape[1])
     small = np.int64(encoders.compress.shape[1]) // width
@@ -209,12 +268,33 @@ def _smolgen(encoders, layer, x, count, space):
     dense_rows(space.small, SQUARES * small, encoders.dense1[layer], units, space.small1, count)
     activate(space.small1, encoders.dense1_bias[layer], count, encoders.smolgen_act)
     for p in range(count):
-        norm_row(space.small1, p * units, units, encoders.counts[0], encoders.small_norm1[layer], np.float32(1e-3))
+        norm_row(
+            space.small1,
+            p * units,
+            units,
+            encoders.counts[0],
+            encoders.small_norm1[layer],
+            np.float32(1e-3),
+        )
     dense_rows(space.small1, units, encoders.dense2[layer], codes, space.small2, count)
     activate(space.small2, encoders.dense2_bias[layer], count, encoders.smolgen_act)
     used = encoders.heads * generated
     for p in range(count):
-        norm_row(space.small2, p * codes, codes, encoders.counts[1], encoders.small_norm2[layer], np.float32(1e-3))
+        norm_row(
+            space.small2,
+            p * codes,
+            codes,
+            encoders.counts[1],
+            encoders.small_norm2[layer],
+            np.float32(1e-3),
+        )
         for i in range(used):
             space.codes[p * used + i] = space.small2[p * codes + i]
-    dense_rows(space.codes, generated, encoders.table, SQUARES * SQUARES, space.bias, count * encoders.heads)
+    dense_rows(
+        space.codes,
+        generated,
+        encoders.table,
+        SQUARES * SQUARES,
+        space.bias,
+        count * encoders.heads,
+    )

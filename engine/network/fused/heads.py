@@ -25,7 +25,9 @@ SQUARES = np.int64(64)
 
 
 class OneByOne(NamedTuple):
-    """1x1 convolutions from C channels to F features (whole lanes); the features of several heads lie side by side."""
+    """1x1 convolutions from C channels to F features (whole lanes); the features of several heads
+    lie side by side.
+    """
 
     weight: np.ndarray  # [C * F]
     bias: np.ndarray  # [F]
@@ -34,7 +36,9 @@ class OneByOne(NamedTuple):
 
 
 class DenseHead(NamedTuple):
-    """The two dense layers of a head. Hidden units fill whole lanes; a head that the tower lacks has no outputs."""
+    """The two dense layers of a head. Hidden units fill whole lanes; a head that the tower lacks
+    has no outputs.
+    """
 
     weight1: np.ndarray  # [64 * channels * hidden], squares before channels
     bias1: np.ndarray  # [hidden]
@@ -48,10 +52,14 @@ class HeadSpace(NamedTuple):
     features: Annotated[np.ndarray, "float32 [64 * F]"]  # one position's 1x1 convolutions
     value_features: Annotated[np.ndarray, "float32 [8 * 64 * value_channels]"]
     value_hidden: Annotated[np.ndarray, "float32 [8 * value_units]"]
-    value: Annotated[np.ndarray, "float32 [8, 3]"]  # logits of win, draw, loss, or one number before its tanh
+    value: Annotated[
+        np.ndarray, "float32 [8, 3]"
+    ]  # logits of win, draw, loss, or one number before its tanh
     left_features: Annotated[np.ndarray, "float32 [8 * 64 * left_channels]"]
     left_hidden: Annotated[np.ndarray, "float32 [8 * left_units]"]
-    left: Annotated[np.ndarray, "float32 [8, 1]"]  # plies to the end of the game in hundreds, may be negative
+    left: Annotated[
+        np.ndarray, "float32 [8, 1]"
+    ]  # plies to the end of the game in hundreds, may be negative
 
 
 def head_space(heads: OneByOne, value: DenseHead, moves_left: DenseHead) -> HeadSpace:
@@ -98,8 +106,13 @@ def convolve_squares(heads, boards, p, features, to):
     width = np.int64(len(heads.bias))
     for rank in range(8):
         board = ((p * BOARD + rank) * BOARD + INNER) * heads.channels
-        rows, out = Rows(board, heads.channels, 4 * heads.channels), Rows(to + rank * 8 * width, width, 4 * width)
-        multiply(boards, rows, heads.channels, heads.weight, ORIGIN, width, features, out, HALVES, ORIGIN)
+        rows, out = (
+            Rows(board, heads.channels, 4 * heads.channels),
+            Rows(to + rank * 8 * width, width, 4 * width),
+        )
+        multiply(
+            boards, rows, heads.channels, heads.weight, ORIGIN, width, features, out, HALVES, ORIGIN
+        )
 
 
 @kernel(contract=True)
@@ -141,7 +154,8 @@ def _last_layer(head, count, hidden, outputs):
 
 @kernel()
 def _write_probabilities(values, p, scalar, wdl):
-    """Write probabilities of win, draw, loss [3] from row p of values [8, 3]: logits, or one number before its tanh.
+    """Write probabilities of win, draw, loss [3] from row p of values [8, 3]: logits, or one number
+    before its tanh.
 
     A scalar value v becomes win = (1 + v) / 2 and loss = (1 - v) / 2, so that win - loss = v.
     """

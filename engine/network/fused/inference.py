@@ -1,8 +1,9 @@
-"""What ready networks share: one chunk of positions in, the logits of their moves and the other answers out.
+"""What ready networks share: one chunk of positions in, the logits of their moves and the other
+answers out.
 
-A position's output is the same, bit for bit, whatever shares its batch and whichever thread evaluates it: every number
-comes from that position's numbers alone, in a fixed order. Chunks are not padded: one position costs little more than
-an eighth of eight.
+A position's output is the same, bit for bit, whatever shares its batch and whichever thread
+evaluates it: every number comes from that position's numbers alone, in a fixed order. Chunks are
+not padded: one position costs little more than an eighth of eight.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from engine.network.outputs import CHUNK
 
 
 class Fused:
-    """What ready towers and transformers share. Several threads may call one at once: each gets its own buffers."""
+    """What ready towers and transformers share. Several threads may call one at once: each gets its
+    own buffers.
+    """
 
     config: NetworkSizes
     policy: PolicyHead
@@ -37,7 +40,9 @@ class Fused:
 
     def __init__(self, config: NetworkSizes, *weights: Any) -> None:
         if not _is_finite(weights):
-            raise ConfigError("expected finite weights once batch norm is folded in, found infinity or NaN")
+            raise ConfigError(
+                "expected finite weights once batch norm is folded in, found infinity or NaN"
+            )
         self.config, self._spaces = config, PerThread()
 
     def evaluate_chunk(
@@ -51,9 +56,10 @@ class Fused:
     ) -> None:
         """Evaluate up to eight positions, the rows of arrays like those of `LeafBatch`.
 
-        masks, policy_index int16 [R, any] with n_moves int32 [R] moves per row -> logits of these moves, float32, in
-        the shape of policy_index; wdl float32 [R, 3], probabilities of win, draw, loss for the side to move (a scalar
-        value gives no draws); moves_left float32 [R] plies, 0 without a moves-left head.
+        masks, policy_index int16 [R, any] with n_moves int32 [R] moves per row -> logits of these
+        moves, float32, in the shape of policy_index; wdl float32 [R, 3], probabilities of win,
+        draw, loss for the side to move (a scalar value gives no draws); moves_left float32 [R]
+        plies, 0 without a moves-left head.
         """
         space, encoder_space = self._spaces.own(
             lambda: (self.new_space(), self.encoders and new_encoder_space(self.encoders))
@@ -65,7 +71,9 @@ class Fused:
             queries_and_keys(self.policy, policy.embedded, count, policy.answers)
         MOVE_LOGITS[self.config.policy](self.policy, policy.answers, policy_index, n_moves, logits)
 
-    def evaluate_body(self, masks: np.ndarray, space: Any, wdl: np.ndarray, moves_left: np.ndarray) -> PolicySpace:
+    def evaluate_body(
+        self, masks: np.ndarray, space: Any, wdl: np.ndarray, moves_left: np.ndarray
+    ) -> PolicySpace:
         """Write everything but the logits; returns what a policy head begins with."""
         raise NotImplementedError
 
@@ -89,4 +97,6 @@ def _is_finite(part: object) -> bool:
     """Whether all arrays in nested tuples are finite."""
     if isinstance(part, tuple):
         return all(map(_is_finite, part))
-    return not isinstance(part, np.ndarray) or bool(np.isfinite(part.sum(dtype=np.float64)))  # without a mask as large
+    return not isinstance(part, np.ndarray) or bool(
+        np.isfinite(part.sum(dtype=np.float64))
+    )  # without a mask as large

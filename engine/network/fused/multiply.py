@@ -1,9 +1,10 @@
 """Matrix products for inference: four rows at a time against blocks of columns held in registers.
 
-Each output is one chain of fused multiply-adds over k in order, so a row's bits depend on that row alone. BLAS does not
-promise this: OpenBLAS's AVX2 kernels round a row differently depending on its place. Small batches cost only what they
-need, and nothing takes the GIL. With 32 vector registers of 16 floats the 4x4 block runs as fast as OpenBLAS's own
-AVX-512 kernel (250 GFLOP/s on one core of an AMD EPYC 9005); the last columns, and narrower machines, use the 4x1 one.
+Each output is one chain of fused multiply-adds over k in order, so a row's bits depend on that row
+alone. BLAS does not promise this: OpenBLAS's AVX2 kernels round a row differently depending on its
+place. Small batches cost only what they need, and nothing takes the GIL. With 32 vector registers
+of 16 floats the 4x4 block runs as fast as OpenBLAS's own AVX-512 kernel (250 GFLOP/s on one core of
+an AMD EPYC 9005); the last columns, and narrower machines, use the 4x1 one.
 """
 
 from __future__ import annotations
@@ -21,14 +22,18 @@ BLOCK_LANES = 4 if WIDE_REGISTERS else 1  # Width of the widest block of columns
 
 
 def packed(b: np.ndarray) -> np.ndarray:
-    """Pack matrices [..., inner, columns] in the order that `multiply` reads: flat, one block of columns after another.
+    """Pack matrices [..., inner, columns] in the order that `multiply` reads: flat, one block of
+    columns after another.
 
-    `multiply` then walks through memory once, in order, and prefetching keeps up even if no cache holds the weights.
+    `multiply` then walks through memory once, in order, and prefetching keeps up even if no cache
+    holds the weights.
     """
     wide = b.shape[-1] // (BLOCK_LANES * LANES) * BLOCK_LANES * LANES
     edges = [*range(0, wide, BLOCK_LANES * LANES), *range(wide, b.shape[-1], LANES)]
     blocks = np.split(b, edges[1:], axis=-1)
-    return np.concatenate([block.reshape(*b.shape[:-2], -1) for block in blocks], axis=-1).reshape(-1)
+    return np.concatenate([block.reshape(*b.shape[:-2], -1) for block in blocks], axis=-1).reshape(
+        -1
+    )
 
 
 class Rows(NamedTuple):
@@ -43,9 +48,9 @@ class Rows(NamedTuple):
 def multiply(a, a_rows, inner, b, b_at, columns, out, out_rows, groups, b_next):
     """out = a b for `groups` groups of four rows. All arrays are flat float32.
 
-    Rows of a have `inner` floats. b is [inner, columns], `packed`, from b[b_at] on; `columns` is a multiple of 16.
-    While one block is multiplied the next is brought into the cache; after the last one that of b[b_next], the matrix
-    of the caller's next product.
+    Rows of a have `inner` floats. b is [inner, columns], `packed`, from b[b_at] on; `columns` is a
+    multiple of 16. While one block is multiplied the next is brought into the cache; after the last
+    one that of b[b_next], the matrix of the caller's next product.
     """
     c = np.int64(0)
     while c < columns:

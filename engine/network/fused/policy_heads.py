@@ -1,11 +1,13 @@
-"""Fused inference of each kind of policy head: first the shared part of a position, then its legal moves one by one.
+"""Fused inference of each kind of policy head: first the shared part of a position, then its legal
+moves one by one.
 
     convolution  two 3x3 convolutions; a move's logit is one of their outputs
     classical    a 1x1 convolution; a move's logit is the product of its features with the move's row of weights
     attention    a query and a key for every square; a move's logit is the product of two of them
 
-Only legal moves get a logit: a position uses some 30 of the 1858 rows of a classical head, and no softmax is ever 1858
-wide. Numba compiles only the kernels for the net's own kind. Arrays are flat float32 unless a shape is given.
+Only legal moves get a logit: a position uses some 30 of the 1858 rows of a classical head, and no
+softmax is ever 1858 wide. Numba compiles only the kernels for the net's own kind. Arrays are flat
+float32 unless a shape is given.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ DENSE, LINEAR = np.int64(8), np.bool_(False)
 
 
 class ConvHead(NamedTuple):
-    """The second convolution, to K planes; the first is part of the trunk. Empty for other kinds of heads."""
+    """The second convolution, to K planes; the first is part of the trunk. Empty for other kinds of
+    heads.
+    """
 
     weight: np.ndarray  # [36 * C * K] Winograd filters
     bias: np.ndarray  # [K]
@@ -42,7 +46,9 @@ class Classical(NamedTuple):
 
 
 class Attention(NamedTuple):
-    """An embedding of F numbers per square, and its queries and keys of D numbers each (whole lanes)."""
+    """An embedding of F numbers per square, and its queries and keys of D numbers each (whole
+    lanes).
+    """
 
     squares: OneByOne
     weight: np.ndarray  # [F * 2 D] queries, already divided by sqrt(d), then keys
@@ -56,35 +62,45 @@ PolicyHead = ConvHead | Classical | Attention
 class PolicySpace(NamedTuple):
     """One thread's buffers for one chunk."""
 
-    answers: np.ndarray  # out, 8 positions: [64, K] logits | [64, F] features | [64, 2 D] queries, then keys
+    answers: (
+        np.ndarray
+    )  # out, 8 positions: [64, K] logits | [64, F] features | [64, 2 D] queries, then keys
     multiplied: np.ndarray  # M of K planes
     embedded: np.ndarray  # [8, 64, F] for attention
 
 
 @kernel(contract=True)
 def square_features(squares, boards, count, act, out):
-    """Write act(1x1 convolutions + bias) of `count` positions' boards [8, 10, 10, C] to out [8, 64, F]."""
+    """Write act(1x1 convolutions + bias) of `count` positions' boards [8, 10, 10, C] to out [8, 64,
+    F].
+    """
     width = np.int64(len(squares.bias))
     for p in range(count):
         convolve_squares(squares, boards, p, out, p * 64 * width)
     activate(out, squares.bias, count * SQUARES, act)
 
 
-# ---- convolution --------------------------------------------------------------------------------------------------
+# ---- convolution ---------------------------------------------------------------------------------
 
 
 @kernel(contract=True)
 def convolution_planes(head, transformed, count, space):
-    """Compute space.answers [8, 64, K] from the already transformed output of the first convolution."""
+    """Compute space.answers [8, 64, K] from the already transformed output of the first
+    convolution.
+    """
     planes = np.int64(len(head.bias))
     multiply_places(transformed, head.weight, planes, count, space.multiplied)
     for p in range(count):
-        output_transform(space.multiplied, p, head.bias, planes, space.answers, p * 64 * planes, DENSE, LINEAR)
+        output_transform(
+            space.multiplied, p, head.bias, planes, space.answers, p * 64 * planes, DENSE, LINEAR
+        )
 
 
 @kernel()
 def _convolution_logits(head, answers, policy_index, n_moves, logits):
-    """Write logits[p, i] of the moves of all positions; policy_index has each move's index below 1858."""
+    """Write logits[p, i] of the moves of all positions; policy_index has each move's index below
+    1858.
+    """
     planes = len(head.bias)
     for p in range(len(n_moves)):
         for i in range(n_moves[p]):
@@ -92,7 +108,7 @@ def _convolution_logits(head, answers, policy_index, n_moves, logits):
             logits[p, i] = answers[(p * 64 + (place & 63)) * planes + (place >> 6)]
 
 
-# ---- classical ----------------------------------------------------------------------------------------------------
+# ---- classical -----------------------------------------------------------------------------------
 
 
 @kernel(contract=True)
@@ -106,7 +122,7 @@ def _classical_logits(head, answers, policy_index, n_moves, logits):
             logits[p, i] = head.bias[index] + product
 
 
-# ---- attention ----------------------------------------------------------------------------------------------------
+# ---- attention -----------------------------------------------------------------------------------
 
 
 @kernel(contract=True)
@@ -156,5 +172,6 @@ MOVE_LOGITS: dict[str, Callable[..., None]] = {
     "classical": _classical_logits,
     "attention": _attention_logits,
 }
-"""The kernel of each kind of head that computes the logits of moves, behind the part that all moves share: `forward`
-for a convolutional head, else `square_features` and, with attention, `queries_and_keys`."""
+"""The kernel of each kind of head that computes the logits of moves, behind the part that all moves
+share: `forward` for a convolutional head, else `square_features` and, with attention,
+`queries_and_keys`."""

@@ -1,7 +1,8 @@
-"""Lay out the tensors of towers and transformers for the fused kernels: fold in batch norm, pad, pack, drop biases
-that vanish.
+"""Lay out the tensors of towers and transformers for the fused kernels: fold in batch norm, pad,
+pack, drop biases that vanish.
 
-Zeros pad the channels to whole lanes. A padding channel has bias 0 and stays 0 through every activation and gate.
+Zeros pad the channels to whole lanes. A padding channel has bias 0 and stays 0 through every
+activation and gate.
 """
 
 from __future__ import annotations
@@ -33,12 +34,16 @@ FAR_BELOW_ZERO = -100.0  # where a sigmoid is 0
 
 
 def folded_tensors(config: PlanesConfig, tensors: Mapping[str, np.ndarray]) -> Tensors:
-    """Return a network's parameters by name, batch norm folded in, as float64: they are rounded once, at the end.
+    """Return a network's parameters by name, batch norm folded in, as float64: they are rounded
+    once, at the end.
 
-    Each is computed when it is taken. Errors as of `fitting`, and ConfigError for an activation but ReLU and mish.
+    Each is computed when it is taken. Errors as of `fitting`, and ConfigError for an activation but
+    ReLU and mish.
     """
     if config.activation not in ACTIVATIONS:
-        raise ConfigError(f"fused inference knows {' and '.join(ACTIVATIONS)}, not {config.activation!r}")
+        raise ConfigError(
+            f"fused inference knows {' and '.join(ACTIVATIONS)}, not {config.activation!r}"
+        )
     given = fitting(blank_network(config), tensors)
 
     def exact(name: str) -> np.ndarray:
@@ -57,7 +62,7 @@ def folded_tensors(config: PlanesConfig, tensors: Mapping[str, np.ndarray]) -> T
     return LazyTensors(makers)
 
 
-# ---- arrays --------------------------------------------------------------------------------------------------------
+# ---- arrays --------------------------------------------------------------------------------------
 
 
 def affine(tensors: Tensors, name: str) -> Affine:
@@ -102,29 +107,42 @@ def stacked(count: int, layers: Iterable[dict[str, np.ndarray]]) -> dict[str, np
     return whole
 
 
-# ---- heads ---------------------------------------------------------------------------------------------------------
+# ---- heads ---------------------------------------------------------------------------------------
 
 
 def attention_weights(tensors: Tensors, head: str) -> Attention:
     """Return the attention policy `head`."""
-    (query, query_bias), (key, key_bias) = (affine(tensors, f"{head}.moves.{name}") for name in ("query", "key"))
+    (query, query_bias), (key, key_bias) = (
+        affine(tensors, f"{head}.moves.{name}") for name in ("query", "key")
+    )
     root = math.sqrt(len(query))
     weight = pad(np.concatenate([pad(part, 1) for part in (query.T / root, key.T)], axis=1), 0)
     bias = np.concatenate([pad(part, 0) for part in (query_bias / root, key_bias)])
-    pieces, squares = tensors[f"{head}.moves.promotion"], one_by_one(affine(tensors, f"{head}.embedding"))
-    return Attention(squares, packed_copy(weight), flat(bias), flat(pad(pieces[:3] + pieces[3], 1)))  # the 4th: knight
+    pieces, squares = (
+        tensors[f"{head}.moves.promotion"],
+        one_by_one(affine(tensors, f"{head}.embedding")),
+    )
+    return Attention(
+        squares, packed_copy(weight), flat(bias), flat(pad(pieces[:3] + pieces[3], 1))
+    )  # the 4th: knight
 
 
 def one_by_one(*parts: Affine) -> OneByOne:
-    """Join the heads' 1x1 convolutions [F, C, 1, 1] or [F, C] with bias [F], one head's features after another's."""
+    """Join the heads' 1x1 convolutions [F, C, 1, 1] or [F, C] with bias [F], one head's features
+    after another's.
+    """
     split = np.array([len(bias) for _, bias in parts] + [0] * (2 - len(parts)), np.int64)
-    weight = pad(np.concatenate([weight.reshape(len(weight), -1).T for weight, _ in parts], axis=1), 0)
+    weight = pad(
+        np.concatenate([weight.reshape(len(weight), -1).T for weight, _ in parts], axis=1), 0
+    )
     bias = np.concatenate([bias for _, bias in parts])
     return OneByOne(packed_copy(pad(weight, 1)), flat(pad(bias, 0)), np.int64(len(weight)), split)
 
 
 def answer_heads(tensors: Tensors, value: str, embedding: str) -> dict[str, Any]:
-    """Return the fields `heads`, `value` and `moves_left` of a network; `embedding` is the heads' first layer."""
+    """Return the fields `heads`, `value` and `moves_left` of a network; `embedding` is the heads'
+    first layer.
+    """
     heads = [value] + ["moves_left"] * (f"moves_left.{embedding}.weight" in tensors)
     nothing = np.zeros(0, np.float32)
     dense = [
@@ -136,8 +154,12 @@ def answer_heads(tensors: Tensors, value: str, embedding: str) -> dict[str, Any]
 
 
 def _dense_head(tensors: Tensors, name: str) -> DenseHead:
-    """Return the two dense layers of a head, whose first takes squares by channels (towers) or channels by squares."""
-    (weight1, bias1), (weight2, bias2) = (affine(tensors, f"{name}.dense{number}") for number in (1, 2))
+    """Return the two dense layers of a head, whose first takes squares by channels (towers) or
+    channels by squares.
+    """
+    (weight1, bias1), (weight2, bias2) = (
+        affine(tensors, f"{name}.dense{number}") for number in (1, 2)
+    )
     if f"{name}.conv.weight" in tensors:
         by_square = weight1.reshape(len(weight1), -1, SQUARES).transpose(2, 1, 0)
     else:
@@ -150,13 +172,16 @@ def _dense_head(tensors: Tensors, name: str) -> DenseHead:
     )
 
 
-# ---- encoder layers ------------------------------------------------------------------------------------------------
+# ---- encoder layers ------------------------------------------------------------------------------
 
 
 def fold_encoders(tensors: Tensors, name: str, layers: int, sizes: dict) -> Encoders:
     """Return the layers of an encoder with the settings of `engine.nn.EncoderLayer`."""
     smolgen = sizes.get("smolgen")
-    folded = (_layer(tensors, f"{name}.layer{number}", sizes["heads"], smolgen) for number in range(layers))
+    folded = (
+        _layer(tensors, f"{name}.layer{number}", sizes["heads"], smolgen)
+        for number in range(layers)
+    )
     table = packed_copy(tensors[f"{name}.table"].T) if smolgen else np.zeros(0, np.float32)
     return stacked_encoders(sizes, table, stacked(layers, folded))
 
@@ -187,7 +212,9 @@ def _layer(tensors: Tensors, name: str, heads: int, smolgen: dict | None) -> dic
 
 
 def _attention(tensors: Tensors, name: str, heads: int) -> dict[str, np.ndarray]:
-    parts = (affine(tensors, f"{name}.attention.{part}") for part in ("query", "key", "value", "output"))
+    parts = (
+        affine(tensors, f"{name}.attention.{part}") for part in ("query", "key", "value", "output")
+    )
     query, key, value, output = parts
     depth = len(query[0]) // heads
 
@@ -209,9 +236,16 @@ def _attention(tensors: Tensors, name: str, heads: int) -> dict[str, np.ndarray]
 
 def feed_weights(tensors: Tensors, name: str) -> dict[str, np.ndarray]:
     """Return the arrays of a feed-forward block and its norm."""
-    (up, up_bias), (down, down_bias) = (affine(tensors, f"{name}.dense{number}") for number in (1, 2))
+    (up, up_bias), (down, down_bias) = (
+        affine(tensors, f"{name}.dense{number}") for number in (1, 2)
+    )
     biases = {"up_bias": pad(up_bias, 0), "down_bias": pad(down_bias, 0)}
-    return {"up": matrix(up), "down": matrix(down), "norm2": norm_weights(tensors, f"{name}.norm"), **biases}
+    return {
+        "up": matrix(up),
+        "down": matrix(down),
+        "norm2": norm_weights(tensors, f"{name}.norm"),
+        **biases,
+    }
 
 
 def norm_weights(tensors: Tensors, name: str) -> np.ndarray:
@@ -220,10 +254,14 @@ def norm_weights(tensors: Tensors, name: str) -> np.ndarray:
 
 
 def _smolgen(tensors: Tensors, name: str, activation: str) -> dict[str, np.ndarray]:
-    (dense1, bias1), (dense2, bias2) = (affine(tensors, f"{name}.dense{number}") for number in (1, 2))
+    (dense1, bias1), (dense2, bias2) = (
+        affine(tensors, f"{name}.dense{number}") for number in (1, 2)
+    )
     by_square = pad(dense1.reshape(len(dense1), SQUARES, -1), 2).reshape(len(dense1), -1)
     filling = FAR_BELOW_ZERO if activation == "sigmoid" else 0.0  # The norms expect zeros there.
-    biases = [np.pad(bias, (0, -len(bias) % LANES), constant_values=filling) for bias in (bias1, bias2)]
+    biases = [
+        np.pad(bias, (0, -len(bias) % LANES), constant_values=filling) for bias in (bias1, bias2)
+    ]
     return {
         "compress": matrix(tensors[f"{name}.compress"]),
         "dense1": matrix(by_square),

@@ -6,5 +6,6 @@
     reader      file -> network        writer   network -> file
     planes_file a network in a file of either kind, ours or Lc0's
 
-The code is checked against lc0's own answers on two published towers and on generated networks of every other kind.
+The code is checked against lc0's own answers on two published towers and on generated networks of
+every other kind.
 """

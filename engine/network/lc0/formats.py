@@ -1,4 +1,6 @@
-"""Map Lc0's network formats to towers and transformers, and refuse formats without a network here by name."""
+"""Map Lc0's network formats to towers and transformers, and refuse formats without a network here
+by name.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,20 @@ from engine.network.transformer.model import TransformerConfig
 _CLASSICAL, SE, CLASSICAL_WITH_HEADS, SE_WITH_HEADS = 1, 2, 3, 4  # network structures
 _TOWERS = _CLASSICAL, SE, CLASSICAL_WITH_HEADS, SE_WITH_HEADS
 _ATTENTION_BODY, _MULTIHEAD, _LEGACY_MULTIHEAD = _TRANSFORMERS = 6, 7, 134
-_INNER = {1: "mish", 2: "relu", 3: "identity", 4: "tanh", 5: "sigmoid", 6: "selu", 7: "swish", 8: "squared_relu"}
+_INNER = {
+    1: "mish",
+    2: "relu",
+    3: "identity",
+    4: "tanh",
+    5: "sigmoid",
+    6: "selu",
+    7: "swish",
+    8: "squared_relu",
+}
 _POLICIES = {1: "classical", 2: "convolution", 3: "attention"}
-_OF_TOWERS: dict[str, tuple[str, dict[int, Any]]] = {  # our name of each field, and what its numbers mean
+_OF_TOWERS: dict[
+    str, tuple[str, dict[int, Any]]
+] = {  # our name of each field, and what its numbers mean
     "input": ("input_format", {number: number for number in INPUT_FORMATS}),
     "policy": ("policy", _POLICIES),
     "value": ("value", {1: "scalar", 2: "wdl"}),
@@ -37,22 +50,30 @@ _OF_TRANSFORMERS = _OF_TOWERS | {
     "input_embedding": ("embedding", {0: "map", 1: "map", 2: "dense"}),
 }
 _DEFAULTS = dict.fromkeys(_OF_TRANSFORMERS, 0) | {"input": 1, "network": 1, "policy": 1, "value": 1}
-_MIN_VERSION = {"major": 0, "minor": 21, "patch": 0}  # lc0 version that first reads the oldest heads
+_MIN_VERSION = {
+    "major": 0,
+    "minor": 21,
+    "patch": 0,
+}  # lc0 version that first reads the oldest heads
 _MIN_MINOR_VERSIONS = {"moves_left": 23, "attention": 28, "mish": 29, "transformer": 31}
 
 
 def network_of(path: str | Path, net: Message, chosen: Heads | None = None) -> PlanesConfig:
-    """Return the sizes and heads of the tower or transformer in a parsed file: all heads, or those chosen by name.
+    """Return the sizes and heads of the tower or transformer in a parsed file: all heads, or those
+    chosen by name.
 
-    A file without a network format has 112 planes and classical heads; so do structures 1 and 2, whatever their other
-    fields say. Raises NetFileError, naming the format, for anything that is no such network.
+    A file without a network format has 112 planes and classical heads; so do structures 1 and 2,
+    whatever their other fields say. Raises NetFileError, naming the format, for anything that is no
+    such network.
     """
     weights = net.get("weights")
     if weights is None:
         raise NetFileError(path, "weights", "an ONNX model" if "onnx_model" in net else "none")
     encoding = net.get("format", {}).get("weights_encoding", LINEAR16)
     if encoding not in (0, LINEAR16):  # unknown: every tensor says its own
-        raise NetFileError(path, "weights encoded as LINEAR16", format_name("weights_encoding", encoding))
+        raise NetFileError(
+            path, "weights encoded as LINEAR16", format_name("weights_encoding", encoding)
+        )
     form = _settled(_DEFAULTS | net.get("format", {}).get("network_format", {}), weights)
     _check(path, form, "network", (*_TOWERS, *_TRANSFORMERS))
     is_tower, fields = form["network"] in _TOWERS, {}
@@ -69,13 +90,17 @@ def network_of(path: str | Path, net: Message, chosen: Heads | None = None) -> P
 def format_of(config: PlanesConfig) -> Message:
     """Return the "format" message of a network's file.
 
-    Raises ConfigError for an activation that Lc0 lacks, and without blocks: lc0 then skips the first convolution.
+    Raises ConfigError for an activation that Lc0 lacks, and without blocks: lc0 then skips the
+    first convolution.
     """
     network = {"output": 2 if config.value == "wdl" else 1}
     if isinstance(config, TowerConfig):
         if not config.blocks:
             raise ConfigError("lc0 does not play towers without residual blocks")
-        network["network"], table = SE_WITH_HEADS if config.se_ratio else CLASSICAL_WITH_HEADS, _OF_TOWERS
+        network["network"], table = (
+            SE_WITH_HEADS if config.se_ratio else CLASSICAL_WITH_HEADS,
+            _OF_TOWERS,
+        )
     else:
         network["network"], table = _MULTIHEAD, _OF_TRANSFORMERS
     for field, (name, meanings) in table.items():
@@ -90,8 +115,15 @@ def format_of(config: PlanesConfig) -> Message:
 def min_version_of(config: PlanesConfig) -> Message:
     """Return the oldest lc0 version that can play this network."""
     family = "transformer" if isinstance(config, TransformerConfig) else ""
-    needs = {family, config.policy, config.activation, "moves_left" if config.moves_left_channels else ""}
-    return _MIN_VERSION | {"minor": max(_MIN_MINOR_VERSIONS.get(need, _MIN_VERSION["minor"]) for need in needs)}
+    needs = {
+        family,
+        config.policy,
+        config.activation,
+        "moves_left" if config.moves_left_channels else "",
+    }
+    return _MIN_VERSION | {
+        "minor": max(_MIN_MINOR_VERSIONS.get(need, _MIN_VERSION["minor"]) for need in needs)
+    }
 
 
 def describe(form: Message) -> dict[str, str]:
@@ -100,12 +132,18 @@ def describe(form: Message) -> dict[str, str]:
 
 
 def _settled(form: Message, weights: Message) -> Message:
-    """Return a format as lc0 takes it: what older files did not yet say. Those of 2022 called transformers towers."""
+    """Return a format as lc0 takes it: what older files did not yet say. Those of 2022 called
+    transformers towers.
+    """
     if form["network"] == SE_WITH_HEADS and weights.get("encoder"):
         form["network"] = _ATTENTION_BODY
         if "smolgen_w" in weights:
             form |= {"ffn_activation": 8, "smolgen_activation": 7}
-    if form["network"] == _ATTENTION_BODY and "policy_heads" in weights and "value_heads" in weights:
+    if (
+        form["network"] == _ATTENTION_BODY
+        and "policy_heads" in weights
+        and "value_heads" in weights
+    ):
         form["input_embedding"] = 2
     return form | ({"policy": 1, "value": 1} if form["network"] in (_CLASSICAL, SE) else {})
 
@@ -119,17 +157,24 @@ def _check(path: str | Path, form: Message, field: str, taken: tuple[int, ...]) 
 class _Sizes:
     """Reads the sizes of a network off its file's tensors, by our names of them."""
 
-    def __init__(self, path: str | Path, weights: Message, fields: dict[str, Any], chosen: Heads | None) -> None:
+    def __init__(
+        self, path: str | Path, weights: Message, fields: dict[str, Any], chosen: Heads | None
+    ) -> None:
         self.path, self.weights, self.fields, self._chosen = path, weights, fields, chosen
         self.moves_left = fields.pop("moves_left")
         self.by_name = "policy_heads" in weights, "value_heads" in weights
 
     def of(self, name: str, divisor: int = 1) -> int:
         """Elements of a tensor, of each of `divisor` parts."""
-        places, divisor = places_of(name, self.by_name), max(divisor, 1)  # sizes of 0 are refused later, by name
+        places, divisor = (
+            places_of(name, self.by_name),
+            max(divisor, 1),
+        )  # sizes of 0 are refused later, by name
         size = count(find(self.path, self.weights, *places))
         if divisor > 1 and (size == 0 or size % divisor):
-            raise NetFileError(self.path, f"a multiple of {divisor} numbers in {places[0]}", str(size))
+            raise NetFileError(
+                self.path, f"a multiple of {divisor} numbers in {places[0]}", str(size)
+            )
         return size // divisor
 
     def tower(self) -> TowerConfig:
@@ -146,22 +191,35 @@ class _Sizes:
             sizes["policy_planes"] = self.of("policy.conv2.bias")
         else:
             sizes["policy_planes"] = self.of("policy.conv.weight", filters)
-        sizes |= {"value_channels": self.of("value.conv.weight", filters), "value_hidden": self.of("value.dense1.bias")}
+        sizes |= {
+            "value_channels": self.of("value.conv.weight", filters),
+            "value_hidden": self.of("value.dense1.bias"),
+        }
         if self.moves_left:
             sizes["moves_left_hidden"] = self.of("moves_left.dense1.bias")
-        sizes["moves_left_channels"] = self.of("moves_left.conv.weight", filters) if self.moves_left else 0
+        sizes["moves_left_channels"] = (
+            self.of("moves_left.conv.weight", filters) if self.moves_left else 0
+        )
         return TowerConfig(**sizes, **self.fields)
 
     def _gates(self, filters: int) -> int:
-        """Return the ratio of the filters to the hidden units of the blocks' gates; 0 without gates."""
+        """Return the ratio of the filters to the hidden units of the blocks' gates; 0 without
+        gates.
+        """
         residual = self.weights.get("residual", [])
         gates = [count(find(self.path, block, "se.b1")) for block in residual if "se" in block]
         if not gates:
             return 0
         hidden = gates[0]
-        if not 0 < hidden <= filters or filters // (filters // hidden) != hidden or len(gates) < len(residual):
+        if (
+            not 0 < hidden <= filters
+            or filters // (filters // hidden) != hidden
+            or len(gates) < len(residual)
+        ):
             found = f"{sorted(set(gates))} in {len(gates)} of {len(residual)} blocks"
-            raise NetFileError(self.path, f"gates of {filters} divided by a ratio, in every block or none", found)
+            raise NetFileError(
+                self.path, f"gates of {filters} divided by a ratio, in every block or none", found
+            )
         return filters // hidden
 
     def transformer(self) -> TransformerConfig:
@@ -173,7 +231,10 @@ class _Sizes:
         width, heads = self.of("trunk.embedding.dense.bias"), int(weights.get("headcount", 0))
         sizes: dict[str, Any] = {"width": width, "layers": len(weights["encoder"]), "heads": heads}
         sizes["gate"] = "ip_mult_gate" in weights
-        sizes |= {"inner": self.of(f"{layer}.attention.query.bias"), "hidden": self.of(f"{layer}.feed.dense1.bias")}
+        sizes |= {
+            "inner": self.of(f"{layer}.attention.query.bias"),
+            "hidden": self.of(f"{layer}.feed.dense1.bias"),
+        }
         if fields["embedding"] == "dense":
             sizes["embedding_hidden"] = self.of("trunk.mix.dense1.bias")
             sizes["embedding_planes"] = self.of("trunk.embedding.preprocess.bias", SQUARES)
@@ -189,8 +250,12 @@ class _Sizes:
             found = f"{len(layers)} of them behind {len(blocks)} residual blocks"
             raise NetFileError(self.path, "encoder layers on the squares themselves", found)
         attentions = [layer.get("mha", {}) for layer in layers]
-        if any(name in attention for attention in attentions for name in ("rpe_q", "rpe_k", "rpe_v")):
-            raise NetFileError(self.path, "attention without relative positions", "rpe_q, rpe_k or rpe_v")
+        if any(
+            name in attention for attention in attentions for name in ("rpe_q", "rpe_k", "rpe_v")
+        ):
+            raise NetFileError(
+                self.path, "attention without relative positions", "rpe_q, rpe_k or rpe_v"
+            )
         if len({"smolgen" in attention for attention in attentions}) > 1:
             raise NetFileError(self.path, "smolgen in every encoder layer or none", "in some")
         if ("ip_mult_gate" in self.weights) != ("ip_add_gate" in self.weights):
@@ -198,29 +263,53 @@ class _Sizes:
 
     def _heads(self) -> dict[str, Any]:
         heads: list[tuple[str, ...]] = [("vanilla",), ("winner",)]
-        for number, (field, names) in enumerate((("policy_heads", POLICY_PLACES), ("value_heads", VALUE_PLACES))):
+        for number, (field, names) in enumerate(
+            (("policy_heads", POLICY_PLACES), ("value_heads", VALUE_PLACES))
+        ):
             if field in self.weights:
-                heads[number] = tuple(name for name, place in names.items() if self.weights[field].get(place))
-        if self._chosen and all(name in there for name, there in zip(self._chosen, heads, strict=True)):
+                heads[number] = tuple(
+                    name for name, place in names.items() if self.weights[field].get(place)
+                )
+        if self._chosen and all(
+            name in there for name, there in zip(self._chosen, heads, strict=True)
+        ):
             heads = [(name,) for name in self._chosen]
         if not all(heads):
-            raise NetFileError(self.path, "a policy head and a value head that lc0 knows by name", "none")
+            raise NetFileError(
+                self.path, "a policy head and a value head that lc0 knows by name", "none"
+            )
         value = f"value_{heads[1][0]}"
-        sizes = {"value_channels": self.of(f"{value}.embedding.bias"), "value_hidden": self.of(f"{value}.dense1.bias")}
+        sizes = {
+            "value_channels": self.of(f"{value}.embedding.bias"),
+            "value_hidden": self.of(f"{value}.dense1.bias"),
+        }
         if self.moves_left:
             sizes["moves_left_hidden"] = self.of("moves_left.dense1.bias")
-        sizes["moves_left_channels"] = self.of("moves_left.embedding.bias") if self.moves_left else 0
-        return {"policy_heads": heads[0], "value_heads": heads[1], **sizes, **self.attention(f"policy_{heads[0][0]}")}
+        sizes["moves_left_channels"] = (
+            self.of("moves_left.embedding.bias") if self.moves_left else 0
+        )
+        return {
+            "policy_heads": heads[0],
+            "value_heads": heads[1],
+            **sizes,
+            **self.attention(f"policy_{heads[0][0]}"),
+        }
 
     def attention(self, head: str) -> dict[str, Any]:
         """Return the sizes of an attention policy."""
         sizes = {"policy_planes": self.of(f"{head}.embedding.bias")}
         sizes["policy_depth"] = self.of(f"{head}.moves.query.bias")
-        place = places_of(f"{head}.moves.promotion", self.by_name)[0].removesuffix("ip4_pol_w").rstrip(".")
+        place = (
+            places_of(f"{head}.moves.promotion", self.by_name)[0]
+            .removesuffix("ip4_pol_w")
+            .rstrip(".")
+        )
         message = find(self.path, self.weights, place) if place else self.weights
         if encoders := message.get("pol_encoder", []):
             if any("smolgen" in layer.get("mha", {}) for layer in encoders):
-                raise NetFileError(self.path, "a policy head whose encoder layers have no smolgen", "smolgen")
+                raise NetFileError(
+                    self.path, "a policy head whose encoder layers have no smolgen", "smolgen"
+                )
             layer = f"{head}.encoder.layer0"
             sizes["policy_layers"] = len(encoders)
             sizes["policy_attention_heads"] = int(message.get("pol_headcount", 0)) or 1

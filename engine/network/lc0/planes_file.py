@@ -1,4 +1,6 @@
-"""Reads and writes towers and transformers in either kind of file: `.dit`, and Lc0's `.pb` and `.pb.gz`."""
+"""Reads and writes towers and transformers in either kind of file: `.dit`, and Lc0's `.pb` and
+`.pb.gz`.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +33,16 @@ def read_planes(path: str | Path, heads: Heads | None = None) -> PlanesFile:
 def write_planes(path: str | Path, tower: PlanesFile) -> None:
     """Write a tower in the format of the suffix of `path`: .dit, .pb or .pb.gz.
 
-    Raises ConfigError for another suffix and for what the format cannot hold, NetFileError when the file cannot be
-    written.
+    Raises ConfigError for another suffix and for what the format cannot hold, NetFileError when the
+    file cannot be written.
     """
     path = Path(path)
     if path.suffix == ".dit":
         if isinstance(tower.config, TowerConfig) and tower.config.input_format != CLASSICAL:
             found = f"input format {tower.config.input_format}"
-            raise ConfigError(f"{path}: .dit files hold towers of input format {CLASSICAL}, not of {found}")
+            raise ConfigError(
+                f"{path}: .dit files hold towers of input format {CLASSICAL}, not of {found}"
+            )
         dit.save(path, layers_with(tower.tensors, tower.config), tower.card)
     else:
         save_lc0(path, tower)

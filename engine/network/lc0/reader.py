@@ -1,7 +1,8 @@
 """Reads one of Lc0's files into the named tensors of a tower or a transformer.
 
-A file is never trusted: its unpacked size is bounded, every size is compared with the bytes present before anything is
-allocated, and each fault is a NetFileError that tells what was expected and what was found.
+A file is never trusted: its unpacked size is bounded, every size is compared with the bytes present
+before anything is allocated, and each fault is a NetFileError that tells what was expected and what
+was found.
 """
 
 from __future__ import annotations
@@ -25,15 +26,25 @@ from engine.network.input_formats import counter_scale
 from engine.network.lc0 import schema
 from engine.network.lc0.formats import describe, network_of
 from engine.network.lc0.schema import format_name
-from engine.network.lc0.tensor_map import ConvTensors, Plain, count, find, stored_tensors, with_counter_times
+from engine.network.lc0.tensor_map import (
+    ConvTensors,
+    Plain,
+    count,
+    find,
+    stored_tensors,
+    with_counter_times,
+)
 from engine.network.model_parts import NORM_EPSILON
 from engine.network.outputs import Heads
 
-MAX_BYTES = 1 << 30  # unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits
+MAX_BYTES = (
+    1 << 30
+)  # unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits
 MAX_EXPANSION = 100  # unpacked bytes per packed byte; packing shrinks weights by only a few percent
 SLACK = 1 << 20  # unpacked bytes that every file is allowed
 PIECE = 1 << 20  # packed bytes to unpack at once
-SPARE = 2  # numbers that a network's sizes may ask for by each number in the file, before one is found missing
+# numbers that a network's sizes may ask for by each number in the file, before one is found missing
+SPARE = 2
 Decoder = Callable[[], np.ndarray]
 Decoders = dict[str, Decoder]  # by the tensors' names
 LARGEST = 1e9  # largest magnitude of a weight; products of two stay far from overflow
@@ -44,15 +55,18 @@ class PlanesFile:
     """A tower or transformer as stored in a file, with the file's metadata."""
 
     config: PlanesConfig
-    tensors: Mapping[str, np.ndarray]  # float32 by the names of `tower.model` or `transformer.model`
+    tensors: Mapping[
+        str, np.ndarray
+    ]  # float32 by the names of `tower.model` or `transformer.model`
     card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
 
 
 def load_lc0(path: str | Path, heads: Heads | None = None) -> PlanesFile:
-    """Read a `.pb` or `.pb.gz` file with all its heads, which must have the same sizes, or with those named alone.
+    """Read a `.pb` or `.pb.gz` file with all its heads, which must have the same sizes, or with
+    those named alone.
 
-    Raises NetFileError for faults and for formats that are no network of ours; for numbers that are too large, when the
-    tensor is taken.
+    Raises NetFileError for faults and for formats that are no network of ours; for numbers that are
+    too large, when the tensor is taken.
     """
     path = Path(path)
     try:
@@ -65,13 +79,18 @@ def load_lc0(path: str | Path, heads: Heads | None = None) -> PlanesFile:
     net = parse(path, memoryview(data), schema.NET)
     config = network_of(path, net, heads)
     form = describe(net.get("format", {}).get("network_format", {}))
-    card = {"kind": "imported", "source": path.name, "format": form, "training": net.get("training_params", {})}
+    card = {
+        "kind": "imported",
+        "source": path.name,
+        "format": form,
+        "training": net.get("training_params", {}),
+    }
     if license := net.get("license"):
         card["license"] = license
     return PlanesFile(config, _tensors(path, net["weights"], config), card)
 
 
-# ---- bytes --------------------------------------------------------------------------------------------------------
+# ---- bytes ---------------------------------------------------------------------------------------
 
 
 def _read(path: Path, file: IO[bytes]) -> bytes | bytearray:
@@ -85,7 +104,9 @@ def _read(path: Path, file: IO[bytes]) -> bytes | bytearray:
         return file.read(size)
     limit = min(MAX_BYTES, SLACK + MAX_EXPANSION * size)
     packed = file.read(PIECE)
-    while packed.startswith(schema.GZIP_MAGIC):  # Like lc0, it ignores what follows the last packed part.
+    while packed.startswith(
+        schema.GZIP_MAGIC
+    ):  # Like lc0, it ignores what follows the last packed part.
         part = zlib.decompressobj(zlib.MAX_WBITS | 16)  # with gzip's header and checksum
         while packed and not part.eof:
             try:
@@ -101,7 +122,7 @@ def _read(path: Path, file: IO[bytes]) -> bytes | bytearray:
     return data
 
 
-# ---- tensors ------------------------------------------------------------------------------------------------------
+# ---- tensors -------------------------------------------------------------------------------------
 
 
 def _tensors(path: Path, weights: Message, config: PlanesConfig) -> Mapping[str, np.ndarray]:
@@ -135,7 +156,8 @@ def _plain(path: Path, weights: Message, row: Plain) -> Decoder:
 def _convolution(path: Path, weights: Message, row: ConvTensors) -> Decoders:
     """Return a convolution with its bias or batch norm.
 
-    If the tower has a batch norm but the file has folded weights and none, the norm only adds the bias.
+    If the tower has a batch norm but the file has folded weights and none, the norm only adds the
+    bias.
     """
     block, channels = find(path, weights, row.block), row.shape[:1]
 
@@ -158,7 +180,12 @@ def _convolution(path: Path, weights: Message, row: ConvTensors) -> Decoders:
         raise NetFileError(path, f"variances in {row.block}.bn_stddivs", f"{variance.min()}")
     beta, mean = optional("bn_betas", 0.0), optional("bn_means", 0.0)
     beta, mean = (bias, mean) if "bn_means" not in block else (beta, mean - bias)
-    norm = {"gamma": optional("bn_gammas", 1.0), "beta": beta, "running_mean": mean, "running_variance": variance}
+    norm = {
+        "gamma": optional("bn_gammas", 1.0),
+        "beta": beta,
+        "running_mean": mean,
+        "running_variance": variance,
+    }
     return found | {f"{row.norm}.{part}": partial(np.copy, array) for part, array in norm.items()}
 
 
@@ -176,7 +203,9 @@ def _tensor(path: Path, layer: Message, name: str, shape: tuple[int, ...]) -> De
 
 
 def _decoded(path: Path, layer: Message, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return one tensor; LINEAR16 is min + t (max - min), where t is a 16-bit number divided by 65535."""
+    """Return one tensor; LINEAR16 is min + t (max - min), where t is a 16-bit number divided by
+    65535.
+    """
     params, encoding = layer.get("params", b""), layer.get("encoding", schema.LINEAR16)
     if encoding == schema.LINEAR16:
         low, high = (np.float32(layer.get(bound, 0.0)) for bound in ("min_val", "max_val"))
@@ -190,7 +219,9 @@ def _decoded(path: Path, layer: Message, name: str, shape: tuple[int, ...]) -> n
     if encoding == schema.BFLOAT16:  # the upper half of a float32
         numbers = (np.frombuffer(params, "<u2").astype("<u4") << 16).view("<f4")
     else:
-        numbers = np.frombuffer(params, "<f4" if encoding == schema.FLOAT32 else "<f2").astype(np.float32)
+        numbers = np.frombuffer(params, "<f4" if encoding == schema.FLOAT32 else "<f2").astype(
+            np.float32
+        )
     if not (np.abs(numbers) <= LARGEST).all():
         raise NetFileError(path, f"numbers up to {LARGEST:g} in {name}", "larger ones, or NaN")
     return numbers.reshape(shape)

@@ -1,6 +1,7 @@
 """Lc0's `net.proto`: field numbers of its messages, and the names of its formats.
 
-It covers what towers and transformers have, and the fields that reveal that a file holds something else.
+It covers what towers and transformers have, and the fields that reveal that a file holds something
+else.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def _layers(names: str, first: int = 1) -> dict[int, Field]:
 # In spite of their name, bn_stddivs are the variances.
 CONV_BLOCK = _layers("weights biases bn_means bn_stddivs bn_gammas bn_betas")
 RESIDUAL = fields(conv1=CONV_BLOCK, conv2=CONV_BLOCK, se=_layers("w1 b1 w2 b2"))
-SMOLGEN = _layers("compress dense1_w dense1_b ln1_gammas ln1_betas dense2_w dense2_b ln2_gammas ln2_betas")
+SMOLGEN = _layers(
+    "compress dense1_w dense1_b ln1_gammas ln1_betas dense2_w dense2_b ln2_gammas ln2_betas"
+)
 MHA = _layers("q_w q_b k_w k_b v_w v_b dense_w dense_b")
 MHA |= fields(9, smolgen=SMOLGEN, rpe_q=OPAQUE, rpe_k=OPAQUE, rpe_v=OPAQUE)
 FFN = _layers("dense1_w dense1_b dense2_w dense2_b")
@@ -38,7 +41,9 @@ ENCODER_LAYER |= fields(4, ffn=FFN) | _layers("ln2_gammas ln2_betas", 5)
 POLICY_HEAD = _layers("ip_pol_w ip_pol_b ip2_pol_w ip2_pol_b ip3_pol_w ip3_pol_b ip4_pol_w")
 POLICY_HEAD |= fields(8, pol_encoder=[ENCODER_LAYER], pol_headcount="uint")
 POLICY_HEADS = _layers("ip_pol_w ip_pol_b")
-POLICY_HEADS |= fields(3, vanilla=POLICY_HEAD, optimistic_st=POLICY_HEAD, soft=POLICY_HEAD, opponent=POLICY_HEAD)
+POLICY_HEADS |= fields(
+    3, vanilla=POLICY_HEAD, optimistic_st=POLICY_HEAD, soft=POLICY_HEAD, opponent=POLICY_HEAD
+)
 VALUE_HEAD = _layers("ip_val_w ip_val_b ip1_val_w ip1_val_b ip2_val_w ip2_val_b")
 WEIGHTS_SCHEMA: Schema = {
     **fields(input=CONV_BLOCK, residual=[RESIDUAL], policy=CONV_BLOCK),
@@ -46,13 +51,26 @@ WEIGHTS_SCHEMA: Schema = {
     **fields(6, value=CONV_BLOCK),
     **_layers("ip1_val_w ip1_val_b ip2_val_w ip2_val_b", 7),
     **fields(11, policy1=CONV_BLOCK, moves_left=CONV_BLOCK),
-    **_layers("ip1_mov_w ip1_mov_b ip2_mov_w ip2_mov_b ip2_pol_w ip2_pol_b ip3_pol_w ip3_pol_b", 13),
+    **_layers(
+        "ip1_mov_w ip1_mov_b ip2_mov_w ip2_mov_b ip2_pol_w ip2_pol_b ip3_pol_w ip3_pol_b", 13
+    ),
     **fields(21, pol_encoder=[ENCODER_LAYER], ip4_pol_w=LAYER),
-    **fields(24, pol_headcount="uint", ip_emb_w=LAYER, ip_emb_b=LAYER, encoder=[ENCODER_LAYER], headcount="uint"),
+    **fields(
+        24,
+        pol_headcount="uint",
+        ip_emb_w=LAYER,
+        ip_emb_b=LAYER,
+        encoder=[ENCODER_LAYER],
+        headcount="uint",
+    ),
     **_layers("ip_val_w ip_val_b ip_mov_w ip_mov_b ip_mult_gate ip_add_gate smolgen_w", 29),
     **_layers("ip_emb_preproc_w ip_emb_preproc_b ip_emb_ln_gammas ip_emb_ln_betas", 37),
     **fields(41, ip_emb_ffn=FFN, ip_emb_ffn_ln_gammas=LAYER, ip_emb_ffn_ln_betas=LAYER),
-    **fields(44, value_heads=fields(winner=VALUE_HEAD, q=VALUE_HEAD, st=VALUE_HEAD), policy_heads=POLICY_HEADS),
+    **fields(
+        44,
+        value_heads=fields(winner=VALUE_HEAD, q=VALUE_HEAD, st=VALUE_HEAD),
+        policy_heads=POLICY_HEADS,
+    ),
 }
 _FORMATS = "input output network policy value moves_left default_activation smolgen_activation ffn_activation"
 NETWORK_FORMAT = fields(**dict.fromkeys([*_FORMATS.split(), "input_embedding"], "uint"))
@@ -60,7 +78,9 @@ FORMAT = fields(weights_encoding="uint", network_format=NETWORK_FORMAT)
 _NUMBERS = dict.fromkeys(("learning_rate", "mse_loss", "policy_loss", "accuracy"), "float")
 TRAINING = fields(training_steps="uint", **_NUMBERS, lc0_params="text")
 VERSION = fields(major="uint", minor="uint", patch="uint")
-NET = fields(magic="fixed32", license="text", min_version=VERSION, format=FORMAT, training_params=TRAINING)
+NET = fields(
+    magic="fixed32", license="text", min_version=VERSION, format=FORMAT, training_params=TRAINING
+)
 NET |= fields(10, weights=WEIGHTS_SCHEMA, onnx_model=OPAQUE)
 
 
@@ -69,10 +89,18 @@ def _named(start: str, names: str) -> dict[int, str]:
     return {number: f"{start}_{name}" for number, name in enumerate(names.split())}
 
 
-_INNER_ACTIVATIONS = _named("ACTIVATION", "DEFAULT MISH RELU NONE TANH SIGMOID SELU SWISH RELU_2 SOFTMAX")
+_INNER_ACTIVATIONS = _named(
+    "ACTIVATION", "DEFAULT MISH RELU NONE TANH SIGMOID SELU SWISH RELU_2 SOFTMAX"
+)
 _CANONICAL = "112_WITH_CANONICALIZATION"
 FORMAT_NAMES: dict[str, dict[int, str]] = {
-    "weights_encoding": {0: "UNKNOWN_ENCODING", 1: "LINEAR16", 2: "FLOAT16", 3: "BFLOAT16", 4: "FLOAT32"},
+    "weights_encoding": {
+        0: "UNKNOWN_ENCODING",
+        1: "LINEAR16",
+        2: "FLOAT16",
+        3: "BFLOAT16",
+        4: "FLOAT32",
+    },
     "input": {
         **_named("INPUT", f"UNKNOWN CLASSICAL_112_PLANE 112_WITH_CASTLING_PLANE {_CANONICAL}"),
         4: f"INPUT_{_CANONICAL}_HECTOPLIES",
@@ -81,7 +109,9 @@ FORMAT_NAMES: dict[str, dict[int, str]] = {
         133: f"INPUT_{_CANONICAL}_V2_ARMAGEDDON",
     },
     "network": {
-        **_named("NETWORK", "UNKNOWN CLASSICAL SE CLASSICAL_WITH_HEADFORMAT SE_WITH_HEADFORMAT ONNX"),
+        **_named(
+            "NETWORK", "UNKNOWN CLASSICAL SE CLASSICAL_WITH_HEADFORMAT SE_WITH_HEADFORMAT ONNX"
+        ),
         6: "NETWORK_ATTENTIONBODY_WITH_HEADFORMAT",
         7: "NETWORK_ATTENTIONBODY_WITH_MULTIHEADFORMAT",
         134: "NETWORK_AB_LEGACY_WITH_MULTIHEADFORMAT",
@@ -92,7 +122,11 @@ FORMAT_NAMES: dict[str, dict[int, str]] = {
     "default_activation": {0: "DEFAULT_ACTIVATION_RELU", 1: "DEFAULT_ACTIVATION_MISH"},
     "smolgen_activation": _INNER_ACTIVATIONS,
     "ffn_activation": _INNER_ACTIVATIONS,
-    "input_embedding": {0: "INPUT_EMBEDDING_NONE", 1: "INPUT_EMBEDDING_PE_MAP", 2: "INPUT_EMBEDDING_PE_DENSE"},
+    "input_embedding": {
+        0: "INPUT_EMBEDDING_NONE",
+        1: "INPUT_EMBEDDING_PE_MAP",
+        2: "INPUT_EMBEDDING_PE_DENSE",
+    },
 }
 
 

@@ -1,4 +1,6 @@
-"""Where Lc0's files hold each tensor of a tower or transformer: one table for reading, writing and measuring."""
+"""Where Lc0's files hold each tensor of a tower or transformer: one table for reading, writing and
+measuring.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +20,28 @@ from engine.network.lc0.schema import FLOAT32
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import FIFTY_MOVE_PLANE
 
-NORM = {"bn_gammas": "gamma", "bn_betas": "beta", "bn_means": "running_mean", "bn_stddivs": "running_variance"}
-"""Our names of what is in a ConvBlock beside weights and biases; bn_stddivs are variances, in spite of the name."""
+NORM = {
+    "bn_gammas": "gamma",
+    "bn_betas": "beta",
+    "bn_means": "running_mean",
+    "bn_stddivs": "running_variance",
+}
+"""Our names of what is in a ConvBlock beside weights and biases; bn_stddivs are variances, in spite
+of the name.
+"""
 
-POLICY_PLACES = {"vanilla": "vanilla", "optimistic": "optimistic_st", "soft": "soft", "opponent": "opponent"}
+POLICY_PLACES = {
+    "vanilla": "vanilla",
+    "optimistic": "optimistic_st",
+    "soft": "soft",
+    "opponent": "opponent",
+}
 VALUE_PLACES = {name: name for name in ("winner", "q", "st")}
 
 _LEAVES = {"weight": "w", "bias": "b", "gamma": "gammas", "beta": "betas"}
 _CONV_LEAVES = {"weight": "weights", "bias": "biases"}
-# Our names without their leaf, whose word in a file replaces {} or, in a ConvBlock, {c}; and the file's.
+# Our names without their leaf, whose word in a file replaces {} or, in a ConvBlock, {c}; and the
+# file's.
 _PLACES = (
     (r"trunk\.input_conv", "input.{c}"),
     (r"trunk\.block(\d+)\.(conv\d)", r"residual.\1.\2.{c}"),
@@ -58,7 +73,10 @@ _PLACES = (
     (r"layer\.smolgen\.(dense\d)", r"mha.smolgen.\1_{}"),
     (r"layer\.smolgen\.norm(\d)", r"mha.smolgen.ln\1_{}"),
 )
-_COUNTER_READERS = {"trunk.input_conv.weight", "trunk.embedding.dense.weight"}  # whose second axis begins with planes
+_COUNTER_READERS = {
+    "trunk.input_conv.weight",
+    "trunk.embedding.dense.weight",
+}  # whose second axis begins with planes
 ByName = tuple[bool, bool]  # whether a file has its policy heads and its value heads by name
 
 
@@ -74,15 +92,23 @@ class ConvTensors(NamedTuple):
 class Plain(NamedTuple):
     """A tensor that is no convolution's; the file's numbers are `scale` times as large."""
 
-    places: tuple[str, ...]  # dotted names of Lc0's Layer: where it is written, and where else it may stand
+    places: tuple[
+        str, ...
+    ]  # dotted names of Lc0's Layer: where it is written, and where else it may stand
     name: str
     shape: tuple[int, ...]
     scale: float = 1.0
 
 
-def stored_tensors(config: PlanesConfig, by_name: ByName, most: int = 1 << 40) -> Iterator[ConvTensors | Plain]:
-    """All tensors of a network in order. Raises ConfigError for more than `most` numbers, before reserving them."""
-    shapes = {name: array.shape for name, array in blank_network(config, most).named_parameters().items()}
+def stored_tensors(
+    config: PlanesConfig, by_name: ByName, most: int = 1 << 40
+) -> Iterator[ConvTensors | Plain]:
+    """All tensors of a network in order. Raises ConfigError for more than `most` numbers, before
+    reserving them.
+    """
+    shapes = {
+        name: array.shape for name, array in blank_network(config, most).named_parameters().items()
+    }
     for name, shape in shapes.items():
         path, _, leaf = name.rpartition(".")
         if re.search(r"\.conv\d?$|input_conv$", path):
@@ -96,13 +122,18 @@ def stored_tensors(config: PlanesConfig, by_name: ByName, most: int = 1 << 40) -
 
 
 def places_of(name: str, by_name: ByName) -> tuple[str, ...]:
-    """Return the dotted names that one of our tensors may have in a file; the first is the one to write."""
+    """Return the dotted names that one of our tensors may have in a file; the first is the one to
+    write.
+    """
     head, _, rest = name.partition(".")
     path, _, leaf = rest.rpartition(".")
     path = path if leaf in _LEAVES else rest
     before, which = "", head.partition("_")[2]
     if head.startswith("policy"):
-        head, before = "policy", f"policy_heads.{POLICY_PLACES[which or 'vanilla']}." if by_name[0] else ""
+        head, before = (
+            "policy",
+            f"policy_heads.{POLICY_PLACES[which or 'vanilla']}." if by_name[0] else "",
+        )
     elif head.startswith(("wdl", "value")):
         head, before = "value", f"value_heads.{which or 'winner'}." if by_name[1] else ""
     if layer := re.match(r"encoder\.layer(\d+)", path):
@@ -115,16 +146,22 @@ def places_of(name: str, by_name: ByName) -> tuple[str, ...]:
     return tuple(start + place for start in (before, *shared))
 
 
-def with_counter_times(factor: float, tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-    """Return a network's tensors with other weights of the fifty-move counter, which is not scaled before them."""
-    scaled = {name: np.array(tensors[name]) for name in _COUNTER_READERS & tensors.keys() if factor != 1.0}
+def with_counter_times(
+    factor: float, tensors: Mapping[str, np.ndarray]
+) -> Mapping[str, np.ndarray]:
+    """Return a network's tensors with other weights of the fifty-move counter, which is not scaled
+    before them.
+    """
+    scaled = {
+        name: np.array(tensors[name]) for name in _COUNTER_READERS & tensors.keys() if factor != 1.0
+    }
     for array in scaled.values():
         array[:, FIFTY_MOVE_PLANE] *= factor
     others: Any = tensors
     return ChainMap(scaled, others)
 
 
-# ---- parts of a message -------------------------------------------------------------------------------------------
+# ---- parts of a message --------------------------------------------------------------------------
 
 
 def count(layer: Message) -> int:
@@ -133,14 +170,17 @@ def count(layer: Message) -> int:
 
 
 def find(path: str | Path, message: Message, *names: str) -> Message:
-    """Return the part of a message with the first of these dotted names that is there; numbers index repeated fields.
+    """Return the part of a message with the first of these dotted names that is there; numbers
+    index repeated fields.
 
     Raises NetFileError, with the first name, when all are missing.
     """
     for name in names:
         part: Any = message
         for word in name.split("."):
-            part = dict(enumerate(part)).get(int(word)) if isinstance(part, list) else part.get(word)
+            part = (
+                dict(enumerate(part)).get(int(word)) if isinstance(part, list) else part.get(word)
+            )
             if part is None:
                 break
         else:
@@ -149,7 +189,9 @@ def find(path: str | Path, message: Message, *names: str) -> Message:
 
 
 def put(message: Message, name: str, part: Any) -> None:
-    """Set the part of a message with a dotted name; the parts of repeated fields come in the order of their numbers."""
+    """Set the part of a message with a dotted name; the parts of repeated fields come in the order
+    of their numbers.
+    """
     words = name.split(".")
     place: Any = message
     for word, following in pairwise(words):

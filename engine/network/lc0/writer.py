@@ -1,15 +1,15 @@
 """Writes the named tensors of a tower to one of Lc0's files, with batch norm folded in.
 
-A tensor has 65,535 steps between its smallest and its largest number, so numbers that are small beside the others lose
-precision: variances, or the weights of quiet channels after folding. The writer tries two ways to store a convolution
-and keeps the one that loses less:
+A tensor has 65,535 steps between its smallest and its largest number, so numbers that are small
+beside the others lose precision: variances, or the weights of quiet channels after folding. The
+writer tries two ways to store a convolution and keeps the one that loses less:
 
     scaled      batch norm folded, every channel divided by its largest weight; the factors, rounded first so that they
                 are stored exactly, become the gammas of a batch norm that does nothing else
     as trained  weights and batch norm unchanged; a tower read from such a file is written back without loss
 
-Rounding errors carry over from tap to tap of a filter, so their sum stays below half a step: a constant plane, above
-all the fifty-move counter, sees only that sum.
+Rounding errors carry over from tap to tap of a filter, so their sum stays below half a step: a
+constant plane, above all the fifty-move counter, sees only that sum.
 """
 
 from __future__ import annotations
@@ -28,7 +28,14 @@ from engine.network.input_formats import counter_scale
 from engine.network.lc0.formats import format_of, min_version_of
 from engine.network.lc0.reader import PlanesFile
 from engine.network.lc0.schema import MAGIC, MAX_STEP, NET, TRAINING
-from engine.network.lc0.tensor_map import NORM, ConvTensors, places_of, put, stored_tensors, with_counter_times
+from engine.network.lc0.tensor_map import (
+    NORM,
+    ConvTensors,
+    places_of,
+    put,
+    stored_tensors,
+    with_counter_times,
+)
 from engine.network.model_parts import NORM_EPSILON
 from engine.network.outputs import policy_name
 from engine.network.tower.model import TowerConfig
@@ -43,12 +50,15 @@ TINY = 1e-20  # replaces the largest weight of a channel whose weights are all z
 def save_lc0(path: Path, tower: PlanesFile) -> None:
     """Write a `.pb` or, packed, a `.pb.gz` file.
 
-    Of the card's "training", fields of Lc0's TrainingParams such as training_steps are kept. Raises ConfigError for
-    another suffix, a tensor that is missing or an activation that Lc0 lacks, ShapeError for a tensor that does not fit,
-    NetFileError for numbers that are not finite or when the file cannot be written.
+    Of the card's "training", fields of Lc0's TrainingParams such as training_steps are kept. Raises
+    ConfigError for another suffix, a tensor that is missing or an activation that Lc0 lacks,
+    ShapeError for a tensor that does not fit, NetFileError for numbers that are not finite or when
+    the file cannot be written.
     """
     if not path.name.endswith(SUFFIXES):
-        raise ConfigError(f"the name of a net for Lc0 ends in {' or '.join(SUFFIXES)}, not {path.name!r}")
+        raise ConfigError(
+            f"the name of a net for Lc0 ends in {' or '.join(SUFFIXES)}, not {path.name!r}"
+        )
     known, training = {field.name for field in TRAINING.values()}, tower.card.get("training") or {}
     net: Message = {
         "magic": MAGIC,
@@ -69,24 +79,32 @@ def save_lc0(path: Path, tower: PlanesFile) -> None:
 
 def _weights(path: Path, given: Mapping[str, np.ndarray], config: PlanesConfig) -> Message:
     weights: Message = {}
-    model = layers_with(with_counter_times(1 / counter_scale(config.input_format), given), config).astype(np.float64)
+    model = layers_with(
+        with_counter_times(1 / counter_scale(config.input_format), given), config
+    ).astype(np.float64)
     tensors = model.named_parameters() | model.named_buffers()
     by_name = (not isinstance(config, TowerConfig),) * 2  # transformers have all heads by name
     for row in stored_tensors(config, by_name):
         if isinstance(row, ConvTensors):
             put(weights, row.block, _block(path, tensors, row))
         else:
-            put(weights, row.places[0], _quantised(path, row.name, tensors[row.name] * row.scale)[0])
+            put(
+                weights, row.places[0], _quantised(path, row.name, tensors[row.name] * row.scale)[0]
+            )
     if not isinstance(config, TowerConfig):
         weights["headcount"] = config.heads
     for head in config.policy_heads if config.policy_layers else ():
-        place = places_of(f"{policy_name(head)}.moves.promotion", by_name)[0].replace("ip4_pol_w", "pol_headcount")
+        place = places_of(f"{policy_name(head)}.moves.promotion", by_name)[0].replace(
+            "ip4_pol_w", "pol_headcount"
+        )
         put(weights, place, config.policy_attention_heads)
     return weights
 
 
 def _block(path: Path, tensors: Mapping[str, np.ndarray], row: ConvTensors) -> Message:
-    """Return a convolution with its bias, or with a batch norm that holds the channels' factors and offsets."""
+    """Return a convolution with its bias, or with a batch norm that holds the channels' factors and
+    offsets.
+    """
     parts = {"weights": tensors[f"{row.conv}.weight"]}
     if not row.norm:
         return _stored(path, row.conv, parts | {"biases": tensors[f"{row.conv}.bias"]})[0]
@@ -98,7 +116,9 @@ def _block(path: Path, tensors: Mapping[str, np.ndarray], row: ConvTensors) -> M
 
 def _folded(parts: Mapping[str, np.ndarray]) -> Folded:
     """Fold the batch norm of a ConvBlock."""
-    gammas, betas, means, variances = (parts[f"bn_{name}"] for name in ("gammas", "betas", "means", "stddivs"))
+    gammas, betas, means, variances = (
+        parts[f"bn_{name}"] for name in ("gammas", "betas", "means", "stddivs")
+    )
     return fold_norm(parts["weights"], gammas, betas, means, variances, NORM_EPSILON)
 
 
@@ -117,10 +137,14 @@ def _scaled(weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _stored(path: Path, name: str, parts: Mapping[str, np.ndarray]) -> tuple[Message, dict[str, np.ndarray]]:
+def _stored(
+    path: Path, name: str, parts: Mapping[str, np.ndarray]
+) -> tuple[Message, dict[str, np.ndarray]]:
     """Return a ConvBlock, and the numbers that it encodes."""
     layers = {field: _quantised(path, name, part) for field, part in parts.items()}
-    return {field: layer for field, (layer, _) in layers.items()}, {field: part for field, (_, part) in layers.items()}
+    return {field: layer for field, (layer, _) in layers.items()}, {
+        field: part for field, (_, part) in layers.items()
+    }
 
 
 def _distance(found: Folded, wanted: Folded) -> float:
@@ -146,4 +170,6 @@ def _quantised(path: Path, name: str, tensor: np.ndarray) -> tuple[Message, np.n
         wanted = (taps[..., tap] - low) / step + error
         params[..., tap] = np.clip(np.rint(wanted), 0, MAX_STEP)
         error = wanted - params[..., tap]
-    return {"min_val": low, "max_val": high, "params": params.tobytes()}, (low + step * params).reshape(tensor.shape)
+    return {"min_val": low, "max_val": high, "params": params.tobytes()}, (
+        low + step * params
+    ).reshape(tensor.shape)

@@ -1,7 +1,8 @@
 """The sparse family's inputs: the indices of active features.
 
-Everything is seen from the side to move: for Black the board is mirrored vertically and the colours swap. If the
-mover's king stands on files a to d, the board is also mirrored horizontally, so the king is always on files e to h.
+Everything is seen from the side to move: for Black the board is mirrored vertically and the colours
+swap. If the mover's king stands on files a to d, the board is also mirrored horizontally, so the
+king is always on files e to h.
 
     (((piece * 2 + phase) * 2 + defended) * 2 + attacked) * 64 + square    piece: our P N B R Q K, then theirs;
                                                              `attacked` by its enemy, `defended` by its own side
@@ -15,8 +16,9 @@ mover's king stands on files a to d, the board is also mirrored horizontally, so
                  enemy king is outside its square, inside, or beside the square in front of the pawn; whether its own
                  king is within two steps of that square
 
-The phase is 0 with at most 20 pieces on the board, 1 with more: every feature is one number in endings and another in
-middlegames. A position costs as much as without phases, because it has as many features.
+The phase is 0 with at most 20 pieces on the board, 1 with more: every feature is one number in
+endings and another in middlegames. A position costs as much as without phases, because it has as
+many features.
 """
 
 from __future__ import annotations
@@ -45,12 +47,23 @@ STATE_FEATURES = BALANCE_FEATURE + 50
 PASSED_FEATURE = PIECE_FEATURES + PHASES * STATE_FEATURES
 PASSED_NUMBERS = 2 * 3 * 2 * 64  # of one phase
 FEATURES = PASSED_FEATURE + PHASES * PASSED_NUMBERS
-MAX_ACTIVE = 56  # 32 pieces, 16 passed pawns, 4 castling rights, en passant, counter, balance; rounded up
+MAX_ACTIVE = (
+    56  # 32 pieces, 16 passed pawns, 4 castling rights, en passant, counter, balance; rounded up
+)
 COUNTER_STEP = 20  # plies between the thresholds of the fifty-move counter's features
-FEATURE_GROUPS = (12, PHASES * 4, 64)  # shape of the piece features: [piece, phase, attacked and defended, square]
+FEATURE_GROUPS = (
+    12,
+    PHASES * 4,
+    64,
+)  # shape of the piece features: [piece, phase, attacked and defended, square]
 
 THREATS = 6  # what a move may threaten, 0 for nothing (`moves`)
-SORTS = (324, 6480, 5832, 2916)  # how many sorts of move there are in each way of sorting them (`moves`)
+SORTS = (
+    324,
+    6480,
+    5832,
+    2916,
+)  # how many sorts of move there are in each way of sorting them (`moves`)
 
 
 class Sight(NamedTuple):
@@ -58,8 +71,12 @@ class Sight(NamedTuple):
 
     captures: QuiescenceSpace
     attacks: Annotated[np.ndarray, "uint64 [2, 8]"]  # attack sets of White and Black
-    unsafe: Annotated[np.ndarray, "uint64 [8]"]  # by kind of the moving piece: squares on which it seems to be lost
-    threats: Annotated[np.ndarray, "uint64 [THREATS, 8]"]  # by threat and kind: squares from which it is made (`moves`)
+    unsafe: Annotated[
+        np.ndarray, "uint64 [8]"
+    ]  # by kind of the moving piece: squares on which it seems to be lost
+    threats: Annotated[
+        np.ndarray, "uint64 [THREATS, 8]"
+    ]  # by threat and kind: squares from which it is made (`moves`)
     features: Annotated[np.ndarray, "int16 [MAX_ACTIVE]"]  # out: indices of active features
     rows: Annotated[np.ndarray, "int16 [218]"]  # out: policy row of each legal move
     sorts: Annotated[np.ndarray, "int16 [218, 4]"]  # out: what sorts of move each is
@@ -67,7 +84,9 @@ class Sight(NamedTuple):
 
 @kernel()
 def view_flip(row):
-    """Mask to XOR squares with: 56 if Black is to move, plus 7 if the mover's king is on files a to d."""
+    """Mask to XOR squares with: 56 if Black is to move, plus 7 if the mover's king is on files a to
+    d.
+    """
     side = np.int64(row[SIDE])
     king = ctz(row[KING] & row[WHITE + side])
     return 56 * side + (7 if king & 7 < 4 else 0)
@@ -75,7 +94,9 @@ def view_flip(row):
 
 @kernel()
 def write_features(row, level, sight):
-    """Write the features of a position alone, with a given level of its balance, and the attack sets of both sides."""
+    """Write the features of a position alone, with a given level of its balance, and the attack
+    sets of both sides.
+    """
     side = np.int64(row[SIDE])
     flip = view_flip(row)
     write_attacks(row, 0, sight.attacks[0])
@@ -100,13 +121,17 @@ def settled_level(row, sight):
 
 @kernel()
 def is_calm(sight):
-    """Whether the position of the last `settled_level` has no winning capture, and its side to move is not in check."""
+    """Whether the position of the last `settled_level` has no winning capture, and its side to move
+    is not in check.
+    """
     return sight.captures.nodes[0] == 1
 
 
 @kernel()
 def balance_level(settled_cp):
-    """Level 0 to 49: on either side, steps of 25 centipawns up to 400, of 100 up to 1,200, and one for more."""
+    """Level 0 to 49: on either side, steps of 25 centipawns up to 400, of 100 up to 1,200, and one
+    for more.
+    """
     size = abs(settled_cp)
     if size < 400:
         size //= 25
@@ -139,7 +164,8 @@ def write_pieces(row, side, first_piece, flip, attacks, step, first, features, c
 
 @kernel()
 def write_state(row, side, flip, base, features, count):
-    """Write castling rights, en passant and counter, seen by `side`, from features[count]; returns the new count.
+    """Write castling rights, en passant and counter, seen by `side`, from features[count]; returns
+    the new count.
 
     base: what is added to their numbers.
     """
@@ -164,7 +190,9 @@ def write_state(row, side, flip, base, features, count):
 
 @kernel()
 def write_passed(row, side, flip, base, features, count):
-    """Write one feature for each passed pawn of a side from features[count] on, and return the new count."""
+    """Write one feature for each passed pawn of a side from features[count] on, and return the new
+    count.
+    """
     pawns, enemies = row[PAWN] & row[WHITE + side], row[PAWN] & row[BLACK - side]
     own, enemy = ctz(row[KING] & row[WHITE + side]), ctz(row[KING] & row[BLACK - side])
     while pawns:

@@ -1,18 +1,21 @@
-"""Forward and backward pass of the sparse network over a training batch, in two phases of GIL-free kernels.
+"""Forward and backward pass of the sparse network over a training batch, in two phases of GIL-free
+kernels.
 
-Phase one runs over positions: units, logits, the policy's loss, and the gradients of each position's own values. With y
-the units, a the accumulator, t the targets, p the probabilities and s = sum(t), every gradient times 1 / B:
+Phase one runs over positions: units, logits, the policy's loss, and the gradients of each
+position's own values. With y the units, a the accumulator, t the targets, p the probabilities and s
+= sum(t), every gradient times 1 / B:
 
     policy   g_m = s p_m - t_m          units    dy = sum_m g_m (P_row(m) + T_sort(m)) + what `small_layers` give back
     accumulator, with c = min(max(a, 0), 1)        da_i = dy_i c_{U+i} where 0 < a_i < 1, da_{U+i} = dy_i c_i likewise
 
-Phase two runs over columns of the tables and sums up the gradients of rows that many positions share:
+Phase two runs over columns of the tables and sums up the gradients of rows that many positions
+share:
 
     dW_f += da for every active feature f      dP_row(m) += g_m y, dT_sort(m) += g_m y
 
-P are the policy rows, T the sort rows.
-Each column belongs to one call, which adds positions in order, so the result never depends on the number of threads and
-no thread needs its own table of gradients.
+P are the policy rows, T the sort rows. Each column belongs to one call, which adds positions in
+order, so the result never depends on the number of threads and no thread needs its own table of
+gradients.
 """
 
 from __future__ import annotations
@@ -26,7 +29,14 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, spread, store, where_positive
 from engine.native.memory import buffers
 from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias
-from engine.network.rows.float_rows import add_4, add_rows, add_weighted_rows, clip, pair_products, score_row
+from engine.network.rows.float_rows import (
+    add_4,
+    add_rows,
+    add_weighted_rows,
+    clip,
+    pair_products,
+    score_row,
+)
 
 
 class Scratch(NamedTuple):
@@ -49,7 +59,9 @@ class PositionGradients(NamedTuple):
     sort_slopes: Annotated[np.ndarray, "float32 [B, M]"]  # the sum of g over the moves of each
     doutputs: Annotated[np.ndarray, "float32 [B, 4]"]
     losses: Annotated[np.ndarray, "float32 [B, 3]"]  # policy, value, moves left, unweighted
-    known: Annotated[np.ndarray, "float32 [B, 3]"]  # s of each loss: 1, or 0 if the target is unknown
+    known: Annotated[
+        np.ndarray, "float32 [B, 3]"
+    ]  # s of each loss: 1, or 0 if the target is unknown
 
 
 def new_scratch() -> Scratch:
@@ -57,7 +69,7 @@ def new_scratch() -> Scratch:
     return buffers(Scratch, {"listed": new_sort_rows()})
 
 
-# ---- phase one: positions -----------------------------------------------------------------------------------------
+# ---- phase one: positions ------------------------------------------------------------------------
 
 
 @kernel(contract=True)
@@ -66,13 +78,16 @@ def compute_units(tables, batch, first, last, out):
     width = len(tables.bias)
     for b in range(first, last):
         accumulator = out.accumulator[b * width : (b + 1) * width]
-        add_rows(tables.weight, width, batch.features[b], batch.n_features[b], tables.bias, accumulator)
+        add_rows(
+            tables.weight, width, batch.features[b], batch.n_features[b], tables.bias, accumulator
+        )
         pair_products(accumulator, width // 2, out.units, b * (width // 2))
 
 
 @kernel(contract=True)
 def learn_moves(tables, batch, first, last, scale, scratch, out):
-    """Run the policy of batch[first:last], and go back to their accumulators; `dunits` are those of the value so far.
+    """Run the policy of batch[first:last], and go back to their accumulators; `dunits` are those of
+    the value so far.
 
     scale: 1 / B of the whole batch, multiplies the gradients.
     """
@@ -80,8 +95,12 @@ def learn_moves(tables, batch, first, last, scale, scratch, out):
     for b in range(first, last):
         _policy_gradient(tables, batch, b, units, scale, scratch, out)
         dunits, count = out.dunits[b * units : (b + 1) * units], out.n_sort_rows[b]
-        add_weighted_rows(tables.policy, units, batch.rows[b], out.policy[b], batch.n_moves[b], dunits)
-        add_weighted_rows(tables.sort_weight, units, out.sort_rows[b], out.sort_slopes[b], count, dunits)
+        add_weighted_rows(
+            tables.policy, units, batch.rows[b], out.policy[b], batch.n_moves[b], dunits
+        )
+        add_weighted_rows(
+            tables.sort_weight, units, out.sort_rows[b], out.sort_slopes[b], count, dunits
+        )
         _accumulator_gradient(dunits, units, out.accumulator, 2 * units * b)
 
 
@@ -102,7 +121,11 @@ def _policy_gradient(tables, batch, b, units, scale, scratch, out):
         out.sort_rows[b, k], out.sort_slopes[b, k] = listed.rows[k], np.float32(0)
     for i in range(n_moves):
         row = np.int64(batch.rows[b, i])
-        bias = tables.policy_bias[row] + sort_bias(tables.sort_bias, batch.sorts[b, i]) + sort_logits[listed.places[i]]
+        bias = (
+            tables.policy_bias[row]
+            + sort_bias(tables.sort_bias, batch.sorts[b, i])
+            + sort_logits[listed.places[i]]
+        )
         logits[i] = score_row(tables.policy, row * units, out.units, b * units, units) + bias
         largest = max(largest, logits[i])
     total, share, loss = np.float32(0), np.float32(0), np.float32(0)
@@ -127,19 +150,30 @@ def _accumulator_gradient(dunits, units, accumulator, at):
         store(accumulator, at + units + c, where_positive(b, where_positive(one - b, dy * clip(a))))
 
 
-# ---- phase two: columns -------------------------------------------------------------------------------------------
+# ---- phase two: columns --------------------------------------------------------------------------
 
 
 @kernel(contract=True)
 def add_feature_columns(batch, count, gradients, width, column, tables):
-    """Add `count` positions to the gradients of weight and bias, in columns `column` to `column` + 128."""
+    """Add `count` positions to the gradients of weight and bias, in columns `column` to `column` +
+    128.
+    """
     b0 = b1 = b2 = b3 = b4 = b5 = b6 = b7 = splat(0.0)
     for b in range(count):
         at = b * width + column
         da = gradients.accumulator
         d0, d1, d2, d3 = load(da, at), load(da, at + 16), load(da, at + 32), load(da, at + 48)
         d4, d5, d6, d7 = load(da, at + 64), load(da, at + 80), load(da, at + 96), load(da, at + 112)
-        b0, b1, b2, b3, b4, b5, b6, b7 = b0 + d0, b1 + d1, b2 + d2, b3 + d3, b4 + d4, b5 + d5, b6 + d6, b7 + d7
+        b0, b1, b2, b3, b4, b5, b6, b7 = (
+            b0 + d0,
+            b1 + d1,
+            b2 + d2,
+            b3 + d3,
+            b4 + d4,
+            b5 + d5,
+            b6 + d6,
+            b7 + d7,
+        )
         for i in range(batch.n_features[b]):
             to = batch.features[b, i] * width + column
             add_4(tables.weight, to, d0, d1, d2, d3)
@@ -150,7 +184,9 @@ def add_feature_columns(batch, count, gradients, width, column, tables):
 
 @kernel(contract=True)
 def add_unit_columns(batch, count, gradients, units, column, tables):
-    """Add `count` positions to the gradients of policy and sort rows, in columns `column` to `column` + 64."""
+    """Add `count` positions to the gradients of policy and sort rows, in columns `column` to
+    `column` + 64.
+    """
     for b in range(count):
         at = b * units + column
         y = gradients.units

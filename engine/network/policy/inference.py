@@ -1,7 +1,8 @@
-"""The sparse network for playing: one kernel, one position, no batch, no allocation, in integers (`integers`).
+"""The sparse network for playing: one kernel, one position, no batch, no allocation, in integers
+(`integers`).
 
-In a network with a value trunk (`value.inference`), that trunk judges calm positions. Where something can be won the
-policy's trunk does, which knows how much.
+In a network with a value trunk (`value.inference`), that trunk judges calm positions. Where
+something can be won the policy's trunk does, which knows how much.
 """
 
 from __future__ import annotations
@@ -15,18 +16,37 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, spread, store
 from engine.native.memory import buffers
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.policy.features import Sight, balance_level, is_calm, settled_level, write_features
+from engine.network.policy.features import (
+    Sight,
+    balance_level,
+    is_calm,
+    settled_level,
+    write_features,
+)
 from engine.network.policy.integers import IntegerTables, quantized
-from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias, write_view
+from engine.network.policy.moves import (
+    SortRows,
+    list_sort_rows,
+    new_sort_rows,
+    sort_bias,
+    write_view,
+)
 from engine.network.policy.parameters import SparseConfig
 from engine.network.rows.float_rows import softmax_of_3
 from engine.network.rows.piece_count import piece_bucket
 from engine.network.rows.short_rows import add_short_rows, multiply_pairs, score_row_of_bytes
-from engine.network.value.inference import ValueModel, integer_tables, new_value_model, value_trunk_outputs
+from engine.network.value.inference import (
+    ValueModel,
+    integer_tables,
+    new_value_model,
+    value_trunk_outputs,
+)
 from engine.tactics.classical import evaluate
 from engine.tactics.quiescence import wins_nothing
 
-LEVEL_TO_COME = -1  # quiet level of a calm position, until its policy needs it: half of all positions never get one
+LEVEL_TO_COME = (
+    -1
+)  # quiet level of a calm position, until its policy needs it: half of all positions never get one
 
 
 class SparseModel(NamedTuple):
@@ -53,8 +73,8 @@ class TwoTrunkModel(NamedTuple):
 class SparseNet:
     """A sparse network ready to play.
 
-    Takes the parameters by name, as in `parameters.py`. Raises ConfigError or ShapeError when they do not fit `config`,
-    and ConfigError for weights that `quantized` refuses.
+    Takes the parameters by name, as in `parameters.py`. Raises ConfigError or ShapeError when they
+    do not fit `config`, and ConfigError for weights that `quantized` refuses.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], config: SparseConfig) -> None:
@@ -64,7 +84,9 @@ class SparseNet:
 
     def new_model(self) -> SparseModel | TwoTrunkModel:
         """Return a model for one thread: the shared weights and scratch of its own."""
-        model = buffers(SparseModel, {"tables": self.tables, "listed": new_sort_rows()}, **self.config.sizes)
+        model = buffers(
+            SparseModel, {"tables": self.tables, "listed": new_sort_rows()}, **self.config.sizes
+        )
         if self.value_tables is None:
             return model
         return TwoTrunkModel(model, new_value_model(self.value_tables))
@@ -72,7 +94,9 @@ class SparseNet:
 
 @kernel(contract=True)
 def evaluate_leaf(model, leaves, leaf):
-    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and quiet level (`LeafBatch`)."""
+    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and quiet level
+    (`LeafBatch`).
+    """
     settle_leaf(model, leaves, leaf)
     write_policy(model, leaves, leaf)
     write_value(model, leaves, leaf)
@@ -82,13 +106,17 @@ def evaluate_leaf(model, leaves, leaf):
 def evaluate_value(model, leaves, leaf):
     """Read the row of leaves[leaf]; write its wdl, moves left and quiet level."""
     settle_leaf(model, leaves, leaf)
-    fill_units(model, write_features(leaves.rows[leaf], np.int64(leaves.quiet_level[leaf]), model.sight))
+    fill_units(
+        model, write_features(leaves.rows[leaf], np.int64(leaves.quiet_level[leaf]), model.sight)
+    )
     write_value(model, leaves, leaf)
 
 
 @kernel()
 def settle_leaf(model, leaves, leaf):
-    """Quiescence, half the time of an evaluation; its level stays with the leaf (`LeafBatch.quiet_level`)."""
+    """Quiescence, half the time of an evaluation; its level stays with the leaf
+    (`LeafBatch.quiet_level`).
+    """
     leaves.quiet_level[leaf] = settled_level(leaves.rows[leaf], model.sight)
 
 
@@ -97,8 +125,12 @@ def fill_units(model, n_features):
     """Compute the heads' inputs from the features in `model.sight`."""
     tables = model.tables
     width, features = len(model.accumulator), model.sight.features
-    add_short_rows(tables.weight, width, features, np.int64(0), n_features, tables.bias, model.accumulator)
-    multiply_pairs(model.accumulator, np.int64(0), tables.scale[0], len(model.units), model.units, np.int64(0))
+    add_short_rows(
+        tables.weight, width, features, np.int64(0), n_features, tables.bias, model.accumulator
+    )
+    multiply_pairs(
+        model.accumulator, np.int64(0), tables.scale[0], len(model.units), model.units, np.int64(0)
+    )
 
 
 @kernel(contract=True)
@@ -106,7 +138,9 @@ def write_policy(model, leaves, leaf):
     """Read row, legal moves and quiet level of leaves[leaf]; write its logits."""
     n_moves = np.int64(leaves.n_moves[leaf])
     level = np.int64(leaves.quiet_level[leaf])
-    fill_units(model, write_view(leaves.rows[leaf], leaves.moves[leaf], n_moves, level, model.sight))
+    fill_units(
+        model, write_view(leaves.rows[leaf], leaves.moves[leaf], n_moves, level, model.sight)
+    )
     tables = model.tables
     for k in range(list_sort_rows(model.sight.sorts, n_moves, model.listed)):
         row = np.int64(model.listed.rows[k])
@@ -116,7 +150,9 @@ def write_policy(model, leaves, leaf):
         row = np.int64(model.sight.rows[i])
         bias = tables.policy_bias[row] + sort_bias(tables.sort_bias, model.sight.sorts[i])
         score = np.float32(score_row_of_bytes(tables.policy, row, model.units))
-        leaves.logits[leaf, i] = score * tables.policy_unit[row] + (bias + model.sort_logits[model.listed.places[i]])
+        leaves.logits[leaf, i] = score * tables.policy_unit[row] + (
+            bias + model.sort_logits[model.listed.places[i]]
+        )
 
 
 @kernel(contract=True)
@@ -133,12 +169,14 @@ def write_outputs(outputs, leaves, leaf):
     leaves.moves_left[leaf] = max(outputs[3] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
 
 
-# ---- with a value trunk: the same three kernels ----------------------------------------------------------------------
+# ---- with a value trunk: the same three kernels --------------------------------------------------
 
 
 @kernel(contract=True)
 def evaluate_leaf_by_trunks(model, leaves, leaf):
-    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and quiet level (`LeafBatch`)."""
+    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and quiet level
+    (`LeafBatch`).
+    """
     settle_leaf(model.policy, leaves, leaf)
     write_policy(model.policy, leaves, leaf)
     if is_calm(model.policy.sight):

@@ -1,7 +1,8 @@
 """The integers that a sparse network plays with, from the floats that it was trained with.
 
-The accumulator's scale is a power of two, the largest at which no sum can leave int16 whatever the position: that of
-the bias and the rows of at most 32 pieces and of the state. Rows of the heads are bytes, each with a scale of its own.
+The accumulator's scale is a power of two, the largest at which no sum can leave int16 whatever the
+position: that of the bias and the rows of at most 32 pieces and of the state. Rows of the heads are
+bytes, each with a scale of its own.
 """
 
 from __future__ import annotations
@@ -26,14 +27,17 @@ COARSEST_SCALE = 16  # of accumulators
 class IntegerTables(NamedTuple):
     """A sparse network ready to play.
 
-    F features, W width, U units, R policy rows, T sort rows, S sorts, V versions of K hidden, J inner.
+    F features, W width, U units, R policy rows, T sort rows, S sorts, V versions of K hidden, J
+    inner.
     """
 
     weight: np.ndarray  # int16 [F * W]
     bias: np.ndarray  # int16 [W]
     scale: np.ndarray  # int16 [1] of the two above
     policy: np.ndarray  # int8 [R * U]
-    policy_unit: np.ndarray  # float32 [R] what 1 in a dot product of the row is worth, here and below
+    policy_unit: (
+        np.ndarray
+    )  # float32 [R] what 1 in a dot product of the row is worth, here and below
     policy_bias: np.ndarray  # float32 [R]
     sort_weight: np.ndarray  # int8 [T * U]
     sort_unit: np.ndarray  # float32 [T]
@@ -50,15 +54,19 @@ class IntegerTables(NamedTuple):
 def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> IntegerTables:
     """Return a network with these parameters, by their names in `parameters`.
 
-    Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if some position could have an
-    output that is not finite, or if the weights are too large for a scale that leaves them any precision.
+    Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if some position
+    could have an output that is not finite, or if the weights are too large for a scale that leaves
+    them any precision.
     """
     _, floats = new_tables(config)
     fill_tables(floats, config, tensors)
     if not largest_output(floats, config) < float(np.finfo(np.float32).max):  # true for NaN too
         raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
     scale = sum_scale(largest_accumulator(floats, config), features.MAX_ACTIVE + 1, COARSEST_SCALE)
-    heads = (as_bytes(weights, config.units) for weights in (floats.policy, floats.sort_weight, floats.hidden))
+    heads = (
+        as_bytes(weights, config.units)
+        for weights in (floats.policy, floats.sort_weight, floats.hidden)
+    )
     (policy, policy_unit), (sort_weight, sort_unit), (hidden, hidden_unit) = heads
     return IntegerTables(
         weight=as_shorts(floats.weight, scale),
@@ -81,7 +89,9 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
 
 
 def largest_output(tables: Tables, config: SparseConfig) -> float:
-    """Upper bound of every accumulator, hidden unit and output. The units that feed the heads are in 0..1."""
+    """Upper bound of every accumulator, hidden unit and output. The units that feed the heads are
+    in 0..1.
+    """
 
     def most(weights: np.ndarray, columns: int) -> float:
         return float(np.abs(weights.reshape(-1, columns)).sum(axis=1, dtype=np.float64).max())
@@ -91,7 +101,9 @@ def largest_output(tables: Tables, config: SparseConfig) -> float:
 
     accumulator = features.MAX_ACTIVE * largest(tables.weight) + largest(tables.bias)
     policy = most(tables.policy, config.units) + largest(tables.policy_bias)
-    policy += most(tables.sort_weight, config.units) + len(features.SORTS) * largest(tables.sort_bias)
+    policy += most(tables.sort_weight, config.units) + len(features.SORTS) * largest(
+        tables.sort_bias
+    )
     hidden = most(tables.hidden, config.units) + largest(tables.hidden_bias)
     inner = most(tables.inner, config.hidden) * hidden + largest(tables.inner_bias)
     outputs = most(tables.output, config.inner) * inner + largest(tables.output_bias)
@@ -99,10 +111,20 @@ def largest_output(tables: Tables, config: SparseConfig) -> float:
 
 
 def largest_accumulator(tables: Tables, config: SparseConfig) -> float:
-    """Upper bound of every |accumulator| over all positions: the best piece on the 32 best squares, and the state."""
+    """Upper bound of every |accumulator| over all positions: the best piece on the 32 best squares,
+    and the state.
+    """
     weight = np.abs(tables.weight.reshape(-1, config.width))
-    pieces = weight[: features.PIECE_FEATURES].reshape(12, features.PHASES, 4, 64, config.width).max(axis=2)
-    passed = weight[features.PASSED_FEATURE :].reshape(features.PHASES, 2, 6, 64, config.width).max(axis=2)
+    pieces = (
+        weight[: features.PIECE_FEATURES]
+        .reshape(12, features.PHASES, 4, 64, config.width)
+        .max(axis=2)
+    )
+    passed = (
+        weight[features.PASSED_FEATURE :]
+        .reshape(features.PHASES, 2, 6, 64, config.width)
+        .max(axis=2)
+    )
     pieces[PAWN] += passed[:, 0]
     pieces[6 + PAWN] += passed[:, 1]
     squares = np.sort(pieces.max(axis=0), axis=1)  # [phase, square, W]

@@ -1,7 +1,8 @@
-"""The sparse network as a layer that holds its parameters, for files and training; kernels compute it.
+"""The sparse network as a layer that holds its parameters, for files and training; kernels compute
+it.
 
-Its only child, `value_trunk`, is the value network, which a network may have besides. `parameters` and
-`value.parameters` name the parameters.
+Its only child, `value_trunk`, is the value network, which a network may have besides. `parameters`
+and `value.parameters` name the parameters.
 """
 
 from __future__ import annotations
@@ -40,9 +41,16 @@ class SparseNetwork(Layer):
 
     def config(self) -> dict[str, Any]:
         """Return the architecture as files describe it."""
-        width, units, hidden, inner = (getattr(self._config, name) for name in ("width", "units", "hidden", "inner"))
+        width, units, hidden, inner = (
+            getattr(self._config, name) for name in ("width", "units", "hidden", "inner")
+        )
         trunk = {
-            "accumulator": {"layer": "sparse_dense", "inputs": FEATURES, "outputs": width, "active": TYPICAL_ACTIVE},
+            "accumulator": {
+                "layer": "sparse_dense",
+                "inputs": FEATURES,
+                "outputs": width,
+                "active": TYPICAL_ACTIVE,
+            },
             "clip": {"layer": "activation", "function": "clipped_relu"},
             "product": {"layer": "pair_product"},
         }
@@ -54,7 +62,12 @@ class SparseNetwork(Layer):
             "activation2": relu,
             "output": described(inner, OUTPUTS),
         }
-        rows = {"inputs": units, "outputs": POLICY_ROWS, "sorts": MOVE_SORTS, "sort_rows": SORT_ROWS}
+        rows = {
+            "inputs": units,
+            "outputs": POLICY_ROWS,
+            "sorts": MOVE_SORTS,
+            "sort_rows": SORT_ROWS,
+        }
         return {
             "layer": self.kind,
             "trunk": {"layer": "sequential", "layers": trunk},

@@ -1,8 +1,9 @@
 """What the sparse family's policy knows of each legal move: its row, and its sorts.
 
-A move has one of two rows for every policy move (`policy_map.py`): one for moves that look safe and one for moves that
-seem to lose material on their target square. Its four sorts are numbers that each have a logit, learnt once for all
-moves of the sort; the first sort has a row besides. What sorts are made of:
+A move has one of two rows for every policy move (`policy_map.py`): one for moves that look safe and
+one for moves that seem to lose material on their target square. Its four sorts are numbers that
+each have a logit, learnt once for all moves of the sort; the first sort has a row besides. What
+sorts are made of:
 
     kind       of the moving piece, 0 to 5; captured: 0 for nothing, else 1 + kind
     attacker   the cheapest enemy that attacks the target: 0 none, 1 king or queen, 2 rook, 3 minor piece, 4 pawn
@@ -40,13 +41,18 @@ POLICY_ROWS = 2 * POLICY_SIZE
 POLICY_GROUPS = (1, 2, POLICY_SIZE)  # shape of the policy rows: [1, safe or unsafe, policy move]
 SORT_ROWS = SORTS[0]  # sorts with a row
 MOVE_SORTS = sum(SORTS)
-FIRST_1, FIRST_2, FIRST_3 = SORTS[0], sum(SORTS[:2]), sum(SORTS[:3])  # where the numbers of sorts 1 to 3 begin
+FIRST_1, FIRST_2, FIRST_3 = (
+    SORTS[0],
+    sum(SORTS[:2]),
+    sum(SORTS[:3]),
+)  # where the numbers of sorts 1 to 3 begin
 THREAT_OF_KIND = np.array([1, 2, 2, 3, 4, 5], np.int64)  # by kind of the attacked piece
 
 
 @kernel()
 def look(row, moves, n_moves, sight):
-    """Write a network's inputs: the features of a position, and the rows and sorts of its legal moves.
+    """Write a network's inputs: the features of a position, and the rows and sorts of its legal
+    moves.
 
     Returns the number of features. Playing and training both call this function.
     """
@@ -66,14 +72,24 @@ def write_view(row, moves, n_moves, level, sight):
 
 @kernel()
 def judge_squares(row, side, sight):
-    """Find unsafe targets for each kind of piece of the side to move; returns its pieces in danger, a bitboard.
+    """Find unsafe targets for each kind of piece of the side to move; returns its pieces in danger,
+    a bitboard.
 
-    A piece is in danger if a cheaper enemy attacks it, or any enemy attacks it while nothing of ours protects it.
-    Moving to such a square is unsafe (the mover itself does not count as protection) unless it takes a piece worth as
-    much. This replaces static exchange evaluation at the cost of one test per move. Needs sight.attacks.
+    A piece is in danger if a cheaper enemy attacks it, or any enemy attacks it while nothing of
+    ours protects it. Moving to such a square is unsafe (the mover itself does not count as
+    protection) unless it takes a piece worth as much. This replaces static exchange evaluation at
+    the cost of one test per move. Needs sight.attacks.
     """
-    ours, theirs, own, enemy = sight.attacks[side], sight.attacks[1 - side], row[WHITE + side], row[BLACK - side]
-    exposed, loose = theirs[attacks.BY_ANY] & ~ours[attacks.BY_TWO], theirs[attacks.BY_ANY] & ~ours[attacks.BY_ANY]
+    ours, theirs, own, enemy = (
+        sight.attacks[side],
+        sight.attacks[1 - side],
+        row[WHITE + side],
+        row[BLACK - side],
+    )
+    exposed, loose = (
+        theirs[attacks.BY_ANY] & ~ours[attacks.BY_TWO],
+        theirs[attacks.BY_ANY] & ~ours[attacks.BY_ANY],
+    )
     cheaper, worth = theirs[attacks.BY_PAWN], row[QUEEN] & enemy
     danger = loose & ~row[KING]
     sight.unsafe[PAWN] = loose & ~enemy
@@ -93,10 +109,11 @@ def judge_squares(row, side, sight):
 
 @kernel()
 def map_threats(row, side, sight):
-    """Find, for each threat and kind of piece of the side to move, the squares from which it makes the threat.
+    """Find, for each threat and kind of piece of the side to move, the squares from which it makes
+    the threat.
 
-    An attack looks the same from both ends: the squares from which a bishop attacks a queen are those that a bishop in
-    the queen's place attacks. Needs sight.attacks.
+    An attack looks the same from both ends: the squares from which a bishop attacks a queen are
+    those that a bishop in the queen's place attacks. Needs sight.attacks.
     """
     enemy = row[BLACK - side]
     occupied, loose = enemy | row[WHITE + side], enemy & ~sight.attacks[1 - side, attacks.BY_ANY]
@@ -128,10 +145,17 @@ def write_moves(row, moves, n_moves, danger, sight):
     """Write rows and sorts of the legal moves. Needs what `judge_squares` and `map_threats` found."""
     side, flip = np.int64(row[SIDE]), view_flip(row)
     flips = flip | flip << 6
-    ours, theirs, own, enemy = sight.attacks[side], sight.attacks[1 - side], row[WHITE + side], row[BLACK - side]
+    ours, theirs, own, enemy = (
+        sight.attacks[side],
+        sight.attacks[1 - side],
+        row[WHITE + side],
+        row[BLACK - side],
+    )
     occupied = own | enemy
     # Pieces under attack with one protector. A move of that one may leave them.
-    duties = own & ~row[KING] & theirs[attacks.BY_ANY] & ours[attacks.BY_ANY] & ~ours[attacks.BY_TWO]
+    duties = (
+        own & ~row[KING] & theirs[attacks.BY_ANY] & ours[attacks.BY_ANY] & ~ours[attacks.BY_TWO]
+    )
     source, kind, fled = np.int64(-1), np.int64(0), np.int64(0)
     duty = others = attacked = attacks.ZERO
     for i in range(n_moves):
@@ -148,11 +172,19 @@ def write_moves(row, moves, n_moves, danger, sight):
         unsafe = np.int64(sight.unsafe[kind] >> shift & attacks.ONE)
         pushes = kind == PAWN and (source ^ target) & 7 == 0
         attacker, supported = cheapest_attacker(theirs, shift), support(ours, shift, pushes)
-        risk = np.int64(0) if attacker == 0 else np.int64(1) if supported > 0 and attacker < 4 else np.int64(2)
+        risk = (
+            np.int64(0)
+            if attacker == 0
+            else np.int64(1)
+            if supported > 0 and attacker < 4
+            else np.int64(2)
+        )
         threat, threats = threat_of(sight.threats, kind, np.uint64(source), shift)
         left = guarded = np.int64(0)
         if duty | others:
-            attacked = targets_of(kind, target, side, occupied & ~(attacks.ONE << np.uint64(source)))
+            attacked = targets_of(
+                kind, target, side, occupied & ~(attacks.ONE << np.uint64(source))
+            )
             left, guarded = at_most_2(duty & ~attacked), at_most_2(others & attacked)
         aim = (kind * 6 + threat) * 3 + risk
         aims, in_danger = aim * 3 + threats, at_most_2(others)
@@ -215,16 +247,21 @@ def kind_on(row, square):
 
 @kernel()
 def cheapest_attacker(sets, shift):
-    """Return the cheapest attacker of a side on a square: 0 none, 1 king or queen, 2 rook, 3 minor, 4 pawn."""
+    """Return the cheapest attacker of a side on a square: 0 none, 1 king or queen, 2 rook, 3 minor,
+    4 pawn.
+    """
     minor = sets[attacks.BY_MINOR] | sets[attacks.BY_PAWN]  # Adds bits instead of branching.
     rook = minor | sets[attacks.BY_ROOK]
     bits = (sets[attacks.BY_ANY] >> shift & attacks.ONE) + (rook >> shift & attacks.ONE)
-    return np.int64(bits + (minor >> shift & attacks.ONE) + (sets[attacks.BY_PAWN] >> shift & attacks.ONE))
+    return np.int64(
+        bits + (minor >> shift & attacks.ONE) + (sets[attacks.BY_PAWN] >> shift & attacks.ONE)
+    )
 
 
 @kernel()
 def support(sets, shift, pushes):
-    """Return what else of the own attack sets protects a move's target: 0 nothing, 1 a piece, 2 a pawn.
+    """Return what else of the own attack sets protects a move's target: 0 nothing, 1 a piece, 2 a
+    pawn.
 
     pushes: whether a pawn goes straight ahead, to a square that it did not attack.
     """

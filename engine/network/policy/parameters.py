@@ -1,11 +1,11 @@
 """The parameters of a sparse network as flat tables for the kernels, and its sizes.
 
 Parameter names: trunk.accumulator.{weight,bias}, policy.{weight,bias,sort_weight,sort_bias},
-value.{dense1,dense2,output}.{weight,bias}. `value/parameters.py` has those of the value trunk, which a network may
-have besides.
+value.{dense1,dense2,output}.{weight,bias}. `value/parameters.py` has those of the value trunk,
+which a network may have besides.
 
-The value head has three layers with a ReLU after the first and the second, in eight versions, of which a position's
-`piece_bucket` chooses one.
+The value head has three layers with a ReLU after the first and the second, in eight versions, of
+which a position's `piece_bucket` chooses one.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.value.parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
 OUTPUTS = 4  # win, draw, loss, moves left
-STEP = 64  # the accumulator's width is a multiple of this, because kernels take four lanes of each half at once
+# the accumulator's width is a multiple of this, because kernels take four lanes of each half at
+# once
+STEP = 64
 
 
 class Tables(NamedTuple):
     """The parameters of a network, or their gradients: flat float32.
 
-    F features, W width, U units, R policy rows, T sort rows, S sorts, V versions of K hidden and J inner units.
+    F features, W width, U units, R policy rows, T sort rows, S sorts, V versions of K hidden and J
+    inner units.
     """
 
     weight: Annotated[np.ndarray, "trunk.accumulator.weight [F, W]"]
@@ -53,23 +56,31 @@ PARAMETERS = parameter_names(Tables)
 
 @dataclass(frozen=True)
 class SparseConfig:
-    """Sizes of a sparse network, written "sparse-WIDTH", or "sparse-WIDTH+vWIDTH" with a value trunk."""
+    """Sizes of a sparse network, written "sparse-WIDTH", or "sparse-WIDTH+vWIDTH" with a value
+    trunk.
+    """
 
     width: int = 768  # units of the accumulator
     hidden: int = 16  # units of the value head's first layer; its second has twice as many
-    value: ValueConfig | None = None  # the value trunk, whose outputs replace those of the head `value` in play
+    value: ValueConfig | None = (
+        None  # the value trunk, whose outputs replace those of the head `value` in play
+    )
     tables: ClassVar = Tables
 
     def __post_init__(self) -> None:
         if not 0 < self.width <= 4096 or self.width % (2 * STEP):
-            raise ConfigError(f"{self}: expected a width that is a multiple of {2 * STEP} up to 4096")
+            raise ConfigError(
+                f"{self}: expected a width that is a multiple of {2 * STEP} up to 4096"
+            )
         if not 0 < self.hidden <= 256 or self.inner % LANES:
             expected = f"a multiple of {LANES // 2} up to 256 hidden units"
             raise ConfigError(f"{self}: expected {expected}, found {self.hidden}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From a text such as "sparse-768" or "sparse-768+v256". Raises ConfigError for another form."""
+        """From a text such as "sparse-768" or "sparse-768+v256". Raises ConfigError for another
+        form.
+        """
         match = re.fullmatch(r"sparse-(\d{1,4})(?:\+(.+))?", text.strip())
         if match is None:
             forms = "sparse-WIDTH or sparse-WIDTH+vWIDTH, such as sparse-768"
@@ -92,15 +103,25 @@ class SparseConfig:
     @property
     def sizes(self) -> dict[str, int]:
         """What the letters in the shapes of arrays stand for."""
-        own = {"W": self.width, "U": self.units, "V": PIECE_BUCKETS, "K": self.hidden, "J": self.inner}
+        own = {
+            "W": self.width,
+            "U": self.units,
+            "V": PIECE_BUCKETS,
+            "K": self.hidden,
+            "J": self.inner,
+        }
         return {"F": FEATURES, "R": POLICY_ROWS, "T": SORT_ROWS, "S": MOVE_SORTS, **own}
 
 
 def sparse_config_of(model_config: Any) -> SparseConfig:
-    """Sizes of a sparse network from its layer configuration. Raises ConfigError for any other network's."""
+    """Sizes of a sparse network from its layer configuration. Raises ConfigError for any other
+    network's.
+    """
     try:
         width = model_config["trunk"]["layers"]["accumulator"]["outputs"]
         value = value_config_of(model_config[VALUE_TRUNK]) if VALUE_TRUNK in model_config else None
-        return SparseConfig(width, model_config["heads"]["value"]["layers"]["dense1"]["outputs"], value)
+        return SparseConfig(
+            width, model_config["heads"]["value"]["layers"]["dense1"]["outputs"], value
+        )
     except (KeyError, TypeError) as error:
         raise ConfigError(f"not the configuration of a sparse network: {error!r}") from error

@@ -1,1 +1,3 @@
-"""What the value and the policy network share: sums of table rows, small layers chosen by the number of pieces."""
+"""What the value and the policy network share: sums of table rows, small layers chosen by the
+number of pieces.
+"""

@@ -1,11 +1,13 @@
-"""Sparse networks in array code, forward and backward: the layers behind the units on any backend, all of it on a GPU.
+"""Sparse networks in array code, forward and backward: the layers behind the units on any backend,
+all of it on a GPU.
 
-Parameters are a model's by name. Rows of tables are listed by number, -1 = none: features integer [B, L]; policy rows
-integer [B, M] and sorts integer [B, M, S] of the legal moves, as in `policy/moves.py`; rows of the value trunk in both
-views, as in `value/features.py`, integer [B, 2, 32]; the version of the small layers, `piece_bucket`, integer [B].
+Parameters are a model's by name. Rows of tables are listed by number, -1 = none: features integer
+[B, L]; policy rows integer [B, M] and sorts integer [B, M, S] of the legal moves, as in
+`policy/moves.py`; rows of the value trunk in both views, as in `value/features.py`, integer [B, 2,
+32]; the version of the small layers, `piece_bucket`, integer [B].
 
-A function returns its outputs and `backward`, which takes the gradient of the outputs and returns that of what lies
-below; gradients of parameters go into `grads`.
+A function returns its outputs and `backward`, which takes the gradient of the outputs and returns
+that of what lies below; gradients of parameters go into `grads`.
 """
 
 from __future__ import annotations
@@ -23,9 +25,11 @@ from engine.nn.layer import Array, Gradients
 
 NamedArrays = Mapping[str, Array]
 Traced = tuple[Array, Callable[[Array], Any]]
-LayerByName = Callable[[str, Array], Traced]  # (name, x) -> one version of a dense layer for each position
+LayerByName = Callable[
+    [str, Array], Traced
+]  # (name, x) -> one version of a dense layer for each position
 
-# ---- layers behind the units ----------------------------------------------------------------------------------------
+# ---- layers behind the units ---------------------------------------------------------------------
 
 
 def value_head(dense: LayerByName, units: Array) -> Traced:
@@ -38,10 +42,11 @@ def value_head(dense: LayerByName, units: Array) -> Traced:
 
 
 def judge_units(dense: LayerByName, h: Array, at: str = "") -> Traced:
-    """Return the same by the value trunk, from h [B, 16] of `value/parameters.py`; names of layers begin with `at`.
+    """Return the same by the value trunk, from h [B, 16] of `value/parameters.py`; names of layers
+    begin with `at`.
 
-    The square gives small layers products of their inputs. dh = dp where 0 < h < 1, plus 2 h ds where |h| < 1, with dp
-    and ds the gradients of the plain and the squared half.
+    The square gives small layers products of their inputs. dh = dp where 0 < h < 1, plus 2 h ds
+    where |h| < 1, with dp and ds the gradients of the plain and the squared half.
     """
     xp = backend_of(h).xp
     pairs = xp.concatenate([xp.clip(h, 0, 1), xp.minimum(h * h, 1)], axis=1)
@@ -61,16 +66,22 @@ def inside(x: Array) -> Array:
 
 
 def by_version(version: np.ndarray) -> tuple[np.ndarray, list[slice]]:
-    """Return (order of positions that sorts them by the version of their layers, the group of each version in it)."""
+    """Return (order of positions that sorts them by the version of their layers, the group of each
+    version in it).
+    """
     order = np.argsort(version, kind="stable")
     ends = np.searchsorted(version[order], np.arange(PIECE_BUCKETS + 1))
     return order, [slice(*pair) for pair in pairwise(ends.tolist())]
 
 
-def chosen_dense(p: NamedArrays, grads: Gradients, groups: list[slice], name: str, x: np.ndarray) -> Traced:
-    """Several dense layers of one shape, of which each group of examples chooses one: x [B, inputs] -> y [B, outputs].
+def chosen_dense(
+    p: NamedArrays, grads: Gradients, groups: list[slice], name: str, x: np.ndarray
+) -> Traced:
+    """Several dense layers of one shape, of which each group of examples chooses one: x [B, inputs]
+    -> y [B, outputs].
 
-    With v the version of group g: y_g = x_g W_v^T + c_v, dx_g = dy_g W_v, dW_v = dy_g^T x_g, dc_v = the sum of dy_g.
+    With v the version of group g: y_g = x_g W_v^T + c_v, dx_g = dy_g W_v, dW_v = dy_g^T x_g, dc_v =
+    the sum of dy_g.
     """
     weight, bias = p[f"{name}.weight"], p[f"{name}.bias"]
     parts = list(zip(groups, weight, bias, strict=True))
@@ -83,10 +94,14 @@ def chosen_dense(p: NamedArrays, grads: Gradients, groups: list[slice], name: st
     return np.concatenate([x[group] @ w.T + b for group, w, b in parts]), backward
 
 
-def output_losses(y: Array, wdl: Array, moves_left: Array, weights: Sequence[float]) -> tuple[Array, Array, Array]:
-    """(losses of value and moves left [B, 2], whether their targets are known [B, 2], gradient [B, 4]) of outputs y.
+def output_losses(
+    y: Array, wdl: Array, moves_left: Array, weights: Sequence[float]
+) -> tuple[Array, Array, Array]:
+    """(losses of value and moves left [B, 2], whether their targets are known [B, 2], gradient [B,
+    4]) of outputs y.
 
-    Unknown are a wdl [B, 3] of zeros and moves_left [B] below 0. Losses are unweighted: cross-entropy and Huber loss.
+    Unknown are a wdl [B, 3] of zeros and moves_left [B] below 0. Losses are unweighted:
+    cross-entropy and Huber loss.
     """
     xp = backend_of(y).xp
     shifted = y[:, :3] - y[:, :3].max(axis=1, keepdims=True)
@@ -95,15 +110,20 @@ def output_losses(y: Array, wdl: Array, moves_left: Array, weights: Sequence[flo
     error = (y[:, 3] - moves_left) * is_timed
     clipped = xp.clip(error, -1, 1)
     losses = xp.stack([-(wdl * logarithms).sum(axis=1), clipped * (error - clipped / 2)], axis=1)
-    slopes = [weights[0] * (share[:, None] * xp.exp(logarithms) - wdl), weights[1] * clipped[:, None]]
+    slopes = [
+        weights[0] * (share[:, None] * xp.exp(logarithms) - wdl),
+        weights[1] * clipped[:, None],
+    ]
     return losses, xp.stack([share, is_timed], axis=1), xp.concatenate(slopes, axis=1)
 
 
-# ---- rows on a GPU --------------------------------------------------------------------------------------------------
+# ---- rows on a GPU -------------------------------------------------------------------------------
 
 
 def _row_kernels(jit: Any) -> Sequence[Callable[..., None]]:
-    """Return what compiles with CuPy's module `jit`. A block has a position, and a slab of the table's columns."""
+    """Return what compiles with CuPy's module `jit`. A block has a position, and a slab of the
+    table's columns.
+    """
 
     def sum_rows(table, numbers, factors, out):
         b, slab = jit.blockIdx.x, jit.blockIdx.y
@@ -119,7 +139,9 @@ def _row_kernels(jit: Any) -> Sequence[Callable[..., None]]:
         for column in range(jit.threadIdx.x, x.shape[2], jit.blockDim.x):
             for k in range(numbers.shape[1]):
                 if numbers[b, k] >= 0:
-                    jit.atomic_add(table, (slab, numbers[b, k], column), factors[b, k] * x[b, slab, column])
+                    jit.atomic_add(
+                        table, (slab, numbers[b, k], column), factors[b, k] * x[b, slab, column]
+                    )
 
     def score_rows(table, numbers, x, out):
         b, lane = jit.blockIdx.x, jit.threadIdx.x
@@ -134,7 +156,9 @@ def _row_kernels(jit: Any) -> Sequence[Callable[..., None]]:
 
 
 class RowOperations:
-    """What a GPU does with rows of a table [S, R, C] of S slabs of columns: numbers integer [B, L], factors [B, L]."""
+    """What a GPU does with rows of a table [S, R, C] of S slabs of columns: numbers integer [B, L],
+    factors [B, L].
+    """
 
     def __init__(self, backend: Backend) -> None:
         self.xp = backend.xp
@@ -147,20 +171,30 @@ class RowOperations:
         return out
 
     def slopes(self, table: Array, numbers: Array, factors: Array, x: Array) -> Array:
-        """Return a table like this one: the sums of factors times x [B, S, C] of the lists that have a row."""
+        """Return a table like this one: the sums of factors times x [B, S, C] of the lists that
+        have a row.
+        """
         out = self.xp.zeros_like(table)
         self._add(x.shape[:2], (128,), (out, numbers, factors, x))
         return out
 
     def scores(self, table: Array, numbers: Array, x: Array) -> Array:
-        """Return the products of rows and x [B, C], [B, L], for a table of one slab; 0 where no row is listed."""
-        out = self.xp.zeros((*numbers.shape, 8), table.dtype)  # by thread: eight numbers are a sector of memory
+        """Return the products of rows and x [B, C], [B, L], for a table of one slab; 0 where no row
+        is listed.
+        """
+        out = self.xp.zeros(
+            (*numbers.shape, 8), table.dtype
+        )  # by thread: eight numbers are a sector of memory
         self._score((len(x),), (8, 16), (table, numbers, x, out))
         return out.sum(axis=2)
 
 
-def listed_rows(ops: RowOperations, p: NamedArrays, grads: Gradients, name: str, x: Array, numbers: Array) -> Traced:
-    """Return the products y [B, L] of x [B, C] and listed rows T: dx_b = sum of dy_bk T_k, dT_k = sum of dy_bk x_b."""
+def listed_rows(
+    ops: RowOperations, p: NamedArrays, grads: Gradients, name: str, x: Array, numbers: Array
+) -> Traced:
+    """Return the products y [B, L] of x [B, C] and listed rows T: dx_b = sum of dy_bk T_k, dT_k =
+    sum of dy_bk x_b.
+    """
     table = p[name].reshape(1, -1, x.shape[1])
 
     def backward(dy: Array) -> Array:
@@ -170,7 +204,9 @@ def listed_rows(ops: RowOperations, p: NamedArrays, grads: Gradients, name: str,
     return ops.scores(table, numbers, x), backward
 
 
-def listed_dense(ops: RowOperations, p: NamedArrays, grads: Gradients, version: Array, name: str, x: Array) -> Traced:
+def listed_dense(
+    ops: RowOperations, p: NamedArrays, grads: Gradients, version: Array, name: str, x: Array
+) -> Traced:
     """`chosen_dense` by rows: those of a version lie side by side."""
     outputs = p[f"{name}.bias"].shape[1]
     numbers, one = version[:, None] * outputs + ops.xp.arange(outputs), ops.xp.ones_like(x[:, :1])
@@ -184,8 +220,11 @@ def listed_dense(ops: RowOperations, p: NamedArrays, grads: Gradients, version: 
     return y + bias, backward
 
 
-def clipped_products(ops: RowOperations, p: NamedArrays, grads: Gradients, name: str, listed: Array) -> Traced:
-    """Return sums of listed rows and a bias, clipped to [0, 1], the first half times the second: [B, S, C / 2].
+def clipped_products(
+    ops: RowOperations, p: NamedArrays, grads: Gradients, name: str, listed: Array
+) -> Traced:
+    """Return sums of listed rows and a bias, clipped to [0, 1], the first half times the second:
+    [B, S, C / 2].
 
     y_i = c_i c_{n+i}      dc_i = dy_i c_{n+i}      dc_{n+i} = dy_i c_i      dx = dc where 0 < x < 1
     """
@@ -207,10 +246,11 @@ def clipped_products(ops: RowOperations, p: NamedArrays, grads: Gradients, name:
 def sparse_network(
     ops: RowOperations, p: NamedArrays, features: Array, rows: Array, sorts: Array, version: Array
 ) -> tuple[dict[str, Array], Callable[[NamedArrays], Gradients]]:
-    """{"policy": logits of the legal moves [B, M], 0 where there is none, "value": the value head's outputs [B, 4]}.
+    """{"policy": logits of the legal moves [B, M], 0 where there is none, "value": the value head's
+    outputs [B, 4]}.
 
-    The logit of a move is the product of the units with the sum of its row and of its first sort's row, and the biases
-    of its row and of all its sorts.
+    The logit of a move is the product of the units with the sum of its row and of its first sort's
+    row, and the biases of its row and of all its sorts.
     """
     grads = Gradients()
     listed = partial(listed_rows, ops, p, grads)
@@ -230,22 +270,33 @@ def sparse_network(
         units_back(dx[:, None])
         return grads
 
-    return {"policy": own + bias + first + sort_bias.reshape(sorts.shape).sum(axis=2), "value": value}, backward
+    return {
+        "policy": own + bias + first + sort_bias.reshape(sorts.shape).sum(axis=2),
+        "value": value,
+    }, backward
 
 
 def value_network(
     ops: RowOperations, p: NamedArrays, views: Array, version: Array, at: str = ""
 ) -> tuple[Array, Callable[[Array], Gradients]]:
-    """Return the value trunk's outputs [B, 4]; the mover's view comes first, parameters' names begin with `at`."""
+    """Return the value trunk's outputs [B, 4]; the mover's view comes first, parameters' names
+    begin with `at`.
+    """
     grads = Gradients()
     dense = partial(listed_dense, ops, p, grads, version)
-    units, units_back = clipped_products(ops, p, grads, f"{at}rows", views.reshape(2 * len(views), -1))
-    inputs = units.reshape(len(views), 2, *units.shape[1:]).swapaxes(1, 2)  # slab by slab, as the weights of dense1
+    units, units_back = clipped_products(
+        ops, p, grads, f"{at}rows", views.reshape(2 * len(views), -1)
+    )
+    inputs = units.reshape(len(views), 2, *units.shape[1:]).swapaxes(
+        1, 2
+    )  # slab by slab, as the weights of dense1
     h, first_back = dense(f"{at}dense1", inputs.reshape(len(views), -1))
     y, judge_back = judge_units(dense, h, at)
 
     def backward(dy: Array) -> Gradients:
-        units_back(first_back(judge_back(dy)).reshape(inputs.shape).swapaxes(1, 2).reshape(units.shape))
+        units_back(
+            first_back(judge_back(dy)).reshape(inputs.shape).swapaxes(1, 2).reshape(units.shape)
+        )
         return grads
 
     return y, backward

@@ -1,7 +1,8 @@
 """The parameters of a network as flat tables for kernels: a named tuple of views of one vector.
 
-Annotations give a parameter's name in files and its shape: `Annotated[np.ndarray, "policy.weight [R, U]"]`.
-A configuration names the kind of tuple, `tables`, and what the letters stand for, `sizes`.
+Annotations give a parameter's name in files and its shape: `Annotated[np.ndarray, "policy.weight
+[R, U]"]`. A configuration names the kind of tuple, `tables`, and what the letters stand for,
+`sizes`.
 """
 
 from __future__ import annotations
@@ -33,22 +34,30 @@ def new_tables(config: Any) -> tuple[np.ndarray, Any]:
     sizes = [math.prod(shape) for shape in parameter_shapes(config).values()]
     starts = list(accumulate((-(-size // LANES) * LANES for size in sizes), initial=0))
     flat = aligned_zeros(starts[-1])
-    return flat, config.tables(*(flat[start : start + size] for start, size in zip(starts, sizes, strict=False)))
+    return flat, config.tables(
+        *(flat[start : start + size] for start, size in zip(starts, sizes, strict=False))
+    )
 
 
 def named_views(tables: Any, config: Any) -> dict[str, np.ndarray]:
     """Return views of the tables in their own shapes, by the names of the parameters."""
     names, shapes = parameter_names(config.tables).values(), parameter_shapes(config).values()
-    return {name: table.reshape(shape) for name, shape, table in zip(names, shapes, tables, strict=True)}
+    return {
+        name: table.reshape(shape) for name, shape, table in zip(names, shapes, tables, strict=True)
+    }
 
 
 def fill_tables(tables: Any, config: Any, tensors: Mapping[str, np.ndarray]) -> None:
-    """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape."""
+    """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one
+    of another shape.
+    """
     for name, view in named_views(tables, config).items():
         if name not in tensors:
             raise ConfigError(f"the network has no tensor {name!r}")
         if tensors[name].shape != view.shape:
-            raise ShapeError(f"{name}: expected {list(view.shape)}, found {list(tensors[name].shape)}")
+            raise ShapeError(
+                f"{name}: expected {list(view.shape)}, found {list(tensors[name].shape)}"
+            )
         view[...] = tensors[name]
 
 

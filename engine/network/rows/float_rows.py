@@ -1,4 +1,5 @@
-"""The arithmetic of training, and of small layers in play: accumulate rows, activate, score rows. Flat float32 arrays.
+"""The arithmetic of training, and of small layers in play: accumulate rows, activate, score rows.
+Flat float32 arrays.
 
 A block of columns stays in registers while the rows stream by; every sum has one fixed order.
 """
@@ -17,10 +18,22 @@ HALF_BLOCK = 4 * LANES
 
 @kernel(contract=True)
 def add_rows(table, width, numbers, count, start, out):
-    """out [width] = start + the sum of rows numbers[:count] of table [rows, width]; width is a multiple of 128."""
+    """out [width] = start + the sum of rows numbers[:count] of table [rows, width]; width is a
+    multiple of 128.
+    """
     for c in range(0, width, BLOCK):
-        s0, s1, s2, s3 = load(start, c), load(start, c + 16), load(start, c + 32), load(start, c + 48)
-        s4, s5, s6, s7 = load(start, c + 64), load(start, c + 80), load(start, c + 96), load(start, c + 112)
+        s0, s1, s2, s3 = (
+            load(start, c),
+            load(start, c + 16),
+            load(start, c + 32),
+            load(start, c + 48),
+        )
+        s4, s5, s6, s7 = (
+            load(start, c + 64),
+            load(start, c + 80),
+            load(start, c + 96),
+            load(start, c + 112),
+        )
         for i in range(count):
             at = numbers[i] * width + c
             s0, s1 = s0 + load(table, at), s1 + load(table, at + 16)
@@ -78,7 +91,9 @@ def pair_products(accumulator, units, out, at):
 
 @kernel(contract=True)
 def score_row(table, at, x, x_at, units):
-    """Dot product of the row table[at : at + units] and x[x_at : x_at + units]; units is a multiple of 64."""
+    """Dot product of the row table[at : at + units] and x[x_at : x_at + units]; units is a multiple
+    of 64.
+    """
     s0 = s1 = s2 = s3 = splat(0.0)
     for c in range(0, units, HALF_BLOCK):
         s0 = s0 + load(table, at + c) * load(x, x_at + c)

@@ -1,7 +1,9 @@
-"""The arithmetic of playing: sums of int16 rows, their activation as bytes, and dot products with rows of bytes.
+"""The arithmetic of playing: sums of int16 rows, their activation as bytes, and dot products with
+rows of bytes.
 
-Integers have one sum in any order and on any machine, take half or a quarter of the memory of floats, and a processor
-multiplies more of them at once. `policy.integers` and `value.parameters` choose the scales at which floats become them.
+Integers have one sum in any order and on any machine, take half or a quarter of the memory of
+floats, and a processor multiplies more of them at once. `policy.integers` and `value.parameters`
+choose the scales at which floats become them.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ def as_shorts(weights: np.ndarray, scale: float) -> np.ndarray:
 
 
 def as_bytes(weights: np.ndarray, units: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows [R, units] as (int8 [R * units], float32 [R]: what 1 in a row's dot product with units is worth).
+    """Rows [R, units] as (int8 [R * units], float32 [R]: what 1 in a row's dot product with units
+    is worth).
 
     The largest weight of each row is 127, so a weight moves by 1/254 of that at most.
     """
@@ -52,19 +55,22 @@ def as_bytes(weights: np.ndarray, units: int) -> tuple[np.ndarray, np.ndarray]:
 def sum_scale(largest: float, addends: int, coarsest: int) -> int:
     """Return the largest power of two up to FINEST_SCALE at which int16 holds sums up to `largest`.
 
-    Each addend is rounded by half a unit at most. Raises ConfigError if there is none of at least `coarsest`: the
-    weights are too large, infinite or NaN.
+    Each addend is rounded by half a unit at most. Raises ConfigError if there is none of at least
+    `coarsest`: the weights are too large, infinite or NaN.
     """
     scale = FINEST_SCALE
     while not scale * largest + addends / 2 <= INT16_MAX:
         scale //= 2
         if scale < coarsest:
-            raise ConfigError(f"rows that add up to {largest:g}, where {INT16_MAX // coarsest:,} is the most")
+            raise ConfigError(
+                f"rows that add up to {largest:g}, where {INT16_MAX // coarsest:,} is the most"
+            )
     return scale
 
 
 def by_input(layers: np.ndarray) -> np.ndarray:
-    """Small layers [V, outputs, inputs] as flat float32 [V * inputs * outputs], outputs padded to a multiple of LANES.
+    """Small layers [V, outputs, inputs] as flat float32 [V * inputs * outputs], outputs padded to a
+    multiple of LANES.
 
     A register then holds the outputs of one input, and nothing has to be summed across it.
     """
@@ -76,14 +82,17 @@ def by_input(layers: np.ndarray) -> np.ndarray:
 
 
 BLOCK = 4 * SHORTS  # columns of an accumulator in registers at once
-# The factors that bring two clipped accumulators of 1 to a product whose upper half is UNIT, the byte of a unit of 1.
+# The factors that bring two clipped accumulators of 1 to a product whose upper half is UNIT, the
+# byte of a unit of 1.
 FIRST_UNIT, SECOND_UNIT = 2**12, 2**11
 UNIT = FIRST_UNIT * SECOND_UNIT >> 16
 
 
 @kernel()
 def add_short_rows(table, width, numbers, first, count, start, out):
-    """out [width] = start + the sum of rows numbers[first : first + count] of table [rows, width]; all int16."""
+    """out [width] = start + the sum of rows numbers[first : first + count] of table [rows, width];
+    all int16.
+    """
     for c in range(0, width, BLOCK):
         s0, s1 = load_shorts(start, c), load_shorts(start, c + 32)
         s2, s3 = load_shorts(start, c + 64), load_shorts(start, c + 96)
@@ -99,7 +108,8 @@ def add_short_rows(table, width, numbers, first, count, start, out):
 
 @kernel()
 def change_block(base, at, table, column, coming, n_coming, going, n_going, out, to):
-    """Write base[at : at + 128] + rows coming[:n_coming] - rows going[:n_going] to out[to : to + 128]; all int16.
+    """Write base[at : at + 128] + rows coming[:n_coming] - rows going[:n_going] to out[to : to +
+    128]; all int16.
 
     The rows' places in `table` are where they begin; their columns count from `column` on.
     """
@@ -121,9 +131,11 @@ def change_block(base, at, table, column, coming, n_coming, going, n_going, out,
 
 @kernel()
 def multiply_pairs(accumulator, start, scale, count, out, at):
-    """out [at : at + count] = UNIT times the clipped products of two halves: accumulator [start : start + 2 count].
+    """out [at : at + count] = UNIT times the clipped products of two halves: accumulator [start :
+    start + 2 count].
 
-    Bytes of int16. scale: the power of two that a unit of 1 is in the accumulator, at most SECOND_UNIT.
+    Bytes of int16. scale: the power of two that a unit of 1 is in the accumulator, at most
+    SECOND_UNIT.
     """
     most = splat_short(scale)
     first_factor = splat_short(FIRST_UNIT // np.int64(scale))
@@ -136,7 +148,9 @@ def multiply_pairs(accumulator, start, scale, count, out, at):
 
 @kernel()
 def score_row_of_bytes(table, row, units):
-    """Dot product, int32, of one row of a table int8 [rows, U] and units uint8 [U]; U is a multiple of 64."""
+    """Dot product, int32, of one row of a table int8 [rows, U] and units uint8 [U]; U is a multiple
+    of 64.
+    """
     total, at = splat_int(np.int32(0)), row * len(units)
     for c in range(0, len(units), BYTES):
         total = dot_bytes(total, load_ints(units, c), load_ints(table, at + c))

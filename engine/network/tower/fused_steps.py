@@ -1,10 +1,12 @@
-"""The fused forward pass, one chunk of positions at a time, in kernels that hold no GIL and allocate nothing.
+"""The fused forward pass, one chunk of positions at a time, in kernels that hold no GIL and
+allocate nothing.
 
-Between the Winograd products of two layers, each position in turn goes through inverse transform, bias, gate, skip,
-activation and the transform for the next layer, while its board stays in the first-level cache. ReLU is part of these
-steps; mish costs more than they do and is a separate pass over the board. `fused.convolution` describes the layout of
-boards and products. Arrays are flat float32 unless a shape is given; `start` is the index of a position's first float;
-`smooth` is None for ReLU and True for mish.
+Between the Winograd products of two layers, each position in turn goes through inverse transform,
+bias, gate, skip, activation and the transform for the next layer, while its board stays in the
+first-level cache. ReLU is part of these steps; mish costs more than they do and is a separate pass
+over the board. `fused.convolution` describes the layout of boards and products. Arrays are flat
+float32 unless a shape is given; `start` is the index of a position's first float; `smooth` is None
+for ReLU and True for mish.
 """
 
 from __future__ import annotations
@@ -16,9 +18,28 @@ import numpy as np
 from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, spread, store
-from engine.network.fused.convolution import BOARD, INNER, input_transform, multiply_places, output_transform
-from engine.network.fused.heads import ORIGIN, DenseHead, HeadSpace, OneByOne, answer_values, value_features
-from engine.network.fused.policy_heads import DENSE, LINEAR, ConvHead, PolicySpace, convolution_planes
+from engine.network.fused.convolution import (
+    BOARD,
+    INNER,
+    input_transform,
+    multiply_places,
+    output_transform,
+)
+from engine.network.fused.heads import (
+    ORIGIN,
+    DenseHead,
+    HeadSpace,
+    OneByOne,
+    answer_values,
+    value_features,
+)
+from engine.network.fused.policy_heads import (
+    DENSE,
+    LINEAR,
+    ConvHead,
+    PolicySpace,
+    convolution_planes,
+)
 from engine.network.fused.smooth import MISH, RELU, mish_in_place
 from engine.network.tower.input_layer import InputLayer, convolve_masks
 
@@ -26,7 +47,9 @@ PADDED = np.int64(BOARD)  # Squares along a board with its border.
 
 
 class Gates(NamedTuple):
-    """Squeeze-and-excitation of B blocks with H hidden units (whole lanes); H is 0 in a tower without gates."""
+    """Squeeze-and-excitation of B blocks with H hidden units (whole lanes); H is 0 in a tower
+    without gates.
+    """
 
     squeeze: np.ndarray  # [B, C * H]
     squeeze_bias: np.ndarray  # [B, H]
@@ -38,7 +61,9 @@ class FusedWeights(NamedTuple):
     """All weights of a tower of B blocks and C channels (whole lanes), made by `folding.py`."""
 
     input: InputLayer
-    trunk: np.ndarray  # [2 B or 2 B + 1, 36 * C * C] two filters per block, then a convolutional policy's first
+    trunk: (
+        np.ndarray
+    )  # [2 B or 2 B + 1, 36 * C * C] two filters per block, then a convolutional policy's first
     trunk_bias: np.ndarray  # [2 B or 2 B + 1, C]
     gates: Gates
     policy: ConvHead
@@ -55,8 +80,12 @@ class Space(NamedTuple):
     multiplied: np.ndarray  # M of C channels
     policy: PolicySpace
     heads: HeadSpace
-    board: Annotated[np.ndarray, "float32 [10 * 10 * C]"]  # one position's board inside a block, border zero
-    sums: Annotated[np.ndarray, "float32 [10 * 10 * C]"]  # one position's board while the input layer adds up its bits
+    board: Annotated[
+        np.ndarray, "float32 [10 * 10 * C]"
+    ]  # one position's board inside a block, border zero
+    sums: Annotated[
+        np.ndarray, "float32 [10 * 10 * C]"
+    ]  # one position's board while the input layer adds up its bits
     dense: Annotated[np.ndarray, "float32 [8 * 8 * C]"]
     means: Annotated[np.ndarray, "float32 [8 * C]"]  # means over the squares, by position
     hidden: Annotated[np.ndarray, "float32 [H]"]
@@ -67,7 +96,8 @@ class Space(NamedTuple):
 def forward(masks, weights, smooth, space, wdl, moves_left):
     """Evaluate masks, at most one chunk, into wdl and moves_left.
 
-    A convolutional head finds its planes in space.policy afterwards; the other kinds of heads start from space.boards.
+    A convolutional head finds its planes in space.policy afterwards; the other kinds of heads start
+    from space.boards.
     """
     channels, count = weights.heads.channels, len(masks)
     _first_layer(masks, weights.input, channels, smooth, space)
@@ -75,14 +105,18 @@ def forward(masks, weights, smooth, space, wdl, moves_left):
     for layer in range(weights.trunk_bias.shape[0]):
         multiply_places(space.transformed, weights.trunk[layer], channels, count, space.multiplied)
         if layer < 2 * blocks and layer % 2 == 1:
-            _residual_step(weights.trunk_bias[layer], count, weights.gates, layer // 2, smooth, space)
+            _residual_step(
+                weights.trunk_bias[layer], count, weights.gates, layer // 2, smooth, space
+            )
         else:
             _plain_step(weights.trunk_bias[layer], count, channels, smooth, space)
     if len(weights.policy.bias):
         convolution_planes(weights.policy, space.transformed, count, space.policy)
     act = RELU if smooth is None else MISH
     value_features(weights.heads, space.boards, count, act, space.heads)
-    answer_values(weights.heads, weights.value, weights.moves_left, count, act, space.heads, wdl, moves_left)
+    answer_values(
+        weights.heads, weights.value, weights.moves_left, count, act, space.heads, wdl, moves_left
+    )
 
 
 @kernel(contract=True)
@@ -99,10 +133,14 @@ def _first_layer(masks, layer, channels, smooth, space):
 
 @kernel(contract=True)
 def _plain_step(bias, count, channels, smooth, space):
-    """Compute act(conv + bias) and transform it for the next convolution; nothing else needs the board."""
+    """Compute act(conv + bias) and transform it for the next convolution; nothing else needs the
+    board.
+    """
     a1 = INNER * channels
     for p in range(count):
-        output_transform(space.multiplied, p, bias, channels, space.board, a1, PADDED, np.bool_(smooth is None))
+        output_transform(
+            space.multiplied, p, bias, channels, space.board, a1, PADDED, np.bool_(smooth is None)
+        )
         if smooth is not None:
             mish_in_place(space.board, ORIGIN, BOARD * BOARD * channels)
         input_transform(space.board, ORIGIN, channels, space.transformed, p)
@@ -170,7 +208,9 @@ def _add_gated(space, channels, start, smooth):
         scale, shift = load(space.gates, c), load(space.gates, channels + c)
         for square in range(64):
             at = start + (INNER + (square >> 3) * BOARD + (square & 7)) * channels + c
-            total = scale * load(space.dense, square * channels + c) + shift + load(space.boards, at)
+            total = (
+                scale * load(space.dense, square * channels + c) + shift + load(space.boards, at)
+            )
             store(space.boards, at, relu(total) if smooth is None else total)
 
 

@@ -1,9 +1,10 @@
 """Networks on a GPU: half precision on tensor cores, few kernels, copies that overlap with work.
 
-A tower computes with the parameters of `engine.nn`'s, whose norms are folded in. Boards lie channels last with a
-border of zeros, so that the windows of a convolution are a view, and its result is one matrix product. Bias,
-activation, gate and skip are one kernel behind each product. Other networks of planes compute with their layers. All
-run on NumPy, too, slowly, so that machines without a GPU can test them.
+A tower computes with the parameters of `engine.nn`'s, whose norms are folded in. Boards lie
+channels last with a border of zeros, so that the windows of a convolution are a view, and its
+result is one matrix product. Bias, activation, gate and skip are one kernel behind each product.
+Other networks of planes compute with their layers. All run on NumPy, too, slowly, so that machines
+without a GPU can test them.
 """
 
 from __future__ import annotations
@@ -29,34 +30,50 @@ from engine.nn.layers.activations import activation_function, sigmoid
 from engine.nn.norm_folding import fold_norms
 from engine.nn.operations import operations_for
 
-PART_SIZES = (16, 32, 64, 128, 256)  # positions that go through the network at once; others are padded to the next size
+PART_SIZES = (
+    16,
+    32,
+    64,
+    128,
+    256,
+)  # positions that go through the network at once; others are padded to the next size
 PART = PART_SIZES[-1]
 Array = Any
 
 
 class Flight(NamedTuple):
-    """Buffers for sending one part to the device and back; the next part in the same lane reuses them."""
+    """Buffers for sending one part to the device and back; the next part in the same lane reuses
+    them.
+    """
 
     lane: Lane
     masks: np.ndarray  # pinned uint64 [PART, 112]
-    places: np.ndarray  # pinned int32 [PART, 218]: where the policy head has each legal move, counted over the part
+    places: (
+        np.ndarray
+    )  # pinned int32 [PART, 218]: where the policy head has each legal move, counted over the part
     logits: np.ndarray  # pinned float32 [PART, 218], out
-    value: np.ndarray  # pinned float32 [PART, 3 or 1], out: logits of win, draw, loss, or the expected result
+    value: (
+        np.ndarray
+    )  # pinned float32 [PART, 3 or 1], out: logits of win, draw, loss, or the expected result
     moves_left: np.ndarray  # pinned float32 [PART], out: hundreds of plies
     device_masks: Array
     device_places: Array
-    planes: Array  # [PART, S, S, 112]; where S is 10, of this and the next two only the inner squares are ever written
+    # [PART, S, S, 112]; where S is 10, of this and the next two only the inner squares are ever
+    # written
+    planes: Array
     boards: Array  # [PART, S, S, filters]: what goes from block to block of a tower
     between: Array  # [PART, S, S, filters]: between two convolutions
 
 
 class DeviceNetwork:
-    """A network of any kind ready to play on `backend`, computed by its layers with sums in single precision.
+    """A network of any kind ready to play on `backend`, computed by its layers with sums in single
+    precision.
 
-    tensors: its parameters and buffers by name. dtype: that of products. heads: Lc0's names of the policy head and the
-    value head to use. Raises ConfigError or ShapeError for tensors that do not fit `config`, ConfigError for weights
-    too large for `dtype`, and DeviceError when the device fails. Only one thread may use it. A position's output does
-    not depend on its neighbours, and in its last bits on the size of the part.
+    tensors: its parameters and buffers by name. dtype: that of products. heads: Lc0's names of the
+    policy head and the value head to use. Raises ConfigError or ShapeError for tensors that do not
+    fit `config`, ConfigError for weights too large for `dtype`, and DeviceError when the device
+    fails. Only one thread may use it. A position's output does not depend on its neighbours, and in
+    its last bits on the size of the part.
     """
 
     _side, _filters = 8, 0  # of the boards in a flight
@@ -74,7 +91,11 @@ class DeviceNetwork:
         self._places, self._width = _places(config)
         layers = fold_norms(layers_with(tensors, config))
         weights = self._laid_out(layers)
-        if not all(abs(bound) <= float(np.finfo(dtype).max) for array in weights.values() for bound in bounds(array)):
+        if not all(
+            abs(bound) <= float(np.finfo(dtype).max)
+            for array in weights.values()
+            for bound in bounds(array)
+        ):
             raise ConfigError(f"expected weights that {dtype} can hold, found larger ones")
         with backend.guard("the network was loaded"):
             self._load(layers, weights)
@@ -90,7 +111,8 @@ class DeviceNetwork:
         self._kernels = Kernels(self.backend, self.config.activation, np.dtype(np.float32))
 
     def _answers(self, flight: Flight, size: int) -> tuple[Array, Array, Array | None]:
-        """Return the policy in the order of `_places`, the value [size, 3 or 1], and moves left [size, 1] or None.
+        """Return the policy in the order of `_places`, the value [size, 3 or 1], and moves left
+        [size, 1] or None.
 
         All are float32; a value is the logits of win, draw, loss, or the expected result.
         """
@@ -116,13 +138,17 @@ class DeviceNetwork:
                 device_places=xp.zeros((PART, MAX_MOVES), np.int32),
                 planes=xp.zeros((PART, self._side, self._side, PLANES), self._kernels.dtype),
                 boards=xp.zeros((PART, self._side, self._side, self._filters), self._kernels.dtype),
-                between=xp.zeros((PART, self._side, self._side, self._filters), self._kernels.dtype),
+                between=xp.zeros(
+                    (PART, self._side, self._side, self._filters), self._kernels.dtype
+                ),
             )
 
     def launch(self, flight: Flight, masks: np.ndarray, policy_index: np.ndarray) -> None:
-        """Queue the evaluation of up to PART positions: masks uint64 [n, 112], policy_index int16 [n, 218].
+        """Queue the evaluation of up to PART positions: masks uint64 [n, 112], policy_index int16
+        [n, 218].
 
-        After `flight.lane.wait()` the results are in `logits` (for the given indices), `value` and `moves_left`.
+        After `flight.lane.wait()` the results are in `logits` (for the given indices), `value` and
+        `moves_left`.
         """
         n = len(masks)
         size = next(size for size in PART_SIZES if size >= n)
@@ -151,25 +177,34 @@ class DeviceTower(DeviceNetwork):
     def _laid_out(self, layers: Layer) -> dict[str, np.ndarray]:
         """Return the parameters as products over boards with channels last need them.
 
-        A convolution's weights [K, C, k, k] become a matrix [k * k * C, K], a dense layer behind a board takes its
-        inputs square by square, and the bias of a gate's first layer includes what the convolution's bias adds to the
-        mean.
+        A convolution's weights [K, C, k, k] become a matrix [k * k * C, K], a dense layer behind a
+        board takes its inputs square by square, and the bias of a gate's first layer includes what
+        the convolution's bias adds to the mean.
         """
         parameters = layers.named_parameters()
         for name in [name for name, array in parameters.items() if array.ndim == 4]:
             weight = parameters[name]
-            parameters[name] = np.ascontiguousarray(weight.transpose(2, 3, 1, 0).reshape(-1, len(weight)))
+            parameters[name] = np.ascontiguousarray(
+                weight.transpose(2, 3, 1, 0).reshape(-1, len(weight))
+            )
         for name in ("policy.dense", *(f"{head}.dense1" for head in layers.children())):
             if (weight := parameters.get(f"{name}.weight")) is not None:
                 by_square = weight.reshape(len(weight), -1, SQUARES).swapaxes(1, 2)
                 parameters[f"{name}.weight"] = np.ascontiguousarray(by_square.reshape(weight.shape))
-        for block in (f"trunk.block{number}" for number in range(self.config.blocks if self.config.se_ratio else 0)):
+        for block in (
+            f"trunk.block{number}"
+            for number in range(self.config.blocks if self.config.se_ratio else 0)
+        ):
             squeezed = parameters[f"{block}.se.squeeze.weight"] @ parameters[f"{block}.conv2.bias"]
-            parameters[f"{block}.se.squeeze.bias"] = parameters[f"{block}.se.squeeze.bias"] + squeezed
+            parameters[f"{block}.se.squeeze.bias"] = (
+                parameters[f"{block}.se.squeeze.bias"] + squeezed
+            )
         return parameters
 
     def _load(self, layers: Layer, weights: Mapping[str, np.ndarray]) -> None:
-        self._parameters = {name: self.backend.asarray(array.astype(self.dtype)) for name, array in weights.items()}
+        self._parameters = {
+            name: self.backend.asarray(array.astype(self.dtype)) for name, array in weights.items()
+        }
         # An attention policy uses layers.
         self._head = layers.children()["policy"].astype(self.dtype).to(self.backend)
         self._filters = self.config.filters
@@ -177,16 +212,23 @@ class DeviceTower(DeviceNetwork):
 
     def _answers(self, flight: Flight, size: int) -> tuple[Array, Array, Array | None]:
         squares, config = self._trunk(flight, size), self.config
-        policy, value = self._policy(flight, size, squares), self._dense_head(config.value_head, squares)
+        policy, value = (
+            self._policy(flight, size, squares),
+            self._dense_head(config.value_head, squares),
+        )
         moves_left = self._dense_head("moves_left", squares) if config.moves_left_channels else None
         return policy, value if config.value == "wdl" else self.backend.xp.tanh(value), moves_left
 
-    # ---- layers ---------------------------------------------------------------------------------------------------
+    # ---- layers ----------------------------------------------------------------------------------
 
     def _trunk(self, flight: Flight, size: int) -> Array:
-        """Masks in the flight -> squares [size * 64, filters]; they are also the inner part of `flight.boards`."""
+        """Masks in the flight -> squares [size * 64, filters]; they are also the inner part of
+        `flight.boards`.
+        """
         kernels, inner, config = self._kernels, slice(1, 9), self.config
-        planes, boards, between = (board[:size] for board in (flight.planes, flight.boards, flight.between))
+        planes, boards, between = (
+            board[:size] for board in (flight.planes, flight.boards, flight.between)
+        )
         kernels.expand(flight.device_masks[:size], planes[:, inner, inner])
         now, first = boards[:, inner, inner], between[:, inner, inner]
         kernels.activate(*self._convolved(planes, "trunk.input_conv"), 0.0, now)
@@ -201,7 +243,9 @@ class DeviceTower(DeviceNetwork):
         return now.reshape(size * SQUARES, config.filters)
 
     def _convolved(self, board: Array, name: str) -> tuple[Array, Array]:
-        """Return a 3x3 convolution of bordered boards [n, 10, 10, C] -> (y [n, 8, 8, K] without its bias, bias [K])."""
+        """Return a 3x3 convolution of bordered boards [n, 10, 10, C] -> (y [n, 8, 8, K] without its
+        bias, bias [K]).
+        """
         n, channels, (whole, row, column, one) = len(board), board.shape[3], board.strides
         places, strides = (n, 8, 8, 3, 3, channels), (whole, row, column, row, column, one)
         windows = self.backend.xp.lib.stride_tricks.as_strided(board, places, strides)
@@ -209,7 +253,9 @@ class DeviceTower(DeviceNetwork):
         return product.reshape(n, 8, 8, -1), self._parameters[f"{name}.bias"]
 
     def _gate(self, name: str, product: Array) -> tuple[Array, Array, Array, Array]:
-        """Scale and shift [n, 1, 1, C] of a squeeze-and-excitation gate, each followed by its bias [C]."""
+        """Scale and shift [n, 1, 1, C] of a squeeze-and-excitation gate, each followed by its bias
+        [C].
+        """
         n, channels, parameters = len(product), product.shape[3], self._parameters
         mean = self._kernels.mean(product.reshape(n, SQUARES, channels))
         squeezed = mean @ parameters[f"{name}.squeeze.weight"].T
@@ -223,37 +269,56 @@ class DeviceTower(DeviceNetwork):
         parameters, kernels = self._parameters, self._kernels
         if self.config.policy == "convolution":
             between = flight.between[:size]
-            kernels.activate(*self._convolved(flight.boards[:size], "policy.conv1"), 0.0, between[:, 1:9, 1:9])
+            kernels.activate(
+                *self._convolved(flight.boards[:size], "policy.conv1"), 0.0, between[:, 1:9, 1:9]
+            )
             return kernels.answer(*self._convolved(between, "policy.conv2"))
         if self.config.policy == "attention":
-            embedded = squares @ parameters["policy.embedding.weight"] + parameters["policy.embedding.bias"]
+            embedded = (
+                squares @ parameters["policy.embedding.weight"]
+                + parameters["policy.embedding.bias"]
+            )
             boards = embedded.reshape(size, 8, 8, -1).transpose(0, 3, 1, 2)
             for part in ("activation", "moves"):
                 boards = self._head.children()[part].forward(boards)[0]
             return boards.astype(np.float32)
-        rows = kernels.activated(squares @ parameters["policy.conv.weight"], parameters["policy.conv.bias"])
+        rows = kernels.activated(
+            squares @ parameters["policy.conv.weight"], parameters["policy.conv.bias"]
+        )
         product = rows.reshape(size, -1) @ parameters["policy.dense.weight"].T
         return kernels.answer(product, parameters["policy.dense.bias"])
 
     def _dense_head(self, name: str, squares: Array) -> Array:
         """Squares [n * 64, filters] -> what the head answers, float32 [n, outputs]."""
         parameters, kernels, rows = self._parameters, self._kernels, squares
-        rows = kernels.activated(rows @ parameters[f"{name}.conv.weight"], parameters[f"{name}.conv.bias"])
+        rows = kernels.activated(
+            rows @ parameters[f"{name}.conv.weight"], parameters[f"{name}.conv.bias"]
+        )
         rows = rows.reshape(len(squares) // SQUARES, -1) @ parameters[f"{name}.dense1.weight"].T
         rows = kernels.activated(rows, parameters[f"{name}.dense1.bias"])
-        return kernels.answer(rows @ parameters[f"{name}.dense2.weight"].T, parameters[f"{name}.dense2.bias"])
+        return kernels.answer(
+            rows @ parameters[f"{name}.dense2.weight"].T, parameters[f"{name}.dense2.bias"]
+        )
 
 
 def network_on(
-    tensors: Mapping[str, np.ndarray], config: PlanesConfig, backend: Backend, *more: Any, **others: Any
+    tensors: Mapping[str, np.ndarray],
+    config: PlanesConfig,
+    backend: Backend,
+    *more: Any,
+    **others: Any,
 ) -> DeviceNetwork:
-    """Return a network of planes that plays on `backend`: a tower in few kernels, any other by its layers."""
+    """Return a network of planes that plays on `backend`: a tower in few kernels, any other by its
+    layers.
+    """
     is_tower = isinstance(config, TowerConfig) and not config.policy_layers
     return (DeviceTower if is_tower else DeviceNetwork)(tensors, config, backend, *more, **others)
 
 
 def planes_on(backend: Backend, masks: np.ndarray) -> Array:
-    """Input planes float32 [B, 112, 8, 8] on a device, channels last in memory, of uint64 [B, 112] in host memory."""
+    """Input planes float32 [B, 112, 8, 8] on a device, channels last in memory, of uint64 [B, 112]
+    in host memory.
+    """
     planes = backend.xp.empty((len(masks), 8, 8, PLANES), np.float32)
     _expand(backend, np.dtype(np.float32))(backend.asarray(masks), planes)
     return planes.transpose(0, 3, 1, 2)
@@ -283,20 +348,30 @@ class Kernels:
             xp.add(apply(product + bias + skip)[0], 0, out=out)
 
         def gate(
-            product: Array, bias: Array, scale: Array, scale_bias: Array, shift: Array, shift_bias: Array, *rest: Array
+            product: Array,
+            bias: Array,
+            scale: Array,
+            scale_bias: Array,
+            shift: Array,
+            shift_bias: Array,
+            *rest: Array,
         ) -> None:
             skip, out = rest
             scaled = (product + bias) * sigmoid(scale + scale_bias)[0]
             xp.add(apply(scaled + (shift + shift_bias) + skip)[0], 0, out=out)
 
-        def mean(product: Array) -> Array:  # scaled first, because half precision may not hold the sum
+        def mean(
+            product: Array,
+        ) -> Array:  # scaled first, because half precision may not hold the sum
             return xp.sum(product * (1 / SQUARES), axis=1)
 
         def answer(product: Array, bias: Array) -> Array:
             return product.astype(np.float32) + bias.astype(np.float32)
 
         self.expand = _expand(backend, dtype)
-        self.activated = lambda product, bias: operations_for(product).activate(apply, product, bias)[0]
+        self.activated = lambda product, bias: operations_for(product).activate(
+            apply, product, bias
+        )[0]
         self.activate, self.gate, self.mean = (backend.fused(one) for one in (activate, gate, mean))
         self.answer = backend.fused(answer)
 
@@ -305,5 +380,8 @@ def _places(config: PlanesConfig) -> tuple[np.ndarray, int]:
     """(int32 [1858]: where a position's logits have each move, how many logits a position has)."""
     places = HEAD_INDEX[config.policy].astype(np.int32)
     if config.policy == "convolution":  # plane * 64 + square there, channels last here
-        return places % SQUARES * config.policy_planes + places // SQUARES, SQUARES * config.policy_planes
+        return (
+            places % SQUARES * config.policy_planes + places // SQUARES,
+            SQUARES * config.policy_planes,
+        )
     return places, POLICY_SIZE if config.policy == "classical" else ATTENTION_SQUARES + 8 * 8 * 3

@@ -1,8 +1,9 @@
-"""Fused inference: the tower's forward pass for playing, several times faster than the layers that trained it.
+"""Fused inference: the tower's forward pass for playing, several times faster than the layers that
+trained it.
 
-Memory: a thread makes its buffers for one chunk of eight positions at its first call, and they never grow: 1.4 MiB for
-a 64x6 net and 2.3 MiB for 128x10. Threads share the weights, which take 11 and 54 MiB in the layout of the products.
-Larger batches run in chunks and need no more memory.
+Memory: a thread makes its buffers for one chunk of eight positions at its first call, and they
+never grow: 1.4 MiB for a 64x6 net and 2.3 MiB for 128x10. Threads share the weights, which take 11
+and 54 MiB in the layout of the products. Larger batches run in chunks and need no more memory.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from engine.native.memory import buffers
 from engine.network.fused.convolution import products_buffer, transform_weights
 from engine.network.fused.heads import head_space
 from engine.network.fused.inference import Fused
-from engine.network.fused.policy_heads import Attention, Classical, ConvHead, PolicyHead, PolicySpace, square_features
+from engine.network.fused.policy_heads import (
+    Attention,
+    Classical,
+    ConvHead,
+    PolicyHead,
+    PolicySpace,
+    square_features,
+)
 from engine.network.fused.smooth import MISH, RELU, SELU
 from engine.network.fused.tensor_layout import (
     Tensors,
@@ -47,7 +55,9 @@ def fold(tensors: Tensors, config: TowerConfig) -> tuple[FusedWeights, PolicyHea
         input=input_layer(*(pad(array, 0) for array in affine(tensors, "trunk.input_conv"))),
         **_trunk(tensors, config),
         gates=_gates(tensors, config),
-        policy=policy if isinstance(policy, ConvHead) else ConvHead(nothing, nothing),  # empty for other heads
+        policy=policy
+        if isinstance(policy, ConvHead)
+        else ConvHead(nothing, nothing),  # empty for other heads
         **answer_heads(tensors, config.value_head, "conv"),
     )
     return weights, policy
@@ -55,12 +65,17 @@ def fold(tensors: Tensors, config: TowerConfig) -> tuple[FusedWeights, PolicyHea
 
 def _trunk(tensors: Tensors, config: TowerConfig) -> dict[str, Any]:
     """Return the fields `trunk` and `trunk_bias` of `FusedWeights`."""
-    names = [f"trunk.block{block}.conv{number}" for block in range(config.blocks) for number in (1, 2)]
+    names = [
+        f"trunk.block{block}.conv{number}" for block in range(config.blocks) for number in (1, 2)
+    ]
     if config.policy == "convolution":
         names.append("policy.conv1")
     channels = config.filters + -config.filters % LANES
     parts = (affine(tensors, name) for name in names)
-    layers = stacked(len(names), ({"trunk": _winograd(weight), "trunk_bias": pad(bias, 0)} for weight, bias in parts))
+    layers = stacked(
+        len(names),
+        ({"trunk": _winograd(weight), "trunk_bias": pad(bias, 0)} for weight, bias in parts),
+    )
     empty = {"trunk": PLACES * channels * channels, "trunk_bias": channels}  # without any layer
     return layers or {field: np.zeros((0, length), np.float32) for field, length in empty.items()}
 
@@ -80,7 +95,9 @@ def _gates(tensors: Tensors, config: TowerConfig) -> Gates:
     blocks = range(config.blocks if config.se_ratio else 0)
     if not blocks:
         return Gates(*(np.zeros((config.blocks, 0), np.float32) for _ in Gates._fields))
-    return Gates(**stacked(len(blocks), (_gate(tensors, f"trunk.block{block}.se") for block in blocks)))
+    return Gates(
+        **stacked(len(blocks), (_gate(tensors, f"trunk.block{block}.se") for block in blocks))
+    )
 
 
 def _gate(tensors: Tensors, name: str) -> dict[str, np.ndarray]:
@@ -88,7 +105,12 @@ def _gate(tensors: Tensors, name: str) -> dict[str, np.ndarray]:
     squeeze, squeeze_bias = affine(tensors, f"{name}.squeeze")
     excite, excite_bias = affine(tensors, f"{name}.excite")
     halves = excite.T.reshape(len(squeeze), 2, -1), excite_bias.reshape(2, -1)
-    padded = pad(pad(squeeze.T, 0), 1), pad(squeeze_bias, 0), pad(pad(halves[0], 0), 2), pad(halves[1], 1)
+    padded = (
+        pad(pad(squeeze.T, 0), 1),
+        pad(squeeze_bias, 0),
+        pad(pad(halves[0], 0), 2),
+        pad(halves[1], 1),
+    )
     return {field: array.reshape(-1) for field, array in zip(Gates._fields, padded, strict=True)}
 
 
@@ -99,8 +121,9 @@ def _winograd(weight: np.ndarray) -> np.ndarray:
 class FusedTower(Fused):
     """A tower ready to play.
 
-    `tensors` are the parameters and buffers of `model.py` by name. Raises ConfigError or ShapeError when they do not
-    fit `config`, and ConfigError when they are not finite, before or after batch norm is folded in.
+    `tensors` are the parameters and buffers of `model.py` by name. Raises ConfigError or ShapeError
+    when they do not fit `config`, and ConfigError when they are not finite, before or after batch
+    norm is folded in.
     """
 
     config: TowerConfig
@@ -110,15 +133,21 @@ class FusedTower(Fused):
             folded = folded_tensors(config, tensors)
             self.weights, self.policy = fold(folded, config)
             if layers := config.policy_layers:
-                self.encoders = fold_encoders(folded, "policy.encoder", layers, config.policy_encoder_layer)
+                self.encoders = fold_encoders(
+                    folded, "policy.encoder", layers, config.policy_encoder_layer
+                )
         super().__init__(config, self.weights, self.policy, self.encoders)
         self.smooth = True if config.activation == "mish" else None
 
-    def evaluate_body(self, masks: np.ndarray, space: Space, wdl: np.ndarray, moves_left: np.ndarray) -> PolicySpace:
+    def evaluate_body(
+        self, masks: np.ndarray, space: Space, wdl: np.ndarray, moves_left: np.ndarray
+    ) -> PolicySpace:
         count = len(masks)
         forward(masks, self.weights, self.smooth, space, wdl, moves_left)
         if isinstance(head := self.policy, Attention):  # its activation is SELU in every tower
-            square_features(head.squares, space.boards, count, np.int64(SELU), space.policy.embedded)
+            square_features(
+                head.squares, space.boards, count, np.int64(SELU), space.policy.embedded
+            )
         elif isinstance(head, Classical):
             act = np.int64(RELU if self.smooth is None else MISH)
             square_features(head.squares, space.boards, count, act, space.policy.answers)

@@ -1,9 +1,9 @@
-"""The first convolution, computed directly from bit masks: a board sets about 250 bits on its 112 planes, and each bit
-touches nine squares.
+"""The first convolution, computed directly from bit masks: a board sets about 250 bits on its 112
+planes, and each bit touches nine squares.
 
-Adding the filter taps of every set bit costs a fifth of the arithmetic of a dense convolution and needs no expanded
-planes. A plane of ones (castling rights, repetitions, the constant) adds one precomputed board instead of 64 bits; the
-fifty-move counter adds a multiple of such a board.
+Adding the filter taps of every set bit costs a fifth of the arithmetic of a dense convolution and
+needs no expanded planes. A plane of ones (castling rights, repetitions, the constant) adds one
+precomputed board instead of 64 bits; the fifty-move counter adds a multiple of such a board.
 """
 
 from __future__ import annotations
@@ -22,16 +22,21 @@ from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES
 
 
 class InputLayer(NamedTuple):
-    """Filters [C, 112, 3, 3] and bias [C] prepared for `convolve_masks`; flat float32, C a multiple of 16."""
+    """Filters [C, 112, 3, 3] and bias [C] prepared for `convolve_masks`; flat float32, C a multiple
+    of 16.
+    """
 
-    taps: np.ndarray  # [112, 3, 3, C]: what a bit adds to the squares around it, by rank and file step -1, 0, 1
+    taps: (
+        np.ndarray
+    )  # [112, 3, 3, C]: what a bit adds to the squares around it, by rank and file step -1, 0, 1
     full: np.ndarray  # [112, 8, 8, C]: what a plane of ones adds
     bias: np.ndarray  # [C]
 
 
 def input_layer(weights: np.ndarray, bias: np.ndarray) -> InputLayer:
     """Prepare filters [C, 112, 3, 3] and bias [C]."""
-    # As out[y, x] = sum w[i, j] in[y + i - 1, x + j - 1], each input bit spreads through the filter turned 180 degrees.
+    # As out[y, x] = sum w[i, j] in[y + i - 1, x + j - 1], each input bit spreads through the filter
+    # turned 180 degrees.
     taps = weights[:, :, ::-1, ::-1].transpose(1, 2, 3, 0).astype(np.float64)
     full = np.zeros((PLANES, 8, 8, len(bias)))
     for i in range(3):
@@ -43,8 +48,8 @@ def input_layer(weights: np.ndarray, bias: np.ndarray) -> InputLayer:
 
 @kernel()
 def convolve_masks(masks, layer, channels, sums, board, start, rectify):
-    """Write conv(planes) + bias of one position, masks uint64 [112], to some channels of the padded board at
-    board[start].
+    """Write conv(planes) + bias of one position, masks uint64 [112], to some channels of the padded
+    board at board[start].
 
     Applies ReLU if `rectify` is true; `sums` is scratch for one padded board.
     """

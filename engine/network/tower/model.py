@@ -1,4 +1,5 @@
-"""The tower: residual blocks with squeeze-and-excitation over 112 board planes, and up to three heads, as in Lc0.
+"""The tower: residual blocks with squeeze-and-excitation over 112 board planes, and up to three
+heads, as in Lc0.
 
 The input [B, 112, 8, 8] holds raw Lc0 planes. All outputs are from the side to move's point of view;
 `policy_map.HEAD_INDEX` finds a move in each kind of policy:
@@ -34,7 +35,9 @@ from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE, USED_POLICY_PLANES
 from engine.nn.layers import ACTIVATIONS
 
-HALFMOVE_SCALE = 99.0  # Lc0 divides the raw counter by this; folded into the first convolution's weights.
+HALFMOVE_SCALE = (
+    99.0  # Lc0 divides the raw counter by this; folded into the first convolution's weights.
+)
 POLICIES = ("convolution", "classical", "attention")
 
 
@@ -48,12 +51,16 @@ class TowerConfig(NetworkSizes):
     policy_planes: int = 80  # planes of the policy head; the convolutional kind uses 73 of them
     value_channels: int = 32  # channels of the 1x1 convolution of the value head
     value_hidden: int = 128  # units of the value head's dense layer
-    moves_left_channels: int = 8  # channels of the moves-left head's 1x1 convolution; 0 = no such head
+    moves_left_channels: int = (
+        8  # channels of the moves-left head's 1x1 convolution; 0 = no such head
+    )
     moves_left_hidden: int = 64
     activation: str = "relu"  # everywhere except the attention policy's embedding, which uses SELU
     policy: str = "convolution"  # one of POLICIES
     policy_depth: int = 64  # length of each square's query and key, for the attention policy
-    policy_layers: int = 0  # encoder layers of the attention policy, with heads, queries and hidden units
+    policy_layers: int = (
+        0  # encoder layers of the attention policy, with heads, queries and hidden units
+    )
     policy_attention_heads: int = 0
     policy_attention_inner: int = 0
     policy_attention_hidden: int = 0
@@ -63,16 +70,22 @@ class TowerConfig(NetworkSizes):
     kind, largest_size, policy_activation = "tower", 4096, "selu"
 
     def __post_init__(self) -> None:
-        self.check_sizes(activation=ACTIVATIONS, policy=POLICIES, value=VALUES, input_format=INPUT_FORMATS)
+        self.check_sizes(
+            activation=ACTIVATIONS, policy=POLICIES, value=VALUES, input_format=INPUT_FORMATS
+        )
         if self.se_ratio > self.filters:
-            raise ConfigError(f"tower: expected at least {self.se_ratio} filters (se_ratio), found {self.filters}")
+            raise ConfigError(
+                f"tower: expected at least {self.se_ratio} filters (se_ratio), found {self.filters}"
+            )
         if self.policy == "convolution" and self.policy_planes < USED_POLICY_PLANES:
             expected = f"at least {USED_POLICY_PLANES} planes of a convolutional policy"
             raise ConfigError(f"tower: expected {expected}, found {self.policy_planes}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse "FILTERSxBLOCKS", such as "64x6"; other fields get defaults. Raises ConfigError for any other form."""
+        """Parse "FILTERSxBLOCKS", such as "64x6"; other fields get defaults. Raises ConfigError for
+        any other form.
+        """
         match = re.fullmatch(r"(\d{1,4})x(\d{1,3})", text.strip())
         if match is None:
             raise ConfigError(f"a tower is written FILTERSxBLOCKS, such as 64x6, not {text!r}")
@@ -82,7 +95,9 @@ class TowerConfig(NetworkSizes):
         return f"{self.filters}x{self.blocks}"
 
     def describe(self) -> str:
-        """Describe all fields in words, such as "tower 64x6 (filters x blocks), gates of 8, relu; ..."."""
+        """Describe all fields in words, such as "tower 64x6 (filters x blocks), gates of 8, relu;
+        ...".
+        """
         gates = f"gates of {self.se_hidden}" if self.se_ratio else "no gates"
         depth = f", keys of {self.policy_depth}" if self.policy == "attention" else ""
         depth += f", {self.policy_layers} encoder layers" if self.policy_layers else ""
@@ -99,7 +114,9 @@ class TowerConfig(NetworkSizes):
 
 
 def build_tower(config: TowerConfig, rng: np.random.Generator) -> nn.MultiHead:
-    """Build a tower with random float32 weights. Silver et al. 2018 (doi 10.1126/science.aar6404), with Lc0's gates."""
+    """Build a tower with random float32 weights. Silver et al. 2018 (doi 10.1126/science.aar6404),
+    with Lc0's gates.
+    """
     filters, activation = config.filters, config.activation
     stem = nn.Conv2D(PLANES, filters, 3, rng, bias=False, input_gradient=False)
     stem.params["weight"][:, FIFTY_MOVE_PLANE] /= HALFMOVE_SCALE
@@ -109,7 +126,9 @@ def build_tower(config: TowerConfig, rng: np.random.Generator) -> nn.MultiHead:
     heads: dict[str, nn.Layer] = {"policy": _policy_head(config, rng)}
     for name, sizes in config.answer_heads().items():
         conv = nn.Conv2D(filters, sizes[0], 1, rng, bias=False)
-        heads[name] = dense_head(dict(conv=conv, **_norm("norm", sizes[0], activation)), sizes, config, rng)
+        heads[name] = dense_head(
+            dict(conv=conv, **_norm("norm", sizes[0], activation)), sizes, config, rng
+        )
     return nn.MultiHead(nn.Sequential(**parts), heads)
 
 
@@ -121,7 +140,11 @@ def _block(config: TowerConfig, rng: np.random.Generator) -> nn.Residual:
         conv2=nn.Conv2D(filters, filters, 3, rng, bias=False),
         norm2=nn.BatchNorm(filters),
     )
-    se = nn.SqueezeExcitation(filters, config.se_hidden, rng, config.activation) if config.se_ratio else None
+    se = (
+        nn.SqueezeExcitation(filters, config.se_hidden, rng, config.activation)
+        if config.se_ratio
+        else None
+    )
     return nn.Residual(body, se, config.activation)
 
 
@@ -151,7 +174,8 @@ def _norm(name: str, channels: int, activation: str) -> dict[str, nn.Layer]:
 
 
 def tower_config_of(model_config: Any) -> TowerConfig:
-    """Recover a tower's sizes from its layer configuration (`model.config()`, or the header of a net file).
+    """Recover a tower's sizes from its layer configuration (`model.config()`, or the header of a
+    net file).
 
     Raises ConfigError when the configuration does not describe a tower.
     """
@@ -161,9 +185,15 @@ def tower_config_of(model_config: Any) -> TowerConfig:
         value = heads["wdl" if "wdl" in heads else "value"]["layers"]
         filters, gate = trunk["input_conv"]["outputs"], blocks[0]["se"] if blocks else None
         sizes = _policy_sizes(heads["policy"]["layers"]) | {"moves_left_channels": 0}
-        for name, head in (("value", value), ("moves_left", heads.get("moves_left", {}).get("layers"))):
+        for name, head in (
+            ("value", value),
+            ("moves_left", heads.get("moves_left", {}).get("layers")),
+        ):
             if head:
-                sizes |= {f"{name}_channels": head["conv"]["outputs"], f"{name}_hidden": head["dense1"]["outputs"]}
+                sizes |= {
+                    f"{name}_channels": head["conv"]["outputs"],
+                    f"{name}_hidden": head["dense1"]["outputs"],
+                }
         return TowerConfig(
             filters=filters,
             blocks=len(blocks),
@@ -183,6 +213,9 @@ def _policy_sizes(layers: dict[str, Any]) -> dict[str, Any]:
     sizes = {"policy": "attention", "policy_planes": layers["embedding"]["outputs"]}
     sizes["policy_depth"] = layers["moves"]["depth"]
     if encoder := layers.get("encoder"):
-        sizes |= {f"policy_attention_{part}": encoder["block"][part] for part in ("heads", "inner", "hidden")}
+        sizes |= {
+            f"policy_attention_{part}": encoder["block"][part]
+            for part in ("heads", "inner", "hidden")
+        }
         sizes["policy_layers"] = encoder["depth"]
     return sizes

@@ -1,4 +1,6 @@
-"""The fused embedding of the squares, computed from the bits of the planes: a square has few of them set."""
+"""The fused embedding of the squares, computed from the bits of the planes: a square has few of
+them set.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class BoardWeights(NamedTuple):
     epsilon: np.float32
     planes: np.ndarray  # [112, E] what a bit adds to its square
     start: np.ndarray  # [64, E] what each square starts with
-    pieces: np.ndarray  # [768, 64 P] what a piece adds to all squares, by square, then plane; empty without
+    pieces: (
+        np.ndarray
+    )  # [768, 64 P] what a piece adds to all squares, by square, then plane; empty without
     pieces_bias: np.ndarray  # [64 P]
     more: np.ndarray  # [P * E] what these become
     nothing: np.ndarray  # [E] zeros
@@ -56,9 +60,13 @@ def embed(weights, masks, x, count, pre):
 
 @kernel(contract=True)
 def _add_planes(weights, masks, x, at, width):
-    """Add the row of every set bit to its square, and the rows of full planes, added up first, to all squares."""
+    """Add the row of every set bit to its square, and the rows of full planes, added up first, to
+    all squares.
+    """
     for c in range(0, width, LANES):
-        everywhere = splat(np.float32(masks[FIFTY_MOVE_PLANE])) * load(weights.planes, FIFTY_MOVE_PLANE * width + c)
+        everywhere = splat(np.float32(masks[FIFTY_MOVE_PLANE])) * load(
+            weights.planes, FIFTY_MOVE_PLANE * width + c
+        )
         for plane in range(PLANES):
             if masks[plane] == ALL_ONES and plane != FIFTY_MOVE_PLANE:
                 everywhere = everywhere + load(weights.planes, plane * width + c)

@@ -1,5 +1,6 @@
-"""Fused inference of transformers, chunk by chunk, with the promises of `fused.inference`: a position's output is the
-same, bit for bit, whatever shares its batch and whichever thread evaluates it.
+"""Fused inference of transformers, chunk by chunk, with the promises of `fused.inference`: a
+position's output is the same, bit for bit, whatever shares its batch and whichever thread evaluates
+it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ from engine.network.fused.encoder_steps import (
     feed_forward,
     new_encoder_space,
 )
-from engine.network.fused.heads import ORIGIN, DenseHead, HeadSpace, OneByOne, answer_values, head_space, keep_features
+from engine.network.fused.heads import (
+    ORIGIN,
+    DenseHead,
+    HeadSpace,
+    OneByOne,
+    answer_values,
+    head_space,
+    keep_features,
+)
 from engine.network.fused.inference import Fused
 from engine.network.fused.multiply import Rows, dense_rows, multiply
 from engine.network.fused.policy_heads import Attention, PolicySpace
@@ -50,7 +59,9 @@ class FusedTransformerWeights(NamedTuple):
     """All weights of a transformer with one policy and one value head."""
 
     board: BoardWeights
-    mix: Encoders | None  # the feed-forward block behind a dense embedding, as a layer without attention
+    mix: (
+        Encoders | None
+    )  # the feed-forward block behind a dense embedding, as a layer without attention
     body: Encoders
     heads: OneByOne  # dense layers of the squares: the value head's, then moves left
     value: DenseHead
@@ -59,14 +70,20 @@ class FusedTransformerWeights(NamedTuple):
     policy_encoders: Encoders | None
 
 
-def fold_transformer(tensors: Tensors, config: TransformerConfig, heads: Heads) -> FusedTransformerWeights:
+def fold_transformer(
+    tensors: Tensors, config: TransformerConfig, heads: Heads
+) -> FusedTransformerWeights:
     """Lay out a transformer's parameters; names as in `model`."""
     policy, encoders, mix = policy_name(heads[0]), None, None
     if config.policy_layers:
-        encoders = fold_encoders(tensors, f"{policy}.encoder", config.policy_layers, config.policy_encoder_layer)
+        encoders = fold_encoders(
+            tensors, f"{policy}.encoder", config.policy_layers, config.policy_encoder_layer
+        )
     if config.embedding == "dense":
         sizes = config.encoder_layer | {"epsilon": DENSE_EPSILON, "smolgen": None}
-        mix = stacked_encoders(sizes, np.zeros(0, np.float32), stacked(1, [feed_weights(tensors, "trunk.mix")]))
+        mix = stacked_encoders(
+            sizes, np.zeros(0, np.float32), stacked(1, [feed_weights(tensors, "trunk.mix")])
+        )
     return FusedTransformerWeights(
         board=_board(tensors, config),
         mix=mix,
@@ -124,14 +141,17 @@ class TransformerSpace(NamedTuple):
 class FusedTransformer(Fused):
     """A transformer ready to play.
 
-    `tensors` are the parameters of `model` by name. Raises ConfigError or ShapeError when they do not fit `config` or
-    are not finite. The heads go by Lc0's names.
+    `tensors` are the parameters of `model` by name. Raises ConfigError or ShapeError when they do
+    not fit `config` or are not finite. The heads go by Lc0's names.
     """
 
     config: TransformerConfig
 
     def __init__(
-        self, tensors: Mapping[str, np.ndarray], config: TransformerConfig, heads: Heads = FIRST_HEADS
+        self,
+        tensors: Mapping[str, np.ndarray],
+        config: TransformerConfig,
+        heads: Heads = FIRST_HEADS,
     ) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
             self.weights = fold_transformer(folded_tensors(config, tensors), config, heads)
@@ -148,7 +168,9 @@ class FusedTransformer(Fused):
         encode_rows(weights.body, space.x, count, space.body)
         parts = weights.heads, weights.value, weights.moves_left
         _answer_values(*parts, space.x, count, weights.board.act, space.heads, wdl, moves_left)
-        _embed_policy(weights.policy.squares, space.x, count, weights.board.act, space.policy.embedded)
+        _embed_policy(
+            weights.policy.squares, space.x, count, weights.board.act, space.policy.embedded
+        )
         return space.policy
 
     def new_space(self) -> TransformerSpace:
@@ -159,7 +181,9 @@ class FusedTransformer(Fused):
             "heads": head_space(weights.heads, weights.value, weights.moves_left),
             "policy": self.new_policy_space(),
         }
-        return buffers(TransformerSpace, given, E=len(weights.board.nothing), S=len(weights.board.pieces_bias))
+        return buffers(
+            TransformerSpace, given, E=len(weights.board.nothing), S=len(weights.board.pieces_bias)
+        )
 
 
 @kernel(contract=True)
@@ -169,7 +193,18 @@ def _answer_values(heads, value, left, x, count, act, space, wdl, plies):
     for p in range(count):
         rows = Rows(p * SQUARES * heads.channels, heads.channels, 4 * heads.channels)
         to = Rows(ORIGIN, features, 4 * features)
-        multiply(x, rows, heads.channels, heads.weight, ORIGIN, features, space.features, to, GROUPS, ORIGIN)
+        multiply(
+            x,
+            rows,
+            heads.channels,
+            heads.weight,
+            ORIGIN,
+            features,
+            space.features,
+            to,
+            GROUPS,
+            ORIGIN,
+        )
         keep_features(heads, p, act, space)
     answer_values(heads, value, left, count, act, space, wdl, plies)
 

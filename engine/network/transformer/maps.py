@@ -11,7 +11,9 @@ from engine.nn.operations import Operations
 
 
 class LayerMaps(NamedTuple):
-    """One encoder layer's maps, float [heads, 64, 64] from the square that looks; each row sums to 1."""
+    """One encoder layer's maps, float [heads, 64, 64] from the square that looks; each row sums to
+    1.
+    """
 
     whole: np.ndarray
     content: np.ndarray  # of queries and keys alone
@@ -19,7 +21,9 @@ class LayerMaps(NamedTuple):
 
 
 def attention_maps(model: nn.MultiHead, planes: np.ndarray) -> list[LayerMaps]:
-    """Return the maps of each layer of a transformer's body for one position, planes [1, 112, 8, 8] as it sees them."""
+    """Return the maps of each layer of a transformer's body for one position, planes [1, 112, 8, 8]
+    as it sees them.
+    """
     (*before, encoder), softmax = model.trunk.children().values(), Operations(np).softmax
     x: Any = planes
     for part in before:
@@ -31,7 +35,9 @@ def attention_maps(model: nn.MultiHead, planes: np.ndarray) -> list[LayerMaps]:
             bias = parts["smolgen"].forward((x, table))[0][0]
         heads = parts["attention"].config()["heads"]
         dense = parts["attention"].children()
-        query, key = (dense[name](x).reshape(64, heads, -1).swapaxes(0, 1) for name in ("query", "key"))
+        query, key = (
+            dense[name](x).reshape(64, heads, -1).swapaxes(0, 1) for name in ("query", "key")
+        )
         scores = query @ key.swapaxes(1, 2) / np.sqrt(query.shape[2])
         whole, smolgen = (scores, None) if bias is None else (scores + bias, softmax(bias)[0])
         maps.append(LayerMaps(softmax(whole)[0], softmax(scores)[0], smolgen))

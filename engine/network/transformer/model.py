@@ -1,8 +1,10 @@
-"""The transformer: an embedding of the squares, encoder layers, and policy, value and moves-left heads, as in Lc0.
+"""The transformer: an embedding of the squares, encoder layers, and policy, value and moves-left
+heads, as in Lc0.
 
-The input [B, 112, 8, 8] holds raw Lc0 planes in the format `input_format`. Outputs are those of a tower with attention
-policy (`tower.model`): policy [B, 4288], wdl [B, 3] or value [B, 1], moves_left [B, 1] in hundreds of plies. Further
-heads that a file holds are named policy_optimistic, wdl_q and so on.
+The input [B, 112, 8, 8] holds raw Lc0 planes in the format `input_format`. Outputs are those of a
+tower with attention policy (`tower.model`): policy [B, 4288], wdl [B, 3] or value [B, 1],
+moves_left [B, 1] in hundreds of plies. Further heads that a file holds are named policy_optimistic,
+wdl_q and so on.
 
 Parameter names (NORM: gamma, beta; DENSE: weight, bias):
     trunk.embedding.dense.DENSE .preprocess.DENSE, trunk.norm.NORM, trunk.gate.{scale,shift},
@@ -32,12 +34,30 @@ from engine.network.model_parts import SQUARES, VALUES, NetworkSizes, attention_
 from engine.network.outputs import policy_name
 from engine.network.planes import PLANES
 from engine.network.policy_map import INDEX_TO_UCI
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, prefixed, register
+from engine.nn.layer import (
+    Array,
+    Backward,
+    Gradients,
+    Layer,
+    check_gradient,
+    check_input,
+    prefixed,
+    register,
+)
 
 PIECE_PLANES = 12
 MAP_EPSILON, DENSE_EPSILON = 1e-6, 1e-3  # of the norms, by the kind of embedding
 _POLICY_HEADS, _VALUE_HEADS = ("vanilla", "optimistic", "soft", "opponent"), ("winner", "q", "st")
-_INNER_ACTIVATIONS = ("identity", "relu", "squared_relu", "mish", "swish", "selu", "tanh", "sigmoid")
+_INNER_ACTIVATIONS = (
+    "identity",
+    "relu",
+    "squared_relu",
+    "mish",
+    "swish",
+    "selu",
+    "tanh",
+    "sigmoid",
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +72,9 @@ class TransformerConfig(NetworkSizes):
     activation: str = "mish"  # of the embedding and the heads
     feed_activation: str = "mish"
     input_format: int = 1  # Lc0's number
-    embedding: str = "map"  # "map": squares that queens and knights reach, "dense": computed from the pieces
+    embedding: str = (
+        "map"  # "map": squares that queens and knights reach, "dense": computed from the pieces
+    )
     embedding_planes: int = 0  # of the dense embedding, for each square
     embedding_hidden: int = 0  # of the feed-forward block behind the dense embedding
     gate: bool = False  # whether squares are scaled and shifted before the encoder
@@ -81,22 +103,38 @@ class TransformerConfig(NetworkSizes):
             heads = tuple(getattr(self, name))
             object.__setattr__(self, name, heads)
             if not heads or len(set(heads)) < len(heads) or not set(heads) <= set(known):
-                raise ConfigError(f"transformer: expected heads of {', '.join(known)}, found {', '.join(heads)}")
+                raise ConfigError(
+                    f"transformer: expected heads of {', '.join(known)}, found {', '.join(heads)}"
+                )
         inner = dict.fromkeys(("feed_activation", "smolgen_activation"), _INNER_ACTIVATIONS)
-        kinds = {"embedding": ("map", "dense"), "activation": ("relu", "mish"), "value": VALUES, "gate": (False, True)}
+        kinds = {
+            "embedding": ("map", "dense"),
+            "activation": ("relu", "mish"),
+            "value": VALUES,
+            "gate": (False, True),
+        }
         self.check_sizes(**kinds, **inner, input_format=INPUT_FORMATS)
-        for size, parts in ((self.inner, self.heads), (self.policy_attention_inner, self.policy_attention_heads or 1)):
+        for size, parts in (
+            (self.inner, self.heads),
+            (self.policy_attention_inner, self.policy_attention_heads or 1),
+        ):
             if size % parts:
                 raise ConfigError(f"transformer: expected heads that divide {size}, found {parts}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse "transformer-WIDTHxLAYERS[xHEADS]"; other fields follow. Raises ConfigError for any other form."""
+        """Parse "transformer-WIDTHxLAYERS[xHEADS]"; other fields follow. Raises ConfigError for any
+        other form.
+        """
         match = re.fullmatch(r"transformer-(\d{1,4})x(\d{1,3})(?:x(\d{1,3}))?", text.strip())
         if match is None:
-            raise ConfigError(f"a transformer is written transformer-WIDTHxLAYERS[xHEADS], not {text!r}")
+            raise ConfigError(
+                f"a transformer is written transformer-WIDTHxLAYERS[xHEADS], not {text!r}"
+            )
         width, heads = int(match[1]), int(match[3] or max(1, int(match[1]) // 16))
-        sizes: dict[str, Any] = dict.fromkeys(("width", "inner", "policy_planes", "policy_depth"), width)
+        sizes: dict[str, Any] = dict.fromkeys(
+            ("width", "inner", "policy_planes", "policy_depth"), width
+        )
         sizes |= {"smolgen_compressed": 8, "smolgen_hidden": width, "smolgen_generated": width}
         return cls(layers=int(match[2]), heads=heads, hidden=2 * width, **sizes)
 
@@ -105,7 +143,9 @@ class TransformerConfig(NetworkSizes):
 
     def describe(self) -> str:
         """Describe the network in words, such as "transformer 256x10, 8 heads, smolgen; ..."."""
-        smolgen = f"smolgen of {self.smolgen_generated}" if self.smolgen_compressed else "no smolgen"
+        smolgen = (
+            f"smolgen of {self.smolgen_generated}" if self.smolgen_compressed else "no smolgen"
+        )
         encoders = f", {self.policy_layers} encoder layers" if self.policy_layers else ""
         return (
             f"transformer {self.width}x{self.layers} (width x layers), {self.heads} heads of "
@@ -143,13 +183,18 @@ class TransformerConfig(NetworkSizes):
         """The settings of a layer's smolgen."""
         if not self.smolgen_compressed:
             return None
-        sizes = {name: getattr(self, f"smolgen_{name}") for name in ("compressed", "hidden", "generated", "activation")}
+        sizes = {
+            name: getattr(self, f"smolgen_{name}")
+            for name in ("compressed", "hidden", "generated", "activation")
+        }
         return {"places": SQUARES, **sizes}
 
 
 @cache
 def reach_map() -> np.ndarray:
-    """Lc0's position encoding, float32 [64, 64]: 1 where a queen or knight may move, -1 from a square to itself."""
+    """Lc0's position encoding, float32 [64, 64]: 1 where a queen or knight may move, -1 from a
+    square to itself.
+    """
     places = -np.eye(SQUARES, dtype=np.float32)
     for name in INDEX_TO_UCI:
         places[chess.parse_square(name[:2]), chess.parse_square(name[2:4])] = 1.0
@@ -163,25 +208,31 @@ def _reach_map_on(backend: Backend, dtype: Any) -> Array:
 
 @register("board_embedding")
 class BoardEmbedding(Layer):
-    """Turn planes into numbers of each square: act(dense(the square's planes and what the embedding adds)).
+    """Turn planes into numbers of each square: act(dense(the square's planes and what the embedding
+    adds)).
 
     forward:  x [B, 112, 8, 8] -> y [B, 64, width]
     backward: dy like y -> dx like x; gradients dense.*, preprocess.*
 
-    A "map" embedding (`planes` 0) adds the square's row of `reach_map`; a dense one adds `planes` numbers of a
-    dense layer from the 12 planes of pieces of all squares. Raises ShapeError when x is not [B, 112, 8, 8].
+    A "map" embedding (`planes` 0) adds the square's row of `reach_map`; a dense one adds `planes`
+    numbers of a dense layer from the 12 planes of pieces of all squares. Raises ShapeError when x
+    is not [B, 112, 8, 8].
     """
 
     settings = ("width", "planes", "activation")
     input_gradient = True  # False for the first layer of a network that is trained
 
-    def __init__(self, width: int, planes: int, rng: np.random.Generator, activation: str = "mish") -> None:
+    def __init__(
+        self, width: int, planes: int, rng: np.random.Generator, activation: str = "mish"
+    ) -> None:
         super().__init__()
         self.width, self.planes, self.activation = width, planes, activation
         self.dense: Any = nn.Dense(PLANES + (planes or SQUARES), width, rng)
         self.parts: dict[str, Layer] = {}
         if planes:
-            self.parts["preprocess"] = nn.Dense(SQUARES * PIECE_PLANES, SQUARES * planes, rng, "glorot")
+            self.parts["preprocess"] = nn.Dense(
+                SQUARES * PIECE_PLANES, SQUARES * planes, rng, "glorot"
+            )
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", PLANES, 8, 8)
@@ -192,7 +243,9 @@ class BoardEmbedding(Layer):
             more, more_backward = self.parts["preprocess"].forward(pieces, training)
             more = more.reshape(batch, SQUARES, self.planes)
         else:
-            more = backend.xp.broadcast_to(_reach_map_on(backend, x.dtype), (batch, SQUARES, SQUARES))
+            more = backend.xp.broadcast_to(
+                _reach_map_on(backend, x.dtype), (batch, SQUARES, SQUARES)
+            )
         self.dense.input_gradient = self.input_gradient or self.planes > 0
         parts, joined = (
             nn.Sequential(dense=self.dense, act=nn.Activation(self.activation)),
@@ -207,7 +260,9 @@ class BoardEmbedding(Layer):
                 return None, grads
             dsquares = djoined[:, :, :PLANES]
             if self.planes:
-                dpieces, more_grads = more_backward(djoined[:, :, PLANES:].reshape(batch, SQUARES * self.planes))
+                dpieces, more_grads = more_backward(
+                    djoined[:, :, PLANES:].reshape(batch, SQUARES * self.planes)
+                )
                 dsquares[:, :, :PIECE_PLANES] += dpieces.reshape(batch, SQUARES, PIECE_PLANES)
                 grads |= prefixed("preprocess", more_grads)
             return dsquares.swapaxes(1, 2).reshape(x.shape), grads
@@ -216,12 +271,20 @@ class BoardEmbedding(Layer):
 
     def onnx(self, graph: Any, x: str) -> Any:
         """Add the nodes of `forward` to an ONNX graph."""
-        squares, weight, bias = graph.squares(x), self.dense.params["weight"], self.dense.params["bias"]
+        squares, weight, bias = (
+            graph.squares(x),
+            self.dense.params["weight"],
+            self.dense.params["bias"],
+        )
         if not self.planes:
             start = reach_map() @ weight[:, PLANES:].T + bias
-            return graph.activated(graph.product(squares, weight[:, :PLANES], start), self.activation)
+            return graph.activated(
+                graph.product(squares, weight[:, :PLANES], start), self.activation
+            )
         pieces = graph.node("Flatten", graph.part(squares, slice(0, PIECE_PLANES), 2))
-        more = graph.reshaped(graph.layer(self.parts["preprocess"], pieces), 0, SQUARES, self.planes)
+        more = graph.reshaped(
+            graph.layer(self.parts["preprocess"], pieces), 0, SQUARES, self.planes
+        )
         joined = graph.node("Concat", squares, more, axis=2)
         return graph.activated(graph.layer(self.dense, joined), self.activation)
 
@@ -241,20 +304,27 @@ class Transformer(nn.MultiHead):
             embedding = nn.Dense(config.width, config.policy_planes, rng)
             heads[policy_name(head)] = attention_head(embedding, config.activation, config, rng)
         for name, answer in config.answer_heads().items():
-            first = {"embedding": nn.Dense(config.width, answer[0], rng), "embedded": nn.Activation(config.activation)}
+            first = {
+                "embedding": nn.Dense(config.width, answer[0], rng),
+                "embedded": nn.Activation(config.activation),
+            }
             heads[name] = dense_head(first, answer, config, rng)
         super().__init__(_trunk(config, rng), heads)
         self.sizes_of = config
 
     def config(self) -> dict[str, Any]:
         sizes = asdict(self.sizes_of)
-        heads = {name: list(sizes[name]) for name in ("policy_heads", "value_heads")}  # as JSON has them
+        heads = {
+            name: list(sizes[name]) for name in ("policy_heads", "value_heads")
+        }  # as JSON has them
         return {"layer": self.kind, **sizes, **heads}
 
 
 def _trunk(config: TransformerConfig, rng: np.random.Generator) -> nn.Sequential:
     width, is_dense = config.width, config.embedding == "dense"
-    parts: dict[str, Layer] = {"embedding": BoardEmbedding(width, config.embedding_planes, rng, config.activation)}
+    parts: dict[str, Layer] = {
+        "embedding": BoardEmbedding(width, config.embedding_planes, rng, config.activation)
+    }
     if is_dense:
         parts["norm"] = nn.LayerNorm(width, DENSE_EPSILON)
     if config.gate:

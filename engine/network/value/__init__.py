@@ -1,4 +1,5 @@
-"""The value network: judges calm positions from pieces on squares, by the square of a king, seen by either side.
+"""The value network: judges calm positions from pieces on squares, by the square of a king, seen by
+either side.
 
 features     the rows of a position
 parameters   the network's sizes, and its parameters in the layout of the kernels

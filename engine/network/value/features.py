@@ -1,7 +1,8 @@
 """The value trunk's inputs: every piece on its square, by the square of a king, seen by each side.
 
-Both sides have a view. Their rows come from one table: a side sees its own pieces as the first six, flips the board if
-it is Black and mirrors it if its king stands on files a to d. A piece of a view has the row
+Both sides have a view. Their rows come from one table: a side sees its own pieces as the first six,
+flips the board if it is Black and mirrors it if its king stands on files a to d. A piece of a view
+has the row
 
     bucket * 768 + piece * 64 + square          bucket: of the square of the view's own king
 
@@ -21,7 +22,8 @@ BUCKET_ROWS = 12 * 64
 MAX_VIEW = 32  # rows of one view: as many as there are pieces
 
 KING_BUCKETS = 16
-# Bucket of the own king by its square after flipping and mirroring, int64 [64]; files a to d are unused.
+# Bucket of the own king by its square after flipping and mirroring, int64 [64]; files a to d are
+# unused.
 KING_BUCKET = np.zeros(64, np.int64)
 KING_BUCKET.reshape(8, 8)[:, 4:] = [
     [0, 1, 2, 3],
@@ -35,7 +37,9 @@ KING_BUCKET.reshape(8, 8)[:, 4:] = [
 
 @kernel()
 def flip_of(row, side):
-    """Return what a side's view XORs squares with: it flips ranks for Black, and files if its king stands on a to d."""
+    """Return what a side's view XORs squares with: it flips ranks for Black, and files if its king
+    stands on a to d.
+    """
     king = ctz(row[KING] & row[WHITE + side])
     return 56 * side ^ (7 if king & 7 < 4 else 0)
 
@@ -48,7 +52,9 @@ def first_row(row, side, flip):
 
 @kernel()
 def write_view_of(row, side, features):
-    """Write the rows of a side's view to features int16 [32]; returns their number, which both views share."""
+    """Write the rows of a side's view to features int16 [32]; returns their number, which both
+    views share.
+    """
     flip = flip_of(row, side)
     base = first_row(row, side, flip)
     count = np.int64(0)

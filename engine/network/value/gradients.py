@@ -1,18 +1,20 @@
 """Forward and backward pass of the value trunk over a training batch.
 
-With a the accumulators, u the units and h the outputs of dense1, from whose gradient dh the way back begins:
+With a the accumulators, u the units and h the outputs of dense1, from whose gradient dh the way
+back begins:
 
     units     du = sum_k dh_k H_k                                da as in `policy/gradients.py`, for each view
 
-Three phases: forward through the accumulators and dense1, slab by slab; the other layers (`small_layers`), in array
-code; back through dense1 and the accumulators, slab by slab. Slabs are the outer loop because the rows of
-a position are scattered: within a slab they come from the core's cache, in whole tables from main memory. What lies
-between dense1 and the accumulators is therefore computed twice and never stored.
+Three phases: forward through the accumulators and dense1, slab by slab; the other layers
+(`small_layers`), in array code; back through dense1 and the accumulators, slab by slab. Slabs are
+the outer loop because the rows of a position are scattered: within a slab they come from the core's
+cache, in whole tables from main memory. What lies between dense1 and the accumulators is therefore
+computed twice and never stored.
 
-A batch lists a view as changes of the view before it, in the previous position. The forward pass therefore adds and
-subtracts a few rows. The backward pass has P, the sum of da over the positions since the view was listed anew: a row
-that is there in positions i to j has the gradient P_j - P_(i-1), so only rows that come or go are written, and all at
-the end.
+A batch lists a view as changes of the view before it, in the previous position. The forward pass
+therefore adds and subtracts a few rows. The backward pass has P, the sum of da over the positions
+since the view was listed anew: a row that is there in positions i to j has the gradient P_j -
+P_(i-1), so only rows that come or go are written, and all at the end.
 """
 
 from __future__ import annotations
@@ -28,12 +30,13 @@ from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.value.features import MAX_VIEW
 from engine.network.value.parameters import HIDDEN_1, ValueTables
 
-# ---- slabs of columns ------------------------------------------------------------------------------------------------
+# ---- slabs of columns ----------------------------------------------------------------------------
 #
-# Training stores tables of the network's width in slabs, one after the other. A slab has 32 columns of the accumulator
-# and the 32 they are multiplied with, all rows of them: 3 MB of the largest table, of which a batch reads two. The work
-# on one slab therefore stays in a core's own cache, whichever rows the positions ask for; in a table [rows, width], the
-# same columns of all rows would share few places of a cache.
+# Training stores tables of the network's width in slabs, one after the other. A slab has 32 columns
+# of the accumulator and the 32 they are multiplied with, all rows of them: 3 MB of the largest
+# table, of which a batch reads two. The work on one slab therefore stays in a core's own cache,
+# whichever rows the positions ask for; in a table [rows, width], the same columns of all rows would
+# share few places of a cache.
 
 HALF_SLAB = 2 * LANES
 SLAB = 2 * HALF_SLAB  # columns
@@ -54,17 +57,25 @@ def from_slabs(slabs: Any, width: int) -> Any:
 class ValueGradients(NamedTuple):
     """Results of the passes over B positions and S slabs."""
 
-    accumulator: Annotated[np.ndarray, "float32 [S * 2 * B * 64]"]  # a of White's views, then of Black's, in slabs
-    units: Annotated[np.ndarray, "float32 [S * B * 64]"]  # u, then du, in slabs; the mover's come first
-    transposed: Annotated[np.ndarray, "float32 [S * 8 * 64 * 16]"]  # dense1 in slabs, of each version [unit, k]
+    accumulator: Annotated[
+        np.ndarray, "float32 [S * 2 * B * 64]"
+    ]  # a of White's views, then of Black's, in slabs
+    units: Annotated[
+        np.ndarray, "float32 [S * B * 64]"
+    ]  # u, then du, in slabs; the mover's come first
+    transposed: Annotated[
+        np.ndarray, "float32 [S * 8 * 64 * 16]"
+    ]  # dense1 in slabs, of each version [unit, k]
     sums: Annotated[np.ndarray, "float32 [S, B, 16]"]  # what each slab adds to h
     dhidden: Annotated[np.ndarray, "float32 [B, 16]"]
     doutputs: Annotated[np.ndarray, "float32 [B, 4]"]
-    losses: Annotated[np.ndarray, "float32 [B, 3]"]  # none of the policy, value, moves left, unweighted
+    losses: Annotated[
+        np.ndarray, "float32 [B, 3]"
+    ]  # none of the policy, value, moves left, unweighted
     known: Annotated[np.ndarray, "float32 [B, 3]"]  # 1, or 0 if the target is unknown
 
 
-# ---- phase one: forward, slab by slab -------------------------------------------------------------------------------
+# ---- phase one: forward, slab by slab ------------------------------------------------------------
 
 
 def transpose_dense1(tables: ValueTables, out: ValueGradients) -> None:
@@ -87,7 +98,10 @@ def sum_slab(tables, batch, count, slab, out):
             store(out.units, at + LANES, clip(s1) * clip(s3))
     for b in range(count):
         h0 = h1 = h2 = h3 = zero
-        u, at = (slab * size + b) * SLAB, (slab * PIECE_BUCKETS + batch.version[b]) * SLAB * HIDDEN_1
+        u, at = (
+            (slab * size + b) * SLAB,
+            (slab * PIECE_BUCKETS + batch.version[b]) * SLAB * HIDDEN_1,
+        )
         for i in range(LANES):
             h0 = h0 + spread(out.units, u + i) * load(out.transposed, at + i * HIDDEN_1)
             h1 = h1 + spread(out.units, u + i + 16) * load(out.transposed, at + (i + 16) * HIDDEN_1)
@@ -121,7 +135,7 @@ def _next_view(tables, batch, b, side, slab, s0, s1, s2, s3):
     return s0, s1, s2, s3
 
 
-# ---- phase three: backward, slab by slab ----------------------------------------------------------------------------
+# ---- phase three: backward, slab by slab ---------------------------------------------------------
 
 
 @kernel(contract=True)
@@ -135,7 +149,14 @@ def slab_gradients(tables, batch, count, slab, gradients, slopes):
     slopes.bias[half + column : half + column + HALF_SLAB] = 0
     for b in range(count):
         first = slab * layer + batch.version[b] * HIDDEN_1 * SLAB
-        _dense1_gradient(tables.dense1, gradients.dhidden[b], first, gradients.units, (slab * size + b) * SLAB, slopes)
+        _dense1_gradient(
+            tables.dense1,
+            gradients.dhidden[b],
+            first,
+            gradients.units,
+            (slab * size + b) * SLAB,
+            slopes,
+        )
     for side in range(2):
         p0 = p1 = p2 = p3 = splat(0.0)  # P
         for b in range(count):
@@ -151,8 +172,15 @@ def slab_gradients(tables, batch, count, slab, gradients, slopes):
 
 @kernel(contract=True)
 def _dense1_gradient(dense1, dh, first, units, at, slopes):
-    """Add a position to the gradient of dense1, whose rows begin at `first`; writes du to units [at : at + 64]."""
-    u0, u1, u2, u3 = load(units, at), load(units, at + 16), load(units, at + 32), load(units, at + 48)
+    """Add a position to the gradient of dense1, whose rows begin at `first`; writes du to units [at
+    : at + 64].
+    """
+    u0, u1, u2, u3 = (
+        load(units, at),
+        load(units, at + 16),
+        load(units, at + 32),
+        load(units, at + 48),
+    )
     x0 = x1 = x2 = x3 = splat(0.0)
     for k in range(HIDDEN_1):
         if dh[k] != 0:
@@ -171,7 +199,9 @@ def _factor_gradient(a, b, dy):
 
 @kernel(contract=True)
 def _settle_view(batch, b, side, slab, p0, p1, p2, p3, slopes):
-    """Give the rows that come and go at position b their part of P; returns P, which starts again with a new list."""
+    """Give the rows that come and go at position b their part of P; returns P, which starts again
+    with a new list.
+    """
     coming, zero = np.int64(batch.n_coming[b, side]), splat(0.0)
     if b > 0 and coming >= 0:
         start = slab * (len(slopes.weight) // len(slopes.bias)) * SLAB

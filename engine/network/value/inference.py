@@ -1,10 +1,11 @@
-"""The value trunk for playing: int16 accumulators that follow the search by differences, bytes for the first layer.
+"""The value trunk for playing: int16 accumulators that follow the search by differences, bytes for
+the first layer.
 
-`parameters` has the formulas. For either side, its king's bucket and its mirroring, a model keeps the last board
-it saw there with the accumulator; the next leaf adds the rows of pieces that came and subtracts those that went, a
-third of all on average. Sums of integers are the same in any order, so they equal those from scratch, bit for bit. The
-layers behind the first are stored by input, because then a register holds sixteen outputs and nothing has to be summed
-across it.
+`parameters` has the formulas. For either side, its king's bucket and its mirroring, a model keeps
+the last board it saw there with the accumulator; the next leaf adds the rows of pieces that came
+and subtracts those that went, a third of all on average. Sums of integers are the same in any
+order, so they equal those from scratch, bit for bit. The layers behind the first are stored by
+input, because then a register holds sixteen outputs and nothing has to be summed across it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,15 @@ from engine.native.memory import aligned_zeros, buffers
 from engine.network.rows.flat_tables import fill_tables, new_tables
 from engine.network.rows.float_rows import clip
 from engine.network.rows.piece_count import PIECE_BUCKETS, piece_bucket
-from engine.network.rows.short_rows import BLOCK, UNIT, as_shorts, by_input, change_block, multiply_pairs, sum_scale
+from engine.network.rows.short_rows import (
+    BLOCK,
+    UNIT,
+    as_shorts,
+    by_input,
+    change_block,
+    multiply_pairs,
+    sum_scale,
+)
 from engine.network.value import parameters
 from engine.network.value.features import KING_BUCKETS, MAX_VIEW, first_row, flip_of
 from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, ValueConfig
@@ -49,13 +58,16 @@ class IntegerValueTables(NamedTuple):
 
 
 class ValueModel(NamedTuple):
-    """Arguments of `value_trunk_outputs`: weights that threads share, and one thread's accumulators and scratch.
+    """Arguments of `value_trunk_outputs`: weights that threads share, and one thread's accumulators
+    and scratch.
 
     There is a slot for either side, mirrored or not, and each king bucket.
     """
 
     tables: IntegerValueTables
-    boards: Annotated[np.ndarray, "uint64 [slots, 12]"]  # White's pieces, then Black's, in the slot's accumulator
+    boards: Annotated[
+        np.ndarray, "uint64 [slots, 12]"
+    ]  # White's pieces, then Black's, in the slot's accumulator
     accumulators: Annotated[np.ndarray, "int16 [slots * W]"]
     coming: Annotated[np.ndarray, "int64 [32]"]  # offsets of rows to add
     going: Annotated[np.ndarray, "int64 [32]"]  # offsets of rows to subtract
@@ -64,17 +76,24 @@ class ValueModel(NamedTuple):
     hidden1: Annotated[np.ndarray, "float32 [32]"]  # the 16 units of dense1, then their squares
     hidden2: Annotated[np.ndarray, "float32 [32]"]
     sums: Annotated[np.ndarray, "int32 [16]"]  # of dense1
-    outputs: Annotated[np.ndarray, "float32 [16]"]  # out: logits of win, draw, loss, and moves left, for the mover
+    outputs: Annotated[
+        np.ndarray, "float32 [16]"
+    ]  # out: logits of win, draw, loss, and moves left, for the mover
 
 
 def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> IntegerValueTables:
     """Return a trunk with these parameters, by their names in `parameters`.
 
-    Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if an output could leave its range.
+    Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if an output
+    could leave its range.
     """
     _, floats = new_tables(config)
     fill_tables(floats, config, tensors)
-    scale = sum_scale(parameters.largest_accumulator(floats, config), MAX_VIEW + 1, parameters.COARSEST_VALUE_SCALE)
+    scale = sum_scale(
+        parameters.largest_accumulator(floats, config),
+        MAX_VIEW + 1,
+        parameters.COARSEST_VALUE_SCALE,
+    )
     layers = [array.reshape(PIECE_BUCKETS, -1, inputs) for array, inputs in
               ((floats.dense1, config.width), (floats.dense2, 2 * HIDDEN_1), (floats.output, HIDDEN_2))]  # fmt: skip
     flat = floats.dense1_bias, floats.dense2_bias, floats.output_bias
@@ -84,7 +103,9 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
     if not largest < 1e6:  # true for NaN too; every layer's inputs are in 0..1
         raise ConfigError(f"expected value layers with outputs below a million, found {largest:g}")
     if (most := np.abs(layers[0]).max()) > parameters.DENSE1_LIMIT:
-        raise ConfigError(f"expected weights of dense1 up to {parameters.DENSE1_LIMIT:g}, found {most:g}")
+        raise ConfigError(
+            f"expected weights of dense1 up to {parameters.DENSE1_LIMIT:g}, found {most:g}"
+        )
     return IntegerValueTables(
         weight=as_shorts(floats.weight, scale),
         bias=as_shorts(floats.bias, scale),
@@ -99,9 +120,15 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
 
 
 def _as_quads(dense1: np.ndarray) -> np.ndarray:
-    """round(DENSE1_SCALE * weights [8, 16, W]) as bytes, 16 outputs for every four units, as `dot_bytes` takes them."""
+    """round(DENSE1_SCALE * weights [8, 16, W]) as bytes, 16 outputs for every four units, as
+    `dot_bytes` takes them.
+    """
     versions, outputs, width = dense1.shape
-    rounded = np.rint(dense1 * parameters.DENSE1_SCALE).astype(np.int8).reshape(versions, outputs, width // QUAD, QUAD)
+    rounded = (
+        np.rint(dense1 * parameters.DENSE1_SCALE)
+        .astype(np.int8)
+        .reshape(versions, outputs, width // QUAD, QUAD)
+    )
     flat = aligned_zeros(rounded.size, dtype=np.int8)
     flat[:] = rounded.transpose(0, 2, 1, 3).reshape(-1)
     return flat
@@ -113,7 +140,12 @@ def new_value_model(tables: IntegerValueTables) -> ValueModel:
     accumulators = aligned_zeros(slots * width, dtype=np.int16)
     accumulators.reshape(slots, width)[:] = tables.bias
     quads = aligned_zeros(width // QUAD, dtype=np.int32)
-    given = {"tables": tables, "accumulators": accumulators, "quads": quads, "units": quads.view(np.uint8)}
+    given = {
+        "tables": tables,
+        "accumulators": accumulators,
+        "quads": quads,
+        "units": quads.view(np.uint8),
+    }
     return buffers(ValueModel, given, slots=slots)
 
 
@@ -123,7 +155,9 @@ def value_trunk_outputs(model, row):
     side, half = np.int64(row[SIDE]), len(model.units) // 2
     for k in range(2):
         start = follow_view(model, row, side ^ k)
-        multiply_pairs(model.accumulators, start, model.tables.scale[0], half, model.units, k * half)
+        multiply_pairs(
+            model.accumulators, start, model.tables.scale[0], half, model.units, k * half
+        )
     small_layers(model, piece_bucket(row))
 
 
@@ -141,7 +175,9 @@ def follow_view(model, row, side):
 
 @kernel()
 def list_changes(model, row, side, flip, base, board):
-    """List the rows that come and go since `board` uint64 [12], and make it the present one; returns their numbers."""
+    """List the rows that come and go since `board` uint64 [12], and make it the present one;
+    returns their numbers.
+    """
     width, n_coming, n_going = len(model.units), np.int64(0), np.int64(0)
     for piece in range(12):
         now, before = row[piece % 6] & row[WHITE + piece // 6], board[piece]
@@ -181,7 +217,10 @@ def small_layers(model, version):
     store(hidden1, 0, clip(plain))
     store(hidden1, HIDDEN_1, minimum(plain * plain, splat(1.0)))
     at = version * 2 * HIDDEN_1 * HIDDEN_2
-    low, high = load(tables.dense2_bias, version * HIDDEN_2), load(tables.dense2_bias, version * HIDDEN_2 + LANES)
+    low, high = (
+        load(tables.dense2_bias, version * HIDDEN_2),
+        load(tables.dense2_bias, version * HIDDEN_2 + LANES),
+    )
     for j in range(2 * HIDDEN_1):
         x = spread(hidden1, j)
         low = low + x * load(tables.dense2, at + j * HIDDEN_2)

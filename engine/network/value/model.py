@@ -1,4 +1,6 @@
-"""The value network as a layer that holds its parameters, for files and training; kernels compute it."""
+"""The value network as a layer that holds its parameters, for files and training; kernels compute
+it.
+"""
 
 from __future__ import annotations
 
@@ -49,13 +51,19 @@ class ValueNetwork(Layer):
 
 def described(inputs: int, outputs: int) -> dict[str, Any]:
     """Return a small layer in several versions, as files describe it."""
-    return {"layer": "chosen_dense", "inputs": inputs, "outputs": outputs, "versions": PIECE_BUCKETS}
+    return {
+        "layer": "chosen_dense",
+        "inputs": inputs,
+        "outputs": outputs,
+        "versions": PIECE_BUCKETS,
+    }
 
 
 def starting_parameters(
     config: Any, active: int, layers: tuple[str, ...], rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Return the parameters of a network by their fields, float32, zero but for the accumulator and the small `layers`.
+    """Return the parameters of a network by their fields, float32, zero but for the accumulator and
+    the small `layers`.
 
     `active`: rows that an average position adds up.
     """

@@ -1,6 +1,8 @@
-"""The parameters of the value trunk as flat tables for the kernels, its sizes, and how its rows become integers.
+"""The parameters of the value trunk as flat tables for the kernels, its sizes, and how its rows
+become integers.
 
-Parameter names: value_trunk.rows.{weight,bias}, value_trunk.{dense1,dense2,output}.{weight,bias}. In this order:
+Parameter names: value_trunk.rows.{weight,bias}, value_trunk.{dense1,dense2,output}.{weight,bias}.
+In this order:
 
     accumulator of each view [W]    bias + the rows of `features.py`; the same table for both views
     units [W]                       c_i c_{W/2+i} of the mover's view, then of the other's, with c = min(max(a, 0), 1)
@@ -33,8 +35,8 @@ VALUE_STEP = 128  # the accumulator's width is a multiple of this
 VALUE_TRUNK = "value_trunk"
 PREFIX = f"{VALUE_TRUNK}."
 
-# Rows as integers: round(scale * weight). Weights within WEIGHT_LIMIT are at most 2,047 at the finest scale, which also
-# float16 stores exactly. Training keeps to the limit.
+# Rows as integers: round(scale * weight). Weights within WEIGHT_LIMIT are at most 2,047 at the
+# finest scale, which also float16 stores exactly. Training keeps to the limit.
 COARSEST_VALUE_SCALE = 64
 WEIGHT_LIMIT = 2047 / FINEST_SCALE
 # Weights of dense1 as bytes: round(DENSE1_SCALE * weight). Training keeps to the limit here, too.
@@ -43,7 +45,9 @@ DENSE1_LIMIT = 127 / DENSE1_SCALE
 
 
 class ValueTables(NamedTuple):
-    """The parameters of a value trunk, or their gradients: flat float32. F rows, W width, 8 versions of each layer."""
+    """The parameters of a value trunk, or their gradients: flat float32. F rows, W width, 8
+    versions of each layer.
+    """
 
     weight: Annotated[np.ndarray, "value_trunk.rows.weight [F, W]"]
     bias: Annotated[np.ndarray, "value_trunk.rows.bias [W]"]
@@ -67,7 +71,9 @@ class ValueConfig:
 
     def __post_init__(self) -> None:
         if not 0 < self.width <= 2048 or self.width % VALUE_STEP:
-            raise ConfigError(f"{self}: expected a width that is a multiple of {VALUE_STEP} up to 2048")
+            raise ConfigError(
+                f"{self}: expected a width that is a multiple of {VALUE_STEP} up to 2048"
+            )
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -98,7 +104,8 @@ def value_config_of(trunk_config: Mapping[str, Any]) -> ValueConfig:
 
 
 def largest_accumulator(tables: ValueTables, config: ValueConfig) -> float:
-    """Upper bound of every |accumulator| over all positions: the most that 32 pieces of one bucket can add up to.
+    """Upper bound of every |accumulator| over all positions: the most that 32 pieces of one bucket
+    can add up to.
 
     A column's bound takes the best piece of every square, and of these the 32 best squares.
     """

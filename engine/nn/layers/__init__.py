@@ -1,4 +1,6 @@
-"""All layers, one short file each or for a small family. Importing this package registers every layer."""
+"""All layers, one short file each or for a small family. Importing this package registers every
+layer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Activation functions. Each returns its value and its derivative, and is stable at any finite input."""
+"""Activation functions. Each returns its value and its derivative, and is stable at any finite
+input.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,10 @@ from engine.nn.operations.plain import identity
 Slope = Callable[[Array], Array]  # dy -> dx
 
 LEAK = 0.01  # slope of the leaky ReLU left of zero
-SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # keep mean 0 and variance 1 as a fixed point
+SELU_SCALE, SELU_ALPHA = (
+    1.0507009873554805,
+    1.6732632423543772,
+)  # keep mean 0 and variance 1 as a fixed point
 GELU_SCALE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
 GELU_FAR = 30.0  # t is 1 or -1 from here on in double precision, too; x^2 of a float32 may overflow
 
@@ -31,7 +36,9 @@ def clipped_relu(x: Array) -> tuple[Array, Slope]:
 
 
 def squared_clipped_relu(x: Array) -> tuple[Array, Slope]:
-    """y = c^2 with c = min(max(x, 0), 1);  dx = 2 c dy where 0 < x < 1. The square gives feature products for free."""
+    """y = c^2 with c = min(max(x, 0), 1);  dx = 2 c dy where 0 < x < 1. The square gives feature
+    products for free.
+    """
     c = backend_of(x).xp.clip(x, 0, 1)
     return c * c, lambda dy: 2 * dy * c * (x < 1)
 
@@ -43,7 +50,9 @@ def squared_relu(x: Array) -> tuple[Array, Slope]:
 
 
 def leaky_relu(x: Array) -> tuple[Array, Slope]:
-    """y = x where x > 0, else 0.01 x. The slope is never 0, so no unit stops learning. Maas et al. 2013."""
+    """y = x where x > 0, else 0.01 x. The slope is never 0, so no unit stops learning. Maas et al.
+    2013.
+    """
     slope = backend_of(x).xp.where(x > 0, 1, LEAK).astype(x.dtype)
     return x * slope, lambda dy: dy * slope
 
@@ -51,8 +60,8 @@ def leaky_relu(x: Array) -> tuple[Array, Slope]:
 def selu(x: Array) -> tuple[Array, Slope]:
     """y = s x where x > 0, else s a (e^x - 1);  dx = dy s where x > 0, else dy (y + s a).
 
-    With these s and a, activations keep mean 0 and variance 1 from layer to layer. Klambauer et al. 2017,
-    arXiv:1706.02515.
+    With these s and a, activations keep mean 0 and variance 1 from layer to layer. Klambauer et al.
+    2017, arXiv:1706.02515.
     """
     xp = backend_of(x).xp
     y = SELU_SCALE * xp.where(x > 0, x, SELU_ALPHA * xp.expm1(xp.minimum(x, 0)))
@@ -74,22 +83,28 @@ def tanh(x: Array) -> tuple[Array, Slope]:
 
 
 def softplus(x: Array) -> tuple[Array, Slope]:
-    """y = ln(1 + e^x);  dx = dy sigmoid x. The code uses max(x, 0) + ln(1 + e^-|x|), which cannot overflow."""
+    """y = ln(1 + e^x);  dx = dy sigmoid x. The code uses max(x, 0) + ln(1 + e^-|x|), which cannot
+    overflow.
+    """
     xp = backend_of(x).xp
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x))), lambda dy: dy * sigmoid(x)[0]
 
 
 def swish(x: Array) -> tuple[Array, Slope]:
-    """y = x s with s = sigmoid x;  dx = dy (s + y (1 - s)). Ramachandran et al. 2017, arXiv:1710.05941."""
+    """y = x s with s = sigmoid x;  dx = dy (s + y (1 - s)). Ramachandran et al. 2017,
+    arXiv:1710.05941.
+    """
     gate, _ = sigmoid(x)
     y = x * gate
     return y, lambda dy: dy * (gate + y * (1 - gate))
 
 
 def gelu(x: Array) -> tuple[Array, Slope]:
-    """y = x (1 + t) / 2 with t = tanh u, u = c (x + 0.044715 x^3), c = sqrt(2 / pi). This tanh form avoids erf.
+    """y = x (1 + t) / 2 with t = tanh u, u = c (x + 0.044715 x^3), c = sqrt(2 / pi). This tanh form
+    avoids erf.
 
-    dx = dy ((1 + t) / 2 + x (1 - t^2) u' / 2), u' = c (1 + 0.134145 x^2). Hendrycks and Gimpel 2016, arXiv:1606.08415.
+    dx = dy ((1 + t) / 2 + x (1 - t^2) u' / 2), u' = c (1 + 0.134145 x^2). Hendrycks and Gimpel
+    2016, arXiv:1606.08415.
     """
     xp = backend_of(x).xp
     near = xp.clip(x, -GELU_FAR, GELU_FAR)
@@ -97,13 +112,16 @@ def gelu(x: Array) -> tuple[Array, Slope]:
     t = xp.tanh(GELU_SCALE * near * (1 + GELU_CUBIC * squared))
 
     def slope(dy: Array) -> Array:
-        return dy * ((1 + t) / 2 + near * (1 - t * t) * (GELU_SCALE / 2 * (1 + 3 * GELU_CUBIC * squared)))
+        return dy * (
+            (1 + t) / 2 + near * (1 - t * t) * (GELU_SCALE / 2 * (1 + 3 * GELU_CUBIC * squared))
+        )
 
     return x * ((1 + t) / 2), slope
 
 
 def mish(x: Array) -> tuple[Array, Slope]:
-    """y = x t with t = tanh(ln(1 + e^x)) = n / (n + 2), n = e^x (e^x + 2). Misra 2019, arXiv:1908.08681.
+    """y = x t with t = tanh(ln(1 + e^x)) = n / (n + 2), n = e^x (e^x + 2). Misra 2019,
+    arXiv:1908.08681.
 
     dx = dy (t + x (1 - t^2) sigmoid x). With e = e^-|x|, which cannot overflow, n / (n + 2) is also
     (1 + 2 e) / (1 + 2 e + 2 e^2) where x >= 0.
@@ -112,7 +130,10 @@ def mish(x: Array) -> tuple[Array, Slope]:
     e, is_right = xp.exp(-xp.abs(x)), x >= 0
     n = xp.where(is_right, 1 + 2 * e, e * (e + 2))
     gate = n / (n + 2 * xp.where(is_right, e * e, 1))
-    return x * gate, lambda dy: dy * (gate + x * (1 - gate * gate) * (xp.where(is_right, 1, e) / (1 + e)))
+    return (
+        x * gate,
+        lambda dy: dy * (gate + x * (1 - gate * gate) * (xp.where(is_right, 1, e) / (1 + e))),
+    )
 
 
 ACTIVATIONS: dict[str, Callable[[Array], tuple[Array, Slope]]] = {
@@ -125,7 +146,9 @@ ACTIVATIONS: dict[str, Callable[[Array], tuple[Array, Slope]]] = {
 
 
 def activation_function(name: str) -> Callable[[Array], tuple[Array, Slope]]:
-    """Look up an activation function by name: x -> (y, dy -> dx). Raises ConfigError for an unknown name."""
+    """Look up an activation function by name: x -> (y, dy -> dx). Raises ConfigError for an unknown
+    name.
+    """
     if name not in ACTIVATIONS:
         raise ConfigError(f"unknown activation {name!r}; known: {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
@@ -138,8 +161,8 @@ class Activation(Layer):
     forward:  x floating, any shape -> y like x
     backward: dy like y -> dx like x; no parameters
 
-    y = f(x) and dx = dy f'(x); both stand in the docstring of the function with this name, from `ACTIVATIONS`.
-    Raises ConfigError for an unknown name.
+    y = f(x) and dx = dy f'(x); both stand in the docstring of the function with this name, from
+    `ACTIVATIONS`. Raises ConfigError for an unknown name.
     """
 
     def __init__(self, function: str) -> None:

@@ -28,7 +28,9 @@ def attend(
     xp = backend_of(query).xp
     scale = 1 / math.sqrt(query.shape[-1])
     query = query * scale
-    scores = product(query, key.swapaxes(-1, -2))  # (..., T, S), which softmax may overwrite: it is the largest array
+    scores = product(
+        query, key.swapaxes(-1, -2)
+    )  # (..., T, S), which softmax may overwrite: it is the largest array
     if bias is not None:
         scores += bias
     if mask is not None:
@@ -38,7 +40,8 @@ def attend(
 
     def backward(dy: Array) -> tuple[Array, ...]:
         dbias = softmax_backward(product(dy, value.swapaxes(-1, -2)))
-        # By dk = (q^T ds)^T, because a GPU copies what is transposed, and q is smaller than ds; dv likewise.
+        # By dk = (q^T ds)^T, because a GPU copies what is transposed, and q is smaller than ds; dv
+        # likewise.
         dkey, dvalue = product(query.swapaxes(-1, -2), dbias), product(dy.swapaxes(-1, -2), weights)
         parts = product(dbias, key) * scale, dkey.swapaxes(-1, -2), dvalue.swapaxes(-1, -2)
         return parts if bias is None else (*parts, dbias)

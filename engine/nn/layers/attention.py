@@ -1,4 +1,6 @@
-"""Attention: each position of a sequence takes a weighted mean over the positions of the same or another sequence."""
+"""Attention: each position of a sequence takes a weighted mean over the positions of the same or
+another sequence.
+"""
 
 from __future__ import annotations
 
@@ -17,37 +19,68 @@ InputsBackward = Callable[[Array], tuple[tuple[Array, ...], Gradients]]
 
 
 class _Attention(Layer):
-    """Multi-head projections around `attend`: x gives the queries, `context` gives the keys and values."""
+    """Multi-head projections around `attend`: x gives the queries, `context` gives the keys and
+    values.
+    """
 
     damped = True  # whether the dense layers begin smaller than others
 
     def __init__(
-        self, features: int, context_features: int, heads: int, rng: np.random.Generator, inner: int | None = None
+        self,
+        features: int,
+        context_features: int,
+        heads: int,
+        rng: np.random.Generator,
+        inner: int | None = None,
     ) -> None:
         super().__init__()
         inner = features if inner is None else inner
         if min(features, context_features, heads, inner) < 1 or inner % heads:
             call = f"{type(self).__name__}({features}, {context_features}, heads={heads})"
             raise ConfigError(f"{call}: sizes must be >= 1 and the heads must divide the features")
-        self.features, self.context_features, self.heads, self.inner = features, context_features, heads, inner
+        self.features, self.context_features, self.heads, self.inner = (
+            features,
+            context_features,
+            heads,
+            inner,
+        )
         sides = {"query": features, "key": context_features, "value": context_features}
         start = "small" if self.damped else "glorot"
-        self.parts: dict[str, Any] = {name: Dense(side, inner, rng, start) for name, side in sides.items()}
+        self.parts: dict[str, Any] = {
+            name: Dense(side, inner, rng, start) for name, side in sides.items()
+        }
         self.parts["output"] = Dense(inner, features, rng, start)
 
     def _apply(
-        self, x: Array, context: Array, mask: Any, training: bool, bias: Any = None, state: Any = None
+        self,
+        x: Array,
+        context: Array,
+        mask: Any,
+        training: bool,
+        bias: Any = None,
+        state: Any = None,
     ) -> tuple[Array, InputsBackward]:
-        """Return y [B, T, features] and backward: dy -> ((dx[, dcontext][, dbias]), gradients); x may be the context.
+        """Return y [B, T, features] and backward: dy -> ((dx[, dcontext][, dbias]), gradients); x
+        may be the context.
 
         Keys and values of a state stand before those of the context, and are kept there together.
         """
-        groups = [(x, ("query", "key", "value"))] if x is context else [(x, ("query",)), (context, ("key", "value"))]
-        projected = [dense_together({name: self.parts[name] for name in names}, one, training) for one, names in groups]
+        groups = (
+            [(x, ("query", "key", "value"))]
+            if x is context
+            else [(x, ("query",)), (context, ("key", "value"))]
+        )
+        projected = [
+            dense_together({name: self.parts[name] for name in names}, one, training)
+            for one, names in groups
+        ]
         query, key, value = (self._split(y) for ys, _ in projected for y in ys)
         new, earlier = {"key": key, "value": value}, _earlier(state)
         if earlier:
-            new = {name: backend_of(x).xp.concatenate([state[name], one], axis=2) for name, one in new.items()}
+            new = {
+                name: backend_of(x).xp.concatenate([state[name], one], axis=2)
+                for name, one in new.items()
+            }
         if state is not None:
             state |= new
         mixed, attend_backward = attend(query, new["key"], new["value"], mask, bias)
@@ -57,7 +90,9 @@ class _Attention(Layer):
         def backward(dy: Array) -> tuple[tuple[Array, ...], Gradients]:
             dmixed, output_grads = output_backward(dy)
             dquery, dkey, dvalue, *dbias = attend_backward(self._split(dmixed))
-            slopes = [one.swapaxes(1, 2) for one in (dquery, dkey[:, :, earlier:], dvalue[:, :, earlier:])]
+            slopes = [
+                one.swapaxes(1, 2) for one in (dquery, dkey[:, :, earlier:], dvalue[:, :, earlier:])
+            ]
             dinputs, grads = [], Gradients()
             for (_, names), (_, dense_backward) in zip(groups, projected, strict=True):
                 dinput, part_grads = dense_backward([slopes.pop(0) for _ in names])
@@ -94,12 +129,14 @@ class SelfAttention(_Attention):
               [B, T, T] (to which query), and state as in Sequential -> y [B, T, features]
     backward: dy like y -> dx, or (dx, dbias); gradients query.*, key.*, value.*, output.* of the four dense layers
 
-    q, k, v = three dense layers of x to `inner` (default: features) numbers, split into `heads` parts; y =
-    dense(concatenated `attend` of the heads). x enters three times, so dx is the sum of three gradients. `causal` lets
-    position t attend only to positions <= t; the bias is added to each head's scores, as in Shaw et al. 2018 and later.
-    A state holds the keys and values of the S places before x, and which of them the masks show; the bias then is
-    [B, heads, T, S + T]. Not `damped`, the dense layers begin as "glorot". Raises ShapeError when x, bias or mask does
-    not fit, ConfigError for a state that does not, and without `causal`: what was read could not see what follows.
+    q, k, v = three dense layers of x to `inner` (default: features) numbers, split into `heads`
+    parts; y = dense(concatenated `attend` of the heads). x enters three times, so dx is the sum of
+    three gradients. `causal` lets position t attend only to positions <= t; the bias is added to
+    each head's scores, as in Shaw et al. 2018 and later. A state holds the keys and values of the S
+    places before x, and which of them the masks show; the bias then is [B, heads, T, S + T]. Not
+    `damped`, the dense layers begin as "glorot". Raises ShapeError when x, bias or mask does not
+    fit, ConfigError for a state that does not, and without `causal`: what was read could not see
+    what follows.
     """
 
     def __init__(
@@ -114,7 +151,9 @@ class SelfAttention(_Attention):
         self.causal, self.damped = causal, damped
         super().__init__(features, features, heads, rng, inner)
 
-    def forward(self, x: Any, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Any]:
+    def forward(
+        self, x: Any, training: bool = False, mask: Any = None, state: Any = None
+    ) -> tuple[Array, Any]:
         x, bias = x if isinstance(x, tuple) else (x, None)
         check_input(self, x, "B", "T", self.features)
         (batch, places, _), xp, earlier = x.shape, backend_of(x).xp, _earlier(state)
@@ -148,15 +187,18 @@ class CrossAttention(_Attention):
               -> y [B, T, features]
     backward: dy like y -> (dx, dcontext); gradients query.*, key.*, value.*, output.* of the four dense layers
 
-    q is a dense layer of x; k and v are dense layers of the context; `inner` (default: features) numbers each. The
-    rest is as in SelfAttention. Raises ShapeError when x, the context or the mask does not fit.
+    q is a dense layer of x; k and v are dense layers of the context; `inner` (default: features)
+    numbers each. The rest is as in SelfAttention. Raises ShapeError when x, the context or the mask
+    does not fit.
     """
 
     def forward(
         self, x: tuple[Array, Array], training: bool = False, mask: Array | None = None
     ) -> tuple[Array, InputsBackward]:
         if not isinstance(x, tuple) or len(x) != 2:
-            raise ShapeError(f"CrossAttention: expected the tuple (x, context), found {type(x).__name__}")
+            raise ShapeError(
+                f"CrossAttention: expected the tuple (x, context), found {type(x).__name__}"
+            )
         asking, context = x
         check_input(self, asking, "B", "T", self.features)
         check_input(self, context, asking.shape[0], "S", self.context_features)

@@ -1,4 +1,6 @@
-"""The recurrent layers: each kind's step, and two layers that read from both ends. `recurrent.py` has their loop."""
+"""The recurrent layers: each kind's step, and two layers that read from both ends. `recurrent.py`
+has their loop.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,11 @@ from engine.nn.operations import operations_for
 
 @register("rnn")
 class RNN(Recurrent):
-    """h_t = tanh(a_t + c_t), with a_t = x_t Wx^T + b and c_t = h_{t-1} Wh^T; shapes and gradients as in Recurrent.
+    """h_t = tanh(a_t + c_t), with a_t = x_t Wx^T + b and c_t = h_{t-1} Wh^T; shapes and gradients
+    as in Recurrent.
 
-    da_t = dc_t = dh_t (1 - h_t^2). Over T steps the gradient is multiplied by T such factors and by powers of Wh, so it
-    vanishes or explodes. Elman 1990.
+    da_t = dc_t = dh_t (1 - h_t^2). Over T steps the gradient is multiplied by T such factors and by
+    powers of Wh, so it vanishes or explodes. Elman 1990.
     """
 
     gates = 1
@@ -36,7 +39,8 @@ class RNN(Recurrent):
 
 @register("gru")
 class GRU(Recurrent):
-    """A recurrent state that a gate updates only in part. Shapes and gradients are as in Recurrent, G = 3.
+    """A recurrent state that a gate updates only in part. Shapes and gradients are as in Recurrent,
+    G = 3.
 
     With the thirds r, z, n of a_t = x_t Wx^T + b and c_t = h_{t-1} Wh^T, and `candidate_bias` e [H]:
         r = sigmoid(a_r + c_r)      z = sigmoid(a_z + c_z)      n = tanh(a_n + r (c_n + e))
@@ -63,7 +67,8 @@ class GRU(Recurrent):
 
 @register("lstm")
 class LSTM(Recurrent):
-    """A memory cell with input, forget and output gates. Shapes and gradients are as in Recurrent, G = 4.
+    """A memory cell with input, forget and output gates. Shapes and gradients are as in Recurrent,
+    G = 4.
 
     With the quarters i, f, o, g of a_t + c_t = x_t Wx^T + b + h_{t-1} Wh^T and the memory m:
         i, f, o = sigmoid(.)      g = tanh(.)      m_t = f m_{t-1} + i g      h_t = o tanh(m_t)
@@ -91,20 +96,25 @@ class Bidirectional(Layer):
     forward:  x [B, T, inputs], optionally mask bool [B, T] -> y [B, T, H1 + H2], or [B, H1 + H2] where both have `last`
     backward: dy like y -> dx like x, the sum of both; gradients ahead.*, back.*
 
-    Write Bidirectional(GRU(4, 8, rng), GRU(4, 8, rng, reverse=True)). Raises ConfigError for other pairs. Schuster and
-    Paliwal 1997.
+    Write Bidirectional(GRU(4, 8, rng), GRU(4, 8, rng, reverse=True)). Raises ConfigError for other
+    pairs. Schuster and Paliwal 1997.
     """
 
     def __init__(self, ahead: Recurrent, back: Recurrent) -> None:
         super().__init__()
         checked_parts({"ahead": ahead, "back": back})
-        pair = [isinstance(one, Recurrent) and (one.reverse, one.last, one.return_state) for one in (ahead, back)]
+        pair = [
+            isinstance(one, Recurrent) and (one.reverse, one.last, one.return_state)
+            for one in (ahead, back)
+        ]
         if pair not in ([(False, last, False), (True, last, False)] for last in (False, True)):
             expected = "two recurrent layers without return_state, the second with reverse=True"
             raise ConfigError(f"Bidirectional: expected {expected}, found {ahead!r} and {back!r}")
         self.ahead, self.back = ahead, back
 
-    def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
+    def forward(
+        self, x: Array, training: bool = False, mask: Any = None, state: Any = None
+    ) -> tuple[Array, Backward]:
         one, one_backward = forward_part("ahead", self.ahead, x, training, mask, state)
         other, other_backward = forward_part("back", self.back, x, training, mask, state)
 

@@ -9,7 +9,15 @@ from typing import Any, Self
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, layer_from_config, register
+from engine.nn.layer import (
+    Array,
+    Backward,
+    Gradients,
+    Layer,
+    forward_part,
+    layer_from_config,
+    register,
+)
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.dense import Dense
 from engine.nn.operations import operations_for
@@ -23,30 +31,39 @@ class Sequential(Layer):
               state, a dict -> y, as the last layer returns it
     backward: dy like y -> dx like x; gradients "NAME.PARAMETER" of every layer
 
-    With x_i = f_i(x_{i-1}), the chain rule runs from the last layer to the first: dx_{i-1} = backward_i(dx_i).
+    With x_i = f_i(x_{i-1}), the chain rule runs from the last layer to the first: dx_{i-1} =
+    backward_i(dx_i).
 
-    Attention and recurrent layers see what the mask allows; an Embedding with `padding_idx` makes it from the tokens.
-    With one `state` from call to call, `state = {}; model(start, state=state); model(more, state=state)`, the layers
-    read a sequence in parts, down to single steps, as if it came at once: recurrent layers keep their states there,
-    causal attention its keys and values. Gradients end at the start of a part.
+    Attention and recurrent layers see what the mask allows; an Embedding with `padding_idx` makes
+    it from the tokens. With one `state` from call to call, `state = {}; model(start, state=state);
+    model(more, state=state)`, the layers read a sequence in parts, down to single steps, as if it
+    came at once: recurrent layers keep their states there, causal attention its keys and values.
+    Gradients end at the start of a part.
 
-    Layers given by position get the names dense1, activation1, dense2, ...: their kind, counted. Layers given by
-    keyword keep that name: `Sequential(hidden=Dense(2, 16, rng), out=Dense(16, 1, rng))`. Files and optimizers know
-    the parameters by these names. Raises ConfigError for a part that is no layer, for a name used twice, and for
-    one layer with parameters in two places: they would have two names, two gradients and two states of the optimizer.
+    Layers given by position get the names dense1, activation1, dense2, ...: their kind, counted.
+    Layers given by keyword keep that name: `Sequential(hidden=Dense(2, 16, rng), out=Dense(16, 1,
+    rng))`. Files and optimizers know the parameters by these names. Raises ConfigError for a part
+    that is no layer, for a name used twice, and for one layer with parameters in two places: they
+    would have two names, two gradients and two states of the optimizer.
     """
 
     def __init__(self, *unnamed: Layer, **named: Layer) -> None:
         super().__init__()
         # A layer of one's own may have no kind.
         kinds = [getattr(type(layer), "kind", type(layer).__name__.lower()) for layer in unnamed]
-        by_position = {f"{kind}{kinds[: n + 1].count(kind)}": unnamed[n] for n, kind in enumerate(kinds)}
+        by_position = {
+            f"{kind}{kinds[: n + 1].count(kind)}": unnamed[n] for n, kind in enumerate(kinds)
+        }
         if twice := by_position.keys() & named.keys():
-            raise ConfigError(f"Sequential: {sorted(twice)} also are names of layers given by position")
+            raise ConfigError(
+                f"Sequential: {sorted(twice)} also are names of layers given by position"
+            )
         self.layers = checked_parts(by_position | named)
 
     def __getitem__(self, place: int | str) -> Layer:
-        """Return the layer of this name, or at this place, counted from 0, or from the end as -1, -2, ..."""
+        """Return the layer of this name, or at this place, counted from 0, or from the end as -1,
+        -2, ...
+        """
         return self.layers[place] if isinstance(place, str) else list(self.layers.values())[place]
 
     def __len__(self) -> int:
@@ -55,7 +72,9 @@ class Sequential(Layer):
     def mask_of(self, x: Array) -> Array | None:
         return next(iter(self.layers.values())).mask_of(x) if self.layers else None
 
-    def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
+    def forward(
+        self, x: Array, training: bool = False, mask: Any = None, state: Any = None
+    ) -> tuple[Array, Backward]:
         steps: list[Backward] = []
         layers = list(self.layers.items())
         while layers:
@@ -78,11 +97,16 @@ class Sequential(Layer):
         return x, backward
 
     def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "layers": {name: layer.config() for name, layer in self.layers.items()}}
+        return {
+            "layer": self.kind,
+            "layers": {name: layer.config() for name, layer in self.layers.items()},
+        }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
-        return cls(**{name: layer_from_config(part, rng) for name, part in config["layers"].items()})
+        return cls(
+            **{name: layer_from_config(part, rng) for name, part in config["layers"].items()}
+        )
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
         self.layers = children
@@ -95,8 +119,9 @@ class MultiHead(Layer):
     forward:  x, optionally mask and state as in Sequential -> {head name: y of that head}
     backward: {head name: dy} -> dx like x; a head without an entry contributes nothing
 
-    With t = trunk(x): dt = sum over heads of the head's dx; dx = trunk's backward of dt. The trunk's parameters are
-    named "trunk.NAME", a head's "HEAD.NAME". Raises ShapeError when no head, or an unknown head, has a gradient.
+    With t = trunk(x): dt = sum over heads of the head's dx; dx = trunk's backward of dt. The
+    trunk's parameters are named "trunk.NAME", a head's "HEAD.NAME". Raises ShapeError when no head,
+    or an unknown head, has a gradient.
     """
 
     def __init__(self, trunk: Layer, heads: Mapping[str, Layer]) -> None:
@@ -119,7 +144,9 @@ class MultiHead(Layer):
         def backward(dy: Mapping[str, Array]) -> tuple[Array, Gradients]:
             names = list(dy) if isinstance(dy, Mapping) else [type(dy).__name__]
             if not names or not steps.keys() >= set(names):
-                raise ShapeError(f"MultiHead: expected gradients by name of {list(steps)}, found {names}")
+                raise ShapeError(
+                    f"MultiHead: expected gradients by name of {list(steps)}, found {names}"
+                )
             grads: Gradients = {}
             total: Array = None
             for name in dy:
@@ -134,10 +161,14 @@ class MultiHead(Layer):
 
 
 def checked_parts(layers: Mapping[str, Layer]) -> dict[str, Layer]:
-    """Return the parts of a layer. Raises ConfigError unless they are layers with plain names, each in one place."""
+    """Return the parts of a layer. Raises ConfigError unless they are layers with plain names, each
+    in one place.
+    """
     for name, layer in layers.items():
         if not isinstance(layer, Layer):
-            raise ConfigError(f'a part must be a layer, such as Activation("relu"), not {layer!r:.60}')
+            raise ConfigError(
+                f'a part must be a layer, such as Activation("relu"), not {layer!r:.60}'
+            )
         if not name.isidentifier():
             raise ConfigError(f"a part needs a plain name, not {name!r}")
     check_distinct(layers)
@@ -145,9 +176,13 @@ def checked_parts(layers: Mapping[str, Layer]) -> dict[str, Layer]:
 
 
 def check_distinct(parts: Mapping[str, Layer]) -> None:
-    """Raise ConfigError where one layer with arrays stands in two places of these parts and what is inside them."""
+    """Raise ConfigError where one layer with arrays stands in two places of these parts and what is
+    inside them.
+    """
     places: dict[int, str] = {}
     for name, part in parts.items():
         for path, one in part.walk(name):
             if (one.params or one.buffers) and (first := places.setdefault(id(one), path)) != path:
-                raise ConfigError(f"{first} and {path} are one layer, which would be trained twice: build two")
+                raise ConfigError(
+                    f"{first} and {path} are one layer, which would be trained twice: build two"
+                )

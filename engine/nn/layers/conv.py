@@ -20,9 +20,9 @@ class Conv2D(Layer):
     With cols = im2col(x) and W as [C_out, C_in*k*k]:
         y = cols W^T + b      dW = dy^T cols      db = sum dy      dx = col2im(dy W)
 
-    `input_gradient=False` saves the work for dx in the first layer of a network: backward then returns None as dx.
-    Raises ConfigError for an even kernel, ShapeError when C_in differs or x is smaller than the kernel. He et al.
-    2015, arXiv:1502.01852 (initialisation).
+    `input_gradient=False` saves the work for dx in the first layer of a network: backward then
+    returns None as dx. Raises ConfigError for an even kernel, ShapeError when C_in differs or x is
+    smaller than the kernel. He et al. 2015, arXiv:1502.01852 (initialisation).
     """
 
     def __init__(
@@ -37,9 +37,18 @@ class Conv2D(Layer):
         input_gradient: bool = True,
     ) -> None:
         super().__init__()
-        if inputs < 1 or outputs < 1 or size < 1 or size % 2 == 0 or stride < 1 or (padding or 0) < 0:
+        if (
+            inputs < 1
+            or outputs < 1
+            or size < 1
+            or size % 2 == 0
+            or stride < 1
+            or (padding or 0) < 0
+        ):
             given = f"Conv2D({inputs}, {outputs}, size={size}, stride={stride}, padding={padding})"
-            raise ConfigError(f"{given}: channels and stride must be >= 1, the kernel odd, the padding >= 0")
+            raise ConfigError(
+                f"{given}: channels and stride must be >= 1, the kernel odd, the padding >= 0"
+            )
         self.inputs, self.outputs, self.size, self.stride = inputs, outputs, size, stride
         self.padding = size // 2 if padding is None else padding
         self.bias, self.input_gradient = bias, input_gradient
@@ -55,9 +64,13 @@ class Conv2D(Layer):
         check_input(self, x, "B", self.inputs, "H", "W", dtype=self.params["weight"].dtype)
         smallest = self.size - 2 * self.padding
         if min(x.shape[2:]) < max(smallest, 1):
-            raise ShapeError(f"Conv2D: expected [B, {self.inputs}, H, W], H and W >= {smallest}, found {list(x.shape)}")
+            raise ShapeError(
+                f"Conv2D: expected [B, {self.inputs}, H, W], H and W >= {smallest}, found {list(x.shape)}"
+            )
         operations = operations_for(x)
-        y, conv_backward = operations.conv2d(x, self.params["weight"], self.stride, self.padding, self.input_gradient)
+        y, conv_backward = operations.conv2d(
+            x, self.params["weight"], self.stride, self.padding, self.input_gradient
+        )
         if "bias" in self.params:
             y, bias_backward = operations.add_bias(y, self.params["bias"])
 

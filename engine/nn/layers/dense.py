@@ -25,16 +25,23 @@ class Dense(Layer):
     With all leading axes flattened into rows:
         y = x W^T + b      dW = dy^T x      db = sum over rows of dy      dx = dy W
 
-    `initialization` is one of `VARIANCES`, such as "glorot". Raises ShapeError when x is not [B, ..., inputs].
+    `initialization` is one of `VARIANCES`, such as "glorot". Raises ShapeError when x is not [B,
+    ..., inputs].
     """
 
     input_gradient = True  # False for the first layer of a network that is trained
-    activation = staticmethod(identity)  # of an `Activation` behind it, which a GPU computes in the same kernel
+    activation = staticmethod(
+        identity
+    )  # of an `Activation` behind it, which a GPU computes in the same kernel
 
-    def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he") -> None:
+    def __init__(
+        self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he"
+    ) -> None:
         super().__init__()
         if inputs < 1 or outputs < 1 or initialization not in VARIANCES:
-            raise ConfigError(f"Dense({inputs}, {outputs}, {initialization!r}): sizes >= 1, start in {[*VARIANCES]}")
+            raise ConfigError(
+                f"Dense({inputs}, {outputs}, {initialization!r}): sizes >= 1, start in {[*VARIANCES]}"
+            )
         self.inputs, self.outputs, self.initialization = inputs, outputs, initialization
         weight = initial(rng, initialization, (outputs, inputs), inputs, outputs)
         self.params = {"weight": weight, "bias": np.zeros(outputs, np.float32)}
@@ -43,11 +50,16 @@ class Dense(Layer):
         weight = self.params["weight"]
         check_input(self, x, "B", "...", self.inputs, dtype=weight.dtype)
         rows = x.reshape(-1, self.inputs)
-        y, rows_backward = operations_for(rows).dense(rows, weight, self.params["bias"], self.activation)
+        y, rows_backward = operations_for(rows).dense(
+            rows, weight, self.params["bias"], self.activation
+        )
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             drows, dweight, dbias = rows_backward(dy.reshape(-1, self.outputs), self.input_gradient)
-            return None if drows is None else drows.reshape(x.shape), {"weight": dweight, "bias": dbias}
+            return None if drows is None else drows.reshape(x.shape), {
+                "weight": dweight,
+                "bias": dbias,
+            }
 
         return y.reshape(*x.shape[:-1], self.outputs), backward
 
@@ -55,14 +67,18 @@ class Dense(Layer):
 def dense_together(
     layers: Mapping[str, Dense], x: Array, training: bool
 ) -> tuple[list[Array], Callable[[Sequence[Array]], tuple[Array, Gradients]]]:
-    """Run dense layers of one size on x [B, T, inputs]: in training on a device as one, if their weights lie in a row.
+    """Run dense layers of one size on x [B, T, inputs]: in training on a device as one, if their
+    weights lie in a row.
 
-    Returns each y [B, T, outputs], and backward: a dy of each, [B, T, outputs] or with outputs as two sides -> (dx,
-    gradients NAME.weight and NAME.bias).
+    Returns each y [B, T, outputs], and backward: a dy of each, [B, T, outputs] or with outputs as
+    two sides -> (dx, gradients NAME.weight and NAME.bias).
     """
     xp, joint, parts = backend_of(x).xp, copy.copy(next(iter(layers.values()))), [*layers.values()]
     joint.params = {key: joined([layer.params[key] for layer in parts]) for key in joint.params}
-    joint.outputs, is_joint = joint.outputs * len(parts), training and all(p is not None for p in joint.params.values())
+    joint.outputs, is_joint = (
+        joint.outputs * len(parts),
+        training and all(p is not None for p in joint.params.values()),
+    )
     one_or_all = {"joint": joint} if is_joint else layers
     steps = [forward_part(name, layer, x, training) for name, layer in one_or_all.items()]
 
@@ -74,7 +90,13 @@ def dense_together(
             dx, grads = part if dx is None else part + dx, part_grads | grads
         if is_joint:
             each = [(key, xp.split(array, len(parts))) for key, array in grads.items()]
-            grads = {key.replace("joint", name): part[n] for n, name in enumerate(layers) for key, part in each}
+            grads = {
+                key.replace("joint", name): part[n]
+                for n, name in enumerate(layers)
+                for key, part in each
+            }
         return dx, grads
 
-    return xp.split(steps[0][0], len(parts), axis=2) if is_joint else [y for y, _ in steps], backward
+    return xp.split(steps[0][0], len(parts), axis=2) if is_joint else [
+        y for y, _ in steps
+    ], backward

@@ -11,13 +11,15 @@ from engine.nn.layer import Array, Backward, Layer, check_input, register
 
 @register("dropout")
 class Dropout(Layer):
-    """In training, set each element to zero with probability `rate` and scale up the others to keep the mean.
+    """In training, set each element to zero with probability `rate` and scale up the others to keep
+    the mean.
 
     forward:  x of any shape -> y like x;  in inference y = x
     backward: dy -> dx like x; no parameters
 
-    With m = 1 / (1 - rate) where an element is kept and 0 elsewhere: y = m x, dx = m dy. Masks are drawn from `rng`;
-    `reseed` makes them repeatable. Raises ConfigError unless 0 <= rate < 1. Srivastava et al. 2014, JMLR 15.
+    With m = 1 / (1 - rate) where an element is kept and 0 elsewhere: y = m x, dx = m dy. Masks are
+    drawn from `rng`; `reseed` makes them repeatable. Raises ConfigError unless 0 <= rate < 1.
+    Srivastava et al. 2014, JMLR 15.
     """
 
     def __init__(self, rate: float, rng: np.random.Generator) -> None:

@@ -20,11 +20,12 @@ class Embedding(Layer):
     forward:  x integer [B, ...], each in [0, tokens) -> y [B, ..., features]
     backward: dy like y -> None (tokens have no gradient); gradient weight [tokens, features]
 
-    y = W[x] selects rows, so the gradient of a row is the sum of dy over all positions that selected it. New rows have
-    the standard deviation `deviation`: 1 is the scale that other layers expect of their inputs; where residual blocks
-    add to the stream that begins here, GPT-2 has EMBEDDING_DEVIATION, 0.02. The token `padding_idx` fills up short
-    sequences: its vector is 0 and is not trained, and layers behind this one in a Sequential do not see its places.
-    Raises ShapeError for a non-integer dtype and for tokens out of range.
+    y = W[x] selects rows, so the gradient of a row is the sum of dy over all positions that
+    selected it. New rows have the standard deviation `deviation`: 1 is the scale that other layers
+    expect of their inputs; where residual blocks add to the stream that begins here, GPT-2 has
+    EMBEDDING_DEVIATION, 0.02. The token `padding_idx` fills up short sequences: its vector is 0 and
+    is not trained, and layers behind this one in a Sequential do not see its places. Raises
+    ShapeError for a non-integer dtype and for tokens out of range.
     """
 
     def __init__(
@@ -40,14 +41,20 @@ class Embedding(Layer):
             raise ConfigError(f"Embedding({tokens}, {features}): both must be >= 1")
         self.tokens, self.features, self.deviation = tokens, features, deviation
         if padding_idx is not None and not 0 <= padding_idx < tokens:
-            raise ConfigError(f"Embedding: padding_idx must be a token from 0 to {tokens - 1}, not {padding_idx}")
+            raise ConfigError(
+                f"Embedding: padding_idx must be a token from 0 to {tokens - 1}, not {padding_idx}"
+            )
         self.padding_idx = padding_idx
         self.params = {"weight": normal(rng, (tokens, features), deviation)}
         if padding_idx is not None:
             self.params["weight"][padding_idx] = 0
 
     def mask_of(self, x: Array) -> Array | None:
-        return None if self.padding_idx is None or getattr(x, "ndim", 0) != 2 else x != self.padding_idx
+        return (
+            None
+            if self.padding_idx is None or getattr(x, "ndim", 0) != 2
+            else x != self.padding_idx
+        )
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", "...", dtype="integer")
@@ -58,7 +65,9 @@ class Embedding(Layer):
             y[x == self.padding_idx] = 0
 
         def backward(dy: Array) -> tuple[None, Gradients]:
-            gradient = operations_for(dy).scatter_rows(dy.reshape(-1, self.features), x.reshape(-1, 1), self.tokens)
+            gradient = operations_for(dy).scatter_rows(
+                dy.reshape(-1, self.features), x.reshape(-1, 1), self.tokens
+            )
             if self.padding_idx is not None:
                 gradient[self.padding_idx] = 0
             return None, {"weight": gradient}
@@ -73,26 +82,32 @@ class PositionEmbedding(Layer):
     forward:  x [B, T, features], T <= length, optionally state as in Sequential -> y = x + P[:T]
     backward: dy like y -> dx = dy; gradient weight [length, features] = sum of dy over B, 0 at other positions
 
-    Its vectors begin with the deviation of those that they are added to (`Embedding`). With a state, the first position
-    is the one behind the last of the call before. Raises ShapeError for longer sequences.
-    Vaswani et al. 2017, arXiv:1706.03762, section 3.5.
+    Its vectors begin with the deviation of those that they are added to (`Embedding`). With a
+    state, the first position is the one behind the last of the call before. Raises ShapeError for
+    longer sequences. Vaswani et al. 2017, arXiv:1706.03762, section 3.5.
     """
 
-    def __init__(self, length: int, features: int, rng: np.random.Generator, deviation: float = 1.0) -> None:
+    def __init__(
+        self, length: int, features: int, rng: np.random.Generator, deviation: float = 1.0
+    ) -> None:
         super().__init__()
         if length < 1 or features < 1:
             raise ConfigError(f"PositionEmbedding({length}, {features}): both must be >= 1")
         self.length, self.features, self.deviation = length, features, deviation
         self.params = {"weight": normal(rng, (length, features), deviation)}
 
-    def forward(self, x: Array, training: bool = False, state: Any = None) -> tuple[Array, Backward]:
+    def forward(
+        self, x: Array, training: bool = False, state: Any = None
+    ) -> tuple[Array, Backward]:
         weight = self.params["weight"]
         check_input(self, x, "B", "T", self.features, dtype=weight.dtype)
         first = (state or {}).get("places", 0)
         here = slice(first, first + x.shape[1])
         if here.stop > self.length:
             found = f"{list(x.shape)} behind {first} places" if first else list(x.shape)
-            raise ShapeError(f"PositionEmbedding: expected at most {self.length} places, found {found}")
+            raise ShapeError(
+                f"PositionEmbedding: expected at most {self.length} places, found {found}"
+            )
         if state is not None:
             state["places"] = here.stop
 

@@ -26,8 +26,9 @@ class FeedForward(Layer):
     forward:  x [B, T, features] -> y like x
     backward: dy like y -> dx like x; gradients dense1.*, dense2.*, norm.*
 
-    With d = the norm's gradient of its input: dx = d + the gradient of (scale d) through the dense layers.
-    Not `damped`, they begin as "he" and "glorot". Raises ShapeError when x is not [B, T, features].
+    With d = the norm's gradient of its input: dx = d + the gradient of (scale d) through the dense
+    layers. Not `damped`, they begin as "he" and "glorot". Raises ShapeError when x is not [B, T,
+    features].
     """
 
     def __init__(
@@ -44,7 +45,10 @@ class FeedForward(Layer):
         self.features, self.hidden, self.activation = features, hidden, activation
         self.scale, self.epsilon, self.damped = scale, epsilon, damped
         second = Dense(hidden, features, rng, "small" if damped else "glorot")
-        first, between = Dense(features, hidden, rng, "small" if damped else "he"), Activation(activation)
+        first, between = (
+            Dense(features, hidden, rng, "small" if damped else "he"),
+            Activation(activation),
+        )
         self.layers: dict[str, Layer] = {"dense1": first, "activation": between, "dense2": second}
         self.norm: Layer = LayerNorm(features, epsilon)
 
@@ -63,15 +67,17 @@ class FeedForward(Layer):
 
 @register("encoder_layer")
 class EncoderLayer(Layer):
-    """Attention inside a skip connection, z = norm(scale attention(x) + x), then a feed-forward block of z.
+    """Attention inside a skip connection, z = norm(scale attention(x) + x), then a feed-forward
+    block of z.
 
     forward:  x [B, T, features], with `smolgen` (x, table [T * T, generated]); optionally mask and state as in
               SelfAttention -> y [B, T, features]
     backward: dy like y -> dx, or (dx, dtable); gradients attention.*, norm.*, feed.*, smolgen.*
 
-    With d = the norm's gradient of its input: dx = d + the gradient of (scale d) through attention and its bias.
-    `smolgen` holds the settings of a Smolgen but for features and heads; it sees all places at once, so that mask and
-    `causal` raise a ConfigError with it. Raises ShapeError when x does not fit.
+    With d = the norm's gradient of its input: dx = d + the gradient of (scale d) through attention
+    and its bias. `smolgen` holds the settings of a Smolgen but for features and heads; it sees all
+    places at once, so that mask and `causal` raise a ConfigError with it. Raises ShapeError when x
+    does not fit.
     """
 
     def __init__(
@@ -90,9 +96,19 @@ class EncoderLayer(Layer):
     ) -> None:
         super().__init__()
         if not isinstance(smolgen, Mapping | None) or (smolgen is not None and causal):
-            expected = "the settings of a Smolgen, which sees all places at once and cannot be causal"
-            raise ConfigError(f"EncoderLayer: expected {expected}, found {smolgen!r}, causal={causal}")
-        self.features, self.heads, self.hidden, self.inner, self.damped = features, heads, hidden, inner, damped
+            expected = (
+                "the settings of a Smolgen, which sees all places at once and cannot be causal"
+            )
+            raise ConfigError(
+                f"EncoderLayer: expected {expected}, found {smolgen!r}, causal={causal}"
+            )
+        self.features, self.heads, self.hidden, self.inner, self.damped = (
+            features,
+            heads,
+            hidden,
+            inner,
+            damped,
+        )
         self.activation, self.scale, self.epsilon, self.causal = activation, scale, epsilon, causal
         self.smolgen = None if smolgen is None else dict(smolgen)
         self.parts: dict[str, Layer] = {
@@ -103,16 +119,26 @@ class EncoderLayer(Layer):
         if smolgen is not None:
             self.parts["smolgen"] = Smolgen(features, heads, rng=rng, **smolgen)
 
-    def forward(self, x: Any, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Any]:
+    def forward(
+        self, x: Any, training: bool = False, mask: Any = None, state: Any = None
+    ) -> tuple[Array, Any]:
         x, table = x if isinstance(x, tuple) else (x, None)
         inputs = x
         if table is not None:
             if mask is not None:
-                raise ConfigError("EncoderLayer: smolgen sees all places at once, so it takes no mask")
-            bias, smolgen_backward = forward_part("smolgen", self.parts["smolgen"], (x, table), training)
+                raise ConfigError(
+                    "EncoderLayer: smolgen sees all places at once, so it takes no mask"
+                )
+            bias, smolgen_backward = forward_part(
+                "smolgen", self.parts["smolgen"], (x, table), training
+            )
             inputs = x, bias
-        mixed, attention_backward = forward_part("attention", self.parts["attention"], inputs, training, mask, state)
-        z, norm_backward = forward_part("norm", self.parts["norm"], x + mixed * self.scale, training)
+        mixed, attention_backward = forward_part(
+            "attention", self.parts["attention"], inputs, training, mask, state
+        )
+        z, norm_backward = forward_part(
+            "norm", self.parts["norm"], x + mixed * self.scale, training
+        )
         y, feed_backward = forward_part("feed", self.parts["feed"], z, training)
 
         def backward(dy: Array) -> tuple[Any, Gradients]:
@@ -137,30 +163,43 @@ class Encoder(Layer):
               SelfAttention -> y [B, T, features]
     backward: dy like y -> dx like x; gradients layer0.*, layer1.*, ..., and table [T * T, generated] with smolgen
 
-    The gradient of the table is the sum of the layers'. `block` holds the settings of an EncoderLayer.
-    Vaswani et al. 2017, arXiv:1706.03762; layer norm and smolgen as in Lc0. Raises ShapeError when x does not fit.
+    The gradient of the table is the sum of the layers'. `block` holds the settings of an
+    EncoderLayer. Vaswani et al. 2017, arXiv:1706.03762; layer norm and smolgen as in Lc0. Raises
+    ShapeError when x does not fit.
     """
 
     def __init__(self, depth: int, block: Mapping[str, Any], rng: np.random.Generator) -> None:
         super().__init__()
         if depth < 1 or not isinstance(block, Mapping):
-            raise ConfigError(f"Encoder({depth}, {block!r}): expected a layer at least, and an EncoderLayer's settings")
+            raise ConfigError(
+                f"Encoder({depth}, {block!r}): expected a layer at least, and an EncoderLayer's settings"
+            )
         self.depth, self.block = depth, dict(block)
-        self.layers: dict[str, Layer] = {f"layer{n}": EncoderLayer(rng=rng, **block) for n in range(depth)}
+        self.layers: dict[str, Layer] = {
+            f"layer{n}": EncoderLayer(rng=rng, **block) for n in range(depth)
+        }
         if smolgen := self.layers["layer0"].children().get("smolgen"):
             places, generated = (smolgen.config()[name] for name in ("places", "generated"))
-            self.params = {"table": initial(rng, "glorot", (places**2, generated), generated, places**2)}
+            self.params = {
+                "table": initial(rng, "glorot", (places**2, generated), generated, places**2)
+            }
 
-    def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
+    def forward(
+        self, x: Array, training: bool = False, mask: Any = None, state: Any = None
+    ) -> tuple[Array, Backward]:
         table, steps, shape = self.params.get("table"), [], getattr(x, "shape", [])
         if len(shape) == 4:
             x = x.reshape(*shape[:2], shape[2] * shape[3]).swapaxes(1, 2)
         for name, layer in self.layers.items():
-            x, step = forward_part(name, layer, x if table is None else (x, table), training, mask, state)
+            x, step = forward_part(
+                name, layer, x if table is None else (x, table), training, mask, state
+            )
             steps.append(step)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            grads: Gradients = {} if table is None else {"table": backend_of(dy).xp.zeros_like(table)}
+            grads: Gradients = (
+                {} if table is None else {"table": backend_of(dy).xp.zeros_like(table)}
+            )
             for step in reversed(steps):
                 dy, part = step(dy)
                 if table is not None:

@@ -9,18 +9,28 @@ import numpy as np
 
 from engine.errors import ConfigError
 
-EMBEDDING_DEVIATION = 0.02  # standard deviation of vectors that a residual stream begins with, as in GPT-2
+EMBEDDING_DEVIATION = (
+    0.02  # standard deviation of vectors that a residual stream begins with, as in GPT-2
+)
 
 
 # Variance of a matrix's weights from the numbers that it takes and gives, by the name of the start.
 VARIANCES: dict[str, Callable[[int, int], float]] = {
-    "he": lambda fan_in, fan_out: 2 / fan_in,  # keeps the variance through ReLU: He et al. 2015, arXiv:1502.01852
-    "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),  # of linear outputs: Glorot and Bengio 2010
-    "small": lambda fan_in, fan_out: 1 / (3 * fan_in),  # blocks that add to a stream; as PyTorch's linear layers
+    "he": lambda fan_in, fan_out: (
+        2 / fan_in
+    ),  # keeps the variance through ReLU: He et al. 2015, arXiv:1502.01852
+    "glorot": lambda fan_in, fan_out: (
+        2 / (fan_in + fan_out)
+    ),  # of linear outputs: Glorot and Bengio 2010
+    "small": lambda fan_in, fan_out: (
+        1 / (3 * fan_in)
+    ),  # blocks that add to a stream; as PyTorch's linear layers
 }
 
 
-def initial(rng: np.random.Generator, start: str, shape: tuple[int, ...], fan_in: int, fan_out: int = 0) -> np.ndarray:
+def initial(
+    rng: np.random.Generator, start: str, shape: tuple[int, ...], fan_in: int, fan_out: int = 0
+) -> np.ndarray:
     """Draw normal weights of one of the `VARIANCES`, float32."""
     return normal(rng, shape, math.sqrt(VARIANCES[start](fan_in, fan_out)))
 

@@ -1,4 +1,6 @@
-"""Layers that scale and shift: batch norm, optionally fused with the ReLU that follows, layer norm, and a gate."""
+"""Layers that scale and shift: batch norm, optionally fused with the ReLU that follows, layer norm,
+and a gate.
+"""
 
 from __future__ import annotations
 
@@ -22,24 +24,31 @@ class BatchNorm(Layer):
         dx = gamma / sqrt(variance + epsilon) * (dy - dbeta / n - h dgamma / n)
 
     `relu` applies max(y, 0) in the same pass, which saves one walk over the data in each direction.
-    Training uses the batch's own statistics and moves the running ones towards them by `momentum`. Inference uses
-    the running statistics as constants. So does training on a single value a channel, which has no variance. Both use
-    the biased variance, the mean of (x - mean)^2; PyTorch's running one is n / (n - 1) times it.
-    `groups` equal parts of a batch can be normalised each by itself on a GPU, where a pass for each would be slow;
-    the running statistics follow the means of theirs.
-    Raises ShapeError when C differs. Ioffe and Szegedy 2015, arXiv:1502.03167.
+    Training uses the batch's own statistics and moves the running ones towards them by `momentum`.
+    Inference uses the running statistics as constants. So does training on a single value a
+    channel, which has no variance. Both use the biased variance, the mean of (x - mean)^2;
+    PyTorch's running one is n / (n - 1) times it. `groups` equal parts of a batch can be normalised
+    each by itself on a GPU, where a pass for each would be slow; the running statistics follow the
+    means of theirs. Raises ShapeError when C differs. Ioffe and Szegedy 2015, arXiv:1502.03167.
     """
 
     sizes = ("channels",)
     groups = 1
 
-    def __init__(self, channels: int, relu: bool = False, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
+    def __init__(
+        self, channels: int, relu: bool = False, momentum: float = 0.1, epsilon: float = 1e-5
+    ) -> None:
         super().__init__()
         if channels < 1 or not 0 < momentum <= 1 or not epsilon > 0:
             given = f"BatchNorm({channels}, momentum={momentum}, epsilon={epsilon})"
-            raise ConfigError(f"{given}: expected channels >= 1, momentum above 0 and at most 1, epsilon > 0")
+            raise ConfigError(
+                f"{given}: expected channels >= 1, momentum above 0 and at most 1, epsilon > 0"
+            )
         self.channels, self.relu, self.momentum, self.epsilon = channels, relu, momentum, epsilon
-        self.params = {"gamma": np.ones(channels, np.float32), "beta": np.zeros(channels, np.float32)}
+        self.params = {
+            "gamma": np.ones(channels, np.float32),
+            "beta": np.zeros(channels, np.float32),
+        }
         statistics = np.zeros(channels, np.float32), np.ones(channels, np.float32)
         self.buffers = dict(zip(("running_mean", "running_variance"), statistics, strict=True))
 
@@ -77,7 +86,10 @@ class LayerNorm(Layer):
         if features < 1 or not epsilon > 0:
             raise ConfigError(f"LayerNorm({features}, epsilon={epsilon}): both must be > 0")
         self.features, self.epsilon = features, epsilon
-        self.params = {"gamma": np.ones(features, np.float32), "beta": np.zeros(features, np.float32)}
+        self.params = {
+            "gamma": np.ones(features, np.float32),
+            "beta": np.zeros(features, np.float32),
+        }
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         gamma, beta = self.params["gamma"], self.params["beta"]

@@ -1,4 +1,6 @@
-"""What recurrent layers share: the loop over time steps, and backpropagation through time. `cells.py` has the steps."""
+"""What recurrent layers share: the loop over time steps, and backpropagation through time.
+`cells.py` has the steps.
+"""
 
 from __future__ import annotations
 
@@ -68,12 +70,14 @@ class Recurrent(Layer):
     def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
         """One step: a, c [B, G H] -> (new state, backward).
 
-        backward(dstate, da, dc) fills da and dc, one array where the kind `adds`, and returns what goes directly to the
-        state before.
+        backward(dstate, da, dc) fills da and dc, one array where the kind `adds`, and returns what
+        goes directly to the state before.
         """
         raise NotImplementedError
 
-    def forward(self, x: Any, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Any, Any]:
+    def forward(
+        self, x: Any, training: bool = False, mask: Any = None, state: Any = None
+    ) -> tuple[Any, Any]:
         x, *given = x if isinstance(x, tuple) else (x,)
         weight, hidden_weight = self.params["input_weight"], self.params["hidden_weight"]
         check_input(self, x, "B", "T", self.inputs, dtype=weight.dtype)
@@ -90,7 +94,9 @@ class Recurrent(Layer):
         step_backwards: list[StepBackward] = []
         to_gates = xp.ascontiguousarray(hidden_weight.T)  # which products pack faster
         for t in range(steps):
-            now, step_backward = self._step(a[t], now[0] @ to_gates, now, None if keeps is None else keeps[t])
+            now, step_backward = self._step(
+                a[t], now[0] @ to_gates, now, None if keeps is None else keeps[t]
+            )
             hidden[t + 1] = now[0]
             step_backwards.append(step_backward)
         if state is not None:
@@ -123,13 +129,17 @@ class Recurrent(Layer):
         return (y, *now) if self.return_state else y, backward
 
     def _first(self, given: list[Array], state: Any, zeros: Array) -> StateArrays:
-        """Return the state before the first step: what is given, or else kept in `state`, or else zeros."""
+        """Return the state before the first step: what is given, or else kept in `state`, or else
+        zeros.
+        """
         if state is not None and self.reverse:
             raise ConfigError(f"{type(self).__name__}: what runs backwards keeps no state")
         arrays = tuple(given) or (state or {}).get("arrays") or (zeros,) * self.states
         if len(arrays) != self.states:
             found = f"a tuple of {1 + len(arrays)}"
-            raise ShapeError(f"{type(self).__name__}: expected x and {self.states} arrays of a state, found {found}")
+            raise ShapeError(
+                f"{type(self).__name__}: expected x and {self.states} arrays of a state, found {found}"
+            )
         for array in arrays:
             check_input(self, array, *zeros.shape, dtype=zeros.dtype)
         return arrays
@@ -141,7 +151,9 @@ class Recurrent(Layer):
         check_input(self, mask, batch, steps, dtype="bool")
         return ~(mask[:, ::-1] if self.reverse else mask).T[:, :, None]
 
-    def _step(self, a: Array, c: Array, state: StateArrays, keep: Array | None) -> tuple[StateArrays, StepBackward]:
+    def _step(
+        self, a: Array, c: Array, state: StateArrays, keep: Array | None
+    ) -> tuple[StateArrays, StepBackward]:
         """Take a `step`, but leave the state as it is where `keep`, bool [B, 1]."""
         new, step_backward = self.step(a, c, state)
         if keep is None:

@@ -31,14 +31,18 @@ class SqueezeExcitation(Layer):
     Raises ShapeError when x is not [B, C, H, W]. Hu et al. 2018, arXiv:1709.01507; the shift is Lc0's addition.
     """
 
-    def __init__(self, channels: int, hidden: int, rng: np.random.Generator, activation: str = "relu") -> None:
+    def __init__(
+        self, channels: int, hidden: int, rng: np.random.Generator, activation: str = "relu"
+    ) -> None:
         super().__init__()
         self.channels, self.hidden, self.activation = channels, hidden, activation
         self.squeeze: Layer = Dense(channels, hidden, rng)
         self.excite: Layer = Dense(hidden, 2 * channels, rng, initialization="glorot")
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        y, merge_backward = self.forward_with_skip(x, backend_of(x).xp.zeros_like(x), False, training)
+        y, merge_backward = self.forward_with_skip(
+            x, backend_of(x).xp.zeros_like(x), False, training
+        )
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             dx, _, grads = merge_backward(dy)
@@ -46,8 +50,12 @@ class SqueezeExcitation(Layer):
 
         return y, backward
 
-    def forward_with_skip(self, x: Array, skip: Array, relu: bool, training: bool) -> tuple[Array, MergeBackward]:
-        """Compute sigmoid(s) x + t + skip in one pass, with ReLU on request; backward: dy -> (dx, dskip, gradients)."""
+    def forward_with_skip(
+        self, x: Array, skip: Array, relu: bool, training: bool
+    ) -> tuple[Array, MergeBackward]:
+        """Compute sigmoid(s) x + t + skip in one pass, with ReLU on request; backward: dy -> (dx,
+        dskip, gradients).
+        """
         check_input(self, x, "B", self.channels, "H", "W")
         if 0 in x.shape[2:]:
             raise ShapeError(f"SqueezeExcitation: expected H and W >= 1, found {list(x.shape)}")
@@ -59,7 +67,9 @@ class SqueezeExcitation(Layer):
 
         def backward(dy: Array) -> tuple[Array, Array, Gradients]:
             d = sum_backward(dy)
-            dmean, grads = dense_backward(backend_of(x).xp.concatenate([slope(d.scale), d.shift], axis=1))
+            dmean, grads = dense_backward(
+                backend_of(x).xp.concatenate([slope(d.scale), d.shift], axis=1)
+            )
             return d.input_gradient(dmean), d.skip, grads
 
         return y, backward
@@ -73,19 +83,29 @@ class Residual(Layer):
               the gate ("se") or nothing
     backward: dy -> dx like x;  with da = act'(.) dy:  dx = body's backward of (g's backward of da) + da
 
-    The body's parameters keep their names; the gate's are "se.NAME". Raises ShapeError when the body changes the shape.
-    He et al. 2016, arXiv:1512.03385.
+    The body's parameters keep their names; the gate's are "se.NAME". Raises ShapeError when the
+    body changes the shape. He et al. 2016, arXiv:1512.03385.
     """
 
-    def __init__(self, body: Sequential, se: SqueezeExcitation | None = None, activation: str = "relu") -> None:
+    def __init__(
+        self, body: Sequential, se: SqueezeExcitation | None = None, activation: str = "relu"
+    ) -> None:
         super().__init__()
-        if not isinstance(body, Sequential) or not isinstance(se, SqueezeExcitation | None) or "se" in body.layers:
-            expected = "the body must be Sequential, no part of it named 'se', the gate SqueezeExcitation"
+        if (
+            not isinstance(body, Sequential)
+            or not isinstance(se, SqueezeExcitation | None)
+            or "se" in body.layers
+        ):
+            expected = (
+                "the body must be Sequential, no part of it named 'se', the gate SqueezeExcitation"
+            )
             raise ConfigError(f"Residual: {expected}")
         self.body, self.se, self.activation = body, se, activation
         self._apply = activation_function(activation)
 
-    def forward(self, x: Array, training: bool = False, mask: Any = None, state: Any = None) -> tuple[Array, Backward]:
+    def forward(
+        self, x: Array, training: bool = False, mask: Any = None, state: Any = None
+    ) -> tuple[Array, Backward]:
         inner, body_backward = self.body.forward(x, training, mask, state)
         if inner.shape != x.shape:
             raise ShapeError(f"Residual: the body turns {list(x.shape)} into {list(inner.shape)}")

@@ -46,10 +46,19 @@ class Smolgen(Layer):
         super().__init__()
         if min(features, heads, places, compressed, hidden, generated) < 1:
             inner = f"compressed={compressed}, hidden={hidden}, generated={generated}"
-            raise ConfigError(f"Smolgen({features}, {heads}, {places}, {inner}): sizes must be >= 1")
-        self.features, self.heads, self.places, self.activation = features, heads, places, activation
+            raise ConfigError(
+                f"Smolgen({features}, {heads}, {places}, {inner}): sizes must be >= 1"
+            )
+        self.features, self.heads, self.places, self.activation = (
+            features,
+            heads,
+            places,
+            activation,
+        )
         self.compressed, self.hidden, self.generated = compressed, hidden, generated
-        self.params = {"compress": initial(rng, "glorot", (compressed, features), features, compressed)}
+        self.params = {
+            "compress": initial(rng, "glorot", (compressed, features), features, compressed)
+        }
         self.layers: dict[str, Layer] = {
             "flatten": Flatten(),
             "dense1": Dense(places * compressed, hidden, rng),
@@ -65,13 +74,21 @@ class Smolgen(Layer):
         check_input(self, squares, "B", self.places, self.features)
         check_input(self, table, self.places**2, self.generated)
         weight, batch = self.params["compress"], len(squares)
-        codes, codes_backward = Sequential(**self.layers).forward(product(squares, weight.T), training)
+        codes, codes_backward = Sequential(**self.layers).forward(
+            product(squares, weight.T), training
+        )
         codes = codes.reshape(batch * self.heads, self.generated)
 
         def backward(dy: Array) -> tuple[tuple[Array, Array], Gradients]:
             dbias = dy.reshape(batch * self.heads, self.places**2)
-            dsmall, grads = codes_backward(product(dbias, table).reshape(batch, self.heads * self.generated))
-            grads["compress"] = product(dsmall.reshape(-1, self.compressed).T, squares.reshape(-1, self.features))
+            dsmall, grads = codes_backward(
+                product(dbias, table).reshape(batch, self.heads * self.generated)
+            )
+            grads["compress"] = product(
+                dsmall.reshape(-1, self.compressed).T, squares.reshape(-1, self.features)
+            )
             return (product(dsmall, weight), product(dbias.T, codes)), grads
 
-        return product(codes, table.T).reshape(batch, self.heads, self.places, self.places), backward
+        return product(codes, table.T).reshape(
+            batch, self.heads, self.places, self.places
+        ), backward

@@ -1,7 +1,8 @@
 """The expensive operations of the layers, once as plain array code and once as native kernels.
 
-A layer asks `operations_for(x)` and gets the fastest implementation for the backend and dtype of `x`: float32 in
-host memory uses the Numba kernels, CuPy fused ones; everything else (float64 in the gradient check) uses the reference.
+A layer asks `operations_for(x)` and gets the fastest implementation for the backend and dtype of
+`x`: float32 in host memory uses the Numba kernels, CuPy fused ones; everything else (float64 in the
+gradient check) uses the reference.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Kernels for batch norm and the ends of residual blocks over images [N, C]: N squares of all images, C channels each.
+"""Kernels for batch norm and the ends of residual blocks over images [N, C]: N squares of all
+images, C channels each.
 
-All arrays are flat float32, and C is a multiple of 16 lanes. The kernels walk the squares in blocks that fit the
-first-level cache. Sums over a block are single precision; sums of blocks are double precision.
+All arrays are flat float32, and C is a multiple of 16 lanes. The kernels walk the squares in blocks
+that fit the first-level cache. Sums over a block are single precision; sums of blocks are double
+precision.
 """
 
 from __future__ import annotations
@@ -18,10 +20,15 @@ BLOCK = 64  # squares per block: 16 KB at 64 channels
 def moments(x, channels, mean, variance):
     """Compute the mean and biased variance of each channel; float64 [C] each.
 
-    Deviations are taken from the first block's mean, so a large mean costs no digits of the variance.
+    Deviations are taken from the first block's mean, so a large mean costs no digits of the
+    variance.
     """
     squares = len(x) // channels
-    shift, total, square_total = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32)
+    shift, total, square_total = (
+        np.empty(LANES, np.float32),
+        np.empty(LANES, np.float32),
+        np.empty(LANES, np.float32),
+    )
     for c in range(0, channels, LANES):
         shift[:] = 0.0
         _block_moments(x, channels, c, 0, min(BLOCK, squares), shift, shift, square_total)
@@ -29,7 +36,9 @@ def moments(x, channels, mean, variance):
             shift[lane] /= np.float32(min(BLOCK, squares))
             mean[c + lane] = variance[c + lane] = 0.0
         for first in range(0, squares, BLOCK):
-            _block_moments(x, channels, c, first, min(first + BLOCK, squares), shift, total, square_total)
+            _block_moments(
+                x, channels, c, first, min(first + BLOCK, squares), shift, total, square_total
+            )
             for lane in range(LANES):
                 mean[c + lane] += total[lane]
                 variance[c + lane] += square_total[lane]
@@ -66,7 +75,9 @@ def normalise(x, channels, mean, scale, beta, rectify, y):
 
 @kernel(contract=True)
 def norm_sums(x, dy, channels, mean, scale, beta, rectify, total, weighted):
-    """Sum dz and dz (x - mean) over the board squares, float64 [C]; dz is dy where the norm's result is > 0."""
+    """Sum dz and dz (x - mean) over the board squares, float64 [C]; dz is dy where the norm's
+    result is > 0.
+    """
     squares = len(x) // channels
     block, weighted_block = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
     total[:] = 0.0
@@ -90,7 +101,9 @@ def norm_sums(x, dy, channels, mean, scale, beta, rectify, total, weighted):
 
 @kernel(contract=True)
 def norm_input_gradient(x, dy, channels, mean, scale, beta, slope, constant, rectify, dx):
-    """dx = scale dz + slope (x - mean) + constant, with dz as in `norm_sums`; slope and constant are [C]."""
+    """dx = scale dz + slope (x - mean) + constant, with dz as in `norm_sums`; slope and constant
+    are [C].
+    """
     squares = len(x) // channels
     for first in range(0, squares, BLOCK):
         for c in range(0, channels, LANES):
@@ -119,7 +132,9 @@ def gated_sum(x, scale, shift, skip, channels, squares, rectify, y):
 
 @kernel(contract=True)
 def gate_gradients(x, y, dy, channels, squares, rectify, dskip, dscale, dshift):
-    """dskip = dy (where y > 0 with `rectify`); over an image, dscale = sum of x dskip and dshift = sum of dskip."""
+    """dskip = dy (where y > 0 with `rectify`); over an image, dscale = sum of x dskip and dshift =
+    sum of dskip.
+    """
     for image in range(len(dscale) // channels):
         for c in range(0, channels, LANES):
             scale_acc, shift_acc = splat(0.0), splat(0.0)

@@ -1,4 +1,6 @@
-"""The operations on a GPU: what happens to each number is one kernel, and boards stay channels last in memory."""
+"""The operations on a GPU: what happens to each number is one kernel, and boards stay channels last
+in memory.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +13,31 @@ from typing import Any
 import numpy as np
 
 from engine.backend import Backend, place_in_whole, same_part
-from engine.nn.operations.plain import Activated, Array, Convolved, Densed, Function, Operations, identity
+from engine.nn.operations.plain import (
+    Activated,
+    Array,
+    Convolved,
+    Densed,
+    Function,
+    Operations,
+    identity,
+)
 
 
 class DeviceOperations(Operations):
-    """Overrides what makes most kernels of a training step. One object for each backend, because it keeps kernels."""
+    """Overrides what makes most kernels of a training step. One object for each backend, because it
+    keeps kernels.
+    """
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend.xp)
         self.fused = cache(backend.fused)  # type: ignore[method-assign]
-        self._activations = cache(lambda *given: tuple(map(backend.fused, _value_and_slope(*given))))
-        self._now = threading.local()  # `halves`, in a block of half products: {id of an array: it, and cast}
+        self._activations = cache(
+            lambda *given: tuple(map(backend.fused, _value_and_slope(*given)))
+        )
+        self._now = (
+            threading.local()
+        )  # `halves`, in a block of half products: {id of an array: it, and cast}
 
     @contextmanager
     def half_products(self) -> Iterator[None]:
@@ -35,10 +51,15 @@ class DeviceOperations(Operations):
         """Return a weight in half precision; parts of one array are cast together, once in a block."""
         whole, _ = place_in_whole(weight)
         if id(whole) not in self._now.halves:
-            self._now.halves[id(whole)] = whole, whole.astype(np.float16)  # both, so that the number stays its own
+            self._now.halves[id(whole)] = (
+                whole,
+                whole.astype(np.float16),
+            )  # both, so that the number stays its own
         return same_part(weight, self._now.halves[id(whole)][1])
 
-    def dense(self, rows: Array, weight: Array, bias: Array, function: Function = identity) -> Densed:
+    def dense(
+        self, rows: Array, weight: Array, bias: Array, function: Function = identity
+    ) -> Densed:
         """As in `Operations`; its products are in half precision, too, where they are."""
         if getattr(self._now, "halves", None) is not None:
             rows, weight = rows.astype(np.float16), self._half(weight)
@@ -47,18 +68,28 @@ class DeviceOperations(Operations):
     def activate(self, function: Function, x: Array, bias: Any = 0.0) -> Activated:
         """As in `Operations`; the gradient has the dtype of x, which may be half precision."""
         value, slope = self._activations(function, x.dtype)
-        return value(x, bias), lambda dy: dy.astype(x.dtype, copy=False) if function is identity else slope(x, bias, dy)
+        return value(
+            x, bias
+        ), lambda dy: dy.astype(x.dtype, copy=False) if function is identity else slope(x, bias, dy)
 
-    def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
+    def conv2d(
+        self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
+    ) -> Convolved:
         """As in `Operations`; its patches are in half precision, too, where products are."""
         if getattr(self._now, "halves", None) is None or x.dtype == np.float16:
             return super().conv2d(x, weight, stride, padding, input_gradient)
-        y, backward = super().conv2d(x.astype(np.float16), self._half(weight), stride, padding, input_gradient)
+        y, backward = super().conv2d(
+            x.astype(np.float16), self._half(weight), stride, padding, input_gradient
+        )
         return y.astype(x.dtype), backward
 
 
-def _value_and_slope(function: Function, dtype: Any) -> tuple[Callable[..., Array], Callable[..., Array]]:
-    """Return (x, bias) -> y and (x, bias, dy) -> dx in `dtype` of an activation function of x + bias."""
+def _value_and_slope(
+    function: Function, dtype: Any
+) -> tuple[Callable[..., Array], Callable[..., Array]]:
+    """Return (x, bias) -> y and (x, bias, dy) -> dx in `dtype` of an activation function of x +
+    bias.
+    """
 
     def value(x: Array, bias: Any) -> Array:
         return function(x + bias)[0] * 1  # a fused function may not return what it was given

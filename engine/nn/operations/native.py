@@ -8,16 +8,28 @@ import numpy as np
 
 from engine.native.lanes import LANES
 from engine.nn.operations import channelwise, rows, winograd
-from engine.nn.operations.plain import Convolved, Gated, GateGradients, NormBackward, Normed, Operations, channels_first
+from engine.nn.operations.plain import (
+    Convolved,
+    Gated,
+    GateGradients,
+    NormBackward,
+    Normed,
+    Operations,
+    channels_first,
+)
 from engine.nn.operations.workspace import empty
 
 Array = np.ndarray
 
 
 class NativeOperations(Operations):
-    """Overrides the operations that have a kernel. Shapes that no kernel supports fall back to the reference."""
+    """Overrides the operations that have a kernel. Shapes that no kernel supports fall back to the
+    reference.
+    """
 
-    def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
+    def conv2d(
+        self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
+    ) -> Convolved:
         if winograd.supports(x, weight, stride, padding):
             return winograd.convolve(x, weight, input_gradient)
         return super().conv2d(x, weight, stride, padding, input_gradient)
@@ -26,7 +38,9 @@ class NativeOperations(Operations):
         # A product with ones runs at memory speed; NumPy's sum over leading axes does not.
         return np.ones(len(rows), np.float32) @ rows
 
-    def batch_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, *more: object) -> Normed:
+    def batch_norm(
+        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, *more: object
+    ) -> Normed:
         fold = _fold(x)
         if not fold or more[1:] not in ((), (None,)):  # by given statistics
             return super().batch_norm(x, gamma, beta, epsilon, relu, *more)  # type: ignore[arg-type]
@@ -46,19 +60,25 @@ class NativeOperations(Operations):
         def backward(dy: Array) -> tuple[Array, Array, Array]:
             flat_dy = _channels_last(dy).reshape(-1)
             total, weighted = np.empty(channels), np.empty(channels)
-            channelwise.norm_sums(flat, flat_dy, channels, centre, scale, offset, relu, total, weighted)
+            channelwise.norm_sums(
+                flat, flat_dy, channels, centre, scale, offset, relu, total, weighted
+            )
             dbeta = total.reshape(fold, -1).sum(axis=0)
             dgamma = weighted.reshape(fold, -1).sum(axis=0) * inverse_deviation
             slope = _unfold(-gamma * inverse_deviation**2 * dgamma / count, fold)
             constant = _unfold(-gamma * inverse_deviation * dbeta / count, fold)
             dx = empty(image.shape)
             sums = slope, constant, relu
-            channelwise.norm_input_gradient(flat, flat_dy, channels, centre, scale, offset, *sums, dx.reshape(-1))
+            channelwise.norm_input_gradient(
+                flat, flat_dy, channels, centre, scale, offset, *sums, dx.reshape(-1)
+            )
             return channels_first(dx), dgamma.astype(np.float32), dbeta.astype(np.float32)
 
         return channels_first(y), mean.astype(np.float32), variance.astype(np.float32), backward
 
-    def layer_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Array, NormBackward]:
+    def layer_norm(
+        self, x: Array, gamma: Array, beta: Array, epsilon: float
+    ) -> tuple[Array, NormBackward]:
         width, flat = len(gamma), _flat(x)
         y, mean, factor = empty(x.shape), *(np.empty(x.size // width, np.float32) for _ in range(2))
         if width % LANES == 0:
@@ -68,7 +88,9 @@ class NativeOperations(Operations):
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
             dx, part, sums = empty(x.shape), np.zeros(2 * width, np.float32), np.zeros(2 * width)
-            rows.normalise_gradient(_flat(dy), flat, gamma, mean, factor, dx.reshape(-1), part, sums)
+            rows.normalise_gradient(
+                _flat(dy), flat, gamma, mean, factor, dx.reshape(-1), part, sums
+            )
             return dx, *sums.astype(np.float32).reshape(2, width)
 
         return y, backward
@@ -88,7 +110,9 @@ class NativeOperations(Operations):
 
     def square_mean(self, x: Array) -> Array:
         squares = x.shape[2] * x.shape[3]
-        share = np.full((1, squares), 1 / squares, np.float32)  # a product runs at memory speed, as in `sum_rows`
+        share = np.full(
+            (1, squares), 1 / squares, np.float32
+        )  # a product runs at memory speed, as in `sum_rows`
         return np.matmul(share, _channels_last(x).reshape(len(x), squares, x.shape[1]))[:, 0]
 
     def gated_sum(self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool) -> Gated:
@@ -97,27 +121,42 @@ class NativeOperations(Operations):
         image, channels, squares = _channels_last(x), x.shape[1], x.shape[2] * x.shape[3]
         flat, flat_scale = image.reshape(-1), np.ascontiguousarray(scale, np.float32).reshape(-1)
         y = empty(image.shape)
-        flat_shift, flat_skip = np.ascontiguousarray(shift, np.float32).reshape(-1), _channels_last(skip).reshape(-1)
-        channelwise.gated_sum(flat, flat_scale, flat_shift, flat_skip, channels, squares, relu, y.reshape(-1))
+        flat_shift, flat_skip = (
+            np.ascontiguousarray(shift, np.float32).reshape(-1),
+            _channels_last(skip).reshape(-1),
+        )
+        channelwise.gated_sum(
+            flat, flat_scale, flat_shift, flat_skip, channels, squares, relu, y.reshape(-1)
+        )
 
         def backward(dy: Array) -> GateGradients:
             dskip = empty(image.shape)
             dscale, dshift = np.empty(scale.shape, np.float32), np.empty(scale.shape, np.float32)
-            flat_y, flat_dy, flat_dskip = y.reshape(-1), _channels_last(dy).reshape(-1), dskip.reshape(-1)
+            flat_y, flat_dy, flat_dskip = (
+                y.reshape(-1),
+                _channels_last(dy).reshape(-1),
+                dskip.reshape(-1),
+            )
             sums = dscale.reshape(-1), dshift.reshape(-1)
-            channelwise.gate_gradients(flat, flat_y, flat_dy, channels, squares, relu, flat_dskip, *sums)
+            channelwise.gate_gradients(
+                flat, flat_y, flat_dy, channels, squares, relu, flat_dskip, *sums
+            )
 
             def input_gradient(dmean: Array) -> Array:
                 dx = empty(image.shape)
                 share = np.ascontiguousarray(dmean / np.float32(squares), np.float32).reshape(-1)
-                channelwise.scale_images(flat_dskip, flat_scale, share, channels, squares, dx.reshape(-1))
+                channelwise.scale_images(
+                    flat_dskip, flat_scale, share, channels, squares, dx.reshape(-1)
+                )
                 return channels_first(dx)
 
             return GateGradients(dscale, dshift, channels_first(dskip), input_gradient)
 
         return channels_first(y), backward
 
-    def lstm_step(self, a: Array, c: Array, before: Array) -> tuple[Array, Array, Callable[..., Array]]:
+    def lstm_step(
+        self, a: Array, c: Array, before: Array
+    ) -> tuple[Array, Array, Callable[..., Array]]:
         if before.shape[1] < LANES:
             return super().lstm_step(a, c, before)
         size, old, saved = before.shape[1], _flat(before), np.empty((4, before.size), np.float32)
@@ -127,12 +166,16 @@ class NativeOperations(Operations):
 
         def backward(dh: Array, dmemory: Array, da: Array) -> Array:
             dbefore = np.empty(before.shape, np.float32)
-            rows.lstm_gradient(_flat(dh), _flat(dmemory), *kept, old, size, da.reshape(-1), dbefore.reshape(-1))
+            rows.lstm_gradient(
+                _flat(dh), _flat(dmemory), *kept, old, size, da.reshape(-1), dbefore.reshape(-1)
+            )
             return dbefore
 
         return h, memory, backward
 
-    def gru_step(self, a: Array, c: Array, bias: Array, before: Array) -> tuple[Array, Callable[..., Array]]:
+    def gru_step(
+        self, a: Array, c: Array, bias: Array, before: Array
+    ) -> tuple[Array, Callable[..., Array]]:
         if before.shape[1] < LANES:
             return super().gru_step(a, c, bias, before)
         size, old, saved = before.shape[1], _flat(before), np.empty((3, before.size), np.float32)
@@ -142,18 +185,22 @@ class NativeOperations(Operations):
 
         def backward(dh: Array, da: Array, dc: Array) -> Array:
             dbefore = np.empty(before.shape, np.float32)
-            rows.gru_gradient(_flat(dh), *kept, old, size, da.reshape(-1), dc.reshape(-1), dbefore.reshape(-1))
+            rows.gru_gradient(
+                _flat(dh), *kept, old, size, da.reshape(-1), dc.reshape(-1), dbefore.reshape(-1)
+            )
             return dbefore
 
         return h, backward
 
     def scatter_rows(self, added: Array, chosen: Array, count: int) -> Array:
         table = np.zeros((count, added.shape[1]), np.float32)
-        rows.add_at_chosen(np.ascontiguousarray(added), np.ascontiguousarray(chosen, np.int64), table)
+        rows.add_at_chosen(
+            np.ascontiguousarray(added), np.ascontiguousarray(chosen, np.int64), table
+        )
         return table
 
 
-# ---- memory layout ------------------------------------------------------------------------------------------------
+# ---- memory layout -------------------------------------------------------------------------------
 
 
 def _flat(x: Array) -> Array:
@@ -161,15 +208,19 @@ def _flat(x: Array) -> Array:
 
 
 def _channels_last(x: Array) -> Array:
-    """Return [B, C, H, W] as contiguous float32 [B, H, W, C]; this is a view if the memory already is.
+    """Return [B, C, H, W] as contiguous float32 [B, H, W, C]; this is a view if the memory already
+    is.
 
-    Kernels read memory as float32, so they need this cast of, say, the gradient of a loss in float64.
+    Kernels read memory as float32, so they need this cast of, say, the gradient of a loss in
+    float64.
     """
     return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1), np.float32)
 
 
 def _fold(x: Array) -> int:
-    """Return how many squares to merge so that their channels fill whole lanes; 0 if no number does."""
+    """Return how many squares to merge so that their channels fill whole lanes; 0 if no number
+    does.
+    """
     if x.shape[1] % LANES == 0:
         return 1
     return LANES // x.shape[1] if LANES % x.shape[1] == 0 and x.size % LANES == 0 else 0

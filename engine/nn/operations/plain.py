@@ -1,8 +1,9 @@
 """The reference for every expensive operation: plain array code, any dtype, NumPy or CuPy.
 
-Images are [B, C, H, W]; their memory is kept channels last, which makes a convolution one matrix product. Every
-operation returns its result and a closure from the gradient of the result to the gradients of its inputs. Faster
-implementations override methods of `Operations` and are tested against it.
+Images are [B, C, H, W]; their memory is kept channels last, which makes a convolution one matrix
+product. Every operation returns its result and a closure from the gradient of the result to the
+gradients of its inputs. Faster implementations override methods of `Operations` and are tested
+against it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class GateGradients(NamedTuple):
 
 
 Moments = tuple[Array, Array]  # mean and variance of each channel, [C]
-Convolved = tuple[Array, Callable[[Array], tuple[Array | None, Array]]]  # y, and dy -> (dx or None, dweight)
+Convolved = tuple[
+    Array, Callable[[Array], tuple[Array | None, Array]]
+]  # y, and dy -> (dx or None, dweight)
 Densed = tuple[Array, Callable[[Array, bool], tuple[Array | None, Array, Array]]]
 Activated = tuple[Array, Callable[[Array], Array]]  # y, and dy -> dx
 Function = Callable[[Array], Activated]
@@ -54,14 +57,20 @@ class Operations:
         """Which of two sums is the first, bool [2, 1, 1, 1]: one kernel computes both."""
         return self.xp.arange(2)[:, None, None, None] == 0
 
-    # ---- matrix products ------------------------------------------------------------------------------------------
+    # ---- matrix products -------------------------------------------------------------------------
 
     def half_products(self) -> AbstractContextManager[None]:
-        """Return a block in which products on a device are computed in half precision, and their results cast back."""
+        """Return a block in which products on a device are computed in half precision, and their
+        results cast back.
+        """
         return nullcontext()
 
-    def dense(self, rows: Array, weight: Array, bias: Array, function: Function = identity) -> Densed:
-        """`Dense` of rows [R, inputs], then a function; backward: dy, is dx wanted -> (dx or None, dweight, dbias)."""
+    def dense(
+        self, rows: Array, weight: Array, bias: Array, function: Function = identity
+    ) -> Densed:
+        """`Dense` of rows [R, inputs], then a function; backward: dy, is dx wanted -> (dx or None,
+        dweight, dbias).
+        """
         y, slope = self.activate(function, product(rows, weight.T), bias)
 
         def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
@@ -75,18 +84,28 @@ class Operations:
         """Return the sum [C] of rows [R, C]."""
         return rows.sum(axis=0, dtype=np.promote_types(rows.dtype, np.float32))
 
-    # ---- convolution ----------------------------------------------------------------------------------------------
+    # ---- convolution -----------------------------------------------------------------------------
 
-    def conv2d(self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True) -> Convolved:
-        """Cross-correlation with zero padding: x [B, C, H, W], weight [K, C, k, k] -> y [B, K, H', W'].
+    def conv2d(
+        self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
+    ) -> Convolved:
+        """Cross-correlation with zero padding: x [B, C, H, W], weight [K, C, k, k] -> y [B, K, H',
+        W'].
 
         backward: dy -> (dx or None without `input_gradient`, dweight), as in `Conv2D`.
         """
         xp = self.xp
         kernels, channels, size, _ = weight.shape
         image = xp.ascontiguousarray(x.transpose(0, 2, 3, 1))
-        padded = xp.pad(image, ((0, 0), (padding, padding), (padding, padding), (0, 0))) if padding else image
-        batch, height, width = len(padded), *((side - size) // stride + 1 for side in padded.shape[1:3])
+        padded = (
+            xp.pad(image, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+            if padding
+            else image
+        )
+        batch, height, width = (
+            len(padded),
+            *((side - size) // stride + 1 for side in padded.shape[1:3]),
+        )
         whole, row, column, one = padded.strides
         windows = xp.lib.stride_tricks.as_strided(  # a view: `sliding_window_view` waits for a GPU
             padded,
@@ -95,21 +114,32 @@ class Operations:
         )
         cols = windows.reshape(batch * height * width, channels * size * size)
         flat_weight = weight.reshape(kernels, -1)
-        y = product(cols, flat_weight.T).reshape(batch, height, width, kernels).transpose(0, 3, 1, 2)
+        y = (
+            product(cols, flat_weight.T)
+            .reshape(batch, height, width, kernels)
+            .transpose(0, 3, 1, 2)
+        )
 
         def backward(dy: Array) -> tuple[Array | None, Array]:
-            flat_dy = xp.ascontiguousarray(dy.transpose(0, 2, 3, 1), cols.dtype).reshape(-1, kernels)
+            flat_dy = xp.ascontiguousarray(dy.transpose(0, 2, 3, 1), cols.dtype).reshape(
+                -1, kernels
+            )
             dweight = product(flat_dy.T, cols).reshape(weight.shape)
             if not input_gradient:
                 return None, dweight
-            return self._spread(flat_dy, weight, x.shape, stride, padding).astype(dy.dtype, copy=False), dweight
+            return self._spread(flat_dy, weight, x.shape, stride, padding).astype(
+                dy.dtype, copy=False
+            ), dweight
 
         return y, backward
 
-    def _spread(self, flat_dy: Array, weight: Array, shape: tuple[int, ...], stride: int, padding: int) -> Array:
+    def _spread(
+        self, flat_dy: Array, weight: Array, shape: tuple[int, ...], stride: int, padding: int
+    ) -> Array:
         """dx of `conv2d` for x of this shape [B, C, H, W], from dy as rows [B H' W', K].
 
-        For stride 1, it is the convolution of dy with the kernel turned by half, otherwise col2im of dy W.
+        For stride 1, it is the convolution of dy with the kernel turned by half, otherwise col2im
+        of dy W.
         """
         (batch, channels, *sides), (kernels, _, size, _) = shape, weight.shape
         height, width = ((side + 2 * padding - size) // stride + 1 for side in sides)
@@ -117,8 +147,12 @@ class Operations:
             dy = channels_first(flat_dy.reshape(batch, height, width, kernels))
             turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
             return self.conv2d(dy, turned, 1, size - 1 - padding, input_gradient=False)[0]
-        dwindows = product(flat_dy, weight.reshape(kernels, -1)).reshape(batch, height, width, channels, size, size)
-        dpadded = self.xp.zeros((batch, *(side + 2 * padding for side in sides), channels), dwindows.dtype)
+        dwindows = product(flat_dy, weight.reshape(kernels, -1)).reshape(
+            batch, height, width, channels, size, size
+        )
+        dpadded = self.xp.zeros(
+            (batch, *(side + 2 * padding for side in sides), channels), dwindows.dtype
+        )
         for row in range(size):
             rows = slice(row, row + stride * (height - 1) + 1, stride)
             for column in range(size):
@@ -130,9 +164,11 @@ class Operations:
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
         """Add bias [C] to y [B, C, H, W]; backward: dy -> dbias = sum of dy over batch and squares."""
-        return y + bias[:, None, None], lambda dy: self.sum_rows(channels_last(dy).reshape(-1, len(bias)))
+        return y + bias[:, None, None], lambda dy: self.sum_rows(
+            channels_last(dy).reshape(-1, len(bias))
+        )
 
-    # ---- numbers one by one -----------------------------------------------------------------------------------------
+    # ---- numbers one by one ----------------------------------------------------------------------
 
     def activate(self, function: Function, x: Array, bias: Any = None) -> Activated:
         """Apply an activation function of x, or of x + bias: this may overwrite x."""
@@ -140,7 +176,7 @@ class Operations:
             x += bias
         return function(x)
 
-    # ---- normalisation --------------------------------------------------------------------------------------------
+    # ---- normalisation ---------------------------------------------------------------------------
 
     def batch_norm(
         self,
@@ -161,7 +197,9 @@ class Operations:
         share, each = 1 / max(1, shape[1]), (groups, 1, x.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
             mean = rows.mean(axis=1, keepdims=True) if given is None else given[0]
-            variance = self.fused(_spread)(rows, mean, share).reshape(each) if given is None else given[1]
+            variance = (
+                self.fused(_spread)(rows, mean, share).reshape(each) if given is None else given[1]
+            )
         if given is None and self._is_too_wide(variance):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
         y = self.fused(_normalise)(rows, mean, variance, gamma, beta, epsilon, floor)
@@ -174,13 +212,20 @@ class Operations:
             dgamma, dbeta = slopes[:, 0] if groups == 1 else slopes.sum(axis=1)
             return channels_first(dx.reshape(last.shape)), dgamma, dbeta
 
-        centre, width = (one.reshape(-1) if groups == 1 else one.mean(axis=(0, 1)) for one in (mean, variance))
+        centre, width = (
+            one.reshape(-1) if groups == 1 else one.mean(axis=(0, 1)) for one in (mean, variance)
+        )
         return channels_first(y.reshape(last.shape)), centre, width, backward
 
     def _in_double(self, norm: Callable[..., Any], x: Array, *settings: Any) -> Any:
-        """Compute a norm in double precision; a variance that the dtype of x cannot hold becomes its largest."""
+        """Compute a norm in double precision; a variance that the dtype of x cannot hold becomes
+        its largest.
+        """
         dtype, limit = x.dtype, np.finfo(x.dtype).max
-        doubles = [one if isinstance(one, float | int) else one.astype(np.float64) for one in (x, *settings)]
+        doubles = [
+            one if isinstance(one, float | int) else one.astype(np.float64)
+            for one in (x, *settings)
+        ]
         *results, wide_backward = norm(self, *doubles)
 
         def backward(dy: Array) -> tuple[Array, ...]:
@@ -196,9 +241,17 @@ class Operations:
         """Return a named module-level function of elementwise operations, as one kernel on a GPU."""
         return function
 
-    def layer_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Array, NormBackward]:
-        """`LayerNorm` of x [..., C]: y = gamma (x - mean) / sqrt(variance + epsilon) + beta over the last axis."""
-        rows, share, floor = x.reshape(-1, x.shape[-1], 1), 1 / x.shape[-1], -np.inf  # each position is a group
+    def layer_norm(
+        self, x: Array, gamma: Array, beta: Array, epsilon: float
+    ) -> tuple[Array, NormBackward]:
+        """`LayerNorm` of x [..., C]: y = gamma (x - mean) / sqrt(variance + epsilon) + beta over
+        the last axis.
+        """
+        rows, share, floor = (
+            x.reshape(-1, x.shape[-1], 1),
+            1 / x.shape[-1],
+            -np.inf,
+        )  # each position is a group
         with np.errstate(over="ignore", invalid="ignore"):
             mean = rows.mean(axis=1, keepdims=True)
             moments = mean, self.fused(_spread)(rows, mean, share).reshape(mean.shape)
@@ -209,7 +262,9 @@ class Operations:
         def backward(dy: Array) -> tuple[Array, Array, Array]:
             normed, slopes = (dy.reshape(rows.shape), y, rows, *moments), self.fused(_norm_slopes)
             sums = slopes(*normed, gamma[:, None], epsilon, floor, self._is_first)[:, :, None]
-            dx = self.fused(_norm_gradient)(*normed, gamma[:, None], 1.0, *sums, epsilon, share, floor)
+            dx = self.fused(_norm_gradient)(
+                *normed, gamma[:, None], 1.0, *sums, epsilon, share, floor
+            )
             one_group = [one[..., 0][None] for one in normed]
             dgamma, dbeta = slopes(*one_group, 1.0, epsilon, floor, self._is_first)[:, 0]
             return dx.reshape(x.shape), dgamma, dbeta
@@ -217,29 +272,36 @@ class Operations:
         return y.reshape(x.shape), backward
 
     def softmax(self, scores: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """Softmax along the last axis as in `attend`; rows of -infinity become 0. May overwrite scores, and dy."""
+        """Softmax along the last axis as in `attend`; rows of -infinity become 0. May overwrite
+        scores, and dy.
+        """
         if not scores.shape[-1]:  # there may be no key
             return scores, lambda dy: dy
         powers = self.fused(_power)(scores, scores.max(axis=-1, keepdims=True))
         weights = self.fused(_part)(powers, powers.sum(axis=-1, keepdims=True))
 
         def backward(dy: Array) -> Array:
-            return self.fused(_share_slope)(dy, weights, self.fused(inner_products)(dy, weights)[..., None])
+            return self.fused(_share_slope)(
+                dy, weights, self.fused(inner_products)(dy, weights)[..., None]
+            )
 
         return weights, backward
 
     def _is_too_wide(self, variance: Array) -> bool:
-        """Whether a variance left the range of its dtype. Asking a GPU would cost a wait for it in every layer."""
+        """Whether a variance left the range of its dtype. Asking a GPU would cost a wait for it in
+        every layer.
+        """
         return self.xp is np and variance.dtype != np.float64 and not np.isfinite(variance).all()
 
-    # ---- ends of residual blocks ----------------------------------------------------------------------------------
+    # ---- ends of residual blocks -----------------------------------------------------------------
 
     def square_mean(self, x: Array) -> Array:
         """Mean over the squares of each plane: x [B, C, H, W] -> [B, C]."""
         return channels_last(x).mean(axis=(1, 2))
 
     def gated_sum(self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool) -> Gated:
-        """y = scale x + shift + skip, then max(., 0) with `relu`; scale and shift are [B, C], one number per plane.
+        """y = scale x + shift + skip, then max(., 0) with `relu`; scale and shift are [B, C], one
+        number per plane.
 
         backward: dy -> GateGradients. With dz = dy where y > 0 (everywhere without `relu`):
             dscale = sum over squares of x dz      dshift = sum over squares of dz      dskip = dz
@@ -253,9 +315,16 @@ class Operations:
 
             def input_gradient(dmean: Array) -> Array:
                 share = 1 / (x.shape[2] * x.shape[3])
-                return channels_first(self.fused(_gate_gradient)(dskip, scale, dmean[:, None, None, :], share))
+                return channels_first(
+                    self.fused(_gate_gradient)(dskip, scale, dmean[:, None, None, :], share)
+                )
 
-            return GateGradients(along.sum(axis=(1, 2)), dskip.sum(axis=(1, 2)), channels_first(dskip), input_gradient)
+            return GateGradients(
+                along.sum(axis=(1, 2)),
+                dskip.sum(axis=(1, 2)),
+                channels_first(dskip),
+                input_gradient,
+            )
 
         return channels_first(y), backward
 
@@ -263,9 +332,11 @@ class Operations:
         """Add two gradients that reach the same array."""
         return channels_first(channels_last(a) + channels_last(b))
 
-    # ---- steps of recurrent layers, as in their docstrings ---------------------------------------------------------
+    # ---- steps of recurrent layers, as in their docstrings ---------------------------------------
 
-    def lstm_step(self, a: Array, c: Array, before: Array) -> tuple[Array, Array, Callable[..., Array]]:
+    def lstm_step(
+        self, a: Array, c: Array, before: Array
+    ) -> tuple[Array, Array, Callable[..., Array]]:
         """One step of `LSTM`: a, c [B, 4 H], memory `before` [B, H] -> (h, memory, backward).
 
         backward: (dh, dmemory, da), of which it fills da [B, 4 H] -> dbefore.
@@ -286,8 +357,11 @@ class Operations:
 
         return show * shown, memory, backward
 
-    def gru_step(self, a: Array, c: Array, bias: Array, before: Array) -> tuple[Array, Callable[..., Array]]:
-        """One step of `GRU`: a, c [B, 3 H], bias of the candidate [H], h `before` [B, H] -> (h, backward).
+    def gru_step(
+        self, a: Array, c: Array, bias: Array, before: Array
+    ) -> tuple[Array, Callable[..., Array]]:
+        """One step of `GRU`: a, c [B, 3 H], bias of the candidate [H], h `before` [B, H] -> (h,
+        backward).
 
         backward: (dh, da, dc), of which it fills da and dc [B, 3 H] -> direct part of dbefore.
         """
@@ -309,11 +383,15 @@ class Operations:
     def _sigmoid(self, x: Array) -> Array:
         return (1 + self.xp.tanh(x / 2)) / 2
 
-    # ---- rows of a table, selected by index -----------------------------------------------------------------------
+    # ---- rows of a table, selected by index ------------------------------------------------------
 
     def scatter_rows(self, added: Array, chosen: Array, count: int) -> Array:
-        """Add each row at the places chosen for it: added [B, D], chosen int [B, L], negative = none -> [count, D]."""
-        table = self.xp.zeros((count + 1, added.shape[1]), added.dtype)  # The last row takes what goes nowhere.
+        """Add each row at the places chosen for it: added [B, D], chosen int [B, L], negative =
+        none -> [count, D].
+        """
+        table = self.xp.zeros(
+            (count + 1, added.shape[1]), added.dtype
+        )  # The last row takes what goes nowhere.
         places = self.xp.where(chosen >= 0, chosen, count).reshape(-1)
         self.xp.add.at(table, places, self.xp.repeat(added, chosen.shape[1], axis=0))
         return table[:count]
@@ -329,8 +407,9 @@ def channels_last(x: Array) -> Array:
     return x.transpose(0, *range(2, x.ndim), 1)
 
 
-# ---- one kernel each on a GPU ------------------------------------------------------------------------------------
-# Numbers of each channel broadcast along the last axis. `floor` is 0 for a ReLU at the end, and -infinity for none.
+# ---- one kernel each on a GPU --------------------------------------------------------------------
+# Numbers of each channel broadcast along the last axis. `floor` is 0 for a ReLU at the end, and
+# -infinity for none.
 
 
 def _normalise(
@@ -344,19 +423,30 @@ def _spread(x: Array, mean: Array, share: float) -> Array:
     return backend_of(x).xp.sum((x - mean) * (x - mean) * share, axis=1)
 
 
-def _norm_slopes(dy: Array, y: Array, x: Array, mean: Array, variance: Array, gain: Any, *rest: Any) -> Array:
+def _norm_slopes(
+    dy: Array, y: Array, x: Array, mean: Array, variance: Array, gain: Any, *rest: Any
+) -> Array:
     """Sum g = gain dy over axis 1 of [G, N, C], times the normalised x and alone: [2, G, C]."""
     (epsilon, floor, is_first), xp = rest, backend_of(x).xp
-    return xp.sum(dy * gain * (y > floor) * xp.where(is_first, (x - mean) / xp.sqrt(variance + epsilon), 1), axis=2)
+    return xp.sum(
+        dy * gain * (y > floor) * xp.where(is_first, (x - mean) / xp.sqrt(variance + epsilon), 1),
+        axis=2,
+    )
 
 
-def _norm_gradient(dy: Array, y: Array, x: Array, mean: Array, variance: Array, gain: Any, *rest: Any) -> Array:
+def _norm_gradient(
+    dy: Array, y: Array, x: Array, mean: Array, variance: Array, gain: Any, *rest: Any
+) -> Array:
     gamma, along, total, epsilon, share, floor = rest
     factor = 1 / backend_of(x).xp.sqrt(variance + epsilon)
-    return (dy * gain * (y > floor) - total * share - (x - mean) * factor * (along * share)) * (gamma * factor)
+    return (dy * gain * (y > floor) - total * share - (x - mean) * factor * (along * share)) * (
+        gamma * factor
+    )
 
 
-def _follow(a: Array, b: Array, new_a: Array, new_b: Array, momentum: float, out_a: Array, out_b: Array) -> None:
+def _follow(
+    a: Array, b: Array, new_a: Array, new_b: Array, momentum: float, out_a: Array, out_b: Array
+) -> None:
     xp = backend_of(a).xp
     xp.add(a, (new_a - a) * momentum, out=out_a)
     xp.add(b, (new_b - b) * momentum, out=out_b)
@@ -372,7 +462,9 @@ def _part(x: Array, total: Array) -> Array:
 
 
 def inner_products(a: Array, b: Array) -> Array:
-    """Return the sums of a b along the last axis; both broadcast. It is no matrix product: for few numbers."""
+    """Return the sums of a b along the last axis; both broadcast. It is no matrix product: for few
+    numbers.
+    """
     return backend_of(a).xp.sum(a * b, axis=-1)
 
 

@@ -1,4 +1,5 @@
-"""Kernels over the rows of flat float32 arrays: softmax, layer norm, embeddings and the steps of recurrent layers.
+"""Kernels over the rows of flat float32 arrays: softmax, layer norm, embeddings and the steps of
+recurrent layers.
 
 Rows of softmax and layer norm have a width that is a multiple of 16.
 """
@@ -18,7 +19,9 @@ BLOCK = 64  # rows whose sums are single precision; sums of blocks are double pr
 
 @kernel(contract=True)
 def softmax_in_place(x, width, least):
-    """Turn each row into its softmax in place; a row of -infinity becomes 0; `least` float32 [16] is scratch."""
+    """Turn each row into its softmax in place; a row of -infinity becomes 0; `least` float32 [16]
+    is scratch.
+    """
     zero = splat(0.0)
     for row in range(0, len(x), width):
         lowest = zero - load(x, row)
@@ -43,7 +46,9 @@ def softmax_in_place(x, width, least):
 
 @kernel(contract=True)
 def softmax_gradient(slope, shares, width):
-    """Turn the gradient of each row of shares P into that of its scores, in place: P (dP - sum of dP P)."""
+    """Turn the gradient of each row of shares P into that of its scores, in place: P (dP - sum of
+    dP P).
+    """
     for row in range(0, len(shares), width):
         total = splat(0.0)
         for at in range(row, row + width, LANES):
@@ -66,15 +71,21 @@ def normalise_rows(x, gamma, beta, epsilon, y, mean, factor):
         for at in range(start, start + width, LANES):
             off = load(x, at) - middle
             squares = squares + off * off
-        factor[row] = np.float32(1) / np.float32(math.sqrt(lane_sum(squares) / np.float32(width) + epsilon))
+        factor[row] = np.float32(1) / np.float32(
+            math.sqrt(lane_sum(squares) / np.float32(width) + epsilon)
+        )
         scale = splat(factor[row])
         for c in range(0, width, LANES):
-            store(y, start + c, (load(x, start + c) - middle) * scale * load(gamma, c) + load(beta, c))
+            store(
+                y, start + c, (load(x, start + c) - middle) * scale * load(gamma, c) + load(beta, c)
+            )
 
 
 @kernel(contract=True)
 def normalise_gradient(dy, x, gamma, mean, factor, dx, part, sums):
-    """Compute dx, and dgamma and dbeta as `sums` float64 [2 C]; `part` float32 [2 C] is scratch. All begin as zeros."""
+    """Compute dx, and dgamma and dbeta as `sums` float64 [2 C]; `part` float32 [2 C] is scratch.
+    All begin as zeros.
+    """
     width = len(gamma)
     for row in range(len(mean)):
         start, middle, scale = row * width, splat(mean[row]), splat(factor[row])
@@ -89,7 +100,9 @@ def normalise_gradient(dy, x, gamma, mean, factor, dx, part, sums):
         common = splat(lane_sum(along) / np.float32(width))
         for c in range(0, width, LANES):
             h = (load(x, start + c) - middle) * scale
-            store(dx, start + c, (load(dy, start + c) * load(gamma, c) - shared - h * common) * scale)
+            store(
+                dx, start + c, (load(dy, start + c) * load(gamma, c) - shared - h * common) * scale
+            )
         if row % BLOCK == BLOCK - 1 or row == len(mean) - 1:
             for i in range(2 * width):
                 sums[i] += part[i]
@@ -98,7 +111,9 @@ def normalise_gradient(dy, x, gamma, mean, factor, dx, part, sums):
 
 @kernel()
 def add_at_chosen(rows, chosen, table):
-    """table[chosen[b]] += rows[b], in the order of b, but where chosen < 0; f32[B, D], i64[B, L], f32[N, D]."""
+    """table[chosen[b]] += rows[b], in the order of b, but where chosen < 0; f32[B, D], i64[B, L],
+    f32[N, D].
+    """
     for image in range(chosen.shape[0]):
         for place in range(chosen.shape[1]):
             row = chosen[image, place]
@@ -107,10 +122,10 @@ def add_at_chosen(rows, chosen, table):
                     table[row, column] += rows[image, column]
 
 
-# ---- one step of LSTM and GRU, as in the docstrings of the layers --------------------------------------------------
+# ---- one step of LSTM and GRU, as in the docstrings of the layers --------------------------------
 #
-# A row holds H >= 16 units, or as many for each gate. Where 16 does not divide H, the last 16 units begin earlier, and
-# some are computed twice: no array is both read and written.
+# A row holds H >= 16 units, or as many for each gate. Where 16 does not divide H, the last 16 units
+# begin earlier, and some are computed twice: no array is both read and written.
 
 
 @kernel(contract=True)
@@ -125,7 +140,9 @@ def _gate(a, c, at):
 
 @kernel(contract=True)
 def lstm_step(a, c, before, size, gates, shown, h, memory):
-    """Compute gates [B, 4 H], tanh of the memory, h and memory [B, H] from a, c [B, 4 H] and the memory before."""
+    """Compute gates [B, 4 H], tanh of the memory, h and memory [B, H] from a, c [B, 4 H] and the
+    memory before.
+    """
     for row in range(len(before) // size):
         for column in range(0, size, LANES):
             unit = min(column, size - LANES)
@@ -153,7 +170,12 @@ def lstm_gradient(dh, dmemory, gates, shown, before, size, da, dbefore):
             unit = min(column, size - LANES)
             at, i = row * size + unit, 4 * row * size + unit
             f, o, g = i + size, i + 2 * size, i + 3 * size
-            write, forget, show, candidate = load(gates, i), load(gates, f), load(gates, o), load(gates, g)
+            write, forget, show, candidate = (
+                load(gates, i),
+                load(gates, f),
+                load(gates, o),
+                load(gates, g),
+            )
             d, tanh = load(dh, at), load(shown, at)
             dm = load(dmemory, at) + d * show * (one - tanh * tanh)
             store(da, i, dm * candidate * write * (one - write))

@@ -1,17 +1,20 @@
 """The four transforms of a Winograd convolution F(4x4, 3x3) and its gradient, for float32 images.
 
-A tile of 4x4 outputs needs 6x6 inputs. With the matrices of Lavin and Gray (arXiv:1509.09308), for each tile
+A tile of 4x4 outputs needs 6x6 inputs. With the matrices of Lavin and Gray (arXiv:1509.09308), for
+each tile
 
     V = B^T d B      U = G g G^T      M[i] = V[i] U[i] at each of the 36 places i      Y = A^T M A
 
-All steps are linear, so their adjoints in reverse order give the gradient with respect to the input:
+All steps are linear, so their adjoints in reverse order give the gradient with respect to the
+input:
 
     dM = A dY A^T    dV[i] = dM[i] U[i]^T                             dd = B dV B^T, summed where tiles overlap
 
-Layout: images are flat [B, H, W, C] with H and W multiples of 4 and C a multiple of 16 lanes; `board` holds one
-image inside a border of one square, flat [(H + 2) (W + 2) C]. `products` is [36, stride]; its row i holds [T, C], C
-floats per tile. Rows lie a little more than T C floats apart, because rows a power of two apart fall into the same few
-cache sets (measured on one board of 64 channels: 3.7 us against 0.7 us).
+Layout: images are flat [B, H, W, C] with H and W multiples of 4 and C a multiple of 16 lanes;
+`board` holds one image inside a border of one square, flat [(H + 2) (W + 2) C]. `products` is [36,
+stride]; its row i holds [T, C], C floats per tile. Rows lie a little more than T C floats apart,
+because rows a power of two apart fall into the same few cache sets (measured on one board of 64
+channels: 3.7 us against 0.7 us).
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ STRIDE_PAD = 16  # floats of padding after each row of products
 G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
 
 
-# ---- one-dimensional transforms -----------------------------------------------------------------------------------
+# ---- one-dimensional transforms ------------------------------------------------------------------
 
 
 @kernel(contract=True)
@@ -50,7 +53,14 @@ def _input_adjoint_1d(v0, v1, v2, v3, v4, v5):
     b = v1 - v2
     c = v3 + v4
     d = two * (v3 - v4)
-    return (four * v0, four * (v5 - b) - d, splat(0.0) - five * v0 - four * a - c, b + d - five * v5, v0 + a + c, v5)
+    return (
+        four * v0,
+        four * (v5 - b) - d,
+        splat(0.0) - five * v0 - four * a - c,
+        b + d - five * v5,
+        v0 + a + c,
+        v5,
+    )
 
 
 @kernel(contract=True)
@@ -75,12 +85,17 @@ def _output_adjoint_1d(y0, y1, y2, y3):
     return y0, a + b, a - b, c + d, c - d, y3
 
 
-# ---- rows of tiles and images -------------------------------------------------------------------------------------
+# ---- rows of tiles and images --------------------------------------------------------------------
 
 
 @kernel()
 def _load4(array, at, step):
-    return load(array, at), load(array, at + step), load(array, at + 2 * step), load(array, at + 3 * step)
+    return (
+        load(array, at),
+        load(array, at + step),
+        load(array, at + 2 * step),
+        load(array, at + 3 * step),
+    )
 
 
 @kernel()
@@ -110,7 +125,9 @@ def _store4(array, at, step, row, bias, rectify):
 
 @kernel()
 def _copy_board(images, start, height, width, channels, board, is_adjoint):
-    """Copy an image into the inside of the board, whose border is already zero, or as the adjoint from there."""
+    """Copy an image into the inside of the board, whose border is already zero, or as the adjoint
+    from there.
+    """
     for row in range(height):
         square = start + row * width * channels
         inside = ((row + 1) * (width + 2) + 1) * channels
@@ -121,7 +138,7 @@ def _copy_board(images, start, height, width, channels, board, is_adjoint):
                 store(board, inside + c, load(images, square + c))
 
 
-# ---- single tiles -------------------------------------------------------------------------------------------------
+# ---- single tiles --------------------------------------------------------------------------------
 
 
 @kernel()
@@ -134,7 +151,12 @@ def input_tile(board, at, rank, channels, products, to, stride):
     c4 = input_1d(*load6(board, at + 4 * channels, rank))
     c5 = input_1d(*load6(board, at + 5 * channels, rank))
     for row in range(6):
-        _store6(products, to + 6 * row * stride, stride, input_1d(c0[row], c1[row], c2[row], c3[row], c4[row], c5[row]))
+        _store6(
+            products,
+            to + 6 * row * stride,
+            stride,
+            input_1d(c0[row], c1[row], c2[row], c3[row], c4[row], c5[row]),
+        )
 
 
 @kernel()
@@ -147,12 +169,19 @@ def _input_adjoint_tile(products, at, stride, board, to, rank, channels):
     c4 = _input_adjoint_1d(*load6(products, at + 4 * stride, 6 * stride))
     c5 = _input_adjoint_1d(*load6(products, at + 5 * stride, 6 * stride))
     for row in range(6):
-        _add6(board, to + row * rank, channels, _input_adjoint_1d(c0[row], c1[row], c2[row], c3[row], c4[row], c5[row]))
+        _add6(
+            board,
+            to + row * rank,
+            channels,
+            _input_adjoint_1d(c0[row], c1[row], c2[row], c3[row], c4[row], c5[row]),
+        )
 
 
 @kernel()
 def output_tile(products, at, stride, bias, images, to, rank, channels, rectify):
-    """Write A^T M A + bias of one tile, with ReLU on request, to the 4x4 squares that start at images[to]."""
+    """Write A^T M A + bias of one tile, with ReLU on request, to the 4x4 squares that start at
+    images[to].
+    """
     c0 = output_1d(*load6(products, at, 6 * stride))
     c1 = output_1d(*load6(products, at + stride, 6 * stride))
     c2 = output_1d(*load6(products, at + 2 * stride, 6 * stride))
@@ -172,15 +201,24 @@ def _output_adjoint_tile(images, at, rank, channels, products, to, stride):
     c2 = _output_adjoint_1d(*_load4(images, at + 2 * channels, rank))
     c3 = _output_adjoint_1d(*_load4(images, at + 3 * channels, rank))
     for row in range(6):
-        _store6(products, to + 6 * row * stride, stride, _output_adjoint_1d(c0[row], c1[row], c2[row], c3[row]))
+        _store6(
+            products,
+            to + 6 * row * stride,
+            stride,
+            _output_adjoint_1d(c0[row], c1[row], c2[row], c3[row]),
+        )
 
 
-# ---- batches of images --------------------------------------------------------------------------------------------
+# ---- batches of images ---------------------------------------------------------------------------
 
 
 @kernel()
-def input_transform(images, first, count, height, width, channels, board, products, stride, is_adjoint):
-    """Compute V of `count` images, starting with image `first`, or as its adjoint their gradient from dV."""
+def input_transform(
+    images, first, count, height, width, channels, board, products, stride, is_adjoint
+):
+    """Compute V of `count` images, starting with image `first`, or as its adjoint their gradient
+    from dV.
+    """
     rank, size, place = (width + 2) * channels, height * width * channels, 0
     board[: (height + 2) * rank] = 0
     for image in range(first, first + count):
@@ -193,7 +231,9 @@ def input_transform(images, first, count, height, width, channels, board, produc
                 square = row * rank + column * channels
                 for c in range(0, channels, LANES):
                     if is_adjoint:
-                        _input_adjoint_tile(products, place + c, stride, board, square + c, rank, channels)
+                        _input_adjoint_tile(
+                            products, place + c, stride, board, square + c, rank, channels
+                        )
                     else:
                         input_tile(board, square + c, rank, channels, products, place + c, stride)
                 place += channels
@@ -203,7 +243,9 @@ def input_transform(images, first, count, height, width, channels, board, produc
 
 @kernel()
 def output_transform(products, stride, first, count, height, width, channels, images, is_adjoint):
-    """Compute Y of `count` images from M, starting with image `first`, or as its adjoint dM from their gradient."""
+    """Compute Y of `count` images from M, starting with image `first`, or as its adjoint dM from
+    their gradient.
+    """
     rank, place = width * channels, 0
     for image in range(first, first + count):
         for row in range(0, height, TILE):
@@ -211,9 +253,21 @@ def output_transform(products, stride, first, count, height, width, channels, im
                 square = (image * height + row) * rank + column * channels
                 for c in range(0, channels, LANES):
                     if is_adjoint:
-                        _output_adjoint_tile(images, square + c, rank, channels, products, place + c, stride)
+                        _output_adjoint_tile(
+                            images, square + c, rank, channels, products, place + c, stride
+                        )
                     else:
-                        output_tile(products, place + c, stride, splat(0.0), images, square + c, rank, channels, False)
+                        output_tile(
+                            products,
+                            place + c,
+                            stride,
+                            splat(0.0),
+                            images,
+                            square + c,
+                            rank,
+                            channels,
+                            False,
+                        )
                 place += channels
 
 

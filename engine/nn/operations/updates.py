@@ -1,7 +1,9 @@
-"""Kernels for the elementwise updates of training. Each makes one pass over memory; memory traffic is their whole cost.
+"""Kernels for the elementwise updates of training. Each makes one pass over memory; memory traffic
+is their whole cost.
 
-Arrays are float32 and flat. Every kernel updates elements first..last-1, so several threads can share a parameter. The
-arithmetic matches that of the plain array code in the callers, operation by operation.
+Arrays are float32 and flat. Every kernel updates elements first..last-1, so several threads can
+share a parameter. The arithmetic matches that of the plain array code in the callers, operation by
+operation.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ class AdamRates(NamedTuple):
 
 @kernel()
 def adam_change(gradient, mean, square, i, rates):
-    """Update both moments at [i] and return the amount that Adam subtracts: scale m / (sqrt(v) + epsilon)."""
+    """Update both moments at [i] and return the amount that Adam subtracts: scale m / (sqrt(v) +
+    epsilon).
+    """
     gradient = SQUARABLE if gradient > SQUARABLE else gradient  # NaN stays NaN
     gradient = -SQUARABLE if gradient < -SQUARABLE else gradient
     m = np.float32(rates.beta1) * mean[i] + np.float32(1 - rates.beta1) * gradient
@@ -44,18 +48,23 @@ def adam_change(gradient, mean, square, i, rates):
 
 @kernel()
 def adam_step(parameter, gradient, mean, square, first, last, rates):
-    """m <- b1 m + (1 - b1) g      v <- b2 v + (1 - b2) g^2      p <- keep p - scale m / (sqrt(v) + epsilon)"""
+    """m <- b1 m + (1 - b1) g      v <- b2 v + (1 - b2) g^2      p <- keep p - scale m / (sqrt(v) +
+    epsilon)
+    """
     keep = np.float32(rates.keep)
     for i in range(first, last):
         parameter[i] = keep * parameter[i] - adam_change(gradient[i], mean, square, i, rates)
 
 
 @kernel()
-def shared_adam_step(parameter, gradient, own, shared, rows, inner, first, last, rates, shared_rates, total):
-    """Step the rows of groups first..last-1, and the parts that they share; `total` float32 [width] is scratch.
+def shared_adam_step(
+    parameter, gradient, own, shared, rows, inner, first, last, rates, shared_rates, total
+):
+    """Step the rows of groups first..last-1, and the parts that they share; `total` float32 [width]
+    is scratch.
 
-    The table is [outer, rows, inner, width]. A group is one (outer, inner); its moments start at group * width of
-    `shared`, (mean, square), and those of its rows lie in `own` as the rows do.
+    The table is [outer, rows, inner, width]. A group is one (outer, inner); its moments start at
+    group * width of `shared`, (mean, square), and those of its rows lie in `own` as the rows do.
     """
     width, keep = len(total), splat(rates.keep)
     for group in range(first, last):
@@ -76,7 +85,9 @@ def shared_adam_step(parameter, gradient, own, shared, rows, inner, first, last,
 def _change_of_lanes(gradient, mean, square, i, rates):
     """`adam_change` for sixteen elements, from [i] on."""
     limit, zero = splat(SQUARABLE), splat(0.0)
-    gradient = zero - minimum(limit, zero - minimum(limit, gradient))  # the second operand is kept where it is NaN
+    gradient = zero - minimum(
+        limit, zero - minimum(limit, gradient)
+    )  # the second operand is kept where it is NaN
     m = splat(rates.beta1) * load(mean, i) + splat(1 - rates.beta1) * gradient
     v = splat(rates.beta2) * load(square, i) + splat(1 - rates.beta2) * (gradient * gradient)
     store(mean, i, m)
@@ -92,7 +103,9 @@ def average_step(average, parameter, share, first, last):
         average[i] += (parameter[i] - average[i]) * share
 
 
-def on_stretches(pool: ThreadPool | None, size: int, stretch: int, work: Callable[[int, int], None]) -> None:
+def on_stretches(
+    pool: ThreadPool | None, size: int, stretch: int, work: Callable[[int, int], None]
+) -> None:
     """Call `work(first, last)` for each stretch of range(size), on the threads of `pool` if given."""
     parts = pairwise([*range(0, size, stretch), size])
     if pool is None:
@@ -103,7 +116,8 @@ def on_stretches(pool: ThreadPool | None, size: int, stretch: int, work: Callabl
 
 
 def flat_views(*arrays: np.ndarray) -> list[np.ndarray] | None:
-    """Return flat views in memory order, or None unless all arrays are float32, of one layout and without gaps.
+    """Return flat views in memory order, or None unless all arrays are float32, of one layout and
+    without gaps.
 
     The result is also None for arrays that are not NumPy's.
     """

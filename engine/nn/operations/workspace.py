@@ -1,4 +1,6 @@
-"""Memory for the native operations, aligned to cache lines; `keep_freed_memory` lets it be used again."""
+"""Memory for the native operations, aligned to cache lines; `keep_freed_memory` lets it be used
+again.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,11 @@ def empty(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def scratch(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return a float32 array of this thread, contents arbitrary; the next call with the same name may return it again.
+    """Return a float32 array of this thread, contents arbitrary; the next call with the same name
+    may return it again.
 
-    Use it only for data that the calling function consumes before it returns; nothing may keep a reference.
+    Use it only for data that the calling function consumes before it returns; nothing may keep a
+    reference.
     """
     arrays: dict[str, np.ndarray] = _local.__dict__.setdefault("arrays", {})
     size = math.prod(shape)

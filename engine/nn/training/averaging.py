@@ -48,17 +48,21 @@ class _Average:
             self.tensors[name] = laid_out_like(array, self.tensors[name])
             if (flat := flat_views(self.tensors[name], array)) is not None:
                 average, parameter = flat
-                on_stretches(pool, array.size, STRETCH, partial(average_step, average, parameter, share))
+                on_stretches(
+                    pool, array.size, STRETCH, partial(average_step, average, parameter, share)
+                )
                 continue
             self.tensors[name] += (array - self.tensors[name]) * share
 
 
 class ExponentialAverage(_Average):
-    """A running average of parameters, for evaluation: a <- decay a + (1 - decay) p, starting at the first p.
+    """A running average of parameters, for evaluation: a <- decay a + (1 - decay) p, starting at
+    the first p.
 
-    With `quick_start` the n-th update decays by at most (1 + n) / (10 + n). The average then follows quickly at
-    first; otherwise it would remember the random start for thousands of steps. With `every` k, k updates are one with
-    the k-th power of the decay, which saves the memory traffic of large tables.
+    With `quick_start` the n-th update decays by at most (1 + n) / (10 + n). The average then
+    follows quickly at first; otherwise it would remember the random start for thousands of steps.
+    With `every` k, k updates are one with the k-th power of the decay, which saves the memory
+    traffic of large tables.
     """
 
     def __init__(self, decay: float, quick_start: bool = False, every: int = 1) -> None:
@@ -71,17 +75,22 @@ class ExponentialAverage(_Average):
         """Add the current parameters to the average, on the threads of `pool` if there is one."""
         self.count += 1
         if self.count % self.every == 0 or not self.tensors:
-            decay = min(self.decay, (1 + self.count) / (10 + self.count)) if self.quick_start else self.decay
+            decay = (
+                min(self.decay, (1 + self.count) / (10 + self.count))
+                if self.quick_start
+                else self.decay
+            )
             self._move(params, 1 - decay**self.every, pool)
 
 
 class StochasticAverage(_Average):
-    """Stochastic weight averaging (SWA): the plain mean of all parameters passed to `update`, a <- a + (p - a) / n.
+    """Stochastic weight averaging (SWA): the plain mean of all parameters passed to `update`, a <-
+    a + (p - a) / n.
 
-    Update it once per epoch, at a learning rate that stays high. Only every `every`-th update counts, so that
-    `Trainer(..., average=StochasticAverage(every=steps_per_epoch))` does this, and keeps the average in checkpoints.
-    Batch norm statistics do not fit the averaged weights; `refresh_statistics` recomputes them. Izmailov et al. 2018,
-    arXiv:1803.05407.
+    Update it once per epoch, at a learning rate that stays high. Only every `every`-th update
+    counts, so that `Trainer(..., average=StochasticAverage(every=steps_per_epoch))` does this, and
+    keeps the average in checkpoints. Batch norm statistics do not fit the averaged weights;
+    `refresh_statistics` recomputes them. Izmailov et al. 2018, arXiv:1803.05407.
     """
 
     def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
@@ -92,7 +101,9 @@ class StochasticAverage(_Average):
 
 
 def refresh_statistics(model: Layer, batches: Iterable[Any]) -> None:
-    """Set the running statistics of every BatchNorm to their means over `batches` of inputs, weighted by examples."""
+    """Set the running statistics of every BatchNorm to their means over `batches` of inputs,
+    weighted by examples.
+    """
     norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
     momenta, examples = [norm.momentum for norm in norms], 0
     try:

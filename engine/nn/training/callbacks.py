@@ -2,10 +2,11 @@
 
     trainer.fit(data, 20, validation, callbacks=[print, SaveBest("best.dit")])
 
-A callback is a `Callback`, or a function that takes the record of each finished epoch, such as `print`. Callbacks
-run in the given order. If a run ends before all of them were called for an epoch, the resumed run calls them for that
-epoch again. A callback that needs earlier epochs should read them from `trainer.history`, which is resumed too.
-`trainer.stop()` ends the run with this epoch.
+A callback is a `Callback`, or a function that takes the record of each finished epoch, such as
+`print`. Callbacks run in the given order. If a run ends before all of them were called for an
+epoch, the resumed run calls them for that epoch again. A callback that needs earlier epochs should
+read them from `trainer.history`, which is resumed too. `trainer.stop()` ends the run with this
+epoch.
 """
 
 from __future__ import annotations
@@ -22,10 +23,14 @@ from engine.nn.training.history import Record
 
 
 class Callback:
-    """Base class: override what you need. `trainer` is the Trainer, with its model, optimizer and history."""
+    """Base class: override what you need. `trainer` is the Trainer, with its model, optimizer and
+    history.
+    """
 
     def on_step(self, trainer: Any, record: Record) -> None:
-        """After every step; `record` has the batch's loss, metrics and gradient norm, as from `Trainer.step`."""
+        """After every step; `record` has the batch's loss, metrics and gradient norm, as from
+        `Trainer.step`.
+        """
 
     def on_epoch(self, trainer: Any, record: Record) -> None:
         """After every epoch; `record` is the new last one of `trainer.history`."""
@@ -34,16 +39,20 @@ class Callback:
 class SaveBest(Callback):
     """Saves the model to a `.dit` file after every epoch whose `measure` is the lowest so far.
 
-    `measure` is a column of the history, such as "validation_loss". With `highest` larger values are better, as
-    for "validation_accuracy". The history tells what was best before a resumed run. Epochs where the measure is NaN or
-    infinite, or missing, are never the best.
+    `measure` is a column of the history, such as "validation_loss". With `highest` larger values
+    are better, as for "validation_accuracy". The history tells what was best before a resumed run.
+    Epochs where the measure is NaN or infinite, or missing, are never the best.
     """
 
-    def __init__(self, path: str | Path, measure: str = "validation_loss", highest: bool = False) -> None:
+    def __init__(
+        self, path: str | Path, measure: str = "validation_loss", highest: bool = False
+    ) -> None:
         self.path, self.measure, self.highest = Path(path), measure, highest
 
     def on_epoch(self, trainer: Any, record: Record) -> None:
-        """Save if this epoch is the best one. Raises ConfigError when the history has no such column."""
+        """Save if this epoch is the best one. Raises ConfigError when the history has no such
+        column.
+        """
         values, sign = trainer.history[self.measure], -1 if self.highest else 1
         value = record.get(self.measure, math.nan)
         earlier = [sign * one for one in values[:-1] if math.isfinite(one)]
@@ -52,30 +61,40 @@ class SaveBest(Callback):
 
 
 class ReduceLROnPlateau(Callback):
-    """Multiplies the rate by `factor` whenever `measure` had no new best value for `patience` epochs.
+    """Multiplies the rate by `factor` whenever `measure` had no new best value for `patience`
+    epochs.
 
-    `measure` is a column of the history, in which smaller finite values are better. The schedule's rate of each step is
-    multiplied; a resumed run goes on with the factor. Raises ConfigError unless 0 < factor < 1 and patience >= 1.
+    `measure` is a column of the history, in which smaller finite values are better. The schedule's
+    rate of each step is multiplied; a resumed run goes on with the factor. Raises ConfigError
+    unless 0 < factor < 1 and patience >= 1.
     """
 
-    def __init__(self, factor: float = 0.1, patience: int = 10, measure: str = "validation_loss") -> None:
+    def __init__(
+        self, factor: float = 0.1, patience: int = 10, measure: str = "validation_loss"
+    ) -> None:
         check_whole("patience", patience, 1)
         if not 0 < factor < 1:
             raise ConfigError(f"ReduceLROnPlateau: factor must be between 0 and 1, not {factor}")
         self.factor, self.patience, self.measure = factor, patience, measure
 
     def on_epoch(self, trainer: Any, record: Record) -> None:
-        """Set the factor, which the history alone determines. Raises ConfigError when it has no such column."""
+        """Set the factor, which the history alone determines. Raises ConfigError when it has no
+        such column.
+        """
         best, waited, reductions = math.inf, 0, 0
         for value in trainer.history[self.measure]:
-            best, waited = (value, 0) if math.isfinite(value) and value < best else (best, waited + 1)
+            best, waited = (
+                (value, 0) if math.isfinite(value) and value < best else (best, waited + 1)
+            )
             if waited == self.patience:
                 waited, reductions = 0, reductions + 1
         trainer.scale_rate(self.factor**reductions)
 
 
 class LiveCurve(Callback):
-    """Shows the history in a notebook and draws it anew after every epoch. Needs Matplotlib and IPython."""
+    """Shows the history in a notebook and draws it anew after every epoch. Needs Matplotlib and
+    IPython.
+    """
 
     def __init__(self) -> None:
         self._shown: Any = None
@@ -88,7 +107,9 @@ class LiveCurve(Callback):
         try:
             from IPython.display import display
         except ImportError:
-            raise ConfigError("LiveCurve draws in notebooks: pip install '.[notebook]' in Aino's folder") from None
+            raise ConfigError(
+                "LiveCurve draws in notebooks: pip install '.[notebook]' in Aino's folder"
+            ) from None
         self._shown = display(trainer.history, display_id=True)
 
 
@@ -105,5 +126,7 @@ def as_callback(given: Any) -> Callback:
     if isinstance(given, Callback):
         return given
     if isinstance(given, type) or not callable(given):
-        raise ConfigError(f"callbacks: expected a Callback or a function of an epoch's record, found {given!r}")
+        raise ConfigError(
+            f"callbacks: expected a Callback or a function of an epoch's record, found {given!r}"
+        )
     return _EachEpoch(given)

@@ -1,6 +1,8 @@
-"""Where a training run stands, and checkpoints: arrays and JSON values in one NumPy zip, without pickle.
+"""Where a training run stands, and checkpoints: arrays and JSON values in one NumPy zip, without
+pickle.
 
-A checkpoint is written atomically, and compared with the run of another process that goes on from there.
+A checkpoint is written atomically, and compared with the run of another process that goes on from
+there.
 """
 
 from __future__ import annotations
@@ -23,20 +25,30 @@ from engine.nn.training.data import JoinedRows, Loader
 from engine.nn.training.history import History, Record
 from engine.nn.training.optimizers import Optimizer, settings_of
 
-VALUES, NAMES = "values.json", "arrays"  # a member of the archive, and a value: a damaged archive may lose members
+VALUES, NAMES = (
+    "values.json",
+    "arrays",
+)  # a member of the archive, and a value: a damaged archive may lose members
 ROWS = 256  # of the training data, evenly spaced, whose contents are compared
 
 
-def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+def write_checkpoint(
+    path: str | Path, arrays: Mapping[str, Any], values: Mapping[str, Any]
+) -> None:
     """Write named arrays and JSON values, NaN and NumPy's scalars among them.
 
     At any moment `path` holds the old or the complete new checkpoint.
     Raises NetFileError when the file cannot be written.
     """
     path = Path(path)
-    text = np.frombuffer(json.dumps({NAMES: list(arrays), **values}, default=np.generic.item).encode(), np.uint8)
+    text = np.frombuffer(
+        json.dumps({NAMES: list(arrays), **values}, default=np.generic.item).encode(), np.uint8
+    )
     with backend_of_all(arrays).guard("a checkpoint was written"):
-        stored: dict[str, Any] = {VALUES: text, **{name: to_numpy(array) for name, array in arrays.items()}}
+        stored: dict[str, Any] = {
+            VALUES: text,
+            **{name: to_numpy(array) for name, array in arrays.items()},
+        }
     try:
         with atomic_write(path) as file:
             np.savez(file, **stored)
@@ -45,7 +57,9 @@ def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mappin
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read (arrays, values) from `write_checkpoint`. Raises NetFileError for a missing or damaged file."""
+    """Read (arrays, values) from `write_checkpoint`. Raises NetFileError for a missing or damaged
+    file.
+    """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -61,7 +75,9 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, 
 
 @dataclass
 class RunState:
-    """Where a run stands: a checkpoint holds it whole, beside the arrays of model, optimizer and weight average."""
+    """Where a run stands: a checkpoint holds it whole, beside the arrays of model, optimizer and
+    weight average.
+    """
 
     steps_done: int = 0
     history: History = field(default_factory=History)
@@ -72,11 +88,17 @@ class RunState:
     seen: int = 0  # number of examples in these sums
     data: dict[str, Any] | None = None  # what the training data is: `data_identity`
     best: dict[str, Array] = field(default_factory=dict)  # tensors with the lowest validation loss
-    last: dict[str, Array] = field(default_factory=dict)  # tensors after the last step, while the model holds the best
+    last: dict[str, Array] = field(
+        default_factory=dict
+    )  # tensors after the last step, while the model holds the best
 
     def values(self) -> dict[str, Any]:
         """Return all but the arrays, as JSON values by name."""
-        values = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("best", "last")}
+        values = {
+            one.name: getattr(self, one.name)
+            for one in fields(self)
+            if one.name not in ("best", "last")
+        }
         return values | {"history": self.history.records}
 
     @classmethod
@@ -87,18 +109,25 @@ class RunState:
 
 
 def data_identity(loader: Loader) -> dict[str, Any]:
-    """Describe training data by its length, and by a checksum of some rows of what is stored in arrays.
+    """Describe training data by its length, and by a checksum of some rows of what is stored in
+    arrays.
 
     A class of one's own may draw its rows anew each time.
     """
     rows = np.unique(np.linspace(0, len(loader) - 1, ROWS).astype(np.int64))
     stored = [array for array in loader.arrays if isinstance(array, np.ndarray | JoinedRows)]
-    checksums = [zlib.crc32(np.ascontiguousarray(to_numpy(part[rows])).tobytes()) for part in stored]
+    checksums = [
+        zlib.crc32(np.ascontiguousarray(to_numpy(part[rows])).tobytes()) for part in stored
+    ]
     return {"examples": len(loader), "contents": checksums}
 
 
 def run_identity(
-    model: Layer, optimizer: Optimizer, average: Any, metrics: Iterable[str], settings: dict[str, Any]
+    model: Layer,
+    optimizer: Optimizer,
+    average: Any,
+    metrics: Iterable[str],
+    settings: dict[str, Any],
 ) -> dict[str, Any]:
     """Return what a checkpoint must match, as JSON values; the number of threads is not part of it."""
     identity = {
@@ -120,13 +149,22 @@ def _part_identity(part: Any) -> dict[str, Any]:
     if part is None:
         return {"class": "NoneType"}
     given = {name: vars(part).get(name) for name in settings_of(type(part))}
-    return {"class": type(part).__name__, **{name: value for name, value in given.items() if isinstance(value, Real)}}
+    return {
+        "class": type(part).__name__,
+        **{name: value for name, value in given.items() if isinstance(value, Real)},
+    }
 
 
-def check_same(owner: Any, mine: dict[str, Any], theirs: dict[str, Any], changed: Collection[str] = ()) -> None:
-    """Raise ConfigError where `theirs`, of a checkpoint, differs from `mine` in a part that is not in `changed`."""
+def check_same(
+    owner: Any, mine: dict[str, Any], theirs: dict[str, Any], changed: Collection[str] = ()
+) -> None:
+    """Raise ConfigError where `theirs`, of a checkpoint, differs from `mine` in a part that is not
+    in `changed`.
+    """
     if unknown := sorted({*changed} - {*mine, "data"}):
-        raise ConfigError(f"changed: expected names out of {', '.join([*mine, 'data'])}, found {unknown}")
+        raise ConfigError(
+            f"changed: expected names out of {', '.join([*mine, 'data'])}, found {unknown}"
+        )
     for name in [name for name in mine if name not in changed]:
         if text := _difference(mine[name], theirs.get(name), name):
             on_purpose = f'if it is another on purpose: resume(path, changed=["{name}"])'
@@ -136,6 +174,8 @@ def check_same(owner: Any, mine: dict[str, Any], theirs: dict[str, Any], changed
 def _difference(mine: Any, theirs: Any, name: str) -> str:
     """Say where `theirs` differs from `mine`, in the entries that `mine` has; "" if nowhere."""
     if isinstance(mine, dict) and isinstance(theirs, dict):
-        texts = (_difference(value, theirs.get(key), f"{name}: {key}") for key, value in mine.items())
+        texts = (
+            _difference(value, theirs.get(key), f"{name}: {key}") for key, value in mine.items()
+        )
         return next(filter(None, texts), "")
     return "" if mine == theirs else f"{name}: expected {mine!s:.80}, found {theirs!s:.80}"

@@ -1,4 +1,6 @@
-"""Training examples: arrays in memory, or a loader that reads batches of them from anywhere and augments them."""
+"""Training examples: arrays in memory, or a loader that reads batches of them from anywhere and
+augments them.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ RowNumbers = np.ndarray | slice
 
 
 class Data(NamedTuple):
-    """Training examples: `inputs` and `targets` have one row per example. Both are an array or a tuple of arrays."""
+    """Training examples: `inputs` and `targets` have one row per example. Both are an array or a
+    tuple of arrays.
+    """
 
     inputs: Any
     targets: Any
@@ -30,18 +34,21 @@ Augment = Callable[[Data, np.random.Generator], Data]
 
 
 class Loader:
-    """Reads batches on demand, for examples that do not fit into memory or that should differ from epoch to epoch.
+    """Reads batches on demand, for examples that do not fit into memory or that should differ from
+    epoch to epoch.
 
-    `inputs` and `targets` have one row per example and may be whatever answers `len`, `.shape` and an index of
-    row numbers or a slice: arrays, memory-mapped files (`np.load(path, mmap_mode="r")`), several of these as one
-    (`JoinedRows`), or a class of one's own. A batch goes through two functions before it reaches the model:
+    `inputs` and `targets` have one row per example and may be whatever answers `len`, `.shape` and
+    an index of row numbers or a slice: arrays, memory-mapped files (`np.load(path,
+    mmap_mode="r")`), several of these as one (`JoinedRows`), or a class of one's own. A batch goes
+    through two functions before it reaches the model:
 
         prepare(batch) -> batch         always, such as uint8 pixels to float32 in [0, 1]
         augment(batch, rng) -> batch    in training only, such as `random_shift`
 
-    `rng` depends on the run's seed and the step alone, so a run is repeatable and resumable with augmentation, too.
-    With `read_ahead` a thread makes the next batch while the model trains on this one; results stay the same.
-    Raises ShapeError when there is no example or the numbers of inputs and targets differ.
+    `rng` depends on the run's seed and the step alone, so a run is repeatable and resumable with
+    augmentation, too. With `read_ahead` a thread makes the next batch while the model trains on
+    this one; results stay the same. Raises ShapeError when there is no example or the numbers of
+    inputs and targets differ.
     """
 
     def __init__(
@@ -88,17 +95,21 @@ class Loader:
 
 
 class JoinedRows:
-    """The rows of several arrays, one after the other, as one array; nothing is copied until rows are asked for.
+    """The rows of several arrays, one after the other, as one array; nothing is copied until rows
+    are asked for.
 
-    JoinedRows([np.load(path, mmap_mode="r") for path in paths]) -> rows[numbers], rows[first:last], len, shape, dtype
-    Raises ShapeError unless there is an array and all have rows of the same shape and dtype.
+    JoinedRows([np.load(path, mmap_mode="r") for path in paths]) -> rows[numbers], rows[first:last],
+    len, shape, dtype Raises ShapeError unless there is an array and all have rows of the same shape
+    and dtype.
     """
 
     def __init__(self, arrays: Sequence[np.ndarray]) -> None:
         forms = {(array.shape[1:], array.dtype) for array in arrays}
         if len(forms) != 1:
             found = sorted(map(str, forms))
-            raise ShapeError(f"JoinedRows: expected arrays with rows of one shape and dtype, found {found}")
+            raise ShapeError(
+                f"JoinedRows: expected arrays with rows of one shape and dtype, found {found}"
+            )
         self.arrays = list(arrays)
         self._starts = [0, *accumulate(len(array) for array in arrays)]
         self.dtype = arrays[0].dtype
@@ -108,14 +119,20 @@ class JoinedRows:
         return self.shape[0]
 
     def __getitem__(self, rows: RowNumbers) -> np.ndarray:
-        numbers = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows)
+        numbers = (
+            np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows)
+        )
         if numbers.dtype == bool and numbers.shape == (len(self),):
             numbers = np.flatnonzero(numbers)
         if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
             expected, found = f"row numbers, or a bool for each of {len(self)} rows", numbers.shape
-            raise ConfigError(f"JoinedRows: expected {expected}, found {numbers.dtype} {list(found)}")
+            raise ConfigError(
+                f"JoinedRows: expected {expected}, found {numbers.dtype} {list(found)}"
+            )
         if numbers.size and not (numbers.min() >= 0 and numbers.max() < len(self)):
-            raise ConfigError(f"JoinedRows: row numbers {numbers.min()} to {numbers.max()} of {len(self)} rows")
+            raise ConfigError(
+                f"JoinedRows: row numbers {numbers.min()} to {numbers.max()} of {len(self)} rows"
+            )
         chosen = np.empty((len(numbers), *self.shape[1:]), self.dtype)
         for array, (first, last) in zip(self.arrays, pairwise(self._starts), strict=True):
             inside = (numbers >= first) & (numbers < last)
@@ -131,9 +148,11 @@ def check_whole(name: str, value: Any, least: int) -> None:
 
 
 def random_shift(most: int) -> Augment:
-    """Return an augmentation that moves every image by up to `most` squares along both axes; zeros fill the border.
+    """Return an augmentation that moves every image by up to `most` squares along both axes; zeros
+    fill the border.
 
-    Raises ConfigError unless most is a whole number >= 1, ShapeError (in the call) for inputs other than [B, C, H, W].
+    Raises ConfigError unless most is a whole number >= 1, ShapeError (in the call) for inputs other
+    than [B, C, H, W].
     """
     check_whole("random_shift", most, 1)
     return partial(_shifted, most)
@@ -154,8 +173,8 @@ def _shifted(most: int, batch: Data, rng: np.random.Generator) -> Data:
 def parts_of(count: int, size: int) -> list[slice]:
     """Split range(count) into parts of `size`; the last two share what is left over for them.
 
-    A part of one example has no variance, and a small one moves the weights as far as a large one. Where a size of 2
-    leaves one over, the last part has three.
+    A part of one example has no variance, and a small one moves the weights as far as a large one.
+    Where a size of 2 leaves one over, the last part has three.
     """
     starts = [*range(0, count, size)]
     if len(starts) > 1 and count % size:
@@ -166,22 +185,30 @@ def parts_of(count: int, size: int) -> list[slice]:
 
 
 def as_loader(data: Any) -> Loader:
-    """Return a loader for `data`: itself, or one over a pair (inputs, targets). Raises ShapeError for other data."""
+    """Return a loader for `data`: itself, or one over a pair (inputs, targets). Raises ShapeError
+    for other data.
+    """
     if isinstance(data, Loader):
         return data
     if isinstance(data, tuple | list) and len(data) == 2:
         return Loader(*data)
-    raise ShapeError(f"data: expected Data(inputs, targets) or a Loader, found {type(data).__name__}")
+    raise ShapeError(
+        f"data: expected Data(inputs, targets) or a Loader, found {type(data).__name__}"
+    )
 
 
 def _rows_in(part: Any) -> int | str:
     """Return the number of rows; of what an index of row numbers does not read by rows, its type."""
-    is_other = hasattr(part, "iloc") or hasattr(part, "toarray")  # a table of pandas, a sparse matrix of SciPy
+    is_other = hasattr(part, "iloc") or hasattr(
+        part, "toarray"
+    )  # a table of pandas, a sparse matrix of SciPy
     is_read_by_rows = isinstance(getattr(part, "shape", None), tuple) and not is_other
     return len(part) if is_read_by_rows and part.shape else type(part).__name__
 
 
 def _checked(function: str, batch: Any) -> Data:
     if not isinstance(batch, tuple) or len(batch) != 2:
-        raise ShapeError(f"Loader: {function} must return Data(inputs, targets), not {type(batch).__name__}")
+        raise ShapeError(
+            f"Loader: {function} must return Data(inputs, targets), not {type(batch).__name__}"
+        )
     return Data(*batch)

@@ -23,10 +23,14 @@ class History:
     records: list[Record] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> list[float]:
-        """Return the values of one column, for the epochs that have it. Raises ConfigError when no epoch has it."""
+        """Return the values of one column, for the epochs that have it. Raises ConfigError when no
+        epoch has it.
+        """
         values = [record[name] for record in self.records if name in record]
         if not values:
-            raise ConfigError(f"the history has no {name!r}; it has {', '.join(sorted(self.columns)) or 'nothing'}")
+            raise ConfigError(
+                f"the history has no {name!r}; it has {', '.join(sorted(self.columns)) or 'nothing'}"
+            )
         return values
 
     @property
@@ -45,14 +49,18 @@ class History:
         return iter(self.records)
 
     def plot(self, path: str | Path | IO[bytes], title: str = "") -> None:
-        """Plot every column over the epochs to an image file; validation is dashed. Needs Matplotlib."""
+        """Plot every column over the epochs to an image file; validation is dashed. Needs
+        Matplotlib.
+        """
         plain = dict.fromkeys(name.removeprefix("validation_") for name in self.columns)
         titles = [name for name in plain if name not in ("epoch", "step", "rate")]
         figure = new_figure(5 * max(len(titles), 1), 4)
         for number, name in enumerate(titles, start=1):
             axes = figure.add_subplot(1, len(titles), number)
             for column, style in ((name, "-"), (f"validation_{name}", "--")):
-                points = [(record["epoch"], record[column]) for record in self.records if column in record]
+                points = [
+                    (record["epoch"], record[column]) for record in self.records if column in record
+                ]
                 if points:
                     axes.plot(*zip(*points, strict=True), style, label=column.replace("_", " "))
             axes.set_xlabel("epoch")

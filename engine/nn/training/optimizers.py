@@ -3,8 +3,9 @@
     optimizer = Adam()
     optimizer.step(model.named_parameters(), grads, learning_rate)
 
-The learning rate is an argument of each step, because it is the one setting that changes during training: a schedule
-gives it (schedules.py), and the Trainer passes it on. An optimizer therefore takes no rate, and no parameters either.
+The learning rate is an argument of each step, because it is the one setting that changes during
+training: a schedule gives it (schedules.py), and the Trainer passes it on. An optimizer therefore
+takes no rate, and no parameters either.
 """
 
 from __future__ import annotations
@@ -25,15 +26,18 @@ from engine.nn.operations import operations_for, updates
 from engine.nn.training.flat import GROUPS, FlatTensors
 
 Array = Any
-LEAST_EPSILON = 1e-30  # of Adam and RMSProp; a much smaller one is 0 in single precision, and 0 / 0 is NaN
+LEAST_EPSILON = (
+    1e-30  # of Adam and RMSProp; a much smaller one is 0 in single precision, and 0 / 0 is NaN
+)
 GROUPS_AT_ONCE = 128  # a thread updates the shared parts of this many row groups at a time
 
 
 class Optimizer:
     """Base class: holds state arrays named and shaped like the parameters, and a count of steps.
 
-    Settings are given by name; the learning rate is not one of them. A subclass defines `_update`. What it keeps in
-    attributes that no constructor of its classes takes is state, too: numbers, arrays, and dictionaries of such.
+    Settings are given by name; the learning rate is not one of them. A subclass defines `_update`.
+    What it keeps in attributes that no constructor of its classes takes is state, too: numbers,
+    arrays, and dictionaries of such.
     """
 
     slots: tuple[str, ...] = ()
@@ -52,20 +56,25 @@ class Optimizer:
         learning_rate: float,
         pool: ThreadPool | None = None,
     ) -> None:
-        """Change every parameter in place by one step; large ones use the threads of `pool` if given.
+        """Change every parameter in place by one step; large ones use the threads of `pool` if
+        given.
 
-        Raises ConfigError when a gradient is missing or the rate is not a finite number >= 0, ShapeError when a
-        gradient does not have the shape of its parameter. Both leave all parameters unchanged, as does the ConfigError
-        for parameters in half precision.
+        Raises ConfigError when a gradient is missing or the rate is not a finite number >= 0,
+        ShapeError when a gradient does not have the shape of its parameter. Both leave all
+        parameters unchanged, as does the ConfigError for parameters in half precision.
         """
         if getattr(learning_rate, "shape", ()) != () or not 0 <= learning_rate < math.inf:
-            raise ConfigError(f"the learning rate must be a finite number >= 0, not {learning_rate!r}")
+            raise ConfigError(
+                f"the learning rate must be a finite number >= 0, not {learning_rate!r}"
+            )
         missing = sorted(params.keys() - grads.keys())
         if missing:
             raise ConfigError(f"no gradient for {missing[:4]}")
         for name, parameter in params.items():
             if grads[name].shape != parameter.shape:
-                raise ShapeError(f"gradient of {name}: expected {parameter.shape}, found {grads[name].shape}")
+                raise ShapeError(
+                    f"gradient of {name}: expected {parameter.shape}, found {grads[name].shape}"
+                )
             if type(parameter) is not type(grads[name]):
                 check_together(f"gradient of {name}", gradient=grads[name], model=parameter)
         check_precision(params)
@@ -81,17 +90,26 @@ class Optimizer:
         for name, value in vars(self).items():
             if name not in other and value is not None:
                 tensors |= self._arrays_in(name, value)
-        return {"steps": self.steps, "tensors": {name: array.copy(order="K") for name, array in tensors.items()}}
+        return {
+            "steps": self.steps,
+            "tensors": {name: array.copy(order="K") for name, array in tensors.items()},
+        }
 
     def _arrays_in(self, path: str, value: Any) -> dict[str, Array]:
-        """Return the arrays in an attribute by path, numbers with "=" behind it, or raise ConfigError for others."""
+        """Return the arrays in an attribute by path, numbers with "=" behind it, or raise
+        ConfigError for others.
+        """
         if hasattr(value, "ndim"):
             return {path: value}
         if isinstance(value, bool | int | float):
             return {f"{path}=": np.array(value)}
-        if not isinstance(value, dict) or not all(isinstance(key, str) and "/" not in key for key in value):
+        if not isinstance(value, dict) or not all(
+            isinstance(key, str) and "/" not in key for key in value
+        ):
             kinds = "a number, an array or a dictionary of such by name"
-            raise ConfigError(f"{type(self).__name__}.{path}: expected {kinds}, found {value!r:.60}")
+            raise ConfigError(
+                f"{type(self).__name__}.{path}: expected {kinds}, found {value!r:.60}"
+            )
         parts = [self._arrays_in(f"{path}/{key}", part) for key, part in value.items()]
         return {name: array for part in parts for name, array in part.items()}
 
@@ -101,10 +119,15 @@ class Optimizer:
         own = dict[str, Any]()
         for path in [path for path in copies if path.rstrip("=").partition("/")[0] in vars(self)]:
             *outer, last = path.split("/")
-            place, array = functools.reduce(lambda place, key: place.setdefault(key, {}), outer, own), copies.pop(path)
+            place, array = (
+                functools.reduce(lambda place, key: place.setdefault(key, {}), outer, own),
+                copies.pop(path),
+            )
             place[last.rstrip("=")] = array.item() if last.endswith("=") else array
         if unknown := [name for name in copies if name.partition(".")[0] not in self.slots]:
-            raise ConfigError(f"{type(self).__name__} has slots {list(self.slots)}, the state holds {unknown[:4]}")
+            raise ConfigError(
+                f"{type(self).__name__} has slots {list(self.slots)}, the state holds {unknown[:4]}"
+            )
         vars(self).update(own)
         self.steps, self._state, self._flat_state = int(state["steps"]), copies, {}
 
@@ -124,34 +147,48 @@ class Optimizer:
         self._state[key] = laid_out_like(parameter, self._state[key])
         return self._state[key]
 
-    def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
+    ) -> None:
         raise NotImplementedError
 
 
 def settings_of(kind: type) -> list[str]:
     """Return the names of what the constructors of a class and of its bases take."""
-    return [name for one in kind.__mro__ if "__init__" in vars(one) for name in signature(one).parameters]
+    return [
+        name
+        for one in kind.__mro__
+        if "__init__" in vars(one)
+        for name in signature(one).parameters
+    ]
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent with momentum: v <- momentum v + g, p <- p - lr v (Nesterov: g + momentum v).
+    """Stochastic gradient descent with momentum: v <- momentum v + g, p <- p - lr v (Nesterov: g +
+    momentum v).
 
-    `momentum` is in [0, 1). `weight_decay` adds weight_decay * p to the gradient of parameters of two or more
-    dimensions (L2).
+    `momentum` is in [0, 1). `weight_decay` adds weight_decay * p to the gradient of parameters of
+    two or more dimensions (L2).
     """
 
     slots = ("velocity",)
 
-    def __init__(self, *, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self, *, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
+    ) -> None:
         super().__init__()
         if not 0 <= momentum < 1 or not weight_decay >= 0:
             given = f"SGD(momentum={momentum}, weight_decay={weight_decay})"
             raise ConfigError(f"{given}: expected momentum in [0, 1), weight_decay >= 0")
         if nesterov and not momentum:
-            raise ConfigError("SGD(nesterov=True): expected a momentum above 0, such as momentum=0.9")
+            raise ConfigError(
+                "SGD(nesterov=True): expected a momentum above 0, such as momentum=0.9"
+            )
         self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
 
-    def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
+    ) -> None:
         if self.weight_decay and parameter.ndim > 1:
             gradient = gradient + self.weight_decay * parameter
         if self.momentum:
@@ -179,7 +216,9 @@ class RMSProp(Optimizer):
             raise ConfigError(f"RMSProp(decay={decay}, epsilon={epsilon}): {expected}")
         self.decay, self.epsilon = decay, epsilon
 
-    def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
+    ) -> None:
         xp, limit = backend_of(gradient).xp, _most_squarable(gradient)
         gradient = xp.clip(gradient, -limit, limit)
         square = self._slot("square", name, parameter)
@@ -189,14 +228,16 @@ class RMSProp(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam: steps from running means of the gradient and its square, both corrected for their start at zero.
+    """Adam: steps from running means of the gradient and its square, both corrected for their start
+    at zero.
 
         m <- b1 m + (1 - b1) g        v <- b2 v + (1 - b2) g^2
         p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
 
-    Elements of a gradient beyond +-1e19 (float32; 1e153 in float64) count as that, the largest whose square is finite.
-    `weight_decay` is L2: it adds weight_decay * p to the gradient of parameters of two or more dimensions, or of all
-    parameters with `decay_all`. Kingma and Ba 2015, arXiv:1412.6980.
+    Elements of a gradient beyond +-1e19 (float32; 1e153 in float64) count as that, the largest
+    whose square is finite. `weight_decay` is L2: it adds weight_decay * p to the gradient of
+    parameters of two or more dimensions, or of all parameters with `decay_all`. Kingma and Ba 2015,
+    arXiv:1412.6980.
     """
 
     slots: tuple[str, ...] = ("mean", "square")
@@ -212,11 +253,21 @@ class Adam(Optimizer):
         decay_all: bool = False,
     ) -> None:
         super().__init__()
-        if not 0 <= beta1 < 1 or not 0 <= beta2 < 1 or not epsilon >= LEAST_EPSILON or not weight_decay >= 0:
+        if (
+            not 0 <= beta1 < 1
+            or not 0 <= beta2 < 1
+            or not epsilon >= LEAST_EPSILON
+            or not weight_decay >= 0
+        ):
             given = f"Adam(beta1={beta1}, beta2={beta2}, epsilon={epsilon}, weight_decay={weight_decay})"
             expected = f"beta1 and beta2 in [0, 1), epsilon > 0 (at least {LEAST_EPSILON}), weight_decay >= 0"
             raise ConfigError(f"{given}: expected {expected}")
-        self.beta1, self.beta2, self.epsilon, self.weight_decay = beta1, beta2, epsilon, weight_decay
+        self.beta1, self.beta2, self.epsilon, self.weight_decay = (
+            beta1,
+            beta2,
+            epsilon,
+            weight_decay,
+        )
         self.decay_all = decay_all
 
     def _rates(self, learning_rate: float, weight_decay: float) -> updates.AdamRates:
@@ -226,27 +277,49 @@ class Adam(Optimizer):
         keep, epsilon = 1 - learning_rate * weight_decay, self.epsilon * correction
         return updates.AdamRates(self.beta1, self.beta2, keep, scale, epsilon)
 
-    def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
+    ) -> None:
         decay = self.weight_decay if self.decay_all or parameter.ndim > 1 else 0.0
         if decay and not self.decoupled:
             gradient = gradient + decay * parameter
         mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
-        self._move(parameter, gradient, mean, square, self._rates(rate, decay if self.decoupled else 0.0), pool)
+        self._move(
+            parameter,
+            gradient,
+            mean,
+            square,
+            self._rates(rate, decay if self.decoupled else 0.0),
+            pool,
+        )
 
     def _move(
-        self, parameter: Array, gradient: Array, mean: Array, square: Array, rates: Any, pool: ThreadPool | None
+        self,
+        parameter: Array,
+        gradient: Array,
+        mean: Array,
+        square: Array,
+        rates: Any,
+        pool: ThreadPool | None,
     ) -> None:
         """Take one step, and update both moments."""
         if (flat := updates.flat_views(parameter, gradient, mean, square)) is not None:
             size, stretch = parameter.size, updates.STRETCH
-            updates.on_stretches(pool, size, stretch, lambda first, last: updates.adam_step(*flat, first, last, rates))
+            updates.on_stretches(
+                pool,
+                size,
+                stretch,
+                lambda first, last: updates.adam_step(*flat, first, last, rates),
+            )
             return
         arrays, limit = (parameter, gradient, mean, square), _most_squarable(gradient)
         operations_for(parameter).fused(_adam)(*arrays, *rates, limit, parameter, mean, square)
 
 
 def _adam(p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, *rest: Any) -> None:
-    """Take the step of `Adam`, on a GPU as one kernel; the last arguments take parameter, mean and square."""
+    """Take the step of `Adam`, on a GPU as one kernel; the last arguments take parameter, mean and
+    square.
+    """
     keep, scale, epsilon, limit, new_p, new_m, new_v = rest
     xp = backend_of(g).xp
     g = xp.maximum(xp.minimum(g, limit), -limit)
@@ -258,7 +331,8 @@ def _adam(p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, *r
 
 
 class AdamW(Adam):
-    """Adam with decoupled decay: p shrinks by lr * weight_decay * p per step. `Adam` says which parameters decay.
+    """Adam with decoupled decay: p shrinks by lr * weight_decay * p per step. `Adam` says which
+    parameters decay.
 
     The other settings are Adam's. Loshchilov and Hutter 2019, arXiv:1711.05101.
     """
@@ -270,7 +344,9 @@ class AdamW(Adam):
 
 
 class SharedRows(NamedTuple):
-    """Layout of a table's first rows as [outer, rows, inner]; the rows of one (outer, inner) share a part."""
+    """Layout of a table's first rows as [outer, rows, inner]; the rows of one (outer, inner) share
+    a part.
+    """
 
     outer: int
     rows: int
@@ -278,11 +354,13 @@ class SharedRows(NamedTuple):
 
 
 class SharedRowsAdamW(AdamW):
-    """AdamW for tables in which similar rows share a part: row r = own part of r + part of its group.
+    """AdamW for tables in which similar rows share a part: row r = own part of r + part of its
+    group.
 
-    The table stores only the sum. By the chain rule the shared part's gradient is the sum over its rows. That part
-    takes its own Adam step, which is added to all of its rows. A rarely seen row thus learns from its group, at no
-    cost in inference. `shared` names the tables, float32 [rows, width], width a multiple of 16.
+    The table stores only the sum. By the chain rule the shared part's gradient is the sum over its
+    rows. That part takes its own Adam step, which is added to all of its rows. A rarely seen row
+    thus learns from its group, at no cost in inference. `shared` names the tables, float32 [rows,
+    width], width a multiple of 16.
     """
 
     takes_flat = False
@@ -293,7 +371,9 @@ class SharedRowsAdamW(AdamW):
         super().__init__(**settings)
         self.shared = dict(shared)
 
-    def _update(self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None) -> None:
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
+    ) -> None:
         if name not in self.shared:
             super()._update(name, parameter, gradient, rate, pool)
             return
@@ -304,12 +384,20 @@ class SharedRowsAdamW(AdamW):
         if parameter.dtype != np.float32 or len(parameter) < shared_rows or width % LANES:
             expected = f"{shared_rows} rows or more, in multiples of {LANES} columns"
             raise ShapeError(f"{name}: expected float32 of {expected} for {self.shared[name]}")
-        of_groups = (self._slot(slot, name, parameter[:groups]) for slot in ("shared_mean", "shared_square"))
+        of_groups = (
+            self._slot(slot, name, parameter[:groups]) for slot in ("shared_mean", "shared_square")
+        )
         shared_mean, shared_square = of_groups
         rates, shared_rates = self._rates(rate, self.weight_decay), self._rates(rate, 0.0)
         if flat is None:
-            grouped, slopes = (one[:shared_rows].reshape(outer, rows, inner, width) for one in (parameter, gradient))
-            change, slope = backend_of(parameter).xp.zeros_like(shared_mean), slopes.sum(axis=1).reshape(groups, width)
+            grouped, slopes = (
+                one[:shared_rows].reshape(outer, rows, inner, width)
+                for one in (parameter, gradient)
+            )
+            change, slope = (
+                backend_of(parameter).xp.zeros_like(shared_mean),
+                slopes.sum(axis=1).reshape(groups, width),
+            )
             self._move(change, slope, shared_mean, shared_square, shared_rates, pool)
             grouped += change.reshape(outer, 1, inner, width)
             self._move(parameter, gradient, mean, square, rates, pool)
@@ -320,7 +408,9 @@ class SharedRowsAdamW(AdamW):
         def step_groups(first: int, last: int) -> None:
             total, moments = np.empty(width, np.float32), (tuple(own), shared)
             sizes = np.int64(rows), np.int64(inner)
-            updates.shared_adam_step(table, slopes, *moments, *sizes, first, last, rates, shared_rates, total)
+            updates.shared_adam_step(
+                table, slopes, *moments, *sizes, first, last, rates, shared_rates, total
+            )
 
         updates.on_stretches(pool, groups, GROUPS_AT_ONCE, step_groups)
         others = slice(shared_rows, None)
@@ -328,7 +418,9 @@ class SharedRowsAdamW(AdamW):
 
 
 def check_precision(params: Mapping[str, Array]) -> None:
-    """Raise ConfigError for parameters in half precision, where most steps round to nothing and Adam's epsilon to 0."""
+    """Raise ConfigError for parameters in half precision, where most steps round to nothing and
+    Adam's epsilon to 0.
+    """
     for name, parameter in params.items():
         if parameter.dtype.itemsize < 4:
             found = f"{parameter.dtype}, which loses small steps"
@@ -336,12 +428,16 @@ def check_precision(params: Mapping[str, Array]) -> None:
 
 
 def _most_squarable(gradient: Array) -> float:
-    """Return the largest size of an element whose square is finite; the kernels of float32 have the same limit."""
+    """Return the largest size of an element whose square is finite; the kernels of float32 have the
+    same limit.
+    """
     return float(updates.SQUARABLE) if gradient.dtype == np.float32 else 1e153
 
 
 def laid_out_like(parameter: Array, values: Array) -> Array:
-    """Values on the parameter's backend, in its memory order: arithmetic across two orders is many times slower."""
+    """Values on the parameter's backend, in its memory order: arithmetic across two orders is many
+    times slower.
+    """
     if type(values) is type(parameter) and values.strides == parameter.strides:
         return values
     laid_out = backend_of(parameter).xp.empty_like(parameter)
@@ -349,7 +445,7 @@ def laid_out_like(parameter: Array, values: Array) -> Array:
     return laid_out
 
 
-# ---- gradient clipping ----------------------------------------------------------------------------------------------
+# ---- gradient clipping ---------------------------------------------------------------------------
 
 
 def global_norm(grads: Mapping[str, Any]) -> float:
@@ -358,14 +454,18 @@ def global_norm(grads: Mapping[str, Any]) -> float:
 
 
 def unread_norm(grads: Mapping[str, Any]) -> Any:
-    """Return `global_norm`; that of flat gradients stays on their device, to be read with other numbers."""
+    """Return `global_norm`; that of flat gradients stays on their device, to be read with other
+    numbers.
+    """
     if isinstance(grads, FlatTensors):
         return backend_of(grads.whole).xp.linalg.norm(grads.whole.astype(np.float64))
     return math.hypot(*(_norm(gradient) for gradient in grads.values()))
 
 
 def _norm(gradient: Array) -> float:
-    """Return a gradient's norm. Where the squares leave the range of its dtype, its largest element scales it first."""
+    """Return a gradient's norm. Where the squares leave the range of its dtype, its largest element
+    scales it first.
+    """
     xp, least = backend_of(gradient).xp, 1e4 * math.sqrt(np.finfo(gradient.dtype).tiny)
     with np.errstate(over="ignore"):
         norm = float(xp.linalg.norm(gradient))
@@ -378,10 +478,11 @@ def _norm(gradient: Array) -> float:
 
 
 def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:
-    """Scale all gradients in place so that their global norm is at most `limit`; return the norm before clipping.
+    """Scale all gradients in place so that their global norm is at most `limit`; return the norm
+    before clipping.
 
-    Raises ConfigError unless limit > 0, TrainingError when a gradient is not finite. Pascanu et al. 2013,
-    arXiv:1211.5063.
+    Raises ConfigError unless limit > 0, TrainingError when a gradient is not finite. Pascanu et al.
+    2013, arXiv:1211.5063.
     """
     if not limit > 0:
         raise ConfigError(f"the clipping limit must be > 0, not {limit}")

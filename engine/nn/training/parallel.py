@@ -1,9 +1,10 @@
-"""Gradients of a training batch, on several threads; the result does not depend on the number of threads.
+"""Gradients of a training batch, on several threads; the result does not depend on the number of
+threads.
 
-`DataParallel` splits the batch into shards of fixed size, of which the last two share what is left over. Every shard
-runs forward and backward on its own replica, threads take whole shards, and gradients and running statistics add up in
-shard order. BatchNorm therefore normalises over a shard ("ghost batch norm", Hoffer et al. 2017, arXiv:1705.08741). On
-a GPU equal shards are one pass.
+`DataParallel` splits the batch into shards of fixed size, of which the last two share what is left
+over. Every shard runs forward and backward on its own replica, threads take whole shards, and
+gradients and running statistics add up in shard order. BatchNorm therefore normalises over a shard
+("ghost batch norm", Hoffer et al. 2017, arXiv:1705.08741). On a GPU equal shards are one pass.
 """
 
 from __future__ import annotations
@@ -32,19 +33,24 @@ from engine.nn.training.history import Record
 Outputs = Any  # result of the model's forward: an array or a dict of arrays
 Inputs = Callable[[slice], Array]
 Loss = Callable[[Outputs, slice], tuple[float, Outputs, dict[str, float]]]
-LossFunction = Callable[[Any, Any], tuple[float, Any]]  # (outputs, targets) -> (mean loss, gradient like outputs)
+LossFunction = Callable[
+    [Any, Any], tuple[float, Any]
+]  # (outputs, targets) -> (mean loss, gradient like outputs)
 Metric = Callable[[Any, Any], float]  # (outputs, targets) -> mean over the examples
 
-FIRST_FACTOR = 1024.0  # set by hand: small towers overflow at PyTorch's 65,536, and lose their first steps
+FIRST_FACTOR = (
+    1024.0  # set by hand: small towers overflow at PyTorch's 65,536, and lose their first steps
+)
 GROWTH_STEPS = 2000  # as in PyTorch's GradScaler
 PRECISIONS = ("single", "mixed")
 
 
 class LossScale:
-    """A power of two: it doubles after `GROWTH_STEPS` steps, and halves when gradients overflow, down to 1.
+    """A power of two: it doubles after `GROWTH_STEPS` steps, and halves when gradients overflow,
+    down to 1.
 
-    The gradients of a loss times `factor` are divided by it in single precision. A step that overflows is skipped.
-    Micikevicius et al. 2018, arXiv:1710.03740.
+    The gradients of a loss times `factor` are divided by it in single precision. A step that
+    overflows is skipped. Micikevicius et al. 2018, arXiv:1710.03740.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -79,10 +85,13 @@ class StepResult(NamedTuple):
 
 
 class GradientSource:
-    """Turns a training batch into gradients, through layers (`LayerGradients`) or through custom kernels."""
+    """Turns a training batch into gradients, through layers (`LayerGradients`) or through custom
+    kernels.
+    """
 
     pool: ThreadPool  # the threads it works on; the optimizer and the averages use them too
-    # Whether a step without clipping reports the gradient norm: of large tables, it costs as much as an optimizer step.
+    # Whether a step without clipping reports the gradient norm: of large tables, it costs as much
+    # as an optimizer step.
     measures_norm = True
     loss_scale: LossScale | None = None  # of mixed precision
 
@@ -94,9 +103,11 @@ class GradientSource:
         raise NotImplementedError
 
     def on_device(self, batch: Any) -> Any:
-        """Return a batch as a named tuple of arrays on a device, if a `Recording` of its gradients is right; or None.
+        """Return a batch as a named tuple of arrays on a device, if a `Recording` of its gradients
+        is right; or None.
 
-        They then depend on these arrays, the model and the loss scale alone, and nothing waits for the device.
+        They then depend on these arrays, the model and the loss scale alone, and nothing waits for
+        the device.
         """
         return None
 
@@ -108,18 +119,25 @@ class GradientSource:
 class DataParallel:
     """Runs training steps of a model over shards of `shard_size` positions on `threads` threads.
 
-    The optimizer changes the model's parameters in place, and all replicas share them. A step limits BLAS to one
-    thread, because the shards already use the cores. In mixed `precision`, convolutions and dense layers multiply in
-    half precision, from a loss that is `loss_scale.factor` times as large. Close it in the end.
+    The optimizer changes the model's parameters in place, and all replicas share them. A step
+    limits BLAS to one thread, because the shards already use the cores. In mixed `precision`,
+    convolutions and dense layers multiply in half precision, from a loss that is
+    `loss_scale.factor` times as large. Close it in the end.
     """
 
-    def __init__(self, model: Layer, shard_size: int, threads: int = 1, precision: str = PRECISIONS[0]) -> None:
+    def __init__(
+        self, model: Layer, shard_size: int, threads: int = 1, precision: str = PRECISIONS[0]
+    ) -> None:
         if shard_size < 1 or threads < 1:
-            raise ConfigError(f"DataParallel(shard_size={shard_size}, threads={threads}): both must be >= 1")
+            raise ConfigError(
+                f"DataParallel(shard_size={shard_size}, threads={threads}): both must be >= 1"
+            )
         self.model, self.shard_size, self.threads = model, shard_size, threads
         backend = backend_of_all(model.named_parameters())
         self.loss_scale = LossScale(backend) if precision == "mixed" else None
-        self._halves: Any = nullcontext if self.loss_scale is None else operations_on(backend).half_products
+        self._halves: Any = (
+            nullcontext if self.loss_scale is None else operations_on(backend).half_products
+        )
         self._replicas: list[Layer] = []
         self._steps = 0
         self._norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
@@ -130,17 +148,21 @@ class DataParallel:
         self.pool = ThreadPool(threads, "train")
         keep_freed_memory()
 
-    def step(self, count: int, inputs: Inputs, loss: Loss, seed: tuple[int, ...] | None = None) -> StepResult:
+    def step(
+        self, count: int, inputs: Inputs, loss: Loss, seed: tuple[int, ...] | None = None
+    ) -> StepResult:
         """Run one batch of `count` positions forward and backward.
 
-        `inputs(part)` returns the model input of positions `part` (a slice). `loss(outputs, part)` returns the
-        mean loss over them, its gradient like `outputs`, and further means to report. Both run on worker threads.
-        Dropout masks depend on `seed` (default: the step number) and the shard number.
+        `inputs(part)` returns the model input of positions `part` (a slice). `loss(outputs, part)`
+        returns the mean loss over them, its gradient like `outputs`, and further means to report.
+        Both run on worker threads. Dropout masks depend on `seed` (default: the step number) and
+        the shard number.
         """
         if count < 1:
             raise ConfigError(f"DataParallel.step: expected at least one position, found {count}")
         parts, seed = parts_of(count, self.shard_size), (self._steps,) if seed is None else seed
-        # On a GPU, one pass over equal parts computes the same as one for each, where no part draws random numbers.
+        # On a GPU, one pass over equal parts computes the same as one for each, where no part draws
+        # random numbers.
         lengths = {part.stop - part.start for part in parts}
         groups = len(parts) if self.is_recordable and len(lengths) == 1 and lengths != {1} else 1
         parts = [slice(0, count)] if groups > 1 else parts
@@ -149,17 +171,26 @@ class DataParallel:
             self._replicas.append(self.model.replica())
             if (first := _first_trained(self._replicas[-1])) is not None:
                 first.input_gradient = False
-        for number, replica in enumerate([self.model] if len(parts) == 1 else self._replicas[: len(parts)]):
+        for number, replica in enumerate(
+            [self.model] if len(parts) == 1 else self._replicas[: len(parts)]
+        ):
             replica.reseed(*seed, number)
         with self._libraries.limit(limits=1, user_api="blas"):
             if len(parts) == 1:
                 return self._run_in_groups(groups, parts[0], inputs, loss)
-            results = self.pool.map(partial(self._shard, inputs=inputs, loss=loss), self._replicas, parts)
+            results = self.pool.map(
+                partial(self._shard, inputs=inputs, loss=loss), self._replicas, parts
+            )
         sizes = [part.stop - part.start for part in parts]
         self._average_buffers([size / count for size in sizes])
-        places = [getattr(result.loss, "places", size) for result, size in zip(results, sizes, strict=True)]
+        places = [
+            getattr(result.loss, "places", size)
+            for result, size in zip(results, sizes, strict=True)
+        ]
         result = _weighted_sum(results, [one / max(sum(places), 1) for one in places])
-        return result if places == sizes else result._replace(loss=MeanOver(result.loss, sum(places)))
+        return (
+            result if places == sizes else result._replace(loss=MeanOver(result.loss, sum(places)))
+        )
 
     def close(self) -> None:
         """Stop the threads."""
@@ -198,29 +229,45 @@ class DataParallel:
         sources = [replica.named_buffers() for replica in self._replicas[: len(weights)]]
         for name, target in self.model.named_buffers().items():
             if target.dtype.kind == "f":
-                target[...] = sum(weight * source[name] for weight, source in zip(weights, sources, strict=True))
+                target[...] = sum(
+                    weight * source[name] for weight, source in zip(weights, sources, strict=True)
+                )
             else:
-                target[...] = sources[0][name]  # whole numbers, such as counts or places, have no mean
+                target[...] = sources[0][
+                    name
+                ]  # whole numbers, such as counts or places, have no mean
 
 
 def _times(gradient: Any, factor: Array) -> Any:
     """Return the gradient of outputs, an array or a tuple or dict of arrays, times `factor`."""
     if isinstance(gradient, dict):
         return {name: _times(part, factor) for name, part in gradient.items()}
-    return tuple(_times(part, factor) for part in gradient) if isinstance(gradient, tuple) else gradient * factor
+    return (
+        tuple(_times(part, factor) for part in gradient)
+        if isinstance(gradient, tuple)
+        else gradient * factor
+    )
 
 
 def _first_trained(layer: Layer) -> Any:
-    """Return the first layer with parameters, if it can leave out the gradient of the input, which a step drops."""
+    """Return the first layer with parameters, if it can leave out the gradient of the input, which
+    a step drops.
+    """
     if isinstance(layer, Sequential | MultiHead):
-        return next((_first_trained(part) for part in layer.children().values() if part.named_parameters()), None)
+        return next(
+            (_first_trained(part) for part in layer.children().values() if part.named_parameters()),
+            None,
+        )
     return layer if hasattr(layer, "input_gradient") else None
 
 
 def _weighted_sum(results: list[StepResult], weights: list[float]) -> StepResult:
     """Combine the results of all shards, always adding them in the same order."""
     measured = [{**result.metrics, "loss": result.loss} for result in results]
-    metrics = {name: sum(w * one[name] for w, one in zip(weights, measured, strict=True)) for name in measured[0]}
+    metrics = {
+        name: sum(w * one[name] for w, one in zip(weights, measured, strict=True))
+        for name in measured[0]
+    }
     grads = results[0].grads
     for weight, result in zip(weights, results, strict=True):
         for name, gradient in result.grads.items():
@@ -231,14 +278,21 @@ def _weighted_sum(results: list[StepResult], weights: list[float]) -> StepResult
 
 
 class LayerGradients(GradientSource):
-    """Computes gradients of a loss through the layers of a model, shard by shard; batches are `Data`.
+    """Computes gradients of a loss through the layers of a model, shard by shard; batches are
+    `Data`.
 
-    Inputs of another floating dtype than the parameters' are cast to it; inputs and targets move to their backend.
-    `metrics` are further means to report, by name. Like the loss, they take outputs and targets.
+    Inputs of another floating dtype than the parameters' are cast to it; inputs and targets move to
+    their backend. `metrics` are further means to report, by name. Like the loss, they take outputs
+    and targets.
     """
 
     def __init__(
-        self, model: Layer, loss: LossFunction, metrics: Mapping[str, Metric], shard_size: int, *settings: Any
+        self,
+        model: Layer,
+        loss: LossFunction,
+        metrics: Mapping[str, Metric],
+        shard_size: int,
+        *settings: Any,
     ) -> None:
         self.model, self.loss = model, loss
         self.metrics = {name: getattr(metric, "unread", metric) for name, metric in metrics.items()}
@@ -252,10 +306,16 @@ class LayerGradients(GradientSource):
         def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
             wanted = _prepared_targets(self.model, rows_of(targets, part))
             value, gradient = self.loss(outputs, wanted)
-            return value, gradient, {name: metric(outputs, wanted) for name, metric in self.metrics.items()}
+            return (
+                value,
+                gradient,
+                {name: metric(outputs, wanted) for name, metric in self.metrics.items()},
+            )
 
         count = len(Loader(inputs, targets))
-        return self._runner.step(count, lambda part: self.model.prepared(rows_of(inputs, part)), loss, seed)
+        return self._runner.step(
+            count, lambda part: self.model.prepared(rows_of(inputs, part)), loss, seed
+        )
 
 
 def means_over(
@@ -268,13 +328,18 @@ def means_over(
         inputs, targets = loader.batch(part)
         targets = _prepared_targets(model, targets)
         outputs, _ = model.forward(model.prepared(inputs))
-        means = {"loss": loss(outputs, targets)[0], **{name: of(outputs, targets) for name, of in metrics.items()}}
+        means = {
+            "loss": loss(outputs, targets)[0],
+            **{name: of(outputs, targets) for name, of in metrics.items()},
+        }
         places = getattr(means["loss"], "places", part.stop - part.start)
         count += places
         for name, value in floats(means).items():
             sums[name] += value * places
     if not count:
-        raise DataError("expected at least one target to measure, found those alone that the loss ignores")
+        raise DataError(
+            "expected at least one target to measure, found those alone that the loss ignores"
+        )
     return {name: total / count for name, total in sums.items()}
 
 
@@ -287,10 +352,20 @@ def _prepared_targets(model: Layer, targets: Any) -> Any:
 
 
 def floats(means: Mapping[str, Any]) -> Record:
-    """Return a loss and metrics as Python floats: they may be scalars of NumPy, or of a device, read at once."""
+    """Return a loss and metrics as Python floats: they may be scalars of NumPy, or of a device,
+    read at once.
+    """
     there = {name: value for name, value in means.items() if backend_of(value) is not NUMPY}
     read: dict[str, Any] = {}
     if there:
-        read = dict(zip(there, backend_of_all(there).xp.stack([*there.values()], dtype=np.float64).get(), strict=True))
+        read = dict(
+            zip(
+                there,
+                backend_of_all(there).xp.stack([*there.values()], dtype=np.float64).get(),
+                strict=True,
+            )
+        )
     read = {name: read.get(name, value) for name, value in means.items()}
-    return {name: value if isinstance(value, MeanOver) else float(value) for name, value in read.items()}
+    return {
+        name: value if isinstance(value, MeanOver) else float(value) for name, value in read.items()
+    }

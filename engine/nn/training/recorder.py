@@ -1,4 +1,6 @@
-"""Gradients on a device by CUDA graphs, after ten steps have shown that they compute what plain code computes."""
+"""Gradients on a device by CUDA graphs, after ten steps have shown that they compute what plain
+code computes.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,9 @@ log = logging.getLogger(__name__)
 class Recorder:
     """Calls `measure` of batches on a device, in the end as it was recorded.
 
-    For `TRIAL_STEPS` steps, both are computed and compared. Where the device refuses, or results differ, a line in the
-    log says why, and `measure` itself is called from then on, as it always is for batches of other shapes.
+    For `TRIAL_STEPS` steps, both are computed and compared. Where the device refuses, or results
+    differ, a line in the log says why, and `measure` itself is called from then on, as it always is
+    for batches of other shapes.
     """
 
     def __init__(self, model: Layer, measure: Callable[[Any], Measured]) -> None:
@@ -34,7 +37,9 @@ class Recorder:
         self._parameters: Mapping[str, Array] = {}  # those of the model in the recording
         self._agreed = 0  # steps of the trial
 
-    def measured(self, batch: Any, parameters: Mapping[str, Array], statistics: Mapping[str, Array]) -> Measured:
+    def measured(
+        self, batch: Any, parameters: Mapping[str, Array], statistics: Mapping[str, Array]
+    ) -> Measured:
         """Return unread means and the gradients of a batch, a named tuple of arrays on a device.
 
         parameters: the model's. statistics: copies of its buffers before the step.
@@ -51,7 +56,9 @@ class Recorder:
         try:
             if self._recording is None:
                 backend = backend_of_all(plain[1])
-                self._recording = Recording(backend, lambda *arrays: self._measure(batch._make(arrays)), batch)
+                self._recording = Recording(
+                    backend, lambda *arrays: self._measure(batch._make(arrays)), batch
+                )
             self._model.load_buffers(statistics)
             self._compare(self._recording(*batch), plain, after)
         except Exception as error:  # noqa: BLE001  plain code goes on; a device that is lost fails it, too
@@ -62,14 +69,21 @@ class Recorder:
         return plain
 
     def _compare(self, found: Measured, plain: Measured, after: Mapping[str, Array]) -> None:
-        """Count a step of the trial, unless gradients overflow. Raises DeviceError where results or buffers differ."""
+        """Count a step of the trial, unless gradients overflow. Raises DeviceError where results or
+        buffers differ.
+        """
         means, expected, buffers = floats(found[0]), floats(plain[0]), self._model.named_buffers()
         if not all(map(math.isfinite, expected.values())):
             return
         norm = backend_of_all(plain[1]).xp.linalg.norm
-        pairs = [(found[1].whole, plain[1].whole), *((buffers[name], array) for name, array in after.items())]
+        pairs = [
+            (found[1].whole, plain[1].whole),
+            *((buffers[name], array) for name, array in after.items()),
+        ]
         sizes = [(float(norm(one - other)), float(norm(other))) for one, other in pairs]
         sizes += [(abs(means[name] - value), abs(value)) for name, value in expected.items()]
         if worst := [error for error in sizes if not error[0] <= LARGEST_DIFFERENCE * error[1]]:
-            raise DeviceError(f"what they compute differs by {worst[0][0]:.2g} from {worst[0][1]:.2g}")
+            raise DeviceError(
+                f"what they compute differs by {worst[0][0]:.2g} from {worst[0][1]:.2g}"
+            )
         self._agreed += 1

@@ -1,4 +1,6 @@
-"""Learning rate schedules: each maps a step number (from 0) or the finished share of the run to a learning rate."""
+"""Learning rate schedules: each maps a step number (from 0) or the finished share of the run to a
+learning rate.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,13 @@ from engine.errors import ConfigError
 
 @dataclass(frozen=True)
 class WarmupCosine:
-    """Linear rise to `peak` over `warmup` steps, then half a cosine down to `floor` at step `total`.
+    """Linear rise to `peak` over `warmup` steps, then half a cosine down to `floor` at step
+    `total`.
 
-    The rise begins at `start` times the peak (default: peak / warmup). Raises ConfigError unless
-    0 <= warmup < total, 0 <= floor <= peak < infinity and 0 <= start <= 1, and for a warm-up of less than one step, as
-    in a schedule over the finished share, without `start`. Loshchilov and Hutter 2017, arXiv:1608.03983.
+    The rise begins at `start` times the peak (default: peak / warmup). Raises ConfigError unless 0
+    <= warmup < total, 0 <= floor <= peak < infinity and 0 <= start <= 1, and for a warm-up of less
+    than one step, as in a schedule over the finished share, without `start`. Loshchilov and Hutter
+    2017, arXiv:1608.03983.
     """
 
     peak: float
@@ -27,13 +31,18 @@ class WarmupCosine:
     def __post_init__(self) -> None:
         peaked = 0 <= self.floor <= self.peak < math.inf
         if not 0 <= self.warmup < self.total or not peaked or not 0 <= (self.start or 0.0) <= 1:
-            raise ConfigError(f"{self}: needs 0 <= warmup < total, 0 <= floor <= peak < infinity and 0 <= start <= 1")
+            raise ConfigError(
+                f"{self}: needs 0 <= warmup < total, 0 <= floor <= peak < infinity and 0 <= start <= 1"
+            )
         if self.start is None and 0 < self.warmup < 1:
-            raise ConfigError(f"{self}: a warm-up of less than one step needs a start, such as start=0.01")
+            raise ConfigError(
+                f"{self}: a warm-up of less than one step needs a start, such as start=0.01"
+            )
 
     @classmethod
     def over_progress(cls, peak: float) -> Self:
-        """Build a schedule for a run measured in positions or minutes; call it with the finished share, 0 to 1.
+        """Build a schedule for a run measured in positions or minutes; call it with the finished
+        share, 0 to 1.
 
         The rise takes 1/50 of the run; floor and start are 1/100 of the peak (set by hand).
         """
@@ -43,6 +52,10 @@ class WarmupCosine:
         if step < self.warmup and self.start is not None:
             return self.peak * max(step / self.warmup, self.start)
         if step < self.warmup:
-            return self.peak * min(1.0, (step + 1) / self.warmup)  # a warm-up of 2.5 steps has a third
-        progress = min((step - self.warmup) / (self.total - self.warmup), 1.0)  # in this order NaN stays NaN
+            return self.peak * min(
+                1.0, (step + 1) / self.warmup
+            )  # a warm-up of 2.5 steps has a third
+        progress = min(
+            (step - self.warmup) / (self.total - self.warmup), 1.0
+        )  # in this order NaN stays NaN
         return self.floor + (self.peak - self.floor) * (1 + math.cos(math.pi * progress)) / 2

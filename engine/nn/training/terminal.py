@@ -1,4 +1,6 @@
-"""What the trainer does with a terminal: a bar for the steps of an epoch, and Ctrl-C held back at the wrong moment."""
+"""What the trainer does with a terminal: a bar for the steps of an epoch, and Ctrl-C held back at
+the wrong moment.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,20 @@ def progress_bar(title: str, steps: int, shown: bool) -> Iterator[Callable[[int,
     if not shown:
         yield lambda done, text: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, TextColumn("{task.fields[text]}")) as progress:
         task = progress.add_task(title, total=steps, text="")
         yield lambda done, text: progress.update(task, completed=done, text=text)

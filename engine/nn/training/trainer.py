@@ -1,11 +1,11 @@
 """Trains a model on arrays: seeded, repeatable on any number of threads, resumable bit for bit.
 
-One step, from the outside in: `Trainer.fit` draws a batch, `Trainer.step` asks a `GradientSource` for its
-gradients, and the optimizer (optimizers.py) moves the parameters. The usual source is `LayerGradients`: its
-`DataParallel.step` (parallel.py) sends the batch through the model (layers/containers.py, then for instance
-layers/dense.py), the loss (losses.py) and back. Only three things are random: (seed, epoch) gives the order of the
-examples, (seed, step) their augmentation and (seed, step, shard) the dropout masks. A checkpoint therefore needs no
-random generator state.
+One step, from the outside in: `Trainer.fit` draws a batch, `Trainer.step` asks a `GradientSource`
+for its gradients, and the optimizer (optimizers.py) moves the parameters. The usual source is
+`LayerGradients`: its `DataParallel.step` (parallel.py) sends the batch through the model
+(layers/containers.py, then for instance layers/dense.py), the loss (losses.py) and back. Only three
+things are random: (seed, epoch) gives the order of the examples, (seed, step) their augmentation
+and (seed, step, shard) the dropout masks. A checkpoint therefore needs no random generator state.
 """
 
 from __future__ import annotations
@@ -35,24 +35,34 @@ from engine.nn.training.data import Data, Loader, as_loader, check_whole, parts_
 from engine.nn.training.flat import FlatTensors, trained_parameters
 from engine.nn.training.history import History, Record
 from engine.nn.training.optimizers import Optimizer, clip_value, global_norm, scale_all, unread_norm
-from engine.nn.training.parallel import GradientSource, LayerGradients, LossFunction, Metric, floats, means_over
+from engine.nn.training.parallel import (
+    GradientSource,
+    LayerGradients,
+    LossFunction,
+    Metric,
+    floats,
+    means_over,
+)
 from engine.nn.training.recorder import Recorder
 from engine.nn.training.terminal import progress_bar, uninterrupted
 from engine.nn.training.trainer_settings import TrainerSettings, check_arguments
 
 FORM = 2  # of checkpoints; batches were others in the first
-AUGMENTATION = 1  # spawn key of the generators for augmentation, which keeps their draws apart from all others
+AUGMENTATION = (
+    1  # spawn key of the generators for augmentation, which keeps their draws apart from all others
+)
 
 
 class Trainer:
     """Trains `model` in place with a loss, an optimizer and a learning rate.
 
-    `schedule` is that rate: a number, or a function from the step number (from 0) to the rate (schedules.py).
-    `loss` is a function of outputs and targets, or a GradientSource. With a function, `metrics` are further means
-    to report. With a GradientSource, call `step` with batches that it takes; `fit` and `evaluate` do not apply.
-    `average` is a weight average to use in place of one from `settings.average_decay`; it is updated after every
-    step. Raises ConfigError for an argument of another kind, for a rate that is negative or not finite, and for a model
-    in half precision.
+    `schedule` is that rate: a number, or a function from the step number (from 0) to the rate
+    (schedules.py). `loss` is a function of outputs and targets, or a GradientSource. With a
+    function, `metrics` are further means to report. With a GradientSource, call `step` with batches
+    that it takes; `fit` and `evaluate` do not apply. `average` is a weight average to use in place
+    of one from `settings.average_decay`; it is updated after every step. Raises ConfigError for an
+    argument of another kind, for a rate that is negative or not finite, and for a model in half
+    precision.
     """
 
     def __init__(
@@ -72,7 +82,9 @@ class Trainer:
         self.metrics = dict(metrics or {})
         self._run = RunState()
         decay = self.settings.average_decay
-        self._average = ExponentialAverage(decay) if average is None and decay is not None else average
+        self._average = (
+            ExponentialAverage(decay) if average is None and decay is not None else average
+        )
         if isinstance(loss, GradientSource):
             self._source = loss
         else:
@@ -81,7 +93,9 @@ class Trainer:
             self._source = LayerGradients(model, loss, self.metrics, shard_size, threads, precision)
         self._recorder = Recorder(model, self._measured)
         self._parameters: Mapping[str, Array] = {}  # as the optimizer changes them
-        self._saved_data: dict[str, Any] | None = None  # what a checkpoint says of the data, for `fit` to compare
+        self._saved_data: dict[str, Any] | None = (
+            None  # what a checkpoint says of the data, for `fit` to compare
+        )
 
     @property
     def history(self) -> History:
@@ -100,21 +114,28 @@ class Trainer:
 
     def _waited(self) -> int:
         """Return for how many epochs the validation loss has had no new best value."""
-        losses = [math.inf, *(record["validation_loss"] for record in self.history if "validation_loss" in record)]
+        losses = [
+            math.inf,
+            *(record["validation_loss"] for record in self.history if "validation_loss" in record),
+        ]
         return len(losses) - 1 - losses.index(min(losses))
 
     def _place(self, steps: int) -> tuple[int, int]:
-        """Return how many epochs are done, and steps of the next one, of `steps` each; earlier ones may have others."""
+        """Return how many epochs are done, and steps of the next one, of `steps` each; earlier ones
+        may have others.
+        """
         last = self.history.records[-1] if self.history.records else {"epoch": 0, "step": 0}
         epochs, done = divmod(self.steps_done - int(last["step"]), steps)
         return int(last["epoch"]) + epochs, done
 
     def _loss_function(self) -> LossFunction:
         if isinstance(self.loss, GradientSource):
-            raise ConfigError("a trainer on a source of gradients takes batches by `step`: expected a loss function")
+            raise ConfigError(
+                "a trainer on a source of gradients takes batches by `step`: expected a loss function"
+            )
         return self.loss
 
-    # ---- training -------------------------------------------------------------------------------------------------
+    # ---- training --------------------------------------------------------------------------------
 
     def fit(
         self,
@@ -126,22 +147,28 @@ class Trainer:
         callbacks: Sequence[Callback | Callable[[Record], object]] = (),
         progress: bool = False,
     ) -> History:
-        """Train up to `epochs` epochs in total, or until validation stops improving; return the history.
+        """Train up to `epochs` epochs in total, or until validation stops improving; return the
+        history.
 
-        `data` is Data(inputs, targets), or a Loader for data larger than memory or with augmentation. `epochs`
-        counts from the first call: to train on after 20 epochs, ask for more than 20; with `math.inf`, early stopping
-        or a callback ends the run. `callbacks` run after every step or epoch (callbacks.py); for one that prints
-        every record, pass `[print]`. `progress` shows a bar and the loss beside it.
+        `data` is Data(inputs, targets), or a Loader for data larger than memory or with
+        augmentation. `epochs` counts from the first call: to train on after 20 epochs, ask for more
+        than 20; with `math.inf`, early stopping or a callback ends the run. `callbacks` run after
+        every step or epoch (callbacks.py); for one that prints every record, pass `[print]`.
+        `progress` shows a bar and the loss beside it.
 
-        With `checkpoint`, save the state to that file after every epoch and every `checkpoint_steps` steps; to
-        continue from it, call `resume` first. After an interruption at any moment, another `fit` goes on in the
-        same way, with the state in memory. With `patience`, the model ends with the weights of the best
-        validation loss. Raises ShapeError when the numbers of inputs and targets differ, TrainingError when a loss or
-        gradient is not finite, DataError when the loss ignores all targets, ConfigError for `patience` without
-        validation data, a callback of another kind, other data, and a checkpoint of a model that no file describes.
+        With `checkpoint`, save the state to that file after every epoch and every
+        `checkpoint_steps` steps; to continue from it, call `resume` first. After an interruption at
+        any moment, another `fit` goes on in the same way, with the state in memory. With
+        `patience`, the model ends with the weights of the best validation loss. Raises ShapeError
+        when the numbers of inputs and targets differ, TrainingError when a loss or gradient is not
+        finite, DataError when the loss ignores all targets, ConfigError for `patience` without
+        validation data, a callback of another kind, other data, and a checkpoint of a model that no
+        file describes.
         """
         loader, run = as_loader(data), self._run
-        watchers = [as_callback(given) for given in ([callbacks] if callable(callbacks) else callbacks)]
+        watchers = [
+            as_callback(given) for given in ([callbacks] if callable(callbacks) else callbacks)
+        ]
         self._loss_function()
         held_out = None if validation is None else as_loader(validation)
         if self.settings.patience is not None and validation is None:
@@ -173,7 +200,9 @@ class Trainer:
         return run.history
 
     def _tell(self, watchers: Sequence[Callback], checkpoint: str | Path | None) -> bool:
-        """Give the callbacks the last epoch's record, and save the state; return whether the run ends."""
+        """Give the callbacks the last epoch's record, and save the state; return whether the run
+        ends.
+        """
         run = self._run
         for watcher in watchers:
             watcher.on_epoch(self, run.history.records[-1])
@@ -192,7 +221,9 @@ class Trainer:
         found, began = data_identity(loader), self._run.data
         if began is not None and began["examples"] != found["examples"]:
             there = f"training began with {began['examples']} examples, expected as many, got {found['examples']}"
-            raise ConfigError(f"{there}; new data needs a new Trainer, which may take the same model")
+            raise ConfigError(
+                f"{there}; new data needs a new Trainer, which may take the same model"
+            )
         if self._saved_data is not None:
             check_same("the checkpoint", {"data": found}, {"data": self._saved_data})
         self._run.data, self._saved_data = found, None
@@ -209,40 +240,59 @@ class Trainer:
         """Run the remaining steps of the current epoch."""
         epoch, done = self._place(len(batches))
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))
-        jobs = [(order[part], self._augmenting(self.steps_done + n)) for n, part in enumerate(batches[done:])]
+        jobs = [
+            (order[part], self._augmenting(self.steps_done + n))
+            for n, part in enumerate(batches[done:])
+        ]
         with progress_bar(f"epoch {epoch + 1}", len(batches), progress) as show:
             for number, batch in enumerate(data.batches(jobs)):
                 means = self._step(batch, None, len(jobs[number][0]))
                 show(done + number + 1, f"loss {means['loss']:.4f}")
                 for watcher in watchers:
                     watcher.on_step(self, means)
-                if checkpoint is not None and checkpoint_steps and self.steps_done % checkpoint_steps == 0:
+                if (
+                    checkpoint is not None
+                    and checkpoint_steps
+                    and self.steps_done % checkpoint_steps == 0
+                ):
                     self.save(checkpoint)
         if not self._run.seen:
-            raise DataError("expected at least one target to learn, found those alone that the loss ignores")
+            raise DataError(
+                "expected at least one target to learn, found those alone that the loss ignores"
+            )
 
     def _augmenting(self, step: int) -> np.random.Generator:
-        return np.random.default_rng(np.random.SeedSequence([self.settings.seed, step], spawn_key=(AUGMENTATION,)))
+        return np.random.default_rng(
+            np.random.SeedSequence([self.settings.seed, step], spawn_key=(AUGMENTATION,))
+        )
 
     def step(self, batch: Any, rate: float | None = None) -> Record:
         """Take one step on a batch, at `rate` or else the schedule's rate.
 
-        Returns the means of loss and metrics over the batch, and the gradient norm before clipping. Raises
-        TrainingError when the loss or a gradient is not finite; weights and statistics then are those before this step.
+        Returns the means of loss and metrics over the batch, and the gradient norm before clipping.
+        Raises TrainingError when the loss or a gradient is not finite; weights and statistics then
+        are those before this step.
         """
         return self._step(batch, rate, 0)
 
     def _step(self, batch: Any, rate: float | None, examples: int) -> Record:
-        """Take one step; `examples` of the batch count in the epoch's means, or as many places as the loss counted."""
+        """Take one step; `examples` of the batch count in the epoch's means, or as many places as
+        the loss counted.
+        """
         run = self._run
         if run.last:
             self.model.load_parameters(run.last)
             run.last = {}
-        statistics, done = {name: array.copy() for name, array in self.model.named_buffers().items()}, run.steps_done
+        statistics, done = (
+            {name: array.copy() for name, array in self.model.named_buffers().items()},
+            run.steps_done,
+        )
         try:
             rate = self._rate(run.steps_done) if rate is None else rate
             before, is_flat = self._parameters, self.optimizer.takes_flat
-            self._parameters = trained_parameters(self.model, before) if is_flat else self.model.named_parameters()
+            self._parameters = (
+                trained_parameters(self.model, before) if is_flat else self.model.named_parameters()
+            )
             means, grads = self._slopes(batch, rate, statistics)
             with uninterrupted():
                 self._move(grads, rate, means, examples)
@@ -263,9 +313,17 @@ class Trainer:
             measured["gradient_norm"] = unread_norm(grads)
         return measured, grads
 
-    def _slopes(self, batch: Any, rate: float, statistics: Mapping[str, Array]) -> tuple[Record, Mapping[str, Array]]:
-        """Return the means over a batch and its gradients, clipped; waits for a device once, with both limits twice."""
-        there, scale, limit = self._source.on_device(batch), self._source.loss_scale, self.settings.clip_norm
+    def _slopes(
+        self, batch: Any, rate: float, statistics: Mapping[str, Array]
+    ) -> tuple[Record, Mapping[str, Array]]:
+        """Return the means over a batch and its gradients, clipped; waits for a device once, with
+        both limits twice.
+        """
+        there, scale, limit = (
+            self._source.on_device(batch),
+            self._source.loss_scale,
+            self.settings.clip_norm,
+        )
         if there is None:
             unread, grads = self._measured(batch)
         else:
@@ -285,14 +343,25 @@ class Trainer:
     def _check_finite(self, what: str, found: float, rate: float) -> None:
         if not math.isfinite(found):
             advice = f"check the data for NaN, or lower the rate of {rate:g}"
-            raise TrainingError(f"step {self.steps_done}: expected a finite {what}, got {found}; {advice}")
+            raise TrainingError(
+                f"step {self.steps_done}: expected a finite {what}, got {found}; {advice}"
+            )
 
     def _move(self, grads: Mapping[str, Array], rate: float, means: Record, examples: int) -> None:
-        """Move the weights by one step and count it; gradients that overflowed in mixed precision move nothing."""
-        run, parameters, pool, scale = self._run, self._parameters, self._source.pool, self._source.loss_scale
+        """Move the weights by one step and count it; gradients that overflowed in mixed precision
+        move nothing.
+        """
+        run, parameters, pool, scale = (
+            self._run,
+            self._parameters,
+            self._source.pool,
+            self._source.loss_scale,
+        )
         moves = scale is None or scale.follow(math.isfinite(means["gradient_norm"]))
         if unknown := sorted(grads.keys() - parameters.keys()):
-            raise ConfigError(f"backward gave gradients of {unknown[:4]}, which are no parameters of the model")
+            raise ConfigError(
+                f"backward gave gradients of {unknown[:4]}, which are no parameters of the model"
+            )
         if moves:
             self.optimizer.step(parameters, grads, rate, pool)
         run.steps_done += 1
@@ -325,7 +394,9 @@ class Trainer:
         record: Record = {"epoch": self._place(steps)[0], "step": run.steps_done, "rate": rate}
         record |= {name: total / run.seen for name, total in run.sums.items()}
         if validation is not None:
-            record |= {f"validation_{name}": value for name, value in self.evaluate(validation).items()}
+            record |= {
+                f"validation_{name}": value for name, value in self.evaluate(validation).items()
+            }
             self._check_finite("validation loss", record["validation_loss"], rate)
         with uninterrupted():
             run.history.records.append(record)
@@ -333,23 +404,31 @@ class Trainer:
             if self.settings.patience is not None and not self._waited():
                 run.best = {name: array.copy(order="K") for name, array in self._tensors().items()}
 
-    # ---- evaluation -----------------------------------------------------------------------------------------------
+    # ---- evaluation ------------------------------------------------------------------------------
 
     def evaluate(self, data: Data | Loader, model: Layer | None = None) -> Record:
-        """Return the mean loss and metrics of `model` (default: the trained one) over the examples, as inference.
+        """Return the mean loss and metrics of `model` (default: the trained one) over the examples,
+        as inference.
 
         There is no dropout and no augmentation, and BatchNorm uses its running statistics.
         """
-        model, measures = self.model if model is None else model, (self._loss_function(), self.metrics)
+        model, measures = (
+            self.model if model is None else model,
+            (self._loss_function(), self.metrics),
+        )
         return means_over(as_loader(data), self.settings.batch_size, model, *measures)
 
     def averaged_model(self) -> Layer:
-        """Return a model with averaged weights and current running statistics; ConfigError if there is no average."""
+        """Return a model with averaged weights and current running statistics; ConfigError if there
+        is no average.
+        """
         if self._average is None or not self._average.tensors:
             raise ConfigError("no averaged weights: set average_decay and train first")
         twin = self.model.replica()
         twin.reseed(0)
-        twin.adopt_parameters({name: array.copy(order="K") for name, array in self._average.tensors.items()})
+        twin.adopt_parameters(
+            {name: array.copy(order="K") for name, array in self._average.tensors.items()}
+        )
         tensors = self._tensors()
         twin.load_buffers({name: tensors[name] for name in twin.named_buffers()})
         return twin
@@ -358,26 +437,36 @@ class Trainer:
         """Return the parameters and buffers with which training goes on."""
         return self._run.last or self.model.named_parameters() | self.model.named_buffers()
 
-    # ---- checkpoints ----------------------------------------------------------------------------------------------
+    # ---- checkpoints -----------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return what a resumed run needs for its next step, as named arrays and JSON values."""
         scale = self._source.loss_scale
         groups = {
             "model": self._tensors(),
-            "optimizer": Optimizer.state(self.optimizer)["tensors"],  # an own one may have an attribute `state`
+            "optimizer": Optimizer.state(self.optimizer)[
+                "tensors"
+            ],  # an own one may have an attribute `state`
             "average": self._average.tensors if self._average is not None else {},
         }
-        arrays = {f"{group}/{name}": array for group, tensors in groups.items() for name, array in tensors.items()}
+        arrays = {
+            f"{group}/{name}": array
+            for group, tensors in groups.items()
+            for name, array in tensors.items()
+        }
         return arrays, {
             "steps_done": self.steps_done,
             "optimizer_steps": self.optimizer.steps,
             "average_updates": 0 if self._average is None else self._average.count,
-            "loss_scale": None if scale is None else {"factor": scale.factor, "good_steps": scale.good_steps},
+            "loss_scale": None
+            if scale is None
+            else {"factor": scale.factor, "good_steps": scale.good_steps},
         }
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
-        """Load what `state` returned. Raises ConfigError or ShapeError for the state of another training run."""
+        """Load what `state` returned. Raises ConfigError or ShapeError for the state of another
+        training run.
+        """
         backend = backend_of_all(self.model.named_parameters())
         self.model.load_parameters(_group(arrays, "model/", backend))
         self._run.last = {}
@@ -387,43 +476,65 @@ class Trainer:
         if (scale := self._source.loss_scale) is not None and (kept := values.get("loss_scale")):
             scale.factor, scale.good_steps = kept["factor"], kept["good_steps"]
         if self._average is not None:
-            self._average.load(_group(arrays, "average/", backend), values.get("average_updates", self.steps_done))
+            self._average.load(
+                _group(arrays, "average/", backend), values.get("average_updates", self.steps_done)
+            )
 
     def save(self, path: str | Path) -> None:
         """Write everything a resumed run needs to one file, atomically.
 
-        Raises NetFileError on failure, TrainingError for weights that are not finite: an older file then stays.
+        Raises NetFileError on failure, TrainingError for weights that are not finite: an older file
+        then stays.
         """
         for name, array in self._tensors().items():
             if not backend_of(array).xp.isfinite(array).all():
-                raise TrainingError(f"{path}: expected finite numbers to save, found others in {name}; lower the rate")
+                raise TrainingError(
+                    f"{path}: expected finite numbers to save, found others in {name}; lower the rate"
+                )
         arrays, values = self.state()
         arrays |= {f"best/{name}": array for name, array in self._run.best.items()}
-        write_checkpoint(path, arrays, values | self._run.values() | {"form": FORM, "identity": self._identity()})
+        write_checkpoint(
+            path, arrays, values | self._run.values() | {"form": FORM, "identity": self._identity()}
+        )
 
     def resume(self, path: str | Path, changed: Collection[str] = ()) -> None:
         """Load the state of a checkpoint; training continues as if it had never stopped.
 
-        Model, dtype, optimizer, metrics, weight average and settings must be those of the run that saved it, and in
-        `fit` also the data. `changed` names what is another on purpose, such as ["optimizer"]: one that does not know
-        what the other kept begins anew. Schedule and loss are not compared; the number of threads and the backend may
-        differ. Raises NetFileError for a missing or damaged file, ConfigError when it belongs to another run.
+        Model, dtype, optimizer, metrics, weight average and settings must be those of the run that
+        saved it, and in `fit` also the data. `changed` names what is another on purpose, such as
+        ["optimizer"]: one that does not know what the other kept begins anew. Schedule and loss are
+        not compared; the number of threads and the backend may differ. Raises NetFileError for a
+        missing or damaged file, ConfigError when it belongs to another run.
         """
         arrays, values = read_checkpoint(path)
         if values.get("form") != FORM:
-            raise ConfigError(f"{path}: expected a checkpoint of Trainer.save, form {FORM}, found {values.get('form')}")
+            raise ConfigError(
+                f"{path}: expected a checkpoint of Trainer.save, form {FORM}, found {values.get('form')}"
+            )
         mine, theirs = self._identity(), values["identity"]
         check_same(path, mine, theirs, changed)
-        kept = {name.partition("/")[2].partition(".")[0] for name in arrays if name.startswith("optimizer/")}
-        if mine["optimizer"]["class"] != theirs["optimizer"]["class"] and kept != {*self.optimizer.slots}:
-            arrays = {name: array for name, array in arrays.items() if not name.startswith("optimizer/")}
+        kept = {
+            name.partition("/")[2].partition(".")[0]
+            for name in arrays
+            if name.startswith("optimizer/")
+        }
+        if mine["optimizer"]["class"] != theirs["optimizer"]["class"] and kept != {
+            *self.optimizer.slots
+        }:
+            arrays = {
+                name: array for name, array in arrays.items() if not name.startswith("optimizer/")
+            }
             values["optimizer_steps"] = 0
         self.restore(arrays, values)
-        self._run = RunState.of(values, _group(arrays, "best/", backend_of_all(self.model.named_parameters())))
+        self._run = RunState.of(
+            values, _group(arrays, "best/", backend_of_all(self.model.named_parameters()))
+        )
         self._run.data = self._saved_data = None if "data" in changed else values["data"]
 
     def _identity(self) -> dict[str, Any]:
-        return run_identity(self.model, self.optimizer, self._average, self.metrics, asdict(self.settings))
+        return run_identity(
+            self.model, self.optimizer, self._average, self.metrics, asdict(self.settings)
+        )
 
 
 def _group(arrays: Mapping[str, np.ndarray], prefix: str, backend: Backend) -> dict[str, Array]:

@@ -1,4 +1,5 @@
-"""The tree of a search: what it is, and what one visit does to it. All kernels of the search are here.
+"""The tree of a search: what it is, and what one visit does to it. All kernels of the search are
+here.
 
     the tree     `params` every constant, `arrays` the table of fields and the sign convention, `puct` the formulas,
                  `priors` a node's edges, `heuristics` what visits found about moves elsewhere (`butterfly`), `proofs`

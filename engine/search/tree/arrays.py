@@ -1,19 +1,23 @@
 """The search tree as an array of nodes and one of edges, and the sign convention.
 
-A node is a position, an edge a legal move. Several edges may lead to one node, so the tree is a graph
-(`transpositions`). Nodes and edges are numbered; a node's edges lie side by side, those that were tried first, each
-group sorted by prior, highest first (`priors` keeps them so). An edge also has what the choice between a node's edges
-reads of their children, as the last visit through it saw them (`edges`), so that it need not look at them.
+A node is a position, an edge a legal move. Several edges may lead to one node, so the tree is a
+graph (`transpositions`). Nodes and edges are numbered; a node's edges lie side by side, those that
+were tried first, each group sorted by prior, highest first (`priors` keeps them so). An edge also
+has what the choice between a node's edges reads of their children, as the last visit through it saw
+them (`edges`), so that it need not look at them.
 
-An edge has visits of its own, because a child may have more by other ways. `backup` has the formulas.
+An edge has visits of its own, because a child may have more by other ways. `backup` has the
+formulas.
 
-Sign convention: everything stored at a node (`value_sum`, `lower`, `upper`) is seen by the side that moved into it,
-which is the side to move at its parents: a parent maximises over its children as they stand. A leaf's value for its
-own side to move is negated once, on entry, and the sign flips with every step towards the root.
+Sign convention: everything stored at a node (`value_sum`, `lower`, `upper`) is seen by the side
+that moved into it, which is the side to move at its parents: a parent maximises over its children
+as they stand. A leaf's value for its own side to move is negated once, on entry, and the sign flips
+with every step towards the root.
 
-Several threads may visit one tree. Each has a `Tree` whose nodes, edges, table and counters are those of all, and whose
-path and scratch are its own (`for_thread`). What changes a node or its edges holds the node's lock, and no thread
-holds two. Readers take no lock: what they read is whole, and at most a visit old.
+Several threads may visit one tree. Each has a `Tree` whose nodes, edges, table and counters are
+those of all, and whose path and scratch are its own (`for_thread`). What changes a node or its
+edges holds the node's lock, and no thread holds two. Readers take no lock: what they read is whole,
+and at most a visit old.
 """
 
 from __future__ import annotations
@@ -44,8 +48,8 @@ BUSY: Final = 6  # The node belongs to a visit under way, which evaluates it or 
 PATH_DRAW: Final = 7  # At an edge whose move draws on this path only.
 LAGGING: Final = 8  # At an edge with fewer visits than its child has.
 
-# Values of the bounds `lower` and `upper` on a node's game result, for the side that moved into it. LOSS and WIN while
-# nothing is known; equal bounds decide the node.
+# Values of the bounds `lower` and `upper` on a node's game result, for the side that moved into it.
+# LOSS and WIN while nothing is known; equal bounds decide the node.
 LOSS: Final = -1
 DRAW: Final = 0
 WIN: Final = 1
@@ -54,14 +58,19 @@ WIN: Final = 1
 UNVISITED: Final = np.float32(np.inf)  # There is no child, or it has no visits.
 LOST: Final = np.float32(-np.inf)  # It is proven that the move loses.
 
-UNKNOWN_DISTANCE: Final = -1  # Value of `mate_plies` for a tablebase's win or loss: it knows no mates.
+UNKNOWN_DISTANCE: Final = (
+    -1
+)  # Value of `mate_plies` for a tablebase's win or loss: it knows no mates.
 
-# Words of `counters`. The first change at every visit, the others seldom: they lie on lines of the cache of their own.
+# Words of `counters`. The first change at every visit, the others seldom: they lie on lines of the
+# cache of their own.
 NODES: Final = 0  # Number of nodes in use.
 EDGES: Final = 1  # Number of edges in use.
 CLOCK: Final = 2  # Number of visits finished since the tree was empty.
 ROOT_PLY: Final = 8  # Row of the root in `stack`.
-SHRINKS: Final = 9  # How often old parts of a full tree were to give way since the root was set (`forgetting`).
+SHRINKS: Final = (
+    9  # How often old parts of a full tree were to give way since the root was set (`forgetting`).
+)
 CANNOT_SHRINK: Final = 10  # Not 0 once too little of a full tree could give way.
 FREE: Final = 12  # Visits of the root that were not made, because its children had them already.
 SWEEP: Final = 11  # Number of the last pass over the nodes.
@@ -73,7 +82,9 @@ DEPTH_SUM: Final = 1  # Sum of the plies of all descents, for the mean depth.
 DESCENTS: Final = 2  # Number of descents.
 
 # Words of `stint`.
-BASE: Final = 0  # The node below which the thread's visits are made; the ROOT where there is no stint.
+BASE: Final = (
+    0  # The node below which the thread's visits are made; the ROOT where there is no stint.
+)
 BASE_DEPTH: Final = 1  # Its plies from the root.
 RESERVED: Final = 2  # Visits that its ancestors count as in flight.
 DONE: Final = 3  # Those of them that are finished.
@@ -81,7 +92,8 @@ LEFT: Final = 4  # Those of them that have not begun.
 FREE_LEFT: Final = 6  # Free visits that the walk may still make.
 LEAF_DEPTH: Final = 5  # Plies from the root to the visit's leaf; 0 where no heuristic learns.
 
-# Words of `earned`: sums over the finished visits of a stint, seen by the side that moved into the base.
+# Words of `earned`: sums over the finished visits of a stint, seen by the side that moved into the
+# base.
 DRAWS: Final = 0  # Draw probabilities.
 SQUARES: Final = 1  # Squares of the values.
 PLIES_LEFT: Final = 2  # Plies from the base to the end of the game.
@@ -93,11 +105,15 @@ COLLISIONS: Final = 1  # Number of descents that ended on a leaf already in flig
 MAX_DEPTH: Final = 200  # Plies below the root at which a descent ends.
 MAX_ROUND: Final = 512  # Most leaves of one round, and most collisions.
 MAX_VISITS: Final = 2_000_000_000  # Most visits of the root, whose counter has 31 bits.
-ROOM_NODES: Final = 2 * MAX_ROUND  # A tree with room for fewer nodes is full: as many visits may be in flight.
+ROOM_NODES: Final = (
+    2 * MAX_ROUND
+)  # A tree with room for fewer nodes is full: as many visits may be in flight.
 ROOM_EDGES: Final = ROOM_NODES * 64  # The same for edges.
 ROOM_SHARE: Final = 8  # A small tree is full when this part of its room is left, an eighth.
 EDGES_PER_NODE: Final = 32  # Room for edges that is kept for each node if all of them get edges.
-LATE_EDGES_PER_NODE: Final = 16  # The same if nodes get edges at their second visit, which half of them never see.
+LATE_EDGES_PER_NODE: Final = (
+    16  # The same if nodes get edges at their second visit, which half of them never see.
+)
 
 
 @dataclass(frozen=True)
@@ -113,7 +129,8 @@ class EdgeField(NodeField):
 
 
 class Node:
-    """A node. Its fields fill one line of the processor's cache, because a visit reads most of them together.
+    """A node. Its fields fill one line of the processor's cache, because a visit reads most of them
+    together.
 
     Kernels write `tree.nodes[node].visits`; elsewhere `tree.visits` is that field of all nodes.
     """
@@ -121,51 +138,83 @@ class Node:
     value_sum: Annotated[float, NodeField(np.float64)]  # W, where Q = W / visits is in [-1, 1].
     draw_sum: Annotated[float, NodeField(np.float64)]  # Sum of the draw probabilities.
     key: Annotated[int, NodeField(np.uint64)]  # Key of the position; `transpositions` skips 0.
-    first_edge: Annotated[int, NodeField(np.int64)]  # 64 bits, because a large tree has more than 2^31 edges.
+    first_edge: Annotated[
+        int, NodeField(np.int64)
+    ]  # 64 bits, because a large tree has more than 2^31 edges.
     visits: Annotated[int, NodeField(np.int32)]  # N, the finished visits.
     used_at: Annotated[int, NodeField(np.int32)]  # CLOCK at the node's last visit.
     square: Annotated[float, NodeField(np.float32)]  # Mean of the squares of the values.
     moves_left: Annotated[float, NodeField(np.float32)]  # Mean plies to the end of the game.
     in_flight: Annotated[int, NodeField(np.int32)]  # Of the root: visits begun and not finished.
-    mate_plies: Annotated[int, NodeField(np.int16)]  # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
-    quiet_level: Annotated[int, NodeField(np.int16)]  # What the evaluator's value left for its policy.
+    mate_plies: Annotated[
+        int, NodeField(np.int16)
+    ]  # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
+    quiet_level: Annotated[
+        int, NodeField(np.int16)
+    ]  # What the evaluator's value left for its policy.
     n_edges: Annotated[int, NodeField(np.uint8)]  # At most 218.
     state: Annotated[int, NodeField(np.int8, PENDING)]  # One of PENDING ... VALUED.
     lower: Annotated[int, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
     upper: Annotated[int, NodeField(np.int8, WIN)]  # The best result that is still possible.
-    lock: Annotated[int, NodeField(np.uint8)]  # Not 0 while a thread changes the node (`native.ordering`).
+    lock: Annotated[
+        int, NodeField(np.uint8)
+    ]  # Not 0 while a thread changes the node (`native.ordering`).
 
 
 class Edge:
-    """An edge. What the choice between edges reads lies on few lines of the processor's cache (`Node`)."""
+    """An edge. What the choice between edges reads lies on few lines of the processor's cache
+    (`Node`).
+    """
 
     prior: Annotated[float, EdgeField(np.float32)]  # P.
-    q: Annotated[float, EdgeField(np.float32, float(UNVISITED))]  # Q of the child, or UNVISITED or LOST.
+    q: Annotated[
+        float, EdgeField(np.float32, float(UNVISITED))
+    ]  # Q of the child, or UNVISITED or LOST.
     passes: Annotated[int, EdgeField(np.int32)]  # N of the edge, the finished visits through it.
     child: Annotated[int, EdgeField(np.int32, NO_NODE)]  # The node behind the edge, or NO_NODE.
-    below: Annotated[int, EdgeField(np.uint32)]  # Low bits of the child's `first_edge`, to fetch its edges in time.
+    below: Annotated[
+        int, EdgeField(np.uint32)
+    ]  # Low bits of the child's `first_edge`, to fetch its edges in time.
     move: Annotated[int, EdgeField(np.uint16, int(NO_MOVE))]
-    bonus: Annotated[int, EdgeField(np.int16)]  # What heuristics added to P's logit, in BONUS_UNITs.
-    under_way: Annotated[int, EdgeField(np.int16)]  # Visits begun and not finished, the virtual loss.
-    busy: Annotated[int, EdgeField(np.int16)]  # Whether a visit through this edge evaluates the child.
+    bonus: Annotated[
+        int, EdgeField(np.int16)
+    ]  # What heuristics added to P's logit, in BONUS_UNITs.
+    under_way: Annotated[
+        int, EdgeField(np.int16)
+    ]  # Visits begun and not finished, the virtual loss.
+    busy: Annotated[
+        int, EdgeField(np.int16)
+    ]  # Whether a visit through this edge evaluates the child.
 
 
 class Tree(NamedTuple):
-    """N nodes, E edges. One line a field: allocation, reset, moving and views of a tree are made from these tables."""
+    """N nodes, E edges. One line a field: allocation, reset, moving and views of a tree are made
+    from these tables.
+    """
 
     nodes: np.ndarray  # record array [N], the fields of `Node`.
     edges: np.ndarray  # record array [E], the fields of `Edge`.
     # More of the nodes, for hints (`priors`).
-    asked_at: Annotated[np.ndarray, NodeField(np.int32)]  # Visits when alpha-beta last looked here (`hints`).
-    hinted: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]  # The move whose prior a hint raised (`priors`).
-    own_prior: Annotated[np.ndarray, NodeField(np.float32)]  # P of the hinted move without the hint.
+    asked_at: Annotated[
+        np.ndarray, NodeField(np.int32)
+    ]  # Visits when alpha-beta last looked here (`hints`).
+    hinted: Annotated[
+        np.ndarray, NodeField(np.uint16, int(NO_MOVE))
+    ]  # The move whose prior a hint raised (`priors`).
+    own_prior: Annotated[
+        np.ndarray, NodeField(np.float32)
+    ]  # P of the hinted move without the hint.
     seen_in: Annotated[np.ndarray, NodeField(np.int32)]  # The last SWEEP that came by.
     order: np.ndarray  # int32 [N]: nodes in the order in which they are taken into use.
     # The transposition table.
-    table: np.ndarray  # uint64 [a power of two >= N]: a node for each place, which the low bits of a key number.
+    table: (
+        np.ndarray
+    )  # uint64 [a power of two >= N]: a node for each place, which the low bits of a key number.
     counters: np.ndarray  # int64 [N_COUNTERS]
     # Each thread's own: the current path, its stint, scratch, and how deep its descents were.
-    stack: np.ndarray  # uint64 [history + MAX_DEPTH + 2, 16]: the game, the path, and a last row for scratch.
+    stack: (
+        np.ndarray
+    )  # uint64 [history + MAX_DEPTH + 2, 16]: the game, the path, and a last row for scratch.
     stint: np.ndarray  # int64 [8]: where its visits begin (`stint`).
     earned: np.ndarray  # float64 [8]: what the visits of its stint brought.
     path: np.ndarray  # uint16 [MAX_DEPTH]: the moves from the root to its last leaf.
@@ -188,19 +237,27 @@ class Tree(NamedTuple):
 def _fields(table: type, kind: type) -> dict[str, Any]:
     """Return the fields of a kind in a table, by name."""
     hints = get_type_hints(table, include_extras=True)
-    tables = {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
+    tables = {
+        name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")
+    }
     return {name: field for name, field in tables.items() if type(field) is kind}
 
 
 RECORD_FIELDS: Final[dict[str, NodeField]] = _fields(Node, NodeField)
-LOOSE_FIELDS: Final[dict[str, NodeField]] = _fields(Tree, NodeField)  # Those that have an array of their own.
+LOOSE_FIELDS: Final[dict[str, NodeField]] = _fields(
+    Tree, NodeField
+)  # Those that have an array of their own.
 NODE_FIELDS: Final[dict[str, NodeField]] = RECORD_FIELDS | LOOSE_FIELDS
 EDGE_FIELDS: Final[dict[str, NodeField]] = _fields(Edge, EdgeField)
 
 
 def _record_type(fields: Mapping[str, NodeField]) -> np.dtype:
-    """Return the type of a record; np.record, because plain Python writes `nodes[node].visits`, too."""
-    return np.dtype((np.record, np.dtype([(name, field.dtype) for name, field in fields.items()], align=True)))
+    """Return the type of a record; np.record, because plain Python writes `nodes[node].visits`,
+    too.
+    """
+    return np.dtype(
+        (np.record, np.dtype([(name, field.dtype) for name, field in fields.items()], align=True))
+    )
 
 
 NODE_TYPE: Final = _record_type(RECORD_FIELDS)
@@ -208,7 +265,10 @@ EDGE_TYPE: Final = _record_type(EDGE_FIELDS)
 CACHE_LINE: Final = 64  # Bytes of a line of the processor's cache, on which a node begins.
 BYTES_PER_PLACE: Final = 16  # Most that the transposition table has for each node.
 BYTES_PER_NODE: Final = (
-    NODE_TYPE.itemsize + sum(np.dtype(field.dtype).itemsize for field in LOOSE_FIELDS.values()) + BYTES_PER_PLACE + 4
+    NODE_TYPE.itemsize
+    + sum(np.dtype(field.dtype).itemsize for field in LOOSE_FIELDS.values())
+    + BYTES_PER_PLACE
+    + 4
 )
 BYTES_PER_EDGE: Final = EDGE_TYPE.itemsize
 EDGES_PER_LINE: Final = CACHE_LINE // BYTES_PER_EDGE
@@ -236,7 +296,9 @@ def _move_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
 def _swap_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
     """Return a kernel (tree, one, other) that exchanges two nodes or edges."""
     at = [(_at(fields, key, "one"), _at(fields, key, "other")) for key in fields]
-    return generated_kernel(name, "tree, one, other", (f"{one}, {other} = {other}, {one}" for one, other in at), {})
+    return generated_kernel(
+        name, "tree, one, other", (f"{one}, {other} = {other}, {one}" for one, other in at), {}
+    )
 
 
 reset_node = _reset_kernel("reset_node", NODE_FIELDS)
@@ -247,18 +309,28 @@ exchange_edges = _swap_kernel("exchange_edges", EDGE_FIELDS)
 
 
 def view_kernel(kind: type) -> Any:
-    """Make a kernel (many, number) that gives one of many trees or rounds, whose arrays have one more axis in front."""
+    """Make a kernel (many, number) that gives one of many trees or rounds, whose arrays have one
+    more axis in front.
+    """
     fields = ", ".join(f"many.{name}[number]" for name in kind._fields)  # type: ignore[attr-defined]
     return generated_kernel("view", "many, number", [f"return kind({fields})"], {"kind": kind})
 
 
 class Round(NamedTuple):
-    """Up to R visits that were begun together and wait for their evaluations, and up to R that collided."""
+    """Up to R visits that were begun together and wait for their evaluations, and up to R that
+    collided.
+    """
 
     leaf_nodes: Annotated[np.ndarray, "int32 [R]"]  # nodes of the leaves, in order.
-    known: Annotated[np.ndarray, "int8 [R]"]  # a leaf's certain result for its last mover, or a value from below.
-    mate_plies: Annotated[np.ndarray, "int32 [R]"]  # plies to mate of a certain leaf, or UNKNOWN_DISTANCE.
-    depths: Annotated[np.ndarray, "int64 [2, R]"]  # plies from the root to each leaf, and to the end of each collision.
+    known: Annotated[
+        np.ndarray, "int8 [R]"
+    ]  # a leaf's certain result for its last mover, or a value from below.
+    mate_plies: Annotated[
+        np.ndarray, "int32 [R]"
+    ]  # plies to mate of a certain leaf, or UNKNOWN_DISTANCE.
+    depths: Annotated[
+        np.ndarray, "int64 [2, R]"
+    ]  # plies from the root to each leaf, and to the end of each collision.
     ways: Annotated[np.ndarray, "int32 [2, R, MAX_DEPTH + 1]"]  # the nodes on the way there.
     counts: Annotated[np.ndarray, "int64 [2]"]  # the counts LEAVES and COLLISIONS.
 
@@ -278,7 +350,9 @@ def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE)
     raw = np.empty((nodes + 1) * NODE_TYPE.itemsize, np.uint8)
     begin = -raw.ctypes.data % CACHE_LINE
     records = raw[begin : begin + nodes * NODE_TYPE.itemsize].view(NODE_TYPE)
-    arrays: dict[str, Any] = {name: np.empty(nodes, field.dtype) for name, field in LOOSE_FIELDS.items()}
+    arrays: dict[str, Any] = {
+        name: np.empty(nodes, field.dtype) for name, field in LOOSE_FIELDS.items()
+    }
     return Tree(
         nodes=records,
         edges=np.empty(nodes * edges_per_node, EDGE_TYPE),

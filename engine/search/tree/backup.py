@@ -1,12 +1,13 @@
 """What a visit leaves behind on its way up: the values of its edges and nodes, and proofs.
 
-A node's value follows from its own evaluation u(n) and from its edges, each as its child stands (`arrays`):
+A node's value follows from its own evaluation u(n) and from its edges, each as its child stands
+(`arrays`):
 
     N(n) = 1 + sum of N(n, a)        Q(n) = (u(n) - sum of N(n, a) Q(c(n, a))) / N(n)
 
-A visit changes one edge of each node on its way. So every node takes what this edge gave so far out of its sum, and
-adds what the edge gives now: it reads none of the other edges, and the children's Q are as old as the last visits
-through these edges.
+A visit changes one edge of each node on its way. So every node takes what this edge gave so far out
+of its sum, and adds what the edge gives now: it reads none of the other edges, and the children's Q
+are as old as the last visits through these edges.
 """
 
 from __future__ import annotations
@@ -22,22 +23,32 @@ from engine.search.tree.heuristics import note
 from engine.search.tree.proofs import decide, is_decided, narrow, settle_past_visits
 from engine.tactics.small_endings import has_few_pieces, judge_small_ending, share_of_value
 
-# ---- the leaf --------------------------------------------------------------------------------------------------------
+# ---- the leaf ------------------------------------------------------------------------------------
 
 
 @kernel()
 def finish_known(tree, params, depth, node, known, mate_plies):
-    """Finish the first visit of a leaf that needs no evaluation; `Round` lists the values of `known`."""
+    """Finish the first visit of a leaf that needs no evaluation; `Round` lists the values of
+    `known`.
+    """
     decide(tree, node, known, mate_plies)
-    moves_left, draw = np.float64(max(mate_plies, np.int64(0))), 1.0 if known == arrays.DRAW else 0.0
-    finish_visit(tree, params, depth, node, np.int64(arrays.TERMINAL), np.float64(known), draw, moves_left)
+    moves_left, draw = (
+        np.float64(max(mate_plies, np.int64(0))),
+        1.0 if known == arrays.DRAW else 0.0,
+    )
+    finish_visit(
+        tree, params, depth, node, np.int64(arrays.TERMINAL), np.float64(known), draw, moves_left
+    )
 
 
 @kernel()
 def finish_evaluated(tree, params, depth, node, state, leaves, leaf):
     """Finish a visit whose evaluation is in `leaves[leaf]`; its node is in `state` from now on."""
     tree.nodes[node].quiet_level = leaves.quiet_level[leaf]
-    value, draw = np.float64(leaves.wdl[leaf, 0]) - np.float64(leaves.wdl[leaf, 2]), np.float64(leaves.wdl[leaf, 1])
+    value, draw = (
+        np.float64(leaves.wdl[leaf, 0]) - np.float64(leaves.wdl[leaf, 2]),
+        np.float64(leaves.wdl[leaf, 1]),
+    )
     value = without_tempo(params, value)
     if params.fading_endings:
         part = share_of_value(leaves.rows[leaf], value)
@@ -52,16 +63,17 @@ def finish_evaluated(tree, params, depth, node, state, leaves, leaf):
 
 @kernel()
 def without_tempo(params, value):
-    """Return an evaluation as a search would judge it, for the side to move: it moves, and the reply is not yet
-    known, so evaluations are higher than the mean of the positions below. Left as they are, Q would depend on whether
-    most lines end after an odd or an even number of plies.
+    """Return an evaluation as a search would judge it, for the side to move: it moves, and the
+    reply is not yet known, so evaluations are higher than the mean of the positions below. Left as
+    they are, Q would depend on whether most lines end after an odd or an even number of plies.
     """
     return value - params.tempo * (1.0 - value * value)
 
 
 @kernel()
 def finish_visit(tree, params, depth, node, state, value, draw, moves_left):
-    """Count a visit on a leaf, which is in `state` from now on, and on the edges and nodes of its way.
+    """Count a visit on a leaf, which is in `state` from now on, and on the edges and nodes of its
+    way.
 
     `value` is for the side that moved into `node`.
     """
@@ -83,26 +95,36 @@ def finish_visit(tree, params, depth, node, state, value, draw, moves_left):
 
 @kernel()
 def mean_of(tree, node):
-    """Return what edges have of a visited node, and its mean value, draw probability, square and plies left."""
+    """Return what edges have of a visited node, and its mean value, draw probability, square and
+    plies left.
+    """
     lock(tree.nodes, node)
     q, visits = q_of(tree.nodes, node), tree.nodes[node].visits
     value, draw = tree.nodes[node].value_sum / visits, tree.nodes[node].draw_sum / visits
-    square, moves_left = np.float64(tree.nodes[node].square), np.float64(tree.nodes[node].moves_left)
+    square, moves_left = (
+        np.float64(tree.nodes[node].square),
+        np.float64(tree.nodes[node].moves_left),
+    )
     unlock(tree.nodes, node)
     return q, (value, draw, square, moves_left)
 
 
-# ---- the way up ------------------------------------------------------------------------------------------------------
+# ---- the way up ----------------------------------------------------------------------------------
 
 
 @kernel()
 def go_up(tree, params, depth, q, sums, proves):
-    """Count a visit on the edges and nodes of its way, from its end up to the stint's base, and let proofs spread.
+    """Count a visit on the edges and nodes of its way, from its end up to the stint's base, and let
+    proofs spread.
 
-    `q` is what the last edge has from now on, `sums` what the visit brought (`pass_by`). `proves`: whether bounds of
-    the last edge's child may be news to the node above.
+    `q` is what the last edge has from now on, `sums` what the visit brought (`pass_by`). `proves`:
+    whether bounds of the last edge's child may be news to the node above.
     """
-    clock, base_depth, one = tree.counters[arrays.CLOCK] + 1, tree.stint[arrays.BASE_DEPTH], np.int64(1)
+    clock, base_depth, one = (
+        tree.counters[arrays.CLOCK] + 1,
+        tree.stint[arrays.BASE_DEPTH],
+        np.int64(1),
+    )
     learns = tree.stint[arrays.LEAF_DEPTH] > 0
     side = np.int64(tree.stack[tree.counters[arrays.ROOT_PLY], SIDE]) ^ depth & one  # of the leaf
     while depth > base_depth:
@@ -110,7 +132,9 @@ def go_up(tree, params, depth, q, sums, proves):
         node = node_on(tree, depth)
         if learns:
             note(tree, node, depth, side, sums[0])
-        q, sums, proves = pass_by(tree, params, node, tree.way[depth], one, one, clock, q, sums, proves)
+        q, sums, proves = pass_by(
+            tree, params, node, tree.way[depth], one, one, clock, q, sums, proves
+        )
     tree.stint[arrays.DONE] += 1
     if base_depth == 0:
         add(tree.counters, np.int64(arrays.CLOCK), one)
@@ -122,17 +146,20 @@ def go_up(tree, params, depth, q, sums, proves):
     while proves and depth > 0:
         depth -= 1
         none, node = np.int64(0), node_on(tree, depth)
-        q, sums, proves = pass_by(tree, params, node, tree.way[depth], none, none, clock, q, sums, proves)
+        q, sums, proves = pass_by(
+            tree, params, node, tree.way[depth], none, none, clock, q, sums, proves
+        )
 
 
 @kernel()
 def pass_by(tree, params, node, edge, count, reserved, clock, q, sums, proves):
-    """Count `count` finished visits through one of a node's edges, where `reserved` are in flight no more. The node's
-    value follows what the edge has now, its visits and the child's `q`, in place of what it had.
+    """Count `count` finished visits through one of a node's edges, where `reserved` are in flight
+    no more. The node's value follows what the edge has now, its visits and the child's `q`, in
+    place of what it had.
 
-    `sums` are value, draw, square and plies left over the visits, for the side that moved into the child; at a decided
-    node they count as its result. Returns (what edges to the node have of it now, the sums for the side that moved into
-    the node, whether its bounds are narrower).
+    `sums` are value, draw, square and plies left over the visits, for the side that moved into the
+    child; at a decided node they count as its result. Returns (what edges to the node have of it
+    now, the sums for the side that moved into the node, whether its bounds are narrower).
     """
     nodes, edges = tree.nodes, tree.edges
     value, draw, square, moves_left = -sums[0], sums[1], sums[2], sums[3] + count
@@ -157,7 +184,11 @@ def pass_by(tree, params, node, edge, count, reserved, clock, q, sums, proves):
     nodes[node].square += np.float32((square - count * nodes[node].square) / visits)
     nodes[node].moves_left += np.float32((moves_left - count * nodes[node].moves_left) / visits)
     if proves:
-        proves = not is_decided(tree, node) and (node != arrays.ROOT or params.decide_root) and narrow(tree, node)
+        proves = (
+            not is_decided(tree, node)
+            and (node != arrays.ROOT or params.decide_root)
+            and narrow(tree, node)
+        )
         if proves and is_decided(tree, node):
             settle_past_visits(tree, node)
     q = q_of(nodes, node)
@@ -178,7 +209,9 @@ def catch_up(tree, params, node, edge, child):
 
 @kernel()
 def take_back(tree, depth):
-    """Undo a visit in flight that went so far down `tree.way`, from the stint's base, which keeps it, or the root."""
+    """Undo a visit in flight that went so far down `tree.way`, from the stint's base, which keeps
+    it, or the root.
+    """
     while depth > tree.stint[arrays.BASE_DEPTH]:
         depth -= 1
         node = node_on(tree, depth)

@@ -1,4 +1,6 @@
-"""What edges have of their children, as the last visit through them saw it. The owner's lock guards an edge."""
+"""What edges have of their children, as the last visit through them saw it. The owner's lock guards
+an edge.
+"""
 
 from __future__ import annotations
 

@@ -1,16 +1,18 @@
 """What a tree forgets, to make room or because a move was played, and how the gaps close.
 
-A full tree learns on: a node that was not visited for long loses its moves, and keeps what it has learned: visits,
-value and bounds. Its next visit gives it moves again. So the tree forgets the details of what it no longer looks at, a
-good part at a time, and its memory never grows. Which nodes these are depends on the tree alone. When a move is played,
-the top of its subtree becomes the root at once.
+A full tree learns on: a node that was not visited for long loses its moves, and keeps what it has
+learned: visits, value and bounds. Its next visit gives it moves again. So the tree forgets the
+details of what it no longer looks at, a good part at a time, and its memory never grows. Which
+nodes these are depends on the tree alone. When a move is played, the top of its subtree becomes the
+root at once.
 
-The nodes to which edges lead from the root are kept. They keep their numbers, and `Tree.order` lists them first, and
-behind them the others, which are taken into use again. Edges move to the front, in place.
+The nodes to which edges lead from the root are kept. They keep their numbers, and `Tree.order`
+lists them first, and behind them the others, which are taken into use again. Edges move to the
+front, in place.
 
-In a large tree this takes a good part of a second, so it is done in slices of a millisecond or two. After every slice
-the links between nodes and edges are whole: a reader who starts at the root finds what was there before, and the rest
-of the work may be dropped for another pass from the beginning.
+In a large tree this takes a good part of a second, so it is done in slices of a millisecond or two.
+After every slice the links between nodes and edges are whole: a reader who starts at the root finds
+what was there before, and the rest of the work may be dropped for another pass from the beginning.
 """
 
 from __future__ import annotations
@@ -28,8 +30,11 @@ from engine.search.tree.proofs import is_decided
 from engine.search.tree.transpositions import enter_all
 
 SHARE: Final = 0.4  # Share of the nodes that gives way at once. Set by hand.
-LEAST_SHARE: Final = 0.05  # If less than this gave way, the tree stays as it is from then on. Set by hand.
-SAMPLE: Final = 65_536  # Nodes, evenly spaced, from which the last use of a share of all is estimated. Set by hand.
+LEAST_SHARE: Final = (
+    0.05  # If less than this gave way, the tree stays as it is from then on. Set by hand.
+)
+# Nodes, evenly spaced, from which the last use of a share of all is estimated. Set by hand.
+SAMPLE: Final = 65_536
 LATEST_CLOCK: Final = 2**30  # From here the clock is set back: `Tree.used_at` has 31 bits.
 SLICE: Final = 4096  # Nodes of one slice. Set by hand.
 FILL_SLICE: Final = 2**20  # Numbers of one slice that are only written. Set by hand.
@@ -40,8 +45,8 @@ NONE_IS_OLD: Final = -1  # Value of `latest` at which no node is old.
 def make_room(tree: Tree) -> Iterator[None]:
     """Let the least recently used subtrees of a tree without visits in flight give way, in slices.
 
-    The root's own moves stay, and so do nodes whose result is known, because they are the proof of others. The tree may
-    be read between two slices; visits wait until all are done.
+    The root's own moves stay, and so do nodes whose result is known, because they are the proof of
+    others. The tree may be read between two slices; visits wait until all are done.
     """
     tree.counters[arrays.SHRINKS] += 1
     used = int(tree.counters[arrays.NODES])
@@ -57,13 +62,19 @@ def make_room(tree: Tree) -> Iterator[None]:
 
 
 def last_use(tree: Tree, sample: np.ndarray, share: float) -> np.int64:
-    """Return when those nodes were last used, at the latest, below which this share of a sample of nodes lies."""
+    """Return when those nodes were last used, at the latest, below which this share of a sample of
+    nodes lies.
+    """
     tried = np.zeros(len(sample), np.int64)
     count_tried(tree, sample, tried)
     order = np.argsort(tree.used_at[sample], kind="stable")
     below = np.cumsum(tried[order])
     at = int(np.searchsorted(below, share * below[-1])) if len(order) else 0
-    return np.int64(tree.used_at[sample[order[min(at, len(order) - 1)]]]) if len(order) else np.int64(NONE_IS_OLD)
+    return (
+        np.int64(tree.used_at[sample[order[min(at, len(order) - 1)]]])
+        if len(order)
+        else np.int64(NONE_IS_OLD)
+    )
 
 
 @kernel()
@@ -76,7 +87,9 @@ def count_tried(tree, nodes, counts):
 
 
 def reroot(tree: Tree, root: int) -> None:
-    """Make node `root` the root of `tree`. What it does not lead to takes room until `forget_the_rest`."""
+    """Make node `root` the root of `tree`. What it does not lead to takes room until
+    `forget_the_rest`.
+    """
     become_root(tree, np.int64(root))
     tree.counters[[arrays.SHRINKS, arrays.CANNOT_SHRINK, arrays.FREE]] = 0
 
@@ -94,7 +107,9 @@ def forget_the_rest(tree: Tree) -> Iterator[None]:
 
 
 def forget_unreached(tree: Tree, latest: np.int64) -> Iterator[None]:
-    """Close nodes last visited at `latest` or before, and forget what the root does not lead to, in slices."""
+    """Close nodes last visited at `latest` or before, and forget what the root does not lead to, in
+    slices.
+    """
     used = int(tree.counters[arrays.NODES])
     reached = yield from filled(np.empty(len(tree.nodes), np.bool_), False)
     queue = np.empty(used, np.int32)
@@ -102,7 +117,9 @@ def forget_unreached(tree: Tree, latest: np.int64) -> Iterator[None]:
     done, kept, kept_edges = 0, 1, 0
     while done < kept:
         last = min(kept, done + SLICE)
-        kept = int(mark(tree, latest, reached, queue, np.int64(done), np.int64(last), np.int64(kept)))
+        kept = int(
+            mark(tree, latest, reached, queue, np.int64(done), np.int64(last), np.int64(kept))
+        )
         done = last
         yield
     yield from filled(tree.table, arrays.ROOT)
@@ -121,7 +138,8 @@ def forget_unreached(tree: Tree, latest: np.int64) -> Iterator[None]:
 
 @kernel()
 def mark(tree, latest, reached, queue, begin, last, end):
-    """Append to `queue[:end]` the nodes to which edges lead from `queue[begin:last]`, each once; returns the new end.
+    """Append to `queue[:end]` the nodes to which edges lead from `queue[begin:last]`, each once;
+    returns the new end.
 
     Those last visited at `latest` or before are closed, so that nothing below them is reached.
     """
@@ -163,7 +181,9 @@ def slices(count: int) -> Iterator[tuple[np.int64, np.int64]]:
 
 
 def nodes_by_edges(tree: Tree, nodes: np.ndarray) -> Generator[None, None, np.ndarray]:
-    """Return int32 [n]: those of the nodes that have edges, by ascending first edge (a counting sort), in slices."""
+    """Return int32 [n]: those of the nodes that have edges, by ascending first edge (a counting
+    sort), in slices.
+    """
     place = np.zeros(int(tree.counters[arrays.EDGES]) // BUCKET + 2, np.int32)
     for begin, end in slices(len(nodes)):
         count_buckets(tree, nodes[begin:end], place)
@@ -196,7 +216,11 @@ def fill_buckets(tree, nodes, place, order):
         first = tree.nodes[node].first_edge
         at = np.int64(place[first // BUCKET])
         place[first // BUCKET] += 1
-        while at > 0 and order[at - 1] != arrays.NO_NODE and tree.nodes[order[at - 1]].first_edge > first:
+        while (
+            at > 0
+            and order[at - 1] != arrays.NO_NODE
+            and tree.nodes[order[at - 1]].first_edge > first
+        ):
             order[at] = order[at - 1]
             at -= 1
         order[at] = node

@@ -1,11 +1,14 @@
-"""The edges of a node and their priors: how it gets them, and each later change: heuristics, hints, noise, restriction.
+"""The edges of a node and their priors: how it gets them, and each later change: heuristics, hints,
+noise, restriction.
 
-Two invariants hold after every change: a node's priors sum to 1, and its edges are in order. Edges that were tried
-(that have a child) come first, then the untried ones; each group is sorted by prior, highest first. `select_edge` stops
-at the first untried edge, because none behind it can score higher.
+Two invariants hold after every change: a node's priors sum to 1, and its edges are in order. Edges
+that were tried (that have a child) come first, then the untried ones; each group is sorted by
+prior, highest first. `select_edge` stops at the first untried edge, because none behind it can
+score higher.
 
-A hint temporarily raises the prior of one move that something other than the policy suggests: the search for forced
-mates (`mates`) or alpha-beta (`hints`). A node has one hinted move at a time; `restore` restores its prior.
+A hint temporarily raises the prior of one move that something other than the policy suggests: the
+search for forced mates (`mates`) or alpha-beta (`hints`). A node has one hinted move at a time;
+`restore` restores its prior.
 """
 
 from __future__ import annotations
@@ -16,7 +19,16 @@ from engine.board.layout import MAX_MOVES, NO_MOVE
 from engine.native.elementary import bits_of, exp, float_of
 from engine.native.jit import kernel
 from engine.native.ordering import add
-from engine.search.tree.arrays import EDGES, EXPANDED, NO_NODE, STUNTED, SWEEP, Tree, exchange_edges, reset_edge
+from engine.search.tree.arrays import (
+    EDGES,
+    EXPANDED,
+    NO_NODE,
+    STUNTED,
+    SWEEP,
+    Tree,
+    exchange_edges,
+    reset_edge,
+)
 from engine.search.tree.heuristics import bonus, learns
 from engine.search.tree.params import BONUS_UNIT
 
@@ -25,9 +37,11 @@ KEYS_TOGETHER = 8  # As many as one vector holds.
 
 @kernel()
 def hint(tree, node, move, raised_prior):
-    """Raise the prior of a move of `node` to `raised_prior` unless it is larger; returns its child or NO_NODE.
+    """Raise the prior of a move of `node` to `raised_prior` unless it is larger; returns its child
+    or NO_NODE.
 
-    An earlier hint for another move, or a smaller prior for this one, is taken back first, so hints never add up.
+    An earlier hint for another move, or a smaller prior for this one, is taken back first, so hints
+    never add up.
     """
     edge = find_edge(tree, node, move)
     if tree.hinted[node] != move or (edge != NO_NODE and tree.edges[edge].prior < raised_prior):
@@ -56,9 +70,15 @@ def restore(tree, node):
 
 @kernel()
 def own_priors(tree, node, priors):
-    """Write P of a node's edges, float32 [n], as the policy had it: without a hint and without heuristics."""
+    """Write P of a node's edges, float32 [n], as the policy had it: without a hint and without
+    heuristics.
+    """
     first, scale, own = np.int64(tree.nodes[node].first_edge), np.float32(1.0), tree.own_prior[node]
-    edge = find_edge(tree, node, tree.hinted[node]) if tree.hinted[node] != NO_MOVE else np.int64(NO_NODE)
+    edge = (
+        find_edge(tree, node, tree.hinted[node])
+        if tree.hinted[node] != NO_MOVE
+        else np.int64(NO_NODE)
+    )
     if edge != NO_NODE:
         scale = (np.float32(1.0) - own) / (np.float32(1.0) - tree.edges[edge].prior)
     total, learned = 0.0, False
@@ -107,7 +127,9 @@ def set_priors(tree, node, priors):
 
 @kernel()
 def move_to_tried(tree, node, edge):
-    """Move an untried edge to the front of the untried ones before it gets a child; returns its new position."""
+    """Move an untried edge to the front of the untried ones before it gets a child; returns its new
+    position.
+    """
     first = np.int64(tree.nodes[node].first_edge)
     while edge > first and not is_tried(tree, edge - 1):
         exchange_edges(tree, edge - 1, edge)
@@ -117,7 +139,9 @@ def move_to_tried(tree, node, edge):
 
 @kernel()
 def move_forward(tree, first, edge):
-    """Move an edge forward to its place among the sorted edges from `first` on; returns its new position."""
+    """Move an edge forward to its place among the sorted edges from `first` on; returns its new
+    position.
+    """
     while edge > first and ranks_before(tree, edge, edge - 1):
         exchange_edges(tree, edge - 1, edge)
         edge -= 1
@@ -139,7 +163,8 @@ def ranks_before(tree, one, other):
 
 
 def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
-    """Keep only the edges of a node whose moves are in `allowed` (uint16), and scale their priors to sum to 1.
+    """Keep only the edges of a node whose moves are in `allowed` (uint16), and scale their priors
+    to sum to 1.
 
     What lies behind the others stays in memory until `forgetting.forget_the_rest`.
     """
@@ -153,13 +178,13 @@ def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
     tree.prior[edges] = tree.prior[edges] / total if total > 0.0 else 1.0 / len(kept)
 
 
-# ---- heuristics ------------------------------------------------------------------------------------------------------
+# ---- heuristics ----------------------------------------------------------------------------------
 
 
 @kernel()
 def refresh_below(tree, params, node, side, least):
-    """Let the priors of a node, where `side` moves, and of those below it with at least `least` visits follow the
-    heuristics, once in this pass. No thread may visit the tree.
+    """Let the priors of a node, where `side` moves, and of those below it with at least `least`
+    visits follow the heuristics, once in this pass. No thread may visit the tree.
     """
     if tree.nodes[node].state != EXPANDED or tree.seen_in[node] == tree.counters[SWEEP]:
         return
@@ -175,13 +200,21 @@ def refresh_below(tree, params, node, side, least):
 
 @kernel()
 def refresh(tree, params, node, side):
-    """Add to the logits of a node's moves what heuristics have learned of them since they were last asked."""
-    first, count, priors = np.int64(tree.nodes[node].first_edge), tree.nodes[node].n_edges, tree.scratch_priors
+    """Add to the logits of a node's moves what heuristics have learned of them since they were last
+    asked.
+    """
+    first, count, priors = (
+        np.int64(tree.nodes[node].first_edge),
+        tree.nodes[node].n_edges,
+        tree.scratch_priors,
+    )
     total = 0.0
     for i in range(count):
         edge = first + i
         learned = bonus(tree, params, side, tree.edges[edge].move)
-        priors[i] = tree.edges[edge].prior * np.float32(exp((learned - tree.edges[edge].bonus) * BONUS_UNIT))
+        priors[i] = tree.edges[edge].prior * np.float32(
+            exp((learned - tree.edges[edge].bonus) * BONUS_UNIT)
+        )
         tree.edges[edge].bonus = learned
         total += priors[i]
     for i in range(count):
@@ -189,14 +222,16 @@ def refresh(tree, params, node, side):
     set_priors(tree, node, priors)
 
 
-# ---- new edges -------------------------------------------------------------------------------------------------------
+# ---- new edges -----------------------------------------------------------------------------------
 
 
 @kernel()
 def expand(tree, params, node, side, moves, logits, count):
-    """Give a node its edges, sorted by prior = softmax(logits / temperature + what `heuristics` add).
+    """Give a node its edges, sorted by prior = softmax(logits / temperature + what `heuristics`
+    add).
 
-    side: whose moves they are. Returns the node's state from now on: EXPANDED, or STUNTED if they do not fit.
+    side: whose moves they are. Returns the node's state from now on: EXPANDED, or STUNTED if they
+    do not fit.
     """
     highest, total = logits[0], 0.0
     for i in range(1, count):
@@ -227,10 +262,14 @@ def expand(tree, params, node, side, moves, logits, count):
 def add_edges(tree, node, moves, count, total):
     """Give a node edges for `moves[:count]`; returns what `expand` returns.
 
-    Their priors are the weights in `tree.scratch_priors`, in the order of the moves, divided by `total`, and
-    `tree.scratch_bonuses` is what heuristics added to their logarithms.
+    Their priors are the weights in `tree.scratch_priors`, in the order of the moves, divided by
+    `total`, and `tree.scratch_bonuses` is what heuristics added to their logarithms.
     """
-    first, weights, keys = add(tree.counters, np.int64(EDGES), np.int64(count)), tree.scratch_priors, tree.scratch_reals
+    first, weights, keys = (
+        add(tree.counters, np.int64(EDGES), np.int64(count)),
+        tree.scratch_priors,
+        tree.scratch_reals,
+    )
     if first + count > tree.edges.size:
         add(tree.counters, np.int64(EDGES), -np.int64(count))
         return np.int64(STUNTED)
@@ -248,8 +287,9 @@ def add_edges(tree, node, moves, count, total):
 
 @kernel()
 def write_keys(weights, count, keys):
-    """Write keys in the order of the weights; of equal ones the first has the highest. Returns their number with the
-    zeros behind them. A float32 leaves the last bits of a float64 free: they count down.
+    """Write keys in the order of the weights; of equal ones the first has the highest. Returns
+    their number with the zeros behind them. A float32 leaves the last bits of a float64 free: they
+    count down.
     """
     padded = (count + KEYS_TOGETHER - 1) // KEYS_TOGETHER * KEYS_TOGETHER
     for i in range(count):
@@ -263,7 +303,8 @@ def write_keys(weights, count, keys):
 def rank(keys, key, count):
     """Return the place of a key among `count`, sorted, highest first.
 
-    Comparing each with all is faster than sorting: a few vectors of comparisons, and no branch to predict.
+    Comparing each with all is faster than sorting: a few vectors of comparisons, and no branch to
+    predict.
     """
     place = np.int64(0)
     for other in range(count):

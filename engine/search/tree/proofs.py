@@ -1,13 +1,14 @@
 """Proven results: bounds on every node's result, and how they spread towards the root.
 
-The rules or a tablebase decide leaves, and bounds on the ancestors follow. Every node keeps bounds on its result
-(MCTS-solver, Winands et al. 2008; draws as in Lc0's sticky endgames). The lower (upper) bound for its mover is the
-maximum of the children's lower (upper) bounds. Equal bounds decide a node, and its past visits then count as that
-result. A draw by repetition within the search path proves nothing, because it holds on that path only.
+The rules or a tablebase decide leaves, and bounds on the ancestors follow. Every node keeps bounds
+on its result (MCTS-solver, Winands et al. 2008; draws as in Lc0's sticky endgames). The lower
+(upper) bound for its mover is the maximum of the children's lower (upper) bounds. Equal bounds
+decide a node, and its past visits then count as that result. A draw by repetition within the search
+path proves nothing, because it holds on that path only.
 
-Bounds spread with the visit that found them, along its way. Other nodes above learn of them when a visit comes by.
-Bounds only ever narrow, so that several threads may spread them at once. Readers take no lock: equal bounds tell them
-that the distance to mate is there, so it is written first.
+Bounds spread with the visit that found them, along its way. Other nodes above learn of them when a
+visit comes by. Bounds only ever narrow, so that several threads may spread them at once. Readers
+take no lock: equal bounds tell them that the distance to mate is there, so it is written first.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def is_decided(tree, node):
 
 @kernel()
 def decide(tree, node, result, plies):
-    """Mark a new leaf as decided, with `result` for the side that moved into it and mate in `plies`."""
+    """Mark a new leaf as decided, with `result` for the side that moved into it and mate in
+    `plies`.
+    """
     tree.nodes[node].mate_plies = plies
     order_writes()
     tree.nodes[node].lower = result
@@ -36,7 +39,9 @@ def decide(tree, node, result, plies):
 
 @kernel()
 def narrow(tree, node):
-    """Narrow the bounds of a node, which the caller has locked, by those of its children; returns whether it did."""
+    """Narrow the bounds of a node, which the caller has locked, by those of its children; returns
+    whether it did.
+    """
     lower, upper = best_bounds(tree, node)
     lower = max(lower, -np.int64(tree.nodes[node].upper))
     upper = min(upper, -np.int64(tree.nodes[node].lower))
@@ -59,7 +64,9 @@ def best_bounds(tree, node):
         child = tree.edges[edge].child
         if child == NO_NODE:
             upper = np.int64(WIN)
-        elif tree.edges[edge].q != LOST:  # The move may count as lost whatever its child is (`driver.WinsAside`).
+        elif (
+            tree.edges[edge].q != LOST
+        ):  # The move may count as lost whatever its child is (`driver.WinsAside`).
             lower = max(lower, np.int64(tree.nodes[child].lower))
             upper = max(upper, np.int64(tree.nodes[child].upper))
         if lower == WIN:
@@ -69,14 +76,20 @@ def best_bounds(tree, node):
 
 @kernel()
 def mate_distance(tree, node, result):
-    """Plies to mate at a node whose mover has the proven `result`: the shortest win, or the longest defence."""
+    """Plies to mate at a node whose mover has the proven `result`: the shortest win, or the longest
+    defence.
+    """
     if result == DRAW:
         return np.int64(0)
     found = np.int64(UNKNOWN_DISTANCE)
     first = tree.nodes[node].first_edge
     for edge in range(first, first + tree.nodes[node].n_edges):
         child = tree.edges[edge].child
-        if child == NO_NODE or tree.nodes[child].lower != result or tree.nodes[child].upper != result:
+        if (
+            child == NO_NODE
+            or tree.nodes[child].lower != result
+            or tree.nodes[child].upper != result
+        ):
             continue
         order_reads()
         plies = np.int64(tree.nodes[child].mate_plies)

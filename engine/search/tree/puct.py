@@ -1,5 +1,5 @@
-"""Choose the next move to visit: PUCT with first-play urgency and moves-left utility, as in Lc0, and with exploration
-that follows how much the values below a node differ.
+"""Choose the next move to visit: PUCT with first-play urgency and moves-left utility, as in Lc0,
+and with exploration that follows how much the values below a node differ.
 
     cpuct(N) = init + factor * ln((N + base) / base)
     U = cpuct * D * sqrt(max(1, N_children)) * P / (1 + n + n_in_flight)
@@ -21,21 +21,32 @@ import numpy as np
 from engine.native.elementary import log
 from engine.native.jit import kernel
 from engine.search.tree.arrays import LOST, NO_NODE, UNVISITED
-from engine.search.tree.params import DEVIATION_VISITS, MOVES_LEFT_LINEAR, MOVES_LEFT_SQUARE, TYPICAL_DEVIATION
+from engine.search.tree.params import (
+    DEVIATION_VISITS,
+    MOVES_LEFT_LINEAR,
+    MOVES_LEFT_SQUARE,
+    TYPICAL_DEVIATION,
+)
 
 NO_EDGE = -1  # No edge was found.
-_TYPICAL_SPREAD = TYPICAL_DEVIATION**2 * DEVIATION_VISITS  # In a kernel, a power is a function to compile.
+_TYPICAL_SPREAD = (
+    TYPICAL_DEVIATION**2 * DEVIATION_VISITS
+)  # In a kernel, a power is a function to compile.
 
 
 @kernel()
 def exploration(params, visits):
     """cpuct(N) of a node with `visits` visits."""
-    return params.cpuct_init + params.cpuct_factor * log((visits + params.cpuct_base) / params.cpuct_base)
+    return params.cpuct_init + params.cpuct_factor * log(
+        (visits + params.cpuct_base) / params.cpuct_base
+    )
 
 
 @kernel()
 def deviation(tree, node):
-    """Return the deviation of a node's values, where TYPICAL_DEVIATION counts as much as DEVIATION_VISITS visits."""
+    """Return the deviation of a node's values, where TYPICAL_DEVIATION counts as much as
+    DEVIATION_VISITS visits.
+    """
     visits = max(1, tree.nodes[node].visits)
     mean = tree.nodes[node].value_sum / visits
     spread = max(0.0, tree.nodes[node].square - mean * mean) * visits
@@ -45,7 +56,9 @@ def deviation(tree, node):
 @kernel()
 def exploration_scale(tree, params, node):
     """Return what the prior of an unvisited edge of `node` is multiplied by to give its U."""
-    strength = exploration(params, tree.nodes[node].visits) * np.sqrt(max(1, tree.nodes[node].visits - 1))
+    strength = exploration(params, tree.nodes[node].visits) * np.sqrt(
+        max(1, tree.nodes[node].visits - 1)
+    )
     if params.cpuct_deviation > 0:
         strength *= 1.0 + params.cpuct_deviation * (deviation(tree, node) / TYPICAL_DEVIATION - 1.0)
     return np.float32(strength)
@@ -53,15 +66,21 @@ def exploration_scale(tree, params, node):
 
 @kernel()
 def mover_q(tree, node, draw_score):
-    """Mean value of a node for its side to move, which values a draw at `draw_score`; 0 while it has no visits."""
+    """Mean value of a node for its side to move, which values a draw at `draw_score`; 0 while it
+    has no visits.
+    """
     if tree.nodes[node].visits == 0:
         return 0.0
-    return (draw_score * tree.nodes[node].draw_sum - tree.nodes[node].value_sum) / tree.nodes[node].visits
+    return (draw_score * tree.nodes[node].draw_sum - tree.nodes[node].value_sum) / tree.nodes[
+        node
+    ].visits
 
 
 @kernel()
 def first_play_urgency(tree, params, node, draw_score, visited_prior):
-    """Q of the unvisited edges of `node`; `visited_prior`: sum of P over the visited ones that may not lose."""
+    """Q of the unvisited edges of `node`; `visited_prior`: sum of P over the visited ones that may
+    not lose.
+    """
     return np.float32(mover_q(tree, node, draw_score) - fall_of_urgency(params, visited_prior))
 
 
@@ -102,10 +121,11 @@ def child_value(tree, params, node, edge, draw_score, hurry):
 
 @kernel()
 def select_edge(tree, params, node, draw_score):
-    """Return the edge with the highest Q + U + M that is not known to lose; the first edge if all are known to lose.
+    """Return the edge with the highest Q + U + M that is not known to lose; the first edge if all
+    are known to lose.
 
-    `draw_score` is the value of a draw for the node's side to move. Unvisited children share one Q, which is known
-    only after the loop, so only the unvisited child with the highest U competes.
+    `draw_score` is the value of a draw for the node's side to move. Unvisited children share one Q,
+    which is known only after the loop, so only the unvisited child with the highest U competes.
     """
     scale, hurry = exploration_scale(tree, params, node), in_a_hurry(tree, params, node)
     by_q = draw_score == 0.0 and not hurry
@@ -118,31 +138,43 @@ def select_edge(tree, params, node, draw_score):
         if params.avoid_busy and tree.edges[edge].busy != 0:
             if q != UNVISITED:
                 visited_prior += prior
-            continue  # Another thread evaluates it. Where all children are busy, the visit waits at the first.
+            # Another thread evaluates it. Where all children are busy, the visit waits at the
+            # first.
+            continue
         u = scale * prior / np.float32(1 + tree.edges[edge].passes + tree.edges[edge].under_way)
         if q == UNVISITED:
             if u > fresh_u:
                 fresh, fresh_u = np.int64(edge), u
             if tree.edges[edge].child == NO_NODE:
-                break  # The edges after this one are untried too, and none has a higher prior (`priors`).
+                # The edges after this one are untried too, and none has a higher prior (`priors`).
+                break
         elif q != LOST:
             visited_prior += prior
             score = u + (q if by_q else child_value(tree, params, node, edge, draw_score, hurry))
             if score > best_score:
                 best, best_score = np.int64(edge), score
     score = first_play_urgency(tree, params, node, draw_score, visited_prior) + fresh_u
-    return fresh if fresh != NO_EDGE and (score > best_score or (score == best_score and fresh < best)) else best
+    return (
+        fresh
+        if fresh != NO_EDGE and (score > best_score or (score == best_score and fresh < best))
+        else best
+    )
 
 
 @kernel()
 def score_edges(tree, params, node, draw_score, u, s):
-    """Write U and S = Q + U + M of every edge of `node`, float32 [n], as `select_edge` has them between rounds."""
+    """Write U and S = Q + U + M of every edge of `node`, float32 [n], as `select_edge` has them
+    between rounds.
+    """
     scale, hurry = exploration_scale(tree, params, node), in_a_hurry(tree, params, node)
     visited_prior, edges = np.float32(0.0), tree.edges[tree.nodes[node].first_edge :]
     for i in range(u.size):
         u[i] = scale * edges[i].prior / np.float32(1 + edges[i].passes + edges[i].under_way)
         if edges[i].q != UNVISITED:
-            s[i] = child_value(tree, params, node, tree.nodes[node].first_edge + i, draw_score, hurry) + u[i]
+            s[i] = (
+                child_value(tree, params, node, tree.nodes[node].first_edge + i, draw_score, hurry)
+                + u[i]
+            )
             if edges[i].q != LOST:
                 visited_prior += edges[i].prior
     fpu = first_play_urgency(tree, params, node, draw_score, visited_prior)

@@ -42,8 +42,8 @@ class RootPosition:
 class Root:
     """The root and its n moves, in the order of their edges; no moves while it is not expanded.
 
-    All that is reported, chosen or asked between visits is computed from it. Values are from the point of view of the
-    root's side to move.
+    All that is reported, chosen or asked between visits is computed from it. Values are from the
+    point of view of the root's side to move.
     """
 
     params: SearchParams
@@ -59,7 +59,9 @@ class Root:
     moves_left: np.ndarray  # float32 [n]: mean plies to the end of the game; 0 without visits.
     proven: np.ndarray  # int8 [n]: WIN or LOSS where it is proven, else DRAW.
     can_win: np.ndarray  # bool [n]: whether it is not proven that the move does not win.
-    mate_plies: np.ndarray  # int32 [n]: plies to mate after each proven win or loss, or UNKNOWN_DISTANCE.
+    mate_plies: (
+        np.ndarray
+    )  # int32 [n]: plies to mate after each proven win or loss, or UNKNOWN_DISTANCE.
 
     def wdl(self) -> tuple[float, float, float]:
         """Return the root's mean win, draw and loss probabilities."""
@@ -75,7 +77,8 @@ class Root:
     def forced_index(self) -> int | None:
         """Index of the move that starts a forced mate, or None.
 
-        Also None if the tree has found that the move allows a draw, by repetition or by the fifty-move rule.
+        Also None if the tree has found that the move allows a draw, by repetition or by the
+        fifty-move rule.
         """
         if self.forced_move == NO_MOVE:
             return None
@@ -83,11 +86,12 @@ class Root:
         return int(found[0]) if len(found) else None
 
     def favourite(self) -> int:
-        """Index of the move with the highest lower bound Q - 4 / sqrt(N), among moves with at least PROMISING_SHARE of
-        the most visits.
+        """Index of the move with the highest lower bound Q - 4 / sqrt(N), among moves with at least
+        PROMISING_SHARE of the most visits.
 
         A good move found late has a better value than the earlier favourite, but fewer visits. If
-        `params.choose_by_value` is off, the most visited move is chosen, as in Lc0. A forced mate takes precedence.
+        `params.choose_by_value` is off, the most visited move is chosen, as in Lc0. A forced mate
+        takes precedence.
         """
         forced = self.forced_index()
         if forced is not None:
@@ -96,17 +100,24 @@ class Root:
         if not self.params.choose_by_value or visits.max() < BOUND_FROM:
             return int(visits.argmax())
         bounds = self.q - BOUND_WIDTH / np.sqrt(np.maximum(visits, 1))
-        return int(np.where(visits >= max(BOUND_FROM, PROMISING_SHARE * visits.max()), bounds, -np.inf).argmax())
+        return int(
+            np.where(
+                visits >= max(BOUND_FROM, PROMISING_SHARE * visits.max()), bounds, -np.inf
+            ).argmax()
+        )
 
     def order(self) -> list[int]:
-        """Sort the moves, best first, by index: proven wins (shortest first), the favourite, then by visits, Q and P;
-        proven losses come last.
+        """Sort the moves, best first, by index: proven wins (shortest first), the favourite, then
+        by visits, Q and P; proven losses come last.
         """
         others = np.arange(len(self.moves)) != self.favourite()
         proven, plies = self.proven.astype(int), self.mate_plies
-        # Shorter mates and longer defences rank higher. A counted mate beats a tablebase win; a tablebase loss is last.
+        # Shorter mates and longer defences rank higher. A counted mate beats a tablebase win; a
+        # tablebase loss is last.
         distance = -proven * np.where(plies == arrays.UNKNOWN_DISTANCE, MAX_PLIES, plies)
-        best_first: list[int] = np.lexsort((-self.priors, -self.q, -self.visits, others, -distance, -proven)).tolist()
+        best_first: list[int] = np.lexsort(
+            (-self.priors, -self.q, -self.visits, others, -distance, -proven)
+        ).tolist()
         return best_first
 
 
@@ -117,10 +128,15 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
     children = tree.child[edges].copy()
     nodes = tree.nodes.take(children)  # NO_NODE reads any node, which the next line replaces.
     nodes[children == arrays.NO_NODE] = FRESH_NODE
-    # Other threads may go on: a distance to mate is there once the bounds are, so it is read after them (`proofs`).
-    mate_plies = np.where(children == arrays.NO_NODE, 0, tree.nodes["mate_plies"].take(children)).astype(np.int32)
+    # Other threads may go on: a distance to mate is there once the bounds are, so it is read after
+    # them (`proofs`).
+    mate_plies = np.where(
+        children == arrays.NO_NODE, 0, tree.nodes["mate_plies"].take(children)
+    ).astype(np.int32)
     visits, q = tree.edges["passes"][edges].copy(), tree.edges["q"][edges].copy()
-    nodes["lower"][q == arrays.LOST] = nodes["upper"][q == arrays.LOST] = arrays.LOSS  # Whatever the nodes are.
+    nodes["lower"][q == arrays.LOST] = nodes["upper"][q == arrays.LOST] = (
+        arrays.LOSS
+    )  # Whatever the nodes are.
     visited, counted = visits > 0, np.maximum(nodes["visits"], 1)
     return Root(
         params=params,
@@ -153,33 +169,54 @@ def read_position(tree: Tree, own_value: float) -> RootPosition:
     )
 
 
-# ---- lines -----------------------------------------------------------------------------------------------------------
+# ---- lines ---------------------------------------------------------------------------------------
 
 
 def root_lines(
     tree: Tree, root: Root, indices: list[int], space: MateSpace
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the lines that begin with some root moves: codes with CASTLING_FLAG, uint16 [n, MAX_DEPTH]; lengths, int64
-    [n]; and whether a line ends in a mate that is certain, bool [n].
+    """Return the lines that begin with some root moves: codes with CASTLING_FLAG, uint16 [n,
+    MAX_DEPTH]; lengths, int64 [n]; and whether a line ends in a mate that is certain, bool [n].
 
-    To a mate the winner takes the shortest way, the loser the longest. None is certain where a part of the tree that
-    proved it is forgotten and the rules alone do not find it again. A principal variation goes on with the shortest
-    proven win, else the most visited move, else the longest loss, and ends where moves lead back to a position.
+    To a mate the winner takes the shortest way, the loser the longest. None is certain where a part
+    of the tree that proved it is forgotten and the rules alone do not find it again. A principal
+    variation goes on with the shortest proven win, else the most visited move, else the longest
+    loss, and ends where moves lead back to a position.
     """
     forced, children, proven = root.forced_index(), root.children[indices], root.proven[indices]
     is_proven = (proven != arrays.DRAW) & (root.mate_plies[indices] != arrays.UNKNOWN_DISTANCE)
-    is_forced = (proven == arrays.DRAW) & (np.array(indices) == (-1 if forced is None else forced))  # By the rules.
-    lines, lengths = np.empty((len(indices), arrays.MAX_DEPTH), np.uint16), np.empty(len(indices), np.int64)
+    is_forced = (proven == arrays.DRAW) & (
+        np.array(indices) == (-1 if forced is None else forced)
+    )  # By the rules.
+    lines, lengths = (
+        np.empty((len(indices), arrays.MAX_DEPTH), np.uint16),
+        np.empty(len(indices), np.int64),
+    )
     mates, most = is_proven | is_forced, max(1, root.params.mate_moves)
     nodes, wins = np.where(is_proven, children, arrays.NO_NODE), (proven == arrays.WIN) | is_forced
     rows, line = np.empty((arrays.MAX_DEPTH + 1, ROW_WORDS), np.uint64), root.moves[indices]
-    write_lines(tree, root.row, line, children, nodes, wins, np.int64(most), space, rows, lines, lengths, mates)
+    write_lines(
+        tree,
+        root.row,
+        line,
+        children,
+        nodes,
+        wins,
+        np.int64(most),
+        space,
+        rows,
+        lines,
+        lengths,
+        mates,
+    )
     return lines, lengths, mates
 
 
 @kernel()
 def write_lines(tree, row, moves, children, nodes, wins, most, space, rows, lines, lengths, mates):
-    """Write the lines of `root_lines`. `nodes`: where the tree may prove a mate. `mates` comes in as may be."""
+    """Write the lines of `root_lines`. `nodes`: where the tree may prove a mate. `mates` comes in
+    as may be.
+    """
     for i in range(len(moves)):
         line, length = lines[i], np.int64(0)
         copy_row(row, rows[0])
@@ -201,11 +238,12 @@ def write_lines(tree, row, moves, children, nodes, wins, most, space, rows, line
 
 @kernel()
 def follow_mate(tree, node, wins, most, space, rows, moves):
-    """Follow a mate from `node`, behind `moves[0]` in `rows[0]`: as the tree proves it, and behind that as the
-    rules do, in up to `most` moves. `wins`: whether the side that made `moves[0]` mates.
+    """Follow a mate from `node`, behind `moves[0]` in `rows[0]`: as the tree proves it, and behind
+    that as the rules do, in up to `most` moves. `wins`: whether the side that made `moves[0]`
+    mates.
 
-    Fills moves uint16 [n] and the rows before them, uint64 [n + 1, 16], and the one behind. Returns the number of
-    moves; 0 if they do not end in a mate.
+    Fills moves uint16 [n] and the rows before them, uint64 [n + 1, 16], and the one behind. Returns
+    the number of moves; 0 if they do not end in a mate.
     """
     make(rows[0], moves[0], rows[1])
     count = np.int64(1)
@@ -213,8 +251,14 @@ def follow_mate(tree, node, wins, most, space, rows, moves):
         edge = np.int64(arrays.NO_NODE)
         if node != arrays.NO_NODE and tree.nodes[node].state == arrays.EXPANDED:
             edge = best_edge(tree, node)
-        child = np.int64(tree.edges[edge].child) if edge != arrays.NO_NODE else np.int64(arrays.NO_NODE)
-        if child != arrays.NO_NODE and is_decided(tree, child) and tree.nodes[child].lower != arrays.DRAW:
+        child = (
+            np.int64(tree.edges[edge].child) if edge != arrays.NO_NODE else np.int64(arrays.NO_NODE)
+        )
+        if (
+            child != arrays.NO_NODE
+            and is_decided(tree, child)
+            and tree.nodes[child].lower != arrays.DRAW
+        ):
             node, move = child, np.int64(tree.edges[edge].move)
         else:
             node = np.int64(arrays.NO_NODE)
@@ -224,7 +268,9 @@ def follow_mate(tree, node, wins, most, space, rows, moves):
             if (count % 2 == 0) == wins:
                 move = mating_start(rows[count], most, space)[0]
             else:
-                move = longest_defence(rows[count], tree.scratch_moves[:replies], most, space, rows[count + 1])
+                move = longest_defence(
+                    rows[count], tree.scratch_moves[:replies], most, space, rows[count + 1]
+                )
         if move < 0:
             return np.int64(0)
         moves[count] = move
@@ -235,7 +281,9 @@ def follow_mate(tree, node, wins, most, space, rows, moves):
 
 @kernel()
 def longest_defence(row, replies, most, space, after):
-    """Find the reply to a forced mate that delays it longest; -1 if one is found that may escape it in `most` moves."""
+    """Find the reply to a forced mate that delays it longest; -1 if one is found that may escape it
+    in `most` moves.
+    """
     best, longest = np.int64(-1), np.int64(0)
     for i in range(len(replies)):
         make(row, replies[i], after)
@@ -251,8 +299,8 @@ def longest_defence(row, replies, most, space, after):
 def follow_best(tree, node, rows, moves):
     """Follow the best moves from `node`, behind `moves[0]` in `rows[0]`, as long as there are any.
 
-    Fills moves uint16 [n] and the rows before them, uint64 [n + 1, 16], and the one behind. Returns the number of
-    moves.
+    Fills moves uint16 [n] and the rows before them, uint64 [n + 1, 16], and the one behind. Returns
+    the number of moves.
     """
     count = np.int64(1)
     while True:
@@ -272,7 +320,9 @@ def follow_best(tree, node, rows, moves):
 
 @kernel()
 def best_edge(tree, node):
-    """Return the edge of the shortest proven win, else the most visited move, else the longest loss; else NO_NODE."""
+    """Return the edge of the shortest proven win, else the most visited move, else the longest
+    loss; else NO_NODE.
+    """
     best, best_proven, best_plies, best_visits = (
         np.int64(arrays.NO_NODE),
         np.int64(arrays.LOSS),
@@ -289,6 +339,10 @@ def best_edge(tree, node):
         plies = np.int64(tree.nodes[child].mate_plies)
         plies = -proven * (np.int64(MAX_PLIES) if plies == arrays.UNKNOWN_DISTANCE else plies)
         visits = np.int64(tree.edges[edge].passes)
-        if best == arrays.NO_NODE or (proven, plies, visits) >= (best_proven, best_plies, best_visits):
+        if best == arrays.NO_NODE or (proven, plies, visits) >= (
+            best_proven,
+            best_plies,
+            best_visits,
+        ):
             best, best_proven, best_plies, best_visits = np.int64(edge), proven, plies, visits
     return best

@@ -1,11 +1,13 @@
 """Transpositions: one node for one position, whatever moves lead there.
 
-The table finds the node of a position. It has a bucket of places for some keys each; an entry is a node with half of
-its key, so that other positions are known without a look at the node. What it says is checked against the node's own
-key, because nodes are forgotten. Where a bucket is full, a node gives way to the new one and can no longer be found.
+The table finds the node of a position. It has a bucket of places for some keys each; an entry is a
+node with half of its key, so that other positions are known without a look at the node. What it
+says is checked against the node's own key, because nodes are forgotten. Where a bucket is full, a
+node gives way to the new one and can no longer be found.
 
-Positions that occurred before in the game, and positions close to the fifty-move rule, do not take part, because their
-value depends on the way there. Draws that hold on one path only are no nodes at all (`visit`).
+Positions that occurred before in the game, and positions close to the fifty-move rule, do not take
+part, because their value depends on the way there. Draws that hold on one path only are no nodes at
+all (`visit`).
 """
 
 from __future__ import annotations
@@ -19,9 +21,13 @@ from engine.native.jit import kernel
 from engine.native.ordering import order_reads, publish
 from engine.search.tree.arrays import NO_NODE, ROOT
 
-KEY_BITS: Final = np.uint64(0xFFFFFFFF << 32)  # Bits of an entry that are its key's; the others number the node.
+KEY_BITS: Final = np.uint64(
+    0xFFFFFFFF << 32
+)  # Bits of an entry that are its key's; the others number the node.
 BUCKET_PLACES: Final = 8  # Places that a key may have: a line of the processor's cache.
-LATEST_HALFMOVE: Final = 60  # Plies since a capture or pawn move up to which a position takes part. Set by hand.
+LATEST_HALFMOVE: Final = (
+    60  # Plies since a capture or pawn move up to which a position takes part. Set by hand.
+)
 
 
 @kernel()

@@ -1,12 +1,14 @@
 """One visit on its way from the root to a leaf. `backup` is its way back.
 
-Down: a visit follows the best edges from the root to a leaf. Visits in flight lower a child's U (virtual loss), which
-spreads the visits of several threads and the leaves of a batch. The first visit to reach a leaf claims it, by making it
-BUSY. One that reaches a leaf that another visit has claimed is a collision. Where the best edge has few of its child's
-visits, because other ways led there, it gets a free one: it takes the child's value, and the walk chooses anew.
+Down: a visit follows the best edges from the root to a leaf. Visits in flight lower a child's U
+(virtual loss), which spreads the visits of several threads and the leaves of a batch. The first
+visit to reach a leaf claims it, by making it BUSY. One that reaches a leaf that another visit has
+claimed is a collision. Where the best edge has few of its child's visits, because other ways led
+there, it gets a free one: it takes the child's value, and the walk chooses anew.
 
-A position that occurred before on the path, or fifty moves without progress that began there, is a draw for this visit
-alone. It is no node, because other paths may lead to the same position. So no walk goes round a cycle.
+A position that occurred before on the path, or fifty moves without progress that began there, is a
+draw for this visit alone. It is no node, because other paths may lead to the same position. So no
+walk goes round a cycle.
 
 At the leaf: the rules, or a mate in one, may decide the position without an evaluation.
 """
@@ -36,7 +38,7 @@ from engine.tactics.small_endings import has_few_pieces, is_certain_draw
 
 LINES_AHEAD = 3  # Lines of the processor's cache that are fetched of a node's edges. Set by hand.
 
-# ---- down ------------------------------------------------------------------------------------------------------------
+# ---- down ----------------------------------------------------------------------------------------
 
 
 @kernel()
@@ -47,8 +49,8 @@ def is_finished(tree, params):
 
 @kernel()
 def reach(tree, node):
-    """Claim one of a tree's nodes: make it BUSY if it is to be evaluated, or is to get its edges. Returns its state
-    before.
+    """Claim one of a tree's nodes: make it BUSY if it is to be evaluated, or is to get its edges.
+    Returns its state before.
     """
     nodes = tree.nodes
     state = np.int64(nodes[node].state)
@@ -65,16 +67,22 @@ def reach(tree, node):
 
 @kernel()
 def descend(tree, params, node, depth, state):
-    """Walk down from `node` at `depth`, which had this state when the visit reached it, until the walk must stop.
+    """Walk down from `node` at `depth`, which had this state when the visit reached it, until the
+    walk must stop.
 
-    Returns (node, depth, state). PENDING and VALUED: the visit has claimed the node. BUSY: another one has. PATH_DRAW:
-    the last edge's move draws on this path. The edges are in `tree.way`, the last position is in
-    `tree.stack[ROOT_PLY + depth]`. On the way, edges whose children have more visits catch up.
+    Returns (node, depth, state). PENDING and VALUED: the visit has claimed the node. BUSY: another
+    one has. PATH_DRAW: the last edge's move draws on this path. The edges are in `tree.way`, the
+    last position is in `tree.stack[ROOT_PLY + depth]`. On the way, edges whose children have more
+    visits catch up.
     """
     root_ply = tree.counters[arrays.ROOT_PLY]
     draw_score = params.draw_score if depth % 2 == 0 else -params.draw_score
     pushed = np.int64(NO_EDGE)
-    while state == arrays.EXPANDED and depth < arrays.MAX_DEPTH and (not is_decided(tree, node) or node == arrays.ROOT):
+    while (
+        state == arrays.EXPANDED
+        and depth < arrays.MAX_DEPTH
+        and (not is_decided(tree, node) or node == arrays.ROOT)
+    ):
         edge = select_edge(tree, params, node, draw_score)
         child = np.int64(tree.edges[edge].child)
         if child != arrays.NO_NODE:
@@ -111,10 +119,11 @@ def set_off(tree, node, edge, visits):
 
 @kernel()
 def step(tree, params, node, edge, ply):
-    """Go through an edge to its child, whose position is in `tree.stack[ply]`, and which may be new.
+    """Go through an edge to its child, whose position is in `tree.stack[ply]`, and which may be
+    new.
 
-    Returns (child, its state), (child, LAGGING) if the edge is to have a free visit, or (NO_NODE, EXPANDED) if the tree
-    is full.
+    Returns (child, its state), (child, LAGGING) if the edge is to have a free visit, or (NO_NODE,
+    EXPANDED) if the tree is full.
     """
     child = np.int64(tree.edges[edge].child)
     if child == arrays.NO_NODE:
@@ -137,12 +146,18 @@ def step(tree, params, node, edge, ply):
 def is_behind(tree, edge, child):
     """Whether an edge has less than its part of its child's visits, and free ones are left."""
     visits, known = tree.edges[edge].passes + tree.edges[edge].under_way, tree.nodes[child].visits
-    return tree.stint[arrays.FREE_LEFT] > 0 and known > 0 and (visits == 0 or known * CATCH_UP_SHARE > visits)
+    return (
+        tree.stint[arrays.FREE_LEFT] > 0
+        and known > 0
+        and (visits == 0 or known * CATCH_UP_SHARE > visits)
+    )
 
 
 @kernel()
 def prefetch_below(tree, edge, child):
-    """Fetch what the walk reads next behind an edge, the child and its edges, while the move is made."""
+    """Fetch what the walk reads next behind an edge, the child and its edges, while the move is
+    made.
+    """
     prefetch(tree.nodes, child)
     below = np.int64(tree.edges[edge].below)
     for first in range(below, below + LINES_AHEAD * arrays.EDGES_PER_LINE, arrays.EDGES_PER_LINE):
@@ -151,11 +166,12 @@ def prefetch_below(tree, edge, child):
 
 @kernel()
 def add_child(tree, params, node, edge, ply):
-    """Give an edge its child, whose position is in `tree.stack[ply]`: the node of this position, or a new one, which
-    the visit has claimed and is on its way to. Another thread may just have done so.
+    """Give an edge its child, whose position is in `tree.stack[ply]`: the node of this position, or
+    a new one, which the visit has claimed and is on its way to. Another thread may just have done
+    so.
 
-    Returns (child, whether it is new), or (NO_NODE, False) if the tree is full. Two threads that reach a new position
-    at the same moment make two nodes of it.
+    Returns (child, whether it is new), or (NO_NODE, False) if the tree is full. Two threads that
+    reach a new position at the same moment make two nodes of it.
     """
     lock(tree.nodes, node)
     child, is_new = np.int64(tree.edges[edge].child), False
@@ -199,12 +215,14 @@ def note_depth(tree, depth):
     tree.depths[arrays.DEEPEST] = max(tree.depths[arrays.DEEPEST], depth)
 
 
-# ---- at the leaf -----------------------------------------------------------------------------------------------------
+# ---- at the leaf ---------------------------------------------------------------------------------
 
 
 @kernel()
 def finish_at_once(tree, params, node, depth, state):
-    """Finish a visit that needs no evaluation, whose walk ended in this state; returns whether it did."""
+    """Finish a visit that needs no evaluation, whose walk ended in this state; returns whether it
+    did.
+    """
     if state == arrays.PENDING or state == arrays.VALUED:
         return False
     if state == arrays.PATH_DRAW:
@@ -219,10 +237,11 @@ def finish_at_once(tree, params, node, depth, state):
 
 @kernel()
 def ask_rules(tree, params, node, ply, leaves, leaf):
-    """Copy the position in `tree.stack[ply]` to a leaf and ask the rules; returns (known, mate_plies) as in `Round`.
+    """Copy the position in `tree.stack[ply]` to a leaf and ask the rules; returns (known,
+    mate_plies) as in `Round`.
 
-    Generates the leaf's moves. The root is checked for checkmate only: the search must find a move there, even if a
-    draw can be claimed.
+    Generates the leaf's moves. The root is checked for checkmate only: the search must find a move
+    there, even if a draw can be claimed.
     """
     row, moves = leaves.rows[leaf], leaves.moves[leaf]
     copy_row(tree.stack[ply], row)
@@ -234,7 +253,10 @@ def ask_rules(tree, params, node, ply, leaves, leaf):
     if node != arrays.ROOT:
         if end != ONGOING:
             return np.int64(arrays.DRAW), np.int64(0)
-        if params.mate_in_one and mating_move(row, moves, count, tree.stack[-1], tree.scratch_moves) >= 0:
+        if (
+            params.mate_in_one
+            and mating_move(row, moves, count, tree.stack[-1], tree.scratch_moves) >= 0
+        ):
             return np.int64(arrays.LOSS), np.int64(1)
         if params.small_endings and has_few_pieces(row) and is_certain_draw(row):
             return np.int64(arrays.DRAW), np.int64(0)
@@ -243,9 +265,10 @@ def ask_rules(tree, params, node, ply, leaves, leaf):
 
 @kernel()
 def is_drawn_by_path(tree, ply, depth):
-    """Whether the position at `ply`, so many plies below the root, is a draw because of the way there: it occurred
-    before, at or after the root, or no pawn moved and nothing was captured for fifty moves. Where the root is close to
-    these fifty moves itself, all ways there are alike, and the rules may decide the node.
+    """Whether the position at `ply`, so many plies below the root, is a draw because of the way
+    there: it occurred before, at or after the root, or no pawn moved and nothing was captured for
+    fifty moves. Where the root is close to these fifty moves itself, all ways there are alike, and
+    the rules may decide the node.
     """
     row = tree.stack[ply]
     if row[REPETITIONS] != np.uint64(0):

@@ -1,21 +1,26 @@
-"""Visits in bulk: batches of leaves for a batched evaluator, or whole visits inside kernels without Python in between.
+"""Visits in bulk: batches of leaves for a batched evaluator, or whole visits inside kernels without
+Python in between.
 
-Both go the way of `visit`, and hold the visits that wait for an evaluation in a `Round`. A batched evaluator answers
-many leaves at once: visits begin together (`gather`) and are finished together in the order they began (`apply`). The
-visits of a batch that collide stay in flight until then, so that the others spread, and are taken back.
+Both go the way of `visit`, and hold the visits that wait for an evaluation in a `Round`. A batched
+evaluator answers many leaves at once: visits begin together (`gather`) and are finished together in
+the order they began (`apply`). The visits of a batch that collide stay in flight until then, so
+that the others spread, and are taken back.
 
-If the evaluator is itself a kernel (`evaluation.in_kernel`), every thread carries out one whole visit after the other,
-and any number of threads do so on one tree (`run_visits`). A visit passes by leaves that other threads are evaluating
-(`puct`). Where there is nothing else it waits for one, some microseconds, and goes on from there.
+If the evaluator is itself a kernel (`evaluation.in_kernel`), every thread carries out one whole
+visit after the other, and any number of threads do so on one tree (`run_visits`). A visit passes by
+leaves that other threads are evaluating (`puct`). Where there is nothing else it waits for one,
+some microseconds, and goes on from there.
 
-More than half of all leaves get no second visit, and need no policy and no edges. With `params.late_policy` a leaf's
-first visit computes its value alone; the second computes its policy on the way down, gives it edges and goes on.
+More than half of all leaves get no second visit, and need no policy and no edges. With
+`params.late_policy` a leaf's first visit computes its value alone; the second computes its policy
+on the way down, gives it edges and goes on.
 
-Stints: nodes near the root have so many visits that one more changes little, yet walking through them takes much of a
-visit's time, and their lines of the processor's cache travel between all threads. So a thread follows the best edges
-only as far as the nodes have many visits, to the base of its stint, and reserves some visits there: all nodes from the
-root to the base count them as in flight. It makes them from the base, and then adds what they brought to the ancestors
-of the base at once. In a small tree every visit begins at the root.
+Stints: nodes near the root have so many visits that one more changes little, yet walking through
+them takes much of a visit's time, and their lines of the processor's cache travel between all
+threads. So a thread follows the best edges only as far as the nodes have many visits, to the base
+of its stint, and reserves some visits there: all nodes from the root to the base count them as in
+flight. It makes them from the base, and then adds what they brought to the ancestors of the base at
+once. In a small tree every visit begins at the root.
 """
 
 from __future__ import annotations
@@ -56,13 +61,14 @@ if TYPE_CHECKING:
     FamilyModel = MaterialModel | SparseModel | TwoTrunkModel  # The type of `Walker.model`.
 
 
-# ---- every visit -----------------------------------------------------------------------------------------------------
+# ---- every visit ---------------------------------------------------------------------------------
 
 
 @kernel()
 def begin(tree, in_flight, params, node, depth, state, leaves, first):
-    """Begin a visit that walked down to a node, which it found in this state. It collides, is finished at once, or is
-    the next leaf of `in_flight`, whose position and moves are in `leaves[first + its number]`.
+    """Begin a visit that walked down to a node, which it found in this state. It collides, is
+    finished at once, or is the next leaf of `in_flight`, whose position and moves are in
+    `leaves[first + its number]`.
     """
     counts = in_flight.counts
     visit.note_depth(tree, depth)
@@ -71,7 +77,9 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
         counts[arrays.COLLISIONS] += 1
     elif not visit.finish_at_once(tree, params, node, depth, state):
         ply = tree.counters[arrays.ROOT_PLY] + depth
-        known, plies = visit.ask_rules(tree, params, node, ply, leaves, first + counts[arrays.LEAVES])
+        known, plies = visit.ask_rules(
+            tree, params, node, ply, leaves, first + counts[arrays.LEAVES]
+        )
         if known != arrays.UNKNOWN:
             backup.finish_known(tree, params, depth, node, known, plies)
         else:
@@ -83,7 +91,9 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
 
 @kernel()
 def finish_leaf(tree, in_flight, params, k, leaves, leaf):
-    """Finish the visit of leaf `k` in flight, which went down `tree.way`; its evaluation is in `leaves[leaf]`."""
+    """Finish the visit of leaf `k` in flight, which went down `tree.way`; its evaluation is in
+    `leaves[leaf]`.
+    """
     node, known = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k])
     depth = in_flight.depths[arrays.LEAVES, k]
     if known == arrays.VALUE_ONLY:
@@ -98,14 +108,16 @@ def finish_leaf(tree, in_flight, params, k, leaves, leaf):
 
 @kernel()
 def needs_room(tree):
-    """Whether so little room is left that old parts of the tree give way (`forgetting`) before the next visit."""
+    """Whether so little room is left that old parts of the tree give way (`forgetting`) before the
+    next visit.
+    """
     if tree.counters[arrays.CANNOT_SHRINK] != 0:
         return False
     nodes_left = tree.nodes.size - tree.counters[arrays.NODES]
     edges_left = tree.edges.size - tree.counters[arrays.EDGES]
-    return nodes_left < min(arrays.ROOM_NODES, tree.nodes.size // arrays.ROOM_SHARE) or edges_left < min(
-        arrays.ROOM_EDGES, tree.edges.size // arrays.ROOM_SHARE
-    )
+    return nodes_left < min(
+        arrays.ROOM_NODES, tree.nodes.size // arrays.ROOM_SHARE
+    ) or edges_left < min(arrays.ROOM_EDGES, tree.edges.size // arrays.ROOM_SHARE)
 
 
 @kernel()
@@ -115,19 +127,24 @@ def make_root(tree):
         visit.new_node(tree)
 
 
-# ---- batched evaluators ----------------------------------------------------------------------------------------------
+# ---- batched evaluators --------------------------------------------------------------------------
 
 
 @kernel()
 def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
-    """Begin up to `limit` visits; returns the number of leaves, in `leaves[first:]`, that need an evaluation.
+    """Begin up to `limit` visits; returns the number of leaves, in `leaves[first:]`, that need an
+    evaluation.
 
-    Leaves whose result is certain are finished at once and take no place in the batch. Stops early at `most_leaves`
-    leaves, after `params.max_collisions` collisions, or once the root is decided. `in_flight` must be empty; call
-    `apply` before using it again.
+    Leaves whose result is certain are finished at once and take no place in the batch. Stops early
+    at `most_leaves` leaves, after `params.max_collisions` collisions, or once the root is decided.
+    `in_flight` must be empty; call `apply` before using it again.
     """
     counts, root = in_flight.counts, np.int64(arrays.ROOT)
-    while limit > 0 and counts[arrays.LEAVES] < most_leaves and counts[arrays.COLLISIONS] < params.max_collisions:
+    while (
+        limit > 0
+        and counts[arrays.LEAVES] < most_leaves
+        and counts[arrays.COLLISIONS] < params.max_collisions
+    ):
         if visit.is_finished(tree, params):
             break
         limit -= 1
@@ -142,15 +159,24 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
             if counts[kind] > places[kind]:
                 note_way(tree, in_flight.ways[kind, places[kind]], depth)
         if params.needs_planes and leaf < first + counts[arrays.LEAVES]:
-            encode_as(params.input_format, tree.stack, tree.counters[arrays.ROOT_PLY] + depth, 0, leaves.masks[leaf])
+            encode_as(
+                params.input_format,
+                tree.stack,
+                tree.counters[arrays.ROOT_PLY] + depth,
+                0,
+                leaves.masks[leaf],
+            )
             for i in range(leaves.n_moves[leaf]):
-                leaves.policy_index[leaf, i] = policy_index(leaves.rows[leaf], leaves.moves[leaf, i])
+                leaves.policy_index[leaf, i] = policy_index(
+                    leaves.rows[leaf], leaves.moves[leaf, i]
+                )
     return counts[arrays.LEAVES]
 
 
 @kernel()
 def apply(tree, in_flight, params, leaves, first):
-    """Expand and back up the leaves of `in_flight` in the order they began, and take back what collided.
+    """Expand and back up the leaves of `in_flight` in the order they began, and take back what
+    collided.
 
     Their evaluations are in `leaves[first:]`.
     """
@@ -173,7 +199,9 @@ def note_way(tree, nodes, depth):
 
 @kernel()
 def retrace(tree, nodes, depth):
-    """Write the edges between nodes to `tree.way`; they may have changed places since a visit went there."""
+    """Write the edges between nodes to `tree.way`; they may have changed places since a visit went
+    there.
+    """
     for k in range(depth):
         edge = np.int64(tree.nodes[nodes[k]].first_edge)
         while tree.edges[edge].child != nodes[k + 1]:
@@ -181,7 +209,7 @@ def retrace(tree, nodes, depth):
         tree.way[k] = edge
 
 
-# ---- evaluators inside kernels ---------------------------------------------------------------------------------------
+# ---- evaluators inside kernels -------------------------------------------------------------------
 
 
 class Walker(NamedTuple):
@@ -199,12 +227,12 @@ def new_walker(model: FamilyModel) -> Walker:
 
 @kernel()
 def run_visits(tree, params, walker, until, limit, most_pieces):
-    """Carry out `limit` visits on this thread, and those that end a stint; fewer if all threads together reach
-    `until[0]` visits of the root, the root is decided, the tree is full, or endgame tables may know the leaf, which
-    has at most `most_pieces` pieces.
+    """Carry out `limit` visits on this thread, and those that end a stint; fewer if all threads
+    together reach `until[0]` visits of the root, the root is decided, the tree is full, or endgame
+    tables may know the leaf, which has at most `most_pieces` pieces.
 
-    Such a leaf stays in `walker.in_flight`: write there what tables know, and call again with what is left of
-    `limit`, which is returned.
+    Such a leaf stays in `walker.in_flight`: write there what tables know, and call again with what
+    is left of `limit`, which is returned.
     """
     make_root(tree)
     counts = walker.in_flight.counts
@@ -228,7 +256,9 @@ def run_visits(tree, params, walker, until, limit, most_pieces):
 
 @kernel()
 def may_begin(tree, params, until, limit):
-    """Whether the next visit may begin: one of the stint, or the first of a new one, which begins here."""
+    """Whether the next visit may begin: one of the stint, or the first of a new one, which begins
+    here.
+    """
     if tree.stint[arrays.LEFT] > 0:
         return True
     if limit <= 0 or visit.is_finished(tree, params) or needs_room(tree):
@@ -238,8 +268,8 @@ def may_begin(tree, params, until, limit):
 
 @kernel()
 def begin_visit(tree, params, walker):
-    """Begin a visit of the stint. Gives edges to a VALUED node on the way down, and waits for a BUSY one, but not for
-    long.
+    """Begin a visit of the stint. Gives edges to a VALUED node on the way down, and waits for a
+    BUSY one, but not for long.
     """
     node, depth, looks = tree.stint[arrays.BASE], tree.stint[arrays.BASE_DEPTH], COLLISION_LOOKS
     tree.stint[arrays.LEFT] -= 1
@@ -281,11 +311,14 @@ def give_edges(tree, params, node, ply, walker):
 
 @kernel()
 def may_be_in_tables(walker, most_pieces):
-    """Whether the walker's leaf is one that endgame tables with up to `most_pieces` pieces may know: it may not castle,
-    and a capture or a pawn move leads to it.
+    """Whether the walker's leaf is one that endgame tables with up to `most_pieces` pieces may
+    know: it may not castle, and a capture or a pawn move leads to it.
     """
     row = walker.leaves.rows[0]
-    if walker.in_flight.leaf_nodes[0] == arrays.ROOT or popcount(row[WHITE] | row[BLACK]) > most_pieces:
+    if (
+        walker.in_flight.leaf_nodes[0] == arrays.ROOT
+        or popcount(row[WHITE] | row[BLACK]) > most_pieces
+    ):
         return False
     return row[CASTLING] == np.uint64(0) and row[HALFMOVE] == np.uint64(0)
 
@@ -303,21 +336,27 @@ def evaluate(params, walker):
         evaluate_leaf(walker.model, walker.leaves, np.int64(0))
 
 
-# ---- stints ----------------------------------------------------------------------------------------------------------
+# ---- stints --------------------------------------------------------------------------------------
 
 
 @kernel()
 def begin_stint(tree, params, until):
-    """Reserve some visits at a base, unless `until[0]` visits are done or under way; returns whether it did.
+    """Reserve some visits at a base, unless `until[0]` visits are done or under way; returns
+    whether it did.
 
     In a small tree few may be under way, because each needs what others find: waits for these.
     """
     while True:
         lock(tree.nodes, np.int64(arrays.ROOT))
-        visits, under_way = np.int64(tree.nodes[arrays.ROOT].visits), np.int64(tree.nodes[arrays.ROOT].in_flight)
+        visits, under_way = (
+            np.int64(tree.nodes[arrays.ROOT].visits),
+            np.int64(tree.nodes[arrays.ROOT].in_flight),
+        )
         visits -= tree.counters[arrays.FREE]
         left = observe(until, np.int64(0)) - visits - under_way
-        count = min(np.int64(STINT_VISITS), max(np.int64(1), visits // (STINT_VISITS * STINT_SHARE)), left)
+        count = min(
+            np.int64(STINT_VISITS), max(np.int64(1), visits // (STINT_VISITS * STINT_SHARE)), left
+        )
         begins = left > 0 and under_way * VISITS_PER_VISIT <= visits
         if begins:
             tree.nodes[arrays.ROOT].in_flight += count
@@ -335,7 +374,9 @@ def begin_stint(tree, params, until):
 
 @kernel()
 def find_base(tree, params, count):
-    """Follow the best edges from the root while `count` visits are few for a node, and reserve them there."""
+    """Follow the best edges from the root while `count` visits are few for a node, and reserve them
+    there.
+    """
     node, depth, ply = np.int64(arrays.ROOT), np.int64(0), tree.counters[arrays.ROOT_PLY]
     draw_score, tree.stint[arrays.FREE_LEFT] = params.draw_score, FREE_VISITS
     while count > 1 and depth < arrays.MAX_DEPTH:
@@ -361,16 +402,29 @@ def find_base(tree, params, count):
 
 @kernel()
 def end_stint(tree, params):
-    """Count the visits of a stint in the ancestors of its base, and give back those that it did not make."""
-    count, reserved, depth = tree.stint[arrays.DONE], tree.stint[arrays.RESERVED], tree.stint[arrays.BASE_DEPTH]
-    sums = 0.0, tree.earned[arrays.DRAWS], tree.earned[arrays.SQUARES], tree.earned[arrays.PLIES_LEFT]
+    """Count the visits of a stint in the ancestors of its base, and give back those that it did not
+    make.
+    """
+    count, reserved, depth = (
+        tree.stint[arrays.DONE],
+        tree.stint[arrays.RESERVED],
+        tree.stint[arrays.BASE_DEPTH],
+    )
+    sums = (
+        0.0,
+        tree.earned[arrays.DRAWS],
+        tree.earned[arrays.SQUARES],
+        tree.earned[arrays.PLIES_LEFT],
+    )
     if depth > 0:
         clock = add(tree.counters, np.int64(arrays.CLOCK), count) + count
         q = backup.mean_of(tree, tree.stint[arrays.BASE])[0]
         while depth > 0:
             depth -= 1
             node = backup.node_on(tree, depth)
-            q, sums, _ = backup.pass_by(tree, params, node, tree.way[depth], count, reserved, clock, q, sums, False)
+            q, sums, _ = backup.pass_by(
+                tree, params, node, tree.way[depth], count, reserved, clock, q, sums, False
+            )
         backup.land(tree, reserved)
     else:
         backup.land(tree, reserved - count)

@@ -1,8 +1,8 @@
 """Networks of others in the self-play loop: `aino-train loop RUN --net package.module:Class`.
 
-The class is a `CustomNetwork`: besides its forward pass it takes one training step, and gives and takes its weights.
-Aino plays the games, makes the batches, keeps the weights in `.dit` files, and lets candidates play the gate. Such a
-file names no code: what runs is what `--net` names.
+The class is a `CustomNetwork`: besides its forward pass it takes one training step, and gives and
+takes its weights. Aino plays the games, makes the batches, keeps the weights in `.dit` files, and
+lets candidates play the gate. Such a file names no code: what runs is what `--net` names.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ LEAST_CHANCE = 1e-9  # of an outcome, whose logarithm is a loss
 
 
 class PlanesBatch(NamedTuple):
-    """B positions with targets, everything seen from the side to move; rows of zeros where a target is unknown."""
+    """B positions with targets, everything seen from the side to move; rows of zeros where a target
+    is unknown.
+    """
 
     planes: np.ndarray  # float32 [B, 112, 8, 8]
     policy: np.ndarray  # float32 [B, 1858] shares of the search's visits
@@ -41,16 +43,20 @@ class PlanesBatch(NamedTuple):
 
 
 class CustomNetwork(Protocol):
-    """What a class needs to be trained. It is called with `seed`, an integer, to make a network with random weights,
-    and with `weights`, a dictionary as its method gives it, to make one again.
+    """What a class needs to be trained. It is called with `seed`, an integer, to make a network
+    with random weights, and with `weights`, a dictionary as its method gives it, to make one again.
     """
 
     def __call__(self, planes: np.ndarray) -> Any:
-        """(logits [N, 1858], chances [N, 3][, plies left [N]]), as for `engine.evaluation.PlanesEvaluator`."""
+        """(logits [N, 1858], chances [N, 3][, plies left [N]]), as for
+        `engine.evaluation.PlanesEvaluator`.
+        """
         ...
 
     def train(self, batch: PlanesBatch, rate: float) -> tuple[float, float]:
-        """Take one training step at this learning rate; return the losses of policy and value before it."""
+        """Take one training step at this learning rate; return the losses of policy and value
+        before it.
+        """
         ...
 
     def weights(self) -> Mapping[str, np.ndarray]:
@@ -67,7 +73,10 @@ class CustomWeights(Layer):
 
     def config(self) -> dict[str, Any]:
         """Names and shapes, which make an architecture."""
-        return {"layer": CUSTOM, "shapes": {name: list(array.shape) for name, array in self.params.items()}}
+        return {
+            "layer": CUSTOM,
+            "shapes": {name: list(array.shape) for name, array in self.params.items()},
+        }
 
 
 def is_custom(net: str) -> bool:
@@ -75,23 +84,31 @@ def is_custom(net: str) -> bool:
 
 
 class CustomFamily(Family):
-    """Networks of the class at `place`, package.module:Class, which is imported when the first network is made.
+    """Networks of the class at `place`, package.module:Class, which is imported when the first
+    network is made.
 
     Aino moves nothing to a GPU; the class may use one by itself.
     """
 
-    recipe, mixture = TOWER_RECIPE, PlanesMixture  # `CustomLearner` makes a `PlanesBatch` of each batch
+    recipe, mixture = (
+        TOWER_RECIPE,
+        PlanesMixture,
+    )  # `CustomLearner` makes a `PlanesBatch` of each batch
 
     def __init__(self, place: str) -> None:
         self._place = place
 
     def network(self, model: Layer) -> CustomNetwork:
         """Return the network with these weights. Raises ConfigError as `make_custom`."""
-        return make_custom(self._place, weights={name: array.copy() for name, array in model.params.items()})
+        return make_custom(
+            self._place, weights={name: array.copy() for name, array in model.params.items()}
+        )
 
     def build(self, rng: np.random.Generator) -> CustomWeights:
         made = make_custom(self._place, seed=int(rng.integers(2**31)))
-        if missing := [name for name in ("__call__", "train", "weights") if not hasattr(made, name)]:
+        if missing := [
+            name for name in ("__call__", "train", "weights") if not hasattr(made, name)
+        ]:
             raise ConfigError(f"net {self._place!r}: to be trained it needs {', '.join(missing)}")
         return CustomWeights(made.weights())
 
@@ -110,11 +127,13 @@ class CustomFamily(Family):
 class CustomLearner(Learning):
     """A network that takes its own steps in training.
 
-    A training that was interrupted continues from the weights alone: what the network keeps besides, such as an
-    optimizer's momentum, begins anew.
+    A training that was interrupted continues from the weights alone: what the network keeps
+    besides, such as an optimizer's momentum, begins anew.
     """
 
-    def __init__(self, family: CustomFamily, model: Layer, batches: Batches, schedule: Callable[[int], float]) -> None:
+    def __init__(
+        self, family: CustomFamily, model: Layer, batches: Batches, schedule: Callable[[int], float]
+    ) -> None:
         self.batches, self.steps_done = batches, 0
         self._family, self._schedule = family, schedule
         self._network = family.network(model)
@@ -138,7 +157,10 @@ class CustomLearner(Learning):
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
         if not isinstance(values.get("steps_done"), int):
             raise RunError("the checkpoint is not that of this training")
-        self._network, self.steps_done = self._family.network(CustomWeights(arrays)), values["steps_done"]
+        self._network, self.steps_done = (
+            self._family.network(CustomWeights(arrays)),
+            values["steps_done"],
+        )
 
     def close(self) -> None:
         """Call the network's `close`, if it has one."""
@@ -150,9 +172,14 @@ def planes_batch(batch: TrainingBatch) -> PlanesBatch:
     count = len(batch.n_moves)
     rows, columns = np.nonzero(np.arange(batch.policy.shape[1]) < batch.n_moves[:, None])
     places = rows, batch.policy_index[rows, columns]
-    policy, legal = np.zeros((count, POLICY_SIZE), np.float32), np.zeros((count, POLICY_SIZE), np.bool_)
+    policy, legal = (
+        np.zeros((count, POLICY_SIZE), np.float32),
+        np.zeros((count, POLICY_SIZE), np.bool_),
+    )
     policy[places], legal[places] = batch.policy[rows, columns], True
-    return PlanesBatch(planes_of(batch.masks), policy, legal, batch.wdl.copy(), batch.moves_left.copy())
+    return PlanesBatch(
+        planes_of(batch.masks), policy, legal, batch.wdl.copy(), batch.moves_left.copy()
+    )
 
 
 class CustomHeldOut(PlanesHeldOut):
@@ -165,7 +192,9 @@ class CustomHeldOut(PlanesHeldOut):
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of a network with these weights, which uses as many threads as it likes."""
         network = self._family.network(model)
-        return scores_of(np.array([_score_sums(network, planes_batch(part)) for part in self._parts]))
+        return scores_of(
+            np.array([_score_sums(network, planes_batch(part)) for part in self._parts])
+        )
 
 
 def _score_sums(network: CustomNetwork, batch: PlanesBatch) -> np.ndarray:
@@ -175,5 +204,17 @@ def _score_sums(network: CustomNetwork, batch: PlanesBatch) -> np.ndarray:
     policy_loss, _ = softmax_cross_entropy(logits, batch.policy, batch.legal)
     value_loss, _ = softmax_cross_entropy(np.log(np.maximum(wdl, LEAST_CHANCE)), batch.wdl)
     with_policy, with_value = (target.any(axis=1) for target in (batch.policy, batch.wdl))
-    hits = with_policy & (np.where(batch.legal, logits, -np.inf).argmax(axis=1) == batch.policy.argmax(axis=1))
-    return np.array([hits.sum(), count * policy_loss, count * value_loss, 0, with_policy.sum(), with_value.sum(), 0])
+    hits = with_policy & (
+        np.where(batch.legal, logits, -np.inf).argmax(axis=1) == batch.policy.argmax(axis=1)
+    )
+    return np.array(
+        [
+            hits.sum(),
+            count * policy_loss,
+            count * value_loss,
+            0,
+            with_policy.sum(),
+            with_value.sum(),
+            0,
+        ]
+    )

@@ -1,4 +1,6 @@
-"""Towers and transformers in training: batches of planes, the loss of their heads, gradients, held-out scores."""
+"""Towers and transformers in training: batches of planes, the loss of their heads, gradients,
+held-out scores.
+"""
 
 import math
 from collections.abc import Iterator
@@ -22,7 +24,11 @@ from engine.nn.training.averaging import refresh_statistics
 from engine.nn.training.optimizers import AdamW, Optimizer
 from engine.nn.training.parallel import PRECISIONS, DataParallel, GradientSource, StepResult, floats
 from selfplay.families.planes import planes_sampler as sampler
-from selfplay.families.planes.planes_sampler import PositionSampler, TrainingBatch, new_training_batch
+from selfplay.families.planes.planes_sampler import (
+    PositionSampler,
+    TrainingBatch,
+    new_training_batch,
+)
 from selfplay.records.positions import PositionSet
 from selfplay.training.family import HeldOut, HeldOutScores, scores_of, spread_positions
 from selfplay.training.learner import LayersFamily
@@ -35,13 +41,16 @@ CHUNK = 256  # positions of one forward pass
 RECALIBRATION_BATCHES = 16  # batches that measure the averaged weights' batch statistics
 
 
-# ---- batches ------------------------------------------------------------------------------------------------------
+# ---- batches -------------------------------------------------------------------------------------
 
 
 class PlanesMixture(Batches):
     """Batches of planes; arguments and errors as `Batches`. Rejects single positions: no history."""
 
-    kind, refusal = PositionSet, "towers are trained on whole games: a label folder teaches sparse networks"
+    kind, refusal = (
+        PositionSet,
+        "towers are trained on whole games: a label folder teaches sparse networks",
+    )
     new_batch = staticmethod(new_training_batch)
 
     def sampler(self, one: Any) -> PositionSampler:
@@ -52,11 +61,13 @@ class PlanesMixture(Batches):
         return rng.choice(np.array(kinds, np.uint8), len(numbers))
 
 
-# ---- gradients ----------------------------------------------------------------------------------------------------
+# ---- gradients -----------------------------------------------------------------------------------
 
 
 def planes_of(masks: np.ndarray, backend: Backend = NUMPY) -> Array:
-    """Input planes float32[B, 112, 8, 8] on `backend` of masks uint64[B, 112]; their memory is channels-last."""
+    """Input planes float32[B, 112, 8, 8] on `backend` of masks uint64[B, 112]; their memory is
+    channels-last.
+    """
     return float_planes(masks) if backend is NUMPY else planes_on(backend, masks)
 
 
@@ -65,7 +76,9 @@ class PlanesGradients(GradientSource):
 
     def __init__(self, model: Layer, settings: LearnerSettings) -> None:
         self._backend = backend_of_all(model.named_parameters())
-        how = (settings.threads, PRECISIONS[0]) if self._backend is NUMPY else (1, settings.precision)
+        how = (
+            (settings.threads, PRECISIONS[0]) if self._backend is NUMPY else (1, settings.precision)
+        )
         self._runner = DataParallel(model, settings.shard_size, *how)
         self._weights = settings.loss
         self.pool, self.loss_scale = self._runner.pool, self._runner.loss_scale
@@ -80,8 +93,12 @@ class PlanesGradients(GradientSource):
         def inputs(part: slice) -> Array:
             return planes_of(batch.masks[part], self._backend)
 
-        def loss(outputs: dict[str, np.ndarray], part: slice) -> tuple[float, dict[str, np.ndarray], dict[str, float]]:
-            sums, gradients = dual_head_loss(outputs, part_of(batch, part.start, part.stop), self._weights)
+        def loss(
+            outputs: dict[str, np.ndarray], part: slice
+        ) -> tuple[float, dict[str, np.ndarray], dict[str, float]]:
+            sums, gradients = dual_head_loss(
+                outputs, part_of(batch, part.start, part.stop), self._weights
+            )
             count = part.stop - part.start
             return sums.total(count, self._weights), gradients, sums.metrics(count)
 
@@ -95,7 +112,9 @@ def _moved(batch: TrainingBatch, backend: Backend) -> TrainingBatch:
 
 @cache
 def _table(backend: Backend, planes: int, size: int) -> Array:
-    """Return where a policy of `size` logits has each move, int64 [1858]; `planes` is 0 for one without planes."""
+    """Return where a policy of `size` logits has each move, int64 [1858]; `planes` is 0 for one
+    without planes.
+    """
     table = HEAD_INDEX["classical" if size == POLICY_SIZE else "attention"]
     table = CONV_INDEX % 64 * planes + CONV_INDEX // 64 if planes else table
     return backend.asarray(table.astype(np.int64))
@@ -104,8 +123,8 @@ def _table(backend: Backend, planes: int, size: int) -> Array:
 def legal_logits(policy: Array, batch: TrainingBatch) -> tuple[Array, Array, Array]:
     """(logits float32[B, 218], places int64[B, 218], mask bool[B, 218]) of the legal moves.
 
-    policy: what a policy head of any kind answers (`tower.model`), planes channels-last in memory; places index that
-    memory, over the whole batch. All lie where the policy and the batch do.
+    policy: what a policy head of any kind answers (`tower.model`), planes channels-last in memory;
+    places index that memory, over the whole batch. All lie where the policy and the batch do.
     """
     backend, size = backend_of(policy), math.prod(policy.shape[1:])
     xp, table = backend.xp, _table(backend, policy.shape[1] if policy.ndim == 4 else 0, size)
@@ -118,13 +137,14 @@ def legal_logits(policy: Array, batch: TrainingBatch) -> tuple[Array, Array, Arr
 def dual_head_loss(
     outputs: dict[str, Array], batch: TrainingBatch, weights: LossWeights
 ) -> tuple[LossSums, dict[str, Array]]:
-    """Losses, and the gradient of (their weighted sum / number of positions) for each head's output.
+    """Losses, and the gradient of (their weighted sum / number of positions) for each head's
+    output.
 
-    outputs, where the batch is: policy of any kind; wdl [B, 3] logits or value [B, 1]; moves_left [B, 1] in units of
-    100 plies, or none.
-    The policy loss is a cross-entropy over legal moves; illegal moves have gradient zero. So is that of wdl; that of a
-    scalar value is a Huber loss. A position without policy, value or moves left takes no part in that loss. On a device
-    nothing waits for it: the losses are arrays there.
+    outputs, where the batch is: policy of any kind; wdl [B, 3] logits or value [B, 1]; moves_left
+    [B, 1] in units of 100 plies, or none. The policy loss is a cross-entropy over legal moves;
+    illegal moves have gradient zero. So is that of wdl; that of a scalar value is a Huber loss. A
+    position without policy, value or moves left takes no part in that loss. On a device nothing
+    waits for it: the losses are arrays there.
     """
     backend, policy = backend_of(outputs["policy"]), outputs["policy"]
     cross_entropy = softmax_cross_entropy if backend is NUMPY else soft_target_loss
@@ -134,7 +154,9 @@ def dual_head_loss(
     policy_gradient = backend.xp.zeros(policy.size, logits.dtype)
     backend.xp.add.at(policy_gradient, places, legal_gradient)  # it is 0 where a move is illegal
     if policy.ndim == 4:
-        policy_gradient = policy_gradient.reshape(n, *policy.shape[2:], policy.shape[1]).transpose(0, 3, 1, 2)
+        policy_gradient = policy_gradient.reshape(n, *policy.shape[2:], policy.shape[1]).transpose(
+            0, 3, 1, 2
+        )
     has_value, is_timed = batch.wdl.sum(axis=1, keepdims=True) > 0, batch.moves_left[:, None] >= 0
     if "wdl" in outputs:
         value_loss, value_gradient = cross_entropy(outputs["wdl"], batch.wdl)
@@ -142,17 +164,25 @@ def dual_head_loss(
         result = batch.wdl[:, :1] - batch.wdl[:, 2:]
         value_loss, value_gradient = difference_loss((outputs["value"] - result) * has_value)
     value = "wdl" if "wdl" in outputs else "value"
-    gradients = {"policy": policy_gradient.reshape(policy.shape), value: weights.value * value_gradient}
+    gradients = {
+        "policy": policy_gradient.reshape(policy.shape),
+        value: weights.value * value_gradient,
+    }
     length_loss = 0.0
     if "moves_left" in outputs:
         hundreds = batch.moves_left[:, None] / np.float32(MOVES_LEFT_SCALE)
-        length_loss, length_gradient = difference_loss((outputs["moves_left"] - hundreds) * is_timed)
+        length_loss, length_gradient = difference_loss(
+            (outputs["moves_left"] - hundreds) * is_timed
+        )
         gradients["moves_left"] = weights.moves_left * length_gradient
-    known = [one.sum() for one in (batch.policy.any(axis=1), has_value, is_timed & ("moves_left" in outputs))]
+    known = [
+        one.sum()
+        for one in (batch.policy.any(axis=1), has_value, is_timed & ("moves_left" in outputs))
+    ]
     return LossSums(n * policy_loss, n * value_loss, n * length_loss, *known), gradients
 
 
-# ---- held-out positions ---------------------------------------------------------------------------------------------
+# ---- held-out positions --------------------------------------------------------------------------
 
 
 class PlanesHeldOut(HeldOut):
@@ -174,9 +204,14 @@ class LayersHeldOut(PlanesHeldOut):
         """Scores of the model in inference mode; the same for any number of threads."""
         backend = backend_of_all(model.named_parameters())
         threads = threads if backend is NUMPY else 1
-        one_thread, scoring = threadpool_limits(limits=1, user_api="blas"), backend.guard("the network was scored")
+        one_thread, scoring = (
+            threadpool_limits(limits=1, user_api="blas"),
+            backend.guard("the network was scored"),
+        )
         with one_thread, scoring, ThreadPool(threads, "score") as pool:
-            return scores_of(np.array(pool.map(lambda part: _score_sums(model, part, backend), self._parts)))
+            return scores_of(
+                np.array(pool.map(lambda part: _score_sums(model, part, backend), self._parts))
+            )
 
 
 def _score_sums(model: Layer, batch: TrainingBatch, backend: Backend) -> np.ndarray:
@@ -189,7 +224,7 @@ def _score_sums(model: Layer, batch: TrainingBatch, backend: Backend) -> np.ndar
     return np.array([np.count_nonzero(hits), *floats(vars(sums)).values()])
 
 
-# ---- the family -----------------------------------------------------------------------------------------------------
+# ---- the family ----------------------------------------------------------------------------------
 
 
 class PlanesFamily(LayersFamily):
@@ -212,5 +247,8 @@ class PlanesFamily(LayersFamily):
     def refresh(self, model: Layer, coming: Iterator[TrainingBatch]) -> None:
         """Measure the batch statistics of averaged weights on coming batches."""
         with threadpool_limits(limits=1, user_api="blas"):
-            backend, batches = backend_of_all(model.named_parameters()), islice(coming, RECALIBRATION_BATCHES)
+            backend, batches = (
+                backend_of_all(model.named_parameters()),
+                islice(coming, RECALIBRATION_BATCHES),
+            )
             refresh_statistics(model, (planes_of(batch.masks, backend) for batch in batches))

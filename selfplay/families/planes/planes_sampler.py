@@ -1,6 +1,7 @@
 """Training batches from position sets: planes, legal moves and targets are rebuilt while sampling.
 
-A position's history is its game replayed from the start, so repetitions and the eight boards of the input are exact.
+A position's history is its game replayed from the start, so repetitions and the eight boards of the
+input are exact.
 """
 
 from typing import Annotated, NamedTuple
@@ -20,18 +21,29 @@ from selfplay.records.targets import moves_left_target
 
 PROBABILITY_UNIT = np.float32(1.0 / PROBABILITY_ONE)
 
-# Bits of a position's augmentation. Both leave the game of chess unchanged, so the targets stay exact.
+# Bits of a position's augmentation. Both leave the game of chess unchanged, so the targets stay
+# exact.
 MIRROR = 1  # left and right exchanged; only if neither side may still castle
-SWAP_COLOURS = 2  # the same position with colours exchanged: planes are the mover's, so only plane 108 changes
+SWAP_COLOURS = (
+    2  # the same position with colours exchanged: planes are the mover's, so only plane 108 changes
+)
 
 
 class TrainingBatch(NamedTuple):
-    """B positions with targets; legal move j of position b for j < n_moves[b], everything from the mover's side."""
+    """B positions with targets; legal move j of position b for j < n_moves[b], everything from the
+    mover's side.
+    """
 
-    masks: Annotated[np.ndarray, "uint64 [B, 112]"]  # input planes as bit masks; word 109 is the fifty-move counter
-    policy_index: Annotated[np.ndarray, "int16 [B, 218]"]  # the legal moves' policy moves; 0 from n_moves on
+    masks: Annotated[
+        np.ndarray, "uint64 [B, 112]"
+    ]  # input planes as bit masks; word 109 is the fifty-move counter
+    policy_index: Annotated[
+        np.ndarray, "int16 [B, 218]"
+    ]  # the legal moves' policy moves; 0 from n_moves on
     n_moves: Annotated[np.ndarray, "int32 [B]"]
-    policy: Annotated[np.ndarray, "float32 [B, 218]"]  # targets of the legal moves; 0 from n_moves on
+    policy: Annotated[
+        np.ndarray, "float32 [B, 218]"
+    ]  # targets of the legal moves; 0 from n_moves on
     wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown, as in `policy`
     moves_left: Annotated[np.ndarray, "float32 [B]"]  # plies, at most 250; below 0 if unknown
 
@@ -57,7 +69,9 @@ def games_of(positions: PositionSet) -> SourceGames:
 
 
 class PositionSampler:
-    """Fills training batches from one set of games. One instance per thread: it owns the replay's stack."""
+    """Fills training batches from one set of games. One instance per thread: it owns the replay's
+    stack.
+    """
 
     def __init__(self, positions: PositionSet) -> None:
         self.positions = positions
@@ -67,20 +81,33 @@ class PositionSampler:
         self._legal = np.zeros(MAX_MOVES, np.uint16)
 
     def fill(self, numbers: np.ndarray, augment: np.ndarray, batch: TrainingBatch) -> None:
-        """Write the positions numbers int64[n] with augmentations uint8[n] (MIRROR, SWAP_COLOURS) into batch[:n]."""
+        """Write the positions numbers int64[n] with augmentations uint8[n] (MIRROR, SWAP_COLOURS)
+        into batch[:n].
+        """
         games = np.searchsorted(self.positions.game_first, numbers, side="right") - 1
-        fill_batch(self._games, numbers, games, augment, self._stack, self._legal, turned_moves()[FLIP], batch)
+        fill_batch(
+            self._games,
+            numbers,
+            games,
+            augment,
+            self._stack,
+            self._legal,
+            turned_moves()[FLIP],
+            batch,
+        )
         count = len(numbers)
         batch.wdl[:count] = self.positions.wdl[numbers]
         batch.moves_left[:count] = moves_left_target(self.positions.moves_left[numbers])
 
 
-# ---- kernels ------------------------------------------------------------------------------------------------------
+# ---- kernels -------------------------------------------------------------------------------------
 
 
 @kernel()
 def fill_batch(source, numbers, games, augment, stack, legal, mirror_index, batch):
-    """Rebuild position numbers[b] of games[b] with augment[b] into slot b of the batch, for every b."""
+    """Rebuild position numbers[b] of games[b] with augment[b] into slot b of the batch, for every
+    b.
+    """
     for slot in range(len(numbers)):
         number = numbers[slot]
         ply = replay_from(source, games[slot], 0, number, stack)
@@ -95,7 +122,8 @@ def fill_batch(source, numbers, games, augment, stack, legal, mirror_index, batc
 
 @kernel()
 def replay_from(source, game, ply, number, stack):
-    """Fill the stack with `game` up to position `number`, from stack[ply] on if that is not the start.
+    """Fill the stack with `game` up to position `number`, from stack[ply] on if that is not the
+    start.
 
     Returns the position's ply.
     """

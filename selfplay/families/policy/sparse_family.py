@@ -1,4 +1,6 @@
-"""Sparse networks in training: batches of active features, gradients by kernels over whole tables, held-out scores."""
+"""Sparse networks in training: batches of active features, gradients by kernels over whole tables,
+held-out scores.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +23,12 @@ from engine.nn.losses import soft_target_loss
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from selfplay.data.label_rows import LabelRows
-from selfplay.families.policy.sparse_sampler import LabelSampler, SparseBatch, SparseSampler, new_sparse_batch
+from selfplay.families.policy.sparse_sampler import (
+    LabelSampler,
+    SparseBatch,
+    SparseSampler,
+    new_sparse_batch,
+)
 from selfplay.families.row_gradients import DeviceGradients, RowGradients, RowsHeldOut
 from selfplay.records.order import Groups
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
@@ -30,18 +37,23 @@ from selfplay.training.learner import LayersFamily
 from selfplay.training.mixture import Batches, TrainingSet
 from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
 
-# Rows of a piece on a square share a part for all attacks and defences; rows of a policy move, safe or not, do too.
-SHARED = {PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS), PARAMETERS["policy"]: SharedRows(*POLICY_GROUPS)}
+# Rows of a piece on a square share a part for all attacks and defences; rows of a policy move, safe
+# or not, do too.
+SHARED = {
+    PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS),
+    PARAMETERS["policy"]: SharedRows(*POLICY_GROUPS),
+}
 
 
-# ---- batches ------------------------------------------------------------------------------------------------------
+# ---- batches -------------------------------------------------------------------------------------
 
 
 class SparseMixture(Batches):
     """Batches of active features for sparse networks; arguments and errors as `Batches`.
 
-    `variations` is the share of positions with scored moves that are replaced by the position after one of these moves.
-    The move's score is then the value target. A search sees such positions besides those of games.
+    `variations` is the share of positions with scored moves that are replaced by the position after
+    one of these moves. The move's score is then the value target. A search sees such positions
+    besides those of games.
     """
 
     groups = Groups(games=8)  # they share the game's replay, the largest cost
@@ -50,17 +62,23 @@ class SparseMixture(Batches):
     def sampler(self, one: Any) -> SparseSampler | LabelSampler:
         return LabelSampler(one) if isinstance(one, LabelRows) else SparseSampler(one)
 
-    def changes(self, rng: np.random.Generator, one: TrainingSet, numbers: np.ndarray) -> np.ndarray:
-        """For each position: -1, or the number of the policy target that replaces it by the position after it."""
+    def changes(
+        self, rng: np.random.Generator, one: TrainingSet, numbers: np.ndarray
+    ) -> np.ndarray:
+        """For each position: -1, or the number of the policy target that replaces it by the
+        position after it.
+        """
         replaced, place = rng.random(len(numbers)) < self.variations, rng.random(len(numbers))
         if not isinstance(one, PositionSet):
             return np.full(len(numbers), -1)
         first, last = one.target_first[numbers], one.target_first[numbers + 1]
-        chosen = np.where(replaced & (last > first), first + (place * (last - first)).astype(np.int64), -1)
+        chosen = np.where(
+            replaced & (last > first), first + (place * (last - first)).astype(np.int64), -1
+        )
         return np.where(one.target_scores[chosen] == UNKNOWN_SCORE, -1, chosen)
 
 
-# ---- gradients ----------------------------------------------------------------------------------------------------
+# ---- gradients -----------------------------------------------------------------------------------
 
 
 class SparseGradients(RowGradients):
@@ -70,13 +88,17 @@ class SparseGradients(RowGradients):
         config = sparse_config_of(model.config())
         _, tables = new_tables(config)
         fill_tables(tables, config, model.named_parameters())
-        found = buffers(kernels.PositionGradients, B=settings.batch_size, M=MAX_MOVES, **config.sizes)
+        found = buffers(
+            kernels.PositionGradients, B=settings.batch_size, M=MAX_MOVES, **config.sizes
+        )
         super().__init__(model, config, tables, named_views, found, settings)
         self._scratch = PerThread()
 
     def forward(self, batch: SparseBatch, count: int) -> None:
         tables, found = self.tables, self.found
-        units, dunits = (flat.reshape(-1, self.config.units) for flat in (found.units, found.dunits))
+        units, dunits = (
+            flat.reshape(-1, self.config.units) for flat in (found.units, found.dunits)
+        )
 
         def read(first: int, last: int, own: np.ndarray) -> np.ndarray:
             kernels.compute_units(tables, batch, first, last, found)
@@ -94,20 +116,31 @@ class SparseGradients(RowGradients):
         flat = self.flat_slopes
         on_stretches(self.pool, len(flat), STRETCH, lambda first, last: flat[first:last].fill(0))
         self.write_small()
-        work: list[Callable[[], None]] = [lambda: kernels.add_policy_biases(batch, count, found, tables)]
+        work: list[Callable[[], None]] = [
+            lambda: kernels.add_policy_biases(batch, count, found, tables)
+        ]
         for column in range(0, width, BLOCK):
-            work.append(lambda c=column: kernels.add_feature_columns(batch, count, found, width, c, tables))  # type: ignore[misc]
+            work.append(
+                lambda c=column: kernels.add_feature_columns(batch, count, found, width, c, tables)
+            )  # type: ignore[misc]
         for column in range(0, units, HALF_BLOCK):
-            work.append(lambda c=column: kernels.add_unit_columns(batch, count, found, units, c, tables))  # type: ignore[misc]
+            work.append(
+                lambda c=column: kernels.add_unit_columns(batch, count, found, units, c, tables)
+            )  # type: ignore[misc]
         self.pool.map(lambda part: part(), work)
 
 
 class DeviceSparseGradients(DeviceGradients):
     """`SparseGradients` on a GPU."""
 
-    def run(self, batch: SparseBatch) -> tuple[tuple[Array, Array], Array, Callable[[Array], Gradients]]:
+    def run(
+        self, batch: SparseBatch
+    ) -> tuple[tuple[Array, Array], Array, Callable[[Array], Gradients]]:
         moves, upload = slice(0, max(1, int(batch.n_moves.max()))), self.backend.asarray
-        features, rows = self.listed(batch.features, batch.n_features), self.listed(batch.rows[:, moves], batch.n_moves)
+        features, rows = (
+            self.listed(batch.features, batch.n_features),
+            self.listed(batch.rows[:, moves], batch.n_moves),
+        )
         inputs = features, rows, upload(batch.sorts[:, moves]), upload(batch.version)
         outputs, backward = sparse_network(self.operations, self.parameters, *inputs)
         targets = self.backend.xp.where(rows >= 0, upload(batch.policy[:, moves]), 0)
@@ -116,7 +149,7 @@ class DeviceSparseGradients(DeviceGradients):
         return policy, outputs["value"], lambda dy: backward({"policy": slopes, "value": dy})
 
 
-# ---- held-out positions ---------------------------------------------------------------------------------------------
+# ---- held-out positions --------------------------------------------------------------------------
 
 
 class SparseHeldOut(RowsHeldOut):
@@ -137,13 +170,18 @@ class SparseHeldOut(RowsHeldOut):
         return best == wanted
 
 
-# ---- the family -----------------------------------------------------------------------------------------------------
+# ---- the family ----------------------------------------------------------------------------------
 
 
 class SparseFamily(LayersFamily):
     """Sparse networks, such as sparse-768; a value trunk that a network has besides stays as it is."""
 
-    recipe, mixture, gradients, sample = SPARSE_RECIPE, SparseMixture, SparseGradients, SparseHeldOut
+    recipe, mixture, gradients, sample = (
+        SPARSE_RECIPE,
+        SparseMixture,
+        SparseGradients,
+        SparseHeldOut,
+    )
     device_gradients = DeviceSparseGradients
 
     def __init__(self, config: SparseConfig) -> None:

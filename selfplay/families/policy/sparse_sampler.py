@@ -1,4 +1,6 @@
-"""Training batches of the sparse family: active features, policy rows of the legal moves, targets; no planes."""
+"""Training batches of the sparse family: active features, policy rows of the legal moves, targets;
+no planes.
+"""
 
 from typing import Annotated, NamedTuple
 
@@ -22,20 +24,31 @@ from selfplay.records.targets import moves_left_target, policy_from_scores, wdl_
 
 
 class SparseBatch(NamedTuple):
-    """B positions with targets; legal move j of position b for j < n_moves[b], everything from the mover's side.
+    """B positions with targets; legal move j of position b for j < n_moves[b], everything from the
+    mover's side.
 
     A position after a variation has no legal moves here, because only its value is known.
     """
 
-    features: Annotated[np.ndarray, "int16 [B, 56]"]  # active features; undefined from n_features on
+    features: Annotated[
+        np.ndarray, "int16 [B, 56]"
+    ]  # active features; undefined from n_features on
     n_features: Annotated[np.ndarray, "int32 [B]"]
     version: Annotated[np.ndarray, "int32 [B]"]  # which small layers serve it
-    rows: Annotated[np.ndarray, "int16 [B, 218]"]  # policy rows of the legal moves; undefined from n_moves on
-    sorts: Annotated[np.ndarray, "int16 [B, 218, 4]"]  # what sorts of move each is; undefined from n_moves on
+    rows: Annotated[
+        np.ndarray, "int16 [B, 218]"
+    ]  # policy rows of the legal moves; undefined from n_moves on
+    sorts: Annotated[
+        np.ndarray, "int16 [B, 218, 4]"
+    ]  # what sorts of move each is; undefined from n_moves on
     n_moves: Annotated[np.ndarray, "int32 [B]"]
-    policy: Annotated[np.ndarray, "float32 [B, 218]"]  # targets of the legal moves; undefined from n_moves on
+    policy: Annotated[
+        np.ndarray, "float32 [B, 218]"
+    ]  # targets of the legal moves; undefined from n_moves on
     wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown, as in `policy`
-    moves_left: Annotated[np.ndarray, "float32 [B]"]  # hundreds of plies, at most 2.5; below 0 if unknown
+    moves_left: Annotated[
+        np.ndarray, "float32 [B]"
+    ]  # hundreds of plies, at most 2.5; below 0 if unknown
 
 
 def new_sparse_batch(size: int) -> SparseBatch:
@@ -57,7 +70,9 @@ def new_replay(plies: int) -> Replay:
 
 
 class SparseSampler:
-    """Fills sparse batches from one set of games. One instance per thread: it owns the replay's stack."""
+    """Fills sparse batches from one set of games. One instance per thread: it owns the replay's
+    stack.
+    """
 
     def __init__(self, positions: PositionSet) -> None:
         self.positions = positions
@@ -67,23 +82,29 @@ class SparseSampler:
     def fill(self, numbers: np.ndarray, variations: np.ndarray, batch: SparseBatch) -> None:
         """Write the positions numbers int64[n] into batch[:n].
 
-        variations int64[n]: -1 for the position itself, else the number of one of its policy targets. The sample is
-        then the position after that move, which has a known score.
+        variations int64[n]: -1 for the position itself, else the number of one of its policy
+        targets. The sample is then the position after that move, which has a known score.
         """
         count, positions = len(numbers), self.positions
         games = np.searchsorted(positions.game_first, numbers, side="right") - 1
         fill_sparse(self._games, numbers, games, variations, self._replay, batch)
         batch.wdl[:count] = positions.wdl[numbers]
-        batch.moves_left[:count] = moves_left_target(positions.moves_left[numbers]) / MOVES_LEFT_SCALE
+        batch.moves_left[:count] = (
+            moves_left_target(positions.moves_left[numbers]) / MOVES_LEFT_SCALE
+        )
         after = np.flatnonzero(variations >= 0)
         if len(after):
-            batch.wdl[after] = wdl_from_score(-positions.target_scores[variations[after]].astype(np.float32))
+            batch.wdl[after] = wdl_from_score(
+                -positions.target_scores[variations[after]].astype(np.float32)
+            )
             batch.moves_left[after] = -1.0
 
 
 @kernel()
 def fill_sparse(source, numbers, games, variations, replay, batch):
-    """Rebuild position numbers[b] of games[b] into slot b, for every b; neighbours of one game share a replay."""
+    """Rebuild position numbers[b] of games[b] into slot b, for every b; neighbours of one game
+    share a replay.
+    """
     game, ply = np.int64(-1), np.int64(0)
     for slot in range(len(numbers)):
         number = numbers[slot]
@@ -107,13 +128,21 @@ def _write_position(source, number, row, replay, batch, slot):
     write_features(row, count, replay, batch, slot)
     first, last = source.target_first[number], source.target_first[number + 1]
     write_moves(
-        count, source.target_moves[first:last], source.target_probs[first:last], PROBABILITY_UNIT, replay, batch, slot
+        count,
+        source.target_moves[first:last],
+        source.target_probs[first:last],
+        PROBABILITY_UNIT,
+        replay,
+        batch,
+        slot,
     )
 
 
 @kernel()
 def write_moves(count, moves, probabilities, unit, replay, batch, slot):
-    """Write policy rows and sorts of the `count` legal moves, and the probabilities, in units, of those in `moves`."""
+    """Write policy rows and sorts of the `count` legal moves, and the probabilities, in units, of
+    those in `moves`.
+    """
     for i in range(count):
         batch.rows[slot, i] = replay.sight.rows[i]
         batch.sorts[slot, i] = replay.sight.sorts[i]
@@ -125,7 +154,9 @@ def write_moves(count, moves, probabilities, unit, replay, batch, slot):
 
 @kernel()
 def write_features(row, n_moves, replay, batch, slot):
-    """Write a position's active features, and the policy rows of its first `n_moves` legal moves to the sight."""
+    """Write a position's active features, and the policy rows of its first `n_moves` legal moves to
+    the sight.
+    """
     count = look(row, replay.legal, n_moves, replay.sight)
     batch.n_features[slot], batch.version[slot] = count, piece_bucket(row)
     for i in range(count):
@@ -133,10 +164,11 @@ def write_features(row, n_moves, replay, batch, slot):
 
 
 class LabelSampler:
-    """Fills sparse batches from label rows, with the methods of `SparseSampler`. One instance per thread.
+    """Fills sparse batches from label rows, with the methods of `SparseSampler`. One instance per
+    thread.
 
-    Rows without scored moves take no part in the policy loss. Rows off a game's path take no part in the moves-left
-    loss. Rows that are held out (`Split`) take no part in any loss.
+    Rows without scored moves take no part in the policy loss. Rows off a game's path take no part
+    in the moves-left loss. Rows that are held out (`Split`) take no part in any loss.
     """
 
     def __init__(self, labels: LabelRows) -> None:
@@ -144,7 +176,9 @@ class LabelSampler:
         self._replay = new_replay(0)
 
     def fill(self, numbers: np.ndarray, variations: np.ndarray, batch: SparseBatch) -> None:
-        """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no position."""
+        """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no
+        position.
+        """
         if not len(numbers):
             return
         rows = np.ascontiguousarray(self._labels.rows[numbers])
@@ -156,7 +190,9 @@ class LabelSampler:
 
 
 def _policy(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (moves uint16 [n, 8], their probabilities float32 [n, 8]) of scored rows; no columns for other rows."""
+    """Return (moves uint16 [n, 8], their probabilities float32 [n, 8]) of scored rows; no columns
+    for other rows.
+    """
     if rows.shape[1] == VALUE_WORDS:
         return np.zeros((len(rows), 0), np.uint16), np.zeros((len(rows), 0), np.float32)
     pairs = rows[:, VALUE_WORDS:].view(np.uint16).reshape(len(rows), TOP_MOVES, 2)
@@ -164,13 +200,16 @@ def _policy(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scores = np.where(moves > 0, scores, -np.inf)
     scores[:, 0] = pairs[:, 0, 1].view(np.int16)  # every scored position has at least one move
     with np.errstate(over="ignore"):
-        probabilities = policy_from_scores(scores.reshape(-1), np.arange(0, len(rows) * TOP_MOVES + 1, TOP_MOVES))
+        probabilities = policy_from_scores(
+            scores.reshape(-1), np.arange(0, len(rows) * TOP_MOVES + 1, TOP_MOVES)
+        )
     return np.ascontiguousarray(moves), probabilities.reshape(len(rows), TOP_MOVES)
 
 
 @kernel()
 def fill_labels(rows, moves, probabilities, targets, held, replay, batch):
-    """Write features and targets of rows [n, words] to the batch; targets of legal moves too if moves are scored.
+    """Write features and targets of rows [n, words] to the batch; targets of legal moves too if
+    moves are scored.
 
     Returns the number of the first row that is not a position, or -1.
     """

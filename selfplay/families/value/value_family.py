@@ -1,4 +1,6 @@
-"""The value trunk of sparse networks in training: batches from label folders, gradients by kernels, held-out scores."""
+"""The value trunk of sparse networks in training: batches from label folders, gradients by kernels,
+held-out scores.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,16 +30,27 @@ from selfplay.training.mixture import Batches, TrainingSet, sets_of
 from selfplay.training.recipe import VALUE_RECIPE, LearnerSettings
 
 REFUSAL = "a value trunk is trained on label folders alone (aino-train teach)"
-ONE_POSITION = 0.01  # typical size of a gradient of one position's accumulator, times the batch's size
+ONE_POSITION = (
+    0.01  # typical size of a gradient of one position's accumulator, times the batch's size
+)
 LIMIT_EVERY = 16  # steps after which rows beyond what integers hold are clipped; few ever are
-ROWS, DENSE1 = (parameters.VALUE_PARAMETERS[name].removeprefix(parameters.PREFIX) for name in ("weight", "dense1"))
+ROWS, DENSE1 = (
+    parameters.VALUE_PARAMETERS[name].removeprefix(parameters.PREFIX)
+    for name in ("weight", "dense1")
+)
 
 
 def tables_of(trunk: Layer) -> tuple[ValueConfig, ValueTables]:
-    """(sizes, copies of the parameters as tables, those of the trunk's width in slabs) of a value trunk."""
+    """(sizes, copies of the parameters as tables, those of the trunk's width in slabs) of a value
+    trunk.
+    """
     config = value_config_of(trunk.config())
     _, tables = new_tables(config)
-    fill_tables(tables, config, {parameters.PREFIX + name: array for name, array in trunk.named_parameters().items()})
+    fill_tables(
+        tables,
+        config,
+        {parameters.PREFIX + name: array for name, array in trunk.named_parameters().items()},
+    )
     for table in (tables.weight, tables.dense1):
         table[:] = kernels.in_slabs(table.reshape(-1, config.width)).reshape(-1)
     return config, tables
@@ -45,8 +58,15 @@ def tables_of(trunk: Layer) -> tuple[ValueConfig, ValueTables]:
 
 def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
     """Return views of tables in slabs by the names of the trunk's own parameters."""
-    views = {name.removeprefix(parameters.PREFIX): view for name, view in named_views(tables, config).items()}
-    return {**views, ROWS: tables.weight.reshape(-1, kernels.SLAB), DENSE1: tables.dense1.reshape(-1, kernels.SLAB)}
+    views = {
+        name.removeprefix(parameters.PREFIX): view
+        for name, view in named_views(tables, config).items()
+    }
+    return {
+        **views,
+        ROWS: tables.weight.reshape(-1, kernels.SLAB),
+        DENSE1: tables.dense1.reshape(-1, kernels.SLAB),
+    }
 
 
 def limit_rows(source: RowSource, step: int) -> None:
@@ -57,7 +77,7 @@ def limit_rows(source: RowSource, step: int) -> None:
             backend_of(array).xp.clip(array, -limit, limit, out=array)
 
 
-# ---- batches ------------------------------------------------------------------------------------------------------
+# ---- batches -------------------------------------------------------------------------------------
 
 
 class ValueMixture(Batches):
@@ -70,15 +90,19 @@ class ValueMixture(Batches):
     def sampler(self, one: Any) -> ValueSampler:
         return ValueSampler(one)
 
-    def changes(self, rng: np.random.Generator, one: TrainingSet, numbers: np.ndarray) -> np.ndarray:
+    def changes(
+        self, rng: np.random.Generator, one: TrainingSet, numbers: np.ndarray
+    ) -> np.ndarray:
         return numbers
 
 
-# ---- gradients ----------------------------------------------------------------------------------------------------
+# ---- gradients -----------------------------------------------------------------------------------
 
 
 class ValueTrunkGradients(RowGradients):
-    """Gradients of a value trunk; batches are `ValueBatch`. Keeps the rows within the range that integers hold."""
+    """Gradients of a value trunk; batches are `ValueBatch`. Keeps the rows within the range that
+    integers hold.
+    """
 
     limit = limit_rows
 
@@ -106,7 +130,10 @@ class ValueTrunkGradients(RowGradients):
         self.write_small()
         chosen = batch.version[:count] == np.arange(PIECE_BUCKETS)[:, None]
         self.grads["dense1.bias"][...] = chosen.astype(np.float32) @ found.dhidden[:count]
-        self.pool.map(lambda slab: kernels.slab_gradients(tables, batch, count, slab, found, slopes), self._slabs)
+        self.pool.map(
+            lambda slab: kernels.slab_gradients(tables, batch, count, slab, found, slopes),
+            self._slabs,
+        )
 
 
 class DeviceValueGradients(DeviceGradients):
@@ -117,14 +144,21 @@ class DeviceValueGradients(DeviceGradients):
     def __init__(self, trunk: Layer, settings: LearnerSettings) -> None:
         backend = backend_of_all(trunk.named_parameters())
         config, tables = tables_of(trunk.to("numpy"))
-        trunk.adopt_parameters({name: backend.asarray(view) for name, view in _named(tables, config).items()})
+        trunk.adopt_parameters(
+            {name: backend.asarray(view) for name, view in _named(tables, config).items()}
+        )
         super().__init__(trunk, settings)
 
-    def run(self, batch: ValueBatch) -> tuple[tuple[float, float], Array, Callable[[Array], Gradients]]:
+    def run(
+        self, batch: ValueBatch
+    ) -> tuple[tuple[float, float], Array, Callable[[Array], Gradients]]:
         p, size = self.parameters, (-1, kernels.SLAB)
         slabs, versions = len(p["rows.bias"]) // kernels.SLAB, len(p["dense1.bias"])
         dense1 = p[DENSE1].reshape(slabs, -1, kernels.SLAB).swapaxes(0, 1)
-        tables = {ROWS: p[ROWS].reshape(slabs, *size), DENSE1: dense1.reshape(versions, -1, slabs * kernels.SLAB)}
+        tables = {
+            ROWS: p[ROWS].reshape(slabs, *size),
+            DENSE1: dense1.reshape(versions, -1, slabs * kernels.SLAB),
+        }
         views = batch.features.reshape(-1, 2, MAX_VIEW)
         views = np.where(batch.side[:, None, None] == 0, views, views[:, ::-1])
         inputs = self.listed(views, batch.n_rows), self.backend.asarray(batch.version)
@@ -138,7 +172,7 @@ class DeviceValueGradients(DeviceGradients):
         return (0.0, 0.0), outputs, in_slabs
 
 
-# ---- held-out rows --------------------------------------------------------------------------------------------------
+# ---- held-out rows -------------------------------------------------------------------------------
 
 
 class ValueHeldOut(RowsHeldOut):
@@ -154,19 +188,28 @@ class ValueHeldOut(RowsHeldOut):
         return ValueTrunkGradients(model.children()[parameters.VALUE_TRUNK], settings)
 
 
-# ---- the family -----------------------------------------------------------------------------------------------------
+# ---- the family ----------------------------------------------------------------------------------
 
 
 class ValueFamily(LayersFamily):
-    """The value trunk of a sparse network, such as sparse-768+v256; the rest of the network stays as it is."""
+    """The value trunk of a sparse network, such as sparse-768+v256; the rest of the network stays
+    as it is.
+    """
 
-    recipe, mixture, gradients, sample = VALUE_RECIPE, ValueMixture, ValueTrunkGradients, ValueHeldOut
+    recipe, mixture, gradients, sample = (
+        VALUE_RECIPE,
+        ValueMixture,
+        ValueTrunkGradients,
+        ValueHeldOut,
+    )
     device_gradients = DeviceValueGradients
     average_every = 8  # steps; each pass over the tables costs as much as a fifth of a step
 
     def __init__(self, config: SparseConfig) -> None:
         if config.value is None:
-            raise ConfigError(f"{config} has no value trunk to train: expected a network such as {config}+v256")
+            raise ConfigError(
+                f"{config} has no value trunk to train: expected a network such as {config}+v256"
+            )
         self._config = config
         self._value = config.value
 
@@ -179,9 +222,14 @@ class ValueFamily(LayersFamily):
 
     def joined(self, model: Layer, part: Layer) -> Layer:
         """`model` with another value trunk, whose rows fit integers."""
-        named, shapes = part.named_parameters(), model.children()[parameters.VALUE_TRUNK].named_parameters()
+        named, shapes = (
+            part.named_parameters(),
+            model.children()[parameters.VALUE_TRUNK].named_parameters(),
+        )
         for name in (ROWS, DENSE1):
-            named[name] = kernels.from_slabs(named[name], self._value.width).reshape(shapes[name].shape)
+            named[name] = kernels.from_slabs(named[name], self._value.width).reshape(
+                shapes[name].shape
+            )
         named[ROWS] = named[ROWS].clip(-parameters.WEIGHT_LIMIT, parameters.WEIGHT_LIMIT)
         trunk = part.replica()
         trunk.adopt_parameters(named)
@@ -190,10 +238,13 @@ class ValueFamily(LayersFamily):
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
         """AdamW; the rows of a piece on a square share a part for all buckets of the king.
 
-        Most rows are rare: few positions of a batch have them, or none. The root of Adam's mean square then tends to
-        zero between two of them, and a single position would move its rows by thirty times the rate. An epsilon like
-        one position's gradient leaves such rows to move in proportion to their gradients.
+        Most rows are rare: few positions of a batch have them, or none. The root of Adam's mean
+        square then tends to zero between two of them, and a single position would move its rows by
+        thirty times the rate. An epsilon like one position's gradient leaves such rows to move in
+        proportion to their gradients.
         """
         epsilon = ONE_POSITION / settings.batch_size
         shared = {ROWS: SharedRows(self._value.width // kernels.SLAB, KING_BUCKETS, BUCKET_ROWS)}
-        return SharedRowsAdamW(shared, weight_decay=settings.weight_decay, decay_all=True, epsilon=epsilon)
+        return SharedRowsAdamW(
+            shared, weight_decay=settings.weight_decay, decay_all=True, epsilon=epsilon
+        )

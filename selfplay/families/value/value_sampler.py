@@ -1,7 +1,8 @@
 """Training batches of the value trunk from label folders: rows of both views, and targets.
 
-Consecutive rows of a folder are often siblings, which share most rows of their views. Batches therefore consist of
-groups of consecutive rows, and list what changes from one position to the next beside what is there.
+Consecutive rows of a folder are often siblings, which share most rows of their views. Batches
+therefore consist of groups of consecutive rows, and list what changes from one position to the next
+beside what is there.
 """
 
 from typing import Annotated, NamedTuple
@@ -23,18 +24,25 @@ from selfplay.records.packed import unpack_row
 class ValueBatch(NamedTuple):
     """B positions with targets for the side to move; rows from n_rows on are undefined.
 
-    A view is listed as changes of the same side's view in the previous position, or anew where that is no more work.
+    A view is listed as changes of the same side's view in the previous position, or anew where that
+    is no more work.
     """
 
-    features: Annotated[np.ndarray, "int16 [B, 2 * MAX_VIEW]"]  # rows of White's view, from 32 on of Black's
+    features: Annotated[
+        np.ndarray, "int16 [B, 2 * MAX_VIEW]"
+    ]  # rows of White's view, from 32 on of Black's
     n_rows: Annotated[np.ndarray, "int32 [B]"]  # of each view
-    changes: Annotated[np.ndarray, "int16 [B, 2 * MAX_VIEW]"]  # rows that come, then those that go, White's and Black's
+    changes: Annotated[
+        np.ndarray, "int16 [B, 2 * MAX_VIEW]"
+    ]  # rows that come, then those that go, White's and Black's
     n_coming: Annotated[np.ndarray, "int32 [B, 2]"]  # of each view; -1 if it is listed anew
     n_going: Annotated[np.ndarray, "int32 [B, 2]"]
     side: Annotated[np.ndarray, "int32 [B]"]  # to move: 0 White, 1 Black
     version: Annotated[np.ndarray, "int32 [B]"]  # which small layers serve it
     wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown
-    moves_left: Annotated[np.ndarray, "float32 [B]"]  # hundreds of plies, at most 2.5; below 0 if unknown
+    moves_left: Annotated[
+        np.ndarray, "float32 [B]"
+    ]  # hundreds of plies, at most 2.5; below 0 if unknown
 
 
 def new_value_batch(size: int) -> ValueBatch:
@@ -42,7 +50,8 @@ def new_value_batch(size: int) -> ValueBatch:
 
 
 class ValueSampler:
-    """Fills value batches from label rows; rows that are held out have no targets unless `everything`.
+    """Fills value batches from label rows; rows that are held out have no targets unless
+    `everything`.
 
     One instance per thread.
     """
@@ -55,7 +64,8 @@ class ValueSampler:
         self._marks = np.zeros(VALUE_ROWS, np.bool_)
 
     def fill(self, numbers: np.ndarray, changes: np.ndarray, batch: ValueBatch) -> None:
-        """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no position.
+        """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no
+        position.
 
         changes: unused; rows are not varied.
         """
@@ -69,8 +79,8 @@ class ValueSampler:
 def fill_views(rows, row, marks, targets, held, batch):
     """Write both views of packed rows [n, words], and their targets.
 
-    Returns the number of the first that is not a position, or -1. The first position is listed anew. marks: bool by
-    row, all False. held: limit and keys of the `Split`.
+    Returns the number of the first that is not a position, or -1. The first position is listed
+    anew. marks: bool by row, all False. held: limit and keys of the `Split`.
     """
     for slot in range(len(rows)):
         if not unpack_row(rows[slot], row):
@@ -89,7 +99,9 @@ def fill_views(rows, row, marks, targets, held, batch):
 
 @kernel()
 def _list_changes(batch, slot, first, side, marks):
-    """List how a side's view changes from the previous slot, unless so much changes that it is better listed anew."""
+    """List how a side's view changes from the previous slot, unless so much changes that it is
+    better listed anew.
+    """
     before, after, changes = batch.features[slot - 1], batch.features[slot], batch.changes[slot]
     n_before, n_after = batch.n_rows[slot - 1], batch.n_rows[slot]
     shared = np.int64(0)

@@ -37,22 +37,68 @@ def test_house_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["loop", "{}/r", "--cpuct-init=2", "--VISITS=9"], "'--search.cpuct_init', '--games.visits', '--gate.visits'?"),
+        (
+            ["loop", "{}/r", "--cpuct-init=2", "--VISITS=9"],
+            "'--search.cpuct_init', '--games.visits', '--gate.visits'?",
+        ),
         (["loop", "{}/notes.txt"], "notes.txt is a file, and a self-play run needs a folder"),
-        (["loop", "{}/run", "--net", "small.py"], "or module:Class, a class of yours, got 'small.py'"),
-        (["loop", "{}/run", "--initial", "{}/maia.pb.gz"], "maia.pb.gz NAME.dit` makes one of a network of Lc0's"),
-        (["loop", "{}/run", "--candidate=x.dit"], "has to generate first: `aino-train loop {}/run --until fit`"),
+        (
+            ["loop", "{}/run", "--net", "small.py"],
+            "or module:Class, a class of yours, got 'small.py'",
+        ),
+        (
+            ["loop", "{}/run", "--initial", "{}/maia.pb.gz"],
+            "maia.pb.gz NAME.dit` makes one of a network of Lc0's",
+        ),
+        (
+            ["loop", "{}/run", "--candidate=x.dit"],
+            "has to generate first: `aino-train loop {}/run --until fit`",
+        ),
         (["report", "{}/nowhere"], "nowhere: no such folder"),
-        (["match", "--opening-plies=-1"], "--opening-plies: expected a number of at least 0, got -1"),
-        (["match", "--first=a", "--second=b", "--out={}/m", "--resign=3:0"], "colons, the first 2 above 0"),
-        (["loop", "{}/run", "--generations=0"], "--generations: expected a number of at least 1, got 0"),
-        (["loop", "{}/run", "--cluster=local", "--workers=-1"], "--workers: expected a number of at least 0, got -1"),
-        (["loop", "", "--generations=0"], "argument RUN: expected a name, got ''"),  # Path("") had been this folder
-        (["pretrain", "--data", "=1", "--run={}", "--out=y", "--minutes=1"], "=1: expected FILE=WEIGHT"),  # so here
+        (
+            ["match", "--opening-plies=-1"],
+            "--opening-plies: expected a number of at least 0, got -1",
+        ),
+        (
+            ["match", "--first=a", "--second=b", "--out={}/m", "--resign=3:0"],
+            "colons, the first 2 above 0",
+        ),
+        (
+            ["loop", "{}/run", "--generations=0"],
+            "--generations: expected a number of at least 1, got 0",
+        ),
+        (
+            ["loop", "{}/run", "--cluster=local", "--workers=-1"],
+            "--workers: expected a number of at least 0, got -1",
+        ),
+        (
+            ["loop", "", "--generations=0"],
+            "argument RUN: expected a name, got ''",
+        ),  # Path("") had been this folder
+        (
+            ["pretrain", "--data", "=1", "--run={}", "--out=y", "--minutes=1"],
+            "=1: expected FILE=WEIGHT",
+        ),  # so here
         (["export", "{}", "--first=-3"], "--first: expected a number of at least 1, got -3"),
-        (["pretrain", "--data=x", "--run={}", "--out=x.dit", "--minutes=1", "--evaluate-minutes=0"], "above 0, got 0"),
-        (["pretrain", "--minutes=inf"], "--minutes: expected a number of at least 0, got inf"),  # at a rate of nothing
-        (["pretrain", "--data=x", "--run={}", "--out=y", "--minutes=1", "--weight-decay=inf"], "at least 0, got inf"),
+        (
+            [
+                "pretrain",
+                "--data=x",
+                "--run={}",
+                "--out=x.dit",
+                "--minutes=1",
+                "--evaluate-minutes=0",
+            ],
+            "above 0, got 0",
+        ),
+        (
+            ["pretrain", "--minutes=inf"],
+            "--minutes: expected a number of at least 0, got inf",
+        ),  # at a rate of nothing
+        (
+            ["pretrain", "--data=x", "--run={}", "--out=y", "--minutes=1", "--weight-decay=inf"],
+            "at least 0, got inf",
+        ),
     ],
 )
 def test_a_slip_was_refused_without_what_to_write(words, says, tmp_path, capsys):
@@ -64,7 +110,9 @@ def test_a_slip_was_refused_without_what_to_write(words, says, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("call", [lambda: main(["loop"]), lambda: uci.main.main(["bench"])])
-def test_ctrl_c_during_imports_ended_in_a_traceback(call: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_during_imports_ended_in_a_traceback(
+    call: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(name: str) -> None:
         raise KeyboardInterrupt
 

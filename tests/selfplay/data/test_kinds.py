@@ -1,4 +1,6 @@
-"""`--data FILE[=WEIGHT]`: what files hold, how often they are drawn from, and what is said about others."""
+"""`--data FILE[=WEIGHT]`: what files hold, how often they are drawn from, and what is said about
+others.
+"""
 
 import bz2
 import gzip
@@ -23,7 +25,9 @@ GAMES = '[Event "x"]\n[Result "1-0"]\n\n1. e4 e5 1-0\n\n' * 3
 CHUNK = np.array([VERSION, 1], "<u4").tobytes() + bytes(V6_RECORD.itemsize - 8)
 
 
-PZSTD = b"\x50\x2a\x4d\x18\4\0\0\0size" + ZSTD.compress(GAMES.encode())  # behind a frame without data
+PZSTD = b"\x50\x2a\x4d\x18\4\0\0\0size" + ZSTD.compress(
+    GAMES.encode()
+)  # behind a frame without data
 
 
 def tar(name: str = "x") -> bytes:
@@ -45,18 +49,28 @@ CONTENTS = [
 
 
 @pytest.mark.parametrize(("name", "content", "kind"), CONTENTS, ids=[name for name, *_ in CONTENTS])
-def test_the_kind_is_seen_from_the_content(tmp_path: Path, name: str, content: bytes, kind: str) -> None:
+def test_the_kind_is_seen_from_the_content(
+    tmp_path: Path, name: str, content: bytes, kind: str
+) -> None:
     (tmp_path / name).write_bytes(content)
     assert data_files([tmp_path / name], *TRAINED_ON) == [(tmp_path / name, kind)]
 
 
 NO_DATA = [
     ("empty.pgn", b"", "empty.pgn: an empty file"),
-    ("evaluations.jsonl", b'{"fen": "8/8/8/8/8/8/8/K1k5 w - -", "evals": []}\n', "Expected PGN games, Lc0"),
+    (
+        "evaluations.jsonl",
+        b'{"fen": "8/8/8/8/8/8/8/K1k5 w - -", "evals": []}\n',
+        "Expected PGN games, Lc0",
+    ),
     ("puzzles.csv", b"PuzzleId,FEN,Moves\n", "begins with 'PuzzleId,FEN,Moves'"),
     ("positions.epd", b"# made by hand\n8/8/8/8/8/8/8/K1k5 w - - bm Ka2;\n", "begins with '8/8/8"),
     ("page.html", b"<!DOCTYPE html>\n<html>", "DOCTYPE"),
-    ("pointer.xz", b"version https://git-lfs.github.com/spec/v1\n", "begins with 'version https://git-lfs"),
+    (
+        "pointer.xz",
+        b"version https://git-lfs.github.com/spec/v1\n",
+        "begins with 'version https://git-lfs",
+    ),
     ("net.dit", b"\x89DIT\r\n\x1a\n" + bytes(300), "net.dit: begins with"),
     ("ccrl.pgn.7z", b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive; unpack it first"),
     ("zeros.pgn", bytes(99), "zeros.pgn: an empty file"),
@@ -65,7 +79,9 @@ NO_DATA = [
 
 
 @pytest.mark.parametrize(("name", "content", "told"), NO_DATA, ids=[name for name, *_ in NO_DATA])
-def test_files_without_data_are_told_by_name(tmp_path: Path, name: str, content: bytes, told: str) -> None:
+def test_files_without_data_are_told_by_name(
+    tmp_path: Path, name: str, content: bytes, told: str
+) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError) as refused:
         data_files([tmp_path / name], *TRAINED_ON)
@@ -86,7 +102,10 @@ def test_a_folder_is_its_files(tmp_path: Path) -> None:
     (tmp_path / "later" / "part0.pgn.xz").touch()
     names = ["later/part3.pgn.xz", "part1.pgn.xz", "part10.pgn.xz", "part2.pgn.xz"]
     assert data_files([tmp_path], PGN) == [(tmp_path / name, PGN) for name in names]
-    assert [path.name for path, _ in data_files([tmp_path / "part?.pgn.xz"], PGN)] == [names[1], names[3]]
+    assert [path.name for path, _ in data_files([tmp_path / "part?.pgn.xz"], PGN)] == [
+        names[1],
+        names[3],
+    ]
     (tmp_path / ".disk").mkdir()
     (tmp_path / "part1.pgn.xz").rename(tmp_path / ".disk" / "part1.pgn.xz")
     for name in ("other", "the-same"):  # links to folders were skipped without a word
@@ -94,9 +113,13 @@ def test_a_folder_is_its_files(tmp_path: Path) -> None:
     names[1:] = ["other/part1.pgn.xz", *names[2:]]
     assert data_files([tmp_path], PGN) == [(tmp_path / name, PGN) for name in names]
     (tmp_path / "chunks.tar").write_bytes(tar())
-    with pytest.raises(DataError, match=r"holds Lc0 training chunks \(chunks.tar\) and PGN games \(part3.pgn.xz\)"):
+    with pytest.raises(
+        DataError, match=r"holds Lc0 training chunks \(chunks.tar\) and PGN games \(part3.pgn.xz\)"
+    ):
         data_files([tmp_path], PGN)
-    with pytest.raises(DataError, match=r"chunks\.tar: expected PGN games, found Lc0 training chunks"):
+    with pytest.raises(
+        DataError, match=r"chunks\.tar: expected PGN games, found Lc0 training chunks"
+    ):
         data_files([tmp_path / "chunks.tar"], PGN)
 
 
@@ -138,7 +161,7 @@ def test_paths_without_data_are_told(tmp_path: Path, path: str, told: str) -> No
         data_files([tmp_path / path], *TRAINED_ON)
 
 
-# ---- FILE=WEIGHT ----------------------------------------------------------------------------------------------------
+# ---- FILE=WEIGHT ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -178,7 +201,9 @@ def parts(tmp_path: Path, game_texts: list[str]) -> list[Path]:
     return paths
 
 
-def test_weights_are_parts_of_a_batch_and_without_them_positions_count_alike(parts: list[Path], tmp_path: Path) -> None:
+def test_weights_are_parts_of_a_batch_and_without_them_positions_count_alike(
+    parts: list[Path], tmp_path: Path
+) -> None:
     assert loaded(Source(parts[0], 0.7), Source(parts[1], 0.3))[0] == pytest.approx([0.7, 0.3])
     by_positions, told = loaded(*map(Source, parts))
     assert by_positions == [int(line.split()[-2]) for line in told[:2]]
@@ -186,7 +211,9 @@ def test_weights_are_parts_of_a_batch_and_without_them_positions_count_alike(par
     assert both == pytest.approx([3 * count / sum(by_positions) for count in by_positions])
 
 
-def test_label_folders_split_their_weights_by_values_and_scored_moves(parts: list[Path], tmp_path: Path) -> None:
+def test_label_folders_split_their_weights_by_values_and_scored_moves(
+    parts: list[Path], tmp_path: Path
+) -> None:
     folder = tmp_path / "labels"
     material_labels(folder, 3000)
     weights, _ = loaded(Source(parts[0], 0.4), Source(folder, 0.6))
@@ -220,11 +247,22 @@ def test_sources_that_contradict_are_told(parts, monkeypatch, sources, told):
     assert told in str(refused.value)
 
 
-# ---- the command ----------------------------------------------------------------------------------------------------
+# ---- the command ---------------------------------------------------------------------------------
 
 
 def test_only_the_last_of_two_data_flags_counted(parts, tmp_path, aino_train):
-    words = ["--net", "16x1", "--batch", 32, "--positions", 32, "--run", tmp_path / "run", "--out", tmp_path / "x.dit"]
+    words = [
+        "--net",
+        "16x1",
+        "--batch",
+        32,
+        "--positions",
+        32,
+        "--run",
+        tmp_path / "run",
+        "--out",
+        tmp_path / "x.dit",
+    ]
     shown = aino_train("pretrain", "--data", parts[0], "--data", parts[1], *words)
     assert "a.pgn: PGN games, 6 games" in shown
     assert "b.pgn: PGN games, 3 games" in shown

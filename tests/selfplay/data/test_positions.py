@@ -29,14 +29,18 @@ from tests.selfplay.conftest import games_of
 def sample(positions: PositionSet, augment: int) -> sampler.TrainingBatch:
     batch = sampler.new_training_batch(positions.n_positions)
     numbers = np.arange(positions.n_positions)
-    sampler.PositionSampler(positions).fill(numbers, np.full(len(numbers), augment, np.uint8), batch)
+    sampler.PositionSampler(positions).fill(
+        numbers, np.full(len(numbers), augment, np.uint8), batch
+    )
     return batch
 
 
 def test_illegal_games_are_skipped_and_counted(scored_games: list[GameRecord]) -> None:
     moves = scored_games[0].moves.copy()
     moves[0] = chess.E2 | chess.E5 << 6
-    packed, illegal = collect([scored_games[1], replace(scored_games[0], moves=moves), scored_games[2]])
+    packed, illegal = collect(
+        [scored_games[1], replace(scored_games[0], moves=moves), scored_games[2]]
+    )
     assert (packed.n_games, illegal) == (2, 1)
     both, _ = collect(scored_games[1:3])
     assert np.array_equal(packed.moves, both.moves)
@@ -60,7 +64,9 @@ def test_parts_concatenated_are_the_whole(positions: PositionSet) -> None:
 
 
 def test_second_start_reads_the_cache(games_file: Path, tmp_path: Path) -> None:
-    games_file = shutil.copy(games_file, tmp_path / f"{'x' * 251}.pgn")  # names that were made of it were too long
+    games_file = shutil.copy(
+        games_file, tmp_path / f"{'x' * 251}.pgn"
+    )  # names that were made of it were too long
     first = load_or_parse(games_file, pgn_reader(), tmp_path / "cache")
     entries = list((tmp_path / "cache").iterdir())
 
@@ -71,12 +77,20 @@ def test_second_start_reads_the_cache(games_file: Path, tmp_path: Path) -> None:
     second = load_or_parse(games_file, unexpected, tmp_path / "cache")
     assert len(entries) == 1
     assert np.array_equal(first.moves, second.moves)
-    assert load_or_parse(games_file, pgn_reader(2000), tmp_path / "cache").n_games == 0, "a selection is another one"
-    os.truncate(entries[0] / "starts.npy", 99)  # a damaged entry had to be found and removed by hand
-    assert np.array_equal(load_or_parse(games_file, pgn_reader(), tmp_path / "cache").starts, first.starts)
+    assert load_or_parse(games_file, pgn_reader(2000), tmp_path / "cache").n_games == 0, (
+        "a selection is another one"
+    )
+    os.truncate(
+        entries[0] / "starts.npy", 99
+    )  # a damaged entry had to be found and removed by hand
+    assert np.array_equal(
+        load_or_parse(games_file, pgn_reader(), tmp_path / "cache").starts, first.starts
+    )
 
 
-def test_two_processes_parsed_one_file_into_one_folder_at_once(games_file: Path, tmp_path: Path) -> None:
+def test_two_processes_parsed_one_file_into_one_folder_at_once(
+    games_file: Path, tmp_path: Path
+) -> None:
     cache, begun = tmp_path / "cache", list[Path]()
 
     def reader(path: Path, bookmark: Bookmark) -> Iterator[GameRecord]:
@@ -84,13 +98,15 @@ def test_two_processes_parsed_one_file_into_one_folder_at_once(games_file: Path,
         time.sleep(0.5)  # until the other one waits
         yield from pgn_reader()(path, bookmark)
 
-    first, second = ThreadPoolExecutor(2).map(lambda path: load_or_parse(path, reader, cache), [games_file] * 2)
+    first, second = ThreadPoolExecutor(2).map(
+        lambda path: load_or_parse(path, reader, cache), [games_file] * 2
+    )
     assert np.array_equal(first.moves, second.moves)
     assert len(begun) == 1
     assert [one.name.startswith(".") for one in cache.iterdir()] == [False]
 
 
-# ---- targets ------------------------------------------------------------------------------------------------------
+# ---- targets -------------------------------------------------------------------------------------
 
 
 def test_scores_of_values_are_the_inverse() -> None:
@@ -112,7 +128,7 @@ def test_policy_of_scores_is_wider_in_decided_positions() -> None:
     assert policy[2] / policy[3] == pytest.approx(np.exp(60 / 110), rel=1e-5)
 
 
-# ---- sampling -----------------------------------------------------------------------------------------------------
+# ---- sampling ------------------------------------------------------------------------------------
 
 
 def test_sampled_legal_moves_and_targets(positions: PositionSet, boards: list[chess.Board]) -> None:
@@ -122,7 +138,9 @@ def test_sampled_legal_moves_and_targets(positions: PositionSet, boards: list[ch
     for game in boards:
         board = game.root()
         for played in game.move_stack:
-            legal = {policy_name(board, move): encode_move(board, move) for move in board.legal_moves}
+            legal = {
+                policy_name(board, move): encode_move(board, move) for move in board.legal_moves
+            }
             count = int(batch.n_moves[position])
             found = [INDEX_TO_UCI[i] for i in batch.policy_index[position, :count]]
             assert set(found) == legal.keys()
@@ -136,11 +154,19 @@ def test_sampled_legal_moves_and_targets(positions: PositionSet, boards: list[ch
 
 
 def policy_name(board: chess.Board, move: chess.Move) -> str:
-    """The move's name in the policy: from the mover's side, castling takes the rook, knight promotions are plain."""
+    """The move's name in the policy: from the mover's side, castling takes the rook, knight
+    promotions are plain.
+    """
     if board.is_castling(move):
-        move = chess.Move(move.from_square, move.to_square + (1 if chess.square_file(move.to_square) == 6 else -2))
+        move = chess.Move(
+            move.from_square, move.to_square + (1 if chess.square_file(move.to_square) == 6 else -2)
+        )
     if board.turn == chess.BLACK:
-        move = chess.Move(chess.square_mirror(move.from_square), chess.square_mirror(move.to_square), move.promotion)
+        move = chess.Move(
+            chess.square_mirror(move.from_square),
+            chess.square_mirror(move.to_square),
+            move.promotion,
+        )
     return move.uci().removesuffix("n")
 
 
@@ -190,11 +216,15 @@ def test_every_epoch_draws_each_usable_position_once(positions: PositionSet, gro
     assert usable[drawn].all()
     assert len(set(drawn.tolist())) == count
     assert not np.array_equal(drawn[:count], drawn[count : 2 * count])
-    assert np.array_equal(GameOrder(some.usable, some.game_first, 3, group).sample(25, 30), drawn[25:55])
+    assert np.array_equal(
+        GameOrder(some.usable, some.game_first, 3, group).sample(25, 30), drawn[25:55]
+    )
 
 
 def test_groups_are_spread_over_a_game_in_its_order(positions: PositionSet) -> None:
-    drawn = GameOrder(positions.usable, positions.game_first, 3, group=4).sample(0, positions.n_positions)
+    drawn = GameOrder(positions.usable, positions.game_first, 3, group=4).sample(
+        0, positions.n_positions
+    )
     steps = np.diff(drawn)
     game = np.searchsorted(positions.game_first, drawn, side="right")
     onward = (steps > 0) & (game[1:] == game[:-1])

@@ -1,4 +1,6 @@
-"""Readers of collections as they are in the wild: selections, broken games, damage, and what occurs twice."""
+"""Readers of collections as they are in the wild: selections, broken games, damage, and what occurs
+twice.
+"""
 
 import gzip
 import logging
@@ -29,7 +31,10 @@ FRC = "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"
 
 def pgn(moves: str = "1. e4 e5", **tags: str) -> str:
     headers = {"Result": "1-0", **tags}
-    return "".join(f'[{name} "{value}"]\n' for name, value in headers.items()) + f"\n{moves} {headers['Result']}\n\n"
+    return (
+        "".join(f'[{name} "{value}"]\n' for name, value in headers.items())
+        + f"\n{moves} {headers['Result']}\n\n"
+    )
 
 
 def read(path: Path, text: str, least_elo: int = 0) -> list[list[int]]:
@@ -41,7 +46,7 @@ E4, E5, D4 = (chess.Move.from_uci(text) for text in ("e2e4", "e7e5", "d2d4"))
 KING_PAWNS = [E4.from_square | E4.to_square << 6, E5.from_square | E5.to_square << 6]
 
 
-# ---- PGN ----------------------------------------------------------------------------------------------------------
+# ---- PGN -----------------------------------------------------------------------------------------
 
 
 def test_games_are_selected_by_rating_and_variant(tmp_path: Path) -> None:
@@ -49,7 +54,9 @@ def test_games_are_selected_by_rating_and_variant(tmp_path: Path) -> None:
     strong = pgn(WhiteElo=" 2500?", BlackElo="2400 FIDE")
     mixed = pgn("1. d4", WhiteElo="2500", BlackElo="2399")
     unknown = pgn("1. c4", WhiteElo="?", BlackElo="-")
-    chess960 = pgn("1. O-O", Variant="Chess960", FEN=FRC, SetUp="1", WhiteElo="2600", BlackElo="2600")
+    chess960 = pgn(
+        "1. O-O", Variant="Chess960", FEN=FRC, SetUp="1", WhiteElo="2600", BlackElo="2600"
+    )
     atomic = pgn(Variant="Atomic", WhiteElo="2600", BlackElo="2600")
     fairy = pgn(Variant="No Such Game", WhiteElo="2600", BlackElo="2600")
     text = strong + mixed + unknown + chess960 + atomic + fairy
@@ -59,7 +66,9 @@ def test_games_are_selected_by_rating_and_variant(tmp_path: Path) -> None:
     assert games[0] == KING_PAWNS
 
 
-def test_broken_games_are_told_by_line_and_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_broken_games_are_told_by_line_and_skipped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     good = pgn()
     illegal = pgn("1. e4 e5 2. Ke3")
     no_start = pgn(FEN="8/8/8/8/8/8/8/8 w - - 0 1", SetUp="1")
@@ -68,13 +77,20 @@ def test_broken_games_are_told_by_line_and_skipped(tmp_path: Path, caplog: pytes
         games = read(tmp_path / "x.pgn", good + illegal + good + no_start + bad_fen + good + passed)
     assert games == [KING_PAWNS] * 3
     *told, count = [record.getMessage() for record in caplog.records]
-    assert [text.split(": ")[0].rsplit("x.pgn:", 1)[1] for text in told] == ["7:13", "14:1", "20:1", "29:1"]
+    assert [text.split(": ")[0].rsplit("x.pgn:", 1)[1] for text in told] == [
+        "7:13",
+        "14:1",
+        "20:1",
+        "29:1",
+    ]
     assert "Ke3" in told[0]
     assert "ply 2: '0000' is a pass" in told[-1]
     assert "7 games seen, 3 read, 4 skipped (4 with a fault)" in count
 
 
-def test_many_broken_games_are_told_as_a_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_many_broken_games_are_told_as_a_number(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING):
         assert read(tmp_path / "x.pgn", pgn("1. e5") * (MOST_TOLD + 7)) == []
     assert len(caplog.records) == MOST_TOLD + 2
@@ -82,13 +98,23 @@ def test_many_broken_games_are_told_as_a_number(tmp_path: Path, caplog: pytest.L
 
 
 def test_comment_that_never_ends_costs_one_game(tmp_path: Path) -> None:
-    text = pgn() + pgn("1. e4 { no end") + pgn() + pgn("1. d4 {" + LONGEST_COMMENT // 50 * f"{'x' * 59}\n") + pgn()
-    assert [moves for moves in read(tmp_path / "x.pgn", text) if moves == KING_PAWNS] == [KING_PAWNS] * 3
+    text = (
+        pgn()
+        + pgn("1. e4 { no end")
+        + pgn()
+        + pgn("1. d4 {" + LONGEST_COMMENT // 50 * f"{'x' * 59}\n")
+        + pgn()
+    )
+    assert [moves for moves in read(tmp_path / "x.pgn", text) if moves == KING_PAWNS] == [
+        KING_PAWNS
+    ] * 3
 
 
 def test_results_are_read_from_the_moves_where_no_tag_tells_them(tmp_path: Path) -> None:
     path = tmp_path / "x.pgn"
-    text = '[Event "x"]\n\n1. e4 e5 0-1\n\n[Result "*"]\n\n1. d4 1/2-1/2\n\n[Event "x"]\n\n1. c4 *\n\n'
+    text = (
+        '[Event "x"]\n\n1. e4 e5 0-1\n\n[Result "*"]\n\n1. d4 1/2-1/2\n\n[Event "x"]\n\n1. c4 *\n\n'
+    )
     path.write_text(text + pgn("1. f4 *"))
     games = list(read_pgn(path))
     assert [len(game.moves) for game in games] == [2, 1, 1]
@@ -96,7 +122,10 @@ def test_results_are_read_from_the_moves_where_no_tag_tells_them(tmp_path: Path)
 
 
 def test_a_mated_side_does_not_learn_that_it_won(tmp_path: Path) -> None:
-    games = [f'[Result "{told}"]\n\n1. f3 e5 2. g4 Qh4# {told}\n\n' for told in ("1-0", "1/2-1/2", "0-1", "*")]
+    games = [
+        f'[Result "{told}"]\n\n1. f3 e5 2. g4 Qh4# {told}\n\n'
+        for told in ("1-0", "1/2-1/2", "0-1", "*")
+    ]
     (tmp_path / "games.pgn").write_text("".join([*games, '[Result "1/2-1/2"]\n\n1. e4 1-0\n\n']))
     found = load_or_parse(tmp_path / "games.pgn", pgn_reader(), None)
     assert found.wdl[:, 0].tolist() == [0, 1, 0, 1] * 2
@@ -106,7 +135,11 @@ def test_main_lines_of_games_that_can_be_played(tmp_path: Path) -> None:
     queens = pgn("1. Qa3", FEN="8/8/8/8/7k/8/QQQQQQQQ/QQQQQQ1K w - - 0 1", SetUp="1")
     main_line = pgn("1. e4 {a comment} e5 2. Nf3 (2. f4 exf4) 2... Nc6 3. Bb5 a6 4. O-O")
     path = tmp_path / "x.pgn"
-    path.write_text(queens + main_line + pgn("1. O-O O-O-O", Result="0-1", Variant="Chess960", SetUp="1", FEN=FRC))
+    path.write_text(
+        queens
+        + main_line
+        + pgn("1. O-O O-O-O", Result="0-1", Variant="Chess960", SetUp="1", FEN=FRC)
+    )
     packed, illegal = collect(read_pgn(path))
     assert illegal == 0
     assert np.diff(packed.game_first).tolist() == [7, 2]
@@ -117,10 +150,15 @@ def test_main_lines_of_games_that_can_be_played(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_interrupted_reading_goes_on_behind_the_games_it_kept(tmp_path, suffix, monkeypatch):
-    """Games with and without tags, a broken one among them; interrupted twice, and each game read once."""
+    """Games with and without tags, a broken one among them; interrupted twice, and each game read
+    once.
+    """
     monkeypatch.setattr(collect_module, "GAMES_PER_CHUNK", 3)
     monkeypatch.setattr(collect_module, "GAMES_PER_LOOK", 1)
-    texts = [pgn(f"1. {san} e5", Result="1-0") for san in ("e4", "d4", "c4", "b4", "a4", "f4", "g4", "h4")]
+    texts = [
+        pgn(f"1. {san} e5", Result="1-0")
+        for san in ("e4", "d4", "c4", "b4", "a4", "f4", "g4", "h4")
+    ]
     path = tmp_path / f"games.pgn{suffix}"
     whole = "".join([*texts[:4], pgn("1. Ke3"), "1. e3 e6 1-0\n\n", *texts[4:]])
     path.write_bytes(gzip.compress(whole.encode()) if suffix else whole.encode())
@@ -139,15 +177,21 @@ def test_interrupted_reading_goes_on_behind_the_games_it_kept(tmp_path, suffix, 
         with pytest.raises(KeyboardInterrupt):
             load_or_parse(path, pgn_reader(), tmp_path / "cache", interrupt_at(number))
     assert len(list((tmp_path / "cache").glob(".*.pieces"))) == 1
-    found = load_or_parse(path, pgn_reader(), tmp_path / "cache", lambda share, games: seen.append(games))
+    found = load_or_parse(
+        path, pgn_reader(), tmp_path / "cache", lambda share, games: seen.append(games)
+    )
     assert seen[0] == 7, "two parts of three games were kept"
     for name, array in vars(expected).items():
         assert np.array_equal(getattr(found, name), array), name
-    assert [entry.name for entry in (tmp_path / "cache").iterdir() if entry.name.startswith(".")] == []
+    assert [
+        entry.name for entry in (tmp_path / "cache").iterdir() if entry.name.startswith(".")
+    ] == []
 
 
 @pytest.mark.usefixtures("few_files")
-def test_collections_have_more_parts_than_files_can_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_collections_have_more_parts_than_files_can_be_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(collect_module, "GAMES_PER_CHUNK", 1)
     (tmp_path / "games.pgn").write_text(pgn() * 50)
     assert load_or_parse(tmp_path / "games.pgn", pgn_reader(), tmp_path / "cache").n_games == 50
@@ -166,22 +210,31 @@ def test_file_without_games_is_told_by_name(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_one_game_a_file_was_refused(tmp_path: Path) -> None:
-    """By its first file, and by any without a result. Each of thousands of small files had taken eleven maps."""
+    """By its first file, and by any without a result. Each of thousands of small files had taken
+    eleven maps.
+    """
     for number, result in enumerate(("1-0", "*", "0-1", "1/2-1/2")):
         (tmp_path / f"{number}.pgn").write_text(pgn(f"1. {'abcd'[number]}4 e5", Result=result))
-    data = load_training_data(SourceFiles((Source(tmp_path),)), tmp_path / "cache", lambda line: None)
+    data = load_training_data(
+        SourceFiles((Source(tmp_path),)), tmp_path / "cache", lambda line: None
+    )
     assert (data.heldout.n_games + len(data.sets), data.heldout.usable.any()) == (3, True)
     assert not any(isinstance(one.starts.base, np.memmap) for one in data.sets)
 
 
-# ---- what occurs twice --------------------------------------------------------------------------------------------
+# ---- what occurs twice ---------------------------------------------------------------------------
 
 
 def test_equal_games_are_kept_once(positions: PositionSet) -> None:
     known: dict[int, int] = {}
-    double, repeated = without_known_games(concatenate([positions, games_of(positions, 0, 4)]), known)
+    double, repeated = without_known_games(
+        concatenate([positions, games_of(positions, 0, 4)]), known
+    )
     assert repeated == 4
-    assert double.usable.tolist() == [True] * positions.n_positions + [False] * games_of(positions, 0, 4).n_positions
+    assert (
+        double.usable.tolist()
+        == [True] * positions.n_positions + [False] * games_of(positions, 0, 4).n_positions
+    )
     again, repeated = without_known_games(positions, known)
     assert (repeated, again.usable.any()) == (positions.n_games, False)
     assert len(set(game_keys(positions).tolist())) == positions.n_games
@@ -190,10 +243,14 @@ def test_equal_games_are_kept_once(positions: PositionSet) -> None:
 def test_position_keys_are_those_of_the_board(positions: PositionSet) -> None:
     keys = position_keys(positions)
     assert keys[0] == row_from_board(chess.Board())[13]
-    assert len(set(keys[positions.game_first[:-1]].tolist())) == 1  # all games begin at the start position
+    assert (
+        len(set(keys[positions.game_first[:-1]].tolist())) == 1
+    )  # all games begin at the start position
 
 
-def test_a_second_selection_of_positions_of_the_same_games_was_dropped(scored_games: list[GameRecord]) -> None:
+def test_a_second_selection_of_positions_of_the_same_games_was_dropped(
+    scored_games: list[GameRecord],
+) -> None:
     """As in chunks of Lc0's, where only some positions are for training."""
     plies = [np.arange(len(game.moves)) for game in scored_games]
     passes = [collect(replace(game, usable=ply % 3 == number) for game, ply in zip(scored_games, plies, strict=True))[0]
@@ -205,10 +262,12 @@ def test_a_second_selection_of_positions_of_the_same_games_was_dropped(scored_ga
     assert not taken[3][0].usable.any()
 
 
-# ---- the mixture of all kinds -------------------------------------------------------------------------------------
+# ---- the mixture of all kinds --------------------------------------------------------------------
 
 
-def test_training_data_holds_every_game_once(tmp_path: Path, games_file: Path, game_texts: list[str]) -> None:
+def test_training_data_holds_every_game_once(
+    tmp_path: Path, games_file: Path, game_texts: list[str]
+) -> None:
     copy = tmp_path / "part2.pgn"
     copy.write_text("".join(game_texts[6:]), encoding="ascii")
     rng = np.random.default_rng(8)

@@ -35,13 +35,19 @@ STARTS = [
 ]
 
 
-def searched_game(rng: np.random.Generator, fen: str, plies: int = 60) -> tuple[SelfPlayRecord, chess.Board]:
+def searched_game(
+    rng: np.random.Generator, fen: str, plies: int = 60
+) -> tuple[SelfPlayRecord, chess.Board]:
     """A random game with random visits, some moves without a full search, and its board."""
     board = random_game(rng, plies, parse_fen(fen, chess960=True))
     walk, moves, counts, targets, visits = board.root(), [], [], [], []
     for move in board.move_stack:
-        legal = sorted({encode_move(walk, other) for other in walk.legal_moves} | {encode_move(walk, move)})
-        chosen = rng.choice(legal, int(rng.integers(0 if len(moves) == 3 else 1, len(legal) + 1)), replace=False)
+        legal = sorted(
+            {encode_move(walk, other) for other in walk.legal_moves} | {encode_move(walk, move)}
+        )
+        chosen = rng.choice(
+            legal, int(rng.integers(0 if len(moves) == 3 else 1, len(legal) + 1)), replace=False
+        )
         moves.append(encode_move(walk, move))
         counts.append(len(chosen))
         targets += chosen.tolist()
@@ -59,7 +65,9 @@ def searched_game(rng: np.random.Generator, fen: str, plies: int = 60) -> tuple[
     return game, board
 
 
-@pytest.fixture(params=range(len(STARTS)), ids=["start", "kiwipete", "en passant", "promotions", "chess960"])
+@pytest.fixture(
+    params=range(len(STARTS)), ids=["start", "kiwipete", "en passant", "promotions", "chess960"]
+)
 def played(request: pytest.FixtureRequest) -> tuple[SelfPlayRecord, chess.Board]:
     """A game from each of STARTS."""
     return searched_game(np.random.default_rng(request.param), STARTS[request.param])
@@ -97,7 +105,9 @@ def sort_targets(game: SelfPlayRecord) -> list[list[tuple[int, int]]]:
     return [sorted(zip(moves.tolist(), visits.tolist(), strict=True)) for moves, visits in groups]
 
 
-def test_training_positions_are_those_of_the_replay(played: tuple[SelfPlayRecord, chess.Board], tmp_path: Path) -> None:
+def test_training_positions_are_those_of_the_replay(
+    played: tuple[SelfPlayRecord, chess.Board], tmp_path: Path
+) -> None:
     game, _ = played
     with open(tmp_path / "game.gz", "wb") as stream:
         write_chunk(stream, chunk_of_game(game))
@@ -109,9 +119,15 @@ def test_training_positions_are_those_of_the_replay(played: tuple[SelfPlayRecord
     assert np.allclose(read.wdl, direct.wdl, atol=2e-3)
 
 
-def test_planes_of_a_record_are_the_networks_and_show_the_position(played: tuple[SelfPlayRecord, chess.Board]) -> None:
+def test_planes_of_a_record_are_the_networks_and_show_the_position(
+    played: tuple[SelfPlayRecord, chess.Board],
+) -> None:
     game, board = played
-    stack, masks, expected = stack_from_board(board), masks_of(chunk_of_game(game)), np.zeros(PLANES, np.uint64)
+    stack, masks, expected = (
+        stack_from_board(board),
+        masks_of(chunk_of_game(game)),
+        np.zeros(PLANES, np.uint64),
+    )
     for ply in range(len(game.moves)):
         encode(stack, ply, 0, expected)
         assert np.array_equal(masks[ply], expected)
@@ -162,7 +178,9 @@ def test_fields_of_a_known_position() -> None:
     assert data[7440:7448] == b"\x00\xff\x00\x00\x00\x00\x00\x00"
     assert data[7440 + 24 : 7440 + 32] == b"\x81\x00\x00\x00\x00\x00\x00\x00"
     assert data[7440 + 8 : 7440 + 16] == b"\x42\x00\x00\x00\x00\x00\x00\x00"
-    assert data[7440 + 32 : 7440 + 40] == b"\x10\x00\x00\x00\x00\x00\x00\x00"  # queen d1: bit 3 of 0..7, reversed
+    assert (
+        data[7440 + 32 : 7440 + 40] == b"\x10\x00\x00\x00\x00\x00\x00\x00"
+    )  # queen d1: bit 3 of 0..7, reversed
     assert list(data[8272:8280]) == [1, 1, 1, 1, 0, 0, 1 << 5, 0]
     values = struct.unpack_from("<15f", data, 8280)
     assert values[:12] == (0.25, 0.25, 0.25, 0.25, 0, 0, 1, 1, 0, 0.25, 0.25, 0)
@@ -183,7 +201,10 @@ def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> Non
     cut = tmp_path / "games.tar"
     with tarfile.open(cut) as archive:
         end = archive.getmembers()[1].offset_data + len(packed(chunk))
-    for length in -(-end // 512) * 512, end + 512:  # behind a chunk that is whole, and in the block that follows it
+    for length in (
+        -(-end // 512) * 512,
+        end + 512,
+    ):  # behind a chunk that is whole, and in the block that follows it
         cut.write_bytes(cut.read_bytes()[:length])
         with pytest.raises(DataError, match=r"games\.tar: cannot be read: it was cut short"):
             list(read_v6(cut))
@@ -195,15 +216,26 @@ def test_an_archive_of_games_was_no_games_without_a_word(tmp_path: Path) -> None
         list(read_v6(tmp_path / "pgn.tar"))
 
 
-def test_one_damaged_chunk_cost_all_games(chunk: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_damaged_chunk_cost_all_games(
+    chunk: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     archive, folder = tmp_path / "games.tar", tmp_path / "folder"
     older = chunk.copy()
     older["version"] = 5
     with open(archive, "wb") as stream:
-        write_archive(stream, iter([("a.gz", chunk), ("b.gz", np.delete(chunk, 4)), ("c.gz", older), ("d.gz", chunk)]))
+        write_archive(
+            stream,
+            iter(
+                [("a.gz", chunk), ("b.gz", np.delete(chunk, 4)), ("c.gz", older), ("d.gz", chunk)]
+            ),
+        )
     (tmp_path / "games.tgz").write_bytes(gzip.compress(archive.read_bytes()))
     folder.mkdir()
-    for name, data in {"a.xz": lzma.compress(chunk.tobytes()), "b.gz": packed(chunk)[:99], "c.gz": b""}.items():
+    for name, data in {
+        "a.xz": lzma.compress(chunk.tobytes()),
+        "b.gz": packed(chunk)[:99],
+        "c.gz": b"",
+    }.items():
         (folder / name).write_bytes(data)
     (folder / "d.gz").symlink_to("nothing")
     for path, games in ((archive, 2), (tmp_path / "games.tgz", 2), (folder, 1)):
@@ -211,10 +243,14 @@ def test_one_damaged_chunk_cost_all_games(chunk: np.ndarray, tmp_path: Path, cap
         assert load_or_parse(path, read_v6, tmp_path / "cache").n_games == games
         assert len(caplog.records) == 2
     (folder / "c.gz").write_bytes(packed(chunk))
-    assert load_or_parse(folder, read_v6, tmp_path / "cache").n_games == 2, "it stayed what it had been"
+    assert load_or_parse(folder, read_v6, tmp_path / "cache").n_games == 2, (
+        "it stayed what it had been"
+    )
 
 
-def test_chunks_and_archive_headers_that_claim_too_much_are_refused(tmp_path: Path, chunk: np.ndarray) -> None:
+def test_chunks_and_archive_headers_that_claim_too_much_are_refused(
+    tmp_path: Path, chunk: np.ndarray
+) -> None:
     path = tmp_path / "bomb.gz"
     with gzip.open(path, "wb", compresslevel=1) as stream:
         for _ in range(LARGEST_CHUNK // (1 << 24) + 2):
@@ -236,7 +272,9 @@ def test_chunks_and_archive_headers_that_claim_too_much_are_refused(tmp_path: Pa
 def test_other_formats_are_refused_by_name(chunk, tmp_path, field, value, told):
     other = chunk.copy()
     other[field] = value
-    (tmp_path / "game.gz").write_bytes(gzip.compress(other.tobytes() + bytes(48)))  # of records of another length
+    (tmp_path / "game.gz").write_bytes(
+        gzip.compress(other.tobytes() + bytes(48))
+    )  # of records of another length
     with pytest.raises(DataError, match=told):
         list(read_v6(tmp_path / "game.gz"))
 
@@ -244,7 +282,14 @@ def test_other_formats_are_refused_by_name(chunk, tmp_path, field, value, told):
 def test_damaged_files_are_refused_by_name(chunk: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / "game.gz"
     whole = packed(chunk)
-    for data in (b"", whole[:100], whole[:-9], b"no gzip", gzip.compress(chunk.tobytes()[:-1]), gzip.compress(b"")):
+    for data in (
+        b"",
+        whole[:100],
+        whole[:-9],
+        b"no gzip",
+        gzip.compress(chunk.tobytes()[:-1]),
+        gzip.compress(b""),
+    ):
         path.write_bytes(data)
         with pytest.raises(DataError, match=r"game\.gz"):
             list(read_v6(path))
@@ -253,7 +298,9 @@ def test_damaged_files_are_refused_by_name(chunk: np.ndarray, tmp_path: Path) ->
 
 
 def test_records_that_are_not_one_game_are_refused(chunk: np.ndarray) -> None:
-    with pytest.raises(DataError, match="x: record 4 is not the position that the one before it leads to"):
+    with pytest.raises(
+        DataError, match="x: record 4 is not the position that the one before it leads to"
+    ):
         game_of_chunk(np.delete(chunk, 4), "x")
     unlikely = chunk["probabilities"][0] * 3
     for field, place, value, told in (

@@ -62,15 +62,26 @@ class HopelessEvaluator(KeyEvaluator):
 
 def seats(games: int, settings: GameSettings, evaluator: KeyEvaluator | None = None) -> Seats:
     visits = max(settings.visits, settings.fast_visits)
-    return Seats(evaluator or KeyEvaluator(), Seating(games, SearchParams(), visits, settings.longest))
+    return Seats(
+        evaluator or KeyEvaluator(), Seating(games, SearchParams(), visits, settings.longest)
+    )
 
 
 def play(
-    numbers: list[int], settings: GameSettings, concurrent: int, evaluator: KeyEvaluator | None = None, rooms: int = 1
+    numbers: list[int],
+    settings: GameSettings,
+    concurrent: int,
+    evaluator: KeyEvaluator | None = None,
+    rooms: int = 1,
 ) -> dict[int, SelfPlayRecord]:
     games = (SelfPlayGame(START, settings, 5, 1, number) for number in numbers)
     records: list[SelfPlayRecord] = []
-    play_games(games, [[seats(concurrent, settings, evaluator)] for _ in range(rooms)], records.append, lambda: False)
+    play_games(
+        games,
+        [[seats(concurrent, settings, evaluator)] for _ in range(rooms)],
+        records.append,
+        lambda: False,
+    )
     return {record.number: record for record in records}
 
 
@@ -92,7 +103,7 @@ def test_games_of_two_rooms_are_those_of_one(records: dict[int, SelfPlayRecord])
         assert_equal_records(in_halves[number], record)
 
 
-# ---- games --------------------------------------------------------------------------------------------------------
+# ---- games ---------------------------------------------------------------------------------------
 
 
 def test_games_are_legal_and_end_as_they_say(records: dict[int, SelfPlayRecord]) -> None:
@@ -103,7 +114,10 @@ def test_games_are_legal_and_end_as_they_say(records: dict[int, SelfPlayRecord])
             move = decode_move(row_from_board(board), code)
             assert move in board.legal_moves
             board.push(move)
-        outcome = {Ending.CHECKMATE: board.is_checkmate(), Ending.LENGTH: len(record.moves) == SMALL.longest}
+        outcome = {
+            Ending.CHECKMATE: board.is_checkmate(),
+            Ending.LENGTH: len(record.moves) == SMALL.longest,
+        }
         assert outcome.get(record.ending, record.white_points == 0)
 
 
@@ -134,14 +148,21 @@ def test_records_keep_scores_and_do_without(records: dict[int, SelfPlayRecord]) 
 
 @pytest.mark.parametrize("name", ["material", "sparse"])
 def test_self_play_explores_as_the_engine_does_with_the_evaluator(name: str) -> None:
-    with Engine(EngineOptions(evaluator=name, threads=1, hash_mib=16)) as engine, closing(make_evaluator(name)) as own:
+    with (
+        Engine(EngineOptions(evaluator=name, threads=1, hash_mib=16)) as engine,
+        closing(make_evaluator(name)) as own,
+    ):
         (player,) = seats(1, SMALL, own).players
         names = ("cpuct_deviation", "tempo", "fpu_linear", "fpu_reduction", "late_policy")
-        assert [getattr(player.search.params, x) for x in names] == [getattr(engine._params(), x) for x in names]
+        assert [getattr(player.search.params, x) for x in names] == [
+            getattr(engine._params(), x) for x in names
+        ]
 
 
 def test_lost_side_resigns_unless_the_game_is_played_through() -> None:
-    settings = GameSettings(visits=4, fast_visits=4, longest=40, resign_below=-0.9, resign_moves=2, play_through=0.0)
+    settings = GameSettings(
+        visits=4, fast_visits=4, longest=40, resign_below=-0.9, resign_moves=2, play_through=0.0
+    )
     record = play([0], settings, 1, HopelessEvaluator())[0]
     assert record.ending is Ending.RESIGNATION
     assert record.white_points == -1
@@ -167,7 +188,7 @@ def test_rules_end_games(fen: str, ending: tuple[Ending, int] | None) -> None:
         assert game_ending(row_from_board(chess.Board(fen)), 100, 100) == (Ending.LENGTH, 0)
 
 
-# ---- choice of moves ----------------------------------------------------------------------------------------------
+# ---- choice of moves -----------------------------------------------------------------------------
 
 
 def searched(fen: str, visits: int) -> Search:
@@ -198,10 +219,12 @@ def test_mate_is_played_at_any_temperature() -> None:
     assert root.moves[choose_move(root, 1.0, np.random.default_rng(1))] == chess.A1 | chess.A8 << 6
 
 
-# ---- replay -------------------------------------------------------------------------------------------------------
+# ---- replay --------------------------------------------------------------------------------------
 
 
-def test_shortened_records_and_other_files_are_refused(records: dict[int, SelfPlayRecord], tmp_path: Path) -> None:
+def test_shortened_records_and_other_files_are_refused(
+    records: dict[int, SelfPlayRecord], tmp_path: Path
+) -> None:
     with pytest.raises(DataError, match="self-play record"):
         decode_record(encode_record(records[0])[:-1])
     (tmp_path / "gen-00001.replay").write_bytes(b"something else")
@@ -209,7 +232,7 @@ def test_shortened_records_and_other_files_are_refused(records: dict[int, SelfPl
         read_segment(tmp_path / "gen-00001.replay")
 
 
-# ---- targets ------------------------------------------------------------------------------------------------------
+# ---- targets -------------------------------------------------------------------------------------
 
 
 def test_a_game_teaches_its_result(records: dict[int, SelfPlayRecord]) -> None:
@@ -218,7 +241,7 @@ def test_a_game_teaches_its_result(records: dict[int, SelfPlayRecord]) -> None:
     assert np.array_equal(training_game(record, 0.0).wdl, wdl_from_result(1, black_to_move))
 
 
-# ---- openings -----------------------------------------------------------------------------------------------------
+# ---- openings ------------------------------------------------------------------------------------
 
 
 def test_default_openings_are_distinct_and_playable() -> None:

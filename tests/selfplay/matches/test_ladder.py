@@ -19,7 +19,9 @@ from selfplay.matches.runner import PlannedGame
 RUNGS = list(range(1350, 2851, 50))
 
 
-def climb(elo: float, stretch: float, rng: np.random.Generator, games: int = 200) -> tuple[float, float, float]:
+def climb(
+    elo: float, stretch: float, rng: np.random.Generator, games: int = 200
+) -> tuple[float, float, float]:
     """Simulate an engine that scores 50% at `elo`: (median, low, high)."""
     results: dict[int, list[float]] = {}
     rating = fit_rung(results, RUNGS)
@@ -50,27 +52,56 @@ def test_intervals_hold_the_even_rung_and_narrow_with_even_results() -> None:
 
 def ladder_settings(**changes: object) -> LadderSettings:
     engine, opponent = Contestant("climber", ("climber",)), Contestant("stockfish", ("stockfish",))
-    given = {"engine": engine, "opponent": opponent, "control": TimeControl(1.0), "openings": [chess.STARTING_FEN]}
+    given = {
+        "engine": engine,
+        "opponent": opponent,
+        "control": TimeControl(1.0),
+        "openings": [chess.STARTING_FEN],
+    }
     return LadderSettings(**given | changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Has games decided by comparing the rung with an engine of that strength, `concurrency` of them under way."""
+    """Has games decided by comparing the rung with an engine of that strength, `concurrency` of
+    them under way.
+    """
 
     def use(elo: int) -> None:
-        def play(ladder: Ladder, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
+        def play(
+            ladder: Ladder, report: Callable[[GameRow], None], stop: Callable[[], bool]
+        ) -> bool:
             running: list[PlannedGame] = []
             while not stop() and not ladder.decided:
-                while len(running) < ladder.settings.concurrency and (game := ladder.next_game()) is not None:
+                while (
+                    len(running) < ladder.settings.concurrency
+                    and (game := ladder.next_game()) is not None
+                ):
                     running.append(game)
                 if not running:
                     break
                 game = running.pop(0)
                 rung = int(game.second.options[-1][1])
-                result = "1/2-1/2" if rung == elo else "1-0" if (elo > rung) == (game.number % 2 == 0) else "0-1"
+                result = (
+                    "1/2-1/2"
+                    if rung == elo
+                    else "1-0"
+                    if (elo > rung) == (game.number % 2 == 0)
+                    else "0-1"
+                )
                 white, black = game.colours[chess.WHITE].name, game.colours[chess.BLACK].name
-                row = GameRow(game.number, white, black, game.opening, "", result, "checkmate", "", "", (0.0, 0.0))
+                row = GameRow(
+                    game.number,
+                    white,
+                    black,
+                    game.opening,
+                    "",
+                    result,
+                    "checkmate",
+                    "",
+                    "",
+                    (0.0, 0.0),
+                )
                 ladder._archive.add(row)
                 ladder.finish(row)
                 report(row)
@@ -90,7 +121,9 @@ def climbed(settings: LadderSettings, folder: Path, stop_after: int = 1000) -> L
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_engine_is_found_between_the_rungs_it_beats_and_those_it_loses_to(concurrency, strength, tmp_path):
+def test_engine_is_found_between_the_rungs_it_beats_and_those_it_loses_to(
+    concurrency, strength, tmp_path
+):
     strength(2110)
     now = climbed(ladder_settings(concurrency=concurrency), tmp_path).standing()
     assert now.rating.low < 2110 < now.rating.high
@@ -103,7 +136,9 @@ def test_engine_is_found_between_the_rungs_it_beats_and_those_it_loses_to(concur
     assert not now.above
 
 
-def test_interrupted_ladder_keeps_the_rung_of_a_pair(strength: Callable[[int], None], tmp_path: Path) -> None:
+def test_interrupted_ladder_keeps_the_rung_of_a_pair(
+    strength: Callable[[int], None], tmp_path: Path
+) -> None:
     strength(1600)
     settings = ladder_settings(games=12, precision=1.0)
     assert climbed(settings, tmp_path, stop_after=3).standing().games == 3
@@ -117,7 +152,9 @@ def test_interrupted_ladder_keeps_the_rung_of_a_pair(strength: Callable[[int], N
 
 @pytest.mark.parametrize(("elo", "where"), [(100, "below the ladder: on its rung 1350 it scores 0.0%"),
                                             (3500, "above the ladder: on its rung 2850 it scores 100.0%")])  # fmt: skip
-def test_engine_outside_the_ladder_gets_its_score_on_the_last_rung(elo, where, strength, aino_train, tmp_path):
+def test_engine_outside_the_ladder_gets_its_score_on_the_last_rung(
+    elo, where, strength, aino_train, tmp_path
+):
     strength(elo)
     output = aino_train("ladder", "--tc", "1+0.01", "--out", tmp_path)
     assert output.splitlines()[-1].startswith(where)
@@ -136,9 +173,13 @@ def test_other_ladders_and_senseless_settings_are_refused(tmp_path: Path) -> Non
 
 
 def test_stockfish_offers_the_rungs(stockfish: str, tmp_path: Path) -> None:
-    engine = Contestant("sf-2000", (stockfish,), (("UCI_LimitStrength", "true"), ("UCI_Elo", "2000")))
+    engine = Contestant(
+        "sf-2000", (stockfish,), (("UCI_LimitStrength", "true"), ("UCI_Elo", "2000"))
+    )
     opponent = Contestant("stockfish", (stockfish,))
-    settings = ladder_settings(engine=engine, opponent=opponent, control=TimeControl(nodes=500), games=2)
+    settings = ladder_settings(
+        engine=engine, opponent=opponent, control=TimeControl(nodes=500), games=2
+    )
     now = climbed(settings, tmp_path).standing()
     assert now.games == 2
     assert not any(sum(counts.values()) for counts in now.faults.values())

@@ -1,4 +1,6 @@
-"""Matches between UCI processes: who is at fault, what is stored, and going on after an interruption."""
+"""Matches between UCI processes: who is at fault, what is stored, and going on after an
+interruption.
+"""
 
 import io
 import json
@@ -21,7 +23,13 @@ from engine.errors import ConfigError, RunError
 from selfplay.matches import contestant, play
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive
-from selfplay.matches.contestant import Contestant, ask_engine, close_engine, open_engine, parse_contestant
+from selfplay.matches.contestant import (
+    Contestant,
+    ask_engine,
+    close_engine,
+    open_engine,
+    parse_contestant,
+)
 from selfplay.matches.control import TimeControl
 from selfplay.matches.play import FAULTS, Info, Reason, Thought
 from selfplay.matches.series import Match, MatchSettings, standing
@@ -39,26 +47,39 @@ def scripted(name: str, *behaviour: object) -> Contestant:
 
 
 def match_of(
-    *behaviour: object, games: int = 2, openings: int = 1, own: TimeControl | None = None, **settings: Any
+    *behaviour: object,
+    games: int = 2,
+    openings: int = 1,
+    own: TimeControl | None = None,
+    **settings: Any,
 ) -> MatchSettings:
     """A match in which the second engine behaves as told, and may have a control of its own."""
     fens = [chess.STARTING_FEN, "rnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 0 2"]
     settings = {"control": TimeControl.parse("60+1"), "longest": 12, "patience_s": 60.0} | settings
     first, second = scripted("one"), replace(scripted("two", *behaviour), control=own)
-    return MatchSettings(first=first, second=second, games=games, openings=tuple(fens[:openings]), **settings)
+    return MatchSettings(
+        first=first, second=second, games=games, openings=tuple(fens[:openings]), **settings
+    )
 
 
 def match_command(*flags: object, how: str = "", options: str = "") -> list[object]:
     """The words of a match between two scripted engines."""
-    commands = [f"{sys.executable} {SCRIPT}" + (f" {how} {seed}" if how else "") for seed in range(2)]
-    one, two = (f'name={name} cmd="{command}" {options}' for name, command in zip(NAMES, commands, strict=True))
+    commands = [
+        f"{sys.executable} {SCRIPT}" + (f" {how} {seed}" if how else "") for seed in range(2)
+    ]
+    one, two = (
+        f'name={name} cmd="{command}" {options}'
+        for name, command in zip(NAMES, commands, strict=True)
+    )
     return ["match", "--first", one, "--second", two, *flags]
 
 
 def played(settings: MatchSettings, folder: Path, stop_after: int | None = None) -> list[GameRow]:
     archive = MatchArchive(folder, settings.description())
     seen: list[GameRow] = []
-    Match(settings, archive).play(seen.append, lambda: stop_after is not None and len(seen) >= stop_after)
+    Match(settings, archive).play(
+        seen.append, lambda: stop_after is not None and len(seen) >= stop_after
+    )
     return [archive.rows[number] for number in sorted(archive.rows)]
 
 
@@ -109,14 +130,25 @@ CLOCK = TimeControl(1.0, 0.01)
         ("slow", TimeControl(nodes=100, margin_s=0.5), Reason.LENGTH),
         ("hang", CLOCK, Reason.STALL),
         ("hang", TimeControl(nodes=100, margin_s=60.0), Reason.STALL),
-        pytest.param("hang", TimeControl(movetime_s=0.05, margin_s=60.0), Reason.STALL, marks=pytest.mark.slow),
-        ("pause", TimeControl(1.5, 0.01), Reason.LENGTH),  # a referee that was stopped forfeited the game
+        pytest.param(
+            "hang",
+            TimeControl(movetime_s=0.05, margin_s=60.0),
+            Reason.STALL,
+            marks=pytest.mark.slow,
+        ),
+        (
+            "pause",
+            TimeControl(1.5, 0.01),
+            Reason.LENGTH,
+        ),  # a referee that was stopped forfeited the game
         ("pause", TimeControl(nodes=100), Reason.LENGTH),
     ],
 )
 def test_faults_lose_and_are_counted_by_engine(behaviour, control, reason, tmp_path):
     patience_s = HUNG_S if behaviour in ("hang", "pause") else 60.0
-    rows = played(match_of(behaviour, 2, own=control, patience_s=patience_s, concurrency=2), tmp_path)
+    rows = played(
+        match_of(behaviour, 2, own=control, patience_s=patience_s, concurrency=2), tmp_path
+    )
     assert [row.reason for row in rows] == [reason] * 2
     own = str(control or "60+1")
     assert [row.controls for row in rows] == [("60+1", own), (own, "60+1")]
@@ -130,8 +162,12 @@ def test_faults_lose_and_are_counted_by_engine(behaviour, control, reason, tmp_p
     assert f"two: {rows[0].detail}" in (tmp_path / "games.pgn").read_text()
 
 
-def test_first_searches_are_on_nobodys_clock_and_end_in_an_engine_that_knows_no_nodes(tmp_path: Path) -> None:
-    rows = played(match_of("late", 3, games=4, control=TimeControl(movetime_s=0.3, margin_s=60.0)), tmp_path)
+def test_first_searches_are_on_nobodys_clock_and_end_in_an_engine_that_knows_no_nodes(
+    tmp_path: Path,
+) -> None:
+    rows = played(
+        match_of("late", 3, games=4, control=TimeControl(movetime_s=0.3, margin_s=60.0)), tmp_path
+    )
     assert {row.reason for row in rows} == {Reason.LENGTH}
     assert max(thought.time_ms for row in rows for thought in row.thoughts) < 3000
     rows = played(match_of("nodeless"), tmp_path / "nodeless")
@@ -166,7 +202,9 @@ def group_exists(group: int) -> bool:
 
 
 def test_stored_games_tell_what_the_engines_thought(tmp_path: Path) -> None:
-    settings = replace(match_of("score", -31), openings=[f"{chess.STARTING_FEN} moves e2e4 e7e5"], longest=5)
+    settings = replace(
+        match_of("score", -31), openings=[f"{chess.STARTING_FEN} moves e2e4 e7e5"], longest=5
+    )
     rows = played(settings, tmp_path)
     second = [thought for ply, thought in enumerate(rows[0].thoughts) if ply % 2]
     assert [thought[1:] for thought in second] == [(-31, 3, 77)]
@@ -180,9 +218,19 @@ def test_stored_games_tell_what_the_engines_thought(tmp_path: Path) -> None:
     assert re.fullmatch(r"\d\.\d{3}s", comments[2])
     assert re.fullmatch(r"-0\.31/3 \d\.\d{3}s, n=77", comments[3])
     assert (game.headers["TimeControl"], game.headers["Termination"]) == ("60+1", "length limit")
-    for limit, told in (("0.3 s a move", "1/0.3"), ("1,020 nodes a move", "-"), ("1+0.1, 20 nodes a move", "1+0.1")):
-        tags = chess.pgn.read_headers(io.StringIO(replace(row_of(), controls=("60+1", limit)).pgn("x")))
-        assert (tags["WhiteTimeControl"], tags["BlackTimeControl"], tags["BlackLimit"]) == ("60+1", told, limit)
+    for limit, told in (
+        ("0.3 s a move", "1/0.3"),
+        ("1,020 nodes a move", "-"),
+        ("1+0.1, 20 nodes a move", "1+0.1"),
+    ):
+        tags = chess.pgn.read_headers(
+            io.StringIO(replace(row_of(), controls=("60+1", limit)).pgn("x"))
+        )
+        assert (tags["WhiteTimeControl"], tags["BlackTimeControl"], tags["BlackLimit"]) == (
+            "60+1",
+            told,
+            limit,
+        )
     assert game.headers["Date"] == time.strftime("%Y.%m.%d"), "or midnight has passed meanwhile"
 
 
@@ -190,7 +238,16 @@ def row_of(*scores_cp: int, names: tuple[str, str] = NAMES, detail: str = "") ->
     moves = "g1f3 g8f6 f3g1 f6g8 g1h3 g8h6 h3g1 h6g8".split()[: len(scores_cp)]
     thoughts = tuple(Thought(105, score, 12, None) for score in scores_cp)
     return GameRow(
-        0, *names, chess.STARTING_FEN, " ".join(moves), "1-0", "adjudication", names[1], detail, (0, 0), thoughts
+        0,
+        *names,
+        chess.STARTING_FEN,
+        " ".join(moves),
+        "1-0",
+        "adjudication",
+        names[1],
+        detail,
+        (0, 0),
+        thoughts,
     )
 
 
@@ -200,7 +257,11 @@ def test_comments_count_mates_as_other_programs_do_and_stay_readable_whatever_is
     assert comments == ["+M3", "-M2", "+M1", "-M0", "+M0", "+M199", "0.00", "-0.05"]
     names = ('The "Rocket"', "C:\\engines\\M\u00fcller\n")
     text = row_of(10, 20, names=names, detail='illegal } "move"').pgn('a "match"')
-    for tag in ('[White "The \\"Rocket\\""]', '[Black "C:\\\\engines\\\\M\u00fcller "]', '[Event "a \\"match\\""]'):
+    for tag in (
+        '[White "The \\"Rocket\\""]',
+        '[Black "C:\\\\engines\\\\M\u00fcller "]',
+        '[Event "a \\"match\\""]',
+    ):
         assert tag in text
     game = chess.pgn.read_game(io.StringIO(text))
     assert len(list(game.mainline_moves())) == 2
@@ -211,7 +272,9 @@ def test_both_engines_together_end_a_game_early(tmp_path: Path) -> None:
     rules = Adjudication(DrawRule(2, 10, 1), ResignRule(2, 500))
     settings = match_of("score", 0, adjudication=rules)
     even = played(replace(settings, first=scripted("one", "score", 10)), tmp_path / "even")
-    assert {(row.result, row.reason, len(row.thoughts)) for row in even} == {("1/2-1/2", Reason.ADJUDICATED, 4)}
+    assert {(row.result, row.reason, len(row.thoughts)) for row in even} == {
+        ("1/2-1/2", Reason.ADJUDICATED, 4)
+    }
     settings = match_of("score", 500, adjudication=rules)
     lost = played(replace(settings, first=scripted("one", "score", -500)), tmp_path / "lost")
     assert [(row.result, row.reason, len(row.thoughts)) for row in lost] == [
@@ -242,7 +305,9 @@ def test_interrupted_match_plays_what_is_missing(tmp_path: Path) -> None:
     lines = (tmp_path / "games.jsonl").read_text().splitlines()
     assert sorted(json.loads(line)["number"] for line in lines) == [0, 1, 2, 3]
     assert (tmp_path / "games.pgn").read_text().count("[Round ") == 4
-    assert len(played(replace(settings, games=6, concurrency=2), tmp_path)) == 6, "more games may be added"
+    assert len(played(replace(settings, games=6, concurrency=2), tmp_path)) == 6, (
+        "more games may be added"
+    )
 
 
 @pytest.mark.parametrize(
@@ -254,14 +319,27 @@ def test_interrupted_match_plays_what_is_missing(tmp_path: Path) -> None:
         {"white": 4, "offender": "one"}, {"more": 1}, "[]", "{", "\udcff", "[" * 100_000,
     ],
 )  # fmt: skip
-def test_record_of_a_match_that_somebody_edited_ended_in_a_traceback(damage: dict | str, tmp_path: Path) -> None:
+def test_record_of_a_match_that_somebody_edited_ended_in_a_traceback(
+    damage: dict | str, tmp_path: Path
+) -> None:
     settings = match_of(games=2)
     archive = MatchArchive(tmp_path, settings.description())
     good = GameRow(
-        0, *NAMES, chess.STARTING_FEN, "e2e4", "1/2-1/2", "length limit", "", "", (1.0, 2.0), (Thought(3, 4, 5, 6),)
+        0,
+        *NAMES,
+        chess.STARTING_FEN,
+        "e2e4",
+        "1/2-1/2",
+        "length limit",
+        "",
+        "",
+        (1.0, 2.0),
+        (Thought(3, 4, 5, 6),),
     )
     archive.add(good)
-    line = damage if isinstance(damage, str) else json.dumps(asdict(replace(good, number=1)) | damage)
+    line = (
+        damage if isinstance(damage, str) else json.dumps(asdict(replace(good, number=1)) | damage)
+    )
     path = tmp_path / "games.jsonl"
     path.write_bytes(path.read_bytes() + line.encode(errors="surrogateescape") + b"\n")
     with pytest.raises(RunError, match=r"games\.jsonl:2: not a game"):
@@ -273,7 +351,9 @@ def test_games_of_others_and_folders_of_other_matches_are_refused(tmp_path: Path
     archive = MatchArchive(tmp_path, match_of().description())
     with pytest.raises(RunError, match="another match"):
         MatchArchive(tmp_path, match_of("crash", 1).description())
-    archive.add(GameRow(0, "one", "new", chess.STARTING_FEN, "", "1-0", "crash", "new", "", (1.0, 2.0)))
+    archive.add(
+        GameRow(0, "one", "new", chess.STARTING_FEN, "", "1-0", "crash", "new", "", (1.0, 2.0))
+    )
     with pytest.raises(RunError, match=r"games\.jsonl: game 0 is not between one and two"):
         Match(match_of(), archive)
     (net := tmp_path / "net.dit").write_text("trained")
@@ -291,7 +371,8 @@ def test_games_of_others_and_folders_of_other_matches_are_refused(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("{", "not a readable JSON file"), ("[]", "expected a JSON object, found list")]
+    ("text", "told"),
+    [("{", "not a readable JSON file"), ("[]", "expected a JSON object, found list")],
 )
 def test_settings_that_notepad_saved_or_spoiled(text: str, told: str, tmp_path: Path) -> None:
     settings = match_of().description()
@@ -308,12 +389,22 @@ def test_engines_are_described_in_words() -> None:
     one = parse_contestant('name=sf cmd="stockfish -x" option.UCI_Elo=1350 option.Threads=1')
     assert one == Contestant("sf", ("stockfish", "-x"), (("UCI_Elo", "1350"), ("Threads", "1")))
     assert parse_contestant("cmd=a nodes=50").control == TimeControl(nodes=50)
-    assert parse_contestant("cmd=a tc=1+0.1 nodes=50", 20.0).control == TimeControl(1.0, 0.1, 0.02, nodes=50)
-    assert parse_contestant("/usr/bin/some engine") == Contestant("some", ("/usr/bin/some", "engine"))
+    assert parse_contestant("cmd=a tc=1+0.1 nodes=50", 20.0).control == TimeControl(
+        1.0, 0.1, 0.02, nodes=50
+    )
+    assert parse_contestant("/usr/bin/some engine") == Contestant(
+        "some", ("/usr/bin/some", "engine")
+    )
     assert parse_contestant("aino").command == (sys.executable, "-P", "-m", "uci")
     unquoted = "cmd=aino name='one", 'name=one cmd="aino \'"', "name=one cmd=' '"
     limits = "nodes=few", "nodes=", "movetime=", "tc=", "tc=1+0 movetime=1", "nodes=1 nodes=2"
-    for bad in ("", "name=x", "cmd=a colour=red", *(f"cmd=a {limit}" for limit in limits), *unquoted):
+    for bad in (
+        "",
+        "name=x",
+        "cmd=a colour=red",
+        *(f"cmd=a {limit}" for limit in limits),
+        *unquoted,
+    ):
         with pytest.raises(ConfigError):
             parse_contestant(bad)
 
@@ -324,34 +415,53 @@ def test_engines_are_described_in_words() -> None:
         ({"options": (("Depth", "3"),)}, "no UCI option 'Depth'"),
         ({"options": (("Level", "10"),)}, "cannot set its options"),
         ({"options": (("Book", "no"),)}, "UCI option 'Book': expected true or false, got 'no'"),
-        ({"command": ("no-such-engine",)}, "no-such-engine' does not start: no such program .install it, or give cmd="),
-        ({"command": ("net.dit",)}, "'net.dit' does not start: no such program .a network plays as cmd=aino"),
+        (
+            {"command": ("no-such-engine",)},
+            "no-such-engine' does not start: no such program .install it, or give cmd=",
+        ),
+        (
+            {"command": ("net.dit",)},
+            "'net.dit' does not start: no such program .a network plays as cmd=aino",
+        ),
     ],
 )
-def test_engine_that_cannot_be_had_as_told_is_an_error(changed: dict[str, Any], named: str, tmp_path: Path) -> None:
+def test_engine_that_cannot_be_had_as_told_is_an_error(
+    changed: dict[str, Any], named: str, tmp_path: Path
+) -> None:
     settings = match_of()
     with pytest.raises(ConfigError, match=named):
         played(replace(settings, second=replace(settings.second, **changed)), tmp_path)
-    with pytest.raises(ConfigError, match="has no UCI option 'UCI_Chess960'"):  # its moves were counted as illegal
+    with pytest.raises(
+        ConfigError, match="has no UCI option 'UCI_Chess960'"
+    ):  # its moves were counted as illegal
         played(replace(settings, chess960=True), tmp_path / "chess960")
 
 
-def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(contestant, "START_TIMEOUT_S", 3.0)
     script = "for line in iter(input, 'quit'):\n    if line == 'uci': print('uciok', flush=True)"
     with pytest.raises(ConfigError, match=r"^mute: cannot set its options: no answer within 3 s$"):
         open_engine(Contestant("mute", (sys.executable, "-c", script)))
 
 
-def test_match_waited_at_every_start_for_an_engine_that_never_moves(tmp_path, monkeypatch, first_search_s, caplog):
+def test_match_waited_at_every_start_for_an_engine_that_never_moves(
+    tmp_path, monkeypatch, first_search_s, caplog
+):
     first_search_s(1.0)
     monkeypatch.setattr(contestant, "STOP_TIMEOUT_S", 0.5)
-    with pytest.raises(ConfigError, match=r"^two: '.*' does not answer `go` within 1 s, and then `stop` within 0.5 s$"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^two: '.*' does not answer `go` within 1 s, and then `stop` within 0.5 s$",
+    ):
         played(match_of("hang", 1), tmp_path)
     assert caplog.messages == [], "asyncio told of the waits that were given up"
 
 
-def test_engine_that_prepares_itself_for_longer_than_its_first_search_may_take_plays(tmp_path, first_search_s):
+def test_engine_that_prepares_itself_for_longer_than_its_first_search_may_take_plays(
+    tmp_path, first_search_s
+):
     first_search_s(1.0)
     rows = played(match_of("late", 2, control=TimeControl(nodes=9)), tmp_path)
     assert {row.reason for row in rows} == {Reason.LENGTH}
@@ -364,7 +474,9 @@ def test_engine_that_never_ends_its_line_filled_the_referees_memory() -> None:
     engine = open_engine(Contestant("loud", (sys.executable, "-c", script)))
     try:
         with pytest.raises(TimeoutError):
-            ask_engine(engine, engine.protocol.play(chess.Board(), chess.engine.Limit(nodes=9)), 0.5)
+            ask_engine(
+                engine, engine.protocol.play(chess.Board(), chess.engine.Limit(nodes=9)), 0.5
+            )
         assert len(engine.protocol.buffer[1]) <= contestant.LONGEST_ANSWER
     finally:
         close_engine(engine, force=True)
@@ -373,8 +485,12 @@ def test_engine_that_never_ends_its_line_filled_the_referees_memory() -> None:
 def test_engine_that_never_ends_its_lines_filled_the_referees_memory(tmp_path, monkeypatch):
     told, parsed = list[int](), list[int]()
     monkeypatch.setattr(play, "KEPT_LINES", 4)
-    monkeypatch.setattr(play, "last_judgement", lambda lines, board: told.append(len(lines)) or Info())
-    monkeypatch.setattr(chess.engine, "_parse_uci_info", lambda *words: parsed.append(len(told)) or {})
+    monkeypatch.setattr(
+        play, "last_judgement", lambda lines, board: told.append(len(lines)) or Info()
+    )
+    monkeypatch.setattr(
+        chess.engine, "_parse_uci_info", lambda *words: parsed.append(len(told)) or {}
+    )
     played(match_of("bounds", 7), tmp_path)
     assert set(told) == {1, 4}
     assert not any(parsed), "of those in a game, a hundred thousand took seconds"
@@ -382,7 +498,10 @@ def test_engine_that_never_ends_its_lines_filled_the_referees_memory(tmp_path, m
 
 @pytest.mark.parametrize("mute_at", ["uci", "isready", "go"])
 def test_match_waited_for_a_mute_engine_after_ctrl_c(mute_at, tmp_path, caplog):
-    asked, answers = tmp_path / "asked", {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4", mute_at: ""}
+    asked, answers = (
+        tmp_path / "asked",
+        {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4", mute_at: ""},
+    )
     note = f"    if line.split()[0] == {mute_at!r}: open({str(asked)!r}, 'w').close()\n"
     script = f"for line in iter(input, 'quit'):\n{note}    print({answers}.get(line.split()[0], ''), flush=True)"
     settings = replace(match_of(), second=Contestant("mute", (sys.executable, "-c", script)))
@@ -395,7 +514,9 @@ def test_match_waited_for_a_mute_engine_after_ctrl_c(mute_at, tmp_path, caplog):
 def test_match_waited_for_a_move_after_ctrl_c(tmp_path: Path) -> None:
     settings = match_of("hang", 2, control=TimeControl.parse("900+9"))
     begin = time.monotonic()
-    assert not Match(settings, MatchArchive(tmp_path, {})).play(print, lambda: time.monotonic() > begin + 2.0)
+    assert not Match(settings, MatchArchive(tmp_path, {})).play(
+        print, lambda: time.monotonic() > begin + 2.0
+    )
     assert time.monotonic() - begin < 50.0  # `hang` sleeps for 60 s
 
 
@@ -414,7 +535,8 @@ def test_engine_with_defaults_that_it_does_not_allow_did_not_start(tmp_path: Pat
         "option name Swapped type spin default 3 min 9 max 1",
         "option name Colour type slider default 3",
         "option name Clear Hash type button",
-        "option name min Path (default) type string empty",  # Coiled leaves out a word, Gaviota's names have UCI's
+        # Coiled leaves out a word, Gaviota's names have UCI's
+        "option name min Path (default) type string empty",
         "option",
     )
     answers = {"uci": "\n".join((*options, "uciok")), "isready": "readyok", "go": "bestmove e2e4"}
@@ -430,7 +552,11 @@ def test_engine_with_defaults_that_it_does_not_allow_did_not_start(tmp_path: Pat
             "Depth": 2, "Share": 0, "Mode": "Very Calm", "Swapped": 3, "Clear Hash": "",
             "min Path (default)": "empty"}  # fmt: skip
         engine.play(chess.Board(), chess.engine.Limit(nodes=1))
-        heard = [line for line in (tmp_path / "heard").read_text().splitlines() if line.startswith("setoption")]
+        heard = [
+            line
+            for line in (tmp_path / "heard").read_text().splitlines()
+            if line.startswith("setoption")
+        ]
         texts = ["Book value false", "Book value true", "Threads value 8"]
         texts += ["Clear Hash", "Style value Risky", "min Path (default) value x y"]
         assert heard == [f"setoption name {text}" for text in texts], "each once, also a button"
@@ -446,19 +572,30 @@ def test_bad_time_controls_and_odd_numbers_of_games_are_refused(text: str) -> No
         match_of(games=3)
 
 
-def test_pairs_that_can_only_repeat_others_are_warned_of(aino_train: Callable[..., str], tmp_path: Path) -> None:
-    assert "4 pairs share 2 openings" in match_of(games=8, openings=2, control=TimeControl(nodes=9)).warning
+def test_pairs_that_can_only_repeat_others_are_warned_of(
+    aino_train: Callable[..., str], tmp_path: Path
+) -> None:
+    assert (
+        "4 pairs share 2 openings"
+        in match_of(games=8, openings=2, control=TimeControl(nodes=9)).warning
+    )
     assert not match_of(games=4, openings=2, control=TimeControl(nodes=9)).warning
     assert not match_of(games=8, openings=2, control=TimeControl(nodes=9, movetime_s=1.0)).warning
     (tmp_path / "one.epd").write_text(f"{chess.STARTING_FEN}\n")
-    words = *match_command("--games", 4, "--nodes", 9, "--longest", 4), "--openings", tmp_path / "one.epd"
+    words = (
+        *match_command("--games", 4, "--nodes", 9, "--longest", 4),
+        "--openings",
+        tmp_path / "one.epd",
+    )
     output = aino_train(*words, "--out", tmp_path / "match")
     assert output.startswith("warning: 2 pairs share 1 openings")
     assert "2 games repeat an earlier one move by move" in output
 
 
 def test_match_command_sums_up(aino_train: Callable[..., str], tmp_path: Path) -> None:
-    words = match_command("--games", 2, "--tc", "60+0", "--longest", 8, "--out", tmp_path, options="option.Level=2")
+    words = match_command(
+        "--games", 2, "--tc", "60+0", "--longest", 8, "--out", tmp_path, options="option.Level=2"
+    )
     output = aino_train(*words)
     assert "one against two, 2 games at 60+0: +0 =2 -0 (50.0%)" in output
     assert "one: time forfeit 0, no answer 0, illegal move 0, crash 0, disconnect 0" in output

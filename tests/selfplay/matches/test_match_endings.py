@@ -55,7 +55,10 @@ def test_scores_are_those_of_the_side_to_move() -> None:
         row(3, BLACK_PAWN, "1-0"),
         row(5, BLACK_PAWN, "0-1"),
     ]
-    scores = {(one.engine, one.group): (one.won, one.drawn, one.lost, one.score) for one in ending_scores(rows)}
+    scores = {
+        (one.engine, one.group): (one.won, one.drawn, one.lost, one.score)
+        for one in ending_scores(rows)
+    }
     assert scores["one", "all"] == (2, 0, 1, pytest.approx(2 / 3))
     assert scores["one", "pawn"] == (1, 0, 1, 0.5)
     assert scores["one", "rook"] == (1, 0, 0, 1.0)
@@ -91,7 +94,13 @@ def test_small_endings_are_won_or_held_as_the_tables_tell(tables: chess.syzygy.T
     counts: Counter[tuple[str, int]] = Counter()
     for board in boards:
         ending = "v".join(
-            "".join(sorted(piece.symbol().upper() for piece in board.piece_map().values() if piece.color == side))
+            "".join(
+                sorted(
+                    piece.symbol().upper()
+                    for piece in board.piece_map().values()
+                    if piece.color == side
+                )
+            )
             for side in (board.turn, not board.turn)
         )
         if ending in ("KPRvKR", "KRvKPR"):  # The test data have no such table.
@@ -99,7 +108,15 @@ def test_small_endings_are_won_or_held_as_the_tables_tell(tables: chess.syzygy.T
             continue
         counts[ending, tables.probe_wdl(board)] += 1
         assert abs(tables.probe_dtz(board)) <= 100, "the fifty-move rule leaves time to win"
-    endings = {("BKNvK", 2), ("BBKvK", 2), ("KQvKR", 2), ("KPvK", 2), ("KvKP", 0), ("KPRvKR", 0), ("KRvKPR", 0)}
+    endings = {
+        ("BKNvK", 2),
+        ("BBKvK", 2),
+        ("KQvKR", 2),
+        ("KPvK", 2),
+        ("KvKP", 0),
+        ("KPRvKR", 0),
+        ("KRvKPR", 0),
+    }
     assert counts == dict.fromkeys(endings, 50)
 
 
@@ -114,7 +131,10 @@ def test_what_is_no_exact_score_of_the_best_line_was_stored_as_the_score(line: s
 
 
 def test_bounds_ended_games_that_both_engines_called_even(tmp_path: Path) -> None:
-    one, two = (Contestant(name, (sys.executable, SCRIPT, "bounds", str(cp))) for name, cp in (("a", 20), ("b", -20)))
+    one, two = (
+        Contestant(name, (sys.executable, SCRIPT, "bounds", str(cp)))
+        for name, cp in (("a", 20), ("b", -20))
+    )
     rules = Adjudication(DrawRule(2, 30, 0), ResignRule(2, 600))
     settings = MatchSettings(
         first=one, second=two, games=2, openings=(chess.STARTING_FEN,), control=TimeControl.parse("60+1"),
@@ -153,7 +173,9 @@ def test_castling_of_chess960_is_a_move_of_the_position() -> None:
 
 
 def test_a_bound_was_taken_for_a_mate_by_the_suite() -> None:
-    solver = UciSolver(Contestant("a", (sys.executable, SCRIPT, "bounds", "20")), TimeControl(nodes=10))
+    solver = UciSolver(
+        Contestant("a", (sys.executable, SCRIPT, "bounds", "20")), TimeControl(nodes=10)
+    )
     try:
         assert {step.mate for step in solver.solve(chess.Board(), fresh=True)} == {None}
     finally:

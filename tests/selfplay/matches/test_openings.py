@@ -1,4 +1,6 @@
-"""The openings of a match, from EPD and PGN files, and how the commands of its engines are cut into words."""
+"""The openings of a match, from EPD and PGN files, and how the commands of its engines are cut into
+words.
+"""
 
 import shlex
 import zipfile
@@ -9,7 +11,13 @@ import pytest
 
 from engine.errors import ConfigError, DataError
 from selfplay.matches.contestant import split_words
-from selfplay.matches.opening_book import MOST_UNREADABLE, OpeningOrder, load_book, load_openings, opening_board
+from selfplay.matches.opening_book import (
+    MOST_UNREADABLE,
+    OpeningOrder,
+    load_book,
+    load_openings,
+    opening_board,
+)
 
 PGN = """[Event "one"]
 [Result "*"]
@@ -40,11 +48,15 @@ def test_pgn_gives_the_first_plies_with_their_history_and_epd_positions(tmp_path
     board = opening_board(book[0])
     assert len(board.move_stack) == 4
     assert board.fen() == "r1bqkbnr/pppp1ppp/2n5/4p3/4P3/5N2/PPPP1PPP/RNBQKB1R w KQkq - 2 3"
-    assert book[1] == "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1 moves e2e4 e8d7", "a short game is taken whole"
+    assert book[1] == "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1 moves e2e4 e8d7", (
+        "a short game is taken whole"
+    )
     with pytest.raises(DataError, match=r"book\.pgn:16:7: 'Ke3': illegal move"):
         book[2]
     path = tmp_path / "book.epd"
-    path.write_text("# comment\n; a\n// c\n4k3/8/8/8/8/8/4P3/4K3 w - - ce 30;\n\nstartpos moves d4\n8/8/8/8 w - -\n")
+    path.write_text(
+        "# comment\n; a\n// c\n4k3/8/8/8/8/8/4P3/4K3 w - - ce 30;\n\nstartpos moves d4\n8/8/8/8 w - -\n"
+    )
     book = load_book(path)
     assert book[0] == "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"
     assert book[1] == f"{chess.STARTING_FEN} moves d2d4"
@@ -93,7 +105,14 @@ def test_chess960_openings_keep_their_castling_rights(tmp_path: Path) -> None:
         '[Event "one"]\n\n1. e4 {see\n[Event "two"]\nfor more} *\n\n[Event "two"]\n\n1. d4 *\n',
         '[Event "one"]\n\n1. e4 ; {no comment\n*\n\n[Event "two"]\n\n1. d4 *\n',
     ],
-    ids=["byte order mark", "no event", "no tags", "no blank lines", "a comment like a tag", "a brace in a comment"],
+    ids=[
+        "byte order mark",
+        "no event",
+        "no tags",
+        "no blank lines",
+        "a comment like a tag",
+        "a brace in a comment",
+    ],
 )
 def test_no_opening_of_an_odd_pgn_is_lost(text: str, tmp_path: Path) -> None:
     path = tmp_path / "book.pgn"
@@ -138,11 +157,16 @@ def test_game_openings_that_end_in_a_third_repetition_or_by_length_are_left_out(
         else:
             assert order[0].endswith(" moves e2e4 e7e5 g1f3")
             assert order[1] == order[0]
-        assert len({text.partition("book.pgn:")[2].partition(":")[0] for text in caplog.messages}) == left_out
+        assert (
+            len({text.partition("book.pgn:")[2].partition(":")[0] for text in caplog.messages})
+            == left_out
+        )
         assert "third repetition" in "".join(caplog.messages)
 
 
-def test_a_book_of_another_kind_is_refused_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_book_of_another_kind_is_refused_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "book.epd"
     for lines in (1, MOST_UNREADABLE + 5):
         path.write_text("nonsense\n" * lines)

@@ -1,4 +1,6 @@
-"""Elo and SPRT on pairs, and ratings of many players, against simulation and against what must hold by symmetry."""
+"""Elo and SPRT on pairs, and ratings of many players, against simulation and against what must hold
+by symmetry.
+"""
 
 import math
 import statistics
@@ -42,7 +44,11 @@ def test_interval_covers_the_truth_nineteen_times_in_twenty() -> None:
 
 def test_estimate_agrees_with_the_formulas_over_single_pairs() -> None:
     counts = [100, 1000, 3000, 1200, 200]
-    pairs = [score for score, count in zip(PAIR_SCORES.tolist(), counts, strict=True) for _ in range(count)]
+    pairs = [
+        score
+        for score, count in zip(PAIR_SCORES.tolist(), counts, strict=True)
+        for _ in range(count)
+    ]
     mean = statistics.fmean(pairs)
     error = statistics.pstdev(pairs) / math.sqrt(len(pairs))
     estimate = estimate_elo(np.array(counts))
@@ -51,7 +57,9 @@ def test_estimate_agrees_with_the_formulas_over_single_pairs() -> None:
     normal = statistics.NormalDist(mean, error)
     bounds = normal.inv_cdf(0.025), normal.inv_cdf(0.975)
     assert (estimate.score_low, estimate.score_high) == pytest.approx(bounds, rel=1e-3)
-    assert estimate.elo_high == pytest.approx(400.0 * math.log10(bounds[1] / (1.0 - bounds[1])), rel=1e-2)
+    assert estimate.elo_high == pytest.approx(
+        400.0 * math.log10(bounds[1] / (1.0 - bounds[1])), rel=1e-2
+    )
     assert estimate.los == pytest.approx(1.0 - normal.cdf(0.5), rel=1e-2)
 
 
@@ -64,11 +72,15 @@ def test_estimate_agrees_with_the_formulas_over_single_pairs() -> None:
         ([0, 0, 0, 0, 20], 0.91, 1.0),
     ],
 )
-def test_a_few_equal_pairs_do_not_pass_for_certainty(counts: list[int], low: float, high: float) -> None:
+def test_a_few_equal_pairs_do_not_pass_for_certainty(
+    counts: list[int], low: float, high: float
+) -> None:
     estimate = estimate_elo(np.array(counts))
     assert (estimate.score_low, estimate.score_high) == pytest.approx((low, high), abs=0.005)
     mirrored = estimate_elo(np.array(counts[::-1]))
-    assert (mirrored.score_low, mirrored.score_high) == pytest.approx((1.0 - high, 1.0 - low), abs=0.005)
+    assert (mirrored.score_low, mirrored.score_high) == pytest.approx(
+        (1.0 - high, 1.0 - low), abs=0.005
+    )
 
 
 def test_even_pairs_narrow_the_interval_that_games_alone_would_give() -> None:
@@ -106,7 +118,9 @@ def test_swapping_sides_swaps_the_sign_and_bounds_are_those_of_wald() -> None:
     assert there.elo == pytest.approx(-back.elo)
     assert there.elo_low == pytest.approx(-back.elo_high)
     test, mirrored = Sprt(0.0, 10.0), Sprt(-10.0, 0.0)
-    assert test.log_likelihood_ratio(counts) == pytest.approx(-mirrored.log_likelihood_ratio(counts[::-1]), rel=1e-6)
+    assert test.log_likelihood_ratio(counts) == pytest.approx(
+        -mirrored.log_likelihood_ratio(counts[::-1]), rel=1e-6
+    )
     reject, accept = Sprt(0.0, 5.0, alpha=0.05, beta=0.1).bounds
     assert reject == pytest.approx(math.log(0.1 / 0.95))
     assert accept == pytest.approx(math.log(0.9 / 0.05))
@@ -129,8 +143,18 @@ def test_error_rates_are_kept() -> None:
     even = np.array([0.08, 0.22, 0.4, 0.22, 0.08])
     assert decisions(even, test, 60) <= 0.12
     # Tilt the results until they are worth 40 Elo.
-    tilts = [even * np.exp(t * PAIR_SCORES) / (even @ np.exp(t * PAIR_SCORES)) for t in np.linspace(0, 3, 301)]
-    assert decisions(min(tilts, key=lambda shares: abs(shares @ PAIR_SCORES - score_from_elo(40.0))), test, 60) >= 0.88
+    tilts = [
+        even * np.exp(t * PAIR_SCORES) / (even @ np.exp(t * PAIR_SCORES))
+        for t in np.linspace(0, 3, 301)
+    ]
+    assert (
+        decisions(
+            min(tilts, key=lambda shares: abs(shares @ PAIR_SCORES - score_from_elo(40.0))),
+            test,
+            60,
+        )
+        >= 0.88
+    )
 
 
 def test_senseless_tests_and_estimates_are_refused() -> None:
@@ -148,9 +172,15 @@ def test_senseless_tests_and_estimates_are_refused() -> None:
         estimate_elo(np.zeros(5, np.int64))
 
 
-@pytest.mark.parametrize("elos", [(0.0, 6400.0), (-6400.0, 0.0), (-1e6, 1e6), (-1e300, 1e300), (2000.0, 3000.0)])
-@pytest.mark.parametrize("counts", [[0] * 5, [0, 0, 9, 0, 0], [9, 0, 0, 0, 0], [0, 0, 0, 0, 10**6], [3, 0, 0, 0, 3]])
-def test_a_test_of_a_certain_win_divided_by_zero(elos: tuple[float, float], counts: list[int]) -> None:
+@pytest.mark.parametrize(
+    "elos", [(0.0, 6400.0), (-6400.0, 0.0), (-1e6, 1e6), (-1e300, 1e300), (2000.0, 3000.0)]
+)
+@pytest.mark.parametrize(
+    "counts", [[0] * 5, [0, 0, 9, 0, 0], [9, 0, 0, 0, 0], [0, 0, 0, 0, 10**6], [3, 0, 0, 0, 3]]
+)
+def test_a_test_of_a_certain_win_divided_by_zero(
+    elos: tuple[float, float], counts: list[int]
+) -> None:
     ratio = Sprt(*elos).log_likelihood_ratio(np.array(counts))
     assert np.isfinite(ratio)
     score = np.array(counts) @ np.arange(5) / max(1, 4 * sum(counts))
@@ -161,16 +191,22 @@ def test_a_test_of_a_certain_win_divided_by_zero(elos: tuple[float, float], coun
 def test_ratings_are_logistic_differences_that_pass_along_a_chain_while_doubt_grows() -> None:
     rating = fit_ratings({("new", "old"): (750.0, 1000.0)}, {"old": 1500.0})["new"]
     assert rating.elo == pytest.approx(1500 + 400 * np.log10(3), abs=1)
-    half = 1.96 * 400 / np.log(10) / np.sqrt(1000 * 0.75 * 0.25)  # from the curvature of the likelihood
+    half = (
+        1.96 * 400 / np.log(10) / np.sqrt(1000 * 0.75 * 0.25)
+    )  # from the curvature of the likelihood
     assert rating.high - rating.elo == pytest.approx(half, rel=0.01)
     assert rating.elo - rating.low == pytest.approx(half, rel=0.01)
     results = {("a", "given"): (64.0, 100.0), ("a", "b"): (36.0, 100.0), ("c", "b"): (64.0, 100.0)}
     found = fit_ratings(results, {"given": 0.0})
     step = 400 * np.log10(0.64 / 0.36)
-    assert [found[name].elo for name in "abc"] == pytest.approx([step, 2 * step, 3 * step], rel=0.03)
+    assert [found[name].elo for name in "abc"] == pytest.approx(
+        [step, 2 * step, 3 * step], rel=0.03
+    )
     widths = [found[name].high - found[name].low for name in ("given", "a", "b", "c")]
     assert widths[0] == 0 < widths[1] < widths[2] < widths[3]
-    found = fit_ratings({("best", "given"): (8.0, 8.0), ("worst", "given"): (0.0, 8.0)}, {"given": 2000.0})
+    found = fit_ratings(
+        {("best", "given"): (8.0, 8.0), ("worst", "given"): (0.0, 8.0)}, {"given": 2000.0}
+    )
     assert 2300 < found["best"].elo < 3500
     assert found["best"].elo + found["worst"].elo == pytest.approx(4000)
     assert found["best"].high - found["best"].low > 800
@@ -189,5 +225,9 @@ def test_intervals_hold_the_true_ratings() -> None:
             for anchor in anchors
         }
         found = fit_ratings(results, {"level": 1500.0})
-        held += [found[name].low <= truth[name] <= found[name].high for name in truth if name.startswith("net")]
+        held += [
+            found[name].low <= truth[name] <= found[name].high
+            for name in truth
+            if name.startswith("net")
+        ]
     assert 0.9 < np.mean(held) < 0.995

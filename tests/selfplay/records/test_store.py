@@ -23,7 +23,10 @@ def assert_equal_sets(a: PositionSet, b: PositionSet) -> None:
 
 
 def test_pieces_become_one_set(positions: PositionSet, tmp_path: Path) -> None:
-    write_set(tmp_path / "set", [games_of(positions, 0, 5), empty_set(), games_of(positions, 5, positions.n_games)])
+    write_set(
+        tmp_path / "set",
+        [games_of(positions, 0, 5), empty_set(), games_of(positions, 5, positions.n_games)],
+    )
     assert_equal_sets(map_set(tmp_path / "set"), positions)
     assert [one.name for one in tmp_path.iterdir()] == ["set"]
     write_set(tmp_path / "none", [])

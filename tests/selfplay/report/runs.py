@@ -35,7 +35,9 @@ def game_of(
         move = board.parse_san(san)
         codes.append(encode_move(board, move))
         board.push(move)
-    return record_of(codes, values or [EVEN] * len(codes), white_points=points, ending=ending, **more)
+    return record_of(
+        codes, values or [EVEN] * len(codes), white_points=points, ending=ending, **more
+    )
 
 
 FOOLS_MATE = "f3 e5 g4 Qh4#"
@@ -45,7 +47,11 @@ SHUFFLE = "Nf3 Nf6 Ng1 Ng8 Nf3 Nf6 Ng1 Ng8"
 
 
 GAMES = [
-    replace(game_of(FOOLS_MATE, -1, Ending.CHECKMATE, [LOST, WON, LOST, WON]), played_through=True, gave_up=1),
+    replace(
+        game_of(FOOLS_MATE, -1, Ending.CHECKMATE, [LOST, WON, LOST, WON]),
+        played_through=True,
+        gave_up=1,
+    ),
     replace(game_of(SHUFFLE, 0, Ending.REPETITION, number=1), played_through=True, gave_up=-1),
     game_of("e4 e5 Qh5 Ke7", 1, Ending.RESIGNATION, [EVEN, EVEN, WON, LOST], number=2),
     game_of("e4 c5", 0, Ending.LENGTH, number=3),
@@ -53,7 +59,9 @@ GAMES = [
 
 
 def gate_result(elo: float, accepted: bool = True) -> GateResult:
-    return GateResult(accepted, True, (0, 0, 2, 6, 2), 3.0, score_from_elo(elo), elo, elo - 40, elo + 40)
+    return GateResult(
+        accepted, True, (0, 0, 2, 6, 2), 3.0, score_from_elo(elo), elo, elo - 40, elo + 40
+    )
 
 
 def run_with(path: Path, gates: list[GateResult]) -> RunFolder:
@@ -61,7 +69,11 @@ def run_with(path: Path, gates: list[GateResult]) -> RunFolder:
     run = RunFolder(path, TINY)
     for number, result in enumerate(gates, 1):
         run.ledger.begin_generation(number, config_text(run.config))
-        games = [game_of("e4 e5", number=i, generation=number) for i in range(2)] if number > 1 else GAMES
+        games = (
+            [game_of("e4 e5", number=i, generation=number) for i in range(2)]
+            if number > 1
+            else GAMES
+        )
         write_segment(run.replay, number, games)
         run.ledger.note_games(number, [ledger_row(game) for game in games])
         run.ledger.note_self_play(number, asdict(summarise(games, run.config.games)))
@@ -84,11 +96,24 @@ def write_pretraining(tmp_path: Path) -> None:
     """The folder of a supervised run of 60 steps with one held-out scoring, killed while it wrote."""
     tmp_path.mkdir(exist_ok=True)
     config = json.dumps({"net": "64x6", "minutes": 3.0, "positions": 0})
-    (tmp_path / "config.json").write_text(config, encoding="utf-8-sig")  # as Notepad of Windows saves it
+    (tmp_path / "config.json").write_text(
+        config, encoding="utf-8-sig"
+    )  # as Notepad of Windows saves it
     losses = {"policy": 3.0, "value": 0.9, "moves_left": 0.1}
     lines = [
-        {"step": step, "elapsed_s": 2.0 * step, "progress": step / 90, "positions": 256 * step, "losses": losses}
-        | {"positions_per_s": 128.0, "scores": {**losses, "top1": 0.25 + step / 1000} if step == 60 else None}
+        {
+            "step": step,
+            "elapsed_s": 2.0 * step,
+            "progress": step / 90,
+            "positions": 256 * step,
+            "losses": losses,
+        }
+        | {
+            "positions_per_s": 128.0,
+            "scores": {**losses, "top1": 0.25 + step / 1000} if step == 60 else None,
+        }
         for step in (20, 40, 60)
     ]
-    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 8')
+    (tmp_path / "log.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 8'
+    )

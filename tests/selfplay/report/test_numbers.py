@@ -1,5 +1,5 @@
-"""The numbers of runs for other programs, runs beside each other on one page, and the gallery: what their networks see,
-each without a search.
+"""The numbers of runs for other programs, runs beside each other on one page, and the gallery: what
+their networks see, each without a search.
 """
 
 import csv
@@ -40,12 +40,21 @@ def test_the_numbers_of_a_run_are_rows_for_other_programs(tmp_path, aino_train):
     run = run_with(tmp_path / "run", [gate_result(30), gate_result(-40, accepted=False)])
     run.ledger.note_losses(2, 20, "before", {"policy": math.inf})  # which JSON cannot say
     run.close()
-    aino_train("report", tmp_path / "run", "--json", tmp_path / "run.json", "--csv", tmp_path / "run.csv")
+    aino_train(
+        "report", tmp_path / "run", "--json", tmp_path / "run.json", "--csv", tmp_path / "run.csv"
+    )
     (run,) = json.loads((tmp_path / "run.json").read_text())
     assert (run["run"], run["x"]) == ("run", "generation")
     assert run["settings"]["games.visits"] == TINY["games"]["visits"]
     first, second, third = run["rows"]
-    assert {"games": 4, "positions": 18, "policy": 2.0, "top1": 0.3, "elo": 30, "accepted": 1}.items() <= first.items()
+    assert {
+        "games": 4,
+        "positions": 18,
+        "policy": 2.0,
+        "top1": 0.3,
+        "elo": 30,
+        "accepted": 1,
+    }.items() <= first.items()
     assert (second["accepted"], second["gained"]) == (0, pytest.approx(first["gained"]))
     assert "elo" not in third
     assert "before_policy" not in second
@@ -72,16 +81,24 @@ def test_runs_are_compared_on_one_page(tmp_path: Path, aino_train: Callable[...,
     write_pretraining(tmp_path / "supervised")
     told = aino_train("report", tmp_path / "slow", tmp_path / "supervised", "--out", out, status=1)
     assert "only runs of one kind" in told
-    assert "given twice" in aino_train("report", tmp_path / "slow", tmp_path / "slow", "--out", out, status=1)
-    shutil.copytree(tmp_path / "slow", tmp_path / "copy" / "slow")  # a name of its own for each was demanded
+    assert "given twice" in aino_train(
+        "report", tmp_path / "slow", tmp_path / "slow", "--out", out, status=1
+    )
+    shutil.copytree(
+        tmp_path / "slow", tmp_path / "copy" / "slow"
+    )  # a name of its own for each was demanded
     table = tmp_path / "two.csv"
-    aino_train("report", tmp_path / "slow", tmp_path / "copy" / "slow", "--out", out, "--csv", table)
+    aino_train(
+        "report", tmp_path / "slow", tmp_path / "copy" / "slow", "--out", out, "--csv", table
+    )
     names = {row["run"] for row in csv.DictReader(table.read_text().splitlines())}
     assert names == {f"{tmp_path.name}/slow", "copy/slow"}
 
 
 @pytest.mark.parametrize("marks", [("a", "a"), ("a", "b"), ("a", None)])
-def test_scores_on_other_games_were_drawn_in_one_chart(tmp_path: Path, marks: tuple[str, str | None]) -> None:
+def test_scores_on_other_games_were_drawn_in_one_chart(
+    tmp_path: Path, marks: tuple[str, str | None]
+) -> None:
     runs = []
     for name, mark in zip(("one", "two"), marks, strict=True):
         write_pretraining(tmp_path / name)
@@ -114,27 +131,42 @@ def test_seeds_are_one_group_with_mean_and_interval() -> None:
     assert {run.group for run in base.runs} == {"base"}
     mean, *own = base.curves("generation", "rung", 0)
     assert mean.points == [(1.0, 9.0), (2.0, 20.0)]
-    assert mean.band == [(1.0, 9.0, 9.0), (2.0, pytest.approx(-4.84, abs=0.01), pytest.approx(44.84, abs=0.01))]
+    assert mean.band == [
+        (1.0, 9.0, 9.0),
+        (2.0, pytest.approx(-4.84, abs=0.01), pytest.approx(44.84, abs=0.01)),
+    ]
     assert [curve.points[-1][1] for curve in own] == [10.0, 20.0, 30.0]
-    alone, another = (base.curves("hours", "rung", 0)[0], seed_groups(seeds)[0].curves("hours", "rung", 0)[0])
+    alone, another = (
+        base.curves("hours", "rung", 0)[0],
+        seed_groups(seeds)[0].curves("hours", "rung", 0)[0],
+    )
     assert alone == another, "a mean depends on no other group"
     page = comparison_page([*seeds, late])
     assert "4 runs compared, in 2 groups" in page
     assert "20.000 [-4.843, 44.843]" in page
     page = comparison_page([seeds[0], replace(seeds[1], rung_scale="UCI_Elo of Stockfish")])
-    assert page.count("Rung on the anchors, UCI_Elo of Stockfish</figcaption>") == 2, "over generations, and hours"
+    assert page.count("Rung on the anchors, UCI_Elo of Stockfish</figcaption>") == 2, (
+        "over generations, and hours"
+    )
     assert "20.000, UCI_Elo of Stockfish<" in page
     assert (
-        comparison_page([metrics_with(str(n), 1, [1.0], net=str(n)) for n in range(11)]).count('class="series s') > 11
+        comparison_page([metrics_with(str(n), 1, [1.0], net=str(n)) for n in range(11)]).count(
+            'class="series s'
+        )
+        > 11
     )
 
 
 def test_a_seed_that_ended_early_would_bend_the_mean() -> None:
     points = mean_curve([[(0.0, 0.0), (2.0, 20.0), (4.0, 40.0)], [(1.0, 30.0), (3.0, 50.0)]])[0]
-    assert points == [(1.0, 20.0), (2.0, 30.0), (3.0, 40.0)], "from where both have begun to where one ends"
+    assert points == [(1.0, 20.0), (2.0, 30.0), (3.0, 40.0)], (
+        "from where both have begun to where one ends"
+    )
 
 
-@pytest.mark.parametrize(("freedom", "quantile"), [(1, 12.706), (2, 4.303), (10, 2.228), (11, 2.201), (30, 2.042)])
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 12.706), (2, 4.303), (10, 2.228), (11, 2.201), (30, 2.042)]
+)
 def test_quantiles_are_student_s(freedom: int, quantile: float) -> None:
     assert student_95(freedom) == pytest.approx(quantile, abs=3e-3)
 
@@ -145,7 +177,9 @@ def test_hours_counted_pauses_and_could_be_negative(tmp_path: Path) -> None:
     run.ledger.add_work(1, 1800.0)  # after a pause of any length
     run.ledger.add_work(2, 3600.0)
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger, ledger:
-        ledger.execute("UPDATE generations SET started = 7200, finished = 3600")  # the clock was set
+        ledger.execute(
+            "UPDATE generations SET started = 7200, finished = 3600"
+        )  # the clock was set
     run.close()
     numbers = read_run(tmp_path)
     assert [row.get("hours") for row in numbers.rows] == [1.0, 2.0, None, None]
@@ -159,13 +193,17 @@ def test_what_was_not_measured_was_reported_as_nought(tmp_path: Path) -> None:
     rows[-1]["scores"] |= {"moves_left": None, "top1": None}
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     numbers = read_run(tmp_path)
-    assert numbers.rows == [{"positions": 15360, "step": 60, "hours": 1 / 30, "policy": 3.0, "value": 0.9}]
+    assert numbers.rows == [
+        {"positions": 15360, "step": 60, "hours": 1 / 30, "policy": 3.0, "value": 0.9}
+    ]
     page = report_page(numbers)
     assert "Top-1 accuracy" not in page
     assert "0.0%" not in page
     assert "<dd>128</dd>" in page, "the last speed that was measured"
     assert LossSums(1.0, 2.0, 0.0, 0.0, 4.0, 0.0).means == Losses(None, 0.5, None)
-    assert scores_of(np.array([[0.0, 1.0, 2.0, 0.0, 0.0, 4.0, 0.0]])) == HeldOutScores(None, 0.5, None)
+    assert scores_of(np.array([[0.0, 1.0, 2.0, 0.0, 0.0, 4.0, 0.0]])) == HeldOutScores(
+        None, 0.5, None
+    )
     assert number_text(None) == "-"
 
 
@@ -188,13 +226,19 @@ def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
     files, events = EventFiles(tmp_path / "events"), accumulators.EventAccumulator(str(folder))
     files.update([read_run(tmp_path / "run")])
     assert found(events, "rows/elo") == [(1, 30.0)]
-    assert found(events, "rows/games") == [(1, 4.0)], "the next generation would have kept its first few games"
+    assert found(events, "rows/games") == [(1, 4.0)], (
+        "the next generation would have kept its first few games"
+    )
     assert found(events, "training/policy") == [(0, 2.5), (1, 2.0)]
     for elo in (50, 20):
         run.ledger.note_gate(2, gate_result(elo))
         files.update([read_run(tmp_path / "run")])
-        events = events if elo == 50 else accumulators.EventAccumulator(str(folder))  # the first number stayed
-        assert found(events, "rows/elo") == [(1, 30.0), (2, elo)], "each number once, in the file that grows"
+        events = (
+            events if elo == 50 else accumulators.EventAccumulator(str(folder))
+        )  # the first number stayed
+        assert found(events, "rows/elo") == [(1, 30.0), (2, elo)], (
+            "each number once, in the file that grows"
+        )
     run.close()
     files.close()
     again = EventFiles(tmp_path / "events")
@@ -205,12 +249,21 @@ def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
 
 def test_the_page_describes_the_run_database_and_every_column(tmp_path: Path) -> None:
     """In the order of the tables; a column may be followed by its meaning."""
-    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8").partition("## Take the numbers out")[2]
-    described = {cells[1].strip("` "): re.findall(r"`(\w+)`", cells[2]) for cells in map(cells_of, page.splitlines())}
+    page = (
+        (ROOT / "docs" / "training.md")
+        .read_text(encoding="utf-8")
+        .partition("## Take the numbers out")[2]
+    )
+    described = {
+        cells[1].strip("` "): re.findall(r"`(\w+)`", cells[2])
+        for cells in map(cells_of, page.splitlines())
+    }
     tables = sqlite3.connect(":memory:")
     tables.executescript(SCHEMA)
     for (name,) in tables.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-        assert described[name] == [row[1] for row in tables.execute(f"PRAGMA table_info({name})")], name
+        assert described[name] == [
+            row[1] for row in tables.execute(f"PRAGMA table_info({name})")
+        ], name
     run_with(tmp_path, [gate_result(30)]).close()
     columns = set(read_run(tmp_path).rows[0])
     assert columns <= set(re.findall(r"`(\w+)`", page)), columns
@@ -237,29 +290,43 @@ def run(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_gallery_shows_what_each_network_sees(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_gallery_shows_what_each_network_sees(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     puzzles, games, page = tmp_path / "puzzles.csv", tmp_path / "games.pgn", tmp_path / "page.html"
     puzzles.write_text(BACK_RANK)
     games.write_text(CASTLING)
     sets = ["--puzzles", str(puzzles), "--games", str(games), "--match-games", "2", "--nodes", "2"]
     assert gallery.main([str(run), "--hours", "100", "200", *sets, "--out", str(page)]) == 0
     text = page.read_text(encoding="utf-8")
-    assert text.count('class="board"') == 2 * 8 + 1, "eight positions for each network, and one game"
+    assert text.count('class="board"') == 2 * 8 + 1, (
+        "eight positions for each network, and one game"
+    )
     assert "100 hours against nothing</b>: " in text
     assert " of 2. gen-0000" in text
     assert '<th scope="row">mateIn1</th><td>1</td>' in text
     assert '<th scope="row">castling</th><td>2</td>' in text
     assert "generation 1, " in capsys.readouterr().out
-    assert gallery.main([str(run), "--hours", "100", *sets, "--out", str(page)]) == 0, "the match is there already"
+    assert gallery.main([str(run), "--hours", "100", *sets, "--out", str(page)]) == 0, (
+        "the match is there already"
+    )
 
 
 def test_a_set_counts_the_policys_first_choice(run: Path) -> None:
     board = chess.Board("6k1/5p2/6pp/8/8/8/8/R5K1 w - - 0 2")
-    with Engine(EngineOptions(weights_file=str(run / "nets" / "gen-00001.dit"), threads=1)) as engine:
+    with Engine(
+        EngineOptions(weights_file=str(run / "nets" / "gen-00001.dit"), threads=1)
+    ) as engine:
         moves, _ = gallery._policy(engine, board)
-        problems = [gallery.Problem("x", (), board.fen(), frozenset({move.move.uci()})) for move in moves]
-        solved = [gallery._solved(engine, [problem]) for problem in problems if "a1a8" not in problem.best]
-    assert sum(solved) == (moves[0].move.uci() != "a1a8"), "no more than the first choice, besides the mate"
+        problems = [
+            gallery.Problem("x", (), board.fen(), frozenset({move.move.uci()})) for move in moves
+        ]
+        solved = [
+            gallery._solved(engine, [problem]) for problem in problems if "a1a8" not in problem.best
+        ]
+    assert sum(solved) == (moves[0].move.uci() != "a1a8"), (
+        "no more than the first choice, besides the mate"
+    )
 
 
 @pytest.mark.parametrize(
@@ -269,7 +336,9 @@ def test_discovered_is_what_stays(shares: list[float], first: int | None) -> Non
     assert gallery._discovered(shares) == first
 
 
-def test_network_that_is_gone_is_named(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_network_that_is_gone_is_named(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (run / "nets" / "gen-00001.dit").unlink()
     assert gallery.main([str(run), "--hours", "100", "--out", str(tmp_path / "page.html")]) == 2
     assert "gen-00001.dit: the run has not kept this network" in capsys.readouterr().err

@@ -24,13 +24,21 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import GateResult, ledger_row
 from tests.documents.pages import ROOT
 from tests.new_process import wait_until
-from tests.selfplay.report.runs import game_of, gate_result, numbers_with, run_with, write_pretraining
+from tests.selfplay.report.runs import (
+    game_of,
+    gate_result,
+    numbers_with,
+    run_with,
+    write_pretraining,
+)
 from tests.selfplay.run.crews import TINY
 
-# ---- charts -------------------------------------------------------------------------------------------------------
+# ---- charts --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("low", "high"), [(0, 1), (-31.7, 88.2), (1.97, 2.03), (0.0, 1e-6), (3, 4000), (0.5, 0.5)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 1), (-31.7, 88.2), (1.97, 2.03), (0.0, 1e-6), (3, 4000), (0.5, 0.5)]
+)
 @pytest.mark.parametrize("most", [2, 5, 7])
 def test_ticks_are_few_round_and_inside(low: float, high: float, most: int) -> None:
     marks = ticks(low, high, most)
@@ -38,7 +46,10 @@ def test_ticks_are_few_round_and_inside(low: float, high: float, most: int) -> N
     assert all(low - 1e-9 <= mark <= high + 1e-9 for mark in marks)
     if len(marks) > 1:
         step = marks[1] - marks[0]
-        assert min(abs(step / 10.0**power - digit) for power in range(-9, 5) for digit in (1, 2, 5)) < 1e-6
+        assert (
+            min(abs(step / 10.0**power - digit) for power in range(-9, 5) for digit in (1, 2, 5))
+            < 1e-6
+        )
 
 
 def test_curves_stay_inside_their_box() -> None:
@@ -50,7 +61,10 @@ def test_curves_stay_inside_their_box() -> None:
     assert all(0 <= y <= HEIGHT for y in numbers[1::2])
     assert all(0 <= at <= 100 for _, at in drawn.x_marks + drawn.y_marks)
     assert draw_chart(Chart("title", [Curve("empty", [])])) is None
-    assert draw_chart(Chart("", [Curve("a", [(1, 0.4)], dots=False)], percent=True)).curves[0].dots == "M300.0 100.0h0"
+    assert (
+        draw_chart(Chart("", [Curve("a", [(1, 0.4)], dots=False)], percent=True)).curves[0].dots
+        == "M300.0 100.0h0"
+    )
 
 
 @pytest.mark.parametrize("value", [117.9140625, -20.0, 0.0])
@@ -61,20 +75,28 @@ def test_flat_curve_has_a_scale_that_can_be_read(value: float) -> None:
     assert max(map(len, texts)) <= len("-0.0005")
 
 
-# ---- numbers and page ---------------------------------------------------------------------------------------------
+# ---- numbers and page ----------------------------------------------------------------------------
 
 
 def test_strength_adds_up_over_promotions(tmp_path: Path) -> None:
-    run = numbers_with(tmp_path, [gate_result(30), gate_result(-40, accepted=False), gate_result(50)])
+    run = numbers_with(
+        tmp_path, [gate_result(30), gate_result(-40, accepted=False), gate_result(50)]
+    )
     assert [row["gained"] for row in run.rows] == pytest.approx([30, 30, 80, 80])
-    assert "rejected candidates: from -10.00 to -10.00" in report_page(run), "40 below the promoted one"
-    assert "rejected candidates" not in report_page(numbers_with(tmp_path / "other", [gate_result(30)]))
+    assert "rejected candidates: from -10.00 to -10.00" in report_page(run), (
+        "40 below the promoted one"
+    )
+    assert "rejected candidates" not in report_page(
+        numbers_with(tmp_path / "other", [gate_result(30)])
+    )
 
 
 def test_perfect_score_counts_half_a_point_less(tmp_path: Path) -> None:
     endless = float("inf")
     perfect = GateResult(True, True, (0, 0, 0, 0, 10), 3.0, 1.0, endless, endless, endless)
-    assert numbers_with(tmp_path, [perfect]).rows[0]["gained"] == pytest.approx(636.4, abs=0.1)  # 400 log10(19.5 / 0.5)
+    assert numbers_with(tmp_path, [perfect]).rows[0]["gained"] == pytest.approx(
+        636.4, abs=0.1
+    )  # 400 log10(19.5 / 0.5)
 
 
 def test_numbers_are_those_of_the_run_database(tmp_path: Path) -> None:
@@ -83,10 +105,18 @@ def test_numbers_are_those_of_the_run_database(tmp_path: Path) -> None:
     assert (run.state, "games" in second) == ("generation 2 continues with generate", False)
     assert (first["games"], first["positions"], first["mean_plies"]) == (4, 18, 4.5)
     assert (first["draws"], first["resigned"], first["white_score"]) == (0.5, 0.25, 0.5)
-    assert [(row["step"], row["policy"], row["value"]) for row in run.steps] == [(10, 2.5, 1.0), (20, 2.0, 1.0)]
+    assert [(row["step"], row["policy"], row["value"]) for row in run.steps] == [
+        (10, 2.5, 1.0),
+        (20, 2.0, 1.0),
+    ]
     assert ("before_policy" in first, first["policy"]) == (False, 2.0)
     assert (first["given_up"], first["wrong"], second.get("given_up")) == (2, 1, None)
-    assert run.endings == {"checkmate": 1, "third repetition": 1, "resignation": 1, "the longest allowed game": 1}
+    assert run.endings == {
+        "checkmate": 1,
+        "third repetition": 1,
+        "resignation": 1,
+        "the longest allowed game": 1,
+    }
     RunFolder(tmp_path, {}).ledger.note_import(1, "", [("games.pgn", 4, 0)], [])
     assert read_run(tmp_path).endings == {}, "imported games count among the endings of self-play"
 
@@ -104,14 +134,20 @@ def test_report_command_leaves_the_run_alone(gates, tmp_path, aino_train):
     run_with(tmp_path / "run", gates).close()
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     aino_train("report", tmp_path / "run", "--out", tmp_path / "pages" / "run.html")
-    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
-    assert (tmp_path / "pages" / "run.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert {
+        path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()
+    } == before
+    assert (
+        (tmp_path / "pages" / "run.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    )
     aino_train("report", tmp_path / "run")
     assert (tmp_path / "run" / "report.html").is_file()
 
 
 def test_elo_gained_is_an_upper_bound_without_an_interval(tmp_path: Path) -> None:
-    """Equal candidates, of which the gate let those pass that were lucky: their sum is no measured gain."""
+    """Equal candidates, of which the gate let those pass that were lucky: their sum is no measured
+    gain.
+    """
     gates = [gate_result(elo, accepted=elo > 0) for elo in (35, -20, 25, -40)]
     text = report_page(numbers_with(tmp_path, gates))
     assert "<dt>Elo gained, at most</dt><dd>+60</dd>" in text
@@ -121,7 +157,9 @@ def test_elo_gained_is_an_upper_bound_without_an_interval(tmp_path: Path) -> Non
 
 
 def test_report_of_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="not a self-play run; reports are for runs of `loop` and `pretrain`"):
+    with pytest.raises(
+        RunError, match="not a self-play run; reports are for runs of `loop` and `pretrain`"
+    ):
         read_run(tmp_path)
     RunFolder(tmp_path, TINY).close()
     with pytest.raises(RunError, match="has not begun a generation"):
@@ -141,11 +179,16 @@ def test_report_says_that_resignations_are_not_tested_yet(tmp_path: Path) -> Non
     assert "Resignations are untested so far" in report_page(read_run(tmp_path))
 
 
-def test_report_of_a_pretraining_run_shows_its_losses(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_report_of_a_pretraining_run_shows_its_losses(
+    tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
     write_pretraining(tmp_path)
     assert "67% of the training is done" in aino_train("report", tmp_path)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert all(shown in text for shown in ("64x6", "<dt>Positions</dt><dd>15,360</dd>", "31.0%", "Policy loss"))
+    assert all(
+        shown in text
+        for shown in ("64x6", "<dt>Positions</dt><dd>15,360</dd>", "31.0%", "Policy loss")
+    )
     assert not re.search(r"\bsrc=\"http|@import", text)
 
 
@@ -161,7 +204,18 @@ def test_rungs_are_drawn_over_hours_with_their_interval(tmp_path: Path) -> None:
             first = "gen-00002:400" if number < 4 else "gen-00000:400"
             white, black = (first, "stockfish:1700")[:: 1 if number % 2 == 0 else -1]
             result = "1-0" if (winner == "a") == (number % 2 == 0) else "0-1"
-            row = GameRow(number, white, black, chess.STARTING_FEN, "", result, "checkmate", "", "", (0.0, 0.0))
+            row = GameRow(
+                number,
+                white,
+                black,
+                chess.STARTING_FEN,
+                "",
+                result,
+                "checkmate",
+                "",
+                "",
+                (0.0, 0.0),
+            )
             file.write(json.dumps(asdict(row)) + "\n")
     numbers = read_run(tmp_path / "run")
     start, unmeasured, row = numbers.rows[:3]
@@ -169,7 +223,9 @@ def test_rungs_are_drawn_over_hours_with_their_interval(tmp_path: Path) -> None:
     assert row["rung_low"] == pytest.approx(3400 - row["rung_high"])
     assert (row["rung_games"], row["hours"]) == (4, 1.0)
     assert "rung" not in unmeasured
-    assert (start["generation"], start["hours"], start["rung_games"]) == (0, 0.0, 2), "the curve's start was missing"
+    assert (start["generation"], start["hours"], start["rung_games"]) == (0, 0.0, 2), (
+        "the curve's start was missing"
+    )
     page = report_page(numbers)
     assert "UCI_Elo of Stockfish" in page
     assert "promoted network: from 1,700.00 to 1,700.00" in page
@@ -181,7 +237,9 @@ def test_a_live_page_follows_the_run_until_ctrl_c(tmp_path: Path) -> None:
     page = tmp_path / "run" / "report.html"
 
     def shows(promoted: int) -> bool:
-        return page.is_file() and f"<dt>Promoted</dt><dd>{promoted}</dd>" in page.read_text(encoding="utf-8")
+        return page.is_file() and f"<dt>Promoted</dt><dd>{promoted}</dd>" in page.read_text(
+            encoding="utf-8"
+        )
 
     program = "import selfplay.commands.report as report, selfplay.main; report.REFRESH_S = 1; selfplay.main.main()"
     command = [sys.executable, "-c", program, "report", str(tmp_path / "run"), "--live"]

@@ -27,7 +27,9 @@ TINY: dict[str, Any] = {
     "gate": {"pairs": 2, "visits": 4, "longest": 24},
 }
 TINY_FLAGS = [
-    f"--{section}.{name}={value}" for section in ("games", "fit", "gate") for name, value in TINY[section].items()
+    f"--{section}.{name}={value}"
+    for section in ("games", "fit", "gate")
+    for name, value in TINY[section].items()
 ]
 
 
@@ -37,8 +39,12 @@ def open_run(path: Path) -> RunFolder:
     return run
 
 
-def record_of(codes: Sequence[int], wdl: Sequence[Sequence[float]], **values: Any) -> SelfPlayRecord:
-    """A game of these encoded moves with root values wdl [n, 3], drawn unless `values` say otherwise."""
+def record_of(
+    codes: Sequence[int], wdl: Sequence[Sequence[float]], **values: Any
+) -> SelfPlayRecord:
+    """A game of these encoded moves with root values wdl [n, 3], drawn unless `values` say
+    otherwise.
+    """
     moves, n = np.array(codes, np.uint16), len(codes)
     game = SelfPlayRecord(
         generation=1, number=0, white_points=0, ending=Ending.OTHER, start=START,
@@ -54,7 +60,9 @@ def never() -> bool:
 
 def stored_games(run: Path, generation: int = 1) -> dict[int, bytes]:
     """The replay bytes of a published generation's games, by number."""
-    return {game.number: encode_record(game) for game in published_games(run / "replay", generation)}
+    return {
+        game.number: encode_record(game) for game in published_games(run / "replay", generation)
+    }
 
 
 def weights_of(path: Path) -> dict[str, bytes]:
@@ -63,18 +71,24 @@ def weights_of(path: Path) -> dict[str, bytes]:
 
 
 def assert_same_generation(run: RunFolder, straight: RunFolder) -> None:
-    """Games, candidate and verdict of the first generation are those of the run to which nothing happened."""
+    """Games, candidate and verdict of the first generation are those of the run to which nothing
+    happened.
+    """
     assert stored_games(run.path) == stored_games(straight.path)
     assert weights_of(run.candidate(1)) == weights_of(straight.candidate(1))
     assert run.ledger.gate_points(1) == straight.ledger.gate_points(1)
     assert run.ledger.gates().get(1) == straight.ledger.gates().get(1)
 
 
-def tiny_task(folder: Path, net: str = "16x1", visits: int = 8, longest: int = 40) -> GenerationTask:
+def tiny_task(
+    folder: Path, net: str = "16x1", visits: int = 8, longest: int = 40
+) -> GenerationTask:
     """Games of a random network, short enough for a test."""
     path = folder / f"{net}.dit"
     dit.save(path, family_of(net).build(np.random.default_rng(1)), {})
-    settings = GameSettings(concurrent=4, visits=visits, fast_visits=4, longest=longest, resign_below=-1.0)
+    settings = GameSettings(
+        concurrent=4, visits=visits, fast_visits=4, longest=longest, resign_below=-1.0
+    )
     openings = np.array([row_from_board(board) for board in load_openings()])
     return GenerationTask(3, 1, settings, (path,), openings)
 

@@ -1,4 +1,6 @@
-"""Promoted networks are measured against fixed anchors while the run goes on, by engines that cost nothing."""
+"""Promoted networks are measured against fixed anchors while the run goes on, by engines that cost
+nothing.
+"""
 
 import errno
 import sys
@@ -19,7 +21,13 @@ from tests.selfplay import scripted_engine
 from tests.selfplay.run.crews import TINY, never
 
 SCRIPT = str(Path(scripted_engine.__file__))
-WANTED = {"games": 2, "opponents": "stockfish:1500 material:50 first", "longest": 6, "cpu_share": 1.0, "nodes": 7}
+WANTED = {
+    "games": 2,
+    "opponents": "stockfish:1500 material:50 first",
+    "longest": 6,
+    "cpu_share": 1.0,
+    "nodes": 7,
+}
 PROMOTED = GateResult(True, True, (0, 0, 1, 1, 0), 1.0, 0.6, 70.0, 0.0, 140.0)
 
 
@@ -32,7 +40,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
 
     monkeypatch.setattr(anchors.shutil, "which", lambda command: None)  # no Stockfish
     monkeypatch.setattr(anchors, "network_contestant", scripted)
-    monkeypatch.setattr(anchors, "engine_command", lambda words: (sys.executable, SCRIPT, "random", "2"))
+    monkeypatch.setattr(
+        anchors, "engine_command", lambda words: (sys.executable, SCRIPT, "random", "2")
+    )
     run = RunFolder(tmp_path, {**TINY, "anchors": WANTED})
     run.ensure_first_network()
     for number, verdict in ((1, PROMOTED), (2, replace(PROMOTED, accepted=False))):
@@ -48,7 +58,9 @@ def games_of(run: RunFolder) -> list[tuple[str, str]]:
 def test_every_promoted_network_plays_its_games_even_after_a_stop(run, monkeypatch):
     told: list[str] = []
     series = AnchorSeries(run, told.append, never)
-    assert not series.play(lambda row: None, lambda: bool(games_of(run))), "stopped after the first game"
+    assert not series.play(lambda row: None, lambda: bool(games_of(run))), (
+        "stopped after the first game"
+    )
     begun = games_of(run)
     assert len(begun) == 1
     with measuring(run, told.append, never) as finish:
@@ -64,25 +76,39 @@ def test_every_promoted_network_plays_its_games_even_after_a_stop(run, monkeypat
     fit = read_anchors(run.path, run.config.anchors)
     assert fit.networks.keys() == {0, 1}
     assert fit.scale == "Elo above material:50"
-    run.config = replace(run.config, anchors=replace(run.config.anchors, nodes=8, longest=4))  # was "another match"
-    assert AnchorSeries(run, told.append, never).missing_games == 2 * 2, "by networks that search other nodes"
+    run.config = replace(
+        run.config, anchors=replace(run.config.anchors, nodes=8, longest=4)
+    )  # was "another match"
+    assert AnchorSeries(run, told.append, never).missing_games == 2 * 2, (
+        "by networks that search other nodes"
+    )
 
 
 def full_disk(*_: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_files_of_networks_to_be_measured_are_kept(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_networks_to_be_measured_are_kept(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run.config = replace(run.config, keep_nets=1)
     for number in (3, 4):
         run.candidate(number).write_bytes(run.candidate(0).read_bytes())
         run.ledger.note_gate(number, PROMOTED)
     AnchorSeries(run, lambda text: None, never)
     run.remove_old_networks(4)
-    assert [run.candidate(number).is_file() for number in range(5)] == [True, True, False, True, True]
+    assert [run.candidate(number).is_file() for number in range(5)] == [
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
 
 
-def test_a_full_disk_ended_the_run_with_the_measuring(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ended_the_run_with_the_measuring(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = list[str]()
     series = AnchorSeries(run, told.append, never)
     monkeypatch.setattr(series, "play", full_disk)
@@ -90,7 +116,9 @@ def test_a_full_disk_ended_the_run_with_the_measuring(run: RunFolder, monkeypatc
     assert told[-1].endswith("No space left on device; the run continues without measuring")
 
 
-def test_games_wait_for_their_share_of_the_processors(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_games_wait_for_their_share_of_the_processors(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run.config = replace(run.config, anchors=replace(run.config.anchors, cpu_share=0.25))
     monkeypatch.setattr(anchors, "usable_cpus", lambda: 2)
     now = [100.0]
@@ -102,7 +130,9 @@ def test_games_wait_for_their_share_of_the_processors(run: RunFolder, monkeypatc
     now[0] += 20.0
     series.finish(GameRow(0, "a", "b", "", "", "1-0", "checkmate", "", "", (0.0, 0.0)))
     series.next_game()
-    assert 140.0 <= now[0] < 142.0, "20 s of one processor are half of the 40 s that two have meanwhile, times 0.25"
+    assert 140.0 <= now[0] < 142.0, (
+        "20 s of one processor are half of the 40 s that two have meanwhile, times 0.25"
+    )
     series.is_limited = False
     series.next_game()
     assert now[0] < 142.0
@@ -116,20 +146,30 @@ def test_next_games_are_against_the_anchor_that_tells_most(run: RunFolder) -> No
     def row(number: int, anchor: str, result: str) -> GameRow:
         pair = (network_name(1, 7), anchor)
         white, black = pair if number % 2 == 0 else pair[::-1]
-        return GameRow(number, white, black, chess.STARTING_FEN, "", result, "checkmate", "", "", (0.0, 0.0))
+        return GameRow(
+            number, white, black, chess.STARTING_FEN, "", result, "checkmate", "", "", (0.0, 0.0)
+        )
 
     opponents = []
-    for pair, two in enumerate([("1-0", "0-1"), ("1-0", "0-1"), ("1/2-1/2", "1/2-1/2"), ("0-1", "1-0")]):
+    for pair, two in enumerate(
+        [("1-0", "0-1"), ("1-0", "0-1"), ("1/2-1/2", "1/2-1/2"), ("0-1", "1-0")]
+    ):
         opponents.append(series._opponent(1).name)
         for game in range(2):
             series._archive.add(row(2 * pair + game, names[pair], two[game]))
-    assert opponents[1] == "stockfish:1350", "until it has played one of them, nothing tells how far its levels are"
+    assert opponents[1] == "stockfish:1350", (
+        "until it has played one of them, nothing tells how far its levels are"
+    )
     assert series._opponent(1).name == "stockfish:1800"
 
 
-def test_a_run_that_cannot_be_measured_goes_on(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_cannot_be_measured_goes_on(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(anchors, "engine_command", lambda words: ("no-such-engine",))
-    monkeypatch.setattr(anchors, "network_contestant", lambda name, net, path: Contestant(name, ("no-such-engine",)))
+    monkeypatch.setattr(
+        anchors, "network_contestant", lambda name, net, path: Contestant(name, ("no-such-engine",))
+    )
     told: list[str] = []
     with measuring(run, told.append, never) as finish:
         assert finish()

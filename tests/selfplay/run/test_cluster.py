@@ -1,4 +1,5 @@
-"""Tasks of a Ray cluster play the games of one thread, also when one of them is lost; skipped where Ray is missing.
+"""Tasks of a Ray cluster play the games of one thread, also when one of them is lost; skipped where
+Ray is missing.
 
 A cluster of two nodes, one of which is killed: `python -m benchmarks.ray_cluster`.
 """
@@ -32,7 +33,9 @@ def test_cluster_that_does_not_answer_is_named(kind: str, monkeypatch: pytest.Mo
     error = ConnectionError if kind == "ConnectionError" else ray.exceptions.RpcError
 
     def init(**settings: object) -> None:
-        raise error(f"not at {settings['address']}")  # Ray itself waits for a minute before it says so
+        raise error(
+            f"not at {settings['address']}"
+        )  # Ray itself waits for a minute before it says so
 
     monkeypatch.setattr(ray, "init", init)
     with (

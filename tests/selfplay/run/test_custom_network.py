@@ -1,4 +1,6 @@
-"""A network that is not Aino's, trained by the loop: the page's own example, from nothing, for two generations."""
+"""A network that is not Aino's, trained by the loop: the page's own example, from nothing, for two
+generations.
+"""
 
 import sys
 from dataclasses import replace
@@ -55,11 +57,17 @@ def test_the_pages_network_learns_from_nothing_in_two_generations_and_plays(fold
     for generation in (1, 2):
         check_learning(run, generation)
     assert run.config.net == NET
-    assert any(verdict.accepted for verdict in run.ledger.gates().values()), "a score of 1% suffices"
+    assert any(verdict.accepted for verdict in run.ledger.gates().values()), (
+        "a score of 1% suffices"
+    )
 
-    best, first = (load_tensors(folder / "run/nets" / name)[1] for name in ("best.dit", "gen-00000.dit"))
+    best, first = (
+        load_tensors(folder / "run/nets" / name)[1] for name in ("best.dit", "gen-00000.dit")
+    )
     assert not np.array_equal(best["wdl.weight"], first["wdl.weight"])
-    with Engine(EngineOptions(evaluator=NET, weights_file="run/nets/best.dit", threads=1)) as engine:
+    with Engine(
+        EngineOptions(evaluator=NET, weights_file="run/nets/best.dit", threads=1)
+    ) as engine:
         assert np.array_equal(engine.evaluator.network.weights()["wdl.weight"], best["wdl.weight"])
         assert engine.search(Limits(nodes=20)).best_move in engine.board.legal_moves
 
@@ -77,22 +85,44 @@ def test_a_training_that_was_stopped_goes_on_from_its_weights(folder: Path) -> N
 
     positions = replay_set(run, 1)
     plain = new_training_batch(4)
-    PositionSampler(positions).fill(np.flatnonzero(positions.usable)[:4], np.zeros(4, np.uint8), plain)
+    PositionSampler(positions).fill(
+        np.flatnonzero(positions.usable)[:4], np.zeros(4, np.uint8), plain
+    )
     batch = planes_batch(plain)
     assert (batch.legal.sum(axis=1) == plain.n_moves).all()
     assert batch.policy.sum(axis=1) == pytest.approx(np.ones(4), abs=1e-3)
     assert not batch.policy[~batch.legal].any()
     for row in range(4):
         moves = slice(plain.n_moves[row])
-        assert np.array_equal(batch.policy[row, plain.policy_index[row, moves]], plain.policy[row, moves])
-        assert batch.planes[row, :12].sum() == sum(int(word).bit_count() for word in plain.masks[row, :12])
+        assert np.array_equal(
+            batch.policy[row, plain.policy_index[row, moves]], plain.policy[row, moves]
+        )
+        assert batch.planes[row, :12].sum() == sum(
+            int(word).bit_count() for word in plain.masks[row, :12]
+        )
 
 
-def test_a_class_learns_from_games_like_the_other_families(folder: Path, games_file: Path, aino_train) -> None:
-    words = ["pretrain", "--data", games_file, "--heldout-share", 0.2, "--net", NET, "--batch", 16, "--run", "run"]
+def test_a_class_learns_from_games_like_the_other_families(
+    folder: Path, games_file: Path, aino_train
+) -> None:
+    words = [
+        "pretrain",
+        "--data",
+        games_file,
+        "--heldout-share",
+        0.2,
+        "--net",
+        NET,
+        "--batch",
+        16,
+        "--run",
+        "run",
+    ]
     assert "held-out top-1" in aino_train(*words, "--positions", 64, "--out", "net.dit")
     first = load_tensors("net.dit")[1]
-    assert "held-out top-1" in aino_train(*words, "--positions", 128, "--out", "more.dit")  # goes on
+    assert "held-out top-1" in aino_train(
+        *words, "--positions", 128, "--out", "more.dit"
+    )  # goes on
     assert not np.array_equal(load_tensors("more.dit")[1]["wdl.weight"], first["wdl.weight"])
 
 
@@ -120,15 +150,23 @@ class Counting(Small):
 
 
 def test_products_of_several_workers_once_took_turns_on_all_processors(folder: Path) -> None:
-    """Each worker's products had as many threads as the machine has processors: a tenth of the speed."""
+    """Each worker's products had as many threads as the machine has processors: a tenth of the
+    speed.
+    """
     (folder / "counting.py").write_text(COUNTING)
     dit.save(folder / "net.dit", CustomFamily(NET).build(np.random.default_rng(1)))
-    task = replace(tiny_task(folder, visits=4, longest=4), nets=(folder / "net.dit",), net="counting:Counting")
-    with threadpool_limits(limits=2, user_api="blas"):  # where the tests have one thread themselves, too
+    task = replace(
+        tiny_task(folder, visits=4, longest=4), nets=(folder / "net.dit",), net="counting:Counting"
+    )
+    with threadpool_limits(
+        limits=2, user_api="blas"
+    ):  # where the tests have one thread themselves, too
         assert len(games_of(play_numbers, task, [0, 1])) == 2
 
 
-def test_a_class_that_could_not_be_made_once_left_a_run_that_refused_the_right_one(folder: Path) -> None:
+def test_a_class_that_could_not_be_made_once_left_a_run_that_refused_the_right_one(
+    folder: Path,
+) -> None:
     for wrong in ("smal_net:Small", "small_net:Smal"):
         with pytest.raises(ConfigError, match="smal"):
             RunFolder(folder / "run", {"net": wrong})
@@ -163,14 +201,18 @@ def test_the_tower_in_pytorch_learns_in_the_loop_and_plays(tmp_path, aino_train,
     pytest.importorskip("torch")
     monkeypatch.chdir(ROOT / "examples")
     flags = [*TINY_FLAGS, "--fit.positions=640", "--gate.accept_score=0.01"]
-    told = aino_train("loop", tmp_path / "run", "--net=torch_network:Network", *flags, "--generations", 1)
+    told = aino_train(
+        "loop", tmp_path / "run", "--net=torch_network:Network", *flags, "--generations", 1
+    )
     assert "aino play --evaluator torch_network:Network --weights-file" in told
     run = RunFolder(tmp_path / "run", {})
     first, *_, last = run.ledger.losses(1, "train")
     run.close()
     assert last["policy"] < first["policy"]
     best = str(tmp_path / "run/nets/best.dit")
-    with Engine(EngineOptions(evaluator="torch_network:Network", weights_file=best, threads=1)) as engine:
+    with Engine(
+        EngineOptions(evaluator="torch_network:Network", weights_file=best, threads=1)
+    ) as engine:
         assert engine.search(Limits(nodes=20)).best_move in engine.board.legal_moves
     made = sys.modules["torch_network"].Network
     planes = np.zeros((3, 112, 8, 8), np.float32)

@@ -31,7 +31,12 @@ from tests.selfplay.conftest import random_game
 from tests.selfplay.data.test_v6 import STARTS, searched_game
 
 FLAGS = ["--net=16x1"]
-FIT = ["--fit.positions=64", "--fit.batch_size=32", "--fit.shard_size=16", "--fit.heldout_share=0.3"]
+FIT = [
+    "--fit.positions=64",
+    "--fit.batch_size=32",
+    "--fit.shard_size=16",
+    "--fit.heldout_share=0.3",
+]
 
 
 @pytest.fixture
@@ -43,7 +48,11 @@ def pgn_file(tmp_path: Path) -> Path:
     with open(path, "w", encoding="ascii") as stream:
         for i, board in enumerate([*boards, boards[0]]):
             game = chess.pgn.Game.from_board(board)
-            game.headers.update(Result=("1-0", "0-1", "1/2-1/2")[i % 3], WhiteElo="2500", BlackElo=str(2600 - 300 * i))
+            game.headers.update(
+                Result=("1-0", "0-1", "1/2-1/2")[i % 3],
+                WhiteElo="2500",
+                BlackElo=str(2600 - 300 * i),
+            )
             print(game, file=stream, end="\n\n")
     return path
 
@@ -51,16 +60,23 @@ def pgn_file(tmp_path: Path) -> Path:
 def played_run(path: Path) -> RunFolder:
     """A run with a published generation of random games, of which one was resigned."""
     run = RunFolder(path, {"net": "16x1"})
-    games = [searched_game(np.random.default_rng(i), STARTS[i % len(STARTS)], 30)[0] for i in range(5)]
+    games = [
+        searched_game(np.random.default_rng(i), STARTS[i % len(STARTS)], 30)[0] for i in range(5)
+    ]
     games[1] = replace(games[1], ending=Ending.RESIGNATION, white_points=-1)
     write_segment(run.replay, 1, games)
     return run
 
 
-def test_imported_pgn_is_the_next_generation(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
+def test_imported_pgn_is_the_next_generation(
+    tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]
+) -> None:
     flags = (*FLAGS, *FIT, "--data", pgn_file, pgn_file)  # of which one was entered
     printed = aino_train("import", tmp_path / "run", *flags)
-    assert "generation 1: 4 games (1 duplicates skipped), 80 positions imported. Next: aino-train loop" in printed
+    assert (
+        "generation 1: 4 games (1 duplicates skipped), 80 positions imported. Next: aino-train loop"
+        in printed
+    )
     run = RunFolder(tmp_path / "run", {})
     assert run.ledger.current() == (1, Phase.FIT)
     assert run.ledger.imports() == {1: [(str(pgn_file), 4, 1)]}
@@ -72,7 +88,9 @@ def test_imported_pgn_is_the_next_generation(tmp_path: Path, pgn_file: Path, ain
     positions = replay_set(run, 1)
     assert (positions.n_games, positions.usable.all()) == (4, True)
     assert np.array_equal(positions.target_moves, positions.moves)
-    assert "generation 1 has to fit first" in aino_train("import", tmp_path / "run", "--data", pgn_file, status=1)
+    assert "generation 1 has to fit first" in aino_train(
+        "import", tmp_path / "run", "--data", pgn_file, status=1
+    )
     assert "held-out losses" in aino_train("loop", tmp_path / "run", "--until=gate")
 
 
@@ -87,33 +105,57 @@ def test_a_file_name_that_is_no_text_ended_imports_and_training(tmp_path, pgn_fi
     assert load_or_parse(odd, pgn_reader(), tmp_path / "cache").n_games == 5
 
 
-def test_an_import_tells_how_many_games_it_left_out_and_why(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_an_import_tells_how_many_games_it_left_out_and_why(
+    tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
     path = tmp_path / "mixed.pgn"
     game = '[Event "x"]\n[Result "1-0"]\n[WhiteElo "2500"]\n[BlackElo "{elo}"]\n\n\n{moves}\n\n\n'
-    moves = ["1. e4 e5 1-0", "1. d4 d5 1-0", "1. c4 e9 1-0", "1. f4 (1. g4) f5 0-1", "1. b4 -- 1-0", "1-0"]
+    moves = [
+        "1. e4 e5 1-0",
+        "1. d4 d5 1-0",
+        "1. c4 e9 1-0",
+        "1. f4 (1. g4) f5 0-1",
+        "1. b4 -- 1-0",
+        "1-0",
+    ]
     texts = [game.format(elo=2400, moves=text) for text in (*moves, "1. f3 e5 2. g4 Qh4# 1-0")]
     undecided = game.replace("1-0", "*").format(elo=2400, moves="1. a4 *")
-    path.write_text("".join([*texts, undecided, game.format(elo=1000, moves="1. Nf3 1-0")]), encoding="utf-8")
+    path.write_text(
+        "".join([*texts, undecided, game.format(elo=1000, moves="1. Nf3 1-0")]), encoding="utf-8"
+    )
     printed = aino_train("import", tmp_path / "run", *FLAGS, "--data", path, "--pgn-min-elo", 2000)
     assert f"{path}: 9 games seen, 2 read, 7 skipped (3 with a fault, " in printed
-    for reason in ("1 without moves", "1 without a result", "1 below the Elo", "1 with a result that the board"):
+    for reason in (
+        "1 without moves",
+        "1 without a result",
+        "1 below the Elo",
+        "1 with a result that the board",
+    ):
         assert reason in printed
 
 
-def test_same_games_are_not_imported_twice(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
+def test_same_games_are_not_imported_twice(
+    tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]
+) -> None:
     aino_train("import", tmp_path / "run", *FLAGS, "--data", pgn_file, "--pgn-min-elo", 2300)
     run = RunFolder(tmp_path / "run", {})
     run.ledger.enter_phase(1, Phase.DONE)
     done = import_games(run, [(pgn_file, PGN)])
     assert (done.generation, done.games, done.duplicates) == (2, 2, 3)
     game = next(games_of_run(run.replay))
-    scored = replace(game, target_scores=np.zeros(len(game.target_moves), np.int16))  # as self-play does
+    scored = replace(
+        game, target_scores=np.zeros(len(game.target_moves), np.int16)
+    )  # as self-play does
     assert ['[White "Aino"]' in pgn_text(one, "x") for one in (game, scored)] == [False, True]
     run.ledger.enter_phase(2, Phase.DONE)
-    assert "games are known already" in aino_train("import", tmp_path / "run", "--data", pgn_file, status=1)
+    assert "games are known already" in aino_train(
+        "import", tmp_path / "run", "--data", pgn_file, status=1
+    )
     empty = tmp_path / "empty.pgn"
     empty.write_text("[Event]")
-    assert "empty.pgn: no games found" in aino_train("import", tmp_path / "run", "--data", empty, status=1)
+    assert "empty.pgn: no games found" in aino_train(
+        "import", tmp_path / "run", "--data", empty, status=1
+    )
     assert not segment_path(tmp_path / "run" / "replay", 3).exists()
 
 
@@ -128,7 +170,9 @@ def test_interrupted_import_leaves_the_run_as_it_was(tmp_path: Path, pgn_file: P
 
 def test_exported_pgn_holds_the_games(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     played_run(tmp_path / "run").close()
-    assert "5 games" in aino_train("export", tmp_path / "run" / "nets" / "..", "--pgn", tmp_path / "out" / "games.pgn")
+    assert "5 games" in aino_train(
+        "export", tmp_path / "run" / "nets" / "..", "--pgn", tmp_path / "out" / "games.pgn"
+    )
     games, _ = read_segment(segment_path(tmp_path / "run" / "replay", 1))
     with open(tmp_path / "out" / "games.pgn", encoding="ascii") as stream:
         for game in games:
@@ -146,7 +190,9 @@ def test_exported_pgn_holds_the_games(tmp_path: Path, aino_train: Callable[..., 
 
 @pytest.mark.parametrize("plies", [1, 2, 3, 30])
 @pytest.mark.parametrize("start", STARTS)
-def test_a_resigned_game_was_another_one_in_its_own_pgn(tmp_path: Path, start: str, plies: int) -> None:
+def test_a_resigned_game_was_another_one_in_its_own_pgn(
+    tmp_path: Path, start: str, plies: int
+) -> None:
     game, _ = searched_game(np.random.default_rng(1), start, plies)
     game = replace(game, ending=Ending.RESIGNATION, white_points=1)
     in_run = collect([training_game(game, 0.5)])[0]
@@ -163,7 +209,9 @@ def test_a_resigned_game_was_another_one_in_its_own_pgn(tmp_path: Path, start: s
     assert len(keys) == 1
 
 
-def test_a_runs_own_games_came_back_as_new_ones(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_a_runs_own_games_came_back_as_new_ones(
+    tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
     run = played_run(tmp_path / "run")
     run.ledger.begin_generation(1, "")
     run.ledger.enter_phase(1, Phase.DONE)
@@ -176,7 +224,11 @@ def test_a_runs_own_games_came_back_as_new_ones(tmp_path: Path, aino_train: Call
 
 def test_export_of_nothing_is_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     assert "give --pgn or --v6" in aino_train("export", tmp_path, status=1)
-    assert "no published games" in aino_train("export", tmp_path, "--pgn", tmp_path / "x.pgn", status=1)
-    assert "expected a name ending in .tar" in aino_train("export", tmp_path, "--v6", tmp_path / "x", status=1)
+    assert "no published games" in aino_train(
+        "export", tmp_path, "--pgn", tmp_path / "x.pgn", status=1
+    )
+    assert "expected a name ending in .tar" in aino_train(
+        "export", tmp_path, "--v6", tmp_path / "x", status=1
+    )
     assert "nothing to import: give --data FILE" in aino_train("import", tmp_path / "run", status=1)
     assert not (tmp_path / "x.pgn").exists()

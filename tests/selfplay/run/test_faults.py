@@ -1,4 +1,6 @@
-"""What goes wrong around a run: full disks, damaged and deleted files, other versions, two processes at once."""
+"""What goes wrong around a run: full disks, damaged and deleted files, other versions, two
+processes at once.
+"""
 
 import logging
 import os
@@ -39,7 +41,10 @@ FLAGS = ["--net=16x1", *TINY_FLAGS]
 def test_game_that_found_no_room_is_stored_later(straight: RunFolder, tmp_path: Path) -> None:
     games = published_games(straight.replay, 1)
     writer = ReplayWriter(tmp_path, 1)
-    with largest_file(sum(len(encode_record(game)) for game in games[:3])), pytest.raises(OSError, match="large"):
+    with (
+        largest_file(sum(len(encode_record(game)) for game in games[:3])),
+        pytest.raises(OSError, match="large"),
+    ):
         list(map(writer.append, games))
     writer.close()
     before = len(writer.games)
@@ -48,10 +53,14 @@ def test_game_that_found_no_room_is_stored_later(straight: RunFolder, tmp_path: 
     assert sorted(again.games) == [game.number for game in games[:before]]
     list(map(again.append, games))
     again.publish()
-    assert [encode_record(game) for game in published_games(tmp_path, 1)] == [encode_record(game) for game in games]
+    assert [encode_record(game) for game in published_games(tmp_path, 1)] == [
+        encode_record(game) for game in games
+    ]
 
 
-@pytest.mark.parametrize(("size", "named"), [(20_000, "ledger.sqlite"), (1_400_000, "gen-00001.npz")])
+@pytest.mark.parametrize(
+    ("size", "named"), [(20_000, "ledger.sqlite"), (1_400_000, "gen-00001.npz")]
+)
 def test_full_disk_is_said_and_nothing_is_lost(size, named, straight, tmp_path, aino_train):
     open_run(tmp_path).close()
     with largest_file(size):
@@ -87,7 +96,11 @@ def add_zeros(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "costs", "added"),
-    [*((partial(flip, place=place), 1, 0) for place in (0.05, 0.5, 0.97)), (wrong_length, 1, 0), (add_zeros, 0, 4096)],
+    [
+        *((partial(flip, place=place), 1, 0) for place in (0.05, 0.5, 0.97)),
+        (wrong_length, 1, 0),
+        (add_zeros, 0, 4096),
+    ],
 )
 def test_a_damage_costs_one_game_at_most(damage, costs, added, straight, tmp_path):
     games = published_games(straight.replay, 1)
@@ -101,12 +114,15 @@ def test_a_damage_costs_one_game_at_most(damage, costs, added, straight, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda path: flip(path, 0.5), lambda path: os.truncate(path, path.stat().st_size - 3)]
+    "damage",
+    [lambda path: flip(path, 0.5), lambda path: os.truncate(path, path.stat().st_size - 3)],
 )
 def test_damage_in_a_begun_segment_is_cut_and_played_again(damage, straight, tmp_path, capsys):
     run = open_run(tmp_path)
     run.ledger.begin_generation(1, "")
-    write_segment(run.replay, 1, published_games(straight.replay, 1)).rename(part_path(run.replay, 1))
+    write_segment(run.replay, 1, published_games(straight.replay, 1)).rename(
+        part_path(run.replay, 1)
+    )
     damage(part_path(run.replay, 1))
     assert run_generations(run, 1, never)
     assert "damaged bytes" in capsys.readouterr().out
@@ -114,7 +130,9 @@ def test_damage_in_a_begun_segment_is_cut_and_played_again(damage, straight, tmp
 
 
 @pytest.mark.parametrize("damage", [lambda path: flip(path, 0.5), Path.unlink])
-def test_damaged_newest_games_are_played_again_before_they_are_fitted(damage, straight, generated, capsys):
+def test_damaged_newest_games_are_played_again_before_they_are_fitted(
+    damage, straight, generated, capsys
+):
     damage(segment_path(generated.replay, 1))
     assert run_generations(generated, 1, never)
     assert "played again" in capsys.readouterr().out
@@ -141,14 +159,18 @@ def test_segment_without_an_intact_game_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("generated")
 @pytest.mark.parametrize("loses", [Path.unlink, lambda path: path.write_bytes(b"")])
-def test_run_without_its_database_is_refused(tmp_path: Path, aino_train: Callable[..., str], loses) -> None:
+def test_run_without_its_database_is_refused(
+    tmp_path: Path, aino_train: Callable[..., str], loses
+) -> None:
     loses(tmp_path / "ledger.sqlite")
     said = aino_train("loop", tmp_path, "--generations", 1, status=1)
     assert "ledger.sqlite is missing or empty" in said
     assert "--initial nets/best.dit" in said
 
 
-def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(straight, generated, tmp_path, aino_train):
+def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(
+    straight, generated, tmp_path, aino_train
+):
     checkpoint = generated.fit_checkpoint(1)
     checkpoint.write_bytes(b"PK half a checkpoint")
     said = aino_train("loop", tmp_path, "--generations", 1, status=1)
@@ -172,7 +194,10 @@ def test_folder_of_another_format_is_refused(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(config.read_text().replace("format = 4", "format = 5"))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(ConfigError, match=r"config\.toml: made by another version of Aino: expected format 4, found 5"):
+    with pytest.raises(
+        ConfigError,
+        match=r"config\.toml: made by another version of Aino: expected format 4, found 5",
+    ):
         open_run(tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
@@ -184,9 +209,15 @@ def test_settings_that_notepad_saved_were_no_toml(encoding: str, tmp_path: Path)
     assert read_toml(config) == {"net": "sparse-128", "seed": 7}
 
 
-def test_copies_that_other_programs_put_into_a_run_ended_it_with_a_traceback(tmp_path: Path) -> None:
+def test_copies_that_other_programs_put_into_a_run_ended_it_with_a_traceback(
+    tmp_path: Path,
+) -> None:
     open_run(tmp_path).close()
-    for name in ("gen-00001 (Jana's conflicted copy).replay", "gen-00001 - Copy.replay", "._gen-00001.replay"):
+    for name in (
+        "gen-00001 (Jana's conflicted copy).replay",
+        "gen-00001 - Copy.replay",
+        "._gen-00001.replay",
+    ):
         (tmp_path / "replay" / name).write_bytes(b"")
     (tmp_path / "nets" / "gen-00001 (1).dit").write_bytes(b"")
     run = open_run(tmp_path)
@@ -203,13 +234,26 @@ def test_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(RunError, match="made by a later Aino: expected a run database of version 1, found 99"):
+    with pytest.raises(
+        RunError, match="made by a later Aino: expected a run database of version 1, found 99"
+    ):
         Ledger(path)
     assert path.read_bytes() == before
 
 
-def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    command = [sys.executable, "-m", "selfplay", "loop", str(tmp_path), *FLAGS, "--games.count=16", "--workers=1"]
+def test_second_loop_is_turned_away_and_the_first_goes_on(
+    tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "selfplay",
+        "loop",
+        str(tmp_path),
+        *FLAGS,
+        "--games.count=16",
+        "--workers=1",
+    ]
     with subprocess.Popen([*command, "--generations", "1"], cwd=ROOT) as first:
         wait_until(lambda: part_path(tmp_path / "replay", 1).is_file() or first.poll() is not None)
         assert first.poll() is None  # or the second would play on without end

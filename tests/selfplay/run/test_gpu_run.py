@@ -1,4 +1,6 @@
-"""Runs with a GPU: where games are played and candidates trained, and what is said when the device fails."""
+"""Runs with a GPU: where games are played and candidates trained, and what is said when the device
+fails.
+"""
 
 import argparse
 from collections.abc import Callable
@@ -43,7 +45,9 @@ def played(task: GenerationTask, count: int, **told: Any) -> list[SelfPlayRecord
     return records
 
 
-def test_ten_moves_of_two_halves_on_a_device_are_the_processors(task: GenerationTask, device: Device) -> None:
+def test_ten_moves_of_two_halves_on_a_device_are_the_processors(
+    task: GenerationTask, device: Device
+) -> None:
     there = {game.number: game for game in played(task, 6)}
     assert device.total("product") > 0
     here = played(replace(task, settings=replace(task.settings, backend="numpy")), 6)
@@ -79,7 +83,9 @@ def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
 
     monkeypatch.setattr("selfplay.run.playing.Seats", noted)
     for backend, expected in (("cupy", [3, 3]), ("numpy", [6])):
-        there = replace(task, settings=replace(task.settings, backend=backend, concurrent=6, longest=2))
+        there = replace(
+            task, settings=replace(task.settings, backend=backend, concurrent=6, longest=2)
+        )
         records: list[SelfPlayRecord] = []
         play_numbers(there, iter(range(3)), records.append, never)
         assert (seats, len(records)) == (expected, 3)
@@ -96,7 +102,9 @@ def test_a_device_plays_many_games_in_one_process(task, monkeypatch, device):
     automatic = replace(task, settings=replace(task.settings, backend="auto"))
     assert shared_task(automatic, 10_000, 1).settings.concurrent == 512
     processes: list[int] = []
-    monkeypatch.setattr("selfplay.run.workers._Processes", lambda task, numbers, count: processes.append(count))
+    monkeypatch.setattr(
+        "selfplay.run.workers._Processes", lambda task, numbers, count: processes.append(count)
+    )
     monkeypatch.setattr("selfplay.run.workers.usable_cpus", lambda: 3)
     games: list[SelfPlayRecord] = []
     WorkerPool(0)(task, range(2), games.append, never)
@@ -109,14 +117,22 @@ def test_a_device_plays_many_games_in_one_process(task, monkeypatch, device):
 @pytest.mark.parametrize("net", ["small_net:Small", "sparse-128"])
 def test_a_device_for_a_network_that_cannot_use_it_is_refused(net: str) -> None:
     also = "; --fit.backend cupy trains it there" if net == "sparse-128" else ""
-    with pytest.raises(ConfigError, match=f"towers and transformers play on a GPU; expected numpy for {net}{also}$"):
+    with pytest.raises(
+        ConfigError, match=f"towers and transformers play on a GPU; expected numpy for {net}{also}$"
+    ):
         configured({"net": net, "games": {"backend": "cupy"}})
-    with nullcontext() if also else pytest.raises(ConfigError, match=f"fit.backend cupy: .* numpy for {net}$"):
+    with (
+        nullcontext()
+        if also
+        else pytest.raises(ConfigError, match=f"fit.backend cupy: .* numpy for {net}$")
+    ):
         configured({"net": net, "fit": {"backend": "cupy"}})
     configured({"net": net, "fit": {"backend": "auto"}, "games": {"backend": "auto"}})
 
 
-@pytest.mark.parametrize("net", ["16x1", pytest.param("transformer-16x1x2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "net", ["16x1", pytest.param("transformer-16x1x2", marks=pytest.mark.slow)]
+)
 def test_three_phases_of_a_loop_on_a_device(net, aino_train, tmp_path, device, monkeypatch):
     uses: dict[str, int] = {}
 
@@ -129,8 +145,21 @@ def test_three_phases_of_a_loop_on_a_device(net, aino_train, tmp_path, device, m
     for name in ("generate_games", "fit", "gate"):
         monkeypatch.setattr(phases, name, partial(counted, getattr(phases, name), name))
     run = tmp_path / "run"
-    small = ["--games.count", 2, "--games.longest", 10, "--gate.pairs", 1, "--gate.longest", 10, "--fit.positions", 64]
-    aino_train("loop", run, "--net", net, *TINY_FLAGS, *small, "--generations", 1, "--backend", "cupy")
+    small = [
+        "--games.count",
+        2,
+        "--games.longest",
+        10,
+        "--gate.pairs",
+        1,
+        "--gate.longest",
+        10,
+        "--fit.positions",
+        64,
+    ]
+    aino_train(
+        "loop", run, "--net", net, *TINY_FLAGS, *small, "--generations", 1, "--backend", "cupy"
+    )
     assert all(count > 0 for count in uses.values()), uses
     assert (run / "config.toml").read_text().count('backend = "cupy"') == 2
     _, header = dit.load(run / "nets" / "gen-00001.dit")
@@ -140,5 +169,7 @@ def test_three_phases_of_a_loop_on_a_device(net, aino_train, tmp_path, device, m
 def test_a_sections_own_flag_decides_over_the_backend_of_the_run() -> None:
     parser = argparse.ArgumentParser()
     add_config_flags(parser)
-    given = flag_values(parser.parse_args(["--games.backend", "numpy", "--backend", "cupy", "--fit.window", "3"]))
+    given = flag_values(
+        parser.parse_args(["--games.backend", "numpy", "--backend", "cupy", "--fit.window", "3"])
+    )
     assert given == {"fit": {"backend": "cupy", "window": 3}, "games": {"backend": "numpy"}}

@@ -1,4 +1,6 @@
-"""Phases that are begun from a given network, find nothing to do, are not due, or are resumed with other settings."""
+"""Phases that are begun from a given network, find nothing to do, are not due, or are resumed with
+other settings.
+"""
 
 import shutil
 import sqlite3
@@ -42,26 +44,41 @@ def run_with(path: Path, section: str, **settings: object) -> RunFolder:
     return run
 
 
-# ---- the initial network ------------------------------------------------------------------------------------------
+# ---- the initial network -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("net", ["sparse-128", "sparse-128+v128", "16x1"])
-def test_run_trains_the_kind_of_network_that_it_starts_from_with_its_recipe(net: str, tmp_path: Path) -> None:
+def test_run_trains_the_kind_of_network_that_it_starts_from_with_its_recipe(
+    net: str, tmp_path: Path
+) -> None:
     run = RunFolder(tmp_path / "run", {}, network(tmp_path / "first.dit", net))
     assert run.config == default_config(net)
     assert RunFolder(tmp_path / "run", {}).config == default_config(net)
 
 
-def test_net_that_contradicts_the_initial_network_is_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_net_that_contradicts_the_initial_network_is_refused(
+    tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
     first = network(tmp_path / "first.dit", "sparse-128")
     said = aino_train("loop", tmp_path / "run", "--net=32x4", "--initial", first, status=1)
     assert f"{first} is a network sparse-128, but net is '32x4'" in said
     assert not (tmp_path / "run" / "config.toml").exists()
 
 
-def test_command_that_began_a_run_from_a_network_continues_it(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_command_that_began_a_run_from_a_network_continues_it(
+    tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
     first = network(tmp_path / "first.dit", "16x1")
-    command = ["loop", tmp_path / "run", "--initial", first, *TINY_FLAGS, "--gate.accept_score=0", "--generations", 1]
+    command = [
+        "loop",
+        tmp_path / "run",
+        "--initial",
+        first,
+        *TINY_FLAGS,
+        "--gate.accept_score=0",
+        "--generations",
+        1,
+    ]
     aino_train(*command)
     assert "generation 2: candidate" in aino_train(*command)
     run = RunFolder(tmp_path / "run", {}, first)
@@ -77,7 +94,9 @@ def test_run_does_not_continue_from_another_initial_network(tmp_path: Path) -> N
     run.ensure_first_network()
     assert weights_of(run.best) == weights_of(first)
     run = RunFolder(tmp_path / "run", {}, network(tmp_path / "other.dit", "16x1", seed=2))
-    with pytest.raises(ConfigError, match=r"this run did not start from .*other\.dit; --initial is for new runs"):
+    with pytest.raises(
+        ConfigError, match=r"this run did not start from .*other\.dit; --initial is for new runs"
+    ):
         run.ensure_first_network()
     with pytest.raises(ConfigError, match="net is '16x1' in this run and cannot change"):
         RunFolder(tmp_path / "run", {}, network(tmp_path / "wider.dit", "24x1"))
@@ -108,7 +127,9 @@ def test_pauses_are_no_work(tmp_path: Path) -> None:
     assert run.ledger.work()[1] > first > 0
 
 
-def test_a_kill_lost_the_hours_of_its_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_lost_the_hours_of_its_phase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("selfplay.run.phases.WORK_S", 0.01)
     run, known = open_run(tmp_path), list[float]()
 
@@ -120,7 +141,9 @@ def test_a_kill_lost_the_hours_of_its_phase(tmp_path: Path, monkeypatch: pytest.
     assert 0 < known[0] <= run.ledger.work()[1]
 
 
-def test_what_worked_on_a_run_is_noted_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_worked_on_a_run_is_noted_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ledger, facts = open_run(tmp_path).ledger, dict.fromkeys(ENVIRONMENT, "x")
     monkeypatch.setattr("time.time", iter((9.0, 8.0)).__next__)  # a clock that is set back
     for workers in ("1", "1", "2", "2"):
@@ -137,7 +160,7 @@ def test_a_report_waited_for_ever_for_a_file_that_another_program_locked(tmp_pat
             Ledger(tmp_path / "ledger.sqlite", is_copy=True)
 
 
-# ---- nothing to learn from ----------------------------------------------------------------------------------------
+# ---- nothing to learn from -----------------------------------------------------------------------
 
 
 def test_candidate_needs_no_held_out_games(tmp_path: Path, aino_train: Callable[..., str]) -> None:
@@ -175,7 +198,9 @@ def test_games_without_a_position_to_learn_from_are_played_again(tmp_path: Path)
 
 
 @pytest.mark.usefixtures("finished")
-def test_generation_without_a_position_to_learn_from_is_fitted_from_the_older_ones(tmp_path: Path) -> None:
+def test_generation_without_a_position_to_learn_from_is_fitted_from_the_older_ones(
+    tmp_path: Path,
+) -> None:
     run = run_with(tmp_path, "games", full_share=0.0)
     assert run_generations(run, 1, never)
     assert run.ledger.current() == (2, Phase.DONE)
@@ -194,13 +219,19 @@ def test_imported_games_that_are_lost_do_not_stop_the_run_for_good(tmp_path: Pat
 
 
 def test_games_do_not_begin_where_they_are_drawn_at_once(tmp_path: Path) -> None:
-    drawn = [chess.Board("8/8/4k3/8/8/3K4/8/8 w - - 0 1"), chess.Board("8/8/4k3/8/8/3KB3/8/8 b - - 0 1")]
+    drawn = [
+        chess.Board("8/8/4k3/8/8/3K4/8/8 w - - 0 1"),
+        chess.Board("8/8/4k3/8/8/3KB3/8/8 b - - 0 1"),
+    ]
     openings = tmp_path / "openings.epd"
     openings.write_text("".join(f"{board.epd()}\n" for board in [*drawn, load_openings()[0]]))
     run = RunFolder(tmp_path / "run", {**TINY, "openings": str(openings)})
     assert np.array_equal(run.opening_rows(), [row_from_board(load_openings()[0])])
     openings.write_text("".join(f"{board.epd()}\n" for board in drawn))
-    with pytest.raises(DataError, match=r"openings\.epd:2: the game is over before an engine moves: no side can mate"):
+    with pytest.raises(
+        DataError,
+        match=r"openings\.epd:2: the game is over before an engine moves: no side can mate",
+    ):
         run.opening_rows()
 
 
@@ -219,7 +250,7 @@ def test_lost_candidate_is_trained_again(generated: RunFolder, straight: RunFold
     assert weights_of(generated.candidate(1)) == weights_of(straight.candidate(1))
 
 
-# ---- phases that are not due, or resumed with other settings --------------------------------------------------------
+# ---- phases that are not due, or resumed with other settings -------------------------------------
 
 
 def test_candidate_for_a_finished_run_begins_no_generation(tmp_path: Path) -> None:
@@ -240,7 +271,9 @@ def stopped_after(calls: int) -> Callable[[], bool]:
 def test_training_resumed_with_other_settings_begins_again(played, tmp_path, capsys):
     for name in ("resumed", "straight"):
         shutil.copytree(played, tmp_path / name)
-    assert not run_generations(open_run(tmp_path / "resumed"), 1, until=Phase.GATE, stop=stopped_after(5))
+    assert not run_generations(
+        open_run(tmp_path / "resumed"), 1, until=Phase.GATE, stop=stopped_after(5)
+    )
     resumed, straight = (RunFolder(tmp_path / name, {"fit": {"batch_size": 16}, "games": {"count": 7}})
                          for name in ("resumed", "straight"))  # fmt: skip
     for run in (resumed, straight):
@@ -248,9 +281,13 @@ def test_training_resumed_with_other_settings_begins_again(played, tmp_path, cap
     assert "begins again" in capsys.readouterr().out
     assert weights_of(resumed.candidate(1)) == weights_of(straight.candidate(1))
     assert resumed.ledger.losses(1, "train") == straight.ledger.losses(1, "train")
-    RunFolder(tmp_path / "resumed", {"fit": {"batch_size": 8}})  # with which nothing has been made yet
+    RunFolder(
+        tmp_path / "resumed", {"fit": {"batch_size": 8}}
+    )  # with which nothing has been made yet
     made = read_run(tmp_path / "resumed").settings
-    assert (made["games.count"], made["fit.batch_size"]) == (6, 16), "a generation had settings that came after it"
+    assert (made["games.count"], made["fit.batch_size"]) == (6, 16), (
+        "a generation had settings that came after it"
+    )
 
 
 def test_training_that_was_begun_in_another_order_begins_again(generated, monkeypatch, capsys):
@@ -261,7 +298,9 @@ def test_training_that_was_begun_in_another_order_begins_again(generated, monkey
     assert "begins again" in capsys.readouterr().out
 
 
-def test_gate_resumed_with_other_settings_counts_its_own_games(generated, straight, tmp_path, capsys):
+def test_gate_resumed_with_other_settings_counts_its_own_games(
+    generated, straight, tmp_path, capsys
+):
     assert run_generations(generated, 1, until=Phase.GATE, stop=never)
     resumed = run_with(tmp_path, "gate", visits=12, longest=10, pairs=9)
     seen = [0]
@@ -273,13 +312,16 @@ def test_gate_resumed_with_other_settings_counts_its_own_games(generated, straig
     assert not run_generations(resumed, 1, after_some_games)
     resumed = open_run(tmp_path)
     assert run_generations(resumed, 1, never)
-    assert f"{seen[0]} gate games were played under other settings and do not count" in capsys.readouterr().out
+    assert (
+        f"{seen[0]} gate games were played under other settings and do not count"
+        in capsys.readouterr().out
+    )
     assert resumed.ledger.gates().get(1) == straight.ledger.gates().get(1)
     ((conditions, points),) = straight.ledger.gate_points(1).items()
     assert resumed.ledger.gate_points(1)[conditions] == points
 
 
-# ---- the gate's error rate ----------------------------------------------------------------------------------------
+# ---- the gate's error rate -----------------------------------------------------------------------
 
 
 def verdict(settings: GateSettings, points: Sequence[float]) -> GateResult:
@@ -299,10 +341,15 @@ def test_equal_candidate_is_promoted_no_more_often_than_alpha(alpha: float) -> N
 
 def test_score_at_the_limit_promotes_where_it_is_asked_to() -> None:
     for limit, accepted in ((1.0, False), (0.6, True), (0.7, False)):
-        assert verdict(GateSettings(pairs=2, accept_score=limit), [1.0, 0.5, 0.5, 0.5]).accepted == accepted
+        assert (
+            verdict(GateSettings(pairs=2, accept_score=limit), [1.0, 0.5, 0.5, 0.5]).accepted
+            == accepted
+        )
 
 
-def test_candidates_can_be_scored_on_the_same_games_always(straight, games_file, tmp_path, monkeypatch):
+def test_candidates_can_be_scored_on_the_same_games_always(
+    straight, games_file, tmp_path, monkeypatch
+):
     shutil.copytree(straight.path, tmp_path / "run")
     run = RunFolder(tmp_path / "run", {"fit": {"heldout": str(games_file)}})
     training, heldout = fitting._window(run, 1, run.config.fit.heldout_share)

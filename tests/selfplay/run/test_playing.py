@@ -20,12 +20,16 @@ from selfplay.run.config import configured
 from selfplay.run.playing import GenerationTask, play_numbers
 from tests.selfplay.run.crews import games_here, tiny_task
 
-SETTINGS = GameSettings(visits=12, fast_visits=6, full_share=0.5, concurrent=3, longest=24, temperature_plies=8)
+SETTINGS = GameSettings(
+    visits=12, fast_visits=6, full_share=0.5, concurrent=3, longest=24, temperature_plies=8
+)
 NUMBERS = [0, 1, 2, 3, 7]
 
 
 @pytest.fixture(scope="module", params=["sparse-128", "8x1"])
-def task(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> GenerationTask:
+def task(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> GenerationTask:
     """A generation of small games of a random network of each family."""
     net = tmp_path_factory.mktemp("net") / "net.dit"
     dit.save(net, family_of(request.param).build(np.random.default_rng(1)))

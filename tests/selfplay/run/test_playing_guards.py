@@ -1,4 +1,6 @@
-"""Guards over self-play: draws and wrong resignations are counted, and the next generation's settings follow."""
+"""Guards over self-play: draws and wrong resignations are counted, and the next generation's
+settings follow.
+"""
 
 import contextlib
 import sqlite3
@@ -15,17 +17,33 @@ from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
 from selfplay.records.replay import write_segment
 from selfplay.run.folder import RunFolder
-from selfplay.run.generating import generate_games, giving_up, guarded, guarded_settings, safe_threshold, summarise
+from selfplay.run.generating import (
+    generate_games,
+    giving_up,
+    guarded,
+    guarded_settings,
+    safe_threshold,
+    summarise,
+)
 from selfplay.run.playing import START, GenerationTask
 from tests.selfplay.run.crews import record_of
 
 SETTINGS = GameSettings(resign_below=-0.9, resign_moves=2, resign_errors=0.1, most_draws=0.6)
 
 
-def game_of(values: list[float], points: int = 0, gave_up: int = 0, played_through: bool = True) -> SelfPlayRecord:
-    """A game by the root values (win minus loss) of its moves, White first; the moves do not matter here."""
+def game_of(
+    values: list[float], points: int = 0, gave_up: int = 0, played_through: bool = True
+) -> SelfPlayRecord:
+    """A game by the root values (win minus loss) of its moves, White first; the moves do not matter
+    here.
+    """
     wdl = [[(1 + value) / 2, 0.0, (1 - value) / 2] for value in values]
-    more = {"white_points": points, "ending": Ending.LENGTH, "played_through": played_through, "gave_up": gave_up}
+    more = {
+        "white_points": points,
+        "ending": Ending.LENGTH,
+        "played_through": played_through,
+        "gave_up": gave_up,
+    }
     return record_of([0] * len(values), wdl, **more)
 
 
@@ -47,7 +65,11 @@ def test_moves_in_a_row_make_a_side_give_up(values: list[float], side: int) -> N
 @pytest.mark.parametrize("played_through", [False, True])
 def test_who_gave_up_is_stored(gave_up: int, played_through: bool) -> None:
     stored = decode_record(encode_record(game_of([0.5], 1, gave_up, played_through)))
-    assert (stored.gave_up, stored.played_through, stored.ending) == (gave_up, played_through, Ending.LENGTH)
+    assert (stored.gave_up, stored.played_through, stored.ending) == (
+        gave_up,
+        played_through,
+        Ending.LENGTH,
+    )
     assert stored.wrongly_given_up == (played_through and gave_up == 1)
 
 
@@ -68,7 +90,9 @@ def saved(value: float) -> SelfPlayRecord:
 
 def test_threshold_sinks_until_few_resignations_are_wrong() -> None:
     assert safe_threshold([lost(-0.99)] * 40 + [saved(-0.92)] * 4, -0.9, 2, 0.1) == -0.9
-    assert safe_threshold([lost(-0.99)] * 40 + [saved(-0.92)] * 10, -0.9, 2, 0.1) == pytest.approx(-0.95)
+    assert safe_threshold([lost(-0.99)] * 40 + [saved(-0.92)] * 10, -0.9, 2, 0.1) == pytest.approx(
+        -0.95
+    )
     assert safe_threshold([saved(-1.0)] * 40, -0.9, 2, 0.1) == -1.0
     assert safe_threshold([saved(-1.0)] * 5, -0.9, 2, 0.1) == -0.9, "without evidence it stays"
     assert safe_threshold([replace(saved(-1.0), played_through=False)] * 50, -0.9, 2, 0.1) == -0.9
@@ -91,11 +115,18 @@ def test_many_draws_bring_variety_and_few_change_nothing() -> None:
 
 def test_earlier_generations_count_and_the_summary_says_what_it_counts(tmp_path: Path) -> None:
     write_segment((run := RunFolder(tmp_path, {})).replay, 3, draws(1.0))
-    assert guarded_settings(SETTINGS, run, 3) == guarded_settings(SETTINGS, run, 8) == (SETTINGS, [])
+    assert (
+        guarded_settings(SETTINGS, run, 3) == guarded_settings(SETTINGS, run, 8) == (SETTINGS, [])
+    )
     assert guarded_settings(SETTINGS, run, 4)[0].opening_share == 1.0
     run.ledger.note_import(3, "", [("games.pgn", 100, 0)], [])
     assert guarded_settings(SETTINGS, run, 4) == (SETTINGS, []), "imported games are no self-play"
-    games = [game_of([0.5], 1, 1), game_of([0.5], -1, 1), game_of([0.5], 0, 0), game_of([0.5], 0, -1, False)]
+    games = [
+        game_of([0.5], 1, 1),
+        game_of([0.5], -1, 1),
+        game_of([0.5], 0, 0),
+        game_of([0.5], 0, -1, False),
+    ]
     summary = summarise(games, SETTINGS)
     assert (summary.games, summary.drawn, summary.given_up, summary.wrong) == (4, 2, 2, 1)
 
@@ -119,7 +150,9 @@ def test_guarded_settings_play_the_generation_and_are_told(tmp_path: Path) -> No
     assert f"games.temperature_plies is 48 instead of 24, because {why}" in told
     assert any("0% drawn; resigning below -0.96 was wrong in 0 of 2 games" in text for text in told)
     with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger:
-        stored = ledger.execute("SELECT generation, games, drawn, given_up, opening_share FROM self_play").fetchall()
+        stored = ledger.execute(
+            "SELECT generation, games, drawn, given_up, opening_share FROM self_play"
+        ).fetchall()
     assert stored == [(2, 2, 0, 2, 1.0)]
 
 

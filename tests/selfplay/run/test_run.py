@@ -23,7 +23,15 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations
-from tests.selfplay.run.crews import TINY, TINY_FLAGS, assert_same_generation, never, open_run, stored_games, weights_of
+from tests.selfplay.run.crews import (
+    TINY,
+    TINY_FLAGS,
+    assert_same_generation,
+    never,
+    open_run,
+    stored_games,
+    weights_of,
+)
 
 
 def test_one_generation_leaves_everything_behind(straight: RunFolder) -> None:
@@ -47,15 +55,23 @@ def test_no_generation_begins_after_the_hours_of_a_run(straight: RunFolder) -> N
 
 
 @pytest.mark.parametrize("hours", ["nan", "0", "-1"])
-def test_a_run_without_hours_is_refused(hours: str, aino_train: Callable[..., str], tmp_path: Path) -> None:
-    assert f"--hours: expected above 0, got {hours}" in aino_train("loop", tmp_path / "run", "--hours", hours, status=1)
+def test_a_run_without_hours_is_refused(
+    hours: str, aino_train: Callable[..., str], tmp_path: Path
+) -> None:
+    assert f"--hours: expected above 0, got {hours}" in aino_train(
+        "loop", tmp_path / "run", "--hours", hours, status=1
+    )
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("flag", ["heldout=no.pgn", "fit.backend=cupy", "openings=random:41", "openings=no.epd"])
+@pytest.mark.parametrize(
+    "flag", ["heldout=no.pgn", "fit.backend=cupy", "openings=random:41", "openings=no.epd"]
+)
 def test_what_a_run_lacks_was_found_late_and_then_kept(flag, aino_train, tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.run.folder.get_backend", Mock(side_effect=ConfigError("no cupy")))
-    assert flag.partition("=")[2] in aino_train("loop", tmp_path / "run", *TINY_FLAGS, f"--{flag}", status=1)
+    assert flag.partition("=")[2] in aino_train(
+        "loop", tmp_path / "run", *TINY_FLAGS, f"--{flag}", status=1
+    )
     assert not (tmp_path / "run" / "config.toml").exists()
 
 
@@ -78,13 +94,17 @@ def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_pat
     assert_same_generation(open_run(tmp_path), straight)
 
 
-@pytest.mark.parametrize("net", ["16x1", pytest.param("transformer-16x1x2", marks=pytest.mark.slow), "sparse-128"])
+@pytest.mark.parametrize(
+    "net", ["16x1", pytest.param("transformer-16x1x2", marks=pytest.mark.slow), "sparse-128"]
+)
 def test_loop_command_continues_with_the_next_generation(net, aino_train, tmp_path):
     first = aino_train("loop", tmp_path, f"--net={net}", *TINY_FLAGS, "--generations", 1)
     assert "generation 1: held-out losses before -> after" in first
     assert "generation 1: candidate" in first
     assert "generation 2: candidate" in aino_train("loop", tmp_path, "--generations", 1)
-    rows = sqlite3.connect(tmp_path / "ledger.sqlite").execute("SELECT generation, COUNT(*) FROM games GROUP BY 1")
+    rows = sqlite3.connect(tmp_path / "ledger.sqlite").execute(
+        "SELECT generation, COUNT(*) FROM games GROUP BY 1"
+    )
     assert dict(rows.fetchall()) == {1: 6, 2: 6}
 
 
@@ -104,7 +124,9 @@ def test_a_loop_stops_before_a_phase_and_goes_on(straight, aino_train, tmp_path)
     assert_same_generation(open_run(tmp_path), straight)
 
 
-def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight: RunFolder, tmp_path: Path) -> None:
+def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(
+    straight: RunFolder, tmp_path: Path
+) -> None:
     run, theirs = open_run(tmp_path / "run"), straight.candidate(1)
     with pytest.raises(RunError, match="has to generate first"):
         adopt_candidate(run, theirs)
@@ -114,16 +136,20 @@ def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight: Run
         adopt_candidate(run, tmp_path / "other.dit")
 
     for _ in range(2):  # the second time as after an interruption of the match
-        assert main(["loop", str(tmp_path / "run"), "--candidate", str(theirs), "--until=gate"]) == 0
+        assert (
+            main(["loop", str(tmp_path / "run"), "--candidate", str(theirs), "--until=gate"]) == 0
+        )
     run = open_run(tmp_path / "run")
     assert weights_of(run.candidate(1)) == weights_of(theirs)
     for kind in ("before", "after"):
-        assert run.ledger.losses(1, kind)[0]["policy"] == straight.ledger.losses(1, kind)[0]["policy"]
+        assert (
+            run.ledger.losses(1, kind)[0]["policy"] == straight.ledger.losses(1, kind)[0]["policy"]
+        )
     assert run_generations(run, 1, never)
     assert [*run.ledger.gate_points(1).values()] == [*straight.ledger.gate_points(1).values()]
 
 
-# ---- gate ---------------------------------------------------------------------------------------------------------
+# ---- gate ----------------------------------------------------------------------------------------
 
 
 def test_verdict_waits_for_missing_pairs() -> None:
@@ -154,7 +180,7 @@ def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
     assert (sum(result.pentanomial), result.decided) == (3, False)
 
 
-# ---- settings, ledger, lock ---------------------------------------------------------------------------------------
+# ---- settings, ledger, lock ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -185,31 +211,49 @@ def test_bad_settings_are_named(values: dict, named: str) -> None:
         configured(values)
 
 
-def test_help_tells_every_setting(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_tells_every_setting(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "500")  # or lines would break within words
     with pytest.raises(SystemExit):
         main(["loop", "--help-all"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "--games.longest N call a game a draw after this many plies (at least 1; default of new runs: 400)" in text
+    assert (
+        "--games.longest N call a game a draw after this many plies (at least 1; default of new runs: 400)"
+        in text
+    )
     assert "(at least 2; default of new runs: 256 for towers, 8192 for sparse networks)" in text
     config = default_config("16x1")
     sections = [config, config.games, config.fit, config.gate]
-    settings = [one for section in sections for one in fields(section) if not is_dataclass(getattr(section, one.name))]
+    settings = [
+        one
+        for section in sections
+        for one in fields(section)
+        if not is_dataclass(getattr(section, one.name))
+    ]
     assert len(settings) > 40
     assert all(one.metadata["help"] in text for one in settings)
 
 
 @pytest.mark.parametrize("net", ["64x6", "sparse-256"])
-def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(net: str, tmp_path: Path) -> None:
+def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(
+    net: str, tmp_path: Path
+) -> None:
     parser = argparse.ArgumentParser()
     pretrain.add_arguments(parser)
     words = ["--net", net, "--data", "x.pgn", "--run", "x", "--out", "x.dit", "--positions", "9"]
     alone = pretrain.settings_of(parser.parse_args(words))
     run = RunFolder(tmp_path, {"net": net})
     ours = learner_settings(run.config)
-    assert (ours.batch_size, ours.weight_decay) == (alone.learner.batch_size, alone.learner.weight_decay)
+    assert (ours.batch_size, ours.weight_decay) == (
+        alone.learner.batch_size,
+        alone.learner.weight_decay,
+    )
     assert run.config.fit.peak_rate == alone.peak_rate
-    assert learner_settings(RunFolder(tmp_path, {"fit": {"weight_decay": 0.125}}).config).weight_decay == 0.125
+    assert (
+        learner_settings(RunFolder(tmp_path, {"fit": {"weight_decay": 0.125}}).config).weight_decay
+        == 0.125
+    )
 
 
 def test_settings_of_a_run_can_change_and_are_kept(tmp_path: Path) -> None:
@@ -224,7 +268,9 @@ def test_a_run_with_a_retired_setting_goes_on_where_it_did_nothing(tmp_path: Pat
     file.write_text(file.read_text().replace("[games]\n", "[games]\ngumbel = 0\n"))
     assert RunFolder(tmp_path, {}).config == configured(TINY)
     file.write_text(file.read_text().replace("gumbel = 0", "gumbel = 16"))
-    with pytest.raises(ConfigError, match=r"unknown setting games\.gumbel; .* remove its line to continue"):
+    with pytest.raises(
+        ConfigError, match=r"unknown setting games\.gumbel; .* remove its line to continue"
+    ):
         RunFolder(tmp_path, {})
     for text in ("", file.read_text().replace("gumbel = 16", "").replace("seed = ", "seed = 9")):
         file.write_text(text)
@@ -235,9 +281,19 @@ def test_a_run_with_a_retired_setting_goes_on_where_it_did_nothing(tmp_path: Pat
 def test_flags_win_over_the_file(aino_train: Callable[..., str], tmp_path: Path) -> None:
     values = TINY | {"openings": "\U0001f600\x7f.epd"}
     (tmp_path / "small.toml").write_text(config_text(configured(values)), encoding="utf-8")
-    assert configured(read_toml(tmp_path / "small.toml")) == configured(values), "a run could not be read again"
+    assert configured(read_toml(tmp_path / "small.toml")) == configured(values), (
+        "a run could not be read again"
+    )
     (tmp_path / "small.toml").write_text(config_text(configured(TINY)))
-    aino_train("loop", tmp_path / "run", "--until=fit", "--config", tmp_path / "small.toml", "--games.count", 2)
+    aino_train(
+        "loop",
+        tmp_path / "run",
+        "--until=fit",
+        "--config",
+        tmp_path / "small.toml",
+        "--games.count",
+        2,
+    )
     stored = read_toml(tmp_path / "run" / "config.toml")
     assert (stored["games"]["count"], stored["games"]["visits"]) == (2, 4)
 

@@ -19,7 +19,12 @@ from selfplay.run.ledger import Ledger
 from tests.new_process import ROOT, wait_until
 from tests.selfplay.run.crews import TINY_FLAGS, weights_of
 
-MARKS = ["late/seed-1/nets/*1.dit", "plain/seed-1/replay/*1.replay", "plain/seed-2/ledger.sqlite", "*/*/result.json"]
+MARKS = [
+    "late/seed-1/nets/*1.dit",
+    "plain/seed-1/replay/*1.replay",
+    "plain/seed-2/ledger.sqlite",
+    "*/*/result.json",
+]
 SETTINGS = "\n".join(flag.removeprefix("--") for flag in TINY_FLAGS)
 TABLE = f"""
 seeds = [1, 2]
@@ -45,7 +50,9 @@ nodes = 1
 def sweep_in(folder: Path, text: str = TABLE) -> Path:
     """The file of a sweep whose runs lie in `folder`."""
     folder.mkdir(exist_ok=True)
-    (folder / "table.toml").write_text(f'out = "{(folder / "out").as_posix()}"\n{text}', encoding="utf-8")
+    (folder / "table.toml").write_text(
+        f'out = "{(folder / "out").as_posix()}"\n{text}', encoding="utf-8"
+    )
     return folder / "table.toml"
 
 
@@ -70,28 +77,43 @@ def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(tmp_path,
     assert runs_of(tmp_path / "moved") == runs_of(tmp_path / "straight")
     assert len(runs_of(tmp_path / "moved")) == 4
     runs = json.loads((out / "report.json").read_text())
-    assert {run["run"] for run in runs if "plain" in run["group"]} == {"plain/seed-1", "plain/seed-2"}
+    assert {run["run"] for run in runs if "plain" in run["group"]} == {
+        "plain/seed-1",
+        "plain/seed-2",
+    }
     assert runs[0]["changes"] == [{"generation": 2, "games.count": [6, 4]}]
     assert {run["environments"][0]["workers"] for run in runs} == {"1"}
     page = (out / "report.html").read_text()
     assert '<th scope="row">late</th><td>plain</td><td>4</td>' in page, "two games of each seed"
     assert "16x1" in page
     changed = sweep_in(tmp_path / "moved", TABLE.replace("value_share = 0.8", "value_share = 0.7"))
-    assert "made with fit.value_share 0.8, and" in aino_train("sweep", changed, "--workers=1", status=1)
+    assert "made with fit.value_share 0.8, and" in aino_train(
+        "sweep", changed, "--workers=1", status=1
+    )
     shutil.rmtree(out / "late")
     aino_train("sweep", changed, "--workers=1")
-    assert len([*out.glob("matches/*/result.json")]) == 4, "the games of the row's earlier networks counted for it"
+    assert len([*out.glob("matches/*/result.json")]) == 4, (
+        "the games of the row's earlier networks counted for it"
+    )
 
 
 def test_settings_of_a_later_stage_stayed_in_an_earlier_one_that_went_on(tmp_path, monkeypatch):
-    """As where the hours of a sweep were over, and are more now. The default net was missing before the matches."""
+    """As where the hours of a sweep were over, and are more now. The default net was missing before
+    the matches.
+    """
     file, given = sweep_in(tmp_path, TABLE.replace('net = "16x1"', "")), list[tuple[float, str]]()
-    monkeypatch.setattr(sweep, "work_in", lambda run, one, *more: given.append((one["fit"]["value_share"], one["net"])))
+    monkeypatch.setattr(
+        sweep,
+        "work_in",
+        lambda run, one, *more: given.append((one["fit"]["value_share"], one["net"])),
+    )
     assert sweep._make(sweep.Sweep(file, read_toml(file)), "late", 1, None, "1")
     assert given == [(0.5, "32x4"), (0.8, "32x4")]
 
 
-def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_a_run_that_fails_does_not_keep_the_others(
+    tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
     file = sweep_in(tmp_path, TABLE.replace("seeds = [1, 2]", "seeds = [1]"))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "plain").write_text("no folder")
@@ -121,7 +143,9 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path: Path, aino_train: C
         ("begins = 2", "begins = 3", "rows.late: begins 3 is after its last generation, 2"),
     ],
 )  # fmt: skip
-def test_a_faulty_table_is_refused_by_name(old: str, new: str, message: str, tmp_path: Path) -> None:
+def test_a_faulty_table_is_refused_by_name(
+    old: str, new: str, message: str, tmp_path: Path
+) -> None:
     file = sweep_in(tmp_path, TABLE.replace(old, new))
     with pytest.raises(ConfigError, match=rf"table\.toml: .*{re.escape(message)}"):
         sweep.Sweep(file, read_toml(file))
@@ -133,7 +157,13 @@ def test_the_table_of_ingredients_is_that_of_the_recipe() -> None:
     table = sweep.Sweep(file, read_toml(file))
     assert list(table.parts("late")) == [(1, 8), (9, 20), (21, 26)]
     counts = [table.config("late", 1, number) for number in (8, 9, 21)]
-    assert [(one.games.count, one.fit.value_share) for one in counts] == [(300, 0.5), (1000, 0.5), (1000, 0.8)]
+    assert [(one.games.count, one.fit.value_share) for one in counts] == [
+        (300, 0.5),
+        (1000, 0.5),
+        (1000, 0.8),
+    ]
     assert "seed = 1" in config_text(counts[0])
     timed = sweep.Sweep(file, {**table.table, "hours": 1.0})
-    assert [[*timed.parts(row)][-1] for row in ("late", "recipe")] == [(21, 26), (9, None)], "26 were not counted"
+    assert [[*timed.parts(row)][-1] for row in ("late", "recipe")] == [(21, 26), (9, None)], (
+        "26 were not counted"
+    )

@@ -1,4 +1,6 @@
-"""Worker processes: the games of one process, whatever happens to the workers; and none is left behind."""
+"""Worker processes: the games of one process, whatever happens to the workers; and none is left
+behind.
+"""
 
 import multiprocessing
 import os
@@ -25,7 +27,14 @@ from selfplay.run.config import GateSettings
 from selfplay.run.gating import GateTask
 from selfplay.run.ledger import GateRecord
 from selfplay.run.playing import GenerationTask, PlayTask, play_numbers
-from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
+from selfplay.run.sharing import (
+    ATTEMPTS,
+    SharedPlay,
+    WorkerLost,
+    WorkerMessage,
+    play_share,
+    source_hash,
+)
 from selfplay.run.workers import WorkerPool
 from tests.new_process import ROOT, wait_until
 from tests.selfplay.run.crews import NUMBERS, games_of, never, stored_games
@@ -36,7 +45,9 @@ posix = pytest.mark.skipif(os.name != "posix", reason="sends signals that only P
 def test_processes_play_the_games_of_a_gate(task: GenerationTask) -> None:
     other = task.nets[0].with_name("other.dit")
     dit.save(other, family_of("8x1").build(np.random.default_rng(2)))
-    gate = GateTask(3, 1, task.settings, (other, *task.nets), task.openings, GateSettings(visits=4, longest=20))
+    gate = GateTask(
+        3, 1, task.settings, (other, *task.nets), task.openings, GateSettings(visits=4, longest=20)
+    )
     here, there = list[GateRecord](), list[GateRecord]()
     play_numbers(gate, NUMBERS, here.append, never)
     assert sorted(game.number for game in here) == list(NUMBERS)
@@ -45,7 +56,9 @@ def test_processes_play_the_games_of_a_gate(task: GenerationTask) -> None:
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)]
+)
 def test_lost_worker_is_replaced_and_its_games_are_the_same(number, task, expected):
     told: list[str] = []
     finished: list[int] = []
@@ -57,7 +70,9 @@ def test_lost_worker_is_replaced_and_its_games_are_the_same(number, task, expect
         finished.append(record.number)
         assert encode_record(record) == expected[record.number]
 
-    WorkerPool(2, told.append, patience_s=600 if number == signal.SIGKILL else 4)(task, NUMBERS, attack, never)
+    WorkerPool(2, told.append, patience_s=600 if number == signal.SIGKILL else 4)(
+        task, NUMBERS, attack, never
+    )
     assert sorted(finished) == list(NUMBERS)
     assert told
     expected_end = "exit status -9" if number == signal.SIGKILL else "gave no sign of life in time"
@@ -72,14 +87,34 @@ def test_broken_net_is_named_by_its_own_error(task: GenerationTask, tmp_path: Pa
     assert not multiprocessing.active_children()
 
 
-FLAGS = ["--net=16x1", "--games.count=24", "--games.visits=12", "--games.longest=60", "--games.resign_below=-1"]
+FLAGS = [
+    "--net=16x1",
+    "--games.count=24",
+    "--games.visits=12",
+    "--games.longest=60",
+    "--games.resign_below=-1",
+]
 
 
 def start_generating(run: Path) -> subprocess.Popen[str]:
     """Self-play with two workers as a shell's foreground job, once its first game is stored."""
-    command = [sys.executable, "-m", "selfplay", "loop", str(run), "--until=fit", *FLAGS, "--workers=2"]
+    command = [
+        sys.executable,
+        "-m",
+        "selfplay",
+        "loop",
+        str(run),
+        "--until=fit",
+        *FLAGS,
+        "--workers=2",
+    ]
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     part = run / "replay" / "gen-00001.part"
     wait_until(lambda: process.poll() is not None or (part.is_file() and part.stat().st_size > 500))
@@ -124,7 +159,9 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
 
 
 class PretendedPool:
-    """Plays game after game in one process; `poison` ends it, and `mute` workers say nothing at all."""
+    """Plays game after game in one process; `poison` ends it, and `mute` workers say nothing at
+    all.
+    """
 
     def __init__(self, play: "PretendedPlay", numbers: Sequence[int]) -> None:
         self._play, self._numbers, self._started = play, deque(numbers), list[int]()
@@ -163,7 +200,9 @@ class PretendedPool:
 class PretendedPlay(SharedPlay):
     """Pretended pools, all of them remembered."""
 
-    def __init__(self, records: dict[int, bytes], poison: Sequence[int] = (), mute: bool = False) -> None:
+    def __init__(
+        self, records: dict[int, bytes], poison: Sequence[int] = (), mute: bool = False
+    ) -> None:
         self.told: list[str] = []
         super().__init__(2, self.told.append)
         self.records, self.poison, self.mute = records, poison, mute
@@ -177,16 +216,22 @@ class PretendedPlay(SharedPlay):
         return self.pools[-1]
 
 
-def test_a_deadly_game_is_played_last_and_workers_that_never_start_are_given_up(task, expected, monkeypatch):
+def test_a_deadly_game_is_played_last_and_workers_that_never_start_are_given_up(
+    task, expected, monkeypatch
+):
     play, finished = PretendedPlay(expected, poison=[3]), list[int]()
-    with pytest.raises(RunError, match=r"lost 3 times before they finished game 3: pretended to die"):
+    with pytest.raises(
+        RunError, match=r"lost 3 times before they finished game 3: pretended to die"
+    ):
         play(task, NUMBERS, lambda record: finished.append(record.number), never)
     assert finished == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     assert len(play.told) == len(play.pools) - 1 == ATTEMPTS + 1
     assert all(pool.closed for pool in play.pools)
     monkeypatch.setattr(sharing, "PATIENCE_S", 0.0)
     play = PretendedPlay(expected, mute=True)
-    with pytest.raises(RunError, match="before they finished any game: gave no sign of life in time"):
+    with pytest.raises(
+        RunError, match="before they finished any game: gave no sign of life in time"
+    ):
         games_of(play, task, NUMBERS)
     assert len(play.pools) == ATTEMPTS
 
@@ -198,13 +243,17 @@ def test_a_worker_says_that_it_is_up_before_it_draws_and_another_version_refuses
         assert said == [None]
         yield from (0, 1)
 
-    play_share(task, take(), lambda record: said.append(record and encode_record(record)), source_hash())
+    play_share(
+        task, take(), lambda record: said.append(record and encode_record(record)), source_hash()
+    )
     assert sorted(filter(None, said)) == sorted(expected[number] for number in (0, 1))
     with pytest.raises(ConfigError, match="another version"):
         play_share(task, iter([0]), lambda record: None, "0" * 64)
 
 
-def test_a_line_of_several_workers_is_told_once(task: GenerationTask, expected: dict[int, bytes]) -> None:
+def test_a_line_of_several_workers_is_told_once(
+    task: GenerationTask, expected: dict[int, bytes]
+) -> None:
     play = PretendedPlay(expected)
     play.lines = ["a device failed"] * 2
     assert games_of(play, task, NUMBERS) == expected
@@ -229,7 +278,10 @@ class FailingTask(GenerationTask):
 
 @pytest.mark.parametrize(
     ("kind", "says"),
-    [(DeadlyTask, r"process \d+ ended with exit status 7"), (FailingTask, r"MemoryError\('no room for game 0'\)")],
+    [
+        (DeadlyTask, r"process \d+ ended with exit status 7"),
+        (FailingTask, r"MemoryError\('no room for game 0'\)"),
+    ],
 )
 def test_what_a_worker_could_not_do_is_told(kind, says, task, monkeypatch):
     monkeypatch.setattr(sharing, "ATTEMPTS", 1)

@@ -81,7 +81,19 @@ def test_moves_are_read_in_many_forms(text: str, uci: str) -> None:
 
 def test_moves_and_promotions_are_read_in_many_forms() -> None:
     board = chess.Board("1n5k/P7/8/8/8/8/8/K7 w - - 0 1")
-    for text in ("a8=Q+", "a8Q", "a7a8q", "a8=Q", "a8(Q)", "a8/Q", "a8=q!", "a7a8Q", "a7-a8=Q", "A7A8Q", "a8Q#"):
+    for text in (
+        "a8=Q+",
+        "a8Q",
+        "a7a8q",
+        "a8=Q",
+        "a8(Q)",
+        "a8/Q",
+        "a8=q!",
+        "a7a8Q",
+        "a7-a8=Q",
+        "A7A8Q",
+        "a8Q#",
+    ):
         assert legal_move(board, text).uci() == "a7a8q"
     assert legal_move(board, "axb8=N").uci() == legal_move(board, "a7xb8N").uci() == "a7b8n"
 
@@ -93,16 +105,25 @@ def test_operations_survive_loose_writing() -> None:
     assert one.name == "LOOSE.07 c0 stray"
     one = problem(f'{BACK_RANK} 3 40 bm Ra8#; id "with; semicolon 4: Back rank"')
     assert (one.best, one.groups, one.fen) == ({"a1a8"}, ("Back rank",), f"{BACK_RANK} 3 40")
-    assert problem("4k3/8/8/8/8/8/8/4K2R w KQ - bm O-O").best == {"e1g1"}, "a right without its rook is dropped"
+    assert problem("4k3/8/8/8/8/8/8/4K2R w KQ - bm O-O").best == {"e1g1"}, (
+        "a right without its rook is dropped"
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "group"),
-    [("WAC.001", "WAC"), ("STS(v1.0) Undermine.014", "STS(v1.0) Undermine"), ("LCTPOS01 (d6!)", "LCTPOS")],
+    [
+        ("WAC.001", "WAC"),
+        ("STS(v1.0) Undermine.014", "STS(v1.0) Undermine"),
+        ("LCTPOS01 (d6!)", "LCTPOS"),
+    ],
 )
 def test_running_numbers_make_groups(name: str, group: str) -> None:
     assert problem(f'{BACK_RANK} bm Ra8; id "{name}";').groups == (group,)
-    assert problem(rf'{BACK_RANK} bm Ra8; id "the \"big\" one, C:\\x, \"1\"";').name == r'the "big" one, C:\x, "1"'
+    assert (
+        problem(rf'{BACK_RANK} bm Ra8; id "the \"big\" one, C:\\x, \"1\"";').name
+        == r'the "big" one, C:\x, "1"'
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,7 +139,11 @@ def test_graded_moves_give_points(grades: str) -> None:
     one = problem(f"{BACK_RANK} bm Ra8; {grades};")
     assert one.points == {"a1a8": 100, "g1f1": 30, "h2h4": 5}
     outcomes = [solve_problem(one, Repeater(move)) for move in ("a1a8", "g1f1", "g2g3")]
-    assert [(outcome.points, outcome.solved) for outcome in outcomes] == [(100, True), (30, False), (0, False)]
+    assert [(outcome.points, outcome.solved) for outcome in outcomes] == [
+        (100, True),
+        (30, False),
+        (0, False),
+    ]
     score = tally(outcomes)
     assert (score.solved, score.points, score.most_points) == (1, 130, 300)
 
@@ -131,7 +156,9 @@ def test_graded_moves_give_points(grades: str) -> None:
         ("8/8", "2 ranks instead of 8"), ("7k/5Q2/6K1/8/8/8/8/8 b - - dm 1;", "no legal move"),
     ],
 )  # fmt: skip
-def test_bad_lines_are_named_and_left_out_and_the_suite_goes_on(line: str, expected: str, tmp_path: Path) -> None:
+def test_bad_lines_are_named_and_left_out_and_the_suite_goes_on(
+    line: str, expected: str, tmp_path: Path
+) -> None:
     path = tmp_path / "bad.epd"
     path.write_text(f"{BACK_RANK} bm Ra8;\n{line}\n")
     told: list[str] = []
@@ -160,14 +187,19 @@ def test_bad_lines_are_named_and_left_out_and_the_suite_goes_on(line: str, expec
         ("acd 12; acn 1000; bm Ra8; ce 99; pv Ra8; noop; c0;", "0 1"),
         ('bm Ra8#; c0 "a;b"; c1 ""; id;', "0 1"),
         ('id "never closed; bm Ra8;', "0 1"),
-        (r'a "foo\"bar; hmvc 7; bm h4";; ; b "foo\\"; bm Ra8;', "0 1"),  # as python-chess writes quotes
+        (
+            r'a "foo\"bar; hmvc 7; bm h4";; ; b "foo\\"; bm Ra8;',
+            "0 1",
+        ),  # as python-chess writes quotes
         (r'c0 "C:\dir\"; bm Ra8; id "x";', "0 1"),
         ('bm "Ra8";', "0 1"),
         ("bm 1. Ra8;", "0 1"),
         ("\u2013 bm a1-a8;", "0 1"),
     ],
 )
-def test_operations_separated_by_anything_lose_no_solution_and_no_clock(operations: str, fen: str) -> None:
+def test_operations_separated_by_anything_lose_no_solution_and_no_clock(
+    operations: str, fen: str
+) -> None:
     one = problem(f"{BACK_RANK.replace(' ', chr(9))} {operations}")
     assert one.best == {"a1a8"}
     assert one.fen == f"{BACK_RANK} {fen}"
@@ -190,11 +222,16 @@ def test_suites_are_read_in_every_encoding_and_with_every_line_end(encoding, lin
     path = tmp_path / "own.epd"
     lines = ["# M\u00fcller", "% no position", "// nor this", ""]
     lines += [f'{BACK_RANK} bm Ra8; id "M\u00fcller";', f"{BACK_RANK} am h4"]
-    for data in (line_end.join(lines).encode(encoding), gzip.compress(line_end.join(lines).encode(encoding))):
+    for data in (
+        line_end.join(lines).encode(encoding),
+        gzip.compress(line_end.join(lines).encode(encoding)),
+    ):
         path.write_bytes(data)
         assert [one.name for one in read_epd(path)] == ["M\u00fcller", "own.6"]
     path = tmp_path / "puzzles.csv"
-    path.write_bytes(PUZZLES.replace("mateIn2", "m\u00e4t").replace("\n", line_end).encode(encoding))
+    path.write_bytes(
+        PUZZLES.replace("mateIn2", "m\u00e4t").replace("\n", line_end).encode(encoding)
+    )
     ladder, _ = read_puzzles(path)
     assert "m\u00e4t" in ladder.groups
 
@@ -227,7 +264,10 @@ def test_puzzles_begin_after_the_opponents_move(tmp_path: Path) -> None:
     path.write_text(PUZZLES.replace("FEN", "Place"))
     with pytest.raises(DataError, match=r"puzzles\.csv:1: not a puzzle"):
         read_puzzles(path)
-    for bad, line, read in ((PUZZLES + "x,8/8 w,e2e4,1,a\n", 4, 2), (PUZZLES.replace(" g6g8", ""), 2, 1)):
+    for bad, line, read in (
+        (PUZZLES + "x,8/8 w,e2e4,1,a\n", 4, 2),
+        (PUZZLES.replace(" g6g8", ""), 2, 1),
+    ):
         path.write_text(bad)
         told: list[str] = []
         assert len(read_puzzles(path, note=told.append)) == read
@@ -249,11 +289,20 @@ def test_rows_that_are_no_puzzles_are_told(row: str, error: str, tmp_path: Path)
 
 def test_best_moves_moves_to_avoid_and_mates() -> None:
     both = problem(f"{BACK_RANK} bm Kf1 h4; am h3;")
-    assert [solved(both, move) for move in ("g1f1", "h2h4", "h2h3", "g2g3")] == [True, True, False, False]
+    assert [solved(both, move) for move in ("g1f1", "h2h4", "h2h3", "g2g3")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
     assert solved(both, "a1a8"), "a mate is always right"
     avoid = problem(f"{BACK_RANK} am h3;")
     assert (solved(avoid, "h2h3"), solved(avoid, "h2h4")) == (False, True)
-    for mates in ("dm 2", "bm #2", "3 8 bm #+2"):  # a mate for a best move, as `matetrack` has it, was an illegal move
+    for mates in (
+        "dm 2",
+        "bm #2",
+        "3 8 bm #+2",
+    ):  # a mate for a best move, as `matetrack` has it, was an illegal move
         mate = problem(f"{BACK_RANK} {mates};")
         assert (mate.mate_in, mate.best) == (2, frozenset())
     assert [solved(mate, "g1f1", mate=announced) for announced in (None, -1, 1, 2, 3)] == [
@@ -302,10 +351,14 @@ def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
         assert nodes == sorted(nodes)
         assert nodes[-1] == 100
         assert len(nodes) == 8
-        assert [step.move for step in solver.solve(chess.Board(), fresh=True)] == [step.move for step in start]
+        assert [step.move for step in solver.solve(chess.Board(), fresh=True)] == [
+            step.move for step in start
+        ]
 
 
-def test_uci_engine_solves_too_and_an_illegal_move_took_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uci_engine_solves_too_and_an_illegal_move_took_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(solver, "ENGINE_PATIENCE_S", 3.0)
     scripted = Contestant("scripted", (sys.executable, str(SCRIPT), "score", "15"))
     with closing(UciSolver(scripted, TimeControl(nodes=100))) as one:
@@ -320,13 +373,28 @@ def test_uci_engine_solves_too_and_an_illegal_move_took_a_minute(monkeypatch: py
         assert (outcome.solved, outcome.played, told in outcome.fault) == (False, ("g1h3",), True)
 
 
-def test_command_shows_a_table_and_writes_json(aino_train: Callable[..., str], tmp_path: Path) -> None:
+def test_command_shows_a_table_and_writes_json(
+    aino_train: Callable[..., str], tmp_path: Path
+) -> None:
     suite, puzzles, out = tmp_path / "own.epd", tmp_path / "own.txt", tmp_path / "new" / "out.json"
     suite.write_text("".join(f'{BACK_RANK} bm {move}; id "{theme}.{n}";\n'
                              for theme, move in (("Mate", "Ra8"), ("Wrong", "h4")) for n in range(5)))  # fmt: skip
     puzzles.write_text(PUZZLES)
-    output = aino_train("suite", suite, puzzles, "--nodes", 200, "--evaluator", "material", "--json", out, "--failed")
-    assert output.startswith("12 positions, 200 nodes a move, Aino\n"), "nothing was said before the first was solved"
+    output = aino_train(
+        "suite",
+        suite,
+        puzzles,
+        "--nodes",
+        200,
+        "--evaluator",
+        "material",
+        "--json",
+        out,
+        "--failed",
+    )
+    assert output.startswith("12 positions, 200 nodes a move, Aino\n"), (
+        "nothing was said before the first was solved"
+    )
     assert "5 (50.0%)" not in output, "a mate is right wherever it is played"
     rows = [line.split() for line in output.splitlines()]
     assert ["own.epd", "10", "10", "(100.0%)"] in [row[:4] for row in rows]
@@ -353,7 +421,9 @@ def test_suites_of_the_data_folder_are_read(test_data: Path) -> None:
     assert len(read_puzzles(test_data / "puzzles" / "lichess.csv", limit=500)) == 500
 
 
-def test_engines_words_may_set_the_limit_but_no_clock(aino_train: Callable[..., str], tmp_path: Path) -> None:
+def test_engines_words_may_set_the_limit_but_no_clock(
+    aino_train: Callable[..., str], tmp_path: Path
+) -> None:
     suite, out = tmp_path / "own.epd", tmp_path / "out.json"
     suite.write_text(f"{BACK_RANK} bm Ra8;\n")
     engine = f'name=scripted cmd="{sys.executable} {SCRIPT}"'
@@ -362,12 +432,20 @@ def test_engines_words_may_set_the_limit_but_no_clock(aino_train: Callable[..., 
     aino_train("suite", suite, "--engine", f"{engine} nodes=70", "--movetime", 0.1, "--json", out)
     assert json.loads(out.read_text())["limit"] == "0.1 s a move"
     assert "no clock" in aino_train("suite", suite, "--engine", f"{engine} tc=1+0", status=1)
-    assert "threads would not reach it" in aino_train("suite", suite, "--engine", engine, "--threads", 4, status=1)
+    assert "threads would not reach it" in aino_train(
+        "suite", suite, "--engine", engine, "--threads", 4, status=1
+    )
 
 
-def test_an_engine_that_died_ended_the_suite(aino_train: Callable[..., str], tmp_path: Path) -> None:
+def test_an_engine_that_died_ended_the_suite(
+    aino_train: Callable[..., str], tmp_path: Path
+) -> None:
     suite, out = tmp_path / "five.epd", tmp_path / "out.json"
-    suite.write_text("".join(f'{chess.Board().epd()} bm Nh3; c0 "Nh3=9"; id "{number}";\n' for number in range(5)))
+    suite.write_text(
+        "".join(
+            f'{chess.Board().epd()} bm Nh3; c0 "Nh3=9"; id "{number}";\n' for number in range(5)
+        )
+    )
     engine = f"{sys.executable} {scripted_engine.__file__} leave 3"
     assert "2: engine" in aino_train("suite", suite, "--engine", f'cmd="{engine}"', "--json", out)
     (kept,) = json.loads(out.read_text())["suites"]

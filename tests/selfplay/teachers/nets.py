@@ -1,4 +1,6 @@
-"""Net files of the teacher's architecture with random weights, of any size, and their values by plain NumPy."""
+"""Net files of the teacher's architecture with random weights, of any size, and their values by
+plain NumPy.
+"""
 
 import struct
 from pathlib import Path
@@ -12,7 +14,13 @@ from engine.board.makemove import make
 from engine.board.movegen import generate
 from selfplay.records.label_folder import Chunk, LabelWriter
 from selfplay.teachers.labelling import LabelPlan, sample_chunk
-from selfplay.teachers.net_file import NNUE_VERSION, STACK_HASH, STOCKFISH_15, NetShape, read_stockfish_net
+from selfplay.teachers.net_file import (
+    NNUE_VERSION,
+    STACK_HASH,
+    STOCKFISH_15,
+    NetShape,
+    read_stockfish_net,
+)
 from selfplay.teachers.sample_sources import games_of_sets, new_roots
 
 
@@ -32,8 +40,17 @@ def net_bytes(shape: NetShape, description: bytes = b"random") -> bytes:
     parts += [numbers(shape.width, 90, "<i2"), numbers(shape.features * shape.width, 30, "<i2")]
     parts += [numbers(shape.features * shape.buckets, 3000, "<i4")]
     for _ in range(shape.buckets):
-        parts += [struct.pack("<I", STACK_HASH), numbers(16, 3000, "<i4"), numbers(16 * shape.width, 30, "i1")]
-        parts += [numbers(32, 1000, "<i4"), numbers(32 * 32, 60, "i1"), numbers(1, 5000, "<i4"), numbers(32, 60, "i1")]
+        parts += [
+            struct.pack("<I", STACK_HASH),
+            numbers(16, 3000, "<i4"),
+            numbers(16 * shape.width, 30, "i1"),
+        ]
+        parts += [
+            numbers(32, 1000, "<i4"),
+            numbers(32 * 32, 60, "i1"),
+            numbers(1, 5000, "<i4"),
+            numbers(32, 60, "i1"),
+        ]
     return b"".join(parts)
 
 
@@ -41,15 +58,24 @@ PIECE_CP = (100, 320, 330, 500, 950, 0)
 
 
 def material_net_bytes() -> bytes:
-    """A net of the real size that counts material, a pawn 100 centipawns: what hangs is known without Stockfish."""
+    """A net of the real size that counts material, a pawn 100 centipawns: what hangs is known
+    without Stockfish.
+    """
     shape = STOCKFISH_15
     psqt = np.zeros((shape.features // 704, 11, 64, shape.buckets), "<i4")
     for kind, cp in enumerate(PIECE_CP[:5]):
         psqt[:, 2 * kind], psqt[:, 2 * kind + 1] = round(16 * 3.61 * cp), -round(16 * 3.61 * cp)
     hash_ = shape.transformer_hash
-    stack = struct.pack("<I", STACK_HASH) + bytes(4 * 16 + 16 * shape.width + 4 * 32 + 32 * 32 + 4 + 32)
+    stack = struct.pack("<I", STACK_HASH) + bytes(
+        4 * 16 + 16 * shape.width + 4 * 32 + 32 * 32 + 4 + 32
+    )
     head = struct.pack("<IIII", NNUE_VERSION, hash_ ^ STACK_HASH, 0, hash_)
-    return head + bytes(2 * shape.width + 2 * shape.features * shape.width) + psqt.tobytes() + shape.buckets * stack
+    return (
+        head
+        + bytes(2 * shape.width + 2 * shape.features * shape.width)
+        + psqt.tobytes()
+        + shape.buckets * stack
+    )
 
 
 def random_positions(count: int, seed: int, chess960: bool = False) -> np.ndarray:
@@ -77,7 +103,10 @@ def material_labels(folder: Path, rows: int, **settings: int) -> Chunk:
     net = folder.with_suffix(".nnue")
     net.write_bytes(material_net_bytes())
     sampled = sample_chunk(
-        read_stockfish_net(net), new_roots(games_of_sets([])), LabelPlan(chunk_rows=rows, **settings), 0
+        read_stockfish_net(net),
+        new_roots(games_of_sets([])),
+        LabelPlan(chunk_rows=rows, **settings),
+        0,
     )
     chunk = Chunk(sampled.values, sampled.scored, sampled.offered)
     writer = LabelWriter(folder, {"teacher": "material", **settings})

@@ -26,9 +26,11 @@ def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int) -> i
 
 @kernel()
 def count_wrong(teacher, rows):
-    """Count packed rows [N, 4 or 8] without the teacher's value, or without its best moves and their scores.
+    """Count packed rows [N, 4 or 8] without the teacher's value, or without its best moves and
+    their scores.
 
-    A value is static if calm, else that of quiescence; with scored moves it is that of the best one.
+    A value is static if calm, else that of quiescence; with scored moves it is that of the best
+    one.
     """
     row, words, wrong = np.zeros(ROW_WORDS, np.uint64), np.zeros(packed.SCORED_WORDS, np.uint64), 0
     moves, scores = np.zeros(MAX_MOVES, np.uint16), np.zeros(MAX_MOVES, np.int64)
@@ -39,7 +41,9 @@ def count_wrong(teacher, rows):
         if rows.shape[1] == packed.SCORED_WORDS:
             count = np.int64(generate(row, moves))
             begin_quiescence(teacher, row)
-            score_teacher_moves(teacher, np.int64(0), moves, count, scores, np.int64(packed.TOP_MOVES), REACH)
+            score_teacher_moves(
+                teacher, np.int64(0), moves, count, scores, np.int64(packed.TOP_MOVES), REACH
+            )
             pack_best_moves(moves, scores, count, words)
             value = scores[0]
         elif rows[i, 3] >> np.uint64(56) & np.uint64(packed.CALM):

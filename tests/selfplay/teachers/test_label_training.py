@@ -28,7 +28,9 @@ HELD_OUT, TRAINED = 700, 20_000  # roots
 
 @pytest.fixture(scope="module")
 def sampled(material_net):
-    return sample_chunk(material_net, new_roots(games_of_sets([])), LabelPlan(chunk_rows=600, scored_share=0.3), 0)
+    return sample_chunk(
+        material_net, new_roots(games_of_sets([])), LabelPlan(chunk_rows=600, scored_share=0.3), 0
+    )
 
 
 def filled(rows: np.ndarray, numbers: np.ndarray):
@@ -43,12 +45,27 @@ def test_order_draws_every_row_once_an_epoch_and_each_epoch_in_another_order():
     assert sorted(first) == sorted(second) == list(range(1000))
     assert (first != second).mean() > 0.9
     assert abs(np.corrcoef(first, np.arange(1000))[0, 1]) < 0.15
-    np.testing.assert_array_equal(np.concatenate([order.sample(0, 300), order.sample(300, 900)]), order.sample(0, 1200))
+    np.testing.assert_array_equal(
+        np.concatenate([order.sample(0, 300), order.sample(300, 900)]), order.sample(0, 1200)
+    )
 
 
 def test_order_is_the_feistel_network_by_its_definition():
-    """Four rounds with the mixer of SplitMix64, as plain Python integers once gave them: a run goes on in its order."""
-    assert RowOrder(1000, 3).sample(996, 10).tolist() == [476, 603, 121, 906, 902, 637, 863, 663, 702, 48]
+    """Four rounds with the mixer of SplitMix64, as plain Python integers once gave them: a run goes
+    on in its order.
+    """
+    assert RowOrder(1000, 3).sample(996, 10).tolist() == [
+        476,
+        603,
+        121,
+        906,
+        902,
+        637,
+        863,
+        663,
+        702,
+        48,
+    ]
     in_groups = RowOrder(1003, 3, group=5)
     assert len(in_groups) == 1000
     assert in_groups.sample(996, 10).tolist() == [291, 292, 293, 294, 680, 681, 682, 683, 684, 310]
@@ -74,10 +91,16 @@ def test_values_teach_the_value_alone(sampled):
         calm = trained & (fields["kind"] & CALM > 0) & (fields["kind"] & SOURCE_MASK == number)
         np.testing.assert_allclose(batch.wdl[calm], CALM_VALUES[source].wdl(fields["score"][calm]))
         other = trained & (fields["kind"] == number)
-        np.testing.assert_allclose(batch.wdl[other], UNSETTLED_VALUES[source].wdl(fields["score"][other]))
+        np.testing.assert_allclose(
+            batch.wdl[other], UNSETTLED_VALUES[source].wdl(fields["score"][other])
+        )
     assert (batch.n_moves == 0).all()
     assert (batch.moves_left == -1).all()
-    row, sight, legal = np.zeros(ROW_WORDS, np.uint64), buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
+    row, sight, legal = (
+        np.zeros(ROW_WORDS, np.uint64),
+        buffers(Sight),
+        np.zeros(MAX_MOVES, np.uint16),
+    )
     for slot in range(50):
         assert unpack_row(sampled.values[slot], row)
         count = look(row, legal, np.int64(0), sight)
@@ -86,7 +109,10 @@ def test_values_teach_the_value_alone(sampled):
 
 
 def test_scored_moves_teach_the_policy_of_all_legal_moves(sampled):
-    batch, trained = filled(sampled.scored, np.arange(len(sampled.scored))), np.flatnonzero(~held_out(sampled.scored))
+    batch, trained = (
+        filled(sampled.scored, np.arange(len(sampled.scored))),
+        np.flatnonzero(~held_out(sampled.scored)),
+    )
     row, legal = np.zeros(ROW_WORDS, np.uint64), np.zeros(MAX_MOVES, np.uint16)
     for slot in trained:
         assert unpack_row(sampled.scored[slot], row)
@@ -99,7 +125,9 @@ def test_scored_moves_teach_the_policy_of_all_legal_moves(sampled):
     fields = fields_of(sampled.scored)[trained]
     for number, source in enumerate(SOURCES):
         there = fields["kind"] & SOURCE_MASK == number
-        np.testing.assert_allclose(batch.wdl[trained][there], MOVE_SCORES[source].wdl(fields["score"][there]))
+        np.testing.assert_allclose(
+            batch.wdl[trained][there], MOVE_SCORES[source].wdl(fields["score"][there])
+        )
 
 
 def test_held_out_roots_take_no_part(sampled):
@@ -139,13 +167,19 @@ def test_the_policy_part_can_be_trained_on_scored_moves_alone():
 @pytest.mark.parametrize(
     ("rows", "shares", "size"),
     [
-        pytest.param((700, 900, 50), (0.3, 0.7, 1e-4), 64, id="a tiny share, which gave smaller batches"),
+        pytest.param(
+            (700, 900, 50), (0.3, 0.7, 1e-4), 64, id="a tiny share, which gave smaller batches"
+        ),
         pytest.param((9,) * 5, (0.2,) * 5, 2, id="fewer positions than sets"),
     ],
 )
 def test_batches_are_full_and_keep_their_shares(rows, shares, size):
     sets = [LabelRows("labels", np.zeros((count, 4), np.uint64)) for count in rows]
     samples = SparseMixture(sets, shares, batch_size=size, seed=1)
-    sampled = np.array([[len(numbers) for _, numbers in samples.samples(step)] for step in range(1000)])
+    sampled = np.array(
+        [[len(numbers) for _, numbers in samples.samples(step)] for step in range(1000)]
+    )
     assert (sampled.sum(axis=1) == size).all()
-    np.testing.assert_allclose(sampled.sum(axis=0) / sampled.sum(), shares, atol=3e-3 if size < 64 else 1e-4)
+    np.testing.assert_allclose(
+        sampled.sum(axis=0) / sampled.sum(), shares, atol=3e-3 if size < 64 else 1e-4
+    )

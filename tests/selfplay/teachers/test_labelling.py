@@ -37,7 +37,9 @@ from tests.boards import board_after
 from tests.selfplay.teachers.relabelling import count_wrong_labels
 from tests.unit.search.flat import engine, ways_to
 
-PLAN = LabelPlan(chunk_rows=500, filter_mib=1, unsettled_share=0.1, scored_share=0.1, tree_visits=80)
+PLAN = LabelPlan(
+    chunk_rows=500, filter_mib=1, unsettled_share=0.1, scored_share=0.1, tree_visits=80
+)
 FILES = ("journal", "values.rows", "scored.rows", "settings.json")
 
 
@@ -58,18 +60,26 @@ def label(material_net_file, material_net, random_games) -> Callable[..., bool]:
     """Labels a folder until it has `count` positions, or about so many more chunks."""
     alone, around = (new_roots(games_of_sets(sets)) for sets in ([], [random_games]))
 
-    def run(folder: Path, count: int, games=False, tree_net=None, threads=1, plan=PLAN, chunks=1000) -> bool:
+    def run(
+        folder: Path, count: int, games=False, tree_net=None, threads=1, plan=PLAN, chunks=1000
+    ) -> bool:
         roots = around if games else alone
-        with closing(LabelRun(folder, material_net_file, material_net, roots, plan, tree_net)) as run:
+        with closing(
+            LabelRun(folder, material_net_file, material_net, roots, plan, tree_net)
+        ) as run:
             last = run.published.chunks + chunks
-            return run.run(count, threads, lambda share, text: None, lambda: run.published.chunks >= last)
+            return run.run(
+                count, threads, lambda share, text: None, lambda: run.published.chunks >= last
+            )
 
     return run
 
 
 def only(source: str) -> LabelPlan:
     """The plan with one source alone."""
-    return replace(PLAN, shares=Shares(**dict.fromkeys(Shares.__dataclass_fields__, 0.0) | {source: 1.0}))
+    return replace(
+        PLAN, shares=Shares(**dict.fromkeys(Shares.__dataclass_fields__, 0.0) | {source: 1.0})
+    )
 
 
 def contents(folder: Path) -> list[bytes]:
@@ -96,7 +106,9 @@ def test_what_a_killed_process_left_behind_the_journal_is_cut_off(tmp_path, labe
     assert contents(tmp_path / "torn") == contents(tmp_path / "whole")
 
 
-def test_labels_are_the_teachers_and_no_position_comes_twice(tmp_path, label, material_net, tree_net):
+def test_labels_are_the_teachers_and_no_position_comes_twice(
+    tmp_path, label, material_net, tree_net
+):
     assert label(tmp_path, 6000, games=True, tree_net=tree_net)
     labels = LabelFolder(tmp_path)
     labels.verify()
@@ -124,7 +136,9 @@ def test_kinds_of_labels_that_went_are_refused(tmp_path, label, setting):
         LabelFolder(tmp_path)
 
 
-def test_scored_moves_are_as_many_as_asked_for_and_wrong_labels_found(tmp_path, label, folder, random_net):
+def test_scored_moves_are_as_many_as_asked_for_and_wrong_labels_found(
+    tmp_path, label, folder, random_net
+):
     assert label(tmp_path, 2000, plan=replace(PLAN, scored_share=1.0))
     labels = LabelFolder(tmp_path)
     assert len(labels.scored) > 0.95 * len(labels.values)
@@ -138,7 +152,9 @@ def test_positions_of_one_game_share_their_root(tmp_path, label, random_games):
     assert (fields["plies_left"] > 0).all()
 
 
-def test_trees_give_positions_a_few_moves_from_those_of_games(tmp_path, label, random_games, tree_net):
+def test_trees_give_positions_a_few_moves_from_those_of_games(
+    tmp_path, label, random_games, tree_net
+):
     assert label(tmp_path / "trees", 900, games=True, plan=only("trees"), tree_net=tree_net)
     rows = LabelFolder(tmp_path / "trees").values
     fields = fields_of(rows)
@@ -164,9 +180,20 @@ def test_sources_without_positions_and_runs_without_games_are_refused(
     monkeypatch.setattr(labelling, "MOST_KNOWN", 100)
     one = new_roots(games_of_sets([random_games.select(np.arange(random_games.n_games) == 0)]))
     run = LabelRun(tmp_path / "one", material_net_file, material_net, one, only("games"))
-    with closing(run), pytest.raises(RunError, match=r"no more than these \d\d positions"):  # it went on and on
+    with (
+        closing(run),
+        pytest.raises(RunError, match=r"no more than these \d\d positions"),
+    ):  # it went on and on
         run.run(1000, 1, lambda share, text: None, lambda: run.published.chunks > 40)
-    words = ["teach", "--teacher", material_net_file, "--run", tmp_path / "nothing", "--out", tmp_path / "labels"]
+    words = [
+        "teach",
+        "--teacher",
+        material_net_file,
+        "--run",
+        tmp_path / "nothing",
+        "--out",
+        tmp_path / "labels",
+    ]
     assert "no published games" in aino_train(*words, status=1)
 
 
@@ -189,7 +216,10 @@ def test_shortened_and_changed_rows_and_journals_are_found(folder, tmp_path):
     os.truncate(short / "values.rows", 100)
     with pytest.raises(DataError, match="bytes by the journal"):
         LabelFolder(short)
-    for name, place, told in (("scored.rows", 70, "chunk 0"), ("journal", 10, "record 0 is damaged")):
+    for name, place, told in (
+        ("scored.rows", 70, "chunk 0"),
+        ("journal", 10, "record 0 is damaged"),
+    ):
         changed = copytree(folder, tmp_path / name)
         data = bytearray((changed / name).read_bytes())
         data[place] ^= 1
@@ -212,7 +242,17 @@ def test_command_labels_and_checks(tmp_path, material_net_file, capfd):
 
 
 def labels_after_kills(folder: Path, net_file: Path, kills: int) -> list[bytes]:
-    command = [sys.executable, "-m", "selfplay", "teach", "--teacher", str(net_file), "--out", str(folder), *FLAGS]
+    command = [
+        sys.executable,
+        "-m",
+        "selfplay",
+        "teach",
+        "--teacher",
+        str(net_file),
+        "--out",
+        str(folder),
+        *FLAGS,
+    ]
     chance = random.Random(kills)
     for _ in range(kills):
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -226,8 +266,15 @@ def labels_after_kills(folder: Path, net_file: Path, kills: int) -> list[bytes]:
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_killed_labelling_ends_with_the_same_bytes(tmp_path, material_net_file):
-    assert main(["teach", "--teacher", str(material_net_file), "--out", str(tmp_path / "whole"), *FLAGS]) == 0
-    assert labels_after_kills(tmp_path / "killed", material_net_file, 3) == contents(tmp_path / "whole")
+    assert (
+        main(
+            ["teach", "--teacher", str(material_net_file), "--out", str(tmp_path / "whole"), *FLAGS]
+        )
+        == 0
+    )
+    assert labels_after_kills(tmp_path / "killed", material_net_file, 3) == contents(
+        tmp_path / "whole"
+    )
 
 
 def test_every_node_is_offered_with_the_position_that_its_moves_lead_to(monkeypatch):
@@ -235,14 +282,21 @@ def test_every_node_is_offered_with_the_position_that_its_moves_lead_to(monkeypa
         player.set_position(board_after("e2e4"))
         player.search(Limits(nodes=400))
         tree = player._search.tree
-    offered, teacher = [], SimpleNamespace(rows=np.zeros((2, ROW_WORDS), np.uint64), net=None, acc=None)
+    offered, teacher = (
+        [],
+        SimpleNamespace(rows=np.zeros((2, ROW_WORDS), np.uint64), net=None, acc=None),
+    )
     space = SimpleNamespace(teacher=teacher, rng=None)
     for name in ("start", "static_value"):
         monkeypatch.setattr(sample_sources, name, lambda *arguments: None)
     monkeypatch.setattr(sample_sources, "uniform", lambda rng: 0.0)
-    monkeypatch.setattr(sample_sources, "offer", lambda *arguments: offered.append(int(teacher.rows[0, KEY])))
+    monkeypatch.setattr(
+        sample_sources, "offer", lambda *arguments: offered.append(int(teacher.rows[0, KEY]))
+    )
     monkeypatch.setattr(sample_sources, "offer_below", sample_sources.offer_below.py_func)
-    sample_sources.offer_nodes.py_func(space, tree, np.zeros((MAX_DEPTH + 1, ROW_WORDS), np.uint64), 0)
+    sample_sources.offer_nodes.py_func(
+        space, tree, np.zeros((MAX_DEPTH + 1, ROW_WORDS), np.uint64), 0
+    )
     expected = []
     for way in ways_to(tree).values():
         row, after = tree.stack[tree.counters[ROOT_PLY]].copy(), np.zeros(ROW_WORDS, np.uint64)

@@ -1,4 +1,6 @@
-"""The teacher's net: its file, its value against Stockfish and plain NumPy, and its accumulators along moves."""
+"""The teacher's net: its file, its value against Stockfish and plain NumPy, and its accumulators
+along moves.
+"""
 
 import re
 import struct
@@ -33,7 +35,9 @@ def net_values(net, acc, rows, values):
 
 @kernel()
 def count_wrong_updates(teacher, fresh, rows, samples):
-    """Play samples[i] % (number of moves) from random starts; how many numbers differ from those from scratch."""
+    """Play samples[i] % (number of moves) from random starts; how many numbers differ from those
+    from scratch.
+    """
     wrong, begun, count, moves = 0, 0, np.int64(0), np.zeros(MAX_MOVES, np.uint16)
     acc, row, child = teacher.acc, teacher.rows[0], teacher.rows[1]
     for i in range(len(samples)):
@@ -45,9 +49,12 @@ def count_wrong_updates(teacher, fresh, rows, samples):
         advance(teacher.net, acc, np.int64(0), row, child)
         start(teacher.net, fresh, np.int64(1), child)
         wrong += np.count_nonzero(
-            acc.values[2 * TEACHER_WIDTH : 4 * TEACHER_WIDTH] != fresh.values[2 * TEACHER_WIDTH : 4 * TEACHER_WIDTH]
+            acc.values[2 * TEACHER_WIDTH : 4 * TEACHER_WIDTH]
+            != fresh.values[2 * TEACHER_WIDTH : 4 * TEACHER_WIDTH]
         )
-        wrong += np.count_nonzero(acc.psqt[2 * BUCKETS : 4 * BUCKETS] != fresh.psqt[2 * BUCKETS : 4 * BUCKETS])
+        wrong += np.count_nonzero(
+            acc.psqt[2 * BUCKETS : 4 * BUCKETS] != fresh.psqt[2 * BUCKETS : 4 * BUCKETS]
+        )
         step_down(teacher)
         count = np.int64(generate(row, moves))
     return wrong
@@ -69,7 +76,9 @@ def test_updates_along_a_million_moves_equal_accumulators_from_scratch(stockfish
 
 
 def test_value_is_that_of_the_layers_written_out(random_net):
-    """Where Stockfish 15 is missing, this stands for its values: they were computed from the file's layout by NumPy."""
+    """Where Stockfish 15 is missing, this stands for its values: they were computed from the file's
+    layout by NumPy.
+    """
     rows = np.concatenate([random_positions(4, 1), random_positions(4, 2, chess960=True)])
     values = np.zeros(len(rows), np.int64)
     net_values(random_net, new_accumulators(1), rows, values)
@@ -80,13 +89,19 @@ def test_value_is_what_stockfish_shows_on_1000_positions(stockfish, stockfish_ne
     boards = [board_from_row(row) for row in random_positions(1400, 5)]
     boards = [board for board in boards if not board.is_check()][:1000]
     text = "".join(f"position fen {board.fen()}\neval\n" for board in boards)
-    output = subprocess.run([stockfish], input=text + "quit\n", capture_output=True, text=True, check=True).stdout
-    shown = [float(x) for x in re.findall(r"^NNUE evaluation\s+([+-]?\d+\.\d+)", output, re.MULTILINE)]
+    output = subprocess.run(
+        [stockfish], input=text + "quit\n", capture_output=True, text=True, check=True
+    ).stdout
+    shown = [
+        float(x) for x in re.findall(r"^NNUE evaluation\s+([+-]?\d+\.\d+)", output, re.MULTILINE)
+    ]
     rows, values = np.stack([row_from_board(board) for board in boards]), np.zeros(1000, np.int64)
     net_values(stockfish_net, new_accumulators(1), rows, values)
     of_white = np.where([board.turn for board in boards], values, -values)
     assert len(shown) == 1000
-    assert [round(value / 361 + 1e-9, 2) for value in of_white.tolist()] == pytest.approx(shown, abs=1e-9)
+    assert [round(value / 361 + 1e-9, 2) for value in of_white.tolist()] == pytest.approx(
+        shown, abs=1e-9
+    )
 
 
 def read_bytes(folder, data: bytes, shape: NetShape = SMALL):
@@ -107,7 +122,11 @@ def test_small_net_is_read_whole(tmp_path):
         (0, 0x7AF32F16, "version"),
         (4, 1, "hash"),
         (8, 1 << 30, "description"),
-        (12 + 6, 0x7F234CB8 ^ 2 * 1536, "HalfKAv2_hm with 2 x 16 .*, found the hash 0x7f2340b8, of another version's"),
+        (
+            12 + 6,
+            0x7F234CB8 ^ 2 * 1536,
+            "HalfKAv2_hm with 2 x 16 .*, found the hash 0x7f2340b8, of another version's",
+        ),
         (12 + 6, 12345, "found the hash 0x3039"),
     ],
 )
@@ -121,7 +140,9 @@ def test_other_architectures_and_bad_fields_are_refused_by_name(tmp_path, offset
 WHOLE = net_bytes(SMALL)
 
 
-@pytest.mark.parametrize("data", [*(WHOLE[:length] for length in (0, 5, 14, 20, 60, -1)), WHOLE + b"\0"])
+@pytest.mark.parametrize(
+    "data", [*(WHOLE[:length] for length in (0, 5, 14, 20, 60, -1)), WHOLE + b"\0"]
+)
 def test_net_file_that_is_cut_short_or_too_long_is_refused(tmp_path, data):
     with pytest.raises(NetFileError, match="expected"):
         read_bytes(tmp_path, data)

@@ -41,7 +41,14 @@ from tests.selfplay.teachers.nets import random_positions
 @kernel()
 def pack_rows(rows, packed):
     for i in range(len(rows)):
-        pack_row(rows[i], np.int64(i % 4001 - 2000), np.int64(i), np.int64(i % 256), np.int64(i % 256), packed[i])
+        pack_row(
+            rows[i],
+            np.int64(i % 4001 - 2000),
+            np.int64(i),
+            np.int64(i % 256),
+            np.int64(i % 256),
+            packed[i],
+        )
 
 
 @kernel()
@@ -126,11 +133,26 @@ def trained_rows(labels: LabelRows) -> np.ndarray:
 
 
 @pytest.fixture
-def data(tmp_path: Path, games_file: Path, aino_train: Callable[..., str], material_net_file: Path) -> TrainingData:
+def data(
+    tmp_path: Path, games_file: Path, aino_train: Callable[..., str], material_net_file: Path
+) -> TrainingData:
     """Labelled games, and labels sampled around them."""
-    flags = ["--count", 6000, "--chunk-rows", 3000, "--filter-mib", 1, "--mixture", "games=1", "siblings=1", "book=0.2"]
+    flags = [
+        "--count",
+        6000,
+        "--chunk-rows",
+        3000,
+        "--filter-mib",
+        1,
+        "--mixture",
+        "games=1",
+        "siblings=1",
+        "book=0.2",
+    ]
     folder = tmp_path / "labels"
-    aino_train("teach", "--teacher", material_net_file, "--data", games_file, "--out", folder, *flags)
+    aino_train(
+        "teach", "--teacher", material_net_file, "--data", games_file, "--out", folder, *flags
+    )
     files = SourceFiles((Source(games_file), Source(folder)), heldout_share=SHARE)
     return load_training_data(files, None, lambda text: None)
 
@@ -172,23 +194,36 @@ def test_positions_that_training_games_contain_are_not_scored(positions: Positio
     np.testing.assert_array_equal(np.unique(scored), split.keys)
 
 
-def test_a_larger_share_holds_out_the_games_of_a_smaller_one_and_more(positions: PositionSet) -> None:
+def test_a_larger_share_holds_out_the_games_of_a_smaller_one_and_more(
+    positions: PositionSet,
+) -> None:
     few, many = (
-        set(game_keys(held_out_games(positions, limit_for([positions], share))).tolist()) for share in (0.01, 0.5)
+        set(game_keys(held_out_games(positions, limit_for([positions], share))).tolist())
+        for share in (0.01, 0.5)
     )
     assert len(few) == 1
     assert few < many
 
 
 def test_fit_scored_on_games_that_the_other_trainings_learn_from(positions: PositionSet) -> None:
-    assert default_config("16x1").fit.heldout_share == default_config("sparse-128").fit.heldout_share
-    assert root_limit(default_config("16x1").fit.heldout_share) == root_limit(SourceFiles().heldout_share) == 1024
+    assert (
+        default_config("16x1").fit.heldout_share == default_config("sparse-128").fit.heldout_share
+    )
+    assert (
+        root_limit(default_config("16x1").fit.heldout_share)
+        == root_limit(SourceFiles().heldout_share)
+        == 1024
+    )
     start = positions.starts[0]
     rng = np.random.default_rng(4)
     games = [rng.integers(0, 4096, 9).astype(np.uint16) for _ in range(500)]
     roots = roots_of(np.array([game_key(start, moves) for moves in games], np.uint64))
     least = roots < root_limit(HELD_OUT_SHARE)
-    for share in (1e-9, HELD_OUT_SHARE, 0.2):  # whatever a command holds out, all of this is part of it
+    for share in (
+        1e-9,
+        HELD_OUT_SHARE,
+        0.2,
+    ):  # whatever a command holds out, all of this is part of it
         assert (least <= (roots < root_limit(share))).all()
 
 
@@ -199,14 +234,20 @@ def test_a_single_game_is_trained_on(positions: PositionSet) -> None:
     assert held_out_games(one, limit).n_games == 0
 
 
-def test_label_rows_alone_are_split(tmp_path: Path, aino_train: Callable[..., str], material_net_file: Path) -> None:
+def test_label_rows_alone_are_split(
+    tmp_path: Path, aino_train: Callable[..., str], material_net_file: Path
+) -> None:
     folder = tmp_path / "labels"
     flags = ["--count", 3000, "--chunk-rows", 3000, "--filter-mib", 1, "--mixture", "endings=1"]
     aino_train("teach", "--teacher", material_net_file, "--out", folder, *flags)
-    data = load_training_data(SourceFiles((Source(folder),), heldout_share=SHARE), None, lambda text: None)
+    data = load_training_data(
+        SourceFiles((Source(folder),), heldout_share=SHARE), None, lambda text: None
+    )
     assert isinstance(data.heldout, LabelRows)
     assert isinstance(data.sets[0], LabelRows)
     assert 100 < data.heldout.n_usable < 2900
-    assert not np.isin(keys_of_rows(trained_rows(data.sets[0]), ""), keys_of_rows(data.heldout.rows, "")).any()
+    assert not np.isin(
+        keys_of_rows(trained_rows(data.sets[0]), ""), keys_of_rows(data.heldout.rows, "")
+    ).any()
     assert len(LabelFolder(folder).values) == data.sets[0].n_usable
     assert data.sets[0].split != Split()

@@ -1,4 +1,6 @@
-"""The teacher's quiescence and alpha-beta over a net that counts material, and how judges order quiet siblings."""
+"""The teacher's quiescence and alpha-beta over a net that counts material, and how judges order
+quiet siblings.
+"""
 
 import json
 
@@ -6,7 +8,13 @@ import numpy as np
 import pytest
 
 from benchmarks import sibling_order
-from benchmarks.sibling_order import DEPTH_2_SCORES, deep_value, order, siblings_of, teacher_quiet_value
+from benchmarks.sibling_order import (
+    DEPTH_2_SCORES,
+    deep_value,
+    order,
+    siblings_of,
+    teacher_quiet_value,
+)
 from engine.board.attacks import in_check
 from engine.board.convert import encode_move, row_from_board
 from engine.board.fen import parse_fen
@@ -14,7 +22,13 @@ from engine.board.layout import BLACK, MAX_MOVES, ROW_WORDS, WHITE
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from selfplay.records.targets import POLICY_SCALE_CP, POLICY_SCALE_SLOPE, policy_from_scores
-from selfplay.teachers.quiet_search import MATE, begin_quiescence, new_teacher, score_teacher_moves, to_cp
+from selfplay.teachers.quiet_search import (
+    MATE,
+    begin_quiescence,
+    new_teacher,
+    score_teacher_moves,
+    to_cp,
+)
 from selfplay.teachers.sampling import REACH, is_settled
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 from tests.selfplay.teachers.nets import material_labels, random_positions
@@ -50,7 +64,9 @@ def test_what_can_be_won_is_taken_and_else_the_position_is_calm(material_net, fe
 def score_all(teacher, row, exact: int, reach: float = np.inf) -> dict[int, int]:
     moves, scores = legal_moves(row), np.zeros(MAX_MOVES, np.int64)
     begin_quiescence(teacher, row)
-    score_teacher_moves(teacher, np.int64(0), moves, np.int64(len(moves)), scores, np.int64(exact), reach)
+    score_teacher_moves(
+        teacher, np.int64(0), moves, np.int64(len(moves)), scores, np.int64(exact), reach
+    )
     assert (np.diff(scores[: len(moves)]) <= 0).all()
     return dict(zip(moves.tolist(), scores[: len(moves)].tolist(), strict=True))
 
@@ -59,7 +75,9 @@ def score_all(teacher, row, exact: int, reach: float = np.inf) -> dict[int, int]
     ("fen", "san", "score"),
     [
         pytest.param("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", "Rd8#", MATE - 1, id="mate"),
-        pytest.param("k7/8/1K6/8/8/8/8/2Q5 w - - 0 1", "Qc8#", MATE - 1, id="mate where stalemate is near"),
+        pytest.param(
+            "k7/8/1K6/8/8/8/8/2Q5 w - - 0 1", "Qc8#", MATE - 1, id="mate where stalemate is near"
+        ),
         pytest.param("k7/8/1K6/8/8/8/8/2Q5 w - - 0 1", "Qc7", 0, id="stalemate"),
     ],
 )
@@ -119,8 +137,12 @@ def siblings(random_net) -> sibling_order.Siblings:
     return found._replace(quiet=np.ones(len(found.rows), np.bool_))
 
 
-def test_the_labeller_orders_siblings_perfectly_and_levels_are_what_they_share(random_net, siblings):
-    """Networks whose order rose lost games, because nothing told that whole positions were judged worse."""
+def test_the_labeller_orders_siblings_perfectly_and_levels_are_what_they_share(
+    random_net, siblings
+):
+    """Networks whose order rose lost games, because nothing told that whole positions were judged
+    worse.
+    """
     judged = -sibling_order.teacher_judge(random_net, 2, DEPTH_2_SCORES)(siblings.rows)
     assert sibling_order.levels(judged, siblings) == pytest.approx(1.0)
     for found in sibling_order.orders(judged, siblings):
@@ -130,7 +152,10 @@ def test_the_labeller_orders_siblings_perfectly_and_levels_are_what_they_share(r
     chance = sibling_order.orders(guess, siblings)[0]
     assert abs(chance.correlation) < 0.2
     assert chance.error > 0
-    off = siblings.label + np.random.default_rng(1).normal(0, 1, siblings.parent.max() + 1)[siblings.parent]
+    off = (
+        siblings.label
+        + np.random.default_rng(1).normal(0, 1, siblings.parent.max() + 1)[siblings.parent]
+    )
     assert order(off, siblings).correlation == pytest.approx(1.0)
     assert sibling_order.levels(off, siblings) < 0.9
 
@@ -142,11 +167,22 @@ def test_command_measures_material_and_the_teacher(tmp_path, material_net_file, 
     assert 0 < len(rows) < len(sampled.values)
     assert np.bitwise_count(rows[:, WHITE] | rows[:, BLACK]).min() >= sibling_order.LEAST_PIECES
     assert len(sibling_order.parents_of_folder(parents, 4)) == 4
-    flags = ["sibling_order", "--teacher", str(material_net_file), "--data", str(parents), "--count", "9"]
+    flags = [
+        "sibling_order",
+        "--teacher",
+        str(material_net_file),
+        "--data",
+        str(parents),
+        "--count",
+        "9",
+    ]
     monkeypatch.setattr("sys.argv", [*flags, "material", "--json"])
     assert sibling_order.main() == 0
     shown = capfd.readouterr()
     assert "parents: 9 parents" in shown.err
     rows = json.loads(shown.out)
-    assert [row["judge"] for row in rows] == ["material", *(name for name, _, _ in sibling_order.TEACHERS)]
+    assert [row["judge"] for row in rows] == [
+        "material",
+        *(name for name, _, _ in sibling_order.TEACHERS),
+    ]
     assert any("attacks anew" in title for title in rows[0])

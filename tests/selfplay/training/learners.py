@@ -23,7 +23,9 @@ def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
 
 
 def assert_checkpoint_continues(new: Callable[[], Learner], path: Path) -> None:
-    """A learner that goes on from another's checkpoint comes to what one without an interruption comes to."""
+    """A learner that goes on from another's checkpoint comes to what one without an interruption
+    comes to.
+    """
     with closing(new()) as straight, closing(new()) as killed, closing(new()) as resumed:
         expected = parameters_after(straight, 6)
         parameters_after(killed, 3)

@@ -1,4 +1,6 @@
-"""A step that was recorded as CUDA graphs computes what plain code computes, which is there where they fail."""
+"""A step that was recorded as CUDA graphs computes what plain code computes, which is there where
+they fail.
+"""
 
 from typing import Any
 
@@ -9,11 +11,20 @@ from engine.nn.training import recorder
 from selfplay.records.positions import PositionSet
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
-from tests.selfplay.training.test_gpu_training import assert_near, learner_on, plain_processor, short_trial
+from tests.selfplay.training.test_gpu_training import (
+    assert_near,
+    learner_on,
+    plain_processor,
+    short_trial,
+)
 from tests.strict_cupy import CUDARuntimeError, Device, OutOfMemoryError
 
 __all__ = ["plain_processor", "short_trial"]
-FAILURES = [*((kind, after) for kind in ("capture", "graph", "replay") for after in (0, 5)), ("pool", 0), ("pool", 99)]
+FAILURES = [
+    *((kind, after) for kind in ("capture", "graph", "replay") for after in (0, 5)),
+    ("pool", 0),
+    ("pool", 99),
+]
 
 
 def learners(positions: PositionSet, net: str = "8x1") -> tuple[Learner, Learner]:
@@ -26,18 +37,24 @@ def learners(positions: PositionSet, net: str = "8x1") -> tuple[Learner, Learner
 
 
 @pytest.mark.parametrize("net", ["8x1", "transformer-16x2x2"])
-def test_recorded_steps_are_plain_ones_whatever_the_rate_and_a_batch_of_another_size(net, positions, device):
+def test_recorded_steps_are_plain_ones_whatever_the_rate_and_a_batch_of_another_size(
+    net, positions, device
+):
     made = learners(positions, net)
     for step in range(6):
         for learner in made:
             batch = learner._batch(step)
-            learner._trainer.step(batch if step != 3 else type(batch)(*(array[:10] for array in batch)))
+            learner._trainer.step(
+                batch if step != 3 else type(batch)(*(array[:10] for array in batch))
+            )
     assert device.total("replay") >= 5
     assert not made[0]._trainer._recorder.is_refused
     assert_near(made[0].model, made[1].model)
 
 
-def test_a_recorded_step_is_its_products_and_a_launch_between_them(positions: PositionSet, device: Device) -> None:
+def test_a_recorded_step_is_its_products_and_a_launch_between_them(
+    positions: PositionSet, device: Device
+) -> None:
     learner = learner_on("cupy", positions, "64x6", shard_size=4)
     for _ in range(recorder.TRIAL_STEPS):
         learner.step()
@@ -50,7 +67,9 @@ def test_a_recorded_step_is_its_products_and_a_launch_between_them(positions: Po
 
 
 @pytest.mark.parametrize(("kind", "after"), FAILURES)
-def test_what_a_device_refuses_in_the_trial_leaves_plain_steps(kind, after, positions, device, caplog):
+def test_what_a_device_refuses_in_the_trial_leaves_plain_steps(
+    kind, after, positions, device, caplog
+):
     learner, plain = learners(positions)
     device.fail(kind, (OutOfMemoryError if kind == "pool" else CUDARuntimeError)("refused"), after)
     for _ in range(4):
@@ -63,7 +82,9 @@ def test_what_a_device_refuses_in_the_trial_leaves_plain_steps(kind, after, posi
     learner.close()
 
 
-def test_a_launch_that_fails_after_the_trial_is_a_lost_device(positions: PositionSet, device: Device) -> None:
+def test_a_launch_that_fails_after_the_trial_is_a_lost_device(
+    positions: PositionSet, device: Device
+) -> None:
     learner, _ = learners(positions)
     for _ in range(3):
         learner.step()
@@ -77,7 +98,9 @@ def test_a_recording_that_computes_something_else_is_not_used(positions, device,
     made = learners(positions)
     for step in range(4):
         for one in made:
-            one._source._weights = LossWeights(value=1.0 + step)  # which a recording keeps as it was
+            one._source._weights = LossWeights(
+                value=1.0 + step
+            )  # which a recording keeps as it was
             one.step()
     assert "differs by" in caplog.text
     assert_near(made[0].model, made[1].model, 0.0)

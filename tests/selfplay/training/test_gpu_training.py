@@ -45,14 +45,20 @@ def short_trial(monkeypatch: pytest.MonkeyPatch) -> None:
 def learner_on(backend: str, positions: PositionSet, net: str = "16x1", **changes: Any) -> Learner:
     family, settings = family_of(net), replace(SETTINGS, **changes)
     batches = family.batches(TrainingData((positions,), (1.0,), positions), settings, seed=7)
-    learner = Learner(family, family.build(np.random.default_rng(1)), batches, settings, 1e-4, backend)
-    # Adam divides gradients that are 0 but for rounding, those of planes that never change, by their own size.
+    learner = Learner(
+        family, family.build(np.random.default_rng(1)), batches, settings, 1e-4, backend
+    )
+    # Adam divides gradients that are 0 but for rounding, those of planes that never change, by
+    # their own size.
     learner._trainer.optimizer.epsilon = 1e-3
     return learner
 
 
 def arrays_of(model: Layer) -> dict[str, np.ndarray]:
-    return {name: to_numpy(array) for name, array in (model.named_parameters() | model.named_buffers()).items()}
+    return {
+        name: to_numpy(array)
+        for name, array in (model.named_parameters() | model.named_buffers()).items()
+    }
 
 
 def assert_near(model: Layer, other: Layer, tolerance: float = 1e-5) -> None:
@@ -64,19 +70,28 @@ def assert_near(model: Layer, other: Layer, tolerance: float = 1e-5) -> None:
 
 @pytest.mark.parametrize(
     ("net", "size", "precision", "near"),
-    [("16x1", 8, "single", 1e-5), ("16x1", 16, "mixed", 1e-3), ("transformer-16x1x2", 16, "single", 1e-4)],
+    [
+        ("16x1", 8, "single", 1e-5),
+        ("16x1", 16, "mixed", 1e-3),
+        ("transformer-16x1x2", 16, "single", 1e-4),
+    ],
 )
 def test_eight_steps_on_a_device_end_with_the_processors_weights(
     net, size, precision, near, positions, device, tmp_path
 ):
-    there, here = (learner_on(name, positions, net, shard_size=size, precision=precision) for name in ("cupy", "numpy"))
+    there, here = (
+        learner_on(name, positions, net, shard_size=size, precision=precision)
+        for name in ("cupy", "numpy")
+    )
     for _ in range(8):
         found, expected = there.step(), here.step()
         assert found.value == pytest.approx(expected.value, rel=10 * near)
     assert_near(there.model, here.model, near)
     if precision == "mixed":
         assert there.state()[1]["loss_scale"] == {"factor": FIRST_FACTOR, "good_steps": 8}
-        assert {array.dtype for array in there.model.named_parameters().values()} == {np.dtype(np.float32)}
+        assert {array.dtype for array in there.model.named_parameters().values()} == {
+            np.dtype(np.float32)
+        }
         return
     averaged = there.averaged_model()
     assert_near(averaged, here.averaged_model(), near)
@@ -87,7 +102,10 @@ def test_eight_steps_on_a_device_end_with_the_processors_weights(
     dit.save(tmp_path / "net.dit", averaged)  # from the device to every machine
     loaded, header = dit.load(tmp_path / "net.dit")
     assert type(next(iter(loaded.named_parameters().values()))) is np.ndarray
-    assert (header["provenance"]["backend"], header["provenance"]["device"]) == ("cupy", "a stand-in")
+    assert (header["provenance"]["backend"], header["provenance"]["device"]) == (
+        "cupy",
+        "a stand-in",
+    )
     assert_near(loaded, averaged, 0.0)
     for learner in (there, here):
         learner.close()
@@ -114,9 +132,15 @@ def test_training_goes_on_on_another_backend(positions: PositionSet, device: Dev
 
 @pytest.mark.parametrize(
     ("net", "shard_size", "precision", "most"),
-    [("64x6", 4, "single", 625), ("transformer-16x2x2", 16, "single", 440), ("16x1", 16, "mixed", 305)],
+    [
+        ("64x6", 4, "single", 625),
+        ("transformer-16x2x2", 16, "single", 440),
+        ("16x1", 16, "mixed", 305),
+    ],
 )
-def test_a_plain_step_waits_twice_at_most_and_takes_few_kernels(net, shard_size, precision, most, positions, device):
+def test_a_plain_step_waits_twice_at_most_and_takes_few_kernels(
+    net, shard_size, precision, most, positions, device
+):
     learner = learner_on("cupy", positions, net, shard_size=shard_size, precision=precision)
     learner._trainer._recorder.is_refused = True
     for _ in range(2):
@@ -130,25 +154,39 @@ def test_a_plain_step_waits_twice_at_most_and_takes_few_kernels(net, shard_size,
 
 
 def test_mixed_precision_resumes_to_the_bit(positions: PositionSet, device: Device) -> None:
-    whole, other, single = (learner_on("cupy", positions, precision=kind) for kind in ("mixed", "mixed", "single"))
-    whole._trainer._source.loss_scale.good_steps = GROWTH_STEPS - 3  # so that it grows behind the checkpoint
+    whole, other, single = (
+        learner_on("cupy", positions, precision=kind) for kind in ("mixed", "mixed", "single")
+    )
+    whole._trainer._source.loss_scale.good_steps = (
+        GROWTH_STEPS - 3
+    )  # so that it grows behind the checkpoint
     for _ in range(2):
         whole.step()
     arrays, values = whole.state()
-    other.restore({name: to_numpy(array).copy() for name, array in arrays.items()}, json.loads(json.dumps(values)))
+    other.restore(
+        {name: to_numpy(array).copy() for name, array in arrays.items()},
+        json.loads(json.dumps(values)),
+    )
     for learner in (whole, whole, other, other, *[single] * 4):
         learner.step()
     assert_near(other.model, whole.model, 0.0)
     assert other.state()[1] == whole.state()[1]
     assert whole.state()[1]["loss_scale"] == {"factor": 2 * FIRST_FACTOR, "good_steps": 1}
     assert not whole._trainer._recorder.is_refused
-    assert any(np.any(arrays_of(whole.model)[name] != array) for name, array in arrays_of(single.model).items())
+    assert any(
+        np.any(arrays_of(whole.model)[name] != array)
+        for name, array in arrays_of(single.model).items()
+    )
 
 
 def test_a_step_whose_gradients_overflow_is_skipped(positions: PositionSet, device: Device) -> None:
     learner = learner_on("cupy", positions, precision="mixed")
     learner.step()
-    scale, before, moments = learner._trainer._source.loss_scale, arrays_of(learner.model), learner.state()[1]
+    scale, before, moments = (
+        learner._trainer._source.loss_scale,
+        arrays_of(learner.model),
+        learner.state()[1],
+    )
     scale.factor = 2.0**20  # more than half precision can hold
     assert np.isfinite(learner.step().policy)
     assert (scale.factor, scale.good_steps, learner.steps_done) == (2.0**19, 0, 2)
@@ -158,7 +196,10 @@ def test_a_step_whose_gradients_overflow_is_skipped(positions: PositionSet, devi
     while scale.good_steps == 0:
         learner.step()
     assert scale.factor < 2.0**19
-    assert any(np.any(to_numpy(array) != before[name]) for name, array in learner.model.named_parameters().items())
+    assert any(
+        np.any(to_numpy(array) != before[name])
+        for name, array in learner.model.named_parameters().items()
+    )
     scale.factor, weight = 1.0, next(iter(learner.model.named_parameters().values()))
     weight[...] = np.nan
     with pytest.raises(TrainingError, match="expected a finite loss"):
@@ -166,7 +207,9 @@ def test_a_step_whose_gradients_overflow_is_skipped(positions: PositionSet, devi
 
 
 def test_the_processor_computes_mixed_precision_in_single(positions: PositionSet) -> None:
-    here, single = (learner_on("numpy", positions, precision=precision) for precision in ("mixed", "single"))
+    here, single = (
+        learner_on("numpy", positions, precision=precision) for precision in ("mixed", "single")
+    )
     for one in (here, single):
         one.step()
     assert_near(here.model, single.model, 0.0)
@@ -174,7 +217,9 @@ def test_the_processor_computes_mixed_precision_in_single(positions: PositionSet
         learner_on("numpy", positions, "sparse-128", precision="mixed")
 
 
-def moments_of_failures(device: Device, make: Callable[[], Learner], data: TrainingSet, folder: Path) -> set[str]:
+def moments_of_failures(
+    device: Device, make: Callable[[], Learner], data: TrainingSet, folder: Path
+) -> set[str]:
     """What was being done when a device failed, at several moments of a training: always one error."""
 
     def train() -> None:
@@ -196,7 +241,9 @@ def moments_of_failures(device: Device, make: Callable[[], Learner], data: Train
             device.fail(kind, error, after=int(share * total))
             with pytest.raises(DeviceError, match="cudaErrorUnknown") as caught:
                 train()
-            moments.add(str(caught.value).removeprefix("a stand-in failed while ").partition(" (")[0])
+            moments.add(
+                str(caught.value).removeprefix("a stand-in failed while ").partition(" (")[0]
+            )
             device.heal()
     return moments
 
@@ -204,16 +251,34 @@ def moments_of_failures(device: Device, make: Callable[[], Learner], data: Train
 def test_a_device_that_fails_at_any_moment_of_a_training_is_one_error(positions, device, tmp_path):
     def make() -> Learner:
         learner = learner_on("cupy", positions, "8x1")
-        learner._trainer._recorder.is_refused = True  # what fails in its trial is told by tests of graphs
+        learner._trainer._recorder.is_refused = (
+            True  # what fails in its trial is told by tests of graphs
+        )
         return learner
 
     moments = moments_of_failures(device, make, positions, tmp_path)
-    assert {"a step was trained", "the averaged network was made", "a checkpoint was loaded"} <= moments, moments
+    assert {
+        "a step was trained",
+        "the averaged network was made",
+        "a checkpoint was loaded",
+    } <= moments, moments
 
 
-def test_a_device_lost_in_training_costs_no_finished_step(aino_train, games_file, tmp_path, device, monkeypatch):
+def test_a_device_lost_in_training_costs_no_finished_step(
+    aino_train, games_file, tmp_path, device, monkeypatch
+):
     monkeypatch.setattr("selfplay.training.learner.REMEMBERING", 1e9)  # at every step
-    words = ["pretrain", "--data", games_file, "--heldout-share", 0.2, "--net", "8x1", "--batch", 16]
+    words = [
+        "pretrain",
+        "--data",
+        games_file,
+        "--heldout-share",
+        0.2,
+        "--net",
+        "8x1",
+        "--batch",
+        16,
+    ]
     words += ["--run", tmp_path / "run", "--out", tmp_path / "net.dit", "--positions", 96]
     step = Learner.step
 

@@ -15,7 +15,11 @@ from engine.nn import dit
 from engine.nn.training.checkpoint import write_checkpoint
 from selfplay.families.by_name import family_of, net_of_model
 from selfplay.families.planes.planes_family import PlanesMixture, dual_head_loss
-from selfplay.families.planes.planes_sampler import PositionSampler, TrainingBatch, new_training_batch
+from selfplay.families.planes.planes_sampler import (
+    PositionSampler,
+    TrainingBatch,
+    new_training_batch,
+)
 from selfplay.records.positions import PositionSet
 from selfplay.run.pretraining import Pretraining, PretrainSettings
 from selfplay.training.learner import Learner, load_checkpoint
@@ -24,21 +28,31 @@ from selfplay.training.mixture import Map
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
 from tests.selfplay.conftest import games_of
-from tests.selfplay.training.learners import assert_checkpoint_continues, assert_same, assert_threads_change_nothing
+from tests.selfplay.training.learners import (
+    assert_checkpoint_continues,
+    assert_same,
+    assert_threads_change_nothing,
+)
 
-SETTINGS = LearnerSettings(batch_size=32, weight_decay=0.01, shard_size=16, threads=2, variations=0.25)
+SETTINGS = LearnerSettings(
+    batch_size=32, weight_decay=0.01, shard_size=16, threads=2, variations=0.25
+)
 
 
 each_family = pytest.mark.parametrize("net", ["16x2", "sparse-128", "transformer-16x1x2"])
 
 
-def small_learner(positions: PositionSet, net: str = "16x2", threads: int = 2, rate: float = 1e-3) -> Learner:
+def small_learner(
+    positions: PositionSet, net: str = "16x2", threads: int = 2, rate: float = 1e-3
+) -> Learner:
     family, settings = family_of(net), replace(SETTINGS, threads=threads)
     batches = family.batches(TrainingData((positions,), (1.0,), positions), settings, seed=7)
     return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate, "numpy")
 
 
-@pytest.mark.parametrize("net", ["16x2", pytest.param("transformer-32x2", marks=pytest.mark.slow), "sparse-128"])
+@pytest.mark.parametrize(
+    "net", ["16x2", pytest.param("transformer-32x2", marks=pytest.mark.slow), "sparse-128"]
+)
 def test_overfits_one_game(net: str, positions: PositionSet) -> None:
     game = games_of(positions, 0, 1)
     learner = small_learner(game, net, rate=3e-3)
@@ -63,7 +77,9 @@ def test_threads_do_not_change_the_result(net: str, positions: PositionSet) -> N
 
 
 @pytest.mark.parametrize(("net", "other"), [("16x2", "16x1"), ("sparse-128", "sparse-256")])
-def test_checkpoint_of_another_network_is_refused(net: str, other: str, positions: PositionSet) -> None:
+def test_checkpoint_of_another_network_is_refused(
+    net: str, other: str, positions: PositionSet
+) -> None:
     learner, another = small_learner(positions, net), small_learner(positions, other)
     with pytest.raises(RunError, match="architecture"):
         another.restore(*learner.state())
@@ -71,11 +87,15 @@ def test_checkpoint_of_another_network_is_refused(net: str, other: str, position
     another.close()
 
 
-def test_checkpoint_without_its_arrays_or_damaged_is_refused(positions: PositionSet, tmp_path: Path) -> None:
+def test_checkpoint_without_its_arrays_or_damaged_is_refused(
+    positions: PositionSet, tmp_path: Path
+) -> None:
     learner = small_learner(positions, "sparse-128")
     arrays, values = learner.state()
     with pytest.raises(RunError, match="not that of this training"):
-        learner.restore({name: arrays[name] for name in arrays if not name.startswith("model/")}, values)
+        learner.restore(
+            {name: arrays[name] for name in arrays if not name.startswith("model/")}, values
+        )
     learner.close()
     path = tmp_path / "state.npz"
     write_checkpoint(path, {"a": np.arange(1000)}, {"steps_done": 1})
@@ -84,7 +104,7 @@ def test_checkpoint_without_its_arrays_or_damaged_is_refused(positions: Position
         load_checkpoint(path)
 
 
-# ---- parts --------------------------------------------------------------------------------------------------------
+# ---- parts ---------------------------------------------------------------------------------------
 
 
 def one_batch(positions: PositionSet, size: int) -> TrainingBatch:
@@ -114,21 +134,27 @@ def test_loss_gradient_agrees_with_differences(positions: PositionSet, head: str
     for sign in (1, -1):
         moved = {**outputs, head: outputs[head] + sign * epsilon * direction}
         losses = dual_head_loss(moved, batch, weights)[0].means
-        ends.append(factor * {"policy": losses.policy, "wdl": losses.value, "moves_left": losses.moves_left}[head])
+        ends.append(
+            factor
+            * {"policy": losses.policy, "wdl": losses.value, "moves_left": losses.moves_left}[head]
+        )
     numeric = (ends[0] - ends[1]) / (2 * epsilon)
     assert numeric == pytest.approx(float((gradients[head] * direction).sum()), rel=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("kind", "shape"), [("convolution", (73, 8, 8)), ("classical", (POLICY_SIZE,)), ("attention", (4288,))]
+    ("kind", "shape"),
+    [("convolution", (73, 8, 8)), ("classical", (POLICY_SIZE,)), ("attention", (4288,))],
 )
 def test_heads_as_lc0s_networks_have_them_are_trained(positions, kind, shape):
-    """A run that began with such a network failed at a scalar value and where moves left are missing, and trained
-    other moves in a classical policy and in one of 73 planes."""
+    """A run that began with such a network failed at a scalar value and where moves left are
+    missing, and trained other moves in a classical policy and in one of 73 planes."""
     batch, rng = one_batch(positions, 3), np.random.default_rng(4)
     outputs = {"policy": rng.normal(size=(3, *shape)), "value": rng.normal(size=(3, 1))}
     if kind == "convolution":  # as the layers leave it in memory
-        outputs["policy"] = np.ascontiguousarray(outputs["policy"].transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+        outputs["policy"] = np.ascontiguousarray(outputs["policy"].transpose(0, 2, 3, 1)).transpose(
+            0, 3, 1, 2
+        )
     sums, gradients = dual_head_loss(outputs, batch, LossWeights())
     assert gradients.keys() == outputs.keys()
     assert sums.means.moves_left is None
@@ -172,7 +198,9 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: Pos
     for shard_size in (8, 32):
         settings = replace(SETTINGS, shard_size=shard_size)
         model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
-        model.heads["moves_left"].layers["dense2"].params["weight"][...] = 0.0  # shards differ in nothing but targets
+        model.heads["moves_left"].layers["dense2"].params["weight"][...] = (
+            0.0  # shards differ in nothing but targets
+        )
         batches = HalfTimed([positions], [1.0], 32, seed=7)
         learner = Learner(family_of(net_of_model(model)), model, batches, settings, 0.0, "numpy")
         losses.append(learner.step().moves_left)
@@ -181,7 +209,9 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: Pos
     assert losses[0] > 0
 
 
-@pytest.mark.parametrize("shares", [[math.nan, 1.0], [1.0, math.inf], [-1.0, 2.0], [0.0, 0.0], [1e308, 1e308]])
+@pytest.mark.parametrize(
+    "shares", [[math.nan, 1.0], [1.0, math.inf], [-1.0, 2.0], [0.0, 0.0], [1e308, 1e308]]
+)
 def test_shares_that_are_no_weights_or_have_no_positions_are_refused(shares, positions):
     with pytest.raises(ConfigError, match="with a positive sum"):
         PlanesMixture([positions, positions], shares, 8, seed=1)
@@ -193,15 +223,19 @@ def test_shares_that_are_no_weights_or_have_no_positions_are_refused(shares, pos
 @each_family
 def test_held_out_scores_do_not_depend_on_threads(net: str, positions: PositionSet) -> None:
     family = family_of(net)
-    model, heldout = family.build(np.random.default_rng(4)), family.heldout(positions, positions.n_positions)
+    model, heldout = (
+        family.build(np.random.default_rng(4)),
+        family.heldout(positions, positions.n_positions),
+    )
     assert heldout.evaluate(model, 1) == heldout.evaluate(model, 2)
 
 
-# ---- the command --------------------------------------------------------------------------------------------------
+# ---- the command ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("net", "flags"), [("16x1", ["--batch", 32]), ("sparse-128", ["--batch", 64, "--storage", "float16"])]
+    ("net", "flags"),
+    [("16x1", ["--batch", 32]), ("sparse-128", ["--batch", 64, "--storage", "float16"])],
 )
 def test_pretrain_writes_a_network_and_resumes(net, flags, aino_train, games_file, tmp_path):
     words = ["pretrain", "--data", games_file, "--heldout-share", 0.2, "--net", net, *flags]
@@ -217,7 +251,9 @@ def test_pretrain_writes_a_network_and_resumes(net, flags, aino_train, games_fil
 
 
 @pytest.mark.parametrize("net", ["16x1", "transformer-16x1x2"])
-def test_interrupted_pretraining_ends_like_one_that_was_not(net: str, games_file: Path, tmp_path: Path) -> None:
+def test_interrupted_pretraining_ends_like_one_that_was_not(
+    net: str, games_file: Path, tmp_path: Path
+) -> None:
     files = SourceFiles((Source(games_file),), heldout_share=0.2)
     settings = PretrainSettings(net, 2e-3, SETTINGS, positions=320, files=files)
     data = load_training_data(files, None, lambda text: None)
@@ -230,7 +266,9 @@ def test_interrupted_pretraining_ends_like_one_that_was_not(net: str, games_file
 
     train("killed", 4)
     left = tmp_path / "killed" / ".checkpoint.npz.123.tmp"
-    left.write_bytes(b"half")  # every kill left one more unfinished checkpoint, hundreds of megabytes
+    left.write_bytes(
+        b"half"
+    )  # every kill left one more unfinished checkpoint, hundreds of megabytes
     killed, straight = train("killed", np.inf), train("straight", np.inf)
     assert killed.positions == straight.positions == 320
     assert_same(killed.learner.state()[0], straight.learner.state()[0])
@@ -240,16 +278,46 @@ def test_interrupted_pretraining_ends_like_one_that_was_not(net: str, games_file
 def test_pretrain_can_be_prolonged_but_neither_changed_nor_started_from_another_architecture(
     aino_train: Callable[..., str], games_file: Path, tmp_path: Path
 ) -> None:
-    words = ["pretrain", "--data", games_file, "--heldout-share", 0.2, "--net", "16x1", "--batch", 32]
+    words = [
+        "pretrain",
+        "--data",
+        games_file,
+        "--heldout-share",
+        0.2,
+        "--net",
+        "16x1",
+        "--batch",
+        32,
+    ]
     words += ["--run", tmp_path / "run", "--out", tmp_path / "net.dit"]
     aino_train(*words, "--positions", 64)
     assert "other peak_rate" in aino_train(*words, "--positions", 64, "--rate", 0.1, status=1)
     aino_train(*words, "--positions", 96)
     assert dit.load(tmp_path / "net.dit")[1]["card"]["positions"] == 96
     began = dit.load(tmp_path / "net.dit")[0].named_parameters()
-    again = ["--positions", 32, "--rate", 1e-9, "--run", tmp_path / "again", "--start-from", tmp_path / "net.dit"]
+    again = [
+        "--positions",
+        32,
+        "--rate",
+        1e-9,
+        "--run",
+        tmp_path / "again",
+        "--start-from",
+        tmp_path / "net.dit",
+    ]
     aino_train(*words, *again, "--out", tmp_path / "again.dit")
     ours = dit.load(tmp_path / "again.dit")[0].named_parameters()
     assert all(np.allclose(ours[name], value, atol=1e-6) for name, value in began.items())
-    other = ["--positions", 64, "--net", "16x2", "--run", tmp_path / "other", "--start-from", tmp_path / "net.dit"]
-    assert "not a network of the architecture" in aino_train(*words, *other, "--out", tmp_path / "other.dit", status=1)
+    other = [
+        "--positions",
+        64,
+        "--net",
+        "16x2",
+        "--run",
+        tmp_path / "other",
+        "--start-from",
+        tmp_path / "net.dit",
+    ]
+    assert "not a network of the architecture" in aino_train(
+        *words, *other, "--out", tmp_path / "other.dit", status=1
+    )

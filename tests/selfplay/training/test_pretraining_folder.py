@@ -47,7 +47,9 @@ def test_a_finished_run_never_logged_its_scores(games_file, tmp_path, aino_train
     assert "top-1" in (tmp_path / "run" / "report.html").read_text()
     before = (tmp_path / "run" / "log.jsonl").read_bytes()
     aino_train(*words(tmp_path / "run", "--data", games_file))
-    assert (tmp_path / "run" / "log.jsonl").read_bytes() == before, "the same command logged the end once more"
+    assert (tmp_path / "run" / "log.jsonl").read_bytes() == before, (
+        "the same command logged the end once more"
+    )
 
 
 def test_a_run_that_was_stopped_early_has_a_report(games_file: Path, tmp_path: Path) -> None:
@@ -56,20 +58,28 @@ def test_a_run_that_was_stopped_early_has_a_report(games_file: Path, tmp_path: P
     assert [row["step"] for row in log_of(tmp_path)] == [2]
 
 
-def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(games_file, tmp_path):
+def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(
+    games_file, tmp_path
+):
     trained(pretraining(tmp_path, games_file, positions=320), 2)
     log = tmp_path / "log.jsonl"
     row = json.loads(log.read_text())
     later = json.dumps({**row, "step": 3}) + "\n" + json.dumps({**row, "step": 4}) + "\n"
-    log.write_text(log.read_text() + later + '{"step": 5, "elaps')  # logged after the checkpoint, then killed
+    log.write_text(
+        log.read_text() + later + '{"step": 5, "elaps'
+    )  # logged after the checkpoint, then killed
     trained(pretraining(tmp_path, games_file, positions=320), 4)
     assert [row["step"] for row in log_of(tmp_path)] == [2, 4]
     (tmp_path / "checkpoint.npz").unlink()
     trained(pretraining(tmp_path, games_file, positions=320), 1)
-    assert [row["step"] for row in log_of(tmp_path)] == [1], "a run that begins again has no older log"
+    assert [row["step"] for row in log_of(tmp_path)] == [1], (
+        "a run that begins again has no older log"
+    )
 
 
-def test_minutes_counted_compiling(games_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_minutes_counted_compiling(
+    games_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = [0.0]
     monkeypatch.setattr("selfplay.run.pretraining.awake_s", lambda: now[0])
     run = pretraining(tmp_path, games_file, minutes=0.1, evaluate_minutes=0.05)
@@ -92,7 +102,9 @@ def test_minutes_counted_compiling(games_file: Path, tmp_path: Path, monkeypatch
     assert 6.0 <= run.elapsed_s < 7.5
 
 
-def test_pretraining_went_on_with_other_data_of_the_same_name(games_file, game_texts, tmp_path, aino_train):
+def test_pretraining_went_on_with_other_data_of_the_same_name(
+    games_file, game_texts, tmp_path, aino_train
+):
     aino_train(*words(tmp_path / "run", "--data", games_file))
     text = games_file.read_text()
     for changed in (text.replace("1-0", "0-1"), "".join(game_texts[1:]), text + game_texts[0]):
@@ -104,7 +116,9 @@ def test_pretraining_went_on_with_other_data_of_the_same_name(games_file, game_t
     aino_train(*words(tmp_path / "run", "--data", games_file, positions=128))
     moved = games_file.rename(tmp_path / "moved.pgn")
     aino_train(*words(tmp_path / "run", "--data", moved, positions=160))
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["files"]["data"] == [[str(moved), None]]
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["files"]["data"] == [
+        [str(moved), None]
+    ]
     told = aino_train(*words(tmp_path / "run2", "--data", moved, "--heldout", moved), status=1)
     assert "nothing to train on: held-out games have every position" in told
 
@@ -131,7 +145,9 @@ def test_the_network_that_a_run_began_with_changed_under_its_name(games_file, tm
     aino_train(*again[:-1], tmp_path / "moved.dit")
 
 
-def test_a_folder_holds_one_kind_of_work(games_file: Path, tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_a_folder_holds_one_kind_of_work(
+    games_file: Path, tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
     run, other = tmp_path / "run", tmp_path / "other"
     aino_train(*words(run, "--data", games_file))
     for command in ("loop", "import"):
@@ -153,16 +169,23 @@ def test_trainings_on_different_games_are_scored_on_the_same_ones(game_texts, tm
     for name, lines in (("a", game_texts[:5]), ("b", game_texts[5:9]), ("common", game_texts[8:])):
         (tmp_path / f"{name}.pgn").write_text("".join(lines), encoding="ascii")
     common = ("--heldout", tmp_path / "common.pgn")
-    told = [aino_train(*words(tmp_path / f"run-{name}", "--data", tmp_path / f"{name}.pgn", *common)) for name in "ab"]
+    told = [
+        aino_train(*words(tmp_path / f"run-{name}", "--data", tmp_path / f"{name}.pgn", *common))
+        for name in "ab"
+    ]
     assert all("common.pgn: 4 games are held out" in text for text in told)
     assert "4 games (1 duplicates skipped)" in told[1], "a game to be scored was trained on"
     configs = [json.loads((tmp_path / f"run-{name}" / "config.json").read_text()) for name in "ab"]
     assert configs[0]["heldout"] == configs[1]["heldout"]
-    again = words(tmp_path / "run-a", "--data", tmp_path / "a.pgn", "--heldout", tmp_path / "moved.pgn")
+    again = words(
+        tmp_path / "run-a", "--data", tmp_path / "a.pgn", "--heldout", tmp_path / "moved.pgn"
+    )
     shutil.copy(common[1], again[4])
     aino_train(*again)
     again[4].write_text("".join(game_texts[9:]))
-    assert "holds a run with other heldout" in aino_train(*again, status=1), "one curve had scores on two sets of games"
+    assert "holds a run with other heldout" in aino_train(*again, status=1), (
+        "one curve had scores on two sets of games"
+    )
     aino_train("report", tmp_path / "run-a", tmp_path / "run-b", "--out", tmp_path / "both.html")
     page = (tmp_path / "both.html").read_text()
     assert "on held-out games<" in page

@@ -34,12 +34,23 @@ def sampled(positions: PositionSet, numbers: np.ndarray, variations: np.ndarray)
     return batch
 
 
-def gradients_by_layers(batch: SparseBatch, count: int, weights: LossWeights) -> tuple[list[float], dict]:
+def gradients_by_layers(
+    batch: SparseBatch, count: int, weights: LossWeights
+) -> tuple[list[float], dict]:
     """Losses of the learning library and gradients by plain arithmetic, in float64."""
-    parameters = SparseNetwork(CONFIG, np.random.default_rng(1)).astype(np.float64).named_parameters()
-    features = np.where(np.arange(batch.features.shape[1]) < batch.n_features[:count, None], batch.features[:count], -1)
+    parameters = (
+        SparseNetwork(CONFIG, np.random.default_rng(1)).astype(np.float64).named_parameters()
+    )
+    features = np.where(
+        np.arange(batch.features.shape[1]) < batch.n_features[:count, None],
+        batch.features[:count],
+        -1,
+    )
     legal = np.arange(MAX_MOVES) < batch.n_moves[:count, None]
-    rows, sorts = np.where(legal, batch.rows[:count], -1), np.where(legal[:, :, None], batch.sorts[:count], 0)
+    rows, sorts = (
+        np.where(legal, batch.rows[:count], -1),
+        np.where(legal[:, :, None], batch.sorts[:count], 0),
+    )
     assert len(set(batch.version.tolist())) == 8
     outputs, backward = sparse_network(parameters, features, rows, sorts, batch.version)
     targets = np.where(legal, batch.policy[:count], 0)
@@ -57,7 +68,11 @@ def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
     rng = np.random.default_rng(3)
     numbers = rng.choice(positions.n_positions, 50)
     variations = np.where(rng.random(50) < 0.3, positions.target_first[numbers], AS_THEY_ARE)
-    batch, count, weights = sampled(positions, numbers, variations), 50, LossWeights(value=0.7, moves_left=0.3)
+    batch, count, weights = (
+        sampled(positions, numbers, variations),
+        50,
+        LossWeights(value=0.7, moves_left=0.3),
+    )
     batch.version[::2] = rng.integers(0, 8, 25)  # all versions of the value head
     batch.wdl[::5] = 0.0  # unknown, as the policy and the moves left after a variation
     settings = LearnerSettings(count, weight_decay=0.0, loss=weights)
@@ -65,7 +80,9 @@ def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
     _, measured, found = source.gradients(batch, (0,))
     source.close()
     losses, expected = gradients_by_layers(batch, count, weights)
-    assert np.allclose([measured[name] for name in ("policy", "value", "moves_left")], losses, rtol=1e-4)
+    assert np.allclose(
+        [measured[name] for name in ("policy", "value", "moves_left")], losses, rtol=1e-4
+    )
     policies = np.count_nonzero(batch.n_moves) / count
     known = [measured[name] for name in ("with_policy", "with_value", "with_moves_left")]
     assert known == [policies, 40 / count, policies]
@@ -84,22 +101,36 @@ def boards_of(positions: PositionSet, game: int) -> list[chess.Board]:
     return boards
 
 
-def test_batches_hold_features_and_targets_of_the_replayed_positions(positions: PositionSet) -> None:
+def test_batches_hold_features_and_targets_of_the_replayed_positions(
+    positions: PositionSet,
+) -> None:
     game = 2
     first, boards = int(positions.game_first[game]), boards_of(positions, game)
-    numbers = first + np.array([0, 3, 3, len(boards) - 1, 1])  # onward, again, and back: replays are shared
+    numbers = first + np.array(
+        [0, 3, 3, len(boards) - 1, 1]
+    )  # onward, again, and back: replays are shared
     batch = sampled(positions, numbers, np.full(5, AS_THEY_ARE))
     sight, moves = buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
     for slot, number in enumerate(numbers):
         row = row_from_board(boards[number - first])
         n_moves = generate(row, moves)
         active = look(row, moves, n_moves, sight)
-        assert np.array_equal(batch.features[slot, : batch.n_features[slot]], sight.features[:active])
+        assert np.array_equal(
+            batch.features[slot, : batch.n_features[slot]], sight.features[:active]
+        )
         assert np.array_equal(batch.rows[slot, : batch.n_moves[slot]], sight.rows[:n_moves])
         assert np.array_equal(batch.sorts[slot, : batch.n_moves[slot]], sight.sorts[:n_moves])
         targets = slice(positions.target_first[number], positions.target_first[number + 1])
-        wanted = dict(zip(positions.target_moves[targets], positions.target_probs[targets] / 65535, strict=True))
-        assert batch.policy[slot, :n_moves] == pytest.approx([wanted.get(move, 0) for move in moves[:n_moves]])
+        wanted = dict(
+            zip(
+                positions.target_moves[targets],
+                positions.target_probs[targets] / 65535,
+                strict=True,
+            )
+        )
+        assert batch.policy[slot, :n_moves] == pytest.approx(
+            [wanted.get(move, 0) for move in moves[:n_moves]]
+        )
         assert np.array_equal(batch.wdl[slot], positions.wdl[number].astype(np.float32))
 
 
@@ -107,7 +138,9 @@ def test_a_variation_is_valued_by_the_score_of_its_move(positions: PositionSet) 
     game, ply = 1, 6
     number, board = int(positions.game_first[game]) + ply, boards_of(positions, game)[ply]
     sight, nothing = buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
-    for target in range(int(positions.target_first[number]), int(positions.target_first[number + 1])):
+    for target in range(
+        int(positions.target_first[number]), int(positions.target_first[number + 1])
+    ):
         batch = sampled(positions, np.array([number]), np.array([target]))
         after = board.copy()
         after.push(decode_move(row_from_board(board), int(positions.target_moves[target])))
@@ -126,7 +159,9 @@ def test_variations_take_their_share_of_positions_with_scores(positions: Positio
         return sum(int(np.count_nonzero(mixture.batch(step).n_moves == 0)) for step in range(5))
 
     assert 250 < value_only(positions) < 350
-    unscored = np.where(np.arange(len(positions.target_scores)) % 2 == 0, UNKNOWN_SCORE, positions.target_scores)
+    unscored = np.where(
+        np.arange(len(positions.target_scores)) % 2 == 0, UNKNOWN_SCORE, positions.target_scores
+    )
     assert 100 < value_only(replace(positions, target_scores=unscored.astype(np.int16))) < 200
     with pytest.raises(ConfigError, match="variations"):
         LearnerSettings(8, weight_decay=0.0, variations=1.5)

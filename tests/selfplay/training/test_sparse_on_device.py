@@ -1,4 +1,6 @@
-"""Sparse networks train on a device as on the processor: policy, value trunk, and one after the other."""
+"""Sparse networks train on a device as on the processor: policy, value trunk, and one after the
+other.
+"""
 
 from contextlib import closing
 from pathlib import Path
@@ -48,7 +50,9 @@ def learner_on(backend: str, data: Any) -> Learner:
 def assert_near(found: Any, expected: Any) -> None:
     assert found.keys() == expected.keys()
     for name, array in expected.items():
-        error = np.linalg.norm(to_numpy(found[name]) - array) / max(float(np.linalg.norm(array)), 1e-30)
+        error = np.linalg.norm(to_numpy(found[name]) - array) / max(
+            float(np.linalg.norm(array)), 1e-30
+        )
         assert error < 1e-5, f"{name}: relative error {error:.1e}"
 
 
@@ -62,7 +66,9 @@ def test_gradients_steps_averages_and_scores_are_the_processors(data, device, tm
         assert_near(there.state()[0], here.state()[0])
         batch = here.batches.batch(8)
         batch.wdl[1], batch.moves_left[2] = 0, -1
-        (loss, metrics, grads), expected = (one._source.gradients(batch, (0, 16)) for one in (there, here))
+        (loss, metrics, grads), expected = (
+            one._source.gradients(batch, (0, 16)) for one in (there, here)
+        )
         found = [float(number) for number in (loss, *metrics.values())]
         assert found == pytest.approx([expected.loss, *expected.metrics.values()], rel=1e-5)
         assert_near(grads, expected.grads)
@@ -92,14 +98,42 @@ def test_a_checkpoint_goes_on_with_numpy_and_back(data, device, tmp_path):
 @pytest.mark.slow
 def test_a_device_that_fails_at_any_call_is_one_error(data, device, tmp_path):
     moments = moments_of_failures(device, lambda: learner_on("cupy", data), data, tmp_path)
-    assert {"its state was copied", "a step was trained", "a checkpoint was loaded"} <= moments, moments
+    assert {"its state was copied", "a step was trained", "a checkpoint was loaded"} <= moments, (
+        moments
+    )
 
 
 def test_pretrain_trains_both_parts_on_a_device(aino_train, games_file, folder, tmp_path, device):
-    common, value = ["--batch", 8, "--positions", 16, "--backend", "cupy", "--net", NET], tmp_path / "value.dit"
-    aino_train("pretrain", *common, "--part", "value", "--data", folder, "--run", tmp_path / "b", "--out", value)
-    words = [*common, "--start-from", value, "--data", games_file, "--heldout-share", 0.2, "--run", tmp_path / "c"]
+    common, value = (
+        ["--batch", 8, "--positions", 16, "--backend", "cupy", "--net", NET],
+        tmp_path / "value.dit",
+    )
+    aino_train(
+        "pretrain",
+        *common,
+        "--part",
+        "value",
+        "--data",
+        folder,
+        "--run",
+        tmp_path / "b",
+        "--out",
+        value,
+    )
+    words = [
+        *common,
+        "--start-from",
+        value,
+        "--data",
+        games_file,
+        "--heldout-share",
+        0.2,
+        "--run",
+        tmp_path / "c",
+    ]
     aino_train("pretrain", *words, "--out", tmp_path / "both.dit")
-    second, third = (dit.load(path)[0].named_parameters() for path in (value, tmp_path / "both.dit"))
+    second, third = (
+        dit.load(path)[0].named_parameters() for path in (value, tmp_path / "both.dit")
+    )
     for name, array in second.items():
         assert np.array_equal(array, third[name]) == name.startswith(VALUE_TRUNK), name

@@ -1,4 +1,6 @@
-"""Training the value trunk: gradients like the layers', the same result on any thread, the rest of the net kept."""
+"""Training the value trunk: gradients like the layers', the same result on any thread, the rest of
+the net kept.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +31,11 @@ from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
 from tests.selfplay.teachers.nets import material_labels
-from tests.selfplay.training.learners import assert_checkpoint_continues, assert_same, assert_threads_change_nothing
+from tests.selfplay.training.learners import (
+    assert_checkpoint_continues,
+    assert_same,
+    assert_threads_change_nothing,
+)
 from tests.unit.network.sparse_arithmetic import value_network
 
 CONFIG = SparseConfig(width=128, value=ValueConfig(128))
@@ -76,7 +82,9 @@ def gradients_by_layers(
     value, dvalue = softmax_cross_entropy(outputs[:, :3], batch.wdl)
     left = np.where(batch.moves_left >= 0, batch.moves_left, outputs[:, 3])
     length, dleft = huber(outputs[:, 3:], left[:, None])
-    return [value, length], backward(np.concatenate([weights.value * dvalue, weights.moves_left * dleft], axis=1))
+    return [value, length], backward(
+        np.concatenate([weights.value * dvalue, weights.moves_left * dleft], axis=1)
+    )
 
 
 def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
@@ -88,14 +96,22 @@ def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
     batch.moves_left[::3] = np.linspace(0, 2.5, len(batch.moves_left[::3]))
     trunk = ValueNetwork(CONFIG.value, np.random.default_rng(1))
     losses, expected = gradients_by_layers(trunk, batch, weights)
-    source = ValueTrunkGradients(trunk, LearnerSettings(len(numbers), weight_decay=0.0, loss=weights))
+    source = ValueTrunkGradients(
+        trunk, LearnerSettings(len(numbers), weight_decay=0.0, loss=weights)
+    )
     source.flat_slopes[:] = 7.0  # of the step before
     _, measured, found = source.gradients(batch, (0, 1))
     source.close()
-    assert np.allclose([measured[name] for name in ("policy", "value", "moves_left")], [0, *losses], rtol=1e-4)
+    assert np.allclose(
+        [measured[name] for name in ("policy", "value", "moves_left")], [0, *losses], rtol=1e-4
+    )
     assert {f"{VALUE_TRUNK}.{name}" for name in found} == set(VALUE_PARAMETERS.values())
     for name, gradient in expected.items():
-        own = from_slabs(found[name], 128).reshape(gradient.shape) if name in (ROWS, DENSE1) else found[name]
+        own = (
+            from_slabs(found[name], 128).reshape(gradient.shape)
+            if name in (ROWS, DENSE1)
+            else found[name]
+        )
         error = np.linalg.norm(own - gradient) / np.linalg.norm(gradient)
         assert error < 1e-4, f"{name}: relative error {error:.1e}"
 
@@ -103,7 +119,9 @@ def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
 def test_labels_are_calibrated_by_source_and_calm(labels: LabelRows) -> None:
     numbers, batch = np.arange(200), new_value_batch(200)
     ValueSampler(labels, everything=True).fill(numbers, numbers, batch)
-    for found, (score, kind) in zip(batch.wdl, fields_of(labels.rows[:200])[["score", "kind"]].tolist(), strict=True):
+    for found, (score, kind) in zip(
+        batch.wdl, fields_of(labels.rows[:200])[["score", "kind"]].tolist(), strict=True
+    ):
         calibration = (CALM_VALUES if kind & CALM else UNSETTLED_VALUES)[SOURCES[kind & 15]]
         np.testing.assert_allclose(found, calibration.wdl(np.array([score]))[0], atol=1e-6)
 
@@ -145,7 +163,9 @@ def test_held_out_scores_are_those_of_the_layers(labels: LabelRows) -> None:
         assert heldout.evaluate(model, threads).value == pytest.approx(value, rel=1e-4)
 
 
-def test_the_distance_to_the_teacher_is_the_loss_that_no_entropy_explains(labels: LabelRows) -> None:
+def test_the_distance_to_the_teacher_is_the_loss_that_no_entropy_explains(
+    labels: LabelRows,
+) -> None:
     model = SparseNetwork(CONFIG, np.random.default_rng(3))
     scores = ValueHeldOut(labels, len(labels.rows)).evaluate(model)
     kl, difference = distances(model.children()[VALUE_TRUNK], labels)
@@ -154,7 +174,9 @@ def test_the_distance_to_the_teacher_is_the_loss_that_no_entropy_explains(labels
     entropy = -(batch.wdl * np.log(np.maximum(batch.wdl, 1e-30))).sum(axis=1).mean()
     assert kl.mean() == pytest.approx(scores.value - entropy, abs=1e-5)
     assert (kl > -1e-5).all()
-    assert (np.abs(difference) <= np.sqrt(2 * np.maximum(kl, 0)) + 1e-3).all()  # Pinsker's inequality
+    assert (
+        np.abs(difference) <= np.sqrt(2 * np.maximum(kl, 0)) + 1e-3
+    ).all()  # Pinsker's inequality
 
 
 def test_threads_do_not_change_the_result(labels: LabelRows) -> None:
@@ -174,7 +196,10 @@ def test_rows_stay_within_what_integers_hold(labels: LabelRows) -> None:
     learner.step()
     rows = learner.state()[0][name]
     assert np.abs(rows).max() < WEIGHT_LIMIT + 0.01
-    assert np.abs(learner.averaged_model().named_parameters()[VALUE_PARAMETERS["weight"]]).max() <= WEIGHT_LIMIT
+    assert (
+        np.abs(learner.averaged_model().named_parameters()[VALUE_PARAMETERS["weight"]]).max()
+        <= WEIGHT_LIMIT
+    )
     learner.close()
 
 
@@ -204,10 +229,14 @@ def test_pretrain_trains_one_part_after_the_other(aino_train, games_file, folder
     policy, value, both = (tmp_path / name for name in ("policy.dit", "value.dit", "both.dit"))
     common = ["--batch", 64, "--positions", 640]
     games = ["--data", games_file, "--heldout-share", 0.2]
-    aino_train("pretrain", *games, *common, "--net", "sparse-128", "--run", tmp_path / "a", "--out", policy)
+    aino_train(
+        "pretrain", *games, *common, "--net", "sparse-128", "--run", tmp_path / "a", "--out", policy
+    )
     trunk = ["--net", NET, "--start-from", policy, "--part", "value", "--data", folder]
     aino_train("pretrain", *trunk, *common, "--run", tmp_path / "b", "--out", value)
-    aino_train("pretrain", *trunk, *common, "--run", tmp_path / "b", "--out", tmp_path / "again.dit")
+    aino_train(
+        "pretrain", *trunk, *common, "--run", tmp_path / "b", "--out", tmp_path / "again.dit"
+    )
     again = ["--net", NET, "--start-from", value, *games]
     aino_train("pretrain", *again, *common, "--run", tmp_path / "c", "--out", both)
     first, second, third = (dit.load(path)[0].named_parameters() for path in (policy, value, both))
@@ -217,6 +246,20 @@ def test_pretrain_trains_one_part_after_the_other(aino_train, games_file, folder
         assert np.array_equal(array, third[name]) == name.startswith(VALUE_TRUNK), name
 
 
-def test_the_policy_is_not_trained_without_games(aino_train: Callable[..., str], folder: Path, tmp_path: Path) -> None:
-    words = ["pretrain", "--data", folder, "--net", NET, "--batch", 64, "--positions", 640, "--run", tmp_path / "a"]
+def test_the_policy_is_not_trained_without_games(
+    aino_train: Callable[..., str], folder: Path, tmp_path: Path
+) -> None:
+    words = [
+        "pretrain",
+        "--data",
+        folder,
+        "--net",
+        NET,
+        "--batch",
+        64,
+        "--positions",
+        640,
+        "--run",
+        tmp_path / "a",
+    ]
     assert "nothing to hold out" in aino_train(*words, "--out", tmp_path / "net.dit", status=1)

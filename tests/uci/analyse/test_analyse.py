@@ -32,7 +32,9 @@ def info(rank: int, move: str, score_cp: int = 34, mate: int | None = None) -> S
 
 def shown(board: chess.Board, infos: list[SearchInfo], width: int = 240) -> str:
     output = io.StringIO()
-    Console(file=output, width=width, force_terminal=True, color_system=None).print(as_table(board, infos))
+    Console(file=output, width=width, force_terminal=True, color_system=None).print(
+        as_table(board, infos)
+    )
     return output.getvalue()
 
 
@@ -46,7 +48,10 @@ def test_lines_are_shown_from_white() -> None:
 @pytest.mark.parametrize("width", [40, 60, 200])
 def test_table_fits_the_terminal(width: int) -> None:
     line = info(1, "e2e4")
-    moves = [chess.Move.from_uci(text) for text in ("e2e4", "e7e5", "g1f3", "b8c6", "f1b5", "a7a6", "b5a4", "g8f6")]
+    moves = [
+        chess.Move.from_uci(text)
+        for text in ("e2e4", "e7e5", "g1f3", "b8c6", "f1b5", "a7a6", "b5a4", "g8f6")
+    ]
     line.pv[:] = moves
     text = shown(chess.Board(), [line], width)
     assert all(len(row) <= width for row in text.splitlines())
@@ -69,18 +74,26 @@ def test_a_line_to_a_mate_had_been_cut_before_the_mate() -> None:
     assert shown(board, [line]).splitlines()[1].rstrip().endswith("10. Ng1 Ng8")
     whole = lines_of(Table(Setup(board, None)), board, [line])["lines"][0]["moves"]
     assert len(whole) == 20
-    cut = lines_of(Table(Setup(board, None)), board, [replace(line, score_mate=None)])["lines"][0]["moves"]
+    cut = lines_of(Table(Setup(board, None)), board, [replace(line, score_mate=None)])["lines"][0][
+        "moves"
+    ]
     assert len(cut) == 12
 
 
-def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_is_one_object_a_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{chess.STARTING_FEN}\n{MATE_NEXT}\n{MATED}\n"))
     assert main(["analyse", "-", "--json", *FAST, "--multi-pv", "2"]) == 0
     start, mate, over = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert [line["rank"] for line in start["lines"]] == [1, 2]
     assert all(sum(line["wdl"]) == 1000 for line in start["lines"])
     assert start["lines"][0]["moves"][0] == start["best_move"]
-    assert (mate["best_move"], mate["lines"][0]["mate"], mate["lines"][0]["score_cp"]) == ("a1a8", 1, None)
+    assert (mate["best_move"], mate["lines"][0]["mate"], mate["lines"][0]["score_cp"]) == (
+        "a1a8",
+        1,
+        None,
+    )
     assert mate["lines"][0]["san"] == "1. Ra8#"
     assert (over["best_move"], over["lines"], over["side_to_move"]) == (None, [], "black")
 
@@ -113,7 +126,9 @@ def test_bad_line_of_a_batch_for_people_is_told_beside_the_others(capsys, monkey
     assert [line.partition(":")[0] for line in output.err.splitlines()] == ["line 4", "line 6"]
 
 
-def test_finished_games_and_plies_of_others_are_analysed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_finished_games_and_plies_of_others_are_analysed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     assert main(["analyse", MATED, "--evaluator", "material", "--infinite"]) == 0
     assert "the game is over: 1-0, checkmate" in capsys.readouterr().out
     path = tmp_path / "game.pgn"

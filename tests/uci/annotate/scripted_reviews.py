@@ -34,20 +34,33 @@ def read(text: str) -> chess.pgn.Game:
 
 
 class ScriptedEngine(FakeEngine):
-    """Gives each position the values of a script: position (EPD) -> value Q of each move, for the side to move."""
+    """Gives each position the values of a script: position (EPD) -> value Q of each move, for the
+    side to move.
+    """
 
     def __init__(self, script: dict[str, dict[str, float]]) -> None:
         super().__init__(EngineOptions())
         self.script = script
         self.prior = 0.5
-        self.evaluator = SimpleNamespace(name="scripted", evaluate=lambda leaves, count: leaves.wdl.fill(1 / 3))
+        self.evaluator = SimpleNamespace(
+            name="scripted", evaluate=lambda leaves, count: leaves.wdl.fill(1 / 3)
+        )
 
-    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
+    ) -> SearchResult:
         self.limits.append(limits)
         allowed = limits.searchmoves or tuple(self.board.legal_moves)
         values = self.script.get(self.board.epd(), {})
         children = [
-            RootMove(move, visits=10, prior=self.prior, q=values.get(move.uci(), -0.9), draw=0.0, mate=None)
+            RootMove(
+                move,
+                visits=10,
+                prior=self.prior,
+                q=values.get(move.uci(), -0.9),
+                draw=0.0,
+                mate=None,
+            )
             for move in allowed
         ]
         children.sort(key=lambda child: -child.q)

@@ -1,4 +1,6 @@
-"""Reviews of games: moves are judged by scripted verdicts; their marks, comments, pages and numbers."""
+"""Reviews of games: moves are judged by scripted verdicts; their marks, comments, pages and
+numbers.
+"""
 
 import json
 import random
@@ -29,7 +31,17 @@ from tests.uci.annotate.scripted_reviews import (
 from uci.annotate.accuracy import game_accuracy, phases, rating_played, win_percent, winning_cp
 from uci.annotate.comments import add_comments, move_comment
 from uci.annotate.game_page import game_section, render_game_page
-from uci.annotate.judge import BAD, BLUNDER, BRILLIANT, GREAT, INACCURACY, MISTAKE, is_only_move, judge, winning_chances
+from uci.annotate.judge import (
+    BAD,
+    BLUNDER,
+    BRILLIANT,
+    GREAT,
+    INACCURACY,
+    MISTAKE,
+    is_only_move,
+    judge,
+    winning_chances,
+)
 from uci.annotate.review import ReviewInterrupted, review_game
 from uci.terminal.verdict import Verdict
 
@@ -74,7 +86,12 @@ def test_advantage_counts_less_among_people_and_scores_turn_into_chances_and_bac
     assert winning_chances(0.3) == pytest.approx(1 - winning_chances(0.7))
     assert win_percent(0) == 50.0
     assert win_percent(100) == pytest.approx(59.1, abs=0.05)
-    assert [winning_cp(win_percent(score) / 100) for score in (-999, -50, 0, 300)] == [-999, -50, 0, 300]
+    assert [winning_cp(win_percent(score) / 100) for score in (-999, -50, 0, 300)] == [
+        -999,
+        -50,
+        0,
+        300,
+    ]
     assert [winning_cp(chances) for chances in (0.0, 1.0)] == [-1000, 1000]
 
 
@@ -87,7 +104,9 @@ def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed: int) -
         if not any(board.legal_moves):
             break
         scores = sorted((rng.uniform(-1, 1) ** 3 for _ in board.legal_moves), reverse=True)
-        script[board.epd()] = {move.uci(): score for move, score in zip(board.legal_moves, scores, strict=True)}
+        script[board.epd()] = {
+            move.uci(): score for move, score in zip(board.legal_moves, scores, strict=True)
+        }
         board.push(rng.choice(list(board.legal_moves)))
     found = review(chess.pgn.Game.from_board(board), ScriptedEngine(script))
     expected = lichess_accuracies(pgn_scores(str(add_comments(found))))
@@ -101,11 +120,15 @@ QUIET = '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"]\n[SetUp "1"]\n\n1. a3 a6 *\n'
 class SecondThoughts(ScriptedEngine):
     """Has another script for searches of more than one node."""
 
-    def __init__(self, script: dict[str, dict[str, float]], deep: dict[str, dict[str, float]]) -> None:
+    def __init__(
+        self, script: dict[str, dict[str, float]], deep: dict[str, dict[str, float]]
+    ) -> None:
         super().__init__(script)
         self.first, self.deep = script, {**script, **deep}
 
-    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
+    ) -> SearchResult:
         self.script = self.deep if limits.nodes != 1 else self.first
         return super().search(limits, on_info, job)
 
@@ -118,14 +141,18 @@ def test_move_is_compared_with_the_best_one_searched_alike() -> None:
     assert first.loss == pytest.approx(winning_chances(0.67) - winning_chances(0.45))
     assert (first.judgement, first.best_line[0].uci()) == (MISTAKE, "e1e2")
     assert (second.loss, second.judgement, second.is_best) == (0.0, None, True)
-    assert move_comment(first).startswith("Mistake: allows 1...a6 2. Ke2. Your winning chances drop from ")
+    assert move_comment(first).startswith(
+        "Mistake: allows 1...a6 2. Ke2. Your winning chances drop from "
+    )
     assert move_comment(first).endswith("Better was Ke2.")
     assert move_comment(second) == ""
 
 
 def test_blunder_that_the_search_would_have_played_too_is_found() -> None:
     game = read(QUIET)
-    engine = ScriptedEngine(script_for(game, [{"a2a3": 0.0, "e1e2": -0.2}, {"a7a6": 0.8}, {"e1e2": -0.8}]))
+    engine = ScriptedEngine(
+        script_for(game, [{"a2a3": 0.0, "e1e2": -0.2}, {"a7a6": 0.8}, {"e1e2": -0.8}])
+    )
     engine.script[epd(game, "e1e2")] = {"a7a6": 0.2}
     first = review(game, engine).moves[0]
     assert first.judgement is BLUNDER
@@ -135,20 +162,31 @@ def test_blunder_that_the_search_would_have_played_too_is_found() -> None:
 
 def test_good_move_that_the_search_missed_is_no_loss_but_the_opponents_blunder_before() -> None:
     game = read(QUIET)
-    found = review(game, ScriptedEngine(script_for(game, [{"e1e2": 0.0}, {"e8e7": 0.0}, {"e1e2": -0.9}])))
+    found = review(
+        game, ScriptedEngine(script_for(game, [{"e1e2": 0.0}, {"e8e7": 0.0}, {"e1e2": -0.9}]))
+    )
     assert found.moves[1].loss == 0.0
     assert found.moves[1].is_best
     assert found.moves[0].judgement is BLUNDER
 
 
 def test_quiet_refutation_clears_the_sacrifice_before_it() -> None:
-    """The look behind White's move misses what Black's best answer costs; the game shows it, and White lost nothing."""
+    """The look behind White's move misses what Black's best answer costs; the game shows it, and
+    White lost nothing.
+    """
     game = read('[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"]\n[SetUp "1"]\n\n1. a3 a6 2. a4 *\n')
     values = [{"e1e2": 0.8}, {"a7a6": 0.0, "e8e7": -0.1}, {"a3a4": 0.8}, {"e8e7": -0.8}]
-    engine = SecondThoughts(script_for(game, values), {epd(game, "a2a3"): {"a7a6": 0.0, "e8e7": -0.76}})
+    engine = SecondThoughts(
+        script_for(game, values), {epd(game, "a2a3"): {"a7a6": 0.0, "e8e7": -0.76}}
+    )
     first, second, third = review(game, engine).moves
-    assert (first.loss, first.judgement) == (pytest.approx(winning_chances(0.9) - winning_chances(0.88)), None)
-    assert first.after.expected == pytest.approx(0.88), "the corrected value, not the 0.5 that the look gave"
+    assert (first.loss, first.judgement) == (
+        pytest.approx(winning_chances(0.9) - winning_chances(0.88)),
+        None,
+    )
+    assert first.after.expected == pytest.approx(0.88), (
+        "the corrected value, not the 0.5 that the look gave"
+    )
     assert second.loss == pytest.approx(first.loss)
     assert third.loss == 0.0
 
@@ -159,7 +197,9 @@ def test_a_third_move_is_searched_where_the_played_and_the_favourite_both_fail()
     engine = SecondThoughts(script, {game.board().epd(): {"e1e2": -0.9, "e1d2": 0.2}})
     first = review(game, engine).moves[0]
     assert first.best_line[0].uci() == "e1d2"
-    assert first.loss == pytest.approx(winning_chances(0.6) - winning_chances(0.05)), "what the game's reply leaves"
+    assert first.loss == pytest.approx(winning_chances(0.6) - winning_chances(0.05)), (
+        "what the game's reply leaves"
+    )
     assert first.judgement is BLUNDER
 
 
@@ -179,7 +219,10 @@ def test_mates_are_counted_from_each_position_and_along_their_lines() -> None:
 def test_a_game_that_goes_on_after_five_repetitions_or_seventy_five_moves_is_reviewed_and_a_claimed_draw_is_one():
     """Arbiters end such games; recorded ones go on, and their moves have better ones."""
     shuffle = "Nf3 Nf6 Ng1 Ng8 " * 4
-    for text in (f"{shuffle} f3 e5 g4 *", '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 150 99"]\n[SetUp "1"]\n\n1. Ke2 a6 *'):
+    for text in (
+        f"{shuffle} f3 e5 g4 *",
+        '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 150 99"]\n[SetUp "1"]\n\n1. Ke2 a6 *',
+    ):
         game = read(text)
         nodes = list(game.mainline())
         engine = ScriptedEngine({node.board().epd(): {"e8e7": 0.9} for node in nodes[-1:]})
@@ -187,14 +230,18 @@ def test_a_game_that_goes_on_after_five_repetitions_or_seventy_five_moves_is_rev
         assert len(found.moves) == len(nodes)
         assert all(move.best_line for move in found.moves)
     claimed = review(read(f'[Result "1/2-1/2"]\n\n{shuffle} 1/2-1/2'), engine).moves[-1].after
-    assert claimed == Verdict.of_result("1/2-1/2"), "the search had gone on behind it, and whoever gave it lost nothing"
+    assert claimed == Verdict.of_result("1/2-1/2"), (
+        "the search had gone on behind it, and whoever gave it lost nothing"
+    )
     assert review(read(f"{shuffle} *"), engine).moves[-1].after != claimed
 
 
 def test_a_pass_is_not_judged_and_counts_in_no_accuracy() -> None:
     """Study authors pass to show a threat; a pass that throws everything away is no blunder."""
     game = read("1. e4 e5 2. Qh5 -- 3. Qxf7# 1-0\n")
-    script = script_for(game, [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d1h5": 0.0}, {"b8c6": 0.0}, {"h5f7": 0.9}])
+    script = script_for(
+        game, [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d1h5": 0.0}, {"b8c6": 0.0}, {"h5f7": 0.9}]
+    )
     found = review(game, ScriptedEngine(script))
     assert [move.san for move in found.moves] == ["e4", "e5", "Qh5", "--", "Qxf7+"]
     assert found.moves[3].judgement is None
@@ -206,16 +253,22 @@ def test_a_pass_is_not_judged_and_counts_in_no_accuracy() -> None:
 def test_known_opening_moves_are_judged_only_if_they_are_blunders() -> None:
     game = read("1. e4 c6 2. d4 *")
     values = [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d2d4": 0.2, "g1f3": 0.1}, {"d7d5": 0.45}]
-    engine = SecondThoughts(script_for(game, values), {board_after("e4 c6").epd(): {"d2d4": 0.2, "g1f3": 0.16}})
+    engine = SecondThoughts(
+        script_for(game, values), {board_after("e4 c6").epd(): {"d2d4": 0.2, "g1f3": 0.16}}
+    )
     _, second, third = review(game, engine).moves
     assert second.loss == pytest.approx(winning_chances(0.5) - winning_chances(0.42))
     assert second.judgement is None
     assert third.judgement is BLUNDER
 
 
-@pytest.mark.parametrize(("answer", "judgement"), [(0.7, BLUNDER), (0.5, MISTAKE), (0.3, INACCURACY), (0.0, None)])
+@pytest.mark.parametrize(
+    ("answer", "judgement"), [(0.7, BLUNDER), (0.5, MISTAKE), (0.3, INACCURACY), (0.0, None)]
+)
 def test_bad_mark_is_what_thorough_searches_say(answer: float, judgement: object) -> None:
-    """The first look calls 1. a3 a blunder: 0.2 against -0.8. The thorough one gives the reply another value."""
+    """The first look calls 1. a3 a blunder: 0.2 against -0.8. The thorough one gives the reply
+    another value.
+    """
     game = read(QUIET)
     script = script_for(game, [{"e1e2": 0.0, "a2a3": -0.2}, {"a7a6": 0.8}, {"e1e2": -0.8}])
     script[epd(game, "e1e2")] = {"a7a6": 0.0}
@@ -228,15 +281,29 @@ def test_bad_mark_is_what_thorough_searches_say(answer: float, judgement: object
 
 
 def test_quiet_game_has_no_thorough_search() -> None:
-    engine = ScriptedEngine(script_for(read(QUIET), [{"a2a3": 0.1, "e1e2": 0.15}, {"a7a6": -0.1}, {"e1e2": 0.1}]))
+    engine = ScriptedEngine(
+        script_for(read(QUIET), [{"a2a3": 0.1, "e1e2": 0.15}, {"a7a6": -0.1}, {"e1e2": 0.1}])
+    )
     assert [move.judgement for move in review(read(QUIET), engine).moves] == [None, None]
     assert [limits.nodes for limits in engine.limits] == [1, 1, 1]
 
 
-def test_mark_that_a_thorough_search_drops_goes_to_the_move_that_deserves_it_with_the_curve() -> None:
-    """The mark of 2...a6 was dropped, and nobody had lost what the curve lost: 1...h6 was the loser."""
-    game = read('[FEN "4k3/p6p/8/8/8/8/P7/4K3 b - - 0 1"]\n[SetUp "1"]\n\n1... h6 2. a3 a6 3. Ke2 *\n')
-    values = [{"e8e7": 0.0, "h7h6": 0.0}, {"a2a3": 0.0}, {"e8d8": 0.0, "a7a6": -0.7}, {"e1e2": 0.7}, {"e8e7": -0.7}]
+def test_mark_that_a_thorough_search_drops_goes_to_the_move_that_deserves_it_with_the_curve() -> (
+    None
+):
+    """The mark of 2...a6 was dropped, and nobody had lost what the curve lost: 1...h6 was the
+    loser.
+    """
+    game = read(
+        '[FEN "4k3/p6p/8/8/8/8/P7/4K3 b - - 0 1"]\n[SetUp "1"]\n\n1... h6 2. a3 a6 3. Ke2 *\n'
+    )
+    values = [
+        {"e8e7": 0.0, "h7h6": 0.0},
+        {"a2a3": 0.0},
+        {"e8d8": 0.0, "a7a6": -0.7},
+        {"e1e2": 0.7},
+        {"e8e7": -0.7},
+    ]
     script = script_for(game, values)
     engine = SecondThoughts(script, {epd(game, "h7h6", "a2a3"): {"e8d8": -0.7, "a7a6": -0.7}})
     found = review(game, engine)
@@ -248,7 +315,9 @@ def test_mark_that_a_thorough_search_drops_goes_to_the_move_that_deserves_it_wit
 
 @pytest.mark.parametrize("seed", range(8))
 def test_curve_and_marks_are_of_one_pass(seed: int) -> None:
-    """A position is worth as much before a move as after the one before it; no large drop lacks a mark."""
+    """A position is worth as much before a move as after the one before it; no large drop lacks a
+    mark.
+    """
     rng = random.Random(seed)
     board, script, deep = chess.Board("4k3/pppp4/8/8/8/8/PPPP4/4K3 w - - 0 1"), {}, {}
     for _ in range(30):
@@ -257,7 +326,10 @@ def test_curve_and_marks_are_of_one_pass(seed: int) -> None:
             script_of[board.epd()] = {move.uci(): rng.uniform(-1, 1) ** 3 for move in moves}
         board.push(rng.choice(moves))
     found = review(chess.pgn.Game.from_board(board), SecondThoughts(script, deep))
-    assert [move.before for move in found.moves] == [found.start, *(move.after for move in found.moves[:-1])]
+    assert [move.before for move in found.moves] == [
+        found.start,
+        *(move.after for move in found.moves[:-1]),
+    ]
     for move in found.moves:
         assert (move.judgement in BAD) == (move.loss >= 0.085), move
         assert move.loss == 0.0 or not move.is_best
@@ -265,7 +337,9 @@ def test_curve_and_marks_are_of_one_pass(seed: int) -> None:
 
 
 @pytest.mark.parametrize(("other", "judgement"), [(-0.7, GREAT), (-0.1, None), (0.2, None)])
-def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other: float, judgement: object) -> None:
+def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(
+    other: float, judgement: object
+) -> None:
     game = read(QUIET)
     script = script_for(game, [{"a2a3": 0.1}, {"a7a6": -0.1}, {"e1e2": 0.1}])
     engine = SecondThoughts(script, {game.board().epd(): {"a2a3": 0.1, "e1e2": other}})
@@ -274,39 +348,57 @@ def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other: f
     assert first.judgement is judgement
     assert (judgement is None) == (move_comment(first) == "")
     if judgement:
-        assert move_comment(first).startswith("The only good move: any other lowers your winning chances by 28%")
+        assert move_comment(first).startswith(
+            "The only good move: any other lowers your winning chances by 28%"
+        )
 
 
 class MateFinder(ScriptedEngine):
     """Sees mates in one."""
 
-    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
+    ) -> SearchResult:
         for move in limits.searchmoves or tuple(self.board.legal_moves):
             after = self.board.copy(stack=False)
             after.push(move)
             if after.is_checkmate():
                 self.script[self.board.epd()] = {move.uci(): 1.0}
                 found = super().search(limits, on_info, job)
-                return replace(found, infos=[replace(found.infos[0], score_mate=1, wdl=(1000, 0, 0))])
+                return replace(
+                    found, infos=[replace(found.infos[0], score_mate=1, wdl=(1000, 0, 0))]
+                )
         return super().search(limits, on_info, job)
 
 
 def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reason() -> None:
-    game = read('[FEN "6k1/5ppp/8/8/8/8/5q2/1R5K b - - 0 1"]\n[SetUp "1"]\n\n1... Qa2 2. Rb8# 1-0\n')
+    game = read(
+        '[FEN "6k1/5ppp/8/8/8/8/5q2/1R5K b - - 0 1"]\n[SetUp "1"]\n\n1... Qa2 2. Rb8# 1-0\n'
+    )
     worse = {move.uci(): -0.97 for move in game.board().legal_moves}
     engine = MateFinder({epd(game): {**worse, "g7g6": -0.96}, epd(game, "g7g6"): {"b1b7": 0.96}})
     first = review(game, engine).moves[0]
     assert first.judgement is MISTAKE
     assert first.reply_line[0].uci() == "b1b8"
-    assert move_comment(first).startswith("Mistake: allows a back-rank mate in 1. Your winning chances drop from")
+    assert move_comment(first).startswith(
+        "Mistake: allows a back-rank mate in 1. Your winning chances drop from"
+    )
     assert "Better was g6" in move_comment(first)
 
 
-def test_a_game_from_a_position_has_no_more_plies_than_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_game_from_a_position_has_no_more_plies_than_moves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The plies before the position were counted, and Black's first move was White's."""
     scores = iter([-50, 300])
-    monkeypatch.setattr("benchmarks.reviews.exact_score", lambda *_: PovScore(Cp(next(scores)), chess.WHITE))
-    game = read(QUIET.replace("w - - 0 1", "b - - 0 17").replace("1. a3", "{White: accuracy 9%. Black: accuracy 9%.}"))
+    monkeypatch.setattr(
+        "benchmarks.reviews.exact_score", lambda *_: PovScore(Cp(next(scores)), chess.WHITE)
+    )
+    game = read(
+        QUIET.replace("w - - 0 1", "b - - 0 17").replace(
+            "1. a3", "{White: accuracy 9%. Black: accuracy 9%.}"
+        )
+    )
     found = [(row["plies"], row["lichess_of_engine"] == 100) for row in compare(game, None, None)]  # type: ignore[arg-type]
     assert found == [(1, False), (1, False)], "White did not move, and Black erred"
 
@@ -314,7 +406,9 @@ def test_a_game_from_a_position_has_no_more_plies_than_moves(monkeypatch: pytest
 @pytest.mark.parametrize(
     ("prior", "other", "judgement"), [(0.01, 0.2, BRILLIANT), (0.5, 0.2, None), (0.01, 0.45, None)]
 )
-def test_a_sacrifice_that_is_sound_and_hard_is_brilliant(prior: float, other: float, judgement: object) -> None:
+def test_a_sacrifice_that_is_sound_and_hard_is_brilliant(
+    prior: float, other: float, judgement: object
+) -> None:
     """The rook is offered for a pawn; the second look gives the best other move another value."""
     game = read('[FEN "6k1/R4ppp/8/8/8/8/5PPP/6K1 w - - 0 1"]\n[SetUp "1"]\n\n1. Rxf7 Kxf7 *\n')
     script = script_for(game, [{"a7f7": 0.4}, {"g8f7": -0.4}, {"h2h3": 0.4}])
@@ -353,9 +447,15 @@ def test_game_without_moves_is_reviewed() -> None:
 @pytest.mark.parametrize(
     ("comment", "told"),
     [
-        ("mine [%eval 0.1] Mistake: loses a pawn. Your winning chances drop from 5% to 1%. [%aino 1 2]", "reason"),
+        (
+            "mine [%eval 0.1] Mistake: loses a pawn. Your winning chances drop from 5% to 1%. [%aino 1 2]",
+            "reason",
+        ),
         ("Mistake: allows mate in 2.", "reason"),
-        ("Blunder: allows 2...e5 3. d4. Your winning chances drop from 50% to 1%. Better was e4.", "line"),
+        (
+            "Blunder: allows 2...e5 3. d4. Your winning chances drop from 50% to 1%. Better was e4.",
+            "line",
+        ),
         ("Mistake: your winning chances drop from 50% to 1%. Better was e4, with 2...e5.", "line"),
         ("Mistake: your winning chances drop from 50% to 1%. Better was e4.", "nothing"),
     ],
@@ -366,7 +466,9 @@ def test_benchmark_knows_how_a_mark_is_explained(comment: str, told: str) -> Non
 
 def test_comments_keep_what_was_there_and_read_back() -> None:
     game = read("{first} 1. e4 {mine} 1... a6 $1 (1... e5) 2. g4 *")
-    engine = ScriptedEngine(script_for(game, [{"e2e4": 0.1}, {"e7e5": 0.0}, {"d2d4": 0.6}, {"e7e5": 0.5}]))
+    engine = ScriptedEngine(
+        script_for(game, [{"e2e4": 0.1}, {"e7e5": 0.0}, {"d2d4": 0.6}, {"e7e5": 0.5}])
+    )
     engine.script[board_after("e4 e5").epd()] = {"g1f3": 0.1}
     engine.script[board_after("e4 a6 d4").epd()] = {"e7e5": -0.6}
     again = read(str(add_comments(review(game, engine))))
@@ -385,7 +487,12 @@ def test_comments_keep_what_was_there_and_read_back() -> None:
 
 @pytest.mark.parametrize(
     ("date", "shown"),
-    [("1858.??.??", "1858"), ("1858.11.??", "1858.11"), ("1858.11.02", "1858.11.02"), ("????.??.??", "")],
+    [
+        ("1858.??.??", "1858"),
+        ("1858.11.??", "1858.11"),
+        ("1858.11.02", "1858.11.02"),
+        ("????.??.??", ""),
+    ],
 )
 def test_page_tells_what_is_known_of_a_date(date: str, shown: str) -> None:
     game = read(FOOLS_MATE)
@@ -398,18 +505,25 @@ def test_page_tells_what_is_known_of_a_date(date: str, shown: str) -> None:
 def test_the_bar_shows_the_line_that_is_on_the_board() -> None:
     """It stayed at the played move while the board showed the better one."""
     game = read(QUIET)
-    found = review(game, ScriptedEngine(script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])))
+    found = review(
+        game, ScriptedEngine(script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}]))
+    )
     step = steps_of(game_section(found, 1, "")[1])[1]
     better, refutation = (step["lines"][name][0] for name in ("Better", "Refutation"))
     assert (refutation["expected"], refutation["score"]) == (step["expected"], step["score"])
-    assert (better["expected"], better["score"]) == (found.moves[0].before.expected, found.moves[0].before.text)
+    assert (better["expected"], better["score"]) == (
+        found.moves[0].before.expected,
+        found.moves[0].before.text,
+    )
     assert better["expected"] > refutation["expected"]
 
 
 def test_page_escapes_what_comes_from_the_file_and_loads_nothing() -> None:
     found = review(read(RETI), ScriptedEngine({}))
     text = render_game_page("game", [game_section(found, 1, "")], "1 node")
-    assert re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text) == [], "from outside"
+    assert re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text) == [], (
+        "from outside"
+    )
     steps = steps_of(text)
     assert len(steps) == 22
     assert steps[-1]["pieces"] == found.game.end().board().board_fen()
@@ -444,7 +558,10 @@ def test_other_moves_that_lose_little_are_good_too_and_every_mistake_is_asked_fo
     values = {"d2d4": 0.5, "g1f3": 0.46, "c2c4": 0.46, "a2a3": 0.3, "h2h4": -0.6}
     deeper = {game.board().epd(): {**values, "c2c4": 0.1}}  # which looks good, and is not
     script = {game.board().epd(): values}
-    script |= {epd(game, move): {next(iter(board_after([move]).legal_moves)).uci(): -q} for move, q in values.items()}
+    script |= {
+        epd(game, move): {next(iter(board_after([move]).legal_moves)).uci(): -q}
+        for move, q in values.items()
+    }
     found = review(game, SecondThoughts(script, deeper))
     (move,) = found.moves
     assert move.judgement == BLUNDER
@@ -452,10 +569,15 @@ def test_other_moves_that_lose_little_are_good_too_and_every_mistake_is_asked_fo
     steps = steps_of(game_section(found, 1, "")[1])
     assert (steps[1]["answer"], steps[1]["good"]) == ("d2d4", ["g1f3"])
     found = review(read(RETI), ScriptedEngine({}))
-    bad = [replace(move, judgement=MISTAKE, best_line=(next(iter(move.board.legal_moves)),)) for move in found.moves]
+    bad = [
+        replace(move, judgement=MISTAKE, best_line=(next(iter(move.board.legal_moves)),))
+        for move in found.moves
+    ]
     steps = steps_of(game_section(replace(found, moves=bad), 1, "")[1])
     assert sum("answer" in step for step in steps) == sum(not move.is_best for move in bad) > 6
-    assert any([chess.E1, chess.A1, "e1c1"] in step.get("legal", ()) for step in steps), "castling onto the rook"
+    assert any([chess.E1, chess.A1, "e1c1"] in step.get("legal", ()) for step in steps), (
+        "castling onto the rook"
+    )
 
 
 def test_a_rating_is_estimated_from_enough_moves_with_its_spread() -> None:

@@ -1,4 +1,6 @@
-"""`aino annotate` on files: which games are reviewed, what is written where, and what stays after an interrupt."""
+"""`aino annotate` on files: which games are reviewed, what is written where, and what stays after
+an interrupt.
+"""
 
 import functools
 import io
@@ -49,8 +51,13 @@ def reviewed(tmp_path: Path) -> Reviewed:
 
 
 def test_every_game_is_reviewed_whatever_stands_between_them(reviewed: Reviewed) -> None:
-    default_tags = "".join(f'[{name} "{value}"]\n' for name, value in chess.pgn.Game().headers.items())
-    apart = [f'[White "A"]\n\n\n1. e4 e5 2. Nf3 *\n\n{between}\n\n' for between in ("", "{mine}", "*", default_tags)]
+    default_tags = "".join(
+        f'[{name} "{value}"]\n' for name, value in chess.pgn.Game().headers.items()
+    )
+    apart = [
+        f'[White "A"]\n\n\n1. e4 e5 2. Nf3 *\n\n{between}\n\n'
+        for between in ("", "{mine}", "*", default_tags)
+    ]
     found = reviewed("".join(apart) + '[White "A"]\n1. d4 d5 1-0\n[White "B"]\n1. c4 *\n')
     plies = [len(list(game.mainline_moves())) for game in found]
     assert [count for count in plies if count] == [3, 3, 3, 3, 2, 1]
@@ -76,7 +83,9 @@ def test_letters_of_names_survive_a_review_and_side_finds_them(reviewed, tmp_pat
     assert "Müller" in (tmp_path / "games.annotated.html").read_text(encoding="utf-8")
 
 
-def test_known_blunder_of_a_famous_game_is_found(games: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_known_blunder_of_a_famous_game_is_found(
+    games: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["annotate", str(games), "--nodes", "2000", *FAST]) == 0
     fools, reti = annotated(games.with_name("games.annotated.pgn"))
     assert [node.san() for node in fools.mainline() if 4 in node.nags] == ["g4"]
@@ -87,13 +96,17 @@ def test_known_blunder_of_a_famous_game_is_found(games: Path, capsys: pytest.Cap
     assert "Turning points" in text
 
 
-def test_an_earlier_review_is_replaced_and_nothing_else(games: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_earlier_review_is_replaced_and_nothing_else(
+    games: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["annotate", str(games), "--nodes", "1", *FAST]
     assert main(arguments) == 0
     assert main([*arguments, "--side", "black"]) == 0
     review_file = games.with_name("games.annotated.pgn")
     assert len(list(annotated(review_file))) == 2
-    assert main([*arguments, "--out", str(games.with_suffix(""))]) == 1, "never the games themselves"
+    assert main([*arguments, "--out", str(games.with_suffix(""))]) == 1, (
+        "never the games themselves"
+    )
     review_file.write_text("my own notes of a page Made by Aino 1", encoding="utf-8")
     assert main(arguments) == 1
     assert "games.annotated.pgn is not an earlier review" in capsys.readouterr().err
@@ -104,7 +117,21 @@ def test_an_earlier_review_is_replaced_and_nothing_else(games: Path, capsys: pyt
 def test_one_side_is_judged_and_the_page_is_opened(games, monkeypatch, capsys):
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)
-    assert main(["annotate", str(games), "--nodes", "500", "--side", "Tartákower, SAVI", "--open", *FAST]) == 0
+    assert (
+        main(
+            [
+                "annotate",
+                str(games),
+                "--nodes",
+                "500",
+                "--side",
+                "Tartákower, SAVI",
+                "--open",
+                *FAST,
+            ]
+        )
+        == 0
+    )
     told = capsys.readouterr()
     assert "no 'Tartákower, SAVI' in <b>Fool & Co</b> - ?: both sides are judged" in told.err
     _, reti = annotated(games.with_name("games.annotated.pgn"))
@@ -121,7 +148,9 @@ def test_one_side_is_judged_and_the_page_is_opened(games, monkeypatch, capsys):
 
 
 def test_interrupt_keeps_the_finished_games(games, monkeypatch, capsys):
-    def interrupted_in_the_second(engine: Engine, game: chess.pgn.Game, *rest: object) -> GameReview:
+    def interrupted_in_the_second(
+        engine: Engine, game: chess.pgn.Game, *rest: object
+    ) -> GameReview:
         if game.headers["Black"] != "?":
             raise KeyboardInterrupt
         return review(game, ScriptedEngine({}))
@@ -143,7 +172,9 @@ def test_interrupt_keeps_what_is_done_of_the_game_under_way(games, monkeypatch, 
             raise KeyboardInterrupt
         return engine.search(limits)
 
-    monkeypatch.setattr(annotate_command, "review_game", functools.partial(review_game, search=interrupted_search))
+    monkeypatch.setattr(
+        annotate_command, "review_game", functools.partial(review_game, search=interrupted_search)
+    )
     assert main(["annotate", str(games), "--nodes", "50", *FAST]) == 130
     (game,) = annotated(games.with_name("games.annotated.pgn"))
     assert "Reviewed up to ply 2 of 4." in game.comment
@@ -156,7 +187,9 @@ def test_game_that_cannot_be_played_is_skipped_and_the_others_are_annotated(revi
     impossible = '[White "X"]\n[SetUp "1"]\n[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]\n\n*\n'
     unreadable = '[White "Y"]\n[SetUp "1"]\n[FEN "no position"]\n\n1. e4 *\n'
     variant = '[White "Z"]\n[Variant "Antichess"]\n\n1. e4 *\n'
-    first, second = reviewed("\n".join([impossible, FOOLS_MATE, unreadable, variant, "1. d4 *\n"]), status=1)
+    first, second = reviewed(
+        "\n".join([impossible, FOOLS_MATE, unreadable, variant, "1. d4 *\n"]), status=1
+    )
     assert [node.san() for node in (first.end(), second.end())] == ["Qh4#", "d4"]
     told = capsys.readouterr().err.splitlines()
     assert [line.partition(": ")[0] for line in told] == ["game 1", "game 3", "game 4"]
@@ -164,9 +197,15 @@ def test_game_that_cannot_be_played_is_skipped_and_the_others_are_annotated(revi
     assert "Antichess" in told[2]
 
 
-@pytest.mark.parametrize(("movetext", "corrected"), [("1. e4 e5", "*"), ("1. f3 e5 2. g4 Qh4#", "0-1")])
-def test_broken_result_tag_is_not_written_through(reviewed: Reviewed, movetext: str, corrected: str) -> None:
-    first, second = reviewed(f'[White "A"]\n[Result "White wins (on time"]\n\n{movetext}\n\n{FOOLS_MATE}')
+@pytest.mark.parametrize(
+    ("movetext", "corrected"), [("1. e4 e5", "*"), ("1. f3 e5 2. g4 Qh4#", "0-1")]
+)
+def test_broken_result_tag_is_not_written_through(
+    reviewed: Reviewed, movetext: str, corrected: str
+) -> None:
+    first, second = reviewed(
+        f'[White "A"]\n[Result "White wins (on time"]\n\n{movetext}\n\n{FOOLS_MATE}'
+    )
     assert (first.headers["Result"], second.headers["Result"]) == (corrected, "0-1")
     assert first.errors == second.errors == []
 
@@ -177,13 +216,17 @@ def test_single_game_is_annotated_under_a_free_name(tmp_path: Path) -> None:
     for _ in range(2):
         annotate_command.annotate_game(console, engine, read(FOOLS_MATE), tmp_path / "mine.pgn")  # type: ignore[arg-type]
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == [f"mine.annotated{number}.{kind}" for number in ("-2", "") for kind in ("html", "pgn")]
+    assert names == [
+        f"mine.annotated{number}.{kind}" for number in ("-2", "") for kind in ("html", "pgn")
+    ]
     (game,) = annotated(tmp_path / "mine.annotated.pgn")
     assert "Reviewed by Aino" in game.comment
     assert "10,000 nodes a position; each mark is confirmed with 80,000 nodes" in game.comment
 
 
-def test_names_in_a_file_do_not_steer_the_terminal(reviewed: Reviewed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_in_a_file_do_not_steer_the_terminal(
+    reviewed: Reviewed, capsys: pytest.CaptureFixture[str]
+) -> None:
     reviewed('[White "\x1b]0;owned\x07\x1b[2J\x9b31mA"]\n\n1. e4 \x1b[31m *\n', status=1)
     told = capsys.readouterr()
     assert "owned" in told.out

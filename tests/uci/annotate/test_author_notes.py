@@ -16,13 +16,20 @@ from uci.annotate.comments import add_comments, forget_review
 from uci.annotate.game_page import game_section
 from uci.annotate.review import GameReview, review_game
 from uci.main import main
-from uci.terminal.author_notes import author_text, game_name, with_author_text, with_review, without_review
+from uci.terminal.author_notes import (
+    author_text,
+    game_name,
+    with_author_text,
+    with_review,
+    without_review,
+)
 from uci.web.beginnings import loaded_game
 from uci.web.snapshot import snapshot
 from uci.web.table import Table
 
 FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16", "--nodes", "300")
-# As Lichess exports a chapter of a study, with a clock, a drawn arrow, nested variations, and marks of the author's.
+# As Lichess exports a chapter of a study, with a clock, a drawn arrow, nested variations, and marks
+# of the author's.
 STUDY = """\
 [Event "My openings: The trap"]
 [Site "https://lichess.org/study/abc/def"]
@@ -87,7 +94,11 @@ def test_a_game_that_is_reviewed_twice_has_one_review(engine: Engine, text: str)
 
 def test_evaluations_of_another_program_are_kept_and_not_doubled(engine: Engine) -> None:
     written = str(add_comments(reviewed(engine, read(WITH_EVALUATIONS))))
-    assert re.findall(r"\[%eval [^]]*\]", written) == ["[%eval -0.5]", "[%eval -0.4,22]", "[%eval #-1]"]
+    assert re.findall(r"\[%eval [^]]*\]", written) == [
+        "[%eval -0.5]",
+        "[%eval -0.4,22]",
+        "[%eval #-1]",
+    ]
     assert "[%clk 0:03:00]" in written
     own = str(add_comments(reviewed(engine, read(STUDY))))
     assert own.count("[%eval") == 6, "all but the mate"
@@ -110,7 +121,9 @@ def test_words_of_a_review_are_told_from_the_authors(comment: str, facts: str) -
     written = with_review(comment, words, facts)
     assert without_review(written) == (comment, facts)
     assert without_review(f"{written} added later") == (f"{comment} added later".strip(), facts)
-    assert without_review(written.replace("loses a", "loses\na")) == (comment, facts), "lines broken elsewhere"
+    assert without_review(written.replace("loses a", "loses\na")) == (comment, facts), (
+        "lines broken elsewhere"
+    )
     assert author_text(written) == comment.removeprefix("[%clk 0:01:00] ")
     other = with_author_text(written, "other {words}")
     assert author_text(other) == "other (words)"
@@ -119,7 +132,8 @@ def test_words_of_a_review_are_told_from_the_authors(comment: str, facts: str) -
 
 
 @pytest.mark.parametrize(
-    "comment", ["[%aino]", "[%aino x]", "[%aino 3 x]", "[%aino 99999999999]", "[%aino -1]", "aino 4"]
+    "comment",
+    ["[%aino]", "[%aino x]", "[%aino 3 x]", "[%aino 99999999999]", "[%aino -1]", "aino 4"],
 )
 def test_a_comment_that_is_no_reviews_is_left_alone(comment: str) -> None:
     assert without_review(comment) == (comment, None)
@@ -131,7 +145,11 @@ def test_a_file_that_is_reviewed_again_is_the_same(tmp_path: Path) -> None:
     assert main(["annotate", str(first), *FAST]) == 0
     once = second.read_text(encoding="utf-8")
     (tmp_path / "folder").mkdir()
-    outs = {"again": "again.pgn", "more.pgn": "more.pgn", "folder": "folder/study.annotated.annotated.pgn"}
+    outs = {
+        "again": "again.pgn",
+        "more.pgn": "more.pgn",
+        "folder": "folder/study.annotated.annotated.pgn",
+    }
     for out, written in outs.items():
         assert main(["annotate", str(second), "--out", str(tmp_path / out), *FAST]) == 0
         assert (tmp_path / written).read_text(encoding="utf-8") == once
@@ -171,7 +189,9 @@ def test_the_page_shows_what_the_author_wrote(engine: Engine) -> None:
     variation, inner = (steps[4]["lines"][name] for name in ("Variation", "Variation 2"))
     assert [move["text"] for move in variation] == ["2... Nf6", "3. Qxe5+", "Be7"]
     assert [move["text"] for move in inner] == ["3. Qf3", "Nc6"]
-    assert steps[4]["forks"] == {"Variation 2": ["Variation", 1]}, "it leaves the other one after one move"
+    assert steps[4]["forks"] == {"Variation 2": ["Variation", 1]}, (
+        "it leaves the other one after one move"
+    )
     assert (variation[0]["note"], inner[0]["note"]) == ("gives a pawn", "is timid")
     assert "expected" not in variation[0], "nobody has judged it"
     assert steps[6]["note"] == "The trap."

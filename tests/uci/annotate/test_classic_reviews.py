@@ -1,4 +1,6 @@
-"""Famous games as `aino annotate` reviews them without any flag: what must be marked, and what Stockfish says to it."""
+"""Famous games as `aino annotate` reviews them without any flag: what must be marked, and what
+Stockfish says to it.
+"""
 
 from pathlib import Path
 
@@ -55,7 +57,8 @@ f4 39. Bd1 Kg7 40. Rf1 Kf6 41. Rf2 Rg3 42. c3 bxc3+ 43. Ke2 g4 44. Kf1 Ke5 45. R
 Be2 O-O 13. O-O Qe8 14. h3 Nc8 15. bxc6 Bxc6 16. Nxe6 Qg6 17. Nxf8 Qxg2# 0-1
 """
 BAD, BRILLIANT = {2, 4, 6}, {3}  # NAGs
-# A game, and of its moves: who plays it at which number, one of the marks it must have, and words of its comment.
+# A game, and of its moves: who plays it at which number, one of the marks it must have, and words
+# of its comment.
 CLASSICS = {
     "opera": (OPERA, {
         "6... Nf6": (BAD, "Better was Qd7"),
@@ -79,23 +82,45 @@ CLASSICS = {
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", ["opera", "immortal", "weak", pytest.param("evergreen", marks=pytest.mark.overlong)])
-def test_a_famous_game_is_marked_as_it_must_be_and_stockfish_agrees(name: str, tmp_path: Path, stockfish: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["opera", "immortal", "weak", pytest.param("evergreen", marks=pytest.mark.overlong)]
+)
+def test_a_famous_game_is_marked_as_it_must_be_and_stockfish_agrees(
+    name: str, tmp_path: Path, stockfish: str
+) -> None:
     text, expected = CLASSICS[name]
     path = tmp_path / "game.pgn"
     path.write_text(text, encoding="utf-8")
-    assert main(["annotate", str(path), "--threads", "1", *(["--nodes", "500"] if name == "weak" else [])]) == 0
+    assert (
+        main(
+            [
+                "annotate",
+                str(path),
+                "--threads",
+                "1",
+                *(["--nodes", "500"] if name == "weak" else []),
+            ]
+        )
+        == 0
+    )
     reviewed = tmp_path / "game.annotated.pgn"
     with reviewed.open(encoding="utf-8") as file:
         game = chess.pgn.read_game(file)
-    nodes = {f"{(node.ply() + 1) // 2}.{'' if node.ply() % 2 else '..'} {node.san()}": node for node in game.mainline()}
+    nodes = {
+        f"{(node.ply() + 1) // 2}.{'' if node.ply() % 2 else '..'} {node.san()}": node
+        for node in game.mainline()
+    }
     for move, (marks, words) in expected.items():
         assert nodes[move].nags & marks, f"{move}: {nodes[move].nags} {nodes[move].comment}"
         assert words in nodes[move].comment
-    assert not expected or not any(nodes[move].nags & BAD for move in list(nodes)[-3:]), "the mate itself"
+    assert not expected or not any(nodes[move].nags & BAD for move in list(nodes)[-3:]), (
+        "the mate itself"
+    )
     accuracies, claims = check([reviewed], stockfish, 100_000)
     assert all(row["equal"] for row in accuracies), accuracies
     wrong = [row for row in claims if not row["holds"]]
-    assert name != "weak" or sum("costs" in str(row["claim"]) for row in claims) > 8, "reasons, too, are claims"
+    assert name != "weak" or sum("costs" in str(row["claim"]) for row in claims) > 8, (
+        "reasons, too, are claims"
+    )
     assert not [row for row in wrong if "mate" in str(row["claim"])]
     assert len(wrong) <= len(claims) / 2, "of what is an inaccuracy, engines may think differently"

@@ -1,4 +1,6 @@
-"""Why moves are bad: known positions with their lines and the sentence that each must give, or none."""
+"""Why moves are bad: known positions with their lines and the sentence that each must give, or
+none.
+"""
 
 import csv
 import itertools
@@ -16,7 +18,8 @@ from uci.language import speak
 
 LEGAL = "e4 e5 Nf3 Nc6 Bc4 d6 Nc3 Bg4 h3 Bh5 Nxe5"
 MILNER_BARRY = "e4 e6 d4 d5 e5 c5 c3 Nc6 Nf3 Qb6 Bd3 cxd4 cxd4"
-# Position (a FEN, or moves from the start), the bad move and what follows, the better line, mates, the sentence.
+# Position (a FEN, or moves from the start), the bad move and what follows, the better line, mates,
+# the sentence.
 KNOWN = [
     (LEGAL, "Bxd1 Bxf7+ Ke7 Nd5#", "Nxe5 Qxh5", -2, None, "allows mate in 2"),
     ("e4 e5 Nf3 Nc6 Bc4 Nd4 Nxe5 Qg5", "Nxf7 Qxg2 Rf1 Qxe4+ Be2 Nf3#", "Bxf7+ Ke7", -3, None,
@@ -90,7 +93,9 @@ def moves(board: chess.Board, text: str) -> list[chess.Move]:
     return found
 
 
-@pytest.mark.parametrize(("start", "played", "better", "mate_played", "mate_better", "sentence"), KNOWN)
+@pytest.mark.parametrize(
+    ("start", "played", "better", "mate_played", "mate_better", "sentence"), KNOWN
+)
 def test_known_positions_are_explained(start, played, better, mate_played, mate_better, sentence):
     board = position(start)
     lines = Lines(board, moves(board, played), moves(board, better), mate_played, mate_better)
@@ -102,7 +107,9 @@ def test_known_positions_are_explained(start, played, better, mate_played, mate_
         mate_played,
         mate_better,
     )  # fmt: skip
-    squares = re.sub(r"(?<=[a-h])[1-8]", lambda rank: str(9 - int(rank[0])), without_numbers(sentence))
+    squares = re.sub(
+        r"(?<=[a-h])[1-8]", lambda rank: str(9 - int(rank[0])), without_numbers(sentence)
+    )
     assert without_numbers(reason(mirrored)) == squares
 
 
@@ -131,7 +138,11 @@ def test_reasons_have_the_cases_of_other_languages(code: str, sentences: list[st
     found = []
     for start, played, better, mate_played, mate_better, _ in KNOWN:
         board = position(start)
-        found.append(reason(Lines(board, moves(board, played), moves(board, better), mate_played, mate_better)))
+        found.append(
+            reason(
+                Lines(board, moves(board, played), moves(board, better), mate_played, mate_better)
+            )
+        )
     assert set(sentences) - set(found) == set()
 
 
@@ -140,7 +151,11 @@ def test_reasons_have_the_cases_of_other_languages(code: str, sentences: list[st
     [
         ("4kb1r/p2n1ppp/4q3/4p1B1/4P3/1Q6/PPP2PPP/2KR4 w k - 1 16", "Qb8+ Nxb8 Rd8#", True),
         ("r1bk2nr/p2p1pNp/n2B4/1p1NP2P/6P1/3P1Q2/P1P1K3/q5b1 w - - 3 22", "Qf6+ Ne7 Bxe7#", True),
-        ("1r2k1r1/pbppnp1p/1b3P2/8/Q7/B1PB1q2/P4PPP/3R2K1 w - - 0 21", "Qxd7+ Kxd7 Bf5+ Ke8 Bd7+ Kf8", True),
+        (
+            "1r2k1r1/pbppnp1p/1b3P2/8/Q7/B1PB1q2/P4PPP/3R2K1 w - - 0 21",
+            "Qxd7+ Kxd7 Bf5+ Ke8 Bd7+ Kf8",
+            True,
+        ),
         (LEGAL.removesuffix(" Nxe5"), "Nxe5 Bxd1 Bxf7+ Ke7 Nd5#", True),
         ("e4 e5 Nf3 Nc6 Bb5 a6", "Bxc6 dxc6 O-O f6", False),
     ],
@@ -151,13 +166,21 @@ def test_a_sacrifice_offers_more_than_it_takes(start: str, line: str, sacrifices
 
 
 def test_motifs_of_puzzles_are_those_that_people_named(test_data: Path) -> None:
-    """Most puzzles in which the rules name a motif have it as a theme; the others have it beside their theme."""
-    least = {"a fork": ("fork", 0.8), "a skewer": ("skewer", 0.75), "a discovered": ("discoveredAttack", 0.8)}
+    """Most puzzles in which the rules name a motif have it as a theme; the others have it beside
+    their theme.
+    """
+    least = {
+        "a fork": ("fork", 0.8),
+        "a skewer": ("skewer", 0.75),
+        "a discovered": ("discoveredAttack", 0.8),
+    }
     named: dict[str, list[bool]] = {text: [] for text in least}
     with (test_data / "puzzles" / "lichess.csv").open(encoding="utf-8") as file:
         for row in itertools.islice(csv.DictReader(file), 8000):
             themes = set(row["Themes"].split())
-            if not themes & {"short", "long", "veryLong"} or "mate" in themes:  # without a length nobody named themes
+            if (
+                not themes & {"short", "long", "veryLong"} or "mate" in themes
+            ):  # without a length nobody named themes
                 continue
             board = chess.Board(row["FEN"])
             mistake, *line = map(chess.Move.from_uci, row["Moves"].split())
@@ -170,9 +193,12 @@ def test_motifs_of_puzzles_are_those_that_people_named(test_data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cost_cp", "best_cp", "told"), [(80.0, 0.0, "loses a pawn"), (60.0, 0.0, "misses 2"), (80.0, -400.0, "misses 2")]
+    ("cost_cp", "best_cp", "told"),
+    [(80.0, 0.0, "loses a pawn"), (60.0, 0.0, "misses 2"), (80.0, -400.0, "misses 2")],
 )
-def test_material_is_no_reason_where_the_evaluation_hardly_changes(cost_cp: float, best_cp: float, told: str) -> None:
+def test_material_is_no_reason_where_the_evaluation_hardly_changes(
+    cost_cp: float, best_cp: float, told: str
+) -> None:
     board = position("e4 e5 Nf3")
     played, better = (moves(board, text) for text in ("h6 Nxe5", "Nc6 Bb5"))
     assert reason(Lines(board, played, better, cost_cp=cost_cp, best_cp=best_cp)).startswith(told)
@@ -244,12 +270,18 @@ MISNAMED = {
 def test_a_sentence_names_what_the_refutation_does(fault: str) -> None:
     start, played, better, mate_played, mate_better, cost_cp, sentence = MISNAMED[fault]
     board = position(start)
-    lines = Lines(board, moves(board, played), moves(board, better), mate_played, mate_better, cost_cp)
+    lines = Lines(
+        board, moves(board, played), moves(board, better), mate_played, mate_better, cost_cp
+    )
     assert reason(lines) == sentence
 
 
-@pytest.mark.parametrize(("best_cp", "sentence"), [(290.0, "misses a chance to win a knight"), (20.0, "")])
-def test_material_is_no_reason_where_the_other_side_has_enough_for_it(best_cp: float, sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("best_cp", "sentence"), [(290.0, "misses a chance to win a knight"), (20.0, "")]
+)
+def test_material_is_no_reason_where_the_other_side_has_enough_for_it(
+    best_cp: float, sentence: str
+) -> None:
     """A knight was "missed" of a side that would not have stood better with it."""
     board = position("4k3/ppp2ppp/8/3n4/4P3/8/PPP2PPP/4K3 w - - 0 1")
     played, better = (moves(board, text) for text in ("h3 Nf6 Kd2 h6", "exd5 Kd7 Kd2"))
@@ -261,7 +293,11 @@ def test_material_is_no_reason_where_the_other_side_has_enough_for_it(best_cp: f
     [
         ("e4 c5 d4 cxd4 Nf3 e5 Nxe5", "Qa5+ c3 Qxe5", "which attacks the knight on e5"),
         ("e4 e5 f4 exf4 Bc4 Qh4+ Kf1 Bc5", "d4 Bb6", "which drives the bishop on c5 away"),
-        ("r3k3/b7/8/8/8/8/5P2/R5K1 b - - 0 1", "Bxf2+ Kxf2 Rxa1", "which uncovers an attack on the rook on a1"),
+        (
+            "r3k3/b7/8/8/8/8/5P2/R5K1 b - - 0 1",
+            "Bxf2+ Kxf2 Rxa1",
+            "which uncovers an attack on the rook on a1",
+        ),
         ("4k3/1p3ppp/2n5/8/8/8/4BPPP/4K3 w - - 0 1", "Bb5 Kd7", "which pins the knight on c6"),
         ("4k3/8/1p6/2p5/P7/8/8/4K3 b - - 0 1", "c4 Kd2", ""),
         ("e4 e5", "Nf3 Nc6", "which attacks the pawn on e5"),
@@ -272,7 +308,9 @@ def test_a_move_is_told_by_what_it_does(start: str, line: str, told: str) -> Non
     assert deed(board, moves(board, line)) == told
 
 
-@pytest.mark.parametrize(("best_cp", "cost_cp"), [(412.0, 302.0), (-54.0, 358.0), (412.0, 100.0), (412.0, 900.0)])
+@pytest.mark.parametrize(
+    ("best_cp", "cost_cp"), [(412.0, 302.0), (-54.0, 358.0), (412.0, 100.0), (412.0, 900.0)]
+)
 def test_what_becomes_of_an_ending_is_told(best_cp: float, cost_cp: float) -> None:
     board = position("r7/8/6pk/P2R1p1p/5K2/8/5P2/8 w - - 2 40")
     played, better = (moves(board, text) for text in ("Ke5 Kg5 Kd4 Kf4", "Kg3 Kg5 f4+ Kh6"))
@@ -282,10 +320,14 @@ def test_what_becomes_of_an_ending_is_told(best_cp: float, cost_cp: float) -> No
 
 
 def test_an_answer_that_was_there_anyway_is_no_reason() -> None:
-    """ "Runs into Nf6, which attacks the pawn on e4" was said of a move that had nothing to do with it."""
+    """ "Runs into Nf6, which attacks the pawn on e4" was said of a move that had nothing to do with
+    it.
+    """
     board = position("e4 e5 Nf3 Nc6")
     for better, sentence in [
         ("Nc3 Bb4", "runs into 3...Nf6, which attacks the pawn on e4"),
         ("Bb5 a6", "misses 3. Bb5"),
     ]:
-        assert reason(Lines(board, moves(board, "a3 Nf6"), moves(board, better), cost_cp=90.0)).startswith(sentence)
+        assert reason(
+            Lines(board, moves(board, "a3 Nf6"), moves(board, better), cost_cp=90.0)
+        ).startswith(sentence)

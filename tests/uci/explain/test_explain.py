@@ -71,7 +71,9 @@ def test_observation_goes_from_the_policy_to_the_result(engine: Engine) -> None:
 
 
 def test_the_page_says_what_analysis_says_after_as_many_nodes() -> None:
-    """It stopped by the clock, and its search in many steps found other values, at times another move."""
+    """It stopped by the clock, and its search in many steps found other values, at times another
+    move.
+    """
     with Engine(EngineOptions(threads=1, hash_mib=16, analyse_mode=True)) as engine:
         for fen in (SCHOLAR, "2rq1rk1/1b2bppp/p2ppn2/1p6/3NPP2/1BN1B3/PPP3PP/R2Q1RK1 w - - 0 14"):
             observation = observe_search(engine, chess.Board(fen), 5000)
@@ -89,7 +91,9 @@ def test_tree_holds_legal_lines_with_visits_that_add_up(engine: Engine) -> None:
 
     def check(position: chess.Board, branches: tuple[Branch, ...], visits: int) -> int:
         assert sum(branch.visits for branch in branches) <= visits
-        assert [branch.visits for branch in branches] == sorted((b.visits for b in branches), reverse=True)
+        assert [branch.visits for branch in branches] == sorted(
+            (b.visits for b in branches), reverse=True
+        )
         depth = 0
         for branch in branches:
             assert position.is_legal(branch.move)
@@ -106,7 +110,9 @@ def test_tree_holds_legal_lines_with_visits_that_add_up(engine: Engine) -> None:
         assert fresh.tree(1) == ()
 
 
-def test_threat_is_what_the_opponent_would_do_and_captures_that_gain_are_listed(engine: Engine) -> None:
+def test_threat_is_what_the_opponent_would_do_and_captures_that_gain_are_listed(
+    engine: Engine,
+) -> None:
     threat = find_threat(engine, chess.Board(SCHOLAR), 200)
     assert threat.board.san(threat.line[0]) == "Qxf7#"
     assert threat.verdict.text == "#-1"
@@ -121,7 +127,12 @@ def test_parts_blend_into_the_hybrids_value() -> None:
     board = chess.Board(SCHOLAR)
     hybrid = HybridEvaluator(NetworkEvaluator(load_network()), 0.25)
     network, material = value_parts(EngineOptions(hybrid_weight=0.25), hybrid, board)
-    assert (network.name, network.share, material.name, material.share) == ("network", 0.75, "material", 0.25)
+    assert (network.name, network.share, material.name, material.share) == (
+        "network",
+        0.75,
+        "material",
+        0.25,
+    )
     blend = 0.75 * network.verdict.expected + 0.25 * material.verdict.expected
     assert judge_at_sight(hybrid, board).expected == pytest.approx(blend, abs=0.002)
     hybrid.close()
@@ -146,7 +157,10 @@ def test_piece_weights_are_whites_and_told_from_the_movers_side() -> None:
 def test_marks_of_the_axis_keep_clear_of_its_end(nodes: int) -> None:
     board = chess.Board()
     search = Observation(
-        board, [Snapshot(nodes, {}, chess.Move.null())], SearchResult(None, None, [], [], nodes, 0), ()
+        board,
+        [Snapshot(nodes, {}, chess.Move.null())],
+        SearchResult(None, None, [], [], nodes, 0),
+        (),
     )
     *ticks, last = _charts(search, [])[0]["ticks"]  # type: ignore[misc]
     assert last == (f"{nodes:,} nodes", 1.0)
@@ -157,7 +171,12 @@ def test_marks_of_the_axis_keep_clear_of_its_end(nodes: int) -> None:
 
 def test_board_is_drawn_described_and_turned_for_black() -> None:
     board = chess.Board("4k3/8/8/8/8/8/4P3/4K2R w K - 0 1")
-    text = board_svg(board, arrows=[Arrow(chess.E2, chess.E4, "better")], marked=[chess.E2], label='a "<quoted>" label')
+    text = board_svg(
+        board,
+        arrows=[Arrow(chess.E2, chess.E4, "better")],
+        marked=[chess.E2],
+        label='a "<quoted>" label',
+    )
     assert text.count("<use ") == 4
     for told in ('class="arrow better"', 'class="marked" x="180" y="270"', "&lt;quoted&gt;"):
         assert told in text
@@ -167,9 +186,27 @@ def test_board_is_drawn_described_and_turned_for_black() -> None:
     assert '<use href="#white-king" x="315" y="0"/>' in board_svg(kings, perspective=chess.BLACK)
 
 
-def test_page_of_a_position_loads_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_page_of_a_position_loads_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "page.html"
-    assert main(["explain", SCHOLAR, "--nodes", "150", "--out", str(path), "--threads", "1", "--hash-mib", "16"]) == 0
+    assert (
+        main(
+            [
+                "explain",
+                SCHOLAR,
+                "--nodes",
+                "150",
+                "--out",
+                str(path),
+                "--threads",
+                "1",
+                "--hash-mib",
+                "16",
+            ]
+        )
+        == 0
+    )
     text = path.read_text(encoding="utf-8")
     for heading in (
         "policy suggested",
@@ -199,7 +236,16 @@ def test_the_page_of_a_transformer_shows_where_its_heads_look(tmp_path: Path, si
     net, path = tmp_path / "net.dit", tmp_path / "page.html"
     dit.save(net, family_of("transformer-16x2x2").build(np.random.default_rng(1)))
     fen = f"r3k3/8/8/8/8/8/8/4K2R {side} Kq - 0 1"
-    words = ["--weights-file", str(net), "--evaluator", "hybrid", "--threads", "1", "--hash-mib", "16"]
+    words = [
+        "--weights-file",
+        str(net),
+        "--evaluator",
+        "hybrid",
+        "--threads",
+        "1",
+        "--hash-mib",
+        "16",
+    ]
     assert main(["explain", fen, "--nodes", "4", "--square", "h1", "--out", str(path), *words]) == 0
     text = path.read_text(encoding="utf-8")
     assert "Where the heads look from h1" in text
@@ -219,5 +265,9 @@ def test_the_page_of_a_transformer_shows_where_its_heads_look(tmp_path: Path, si
     assert mirrored is not None
     other = {"w": 'x="0.1" y="7.1"', "b": 'x="7.1" y="0.1"'}[side]
     assert other in mirrored.kinds[0][1][0]
-    sights = [re.findall(r"most at (\w\d)", row) for row in (view.kinds[0][1][0], mirrored.kinds[0][1][0])]
-    assert [chess.square_name(chess.square_mirror(chess.parse_square(name))) for name in sights[0]] == sights[1]
+    sights = [
+        re.findall(r"most at (\w\d)", row) for row in (view.kinds[0][1][0], mirrored.kinds[0][1][0])
+    ]
+    assert [
+        chess.square_name(chess.square_mirror(chess.parse_square(name))) for name in sights[0]
+    ] == sights[1]

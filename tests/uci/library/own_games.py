@@ -36,4 +36,6 @@ def small_engine() -> Engine:
 
 def shelf_in(folder: Path, tell: Callable[[dict[str, Any]], None] = lambda message: None) -> Shelf:
     """A shelf whose reviews are quick; `tell` hears what a page would."""
-    return Shelf(folder, small_engine, tell, lambda table, review: None, lambda: False, Limits(nodes=1))
+    return Shelf(
+        folder, small_engine, tell, lambda table, review: None, lambda: False, Limits(nodes=1)
+    )

@@ -48,22 +48,33 @@ time.sleep(60)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_an_import_that_was_killed_goes_on_at_the_next_start(index: GameIndex, tmp_path: Path) -> None:
-    assert subprocess.run([sys.executable, "-c", IMPORTING, str(tmp_path)], check=False).returncode == -signal.SIGKILL
+def test_an_import_that_was_killed_goes_on_at_the_next_start(
+    index: GameIndex, tmp_path: Path
+) -> None:
+    assert (
+        subprocess.run([sys.executable, "-c", IMPORTING, str(tmp_path)], check=False).returncode
+        == -signal.SIGKILL
+    )
     told: list[dict[str, object]] = []
     shelf = shelf_in(tmp_path, told.append)
     shelf.arrive()
     wait_until(lambda: any(message["do"] == "games_read" for message in told))
     shelf.close()
     assert sorted(whites(index)) == ["Anna", "Cleo", "Dora", "Hugo"]
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file() and "sqlite" not in path.name) == [
+    assert sorted(
+        path.name for path in tmp_path.iterdir() if path.is_file() and "sqlite" not in path.name
+    ) == [
         "lichess_me.pgn",
         "mine.pgn",
     ]
 
 
-def test_a_page_that_came_back_took_the_imports_at_work_in_again(index: GameIndex, tmp_path: Path) -> None:
-    """It removed the files that were on their way, too. And both files of one name were written to one place."""
+def test_a_page_that_came_back_took_the_imports_at_work_in_again(
+    index: GameIndex, tmp_path: Path
+) -> None:
+    """It removed the files that were on their way, too. And both files of one name were written to
+    one place.
+    """
     told: list[dict[str, object]] = []
     shelf = shelf_in(tmp_path, told.append)
     shelf.arrive()
@@ -76,7 +87,11 @@ def test_a_page_that_came_back_took_the_imports_at_work_in_again(index: GameInde
     shelf.arrive()
     shelf.take_in(uploads[1])
     goes_on.set()
-    wait_until(lambda: sum(one["do"] == "games_read" for one in told) == 2 and not [*tmp_path.glob(".import*")])
+    wait_until(
+        lambda: (
+            sum(one["do"] == "games_read" for one in told) == 2 and not [*tmp_path.glob(".import*")]
+        )
+    )
     shelf.close()
     assert {"Hugo", "Ines"} <= set(whites(index))
     assert sorted(path.name for path in tmp_path.glob("me*.pgn")) == ["me-2.pgn", "me.pgn"]
@@ -112,7 +127,9 @@ def wait_until_reviewed(reviews: BackgroundReviews) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no links")
-def test_a_review_that_became_ready_during_a_look_at_the_wishes_was_an_error(tmp_path: Path) -> None:
+def test_a_review_that_became_ready_during_a_look_at_the_wishes_was_an_error(
+    tmp_path: Path,
+) -> None:
     (tmp_path / REVIEWS).mkdir()
     (tmp_path / REVIEWS / f"{'1' * 24}{WISH}").symlink_to("nowhere")
     (tmp_path / REVIEWS / f"{'0' * 24}{WISH}").touch()
@@ -138,7 +155,9 @@ def test_a_kept_review_is_the_review(tmp_path: Path) -> None:
     text = '[White "A"]\n[FEN "4k3/8/8/8/8/8/4P3/4K2R b K - 0 1"]\n\n1... Kd7 {!} 2. e4 (2. O-O) Ke6 3. -- *'
     game = next(read_text_games(text, "it")).game
     with small_engine() as engine:
-        found = KeptReview(review_game(engine, game, Limits(nodes=50)), "material", Limits(nodes=50), chess.WHITE)
+        found = KeptReview(
+            review_game(engine, game, Limits(nodes=50)), "material", Limits(nodes=50), chess.WHITE
+        )
     (tmp_path / REVIEWS).mkdir()
     wish = tmp_path / REVIEWS / f"{game_key(game)}{WISH}"
     wish.touch()
@@ -148,7 +167,9 @@ def test_a_kept_review_is_the_review(tmp_path: Path) -> None:
     assert again.page("") == found.page("")
     path = wish.with_suffix(".json")
     kept = json.loads(path.read_text(encoding="utf-8"))
-    kept["moves"] = [[*packed[:7], True, packed[-1]] for packed in kept["moves"]]  # as version 1.0 kept them
+    kept["moves"] = [
+        [*packed[:7], True, packed[-1]] for packed in kept["moves"]
+    ]  # as version 1.0 kept them
     path.write_text(json.dumps(kept), encoding="utf-8")
     assert KeptReview.read(tmp_path, game_key(game)).review.moves == found.review.moves
     speak("fr")
@@ -170,11 +191,15 @@ def test_two_programs_review_a_game_once(index: GameIndex, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_reviews_go_on_after_the_program_was_killed_in_one(index: GameIndex, tmp_path: Path) -> None:
+def test_reviews_go_on_after_the_program_was_killed_in_one(
+    index: GameIndex, tmp_path: Path
+) -> None:
     keys = [game["key"] for game in index.find(Wanted())[0]]
     (tmp_path / REVIEWS / f"{keys[0]}{WISH}").touch()
     (tmp_path / REVIEWS / f"{keys[1]}{WISH}").touch()
-    process = subprocess.Popen([sys.executable, "-c", REVIEWING, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", REVIEWING, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "told\n"
     process.kill()
@@ -185,7 +210,9 @@ def test_reviews_go_on_after_the_program_was_killed_in_one(index: GameIndex, tmp
     reviews.begin()
     wait_until_reviewed(reviews)
     index.refresh()
-    reviewed = [game["key"] for game in index.find(Wanted())[0] if game["accuracy_white"] is not None]
+    reviewed = [
+        game["key"] for game in index.find(Wanted())[0] if game["accuracy_white"] is not None
+    ]
     assert sorted(reviewed) == sorted(keys[:2])
     index.add_name("anna")
     assert index.unreviewed() == [keys[2]]
@@ -205,11 +232,15 @@ def test_a_game_that_cannot_be_reviewed_stops_no_other(index: GameIndex, tmp_pat
     assert (tmp_path / REVIEWS / f"{key}.json").exists()
 
 
-def test_a_review_that_was_stopped_while_the_engine_compiled_is_still_wanted(index, tmp_path, monkeypatch):
+def test_a_review_that_was_stopped_while_the_engine_compiled_is_still_wanted(
+    index, tmp_path, monkeypatch
+):
     """It was told as a problem of the game, whose wish was gone."""
     key, reviews = index.find(Wanted())[0][0]["key"], reviews_in(tmp_path)
 
-    def compile_until_stopped(engine: Engine, limits: Limits, on_info: None, job: SearchJob[None]) -> None:
+    def compile_until_stopped(
+        engine: Engine, limits: Limits, on_info: None, job: SearchJob[None]
+    ) -> None:
         reviews.stop()
         raise StillCompilingError("no search yet, compiling")
 
@@ -223,10 +254,14 @@ def test_a_review_that_was_stopped_while_the_engine_compiled_is_still_wanted(ind
 def test_the_board_stood_still_while_a_game_was_read(index, tmp_path, monkeypatch, act):
     """In a large file that takes seconds, in which clocks and moves waited."""
     goes_on, laid, read = threading.Event(), SimpleQueue[Table](), GameIndex.game_text
-    monkeypatch.setattr(GameIndex, "game_text", lambda index, key: goes_on.wait(60.0) and read(index, key))
+    monkeypatch.setattr(
+        GameIndex, "game_text", lambda index, key: goes_on.wait(60.0) and read(index, key)
+    )
     lay = lambda table, review: laid.put(table)  # noqa: E731
     shelf = Shelf(tmp_path, small_engine, lambda message: None, lay, lambda: False, Limits(nodes=1))
-    shelf.ask(act, key=index.find(Wanted())[0][0]["key"], **({"ply": 0} if act is Shelf.open else {}))
+    shelf.ask(
+        act, key=index.find(Wanted())[0][0]["key"], **({"ply": 0} if act is Shelf.open else {})
+    )
     assert laid.empty()
     goes_on.set()
     assert laid.get(timeout=60.0).human == (None if act is Shelf.open else chess.WHITE)

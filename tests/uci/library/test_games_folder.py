@@ -1,4 +1,6 @@
-"""What stands in a folder of games and should not: files of other programs and versions, odd names, no locks."""
+"""What stands in a folder of games and should not: files of other programs and versions, odd names,
+no locks.
+"""
 
 import contextlib
 import errno
@@ -37,7 +39,17 @@ from uci.web.conductor import read_request
 from uci.web.shelf import Shelf
 
 MATE = Puzzle("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", ("g6g7",))
-JUNK = ["5", "null", "[1, 2]", '{"names": ["anna"], "version": 9}', '["an', "\0\1", "[" * 100_000, '"anna"', "\ud800"]
+JUNK = [
+    "5",
+    "null",
+    "[1, 2]",
+    '{"names": ["anna"], "version": 9}',
+    '["an',
+    "\0\1",
+    "[" * 100_000,
+    '"anna"',
+    "\ud800",
+]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
@@ -45,7 +57,9 @@ def test_a_file_name_of_any_bytes_is_as_good_as_another(tmp_path: Path) -> None:
     """My games had "0 games" and nothing else, and commands ended in tracebacks."""
     path = tmp_path / os.fsdecode(b"M\xfcller.pgn")
     path.write_text(text_of() + "\n1. e4 Zz9 *\n", encoding="utf-8")
-    (tmp_path / "LOUD.PGN").write_text(text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")]), encoding="utf-8")
+    (tmp_path / "LOUD.PGN").write_text(
+        text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")]), encoding="utf-8"
+    )
     (tmp_path / REVIEWS).mkdir()
     for name in (b"\xff.json", b"\xff.wanted", b"no key.wanted"):
         (tmp_path / REVIEWS / os.fsdecode(name)).touch()
@@ -54,7 +68,10 @@ def test_a_file_name_of_any_bytes_is_as_good_as_another(tmp_path: Path) -> None:
         assert problem.startswith("M\ufffdller.pgn: 1 fault, 22:7: 'Zz9'")
         assert set(whites(index)) == {"Fay", "Dora", "Cleo", "Anna", "? – ?"}
         game = next(game for game in index.find(Wanted())[0] if game["white"] == "Cleo")
-        assert (game["file"], index.game(game["key"]).headers["White"]) == ("M\ufffdller.pgn", "Cleo")
+        assert (game["file"], index.game(game["key"]).headers["White"]) == (
+            "M\ufffdller.pgn",
+            "Cleo",
+        )
         index.delete(game["key"], game["text"])
         assert index.refresh() == []
         assert "Cleo" not in whites(index)
@@ -99,8 +116,12 @@ def test_who_is_none_of_the_players_says_so_and_a_name_can_be_dropped(tmp_path: 
         assert (index.own_names.all, index.own_names.is_told) == (["you"], True)
 
 
-def test_only_a_file_that_is_known_as_it_is_now_counts_as_a_copy(index: GameIndex, tmp_path: Path) -> None:
-    """What another program wrote or read meanwhile, the index did not know: the import went, with its games."""
+def test_only_a_file_that_is_known_as_it_is_now_counts_as_a_copy(
+    index: GameIndex, tmp_path: Path
+) -> None:
+    """What another program wrote or read meanwhile, the index did not know: the import went, with
+    its games.
+    """
     copy, key = tmp_path / "copy.pgn", index.find(Wanted("cleo"))[0][0]["key"]
     for more in ("", text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")])):
         copy.write_text(text_of(), encoding="utf-8")
@@ -122,8 +143,16 @@ def test_only_a_file_that_is_known_as_it_is_now_counts_as_a_copy(index: GameInde
 def test_a_review_that_is_none_spoils_nothing_else(index, tmp_path, monkeypatch):
     monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
     key = index.find(Wanted())[0][0]["key"]
-    facts = '{"facts": {"white": 1, "black": 1, "mistakes": 7}, "puzzles": [{"fen": "x", "moves": 3}]}'
-    for junk in (*JUNK, "{}", '{"puzzles": 5, "facts": {}}', '{"facts": {"white": "x", "black": 1}}', facts):
+    facts = (
+        '{"facts": {"white": 1, "black": 1, "mistakes": 7}, "puzzles": [{"fen": "x", "moves": 3}]}'
+    )
+    for junk in (
+        *JUNK,
+        "{}",
+        '{"puzzles": 5, "facts": {}}',
+        '{"facts": {"white": "x", "black": 1}}',
+        facts,
+    ):
         (tmp_path / REVIEWS / f"{key}.json").write_bytes(junk.encode(errors="surrogatepass"))
         assert index.refresh() == [], junk
         assert index.progress() == [], junk
@@ -158,7 +187,9 @@ def test_puzzles_that_cannot_be_kept_can_be_solved(tmp_path: Path, name: str) ->
         assert trainer.answer(MATE, True).streak == 1
     if DAMAGES[name]:
         with contextlib.closing(sqlite3.connect(path)) as base:
-            assert base.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('puzzles', 'person')").fetchone()
+            assert base.execute(
+                "SELECT count(*) FROM sqlite_master WHERE name IN ('puzzles', 'person')"
+            ).fetchone()
     else:
         assert path.read_bytes() == b"SQLite it is not" * 100
 
@@ -217,9 +248,12 @@ def test_where_nothing_can_be_locked_the_index_is_in_memory_at_once(tmp_path, mo
 
 
 @pytest.mark.parametrize(
-    "key", ["../../../../x", "", "0" * 23, "0" * 25, "G" * 24, f"{'0' * 24}\n", 5, None, "\ud800" * 24]
+    "key",
+    ["../../../../x", "", "0" * 23, "0" * 25, "G" * 24, f"{'0' * 24}\n", 5, None, "\ud800" * 24],
 )
-@pytest.mark.parametrize("request_name", ["games_open", "games_continue", "games_review", "games_delete"])
+@pytest.mark.parametrize(
+    "request_name", ["games_open", "games_continue", "games_review", "games_delete"]
+)
 def test_a_key_that_is_none_is_refused(request_name: str, key: object) -> None:
     """One with dots and slashes wrote outside the folder."""
     more = {"games_delete": {"text": "0" * 24}, "games_open": {"ply": 0}}
@@ -231,7 +265,19 @@ def test_a_key_that_is_none_is_refused(request_name: str, key: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../../x.pgn", "/etc/x.pgn", "..", "", ".hidden", "a\0b", "\ud800.pgn", "x" * 500, "棋" * 80, "CON"]
+    "name",
+    [
+        "../../x.pgn",
+        "/etc/x.pgn",
+        "..",
+        "",
+        ".hidden",
+        "a\0b",
+        "\ud800.pgn",
+        "x" * 500,
+        "棋" * 80,
+        "CON",
+    ],
 )
 def test_an_upload_stays_in_the_folder(tmp_path: Path, name: str) -> None:
     path = shelf_in(tmp_path).upload_path(name)
@@ -269,11 +315,15 @@ def test_no_work_ends_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("ending", [WISH, BEGUN])
-def test_a_review_came_back_after_its_game_was_deleted(index: GameIndex, tmp_path: Path, ending: str) -> None:
+def test_a_review_came_back_after_its_game_was_deleted(
+    index: GameIndex, tmp_path: Path, ending: str
+) -> None:
     row = index.find(Wanted())[0][0]
     game, wish = index.game(row["key"]), tmp_path / REVIEWS / f"{row['key']}{ending}"
     with small_engine() as engine:
-        kept = KeptReview(review_game(engine, game, Limits(nodes=1)), "material", Limits(nodes=1), chess.WHITE)
+        kept = KeptReview(
+            review_game(engine, game, Limits(nodes=1)), "material", Limits(nodes=1), chess.WHITE
+        )
     wish.touch()
     index.delete(row["key"], row["text"])
     kept.write(wish)
@@ -282,7 +332,9 @@ def test_a_review_came_back_after_its_game_was_deleted(index: GameIndex, tmp_pat
 
 
 @pytest.mark.parametrize("wishes", [False, True], ids=["", "and is wished for again"])
-def test_a_background_review_that_was_running_did(index: GameIndex, tmp_path: Path, wishes: bool) -> None:
+def test_a_background_review_that_was_running_did(
+    index: GameIndex, tmp_path: Path, wishes: bool
+) -> None:
     row, begun, goes_on = index.find(Wanted())[0][0], threading.Event(), threading.Event()
     reviews = reviews_in(tmp_path, lambda: (begun.set(), goes_on.wait(60.0)))  # type: ignore[arg-type, return-value]
     reviews.add([row["key"]])
@@ -296,11 +348,19 @@ def test_a_background_review_that_was_running_did(index: GameIndex, tmp_path: Pa
     assert list((tmp_path / REVIEWS).glob("*.json")) == []
 
 
-def test_a_game_is_deleted_from_a_file_that_changed_while_it_was_read(index: GameIndex, tmp_path: Path) -> None:
-    """Two games stood at one place of the index; "UNIQUE constraint failed" was said, and the review stayed."""
-    (path := tmp_path / "mine.pgn").write_text(text_of([GAMES[2], GAMES[0], GAMES[1]]), encoding="utf-8")
+def test_a_game_is_deleted_from_a_file_that_changed_while_it_was_read(
+    index: GameIndex, tmp_path: Path
+) -> None:
+    """Two games stood at one place of the index; "UNIQUE constraint failed" was said, and the
+    review stayed.
+    """
+    (path := tmp_path / "mine.pgn").write_text(
+        text_of([GAMES[2], GAMES[0], GAMES[1]]), encoding="utf-8"
+    )
     index.refresh()
-    places = index._base.execute("SELECT place, end FROM places WHERE file = ? ORDER BY place", [b"mine.pgn"])
+    places = index._base.execute(
+        "SELECT place, end FROM places WHERE file = ? ORDER BY place", [b"mine.pgn"]
+    )
     _, (begin, end), (last, _) = places.fetchall()
     index._base.execute("UPDATE places SET place = ? WHERE place = ?", [end - begin, last])
     os.utime(path)
@@ -315,35 +375,56 @@ def test_an_import_says_what_it_did_not_take_and_the_question_stays(tmp_path: Pa
     """It said "4 games" where one was cut and a Crazyhouse game was left out."""
     told = list[dict[str, Any]]()
     shelf = shelf_in(tmp_path, told.append)
-    odd = '\n[White "A"]\n\n1. e4 e5 2. Ke3 d5 *\n\n[White "B"]\n[Variant "Crazyhouse"]\n\n1. e4 *\n'
+    odd = (
+        '\n[White "A"]\n\n1. e4 e5 2. Ke3 d5 *\n\n[White "B"]\n[Variant "Crazyhouse"]\n\n1. e4 *\n'
+    )
 
     def read(name: str, text: str | bytes) -> tuple[list[str], list[str]]:
         told.clear()
         upload = shelf.upload_path(name)
         upload.write_bytes(text if isinstance(text, bytes) else text.encode())
         shelf.take_in(upload)
-        wait_until(lambda: [one for one in told if one["do"] == "games_read"] and not [*tmp_path.glob(".import*")])
+        wait_until(
+            lambda: (
+                [one for one in told if one["do"] == "games_read"]
+                and not [*tmp_path.glob(".import*")]
+            )
+        )
         shelf._worker.call(lambda index: None).result()
         asked = [one["likely"] for one in told if one["do"] == "games_names"]
-        return told[[one["do"] for one in told].index("games_read")]["problems"], asked[0] if asked else []
+        return told[[one["do"] for one in told].index("games_read")]["problems"], asked[
+            0
+        ] if asked else []
 
     problems, asked = read("Me.PGN", text_of() + odd)
-    assert [problem[:36] for problem in problems] == ["Me.pgn: 4 games.", "Me.pgn: 2 faults, first 24:13: 'Ke3'"]
+    assert [problem[:36] for problem in problems] == [
+        "Me.pgn: 4 games.",
+        "Me.pgn: 2 faults, first 24:13: 'Ke3'",
+    ]
     assert asked[:1] == ["Anna"]
     problems, asked = read("two.pgn", text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")]))
     assert (problems, set(asked)) == (["two.pgn: 1 game."], {"Fay", "Gil"})
     chapter = (
-        b'[Event "Endings: Rooks"]\n[White ""]\n[Black "-"]\n[Date "2025.03.04"]\n[UTCDate "????.??.??"]\n\n1. h4 *\n'
+        b'[Event "Endings: Rooks"]\n[White ""]\n[Black "-"]\n'
+        b'[Date "2025.03.04"]\n[UTCDate "????.??.??"]\n\n1. h4 *\n'
     )
     (packed,) = read("study.zip", zipped(chapter))[0]
     assert packed == "study.pgn: 1 game."
     (row,) = shelf._worker.call(lambda index: index.find(Wanted("rooks"))[0]).result()
-    assert (row["date"], row["white"], row["black"]) == ("2025.03.04", "Endings: Rooks", ""), "what tags do not tell"
+    assert (row["date"], row["white"], row["black"]) == ("2025.03.04", "Endings: Rooks", ""), (
+        "what tags do not tell"
+    )
     assert "Endings: Rooks" not in shelf._worker.call(GameIndex.likely_names).result()
     (refused,) = read("suite.pgn", "4k3/8/8/8/8/8/8/4K3 w - - bm Kd2;\n")[0]
-    assert refused.startswith("suite.pgn: expected games in PGN or puzzles in Lichess's format, found positions")
-    assert read("ccrl.7z", b"7z\xbc\xaf" + bytes(99))[0] == ["ccrl.7z: a 7z archive; unpack it first"]
-    assert read("torn.gz", gzip.compress(b"1. e4 *")[:-8] + bytes(8))[0][0].startswith("torn.gz: CRC check failed")
+    assert refused.startswith(
+        "suite.pgn: expected games in PGN or puzzles in Lichess's format, found positions"
+    )
+    assert read("ccrl.7z", b"7z\xbc\xaf" + bytes(99))[0] == [
+        "ccrl.7z: a 7z archive; unpack it first"
+    ]
+    assert read("torn.gz", gzip.compress(b"1. e4 *")[:-8] + bytes(8))[0][0].startswith(
+        "torn.gz: CRC check failed"
+    )
     shelf.ask(Shelf.name, name="Fay", mine=True)
     shelf._worker.call(lambda index: None).result()
     problems, asked = read("three.pgn", text_of([("Fay", "Hal", "2024.02.01", "1-0", "e4")]))
@@ -362,8 +443,12 @@ def test_an_import_says_what_it_did_not_take_and_the_question_stays(tmp_path: Pa
     ]
 
 
-def test_a_game_is_written_in_place_of_its_text_and_the_others_stay(index: GameIndex, tmp_path: Path) -> None:
-    """What was written into a game of one's own went elsewhere, and was gone when it was opened again."""
+def test_a_game_is_written_in_place_of_its_text_and_the_others_stay(
+    index: GameIndex, tmp_path: Path
+) -> None:
+    """What was written into a game of one's own went elsewhere, and was gone when it was opened
+    again.
+    """
     path = tmp_path / "mine.pgn"
     for words in ("First.", "Second, and longer."):
         row = next(row for row in index.find(Wanted())[0] if row["white"] == "Cleo")
@@ -374,25 +459,44 @@ def test_a_game_is_written_in_place_of_its_text_and_the_others_stay(index: GameI
         with pytest.raises(DataError):
             index.rewrite(row["key"], text, game)
         index.refresh()
-        assert [index.game(row["key"]).headers["White"] for row in index.find(Wanted())[0]] == ["Dora", "Cleo", "Anna"]
+        assert [index.game(row["key"]).headers["White"] for row in index.find(Wanted())[0]] == [
+            "Dora",
+            "Cleo",
+            "Anna",
+        ]
         assert index.game_text(row["key"])[0].comment == words
         assert index.game_text(row["key"])[1] == digest
     assert [game.headers["White"] for game in games_in(path)] == ["Anna", "Cleo", "Dora"]
-    assert not re.search(r"[^\]\n]\n?\[", path.read_text(encoding="utf-8")), "an empty line stands between two games"
+    assert not re.search(r"[^\]\n]\n?\[", path.read_text(encoding="utf-8")), (
+        "an empty line stands between two games"
+    )
 
 
-def test_the_list_is_sorted_and_shows_the_games_of_a_file_or_a_position(index: GameIndex, tmp_path: Path) -> None:
-    others = [("Élan", "Zoe", "2020.01.01", "1-0", "c4 e5 Nc3 c5 e4"), ("fox", "?", "", "*", "e4 c5")]
+def test_the_list_is_sorted_and_shows_the_games_of_a_file_or_a_position(
+    index: GameIndex, tmp_path: Path
+) -> None:
+    others = [
+        ("Élan", "Zoe", "2020.01.01", "1-0", "c4 e5 Nc3 c5 e4"),
+        ("fox", "?", "", "*", "e4 c5"),
+    ]
     (tmp_path / "masters.pgn").write_text(text_of(others), encoding="utf-8")
     index.refresh()
     assert whites(index, Wanted(order="white")) == ["Anna", "Cleo", "Dora", "Élan", "fox"]
     assert whites(index, Wanted(order="-plies"))[:2] == ["Anna", "Cleo"]
-    assert whites(index, Wanted(order="date")) == ["Élan", "Anna", "Cleo", "Dora", "fox"], "unknown days stand last"
+    assert whites(index, Wanted(order="date")) == ["Élan", "Anna", "Cleo", "Dora", "fox"], (
+        "unknown days stand last"
+    )
     assert whites(index, Wanted(order="nonsense; DROP")) == whites(index)
     assert sorted(index.files()) == ["masters.pgn", "mine.pgn"]
     assert whites(index, Wanted(file="masters.pgn")) == ["Élan", "fox"]
     assert whites(index, Wanted(line="e2e4 c7c5")) == ["Cleo", "fox"]
-    assert whites(index, Wanted(line="e2e4 c7c5", file="masters.pgn")) == ["fox"], "which ended there"
-    assert whites(index, Wanted(line="e2e4 c7c5 b1c3 e7e5 c2c4")) == ["Élan"], "by another order of moves"
-    counts = [(one.move.uci(), one.counts) for one in index.explore(chess.Board(), file="masters.pgn")]
+    assert whites(index, Wanted(line="e2e4 c7c5", file="masters.pgn")) == ["fox"], (
+        "which ended there"
+    )
+    assert whites(index, Wanted(line="e2e4 c7c5 b1c3 e7e5 c2c4")) == ["Élan"], (
+        "by another order of moves"
+    )
+    counts = [
+        (one.move.uci(), one.counts) for one in index.explore(chess.Board(), file="masters.pgn")
+    ]
     assert counts == [("c2c4", (1, 0, 0, 0)), ("e2e4", (0, 0, 0, 1))]

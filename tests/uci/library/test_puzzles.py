@@ -55,19 +55,30 @@ def trainer(tmp_path: Path, clock: Clock) -> Iterator[Trainer]:
     made.close()
 
 
-@pytest.mark.parametrize(("others", "drawn"), [({}, True), ({"g1f3": 0.49}, False), ({"g1f3": 0.25}, False)])
-def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others: dict[str, float], drawn: bool) -> None:
+@pytest.mark.parametrize(
+    ("others", "drawn"), [({}, True), ({"g1f3": 0.49}, False), ({"g1f3": 0.25}, False)]
+)
+def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(
+    others: dict[str, float], drawn: bool
+) -> None:
     game = read("1. h4 *")
     values = {"d2d4": 0.5, "h2h4": -0.6, **others}
     script = {game.board().epd(): values}
-    script |= {epd(game, move): {next(iter(board_after(move).legal_moves)).uci(): -q} for move, q in values.items()}
+    script |= {
+        epd(game, move): {next(iter(board_after(move).legal_moves)).uci(): -q}
+        for move, q in values.items()
+    }
     found = review(game, ScriptedEngine(script))
     assert found.moves[0].judgement == BLUNDER
-    assert puzzles_of(found, chess.WHITE) == [{"fen": chess.STARTING_FEN, "moves": ["d2d4"]}][:drawn]
+    assert (
+        puzzles_of(found, chess.WHITE) == [{"fen": chess.STARTING_FEN, "moves": ["d2d4"]}][:drawn]
+    )
     assert puzzles_of(found, chess.BLACK) == puzzles_of(found, None) == []
 
 
-def test_puzzles_of_reviews_and_ainos_own_set_are_taken_up_once(trainer: Trainer, tmp_path: Path) -> None:
+def test_puzzles_of_reviews_and_ainos_own_set_are_taken_up_once(
+    trainer: Trainer, tmp_path: Path
+) -> None:
     (tmp_path / REVIEWS).mkdir()
     game = '[White "Anna"]\n[Black "Ben"]\n[Date "2024.01.02"]\n\n*'
     kept = {"game": game, "puzzles": [{"fen": MATE.fen, "moves": list(MATE.moves)}]}
@@ -75,7 +86,11 @@ def test_puzzles_of_reviews_and_ainos_own_set_are_taken_up_once(trainer: Trainer
     (tmp_path / REVIEWS / f"{'b' * 24}.json").write_text("broken", encoding="utf-8")
     assert [trainer.add_own(), trainer.add_own()] == [1, 0]
     found = trainer.next()
-    assert (found.key, found.themes, found.game.split(" ")[0]) == (MATE.key, ("endgame", "mate", "mateIn1"), "a" * 24)
+    assert (found.key, found.themes, found.game.split(" ")[0]) == (
+        MATE.key,
+        ("endgame", "mate", "mateIn1"),
+        "a" * 24,
+    )
     assert found.origin == "From Anna – Ben, 2024.01.02, move 1."
     puzzles = list(read_set())
     assert len({puzzle.key for puzzle in puzzles}) == len(puzzles) > 15
@@ -86,7 +101,9 @@ def test_puzzles_of_reviews_and_ainos_own_set_are_taken_up_once(trainer: Trainer
         trainer.answer(trainer.next(), False)
 
 
-def test_a_puzzle_answered_while_the_clock_was_ahead_was_lost_for_years(trainer: Trainer, clock: Clock) -> None:
+def test_a_puzzle_answered_while_the_clock_was_ahead_was_lost_for_years(
+    trainer: Trainer, clock: Clock
+) -> None:
     trainer.add([MATE])
     for ahead in (400.0, 5.0, 0.0):
         clock.now += ahead * DAY_S
@@ -98,13 +115,17 @@ def test_a_puzzle_answered_while_the_clock_was_ahead_was_lost_for_years(trainer:
 @pytest.mark.parametrize("rating", ["nan", "inf", "1e9,100", "-3", "1500,nan"])
 def test_a_puzzle_with_a_wrong_rating_is_refused(tmp_path: Path, rating: str) -> None:
     """It made one's own rating no number, for good."""
-    (tmp_path / "p.csv").write_text(PUZZLE.replace("1400,80" if "," in rating else "1400", rating), encoding="utf-8")
+    (tmp_path / "p.csv").write_text(
+        PUZZLE.replace("1400,80" if "," in rating else "1400", rating), encoding="utf-8"
+    )
     with pytest.raises(DataError, match=r"p\.csv:1: a rating of"):
         list(read_lichess(tmp_path / "p.csv"))
 
 
 def test_a_full_disk_ended_the_puzzles_with_a_traceback(monkeypatch, capsys):
-    monkeypatch.setattr(Trainer, "add_own", Mock(side_effect=sqlite3.OperationalError("database or disk is full")))
+    monkeypatch.setattr(
+        Trainer, "add_own", Mock(side_effect=sqlite3.OperationalError("database or disk is full"))
+    )
     assert main(["puzzles"]) == 1
     assert "database or disk is full" in capsys.readouterr().err
 
@@ -114,7 +135,9 @@ def test_a_puzzle_comes_back_later_each_time_it_is_solved(trainer: Trainer, cloc
     clock.now, evening = time.mktime((2026, 1, 5, 20, 0, 0, 0, 0, -1)), 20 / 24
     trainer.add([MATE])
     for days in (*BOXES_DAYS, BOXES_DAYS[-1]):
-        assert trainer.next() == replace(MATE, rating=trainer.next().rating, deviation=trainer.next().deviation)
+        assert trainer.next() == replace(
+            MATE, rating=trainer.next().rating, deviation=trainer.next().deviation
+        )
         trainer.answer(MATE, True)
         clock.now += (days - evening - 0.1) * DAY_S
         assert trainer.next() is None
@@ -128,7 +151,10 @@ def test_a_puzzle_comes_back_later_each_time_it_is_solved(trainer: Trainer, cloc
 
 
 def test_due_puzzles_come_before_ones_own_and_those_before_others_near_the_rating(trainer, clock):
-    near, far = Puzzle("k7/8/8/8/8/8/8/KQ6 w - - 0 1", ("b1b2",), "lichess", 1450.0, 80.0), TWO_MOVES
+    near, far = (
+        Puzzle("k7/8/8/8/8/8/8/KQ6 w - - 0 1", ("b1b2",), "lichess", 1450.0, 80.0),
+        TWO_MOVES,
+    )
     trainer.add([replace(far, source="lichess", rating=2500.0), near])
     assert trainer.next().fen == near.fen
     trainer.add([MATE])
@@ -144,7 +170,11 @@ def test_the_second_try_does_not_count_and_any_mate_solves(trainer: Trainer) -> 
     attempt.play(chess.Move.from_uci("f6f7"))
     assert "Try again" in attempt.says
     attempt.play(chess.Move.from_uci("g6g7"))
-    assert (attempt.is_over, attempt.says, trainer.standing.streak) == (True, "Solved, at a later try.", 0)
+    assert (attempt.is_over, attempt.says, trainer.standing.streak) == (
+        True,
+        "Solved, at a later try.",
+        0,
+    )
     attempt = Attempt(trainer, MATE)
     attempt.play(chess.Move.from_uci("g6g7"))
     assert trainer.standing.streak == 1
@@ -165,14 +195,24 @@ def test_castling_in_chess960_solved_no_puzzle(trainer: Trainer) -> None:
 
 
 def test_ratings_move_as_the_papers_formulas_say() -> None:
-    """Glickman 2012, steps 3 to 8, with the new volatility found by bisection of the condition in step 5."""
+    """Glickman 2012, steps 3 to 8, with the new volatility found by bisection of the condition in
+    step 5.
+    """
     mine, other = Rating(1500.0, 200.0, 0.06), Rating(1400.0, 30.0, 0.06)
     after = mine.after(1.0, other)
-    exact = 1563.5641943, 175.4026559, 0.0599986573  # 1563.6 in the paper's example, after its first game
+    exact = (
+        1563.5641943,
+        175.4026559,
+        0.0599986573,
+    )  # 1563.6 in the paper's example, after its first game
     assert (after.points, after.deviation, after.volatility) == pytest.approx(exact, rel=1e-8)
     assert mine.after(0.0, other).points < 1500 < after.points
-    assert Rating().after(1.0, Rating(3200.0, 80.0)).points == pytest.approx(2184.0, abs=1.0), "it was 2,331,994"
-    assert Rating(2_331_994.0, 350.0, 1068.0).after(0.0, other).points == pytest.approx(4296.0, abs=1.0)
+    assert Rating().after(1.0, Rating(3200.0, 80.0)).points == pytest.approx(2184.0, abs=1.0), (
+        "it was 2,331,994"
+    )
+    assert Rating(2_331_994.0, 350.0, 1068.0).after(0.0, other).points == pytest.approx(
+        4296.0, abs=1.0
+    )
 
 
 FEN, MOVES = PUZZLE.split(",")[1:3]
@@ -184,7 +224,9 @@ FROM_THE_WORLD = {
     "with what tells Excel the separator": "sep=;\n" + (HEADER + PUZZLE).replace(",", ";"),
     "as Unicode text by Excel": (HEADER + PUZZLE).replace(",", "\t").encode("utf-16"),
     "of lines of DOS": (HEADER + PUZZLE).replace("\n", "\r\n"),
-    "quoted": "".join('"' + line.replace(",", '","') + '"\n' for line in (HEADER + PUZZLE).splitlines()),
+    "quoted": "".join(
+        '"' + line.replace(",", '","') + '"\n' for line in (HEADER + PUZZLE).splitlines()
+    ),
     "with empty lines": f"\n,,,,\n{HEADER}\n\n{PUZZLE}\n;\n".replace(";", ""),
     "of other names in another order": f"rating_deviation|Rating|Moves|fen\n80|1400.0|{MOVES}|{FEN}\n",
     "with short positions": HEADER + PUZZLE.replace(" - - 0 1", " - -"),
@@ -206,7 +248,9 @@ def test_puzzles_are_read_from_what_the_world_sends(tmp_path, trainer, name, pac
 
 
 def test_a_puzzle_without_a_rating_is_as_uncertain_as_a_new_player(tmp_path: Path) -> None:
-    (tmp_path / "p.csv").write_text("FEN,Moves\n8/P6k/8/8/8/8/8/K7 b - - 0 1,h7h6 a7a8Q\n", encoding="utf-8")
+    (tmp_path / "p.csv").write_text(
+        "FEN,Moves\n8/P6k/8/8/8/8/8/K7 b - - 0 1,h7h6 a7a8Q\n", encoding="utf-8"
+    )
     (found,) = read_lichess(tmp_path / "p.csv")
     assert (found.moves, found.rating, found.deviation) == (("a7a8q",), 1500.0, 350.0)
 
@@ -219,20 +263,27 @@ def test_a_puzzle_without_a_rating_is_as_uncertain_as_a_new_player(tmp_path: Pat
      ("\n\n\0\n", "placement")],
     ids=["move", "position", "no solution", "no last move", "rating", "quote", "nothing"],
 )  # fmt: skip
-def test_one_bad_row_refused_a_whole_file(tmp_path: Path, trainer: Trainer, row: str, fault: str) -> None:
+def test_one_bad_row_refused_a_whole_file(
+    tmp_path: Path, trainer: Trainer, row: str, fault: str
+) -> None:
     path = tmp_path / "puzzles.csv"
     path.write_text(HEADER + row + PUZZLE + row, encoding="utf-8")
     says = finish(trainer.adding(path, "mine.csv"))
     assert says.startswith("1 new puzzle. Skipped 2 rows that are no puzzles, first mine.csv:")
     assert fault in says
     path.write_text(row, encoding="utf-8")
-    with pytest.raises(DataError, match=rf"mine\.csv: no puzzle in Lichess's format \(mine.*{fault}"):
+    with pytest.raises(
+        DataError, match=rf"mine\.csv: no puzzle in Lichess's format \(mine.*{fault}"
+    ):
         finish(trainer.adding(path, "mine.csv"))
 
 
 def test_twenty_thousand_puzzles_are_picked_from_at_once(trainer: Trainer) -> None:
     fen = "8/8/8/8/8/8/8/KQk5 w - - 0 1"
-    rows = (Puzzle(fen, (f"b1b{number}",), "lichess", 800.0 + number / 10, 80.0) for number in range(20_000))
+    rows = (
+        Puzzle(fen, (f"b1b{number}",), "lichess", 800.0 + number / 10, 80.0)
+        for number in range(20_000)
+    )
     assert trainer.add(rows) == 20_000
     assert abs(trainer.next().rating - 1500) <= 150
 
@@ -251,7 +302,9 @@ def test_puzzles_are_solved_in_the_terminal(tmp_path, monkeypatch, capsys):
     assert main(["puzzles", "--ascii"]) == 0
     shown = capsys.readouterr().out
     assert "White to move" in shown
-    refuted = re.findall(r"Rb1 is not the move: [^.]+\. 2\.\.\..+? follows\.", " ".join(shown.split()))
+    refuted = re.findall(
+        r"Rb1 is not the move: [^.]+\. 2\.\.\..+? follows\.", " ".join(shown.split())
+    )
     assert len(refuted) == 2, "told again after a word that is no move"
     assert "Solved, at a later try." in shown
     assert main(["puzzles", "--list"]) == 0
@@ -260,12 +313,19 @@ def test_puzzles_are_solved_in_the_terminal(tmp_path, monkeypatch, capsys):
 
 def test_puzzles_are_chosen_by_theme_rating_and_source(trainer: Trainer) -> None:
     fork = replace(TWO_MOVES, source="lichess", rating=1450.0, themes=("fork", "middlegame"))
-    pin = Puzzle("k7/8/8/8/8/8/8/KQ6 w - - 0 1", ("b1b2",), "lichess", 2100.0, 80.0, themes=("pin", "skewer"))
+    pin = Puzzle(
+        "k7/8/8/8/8/8/8/KQ6 w - - 0 1", ("b1b2",), "lichess", 2100.0, 80.0, themes=("pin", "skewer")
+    )
     trainer.add([MATE, fork, pin])
     assert trainer.next().key == MATE.key
     assert trainer.next(theme="fork") == trainer.next(source="others", most=1500) == fork
     assert trainer.next(theme="pin") == trainer.next(least=2000) == pin
-    assert trainer.next(theme="skew") is trainer.next(theme="fork", source="mine") is trainer.next(least=2200) is None
+    assert (
+        trainer.next(theme="skew")
+        is trainer.next(theme="fork", source="mine")
+        is trainer.next(least=2200)
+        is None
+    )
     trainer.answer(fork, False)
     assert trainer.standing.text.endswith("In a row: 0, at most 0.")
 
@@ -274,9 +334,27 @@ def test_puzzles_are_chosen_by_theme_rating_and_source(trainer: Trainer) -> None
     ("puzzle", "tried", "line", "mate", "says"),
     [
         (MATE, "g6f7", [], None, "Qf7 is not the move: it is stalemate. Try again."),
-        (TWO_MOVES, "a1b1", ["g8g7", "b1b8"], None, "another move is better. 1...Kg7 2. Rb8 follows. Try again."),
-        (TWO_MOVES, "g1f1", ["a2a1"], None, "Kf1 is not the move: loses a rook. 1...Rxa1+ follows. Try again."),
-        (TWO_MOVES, "g1h1", ["a2a1"], 1, "Kh1 is not the move: allows mate in 1. 1...Rxa1+ follows."),
+        (
+            TWO_MOVES,
+            "a1b1",
+            ["g8g7", "b1b8"],
+            None,
+            "another move is better. 1...Kg7 2. Rb8 follows. Try again.",
+        ),
+        (
+            TWO_MOVES,
+            "g1f1",
+            ["a2a1"],
+            None,
+            "Kf1 is not the move: loses a rook. 1...Rxa1+ follows. Try again.",
+        ),
+        (
+            TWO_MOVES,
+            "g1h1",
+            ["a2a1"],
+            1,
+            "Kh1 is not the move: allows mate in 1. 1...Rxa1+ follows.",
+        ),
     ],
 )
 def test_a_wrong_try_is_refuted_in_words(trainer, puzzle, tried, line, mate, says):
@@ -293,16 +371,33 @@ def test_a_wrong_try_is_refuted_in_words(trainer, puzzle, tried, line, mate, say
 
 def test_a_file_of_version_1_learns_where_its_puzzles_come_from(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(tmp_path / "puzzles.sqlite")) as base:
-        columns = "key TEXT PRIMARY KEY, fen TEXT, moves TEXT, source TEXT, rating REAL, deviation REAL"
-        base.execute(f"CREATE TABLE puzzles ({columns}, volatility REAL, box INTEGER DEFAULT -1, due REAL)")
+        columns = (
+            "key TEXT PRIMARY KEY, fen TEXT, moves TEXT, source TEXT, rating REAL, deviation REAL"
+        )
+        base.execute(
+            f"CREATE TABLE puzzles ({columns}, volatility REAL, box INTEGER DEFAULT -1, due REAL)"
+        )
         base.execute("CREATE TABLE drawn (review TEXT PRIMARY KEY)")
         base.execute("INSERT INTO drawn VALUES (?)", ["a" * 24])
         row = [MATE.key, MATE.fen, MATE.moves[0], "mine", 1600.0, 90.0, 0.06, -1, None]
-        lost = [TWO_MOVES.key, TWO_MOVES.fen, "a1a2 h7h6 a2a8", "lichess", -1_199_871.0, 350.0, 570.0, 0, 1.0]
+        lost = [
+            TWO_MOVES.key,
+            TWO_MOVES.fen,
+            "a1a2 h7h6 a2a8",
+            "lichess",
+            -1_199_871.0,
+            350.0,
+            570.0,
+            0,
+            1.0,
+        ]
         base.executemany("INSERT INTO puzzles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [row, lost])
         base.commit()
     (tmp_path / REVIEWS).mkdir()
-    kept = {"game": '[White "Anna"]\n\n*', "puzzles": [{"fen": MATE.fen, "moves": list(MATE.moves)}]}
+    kept = {
+        "game": '[White "Anna"]\n\n*',
+        "puzzles": [{"fen": MATE.fen, "moves": list(MATE.moves)}],
+    }
     (tmp_path / REVIEWS / f"{'a' * 24}.json").write_text(json.dumps(kept), encoding="utf-8")
     with contextlib.closing(Trainer(tmp_path)) as trainer:
         assert (trainer.problem, trainer.add_own()) == ("", 0)

@@ -1,4 +1,6 @@
-"""Two programs at work in one folder of games, at random: nothing that was kept is lost, nothing deleted comes back."""
+"""Two programs at work in one folder of games, at random: nothing that was kept is lost, nothing
+deleted comes back.
+"""
 
 import json
 import random
@@ -52,18 +54,23 @@ class Visitor:
     def new_game(self) -> str:
         self.count += 1
         self.noted["kept"].append(f"{self.name}{self.count}")
-        return text_of([(f"{self.name}{self.count}", "Me", "2024.01.01", "1-0", self.rng.choice(OPENINGS))])
+        return text_of(
+            [(f"{self.name}{self.count}", "Me", "2024.01.01", "1-0", self.rng.choice(OPENINGS))]
+        )
 
     def save(self) -> None:
         folder, text = self.folder, self.new_game()
         (folder.parent / f"{self.name}.pgn").write_text(text, encoding="utf-8")
         save_game(
-            games_in(folder.parent / f"{self.name}.pgn")[0], folder / self.rng.choice(["a.pgn", "b.pgn", "many.pgn"])
+            games_in(folder.parent / f"{self.name}.pgn")[0],
+            folder / self.rng.choice(["a.pgn", "b.pgn", "many.pgn"]),
         )
 
     def take_in(self) -> None:
         upload = self.shelf.upload_path("lichess.pgn")
-        upload.write_text("\n".join(self.new_game() for _ in range(self.rng.randint(1, 4))), encoding="utf-8")
+        upload.write_text(
+            "\n".join(self.new_game() for _ in range(self.rng.randint(1, 4))), encoding="utf-8"
+        )
         self.shelf.take_in(upload)
 
     def rename(self) -> None:
@@ -78,15 +85,27 @@ class Visitor:
         deeds = [self.save, self.take_in, self.rename]
         asked = self.shelf.ask
         deeds += [partial(asked, one) for one in (Shelf.refresh, Shelf.progress, Shelf.names)]
-        listed = {"result": "", "side": "", "file": "", "line": self.rng.choice(["", "e2e4"]), "offset": 0}
-        listed |= {"text": self.rng.choice(["", "P1", "study"]), "order": self.rng.choice(["", "white", "-accuracy"])}
+        listed = {
+            "result": "",
+            "side": "",
+            "file": "",
+            "line": self.rng.choice(["", "e2e4"]),
+            "offset": 0,
+        }
+        listed |= {
+            "text": self.rng.choice(["", "P1", "study"]),
+            "order": self.rng.choice(["", "white", "-accuracy"]),
+        }
         deeds += [lambda: asked(Shelf.find, **listed)] * 3
         deeds += [lambda: asked(Shelf.explore, board=chess.Board(), side="", file="")]
         deeds += [lambda: asked(lambda shelf, index: shelf.desk.next("", "", 0, 5000))]
         deeds += [lambda: asked(lambda shelf, index: shelf.desk.answer())]
         if row:
             deeds += [lambda: asked(Shelf.delete, key=row["key"], text=row["text"])] * 4
-            deeds += [lambda: asked(Shelf.open, key=row["key"], ply=0), lambda: asked(Shelf.go_on, key=row["key"])]
+            deeds += [
+                lambda: asked(Shelf.open, key=row["key"], ply=0),
+                lambda: asked(Shelf.go_on, key=row["key"]),
+            ]
             deeds += [lambda: asked(Shelf.review, key=row["key"])] * 2
         if self.rng.random() < 0.02:
             deeds = [partial(asked, Shelf.stop)]
@@ -94,7 +113,9 @@ class Visitor:
         self.shelf._worker.call(lambda index: None).result()
         while not self.told.empty():
             message = self.told.get()
-            self.rows = message["games"][:12] if message["do"] == "games_found" else self.rows  # so that they meet
+            self.rows = (
+                message["games"][:12] if message["do"] == "games_found" else self.rows
+            )  # so that they meet
             if message["do"] == "say":
                 self.noted["errors"].append(message["text"])
 
@@ -112,35 +133,57 @@ def program(folder: str, name: str, seconds: str) -> None:
     print(json.dumps(visitor.noted | {"names": visitor.kept_names}))
 
 
-PROGRAM = "import sys; from tests.uci.library.test_two_programs import program; program(*sys.argv[1:])"
+PROGRAM = (
+    "import sys; from tests.uci.library.test_two_programs import program; program(*sys.argv[1:])"
+)
 
 
 @pytest.mark.parametrize(
-    ("games", "seconds"), [(300, 2.0), pytest.param(10_000, 25.0, marks=pytest.mark.slow)], ids=["short", "long"]
+    ("games", "seconds"),
+    [(300, 2.0), pytest.param(10_000, 25.0, marks=pytest.mark.slow)],
+    ids=["short", "long"],
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="folders as on Unix")
-def test_two_programs_lose_nothing_and_bring_nothing_back(tmp_path: Path, games: int, seconds: float) -> None:
+def test_two_programs_lose_nothing_and_bring_nothing_back(
+    tmp_path: Path, games: int, seconds: float
+) -> None:
     (folder := tmp_path / "games").mkdir()
     whites = [f"P{number}" for number in range(games)]
     rows = [
-        (white, "Me", f"2023.{1 + index % 12:02}.01", "1-0", OPENINGS[index % 5]) for index, white in enumerate(whites)
+        (white, "Me", f"2023.{1 + index % 12:02}.01", "1-0", OPENINGS[index % 5])
+        for index, white in enumerate(whites)
     ]
     (folder / "many.pgn").write_text(
         text_of(rows, '[Site "somewhere in the world, so that it is long"]\n'), encoding="utf-8"
     )
-    lines = "".join(f"(1. {'ab'[n % 2]}{3 + n % 2} {'cdefgh'[n % 6]}5 {{ line {n} }}) " for n in range(200))
-    (folder / "study.pgn").write_text(f'[White "study"]\n[Black "x"]\n\n1. e4 {lines} e5 *\n', encoding="utf-8")
+    lines = "".join(
+        f"(1. {'ab'[n % 2]}{3 + n % 2} {'cdefgh'[n % 6]}5 {{ line {n} }}) " for n in range(200)
+    )
+    (folder / "study.pgn").write_text(
+        f'[White "study"]\n[Black "x"]\n\n1. e4 {lines} e5 *\n', encoding="utf-8"
+    )
     with ThreadPoolExecutor(2) as programs:
-        told = [programs.submit(output_of, PROGRAM, str(folder), name, str(seconds)) for name in "AB"]
+        told = [
+            programs.submit(output_of, PROGRAM, str(folder), name, str(seconds)) for name in "AB"
+        ]
         noted = [json.loads(one.result().splitlines()[-1]) for one in told]
     finish(folder)
-    kept, deleted = (Counter(name for one in noted for name in one[what]) for what in ("kept", "deleted"))
+    kept, deleted = (
+        Counter(name for one in noted for name in one[what]) for what in ("kept", "deleted")
+    )
     found = [game for path in pgn_files(folder) for game in games_in(path)]
-    left, expected = Counter(game.headers["White"] for game in found), Counter([*whites, "study"]) + kept - deleted
+    left, expected = (
+        Counter(game.headers["White"] for game in found),
+        Counter([*whites, "study"]) + kept - deleted,
+    )
     assert max(deleted.values(), default=1) == 1, "deleted twice"
     assert (expected - left, left - expected) == (Counter(), Counter())
-    assert {path.stem for path in (folder / REVIEWS).glob("*.json")} <= {game_key(game) for game in found}
-    assert set(OwnNames(folder).all[1:]) == {name.casefold() for one in noted for name in one["names"]}
+    assert {path.stem for path in (folder / REVIEWS).glob("*.json")} <= {
+        game_key(game) for game in found
+    }
+    assert set(OwnNames(folder).all[1:]) == {
+        name.casefold() for one in noted for name in one["names"]
+    }
     unexpected = [
         text
         for one in noted
@@ -149,7 +192,9 @@ def test_two_programs_lose_nothing_and_bring_nothing_back(tmp_path: Path, games:
     ]
     assert unexpected == []
     assert sum(deleted.values()) > 0
-    assert [path.name for path in folder.iterdir() if path.name.startswith((".import", ".upload"))] == []
+    assert [
+        path.name for path in folder.iterdir() if path.name.startswith((".import", ".upload"))
+    ] == []
 
 
 def finish(folder: Path) -> None:
@@ -158,7 +203,9 @@ def finish(folder: Path) -> None:
     shelf: Shelf = shelf_in(folder, told.append)
     shelf.arrive()
     shelf.ask(Shelf.refresh)
-    wait_until(lambda: not [*folder.glob(".import*")] and any(one["do"] == "games_read" for one in told))
+    wait_until(
+        lambda: not [*folder.glob(".import*")] and any(one["do"] == "games_read" for one in told)
+    )
     shelf.close()
     shelf._worker._thread.shutdown()
 
@@ -179,7 +226,9 @@ def test_a_game_saved_while_another_is_deleted_was_lost(
 ) -> None:
     """The board had said that it is saved, in the file that the deletion replaced. Now it waits."""
     (tmp_path / "other").mkdir()
-    (new := tmp_path / "other" / "new.pgn").write_text(text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")]))
+    (new := tmp_path / "other" / "new.pgn").write_text(
+        text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")])
+    )
     saving = list[subprocess.Popen[str]]()
 
     def slowly(stream: IO[bytes]) -> Iterator[bytes]:
@@ -195,4 +244,8 @@ def test_a_game_saved_while_another_is_deleted_was_lost(
     assert saving[0].communicate(timeout=100)[0] == ""
     index.refresh()
     assert whites(index) == ["Fay", "Dora", "Anna"]
-    assert [game.headers["White"] for game in games_in(tmp_path / "mine.pgn")] == ["Anna", "Dora", "Fay"]
+    assert [game.headers["White"] for game in games_in(tmp_path / "mine.pgn")] == [
+        "Anna",
+        "Dora",
+        "Fay",
+    ]

@@ -50,7 +50,9 @@ class Sicilian(FakeEngine):
 class Ponderer(FakeEngine):
     """Thinks until it is stopped."""
 
-    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
+    ) -> SearchResult:
         return super().search(replace(limits, infinite=True), on_info, job)
 
 
@@ -91,6 +93,8 @@ def play(
     return game, loop.play(game), output.getvalue()
 
 
-def new_game(console: Console, engine: FakeEngine, ask: Ask, setup: Setup = ONE_NODE) -> TerminalGame:
+def new_game(
+    console: Console, engine: FakeEngine, ask: Ask, setup: Setup = ONE_NODE
+) -> TerminalGame:
     setup = replace(setup, levels=ONE_NODE.levels)
     return TerminalGame(console, engine, setup, TerminalSettings(PLAIN, scores=True), ask)  # type: ignore[arg-type]

@@ -19,7 +19,15 @@ from engine.errors import DataError
 from engine.options import EngineOptions
 from tests.boards import board_after, random_game
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
-from tests.uci.play.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, new_game, play
+from tests.uci.play.terminal_game import (
+    FOOLS_MATE_NEXT,
+    KnightShuffler,
+    Optimist,
+    Ponderer,
+    Sicilian,
+    new_game,
+    play,
+)
 from uci.game.ends import GameEnd
 from uci.game.game_file import LAST, default_path, load_game, save_game
 from uci.game.move_input import read_human_move
@@ -34,8 +42,18 @@ from uci.terminal.reading import read_game
     ("words", "how", "end", "plies"),
     [
         (["Qh4"], {"fen": FOOLS_MATE_NEXT, "human": chess.BLACK}, GameEnd("0-1", "checkmate"), 1),
-        (["Nf3", "Ng1"] * 3, {"engine_class": KnightShuffler}, GameEnd("1/2-1/2", "threefold repetition"), 8),
-        ([], {"human": None, "fen": "k7/8/8/p7/P7/8/8/K7 w - - 96 80"}, GameEnd("1/2-1/2", "fifty moves"), 4),
+        (
+            ["Nf3", "Ng1"] * 3,
+            {"engine_class": KnightShuffler},
+            GameEnd("1/2-1/2", "threefold repetition"),
+            8,
+        ),
+        (
+            [],
+            {"human": None, "fen": "k7/8/8/p7/P7/8/8/K7 w - - 96 80"},
+            GameEnd("1/2-1/2", "fifty moves"),
+            4,
+        ),
         (["resign", "y"], {"human": chess.WHITE}, GameEnd("0-1", "you resigned"), 0),
         (["resign", "y"], {"human": chess.BLACK}, GameEnd("1-0", "you resigned"), 1),
     ],
@@ -58,7 +76,12 @@ TYPED = [
     ("scores e4 hint scores", {}, 2, "scores are on"),
     ("takebak", {}, 0, "Did you mean 'takeback'?"),
     ("draw", {}, 0, "Draw declined: ask again after move 15."),
-    ("draw", {"fen": "k7/8/8/8/8/8/8/KQ6 w - - 0 16", "engine_class": Optimist}, 0, "Aino prefers its position."),
+    (
+        "draw",
+        {"fen": "k7/8/8/8/8/8/8/KQ6 w - - 0 16", "engine_class": Optimist},
+        0,
+        "Aino prefers its position.",
+    ),
     ("e4 opening", {"engine_class": Sicilian}, 2, "Sicilian Defence"),
 ]
 
@@ -66,21 +89,28 @@ TYPED = [
 @pytest.mark.parametrize(("words", "how", "plies", "said"), TYPED)
 def test_what_is_typed_is_answered(words, how, plies, said):
     game, end, output = play(
-        *words.split(), **{name: one.copy() if name == "board" else one for name, one in how.items()}
+        *words.split(),
+        **{name: one.copy() if name == "board" else one for name, one in how.items()},
     )
     assert end == GameEnd("*", "unterminated")
     assert len(game.board.move_stack) == plies
     assert [text for text in said.split("|") if text not in output] == []
-    assert ("(White" in output) == ("Aino plays" in output and "scores" not in words), "scores can be hidden"
+    assert ("(White" in output) == ("Aino plays" in output and "scores" not in words), (
+        "scores can be hidden"
+    )
     assert ("Did you mean" in output) == (words == "takebak")
 
 
 def test_levels_are_changed_and_draws_agreed() -> None:
-    game, _, output = play("level", "hard", "level alone", "e4", "level elo 900", "level harder", "d4")
+    game, _, output = play(
+        "level", "hard", "level alone", "e4", "level elo 900", "level harder", "d4"
+    )
     for text in ("level: nodes 1. To change it", "level: elo 2000", "level: elo 900"):
         assert text in output
     assert "'harder': expected easy, medium, hard, elo 1500" in output
-    assert game.engine.options == EngineOptions(limit_strength=True, elo=900), "a level leaves nothing behind"
+    assert game.engine.options == EngineOptions(limit_strength=True, elo=900), (
+        "a level leaves nothing behind"
+    )
     assert play("draw", board=LONG_GAME.copy())[1] == GameEnd("1/2-1/2", "draw agreed")
 
 
@@ -106,17 +136,26 @@ def test_moves_are_shown_in_ones_own_letters_and_written_in_english_ones() -> No
     speak("fr")
     shows_own_letters.set(True)
     output = play("Cf3", "history", "pgn", engine_class=KnightShuffler)[2]
-    assert [text for text in ("Aino joue 1... Cf6", "1. Cf3 Cf6", "1. Nf3 Nf6") if text not in output] == []
+    assert [
+        text for text in ("Aino joue 1... Cf6", "1. Cf3 Cf6", "1. Nf3 Nf6") if text not in output
+    ] == []
     speak("es")
     assert play("resign", "si")[1].result == "0-1", "sí without its accent was no"
 
 
-def test_the_last_game_is_the_last_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_game_is_the_last_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     path = default_path(play("e4")[0].started)
     for first in ("e4", "d4"):
         save_game(play(first)[0].record(), path)
-    for words, first in (((LAST,), "d2d4"), ((LAST, 1), "e2e4"), ((str(path),), "e2e4"), ((path.stem,), "e2e4")):
+    for words, first in (
+        ((LAST,), "d2d4"),
+        ((LAST, 1), "e2e4"),
+        ((str(path),), "e2e4"),
+        ((path.stem,), "e2e4"),
+    ):
         assert load_game(*words).next().move == chess.Move.from_uci(first)
     for name in ("nothing.pgn", "~nobody-of-that-name/a.pgn"):
         with pytest.raises(DataError, match="file not found"):
@@ -127,7 +166,9 @@ def test_the_last_game_is_the_last_of_its_file(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.usefixtures("listens_to_interrupts")
 def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None:
-    game = new_game(Console(file=io.StringIO()), Ponderer(EngineOptions()), lambda prompt, left_s=None: "e4")
+    game = new_game(
+        Console(file=io.StringIO()), Ponderer(EngineOptions()), lambda prompt, left_s=None: "e4"
+    )
     interrupt = threading.Timer(0.2, _thread.interrupt_main)
     interrupt.start()
     assert loop.play(game).result == "*"
@@ -136,13 +177,19 @@ def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP", pytest.param("SIGTERM", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["SIGINT", "SIGHUP", pytest.param("SIGTERM", marks=pytest.mark.slow)]
+)
 @pytest.mark.usefixtures("listens_to_interrupts")
 def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Path) -> None:
     path = tmp_path / "game.pgn"
     flags = ("--evaluator", "material", "--level", "nodes 20", "--pgn", str(path))
     with subprocess.Popen(
-        [*COMMAND, "play", *flags], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "play", *flags],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as process:
         process.stdin.write(b"e4\n")
         process.stdin.flush()
@@ -166,7 +213,16 @@ def test_chess960_game_castles_and_reads_back(option, tmp_path, monkeypatch, cap
     assert castling.is_castling(read_human_move(castling, "O-O"))
     assert castling.is_castling(read_human_move(castling, "g1h1"))
     monkeypatch.setattr("sys.stdin", io.StringIO("O-O\nquit\n"))
-    flags = ("--evaluator", "material", "--level", "nodes 5", "--hash-mib", "16", "--pgn", str(path))
+    flags = (
+        "--evaluator",
+        "material",
+        "--level",
+        "nodes 5",
+        "--hash-mib",
+        "16",
+        "--pgn",
+        str(path),
+    )
     assert main(["play", *option, "--fen", castling.fen(), *flags]) == 0
     assert ("takes this for Chess960" in capsys.readouterr().out) == (not option)
     game = read_game(path)

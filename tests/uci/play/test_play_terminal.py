@@ -37,7 +37,13 @@ class Terminal:
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
         environment = {**os.environ, "TERM": "xterm", "XDG_DATA_HOME": str(home), "NO_COLOR": "1"}
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=inner, stdout=inner, stderr=inner, close_fds=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            close_fds=True,
         )
         os.close(inner)
         self.seen = ""
@@ -60,7 +66,9 @@ class Terminal:
                 try:
                     self.seen += os.read(self._side, 4096).decode()
                 except OSError:  # how Linux tells the end
-                    pytest.fail(f"the process ended before {pattern!r}: {self.seen[self._read_to :]!r}")
+                    pytest.fail(
+                        f"the process ended before {pattern!r}: {self.seen[self._read_to :]!r}"
+                    )
         self._read_to += match.end()
         return match[0]
 
@@ -128,7 +136,9 @@ def test_flag_that_falls_takes_the_half_typed_line_along(asking: Start) -> None:
 
 def test_flag_fell_of_a_program_that_was_stopped_meanwhile() -> None:
     with _until_the_flag_falls(1.5):
-        subprocess.run(["sh", "-c", f"kill -STOP {os.getpid()}; sleep 2; kill -CONT {os.getpid()}"], check=True)
+        subprocess.run(
+            ["sh", "-c", f"kill -STOP {os.getpid()}; sleep 2; kill -CONT {os.getpid()}"], check=True
+        )
 
 
 def saved_files(home: Path) -> list[Path]:
@@ -146,7 +156,11 @@ def test_rematch_with_colours_swapped_and_take_back_from_mate(start: Start, tmp_
     terminal.leave("quit")
     first, second = (game for path in saved_files(tmp_path) for game in games_in(path))
     assert (first.headers["White"], first.headers["Result"]) == ("You", "0-1")
-    assert (second.headers["Black"], second.headers["Result"], second.headers["FEN"]) == ("You", "1-0", MATE_NEXT)
+    assert (second.headers["Black"], second.headers["Result"], second.headers["FEN"]) == (
+        "You",
+        "1-0",
+        MATE_NEXT,
+    )
 
 
 def test_loaded_game_keeps_sides_level_and_clocks(start: Start, tmp_path: Path) -> None:
@@ -158,6 +172,11 @@ def test_loaded_game_keeps_sides_level_and_clocks(start: Start, tmp_path: Path) 
     path.write_text(re.sub(r'(BlackClock ")[\d:.]+', r"\g<1>0:07:30.0", path.read_text()))
     terminal = start("--load", "last")
     assert "you have Black; Aino's level: nodes 20" in terminal.seen
-    assert re.search(r"\[you 7:30, Aino 10:\d\d\] 2\.\.\. $", terminal.seen.partition("your move")[0])
-    for flag, value, told in (("--side", "white", "White; Aino's level: nodes"), ("--level", "full", "level: full")):
+    assert re.search(
+        r"\[you 7:30, Aino 10:\d\d\] 2\.\.\. $", terminal.seen.partition("your move")[0]
+    )
+    for flag, value, told in (
+        ("--side", "white", "White; Aino's level: nodes"),
+        ("--level", "full", "level: full"),
+    ):
         assert told in start("--load", "last", flag, value).seen

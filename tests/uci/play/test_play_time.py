@@ -1,4 +1,6 @@
-"""Clocks and levels of the terminal game, and its first minutes: what is asked, and how fast Aino answers."""
+"""Clocks and levels of the terminal game, and its first minutes: what is asked, and how fast Aino
+answers.
+"""
 
 import io
 import random
@@ -41,7 +43,13 @@ def test_clock_runs_for_the_mover_adds_the_increment_and_is_written_for_people()
     clock.stop()
     now.seconds = 99
     assert (clock.left(chess.WHITE), clock.left(chess.BLACK)) == (52, 60)
-    assert [clock_text(s) for s in (3723, 64.9, 10, 9.94, -1)] == ["1:02:03", "1:05", "0:10", "9.9", "0.0"]
+    assert [clock_text(s) for s in (3723, 64.9, 10, 9.94, -1)] == [
+        "1:02:03",
+        "1:05",
+        "0:10",
+        "9.9",
+        "0.0",
+    ]
 
 
 def test_person_loses_on_time_but_not_against_a_bare_king() -> None:
@@ -62,7 +70,8 @@ def test_person_loses_on_time_but_not_against_a_bare_king() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "control"), [("5+3", GameTime(300, 3)), ("0.5", GameTime(30, 0)), (" 90+30 ", GameTime(5400, 30))]
+    ("text", "control"),
+    [("5+3", GameTime(300, 3)), ("0.5", GameTime(30, 0)), (" 90+30 ", GameTime(5400, 30))],
 )
 def test_time_controls_are_minutes_and_seconds(text: str, control: GameTime) -> None:
     assert parse_time_control(text) == control
@@ -74,7 +83,9 @@ def test_bad_time_controls_are_refused(text: str) -> None:
         parse_time_control(text)
 
 
-def saved_text(white: str = "You", black: str = "Aino (elo 1500)", control: str = "600+5") -> chess.pgn.Game:
+def saved_text(
+    white: str = "You", black: str = "Aino (elo 1500)", control: str = "600+5"
+) -> chess.pgn.Game:
     text = f'[White "{white}"]\n[Black "{black}"]\n[TimeControl "{control}"]\n\n'
     moves = "1. e4 {[%clk 0:09:58]} e5 {[%clk 0:09:40]} 2. Nf3 {[%clk 0:08:00]} *\n"
     return chess.pgn.read_game(io.StringIO(text + moves))
@@ -102,14 +113,18 @@ def test_time_that_an_adjourned_move_has_used_is_not_given_back() -> None:
     game.headers.update(clock.headers())
     assert (game.headers["WhiteClock"], game.headers["BlackClock"]) == ("0:08:00.0", "0:07:59.8")
     saved, earlier = saved_game(game), saved_game(game, ply=2)
-    assert [saved.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == pytest.approx([480, 479.8])
+    assert [saved.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == pytest.approx(
+        [480, 479.8]
+    )
     assert saved.clock.running is None
     assert [earlier.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [598, 580]
     game.headers["BlackClock"] = "soon"
     assert saved_game(game).clock.left(chess.BLACK) == 580
 
 
-@pytest.mark.parametrize(("end", "kept"), [(UNFINISHED, True), (GameEnd("1-0", "checkmate"), False)])
+@pytest.mark.parametrize(
+    ("end", "kept"), [(UNFINISHED, True), (GameEnd("1-0", "checkmate"), False)]
+)
 def test_only_an_unfinished_game_is_saved_with_its_clocks(end: GameEnd, kept: bool) -> None:
     game, _, _ = play("e4", clock=GameClock(GameTime(60, 0), Time()))
     headers = game.record(end).headers
@@ -127,7 +142,9 @@ def test_game_of_others_gives_its_position_alone() -> None:
 def test_rematch_has_fresh_clocks_and_may_swap_sides() -> None:
     clock = GameClock(GameTime(60, 0), Time())
     clock.set_left(chess.WHITE, 3)
-    before = TimedGame(Setup(clock=clock, levels={chess.WHITE: Level(nodes=1), chess.BLACK: Level(nodes=2)}))
+    before = TimedGame(
+        Setup(clock=clock, levels={chess.WHITE: Level(nodes=1), chess.BLACK: Level(nodes=2)})
+    )
     same, swapped = before.again(swap=False), before.again(swap=True)
     assert (same.human, swapped.human) == (chess.WHITE, chess.BLACK)
     assert swapped.levels == {chess.WHITE: Level(nodes=2), chess.BLACK: Level(nodes=1)}
@@ -146,18 +163,40 @@ def test_levels_are_read_as_people_type_them(text: str, level: Level) -> None:
     assert parse_level(text) == level
 
 
-def test_a_network_that_learned_alone_is_a_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_learned_alone_is_a_level(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of the menu where one is shipped; it plays with that network's weights alone."""
     monkeypatch.setattr("engine.network.manifest.SHIPPED", tmp_path)
     assert "alone" not in dict(level_choices()), "no manifest"
-    (tmp_path / "MANIFEST.toml").write_text('[[net]]\nname = "a"\nfile = "zero-1.dit"\nsha256 = ""\nhours = 12\n')
+    (tmp_path / "MANIFEST.toml").write_text(
+        '[[net]]\nname = "a"\nfile = "zero-1.dit"\nsha256 = ""\nhours = 12\n'
+    )
     assert dict(level_choices())["alone"] == "Learned alone, in 12 hours"
-    options = parse_level("alone").options(EngineOptions(weights_file="other.dit", evaluator="material"))
-    assert (options.weights_file, options.evaluator, options.limit_strength) == ("zero", "auto", False)
+    options = parse_level("alone").options(
+        EngineOptions(weights_file="other.dit", evaluator="material")
+    )
+    assert (options.weights_file, options.evaluator, options.limit_strength) == (
+        "zero",
+        "auto",
+        False,
+    )
     assert parse_level(Level(alone=True).text) == Level(alone=True)
 
 
-BAD_LEVELS = ("", "15", "1500.5", "elo", "elo 1", "elo 1.5", "time 0", "time .", "nodes 0", "full 3", "harder")
+BAD_LEVELS = (
+    "",
+    "15",
+    "1500.5",
+    "elo",
+    "elo 1",
+    "elo 1.5",
+    "time 0",
+    "time .",
+    "nodes 0",
+    "full 3",
+    "harder",
+)
 
 
 @pytest.mark.parametrize("text", BAD_LEVELS)
@@ -202,7 +241,9 @@ def test_nobodys_clock_runs_while_aino_compiles(side: chess.Color) -> None:
     for move in ("e2e4", "e7e5") if side == chess.WHITE else ("e2e4",):
         board.push_uci(move)
     setup = Setup(clock=GameClock(GameTime(600, 0), now))
-    game = TerminalGame(make_console(), engine, setup, TerminalSettings(choose_style(make_console(), True)), input)
+    game = TerminalGame(
+        make_console(), engine, setup, TerminalSettings(choose_style(make_console(), True)), input
+    )
     game.board = board
     game.first_ply = 0
     game.start_clock()
@@ -239,7 +280,9 @@ def test_questions_take_defaults_and_ask_again_for_what_they_cannot_read() -> No
 
 
 def test_leaving_before_the_game_ended_in_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", type("Terminal", (io.StringIO,), {"isatty": lambda self: True})())
+    monkeypatch.setattr(
+        "sys.stdin", type("Terminal", (io.StringIO,), {"isatty": lambda self: True})()
+    )
     assert aino(["play"]) == INTERRUPTED
 
 
@@ -258,7 +301,10 @@ def test_three_games_in_a_row_begin_differently_and_in_known_ways() -> None:
 
 
 def test_an_answer_comes_within_seconds_however_long_the_clock() -> None:
-    assert DEFAULT_LEVEL.limits(Limits(white_time_ms=1_800_000, black_time_ms=1_800_000)).movetime_ms == 8000
+    assert (
+        DEFAULT_LEVEL.limits(Limits(white_time_ms=1_800_000, black_time_ms=1_800_000)).movetime_ms
+        == 8000
+    )
     blitz = Limits(white_time_ms=180_000, black_time_ms=180_000)
     assert DEFAULT_LEVEL.limits(blitz) == blitz
 
@@ -273,11 +319,18 @@ PACES = {
 
 
 @pytest.mark.parametrize(("moves", "move", "least", "most"), PACES.values(), ids=list(PACES))
-def test_the_time_of_a_limited_level_follows_the_position(moves: str, move: str, least: float, most: float) -> None:
-    board, clock = board_after(moves), Limits(white_time_ms=300_000, white_increment_ms=3000, black_time_ms=1)
+def test_the_time_of_a_limited_level_follows_the_position(
+    moves: str, move: str, least: float, most: float
+) -> None:
+    board, clock = (
+        board_after(moves),
+        Limits(white_time_ms=300_000, white_increment_ms=3000, black_time_ms=1),
+    )
     assert least < parse_level("elo 1400").pace_s(clock, board, chess.Move.from_uci(move)) < most
     little = Limits(white_time_ms=1000, white_increment_ms=60_000)
-    assert parse_level("elo 1400").pace_s(little, board, chess.Move.from_uci(move)) < 0.5, "or Aino loses on time"
+    assert parse_level("elo 1400").pace_s(little, board, chess.Move.from_uci(move)) < 0.5, (
+        "or Aino loses on time"
+    )
     for level, limits in (("full", clock), ("nodes 9", clock), ("elo 1400", None)):
         assert parse_level(level).pace_s(limits, board, chess.Move.from_uci(move)) == 0.0
 
@@ -287,7 +340,9 @@ def test_tab_completes_commands_and_moves() -> None:
     assert completions(chess.Board(), "ha") == ["hard"]
 
 
-def test_after_leaving_a_line_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_leaving_a_line_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     game, end, _ = play("e4")
     game.keep(end)
@@ -302,8 +357,15 @@ def test_the_address_for_a_phone_is_drawn_as_a_code_in_a_terminal_only() -> None
         console = Console(file=io.StringIO(), force_terminal=is_terminal, width=60)
         _draw_code(console, url)
         drawn[is_terminal] = console.file.getvalue()  # type: ignore[attr-defined]
-    halves = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}  # the two modules of a character; dark is blank
-    rows = [[halves[letter] for letter in line] for line in drawn[True].splitlines() if line.strip(" ")]
+    halves = {
+        "█": (0, 0),
+        "▀": (0, 1),
+        "▄": (1, 0),
+        " ": (1, 1),
+    }  # the two modules of a character; dark is blank
+    rows = [
+        [halves[letter] for letter in line] for line in drawn[True].splitlines() if line.strip(" ")
+    ]
     modules = [[pair[half] for pair in row] for row in rows for half in (0, 1)]
     matrix = [list(row) for row in segno.make(url, micro=False).matrix]
     assert [row[2:-2] for row in modules[2 : 2 + len(matrix)]] == matrix

@@ -19,7 +19,13 @@ from tests.uci.play.terminal_game import FOOLS_MATE_NEXT, PLAIN
 from uci.game.game_file import game_from_board, save_game
 from uci.game.move_input import read_human_move
 from uci.language import own_letters, shown_moves, shows_own_letters, speak, spoken_languages
-from uci.terminal.board_view import BoardStyle, captured_text, choose_style, render_bar, render_board
+from uci.terminal.board_view import (
+    BoardStyle,
+    captured_text,
+    choose_style,
+    render_bar,
+    render_board,
+)
 from uci.terminal.verdict import Verdict
 
 
@@ -46,13 +52,17 @@ def test_color_and_symbols_only_where_they_can_be_shown(monkeypatch: pytest.Monk
         return Console(file=file, force_terminal=terminal, no_color=no_color)
 
     assert choose_style(console("utf-8", True)) == BoardStyle(color=True, symbols=True)
-    assert choose_style(console("utf-8", True, no_color=True)) == BoardStyle(color=False, symbols=True)
+    assert choose_style(console("utf-8", True, no_color=True)) == BoardStyle(
+        color=False, symbols=True
+    )
     assert choose_style(console("utf-8", False)) == BoardStyle(color=False, symbols=True)
     assert choose_style(console("ascii", False)) == BoardStyle(color=False, symbols=False)
     assert choose_style(console("utf-8", True), ascii_only=True).symbols is False
     for term, symbols in {"xterm": True, "linux": False}.items():
         monkeypatch.setenv("TERM", term)
-        assert choose_style(console("utf-8", True)) == BoardStyle(color=True, symbols=symbols, few_colors=True)
+        assert choose_style(console("utf-8", True)) == BoardStyle(
+            color=True, symbols=symbols, few_colors=True
+        )
 
 
 @pytest.mark.parametrize("few", [False, True])
@@ -70,7 +80,11 @@ def test_checks_captures_and_material_are_told() -> None:
     board = chess.Board("4k3/8/8/8/8/8/4r3/4K3 w - - 0 1")
     assert "[K]" in render_board(board, chess.WHITE, PLAIN).plain
     colors = render_board(board, chess.WHITE, BoardStyle(color=True, symbols=True))
-    papers = [span.style.bgcolor.name for span in colors.spans if isinstance(span.style, Style) and span.style.bgcolor]
+    papers = [
+        span.style.bgcolor.name
+        for span in colors.spans
+        if isinstance(span.style, Style) and span.style.bgcolor
+    ]
     assert papers.count("#a83232") == 1
     assert captured_text(chess.Board(), PLAIN) == ""
     assert captured_text(board_after("e4 d5 exd5 Qxd5 Nc3 Qxg2 Bxg2"), PLAIN) == (
@@ -80,7 +94,9 @@ def test_checks_captures_and_material_are_told() -> None:
     assert captured_text(en_passant, PLAIN) == "Black took P; Black +1"
 
 
-def test_saved_game_reads_back_and_is_appended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saved_game_reads_back_and_is_appended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     board = board_after("Qh4#", FOOLS_MATE_NEXT)
     game = game_from_board(board, {"White": "You", "Date": "2024.05.06"}, "0-1", {1: 61.5})
     path = tmp_path / "game.pgn"
@@ -93,7 +109,11 @@ def test_saved_game_reads_back_and_is_appended(tmp_path: Path, monkeypatch: pyte
     assert second is not None
     assert second.headers["White"] == "You"
     assert first.headers["FEN"] == FOOLS_MATE_NEXT
-    assert (first.headers["Result"], first.headers["Date"], first.headers["White"]) == ("0-1", "2024.05.06", "You")
+    assert (first.headers["Result"], first.headers["Date"], first.headers["White"]) == (
+        "0-1",
+        "2024.05.06",
+        "You",
+    )
     assert [move.uci() for move in first.mainline_moves()] == ["d8h4"]
     assert first.end().clock() == 61.5
     assert game_from_board(board_after("e4 e6"), {}, "*", {}).headers["Opening"] == "French Defence"
@@ -114,7 +134,10 @@ def test_a_disk_that_became_full_left_half_a_game_before_the_next_one(tmp_path: 
 def test_bars_are_full_for_the_winner_and_accents_dropped_where_they_cannot_be_shown() -> None:
     assert render_bar(Verdict(0, 3, (1000, 0, 0)), PLAIN) == f"White [{'#' * 24}] Black  #3"
     symbols = BoardStyle(color=False, symbols=True)
-    assert render_bar(Verdict(-50, None, (250, 250, 500)), symbols) == f"White [{'█' * 9}{'░' * 15}] Black  -0.50"
+    assert (
+        render_bar(Verdict(-50, None, (250, 250, 500)), symbols)
+        == f"White [{'█' * 9}{'░' * 15}] Black  -0.50"
+    )
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     say(Console(file=file), "Réti, Grünfeld")
     file.flush()
@@ -122,26 +145,60 @@ def test_bars_are_full_for_the_winner_and_accents_dropped_where_they_cannot_be_s
 
 
 START, ROOK = chess.STARTING_FEN, "4k3/8/8/8/8/8/8/R3K3 w Q - 0 1"
-SHORT, BOTH = "4k3/8/8/8/8/8/8/4K2R w K - 0 1", "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
+SHORT, BOTH = (
+    "4k3/8/8/8/8/8/8/4K2R w K - 0 1",
+    "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",
+)
 KNIGHTS, CHECK = "4k3/8/8/8/8/5N2/8/1N2K3 w - - 0 1", "4k3/8/8/8/8/8/P3r3/4K3 w - - 0 1"
 PROMOTION, BISHOP = "8/4P3/8/8/8/8/k7/4K3 w - - 0 1", "4k3/8/8/8/4p3/3P1Q2/4P3/4KB2 w - - 0 1"
 PINNED = "1r2k3/8/8/8/8/2p5/1P6/1K2B3 w - - 0 1"
-CASTLE = dict.fromkeys(("castle", "castles short", "Castle kingside", "castle k", "castle king-side"), "e1g1")
+CASTLE = dict.fromkeys(
+    ("castle", "castles short", "Castle kingside", "castle k", "castle king-side"), "e1g1"
+)
 
 
 @pytest.mark.parametrize(
     ("code", "fen", "moves"),
     [
-        ("en", START, {"e4": "e2e4", "e2-e4": "e2e4", "nf3!?": "g1f3", "Ng1-f3": "g1f3", "♘f3": "g1f3"}),
-        ("en", START, dict.fromkeys(("1. e4", "1...e2 - e4", "e2–e4", "e2:e4", "E4", "“e4”,", "e4 ⩲"), "e2e4")),
+        (
+            "en",
+            START,
+            {"e4": "e2e4", "e2-e4": "e2e4", "nf3!?": "g1f3", "Ng1-f3": "g1f3", "♘f3": "g1f3"},
+        ),
+        (
+            "en",
+            START,
+            dict.fromkeys(
+                ("1. e4", "1...e2 - e4", "e2–e4", "e2:e4", "E4", "“e4”,", "e4 ⩲"), "e2e4"
+            ),
+        ),
         ("en", SHORT, {"0-0": "e1g1", "e1h1": "e1g1", "O–O": "e1g1", **CASTLE}),
         ("en", BOTH, {"ooo": "e1c1", "castle long": "e1c1"}),
-        ("en", PROMOTION, {"e8=Q+": "e7e8q", "e8/Q": "e7e8q", "e8=♕": "e7e8q", "e8n": "e7e8n", "e7e8R": "e7e8r"}),
+        (
+            "en",
+            PROMOTION,
+            {"e8=Q+": "e7e8q", "e8/Q": "e7e8q", "e8=♕": "e7e8q", "e8n": "e7e8n", "e7e8R": "e7e8r"},
+        ),
         ("en", "4k3/8/8/8/8/2n5/1P6/B3K3 w - - 0 1", {"bxc3": "b2c3"}),
-        ("de", START, {"Sg1-f3": "g1f3", "1. S g1–f3": "g1f3", "sf3!": "g1f3", "Nf3": "g1f3", "Be4": "e2e4"}),
+        (
+            "de",
+            START,
+            {"Sg1-f3": "g1f3", "1. S g1–f3": "g1f3", "sf3!": "g1f3", "Nf3": "g1f3", "Be4": "e2e4"},
+        ),
         ("de", BISHOP, {"Bg2": "f1g2", "Be3": "e2e3", "dxe4": "d3e4", "Dxe4+": "f3e4"}),
         ("de", PROMOTION, {"e8=D+": "e7e8q", "e8s": "e7e8n", "e8=B": "e7e8b", "e7e8T": "e7e8r"}),
-        ("fr", ROOK, {"Rd2": "e1d2", "Rb1": "a1b1", "♖d1": "a1d1", "Td1+": "a1d1", "Kd1": "e1d1", "ta2": "a1a2"}),
+        (
+            "fr",
+            ROOK,
+            {
+                "Rd2": "e1d2",
+                "Rb1": "a1b1",
+                "♖d1": "a1d1",
+                "Td1+": "a1d1",
+                "Kd1": "e1d1",
+                "ta2": "a1a2",
+            },
+        ),
         ("es", "4k3/5p2/8/8/2B5/8/8/4K3 w - - 0 1", {"Axf7+": "c4f7", "ad5": "c4d5"}),
     ],
 )
@@ -155,10 +212,29 @@ def test_human_notations_are_read(code: str, fen: str, moves: dict[str, str]) ->
     ("code", "fen", "answers"),
     [
         ("en", KNIGHTS, {"Nd2": "ambiguous: Nbd2, Nfd2"}),
-        ("en", START, {text: f"cannot read '{text}'" for text in ("hello", "Z0", "0000")}),  # python-chess: null moves
-        ("en", START, {"e5": "e5 is illegal", "e3e4": "e3 is empty", "e7e5": "piece on e7 is not yours"}),
-        ("en", START, {"Ne5": "Your knights can only move to a3, c3, f3 or h3", "castle": "illegal"}),
-        ("en", START, {"Qf3": "To that square you can play Nf3", "e2e5": "Your pawn on e2 can only move to e3 or e4"}),
+        (
+            "en",
+            START,
+            {text: f"cannot read '{text}'" for text in ("hello", "Z0", "0000")},
+        ),  # python-chess: null moves
+        (
+            "en",
+            START,
+            {"e5": "e5 is illegal", "e3e4": "e3 is empty", "e7e5": "piece on e7 is not yours"},
+        ),
+        (
+            "en",
+            START,
+            {"Ne5": "Your knights can only move to a3, c3, f3 or h3", "castle": "illegal"},
+        ),
+        (
+            "en",
+            START,
+            {
+                "Qf3": "To that square you can play Nf3",
+                "e2e5": "Your pawn on e2 can only move to e3 or e4",
+            },
+        ),
         ("en", PROMOTION, {"e7e8": "add the piece, as in e7e8q"}),
         ("en", PINNED, dict.fromkeys(("bxc3", "bc3", "b:c3"), "To that square you can play Bxc3")),
         ("en", CHECK, dict.fromkeys(("a3", "a2a3"), "you are in check. You can play")),
@@ -168,7 +244,9 @@ def test_human_notations_are_read(code: str, fen: str, moves: dict[str, str]) ->
         ("fr", ROOK, {"Rd1": "ambigu : tour a1d1, roi e1d1"}),
     ],
 )
-def test_refused_move_says_what_could_be_meant(code: str, fen: str, answers: dict[str, str]) -> None:
+def test_refused_move_says_what_could_be_meant(
+    code: str, fen: str, answers: dict[str, str]
+) -> None:
     speak(code)
     for text, answer in answers.items():
         with pytest.raises(MoveError, match=re.escape(answer)):
@@ -178,7 +256,9 @@ def test_refused_move_says_what_could_be_meant(code: str, fen: str, answers: dic
 @pytest.mark.parametrize("code", spoken_languages())
 @pytest.mark.parametrize("is_own", [False, True])
 def test_every_move_can_be_typed_as_it_is_shown(code: str, is_own: bool) -> None:
-    """With English letters or the language's own; English ones may be the other move's, too, which is asked then."""
+    """With English letters or the language's own; English ones may be the other move's, too, which
+    is asked then.
+    """
     speak(code)
     shows_own_letters.set(is_own)
     may_ask = not is_own and own_letters().get("R", "R") != "R"
@@ -186,4 +266,7 @@ def test_every_move_can_be_typed_as_it_is_shown(code: str, is_own: bool) -> None
         for move in board.legal_moves:
             with contextlib.suppress(MoveError) if may_ask else contextlib.nullcontext():
                 assert read_human_move(board, shown_moves(board.san(move))) == move
-            assert read_human_move(board, board.san(move).translate(str.maketrans("KQRBN", "♔♕♖♗♘"))) == move
+            assert (
+                read_human_move(board, board.san(move).translate(str.maketrans("KQRBN", "♔♕♖♗♘")))
+                == move
+            )

@@ -1,4 +1,6 @@
-"""What the commands for people share: positions and games that they read, names of openings, limits, verdicts."""
+"""What the commands for people share: positions and games that they read, names of openings,
+limits, verdicts.
+"""
 
 import argparse
 import io
@@ -15,7 +17,15 @@ from engine.search.result import RootMove
 from tests.boards import board_after
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.opening_names import opening_name, position_name, read_table
-from uci.terminal.reading import BadLine, Source, board_at, read_every_game, read_game, read_source, read_sources
+from uci.terminal.reading import (
+    BadLine,
+    Source,
+    board_at,
+    read_every_game,
+    read_game,
+    read_source,
+    read_sources,
+)
 from uci.terminal.verdict import Verdict
 
 TWO_GAMES = """\
@@ -41,8 +51,14 @@ def games(tmp_path: Path) -> Path:
 
 
 def test_position_is_read_from_words_a_game_or_the_start(games: Path) -> None:
-    for text in ("startpos moves e2e4 e7e5", f"position fen {chess.STARTING_FEN} moves e4 e5", "1. e4 e5 *"):
-        assert read_source([text]).board.move_stack == board_after("e4 e5").move_stack, "the moves had been dropped"
+    for text in (
+        "startpos moves e2e4 e7e5",
+        f"position fen {chess.STARTING_FEN} moves e4 e5",
+        "1. e4 e5 *",
+    ):
+        assert read_source([text]).board.move_stack == board_after("e4 e5").move_stack, (
+            "the moves had been dropped"
+        )
     with pytest.raises(FenError, match="'e5' is no legal move"):
         read_source(["startpos moves e4 e5 e5"])
     assert read_source([KINGS]).board.fen() == KINGS
@@ -67,7 +83,9 @@ def test_standard_input_holds_positions_or_a_game(monkeypatch: pytest.MonkeyPatc
 CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32-le", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32-le", "cp1252"]
+)
 def test_standard_input_may_be_a_list_of_any_encoding_with_epd_and_chess960(encoding, monkeypatch):
     text = f"# M\u00fcller\r\n{KINGS}\r\n{CHESS960}\r\n4k3/8/8/8/8/8/8/4K2R w KQ -\tbm O-O; fmvn 9;\r\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode(encoding)), "utf-8"))
@@ -86,10 +104,15 @@ def test_a_file_of_positions_was_taken_for_pgn(tmp_path: Path) -> None:
     assert [type(one) for one in (first, bad, last)] == [Source, BadLine, Source]
     assert (first.board.fen(), bad.number, last.board) == (KINGS, 3, chess.Board())  # type: ignore[union-attr]
     for read in (read_game, lambda path: next(read_every_game(path))):
-        with pytest.raises(DataError, match=r"suite\.pgn: expected games in PGN, found positions, one a line; `aino"):
+        with pytest.raises(
+            DataError,
+            match=r"suite\.pgn: expected games in PGN, found positions, one a line; `aino",
+        ):
             read(path)
     path.write_text("PuzzleId,FEN,Moves\n")
-    with pytest.raises(DataError, match="expected games in PGN or positions, one a line, found puzzles"):
+    with pytest.raises(
+        DataError, match="expected games in PGN or positions, one a line, found puzzles"
+    ):
         read_source([str(path)])
 
 
@@ -109,7 +132,9 @@ def test_what_cannot_be_read_is_told(games: Path) -> None:
         board_at(read_game(games), 9)
 
 
-def test_damaged_games_end_early_keep_no_others_from_being_shown_and_prose_is_told(tmp_path: Path) -> None:
+def test_damaged_games_end_early_keep_no_others_from_being_shown_and_prose_is_told(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "broken.pgn"
     path.write_text(TWO_GAMES + "\n" + BROKEN_GAME, encoding="utf-8")
     with pytest.raises(DataError, match=r"broken\.pgn:\d+:\d+: .*illegal"):
@@ -121,8 +146,12 @@ def test_damaged_games_end_early_keep_no_others_from_being_shown_and_prose_is_to
     assert [read_game(path, number).headers["White"] for number in (2, 3, None)] == ["A", "C", "C"]
     with pytest.raises(DataError, match="expected 4 games or more, found 3"):
         read_game(path, 4)
-    path.write_text('[Event Date "2001"]\n[White "A"]\n\n1. e4 e5 (1... Ke3) 2. Nf3 *\n', encoding="utf-8")
-    assert len(list(read_game(path).mainline_moves())) == 3, "faults beside the main line had refused it"
+    path.write_text(
+        '[Event Date "2001"]\n[White "A"]\n\n1. e4 e5 (1... Ke3) 2. Nf3 *\n', encoding="utf-8"
+    )
+    assert len(list(read_game(path).mainline_moves())) == 3, (
+        "faults beside the main line had refused it"
+    )
     path.write_text('[Event Date "2001"]\n[White "A"]\n\n1. e4 e5 2. Ke3 *\n', encoding="utf-8")
     with pytest.raises(DataError, match="4:13: 'Ke3'"):
         read_game(path)
@@ -181,7 +210,9 @@ def test_limits_are_those_given_or_the_default() -> None:
     assert limits("--infinite") == Limits(infinite=True)
 
 
-@pytest.mark.parametrize("words", [("--nodes", "0"), ("--movetime", "nan"), ("--depth", "-1"), ("--movetime", "1e9")])
+@pytest.mark.parametrize(
+    "words", [("--nodes", "0"), ("--movetime", "nan"), ("--depth", "-1"), ("--movetime", "1e9")]
+)
 def test_limits_out_of_range_are_refused(words: tuple[str, str]) -> None:
     with pytest.raises(ConfigError, match=f"{words[0]}: bad value"):
         limits(*words)
@@ -191,15 +222,25 @@ def test_verdicts_are_turned_for_white_and_bounded_and_a_mate_is_certain() -> No
     verdict = Verdict(-34, None, (250, 300, 450))
     assert verdict.seen_by_white(chess.WHITE) is verdict
     assert verdict.seen_by_white(chess.BLACK) == Verdict(34, None, (450, 300, 250))
-    assert (verdict.text, verdict.expected, verdict.wdl_text) == ("-0.34", 0.4, "25% win, 30% draw, 45% loss")
-    assert [Verdict(cp, None, (0, 0, 1000)).text for cp in (9876, -20_000, 1499)] == ["+15.00", "-15.00", "+14.99"]
+    assert (verdict.text, verdict.expected, verdict.wdl_text) == (
+        "-0.34",
+        0.4,
+        "25% win, 30% draw, 45% loss",
+    )
+    assert [Verdict(cp, None, (0, 0, 1000)).text for cp in (9876, -20_000, 1499)] == [
+        "+15.00",
+        "-15.00",
+        "+14.99",
+    ]
     child = RootMove(chess.Move.from_uci("e2e4"), visits=9, prior=0.1, q=0.2, draw=0.5, mate=3)
     assert Verdict.of_move(child).expected == 1.0
     assert Verdict.of_move(child).text == "#3"
     assert Verdict.of_move(child).reversed().text == "#-3"
 
 
-@pytest.mark.parametrize(("result", "expected", "text"), [("1-0", 1, "#"), ("0-1", 0, "#"), ("1/2-1/2", 0.5, "+0.00")])
+@pytest.mark.parametrize(
+    ("result", "expected", "text"), [("1-0", 1, "#"), ("0-1", 0, "#"), ("1/2-1/2", 0.5, "+0.00")]
+)
 def test_finished_games_have_verdicts(result: str, expected: float, text: str) -> None:
     verdict = Verdict.of_result(result)
     assert (verdict.expected, verdict.text) == (expected, text)

@@ -27,14 +27,22 @@ from uci.main import main
 
 def aino(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments], cwd=ROOT, input=text, capture_output=True, text=True, timeout=START_S, check=False
+        [*COMMAND, *arguments],
+        cwd=ROOT,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=START_S,
+        check=False,
     )
 
 
 @pytest.mark.parametrize("module", ["selfplay", "uci"])
 def test_every_package_with_a_command_runs_as_a_module(module: str) -> None:
     words = [sys.executable, "-m", module, "--version"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=START_S, check=True)
+    done = subprocess.run(
+        words, cwd=ROOT, capture_output=True, text=True, timeout=START_S, check=True
+    )
     assert done.stdout.strip() == f"Aino {engine.__version__}"
 
 
@@ -46,18 +54,33 @@ def test_the_help_of_a_game_fits_one_screen_and_names_all_its_own_flags(capsys, 
     brief, _, full = capsys.readouterr().out.rpartition("usage: aino play")
     assert len(brief.splitlines()) <= 50
     assert ["--cpuct-init" in text for text in (brief, full)] == [False, True]
-    for flag in ("the game:", "--load FILE", "--black-level LEVEL", "--port N", "--threads N", "--help-all"):
+    for flag in (
+        "the game:",
+        "--load FILE",
+        "--black-level LEVEL",
+        "--port N",
+        "--threads N",
+        "--help-all",
+    ):
         assert flag in brief
 
 
-def test_unknown_subcommands_and_mistyped_flags_are_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_subcommands_and_mistyped_flags_are_guessed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["paly"]) == main(["xyzzy"]) == 2
     first, second = capsys.readouterr().err.splitlines()
-    assert first == "aino: unknown command 'paly'; did you mean 'play'? `aino --help` lists the commands."
+    assert (
+        first
+        == "aino: unknown command 'paly'; did you mean 'play'? `aino --help` lists the commands."
+    )
     assert second == "aino: unknown command 'xyzzy'. `aino --help` lists the commands."
     with pytest.raises(SystemExit):
         main(["play", "--levell", "5", "--scorse"])
-    assert "unrecognized arguments: --levell 5 --scorse; did you mean '--level', '--scores'?" in capsys.readouterr().err
+    assert (
+        "unrecognized arguments: --levell 5 --scorse; did you mean '--level', '--scores'?"
+        in capsys.readouterr().err
+    )
 
 
 MATED = "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
@@ -77,7 +100,9 @@ MATED = "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
         ("explain startpos --nodes 2 --evaluator material --out /dev/null/page.html", "/dev/null: File exists"),
     ],
 )  # fmt: skip
-def test_errors_are_one_line_on_stderr_and_leave_nothing_behind(words, named, capsys, tmp_path, monkeypatch):
+def test_errors_are_one_line_on_stderr_and_leave_nothing_behind(
+    words, named, capsys, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     assert main(words.split()) == 1
     (line,) = capsys.readouterr().err.splitlines()
@@ -93,8 +118,21 @@ def test_perft_divides_and_agrees_with_python_chess(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize("flag", [(), ("--chess960",)])
-def test_perft_takes_a_position_of_chess960_for_one(flag: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["perft", "1", "--divide", *flag, "r1k1r2q/p1ppp1pp/8/8/8/8/P1PPP1PP/R1K1R2Q w KQkq - 0 1"]) == 0
+def test_perft_takes_a_position_of_chess960_for_one(
+    flag: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(
+            [
+                "perft",
+                "1",
+                "--divide",
+                *flag,
+                "r1k1r2q/p1ppp1pp/8/8/8/8/P1PPP1PP/R1K1R2Q w KQkq - 0 1",
+            ]
+        )
+        == 0
+    )
     said = capsys.readouterr()
     assert {"c1a1: 1", "c1e1: 1"} <= set(said.out.splitlines())
     assert said.out.splitlines()[-1].startswith("aino: 23 nodes")
@@ -103,7 +141,10 @@ def test_perft_takes_a_position_of_chess960_for_one(flag: tuple[str, ...], capsy
 
 def test_reader_that_leaves_early_is_no_error() -> None:
     process = subprocess.Popen(
-        [*COMMAND, "perft", "1", "--divide"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "perft", "1", "--divide"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     process.stdout.close()
     _, errors = process.communicate(timeout=START_S)
@@ -116,13 +157,20 @@ def short_signature(monkeypatch: pytest.MonkeyPatch) -> None:
     positions = bench_signature.signature_positions()[:2]
     monkeypatch.setattr(bench_signature, "signature_positions", lambda: positions)
     monkeypatch.setattr(
-        bench, "SIGNATURE_SETTINGS", {name: bench.SIGNATURE_SETTINGS[name] for name in ("material", "lc0")}
+        bench,
+        "SIGNATURE_SETTINGS",
+        {name: bench.SIGNATURE_SETTINGS[name] for name in ("material", "lc0")},
     )
 
 
 @pytest.mark.usefixtures("short_signature")
 def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"RUNS": 1, "PERFT_DEPTH": 2, "IN_KERNEL_NODES": 30, "NETWORK_NODES": 10}.items():
+    for name, value in {
+        "RUNS": 1,
+        "PERFT_DEPTH": 2,
+        "IN_KERNEL_NODES": 30,
+        "NETWORK_NODES": 10,
+    }.items():
         monkeypatch.setattr(bench, name, value)
     options = EngineOptions(threads=1, hash_mib=16)
     results = json.loads(json.dumps(bench.measure_parts(options, 0.01, bench.BENCH_PARTS, print)))
@@ -142,30 +190,47 @@ def test_bench_measures_only_what_is_asked_for(capsys: pytest.CaptureFixture[str
     assert set(results) == {"machine", "signature"}
     assert results["signature"] == bench.signatures(), "options change nothing"
     assert main(["bench", "--signature"]) == 0
-    assert capsys.readouterr().out == "".join(f"{name:10}{text}\n" for name, text in results["signature"].items())
+    assert capsys.readouterr().out == "".join(
+        f"{name:10}{text}\n" for name, text in results["signature"].items()
+    )
 
 
-CONFIG = TowerConfig(16, 1, policy="attention", policy_planes=16, policy_depth=8, moves_left_channels=0)
+CONFIG = TowerConfig(
+    16, 1, policy="attention", policy_planes=16, policy_depth=8, moves_left_channels=0
+)
 
 
 @pytest.fixture
 def net(tmp_path: Path) -> Path:
     """A tower, beside a sparse network and one of another kind."""
-    dit.save(tmp_path / "small.dit", build_tower(CONFIG, np.random.default_rng(1)), {"positions": 12345})
+    dit.save(
+        tmp_path / "small.dit", build_tower(CONFIG, np.random.default_rng(1)), {"positions": 12345}
+    )
     dit.save(tmp_path / "sparse.dit", SparseNetwork(SparseConfig(128), np.random.default_rng(0)))
     dit.save(tmp_path / "dense.dit", Dense(3, 2, np.random.default_rng(0)))
     return tmp_path / "small.dit"
 
 
-def test_info_tells_architecture_size_and_training(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_tells_architecture_size_and_training(
+    net: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["net", "info", str(net)]) == 0
     text = capsys.readouterr().out
-    assert "tower 16x1 (filters x blocks), gates of 2, relu; attention policy (16 planes, keys of 8)" in text
-    for told in ("wdl value (32 channels, 128 units); no moves left", f"{net.stat().st_size:,} bytes", "12345"):
+    assert (
+        "tower 16x1 (filters x blocks), gates of 2, relu; attention policy (16 planes, keys of 8)"
+        in text
+    )
+    for told in (
+        "wdl value (32 channels, 128 units); no moves left",
+        f"{net.stat().st_size:,} bytes",
+        "12345",
+    ):
         assert told in text
 
 
-def test_info_of_other_networks_says_what_they_are_and_as_json(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_of_other_networks_says_what_they_are_and_as_json(
+    net: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["net", "info"]) == 0
     assert "sparse-768" in capsys.readouterr().out
     assert main(["net", "info", "--json", str(net)]) == 0
@@ -180,9 +245,13 @@ def test_info_of_other_networks_says_what_they_are_and_as_json(net: Path, capsys
         assert told in text
 
 
-def test_convert_writes_nets_for_lc0(net: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+def test_convert_writes_nets_for_lc0(
+    net: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
     monkeypatch.chdir(net.parent)
-    for pair in 2 * list(itertools.pairwise([str(net), "small.pb.gz", "again.dit", "again.pb", "again.onnx"])):
+    for pair in 2 * list(
+        itertools.pairwise([str(net), "small.pb.gz", "again.dit", "again.pb", "again.onnx"])
+    ):
         assert main(["net", "convert", *pair]) == 0
     capsys.readouterr()
     for name in ("small.pb.gz", "again.dit", "again.pb"):
@@ -191,7 +260,10 @@ def test_convert_writes_nets_for_lc0(net: Path, capsys: pytest.CaptureFixture[st
         assert "tower 16x1" in text
         assert "POLICY_ATTENTION" in text
     assert main(["net", "convert", "shipped.pb"]) == 0
-    assert read_planes(Path("shipped.pb")).config == read_planes(default_net_path(entry="default_tower")).config
+    assert (
+        read_planes(Path("shipped.pb")).config
+        == read_planes(default_net_path(entry="default_tower")).config
+    )
 
 
 @pytest.mark.parametrize(
@@ -203,8 +275,14 @@ def test_convert_writes_nets_for_lc0(net: Path, capsys: pytest.CaptureFixture[st
         (["convert", "small.dit", "text.pb.gz"], "text.pb.gz is not an earlier .gz file"),
         (["convert", "nowhere.pb", "there.dit"], "nowhere.pb"),
         (["convert", "sparse.dit", "sparse.pb"], "expected a tower, found a network sparse-128"),
-        (["convert", "sparse.dit", "sparse.onnx"], "sparse.dit: expected a tower, found a network sparse-128"),
-        (["convert", "dense.dit", "dense.pb"], "expected a tower, found a model 'dense' (not the configuration"),
+        (
+            ["convert", "sparse.dit", "sparse.onnx"],
+            "sparse.dit: expected a tower, found a network sparse-128",
+        ),
+        (
+            ["convert", "dense.dit", "dense.pb"],
+            "expected a tower, found a model 'dense' (not the configuration",
+        ),
         (["info", "text.pb.gz"], "is not a net file (.dit, .pb, .pb.gz)"),
     ],
 )

@@ -26,11 +26,16 @@ from uci.web.table import Table
 
 def limited(level: str, increment: int, seconds: int = 60) -> Setup:
     """A game at a level, with a clock for each side."""
-    return Setup(levels=dict.fromkeys(chess.COLORS, parse_level(level)), clock=GameClock(GameTime(seconds, increment)))
+    return Setup(
+        levels=dict.fromkeys(chess.COLORS, parse_level(level)),
+        clock=GameClock(GameTime(seconds, increment)),
+    )
 
 
 @pytest.mark.parametrize("visit", [{"setup": limited("elo 1400", 0, 900)}], indirect=True)
-async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(tab: Tab) -> None:
+async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(
+    tab: Tab,
+) -> None:
     await tab.send("move", uci="e2e4")
     thinking = await tab.state(lambda state: state["thinking"])
     begun = time.monotonic()
@@ -59,8 +64,16 @@ async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_posit
         ("explore", {"moves": ["e2e4"]}, "analysis only"),
         ("review", {}, "when it is over"),
         ("level", {"level": "elo 9"}, "elo"),
-        ("new", {"side": "white", "level": "full", "clock": "x", "fen": "", "chess960": ""}, "clock"),
-        ("new", {"side": "white", "level": "full", "clock": "", "fen": "", "chess960": "960"}, "0 to 959"),
+        (
+            "new",
+            {"side": "white", "level": "full", "clock": "x", "fen": "", "chess960": ""},
+            "clock",
+        ),
+        (
+            "new",
+            {"side": "white", "level": "full", "clock": "", "fen": "", "chess960": "960"},
+            "0 to 959",
+        ),
         ("delete", {"x": 1}, "expected the fields"),
     ],
 )
@@ -72,33 +85,52 @@ async def test_what_cannot_be_done_is_told_and_changes_nothing(tab, request_name
     assert (after["steps"], after["isGame"], after["end"]) == (before["steps"], True, None)
 
 
-async def test_game_goes_to_its_end_and_is_saved_once(visit: Visit, tab: Tab, tmp_path: Path) -> None:
+async def test_game_goes_to_its_end_and_is_saved_once(
+    visit: Visit, tab: Tab, tmp_path: Path
+) -> None:
     await tab.played("e2e4")
     await tab.send("resign")
-    assert (await tab.state(lambda state: state["end"]))["end"] == {"result": "0-1", "reason": "you resigned"}
+    assert (await tab.state(lambda state: state["end"]))["end"] == {
+        "result": "0-1",
+        "reason": "you resigned",
+    }
     await tab.send("again", swap=True)
-    await tab.state(lambda state: state["human"] == "black" and len(state["steps"]) == 2 and state["end"] is None)
+    await tab.state(
+        lambda state: (
+            state["human"] == "black" and len(state["steps"]) == 2 and state["end"] is None
+        )
+    )
     await visit.close()
     text = (tmp_path / "games.pgn").read_text()
     assert text.count("[Event ") == 1  # nobody answered Aino's first move of the second game
     assert "0-1" in text
 
 
-async def test_a_game_that_could_not_be_saved_is_saved_later(visit: Visit, tab: Tab, tmp_path: Path) -> None:
+async def test_a_game_that_could_not_be_saved_is_saved_later(
+    visit: Visit, tab: Tab, tmp_path: Path
+) -> None:
     """It counted as saved, and was lost with the program."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("tests.uci.web.web_visit.save_game", Mock(side_effect=DataError("no space left")))
+        patched.setattr(
+            "tests.uci.web.web_visit.save_game", Mock(side_effect=DataError("no space left"))
+        )
         await tab.played("e2e4")
         await tab.send("resign")
-        assert "no space" in (await tab.state(lambda state: state["end"] and state["saved"]))["saved"]
+        assert (
+            "no space" in (await tab.state(lambda state: state["end"] and state["saved"]))["saved"]
+        )
         assert "1. e4" in visit.server.conductor.close(), "the terminal has it at least"
     assert visit.server.conductor.close() == "saved"
     assert "1. e4" in (tmp_path / "games.pgn").read_text()
 
 
 @pytest.mark.parametrize("visit", [{"setup": limited("nodes 7", 0)}], indirect=True)
-async def test_a_game_is_saved_while_it_is_played_and_again_when_only_its_end_is_new(visit, tab, tmp_path, monkeypatch):
-    """It was lost with its machine; and who resigned seconds after the last move had a game without an end."""
+async def test_a_game_is_saved_while_it_is_played_and_again_when_only_its_end_is_new(
+    visit, tab, tmp_path, monkeypatch
+):
+    """It was lost with its machine; and who resigned seconds after the last move had a game without
+    an end.
+    """
     monkeypatch.setattr("uci.web.board_session._SAVE_S", 0.0)
     file = tmp_path / "games.pgn"
     await tab.played("e2e4")
@@ -123,7 +155,9 @@ async def test_levels_and_clocks_reach_the_engine(visit: Visit, tab: Tab) -> Non
     assert (visit.engine.limits[-1].nodes, visit.engine.options.limit_strength) == (7, False)
 
 
-@pytest.mark.parametrize("visit", [{"setup": Setup(clock=GameClock(GameTime(60, 0)))}], indirect=True)
+@pytest.mark.parametrize(
+    "visit", [{"setup": Setup(clock=GameClock(GameTime(60, 0)))}], indirect=True
+)
 async def test_game_waits_while_no_tab_is_open(visit: Visit, tab: Tab) -> None:
     await tab.played("e2e4")
     await tab.close()
@@ -156,7 +190,9 @@ e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 d3 b5 Bb3 Bc5 O-O d6 Nc3 Bg4 h3 Bh5 g4 Bg6 Bg5 h6 B
 SET_UP = chess.Board("4k3/8/8/8/8/8/r7/6KR w - - 0 16")  # behind move 15, by its number
 
 
-@pytest.mark.parametrize("visit", [{"setup": Setup(one)} for one in (board_after(QUIET_GAME), SET_UP)], indirect=True)
+@pytest.mark.parametrize(
+    "visit", [{"setup": Setup(one)} for one in (board_after(QUIET_GAME), SET_UP)], indirect=True
+)
 async def test_draw_is_agreed_when_aino_is_not_better(visit: Visit, tab: Tab) -> None:
     visit.engine.wdl = (300, 300, 400)  # seen by the person, who is to move
     visit.engine.slow, before = True, visit.engine.job
@@ -176,7 +212,10 @@ async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit, tab: Tab)
     assert (await tab.message("lines"))["fen"] == chess.STARTING_FEN
     await tab.send("look", node=1)
     lines = await tab.until(lambda message: message["do"] == "lines" and " b " in message["fen"])
-    assert [lines["lines"][0][name] for name in ("score", "wdl")] == ["-0.10", [300, 300, 400]]  # seen by White
+    assert [lines["lines"][0][name] for name in ("score", "wdl")] == [
+        "-0.10",
+        [300, 300, 400],
+    ]  # seen by White
     assert visit.engine.options.analyse_mode
     await tab.send("lines", on=True, count=5)
     await tab.state()
@@ -196,7 +235,11 @@ async def test_of_many_games_one_is_chosen(tab: Tab) -> None:
     state = await tab.state(lambda state: not state["isGame"])
     assert (sans(state), state["names"]["white"]) == (["d4"], "B")
     assert len((await tab.message("games"))["names"]) == 2
-    await tab.send("load", text='4k3/8/8/8/8/8/8/R3K3 w - -\n4k3/8/8/8/8/8/8/R3K3 b Q - bm Kd7; id "two";', game=2)
+    await tab.send(
+        "load",
+        text='4k3/8/8/8/8/8/8/R3K3 w - -\n4k3/8/8/8/8/8/8/R3K3 b Q - bm Kd7; id "two";',
+        game=2,
+    )
     state = await tab.state(lambda state: state["names"]["white"] != "B")
     assert state["steps"][0]["fen"] == "4k3/8/8/8/8/8/8/R3K3 b Q - 0 1"
 
@@ -217,11 +260,15 @@ async def test_odd_castling_rights_are_set_up_without_them_and_told(tab: Tab) ->
     state = await tab.state(lambda state: not state["isGame"])
     assert state["steps"][0]["fen"] == "r4rk1/8/8/8/8/8/8/R3K2R w KQ - 0 1"
     # Said afterwards, because the page says what the new state is.
-    assert (await tab.until(lambda message: "rook on a8" in message.get("text", "")))["kind"] == "note"
+    assert (await tab.until(lambda message: "rook on a8" in message.get("text", "")))[
+        "kind"
+    ] == "note"
 
 
 async def test_an_analysis_is_kept_when_something_else_begins(visit, tab, tmp_path, monkeypatch):
-    """What was tried on a board without a game was gone without a word; a game that was only looked at is not kept."""
+    """What was tried on a board without a game was gone without a word; a game that was only looked
+    at is not kept.
+    """
     monkeypatch.setattr("uci.web.board_session._SAVE_S", 1e6)  # else it is kept already
     kept = tmp_path / "analyses.pgn"
     await tab.send("load", text="1. e4 e5 *", game=1)
@@ -238,7 +285,9 @@ async def test_an_analysis_is_kept_when_something_else_begins(visit, tab, tmp_pa
     assert "1. e4 *" in kept.read_text()
 
 
-def test_games_and_analyses_are_saved_apart_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_games_and_analyses_are_saved_apart_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("uci.game.game_file.user_folder", lambda kind: tmp_path)
     path = games_folder() / "evening.pgn"
     game, other = (chess.pgn.Game({"White": name}) for name in "AB")
@@ -316,7 +365,9 @@ async def test_ainos_clock_waits_until_the_engine_is_loaded(tab: Tab) -> None:
     assert (await tab.state(lambda state: len(state["steps"]) == 3))["clock"]["running"] == "white"
 
 
-async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit: Visit, tab: Tab) -> None:
+async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(
+    visit: Visit, tab: Tab
+) -> None:
     await begin_review(tab)
     await tab.close()
     while visit.server.conductor.review.page is None:
@@ -365,7 +416,9 @@ async def test_what_was_asked_just_before_another_game_was_about_that_one(visit,
     conductor = visit.server.conductor
     conductor.replace_table(Table(Setup(board_after(QUIET_GAME), side)))
     conductor.receive(f'{{"do": "{asked}"}}')
-    conductor.receive('{"do": "new", "side": "white", "level": "full", "clock": "", "fen": "", "chess960": ""}')
+    conductor.receive(
+        '{"do": "new", "side": "white", "level": "full", "clock": "", "fen": "", "chess960": ""}'
+    )
     await tab.state(lambda state: state["isGame"] and len(state["steps"]) == 1)
     LOADED.set()
     while conductor._tasks:
@@ -375,7 +428,9 @@ async def test_what_was_asked_just_before_another_game_was_about_that_one(visit,
 
 @pytest.mark.parametrize("asked", ["hint", "offer_draw"])
 @pytest.mark.parametrize("visit", [{"load": load_late}], indirect=True)
-async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(visit, tab, asked, monkeypatch):
+async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(
+    visit, tab, asked, monkeypatch
+):
     monkeypatch.setattr("uci.web.game_mode.DRAW_FROM_PLY", 0)
     table = visit.server.conductor.table
     table.board = board_after("e4 e5")

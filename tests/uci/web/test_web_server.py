@@ -33,17 +33,23 @@ async def test_page_is_served_to_who_knows_the_token(visit: Visit) -> None:
 
 @pytest.mark.parametrize(("code", "kept"), [("de", "de"), ("fr", "fr"), ("", ""), ("x;y", "")])
 async def test_a_page_comes_in_the_language_just_chosen(visit: Visit, code: str, kept: str) -> None:
-    """The page set the cookie itself and reloaded: on a busy machine the reload came first, in the old language."""
+    """The page set the cookie itself and reloaded: on a busy machine the reload came first, in the
+    old language.
+    """
     headers = {"Cookie": "aino-language=fr", "Accept-Language": "de"}
     page = await visit.get(f"/{visit.server.token}/?language={quote(code)}", **headers)
     assert f'<html lang="{kept or "de"}"' in page.body.decode()
-    assert page.headers["Set-Cookie"].startswith((f"aino-language={kept};", f'aino-language="{kept}";'))
+    assert page.headers["Set-Cookie"].startswith(
+        (f"aino-language={kept};", f'aino-language="{kept}";')
+    )
     page = await visit.get(f"/{visit.server.token}/", **headers)
     assert '<html lang="fr"' in page.body.decode()
     assert "Set-Cookie" not in page.headers
 
 
-@pytest.mark.parametrize("path", ["/", "/wrong/", "/wrong/game.pgn", "/favicon.ico", "/../etc/passwd", "/TOKEN/other"])
+@pytest.mark.parametrize(
+    "path", ["/", "/wrong/", "/wrong/game.pgn", "/favicon.ico", "/../etc/passwd", "/TOKEN/other"]
+)
 async def test_nothing_else_is_served(visit: Visit, path: str) -> None:
     answer = await visit.get(path.replace("TOKEN", visit.server.token))
     assert answer.code == 404
@@ -57,13 +63,17 @@ async def test_socket_is_closed_to_other_origins(visit: Visit, origin: str) -> N
     assert not visit.server.tabs
 
 
-async def test_messages_that_are_too_long_and_tabs_that_are_too_many_are_turned_away(visit: Visit, tab: Tab) -> None:
+async def test_messages_that_are_too_long_and_tabs_that_are_too_many_are_turned_away(
+    visit: Visit, tab: Tab
+) -> None:
     await tab.state()
     await tab.socket.write_message("x" * (LONGEST_MESSAGE + 1))
     while await tab.read() is not None:
         pass
     for _ in range(10):  # connections of one page, none of which has ended yet when the next begins
-        assert (await (await visit.tab("one")).until(lambda message: True)).get("steps"), "it was another tab's"
+        assert (await (await visit.tab("one")).until(lambda message: True)).get("steps"), (
+            "it was another tab's"
+        )
     tabs = [await visit.tab() for _ in range(9)]
     assert await tabs[-1].read() is None
     assert tabs[-1].socket.close_code == 4000
@@ -74,19 +84,30 @@ async def code_for(visit: Visit, host: str) -> int:
     return (await visit.get(f"/{visit.server.token}/", Host=f"{host}:{visit.server.port}")).code
 
 
-async def test_other_machines_are_served_only_where_that_is_asked_for(visit: Visit, tmp_path: Path) -> None:
+async def test_other_machines_are_served_only_where_that_is_asked_for(
+    visit: Visit, tmp_path: Path
+) -> None:
     assert visit.server.url.startswith("http://127.0.0.1:")
     assert len(visit.server.token) >= 32
     assert not visit.server.is_open
     everywhere = Visit(tmp_path, host="0.0.0.0")
-    assert (everywhere.server.port, everywhere.server.token) != (visit.server.port, visit.server.token)
+    assert (everywhere.server.port, everywhere.server.token) != (
+        visit.server.port,
+        visit.server.token,
+    )
     assert everywhere.server.is_open
     assert everywhere.server.token in everywhere.server.url
     assert "0.0.0.0" not in everywhere.server.url
-    assert [await code_for(everywhere, host) for host in ("127.0.0.1", "192.168.1.7", "localhost")] == [200] * 3
-    assert [await code_for(everywhere, host) for host in ("evil.example", "1.2.3.4.evil.example")] == [403] * 2
+    assert [
+        await code_for(everywhere, host) for host in ("127.0.0.1", "192.168.1.7", "localhost")
+    ] == [200] * 3
+    assert [
+        await code_for(everywhere, host) for host in ("evil.example", "1.2.3.4.evil.example")
+    ] == [403] * 2
     assert await code_for(visit, "192.168.1.7") == 403
-    assert (await everywhere.get("/", Host=f"127.0.0.1:{everywhere.server.port}")).code == 404, "without the token"
+    assert (await everywhere.get("/", Host=f"127.0.0.1:{everywhere.server.port}")).code == 404, (
+        "without the token"
+    )
     with pytest.raises(ConfigError, match=f"port {everywhere.server.port}"):
         Visit(tmp_path, host="0.0.0.0", port=everywhere.server.port)
     await everywhere.close()
@@ -94,11 +115,15 @@ async def test_other_machines_are_served_only_where_that_is_asked_for(visit: Vis
 
 @pytest.mark.parametrize("letter", ["x", "\u20ac", "\x01"])
 async def test_a_pgn_that_is_too_long_is_refused_in_words(tab: Tab, letter: str) -> None:
-    """A message that is too long closes the socket, so that every text of the greatest length must fit into one."""
+    """A message that is too long closes the socket, so that every text of the greatest length must
+    fit into one.
+    """
     await tab.state()
     for length in (LONGEST["pgn"], LONGEST["pgn"] + 1):
         text = ("1. e4 {" + letter * length)[: length - 3] + "} *"
-        await tab.socket.write_message(json.dumps({"do": "load", "text": text, "game": 1}, ensure_ascii=False))
+        await tab.socket.write_message(
+            json.dumps({"do": "load", "text": text, "game": 1}, ensure_ascii=False)
+        )
         if length == LONGEST["pgn"]:
             await tab.state(lambda state: not state["isGame"])
         else:
@@ -120,7 +145,9 @@ def test_messages_of_another_form_are_refused(text: str) -> None:
 
 
 def test_every_request_takes_the_fields_of_its_message() -> None:
-    taken = {name: [*inspect.signature(action).parameters][1:] for name, (action, _) in REQUESTS.items()}
+    taken = {
+        name: [*inspect.signature(action).parameters][1:] for name, (action, _) in REQUESTS.items()
+    }
     taken = {name: [one for one in fields if one != "index"] for name, fields in taken.items()}
     assert taken == {name: [*fields] for name, (_, fields) in REQUESTS.items()}
 
@@ -152,7 +179,10 @@ def has_ipv6() -> bool:
         ("Aino.local", "aino.local:8080", True),
         ("::1", "[::1]:8080", True),
         ("::", "[fe80::7]:8080", True),
-        *(("127.0.0.1", host, False) for host in ("", ":80", "[::1", "127.0.0.1:80:80", "127.0.0.1:x; script-src *")),
+        *(
+            ("127.0.0.1", host, False)
+            for host in ("", ":80", "[::1", "127.0.0.1:80:80", "127.0.0.1:x; script-src *")
+        ),
     ],
 )
 async def test_a_server_knows_its_names(visit: Visit, listens: str, host: str, known: bool) -> None:
@@ -179,7 +209,9 @@ def test_a_page_of_the_server_may_open_its_socket(host: str, origin: str, same: 
 
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
 @pytest.mark.parametrize("visit", [{"host": "::1"}, {"host": "::"}], indirect=True)
-async def test_a_server_listens_on_addresses_of_ipv6_and_everywhere_at_the_address_it_tells(visit: Visit) -> None:
+async def test_a_server_listens_on_addresses_of_ipv6_and_everywhere_at_the_address_it_tells(
+    visit: Visit,
+) -> None:
     everywhere = visit.server.host == "::"
     assert visit.server.url.startswith(f"http://[::1]:{visit.server.port}/") != everywhere
     assert visit.server.is_open == everywhere

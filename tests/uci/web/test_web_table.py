@@ -1,4 +1,6 @@
-"""The web board's table: rules, clocks, variations, PGN; and what requests cost, which grows as the game does."""
+"""The web board's table: rules, clocks, variations, PGN; and what requests cost, which grows as the
+game does.
+"""
 
 import threading
 from functools import partial
@@ -67,7 +69,9 @@ def test_flag_falls_while_nobody_moves() -> None:
     play(table, "e4", "e5")
     time.seconds = 61
     play(table, "Nf3")
-    assert (table.plies, table.end is None) == (2, False), "a move after the fall of the flag is not played"
+    assert (table.plies, table.end is None) == (2, False), (
+        "a move after the fall of the flag is not played"
+    )
 
 
 @pytest.mark.parametrize("stop", ["wait", "analyse"])
@@ -104,7 +108,9 @@ def test_mate_and_resigning_can_be_taken_back() -> None:
     table.finish(end_by_resigning(chess.WHITE))
     assert table.take_back()
     assert table.end is None
-    table = Table(Setup(board_after("e4 e5 Nf3 Nc6")))  # the moves of a loaded game are taken back as others are
+    table = Table(
+        Setup(board_after("e4 e5 Nf3 Nc6"))
+    )  # the moves of a loaded game are taken back as others are
     assert table.take_back()
     assert table.take_back()
     assert (table.plies, table.first_ply) == (0, 0)
@@ -141,7 +147,10 @@ def test_exploring_steps_along_the_game_and_leaves_it_by_any_number_of_variation
     go(table, 5, "b1c3")
     assert table.shown.fen().startswith("rnbqkbnr/pp1ppppp/8/2p5/4P3/2N5/PPPP1PPP/R1BQKBNR b")
     assert table.plies == 4
-    assert pgn(table) == "1. e4 ( 1. d4 d5 ) 1... e5 ( 1... c5 2. Nf3 ( 2. Nc3 ) ) ( 1... e6 ) 2. Nf3 Nc6 *"
+    assert (
+        pgn(table)
+        == "1. e4 ( 1. d4 d5 ) 1... e5 ( 1... c5 2. Nf3 ( 2. Nc3 ) ) ( 1... e6 ) 2. Nf3 Nc6 *"
+    )
 
 
 def test_what_is_tried_behind_the_end_of_a_game_is_no_part_of_it() -> None:
@@ -219,9 +228,17 @@ def test_the_record_has_players_result_clock_and_variation() -> None:
     table.analyse(True)
     go(table, 2, "e2e4")
     text = str(table.record())
-    for words in ('White "You"', 'Black "Aino (full strength)"', 'Result "0-1"', 'TimeControl "60+1"', "( 2. e4 )"):
+    for words in (
+        'White "You"',
+        'Black "Aino (full strength)"',
+        'Result "0-1"',
+        'TimeControl "60+1"',
+        "( 2. e4 )",
+    ):
         assert words in text
-    loaded = Table(Setup(human=None, headers={"White": "A", "Black": "B", "Result": "1/2-1/2"})).record()
+    loaded = Table(
+        Setup(human=None, headers={"White": "A", "Black": "B", "Result": "1/2-1/2"})
+    ).record()
     assert (loaded.headers["White"], loaded.headers["Result"]) == ("A", "1/2-1/2")
 
 
@@ -268,10 +285,17 @@ def varied(count: int, goes_on: int) -> str:
 nested, beside = partial(varied, goes_on=1), partial(varied, goes_on=0)
 
 
-def test_moves_behind_a_pasted_position_are_played_and_a_result_that_the_board_contradicts_is_told() -> None:
-    for text in ("startpos moves e2e4 e7e5", f"position fen {chess.STARTING_FEN} moves e2e4 e7e5\n"):
+def test_moves_behind_a_pasted_position_are_played_and_a_result_that_the_board_contradicts_is_told() -> (
+    None
+):
+    for text in (
+        "startpos moves e2e4 e7e5",
+        f"position fen {chess.STARTING_FEN} moves e2e4 e7e5\n",
+    ):
         assert loaded_game(text, 1)[0].board == board_after("e4 e5")
-    assert loaded_game("1. f3 e5 2. g4 Qh4# 1-0", 1)[2] == "the result is 1-0, but the board shows 0-1"
+    assert (
+        loaded_game("1. f3 e5 2. g4 Qh4# 1-0", 1)[2] == "the result is 1-0, but the board shows 0-1"
+    )
 
 
 def load(text: str) -> None:
@@ -290,7 +314,9 @@ def review_page(text: str) -> None:
 @pytest.mark.parametrize("make", [nested, beside])
 @pytest.mark.parametrize("act", [load, review_page])
 def test_twice_as_many_variations_are_twice_the_work(act, make, monkeypatch):
-    """50 nested variations took 0.8 s, 80 took 3.2 s: each move's board was made from the start of the game."""
+    """50 nested variations took 0.8 s, 80 took 3.2 s: each move's board was made from the start of
+    the game.
+    """
     counts = []
     push = chess.Board.push
 
@@ -311,7 +337,9 @@ def test_a_step_moves_the_board_by_one_move(monkeypatch: pytest.MonkeyPatch) -> 
     table.look(table.tree.game)
     pushed = list[chess.Move]()
     push = chess.Board.push
-    monkeypatch.setattr(chess.Board, "push", lambda board, move: (pushed.append(move), push(board, move))[1])
+    monkeypatch.setattr(
+        chess.Board, "push", lambda board, move: (pushed.append(move), push(board, move))[1]
+    )
     for node in [*table.tree.game.mainline()][:10]:
         table.look(node)
     assert len(pushed) == 10

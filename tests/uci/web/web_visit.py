@@ -41,7 +41,9 @@ class WebEngine(FakeEngine):
         self.job = SearchJob[Any]()
         self.evaluator = SimpleNamespace(name="fake")
 
-    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
+    ) -> SearchResult:
         self.job = job or SearchJob()
         if self.slow:
             self.job.hold(Limits(infinite=True))
@@ -60,7 +62,11 @@ class Visit:
     loop: asyncio.Runner  # in which server and tabs live
 
     def __init__(
-        self, folder: Path, setup: Setup | None = None, load: Callable[[], Any] | None = None, **place: Any
+        self,
+        folder: Path,
+        setup: Setup | None = None,
+        load: Callable[[], Any] | None = None,
+        **place: Any,
     ) -> None:
         self.engine = WebEngine(EngineOptions())
         self.board_engine = BoardEngine(load or (lambda: self.engine))  # type: ignore[arg-type, return-value]
@@ -68,7 +74,9 @@ class Visit:
         self.tabs: list[Tab] = []
         services = Services(self.board_engine, self._keep, review_limits=Limits(nodes=1))
         self.empty = asyncio.Event()
-        self.server = WebServer(lambda tell: Conductor(services, setup or Setup(), tell), self.empty.set, **place)
+        self.server = WebServer(
+            lambda tell: Conductor(services, setup or Setup(), tell), self.empty.set, **place
+        )
 
     def _keep(self, game: chess.pgn.Game, before: chess.pgn.Game | None, is_analysis: bool) -> str:
         save_game(game, self.folder / ("analyses.pgn" if is_analysis else "games.pgn"), before)
@@ -82,7 +90,9 @@ class Visit:
     async def tab(self, page: str = "", **headers: str) -> Tab:
         address = f"{self.server.url.replace('http', 'ws')}socket?page={page}"
         fields = {"Origin": f"http://127.0.0.1:{self.server.port}", **headers}
-        request = HTTPRequest(address, headers={name: value for name, value in fields.items() if value})
+        request = HTTPRequest(
+            address, headers={name: value for name, value in fields.items() if value}
+        )
         self.tabs.append(Tab(await websocket_connect(request)))
         return self.tabs[-1]
 
@@ -148,13 +158,17 @@ class Tab:
 
     def _steps(self, last: int) -> list[dict[str, Any]]:
         """The nodes from the start of the game to its last."""
-        parents = {number: int(parent) for parent, node in self._nodes.items() for number in node["next"]}
+        parents = {
+            number: int(parent) for parent, node in self._nodes.items() for number in node["next"]
+        }
         found = [last]
         while found[0] in parents:
             found.insert(0, parents[found[0]])
         return [self._nodes[str(number)] for number in found]
 
-    async def state(self, right: Callable[[dict[str, Any]], bool] = lambda state: True) -> dict[str, Any]:
+    async def state(
+        self, right: Callable[[dict[str, Any]], bool] = lambda state: True
+    ) -> dict[str, Any]:
         """The next state that is right."""
         return await self.until(lambda message: message["do"] == "state" and right(message))
 
@@ -169,7 +183,9 @@ class Tab:
 
     async def said(self) -> str:
         """The next words, but for those about an engine that is still being loaded."""
-        told = await self.until(lambda message: message["do"] == "say" and "getting ready" not in message["text"])
+        told = await self.until(
+            lambda message: message["do"] == "say" and "getting ready" not in message["text"]
+        )
         return str(told["text"])
 
 

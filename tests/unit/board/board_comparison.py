@@ -1,4 +1,6 @@
-"""What the board's kernels say of a game, compared with python-chess and with plain Python at every position."""
+"""What the board's kernels say of a game, compared with python-chess and with plain Python at every
+position.
+"""
 
 import hashlib
 import random
@@ -32,14 +34,24 @@ SEE_VALUES = dict(zip(chess.PIECE_TYPES, (100, 320, 330, 500, 950, 20000), stric
 
 
 class KeyTable:
-    """All keys met: two positions must have the same one exactly when python-chess calls them a transposition."""
+    """All keys met: two positions must have the same one exactly when python-chess calls them a
+    transposition.
+    """
 
     def __init__(self) -> None:
         self._pairs = array("Q")  # our key, 64-bit digest of python-chess's
 
     def add(self, key: int, transposition: tuple) -> None:
-        packed = struct.pack("<10QB", *transposition[:8], transposition[9], (transposition[10] or 0), transposition[8])
-        self._pairs.extend((key, int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest(), "little")))
+        packed = struct.pack(
+            "<10QB",
+            *transposition[:8],
+            transposition[9],
+            (transposition[10] or 0),
+            transposition[8],
+        )
+        self._pairs.extend(
+            (key, int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest(), "little"))
+        )
 
     def __len__(self) -> int:
         """Number of different positions."""
@@ -55,7 +67,8 @@ class KeyTable:
 
 
 class GameComparison:
-    """One game on a stack of rows beside a `chess.Board`: `check` compares the current position, `play` moves on both.
+    """One game on a stack of rows beside a `chess.Board`: `check` compares the current position,
+    `play` moves on both.
 
     `check` raises AssertionError with the FEN where anything differs.
     """
@@ -81,7 +94,8 @@ class GameComparison:
     def check(self, every_child: bool = False) -> list[chess.Move]:
         """Compare everything at the current position; returns its legal moves.
 
-        Exchanges are those of captures and promotions; with `every_child` of all moves, and each move is made.
+        Exchanges are those of captures and promotions; with `every_child` of all moves, and each
+        move is made.
         """
         transposition = self.board._transposition_key()
         self._keys.add(int(self.row[KEY]), transposition)
@@ -104,7 +118,9 @@ class GameComparison:
 
     def _same(self, what: str, ours: object, theirs: object) -> None:
         path = " ".join(move.uci() for move in self.board.move_stack)
-        assert ours == theirs, f"{what}: {ours}, expected {theirs} in {self.board.fen(en_passant='fen')} after {path!r}"
+        assert ours == theirs, (
+            f"{what}: {ours}, expected {theirs} in {self.board.fen(en_passant='fen')} after {path!r}"
+        )
 
     def _check_row(self, repetitions: int) -> None:
         expected = row_from_board(self.board)
@@ -137,7 +153,11 @@ class GameComparison:
             theirs = chess.SquareSet()
             for square in chess.scan_forward(board.occupied_co[color]):
                 theirs |= board.attacks_mask(square)
-            ours = [square for square in chess.SQUARES if is_attacked(self.row, square, occupied, number)]
+            ours = [
+                square
+                for square in chess.SQUARES
+                if is_attacked(self.row, square, occupied, number)
+            ]
             self._same("attacked squares", ours, list(theirs))
 
     def _check_ending(self, number_of_moves: int) -> None:
@@ -165,7 +185,8 @@ def compare_random_game(
 ) -> int:
     """Compare all positions of a game of random moves.
 
-    Goes on where a draw could be claimed and ends where no move is left; returns the number of positions.
+    Goes on where a draw could be claimed and ends where no move is left; returns the number of
+    positions.
     """
     game = GameComparison(start, longest, keys)
     moves = game.check(every_child)
@@ -176,7 +197,9 @@ def compare_random_game(
 
 
 def compare_moves(start: chess.Board, moves: Iterable[str], keys: KeyTable) -> int:
-    """Compare all positions of a game given in UCI text, up to an illegal move if it has one; returns their number."""
+    """Compare all positions of a game given in UCI text, up to an illegal move if it has one;
+    returns their number.
+    """
     played = list(moves)
     game = GameComparison(start, len(played), keys)
     legal = game.check()
@@ -190,7 +213,9 @@ def compare_moves(start: chess.Board, moves: Iterable[str], keys: KeyTable) -> i
 
 
 def plain_see(board: chess.Board, move: chess.Move) -> int:
-    """`see`'s stated rules in plain Python: pins ignored, the least attacker takes, a king only what is undefended."""
+    """`see`'s stated rules in plain Python: pins ignored, the least attacker takes, a king only
+    what is undefended.
+    """
     if board.is_castling(move):
         return 0
     board = board.copy(stack=False)
@@ -209,8 +234,12 @@ def plain_see(board: chess.Board, move: chess.Move) -> int:
     return gain - _plain_recapture(board, target, not mover, SEE_VALUES[piece])
 
 
-def _plain_recapture(board: chess.Board, target: chess.Square, side: chess.Color, on_square: int) -> int:
-    attackers = [(board.piece_type_at(square) or 0, square) for square in board.attackers(side, target)]
+def _plain_recapture(
+    board: chess.Board, target: chess.Square, side: chess.Color, on_square: int
+) -> int:
+    attackers = [
+        (board.piece_type_at(square) or 0, square) for square in board.attackers(side, target)
+    ]
     if not attackers:
         return 0
     kind, source = min(attackers)

@@ -1,6 +1,7 @@
 """Positions to compare rules on: random games, and odd ones that random games hardly ever reach.
 
-Every maker draws from a `random.Random`, so that a seed names its positions and Hypothesis can draw (and shrink) them.
+Every maker draws from a `random.Random`, so that a seed names its positions and Hypothesis can draw
+(and shrink) them.
 """
 
 import random
@@ -21,13 +22,16 @@ ODD_FENS = [
     "8/P1k5/K7/8/8/8/8/8 w - - 0 1",
     "3R4/8/q4k2/2B5/1NK5/3b4/8/8 w - - 0 1",  # an impossible double check along one line
     "1b1k4/8/8/1rPpK3/8/8/8/8 w - d6 0 1",  # check and en passant pin at once
-    "rnbqk1nr/bb3p1p/1q2r3/2pPp3/3P4/7P/1PP1NpPP/R1BQKBNR w KQkq c6 0 1",  # en passant does not answer the check
+    # en passant does not answer the check
+    "rnbqk1nr/bb3p1p/1q2r3/2pPp3/3P4/7P/1PP1NpPP/R1BQKBNR w KQkq c6 0 1",
 ]
 
 Maker = Callable[[random.Random], chess.Board]
 
 
-def _place(board: chess.Board, rng: random.Random, piece: chess.Piece, squares: list[chess.Square]) -> None:
+def _place(
+    board: chess.Board, rng: random.Random, piece: chess.Piece, squares: list[chess.Square]
+) -> None:
     """Put a piece on one of the squares that is free, if any is."""
     free = [square for square in squares if not board.piece_at(square)]
     if piece.piece_type == chess.PAWN:
@@ -36,7 +40,9 @@ def _place(board: chess.Board, rng: random.Random, piece: chess.Piece, squares: 
         board.set_piece_at(rng.choice(free), piece)
 
 
-def _scatter(board: chess.Board, rng: random.Random, kinds: list[chess.PieceType], most: int) -> None:
+def _scatter(
+    board: chess.Board, rng: random.Random, kinds: list[chess.PieceType], most: int
+) -> None:
     """Some pieces of the kinds, of both sides, anywhere."""
     for color in chess.COLORS:
         for _ in range(rng.randint(0, most)):
@@ -53,7 +59,9 @@ def scattered(rng: random.Random) -> chess.Board:
     """Kings and up to eight pieces a side on any squares."""
     board = chess.Board(None)
     _place_kings(board, rng)
-    _scatter(board, rng, [chess.PAWN, chess.PAWN, chess.KNIGHT, chess.BISHOP, chess.ROOK, chess.QUEEN], 8)
+    _scatter(
+        board, rng, [chess.PAWN, chess.PAWN, chess.KNIGHT, chess.BISHOP, chess.ROOK, chess.QUEEN], 8
+    )
     board.turn = rng.choice(chess.COLORS)
     return board
 
@@ -68,7 +76,9 @@ def many_queens(rng: random.Random) -> chess.Board:
 
 
 def en_passant(rng: random.Random) -> chess.Board:
-    """A pawn that just passed one or two others, and sliders in line with the king of the side to move."""
+    """A pawn that just passed one or two others, and sliders in line with the king of the side to
+    move.
+    """
     board = chess.Board(None)
     board.turn = rng.choice(chess.COLORS)
     file, rank = rng.randrange(8), 4 if board.turn == chess.WHITE else 3
@@ -81,13 +91,25 @@ def en_passant(rng: random.Random) -> chess.Board:
             board.set_piece_at(chess.square(neighbour, rank), chess.Piece(chess.PAWN, board.turn))
     king_squares = [s for s in chess.SQUARES if chess.square_rank(s) == rank or rng.random() < 0.3]
     kept_free = [board.ep_square, board.ep_square + forward]
-    _place(board, rng, chess.Piece(chess.KING, board.turn), [s for s in king_squares if s not in kept_free])
+    _place(
+        board,
+        rng,
+        chess.Piece(chess.KING, board.turn),
+        [s for s in king_squares if s not in kept_free],
+    )
     king = board.king(board.turn)
-    line = [s for s in chess.SQUARES if king is not None and chess.ray(king, s) and s not in kept_free]
+    line = [
+        s for s in chess.SQUARES if king is not None and chess.ray(king, s) and s not in kept_free
+    ]
     for _ in range(rng.randint(0, 3)):
         kind = rng.choice([chess.BISHOP, chess.ROOK, chess.QUEEN])
         _place(board, rng, chess.Piece(kind, not board.turn), line)
-    _place(board, rng, chess.Piece(chess.KING, not board.turn), [s for s in chess.SQUARES if s not in kept_free])
+    _place(
+        board,
+        rng,
+        chess.Piece(chess.KING, not board.turn),
+        [s for s in chess.SQUARES if s not in kept_free],
+    )
     return board
 
 
@@ -98,17 +120,29 @@ def promotion(rng: random.Random) -> chess.Board:
     last, before = (7, 6) if board.turn == chess.WHITE else (0, 1)
     _castling_side(board, rng, not board.turn)
     for _ in range(rng.randint(1, 4)):
-        _place(board, rng, chess.Piece(chess.PAWN, board.turn), [chess.square(file, before) for file in range(8)])
+        _place(
+            board,
+            rng,
+            chess.Piece(chess.PAWN, board.turn),
+            [chess.square(file, before) for file in range(8)],
+        )
     for _ in range(rng.randint(0, 3)):
         kind = rng.choice([chess.KNIGHT, chess.BISHOP, chess.QUEEN])
-        _place(board, rng, chess.Piece(kind, not board.turn), [chess.square(file, last) for file in range(8)])
+        _place(
+            board,
+            rng,
+            chess.Piece(kind, not board.turn),
+            [chess.square(file, last) for file in range(8)],
+        )
     _place_kings(board, rng)
     _scatter(board, rng, [chess.PAWN, chess.KNIGHT, chess.ROOK], 2)
     return board
 
 
 def castling(rng: random.Random) -> chess.Board:
-    """Kings and rooks with castling rights, and pieces that look through or stand on the squares between."""
+    """Kings and rooks with castling rights, and pieces that look through or stand on the squares
+    between.
+    """
     board = chess.Board(None, chess960=rng.random() < 0.7)
     board.turn = rng.choice(chess.COLORS)
     for color in chess.COLORS:
@@ -134,7 +168,9 @@ ODD_MAKERS: list[Maker] = [scattered, many_queens, en_passant, promotion, castli
 
 
 def odd_position(rng: random.Random, makers: list[Maker] = ODD_MAKERS) -> chess.Board:
-    """A playable position of one of the odd kinds; drafts that leave a king to be captured are thrown away."""
+    """A playable position of one of the odd kinds; drafts that leave a king to be captured are
+    thrown away.
+    """
     for _ in range(100):
         board = rng.choice(makers)(rng)
         board.halfmove_clock = rng.choice([0, 0, 7, 98, 99, 100, 147, 149])
@@ -157,7 +193,9 @@ def chess960_start(rng: random.Random) -> chess.Board:
 
 
 def choose_move(board: chess.Board, moves: list[chess.Move], rng: random.Random) -> chess.Move:
-    """One of the legal moves; every third time the mover's last one taken back, where it can, so that games repeat."""
+    """One of the legal moves; every third time the mover's last one taken back, where it can, so
+    that games repeat.
+    """
     if len(board.move_stack) >= 2:
         last = board.move_stack[-2]
         back = chess.Move(last.to_square, last.from_square)
@@ -171,7 +209,11 @@ def some_boards(seed: int, count: int) -> list[chess.Board]:
     rng = random.Random(seed)
     boards = []
     while len(boards) < count:
-        board = chess.Board.from_chess960_pos(rng.randrange(960)) if rng.random() < 0.5 else chess.Board()
+        board = (
+            chess.Board.from_chess960_pos(rng.randrange(960))
+            if rng.random() < 0.5
+            else chess.Board()
+        )
         for _ in range(rng.randrange(120)):
             if not list(board.legal_moves):
                 break

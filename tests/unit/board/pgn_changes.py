@@ -1,4 +1,5 @@
-"""Changes single characters of good games: what is read is the same games, or a fault that names its place.
+"""Changes single characters of good games: what is read is the same games, or a fault that names
+its place.
 
 python -m tests.unit.board.pgn_changes SEED COUNT
 """
@@ -25,7 +26,10 @@ def good_texts(count: int = 12, plies: int = 24) -> list[str]:
     for seed in range(count):
         words = words_of(played_game(seed, plies), san)
         clocks = [f"{word} {{ [%clk 0:0{i % 10}:00] }}" for i, word in enumerate(words)]
-        noted = [word + (f" $1 {{good}} ({word} {{why}} $2)" if i % 9 == 4 else "") for i, word in enumerate(words)]
+        noted = [
+            word + (f" $1 {{good}} ({word} {{why}} $2)" if i % 9 == 4 else "")
+            for i, word in enumerate(words)
+        ]
         forms = (
             wrapped(numbered(words)),
             numbered(clocks, "{n}. ", "{n}... "),
@@ -41,7 +45,11 @@ def change(text: str, rng: random.Random) -> tuple[str, int]:
     place, character = rng.randrange(len(text)), rng.choice(CHARACTERS)
     rest = (text[place + 1 :], text[place:])
     return rng.choice(
-        (text[:place] + character + rest[0], text[:place] + character + rest[1], text[:place] + rest[0])
+        (
+            text[:place] + character + rest[0],
+            text[:place] + character + rest[1],
+            text[:place] + rest[0],
+        )
     ), place
 
 
@@ -53,8 +61,12 @@ def the_game(game: MainLine) -> tuple[list[int], str]:
     return game.moves.tolist(), game.result or game.tag_result
 
 
-def kind_of(found: list[MainLine], games: list[MainLine], text: str, changed: str, place: int) -> str:
-    """What a change at a place of the first of two games did: fault, same, tag, mark, move, or WRONG."""
+def kind_of(
+    found: list[MainLine], games: list[MainLine], text: str, changed: str, place: int
+) -> str:
+    """What a change at a place of the first of two games did: fault, same, tag, mark, move, or
+    WRONG.
+    """
     faults = [game.fault for game in found if game.fault]
     if faults:
         return "fault" if all(map(PLACE.match, faults)) else "WRONG: no place"
@@ -71,14 +83,16 @@ def kind_of(found: list[MainLine], games: list[MainLine], text: str, changed: st
 
 
 def agree(text: str, lines: list[MainLine]) -> bool:
-    """Whether the reader of whole games finds the same main lines, and the same faults outside variations."""
+    """Whether the reader of whole games finds the same main lines, and the same faults outside
+    variations.
+    """
     games = list(read_games(text))
     trees = [[move.uci() for move in game.game.mainline_moves()] for game in games]
     main_faults = [game.fault for game in lines if game.fault]
     all_faults = [str(fault) for game in games for fault in game.faults]
-    return [len(moves) for moves in trees] == [len(game.moves) for game in lines] and set(main_faults) <= set(
-        all_faults
-    )
+    return [len(moves) for moves in trees] == [len(game.moves) for game in lines] and set(
+        main_faults
+    ) <= set(all_faults)
 
 
 def changes(seed: int, count: int) -> Iterator[tuple[str, str]]:

@@ -8,18 +8,35 @@ from collections.abc import Callable
 
 import chess
 
-TAGS = {"Event": "Test", "White": "Müller, J.", "Black": "Łukasz", "Result": "1-0", "WhiteElo": "2100", "BlackElo": "?"}
+TAGS = {
+    "Event": "Test",
+    "White": "Müller, J.",
+    "Black": "Łukasz",
+    "Result": "1-0",
+    "WhiteElo": "2100",
+    "BlackElo": "?",
+}
 
 
 @functools.cache
 def played_game(seed: int, plies: int = 70) -> tuple[chess.Move, ...]:
-    """A random game that castles, promotes and takes en passant where it can; the last move is no end of the game."""
+    """A random game that castles, promotes and takes en passant where it can; the last move is no
+    end of the game.
+    """
     rng, board = random.Random(seed), chess.Board()
     for _ in range(plies):
         moves = list(board.legal_moves)
-        rare = [move for move in moves if board.is_castling(move) or board.is_en_passant(move) or move.promotion]
+        rare = [
+            move
+            for move in moves
+            if board.is_castling(move) or board.is_en_passant(move) or move.promotion
+        ]
         board.push(
-            rng.choice(rare or [move for move in moves if board.is_capture(move)] * (rng.random() < 0.3) or moves)
+            rng.choice(
+                rare
+                or [move for move in moves if board.is_capture(move)] * (rng.random() < 0.3)
+                or moves
+            )
         )
         if board.is_game_over():
             board.pop()
@@ -27,7 +44,9 @@ def played_game(seed: int, plies: int = 70) -> tuple[chess.Move, ...]:
     return tuple(board.move_stack)
 
 
-def words_of(moves: tuple[chess.Move, ...], write: Callable[[chess.Board, chess.Move], str]) -> list[str]:
+def words_of(
+    moves: tuple[chess.Move, ...], write: Callable[[chess.Board, chess.Move], str]
+) -> list[str]:
     board, words = chess.Board(), []
     for move in moves:
         words.append(write(board, move))
@@ -71,7 +90,9 @@ def wrapped(text: str) -> str:
 def in_letters(letters: str) -> Callable[[list[str]], list[str]]:
     """English SAN in another language's letters."""
     table = dict(zip("KQRBN", letters.split(), strict=False))
-    return lambda words: [word if word[0] == "O" else re.sub("[KQRBN]", lambda m: table[m[0]], word) for word in words]
+    return lambda words: [
+        word if word[0] == "O" else re.sub("[KQRBN]", lambda m: table[m[0]], word) for word in words
+    ]
 
 
 def replaced(old: str, new: str) -> Callable[[list[str]], list[str]]:
@@ -120,7 +141,9 @@ TEXTS: dict[str, Callable[[list[str]], str]] = {
     "numbers with a bracket": lambda words: whole(numbered(words, "{n}) ")),
     "numbers without a dot": lambda words: whole(numbered(words, "{n} ")),
     "glued numbers": lambda words: whole(numbered(words, "{n}.")),
-    "glued moves": lambda words: whole(re.sub(r"(\S) (?=[^\d\s(])", r"\1", numbered(words, "{n}."))),
+    "glued moves": lambda words: whole(
+        re.sub(r"(\S) (?=[^\d\s(])", r"\1", numbered(words, "{n}."))
+    ),
     "black numbers": lambda words: whole(numbered(words, "{n}. ", "{n}... ")),
     "glued black numbers": lambda words: whole(numbered(words, "{n}.", "{n}...")),
     "ellipses": lambda words: whole(numbered(words, "{n}. ", "{n}… ")),
@@ -129,16 +152,22 @@ TEXTS: dict[str, Callable[[list[str]], str]] = {
     "underscores": lambda words: whole(numbered(words, "{n}._").replace(" ", "_")),
     "a word a line": lambda words: whole(numbered(words, "{n}.").replace(" ", "\n\n")),
     "tabs and form feeds": lambda words: whole(numbered(words).replace(" ", "\t \f\n \n")),
-    "no-break spaces": lambda words: whole(numbered(words, "{n}.\xa0").replace(" ", "\n\xa0\n\u2003")),
+    "no-break spaces": lambda words: whole(
+        numbered(words, "{n}.\xa0").replace(" ", "\n\xa0\n\u2003")
+    ),
     "escape lines": lambda words: (
         "% made by a program\n" + whole(numbered(words).replace(" 5. ", "\n% 9. Nf3 1-0\n5. "))
     ),
     "two empty lines": lambda words: whole(numbered(words)).replace("\n\n", "\n\n\n"),
     "no empty line": lambda words: whole(numbered(words)).replace("\n\n", "\n"),
     "double spaced": lambda words: whole(numbered(words)).replace("\n", "\n\n"),
-    "tags in one line": lambda words: tag_section(TAGS).replace("\n", "") + numbered(words) + " 1-0\n",
+    "tags in one line": lambda words: (
+        tag_section(TAGS).replace("\n", "") + numbered(words) + " 1-0\n"
+    ),
     "tags without spaces": lambda words: whole(numbered(words)).replace(' "', '"'),
-    "quotes in tags": lambda words: whole(numbered(words), TAGS | {"Event": 'The "big" one', "Site": r"a \"b\" \\ c"}),
+    "quotes in tags": lambda words: whole(
+        numbered(words), TAGS | {"Event": 'The "big" one', "Site": r"a \"b\" \\ c"}
+    ),
     "quotes of word processors": lambda words: re.sub('"(.*)"', "“\\1”", whole(numbered(words))),
     "quotes of pages": lambda words: whole(numbered(words)).replace('"', "&quot;"),
     "no result": lambda words: tag_section(TAGS) + "\n" + numbered(words) + "\n\n",
@@ -151,9 +180,13 @@ TEXTS: dict[str, Callable[[list[str]], str]] = {
 WRAPPED: dict[str, Callable[[list[str]], str]] = {
     "forum": lambda words: f"[pgn]\n{whole(wrapped(numbered(words)))}[/pgn]\n\n",
     "forum in one line": lambda words: f"[PGN height=400]{numbered(words)} 1-0[/PGN]\n",
-    "page": lambda words: f'<pre class="pgn">{whole(numbered(words))}</pre>\n'.replace("\n", "\r\n"),
+    "page": lambda words: f'<pre class="pgn">{whole(numbered(words))}</pre>\n'.replace(
+        "\n", "\r\n"
+    ),
     "fenced": lambda words: f"```pgn\n{whole(wrapped(numbered(words)))}```\n",
-    "quoted mail": lambda words: re.sub("^", "> ", whole(wrapped(numbered(words))), flags=re.M) + "\n",
+    "quoted mail": lambda words: (
+        re.sub("^", "> ", whole(wrapped(numbered(words))), flags=re.M) + "\n"
+    ),
 }
 PLAIN_TEXTS = {
     "one line", "wrapped", "glued numbers", "black numbers", "glued black numbers", "numbers without a dot",

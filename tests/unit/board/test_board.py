@@ -1,11 +1,20 @@
-"""The board's edges and corners: conversion, endings, repetitions, text, and boards that no kernel may see."""
+"""The board's edges and corners: conversion, endings, repetitions, text, and boards that no kernel
+may see.
+"""
 
 import chess
 import numpy as np
 import pytest
 
 from engine.board import attacks
-from engine.board.convert import GameRows, board_from_row, decode_move, encode_move, row_from_board, stack_from_board
+from engine.board.convert import (
+    GameRows,
+    board_from_row,
+    decode_move,
+    encode_move,
+    row_from_board,
+    stack_from_board,
+)
 from engine.board.layout import KEY, PAWN, REPETITIONS, WHITE
 from engine.board.zobrist import compute_key
 from engine.errors import FenError, MoveError
@@ -13,7 +22,7 @@ from tests.boards import board_after
 from tests.unit.board.board_comparison import GameComparison, KeyTable, compare_moves
 from tests.unit.board.board_positions import ODD_FENS
 
-# ---- rows and stacks ---------------------------------------------------------------------------------------------
+# ---- rows and stacks -----------------------------------------------------------------------------
 
 
 def test_stack_counts_repetitions_over_the_whole_game():
@@ -59,12 +68,14 @@ def test_a_game_that_grows_or_changes_has_the_rows_of_its_board() -> None:
     for other in others:
         assert np.array_equal(rows.of(other), stack_from_board(other))
     rows.of(board)[:] = 0
-    assert np.array_equal(rows.of(board), stack_from_board(board)), "what was given away is changed by others"
+    assert np.array_equal(rows.of(board), stack_from_board(board)), (
+        "what was given away is changed by others"
+    )
     board.push(chess.Move.null())
     assert np.array_equal(rows.of(board), stack_from_board(board))
 
 
-# ---- moves and their text ----------------------------------------------------------------------------------------
+# ---- moves and their text ------------------------------------------------------------------------
 
 
 def test_castling_is_king_takes_rook_in_either_notation():
@@ -78,10 +89,12 @@ def test_castling_is_king_takes_rook_in_either_notation():
 @pytest.mark.parametrize("text", ["0000", "N@e4", "a5c5"])
 def test_moves_without_a_code_are_refused(text):
     with pytest.raises(MoveError, match=text):
-        encode_move(chess.Board("8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1"), chess.Move.from_uci(text))
+        encode_move(
+            chess.Board("8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1"), chess.Move.from_uci(text)
+        )
 
 
-# ---- endings -----------------------------------------------------------------------------------------------------
+# ---- endings -------------------------------------------------------------------------------------
 
 MATES_AND_COUNTS = [
     chess.STARTING_FEN,
@@ -92,16 +105,22 @@ MATES_AND_COUNTS = [
 ]
 FEW_PIECES = [
     "8/8/4k3/8/8/3K4/8/8", "8/8/4k3/8/8/3KN3/8/8", "8/8/4k3/5n2/8/3KN3/8/8", "8/8/4k3/8/8/3KNN2/8/8",
-    "8/5b2/4k3/8/8/3KB3/8/8", "8/5b2/4k3/8/8/3K1B2/8/8", "8/5b2/4k3/8/5B2/3K1B2/8/8",  # bishops of two colours, and one
+    # bishops of two colours, and one
+    "8/5b2/4k3/8/8/3KB3/8/8", "8/5b2/4k3/8/8/3K1B2/8/8", "8/5b2/4k3/8/5B2/3K1B2/8/8",
     "8/8/4k3/4q3/8/3KN3/8/8", "8/8/4k3/4p3/8/3K4/8/8", "8/8/4k3/4b3/8/3KN3/8/8",
 ]  # fmt: skip
 REPEATED = {
     "a position met five times": (chess.STARTING_FEN, "g1f3 g8f6 f3g1 f6g8 " * 4),
-    "a castling right lost on the way": ("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1", "h1g1 a8b8 g1h1 b8a8 " * 2),
+    "a castling right lost on the way": (
+        "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1",
+        "h1g1 a8b8 g1h1 b8a8 " * 2,
+    ),
 }
 
 
-@pytest.mark.parametrize("fen", [*MATES_AND_COUNTS, *(f"{placement} w - - 0 1" for placement in FEW_PIECES)])
+@pytest.mark.parametrize(
+    "fen", [*MATES_AND_COUNTS, *(f"{placement} w - - 0 1" for placement in FEW_PIECES)]
+)
 def test_endings_are_those_of_python_chess(fen):
     GameComparison(chess.Board(fen), 0, KeyTable()).check()
 
@@ -112,7 +131,7 @@ def test_repetitions_are_those_of_python_chess(name):
     assert compare_moves(chess.Board(fen), moves.split(), KeyTable()) == len(moves.split()) + 1
 
 
-# ---- attacks -----------------------------------------------------------------------------------------------------
+# ---- attacks -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fen", ODD_FENS)
@@ -130,11 +149,18 @@ def test_attack_sets_of_a_side_are_those_of_its_pieces(fen):
             attacks.BY_ANY: list(chess.PIECE_TYPES),
         }  # fmt: skip
         for word, kinds in words.items():
-            assert int(sets[word]) == union(targets for kind, targets in reach if kind in kinds), (word, fen)
+            assert int(sets[word]) == union(targets for kind, targets in reach if kind in kinds), (
+                word,
+                fen,
+            )
         # A queen on the same line as a rook is two attackers; two pawns count as two as well.
         by_pawn = [int(board.attacks(square)) for square in board.pieces(chess.PAWN, color)]
         others = [targets for kind, targets in reach if kind != chess.PAWN]
-        twice = [square for square in range(64) if sum(targets >> square & 1 for targets in by_pawn + others) > 1]
+        twice = [
+            square
+            for square in range(64)
+            if sum(targets >> square & 1 for targets in by_pawn + others) > 1
+        ]
         assert int(sets[attacks.BY_TWO]) == sum(1 << square for square in twice), fen
         assert int(attacks.pawn_attack_set(row[PAWN] & row[WHITE + side], side)) == union(by_pawn)
 
@@ -149,7 +175,11 @@ def test_checking_squares_are_those_from_which_a_piece_attacks_the_king(fen):
         for square in set(range(64)) - {king}:
             twin = board.copy(stack=False)
             twin.set_piece_at(square, chess.Piece(kind, board.turn))
-            assert (int(squares) >> square & 1) == (king in twin.attacks(square)), (fen, kind, square)
+            assert (int(squares) >> square & 1) == (king in twin.attacks(square)), (
+                fen,
+                kind,
+                square,
+            )
 
 
 def union(sets) -> int:

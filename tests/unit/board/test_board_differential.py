@@ -1,4 +1,6 @@
-"""The board against python-chess: fixed seeds as a regression, what Hypothesis finds, and real games."""
+"""The board against python-chess: fixed seeds as a regression, what Hypothesis finds, and real
+games.
+"""
 
 import contextlib
 import json
@@ -14,7 +16,13 @@ from hypothesis import strategies as st
 
 from engine.board.fen import parse_fen
 from engine.errors import FenError
-from tests.unit.board.board_comparison import GameComparison, KeyTable, compare_moves, compare_random_game, plain_see
+from tests.unit.board.board_comparison import (
+    GameComparison,
+    KeyTable,
+    compare_moves,
+    compare_random_game,
+    plain_see,
+)
 from tests.unit.board.board_positions import ODD_FENS, ODD_MAKERS, chess960_start, odd_position
 
 
@@ -47,7 +55,9 @@ def test_chess960_games_found_by_hypothesis(rng):
 def test_a_difference_is_reported_with_its_position():
     game = GameComparison(chess.Board(), 2, KeyTable())
     game.board.push_san("e4")  # on one of the two boards only
-    with pytest.raises(AssertionError, match=r"row: .* in rnbqkbnr/pppppppp/8/8/4P3/8/.* after 'e2e4'"):
+    with pytest.raises(
+        AssertionError, match=r"row: .* in rnbqkbnr/pppppppp/8/8/4P3/8/.* after 'e2e4'"
+    ):
         game.check()
 
 
@@ -56,7 +66,11 @@ def test_a_difference_is_reported_with_its_position():
     [
         ("4k3/8/8/3p4/8/8/8/3RK3 w - - 0 1", "d1d5", 100),
         ("4k3/8/4p3/3p4/8/8/8/3RK3 w - - 0 1", "d1d5", 100 - 500),
-        ("3rk3/8/4p3/3p4/8/8/3R4/3RK3 w - - 0 1", "d2d5", 100 - 500 + 0),  # the second rook would only lose more
+        (
+            "3rk3/8/4p3/3p4/8/8/3R4/3RK3 w - - 0 1",
+            "d2d5",
+            100 - 500 + 0,
+        ),  # the second rook would only lose more
         ("1k1r4/1pp4p/p7/4p3/8/P5P1/1PP4P/2K1R3 w - - 0 1", "e1e5", 100),
         ("1k1r3q/1ppn3p/p4b2/4p3/8/P2N2P1/1PP1R1BP/2K1Q3 w - - 0 1", "d3e5", 100 - 320),
         ("8/3k4/8/2pP4/8/8/8/3K4 w - c6 0 1", "d5c6", 100 - 100),
@@ -69,7 +83,7 @@ def test_known_exchanges(fen, move, centipawns):
     GameComparison(board, 1, KeyTable()).check()
 
 
-# ---- real games; the long comparison of others is `--hypothesis-profile long` ----------------------------------------
+# ---- real games; the long comparison of others is `--hypothesis-profile long` --------------------
 
 
 def human_games(data: Path) -> Iterator[tuple[chess.Board, str]]:
@@ -82,7 +96,9 @@ def human_games(data: Path) -> Iterator[tuple[chess.Board, str]]:
 def engine_games(data: Path) -> Iterator[tuple[chess.Board, str]]:
     with lzma.open(data / "games" / "engine.jsonl.xz", "rt") as lines:
         for game in map(json.loads, lines):
-            with contextlib.suppress(FenError):  # Some start with more queens than pawns could have become.
+            with contextlib.suppress(
+                FenError
+            ):  # Some start with more queens than pawns could have become.
                 yield parse_fen(game.get("fen", chess.STARTING_FEN)), game["uci"]
 
 

@@ -32,21 +32,57 @@ MALFORMED = [
     (START, "side", "missing"),
     # ranks and squares; `tests/protocol/bad_positions.txt` has the usual faults
     ("rnbqkbnrpppppppp8888PPPPPPPPRNBQKBNR w KQkq - 0 1", "placement", "rank 8 has 64 squares"),
-    ("rnbqkbnr/pppppppp/8//8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "rank 5 has 0 squares"),
-    ("rnbqkbnr/pppppppp/٨/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "on rank 6 is neither"),
+    (
+        "rnbqkbnr/pppppppp/8//8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1",
+        "placement",
+        "rank 5 has 0 squares",
+    ),
+    (
+        "rnbqkbnr/pppppppp/٨/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1",
+        "placement",
+        "on rank 6 is neither",
+    ),
     ("♜nbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "'♜' on rank 8"),
 ]
 PUT_RIGHT = [
-    # text, the same as it is read, words of the message (of each, if several); with Chess960 set where it says so
-    # castling
-    ("rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w KQkq - 0 1", "rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w Qkq - 0 1", "'K', but there is no"),
-    ("4k3/8/8/8/8/8/4K3/R6R w K - 0 1", "4k3/8/8/8/8/8/4K3/R6R w - - 0 1", "'K', but the king stands on e2"),
-    ("4k3/8/8/8/8/8/8/R3K3 w GQ - 0 1", "4k3/8/8/8/8/8/8/R3K3 w Q - 0 1", "'G', but there is no rook to castle with"),
+    # text, the same as it is read, words of the message (of each, if several); with Chess960 set
+    # where it says so castling
+    (
+        "rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w KQkq - 0 1",
+        "rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w Qkq - 0 1",
+        "'K', but there is no",
+    ),
+    (
+        "4k3/8/8/8/8/8/4K3/R6R w K - 0 1",
+        "4k3/8/8/8/8/8/4K3/R6R w - - 0 1",
+        "'K', but the king stands on e2",
+    ),
+    (
+        "4k3/8/8/8/8/8/8/R3K3 w GQ - 0 1",
+        "4k3/8/8/8/8/8/8/R3K3 w Q - 0 1",
+        "'G', but there is no rook to castle with",
+    ),
     # a king or rook that has moved in standard chess: no Chess960 start has both sides' rights
-    ("r4rk1/8/8/8/8/8/8/4K3 w q - 0 1", "r4rk1/8/8/8/8/8/8/4K3 w - - 0 1", "the rook on a8, so Aino ignores it"),
-    ("r3k2r/8/8/8/8/8/8/R3K1R1 w KQkq - 0 1", "r3k2r/8/8/8/8/8/8/R3K1R1 w Qkq - 0 1", "the rook on g1, so Aino"),
-    ("r3k2r/8/8/8/8/8/8/R4K1R w KQkq - 0 1", "r3k2r/8/8/8/8/8/8/R4K1R w kq - 0 1", "the rook on a1, h1, so Aino"),
-    ("r2k3r/8/8/8/8/8/8/R3KR2 w kqQF - 0 1", "r2k3r/8/8/8/8/8/8/R3KR2 w Q - 0 1", "the rook on f1, a8, h8, so"),
+    (
+        "r4rk1/8/8/8/8/8/8/4K3 w q - 0 1",
+        "r4rk1/8/8/8/8/8/8/4K3 w - - 0 1",
+        "the rook on a8, so Aino ignores it",
+    ),
+    (
+        "r3k2r/8/8/8/8/8/8/R3K1R1 w KQkq - 0 1",
+        "r3k2r/8/8/8/8/8/8/R3K1R1 w Qkq - 0 1",
+        "the rook on g1, so Aino",
+    ),
+    (
+        "r3k2r/8/8/8/8/8/8/R4K1R w KQkq - 0 1",
+        "r3k2r/8/8/8/8/8/8/R4K1R w kq - 0 1",
+        "the rook on a1, h1, so Aino",
+    ),
+    (
+        "r2k3r/8/8/8/8/8/8/R3KR2 w kqQF - 0 1",
+        "r2k3r/8/8/8/8/8/8/R3KR2 w Q - 0 1",
+        "the rook on f1, a8, h8, so",
+    ),
     # en passant
     (f"{START} w KQkq e3 0 1", f"{START} w KQkq - 0 1", "not on the rank"),
     ("4k3/8/8/8/4N3/8/8/4K3 b - e3 0 1", "4k3/8/8/8/4N3/8/8/4K3 b - - 0 1", "no pawn on e4"),
@@ -58,8 +94,16 @@ PUT_RIGHT = [
     (f"{START} w KQkq - ٣ 1", f"{START} w KQkq - 0 1", "after the position"),
 ]
 PUT_RIGHT_CHESS960 = [
-    ("rk5r/8/8/8/8/8/8/1K6 w Q - 0 1", "rk5r/8/8/8/8/8/8/1K6 w - - 0 1", "'Q', but there is no rook to castle with"),
-    ("4k3/8/8/8/8/8/8/RR2K3 w AB - 0 1", "4k3/8/8/8/8/8/8/RR2K3 w Q - 0 1", "'B' names a second rook on the same side"),
+    (
+        "rk5r/8/8/8/8/8/8/1K6 w Q - 0 1",
+        "rk5r/8/8/8/8/8/8/1K6 w - - 0 1",
+        "'Q', but there is no rook to castle with",
+    ),
+    (
+        "4k3/8/8/8/8/8/8/RR2K3 w AB - 0 1",
+        "4k3/8/8/8/8/8/8/RR2K3 w Q - 0 1",
+        "'B' names a second rook on the same side",
+    ),
 ]
 
 
@@ -88,7 +132,7 @@ def test_endless_text_is_refused_in_a_short_message():
     assert max(map(len, notes)) < 400
 
 
-# ---- put right ---------------------------------------------------------------------------------------------------
+# ---- put right -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -115,9 +159,15 @@ def test_endless_text_is_refused_in_a_short_message():
             for page in PAGES
             for blank in ("_", "%20", "+")
         ),
-        (f"https://a.b/?c&fen={START} w KQ - 0 9".replace(" ", "+").replace("/", "%2F"), f"{START} w KQ - 0 9"),
+        (
+            f"https://a.b/?c&fen={START} w KQ - 0 9".replace(" ", "+").replace("/", "%2F"),
+            f"{START} w KQ - 0 9",
+        ),
         ("startpos", f"{START} w KQkq - 0 1"),
-        ("rnbqkbnr/pppppppp/44/8/8/11111111/PPPPPPPP/RNBQKBNR w KQkq - 0 1", f"{START} w KQkq - 0 1"),
+        (
+            "rnbqkbnr/pppppppp/44/8/8/11111111/PPPPPPPP/RNBQKBNR w KQkq - 0 1",
+            f"{START} w KQkq - 0 1",
+        ),
         ("4k3/8/8/8/3pP3/8/8/4K3 b - E3 0 1", "4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1"),
     ],
 )
@@ -131,7 +181,9 @@ def test_harmless_deviations_are_put_right_without_a_word(text, normal):
     ("text", "normal", "mention", "chess960"),
     [*((*row, False) for row in PUT_RIGHT), *((*row, True) for row in PUT_RIGHT_CHESS960)],
 )
-def test_what_can_be_played_is_accepted_and_what_was_changed_is_said(text, normal, mention, chess960):
+def test_what_can_be_played_is_accepted_and_what_was_changed_is_said(
+    text, normal, mention, chess960
+):
     notes: list[str] = []
     board = parse_fen(text, chess960, notes.append)
     assert board.fen(en_passant="fen") == normal
@@ -168,8 +220,13 @@ def test_operations_of_epd_set_the_clocks():
         '3 4; hmvc\t12; id "a; fmvn 9"; fmvn 30',
         "12 30; bm e4;",
     ):
-        assert parse_fen(f"{START} w KQkq - {clocks}", note=notes.append).fen() == f"{START} w KQkq - 12 30"
-        assert parse_fen(f"{START} w KQkq -; {clocks}", note=notes.append).fen().endswith("12 30") == ("hm" in clocks)
+        assert (
+            parse_fen(f"{START} w KQkq - {clocks}", note=notes.append).fen()
+            == f"{START} w KQkq - 12 30"
+        )
+        assert parse_fen(f"{START} w KQkq -; {clocks}", note=notes.append).fen().endswith(
+            "12 30"
+        ) == ("hm" in clocks)
     assert not notes
 
 
@@ -195,7 +252,7 @@ def test_odd_and_unreachable_positions_are_read_as_they_are_written(text):
     assert parse_fen(text).fen(en_passant="fen") == text
 
 
-# ---- castling in its three notations -----------------------------------------------------------------------------
+# ---- castling in its three notations -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -212,10 +269,12 @@ def test_odd_and_unreachable_positions_are_read_as_they_are_written(text):
 )
 def test_castling_notations_name_these_rooks(text, rooks):
     row = row_from_board(parse_fen(text, chess960=True))
-    assert int(row[CASTLING]) == int(chess.SquareSet(chess.parse_square(name) for name in rooks.split()))
+    assert int(row[CASTLING]) == int(
+        chess.SquareSet(chess.parse_square(name) for name in rooks.split())
+    )
 
 
-# ---- any text at all ---------------------------------------------------------------------------------------------
+# ---- any text at all -----------------------------------------------------------------------------
 
 
 @given(text=st.text(alphabet=string.printable + "٣♜\0", max_size=90))
@@ -223,7 +282,11 @@ def test_any_text_is_a_playable_board_or_a_fen_error(text):
     assert playable_or_refused(text, False)
 
 
-@given(rng=st.randoms(use_true_random=False), place=st.integers(0, 80), what=st.text(string.printable, max_size=2))
+@given(
+    rng=st.randoms(use_true_random=False),
+    place=st.integers(0, 80),
+    what=st.text(string.printable, max_size=2),
+)
 def test_a_damaged_fen_is_a_playable_board_or_a_fen_error(rng, place, what):
     start = rng.choice([odd_position, chess960_start])(rng)
     text = start.fen(shredder=start.chess960, en_passant="fen")
@@ -231,7 +294,9 @@ def test_a_damaged_fen_is_a_playable_board_or_a_fen_error(rng, place, what):
 
 
 def playable_or_refused(text: str, chess960: bool) -> bool:
-    """Whether a text is refused with a field, or a board that python-chess accepts but for impossible checks."""
+    """Whether a text is refused with a field, or a board that python-chess accepts but for
+    impossible checks.
+    """
     try:
         board = parse_fen(text, chess960)
     except FenError as error:
@@ -249,6 +314,9 @@ def test_chess960_positions_survive_all_three_notations(rng):
 
 
 def test_impossible_en_passant_square_of_a_board_counts_for_nothing():
-    board, plain = chess.Board("4k3/8/8/4P3/8/8/8/4K3 w - - 0 1"), chess.Board("4k3/8/8/4P3/8/8/8/4K3 w - - 0 1")
+    board, plain = (
+        chess.Board("4k3/8/8/4P3/8/8/8/4K3 w - - 0 1"),
+        chess.Board("4k3/8/8/4P3/8/8/8/4K3 w - - 0 1"),
+    )
     board.ep_square = chess.E6
     assert row_from_board(board).tolist() == row_from_board(plain).tolist()

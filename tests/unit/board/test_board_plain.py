@@ -1,4 +1,6 @@
-"""The board's kernels as plain Python: an interpreter without compiler must say the same as the machine code."""
+"""The board's kernels as plain Python: an interpreter without compiler must say the same as the
+machine code.
+"""
 
 import json
 
@@ -36,11 +38,14 @@ def about(board: chess.Board) -> list[int]:
     leaves = perft(board, 2)
     facts = [ending.game_end(row, count), checkers(row), leaves]
     occupied = row[WHITE] | row[BLACK]
-    attacks = [attackers(row, square, occupied, side) for side in (0, 1) for square in chess.SQUARES]
+    attacks = [
+        attackers(row, square, occupied, side) for side in (0, 1) for square in chess.SQUARES
+    ]
     return [int(x) for x in (*row, *facts, *attacks, *moves[:count], *np.ravel(per_move), *masks)]
 
 
 def test_plain_python_and_machine_code_agree():
-    # Unsigned words wrap around in slider attacks; NumPy's scalars, unlike compiled code, warn of it.
+    # Unsigned words wrap around in slider attacks; NumPy's scalars, unlike compiled code, warn of
+    # it.
     plain = output_of(PROGRAM, warnings="ignore::RuntimeWarning", NUMBA_DISABLE_JIT="1")
     assert json.loads(plain) == answers()

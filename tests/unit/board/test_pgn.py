@@ -1,4 +1,6 @@
-"""The reader of PGN: every character accounted for, in every form that people and programs write; and the writer."""
+"""The reader of PGN: every character accounted for, in every form that people and programs write;
+and the writer.
+"""
 
 import io
 import os
@@ -23,9 +25,14 @@ from tests.unit.board.pgn_changes import changes
 from tests.unit.board.pgn_forms import long_san, numbered, played_game, san, whole, words_of
 
 SEEDS = range(3)
-PGN_EXTRACT = shutil.which("pgn-extract", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/games")
+PGN_EXTRACT = shutil.which(
+    "pgn-extract", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/games"
+)
 FORMS = (
-    {name: lambda words, form=form: whole(numbered(form(words))) for name, form in pgn_forms.WORDS.items()}
+    {
+        name: lambda words, form=form: whole(numbered(form(words)))
+        for name, form in pgn_forms.WORDS.items()
+    }
     | pgn_forms.TEXTS
     | pgn_forms.WRAPPED
 )
@@ -58,12 +65,16 @@ def faults_of(text: str) -> list[str]:
     return [str(fault) for game in read_games(text) for fault in game.faults]
 
 
-# ---- what went wrong ----------------------------------------------------------------------------------------------
+# ---- what went wrong -----------------------------------------------------------------------------
 
 
 def test_two_empty_lines_behind_the_tags_end_nothing() -> None:
     game = '[White "A"]\n[Result "1-0"]\n\n\n1. e4 e5\n\n\n2. Nf3 1-0\n\n\n'
-    for text in (game * 10, game.replace("\n", "\r\r\n") * 10, game.replace("\n\n", "\n\xa0\t\f\n") * 10):
+    for text in (
+        game * 10,
+        game.replace("\n", "\r\r\n") * 10,
+        game.replace("\n\n", "\n\xa0\t\f\n") * 10,
+    ):
         assert read(text) == [("e4 e5 Nf3", False)] * 10
 
 
@@ -100,12 +111,17 @@ def test_a_cut_tag_behind_a_result_is_a_fault_in_both_speeds(tag: str) -> None:
 
 
 CUT = """[Event "a"]\n[White "A"]\n[Result "1-0"]\n\n1. e4 {[%clk 0:01:00] good} e5 {x} (1... c5 2. Nf3) 1-0\n"""
-WHOLE = [f'[Event "{name}"]\n[White "W{name}"]\n\n1. d4 {{[%clk 0:01:00]}} d5 2. c4 0-1\n\n' for name in "bc"]
+WHOLE = [
+    f'[Event "{name}"]\n[White "W{name}"]\n\n1. d4 {{[%clk 0:01:00]}} d5 2. c4 0-1\n\n'
+    for name in "bc"
+]
 
 
 @pytest.mark.parametrize("between", ["", "\n", "\n\n"])
 def test_a_text_cut_anywhere_joins_no_other_behind_it(between: str) -> None:
-    """A header cut in its middle, without a line end, took the next game's Event for its player's name."""
+    """A header cut in its middle, without a line end, took the next game's Event for its player's
+    name.
+    """
     for place in range(len(CUT)):
         text = CUT[:place] + between + "".join(WHOLE)
         read(text)
@@ -114,12 +130,18 @@ def test_a_text_cut_anywhere_joins_no_other_behind_it(between: str) -> None:
             ("b", "Wb"),
             ("c", "Wc"),
         ]
-        assert [(moves_of(game), game.result, game.faults) for game in games] == [(["d4", "d5", "c4"], "0-1", [])] * 2
+        assert [(moves_of(game), game.result, game.faults) for game in games] == [
+            (["d4", "d5", "c4"], "0-1", [])
+        ] * 2
 
 
 def test_two_players_of_a_broken_header_are_two_games() -> None:
     first, second = read_games('[White "A"]\n[Black "B\n[White "C"]\n[Black "D"]\n\n1. e4 *\n')
-    assert (first.game.headers["White"], second.game.headers["White"], moves_of(second)) == ("A", "C", ["e4"])
+    assert (first.game.headers["White"], second.game.headers["White"], moves_of(second)) == (
+        "A",
+        "C",
+        ["e4"],
+    )
     assert read('[Event "x"]\n[White.Team "T"]\n[White "A"]\n\n1. e4 *') == [("e4", True)]
 
 
@@ -136,7 +158,11 @@ def test_a_bishop_of_capitals_is_not_two_pawns() -> None:
 def test_prose_between_games_is_a_fault_and_what_follows_is_read() -> None:
     text = "Dear reader,\n\nhere is a game, e4 it began:\n1. e4 e5 1-0\n\nAnd another 1-0\n1. d4 d5 *\n"
     assert read(text) == [("e4 e5", False), ("d4 d5", False)]
-    assert [fault.split(": neither")[0] for fault in faults_of(text)] == ["1:1: 'Dear'", "3:1: 'here'", "6:1: 'And'"]
+    assert [fault.split(": neither")[0] for fault in faults_of(text)] == [
+        "1:1: 'Dear'",
+        "3:1: 'here'",
+        "6:1: 'And'",
+    ]
 
 
 def test_german_knights_are_no_pawns() -> None:
@@ -181,8 +207,16 @@ def test_letters_of_two_languages_name_the_word() -> None:
         ("1. e4 d5 2. xd5 Nf6", "e4 d5", "1:13: 'xd5': does not say which piece"),
         ("1. e4 e5 2. -f3", "e4 e5", "1:13: '-f3': does not say which piece"),
         ("1. e4 e5 2. 2f3", "e4 e5", "1:13: '2f3': does not say which piece"),
-        ("1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. Kh1", "e4 e5 Nf3 Nf6 Bc4 Bc5", "1:35: 'Kh1': illegal move"),
-        ("1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. Kg1", "e4 e5 Nf3 Nf6 Bc4 Bc5", "1:35: 'Kg1': illegal move"),
+        (
+            "1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. Kh1",
+            "e4 e5 Nf3 Nf6 Bc4 Bc5",
+            "1:35: 'Kh1': illegal move",
+        ),
+        (
+            "1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. Kg1",
+            "e4 e5 Nf3 Nf6 Bc4 Bc5",
+            "1:35: 'Kg1': illegal move",
+        ),
         ("1. P-K4 P-K4", "", "1:4: 'P-K4': descriptive notation"),
         ("1. e4 QKtxPch", "e4", "1:7: 'QKtxPch': descriptive notation"),
         ("1. e4=Q e5", "", "1:4: 'e4=Q': a promotion of a piece that is not promoted there"),
@@ -200,9 +234,13 @@ def test_what_is_no_token_is_a_fault_with_its_place(text: str, moves: str, place
     assert faults_of(text)[0].startswith(place)
 
 
-@pytest.mark.parametrize("word", ["O-O", "0-0", "o-o", "O–O", "0—0", "e1g1", "Ke1-g1", "e1h1", "O-O!", "0-0+/-"])
+@pytest.mark.parametrize(
+    "word", ["O-O", "0-0", "o-o", "O–O", "0—0", "e1g1", "Ke1-g1", "e1h1", "O-O!", "0-0+/-"]
+)
 def test_castling_as_the_last_word_does_not_vanish(word: str) -> None:
-    assert read(f"1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. {word}") == [("e4 e5 Nf3 Nf6 Bc4 Bc5 O-O", False)]
+    assert read(f"1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. {word}") == [
+        ("e4 e5 Nf3 Nf6 Bc4 Bc5 O-O", False)
+    ]
 
 
 def test_capital_files_are_pawns_where_nothing_else_is_legal() -> None:
@@ -257,7 +295,9 @@ def test_comments_that_hide_nothing_are_read() -> None:
 
 
 def test_marks_become_numbers() -> None:
-    (game,) = read_games("1. e4± c5∓ 2. Nf3 ⩲ d6 +- 3. d4!? N cxd4?! □ 4. Nxd4 (D) Nf6 ∞ -+ 5. Nc3 = a6 ⇆ $7 *")
+    (game,) = read_games(
+        "1. e4± c5∓ 2. Nf3 ⩲ d6 +- 3. d4!? N cxd4?! □ 4. Nxd4 (D) Nf6 ∞ -+ 5. Nc3 = a6 ⇆ $7 *"
+    )
     nags = [sorted(node.nags) for node in game.game.mainline()]
     assert nags == [[16], [17], [14], [18], [5, 146], [6, 7], [220], [13, 19], [10], [7, 133]]
 
@@ -276,7 +316,16 @@ def test_a_chess960_game_without_its_tag_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Freestyle", "Fischer-Random", "Chess 960 (Fischer random)", "FRC", "960", "wild/fr", "960 Chess"]
+    "name",
+    [
+        "Freestyle",
+        "Fischer-Random",
+        "Chess 960 (Fischer random)",
+        "FRC",
+        "960",
+        "wild/fr",
+        "960 Chess",
+    ],
 )
 def test_names_of_chess960_that_one_library_lacks_were_other_variants(name: str) -> None:
     text = f'[Variant "{name}"]\n[FEN "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w KQkq - 0 1"]\n\n1. O-O O-O-O *'
@@ -321,7 +370,9 @@ def test_an_offer_of_a_draw_was_a_variation_without_moves() -> None:
 )  # fmt: skip
 def test_results_that_the_tag_spells_alike_end_a_game(spelled: str, meant: str) -> None:
     for gap in ("\n", " "):
-        text = f'[White "A"]\n[Result "{spelled}"]\n\n1. e4{gap}{spelled}\n\n[White "B"]\n\n1. d4 *\n'
+        text = (
+            f'[White "A"]\n[Result "{spelled}"]\n\n1. e4{gap}{spelled}\n\n[White "B"]\n\n1. d4 *\n'
+        )
         assert read(text) == [("e4", False), ("d4", False)]
         first, _ = read_games(text)
         assert first.game.headers["Result"] == (meant or spelled)
@@ -343,7 +394,9 @@ def test_a_result_that_the_tag_tells_otherwise_is_one(told: str) -> None:
     ["{TAG}", "{\nTAG\n}", "; TAG\n", "{ {TAG} }", "\n% TAG\n"],
     ids=["braces", "lines", "line", "nested", "escape"],
 )
-@pytest.mark.parametrize("tag", ['[FEN "B"]', '[White "X"]', '[Result "0-1"]', '[Variant "Atomic"]', '[SetUp "1"]'])
+@pytest.mark.parametrize(
+    "tag", ['[FEN "B"]', '[White "X"]', '[Result "0-1"]', '[Variant "Atomic"]', '[SetUp "1"]']
+)
 def test_tags_in_comments_are_none(comment: str, tag: str) -> None:
     told = comment.replace("TAG", tag)
     for text in (
@@ -360,8 +413,13 @@ def test_tags_in_comments_are_none(comment: str, tag: str) -> None:
 
 
 def test_a_huge_game_takes_a_third_of_the_memory() -> None:
-    """Tokens that were Python's objects took 200 bytes for each byte of text; the tree of moves itself takes 60."""
-    words = [f"{ply // 2 + 1}. " * (ply % 2 == 0) + ("Nf3", "Nf6", "Ng1", "Ng8")[ply % 4] for ply in range(20_000)]
+    """Tokens that were Python's objects took 200 bytes for each byte of text; the tree of moves
+    itself takes 60.
+    """
+    words = [
+        f"{ply // 2 + 1}. " * (ply % 2 == 0) + ("Nf3", "Nf6", "Ng1", "Ng8")[ply % 4]
+        for ply in range(20_000)
+    ]
     text = " ".join(words) + " *\n"
     list(read_games(text[:100]))
     tracemalloc.start()
@@ -380,12 +438,14 @@ def test_a_result_that_costs_both_sides_was_castling(result: str) -> None:
     assert read(f'[Result "1-0"]\n\n1. e4 {result}')[0][1]
 
 
-# ---- every form ---------------------------------------------------------------------------------------------------
+# ---- every form ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", [*FORMS, "long", "UCI"])
 def test_games_in_every_form_are_the_same_games(name: str) -> None:
-    """With three games a form, some 200 texts; both speeds, and python-chess where it reads the form rightly."""
+    """With three games a form, some 200 texts; both speeds, and python-chess where it reads the
+    form rightly.
+    """
     writer = {"long": long_san, "UCI": lambda board, move: move.uci()}.get(name, san)
     for seed in SEEDS:
         moves = played_game(seed)
@@ -393,7 +453,9 @@ def test_games_in_every_form_are_the_same_games(name: str) -> None:
         games = list(read_games(text))
         assert [tuple(game.game.mainline_moves()) for game in games] == [moves] * 2
         assert [str(fault) for game in games for fault in game.faults] == []
-        assert {game.letters == "English" for game in games} == {name not in pgn_forms.LETTERS or "figurines" in name}
+        assert {game.letters == "English" for game in games} == {
+            name not in pgn_forms.LETTERS or "figurines" in name
+        }
         lines = list(main_lines(GameText(io.BytesIO(text.encode()))))
         assert [line.moves.tolist() for line in lines] == [codes(moves)] * 2
         assert {line.fault for line in lines} == {""}
@@ -412,13 +474,22 @@ def without_spaces(game: chess.pgn.Game | None) -> str:
 @pytest.mark.parametrize("name", sorted(pgn_forms.EXTRACTED))
 def test_pgn_extract_finds_the_same_games(name: str, tmp_path: Path) -> None:
     path = tmp_path / "games.pgn"
-    path.write_text("".join(FORMS[name](words_of(played_game(seed), san)) for seed in SEEDS), encoding="utf-8")
+    path.write_text(
+        "".join(FORMS[name](words_of(played_game(seed), san)) for seed in SEEDS), encoding="utf-8"
+    )
     flags = ["-s", "-C", "-N", "-V", "-w", "100000", "-Wuci", "--notags", "--nomovenumbers"]
-    done = subprocess.run([PGN_EXTRACT, *flags, str(path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [PGN_EXTRACT, *flags, str(path)], capture_output=True, text=True, check=True
+    )
     theirs = [
-        re.sub("[QRBN]", lambda m: m[0].lower(), line).split() for line in done.stdout.splitlines() if line.strip()
+        re.sub("[QRBN]", lambda m: m[0].lower(), line).split()
+        for line in done.stdout.splitlines()
+        if line.strip()
     ]
-    ours = [[move.uci() for move in game.game.mainline_moves()] + ["1-0"] for game in read_game_file(path)]
+    ours = [
+        [move.uci() for move in game.game.mainline_moves()] + ["1-0"]
+        for game in read_game_file(path)
+    ]
     assert theirs == ours
 
 
@@ -430,9 +501,13 @@ def random_tree(seed: int) -> chess.pgn.Game:
         node = rng.choice(nodes[-9:])
         moves = [move for move in node.board().legal_moves if not node.has_variation(move)]
         if moves:
-            child = node.add_variation(rng.choice(moves), nags=rng.choice(([], [], [1], [6, 14], [220])))
+            child = node.add_variation(
+                rng.choice(moves), nags=rng.choice(([], [], [1], [6, 14], [220]))
+            )
             child.comment = rng.choice(("", "", "why (not) 1. e4?", "[%clk 0:01:00]", "ü 1-0 *"))
-            child.starting_comment = "or" if node.variations[0] is not child and rng.random() < 0.3 else ""
+            child.starting_comment = (
+                "or" if node.variations[0] is not child and rng.random() < 0.3 else ""
+            )
             nodes.append(child)
     return game
 
@@ -446,14 +521,18 @@ def test_whole_games_are_the_trees_that_python_chess_reads() -> None:
 
 
 def test_the_kernel_of_the_reader_is_compiled_once() -> None:
-    """Arrays that may be written are another kind: the text before the first piece was one, and positions of tags."""
+    """Arrays that may be written are another kind: the text before the first piece was one, and
+    positions of tags.
+    """
     assert len(list(read_games(f'1. e4 e5 1-0\n\n[FEN "{chess.STARTING_FEN}"]\n\n1. d4 *'))) == 2
     assert len(getattr(cut_text, "signatures", "1")) == 1  # without a compiler there are none
 
 
 def test_pieces_of_any_size_give_the_same_games() -> None:
     text = "".join(
-        pgn_forms.TEXTS[name](words_of(played_game(seed), san)) for seed in range(2) for name in sorted(pgn_forms.TEXTS)
+        pgn_forms.TEXTS[name](words_of(played_game(seed), san))
+        for seed in range(2)
+        for name in sorted(pgn_forms.TEXTS)
     )
     data = text.encode()
     whole_text = list(main_lines(GameText(io.BytesIO(data))))
@@ -465,13 +544,17 @@ def test_pieces_of_any_size_give_the_same_games() -> None:
 
 
 def test_a_game_is_found_again_at_its_place() -> None:
-    data = "".join(pgn_forms.TEXTS[name](words_of(played_game(3), san)) for name in sorted(pgn_forms.TEXTS)).encode()
+    data = "".join(
+        pgn_forms.TEXTS[name](words_of(played_game(3), san)) for name in sorted(pgn_forms.TEXTS)
+    ).encode()
     lines = list(main_lines(GameText(io.BytesIO(data), 1000)))
     for number in (0, 7, len(lines) - 1):
         text = GameText(io.BytesIO(data), 1000)
         text.skip_to(lines[number].end)
         rest = list(main_lines(text))
-        assert [(line.line, line.end) for line in rest] == [(line.line, line.end) for line in lines[number + 1 :]]
+        assert [(line.line, line.end) for line in rest] == [
+            (line.line, line.end) for line in lines[number + 1 :]
+        ]
 
 
 def test_a_changed_character_is_a_fault_or_changes_nothing() -> None:
@@ -494,7 +577,9 @@ NAMES = [
 def game_of(name: str) -> chess.pgn.Game:
     game = chess.pgn.Game()
     game.headers.update(White=name, Event=name)
-    node = game.add_main_variation(chess.Move.from_uci("e2e4"), comment='a {brace}, a "quote" \\ and Müller')
+    node = game.add_main_variation(
+        chess.Move.from_uci("e2e4"), comment='a {brace}, a "quote" \\ and Müller'
+    )
     node.add_main_variation(chess.Move.from_uci("e7e5"))
     return game
 
@@ -507,7 +592,9 @@ def unescaped(name: str) -> str:
 def test_quotes_and_backslashes_in_tags_are_escaped(name: str) -> None:
     text = game_text(game_of(name))
     assert text.endswith("\n\n")
-    assert text.splitlines()[4] == '[White "{}"]'.format(unescaped(name).replace("\\", "\\\\").replace('"', '\\"'))
+    assert text.splitlines()[4] == '[White "{}"]'.format(
+        unescaped(name).replace("\\", "\\\\").replace('"', '\\"')
+    )
     read = chess.pgn.read_game(io.StringIO(text))
     assert re.sub(r'\\(["\\])', r"\1", read.headers["White"]) == unescaped(name)
     assert [move.uci() for move in read.mainline_moves()] == ["e2e4", "e7e5"]
@@ -517,14 +604,18 @@ def test_quotes_and_backslashes_in_tags_are_escaped(name: str) -> None:
 def test_two_games_in_a_row_stay_two_games() -> None:
     stream = io.StringIO("".join(map(game_text, map(game_of, NAMES))))
     games = list(iter(lambda: chess.pgn.read_game(stream), None))
-    assert [(game.errors, len(list(game.mainline_moves()))) for game in games] == [([], 2)] * len(NAMES)
+    assert [(game.errors, len(list(game.mainline_moves()))) for game in games] == [([], 2)] * len(
+        NAMES
+    )
 
 
 @pytest.mark.skipif(PGN_EXTRACT is None, reason="pgn-extract is not installed")
 def test_pgn_extract_reads_every_tag_and_game(tmp_path) -> None:
     path = tmp_path / "games.pgn"
     path.write_text("".join(map(game_text, map(game_of, NAMES))), encoding="utf-8")
-    done = subprocess.run([PGN_EXTRACT, "-Wepd", str(path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [PGN_EXTRACT, "-Wepd", str(path)], capture_output=True, text=True, check=True
+    )
     assert f"{len(NAMES)} games matched out of {len(NAMES)}" in done.stderr
     assert "unterminated" not in done.stderr.lower()
 

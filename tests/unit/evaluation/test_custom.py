@@ -1,4 +1,6 @@
-"""Networks of others as evaluators: planes, the places of moves, and what goes wrong with somebody else's module."""
+"""Networks of others as evaluators: planes, the places of moves, and what goes wrong with somebody
+else's module.
+"""
 
 import json
 import sys
@@ -15,7 +17,14 @@ from engine import Engine, EngineOptions, Limits
 from engine.cli.option_forms import uci_lines
 from engine.errors import AinoError, ConfigError, EvaluatorError, ShapeError
 from engine.evaluation import custom
-from engine.evaluation.custom import Guest, GuestEvaluator, PlanesEvaluator, board_planes, legal_policy, load_custom
+from engine.evaluation.custom import (
+    Guest,
+    GuestEvaluator,
+    PlanesEvaluator,
+    board_planes,
+    legal_policy,
+    load_custom,
+)
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import Evaluator, LeafBatch
 from engine.network.planes import fill_planes
@@ -26,7 +35,13 @@ from tests.unit.search.flat import FlatEvaluator
 from uci.loading.background import place_of
 from uci.loading.patient import PatientEngine
 
-GAMES = ("", "e4 c5 Nf3", "d4 d5 c4 dxc4 e4 b5", "Nf3 Nf6 Ng1 Ng8 Nf3 Nf6", "e4 e5 Nf3 Nc6 Bb5 a6 O-O")
+GAMES = (
+    "",
+    "e4 c5 Nf3",
+    "d4 d5 c4 dxc4 e4 b5",
+    "Nf3 Nf6 Ng1 Ng8 Nf3 Nf6",
+    "e4 e5 Nf3 Nc6 Bb5 a6 O-O",
+)
 ADVICE = "g1f3"  # seen from the mover: Black's g8f6
 
 
@@ -59,7 +74,9 @@ def test_the_move_that_a_network_wants_is_played_by_both_sides(moves: str) -> No
     with Engine(EngineOptions(threads=1), PlanesEvaluator(network)) as engine:
         engine.set_position(board)
         result = engine.search(Limits(nodes=40))
-    assert result.best_move == (chess.Move.from_uci("g1f3") if board.turn else chess.Move.from_uci("g8f6"))
+    assert result.best_move == (
+        chess.Move.from_uci("g1f3") if board.turn else chess.Move.from_uci("g8f6")
+    )
     assert max(network.sizes) == Advisor.batch
     assert next(iter(legal_policy(board, network(board_planes([board]))[0][0]))) == result.best_move
 
@@ -70,7 +87,9 @@ def test_probabilities_of_legal_moves_add_up_to_one_and_follow_the_logits() -> N
     assert set(policy) == set(board.legal_moves)
     assert sum(policy.values()) == pytest.approx(1)
     assert list(policy.values()) == sorted(policy.values(), reverse=True)
-    with pytest.raises(ShapeError, match=r"expected logits \[1858\], found \[1, 1858\]: .* such as logits\[0\]"):
+    with pytest.raises(
+        ShapeError, match=r"expected logits \[1858\], found \[1, 1858\]: .* such as logits\[0\]"
+    ):
         legal_policy(board, np.zeros((1, POLICY_SIZE)))  # an IndexError
 
 
@@ -134,7 +153,9 @@ def test_a_class_in_the_current_folder_is_an_evaluator() -> None:
 
 
 def test_python_chess_refused_an_engine_whose_evaluator_is_not_in_its_list() -> None:
-    (line,) = [line for line in uci_lines(EngineOptions(evaluator="a.b:C")) if " Evaluator " in line]
+    (line,) = [
+        line for line in uci_lines(EngineOptions(evaluator="a.b:C")) if " Evaluator " in line
+    ]
     assert "default a.b:C" in line
     assert "var sparse var a.b:C" in line
 
@@ -143,7 +164,10 @@ def test_python_chess_refused_an_engine_whose_evaluator_is_not_in_its_list() -> 
 @pytest.mark.parametrize(
     ("place", "says"),
     [
-        ("no_such_module:Net", r"ModuleNotFoundError: .* \(docs/own-network.md says what is expected\)"),
+        (
+            "no_such_module:Net",
+            r"ModuleNotFoundError: .* \(docs/own-network.md says what is expected\)",
+        ),
         ("somebodys_module.py:number", "ModuleNotFoundError: .*somebodys_module"),
         ("somebodys_module:Number", "AttributeError: .*'Number'"),
         ("somebodys_module:number", "expected a callable or an Evaluator, got int"),
@@ -160,14 +184,17 @@ def test_what_is_no_evaluator_is_said(place: str, says: str) -> None:
     assert caught.value.option == "evaluator"
 
 
-# ---- networks that are wrong ----------------------------------------------------------------------------------------
+# ---- networks that are wrong ---------------------------------------------------------------------
 
 
 def answering(logits=0.0, wdl=(0.2, 0.5, 0.3), plies=None, kind=np.float32):
     """A network that says the same of every position."""
 
     def network(planes: np.ndarray) -> list[np.ndarray]:
-        outputs = [np.full((len(planes), POLICY_SIZE), logits, kind), np.tile(np.array(wdl, kind), (len(planes), 1))]
+        outputs = [
+            np.full((len(planes), POLICY_SIZE), logits, kind),
+            np.tile(np.array(wdl, kind), (len(planes), 1)),
+        ]
         return outputs if plies is None else [*outputs, np.full(len(planes), plies, kind)]
 
     return network
@@ -205,13 +232,18 @@ def test_a_batch_that_is_no_number_of_positions_is_refused(batch: object) -> Non
         lambda planes: "policy",
         lambda planes: [["a"], ["b"]],
         lambda planes: [[0.0, [1.0]], [0.3]],
-        lambda planes: {"policy": np.zeros((len(planes), POLICY_SIZE)), "wdl": np.zeros((len(planes), 3))},
+        lambda planes: {
+            "policy": np.zeros((len(planes), POLICY_SIZE)),
+            "wdl": np.zeros((len(planes), 3)),
+        },
         lambda planes: [np.zeros((len(planes), POLICY_SIZE), complex), np.zeros((len(planes), 3))],
         lambda planes: sys.exit(3),
         lambda planes: 1 / 0,
     ],
 )
-def test_answers_that_cannot_be_used_end_a_search_with_the_evaluators_name_and_are_forgotten(network) -> None:
+def test_answers_that_cannot_be_used_end_a_search_with_the_evaluators_name_and_are_forgotten(
+    network,
+) -> None:
     broken = [True]
 
     def sometimes(planes: np.ndarray):
@@ -239,7 +271,10 @@ def test_answers_that_cannot_be_used_end_a_search_with_the_evaluators_name_and_a
         answering(plies=-0.25),  # As a regression may say of a mate.
         lambda planes: [np.zeros((POLICY_SIZE, len(planes))).T, np.full((3, len(planes)), 1 / 3).T],
         lambda planes: [[[0] * POLICY_SIZE] * len(planes), [(0, 1, 0)] * len(planes)],
-        lambda planes: (np.full((len(planes), POLICY_SIZE), -np.inf), np.full((len(planes), 3), 1 / 3)),
+        lambda planes: (
+            np.full((len(planes), POLICY_SIZE), -np.inf),
+            np.full((len(planes), 3), 1 / 3),
+        ),
     ],
 )
 def test_numbers_in_other_forms_are_taken(network) -> None:
@@ -263,7 +298,9 @@ def test_an_evaluator_of_a_library_is_checked_too() -> None:
         of(Nothing())
 
 
-def test_a_network_that_never_answers_ends_its_search_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_never_answers_ends_its_search_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(custom, "PATIENCE_S", 0.1)
     answer = threading.Event()
 
@@ -272,7 +309,12 @@ def test_a_network_that_never_answers_ends_its_search_alone(monkeypatch: pytest.
         return answering()(planes)
 
     with Engine(EngineOptions(threads=1, hash_mib=8), PlanesEvaluator(slow)) as engine:
-        for limits in (Limits(infinite=True), Limits(movetime_ms=20), Limits(white_time_ms=100), Limits(ponder=True)):
+        for limits in (
+            Limits(infinite=True),
+            Limits(movetime_ms=20),
+            Limits(white_time_ms=100),
+            Limits(ponder=True),
+        ):
             job = engine.start(limits)
             if limits.infinite or limits.ponder:
                 time.sleep(0.2)
@@ -284,7 +326,9 @@ def test_a_network_that_never_answers_ends_its_search_alone(monkeypatch: pytest.
         assert engine.search(Limits(nodes=40)).nodes == 40
 
 
-def test_a_slow_network_gets_as_much_time_again_as_it_took_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_network_gets_as_much_time_again_as_it_took_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(custom, "PATIENCE_S", 0.01)
     guest = Guest("slow")
     guest.ask(lambda: time.sleep(1.2))
@@ -304,7 +348,9 @@ def test_a_class_that_is_never_made_is_given_up(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.usefixtures("somewhere")
 def test_somebodys_class_is_made_once_and_runs_where_it_was_made() -> None:
-    with PatientEngine(EngineOptions(evaluator="somebodys_module:Net", threads=2, hash_mib=8)) as engine:
+    with PatientEngine(
+        EngineOptions(evaluator="somebodys_module:Net", threads=2, hash_mib=8)
+    ) as engine:
         assert engine.search(Limits(nodes=50)).nodes == 50
         assert len(sys.modules["somebodys_module"].made) == 1
 
@@ -319,7 +365,8 @@ def test_kernels_are_compiled_and_rehearsed_without_somebodys_code() -> None:
     assert load_custom(choice["evaluator"]).name == "own"
     network, asked = answering(), []
     with Engine(
-        EngineOptions(hash_mib=8), PlanesEvaluator(lambda planes: asked.append(0) or network(planes))
+        EngineOptions(hash_mib=8),
+        PlanesEvaluator(lambda planes: asked.append(0) or network(planes)),
     ) as engine:
         engine.warm_up()
         assert not asked

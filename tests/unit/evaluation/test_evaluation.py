@@ -30,7 +30,9 @@ from engine.network.weights import default_net_path
 from engine.nn import dit
 from tests.unit.network.fused_tower import fused
 
-CONFIG = TowerConfig(16, 1, value_channels=4, value_hidden=16, moves_left_channels=2, moves_left_hidden=8)
+CONFIG = TowerConfig(
+    16, 1, value_channels=4, value_hidden=16, moves_left_channels=2, moves_left_hidden=8
+)
 LEAVES = 37  # no multiple of a chunk
 
 
@@ -65,7 +67,11 @@ def sample_batch(count: int = LEAVES) -> LeafBatch:
 
 def answers(leaves: LeafBatch, leaf: int) -> tuple[bytes, bytes, bytes]:
     n = leaves.n_moves[leaf]
-    return leaves.logits[leaf, :n].tobytes(), leaves.wdl[leaf].tobytes(), leaves.moves_left[leaf].tobytes()
+    return (
+        leaves.logits[leaf, :n].tobytes(),
+        leaves.wdl[leaf].tobytes(),
+        leaves.moves_left[leaf].tobytes(),
+    )
 
 
 @pytest.fixture(params=list(MAKERS))
@@ -126,7 +132,9 @@ def test_hybrid_blends_the_values_and_keeps_the_policy(weight):
         evaluator.evaluate(leaves, 8)
         evaluator.close()
     network, material, hybrid = batches
-    np.testing.assert_allclose(hybrid.wdl, (1 - weight) * network.wdl + weight * material.wdl, atol=1e-6)
+    np.testing.assert_allclose(
+        hybrid.wdl, (1 - weight) * network.wdl + weight * material.wdl, atol=1e-6
+    )
     np.testing.assert_array_equal(hybrid.logits, network.logits)
     np.testing.assert_array_equal(hybrid.moves_left, network.moves_left)
 
@@ -136,7 +144,7 @@ def test_hybrid_refuses_a_weight_that_is_no_share():
         HybridEvaluator(NetworkEvaluator(small_net()), 1.5)
 
 
-# ---- finding nets and evaluators ------------------------------------------------------------------------------------
+# ---- finding nets and evaluators -----------------------------------------------------------------
 
 
 @pytest.fixture
@@ -145,7 +153,8 @@ def net_folder(tmp_path, monkeypatch):
     dit.save(tmp_path / "small.dit", build_tower(CONFIG, np.random.default_rng(1)))
     digest = hashlib.sha256((tmp_path / "small.dit").read_bytes()).hexdigest()
     (tmp_path / "MANIFEST.toml").write_text(
-        f'default = "small"\n[[net]]\nname = "small"\nfile = "small.dit"\nsha256 = "{digest}"\n', encoding="utf-8"
+        f'default = "small"\n[[net]]\nname = "small"\nfile = "small.dit"\nsha256 = "{digest}"\n',
+        encoding="utf-8",
     )
     for module in (weights, manifest_file):
         monkeypatch.setattr(module, "SHIPPED", tmp_path)
@@ -157,7 +166,9 @@ def test_the_manifest_names_the_default_net(net_folder):
 
 
 def test_the_net_that_learned_alone_goes_by_its_name(net_folder):
-    with pytest.raises(NetFileError, match=r"zero: expected a net zero-\*\.dit in .*MANIFEST\.toml"):
+    with pytest.raises(
+        NetFileError, match=r"zero: expected a net zero-\*\.dit in .*MANIFEST\.toml"
+    ):
         weights.load_net("zero")
     (net_folder / "small.dit").rename(net_folder / "zero-small.dit")
     text = (net_folder / "MANIFEST.toml").read_text().replace("small.dit", "zero-small.dit")
@@ -186,7 +197,10 @@ def manifest(text):
         (manifest("default = ["), "expected a TOML file"),
         (manifest('default = "other"'), "default 'other' among no nets"),
         (manifest('[[net]]\nname = "x"'), "tables without them"),
-        (manifest('default = "x"\n[[net]]\nname = "x"\nfile = 5\nsha256 = "0"'), "tables without them"),
+        (
+            manifest('default = "x"\n[[net]]\nname = "x"\nfile = 5\nsha256 = "0"'),
+            "tables without them",
+        ),
         (lambda folder: (folder / "small.dit").unlink(), "expected a net file"),
         (lambda folder: (folder / "small.dit").write_bytes(b"x"), "expected sha256"),
     ],
@@ -199,7 +213,9 @@ def test_a_faulty_net_folder_says_what_is_wrong(net_folder, change, message):
 
 def test_a_net_is_read_once(net_folder, monkeypatch):
     read = []
-    monkeypatch.setattr(weights, "load_tensors", lambda path: read.append(path) or dit_file.load_tensors(path))
+    monkeypatch.setattr(
+        weights, "load_tensors", lambda path: read.append(path) or dit_file.load_tensors(path)
+    )
     assert isinstance(weights.load_net(net_folder / "small.dit"), FusedTower)
     assert read == [net_folder / "small.dit"]
 
@@ -231,5 +247,7 @@ def test_a_shipped_net_that_cannot_be_loaded_is_an_error(monkeypatch):
 
 
 def test_an_unknown_evaluator_is_refused():
-    with pytest.raises(ConfigError, match="'oracle': expected one of auto, network, material, hybrid"):
+    with pytest.raises(
+        ConfigError, match="'oracle': expected one of auto, network, material, hybrid"
+    ):
         make_evaluator("oracle")

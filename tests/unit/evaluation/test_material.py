@@ -1,4 +1,6 @@
-"""The classical evaluator: symmetry, the judgements a club player takes for granted, and what quiescence must see."""
+"""The classical evaluator: symmetry, the judgements a club player takes for granted, and what
+quiescence must see.
+"""
 
 import chess
 import numpy as np
@@ -60,7 +62,8 @@ def test_colours_are_treated_alike(boards):
 
 
 def test_move_scores_do_not_depend_on_colour(boards):
-    # Equal captures are searched in the order of their squares: where many hang, the node limit cuts differently.
+    # Equal captures are searched in the order of their squares: where many hang, the node limit
+    # cuts differently.
     for board in [board for board in boards if board.ply() < 20]:
         scores, mirrored = policy(board), policy(board.mirror())
         assert sorted(scores.values()) == pytest.approx(sorted(mirrored.values()), abs=0.05)
@@ -79,13 +82,22 @@ PAIRS = {
         "rnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 0 2",
         "rnbqkbnr/pppp1ppp/8/4p3/4P3/6Q1/PPPP1PPP/RNB1KBNR w KQkq - 0 2",
     ),
-    "connected pawns, not doubled ones": ("4k3/8/8/8/8/8/PPP5/4K3 w - - 0 1", "4k3/8/8/8/8/P7/P1P5/4K3 w - - 0 1"),
-    "a passed pawn far advanced": ("8/P3k3/8/8/8/8/8/4K3 w - - 0 1", "8/4k3/8/8/8/P7/8/4K3 w - - 0 1"),
+    "connected pawns, not doubled ones": (
+        "4k3/8/8/8/8/8/PPP5/4K3 w - - 0 1",
+        "4k3/8/8/8/8/P7/P1P5/4K3 w - - 0 1",
+    ),
+    "a passed pawn far advanced": (
+        "8/P3k3/8/8/8/8/8/4K3 w - - 0 1",
+        "8/4k3/8/8/8/P7/8/4K3 w - - 0 1",
+    ),
     "a rook on an open file": (
         "6k1/pp3ppp/8/8/8/8/PP3PPP/3R2K1 w - - 0 1",
         "6k1/pp3ppp/8/8/8/8/PP3PPP/1R4K1 w - - 0 1",
     ),
-    "a bare king in the corner": ("k7/8/2K5/8/8/8/8/7R w - - 0 1", "8/8/2K1k3/8/8/8/8/7R w - - 0 1"),
+    "a bare king in the corner": (
+        "k7/8/2K5/8/8/8/8/7R w - - 0 1",
+        "8/8/2K1k3/8/8/8/8/7R w - - 0 1",
+    ),
 }
 
 
@@ -115,7 +127,9 @@ def test_quiescence_does_not_stand_pat_in_check():
 
 def test_quiescence_sees_a_mate_by_a_quiet_check():
     # The rook must take the queen, then the bishop mates on g6 without capturing anything.
-    assert settled("rnbqkbn1/ppppp3/7r/6pQ/3P1p2/3BP1B1/PPP2PPP/RN2K1NR b KQq - 0 7") < 100 - MATE_CP
+    assert (
+        settled("rnbqkbn1/ppppp3/7r/6pQ/3P1p2/3BP1B1/PPP2PPP/RN2K1NR b KQq - 0 7") < 100 - MATE_CP
+    )
 
 
 def test_a_settled_position_is_one_whose_quiescence_visits_nothing_else(boards):
@@ -150,7 +164,9 @@ def test_forcing_moves_match_python_chess(boards):
         row, moves = row_from_board(board), np.zeros(218, np.uint16)
         theirs = row[BLACK - int(row[SIDE])]
         for with_checks in (False, True):
-            count = generate_some(row, Targets(*map(np.uint64, forcing_targets(row, theirs, with_checks))), moves)
+            count = generate_some(
+                row, Targets(*map(np.uint64, forcing_targets(row, theirs, with_checks))), moves
+            )
             found = [decode_move(row, int(code)) for code in moves[:count]]
             every = [decode_move(row, int(code)) for code in moves[: generate(row, moves)]]
             assert found == [move for move in every if move in found]
@@ -159,7 +175,11 @@ def test_forcing_moves_match_python_chess(boards):
             quiet = set(found) - forcing
             assert all(board.gives_check(m) for m in quiet)
             assert with_checks or not quiet
-            missed = {m for m in board.legal_moves if board.gives_check(m)} - set(found) if with_checks else set()
+            missed = (
+                {m for m in board.legal_moves if board.gives_check(m)} - set(found)
+                if with_checks
+                else set()
+            )
             king = chess.BB_SQUARES[board.king(not board.turn)]
             for move in missed:  # discovered checks and castling
                 after = board.copy(stack=False)
@@ -168,12 +188,20 @@ def test_forcing_moves_match_python_chess(boards):
 
 
 def test_gains_of_single_moves_match_python_chess(boards):
-    values = {chess.PAWN: 100, chess.KNIGHT: 320, chess.BISHOP: 330, chess.ROOK: 500, chess.QUEEN: 950}
+    values = {
+        chess.PAWN: 100,
+        chess.KNIGHT: 320,
+        chess.BISHOP: 330,
+        chess.ROOK: 500,
+        chess.QUEEN: 950,
+    }
     for board in boards:
         row, moves = row_from_board(board), np.zeros(218, np.uint16)
         for code in moves[: generate(row, moves)]:
             move = decode_move(row, int(code))
-            captured = chess.PAWN if board.is_en_passant(move) else board.piece_type_at(move.to_square)
+            captured = (
+                chess.PAWN if board.is_en_passant(move) else board.piece_type_at(move.to_square)
+            )
             gain = values[captured] if captured and not board.is_castling(move) else 0
             gain += 850 if move.promotion == chess.QUEEN else 0
             if move.promotion in (None, chess.QUEEN):

@@ -11,7 +11,8 @@ from engine.board.convert import row_from_board
 from engine.evaluation.tablebase import Rank, Tablebase, good_moves
 from tests.boards import board_after
 
-CURSED = "4B3/6Nk/8/4K3/8/8/n7/8 w - - 0 1"  # bishop and knight against knight take more than fifty moves here
+# bishop and knight against knight take more than fifty moves here
+CURSED = "4B3/6Nk/8/4K3/8/8/n7/8 w - - 0 1"
 BLESSED = "2N2k2/8/8/6KB/8/8/7n/8 b - - 0 1"
 
 
@@ -45,7 +46,7 @@ def found_only(tables: Tablebase) -> bool:
     return news.startswith("Syzygy tables found: ")
 
 
-# ---- results ------------------------------------------------------------------------------------------------------
+# ---- results -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,9 @@ def test_what_is_not_in_the_tables_is_unknown(tables):
     assert tables.largest == 5
     assert wdl(tables, chess.STARTING_FEN) is None
     assert wdl(tables, "8/8/8/7r/8/6k1/1QQ5/K7 w - - 0 1") is None  # five pieces, but no table
-    assert wdl(tables, "8/8/8/2r5/8/6k1/1QQ5/K7 w - - 0 1") is None  # nor is it asked what the capture leads to
+    assert (
+        wdl(tables, "8/8/8/2r5/8/6k1/1QQ5/K7 w - - 0 1") is None
+    )  # nor is it asked what the capture leads to
     assert wdl(tables, "8/8/8/8/4k3/8/8/K7 w - - 0 1") is None  # bare kings: the rules decide
     assert wdl(tables, "4k3/8/8/8/8/8/8/4K2R w K - 0 1") is None
     assert tables.hits == 0
@@ -105,10 +108,15 @@ def test_the_probe_limit_is_a_limit_on_pieces(syzygy):
     assert tables.largest == 3
     assert wdl(tables, "8/8/8/8/4k3/8/1Q6/K7 w - - 0 1") == 2
     assert wdl(tables, "8/8/8/8/4k3/8/1Q6/K6r w - - 0 1") is None
-    assert best_moves(Tablebase(str(syzygy), probe_limit=0), chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")) == []
+    assert (
+        best_moves(
+            Tablebase(str(syzygy), probe_limit=0), chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")
+        )
+        == []
+    )
 
 
-# ---- root moves ---------------------------------------------------------------------------------------------------
+# ---- root moves ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -120,8 +128,14 @@ def test_the_probe_limit_is_a_limit_on_pieces(syzygy):
         ("8/5P1k/5K2/8/8/8/8/8 w - - 0 1", {"f7f8r"}),  # The queen would take a move longer.
         ("8/8/8/8/4k3/8/8/KQ5r w - - 0 1", {"b1h1"}),  # A capture comes before manoeuvres.
         ("8/4k3/4P3/4K3/8/8/8/8 b - - 0 1", {"e7e8"}),  # The only move that draws.
-        ("8/8/8/4P3/4K3/8/8/k7 w - - 99 80", {"e5e6"}),  # The king has no time for a walk: the clock is reset.
-        ("7k/5K2/8/6Q1/8/8/8/8 w - - 0 1", {"g5g8", "g5g7", "g5h6", "g5h5", "g5h4"}),  # Others stalemate.
+        (
+            "8/8/8/4P3/4K3/8/8/k7 w - - 99 80",
+            {"e5e6"},
+        ),  # The king has no time for a walk: the clock is reset.
+        (
+            "7k/5K2/8/6Q1/8/8/8/8 w - - 0 1",
+            {"g5g8", "g5g7", "g5h6", "g5h5", "g5h4"},
+        ),  # Others stalemate.
     ],
 )
 def test_the_best_moves_at_the_root(tables, fen, moves):
@@ -155,10 +169,12 @@ def test_after_many_moves_or_a_repetition_only_the_nearest_way_is_good(tables):
         ranks = tables.ranks(board)
         nearest = [move for move in good_moves(ranks) if not board.is_zeroing(move)]
         assert len(good_moves(ranks)) < len([rank for rank in ranks.values() if rank[0] == 2])
-        assert all(ranks[move][1] == 0 for move in good_moves(ranks)) or len(nearest) == len(best_ranked(ranks))
+        assert all(ranks[move][1] == 0 for move in good_moves(ranks)) or len(nearest) == len(
+            best_ranked(ranks)
+        )
 
 
-# ---- the fifty-move rule -------------------------------------------------------------------------------------------
+# ---- the fifty-move rule -------------------------------------------------------------------------
 
 KBN = "8/8/3k4/8/8/8/8/KBN5 w - - {} 80"
 
@@ -192,7 +208,7 @@ def test_the_hundredth_quiet_ply_draws(tables):
     assert {tables._rank(board, move, True)[0] for move in board.legal_moves} == {0}
 
 
-# ---- folders in disrepair ----------------------------------------------------------------------------------------
+# ---- folders in disrepair ------------------------------------------------------------------------
 
 
 def test_no_folder_and_an_empty_one(tmp_path):
@@ -208,7 +224,9 @@ def test_no_folder_and_an_empty_one(tmp_path):
     assert missing.take_news() == []
 
 
-@pytest.mark.parametrize("content", [b"", b"junk", b"\x71\xe8\x23\x5d" + bytes(12), bytes(64 * 9 + 16)])
+@pytest.mark.parametrize(
+    "content", [b"", b"junk", b"\x71\xe8\x23\x5d" + bytes(12), bytes(64 * 9 + 16)]
+)
 def test_files_that_are_no_tables_are_named_and_left_out(tmp_path, content):
     (tmp_path / "KQvK.rtbw").write_bytes(content)
     (tmp_path / "README.txt").write_text("not a table")
@@ -229,7 +247,9 @@ def test_a_table_under_another_name_would_hang_the_prober_and_is_refused(tmp_pat
 
 @pytest.mark.parametrize("damage", ["cut", "zeros", "noise"])
 @pytest.mark.parametrize("suffix", [".rtbw", ".rtbz"])
-def test_damage_behind_the_header_costs_a_message_or_a_wrong_answer_but_no_exception(tmp_path, syzygy, damage, suffix):
+def test_damage_behind_the_header_costs_a_message_or_a_wrong_answer_but_no_exception(
+    tmp_path, syzygy, damage, suffix
+):
     for name in ("KQvK", "KRvK", "KQvKR"):
         for kind in (".rtbw", ".rtbz"):
             shutil.copy(syzygy / (name + kind), tmp_path)
@@ -237,7 +257,11 @@ def test_damage_behind_the_header_costs_a_message_or_a_wrong_answer_but_no_excep
     path.chmod(0o644)
     data = path.read_bytes()
     keep = 192
-    tail = {"cut": bytes(16), "zeros": bytes(len(data) - keep), "noise": b"\xa7" * (len(data) - keep)}
+    tail = {
+        "cut": bytes(16),
+        "zeros": bytes(len(data) - keep),
+        "noise": b"\xa7" * (len(data) - keep),
+    }
     path.write_bytes(data[:keep] + tail[damage])
     tables = Tablebase(str(tmp_path))
     board = chess.Board("8/8/8/8/4k3/2r5/1Q6/K7 b - - 0 1")
@@ -267,7 +291,10 @@ def test_a_folder_in_the_home_folder_is_found(tmp_path, monkeypatch):
     assert Tablebase("~/tables").take_news() == ["no Syzygy tables found in ~/tables"]
 
 
-@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs file permissions")
+@pytest.mark.skipif(
+    os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0,
+    reason="needs file permissions",
+)
 def test_a_folder_that_may_not_be_read_is_named(tmp_path):
     tmp_path.chmod(0)
     try:

@@ -1,4 +1,6 @@
-"""`.dit` files: what is saved comes back, and every fault is a NetFileError that says what is wrong."""
+"""`.dit` files: what is saved comes back, and every fault is a NetFileError that says what is
+wrong.
+"""
 
 import json
 import os
@@ -31,7 +33,9 @@ PREFIX_BYTES = 20  # magic, version, header length
 
 def small_model() -> Sequential:
     rng = np.random.default_rng(4)
-    model = Sequential(a=Dense(3, 5, rng), norm=BatchNorm(5), act=Activation("mish"), b=Dense(5, 1, rng))
+    model = Sequential(
+        a=Dense(3, 5, rng), norm=BatchNorm(5), act=Activation("mish"), b=Dense(5, 1, rng)
+    )
     model.forward(rng.standard_normal((8, 3)).astype(np.float32), training=True)
     return model
 
@@ -43,7 +47,12 @@ def tensors_of(model: Layer) -> dict[str, np.ndarray]:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "net.dit"
-    save(path, small_model(), {"games": 12, "note": "é", "file": "M\udcfcller.pgn"}, configuration={"rate": 0.1})
+    save(
+        path,
+        small_model(),
+        {"games": 12, "note": "é", "file": "M\udcfcller.pgn"},
+        configuration={"rate": 0.1},
+    )
     return path
 
 
@@ -61,7 +70,11 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     header["crc32"] = header_checksum(header)
     text = json.dumps(header).encode()
     path.write_bytes(
-        DIT_MAGIC + struct.pack("<IQ", 1, len(text)) + text + bytes(-(PREFIX_BYTES + len(text)) % 64) + data
+        DIT_MAGIC
+        + struct.pack("<IQ", 1, len(text))
+        + text
+        + bytes(-(PREFIX_BYTES + len(text)) % 64)
+        + data
     )
 
 
@@ -72,13 +85,15 @@ def assert_refused(path: Path, match: str) -> None:
     assert str(path) in str(caught.value)
 
 
-# ---- what is saved comes back -------------------------------------------------------------------------------------
+# ---- what is saved comes back --------------------------------------------------------------------
 
 
 def test_a_model_comes_back_bit_for_bit(path: Path) -> None:
     model, (loaded, header) = small_model(), load(path)
     assert loaded.config() == model.config()
-    assert all(np.array_equal(array, tensors_of(model)[name]) for name, array in tensors_of(loaded).items())
+    assert all(
+        np.array_equal(array, tensors_of(model)[name]) for name, array in tensors_of(loaded).items()
+    )
     assert header["card"] == {"games": 12, "note": "é", "file": "M\udcfcller.pgn"}
     assert header["configuration"] == {"rate": 0.1}
     assert header["provenance"]["backend"] == "numpy"
@@ -89,10 +104,21 @@ def test_a_model_comes_back_bit_for_bit(path: Path) -> None:
     ("words", "told"),
     [
         (
-            ["/opt/bin/aino-train", "/data/my labels/", "--out=/home/me/", "--cache=/a/b//", "/", "runs/one/", "/x"],
+            [
+                "/opt/bin/aino-train",
+                "/data/my labels/",
+                "--out=/home/me/",
+                "--cache=/a/b//",
+                "/",
+                "runs/one/",
+                "/x",
+            ],
             "aino-train 'my labels/' --out=me/ --cache=b// / runs/one/ x",
         ),
-        ([r"C:\Users\Ann\aino-train", r"--out=C:\Users\Ann\a.dit", r"D:\b.pgn"], "aino-train --out=a.dit b.pgn"),
+        (
+            [r"C:\Users\Ann\aino-train", r"--out=C:\Users\Ann\a.dit", r"D:\b.pgn"],
+            "aino-train --out=a.dit b.pgn",
+        ),
         (["../ann/c.pgn", r"..\ann\d", r"\\host\e"], "c.pgn d e"),
     ],
 )
@@ -102,7 +128,11 @@ def test_folders_of_users_are_left_out_of_a_command_and_nothing_else(monkeypatch
 
 
 def test_a_file_says_where_it_comes_from(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/opt/bin/aino-train", "loop", "--seed=3", "--out=/home/me/a b.dit", "runs/one"])
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["/opt/bin/aino-train", "loop", "--seed=3", "--out=/home/me/a b.dit", "runs/one"],
+    )
     before = datetime.now(UTC).replace(microsecond=0)
     save(path, small_model(), configuration={"seed": 3})
     found = load(path)[1]["provenance"]
@@ -167,7 +197,9 @@ def test_every_layer_comes_back(case: Case, dtype: str, tmp_path: Path) -> None:
         assert outputs_of(loaded, case) == outputs_of(case.layer, case)
     for name, array in tensors_of(loaded).items():
         assert array.dtype == np.float32
-        assert np.allclose(array, tensors_of(case.layer)[name], rtol=0 if dtype == "float32" else 1e-3, atol=1e-7), name
+        assert np.allclose(
+            array, tensors_of(case.layer)[name], rtol=0 if dtype == "float32" else 1e-3, atol=1e-7
+        ), name
 
 
 def outputs_of(layer: Layer, case: Case) -> list[Any]:
@@ -176,11 +208,15 @@ def outputs_of(layer: Layer, case: Case) -> list[Any]:
     layer.reseed(1)
     x = case.x if isinstance(case.x, tuple) else (case.x,)
     single = tuple(part.astype(np.float32) if part.dtype.kind == "f" else part for part in x)
-    y, _ = layer.forward(single if isinstance(case.x, tuple) else single[0], training=True, **case.options)
+    y, _ = layer.forward(
+        single if isinstance(case.x, tuple) else single[0], training=True, **case.options
+    )
     return [part.tolist() for part in arrays_in(y)]
 
 
-def test_a_layer_of_ones_own_with_a_large_setting_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_of_ones_own_with_a_large_setting_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It was saved, and refused when it was loaded: the number was taken for a size."""
 
     class Limited(Activation):
@@ -193,7 +229,10 @@ def test_a_layer_of_ones_own_with_a_large_setting_comes_back(tmp_path: Path, mon
 
     monkeypatch.setitem(REGISTRY, "limited", Limited)
     save(tmp_path / "own.dit", Sequential(Dense(2, 3, RNG), Limited(10**9)))
-    assert load(tmp_path / "own.dit")[0].config()["layers"]["limited1"] == {"layer": "limited", "largest": 10**9}
+    assert load(tmp_path / "own.dit")[0].config()["layers"]["limited1"] == {
+        "layer": "limited",
+        "largest": 10**9,
+    }
 
 
 def test_a_failed_save_keeps_the_old_file(path: Path) -> None:
@@ -214,7 +253,7 @@ def test_a_failed_save_keeps_the_old_file(path: Path) -> None:
     assert len(list(path.parent.iterdir())) == 1
 
 
-# ---- faults -------------------------------------------------------------------------------------------------------
+# ---- faults --------------------------------------------------------------------------------------
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
@@ -257,18 +296,34 @@ def test_every_damaged_byte_is_refused(path: Path) -> None:
     ("spoiled", "match"),
     [
         (lambda data: data + b"\0", "bytes of tensors"),
-        (lambda data: data[:8] + struct.pack("<I", 7) + data[12:], "expected version 1, found version 7"),
+        (
+            lambda data: data[:8] + struct.pack("<I", 7) + data[12:],
+            "expected version 1, found version 7",
+        ),
         *[
-            (lambda data, length=length: data[:12] + struct.pack("<Q", length) + data[20:], "a header of at most")
+            (
+                lambda data, length=length: data[:12] + struct.pack("<Q", length) + data[20:],
+                "a header of at most",
+            )
             for length in (MAX_HEADER_BYTES + 1, 1 << 40, (1 << 64) - 1)
         ],
         *[
             (lambda _, text=text: DIT_MAGIC + struct.pack("<IQ", 1, len(text)) + text, "header")
-            for text in (b"\xff\xfe", b"{", b"[1]", b"[" * 100_000, b'{"card": NaN}', b'{"card": "\\ud800"}', b"{}")
+            for text in (
+                b"\xff\xfe",
+                b"{",
+                b"[1]",
+                b"[" * 100_000,
+                b'{"card": NaN}',
+                b'{"card": "\\ud800"}',
+                b"{}",
+            )
         ],
     ],
 )
-def test_a_spoiled_file_is_refused(path: Path, spoiled: Callable[[bytes], bytes], match: str) -> None:
+def test_a_spoiled_file_is_refused(
+    path: Path, spoiled: Callable[[bytes], bytes], match: str
+) -> None:
     path.write_bytes(spoiled(path.read_bytes()))
     assert_refused(path, match)
 
@@ -306,6 +361,8 @@ def nest(header: dict[str, Any]) -> None:
         (lambda h: h["model"]["layers"].pop("norm"), "unknown"), (nest, "expected an architecture"),
     ],
 )  # fmt: skip
-def test_a_forged_header_is_refused(path: Path, change: Callable[[dict[str, Any]], None], match: str) -> None:
+def test_a_forged_header_is_refused(
+    path: Path, change: Callable[[dict[str, Any]], None], match: str
+) -> None:
     rewrite(path, change)
     assert_refused(path, match)

@@ -21,12 +21,18 @@ COMMANDS = {**uci.main.SUBCOMMANDS, **selfplay.main.COMMANDS}
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_flags_of_files_to_write_are_compared_with_all_else(name: str) -> None:
-    for action in make_parser("aino", name, "", importlib.import_module(COMMANDS[name][0]))._actions:
+    for action in make_parser(
+        "aino", name, "", importlib.import_module(COMMANDS[name][0])
+    )._actions:
         if action.type in (Path, output_file) and "FILE" in str(action.metavar):
-            assert (action.type is output_file) == str(action.help).startswith(("write ", "save ")), action.dest
+            assert (action.type is output_file) == str(action.help).startswith(
+                ("write ", "save ")
+            ), action.dest
 
 
-@pytest.mark.parametrize("output", ["games.pgn", "~/sub/../games.pgn", "link.pgn", "hard.pgn", "sub/a.pgn", "v6/a.gz"])
+@pytest.mark.parametrize(
+    "output", ["games.pgn", "~/sub/../games.pgn", "link.pgn", "hard.pgn", "sub/a.pgn", "v6/a.gz"]
+)
 def test_an_input_was_replaced_in_silence(output, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.path.expanduser", lambda text: text.replace("~", str(tmp_path)))
@@ -39,12 +45,18 @@ def test_an_input_was_replaced_in_silence(output, tmp_path, monkeypatch, capsys)
     assert selfplay.main.main(["pretrain", *words, output]) == 1
     assert "give the output another name" in capsys.readouterr().err
     replaces, packs = " would replace", ": .GZ stands for packed files"
-    for name, said in {"./one": replaces, "run/report.html": replaces, "a.GZ": packs}.items():  # the 2nd by default
+    for name, said in {
+        "./one": replaces,
+        "run/report.html": replaces,
+        "a.GZ": packs,
+    }.items():  # the 2nd by default
         assert selfplay.main.main(["report", "run", "--csv", "one", "--json", name]) == 1
         assert f"{Path(name)}{said}" in capsys.readouterr().err
 
 
-def test_a_network_was_replaced_by_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_network_was_replaced_by_a_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (net := tmp_path / "net.dit").write_bytes(DIT_MAGIC)
     for name, *words in map(str.split, ("report run --out", "report run --csv", "export run --pgn", "export run --v6",
                                         "suite a.epd --json", "explain startpos --out")):  # fmt: skip
@@ -56,7 +68,9 @@ def test_a_network_was_replaced_by_a_page(tmp_path: Path, capsys: pytest.Capture
         assert uci.main.main(["play", "--pgn", str(net)]) == 1
         assert f"{net} is not a file of games" in capsys.readouterr().err
     (tmp_path / "page").write_text("<!DOCTYPE html>")
-    assert selfplay.main.main(["report", str(tmp_path / "run"), "--out", str(tmp_path / "page")]) == 1
+    assert (
+        selfplay.main.main(["report", str(tmp_path / "run"), "--out", str(tmp_path / "page")]) == 1
+    )
     assert "an earlier" not in capsys.readouterr().err
 
 

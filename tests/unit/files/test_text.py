@@ -34,7 +34,9 @@ WESTERN = '[White "Müller – Señor"]\r\n1. e4 {“good”…} *\r\n'
 
 
 def zipped(data: bytes, *others: str, **texts: str) -> bytes:
-    """A zip archive of a file, what macOS adds to it, others of the same content, and others by name."""
+    """A zip archive of a file, what macOS adds to it, others of the same content, and others by
+    name.
+    """
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("folder/", b"")
@@ -46,13 +48,18 @@ def zipped(data: bytes, *others: str, **texts: str) -> bytes:
     return packed.getvalue()
 
 
-ZSTD = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+ZSTD = importlib.import_module(
+    "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+)
 
 
 def of_a_long_window(data: bytes) -> bytes:
     """Frames as `zstd --ultra --long=31` writes them, which look back over 2 GiB."""
     parts = [data[first : first + 100_000] for first in range(0, len(data), 100_000)]
-    return b"".join(b"\x28\xb5\x2f\xfd\0\xa8" + (1 + 8 * len(part)).to_bytes(3, "little") + part for part in parts)
+    return b"".join(
+        b"\x28\xb5\x2f\xfd\0\xa8" + (1 + 8 * len(part)).to_bytes(3, "little") + part
+        for part in parts
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,7 +96,9 @@ def test_letters_of_every_encoding_survive(data, text):
         ("F;\x18\x16\x03\x01\0e\0\x01\n", BINARY), ("\x01\x02\n1. e4 e5 *\x02\x03\x04\x05\n", GAMES),
     ],
 )  # fmt: skip
-def test_the_kind_of_a_text_is_seen_from_its_first_telling_line(tmp_path: Path, text: str, kind: str) -> None:
+def test_the_kind_of_a_text_is_seen_from_its_first_telling_line(
+    tmp_path: Path, text: str, kind: str
+) -> None:
     (tmp_path / "x").write_text(text, encoding="utf-8")
     assert kind_of_file(tmp_path / "x") == kind_of(text) == kind
     if kind in (POSITIONS, PUZZLES, JSON, BINARY):
@@ -97,20 +106,32 @@ def test_the_kind_of_a_text_is_seen_from_its_first_telling_line(tmp_path: Path, 
             kind_of_file(tmp_path / "x", GAMES)
 
 
-def test_all_games_of_an_archive_are_read_and_what_stands_beside_them_is_not(tmp_path: Path) -> None:
+def test_all_games_of_an_archive_are_read_and_what_stands_beside_them_is_not(
+    tmp_path: Path,
+) -> None:
     """An archive had to hold one file."""
     path = tmp_path / "games.zip"
-    path.write_bytes(zipped(b"1. e4 e5 *\n", "b", README="Games of our club\n1. First part\n", c="1. d4 *"))
+    path.write_bytes(
+        zipped(b"1. e4 e5 *\n", "b", README="Games of our club\n1. First part\n", c="1. d4 *")
+    )
     assert unpacked_text(path).split() == [*"1. e4 e5 * 1. e4 e5 * 1. d4 *".split()]
     path.write_bytes(zipped(b"1. e4 e5 *\n", c="4k3/8/8/8/8/8/8/4K3 w - -"))
-    with pytest.raises(DataError, match=r"give one of them: folder/a \(games in PGN\), c \(positions, one a line\)"):
+    with pytest.raises(
+        DataError, match=r"give one of them: folder/a \(games in PGN\), c \(positions, one a line\)"
+    ):
         unpacked_text(path)
 
 
 def test_a_wrapper_is_a_word_inside_lines_and_hostile_lines_take_no_time() -> None:
     text = b'[Code "x"]\n[PGN "[pgn]"]\n\n1. e4 {see [pgn], ``` and <pre> here} e5 *\n'
     assert b"".join(utf8_pieces(io.BytesIO(text))) == text
-    for line in (b"[pgn" * 50_000, b"`" * 200_001 + b"x", b" " * 200_000 + b">", b"<pre " * 50_000, b"[" * 90_000):
+    for line in (
+        b"[pgn" * 50_000,
+        b"`" * 200_001 + b"x",
+        b" " * 200_000 + b">",
+        b"<pre " * 50_000,
+        b"[" * 90_000,
+    ):
         assert len(b"".join(utf8_pieces(io.BytesIO(line + b"\n[pgn]\n")))) == len(line) + 7
 
 
@@ -136,13 +157,19 @@ def test_packed_texts_are_unpacked_and_damage_is_an_error(tmp_path: Path, suffix
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (zipped(b"x", "b.txt"), "found 2 files in the archive; unpack it and give one of them: folder/a, b.txt"),
+        (
+            zipped(b"x", "b.txt"),
+            "found 2 files in the archive; unpack it and give one of them: folder/a, b.txt",
+        ),
         (zipped(b"x").replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1"), "encrypted"),
         (
             zipped(gzip.compress(b"x"), "b"),
             "an archive of packed files, such as folder/a; unpack it and give the folder",
         ),
-        (zipped(bytes(257) + b"ustar"), "an archive of packed files, such as folder/a; unpack it and give the folder"),
+        (
+            zipped(bytes(257) + b"ustar"),
+            "an archive of packed files, such as folder/a; unpack it and give the folder",
+        ),
         (b"7z\xbc\xaf" + bytes(99), "a 7z archive; unpack it first"),
         (b"Rar!" + bytes(99), "a rar archive; unpack it first"),
     ],

@@ -29,6 +29,9 @@ def test_without_a_home_nothing_is_kept_in_a_folder_named_tilde(monkeypatch, tmp
 
 def test_folders_are_in_the_users_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/elsewhere")
-    for told in ("", "data"):  # the standard has relative ones ignored: each folder would have games of its own
+    for told in (
+        "",
+        "data",
+    ):  # the standard has relative ones ignored: each folder would have games of its own
         monkeypatch.setenv("XDG_DATA_HOME", told)
         assert str(user_folder("data")).startswith(f"{os.sep}elsewhere{os.sep}")

@@ -40,8 +40,13 @@ def test_a_message_is_written_and_read_as_the_format_says() -> None:
 
 
 def test_fields_may_come_in_any_order_and_unknown_ones_are_skipped() -> None:
-    unknown = b"\x38\x05" + b"\x39" + bytes(8) + b"\x3a\x02hi" + b"\x3d" + bytes(4)  # field 7 of all four kinds
-    assert read(b"\x80\x01\x07" + unknown + b"\x1a\x02\x08\x05") == {"far": 7, "inner": {"number": 5}}
+    unknown = (
+        b"\x38\x05" + b"\x39" + bytes(8) + b"\x3a\x02hi" + b"\x3d" + bytes(4)
+    )  # field 7 of all four kinds
+    assert read(b"\x80\x01\x07" + unknown + b"\x1a\x02\x08\x05") == {
+        "far": 7,
+        "inner": {"number": 5},
+    }
 
 
 @pytest.mark.parametrize(
@@ -69,4 +74,6 @@ def test_the_number_of_fields_is_bounded_through_all_levels() -> None:
     with pytest.raises(NetFileError, match="at most"):
         read(b"\x22\x00" * (MAX_FIELDS + 1))
     with pytest.raises(NetFileError, match="at most"):
-        read((b"\x22\x0a" + b"\x10\x01" * 5) * (MAX_FIELDS // 6 + 1))  # few on every level, many together
+        read(
+            (b"\x22\x0a" + b"\x10\x01" * 5) * (MAX_FIELDS // 6 + 1)
+        )  # few on every level, many together

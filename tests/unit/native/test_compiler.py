@@ -1,4 +1,6 @@
-"""The process that compiles: its steps, where what it compiles cannot be kept, and where its parent dies."""
+"""The process that compiles: its steps, where what it compiles cannot be kept, and where its parent
+dies.
+"""
 
 import subprocess
 import sys
@@ -58,12 +60,16 @@ sys.exit(compiler.main(sys.argv[1], "name", "{}", "hints"))
 def test_compiler_of_hints_that_had_done_its_work_aborted(tmp_path) -> None:
     """Python waited at its end for the stream that a thread was reading."""
     command = [sys.executable, "-c", HINTS_WITH_NOTHING_TO_DO, str(tmp_path)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
         assert child.stderr is not None
         assert child.wait(timeout=280) == 0, child.stderr.read()
 
 
-def test_system_without_a_temporary_folder_ended_the_import(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+def test_system_without_a_temporary_folder_ended_the_import(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
     """As in a container whose files are read-only, although there was a folder for kernels."""
 
     def nowhere() -> str:
@@ -76,9 +82,13 @@ def test_system_without_a_temporary_folder_ended_the_import(monkeypatch: pytest.
 
 
 def test_functions_without_a_module_count_and_failures_raise_what_they_are() -> None:
-    """The compiler's process ended with another error, and the first start compiled in the engine's own."""
+    """The compiler's process ended with another error, and the first start compiled in the engine's
+    own.
+    """
     names: dict[str, object] = {}
-    exec("def twice(x):\n    return 2 * x\n\ndef spoilt(x):\n    return x.nothing\n", names)  # as Numba makes some
+    exec(
+        "def twice(x):\n    return 2 * x\n\ndef spoilt(x):\n    return x.nothing\n", names
+    )  # as Numba makes some
     told: list[int] = []
     with CompileSteps(told.append):
         assert numba.njit(names["twice"])(3) == 6

@@ -73,7 +73,10 @@ def digest(source: str, model: str = "Model", kernel: str = "caller") -> str:
         ("x * by", "x + by"),  # a callee
         ("by=2", "by=3"),  # its default argument
         ("first[i] = 1", "first[i] = 3"),  # a callee by type
-        ("    first: np.ndarray\n    second: np.ndarray", "    second: np.ndarray\n    first: np.ndarray"),
+        (
+            "    first: np.ndarray\n    second: np.ndarray",
+            "    second: np.ndarray\n    first: np.ndarray",
+        ),
         ("kernel()\ndef callee", "kernel(contract=True)\ndef callee"),
         ('model, i):\n    "', 'model, i, k=0):\n    "'),
     ],
@@ -108,7 +111,9 @@ class Nested(NamedTuple):
 def test_a_tuple_within_a_tuple_counts() -> None:
     names = made(SOURCE)
     inner = names["Model"](np.zeros(4), np.zeros(4))
-    (alone, nested) = (kernel_digest(names["stranger"], (typeof(one),)) for one in (inner, Nested(inner)))
+    (alone, nested) = (
+        kernel_digest(names["stranger"], (typeof(one),)) for one in (inner, Nested(inner))
+    )
     assert alone != nested
 
 

@@ -54,7 +54,9 @@ def portable_dot(total, unsigned_bytes, signed_bytes):
     return lanes.dot_bytes(total, unsigned_bytes, signed_bytes)
 
 
-instruction(portable_dot, lambda *operands: signature(operands[0], *operands))(lanes._dot_by_products)
+instruction(portable_dot, lambda *operands: signature(operands[0], *operands))(
+    lanes._dot_by_products
+)
 
 
 @kernel()
@@ -93,10 +95,14 @@ def products_kernel(a, b, totals, out, ints, total):
 @pytest.mark.parametrize("extreme", [False, True])
 def test_products_of_shorts_are_those_of_plain_python(extreme):
     rng = np.random.default_rng(4)
-    a, b = (np.full(33, -(2**15)) if extreme else rng.integers(-(2**15), 2**15, 33) for _ in range(2))
+    a, b = (
+        np.full(33, -(2**15)) if extreme else rng.integers(-(2**15), 2**15, 33) for _ in range(2)
+    )
     a[0] = 1000
     totals = rng.integers(-(2**31), 2**31, 17).astype(np.int32)
-    compiled, plain = ((np.zeros(96, np.int16), np.zeros(32, np.int32), np.zeros(1, np.int32)) for _ in range(2))
+    compiled, plain = (
+        (np.zeros(96, np.int16), np.zeros(32, np.int32), np.zeros(1, np.int32)) for _ in range(2)
+    )
     products_kernel(a.astype(np.int16), b.astype(np.int16), totals, *compiled)
     with np.errstate(over="ignore"):
         products_kernel.py_func(a.astype(np.int16), b.astype(np.int16), totals, *plain)

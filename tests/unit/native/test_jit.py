@@ -53,7 +53,9 @@ def test_another_processor_or_python_believed_the_mark_that_everything_was_compi
 
 def test_what_the_sources_of_instructions_say_is_noted_until_they_change(monkeypatch, tmp_path):
     folder = tmp_path / "native"
-    shutil.copytree(ROOT / "engine" / "native", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "engine" / "native", folder, ignore=shutil.ignore_patterns("__pycache__")
+    )
     read = []
     monkeypatch.setattr(jit, "__file__", str(folder / "jit.py"))
     monkeypatch.setattr(jit, "cache_base", lambda: tmp_path)
@@ -79,7 +81,9 @@ print(len(times.compilations), engine.__file__)
 
 
 def compilations(root: Path, cache: Path) -> int:
-    """How many kernels a process compiles with the sources below a folder, which it takes from there."""
+    """How many kernels a process compiles with the sources below a folder, which it takes from
+    there.
+    """
     count, path = output_of(COUNT, AINO_CACHE_DIR=str(cache), PYTHONPATH=str(root)).split()
     assert Path(path).is_relative_to(root)
     return int(count)
@@ -88,11 +92,15 @@ def compilations(root: Path, cache: Path) -> int:
 def test_another_installation_with_other_comments_compiled_everything_again(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     for root in (first, second):
-        shutil.copytree(ROOT / "engine", root / "engine", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / "engine", root / "engine", ignore=shutil.ignore_patterns("__pycache__")
+        )
     assert compilations(first, tmp_path) > 0
     for source in (second / "engine/board").glob("*.py"):
         text = source.read_text()
-        source.write_text(text.replace('"""', '"""Other words. ', 1).replace("\n\n\n", "\n\n\n# A comment.\n\n\n"))
+        source.write_text(
+            text.replace('"""', '"""Other words. ', 1).replace("\n\n\n", "\n\n\n# A comment.\n\n\n")
+        )
     jit_source = second / "engine/native/jit.py"
     jit_source.write_text(f"# A comment.\n{jit_source.read_text()}")
     assert compilations(second, tmp_path) == 0
@@ -146,12 +154,16 @@ def test_bounds_are_checked_on_request_in_spite_of_unchecked_code_in_the_cache(t
     )
     kept = {"AINO_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path)}
     program = "import reader; print(reader.answer())"
-    answers = [output_of(program, NUMBA_BOUNDSCHECK=checked, **kept).strip() for checked in ("0", "1", "0")]
+    answers = [
+        output_of(program, NUMBA_BOUNDSCHECK=checked, **kept).strip() for checked in ("0", "1", "0")
+    ]
     assert answers == ["False", "refused", "False"]
 
 
 def test_importing_kernels_rewrote_the_numba_cache_folder_of_every_other_library(tmp_path):
-    (tmp_path / "stranger.py").write_text("import numba\n\n@numba.njit(cache=True)\ndef double(x): return x + x\n")
+    (tmp_path / "stranger.py").write_text(
+        "import numba\n\n@numba.njit(cache=True)\ndef double(x): return x + x\n"
+    )
     program = (
         "import numba\n"
         "before = numba.config.CACHE_DIR\n"
@@ -160,7 +172,10 @@ def test_importing_kernels_rewrote_the_numba_cache_folder_of_every_other_library
         "assert stranger.double(21) == 42\n"
         "print(numba.config.CACHE_DIR == before, stranger.double._cache.cache_path)\n"
     )
-    folders = {"NUMBA_CACHE_DIR": str(tmp_path / "theirs"), "AINO_CACHE_DIR": str(tmp_path / "ours")}
+    folders = {
+        "NUMBA_CACHE_DIR": str(tmp_path / "theirs"),
+        "AINO_CACHE_DIR": str(tmp_path / "ours"),
+    }
     unchanged, folder = output_of(program, **folders, PYTHONPATH=str(tmp_path)).split()
     assert unchanged == "True"
     assert (tmp_path / "theirs") in Path(folder).parents

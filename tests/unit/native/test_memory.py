@@ -31,9 +31,13 @@ print(without, faults())
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep memory in their own ways")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="other C libraries keep memory in their own ways"
+)
 def test_freed_arrays_are_used_again_without_page_faults() -> None:
-    without, kept = map(int, subprocess.check_output([sys.executable, "-c", FAULTS], text=True).split())
+    without, kept = map(
+        int, subprocess.check_output([sys.executable, "-c", FAULTS], text=True).split()
+    )
     assert without > 1000
     assert kept < without / 10
 

@@ -5,7 +5,16 @@ import pytest
 
 from engine.native import ordering
 from engine.native.jit import kernel
-from engine.native.ordering import add, lock, observe, order_reads, order_writes, publish, try_lock, unlock
+from engine.native.ordering import (
+    add,
+    lock,
+    observe,
+    order_reads,
+    order_writes,
+    publish,
+    try_lock,
+    unlock,
+)
 from engine.native.pool import ThreadPool
 
 RECORD = np.dtype((np.record, np.dtype([("sum", np.int64), ("lock", np.uint8)], align=True)))

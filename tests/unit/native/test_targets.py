@@ -1,4 +1,6 @@
-"""Kernels for a processor other than this one: what Numba compiles for decides which instructions are used."""
+"""Kernels for a processor other than this one: what Numba compiles for decides which instructions
+are used.
+"""
 
 import os
 import platform
@@ -29,31 +31,51 @@ print("right")
 """
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the names are of x86-64 processors")
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="the names are of x86-64 processors"
+)
 @pytest.mark.parametrize(
     "environment",
     [
         {"NUMBA_CPU_NAME": "generic"},
-        pytest.param({"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": ""}, marks=pytest.mark.slow),
+        pytest.param(
+            {"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": ""}, marks=pytest.mark.slow
+        ),
         pytest.param({"NUMBA_ENABLE_AVX": "0"}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
-def test_a_chosen_target_without_the_hosts_instructions_does_not_end_the_process(environment, tmp_path):
-    """The engine looked at the machine it runs on, and LLVM aborted at an instruction that its target lacks."""
+def test_a_chosen_target_without_the_hosts_instructions_does_not_end_the_process(
+    environment, tmp_path
+):
+    """The engine looked at the machine it runs on, and LLVM aborted at an instruction that its
+    target lacks.
+    """
     environment = {**os.environ, **environment, "AINO_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
     )
     assert done.stdout == "right\n", done.stderr
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the names are of x86-64 processors")
-@pytest.mark.parametrize(
-    ("name", "features"), [("skylake-avx512", ["avx512f", "avx2"]), ("haswell", ["avx2"]), ("nehalem", [])]
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="the names are of x86-64 processors"
 )
-def test_a_target_of_the_comparison_kept_the_instructions_of_this_machine(name: str, features: list[str]) -> None:
-    """Numba adds the host's features to a bare name: on a processor with AVX-512, `haswell` was tried with AVX-512."""
+@pytest.mark.parametrize(
+    ("name", "features"),
+    [("skylake-avx512", ["avx512f", "avx2"]), ("haswell", ["avx2"]), ("nehalem", [])],
+)
+def test_a_target_of_the_comparison_kept_the_instructions_of_this_machine(
+    name: str, features: list[str]
+) -> None:
+    """Numba adds the host's features to a bare name: on a processor with AVX-512, `haswell` was
+    tried with AVX-512.
+    """
     program = (
         "from engine.native.target import target_has\n"
         "print([one for one in ('avx512vnni', 'avx512f', 'avx2') if target_has(one)])"

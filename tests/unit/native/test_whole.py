@@ -31,7 +31,12 @@ def binomial(n, k):
 
 def test_a_kernel_gives_the_same_to_python_and_to_kernels_in_either_order():
     numbers = np.arange(3.0)
-    assert add_twice(numbers, np.int64(2)) == 2 * add(numbers, np.int64(2)) == add_twice.py_func(numbers, 2) == 6.0
+    assert (
+        add_twice(numbers, np.int64(2))
+        == 2 * add(numbers, np.int64(2))
+        == add_twice.py_func(numbers, 2)
+        == 6.0
+    )
     assert add(numbers[:0:-1], np.int64(0)) == 3.0  # another type of array
 
 
@@ -63,7 +68,9 @@ def test_functions_of_other_libraries_may_call_kernels_that_call_kernels():
     assert theirs(np.arange(3.0)) == 26.0
 
 
-def test_a_process_whose_first_array_is_made_by_a_callee_gave_up_and_one_that_loads_it_crashed(tmp_path):
+def test_a_process_whose_first_array_is_made_by_a_callee_gave_up_and_one_that_loads_it_crashed(
+    tmp_path,
+):
     (tmp_path / "copies.py").write_text(
         "import numpy as np\nfrom engine.native.jit import kernel\n\n"
         "@kernel()\ndef copied(numbers): return numbers.copy()[1]\n\n"
@@ -71,14 +78,20 @@ def test_a_process_whose_first_array_is_made_by_a_callee_gave_up_and_one_that_lo
         "print(caller(np.arange(3)))\n"
     )
     for _ in range(2):
-        assert output_of("import copies", AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path)) == "1\n"
+        assert (
+            output_of("import copies", AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path))
+            == "1\n"
+        )
 
 
 def test_a_callee_is_translated_once_and_machine_code_is_kept_of_what_python_calls_alone(tmp_path):
     (tmp_path / "chain.py").write_text(
         "from typing import NamedTuple\nfrom engine.native.jit import kernel\n"
         "from engine.native.whole import ByType\n\n"
-        + "".join(f"@kernel()\ndef f{i}(x): return {f'f{i - 1}(x) + f{i - 1}(x)' if i else 'x'}\n\n" for i in range(5))
+        + "".join(
+            f"@kernel()\ndef f{i}(x): return {f'f{i - 1}(x) + f{i - 1}(x)' if i else 'x'}\n\n"
+            for i in range(5)
+        )
         + "class One(NamedTuple): x: int\n\n@kernel()\ndef of_one(model): return model.x\n\n"
         "chosen = ByType('chosen')\nchosen.kernels[One] = of_one\n\n"
         "@kernel()\ndef by_type(model): return chosen(model) + 1\n"
@@ -91,7 +104,9 @@ def test_a_callee_is_translated_once_and_machine_code_is_kept_of_what_python_cal
     )
     told, kept = [], []
     for _ in range(2):
-        told.append(output_of(program, AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path)).splitlines())
+        told.append(
+            output_of(program, AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path)).splitlines()
+        )
         kept.append({path: path.stat().st_ino for path in tmp_path.rglob("*.kernel")})
     compiled = ["by_type", "f0", "f1", "f2", "f3", "f3", "f4", "of_one"]
     assert told == [["16 8 2", str([f"chain.{name}" for name in compiled])], ["16 8 2", "[]"]]
@@ -99,6 +114,10 @@ def test_a_callee_is_translated_once_and_machine_code_is_kept_of_what_python_cal
     assert sorted(path.name.split("-")[0] for path in kept[0]) == ["by_type", "f3", "f4"]
     for path in kept[0]:
         path.unlink()
-    result, names = output_of(program, AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path)).splitlines()
+    result, names = output_of(
+        program, AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path)
+    ).splitlines()
     assert result == "16 8 2"
-    assert names == str(["chain.by_type", "chain.f3", "chain.f4"]), "translations are kept for other processes, too"
+    assert names == str(["chain.by_type", "chain.f3", "chain.f4"]), (
+        "translations are kept for other processes, too"
+    )

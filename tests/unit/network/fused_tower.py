@@ -26,10 +26,21 @@ def fused(model: Layer, config: TowerConfig) -> FusedTower:
 
 
 def infer(tower: FusedTower, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Logits of all moves float32 [n, 1858], wdl [n, 3] and moves left [n] of masks uint64 [n, 112]."""
+    """Logits of all moves float32 [n, 1858], wdl [n, 3] and moves left [n] of masks uint64 [n,
+    112].
+    """
     n = len(masks)
-    answers = np.zeros((n, POLICY_SIZE), np.float32), np.zeros((n, 3), np.float32), np.zeros(n, np.float32)
-    index, n_moves = np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (n, 1)), np.full(n, POLICY_SIZE, np.int32)
+    answers = (
+        np.zeros((n, POLICY_SIZE), np.float32),
+        np.zeros((n, 3), np.float32),
+        np.zeros(n, np.float32),
+    )
+    index, n_moves = (
+        np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (n, 1)),
+        np.full(n, POLICY_SIZE, np.int32),
+    )
     for first in range(0, n, CHUNK):
-        tower.evaluate_chunk(*(array[first : first + CHUNK] for array in (masks, index, n_moves, *answers)))
+        tower.evaluate_chunk(
+            *(array[first : first + CHUNK] for array in (masks, index, n_moves, *answers))
+        )
     return answers

@@ -1,8 +1,9 @@
 """What lc0 answered on generated networks, kept so that the tests need no lc0.
 
-`lc0_transformer_answers.npz` holds what lc0's Eigen backend (commit 909a4082, after 0.32.1) gave on the networks that
-`random_transformer` makes of the seeds 0, 1, 2, ..., one for each of KINDS, at 200 positions with their games: chances
-and plies as they are, policies over the legal moves to 2e-5, and checksums of the planes.
+`lc0_transformer_answers.npz` holds what lc0's Eigen backend (commit 909a4082, after 0.32.1) gave on
+the networks that `random_transformer` makes of the seeds 0, 1, 2, ..., one for each of KINDS, at
+200 positions with their games: chances and plies as they are, policies over the legal moves to
+2e-5, and checksums of the planes.
 """
 
 import json
@@ -35,8 +36,12 @@ def boards() -> list[chess.Board]:
     return found
 
 
-def check_answers(path: Path, kind: str, heads: tuple[str, str] = ("vanilla", "winner"), scalar: bool = False) -> None:
-    """Compare what plays with lc0's answers on the first positions; policies come in the order of the moves' index."""
+def check_answers(
+    path: Path, kind: str, heads: tuple[str, str] = ("vanilla", "winner"), scalar: bool = False
+) -> None:
+    """Compare what plays with lc0's answers on the first positions; policies come in the order of
+    the moves' index.
+    """
     with np.load(ANSWERS) as data:
         policies, expected = data[kind] / STEPS, data[f"{kind} value"]
     with closing(make_evaluator("network", path, backend="numpy", heads=heads)) as evaluator:

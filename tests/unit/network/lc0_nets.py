@@ -40,7 +40,11 @@ def training_answers(net: PlanesFile, masks: np.ndarray) -> NetAnswers:
     else:
         value = outputs["value"]
         wdl = np.concatenate([(1 + value) / 2, np.zeros_like(value), (1 - value) / 2], axis=1)
-    left = 100 * np.maximum(outputs["moves_left"][:, 0], 0) if "moves_left" in outputs else np.zeros(len(x))
+    left = (
+        100 * np.maximum(outputs["moves_left"][:, 0], 0)
+        if "moves_left" in outputs
+        else np.zeros(len(x))
+    )
     logits = outputs["policy"].reshape(len(x), -1)[:, HEAD_INDEX[net.config.policy]]
     return NetAnswers(x, logits, wdl, left)
 

@@ -8,7 +8,15 @@ import numpy as np
 from engine.files.wire import encode, parse
 from engine.network.lc0.schema import NET
 
-NUMBERS = {"classical": 1, "convolution": 2, "attention": 3, "scalar": 1, "wdl": 2, "relu": 0, "mish": 1}
+NUMBERS = {
+    "classical": 1,
+    "convolution": 2,
+    "attention": 3,
+    "scalar": 1,
+    "wdl": 2,
+    "relu": 0,
+    "mish": 1,
+}
 
 
 def random_net(
@@ -34,7 +42,11 @@ def random_net(
         "input": 1, "output": NUMBERS[value], "network": 4 if gates else 3, "policy": NUMBERS[policy],
         "value": NUMBERS[value], "moves_left": int(moves_left), "default_activation": NUMBERS[activation],
     }  # fmt: skip
-    return {"magic": 0x1C0, "format": {"weights_encoding": 1, "network_format": network_format}, "weights": message}
+    return {
+        "magic": 0x1C0,
+        "format": {"weights_encoding": 1, "network_format": network_format},
+        "weights": message,
+    }
 
 
 def file_bytes(net: dict[str, Any]) -> bytes:
@@ -54,13 +66,24 @@ def in_format(**fields: int) -> Callable[[dict[str, Any]], None]:
 
 
 def _shapes(
-    policy: str, value: str, moves_left: bool, gates: bool, folded: bool, f: int, blocks: int, encoders: int
+    policy: str,
+    value: str,
+    moves_left: bool,
+    gates: bool,
+    folded: bool,
+    f: int,
+    blocks: int,
+    encoders: int,
 ) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
 
     def block(name: str, outputs: int, inputs: int, size: int, norm: bool = True) -> None:
         shapes[f"{name}.weights"] = (outputs, inputs, size, size)
-        names = ["bn_means", "bn_stddivs", "bn_gammas", "bn_betas"] if norm and not folded else ["biases"]
+        names = (
+            ["bn_means", "bn_stddivs", "bn_gammas", "bn_betas"]
+            if norm and not folded
+            else ["biases"]
+        )
         if norm and not folded and name == "input":
             names = ["biases", "bn_means", "bn_stddivs"]  # a missing gamma is 1, a missing beta 0
         shapes.update({f"{name}.{part}": (outputs,) for part in names})
@@ -92,7 +115,13 @@ def _shapes(
             dense(f"pol_encoder.{n}.mha.dense", 20, 16)
             dense(f"pol_encoder.{n}.ffn.dense1", 30, 20)
             dense(f"pol_encoder.{n}.ffn.dense2", 20, 30)
-            shapes.update({f"pol_encoder.{n}.ln{i}_{part}": (20,) for i in (1, 2) for part in ("gammas", "betas")})
+            shapes.update(
+                {
+                    f"pol_encoder.{n}.ln{i}_{part}": (20,)
+                    for i in (1, 2)
+                    for part in ("gammas", "betas")
+                }
+            )
     block("value", 5, f, 1)
     dense("ip1_val", 24, 5 * 64)
     dense("ip2_val", 3 if value == "wdl" else 1, 24)

@@ -8,7 +8,16 @@ from engine.files.wire import encode
 from engine.network.lc0.schema import NET
 from tests.unit.network.lc0_towers import put, quantised
 
-INNER = {"mish": 1, "relu": 2, "none": 3, "tanh": 4, "sigmoid": 5, "selu": 6, "swish": 7, "relu2": 8}
+INNER = {
+    "mish": 1,
+    "relu": 2,
+    "none": 3,
+    "tanh": 4,
+    "sigmoid": 5,
+    "selu": 6,
+    "swish": 7,
+    "relu2": 8,
+}
 ENCODINGS = {"LINEAR16": 1, "FLOAT16": 2, "BFLOAT16": 3, "FLOAT32": 4}
 BASE: dict[str, Any] = {
     "width": 32, "layers": 2, "heads": 4, "inner": 32, "hidden": 48, "network": 6, "input": 1, "default": "mish",
@@ -16,18 +25,40 @@ BASE: dict[str, Any] = {
     "policy": (), "value": 2, "values": (), "left": True, "encoders": 0, "encoding": "LINEAR16", "shared": True,
     "wider": {},  # how many more numbers and units these value heads have
 }  # fmt: skip
-ALL_HEADS = {"policy": ("vanilla", "optimistic_st", "soft", "opponent"), "values": ("winner", "q", "st")}
+ALL_HEADS = {
+    "policy": ("vanilla", "optimistic_st", "soft", "opponent"),
+    "values": ("winner", "q", "st"),
+}
 DENSE = {"network": 7, "embedding": 2, "planes": 8, "embedding_hidden": 24, "gate": True, "smolgen": (8, 24, 16),
          "ffn": "relu2", "smol": "swish", **ALL_HEADS}  # fmt: skip
 KINDS: dict[str, dict[str, Any]] = {
     "map, relu": {"default": "relu"},
     "map, gates, smolgen": {"gate": True, "smolgen": (8, 24, 16), "ffn": "relu2", "smol": "swish"},
-    "of 2022": {"network": 4, "smolgen": (4, 16, 8), "gate": True, "default": "relu", "embedding": 0},
+    "of 2022": {
+        "network": 4,
+        "smolgen": (4, 16, 8),
+        "gate": True,
+        "default": "relu",
+        "embedding": 0,
+    },
     "dense, all heads": DENSE,
-    "dense, legacy, three layers of 64": {**DENSE, "network": 134, "width": 64, "inner": 64, "layers": 3, "heads": 8},
+    "dense, legacy, three layers of 64": {
+        **DENSE,
+        "network": 134,
+        "width": 64,
+        "inner": 64,
+        "layers": 3,
+        "heads": 8,
+    },
     "dense by its heads": {**DENSE, "network": 6, "shared": False},
     "map, heads by name": {"network": 7, **ALL_HEADS},
-    "narrow queries, odd sizes": {"width": 40, "inner": 18, "heads": 3, "hidden": 20, "smolgen": (3, 10, 5)},
+    "narrow queries, odd sizes": {
+        "width": 40,
+        "inner": 18,
+        "heads": 3,
+        "hidden": 20,
+        "smolgen": (3, 10, 5),
+    },
     "encoders in the policy head": {"encoders": 2},
     "scalar value, no moves left": {"value": 1, "left": False, "default": "relu"},
     "selu and tanh": {"ffn": "selu", "smol": "tanh", "smolgen": (4, 16, 8)},
@@ -55,14 +86,21 @@ def random_transformer(seed: int, **kind: Any) -> bytes:
     form |= {"input_embedding": sizes["embedding"]} if sizes["embedding"] else {}
     if sizes["network"] == 4:
         sizes |= {"ffn": "relu2", "smol": "swish"}
-    weights: dict[str, Any] = {"encoder": [{} for _ in range(sizes["layers"])], "headcount": sizes["heads"]}
+    weights: dict[str, Any] = {
+        "encoder": [{} for _ in range(sizes["layers"])],
+        "headcount": sizes["heads"],
+    }
     for head in sizes["policy"] or ("",):
         if sizes["encoders"]:
             place = weights.setdefault("policy_heads", {}).setdefault(head, {}) if head else weights
             place |= {"pol_encoder": [{} for _ in range(sizes["encoders"])], "pol_headcount": 2}
     for name, shape in _shapes(sizes).items():
         put(weights, name, _stored(_drawn(rng, name, shape), sizes["encoding"]))
-    net = {"magic": 0x1C0, "format": {"weights_encoding": 1, "network_format": form}, "weights": weights}
+    net = {
+        "magic": 0x1C0,
+        "format": {"weights_encoding": 1, "network_format": form},
+        "weights": weights,
+    }
     net["min_version"] = {"major": 0, "minor": 31, "patch": 0}
     return encode(net, NET)
 
@@ -76,7 +114,9 @@ def _shapes(s: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     def norm(name: str, size: int) -> None:
         shapes.update({f"{name}_gammas": (size,), f"{name}_betas": (size,)})
 
-    def encoder(name: str, width: int, inner: int, hidden: int, heads: int, smolgen: tuple[int, ...]) -> None:
+    def encoder(
+        name: str, width: int, inner: int, hidden: int, heads: int, smolgen: tuple[int, ...]
+    ) -> None:
         for part in "qkv":
             dense(f"{name}.mha.{part}", inner, width)
         dense(f"{name}.mha.dense", width, inner)

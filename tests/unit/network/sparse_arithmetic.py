@@ -1,6 +1,8 @@
-"""The operations on rows in plain arithmetic, with which `engine.network.rows.array_layers` computes in any precision.
+"""The operations on rows in plain arithmetic, with which `engine.network.rows.array_layers`
+computes in any precision.
 
-The kernels of training and playing are compared with its networks, and the gradient check goes through them.
+The kernels of training and playing are compared with its networks, and the gradient check goes
+through them.
 """
 
 from functools import partial
@@ -16,7 +18,9 @@ class PlainRows(RowOperations):
         self.xp = np
 
     def sums(self, table, numbers, factors):
-        return (table[:, numbers] * (factors * (numbers >= 0))[:, :, None]).sum(axis=2).swapaxes(0, 1)
+        return (
+            (table[:, numbers] * (factors * (numbers >= 0))[:, :, None]).sum(axis=2).swapaxes(0, 1)
+        )
 
     def slopes(self, table, numbers, factors, x):
         out = np.zeros_like(table)

@@ -1,4 +1,6 @@
-"""A network on a device answers like the fused one; on NumPy everywhere, on a GPU where one answers."""
+"""A network on a device answers like the fused one; on NumPy everywhere, on a GPU where one
+answers.
+"""
 
 import re
 
@@ -44,7 +46,8 @@ def trained_tensors(config: PlanesConfig) -> dict[str, np.ndarray]:
         return model.named_parameters() | model.named_buffers()
     tensors = build_network(config, rng).named_parameters()
     return {
-        name: array + np.float32(0.1) * rng.standard_normal(array.shape, np.float32) for name, array in tensors.items()
+        name: array + np.float32(0.1) * rng.standard_normal(array.shape, np.float32)
+        for name, array in tensors.items()
     }
 
 
@@ -58,18 +61,26 @@ def answers(evaluator: object, leaves: LeafBatch, count: int) -> list[np.ndarray
         array[:] = np.nan
     evaluator.evaluate(leaves, count)  # type: ignore[attr-defined]
     legal = np.arange(leaves.logits.shape[1]) < leaves.n_moves[:count, None]
-    return [leaves.logits[:count][legal].copy(), leaves.wdl[:count].copy(), leaves.moves_left[:count].copy()]
+    return [
+        leaves.logits[:count][legal].copy(),
+        leaves.wdl[:count].copy(),
+        leaves.moves_left[:count].copy(),
+    ]
 
 
 def there(
     tensors: dict[str, np.ndarray], config: PlanesConfig, backend: Backend, dtype: str = "float16"
 ) -> DeviceEvaluator:
-    return DeviceEvaluator(fused(tensors, config), lambda: network_on(tensors, config, backend, dtype), False)
+    return DeviceEvaluator(
+        fused(tensors, config), lambda: network_on(tensors, config, backend, dtype), False
+    )
 
 
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("backend", ["numpy", "cupy"])
-def test_float32_equals_the_fused_network(config: PlanesConfig, backend: str, device: Device) -> None:
+def test_float32_equals_the_fused_network(
+    config: PlanesConfig, backend: str, device: Device
+) -> None:
     tensors, leaves = trained_tensors(config), sample_batch()
     evaluator = there(tensors, config, get_backend(backend), "float32")
     ours = answers(evaluator, leaves, 37)  # 3 parts, the last torn
@@ -80,7 +91,9 @@ def test_float32_equals_the_fused_network(config: PlanesConfig, backend: str, de
 
 
 @pytest.mark.usefixtures("small_parts")
-@pytest.mark.parametrize(("kind", "backend"), [("default", "numpy"), ("default", "cupy"), ("transformer", "cupy")])
+@pytest.mark.parametrize(
+    ("kind", "backend"), [("default", "numpy"), ("default", "cupy"), ("transformer", "cupy")]
+)
 def test_half_precision_stays_close(kind: str, backend: str, device: Device) -> None:
     config = CONFIGS[kind]
     tensors, leaves = trained_tensors(config), sample_batch()
@@ -90,7 +103,9 @@ def test_half_precision_stays_close(kind: str, backend: str, device: Device) -> 
     assert not np.array_equal(half.round(6), full.round(6))
 
 
-def test_a_part_of_64x6_waits_once_and_starts_at_most_90_kernels(device: Device, small_parts: None) -> None:
+def test_a_part_of_64x6_waits_once_and_starts_at_most_90_kernels(
+    device: Device, small_parts: None
+) -> None:
     """As docs/gpu.md says."""
     config = TowerConfig(64, 6)
     evaluator, leaves = there(trained_tensors(config), config, get_backend("cupy")), sample_batch()
@@ -119,7 +134,9 @@ def gpu() -> Backend:
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("float16", 2e-3)])
-def test_gpu_agrees_with_the_fused_network(config: PlanesConfig, gpu: Backend, dtype: str, tolerance: float) -> None:
+def test_gpu_agrees_with_the_fused_network(
+    config: PlanesConfig, gpu: Backend, dtype: str, tolerance: float
+) -> None:
     tensors, leaves = trained_tensors(config), sample_batch(600)
     _, wdl, _ = answers(there(tensors, config, gpu, dtype), leaves, 600)
     _, expected, _ = answers(fused(tensors, config), leaves, 600)

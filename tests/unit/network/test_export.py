@@ -25,8 +25,16 @@ from tests.unit.network.lc0_transformers import KINDS, random_transformer
 
 POSITIONS = 10
 TOWERS: dict[str, dict[str, Any]] = {
-    "classical policy, scalar value": {"policy": "classical", "value": "scalar", "moves_left": False},
-    "mish, encoders in an attention policy": {"activation": "mish", "policy": "attention", "encoders": 2},
+    "classical policy, scalar value": {
+        "policy": "classical",
+        "value": "scalar",
+        "moves_left": False,
+    },
+    "mish, encoders in an attention policy": {
+        "activation": "mish",
+        "policy": "attention",
+        "encoders": 2,
+    },
     "no gates": {"gates": False},
 }
 TRANSFORMERS = (
@@ -57,7 +65,9 @@ def assert_same(outputs: Any, leaves: LeafBatch) -> None:
 
 
 @pytest.mark.parametrize("kind", ["shipped", *TOWERS, *TRANSFORMERS])
-def test_onnx_runtime_computes_what_plays(tmp_path: Path, boards: list[chess.Board], kind: str) -> None:
+def test_onnx_runtime_computes_what_plays(
+    tmp_path: Path, boards: list[chess.Board], kind: str
+) -> None:
     runtime = pytest.importorskip("onnxruntime")
     source = tmp_path / "net.pb" if kind != "shipped" else default_net_path(entry="default_tower")
     if kind in TOWERS:
@@ -85,7 +95,9 @@ def test_an_exported_network_takes_the_planes_of_its_format(
     write_planes(tmp_path / "net.dit", read_planes(tmp_path / "net.pb"))
     net = load_network(tmp_path / through)
     leaves = answers(net, boards)
-    masks, places = turned_batch(CANONICAL, leaves.masks[:POSITIONS], leaves.policy_index[:POSITIONS])
+    masks, places = turned_batch(
+        CANONICAL, leaves.masks[:POSITIONS], leaves.policy_index[:POSITIONS]
+    )
     planes = planes_of(masks)
     assert planes[:, FIFTY_MOVE_PLANE].max() > 1.0
     planes[:, FIFTY_MOVE_PLANE] /= 100.0

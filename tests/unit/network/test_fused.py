@@ -1,4 +1,6 @@
-"""Fused inference against the layers it is made from, and its promise that a position's bits depend on nothing else."""
+"""Fused inference against the layers it is made from, and its promise that a position's bits depend
+on nothing else.
+"""
 
 import gc
 import sys
@@ -23,7 +25,9 @@ from tests.unit.network.lc0_nets import fused_answers, random_masks, training_an
 MIB = 1 << 20
 BATCHES = (1, 5, 8, 64)  # positions at once, used in turn
 ROUNDS = 60_000 // sum(BATCHES)
-SMALL = TowerConfig(16, 2, value_channels=4, value_hidden=16, moves_left_channels=3, moves_left_hidden=8)
+SMALL = TowerConfig(
+    16, 2, value_channels=4, value_hidden=16, moves_left_channels=3, moves_left_hidden=8
+)
 CONFIGS = {
     "small": SMALL,
     "no gate": replace(SMALL, se_ratio=0),
@@ -36,8 +40,12 @@ CONFIGS = {
     "attention policy": replace(SMALL, policy="attention", policy_planes=24, policy_depth=20),
     "mish": replace(SMALL, activation="mish"),
     "mish, odd channels, no gate": replace(SMALL, filters=20, se_ratio=0, activation="mish"),
-    "mish, classical policy": replace(SMALL, activation="mish", policy="classical", policy_planes=8),
-    "mish, attention policy": replace(SMALL, activation="mish", policy="attention", policy_planes=32, blocks=0),
+    "mish, classical policy": replace(
+        SMALL, activation="mish", policy="classical", policy_planes=8
+    ),
+    "mish, attention policy": replace(
+        SMALL, activation="mish", policy="attention", policy_planes=32, blocks=0
+    ),
 }
 
 
@@ -46,18 +54,26 @@ def test_fused_inference_agrees_with_the_training_path(config):
     rng = np.random.default_rng(3)
     model, masks = random_model(config, rng), random_masks(11, rng)
     tensors = model.named_parameters() | model.named_buffers()
-    layers, found = training_answers(PlanesFile(config, tensors, {}), masks), fused_answers(fused(model, config), masks)
+    layers, found = (
+        training_answers(PlanesFile(config, tensors, {}), masks),
+        fused_answers(fused(model, config), masks),
+    )
     np.testing.assert_allclose(found.logits, layers.logits, atol=1e-4)
     np.testing.assert_allclose(found.wdl, layers.wdl, atol=1e-4)
     np.testing.assert_allclose(found.moves_left / 100, layers.moves_left / 100, atol=1e-4)
 
 
-@pytest.mark.parametrize("config", [TowerConfig(32, 2), *CONFIGS.values()], ids=["two blocks", *CONFIGS])
+@pytest.mark.parametrize(
+    "config", [TowerConfig(32, 2), *CONFIGS.values()], ids=["two blocks", *CONFIGS]
+)
 def test_a_positions_bits_depend_on_nothing_but_the_position(config):
     rng = np.random.default_rng(4)
     masks = random_masks(20, rng)
     tower = fused(random_model(config, rng), config)
-    alone = [np.concatenate(parts) for parts in zip(*(infer(tower, masks[i : i + 1]) for i in range(20)), strict=True)]
+    alone = [
+        np.concatenate(parts)
+        for parts in zip(*(infer(tower, masks[i : i + 1]) for i in range(20)), strict=True)
+    ]
     order = rng.permutation(20)
     for shuffled, expected in zip(infer(tower, masks[order]), alone, strict=True):
         np.testing.assert_array_equal(shuffled, expected[order])
@@ -69,14 +85,21 @@ def test_a_positions_bits_depend_on_nothing_but_the_position(config):
 @pytest.mark.parametrize("lanes", [1, 4])
 @pytest.mark.parametrize("columns", [16, 48, 80, 112, 128])
 def test_blocks_of_any_width_hold_the_same_product(monkeypatch, lanes, columns):
-    monkeypatch.setattr(multiply_module, "BLOCK_LANES", lanes)  # 4 where registers hold sixteen floats, else 1.
+    monkeypatch.setattr(
+        multiply_module, "BLOCK_LANES", lanes
+    )  # 4 where registers hold sixteen floats, else 1.
     for name in ("multiply", "_columns_of_4", "_columns_of_1", "store_4"):
         monkeypatch.setattr(multiply_module, name, getattr(multiply_module, name).py_func)
     rng = np.random.default_rng(12)
-    a, b = rng.normal(size=(8, 3)).astype(np.float32), rng.normal(size=(3, columns)).astype(np.float32)
+    a, b = (
+        rng.normal(size=(8, 3)).astype(np.float32),
+        rng.normal(size=(3, columns)).astype(np.float32),
+    )
     rows, to = Rows(0, 3, 12), Rows(0, columns, 4 * columns)
     out = np.full((8, columns), np.nan, np.float32)
-    multiply_module.multiply(a.reshape(-1), rows, 3, packed(b), 0, columns, out.reshape(-1), to, 2, 0)
+    multiply_module.multiply(
+        a.reshape(-1), rows, 3, packed(b), 0, columns, out.reshape(-1), to, 2, 0
+    )
     np.testing.assert_allclose(out, a @ b, atol=1e-5)
 
 
@@ -84,14 +107,22 @@ def test_folding_names_what_does_not_fit():
     model = build_tower(SMALL, np.random.default_rng(0))
     tensors = {**model.named_parameters(), **model.named_buffers()}
     with pytest.raises(ConfigError, match=r"policy\.conv2\.bias"):
-        FusedTower({name: array for name, array in tensors.items() if name != "policy.conv2.bias"}, SMALL)
-    with pytest.raises(ShapeError, match=r"policy\.conv2\.weight: expected shape \(80, 24, 3, 3\), found \(80, 16, "):
+        FusedTower(
+            {name: array for name, array in tensors.items() if name != "policy.conv2.bias"}, SMALL
+        )
+    with pytest.raises(
+        ShapeError,
+        match=r"policy\.conv2\.weight: expected shape \(80, 24, 3, 3\), found \(80, 16, ",
+    ):
         FusedTower(tensors, replace(SMALL, filters=24))
     with pytest.raises(ConfigError, match="relu and mish, not 'tanh'"):
         FusedTower(tensors, replace(SMALL, activation="tanh"))
 
 
-SLOW_KINDS = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("default sizes", "mish, classical policy")]
+SLOW_KINDS = [
+    pytest.param(kind, marks=pytest.mark.slow)
+    for kind in ("default sizes", "mish, classical policy")
+]
 
 
 @pytest.mark.parametrize("kind", ["attention policy", *SLOW_KINDS])
@@ -102,13 +133,17 @@ def test_evaluations_allocate_nothing(kind):
     leaves.n_moves[:] = 40
     with closing(NetworkEvaluator(tower)) as evaluator:
         held = [held_after(evaluator, leaves, rounds) for rounds in (10, ROUNDS, ROUNDS)]
-    blocks, resident = np.diff(held, axis=0).min(axis=0)  # Other threads allocate now and then; a leak shows each time.
+    blocks, resident = np.diff(held, axis=0).min(
+        axis=0
+    )  # Other threads allocate now and then; a leak shows each time.
     assert blocks < 2000  # Python fills its free lists; one a batch would be 3,000.
     assert resident < MIB
 
 
 def held_after(evaluator: NetworkEvaluator, leaves: LeafBatch, rounds: int) -> tuple[int, int]:
-    """What so many rounds of batches leave behind: blocks of memory that Python holds, and resident bytes."""
+    """What so many rounds of batches leave behind: blocks of memory that Python holds, and resident
+    bytes.
+    """
     for batch in BATCHES * rounds:
         evaluator.evaluate(leaves, batch)
     gc.collect()

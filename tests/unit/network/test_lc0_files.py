@@ -1,4 +1,6 @@
-"""Lc0's files that are broken, absurd or of a kind we lack: a typed error, soon and within bounds. And our exports."""
+"""Lc0's files that are broken, absurd or of a kind we lack: a typed error, soon and within bounds.
+And our exports.
+"""
 
 import gzip
 import os
@@ -49,11 +51,13 @@ def refused(match: str, seconds: float = 5.0, mebibytes: float = 64.0) -> Iterat
         tracemalloc.stop()
 
 
-# ---- broken bytes ---------------------------------------------------------------------------------------------------
+# ---- broken bytes --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "start", "count"), [("net.pb", 60, 150), ("net.pb.gz", 30, 60)])
-def test_every_truncation_is_refused(tmp_path: Path, good: dict[str, Any], name: str, start: int, count: int) -> None:
+def test_every_truncation_is_refused(
+    tmp_path: Path, good: dict[str, Any], name: str, start: int, count: int
+) -> None:
     data = file_bytes(good) if name == "net.pb" else gzip.compress(file_bytes(good))
     load_lc0(write(tmp_path, data, name))
     for end in [*range(start), *np.linspace(start, len(data) - 1, count, dtype=int)]:
@@ -66,7 +70,10 @@ def test_every_truncation_is_refused(tmp_path: Path, good: dict[str, Any], name:
     [
         *[(data, "") for data in (b"\x89DIT", b"2\n0.1 0.2\n", bytes(100))],
         (b"\n<!DOCTYPE html><html>404</html>", "a web page; download"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a", "a pointer of Git LFS; `git lfs pull`"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a",
+            "a pointer of Git LFS; `git lfs pull`",
+        ),
         (b"", "the file is empty"),
         (
             b"PK\x03\x04",
@@ -110,13 +117,18 @@ def test_a_gzip_bomb_is_refused_before_it_unfolds(tmp_path: Path) -> None:
 def test_a_file_in_several_parts_or_with_something_behind_them_is_read_as_lc0_reads_it(
     tmp_path: Path, good: dict[str, Any], rest: bytes
 ) -> None:
-    """Packers that use several threads write several parts, and downloads and disks append what is no part."""
+    """Packers that use several threads write several parts, and downloads and disks append what is
+    no part.
+    """
     data = file_bytes(good)
     packed = gzip.compress(data[:999]) + gzip.compress(data[999:]) + rest
-    assert load_lc0(write(tmp_path, packed, "net.pb.gz")).config == load_lc0(write(tmp_path, data)).config
+    assert (
+        load_lc0(write(tmp_path, packed, "net.pb.gz")).config
+        == load_lc0(write(tmp_path, data)).config
+    )
 
 
-# ---- contents that do not fit ---------------------------------------------------------------------------------------
+# ---- contents that do not fit --------------------------------------------------------------------
 
 
 def found_in(net: dict[str, Any], name: str) -> tuple[Any, str]:
@@ -161,15 +173,24 @@ SIZED = ("input.weights", "residual.0.conv1.weights", "ip1_val_w", "ip1_val_b", 
         (in_format(input=132), "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES_ARMAGEDDON"),
         (in_format(input=77), "found input 77"),
         (in_format(network=5), "NETWORK_ONNX"),
-        (in_format(network=6, policy=3), "squares themselves, found 0 of them behind 1 residual blocks"),
+        (
+            in_format(network=6, policy=3),
+            "squares themselves, found 0 of them behind 1 residual blocks",
+        ),
         (in_format(network=7), "POLICY_ATTENTION, found POLICY_CONVOLUTION"),
         (in_format(policy=0), "POLICY_UNKNOWN"),
         (in_format(value=3), "VALUE_PARAM"),
         (in_format(moves_left=2), "found moves_left 2"),
         (in_format(default_activation=2), "found default_activation 2"),
         (lambda net: net["format"].update(weights_encoding=3), "LINEAR16, found BFLOAT16"),
-        (lambda net: net["weights"]["input"]["weights"].update(encoding=5), "FLOAT32, found weights_encoding 5"),
-        (lambda net: net["weights"].update(encoder=[{}, {}]), "POLICY_ATTENTION, found POLICY_CONVOLUTION"),
+        (
+            lambda net: net["weights"]["input"]["weights"].update(encoding=5),
+            "FLOAT32, found weights_encoding 5",
+        ),
+        (
+            lambda net: net["weights"].update(encoder=[{}, {}]),
+            "POLICY_ATTENTION, found POLICY_CONVOLUTION",
+        ),
         (lambda net: net.update(weights=None), "weights, found none"),
         (lambda net: net.update(onnx_model={}, weights=None), "an ONNX model"),
         *[(drop(name), f"a tensor {name}") for name in TENSORS],
@@ -177,10 +198,15 @@ SIZED = ("input.weights", "residual.0.conv1.weights", "ip1_val_w", "ip1_val_b", 
         (lambda net: net["weights"]["ip1_val_w"].update(max_val=float("nan")), "numbers up to"),
         (lambda net: net["weights"]["ip1_val_w"].update(max_val=float("inf")), "numbers up to"),
         (lambda net: net["weights"]["ip1_val_w"].update(max_val=-3e38), "numbers up to"),
-        (lambda net: net["weights"]["value"]["bn_stddivs"].update(min_val=-1.0), "variances in value"),
+        (
+            lambda net: net["weights"]["value"]["bn_stddivs"].update(min_val=-1.0),
+            "variances in value",
+        ),
     ],
 )
-def test_formats_we_lack_and_tensors_that_do_not_fit_are_refused_by_name(tmp_path, good, change, message):
+def test_formats_we_lack_and_tensors_that_do_not_fit_are_refused_by_name(
+    tmp_path, good, change, message
+):
     with refused(message):
         load_network(write(tmp_path, changed(file_bytes(good), change)))
 
@@ -200,22 +226,31 @@ def test_thousands_of_empty_blocks_are_refused(tmp_path: Path, good: dict[str, A
 
 
 def test_a_net_without_formats_has_classical_heads(tmp_path: Path) -> None:
-    kind: dict[str, Any] = {"policy": "classical", "value": "scalar", "moves_left": False, "gates": False}
+    kind: dict[str, Any] = {
+        "policy": "classical",
+        "value": "scalar",
+        "moves_left": False,
+        "gates": False,
+    }
     net = random_net(np.random.default_rng(2), **kind)
     wanted = load_lc0(write(tmp_path, file_bytes(net)))
     for change in (lambda net: net.update(format=None), in_format(network=1, policy=2, value=2)):
         assert load_lc0(write(tmp_path, changed(file_bytes(net), change))).config == wanted.config
 
 
-# ---- exports --------------------------------------------------------------------------------------------------------
+# ---- exports -------------------------------------------------------------------------------------
 
 
 def test_the_shipped_net_answers_the_same_after_export_and_back(tmp_path: Path) -> None:
     write_planes(tmp_path / "net.pb.gz", read_planes(default_net_path(entry="default_tower")))
     masks = random_masks(64, np.random.default_rng(3))
     masks[32:, 109] = 90  # where rounded weights of the fifty-move plane show
-    ours, exported = (fused_answers(load_network(path), masks) for path in (None, tmp_path / "net.pb.gz"))
-    odds = [np.exp(found.logits - found.logits.max(axis=1, keepdims=True)) for found in (ours, exported)]
+    ours, exported = (
+        fused_answers(load_network(path), masks) for path in (None, tmp_path / "net.pb.gz")
+    )
+    odds = [
+        np.exp(found.logits - found.logits.max(axis=1, keepdims=True)) for found in (ours, exported)
+    ]
     policies = [part / part.sum(axis=1, keepdims=True) for part in odds]
     assert np.abs(policies[0] - policies[1]).max() <= 2e-3
     assert np.abs(ours.value - exported.value).max() <= 2e-3
@@ -230,17 +265,24 @@ def test_quiet_channels_keep_their_precision_beside_loud_ones(tmp_path: Path) ->
     for name, array in tensors.items():
         if name.endswith("running_variance"):
             array[...] = 10.0 ** rng.uniform(-5, 1, array.shape)
-            tensors[name.replace("running_variance", "gamma")][...] = np.sqrt(array) * rng.uniform(0.5, 1, array.shape)
+            tensors[name.replace("running_variance", "gamma")][...] = np.sqrt(array) * rng.uniform(
+                0.5, 1, array.shape
+            )
     write_planes(tmp_path / "net.pb", PlanesFile(config, tensors, {}))
     masks = random_masks(8, rng)
     write_planes(tmp_path / "net.dit", PlanesFile(config, tensors, {}))
-    ours, exported = (fused_answers(load_network(tmp_path / name), masks) for name in ("net.dit", "net.pb"))
+    ours, exported = (
+        fused_answers(load_network(tmp_path / name), masks) for name in ("net.dit", "net.pb")
+    )
     assert np.abs(ours.logits - exported.logits).max() <= 1e-3 * np.ptp(ours.logits)
 
 
 def test_what_a_file_says_of_itself_goes_along(tmp_path: Path, good: dict[str, Any]) -> None:
     training = {"training_steps": 7000, "learning_rate": 0.25}
-    path = write(tmp_path, changed(file_bytes(good), lambda net: net.update(training_params=training, license="free")))
+    path = write(
+        tmp_path,
+        changed(file_bytes(good), lambda net: net.update(training_params=training, license="free")),
+    )
     write_planes(tmp_path / "net.dit", read_planes(path))
     write_planes(tmp_path / "again.pb", read_planes(tmp_path / "net.dit"))
     for name in ("net.dit", "again.pb"):
@@ -257,6 +299,8 @@ def test_exports_of_other_names_and_activations_are_refused(tmp_path: Path) -> N
         write_planes(tmp_path / "net.onnx", tower)
     with pytest.raises(ConfigError, match="swish"):
         write_planes(tmp_path / "net.pb", tower)
-    with pytest.raises(ConfigError, match="without residual blocks"):  # lc0 gave every position the same value
+    with pytest.raises(
+        ConfigError, match="without residual blocks"
+    ):  # lc0 gave every position the same value
         write_planes(tmp_path / "net.pb", PlanesFile(TowerConfig(16, 0), tower.tensors, {}))
     assert list(tmp_path.iterdir()) == []

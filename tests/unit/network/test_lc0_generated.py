@@ -1,5 +1,5 @@
-"""Kinds of Lc0's towers, on generated files: the layers against the path that plays, which lc0 itself proves in
-test_lc0_itself.py.
+"""Kinds of Lc0's towers, on generated files: the layers against the path that plays, which lc0
+itself proves in test_lc0_itself.py.
 """
 
 import gzip
@@ -26,10 +26,23 @@ KINDS: dict[str, dict[str, Any]] = {
     "classical policy, scalar value": {"policy": "classical", "value": "scalar"},
     "attention policy": {"policy": "attention"},
     "mish": {"activation": "mish"},
-    "mish, attention policy": {"activation": "mish", "policy": "attention", "gates": False, "moves_left": False},
-    "mish, classical policy, scalar value": {"activation": "mish", "policy": "classical", "value": "scalar"},
+    "mish, attention policy": {
+        "activation": "mish",
+        "policy": "attention",
+        "gates": False,
+        "moves_left": False,
+    },
+    "mish, classical policy, scalar value": {
+        "activation": "mish",
+        "policy": "classical",
+        "value": "scalar",
+    },
     "encoders in an attention policy": {"policy": "attention", "encoders": 2},
-    "mish, encoders in an attention policy": {"activation": "mish", "policy": "attention", "encoders": 1},
+    "mish, encoders in an attention policy": {
+        "activation": "mish",
+        "policy": "attention",
+        "encoders": 1,
+    },
     "folded weights": {"folded": True},
     "no gates, odd filters": {"gates": False, "filters": 20, "blocks": 1},
     "no blocks": {"blocks": 0},
@@ -37,11 +50,16 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
-def test_layers_and_our_files_answer_as_the_path_that_plays(tmp_path: Path, kind: dict[str, Any]) -> None:
+def test_layers_and_our_files_answer_as_the_path_that_plays(
+    tmp_path: Path, kind: dict[str, Any]
+) -> None:
     rng = np.random.default_rng(11)
     path, masks = tmp_path / "net.pb.gz", random_masks(9, rng)
     path.write_bytes(gzip.compress(file_bytes(random_net(rng, **kind))))
-    first, layers = fused_answers(load_network(path), masks), training_answers(load_lc0(path), masks)
+    first, layers = (
+        fused_answers(load_network(path), masks),
+        training_answers(load_lc0(path), masks),
+    )
     assert np.ptp(first.logits) > 1
     assert np.ptp(first.value) > 0.01
     assert np.ptp(first.moves_left) > 0.1 or not kind.get("moves_left", True)
@@ -59,16 +77,21 @@ def assert_close(found: NetAnswers, expected: NetAnswers, tolerance: float) -> N
 
 
 @pytest.mark.parametrize("input_format", INPUT_FORMATS[1:])
-def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_dit(tmp_path, input_format):
+def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_dit(
+    tmp_path, input_format
+):
     """They were refused."""
     net = random_net(np.random.default_rng(11), policy="attention")
     (tmp_path / "first.pb").write_bytes(file_bytes(net))
     net["format"]["network_format"]["input"] = input_format
     (tmp_path / "net.pb").write_bytes(file_bytes(net))
     counter, ours = (
-        load_lc0(tmp_path / name).tensors["trunk.input_conv.weight"][:, 109] for name in ("first.pb", "net.pb")
+        load_lc0(tmp_path / name).tensors["trunk.input_conv.weight"][:, 109]
+        for name in ("first.pb", "net.pb")
     )
-    np.testing.assert_allclose(ours, counter * (0.01 if input_format >= 4 else 1.0), rtol=1e-6)  # it counts in hundreds
+    np.testing.assert_allclose(
+        ours, counter * (0.01 if input_format >= 4 else 1.0), rtol=1e-6
+    )  # it counts in hundreds
     write_planes(tmp_path / "again.pb", read_planes(tmp_path / "net.pb"))
     for name, tolerance in (("net.pb", 2e-4), ("again.pb", 2e-2)):
         leaves = leaves_of(boards()[:40], input_format)
@@ -77,7 +100,9 @@ def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_d
             evaluator.evaluate(leaves, 40)
         masks, index = turned_batch(input_format, leaves.masks[:40], leaves.policy_index[:40])
         expected = training_answers(load_lc0(tmp_path / "net.pb"), masks)
-        np.testing.assert_allclose(leaves.wdl[:40, 0] - leaves.wdl[:40, 2], expected.value, atol=tolerance)
+        np.testing.assert_allclose(
+            leaves.wdl[:40, 0] - leaves.wdl[:40, 2], expected.value, atol=tolerance
+        )
         for row, count in enumerate(leaves.n_moves[:40]):
             moves = expected.logits[row, index[row, :count]]
             np.testing.assert_allclose(leaves.logits[row, :count], moves, atol=tolerance)

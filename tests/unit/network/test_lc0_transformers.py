@@ -1,4 +1,6 @@
-"""Lc0's transformers of every kind: lc0's own answers on random networks, the path that plays and the layers agree."""
+"""Lc0's transformers of every kind: lc0's own answers on random networks, the path that plays and
+the layers agree.
+"""
 
 import zlib
 from contextlib import closing
@@ -68,7 +70,11 @@ def test_planes_of_every_input_format_are_lc0s(input_format: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_transformer_answers_as_lc0_does(tmp_path: Path, kind: str) -> None:
     with np.load(ANSWERS) as data:
-        names = [name for name in data if name.startswith(kind) and name.removeprefix(kind)[:1] in ("", " ")]
+        names = [
+            name
+            for name in data
+            if name.startswith(kind) and name.removeprefix(kind)[:1] in ("", " ")
+        ]
     path, names = network_in(tmp_path, kind), [name for name in names if not name.endswith("value")]
     assert names
     for name in names:
@@ -78,7 +84,9 @@ def test_every_kind_of_transformer_answers_as_lc0_does(tmp_path: Path, kind: str
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_layers_and_our_files_answer_as_the_path_that_lc0s_answers_prove(tmp_path: Path, kind: str) -> None:
+def test_layers_and_our_files_answer_as_the_path_that_lc0s_answers_prove(
+    tmp_path: Path, kind: str
+) -> None:
     net = load_lc0(network_in(tmp_path, kind))
     assert isinstance(net.config, TransformerConfig)
     masks = asked(net.config.input_format, FEW)
@@ -94,26 +102,37 @@ def test_layers_and_our_files_answer_as_the_path_that_lc0s_answers_prove(tmp_pat
         np.testing.assert_allclose(of_layers, expected[0], atol=2e-4)
         for suffix, tolerance in ((".dit", 1e-4), (".pb.gz", 5e-2)):
             again = infer(load_net(tmp_path / f"again{suffix}", heads), masks)
-            for found, one, atol in zip(again, expected, (2 * tolerance, tolerance, 100 * tolerance), strict=True):
+            for found, one, atol in zip(
+                again, expected, (2 * tolerance, tolerance, 100 * tolerance), strict=True
+            ):
                 np.testing.assert_allclose(found, one, atol=atol)
 
 
-def test_exported_weights_are_those_of_the_file_to_the_rounding_of_its_encoding(tmp_path: Path) -> None:
+def test_exported_weights_are_those_of_the_file_to_the_rounding_of_its_encoding(
+    tmp_path: Path,
+) -> None:
     net = load_lc0(network_in(tmp_path, "dense, all heads"))
     write_planes(tmp_path / "again.pb.gz", net)
     again = load_lc0(tmp_path / "again.pb.gz")
     assert again.tensors.keys() == net.tensors.keys()
     for name, tensor in net.tensors.items():
         step = np.ptp(tensor) / 65535 if tensor.size > 1 else abs(tensor.max()) / 65535
-        np.testing.assert_allclose(again.tensors[name], tensor, atol=0.51 * step + 1e-7, err_msg=name)
+        np.testing.assert_allclose(
+            again.tensors[name], tensor, atol=0.51 * step + 1e-7, err_msg=name
+        )
 
 
-@pytest.mark.parametrize("kind", ["dense, all heads", "narrow queries, odd sizes", "encoders in the policy head"])
+@pytest.mark.parametrize(
+    "kind", ["dense, all heads", "narrow queries, odd sizes", "encoders in the policy head"]
+)
 def test_a_positions_bits_depend_on_nothing_but_the_position(tmp_path: Path, kind: str) -> None:
     fused, rng = load_net(network_in(tmp_path, kind)), np.random.default_rng(4)
     assert isinstance(fused, FusedTransformer)
     masks = leaves_in(1).masks[:20].copy()
-    alone = [np.concatenate(parts) for parts in zip(*(infer(fused, masks[i : i + 1]) for i in range(20)), strict=True)]
+    alone = [
+        np.concatenate(parts)
+        for parts in zip(*(infer(fused, masks[i : i + 1]) for i in range(20)), strict=True)
+    ]
     order = rng.permutation(20)
     for shuffled, expected in zip(infer(fused, masks[order]), alone, strict=True):
         np.testing.assert_array_equal(shuffled, expected[order])
@@ -122,17 +141,26 @@ def test_a_positions_bits_depend_on_nothing_but_the_position(tmp_path: Path, kin
 def test_a_canonical_network_gives_a_turned_board_the_turned_policy(tmp_path: Path) -> None:
     """lc0 0.32 takes logits of other moves where it transposes the board; 0.31 and earlier did not."""
     board = chess.Board("8/8/2k5/8/8/1K1R4/8/8 w - - 3 1")
-    turns = [chess.flip_vertical, chess.flip_horizontal, chess.flip_diagonal, chess.flip_anti_diagonal]
+    turns = [
+        chess.flip_vertical,
+        chess.flip_horizontal,
+        chess.flip_diagonal,
+        chess.flip_anti_diagonal,
+    ]
     twins = [board] + [board.transform(turn) for turn in turns]
     for twin in twins:
         twin.halfmove_clock = 3
-    with closing(make_evaluator("network", network_in(tmp_path, "canonical"), backend="numpy")) as evaluator:
+    with closing(
+        make_evaluator("network", network_in(tmp_path, "canonical"), backend="numpy")
+    ) as evaluator:
         leaves = leaves_of(twins, CANONICAL)
         evaluator.evaluate(leaves, len(twins))
     count = int(leaves.n_moves[0])
     for row in range(1, len(twins)):
         np.testing.assert_array_equal(leaves.wdl[row], leaves.wdl[0])
-        np.testing.assert_array_equal(np.sort(leaves.logits[row, :count]), np.sort(leaves.logits[0, :count]))
+        np.testing.assert_array_equal(
+            np.sort(leaves.logits[row, :count]), np.sort(leaves.logits[0, :count])
+        )
 
 
 def test_the_gradient_of_a_transformer_agrees_with_differences_along_random_directions() -> None:
@@ -164,7 +192,7 @@ def test_the_gradient_of_a_transformer_agrees_with_differences_along_random_dire
         )
 
 
-# ---- what is refused ------------------------------------------------------------------------------------------------
+# ---- what is refused -----------------------------------------------------------------------------
 
 
 def in_weights(change: Any) -> Any:
@@ -214,12 +242,17 @@ def test_heads_without_tensors_are_skipped(tmp_path: Path) -> None:
 
     (tmp_path / "net.pb").write_bytes(changed(random_transformer(1, **DENSE), in_weights(empty)))
     config = load_lc0(tmp_path / "net.pb").config
-    assert (config.policy_heads, config.value_heads) == (("vanilla", "optimistic", "opponent"), ("winner", "st"))
+    assert (config.policy_heads, config.value_heads) == (
+        ("vanilla", "optimistic", "opponent"),
+        ("winner", "st"),
+    )
 
 
 @pytest.mark.parametrize("value", ["winner", "q", "st"])
 def test_heads_of_other_sizes_than_the_first_play(tmp_path: Path, value: str) -> None:
-    """The whole file was refused, though only the chosen head is needed; Lc0's trainer can write such files."""
+    """The whole file was refused, though only the chosen head is needed; Lc0's trainer can write
+    such files.
+    """
     data = random_transformer(6, **DENSE, wider={"q": 10, "st": 3})
     (tmp_path / "net.pb").write_bytes(data)
     net = parse("net", memoryview(data), NET)
@@ -244,13 +277,17 @@ def test_a_head_that_a_network_lacks_is_refused_with_those_it_has(tmp_path: Path
         load_net(path, ("vanilla", "st"))
 
 
-@pytest.mark.parametrize("text", ["transformer-0x2", "transformer-32", "transformer-32x2x5x1", "transformer-30x2x4"])
+@pytest.mark.parametrize(
+    "text", ["transformer-0x2", "transformer-32", "transformer-32x2x5x1", "transformer-30x2x4"]
+)
 def test_names_of_no_transformer_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="transformer"):
         TransformerConfig.parse(text)
 
 
-def test_networks_of_other_input_formats_are_not_trained_on_classical_planes(tmp_path: Path) -> None:
+def test_networks_of_other_input_formats_are_not_trained_on_classical_planes(
+    tmp_path: Path,
+) -> None:
     """A run began with one, and trained it on planes that it does not know."""
     net = load_lc0(network_in(tmp_path, "canonical"))
     with pytest.raises(ConfigError, match="input format 1, of which training data are, not 3"):
@@ -258,14 +295,22 @@ def test_networks_of_other_input_formats_are_not_trained_on_classical_planes(tmp
     net = load_lc0(network_in(tmp_path, "map, relu"))
     assert net_of_model(layers_with(net.tensors, net.config)) == "transformer-32x2x4"
     soft = build_network(
-        replace(TransformerConfig.parse("transformer-8x1"), policy_heads=("soft",)), np.random.default_rng(1)
+        replace(TransformerConfig.parse("transformer-8x1"), policy_heads=("soft",)),
+        np.random.default_rng(1),
     )
     with pytest.raises(ConfigError, match="needs the heads vanilla and winner"):
         net_of_model(soft)
 
 
 @pytest.mark.parametrize(
-    "sizes", [{"width": 1.5}, {"layers": "2"}, {"gate": "no"}, {"value_hidden": None}, {"activation": ["mish"]}]
+    "sizes",
+    [
+        {"width": 1.5},
+        {"layers": "2"},
+        {"gate": "no"},
+        {"value_hidden": None},
+        {"activation": ["mish"]},
+    ],
 )
 def test_sizes_of_other_types_are_refused(sizes: dict[str, Any]) -> None:
     """They were taken, and failed in the middle of a forward pass."""
@@ -282,7 +327,9 @@ def test_encoders_whose_smolgen_has_its_usual_sizes_are_built() -> None:
 
 
 @pytest.mark.parametrize("kind", ["dense, all heads", "map, relu"])
-def test_maps_of_attention_are_those_of_the_plain_reading_with_smolgen_apart(tmp_path: Path, kind: str) -> None:
+def test_maps_of_attention_are_those_of_the_plain_reading_with_smolgen_apart(
+    tmp_path: Path, kind: str
+) -> None:
     net = load_lc0(network_in(tmp_path, kind))
     model = layers_with(net.tensors, net.config)
     x = float_planes(leaves_in(1).masks[:1])
@@ -295,15 +342,25 @@ def test_maps_of_attention_are_those_of_the_plain_reading_with_smolgen_apart(tmp
             np.testing.assert_array_equal(one.whole, one.content)
             continue
         product = one.content * one.smolgen  # what adds in the exponent multiplies
-        np.testing.assert_allclose(one.whole, product / product.sum(axis=2, keepdims=True), atol=1e-4)
+        np.testing.assert_allclose(
+            one.whole, product / product.sum(axis=2, keepdims=True), atol=1e-4
+        )
         assert np.abs(one.whole - one.content).max() > 0.01
     layer = model.trunk.children()["encoder"].children()["layer0"].children()["attention"]
     values = layer.children()["value"]
     seen = []
-    values.forward = lambda x, training=False: seen.append(x) or type(values).forward(values, x, training)  # type: ignore[method-assign]
+    values.forward = lambda x, training=False: (
+        seen.append(x) or type(values).forward(values, x, training)
+    )  # type: ignore[method-assign]
     mixed = []
     output = layer.children()["output"]
-    output.forward = lambda x, training=False: mixed.append(x) or type(output).forward(output, x, training)  # type: ignore[method-assign]
+    output.forward = lambda x, training=False: (
+        mixed.append(x) or type(output).forward(output, x, training)
+    )  # type: ignore[method-assign]
     model.forward(x)
-    value = type(values).forward(values, seen[0])[0].reshape(64, net.config.heads, -1).swapaxes(0, 1)
-    np.testing.assert_allclose((maps[0].whole @ value).swapaxes(0, 1).reshape(64, -1), mixed[0][0], atol=1e-4)
+    value = (
+        type(values).forward(values, seen[0])[0].reshape(64, net.config.heads, -1).swapaxes(0, 1)
+    )
+    np.testing.assert_allclose(
+        (maps[0].whole @ value).swapaxes(0, 1).reshape(64, -1), mixed[0][0], atol=1e-4
+    )

@@ -1,4 +1,6 @@
-"""Memory of large networks: a file is decoded layer by layer, so that little stands beside it and what plays."""
+"""Memory of large networks: a file is decoded layer by layer, so that little stands beside it and
+what plays.
+"""
 
 import tracemalloc
 from collections.abc import Callable
@@ -13,7 +15,15 @@ from engine.network.weights import load_net
 from tests.unit.network.lc0_towers import file_bytes, random_net
 from tests.unit.network.lc0_transformers import DENSE, random_transformer
 
-SIZES = {**DENSE, "width": 256, "inner": 256, "hidden": 384, "layers": 15, "heads": 8, "smolgen": (8, 64, 64)}
+SIZES = {
+    **DENSE,
+    "width": 256,
+    "inner": 256,
+    "hidden": 384,
+    "layers": 15,
+    "heads": 8,
+    "smolgen": (8, 64, 64),
+}
 FILES: dict[str, Callable[[], bytes]] = {
     "transformer": lambda: random_transformer(1, **SIZES),
     "tower": lambda: file_bytes(random_net(np.random.default_rng(1), filters=128, blocks=15)),
@@ -39,6 +49,10 @@ def test_loading_needs_little_beside_what_plays(kind: str, tmp_path: Path) -> No
     load_net(path)  # imports and tables
     peak, kept = peak_of(lambda: load_net(path))
     assert kept > len(data)
-    assert peak - kept < 1.3 * len(data) + (16 << 20)  # what the layers computed, and one of them, do not grow as much
-    peak, _ = peak_of(lambda: sum(array.size for array in load_lc0(path).tensors.values()))  # as `aino net info`
+    assert peak - kept < 1.3 * len(data) + (
+        16 << 20
+    )  # what the layers computed, and one of them, do not grow as much
+    peak, _ = peak_of(
+        lambda: sum(array.size for array in load_lc0(path).tensors.values())
+    )  # as `aino net info`
     assert peak < 1.3 * len(data) + (1 << 20)

@@ -1,4 +1,6 @@
-"""Nets whose numbers are not finite, or do not stay so, are refused when they are loaded and not by a search."""
+"""Nets whose numbers are not finite, or do not stay so, are refused when they are loaded and not by
+a search.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +21,9 @@ from engine.network.weights import load_net
 from engine.nn import Dense, dit
 from engine.nn.layer import Layer
 
-TOWER = TowerConfig(16, 1, value_channels=4, value_hidden=16, moves_left_channels=2, moves_left_hidden=8)
+TOWER = TowerConfig(
+    16, 1, value_channels=4, value_hidden=16, moves_left_channels=2, moves_left_hidden=8
+)
 NORM = "trunk.block0.norm1"
 
 
@@ -79,7 +83,11 @@ def test_sparse_net_whose_sums_overflow_is_refused(tmp_path: Path, name: str) ->
 
 
 @pytest.mark.parametrize(
-    "model", [build_tower(TOWER, np.random.default_rng(1)), SparseNetwork(SparseConfig(128), np.random.default_rng(1))]
+    "model",
+    [
+        build_tower(TOWER, np.random.default_rng(1)),
+        SparseNetwork(SparseConfig(128), np.random.default_rng(1)),
+    ],
 )
 def test_infinity_in_a_file_with_right_checksums_is_refused(tmp_path, model):
     path = tmp_path / "bad.dit"
@@ -99,7 +107,7 @@ def test_weights_too_large_for_half_precision_are_refused_by_a_device() -> None:
     assert DeviceTower(tensors, TOWER, NUMPY, "float32").config == TOWER
 
 
-# ---- sizes of towers ------------------------------------------------------------------------------------------------
+# ---- sizes of towers -----------------------------------------------------------------------------
 
 
 SMALL = TowerConfig(filters=16, blocks=2)
@@ -114,7 +122,9 @@ def test_sizes_are_read_from_text() -> None:
     assert str(TowerConfig.parse("128x10")) == "128x10"
 
 
-@pytest.mark.parametrize("text", ["", "64", "x6", "64x", "64x6x8", "-64x6", "64 x 6", "0x6", "99999x1"])
+@pytest.mark.parametrize(
+    "text", ["", "64", "x6", "64x", "64x6x8", "-64x6", "64 x 6", "0x6", "99999x1"]
+)
 def test_other_sizes_are_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         TowerConfig.parse(text)
@@ -124,11 +134,19 @@ def test_other_sizes_are_refused(text: str) -> None:
     ("heads", "shapes"),
     [
         ({}, {"policy": (3, 80, 8, 8), "wdl": (3, 3), "moves_left": (3, 1)}),
-        ({"policy": "classical", "value": "scalar", "moves_left_channels": 0}, {"policy": (3, 1858), "value": (3, 1)}),
-        ({"policy": "attention", "value": "scalar", "moves_left_channels": 0}, {"policy": (3, 4288), "value": (3, 1)}),
+        (
+            {"policy": "classical", "value": "scalar", "moves_left_channels": 0},
+            {"policy": (3, 1858), "value": (3, 1)},
+        ),
+        (
+            {"policy": "attention", "value": "scalar", "moves_left_channels": 0},
+            {"policy": (3, 4288), "value": (3, 1)},
+        ),
     ],
 )
-def test_outputs_have_the_documented_shapes(heads: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
+def test_outputs_have_the_documented_shapes(
+    heads: dict[str, Any], shapes: dict[str, tuple[int, ...]]
+) -> None:
     outputs, _ = build_tower(replace(SMALL, **heads), np.random.default_rng(0)).forward(planes(3))
     assert {name: array.shape for name, array in outputs.items()} == shapes
     assert np.abs(outputs.get("value", np.zeros(1))).max() < 1
@@ -136,7 +154,13 @@ def test_outputs_have_the_documented_shapes(heads: dict[str, Any], shapes: dict[
 
 @pytest.mark.parametrize(
     "sizes",
-    [{"policy": "conv"}, {"value": "both"}, {"policy_planes": 72}, {"moves_left_channels": -1}, {"blocks": 5000}],
+    [
+        {"policy": "conv"},
+        {"value": "both"},
+        {"policy_planes": 72},
+        {"moves_left_channels": -1},
+        {"blocks": 5000},
+    ],
 )
 def test_heads_and_sizes_that_do_not_exist_are_refused(sizes: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
@@ -149,5 +173,9 @@ def test_another_model_is_no_tower() -> None:
 
 
 def test_the_fifty_move_plane_starts_with_small_weights() -> None:
-    weight = build_tower(SMALL, np.random.default_rng(0)).named_parameters()["trunk.input_conv.weight"]
-    assert float(np.abs(weight[:, 109]).mean()) * 99 == pytest.approx(float(np.abs(weight[:, 108]).mean()), rel=0.3)
+    weight = build_tower(SMALL, np.random.default_rng(0)).named_parameters()[
+        "trunk.input_conv.weight"
+    ]
+    assert float(np.abs(weight[:, 109]).mean()) * 99 == pytest.approx(
+        float(np.abs(weight[:, 108]).mean()), rel=0.3
+    )

@@ -25,7 +25,10 @@ def policy_names() -> Iterator[str]:
     for source in range(chess.A7, chess.H7 + 1):
         for target in range(chess.A8, chess.H8 + 1):
             if chess.square_distance(source, target) == 1:
-                yield from (chess.square_name(source) + chess.square_name(target) + letter for letter in "qrb")
+                yield from (
+                    chess.square_name(source) + chess.square_name(target) + letter
+                    for letter in "qrb"
+                )
 
 
 def place_in_head(name: str) -> int:
@@ -44,7 +47,15 @@ def place_in_head(name: str) -> int:
 
 
 def test_policy_indices_have_the_published_check_values():
-    values = {"e1a1": 97, "e1h1": 103, "g1f3": 159, "d2d4": 293, "e2e4": 322, "a7a8": 1401, "a7a8q": 1792}
+    values = {
+        "e1a1": 97,
+        "e1h1": 103,
+        "g1f3": 159,
+        "d2d4": 293,
+        "e2e4": 322,
+        "a7a8": 1401,
+        "a7a8q": 1792,
+    }
     values["h7h8b"] = 1857
     assert {name: INDEX_TO_UCI.index(name) for name in values} == values
     assert len(INDEX_TO_UCI) == len(set(INDEX_TO_UCI)) == POLICY_SIZE == 1858
@@ -64,7 +75,9 @@ def test_a_legal_move_has_the_index_of_its_name_as_the_mover_sees_it():
         for code in moves[: generate(row, moves)]:
             move = decode_move(row, code, chess960=True)
             squares = (move.from_square, move.to_square)
-            name = "".join(chess.square_name(square if board.turn else square ^ 56) for square in squares)
+            name = "".join(
+                chess.square_name(square if board.turn else square ^ 56) for square in squares
+            )
             if move.promotion not in (None, chess.KNIGHT):
                 name += chess.piece_symbol(move.promotion)
             assert INDEX_TO_UCI[policy_index(row, code)] == name, board.fen()

@@ -1,4 +1,6 @@
-"""The sparse family: what it sees against python-chess, and playing and training against the layers."""
+"""The sparse family: what it sees against python-chess, and playing and training against the
+layers.
+"""
 
 from pathlib import Path
 
@@ -57,7 +59,9 @@ def small_model(seed: int = 1) -> SparseNetwork:
     return model
 
 
-def lists_of(leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def lists_of(
+    leaves: LeafBatch, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Inputs of the layers for the first leaves."""
     features, rows, sorts = (
         np.full((count, MAX_ACTIVE), -1),
@@ -68,18 +72,23 @@ def lists_of(leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.
     for leaf in range(count):
         n_moves = int(leaves.n_moves[leaf])
         active = look(leaves.rows[leaf], leaves.moves[leaf], n_moves, sight)
-        features[leaf, :active], rows[leaf, :n_moves] = sight.features[:active], sight.rows[:n_moves]
+        features[leaf, :active], rows[leaf, :n_moves] = (
+            sight.features[:active],
+            sight.rows[:n_moves],
+        )
         sorts[leaf, :n_moves] = sight.sorts[:n_moves]
     return features, rows, sorts, versions_of(features)
 
 
 def versions_of(features: np.ndarray) -> np.ndarray:
-    """The version of the value head for each list of features [B, L], by its definition: one for every four pieces."""
+    """The version of the value head for each list of features [B, L], by its definition: one for
+    every four pieces.
+    """
     pieces = np.count_nonzero((features >= 0) & (features < PIECE_FEATURES), axis=1)
     return np.minimum((pieces - 1) // 4, 7)
 
 
-# ---- features -----------------------------------------------------------------------------------------------------
+# ---- features ------------------------------------------------------------------------------------
 
 
 def expected_features(board: chess.Board, settled_cp: int) -> set[int]:
@@ -116,7 +125,9 @@ def expected_features(board: chess.Board, settled_cp: int) -> set[int]:
     return found
 
 
-def passed_pawn(board: chess.Board, owner: chess.Color, pawn: chess.Square) -> tuple[int, bool] | None:
+def passed_pawn(
+    board: chess.Board, owner: chess.Color, pawn: chess.Square
+) -> tuple[int, bool] | None:
     """What the enemy king guards, and whether the own king is near; None if the pawn is not passed."""
     file, rank = chess.square_file(pawn), chess.square_rank(pawn)
     for enemy in board.pieces(chess.PAWN, not owner):
@@ -135,7 +146,9 @@ def passed_pawn(board: chess.Board, owner: chess.Color, pawn: chess.Square) -> t
 
 
 def expected_rows(board: chess.Board, row: np.ndarray, moves: np.ndarray) -> list[int]:
-    """Policy moves of the legal moves as the mirrored mover sees them, whether or not they are safe."""
+    """Policy moves of the legal moves as the mirrored mover sees them, whether or not they are
+    safe.
+    """
     mover, king = board.turn, board.king(board.turn)
     flip = (0 if mover else 56) ^ (7 if chess.square_file(king) < 4 else 0)
     numbers = []
@@ -162,9 +175,13 @@ def test_features_and_rows_agree_with_python_chess() -> None:
         seen.update(features)
         sorts.append(sight.sorts[:n_moves].copy())
     assert max(seen) < FEATURES
-    others = [number - PIECE_FEATURES for number in seen if PIECE_FEATURES <= number < PASSED_FEATURE]
+    others = [
+        number - PIECE_FEATURES for number in seen if PIECE_FEATURES <= number < PASSED_FEATURE
+    ]
     phases, states = np.divmod(others, STATE_FEATURES)
-    assert {(number - PASSED_FEATURE) // 64 % 12 for number in seen if number >= PASSED_FEATURE} == set(range(12))
+    assert {
+        (number - PASSED_FEATURE) // 64 % 12 for number in seen if number >= PASSED_FEATURE
+    } == set(range(12))
     assert set(phases) == set(range(PHASES))
     assert set(states) & set(range(CASTLING_FEATURE, EN_PASSANT_FEATURE))
     assert set(states) & set(range(EN_PASSANT_FEATURE, COUNTER_FEATURE))
@@ -174,14 +191,25 @@ def test_features_and_rows_agree_with_python_chess() -> None:
     parts = ((6, 6, 3, 3), (6, 5, 3, 6, 2, 6), (6, 6, 3, 3, 3, 2, 3), (6, 6, 3, 3, 3, 3))
     for column, shape in enumerate(parts):
         assert np.prod(shape) == SORTS[column]
-        assert [len(set(part)) for part in np.unravel_index(numbers[:, column], shape)] == list(shape)
+        assert [len(set(part)) for part in np.unravel_index(numbers[:, column], shape)] == list(
+            shape
+        )
 
 
 @pytest.mark.parametrize(
     ("settled_cp", "level"),
     [
         *[(0, 25), (24, 25), (25, 26), (399, 40), (400, 41), (1199, 48), (1200, 49), (29_999, 49)],
-        *[(-1, 24), (-24, 24), (-25, 23), (-399, 9), (-400, 8), (-1199, 1), (-1200, 0), (-29_999, 0)],
+        *[
+            (-1, 24),
+            (-24, 24),
+            (-25, 23),
+            (-399, 9),
+            (-400, 8),
+            (-1199, 1),
+            (-1200, 0),
+            (-29_999, 0),
+        ],
     ],
 )
 def test_balance_has_a_level_for_every_size(settled_cp: int, level: int) -> None:
@@ -198,7 +226,9 @@ def test_a_network_is_told_what_captures_come_to() -> None:
     for board, settled in zip((hanging, solid), values, strict=True):
         active = look(row_from_board(board), moves, 0, sight)
         numbers = sight.features[:active]
-        states = (numbers[(numbers >= PIECE_FEATURES) & (numbers < PASSED_FEATURE)] - PIECE_FEATURES).tolist()
+        states = (
+            numbers[(numbers >= PIECE_FEATURES) & (numbers < PASSED_FEATURE)] - PIECE_FEATURES
+        ).tolist()
         assert states == [BALANCE_FEATURE + balance_level(settled)]
 
 
@@ -206,23 +236,39 @@ def test_a_network_is_told_what_captures_come_to() -> None:
     ("fen", "unsafe"),
     [
         ("4k3/8/2p5/3p4/8/1B6/8/4K3 w - - 0 1", {"b3d5", "b3c4"}),  # where a pawn takes a bishop
-        ("4k3/8/4p3/3r4/8/1B6/8/4K3 w - - 0 1", set()),  # a rook is worth more than the bishop it costs
+        (
+            "4k3/8/4p3/3r4/8/1B6/8/4K3 w - - 0 1",
+            set(),
+        ),  # a rook is worth more than the bishop it costs
         ("4k3/8/8/8/3r4/8/1Q6/4K3 w - - 0 1", {"b2b4", "b2d2"}),  # the rook itself may be taken
         ("4k3/3p4/8/4P3/8/8/8/4K3 w - - 0 1", {"e5e6"}),  # nothing protects the pawn there
-        ("4k3/3p4/8/4P3/8/8/8/4RK2 w - - 0 1", {"e5e6"}),  # nor seems to: what looks through it is not counted
+        (
+            "4k3/3p4/8/4P3/8/8/8/4RK2 w - - 0 1",
+            {"e5e6"},
+        ),  # nor seems to: what looks through it is not counted
     ],
 )
 def test_moves_that_seem_to_lose_a_piece_use_the_second_rows(fen: str, unsafe: set[str]) -> None:
-    row, moves, sight = row_from_board(chess.Board(fen)), np.zeros(MAX_MOVES, np.uint16), buffers(Sight)
+    row, moves, sight = (
+        row_from_board(chess.Board(fen)),
+        np.zeros(MAX_MOVES, np.uint16),
+        buffers(Sight),
+    )
     n_moves = generate(row, moves)
     write_view(row, moves, n_moves, 0, sight)
-    assert {decode_move(row, int(moves[i])).uci() for i in range(n_moves) if sight.rows[i] >= POLICY_SIZE} == unsafe
+    assert {
+        decode_move(row, int(moves[i])).uci()
+        for i in range(n_moves)
+        if sight.rows[i] >= POLICY_SIZE
+    } == unsafe
 
 
-# ---- playing ------------------------------------------------------------------------------------------------------
+# ---- playing -------------------------------------------------------------------------------------
 
 
-def layers_outputs(model: SparseNetwork, leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def layers_outputs(
+    model: SparseNetwork, leaves: LeafBatch, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(logits, probabilities of win, draw and loss, moves left) by plain arithmetic, in float32."""
     outputs, _ = sparse_network(model.named_parameters(), *lists_of(leaves, count))
     weights = np.exp(outputs["value"][:, :3])
@@ -299,7 +345,9 @@ def test_weights_too_large_for_any_scale_are_refused() -> None:
 
 def test_bound_of_accumulators_holds_and_is_reached() -> None:
     """Every bit of the state and every piece at its worst, on the 32 worst squares."""
-    tensors = {name: np.zeros_like(tensor) for name, tensor in small_model().named_parameters().items()}
+    tensors = {
+        name: np.zeros_like(tensor) for name, tensor in small_model().named_parameters().items()
+    }
     weight = tensors["trunk.accumulator.weight"]
     pieces = weight[:PIECE_FEATURES].reshape(12, PHASES, 4, 64, -1)
     pieces[:, 1, :, :40] = 0.25  # 40 squares, of which 32 can be occupied
@@ -309,7 +357,9 @@ def test_bound_of_accumulators_holds_and_is_reached() -> None:
     state[:, EN_PASSANT_FEATURE:COUNTER_FEATURE, 3] = -1.0
     state[:, COUNTER_FEATURE:, 3] = 1.5
     tensors["trunk.accumulator.bias"][3] = -2
-    assert largest_accumulator(tables_of(tensors), CONFIG) == 32 * 0.25 + 4 * 0.5 + 1 + 1.5 + 1.5 + 2
+    assert (
+        largest_accumulator(tables_of(tensors), CONFIG) == 32 * 0.25 + 4 * 0.5 + 1 + 1.5 + 1.5 + 2
+    )
 
 
 def tables_of(tensors: dict[str, np.ndarray]) -> Tables:

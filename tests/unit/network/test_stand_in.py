@@ -1,4 +1,6 @@
-"""The kernels of all towers and transformers are those of a few small ones, whatever their parts and sizes."""
+"""The kernels of all towers and transformers are those of a few small ones, whatever their parts
+and sizes.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +33,9 @@ OTHERS: dict[str, PlanesConfig] = {
     "classical": replace(TOWER, policy="classical"),
     "classical with mish": replace(TOWER, policy="classical", activation="mish"),
     "attention": replace(TOWER, policy="attention"),
-    "attention with an encoder and mish": replace(TOWER, policy="attention", activation="mish", **ENCODER),
+    "attention with an encoder and mish": replace(
+        TOWER, policy="attention", activation="mish", **ENCODER
+    ),
     "tower of format 2": replace(TOWER, input_format=2),
     "tower of format 5": replace(TOWER, input_format=5),
     "transformer": BODY,
@@ -41,7 +45,9 @@ OTHERS: dict[str, PlanesConfig] = {
     "several heads": replace(BODY, policy_heads=("vanilla", "soft"), value_heads=("winner", "q")),
     "scalar without moves left": replace(BODY, value="scalar", moves_left_channels=0),
     "dense": DENSE,
-    "dense with a gate, format 5": replace(DENSE, gate=True, input_format=5, feed_activation="selu"),
+    "dense with a gate, format 5": replace(
+        DENSE, gate=True, input_format=5, feed_activation="selu"
+    ),
     "dense with a policy encoder": replace(DENSE, **NO_SMOLGEN, **ENCODER),
 }
 
@@ -62,7 +68,9 @@ def test_the_first_move_of_every_size_of_network_compiled_for_seconds_on_the_pla
 ) -> None:
     config = OTHERS[name]
     model = build_network(config, np.random.default_rng(7))
-    path = tmp_path / ("net.dit" if config.input_format == 1 or isinstance(config, TransformerConfig) else "net.pb")
+    path = tmp_path / (
+        "net.dit" if config.input_format == 1 or isinstance(config, TransformerConfig) else "net.pb"
+    )
     write_planes(path, PlanesFile(config, model.named_parameters() | model.named_buffers(), {}))
     with CompileTimes() as times:
         for evaluator in ("network", "hybrid")[name not in ("tower", "transformer") :]:

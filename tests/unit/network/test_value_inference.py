@@ -57,7 +57,9 @@ def positions() -> Iterator[chess.Board]:
 
 
 def network(config: SparseConfig) -> SparseNetwork:
-    """Random weights, of which many units lie within the clipped range and none of the small layers is constant."""
+    """Random weights, of which many units lie within the clipped range and none of the small layers
+    is constant.
+    """
     rng = np.random.default_rng(3)
     net = SparseNetwork(config, rng)
     for name, array in net.named_parameters().items():
@@ -108,8 +110,12 @@ def by_numpy(tables: IntegerValueTables, config: ValueConfig, row: np.ndarray) -
     for side in (int(row[SIDE]), 1 - int(row[SIDE])):
         found = np.zeros(MAX_VIEW, np.int16)
         view = found[: write_view_of(row, side, found)]
-        halves = (tables.bias + weight[view].sum(axis=0, dtype=np.int64)).clip(0, scale).reshape(2, -1)
-        units.append(halves[0] * (FIRST_UNIT // scale) * halves[1] * (SECOND_UNIT // scale) + 2**15 >> 16)
+        halves = (
+            (tables.bias + weight[view].sum(axis=0, dtype=np.int64)).clip(0, scale).reshape(2, -1)
+        )
+        units.append(
+            halves[0] * (FIRST_UNIT // scale) * halves[1] * (SECOND_UNIT // scale) + 2**15 >> 16
+        )
     dense1 = tables.dense1.reshape(8, config.width // 4, 16, 4)[piece_bucket(row)]
     return np.einsum("qi,qoi->o", np.concatenate(units).reshape(-1, 4), dense1.astype(np.int64))
 
@@ -136,7 +142,9 @@ def test_accumulators_that_follow_a_search_equal_those_from_scratch(text):
 
 
 def test_a_trunk_of_the_largest_weights_and_units_stays_exact():
-    """All units are 1 and all weights of dense1 as large as they may be: sums and products reach their bounds."""
+    """All units are 1 and all weights of dense1 as large as they may be: sums and products reach
+    their bounds.
+    """
     config = SparseConfig.parse("sparse-128+v2048")
     tensors = {name: array.copy() for name, array in network(config).named_parameters().items()}
     for name, value in (("rows", WEIGHT_LIMIT), ("dense1", DENSE1_LIMIT)):
@@ -152,7 +160,9 @@ def test_a_trunk_of_the_largest_weights_and_units_stays_exact():
 
 
 def is_calm(board: chess.Board) -> bool:
-    """Not in check, and without a capture or promotion to a queen that wins material by static exchange."""
+    """Not in check, and without a capture or promotion to a queen that wins material by static
+    exchange.
+    """
     row = row_from_board(board)
     for move in board.legal_moves:
         code = move.from_square | move.to_square << 6 | ((move.promotion or 1) - 1) << 12
@@ -186,7 +196,9 @@ def test_an_evaluator_takes_the_policy_from_one_trunk_and_in_calm_positions_the_
     np.testing.assert_array_equal(both.wdl[:POSITIONS][~calm], one.wdl[:POSITIONS][~calm])
     plies = MOVES_LEFT_SCALE * np.maximum(outputs[:, 3], 0)
     np.testing.assert_allclose(both.moves_left[:POSITIONS][calm], plies[calm], atol=2.0)
-    np.testing.assert_array_equal(both.moves_left[:POSITIONS][~calm], one.moves_left[:POSITIONS][~calm])
+    np.testing.assert_array_equal(
+        both.moves_left[:POSITIONS][~calm], one.moves_left[:POSITIONS][~calm]
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
@@ -200,7 +212,7 @@ def test_a_trunk_whose_numbers_could_leave_their_range_is_refused(name, value):
         SparseNet(tensors, config)
 
 
-# ---- what both views see, and how rows fit integers ------------------------------------------------------------------
+# ---- what both views see, and how rows fit integers ----------------------------------------------
 
 
 CONFIG = ValueConfig(width=128)
@@ -262,7 +274,7 @@ def test_other_names_are_refused(text: str) -> None:
         SparseConfig.parse(text)
 
 
-# ---- integers -----------------------------------------------------------------------------------------------------
+# ---- integers ------------------------------------------------------------------------------------
 
 
 def test_the_bound_is_reached_where_all_rows_add_up() -> None:

@@ -1,4 +1,6 @@
-"""Callbacks: functions and objects that the trainer calls, one that stops it and one that saves the best model."""
+"""Callbacks: functions and objects that the trainer calls, one that stops it and one that saves the
+best model.
+"""
 
 import sys
 from pathlib import Path
@@ -19,7 +21,11 @@ DATA = nn.Data(X, X[:, :1])
 
 def trainer(rate: float = 0.05) -> nn.Trainer:
     return nn.Trainer(
-        nn.Dense(2, 1, np.random.default_rng(1)), nn.mse, nn.Adam(), rate, nn.TrainerSettings(batch_size=8)
+        nn.Dense(2, 1, np.random.default_rng(1)),
+        nn.mse,
+        nn.Adam(),
+        rate,
+        nn.TrainerSettings(batch_size=8),
     )
 
 
@@ -54,7 +60,9 @@ def test_the_best_model_is_saved_and_no_other(tmp_path: Path) -> None:
     def rate(step: int) -> float:
         return 0.03 if step < 9 else 5.0  # it learns for three epochs, then it is thrown about
 
-    run = nn.Trainer(nn.Dense(2, 1, np.random.default_rng(1)), nn.mse, nn.Adam(), rate, nn.TrainerSettings(8))
+    run = nn.Trainer(
+        nn.Dense(2, 1, np.random.default_rng(1)), nn.mse, nn.Adam(), rate, nn.TrainerSettings(8)
+    )
     losses = run.fit(DATA, 5, DATA, callbacks=[nn.SaveBest(path), note])["validation_loss"]
     assert kept == [1, 2, 3, 3, 3]
     model, header = nn.dit.load(path)
@@ -62,7 +70,9 @@ def test_the_best_model_is_saved_and_no_other(tmp_path: Path) -> None:
     assert run.evaluate(DATA, model)["loss"] == min(losses)
 
 
-def test_callbacks_of_another_kind_are_refused_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_callbacks_of_another_kind_are_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for wrong, match in ((nn.SaveBest, "found <class"), ("print", "found 'print'")):
         run = trainer()
         with pytest.raises(ConfigError, match=match):
@@ -75,10 +85,12 @@ def test_callbacks_of_another_kind_are_refused_before_training(tmp_path: Path, m
         trainer().fit(DATA, epochs=1, callbacks=[nn.LiveCurve()])
 
 
-# ---- pictures -------------------------------------------------------------------------------------------------------
+# ---- pictures ------------------------------------------------------------------------------------
 
 
-def test_a_live_curve_is_shown_once_and_drawn_anew_after_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_live_curve_is_shown_once_and_drawn_anew_after_every_epoch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     shown: list[list[int]] = []
 
     class Display:
@@ -93,19 +105,27 @@ def test_a_live_curve_is_shown_once_and_drawn_anew_after_every_epoch(monkeypatch
         return Display()
 
     monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(version_info=(9, 0), get_ipython=lambda: None))
+    monkeypatch.setitem(
+        sys.modules, "IPython", SimpleNamespace(version_info=(9, 0), get_ipython=lambda: None)
+    )
     trainer().fit(DATA, epochs=3, callbacks=[nn.LiveCurve()])
     assert shown == [[1, 2, 3]]
 
 
 def test_histograms_of_weights_activations_and_gradients(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    model = nn.Sequential(first=nn.Dense(2, 3, rng), act=nn.Activation("relu"), out=nn.Dense(3, 1, rng))
+    model = nn.Sequential(
+        first=nn.Dense(2, 3, rng), act=nn.Activation("relu"), out=nn.Dense(3, 1, rng)
+    )
     found = nn.activations(model, X)
     assert list(found) == ["first", "act", "out"]
     assert np.array_equal(found["act"], np.maximum(found["first"], 0))
     assert np.array_equal(found["out"], model(X))
-    broken = {"a": np.array([1.0, np.inf, np.nan]), "b": np.full(3, -np.inf), "c": np.array([3e38, -3e38], np.float32)}
+    broken = {
+        "a": np.array([1.0, np.inf, np.nan]),
+        "b": np.full(3, -np.inf),
+        "c": np.array([3e38, -3e38], np.float32),
+    }
     nn.plot_histograms(broken, tmp_path / "broken.png")  # Matplotlib refused all three
     y, backward = model.forward(X, training=True)
     _, grads = backward(nn.mse(y, DATA.targets)[1])
@@ -116,7 +136,9 @@ def test_histograms_of_weights_activations_and_gradients(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("stop", [2, 3, 5])
 def test_a_plateau_lowers_the_rate_also_after_a_resume(tmp_path: Path, stop: int) -> None:
-    """The number of steps only grows, so its first value stays the best: every two more epochs are a plateau."""
+    """The number of steps only grows, so its first value stays the best: every two more epochs are
+    a plateau.
+    """
 
     def trainer() -> nn.Trainer:
         model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(2)))
@@ -128,6 +150,8 @@ def test_a_plateau_lowers_the_rate_also_after_a_resume(tmp_path: Path, stop: int
     first.fit(DATA, stop, checkpoint=tmp_path / "run.npz", callbacks=[plateau])
     second.resume(tmp_path / "run.npz")
     second.fit(DATA, 6, callbacks=[plateau])
-    assert np.divide(once.history["rate"], once.history["step"]) / 0.01 == pytest.approx([1, 1, 1, 0.5, 0.5, 0.25])
+    assert np.divide(once.history["rate"], once.history["step"]) / 0.01 == pytest.approx(
+        [1, 1, 1, 0.5, 0.5, 0.25]
+    )
     assert second.history.records == once.history.records
     assert np.array_equal(once.model[0].params["weight"], second.model[0].params["weight"])

@@ -9,7 +9,11 @@ import pytest
 from engine.errors import NetFileError
 from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
 
-ARRAYS: dict[str, Any] = {"a": np.arange(12.0).reshape(3, 4).T, "word": np.array("tanh"), "none": np.zeros((2, 0))}
+ARRAYS: dict[str, Any] = {
+    "a": np.arange(12.0).reshape(3, 4).T,
+    "word": np.array("tanh"),
+    "none": np.zeros((2, 0)),
+}
 VALUES = {"epoch": 3}
 
 

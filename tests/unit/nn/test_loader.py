@@ -1,6 +1,8 @@
-"""Loaders: batches read on demand, from files larger than memory, with augmentation, repeatable and resumable.
+"""Loaders: batches read on demand, from files larger than memory, with augmentation, repeatable and
+resumable.
 
-The last batch, shard and step are as good as all others, whatever number of examples is left for them.
+The last batch, shard and step are as good as all others, whatever number of examples is left for
+them.
 """
 
 from pathlib import Path
@@ -16,18 +18,24 @@ from engine.nn.training.data import parts_of
 
 def images(count: int = 40) -> nn.Data:
     rng = np.random.default_rng(4)
-    return nn.Data(rng.integers(0, 256, (count, 1, 6, 6)).astype(np.uint8), rng.integers(0, 3, count))
+    return nn.Data(
+        rng.integers(0, 256, (count, 1, 6, 6)).astype(np.uint8), rng.integers(0, 3, count)
+    )
 
 
 def pixels(batch: nn.Data) -> nn.Data:
     return nn.Data(batch.inputs.astype(np.float32) / 255, batch.targets)
 
 
-def trained(data: Any, epochs: int = 3, checkpoint: Path | None = None, resumed: bool = False) -> nn.Trainer:
+def trained(
+    data: Any, epochs: int = 3, checkpoint: Path | None = None, resumed: bool = False
+) -> nn.Trainer:
     rng = np.random.default_rng(1)
     model = nn.Sequential(nn.Conv2D(1, 4, 3, rng), nn.GlobalAveragePool(), nn.Dense(4, 3, rng))
     settings = nn.TrainerSettings(batch_size=16, seed=7)
-    trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.Adam(), 0.01, settings, {"accuracy": nn.accuracy})
+    trainer = nn.Trainer(
+        model, nn.softmax_cross_entropy, nn.Adam(), 0.01, settings, {"accuracy": nn.accuracy}
+    )
     if resumed and checkpoint is not None:
         trainer.resume(checkpoint)
     trainer.fit(data, epochs, validation=data, checkpoint=checkpoint)
@@ -42,17 +50,23 @@ def same(one: nn.Trainer, other: nn.Trainer) -> bool:
 
 
 @pytest.mark.parametrize("read_ahead", [False, True])
-def test_files_train_exactly_as_arrays_without_being_read_whole(tmp_path: Path, read_ahead: bool) -> None:
+def test_files_train_exactly_as_arrays_without_being_read_whole(
+    tmp_path: Path, read_ahead: bool
+) -> None:
     data, paths = images(), []
     for number, rows in enumerate((slice(0, 7), slice(7, 30), slice(30, 40))):
         for name, array in zip(nn.Data._fields, data, strict=True):
             np.save(tmp_path / f"{name}{number}.npy", array[rows])
         paths.append(tuple(tmp_path / f"{name}{number}.npy" for name in nn.Data._fields))
     inputs, targets = (
-        nn.JoinedRows([np.load(path, mmap_mode="r") for path in column]) for column in zip(*paths, strict=True)
+        nn.JoinedRows([np.load(path, mmap_mode="r") for path in column])
+        for column in zip(*paths, strict=True)
     )
     assert all(isinstance(array, np.memmap) for array in inputs.arrays)
-    assert same(trained(pixels(data)), trained(nn.Loader(inputs, targets, prepare=pixels, read_ahead=read_ahead)))
+    assert same(
+        trained(pixels(data)),
+        trained(nn.Loader(inputs, targets, prepare=pixels, read_ahead=read_ahead)),
+    )
 
 
 def test_a_single_mapped_file_gives_plain_arrays(tmp_path: Path) -> None:
@@ -87,7 +101,9 @@ def test_validation_is_never_augmented() -> None:
         return nn.Data(np.zeros_like(batch.inputs), batch.targets)
 
     run = trained(nn.Loader(*data, augment=black))
-    assert run.evaluate(data) == {name: run.history[f"validation_{name}"][-1] for name in ("loss", "accuracy")}
+    assert run.evaluate(data) == {
+        name: run.history[f"validation_{name}"][-1] for name in ("loss", "accuracy")
+    }
 
 
 def test_a_resumed_run_with_augmentation_goes_on_bit_for_bit(tmp_path: Path) -> None:
@@ -110,7 +126,11 @@ def test_shifts_move_images_and_fill_with_zeros() -> None:
 
 
 def test_joined_rows_answer_like_one_array() -> None:
-    parts = [np.arange(6).reshape(3, 2), np.arange(6, 8).reshape(1, 2), np.arange(8, 14).reshape(3, 2)]
+    parts = [
+        np.arange(6).reshape(3, 2),
+        np.arange(6, 8).reshape(1, 2),
+        np.arange(8, 14).reshape(3, 2),
+    ]
     rows, whole = nn.JoinedRows(parts), np.concatenate(parts)
     assert (len(rows), rows.shape, rows.dtype) == (7, (7, 2), whole.dtype)
     mask = whole[:, 0] % 3 == 0
@@ -135,8 +155,13 @@ def test_loaders_refuse_what_they_cannot_use() -> None:
         trained(nn.Loader(*data, prepare=lambda batch: batch.inputs))
     with pytest.raises(ShapeError, match="augment must return Data"):
         trained(nn.Loader(*data, augment=lambda batch, rng: batch.inputs))
-    for wrong, found in ((rows := np.zeros((4, 36))), r"float64 \[4, 36\]"), ((rows, rows), "tuple"):
-        with pytest.raises(ShapeError, match=rf"random_shift: expected images \[B, C, H, W\], found {found}"):
+    for wrong, found in (
+        ((rows := np.zeros((4, 36))), r"float64 \[4, 36\]"),
+        ((rows, rows), "tuple"),
+    ):
+        with pytest.raises(
+            ShapeError, match=rf"random_shift: expected images \[B, C, H, W\], found {found}"
+        ):
             nn.random_shift(1)(nn.Data(wrong, np.zeros(4)), np.random.default_rng(0))
     with pytest.raises(ConfigError, match="at least 1"):
         nn.random_shift(0)
@@ -159,13 +184,18 @@ def regression(count: int) -> nn.Data:
 
 
 @pytest.mark.parametrize(
-    ("count", "batch_size", "shard_size"), [(64, 64, None), (65, 64, None), (65, 64, 21), (129, 64, 21), (20, 1, None)]
+    ("count", "batch_size", "shard_size"),
+    [(64, 64, None), (65, 64, None), (65, 64, 21), (129, 64, 21), (20, 1, None)],
 )
 def test_running_statistics_fit_whatever_is_left_for_the_last_batch(count, batch_size, shard_size):
-    """65 examples in batches of 64 had an inference loss of 2.64, 64 examples one of 0.014: the 65th was a batch."""
+    """65 examples in batches of 64 had an inference loss of 2.64, 64 examples one of 0.014: the
+    65th was a batch.
+    """
     rng, data = np.random.default_rng(1), regression(count)
     model = nn.Sequential(nn.Dense(4, 16, rng), nn.BatchNorm(16, relu=True), nn.Dense(16, 1, rng))
-    run = nn.Trainer(model, nn.mse, nn.Adam(), 0.02, nn.TrainerSettings(batch_size, shard_size=shard_size))
+    run = nn.Trainer(
+        model, nn.mse, nn.Adam(), 0.02, nn.TrainerSettings(batch_size, shard_size=shard_size)
+    )
     run.fit(data, 80)
     y, _ = model.replica().forward(data.inputs, training=True)
     inference, training = run.evaluate(data)["loss"], nn.mse(y, data.targets)[0]
@@ -177,7 +207,9 @@ def test_running_statistics_fit_whatever_is_left_for_the_last_batch(count, batch
 def test_parts_cover_everything_once_and_are_never_tiny(size: int) -> None:
     for count in range(1, 200):
         parts = parts_of(count, size)
-        assert [number for part in parts for number in range(part.start, part.stop)] == list(range(count))
+        assert [number for part in parts for number in range(part.start, part.stop)] == list(
+            range(count)
+        )
         sizes = [part.stop - part.start for part in parts]
         assert all(one == size for one in sizes[:-2])
         assert min(sizes) >= min(size / 2, count)
@@ -188,7 +220,9 @@ def test_parts_cover_everything_once_and_are_never_tiny(size: int) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1, 1), (0, 3)], ids=str)
-def test_a_single_value_a_channel_is_normalised_by_the_running_statistics(shape: tuple[int, ...]) -> None:
+def test_a_single_value_a_channel_is_normalised_by_the_running_statistics(
+    shape: tuple[int, ...],
+) -> None:
     """Its variance of 0 went into the running one, and it came out as beta whatever it was."""
     norm = nn.BatchNorm(3)
     norm.buffers["running_mean"][:] = 1
@@ -212,7 +246,9 @@ def test_two_values_a_channel_are_a_batch() -> None:
 
 def test_statistics_are_refreshed_by_examples_not_by_batches() -> None:
     """A small last batch counted as much as all others."""
-    batches = [RNG.standard_normal((count, 3)).astype(np.float32) * 4 + count for count in (50, 20, 2)]
+    batches = [
+        RNG.standard_normal((count, 3)).astype(np.float32) * 4 + count for count in (50, 20, 2)
+    ]
     norm, sizes = nn.BatchNorm(3), [len(batch) for batch in batches]
     nn.refresh_statistics(nn.Sequential(norm), batches)
     for name, measure in (("running_mean", np.mean), ("running_variance", np.var)):
@@ -223,7 +259,9 @@ def test_statistics_are_refreshed_by_examples_not_by_batches() -> None:
 
 def test_a_mean_over_the_last_part_counts_its_examples() -> None:
     data = regression(70)
-    run = nn.Trainer(nn.Dense(4, 1, RNG), nn.mse, nn.SGD(), 0.0, nn.TrainerSettings(batch_size=64, shard_size=9))
+    run = nn.Trainer(
+        nn.Dense(4, 1, RNG), nn.mse, nn.SGD(), 0.0, nn.TrainerSettings(batch_size=64, shard_size=9)
+    )
     whole = nn.mse(run.model(data.inputs), data.targets)[0]
     assert run.fit(data, 1)["loss"] == [pytest.approx(whole, rel=1e-5)]
     assert run.evaluate(data)["loss"] == pytest.approx(whole, rel=1e-5)
@@ -233,6 +271,10 @@ def test_an_average_of_every_epoch_is_the_mean_of_their_last_weights() -> None:
     seen: list[np.ndarray] = []
     average = nn.StochasticAverage(every=3)
     model = nn.Dense(4, 1, np.random.default_rng(0))
-    run = nn.Trainer(model, nn.mse, nn.SGD(), 0.01, nn.TrainerSettings(batch_size=8), average=average)
-    run.fit(regression(20), 4, callbacks=[lambda record: seen.append(model.params["weight"].copy())])
+    run = nn.Trainer(
+        model, nn.mse, nn.SGD(), 0.01, nn.TrainerSettings(batch_size=8), average=average
+    )
+    run.fit(
+        regression(20), 4, callbacks=[lambda record: seen.append(model.params["weight"].copy())]
+    )
     assert np.allclose(run.averaged_model().params["weight"], np.mean(seen, axis=0), atol=1e-6)

@@ -24,7 +24,8 @@ def gradients_of(model: nn.Layer, x: Any) -> dict[str, Any]:
     return backward(y)[1]
 
 
-# What is mixed, as a function of the upload; and what the error tells to write, for host memory or for the GPU.
+# What is mixed, as a function of the upload; and what the error tells to write, for host memory or
+# for the GPU.
 MIXTURES: dict[str, tuple[Callable[[Callable[[Any], Any]], Any], str, str]] = {
     "a model there, its input here": (
         lambda up: MODEL.to("cupy").forward(X), 'get_backend("cupy").asarray(x)', 'model.to("numpy")'),
@@ -57,7 +58,9 @@ MIXTURES: dict[str, tuple[Callable[[Callable[[Any], Any]], Any], str, str]] = {
 @pytest.mark.parametrize("name", MIXTURES)
 def test_mixture_says_what_to_write(name: str, device: Device) -> None:
     attempt, up, down = MIXTURES[name]
-    with pytest.raises(ShapeError, match=r"in host memory, .* on the GPU; move one of them") as caught:
+    with pytest.raises(
+        ShapeError, match=r"in host memory, .* on the GPU; move one of them"
+    ) as caught:
         attempt(get_backend("cupy").asarray)
     assert str(caught.value).endswith(f": {up} or {down}")
 
@@ -67,18 +70,26 @@ def test_gradients_are_checked_wherever_the_arrays_lie(device: Device) -> None:
     expected = nn.gradient_check(MODEL, X).error
     for layer, x in ((there, X), (there, up(X)), (MODEL, up(X))):
         assert nn.gradient_check(layer, x).error == expected < 1e-6
-    for outputs, targets, mask in ((up(Y), up(CLASSES), up(MASK)), (up(Y), CLASSES, None), (Y, up(CLASSES), up(MASK))):
+    for outputs, targets, mask in (
+        (up(Y), up(CLASSES), up(MASK)),
+        (up(Y), CLASSES, None),
+        (Y, up(CLASSES), up(MASK)),
+    ):
         assert nn.gradient_check(nn.softmax_cross_entropy, outputs, targets, mask=mask).error < 1e-6
 
 
 def test_trainer_and_statistics_move_what_lies_elsewhere(device: Device) -> None:
     up, models = get_backend("cupy").asarray, (MODEL.to("cupy"), MODEL.to("cupy").to("numpy"))
     for model, x, classes in zip(models, (X, up(X)), (CLASSES, up(CLASSES)), strict=True):
-        trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.SGD(), 0.01, metrics={"accuracy": nn.accuracy})
+        trainer = nn.Trainer(
+            model, nn.softmax_cross_entropy, nn.SGD(), 0.01, metrics={"accuracy": nn.accuracy}
+        )
         trainer.fit(nn.Data(x, classes), 2, validation=nn.Data(x, classes))
         refresh_statistics(model, [x])
     for name, here in models[1].named_buffers().items():
-        np.testing.assert_allclose(to_numpy(models[0].named_buffers()[name]), here, rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(
+            to_numpy(models[0].named_buffers()[name]), here, rtol=1e-4, err_msg=name
+        )
 
 
 TOKENS = np.arange(24).reshape(6, 4) % 9
@@ -94,10 +105,18 @@ READER = nn.Sequential(table=nn.Embedding(9, 3, RNG), flat=nn.Flatten(), last=nn
     ],
     ids=["classes", "tokens", "yes or no"],
 )
-def test_a_step_waits_twice_because_the_host_checks_what_it_uploads(model, x, targets, loss, device):
+def test_a_step_waits_twice_because_the_host_checks_what_it_uploads(
+    model, x, targets, loss, device
+):
     histories = []
     for place in ("numpy", "cupy"):
-        trainer = nn.Trainer(model.astype(np.float32).to(place), loss, nn.SGD(), 0.1, metrics={"accuracy": nn.accuracy})
+        trainer = nn.Trainer(
+            model.astype(np.float32).to(place),
+            loss,
+            nn.SGD(),
+            0.1,
+            metrics={"accuracy": nn.accuracy},
+        )
         trainer.fit(nn.Data(x, targets), 1)
         device.counts.clear()
         histories.append(trainer.fit(nn.Data(x, targets), 2))
@@ -113,7 +132,9 @@ def test_what_a_trainer_uploads_is_checked_and_leaves_nothing_behind(device: Dev
         (TOKENS, CLASSES + 1, DataError, "1 to 2"),
     ):
         with pytest.raises(error, match=f"found {found}"):
-            nn.Trainer(READER.to("cupy"), nn.softmax_cross_entropy, nn.SGD(), 0.1).fit(nn.Data(x, targets), 1)
+            nn.Trainer(READER.to("cupy"), nn.softmax_cross_entropy, nn.SGD(), 0.1).fit(
+                nn.Data(x, targets), 1
+            )
     READER.to("cupy")(TOKENS)
     gc.collect()
     assert len(backend._known_bounds) == before

@@ -1,4 +1,6 @@
-"""A model from outside: calling it, predicting with it, printing it, scoring it; and the package's own example."""
+"""A model from outside: calling it, predicting with it, printing it, scoring it; and the package's
+own example.
+"""
 
 import doctest
 import inspect
@@ -25,11 +27,15 @@ def rng() -> np.random.Generator:
 
 def small_net() -> nn.Sequential:
     return nn.Sequential(
-        nn.Dense(3, 4, rng()), nn.BatchNorm(4), nn.Activation("tanh"), nn.Dropout(0.5, rng()), nn.Dense(4, 2, rng())
+        nn.Dense(3, 4, rng()),
+        nn.BatchNorm(4),
+        nn.Activation("tanh"),
+        nn.Dropout(0.5, rng()),
+        nn.Dense(4, 2, rng()),
     )
 
 
-# ---- Sequential ---------------------------------------------------------------------------------------------------
+# ---- Sequential ----------------------------------------------------------------------------------
 
 
 def test_layers_by_position_are_named_by_their_kind_and_a_count() -> None:
@@ -41,7 +47,11 @@ def test_layers_by_position_are_named_by_their_kind_and_a_count() -> None:
     mixed = nn.Sequential(nn.Dense(3, 4, rng()), second=nn.Activation("tanh"))
     assert list(mixed.layers) == ["dense1", "second"]
     assert np.array_equal(mixed(x), named(x))
-    assert (model["dense1"], model[1], model[-1]) == (model[0], model.layers["batch_norm1"], model.layers["dense2"])
+    assert (model["dense1"], model[1], model[-1]) == (
+        model[0],
+        model.layers["batch_norm1"],
+        model.layers["dense2"],
+    )
     assert (len(model), tuple(model)) == (5, tuple(model.layers.values()))
 
 
@@ -60,12 +70,16 @@ def test_a_layer_of_ones_own_goes_by_the_name_of_its_class() -> None:
 
 
 class Shuffled(nn.Layer):
-    """Another one, until it is registered: numbers in a random order, each times a weight, and all times one."""
+    """Another one, until it is registered: numbers in a random order, each times a weight, and all
+    times one.
+    """
 
     def __init__(self, features: int, rng: np.random.Generator) -> None:
         super().__init__()
         self.features, self.buffers = features, {"order": rng.permutation(features)}
-        self.params = {"scale": (rng.uniform(1, 2, features) + rng.normal(size=features)).astype(np.float32)}
+        self.params = {
+            "scale": (rng.uniform(1, 2, features) + rng.normal(size=features)).astype(np.float32)
+        }
         self.params["gain"] = np.array(1.5, np.float32)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
@@ -78,8 +92,9 @@ class Shuffled(nn.Layer):
 
 
 def test_whole_numbers_of_a_layer_stay_so_in_another_dtype_and_in_training_by_shards() -> None:
-    """Places became 69.0, on which no index goes, and the means of three shards were rounded down. The gradient of a
-    parameter that is one number was neither a mean over the shards nor clipped."""
+    """Places became 69.0, on which no index goes, and the means of three shards were rounded down.
+    The gradient of a parameter that is one number was neither a mean over the shards nor clipped.
+    """
     model = nn.Sequential(Shuffled(70, rng()))
     assert gradient_check(model, rng().standard_normal((2, 70))).error < TOLERANCE
     order, data = model[0].buffers["order"].copy(), np.ones((30, 70), np.float32)
@@ -92,14 +107,21 @@ def test_whole_numbers_of_a_layer_stay_so_in_another_dtype_and_in_training_by_sh
 
 
 def test_averages_are_of_any_model_in_its_own_precision() -> None:
-    """Running statistics in double precision were rounded, and a layer without a name in files was refused."""
-    model, x = nn.Sequential(nn.BatchNorm(2), Doubled()).astype(np.float64), rng().standard_normal((8, 2))
+    """Running statistics in double precision were rounded, and a layer without a name in files was
+    refused.
+    """
+    model, x = (
+        nn.Sequential(nn.BatchNorm(2), Doubled()).astype(np.float64),
+        rng().standard_normal((8, 2)),
+    )
     run = nn.Trainer(model, nn.mse, nn.SGD(), 0.1, nn.TrainerSettings(average_decay=0.5))
     run.step(nn.Data(x, x))
-    assert np.array_equal(run.averaged_model()(x), model(x)), "the first average is the model itself"
+    assert np.array_equal(run.averaged_model()(x), model(x)), (
+        "the first average is the model itself"
+    )
 
 
-# ---- inference ----------------------------------------------------------------------------------------------------
+# ---- inference -----------------------------------------------------------------------------------
 
 
 def test_any_floating_input_is_cast_to_the_parameters() -> None:
@@ -115,18 +137,22 @@ def test_predictions_in_batches_are_those_of_one_call() -> None:
     model, x = small_net(), rng().standard_normal((10, 3))
     assert model.predict(x, batch_size=3) == pytest.approx(model(x), abs=1e-6)
     assert model.predict(x[:0]).shape == (0, 2)
-    heads = nn.MultiHead(nn.Dense(3, 4, rng()), {"value": nn.Dense(4, 1, rng()), "policy": nn.Dense(4, 5, rng())})
+    heads = nn.MultiHead(
+        nn.Dense(3, 4, rng()), {"value": nn.Dense(4, 1, rng()), "policy": nn.Dense(4, 5, rng())}
+    )
     outputs = heads.predict(x, batch_size=4)
     assert {name: y.shape for name, y in outputs.items()} == {"value": (10, 1), "policy": (10, 5)}
     assert outputs["policy"] == pytest.approx(heads(x)["policy"], abs=1e-6)
     with pytest.raises(ConfigError, match="batch_size"):
         model.predict(x, batch_size=0)
-    case = next(case for case in CASES if isinstance(case.layer, nn.CrossAttention) and not case.options)
+    case = next(
+        case for case in CASES if isinstance(case.layer, nn.CrossAttention) and not case.options
+    )
     several = tuple(np.repeat(part, 5, axis=0) for part in case.x)
     assert case.layer.predict(several, batch_size=3) == pytest.approx(case.layer(several), abs=1e-6)
 
 
-# ---- printing -----------------------------------------------------------------------------------------------------
+# ---- printing ------------------------------------------------------------------------------------
 
 
 def image_net() -> nn.Sequential:
@@ -157,7 +183,8 @@ def test_a_summary_with_an_example_shows_every_output_and_leaves_the_model_alone
     model, x = image_net(), np.zeros((2, 1, 8, 8))
     before, lines = str(model), model.summary(x).splitlines()
     outputs = {
-        line.split()[0]: line[lines[0].index("output") : lines[0].index("parameters")].strip() for line in lines[1:-1]
+        line.split()[0]: line[lines[0].index("output") : lines[0].index("parameters")].strip()
+        for line in lines[1:-1]
     }
     assert outputs["stem"] == outputs["block.conv"] == outputs["block.norm"] == "[2, 4, 8, 8]"
     assert outputs["block.se.excite"] == "[2, 8]"
@@ -176,7 +203,7 @@ def test_every_layer_prints_itself(case: Case) -> None:
         assert "not used" not in case.layer.summary(case.x)
 
 
-# ---- what a reader finds ------------------------------------------------------------------------------------------
+# ---- what a reader finds -------------------------------------------------------------------------
 
 
 def test_the_example_of_the_package_prints_what_it_says() -> None:
@@ -202,9 +229,14 @@ def test_a_layer_is_one_short_file_with_its_shapes_and_gradient(layer: type[nn.L
 def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """One that draws other than normal numbers could not be loaded, nor one with a parameter without sides."""
+    """One that draws other than normal numbers could not be loaded, nor one with a parameter
+    without sides.
+    """
     monkeypatch.setattr("engine.nn.layer.REGISTRY", dict(REGISTRY))
-    with pytest.raises(ConfigError, match=r"Shuffled has no name in files: put @register\(\"name\"\) above the class"):
+    with pytest.raises(
+        ConfigError,
+        match=r"Shuffled has no name in files: put @register\(\"name\"\) above the class",
+    ):
         Shuffled(3, rng()).config()
     layer = register("shuffled")(Shuffled)(3, rng())
     assert layer.config() == {"layer": "shuffled", "features": 3}
@@ -218,7 +250,9 @@ def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(
         def __init__(self, power: int) -> None:
             super().__init__()
 
-    with pytest.raises(ConfigError, match=r"Forgetful: expected attributes like .* found no \['power'\]"):
+    with pytest.raises(
+        ConfigError, match=r"Forgetful: expected attributes like .* found no \['power'\]"
+    ):
         Forgetful(3).config()
 
 
@@ -240,7 +274,9 @@ def test_accuracy_refuses_shapes_that_would_broadcast(targets: np.ndarray) -> No
         accuracy(OUTPUTS, targets)
     with pytest.raises(ShapeError, match="do not fit"):
         accuracy(OUTPUTS[:, 0], TRUTH)
-    with pytest.raises(DataError, match="their sum over several outputs"):  # the largest had counted
+    with pytest.raises(
+        DataError, match="their sum over several outputs"
+    ):  # the largest had counted
         accuracy(OUTPUTS, np.ones((4, 3)))
 
 
@@ -258,7 +294,9 @@ def test_confusion_refuses_targets_that_are_no_classes() -> None:
             confusion_matrix(OUTPUTS, targets)
 
 
-def test_confusion_is_drawn_with_its_classes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_confusion_is_drawn_with_its_classes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     matrix = confusion_matrix(OUTPUTS, TRUTH)
     plot_confusion(matrix, tmp_path / "small.svg", ["cat", "dog", "ox"], "pets")
     plot_confusion(np.zeros((10, 10), int), tmp_path / "empty.png")

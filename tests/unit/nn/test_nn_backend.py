@@ -1,4 +1,6 @@
-"""One layer code for NumPy and CuPy: dispatch on a recording array type, and on a GPU where one answers."""
+"""One layer code for NumPy and CuPy: dispatch on a recording array type, and on a GPU where one
+answers.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -55,17 +57,25 @@ def training_step(case: Case, backend: Backend, dtype: Any) -> list[Any]:
     """Outputs, input gradients, gradients and buffers of the case's layer on the backend."""
     layer = case.layer.astype(dtype).to(backend)
     layer.reseed(4)
-    y, backward = layer.forward(moved(backend, cast(case.x, dtype)), training=True, **moved(backend, case.options))
+    y, backward = layer.forward(
+        moved(backend, cast(case.x, dtype)), training=True, **moved(backend, case.options)
+    )
     rng = np.random.default_rng(3)
-    dx, grads = backward(each(lambda part: backend.asarray(rng.standard_normal(part.shape).astype(dtype)), y))
+    dx, grads = backward(
+        each(lambda part: backend.asarray(rng.standard_normal(part.shape).astype(dtype)), y)
+    )
     return arrays_in([y, dx, grads, layer.named_buffers()])
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_every_layer_runs_on_what_its_input_is_and_keeps_its_dtype(case: Case, dtype: type, there: Backend) -> None:
+def test_every_layer_runs_on_what_its_input_is_and_keeps_its_dtype(
+    case: Case, dtype: type, there: Backend
+) -> None:
     near = tolerance(there, 1e-9) if dtype == np.float64 else 1e-4
-    for expected, actual in zip(training_step(case, NUMPY, dtype), training_step(case, there, dtype), strict=True):
+    for expected, actual in zip(
+        training_step(case, NUMPY, dtype), training_step(case, there, dtype), strict=True
+    ):
         assert backend_of(actual) is there
         assert actual.dtype == expected.dtype == dtype
         assert np.allclose(to_numpy(actual), expected, rtol=near, atol=near)
@@ -76,7 +86,9 @@ def test_every_loss_runs_on_what_its_input_is(name: str, there: Backend) -> None
     near = tolerance(there, 1e-9)
     for prediction, arguments, options in loss_cases()[name]:
         expected_loss, expected = nn.LOSSES[name](prediction, *arguments, **options)
-        loss, gradient = nn.LOSSES[name](*moved(there, (prediction, *arguments)), **moved(there, options))
+        loss, gradient = nn.LOSSES[name](
+            *moved(there, (prediction, *arguments)), **moved(there, options)
+        )
         assert isinstance(loss, float)
         assert loss == pytest.approx(expected_loss, rel=near)
         assert np.allclose(to_numpy(gradient), expected, rtol=near, atol=1e-14)
@@ -86,24 +98,38 @@ def fitted(backend: Backend, path: Path, make: Any) -> list[np.ndarray]:
     """A model after interrupted and resumed training by the trainer, back in host memory."""
     rng = np.random.default_rng(5)
     model = nn.Sequential(
-        dense1=nn.Dense(3, 4, rng), drop=nn.Dropout(0.3, rng), norm=nn.BatchNorm(4), dense2=nn.Dense(4, 2, rng)
+        dense1=nn.Dense(3, 4, rng),
+        drop=nn.Dropout(0.3, rng),
+        norm=nn.BatchNorm(4),
+        dense2=nn.Dense(4, 2, rng),
     )
     model = model.astype(np.float64).to(backend)
     x = rng.standard_normal((20, 3))
     classes = (x[:, 0] > 0).astype(np.int64)
-    data = nn.Data(backend.asarray(x), (backend.asarray(classes), classes))  # of several targets, none was uploaded
+    data = nn.Data(
+        backend.asarray(x), (backend.asarray(classes), classes)
+    )  # of several targets, none was uploaded
     settings = nn.TrainerSettings(batch_size=8, clip_norm=0.5, patience=9)
     metrics = {"accuracy": lambda y, both: nn.accuracy(y, both[1])}
     for epochs in (1, 2):
         optimizer, average = make()
         trainer = nn.Trainer(
-            model, lambda y, both: nn.softmax_cross_entropy(y, both[0]), optimizer, 0.01, settings, metrics, average
+            model,
+            lambda y, both: nn.softmax_cross_entropy(y, both[0]),
+            optimizer,
+            0.01,
+            settings,
+            metrics,
+            average,
         )
         if path.exists():
             trainer.resume(path)
         trainer.fit(data, epochs, validation=data, checkpoint=path)
     return [
-        to_numpy(array) for array in arrays_in([model.named_parameters(), trainer.averaged_model().named_parameters()])
+        to_numpy(array)
+        for array in arrays_in(
+            [model.named_parameters(), trainer.averaged_model().named_parameters()]
+        )
     ]
 
 
@@ -118,7 +144,10 @@ def fitted(backend: Backend, path: Path, make: Any) -> list[np.ndarray]:
 )
 def test_the_trainer_runs_on_what_its_data_is(make: Any, there: Backend, tmp_path: Path) -> None:
     near = tolerance(there, 1e-9)
-    here, moved_there = fitted(NUMPY, tmp_path / "here.npz", make), fitted(there, tmp_path / "there.npz", make)
+    here, moved_there = (
+        fitted(NUMPY, tmp_path / "here.npz", make),
+        fitted(there, tmp_path / "there.npz", make),
+    )
     for expected, actual in zip(here, moved_there, strict=True):
         assert np.allclose(actual, expected, rtol=1e3 * near, atol=near)
 
@@ -126,22 +155,39 @@ def test_the_trainer_runs_on_what_its_data_is(make: Any, there: Backend, tmp_pat
 def mixed_trainer(backend: Backend, precision: str) -> nn.Trainer:
     """Of a model with layers that multiply in half precision, and others."""
     rng = np.random.default_rng(5)
-    boards = [nn.Conv2D(1, 4, 3, rng), nn.BatchNorm(4, relu=True), nn.Reshape([16, 4]), nn.GRU(4, 6, rng)]
-    model = nn.Sequential(*boards, nn.SelfAttention(6, 2, rng), nn.Dropout(0.2, rng), nn.Dense(6, 3, rng))
+    boards = [
+        nn.Conv2D(1, 4, 3, rng),
+        nn.BatchNorm(4, relu=True),
+        nn.Reshape([16, 4]),
+        nn.GRU(4, 6, rng),
+    ]
+    model = nn.Sequential(
+        *boards, nn.SelfAttention(6, 2, rng), nn.Dropout(0.2, rng), nn.Dense(6, 3, rng)
+    )
     settings = nn.TrainerSettings(batch_size=16, shard_size=6, threads=2, precision=precision)
-    return nn.Trainer(model.to(backend), nn.softmax_cross_entropy, nn.SGD(momentum=0.9), 0.05, settings)
+    return nn.Trainer(
+        model.to(backend), nn.softmax_cross_entropy, nn.SGD(momentum=0.9), 0.05, settings
+    )
 
 
-def test_mixed_precision_ends_near_single_and_resumes_to_the_bit(stand_in: Backend, tmp_path: Path) -> None:
+def test_mixed_precision_ends_near_single_and_resumes_to_the_bit(
+    stand_in: Backend, tmp_path: Path
+) -> None:
     rng = np.random.default_rng(3)
     data = nn.Data(rng.standard_normal((32, 1, 4, 4)), rng.integers(0, 3, (32, 16)))
-    single, whole, first, second = (mixed_trainer(stand_in, kind) for kind in ("single", *["mixed"] * 3))
+    single, whole, first, second = (
+        mixed_trainer(stand_in, kind) for kind in ("single", *["mixed"] * 3)
+    )
     single.fit(data, 2)
     whole.fit(data, 2)
     first.fit(data, 1, checkpoint=tmp_path / "run.npz")
     second.resume(tmp_path / "run.npz")
     second.fit(data, 2)
-    assert whole.state()[1]["loss_scale"] == second.state()[1]["loss_scale"] == {"factor": 1024.0, "good_steps": 4}
+    assert (
+        whole.state()[1]["loss_scale"]
+        == second.state()[1]["loss_scale"]
+        == {"factor": 1024.0, "good_steps": 4}
+    )
     assert whole.history["loss"] == pytest.approx(single.history["loss"], rel=1e-3)
     weights = [one.model.named_parameters() for one in (single, whole, second)]
     for name, array in weights[0].items():
@@ -159,7 +205,9 @@ def test_mixed_precision_is_refused_where_it_does_not_work() -> None:
         nn.TrainerSettings(precision="half")
 
 
-def test_a_model_moves_there_and_back_with_one_call_and_through_a_file(stand_in: Backend, tmp_path: Path) -> None:
+def test_a_model_moves_there_and_back_with_one_call_and_through_a_file(
+    stand_in: Backend, tmp_path: Path
+) -> None:
     model = nn.Dense(3, 2, np.random.default_rng(1))
     there = model.to("cupy")
     assert type(there.params["weight"]) is ndarray

@@ -25,7 +25,9 @@ def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = 2e
     """Equal up to `tolerance` times the largest value."""
     assert actual.dtype == np.float32
     assert actual.shape == expected.shape
-    assert float(np.abs(actual - expected).max()) <= tolerance * float(np.abs(expected).max()) + 1e-12
+    assert (
+        float(np.abs(actual - expected).max()) <= tolerance * float(np.abs(expected).max()) + 1e-12
+    )
 
 
 @pytest.mark.parametrize("channels_last", [True, False], ids=["nhwc", "nchw"])
@@ -36,10 +38,15 @@ def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = 2e
         ((3, 112, 8, 8), 32, 3, 1, 1),
         ((17, 16, 8, 8), 80, 3, 1, 1),
         ((37, 32, 4, 12), 16, 3, 1, 1),
-        *[((3, 16, 8, 8), 32, *form) for form in ((1, 1, 0), (5, 1, 2), (3, 2, 1), (3, 1, 0), (1, 2, 0))],
+        *[
+            ((3, 16, 8, 8), 32, *form)
+            for form in ((1, 1, 0), (5, 1, 2), (3, 2, 1), (3, 1, 0), (1, 2, 0))
+        ],
     ],
 )
-def test_convolution_agrees_with_the_reference(shape, outputs, size, stride, padding, channels_last):
+def test_convolution_agrees_with_the_reference(
+    shape, outputs, size, stride, padding, channels_last
+):
     rng = np.random.default_rng(1)
     x, weight = random(rng, *shape), random(rng, outputs, shape[1], size, size)
     if channels_last:
@@ -63,7 +70,9 @@ def test_bias_sums_and_rows_of_tables_agree_with_the_reference() -> None:
     a, b = random(rng, 2, 16, 4, 4), random(rng, 2, 16, 4, 4)
     assert_close(NATIVE.add(a, b), double(a) + double(b))
     rows, chosen = random(rng, 6, 5), rng.integers(-1, 9, (6, 4)).astype(np.int32)
-    assert_close(NATIVE.scatter_rows(rows, chosen, 9), REFERENCE.scatter_rows(double(rows), chosen, 9))
+    assert_close(
+        NATIVE.scatter_rows(rows, chosen, 9), REFERENCE.scatter_rows(double(rows), chosen, 9)
+    )
     y, bias, dy = random(rng, 3, 24, 8, 8), random(rng, 24), random(rng, 3, 24, 8, 8)
     biased, backward = NATIVE.add_bias(y, bias)
     assert_close(biased, double(y) + double(bias)[:, None, None])
@@ -71,14 +80,19 @@ def test_bias_sums_and_rows_of_tables_agree_with_the_reference() -> None:
 
 
 @pytest.mark.parametrize("relu", [True, False])
-@pytest.mark.parametrize("shape", [(3, 16, 8, 8), (5, 8, 4, 4), (130, 48, 3, 5), (20, 32), (7, 4, 4, 4), (6, 6, 3, 3)])
+@pytest.mark.parametrize(
+    "shape", [(3, 16, 8, 8), (5, 8, 4, 4), (130, 48, 3, 5), (20, 32), (7, 4, 4, 4), (6, 6, 3, 3)]
+)
 def test_batch_norm_agrees_with_the_reference(shape: tuple[int, ...], relu: bool) -> None:
     rng = np.random.default_rng(5)
     x, dy = random(rng, *shape, offset=30.0), random(rng, *shape)
     gamma, beta = random(rng, shape[1]), random(rng, shape[1])
     y, mean, variance, backward = NATIVE.batch_norm(x, gamma, beta, 1e-5, relu)
     expected = REFERENCE.batch_norm(double(x), double(gamma), double(beta), 1e-5, relu)
-    results, expected_results = (y, mean, variance, *backward(dy)), (*expected[:3], *expected[3](double(dy)))
+    results, expected_results = (
+        (y, mean, variance, *backward(dy)),
+        (*expected[:3], *expected[3](double(dy))),
+    )
     for actual, wanted in zip(results, expected_results, strict=True):
         assert_close(actual, wanted, 2e-5)  # an offset of 30 deviations costs a digit
 
@@ -109,7 +123,9 @@ def test_scratch_belongs_to_a_thread_and_a_name() -> None:
     assert workspace.scratch("test", (2, 2)).ctypes.data == mine.ctypes.data
     assert workspace.scratch("other", (8,)).ctypes.data != mine.ctypes.data
     addresses: list[int] = []
-    thread = threading.Thread(target=lambda: addresses.append(workspace.scratch("test", (8,)).ctypes.data))
+    thread = threading.Thread(
+        target=lambda: addresses.append(workspace.scratch("test", (8,)).ctypes.data)
+    )
     thread.start()
     thread.join()
     assert addresses[0] != mine.ctypes.data
@@ -119,11 +135,18 @@ def test_scratch_belongs_to_a_thread_and_a_name() -> None:
 def test_recurrent_steps_agree_with_the_reference(size: int) -> None:
     """Also where the last lanes overlap, and below one lane, where no kernel runs."""
     rng = np.random.default_rng(4)
-    before, dh, dm, bias = random(rng, 3, size), random(rng, 3, size), random(rng, 3, size), random(rng, size)
+    before, dh, dm, bias = (
+        random(rng, 3, size),
+        random(rng, 3, size),
+        random(rng, 3, size),
+        random(rng, size),
+    )
     for gates, kind, given in ((4, "lstm_step", (before,)), (3, "gru_step", (bias, before))):
         a, c = random(rng, 3, gates * size), random(rng, 3, gates * size)
         *found, backward = getattr(NATIVE, kind)(a, c, *given)
-        *expected, wide_backward = getattr(REFERENCE, kind)(double(a), double(c), *map(double, given))
+        *expected, wide_backward = getattr(REFERENCE, kind)(
+            double(a), double(c), *map(double, given)
+        )
         slopes, filled = (dh, dm)[: gates - 2], [np.zeros_like(a) for _ in range(5 - gates)]
         wide_filled = [double(one) for one in filled]
         found += [backward(*slopes, *filled), *filled]
@@ -150,8 +173,12 @@ def test_softmax_and_layer_norm_agree_with_the_reference(width: int) -> None:
     x, gamma, beta = random(rng, 2, 70, width, offset=100), random(rng, width), random(rng, width)
     for scale in (1, 1e19, 1e25):  # the squares of the last two have no float32
         y, backward = NATIVE.layer_norm(x * np.float32(scale), gamma, beta, 1e-5)
-        expected, wide_backward = REFERENCE.layer_norm(double(x) * np.float32(scale), double(gamma), double(beta), 1e-5)
+        expected, wide_backward = REFERENCE.layer_norm(
+            double(x) * np.float32(scale), double(gamma), double(beta), 1e-5
+        )
         assert_close(y, expected, 3e-5)
         for one, other in zip(backward(dy), wide_backward(double(dy)), strict=True):
             assert_close(one, other, 3e-5)
-    assert np.isnan(NATIVE.layer_norm(np.full((1, width), np.nan, np.float32), gamma, beta, 1e-5)[0]).all()
+    assert np.isnan(
+        NATIVE.layer_norm(np.full((1, width), np.nan, np.float32), gamma, beta, 1e-5)[0]
+    ).all()

@@ -1,6 +1,7 @@
 """Layers: shapes, names, configurations, copies and errors.
 
-`tests/gradient` checks their gradients, `test_onnx_file` compares what they compute with ONNX Runtime.
+`tests/gradient` checks their gradients, `test_onnx_file` compares what they compute with ONNX
+Runtime.
 """
 
 import re
@@ -28,7 +29,9 @@ def small_network() -> nn.MultiHead:
         norm=nn.BatchNorm(16, relu=True),
         block=nn.Residual(body, nn.SqueezeExcitation(16, 4, rng())),
     )
-    head = nn.Sequential(flatten=nn.Flatten(), dense=nn.Dense(16 * 16, 2, rng()), out=nn.Activation("tanh"))
+    head = nn.Sequential(
+        flatten=nn.Flatten(), dense=nn.Dense(16 * 16, 2, rng()), out=nn.Activation("tanh")
+    )
     return nn.MultiHead(trunk, {"value": head})
 
 
@@ -94,15 +97,23 @@ def test_a_layer_keeps_nothing_of_a_call(case: Case) -> None:
     first = arrays_in(backward(dy))
     other = tuple(part[::-1] for part in case.x) if isinstance(case.x, tuple) else case.x[::-1]
     layer.forward(other, training=True, **case.options)[1](dy)
-    assert all(np.array_equal(one, again) for one, again in zip(first, arrays_in(backward(dy)), strict=True))
+    assert all(
+        np.array_equal(one, again)
+        for one, again in zip(first, arrays_in(backward(dy)), strict=True)
+    )
 
 
-# ---- names, configurations and copies -----------------------------------------------------------------------------
+# ---- names, configurations and copies ------------------------------------------------------------
 
 
 def test_parameters_are_named_by_their_path() -> None:
     names = list(small_network().named_parameters())
-    assert names[:4] == ["trunk.conv.weight", "trunk.conv.bias", "trunk.norm.gamma", "trunk.norm.beta"]
+    assert names[:4] == [
+        "trunk.conv.weight",
+        "trunk.conv.bias",
+        "trunk.norm.gamma",
+        "trunk.norm.beta",
+    ]
     assert "trunk.block.conv.weight" in names
     assert "trunk.block.se.squeeze.weight" in names
     assert names[-1] == "value.dense.bias"
@@ -113,12 +124,16 @@ def test_loading_checks_names_and_shapes_before_it_changes_anything() -> None:
     good = {name: np.zeros_like(array) for name, array in network.named_parameters().items()}
     before = {name: array.copy() for name, array in network.named_parameters().items()}
     with pytest.raises(ConfigError, match=r"trunk\.conv\.bias"):
-        network.load_parameters({name: array for name, array in good.items() if name != "trunk.conv.bias"})
+        network.load_parameters(
+            {name: array for name, array in good.items() if name != "trunk.conv.bias"}
+        )
     with pytest.raises(ConfigError, match="stranger"):
         network.load_parameters(good | {"stranger": np.zeros(1)})
     with pytest.raises(ShapeError, match=r"value\.dense\.bias"):
         network.load_parameters(good | {"value.dense.bias": np.zeros(7, np.float32)})
-    assert all(np.array_equal(before[name], array) for name, array in network.named_parameters().items())
+    assert all(
+        np.array_equal(before[name], array) for name, array in network.named_parameters().items()
+    )
 
 
 def test_a_replica_shares_parameters_and_owns_its_buffers() -> None:
@@ -138,7 +153,9 @@ def test_astype_and_to_leave_the_original_alone() -> None:
     double = network.astype(np.float64)
     assert {array.dtype for array in double.named_parameters().values()} == {np.dtype(np.float64)}
     assert {array.dtype for array in network.named_parameters().values()} == {np.dtype(np.float32)}
-    assert np.array_equal(network.to(NUMPY).forward(image())[0]["value"], network.forward(image())[0]["value"])
+    assert np.array_equal(
+        network.to(NUMPY).forward(image())[0]["value"], network.forward(image())[0]["value"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,26 +172,37 @@ def test_astype_and_to_leave_the_original_alone() -> None:
         (lambda: nn.MaxPool2D(3), (1, 1, 4, 2)),
         (lambda: nn.AveragePool2D(2), (1, 4, 4)),
         (lambda: nn.GlobalAveragePool(), (3, 4)),
-        (lambda: nn.GlobalAveragePool(), (1, 2, 3, 0)),  # NaN, as behind a window of padding alone, infinity
+        (
+            lambda: nn.GlobalAveragePool(),
+            (1, 2, 3, 0),
+        ),  # NaN, as behind a window of padding alone, infinity
         (lambda: nn.MaxPool2D(2, padding=1), (1, 2, 0, 3)),
         (lambda: nn.SqueezeExcitation(4, 2, rng()), (1, 4, 0, 3)),
         (lambda: nn.Residual(nn.Sequential(conv=nn.Conv2D(2, 3, 3, rng()))), (1, 2, 4, 4)),
     ],
 )
-def test_a_wrong_input_shape_is_a_shape_error(layer: Callable[[], nn.Layer], shape: tuple[int, ...]) -> None:
+def test_a_wrong_input_shape_is_a_shape_error(
+    layer: Callable[[], nn.Layer], shape: tuple[int, ...]
+) -> None:
     with pytest.raises(ShapeError, match=str(shape[-1])):
         layer().forward(np.zeros(shape, np.float32))
 
 
 @pytest.mark.parametrize(
-    "x", [np.zeros((2, 3)), np.zeros((2, 3), np.float16), np.zeros((2, 3), int), [[0.0] * 3] * 2, None]
+    "x",
+    [np.zeros((2, 3)), np.zeros((2, 3), np.float16), np.zeros((2, 3), int), [[0.0] * 3] * 2, None],
 )
 def test_a_wrong_dtype_is_a_shape_error(x: object) -> None:
     """A double would silently turn the whole computation double."""
     with pytest.raises(ShapeError, match=r"Dense: expected float32 \[B, ..., 3\], found"):
         nn.Dense(3, 2, rng()).forward(x)
     for broken in (3, "text", np.array("text"), np.zeros((), np.float32)):
-        for layer in (nn.Dense(3, 2, rng()), nn.Conv2D(3, 2, 3, rng()), nn.BatchNorm(3), nn.SelfAttention(3, 1, rng())):
+        for layer in (
+            nn.Dense(3, 2, rng()),
+            nn.Conv2D(3, 2, 3, rng()),
+            nn.BatchNorm(3),
+            nn.SelfAttention(3, 1, rng()),
+        ):
             with pytest.raises(ShapeError, match=f"{type(layer).__name__}: expected"):
                 layer.forward(broken)
     with pytest.raises(ShapeError, match="Activation: expected floating"):
@@ -182,7 +210,9 @@ def test_a_wrong_dtype_is_a_shape_error(x: object) -> None:
 
 
 def test_an_error_deep_inside_names_the_path_of_its_layer() -> None:
-    with pytest.raises(ShapeError, match=r"^value\.dense: Dense: expected float32 \[B, \.\.\., 256\], found") as caught:
+    with pytest.raises(
+        ShapeError, match=r"^value\.dense: Dense: expected float32 \[B, \.\.\., 256\], found"
+    ) as caught:
         small_network().forward(np.zeros((2, 3, 4, 5), np.float32))
     assert caught.value.layer == "value.dense"
 
@@ -221,7 +251,10 @@ BAD_CONFIGURATIONS: list[dict[str, Any]] = [
 @pytest.mark.parametrize(
     "build",
     [
-        *[lambda config=config: nn.layer_from_config(config, rng()) for config in BAD_CONFIGURATIONS],
+        *[
+            lambda config=config: nn.layer_from_config(config, rng())
+            for config in BAD_CONFIGURATIONS
+        ],
         lambda: nn.Activation("softmax"),
         lambda: nn.Dense(3, 2, 0),  # type: ignore[arg-type]
         lambda: nn.Sequential(nn.Dense(3, 2, rng()), "relu"),  # type: ignore[arg-type]
@@ -274,7 +307,9 @@ def test_an_empty_batch_has_an_empty_result_and_gradients_of_zero(case: Case, dt
     """Reshaping to a side of -1 had no answer in Flatten, attention and recurrent layers."""
     layer = case.layer.astype(dtype)
     empty = layer.prepared(emptied(case.x))
-    nothing, backward = layer.forward(empty, **{name: mask[:0] for name, mask in case.options.items()})
+    nothing, backward = layer.forward(
+        empty, **{name: mask[:0] for name, mask in case.options.items()}
+    )
     assert shape_of(nothing) == (0, *shape_of(layer(case.x, **case.options))[1:])
     dx, grads = backward(nothing)
     assert not any(gradient.any() for gradient in grads.values())
@@ -293,10 +328,21 @@ def test_a_gradient_in_double_precision_is_not_read_as_single_precision(case: Ca
 
 
 def test_a_layer_with_parameters_in_two_places_is_refused() -> None:
-    """It had two names: an optimizer stepped it twice, and a copy in another dtype made two layers of it."""
+    """It had two names: an optimizer stepped it twice, and a copy in another dtype made two layers
+    of it.
+    """
     shared, relu = nn.Dense(3, 3, rng()), nn.Activation("relu")
-    assert len(nn.Sequential(nn.Dense(3, 3, rng()), relu, nn.Dense(3, 3, rng()), relu).named_parameters()) == 4
-    with pytest.raises(ConfigError, match="dense1 and dense2 are one layer, which would be trained twice"):
+    assert (
+        len(
+            nn.Sequential(
+                nn.Dense(3, 3, rng()), relu, nn.Dense(3, 3, rng()), relu
+            ).named_parameters()
+        )
+        == 4
+    )
+    with pytest.raises(
+        ConfigError, match="dense1 and dense2 are one layer, which would be trained twice"
+    ):
         nn.Sequential(shared, relu, shared)
     with pytest.raises(ConfigError, match=r"a and b\.inner are one layer"):
         nn.Sequential(a=shared, b=nn.Sequential(inner=shared))
@@ -305,14 +351,25 @@ def test_a_layer_with_parameters_in_two_places_is_refused() -> None:
     tied = nn.Sequential(first=shared, second=nn.Dense(3, 3, rng()))
     for view in (shared.params["weight"], shared.params["weight"].T):
         tied["second"].params["weight"] = view
-        for use in (lambda: dit.save("tied.dit", tied), lambda: tied.astype(np.float64), tied.named_parameters):
-            with pytest.raises(ConfigError, match=r"first\.weight and second\.weight are one array"):
+        for use in (
+            lambda: dit.save("tied.dit", tied),
+            lambda: tied.astype(np.float64),
+            tied.named_parameters,
+        ):
+            with pytest.raises(
+                ConfigError, match=r"first\.weight and second\.weight are one array"
+            ):
                 use()
 
 
 def test_gradients_for_unknown_heads_are_refused() -> None:
     network = small_network()
     _, backward = network.forward(image(), training=True)
-    for dy, found in (({"policy": np.zeros((2, 2), np.float32)}, "policy"), (np.zeros((2, 2), np.float32), "ndarray")):
-        with pytest.raises(ShapeError, match=rf"gradients by name of \['value'\], found \['{found}'\]"):
+    for dy, found in (
+        ({"policy": np.zeros((2, 2), np.float32)}, "policy"),
+        (np.zeros((2, 2), np.float32), "ndarray"),
+    ):
+        with pytest.raises(
+            ShapeError, match=rf"gradients by name of \['value'\], found \['{found}'\]"
+        ):
             backward(dy)

@@ -1,4 +1,6 @@
-"""Sequences: masks, states, tables and bad input; `test_onnx_file` compares what layers compute with ONNX Runtime."""
+"""Sequences: masks, states, tables and bad input; `test_onnx_file` compares what layers compute
+with ONNX Runtime.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,7 +25,7 @@ def sequence(batch: int = 2, places: int = 5, features: int = 4) -> np.ndarray:
     return np.random.default_rng(9).standard_normal((batch, places, features)).astype(np.float32)
 
 
-# ---- attention ----------------------------------------------------------------------------------------------------
+# ---- attention -----------------------------------------------------------------------------------
 
 
 def test_a_place_that_may_look_at_nothing_gets_zero() -> None:
@@ -44,7 +46,7 @@ def test_attention_to_an_empty_context_is_zero() -> None:
     assert dcontext.shape == (2, 0, 3)
 
 
-# ---- padding, and states between the parts of a sequence ------------------------------------------------------------
+# ---- padding, and states between the parts of a sequence -----------------------------------------
 
 WORDS = 7  # of which 0 fills up short sequences
 LENGTHS = (5, 2, 3)
@@ -61,7 +63,9 @@ def sequence_models() -> dict[str, nn.Sequential]:
         "deep": [nn.Encoder(2, layer, rng()), nn.Residual(gpt, activation="identity")],
     }
     start = {name: nn.Embedding(WORDS, 6, rng(), padding_idx=0) for name in kinds}
-    return {name: nn.Sequential(start[name], *kinds[name], nn.Dense(6, WORDS, rng())) for name in kinds}
+    return {
+        name: nn.Sequential(start[name], *kinds[name], nn.Dense(6, WORDS, rng())) for name in kinds
+    }
 
 
 def padded_tokens() -> np.ndarray:
@@ -72,7 +76,9 @@ def padded_tokens() -> np.ndarray:
 def test_a_padded_batch_has_the_losses_and_gradients_of_its_sequences_one_by_one(name: str) -> None:
     ends = nn.GRU(6, 2, rng()), nn.LSTM(6, 4, rng(), reverse=True)
     both = nn.Sequential(
-        nn.Embedding(WORDS, 6, rng(), padding_idx=0), nn.Bidirectional(*ends), nn.Dense(6, WORDS, rng())
+        nn.Embedding(WORDS, 6, rng(), padding_idx=0),
+        nn.Bidirectional(*ends),
+        nn.Dense(6, WORDS, rng()),
     )
     model, tokens = ({"bidirectional": both} | sequence_models())[name], padded_tokens()
     wanted = np.where(tokens > 0, tokens[:, ::-1], -100)
@@ -92,19 +98,27 @@ def test_a_padded_batch_has_the_losses_and_gradients_of_its_sequences_one_by_one
     trainer = nn.Trainer(model, counting, nn.SGD(), 0.0, nn.TrainerSettings(batch_size=1))
     data = nn.Data(tokens, wanted)
     step = trainer.step(data)  # of three parts, which weigh as much as they have tokens
-    assert [step["loss"], step["gradient_norm"]] == pytest.approx([loss, nn.global_norm(grads)], rel=1e-5)
+    assert [step["loss"], step["gradient_norm"]] == pytest.approx(
+        [loss, nn.global_norm(grads)], rel=1e-5
+    )
     assert trainer.evaluate(data)["loss"] == pytest.approx(loss, rel=1e-6)
 
 
-def test_a_batch_of_padding_alone_ended_the_training_and_epochs_weighed_batches_by_examples() -> None:
+def test_a_batch_of_padding_alone_ended_the_training_and_epochs_weighed_batches_by_examples() -> (
+    None
+):
     tokens, lengths = rng().integers(0, WORDS, (12, 4)), np.arange(12) % 5
     wanted = np.where(np.arange(4) < lengths[:, None], tokens, -100)
     model = nn.Sequential(nn.Embedding(WORDS, 4, rng()), nn.Dense(4, WORDS, rng()))
     settings = nn.TrainerSettings(batch_size=5, shard_size=1)
-    loss, right = (partial(measure, ignore_index=-100) for measure in (nn.softmax_cross_entropy, nn.accuracy))
+    loss, right = (
+        partial(measure, ignore_index=-100) for measure in (nn.softmax_cross_entropy, nn.accuracy)
+    )
     trainer = nn.Trainer(model, loss, nn.SGD(), 0.0, settings, metrics={"right": right})
     found = trainer.fit(nn.Data(tokens, wanted), 1).records[0]
-    assert found["right"] == pytest.approx((model(tokens).argmax(axis=-1) == wanted)[wanted >= 0].mean())
+    assert found["right"] == pytest.approx(
+        (model(tokens).argmax(axis=-1) == wanted)[wanted >= 0].mean()
+    )
     assert found == pytest.approx(found | trainer.evaluate(nn.Data(tokens, wanted)))
     for use in (trainer.evaluate, partial(trainer.fit, epochs=2)):
         with pytest.raises(DataError, match="that the loss ignores"):
@@ -116,17 +130,28 @@ def test_a_sequence_that_is_read_in_parts_gives_what_it_gives_at_once(name: str)
     model, tokens = sequence_models()[name], rng().integers(1, WORDS, (3, 5))
     tokens[1, :2] = 0  # begins later
     whole, state = model(tokens), {}
-    parts = [model(tokens[:, part], state=state) for part in (slice(0, 2), slice(2, 3), slice(3, 5))]
+    parts = [
+        model(tokens[:, part], state=state) for part in (slice(0, 2), slice(2, 3), slice(3, 5))
+    ]
     assert np.allclose(np.concatenate(parts, axis=1)[tokens > 0], whole[tokens > 0], atol=1e-6)
 
 
 def test_training_takes_several_inputs_of_each_example(tmp_path: Path) -> None:
-    layer, data = nn.CrossAttention(4, 3, 2, rng()), nn.Data((sequence(6), sequence(6, 3, 3)), sequence(6))
-    trainer = nn.Trainer(layer, nn.mse, nn.Adam(), 0.01, nn.TrainerSettings(batch_size=4, shard_size=2))
+    layer, data = (
+        nn.CrossAttention(4, 3, 2, rng()),
+        nn.Data((sequence(6), sequence(6, 3, 3)), sequence(6)),
+    )
+    trainer = nn.Trainer(
+        layer, nn.mse, nn.Adam(), 0.01, nn.TrainerSettings(batch_size=4, shard_size=2)
+    )
     history = trainer.fit(data, 9, data, checkpoint=tmp_path / "run.npz")
     assert history["loss"][-1] < history["loss"][0]
-    assert history["validation_loss"][-1] == pytest.approx(nn.mse(layer.predict(data.inputs), data.targets)[0])
-    with pytest.raises(ShapeError, match="as many inputs as targets, at least one, found 6 and 5 and 6"):
+    assert history["validation_loss"][-1] == pytest.approx(
+        nn.mse(layer.predict(data.inputs), data.targets)[0]
+    )
+    with pytest.raises(
+        ShapeError, match="as many inputs as targets, at least one, found 6 and 5 and 6"
+    ):
         trainer.step(nn.Data((data.inputs[0], data.inputs[1][:5]), data.targets))
 
 
@@ -139,7 +164,9 @@ class Continued(nn.Layer):
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
         state = {}
-        fixed = Continued.first.forward(self.before, state=state)  # whose parameters stay as they are
+        fixed = Continued.first.forward(
+            self.before, state=state
+        )  # whose parameters stay as they are
         assert fixed[0].shape == self.before.shape
         y, backward = self.part.forward(x, training, state=state)
         return y, lambda dy: (backward(dy)[0], prefixed("part", backward(dy)[1]))
@@ -168,31 +195,79 @@ def test_a_given_state_and_the_returned_one_continue_a_layer() -> None:
         second, *last = layer((x[:, 2:], *between))
         assert np.allclose(np.concatenate([first, second], axis=1), whole, atol=1e-6)
         assert np.allclose(last, end, atol=1e-6)
-        assert [part.shape for part in layer.predict(x, 1)] == [part.shape for part in (whole, *end)]
+        assert [part.shape for part in layer.predict(x, 1)] == [
+            part.shape for part in (whole, *end)
+        ]
 
 
 @pytest.mark.parametrize(
     ("call", "error", "match"),
     [
-        (lambda x: nn.SelfAttention(4, 2, rng())(x, state={}), ConfigError, "a state needs causal=True"),
-        (lambda x: nn.GRU(4, 3, rng(), reverse=True)(x, state={}), ConfigError, "backwards keeps no state"),
+        (
+            lambda x: nn.SelfAttention(4, 2, rng())(x, state={}),
+            ConfigError,
+            "a state needs causal=True",
+        ),
+        (
+            lambda x: nn.GRU(4, 3, rng(), reverse=True)(x, state={}),
+            ConfigError,
+            "backwards keeps no state",
+        ),
         (
             lambda x: nn.LSTM(4, 3, rng())(x, state=(x, x)),
             ConfigError,
             "LSTM: expected a dict as state, .* found tuple",
         ),
-        (lambda x: nn.SelfAttention(4, 2, rng())(x, state=[]), ConfigError, "expected a dict as state, .* found list"),
-        (lambda x: nn.LSTM(4, 3, rng())((x, x[:, 0, :3])), ShapeError, "2 arrays of a state, found a tuple of 2"),
-        (lambda x: nn.GRU(4, 3, rng())((x, x[:, 0])), ShapeError, r"expected float32 \[2, 3\], found float32 \[2, 4\]"),
-        (lambda x: nn.GRU(4, 3, rng())(x, mask=np.ones((2, 4), bool)), ShapeError, r"expected bool \[2, 5\]"),
-        (lambda x: nn.Bidirectional(nn.GRU(4, 3, rng()), nn.GRU(4, 3, rng())), ConfigError, "with reverse=True"),
-        (lambda x: nn.Embedding(4, 3, rng(), padding_idx=4), ConfigError, "a token from 0 to 3, not 4"),
-        (lambda x: nn.Embedding(4, 3, rng(), np.nan), ConfigError, "the deviation finite and >= 0, not .* nan"),
-        (lambda x: nn.EncoderLayer(4, 2, 8, rng(), causal=True, smolgen={}), ConfigError, "cannot be causal"),
-        (lambda x: nn.softmax_cross_entropy(x, np.zeros((2, 4), int)), ShapeError, r"targets \[2, 5\] or \[2, 5, 4\]"),
+        (
+            lambda x: nn.SelfAttention(4, 2, rng())(x, state=[]),
+            ConfigError,
+            "expected a dict as state, .* found list",
+        ),
+        (
+            lambda x: nn.LSTM(4, 3, rng())((x, x[:, 0, :3])),
+            ShapeError,
+            "2 arrays of a state, found a tuple of 2",
+        ),
+        (
+            lambda x: nn.GRU(4, 3, rng())((x, x[:, 0])),
+            ShapeError,
+            r"expected float32 \[2, 3\], found float32 \[2, 4\]",
+        ),
+        (
+            lambda x: nn.GRU(4, 3, rng())(x, mask=np.ones((2, 4), bool)),
+            ShapeError,
+            r"expected bool \[2, 5\]",
+        ),
+        (
+            lambda x: nn.Bidirectional(nn.GRU(4, 3, rng()), nn.GRU(4, 3, rng())),
+            ConfigError,
+            "with reverse=True",
+        ),
+        (
+            lambda x: nn.Embedding(4, 3, rng(), padding_idx=4),
+            ConfigError,
+            "a token from 0 to 3, not 4",
+        ),
+        (
+            lambda x: nn.Embedding(4, 3, rng(), np.nan),
+            ConfigError,
+            "the deviation finite and >= 0, not .* nan",
+        ),
+        (
+            lambda x: nn.EncoderLayer(4, 2, 8, rng(), causal=True, smolgen={}),
+            ConfigError,
+            "cannot be causal",
+        ),
+        (
+            lambda x: nn.softmax_cross_entropy(x, np.zeros((2, 4), int)),
+            ShapeError,
+            r"targets \[2, 5\] or \[2, 5, 4\]",
+        ),
     ],
 )
-def test_a_state_or_mask_that_does_not_fit_is_an_error(call: Callable, error: type, match: str) -> None:
+def test_a_state_or_mask_that_does_not_fit_is_an_error(
+    call: Callable, error: type, match: str
+) -> None:
     with pytest.raises(error, match=match):
         call(sequence())
 
@@ -201,11 +276,13 @@ def test_a_state_belongs_to_one_batch() -> None:
     for layer in (nn.GRU(4, 4, rng()), nn.SelfAttention(4, 2, rng(), causal=True)):
         state = {}
         layer(sequence(), state=state)
-        with pytest.raises((ShapeError, ConfigError), match=r"\[3, 4\]|as many sequences as before"):
+        with pytest.raises(
+            (ShapeError, ConfigError), match=r"\[3, 4\]|as many sequences as before"
+        ):
             layer(sequence(3), state=state)
 
 
-# ---- tables -------------------------------------------------------------------------------------------------------
+# ---- tables --------------------------------------------------------------------------------------
 
 
 def test_an_embedding_chooses_rows_and_adds_up_their_gradients() -> None:
@@ -217,39 +294,78 @@ def test_an_embedding_chooses_rows_and_adds_up_their_gradients() -> None:
     assert grads["weight"].tolist() == [[0, 0], [1, 1], [0, 0], [3, 3]]
 
 
-def test_embeddings_begin_with_deviation_1_forget_gates_open_and_blocks_damped_but_in_chess_transformers() -> None:
+def test_embeddings_begin_with_deviation_1_forget_gates_open_and_blocks_damped_but_in_chess_transformers() -> (
+    None
+):
     assert nn.LSTM(4, 2, rng()).params["bias"].tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
     for embedding in (nn.PositionEmbedding(99, 99, rng()), nn.Embedding(99, 99, rng())):
         assert embedding.params["weight"].std() == pytest.approx(1.0, abs=0.05)
     chess = TransformerConfig.parse("transformer-96x1").encoder_layer | {"smolgen": None}
     plain = {"features": 96, "heads": 3, "hidden": 192}
-    for block, variances in ((plain, [1 / 288] * 5 + [1 / 576]), (chess, [1 / 96] * 4 + [1 / 48, 2 / 288])):
-        found = [array.var() for array in nn.Encoder(1, block, rng()).named_parameters().values() if array.ndim > 1]
+    for block, variances in (
+        (plain, [1 / 288] * 5 + [1 / 576]),
+        (chess, [1 / 96] * 4 + [1 / 48, 2 / 288]),
+    ):
+        found = [
+            array.var()
+            for array in nn.Encoder(1, block, rng()).named_parameters().values()
+            if array.ndim > 1
+        ]
         assert found == pytest.approx(variances, rel=0.05)
 
 
-# ---- bad input ----------------------------------------------------------------------------------------------------
+# ---- bad input -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("layer", "x", "match"),
     [
-        (lambda: nn.Embedding(4, 2, rng()), np.array([[0, 4]]), "numbers from 0 to 3, found 0 to 4"),
-        (lambda: nn.Embedding(4, 2, rng()), np.array([[-1, 2]]), "numbers from 0 to 3, found -1 to 2"),
+        (
+            lambda: nn.Embedding(4, 2, rng()),
+            np.array([[0, 4]]),
+            "numbers from 0 to 3, found 0 to 4",
+        ),
+        (
+            lambda: nn.Embedding(4, 2, rng()),
+            np.array([[-1, 2]]),
+            "numbers from 0 to 3, found -1 to 2",
+        ),
         (lambda: nn.Embedding(4, 2, rng()), np.zeros((1, 2)), "expected integer"),
-        (lambda: nn.Sequential(nn.Embedding(4, 2, rng(), padding_idx=0)), [[1, 2]], r"integer \[B, ...\], found list"),
-        (lambda: nn.Encoder(1, {"features": 4, "heads": 2, "hidden": 4}, rng()), [[1.0]], "found list"),
+        (
+            lambda: nn.Sequential(nn.Embedding(4, 2, rng(), padding_idx=0)),
+            [[1, 2]],
+            r"integer \[B, ...\], found list",
+        ),
+        (
+            lambda: nn.Encoder(1, {"features": 4, "heads": 2, "hidden": 4}, rng()),
+            [[1.0]],
+            "found list",
+        ),
         (lambda: nn.PositionEmbedding(4, 4, rng()), sequence(), "at most 4 places"),
-        (lambda: nn.PositionEmbedding(9, 3, rng()), sequence(), r"\[B, T, 3\], found float32 \[2, 5, 4\]"),
+        (
+            lambda: nn.PositionEmbedding(9, 3, rng()),
+            sequence(),
+            r"\[B, T, 3\], found float32 \[2, 5, 4\]",
+        ),
         (lambda: nn.LayerNorm(3), sequence(), r"\[B, ..., 3\]"),
         (lambda: nn.GRU(3, 2, rng()), sequence(), r"GRU: expected float32 \[B, T, 3\]"),
-        (lambda: nn.LSTM(4, 2, rng()), sequence().astype(np.float64), "expected float32 .* found float64"),
+        (
+            lambda: nn.LSTM(4, 2, rng()),
+            sequence().astype(np.float64),
+            "expected float32 .* found float64",
+        ),
         (lambda: nn.SelfAttention(6, 2, rng()), sequence(), r"\[B, T, 6\]"),
         (lambda: nn.CrossAttention(4, 3, 2, rng()), sequence(), "expected the tuple"),
-        (lambda: nn.CrossAttention(4, 3, 2, rng()), (sequence(), sequence(3, 2, 3)), r"\[2, S, 3\]"),
+        (
+            lambda: nn.CrossAttention(4, 3, 2, rng()),
+            (sequence(), sequence(3, 2, 3)),
+            r"\[2, S, 3\]",
+        ),
     ],
 )
-def test_input_that_does_not_fit_is_a_shape_error(layer: Callable[[], nn.Layer], x: object, match: str) -> None:
+def test_input_that_does_not_fit_is_a_shape_error(
+    layer: Callable[[], nn.Layer], x: object, match: str
+) -> None:
     with pytest.raises(ShapeError, match=match):
         layer().forward(x)
 

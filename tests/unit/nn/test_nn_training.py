@@ -40,10 +40,18 @@ FORBIDDEN = "targets 0 where the mask is False"  # It took no part in the loss, 
 ONE_OUTPUT = "at least 2 outputs, found 1"  # Such a training ran at loss 0 and learned nothing.
 NO_TARGETS = {
     "a class that the mask forbids": ((LOGITS, np.array([2, 2]), MASK), DataError, FORBIDDEN),
-    "a share that the mask forbids": ((LOGITS, np.array([[0.5, 0, 0.5], [1, 0, 0]]), MASK), DataError, FORBIDDEN),
+    "a share that the mask forbids": (
+        (LOGITS, np.array([[0.5, 0, 0.5], [1, 0, 0]]), MASK),
+        DataError,
+        FORBIDDEN,
+    ),
     "no class": ((LOGITS, np.array([-1, 0])), DataError, "found -1 to 0"),
     "no action": ((LOGITS, np.array([1, 0]), ~MASK), DataError, "possible action"),
-    "a softmax over one output": ((LOGITS[:, :1], np.array([[0.3], [2.0]])), ShapeError, ONE_OUTPUT),
+    "a softmax over one output": (
+        (LOGITS[:, :1], np.array([[0.3], [2.0]])),
+        ShapeError,
+        ONE_OUTPUT,
+    ),
     "one class": ((LOGITS[:, :1], np.array([0, 0])), ShapeError, ONE_OUTPUT),
     "classes that would broadcast": ((LOGITS, np.zeros((2, 1))), ShapeError, "found"),
 }
@@ -65,7 +73,7 @@ def test_losses_refuse_shapes_that_would_broadcast_and_chances_beyond_1(loss) ->
             loss(np.zeros((2, 1)), np.array([[1.5], [0.0]]))
 
 
-# ---- optimizers ---------------------------------------------------------------------------------------------------
+# ---- optimizers ----------------------------------------------------------------------------------
 
 
 def test_first_steps_follow_the_formulas() -> None:
@@ -80,7 +88,9 @@ def test_first_steps_follow_the_formulas() -> None:
     assert after(nn.SGD(momentum=0.5, nesterov=True)) == pytest.approx(1 - 0.075)
     assert after(nn.SGD(weight_decay=0.1)) == pytest.approx(1 - 0.06)
     assert after(nn.RMSProp(decay=0.75)) == pytest.approx(1 - 0.1 * 0.5 / 0.25)
-    assert after(nn.Adam(), steps=2) == pytest.approx(1 - 0.2)  # a constant gradient moves by the rate each step
+    assert after(nn.Adam(), steps=2) == pytest.approx(
+        1 - 0.2
+    )  # a constant gradient moves by the rate each step
     assert after(nn.AdamW(weight_decay=0.5)) == pytest.approx(0.95 - 0.1)
 
 
@@ -99,7 +109,9 @@ class OwnMomentum(nn.Optimizer):
         super().__init__()
         self.decay, self._own, self.seen, self.last = decay, dict[str, Any](), 0, None
 
-    def _update(self, name: str, parameter: Any, gradient: Any, learning_rate: float, pool: Any) -> None:
+    def _update(
+        self, name: str, parameter: Any, gradient: Any, learning_rate: float, pool: Any
+    ) -> None:
         own = self._own.setdefault(name, {"mean": np.zeros_like(parameter), "count": 0})
         own["mean"], own["count"] = self.decay * own["mean"] + gradient, own["count"] + 1
         self.seen, last = self.seen + 1, 0.0 if self.last is None else self.last
@@ -107,9 +119,15 @@ class OwnMomentum(nn.Optimizer):
         self.last = gradient.mean().reshape(1)
 
 
-@pytest.mark.parametrize("make", [lambda: nn.SGD(momentum=0.9), nn.RMSProp, nn.Adam, nn.AdamW, OwnMomentum])
-def test_a_resumed_optimizer_goes_on_bit_for_bit(make: Callable[..., nn.Optimizer], tmp_path: Path) -> None:
-    data = nn.Data(np.arange(12, dtype=np.float32).reshape(6, 2), np.arange(6, dtype=np.float32).reshape(6, 1))
+@pytest.mark.parametrize(
+    "make", [lambda: nn.SGD(momentum=0.9), nn.RMSProp, nn.Adam, nn.AdamW, OwnMomentum]
+)
+def test_a_resumed_optimizer_goes_on_bit_for_bit(
+    make: Callable[..., nn.Optimizer], tmp_path: Path
+) -> None:
+    data = nn.Data(
+        np.arange(12, dtype=np.float32).reshape(6, 2), np.arange(6, dtype=np.float32).reshape(6, 1)
+    )
 
     def trainer(**settings: float) -> nn.Trainer:
         model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(1)))
@@ -127,7 +145,9 @@ def test_a_resumed_optimizer_goes_on_bit_for_bit(make: Callable[..., nn.Optimize
     second.optimizer.state = {"w": 1.5}
     second.save(tmp_path / "run.npz")
     for second.optimizer.queue in ([np.zeros(2)], {("w", 1): 2.0}):
-        with pytest.raises(ConfigError, match=r"OwnMomentum\.queue: expected a number, an array or a dictionary"):
+        with pytest.raises(
+            ConfigError, match=r"OwnMomentum\.queue: expected a number, an array or a dictionary"
+        ):
             second.save(tmp_path / "run.npz")
 
 
@@ -146,11 +166,18 @@ def test_an_average_of_every_few_steps_moves_as_far_at_each_as_all_of_them_would
 
 
 def test_saved_state_is_laid_out_like_its_parameter_again() -> None:
-    """Files hold row order, convolution weights do not: mixed orders would slow down every later step."""
+    """Files hold row order, convolution weights do not: mixed orders would slow down every later
+    step.
+    """
     weight = np.arange(12, dtype=np.float32).reshape(3, 4).T
     average, optimizer = nn.ExponentialAverage(0.5), nn.Adam()
     average.load({"w": np.ascontiguousarray(weight)})
-    optimizer.load_state({"steps": 1, "tensors": {f"{slot}.w": np.ascontiguousarray(weight) for slot in nn.Adam.slots}})
+    optimizer.load_state(
+        {
+            "steps": 1,
+            "tensors": {f"{slot}.w": np.ascontiguousarray(weight) for slot in nn.Adam.slots},
+        }
+    )
     average.update({"w": weight})
     optimizer.step({"w": weight.copy(order="K")}, {"w": np.zeros_like(weight)}, 0.1)
     assert average.tensors["w"].strides == weight.strides
@@ -168,9 +195,13 @@ def test_schedules_rise_peak_and_end() -> None:
     assert schedule(110) == schedule(1000) == pytest.approx(0.5)
     with pytest.raises(ConfigError):
         nn.WarmupCosine(peak=1.0, total=5, warmup=5)
-    with pytest.raises(ConfigError, match="less than one step needs a start"):  # It began at peak / warmup.
+    with pytest.raises(
+        ConfigError, match="less than one step needs a start"
+    ):  # It began at peak / warmup.
         nn.WarmupCosine(peak=0.1, total=1.0, warmup=0.05)
-    assert nn.WarmupCosine(peak=0.1, total=1.0, warmup=0.05, start=0.01)(0.0) == pytest.approx(0.001)
+    assert nn.WarmupCosine(peak=0.1, total=1.0, warmup=0.05, start=0.01)(0.0) == pytest.approx(
+        0.001
+    )
 
 
 def test_rate_over_the_progress_of_a_run_rises_then_falls() -> None:
@@ -204,8 +235,12 @@ def test_steps_by_kernels_are_those_of_the_array_code_bit_for_bit(threads: int) 
         for _ in range(3):
             gradient = rng.standard_normal((size, 2)).astype(np.float32)
             gradient[:9] = 0
-            for parameter, optimizer, average in zip((flat, strided), optimizers, averages, strict=True):
-                given = np.ascontiguousarray(gradient[:, :1]) if parameter is flat else gradient[:, :1]
+            for parameter, optimizer, average in zip(
+                (flat, strided), optimizers, averages, strict=True
+            ):
+                given = (
+                    np.ascontiguousarray(gradient[:, :1]) if parameter is flat else gradient[:, :1]
+                )
                 optimizer.step({"w": parameter}, {"w": given}, 1e-2, pool)
                 average.update({"w": parameter}, pool)
     assert np.array_equal(flat, strided)
@@ -232,7 +267,9 @@ def test_a_shared_part_takes_the_step_of_its_summed_gradient() -> None:
     with pytest.raises(ShapeError, match="24 rows or more"):
         optimizer.step({"w": table["w"][:9]}, {"w": table["w"][:9]}, 1e-2)
     with pytest.raises(ShapeError, match="multiples of 16 columns"):
-        SharedRowsAdamW({"w": shared}).step({"w": table["w"][:, :8].copy()}, {"w": table["w"][:, :8].copy()}, 1e-2)
+        SharedRowsAdamW({"w": shared}).step(
+            {"w": table["w"][:, :8].copy()}, {"w": table["w"][:, :8].copy()}, 1e-2
+        )
 
 
 def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() -> None:
@@ -249,14 +286,17 @@ def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() 
     assert params["a"].tolist() == [1, 1]
     for broken, expected in (
         (lambda: nn.RMSProp(decay=1.0), r"RMSProp\(decay=1.0, .*expected decay in \[0, 1\)"),
-        (lambda: nn.SGD(weight_decay=math.nan), r"SGD\(momentum=0.0, weight_decay=nan\): .*weight_decay >= 0"),
+        (
+            lambda: nn.SGD(weight_decay=math.nan),
+            r"SGD\(momentum=0.0, weight_decay=nan\): .*weight_decay >= 0",
+        ),
         (lambda: nn.Adam(beta1=1.5), r"Adam\(beta1=1.5, .*expected beta1 and beta2 in \[0, 1\)"),
     ):
         with pytest.raises(ConfigError, match=expected):
             broken()
 
 
-# ---- data-parallel steps ------------------------------------------------------------------------------------------
+# ---- data-parallel steps -------------------------------------------------------------------------
 
 
 def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threads() -> None:
@@ -266,7 +306,9 @@ def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threa
             for _ in range(2):
                 parts: dict[int, list[float]] = {}
 
-                def loss(y: np.ndarray, part: slice, parts: dict = parts) -> tuple[float, np.ndarray, dict]:
+                def loss(
+                    y: np.ndarray, part: slice, parts: dict = parts
+                ) -> tuple[float, np.ndarray, dict]:
                     parts[part.start] = y.ravel().tolist()
                     return 0.0, y, {}
 
@@ -282,11 +324,16 @@ def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threa
 def test_without_batch_norm_shards_add_up_to_the_whole_batch() -> None:
     rng = np.random.default_rng(3)
     model = nn.Dense(3, 1, rng)
-    x, target = rng.standard_normal((10, 3)).astype(np.float32), rng.standard_normal((10, 1)).astype(np.float32)
+    x, target = (
+        rng.standard_normal((10, 3)).astype(np.float32),
+        rng.standard_normal((10, 1)).astype(np.float32),
+    )
 
     def gradients(shard_size: int) -> np.ndarray:
         runner = nn.DataParallel(model, shard_size)
-        result = runner.step(10, lambda part: x[part], lambda y, part: (*nn.mse(y, target[part]), {"one": 1.0}))
+        result = runner.step(
+            10, lambda part: x[part], lambda y, part: (*nn.mse(y, target[part]), {"one": 1.0})
+        )
         assert result.metrics["one"] == pytest.approx(1)
         return result.grads["weight"]
 
@@ -301,18 +348,25 @@ def test_clipping_by_value_bounds_each_number_and_keeps_nan() -> None:
     with pytest.raises(ConfigError, match="must be > 0, not 0"):
         nn.clip_value(grads, 0)
     model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(0)))
-    before, data = model[0].params["weight"].copy(), nn.Data(np.full((4, 2), 9.0), np.full((4, 1), 99.0))
+    before, data = (
+        model[0].params["weight"].copy(),
+        nn.Data(np.full((4, 2), 9.0), np.full((4, 1), 99.0)),
+    )
     for clip_norm, moved in ((None, 0.25), (0.1, 0.1 / 3**0.5)):  # of two weights and a bias
         settings = nn.TrainerSettings(clip_value=0.25, clip_norm=clip_norm)
         norm = nn.Trainer(model, nn.mse, nn.SGD(), 1.0, settings).step(data)["gradient_norm"]
         assert np.allclose(model[0].params["weight"], before := before + moved, atol=1e-6)
         assert norm > 100, "before clipping"
-    endless = nn.Trainer(model, lambda y, _: (1.0, np.full_like(y, np.inf)), nn.SGD(), 1.0, settings)
+    endless = nn.Trainer(
+        model, lambda y, _: (1.0, np.full_like(y, np.inf)), nn.SGD(), 1.0, settings
+    )
     with pytest.raises(TrainingError, match="expected a finite gradient, got "):
         endless.step(data)  # infinity became 0.25, and moved the weights
 
 
-def wanting(wants: Callable[[], bool], y: np.ndarray, part: slice) -> tuple[float, np.ndarray, dict[str, float]]:
+def wanting(
+    wants: Callable[[], bool], y: np.ndarray, part: slice
+) -> tuple[float, np.ndarray, dict[str, float]]:
     return float(wants()), np.ones_like(y), {}
 
 
@@ -325,12 +379,23 @@ def test_the_first_layer_leaves_out_the_gradient_of_the_input_in_training_alone(
         dx, grads = backward(np.ones_like(y))
         wants = partial(getattr, first, "input_gradient")
         for shard in (6, 3):
-            loss, _, found = nn.DataParallel(model, shard).step(6, lambda part: x[part], partial(wanting, wants))
-            assert loss == (shard == 3), "the model itself computed the gradient of its input; shards have copies"
-            assert all(np.allclose(found[name], gradient * shard / 6, atol=1e-5) for name, gradient in grads.items())
+            loss, _, found = nn.DataParallel(model, shard).step(
+                6, lambda part: x[part], partial(wanting, wants)
+            )
+            assert loss == (shard == 3), (
+                "the model itself computed the gradient of its input; shards have copies"
+            )
+            assert all(
+                np.allclose(found[name], gradient * shard / 6, atol=1e-5)
+                for name, gradient in grads.items()
+            )
         assert np.array_equal(model.forward(x)[1](np.ones_like(y))[0], dx)
     model = nn.MultiHead(nn.Flatten(), {"one": nn.Dense(32, 2, rng), "other": nn.Dense(32, 3, rng)})
     outputs, backward = model.forward(x, training=True)
-    dy = {name: np.ones_like(outputs[name]) for name in ("other", "one")}  # nothing was there to be added to the second
-    found = nn.DataParallel(model, 6).step(6, lambda part: x[part], lambda y, part: (0.0, dy, {})).grads
+    dy = {
+        name: np.ones_like(outputs[name]) for name in ("other", "one")
+    }  # nothing was there to be added to the second
+    found = (
+        nn.DataParallel(model, 6).step(6, lambda part: x[part], lambda y, part: (0.0, dy, {})).grads
+    )
     assert all(np.array_equal(found[name], gradient) for name, gradient in backward(dy)[1].items())

@@ -1,4 +1,6 @@
-"""The notebooks: small, free of their author's machine; every cell runs and what is claimed comes true."""
+"""The notebooks: small, free of their author's machine; every cell runs and what is claimed comes
+true.
+"""
 
 import contextlib
 import io
@@ -16,8 +18,12 @@ FIRST = FOLDER / "course" / "first_network.ipynb"
 COURSE = sorted((FOLDER / "course").glob("[0-9]*.ipynb"))
 LARGEST = 100_000  # bytes, with its outputs
 # Those that train for a second or more are slow.
-TO_RUN = [pytest.param(path, marks=[pytest.mark.slow] * (not path.stem.startswith(("1_", "10_")))) for path in COURSE]
-# What a notebook of the course prints at its end, as a pattern with a number, and between which numbers that lies.
+TO_RUN = [
+    pytest.param(path, marks=[pytest.mark.slow] * (not path.stem.startswith(("1_", "10_"))))
+    for path in COURSE
+]
+# What a notebook of the course prints at its end, as a pattern with a number, and between which
+# numbers that lies.
 LEARNED = {
     "1_neuron": (r"loss [\d.]+ -> ([\d.e-]+)", 0, 1e-6),
     "2_softmax": (r"32 bends +held-out accuracy ([\d.]+)%", 90, 100),
@@ -28,7 +34,11 @@ LEARNED = {
     "7_optimizers": (r"momentum rate [\d.]+: loss [\d.]+ -> ([\d.]+)", 0, 0.8),
     "8_normalisation": (r"batch norm .* after 8 epochs ([\d.]+)", 0, 0.2),
     "9_debugging": (r"mended, 150 steps: loss [\d.]+ -> ([\d.]+)", 0, 0.1),
-    "11_chess": (r"2,000 examples.* held-out ([\d.]+)%[\s\S]*against chance: wins (?:[6-9]|10),", 70, 100),
+    "11_chess": (
+        r"2,000 examples.* held-out ([\d.]+)%[\s\S]*against chance: wins (?:[6-9]|10),",
+        70,
+        100,
+    ),
     "12_sequences": (r"of 999 that it never saw: ([\d.]+)%", 90, 100),
     "10_autodiff": (r"values alone: loss [\d.]+ -> ([\d.]+)", 0, 0.4),
 }
@@ -95,7 +105,10 @@ def test_a_notebook_of_the_course_proves_its_formulas_and_learns(path: Path) -> 
     assert least <= float(found[1]) <= most
     assert '"image/png"' in path.read_text(encoding="utf-8"), "a picture"
     *_, exercises, solutions = cells(path, "markdown")
-    assert [text.partition("\n")[0] for text in (exercises, solutions)] == ["## Exercises", "## Solutions"]
+    assert [text.partition("\n")[0] for text in (exercises, solutions)] == [
+        "## Exercises",
+        "## Solutions",
+    ]
     assert re.findall(r"(?m)^\d", exercises) == re.findall(r"(?m)^\d", solutions)
 
 

@@ -32,17 +32,33 @@ def doubled(x: Any) -> Any:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_layer_goes_to_onnx_with_any_number_of_rows(case: Case, tmp_path: Path) -> None:
-    mask, path, layer = case.options.get("mask"), tmp_path / "layer.onnx", case.layer.astype(np.float32)
-    save_onnx(path, layer, case.x, mask, free=(0, 1) if isinstance(layer, nn.SelfAttention) else (0,))
+    mask, path, layer = (
+        case.options.get("mask"),
+        tmp_path / "layer.onnx",
+        case.layer.astype(np.float32),
+    )
+    save_onnx(
+        path, layer, case.x, mask, free=(0, 1) if isinstance(layer, nn.SelfAttention) else (0,)
+    )
     assert_same_in_runtime(path, layer, case.x, mask)
     if not isinstance(layer, nn.Smolgen | nn.EncoderLayer):  # whose tables have no batch
-        assert_same_in_runtime(path, layer, doubled(case.x), None if mask is None else doubled(mask))
+        assert_same_in_runtime(
+            path, layer, doubled(case.x), None if mask is None else doubled(mask)
+        )
 
 
 def layers_of_sequences(rng: np.random.Generator) -> nn.Layer:
     """A random layer that turns [B, T, 6] to [B, T, 6]; those that can, see the mask."""
-    block = {"features": 6, "heads": 3, "hidden": 4, "activation": "gelu", "causal": bool(rng.integers(2))}
-    inner = nn.Sequential(nn.LayerNorm(6), nn.SelfAttention(6, 2, rng, inner=4), nn.Dropout(0.1, rng))
+    block = {
+        "features": 6,
+        "heads": 3,
+        "hidden": 4,
+        "activation": "gelu",
+        "causal": bool(rng.integers(2)),
+    }
+    inner = nn.Sequential(
+        nn.LayerNorm(6), nn.SelfAttention(6, 2, rng, inner=4), nn.Dropout(0.1, rng)
+    )
     kinds = [
         nn.GRU(6, 6, rng, reverse=bool(rng.integers(2))),
         nn.Bidirectional(nn.LSTM(6, 2, rng), nn.RNN(6, 4, rng, reverse=True)),
@@ -70,15 +86,25 @@ def layers_of_boards(rng: np.random.Generator) -> nn.Layer:
 def test_random_nested_networks_go_to_onnx(seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(seed)
     if seed % 2:
-        parts: list[nn.Layer] = [nn.Embedding(5, 6, rng, padding_idx=0), nn.PositionEmbedding(9, 6, rng)]
+        parts: list[nn.Layer] = [
+            nn.Embedding(5, 6, rng, padding_idx=0),
+            nn.PositionEmbedding(9, 6, rng),
+        ]
         parts += [layers_of_sequences(rng) for _ in range(3)]
-        model = nn.Sequential(nn.Sequential(*parts), nn.GRU(6, 4, rng, last=True), nn.Dense(4, 2, rng))
+        model = nn.Sequential(
+            nn.Sequential(*parts), nn.GRU(6, 4, rng, last=True), nn.Dense(4, 2, rng)
+        )
         x, others = rng.integers(0, 5, (2, 6)), rng.integers(0, 5, (3, 9))
     else:
         parts = [nn.Conv2D(2, 4, 3, rng), *(layers_of_boards(rng) for _ in range(3))]
         places = nn.Encoder(1, {"features": 4, "heads": 2, "hidden": 4}, rng)
-        heads = {"squares": places, "classes": nn.Sequential(nn.GlobalAveragePool(), nn.Dense(4, 3, rng))}
-        model = nn.Sequential(trunk=nn.Sequential(*parts), heads=nn.MultiHead(nn.Activation("tanh"), heads))
+        heads = {
+            "squares": places,
+            "classes": nn.Sequential(nn.GlobalAveragePool(), nn.Dense(4, 3, rng)),
+        }
+        model = nn.Sequential(
+            trunk=nn.Sequential(*parts), heads=nn.MultiHead(nn.Activation("tanh"), heads)
+        )
         x, others = rng.standard_normal((2, 2, 8, 8)), rng.standard_normal((3, 2, 9, 8))
     save_onnx(tmp_path / "net.onnx", model, x, free=(0, 1) if seed % 2 else (0, 2))
     assert_same_in_runtime(tmp_path / "net.onnx", model, others)
@@ -102,9 +128,13 @@ class Ready(nn.Sequential):
 def test_a_layer_of_ones_own_goes_by_its_method_and_is_refused_without(tmp_path: Path) -> None:
     rng, path = np.random.default_rng(1), tmp_path / "net.onnx"
     save_onnx(path, Ready(rng), numbers(1, 6))
-    with pytest.raises(ConfigError, match=r"Doubled cannot be written as ONNX: give it a method like def onnx\("):
+    with pytest.raises(
+        ConfigError, match=r"Doubled cannot be written as ONNX: give it a method like def onnx\("
+    ):
         save_onnx(tmp_path / "no.onnx", nn.Sequential(Doubled(2, 2, rng)), numbers(1, 2))
     with pytest.raises(ConfigError, match="x names an input"):
-        save_onnx(tmp_path / "no.onnx", nn.MultiHead(nn.Flatten(), {"x": nn.Flatten()}), numbers(1, 2))
+        save_onnx(
+            tmp_path / "no.onnx", nn.MultiHead(nn.Flatten(), {"x": nn.Flatten()}), numbers(1, 2)
+        )
     assert [one.name for one in tmp_path.iterdir()] == ["net.onnx"]
     assert_same_in_runtime(path, Ready(np.random.default_rng(1)), numbers(3, 6))

@@ -1,4 +1,6 @@
-"""A run that is interrupted anywhere ends as one that never was, and nothing else goes on from its checkpoint."""
+"""A run that is interrupted anywhere ends as one that never was, and nothing else goes on from its
+checkpoint.
+"""
 
 import signal
 import threading
@@ -17,7 +19,9 @@ from engine.nn.training.terminal import uninterrupted
 RNG = np.random.default_rng(2)
 X = RNG.standard_normal((27, 3)).astype(np.float32)
 DATA = nn.Data(X, (X[:, 0] * X[:, 1] > 0).astype(np.int64))
-HELD_OUT = nn.Data(X + 0.1, 1 - DATA.targets)  # its loss falls at first, as the outputs shrink, and then rises
+HELD_OUT = nn.Data(
+    X + 0.1, 1 - DATA.targets
+)  # its loss falls at first, as the outputs shrink, and then rises
 EPOCHS, STEPS = 6, 4  # batches of 8
 
 
@@ -50,22 +54,35 @@ class Watcher(nn.Callback):
 
 
 class Run:
-    """A training with a best model in a file, a moment in every part of it, and files in its own folder."""
+    """A training with a best model in a file, a moment in every part of it, and files in its own
+    folder.
+    """
 
-    def __init__(self, folder: Path, moments: Moments, monkeypatch: Any, last_epoch: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, moments: Moments, monkeypatch: Any, last_epoch: int | None = None
+    ) -> None:
         folder.mkdir(exist_ok=True)
         self.checkpoint, self.best, self.moments = folder / "run.npz", folder / "best.dit", moments
         rng = np.random.default_rng(1)
         model = nn.Sequential(
-            nn.Dense(3, 8, rng), nn.BatchNorm(8, relu=True), nn.Dropout(0.2, rng), nn.Dense(8, 2, rng)
+            nn.Dense(3, 8, rng),
+            nn.BatchNorm(8, relu=True),
+            nn.Dropout(0.2, rng),
+            nn.Dense(8, 2, rng),
         )
         settings = nn.TrainerSettings(batch_size=8, patience=2)
         average = nn.StochasticAverage(every=STEPS)
         metrics = {"accuracy": lambda outputs, targets: moments(nn.accuracy(outputs, targets))}
         rate = nn.WarmupCosine(0.05, 100, 5)
-        self.trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.AdamW(), rate, settings, metrics, average=average)
+        self.trainer = nn.Trainer(
+            model, nn.softmax_cross_entropy, nn.AdamW(), rate, settings, metrics, average=average
+        )
         self.trainer.schedule = lambda step: moments(rate(step))
-        self.watchers = [Watcher(moments, last_epoch), nn.SaveBest(self.best), Watcher(moments, last_epoch)]
+        self.watchers = [
+            Watcher(moments, last_epoch),
+            nn.SaveBest(self.best),
+            Watcher(moments, last_epoch),
+        ]
 
         def written(path: Path, arrays: Any, values: Any) -> None:
             moments()
@@ -76,35 +93,57 @@ class Run:
 
     def fit(self) -> None:
         loader = nn.Loader(*HELD_OUT, prepare=self.moments)
-        self.trainer.fit(DATA, EPOCHS, loader, self.checkpoint, checkpoint_steps=2, callbacks=self.watchers)
+        self.trainer.fit(
+            DATA, EPOCHS, loader, self.checkpoint, checkpoint_steps=2, callbacks=self.watchers
+        )
 
     def ends_as(self, other: "Run") -> bool:
         mine, theirs = self.trainer, other.trainer
-        groups = [(one.model.named_parameters(), one.model.named_buffers(), one.state()[0]) for one in (mine, theirs)]
+        groups = [
+            (one.model.named_parameters(), one.model.named_buffers(), one.state()[0])
+            for one in (mine, theirs)
+        ]
         same = all(same_arrays(*pair) for pair in zip(*groups, strict=True))
         models = [nn.dit.load(run.best) for run in (self, other)]
         best = same_arrays(*(model.named_parameters() for model, _ in models))
         cards = models[0][1]["card"] == models[1][1]["card"]
-        return same and best and cards and mine.history == theirs.history and mine.stopped == theirs.stopped
+        return (
+            same
+            and best
+            and cards
+            and mine.history == theirs.history
+            and mine.stopped == theirs.stopped
+        )
 
 
 write = trainer_module.write_checkpoint
 
 
 def same_arrays(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+    return one.keys() == other.keys() and all(
+        np.array_equal(one[name], other[name]) for name in one
+    )
 
 
 @pytest.mark.parametrize("last_epoch", [pytest.param(None, marks=pytest.mark.slow), 2])
-def test_a_run_interrupted_at_any_moment_ends_as_one_that_never_was(tmp_path, monkeypatch, last_epoch):
-    """An epoch whose validation was interrupted had no record, and its loss was added to the next one's; a best model
-    was lost between the checkpoint and the callbacks; statistics of a step cut short by Ctrl-C moved twice."""
+def test_a_run_interrupted_at_any_moment_ends_as_one_that_never_was(
+    tmp_path, monkeypatch, last_epoch
+):
+    """An epoch whose validation was interrupted had no record, and its loss was added to the next
+    one's; a best model was lost between the checkpoint and the callbacks; statistics of a step cut
+    short by Ctrl-C moved twice."""
     whole = Run(tmp_path / "whole", Moments(), monkeypatch, last_epoch)
     whole.fit()
-    assert 2 < len(whole.trainer.history) < EPOCHS if last_epoch is None else len(whole.trainer.history) == last_epoch
+    assert (
+        2 < len(whole.trainer.history) < EPOCHS
+        if last_epoch is None
+        else len(whole.trainer.history) == last_epoch
+    )
     assert whole.trainer.stopped == (last_epoch is None)
     assert whole.moments.passed > 60
-    new = 1 if last_epoch is not None else whole.moments.passed // 2  # the first half is that of the shorter run
+    new = (
+        1 if last_epoch is not None else whole.moments.passed // 2
+    )  # the first half is that of the shorter run
     in_file = np.random.default_rng(4).random(whole.moments.passed + 1) < 0.5  # else in memory
     for last in range(new, whole.moments.passed + 1):
         run = Run(tmp_path / f"{last}", Moments(last), monkeypatch, last_epoch)
@@ -135,8 +174,12 @@ def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path: Path) -> Non
     def made(at: int) -> nn.Trainer:
         optimizer = Interrupted(momentum=0.5)
         optimizer.at = at
-        model = nn.Sequential(nn.Dense(3, 4, np.random.default_rng(1)), nn.Dense(4, 2, np.random.default_rng(1)))
-        return nn.Trainer(model, nn.softmax_cross_entropy, optimizer, 0.1, nn.TrainerSettings(batch_size=8))
+        model = nn.Sequential(
+            nn.Dense(3, 4, np.random.default_rng(1)), nn.Dense(4, 2, np.random.default_rng(1))
+        )
+        return nn.Trainer(
+            model, nn.softmax_cross_entropy, optimizer, 0.1, nn.TrainerSettings(batch_size=8)
+        )
 
     whole, run = made(-1), made(6)
     whole.fit(DATA, 3)
@@ -171,8 +214,12 @@ def test_interrupts_are_held_back_only_where_there_are_any() -> None:
 
 
 def test_steps_of_ones_own_between_two_fits_take_no_part_in_an_epochs_mean() -> None:
-    """The sums of an epoch were divided by all examples, whether its steps had added to them or not."""
-    run = nn.Trainer(nn.Dense(3, 1, RNG), lambda y, t: (2.0, 0 * y), nn.SGD(), 0.1, nn.TrainerSettings(8))
+    """The sums of an epoch were divided by all examples, whether its steps had added to them or
+    not.
+    """
+    run = nn.Trainer(
+        nn.Dense(3, 1, RNG), lambda y, t: (2.0, 0 * y), nn.SGD(), 0.1, nn.TrainerSettings(8)
+    )
     data = nn.Data(X, X[:, :1])
     run.step(nn.Data(X[:8], X[:8, :1]))
     assert run.fit(data, 1)["loss"] == [2.0]
@@ -183,12 +230,14 @@ def test_weights_that_are_not_finite_do_not_replace_a_good_checkpoint(tmp_path: 
     run.fit(DATA, 1, checkpoint=path)
     good = path.read_bytes()
     run.model.params["weight"][0, 0] = np.nan
-    with pytest.raises(TrainingError, match=r"run\.npz: expected finite numbers to save, found others in weight"):
+    with pytest.raises(
+        TrainingError, match=r"run\.npz: expected finite numbers to save, found others in weight"
+    ):
         run.save(path)
     assert path.read_bytes() == good
 
 
-# ---- what must be the same ------------------------------------------------------------------------------------------
+# ---- what must be the same -----------------------------------------------------------------------
 
 
 def made(**other: Any) -> nn.Trainer:
@@ -202,12 +251,21 @@ def made(**other: Any) -> nn.Trainer:
 SETTINGS = {"batch_size": 8}
 OTHERS = {
     "optimizer: beta2": ({"optimizer": nn.AdamW()}, {"optimizer": nn.AdamW(beta2=0.99)}),
-    "optimizer: weight_decay": ({"optimizer": nn.AdamW()}, {"optimizer": nn.AdamW(weight_decay=0.1)}),
-    "optimizer: momentum": ({"optimizer": nn.SGD()}, {"optimizer": nn.SGD(momentum=np.float32(0.9))}),
+    "optimizer: weight_decay": (
+        {"optimizer": nn.AdamW()},
+        {"optimizer": nn.AdamW(weight_decay=0.1)},
+    ),
+    "optimizer: momentum": (
+        {"optimizer": nn.SGD()},
+        {"optimizer": nn.SGD(momentum=np.float32(0.9))},
+    ),
     "optimizer: class": ({"optimizer": nn.Adam()}, {"optimizer": nn.AdamW()}),
     "metrics": ({}, {"metrics": {"accuracy": nn.accuracy}}),
     "average: class": ({"average": None}, {"average": nn.ExponentialAverage(0.9)}),
-    "average: decay": ({"average": nn.ExponentialAverage(0.8)}, {"average": nn.ExponentialAverage(0.9)}),
+    "average: decay": (
+        {"average": nn.ExponentialAverage(0.8)},
+        {"average": nn.ExponentialAverage(0.9)},
+    ),
     "average: every": ({"average": nn.StochasticAverage(2)}, {"average": nn.StochasticAverage(3)}),
     "settings: seed": ({}, {"settings": nn.TrainerSettings(**SETTINGS, seed=1)}),
     "settings: clip_norm": ({}, {"settings": nn.TrainerSettings(**SETTINGS, clip_norm=1.0)}),
@@ -225,7 +283,9 @@ def test_a_run_with_something_else_is_refused_and_named(tmp_path: Path, name: st
     made(**one).resume(path)
     run = made(**other)
     before = {key: array.copy() for key, array in run.model.named_parameters().items()}
-    with pytest.raises(ConfigError, match=rf"run\.npz: another run, {name}.*on purpose: resume\(path, changed="):
+    with pytest.raises(
+        ConfigError, match=rf"run\.npz: another run, {name}.*on purpose: resume\(path, changed="
+    ):
         run.resume(path)
     assert same_arrays(before, run.model.named_parameters())
     assert not run.steps_done
@@ -236,14 +296,18 @@ def test_what_is_changed_on_purpose_is_said(tmp_path: Path) -> None:
     path = tmp_path / "run.npz"
     made().fit(DATA, 1, checkpoint=path)
     run = made(schedule=np.float32(2**-10), optimizer=nn.AdamW(weight_decay=0.5))
-    with pytest.raises(ConfigError, match=r"changed: expected names out of model, .*, data, found \['schedule'\]"):
+    with pytest.raises(
+        ConfigError, match=r"changed: expected names out of model, .*, data, found \['schedule'\]"
+    ):
         run.resume(path, changed=["schedule"])
     run.resume(path, changed=["optimizer"])
     assert run.fit(DATA, 2)["rate"][-1] == 2**-10
 
 
 def test_an_optimizer_that_knows_other_slots_was_refused_even_on_purpose(tmp_path: Path) -> None:
-    """And one after another without any took its steps for its own, so that its first ones were too long."""
+    """And one after another without any took its steps for its own, so that its first ones were too
+    long.
+    """
     pushed, path = nn.SGD(momentum=0.5), tmp_path / "run.npz"
     for one, other, steps in (
         (nn.SGD(), nn.Adam(), 0), (pushed, nn.Adam(), 0), (nn.AdamW(), pushed, 0), (nn.AdamW(), nn.Adam(), STEPS),
@@ -258,12 +322,16 @@ def test_an_optimizer_that_knows_other_slots_was_refused_even_on_purpose(tmp_pat
 def test_threads_and_functions_may_differ(tmp_path: Path) -> None:
     path, settings = tmp_path / "run.npz", nn.TrainerSettings(batch_size=8, threads=2)
     made().fit(DATA, 1, checkpoint=path)
-    made(settings=settings, loss=lambda y, targets: nn.softmax_cross_entropy(y, targets)).resume(path)
+    made(settings=settings, loss=lambda y, targets: nn.softmax_cross_entropy(y, targets)).resume(
+        path
+    )
 
 
 def test_a_schedule_that_reads_the_history_goes_on(tmp_path: Path) -> None:
     def plateau() -> nn.Trainer:
-        return (run := made(schedule=lambda step: 0.1 * 0.5 ** len(run.history)))  # each reads its own history
+        return (
+            run := made(schedule=lambda step: 0.1 * 0.5 ** len(run.history))
+        )  # each reads its own history
 
     run, path = plateau(), tmp_path / "run.npz"
     run.fit(DATA, 2, checkpoint=path)
@@ -279,7 +347,9 @@ def test_other_data_of_the_same_length_is_refused(tmp_path: Path) -> None:
     for other in (nn.Data(X[::-1].copy(), DATA.targets), relabelled):
         run = made()
         run.resume(path)
-        with pytest.raises(ConfigError, match=r"the checkpoint: another run, data: contents.*changed=\[.data.\]"):
+        with pytest.raises(
+            ConfigError, match=r"the checkpoint: another run, data: contents.*changed=\[.data.\]"
+        ):
             run.fit(other, 2)
     for other in (relabelled, nn.Data(X[:9], DATA.targets[:9])):  # fewer examples were refused
         run = made()
@@ -288,7 +358,11 @@ def test_other_data_of_the_same_length_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_no_checkpoint_can_describe_is_refused_before_training(tmp_path: Path) -> None:
-    nameless = type("Unregistered", (nn.Layer,), {"forward": lambda self, x, training=False: (x, lambda dy: (dy, {}))})
+    nameless = type(
+        "Unregistered",
+        (nn.Layer,),
+        {"forward": lambda self, x, training=False: (x, lambda dy: (dy, {}))},
+    )
     run = made(model=nn.Sequential(nn.Dense(3, 2, RNG), nameless()))
     with pytest.raises(ConfigError, match="has no name in files"):
         run.fit(DATA, 1, checkpoint=tmp_path / "run.npz")
@@ -300,8 +374,14 @@ def test_a_checkpoint_of_version_1_0_0_goes_on(tmp_path: Path) -> None:
     path, whole = tmp_path / "run.npz", made()
     made().fit(DATA, 1, checkpoint=path)
     arrays, values = read_checkpoint(path)
-    values["identity"]["settings"] |= {"class": "engine.nn.trainer_settings.TrainerSettings", "threads": 1}
-    values["identity"] |= {"schedule": {"class": "engine.nn.schedules.WarmupCosine"}, "loss": "engine.nn.losses.mse"}
+    values["identity"]["settings"] |= {
+        "class": "engine.nn.trainer_settings.TrainerSettings",
+        "threads": 1,
+    }
+    values["identity"] |= {
+        "schedule": {"class": "engine.nn.schedules.WarmupCosine"},
+        "loss": "engine.nn.losses.mse",
+    }
     values["data"] |= {"prepare": None, "augment": None}
     write(path, arrays, values | {"rates": [0.01]})
     run = made()

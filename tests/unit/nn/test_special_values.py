@@ -1,4 +1,6 @@
-"""NaN, infinity, and the largest and smallest numbers of each dtype, in everything that compares, sums or divides."""
+"""NaN, infinity, and the largest and smallest numbers of each dtype, in everything that compares,
+sums or divides.
+"""
 
 import math
 from pathlib import Path
@@ -24,16 +26,22 @@ def row(*values: float, dtype: Any = np.float32) -> np.ndarray:
     return np.array([values], dtype)
 
 
-# ---- losses ---------------------------------------------------------------------------------------------------------
+# ---- losses --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("targets", [np.array([1]), row(0, 1, 0), row(0, 0.5, 0.5)], ids=["hard", "one-hot", "soft"])
-def test_classes_with_logits_of_minus_infinity_have_probability_zero(dtype: Any, targets: np.ndarray) -> None:
+@pytest.mark.parametrize(
+    "targets", [np.array([1]), row(0, 1, 0), row(0, 0.5, 0.5)], ids=["hard", "one-hot", "soft"]
+)
+def test_classes_with_logits_of_minus_infinity_have_probability_zero(
+    dtype: Any, targets: np.ndarray
+) -> None:
     """0 times -infinity made the loss NaN, although no target asked for such a class."""
     logits = row(-INF, 2, 1, dtype=dtype)
     loss, gradient = nn.softmax_cross_entropy(logits, targets)
-    two, two_gradient = nn.softmax_cross_entropy(logits[:, 1:], targets[:, 1:] if targets.ndim > 1 else targets - 1)
+    two, two_gradient = nn.softmax_cross_entropy(
+        logits[:, 1:], targets[:, 1:] if targets.ndim > 1 else targets - 1
+    )
     assert loss == pytest.approx(two, rel=1e-3)
     assert gradient.tolist() == [[0, *two_gradient[0].tolist()]]
     assert gradient.dtype == dtype
@@ -57,7 +65,9 @@ def test_finite_logits_further_apart_than_a_float_reaches_have_a_finite_loss() -
 
 def test_a_row_without_target_costs_nothing_whatever_its_logits_are() -> None:
     logits = np.array([[-INF, -INF], [1e38, -1e38], [0, 0]], np.float32)
-    loss, gradient = nn.softmax_cross_entropy(logits, np.array([[0, 0], [0, 0], [1, 0]], np.float32))
+    loss, gradient = nn.softmax_cross_entropy(
+        logits, np.array([[0, 0], [0, 0], [1, 0]], np.float32)
+    )
     assert loss == pytest.approx(math.log(2) / 3)
     assert gradient[:2].tolist() == [[0, 0], [0, 0]]
 
@@ -86,8 +96,12 @@ def test_sigmoid_outputs_of_infinity_cost_nothing_where_the_target_agrees(dtype:
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses_of_the_largest_and_smallest_numbers_are_finite(name: str, dtype: Any) -> None:
     limits = np.finfo(dtype)
-    large = float(limits.max) if dtype != np.float64 else 1e150  # there is no wider type to square larger ones in
-    outputs = np.array([[large, -large], [limits.tiny, -limits.smallest_subnormal], [-large, large]], dtype)
+    large = (
+        float(limits.max) if dtype != np.float64 else 1e150
+    )  # there is no wider type to square larger ones in
+    outputs = np.array(
+        [[large, -large], [limits.tiny, -limits.smallest_subnormal], [-large, large]], dtype
+    )
     for targets in (np.array([[1, 0], [0, 1], [1, 0]]), np.array([[0, 1], [1, 0], [0, 1]])):
         given = targets.argmax(axis=1) if name == "softmax_cross_entropy" else targets
         loss, gradient = LOSSES[name](outputs, given)
@@ -120,7 +134,7 @@ def test_nan_gives_nan_and_an_empty_batch_is_refused(name: str) -> None:
         LOSSES[name](np.zeros((0, 2), np.float32), np.zeros((0, 2)))
 
 
-# ---- metrics and callbacks ------------------------------------------------------------------------------------------
+# ---- metrics and callbacks -----------------------------------------------------------------------
 
 
 def test_nan_is_no_right_answer() -> None:
@@ -138,10 +152,14 @@ def test_nan_is_no_right_answer() -> None:
 
 @pytest.mark.parametrize("highest", [False, True])
 @pytest.mark.parametrize("bad", [NAN, INF, -INF])
-def test_the_best_model_is_found_among_measures_that_are_not_finite(tmp_path: Path, bad: float, highest: bool) -> None:
+def test_the_best_model_is_found_among_measures_that_are_not_finite(
+    tmp_path: Path, bad: float, highest: bool
+) -> None:
     """After one NaN nothing was ever the best."""
     values, kept = iter([bad, 3.0, bad, 2.0, 4.0]), list[float]()
-    run = nn.Trainer(nn.Dense(2, 1, np.random.default_rng(0)), lambda y, t: (next(values), 0 * y), nn.SGD(), 0.1)
+    run = nn.Trainer(
+        nn.Dense(2, 1, np.random.default_rng(0)), lambda y, t: (next(values), 0 * y), nn.SGD(), 0.1
+    )
     path = tmp_path / "best.dit"
     saver = nn.SaveBest(path, "measure", highest)
     for epoch in range(1, 6):
@@ -152,15 +170,21 @@ def test_the_best_model_is_found_among_measures_that_are_not_finite(tmp_path: Pa
     saver.on_epoch(run, {"epoch": 6})  # an epoch without the measure is not the best one
     assert nn.dit.load(path)[1]["card"]["epoch"] == kept[-1]
     run.scale_rate = kept.append  # type: ignore[method-assign]
-    nn.ReduceLROnPlateau(0.5, 2, "measure").on_epoch(run, {})  # NaN was the best value, or the best was forgotten
+    nn.ReduceLROnPlateau(0.5, 2, "measure").on_epoch(
+        run, {}
+    )  # NaN was the best value, or the best was forgotten
     assert kept[-1] == 1.0
 
 
-# ---- norms, clipping and optimizers ---------------------------------------------------------------------------------
+# ---- norms, clipping and optimizers --------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("dtype", "value"), [(np.float16, 6e4), (np.float32, 3e38), (np.float64, 1e300)])
-def test_the_norm_of_large_gradients_is_finite_and_they_are_clipped(dtype: Any, value: float) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "value"), [(np.float16, 6e4), (np.float32, 3e38), (np.float64, 1e300)]
+)
+def test_the_norm_of_large_gradients_is_finite_and_they_are_clipped(
+    dtype: Any, value: float
+) -> None:
     """Their squares overflowed, and finite gradients were called not finite."""
     grads = {"a": np.full((30, 2), value, dtype), "b": np.full(4, -value, dtype)}
     norm = nn.global_norm(grads)
@@ -170,7 +194,9 @@ def test_the_norm_of_large_gradients_is_finite_and_they_are_clipped(dtype: Any, 
     assert grads["b"].tolist() == pytest.approx([-1 / 8] * 4, rel=2e-3)
 
 
-@pytest.mark.parametrize(("dtype", "value"), [(np.float16, 6e-8), (np.float32, 1e-42), (np.float64, 1e-310)])
+@pytest.mark.parametrize(
+    ("dtype", "value"), [(np.float16, 6e-8), (np.float32, 1e-42), (np.float64, 1e-310)]
+)
 def test_the_norm_of_small_gradients_is_not_zero(dtype: Any, value: float) -> None:
     grads = {"a": np.full((4, 4), value, dtype)}
     assert nn.clip_global_norm(grads, 1.0) == pytest.approx(4 * float(grads["a"][0, 0]), rel=1e-6)
@@ -189,7 +215,10 @@ def test_one_bad_number_among_large_ones_is_refused() -> None:
 def test_steps_of_large_gradients_have_their_usual_size(make: Any, size: int) -> None:
     """The mean of their squares overflowed: the weights stood still from then on."""
     optimizer: Optimizer = make()
-    weights = {"w": np.zeros((2, size), np.float32), "strided": np.zeros((size, 4), np.float32)[:, ::2]}
+    weights = {
+        "w": np.zeros((2, size), np.float32),
+        "strided": np.zeros((size, 4), np.float32)[:, ::2],
+    }
     for _ in range(3):
         optimizer.step(weights, {name: np.full_like(w, 1e30) for name, w in weights.items()}, 0.1)
     for w in weights.values():
@@ -211,11 +240,15 @@ def test_shared_rows_step_by_large_gradients_and_keep_nan() -> None:
     assert np.allclose(finite, -0.2, atol=1e-3)
 
 
-@pytest.mark.parametrize("optimizer", [nn.SGD(), nn.Adam(), nn.RMSProp()], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "optimizer", [nn.SGD(), nn.Adam(), nn.RMSProp()], ids=lambda one: type(one).__name__
+)
 def test_training_in_half_precision_is_refused(optimizer: Optimizer) -> None:
     """Adam's epsilon is 0 there: a gradient of 0 made NaN of a weight."""
     params = {"w": np.ones(2, np.float16)}
-    with pytest.raises(ConfigError, match=r"w: expected float32 or float64 to train, found float16"):
+    with pytest.raises(
+        ConfigError, match=r"w: expected float32 or float64 to train, found float16"
+    ):
         optimizer.step(params, {"w": np.zeros(2, np.float16)}, 0.1)
     assert params["w"].tolist() == [1, 1]
     model = nn.Dense(2, 1, np.random.default_rng(0)).astype(np.float16)
@@ -231,12 +264,14 @@ def test_an_epsilon_that_single_precision_has_not_is_refused() -> None:
                 kind(epsilon=epsilon)
 
 
-# ---- normalisation --------------------------------------------------------------------------------------------------
+# ---- normalisation -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("dtype", "large"), [(np.float16, 3e4), (np.float32, 1e37)])
 @pytest.mark.parametrize("shape", [(8, 3), (4, 16, 2, 2), (4, 4, 2, 2)], ids=str)
-def test_norms_of_large_numbers_are_those_of_small_ones(shape: tuple[int, ...], dtype: Any, large: float) -> None:
+def test_norms_of_large_numbers_are_those_of_small_ones(
+    shape: tuple[int, ...], dtype: Any, large: float
+) -> None:
     """Their variance was infinite, and everything came out as 0."""
     small = np.random.default_rng(3).uniform(-1, 1, shape)
     dy = np.random.default_rng(4).standard_normal(shape).astype(dtype)
@@ -251,7 +286,9 @@ def test_norms_of_large_numbers_are_those_of_small_ones(shape: tuple[int, ...], 
         _, exact_grads = exact_backward(dy.astype(np.float64))
         for name, gradient in grads.items():
             assert gradient.dtype == dtype
-            assert np.allclose(gradient, exact_grads[name], atol=0.1 if dtype == np.float16 else 1e-3)
+            assert np.allclose(
+                gradient, exact_grads[name], atol=0.1 if dtype == np.float16 else 1e-3
+            )
         assert all(np.isfinite(buffer).all() for buffer in norm.buffers.values())
 
 
@@ -263,13 +300,17 @@ def test_a_rectifying_norm_does_not_hide_nan() -> None:
     for training in (True, False):
         y, _ = norm.replica().forward(x, training)
         assert np.isnan(y[0, 3, 0, 0])
-    flat, zeros, ones = x.transpose(0, 2, 3, 1).ravel(), np.zeros(16, np.float32), np.ones(16, np.float32)
+    flat, zeros, ones = (
+        x.transpose(0, 2, 3, 1).ravel(),
+        np.zeros(16, np.float32),
+        np.ones(16, np.float32),
+    )
     y = np.empty_like(flat)
     channelwise.normalise(flat, 16, zeros, ones, zeros, True, y)
     assert np.isnan(y).sum() == 1
 
 
-# ---- schedules and settings -----------------------------------------------------------------------------------------
+# ---- schedules and settings ----------------------------------------------------------------------
 
 
 def test_a_schedule_never_passes_its_peak_and_answers_nan_with_nan() -> None:
@@ -279,7 +320,14 @@ def test_a_schedule_never_passes_its_peak_and_answers_nan_with_nan() -> None:
     assert max(rates) == 1.0
     assert rates[2] == 1.0
     assert math.isnan(schedule(NAN))
-    for broken in ({"peak": INF}, {"peak": NAN}, {"total": NAN}, {"warmup": NAN}, {"floor": NAN}, {"start": NAN}):
+    for broken in (
+        {"peak": INF},
+        {"peak": NAN},
+        {"total": NAN},
+        {"warmup": NAN},
+        {"floor": NAN},
+        {"start": NAN},
+    ):
         with pytest.raises(ConfigError):
             nn.WarmupCosine(**{"peak": 1.0, "total": 10, **broken})
 
@@ -290,7 +338,12 @@ def test_settings_that_are_no_numbers_or_no_whole_ones_are_refused() -> None:
         for value in (NAN, 2.5, INF, -1):
             with pytest.raises(ConfigError, match=f"{name}: expected a whole number"):
                 nn.TrainerSettings(**{name: value})
-    for options in ({"epochs": NAN}, {"epochs": 1.5}, {"epochs": -1}, {"epochs": 1, "checkpoint_steps": 0}):
+    for options in (
+        {"epochs": NAN},
+        {"epochs": 1.5},
+        {"epochs": -1},
+        {"epochs": 1, "checkpoint_steps": 0},
+    ):
         run = nn.Trainer(nn.Dense(2, 1, np.random.default_rng(0)), nn.mse, nn.SGD(), 0.1)
         with pytest.raises(ConfigError, match="expected a whole number"):
             run.fit(nn.Data(x, x[:, :1]), **options)
@@ -303,7 +356,7 @@ def test_settings_that_are_no_numbers_or_no_whole_ones_are_refused() -> None:
         nn.ReduceLROnPlateau(1)
 
 
-# ---- training -------------------------------------------------------------------------------------------------------
+# ---- training ------------------------------------------------------------------------------------
 
 
 class Root(nn.Layer):
@@ -320,12 +373,16 @@ def test_a_number_that_is_not_finite_ends_training(what: str) -> None:
     model = nn.Sequential(layer, Root()) if what == "gradient" else layer
     data, broken = nn.Data(x, x + 1), nn.Data(x, x + NAN)
     trainer = nn.Trainer(model, nn.mse, nn.SGD(), 0.1)
-    expected = rf"expected a finite {what}, got nan; check the data for NaN, or lower the rate of 0\.1"
+    expected = (
+        rf"expected a finite {what}, got nan; check the data for NaN, or lower the rate of 0\.1"
+    )
     with pytest.raises(TrainingError, match=expected), np.errstate(all="ignore"):
-        trainer.fit(broken if what == "loss" else data, 2, broken if what == "validation loss" else None)
+        trainer.fit(
+            broken if what == "loss" else data, 2, broken if what == "validation loss" else None
+        )
 
 
-# ---- inputs of +-1,000 ----------------------------------------------------------------------------------------------
+# ---- inputs of +-1,000 ---------------------------------------------------------------------------
 
 
 HUGE = 1e3
@@ -367,10 +424,14 @@ def test_activations_have_their_limits_at_a_thousand(name: str) -> None:
     assert dx.tolist() == pytest.approx([slope_left, slope_right])
 
 
-@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "squared_relu"])  # which is that square
+@pytest.mark.parametrize(
+    "name", [name for name in ACTIVATIONS if name != "squared_relu"]
+)  # which is that square
 def test_activations_and_slopes_stay_finite_where_the_square_of_x_is_not(name: str) -> None:
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         y, slope = ACTIVATIONS[name](np.array([-1e38, -1e20, 1e20, 1e38], np.float32))
         dx = slope(np.ones(4, np.float32))
     assert np.isfinite(y).all()
-    assert dx.tolist() == pytest.approx(ACTIVATIONS[name](np.float32([-1e3, -1e3, 1e3, 1e3]))[1](np.ones(4)).tolist())
+    assert dx.tolist() == pytest.approx(
+        ACTIVATIONS[name](np.float32([-1e3, -1e3, 1e3, 1e3]))[1](np.ones(4)).tolist()
+    )

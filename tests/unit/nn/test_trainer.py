@@ -32,14 +32,30 @@ HELD_OUT = nn.Data(examples(40, seed=7).inputs, np.random.default_rng(6).integer
 
 
 def trainer(**settings: Any) -> nn.Trainer:
-    options = nn.TrainerSettings(**{"batch_size": 8, "clip_norm": 1.0, "average_decay": 0.9, **settings})
+    options = nn.TrainerSettings(
+        **{"batch_size": 8, "clip_norm": 1.0, "average_decay": 0.9, **settings}
+    )
     schedule = nn.WarmupCosine(0.02, 100, 5)
-    return nn.Trainer(network(), nn.softmax_cross_entropy, nn.AdamW(), schedule, options, {"accuracy": nn.accuracy})
+    return nn.Trainer(
+        network(),
+        nn.softmax_cross_entropy,
+        nn.AdamW(),
+        schedule,
+        options,
+        {"accuracy": nn.accuracy},
+    )
 
 
 def everything(run: nn.Trainer) -> dict[str, np.ndarray]:
-    averages = {f"average.{name}": array for name, array in run.averaged_model().named_parameters().items()}
-    return run.model.named_parameters() | run.model.named_buffers() | run.optimizer.state()["tensors"] | averages
+    averages = {
+        f"average.{name}": array for name, array in run.averaged_model().named_parameters().items()
+    }
+    return (
+        run.model.named_parameters()
+        | run.model.named_buffers()
+        | run.optimizer.state()["tensors"]
+        | averages
+    )
 
 
 def assert_same(one: nn.Trainer, other: nn.Trainer) -> None:
@@ -51,7 +67,10 @@ def assert_same(one: nn.Trainer, other: nn.Trainer) -> None:
 
 
 def test_the_same_seed_gives_the_same_run_with_any_threads_and_another_one_does_not() -> None:
-    runs = [trainer(seed=seed, shard_size=3, threads=threads) for seed, threads in ((4, 1), (4, 3), (5, 1))]
+    runs = [
+        trainer(seed=seed, shard_size=3, threads=threads)
+        for seed, threads in ((4, 1), (4, 3), (5, 1))
+    ]
     for run in runs:
         run.fit(examples(), 2)
     assert_same(runs[0], runs[1])
@@ -86,15 +105,22 @@ def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(tmp_pa
     again.fit(examples(), 200, HELD_OUT)
     assert again.history == history
     assert again.evaluate(HELD_OUT)["loss"] == min(losses)
-    for size, steps in ((16, 4), (4, 13)):  # epochs were counted by steps, and a run that had stopped trained no more
+    for size, steps in (
+        (16, 4),
+        (4, 13),
+    ):  # epochs were counted by steps, and a run that had stopped trained no more
         other = trainer(patience=30, clip_norm=None, batch_size=size)
         other.resume(tmp_path / "checkpoint.npz", changed=["settings"])
-        assert other.fit(examples(), len(losses) + 3, HELD_OUT)["epoch"] == [*range(1, len(losses) + 4)]
+        assert other.fit(examples(), len(losses) + 3, HELD_OUT)["epoch"] == [
+            *range(1, len(losses) + 4)
+        ]
         assert other.steps_done == run.steps_done + 3 * steps
 
 
 @pytest.mark.parametrize("saved", [False, True])
-def test_training_with_patience_in_two_parts_is_training_in_one(tmp_path: Path, saved: bool) -> None:
+def test_training_with_patience_in_two_parts_is_training_in_one(
+    tmp_path: Path, saved: bool
+) -> None:
     """The second part began at the best weights, with the state of the optimizer at the last ones."""
     whole, parts = trainer(patience=8), trainer(patience=8)
     whole.fit(examples(), 8, HELD_OUT)
@@ -119,7 +145,10 @@ def test_scalars_of_numpy_and_nan_do_not_spoil_the_checkpoint(tmp_path: Path) ->
         return np.float32(loss), gradient
 
     def made() -> nn.Trainer:
-        metrics = {"count": lambda outputs, targets: np.int64(3), "nothing": lambda outputs, targets: float("nan")}
+        metrics = {
+            "count": lambda outputs, targets: np.int64(3),
+            "nothing": lambda outputs, targets: float("nan"),
+        }
         layer = nn.Dense(np.int64(3), np.int64(2), np.random.default_rng(0))
         return nn.Trainer(layer, single, nn.AdamW(), lambda step: np.float32(0.01), metrics=metrics)
 
@@ -173,18 +202,33 @@ def test_what_a_trainer_cannot_use_is_refused() -> None:
         (data.inputs.tolist(), data.targets, "found list and 50"),
         (data.inputs, np.array(1.0), "found 50 and ndarray"),
         (Table(), data.targets, "found Table and 50"),
-        (type("csr_array", (), dict.fromkeys(("shape", "toarray"), (50, 3)))(), data.targets, "found csr_array and 50"),
-        (np.ma.masked_array(data.inputs), data.targets, "found MaskedArray"),  # multiplied in their own way
+        (
+            type("csr_array", (), dict.fromkeys(("shape", "toarray"), (50, 3)))(),
+            data.targets,
+            "found csr_array and 50",
+        ),
+        (
+            np.ma.masked_array(data.inputs),
+            data.targets,
+            "found MaskedArray",
+        ),  # multiplied in their own way
         (data.inputs.view(np.matrix), data.targets, "found matrix"),
         (np.ones((50, 3), int), data.targets, "float32"),
     ):
         with pytest.raises(ShapeError, match=found):
             trainer().fit(nn.Data(inputs, targets), 1)
-    with pytest.raises(ShapeError, match=r"expected Data\(inputs, targets\) or a Loader, found ndarray"):
+    with pytest.raises(
+        ShapeError, match=r"expected Data\(inputs, targets\) or a Loader, found ndarray"
+    ):
         trainer().fit(data.inputs, 1)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="validation"):
         trainer(patience=2).fit(data, 1)
-    arguments: dict[str, Any] = {"model": network(), "loss": nn.mse, "optimizer": nn.SGD(), "schedule": 0.1}
+    arguments: dict[str, Any] = {
+        "model": network(),
+        "loss": nn.mse,
+        "optimizer": nn.SGD(),
+        "schedule": 0.1,
+    }
     for name, wrong in (
         ("model", nn.Dense), ("loss", "mse"), ("optimizer", nn.SGD), ("schedule", -0.1), ("settings", 32),
         ("metrics", [nn.accuracy]), *(("metrics", {one: nn.mse}) for one in ("loss", "epoch", "validation_mse")),
@@ -193,7 +237,10 @@ def test_what_a_trainer_cannot_use_is_refused() -> None:
             nn.Trainer(**arguments | {name: wrong})
     for model, expected in (
         (Unlike(ones, first=dense, second=dense), "first and second are one layer"),
-        (nn.Sequential(Unlike(ones.astype(np.float64)), dense), r"one dtype, .* not float64 .* and float32"),
+        (
+            nn.Sequential(Unlike(ones.astype(np.float64)), dense),
+            r"one dtype, .* not float64 .* and float32",
+        ),
         (Unlike(ones), r"gradients of \['lost'\], which are no parameters"),
     ):
         with pytest.raises(ConfigError, match=expected):

@@ -18,7 +18,9 @@ from tests.stand_ins import StandIn
 
 
 class Tables:
-    """Endgame tables that give one answer to everything; Ctrl-C comes with a question if `left` says so."""
+    """Endgame tables that give one answer to everything; Ctrl-C comes with a question if `left`
+    says so.
+    """
 
     hits, left = 0, 0
 
@@ -53,7 +55,10 @@ class FlatEvaluator(StandIn):
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         for k in range(count):
             n = leaves.n_moves[k]
-            mixed = leaves.moves[k, :n].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) ^ leaves.rows[k, 13]
+            mixed = (
+                leaves.moves[k, :n].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+                ^ leaves.rows[k, 13]
+            )
             leaves.logits[k, :n] = (mixed >> np.uint64(40)).astype(np.float32) / 2**24
             leaves.wdl[k] = (0.3, 0.4, 0.3)
             leaves.moves_left[k] = 40
@@ -92,8 +97,12 @@ def best_uci(tree_search: Search, board: chess.Board) -> str:
     raise AssertionError("every move ends the game")
 
 
-def searched(fen: str, visits: int, params: SearchParams = IN_KERNEL, room: int = 20_000, **how) -> Search:
-    """A search of so many visits, or up to a proof, in a tree of so many nodes; `how` as of `search_on`."""
+def searched(
+    fen: str, visits: int, params: SearchParams = IN_KERNEL, room: int = 20_000, **how
+) -> Search:
+    """A search of so many visits, or up to a proof, in a tree of so many nodes; `how` as of
+    `search_on`.
+    """
     search = Search(params, new_tree(room))
     search.set_position(stack_from_board(chess.Board(fen)))
     search_on(search, visits, **how)
@@ -103,7 +112,9 @@ def searched(fen: str, visits: int, params: SearchParams = IN_KERNEL, room: int 
 def search_on(search: Search, visits: int, evaluator=None, threads: int = 1, tables=None) -> None:
     """Visits with an evaluator, `material` by default, until the root has so many or is decided."""
     evaluator = evaluator or MaterialEvaluator()
-    visitors = (Walkers if isinstance(evaluator, InKernelEvaluator) else Batches)(search, evaluator, threads)
+    visitors = (Walkers if isinstance(evaluator, InKernelEvaluator) else Batches)(
+        search, evaluator, threads
+    )
     visitors.tablebase = tables
     runner = Runner(search, visitors)
     while search.visits < visits and not search.is_proven:
@@ -117,7 +128,10 @@ def tree_fingerprint(search: Search) -> tuple[bytes, ...]:
     tree, ways = search.tree, ways_to(search.tree)
     place = np.full(len(tree.nodes) + 1, NO_NODE)
     place[list(ways)] = range(len(ways))
-    nodes = {name: getattr(tree, name)[list(ways)] for name in set(NODE_FIELDS) - {"first_edge", "seen_in"}}
+    nodes = {
+        name: getattr(tree, name)[list(ways)]
+        for name in set(NODE_FIELDS) - {"first_edge", "seen_in"}
+    }
     numbers = [edge for node in ways for edge in edges_of(tree, node)]
     edges = {name: getattr(tree, name)[numbers] for name in set(EDGE_FIELDS) - {"below"}}
     edges["child"] = place[edges["child"]]

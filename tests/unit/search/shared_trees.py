@@ -11,7 +11,19 @@ from engine import Engine
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.session import Search
-from engine.search.tree.arrays import BUSY, DRAW, EDGES, EXPANDED, LOSS, NO_NODE, NODES, PENDING, ROOT, UNVISITED, WIN
+from engine.search.tree.arrays import (
+    BUSY,
+    DRAW,
+    EDGES,
+    EXPANDED,
+    LOSS,
+    NO_NODE,
+    NODES,
+    PENDING,
+    ROOT,
+    UNVISITED,
+    WIN,
+)
 
 POSITIONS = (
     chess.STARTING_FEN,
@@ -28,11 +40,15 @@ POSITIONS = (
 
 
 def assert_whole(search: Search, adds_up: bool = True) -> None:
-    """Nothing is in flight, every node and edge has one place, and visits, sums and bounds agree with each other.
+    """Nothing is in flight, every node and edge has one place, and visits, sums and bounds agree
+    with each other.
 
-    Visits need not add up (`adds_up`) in a tree that was full and lost edges, or where batches met a leaf twice.
+    Visits need not add up (`adds_up`) in a tree that was full and lost edges, or where batches met
+    a leaf twice.
     """
-    while search._room is not None:  # What lies outside a new root's subtree is forgotten by and by.
+    while (
+        search._room is not None
+    ):  # What lies outside a new root's subtree is forgotten by and by.
         search.make_room()
     tree = search.tree
     count, edges = int(tree.counters[NODES]), int(tree.counters[EDGES])
@@ -52,7 +68,9 @@ def assert_whole(search: Search, adds_up: bool = True) -> None:
     assert (ends[:-1] <= nodes["first_edge"][owners][1:]).all()
     assert edges >= (ends[-1] if len(ends) else 0)
     numbers = [
-        number for first, end in zip(nodes["first_edge"][owners], ends, strict=True) for number in range(first, end)
+        number
+        for first, end in zip(nodes["first_edge"][owners], ends, strict=True)
+        for number in range(first, end)
     ]
     owner = np.repeat(owners, nodes["n_edges"][owners])
     edge = tree.edges[numbers]
@@ -76,8 +94,9 @@ def assert_whole(search: Search, adds_up: bool = True) -> None:
         own = nodes["value_sum"][open_ones] + value_below[open_ones]
         assert (np.abs(own) < 1.0001).all()
 
-    # Children only narrow their bounds, and a node follows when the next visit comes by. One that was closed to make
-    # room keeps its visits and bounds when it has moves again, but not the children from which they came.
+    # Children only narrow their bounds, and a node follows when the next visit comes by. One that
+    # was closed to make room keeps its visits and bounds when it has moves again, but not the
+    # children from which they came.
     assert (lower <= upper).all()
     parent, child = owner[tried], np.searchsorted(used, edge["child"][tried])
     best_lower, best_upper = np.full(count, LOSS), np.full(count, LOSS)
@@ -91,7 +110,9 @@ def assert_whole(search: Search, adds_up: bool = True) -> None:
 
 
 def wander(threads: int, visits: int, seed: int = 1) -> int:
-    """Search about so many visits in many ways, and look at the tree whenever the search is over; returns how many."""
+    """Search about so many visits in many ways, and look at the tree whenever the search is over;
+    returns how many.
+    """
     rng, done, fens = np.random.default_rng(seed), 0, itertools.cycle(POSITIONS)
     options = EngineOptions(threads=threads, evaluator="material")
     with Engine(options) as engine:
@@ -115,7 +136,11 @@ def wander(threads: int, visits: int, seed: int = 1) -> int:
                 moves = tuple(board.legal_moves)
                 engine.set_position(board)
                 nodes = int(rng.integers(1, max(2, min(40_000, visits // 4))))
-                chosen = tuple(moves[k] for k in rng.integers(0, len(moves), 2)) if rng.random() < 0.2 else ()
+                chosen = (
+                    tuple(moves[k] for k in rng.integers(0, len(moves), 2))
+                    if rng.random() < 0.2
+                    else ()
+                )
                 done += _search(engine, Limits(nodes=nodes, searchmoves=chosen), rng)
                 was_full |= engine._search.was_full
                 assert_whole(engine._search, adds_up=not was_full)

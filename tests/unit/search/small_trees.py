@@ -53,7 +53,9 @@ def visit(tree: Tree, node: int, place: int, value: float, draw: float = 0.0) ->
     return child
 
 
-def decide(tree: Tree, node: int, place: int, result: int, plies: int = 0, params: SearchParams = PARAMS) -> int:
+def decide(
+    tree: Tree, node: int, place: int, result: int, plies: int = 0, params: SearchParams = PARAMS
+) -> int:
     """A new child that is decided."""
     child = new_node.py_func(tree)
     depth = set_off(tree, node, place, child)

@@ -14,7 +14,9 @@ import pytest
 from engine.errors import DataError
 from engine.search.choice import PolyglotBook
 
-Entry = tuple[chess.Board, str, int]  # position, move as the format writes it (castling: king takes rook), weight
+Entry = tuple[
+    chess.Board, str, int
+]  # position, move as the format writes it (castling: king takes rook), weight
 
 
 def polyglot_move(text: str) -> int:
@@ -37,10 +39,14 @@ def rng(seed: int = 1) -> np.random.Generator:
 
 def test_moves_come_as_often_as_they_weigh(tmp_path):
     start = chess.Board()
-    path = write_book(tmp_path / "b.bin", [(start, "e2e4", 30), (start, "d2d4", 10), (start, "a2a4", 0)])
+    path = write_book(
+        tmp_path / "b.bin", [(start, "e2e4", 30), (start, "d2d4", 10), (start, "a2a4", 0)]
+    )
     with closing(PolyglotBook(path)) as book:
         generator, twin = rng(), rng()
-        counts, same = (Counter(book.move(start, one) for _ in range(800)) for one in (generator, twin))
+        counts, same = (
+            Counter(book.move(start, one) for _ in range(800)) for one in (generator, twin)
+        )
     assert counts == same, "the same seed gives the same moves"
     assert set(counts) == {chess.Move.from_uci("e2e4"), chess.Move.from_uci("d2d4")}
     assert 540 < counts[chess.Move.from_uci("e2e4")] < 660
@@ -51,7 +57,11 @@ WRITTEN = [
     (chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1"), "e1h1", "e1g1"),
     (chess.Board("r3k3/8/8/8/8/8/8/4K3 b q - 0 1"), "e8c8", "e8c8"),  # in two steps
     (chess.Board("4k3/8/8/8/8/8/8/2K3R1 w G - 0 1", chess960=True), "c1g1", "c1g1"),
-    (chess.Board("4k3/8/8/8/8/8/P7/4K2R w K - 0 1", chess960=True), "e1g1", "e1h1"),  # as in standard chess
+    (
+        chess.Board("4k3/8/8/8/8/8/P7/4K2R w K - 0 1", chess960=True),
+        "e1g1",
+        "e1h1",
+    ),  # as in standard chess
     (chess.Board("8/4P3/8/8/8/k7/8/K7 w - - 0 1"), "e7e8r", "e7e8r"),
     (chess.Board("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1"), "d4e3", "d4e3"),
     (chess.Board("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 1"), "e7e5", "e7e5"),
@@ -63,8 +73,12 @@ def test_castling_promotion_and_en_passant_are_read_for_both_kinds_of_chess(tmp_
     path = write_book(tmp_path / "b.bin", [(board, move, 1) for board, move, _ in WRITTEN])
     with closing(PolyglotBook(path)) as book:
         for board, _, move in WRITTEN:
-            assert book.move(chess.Board(board.fen(), chess960=board.chess960), rng()) == chess.Move.from_uci(move)
-        assert book.move(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"), rng()) is None, "an unknown position"
+            assert book.move(
+                chess.Board(board.fen(), chess960=board.chess960), rng()
+            ) == chess.Move.from_uci(move)
+        assert book.move(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"), rng()) is None, (
+            "an unknown position"
+        )
 
 
 def test_illegal_entries_are_never_played(tmp_path):

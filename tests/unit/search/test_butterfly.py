@@ -29,7 +29,9 @@ def test_a_move_learns_how_much_better_visits_ended_than_its_node_stood():
     assert np.count_nonzero(tree.butterfly) == 2
     tree.butterfly[1, E2E4] = 0.0, BUTTERFLY_VISITS
     note_advantage.py_func(tree, ROOT, 0, 1, 0.5)
-    assert tree.butterfly[1, E2E4].tolist() == pytest.approx([1 / BUTTERFLY_VISITS, BUTTERFLY_VISITS])
+    assert tree.butterfly[1, E2E4].tolist() == pytest.approx(
+        [1 / BUTTERFLY_VISITS, BUTTERFLY_VISITS]
+    )
 
 
 @pytest.mark.plain
@@ -42,7 +44,13 @@ def test_a_move_that_did_well_elsewhere_gets_a_larger_prior():
     for side, times in ((0, 1.0), (1, np.exp(2.0 * 0.25 * 8.0 / (8.0 + BUTTERFLY_DOUBT)))):
         expand.py_func(tree, params, root, side, moves, np.zeros(2, np.float32), 2)
         first = int(tree.first_edge[root])
-        prior = dict(zip(tree.move[first : first + 2].tolist(), tree.prior[first : first + 2].tolist(), strict=True))
+        prior = dict(
+            zip(
+                tree.move[first : first + 2].tolist(),
+                tree.prior[first : first + 2].tolist(),
+                strict=True,
+            )
+        )
         assert prior[promotion] / prior[5] == pytest.approx(times)
 
 
@@ -79,10 +87,14 @@ def test_threads_learn_from_each_other():
 def test_the_priors_of_busy_nodes_follow_the_history_during_a_search(threads):
     search = searched(OPENING, 3000, LEARNING, threads=threads)
     tree = search.tree
-    busy = np.flatnonzero((tree.visits[: tree.counters[NODES]] > 1500) & (tree.n_edges[: tree.counters[NODES]] > 1))
+    busy = np.flatnonzero(
+        (tree.visits[: tree.counters[NODES]] > 1500) & (tree.n_edges[: tree.counters[NODES]] > 1)
+    )
     for node in busy:
         edges = slice(tree.first_edge[node], tree.first_edge[node] + tree.n_edges[node])
-        assert tree.bonus[edges].any(), "the root and its best move got their moves before the history knew any"
+        assert tree.bonus[edges].any(), (
+            "the root and its best move got their moves before the history knew any"
+        )
         assert tree.prior[edges].sum() == pytest.approx(1.0, abs=1e-4)
 
 
@@ -92,7 +104,9 @@ def test_the_policy_is_told_without_what_the_history_added():
     told = np.empty(len(fresh.root().priors), np.float32)
     own_priors(search.tree, np.int64(ROOT), told)
     said = dict(zip(fresh.root().moves.tolist(), fresh.root().priors.tolist(), strict=True))
-    assert told.tolist() == pytest.approx([said[move] for move in search.root().moves.tolist()], rel=1e-3)
+    assert told.tolist() == pytest.approx(
+        [said[move] for move in search.root().moves.tolist()], rel=1e-3
+    )
 
 
 @pytest.mark.plain
@@ -110,7 +124,8 @@ def test_a_search_learns_from_every_step_of_its_visits_and_forgets_with_its_tree
     played = [move.from_square | move.to_square << 6 for move in board.legal_moves]
     assert sum(tree.butterfly[0, played, COUNT].sum() for tree in search.trees) > 20
     assert not np.array_equal(
-        search.tree.prior[:500], searched(OPENING, 2000, IN_KERNEL._replace(mate_moves=1)).tree.prior[:500]
+        search.tree.prior[:500],
+        searched(OPENING, 2000, IN_KERNEL._replace(mate_moves=1)).tree.prior[:500],
     )
     search.set_position(stack_from_board(chess.Board()))
     assert not any(tree.butterfly.any() for tree in search.trees)

@@ -16,7 +16,9 @@ EVERY_LEVEL = range(500, 2601, 100)
 EAGER = StrengthPlan(nodes=100, temperature=1.0, value_margin=2.0, least_share=0.0)
 
 
-def root_move(text: str, visits: int = 0, prior: float = 0.1, q: float = 0.0, mate: int | None = None) -> RootMove:
+def root_move(
+    text: str, visits: int = 0, prior: float = 0.1, q: float = 0.0, mate: int | None = None
+) -> RootMove:
     return RootMove(chess.Move.from_uci(text), visits, prior, q, draw=0.3, mate=mate)
 
 
@@ -43,7 +45,10 @@ def test_stronger_means_more_nodes_and_less_chance():
 
 # The root moves, and those that may be chosen.
 FORESEEN = {
-    "a mate in one is given": ([root_move("a1a8", 1, 0.01, 1.0, mate=1), root_move("e2e4", 90, 0.9, 0.6)], {"a1a8"}),
+    "a mate in one is given": (
+        [root_move("a1a8", 1, 0.01, 1.0, mate=1), root_move("e2e4", 90, 0.9, 0.6)],
+        {"a1a8"},
+    ),
     "a move that is seen to get mated": (
         [root_move("e2e4", 1, 0.001, -0.9), root_move("g2g4", 99, 0.999, -1.0, mate=-1)],
         {"e2e4"},
@@ -53,10 +58,17 @@ FORESEEN = {
         {"e2e4"},
     ),
     "policy and visits both reject": (
-        [root_move("e2e4", 60, 0.5, 0.1), root_move("d2d4", 39, 0.49, 0.1), root_move("f2f3", 0, 0.01, -1.0)],
+        [
+            root_move("e2e4", 60, 0.5, 0.1),
+            root_move("d2d4", 39, 0.49, 0.1),
+            root_move("f2f3", 0, 0.01, -1.0),
+        ],
         {"e2e4", "d2d4"},
     ),
-    "the tree sees the queen lost": ([root_move("e2e4", 50, 0.4, 0.1), root_move("d1h5", 49, 0.6, -0.7)], {"e2e4"}),
+    "the tree sees the queen lost": (
+        [root_move("e2e4", 50, 0.4, 0.1), root_move("d1h5", 49, 0.6, -0.7)],
+        {"e2e4"},
+    ),
 }
 
 

@@ -19,7 +19,11 @@ def longest_defence(board: chess.Board, rng: np.random.Generator) -> chess.Move:
     plies = {}
     for move in list(board.legal_moves):
         board.push(move)
-        known = (0, 0) if board.is_stalemate() or board.is_insufficient_material() else probe(board, to_mate=True)
+        known = (
+            (0, 0)
+            if board.is_stalemate() or board.is_insufficient_material()
+            else probe(board, to_mate=True)
+        )
         plies[move] = abs(known[1]) if known[0] else 1000
         board.pop()
     return rng.choice([move for move in plies if plies[move] == max(plies.values())])
@@ -29,14 +33,24 @@ def longest_defence(board: chess.Board, rng: np.random.Generator) -> chess.Move:
 def test_levels_had_drawn_what_people_win(elo: int, letters: str) -> None:
     """Of rook against king, levels up to 1600 had won none of seven."""
     rng = np.random.default_rng(elo)
-    boards = [board for board in random_positions(letters, 40, seed=elo) if board.turn and probe(board)[0] > 0]
-    with Engine(EngineOptions(hash_mib=8, threads=1, limit_strength=True, elo=elo, seed=1)) as player:
+    boards = [
+        board
+        for board in random_positions(letters, 40, seed=elo)
+        if board.turn and probe(board)[0] > 0
+    ]
+    with Engine(
+        EngineOptions(hash_mib=8, threads=1, limit_strength=True, elo=elo, seed=1)
+    ) as player:
         for board in boards[:3]:
             start = board.fen()
             while not board.is_game_over(claim_draw=True):
                 player.set_position(board)
                 side = board.turn == chess.WHITE
-                board.push(player.search(Limits(nodes=400)).best_move if side else longest_defence(board, rng))
+                board.push(
+                    player.search(Limits(nodes=400)).best_move
+                    if side
+                    else longest_defence(board, rng)
+                )
             assert board.is_checkmate(), f"{start}: {board.fen()}"
 
 
@@ -66,5 +80,8 @@ def test_levels_play_their_measured_plans_elsewhere() -> None:
     board = chess.Board("4k3/pppp4/8/8/8/8/PPPP4/R3K2r w Q - 0 1")
     for rating in (500, 950, 1455, 2210):
         options = EngineOptions(limit_strength=True, elo=rating)
-        orders = [SearchOrder(board, limits, options, None, 0.0) for limits in (Limits(nodes=5), Limits(infinite=True))]
+        orders = [
+            SearchOrder(board, limits, options, None, 0.0)
+            for limits in (Limits(nodes=5), Limits(infinite=True))
+        ]
         assert [order.strength for order in orders] == [plan_for(rating), None]

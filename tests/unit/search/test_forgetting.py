@@ -16,7 +16,16 @@ from engine.search.report import Reporter, outline
 from engine.search.run import Runner
 from engine.search.session import Search, restrict_root
 from engine.search.tree import forgetting
-from engine.search.tree.arrays import CANNOT_SHRINK, CLOCK, EXPANDED, NODES, ROOT, SHRINKS, VALUED, Tree
+from engine.search.tree.arrays import (
+    CANNOT_SHRINK,
+    CLOCK,
+    EXPANDED,
+    NODES,
+    ROOT,
+    SHRINKS,
+    VALUED,
+    Tree,
+)
 from tests.unit.search.flat import FlatEvaluator, search_on, searched, tree_fingerprint
 from tests.unit.search.shared_trees import POSITIONS, assert_whole
 
@@ -29,7 +38,9 @@ def make_room(tree: Tree) -> None:
 
 
 def new_reporter(search: Search) -> Reporter:
-    order = SearchOrder(chess.Board(POSITION), Limits(), EngineOptions(), np.random.default_rng(1), 0.0)
+    order = SearchOrder(
+        chess.Board(POSITION), Limits(), EngineOptions(), np.random.default_rng(1), 0.0
+    )
     return Reporter(search, order, None, 111.0)
 
 
@@ -66,7 +77,10 @@ def test_what_was_used_least_recently_gives_way_and_keeps_its_value():
     assert 0.3 * used < kept < 0.7 * used
     assert (search.root().moves == moves).all()
     assert (search.root().visits == root_visits).all()
-    assert (tree.visits[ROOT], tree.value_sum[ROOT]) == (before["visits"][ROOT], before["value_sum"][ROOT])
+    assert (tree.visits[ROOT], tree.value_sum[ROOT]) == (
+        before["visits"][ROOT],
+        before["value_sum"][ROOT],
+    )
     nodes = tree.nodes[tree.order[:kept]]
     states, stamps = nodes["state"], nodes["used_at"]
     closed = (states == VALUED) & (nodes["visits"] > 1)
@@ -80,7 +94,9 @@ def test_a_tree_that_cannot_shrink_goes_on_as_it_is():
     search = searched(POSITION, 100)
     tree = search.tree
     tree.used_at[: tree.counters[NODES]] = 7  # Everything is as recent as the root.
-    tree.lower[1 : tree.counters[NODES]] = tree.upper[1 : tree.counters[NODES]]  # And everything is decided.
+    tree.lower[1 : tree.counters[NODES]] = tree.upper[
+        1 : tree.counters[NODES]
+    ]  # And everything is decided.
     used = int(tree.counters[NODES])
     make_room(tree)
     assert tree.counters[CANNOT_SHRINK] == 1
@@ -110,7 +126,9 @@ def reachable_is_whole(tree: Tree) -> None:
     waiting, seen = [ROOT], {ROOT}
     while waiting:
         node = waiting.pop()
-        edges = slice(int(tree.first_edge[node]), int(tree.first_edge[node]) + int(tree.n_edges[node]))
+        edges = slice(
+            int(tree.first_edge[node]), int(tree.first_edge[node]) + int(tree.n_edges[node])
+        )
         children = tree.child[edges][tree.child[edges] >= 0]
         assert tree.passes[edges].sum() <= tree.visits[node]
         if tree.state[node] == EXPANDED:
@@ -180,7 +198,9 @@ def test_a_move_played_before_the_one_before_is_done_with_leaves_no_trace(monkey
 
 
 def test_moves_left_out_leave_nothing_in_a_tree_that_gets_full():
-    """Their nodes once stayed without an edge, and whatever walked along edges to them never arrived."""
+    """Their nodes once stayed without an edge, and whatever walked along edges to them never
+    arrived.
+    """
     search = searched(POSITION, 1000, room=1500)
     least = search.root().moves[-1:]
     restrict_root(search, least)
@@ -200,7 +220,9 @@ def test_a_restricted_root_forgets_what_other_moves_were_worth():
     own = search.own_value[0]
     restrict_root(search, search.root().moves[left])
     assert search.visits == 1 + visits[left].sum()
-    assert search.root().position.q == pytest.approx((own + (q * visits)[left].sum()) / search.visits)
+    assert search.root().position.q == pytest.approx(
+        (own + (q * visits)[left].sum()) / search.visits
+    )
 
 
 def test_a_mate_that_is_left_out_is_not_the_roots_value():
@@ -255,7 +277,9 @@ def test_a_search_is_stopped_while_the_tree_makes_room(monkeypatch):
 
 
 @pytest.mark.parametrize("limit", [{"depth": 100}, {"mate": 5}])
-def test_a_search_by_depth_or_mate_goes_on_for_as_many_visits_as_a_full_tree_has_room_for_or_its_limit(limit):
+def test_a_search_by_depth_or_mate_goes_on_for_as_many_visits_as_a_full_tree_has_room_for_or_its_limit(
+    limit,
+):
     with Engine(EngineOptions(evaluator="material", hash_mib=1, threads=1)) as engine:
         engine.set_position(chess.Board(POSITION))
         for _ in range(2):  # The second time the tree was full before.
@@ -272,7 +296,9 @@ def test_a_depth_that_drawn_lines_never_reach_kept_a_search_by_lc0s_rules_for_ev
 
 
 def test_a_stop_is_heard_while_a_large_table_of_transpositions_is_emptied(monkeypatch):
-    """A search of a new game begins by emptying it: 128 MiB in one piece took 18 ms, in which nobody heard a stop."""
+    """A search of a new game begins by emptying it: 128 MiB in one piece took 18 ms, in which
+    nobody heard a stop.
+    """
     monkeypatch.setattr(session, "FILL_SLICE", 1000)
     monkeypatch.setattr(forgetting, "FILL_SLICE", 1000)
     search = searched(chess.STARTING_FEN, 500)
@@ -290,7 +316,9 @@ def test_a_stop_is_heard_while_a_large_table_of_transpositions_is_emptied(monkey
 
 
 def test_what_a_large_tree_is_compacted_with_is_written_in_slices(monkeypatch):
-    """Every array that is as long as the tree: new numbers, the table, and the order of edges with its sums."""
+    """Every array that is as long as the tree: new numbers, the table, and the order of edges with
+    its sums.
+    """
     search, written = searched(chess.STARTING_FEN, 3000), []
     expected = searched(chess.STARTING_FEN, 3000)
     make_room(expected.tree)

@@ -33,7 +33,8 @@ from tests.boards import board_after
 WINDOW = np.int64(MATE_CP)
 SHARE = np.float32(HINT_PRIOR)
 QUEEN_GIVEN_UP = "r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1"  # mate in two
-COMBINATIONS = [  # of the WAC suite (Reinfeld, "Win at Chess"): the first move is nothing that a game would show
+# of the WAC suite (Reinfeld, "Win at Chess"): the first move is nothing that a game would show
+COMBINATIONS = [
     ("r1q3rk/1ppbb1p1/4Np1p/p3pP2/P3P3/2N4R/1PP1Q1PP/3R2K1 w - - 0 1", "e2d2"),
     ("4r1k1/pq3p1p/2p1r1p1/2Q1p3/3nN1P1/1P6/P1P2P1P/3RR1K1 w - - 0 1", "d1d4"),
     ("2k2r2/2p5/1pq5/p1p1n3/P1P2n1B/1R4Pp/2QR4/6K1 b - - 0 1", "f4e2"),
@@ -58,7 +59,9 @@ def better_than(space: AlphaBeta, fen: str, first: str, nodes: int = 20_000) -> 
     legal = sorted(board.legal_moves, key=lambda move: move.uci() != first)
     moves = np.zeros(MAX_MOVES, np.uint16)
     moves[: len(legal)] = [encode_move(board, move) for move in legal]
-    found = find_better(space, row, moves, np.int64(len(legal)), np.int64(HINT_MARGIN_CP), np.int64(nodes))
+    found = find_better(
+        space, row, moves, np.int64(len(legal)), np.int64(HINT_MARGIN_CP), np.int64(nodes)
+    )
     return None if found == NO_MOVE else decode_move(row, int(found))
 
 
@@ -80,7 +83,9 @@ def test_what_is_better(space: AlphaBeta, fen: str, first: str, better: str | No
     assert first != "d5d8" or space.nodes_left[0] > 0, "it mates: nothing is looked for"
 
 
-@pytest.mark.parametrize(("fen", "plies"), [(QUEEN_GIVEN_UP, 3), ("8/8/8/8/8/2K5/7R/k7 w - - 0 1", 3)])
+@pytest.mark.parametrize(
+    ("fen", "plies"), [(QUEEN_GIVEN_UP, 3), ("8/8/8/8/8/2K5/7R/k7 w - - 0 1", 3)]
+)
 def test_a_mate_is_seen(space: AlphaBeta, fen: str, plies: int) -> None:
     forget(space)
     space.rows[0] = row_from_board(chess.Board(fen))
@@ -91,7 +96,9 @@ def test_a_mate_is_seen(space: AlphaBeta, fen: str, plies: int) -> None:
 def test_a_repetition_on_the_stack_is_a_draw(space: AlphaBeta) -> None:
     forget(space)
     line = ["g1f1", "h8g8", "f1g1", "g8h8"]
-    space.rows[: len(line) + 1] = stack_from_board(board_after(line, "7k/8/8/8/8/8/q7/6K1 w - - 0 1"))
+    space.rows[: len(line) + 1] = stack_from_board(
+        board_after(line, "7k/8/8/8/8/8/q7/6K1 w - - 0 1")
+    )
     space.nodes_left[0] = 1000
     assert alpha_beta(space, np.int64(len(line)), np.int64(1), -WINDOW, WINDOW, PASSING) == 0
     assert alpha_beta(space, np.int64(len(line) - 1), np.int64(1), -WINDOW, WINDOW, PASSING) > 0
@@ -111,7 +118,9 @@ def test_a_long_forced_line_fits_the_stack(space: AlphaBeta) -> None:
     forget(space)
     space.rows[0] = row_from_board(chess.Board("6k1/5ppp/7Q/8/8/8/5qPP/7K w - - 0 1"))
     space.nodes_left[0] = 200_000
-    assert abs(alpha_beta(space, np.int64(0), np.int64(MAX_PLY), -WINDOW, WINDOW, PASSING)) <= MATE_CP
+    assert (
+        abs(alpha_beta(space, np.int64(0), np.int64(MAX_PLY), -WINDOW, WINDOW, PASSING)) <= MATE_CP
+    )
 
 
 def test_the_table_knows_the_reply(space: AlphaBeta) -> None:
@@ -122,10 +131,12 @@ def test_the_table_knows_the_reply(space: AlphaBeta) -> None:
     assert best_reply(space, row_from_board(chess.Board("8/8/8/8/8/k7/8/K7 w - - 0 1"))) == NO_MOVE
 
 
-# ---- priors --------------------------------------------------------------------------------------------------------
+# ---- priors --------------------------------------------------------------------------------------
 
 
-def searched(fen: str = chess.STARTING_FEN, nodes: int = 300, **options: object) -> tuple[Engine, SearchResult]:
+def searched(
+    fen: str = chess.STARTING_FEN, nodes: int = 300, **options: object
+) -> tuple[Engine, SearchResult]:
     player = Engine(EngineOptions(hash_mib=8, threads=1, **options))
     player.set_position(chess.Board(fen))
     return player, player.search(Limits(nodes=nodes))
@@ -135,7 +146,10 @@ def edges_of(search: Search) -> dict[int, tuple[float, int]]:
     """Prior and child of the root's moves."""
     first, count = int(search.tree.first_edge[ROOT]), int(search.tree.n_edges[ROOT])
     tree = search.tree
-    return {int(tree.move[e]): (float(tree.prior[e]), int(tree.child[e])) for e in range(first, first + count)}
+    return {
+        int(tree.move[e]): (float(tree.prior[e]), int(tree.child[e]))
+        for e in range(first, first + count)
+    }
 
 
 def test_a_hinted_move_gets_its_prior_and_gives_it_back() -> None:
@@ -156,7 +170,9 @@ def test_a_hinted_move_gets_its_prior_and_gives_it_back() -> None:
             own_priors(search.tree, np.int64(ROOT), restored)
             assert sorted(restored, reverse=True) == pytest.approx(list(own), rel=1e-4)
         restore(search.tree, np.int64(ROOT))
-        assert edges_of(search) == {move: (pytest.approx(p, rel=1e-4), child) for move, (p, child) in before.items()}
+        assert edges_of(search) == {
+            move: (pytest.approx(p, rel=1e-4), child) for move, (p, child) in before.items()
+        }
         assert (np.diff(search.root().priors) <= 0).all()
 
 
@@ -176,7 +192,7 @@ def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing() -> None:
         assert search.tree.hinted[ROOT] == NO_MOVE
 
 
-# ---- the search ----------------------------------------------------------------------------------------------------
+# ---- the search ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("fen", "move"), [MATING, *COMBINATIONS[1:]])
@@ -192,8 +208,12 @@ def test_combinations_that_the_tree_overlooks(fen: str, move: str) -> None:
 
 @pytest.mark.parametrize(("evaluator", "threads"), [("sparse", 1), ("hybrid", 2)])
 def test_what_came_before_leaves_no_trace(evaluator: str, threads: int) -> None:
-    """A new game is a new game: alpha-beta's table does not outlive the tree, nor does the time to ask."""
-    first = COMBINATIONS if evaluator == "sparse" else COMBINATIONS[:1]  # enough for a table that outlives the tree
+    """A new game is a new game: alpha-beta's table does not outlive the tree, nor does the time to
+    ask.
+    """
+    first = (
+        COMBINATIONS if evaluator == "sparse" else COMBINATIONS[:1]
+    )  # enough for a table that outlives the tree
     for fen in [*(fen for fen, _ in first), chess.STARTING_FEN]:
         hashes = []
         with Engine(EngineOptions(hash_mib=8, threads=threads, evaluator=evaluator)) as player:
@@ -261,7 +281,9 @@ def test_open_questions_do_not_outlive_a_game(evaluator: str, threads: int) -> N
         ({"white_time_ms": 600_000, "black_time_ms": 600_000}, {"analyse_mode": True}, True),
     ],
 )
-def test_it_is_off_in_games_with_a_clock(limits: dict[str, int], options: dict[str, object], hinted: bool) -> None:
+def test_it_is_off_in_games_with_a_clock(
+    limits: dict[str, int], options: dict[str, object], hinted: bool
+) -> None:
     with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=32, **options)) as engine:
         engine.set_position(chess.Board())
         engine.search(Limits(nodes=2_000, **limits))
@@ -271,7 +293,9 @@ def test_it_is_off_in_games_with_a_clock(limits: dict[str, int], options: dict[s
 
 
 def test_hints_and_a_restricted_root() -> None:
-    """A search of some moves only takes back the hints of the one before, and shows what the policy gave."""
+    """A search of some moves only takes back the hints of the one before, and shows what the policy
+    gave.
+    """
     fen, move = COMBINATIONS[0]
     with Engine(EngineOptions(hash_mib=8, threads=1)) as player:
         player.set_position(chess.Board(fen))
@@ -279,7 +303,9 @@ def test_hints_and_a_restricted_root() -> None:
         assert player._search.tree.hinted[ROOT] != NO_MOVE
         only = player.search(Limits(nodes=2000, searchmoves=(chess.Move.from_uci(move),)))
         assert [child.prior for child in only.children] == [pytest.approx(1.0)]
-        both = player.search(Limits(nodes=2000, searchmoves=(chess.Move.from_uci(move), chess.Move.from_uci("e2e3"))))
+        both = player.search(
+            Limits(nodes=2000, searchmoves=(chess.Move.from_uci(move), chess.Move.from_uci("e2e3")))
+        )
         assert sum(child.prior for child in both.children) == pytest.approx(1.0, abs=1e-5)
 
 

@@ -19,7 +19,9 @@ MIDDLEGAME = chess.Board("r4rk1/1pp2ppp/p1np1n2/4p3/4P3/P1NP1N2/1PP2PPP/R4RK1 w 
 
 
 class CtrlC:
-    """Raises KeyboardInterrupt when this thread calls the n-th function of the engine, or returns from it."""
+    """Raises KeyboardInterrupt when this thread calls the n-th function of the engine, or returns
+    from it.
+    """
 
     def __init__(self, n: int) -> None:
         self.left = n
@@ -27,7 +29,11 @@ class CtrlC:
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
         code = frame.f_code
         # What is raised while a generator expression is thrown away is lost, as Python documents.
-        if event in ("call", "return") and "/engine/" in code.co_filename and code.co_name != "<genexpr>":
+        if (
+            event in ("call", "return")
+            and "/engine/" in code.co_filename
+            and code.co_name != "<genexpr>"
+        ):
             self.left -= 1
             if self.left == 0:
                 sys.setprofile(None)
@@ -42,7 +48,11 @@ class CtrlC:
 
 
 def outcome(result: SearchResult) -> tuple:
-    return result.best_move, result.nodes, [(child.move, child.visits, child.q) for child in result.children]
+    return (
+        result.best_move,
+        result.nodes,
+        [(child.move, child.visits, child.q) for child in result.children],
+    )
 
 
 def make(kind: str, threads: int = 1, **options) -> Engine:
@@ -69,7 +79,10 @@ def test_a_search_after_one_that_ctrl_c_ended_anywhere_is_as_good_as_new(kind):
     limits, step, reached = Limits(nodes=NODES), 1, 0
     with make(kind, multi_pv=2) as fresh, make(kind, multi_pv=2) as engine:
         fresh.set_position(prepare(engine))
-        expected = [outcome(fresh.search(limits)), outcome(engine.search(limits))]  # The latter from the tree before.
+        expected = [
+            outcome(fresh.search(limits)),
+            outcome(engine.search(limits)),
+        ]  # The latter from the tree before.
         while True:
             engine.new_game()
             prepare(engine)
@@ -187,7 +200,11 @@ def test_ctrl_c_while_an_engine_warms_up_leaves_its_position_alone():
 
 def test_ctrl_c_between_two_rehearsals_left_the_tree_of_the_first(monkeypatch):
     with make("walkers") as engine:
-        expected, rehearsed, set_position = outcome(engine.search(Limits(nodes=NODES))), [], engine.set_position
+        expected, rehearsed, set_position = (
+            outcome(engine.search(Limits(nodes=NODES))),
+            [],
+            engine.set_position,
+        )
 
         def interrupted(board):
             if rehearsed:

@@ -17,7 +17,9 @@ def test_searchmoves_are_obeyed_also_after_a_wider_search():
     allowed = (chess.Move.from_uci("a2a3"), chess.Move.from_uci("h2h4"))
     with engine() as player:
         assert len(player.search(Limits(nodes=100)).children) == 20
-        assert {one.move for one in player.search(Limits(nodes=200, searchmoves=allowed)).children} == set(allowed)
+        assert {
+            one.move for one in player.search(Limits(nodes=200, searchmoves=allowed)).children
+        } == set(allowed)
         assert len(player.search(Limits(nodes=300)).children) == 20
 
 
@@ -33,7 +35,7 @@ def test_a_moves_time_runs_from_its_reception_or_the_ponderhit(ponder: bool):
         assert time.perf_counter() - begun < 30.0
 
 
-# ---- the job alone --------------------------------------------------------------------------------------------------
+# ---- the job alone -------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -22,7 +22,9 @@ POSITIONS = (
 
 def sparse_evaluator(text: str) -> SparseEvaluator:
     config = SparseConfig.parse(text)
-    return SparseEvaluator(SparseNet(dict(SparseNetwork(config, np.random.default_rng(3)).named_parameters()), config))
+    return SparseEvaluator(
+        SparseNet(dict(SparseNetwork(config, np.random.default_rng(3)).named_parameters()), config)
+    )
 
 
 EVALUATORS = (

@@ -1,4 +1,5 @@
-"""The preset `lc0` visits what Lc0 itself visited on the same nets: batch 1, its constants, its habits.
+"""The preset `lc0` visits what Lc0 itself visited on the same nets: batch 1, its constants, its
+habits.
 
 What differs are near ties: Lc0 approximates the softmax and rounds its priors to 16 bits.
 """
@@ -29,7 +30,9 @@ def same_roots(folder: Path, name: str, nodes: int, most: int | None = None) -> 
     """(roots on which `SearchPreset lc0` visits exactly what Lc0 did, roots)."""
     net = str(folder / "nets" / f"{name}.pb.gz")
     same, answers = 0, list(roots(folder, name, nodes))[:most]
-    with Engine(EngineOptions(preset="lc0", evaluator="network", weights_file=net, hash_mib=16)) as engine:
+    with Engine(
+        EngineOptions(preset="lc0", evaluator="network", weights_file=net, hash_mib=16)
+    ) as engine:
         for answer in answers:
             board = board_after(answer["moves"], answer["fen"])
             board.chess960 = True  # castling as Lc0 prints it
@@ -50,4 +53,6 @@ def test_the_preset_is_as_near_to_lc0_as_its_help_says(test_data):
 def test_the_preset_equals_lc0_on_as_many_roots_as_its_help_says(test_data, nodes, said):
     counts = [same_roots(test_data, name, nodes) for name in ("maia-1900", "meangirl-8")]
     assert sum(count for _, count in counts) == 90
-    assert abs(sum(same for same, _ in counts) - said) <= 3  # near ties fall by the last bits of a machine's products
+    assert (
+        abs(sum(same for same, _ in counts) - said) <= 3
+    )  # near ties fall by the last bits of a machine's products

@@ -41,7 +41,11 @@ def test_bounds_stay_inside_the_clock(left, increment, moves_to_go):
 @pytest.mark.parametrize("left", [40, 100, 250, 500, 1000, 5000, 60_000])
 def test_a_move_that_may_use_up_the_clock_had_left_a_busy_machine_10_ms(left, overhead_ms):
     """The last one before a control, and one with a fixed time that is longer than the clock."""
-    kinds = ({"moves_to_go": 1}, {"moves_to_go": 1, "white_increment_ms": 2 * left}, {"movetime_ms": 10 * left})
+    kinds = (
+        {"moves_to_go": 1},
+        {"moves_to_go": 1, "white_increment_ms": 2 * left},
+        {"movetime_ms": 10 * left},
+    )
     for kind in kinds:
         clock = plan(white_time_ms=left, overhead_ms=overhead_ms, **kind)
         assert left - clock.hard_ms >= min(left - 1, overhead_ms + min(150, left / 2))
@@ -52,7 +56,9 @@ def test_a_move_that_may_use_up_the_clock_had_left_a_busy_machine_10_ms(left, ov
 @pytest.mark.parametrize("moves_to_go", [2, 3, 5])
 def test_moves_before_a_control_all_get_a_share_of_what_is_left(moves_to_go):
     left = 1000.0
-    for to_go in range(moves_to_go, 0, -1):  # Every choice is in doubt until its bound, and every move is 20 ms late.
+    for to_go in range(
+        moves_to_go, 0, -1
+    ):  # Every choice is in doubt until its bound, and every move is 20 ms late.
         clock = plan(white_time_ms=round(left), moves_to_go=to_go)
         left -= clock.hard_ms + 20
         assert left > 60
@@ -60,22 +66,39 @@ def test_moves_before_a_control_all_get_a_share_of_what_is_left(moves_to_go):
 
 @pytest.mark.parametrize("moves_to_go", [0, -1])
 def test_no_moves_to_go_had_taken_nine_tenths_of_the_clock(moves_to_go):
-    assert plan(white_time_ms=6000, moves_to_go=moves_to_go).hard_ms == plan(white_time_ms=6000).hard_ms
-    assert plan(white_time_ms=6000, white_increment_ms=-100).planned_ms == plan(white_time_ms=6000).planned_ms
+    assert (
+        plan(white_time_ms=6000, moves_to_go=moves_to_go).hard_ms
+        == plan(white_time_ms=6000).hard_ms
+    )
+    assert (
+        plan(white_time_ms=6000, white_increment_ms=-100).planned_ms
+        == plan(white_time_ms=6000).planned_ms
+    )
 
 
 def test_each_side_reads_its_own_clock_and_one_for_one_side_serves_both():
     both = {"white_time_ms": 60_000, "black_time_ms": 1_000}
     assert plan(True, **both).planned_ms > plan(False, **both).planned_ms
-    assert plan(False, white_time_ms=60_000).planned_ms == plan(True, white_time_ms=60_000).planned_ms
+    assert (
+        plan(False, white_time_ms=60_000).planned_ms == plan(True, white_time_ms=60_000).planned_ms
+    )
     with_increment = plan(False, white_time_ms=60_000, white_increment_ms=500)
-    assert with_increment.planned_ms == plan(True, white_time_ms=60_000, white_increment_ms=500).planned_ms
+    assert (
+        with_increment.planned_ms
+        == plan(True, white_time_ms=60_000, white_increment_ms=500).planned_ms
+    )
     assert plan(False, white_increment_ms=500).planned_ms is None
 
 
 @pytest.mark.parametrize(
     ("thought", "doubt", "over"),
-    [(0.3, 0.25, True), (0.3, 0.5, False), (1.9, 2.0, False), (2.9, None, False), (3.1, None, True)],
+    [
+        (0.3, 0.25, True),
+        (0.3, 0.5, False),
+        (1.9, 2.0, False),
+        (2.9, None, False),
+        (3.1, None, True),
+    ],
 )
 def test_doubt_gets_more_time_up_to_the_bound(thought, doubt, over):
     clock = plan(white_time_ms=60_000)

@@ -9,7 +9,13 @@ import pytest
 
 from engine import Engine, EngineOptions
 from engine.search.tree.arrays import ROOT
-from engine.search.tree.params import DEVIATION_VISITS, LC0, TYPICAL_DEVIATION, SearchParams, params_of
+from engine.search.tree.params import (
+    DEVIATION_VISITS,
+    LC0,
+    TYPICAL_DEVIATION,
+    SearchParams,
+    params_of,
+)
 from engine.search.tree.puct import deviation
 from tests.unit.search.flat import IN_KERNEL, searched
 from tests.unit.search.small_trees import small_tree
@@ -21,12 +27,20 @@ def test_the_deviation_of_few_values_is_near_the_typical_one():
     tree.visits[ROOT], tree.value_sum[ROOT], tree.square[ROOT] = 1, 0.5, 0.25
     assert deviation.py_func(tree, ROOT) == pytest.approx(TYPICAL_DEVIATION)
     values = np.array([0.9, -0.9] * 500)
-    tree.visits[ROOT], tree.value_sum[ROOT], tree.square[ROOT] = len(values), values.sum(), (values**2).mean()
-    expected = np.sqrt((TYPICAL_DEVIATION**2 * DEVIATION_VISITS + (values**2).sum()) / (DEVIATION_VISITS + 999))
+    tree.visits[ROOT], tree.value_sum[ROOT], tree.square[ROOT] = (
+        len(values),
+        values.sum(),
+        (values**2).mean(),
+    )
+    expected = np.sqrt(
+        (TYPICAL_DEVIATION**2 * DEVIATION_VISITS + (values**2).sum()) / (DEVIATION_VISITS + 999)
+    )
     assert deviation.py_func(tree, ROOT) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("evaluator", "own"), [("material", (0.0, 0.0, False)), ("sparse", (0.7, 0.09, True))])
+@pytest.mark.parametrize(
+    ("evaluator", "own"), [("material", (0.0, 0.0, False)), ("sparse", (0.7, 0.09, True))]
+)
 def test_deviation_tempo_and_urgency_are_those_measured_with_the_evaluator(evaluator, own):
     with Engine(EngineOptions(evaluator=evaluator, threads=1, hash_mib=16)) as engine:
         assert own_parameters(engine) == own
@@ -43,14 +57,21 @@ def own_parameters(engine: Engine) -> tuple[float, float, bool]:
 
 def test_a_value_counts_less_the_tempo_of_the_side_to_move():
     plain, search = (
-        searched(chess.STARTING_FEN, 1, IN_KERNEL._replace(mate_moves=1, tempo=tempo)) for tempo in (0.0, 0.1)
+        searched(chess.STARTING_FEN, 1, IN_KERNEL._replace(mate_moves=1, tempo=tempo))
+        for tempo in (0.0, 0.1)
     )
     value = -plain.tree.value_sum[ROOT]
     assert -search.tree.value_sum[ROOT] == pytest.approx(value - 0.1 * (1.0 - value * value))
 
 
-@pytest.mark.parametrize("params", [SearchParams(), LC0, params_of(EngineOptions())], ids=["own", "lc0", "options"])
-def test_an_integer_among_the_parameters_had_the_whole_search_compiled_twice(params: SearchParams) -> None:
-    """`draw_score` was 0 until somebody set it, and 0.0 from then on: 16 of the 62 CPU seconds of a first start."""
+@pytest.mark.parametrize(
+    "params", [SearchParams(), LC0, params_of(EngineOptions())], ids=["own", "lc0", "options"]
+)
+def test_an_integer_among_the_parameters_had_the_whole_search_compiled_twice(
+    params: SearchParams,
+) -> None:
+    """`draw_score` was 0 until somebody set it, and 0.0 from then on: 16 of the 62 CPU seconds of a
+    first start.
+    """
     kinds = {name: type(value) for name, value in params._asdict().items()}
     assert kinds == get_type_hints(SearchParams)

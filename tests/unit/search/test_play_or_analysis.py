@@ -1,4 +1,6 @@
-"""Whether a `go` asks for a move of a game or for analysis: one decision, and what each of its consequences does."""
+"""Whether a `go` asks for a move of a game or for analysis: one decision, and what each of its
+consequences does.
+"""
 
 from concurrent.futures import Future
 from contextlib import closing
@@ -51,12 +53,18 @@ def search(player: Engine, limits: Limits) -> SearchResult:
 
 
 def test_every_combination_is_a_game_or_analysis_in_all_that_differs(book_file):
-    """`OwnBook` had wanted a clock, contempt none of `infinite`, and lines beside wins neither clock nor ponder."""
+    """`OwnBook` had wanted a clock, contempt none of `infinite`, and lines beside wins neither
+    clock nor ponder.
+    """
     switches = product(KINDS, *[(False, True)] * 3, (1, 5), (0, 30), ((), (OTHER,), (BOOK_MOVE,)))
     with closing(PolyglotBook(book_file)) as book:
         for kind, analyse_mode, limited, has_book, multi_pv, contempt, searchmoves in switches:
             options = EngineOptions(
-                analyse_mode=analyse_mode, limit_strength=limited, multi_pv=multi_pv, contempt=contempt, temperature=1.0
+                analyse_mode=analyse_mode,
+                limit_strength=limited,
+                multi_pv=multi_pv,
+                contempt=contempt,
+                temperature=1.0,
             )
             limits = replace(KINDS[kind], searchmoves=searchmoves)
             order = SearchOrder(chess.Board(), limits, options, np.random.default_rng(1), -9.0)
@@ -71,7 +79,9 @@ def test_every_combination_is_a_game_or_analysis_in_all_that_differs(book_file):
             taken = BOOK_MOVE if plays and has_book and OTHER not in searchmoves else None
             assert order.book_move(book if has_book else None) == taken
             order.job.ponderhit()
-            assert order.is_over() == (kind in ("clock", "movetime", "nodes and a clock")), "from the ponderhit on"
+            assert order.is_over() == (kind in ("clock", "movetime", "nodes and a clock")), (
+                "from the ponderhit on"
+            )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -96,11 +106,13 @@ def test_the_book_is_played_in_every_game_and_in_no_analysis(book_file, kind):
 def test_a_book_file_in_the_users_folder_is_found(book_file, monkeypatch):
     for variable in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(variable, book_file.removesuffix("book.bin"))
-    with Engine(EngineOptions(hash_mib=8, threads=1, own_book=True, book_file="~/book.bin")) as player:
+    with Engine(
+        EngineOptions(hash_mib=8, threads=1, own_book=True, book_file="~/book.bin")
+    ) as player:
         assert player.search(Limits(nodes=5)).best_move == BOOK_MOVE
 
 
-# ---- endings that are solved -----------------------------------------------------------------------------------------
+# ---- endings that are solved ---------------------------------------------------------------------
 
 ENDINGS = (
     "8/8/8/3k4/8/8/8/KR6 w - - 0 1",
@@ -123,8 +135,13 @@ def player():
 def test_as_many_lines_are_shown_as_were_asked_for_however_few_moves_hold_the_win(player, fen):
     """A root that a game restricts to the best moves had shown two lines of five."""
     board, options = chess.Board(fen), EngineOptions(hash_mib=8, threads=1)
-    analyst, limited = replace(options, analyse_mode=True), replace(options, limit_strength=True, elo=2500)
-    Tablebase("").ranks(board, Future.result)  # A search that has little time does not wait until the ending is solved.
+    analyst, limited = (
+        replace(options, analyse_mode=True),
+        replace(options, limit_strength=True, elo=2500),
+    )
+    Tablebase("").ranks(
+        board, Future.result
+    )  # A search that has little time does not wait until the ending is solved.
     for kind, mode in [*product(UNLIKE, (options, analyst)), ("nodes", limited)]:
         found = {}
         for multi_pv in (1, 5, 218) if kind == "nodes" else (1, 5):
@@ -138,10 +155,15 @@ def test_as_many_lines_are_shown_as_were_asked_for_however_few_moves_hold_the_wi
             assert {child.move for child in result.children} == set(board.legal_moves)
             check_result(board, result)
             if mode is not limited:
-                worths = [info.wdl[0] - info.wdl[2] + 1.0 / (info.score_mate or 1000) for info in result.infos]
+                worths = [
+                    info.wdl[0] - info.wdl[2] + 1.0 / (info.score_mate or 1000)
+                    for info in result.infos
+                ]
                 assert worths == sorted(worths, reverse=True), kind
         if "nodes" in kind and mode is not limited:
-            assert len({result.best_move for result in found.values()}) == 1, "lines that are shown change no move"
+            assert len({result.best_move for result in found.values()}) == 1, (
+                "lines that are shown change no move"
+            )
 
 
 def test_bishop_and_knight_had_been_15_pawns_in_analysis_for_ever(player):

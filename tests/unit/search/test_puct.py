@@ -90,6 +90,10 @@ def test_the_winner_hurries_and_the_loser_delays(q, longer):
     tree.moves_left[ROOT], tree.moves_left[child] = 30.0, 36.0
     beyond = (0.95 - 0.8) / 0.2
     expected = longer * 0.0027 * 6 * (1.6521 * beyond - 0.6521 * beyond**2)
-    assert moves_left_utility.py_func(tree, params, ROOT, child, q) == pytest.approx(expected, rel=1e-5)
+    assert moves_left_utility.py_func(tree, params, ROOT, child, q) == pytest.approx(
+        expected, rel=1e-5
+    )
     tree.moves_left[child] = 300.0
-    assert abs(moves_left_utility.py_func(tree, params, ROOT, child, 1.0)) == pytest.approx(0.0345, rel=1e-5)
+    assert abs(moves_left_utility.py_func(tree, params, ROOT, child, 1.0)) == pytest.approx(
+        0.0345, rel=1e-5
+    )

@@ -22,7 +22,9 @@ def test_lines_never_tried_beside_a_proven_mate_are_worth_what_the_evaluator_say
                 assert info.score_mate is None
                 assert -60 < info.score_cp < 0
                 assert info.wdl[1] == 400
-            assert [child.draw for child in result.children[1:]] == pytest.approx([0.4] * (len(result.children) - 1))
+            assert [child.draw for child in result.children[1:]] == pytest.approx(
+                [0.4] * (len(result.children) - 1)
+            )
 
 
 def test_lines_beside_a_mate_are_searched_until_the_limit():
@@ -30,7 +32,9 @@ def test_lines_beside_a_mate_are_searched_until_the_limit():
     told = []
     with engine(multi_pv=3) as player:
         player.set_position(chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"))
-        result = player.search(Limits(nodes=200), lambda infos: told.append([info.multipv for info in infos]))
+        result = player.search(
+            Limits(nodes=200), lambda infos: told.append([info.multipv for info in infos])
+        )
     assert result.nodes == result.infos[0].nodes == 200
     assert result.best_move == result.infos[0].pv[0] == chess.Move.from_uci("a1a8")
     assert [info.score_mate for info in result.infos] == [1, None, None]
@@ -44,7 +48,9 @@ def test_an_endless_analysis_beside_mates_ends_at_stop_with_every_line():
     with engine(multi_pv=9) as player:
         player.set_position(chess.Board("7k/5Q2/6K1/8/8/8/8/8 w - - 0 1"))
         heard = threading.Event()
-        job = player.start(Limits(infinite=True), lambda infos: heard.set() if infos[8].score_mate else None)
+        job = player.start(
+            Limits(infinite=True), lambda infos: heard.set() if infos[8].score_mate else None
+        )
         assert heard.wait(120)
         assert not job.done()
         job.stop()
@@ -57,7 +63,9 @@ def test_an_endless_analysis_beside_mates_ends_at_stop_with_every_line():
 
 
 def test_lines_that_lose_are_shown_as_mates_behind_all_others():
-    board = chess.Board("6k1/8/8/8/8/8/r4PPP/3R2K1 w - - 0 1")  # whoever lets go of the first rank is mated
+    board = chess.Board(
+        "6k1/8/8/8/8/8/r4PPP/3R2K1 w - - 0 1"
+    )  # whoever lets go of the first rank is mated
     with engine(multi_pv=40) as player:
         player.set_position(board)
         infos = player.search(Limits(nodes=3000)).infos

@@ -22,7 +22,9 @@ from tests.unit.search.flat import engine
 )
 def test_a_move_found_late_is_played_for_its_value(first, second, chosen):
     for by_value in (True, False):
-        with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material", tactical_nodes=0.0)) as player:
+        with Engine(
+            EngineOptions(hash_mib=8, threads=1, evaluator="material", tactical_nodes=0.0)
+        ) as player:
             player.search(Limits(nodes=200))
             search = player._search
             search.params = search.params._replace(choose_by_value=by_value)
@@ -47,7 +49,9 @@ def test_a_move_found_late_is_played_for_its_value(first, second, chosen):
         (((0, 0.0), (0, 0.0)), np.inf),  # nothing is known yet
     ],
 )
-def test_a_choice_deserves_time_by_the_share_of_its_visits_unless_another_move_looks_better(statistics, expected):
+def test_a_choice_deserves_time_by_the_share_of_its_visits_unless_another_move_looks_better(
+    statistics, expected
+):
     with engine() as player:
         player.search(Limits(nodes=200))
         search = player._search

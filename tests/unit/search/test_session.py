@@ -25,7 +25,9 @@ def test_what_the_evaluator_said_of_the_root_is_known_when_its_subtree_is_kept()
 
 def test_a_second_occurrence_in_the_path_is_a_draw_for_this_visit_and_no_node():
     board = chess.Board("7k/8/8/8/8/8/8/KR6 w - - 0 1")
-    search = searched(board.fen(), 15_000, SearchParams(needs_planes=False), evaluator=FlatEvaluator())
+    search = searched(
+        board.fen(), 15_000, SearchParams(needs_planes=False), evaluator=FlatEvaluator()
+    )
     edges = search.tree.edges[: search.tree.counters[EDGES]]
     assert ((edges["passes"] > 0) & (edges["child"] == NO_NODE)).any()
     for _ in range(2):

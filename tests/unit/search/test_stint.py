@@ -1,4 +1,6 @@
-"""Stints: visits in a row below one node leave the sums that visits from the root would, the same every time."""
+"""Stints: visits in a row below one node leave the sums that visits from the root would, the same
+every time.
+"""
 
 import chess
 import numpy as np
@@ -18,12 +20,16 @@ VISITS = 3 * STINT_VISITS * STINT_VISITS * STINT_SHARE  # Enough for the longest
 
 def searched(fen: str, visits: int, call: int, transpositions: bool = True) -> Search:
     """A search of one thread with so many visits in each call of the kernel."""
-    params = SearchParams(needs_planes=False, late_policy=True, avoid_busy=True, transpositions=transpositions)
+    params = SearchParams(
+        needs_planes=False, late_policy=True, avoid_busy=True, transpositions=transpositions
+    )
     search = Search(params, new_tree(visits + 4000))
     search.set_position(stack_from_board(chess.Board(fen)))
     walker = new_walker(MaterialEvaluator().new_model())
     while search.visits < visits and not search.is_proven:
-        run_visits(search.tree, search.params, walker, np.array([visits]), np.int64(call), np.int64(0))
+        run_visits(
+            search.tree, search.params, walker, np.array([visits]), np.int64(call), np.int64(0)
+        )
     return search
 
 

@@ -15,7 +15,13 @@ from engine.search.tree.arrays import new_tree
 from engine.search.tree.forgetting import make_room
 from engine.search.tree.params import LC0
 from engine.search.tree.root import root_lines
-from engine.search.tree.transpositions import BUCKET_PLACES, LATEST_HALFMOVE, enter, find_node, key_of
+from engine.search.tree.transpositions import (
+    BUCKET_PLACES,
+    LATEST_HALFMOVE,
+    enter,
+    find_node,
+    key_of,
+)
 from engine.search.tree.visit import new_node
 from engine.search.tree.visits import apply, gather
 from tests.boards import board_after
@@ -73,12 +79,21 @@ def test_without_transpositions_every_node_has_one_way():
     tree = searched(KINGS_WALK, 300, transpositions=False).tree
     assert not tree.key[: int(tree.counters[arrays.NODES])].any()
     children = tree.child[: int(tree.counters[arrays.EDGES])]
-    assert len(np.unique(children[children >= 0])) == (children >= 0).sum() == tree.counters[arrays.NODES] - 1
+    assert (
+        len(np.unique(children[children >= 0]))
+        == (children >= 0).sum()
+        == tree.counters[arrays.NODES] - 1
+    )
 
 
 @pytest.mark.parametrize(
     ("moves", "halfmoves", "has_key"),
-    [("", 0, True), ("", LATEST_HALFMOVE, True), ("", LATEST_HALFMOVE + 1, False), ("b2b3 c7b7 b3b2 b7c7", 0, False)],
+    [
+        ("", 0, True),
+        ("", LATEST_HALFMOVE, True),
+        ("", LATEST_HALFMOVE + 1, False),
+        ("b2b3 c7b7 b3b2 b7c7", 0, False),
+    ],
 )
 def test_positions_that_depend_on_the_way_there_have_no_transpositions(moves, halfmoves, has_key):
     board = board_after(moves, KINGS_WALK.replace("0 1", f"{halfmoves} 1"))
@@ -106,11 +121,15 @@ def test_no_walk_comes_by_a_position_twice():
         tree.depths[:] = 0
         assert gather(tree, search.in_flight, search.params, leaves, 0, 1, 1) <= 1
         depth = int(tree.depths[arrays.DEPTH_SUM])
-        keys = tree.stack[ply : ply + depth, KEY].tolist()  # The last one may repeat another: a draw.
+        keys = tree.stack[
+            ply : ply + depth, KEY
+        ].tolist()  # The last one may repeat another: a draw.
         assert len(set(keys)) == len(keys)
         leaves.logits[0], leaves.wdl[0] = 0.0, (0.3, 0.4, 0.3)
         apply(tree, search.in_flight, search.params, leaves, 0)
-    assert_whole(search, adds_up=False)  # A batched visit gives a node that has a value another one.
+    assert_whole(
+        search, adds_up=False
+    )  # A batched visit gives a node that has a value another one.
 
 
 def test_transpositions_save_evaluations_of_the_batched_evaluators_too():

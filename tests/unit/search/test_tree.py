@@ -8,7 +8,15 @@ import pytest
 
 from engine.options import OPTIONS
 from engine.search.tree import arrays
-from engine.search.tree.arrays import Tree, move_edge, move_node, new_tree, nodes_for, reset_edge, reset_node
+from engine.search.tree.arrays import (
+    Tree,
+    move_edge,
+    move_node,
+    new_tree,
+    nodes_for,
+    reset_edge,
+    reset_node,
+)
 from engine.search.tree.visit import new_node
 from tests.unit.search.small_trees import grow, visit
 
@@ -20,7 +28,9 @@ MAP_NORESERVE = 0x4000  # Linux's; the module mmap knows it from Python 3.13 on
 
 def far_array(used: np.ndarray, size: int) -> np.ndarray:
     """As `used`, but `size` long: memory that is not touched takes no room."""
-    memory = mmap.mmap(-1, size * used.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
+    memory = mmap.mmap(
+        -1, size * used.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
+    )
     return np.frombuffer(memory, used.dtype)
 
 
@@ -54,8 +64,26 @@ def test_every_field_of_the_table_is_allocated_reset_and_moved():
         assert all(getattr(tree, name).shape == (count,) for name in fields)
         assert all(getattr(tree, name).dtype == field.dtype for name, field in fields.items())
     loose = set(arrays.NODE_FIELDS) - set(arrays.RECORD_FIELDS)
-    others = {"nodes", "edges", "table", "counters", "stack", "stint", "earned", "path", "way", "order"}
-    scratch = {"butterfly", "depths", "scratch_moves", "scratch_priors", "scratch_reals", "scratch_bonuses"}
+    others = {
+        "nodes",
+        "edges",
+        "table",
+        "counters",
+        "stack",
+        "stint",
+        "earned",
+        "path",
+        "way",
+        "order",
+    }
+    scratch = {
+        "butterfly",
+        "depths",
+        "scratch_moves",
+        "scratch_priors",
+        "scratch_reals",
+        "scratch_bonuses",
+    }
     assert {*loose, *others, *scratch} == set(Tree._fields)
     assert set(tree.nodes.dtype.names) == set(arrays.RECORD_FIELDS)
     assert set(tree.edges.dtype.names) == set(arrays.EDGE_FIELDS)
@@ -79,4 +107,6 @@ def test_a_node_begins_with_a_line_of_the_cache():
 
 
 def test_an_edge_costs_at_most_forty_bytes_all_in():
-    assert (arrays.BYTES_PER_NODE + arrays.EDGES_PER_NODE * arrays.BYTES_PER_EDGE) / arrays.EDGES_PER_NODE <= 40
+    assert (
+        arrays.BYTES_PER_NODE + arrays.EDGES_PER_NODE * arrays.BYTES_PER_EDGE
+    ) / arrays.EDGES_PER_NODE <= 40

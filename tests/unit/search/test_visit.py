@@ -16,7 +16,15 @@ from engine.search.tree.proofs import best_bounds, is_decided, mate_distance
 from engine.search.tree.visit import finish_at_once, is_behind, new_node
 from engine.search.tree.visits import apply, begin, gather, note_way
 from tests.unit.search.flat import search
-from tests.unit.search.small_trees import PARAMS, add_child, decide, grow, set_off, small_tree, visit
+from tests.unit.search.small_trees import (
+    PARAMS,
+    add_child,
+    decide,
+    grow,
+    set_off,
+    small_tree,
+    visit,
+)
 
 
 @pytest.mark.plain
@@ -26,9 +34,15 @@ def test_a_winning_reply_decides_the_move_before_it_and_corrects_its_past_visits
     grow(tree, node, [0.5, 0.5])
     visit(tree, node, 0, -0.1)
     decide(tree, node, 1, arrays.WIN, 0)
-    assert (tree.lower[node], tree.upper[node], tree.mate_plies[node]) == (arrays.LOSS, arrays.LOSS, 1)
+    assert (tree.lower[node], tree.upper[node], tree.mate_plies[node]) == (
+        arrays.LOSS,
+        arrays.LOSS,
+        1,
+    )
     assert tree.value_sum[node] == -tree.visits[node]
-    assert tree.value_sum[arrays.ROOT] == pytest.approx(tree.visits[node])  # the root's own value was 0
+    assert tree.value_sum[arrays.ROOT] == pytest.approx(
+        tree.visits[node]
+    )  # the root's own value was 0
     assert not is_decided.py_func(tree, arrays.ROOT)
 
 
@@ -88,7 +102,10 @@ def test_a_draw_of_the_path_proves_nothing_and_a_visit_by_another_path_replaces_
     assert tree.q[0] == pytest.approx(tree.value_sum[node] / 4)
     depth = set_off(tree, arrays.ROOT, 0, node)
     assert finish_at_once.py_func(tree, PARAMS, arrays.ROOT, depth, arrays.PATH_DRAW)
-    assert (tree.passes[0], tree.q[0]) == (5, pytest.approx(tree.value_sum[node] / 5))  # Its edge alone has the draw.
+    assert (tree.passes[0], tree.q[0]) == (
+        5,
+        pytest.approx(tree.value_sum[node] / 5),
+    )  # Its edge alone has the draw.
 
 
 @pytest.mark.plain
@@ -122,7 +139,9 @@ def one_round(apply_kernel) -> Tree:
     search.set_position(stack_from_board(chess.Board()))
     leaves = new_leaf_batch(8)
     for _ in range(4):
-        count = int(gather(search.tree, search.in_flight, search.params, leaves, 0, 8, arrays.MAX_ROUND))
+        count = int(
+            gather(search.tree, search.in_flight, search.params, leaves, 0, 8, arrays.MAX_ROUND)
+        )
         leaves.logits[:count] = np.linspace(0, 1, leaves.logits.shape[1], dtype=np.float32)
         leaves.wdl[:count] = 0.5, 0.3, 0.2
         leaves.moves_left[:count] = 40
@@ -135,7 +154,9 @@ def test_stalemate_and_bare_kings_are_draws():
     values = {child.move.uci(): child for child in result.children}
     assert result.best_move.uci() != "g6f7"
     stalemates = [
-        m for m in values if (b := chess.Board("7k/8/6Q1/8/8/p7/P7/K7 w - - 0 1")).push_uci(m) and b.is_stalemate()
+        m
+        for m in values
+        if (b := chess.Board("7k/8/6Q1/8/8/p7/P7/K7 w - - 0 1")).push_uci(m) and b.is_stalemate()
     ]
     assert stalemates
     assert all(values[m].q == 0.0 and values[m].draw == 1.0 for m in stalemates if values[m].visits)
@@ -153,7 +174,15 @@ def test_a_policy_that_is_not_a_number_still_gives_every_move_a_place():
         tree = new_tree(64)
         root = new_node.py_func(tree)
         with np.errstate(invalid="ignore"):
-            expand.py_func(tree, PARAMS, root, 0, np.arange(3, dtype=np.uint16), np.array(logits, np.float32), 3)
+            expand.py_func(
+                tree,
+                PARAMS,
+                root,
+                0,
+                np.arange(3, dtype=np.uint16),
+                np.array(logits, np.float32),
+                3,
+            )
         assert sorted(tree.move[:3].tolist()) == [0, 1, 2]
         assert tree.prior[:3].sum() == pytest.approx(1.0)
 
@@ -170,19 +199,33 @@ def test_visits_counted_together_are_those_counted_one_by_one():
         pass_by.py_func(one_by_one, PARAMS, arrays.ROOT, 0, 1, 1, 7, q, sums, False)
     squares = sum(value * value for value in values)
     sums = (sum(values), sum(draws), squares, sum(plies))
-    counted = pass_by.py_func(together, PARAMS, arrays.ROOT, 0, 3, 3, 7, np.float32(total / 3), sums, False)
-    assert counted == (pytest.approx(-sum(values) / 4), (-sum(values), sum(draws), squares, sum(plies) + 3), False)
+    counted = pass_by.py_func(
+        together, PARAMS, arrays.ROOT, 0, 3, 3, 7, np.float32(total / 3), sums, False
+    )
+    assert counted == (
+        pytest.approx(-sum(values) / 4),
+        (-sum(values), sum(draws), squares, sum(plies) + 3),
+        False,
+    )
     assert together.visits[arrays.ROOT] == one_by_one.visits[arrays.ROOT] == 4
-    assert (together.passes[0], together.under_way[0]) == (one_by_one.passes[0], one_by_one.under_way[0]) == (3, 2)
+    assert (
+        (together.passes[0], together.under_way[0])
+        == (one_by_one.passes[0], one_by_one.under_way[0])
+        == (3, 2)
+    )
     assert together.used_at[arrays.ROOT] == one_by_one.used_at[arrays.ROOT] == 7
     for name in ("value_sum", "draw_sum", "square", "moves_left"):
-        assert getattr(together, name)[arrays.ROOT] == pytest.approx(getattr(one_by_one, name)[arrays.ROOT]), name
+        assert getattr(together, name)[arrays.ROOT] == pytest.approx(
+            getattr(one_by_one, name)[arrays.ROOT]
+        ), name
 
 
 def test_a_node_follows_what_its_child_has_become_by_other_ways():
     tree = small_tree([0.5, 0.5])
     for q in (0.5, -0.25):
-        pass_by.py_func(tree, PARAMS, arrays.ROOT, 0, 1, 1, 1, np.float32(q), (q, 0.0, 0.25, 0.0), False)
+        pass_by.py_func(
+            tree, PARAMS, arrays.ROOT, 0, 1, 1, 1, np.float32(q), (q, 0.0, 0.25, 0.0), False
+        )
         assert tree.value_sum[arrays.ROOT] == -tree.passes[0] * q
 
 
@@ -202,7 +245,9 @@ def test_a_collision_is_taken_back_as_far_as_the_visit_was_counted():
         depth = set_off(tree, arrays.ROOT, 0, child)
         tree.stint[arrays.RESERVED] = reserved
         in_flight = new_round(1)
-        begin.py_func(tree, in_flight, PARAMS, child, np.int64(depth), np.int64(arrays.BUSY), None, 0)
+        begin.py_func(
+            tree, in_flight, PARAMS, child, np.int64(depth), np.int64(arrays.BUSY), None, 0
+        )
         assert in_flight.counts[arrays.COLLISIONS] == 1
         note_way.py_func(tree, in_flight.ways[arrays.COLLISIONS, 0], depth)
         apply.py_func(tree, in_flight, PARAMS, None, 0)

@@ -40,16 +40,21 @@ def test_a_full_tree_is_whole_and_goes_on(threads):
 
 
 @pytest.mark.parametrize(
-    ("threads", "visits"), [(2, 20_000), (16, 20_000), pytest.param(64, 200_000, marks=pytest.mark.slow)]
+    ("threads", "visits"),
+    [(2, 20_000), (16, 20_000), pytest.param(64, 200_000, marks=pytest.mark.slow)],
 )
 def test_any_order_of_searches_leaves_whole_trees(threads, visits):
     assert wander(threads, visits) >= visits
 
 
-PAWN_AND_KNIGHT = "8/8/8/3k4/8/3KP3/8/7n w - - 0 1"  # The search knows nothing of these without tables.
+PAWN_AND_KNIGHT = (
+    "8/8/8/3k4/8/3KP3/8/7n w - - 0 1"  # The search knows nothing of these without tables.
+)
 
 
-@pytest.mark.parametrize(("fen", "tables"), [(PAWN_AND_KNIGHT, Tables()), (POSITIONS[1], Tables(0))])
+@pytest.mark.parametrize(
+    ("fen", "tables"), [(PAWN_AND_KNIGHT, Tables()), (POSITIONS[1], Tables(0))]
+)
 def test_tables_that_know_nothing_or_are_not_asked_for_too_many_pieces_leave_no_trace(fen, tables):
     asked = searched(fen, 3000, tables=tables)
     assert tables.asked > 100 if fen == PAWN_AND_KNIGHT else tables.asked == 0
@@ -59,7 +64,11 @@ def test_tables_that_know_nothing_or_are_not_asked_for_too_many_pieces_leave_no_
 @pytest.mark.parametrize("threads", [1, 4])
 def test_what_tables_know_is_certain(threads):
     search = searched(PAWN_AND_KNIGHT, 3000, threads=threads, tables=Tables(2))
-    pushed = search.root().moves.tolist().index(encode_move(chess.Board(PAWN_AND_KNIGHT), chess.Move.from_uci("e3e4")))
+    pushed = (
+        search.root()
+        .moves.tolist()
+        .index(encode_move(chess.Board(PAWN_AND_KNIGHT), chess.Move.from_uci("e3e4")))
+    )
     assert search.root().proven[pushed] == LOSS
     assert search.root().mate_plies[pushed] == UNKNOWN_DISTANCE
     assert_whole(search)

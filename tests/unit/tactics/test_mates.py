@@ -32,7 +32,9 @@ def after_each(board: chess.Board) -> Iterator[chess.Board]:
 
 def mates_within(board: chess.Board, moves: int) -> bool:
     """Whether the side to move forces mate in so many moves, by brute force."""
-    return moves > 0 and any(after.is_checkmate() or all_mated(after, moves - 1) for after in after_each(board))
+    return moves > 0 and any(
+        after.is_checkmate() or all_mated(after, moves - 1) for after in after_each(board)
+    )
 
 
 def all_mated(board: chess.Board, moves: int) -> bool:
@@ -51,7 +53,11 @@ def start_of_mate(board: chess.Board, moves: int) -> chess.Move | None:
     [
         ("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1", 2, "a1a8"),  # at once
         ("8/8/8/8/8/2K5/7R/k7 w - - 0 1", 2, "c3b3"),  # a quiet move first
-        ("r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1", 2, "d5d8"),  # the queen given up
+        (
+            "r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1",
+            2,
+            "d5d8",
+        ),  # the queen given up
         ("3r3k/6pp/8/6N1/2Q5/8/8/6K1 w - - 0 1", 4, "g5f7"),  # the smothered mate's checks
         ("8/8/8/8/8/5k2/8/6QK b - - 0 1", 3, None),
     ],
@@ -65,7 +71,9 @@ def hunted_king(rng: random.Random) -> chess.Board:
     """White's king, queen and rook somewhere, Black's king in a corner behind a pawn."""
     while True:
         board = chess.Board(None)
-        squares = rng.sample([square for square in chess.SQUARES if square not in (chess.H8, chess.H7)], 3)
+        squares = rng.sample(
+            [square for square in chess.SQUARES if square not in (chess.H8, chess.H7)], 3
+        )
         for square, piece in zip((*squares, chess.H8, chess.H7), "KQRkp", strict=True):
             board.set_piece_at(square, chess.Piece.from_symbol(piece))
         if board.is_valid() and not board.is_check():
@@ -95,11 +103,15 @@ MATES_IN_TWO = [
 
 
 @pytest.mark.parametrize(("fen", "start"), MATES_IN_TWO)
-def test_one_node_plays_the_mate_that_the_rules_found_and_announces_it(fen: str, start: str) -> None:
+def test_one_node_plays_the_mate_that_the_rules_found_and_announces_it(
+    fen: str, start: str
+) -> None:
     with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material")) as engine:
         engine.set_position(chess.Board(fen))
         result = engine.search(Limits(nodes=1))
-        assert engine.search(Limits(nodes=1000, mate=2)).nodes == 0, "it searched on for the proof of what it had told"
+        assert engine.search(Limits(nodes=1000, mate=2)).nodes == 0, (
+            "it searched on for the proof of what it had told"
+        )
     assert result.best_move == chess.Move.from_uci(start)
     assert result.infos[0].score_mate == 2
     assert result.infos[0].wdl == (1000, 0, 0)
@@ -126,11 +138,17 @@ def ordered(search: Search) -> bool:
     return bool(tried[:count].all()) and all((np.diff(group) <= 0).all() for group in groups)
 
 
-@pytest.mark.parametrize("options", [{}, {"noise_epsilon": 0.25, "seed": 3}, {"noise_epsilon": 1.0, "seed": 4}])
-def test_the_roots_edges_are_in_order_with_a_mate_noise_and_a_kept_tree(options: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "options", [{}, {"noise_epsilon": 0.25, "seed": 3}, {"noise_epsilon": 1.0, "seed": 4}]
+)
+def test_the_roots_edges_are_in_order_with_a_mate_noise_and_a_kept_tree(
+    options: dict[str, float],
+) -> None:
     for fen in (MATES_IN_TWO[0][0], chess.STARTING_FEN):
         board = chess.Board(fen)
-        with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material", **options)) as engine:
+        with Engine(
+            EngineOptions(threads=1, hash_mib=8, evaluator="material", **options)
+        ) as engine:
             for nodes in (1, 2, 40, 400):
                 engine.set_position(board)
                 board.push(engine.search(Limits(nodes=nodes)).best_move)
@@ -154,7 +172,9 @@ def test_the_mates_prior_does_not_grow_when_the_same_position_is_searched_again(
 def test_a_mate_survives_noise_and_searchmoves() -> None:
     fen, start = MATES_IN_TWO[0]
     allowed = tuple(chess.Move.from_uci(text) for text in ("a2a3", "b2b3", "h2h3", start))
-    with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material", noise_epsilon=0.9, seed=1)) as engine:
+    with Engine(
+        EngineOptions(threads=1, hash_mib=8, evaluator="material", noise_epsilon=0.9, seed=1)
+    ) as engine:
         engine.set_position(chess.Board(fen))
         result = engine.search(Limits(nodes=1, searchmoves=allowed))
         assert result.best_move == chess.Move.from_uci(start)
@@ -172,7 +192,11 @@ def test_a_mating_move_is_found_exactly_where_there_is_one():
             count = np.int64(generate(row, moves))
             found = int(mating_move(row, moves, count, np.empty_like(row), np.zeros_like(moves)))
             decoded = [decode_move(row, int(move), board.chess960) for move in moves[:count]]
-            mating = [at for at, move in enumerate(decoded) if board.gives_check(move) and board.san(move)[-1] == "#"]
+            mating = [
+                at
+                for at, move in enumerate(decoded)
+                if board.gives_check(move) and board.san(move)[-1] == "#"
+            ]
             assert found == (mating[0] if mating else -1), board.fen()
             mates += bool(mating)
             board.push(decoded[int(rng.integers(count))])

@@ -1,4 +1,6 @@
-"""What is known of endings with few pieces agrees with endgame tables, and leads a search to the mate."""
+"""What is known of endings with few pieces agrees with endgame tables, and leads a search to the
+mate.
+"""
 
 from collections.abc import Iterator
 
@@ -59,7 +61,9 @@ def test_a_pawn_wins_where_the_tables_say_so(tables: chess.syzygy.Tablebase) -> 
 
 
 @pytest.mark.parametrize("letters", ["KNNk", "KBPk"])
-def test_certain_draws_are_draws_in_the_tables(letters: str, tables: chess.syzygy.Tablebase) -> None:
+def test_certain_draws_are_draws_in_the_tables(
+    letters: str, tables: chess.syzygy.Tablebase
+) -> None:
     found = 0
     for board in positions(letters, 1500):
         if is_certain_draw(row_from_board(board)):
@@ -126,19 +130,27 @@ def root_value(evaluator: str, halfmoves: int) -> float:
 
 
 def test_progress_is_worth_more() -> None:
-    centre, edge = (judged(chess.Board(f"8/8/8/{rank}/8/2K5/8/1BN5 w - - 0 1")) for rank in ("4k3", "k7"))
+    centre, edge = (
+        judged(chess.Board(f"8/8/8/{rank}/8/2K5/8/1BN5 w - - 0 1")) for rank in ("4k3", "k7")
+    )
     assert INSIDE <= centre[0] < edge[0]
     assert centre[2] > edge[2]
 
 
 def test_a_win_counts_fully_before_the_search_is_in_it() -> None:
-    ending, before = chess.Board("8/8/8/4k3/8/2K5/8/1BN5 w - - 0 1"), chess.Board("8/8/8/3pk3/8/2K5/8/1BN5 w - - 0 1")
+    ending, before = (
+        chess.Board("8/8/8/4k3/8/2K5/8/1BN5 w - - 0 1"),
+        chess.Board("8/8/8/3pk3/8/2K5/8/1BN5 w - - 0 1"),
+    )
     assert judged(ending, before)[0] > 0.95 > judged(ending)[0]
     assert judged(ending.mirror(), before)[0] > 0.95, "the value is of the side to move"
 
 
 def test_a_win_is_shown_at_its_full_value() -> None:
-    for fen, sign in (("8/8/8/3k4/8/8/8/1BN1K3 {} - - 0 1", 1), ("1bn1k3/8/8/8/3K4/8/8/8 {} - - 0 1", -1)):
+    for fen, sign in (
+        ("8/8/8/3k4/8/8/8/1BN1K3 {} - - 0 1", 1),
+        ("1bn1k3/8/8/8/3K4/8/8/8 {} - - 0 1", -1),
+    ):
         for turn in "wb":
             shown = search(chess.Board(fen.format(turn)), nodes=300).infos[0]
             better = sign if turn == "w" else -sign
@@ -157,9 +169,10 @@ def test_nothing_is_said_of_a_piece_that_hangs_or_of_many_pieces() -> None:
     assert not has_few_pieces(row_from_board(chess.Board("4k3/ppp5/8/8/8/8/P7/4K3 w - - 0 1")))
 
 
-# ---- the fifty-move rule ---------------------------------------------------------------------------------------------
+# ---- the fifty-move rule -------------------------------------------------------------------------
 
-# Won positions in which one or two of many moves win before the rule makes a draw, most by a pawn move or a capture.
+# Won positions in which one or two of many moves win before the rule makes a draw, most by a pawn
+# move or a capture.
 LAST_CHANCES = (
     "8/1k2K3/8/3P4/8/7P/8/8 w - - 99 1", "8/8/3P4/5K2/8/6P1/8/1k6 w - - 98 1", "3k4/8/1R6/K2P4/8/8/8/8 w - - 98 1",
     "8/4K3/7P/8/8/8/6B1/4k3 w - - 98 1", "8/6k1/2P5/8/8/8/K7/3N4 w - - 99 1", "8/8/8/5Q2/4p3/1K1k4/8/8 w - - 98 1",
@@ -169,7 +182,9 @@ LAST_CHANCES = (
 
 
 @pytest.mark.parametrize("fen", LAST_CHANCES)
-def test_a_win_is_kept_where_the_fifty_move_rule_is_near(fen: str, tables: chess.syzygy.Tablebase) -> None:
+def test_a_win_is_kept_where_the_fifty_move_rule_is_near(
+    fen: str, tables: chess.syzygy.Tablebase
+) -> None:
     board = chess.Board(fen)
     with Engine(EngineOptions(hash_mib=8, threads=1)) as player:
         while True:

@@ -1,4 +1,6 @@
-"""Endings of four pieces, solved, agree with endgame tables and with the books, and are played to the mate."""
+"""Endings of four pieces, solved, agree with endgame tables and with the books, and are played to
+the mate.
+"""
 
 import threading
 from concurrent.futures import Future
@@ -17,19 +19,38 @@ from engine.tactics.solved_endings import LONG, probe, solve
 from tests.boards import random_positions
 
 # One of each kind: sliders and knights, two pieces against a bare king, and a piece on each side.
-ENDINGS = ("KQk", "KRk", "KBBk", "KBNk", "KNNk", "KQRk", "KQkr", "KQkn", "KQkq", "KRkn", "KRkb", "KNkn")
+ENDINGS = (
+    "KQk",
+    "KRk",
+    "KBBk",
+    "KBNk",
+    "KNNk",
+    "KQRk",
+    "KQkr",
+    "KQkn",
+    "KQkq",
+    "KRkn",
+    "KRkb",
+    "KNkn",
+)
 
 
 @pytest.mark.parametrize("letters", ENDINGS)
-def test_results_and_distances_are_those_of_the_tables(letters: str, tables: chess.syzygy.Tablebase) -> None:
+def test_results_and_distances_are_those_of_the_tables(
+    letters: str, tables: chess.syzygy.Tablebase
+) -> None:
     for number, board in enumerate(random_positions(letters, 80, seed=sum(map(ord, letters)))):
         board = board.mirror() if number % 3 == 0 else board
         wdl, dtz = probe(board)
         assert wdl == tables.probe_wdl(board), board.fen()
-        assert abs(dtz - tables.probe_dtz(board)) <= 1, board.fen()  # Syzygy's may be one too few or too many.
+        assert abs(dtz - tables.probe_dtz(board)) <= 1, (
+            board.fen()
+        )  # Syzygy's may be one too few or too many.
 
 
-@pytest.mark.parametrize(("pieces", "moves"), [("Q", 10), ("R", 16), ("BB", 19), ("BN", 33), ("Qr", 31), ("NN", 0)])
+@pytest.mark.parametrize(
+    ("pieces", "moves"), [("Q", 10), ("R", 16), ("BB", 19), ("BN", 33), ("Qr", 31), ("NN", 0)]
+)
 def test_the_longest_wins_are_as_long_as_the_books_say(pieces: str, moves: int) -> None:
     solution, longest = solve(pieces), 0
     left = solution.lost
@@ -40,7 +61,9 @@ def test_the_longest_wins_are_as_long_as_the_books_say(pieces: str, moves: int) 
     assert longest == moves
 
 
-@pytest.mark.parametrize(("pieces", "moves"), [("Q", 10), ("R", 16), ("QQ", 10), ("BN", 33), ("Qr", 35), ("Rn", 40)])
+@pytest.mark.parametrize(
+    ("pieces", "moves"), [("Q", 10), ("R", 16), ("QQ", 10), ("BN", 33), ("Qr", 35), ("Rn", 40)]
+)
 def test_mates_through_captures_are_as_long_as_the_books_say(pieces: str, moves: int) -> None:
     assert solve(pieces, to_mate=True).longest == moves
 
@@ -48,7 +71,11 @@ def test_mates_through_captures_are_as_long_as_the_books_say(pieces: str, moves:
 @pytest.mark.parametrize("letters", ["KQQk", "KRRk", "KBNk", "KQkr", "KQkq", "KRkn", "KRkb"])
 def test_each_distance_to_mate_follows_from_those_after_the_moves(letters: str) -> None:
     def known(board: chess.Board) -> tuple[int, int]:
-        return (0, 0) if board.is_game_over() and not board.is_checkmate() else probe(board, to_mate=True)
+        return (
+            (0, 0)
+            if board.is_game_over() and not board.is_checkmate()
+            else probe(board, to_mate=True)
+        )
 
     for board in random_positions(letters, 40, seed=5):
         (result, plies), after = known(board), []
@@ -62,9 +89,13 @@ def test_each_distance_to_mate_follows_from_those_after_the_moves(letters: str) 
             assert abs(plies) == 1 + (min(ways) if result > 0 else max(ways)), board.fen()
 
 
-@pytest.mark.parametrize("letters", ["KQQk", "KRRk", "KBNk", pytest.param("KQkr", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "letters", ["KQQk", "KRRk", "KBNk", pytest.param("KQkr", marks=pytest.mark.slow)]
+)
 def test_material_had_been_given_away_by_force_where_mate_is_near(letters: str) -> None:
-    """A capture ended the count, so that giving a queen away was the shortest way; in 14 of 60 the best-ranked one."""
+    """A capture ended the count, so that giving a queen away was the shortest way; in 14 of 60 the
+    best-ranked one.
+    """
     tables = Tablebase("")
     with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material")) as player:
         for board in random_positions(letters, 20, seed=8):
@@ -76,7 +107,9 @@ def test_material_had_been_given_away_by_force_where_mate_is_near(letters: str) 
             move = player.search(Limits(nodes=20)).best_move
             assert move in good_moves(ranks)
             board.push(move)
-            assert board.is_checkmate() or abs(probe(board, to_mate=True)[1]) == plies - 1, board.fen()
+            assert board.is_checkmate() or abs(probe(board, to_mate=True)[1]) == plies - 1, (
+                board.fen()
+            )
 
 
 @pytest.mark.parametrize(
@@ -107,14 +140,20 @@ def test_positions_with_a_result_of_their_own(fen: str, result: tuple[int, int] 
 )
 def test_endings_are_solved_at_full_strength_and_in_time(options, limits, patience_s, monkeypatch):
     asked: set[float] = set()
-    monkeypatch.setattr(SearchJob, "wait_for", lambda job, work, patience_s: asked.add(patience_s) or work.result())
-    with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material", move_overhead_ms=10, **options)) as player:
+    monkeypatch.setattr(
+        SearchJob, "wait_for", lambda job, work, patience_s: asked.add(patience_s) or work.result()
+    )
+    with Engine(
+        EngineOptions(hash_mib=8, threads=1, evaluator="material", move_overhead_ms=10, **options)
+    ) as player:
         player.set_position(chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1"))
         player.search(limits)
     assert asked == {patience_s} - {0.0}
 
 
-def test_a_short_patience_finds_an_ending_solved_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_patience_finds_an_ending_solved_the_next_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     begun, board = threading.Event(), chess.Board("8/8/8/3k4/8/8/8/KRB5 w - - 0 1")
     solving = solved_endings.solve
 
