@@ -163,7 +163,9 @@ def _is_chess960(board: chess.Board) -> bool:
     after castling. A lone side with its king on the e-file has rather moved a rook in standard
     chess.
     """
-    colors, kings, wings = set(), set(), set()
+    colors = set()
+    kings = set()
+    wings = set()
     for rook in chess.SquareSet(board.castling_rights):
         color = bool(board.occupied_co[chess.WHITE] & chess.BB_SQUARES[rook])
         king = board.king(color)
@@ -182,7 +184,8 @@ def _castling_rook(board: chess.Board, letter: str) -> chess.Square:
     castle.
     """
     color = letter.isupper()
-    king, home_rank = board.king(color), 0 if color == chess.WHITE else 7
+    king = board.king(color)
+    home_rank = 0 if color == chess.WHITE else 7
     assert king is not None
     if chess.square_rank(king) != home_rank:
         words = "{letter}, but the king stands on {square}"

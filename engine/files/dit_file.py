@@ -156,7 +156,8 @@ def _check_header(path: Path, header: Mapping[str, Any], data_bytes: int) -> Non
     end = 0
     for entry in table:
         _check_entry(path, entry)
-        name, expected = entry["name"], _data_start(end)
+        name = entry["name"]
+        expected = _data_start(end)
         if name in names:
             raise NetFileError(path, "every tensor once", f"{name} twice")
         if entry["offset"] != expected:
@@ -195,7 +196,8 @@ def _read_tensors(
     for entry in table:
         if any(file.read(_data_start(file.tell()) - file.tell())):
             raise NetFileError(path, "zeros between tensors", "other bytes")
-        dtype, shape = DTYPES[entry["dtype"]], tuple(entry["shape"])
+        dtype = DTYPES[entry["dtype"]]
+        shape = tuple(entry["shape"])
         data = file.read(math.prod(shape) * dtype.itemsize)
         checksum = zlib.crc32(data)
         if checksum != entry["crc32"]:
@@ -211,7 +213,8 @@ def _read_tensors(
 
 
 def _tensor_table(arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-    table, offset = [], 0
+    table = []
+    offset = 0
     for name, array in arrays.items():
         form = {"name": name, "dtype": array.dtype.name, "shape": list(array.shape)}
         table.append({**form, "offset": offset, "crc32": zlib.crc32(array.tobytes())})

@@ -142,7 +142,8 @@ class Sweep:
         """Yield (first, last generation) of the stretches of a row's runs in which no setting
         changes; None where only hours end the last one.
         """
-        own, ends = self.rows[row], self._stage_ends()
+        own = self.rows[row]
+        ends = self._stage_ends()
         usual = ends[-1] if ends and self.hours == math.inf else None
         if (
             last := own.get("generations", self.table.get("generations", usual))
@@ -189,7 +190,8 @@ class Sweep:
 
 def _check_types(table: Mapping[str, Any], types: Mapping[str, Any]) -> None:
     for key, kind in types.items():
-        is_number, value = kind not in (str, list, dict), table.get(key)
+        is_number = kind not in (str, list, dict)
+        value = table.get(key)
         if value is not None and not (isinstance(value, kind) and (not is_number or value > 0)):
             raise ConfigError(
                 f"{key}: expected {'a number above 0' if is_number else kind.__name__}, got {value!r}"
@@ -215,7 +217,8 @@ def run(arguments: argparse.Namespace) -> int:
     the others.
     """
     sweep = Sweep(arguments.file, read_toml(arguments.file))
-    out, failed = Path(sweep.table["out"]), 0
+    out = Path(sweep.table["out"])
+    failed = 0
     cells = [(row, seed) for seed in sweep.seeds for row in sweep.rows]
     for cell in cells:
         sweep.check_begun(*cell)
@@ -267,13 +270,12 @@ def _make(sweep: Sweep, row: str, seed: int, play: PlayBackend, workers: str) ->
 
 def _matches(sweep: Sweep) -> list[Played] | None:
     """Play or continue the matches between rows; None when stopped."""
-    played, first = [], next(iter(sweep.rows))
+    played = []
+    first = next(iter(sweep.rows))
     for row, values in sweep.rows.items():
-        against, counts, elos = (
-            values.get("against", first),
-            np.zeros(5, np.int64),
-            dict[int, float](),
-        )
+        against = values.get("against", first)
+        counts = np.zeros(5, np.int64)
+        elos = dict[int, float]()
         for seed in sweep.seeds if "match" in sweep.table and row != against else ():
             finished, now = _match(sweep, row, against, seed)
             if not finished:
@@ -287,7 +289,8 @@ def _matches(sweep: Sweep) -> list[Played] | None:
 
 def _match(sweep: Sweep, row: str, against: str, seed: int) -> tuple[bool, Any]:
     """(whether it is finished, standing) of a match between two rows' last promoted networks."""
-    players, content = [], b""
+    players = []
+    content = b""
     for name in (row, against):
         path = sweep.path(name, seed)
         gates = Ledger(path / "ledger.sqlite", is_copy=True).gates()

@@ -83,7 +83,8 @@ def last_judgement(lines: Sequence[str], board: chess.Board) -> Info:
 
 def _score(words: Sequence[str]) -> int | None:
     after = _after("score", words)
-    kind, value = next(after, ""), _number(after)
+    kind = next(after, "")
+    value = _number(after)
     if kind not in ("cp", "mate") or value is None:
         return None
     if kind == "mate":
@@ -232,7 +233,9 @@ def play_match_game(
             _move(board, game, players, clocks_s, rules.patience_s)
     except EngineFault as fault:
         game.result = "0-1" if side == chess.WHITE else "1-0"
-        game.offender, game.reason, game.detail = side, fault.reason, fault.detail
+        game.offender = side
+        game.reason = fault.reason
+        game.detail = fault.detail
         return game
     return None
 

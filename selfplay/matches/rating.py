@@ -155,7 +155,8 @@ def fit_ratings(
         [(given.get(one, centre) - given.get(other, centre)) / ELO for one, other in results]
     )
     points, games = np.array(list(results.values()), float).reshape(-1, 2).T
-    odds, weight = np.zeros(len(free)), (ELO / PRIOR_SPREAD_ELO) ** 2
+    odds = np.zeros(len(free))
+    weight = (ELO / PRIOR_SPREAD_ELO) ** 2
     for _ in range(MOST_STEPS):
         expected = 1.0 / (1.0 + np.exp(-(leads + sides @ odds)))
         slope = sides.T @ (points - games * expected) - weight * odds

@@ -89,7 +89,8 @@ def draw_chart(chart: Chart) -> DrawnChart | None:
         return None
     values = [y for _, y in every]
     x_range = (min(x for x, _ in every), max(x for x, _ in every))
-    span, largest = max(values) - min(values), max(map(abs, values))
+    span = max(values) - min(values)
+    largest = max(map(abs, values))
     room = MARGIN * max(span, 1e-3) if span > FLAT * largest else max(ROOM_OF_FLAT * largest, 1e-3)
     y_range = (min(values) - room, max(values) + room)
 

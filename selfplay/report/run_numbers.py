@@ -160,13 +160,13 @@ def _rows(
     rows: list[Row] = (
         [{"generation": 0, "hours": 0.0, "all_positions": 0, **start}] if start else []
     )
-    imports, work, resignations, gates = (
-        ledger.imports(),
-        ledger.work(),
-        ledger.resignations(),
-        ledger.gates(),
-    )
-    hours, positions, gained = 0.0, 0, None
+    imports = ledger.imports()
+    work = ledger.work()
+    resignations = ledger.resignations()
+    gates = ledger.gates()
+    hours = 0.0
+    positions = 0
+    gained = None
     for number, games in games_of.items():
         gate = gates.get(number)
         hours += work.get(number, math.nan) / 3600

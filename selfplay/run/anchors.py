@@ -105,14 +105,15 @@ class AnchorSeries(Series):
     """
 
     def __init__(self, run: RunFolder, tell: Tell, halted: Stop) -> None:
-        self._run, self._tell, self._halted = run, tell, halted
+        self._run = run
+        self._tell = tell
+        self._halted = halted
         self._anchors = _anchors(run, tell)
-        self.is_limited, self._busy_s = True, 0.0
+        self.is_limited = True
+        self._busy_s = 0.0
         self._began = self._handed_out = awake_s()
-        control, rules = (
-            TimeControl(nodes=run.config.anchors.nodes),
-            Adjudication(DrawRule(), ResignRule()),
-        )
+        control = TimeControl(nodes=run.config.anchors.nodes)
+        rules = Adjudication(DrawRule(), ResignRule())
         settings = SeriesSettings(
             control=control, openings=load_book(), seed=run.config.seed, longest=run.config.anchors.longest,
             adjudication=rules,
@@ -149,10 +150,8 @@ class AnchorSeries(Series):
         """Return the missing game of a pair, or the first of a new one, once there is time for it."""
         self._wait()
         self._handed_out = awake_s()
-        rows, players = (
-            self._archive.rows,
-            {one.name: one for one in [*self._networks.values(), *self._anchors]},
-        )
+        rows = self._archive.rows
+        players = {one.name: one for one in [*self._networks.values(), *self._anchors]}
         for row in rows.values():
             first, second = (
                 (row.white, row.black) if row.number % 2 == 0 else (row.black, row.white)
@@ -196,7 +195,8 @@ class AnchorSeries(Series):
         """Choose the anchor against which the next pair should tell most: p (1 - p), shared with
         the pairs it had.
         """
-        fit, name = _fit(self._archive.rows, self._run.config.anchors), self._networks[network].name
+        fit = _fit(self._archive.rows, self._run.config.anchors)
+        name = self._networks[network].name
         earlier = [number for number in fit.networks if number <= network]
         mean = sum(rating.elo for rating in fit.anchors.values()) / len(fit.anchors)
         elo = fit.networks[max(earlier)].elo if earlier else mean
@@ -239,7 +239,8 @@ class AnchorSeries(Series):
 
 def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
     """Return the anchors that can play here."""
-    found, missing = list[Contestant](), list[str]()
+    found = list[Contestant]()
+    missing = list[str]()
     stockfish = split_words("anchors.stockfish", run.config.anchors.stockfish)
     for word in run.config.anchors.opponents.split():
         kind, _, number = word.partition(":")

@@ -187,7 +187,8 @@ def load_training_data(
         for number, source in enumerate(files.found())
         for one in source
     ]
-    fingerprints, names = {str(one.path): one.fingerprint for one in found}, dict[str, list[str]]()
+    fingerprints = {str(one.path): one.fingerprint for one in found}
+    names = dict[str, list[str]]()
     for one in found:
         names.setdefault(one.kind, []).append(one.path.name)
     for number, source in enumerate(files.data):
@@ -208,10 +209,8 @@ def load_training_data(
     else:
         heldout, left_out, name = _hold_out_labels(folders[0].content, files)
     if given is not None:
-        heldout, left_out = (
-            given,
-            replace(left_out, keys=np.unique(split.position_keys(given)[given.usable])),
-        )
+        heldout = given
+        left_out = replace(left_out, keys=np.unique(split.position_keys(given)[given.usable]))
         name = split.fingerprint(given)
         tell(f"{files.heldout}: {given.n_games:,} games are held out")
     used = [one for one in games + folders if one.positions]
@@ -254,7 +253,8 @@ def _hold_out_games(
     given: games that are held out besides.
     """
     first = [one.content for one in games if one.source == games[0].source]
-    name, total = files.data[games[0].source].path, sum(one.n_games for one in first)
+    name = files.data[games[0].source].path
+    total = sum(one.n_games for one in first)
     if total < LEAST_GAMES:
         raise DataError(f"{name}: {total} game found; at least {LEAST_GAMES} are needed")
     limit = split.limit_for(first, files.heldout_share)

@@ -10,7 +10,9 @@ from engine.search.result import RootMove, SearchInfo, per_mille
 from uci.language import _
 
 _MOST_CP = 1500  # centipawns; the largest score that is shown
-_WON, _DRAWN, _LOST = (1000, 0, 0), (0, 1000, 0), (0, 0, 1000)
+_WON = (1000, 0, 0)
+_DRAWN = (0, 1000, 0)
+_LOST = (0, 0, 1000)
 
 
 @dataclass(frozen=True)
