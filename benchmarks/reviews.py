@@ -12,6 +12,7 @@ about a mate.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -91,8 +92,7 @@ def pgn_scores(text: str) -> list[float]:
     """White's scores in centipawns, a mate as 1000, from the evaluations in a PGN."""
     found = re.findall(r"\[%eval (#?)(-?[\d.]+)", text)
     return [
-        (1000 if float(value) > 0 else -1000) if mate else 100 * float(value)
-        for mate, value in found
+        math.copysign(1000, float(value)) if mate else 100 * float(value) for mate, value in found
     ]
 
 

@@ -110,13 +110,7 @@ def save_tensors(
 def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
     prefix = file.read(_PREFIX.size)
     if not prefix.startswith(DIT_MAGIC):
-        if path.name.endswith((".pb", ".pb.gz")) and prefix.startswith((b"\x0d", b"\x1f\x8b")):
-            advice = f"{path} is no .dit file; `aino net convert {path} NAME.dit` makes one of a network of Lc0's"
-            raise NetFileError(path, "a .dit file", "Lc0's format", advice)
-        if path.suffix == ".dit" and prefix.startswith(b"PK"):
-            other = f"{path} is a .dit file of another library, the package aino 2.2.0, or a zip; Aino reads neither"
-            raise NetFileError(path, "a .dit file of Aino's", "a zip", other)
-        raise NetFileError.foreign(path, repr(DIT_MAGIC), prefix)
+        raise _foreign_file(path, prefix)
     if len(prefix) < _PREFIX.size:
         raise NetFileError(path, f"{_PREFIX.size} bytes before the header", f"{len(prefix)} bytes")
     _, version, length = _PREFIX.unpack(prefix)
@@ -136,6 +130,17 @@ def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
     if header.get("crc32") != checksum:
         raise NetFileError(path, f"header checksum {header.get('crc32')!r}", str(checksum))
     return header
+
+
+def _foreign_file(path: Path, prefix: bytes) -> NetFileError:
+    """Return the error for a file that does not begin as a .dit file does."""
+    if path.name.endswith((".pb", ".pb.gz")) and prefix.startswith((b"\x0d", b"\x1f\x8b")):
+        advice = f"{path} is no .dit file; `aino net convert {path} NAME.dit` makes one of a network of Lc0's"
+        return NetFileError(path, "a .dit file", "Lc0's format", advice)
+    if path.suffix == ".dit" and prefix.startswith(b"PK"):
+        other = f"{path} is a .dit file of another library, the package aino 2.2.0, or a zip; Aino reads neither"
+        return NetFileError(path, "a .dit file of Aino's", "a zip", other)
+    return NetFileError.foreign(path, repr(DIT_MAGIC), prefix)
 
 
 def _check_header(path: Path, header: Mapping[str, Any], data_bytes: int) -> None:

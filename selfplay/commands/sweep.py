@@ -94,32 +94,27 @@ class Sweep:
                 _check_types(table, OF_ROWS)
             if not all("generations" in stage for stage in self.table.get("stages", [])):
                 raise ConfigError("stages: generations is missing")
-            match = self.table.get("match", {"games": 2, "nodes": 1})
-            if (
-                {*match} != {"games", "nodes"}
-                or {*map(type, match.values())} != {int}
-                or match["games"] % 2
-            ):
-                raise ConfigError(f"match: expected games, an even number, and nodes, got {match}")
+            _check_match(self.table.get("match", {"games": 2, "nodes": 1}))
             if not (self.seeds and self.rows and Path(self.table["out"]).name):
                 raise ConfigError("expected a folder out, and at least one of seeds and of rows")
             if len(set(self.seeds)) < len(self.seeds):
                 raise ConfigError(f"seeds: expected each once, got {self.seeds}")
-            for name, row in self.rows.items():
-                if Path(name).name != name or name in ("..", *OWN_NAMES):
-                    raise ConfigError(f"rows: {name!r} cannot be the name of a folder")
-                if (against := row.get("against", name)) not in self.rows:
-                    raise ConfigError(
-                        f"rows.{name}.against: expected one of {', '.join(self.rows)}, got {against!r}"
-                    )
-                for seed in self.seeds:
-                    configs = [self.config(name, seed, first) for first, _ in self.parts(name)]
-                    if {(one.net, one.seed) for one in configs} != {(configs[0].net, seed)}:
-                        raise ConfigError(
-                            f"rows.{name}: a run has one net, and one seed, of `seeds`"
-                        )
+            for name in self.rows:
+                self._check_row(name)
         except (ConfigError, AttributeError, KeyError, TypeError) as error:
             raise ConfigError(f"{self.file}: not a sweep: {error}") from error
+
+    def _check_row(self, name: str) -> None:
+        if Path(name).name != name or name in ("..", *OWN_NAMES):
+            raise ConfigError(f"rows: {name!r} cannot be the name of a folder")
+        against = self.rows[name].get("against", name)
+        if against not in self.rows:
+            known = ", ".join(self.rows)
+            raise ConfigError(f"rows.{name}.against: expected one of {known}, got {against!r}")
+        for seed in self.seeds:
+            configs = [self.config(name, seed, first) for first, _ in self.parts(name)]
+            if {(one.net, one.seed) for one in configs} != {(configs[0].net, seed)}:
+                raise ConfigError(f"rows.{name}: a run has one net, and one seed, of `seeds`")
 
     @property
     def rows(self) -> dict[str, dict[str, Any]]:
@@ -186,6 +181,12 @@ class Sweep:
                         f"{path}: generation {one.number} was made with {name} {made!r}, and {self.file} says "
                         f"{asked!r}: give the sweep another `out`, or the row another name"
                     )
+
+
+def _check_match(match: Mapping[str, Any]) -> None:
+    is_known = {*match} == {"games", "nodes"} and {*map(type, match.values())} == {int}
+    if not is_known or match["games"] % 2:
+        raise ConfigError(f"match: expected games, an even number, and nodes, got {match}")
 
 
 def _check_types(table: Mapping[str, Any], types: Mapping[str, Any]) -> None:

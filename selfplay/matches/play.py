@@ -97,8 +97,10 @@ def mate_of(score_cp: int) -> int | None:
     """Return in how many moves a score says there is a mate, negative for being mated; None if
     there is none.
     """
+    if abs(score_cp) <= LARGEST_SCORE:
+        return None
     distance = MATE_SCORE_CP - abs(score_cp)
-    return None if abs(score_cp) <= LARGEST_SCORE else distance if score_cp > 0 else -distance
+    return distance if score_cp > 0 else -distance
 
 
 def _after(name: str, words: Sequence[str]) -> Iterator[str]:

@@ -88,7 +88,11 @@ def seed_groups(runs: Sequence[Metrics]) -> list[Group]:
         holds_all = (
             len(mine) == 1 and "" not in mine and sum(bool(mine & one) for one in folders) == 1
         )
-        name = (mine.pop() if holds_all else f"{first} and {others} more") if others else first
+        name = first
+        if holds_all and others:
+            name = mine.pop()
+        elif others:
+            name = f"{first} and {others} more"
         groups.append(Group(name, [replace(run, group=name) for run in group]))
     return groups
 

@@ -63,16 +63,7 @@ def read_anchors(run: Path, settings: AnchorSettings) -> AnchorFit:
 
 def _fit(rows: Mapping[int, GameRow], settings: AnchorSettings) -> AnchorFit:
     """Fit to the complete pairs of games."""
-    results: dict[tuple[str, str], tuple[float, float]] = {}
-    for pair, points in complete_pairs(
-        {number: row.first_points for number, row in rows.items()}
-    ).items():
-        players = (
-            rows[2 * pair].white,
-            rows[2 * pair].black,
-        )  # the first has White in even-numbered games
-        before = results.get(players, (0.0, 0.0))
-        results[players] = before[0] + points, before[1] + 2.0
+    results = _results_of_pairs(rows)
     levels = {
         name: float(name.partition(":")[2])
         for pair in results
@@ -93,6 +84,18 @@ def _fit(rows: Mapping[int, GameRow], settings: AnchorSettings) -> AnchorFit:
     scale = "UCI_Elo of Stockfish" if levels else f"Elo above {reference}"
     others = {name: rating for name, rating in ratings.items() if not name.startswith("gen-")}
     return AnchorFit(networks, others, games, scale)
+
+
+def _results_of_pairs(rows: Mapping[int, GameRow]) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return (points of the first, games) of the complete pairs, by players."""
+    results: dict[tuple[str, str], tuple[float, float]] = {}
+    points_of = complete_pairs({number: row.first_points for number, row in rows.items()})
+    for pair, points in points_of.items():
+        # The first has White in even-numbered games.
+        players = (rows[2 * pair].white, rows[2 * pair].black)
+        points_before, games_before = results.get(players, (0.0, 0.0))
+        results[players] = points_before + points, games_before + 2.0
+    return results
 
 
 class AnchorSeries(Series):
@@ -211,13 +214,9 @@ class AnchorSeries(Series):
                 if anchor.name.startswith("gen-")
                 else fit.anchors.get(anchor.name)
             )
-            its = (
-                float(level)
-                if joined and level.isdecimal()
-                else elo
-                if rating is None
-                else rating.elo
-            )
+            its = elo if rating is None else rating.elo
+            if joined and level.isdecimal():
+                its = float(level)
             had = sum(
                 {name, anchor.name} == {row.white, row.black} for row in self._archive.rows.values()
             )

@@ -191,13 +191,7 @@ def load_training_data(
     names = dict[str, list[str]]()
     for one in found:
         names.setdefault(one.kind, []).append(one.path.name)
-    for number, source in enumerate(files.data):
-        if not any(
-            one.source == number and (one.kind == FOLDER or one.content.n_games) for one in found
-        ):
-            raise DataError(
-                f"{source.path}: no games found to learn from; at least {LEAST_GAMES} are needed"
-            )
+    _check_all_teach(files.data, found)
     games, folders = (
         [one for one in found if (one.kind == FOLDER) is wanted] for wanted in (False, True)
     )
@@ -215,21 +209,27 @@ def load_training_data(
         tell(f"{files.heldout}: {given.n_games:,} games are held out")
     used = [one for one in games + folders if one.positions]
     weights = _weights(used, files.data)
-    pairs = [
-        (one.content, weight)
-        for one, weight in zip(used, weights, strict=True)
-        if one.kind != FOLDER
-    ]
-    weighted = [
-        (one.content, weight)
-        for one, weight in zip(used, weights, strict=True)
-        if one.kind == FOLDER
-    ]
+    pairs: list[tuple[TrainingSet, float]] = []
+    weighted: list[tuple[LabelFolder, float]] = []
+    for one, weight in zip(used, weights, strict=True):
+        if one.kind == FOLDER:
+            weighted.append((one.content, weight))
+        else:
+            pairs.append((one.content, weight))
     pairs += _label_sets(weighted, files.scored_share, left_out, tell)
     if not pairs:
         raise ConfigError("nothing to train on: held-out games have every position of the files")
     sets, shares = zip(*pairs, strict=True)
     return TrainingData(sets, shares, heldout, name, fingerprints, names)
+
+
+def _check_all_teach(sources: Sequence[Source], found: Sequence[_File]) -> None:
+    teaching = {one.source for one in found if one.kind == FOLDER or one.content.n_games}
+    for number, source in enumerate(sources):
+        if number not in teaching:
+            raise DataError(
+                f"{source.path}: no games found to learn from; at least {LEAST_GAMES} are needed"
+            )
 
 
 def _weights(used: list[_File], sources: Sequence[Source]) -> list[float]:

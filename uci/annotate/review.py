@@ -130,13 +130,9 @@ class MoveReview:
             return ""
         if position_name(board_after(self.board.copy(stack=False), self.move)):
             return "book"
-        return (
-            ""
-            if not self.is_best
-            else "only"
-            if is_only_move(self.gap, self.chances[1])
-            else "best"
-        )
+        if not self.is_best:
+            return ""
+        return "only" if is_only_move(self.gap, self.chances[1]) else "best"
 
 
 @dataclass(frozen=True)
@@ -457,8 +453,10 @@ class _Reviewer:
                     facts.board, without=[facts.move], limits=self._deep_limits
                 ).others(facts.move)
             gap = _loss(after, others[0], facts.mover)
-            is_great = feat is not None and is_only_move(gap, facts.chances[1])
-            feat = BRILLIANT if feat == BRILLIANT and gap >= 0.0 else GREAT if is_great else None
+            is_brilliant = feat == BRILLIANT and gap >= 0.0
+            if not is_brilliant:
+                is_great = feat is not None and is_only_move(gap, facts.chances[1])
+                feat = GREAT if is_great else None
             return replace(facts, gap=gap, judgement=feat)
         return facts
 

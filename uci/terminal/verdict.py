@@ -43,7 +43,9 @@ class Verdict:
 
     @classmethod
     def _of(cls, score_cp: int, mate: int | None, wdl: tuple[int, int, int]) -> Verdict:
-        return cls(score_cp, mate, wdl if mate is None else _WON if mate > 0 else _LOST)
+        if mate is not None:
+            wdl = _WON if mate > 0 else _LOST
+        return cls(score_cp, mate, wdl)
 
     def seen_by_white(self, mover: chess.Color) -> Verdict:
         """Return the same verdict from White's side, given that this one is from `mover`'s side."""
