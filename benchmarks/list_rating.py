@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     pairs = defaultdict[int, list[float]](list)
     rows: list[dict[str, object]] = []
-    rated, seen = "", dict[tuple[str, ...], Path]()
+    rated = ""
+    seen = dict[tuple[str, ...], Path]()
     try:
         for word in options.matches:
             folder, rating = parsed(word)

@@ -130,11 +130,9 @@ def children_of(parents: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     move.
     """
     most = len(parents) * MAX_MOVES
-    rows, owner, sorts = (
-        np.zeros((most, ROW_WORDS), np.uint64),
-        np.zeros(most, np.int64),
-        np.zeros(most, np.int64),
-    )
+    rows = np.zeros((most, ROW_WORDS), np.uint64)
+    owner = np.zeros(most, np.int64)
+    sorts = np.zeros(most, np.int64)
     count = write_children(parents, rows, owner, sorts)
     return rows[:count].copy(), owner[:count], sorts[:count]
 
@@ -142,19 +140,15 @@ def children_of(parents: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
 @kernel()
 def write_children(parents, rows, owner, sorts):
     """Write the children that have a move, and return their number."""
-    moves, replies, count = (
-        np.zeros(MAX_MOVES, np.uint16),
-        np.zeros(MAX_MOVES, np.uint16),
-        np.int64(0),
-    )
+    moves = np.zeros(MAX_MOVES, np.uint16)
+    replies = np.zeros(MAX_MOVES, np.uint16)
+    count = np.int64(0)
     for number in range(len(parents)):
         for i in range(np.int64(generate(parents[number], moves))):
             make(parents[number], moves[i], rows[count])
             if generate(rows[count], replies):
-                owner[count], sorts[count] = (
-                    number,
-                    sorts_of(parents[number], moves[i], rows[count]),
-                )
+                owner[count] = number
+                sorts[count] = sorts_of(parents[number], moves[i], rows[count])
                 count += 1
     return count
 
@@ -168,7 +162,8 @@ def sorts_of(row, move, child):
     """
     side = np.int64(row[SIDE])
     origin, target = np.int64(move) & 63, np.int64(move) >> 6 & 63
-    kind, theirs = piece_at(row, origin), row[BLACK - side]
+    kind = piece_at(row, origin)
+    theirs = row[BLACK - side]
     castles = bit(target) & row[WHITE + side] != ZERO
     sorts = np.int64(0)
     if row[BLACK - side] == child[BLACK - side]:
@@ -206,7 +201,9 @@ def order(judged: np.ndarray, siblings: Siblings, sort: int | None = None) -> Or
     SORTS[sort] alone.
     """
     quiet = siblings.quiet
-    a, b, owner = judged[quiet], siblings.label[quiet], siblings.parent[quiet]
+    a = judged[quiet]
+    b = siblings.label[quiet]
+    owner = siblings.parent[quiet]
     bias = _centred(a, owner) - _centred(b, owner)
     of_sort = np.ones(len(a), np.bool_) if sort is None else siblings.sorts[quiet] >> sort & 1 > 0
     if not of_sort.any():

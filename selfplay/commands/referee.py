@@ -59,11 +59,9 @@ def add_referee_flags(parser: argparse.ArgumentParser) -> None:
         "--chess960", action="store_true", help="play by Chess960 rules; needs Chess960 openings"
     )
     endings = parser.add_argument_group("games that end early")
-    draw, resign, usual = (
-        str(DrawRule()),
-        str(ResignRule()),
-        " (default: off; without numbers %(const)s)",
-    )
+    draw = str(DrawRule())
+    resign = str(ResignRule())
+    usual = " (default: off; without numbers %(const)s)"
     text = "call a draw when both engines' scores stay within CP for MOVES moves after move FROM"
     endings.add_argument(
         "--draw", nargs="?", const=draw, metavar="MOVES:CP:FROM", help=text + usual

@@ -56,7 +56,8 @@ def games_of_chunks(path: Path, bookmark: Bookmark) -> Iterator[SelfPlayRecord]:
     Skips chunks that cannot be read or whose records are not one game, and logs them. Raises
     DataError as `open_chunks`, and for the first such chunk where no other has a game.
     """
-    skipped, fault = NoteLog(path), None
+    skipped = NoteLog(path)
+    fault = None
     for name, stream in islice(open_chunks(path), bookmark.place, None):
         bookmark.place += 1
         try:
@@ -249,7 +250,8 @@ def _root_wdl(records: np.ndarray, black: np.ndarray, white_points: int) -> np.n
     """float16[n, 3] for n positions (black bool[n]): root values where records have them, else the
     result.
     """
-    q, d = records["root_q"].astype(np.float64), records["root_d"].astype(np.float64)
+    q = records["root_q"].astype(np.float64)
+    d = records["root_d"].astype(np.float64)
     wdl = np.stack([(1 - d + q) / 2, d, (1 - d - q) / 2], axis=1)
     with np.errstate(invalid="ignore"):
         known = np.all(np.abs(wdl - 0.5) <= 0.5 + SUM_TOLERANCE, axis=1)  # False for NaN, too

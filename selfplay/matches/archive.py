@@ -113,12 +113,13 @@ def _time_control(limit: str) -> str:
 def _comment(thought: Thought) -> str:
     words = []
     if (score := thought.score_cp) is not None:
-        sign, mate = "-" if score < 0 else "+" if score else "", mate_of(score)
+        sign = "+" if score > 0 else "-"
+        mate = mate_of(score)
         # In plies, of which the mating side needs one less than twice its moves.
         value = (
             f"{abs(score) / 100:.2f}" if mate is None else f"M{max(0, 2 * abs(mate) - (score > 0))}"
         )
-        words.append(f"{sign}{value}/{thought.depth or 0} ")
+        words.append(f"{sign if score else ''}{value}/{thought.depth or 0} ")
     words.append(f"{thought.time_ms / 1000:.3f}s")
     if thought.nodes is not None:
         words.append(f", n={thought.nodes}")

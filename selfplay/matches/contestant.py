@@ -86,7 +86,8 @@ def split_words(what: str, text: str, windows: bool = os.name == "nt") -> list[s
     Raises ConfigError, which begins with `what`.
     """
     lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
-    lexer.whitespace_split, lexer.commenters = True, ""
+    lexer.whitespace_split = True
+    lexer.commenters = ""
     if windows:
         lexer.escape = ""
     try:
@@ -173,10 +174,8 @@ class _UciDriver(chess.engine.UciProtocol):
             text, *choices = re.split(r"(?:^|\s+)var\s+", re.sub(r"^default\b\s*", "", rest))
             text = text or (choices or [""])[0]
             usual = {"check": text.lower() == "true", "spin": nearest}.get(kind, text)
-            bounds, choices = (
-                (numbers.get("min"), numbers.get("max")),
-                list(dict.fromkeys([text, *choices])),
-            )
+            bounds = (numbers.get("min"), numbers.get("max"))
+            choices = list(dict.fromkeys([text, *choices]))
             self.options.setdefault(name, chess.engine.Option(name, kind, usual, *bounds, choices))
             self.config.setdefault(name, usual)
 
@@ -191,7 +190,8 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
     not answer its first search, even when that is stopped, lacks an option, rejects a value, or is
     given an option that the referee sets; Stopped.
     """
-    command, engine = list(contestant.command), None
+    command = list(contestant.command)
+    engine = None
     try:
         with open(errors or os.devnull, "ab") as stream:
             engine = _started(command, stream)

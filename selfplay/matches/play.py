@@ -83,7 +83,8 @@ def last_judgement(lines: Sequence[str], board: chess.Board) -> Info:
 
 def _score(words: Sequence[str]) -> int | None:
     after = _after("score", words)
-    kind, value = next(after, ""), _number(after)
+    kind = next(after, "")
+    value = _number(after)
     if kind not in ("cp", "mate") or value is None:
         return None
     if kind == "mate":
@@ -96,8 +97,10 @@ def mate_of(score_cp: int) -> int | None:
     """Return in how many moves a score says there is a mate, negative for being mated; None if
     there is none.
     """
+    if abs(score_cp) <= LARGEST_SCORE:
+        return None
     distance = MATE_SCORE_CP - abs(score_cp)
-    return None if abs(score_cp) <= LARGEST_SCORE else distance if score_cp > 0 else -distance
+    return distance if score_cp > 0 else -distance
 
 
 def _after(name: str, words: Sequence[str]) -> Iterator[str]:
@@ -232,7 +235,9 @@ def play_match_game(
             _move(board, game, players, clocks_s, rules.patience_s)
     except EngineFault as fault:
         game.result = "0-1" if side == chess.WHITE else "1-0"
-        game.offender, game.reason, game.detail = side, fault.reason, fault.detail
+        game.offender = side
+        game.reason = fault.reason
+        game.detail = fault.detail
         return game
     return None
 

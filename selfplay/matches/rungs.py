@@ -118,7 +118,8 @@ class Ladder(Series):
         pair = number // 2
         if pair not in self._rung_of_pair:
             self._rung_of_pair[pair] = most_informative_rung(self._rating, self.settings.rungs)
-        rung, opponent = self._rung_of_pair[pair], self.settings.opponent
+        rung = self._rung_of_pair[pair]
+        opponent = self.settings.opponent
         options = (*opponent.options, ("UCI_LimitStrength", "true"), ("UCI_Elo", str(rung)))
         opponent = replace(opponent, name=f"{opponent.name}-{rung}", options=options)
         return PlannedGame(number, self.settings.engine, opponent, self._openings[pair])

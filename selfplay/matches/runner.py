@@ -154,10 +154,8 @@ class _Table:
         colours = planned.colours
         self._close_others(set(colours.values()))
         players = {colour: self._player(contestant) for colour, contestant in colours.items()}
-        start, date = (
-            opening_board(planned.opening, self._settings.chess960),
-            time.strftime("%Y.%m.%d"),
-        )
+        start = opening_board(planned.opening, self._settings.chess960)
+        date = time.strftime("%Y.%m.%d")
         game = play_match_game(start, players, self._settings, stop)
         if game is None:
             return None
