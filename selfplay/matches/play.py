@@ -170,7 +170,7 @@ class SeatedEngine:
 class Thought(NamedTuple):
     """What an engine reported with a move. None marks a value it did not report."""
 
-    time_ms: int  # measured by the referee
+    time_ms: int  # measured by the referee, or made of the nodes
     score_cp: int | None  # from the mover's side; MATE_SCORE_CP defines the score of a mate
     depth: int | None
     nodes: int | None
@@ -267,14 +267,18 @@ def _move(
     limit = control.limit(clocks_s[side], other, clocks_s[not side], side)
     told = deque[str](maxlen=KEPT_LINES)
     begin = awake_s()
-    answer = think(players[side].engine, board, limit, patience_s + (allowed_s or 0.0), told)
-    used_s = awake_s() - begin
+    patience_s = control.patience_s(clocks_s[side], patience_s)
+    answer = think(players[side].engine, board, limit, patience_s, told)
+    measured_s = awake_s() - begin
+    judged = last_judgement(told, board)
+    used_s = control.used_s(measured_s, judged.nodes or 0)
+    if control.nodes_per_ms and judged.nodes is None:
+        raise EngineFault(Reason.TIME, "it told no nodes, of which its time is made")
     game.slowest_ms[not side] = max(game.slowest_ms[not side], 1000.0 * used_s)
     if allowed_s is not None and used_s > allowed_s + control.margin_s:
         raise EngineFault(Reason.TIME, f"{used_s:.3f} s used of {allowed_s:.3f} s")
     assert answer.move is not None
     clocks_s[side] = max(clocks_s[side] - used_s, 0.0) + control.increment_s
-    judged = last_judgement(told, board)
     game.thoughts.append(
         Thought(round(1000.0 * used_s), judged.score_cp, judged.depth, judged.nodes)
     )

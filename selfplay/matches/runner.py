@@ -14,7 +14,12 @@ from engine.errors import ConfigError
 from engine.options.settings import setting
 from selfplay.interrupt import Stop
 from selfplay.matches.archive import GameRow, MatchArchive
-from selfplay.matches.contestant import Contestant, close_engine, open_engine
+from selfplay.matches.contestant import (
+    Contestant,
+    close_engine,
+    open_engine,
+    set_virtual_time,
+)
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import OpeningOrder, opening_board, readable
 from selfplay.matches.play import Rules, SeatedEngine, play_match_game
@@ -171,16 +176,18 @@ class _Table:
         )  # fmt: skip
 
     def _player(self, contestant: Contestant) -> SeatedEngine:
+        control = contestant.control_in(self._settings.control)
         if contestant not in self._engines:
-            self._engines[contestant] = open_engine(contestant, self._folder / "stderr.log")
-        if (
-            self._settings.chess960
-            and "UCI_Chess960" not in self._engines[contestant].protocol.options
-        ):
+            engine = open_engine(contestant, self._folder / "stderr.log")
+            self._engines[contestant] = engine
+            if control.nodes_per_ms:
+                set_virtual_time(engine, contestant, control.nodes_per_ms)
+        engine = self._engines[contestant]
+        if self._settings.chess960 and "UCI_Chess960" not in engine.protocol.options:
             raise ConfigError(
                 f"{contestant.name} plays no Chess960: it has no UCI option 'UCI_Chess960'"
             )
-        return SeatedEngine(self._engines[contestant], contestant.control or self._settings.control)
+        return SeatedEngine(engine, control)
 
     def _close_others(self, needed: set[Contestant]) -> None:
         for contestant in set(self._engines) - needed:

@@ -45,7 +45,7 @@ class MatchSettings(SeriesSettings):
     @property
     def warning(self) -> str:
         """What makes the games tell less than their number promises; empty for nothing."""
-        controls = [one.control or self.control for one in (self.first, self.second)]
+        controls = [one.control_in(self.control) for one in (self.first, self.second)]
         needed, what = (self.games, "games") if self.first_to_move else (self.games // 2, "pairs")
         if needed <= len(self.openings) or any(one.allowed_s(1.0) for one in controls):
             return ""
