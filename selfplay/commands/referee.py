@@ -95,7 +95,7 @@ def play_series(
         series = new_series(settings, archive)
         now = series.standing()
         show(
-            f"{event}, at most {settings.games} games, {now.games} played"
+            f"{event}, at most {settings.most_games} games, {now.games} played"
         )  # engines may take minutes to start
         with live_line(event, LOG_S) as line:
 
@@ -103,9 +103,9 @@ def play_series(
                 nonlocal now
                 now = series.standing()
                 show(game_line(row, text_of(now)))
-                line.update(now.games / settings.games, text_of(now))
+                line.update(now.games / settings.most_games, text_of(now))
 
-            line.update(now.games / settings.games, text_of(now))
+            line.update(now.games / settings.most_games, text_of(now))
             finished = series.play(report, stop.is_set)
         write_file(folder / RESULT_FILE, json.dumps(result_of(now), indent=2) + "\n")
     return finished, now

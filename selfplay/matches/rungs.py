@@ -47,6 +47,10 @@ class LadderSettings(SeriesSettings):
             raise ConfigError(f"games: expected an even number of at least 2, got {self.games}")
 
     @property
+    def most_games(self) -> int:
+        return self.games
+
+    @property
     def rungs(self) -> list[int]:
         return list(range(self.lowest, self.highest + 1, self.step))
 

@@ -3,7 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -70,22 +70,24 @@ class SeriesSettings(Rules):
         first, last = (
             next(readable(self.openings, order)) for order in (numbers, reversed(numbers))
         )
-        values = {
-            one.name: asdict(value)
-            if hasattr(value := getattr(self, one.name), "__dataclass_fields__")
-            else value
-            for one in fields(self)
-        }
-        files = [
-            mark
-            for one in vars(self).values()
-            if isinstance(one, Contestant)
-            for mark in one.marks()
+        values = {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+        parts = [
+            one
+            for value in vars(self).values()
+            for one in (value if isinstance(value, tuple) else (value,))
         ]
+        files = [mark for one in parts if isinstance(one, Contestant) for mark in one.marks()]
         return values | {
             "openings": {"count": len(self.openings), "first": first, "last": last},
             "files": files,
         }
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting as JSON values."""
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 class Series(ABC):

@@ -43,6 +43,10 @@ class MatchSettings(SeriesSettings):
             raise ConfigError(f"both engines are called {self.first.name!r}: give one a name=")
 
     @property
+    def most_games(self) -> int:
+        return self.games
+
+    @property
     def warning(self) -> str:
         """What makes the games tell less than their number promises; empty for nothing."""
         controls = [one.control_in(self.control) for one in (self.first, self.second)]
