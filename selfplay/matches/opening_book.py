@@ -106,9 +106,11 @@ def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
     return _default_openings() if path is None else _boards(load_book(path))
 
 
-@functools.cache  # each phase of a run needs them, and parsing takes about a second
+@functools.cache
 def _default_openings() -> Sequence[chess.Board]:
-    return _boards(load_book())
+    """Parse Aino's own openings. A test holds that games can go on from each, so nothing is checked."""
+    _, text = _read_text(None)
+    return [chess.Board.from_epd(line)[0] for _, line in position_lines(text)]
 
 
 @functools.cache
