@@ -111,25 +111,6 @@ def test_eight_steps_on_a_device_end_with_the_processors_weights(
         learner.close()
 
 
-def test_training_goes_on_on_another_backend(positions: PositionSet, device: Device) -> None:
-    first, whole, other = (learner_on(backend, positions) for backend in ("cupy", "numpy", "numpy"))
-    for _ in range(3):
-        first.step()
-    arrays, values = first.state()
-    other.restore({name: to_numpy(array) for name, array in arrays.items()}, values)
-    back = learner_on("cupy", positions)
-    back.restore({name: to_numpy(array) for name, array in arrays.items()}, values)
-    for _ in range(3):
-        other.step()
-        back.step()
-    for _ in range(6):
-        whole.step()
-    assert_near(other.model, whole.model)
-    assert_near(back.model, whole.model)
-    for learner in (first, whole, other, back):
-        learner.close()
-
-
 @pytest.mark.parametrize(
     ("net", "shard_size", "precision", "most"),
     [

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from engine.backend import to_numpy
-from engine.network.value.parameters import VALUE_TRUNK
 from engine.nn import dit
 from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
 from selfplay.data.label_rows import LabelRows
@@ -101,39 +100,3 @@ def test_a_device_that_fails_at_any_call_is_one_error(data, device, tmp_path):
     assert {"its state was copied", "a step was trained", "a checkpoint was loaded"} <= moments, (
         moments
     )
-
-
-def test_pretrain_trains_both_parts_on_a_device(aino_train, games_file, folder, tmp_path, device):
-    common, value = (
-        ["--batch", 8, "--positions", 16, "--backend", "cupy", "--net", NET],
-        tmp_path / "value.dit",
-    )
-    aino_train(
-        "pretrain",
-        *common,
-        "--part",
-        "value",
-        "--data",
-        folder,
-        "--run",
-        tmp_path / "b",
-        "--out",
-        value,
-    )
-    words = [
-        *common,
-        "--start-from",
-        value,
-        "--data",
-        games_file,
-        "--heldout-share",
-        0.2,
-        "--run",
-        tmp_path / "c",
-    ]
-    aino_train("pretrain", *words, "--out", tmp_path / "both.dit")
-    second, third = (
-        dit.load(path)[0].named_parameters() for path in (value, tmp_path / "both.dit")
-    )
-    for name, array in second.items():
-        assert np.array_equal(array, third[name]) == name.startswith(VALUE_TRUNK), name
