@@ -167,6 +167,11 @@ class BoardSession:
 
     def changed(self) -> None:
         """Tell the new state and set the engine to the work that it asks for."""
+        self.noted()
+        self.go_on()
+
+    def noted(self) -> None:
+        """Tell the new state and save it soon. Something was written: the engine works on."""
         if self._soon is not None:
             self._soon.cancel()
         if self.table.end is not None:
@@ -176,7 +181,6 @@ class BoardSession:
                 max(_SAVE_S, _PAUSE * self._took_s), self._save
             )
         self.tell_state()
-        self.go_on()
 
     def go_on(self) -> None:
         """Set clocks and engine to what the table asks for."""

@@ -14,7 +14,7 @@ import chess.pgn
 from engine.board.notation import move_number
 from engine.errors import MoveError
 from uci.language import _, shown_moves
-from uci.terminal.author_notes import drawn_by, notes_at, with_author_text
+from uci.terminal.author_notes import Shape, drawn_by, notes_at, with_author_text, with_drawing
 from uci.terminal.opening_names import position_name
 
 _NAMED_PLIES = 40  # of a line, in which openings are looked for
@@ -138,6 +138,20 @@ class MoveTree:
         node.nags = {nag for nag in node.nags if nag not in _GLYPHS} | (
             {glyph} if glyph in _GLYPHS else set()
         )
+        self._changed(node)
+
+    def draw(self, node: chess.pgn.GameNode, shape: Shape) -> None:
+        """Draw an arrow or a circle on a position; the same one again takes it away."""
+        drawn = drawn_by(node)
+        others = [one for one in drawn if one[:2] != shape[:2]]
+        self._draw(node, others if shape in drawn else [*others, shape])
+
+    def wipe(self, node: chess.pgn.GameNode) -> None:
+        """Take away all that is drawn on a position."""
+        self._draw(node, [])
+
+    def _draw(self, node: chess.pgn.GameNode, shapes: list[Shape]) -> None:
+        node.comment = with_drawing(node.comment, shapes)
         self._changed(node)
 
     def _changed(self, node: chess.pgn.GameNode) -> None:

@@ -225,6 +225,23 @@ class Table(TimedGame):
         self.tree.mark(node, glyph)
         self._edited()
 
+    def draw(self, node: chess.pgn.GameNode, source: int, target: int, colour: str) -> None:
+        """Draw an arrow or a circle on a position, or take it away."""
+        self.tree.draw(node, (source, target, colour))
+        self._drew()
+
+    def wipe(self, node: chess.pgn.GameNode) -> None:
+        """Take away all that is drawn on a position."""
+        self.tree.wipe(node)
+        self._drew()
+
+    def _drew(self) -> None:
+        """Note that something was drawn, but before the first move of a game, where it is no reason
+        to save it.
+        """
+        if self.is_analysing or self.is_played:
+            self._edited()
+
     def _edited(self) -> None:
         """Note that the person made something. On a board without a game, the main line is the
         game.

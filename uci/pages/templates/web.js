@@ -62,7 +62,8 @@ function say(text, kind = "note") {
 const openDialogs = () => [...document.querySelectorAll("dialog[open]")];
 
 const live = new LiveBoard($("board"), uci => { premoves = []; return send("move", { uci }); },
-  squares => { premoves = squares ? [...premoves, squares] : []; if (state) show(); }, text => say(text));
+  squares => { premoves = squares ? [...premoves, squares] : []; if (state) show(); }, text => say(text),
+  shape => shape ? send("draw", { node: here(), source: shape[0], target: shape[1], colour: shape[2] }) : send("wipe", { node: here() }));
 const moveList = new MoveList($("moves"), () => { showMoves([]); show(); }), lineList = new MoveList($("line-list"), show);
 
 // ---- what is shown ----
@@ -126,16 +127,13 @@ function showBoard() {
   const flipped = bottomSide() === "black";
   if (live.view.flipped !== flipped) live.flip(flipped);
   const mayPremove = state.thinking && browsed === null ? state.human : null;
-  const { drawn } = step;  // by the game's author, [from, to, colour]; a circle goes to its own square
-  arrows.unshift(...drawn.filter(([from, to]) => from !== to));
-  const circles = drawn.filter(([from, to]) => from === to).map(([, square, colour]) => [square, colour]);
   const pieces = piecesOf(step.fen.split(" ")[0]);
   for (const [from, to] of premoves) {
     pieces.set(to, pieces.get(from));
     pieces.delete(from);
   }
   const glyph = mark && [step.marked[1], GLYPHS[mark.nag], KINDS[mark.nag]];
-  live.show({ placement: placementOf(pieces), marked: step.marked, check: step.check, arrows, circles, glyph },
+  live.show({ placement: placementOf(pieces), marked: step.marked, check: step.check, drawn: step.drawn, arrows, glyph },
     isLatest() && (!state.analysing || here() === state.here) ? state.legal : [], mayPremove);
 }
 
@@ -202,10 +200,9 @@ function stopClocks() {
   showClocks();
 }
 
-const GLYPHS = { 1: "!", 2: "?", 3: "!!", 4: "??", 5: "!?", 6: "?!", 7: "□", 10: "=", 13: "∞", 14: "⩲", 15: "⩱", 16: "±", 17: "∓", 18: "+−", 19: "−+" };
 const KINDS = { 1: "only-move", 2: "mistake", 3: "brilliant-move", 4: "blunder", 5: "only-move", 6: "inaccuracy" };
 const glyphsOf = ({ id, glyphs }) => marks[id] && !glyphs.some(glyph => glyph <= 6) ? [marks[id].nag, ...glyphs] : glyphs;
-const named = step => step.san + glyphsOf(step).map(glyph => GLYPHS[glyph] ?? "").join("");
+const named = step => step.san + glyphsOf(step).map(glyph => GLYPHS[glyph] ?? `$${glyph}`).join("");
 
 const words = (kind, text) => Object.assign(document.createElement("span"), { className: kind, textContent: text });
 
@@ -647,7 +644,7 @@ const keys = {
   "/": () => $("typed-move").focus(), h: () => send("hint"), u: () => send("take_back"), n: () => openDialog("new-game"),
   a: () => { if (state.isGame) tells.analyse(); }, l: () => { if (state.analysing) toggle("lines-on"); },
   s: () => { setLook("sound", choices.sound === "on" ? "off" : "on"); say(choices.sound === "on" ? t("Sound on.") : t("Sound off.")); },
-  Escape: () => live.cancel(),
+  Escape: () => live.escape(),
   "?": () => openDialog("keys"),
 };
 // What lies over the board has the keys: a dialog, the curtain, or the choice of a promotion, with which one can look only.
