@@ -93,6 +93,7 @@ class Tab:
         self._socket = runner.run(self._connect(address))
         self._number = 0
         self.failures: list[str] = []  # errors of the page's scripts
+        self.held_keys = 0  # while the mouse is used: the sum of 1 (Alt), 2 (Ctrl), 4 (Meta) and 8 (Shift)
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
 
@@ -225,7 +226,7 @@ class Tab:
     def _mouse(self, kind: str, point: tuple[float, float], button: str = "none") -> None:
         buttons = 0 if kind == "mouseReleased" else 2 if button == "right" else 1
         self.call("Input.dispatchMouseEvent", type=kind, x=point[0], y=point[1], button=button, buttons=buttons,
-                  clickCount=0 if kind == "mouseMoved" else 1)  # fmt: skip
+                  modifiers=self.held_keys, clickCount=0 if kind == "mouseMoved" else 1)  # fmt: skip
 
     def press(self, key: str) -> None:
         """One key: a character, or a name such as ArrowLeft."""

@@ -394,7 +394,7 @@ def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(
 
 
 @pytest.mark.parametrize("tab", [{"load": SlowEngine}], indirect=True)
-def test_a_premove_is_taken_back_and_arrows_are_drawn(tab: Tab) -> None:
+def test_a_premove_is_taken_back(tab):
     click_squares(tab, "e2", "e4")
     tab.wait_for("state.thinking")
     for cancel in (
@@ -412,14 +412,6 @@ def test_a_premove_is_taken_back_and_arrows_are_drawn(tab: Tab) -> None:
     tab.wait_for("premoves.length === 2")
     assert tab.script("live.base.placement.split('/')[3]") == "3P4"
     tab.press("Escape")
-    tab.drag([square(tab, "g1"), square(tab, "f3")], button="right")
-    tab.drag([square(tab, "e5")], button="right")
-    assert tab.script("live.drawn") == [[6, 21], [36, 36]]
-    assert tab.script("document.querySelectorAll('#board .drawn').length") == 2
-    tab.drag([square(tab, "e5")], button="right")
-    assert tab.script("live.drawn") == [[6, 21]]
-    tab.press("Escape")
-    assert tab.script("live.drawn") == []
     x, y = square(tab, "g1")
     for kind, button, held in (
         ("Pressed", "left", 1),
@@ -440,6 +432,48 @@ def test_a_premove_is_taken_back_and_arrows_are_drawn(tab: Tab) -> None:
     tab.press("u")
     tab.script("send('type', { text: 'Z0' })", until="$('status').classList.contains('error')")
     assert tab.script("state.steps.length") == 1, "the premove became the person's own move"
+
+
+SHAPES = "[...document.querySelectorAll('#board :is(.arrow, .ring)')].map(one => one.classList[1])"
+
+
+def draw(tab, *squares, keys=0):
+    tab.held_keys = keys
+    tab.drag([square(tab, name) for name in squares], button="right")
+    tab.held_keys = 0
+
+
+def test_each_key_that_is_held_gives_a_drawing_its_colour(tab):
+    for count, keys in enumerate((0, 8, 2, 1, 4, 9)):
+        draw(tab, "a1", f"{'abcdefgh'[count]}8", keys=keys)
+        tab.wait_for(f"{SHAPES}.length === {count + 1}")
+    assert tab.script(SHAPES) == ["green", "red", "red", "blue", "blue", "yellow"]
+
+
+def test_drawings_come_back_with_their_position(tab):
+    """They vanished at the next step, and were not in the game's file."""
+    click_squares(tab, "e2", "e4")
+    tab.wait_for("state.steps.length === 3")
+    draw(tab, "g1", "f3")
+    draw(tab, "e5")
+    tab.wait_for(f"{SHAPES}.length === 2")
+    tab.press("ArrowLeft")
+    assert tab.script(SHAPES) == []
+    tab.press("ArrowRight")
+    assert tab.script(SHAPES) == ["green", "green"]
+    assert "{ [%csl Ge5][%cal Gg1f3] }" in tab.script("fetch('game.pgn').then(one => one.text())")
+
+
+def test_a_click_leaves_drawings_and_escape_takes_them_away(tab):
+    """They may be the author's, and a click beside a piece took all of them."""
+    draw(tab, "g1", "f3")
+    tab.wait_for(f"{SHAPES}.length === 1")
+    click_squares(tab, "e5")
+    click_squares(tab, "e2")
+    tab.press("Escape")
+    assert tab.script(SHAPES) == ["green"]
+    tab.press("Escape")
+    tab.wait_for(f"{SHAPES}.length === 0")
 
 
 @pytest.mark.parametrize(

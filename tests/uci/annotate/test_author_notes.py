@@ -18,8 +18,11 @@ from uci.annotate.review import GameReview, review_game
 from uci.main import main
 from uci.terminal.author_notes import (
     author_text,
+    drawn_by,
     game_name,
+    glyphs_of,
     with_author_text,
+    with_drawing,
     with_review,
     without_review,
 )
@@ -226,3 +229,57 @@ def test_moves_behind_a_loaded_game_are_kept_with_its_notes() -> None:
     record = table.record()
     assert [node.san() for node in record.mainline()] == ["e4", "e5", "Nf3"]
     assert record.next().comment == "mine"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("comment", "drawn"),
+    [("[%csl Rd4][%cal Ge2e4]", ["d4 d4 red", "e2 e4 green"]),  # Lichess, ChessBase
+     ("[%cal Ge2e4, Yd7d5,\nBa1h8] then", ["e2 e4 green", "d7 d5 yellow", "a1 h8 blue"]),  # a line was wrapped
+     ("[%cal Ge2e4,Xa1a2,Rd2d4]", ["e2 e4 green", "d2 d4 red"]), ("[%csl Rd9]", []), ("[%csl ]", []),
+     ("[%cal Ge2e4", []), ("[%CAL Ge2e4]", []), ("[%draw arrow,e2,e4,red]", []), ("[%cal]", []),
+     ("[%c_arrow e2e4;keyPressed;none;from;e2]", []), ("no command: csl Rd4", [])],
+)  # fmt: skip
+def test_drawings_of_other_programs_are_read(comment, drawn):
+    """A list with a space, a line break or one bad shape in it was not shown."""
+    node = chess.pgn.Game().add_variation(chess.Move.from_uci("e2e4"), comment=comment)
+    told = [(chess.square_name(source), chess.square_name(target), colour)
+            for source, target, colour in drawn_by(node)]  # fmt: skip
+    assert list(map(" ".join, told)) == drawn
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", "[%csl Rd4][%cal Bg1f3]"), ("Good. [%clk 0:01:00]", "Good. [%clk 0:01:00] [%csl Rd4][%cal Bg1f3]"),
+     ("[%cal Ge2e4,Xa1a2] so", "[%cal Xa1a2] so [%csl Rd4][%cal Bg1f3]"),
+     ("[%csl Rd9][%cal Ge2e4]", "[%csl Rd9] [%csl Rd4][%cal Bg1f3]"),
+     ("a [%draw x] Blunder: bad. [%aino 2 4] b", "a [%draw x] [%csl Rd4][%cal Bg1f3] Blunder: bad. [%aino 2 4] b")],
+)  # fmt: skip
+def test_what_is_drawn_leaves_all_other_words_and_commands(before, after):
+    shapes = [(chess.D4, chess.D4, "red"), (chess.G1, chess.F3, "blue")]
+    assert with_drawing(before, shapes) == after
+
+
+def test_words_leave_what_is_drawn():
+    found = with_author_text("old [%csl Rd4] words [%cal Ge2e4]", "new")
+    assert found == "new [%csl Rd4] [%cal Ge2e4]"
+
+
+GLYPHS = "1. e4! $14 e5 $6 2. Qh5?! (2. Nf3! $146) Nc6 $999 3. Bc4 Nf6?? 4. Qxf7# *"
+
+
+def test_the_page_shows_the_authors_glyphs(engine):
+    """It had Aino's judgement only."""
+    found = reviewed(engine, read(GLYPHS))
+    add_comments(found)
+    steps = steps_of(section := game_section(found, 1, "")[1])
+    assert [step.get("glyphs") for step in steps[1:]] == ["! ⩲", "?!", "?!", "$999", None, "??", None]
+    assert steps[3]["lines"]["Variation"][0]["glyphs"] == "! N"
+    assert '<span class="own">! ⩲</span>' in section
+
+
+def test_a_glyph_that_a_review_replaced_is_still_the_authors(engine):
+    found = reviewed(engine, read("1. e4 e5 2. Qh5 Nc6 3. Bc4 Nf6!! 4. Qxf7# *"))
+    game = add_comments(found)
+    node = list(game.mainline())[5]
+    assert (node.nags, glyphs_of(node)) == ({4}, [3])
+

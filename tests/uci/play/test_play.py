@@ -28,7 +28,7 @@ from tests.uci.play.terminal_game import (
     new_game,
     play,
 )
-from uci.game.ends import GameEnd
+from uci.game.ends import GameEnd, accepts_draw
 from uci.game.game_file import LAST, default_path, load_game, save_game
 from uci.game.move_input import read_human_move
 from uci.language import shows_own_letters, speak
@@ -36,6 +36,7 @@ from uci.main import main
 from uci.play import loop
 from uci.play.typed_commands import TYPED_COMMANDS
 from uci.terminal.reading import read_game
+from uci.terminal.verdict import Verdict
 
 
 @pytest.mark.parametrize(
@@ -228,3 +229,9 @@ def test_chess960_game_castles_and_reads_back(option, tmp_path, monkeypatch, cap
     game = read_game(path)
     assert game.headers["Variant"] == "Chess960"
     assert game.next().san() == "O-O"
+
+
+@pytest.mark.parametrize(("wdl", "accepts"), [((350, 300, 350), True), ((349, 300, 351), False)])
+def test_a_draw_is_accepted_from_exactly_even_on(wdl, accepts):
+    """Offers at even had no test: a mutation that declined them was caught by none."""
+    assert accepts_draw(Verdict(0, None, wdl)) == accepts

@@ -185,6 +185,21 @@ async def test_engine_answers_after_a_reload_in_its_thinking(visit: Visit, tab: 
     await (await visit.tab()).state(lambda state: len(state["steps"]) == 3)
 
 
+async def test_a_drawing_leaves_the_engine_at_its_search(visit, tab):
+    """Each arrow would have made Aino begin to think anew."""
+    visit.engine.slow, before = True, visit.engine.job
+    await tab.send("move", uci="e2e4")
+    while visit.engine.job is before:
+        await asyncio.sleep(0.01)
+    job = visit.engine.job
+    await tab.send("draw", node=1, source=6, target=21, colour="green")
+    await tab.state(lambda state: state["nodes"].get("1", {}).get("drawn"))
+    await asyncio.sleep(0.05)
+    assert (visit.engine.job is job, job.stopped) == (True, False)
+    visit.engine.slow = False
+    job.stop()
+
+
 QUIET_GAME = """\
 e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 d3 b5 Bb3 Bc5 O-O d6 Nc3 Bg4 h3 Bh5 g4 Bg6 Bg5 h6 Bh4 O-O a3 Qd7 Nd5 Nxd5 Bxd5 Rab8"""
 SET_UP = chess.Board("4k3/8/8/8/8/8/r7/6KR w - - 0 16")  # behind move 15, by its number
@@ -202,7 +217,7 @@ async def test_draw_is_agreed_when_aino_is_not_better(visit: Visit, tab: Tab) ->
     visit.engine.slow = False
     await tab.send("level", level="easy")  # The offer had been forgotten.
     await tab.until(lambda message: message["do"] == "say" and "declined" in message["text"])
-    visit.engine.wdl = (600, 300, 100)
+    visit.engine.wdl = (350, 300, 350)  # exactly even
     await tab.send("offer_draw")
     assert (await tab.state(lambda state: state["end"]))["end"]["reason"] == "draw agreed"
 

@@ -373,3 +373,47 @@ async def test_games_are_read_and_pages_made_on_threads(visit, tab, monkeypatch)
     assert "1. e4 e5" in (await visit.get(f"/{visit.server.token}/game.pgn")).body.decode()
     assert (await visit.get(f"/{visit.server.token}/")).code == 200
     assert seen == dict.fromkeys(places, True)
+
+
+def test_what_is_drawn_on_a_position_is_there_again():
+    """It vanished at the next step."""
+    table = Table(Setup())
+    play(table, "e4", "e5")
+    table.draw(table.last, chess.D8, chess.H4, "red")
+    table.draw(table.last, chess.E5, chess.E5, "green")
+    play(table, "Nf3")
+    drawn = snapshot(table, True)["nodes"][2]["drawn"]
+    assert sorted(drawn) == [(chess.E5, chess.E5, "green"), (chess.D8, chess.H4, "red")]
+
+
+def test_what_is_drawn_in_a_game_is_saved_with_it():
+    table = Table(Setup())
+    play(table, "e4", "e5")
+    table.saved_version = table.version
+    table.draw(table.last, chess.D8, chess.H4, "yellow")
+    assert table.is_worth_saving
+    assert "e5 { [%cal Yd8h4] }" in str(table.record())
+
+
+@pytest.mark.parametrize(
+    ("colour", "left"), [("red", []), ("blue", [(chess.D8, chess.H4, "blue")])]
+)
+def test_an_arrow_drawn_again_goes_or_takes_its_new_colour(colour, left):
+    table = Table(Setup())
+    for one in ("red", colour):
+        table.draw(table.tree.game, chess.D8, chess.H4, one)
+    assert table.tree.news(True)[0]["drawn"] == left
+
+
+def test_a_drawing_before_the_first_move_is_no_reason_to_save_a_game():
+    table = Table(Setup())
+    table.draw(table.tree.game, chess.D8, chess.H4, "red")
+    assert not table.is_worth_saving
+
+
+def test_wiping_leaves_words():
+    table = Table(Setup(human=None))
+    table.comment(table.tree.game, "Words")
+    table.draw(table.tree.game, chess.D8, chess.H4, "red")
+    table.wipe(table.tree.game)
+    assert table.tree.game.comment == "Words"
