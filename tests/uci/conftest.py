@@ -27,7 +27,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     given = {
         name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters
     }
-    pyfuncitem.funcargs["visit"].loop.run(pyfuncitem.obj(**given))
+    visit = pyfuncitem.funcargs.get("visit")
+    run = visit.loop.run if visit else asyncio.run
+    run(pyfuncitem.obj(**given))
     return True
 
 

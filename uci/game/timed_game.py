@@ -15,7 +15,7 @@ from engine.errors import ConfigError
 from uci.game.clock import TIME_CONTROL, GameClock, GameTime
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import game_from_board
-from uci.game.level import DEFAULT_LEVEL, DEFAULT_NAME, NAMED_LEVELS, Level, parse_level
+from uci.game.level import DEFAULT_LEVEL, Level, parse_level
 from uci.language import _
 from uci.terminal.reading import board_at
 
@@ -61,8 +61,7 @@ class TimedGame:
         self.setup = setup
         self.board = setup.board.copy()
         self.human = setup.human
-        offered = NAMED_LEVELS[DEFAULT_NAME] if setup.is_asked else DEFAULT_LEVEL
-        self.levels = dict(setup.levels or dict.fromkeys(chess.COLORS, offered))
+        self.levels = dict(setup.levels or dict.fromkeys(chess.COLORS, DEFAULT_LEVEL))
         self.clock = setup.clock
         self.clock_times = dict(setup.clock_times)
         self.first_ply = self.plies  # plies played before the game began here

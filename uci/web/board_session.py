@@ -19,6 +19,7 @@ from engine.native.awake import awake_s
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchJob
 from uci.annotate.review import DEFAULT_LIMITS
+from uci.game.choice import Choice
 from uci.game.timed_game import Setup
 from uci.language import _, translated
 from uci.library.game_files import game_key
@@ -92,7 +93,10 @@ class BoardSession:
         self.services = services
         self.engine = services.engine
         self.tell = tell
+        self.choice = Choice.read(services.games)
         self.table = self._lay(Table(setup))
+        if setup.levels is not None:
+            self.choice = Choice.of(self.table)
         self.shows_lines, self.line_count = True, services.line_count
         self.review = Review()
         self.reviewed: tuple[Table, Review] | None = None  # the table that was reviewed last
@@ -152,6 +156,7 @@ class BoardSession:
                 **state,
                 "review": self.review.message(),
                 "shows": shown,
+                "choice": self.choice.facts,
                 "saved": self._saved,
                 "back": back,
             }
@@ -227,8 +232,16 @@ class BoardSession:
             )
 
     def _lay(self, table: Table) -> Table:
+        """Give a table its level, where nothing tells one: the one that was chosen last."""
+        if table.setup.levels is None:
+            table.level = self.choice.level
         table.load(not self.engine.is_loaded)
         return table
+
+    def choose(self, choice: Choice) -> None:
+        """Take note of what is wanted of the next games, too."""
+        self.choice = choice
+        choice.keep(self.services.games)
 
     def play(self, move: chess.Move) -> None:
         """Play a move of the running game."""

@@ -110,7 +110,7 @@ class Replay {
       step.lines[name].forEach((move, index) => {
         const link = document.createElement("a");
         link.href = "#";
-        link.textContent = move.text;
+        link.textContent = move.text + (move.glyphs ?? "");
         if (name === this.lineName && this.inLine === before + index + 1) link.setAttribute("aria-current", "true");
         link.addEventListener("click", event => { event.preventDefault(); this.go(this.ply, before + index + 1, name); });
         says.append(link, " ");
