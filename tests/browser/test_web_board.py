@@ -3,6 +3,7 @@ second tab.
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -377,11 +378,29 @@ def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab) -> 
 def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(
     chromium: Chromium, tmp_path: Path
 ) -> None:
-    words = "play --web --no-browser --evaluator material --threads 1 --hash-mib 16 --multi-pv 4 --pgn".split()
+    """All users of a machine could read the page's token among the browser's arguments."""
+    words = "play --web --evaluator material --threads 1 --hash-mib 16 --multi-pv 4 --pgn".split()
     command = [sys.executable, "-m", "uci", *words, str(tmp_path / "mine.pgn"), "--fen", BACK_RANK]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    tab = chromium.open(process.stdout.readline().split()[-1])
+    browser, told = tmp_path / "browser", tmp_path / "told"
+    browser.write_text(f'#!/bin/sh\necho "$@" > {told}.part\nmv {told}.part {told}\n')
+    browser.chmod(0o700)
+    surroundings = {**os.environ, "BROWSER": f"{browser} %s"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=surroundings)
+    printed = process.stdout.readline().split()[-1]
+    while not told.exists():
+        time.sleep(0.05)
+    given = told.read_text().strip()
+    assert printed.split("/")[3] not in given
+    tab = chromium.open(given)
     tab.wait_for("state && state.shows.count === 4")
+    assert tab.script("location.href") == printed
+    tab.go(
+        printed
+    )  # a reload; the address that was given is dead, and nowhere in the tab's history
+    tab.wait_for("typeof state !== 'undefined' && state")
+    assert not [
+        one for one in tab.call("Page.getNavigationHistory")["entries"] if one["url"] == given
+    ]
     drag(tab, "g1", "f2")
     tab.wait_for("state.steps.length === 3")
     process.send_signal(signal.SIGHUP)

@@ -45,7 +45,9 @@ class Choice:
         """Return what was kept in a folder, or the usual choice where nothing readable was."""
         if folder is not None:
             # Anybody may have written anything there; the next choice is written in its place.
-            with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError, ConfigError):
+            with contextlib.suppress(
+                OSError, ValueError, TypeError, KeyError, RecursionError, ConfigError
+            ):
                 facts = json.loads((folder / CHOICE).read_text(encoding="utf-8"))
                 return cls.parse(str(facts["level"]), str(facts["clock"]))
         return cls()

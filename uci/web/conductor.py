@@ -118,7 +118,10 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "promote": (_on_node(Table.promote, BoardSession.changed), _NODE),
     "delete": (_on_node(Table.delete, BoardSession.changed), _NODE),
     "comment": (_on_node(Table.comment), {**_NODE, "text": _text(LONGEST["comment"])}),
-    "draw": (_on_node(Table.draw), {**_NODE, "source": _SQUARE, "target": _SQUARE, "colour": _COLOUR}),
+    "draw": (
+        _on_node(Table.draw),
+        {**_NODE, "source": _SQUARE, "target": _SQUARE, "colour": _COLOUR},
+    ),
     "wipe": (_on_node(Table.wipe), _NODE),
     "mark": (_on_node(Table.mark), {**_NODE, "glyph": _number(0, 6)}),
     "lines": (analysis_mode.lines, {"on": _flag, "count": _number(1, 218)}),

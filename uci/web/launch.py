@@ -69,7 +69,9 @@ async def serve_board(
             "SIGINT SIGHUP SIGTERM", lambda *_: loop.call_soon_threadsafe(ended.set)
         ):
             if open_browser:  # in a thread, because some browsers return when they are closed
-                threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+                threading.Thread(
+                    target=webbrowser.open, args=(server.url_once(),), daemon=True
+                ).start()
             waiting, loading = (
                 asyncio.ensure_future(ended.wait()),
                 asyncio.ensure_future(engine.prepare()),

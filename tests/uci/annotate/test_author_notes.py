@@ -272,7 +272,15 @@ def test_the_page_shows_the_authors_glyphs(engine):
     found = reviewed(engine, read(GLYPHS))
     add_comments(found)
     steps = steps_of(section := game_section(found, 1, "")[1])
-    assert [step.get("glyphs") for step in steps[1:]] == ["! ⩲", "?!", "?!", "$999", None, "??", None]
+    assert [step.get("glyphs") for step in steps[1:]] == [
+        "! ⩲",
+        "?!",
+        "?!",
+        "$999",
+        None,
+        "??",
+        None,
+    ]
     assert steps[3]["lines"]["Variation"][0]["glyphs"] == "! N"
     assert '<span class="own">! ⩲</span>' in section
 
@@ -282,4 +290,3 @@ def test_a_glyph_that_a_review_replaced_is_still_the_authors(engine):
     game = add_comments(found)
     node = list(game.mainline())[5]
     assert (node.nags, glyphs_of(node)) == ({4}, [3])
-

@@ -56,6 +56,57 @@ async def test_nothing_else_is_served(visit: Visit, path: str) -> None:
     assert visit.server.token not in answer.body.decode()
 
 
+def path_of(url):
+    return "/" + url.split("/", 3)[3]
+
+
+async def test_the_browser_is_led_to_the_page_by_an_address_without_the_token(visit):
+    """All users of a machine could read the token among the browser's arguments."""
+    once = visit.server.url_once()
+    assert visit.server.token not in once
+    page = await visit.get(path_of(once))
+    assert (page.code, page.effective_url) == (200, visit.server.url)
+
+
+async def test_that_address_is_dead_once_it_was_used(visit):
+    once = path_of(visit.server.url_once())
+    await visit.get(once)
+    again = await visit.get(once)
+    assert (again.code, visit.server.token in again.body.decode()) == (404, False)
+
+
+async def test_that_address_dies_after_some_minutes(visit):
+    once = path_of(visit.server.url_once())
+    visit.server._once_until -= 301
+    assert (await visit.get(once)).code == 404
+
+
+async def test_that_address_dies_with_the_next_one(visit):
+    once = path_of(visit.server.url_once())
+    visit.server.url_once()
+    assert (await visit.get(once)).code == 404
+
+
+@pytest.mark.parametrize(
+    "look", [{"method": "HEAD"}, {"Host": "evil.example:80"}], ids=["head", "host"]
+)
+async def test_a_look_at_that_address_does_not_spend_it(visit, look):
+    once = path_of(visit.server.url_once())
+    await visit.get(once, **look)
+    assert (await visit.get(once)).code == 200
+
+
+@pytest.mark.parametrize("path", ["/once/", "/once/x", "/once/socket"])
+async def test_no_other_address_leads_to_the_page(visit, path):
+    assert (await visit.get(path)).code == 404
+
+
+async def test_the_printed_address_works_beside_it_and_again(visit):
+    await visit.get(path_of(visit.server.url_once()))
+    codes = [(await visit.get(path_of(visit.server.url))).code for _ in range(2)]
+    assert codes == [200, 200]
+
+
 @pytest.mark.parametrize("origin", ["http://evil.example", ""])
 async def test_socket_is_closed_to_other_origins(visit: Visit, origin: str) -> None:
     with pytest.raises(Exception, match="403"):

@@ -82,8 +82,9 @@ class Visit:
         save_game(game, self.folder / ("analyses.pgn" if is_analysis else "games.pgn"), before)
         return "saved"
 
-    async def get(self, path: str = "", **headers: str) -> HTTPResponse:
-        request = HTTPRequest(f"http://127.0.0.1:{self.server.port}{path}", headers=headers)
+    async def get(self, path: str = "", method: str = "GET", **headers: str) -> HTTPResponse:
+        url = f"http://127.0.0.1:{self.server.port}{path}"
+        request = HTTPRequest(url, method, headers)
         with closing(AsyncHTTPClient(force_instance=True)) as client:
             return await client.fetch(request, raise_error=False)
 
