@@ -151,6 +151,61 @@ def test_buttons_of_the_board_differ(code: str) -> None:
     assert len({text for name in names for text in catalogue[name]}) == len(names)
 
 
+# What the {names} of sentences stand for. A new one belongs to one of these.
+NOUNS = {"attacked", "attacker", "better", "deed", "first", "guard", "guarded", "kind", "last", "lost", "mate",
+         "material", "motif", "other", "piece", "pieces", "state", "text", "why", "won"}  # fmt: skip
+NAMES = {
+    "evaluator",
+    "file",
+    "folder",
+    "game",
+    "maker",
+    "name",
+    "names",
+    "page",
+    "path",
+    "pgn",
+    "url",
+}
+# Numbers, moves and squares, which no word before them changes for, and whole sentences behind a colon or alone.
+OTHER_VALUES = set(
+    """0 1 2 accuracy after before black chances column command count deeper default depth deviation done
+    draw error example fault fen forms found hours how least letter level limits line longest loss most move moves nodes
+    nps number own passed pawns plies ply points position progress rank rating readers reason result scale score seconds
+    shown side square squares streak summary title told total value version wanted white win word""".split()
+)
+# What cannot stand at the seam of a sentence and what is put into it: words that contract or lose
+# their vowel, and German words that ask for another case than that of these nouns. Whose turn it is
+# has no masculine word in Spanish: it is White's, "las blancas", or Black's.
+_VOWEL = "[aeiouyhâàéèêëîïôöùûœAEIOUYHÂÀÉÈÊÎÔ]"
+SEAMS = {
+    "fr": rf"\b([Qq]ue|[DdLlJjNnSsCc]e|la|(jus|lors|puis)que|si(?= il)) {_VOWEL}|\b(de|à) les? |\bqu'(?!{_VOWEL})",
+    "es": r"(?<!turno )\b(de|a) el |\by h?i(?!e)|\bo h?o",
+    "de": r"\b(mit|von|bei|nach|aus|zu|seit|ab|gegenüber|statt|wegen|trotz|während) (ein|d(er|ie|as|en) )",
+}
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_whatever_is_put_into_a_sentence_fits_the_word_before_it(code):
+    """A review said "que un cavalier au lieu de un pion" and "einen Bauern statt einen Turm"."""
+    catalogue = catalogue_of(code)
+    begun = re.compile("(subject\4|of\4)?(a|an|the|two|three|which|mate|queen|bishops) ?")
+    nouns = [text for name, texts in catalogue.items() if begun.match(name) for text in texts]
+    names = ["Anand – Ivantchouk", "iberia.pgn", "el.pgn", "Élodie", "hou.pgn", "orlando"]
+    values = dict.fromkeys(NOUNS, nouns) | dict.fromkeys(NAMES, names)
+    assert len(nouns) > 40
+    for name, texts in catalogue.items():
+        for before, value in (
+            re.findall(r"([^{}]*)\{(\w+)[^}]*\}", "\n".join(texts)) if name else ()
+        ):
+            assert value in values or value in OTHER_VALUES, name
+            for one in values.get(value, ()):
+                seam = re.compile(SEAMS[code]).search(
+                    before + one, max(0, len(before) - 12), len(before) + 6
+                )
+                assert not seam, before + one
+
+
 @pytest.mark.parametrize("code", OTHERS)
 def test_one_thing_has_one_name(code: str) -> None:
     """A review was "Bewertung" on buttons, as scores are, and "Analyse" in messages."""

@@ -3,10 +3,10 @@ machine by default.
 
 What keeps others out: the server listens on 127.0.0.1, unless another address is asked for; the
 page's address holds a secret token, and the browser is started with an address that leads there
-once, because all users of a machine can read what programs are started with; the Host header must be the address that is listened on, or a
-number where that is every address, so that no foreign name that resolves to it is served; the
-socket's Origin must be the server's own; a page may load nothing from anywhere, and no other page
-may frame it; all sizes are bounded.
+once, because all users of a machine can read what programs are started with; the Host header must
+be the address that is listened on, or a number where that is every address, so that no foreign name
+that resolves to it is served; the socket's Origin must be the server's own; a page may load nothing
+from anywhere, and no other page may frame it; all sizes are bounded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import ipaddress
 import json
 import secrets
 import socket
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import IO, Any
@@ -30,6 +29,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from engine.board.pgn.game_writer import game_text
 from engine.errors import ConfigError
+from engine.native.awake import awake_s
 from uci.game.level import SCALE, level_choices
 from uci.language import _, shows_own_letters, speak, spoken_languages
 from uci.library.game_files import is_key
@@ -113,13 +113,13 @@ class WebServer:
         """Return an address that leads to the page once, within some minutes. The one before is
         dead.
         """
-        self._once, self._once_until = secrets.token_urlsafe(24), time.monotonic() + _ONCE_S
+        self._once, self._once_until = secrets.token_urlsafe(24), awake_s() + _ONCE_S
         return f"{self._place}/once/{self._once}"
 
     def spend(self, secret: str) -> bool:
         """Whether this is the secret of `url_once`; from here on it is none."""
         is_right = hmac.compare_digest(secret.encode(), self._once.encode())
-        if not is_right or not secret or time.monotonic() > self._once_until:
+        if not is_right or not secret or awake_s() > self._once_until:
             return False
         self._once = ""
         return True
