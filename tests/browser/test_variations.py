@@ -297,3 +297,25 @@ def test_tab_and_enter_alone_open_each_dialog_and_reach_all_its_controls_by_name
         assert [node["role"] for node in focusable if not node["name"]["value"]] == [], dialog
         tab.press("Escape")
         tab.wait_for(f"!$('{dialog}').open && document.activeElement.dataset.open === '{dialog}'")
+
+
+LONG = "Fehler: verliert einen Springer und zwei Bauern durch eine Gabel des Springers auf c7 gegen König und Turm. "
+
+
+@pytest.mark.parametrize(
+    ("tab", "words"),
+    [({**ANALYSIS, "width": width, "height": height}, LONG * repeats)
+     for width, height in ((1366, 768), (1536, 864), (1280, 720), (1920, 1080)) for repeats in (1, 3)],
+    indirect=["tab"],
+)  # fmt: skip
+def test_what_a_review_says_of_a_move_is_seen_whole(tab, words):
+    """In windows of usual laptops its last lines were cut off."""
+    load(tab, "1. e4 e5 2. Nf3 Nc6 3. Bc4 Nd4 4. Nxe5 Qg5 5. Nxf7 Qxg2 6. Rf1 Qxe4+ *", 12)
+    review = f"{{ marks: {{ 11: {{ nag: 2, says: '{words}', better: [1, 18] }} }}, curve: [[0, 0.5], [11, 0.1]] }}"
+    tab.script(f"showReview({{ running: false, ready: true, done: 1, total: 1, ...{review} }})")
+    tab.script("look(11)", until="state.here === 11 && lineList.host.childNodes.length > 1")
+    note, box = tab.script("""[$("moves").querySelector(".review-note"), $("moves")].map(one => {
+      const { top, bottom } = one.getBoundingClientRect();
+      return [top, bottom];
+    })""")
+    assert box[0] <= note[0] < note[1] <= box[1]

@@ -309,10 +309,17 @@ function showMoves(numbers) {
   box.querySelector("[aria-current]")?.removeAttribute("aria-current");
   const button = buttons.get(here());
   button?.setAttribute("aria-current", "true");
-  const said = marks[here()] && rows.get(here())?.made.find(part => part.matches(".review-note"));  // is to be seen whole
-  const above = said ? Math.max(0, Math.min(2 * button.offsetHeight, box.clientHeight - said.offsetTop - said.offsetHeight + button.offsetTop))
-    : box.clientHeight / 2;
-  box.scrollTop = button?.isConnected ? button.offsetTop - box.offsetTop - above : here() ? box.scrollTop : 0;
+  showNear(box, button, marks[here()] && rows.get(here())?.made.find(part => part.matches(".review-note")));
+}
+
+// Lets the list of moves show a move in its middle. What a review says of it is to be seen whole: the list is made high enough,
+// and begins with the move, or with what is said where the author wrote much between them.
+function showNear(box, button, said) {
+  box.style.minHeight = "";
+  if (!button?.isConnected) { if (!here()) box.scrollTop = 0; return; }
+  const isFar = said && said.offsetTop - button.offsetTop > 4 * button.offsetHeight, first = isFar ? said : button;
+  if (said) box.style.minHeight = `${said.offsetTop + said.offsetHeight - first.offsetTop + 2}px`;
+  box.scrollTop = first.offsetTop - box.offsetTop - (said ? 0 : box.clientHeight / 2);
 }
 
 function showLines() {
@@ -693,5 +700,6 @@ function connect() {
 }
 
 for (const name in choices) setLook(name, choices[name]);
+addEventListener("resize", () => { latestShown = null; if (state) showMoves(); });
 setInterval(showClocks, 100);
 connect();
