@@ -67,7 +67,8 @@ class LiveBoard {
 
   // Takes back a premove and the choice of a piece; where there is neither, what was drawn.
   escape() {
-    if (this.hasPremove || [this.selected, this.cursor, this.drag].some(one => one !== null)) this.cancel();
+    const isChosen = [this.selected, this.cursor, this.drag].some(one => one !== null);
+    if (isChosen || this.hasPremove || !this.host.querySelector(".promotion").hidden) this.cancel();
     else if (this.drawn.length) this.onDraw(null);
   }
 
