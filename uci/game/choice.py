@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engine.errors import ConfigError
 from engine.files.atomic import write_file
 from uci.game.clock import parse_time_control
-from uci.game.level import DEFAULT_NAME, NAMED_LEVELS, Level, parse_level
+from uci.game.level import DEFAULT_NAME, NAMED_LEVELS, parse_level
 from uci.game.timed_game import TimedGame
 
 CHOICE = "choice.json"
@@ -20,25 +20,22 @@ CHOICE = "choice.json"
 
 @dataclass(frozen=True)
 class Choice:
-    """What a person wants of a game with Aino: a level, and minutes and seconds of a clock."""
+    """What a person wants of a game with Aino, as one types it: a level, and minutes and seconds of
+    a clock.
+    """
 
-    level: Level = NAMED_LEVELS[DEFAULT_NAME]
-    clock: str = ""  # as one types it, "" for none
+    level: str = NAMED_LEVELS[DEFAULT_NAME].text
+    clock: str = ""  # for none
 
     @classmethod
     def parse(cls, level: str, clock: str) -> Choice:
         """Return what was typed. Raises ConfigError."""
-        return cls(parse_level(level), parse_time_control(clock).text if clock else "")
+        return cls(parse_level(level).text, parse_time_control(clock).text if clock else "")
 
     @classmethod
     def of(cls, game: TimedGame) -> Choice:
         """Return what a game was begun with."""
-        return cls(game.level, "" if game.clock is None else game.clock.control.text)
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """The level and the clock as texts."""
-        return {"level": self.level.text, "clock": self.clock}
+        return cls(game.level.text, "" if game.clock is None else game.clock.control.text)
 
     @classmethod
     def read(cls, folder: Path | None) -> Choice:
@@ -57,4 +54,4 @@ class Choice:
         if folder is not None:
             with contextlib.suppress(OSError):
                 folder.mkdir(parents=True, exist_ok=True)
-                write_file(folder / CHOICE, json.dumps(self.facts))
+                write_file(folder / CHOICE, json.dumps(asdict(self)))

@@ -95,7 +95,8 @@ def author_text(comment: str) -> str:
 
 def notes_at(node: chess.pgn.GameNode) -> str:
     """Return what the author wrote before a move of a variation and behind it."""
-    return " ".join(filter(None, map(author_text, (node.starting_comment, node.comment))))
+    comments = filter(None, (node.starting_comment, node.comment))
+    return " ".join(filter(None, map(author_text, comments)))
 
 
 def drawn_by(node: chess.pgn.GameNode) -> list[Shape]:

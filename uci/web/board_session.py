@@ -20,6 +20,7 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchJob
 from uci.annotate.review import DEFAULT_LIMITS
 from uci.game.choice import Choice
+from uci.game.level import parse_level
 from uci.game.timed_game import Setup
 from uci.language import _, translated
 from uci.library.game_files import game_key
@@ -156,7 +157,7 @@ class BoardSession:
                 **state,
                 "review": self.review.message(),
                 "shows": shown,
-                "choice": self.choice.facts,
+                "choice": vars(self.choice),
                 "saved": self._saved,
                 "back": back,
             }
@@ -234,7 +235,7 @@ class BoardSession:
     def _lay(self, table: Table) -> Table:
         """Give a table its level, where nothing tells one: the one that was chosen last."""
         if table.setup.levels is None:
-            table.level = self.choice.level
+            table.level = parse_level(self.choice.level)
         table.load(not self.engine.is_loaded)
         return table
 

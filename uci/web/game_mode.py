@@ -148,7 +148,7 @@ def resign(session: BoardSession) -> None:
 
 def level(session: BoardSession, level: str) -> None:
     session.table.level = parse_level(level)
-    session.choose(replace(session.choice, level=session.table.level))
+    session.choose(replace(session.choice, level=session.table.level.text))
     session.changed()
 
 

@@ -23,6 +23,7 @@ _GLYPHS = range(
 )  # of which a move has one at most
 
 Facts = dict[str, Any]  # of a node, as plain JSON types
+_UNWRITTEN: Facts = {"note": "", "drawn": [], "clock": None}
 
 
 class MoveTree:
@@ -79,10 +80,8 @@ class MoveTree:
         number = self.numbers[node]
         self._facts[number] |= {
             "next": [self.numbers[child] for child in node.variations],
-            "note": notes_at(node),
-            "drawn": drawn_by(node),
             "glyphs": sorted(node.nags),
-            "clock": node.clock() if node.comment else None,
+            **(_written(node) if node.comment or node.starting_comment else _UNWRITTEN),
         }
         self._news.add(number)
 
@@ -176,6 +175,11 @@ class MoveTree:
             if more and copy is before and isinstance(copy, chess.pgn.ChildNode):
                 copy = copy.parent.add_variation(copy.move)
             todo += ((child, copy.add_variation(child.move)) for child in more)
+
+
+def _written(node: chess.pgn.GameNode) -> Facts:
+    """Return what the comments of a node tell."""
+    return {"note": notes_at(node), "drawn": drawn_by(node), "clock": node.clock()}
 
 
 def _place(move: chess.Move | None, board: chess.Board) -> Facts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import is_
 
 import chess
 import chess.pgn
@@ -164,10 +165,7 @@ class Table(TimedGame):
             _way_to(node),
             [(_way_to(self.here), self.shown), (_way_to(self.last), self.board)],
         )
-        shared = [
-            sum(one is other for one, other in zip(way, known, strict=False))
-            for known, _board in ways
-        ]
+        shared = [sum(map(is_, way, known)) for known, _board in ways]
         nearer = min(0, 1, key=lambda index: len(ways[index][0]) - 2 * shared[index])
         known, board = ways[nearer]
         self.here, self.shown = node, board.copy() if nearer else board

@@ -45,20 +45,20 @@ async def test_another_game_is_offered_at_the_level_and_the_clock_of_the_last(bo
 
 async def test_the_next_program_offers_them_too(board):
     game_mode.new(board(), "white", "elo 1200", "25+10", "", "")
-    assert board().choice == Choice(Level(elo=1200), "25+10")
+    assert board().choice == Choice("elo 1200", "25+10")
 
 
 async def test_a_game_from_a_position_is_a_choice_too(board):
     session = board()
     game_mode.play_from_here(session, "white", "nodes 50", "3+2")
-    assert board().choice == Choice(Level(nodes=50), "3+2")
+    assert board().choice == Choice("nodes 50", "3+2")
 
 
 async def test_a_level_that_is_changed_in_a_game_is_the_next_ones(board):
     session = board()
     game_mode.new(session, "white", "elo 1200", "5", "", "")
     game_mode.level(session, "alone")
-    assert board().choice == Choice(Level(alone=True), "5")
+    assert board().choice == Choice("alone", "5")
 
 
 async def test_who_cancels_the_first_question_gets_the_level_of_the_last_game(board):
@@ -69,7 +69,7 @@ async def test_who_cancels_the_first_question_gets_the_level_of_the_last_game(bo
 async def test_levels_on_the_command_line_go_before_what_was_kept(board):
     game_mode.new(board(), "white", "elo 1200", "5", "", "")
     levels = dict.fromkeys(chess.COLORS, parse_level("elo 900"))
-    assert board(Setup(levels=levels)).choice == Choice(Level(elo=900))
+    assert board(Setup(levels=levels)).choice == Choice("elo 900")
 
 
 async def test_somebody_elses_game_goes_on_at_the_level_that_was_chosen_last(board):
