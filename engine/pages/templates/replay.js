@@ -97,7 +97,7 @@ class Replay {
   // Lets a screen reader say something: the move, and not each time all that can be read beside it.
   hear(text) { this.game.querySelector(".heard").textContent = text; }
 
-  // The words about a step, the author's glyphs and words on the shown position, and the step's other lines as links.
+  // The words about a step, glyphs and words of the author on the shown position, and the step's other lines as links.
   sayIt(step, note) {
     const says = this.game.querySelector(".says");
     says.textContent = step.text;

@@ -1,6 +1,6 @@
 // A board on which pieces are moved: drag, two clicks, or keys. Needs board.js.
 const DRAG_FROM = 4;  // pixels; a shorter way is a click
-// Of arrows and circles: with no key held, with Shift or Ctrl, with Alt or the system's key, and with both, as on Lichess.
+// Of arrows and circles: with no key held, with Shift or Ctrl, with Alt or Meta, and with both, as on Lichess.
 const COLOURS = ["green", "red", "blue", "yellow"];
 
 class LiveBoard {

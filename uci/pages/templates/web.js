@@ -127,7 +127,7 @@ function showBoard() {
   const flipped = bottomSide() === "black";
   if (live.view.flipped !== flipped) live.flip(flipped);
   const mayPremove = state.thinking && browsed === null ? state.human : null;
-  const pieces = piecesOf(step.fen.split(" ")[0]);
+  const pieces = piecesOf(step.fen.split(" ")[0]);  // of the player's hopes, where premoves wait
   for (const [from, to] of premoves) {
     pieces.set(to, pieces.get(from));
     pieces.delete(from);
