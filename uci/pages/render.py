@@ -9,7 +9,6 @@ import jinja2
 from engine.pages.render import page_environment
 from uci import __version__
 from uci.language import _, page_language, several, spoken
-from uci.terminal.author_notes import GLYPHS
 
 
 def render(template: str, **context: object) -> str:
@@ -20,5 +19,5 @@ def render(template: str, **context: object) -> str:
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = page_environment("uci.pages", f"Aino {__version__}")
-    environment.globals |= {"_": _, "several": several, "glyphs": GLYPHS}
+    environment.globals |= {"_": _, "several": several}
     return environment

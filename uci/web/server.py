@@ -34,6 +34,7 @@ from uci.game.level import SCALE, level_choices
 from uci.language import _, shows_own_letters, speak, spoken_languages
 from uci.library.game_files import is_key
 from uci.pages.render import render
+from uci.terminal.author_notes import GLYPHS
 from uci.web.conductor import LONGEST, LONGEST_MESSAGE, Conductor
 
 ADDRESS = "127.0.0.1"
@@ -322,6 +323,7 @@ class PageHandler(_Guarded):
             "chosen": self.chosen,
             "levels": level_choices(),
             "scale": _(SCALE),
+            "glyphs": GLYPHS,
         }
         await self.show_page(partial(render, "web.html.j2", title="Aino", longest=LONGEST, **shown))
 
