@@ -10,15 +10,12 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import chess
 import pytest
 
 from engine.player import Engine
-from engine.search.limits import Limits, SearchJob
-from engine.search.result import OnInfo, SearchResult
-from tests.browser.devtools import WAIT_S, Chromium, Tab
+from tests.browser.devtools import WAIT_S
 from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, open_board, web_board
 from uci.game.clock import GameClock, GameTime
 from uci.game.timed_game import Setup
@@ -34,13 +31,11 @@ REMEMBER_PRESS = """addEventListener('pointerdown', event => {
 class SlowEngine(ScriptedEngine):
     """Thinks until it is stopped."""
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
-    ) -> SearchResult:
+    def search(self, limits, on_info=None, job=None):
         return Engine.search(self, replace(limits, infinite=True), on_info, job)
 
 
-def square(tab: Tab, name: str) -> tuple[float, float]:
+def square(tab, name):
     """The middle of a square of the board on the screen."""
     x, y = tab.script(f"""(() => {{
       const box = live.view.svg.getBoundingClientRect();
@@ -50,27 +45,27 @@ def square(tab: Tab, name: str) -> tuple[float, float]:
     return x, y
 
 
-def drag(tab: Tab, source: str, target: str) -> None:
+def drag(tab, source, target):
     tab.drag([square(tab, source), square(tab, target)])
 
 
-def click_squares(tab: Tab, *names: str) -> None:
+def click_squares(tab, *names):
     for name in names:
         tab.drag([square(tab, name)])
 
 
-def wait_for_moves(tab: Tab, count: int) -> None:
+def wait_for_moves(tab, count):
     tab.wait_for(f"state && state.steps.length === {count + 1} && !state.thinking")
 
 
-def load(tab: Tab, text: str, plies: int) -> None:
+def load(tab, text, plies):
     tab.script(
         f"send('load', {{ text: {json.dumps(text)}, game: 1 }})",
         until=f"state.steps.length === {plies + 1}",
     )
 
 
-def lose_connection(tab: Tab) -> None:
+def lose_connection(tab):
     """Closes the page's connection. It is opened again with `reconnect` only, not after a while."""
     tab.script("""(() => {
       const later = setTimeout;
@@ -81,9 +76,7 @@ def lose_connection(tab: Tab) -> None:
 
 
 @pytest.mark.parametrize("width", [375, 1280])
-def test_a_game_is_played_to_mate_and_reviewed(
-    chromium: Chromium, tmp_path: Path, width: int
-) -> None:
+def test_a_game_is_played_to_mate_and_reviewed(chromium, tmp_path, width):
     with open_board(chromium, tmp_path, width, load=lambda: ScriptedEngine(SCHOLARS_MATE)) as tab:
         drag(tab, "e2", "e4")
         wait_for_moves(tab, 2)
@@ -125,7 +118,7 @@ def test_a_game_is_played_to_mate_and_reviewed(
 
 
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(PROMOTION))}], indirect=True)
-def test_a_pawn_promotes_to_what_is_chosen_on_a_board_that_turns(tab: Tab) -> None:
+def test_a_pawn_promotes_to_what_is_chosen_on_a_board_that_turns(tab):
     drag(tab, "a7", "a8")
     tab.wait_for("!document.querySelector('.promotion').hidden")
     tab.script("document.activeElement.blur()")
@@ -145,16 +138,14 @@ class ReviewedSlowly(ScriptedEngine):
 
     gate = threading.Event()
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
-    ) -> SearchResult:
+    def search(self, limits, on_info=None, job=None):
         if self.options.analyse_mode and limits.nodes:
             assert self.gate.wait(WAIT_S)
         return super().search(limits, on_info, job)
 
 
 @pytest.mark.parametrize("tab", [{"load": ReviewedSlowly}], indirect=True)
-def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab: Tab) -> None:
+def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab):
     ReviewedSlowly.gate.clear()
     load(tab, "1. f3 e5 2. g4 Qh4# 0-1", 4)
     tab.script("send('lines', { on: false, count: 5 })", until="!state.shows.on")
@@ -181,7 +172,7 @@ def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab: Tab) -
 @pytest.mark.parametrize(
     "tab", [{"setup": Setup(clock=GameClock(GameTime(600, 0)))}], indirect=True
 )
-def test_the_clocks_stand_still_while_the_connection_is_lost(tab: Tab) -> None:
+def test_the_clocks_stand_still_while_the_connection_is_lost(tab):
     drag(tab, "e2", "e4")
     wait_for_moves(tab, 2)
     assert tab.script("state.clock.running") == "white"
@@ -195,8 +186,8 @@ def test_the_clocks_stand_still_while_the_connection_is_lost(tab: Tab) -> None:
 
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
 def test_analysis_shows_lines_that_can_be_played_though_they_are_replaced_while_pressed(
-    tab: Tab,
-) -> None:
+    tab,
+):
     tab.wait_for("state && linesFit() && lines.lines.length === 3")
     assert sum(tab.script("lines.lines[0].wdl")) == 1000
     tab.script(
@@ -231,7 +222,7 @@ def test_analysis_shows_lines_that_can_be_played_though_they_are_replaced_while_
 
 
 @pytest.mark.parametrize("tab", [{"width": 375}], indirect=True)
-def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(tab: Tab) -> None:
+def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(tab):
     load(
         tab,
         " ".join(f"{number}. {'Nf3 Nf6' if number % 2 else 'Ng1 Ng8'}" for number in range(1, 61))
@@ -259,7 +250,7 @@ TIMED = {
 
 
 @pytest.mark.parametrize("tab", [TIMED], indirect=True)
-def test_the_clock_runs_from_the_first_move_and_its_flag_falls(tab: Tab) -> None:
+def test_the_clock_runs_from_the_first_move_and_its_flag_falls(tab):
     time.sleep(0.3)
     assert tab.script("state.clock.running") is None
     drag(tab, "e2", "e4")
@@ -268,7 +259,7 @@ def test_the_clock_runs_from_the_first_move_and_its_flag_falls(tab: Tab) -> None
     assert tab.text("#below .clock") == "0.0"
 
 
-def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Path) -> None:
+def test_a_second_tab_is_told_and_may_take_over(chromium, tmp_path):
     with open_board(chromium, tmp_path, load=lambda: ScriptedEngine(("e7e5", "b8c6"))) as first:
         first.script("premoves = [[6, 21]]")
         second = chromium.open(first.script("location.href"))
@@ -297,14 +288,14 @@ def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Pa
         )
 
 
-def test_a_dialog_copies_without_a_clipboard_as_in_the_network_of_a_phone(tab: Tab) -> None:
+def test_a_dialog_copies_without_a_clipboard_as_in_the_network_of_a_phone(tab):
     tab.script("Object.defineProperty(navigator, 'clipboard', {}), window.copied = ''")
     tab.script("document.execCommand = () => { copied = `${getSelection()}`; }, 1")
     tab.click("[data-open=keep]")
     tab.click("#keep [data-copy=fen]", until="copied === shownStep().fen")
 
 
-def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
+def test_a_position_is_set_up_and_a_game_is_loaded(tab):
     tab.click("[data-open=setup]")
     for fen in ("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 30", "1r2kr2/8/8/8/8/8/8/1R2KRR1 w FBfb - 0 9"):
         for text in (
@@ -350,7 +341,7 @@ def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
     assert "longer than 250,000 characters" in tab.text("#load .error")
 
 
-def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab) -> None:
+def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab):
     """They were shown nowhere, and a chapter of a study was called `? – ?`."""
     study = """[ChapterName "The trap"]\n\n1. e4 e5 2. Qh5 { Aims at f7. [%cal Gh5f7][%csl Rf7] }
         Nc6 (2... Nf6 { Gives a pawn. } 3. Qxe5+) *\n\n[White "B"]\n\n1. d4 *"""
@@ -375,9 +366,7 @@ def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab) -> 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
 @pytest.mark.usefixtures("listens_to_interrupts")
-def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(
-    chromium: Chromium, tmp_path: Path
-) -> None:
+def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium, tmp_path):
     """All users of a machine could read the page's token among the browser's arguments."""
     words = "play --web --evaluator material --threads 1 --hash-mib 16 --multi-pv 4 --pgn".split()
     command = [sys.executable, "-m", "uci", *words, str(tmp_path / "mine.pgn"), "--fen", BACK_RANK]
@@ -498,7 +487,7 @@ def test_a_click_leaves_drawings_and_escape_takes_them_away(tab):
 @pytest.mark.parametrize(
     "tab", [{"load": lambda: ScriptedEngine(("e7e5", "b8c6", "g8f6"))}], indirect=True
 )
-def test_several_premoves_are_played_in_turn_and_an_illegal_one_ends_them(tab: Tab) -> None:
+def test_several_premoves_are_played_in_turn_and_an_illegal_one_ends_them(tab):
     tab.script("""(() => {
       const state = answers.state;
       answers.state = message => {
@@ -515,7 +504,7 @@ def test_several_premoves_are_played_in_turn_and_an_illegal_one_ends_them(tab: T
     assert tab.script("premoves.length") == 0
 
 
-def test_the_look_of_the_board_is_chosen_and_stays(tab: Tab, tmp_path: Path) -> None:
+def test_the_look_of_the_board_is_chosen_and_stays(tab, tmp_path):
     """It was lost with each new port, that is with each start of Aino."""
     light = "getComputedStyle(document.querySelector('#board .light')).fill"
     before = tab.script(light)
@@ -542,7 +531,7 @@ def test_the_look_of_the_board_is_chosen_and_stays(tab: Tab, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "tab", [{"setup": Setup(is_asked=True), "width": width} for width in (1280, 390)], indirect=True
 )
-def test_the_first_page_asks_what_game_is_wanted(tab: Tab) -> None:
+def test_the_first_page_asks_what_game_is_wanted(tab):
     tab.wait_for("state && document.querySelector('#new-game').open")
     offered = tab.script("document.querySelector('#new-game [name=level]').value")
     assert tab.script("""[...document.querySelectorAll('#new-game select')].every(select =>
