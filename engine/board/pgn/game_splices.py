@@ -269,7 +269,7 @@ class _Splicer:
         self._words += [self._removal(span) for span in left]
 
     def _insertion(self, place: int, words: str) -> Splice:
-        is_apart = words[-1].isspace() or not self._text[place : place + 1].strip()
+        is_apart = words[-1].isspace() or not self._text[place : place + 1].strip(b" \t\n)")
         return Splice(place, place, words if is_apart else f"{words} ")
 
     def _removal(self, span: _Span) -> Splice:
