@@ -107,6 +107,7 @@ class _PlacedGame:
         self.text = text
         reader = GameText(io.BytesIO())
         reader.data, reader.final = text, True
+        reader.line -= text[: len(text) - len(text.lstrip())].count(b"\n")  # told from its first
         found = Cutter(reader, whole=True, most=2).cut()
         games = [] if found is None else found.games
         if found is None or len(games) != 1:
