@@ -49,7 +49,9 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """
     with naming(path):
         if path.is_symlink():
-            path = path.resolve()
+            with contextlib.suppress(FileNotFoundError):  # the link names a file that will be there
+                path.stat()  # or tells that links go in a circle
+            path = Path(os.path.realpath(path))
         if path.is_dir():  # which may be `.` or `/`, without a name
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if path.exists() and not path.is_file():  # a device or a pipe, which must not be replaced
