@@ -143,7 +143,8 @@ def take_in(upload: Path, name: str) -> Generator[None, None, str]:
     folder = upload.parent
     stem = re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst|zip))?$", "", name, flags=re.IGNORECASE) or "games"
     plain = upload.with_name(upload.name.removesuffix(name) + f"{stem}.pgn")
-    with open_unpacked(upload) as (stream, _share), atomic_write(plain) as out:
+    # Closed before its name is taken: Windows replaces no open file.
+    with atomic_write(plain) as out, open_unpacked(upload) as (stream, _share):
         for piece in utf8_pieces(stream):
             out.write(piece)
             yield
