@@ -18,7 +18,6 @@ import chess
 import chess.pgn
 
 from engine.board.notation import board_after
-from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError
 from engine.files.atomic import aside
 from engine.files.text import printable, searchable
@@ -26,15 +25,14 @@ from engine.native.awake import awake_s
 from engine.native.locks import FileLock
 from uci.game.game_file import REVIEWS, owning, pgn_files
 from uci.language import _, later, several, translated
+from uci.library.changes import Change, delete, edit
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
 from uci.library.game_files import (
     FoundGame,
-    digest_of,
     find_games,
     game_key,
     is_key,
     read_at,
-    replace_text,
 )
 from uci.library.own_names import OwnNames
 from uci.library.wanted import Wanted, day_of
@@ -471,7 +469,15 @@ class GameIndex:
         Its review goes with its last copy. Returns a sentence on the copies that stay, "" where
         none does. Raises DataError.
         """
-        copies = self._replace(key, text)[1]
+        file, place, end, known, copies = self._copies(key, text)
+        change = delete(self.folder / os.fsdecode(file), place, end, known)
+        if copies == 1:
+            with owning(self.folder):
+                for left in (self.folder / REVIEWS).glob(f"{key}.*"):
+                    left.unlink(missing_ok=True)
+        self._note_change(file, place, end, change)
+        with self._base:
+            self._base.execute(_FORGET_LOST)
         if copies == 1:
             return ""
         file = self._copies(key)[0]
@@ -479,49 +485,38 @@ class GameIndex:
                        copies - 1, file=printable(os.fsdecode(file)))  # fmt: skip
 
     def rewrite(self, key: str, text: str, game: chess.pgn.Game) -> tuple[str, Path]:
-        """Write a game of this key in place of its text with this digest; return the new one's, and
-        the file.
+        """Write what was changed in a game of this key into its text with this digest; return the
+        new one's, and the file.
 
         Raises DataError.
         """
-        new = game_text(game).strip().encode()
-        return digest_of(new), self._replace(key, text, new)[0]
-
-    def _replace(self, key: str, text: str, new: bytes = b"") -> tuple[Path, int]:
-        """Put a new text, or none, in a game's place; return the file, and how many copies there
-        were.
-        """
-        file, place, end, known, copies = self._copies(key, text)
+        file, place, end, known, _copies = self._copies(key, text)
         path = self.folder / os.fsdecode(file)
-        apart = new and new + b"\n\n"
-        with owning(self.folder):
-            is_current = self._has_read(file)
-            replace_text(path, place, end, known, apart)
-            if copies == 1 and not new:
-                for left in (self.folder / REVIEWS).glob(
-                    f"{key}.*"
-                ):  # the review, and the wish for one
-                    left.unlink(missing_ok=True)
-            with self._base:
-                self._base.execute("DELETE FROM places WHERE file = ? AND place = ?", [file, place])
-                moved, here = (
-                    "UPDATE OR REPLACE places SET place = -(place + ?), end = end + ?",
-                    place + len(apart),
-                )
+        change = edit(path, place, end, known, game)
+        self._note_change(file, place, end, change)
+        with self._base:
+            row = (file, place, change.end, key, change.digest)
+            self._base.execute("INSERT INTO places VALUES (?, ?, ?, ?, ?)", row)
+        return change.digest, path
+
+    def _note_change(self, file: bytes, place: int, end: int, change: Change) -> None:
+        """Forget where a game stood, and move the places of those behind it."""
+        known = self._base.execute("SELECT size, changed FROM files WHERE name = ?", [file])
+        is_current = known.fetchone() == _state(change.before)
+        with self._base:
+            self._base.execute("DELETE FROM places WHERE file = ? AND place = ?", [file, place])
+            self._base.execute(
+                "UPDATE OR REPLACE places SET place = -(place + ?), end = end + ? WHERE file = ? "
+                "AND place > ?",
+                [change.shift, change.shift, file, place],
+            )
+            # None may meet another on the way.
+            self._base.execute("UPDATE OR REPLACE places SET place = -place WHERE place < 0")
+            if is_current and change.after is not None:
+                state = _state(change.after)
                 self._base.execute(
-                    f"{moved} WHERE file = ? AND place > ?", [here - end, here - end, file, place]
+                    "UPDATE files SET size = ?, changed = ? WHERE name = ?", [*state, file]
                 )
-                self._base.execute(
-                    "UPDATE OR REPLACE places SET place = -place WHERE place < 0"
-                )  # none may meet
-                if new:
-                    row = (file, place, here, key, digest_of(new))
-                    self._base.execute("INSERT INTO places VALUES (?, ?, ?, ?, ?)", row)
-                self._base.execute(_FORGET_LOST)
-                if is_current and path.exists():
-                    self._base.execute("UPDATE files SET size = ?, changed = ? WHERE name = ?",
-                                       [*_state(path.stat()), file])  # fmt: skip
-        return path, copies
 
     def _has_read(self, file: bytes) -> bool:
         """Whether the index knows a file as it is now."""

@@ -35,9 +35,9 @@ IMPORTING = """
 import os, signal, sys, time
 from pathlib import Path
 from queue import SimpleQueue
-import uci.web.shelf as shelf
+import uci.library.changes as changes
 from tests.uci.library.own_games import shelf_in
-shelf.utf8_pieces = lambda stream: os.kill(os.getpid(), signal.SIGKILL)
+changes.utf8_pieces = lambda stream: os.kill(os.getpid(), signal.SIGKILL)
 folder = Path(sys.argv[1])
 made = shelf_in(folder)
 upload = made.upload_path("lichess me.pgn")

@@ -9,17 +9,15 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, Any
+from typing import Any
 
 import chess.pgn
 import pytest
 
-from engine.files.text import utf8_pieces
 from tests.boards import games_in
 from tests.new_process import ROOT, output_of, wait_until
 from tests.uci.library.own_games import shelf_in, text_of, whites
@@ -231,15 +229,15 @@ def test_a_game_saved_while_another_is_deleted_was_lost(
     )
     saving = list[subprocess.Popen[str]]()
 
-    def slowly(stream: IO[bytes]) -> Iterator[bytes]:
+    def slowly(data: bytes) -> bool:
         command = [sys.executable, "-c", SAVING, str(tmp_path / "mine.pgn"), str(new)]
         saving.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True))
         assert saving[0].stdout is not None
         assert saving[0].stdout.readline() == "begun\n"
         time.sleep(0.5)
-        yield from utf8_pieces(stream)
+        return False
 
-    monkeypatch.setattr("uci.library.game_files.utf8_pieces", slowly)
+    monkeypatch.setattr("uci.library.changes.is_packed", slowly)
     index.delete(index.find(Wanted("cleo"))[0][0]["key"])
     assert saving[0].communicate(timeout=100)[0] == ""
     index.refresh()
