@@ -16,8 +16,8 @@ from engine.player import Engine
 from uci.game.game_file import games_folder
 from uci.game.move_input import read_human_move
 from uci.language import _, later, shows_own_letters, translate_help
-from uci.library.index import finish
 from uci.library.solving import REFUTATION, Attempt
+from uci.library.steps import finish
 from uci.library.training import Trainer
 from uci.play.asking import ask_line
 from uci.terminal.board_view import choose_style, render_board
@@ -100,7 +100,7 @@ def _solve(arguments: argparse.Namespace) -> int:
                     except MoveError as error:
                         say(console, str(error))
                 say(console, f"{attempt.says} {puzzle.origin} {trainer.standing.text}")
-                puzzle = trainer.next(puzzle.key)
+                puzzle = trainer.next()
     return 0
 
 
