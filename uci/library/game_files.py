@@ -1,6 +1,4 @@
-"""The games in a folder's PGN files: found at the reader's speed, read again from their place, and
-removed.
-"""
+"""The games in a folder's PGN files: found at the reader's speed, and read again from their place."""
 
 from __future__ import annotations
 
@@ -19,11 +17,8 @@ from engine.board.convert import board_from_row, encode_move
 from engine.board.pgn.game_reader import GameText, cut_games
 from engine.board.pgn.letters import told_result
 from engine.board.pgn.main_lines import main_lines
-from engine.errors import DataError
-from engine.files.atomic import atomic_write
-from engine.files.text import open_unpacked, reading, utf8_pieces
+from engine.files.text import open_unpacked, reading
 from uci.game.game_file import REVIEWS
-from uci.language import _
 from uci.terminal.author_notes import is_told
 
 _KEY_TAGS = ("Event", "Date", "Time", "UTCDate", "UTCTime", "Round", "White", "Black", "Result")
@@ -202,37 +197,3 @@ def read_at(path: Path, place: int) -> chess.pgn.Game | None:
         text.skip_to(place)
         found = next(cut_games(text, most=1), None)
         return None if found is None else found.game
-
-
-def replace_text(path: Path, place: int, end: int, digest: str, new: bytes = b"") -> None:
-    """Put a new text between two places, if there is the one with this digest; the rest stays, as
-    UTF-8.
-
-    A file with nothing left goes. Of a link, the file is changed to which it leads. Raises
-    DataError.
-    """
-    path = path.resolve()
-    with reading(path):
-        before = path.stat()
-        with open_unpacked(path) as (stream, _gone), atomic_write(path) as out:
-            at, gone, is_empty = 0, b"", not new
-            for text in utf8_pieces(stream):
-                begin, behind = max(0, place - at), max(0, end - at)
-                gone += text[begin:behind]
-                for part in (
-                    text[:begin],
-                    new if at <= place < at + len(text) else b"",
-                    text[behind:],
-                ):
-                    is_empty = is_empty and not part.strip()
-                    out.write(part)
-                at += len(text)
-            now = path.stat()  # Other programs do not know of our lock.
-            if digest_of(gone) != digest or (now.st_size, now.st_mtime_ns) != (
-                before.st_size,
-                before.st_mtime_ns,
-            ):
-                raise DataError(_("{path} has changed; open My games again", path=path))
-        path.chmod(before.st_mode)
-        if is_empty:
-            path.unlink()

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
 import chess.pgn
 
-from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError
 from engine.files.text import printable
 from uci.game.game_file import REVIEWS, owning
 from uci.language import _, later, several
-from uci.library.catalogue import Catalogue, Copy
-from uci.library.game_files import WISH, digest_of, game_key, read_at, replace_text
+from uci.library import changes
+from uci.library.catalogue import Catalogue, Copy, Game
+from uci.library.game_files import WISH, game_key, read_at
 from uci.library.own_names import OwnNames
 from uci.library.reading import FolderReader, OnGames
 from uci.library.reviews import KeptReview, Reviews
@@ -31,6 +31,8 @@ class GamesFolder:
         self.catalogue = Catalogue()
         self.reviews = Reviews(folder, self.catalogue)
         self._reader = FolderReader(folder, self.catalogue)
+        with contextlib.suppress(OSError):  # nothing can be written there
+            (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
 
     def refresh(self, on_games: OnGames = lambda read, left: None) -> list[str]:
         """Do all steps of `refreshing` at once."""
@@ -49,8 +51,6 @@ class GamesFolder:
         problems += yield from self._reader.refreshing(on_games)
         yield from self.reviews.refreshing()
         place = self.folder / REVIEWS
-        with contextlib.suppress(OSError):
-            place.mkdir(parents=True, exist_ok=True)
         if not (place.is_dir() and os.access(place, os.W_OK)):
             text = later("Nothing can be written in {folder}: reviews and puzzles are not kept.")
             problems.append(_(text, folder=printable(self.folder)))
@@ -67,6 +67,15 @@ class GamesFolder:
 
     # ---- games -----------------------------------------------------------------------------------
 
+    def known(self, key: str) -> Game:
+        """Return what is known of a game, or of one of a line; what is not in the list yet is looked
+        for. Raises DataError.
+        """
+        with contextlib.suppress(DataError):
+            return self.catalogue.game(key)
+        self.refresh()
+        return self.catalogue.game(key)
+
     def game(self, key: str) -> chess.pgn.Game:
         """Return a game from its file. Raises DataError where that has changed meanwhile, or has no
         such game.
@@ -75,7 +84,7 @@ class GamesFolder:
 
     def game_text(self, key: str) -> tuple[chess.pgn.Game, str]:
         """Return a game from its file as `game` does, and the digest of its text there."""
-        known = self.catalogue.game(key)
+        known = self.known(key)
         copy = known.fullest
         path = self.folder / copy.file
         game = read_at(path, copy.begin)
@@ -90,41 +99,39 @@ class GamesFolder:
         The review goes with the last game of its line. Returns a sentence on the copies that stay,
         "" where none does, and the keys of the puzzles that go. Raises DataError.
         """
-        game = self.catalogue.game(key)
+        game, copy = self.catalogue.game(key), self.catalogue.copy(key, text)
+        self._change(key, copy, changes.delete)
+        if game.copies:
+            stays = "{count} equal game stays, in {file}."
+            stay = "{count} equal games stay, one of them in {file}."
+            file = printable(game.fullest.file)
+            return several(stays, stay, len(game.copies), file=file), set()
         with owning(self.folder):
-            self._put(key, self.catalogue.copy(key, text), b"")
-            if game.copies:
-                stays = "{count} equal game stays, in {file}."
-                stay = "{count} equal games stay, one of them in {file}."
-                file = printable(game.fullest.file)
-                return several(stays, stay, len(game.copies), file=file), set()
             if self.catalogue.has_line(game.line):
                 return "", set()
-            for name in (game.key, game.line):
-                (self.folder / REVIEWS / f"{name}{WISH}").unlink(missing_ok=True)
+            (self.folder / REVIEWS / f"{game.line}{WISH}").unlink(missing_ok=True)
             return "", self.reviews.remove(game.line)
 
     def rewrite(self, key: str, text: str, game: chess.pgn.Game) -> tuple[str, Path]:
-        """Write a game of this key in place of its text with this digest; return the new one's, and
-        the file.
+        """Write what was changed in a game of this key into its text with this digest; return the
+        new one's, and the file.
 
         Raises DataError.
         """
-        new = game_text(game).strip().encode()
-        with owning(self.folder):
-            path = self._put(key, self.catalogue.copy(key, text), new)
-        return digest_of(new), path
+        copy = self.catalogue.copy(key, text)
+        change = self._change(key, copy, lambda *text: changes.edit(*text, game))
+        return change.digest, self.folder / copy.file
 
-    def _put(self, key: str, copy: Copy, new: bytes) -> Path:
-        """Put a new text, or none, in the place of a copy; return the file."""
-        path = self.folder / copy.file
-        apart = new + b"\n\n" if new else b""
+    def _change(
+        self, key: str, copy: Copy, act: Callable[[Path, int, int, str], changes.Change]
+    ) -> changes.Change:
+        """Change the text of a copy, and what the catalogue knows of its file."""
         is_known = self._reader.knows(copy.file)
-        replace_text(path, copy.begin, copy.end, copy.digest, apart)
-        self.catalogue.put(key, copy, len(apart), digest_of(new))
+        change = act(self.folder / copy.file, copy.begin, copy.end, copy.digest)
+        self.catalogue.put(key, copy, change.end - copy.begin, change.digest)
         if is_known:
-            self._reader.note(copy.file)
-        return path
+            self._reader.note_change(copy.file, change.before, change.after)
+        return change
 
     def drop_known(self, file: str) -> bool:
         """Remove a file if all its games stand in other files, too, in the same words. Returns
@@ -152,7 +159,7 @@ class GamesFolder:
 
     def kept_review(self, key: str) -> KeptReview:
         """Return the review of a game, with the tags that it has today. Raises DataError."""
-        known = self.catalogue.game(key)
+        known = self.known(key)
         kept = self.reviews.read(known.line)
         with contextlib.suppress(DataError):  # else with those that it had
             kept.review.game.headers = self.game(key).headers

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import DataError
-from engine.files.text import printable
+from engine.files.text import printable, reading
 from engine.native.awake import awake_s
 from uci.game.game_file import ANALYSES, pgn_files
 from uci.language import later, several, translated
@@ -43,13 +44,13 @@ class FileMark:
     def of(cls, path: Path) -> FileMark:
         """Return the mark of a file as it is now. Raises OSError."""
         now = time.time()
-        state = _state(path)
+        state = _state(path.stat())
         return cls(state, b"" if _is_settled(state, now) else _content(path))
 
     def renewed(self, path: Path) -> FileMark | None:
         """Return a mark of the file, or None where it is not the same any more. Raises OSError."""
         now = time.time()
-        state = _state(path)
+        state = _state(path.stat())
         if state != self.state:
             return None
         if not self.digest:
@@ -59,8 +60,7 @@ class FileMark:
         return FileMark(state, b"" if _is_settled(state, now) else self.digest)
 
 
-def _state(path: Path) -> tuple[int, ...]:
-    stat = path.stat()
+def _state(stat: os.stat_result) -> tuple[int, ...]:
     return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
 
 
@@ -106,7 +106,7 @@ class FolderReader:
             for path in pgn_files(folder):
                 # A link to nothing, or a file that has just been deleted, is none.
                 with contextlib.suppress(OSError):
-                    found[path.relative_to(self._folder).as_posix()] = _state(path)
+                    found[path.relative_to(self._folder).as_posix()] = _state(path.stat())
         return found
 
     def knows(self, file: str) -> bool:
@@ -119,11 +119,19 @@ class FolderReader:
                 return True
         return False
 
-    def note(self, file: str) -> None:
-        """Take note that the catalogue knows a file as it is now, or that it has gone."""
-        self._marks.pop(file, None)
+    def note_change(self, file: str, before: os.stat_result, after: os.stat_result | None) -> None:
+        """Take note that a file was changed here, and the catalogue knows how: from one state to
+        another, or to nothing.
+
+        Where other programs changed it, too, it is read again.
+        """
+        mark = self._marks.pop(file, None)
+        if mark is None or mark.state != _state(before) or after is None:
+            return
         with contextlib.suppress(OSError):
-            self._marks[file] = FileMark.of(self._folder / file)
+            changed = FileMark.of(self._folder / file)
+            if changed.state == _state(after):
+                self._marks[file] = changed
 
     def forget(self, file: str) -> None:
         """Forget a file, which has gone."""
@@ -137,7 +145,8 @@ class FolderReader:
         found = list[tuple[FoundGame, str]]()
         begun = awake_s()
         try:
-            mark = FileMark.of(path)
+            with reading(path):
+                mark = FileMark.of(path)
             for game in find_games(path, faults):
                 found.append((game, "" if game.start else self._namer.name(game.moves)))
                 progress.games += 1
@@ -149,10 +158,9 @@ class FolderReader:
                 progress.tell(game.end)
                 yield
                 begun = awake_s()
-        except (DataError, OSError) as error:
+        except DataError as error:
             problems.append(str(error))
-            is_lost = isinstance(error, OSError) or isinstance(error.__cause__, OSError)
-            if is_lost:  # it may be readable the next time
+            if isinstance(error.__cause__, OSError):  # it may be readable the next time
                 return
         if not is_new:
             self._catalogue.forget(file)

@@ -1,9 +1,8 @@
 """Reviews of one's own games in the background, one after the other; what is wanted survives the
 page and the program.
 
-A wish is an empty file beside the reviews, named by the line of the game (by its key, where version
-1.0 made it). It goes with the game, so that a killed program goes on where it was, and no review
-comes back that was deleted.
+A wish is an empty file beside the reviews, named by the line of the game. It goes with the game, so
+that a killed program goes on where it was, and no review comes back that was deleted.
 """
 
 from __future__ import annotations

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,23 +15,22 @@ import chess
 import chess.pgn
 
 from engine.errors import DataError
-from engine.files.atomic import LONGEST_NAME, atomic_write, remove_left_behind, sync_folder
-from engine.files.atomic import replace as replace_file
+from engine.files.atomic import LONGEST_NAME, remove_left_behind
 from engine.files.text import (
     GAMES,
     LOOKED_AT,
     PUZZLES,
     kind_of,
     open_unpacked,
-    utf8_pieces,
     wanted_kind,
 )
 from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.game.game_file import REVIEWS, owning
+from uci.game.game_file import REVIEWS
 from uci.game.timed_game import Setup, saved_game
 from uci.language import _, later, several, shown_moves, translated
+from uci.library.changes import take_in
 from uci.library.game_files import line_key
 from uci.library.games_folder import GamesFolder
 from uci.library.review_queue import BackgroundReviews
@@ -232,7 +230,7 @@ class Shelf:
         there is one.
         """
         game, text = games.game_text(key)
-        known = games.catalogue.game(key)
+        known = games.known(key)
         side, headers = games.catalogue.side(key), dict(game.headers)
         table = Table(
             Setup(
@@ -330,7 +328,7 @@ class Shelf:
                 upload.unlink()
                 self._tell({"do": "games_read", "problems": [says]})
             else:
-                taken = yield from self._take_games(upload, name)
+                taken = yield from take_in(upload, name)
                 yield from self._read(games, taken)
         except Exception as error:  # noqa: BLE001 - the page waits for an end
             upload.unlink(missing_ok=True)
@@ -341,29 +339,3 @@ class Shelf:
                     "problems": [says if says.startswith(name) else f"{name}: {says}"],
                 }
             )
-
-    def _take_games(self, upload: Path, name: str) -> Generator[None, None, str]:
-        """Make a file of games one of the folder; return its name there.
-
-        It is here or there whenever the program is killed: taken in twice, what was deleted
-        meanwhile would come back.
-        """
-        stem = (
-            re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst|zip))?$", "", name, flags=re.IGNORECASE) or "games"
-        )
-        plain = upload.with_name(upload.name.removesuffix(name) + f"{stem}.pgn")
-        with atomic_write(plain) as out, open_unpacked(upload) as (stream, _share):
-            for piece in utf8_pieces(stream):
-                out.write(piece)
-                yield
-        if plain != upload:
-            upload.unlink()
-        with owning(self._folder):
-            taken = {path.name.lower() for path in self._folder.iterdir()}
-            names = itertools.chain(
-                [f"{stem}.pgn"], (f"{stem}-{number}.pgn" for number in itertools.count(2))
-            )
-            target = self._folder / next(name for name in names if name.lower() not in taken)
-            replace_file(plain, target)
-            sync_folder(self._folder)
-        return target.name

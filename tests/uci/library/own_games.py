@@ -36,6 +36,11 @@ def whites(games, **wanted):
     return [game["white"] for game in found]
 
 
+def lines_of(games):
+    """The lines of the games that are listed."""
+    return [games.catalogue.game(row["key"]).line for row in games.catalogue.find(Wanted())[0]]
+
+
 def row_of(games, white):
     return next(game for game in games.catalogue.find(Wanted())[0] if game["white"] == white)
 

@@ -15,6 +15,7 @@ from unittest.mock import Mock
 
 import chess
 import pytest
+from uci.library.index import finish
 
 from engine.errors import DataError
 from engine.search.result import SearchInfo, SearchResult
@@ -25,7 +26,6 @@ from tests.unit.files.test_text import ZSTD
 from uci.annotate.judge import BLUNDER
 from uci.game.game_file import REVIEWS, games_folder
 from uci.library.glicko import Rating
-from uci.library.index import finish
 from uci.library.puzzles import SET, Puzzle, puzzles_of, read_lichess, read_set
 from uci.library.solving import Attempt
 from uci.library.training import BOXES_DAYS, Trainer
