@@ -131,9 +131,10 @@ class PuzzleFile:
     def _in_memory(self) -> sqlite3.Connection:
         """Return a database in memory, with what the file tells where it can be read."""
         base = _opened(":memory:")
-        with contextlib.suppress(sqlite3.Error, ValueError, OSError):
+        with contextlib.suppress(sqlite3.Error, DataError, OSError):
             place = f"{self._path.absolute().as_uri()}?mode=ro&immutable=1"
             with contextlib.closing(sqlite3.connect(place, uri=True)) as file:
+                _check(file)
                 _copy_truth(file, base)
         return base
 
@@ -160,10 +161,7 @@ def _opened(path: Path | str) -> sqlite3.Connection:
     base = sqlite3.connect(path, timeout=_WAIT_S)
     try:
         base.executescript(_TABLES)
-        for table, columns in (("puzzles", _PUZZLE), ("drawn", "review"), ("person", PERSON)):
-            row = base.execute(f"SELECT {columns} FROM {table} LIMIT 1").fetchone() or ()
-        if not all(isinstance(value, float | int) for value in row):
-            raise DataError(f"person: {row}")
+        _check(base)
         known = {row[1] for row in base.execute("PRAGMA table_info(puzzles)")}
         for column in (one for one in _ADDED if one not in known):
             base.execute(f"ALTER TABLE puzzles ADD COLUMN {column} TEXT DEFAULT ''")
@@ -177,6 +175,14 @@ def _opened(path: Path | str) -> sqlite3.Connection:
         base.close()
         raise
     return base
+
+
+def _check(base: sqlite3.Connection) -> None:
+    """Raise DataError or sqlite3.Error where the tables are another version's."""
+    for table, columns in (("puzzles", _PUZZLE), ("drawn", "review"), ("person", PERSON)):
+        row = base.execute(f"SELECT {columns} FROM {table} LIMIT 1").fetchone() or ()
+    if not all(isinstance(value, float | int) for value in row):
+        raise DataError(f"person: {row}")
 
 
 def _can_lock(folder: Path) -> bool:

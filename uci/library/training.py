@@ -210,18 +210,21 @@ class Trainer:
         rule = f"{whose} AND rating BETWEEN ? AND ? AND instr(' ' || themes || ' ', ?)"
         values = [least, most, f" {theme} " if theme else " "]
         is_near = (least, most) == (0, MOST_RATING)
-        for passed in (self._passed, self._passed[-1:], list[str]()):
-            self._passed = passed
-            found = self._chosen(rule, values, is_near)
-            if found is not None:
-                self._passed.append(found.key)
-                return found
-        return None
+        found = self._chosen(self._passed, rule, values, is_near)
+        if found is None:  # all were passed by: another round begins, with another than the last
+            last, self._passed = self._passed[-1:], list[str]()
+            found = self._chosen(last, rule, values, is_near)
+        if found is None:
+            found = self._chosen([], rule, values, is_near)
+        if found is not None:
+            self._passed.append(found.key)
+        return found
 
-    def _chosen(self, chosen: str, of: list[Any], is_near: bool) -> Puzzle | None:
-        """Return the first puzzle that a rule of SQL chooses and that was not passed by."""
+    def _chosen(
+        self, passed: list[str], chosen: str, of: list[Any], is_near: bool
+    ) -> Puzzle | None:
+        """Return the first puzzle that a rule of SQL chooses, but for some."""
         near, within = self.standing.rating.points, _NEAR if is_near else MOST_RATING
-        shown = json.dumps(self._passed)
         for rule, values in (
             (f"{_DUE} ORDER BY due", [self._now()] * 2),
             ("box < 0 AND source = 'mine' ORDER BY rowid DESC", []),
@@ -234,7 +237,7 @@ class Trainer:
             row = self._base.execute(
                 f"SELECT {_ROW} FROM puzzles WHERE key NOT IN (SELECT value FROM json_each(?)) "
                 f"AND {chosen} AND {rule} LIMIT 1",
-                [shown, *of, *values],
+                [json.dumps(passed), *of, *values],
             ).fetchone()
             if row is not None:
                 fen, moves, whose, rating, deviation, game, themes = row
