@@ -167,7 +167,7 @@ def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab: Tab) -
         "reconnect()",
         until="document.querySelector('#curtain').hidden && tree.get(1).note === 'Why?'",
     )
-    assert "of 4 moves" in tab.text("#review-text")
+    assert "of 2 moves" in tab.text("#review-text")
     assert "Analysis" in tab.text("#status")
     ReviewedSlowly.gate.set()
     tab.wait_for("document.querySelector('#review-link').checkVisibility()")

@@ -13,8 +13,9 @@ import itertools
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,7 +23,7 @@ import chess
 
 from engine.board.fen import parse_fen
 from engine.errors import DataError
-from uci.language import _, later, several
+from uci.language import _, counted, later, several
 from uci.library.game_files import game_in, line_of_review, review_files
 from uci.library.glicko import MOST_RATING, Rating
 from uci.library.puzzle_file import PERSON, PuzzleFile, is_damage
@@ -44,6 +45,7 @@ _DAY_S = 86_400.0
 _WAITS = " ".join(f"WHEN {box} THEN {days * _DAY_S}" for box, days in enumerate(BOXES_DAYS))
 _DUE = f"(due <= ? OR due > ? + CASE box {_WAITS} END)"
 _ROW = "fen, moves, source, rating, deviation, game, themes"
+_BAND = 200  # rating points that are counted together
 _BATCH, _NEAR = (
     1000,
     150.0,
@@ -69,6 +71,34 @@ class Standing:
             "{count} puzzle comes back today.", "{count} puzzles come back today.", self.due
         )
         return f"{told} {again}" if self.due else told
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Puzzles in all, those that were tried, and how many there are of each kind."""
+
+    total: int
+    tried: int
+    sources: Counter[str] = field(default_factory=Counter)
+    ratings: Counter[int] = field(default_factory=Counter)  # by the least rating of a band
+    themes: Counter[str] = field(default_factory=Counter)  # as Lichess calls them
+
+    @property
+    def text(self) -> str:
+        """In words, a line each."""
+        text = later(
+            "Puzzles: {total}, of which {own} are of your own games. You have tried {tried}."
+        )
+        own = counted(self.sources["mine"])
+        lines = [_(text, total=counted(self.total), own=own, tried=counted(self.tried))]
+        bands = (
+            f"{least} to {least + _BAND - 1}: {self.ratings[least]}"
+            for least in sorted(self.ratings)
+        )
+        themes = (f"{theme} {count}" for theme, count in self.themes.most_common())
+        lines.append(_("Ratings: {ratings}", ratings=", ".join(bands)))
+        lines.append(_("Themes: {themes}", themes=", ".join(themes)))
+        return "\n".join(lines)
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -250,6 +280,7 @@ class Trainer:
     def answer(self, puzzle: Puzzle, solved: bool) -> Standing:
         """Note whether a puzzle was solved at the first try; it is kept before this returns."""
         self._passed = [key for key in self._passed if key != puzzle.key]
+        self.add([puzzle])  # its game may have been deleted meanwhile
         with self._base:
             self._base.execute("BEGIN IMMEDIATE")  # another program may train, too
             standing = self.standing
@@ -270,6 +301,16 @@ class Trainer:
             self._base.execute(f"INSERT INTO person ({PERSON}) VALUES (?, ?, ?, ?, ?)", [
                 mine.points, mine.deviation, mine.volatility, streak, max(streak, standing.longest)])  # fmt: skip
         return self.standing
+
+    @_mending
+    def stock(self) -> Stock:
+        """Return how many puzzles there are, by where they come from, how hard they are, and theme."""
+        rows = self._base.execute("SELECT source, rating, box, themes FROM puzzles").fetchall()
+        stock = Stock(len(rows), sum(box >= 0 for _, _, box, _ in rows))
+        stock.sources.update(source for source, *_ in rows)
+        stock.ratings.update(int(rating // _BAND) * _BAND for _, rating, *_ in rows)
+        stock.themes.update(theme for *_, themes in rows for theme in themes.split())
+        return stock
 
     def _morning(self, days: int) -> float:
         """When a day begins, so many days from now; a day begins at midnight here."""

@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "import the puzzles of this file in Lichess's format, and end"
     parser.add_argument("--import", dest="file", type=Path, metavar="CSV", help=text)
     parser.add_argument(
-        "--list", action="store_true", help="show rating, streak and puzzles that are due, and end"
+        "--list",
+        action="store_true",
+        help="show rating, streak, and the puzzles that there are, and end",
     )
     parser.add_argument("--ascii", action="store_true", help="draw the board with letters")
     parser.add_argument(
@@ -71,8 +73,11 @@ def _solve(arguments: argparse.Namespace) -> int:
             return 0
         trainer.add_own()
         say(console, trainer.standing.text)
-        puzzle = None if arguments.list else trainer.next()
-        if puzzle is None and not arguments.list:
+        if arguments.list:
+            say(console, trainer.stock().text)
+            return 0
+        puzzle = trainer.next()
+        if puzzle is None:
             say(
                 console,
                 _(

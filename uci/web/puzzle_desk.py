@@ -44,8 +44,11 @@ class PuzzleDesk:
 
     def forget(self, puzzles: set[str]) -> None:
         """Forget the puzzles of a game that was deleted, by their keys."""
-        if puzzles:
-            self.trainer.forget(puzzles)
+        if not puzzles:
+            return
+        self.trainer.forget(puzzles)
+        if self.attempt is not None and self.attempt.puzzle.key in puzzles:
+            self.attempt = None
 
     def move(self, uci: str) -> None:
         """Try a move. Raises MoveError."""

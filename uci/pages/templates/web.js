@@ -417,7 +417,7 @@ function showReview({ running, ready, done, total, marks: told, curve: points })
   $("review-button").disabled = running;
   $("review-too").disabled = running || !mayReview();
   $("review-progress").value = total ? done / total : 0;
-  $("review-text").textContent = done < total ? t("{done} of {total} moves", { done, total }) : t("Looking closer");
+  $("review-text").textContent = done < total ? t("{done} of {total} moves", { done: Math.ceil(done / 2), total: Math.ceil(total / 2) }) : t("Looking closer");
   if (wasRunning && ready) say(t("The review is ready."));
 }
 
