@@ -82,6 +82,8 @@ def printable(path: Path | str) -> str:
 
 def without_accents(text: str) -> str:
     """Return a text with the letters of its accented ones."""
+    if text.isascii():
+        return text
     return "".join(
         letter
         for letter in unicodedata.normalize("NFKD", text)

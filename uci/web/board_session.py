@@ -22,7 +22,7 @@ from uci.game.choice import Choice
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
 from uci.language import _, translated
-from uci.library.kept_reviews import KeptReview
+from uci.library.reviews import KeptReview
 from uci.terminal.limit_flags import USUAL_LINES
 from uci.web.board_engine import BoardEngine
 from uci.web.shelf import Shelf

@@ -143,8 +143,8 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "games_stop": (_on_shelf(Shelf.stop), {}),
     "puzzles_next": (_on_shelf(Shelf.next_puzzle), _PUZZLES),
     "puzzles_refute": (analysis_mode.refute, {}),
-    "puzzles_move": (_on_shelf(lambda shelf, index, uci: shelf.desk.move(uci)), {"uci": _text(5)}),
-    "puzzles_answer": (_on_shelf(lambda shelf, index: shelf.desk.answer()), {}),
+    "puzzles_move": (_on_shelf(lambda shelf, games, uci: shelf.desk.move(uci)), {"uci": _text(5)}),
+    "puzzles_answer": (_on_shelf(lambda shelf, games: shelf.desk.answer()), {}),
 }
 
 
