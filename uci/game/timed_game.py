@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import chess
 import chess.pgn
@@ -45,6 +46,7 @@ class Setup:
     kept: tuple[str, str] | None = (
         None  # its key among one's own games, and the digest of its text there
     )
+    analysis: Path | None = None  # the file of an analysis of one's own, which goes on there
     # whether the web page asks first what game is wanted; who cancels gets the offered level
     is_asked: bool = False
     # whether Aino plays both sides on a web page, where else nobody plays without a person

@@ -19,6 +19,7 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchJob
 from uci.annotate.review import DEFAULT_LIMITS
 from uci.game.choice import Choice
+from uci.game.game_file import save_game
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
 from uci.language import _, translated
@@ -273,6 +274,8 @@ class BoardSession:
         """Write a game: what was changed goes into the text that it came from, or else into another
         file, and the page hears why. Raises DataError.
         """
+        if table.setup.analysis is not None:
+            return saved_in(table.setup.analysis, record, before)
         if table.kept is None or self.shelf is None:
             return self.services.save(record, before, not table.is_played)
         try:
@@ -381,3 +384,16 @@ class BoardSession:
                 "error",
             )
             return False
+
+
+def saved_in(file: Path, game: chess.pgn.Game, before: chess.pgn.Game | None) -> str:
+    """Save a game in a file, in the place of what was saved `before`; return where it is. Raises
+    DataError.
+    """
+    try:
+        save_game(game, file, before)
+    except OSError as error:
+        raise DataError(
+            _("The game cannot be saved in {path}: {error}", path=file, error=error.strerror)
+        ) from error
+    return _("The game is saved in {path}", path=file.resolve())

@@ -16,14 +16,13 @@ from rich.console import Console
 
 from engine.cli.command_line import handling_signals
 from engine.cli.console import can_show, say
-from engine.errors import DataError
 from engine.options import EngineOptions
-from uci.game.game_file import ANALYSES, default_path, games_folder, save_game
+from uci.game.game_file import ANALYSES, default_path, games_folder
 from uci.game.timed_game import Setup
 from uci.language import _
 from uci.terminal.waiting import ready_engine
 from uci.web.board_engine import BoardEngine
-from uci.web.board_session import Services
+from uci.web.board_session import Services, saved_in
 from uci.web.conductor import Conductor
 from uci.web.server import WebServer
 
@@ -109,10 +108,4 @@ def save_in(
     A game that was saved `before` takes its own place. Raises DataError.
     """
     file = games_folder() / ANALYSES / path.name if is_analysis else path
-    try:
-        save_game(game, file, before)
-    except OSError as error:
-        raise DataError(
-            _("The game cannot be saved in {path}: {error}", path=file, error=error.strerror)
-        ) from error
-    return _("The game is saved in {path}", path=file.resolve())
+    return saved_in(file, game, before)

@@ -27,7 +27,7 @@ from engine.files.text import (
 from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.game.game_file import REVIEWS
+from uci.game.game_file import ANALYSES, REVIEWS
 from uci.game.timed_game import Setup, saved_game
 from uci.language import _, later, several, shown_moves, translated
 from uci.library.changes import take_in
@@ -232,16 +232,13 @@ class Shelf:
         game, text = games.game_text(key)
         known = games.known(key)
         side, headers = games.catalogue.side(key), dict(game.headers)
-        table = Table(
-            Setup(
-                board_at(game),
-                None,
-                headers=headers,
-                source=game,
-                seen_by=side,
-                kept=(known.key, text),
-            )
-        )
+        setup = Setup(board_at(game), None, headers=headers, source=game, seen_by=side)
+        file = self._folder / known.fullest.file
+        if file.parent == self._folder / ANALYSES:
+            table = Table(replace(setup, analysis=file))
+            table.saved = table.record()
+        else:
+            table = Table(replace(setup, kept=(known.key, text)))
         nodes = [game, *game.mainline()]
         table.look(
             nodes[max(0, ply - game.board().ply())]
