@@ -18,7 +18,9 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LONGEST_NAME = 50  # characters of a file's name in the names of others, which may have 255 bytes
-_ATTEMPTS, _PAUSE_S = 11, 0.1  # of a renaming that the system refuses
+# of a renaming that the system refuses
+_ATTEMPTS = 11
+_PAUSE_S = 0.1
 
 
 @contextmanager
@@ -49,7 +51,9 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """
     with naming(path):
         if path.is_symlink():
-            path = path.resolve()
+            with contextlib.suppress(FileNotFoundError):  # the link names a file that will be there
+                path.stat()  # or tells that links go in a circle
+            path = Path(os.path.realpath(path))
         if path.is_dir():  # which may be `.` or `/`, without a name
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if path.exists() and not path.is_file():  # a device or a pipe, which must not be replaced

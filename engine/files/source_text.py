@@ -15,6 +15,7 @@ from engine.errors import DataError, message
 from engine.files.text import TextPiece, text_pieces
 
 _MARK = "\ufeff"
+_BLANK = ord(" ")
 _NAMES = {"cp1252": "Windows-1252"}
 _FEEDS = "\r\r\n|\r\n?|\n"
 _FEED, _FEED_BYTES = re.compile(_FEEDS), re.compile(_FEEDS.encode())
@@ -148,6 +149,13 @@ def _raw_column(raw: bytes, line: bytes, at: int, code: str) -> int:
     before = line[:at].decode()
     column = len(before) if code == "cp1252" else len(before.encode(code))
     read = [part.decode(code, "replace").encode() for part in (raw[:column], raw[column:])]
-    if read != [line[:at], line[at:]]:
+    if not (_is_read_as(read[0], line[:at]) and _is_read_as(read[1], line[at:])):
         raise DataError(message("a line of it is not written as it is read"))
     return column
+
+
+def _is_read_as(raw: bytes, text: bytes) -> bool:
+    """Whether bytes are read as a text, in which wrappers are blank."""
+    if len(raw) != len(text):
+        return False
+    return all(one == other or other == _BLANK for one, other in zip(raw, text, strict=True))

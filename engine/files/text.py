@@ -144,10 +144,16 @@ def text_pieces(stream: IO[bytes], size: int, unwraps: bool) -> Iterator[TextPie
     piece = stream.read(max(size, 64))  # so much tells the encoding
     encoding = next((name for name in _WIDE_ENCODINGS if _has_encoding(piece, name)), "")
     mark = _MARK.encode(encoding or "utf-8")
-    rest, is_first = b"", True
+    rest = b""
+    is_first = True
     while piece or rest:
         end = _lines_end(piece, encoding, len(rest))
-        whole, rest = (rest + piece[:end], piece[end:]) if end or not piece else (b"", rest + piece)
+        whole = b""
+        if end or not piece:
+            whole = rest + piece[:end]
+            rest = piece[end:]
+        else:
+            rest += piece
         if len(rest) > LONGEST_LINE:
             raise OSError(f"a line of over {LONGEST_LINE:,} bytes")
         if whole:
@@ -214,12 +220,10 @@ def decode_line(data: bytes) -> str:
 
 # ---- what a text holds ---------------------------------------------------------------------------
 
-GAMES, POSITIONS, PUZZLES, JSON = (
-    "games in PGN",
-    "positions, one a line",
-    "puzzles in Lichess's format",
-    "JSON",
-)
+GAMES = "games in PGN"
+POSITIONS = "positions, one a line"
+PUZZLES = "puzzles in Lichess's format"
+JSON = "JSON"
 BINARY = "binary data"
 _READERS = {
     GAMES: "`aino analyse` and `aino annotate` read them",
@@ -324,7 +328,8 @@ def unpacked_text(path: Path) -> str:
     """Return the text of a file, packed or not, as `utf8_pieces` does. Raises DataError, also for a
     huge one.
     """
-    pieces, size = list[bytes](), 0
+    pieces = list[bytes]()
+    size = 0
     with reading(path), open_unpacked(path) as (stream, _):
         for piece in utf8_pieces(stream):
             pieces.append(piece)

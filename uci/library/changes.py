@@ -24,7 +24,7 @@ from engine.board.pgn.main_lines import main_lines
 from engine.errors import DataError
 from engine.files.atomic import append, atomic_write, replace, sync_folder, write_file
 from engine.files.source_text import SourceText, Splice
-from engine.files.text import is_packed, open_unpacked, reading, utf8_pieces
+from engine.files.text import is_packed, open_unpacked, printable, reading, utf8_pieces
 from uci.game.game_file import owning
 from uci.language import _
 from uci.library.game_files import digest_of
@@ -66,30 +66,31 @@ def delete(path: Path, place: int, end: int, digest: str) -> Change:
 def _change(
     path: Path, place: int, end: int, digest: str, splices_of: Callable[[bytes], list[Splice]]
 ) -> Change:
-    with owning(path.parent), reading(path):
-        before = path.stat()
-        data = path.read_bytes()
+    with owning(path.parent):
+        with reading(path):
+            before = path.stat()
+            data = path.read_bytes()
         if is_packed(data):
-            raise DataError(_("{path} is packed, and nothing is changed in it", path=path))
+            raise DataError(_("{path} is packed; unpack it first", path=printable(path)))
         source = SourceText(data)
         text = source.text[place:end]
         if digest_of(text) != digest:
-            raise DataError(_("{path} has changed; open My games again", path=path))
+            raise DataError(_("{path} has changed; open My games again", path=printable(path)))
         splices = splices_of(text)
         moved = [Splice(place + one.begin, place + one.end, one.words) for one in splices]
         after = source.spliced(moved)
         shift = len(after.text) - len(source.text)
         _check_neighbours(after, place, end + shift)
-        kept = _keep(path, text, before) if any(one.begin < one.end for one in splices) else None
-        _write(path, before, after)
-        return Change(
-            digest_of(after.text[place : end + shift]),
-            end + shift,
-            shift,
-            kept,
-            before,
-            path.stat() if path.exists() else None,
-        )
+        kept = None
+        try:
+            if any(one.begin < one.end for one in splices):
+                kept = _keep(path, text, before)
+            status = _write(path, before, after)
+        except OSError as error:
+            reason = f"{printable(error.filename or path)}: {error.strerror}"
+            raise DataError(_("nothing can be changed: {error}", error=reason)) from error
+        new_digest = digest_of(after.text[place : end + shift])
+        return Change(new_digest, end + shift, shift, kept, before, status)
 
 
 def _check_neighbours(source: SourceText, place: int, end: int) -> None:
@@ -117,14 +118,16 @@ def _keep(path: Path, text: bytes, status: os.stat_result) -> Path:
     return kept
 
 
-def _write(path: Path, before: os.stat_result, source: SourceText) -> None:
+def _write(path: Path, before: os.stat_result, source: SourceText) -> os.stat_result | None:
+    """Write a file that is as it was; return its status, None where nothing is left of it."""
     now = path.stat()  # other programs do not know of our lock
     if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise DataError(_("{path} has changed; open My games again", path=path))
-    if source.text.strip() or path.is_symlink():
-        write_file(path, source.data)
-    else:
+        raise DataError(_("{path} has changed; open My games again", path=printable(path)))
+    if not source.text.strip() and not path.is_symlink():
         path.unlink()
+        return None
+    write_file(path, source.data)
+    return path.stat()
 
 
 # ---- files that are taken in ---------------------------------------------------------------------
@@ -140,7 +143,8 @@ def take_in(upload: Path, name: str) -> Generator[None, None, str]:
     folder = upload.parent
     stem = re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst|zip))?$", "", name, flags=re.IGNORECASE) or "games"
     plain = upload.with_name(upload.name.removesuffix(name) + f"{stem}.pgn")
-    with open_unpacked(upload) as (stream, _share), atomic_write(plain) as out:
+    # Closed before its name is taken: Windows replaces no open file.
+    with atomic_write(plain) as out, open_unpacked(upload) as (stream, _share):
         for piece in utf8_pieces(stream):
             out.write(piece)
             yield

@@ -48,14 +48,17 @@ def without_review(comment: str) -> tuple[str, str | None]:
 
 
 def with_author_text(comment: str, text: str) -> str:
-    """Return a comment with other words of its author. Commands for programs and a review's words
-    stay.
+    """Return a comment with other words of its author where the first of them stood. Commands for
+    programs and a review's words stay.
     """
     before, review, behind, _ = _parts(comment)
-    plain = text.replace("{", "(").replace("}", ")")  # a comment ends with the first brace
-    return " ".join(
-        filter(None, map(str.strip, (plain, *_COMMAND.findall(f"{before} {behind}"), review)))
-    )
+    words_and_commands = re.split(r"(\[%[^\]]*\])", f"{before} {behind}")  # in turn
+    words = words_and_commands[::2]
+    place = next((number for number, one in enumerate(words) if one.strip()), 0)
+    words_and_commands[::2] = [""] * len(words)
+    # A comment ends with the first brace.
+    words_and_commands[2 * place] = text.replace("{", "(").replace("}", ")")
+    return " ".join(filter(None, map(str.strip, (*words_and_commands, review))))
 
 
 def _parts(comment: str) -> tuple[str, str, str, str | None]:
@@ -65,7 +68,8 @@ def _parts(comment: str) -> tuple[str, str, str, str | None]:
     found = _MARK.search(comment)
     if found is None:
         return comment, "", "", None
-    words, count = comment[: found.start()], int(found[1])
+    words = comment[: found.start()]
+    count = int(found[1])
     rest = words.rsplit(None, count)[0] if len(words.split()) > count else ""
     return rest, comment[len(rest) : found.end()], comment[found.end() :], found[2].strip()
 

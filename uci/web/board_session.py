@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -21,7 +20,6 @@ from engine.search.limits import Limits, SearchJob
 from uci.annotate.review import DEFAULT_LIMITS
 from uci.game.timed_game import Setup
 from uci.language import _, translated
-from uci.library.game_files import game_key
 from uci.library.reviews import KeptReview
 from uci.terminal.limit_flags import USUAL_LINES
 from uci.web.board_engine import BoardEngine
@@ -254,15 +252,24 @@ class BoardSession:
         return self._latest_save
 
     def _write(self, table: Table, record: chess.pgn.Game, before: chess.pgn.Game | None) -> str:
-        """Write a game: in its own file where it came from one and has the same moves. Raises
-        DataError.
+        """Write a game: what was changed goes into the text that it came from, or else into another
+        file, and the page hears why. Raises DataError.
         """
-        if table.kept is not None and self.shelf is not None and game_key(record) == table.kept[0]:
-            with contextlib.suppress(DataError):  # the file has changed meanwhile
-                digest, path = self.shelf.rewrite(table.kept, record).result()
-                table.kept = (table.kept[0], digest)
-                return _("The game is saved in {path}", path=path)
-        return self.services.save(record, before, not table.is_played)
+        if table.kept is None or self.shelf is None:
+            return self.services.save(record, before, not table.is_played)
+        try:
+            digest, path = self.shelf.rewrite(table.kept, record).result()
+        except DataError as error:
+            reason = translated(error.args[0])
+            saved = self.services.save(record, before, not table.is_played)
+            told = _("{saved}. The file that it is from stays as it is: {reason}",
+                     saved=saved, reason=reason)  # fmt: skip
+            if reason != table.kept_apart:
+                table.kept_apart = reason
+                self._from_thread(self.say, told)
+            return told
+        table.kept, table.kept_apart = (table.kept[0], digest), ""
+        return _("The game is saved in {path}", path=path)
 
     def _save(self, tells: bool = False) -> None:
         """Save the table; say where, or let the state of a game that has ended tell it."""

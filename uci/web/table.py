@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import chess
 import chess.pgn
@@ -13,6 +13,7 @@ from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.game_file import game_from_board
 from uci.game.timed_game import Setup, TimedGame
 from uci.language import _
+from uci.terminal.author_notes import game_name, is_told
 from uci.web.move_tree import MoveTree
 
 # plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
@@ -38,6 +39,8 @@ class Table(TimedGame):
         self.saved: chess.pgn.Game | None = None  # the record that was saved last
         self.saved_version: object = None  # and what could change in it since then
         self.kept = setup.kept
+        self.kept_apart = ""  # why the latest record is not in the file that the game is from
+        self._first_line = list(self.tree.game.mainline_moves())  # of the source
         self._has_edited = False  # whether the person changed something in analysis
         self.last: chess.pgn.GameNode = self.tree.game.end()  # of the game's last move
         self.here, self.shown = (
@@ -260,10 +263,7 @@ class Table(TimedGame):
         if self.is_game:
             game = super().record(end or self.end or UNFINISHED, event)
         else:
-            headers = self.setup.headers or {
-                "Event": "Analysis",
-                "Date": f"{self.started:%Y.%m.%d}",
-            }
+            headers = self._analysis_tags()
             if self.setup.source is not None:
                 game = chess.pgn.Game(headers)
             else:
@@ -272,6 +272,21 @@ class Table(TimedGame):
                 )
         self.tree.copy_onto(game)
         return game
+
+    def _analysis_tags(self) -> Mapping[str, str]:
+        """Return the tags of a board without a game. Players and a result belong to the moves that
+        were played: with another main line, only the event tells of them.
+        """
+        today = f"{self.started:%Y.%m.%d}"
+        tags = self.setup.headers
+        if not tags:
+            return {"Event": "Analysis", "Date": today}
+        is_as_played = list(self.tree.game.mainline_moves()) == self._first_line
+        if is_as_played or not any(is_told(tags.get(name, "")) for name in ("White", "Black")):
+            return tags
+        of = " ".join(filter(is_told, (game_name(tags), tags.get("Date", ""))))
+        start = {name: tags[name] for name in ("SetUp", "FEN", "Variant") if name in tags}
+        return {"Event": f"Analysis of {of}", "Date": today, "Result": "*", **start}
 
 
 def _way_to(node: chess.pgn.GameNode) -> list[chess.pgn.ChildNode]:

@@ -107,6 +107,7 @@ class _PlacedGame:
         self.text = text
         reader = GameText(io.BytesIO())
         reader.data, reader.final = text, True
+        reader.line -= text[: len(text) - len(text.lstrip())].count(b"\n")  # told from its first
         found = Cutter(reader, whole=True, most=2).cut()
         games = [] if found is None else found.games
         if found is None or len(games) != 1:
@@ -269,7 +270,7 @@ class _Splicer:
         self._words += [self._removal(span) for span in left]
 
     def _insertion(self, place: int, words: str) -> Splice:
-        is_apart = words[-1].isspace() or not self._text[place : place + 1].strip()
+        is_apart = words[-1].isspace() or not self._text[place : place + 1].strip(b" \t\n)")
         return Splice(place, place, words if is_apart else f"{words} ")
 
     def _removal(self, span: _Span) -> Splice:
