@@ -107,7 +107,7 @@ def test_an_imported_file_asks_for_ones_name_until_it_is_answered(games, tmp_pat
     games.wait_for(f"games.rows.filter(game => game.mine).length === 31 && !{shown}")
     games.click("[data-games=names]")
     games.wait_for(
-        f"{shown} && document.querySelector('#games-names [aria-pressed=true]').textContent === 'me'"
+        f"{shown} && document.querySelector('#games-names [aria-pressed=true]').textContent === 'Me'"
     )
     games.click("#games-names [aria-pressed=true]", until="games.rows.every(game => !game.mine)")
     assert sorted(path.name for path in tmp_path.glob("*.pgn")) == [

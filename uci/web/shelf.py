@@ -154,7 +154,7 @@ class Shelf:
     def _ask_names(self, games: GamesFolder, likely: list[str]) -> None:
         """Ask which names are one's own: those that may be, with all that were not answered yet."""
         asked = [name for name in self._asked if name not in likely]
-        self._asked = [*asked, *likely][-_MOST_ASKED:]
+        self._asked = [*likely, *asked][:_MOST_ASKED]
         own = [games.catalogue.spelled(name) for name in games.own_names.told]
         self._tell({"do": "games_names", "own": own, "likely": self._asked})
 

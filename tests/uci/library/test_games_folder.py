@@ -303,8 +303,8 @@ def test_a_second_import_adds_to_the_question_for_ones_name(visit):
     """Its names took the place of the first one's, before that was answered."""
     visit.take("me.pgn", text_of())
     visit.take("two.pgn", text_of([FAY]))
-    assert visit.asked[0] == "Anna"
-    assert {"Fay", "Gil"} <= {*visit.asked}
+    assert {*visit.asked[:2]} == {"Fay", "Gil"}
+    assert visit.asked[2] == "Anna"
 
 
 def test_an_answered_question_is_not_asked_again(visit):

@@ -225,16 +225,15 @@ def test_a_game_saved_while_another_is_deleted_was_lost(games, tmp_path, monkeyp
     (tmp_path / "other").mkdir()
     write(new := tmp_path / "other" / "new.pgn", ("Fay", "Gil", "2024.02.01", "1-0", "e4"))
     saving = list[subprocess.Popen[str]]()
-    check = changes._check_neighbours
 
-    def slowly(*given):
+    def slowly(data):
         command = [sys.executable, "-c", SAVING, str(tmp_path / "mine.pgn"), str(new)]
         saving.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True))
         assert saving[0].stdout.readline() == "begun\n"
         time.sleep(0.5)
-        check(*given)
+        return False
 
-    monkeypatch.setattr(changes, "_check_neighbours", slowly)
+    monkeypatch.setattr(changes, "is_packed", slowly)
     games.delete(row_of(games, "Cleo")["key"])
     assert saving[0].communicate(timeout=100)[0] == ""
     games.refresh()
