@@ -166,10 +166,12 @@ NAMES = {
 }
 # Numbers, moves and squares, which no word before them changes for, and whole sentences behind a colon or alone.
 OTHER_VALUES = set(
-    """0 1 2 accuracy after before black chances column command count deeper default depth deviation done
-    draw error example fault fen forms found hours how least letter level limits line longest loss most move moves nodes
-    nps number own passed pawns plies ply points position progress rank rating readers reason result scale score seconds
-    shown side square squares streak summary title told total value version wanted white win word""".split()
+    """0 1 2 accuracy after before black chances column command count deeper default depth
+    deviation done draw error example fault fen forms found games hours how least left
+    letter level limits line longest loss most move moves nodes nps number own passed pawns
+    plies ply points position progress rank rating ratings readers reason result saved scale
+    score seconds shown side square squares streak summary themes title told total tried
+    value version wanted white win word""".split()
 )
 # What cannot stand at the seam of a sentence and what is put into it: words that contract or lose
 # their vowel, and German words that ask for another case than that of these nouns. Whose turn it is
