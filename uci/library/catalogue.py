@@ -25,13 +25,14 @@ PAGE = 50  # games in one part of a list
 _MOST_FILES = 50  # to choose from for the explorer
 _MOST_NAMES = 5  # that may be one's own
 _SEARCHED = ("Event", "Site", "Round", "Result", "ECO", "WhiteElo", "BlackElo")
+_SHOWN = ("key", "white", "black", "result", "opening", "ending", "plies", "mine")
 # What a list may be sorted by, and what stands last in each.
 _COLUMNS = ("date", "white", "black", "result", "opening", "plies", "accuracy")
 _UNKNOWN = (None, "", "?")
 _DAY = 10  # characters of a date; the time of day follows where it is known
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Copy:
     """Where a game stands: a file's name below the folder, and what `FoundGame` tells."""
 
@@ -109,27 +110,22 @@ class Catalogue:
                 del self._games[game.key]
         self._changes += 1
 
-    def put(self, key: str, old: Copy, length: int, digest: str) -> None:
-        """Note that another text of a game, in bytes, stands in the place of a copy; what follows
-        it in the file moves.
-
-        A length of 0 is no text: the copy has gone.
+    def put(self, key: str, copy: Copy, length: int, digest: str) -> None:
+        """Note that another text, of so many bytes, stands in the place of a copy of a game, or none;
+        what follows it in the file moves.
         """
-        end = old.begin + length
-        here = self._files[old.file]
-        for game in here.values():
-            game.copies = [
-                Copy(copy.file, copy.begin + end - old.end, copy.end + end - old.end, copy.digest)
-                if copy.file == old.file and copy.begin > old.begin
-                else copy
-                for copy in game.copies
-                if copy != old
-            ]
-        game = self._games[key]
-        if length:
-            game.copies.append(Copy(old.file, old.begin, end, digest))
-        elif not any(copy.file == old.file for copy in game.copies):
-            del here[key]
+        game, here = self._games[key], self._files[copy.file]
+        shift = copy.begin + length - copy.end
+        for other in (other for one in here.values() for other in one.copies):
+            if other.file == copy.file and other.begin > copy.begin:
+                other.begin += shift
+                other.end += shift
+        copy.end += shift
+        copy.digest = digest
+        if not length:
+            game.copies.remove(copy)
+            if not any(other.file == copy.file for other in game.copies):
+                del here[key]
         if not game.copies:
             del self._games[key]
         self._changes += 1
@@ -210,19 +206,14 @@ class Catalogue:
         """Return who played most games without an own name: of a file, if it has no other games, or
         of all.
         """
-        games = [*self._files.get(file, {}).values()] if file else [*self._games.values()]
+        games = (self._files.get(file, {}) if file else self._games).values()
         if file and any(game.mine for game in games):
             return []
-        players = Counter[str]()
-        spelled = dict[str, str]()
-        for game in games:
-            if game.mine or not game.black:
-                continue
-            for name in (game.white, game.black):
-                folded = name.casefold()
-                players[folded] += name != "?"
-                spelled[folded] = min(spelled.get(folded, name), name)
-        likely = sorted(+players, key=lambda name: (-players[name], spelled[name]))
+        named = (game for game in games if game.black and not game.mine)
+        players = [name for game in named for name in (game.white, game.black) if name != "?"]
+        spelled = {name.casefold(): name for name in sorted(players, reverse=True)}
+        counts = Counter(map(str.casefold, players))
+        likely = sorted(counts, key=lambda name: (-counts[name], spelled[name]))
         return [spelled[name] for name in likely[:_MOST_NAMES]]
 
     def spelled(self, name: str) -> str:
@@ -250,22 +241,11 @@ class Catalogue:
 
     def _row(self, game: Game) -> dict[str, Any]:
         copy, accuracy = game.fullest, self._accuracy(game)
-        return {
-            "key": game.key,
-            "date": game.date[:_DAY],
-            "white": game.white,
-            "black": game.black,
-            "result": game.result,
-            "opening": game.opening,
-            "ending": game.ending,
-            "plies": game.plies,
-            "mine": game.mine,
-            "accuracy_white": accuracy.get("white"),
-            "accuracy_black": accuracy.get("black"),
-            "file": printable(copy.file),
-            "text": copy.digest,
-            "copies": len(game.copies),
-        }
+        shown = {name: getattr(game, name) for name in _SHOWN}
+        told = {f"accuracy_{side}": accuracy.get(side) for side in ("white", "black")}
+        file = printable(copy.file)
+        return shown | told | {
+            "date": game.date[:_DAY], "file": file, "text": copy.digest, "copies": len(game.copies)}  # fmt: skip
 
     def _accuracy(self, game: Game) -> Mapping[str, float | None]:
         facts = self._reviews.get(game.line)

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import chess.pgn
@@ -16,9 +17,9 @@ from uci.game.game_file import REVIEWS, owning
 from uci.language import _, later, several
 from uci.library import changes
 from uci.library.catalogue import Catalogue, Copy, Game
+from uci.library.folder_reader import FolderReader, OnGames
 from uci.library.game_files import WISH, game_key, read_at
 from uci.library.own_names import OwnNames
-from uci.library.reading import FolderReader, OnGames
 from uci.library.reviews import KeptReview, Reviews
 from uci.library.steps import finish
 
@@ -40,7 +41,7 @@ class GamesFolder:
 
     def refreshing(
         self, on_games: OnGames = lambda read, left: None
-    ) -> Generator[object, None, list[str]]:
+    ) -> Generator[None, None, list[str]]:
         """Read what is new in the folder; return what was unreadable.
 
         `on_games` hears how many games were read so far, and about how many are left. Others may
@@ -119,7 +120,7 @@ class GamesFolder:
         Raises DataError.
         """
         copy = self.catalogue.copy(key, text)
-        change = self._change(key, copy, lambda *text: changes.edit(*text, game))
+        change = self._change(key, copy, partial(changes.edit, game=game))
         return change.digest, self.folder / copy.file
 
     def _change(

@@ -151,7 +151,8 @@ class Reviews:
 
 
 def _facts_of(facts: Any) -> ReviewFacts:
-    accuracy, mistakes = {}, {}
+    accuracy = dict[str, float | None]()
+    mistakes = dict[str, list[int]]()
     for side in chess.COLOR_NAMES:
         accuracy[side] = None if facts[side] is None else float(facts[side])
         mistakes[side] = [int(count) for count in facts["mistakes"][side]]

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import TypeVar, cast
 
 Answer = TypeVar("Answer")
-Steps = Generator[object, None, None]
+Steps = Generator[None, None, None]
 
 
 def finish(steps: Generator[object, None, Answer]) -> Answer:

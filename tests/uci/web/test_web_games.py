@@ -316,6 +316,14 @@ async def begin_review(tab):
     await tab.send("review")
 
 
+async def test_the_review_of_an_opened_game_is_kept(visit, tab):
+    """Only those of games against Aino were."""
+    visit.server.conductor.shelf = shelf = Mock()
+    await begin_review(tab)
+    await tab.message("reviewed")
+    assert [len(call.args[0].review.moves) for call in shelf.keep.mock_calls] == [4]
+
+
 async def test_review_can_be_stopped_and_forgotten(visit, tab):
     visit.engine.slow = True
     await begin_review(tab)

@@ -8,9 +8,9 @@ import pytest
 from engine.errors import DataError
 from tests.uci.library.own_games import GAMES, row_of, text_of, whites, write
 from uci.game.game_file import REVIEWS
-from uci.library import reading
+from uci.library import folder_reader
+from uci.library.folder_reader import FileMark
 from uci.library.games_folder import GamesFolder
-from uci.library.reading import FileMark
 from uci.library.wanted import Wanted
 
 FAY = ("Fay", "Gil", "2024.02.01", "1-0", "e4")
@@ -50,9 +50,11 @@ def test_a_game_is_not_opened_from_a_file_that_changed_since(games, tmp_path):
 
 def unread(games, monkeypatch):
     """The files that a refreshing reads."""
-    read, find = list[str](), reading.find_games
+    read, find = list[str](), folder_reader.find_games
     monkeypatch.setattr(
-        reading, "find_games", lambda path, faults: (read.append(path.name), find(path, faults))[1]
+        folder_reader,
+        "find_games",
+        lambda path, faults: (read.append(path.name), find(path, faults))[1],
     )
     games.refresh()
     monkeypatch.undo()
@@ -69,12 +71,12 @@ def test_a_file_changed_within_a_tick_of_its_clock_is_read_again(
 ):
     """It never was, where its size stayed."""
     path = tmp_path / "mine.pgn"
-    before, state = path.stat(), reading._state
+    before, state = path.stat(), folder_reader._state
     path.write_text(text_of().replace("Dora", "Flora"[:4]), encoding="utf-8")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     if times == "all":
         monkeypatch.setattr(
-            reading,
+            folder_reader,
             "_state",
             lambda stat: state(before) if stat.st_size == before.st_size else state(stat),
         )
@@ -83,9 +85,9 @@ def test_a_file_changed_within_a_tick_of_its_clock_is_read_again(
 
 
 def test_of_a_file_that_is_settled_only_the_times_are_looked_at(games, tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "_TICK_S", -10.0)
+    monkeypatch.setattr(folder_reader, "_TICK_S", -10.0)
     games.refresh()
-    monkeypatch.setattr(reading, "_content", lambda path: 1 // 0)
+    monkeypatch.setattr(folder_reader, "_content", lambda path: 1 // 0)
     games.refresh()
     assert FileMark.of(tmp_path / "mine.pgn").digest == b""
 
@@ -134,7 +136,7 @@ def test_the_newest_file_is_read_first(games, tmp_path, monkeypatch):
 @pytest.fixture
 def many(tmp_path, monkeypatch):
     """A folder of two files with 60 games, of which each is a step of its own."""
-    monkeypatch.setattr(reading, "_STEP_S", 0.0)
+    monkeypatch.setattr(folder_reader, "_STEP_S", 0.0)
     for name in "ab":
         write(
             tmp_path / f"{name}.pgn",
@@ -168,7 +170,7 @@ def test_a_file_that_is_read_again_stays_listed_meanwhile(many, tmp_path):
 
 
 def test_odd_files_spoil_no_list(games, tmp_path):
-    """A link to nothing ended the reading."""
+    """A link to nothing ended the folder_reader."""
     (tmp_path / "gone.pgn").symlink_to(tmp_path / "nothing")
     (tmp_path / "folder.pgn").mkdir()
     (tmp_path / "noise.pgn").write_bytes(bytes(range(256)) * 20)

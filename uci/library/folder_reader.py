@@ -17,6 +17,7 @@ from uci.game.game_file import ANALYSES, pgn_files
 from uci.language import later, several, translated
 from uci.library.catalogue import Catalogue
 from uci.library.game_files import FoundGame, find_games
+from uci.library.steps import Steps
 from uci.terminal.opening_names import OpeningNamer
 
 _STEP_S = 0.1  # of reading, between which others are answered
@@ -24,7 +25,6 @@ _STEP_S = 0.1  # of reading, between which others are answered
 # FAT drive goes on by two seconds at once.
 _TICK_S = 3.0
 
-Steps = Generator[None, None, None]
 OnGames = Callable[[int, int], None]  # how many games were read, and about how many are left
 
 
@@ -79,7 +79,6 @@ class FolderReader:
     def __init__(self, folder: Path, catalogue: Catalogue) -> None:
         self._folder, self._catalogue = folder, catalogue
         self._marks: dict[str, FileMark] = {}  # of the files that were read
-        self._namer = OpeningNamer()
 
     def refreshing(self, on_games: OnGames) -> Generator[None, None, list[str]]:
         """Read files that are new or have changed, the latest first, and forget those that are
@@ -93,9 +92,10 @@ class FolderReader:
         changed = [file for file in files if not self.knows(file)]
         sizes = {file: files[file][2] for file in changed}
         progress = _Progress(sum(sizes.values()), on_games)
+        namer = OpeningNamer()
         problems = list[str]()
         for file in sorted(changed, key=lambda file: files[file], reverse=True):
-            yield from self._read(file, progress, problems)
+            yield from self._read(file, namer, progress, problems)
             progress.end_file(sizes[file])
         return problems
 
@@ -138,7 +138,9 @@ class FolderReader:
         self._marks.pop(file, None)
         self._catalogue.forget(file)
 
-    def _read(self, file: str, progress: _Progress, problems: list[str]) -> Steps:
+    def _read(
+        self, file: str, namer: OpeningNamer, progress: _Progress, problems: list[str]
+    ) -> Steps:
         """Read a file: a new one is listed step by step, one that has changed all at once."""
         path, faults = self._folder / file, list[str]()
         is_new = not self._catalogue.has_file(file)
@@ -148,7 +150,7 @@ class FolderReader:
             with reading(path):
                 mark = FileMark.of(path)
             for game in find_games(path, faults):
-                found.append((game, "" if game.start else self._namer.name(game.moves)))
+                found.append((game, "" if game.start else namer.name(game.moves)))
                 progress.games += 1
                 if awake_s() < begun + _STEP_S:
                     continue
