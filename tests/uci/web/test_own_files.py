@@ -14,6 +14,7 @@ from tests.uci.web.web_visit import WebEngine
 from uci.game.game_file import save_game
 from uci.game.timed_game import Setup
 from uci.library.game_files import find_games
+from uci.terminal.reading import board_at
 from uci.web.board_engine import BoardEngine
 from uci.web.board_session import BoardSession, Services
 from uci.web.shelf import Shelf
@@ -133,7 +134,7 @@ def test_the_reason_is_said_once(path, run):
 
 def opened(text):
     (source,) = (found.game for found in read_games(text))
-    return Table(Setup(source.board(), None, headers=dict(source.headers), source=source))
+    return Table(Setup(board_at(source), None, headers=dict(source.headers), source=source))
 
 
 def promoted(text):
