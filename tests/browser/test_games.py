@@ -78,7 +78,7 @@ def test_a_game_is_deleted_only_after_a_question(games, tmp_path):
     assert games.script("document.querySelector('#games-sure').checkVisibility()"), (
         "it went with the list"
     )
-    assert "Delete Cleo – anna for good" in games.text("#games-sure")
+    assert "Delete Cleo – anna, with its review?" in games.text("#games-sure")
     games.script("document.querySelector('#games').close('cancel'), openDialog('games')")
     assert not games.script("document.querySelector('#games-sure').checkVisibility()"), (
         "it came back unasked"
@@ -117,7 +117,7 @@ def test_an_imported_file_asks_for_ones_name_until_it_is_answered(games, tmp_pat
     ]
     choose(games, "Me")
     games.click("[data-game=delete]")
-    assert "from lichess_me.pgn for good? 2 games are equal" in games.text("#games-sure").replace(
+    assert "from lichess_me.pgn? 2 games are equal" in games.text("#games-sure").replace(
         "again", "lichess_me"
     )
     games.script("games.take(new File(['<html>'], 'page.pgn')); 1")
