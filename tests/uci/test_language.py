@@ -166,7 +166,7 @@ NAMES = {
 }
 # Numbers, moves and squares, which no word before them changes for, and whole sentences behind a colon or alone.
 OTHER_VALUES = set(
-    """0 1 2 accuracy after before black chances column command count deeper default depth
+    """0 1 2 accuracy after before black chances column command count day deeper default depth
     deviation done draw error example fault fen forms found games hours how least left
     letter level limits line longest loss most move moves nodes nps number own passed pawns
     plies ply points position progress rank rating ratings readers reason result saved scale
