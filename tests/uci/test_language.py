@@ -149,25 +149,15 @@ def test_buttons_of_the_board_differ(code):
 
 
 # What the {names} of sentences stand for. A new one belongs to one of these.
-NOUNS = {"attacked", "attacker", "better", "deed", "first", "guard", "guarded", "kind", "last", "lost", "mate",
-         "material", "motif", "other", "piece", "pieces", "state", "text", "why", "won"}  # fmt: skip
-NAMES = {
-    "evaluator",
-    "file",
-    "folder",
-    "game",
-    "maker",
-    "name",
-    "names",
-    "page",
-    "path",
-    "pgn",
-    "url",
-}
+NOUNS = set(
+    """attacked attacker better deed first guard guarded kind last lost mate material motif other
+    piece pieces state text why won""".split()
+)
+NAMES = set("""evaluator file folder game maker name names page path pgn url""".split())
 # Numbers, moves and squares, which no word before them changes for, and whole sentences behind a colon or alone.
 OTHER_VALUES = set(
-    """0 1 2 accuracy after before black chances column command count day deeper default depth
-    deviation done draw error example fault fen forms found games hours how least left
+    """0 1 2 accuracy after before black chances column command character count day deeper default depth
+    deviation done draw encoding error example fault fen forms found games hours how least left
     letter level limits line longest loss most move moves nodes nps number own passed pawns
     plies ply points position progress rank rating ratings readers reason result saved scale
     score seconds shown side square squares streak summary themes title told total tried
