@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Any, Self
 
 import chess
@@ -424,7 +425,8 @@ def _rehearsals() -> list[tuple[chess.Board, Limits]]:
 
 
 def _differ(old: EngineOptions, new: EngineOptions, names: tuple[str, ...]) -> bool:
-    return any(getattr(old, name) != getattr(new, name) for name in names)
+    values = attrgetter(*names)
+    return bool(values(old) != values(new))
 
 
 def _close_replaced(parts: Mapping[str, Any], others: Mapping[str, Any]) -> None:

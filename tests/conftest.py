@@ -23,6 +23,7 @@ from engine.native.whole import Kernel
 from engine.network import weights
 from engine.options import EngineOptions
 from tests.strict_cupy import Device, strict_cupy
+from tests.strict_files import strict
 
 os.environ["LANGUAGE"] = "en"  # of the sentences, whatever the system's is
 
@@ -130,6 +131,15 @@ def shipped_net_is_read_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "load_net", load_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_open_file_is_renamed() -> Iterator[None]:
+    """What Windows refuses fails here, too: a file renamed, or replaced, while it is open."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", strict(os.replace))
+        patch.setattr(os, "rename", strict(os.rename))
         yield
 
 

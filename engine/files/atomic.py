@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -42,19 +44,28 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     folder is fsynced. If the block raises, the temporary file is removed and an older `path` stays
     as it was. Raises OSError, which names `path`.
 
-    The file gets a new file's permissions, whatever an older `path` had. A link at `path` is
-    replaced, not followed. What is written to a device or a pipe goes there at once.
+    A file that is there may be somebody's own. So what a link leads to is written, not the link. The
+    new file has the old one's permissions, and its owner, group and attributes as far as the system
+    allows. A file that may not be written is not replaced. Another name of the same file, a hard
+    link, keeps the old content. What is written to a device or a pipe goes there at once.
     """
     with naming(path):
+        if path.is_symlink():
+            with contextlib.suppress(FileNotFoundError):  # the link names a file that will be there
+                path.stat()  # or tells that links go in a circle
+            path = Path(os.path.realpath(path))
         if path.is_dir():  # which may be `.` or `/`, without a name
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if path.exists() and not path.is_file():  # a device or a pipe, which must not be replaced
             with open(path, "wb") as stream:
                 yield stream
             return
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         temporary = aside(path, "tmp")
         try:
-            with open(temporary, "xb") as stream:  # "x" refuses to follow a planted link
+            with open(temporary, "xb", opener=_opener(path)) as stream:
+                _inherit(path, temporary)
                 yield stream
                 stream.flush()
                 make_durable(stream.fileno())
@@ -68,6 +79,31 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
                 error.filename = None
             raise
         sync_folder(path.parent)
+
+
+def _opener(path: Path) -> Callable[[str, int], int]:
+    """Return what makes a new file, for its owner alone if it is to replace one. The flags of "x"
+    refuse to follow a planted link.
+    """
+    mode = 0o600 if path.exists() else 0o666
+    return lambda name, flags: os.open(name, flags, mode)
+
+
+def _inherit(path: Path, new: Path) -> None:
+    """Give a new file the owner, the attributes and the permissions of the one it is to replace."""
+    try:
+        old = path.stat()
+    except FileNotFoundError:
+        return
+    if hasattr(os, "chown"):
+        for owner, group in ((-1, old.st_gid), (old.st_uid, -1)):
+            with contextlib.suppress(OSError):
+                os.chown(new, owner, group)
+    if hasattr(os, "listxattr"):
+        with contextlib.suppress(OSError):  # of file systems that have none, or of the system's own
+            for name in os.listxattr(path):
+                os.setxattr(new, name, os.getxattr(path, name))
+    new.chmod(stat.S_IMODE(old.st_mode))
 
 
 def write_file(path: Path, content: str | bytes) -> None:

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 from urllib.parse import unquote
 
 from engine.errors import ARCHIVES, DataError, message, why_unreadable
@@ -82,6 +82,8 @@ def printable(path: Path | str) -> str:
 
 def without_accents(text: str) -> str:
     """Return a text with the letters of its accented ones."""
+    if text.isascii():
+        return text
     return "".join(
         letter
         for letter in unicodedata.normalize("NFKD", text)
@@ -123,30 +125,74 @@ def utf8_pieces(stream: IO[bytes], size: int = 1 << 20, unwraps: bool = True) ->
     A longer line makes the piece longer. Whether wrappers are to be removed is seen from the first
     piece. Raises OSError for a line of over LONGEST_LINE bytes.
     """
+    for piece in text_pieces(stream, size, unwraps):
+        yield piece.text
+
+
+class TextPiece(NamedTuple):
+    """Some lines of a stream: their bytes, what is read from them, and the name of their wide
+    encoding, "" for none.
+    """
+
+    raw: bytes
+    text: bytes
+    encoding: str
+
+
+def text_pieces(stream: IO[bytes], size: int, unwraps: bool) -> Iterator[TextPiece]:
+    """Yield what `utf8_pieces` does, beside the bytes that it is read from."""
     piece = stream.read(max(size, 64))  # so much tells the encoding
     encoding = next((name for name in _WIDE_ENCODINGS if _has_encoding(piece, name)), "")
-    decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
-    piece = piece.removeprefix(_MARK.encode(encoding or "utf-8"))
+    mark = _MARK.encode(encoding or "utf-8")
     rest = b""
     is_first = True
     while piece or rest:
-        text = decoder.decode(piece).encode(errors="replace") if decoder else piece
-        end = (
-            text.rfind(b"\n") + 1 or text.rfind(b"\r", 0, -1) + 1
-        )  # a CR at the end may be half a line end
-        whole, rest = (rest + text[:end], text[end:]) if end or not piece else (b"", rest + text)
+        end = _lines_end(piece, encoding, len(rest))
+        whole = b""
+        if end or not piece:
+            whole = rest + piece[:end]
+            rest = piece[end:]
+        else:
+            rest += piece
         if len(rest) > LONGEST_LINE:
             raise OSError(f"a line of over {LONGEST_LINE:,} bytes")
         if whole:
-            whole = _plain(whole)
+            text = whole.removeprefix(mark) if is_first else whole
+            if encoding:
+                text = _decoded(text, encoding).encode(errors="replace")
+            text = _plain(text)
             if unwraps and is_first:
-                is_likely = any(byte in whole for byte in b"<>`") or _BRACKETS.search(
-                    whole
-                )  # found in little time
-                unwraps = bool(is_likely and _IS_WRAPPED.search(whole))
-            yield _WRAPPERS.sub(lambda found: b" " * len(found[0]), whole) if unwraps else whole
+                # found in little time
+                is_likely = any(byte in text for byte in b"<>`") or _BRACKETS.search(text)
+                unwraps = bool(is_likely and _IS_WRAPPED.search(text))
+            if unwraps:
+                text = _WRAPPERS.sub(lambda found: b" " * len(found[0]), text)
+            yield TextPiece(whole, text, encoding)
             is_first = False
         piece = piece and stream.read(size)
+
+
+def _lines_end(piece: bytes, encoding: str, ahead: int) -> int:
+    """Return the place behind the last line end in a piece that follows `ahead` bytes of its line;
+    0 for none.
+
+    A CR at the end may be half a line end.
+    """
+    if not encoding:
+        return piece.rfind(b"\n") + 1 or piece.rfind(b"\r", 0, -1) + 1
+    width = len("\n".encode(encoding))
+    for sign, last in (("\n", len(piece)), ("\r", len(piece) - width)):
+        place = piece.rfind(sign.encode(encoding), 0, max(0, last))
+        while place >= 0 and (ahead + place) % width:
+            place = piece.rfind(sign.encode(encoding), 0, place + width - 1)
+        if place >= 0:
+            return place + width
+    return 0
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    """Return the text of bytes in a wide encoding; a part of a character at the end is left out."""
+    return codecs.getincrementaldecoder(encoding)("replace").decode(data)
 
 
 def _plain(data: bytes) -> bytes:
@@ -320,6 +366,11 @@ def unpacked(raw: Any) -> Iterator[Any]:
         raise OSError(f"a {archive} archive; unpack it first")
     with (_opener(begin) or nullcontext)(raw) as stream:
         yield stream
+
+
+def is_packed(begin: bytes) -> bool:
+    """Whether a file begins as packed ones and archives do."""
+    return _opener(begin) is not None or begin[:4] in ARCHIVES
 
 
 def _opener(begin: bytes) -> Callable[..., Any] | None:

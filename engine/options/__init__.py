@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import unicodedata
 from collections.abc import Iterator
@@ -174,9 +175,12 @@ class EngineOptions:
     # fmt: on
 
     def __post_init__(self) -> None:
-        for option in OPTIONS:
-            if option.field:
-                _check_value(option, getattr(self, option.field))
+        for field in _BY_FIELD:
+            value = getattr(self, field)
+            try:
+                _check_value(field, value)
+            except TypeError:  # a list, say, which is no value of any option
+                raise _bad_value(_BY_FIELD[field], value) from None
 
     @property
     def thread_count(self) -> int:
@@ -197,6 +201,7 @@ def _rows() -> Iterator[Option]:
 
 
 OPTIONS = tuple(_rows())
+_BY_FIELD = {option.field: option for option in OPTIONS if option.field}
 
 # ---- values --------------------------------------------------------------------------------------
 
@@ -231,7 +236,7 @@ def parse_value(option: Option, text: str) -> Value:
             value = "" if text == EMPTY else text
     except (ValueError, KeyError):
         raise _bad_value(option, text) from None
-    _check_value(option, value)
+    _check_value(option.field, value)
     return value
 
 
@@ -246,7 +251,9 @@ def set_option(options: EngineOptions, name: str, text: str) -> EngineOptions:
     return replace(options, **{option.field: parse_value(option, text)})  # type: ignore[arg-type]
 
 
-def _check_value(option: Option, value: Value) -> None:
+@functools.lru_cache(1024, typed=True)  # a copy of some options differs from them in few values
+def _check_value(field: str, value: Value) -> None:
+    option = _BY_FIELD[field]
     kinds: dict[str, tuple[type, ...]] = {"spin": (int,), "float": (int, float), "check": (bool,)}
     good = isinstance(value, kinds.get(option.type, (str,))) and isinstance(value, bool) == (
         option.type == "check"

@@ -4,8 +4,6 @@ there is none.
 
 import io
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import chess
 import chess.pgn
@@ -14,7 +12,7 @@ import pytest
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from tests.browser.devtools import Chromium, Tab
+from tests.browser.devtools import Chromium
 from tests.browser.web_board import open_board
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.review import review_game
@@ -26,7 +24,7 @@ SCHOLAR = "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3"
 
 
 @pytest.fixture(scope="session")
-def browser() -> str:
+def browser():
     for name in ("chromium", "chromium-browser", "google-chrome", "chrome"):
         program = shutil.which(name)
         if program is not None:
@@ -35,19 +33,19 @@ def browser() -> str:
 
 
 @pytest.fixture(scope="session")
-def chromium(browser: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+def chromium(browser, tmp_path_factory):
     with Chromium(browser, tmp_path_factory.mktemp("profile")) as running:
         yield running
 
 
 @pytest.fixture
-def tab(request: pytest.FixtureRequest, chromium: Chromium, tmp_path: Path) -> Iterator[Tab]:
+def tab(request, chromium, tmp_path):
     """As `open_board`; a test may give the window's width and what the board is made of."""
     with open_board(chromium, tmp_path, **getattr(request, "param", {})) as tab:
         yield tab
 
 
-def ask(chromium: Chromium, folder: Path, text: str, width: int, act: str) -> object:
+def ask(chromium, folder, text, width, act):
     """What `act` returns (JavaScript with `page`, the document, and `view`, its window) in a page
     of that width.
 
@@ -62,7 +60,7 @@ def ask(chromium: Chromium, folder: Path, text: str, width: int, act: str) -> ob
     return found
 
 
-def annotated(text: str) -> str:
+def annotated(text):
     """The page of a review of a game."""
     game = chess.pgn.read_game(io.StringIO(text))
     with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16)) as engine:
@@ -71,12 +69,12 @@ def annotated(text: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def annotated_page() -> str:
+def annotated_page():
     return annotated(GAME)
 
 
 @pytest.fixture(scope="session")
-def explained_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+def explained_page(tmp_path_factory):
     path = tmp_path_factory.mktemp("explain") / "page.html"
     assert (
         main(

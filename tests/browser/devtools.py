@@ -9,9 +9,6 @@ import contextlib
 import json
 import subprocess
 import time
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Self
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
@@ -30,7 +27,7 @@ class ProtocolError(Exception):
 class Chromium:
     """The browser's process; `open` gives its tabs."""
 
-    def __init__(self, program: str, profile: Path) -> None:
+    def __init__(self, program, profile):
         flags = (
             "--headless=new",
             "--no-sandbox",
@@ -58,17 +55,17 @@ class Chromium:
         self._runner = asyncio.Runner()
         self._tabs: list[Tab] = []
 
-    def __enter__(self) -> Self:
+    def __enter__(self):
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, *exception):
         for tab in self._tabs:
             tab.close()
         self._runner.close()
         self._process.terminate()
         self._process.wait(WAIT_S)
 
-    def open(self, url: str, width: int = 1280, height: int = 800, dark: bool = False) -> Tab:
+    def open(self, url, width=1280, height=800, dark=False):
         """A new tab with a window of that size in CSS pixels. It knows nothing of what another test
         chose.
         """
@@ -88,23 +85,26 @@ class Chromium:
 class Tab:
     """One tab. Places are CSS selectors; `script` runs JavaScript and returns what it is worth."""
 
-    def __init__(self, runner: asyncio.Runner, address: str) -> None:
+    def __init__(self, runner, address):
         self._runner = runner
         self._socket = runner.run(self._connect(address))
         self._number = 0
         self.failures: list[str] = []  # errors of the page's scripts
+        self.held_keys = (
+            0  # while the mouse is used: the sum of 1 (Alt), 2 (Ctrl), 4 (Meta) and 8 (Shift)
+        )
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
 
     @staticmethod
-    async def _connect(address: str) -> Any:
+    async def _connect(address):
         return await websocket_connect(address, max_message_size=100 * 2**20)
 
-    def call(self, method: str, **params: Any) -> dict[str, Any]:
+    def call(self, method, **params):
         """The answer to one command of the protocol."""
         return self._runner.run(self._ask(method, params))
 
-    async def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    async def _ask(self, method, params):
         self._number += 1
         await self._socket.write_message(
             json.dumps({"id": self._number, "method": method, "params": params})
@@ -120,7 +120,7 @@ class Tab:
                     raise ProtocolError(f"{method}: {message['error']}")
                 return message.get("result", {})
 
-    def _note(self, message: dict[str, Any]) -> None:
+    def _note(self, message):
         params = message.get("params", {})
         if message.get("method") == "Runtime.exceptionThrown":
             details = params["exceptionDetails"]
@@ -128,7 +128,7 @@ class Tab:
         elif message.get("method") == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.failures.append(params["entry"]["text"])
 
-    def go(self, url: str) -> None:
+    def go(self, url):
         """Opens an address and waits until it is loaded."""
         self.script("window.isOld = true")
         if "loaderId" in self.call(
@@ -136,7 +136,7 @@ class Tab:
         ):  # else it is the same page, at another place
             self.wait_for("!window.isOld && document.readyState === 'complete'")
 
-    def resize(self, width: int, height: int, dark: bool = False) -> None:
+    def resize(self, width, height, dark=False):
         """The window's size, and the colour scheme that the person prefers."""
         phone = width < 600
         self.call(
@@ -149,7 +149,7 @@ class Tab:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
-    def script(self, text: str, until: str = "") -> Any:
+    def script(self, text, until=""):
         """The value of a JavaScript expression; until: what it leads to, as in `wait_for`."""
         answer = self.call(
             "Runtime.evaluate", expression=text, returnByValue=True, awaitPromise=True
@@ -159,7 +159,7 @@ class Tab:
             self.wait_for(until)
         return answer["result"].get("value")
 
-    def wait_for(self, condition: str) -> Any:
+    def wait_for(self, condition):
         """Waits until a JavaScript expression is true and returns its value.
 
         It has to stay true until the test goes on: what passes by itself may have passed between
@@ -173,11 +173,11 @@ class Tab:
             assert time.monotonic() < deadline, f"never true: {condition}; {self.failures}"
             time.sleep(_POLL_S)
 
-    def text(self, place: str) -> str:
+    def text(self, place):
         """The text shown at a place."""
         return str(self.script(f"document.querySelector({json.dumps(place)}).innerText"))
 
-    def middle(self, place: str) -> tuple[float, float]:
+    def middle(self, place):
         """The middle of a place, once it is on the screen: the server may have to answer before a
         dialog opens.
         """
@@ -189,7 +189,7 @@ class Tab:
         }})()""")
         return x, y
 
-    def click(self, place: str, until: str = "") -> None:
+    def click(self, place, until=""):
         """A click where the mouse reaches the place, in one step with the look: what is above may
         grow.
         """
@@ -206,28 +206,28 @@ class Tab:
         if until:
             self.wait_for(until)
 
-    def drag(self, points: Sequence[tuple[float, float]], button: str = "left") -> None:
+    def drag(self, points, button="left"):
         """Presses the mouse at the first point, moves through the others and releases it."""
         self.hold(points[0], button)
         for point in points[1:]:
             self._mouse("mouseMoved", point)
         self.let_go(points[-1], button)
 
-    def hold(self, point: tuple[float, float], button: str = "left") -> None:
+    def hold(self, point, button="left"):
         """Presses the mouse at a point and keeps it down."""
         self._mouse("mouseMoved", point)
         self._mouse("mousePressed", point, button)
 
-    def let_go(self, point: tuple[float, float], button: str = "left") -> None:
+    def let_go(self, point, button="left"):
         """Releases the mouse."""
         self._mouse("mouseReleased", point, button)
 
-    def _mouse(self, kind: str, point: tuple[float, float], button: str = "none") -> None:
+    def _mouse(self, kind, point, button="none"):
         buttons = 0 if kind == "mouseReleased" else 2 if button == "right" else 1
         self.call("Input.dispatchMouseEvent", type=kind, x=point[0], y=point[1], button=button, buttons=buttons,
-                  clickCount=0 if kind == "mouseMoved" else 1)  # fmt: skip
+                  modifiers=self.held_keys, clickCount=0 if kind == "mouseMoved" else 1)  # fmt: skip
 
-    def press(self, key: str) -> None:
+    def press(self, key):
         """One key: a character, or a name such as ArrowLeft."""
         code = _KEY_CODES.get(key, ord(key.upper()) if len(key) == 1 else 0)
         text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
@@ -235,17 +235,17 @@ class Tab:
         self.call("Input.dispatchKeyEvent", type="keyDown", **fields)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
 
-    def type(self, text: str) -> None:
+    def type(self, text):
         """A text, letter by letter, where the focus is."""
         for letter in text:
             self.press(letter)
 
-    def close(self) -> None:
+    def close(self):
         """Closes the tab; a second time does nothing."""
         if self._socket is not None:
             self._runner.run(self._leave())
 
-    async def _leave(self) -> None:
+    async def _leave(self):
         await self._socket.write_message(json.dumps({"id": 0, "method": "Page.close"}))
         while (
             await self._socket.read_message() is not None

@@ -2,12 +2,9 @@
 FEN.
 """
 
-from pathlib import Path
-
 import chess
 import pytest
 
-from tests.browser.devtools import Chromium, Tab
 from tests.browser.test_web_board import drag, load, wait_for_moves
 from tests.browser.web_board import web_board
 from uci.game.timed_game import Setup
@@ -46,7 +43,7 @@ def test_other_good_moves_are_accepted_and_the_next_mistake_follows(
 
 
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
-def test_one_plays_on_from_a_position_of_a_review(tab: Tab, chromium: Chromium) -> None:
+def test_one_plays_on_from_a_position_of_a_review(tab, chromium):
     load(tab, FOOLS_MATE, 4)
     tab.click("#review-too", until="document.querySelector('#review-link').checkVisibility()")
     review = chromium.open(tab.script("location.href") + "review")
@@ -62,7 +59,7 @@ def test_one_plays_on_from_a_position_of_a_review(tab: Tab, chromium: Chromium) 
     review.close()
 
 
-def test_aino_is_watched_and_a_game_begins_from_a_fen(tab: Tab) -> None:
+def test_aino_is_watched_and_a_game_begins_from_a_fen(tab):
     tab.click("[data-open=new-game]")
     tab.script("""(() => {
       const form = document.querySelector('#new-game form');
@@ -90,7 +87,7 @@ def test_aino_is_watched_and_a_game_begins_from_a_fen(tab: Tab) -> None:
 
 
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
-def test_the_bar_never_shows_the_value_of_another_position(tab: Tab) -> None:
+def test_the_bar_never_shows_the_value_of_another_position(tab):
     load(tab, FOOLS_MATE, 4)
     tab.wait_for("linesFit()")
     bar = "getComputedStyle(document.querySelector('#bar-place')).visibility"
@@ -106,9 +103,7 @@ def test_the_bar_never_shows_the_value_of_another_position(tab: Tab) -> None:
     assert tab.script("document.querySelector('#bar-place .score').textContent.length") > 0
 
 
-def test_a_private_window_that_keeps_nothing_has_a_board_and_a_way_back(
-    chromium: Chromium, tmp_path: Path
-) -> None:
+def test_a_private_window_that_keeps_nothing_has_a_board_and_a_way_back(chromium, tmp_path):
     """Where the browser may keep nothing, the page stayed empty."""
     with web_board(tmp_path) as server:
         tab = chromium.open("about:blank")
@@ -127,3 +122,12 @@ def test_a_private_window_that_keeps_nothing_has_a_board_and_a_way_back(
         )
         assert tab.failures == []
         tab.close()
+
+
+def test_a_new_game_is_offered_with_the_level_and_the_clock_of_the_last(tab):
+    wanted = "{ side: 'white', level: 'elo 1200', clock: '25+10', fen: '', chess960: '' }"
+    tab.script(f"send('new', {wanted})", until="state.choice.clock === '25+10'")
+    tab.script("openDialog('new-game')")
+    fields = "[form.level.value, form.clock.value, form.own.value, form.own.disabled]"
+    offered = tab.script(f"(form => {fields})(document.querySelector('#new-game form'))")
+    assert offered == ["elo 1200", "own", "25+10", False]

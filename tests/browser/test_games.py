@@ -3,11 +3,9 @@ the page.
 """
 
 import json
-from pathlib import Path
 
 import pytest
 
-from tests.browser.devtools import Chromium, Tab
 from tests.browser.web_board import open_board, web_board
 from tests.new_process import largest_file
 from tests.uci.library.own_games import text_of
@@ -20,19 +18,19 @@ PUZZLE = (
 
 
 @pytest.fixture
-def games(chromium: Chromium, tmp_path: Path) -> Tab:
+def games(chromium, tmp_path):
     (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
     with open_board(chromium, tmp_path) as tab:
         tab.click("[data-open=games]", until="games.rows.length === 3")
         yield tab
 
 
-def choose(tab: Tab, player: str) -> None:
+def choose(tab, player):
     tab.wait_for(f"games.rows.some(game => game.white === {player!r})")
     tab.script(f"games.choose(games.rows.find(game => game.white === {player!r}))")
 
 
-def test_a_game_is_found_and_opened_and_continued(games: Tab) -> None:
+def test_a_game_is_found_and_opened_and_continued(games):
     assert games.script("document.querySelector('[data-game=open]').disabled"), (
         "there is no game to open yet"
     )
@@ -54,7 +52,7 @@ def test_a_game_is_found_and_opened_and_continued(games: Tab) -> None:
     )
 
 
-def test_the_explorer_shows_what_was_played_and_plays_it(games: Tab) -> None:
+def test_the_explorer_shows_what_was_played_and_plays_it(games):
     games.script("document.querySelector('#games').close('cancel'), send('position', { fen: '' })")
     games.wait_for("state.analysing && document.querySelector('#explorer').checkVisibility()")
     games.click("#explorer-on", until="document.querySelectorAll('#explorer-list li').length === 2")
@@ -69,7 +67,7 @@ def test_the_explorer_shows_what_was_played_and_plays_it(games: Tab) -> None:
     assert games.text("#opening") == "King's Pawn Opening"
 
 
-def test_a_game_is_deleted_only_after_a_question(games: Tab, tmp_path: Path) -> None:
+def test_a_game_is_deleted_only_after_a_question(games, tmp_path):
     choose(games, "Cleo")
     games.click("[data-game=delete]")
     games.script("""new Promise(done => {  // as when a review in the background is ready
@@ -80,7 +78,7 @@ def test_a_game_is_deleted_only_after_a_question(games: Tab, tmp_path: Path) -> 
     assert games.script("document.querySelector('#games-sure').checkVisibility()"), (
         "it went with the list"
     )
-    assert "Delete Cleo – anna for good" in games.text("#games-sure")
+    assert "Delete Cleo – anna, with its review?" in games.text("#games-sure")
     games.script("document.querySelector('#games').close('cancel'), openDialog('games')")
     assert not games.script("document.querySelector('#games-sure').checkVisibility()"), (
         "it came back unasked"
@@ -91,9 +89,7 @@ def test_a_game_is_deleted_only_after_a_question(games: Tab, tmp_path: Path) -> 
     assert "Cleo" not in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
 
 
-def test_an_imported_file_asks_for_ones_name_until_it_is_answered(
-    games: Tab, tmp_path: Path
-) -> None:
+def test_an_imported_file_asks_for_ones_name_until_it_is_answered(games, tmp_path):
     """The question was gone after a second import, had no "none", and could not be asked again."""
     shown = "document.querySelector('#games-names').checkVisibility()"
     buttons = "[...document.querySelectorAll('#games-names button')].map(one => one.textContent)"
@@ -111,7 +107,7 @@ def test_an_imported_file_asks_for_ones_name_until_it_is_answered(
     games.wait_for(f"games.rows.filter(game => game.mine).length === 31 && !{shown}")
     games.click("[data-games=names]")
     games.wait_for(
-        f"{shown} && document.querySelector('#games-names [aria-pressed=true]').textContent === 'me'"
+        f"{shown} && document.querySelector('#games-names [aria-pressed=true]').textContent === 'Me'"
     )
     games.click("#games-names [aria-pressed=true]", until="games.rows.every(game => !game.mine)")
     assert sorted(path.name for path in tmp_path.glob("*.pgn")) == [
@@ -121,7 +117,7 @@ def test_an_imported_file_asks_for_ones_name_until_it_is_answered(
     ]
     choose(games, "Me")
     games.click("[data-game=delete]")
-    assert "from lichess_me.pgn for good? 2 games are equal" in games.text("#games-sure").replace(
+    assert "from lichess_me.pgn? 2 games are equal" in games.text("#games-sure").replace(
         "again", "lichess_me"
     )
     games.script("games.take(new File(['<html>'], 'page.pgn')); 1")
@@ -130,7 +126,7 @@ def test_an_imported_file_asks_for_ones_name_until_it_is_answered(
     )
 
 
-def test_an_import_for_which_there_is_no_room_says_why(games: Tab, tmp_path: Path) -> None:
+def test_an_import_for_which_there_is_no_room_says_why(games, tmp_path):
     """It said that the file cannot be imported, and the terminal had a traceback."""
     with largest_file(1 << 20):
         games.script("games.take(new File(['1. e4 *\\n\\n'.repeat(300000)], 'big.pgn')); 1")
@@ -142,7 +138,7 @@ def test_an_import_for_which_there_is_no_room_says_why(games: Tab, tmp_path: Pat
     games.failures.clear()
 
 
-def test_reviews_go_on_while_the_page_is_gone(games: Tab) -> None:
+def test_reviews_go_on_while_the_page_is_gone(games):
     games.script(
         "send('games_name', { name: 'anna', mine: true }), send('games_review', { key: '' })"
     )
@@ -166,11 +162,11 @@ def test_reviews_go_on_while_the_page_is_gone(games: Tab) -> None:
     games.wait_for("replays[0].steps.length === 9")
 
 
-def cpu_s(tab: Tab, act: str) -> float:
+def cpu_s(tab, act):
     """The processor time that the page takes for an expression, in seconds."""
     tab.call("Performance.enable", timeDomain="threadTicks")
 
-    def taken() -> float:
+    def taken():
         found = tab.call("Performance.getMetrics")["metrics"]
         return float(next(metric["value"] for metric in found if metric["name"] == "TaskDuration"))
 
@@ -179,9 +175,7 @@ def cpu_s(tab: Tab, act: str) -> float:
     return taken() - begun
 
 
-def test_of_thousands_of_games_only_those_that_are_seen_are_drawn(
-    chromium: Chromium, tmp_path: Path
-) -> None:
+def test_of_thousands_of_games_only_those_that_are_seen_are_drawn(chromium, tmp_path):
     """Each row that had been scrolled to stayed: a frame took 300 ms at the end of the list, a
     search a second.
     """
@@ -216,7 +210,7 @@ def test_of_thousands_of_games_only_those_that_are_seen_are_drawn(
         assert len(tab.script(shown)) == 1
 
 
-def drop(tab: Tab, kind: str, text: str | bytes, name: str = "") -> None:
+def drop(tab, kind, text, name=""):
     """Drags a text, or a file with it, over the page, or drops it there."""
     data = f"new Uint8Array({list(text)})" if isinstance(text, bytes) else json.dumps(text)
     content = (
@@ -233,7 +227,7 @@ def drop(tab: Tab, kind: str, text: str | bytes, name: str = "") -> None:
 
 
 @pytest.mark.parametrize("tab", [{}, {"width": 390}], indirect=True)
-def test_a_dropped_file_was_left_to_the_browser(tab: Tab, tmp_path: Path) -> None:
+def test_a_dropped_file_was_left_to_the_browser(tab, tmp_path):
     outline = "getComputedStyle(document.body, '::after').borderTopStyle"
     drop(tab, "dragover", "1. e4 *", "a.pgn")
     assert tab.text("#status") == "Drop the file here to import it into My games."
@@ -258,7 +252,7 @@ def test_a_dropped_file_was_left_to_the_browser(tab: Tab, tmp_path: Path) -> Non
     tab.wait_for("state.analysing && state.steps[0].fen.startsWith('8/8/8/4k3/')")
 
 
-def test_a_foreign_page_cannot_import(chromium: Chromium, tmp_path: Path) -> None:
+def test_a_foreign_page_cannot_import(chromium, tmp_path):
     with web_board(tmp_path) as server:
         tab = chromium.open("about:blank#")
         place = server.url + "import?name=x.pgn"

@@ -5,11 +5,9 @@ other languages.
 import json
 import re
 from functools import partial
-from pathlib import Path
 
 import chess
 
-from tests.browser.devtools import Chromium, Tab
 from tests.browser.test_web_board import drag, wait_for_moves
 from tests.browser.web_board import ScriptedEngine, open_board, web_board
 from tests.uci.library.own_games import text_of
@@ -55,12 +53,12 @@ ERRORS = [
 ]
 
 
-def english_on(tab: Tab) -> list[str]:
+def english_on(tab):
     """What is English on the page."""
     return [text for text in tab.script(SHOWN) if ENGLISH.search(text)]
 
 
-def test_no_english_sentence_is_left_on_a_german_page(chromium: Chromium, tmp_path: Path) -> None:
+def test_no_english_sentence_is_left_on_a_german_page(chromium, tmp_path):
     """Reviews with their reasons and boards, and errors of moves, positions and files, were in
     English only.
     """
@@ -135,7 +133,7 @@ def test_no_english_sentence_is_left_on_a_german_page(chromium: Chromium, tmp_pa
         tab.close()
 
 
-def lose_and_review(tab: Tab) -> None:
+def lose_and_review(tab):
     """Plays White's side of a game against ANSWERS until there is a mistake, resigns and has the
     game reviewed.
     """
@@ -148,7 +146,7 @@ def lose_and_review(tab: Tab) -> None:
     tab.click("#review-button", until="document.querySelector('#review-link').checkVisibility()")
 
 
-def says(tab: Tab, words: str) -> None:
+def says(tab, words):
     tab.wait_for(f"document.querySelector('#puzzle-says').textContent.includes({words!r})")
 
 

@@ -2,20 +2,17 @@
 Skipped without.
 """
 
-from pathlib import Path
-
 import chess
 import pytest
 
 from selfplay.report.page import report_page
 from selfplay.report.run_numbers import read_run
 from tests.browser.conftest import DESKTOP, GAME, PHONE, annotated, ask
-from tests.browser.devtools import Chromium
 from tests.selfplay.report.runs import gate_result, run_with
 
 
 @pytest.fixture(scope="module")
-def report_of_a_run(tmp_path_factory: pytest.TempPathFactory) -> str:
+def report_of_a_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     run_with(folder, [gate_result(30), gate_result(-40, accepted=False)]).close()
     return report_page(read_run(folder))
@@ -77,7 +74,7 @@ def test_keys_from_anywhere_and_buttons_go_through_the_game(chromium, tmp_path, 
     ]
 
 
-def test_board_flips_with_its_bar(chromium: Chromium, tmp_path: Path, annotated_page: str) -> None:
+def test_board_flips_with_its_bar(chromium, tmp_path, annotated_page):
     act = """
     const king = () => [...page.querySelectorAll(".replay use")].find(e => e.getAttribute("href") === "#white-king");
     const places = [king().getAttribute("y")];
@@ -90,9 +87,7 @@ def test_board_flips_with_its_bar(chromium: Chromium, tmp_path: Path, annotated_
     assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == ["315", "0", True, "100%", "#"]
 
 
-def test_better_lines_are_played_on_the_board(
-    chromium: Chromium, tmp_path: Path, annotated_page: str
-) -> None:
+def test_better_lines_are_played_on_the_board(chromium, tmp_path, annotated_page):
     act = """
     page.querySelectorAll(".moves a")[5].click();
     const says = () => page.querySelector(".says"), board = () => page.querySelector(".replay .pieces").innerHTML;
@@ -122,9 +117,7 @@ def test_better_lines_are_played_on_the_board(
     ]
 
 
-def test_what_the_author_wrote_is_shown_with_arrows_and_lines(
-    chromium: Chromium, tmp_path: Path
-) -> None:
+def test_what_the_author_wrote_is_shown_with_arrows_and_lines(chromium, tmp_path):
     page = annotated("""[ChapterName "The trap"]
 
 1. e4 {<b>Mine</b>\nand more [%cal Gd2d4,Re2e4][%csl Yd5]} e5 (1... c5 {Sharp.} 2. Nf3 (2. c3)) 2. Nf3 *""")
@@ -150,9 +143,7 @@ def test_what_the_author_wrote_is_shown_with_arrows_and_lines(
     assert name.split() == ["The", "trap", "*"]
 
 
-def test_cards_and_curve_go_to_their_moves(
-    chromium: Chromium, tmp_path: Path, annotated_page: str
-) -> None:
+def test_cards_and_curve_go_to_their_moves(chromium, tmp_path, annotated_page):
     act = """
     const seen = [], note = () => seen.push(page.querySelector(".moves a[aria-current]").textContent);
     page.querySelector(".card").click(); note();
@@ -174,7 +165,7 @@ def test_the_reader_looks_for_a_better_move_before_the_answer_shows(
     answer, san, legal = tab.script(f"[{step}.answer, {step}.lines.Better[0].text, {step}.legal]")
     answer_is_told = f"document.querySelector('#g1m6').innerText.includes({san.split()[-1]!r})"
 
-    def move(uci: str) -> None:
+    def move(uci):
         tab.wait_for("document.querySelector('.live').getBoundingClientRect().top > -1")
         tab.drag([
             tab.script(f"""(() => {{
@@ -213,7 +204,7 @@ def test_the_reader_looks_for_a_better_move_before_the_answer_shows(
     tab.close()
 
 
-def test_fen_and_pgn_are_copied(chromium: Chromium, tmp_path: Path, annotated_page: str) -> None:
+def test_fen_and_pgn_are_copied(chromium, tmp_path, annotated_page):
     act = """
     const copied = [];
     view.navigator.clipboard.writeText = async text => { copied.push(text); };
@@ -228,9 +219,7 @@ def test_fen_and_pgn_are_copied(chromium: Chromium, tmp_path: Path, annotated_pa
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_chances_are_painted_and_worded(
-    chromium: Chromium, tmp_path: Path, explained_page: str, width: int
-) -> None:
+def test_chances_are_painted_and_worded(chromium, tmp_path, explained_page, width):
     act = """
     const parts = [...page.querySelectorAll(".wdl span")];
     const cut = parts.filter(part => part.scrollWidth > part.clientWidth).map(part => part.textContent);

@@ -10,7 +10,6 @@ import chess
 import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.devtools import Chromium, Tab
 from tests.browser.test_web_board import PROMOTION, square, wait_for_moves
 from tests.browser.web_board import open_board
 from uci.game.timed_game import Setup
@@ -55,11 +54,11 @@ def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path
 @pytest.mark.parametrize(
     "tab", [{"setup": Setup(chess.Board(PROMOTION)), "width": 390}], indirect=True
 )
-def test_a_second_finger_took_the_piece_and_each_promotion_was_a_queen(tab: Tab) -> None:
+def test_a_second_finger_took_the_piece_and_each_promotion_was_a_queen(tab):
     """The tap that opened the choice fell on the queen in it, too."""
     tab.call("Emulation.setTouchEmulationEnabled", enabled=True)
 
-    def touch(kind: str, *fingers: tuple[float, float]) -> None:
+    def touch(kind, *fingers):
         points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(fingers)]
         tab.call("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=points)
 
@@ -86,9 +85,7 @@ def test_a_second_finger_took_the_piece_and_each_promotion_was_a_queen(tab: Tab)
         for one in [*spoken_languages()][1:]
     ],
 )
-def test_nothing_is_wider_than_a_phone_in_longer_words(
-    chromium: Chromium, tmp_path: Path, language: str
-) -> None:
+def test_nothing_is_wider_than_a_phone_in_longer_words(chromium, tmp_path, language):
     """A menu of levels in German, and one of sides in French, made the page wider than a phone, and
     each dialog.
     """
@@ -124,7 +121,7 @@ SIGHTS = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-def axe() -> str:
+def axe():
     """The script's text."""
     found = importlib.util.find_spec("axe_core_python")
     if found is None or found.origin is None:
@@ -132,7 +129,7 @@ def axe() -> str:
     return Path(found.origin).with_name("axe.min.js").read_text(encoding="utf-8")
 
 
-def violations(tab: Tab, axe: str) -> list[str]:
+def violations(tab, axe):
     """The rules that the page breaks, and where."""
     tab.script(f"{axe}; 1")
     # Colours are judged at rest. While the engine thinks, new lines cut animations short.

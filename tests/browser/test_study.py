@@ -3,11 +3,9 @@ explorer's games.
 """
 
 import json
-from pathlib import Path
 
 import pytest
 
-from tests.browser.devtools import Chromium, Tab
 from tests.browser.test_games import PUZZLE, cpu_s
 from tests.browser.test_variations import ANALYSIS, heard
 from tests.browser.test_web_board import load, lose_connection
@@ -31,7 +29,7 @@ GAME = """[White "Rameshbabu, P."]
 
 
 @pytest.fixture
-def study(chromium: Chromium, tmp_path: Path) -> Tab:
+def study(chromium, tmp_path):
     (tmp_path / "club.pgn").write_text(GAME, encoding="utf-8")
     (tmp_path / "names.json").write_text('["müller-breidenbach, karl"]', encoding="utf-8")
     with open_board(chromium, tmp_path, **ANALYSIS) as tab:
@@ -39,7 +37,7 @@ def study(chromium: Chromium, tmp_path: Path) -> Tab:
         yield tab
 
 
-def press(tab: Tab, place: str, until: str = "true") -> None:
+def press(tab, place, until="true"):
     """Goes to a place that keys can reach, presses Enter there, and waits for what it leads to."""
     found = f"document.querySelector({json.dumps(place)})"
     tab.wait_for(
@@ -51,7 +49,7 @@ def press(tab: Tab, place: str, until: str = "true") -> None:
     tab.wait_for(until)
 
 
-def open_game(tab: Tab, white: str) -> None:
+def open_game(tab, white):
     row = f"#games [data-key='{tab.script(f'games.rows.find(game => game.white === {white!r}).key')}']"
     tab.script("games.choose(null)")
     press(tab, row)
@@ -60,8 +58,8 @@ def open_game(tab: Tab, white: str) -> None:
 
 
 def test_a_game_opens_from_ones_own_side_with_its_clocks_and_the_marks_of_its_review(
-    study: Tab,
-) -> None:
+    study,
+):
     """It opened at its end, from White's side, without clocks, and its marks stood in another tab."""
     study.script(
         "send('games_review', { key: games.rows.find(game => game.result === '1-0').key })"
@@ -100,9 +98,7 @@ def test_a_game_opens_from_ones_own_side_with_its_clocks_and_the_marks_of_its_re
     study.script("send('delete', { node: here() })", until="state.steps.length < 8")
 
 
-def test_what_is_written_into_a_game_of_ones_own_is_kept_in_its_file(
-    study: Tab, tmp_path: Path
-) -> None:
+def test_what_is_written_into_a_game_of_ones_own_is_kept_in_its_file(study, tmp_path):
     """It went into a file of analyses, and was gone when the game was opened again."""
     for text, move in (("Known.", "c7c5"), ("Sharp.", "c7c6")):
         open_game(study, "Rameshbabu, P.")
@@ -129,7 +125,7 @@ def test_what_is_written_into_a_game_of_ones_own_is_kept_in_its_file(
     )  # nothing else begins
 
 
-def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study: Tab) -> None:
+def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study):
     whites = "games.rows.map(game => game.white)"
     for order, first in (("white", "Anna"), ("-white", "Rameshbabu, P.")):
         press(
@@ -161,7 +157,7 @@ def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study:
     press(study, "[data-games=whole]", until="games.total === 2")
 
 
-def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study: Tab, tmp_path: Path) -> None:
+def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study, tmp_path):
     """It said "Try again", and "Due: 0 of 3,001"."""
     study.script(
         f"games.take(new File([{json.dumps(PUZZLE)}], 'p.csv')); 1",
@@ -206,7 +202,7 @@ def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study: Tab, tmp_p
 
 
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
-def test_a_step_in_a_thousand_moves_with_200_variations_is_quick(tab: Tab) -> None:
+def test_a_step_in_a_thousand_moves_with_200_variations_is_quick(tab):
     tab.script("send('lines', { on: false, count: 1 })")
     knights = [("Nf3", "Nc3"), ("Nf6", "Nc6"), ("Ng1", "Rg1"), ("Ng8", "Rg8")]
     words = []

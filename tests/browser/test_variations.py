@@ -2,14 +2,10 @@
 what is open.
 """
 
-from pathlib import Path
-from typing import Any
-
 import chess
 import pytest
 
 from tests.browser.conftest import annotated
-from tests.browser.devtools import Chromium, Tab
 from tests.browser.test_web_board import load, square
 from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine
 from uci.game.timed_game import Setup
@@ -26,13 +22,13 @@ ANALYSIS = {
 GAME = {"load": lambda: ScriptedEngine(SCHOLARS_MATE)}
 
 
-def heard(tab: Tab) -> str:
+def heard(tab):
     """What a screen reader finds in the live regions of the page, or of the dialog before it: none
     that is hidden.
     """
     nodes = {node["nodeId"]: node for node in tab.call("Accessibility.getFullAXTree")["nodes"]}
 
-    def words(node: dict[str, Any]) -> str:
+    def words(node):
         if node.get("role", {}).get("value") == "StaticText":
             return str(node["name"]["value"])
         return " ".join(words(nodes[child]) for child in node.get("childIds", []) if child in nodes)
@@ -43,7 +39,7 @@ def heard(tab: Tab) -> str:
 
 
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
-def test_variations_stand_beside_their_moves_and_a_second_one_deletes_none(tab: Tab) -> None:
+def test_variations_stand_beside_their_moves_and_a_second_one_deletes_none(tab):
     load(tab, STUDY, 7)
     shown = tab.script(
         "[...$('moves').querySelectorAll('.main-moves > *')].map(one => one.textContent)"
@@ -65,7 +61,7 @@ def test_variations_stand_beside_their_moves_and_a_second_one_deletes_none(tab: 
 
 
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
-def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab: Tab) -> None:
+def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab):
     load(tab, "1. e4 e5 *", 2)
     tab.script("look(2)", until="state.here === 2")
     tab.script("$('comment').focus()")
@@ -84,7 +80,7 @@ def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab: Tab) -> None:
 
 
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
-def test_stepping_through_a_game_and_its_variations_says_the_move(tab: Tab) -> None:
+def test_stepping_through_a_game_and_its_variations_says_the_move(tab):
     """The status was said again and again, and the move stood in the label of a drawing that nobody
     hears.
     """
@@ -120,7 +116,7 @@ def test_stepping_through_a_game_and_its_variations_says_the_move(tab: Tab) -> N
 
 
 @pytest.mark.parametrize("tab", [GAME], indirect=True)
-def test_looking_back_in_a_running_game_says_the_move_and_whose_turn_it_is(tab: Tab) -> None:
+def test_looking_back_in_a_running_game_says_the_move_and_whose_turn_it_is(tab):
     tab.script("send('type', { text: 'e4' })", until="state.steps.length === 3 && !state.thinking")
     assert heard(tab) == "1... e5. Your move."
     tab.press("ArrowLeft")
@@ -129,7 +125,7 @@ def test_looking_back_in_a_running_game_says_the_move_and_whose_turn_it_is(tab: 
     assert heard(tab) == "1... e5. Your move."
 
 
-def test_what_is_said_is_heard_in_front_of_a_dialog_and_of_the_curtain(tab: Tab) -> None:
+def test_what_is_said_is_heard_in_front_of_a_dialog_and_of_the_curtain(tab):
     for dialog in tab.script("[...document.querySelectorAll('dialog')].map(dialog => dialog.id)"):
         tab.script(f"openDialog('{dialog}'), say('Something new')")
         assert "Something new" in heard(tab), dialog
@@ -142,7 +138,7 @@ OPEN = "[...document.querySelectorAll('dialog[open]')].map(dialog => dialog.id)"
 
 
 @pytest.mark.parametrize("tab", [GAME], indirect=True)
-def test_keys_go_to_the_dialog_that_is_open_whatever_has_the_focus(tab: Tab) -> None:
+def test_keys_go_to_the_dialog_that_is_open_whatever_has_the_focus(tab):
     """A click on the puzzle and `u` took back a move of the game behind it."""
     tab.script("send('type', { text: 'e4' })", until="state.steps.length === 3 && !state.thinking")
     tab.script("window.asked = [], send = (...words) => asked.push(words)")
@@ -175,7 +171,7 @@ def test_keys_go_to_the_dialog_that_is_open_whatever_has_the_focus(tab: Tab) -> 
 @pytest.mark.parametrize(
     "tab", [{"setup": Setup(chess.Board("8/P6k/8/8/8/8/8/K7 w - - 0 1"))}], indirect=True
 )
-def test_keys_leave_the_game_alone_while_a_promotion_is_chosen(tab: Tab) -> None:
+def test_keys_leave_the_game_alone_while_a_promotion_is_chosen(tab):
     tab.script(
         "live.selected = 48, live.moveTo(56), window.asked = [], send = (...words) => asked.push(words)"
     )
@@ -197,7 +193,7 @@ def test_keys_leave_the_game_alone_while_a_promotion_is_chosen(tab: Tab) -> None
 
 
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
-def test_arrow_keys_step_from_anywhere_on_the_page(tab: Tab) -> None:
+def test_arrow_keys_step_from_anywhere_on_the_page(tab):
     """A focused checkbox swallowed them. What uses an arrow itself keeps it."""
     load(tab, STUDY, 7)
     tab.script("send('lines', { on: false, count: 3 })")  # whose moves come and go
@@ -230,9 +226,7 @@ def test_arrow_keys_step_from_anywhere_on_the_page(tab: Tab) -> None:
         assert tab.script("document.activeElement.id") == ("" if by_hand else "line-count")
 
 
-def test_stepping_through_a_review_says_the_move_and_no_more(
-    chromium: Chromium, tmp_path: Path
-) -> None:
+def test_stepping_through_a_review_says_the_move_and_no_more(chromium, tmp_path):
     """Each step in a variation read out the whole move and all that stands beside it, but not where
     one was.
     """
@@ -270,7 +264,7 @@ def test_stepping_through_a_review_says_the_move_and_no_more(
 
 
 @pytest.mark.parametrize("tab", [GAME], indirect=True)
-def test_tab_and_enter_alone_open_each_dialog_and_reach_all_its_controls_by_name(tab: Tab) -> None:
+def test_tab_and_enter_alone_open_each_dialog_and_reach_all_its_controls_by_name(tab):
     shown = "[...{}.querySelectorAll({!r})].filter(one => one.checkVisibility() && !one.disabled)"
     for dialog in tab.script(
         f"{shown.format('document', '[data-open]')}.map(button => button.dataset.open)"
@@ -297,3 +291,25 @@ def test_tab_and_enter_alone_open_each_dialog_and_reach_all_its_controls_by_name
         assert [node["role"] for node in focusable if not node["name"]["value"]] == [], dialog
         tab.press("Escape")
         tab.wait_for(f"!$('{dialog}').open && document.activeElement.dataset.open === '{dialog}'")
+
+
+LONG = "Fehler: verliert einen Springer und zwei Bauern durch eine Gabel des Springers auf c7 gegen König und Turm. "
+
+
+@pytest.mark.parametrize(
+    ("tab", "words"),
+    [({**ANALYSIS, "width": width, "height": height}, LONG * repeats)
+     for width, height in ((1366, 768), (1536, 864), (1280, 720), (1920, 1080)) for repeats in (1, 3)],
+    indirect=["tab"],
+)  # fmt: skip
+def test_what_a_review_says_of_a_move_is_seen_whole(tab, words):
+    """In windows of usual laptops its last lines were cut off."""
+    load(tab, "1. e4 e5 2. Nf3 Nc6 3. Bc4 Nd4 4. Nxe5 Qg5 5. Nxf7 Qxg2 6. Rf1 Qxe4+ *", 12)
+    review = f"{{ marks: {{ 11: {{ nag: 2, says: '{words}', better: [1, 18] }} }}, curve: [[0, 0.5], [11, 0.1]] }}"
+    tab.script(f"showReview({{ running: false, ready: true, done: 1, total: 1, ...{review} }})")
+    tab.script("look(11)", until="state.here === 11 && lineList.host.childNodes.length > 1")
+    note, box = tab.script("""[$("moves").querySelector(".review-note"), $("moves")].map(one => {
+      const { top, bottom } = one.getBoundingClientRect();
+      return [top, bottom];
+    })""")
+    assert box[0] <= note[0] < note[1] <= box[1]

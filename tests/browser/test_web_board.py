@@ -3,21 +3,19 @@ second tab.
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import chess
 import pytest
 
 from engine.player import Engine
-from engine.search.limits import Limits, SearchJob
-from engine.search.result import OnInfo, SearchResult
-from tests.browser.devtools import WAIT_S, Chromium, Tab
+from tests.browser.devtools import WAIT_S
 from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, open_board, web_board
 from uci.game.clock import GameClock, GameTime
 from uci.game.timed_game import Setup
@@ -33,13 +31,11 @@ REMEMBER_PRESS = """addEventListener('pointerdown', event => {
 class SlowEngine(ScriptedEngine):
     """Thinks until it is stopped."""
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
-    ) -> SearchResult:
+    def search(self, limits, on_info=None, job=None):
         return Engine.search(self, replace(limits, infinite=True), on_info, job)
 
 
-def square(tab: Tab, name: str) -> tuple[float, float]:
+def square(tab, name):
     """The middle of a square of the board on the screen."""
     x, y = tab.script(f"""(() => {{
       const box = live.view.svg.getBoundingClientRect();
@@ -49,27 +45,27 @@ def square(tab: Tab, name: str) -> tuple[float, float]:
     return x, y
 
 
-def drag(tab: Tab, source: str, target: str) -> None:
+def drag(tab, source, target):
     tab.drag([square(tab, source), square(tab, target)])
 
 
-def click_squares(tab: Tab, *names: str) -> None:
+def click_squares(tab, *names):
     for name in names:
         tab.drag([square(tab, name)])
 
 
-def wait_for_moves(tab: Tab, count: int) -> None:
+def wait_for_moves(tab, count):
     tab.wait_for(f"state && state.steps.length === {count + 1} && !state.thinking")
 
 
-def load(tab: Tab, text: str, plies: int) -> None:
+def load(tab, text, plies):
     tab.script(
         f"send('load', {{ text: {json.dumps(text)}, game: 1 }})",
         until=f"state.steps.length === {plies + 1}",
     )
 
 
-def lose_connection(tab: Tab) -> None:
+def lose_connection(tab):
     """Closes the page's connection. It is opened again with `reconnect` only, not after a while."""
     tab.script("""(() => {
       const later = setTimeout;
@@ -80,9 +76,7 @@ def lose_connection(tab: Tab) -> None:
 
 
 @pytest.mark.parametrize("width", [375, 1280])
-def test_a_game_is_played_to_mate_and_reviewed(
-    chromium: Chromium, tmp_path: Path, width: int
-) -> None:
+def test_a_game_is_played_to_mate_and_reviewed(chromium, tmp_path, width):
     with open_board(chromium, tmp_path, width, load=lambda: ScriptedEngine(SCHOLARS_MATE)) as tab:
         drag(tab, "e2", "e4")
         wait_for_moves(tab, 2)
@@ -124,7 +118,7 @@ def test_a_game_is_played_to_mate_and_reviewed(
 
 
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(PROMOTION))}], indirect=True)
-def test_a_pawn_promotes_to_what_is_chosen_on_a_board_that_turns(tab: Tab) -> None:
+def test_a_pawn_promotes_to_what_is_chosen_on_a_board_that_turns(tab):
     drag(tab, "a7", "a8")
     tab.wait_for("!document.querySelector('.promotion').hidden")
     tab.script("document.activeElement.blur()")
@@ -144,16 +138,14 @@ class ReviewedSlowly(ScriptedEngine):
 
     gate = threading.Event()
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
-    ) -> SearchResult:
+    def search(self, limits, on_info=None, job=None):
         if self.options.analyse_mode and limits.nodes:
             assert self.gate.wait(WAIT_S)
         return super().search(limits, on_info, job)
 
 
 @pytest.mark.parametrize("tab", [{"load": ReviewedSlowly}], indirect=True)
-def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab: Tab) -> None:
+def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab):
     ReviewedSlowly.gate.clear()
     load(tab, "1. f3 e5 2. g4 Qh4# 0-1", 4)
     tab.script("send('lines', { on: false, count: 5 })", until="!state.shows.on")
@@ -167,7 +159,7 @@ def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab: Tab) -
         "reconnect()",
         until="document.querySelector('#curtain').hidden && tree.get(1).note === 'Why?'",
     )
-    assert "of 4 moves" in tab.text("#review-text")
+    assert "of 2 moves" in tab.text("#review-text")
     assert "Analysis" in tab.text("#status")
     ReviewedSlowly.gate.set()
     tab.wait_for("document.querySelector('#review-link').checkVisibility()")
@@ -180,7 +172,7 @@ def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab: Tab) -
 @pytest.mark.parametrize(
     "tab", [{"setup": Setup(clock=GameClock(GameTime(600, 0)))}], indirect=True
 )
-def test_the_clocks_stand_still_while_the_connection_is_lost(tab: Tab) -> None:
+def test_the_clocks_stand_still_while_the_connection_is_lost(tab):
     drag(tab, "e2", "e4")
     wait_for_moves(tab, 2)
     assert tab.script("state.clock.running") == "white"
@@ -194,8 +186,8 @@ def test_the_clocks_stand_still_while_the_connection_is_lost(tab: Tab) -> None:
 
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
 def test_analysis_shows_lines_that_can_be_played_though_they_are_replaced_while_pressed(
-    tab: Tab,
-) -> None:
+    tab,
+):
     tab.wait_for("state && linesFit() && lines.lines.length === 3")
     assert sum(tab.script("lines.lines[0].wdl")) == 1000
     tab.script(
@@ -230,7 +222,7 @@ def test_analysis_shows_lines_that_can_be_played_though_they_are_replaced_while_
 
 
 @pytest.mark.parametrize("tab", [{"width": 375}], indirect=True)
-def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(tab: Tab) -> None:
+def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(tab):
     load(
         tab,
         " ".join(f"{number}. {'Nf3 Nf6' if number % 2 else 'Ng1 Ng8'}" for number in range(1, 61))
@@ -258,7 +250,7 @@ TIMED = {
 
 
 @pytest.mark.parametrize("tab", [TIMED], indirect=True)
-def test_the_clock_runs_from_the_first_move_and_its_flag_falls(tab: Tab) -> None:
+def test_the_clock_runs_from_the_first_move_and_its_flag_falls(tab):
     time.sleep(0.3)
     assert tab.script("state.clock.running") is None
     drag(tab, "e2", "e4")
@@ -267,7 +259,7 @@ def test_the_clock_runs_from_the_first_move_and_its_flag_falls(tab: Tab) -> None
     assert tab.text("#below .clock") == "0.0"
 
 
-def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Path) -> None:
+def test_a_second_tab_is_told_and_may_take_over(chromium, tmp_path):
     with open_board(chromium, tmp_path, load=lambda: ScriptedEngine(("e7e5", "b8c6"))) as first:
         first.script("premoves = [[6, 21]]")
         second = chromium.open(first.script("location.href"))
@@ -296,14 +288,14 @@ def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Pa
         )
 
 
-def test_a_dialog_copies_without_a_clipboard_as_in_the_network_of_a_phone(tab: Tab) -> None:
+def test_a_dialog_copies_without_a_clipboard_as_in_the_network_of_a_phone(tab):
     tab.script("Object.defineProperty(navigator, 'clipboard', {}), window.copied = ''")
     tab.script("document.execCommand = () => { copied = `${getSelection()}`; }, 1")
     tab.click("[data-open=keep]")
     tab.click("#keep [data-copy=fen]", until="copied === shownStep().fen")
 
 
-def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
+def test_a_position_is_set_up_and_a_game_is_loaded(tab):
     tab.click("[data-open=setup]")
     for fen in ("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 30", "1r2kr2/8/8/8/8/8/8/1R2KRR1 w FBfb - 0 9"):
         for text in (
@@ -349,7 +341,7 @@ def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
     assert "longer than 250,000 characters" in tab.text("#load .error")
 
 
-def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab) -> None:
+def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab):
     """They were shown nowhere, and a chapter of a study was called `? – ?`."""
     study = """[ChapterName "The trap"]\n\n1. e4 e5 2. Qh5 { Aims at f7. [%cal Gh5f7][%csl Rf7] }
         Nc6 (2... Nf6 { Gives a pawn. } 3. Qxe5+) *\n\n[White "B"]\n\n1. d4 *"""
@@ -374,14 +366,30 @@ def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab) -> 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
 @pytest.mark.usefixtures("listens_to_interrupts")
-def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(
-    chromium: Chromium, tmp_path: Path
-) -> None:
-    words = "play --web --no-browser --evaluator material --threads 1 --hash-mib 16 --multi-pv 4 --pgn".split()
+def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium, tmp_path):
+    """All users of a machine could read the page's token among the browser's arguments."""
+    words = "play --web --evaluator material --threads 1 --hash-mib 16 --multi-pv 4 --pgn".split()
     command = [sys.executable, "-m", "uci", *words, str(tmp_path / "mine.pgn"), "--fen", BACK_RANK]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    tab = chromium.open(process.stdout.readline().split()[-1])
+    browser, told = tmp_path / "browser", tmp_path / "told"
+    browser.write_text(f'#!/bin/sh\necho "$@" > {told}.part\nmv {told}.part {told}\n')
+    browser.chmod(0o700)
+    surroundings = {**os.environ, "BROWSER": f"{browser} %s"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=surroundings)
+    printed = process.stdout.readline().split()[-1]
+    while not told.exists():
+        time.sleep(0.05)
+    given = told.read_text().strip()
+    assert printed.split("/")[3] not in given
+    tab = chromium.open(given)
     tab.wait_for("state && state.shows.count === 4")
+    assert tab.script("location.href") == printed
+    tab.go(
+        printed
+    )  # a reload; the address that was given is dead, and nowhere in the tab's history
+    tab.wait_for("typeof state !== 'undefined' && state")
+    assert not [
+        one for one in tab.call("Page.getNavigationHistory")["entries"] if one["url"] == given
+    ]
     drag(tab, "g1", "f2")
     tab.wait_for("state.steps.length === 3")
     process.send_signal(signal.SIGHUP)
@@ -394,7 +402,7 @@ def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(
 
 
 @pytest.mark.parametrize("tab", [{"load": SlowEngine}], indirect=True)
-def test_a_premove_is_taken_back_and_arrows_are_drawn(tab: Tab) -> None:
+def test_a_premove_is_taken_back(tab):
     click_squares(tab, "e2", "e4")
     tab.wait_for("state.thinking")
     for cancel in (
@@ -412,14 +420,6 @@ def test_a_premove_is_taken_back_and_arrows_are_drawn(tab: Tab) -> None:
     tab.wait_for("premoves.length === 2")
     assert tab.script("live.base.placement.split('/')[3]") == "3P4"
     tab.press("Escape")
-    tab.drag([square(tab, "g1"), square(tab, "f3")], button="right")
-    tab.drag([square(tab, "e5")], button="right")
-    assert tab.script("live.drawn") == [[6, 21], [36, 36]]
-    assert tab.script("document.querySelectorAll('#board .drawn').length") == 2
-    tab.drag([square(tab, "e5")], button="right")
-    assert tab.script("live.drawn") == [[6, 21]]
-    tab.press("Escape")
-    assert tab.script("live.drawn") == []
     x, y = square(tab, "g1")
     for kind, button, held in (
         ("Pressed", "left", 1),
@@ -442,10 +442,52 @@ def test_a_premove_is_taken_back_and_arrows_are_drawn(tab: Tab) -> None:
     assert tab.script("state.steps.length") == 1, "the premove became the person's own move"
 
 
+SHAPES = "[...document.querySelectorAll('#board :is(.arrow, .ring)')].map(one => one.classList[1])"
+
+
+def draw(tab, *squares, keys=0):
+    tab.held_keys = keys
+    tab.drag([square(tab, name) for name in squares], button="right")
+    tab.held_keys = 0
+
+
+def test_each_key_that_is_held_gives_a_drawing_its_colour(tab):
+    for count, keys in enumerate((0, 8, 2, 1, 4, 9)):
+        draw(tab, "a1", f"{'abcdefgh'[count]}8", keys=keys)
+        tab.wait_for(f"{SHAPES}.length === {count + 1}")
+    assert tab.script(SHAPES) == ["green", "red", "red", "blue", "blue", "yellow"]
+
+
+def test_drawings_come_back_with_their_position(tab):
+    """They vanished at the next step, and were not in the game's file."""
+    click_squares(tab, "e2", "e4")
+    tab.wait_for("state.steps.length === 3")
+    draw(tab, "g1", "f3")
+    draw(tab, "e5")
+    tab.wait_for(f"{SHAPES}.length === 2")
+    tab.press("ArrowLeft")
+    assert tab.script(SHAPES) == []
+    tab.press("ArrowRight")
+    assert tab.script(SHAPES) == ["green", "green"]
+    assert "{ [%csl Ge5][%cal Gg1f3] }" in tab.script("fetch('game.pgn').then(one => one.text())")
+
+
+def test_a_click_leaves_drawings_and_escape_takes_them_away(tab):
+    """They may be the author's, and a click beside a piece took all of them."""
+    draw(tab, "g1", "f3")
+    tab.wait_for(f"{SHAPES}.length === 1")
+    click_squares(tab, "e5")
+    click_squares(tab, "e2")
+    tab.press("Escape")
+    assert tab.script(SHAPES) == ["green"]
+    tab.press("Escape")
+    tab.wait_for(f"{SHAPES}.length === 0")
+
+
 @pytest.mark.parametrize(
     "tab", [{"load": lambda: ScriptedEngine(("e7e5", "b8c6", "g8f6"))}], indirect=True
 )
-def test_several_premoves_are_played_in_turn_and_an_illegal_one_ends_them(tab: Tab) -> None:
+def test_several_premoves_are_played_in_turn_and_an_illegal_one_ends_them(tab):
     tab.script("""(() => {
       const state = answers.state;
       answers.state = message => {
@@ -462,7 +504,7 @@ def test_several_premoves_are_played_in_turn_and_an_illegal_one_ends_them(tab: T
     assert tab.script("premoves.length") == 0
 
 
-def test_the_look_of_the_board_is_chosen_and_stays(tab: Tab, tmp_path: Path) -> None:
+def test_the_look_of_the_board_is_chosen_and_stays(tab, tmp_path):
     """It was lost with each new port, that is with each start of Aino."""
     light = "getComputedStyle(document.querySelector('#board .light')).fill"
     before = tab.script(light)
@@ -489,7 +531,7 @@ def test_the_look_of_the_board_is_chosen_and_stays(tab: Tab, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "tab", [{"setup": Setup(is_asked=True), "width": width} for width in (1280, 390)], indirect=True
 )
-def test_the_first_page_asks_what_game_is_wanted(tab: Tab) -> None:
+def test_the_first_page_asks_what_game_is_wanted(tab):
     tab.wait_for("state && document.querySelector('#new-game').open")
     offered = tab.script("document.querySelector('#new-game [name=level]').value")
     assert tab.script("""[...document.querySelectorAll('#new-game select')].every(select =>

@@ -4,19 +4,16 @@ for real.
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import chess
 import chess.pgn
 
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.limits import Limits, SearchJob
-from engine.search.result import OnInfo, SearchResult
-from tests.browser.devtools import WAIT_S, Chromium, Tab
+from engine.search.limits import Limits
+from engine.search.result import SearchResult
+from tests.browser.devtools import WAIT_S
 from uci.game.game_file import save_game
 from uci.game.timed_game import Setup
 from uci.web.board_engine import BoardEngine
@@ -31,13 +28,11 @@ SCHOLARS_MATE = ("e7e5", "b8c6", "g8f6")  # Black's answers to e4, Qh5 and Bc4
 class ScriptedEngine(Engine):
     """Plays the moves of a script while they are legal, and searches otherwise."""
 
-    def __init__(self, script: Sequence[str] = (), options: EngineOptions = SMALL) -> None:
+    def __init__(self, script=(), options=SMALL):
         super().__init__(options)
         self.script = [chess.Move.from_uci(text) for text in script]
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
-    ) -> SearchResult:
+    def search(self, limits, on_info=None, job=None):
         move = next((move for move in self.script if self.board.is_legal(move)), None)
         if (
             move is None or self.options.analyse_mode or limits.movetime_ms == 1000
@@ -47,19 +42,17 @@ class ScriptedEngine(Engine):
 
 
 @contextmanager
-def web_board(
-    folder: Path, setup: Setup | None = None, load: Callable[[], Engine] = ScriptedEngine
-) -> Iterator[WebServer]:
+def web_board(folder, setup=None, load=ScriptedEngine):
     """A server that runs until the block ends; games are saved in `folder`/games.pgn."""
     ready, stopped = threading.Event(), threading.Event()
     found: list[WebServer] = []
     loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
-    def keep(game: chess.pgn.Game, before: chess.pgn.Game | None, is_analysis: bool) -> str:
+    def keep(game, before, is_analysis):
         save_game(game, folder / ("analyses.txt" if is_analysis else "games.pgn"), before)
         return "saved"
 
-    async def serve() -> None:
+    async def serve():
         ended = asyncio.Event()
         engine = BoardEngine(load)
         services = Services(engine, keep, review_limits=Limits(nodes=100), games=folder, load=load)
@@ -72,7 +65,7 @@ def web_board(
         await server.close()
         await engine.close()
 
-    def run() -> None:
+    def run():
         asyncio.run(serve())
         stopped.set()
 
@@ -88,13 +81,13 @@ def web_board(
 
 @contextmanager
 def open_board(
-    chromium: Chromium,
-    folder: Path,
-    width: int = 1280,
-    height: int = 800,
-    dark: bool = False,
-    **made_of: Any,
-) -> Iterator[Tab]:
+    chromium,
+    folder,
+    width=1280,
+    height=800,
+    dark=False,
+    **made_of,
+):
     """A tab with a board of its own, made as in `web_board`; its page must not fail."""
     with web_board(folder, **made_of) as server:
         tab = chromium.open(server.url, width, height, dark)

@@ -10,7 +10,7 @@ import pytest
 from tests.uci.library.own_games import text_of
 from tests.uci.web.web_visit import Tab, Visit
 from uci.language import shows_own_letters, speak
-from uci.library.index import GameIndex
+from uci.library.games_folder import GamesFolder
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     given = {
         name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters
     }
-    pyfuncitem.funcargs["visit"].loop.run(pyfuncitem.obj(**given))
+    visit = pyfuncitem.funcargs.get("visit")
+    run = visit.loop.run if visit else asyncio.run
+    run(pyfuncitem.obj(**given))
     return True
 
 
@@ -54,9 +56,9 @@ def tab(visit: Visit) -> Tab:
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Iterator[GameIndex]:
+def games(tmp_path):
+    """Three games of one's own, read."""
     (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
-    made = GameIndex(tmp_path)
+    made = GamesFolder(tmp_path)
     made.refresh()
-    yield made
-    made.close()
+    return made

@@ -9,7 +9,6 @@ import itertools
 import pickle
 import re
 import shutil
-from pathlib import Path
 
 import chess
 import pytest
@@ -33,7 +32,7 @@ _STRING = r'"((?:[^"\\]|\\.)*)"'
 _COMMANDS = ("play", "puzzles")  # whose help is translated
 
 
-def marked() -> set[str]:
+def marked():
     """The sentences that are marked in the sources, and those that are put together from few words."""
     found = {command.help for command in TYPED_COMMANDS.values()} | {
         SUBCOMMANDS[name][1] for name in _COMMANDS
@@ -74,7 +73,7 @@ def marked() -> set[str]:
     return found
 
 
-def help_texts(command: str) -> set[str]:
+def help_texts(command):
     """What the help of a command says."""
     module = importlib.import_module(SUBCOMMANDS[command][0])
     parser = make_parser("aino", command, SUBCOMMANDS[command][1], module, is_brief=True)
@@ -87,7 +86,7 @@ def help_texts(command: str) -> set[str]:
     }
 
 
-def catalogue_of(code: str) -> dict[str, list[str]]:
+def catalogue_of(code):
     """The sentences of a catalogue, with those for many as names of their own, and their
     translations.
     """
@@ -97,7 +96,7 @@ def catalogue_of(code: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("code", OTHERS)
-def test_a_catalogue_has_every_sentence_that_is_shown_and_no_other(code: str) -> None:
+def test_a_catalogue_has_every_sentence_that_is_shown_and_no_other(code):
     catalogue = catalogue_of(code)
     messages = {name for name in catalogue if name.startswith("engine\4")}
     assert marked() - set(catalogue) == set()
@@ -119,7 +118,7 @@ def test_a_catalogue_has_every_sentence_that_is_shown_and_no_other(code: str) ->
 
 
 @pytest.mark.parametrize("code", OTHERS)
-def test_the_compiled_catalogue_is_the_text(code: str) -> None:
+def test_the_compiled_catalogue_is_the_text(code):
     """Made by `msgfmt --no-hash -o aino.mo aino.po` in the folder of each."""
     source = (FOLDER / code / "LC_MESSAGES/aino.po").read_text(encoding="utf-8").replace('"\n"', "")
     _header, *texts = (
@@ -129,9 +128,7 @@ def test_the_compiled_catalogue_is_the_text(code: str) -> None:
     assert sorted(texts) == sorted(compiled)
 
 
-def test_a_folder_with_a_catalogue_is_a_language(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_with_a_catalogue_is_a_language(tmp_path, monkeypatch):
     """To add one, its code, its name, and what stands between thousands had to be written into the
     program, too.
     """
@@ -142,7 +139,7 @@ def test_a_folder_with_a_catalogue_is_a_language(
 
 
 @pytest.mark.parametrize("code", OTHERS)
-def test_buttons_of_the_board_differ(code: str) -> None:
+def test_buttons_of_the_board_differ(code):
     """Two buttons beside each other were called "Analyser", and did different things."""
     catalogue = catalogue_of(code)
     template = (ROOT / "uci/pages/templates/web.html.j2").read_text(encoding="utf-8")
@@ -151,8 +148,55 @@ def test_buttons_of_the_board_differ(code: str) -> None:
     assert len({text for name in names for text in catalogue[name]}) == len(names)
 
 
+# What the {names} of sentences stand for. A new one belongs to one of these.
+NOUNS = set(
+    """attacked attacker better deed first guard guarded kind last lost mate material motif other
+    piece pieces state text why won""".split()
+)
+NAMES = set("""evaluator file folder game maker name names page path pgn url""".split())
+# Numbers, moves and squares, which no word before them changes for, and whole sentences behind a colon or alone.
+OTHER_VALUES = set(
+    """0 1 2 accuracy after before black chances column command character count day deeper default depth
+    deviation done draw encoding error example fault fen forms found games hours how least left
+    letter level limits line longest loss most move moves nodes nps number own passed pawns
+    plies ply points position progress rank rating ratings readers reason result saved scale
+    score seconds shown side square squares streak summary themes title told total tried
+    value version wanted white win word""".split()
+)
+# What cannot stand at the seam of a sentence and what is put into it: words that contract or lose
+# their vowel, and German words that ask for another case than that of these nouns. Whose turn it is
+# has no masculine word in Spanish: it is White's, "las blancas", or Black's.
+_VOWEL = "[aeiouyhâàéèêëîïôöùûœAEIOUYHÂÀÉÈÊÎÔ]"
+SEAMS = {
+    "fr": rf"\b([Qq]ue|[DdLlJjNnSsCc]e|la|(jus|lors|puis)que|si(?= il)) {_VOWEL}|\b(de|à) les? |\bqu'(?!{_VOWEL})",
+    "es": r"(?<!turno )\b(de|a) el |\by h?i(?!e)|\bo h?o",
+    "de": r"\b(mit|von|bei|nach|aus|zu|seit|ab|gegenüber|statt|wegen|trotz|während) (ein|d(er|ie|as|en) )",
+}
+
+
 @pytest.mark.parametrize("code", OTHERS)
-def test_one_thing_has_one_name(code: str) -> None:
+def test_whatever_is_put_into_a_sentence_fits_the_word_before_it(code):
+    """A review said "que un cavalier au lieu de un pion" and "einen Bauern statt einen Turm"."""
+    catalogue = catalogue_of(code)
+    begun = re.compile("(subject\4|of\4)?" r"(a|an|the|two|three|which|mate|queen|bishops)\b")
+    nouns = [text for name, texts in catalogue.items() if begun.match(name) for text in texts]
+    names = ["Anand – Ivantchouk", "iberia.pgn", "el.pgn", "Élodie", "hou.pgn", "orlando"]
+    values = dict.fromkeys(NOUNS, nouns) | dict.fromkeys(NAMES, names)
+    assert len(nouns) > 40
+    for name, texts in catalogue.items():
+        for before, value in (
+            re.findall(r"([^{}]*)\{(\w+)[^}]*\}", "\n".join(texts)) if name else ()
+        ):
+            assert value in values or value in OTHER_VALUES, name
+            for one in values.get(value, ()):
+                seam = re.compile(SEAMS[code]).search(
+                    before + one, max(0, len(before) - 12), len(before) + 6
+                )
+                assert not seam, before + one
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_one_thing_has_one_name(code):
     """A review was "Bewertung" on buttons, as scores are, and "Analyse" in messages."""
     things = {"review": "aus(ge|zu)?wert|bilan|revis", "(?<!aino )puzzle": "aufgabe|problème|ejercicio",
               "hint": "tipp|indice|pista", "(?<!type )(?<!--)level|(?<!full )strength": "spielstärke|niveau|nivel",
@@ -170,7 +214,7 @@ def test_one_thing_has_one_name(code: str) -> None:
      (("", "es-MX"), "Español"), (("de", "fr"), "Deutsch"), (("", ""), "English"), (("", "desert"), "English"),
      (("../de", "fr"), "Français")],
 )  # fmt: skip
-def test_a_page_speaks_the_first_known_language(wishes: tuple[str, ...], spoken: str) -> None:
+def test_a_page_speaks_the_first_known_language(wishes, spoken):
     speak(*wishes)
     assert spoken_languages()[language.spoken()] == spoken
 
@@ -189,13 +233,13 @@ def test_a_terminal_speaks_the_systems_language(variables, spoken, monkeypatch):
     assert language._system.__wrapped__() == spoken
 
 
-def refused(fen: str) -> str:
+def refused(fen):
     with pytest.raises(FenError) as error:
         parse_fen(fen)
     return str(error.value)
 
 
-def test_messages_of_the_engine_are_understood() -> None:
+def test_messages_of_the_engine_are_understood():
     """A board in German refused a FEN in English."""
     speak("de")
     found = refused("4k3/4R3/8/8/8/8/8/4K3 w")
@@ -215,7 +259,7 @@ def test_messages_of_the_engine_are_understood() -> None:
 
 @given(st.text(max_size=30), st.sampled_from(OTHERS))
 @example("x: a pawn on {reason}", "de")
-def test_every_refused_text_is_quoted_whole_in_any_language(text: str, code: str) -> None:
+def test_every_refused_text_is_quoted_whole_in_any_language(text, code):
     """A text was cut where a part of it looked like the sentence around it."""
     speak("en")
     found = refused(f"{text}/x w")
@@ -223,7 +267,7 @@ def test_every_refused_text_is_quoted_whole_in_any_language(text: str, code: str
     assert repr(f"{text}/x w") in translated(found)
 
 
-def test_messages_keep_their_parts_between_processes() -> None:
+def test_messages_keep_their_parts_between_processes():
     error = pickle.loads(
         pickle.dumps(
             DataError(message("{letter}, but there is no rook to castle with", letter="'K'"))
@@ -233,7 +277,7 @@ def test_messages_keep_their_parts_between_processes() -> None:
     assert translated(str(error)) == "'K', aber es gibt keinen Turm dafür"
 
 
-def test_sentences_take_values_in_any_language_and_the_page_gets_all() -> None:
+def test_sentences_take_values_in_any_language_and_the_page_gets_all():
     speak("de")
     assert _("Aino plays {move}", move="1. e4") == "Aino spielt 1. e4"
     assert page_language("de")["catalogue"]["Your move."] == "Sie sind am Zug."  # type: ignore[index]

@@ -1,43 +1,74 @@
-"""How far a reader walks who follows one `go` through the files (docs/design.md)."""
+"""How far a reader walks who follows one `go`, or one move on the web board, through the files
+(docs/design.md).
+"""
 
+import asyncio
 import io
+import json
 import sys
 import threading
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
+import chess
+
 from engine.options import EngineOptions
+from engine.player import Engine
+from uci.game.level import Level
+from uci.game.timed_game import Setup
 from uci.protocol.session import Session
 from uci.protocol.words import Writer
+from uci.web.board_engine import BoardEngine
+from uci.web.board_session import Services
+from uci.web.conductor import Conductor
 
 ROOT = Path(__file__).parents[2]
 MOST_FILES, MOST_CALLS = 24, 300
+MOST_WEB_FILES, MOST_WEB_CALLS = 40, 600
+
+
+@contextmanager
+def counted(calls):
+    """Counts the calls in each file of the project meanwhile, on all threads that begin."""
+
+    def note(frame, event, argument):
+        path = frame.f_code.co_filename
+        if event == "call" and path.startswith((str(ROOT / "engine"), str(ROOT / "uci"))):
+            calls[path.removeprefix(str(ROOT))] += 1
+
+    before = sys.getprofile(), threading.getprofile()
+    sys.setprofile(note)
+    threading.setprofile(note)
+    try:
+        yield
+    finally:
+        sys.setprofile(before[0])
+        threading.setprofile(before[1])
 
 
 def test_one_go_had_led_through_37_files_and_696_calls():
     """Once per root move a call had crossed report, root, convert and result."""
     searches: list[Counter[str]] = []
 
-    def note(frame, event, argument):
-        path = frame.f_code.co_filename
-        if event == "call" and path.startswith((str(ROOT / "engine"), str(ROOT / "uci"))):
-            searches[-1][path.removeprefix(str(ROOT))] += 1
-
     session = Session(Writer(io.StringIO()), EngineOptions(hash_mib=16, threads=2))
-    before = sys.getprofile(), threading.getprofile()
-    for is_warm in (False, False, True, True, True):
+
+    def prepare():
         session.handle("ucinewgame")
         session.handle("position startpos moves e2e4 e7e5")
-        if is_warm:
-            searches.append(Counter())
-            sys.setprofile(note)
-            threading.setprofile(note)
-        try:
-            session.handle("go nodes 100")
-            session._job.join()
-        finally:
-            sys.setprofile(before[0])
-            threading.setprofile(before[1])
+
+    def go():
+        session.handle("go nodes 100")
+        session._job.join()
+
+    for _cold in range(2):
+        prepare()
+        go()
+    for _warm in range(3):
+        prepare()
+        searches.append(Counter())
+        with counted(searches[-1]):
+            go()
     session.handle("quit")
     session._close()
     calls = min(
@@ -46,3 +77,33 @@ def test_one_go_had_led_through_37_files_and_696_calls():
     assert calls["/engine/search/report.py"] > 5, "the search was seen"
     assert len(calls) <= MOST_FILES, dict(calls)
     assert calls.total() <= MOST_CALLS, calls
+
+
+def test_one_move_on_the_web_board_had_led_through_43_files_and_942_calls():
+    """Each setting of a level checked all of the engine's options: 262 calls."""
+    moves = list[Counter[str]]()
+
+    async def play():
+        told = asyncio.Queue()
+        engine = BoardEngine(lambda: Engine(EngineOptions(hash_mib=16, threads=1)))
+        setup = Setup(levels=dict.fromkeys(chess.COLORS, Level(nodes=100)))
+        board = Conductor(Services(engine, lambda *game: "saved"), setup, told.put_nowait)
+        await engine.prepare()
+        board.table.load(False)
+        board.arrive()
+        for uci in ("e2e4", "g1f3", "f1c4", "d2d3", "b1c3", "h2h3", "a2a3"):
+            while not told.empty():
+                told.get_nowait()
+            moves.append(Counter())
+            with counted(moves[-1]):
+                board.receive(json.dumps({"do": "move", "uci": uci}))
+                while (state := await told.get())["do"] != "state" or state["thinking"]:
+                    pass
+        board.close()
+        await engine.close()
+
+    asyncio.run(play())
+    calls = min(moves, key=Counter.total)
+    assert calls["/engine/search/report.py"] > 5, "the search was seen"
+    assert len(calls) <= MOST_WEB_FILES, dict(calls)
+    assert calls.total() <= MOST_WEB_CALLS, calls

@@ -13,7 +13,13 @@ from uci.annotate.judge import BRILLIANT, GREAT
 from uci.annotate.reasons import SHOWN_PLIES, told_line
 from uci.annotate.review import GameReview, MoveReview, deeper
 from uci.language import _, later, several, shown_moves
-from uci.terminal.author_notes import REVIEW_MARK, is_of_review, with_review, without_review
+from uci.terminal.author_notes import (
+    REVIEW_MARK,
+    glyphs_of,
+    is_of_review,
+    with_review,
+    without_review,
+)
 from uci.terminal.verdict import Verdict
 
 PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
@@ -59,10 +65,8 @@ def forget_review(game: chess.pgn.Game) -> None:
     for node in game.mainline():
         if mark == _EVALUATIONS:
             node.set_eval(None)
-        node.comment, marks = without_review(node.comment)
-        if marks and marks != _EVALUATIONS:
-            ours, *theirs = map(int, marks.split())
-            node.nags = (node.nags - {ours}) | set(theirs)
+        node.nags = set(glyphs_of(node))
+        node.comment = without_review(node.comment)[0]
     for node in (game, *game.mainline()):
         node.variations = [
             variation for variation in node.variations if not is_of_review(variation)

@@ -18,7 +18,14 @@ from uci.annotate.reasons import SHOWN_PLIES
 from uci.annotate.review import GameReview, MoveReview
 from uci.language import _, shown_moves, translated
 from uci.pages.render import render
-from uci.terminal.author_notes import author_lines, drawn_by, game_name, notes_at
+from uci.terminal.author_notes import (
+    author_lines,
+    drawn_by,
+    game_name,
+    glyph_text,
+    glyphs_of,
+    notes_at,
+)
 from uci.terminal.verdict import Verdict
 
 
@@ -114,8 +121,14 @@ def _move(move: MoveReview, node: chess.pgn.ChildNode) -> dict[str, object]:
         "praise": move.praise,
         "score": move.after.text,
         "comment": move_comment(move),
+        "glyphs": _glyphs(node),
         "noted": bool(notes_at(node) or author_lines(node.parent)),
     }
+
+
+def _glyphs(node: chess.pgn.GameNode) -> str:
+    """Return the author's glyphs on a move."""
+    return " ".join(map(glyph_text, glyphs_of(node)))
 
 
 def _kind(move: MoveReview) -> str:
@@ -187,10 +200,14 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
 
 
 def _notes(node: chess.pgn.GameNode) -> dict[str, object]:
-    """Return the author's words and arrows, where there are any."""
+    """Return the author's glyphs, words and arrows, where there are any."""
     return {
         name: value
-        for name, value in (("note", notes_at(node)), ("drawn", drawn_by(node)))
+        for name, value in (
+            ("glyphs", _glyphs(node)),
+            ("note", notes_at(node)),
+            ("drawn", drawn_by(node)),
+        )
         if value
     }
 

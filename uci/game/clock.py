@@ -32,6 +32,11 @@ class GameTime:
     increment: float
 
     @property
+    def text(self) -> str:
+        """As one types it, in minutes: `5+3`."""
+        return f"{self.seconds / 60:g}" + (f"+{self.increment:g}" if self.increment else "")
+
+    @property
     def pgn_text(self) -> str:
         """As in the PGN header TimeControl: `300+3`."""
         return f"{self.seconds:g}" + (f"+{self.increment:g}" if self.increment else "")

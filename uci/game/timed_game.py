@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import chess
 import chess.pgn
@@ -15,7 +16,7 @@ from engine.errors import ConfigError
 from uci.game.clock import TIME_CONTROL, GameClock, GameTime
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import game_from_board
-from uci.game.level import DEFAULT_LEVEL, DEFAULT_NAME, NAMED_LEVELS, Level, parse_level
+from uci.game.level import DEFAULT_LEVEL, Level, parse_level
 from uci.language import _
 from uci.terminal.reading import board_at
 
@@ -45,6 +46,7 @@ class Setup:
     kept: tuple[str, str] | None = (
         None  # its key among one's own games, and the digest of its text there
     )
+    analysis: Path | None = None  # the file of an analysis of one's own, which goes on there
     # whether the web page asks first what game is wanted; who cancels gets the offered level
     is_asked: bool = False
     # whether Aino plays both sides on a web page, where else nobody plays without a person
@@ -61,8 +63,7 @@ class TimedGame:
         self.setup = setup
         self.board = setup.board.copy()
         self.human = setup.human
-        offered = NAMED_LEVELS[DEFAULT_NAME] if setup.is_asked else DEFAULT_LEVEL
-        self.levels = dict(setup.levels or dict.fromkeys(chess.COLORS, offered))
+        self.levels = dict(setup.levels or dict.fromkeys(chess.COLORS, DEFAULT_LEVEL))
         self.clock = setup.clock
         self.clock_times = dict(setup.clock_times)
         self.first_ply = self.plies  # plies played before the game began here

@@ -26,22 +26,14 @@ class Continuation:
 
 
 class Explorer:
-    """Games from the usual start: their numbers, moves as `engine.board.layout` codes them, and
-    results.
-    """
+    """Games from the usual start: moves as `engine.board.layout` codes them, and results."""
 
-    def __init__(self, games: Sequence[tuple[int, bytes, str]]) -> None:
-        self._numbers = np.array([number for number, _, _ in games], np.int64)
-        kept = b"".join(
-            moves[: 2 * KEPT_PLIES].ljust(2 * KEPT_PLIES, b"\0") for _, moves, _ in games
-        )
-        self._moves = np.frombuffer(kept, np.uint16).reshape(
-            -1, KEPT_PLIES
-        )  # (G, KEPT_PLIES), 0 behind the last move
+    def __init__(self, games: Sequence[tuple[bytes, str]]) -> None:
+        kept = b"".join(moves.ljust(2 * KEPT_PLIES, b"\0") for moves, _ in games)
+        # (G, KEPT_PLIES), 0 behind the last move
+        self._moves = np.frombuffer(kept, np.uint16).reshape(-1, KEPT_PLIES)
         codes = {result: code for code, result in enumerate(_RESULTS)}
-        self._results = np.array(
-            [codes.get(result, len(codes)) for _, _, result in games], np.int64
-        )
+        self._results = np.array([codes.get(result, len(codes)) for _, result in games], np.int64)
 
     def explore(self, board: chess.Board) -> list[Continuation]:
         """Return the continuations of a position, the most frequent first."""
@@ -55,8 +47,8 @@ class Explorer:
         return sorted(found, key=lambda one: (-sum(one.counts), one.move.uci()))
 
     def games(self, board: chess.Board) -> list[int]:
-        """Return the numbers of the games that reached a position."""
-        return list(self._numbers[self._reaching(board)].tolist())
+        """Return the places of the games that reached a position, in what it was made of."""
+        return list(self._reaching(board).tolist())
 
     def _reaching(self, board: chess.Board) -> NDArray[np.int64]:
         """Return the rows of the games that reached a position.

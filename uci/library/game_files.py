@@ -1,15 +1,13 @@
-"""The games in a folder's PGN files: found at the reader's speed, read again from their place, and
-removed.
-"""
+"""The games in a folder's PGN files: found at the reader's speed, and read again from their place."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 
 import chess
@@ -19,13 +17,13 @@ from engine.board.convert import board_from_row, encode_move
 from engine.board.pgn.game_reader import GameText, cut_games
 from engine.board.pgn.letters import told_result
 from engine.board.pgn.main_lines import main_lines
-from engine.errors import DataError
-from engine.files.atomic import atomic_write
-from engine.files.text import open_unpacked, reading, utf8_pieces
-from uci.language import _
+from engine.files.text import open_unpacked, reading
+from uci.game.game_file import REVIEWS
 from uci.terminal.author_notes import is_told
 
 _KEY_TAGS = ("Event", "Date", "Time", "UTCDate", "UTCTime", "Round", "White", "Black", "Result")
+WISH = ".wanted"  # ends the name of a file that stands for the wish for a review
+_REVIEW = "line-"  # begins the names of reviews
 _KEY = re.compile("[0-9a-f]{24}")
 
 
@@ -47,6 +45,11 @@ class FoundGame:
         """What tells the game from others, wherever it stands, and whatever is written into it."""
         return _key_of(self.tags, self.start, self.moves)
 
+    @property
+    def line(self) -> str:
+        """What it shares with all games of the same start and moves, whoever played them."""
+        return _line_of(self.start, self.moves)
+
 
 def is_key(text: str) -> bool:
     """Whether a text has the form of a key or of a text's digest; only such a text may become part
@@ -65,10 +68,20 @@ def game_key(game: chess.pgn.Game) -> str:
     return _key_of(game.headers, *_played(game))
 
 
+def line_key(game: chess.pgn.Game) -> str:
+    """Return what a game shares with all games of the same start and moves, as `FoundGame.line`."""
+    return _line_of(*_played(game))
+
+
+def _line_of(start: str, moves: bytes) -> str:
+    return hashlib.sha256(f"{start}\n".encode() + moves).hexdigest()[:24]
+
+
 def _key_of(tags: Mapping[str, str], start: str, moves: bytes) -> str:
     told = {"Result": "*", **tags}
     facts = [" ".join(told.get(name, "").split()).strip("?.") for name in _KEY_TAGS]
-    return hashlib.sha256(json.dumps([start, *facts]).encode() + moves).hexdigest()[:24]
+    told_as_json = f"[{', '.join(map(encode_basestring_ascii, [start, *facts]))}]"
+    return hashlib.sha256(told_as_json.encode() + moves).hexdigest()[:24]
 
 
 def _played(game: chess.pgn.Game) -> tuple[str, bytes]:
@@ -101,6 +114,31 @@ def find_games(path: Path, faults: list[str] | None = None) -> Iterator[FoundGam
                 or any(is_told(game.tags.get(name, "")) for name in ("White", "Event"))
             ):
                 yield game
+
+
+def review_path(folder: Path, line: str) -> Path:
+    """Return where the review of a line is kept in a folder of games."""
+    return folder / REVIEWS / f"{_REVIEW}{line}.json"
+
+
+def review_files(folder: Path) -> list[Path]:
+    """Return all reviews in a folder of games."""
+    found = sorted((folder / REVIEWS).glob("*.json"))
+    return [path for path in found if is_key(path.stem.removeprefix(_REVIEW))]
+
+
+def line_of_review(path: Path, text: str) -> str:
+    """Return the line of a review that is kept in a file, with the text of its game.
+
+    Version 1.0 named reviews by the key of the game, in which its tags are.
+    """
+    line = path.stem.removeprefix(_REVIEW)
+    return game_in(text).line if line == path.stem else line
+
+
+def game_in(text: str) -> FoundGame:
+    """Return the first game of a text. Raises StopIteration where there is none."""
+    return next(_read_fast(_KeptText(io.BytesIO(text.encode())), []))
 
 
 class _KeptText(GameText):
@@ -159,37 +197,3 @@ def read_at(path: Path, place: int) -> chess.pgn.Game | None:
         text.skip_to(place)
         found = next(cut_games(text, most=1), None)
         return None if found is None else found.game
-
-
-def replace_text(path: Path, place: int, end: int, digest: str, new: bytes = b"") -> None:
-    """Put a new text between two places, if there is the one with this digest; the rest stays, as
-    UTF-8.
-
-    A file with nothing left goes. Of a link, the file is changed to which it leads. Raises
-    DataError.
-    """
-    path = path.resolve()
-    with reading(path):
-        before = path.stat()
-        with open_unpacked(path) as (stream, _gone), atomic_write(path) as out:
-            at, gone, is_empty = 0, b"", not new
-            for text in utf8_pieces(stream):
-                begin, behind = max(0, place - at), max(0, end - at)
-                gone += text[begin:behind]
-                for part in (
-                    text[:begin],
-                    new if at <= place < at + len(text) else b"",
-                    text[behind:],
-                ):
-                    is_empty = is_empty and not part.strip()
-                    out.write(part)
-                at += len(text)
-            now = path.stat()  # Other programs do not know of our lock.
-            if digest_of(gone) != digest or (now.st_size, now.st_mtime_ns) != (
-                before.st_size,
-                before.st_mtime_ns,
-            ):
-                raise DataError(_("{path} has changed; open My games again", path=path))
-        path.chmod(before.st_mode)
-        if is_empty:
-            path.unlink()

@@ -19,13 +19,18 @@ class OwnNames:
     """Names without regard to capitals; `you` is always one.
 
     Attributes:
-        all: one's own names.
+        told: one's own names as they were told.
         is_told: whether the question for one's name was answered.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAMES
         self.read()
+
+    @property
+    def all(self) -> list[str]:
+        """One's own names without capitals."""
+        return [name.casefold() for name in (PERSON, *self.told)]
 
     def read(self) -> list[str]:
         """Read what other programs may have changed; return what is wrong with the file."""
@@ -40,7 +45,7 @@ class OwnNames:
         except (OSError, ValueError, RecursionError) as error:
             problem = f"{printable(self._path)}: {error}"
         self.is_told, self._is_damaged = not problem and self._path.exists(), bool(problem)
-        self.all = [PERSON.casefold(), *filter(None, (name.strip().casefold() for name in told))]
+        self.told = [name.strip() for name in told if name.strip()]
         return [problem] if problem else []
 
     def change(self, name: str, mine: bool) -> None:
@@ -52,7 +57,9 @@ class OwnNames:
             self.read()
             if self._is_damaged:
                 replace(self._path, self._path.with_name(f"{NAMES}.{os.urandom(4).hex()}"))
-            name = name.strip().casefold()
-            names = [one for one in self.all[1:] if one != name] + [name] * (mine and bool(name))
+            name = name.strip()
+            names = [one for one in self.told if one.casefold() != name.casefold()]
+            if mine and name:
+                names.append(name)
             write_file(self._path, json.dumps(names))
             self.read()

@@ -27,6 +27,11 @@ _ONLY = 0.15  # winning chances by which every other move must be worse
 _OPEN = 0.3  # winning chances that the solution must leave
 
 
+def puzzle_key(fen: str, moves: Sequence[str]) -> str:
+    """Return what tells a puzzle from others."""
+    return f"{fen} {moves[0]}"
+
+
 @dataclass(frozen=True)
 class Puzzle:
     """A position and the moves that solve it: one's own, an answer, one's own, ..."""
@@ -36,7 +41,7 @@ class Puzzle:
     source: str = "mine"
     rating: float = 1500.0
     deviation: float = 350.0
-    # key, day and players of one's own game, with spaces between; the address of another; ""
+    # line, day and players of one's own game, with spaces between; the address of another; ""
     # unknown
     game: str = ""
     themes: tuple[str, ...] = ()  # as Lichess calls them
@@ -44,7 +49,7 @@ class Puzzle:
     @property
     def key(self) -> str:
         """What tells it from other puzzles."""
-        return f"{self.fen} {self.moves[0]}"
+        return puzzle_key(self.fen, self.moves)
 
     @property
     def origin(self) -> str:

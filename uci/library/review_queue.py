@@ -1,9 +1,8 @@
 """Reviews of one's own games in the background, one after the other; what is wanted survives the
 page and the program.
 
-A wish is an empty file beside the reviews. A review is written only while its wish stands, which
-goes with the game. So a killed program goes on where it was, and no review comes back that was
-deleted.
+A wish is an empty file beside the reviews, named by the line of the game. It goes with the game, so
+that a killed program goes on where it was, and no review comes back that was deleted.
 """
 
 from __future__ import annotations
@@ -22,15 +21,14 @@ from engine.search.limits import Limits, SearchJob
 from uci.annotate.comments import mend_result
 from uci.annotate.review import review_game, until_stopped
 from uci.game.game_file import REVIEWS, owning
-from uci.library.game_files import is_key
-from uci.library.kept_reviews import KeptReview
+from uci.library.game_files import WISH, is_key, line_key
+from uci.library.games_folder import GamesFolder
+from uci.library.reviews import KeptReview
 from uci.library.worker import GamesWorker, failure
 
 if TYPE_CHECKING:
     from engine.player import Engine
 
-WISH = ".wanted"
-BEGUN = ".begun"  # in its place where the board reviews a game
 _POLL_S = 0.05  # while the engine at the board thinks, the reviews look again after this time
 _WAIT_S = 0.5  # between two looks whether another program has done its reviews
 
@@ -75,10 +73,10 @@ class BackgroundReviews:
             "problem": self.problem,
         }
 
-    def add(self, keys: Iterable[str]) -> None:
-        """Wish for reviews. Raises OSError where the wish cannot be kept."""
-        for key in keys:
-            (self._place / f"{key}{WISH}").touch()
+    def add(self, lines: Iterable[str]) -> None:
+        """Wish for reviews of games. Raises OSError where the wish cannot be kept."""
+        for line in lines:
+            (self._place / f"{line}{WISH}").touch()
         self.begin()
 
     def begin(self) -> None:
@@ -144,18 +142,24 @@ class BackgroundReviews:
             self._tell()
 
         try:
-            game, side = self._worker.call(
-                lambda index: (index.game(key), index.side(key))
-            ).result()
+            game = self._worker.call(lambda games: games.game(key)).result()
             review = review_game(
                 engine, game, self._limits, on_ply, search=until_stopped(job, wait)
             )
             mend_result(review.game)
-            kept = KeptReview(review, engine.evaluator.name, self._limits, side)
-            self._worker.call(lambda index: kept.write(wish, lambda: index.game(key))).result()
+            kept = KeptReview(review, engine.evaluator.name, self._limits, None)
+            self._worker.call(lambda games: _keep(games, wish, kept)).result()
         except (
             AinoError
         ) as error:  # a game that is gone or cannot be reviewed must not stop the others
             self.problem = str(error)
             wish.unlink(missing_ok=True)
         self._tell()
+
+
+def _keep(games: GamesFolder, wish: Path, kept: KeptReview) -> None:
+    """Keep a review if it is still wanted, and the game is still there."""
+    games.refresh()
+    if wish.exists():
+        games.keep_review(line_key(kept.review.game), kept)
+        wish.unlink(missing_ok=True)

@@ -8,28 +8,28 @@ one begins anew.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import chess
 
 from engine.board.fen import parse_fen
 from engine.errors import DataError
-from engine.files.text import printable
-from uci.game.game_file import REVIEWS
-from uci.language import _, later, several
-from uci.library.game_files import is_key
+from uci.language import _, counted, later, several
+from uci.library.game_files import game_in, line_of_review, review_files
 from uci.library.glicko import MOST_RATING, Rating
-from uci.library.index import can_lock
+from uci.library.puzzle_file import PERSON, PuzzleFile, is_damage
 from uci.library.puzzles import SET, Puzzle, read_lichess, read_set, themes_of
 from uci.library.wanted import day_of
 from uci.terminal.author_notes import game_name
-from uci.terminal.reading import read_text_games
 
 BOXES_DAYS = (
     1,
@@ -44,24 +44,12 @@ _DAY_S = 86_400.0
 # A puzzle that would wait longer than its box does was answered while the clock was ahead.
 _WAITS = " ".join(f"WHEN {box} THEN {days * _DAY_S}" for box, days in enumerate(BOXES_DAYS))
 _DUE = f"(due <= ? OR due > ? + CASE box {_WAITS} END)"
-_PUZZLE = "key, fen, moves, source, rating, deviation, volatility, box, due"
-_PERSON = "rating, deviation, volatility, streak, longest"
 _ROW = "fen, moves, source, rating, deviation, game, themes"
-_SPOILT = f"(rating < 0 OR rating > {MOST_RATING})"
+_BAND = 200  # rating points that are counted together
 _BATCH, _NEAR = (
     1000,
     150.0,
 )  # puzzles taken up at a time; rating points between oneself and a new puzzle
-_ADDED = ("game", "themes")  # columns that files of version 1.0 lack
-_TABLES = """
-CREATE TABLE IF NOT EXISTS puzzles (key TEXT PRIMARY KEY, fen TEXT, moves TEXT, source TEXT, rating REAL,
-  deviation REAL, volatility REAL DEFAULT 0.06, box INTEGER DEFAULT -1, due REAL, game TEXT DEFAULT '',
-  themes TEXT DEFAULT '');
-CREATE INDEX IF NOT EXISTS by_due ON puzzles (due);
-CREATE INDEX IF NOT EXISTS by_rating ON puzzles (rating);
-CREATE TABLE IF NOT EXISTS person (rating REAL, deviation REAL, volatility REAL, streak INTEGER, longest INTEGER);
-CREATE TABLE IF NOT EXISTS drawn (review TEXT PRIMARY KEY);
-"""
 
 
 @dataclass(frozen=True)
@@ -85,31 +73,85 @@ class Standing:
         return f"{told} {again}" if self.due else told
 
 
+@dataclass(frozen=True)
+class Stock:
+    """Puzzles in all, those that were tried, and how many there are of each kind."""
+
+    total: int
+    tried: int
+    sources: Counter[str] = field(default_factory=Counter)
+    ratings: Counter[int] = field(default_factory=Counter)  # by the least rating of a band
+    themes: Counter[str] = field(default_factory=Counter)  # as Lichess calls them
+
+    @property
+    def text(self) -> str:
+        """In words, a line each."""
+        text = later(
+            "Puzzles: {total}, of which {own} are of your own games. You have tried {tried}."
+        )
+        own = counted(self.sources["mine"])
+        lines = [_(text, total=counted(self.total), own=own, tried=counted(self.tried))]
+        bands = (
+            f"{least} to {least + _BAND - 1}: {self.ratings[least]}"
+            for least in sorted(self.ratings)
+        )
+        themes = (f"{theme} {count}" for theme, count in self.themes.most_common())
+        lines.append(_("Ratings: {ratings}", ratings=", ".join(bands)))
+        lines.append(_("Themes: {themes}", themes=", ".join(themes)))
+        return "\n".join(lines)
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _mending(method: Method) -> Method:
+    """Let a method of the trainer begin again where it found the file damaged."""
+
+    @functools.wraps(method)
+    def act(trainer: Trainer, *given: Any, **named: Any) -> Any:
+        try:
+            return method(trainer, *given, **named)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+        trainer.find_again()
+        return method(trainer, *given, **named)
+
+    return cast(Method, act)
+
+
 class Trainer:
     """The puzzles of a folder of games; `now` tells seconds since 1970.
 
-    Where its file cannot be used, it is left as it is, and what is trained is not kept: `problem`
-    says why.
+    What was trained comes back where its file was damaged, and is not kept where that cannot be
+    used: `problem` says why.
     """
 
     def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
-        self._folder, self._now, self.problem = folder, now, ""
-        path = folder / "puzzles.sqlite"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not can_lock(folder):
-                raise OSError(_("nothing can be written or locked there"))
-            self._base = _opened(str(path))
-        except (OSError, sqlite3.Error, DataError) as error:
-            self.problem = _(
-                "Puzzles are not kept: {path}: {error}", path=printable(path), error=error
-            )
-            self._base = _opened(":memory:")
+        self._folder, self._now = folder, now
+        self._file = PuzzleFile(folder, now)
+        self._passed = list[
+            str
+        ]()  # keys of puzzles that were shown and not answered, the latest last
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the file; "" for nothing."""
+        return self._file.problem
+
+    @property
+    def _base(self) -> sqlite3.Connection:
+        return self._file.base
+
+    def find_again(self) -> None:
+        """Go on with the copy of a damaged file. Raises OSError and sqlite3.Error."""
+        self._file.find_again()
 
     def close(self) -> None:
         """End the connection."""
         self._base.close()
 
+    @_mending
     def add(self, puzzles: Iterable[Puzzle]) -> int:
         """Take up puzzles that are not here yet; return how many."""
         rows = [(one.key, one.fen, " ".join(one.moves), one.source, one.rating, one.deviation, one.game,
@@ -120,9 +162,11 @@ class Trainer:
                 f"INSERT OR IGNORE INTO puzzles (key, {_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
             )
             new = self._base.total_changes - before
-            told = ([*row[-2:], row[0]] for row in rows)  # what version 1.0 did not keep
+            # What version 1.0 did not keep; and the game of a puzzle may have gone.
+            told = ([*row[-2:], row[0]] for row in rows)
             self._base.executemany(
-                "UPDATE puzzles SET game = ?, themes = ? WHERE key = ? AND themes = ''", told
+                "UPDATE puzzles SET game = ?, themes = ? WHERE key = ? AND (themes = '' OR source = 'mine')",
+                told,
             )
         return new
 
@@ -154,6 +198,7 @@ class Trainer:
             )
         return says
 
+    @_mending
     def add_own(self) -> int:
         """Take up Aino's set, and the puzzles of reviews that were not looked at yet; return how
         many of these.
@@ -161,37 +206,55 @@ class Trainer:
         known = {name for (name,) in self._base.execute("SELECT review FROM drawn")}
         if SET not in known:
             self.add(read_set())
-        new = {path.stem: path for path in (self._folder / REVIEWS).glob("*.json")
-               if is_key(path.stem) and path.stem not in known}  # fmt: skip
-        count = self.add(puzzle for path in new.values() for puzzle in _kept_puzzles(path))
+        found = {
+            f"{path.stem} {path.stat().st_mtime_ns}": path for path in review_files(self._folder)
+        }
+        new = [path for name, path in found.items() if name not in known]
+        count = self.add(puzzle for path in new for puzzle in _kept_puzzles(path))
         with self._base:
-            self._base.executemany(
-                "INSERT OR IGNORE INTO drawn (review) VALUES (?)", [[name] for name in [*new, SET]]
-            )
+            self._base.execute("DELETE FROM drawn")
+            names = [[name] for name in (*found, SET)]
+            self._base.executemany("INSERT OR IGNORE INTO drawn (review) VALUES (?)", names)
         return count
 
+    @_mending
+    def forget(self, keys: Iterable[str]) -> None:
+        """Forget the puzzles of a game that was deleted; those that other games have, too, get
+        these.
+        """
+        with self._base:
+            self._base.executemany("DELETE FROM puzzles WHERE key = ?", [[key] for key in keys])
+            self._base.execute("DELETE FROM drawn WHERE review <> ?", [SET])
+
+    @_mending
     def next(
-        self,
-        last: str = "",
-        source: str = "",
-        theme: str = "",
-        least: int = 0,
-        most: int = MOST_RATING,
+        self, source: str = "", theme: str = "", least: int = 0, most: int = MOST_RATING
     ) -> Puzzle | None:
         """Return the puzzle that waits longest, else a new one of one's own, else one near one's
-        rating, else None.
+        rating, else None. Those that were passed by come again when no other is left.
 
         A `source` is "mine" for one's own games, "others", or "" for all. Ratings take the place of
         one's own.
         """
         whose = {"mine": "source = 'mine'", "others": "source <> 'mine'"}.get(source, "1")
-        chosen = (
-            f"key <> ? AND {whose} AND rating BETWEEN ? AND ? AND instr(' ' || themes || ' ', ?)"
-        )
-        near, within = (
-            self.standing.rating.points,
-            _NEAR if (least, most) == (0, MOST_RATING) else MOST_RATING,
-        )
+        rule = f"{whose} AND rating BETWEEN ? AND ? AND instr(' ' || themes || ' ', ?)"
+        values = [least, most, f" {theme} " if theme else " "]
+        is_near = (least, most) == (0, MOST_RATING)
+        found = self._chosen(self._passed, rule, values, is_near)
+        if found is None:  # all were passed by: another round begins, with another than the last
+            last, self._passed = self._passed[-1:], list[str]()
+            found = self._chosen(last, rule, values, is_near)
+        if found is None:
+            found = self._chosen([], rule, values, is_near)
+        if found is not None:
+            self._passed.append(found.key)
+        return found
+
+    def _chosen(
+        self, passed: list[str], chosen: str, of: list[Any], is_near: bool
+    ) -> Puzzle | None:
+        """Return the first puzzle that a rule of SQL chooses, but for some."""
+        near, within = self.standing.rating.points, _NEAR if is_near else MOST_RATING
         for rule, values in (
             (f"{_DUE} ORDER BY due", [self._now()] * 2),
             ("box < 0 AND source = 'mine' ORDER BY rowid DESC", []),
@@ -202,8 +265,9 @@ class Trainer:
             ("box < 0 ORDER BY abs(rating - ?)", [near]),
         ):
             row = self._base.execute(
-                f"SELECT {_ROW} FROM puzzles WHERE {chosen} AND {rule} LIMIT 1",
-                [last, least, most, f" {theme} " if theme else " ", *values],
+                f"SELECT {_ROW} FROM puzzles WHERE key NOT IN (SELECT value FROM json_each(?)) "
+                f"AND {chosen} AND {rule} LIMIT 1",
+                [json.dumps(passed), *of, *values],
             ).fetchone()
             if row is not None:
                 fen, moves, whose, rating, deviation, game, themes = row
@@ -212,8 +276,11 @@ class Trainer:
                 )
         return None
 
+    @_mending
     def answer(self, puzzle: Puzzle, solved: bool) -> Standing:
         """Note whether a puzzle was solved at the first try; it is kept before this returns."""
+        self._passed = [key for key in self._passed if key != puzzle.key]
+        self.add([puzzle])  # its game may have been deleted meanwhile
         with self._base:
             self._base.execute("BEGIN IMMEDIATE")  # another program may train, too
             standing = self.standing
@@ -231,9 +298,19 @@ class Trainer:
                 [theirs.points, theirs.deviation, theirs.volatility, box, self._morning(BOXES_DAYS[box]), puzzle.key],
             )  # fmt: skip
             self._base.execute("DELETE FROM person")
-            self._base.execute(f"INSERT INTO person ({_PERSON}) VALUES (?, ?, ?, ?, ?)", [
+            self._base.execute(f"INSERT INTO person ({PERSON}) VALUES (?, ?, ?, ?, ?)", [
                 mine.points, mine.deviation, mine.volatility, streak, max(streak, standing.longest)])  # fmt: skip
         return self.standing
+
+    @_mending
+    def stock(self) -> Stock:
+        """Return how many puzzles there are, by where they come from, how hard they are, and theme."""
+        rows = self._base.execute("SELECT source, rating, box, themes FROM puzzles").fetchall()
+        stock = Stock(len(rows), sum(box >= 0 for _, _, box, _ in rows))
+        stock.sources.update(source for source, *_ in rows)
+        stock.ratings.update(int(rating // _BAND) * _BAND for _, rating, *_ in rows)
+        stock.themes.update(theme for *_, themes in rows for theme in themes.split())
+        return stock
 
     def _morning(self, days: int) -> float:
         """When a day begins, so many days from now; a day begins at midnight here."""
@@ -243,7 +320,7 @@ class Trainer:
     @property
     def standing(self) -> Standing:
         """How one stands."""
-        row = self._base.execute(f"SELECT {_PERSON} FROM person").fetchone() or (
+        row = self._base.execute(f"SELECT {PERSON} FROM person").fetchone() or (
             *Rating().__dict__.values(),
             0,
             0,
@@ -254,41 +331,12 @@ class Trainer:
         return Standing(Rating(*row[:3]), row[3], row[4], due)
 
 
-def _opened(path: str) -> sqlite3.Connection:
-    """Open a file of puzzles, or begin one. Raises DataError or sqlite3.Error where it is another
-    version's.
-    """
-    base = sqlite3.connect(path, timeout=30.0)
-    try:
-        base.executescript(_TABLES)
-        for table, columns in (("puzzles", _PUZZLE), ("drawn", "review"), ("person", _PERSON)):
-            row = base.execute(f"SELECT {columns} FROM {table} LIMIT 1").fetchone() or ()
-        if not all(isinstance(value, float | int) for value in row):
-            raise DataError(f"person: {row}")
-        known = {row[1] for row in base.execute("PRAGMA table_info(puzzles)")}
-        for column in (one for one in _ADDED if one not in known):
-            base.execute(f"ALTER TABLE puzzles ADD COLUMN {column} TEXT DEFAULT ''")
-            base.execute("DELETE FROM drawn")
-        if base.execute(
-            f"SELECT 1 FROM puzzles WHERE {_SPOILT}"
-        ).fetchone():  # else no lock is asked for
-            base.execute(f"UPDATE puzzles SET rating = 1500, deviation = 350 WHERE {_SPOILT}")
-        base.commit()
-    except BaseException:
-        base.close()
-        raise
-    return base
-
-
 def _kept_puzzles(path: Path) -> Iterator[Puzzle]:
     with contextlib.suppress(Exception):  # a review that cannot be read has none
         review = json.loads(path.read_text(encoding="utf-8"))
-        headers = next(
-            found.game.headers
-            for found in read_text_games(review["game"], path.stem)
-            if found.number
-        )
-        game = f"{path.stem} {day_of(headers.get('Date', ''))} {game_name(headers)}"
+        found = game_in(review["game"])
+        day = day_of(found.tags.get("Date", ""))
+        game = f"{line_of_review(path, review['game'])} {day} {game_name(found.tags)}"
         for kept in review["puzzles"]:
             board, moves = (
                 parse_fen(kept["fen"]),

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
-
-from engine.files.text import searchable
 
 _YEAR_FIRST = re.compile(
     r"(?<!\d)(?P<year>\d{4})([-./]?(?P<month>\d\d?)([-./]?(?P<day>\d\d?))?)?(?!\d)"
 )
 _YEAR_LAST = re.compile(r"(?<!\d)((?P<day>\d\d?)[-./])?(?P<month>\d\d?)[-./](?P<year>\d{4})(?!\d)")
-
-# What games are sorted by; what is not known stands last.
-_ORDERS = {
-    "date": "nullif(date, '')", "white": "nullif(searched(white), '?')", "black": "nullif(searched(black), '?')",
-    "result": "result", "opening": "nullif(searched(opening), '')", "plies": "plies",
-    "accuracy": "CASE mine WHEN 'white' THEN accuracy_white WHEN 'black' THEN accuracy_black "
-                "ELSE (accuracy_white + accuracy_black) / 2 END",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,37 +22,26 @@ class Wanted:
     side: str = ""  # white, black, "" for both
     file: str = ""  # in which the game stands, "" for any
     line: str = ""  # moves to a position that the game reaches, in UCI notation
-    order: str = (
-        ""  # what it is sorted by, with a minus where that goes down; "" for the latest first
-    )
+    # What it is sorted by, with a minus where that goes down; "" for the latest first.
+    order: str = ""
 
-    @property
-    def sorting(self) -> str:
-        """SQL of the order."""
-        column, latest = _ORDERS.get(self.order.removeprefix("-")), "date DESC, games.rowid DESC"
-        return (
-            latest
-            if column is None
-            else f"{column} {'DESC' * self.order.startswith('-')} NULLS LAST, {latest}"
-        )
+    def takes(self, mine: str | None, result: str) -> bool:
+        """Whether a game of an own side with this result is wanted, as far as these tell."""
+        if self.side and mine != self.side:
+            return False
+        return not self.result or self.result == _outcome(mine, result)
 
-    def condition(self) -> tuple[str, list[str | bytes]]:
-        """Return SQL, and what stands for its question marks."""
-        rules, values = ["1"], list[str | bytes]()
-        for word in searchable(self.text).split():
-            rules.append("words LIKE ? ESCAPE '!'")
-            values.append("%" + re.sub("([!%_])", r"!\1", word) + "%")
-        win, loss = ("result = CASE mine WHEN 'white' THEN '1-0' WHEN 'black' THEN '0-1' END",
-                     "result = CASE mine WHEN 'white' THEN '0-1' WHEN 'black' THEN '1-0' END")  # fmt: skip
-        drawn, other = "result = '1/2-1/2'", "result NOT IN ('1-0', '0-1', '1/2-1/2')"
-        rules += [{"won": win, "lost": loss, "drawn": drawn, "other": other}.get(self.result, "1")]
-        if self.side:
-            rules.append("mine = ?")
-            values.append(self.side)
-        if self.file:
-            rules.append("key IN (SELECT key FROM places WHERE file = ?)")
-            values.append(os.fsencode(self.file))
-        return " AND ".join(rules), values
+
+def _outcome(mine: str | None, result: str) -> str:
+    """Return what a result is for oneself: won, lost, drawn, other; "" where one did not play."""
+    if result == "1/2-1/2":
+        return "drawn"
+    winner = {"1-0": "white", "0-1": "black"}.get(result)
+    if winner is None:
+        return "other"
+    if mine is None:
+        return ""
+    return "won" if winner == mine else "lost"
 
 
 def day_of(date: str) -> str:

@@ -16,8 +16,8 @@ from engine.player import Engine
 from uci.game.game_file import games_folder
 from uci.game.move_input import read_human_move
 from uci.language import _, later, shows_own_letters, translate_help
-from uci.library.index import finish
 from uci.library.solving import REFUTATION, Attempt
+from uci.library.steps import finish
 from uci.library.training import Trainer
 from uci.play.asking import ask_line
 from uci.terminal.board_view import choose_style, render_board
@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "import the puzzles of this file in Lichess's format, and end"
     parser.add_argument("--import", dest="file", type=Path, metavar="CSV", help=text)
     parser.add_argument(
-        "--list", action="store_true", help="show rating, streak and puzzles that are due, and end"
+        "--list",
+        action="store_true",
+        help="show rating, streak, and the puzzles that there are, and end",
     )
     parser.add_argument("--ascii", action="store_true", help="draw the board with letters")
     parser.add_argument(
@@ -71,8 +73,11 @@ def _solve(arguments: argparse.Namespace) -> int:
             return 0
         trainer.add_own()
         say(console, trainer.standing.text)
-        puzzle = None if arguments.list else trainer.next()
-        if puzzle is None and not arguments.list:
+        if arguments.list:
+            say(console, trainer.stock().text)
+            return 0
+        puzzle = trainer.next()
+        if puzzle is None:
             say(
                 console,
                 _(
@@ -100,7 +105,7 @@ def _solve(arguments: argparse.Namespace) -> int:
                     except MoveError as error:
                         say(console, str(error))
                 say(console, f"{attempt.says} {puzzle.origin} {trainer.standing.text}")
-                puzzle = trainer.next(puzzle.key)
+                puzzle = trainer.next()
     return 0
 
 

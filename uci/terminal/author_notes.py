@@ -8,7 +8,7 @@ In a PGN, `[%aino 9 ...]` stands behind 9 words of a review, and its variations 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import chess
 import chess.pgn
@@ -16,6 +16,17 @@ import chess.pgn
 REVIEW_MARK = "[%aino"
 _MARK = re.compile(r"\[%aino (\d{1,4})( evals|(?: \d{1,3})*)\]")
 _COMMAND = re.compile(r"\s*\[%[^\]]*\]")
+_DRAWING = re.compile(r"\s*\[%(csl|cal)\s+([^\]]*)\]")
+_SHAPE = re.compile(r"([GRYB])([a-h][1-8])([a-h][1-8])?")
+COLOURS = {"G": "green", "R": "red", "Y": "yellow", "B": "blue"}  # of what is drawn
+# What is shown for a numeric annotation glyph, by the symbols of the Informator. Others are shown as
+# PGN writes them. https://en.wikipedia.org/wiki/Numeric_Annotation_Glyphs
+GLYPHS = {1: "!", 2: "?", 3: "!!", 4: "??", 5: "!?", 6: "?!", 7: "□", 8: "□", 10: "=", 11: "=", 12: "=", 13: "∞",
+          14: "⩲", 15: "⩱", 16: "±", 17: "∓", 18: "+−", 19: "−+", 20: "+−", 21: "−+", 22: "⨀", 23: "⨀", 32: "⟳",
+          33: "⟳", 36: "↑", 37: "↑", 40: "→", 41: "→", 44: "=∞", 45: "=∞", 132: "⇆", 133: "⇆", 138: "⊕", 139: "⊕",
+          140: "∆", 142: "⌓", 146: "N"}  # fmt: skip
+
+Shape = tuple[chess.Square, chess.Square, str]  # from, to, colour; a circle goes to its own square
 
 
 def game_name(headers: Mapping[str, str]) -> str:
@@ -48,14 +59,17 @@ def without_review(comment: str) -> tuple[str, str | None]:
 
 
 def with_author_text(comment: str, text: str) -> str:
-    """Return a comment with other words of its author. Commands for programs and a review's words
-    stay.
+    """Return a comment with other words of its author where the first of them stood. Commands for
+    programs and a review's words stay.
     """
     before, review, behind, _ = _parts(comment)
-    plain = text.replace("{", "(").replace("}", ")")  # a comment ends with the first brace
-    return " ".join(
-        filter(None, map(str.strip, (plain, *_COMMAND.findall(f"{before} {behind}"), review)))
-    )
+    words_and_commands = re.split(r"(\[%[^\]]*\])", f"{before} {behind}")  # in turn
+    words = words_and_commands[::2]
+    place = next((number for number, one in enumerate(words) if one.strip()), 0)
+    words_and_commands[::2] = [""] * len(words)
+    # A comment ends with the first brace.
+    words_and_commands[2 * place] = text.replace("{", "(").replace("}", ")")
+    return " ".join(filter(None, map(str.strip, (*words_and_commands, review))))
 
 
 def _parts(comment: str) -> tuple[str, str, str, str | None]:
@@ -85,14 +99,52 @@ def author_text(comment: str) -> str:
 
 def notes_at(node: chess.pgn.GameNode) -> str:
     """Return what the author wrote before a move of a variation and behind it."""
-    return " ".join(filter(None, map(author_text, (node.starting_comment, node.comment))))
+    comments = filter(None, (node.starting_comment, node.comment))
+    return " ".join(filter(None, map(author_text, comments)))
 
 
-def drawn_by(node: chess.pgn.GameNode) -> list[tuple[chess.Square, chess.Square, str]]:
-    """Return the arrows of a node as (from, to, colour); a circle goes from a square to itself."""
-    return (
-        [(arrow.tail, arrow.head, arrow.color) for arrow in node.arrows()] if node.comment else []
-    )
+def drawn_by(node: chess.pgn.GameNode) -> list[Shape]:
+    """Return the arrows and circles of a node."""
+    lists = (told for _name, told in _DRAWING.findall(node.comment))
+    found = (_SHAPE.fullmatch(text.strip()) for told in lists for text in told.split(","))
+    return [_shape(match) for match in found if match]
+
+
+def _shape(match: re.Match[str]) -> Shape:
+    letter, source, target = match.groups()
+    return chess.parse_square(source), chess.parse_square(target or source), COLOURS[letter]
+
+
+def with_drawing(comment: str, shapes: Sequence[Shape]) -> str:
+    """Return a comment with other arrows and circles. What is neither stays in its command."""
+    before, review, behind, _ = _parts(comment)
+    rest = [_DRAWING.sub(_without_shapes, part) for part in (before, behind)]
+    letters = {colour: letter for letter, colour in COLOURS.items()}
+    lists: dict[str, list[str]] = {"csl": [], "cal": []}
+    for source, target, colour in shapes:
+        name = "csl" if source == target else "cal"
+        squares = dict.fromkeys(map(chess.square_name, (source, target)))
+        lists[name].append(letters[colour] + "".join(squares))
+    drawn = "".join(f"[%{name} {','.join(texts)}]" for name, texts in lists.items() if texts)
+    return " ".join(filter(None, map(str.strip, (rest[0], drawn, review, rest[1]))))
+
+
+def _without_shapes(match: re.Match[str]) -> str:
+    kept = [text for text in match[2].split(",") if not _SHAPE.fullmatch(text.strip())]
+    return f" [%{match[1]} {','.join(kept)}]" if kept else ""
+
+
+def glyphs_of(node: chess.pgn.GameNode) -> list[int]:
+    """Return the author's glyphs on a move, by their numbers, also where a review has its own there."""
+    facts = (without_review(node.comment)[1] or "").split()
+    if not all(map(str.isdecimal, facts)):
+        return sorted(node.nags)
+    return sorted((node.nags - set(map(int, facts[:1]))) | set(map(int, facts[1:])))
+
+
+def glyph_text(glyph: int) -> str:
+    """Return what is shown for a glyph."""
+    return GLYPHS.get(glyph, f"${glyph}")
 
 
 def author_lines(node: chess.pgn.GameNode) -> list[chess.pgn.ChildNode]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -19,10 +18,12 @@ from engine.native.awake import awake_s
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchJob
 from uci.annotate.review import DEFAULT_LIMITS
+from uci.game.choice import Choice
+from uci.game.game_file import save_game
+from uci.game.level import parse_level
 from uci.game.timed_game import Setup
 from uci.language import _, translated
-from uci.library.game_files import game_key
-from uci.library.kept_reviews import KeptReview
+from uci.library.reviews import KeptReview
 from uci.terminal.limit_flags import USUAL_LINES
 from uci.web.board_engine import BoardEngine
 from uci.web.shelf import Shelf
@@ -92,7 +93,10 @@ class BoardSession:
         self.services = services
         self.engine = services.engine
         self.tell = tell
+        self.choice = Choice.read(services.games)
         self.table = self._lay(Table(setup))
+        if setup.levels is not None:
+            self.choice = Choice.of(self.table)
         self.shows_lines, self.line_count = True, services.line_count
         self.review = Review()
         self.reviewed: tuple[Table, Review] | None = None  # the table that was reviewed last
@@ -152,6 +156,7 @@ class BoardSession:
                 **state,
                 "review": self.review.message(),
                 "shows": shown,
+                "choice": vars(self.choice),
                 "saved": self._saved,
                 "back": back,
             }
@@ -167,6 +172,11 @@ class BoardSession:
 
     def changed(self) -> None:
         """Tell the new state and set the engine to the work that it asks for."""
+        self.noted()
+        self.go_on()
+
+    def noted(self) -> None:
+        """Tell the new state and save it soon. Something was written: the engine works on."""
         if self._soon is not None:
             self._soon.cancel()
         if self.table.end is not None:
@@ -176,7 +186,6 @@ class BoardSession:
                 max(_SAVE_S, _PAUSE * self._took_s), self._save
             )
         self.tell_state()
-        self.go_on()
 
     def go_on(self) -> None:
         """Set clocks and engine to what the table asks for."""
@@ -223,8 +232,16 @@ class BoardSession:
             )
 
     def _lay(self, table: Table) -> Table:
+        """Give a table its level, where nothing tells one: the one that was chosen last."""
+        if table.setup.levels is None:
+            table.level = parse_level(self.choice.level)
         table.load(not self.engine.is_loaded)
         return table
+
+    def choose(self, choice: Choice) -> None:
+        """Take note of what is wanted of the next games, too."""
+        self.choice = choice
+        choice.keep(self.services.games)
 
     def play(self, move: chess.Move) -> None:
         """Play a move of the running game."""
@@ -254,15 +271,26 @@ class BoardSession:
         return self._latest_save
 
     def _write(self, table: Table, record: chess.pgn.Game, before: chess.pgn.Game | None) -> str:
-        """Write a game: in its own file where it came from one and has the same moves. Raises
-        DataError.
+        """Write a game: what was changed goes into the text that it came from, or else into another
+        file, and the page hears why. Raises DataError.
         """
-        if table.kept is not None and self.shelf is not None and game_key(record) == table.kept[0]:
-            with contextlib.suppress(DataError):  # the file has changed meanwhile
-                digest, path = self.shelf.rewrite(table.kept, record).result()
-                table.kept = (table.kept[0], digest)
-                return _("The game is saved in {path}", path=path)
-        return self.services.save(record, before, not table.is_played)
+        if table.setup.analysis is not None:
+            return saved_in(table.setup.analysis, record, before)
+        if table.kept is None or self.shelf is None:
+            return self.services.save(record, before, not table.is_played)
+        try:
+            digest, path = self.shelf.rewrite(table.kept, record).result()
+        except DataError as error:
+            reason = translated(error.args[0])
+            saved = self.services.save(record, before, not table.is_played)
+            told = _("{saved}. The file that it is from stays as it is: {reason}",
+                     saved=saved, reason=reason)  # fmt: skip
+            if reason != table.kept_apart:
+                table.kept_apart = reason
+                self._from_thread(self.say, told)
+            return told
+        table.kept, table.kept_apart = (table.kept[0], digest), ""
+        return _("The game is saved in {path}", path=path)
 
     def _save(self, tells: bool = False) -> None:
         """Save the table; say where, or let the state of a game that has ended tell it."""
@@ -356,3 +384,16 @@ class BoardSession:
                 "error",
             )
             return False
+
+
+def saved_in(file: Path, game: chess.pgn.Game, before: chess.pgn.Game | None) -> str:
+    """Save a game in a file, in the place of what was saved `before`; return where it is. Raises
+    DataError.
+    """
+    try:
+        save_game(game, file, before)
+    except OSError as error:
+        raise DataError(
+            _("The game cannot be saved in {path}: {error}", path=file, error=error.strerror)
+        ) from error
+    return _("The game is saved in {path}", path=file.resolve())

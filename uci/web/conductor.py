@@ -19,6 +19,7 @@ from uci.language import _
 from uci.library.explorer import KEPT_PLIES
 from uci.library.game_files import is_key
 from uci.library.training import MOST_RATING
+from uci.terminal.author_notes import COLOURS
 from uci.web import analysis_mode, game_mode, review_mode
 from uci.web.board_session import BoardSession, Services, Tell
 from uci.web.shelf import Shelf
@@ -70,19 +71,23 @@ def _on_shelf(action: Callable[..., object]) -> Callable[..., None]:
     return act
 
 
-def _on_node(action: Callable[..., None]) -> Callable[..., None]:
-    """Return a request that changes a node of the table's tree."""
+def _on_node(
+    action: Callable[..., None], tell: Callable[[BoardSession], None] = BoardSession.noted
+) -> Callable[..., None]:
+    """Return a request that changes a node of the table's tree; `tell` says so afterwards."""
 
     @functools.wraps(action)
     def act(session: BoardSession, node: int, **fields: Any) -> None:
         action(session.table, session.table.tree.node(node), **fields)
-        session.changed()
+        tell(session)
 
     return act
 
 
 _WORD, _POSITION, _TEXT = _text(LONGEST["word"]), _text(LONGEST["position"]), _text(_LONGEST_NAME)
 _SIDE: Check = lambda value: value in ("white", "black", "random", "none")  # noqa: E731 - a row like the others
+_COLOUR: Check = lambda value: value in COLOURS.values()  # noqa: E731
+_SQUARE = _number(0, 63)
 _NODE = {"node": _number(0, 10**9)}
 _START = {"side": _SIDE, "level": _WORD, "clock": _WORD}
 
@@ -110,9 +115,14 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "analyse": (analysis_mode.analyse, {"on": _flag}),
     "look": (analysis_mode.look, _NODE),
     "explore": (analysis_mode.explore, {"moves": _moves}),
-    "promote": (_on_node(Table.promote), _NODE),
-    "delete": (_on_node(Table.delete), _NODE),
+    "promote": (_on_node(Table.promote, BoardSession.changed), _NODE),
+    "delete": (_on_node(Table.delete, BoardSession.changed), _NODE),
     "comment": (_on_node(Table.comment), {**_NODE, "text": _text(LONGEST["comment"])}),
+    "draw": (
+        _on_node(Table.draw),
+        {**_NODE, "source": _SQUARE, "target": _SQUARE, "colour": _COLOUR},
+    ),
+    "wipe": (_on_node(Table.wipe), _NODE),
     "mark": (_on_node(Table.mark), {**_NODE, "glyph": _number(0, 6)}),
     "lines": (analysis_mode.lines, {"on": _flag, "count": _number(1, 218)}),
     "position": (analysis_mode.position, {"fen": _POSITION}),
@@ -133,8 +143,8 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "games_stop": (_on_shelf(Shelf.stop), {}),
     "puzzles_next": (_on_shelf(Shelf.next_puzzle), _PUZZLES),
     "puzzles_refute": (analysis_mode.refute, {}),
-    "puzzles_move": (_on_shelf(lambda shelf, index, uci: shelf.desk.move(uci)), {"uci": _text(5)}),
-    "puzzles_answer": (_on_shelf(lambda shelf, index: shelf.desk.answer()), {}),
+    "puzzles_move": (_on_shelf(lambda shelf, games, uci: shelf.desk.move(uci)), {"uci": _text(5)}),
+    "puzzles_answer": (_on_shelf(lambda shelf, games: shelf.desk.answer()), {}),
 }
 
 

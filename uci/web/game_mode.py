@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import chess
 
@@ -10,6 +11,7 @@ from engine.errors import MoveError
 from engine.native.awake import awake_s
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
+from uci.game.choice import Choice
 from uci.game.ends import (
     DECLINED,
     DRAW_AGREED,
@@ -35,11 +37,14 @@ _WATCHED_S = 1.0  # the least time for a move where Aino plays itself, so that p
 
 def new(session: BoardSession, side: str, level: str, clock: str, fen: str, chess960: str) -> None:
     board, notes = chosen_position(fen, session.table.shown, chess960)
-    session.replace_table(Table(chosen_game(board, side, level, clock)), *notes)
+    table = Table(chosen_game(board, side, level, clock))
+    session.choose(Choice.of(table))
+    session.replace_table(table, *notes)
 
 
 def play_from_here(session: BoardSession, side: str, level: str, clock: str) -> None:
     setup = chosen_game(session.table.shown.copy(), side, level, clock)
+    session.choose(Choice.parse(level, clock))
     session.work(lambda: Table(setup), session.replace_table)
 
 
@@ -143,6 +148,7 @@ def resign(session: BoardSession) -> None:
 
 def level(session: BoardSession, level: str) -> None:
     session.table.level = parse_level(level)
+    session.choose(replace(session.choice, level=session.table.level.text))
     session.changed()
 
 

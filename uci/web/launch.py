@@ -16,14 +16,13 @@ from rich.console import Console
 
 from engine.cli.command_line import handling_signals
 from engine.cli.console import can_show, say
-from engine.errors import DataError
 from engine.options import EngineOptions
-from uci.game.game_file import ANALYSES, default_path, games_folder, save_game
+from uci.game.game_file import ANALYSES, default_path, games_folder
 from uci.game.timed_game import Setup
 from uci.language import _
 from uci.terminal.waiting import ready_engine
 from uci.web.board_engine import BoardEngine
-from uci.web.board_session import Services
+from uci.web.board_session import Services, saved_in
 from uci.web.conductor import Conductor
 from uci.web.server import WebServer
 
@@ -69,7 +68,9 @@ async def serve_board(
             "SIGINT SIGHUP SIGTERM", lambda *_: loop.call_soon_threadsafe(ended.set)
         ):
             if open_browser:  # in a thread, because some browsers return when they are closed
-                threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+                threading.Thread(
+                    target=webbrowser.open, args=(server.url_once(),), daemon=True
+                ).start()
             waiting, loading = (
                 asyncio.ensure_future(ended.wait()),
                 asyncio.ensure_future(engine.prepare()),
@@ -107,10 +108,4 @@ def save_in(
     A game that was saved `before` takes its own place. Raises DataError.
     """
     file = games_folder() / ANALYSES / path.name if is_analysis else path
-    try:
-        save_game(game, file, before)
-    except OSError as error:
-        raise DataError(
-            _("The game cannot be saved in {path}: {error}", path=file, error=error.strerror)
-        ) from error
-    return _("The game is saved in {path}", path=file.resolve())
+    return saved_in(file, game, before)

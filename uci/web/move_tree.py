@@ -14,7 +14,7 @@ import chess.pgn
 from engine.board.notation import move_number
 from engine.errors import MoveError
 from uci.language import _, shown_moves
-from uci.terminal.author_notes import drawn_by, notes_at, with_author_text
+from uci.terminal.author_notes import Shape, drawn_by, notes_at, with_author_text, with_drawing
 from uci.terminal.opening_names import position_name
 
 _NAMED_PLIES = 40  # of a line, in which openings are looked for
@@ -23,6 +23,7 @@ _GLYPHS = range(
 )  # of which a move has one at most
 
 Facts = dict[str, Any]  # of a node, as plain JSON types
+_UNWRITTEN: Facts = {"note": "", "drawn": [], "clock": None}
 
 
 class MoveTree:
@@ -79,10 +80,8 @@ class MoveTree:
         number = self.numbers[node]
         self._facts[number] |= {
             "next": [self.numbers[child] for child in node.variations],
-            "note": notes_at(node),
-            "drawn": drawn_by(node),
             "glyphs": sorted(node.nags),
-            "clock": node.clock() if node.comment else None,
+            **(_written(node) if node.comment or node.starting_comment else _UNWRITTEN),
         }
         self._news.add(number)
 
@@ -140,6 +139,20 @@ class MoveTree:
         )
         self._changed(node)
 
+    def draw(self, node: chess.pgn.GameNode, shape: Shape) -> None:
+        """Draw an arrow or a circle on a position; the same one again takes it away."""
+        drawn = drawn_by(node)
+        others = [one for one in drawn if one[:2] != shape[:2]]
+        self._draw(node, others if shape in drawn else [*others, shape])
+
+    def wipe(self, node: chess.pgn.GameNode) -> None:
+        """Take away all that is drawn on a position."""
+        self._draw(node, [])
+
+    def _draw(self, node: chess.pgn.GameNode, shapes: list[Shape]) -> None:
+        node.comment = with_drawing(node.comment, shapes)
+        self._changed(node)
+
     def _changed(self, node: chess.pgn.GameNode) -> None:
         self.changes += 1
         self._describe(node)
@@ -162,6 +175,11 @@ class MoveTree:
             if more and copy is before and isinstance(copy, chess.pgn.ChildNode):
                 copy = copy.parent.add_variation(copy.move)
             todo += ((child, copy.add_variation(child.move)) for child in more)
+
+
+def _written(node: chess.pgn.GameNode) -> Facts:
+    """Return what the comments of a node tell."""
+    return {"note": notes_at(node), "drawn": drawn_by(node), "clock": node.clock()}
 
 
 def _place(move: chess.Move | None, board: chess.Board) -> Facts:

@@ -34,15 +34,21 @@ class PuzzleDesk:
     def next(self, source: str, theme: str, least: int, most: int) -> None:
         """Show the next puzzle of those that are wanted, or how to get some."""
         self.trainer.add_own()
-        puzzle = self.trainer.next(
-            self.attempt.puzzle.key if self.attempt else "", source, theme, least, most
-        )
+        puzzle = self.trainer.next(source, theme, least, most)
         self.attempt = Attempt(self.trainer, puzzle) if puzzle is not None else None
         if self.attempt is None:
             says = _("No such puzzle is left for today. Choose others, review some of your games, or import Lichess's "
                      "puzzle file in My games: mistakes become puzzles.")  # fmt: skip
             self._tell({"do": "puzzle", "fen": "", "says": says, "standing": "", "over": True})
         self.show()
+
+    def forget(self, puzzles: set[str]) -> None:
+        """Forget the puzzles of a game that was deleted, by their keys."""
+        if not puzzles:
+            return
+        self.trainer.forget(puzzles)
+        if self.attempt is not None and self.attempt.puzzle.key in puzzles:
+            self.attempt = None
 
     def move(self, uci: str) -> None:
         """Try a move. Raises MoveError."""

@@ -9,8 +9,7 @@ from functools import partial
 
 from engine.errors import MoveError
 from uci.language import _
-from uci.library.game_files import game_key
-from uci.library.kept_reviews import KeptReview
+from uci.library.reviews import KeptReview
 from uci.web.board_session import BoardSession, Review
 from uci.web.snapshot import review_of
 from uci.web.table import Table
@@ -44,9 +43,6 @@ async def _review(session: BoardSession, table: Table) -> None:
             session.set_review(replace(session.review, done=done, total=of))
 
     limits, game, moves = session.services.review_limits, table.record(), table.moves
-    key = game_key(game)
-    if session.shelf is not None and table.is_game:
-        session.shelf.begin_review(key)
     try:
         reviewed = await session.engine.review(game, session.for_analysis, limits, on_ply)
     except Exception:
@@ -58,5 +54,5 @@ async def _review(session: BoardSession, table: Table) -> None:
     kept = KeptReview(reviewed, session.engine.evaluator_name, limits, table.human)
     session.set_review(Review(page=kept.page, says=partial(review_of, reviewed, table, moves)))
     session.go_on()
-    if session.shelf is not None and table.is_game:
-        session.shelf.keep(kept, key)
+    if session.shelf is not None:
+        session.shelf.keep(kept)

@@ -2,10 +2,11 @@
 machine by default.
 
 What keeps others out: the server listens on 127.0.0.1, unless another address is asked for; the
-page's address holds a secret token; the Host header must be the address that is listened on, or a
-number where that is every address, so that no foreign name that resolves to it is served; the
-socket's Origin must be the server's own; a page may load nothing from anywhere, and no other page
-may frame it; all sizes are bounded.
+page's address holds a secret token, and the browser is started with an address that leads there
+once, because all users of a machine can read what programs are started with; the Host header must
+be the address that is listened on, or a number where that is every address, so that no foreign name
+that resolves to it is served; the socket's Origin must be the server's own; a page may load nothing
+from anywhere, and no other page may frame it; all sizes are bounded.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from engine.board.pgn.game_writer import game_text
 from engine.errors import ConfigError
+from engine.native.awake import awake_s
 from uci.game.level import SCALE, level_choices
 from uci.language import _, shows_own_letters, speak, spoken_languages
 from uci.library.game_files import is_key
 from uci.pages.render import render
+from uci.terminal.author_notes import GLYPHS
 from uci.web.conductor import LONGEST, LONGEST_MESSAGE, Conductor
 
 ADDRESS = "127.0.0.1"
@@ -42,6 +45,7 @@ _LONGEST_HEADERS = 16_384  # bytes
 _LONGEST_BODY = 0  # bytes; nothing is posted but files of games
 _LARGEST_FILE = 1 << 36  # bytes
 _EMPTY_S = 2.0
+_ONCE_S = 300.0  # within which a browser has to start
 _PING_S = 15.0  # a browser that vanished without closing its socket is noticed after this time
 _LANGUAGE, _LETTERS, _KEPT_S = (
     "aino-language",
@@ -67,11 +71,12 @@ class WebServer:
     ) -> None:
         self.host = host
         self.token = secrets.token_urlsafe(24)
+        self._once, self._once_until = "", 0.0  # the address that leads to the page once
         self.tabs: list[BoardSocket] = []  # the first one is at the board
         self.conductor = conductor_for(self._tell)
         self._on_empty = on_empty
         self._is_closed = False
-        routes = [(r"/([\w-]+)/", PageHandler), (r"/([\w-]+)/socket", BoardSocket),
+        routes = [(r"/once/([\w-]+)", OnceHandler), (r"/([\w-]+)/", PageHandler), (r"/([\w-]+)/socket", BoardSocket),
                   (r"/([\w-]+)/review", ReviewHandler), (r"/([\w-]+)/game\.pgn", GameHandler),
                   (r"/([\w-]+)/import", ImportHandler)]  # fmt: skip
         application = Application(
@@ -98,8 +103,27 @@ class WebServer:
     @property
     def url(self) -> str:
         """The address of the page, with the token."""
+        return f"{self._place}/{self.token}/"
+
+    @property
+    def _place(self) -> str:
         name = _own_address() if self.host in _EVERY else self.host
-        return f"http://{f'[{name}]' if ':' in name else name}:{self.port}/{self.token}/"
+        return f"http://{f'[{name}]' if ':' in name else name}:{self.port}"
+
+    def url_once(self) -> str:
+        """Return an address that leads to the page once, within some minutes. The one before is
+        dead.
+        """
+        self._once, self._once_until = secrets.token_urlsafe(24), awake_s() + _ONCE_S
+        return f"{self._place}/once/{self._once}"
+
+    def spend(self, secret: str) -> bool:
+        """Whether this is the secret of `url_once`; from here on it is none."""
+        is_right = hmac.compare_digest(secret.encode(), self._once.encode())
+        if not is_right or not secret or awake_s() > self._once_until:
+            return False
+        self._once = ""
+        return True
 
     @property
     def is_open(self) -> bool:
@@ -218,10 +242,14 @@ class _Guarded(RequestHandler):
     def prepare(self) -> None:
         if not self.server.knows(self.request.host):
             raise HTTPError(403, reason="Unknown host")
-        token = self.path_args[0] if self.path_args else ""
-        if not hmac.compare_digest(token.encode(), self.server.token.encode()):
+        if not self.is_admitted():
             raise HTTPError(404)
         self.speak()
+
+    def is_admitted(self) -> bool:
+        """Whether the address holds the token."""
+        token = self.path_args[0] if self.path_args else ""
+        return hmac.compare_digest(token.encode(), self.server.token.encode())
 
     def speak(self) -> None:
         """From here on sentences and letters are those that were chosen on the page, else the
@@ -258,6 +286,19 @@ class _Guarded(RequestHandler):
         self.finish(await asyncio.to_thread(page, nonce=nonce))
 
 
+class OnceHandler(_Guarded):
+    """The address with which the browser is started."""
+
+    def is_admitted(self) -> bool:
+        return True  # `get` asks, so that a look at the head spends nothing
+
+    def get(self, secret: str) -> None:
+        """Lead to the page, once."""
+        if not self.server.spend(secret):
+            raise HTTPError(404, reason="This address worked once")
+        self.redirect(f"/{self.server.token}/", status=303)
+
+
 class NothingHere(_Guarded):
     """Every other address."""
 
@@ -282,6 +323,7 @@ class PageHandler(_Guarded):
             "chosen": self.chosen,
             "levels": level_choices(),
             "scale": _(SCALE),
+            "glyphs": GLYPHS,
         }
         await self.show_page(partial(render, "web.html.j2", title="Aino", longest=LONGEST, **shown))
 

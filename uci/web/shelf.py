@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,34 +15,38 @@ import chess
 import chess.pgn
 
 from engine.errors import DataError
-from engine.files.atomic import LONGEST_NAME, atomic_write, remove_left_behind, sync_folder
-from engine.files.atomic import replace as replace_file
+from engine.files.atomic import LONGEST_NAME, remove_left_behind
 from engine.files.text import (
     GAMES,
     LOOKED_AT,
     PUZZLES,
     kind_of,
     open_unpacked,
-    utf8_pieces,
     wanted_kind,
 )
 from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.game.game_file import REVIEWS, owning
+from uci.game.game_file import ANALYSES, REVIEWS
 from uci.game.timed_game import Setup, saved_game
-from uci.language import _, several, shown_moves, translated
-from uci.library.index import GameIndex
-from uci.library.kept_reviews import KeptReview
-from uci.library.review_queue import BEGUN, BackgroundReviews
+from uci.language import _, later, several, shown_moves, translated
+from uci.library.changes import take_in
+from uci.library.game_files import line_key
+from uci.library.games_folder import GamesFolder
+from uci.library.review_queue import BackgroundReviews
+from uci.library.reviews import KeptReview
+from uci.library.steps import Steps
 from uci.library.wanted import Wanted
-from uci.library.worker import GamesWorker, Steps, failure
+from uci.library.worker import GamesWorker, failure
 from uci.terminal.reading import board_at
 from uci.web.puzzle_desk import PuzzleDesk
 from uci.web.table import Table
 
 _UPLOAD = ".upload-"  # begins the names of files that are on their way here,
 _IMPORT = ".import-"  # and of those that are here, and were not taken in yet
+_MOST_ASKED = 10  # names in the question which are one's own
+# What version 1.0 left: a database of the games, which the files have, and marks of its work.
+_OLD = ("index.sqlite*", f"{REVIEWS}/.reading", f"{REVIEWS}/*.begun")
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -62,6 +65,7 @@ class Shelf:
         self._folder, self._tell, self._lay = folder, tell, lay
         self._keeper = FileLock(folder / REVIEWS / ".open")
         self._has_resumed = self._is_reading = False
+        self._asked = list[str]()  # names that may be one's own, until the question is answered
         self._mark = os.urandom(
             4
         ).hex()  # in the names of files that arrive while this program runs
@@ -76,23 +80,22 @@ class Shelf:
         if self._folder.is_dir():
             self._worker.do(self._resume)
 
-    def _resume(self, index: GameIndex) -> Steps:
+    def _resume(self, games: GamesFolder) -> Steps:
         self.desk.show()
         if not self._has_resumed and self._is_first():  # Else what it finds there may be at work.
             self._has_resumed = True
             remove_left_behind(self._folder)
             for left in [
-                *self._folder.glob(f"{_UPLOAD}*"),
-                *(self._folder / REVIEWS).glob(f"*{BEGUN}"),
+                path for form in (f"{_UPLOAD}*", *_OLD) for path in self._folder.glob(form)
             ]:
                 if self._mark not in left.name:
                     left.unlink(missing_ok=True)
             for left in self._folder.glob(f"{_IMPORT}*"):
                 if self._mark not in left.name:
-                    yield from self._import(index, left)
+                    yield from self._import(games, left)
         self._has_resumed = True
         if self._reviews.state["left"]:
-            yield from index.refreshing()
+            yield from games.refreshing()
             self._reviews.begin()
 
     def _is_first(self) -> bool:
@@ -107,65 +110,57 @@ class Shelf:
         self._worker.close(self._keeper.release)
 
     def ask(self, request: Callable[..., object], **fields: Any) -> None:
-        """Let the worker carry out one of the requests below. Of a question to the index, only the
-        latest counts.
-        """
-
-        def work(index: GameIndex) -> object:
-            return request(self, index, **fields)
-
-        if request in (Shelf.find, Shelf.progress, Shelf.explore, Shelf.names):
-            self._worker.ask(request.__name__, {**fields, "offset": 0}, work)
-        else:
-            self._worker.do(work)
+        """Let the worker carry out one of the requests below."""
+        self._worker.do(lambda games: request(self, games, **fields))
 
     # ---- requests, on the worker's thread --------------------------------------------------------
 
-    def refresh(self, index: GameIndex) -> Steps | None:
+    def refresh(self, games: GamesFolder) -> Steps | None:
         """Read what is new in the folder, and tell the page."""
         if self._is_reading:
             return None
         self._is_reading = True
-        return self._read(index)
+        return self._read(games)
 
-    def _read(self, index: GameIndex, imported: str = "") -> Steps:
+    def _read(self, games: GamesFolder, imported: str = "") -> Steps:
         """Read it; `imported` names a file just taken in."""
         names, problems = list[str](), list[str]()
         try:
-            problems = yield from index.refreshing(
-                lambda games: self._tell({"do": "games_reading", "games": games})
+            problems = yield from games.refreshing(
+                lambda read, left: self._tell({"do": "games_reading", "games": read, "left": left})
             )
             if imported:
-                if index.drop_known(imported):
-                    problems.append(
-                        _(
-                            "{file} has no game that Aino can play and does not have yet.",
-                            file=imported,
-                        )
-                    )
-                    yield from index.refreshing()
-                else:
-                    _games, total = index.find(Wanted(file=imported))
-                    text = several(
-                        "{file}: {count} game.", "{file}: {count} games.", total, file=imported
-                    )
-                    problems = [text, *problems]
-                    names = index.likely_names(imported)
-            if not (names or index.own_names.is_told):
-                names = index.likely_names()
+                names, problems = self._told_import(games, imported, problems)
+            if not (names or games.own_names.is_told):
+                names = games.catalogue.likely_names()
         except Exception as error:  # noqa: BLE001 - the page waits for an end
             problems.append(failure(error))
         self._is_reading = self._is_reading and bool(imported)
         self._tell({"do": "games_read", "problems": problems})
         if names:
-            self._tell_names(index, names)
+            self._ask_names(games, names)
 
-    def _tell_names(self, index: GameIndex, likely: list[str]) -> None:
-        self._tell({"do": "games_names", "own": index.own_names.all[1:], "likely": likely})
+    def _told_import(
+        self, games: GamesFolder, file: str, problems: list[str]
+    ) -> tuple[list[str], list[str]]:
+        """Return names in an imported file that may be one's own, and what is said of it."""
+        if games.drop_known(file):
+            text = later("{file} has no game that Aino can play and does not have yet.")
+            return [], [*problems, _(text, file=file)]
+        _games, total = games.catalogue.find(Wanted(file=file))
+        text = several("{file}: {count} game.", "{file}: {count} games.", total, file=file)
+        return games.catalogue.likely_names(file), [text, *problems]
+
+    def _ask_names(self, games: GamesFolder, likely: list[str]) -> None:
+        """Ask which names are one's own: those that may be, with all that were not answered yet."""
+        asked = [name for name in self._asked if name not in likely]
+        self._asked = [*likely, *asked][:_MOST_ASKED]
+        own = [games.catalogue.spelled(name) for name in games.own_names.told]
+        self._tell({"do": "games_names", "own": own, "likely": self._asked})
 
     def find(
         self,
-        index: GameIndex,
+        games: GamesFolder,
         text: str,
         result: str,
         side: str,
@@ -176,12 +171,12 @@ class Shelf:
     ) -> None:
         """Tell the page a part of the list, and how far the reviews are."""
         wanted = Wanted(text, result, side, file, line, order)
-        games, total = index.find(wanted, offset)
+        found, total = games.catalogue.find(wanted, offset)
         self._tell(
             {
                 "do": "games_found",
                 **asdict(wanted),
-                "games": games,
+                "games": found,
                 "total": total,
                 "offset": offset,
             }
@@ -191,14 +186,14 @@ class Shelf:
     def _tell_work(self) -> None:
         self._tell({"do": "games_work", **self._reviews.state})
 
-    def progress(self, index: GameIndex) -> None:
+    def progress(self, games: GamesFolder) -> None:
         """Tell accuracy and mistakes over time."""
-        self._tell({"do": "games_progress", "points": index.progress()})
+        self._tell({"do": "games_progress", "points": games.catalogue.progress()})
 
-    def explore(self, index: GameIndex, board: chess.Board, side: str, file: str) -> None:
+    def explore(self, games: GamesFolder, board: chess.Board, side: str, file: str) -> None:
         """Tell what was played in a position in the games, and in which files there are more."""
         moves = [{"uci": one.move.uci(), "san": shown_moves(board.san(one.move)), "counts": one.counts}
-                 for one in index.explore(board, side, file)]  # fmt: skip
+                 for one in games.catalogue.explore(board, side, file)]  # fmt: skip
         line = " ".join(map(chess.Move.uci, board.move_stack))
         self._tell(
             {
@@ -206,39 +201,44 @@ class Shelf:
                 "fen": board.fen(),
                 "moves": moves,
                 "line": line,
-                "files": index.files(),
+                "files": games.catalogue.files(),
             }
         )
 
-    def names(self, index: GameIndex) -> None:
+    def names(self, games: GamesFolder) -> None:
         """Tell one's own names, and whose games there are besides."""
-        self._tell_names(index, index.likely_names())
+        self._ask_names(games, games.catalogue.likely_names())
 
-    def name(self, index: GameIndex, name: str, mine: bool) -> None:
+    def name(self, games: GamesFolder, name: str, mine: bool) -> None:
         """Note that a name is one's own, or is not; "" is nobody's. The page asks for its list
         again.
         """
-        index.add_name(name, mine)
+        games.add_name(name, mine)
+        self._asked.clear()
         self._tell({"do": "games_read", "problems": []})
 
-    def delete(self, index: GameIndex, key: str, text: str) -> None:
-        """Delete the text of a game that was shown, by its digest, for good. The page asks for its
-        list again.
+    def delete(self, games: GamesFolder, key: str, text: str) -> None:
+        """Delete the text of a game that was shown, by its digest, for good, with its puzzles. The
+        page asks for its list again.
         """
-        says = index.delete(key, text)
+        says, puzzles = games.delete(key, text)
+        self.desk.forget(puzzles)
         self._tell({"do": "games_read", "problems": [says] if says else []})
 
-    def open(self, index: GameIndex, key: str, ply: int) -> None:
+    def open(self, games: GamesFolder, key: str, ply: int) -> None:
         """Open a game for analysis after so many plies, from one's own side, with its review if
         there is one.
         """
-        game, text = index.game_text(key)
-        side, headers = index.side(key), dict(game.headers)
-        table = Table(
-            Setup(
-                board_at(game), None, headers=headers, source=game, seen_by=side, kept=(key, text)
-            )
-        )
+        game, text = games.game_text(key)
+        known = games.known(key)
+        side, headers = games.catalogue.side(key), dict(game.headers)
+        setup = Setup(board_at(game), None, headers=headers, source=game, seen_by=side)
+        file = self._folder / known.fullest.file
+        if file.parent == self._folder / ANALYSES:
+            table = Table(replace(setup, analysis=file))
+            table.saved = table.record()
+        else:
+            table = Table(replace(setup, kept=(known.key, text)))
         nodes = [game, *game.mainline()]
         table.look(
             nodes[max(0, ply - game.board().ply())]
@@ -247,48 +247,53 @@ class Shelf:
         )
         review = None
         with contextlib.suppress(DataError):
-            review = KeptReview.read(self._folder, key)
+            review = games.reviews.read(known.line)
         self._lay(table, review)
 
-    def go_on(self, index: GameIndex, key: str) -> None:
+    def go_on(self, games: GamesFolder, key: str) -> None:
         """Continue a game against Aino."""
-        setup, side = saved_game(index.game(key)), index.side(key)
+        setup, side = saved_game(games.game(key)), games.catalogue.side(key)
         human = chess.WHITE if side is None else side
         self._lay(Table(setup if setup.levels is not None else replace(setup, human=human)), None)
 
-    def review(self, index: GameIndex, key: str) -> None:
+    def review(self, games: GamesFolder, key: str) -> None:
         """Review a game in the background, or all of one's own without a review."""
-        self._reviews.add([key] if key else index.unreviewed())
+        catalogue = games.catalogue
+        self._reviews.add([catalogue.game(key).line] if key else catalogue.unreviewed())
         self._tell_work()
 
-    def next_puzzle(self, index: GameIndex, source: str, theme: str, least: int, most: int) -> None:
+    def next_puzzle(
+        self, games: GamesFolder, source: str, theme: str, least: int, most: int
+    ) -> None:
         """Show another puzzle."""
         self.desk.next(source, theme, least, most)
 
-    def stop(self, index: GameIndex) -> None:
+    def stop(self, games: GamesFolder) -> None:
         """Drop all reviews that wait."""
         self._reviews.forget()
         self._tell_work()
 
     # ---- reviews ---------------------------------------------------------------------------------
 
-    def begin_review(self, key: str) -> None:
-        """Take note that the board reviews a game of this key."""
-        self._worker.do(lambda index: (self._folder / REVIEWS / f"{key}{BEGUN}").touch())
+    def keep(self, review: KeptReview) -> None:
+        """Keep the board's review, if its game is one of the folder's, as it is now."""
+        self._worker.do(lambda games: self._keep(games, review))
 
-    def keep(self, review: KeptReview, key: str) -> None:
-        """Keep the board's review, unless the game was deleted since it began."""
-        self._worker.do(lambda index: review.write(self._folder / REVIEWS / f"{key}{BEGUN}"))
+    def _keep(self, games: GamesFolder, review: KeptReview) -> Steps:
+        yield from games.refreshing()
+        line = line_key(review.review.game)
+        if games.catalogue.has_line(line):
+            games.keep_review(line, review)
 
     def review_page(self, key: str, nonce: str) -> Future[str]:
         """Return the page of a game's review. The future raises DataError where there is none."""
-        return self._worker.call(lambda index: KeptReview.read(self._folder, key).page(nonce))
+        return self._worker.call(lambda games: games.kept_review(key).page(nonce))
 
     def rewrite(self, kept: tuple[str, str], game: chess.pgn.Game) -> Future[tuple[str, Path]]:
         """Write a game into its file, in place of the text of this key and digest, as
-        `GameIndex.rewrite` does.
+        `GamesFolder.rewrite` does.
         """
-        return self._worker.call(lambda index: index.rewrite(*kept, game))
+        return self._worker.call(lambda games: games.rewrite(*kept, game))
 
     # ---- import ----------------------------------------------------------------------------------
 
@@ -306,9 +311,9 @@ class Shelf:
         If the program is killed meanwhile, the next one does it. Raises OSError.
         """
         left = upload.replace(upload.with_name(upload.name.replace(_UPLOAD, _IMPORT, 1)))
-        self._worker.do(lambda index: self._import(index, left))
+        self._worker.do(lambda games: self._import(games, left))
 
-    def _import(self, index: GameIndex, upload: Path) -> Steps:
+    def _import(self, games: GamesFolder, upload: Path) -> Steps:
         name = upload.name.removeprefix(_IMPORT).partition("-")[2]
         try:
             with open_unpacked(upload) as (stream, _share):
@@ -320,8 +325,8 @@ class Shelf:
                 upload.unlink()
                 self._tell({"do": "games_read", "problems": [says]})
             else:
-                taken = yield from self._take_games(upload, name)
-                yield from self._read(index, taken)
+                taken = yield from take_in(upload, name)
+                yield from self._read(games, taken)
         except Exception as error:  # noqa: BLE001 - the page waits for an end
             upload.unlink(missing_ok=True)
             says = translated(failure(error))
@@ -331,29 +336,3 @@ class Shelf:
                     "problems": [says if says.startswith(name) else f"{name}: {says}"],
                 }
             )
-
-    def _take_games(self, upload: Path, name: str) -> Generator[None, None, str]:
-        """Make a file of games one of the folder; return its name there.
-
-        It is here or there whenever the program is killed: taken in twice, what was deleted
-        meanwhile would come back.
-        """
-        stem = (
-            re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst|zip))?$", "", name, flags=re.IGNORECASE) or "games"
-        )
-        plain = upload.with_name(upload.name.removesuffix(name) + f"{stem}.pgn")
-        with atomic_write(plain) as out, open_unpacked(upload) as (stream, _share):
-            for piece in utf8_pieces(stream):
-                out.write(piece)
-                yield
-        if plain != upload:
-            upload.unlink()
-        with owning(self._folder):
-            taken = {path.name.lower() for path in self._folder.iterdir()}
-            names = itertools.chain(
-                [f"{stem}.pgn"], (f"{stem}-{number}.pgn" for number in itertools.count(2))
-            )
-            target = self._folder / next(name for name in names if name.lower() not in taken)
-            replace_file(plain, target)
-            sync_folder(self._folder)
-        return target.name

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import is_
 
 import chess
 import chess.pgn
@@ -13,6 +14,7 @@ from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.game_file import game_from_board
 from uci.game.timed_game import Setup, TimedGame
 from uci.language import _
+from uci.terminal.author_notes import game_name, is_told
 from uci.web.move_tree import MoveTree
 
 # plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
@@ -38,6 +40,8 @@ class Table(TimedGame):
         self.saved: chess.pgn.Game | None = None  # the record that was saved last
         self.saved_version: object = None  # and what could change in it since then
         self.kept = setup.kept
+        self.kept_apart = ""  # why the latest record is not in the file that the game is from
+        self._first_line = list(self.tree.game.mainline_moves())  # of the source
         self._has_edited = False  # whether the person changed something in analysis
         self.last: chess.pgn.GameNode = self.tree.game.end()  # of the game's last move
         self.here, self.shown = (
@@ -164,10 +168,7 @@ class Table(TimedGame):
             _way_to(node),
             [(_way_to(self.here), self.shown), (_way_to(self.last), self.board)],
         )
-        shared = [
-            sum(one is other for one, other in zip(way, known, strict=False))
-            for known, _board in ways
-        ]
+        shared = [sum(map(is_, way, known)) for known, _board in ways]
         nearer = min(0, 1, key=lambda index: len(ways[index][0]) - 2 * shared[index])
         known, board = ways[nearer]
         self.here, self.shown = node, board.copy() if nearer else board
@@ -225,6 +226,23 @@ class Table(TimedGame):
         self.tree.mark(node, glyph)
         self._edited()
 
+    def draw(self, node: chess.pgn.GameNode, source: int, target: int, colour: str) -> None:
+        """Draw an arrow or a circle on a position, or take it away."""
+        self.tree.draw(node, (source, target, colour))
+        self._drew()
+
+    def wipe(self, node: chess.pgn.GameNode) -> None:
+        """Take away all that is drawn on a position."""
+        self.tree.wipe(node)
+        self._drew()
+
+    def _drew(self) -> None:
+        """Note that something was drawn, but before the first move of a game, where it is no reason
+        to save it.
+        """
+        if self.is_analysing or self.is_played:
+            self._edited()
+
     def _edited(self) -> None:
         """Note that the person made something. On a board without a game, the main line is the
         game.
@@ -260,10 +278,7 @@ class Table(TimedGame):
         if self.is_game:
             game = super().record(end or self.end or UNFINISHED, event)
         else:
-            headers = self.setup.headers or {
-                "Event": "Analysis",
-                "Date": f"{self.started:%Y.%m.%d}",
-            }
+            headers = self._analysis_tags()
             if self.setup.source is not None:
                 game = chess.pgn.Game(headers)
             else:
@@ -272,6 +287,28 @@ class Table(TimedGame):
                 )
         self.tree.copy_onto(game)
         return game
+
+    def _analysis_tags(self) -> Mapping[str, str]:
+        """Return the tags of a board without a game. Players and a result belong to the moves that
+        were played: with another main line, only the event tells of them.
+        """
+        today = f"{self.started:%Y.%m.%d}"
+        tags = self.setup.headers
+        if not tags:
+            return {"Event": "Analysis", "Date": today}
+        is_as_played = list(self.tree.game.mainline_moves()) == self._first_line
+        if is_as_played or not any(is_told(tags.get(name, "")) for name in ("White", "Black")):
+            return tags
+        of = " ".join(filter(is_told, (game_name(tags), tags.get("Date", ""))))
+        start = {name: tags[name] for name in ("SetUp", "FEN", "Variant") if name in tags}
+        nobody = {
+            "Site": "-",
+            "Round": "-",
+            "White": "?",
+            "Black": "?",
+            "Result": UNFINISHED.result,
+        }
+        return {"Event": f"Analysis of {of}", "Date": today, **nobody, **start}
 
 
 def _way_to(node: chess.pgn.GameNode) -> list[chess.pgn.ChildNode]:

@@ -6,10 +6,10 @@ The grammar is in `docs/pgn.md`.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import chess.pgn
 
@@ -20,6 +20,8 @@ from engine.board.pgn.move_words import ENGLISH, Letters, other_readings
 from engine.board.pgn.token_player import TokenPlayer
 from engine.errors import DataError, message
 from engine.files.text import open_unpacked, reading
+
+Player = TypeVar("Player", bound=TokenPlayer)
 
 LONGEST_WORD = 40  # characters of a faulty word that are quoted
 
@@ -109,23 +111,34 @@ def play_game(
         yield game
 
 
-def _interpret(text: GameText, found: CutGames, columns: list[int], main_line: bool) -> ReadGame:
-    """Return the game of tokens, in English or in the only other language in which all its moves
-    are legal.
+def play_tokens(
+    found: CutGames,
+    columns: list[int],
+    main_line: bool,
+    player: Callable[..., Player],
+) -> tuple[Player, Letters]:
+    """Return the player of a game's tokens, and the reading of its letters: English, or the only
+    other language in which all its moves are legal.
     """
     start = found.start if columns[BEGIN] == found.start_at else Start()
 
-    def play(reading: Letters, whole_only: bool = False) -> TokenPlayer:
-        return TokenPlayer(
+    def play(reading: Letters, whole_only: bool = False) -> Player:
+        return player(
             found.data, columns, found.tokens_of(columns), start, reading, main_line, whole_only
         )
 
-    game, letters = play(ENGLISH), ENGLISH
+    game = play(ENGLISH)
     if game.has_foreign_word and not columns[FAULT_COUNT]:
-        others = [(reading, play(reading, whole_only=True)) for reading in other_readings()]
-        legal = [(reading, other) for reading, other in others if not other.faults]
-        if legal and len({str(other.game) for _, other in legal}) == 1:
-            letters, game = legal[0]
+        others = [(play(reading, whole_only=True), reading) for reading in other_readings()]
+        legal = [(other, reading) for other, reading in others if not other.faults]
+        if legal and len({str(other.game) for other, _ in legal}) == 1:
+            return legal[0]
+    return game, ENGLISH
+
+
+def _interpret(text: GameText, found: CutGames, columns: list[int], main_line: bool) -> ReadGame:
+    game, letters = play_tokens(found, columns, main_line, TokenPlayer)
+    start_fault = found.start.fault if columns[BEGIN] == found.start_at else ""
     found_faults = sorted(game.faults)
     faults = [
         Fault(*text.place_of(at), word[:LONGEST_WORD], reason) for at, word, reason in found_faults
@@ -133,7 +146,7 @@ def _interpret(text: GameText, found: CutGames, columns: list[int], main_line: b
     cut = faults[found_faults.index(game.cut)] if game.cut else None
     game.game.errors.extend(DataError(str(fault)) for fault in faults)
     return ReadGame(
-        0, text.place_of(columns[BEGIN])[0], game.game, faults, cut, start.fault, letters.name,
+        0, text.place_of(columns[BEGIN])[0], game.game, faults, cut, start_fault, letters.name,
         bool(columns[TAGS] or columns[MOVETEXT]), game.result,
         CODED_RESULTS[columns[TAG_RESULT]],
     )  # fmt: skip

@@ -35,7 +35,7 @@ def take_tag(desk, game, at):
         before = at
         while before > 0 and data[before - 1] != _FEED and BLANK[data[before - 1]]:
             before -= 1
-        is_cut = found == _BEGUN_TAG or game[desks.TOKENS] == 2 * game[desks.TAGS]
+        is_cut = found == _BEGUN_TAG or not game[desks.MOVETEXT]
         is_cut = is_cut or (game[desks.RESULT] and LETTER[data[at + 1]])
         if not (is_cut and (before == 0 or data[before - 1] == _FEED)):
             if game[desks.RESULT] and not game[desks.VARIATIONS]:
@@ -133,8 +133,10 @@ def _begins_next_game(desk, game, at, found):
     """Whether a tag belongs to the next game."""
     if game[desks.RESULT] or game[desks.MOVETEXT]:
         return True
+    if found == _NO_TAG:  # it has no name that could be a game's second
+        return False
     data, tag, is_apart = desk.data, desk.tag, feeds(desk.data, game[desks.TAG_END], at) > 1
-    is_event = found != _NO_TAG and _is_word(data, tag[desks.NAME], tag[desks.NAME_END], b"event")
+    is_event = _is_word(data, tag[desks.NAME], tag[desks.NAME_END], b"event")
     if (is_apart and game[desks.ADJACENT]) or (
         is_event and game[desks.FAULT_COUNT] and not game[desks.TAGS]
     ):

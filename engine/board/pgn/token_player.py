@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import chess
 import chess.pgn
@@ -351,6 +352,22 @@ class TokenPlayer:
             found = _NO_SPACES.match(self._data, place)
             till = found.end() if found else place
         return self._data[place:till].decode(errors="replace")
+
+
+class PlacedPlayer(TokenPlayer):
+    """A player that notes the node to which each token leads.
+
+    Attributes:
+        nodes: of each token, the latest node of the line that goes on behind it.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        self.nodes = list[chess.pgn.GameNode]()
+        super().__init__(*given)
+
+    def _take(self, token: list[int], index: int) -> None:
+        super()._take(token, index)
+        self.nodes.append(self._lines[-1].node)
 
 
 @functools.cache

@@ -78,8 +78,9 @@ class Replay {
     const glyph = step.glyph && !this.inLine ? [step.marked[1], ...step.glyph] : null;
     this.view.show({ placement: shown.pieces, marked: shown.marked, check: shown.check, arrows, circles, glyph });
     this.view.svg.setAttribute("aria-label", shown.text);
-    this.sayIt(step, shown.note);
-    this.hear([shown.text, shown.note].filter(Boolean).join(". "));
+    const note = [shown.glyphs, shown.note].filter(Boolean).join(" ");
+    this.sayIt(step, note);
+    this.hear([shown.text, note].filter(Boolean).join(". "));
     if (this.bar) {
       this.bar.style.visibility = shown.score === undefined ? "hidden" : "";  // a variation of the author's has none
       if (shown.score !== undefined) showBar(this.bar, shown.expected, shown.score, this.view.flipped);
@@ -96,7 +97,7 @@ class Replay {
   // Lets a screen reader say something: the move, and not each time all that can be read beside it.
   hear(text) { this.game.querySelector(".heard").textContent = text; }
 
-  // The words about a step, what the author wrote about the shown position, and the step's other lines as links.
+  // The words about a step, glyphs and words of the author on the shown position, and the step's other lines as links.
   sayIt(step, note) {
     const says = this.game.querySelector(".says");
     says.textContent = step.text;
@@ -109,7 +110,7 @@ class Replay {
       step.lines[name].forEach((move, index) => {
         const link = document.createElement("a");
         link.href = "#";
-        link.textContent = move.text;
+        link.textContent = move.text + (move.glyphs ?? "");
         if (name === this.lineName && this.inLine === before + index + 1) link.setAttribute("aria-current", "true");
         link.addEventListener("click", event => { event.preventDefault(); this.go(this.ply, before + index + 1, name); });
         says.append(link, " ");

@@ -4,7 +4,6 @@ import io
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import chess
 import pytest
@@ -23,14 +22,14 @@ MATE_NEXT = "6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1"
 MATED = "R5k1/5ppp/8/8/8/8/5PPP/6K1 b - - 1 1"
 
 
-def info(rank: int, move: str, score_cp: int = 34, mate: int | None = None) -> SearchInfo:
+def info(rank, move, score_cp=34, mate=None):
     return SearchInfo(
         depth=3, seldepth=9, time_ms=1500, nodes=1234, nps=822, hashfull=15, multipv=rank, score_cp=score_cp,
         score_mate=mate, wdl=(450, 300, 250), pv=[chess.Move.from_uci(move)],
     )  # fmt: skip
 
 
-def shown(board: chess.Board, infos: list[SearchInfo], width: int = 240) -> str:
+def shown(board, infos, width=240):
     output = io.StringIO()
     Console(file=output, width=width, force_terminal=True, color_system=None).print(
         as_table(board, infos)
@@ -38,7 +37,7 @@ def shown(board: chess.Board, infos: list[SearchInfo], width: int = 240) -> str:
     return output.getvalue()
 
 
-def test_lines_are_shown_from_white() -> None:
+def test_lines_are_shown_from_white():
     text = shown(board_after("e4"), [info(1, "e7e5"), info(2, "c7c5", mate=-2)])
     assert "1.  -0.34  25/30/45  1...e5" in text
     assert "2.     #2   100/0/0  1...c5" in text
@@ -46,7 +45,7 @@ def test_lines_are_shown_from_white() -> None:
 
 
 @pytest.mark.parametrize("width", [40, 60, 200])
-def test_table_fits_the_terminal(width: int) -> None:
+def test_table_fits_the_terminal(width):
     line = info(1, "e2e4")
     moves = [
         chess.Move.from_uci(text)
@@ -58,7 +57,7 @@ def test_table_fits_the_terminal(width: int) -> None:
     assert "Ba4" in text
 
 
-def test_moves_never_tried_are_left_out() -> None:
+def test_moves_never_tried_are_left_out():
     children = [
         RootMove(chess.Move.from_uci(text), visits, prior=0.1, q=0.0, draw=0.0, mate=None)
         for text, visits in (("e2e4", 5), ("d2d4", 0))
@@ -68,7 +67,7 @@ def test_moves_never_tried_are_left_out() -> None:
     assert searched_lines(result) == infos[:1]
 
 
-def test_a_line_to_a_mate_had_been_cut_before_the_mate() -> None:
+def test_a_line_to_a_mate_had_been_cut_before_the_mate():
     board, line = chess.Board(), info(1, "g1f3", mate=-11)
     line.pv[:] = [chess.Move.from_uci(text) for text in ("g1f3", "g8f6", "f3g1", "f6g8") * 5]
     assert shown(board, [line]).splitlines()[1].rstrip().endswith("10. Ng1 Ng8")
@@ -80,9 +79,7 @@ def test_a_line_to_a_mate_had_been_cut_before_the_mate() -> None:
     assert len(cut) == 12
 
 
-def test_json_is_one_object_a_line(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_json_is_one_object_a_line(capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{chess.STARTING_FEN}\n{MATE_NEXT}\n{MATED}\n"))
     assert main(["analyse", "-", "--json", *FAST, "--multi-pv", "2"]) == 0
     start, mate, over = (json.loads(line) for line in capsys.readouterr().out.splitlines())
@@ -126,9 +123,7 @@ def test_bad_line_of_a_batch_for_people_is_told_beside_the_others(capsys, monkey
     assert [line.partition(":")[0] for line in output.err.splitlines()] == ["line 4", "line 6"]
 
 
-def test_finished_games_and_plies_of_others_are_analysed(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_finished_games_and_plies_of_others_are_analysed(capsys, tmp_path):
     assert main(["analyse", MATED, "--evaluator", "material", "--infinite"]) == 0
     assert "the game is over: 1-0, checkmate" in capsys.readouterr().out
     path = tmp_path / "game.pgn"

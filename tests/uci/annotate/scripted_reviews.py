@@ -4,16 +4,15 @@ import io
 import json
 import re
 from types import SimpleNamespace
-from typing import Any
 
 import chess
 import chess.pgn
 
 from engine.options import EngineOptions
-from engine.search.limits import Limits, SearchJob
-from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult
+from engine.search.limits import Limits
+from engine.search.result import RootMove, SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
-from uci.annotate.review import GameReview, review_game
+from uci.annotate.review import review_game
 
 # Réti against Tartakower, Vienna 1910: 8...Nxe4 loses to a queen sacrifice and mate.
 RETI = """\
@@ -29,7 +28,7 @@ RETI = """\
 FOOLS_MATE = '[White "<b>Fool & Co</b>"]\n[Result "0-1"]\n\n1. f3 e5 2. g4 Qh4# 0-1\n'
 
 
-def read(text: str) -> chess.pgn.Game:
+def read(text):
     return chess.pgn.read_game(io.StringIO(text))
 
 
@@ -38,7 +37,7 @@ class ScriptedEngine(FakeEngine):
     side to move.
     """
 
-    def __init__(self, script: dict[str, dict[str, float]]) -> None:
+    def __init__(self, script):
         super().__init__(EngineOptions())
         self.script = script
         self.prior = 0.5
@@ -46,9 +45,7 @@ class ScriptedEngine(FakeEngine):
             name="scripted", evaluate=lambda leaves, count: leaves.wdl.fill(1 / 3)
         )
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
-    ) -> SearchResult:
+    def search(self, limits, on_info=None, job=None):
         self.limits.append(limits)
         allowed = limits.searchmoves or tuple(self.board.legal_moves)
         values = self.script.get(self.board.epd(), {})
@@ -70,13 +67,13 @@ class ScriptedEngine(FakeEngine):
         return SearchResult(best.move, None, [line], children, 1, 1)
 
 
-def script_for(game: chess.pgn.Game, values: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+def script_for(game, values):
     """The script that gives the game's positions these values, in order."""
     boards = [game.board(), *(node.board() for node in game.mainline())]
     return {board.epd(): value for board, value in zip(boards, values, strict=False)}
 
 
-def epd(game: chess.pgn.Game, *moves: str) -> str:
+def epd(game, *moves):
     """The position after some moves from a game's start."""
     board = game.board()
     for move in moves:
@@ -84,11 +81,11 @@ def epd(game: chess.pgn.Game, *moves: str) -> str:
     return board.epd()
 
 
-def review(game: chess.pgn.Game, engine: FakeEngine) -> GameReview:
+def review(game, engine):
     return review_game(engine, game, Limits(nodes=1))  # type: ignore[arg-type]
 
 
-def steps_of(page: str) -> list[dict[str, Any]]:
+def steps_of(page):
     """What the script of a page shows, a position each."""
     found = re.search(r'class="steps">(.*?)</script>', page, re.S)
     assert found is not None

@@ -14,9 +14,7 @@ from chess.engine import Cp, PovScore
 
 from benchmarks.marks import explanation
 from benchmarks.reviews import compare, lichess_accuracies, pgn_scores
-from engine.player import Engine
-from engine.search.limits import Limits, SearchJob
-from engine.search.result import OnInfo, SearchResult
+from engine.search.limits import Limits
 from tests.boards import board_after
 from tests.uci.annotate.scripted_reviews import (
     FOOLS_MATE,
@@ -75,12 +73,12 @@ def test_only_good_move_of_an_open_game_is_a_feat(gap, chances, expected):
 
 
 @pytest.mark.parametrize(("best", "judgement"), [(0.5, BLUNDER), (0.06, MISTAKE), (0.05, None)])
-def test_a_move_that_allows_a_mate_is_no_inaccuracy(best: float, judgement: object) -> None:
+def test_a_move_that_allows_a_mate_is_no_inaccuracy(best, judgement):
     """15...Nxd7 of Morphy's Opera game costs 6% of a lost position, and is mated in two."""
     assert judge(best, best, allows_mate=True) is judgement
 
 
-def test_advantage_counts_less_among_people_and_scores_turn_into_chances_and_back() -> None:
+def test_advantage_counts_less_among_people_and_scores_turn_into_chances_and_back():
     assert [winning_chances(expected) for expected in (0.0, 0.5, 1.0)] == [0.0, 0.5, 1.0]
     assert 0.6 < winning_chances(0.7) < 0.7
     assert winning_chances(0.3) == pytest.approx(1 - winning_chances(0.7))
@@ -96,7 +94,7 @@ def test_advantage_counts_less_among_people_and_scores_turn_into_chances_and_bac
 
 
 @pytest.mark.parametrize("seed", [0, 1, 4, 9])
-def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed: int) -> None:
+def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed):
     assert game_accuracy([]) is None
     rng = random.Random(seed)
     board, script = chess.Board(), {}
@@ -120,20 +118,16 @@ QUIET = '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"]\n[SetUp "1"]\n\n1. a3 a6 *\n'
 class SecondThoughts(ScriptedEngine):
     """Has another script for searches of more than one node."""
 
-    def __init__(
-        self, script: dict[str, dict[str, float]], deep: dict[str, dict[str, float]]
-    ) -> None:
+    def __init__(self, script, deep):
         super().__init__(script)
         self.first, self.deep = script, {**script, **deep}
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
-    ) -> SearchResult:
+    def search(self, limits, on_info=None, job=None):
         self.script = self.deep if limits.nodes != 1 else self.first
         return super().search(limits, on_info, job)
 
 
-def test_move_is_compared_with_the_best_one_searched_alike() -> None:
+def test_move_is_compared_with_the_best_one_searched_alike():
     game = read(QUIET)
     script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
     deep = {game.board().epd(): {"e1e2": 0.34}}  # what the best move really leads to, not 0.4
@@ -148,7 +142,7 @@ def test_move_is_compared_with_the_best_one_searched_alike() -> None:
     assert move_comment(second) == ""
 
 
-def test_blunder_that_the_search_would_have_played_too_is_found() -> None:
+def test_blunder_that_the_search_would_have_played_too_is_found():
     game = read(QUIET)
     engine = ScriptedEngine(
         script_for(game, [{"a2a3": 0.0, "e1e2": -0.2}, {"a7a6": 0.8}, {"e1e2": -0.8}])
@@ -160,7 +154,7 @@ def test_blunder_that_the_search_would_have_played_too_is_found() -> None:
     assert first.best_line[0].uci() == "e1e2"
 
 
-def test_good_move_that_the_search_missed_is_no_loss_but_the_opponents_blunder_before() -> None:
+def test_good_move_that_the_search_missed_is_no_loss_but_the_opponents_blunder_before():
     game = read(QUIET)
     found = review(
         game, ScriptedEngine(script_for(game, [{"e1e2": 0.0}, {"e8e7": 0.0}, {"e1e2": -0.9}]))
@@ -170,7 +164,7 @@ def test_good_move_that_the_search_missed_is_no_loss_but_the_opponents_blunder_b
     assert found.moves[0].judgement is BLUNDER
 
 
-def test_quiet_refutation_clears_the_sacrifice_before_it() -> None:
+def test_quiet_refutation_clears_the_sacrifice_before_it():
     """The look behind White's move misses what Black's best answer costs; the game shows it, and
     White lost nothing.
     """
@@ -191,7 +185,7 @@ def test_quiet_refutation_clears_the_sacrifice_before_it() -> None:
     assert third.loss == 0.0
 
 
-def test_a_third_move_is_searched_where_the_played_and_the_favourite_both_fail() -> None:
+def test_a_third_move_is_searched_where_the_played_and_the_favourite_both_fail():
     game = read(QUIET)
     script = script_for(game, [{"e1e2": 0.8, "e1d2": 0.5, "a2a3": 0.3}, {"e8e7": 0.8}])
     engine = SecondThoughts(script, {game.board().epd(): {"e1e2": -0.9, "e1d2": 0.2}})
@@ -203,7 +197,7 @@ def test_a_third_move_is_searched_where_the_played_and_the_favourite_both_fail()
     assert first.judgement is BLUNDER
 
 
-def test_mates_are_counted_from_each_position_and_along_their_lines() -> None:
+def test_mates_are_counted_from_each_position_and_along_their_lines():
     found = review(read(FOOLS_MATE), ScriptedEngine({}))
     assert [move.after.text for move in found.moves[-2:]] == ["#-1", "#"]
     assert "Qh4# 0-1" in str(add_comments(found)), "a mate on the board has no evaluation"
@@ -236,7 +230,7 @@ def test_a_game_that_goes_on_after_five_repetitions_or_seventy_five_moves_is_rev
     assert review(read(f"{shuffle} *"), engine).moves[-1].after != claimed
 
 
-def test_a_pass_is_not_judged_and_counts_in_no_accuracy() -> None:
+def test_a_pass_is_not_judged_and_counts_in_no_accuracy():
     """Study authors pass to show a threat; a pass that throws everything away is no blunder."""
     game = read("1. e4 e5 2. Qh5 -- 3. Qxf7# 1-0\n")
     script = script_for(
@@ -250,7 +244,7 @@ def test_a_pass_is_not_judged_and_counts_in_no_accuracy() -> None:
     assert "2... -- " in json.dumps(game_section(found, 1, "")[1])
 
 
-def test_known_opening_moves_are_judged_only_if_they_are_blunders() -> None:
+def test_known_opening_moves_are_judged_only_if_they_are_blunders():
     game = read("1. e4 c6 2. d4 *")
     values = [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d2d4": 0.2, "g1f3": 0.1}, {"d7d5": 0.45}]
     engine = SecondThoughts(
@@ -265,7 +259,7 @@ def test_known_opening_moves_are_judged_only_if_they_are_blunders() -> None:
 @pytest.mark.parametrize(
     ("answer", "judgement"), [(0.7, BLUNDER), (0.5, MISTAKE), (0.3, INACCURACY), (0.0, None)]
 )
-def test_bad_mark_is_what_thorough_searches_say(answer: float, judgement: object) -> None:
+def test_bad_mark_is_what_thorough_searches_say(answer, judgement):
     """The first look calls 1. a3 a blunder: 0.2 against -0.8. The thorough one gives the reply
     another value.
     """
@@ -280,7 +274,7 @@ def test_bad_mark_is_what_thorough_searches_say(answer: float, judgement: object
     assert {limits.nodes for limits in engine.limits} == {1, 8}
 
 
-def test_quiet_game_has_no_thorough_search() -> None:
+def test_quiet_game_has_no_thorough_search():
     engine = ScriptedEngine(
         script_for(read(QUIET), [{"a2a3": 0.1, "e1e2": 0.15}, {"a7a6": -0.1}, {"e1e2": 0.1}])
     )
@@ -288,9 +282,7 @@ def test_quiet_game_has_no_thorough_search() -> None:
     assert [limits.nodes for limits in engine.limits] == [1, 1, 1]
 
 
-def test_mark_that_a_thorough_search_drops_goes_to_the_move_that_deserves_it_with_the_curve() -> (
-    None
-):
+def test_mark_that_a_thorough_search_drops_goes_to_the_move_that_deserves_it_with_the_curve():
     """The mark of 2...a6 was dropped, and nobody had lost what the curve lost: 1...h6 was the
     loser.
     """
@@ -314,7 +306,7 @@ def test_mark_that_a_thorough_search_drops_goes_to_the_move_that_deserves_it_wit
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_curve_and_marks_are_of_one_pass(seed: int) -> None:
+def test_curve_and_marks_are_of_one_pass(seed):
     """A position is worth as much before a move as after the one before it; no large drop lacks a
     mark.
     """
@@ -337,9 +329,7 @@ def test_curve_and_marks_are_of_one_pass(seed: int) -> None:
 
 
 @pytest.mark.parametrize(("other", "judgement"), [(-0.7, GREAT), (-0.1, None), (0.2, None)])
-def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(
-    other: float, judgement: object
-) -> None:
+def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other, judgement):
     game = read(QUIET)
     script = script_for(game, [{"a2a3": 0.1}, {"a7a6": -0.1}, {"e1e2": 0.1}])
     engine = SecondThoughts(script, {game.board().epd(): {"a2a3": 0.1, "e1e2": other}})
@@ -356,9 +346,7 @@ def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(
 class MateFinder(ScriptedEngine):
     """Sees mates in one."""
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
-    ) -> SearchResult:
+    def search(self, limits, on_info=None, job=None):
         for move in limits.searchmoves or tuple(self.board.legal_moves):
             after = self.board.copy(stack=False)
             after.push(move)
@@ -371,7 +359,7 @@ class MateFinder(ScriptedEngine):
         return super().search(limits, on_info, job)
 
 
-def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reason() -> None:
+def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reason():
     game = read(
         '[FEN "6k1/5ppp/8/8/8/8/5q2/1R5K b - - 0 1"]\n[SetUp "1"]\n\n1... Qa2 2. Rb8# 1-0\n'
     )
@@ -387,8 +375,8 @@ def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reas
 
 
 def test_a_game_from_a_position_has_no_more_plies_than_moves(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    monkeypatch,
+):
     """The plies before the position were counted, and Black's first move was White's."""
     scores = iter([-50, 300])
     monkeypatch.setattr(
@@ -406,9 +394,7 @@ def test_a_game_from_a_position_has_no_more_plies_than_moves(
 @pytest.mark.parametrize(
     ("prior", "other", "judgement"), [(0.01, 0.2, BRILLIANT), (0.5, 0.2, None), (0.01, 0.45, None)]
 )
-def test_a_sacrifice_that_is_sound_and_hard_is_brilliant(
-    prior: float, other: float, judgement: object
-) -> None:
+def test_a_sacrifice_that_is_sound_and_hard_is_brilliant(prior, other, judgement):
     """The rook is offered for a pawn; the second look gives the best other move another value."""
     game = read('[FEN "6k1/R4ppp/8/8/8/8/5PPP/6K1 w - - 0 1"]\n[SetUp "1"]\n\n1. Rxf7 Kxf7 *\n')
     script = script_for(game, [{"a7f7": 0.4}, {"g8f7": -0.4}, {"h2h3": 0.4}])
@@ -419,12 +405,12 @@ def test_a_sacrifice_that_is_sound_and_hard_is_brilliant(
     assert ("Brilliant" in move_comment(first)) == (judgement is BRILLIANT)
 
 
-def test_moves_without_a_second_look_have_no_mark() -> None:
+def test_moves_without_a_second_look_have_no_mark():
     game = read(QUIET)
     engine = ScriptedEngine(script_for(game, [{"e1e2": 0.0}, {"e8e7": 0.0}, {"e1e2": -0.9}]))
     looks = 0
 
-    def interrupted_search(engine: Engine, limits: Limits) -> SearchResult:
+    def interrupted_search(engine, limits):
         nonlocal looks
         if limits.nodes == 8:
             looks += 1
@@ -437,7 +423,7 @@ def test_moves_without_a_second_look_have_no_mark() -> None:
     assert [move.judgement for move in interrupt.value.review.moves] == [None, None]
 
 
-def test_game_without_moves_is_reviewed() -> None:
+def test_game_without_moves_is_reviewed():
     found = review(read('[White "A"]\n\n*\n'), ScriptedEngine({}))
     assert found.moves == []
     assert found.summary(chess.WHITE) == "no moves"
@@ -460,11 +446,11 @@ def test_game_without_moves_is_reviewed() -> None:
         ("Mistake: your winning chances drop from 50% to 1%. Better was e4.", "nothing"),
     ],
 )
-def test_benchmark_knows_how_a_mark_is_explained(comment: str, told: str) -> None:
+def test_benchmark_knows_how_a_mark_is_explained(comment, told):
     assert explanation(comment) == told
 
 
-def test_comments_keep_what_was_there_and_read_back() -> None:
+def test_comments_keep_what_was_there_and_read_back():
     game = read("{first} 1. e4 {mine} 1... a6 $1 (1... e5) 2. g4 *")
     engine = ScriptedEngine(
         script_for(game, [{"e2e4": 0.1}, {"e7e5": 0.0}, {"d2d4": 0.6}, {"e7e5": 0.5}])
@@ -494,7 +480,7 @@ def test_comments_keep_what_was_there_and_read_back() -> None:
         ("????.??.??", ""),
     ],
 )
-def test_page_tells_what_is_known_of_a_date(date: str, shown: str) -> None:
+def test_page_tells_what_is_known_of_a_date(date, shown):
     game = read(FOOLS_MATE)
     game.headers.update(Event="?", Site="?", Date=date)
     _, section = game_section(review(game, ScriptedEngine({})), 1, "")
@@ -502,7 +488,7 @@ def test_page_tells_what_is_known_of_a_date(date: str, shown: str) -> None:
     assert facts[1].split("·")[0].strip() == (shown or "Barnes Opening, Fool&#39;s Mate")
 
 
-def test_the_bar_shows_the_line_that_is_on_the_board() -> None:
+def test_the_bar_shows_the_line_that_is_on_the_board():
     """It stayed at the played move while the board showed the better one."""
     game = read(QUIET)
     found = review(
@@ -518,7 +504,7 @@ def test_the_bar_shows_the_line_that_is_on_the_board() -> None:
     assert better["expected"] > refutation["expected"]
 
 
-def test_page_escapes_what_comes_from_the_file_and_loads_nothing() -> None:
+def test_page_escapes_what_comes_from_the_file_and_loads_nothing():
     found = review(read(RETI), ScriptedEngine({}))
     text = render_game_page("game", [game_section(found, 1, "")], "1 node")
     assert re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text) == [], (
@@ -533,7 +519,7 @@ def test_page_escapes_what_comes_from_the_file_and_loads_nothing() -> None:
     assert not [words for words in ("<b>Fool", "<i>games", "[%eval <b>]") if words in text]
 
 
-def test_accuracy_is_told_for_each_phase_of_which_each_comes_once() -> None:
+def test_accuracy_is_told_for_each_phase_of_which_each_comes_once():
     found = review(read(RETI), ScriptedEngine({}))
     assert found.accuracy(chess.WHITE, "opening") is not None
     assert found.accuracy(chess.WHITE, "endgame") is None
@@ -552,7 +538,7 @@ def test_accuracy_is_told_for_each_phase_of_which_each_comes_once() -> None:
     assert phases(boards) == ["opening", "opening", "middlegame", "endgame", "endgame"]
 
 
-def test_other_moves_that_lose_little_are_good_too_and_every_mistake_is_asked_for() -> None:
+def test_other_moves_that_lose_little_are_good_too_and_every_mistake_is_asked_for():
     """Only the move that Aino prefers counted as an answer."""
     game = read("1. h4 *")
     values = {"d2d4": 0.5, "g1f3": 0.46, "c2c4": 0.46, "a2a3": 0.3, "h2h4": -0.6}
@@ -580,7 +566,7 @@ def test_other_moves_that_lose_little_are_good_too_and_every_mistake_is_asked_fo
     )
 
 
-def test_a_rating_is_estimated_from_enough_moves_with_its_spread() -> None:
+def test_a_rating_is_estimated_from_enough_moves_with_its_spread():
     assert rating_played(100.0, 14) == ""
     assert [rating_played(accuracy, 30) for accuracy in (60.0, 80.0, 100.0)] == [
         "700 ± 500",

@@ -1,7 +1,6 @@
 """What the author of a game wrote stays, is shown, and is told apart from Aino's reviews."""
 
 import re
-from pathlib import Path
 
 import chess
 import chess.pgn
@@ -14,12 +13,15 @@ from engine.search.limits import Limits
 from tests.uci.annotate.scripted_reviews import steps_of
 from uci.annotate.comments import add_comments, forget_review
 from uci.annotate.game_page import game_section
-from uci.annotate.review import GameReview, review_game
+from uci.annotate.review import review_game
 from uci.main import main
 from uci.terminal.author_notes import (
     author_text,
+    drawn_by,
     game_name,
+    glyphs_of,
     with_author_text,
+    with_drawing,
     with_review,
     without_review,
 )
@@ -51,23 +53,23 @@ WITH_EVALUATIONS = """\
 """
 
 
-def read(text: str) -> chess.pgn.Game:
+def read(text):
     return next(read_games(text)).game
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
+def engine():
     return Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16))
 
 
-def reviewed(engine: Engine, game: chess.pgn.Game, nodes: int = 100) -> GameReview:
+def reviewed(engine, game, nodes=100):
     return review_game(engine, game, Limits(nodes=nodes))
 
 
 @pytest.mark.parametrize(
     "text", [STUDY, WITH_EVALUATIONS, "1. e4 (1. d4 {mine}) e5 $10 2. Ke2 $4 $14 {hm} 2... Ke7 *\n"]
 )
-def test_a_review_can_be_taken_out_of_its_game(engine: Engine, text: str) -> None:
+def test_a_review_can_be_taken_out_of_its_game(engine, text):
     before = str(read(text))
     annotator = read(text).headers.get("Annotator")
     written = str(add_comments(reviewed(engine, read(text))))
@@ -81,7 +83,7 @@ def test_a_review_can_be_taken_out_of_its_game(engine: Engine, text: str) -> Non
 
 
 @pytest.mark.parametrize("text", [STUDY, WITH_EVALUATIONS])
-def test_a_game_that_is_reviewed_twice_has_one_review(engine: Engine, text: str) -> None:
+def test_a_game_that_is_reviewed_twice_has_one_review(engine, text):
     """It had two summaries, and two marks with other numbers."""
     once = str(add_comments(reviewed(engine, read(text), 100), "looked at twice"))
     twice = str(add_comments(reviewed(engine, read(once), 100), "looked at twice"))
@@ -92,7 +94,7 @@ def test_a_game_that_is_reviewed_twice_has_one_review(engine: Engine, text: str)
     assert "Looked at twice" not in other
 
 
-def test_evaluations_of_another_program_are_kept_and_not_doubled(engine: Engine) -> None:
+def test_evaluations_of_another_program_are_kept_and_not_doubled(engine):
     written = str(add_comments(reviewed(engine, read(WITH_EVALUATIONS))))
     assert re.findall(r"\[%eval [^]]*\]", written) == [
         "[%eval -0.5]",
@@ -104,7 +106,7 @@ def test_evaluations_of_another_program_are_kept_and_not_doubled(engine: Engine)
     assert own.count("[%eval") == 6, "all but the mate"
 
 
-def test_marks_of_the_author_come_back_where_a_review_has_none(engine: Engine) -> None:
+def test_marks_of_the_author_come_back_where_a_review_has_none(engine):
     game = read(STUDY)
     written = read(str(add_comments(reviewed(engine, game))))
     trap = written.game().end().parent
@@ -116,7 +118,7 @@ def test_marks_of_the_author_come_back_where_a_review_has_none(engine: Engine) -
 
 @pytest.mark.parametrize("comment", ["", "mine", "mine\nand more", "[%clk 0:01:00] mine"])
 @pytest.mark.parametrize("facts", ["", "evals", "4", "4 2 6"])
-def test_words_of_a_review_are_told_from_the_authors(comment: str, facts: str) -> None:
+def test_words_of_a_review_are_told_from_the_authors(comment, facts):
     words = "Blunder: loses a pawn. Better was e4."
     written = with_review(comment, words, facts)
     assert without_review(written) == (comment, facts)
@@ -135,11 +137,11 @@ def test_words_of_a_review_are_told_from_the_authors(comment: str, facts: str) -
     "comment",
     ["[%aino]", "[%aino x]", "[%aino 3 x]", "[%aino 99999999999]", "[%aino -1]", "aino 4"],
 )
-def test_a_comment_that_is_no_reviews_is_left_alone(comment: str) -> None:
+def test_a_comment_that_is_no_reviews_is_left_alone(comment):
     assert without_review(comment) == (comment, None)
 
 
-def test_a_file_that_is_reviewed_again_is_the_same(tmp_path: Path) -> None:
+def test_a_file_that_is_reviewed_again_is_the_same(tmp_path):
     first, second = tmp_path / "study.pgn", tmp_path / "study.annotated.pgn"
     first.write_text(f"{STUDY}\n{WITH_EVALUATIONS}", encoding="utf-8")
     assert main(["annotate", str(first), *FAST]) == 0
@@ -169,11 +171,11 @@ def test_a_file_that_is_reviewed_again_is_the_same(tmp_path: Path) -> None:
         ({}, "? – ?"),
     ],
 )
-def test_chapters_of_studies_have_names(tags: dict[str, str], name: str) -> None:
+def test_chapters_of_studies_have_names(tags, name):
     assert game_name(tags) == name
 
 
-def test_the_page_shows_what_the_author_wrote(engine: Engine) -> None:
+def test_the_page_shows_what_the_author_wrote(engine):
     found = reviewed(engine, read(STUDY))
     add_comments(found)
     name, section = game_section(found, 1, "")
@@ -200,7 +202,7 @@ def test_the_page_shows_what_the_author_wrote(engine: Engine) -> None:
     assert section.count(" data-noted") == 3
 
 
-def test_the_board_shows_what_the_author_of_a_loaded_game_wrote() -> None:
+def test_the_board_shows_what_the_author_of_a_loaded_game_wrote():
     setup, names, fault = loaded_game(f"{STUDY}\n{WITH_EVALUATIONS}", 1)
     assert (names, fault) == (["The trap, *", "A – B, 0-1"], "")
     table = Table(setup)
@@ -219,10 +221,71 @@ def test_the_board_shows_what_the_author_of_a_loaded_game_wrote() -> None:
     assert str(record) == str(read(STUDY))
 
 
-def test_moves_behind_a_loaded_game_are_kept_with_its_notes() -> None:
+def test_moves_behind_a_loaded_game_are_kept_with_its_notes():
     table = Table(loaded_game("1. e4 {mine} (1. d4) e5 *", 1)[0])
     table.look(table.tree.node(2))
     table.explore([chess.Move.from_uci("g1f3")])
     record = table.record()
     assert [node.san() for node in record.mainline()] == ["e4", "e5", "Nf3"]
     assert record.next().comment == "mine"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("comment", "drawn"),
+    [("[%csl Rd4][%cal Ge2e4]", ["d4 d4 red", "e2 e4 green"]),  # Lichess, ChessBase
+     ("[%cal Ge2e4, Yd7d5,\nBa1h8] then", ["e2 e4 green", "d7 d5 yellow", "a1 h8 blue"]),  # a line was wrapped
+     ("[%cal Ge2e4,Xa1a2,Rd2d4]", ["e2 e4 green", "d2 d4 red"]), ("[%csl Rd9]", []), ("[%csl ]", []),
+     ("[%cal Ge2e4", []), ("[%CAL Ge2e4]", []), ("[%draw arrow,e2,e4,red]", []), ("[%cal]", []),
+     ("[%c_arrow e2e4;keyPressed;none;from;e2]", []), ("no command: csl Rd4", [])],
+)  # fmt: skip
+def test_drawings_of_other_programs_are_read(comment, drawn):
+    """A list with a space, a line break or one bad shape in it was not shown."""
+    node = chess.pgn.Game().add_variation(chess.Move.from_uci("e2e4"), comment=comment)
+    told = [(chess.square_name(source), chess.square_name(target), colour)
+            for source, target, colour in drawn_by(node)]  # fmt: skip
+    assert list(map(" ".join, told)) == drawn
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", "[%csl Rd4][%cal Bg1f3]"), ("Good. [%clk 0:01:00]", "Good. [%clk 0:01:00] [%csl Rd4][%cal Bg1f3]"),
+     ("[%cal Ge2e4,Xa1a2] so", "[%cal Xa1a2] so [%csl Rd4][%cal Bg1f3]"),
+     ("[%csl Rd9][%cal Ge2e4]", "[%csl Rd9] [%csl Rd4][%cal Bg1f3]"),
+     ("a [%draw x] Blunder: bad. [%aino 2 4] b", "a [%draw x] [%csl Rd4][%cal Bg1f3] Blunder: bad. [%aino 2 4] b")],
+)  # fmt: skip
+def test_what_is_drawn_leaves_all_other_words_and_commands(before, after):
+    shapes = [(chess.D4, chess.D4, "red"), (chess.G1, chess.F3, "blue")]
+    assert with_drawing(before, shapes) == after
+
+
+def test_words_leave_what_is_drawn():
+    found = with_author_text("old [%csl Rd4] words [%cal Ge2e4]", "new")
+    assert found == "new [%csl Rd4] [%cal Ge2e4]"
+
+
+GLYPHS = "1. e4! $14 e5 $6 2. Qh5?! (2. Nf3! $146) Nc6 $999 3. Bc4 Nf6?? 4. Qxf7# *"
+
+
+def test_the_page_shows_the_authors_glyphs(engine):
+    """It had Aino's judgement only."""
+    found = reviewed(engine, read(GLYPHS))
+    add_comments(found)
+    steps = steps_of(section := game_section(found, 1, "")[1])
+    assert [step.get("glyphs") for step in steps[1:]] == [
+        "! ⩲",
+        "?!",
+        "?!",
+        "$999",
+        None,
+        "??",
+        None,
+    ]
+    assert steps[3]["lines"]["Variation"][0]["glyphs"] == "! N"
+    assert '<span class="own">! ⩲</span>' in section
+
+
+def test_a_glyph_that_a_review_replaced_is_still_the_authors(engine):
+    found = reviewed(engine, read("1. e4 e5 2. Qh5 Nc6 3. Bc4 Nf6!! 4. Qxf7# *"))
+    game = add_comments(found)
+    node = list(game.mainline())[5]
+    assert (node.nags, glyphs_of(node)) == ({4}, [3])

@@ -5,7 +5,6 @@ none.
 import csv
 import itertools
 import re
-from pathlib import Path
 
 import chess
 import pytest
@@ -79,14 +78,14 @@ KNOWN = [
 ]  # fmt: skip
 
 
-def position(text: str) -> chess.Board:
+def position(text):
     """A FEN, or the position after moves from the start."""
     if "/" in text:
         return chess.Board(text)
     return board_after(text)
 
 
-def moves(board: chess.Board, text: str) -> list[chess.Move]:
+def moves(board, text):
     board, found = board.copy(), []
     for san in text.split():
         found.append(board.push_san(san))
@@ -113,7 +112,7 @@ def test_known_positions_are_explained(start, played, better, mate_played, mate_
     assert without_numbers(reason(mirrored)) == squares
 
 
-def without_numbers(sentence: str) -> str:
+def without_numbers(sentence):
     return re.sub(r"\d+\.+ ?", "", sentence)
 
 
@@ -132,7 +131,7 @@ def without_numbers(sentence: str) -> str:
              "pierde un caballo por una clavada: el caballo de c6 cubre al rey",
              "deja pasar un mate en 2 y permite un mate en 9"])],
 )  # fmt: skip
-def test_reasons_have_the_cases_of_other_languages(code: str, sentences: list[str]) -> None:
+def test_reasons_have_the_cases_of_other_languages(code, sentences):
     """They were put together from pieces, in English only."""
     speak(code)
     found = []
@@ -160,12 +159,12 @@ def test_reasons_have_the_cases_of_other_languages(code: str, sentences: list[st
         ("e4 e5 Nf3 Nc6 Bb5 a6", "Bxc6 dxc6 O-O f6", False),
     ],
 )
-def test_a_sacrifice_offers_more_than_it_takes(start: str, line: str, sacrifices: bool) -> None:
+def test_a_sacrifice_offers_more_than_it_takes(start, line, sacrifices):
     board = position(start)
     assert is_sacrifice(board, moves(board, line)) is sacrifices
 
 
-def test_motifs_of_puzzles_are_those_that_people_named(test_data: Path) -> None:
+def test_motifs_of_puzzles_are_those_that_people_named(test_data):
     """Most puzzles in which the rules name a motif have it as a theme; the others have it beside
     their theme.
     """
@@ -196,9 +195,7 @@ def test_motifs_of_puzzles_are_those_that_people_named(test_data: Path) -> None:
     ("cost_cp", "best_cp", "told"),
     [(80.0, 0.0, "loses a pawn"), (60.0, 0.0, "misses 2"), (80.0, -400.0, "misses 2")],
 )
-def test_material_is_no_reason_where_the_evaluation_hardly_changes(
-    cost_cp: float, best_cp: float, told: str
-) -> None:
+def test_material_is_no_reason_where_the_evaluation_hardly_changes(cost_cp, best_cp, told):
     board = position("e4 e5 Nf3")
     played, better = (moves(board, text) for text in ("h6 Nxe5", "Nc6 Bb5"))
     assert reason(Lines(board, played, better, cost_cp=cost_cp, best_cp=best_cp)).startswith(told)
@@ -267,7 +264,7 @@ MISNAMED = {
 
 
 @pytest.mark.parametrize("fault", MISNAMED)
-def test_a_sentence_names_what_the_refutation_does(fault: str) -> None:
+def test_a_sentence_names_what_the_refutation_does(fault):
     start, played, better, mate_played, mate_better, cost_cp, sentence = MISNAMED[fault]
     board = position(start)
     lines = Lines(
@@ -279,9 +276,7 @@ def test_a_sentence_names_what_the_refutation_does(fault: str) -> None:
 @pytest.mark.parametrize(
     ("best_cp", "sentence"), [(290.0, "misses a chance to win a knight"), (20.0, "")]
 )
-def test_material_is_no_reason_where_the_other_side_has_enough_for_it(
-    best_cp: float, sentence: str
-) -> None:
+def test_material_is_no_reason_where_the_other_side_has_enough_for_it(best_cp, sentence):
     """A knight was "missed" of a side that would not have stood better with it."""
     board = position("4k3/ppp2ppp/8/3n4/4P3/8/PPP2PPP/4K3 w - - 0 1")
     played, better = (moves(board, text) for text in ("h3 Nf6 Kd2 h6", "exd5 Kd7 Kd2"))
@@ -303,7 +298,7 @@ def test_material_is_no_reason_where_the_other_side_has_enough_for_it(
         ("e4 e5", "Nf3 Nc6", "which attacks the pawn on e5"),
     ],
 )
-def test_a_move_is_told_by_what_it_does(start: str, line: str, told: str) -> None:
+def test_a_move_is_told_by_what_it_does(start, line, told):
     board = position(start)
     assert deed(board, moves(board, line)) == told
 
@@ -311,7 +306,7 @@ def test_a_move_is_told_by_what_it_does(start: str, line: str, told: str) -> Non
 @pytest.mark.parametrize(
     ("best_cp", "cost_cp"), [(412.0, 302.0), (-54.0, 358.0), (412.0, 100.0), (412.0, 900.0)]
 )
-def test_what_becomes_of_an_ending_is_told(best_cp: float, cost_cp: float) -> None:
+def test_what_becomes_of_an_ending_is_told(best_cp, cost_cp):
     board = position("r7/8/6pk/P2R1p1p/5K2/8/5P2/8 w - - 2 40")
     played, better = (moves(board, text) for text in ("Ke5 Kg5 Kd4 Kf4", "Kg3 Kg5 f4+ Kh6"))
     told = {302.0: "a won ending into an even", 358.0: "an even ending into a lost"}.get(cost_cp)
@@ -319,7 +314,7 @@ def test_what_becomes_of_an_ending_is_told(best_cp: float, cost_cp: float) -> No
     assert reason(Lines(board, played, better, cost_cp=cost_cp, best_cp=best_cp)) == sentence
 
 
-def test_an_answer_that_was_there_anyway_is_no_reason() -> None:
+def test_an_answer_that_was_there_anyway_is_no_reason():
     """ "Runs into Nf6, which attacks the pawn on e4" was said of a move that had nothing to do with
     it.
     """

@@ -2,8 +2,6 @@
 
 import itertools
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import chess
 import numpy as np
@@ -18,7 +16,7 @@ from engine.options import EngineOptions
 from engine.pages.board import Arrow, board_svg, describe_board
 from engine.player import Engine
 from engine.search.limits import Limits
-from engine.search.result import Branch, SearchResult
+from engine.search.result import SearchResult
 from selfplay.families.by_name import family_of
 from uci.explain.explain import view_attention
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
@@ -34,12 +32,12 @@ ROOKS = "4k3/8/8/8/8/8/4r3/R3K3 w Q - 0 1"
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
+def engine():
     with Engine(OPTIONS) as engine:
         yield engine
 
 
-def test_observation_follows_its_schedule_and_ends_with_a_mate(engine: Engine) -> None:
+def test_observation_follows_its_schedule_and_ends_with_a_mate(engine):
     counts = schedule(500)
     assert (counts[0], counts[-1]) == (1, 500)
     assert all(first < second for first, second in itertools.pairwise(counts))
@@ -49,7 +47,7 @@ def test_observation_follows_its_schedule_and_ends_with_a_mate(engine: Engine) -
     assert observation.verdict.text == "#1"
 
 
-def test_observation_goes_from_the_policy_to_the_result(engine: Engine) -> None:
+def test_observation_goes_from_the_policy_to_the_result(engine):
     seen: list[int] = []
     observation = observe_search(engine, chess.Board(SCHOLAR), 200, seen.append)
     assert seen[: len(schedule(200))] == schedule(200)
@@ -70,7 +68,7 @@ def test_observation_goes_from_the_policy_to_the_result(engine: Engine) -> None:
         assert max(observation.result.children, key=lambda child: child.prior) in leading
 
 
-def test_the_page_says_what_analysis_says_after_as_many_nodes() -> None:
+def test_the_page_says_what_analysis_says_after_as_many_nodes():
     """It stopped by the clock, and its search in many steps found other values, at times another
     move.
     """
@@ -85,11 +83,11 @@ def test_the_page_says_what_analysis_says_after_as_many_nodes() -> None:
             assert observation.result.infos[0].wdl == analysis.infos[0].wdl
 
 
-def test_tree_holds_legal_lines_with_visits_that_add_up(engine: Engine) -> None:
+def test_tree_holds_legal_lines_with_visits_that_add_up(engine):
     board = chess.Board(SCHOLAR)
     observation = observe_search(engine, board, 300)
 
-    def check(position: chess.Board, branches: tuple[Branch, ...], visits: int) -> int:
+    def check(position, branches, visits):
         assert sum(branch.visits for branch in branches) <= visits
         assert [branch.visits for branch in branches] == sorted(
             (b.visits for b in branches), reverse=True
@@ -111,8 +109,8 @@ def test_tree_holds_legal_lines_with_visits_that_add_up(engine: Engine) -> None:
 
 
 def test_threat_is_what_the_opponent_would_do_and_captures_that_gain_are_listed(
-    engine: Engine,
-) -> None:
+    engine,
+):
     threat = find_threat(engine, chess.Board(SCHOLAR), 200)
     assert threat.board.san(threat.line[0]) == "Qxf7#"
     assert threat.verdict.text == "#-1"
@@ -123,7 +121,7 @@ def test_threat_is_what_the_opponent_would_do_and_captures_that_gain_are_listed(
     assert wins(chess.Board()) == []
 
 
-def test_parts_blend_into_the_hybrids_value() -> None:
+def test_parts_blend_into_the_hybrids_value():
     board = chess.Board(SCHOLAR)
     hybrid = HybridEvaluator(NetworkEvaluator(load_network()), 0.25)
     network, material = value_parts(EngineOptions(hybrid_weight=0.25), hybrid, board)
@@ -140,7 +138,7 @@ def test_parts_blend_into_the_hybrids_value() -> None:
     assert (alone.name, alone.share) == ("material", 1.0)
 
 
-def test_piece_weights_are_whites_and_told_from_the_movers_side() -> None:
+def test_piece_weights_are_whites_and_told_from_the_movers_side():
     material = make_evaluator("material")
     weights = piece_weights(material, chess.Board("4k3/8/3q4/8/8/8/8/R3K2R b KQ - 0 1"))
     assert weights[chess.A1] > 0.05
@@ -154,7 +152,7 @@ def test_piece_weights_are_whites_and_told_from_the_movers_side() -> None:
 
 
 @pytest.mark.parametrize("nodes", [2, 34, 400, 4000, 90_000, 1_000_000])
-def test_marks_of_the_axis_keep_clear_of_its_end(nodes: int) -> None:
+def test_marks_of_the_axis_keep_clear_of_its_end(nodes):
     board = chess.Board()
     search = Observation(
         board,
@@ -169,7 +167,7 @@ def test_marks_of_the_axis_keep_clear_of_its_end(nodes: int) -> None:
     assert all(place <= 0.7 for place in places)
 
 
-def test_board_is_drawn_described_and_turned_for_black() -> None:
+def test_board_is_drawn_described_and_turned_for_black():
     board = chess.Board("4k3/8/8/8/8/8/4P3/4K2R w K - 0 1")
     text = board_svg(
         board,
@@ -186,9 +184,7 @@ def test_board_is_drawn_described_and_turned_for_black() -> None:
     assert '<use href="#white-king" x="315" y="0"/>' in board_svg(kings, perspective=chess.BLACK)
 
 
-def test_page_of_a_position_loads_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_page_of_a_position_loads_nothing(tmp_path, capsys):
     path = tmp_path / "page.html"
     assert (
         main(
@@ -223,7 +219,7 @@ def test_page_of_a_position_loads_nothing(
     assert f"wrote {path}" in capsys.readouterr().out
 
 
-def test_page_without_a_network_leaves_it_out(tmp_path: Path) -> None:
+def test_page_without_a_network_leaves_it_out(tmp_path):
     path = tmp_path / "page.html"
     assert main(["explain", ROOKS, "--nodes", "20", "--out", str(path), *FAST]) == 0
     text = path.read_text(encoding="utf-8")
@@ -232,7 +228,7 @@ def test_page_without_a_network_leaves_it_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("side", ["w", "b"])
-def test_the_page_of_a_transformer_shows_where_its_heads_look(tmp_path: Path, side: str) -> None:
+def test_the_page_of_a_transformer_shows_where_its_heads_look(tmp_path, side):
     net, path = tmp_path / "net.dit", tmp_path / "page.html"
     dit.save(net, family_of("transformer-16x2x2").build(np.random.default_rng(1)))
     fen = f"r3k3/8/8/8/8/8/8/4K2R {side} Kq - 0 1"

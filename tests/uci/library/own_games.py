@@ -1,4 +1,4 @@
-"""Three games of one's own, the file that they are in, and what is asked of their index."""
+"""Three games of one's own, the file that they are in, and what is asked of their catalogue."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.library.index import GameIndex, Wanted
+from uci.library.wanted import Wanted
 from uci.web.shelf import Shelf
 
 GAMES = [
@@ -24,10 +24,25 @@ def text_of(games: list[tuple[str, ...]] = GAMES, extra: str = "") -> str:
     )
 
 
-def whites(index: GameIndex, wanted: Wanted = Wanted()) -> list[str]:  # noqa: B008 - frozen
-    games, total = index.find(wanted)
-    assert total == len(games)
-    return [game["white"] for game in games]
+def write(path, *games, extra=""):
+    """Write games of (white, black, date, result, moves) into a file."""
+    path.write_text(text_of(list(games), extra), encoding="utf-8")
+
+
+def whites(games, **wanted):
+    """The white players of the games that are listed."""
+    found, total = games.catalogue.find(Wanted(**wanted))
+    assert total == len(found)
+    return [game["white"] for game in found]
+
+
+def lines_of(games):
+    """The lines of the games that are listed."""
+    return [games.catalogue.game(row["key"]).line for row in games.catalogue.find(Wanted())[0]]
+
+
+def row_of(games, white):
+    return next(game for game in games.catalogue.find(Wanted())[0] if game["white"] == white)
 
 
 def small_engine() -> Engine:

@@ -1,6 +1,5 @@
 """Work on one's own games beside the board: imports and reviews go on where a program was killed."""
 
-import json
 import os
 import signal
 import subprocess
@@ -18,16 +17,13 @@ from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits, SearchJob
 from tests.new_process import wait_until
-from tests.uci.library.own_games import shelf_in, small_engine, whites
-from uci.annotate.review import review_game
+from tests.uci.library.own_games import lines_of, shelf_in, small_engine, whites
 from uci.game.game_file import REVIEWS
-from uci.language import speak
-from uci.library.game_files import game_key
-from uci.library.index import GameIndex, Wanted
-from uci.library.kept_reviews import KeptReview
+from uci.library.game_files import review_path
+from uci.library.games_folder import GamesFolder
 from uci.library.review_queue import WISH, BackgroundReviews
+from uci.library.wanted import Wanted
 from uci.library.worker import GamesWorker
-from uci.terminal.reading import read_text_games
 from uci.web.shelf import Shelf
 from uci.web.table import Table
 
@@ -35,9 +31,9 @@ IMPORTING = """
 import os, signal, sys, time
 from pathlib import Path
 from queue import SimpleQueue
-import uci.web.shelf as shelf
+import uci.library.changes as changes
 from tests.uci.library.own_games import shelf_in
-shelf.utf8_pieces = lambda stream: os.kill(os.getpid(), signal.SIGKILL)
+changes.utf8_pieces = lambda stream: os.kill(os.getpid(), signal.SIGKILL)
 folder = Path(sys.argv[1])
 made = shelf_in(folder)
 upload = made.upload_path("lichess me.pgn")
@@ -48,9 +44,7 @@ time.sleep(60)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_an_import_that_was_killed_goes_on_at_the_next_start(
-    index: GameIndex, tmp_path: Path
-) -> None:
+def test_an_import_that_was_killed_goes_on_at_the_next_start(games, tmp_path):
     assert (
         subprocess.run([sys.executable, "-c", IMPORTING, str(tmp_path)], check=False).returncode
         == -signal.SIGKILL
@@ -60,7 +54,8 @@ def test_an_import_that_was_killed_goes_on_at_the_next_start(
     shelf.arrive()
     wait_until(lambda: any(message["do"] == "games_read" for message in told))
     shelf.close()
-    assert sorted(whites(index)) == ["Anna", "Cleo", "Dora", "Hugo"]
+    games.refresh()
+    assert sorted(whites(games)) == ["Anna", "Cleo", "Dora", "Hugo"]
     assert sorted(
         path.name for path in tmp_path.iterdir() if path.is_file() and "sqlite" not in path.name
     ) == [
@@ -69,9 +64,7 @@ def test_an_import_that_was_killed_goes_on_at_the_next_start(
     ]
 
 
-def test_a_page_that_came_back_took_the_imports_at_work_in_again(
-    index: GameIndex, tmp_path: Path
-) -> None:
+def test_a_page_that_came_back_took_the_imports_at_work_in_again(games, tmp_path):
     """It removed the files that were on their way, too. And both files of one name were written to
     one place.
     """
@@ -82,7 +75,7 @@ def test_a_page_that_came_back_took_the_imports_at_work_in_again(
     for upload, white in zip(uploads, (b"Hugo", b"Ines"), strict=True):
         upload.write_bytes((tmp_path / "mine.pgn").read_bytes().replace(b"Anna", white))
     goes_on = threading.Event()
-    shelf._worker.do(lambda index: goes_on.wait(60.0))
+    shelf._worker.do(lambda games: goes_on.wait(60.0))
     shelf.take_in(uploads[0])
     shelf.arrive()
     shelf.take_in(uploads[1])
@@ -93,7 +86,8 @@ def test_a_page_that_came_back_took_the_imports_at_work_in_again(
         )
     )
     shelf.close()
-    assert {"Hugo", "Ines"} <= set(whites(index))
+    games.refresh()
+    assert {"Hugo", "Ines"} <= set(whites(games))
     assert sorted(path.name for path in tmp_path.glob("me*.pgn")) == ["me-2.pgn", "me.pgn"]
 
 
@@ -150,53 +144,25 @@ time.sleep(600)
 """
 
 
-def test_a_kept_review_is_the_review(tmp_path: Path) -> None:
-    """A page was kept in the language in which it was made."""
-    text = '[White "A"]\n[FEN "4k3/8/8/8/8/8/4P3/4K2R b K - 0 1"]\n\n1... Kd7 {!} 2. e4 (2. O-O) Ke6 3. -- *'
-    game = next(read_text_games(text, "it")).game
-    with small_engine() as engine:
-        found = KeptReview(
-            review_game(engine, game, Limits(nodes=50)), "material", Limits(nodes=50), chess.WHITE
-        )
-    (tmp_path / REVIEWS).mkdir()
-    wish = tmp_path / REVIEWS / f"{game_key(game)}{WISH}"
-    wish.touch()
-    found.write(wish)
-    again = KeptReview.read(tmp_path, game_key(game))
-    assert again.review.moves == found.review.moves
-    assert again.page("") == found.page("")
-    path = wish.with_suffix(".json")
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    kept["moves"] = [
-        [*packed[:7], True, packed[-1]] for packed in kept["moves"]
-    ]  # as version 1.0 kept them
-    path.write_text(json.dumps(kept), encoding="utf-8")
-    assert KeptReview.read(tmp_path, game_key(game)).review.moves == found.review.moves
-    speak("fr")
-    assert '<p class="muted">1 partie, bilan d' in again.page("")
-
-
-def test_two_programs_review_a_game_once(index: GameIndex, tmp_path: Path) -> None:
-    key = index.find(Wanted())[0][0]["key"]
+def test_two_programs_review_a_game_once(games, tmp_path):
+    line = lines_of(games)[0]
     told = threading.Event()
     reviews = reviews_in(tmp_path, told.set)
     other = FileLock(tmp_path / REVIEWS / ".reviewing")
     assert other.try_acquire()
-    reviews.add([key])
+    reviews.add([line])
     assert told.wait(200)
     assert reviews.state == {"running": "", "share": 0.0, "left": 1, "problem": ""}
     other.release()
     wait_until_reviewed(reviews)
-    assert (tmp_path / REVIEWS / f"{key}.json").exists()
+    assert review_path(tmp_path, line).exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_reviews_go_on_after_the_program_was_killed_in_one(
-    index: GameIndex, tmp_path: Path
-) -> None:
-    keys = [game["key"] for game in index.find(Wanted())[0]]
-    (tmp_path / REVIEWS / f"{keys[0]}{WISH}").touch()
-    (tmp_path / REVIEWS / f"{keys[1]}{WISH}").touch()
+def test_reviews_go_on_after_the_program_was_killed_in_one(games, tmp_path):
+    wished = lines_of(games)
+    (tmp_path / REVIEWS / f"{wished[0]}{WISH}").touch()
+    (tmp_path / REVIEWS / f"{wished[1]}{WISH}").touch()
     process = subprocess.Popen(
         [sys.executable, "-c", REVIEWING, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
@@ -209,34 +175,30 @@ def test_reviews_go_on_after_the_program_was_killed_in_one(
     reviews = reviews_in(tmp_path)
     reviews.begin()
     wait_until_reviewed(reviews)
-    index.refresh()
-    reviewed = [
-        game["key"] for game in index.find(Wanted())[0] if game["accuracy_white"] is not None
-    ]
-    assert sorted(reviewed) == sorted(keys[:2])
-    index.add_name("anna")
-    assert index.unreviewed() == [keys[2]]
-    (point,) = index.progress()
+    games.add_name("anna")
+    games.refresh()
+    assert games.catalogue.unreviewed() == wished[2:]
+    (point,) = games.catalogue.progress()
     assert 0 <= point["accuracy"] <= 100
     assert len(point["mistakes"]) == 3
 
 
-def test_a_game_that_cannot_be_reviewed_stops_no_other(index: GameIndex, tmp_path: Path) -> None:
-    key = index.find(Wanted())[0][0]["key"]
+def test_a_game_that_cannot_be_reviewed_stops_no_other(games, tmp_path):
+    line = lines_of(games)[0]
     (tmp_path / REVIEWS / f"{'0' * 24}{WISH}").touch()
     os.utime(tmp_path / REVIEWS / f"{'0' * 24}{WISH}", (1, 1))
     reviews = reviews_in(tmp_path)
-    reviews.add([key])
+    reviews.add([line])
     wait_until_reviewed(reviews)
     assert "not in the list" in reviews.problem
-    assert (tmp_path / REVIEWS / f"{key}.json").exists()
+    assert review_path(tmp_path, line).exists()
 
 
 def test_a_review_that_was_stopped_while_the_engine_compiled_is_still_wanted(
-    index, tmp_path, monkeypatch
+    games, tmp_path, monkeypatch
 ):
     """It was told as a problem of the game, whose wish was gone."""
-    key, reviews = index.find(Wanted())[0][0]["key"], reviews_in(tmp_path)
+    line, reviews = lines_of(games)[0], reviews_in(tmp_path)
 
     def compile_until_stopped(
         engine: Engine, limits: Limits, on_info: None, job: SearchJob[None]
@@ -245,22 +207,23 @@ def test_a_review_that_was_stopped_while_the_engine_compiled_is_still_wanted(
         raise StillCompilingError("no search yet, compiling")
 
     monkeypatch.setattr(Engine, "search", compile_until_stopped)
-    reviews.add([key])
+    reviews.add([line])
     wait_until(lambda: reviews._job is not None and reviews._job.done())
     assert (reviews.problem, reviews.state["left"]) == ("", 1)
 
 
 @pytest.mark.parametrize("act", [Shelf.open, Shelf.go_on])
-def test_the_board_stood_still_while_a_game_was_read(index, tmp_path, monkeypatch, act):
+def test_the_board_stood_still_while_a_game_was_read(games, tmp_path, monkeypatch, act):
     """In a large file that takes seconds, in which clocks and moves waited."""
-    goes_on, laid, read = threading.Event(), SimpleQueue[Table](), GameIndex.game_text
-    monkeypatch.setattr(
-        GameIndex, "game_text", lambda index, key: goes_on.wait(60.0) and read(index, key)
-    )
+    goes_on, laid, read = threading.Event(), SimpleQueue[Table](), GamesFolder.game_text
+    slowly = lambda games, key: goes_on.wait(60.0) and read(games, key)  # noqa: E731
+    monkeypatch.setattr(GamesFolder, "game_text", slowly)
     lay = lambda table, review: laid.put(table)  # noqa: E731
     shelf = Shelf(tmp_path, small_engine, lambda message: None, lay, lambda: False, Limits(nodes=1))
+    shelf.ask(Shelf.refresh)
+    key = games.catalogue.find(Wanted())[0][0]["key"]
     shelf.ask(
-        act, key=index.find(Wanted())[0][0]["key"], **({"ply": 0} if act is Shelf.open else {})
+        lambda shelf, games: shelf.ask(act, key=key, **({"ply": 0} if act is Shelf.open else {}))
     )
     assert laid.empty()
     goes_on.set()

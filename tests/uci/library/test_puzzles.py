@@ -1,8 +1,8 @@
 """Puzzles: drawn from reviews, read from Lichess's file, come back after days, and are rated."""
 
-import contextlib
 import gzip
 import io
+import itertools
 import json
 import re
 import sqlite3
@@ -25,9 +25,9 @@ from tests.unit.files.test_text import ZSTD
 from uci.annotate.judge import BLUNDER
 from uci.game.game_file import REVIEWS, games_folder
 from uci.library.glicko import Rating
-from uci.library.index import finish
 from uci.library.puzzles import SET, Puzzle, puzzles_of, read_lichess, read_set
 from uci.library.solving import Attempt
+from uci.library.steps import finish
 from uci.library.training import BOXES_DAYS, Trainer
 from uci.main import main
 
@@ -76,34 +76,81 @@ def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(
     assert puzzles_of(found, chess.BLACK) == puzzles_of(found, None) == []
 
 
-def test_puzzles_of_reviews_and_ainos_own_set_are_taken_up_once(
-    trainer: Trainer, tmp_path: Path
-) -> None:
-    (tmp_path / REVIEWS).mkdir()
-    game = '[White "Anna"]\n[Black "Ben"]\n[Date "2024.01.02"]\n\n*'
-    kept = {"game": game, "puzzles": [{"fen": MATE.fen, "moves": list(MATE.moves)}]}
-    (tmp_path / REVIEWS / f"{'a' * 24}.json").write_text(json.dumps(kept), encoding="utf-8")
-    (tmp_path / REVIEWS / f"{'b' * 24}.json").write_text("broken", encoding="utf-8")
+@pytest.fixture
+def no_set(monkeypatch):
+    monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
+
+
+def keep_review(folder, stem, puzzles=(MATE,)):
+    game = '[White "Anna"]\n[Black "Ben"]\n[Date "2024.01.02"]\n\n1. e4 *'
+    rows = [{"fen": puzzle.fen, "moves": list(puzzle.moves)} for puzzle in puzzles]
+    (folder / REVIEWS).mkdir(exist_ok=True)
+    (folder / REVIEWS / f"{stem}.json").write_text(json.dumps({"game": game, "puzzles": rows}))
+
+
+@pytest.mark.usefixtures("no_set")
+def test_puzzles_of_reviews_are_taken_up_once(trainer, tmp_path):
+    keep_review(tmp_path, f"line-{'a' * 24}")
+    (tmp_path / REVIEWS / f"line-{'b' * 24}.json").write_text("broken")
     assert [trainer.add_own(), trainer.add_own()] == [1, 0]
+
+
+@pytest.mark.usefixtures("no_set")
+def test_puzzles_of_a_review_that_was_made_again_are_taken_up(trainer, tmp_path):
+    """Only those of the first one were."""
+    keep_review(tmp_path, f"line-{'a' * 24}")
+    trainer.add_own()
+    keep_review(tmp_path, f"line-{'a' * 24}", [MATE, TWO_MOVES])
+    assert trainer.add_own() == 1
+
+
+@pytest.mark.usefixtures("no_set")
+def test_a_puzzle_of_ones_own_tells_where_it_comes_from(trainer, tmp_path):
+    keep_review(tmp_path, f"line-{'a' * 24}")
+    trainer.add_own()
     found = trainer.next()
-    assert (found.key, found.themes, found.game.split(" ")[0]) == (
-        MATE.key,
-        ("endgame", "mate", "mateIn1"),
-        "a" * 24,
-    )
     assert found.origin == "From Anna – Ben, 2024.01.02, move 1."
+    assert (found.game.split(" ")[0], found.themes) == ("a" * 24, ("endgame", "mate", "mateIn1"))
+
+
+@pytest.mark.usefixtures("no_set")
+def test_a_puzzle_whose_game_was_deleted_belongs_to_the_other_that_has_it(trainer, tmp_path):
+    for letter in "ab":
+        keep_review(tmp_path, f"line-{letter * 24}")
+    trainer.add_own()
+    for letter in "ab":
+        (tmp_path / REVIEWS / f"line-{letter * 24}.json").unlink()
+        trainer.forget([])
+        keep_review(tmp_path, f"line-{'c' * 24}")
+        trainer.add_own()
+    assert trainer.next().game.split(" ")[0] == "c" * 24
+
+
+def test_ainos_own_set_is_taken_up_once(trainer):
     puzzles = list(read_set())
     assert len({puzzle.key for puzzle in puzzles}) == len(puzzles) > 15
     for _ in range(2):
         trainer.add_own()
-        with contextlib.closing(sqlite3.connect(tmp_path / "puzzles.sqlite")) as base:
-            assert base.execute("SELECT count(*) FROM puzzles").fetchone() == (len(puzzles) + 1,)
+        assert trainer._base.execute("SELECT count(*) FROM puzzles").fetchone() == (len(puzzles),)
         trainer.answer(trainer.next(), False)
 
 
-def test_a_puzzle_answered_while_the_clock_was_ahead_was_lost_for_years(
-    trainer: Trainer, clock: Clock
-) -> None:
+def test_puzzles_that_are_passed_by_come_again_last(trainer):
+    """Two alternated for ever."""
+    puzzles = [replace(MATE, fen=MATE.fen.replace("0 1", f"0 {number}")) for number in range(1, 5)]
+    trainer.add(puzzles)
+    first, second = ([trainer.next().key for _ in puzzles] for _ in range(2))
+    assert {*first} == {puzzle.key for puzzle in puzzles}
+    assert second == first
+
+
+def test_a_puzzle_is_not_shown_twice_running(trainer):
+    trainer.add([MATE, TWO_MOVES])
+    shown = [trainer.next().key for _ in range(6)]
+    assert all(one != other for one, other in itertools.pairwise(shown))
+
+
+def test_a_puzzle_answered_while_the_clock_was_ahead_was_lost_for_years(trainer, clock):
     trainer.add([MATE])
     for ahead in (400.0, 5.0, 0.0):
         clock.now += ahead * DAY_S
@@ -130,7 +177,7 @@ def test_a_full_disk_ended_the_puzzles_with_a_traceback(monkeypatch, capsys):
     assert "database or disk is full" in capsys.readouterr().err
 
 
-def test_a_puzzle_comes_back_later_each_time_it_is_solved(trainer: Trainer, clock: Clock) -> None:
+def test_a_puzzle_comes_back_later_each_time_it_is_solved(trainer, clock):
     """One solved at 20:00 was due at 19:30 of the next day, too, and not in the morning."""
     clock.now, evening = time.mktime((2026, 1, 5, 20, 0, 0, 0, 0, -1)), 20 / 24
     trainer.add([MATE])
@@ -164,7 +211,7 @@ def test_due_puzzles_come_before_ones_own_and_those_before_others_near_the_ratin
     assert trainer.next().fen == near.fen
 
 
-def test_the_second_try_does_not_count_and_any_mate_solves(trainer: Trainer) -> None:
+def test_the_second_try_does_not_count_and_any_mate_solves(trainer):
     trainer.add([MATE, TWO_MOVES])
     attempt = Attempt(trainer, MATE)
     attempt.play(chess.Move.from_uci("f6f7"))
@@ -187,7 +234,7 @@ def test_the_second_try_does_not_count_and_any_mate_solves(trainer: Trainer) -> 
     assert attempt.says == "The answer: 2. Ra7."
 
 
-def test_castling_in_chess960_solved_no_puzzle(trainer: Trainer) -> None:
+def test_castling_in_chess960_solved_no_puzzle(trainer):
     for rank, king in (("4K2R", "e1"), ("5K1R", "f1")):  # the first looks like standard chess
         trainer.add([puzzle := Puzzle(f"4k3/8/8/8/8/8/8/{rank} w K - 0 1", (f"{king}h1",))])
         (attempt := Attempt(trainer, puzzle)).play(attempt.board.parse_san("O-O"))
@@ -247,7 +294,7 @@ def test_puzzles_are_read_from_what_the_world_sends(tmp_path, trainer, name, pac
     assert chess.Board(found.fen) == chess.Board("6k1/5p2/6pp/8/8/8/8/R5K1 w - - 0 2")
 
 
-def test_a_puzzle_without_a_rating_is_as_uncertain_as_a_new_player(tmp_path: Path) -> None:
+def test_a_puzzle_without_a_rating_is_as_uncertain_as_a_new_player(tmp_path):
     (tmp_path / "p.csv").write_text(
         "FEN,Moves\n8/P6k/8/8/8/8/8/K7 b - - 0 1,h7h6 a7a8Q\n", encoding="utf-8"
     )
@@ -278,7 +325,7 @@ def test_one_bad_row_refused_a_whole_file(
         finish(trainer.adding(path, "mine.csv"))
 
 
-def test_twenty_thousand_puzzles_are_picked_from_at_once(trainer: Trainer) -> None:
+def test_twenty_thousand_puzzles_are_picked_from_at_once(trainer):
     fen = "8/8/8/8/8/8/8/KQk5 w - - 0 1"
     rows = (
         Puzzle(fen, (f"b1b{number}",), "lichess", 800.0 + number / 10, 80.0)
@@ -311,7 +358,7 @@ def test_puzzles_are_solved_in_the_terminal(tmp_path, monkeypatch, capsys):
     assert "In a row: 0" in capsys.readouterr().out
 
 
-def test_puzzles_are_chosen_by_theme_rating_and_source(trainer: Trainer) -> None:
+def test_puzzles_are_chosen_by_theme_rating_and_source(trainer):
     fork = replace(TWO_MOVES, source="lichess", rating=1450.0, themes=("fork", "middlegame"))
     pin = Puzzle(
         "k7/8/8/8/8/8/8/KQ6 w - - 0 1", ("b1b2",), "lichess", 2100.0, 80.0, themes=("pin", "skewer")
@@ -367,40 +414,3 @@ def test_a_wrong_try_is_refuted_in_words(trainer, puzzle, tried, line, mate, say
     assert says in attempt.says
     attempt.give_up()
     assert attempt.failed is None
-
-
-def test_a_file_of_version_1_learns_where_its_puzzles_come_from(tmp_path: Path) -> None:
-    with contextlib.closing(sqlite3.connect(tmp_path / "puzzles.sqlite")) as base:
-        columns = (
-            "key TEXT PRIMARY KEY, fen TEXT, moves TEXT, source TEXT, rating REAL, deviation REAL"
-        )
-        base.execute(
-            f"CREATE TABLE puzzles ({columns}, volatility REAL, box INTEGER DEFAULT -1, due REAL)"
-        )
-        base.execute("CREATE TABLE drawn (review TEXT PRIMARY KEY)")
-        base.execute("INSERT INTO drawn VALUES (?)", ["a" * 24])
-        row = [MATE.key, MATE.fen, MATE.moves[0], "mine", 1600.0, 90.0, 0.06, -1, None]
-        lost = [
-            TWO_MOVES.key,
-            TWO_MOVES.fen,
-            "a1a2 h7h6 a2a8",
-            "lichess",
-            -1_199_871.0,
-            350.0,
-            570.0,
-            0,
-            1.0,
-        ]
-        base.executemany("INSERT INTO puzzles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [row, lost])
-        base.commit()
-    (tmp_path / REVIEWS).mkdir()
-    kept = {
-        "game": '[White "Anna"]\n\n*',
-        "puzzles": [{"fen": MATE.fen, "moves": list(MATE.moves)}],
-    }
-    (tmp_path / REVIEWS / f"{'a' * 24}.json").write_text(json.dumps(kept), encoding="utf-8")
-    with contextlib.closing(Trainer(tmp_path)) as trainer:
-        assert (trainer.problem, trainer.add_own()) == ("", 0)
-        found = trainer.next(theme="mateIn1")
-        assert (found.origin, found.rating) == ("From Anna – ?, move 1.", 1600.0)
-        assert trainer.next(source="others").rating == 1500.0, "after an upset, it never came again"

@@ -9,23 +9,22 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, Any
+from typing import Any
 
 import chess.pgn
 import pytest
 
-from engine.files.text import utf8_pieces
 from tests.boards import games_in
 from tests.new_process import ROOT, output_of, wait_until
-from tests.uci.library.own_games import shelf_in, text_of, whites
+from tests.uci.library.own_games import row_of, shelf_in, text_of, whites, write
 from uci.game.game_file import REVIEWS, pgn_files, save_game
-from uci.library.game_files import game_key
-from uci.library.index import GameIndex, Wanted
+from uci.library import changes
+from uci.library.game_files import line_key, review_path
+from uci.library.games_folder import GamesFolder
 from uci.library.own_names import OwnNames
 from uci.web.shelf import Shelf
 
@@ -41,15 +40,15 @@ class Visitor:
         self.told, self.count = SimpleQueue[dict[str, Any]](), 0
         self.shelf = shelf_in(folder, self.told.put)
         self.rows, self.kept_names = list[dict[str, Any]](), list[str]()
-        delete = GameIndex.delete
+        delete = GamesFolder.delete
 
-        def noting(index: GameIndex, key: str, text: str = "") -> str:
-            white = index.game(key).headers["White"]
-            says = delete(index, key, text)
+        def noting(games, key, text=""):
+            white = games.game(key).headers["White"]
+            says = delete(games, key, text)
             self.noted["deleted"].append(white)
             return says
 
-        GameIndex.delete = noting  # type: ignore[method-assign]
+        GamesFolder.delete = noting  # type: ignore[method-assign]
 
     def new_game(self) -> str:
         self.count += 1
@@ -98,8 +97,8 @@ class Visitor:
         }
         deeds += [lambda: asked(Shelf.find, **listed)] * 3
         deeds += [lambda: asked(Shelf.explore, board=chess.Board(), side="", file="")]
-        deeds += [lambda: asked(lambda shelf, index: shelf.desk.next("", "", 0, 5000))]
-        deeds += [lambda: asked(lambda shelf, index: shelf.desk.answer())]
+        deeds += [lambda: asked(lambda shelf, games: shelf.desk.next("", "", 0, 5000))]
+        deeds += [lambda: asked(lambda shelf, games: shelf.desk.answer())]
         if row:
             deeds += [lambda: asked(Shelf.delete, key=row["key"], text=row["text"])] * 4
             deeds += [
@@ -110,7 +109,7 @@ class Visitor:
         if self.rng.random() < 0.02:
             deeds = [partial(asked, Shelf.stop)]
         self.rng.choice(deeds)()
-        self.shelf._worker.call(lambda index: None).result()
+        self.shelf._worker.call(lambda games: None).result()
         while not self.told.empty():
             message = self.told.get()
             self.rows = (
@@ -178,8 +177,8 @@ def test_two_programs_lose_nothing_and_bring_nothing_back(
     )
     assert max(deleted.values(), default=1) == 1, "deleted twice"
     assert (expected - left, left - expected) == (Counter(), Counter())
-    assert {path.stem for path in (folder / REVIEWS).glob("*.json")} <= {
-        game_key(game) for game in found
+    assert {*(folder / REVIEWS).glob("*.json")} <= {
+        review_path(folder, line_key(game)) for game in found
     }
     assert set(OwnNames(folder).all[1:]) == {
         name.casefold() for one in noted for name in one["names"]
@@ -221,31 +220,23 @@ save_game(game, Path(sys.argv[1]))
 """
 
 
-def test_a_game_saved_while_another_is_deleted_was_lost(
-    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_game_saved_while_another_is_deleted_was_lost(games, tmp_path, monkeypatch):
     """The board had said that it is saved, in the file that the deletion replaced. Now it waits."""
     (tmp_path / "other").mkdir()
-    (new := tmp_path / "other" / "new.pgn").write_text(
-        text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")])
-    )
+    write(new := tmp_path / "other" / "new.pgn", ("Fay", "Gil", "2024.02.01", "1-0", "e4"))
     saving = list[subprocess.Popen[str]]()
 
-    def slowly(stream: IO[bytes]) -> Iterator[bytes]:
+    def slowly(data):
         command = [sys.executable, "-c", SAVING, str(tmp_path / "mine.pgn"), str(new)]
         saving.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True))
-        assert saving[0].stdout is not None
         assert saving[0].stdout.readline() == "begun\n"
         time.sleep(0.5)
-        yield from utf8_pieces(stream)
+        return False
 
-    monkeypatch.setattr("uci.library.game_files.utf8_pieces", slowly)
-    index.delete(index.find(Wanted("cleo"))[0][0]["key"])
+    monkeypatch.setattr(changes, "is_packed", slowly)
+    games.delete(row_of(games, "Cleo")["key"])
     assert saving[0].communicate(timeout=100)[0] == ""
-    index.refresh()
-    assert whites(index) == ["Fay", "Dora", "Anna"]
-    assert [game.headers["White"] for game in games_in(tmp_path / "mine.pgn")] == [
-        "Anna",
-        "Dora",
-        "Fay",
-    ]
+    games.refresh()
+    assert whites(games) == ["Fay", "Dora", "Anna"]
+    names = [game.headers["White"] for game in games_in(tmp_path / "mine.pgn")]
+    assert names == ["Anna", "Dora", "Fay"]

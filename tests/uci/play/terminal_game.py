@@ -1,7 +1,7 @@
 """A terminal game with scripted input, fake engines and a console that writes to text."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import chess
@@ -9,15 +9,11 @@ import chess.pgn
 from rich.console import Console
 
 from engine.options import EngineOptions
-from engine.search.limits import Limits, SearchJob
-from engine.search.result import OnInfo, SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
-from uci.game.clock import GameClock
-from uci.game.ends import GameEnd
 from uci.game.level import Level
 from uci.game.timed_game import Setup
 from uci.play import loop
-from uci.play.game import Ask, TerminalGame, TerminalSettings
+from uci.play.game import TerminalGame, TerminalSettings
 from uci.terminal.board_view import BoardStyle
 
 PLAIN = BoardStyle(color=False, symbols=False)
@@ -28,7 +24,7 @@ FOOLS_MATE_NEXT = "rnbqkbnr/pppp1ppp/8/4p3/6P1/5P2/PPPPP2P/RNBQKBNR b KQkq - 0 2
 class KnightShuffler(FakeEngine):
     """Black moves its king's knight out and back."""
 
-    def _moves(self, limits: Limits) -> list[chess.Move]:
+    def _moves(self, limits):
         out, back = chess.Move.from_uci("g8f6"), chess.Move.from_uci("f6g8")
         return [out if self.board.is_legal(out) else back]
 
@@ -36,50 +32,48 @@ class KnightShuffler(FakeEngine):
 class Optimist(FakeEngine):
     """Thinks that the side to move, which asks for the draw, is worse."""
 
-    def _info(self, move: chess.Move, rank: int) -> SearchInfo:
+    def _info(self, move, rank):
         return replace(super()._info(move, rank), score_cp=-10, wdl=(300, 300, 400))
 
 
 class Sicilian(FakeEngine):
     """Answers with the c-pawn where it can."""
 
-    def _moves(self, limits: Limits) -> list[chess.Move]:
+    def _moves(self, limits):
         return sorted(self.board.legal_moves, key=lambda move: move.uci() != "c7c5")
 
 
 class Ponderer(FakeEngine):
     """Thinks until it is stopped."""
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
-    ) -> SearchResult:
+    def search(self, limits, on_info=None, job=None):
         return super().search(replace(limits, infinite=True), on_info, job)
 
 
 class Time:
     """Seconds that pass when a test says so."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.seconds = 0.0
 
-    def __call__(self) -> float:
+    def __call__(self):
         return self.seconds
 
 
 def play(
-    *inputs: str,
-    fen: str = chess.STARTING_FEN,
-    board: chess.Board | None = None,
-    human: chess.Color | None = chess.WHITE,
-    engine_class: type[FakeEngine] = FakeEngine,
-    clock: GameClock | None = None,
-    pause: Callable[[], None] = lambda: None,
-) -> tuple[TerminalGame, GameEnd, str]:
+    *inputs,
+    fen=chess.STARTING_FEN,
+    board=None,
+    human=chess.WHITE,
+    engine_class=FakeEngine,
+    clock=None,
+    pause=lambda: None,
+):
     """A game with the given answers, a pause before each; the input ends after them."""
     output = io.StringIO()
     answers: Iterator[str] = iter(inputs)
 
-    def ask(prompt: str, left_s: float | None = None) -> str:
+    def ask(prompt, left_s=None):
         output.write(prompt + "\n")
         pause()
         try:
@@ -93,8 +87,6 @@ def play(
     return game, loop.play(game), output.getvalue()
 
 
-def new_game(
-    console: Console, engine: FakeEngine, ask: Ask, setup: Setup = ONE_NODE
-) -> TerminalGame:
+def new_game(console, engine, ask, setup=ONE_NODE):
     setup = replace(setup, levels=ONE_NODE.levels)
     return TerminalGame(console, engine, setup, TerminalSettings(PLAIN, scores=True), ask)  # type: ignore[arg-type]

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import threading
-from pathlib import Path
 
 import chess
 import chess.pgn
@@ -28,7 +27,7 @@ from tests.uci.play.terminal_game import (
     new_game,
     play,
 )
-from uci.game.ends import GameEnd
+from uci.game.ends import GameEnd, accepts_draw
 from uci.game.game_file import LAST, default_path, load_game, save_game
 from uci.game.move_input import read_human_move
 from uci.language import shows_own_letters, speak
@@ -36,6 +35,7 @@ from uci.main import main
 from uci.play import loop
 from uci.play.typed_commands import TYPED_COMMANDS
 from uci.terminal.reading import read_game
+from uci.terminal.verdict import Verdict
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_is_typed_is_answered(words, how, plies, said):
     assert ("Did you mean" in output) == (words == "takebak")
 
 
-def test_levels_are_changed_and_draws_agreed() -> None:
+def test_levels_are_changed_and_draws_agreed():
     game, _, output = play(
         "level", "hard", "level alone", "e4", "level elo 900", "level harder", "d4"
     )
@@ -132,7 +132,7 @@ def test_commands_tell_of_the_position_and_change_nothing(words, how, said):
     assert [text for text in said if text not in output] == []
 
 
-def test_moves_are_shown_in_ones_own_letters_and_written_in_english_ones() -> None:
+def test_moves_are_shown_in_ones_own_letters_and_written_in_english_ones():
     speak("fr")
     shows_own_letters.set(True)
     output = play("Cf3", "history", "pgn", engine_class=KnightShuffler)[2]
@@ -143,9 +143,7 @@ def test_moves_are_shown_in_ones_own_letters_and_written_in_english_ones() -> No
     assert play("resign", "si")[1].result == "0-1", "sí without its accent was no"
 
 
-def test_the_last_game_is_the_last_of_its_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_last_game_is_the_last_of_its_file(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     path = default_path(play("e4")[0].started)
     for first in ("e4", "d4"):
@@ -165,7 +163,7 @@ def test_the_last_game_is_the_last_of_its_file(
 
 
 @pytest.mark.usefixtures("listens_to_interrupts")
-def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None:
+def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game():
     game = new_game(
         Console(file=io.StringIO()), Ponderer(EngineOptions()), lambda prompt, left_s=None: "e4"
     )
@@ -181,7 +179,7 @@ def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None
     "name", ["SIGINT", "SIGHUP", pytest.param("SIGTERM", marks=pytest.mark.slow)]
 )
 @pytest.mark.usefixtures("listens_to_interrupts")
-def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Path) -> None:
+def test_signal_at_the_prompt_leaves_with_the_game_saved(name, tmp_path):
     path = tmp_path / "game.pgn"
     flags = ("--evaluator", "material", "--level", "nodes 20", "--pgn", str(path))
     with subprocess.Popen(
@@ -228,3 +226,9 @@ def test_chess960_game_castles_and_reads_back(option, tmp_path, monkeypatch, cap
     game = read_game(path)
     assert game.headers["Variant"] == "Chess960"
     assert game.next().san() == "O-O"
+
+
+@pytest.mark.parametrize(("wdl", "accepts"), [((350, 300, 350), True), ((349, 300, 351), False)])
+def test_a_draw_is_accepted_from_exactly_even_on(wdl, accepts):
+    """Offers at even had no test: a mutation that declined them was caught by none."""
+    assert accepts_draw(Verdict(0, None, wdl)) == accepts

@@ -6,8 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -32,7 +31,7 @@ MATE_NEXT = "6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1"
 class Terminal:
     """A process in a pseudo-terminal of 100 columns. `seen` is all that it has written."""
 
-    def __init__(self, command: Sequence[str], home: Path) -> None:
+    def __init__(self, command, home):
         self._side, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
         environment = {**os.environ, "TERM": "xterm", "XDG_DATA_HOME": str(home), "NO_COLOR": "1"}
@@ -49,14 +48,14 @@ class Terminal:
         self.seen = ""
         self._read_to = 0
 
-    def type(self, *lines: str) -> None:
+    def type(self, *lines):
         for line in lines:
             self.type_letters(f"{line}\n")
 
-    def type_letters(self, text: str) -> None:
+    def type_letters(self, text):
         os.write(self._side, text.encode())
 
-    def wait_for(self, pattern: str, seconds: float = ANSWER_S) -> str:
+    def wait_for(self, pattern, seconds=ANSWER_S):
         """What the pattern matches in new output. Fails when it does not come."""
         deadline = time.monotonic() + seconds
         while (match := re.search(pattern, self.seen[self._read_to :])) is None:
@@ -72,13 +71,13 @@ class Terminal:
         self._read_to += match.end()
         return match[0]
 
-    def leave(self, word: str) -> None:
+    def leave(self, word):
         """Types what ends the program, and waits for its end."""
         self.type(word)
         self.wait_for("saved to ")
         assert self.process.wait(ANSWER_S) == 0
 
-    def close(self) -> None:
+    def close(self):
         self.process.kill()
         self.process.wait()
         os.close(self._side)
@@ -88,11 +87,11 @@ Start = Callable[..., Terminal]
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Start]:
+def opened(tmp_path):
     """Starts a command that asks for a move; it ends with the test."""
     with contextlib.ExitStack() as started:
 
-        def start(*command: str) -> Terminal:
+        def start(*command):
             terminal = Terminal(command, tmp_path)
             started.callback(terminal.close)
             terminal.wait_for("your move: ", START_S)
@@ -102,7 +101,7 @@ def opened(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def start(opened: Start) -> Start:
+def start(opened):
     """Starts `aino play`."""
     return lambda *words: opened(*COMMAND, "play", *FLAGS, *words)
 
@@ -120,12 +119,12 @@ print("answer", repr(ask_line("next: ")))
 
 
 @pytest.fixture
-def asking(opened: Start) -> Start:
+def asking(opened):
     """Starts the questions with some seconds on the clock."""
     return lambda seconds: opened(sys.executable, "-c", ASKING, str(seconds))
 
 
-def test_flag_that_falls_takes_the_half_typed_line_along(asking: Start) -> None:
+def test_flag_that_falls_takes_the_half_typed_line_along(asking):
     terminal = asking(4.0)  # long enough to type something on a busy machine
     terminal.type_letters("Nf")
     terminal.wait_for("the flag fell")
@@ -134,18 +133,18 @@ def test_flag_that_falls_takes_the_half_typed_line_along(asking: Start) -> None:
     terminal.wait_for("answer 'd4'")
 
 
-def test_flag_fell_of_a_program_that_was_stopped_meanwhile() -> None:
+def test_flag_fell_of_a_program_that_was_stopped_meanwhile():
     with _until_the_flag_falls(1.5):
         subprocess.run(
             ["sh", "-c", f"kill -STOP {os.getpid()}; sleep 2; kill -CONT {os.getpid()}"], check=True
         )
 
 
-def saved_files(home: Path) -> list[Path]:
+def saved_files(home):
     return sorted((home / "aino" / "games").glob("*.pgn"))
 
 
-def test_rematch_with_colours_swapped_and_take_back_from_mate(start: Start, tmp_path: Path) -> None:
+def test_rematch_with_colours_swapped_and_take_back_from_mate(start, tmp_path):
     terminal = start("--level", "nodes 20", "--fen", MATE_NEXT)
     terminal.type("Ra8", "t", "h3", "resign", "y", "nonsense", "swap")
     terminal.wait_for("1-0: checkmate")
@@ -163,7 +162,7 @@ def test_rematch_with_colours_swapped_and_take_back_from_mate(start: Start, tmp_
     )
 
 
-def test_loaded_game_keeps_sides_level_and_clocks(start: Start, tmp_path: Path) -> None:
+def test_loaded_game_keeps_sides_level_and_clocks(start, tmp_path):
     terminal = start("--level", "nodes 20", "--side", "black", "--clock", "10+2")
     terminal.type("e5")
     terminal.wait_for(r"2\.\.\. your move: ")

@@ -4,7 +4,6 @@ answers.
 
 import io
 import random
-from pathlib import Path
 
 import chess
 import chess.pgn
@@ -31,7 +30,7 @@ from uci.terminal.opening_names import book_move
 from uci.web.launch import _draw_code
 
 
-def test_clock_runs_for_the_mover_adds_the_increment_and_is_written_for_people() -> None:
+def test_clock_runs_for_the_mover_adds_the_increment_and_is_written_for_people():
     now = Time()
     clock = GameClock(GameTime(60, 2), now)
     clock.start(chess.WHITE)
@@ -52,10 +51,10 @@ def test_clock_runs_for_the_mover_adds_the_increment_and_is_written_for_people()
     ]
 
 
-def test_person_loses_on_time_but_not_against_a_bare_king() -> None:
+def test_person_loses_on_time_but_not_against_a_bare_king():
     now = Time()
 
-    def pause() -> None:
+    def pause():
         now.seconds += 40
 
     clock = GameClock(GameTime(60, 0), now)
@@ -73,25 +72,23 @@ def test_person_loses_on_time_but_not_against_a_bare_king() -> None:
     ("text", "control"),
     [("5+3", GameTime(300, 3)), ("0.5", GameTime(30, 0)), (" 90+30 ", GameTime(5400, 30))],
 )
-def test_time_controls_are_minutes_and_seconds(text: str, control: GameTime) -> None:
+def test_time_controls_are_minutes_and_seconds(text, control):
     assert parse_time_control(text) == control
 
 
 @pytest.mark.parametrize("text", ["", "0", "5+", "x", "5+9999", "99999", "-3"])
-def test_bad_time_controls_are_refused(text: str) -> None:
+def test_bad_time_controls_are_refused(text):
     with pytest.raises(ConfigError, match=r"5\+3"):
         parse_time_control(text)
 
 
-def saved_text(
-    white: str = "You", black: str = "Aino (elo 1500)", control: str = "600+5"
-) -> chess.pgn.Game:
+def saved_text(white="You", black="Aino (elo 1500)", control="600+5"):
     text = f'[White "{white}"]\n[Black "{black}"]\n[TimeControl "{control}"]\n\n'
     moves = "1. e4 {[%clk 0:09:58]} e5 {[%clk 0:09:40]} 2. Nf3 {[%clk 0:08:00]} *\n"
     return chess.pgn.read_game(io.StringIO(text + moves))
 
 
-def test_saved_game_gives_back_sides_levels_and_clocks() -> None:
+def test_saved_game_gives_back_sides_levels_and_clocks():
     saved = saved_game(saved_text())
     assert (saved.human, saved.board.fullmove_number) == (chess.WHITE, 2)
     assert saved.levels == dict.fromkeys(chess.COLORS, Level(elo=1500))
@@ -102,7 +99,7 @@ def test_saved_game_gives_back_sides_levels_and_clocks() -> None:
     assert [earlier.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [598, 600]
 
 
-def test_time_that_an_adjourned_move_has_used_is_not_given_back() -> None:
+def test_time_that_an_adjourned_move_has_used_is_not_given_back():
     time = Time()
     clock = GameClock(GameTime(600, 5), time)
     game = saved_text()
@@ -125,13 +122,13 @@ def test_time_that_an_adjourned_move_has_used_is_not_given_back() -> None:
 @pytest.mark.parametrize(
     ("end", "kept"), [(UNFINISHED, True), (GameEnd("1-0", "checkmate"), False)]
 )
-def test_only_an_unfinished_game_is_saved_with_its_clocks(end: GameEnd, kept: bool) -> None:
+def test_only_an_unfinished_game_is_saved_with_its_clocks(end, kept):
     game, _, _ = play("e4", clock=GameClock(GameTime(60, 0), Time()))
     headers = game.record(end).headers
     assert ("WhiteClock" in headers, "BlackClock" in headers) == (kept, kept)
 
 
-def test_game_of_others_gives_its_position_alone() -> None:
+def test_game_of_others_gives_its_position_alone():
     saved = saved_game(saved_text("Morphy", "Anderssen", "-"))
     assert (saved.human, saved.levels, saved.clock) == (None, None, None)
     watched = saved_game(saved_text("Aino (full strength)", "Aino (time 2)"))
@@ -139,7 +136,7 @@ def test_game_of_others_gives_its_position_alone() -> None:
     assert watched.levels == {chess.WHITE: DEFAULT_LEVEL, chess.BLACK: Level(movetime_s=2)}
 
 
-def test_rematch_has_fresh_clocks_and_may_swap_sides() -> None:
+def test_rematch_has_fresh_clocks_and_may_swap_sides():
     clock = GameClock(GameTime(60, 0), Time())
     clock.set_left(chess.WHITE, 3)
     before = TimedGame(
@@ -159,13 +156,11 @@ def test_rematch_has_fresh_clocks_and_may_swap_sides() -> None:
         ("alone", Level(alone=True)), (DEFAULT_LEVEL.text, DEFAULT_LEVEL), ("Hard", Level(elo=2000)),
     ],
 )  # fmt: skip
-def test_levels_are_read_as_people_type_them(text: str, level: Level) -> None:
+def test_levels_are_read_as_people_type_them(text, level):
     assert parse_level(text) == level
 
 
-def test_a_network_that_learned_alone_is_a_level(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_network_that_learned_alone_is_a_level(tmp_path, monkeypatch):
     """Of the menu where one is shipped; it plays with that network's weights alone."""
     monkeypatch.setattr("engine.network.manifest.SHIPPED", tmp_path)
     assert "alone" not in dict(level_choices()), "no manifest"
@@ -200,12 +195,12 @@ BAD_LEVELS = (
 
 
 @pytest.mark.parametrize("text", BAD_LEVELS)
-def test_bad_levels_are_refused(text: str) -> None:
+def test_bad_levels_are_refused(text):
     with pytest.raises(ConfigError, match=r"expected"):
         parse_level(text)
 
 
-def test_level_bounds_the_search() -> None:
+def test_level_bounds_the_search():
     clock = Limits(white_time_ms=5)
     assert DEFAULT_LEVEL.limits(None) == Limits(movetime_ms=2000)
     assert DEFAULT_LEVEL.limits(clock) == clock
@@ -218,7 +213,7 @@ def test_level_bounds_the_search() -> None:
 class Compiling(FakeEngine):
     """Becomes ready a while after it was asked, by the clock of the game."""
 
-    def __init__(self, now: Time) -> None:
+    def __init__(self, now):
         super().__init__(EngineOptions())
         self.is_prepared = False
         self._now = now
@@ -233,7 +228,7 @@ class Compiling(FakeEngine):
 
 
 @pytest.mark.parametrize("side", [chess.WHITE, chess.BLACK])
-def test_nobodys_clock_runs_while_aino_compiles(side: chess.Color) -> None:
+def test_nobodys_clock_runs_while_aino_compiles(side):
     """A hint cost the person's clock, and Aino's first move its own, what compiling took."""
     now = Time()
     engine = Compiling(now)
@@ -256,17 +251,17 @@ def test_nobodys_clock_runs_while_aino_compiles(side: chess.Color) -> None:
     assert game.clock.left(side) == 584.0, "what a search takes counts"
 
 
-def asked(*answers: str) -> tuple[tuple[str, str, str], str]:
+def asked(*answers):
     said, rest = io.StringIO(), iter(answers)
 
-    def ask(question: str) -> str:
+    def ask(question):
         said.write(f"{question}\n")
         return next(rest)
 
     return ask_choices(ask, lambda text: said.write(f"{text}\n")), said.getvalue()
 
 
-def test_questions_take_defaults_and_ask_again_for_what_they_cannot_read() -> None:
+def test_questions_take_defaults_and_ask_again_for_what_they_cannot_read():
     choices, said = asked("", "", "")
     assert choices == ("white", "elo 1600", "")
     assert said.count("[") == 3
@@ -279,15 +274,15 @@ def test_questions_take_defaults_and_ask_again_for_what_they_cannot_read() -> No
     assert "level 'very'" in said
 
 
-def test_leaving_before_the_game_ended_in_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leaving_before_the_game_ended_in_a_traceback(monkeypatch):
     monkeypatch.setattr(
         "sys.stdin", type("Terminal", (io.StringIO,), {"isatty": lambda self: True})()
     )
     assert aino(["play"]) == INTERRUPTED
 
 
-def test_three_games_in_a_row_begin_differently_and_in_known_ways() -> None:
-    def opening(seed: int) -> str:
+def test_three_games_in_a_row_begin_differently_and_in_known_ways():
+    def opening(seed):
         board, rng = chess.Board(), random.Random(seed)
         while (move := book_move(board, rng)) is not None:
             board.push(move)
@@ -300,7 +295,7 @@ def test_three_games_in_a_row_begin_differently_and_in_known_ways() -> None:
     assert book_move(chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1"), random.Random(0)) is None
 
 
-def test_an_answer_comes_within_seconds_however_long_the_clock() -> None:
+def test_an_answer_comes_within_seconds_however_long_the_clock():
     assert (
         DEFAULT_LEVEL.limits(Limits(white_time_ms=1_800_000, black_time_ms=1_800_000)).movetime_ms
         == 8000
@@ -319,9 +314,7 @@ PACES = {
 
 
 @pytest.mark.parametrize(("moves", "move", "least", "most"), PACES.values(), ids=list(PACES))
-def test_the_time_of_a_limited_level_follows_the_position(
-    moves: str, move: str, least: float, most: float
-) -> None:
+def test_the_time_of_a_limited_level_follows_the_position(moves, move, least, most):
     board, clock = (
         board_after(moves),
         Limits(white_time_ms=300_000, white_increment_ms=3000, black_time_ms=1),
@@ -335,21 +328,19 @@ def test_the_time_of_a_limited_level_follows_the_position(
         assert parse_level(level).pace_s(limits, board, chess.Move.from_uci(move)) == 0.0
 
 
-def test_tab_completes_commands_and_moves() -> None:
+def test_tab_completes_commands_and_moves():
     assert completions(chess.Board(), "N") == ["Na3", "Nc3", "Nf3", "Nh3"]
     assert completions(chess.Board(), "ha") == ["hard"]
 
 
-def test_after_leaving_a_line_says_how_to_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_leaving_a_line_says_how_to_go_on(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     game, end, _ = play("e4")
     game.keep(end)
     assert "Continue it with `aino play --load last`." in game.console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_the_address_for_a_phone_is_drawn_as_a_code_in_a_terminal_only() -> None:
+def test_the_address_for_a_phone_is_drawn_as_a_code_in_a_terminal_only():
     segno = pytest.importorskip("segno")
     url = "http://192.168.1.7:40123/Ab3dEf6hIj9lMn2pQr5tUv8xYz1BcD4f/"
     drawn = {}

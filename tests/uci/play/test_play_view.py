@@ -29,7 +29,7 @@ from uci.terminal.board_view import (
 from uci.terminal.verdict import Verdict
 
 
-def test_boards_are_seen_from_both_sides_and_symbols_tell_the_sides_apart() -> None:
+def test_boards_are_seen_from_both_sides_and_symbols_tell_the_sides_apart():
     board = board_after("e4")
     white = render_board(board, chess.WHITE, PLAIN).plain.splitlines()
     black = render_board(board, chess.BLACK, PLAIN).plain.splitlines()
@@ -42,12 +42,12 @@ def test_boards_are_seen_from_both_sides_and_symbols_tell_the_sides_apart() -> N
     assert set("♔♚·") < set(text)
 
 
-def test_color_and_symbols_only_where_they_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_color_and_symbols_only_where_they_can_be_shown(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("COLORTERM", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
 
-    def console(encoding: str, terminal: bool, no_color: bool | None = None) -> Console:
+    def console(encoding, terminal, no_color=None):
         file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
         return Console(file=file, force_terminal=terminal, no_color=no_color)
 
@@ -66,7 +66,7 @@ def test_color_and_symbols_only_where_they_can_be_shown(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("few", [False, True])
-def test_pieces_stand_out_from_every_square(few: bool) -> None:
+def test_pieces_stand_out_from_every_square(few):
     board = board_after("Nf3")
     text = render_board(board, chess.WHITE, BoardStyle(color=True, symbols=True, few_colors=few))
     styles = [span.style for span in text.spans]
@@ -76,7 +76,7 @@ def test_pieces_stand_out_from_every_square(few: bool) -> None:
     assert len(papers) == (3 if few else 4), "light and dark, and those of the last move"
 
 
-def test_checks_captures_and_material_are_told() -> None:
+def test_checks_captures_and_material_are_told():
     board = chess.Board("4k3/8/8/8/8/8/4r3/4K3 w - - 0 1")
     assert "[K]" in render_board(board, chess.WHITE, PLAIN).plain
     colors = render_board(board, chess.WHITE, BoardStyle(color=True, symbols=True))
@@ -94,9 +94,7 @@ def test_checks_captures_and_material_are_told() -> None:
     assert captured_text(en_passant, PLAIN) == "Black took P; Black +1"
 
 
-def test_saved_game_reads_back_and_is_appended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_saved_game_reads_back_and_is_appended(tmp_path, monkeypatch):
     board = board_after("Qh4#", FOOLS_MATE_NEXT)
     game = game_from_board(board, {"White": "You", "Date": "2024.05.06"}, "0-1", {1: 61.5})
     path = tmp_path / "game.pgn"
@@ -119,7 +117,7 @@ def test_saved_game_reads_back_and_is_appended(
     assert game_from_board(board_after("e4 e6"), {}, "*", {}).headers["Opening"] == "French Defence"
 
 
-def test_a_disk_that_became_full_left_half_a_game_before_the_next_one(tmp_path: Path) -> None:
+def test_a_disk_that_became_full_left_half_a_game_before_the_next_one(tmp_path):
     game, path = game_from_board(chess.Board(), {"White": "You"}, "*", {}), tmp_path / "game.pgn"
     with largest_file(20), pytest.raises(OSError, match="large"):
         save_game(game, path)
@@ -131,7 +129,7 @@ def test_a_disk_that_became_full_left_half_a_game_before_the_next_one(tmp_path: 
     assert path.read_bytes() == before
 
 
-def test_bars_are_full_for_the_winner_and_accents_dropped_where_they_cannot_be_shown() -> None:
+def test_bars_are_full_for_the_winner_and_accents_dropped_where_they_cannot_be_shown():
     assert render_bar(Verdict(0, 3, (1000, 0, 0)), PLAIN) == f"White [{'#' * 24}] Black  #3"
     symbols = BoardStyle(color=False, symbols=True)
     assert (
@@ -202,7 +200,7 @@ CASTLE = dict.fromkeys(
         ("es", "4k3/5p2/8/8/2B5/8/8/4K3 w - - 0 1", {"Axf7+": "c4f7", "ad5": "c4d5"}),
     ],
 )
-def test_human_notations_are_read(code: str, fen: str, moves: dict[str, str]) -> None:
+def test_human_notations_are_read(code, fen, moves):
     """With the letters of one's language, too."""
     speak(code)
     assert {text: read_human_move(chess.Board(fen), text).uci() for text in moves} == moves
@@ -244,9 +242,7 @@ def test_human_notations_are_read(code: str, fen: str, moves: dict[str, str]) ->
         ("fr", ROOK, {"Rd1": "ambigu : tour a1d1, roi e1d1"}),
     ],
 )
-def test_refused_move_says_what_could_be_meant(
-    code: str, fen: str, answers: dict[str, str]
-) -> None:
+def test_refused_move_says_what_could_be_meant(code, fen, answers):
     speak(code)
     for text, answer in answers.items():
         with pytest.raises(MoveError, match=re.escape(answer)):
@@ -255,7 +251,7 @@ def test_refused_move_says_what_could_be_meant(
 
 @pytest.mark.parametrize("code", spoken_languages())
 @pytest.mark.parametrize("is_own", [False, True])
-def test_every_move_can_be_typed_as_it_is_shown(code: str, is_own: bool) -> None:
+def test_every_move_can_be_typed_as_it_is_shown(code, is_own):
     """With English letters or the language's own; English ones may be the other move's, too, which
     is asked then.
     """

@@ -5,7 +5,6 @@ limits, verdicts.
 import argparse
 import io
 import sys
-from pathlib import Path
 
 import chess
 import chess.pgn
@@ -44,13 +43,13 @@ KINGS = "4k3/8/8/8/8/8/8/4K3 w - - 0 1"
 
 
 @pytest.fixture
-def games(tmp_path: Path) -> Path:
+def games(tmp_path):
     path = tmp_path / "games.pgn"
     path.write_text(TWO_GAMES, encoding="utf-8")
     return path
 
 
-def test_position_is_read_from_words_a_game_or_the_start(games: Path) -> None:
+def test_position_is_read_from_words_a_game_or_the_start(games):
     for text in (
         "startpos moves e2e4 e7e5",
         f"position fen {chess.STARTING_FEN} moves e4 e5",
@@ -69,7 +68,7 @@ def test_position_is_read_from_words_a_game_or_the_start(games: Path) -> None:
     assert read_source([str(games)], game=2, ply=1).board == board_after("d4")
 
 
-def test_standard_input_holds_positions_or_a_game(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_holds_positions_or_a_game(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{KINGS}\n\n{chess.STARTING_FEN}\n"))
     fens = [source.board.fen() for source in read_sources(["-"]) if isinstance(source, Source)]
     assert fens == [KINGS, chess.STARTING_FEN]
@@ -97,7 +96,7 @@ def test_standard_input_may_be_a_list_of_any_encoding_with_epd_and_chess960(enco
     assert ["line 4: castling: 'Q'" in note for note in epd.notes] == [True]
 
 
-def test_a_file_of_positions_was_taken_for_pgn(tmp_path: Path) -> None:
+def test_a_file_of_positions_was_taken_for_pgn(tmp_path):
     path = tmp_path / "suite.pgn"
     path.write_text(f"# mine\n{KINGS}; bm Ke2;\nnonsense\n{chess.STARTING_FEN}\n")
     first, bad, last = read_sources([str(path)])
@@ -116,7 +115,7 @@ def test_a_file_of_positions_was_taken_for_pgn(tmp_path: Path) -> None:
         read_source([str(path)])
 
 
-def test_what_cannot_be_read_is_told(games: Path) -> None:
+def test_what_cannot_be_read_is_told(games):
     for words, error, message in (
         *((words, ConfigError, "no position") for words in ([], [""])),
         (["nonsense"], FenError, "nonsense"),
@@ -133,8 +132,8 @@ def test_what_cannot_be_read_is_told(games: Path) -> None:
 
 
 def test_damaged_games_end_early_keep_no_others_from_being_shown_and_prose_is_told(
-    tmp_path: Path,
-) -> None:
+    tmp_path,
+):
     path = tmp_path / "broken.pgn"
     path.write_text(TWO_GAMES + "\n" + BROKEN_GAME, encoding="utf-8")
     with pytest.raises(DataError, match=r"broken\.pgn:\d+:\d+: .*illegal"):
@@ -169,7 +168,7 @@ def test_damaged_games_end_early_keep_no_others_from_being_shown_and_prose_is_to
         ('[SetUp "1"]\n[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]', "White has no king"),
     ],
 )
-def test_games_that_are_no_chess_are_refused(tmp_path: Path, header: str, message: str) -> None:
+def test_games_that_are_no_chess_are_refused(tmp_path, header, message):
     path = tmp_path / "games.pgn"
     path.write_text(f'{TWO_GAMES}\n[White "X"]\n{header}\n\n*\n', encoding="utf-8")
     assert read_game(path, 2).headers["White"] == "C"
@@ -180,7 +179,7 @@ def test_games_that_are_no_chess_are_refused(tmp_path: Path, header: str, messag
     assert message in third.start_fault
 
 
-def test_openings_are_legal_and_found_by_position_and_kept_after_it() -> None:
+def test_openings_are_legal_and_found_by_position_and_kept_after_it():
     table = list(read_table())
     assert len(table) > 250
     assert all(board.move_stack and name.strip() for board, name in table)
@@ -196,13 +195,13 @@ def test_openings_are_legal_and_found_by_position_and_kept_after_it() -> None:
     assert opening_name(chess.Board("4k3/8/8/8/8/8/8/4K3 w - - 0 1")) == ""
 
 
-def limits(*words: str) -> Limits:
+def limits(*words):
     parser = argparse.ArgumentParser()
     add_limit_flags(parser, "one node", with_infinite=True)
     return limits_from_flags(parser.parse_args(words), Limits(nodes=1))
 
 
-def test_limits_are_those_given_or_the_default() -> None:
+def test_limits_are_those_given_or_the_default():
     assert limits() == Limits(nodes=1)
     assert limits("--nodes", "5") == Limits(nodes=5)
     assert limits("--movetime", "0.5") == Limits(movetime_ms=500)
@@ -213,12 +212,12 @@ def test_limits_are_those_given_or_the_default() -> None:
 @pytest.mark.parametrize(
     "words", [("--nodes", "0"), ("--movetime", "nan"), ("--depth", "-1"), ("--movetime", "1e9")]
 )
-def test_limits_out_of_range_are_refused(words: tuple[str, str]) -> None:
+def test_limits_out_of_range_are_refused(words):
     with pytest.raises(ConfigError, match=f"{words[0]}: bad value"):
         limits(*words)
 
 
-def test_verdicts_are_turned_for_white_and_bounded_and_a_mate_is_certain() -> None:
+def test_verdicts_are_turned_for_white_and_bounded_and_a_mate_is_certain():
     verdict = Verdict(-34, None, (250, 300, 450))
     assert verdict.seen_by_white(chess.WHITE) is verdict
     assert verdict.seen_by_white(chess.BLACK) == Verdict(34, None, (450, 300, 250))
@@ -241,6 +240,6 @@ def test_verdicts_are_turned_for_white_and_bounded_and_a_mate_is_certain() -> No
 @pytest.mark.parametrize(
     ("result", "expected", "text"), [("1-0", 1, "#"), ("0-1", 0, "#"), ("1/2-1/2", 0.5, "+0.00")]
 )
-def test_finished_games_have_verdicts(result: str, expected: float, text: str) -> None:
+def test_finished_games_have_verdicts(result, expected, text):
     verdict = Verdict.of_result(result)
     assert (verdict.expected, verdict.text) == (expected, text)

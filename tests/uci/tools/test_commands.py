@@ -25,7 +25,7 @@ from uci.bench import signature as bench_signature
 from uci.main import main
 
 
-def aino(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+def aino(*arguments, text=""):
     return subprocess.run(
         [*COMMAND, *arguments],
         cwd=ROOT,
@@ -38,7 +38,7 @@ def aino(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("module", ["selfplay", "uci"])
-def test_every_package_with_a_command_runs_as_a_module(module: str) -> None:
+def test_every_package_with_a_command_runs_as_a_module(module):
     words = [sys.executable, "-m", module, "--version"]
     done = subprocess.run(
         words, cwd=ROOT, capture_output=True, text=True, timeout=START_S, check=True
@@ -66,8 +66,8 @@ def test_the_help_of_a_game_fits_one_screen_and_names_all_its_own_flags(capsys, 
 
 
 def test_unknown_subcommands_and_mistyped_flags_are_guessed(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+    capsys,
+):
     assert main(["paly"]) == main(["xyzzy"]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert (
@@ -110,7 +110,7 @@ def test_errors_are_one_line_on_stderr_and_leave_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_perft_divides_and_agrees_with_python_chess(capsys: pytest.CaptureFixture[str]) -> None:
+def test_perft_divides_and_agrees_with_python_chess(capsys):
     assert main(["perft", "3", "--divide", "--compare"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert sum(int(line.split(": ")[1]) for line in lines[:20]) == 8902
@@ -118,9 +118,7 @@ def test_perft_divides_and_agrees_with_python_chess(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize("flag", [(), ("--chess960",)])
-def test_perft_takes_a_position_of_chess960_for_one(
-    flag: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_perft_takes_a_position_of_chess960_for_one(flag, capsys):
     assert (
         main(
             [
@@ -139,7 +137,7 @@ def test_perft_takes_a_position_of_chess960_for_one(
     assert ("takes this for Chess960" in said.err) == (not flag)
 
 
-def test_reader_that_leaves_early_is_no_error() -> None:
+def test_reader_that_leaves_early_is_no_error():
     process = subprocess.Popen(
         [*COMMAND, "perft", "1", "--divide"],
         cwd=ROOT,
@@ -152,7 +150,7 @@ def test_reader_that_leaves_early_is_no_error() -> None:
 
 
 @pytest.fixture
-def short_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_signature(monkeypatch):
     """Of two positions, with an evaluator of each kind."""
     positions = bench_signature.signature_positions()[:2]
     monkeypatch.setattr(bench_signature, "signature_positions", lambda: positions)
@@ -164,7 +162,7 @@ def short_signature(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("short_signature")
-def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_measures_every_part(monkeypatch):
     for name, value in {
         "RUNS": 1,
         "PERFT_DEPTH": 2,
@@ -182,7 +180,7 @@ def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("short_signature")
-def test_bench_measures_only_what_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_measures_only_what_is_asked_for(capsys):
     assert main(["bench", "--only", "signature", "--threads", "2", "--json"]) == 0
     printed = capsys.readouterr()
     results = json.loads(printed.out)
@@ -201,7 +199,7 @@ CONFIG = TowerConfig(
 
 
 @pytest.fixture
-def net(tmp_path: Path) -> Path:
+def net(tmp_path):
     """A tower, beside a sparse network and one of another kind."""
     dit.save(
         tmp_path / "small.dit", build_tower(CONFIG, np.random.default_rng(1)), {"positions": 12345}
@@ -211,9 +209,7 @@ def net(tmp_path: Path) -> Path:
     return tmp_path / "small.dit"
 
 
-def test_info_tells_architecture_size_and_training(
-    net: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_info_tells_architecture_size_and_training(net, capsys):
     assert main(["net", "info", str(net)]) == 0
     text = capsys.readouterr().out
     assert (
@@ -228,9 +224,7 @@ def test_info_tells_architecture_size_and_training(
         assert told in text
 
 
-def test_info_of_other_networks_says_what_they_are_and_as_json(
-    net: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_info_of_other_networks_says_what_they_are_and_as_json(net, capsys):
     assert main(["net", "info"]) == 0
     assert "sparse-768" in capsys.readouterr().out
     assert main(["net", "info", "--json", str(net)]) == 0
@@ -245,9 +239,7 @@ def test_info_of_other_networks_says_what_they_are_and_as_json(
         assert told in text
 
 
-def test_convert_writes_nets_for_lc0(
-    net: Path, capsys: pytest.CaptureFixture[str], monkeypatch
-) -> None:
+def test_convert_writes_nets_for_lc0(net, capsys, monkeypatch):
     monkeypatch.chdir(net.parent)
     for pair in 2 * list(
         itertools.pairwise([str(net), "small.pb.gz", "again.dit", "again.pb", "again.onnx"])

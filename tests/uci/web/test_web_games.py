@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from pathlib import Path
 from unittest.mock import Mock
 
 import chess
@@ -15,7 +14,7 @@ from engine.errors import DataError
 from engine.options import EngineOptions
 from tests.boards import board_after
 from tests.uci.play.terminal_game import Time
-from tests.uci.web.web_visit import WAIT_S, Tab, Visit, WebEngine, sans
+from tests.uci.web.web_visit import WAIT_S, WebEngine, sans
 from uci.game.clock import GameClock, GameTime
 from uci.game.game_file import games_folder, pgn_files
 from uci.game.level import parse_level
@@ -24,7 +23,7 @@ from uci.web.launch import save_in
 from uci.web.table import Table
 
 
-def limited(level: str, increment: int, seconds: int = 60) -> Setup:
+def limited(level, increment, seconds=60):
     """A game at a level, with a clock for each side."""
     return Setup(
         levels=dict.fromkeys(chess.COLORS, parse_level(level)),
@@ -34,8 +33,8 @@ def limited(level: str, increment: int, seconds: int = 60) -> Setup:
 
 @pytest.mark.parametrize("visit", [{"setup": limited("elo 1400", 0, 900)}], indirect=True)
 async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(
-    tab: Tab,
-) -> None:
+    tab,
+):
     await tab.send("move", uci="e2e4")
     thinking = await tab.state(lambda state: state["thinking"])
     begun = time.monotonic()
@@ -85,9 +84,7 @@ async def test_what_cannot_be_done_is_told_and_changes_nothing(tab, request_name
     assert (after["steps"], after["isGame"], after["end"]) == (before["steps"], True, None)
 
 
-async def test_game_goes_to_its_end_and_is_saved_once(
-    visit: Visit, tab: Tab, tmp_path: Path
-) -> None:
+async def test_game_goes_to_its_end_and_is_saved_once(visit, tab, tmp_path):
     await tab.played("e2e4")
     await tab.send("resign")
     assert (await tab.state(lambda state: state["end"]))["end"] == {
@@ -106,9 +103,7 @@ async def test_game_goes_to_its_end_and_is_saved_once(
     assert "0-1" in text
 
 
-async def test_a_game_that_could_not_be_saved_is_saved_later(
-    visit: Visit, tab: Tab, tmp_path: Path
-) -> None:
+async def test_a_game_that_could_not_be_saved_is_saved_later(visit, tab, tmp_path):
     """It counted as saved, and was lost with the program."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(
@@ -144,7 +139,7 @@ async def test_a_game_is_saved_while_it_is_played_and_again_when_only_its_end_is
 
 
 @pytest.mark.parametrize("visit", [{"setup": limited("elo 1500", 2)}], indirect=True)
-async def test_levels_and_clocks_reach_the_engine(visit: Visit, tab: Tab) -> None:
+async def test_levels_and_clocks_reach_the_engine(visit, tab):
     await tab.played("e2e4")
     assert (visit.engine.options.limit_strength, visit.engine.options.elo) == (True, 1500)
     limits = visit.engine.limits[-1]
@@ -158,7 +153,7 @@ async def test_levels_and_clocks_reach_the_engine(visit: Visit, tab: Tab) -> Non
 @pytest.mark.parametrize(
     "visit", [{"setup": Setup(clock=GameClock(GameTime(60, 0)))}], indirect=True
 )
-async def test_game_waits_while_no_tab_is_open(visit: Visit, tab: Tab) -> None:
+async def test_game_waits_while_no_tab_is_open(visit, tab):
     await tab.played("e2e4")
     await tab.close()
     await visit.is_left()
@@ -175,7 +170,7 @@ async def test_game_waits_while_no_tab_is_open(visit: Visit, tab: Tab) -> None:
     assert (await (await visit.tab()).state())["clock"]["running"] == "white"
 
 
-async def test_engine_answers_after_a_reload_in_its_thinking(visit: Visit, tab: Tab) -> None:
+async def test_engine_answers_after_a_reload_in_its_thinking(visit, tab):
     visit.engine.slow = True
     await tab.send("move", uci="e2e4")
     await tab.state(lambda state: state["thinking"])
@@ -183,6 +178,21 @@ async def test_engine_answers_after_a_reload_in_its_thinking(visit: Visit, tab: 
     await visit.is_left()
     visit.engine.slow = False
     await (await visit.tab()).state(lambda state: len(state["steps"]) == 3)
+
+
+async def test_a_drawing_leaves_the_engine_at_its_search(visit, tab):
+    """Each arrow would have made Aino begin to think anew."""
+    visit.engine.slow, before = True, visit.engine.job
+    await tab.send("move", uci="e2e4")
+    while visit.engine.job is before:
+        await asyncio.sleep(0.01)
+    job = visit.engine.job
+    await tab.send("draw", node=1, source=6, target=21, colour="green")
+    await tab.state(lambda state: state["nodes"].get("1", {}).get("drawn"))
+    await asyncio.sleep(0.05)
+    assert (visit.engine.job is job, job.stopped) == (True, False)
+    visit.engine.slow = False
+    job.stop()
 
 
 QUIET_GAME = """\
@@ -193,7 +203,7 @@ SET_UP = chess.Board("4k3/8/8/8/8/8/r7/6KR w - - 0 16")  # behind move 15, by it
 @pytest.mark.parametrize(
     "visit", [{"setup": Setup(one)} for one in (board_after(QUIET_GAME), SET_UP)], indirect=True
 )
-async def test_draw_is_agreed_when_aino_is_not_better(visit: Visit, tab: Tab) -> None:
+async def test_draw_is_agreed_when_aino_is_not_better(visit, tab):
     visit.engine.wdl = (300, 300, 400)  # seen by the person, who is to move
     visit.engine.slow, before = True, visit.engine.job
     await tab.send("offer_draw")
@@ -202,12 +212,12 @@ async def test_draw_is_agreed_when_aino_is_not_better(visit: Visit, tab: Tab) ->
     visit.engine.slow = False
     await tab.send("level", level="easy")  # The offer had been forgotten.
     await tab.until(lambda message: message["do"] == "say" and "declined" in message["text"])
-    visit.engine.wdl = (600, 300, 100)
+    visit.engine.wdl = (350, 300, 350)  # exactly even
     await tab.send("offer_draw")
     assert (await tab.state(lambda state: state["end"]))["end"]["reason"] == "draw agreed"
 
 
-async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit, tab: Tab) -> None:
+async def test_analysis_shows_lines_of_what_is_looked_at(visit, tab):
     await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
     assert (await tab.message("lines"))["fen"] == chess.STARTING_FEN
     await tab.send("look", node=1)
@@ -223,14 +233,14 @@ async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit, tab: Tab)
     await tab.until(lambda message: message["do"] == "lines" and visit.engine.options.multi_pv == 5)
 
 
-async def test_analysis_of_a_mate_says_so(tab: Tab) -> None:
+async def test_analysis_of_a_mate_says_so(tab):
     await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
     await tab.send("look", node=4)
     over = await tab.until(lambda message: message["do"] == "lines" and not message["lines"])
     assert (over["over"]["text"], over["over"]["wdl"]) == ("Checkmate", [0, 0, 1000])
 
 
-async def test_of_many_games_one_is_chosen(tab: Tab) -> None:
+async def test_of_many_games_one_is_chosen(tab):
     await tab.send("load", text='[White "A"]\n\n1. e4 *\n\n[White "B"]\n\n1. d4 *\n', game=2)
     state = await tab.state(lambda state: not state["isGame"])
     assert (sans(state), state["names"]["white"]) == (["d4"], "B")
@@ -245,7 +255,7 @@ async def test_of_many_games_one_is_chosen(tab: Tab) -> None:
 
 
 @pytest.mark.parametrize("number", ["0", "959", "400"])
-async def test_chess960_position_of_the_board_is_set_up_again(tab: Tab, number: str) -> None:
+async def test_chess960_position_of_the_board_is_set_up_again(tab, number):
     await tab.send("new", side="white", level="full", clock="", fen="", chess960=number)
     state = await tab.state(lambda state: state["chess960"])
     fen = state["steps"][0]["fen"]
@@ -255,7 +265,7 @@ async def test_chess960_position_of_the_board_is_set_up_again(tab: Tab, number: 
     assert (state["steps"][0]["fen"], state["chess960"]) == (fen, True)
 
 
-async def test_odd_castling_rights_are_set_up_without_them_and_told(tab: Tab) -> None:
+async def test_odd_castling_rights_are_set_up_without_them_and_told(tab):
     await tab.send("position", fen="r4rk1/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
     state = await tab.state(lambda state: not state["isGame"])
     assert state["steps"][0]["fen"] == "r4rk1/8/8/8/8/8/8/R3K2R w KQ - 0 1"
@@ -285,9 +295,7 @@ async def test_an_analysis_is_kept_when_something_else_begins(visit, tab, tmp_pa
     assert "1. e4 *" in kept.read_text()
 
 
-def test_games_and_analyses_are_saved_apart_and_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_games_and_analyses_are_saved_apart_and_once(tmp_path, monkeypatch):
     monkeypatch.setattr("uci.game.game_file.user_folder", lambda kind: tmp_path)
     path = games_folder() / "evening.pgn"
     game, other = (chess.pgn.Game({"White": name}) for name in "AB")
@@ -301,14 +309,22 @@ def test_games_and_analyses_are_saved_apart_and_once(
     assert pgn_files(games_folder()) == [path], "an analysis is no game of one's own"
 
 
-async def begin_review(tab: Tab) -> None:
+async def begin_review(tab):
     """Of a game of four plies, without lines beside it."""
     await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
     await tab.send("lines", on=False, count=3)
     await tab.send("review")
 
 
-async def test_review_can_be_stopped_and_forgotten(visit: Visit, tab: Tab) -> None:
+async def test_the_review_of_an_opened_game_is_kept(visit, tab):
+    """Only those of games against Aino were."""
+    visit.server.conductor.shelf = shelf = Mock()
+    await begin_review(tab)
+    await tab.message("reviewed")
+    assert [len(call.args[0].review.moves) for call in shelf.keep.mock_calls] == [4]
+
+
+async def test_review_can_be_stopped_and_forgotten(visit, tab):
     visit.engine.slow = True
     await begin_review(tab)
     await tab.message("reviewing")
@@ -318,7 +334,7 @@ async def test_review_can_be_stopped_and_forgotten(visit: Visit, tab: Tab) -> No
     assert (await visit.get(f"/{visit.server.token}/review")).code == 404
 
 
-async def test_an_engine_that_fails_is_told_and_the_board_goes_on(visit: Visit, tab: Tab) -> None:
+async def test_an_engine_that_fails_is_told_and_the_board_goes_on(visit, tab):
     visit.engine.fail = True
     await tab.send("move", uci="e2e4")
     assert "RuntimeError: broken" in await tab.said()
@@ -334,7 +350,7 @@ async def test_an_engine_that_fails_is_told_and_the_board_goes_on(visit: Visit, 
     await tab.message("lines")
 
 
-async def test_page_is_told_that_the_engine_is_being_loaded(visit: Visit) -> None:
+async def test_page_is_told_that_the_engine_is_being_loaded(visit):
     first = await visit.tab()
     assert "getting ready" in (await first.message("say"))["text"]
     await first.send("hint")
@@ -347,7 +363,7 @@ async def test_page_is_told_that_the_engine_is_being_loaded(visit: Visit) -> Non
 LOADED = threading.Event()
 
 
-def load_late() -> WebEngine:
+def load_late():
     assert LOADED.wait(WAIT_S)
     return WebEngine(EngineOptions())
 
@@ -355,7 +371,7 @@ def load_late() -> WebEngine:
 @pytest.mark.parametrize(
     "visit", [{"setup": Setup(clock=GameClock(GameTime(600, 0))), "load": load_late}], indirect=True
 )
-async def test_ainos_clock_waits_until_the_engine_is_loaded(tab: Tab) -> None:
+async def test_ainos_clock_waits_until_the_engine_is_loaded(tab):
     await tab.send("move", uci="e2e4")
     waits = await tab.state(lambda state: state["thinking"])
     assert (waits["loading"], waits["clock"]["running"]) == (True, None)
@@ -365,9 +381,7 @@ async def test_ainos_clock_waits_until_the_engine_is_loaded(tab: Tab) -> None:
     assert (await tab.state(lambda state: len(state["steps"]) == 3))["clock"]["running"] == "white"
 
 
-async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(
-    visit: Visit, tab: Tab
-) -> None:
+async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit, tab):
     await begin_review(tab)
     await tab.close()
     while visit.server.conductor.review.page is None:
@@ -376,7 +390,7 @@ async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(
     assert (await visit.get(f"/{visit.server.token}/review")).code == 200
 
 
-async def test_a_page_that_comes_back_shows_what_was_advised(visit: Visit, tab: Tab) -> None:
+async def test_a_page_that_comes_back_shows_what_was_advised(visit, tab):
     await tab.played("e2e4")
     await tab.send("hint")
     hint = await tab.message("hint")
@@ -392,7 +406,7 @@ async def test_a_page_that_comes_back_shows_what_was_advised(visit: Visit, tab: 
     assert not [message for message in tab.seen if message["do"] == "hint"], "of another position"
 
 
-async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit: Visit, tab: Tab) -> None:
+async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit, tab):
     await tab.played("e2e4")
     await tab.send("review")
     assert "when it is over" in await tab.said()

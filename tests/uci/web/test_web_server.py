@@ -3,19 +3,18 @@
 import inspect
 import json
 import socket
-from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
 
 from engine.errors import ConfigError, DataError
-from tests.uci.web.web_visit import Tab, Visit, sans
+from tests.uci.web.web_visit import Visit, sans
 from uci.web.conductor import LONGEST, LONGEST_MESSAGE, REQUESTS, read_request
 from uci.web.server import BoardSocket
 
 
-async def test_page_is_served_to_who_knows_the_token(visit: Visit) -> None:
+async def test_page_is_served_to_who_knows_the_token(visit):
     page = await visit.get(f"/{visit.server.token}/")
     assert page.code == 200
     text = page.body.decode()
@@ -32,7 +31,7 @@ async def test_page_is_served_to_who_knows_the_token(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(("code", "kept"), [("de", "de"), ("fr", "fr"), ("", ""), ("x;y", "")])
-async def test_a_page_comes_in_the_language_just_chosen(visit: Visit, code: str, kept: str) -> None:
+async def test_a_page_comes_in_the_language_just_chosen(visit, code, kept):
     """The page set the cookie itself and reloaded: on a busy machine the reload came first, in the
     old language.
     """
@@ -50,22 +49,71 @@ async def test_a_page_comes_in_the_language_just_chosen(visit: Visit, code: str,
 @pytest.mark.parametrize(
     "path", ["/", "/wrong/", "/wrong/game.pgn", "/favicon.ico", "/../etc/passwd", "/TOKEN/other"]
 )
-async def test_nothing_else_is_served(visit: Visit, path: str) -> None:
+async def test_nothing_else_is_served(visit, path):
     answer = await visit.get(path.replace("TOKEN", visit.server.token))
     assert answer.code == 404
     assert visit.server.token not in answer.body.decode()
 
 
+def path_of(url):
+    return "/" + url.split("/", 3)[3]
+
+
+async def test_the_browser_is_led_to_the_page_by_an_address_without_the_token(visit):
+    """All users of a machine could read the token among the browser's arguments."""
+    once = visit.server.url_once()
+    assert visit.server.token not in once
+    page = await visit.get(path_of(once))
+    assert (page.code, page.effective_url) == (200, visit.server.url)
+
+
+async def test_that_address_is_dead_once_it_was_used(visit):
+    once = path_of(visit.server.url_once())
+    await visit.get(once)
+    again = await visit.get(once)
+    assert (again.code, visit.server.token in again.body.decode()) == (404, False)
+
+
+async def test_that_address_dies_after_some_minutes(visit):
+    once = path_of(visit.server.url_once())
+    visit.server._once_until -= 301
+    assert (await visit.get(once)).code == 404
+
+
+async def test_that_address_dies_with_the_next_one(visit):
+    once = path_of(visit.server.url_once())
+    visit.server.url_once()
+    assert (await visit.get(once)).code == 404
+
+
+@pytest.mark.parametrize(
+    "look", [{"method": "HEAD"}, {"Host": "evil.example:80"}], ids=["head", "host"]
+)
+async def test_a_look_at_that_address_does_not_spend_it(visit, look):
+    once = path_of(visit.server.url_once())
+    await visit.get(once, **look)
+    assert (await visit.get(once)).code == 200
+
+
+@pytest.mark.parametrize("path", ["/once/", "/once/x", "/once/socket"])
+async def test_no_other_address_leads_to_the_page(visit, path):
+    assert (await visit.get(path)).code == 404
+
+
+async def test_the_printed_address_works_beside_it_and_again(visit):
+    await visit.get(path_of(visit.server.url_once()))
+    codes = [(await visit.get(path_of(visit.server.url))).code for _ in range(2)]
+    assert codes == [200, 200]
+
+
 @pytest.mark.parametrize("origin", ["http://evil.example", ""])
-async def test_socket_is_closed_to_other_origins(visit: Visit, origin: str) -> None:
+async def test_socket_is_closed_to_other_origins(visit, origin):
     with pytest.raises(Exception, match="403"):
         await visit.tab(Origin=origin)
     assert not visit.server.tabs
 
 
-async def test_messages_that_are_too_long_and_tabs_that_are_too_many_are_turned_away(
-    visit: Visit, tab: Tab
-) -> None:
+async def test_messages_that_are_too_long_and_tabs_that_are_too_many_are_turned_away(visit, tab):
     await tab.state()
     await tab.socket.write_message("x" * (LONGEST_MESSAGE + 1))
     while await tab.read() is not None:
@@ -80,13 +128,11 @@ async def test_messages_that_are_too_long_and_tabs_that_are_too_many_are_turned_
     assert (await tabs[1].until(lambda message: True))["do"] == "busy"
 
 
-async def code_for(visit: Visit, host: str) -> int:
+async def code_for(visit, host):
     return (await visit.get(f"/{visit.server.token}/", Host=f"{host}:{visit.server.port}")).code
 
 
-async def test_other_machines_are_served_only_where_that_is_asked_for(
-    visit: Visit, tmp_path: Path
-) -> None:
+async def test_other_machines_are_served_only_where_that_is_asked_for(visit, tmp_path):
     assert visit.server.url.startswith("http://127.0.0.1:")
     assert len(visit.server.token) >= 32
     assert not visit.server.is_open
@@ -114,7 +160,7 @@ async def test_other_machines_are_served_only_where_that_is_asked_for(
 
 
 @pytest.mark.parametrize("letter", ["x", "\u20ac", "\x01"])
-async def test_a_pgn_that_is_too_long_is_refused_in_words(tab: Tab, letter: str) -> None:
+async def test_a_pgn_that_is_too_long_is_refused_in_words(tab, letter):
     """A message that is too long closes the socket, so that every text of the greatest length must
     fit into one.
     """
@@ -139,20 +185,20 @@ async def test_a_pgn_that_is_too_long_is_refused_in_words(tab: Tab, letter: str)
      '{"do": "lines", "on": true, "count": 999}',
      '{"do": "new", "side": "red", "level": "", "clock": "", "fen": "", "chess960": ""}', "[" * 100_000],
 )  # fmt: skip
-def test_messages_of_another_form_are_refused(text: str) -> None:
+def test_messages_of_another_form_are_refused(text):
     with pytest.raises(DataError):
         read_request(text)
 
 
-def test_every_request_takes_the_fields_of_its_message() -> None:
+def test_every_request_takes_the_fields_of_its_message():
     taken = {
         name: [*inspect.signature(action).parameters][1:] for name, (action, _) in REQUESTS.items()
     }
-    taken = {name: [one for one in fields if one != "index"] for name, fields in taken.items()}
+    taken = {name: [one for one in fields if one != "games"] for name, fields in taken.items()}
     assert taken == {name: [*fields] for name, (_, fields) in REQUESTS.items()}
 
 
-async def test_a_second_click_on_play_here_does_not_close_the_page(visit: Visit, tab: Tab) -> None:
+async def test_a_second_click_on_play_here_does_not_close_the_page(visit, tab):
     await tab.state()
     second = await visit.tab()
     await second.message("busy")
@@ -163,7 +209,7 @@ async def test_a_second_click_on_play_here_does_not_close_the_page(visit: Visit,
     assert sans(await second.state(lambda state: len(state["steps"]) > 1))[0] == "e4"
 
 
-def has_ipv6() -> bool:
+def has_ipv6():
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -185,7 +231,7 @@ def has_ipv6() -> bool:
         ),
     ],
 )
-async def test_a_server_knows_its_names(visit: Visit, listens: str, host: str, known: bool) -> None:
+async def test_a_server_knows_its_names(visit, listens, host, known):
     visit.server.host = listens
     assert visit.server.knows(host) == known
 
@@ -202,7 +248,7 @@ async def test_a_server_knows_its_names(visit: Visit, listens: str, host: str, k
         ("127.0.0.1:8080", "https://127.0.0.1:8080", False),
     ],
 )
-def test_a_page_of_the_server_may_open_its_socket(host: str, origin: str, same: bool) -> None:
+def test_a_page_of_the_server_may_open_its_socket(host, origin, same):
     socket = SimpleNamespace(request=SimpleNamespace(host=host))
     assert BoardSocket.check_origin(socket, origin) == same  # type: ignore[arg-type]
 
@@ -210,8 +256,8 @@ def test_a_page_of_the_server_may_open_its_socket(host: str, origin: str, same: 
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
 @pytest.mark.parametrize("visit", [{"host": "::1"}, {"host": "::"}], indirect=True)
 async def test_a_server_listens_on_addresses_of_ipv6_and_everywhere_at_the_address_it_tells(
-    visit: Visit,
-) -> None:
+    visit,
+):
     everywhere = visit.server.host == "::"
     assert visit.server.url.startswith(f"http://[::1]:{visit.server.port}/") != everywhere
     assert visit.server.is_open == everywhere

@@ -4,7 +4,6 @@ game does.
 
 import threading
 from functools import partial
-from typing import Any
 
 import chess
 import chess.pgn
@@ -30,22 +29,22 @@ from uci.web.table import Table
 CASTLING = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
 
 
-def timed(increment: int = 0) -> tuple[Time, Table]:
+def timed(increment=0):
     """A game of a minute, and the time that its clock reads."""
     time = Time()
     return time, Table(Setup(clock=GameClock(GameTime(60, increment), time)))
 
 
-def play(table: Table, *moves: str) -> None:
+def play(table, *moves):
     for text in moves:
         table.play(table.board.parse_san(text))
 
 
-def moves(*texts: str) -> list[chess.Move]:
+def moves(*texts):
     return [chess.Move.from_uci(text) for text in texts]
 
 
-def test_clocks_begin_with_the_first_move_and_gain_the_increment() -> None:
+def test_clocks_begin_with_the_first_move_and_gain_the_increment():
     time, table = timed(2)
     time.seconds = 30
     assert (table.clock.running, table.clock.left(chess.WHITE)) == (None, 60)
@@ -57,7 +56,7 @@ def test_clocks_begin_with_the_first_move_and_gain_the_increment() -> None:
     assert table.clock_times == {1: 60, 2: 52}
 
 
-def test_flag_falls_while_nobody_moves() -> None:
+def test_flag_falls_while_nobody_moves():
     time, table = timed(2)
     play(table, "e4", "e5")
     time.seconds = 59.9
@@ -75,7 +74,7 @@ def test_flag_falls_while_nobody_moves() -> None:
 
 
 @pytest.mark.parametrize("stop", ["wait", "analyse"])
-def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
+def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop):
     time, table = timed(2)
     play(table, "e4", "e5")
     time.seconds = 10
@@ -89,7 +88,7 @@ def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
     assert table.clock.left(chess.WHITE) == 49
 
 
-def test_taking_back_undoes_ainos_answer_too_and_gives_the_time_back() -> None:
+def test_taking_back_undoes_ainos_answer_too_and_gives_the_time_back():
     time, table = timed()
     play(table, "e4", "e5")
     time.seconds = 20
@@ -99,7 +98,7 @@ def test_taking_back_undoes_ainos_answer_too_and_gives_the_time_back() -> None:
     assert (table.clock.left(chess.WHITE), table.clock.running) == (60, chess.WHITE)
 
 
-def test_mate_and_resigning_can_be_taken_back() -> None:
+def test_mate_and_resigning_can_be_taken_back():
     table = Table(Setup())
     play(table, "f3", "e5", "g4", "Qh4#")
     assert table.end is not None
@@ -117,7 +116,7 @@ def test_mate_and_resigning_can_be_taken_back() -> None:
     assert not table.take_back()
 
 
-def analysed(*texts: str) -> Table:
+def analysed(*texts):
     """A game against Aino that is analysed, from its end."""
     table = Table(Setup())
     play(table, *texts)
@@ -125,17 +124,17 @@ def analysed(*texts: str) -> Table:
     return table
 
 
-def go(table: Table, number: int, *texts: str) -> None:
+def go(table, number, *texts):
     """Looks at a node and plays moves there."""
     table.look(table.tree.node(number))
     table.explore(moves(*texts))
 
 
-def pgn(table: Table) -> str:
+def pgn(table):
     return str(table.record()).split("\n\n", 1)[1].replace("\n", " ")
 
 
-def test_exploring_steps_along_the_game_and_leaves_it_by_any_number_of_variations() -> None:
+def test_exploring_steps_along_the_game_and_leaves_it_by_any_number_of_variations():
     """The second one deleted the first, without a word."""
     table = analysed("e4", "e5", "Nf3", "Nc6")
     go(table, 0, "e2e4")
@@ -153,7 +152,7 @@ def test_exploring_steps_along_the_game_and_leaves_it_by_any_number_of_variation
     )
 
 
-def test_what_is_tried_behind_the_end_of_a_game_is_no_part_of_it() -> None:
+def test_what_is_tried_behind_the_end_of_a_game_is_no_part_of_it():
     table = analysed("f3", "e5", "g4")
     go(table, 3, "d7d5")
     assert pgn(table) == "1. f3 e5 2. g4 ( 2. g4 d5 ) *"
@@ -162,7 +161,7 @@ def test_what_is_tried_behind_the_end_of_a_game_is_no_part_of_it() -> None:
     assert pgn(table) == "1. f3 e5 2. g4 Qh4# ( 2... d5 ) 0-1"
 
 
-def test_taking_back_keeps_what_the_person_made() -> None:
+def test_taking_back_keeps_what_the_person_made():
     table = analysed("e4", "e5", "Nf3", "Nc6")
     go(table, 1, "c7c5")
     go(table, 3, "d7d6")
@@ -174,7 +173,7 @@ def test_taking_back_keeps_what_the_person_made() -> None:
     assert pgn(table) == "1. e4 e5 ( 1... c5 ) 2. Bc4 ( 2. Nf3 d6 ) 2... Nc6 *"
 
 
-def test_variations_are_promoted_deleted_commented_and_marked() -> None:
+def test_variations_are_promoted_deleted_commented_and_marked():
     table = Table(Setup(human=None))
     go(table, 0, "e2e4", "e7e5")
     go(table, 1, "c7c5", "g1f3")
@@ -195,7 +194,7 @@ def test_variations_are_promoted_deleted_commented_and_marked() -> None:
 
 
 @pytest.mark.parametrize("act", ["promote", "delete"])
-def test_the_moves_of_a_game_stay_what_they_were(act: str) -> None:
+def test_the_moves_of_a_game_stay_what_they_were(act):
     table = analysed("e4", "e5")
     go(table, 1, "c7c5")
     go(table, 1, "c7c6")
@@ -209,7 +208,7 @@ def test_the_moves_of_a_game_stay_what_they_were(act: str) -> None:
 
 
 @given(st.data())
-def test_what_is_looked_at_is_where_its_moves_lead(data: st.DataObject) -> None:
+def test_what_is_looked_at_is_where_its_moves_lead(data):
     """The board goes from place to place by the moves between them."""
     table = Table(Setup(human=None))
     for _ in range(6):
@@ -222,7 +221,7 @@ def test_what_is_looked_at_is_where_its_moves_lead(data: st.DataObject) -> None:
     assert str(table.tree.game).partition("\n\n")[2].replace("\n", " ") == pgn(table)
 
 
-def test_the_record_has_players_result_clock_and_variation() -> None:
+def test_the_record_has_players_result_clock_and_variation():
     table = Table(Setup(clock=GameClock(GameTime(60, 1), Time())))
     play(table, "f3", "e5", "g4", "Qh4#")
     table.analyse(True)
@@ -242,7 +241,7 @@ def test_the_record_has_players_result_clock_and_variation() -> None:
     assert (loaded.headers["White"], loaded.headers["Result"]) == ("A", "1/2-1/2")
 
 
-def test_the_page_is_told_what_changed() -> None:
+def test_the_page_is_told_what_changed():
     """Each arrow key sent the whole game, 0.9 MB of a large study."""
     table = analysed("e4", "e5", "Nf3")
     found = snapshot(table, is_new=True)
@@ -256,7 +255,7 @@ def test_the_page_is_told_what_changed() -> None:
     assert nodes[4]["marked"] == [chess.F1, chess.C4]
 
 
-def test_moves_are_offered_to_who_may_move_and_castling_onto_the_rook_and_beside_it() -> None:
+def test_moves_are_offered_to_who_may_move_and_castling_onto_the_rook_and_beside_it():
     table = Table(Setup(human=chess.BLACK))
     assert [snapshot(table, is_new=True)[name] for name in ("legal", "thinking")] == [[], True]
     play(table, "e4")
@@ -270,7 +269,7 @@ EVEN = Verdict(0, None, (300, 400, 300))
 MOVES = [chess.Move.from_uci(uci) for uci in ("g1f3", "g8f6", "f3g1", "f6g8")]
 
 
-def varied(count: int, goes_on: int) -> str:
+def varied(count, goes_on):
     """A game whose every move has a variation; it goes on in the first or the second of the two."""
     node = game = chess.pgn.Game()
     for ply in range(count):
@@ -285,9 +284,7 @@ def varied(count: int, goes_on: int) -> str:
 nested, beside = partial(varied, goes_on=1), partial(varied, goes_on=0)
 
 
-def test_moves_behind_a_pasted_position_are_played_and_a_result_that_the_board_contradicts_is_told() -> (
-    None
-):
+def test_moves_behind_a_pasted_position_are_played_and_a_result_that_the_board_contradicts_is_told():
     for text in (
         "startpos moves e2e4 e7e5",
         f"position fen {chess.STARTING_FEN} moves e2e4 e7e5\n",
@@ -298,11 +295,11 @@ def test_moves_behind_a_pasted_position_are_played_and_a_result_that_the_board_c
     )
 
 
-def load(text: str) -> None:
+def load(text):
     snapshot(Table(loaded_game(text, 1)[0]), is_new=True)
 
 
-def review_page(text: str) -> None:
+def review_page(text):
     game = next(read_games(text)).game
     board, moves = game.board(), list[MoveReview]()
     for move in game.mainline_moves():
@@ -320,7 +317,7 @@ def test_twice_as_many_variations_are_twice_the_work(act, make, monkeypatch):
     counts = []
     push = chess.Board.push
 
-    def counting(board: chess.Board, move: chess.Move) -> None:
+    def counting(board, move):
         counts[-1] += 1
         push(board, move)
 
@@ -332,7 +329,7 @@ def test_twice_as_many_variations_are_twice_the_work(act, make, monkeypatch):
     assert counts[1] < 2.3 * counts[0], counts
 
 
-def test_a_step_moves_the_board_by_one_move(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_moves_the_board_by_one_move(monkeypatch):
     table = Table(loaded_game(beside(400), 1)[0])
     table.look(table.tree.game)
     pushed = list[chess.Move]()
@@ -351,11 +348,11 @@ async def test_games_are_read_and_pages_made_on_threads(visit, tab, monkeypatch)
     """A file of 67 KB with 1,167 variations stopped the clocks and all pages for ten seconds."""
     seen: dict[str, bool] = {}
 
-    def watched(place: str) -> None:
+    def watched(place):
         module, _, name = place.rpartition(".")
         real = getattr(__import__(module, fromlist=[name]), name)
 
-        def call(*words: Any, **fields: Any) -> Any:
+        def call(*words, **fields):
             seen[place] = threading.current_thread() is not loop
             return real(*words, **fields)
 
@@ -373,3 +370,47 @@ async def test_games_are_read_and_pages_made_on_threads(visit, tab, monkeypatch)
     assert "1. e4 e5" in (await visit.get(f"/{visit.server.token}/game.pgn")).body.decode()
     assert (await visit.get(f"/{visit.server.token}/")).code == 200
     assert seen == dict.fromkeys(places, True)
+
+
+def test_what_is_drawn_on_a_position_is_there_again():
+    """It vanished at the next step."""
+    table = Table(Setup())
+    play(table, "e4", "e5")
+    table.draw(table.last, chess.D8, chess.H4, "red")
+    table.draw(table.last, chess.E5, chess.E5, "green")
+    play(table, "Nf3")
+    drawn = snapshot(table, True)["nodes"][2]["drawn"]
+    assert sorted(drawn) == [(chess.E5, chess.E5, "green"), (chess.D8, chess.H4, "red")]
+
+
+def test_what_is_drawn_in_a_game_is_saved_with_it():
+    table = Table(Setup())
+    play(table, "e4", "e5")
+    table.saved_version = table.version
+    table.draw(table.last, chess.D8, chess.H4, "yellow")
+    assert table.is_worth_saving
+    assert "e5 { [%cal Yd8h4] }" in str(table.record())
+
+
+@pytest.mark.parametrize(
+    ("colour", "left"), [("red", []), ("blue", [(chess.D8, chess.H4, "blue")])]
+)
+def test_an_arrow_drawn_again_goes_or_takes_its_new_colour(colour, left):
+    table = Table(Setup())
+    for one in ("red", colour):
+        table.draw(table.tree.game, chess.D8, chess.H4, one)
+    assert table.tree.news(True)[0]["drawn"] == left
+
+
+def test_a_drawing_before_the_first_move_is_no_reason_to_save_a_game():
+    table = Table(Setup())
+    table.draw(table.tree.game, chess.D8, chess.H4, "red")
+    assert not table.is_worth_saving
+
+
+def test_wiping_leaves_words():
+    table = Table(Setup(human=None))
+    table.comment(table.tree.game, "Words")
+    table.draw(table.tree.game, chess.D8, chess.H4, "red")
+    table.wipe(table.tree.game)
+    assert table.tree.game.comment == "Words"

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import chess
-import chess.pgn
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.websocket import websocket_connect
 
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchJob
-from engine.search.result import OnInfo, SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
 from uci.game.game_file import save_game
 from uci.game.timed_game import Setup
@@ -36,23 +31,21 @@ class WebEngine(FakeEngine):
     slow = False
     wdl = (400, 300, 300)
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(self, options):
         super().__init__(options)
         self.job = SearchJob[Any]()
         self.evaluator = SimpleNamespace(name="fake")
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
-    ) -> SearchResult:
+    def search(self, limits, on_info=None, job=None):
         self.job = job or SearchJob()
         if self.slow:
             self.job.hold(Limits(infinite=True))
         return super().search(limits, on_info, self.job)
 
-    def stop(self) -> None:
+    def stop(self):
         self.job.stop()
 
-    def _info(self, move: chess.Move, rank: int) -> SearchInfo:
+    def _info(self, move, rank):
         return replace(super()._info(move, rank), wdl=self.wdl)
 
 
@@ -63,11 +56,11 @@ class Visit:
 
     def __init__(
         self,
-        folder: Path,
-        setup: Setup | None = None,
-        load: Callable[[], Any] | None = None,
-        **place: Any,
-    ) -> None:
+        folder,
+        setup=None,
+        load=None,
+        **place,
+    ):
         self.engine = WebEngine(EngineOptions())
         self.board_engine = BoardEngine(load or (lambda: self.engine))  # type: ignore[arg-type, return-value]
         self.folder = folder
@@ -78,16 +71,17 @@ class Visit:
             lambda tell: Conductor(services, setup or Setup(), tell), self.empty.set, **place
         )
 
-    def _keep(self, game: chess.pgn.Game, before: chess.pgn.Game | None, is_analysis: bool) -> str:
+    def _keep(self, game, before, is_analysis):
         save_game(game, self.folder / ("analyses.pgn" if is_analysis else "games.pgn"), before)
         return "saved"
 
-    async def get(self, path: str = "", **headers: str) -> HTTPResponse:
-        request = HTTPRequest(f"http://127.0.0.1:{self.server.port}{path}", headers=headers)
+    async def get(self, path="", method="GET", **headers):
+        url = f"http://127.0.0.1:{self.server.port}{path}"
+        request = HTTPRequest(url, method, headers)
         with closing(AsyncHTTPClient(force_instance=True)) as client:
             return await client.fetch(request, raise_error=False)
 
-    async def tab(self, page: str = "", **headers: str) -> Tab:
+    async def tab(self, page="", **headers):
         address = f"{self.server.url.replace('http', 'ws')}socket?page={page}"
         fields = {"Origin": f"http://127.0.0.1:{self.server.port}", **headers}
         request = HTTPRequest(
@@ -96,18 +90,18 @@ class Visit:
         self.tabs.append(Tab(await websocket_connect(request)))
         return self.tabs[-1]
 
-    async def is_left(self) -> None:
+    async def is_left(self):
         """Waits until the server knows that all tabs are closed."""
         while self.server.tabs:
             await asyncio.sleep(0.01)
 
-    async def reopened(self, tab: Tab) -> Tab:
+    async def reopened(self, tab):
         """The page's next connection, after one that was lost."""
         await tab.close()
         await self.is_left()
         return await self.tab()
 
-    async def close(self) -> None:
+    async def close(self):
         self.server.conductor.close()
         arrived = list[bool]()
         self.server.conductor.arrive = lambda: arrived.append(True)  # type: ignore[method-assign]
@@ -121,29 +115,29 @@ class Visit:
 class Tab:
     """The socket of one tab."""
 
-    def __init__(self, socket: WebSocketClientConnection) -> None:
+    def __init__(self, socket):
         self.socket = socket
         self.seen: list[dict[str, Any]] = []
         self.is_open = True
         self._nodes: dict[str, dict[str, Any]] = {}
 
-    async def read(self) -> str | bytes | None:
+    async def read(self):
         """The next message; None where the socket is closed."""
         async with asyncio.timeout(WAIT_S):
             message = await self.socket.read_message()
         self.is_open = message is not None
         return message
 
-    async def close(self) -> None:
+    async def close(self):
         """Closes the socket and waits until it is closed."""
         self.socket.close()
         while self.is_open:
             await self.read()
 
-    async def send(self, request: str, **fields: object) -> None:
+    async def send(self, request, **fields):
         await self.socket.write_message(json.dumps({"do": request, **fields}))
 
-    async def until(self, right: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    async def until(self, right):
         """The next message that is right."""
         while True:
             text = await self.read()
@@ -156,7 +150,7 @@ class Tab:
             if right(message):
                 return message
 
-    def _steps(self, last: int) -> list[dict[str, Any]]:
+    def _steps(self, last):
         """The nodes from the start of the game to its last."""
         parents = {
             number: int(parent) for parent, node in self._nodes.items() for number in node["next"]
@@ -166,22 +160,20 @@ class Tab:
             found.insert(0, parents[found[0]])
         return [self._nodes[str(number)] for number in found]
 
-    async def state(
-        self, right: Callable[[dict[str, Any]], bool] = lambda state: True
-    ) -> dict[str, Any]:
+    async def state(self, right=lambda state: True):
         """The next state that is right."""
         return await self.until(lambda message: message["do"] == "state" and right(message))
 
-    async def played(self, uci: str) -> None:
+    async def played(self, uci):
         """Makes the first move of a game, and waits for the answer."""
         await self.send("move", uci=uci)
         await self.state(lambda state: len(state["steps"]) == 3)
 
-    async def message(self, kind: str) -> dict[str, Any]:
+    async def message(self, kind):
         """The next message of a kind."""
         return await self.until(lambda message: message["do"] == kind)
 
-    async def said(self) -> str:
+    async def said(self):
         """The next words, but for those about an engine that is still being loaded."""
         told = await self.until(
             lambda message: message["do"] == "say" and "getting ready" not in message["text"]
@@ -189,5 +181,5 @@ class Tab:
         return str(told["text"])
 
 
-def sans(state: dict[str, Any]) -> list[str]:
+def sans(state):
     return [step["san"] for step in state["steps"][1:]]

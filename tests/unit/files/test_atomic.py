@@ -111,3 +111,89 @@ def test_a_read_only_disk_named_the_temporary_file(
     monkeypatch.setattr(atomic, "open", refused, raising=False)
     with pytest.raises(OSError, match=r"/a'"):
         write_file(tmp_path / "a", "text")
+
+
+# ---- files that are somebody's own ---------------------------------------------------------------
+
+on_posix = pytest.mark.skipif(os.name != "posix", reason="files have no such permissions here")
+
+
+@on_posix
+def test_a_link_stays_and_the_file_behind_it_is_written(tmp_path):
+    """The second save of a game put a file in the place of the link to where the games are."""
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far/games.pgn").write_text("old")
+    (tmp_path / "link.pgn").symlink_to("far/games.pgn")
+    write_file(tmp_path / "link.pgn", "new")
+    assert (tmp_path / "link.pgn").is_symlink()
+    assert (tmp_path / "far/games.pgn").read_text() == "new"
+
+
+@on_posix
+def test_a_link_to_nothing_makes_the_file_that_it_names(tmp_path):
+    (tmp_path / "link.pgn").symlink_to("games.pgn")
+    write_file(tmp_path / "link.pgn", "new")
+    assert (tmp_path / "games.pgn").read_text() == "new"
+
+
+@on_posix
+def test_links_in_a_circle_are_told(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(OSError, match="symbolic links"):
+        write_file(tmp_path / "a", "new")
+
+
+@on_posix
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o755])
+def test_permissions_stay(tmp_path, mode):
+    """A private file of games could be read by all after the second save."""
+    (path := tmp_path / "a").write_text("old")
+    path.chmod(mode)
+    write_file(path, "new")
+    assert path.stat().st_mode & 0o777 == mode
+
+
+@on_posix
+def test_a_private_file_is_private_while_it_is_written(tmp_path):
+    (path := tmp_path / "a").write_text("old")
+    path.chmod(0o600)
+    with atomic_write(path):
+        modes = {one.stat().st_mode & 0o777 for one in tmp_path.iterdir()}
+    assert modes == {0o600}
+
+
+@on_posix
+def test_owner_and_group_stay(tmp_path, monkeypatch):
+    (path := tmp_path / "a").write_text("old")
+    asked = []
+    monkeypatch.setattr(os, "chown", lambda new, *owner: asked.append(owner))
+    write_file(path, "new")
+    assert asked == [(-1, path.stat().st_gid), (path.stat().st_uid, -1)]
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="files have no attributes here")
+def test_attributes_stay(tmp_path):
+    (path := tmp_path / "a").write_text("old")
+    try:
+        os.setxattr(path, "user.from", b"lichess.org")
+    except OSError:
+        pytest.skip("this file system has no attributes")
+    write_file(path, "new")
+    assert os.getxattr(path, "user.from") == b"lichess.org"
+
+
+def test_another_name_of_the_file_keeps_the_old_content(tmp_path):
+    """Backups of hard links would change with the file."""
+    (path := tmp_path / "a").write_text("old")
+    os.link(path, tmp_path / "backup")
+    write_file(path, "new")
+    assert (tmp_path / "backup").read_text() == "old"
+
+
+def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path, monkeypatch):
+    (path := tmp_path / "a").write_text("old")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # as it is for all but root
+    with pytest.raises(PermissionError):
+        write_file(path, "new")
+    assert path.read_text() == "old"

@@ -49,11 +49,15 @@ for (const id of ["new-game", "from-here"]) {
   });
 }
 
-// Starts a dialog's choices with those of the game that is on.
+// Starts a dialog's choices with the side of the game that is on, and the level and clock that were chosen last.
 function choose(id) {
-  const form = $(id).querySelector("form");
+  const form = $(id).querySelector("form"), { level, clock } = state.choice;
   if (state.human) form.side.value = state.human;
-  setChoice(form.level, state.level);
+  setChoice(form.level, level);
+  const isListed = [...form.clock.options].some(({ value }) => value === clock);
+  form.clock.value = isListed ? clock : "own";
+  form.own.value = isListed ? "" : clock;
+  need(form.querySelector(".own-clock"), !isListed);
 }
 
 let positionToPlay = null;  // a FEN from the set-up dialog, or of a review

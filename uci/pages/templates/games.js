@@ -90,8 +90,13 @@ const games = {
       if (game.key === this.chosen?.key) this.choose(game);
     });
     this.draw();
-    if (!document.body.classList.contains("dropping")) $("games-status").textContent = this.problem
-      || several("{count} game", "{count} games", total);
+    if (!document.body.classList.contains("dropping")) $("games-status").textContent = this.problem || this.told(total);
+  },
+
+  // How many games are in the list, and how many are still to come.
+  told(total) {
+    const count = several("{count} game", "{count} games", total);
+    return this.left ? t("{games}, and about {left} still to come", { games: count, left: counted(this.left) }) : count;
   },
 
   row(game, at) {
@@ -131,9 +136,18 @@ const games = {
     if (game) $("games-page").href = `review?game=${game.key}`;
   },
 
-  reading({ games }) { $("games-status").textContent = several("Reading: {count} game", "Reading: {count} games", games); },
+  left: 0,  // games that are still to be read, about
+  grown: 0,  // games that were read when the list was asked for
+
+  // The list is asked for again when many more were read, and at the end.
+  reading({ games, left }) {
+    this.left = left;
+    if (this.grown && games < 1.5 * this.grown) $("games-status").textContent = this.told(this.total);
+    else { this.grown = games; this.search(); }
+  },
 
   read({ problems }) {
+    this.left = this.grown = 0;
     this.problem = problems.join(" ");
     this.search();
   },
@@ -147,6 +161,7 @@ const games = {
       return made;
     };
     const other = Object.assign(document.createElement("input"), { maxLength: 100, placeholder: t("another name"), ariaLabel: t("another name") });
+    other.value = $("games-names").querySelector("input")?.value ?? "";  // what is being typed
     other.addEventListener("change", () => { if (other.value.trim()) answer(other.value, true); });
     other.addEventListener("keydown", event => { if (event.key === "Enter") other.blur(); });  // which is the change
     $("games-names").replaceChildren(words("", t("Which name is yours?")), ...likely.map(name => button(name, false)),
@@ -260,8 +275,8 @@ const gameDeeds = {
   delete: () => {
     const { copies, file } = games.chosen, game = playersOf(games.chosen).join(" – ");
     const question = copies > 1
-      ? t("Delete {game} from {file} for good? {count} games are equal; the others and the review stay.", { game, file, count: copies })
-      : t("Delete {game} for good, with its review?", { game });
+      ? t("Delete {game} from {file}? {count} games are equal; the others and the review stay. The folder {folder} keeps its text.", { game, file, count: copies, folder: "earlier" })
+      : t("Delete {game}, with its review? The folder {folder} keeps its text.", { game, folder: "earlier" });
     $("games-sure").querySelector("span").textContent = question;
     $("games-sure").hidden = false;
     $("games-sure").querySelector("button").focus();

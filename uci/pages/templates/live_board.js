@@ -1,20 +1,24 @@
 // A board on which pieces are moved: drag, two clicks, or keys. Needs board.js.
 const DRAG_FROM = 4;  // pixels; a shorter way is a click
+// Of arrows and circles: with no key held, with Shift or Ctrl, with Alt or Meta, and with both, as on Lichess.
+const COLOURS = ["green", "red", "blue", "yellow"];
 
 class LiveBoard {
   // `onMove(uci)` is told the choice, and returns false where nobody heard it. `onPremove([from, to])` is told a move
-  // made while the opponent thinks, or null where it is taken back.
-  constructor(host, onMove, onPremove, announce) {
+  // made while the opponent thinks, or null where it is taken back. `onDraw([from, to, colour])` keeps what is drawn and
+  // gives it back in `show`; it is told null where all of it goes. Without it, drawings go with the position.
+  constructor(host, onMove, onPremove, announce, onDraw = null) {
     this.host = host;
     this.view = new BoardView(host.querySelector("svg"));
     this.onMove = onMove;
     this.onPremove = onPremove;
     this.announce = announce;
+    this.onDraw = onDraw ?? (shape => this.drawHere(shape));
     this.base = { placement: "8/8/8/8/8/8/8/8", marked: [] };
     this.legal = [];
     this.premoves = null;  // "white" or "black" while that side may make a move in advance
     this.selected = this.cursor = this.drag = this.drawing = null;
-    this.drawn = [];  // [from, to] of arrows, [square, square] of circles
+    this.drawn = [];  // [from, to, colour]; a circle goes to its own square
     host.addEventListener("pointerdown", event => this.press(event));
     host.addEventListener("mousedown", event => { if (!event.target.closest(".promotion")) event.preventDefault(); });
     host.addEventListener("pointermove", event => this.pull(event));
@@ -33,7 +37,8 @@ class LiveBoard {
     this.base = base;
     this.legal = legal;
     this.premoves = premoves;
-    if (changed) this.drawn = [];
+    if (base.drawn) this.drawn = base.drawn;
+    else if (changed) this.drawn = [];
     if (changed && this.drag === null || !this.canTake(this.selected)) this.selected = null;
     if (changed) this.closePromotion();
     this.draw();
@@ -41,10 +46,9 @@ class LiveBoard {
 
   draw() {
     const targets = this.legal.filter(([source]) => source === this.selected).map(([, target]) => target);
-    const arrows = this.drawn.filter(([from, to]) => from !== to).map(pair => [...pair, "drawn"]);
-    const circles = this.drawn.filter(([from, to]) => from === to).map(([square]) => [square, "drawn"]);
-    this.view.show({ ...this.base, arrows: [...this.base.arrows ?? [], ...arrows],
-      circles: [...this.base.circles ?? [], ...circles], selected: this.selected, targets: [...new Set(targets)], cursor: this.cursor });
+    const arrows = this.drawn.filter(([from, to]) => from !== to);
+    const circles = this.drawn.filter(([from, to]) => from === to).map(([, square, colour]) => [square, colour]);
+    this.view.show({ ...this.base, arrows: [...arrows, ...this.base.arrows ?? []], circles, selected: this.selected, targets: [...new Set(targets)], cursor: this.cursor });
   }
 
   flip(flipped) {
@@ -59,9 +63,17 @@ class LiveBoard {
     return Boolean(this.premoves && letter && (letter === letter.toUpperCase()) === (this.premoves === "white"));
   }
 
-  // Takes back a premove, the choice of a piece, and what was drawn.
+  get hasPremove() { return (this.base.arrows ?? []).some(([, , kind]) => kind === "premove"); }
+
+  // Takes back a premove and the choice of a piece; where there is neither, what was drawn.
+  escape() {
+    const isChosen = [this.selected, this.cursor, this.drag].some(one => one !== null);
+    if (isChosen || this.hasPremove || !this.host.querySelector(".promotion").hidden) this.cancel();
+    else if (this.drawn.length) this.onDraw(null);
+  }
+
+  // Takes back a premove and the choice of a piece. What was drawn stays: it may be kept in a game.
   cancel() {
-    this.drawn = [];
     this.selected = this.cursor = this.drag = null;
     this.closePromotion();
     this.onPremove(null);
@@ -73,6 +85,7 @@ class LiveBoard {
     this.closePromotion();
     if (event.button === 2) {
       this.drawing = this.view.squareAt(event);
+      this.colour = COLOURS[Number(event.shiftKey || event.ctrlKey) + 2 * Number(event.altKey || event.metaKey)];
       this.host.setPointerCapture(event.pointerId);
     }
     if (event.button !== 0) return;
@@ -106,14 +119,20 @@ class LiveBoard {
     if (drag.piece.nextSibling) drag.piece.parentNode.append(drag.piece);  // above the others
   }
 
-  // Draws an arrow or a circle, or removes it. A circle where a premove waits takes that back.
+  // Ends an arrow or a circle. A circle where a premove waits takes that back.
   finishDrawing(to) {
     const from = this.drawing;
     this.drawing = null;
     if (from === null || to === null) return;
-    if (from === to && (this.base.arrows ?? []).some(([, , kind]) => kind === "premove")) { this.cancel(); return; }
-    const others = this.drawn.filter(pair => pair[0] !== from || pair[1] !== to);
-    this.drawn = others.length < this.drawn.length ? others : [...this.drawn, [from, to]];
+    if (from === to && this.hasPremove) this.cancel();
+    else this.onDraw([from, to, this.colour]);
+  }
+
+  // Draws a shape until the position changes; the same one again takes it away, and null all of them.
+  drawHere(shape) {
+    const others = shape ? this.drawn.filter(([from, to]) => from !== shape[0] || to !== shape[1]) : [];
+    const isNew = shape && !this.drawn.some(one => String(one) === String(shape));
+    this.drawn = isNew ? [...others, shape] : others;
     this.draw();
   }
 
@@ -230,7 +249,7 @@ class LiveBoard {
       if (this.selected !== null && this.selected !== this.cursor && this.moveTo(this.cursor)) this.cursor = null;
       else this.selected = this.canTake(this.cursor) && this.selected !== this.cursor ? this.cursor : null;
     } else if (event.key === "Escape") {
-      this.cancel();
+      this.escape();
     } else {
       return;
     }

@@ -62,7 +62,8 @@ function say(text, kind = "note") {
 const openDialogs = () => [...document.querySelectorAll("dialog[open]")];
 
 const live = new LiveBoard($("board"), uci => { premoves = []; return send("move", { uci }); },
-  squares => { premoves = squares ? [...premoves, squares] : []; if (state) show(); }, text => say(text));
+  squares => { premoves = squares ? [...premoves, squares] : []; if (state) show(); }, text => say(text),
+  shape => shape ? send("draw", { node: here(), source: shape[0], target: shape[1], colour: shape[2] }) : send("wipe", { node: here() }));
 const moveList = new MoveList($("moves"), () => { showMoves([]); show(); }), lineList = new MoveList($("line-list"), show);
 
 // ---- what is shown ----
@@ -126,16 +127,13 @@ function showBoard() {
   const flipped = bottomSide() === "black";
   if (live.view.flipped !== flipped) live.flip(flipped);
   const mayPremove = state.thinking && browsed === null ? state.human : null;
-  const { drawn } = step;  // by the game's author, [from, to, colour]; a circle goes to its own square
-  arrows.unshift(...drawn.filter(([from, to]) => from !== to));
-  const circles = drawn.filter(([from, to]) => from === to).map(([, square, colour]) => [square, colour]);
-  const pieces = piecesOf(step.fen.split(" ")[0]);
+  const pieces = piecesOf(step.fen.split(" ")[0]);  // of the player's hopes, where premoves wait
   for (const [from, to] of premoves) {
     pieces.set(to, pieces.get(from));
     pieces.delete(from);
   }
   const glyph = mark && [step.marked[1], GLYPHS[mark.nag], KINDS[mark.nag]];
-  live.show({ placement: placementOf(pieces), marked: step.marked, check: step.check, arrows, circles, glyph },
+  live.show({ placement: placementOf(pieces), marked: step.marked, check: step.check, drawn: step.drawn, arrows, glyph },
     isLatest() && (!state.analysing || here() === state.here) ? state.legal : [], mayPremove);
 }
 
@@ -202,10 +200,9 @@ function stopClocks() {
   showClocks();
 }
 
-const GLYPHS = { 1: "!", 2: "?", 3: "!!", 4: "??", 5: "!?", 6: "?!", 7: "□", 10: "=", 13: "∞", 14: "⩲", 15: "⩱", 16: "±", 17: "∓", 18: "+−", 19: "−+" };
 const KINDS = { 1: "only-move", 2: "mistake", 3: "brilliant-move", 4: "blunder", 5: "only-move", 6: "inaccuracy" };
 const glyphsOf = ({ id, glyphs }) => marks[id] && !glyphs.some(glyph => glyph <= 6) ? [marks[id].nag, ...glyphs] : glyphs;
-const named = step => step.san + glyphsOf(step).map(glyph => GLYPHS[glyph] ?? "").join("");
+const named = step => step.san + glyphsOf(step).map(glyph => GLYPHS[glyph] ?? `$${glyph}`).join("");
 
 const words = (kind, text) => Object.assign(document.createElement("span"), { className: kind, textContent: text });
 
@@ -312,10 +309,17 @@ function showMoves(numbers) {
   box.querySelector("[aria-current]")?.removeAttribute("aria-current");
   const button = buttons.get(here());
   button?.setAttribute("aria-current", "true");
-  const said = marks[here()] && rows.get(here())?.made.find(part => part.matches(".review-note"));  // is to be seen whole
-  const above = said ? Math.max(0, Math.min(2 * button.offsetHeight, box.clientHeight - said.offsetTop - said.offsetHeight + button.offsetTop))
-    : box.clientHeight / 2;
-  box.scrollTop = button?.isConnected ? button.offsetTop - box.offsetTop - above : here() ? box.scrollTop : 0;
+  showNear(box, button, marks[here()] && rows.get(here())?.made.find(part => part.matches(".review-note")));
+}
+
+// Lets the list of moves show a move in its middle. What a review says of it is to be seen whole: the list is made high enough,
+// and begins with the move, or with what is said where the author wrote much between them.
+function showNear(box, button, said) {
+  box.style.minHeight = "";
+  if (!button?.isConnected) { if (!here()) box.scrollTop = 0; return; }
+  const isFar = said && said.offsetTop - button.offsetTop > 4 * button.offsetHeight, first = isFar ? said : button;
+  if (said) box.style.minHeight = `${said.offsetTop + said.offsetHeight - first.offsetTop + 2}px`;
+  box.scrollTop = first.offsetTop - box.offsetTop - (said ? 0 : box.clientHeight / 2);
 }
 
 function showLines() {
@@ -417,7 +421,7 @@ function showReview({ running, ready, done, total, marks: told, curve: points })
   $("review-button").disabled = running;
   $("review-too").disabled = running || !mayReview();
   $("review-progress").value = total ? done / total : 0;
-  $("review-text").textContent = done < total ? t("{done} of {total} moves", { done, total }) : t("Looking closer");
+  $("review-text").textContent = done < total ? t("{done} of {total} moves", { done: Math.ceil(done / 2), total: Math.ceil(total / 2) }) : t("Looking closer");
   if (wasRunning && ready) say(t("The review is ready."));
 }
 
@@ -647,7 +651,7 @@ const keys = {
   "/": () => $("typed-move").focus(), h: () => send("hint"), u: () => send("take_back"), n: () => openDialog("new-game"),
   a: () => { if (state.isGame) tells.analyse(); }, l: () => { if (state.analysing) toggle("lines-on"); },
   s: () => { setLook("sound", choices.sound === "on" ? "off" : "on"); say(choices.sound === "on" ? t("Sound on.") : t("Sound off.")); },
-  Escape: () => live.cancel(),
+  Escape: () => live.escape(),
   "?": () => openDialog("keys"),
 };
 // What lies over the board has the keys: a dialog, the curtain, or the choice of a promotion, with which one can look only.
@@ -696,5 +700,6 @@ function connect() {
 }
 
 for (const name in choices) setLook(name, choices[name]);
+addEventListener("resize", () => { latestShown = null; if (state) showMoves(); });
 setInterval(showClocks, 100);
 connect();

@@ -4,8 +4,8 @@ of who reads it.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,11 @@ from uci.annotate.comments import add_comments, how_reviewed
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.judge import BAD, BRILLIANT, GREAT
 from uci.annotate.review import GameReview, MoveReview
-from uci.game.game_file import REVIEWS, owning
 from uci.language import _
-from uci.library.puzzles import puzzles_of
+from uci.library.catalogue import Catalogue, ReviewFacts
+from uci.library.game_files import line_of_review, review_files, review_path
+from uci.library.puzzles import puzzle_key, puzzles_of
+from uci.library.steps import Steps, finish
 from uci.terminal.reading import read_text_games
 from uci.terminal.verdict import Verdict
 
@@ -50,30 +52,21 @@ class KeptReview:
         )
         return render_game_page(_("Review of the game"), [section], how, nonce)
 
-    def write(self, wish: Path, look: Callable[[], object] = lambda: None) -> None:
-        """Keep it beside the file that wishes for it, with what a list shows and its puzzles, in
-        place of that file.
-
-        Where the wish is gone, because the game was deleted meanwhile, nothing is kept. A deleted
-        game may have been wished for again: `look` raises where it is not there any more. Raises
-        OSError.
-        """
+    def text(self) -> str:
+        """Return what is kept of it, with what a list shows and its puzzles."""
         kept = {"game": game_text(self.review.game), "start": asdict(self.review.start), "side": self.review.side,
                 "moves": list(map(_pack, self.review.moves)), "evaluator": self.evaluator, "reader": self.reader,
                 "nodes": self.limits.nodes, "movetime_ms": self.limits.movetime_ms,
                 "facts": review_facts(self.review), "puzzles": puzzles_of(self.review, self.reader)}  # fmt: skip
-        with owning(wish.parents[1]):
-            look()
-            if wish.exists():
-                write_file(wish.with_suffix(".json"), json.dumps(kept))
-                wish.unlink()
+        return json.dumps(kept)
 
     @classmethod
-    def read(cls, folder: Path, key: str) -> KeptReview:
-        """Return the review of a game of a folder. Raises DataError."""
+    def read(cls, path: Path) -> KeptReview:
+        """Return the review that a file keeps. Raises DataError."""
         try:
-            kept = json.loads((folder / REVIEWS / f"{key}.json").read_text(encoding="utf-8"))
-            game = next(found.game for found in read_text_games(kept["game"], key) if found.number)
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            found = read_text_games(kept["game"], path.stem)
+            game = next(one.game for one in found if one.number)
             board, moves = game.board(), list[MoveReview]()
             for move, packed in zip(game.mainline_moves(), kept["moves"], strict=False):
                 moves.append(_unpack(board, move, packed))
@@ -83,6 +76,87 @@ class KeptReview:
             return cls(review, kept["evaluator"], limits, kept["reader"])
         except Exception as error:
             raise DataError(_("there is no review of this game: {error}", error=error)) from error
+
+
+class Reviews:
+    """The reviews of a folder's games. Each is kept under the line of its game, so that a corrected
+    tag loses none.
+    """
+
+    def __init__(self, folder: Path, catalogue: Catalogue) -> None:
+        self._folder, self._catalogue = folder, catalogue
+        self._known: dict[Path, tuple[int, ...]] = {}  # the states of the files that were read
+        self._lines: dict[str, Path] = {}
+        self._puzzles: dict[str, set[str]] = {}  # the keys of the puzzles of each line
+
+    def refreshing(self) -> Steps:
+        """Tell the catalogue of reviews that are new or have changed, and of those that are gone."""
+        found = review_files(self._folder)
+        for path in self._known.keys() - set(found):
+            self._forget(path)
+        for path in found:
+            # Another version or program may have written anything there.
+            with contextlib.suppress(Exception):
+                stat = path.stat()
+                state = stat.st_mtime_ns, stat.st_size, stat.st_ino
+                if self._known.get(path) != state:
+                    self._forget(path)
+                    self._known[path] = state
+                    self._take_up(path)
+                    yield
+
+    def _take_up(self, path: Path) -> None:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        line = line_of_review(path, kept["game"])
+        path = self._renamed(path, review_path(self._folder, line))
+        self._catalogue.note_review(line, _facts_of(kept["facts"]))
+        self._lines[line] = path
+        self._puzzles[line] = {puzzle_key(one["fen"], one["moves"]) for one in kept["puzzles"]}
+
+    def _renamed(self, path: Path, target: Path) -> Path:
+        """Give a review the name that it has today, if that can be written and no other has it."""
+        if target.exists():
+            return path
+        with contextlib.suppress(OSError):
+            path.rename(target)
+            self._known[target] = self._known.pop(path)
+            return target
+        return path
+
+    def _forget(self, path: Path) -> None:
+        self._known.pop(path, None)
+        for line in [line for line, known in self._lines.items() if known == path]:
+            del self._lines[line], self._puzzles[line]
+            self._catalogue.note_review(line, None)
+
+    def read(self, line: str) -> KeptReview:
+        """Return the review of a line. Raises DataError."""
+        return KeptReview.read(self._lines.get(line, review_path(self._folder, line)))
+
+    def keep(self, line: str, kept: KeptReview) -> None:
+        """Keep the review of a line, in place of an older one. Raises OSError."""
+        self.remove(line)
+        write_file(review_path(self._folder, line), kept.text())
+        finish(self.refreshing())
+
+    def remove(self, line: str) -> set[str]:
+        """Remove the review of a line, if there is one; return the keys of the puzzles that no other
+        has.
+        """
+        path = self._lines.get(line, review_path(self._folder, line))
+        gone = self._puzzles.get(line, set[str]())
+        path.unlink(missing_ok=True)
+        self._forget(path)
+        return gone.difference(*self._puzzles.values())
+
+
+def _facts_of(facts: Any) -> ReviewFacts:
+    accuracy = dict[str, float | None]()
+    mistakes = dict[str, list[int]]()
+    for side in chess.COLOR_NAMES:
+        accuracy[side] = None if facts[side] is None else float(facts[side])
+        mistakes[side] = [int(count) for count in facts["mistakes"][side]]
+    return ReviewFacts(accuracy, mistakes)
 
 
 def _pack(move: MoveReview) -> list[Any]:

@@ -1,0 +1,368 @@
+"""Writes what was changed in a game into the text that it was read from, and touches nothing else
+there.
+
+Each node of a game's tree stands somewhere in its text: a number, a word, marks, comments, and
+behind them the variations to its move. Where a comment or a mark was changed, its own bytes are
+replaced. A new variation stands behind those before it. A deleted one goes with its brackets.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import chess.pgn
+import numpy as np
+
+from engine.board.pgn import desks
+from engine.board.pgn.cutter import Cutter, GameText
+from engine.board.pgn.game_reader import play_tokens
+from engine.board.pgn.game_writer import line_text, plain_comment
+from engine.board.pgn.move_words import SIGNS, nags_of
+from engine.board.pgn.token_player import PlacedPlayer
+from engine.errors import DataError, message
+from engine.files.source_text import Splice, splice
+
+_SPACES = b" \t"
+_SEMICOLON = ord(";")
+_COMMENTS = (desks.TOLD, desks.LINE_COMMENT, desks.ESCAPE)
+_WORDS = (desks.PIECE_MOVE, desks.CASTLE, desks.WORD)
+_GLYPHS = {number: sign for sign, number in SIGNS.items() if not sign.strip("!?")}
+
+
+def game_splices(text: bytes, edited: chess.pgn.Game) -> list[Splice]:
+    """Return what has to be spliced into a game's text so that the edited game is read from it.
+
+    text: UTF-8 whose lines end in line feeds, from the end of the game before to its own end.
+
+    Raises DataError, which says why, where the text cannot be read wholly, where tags or moves of
+    the main line are others, or where the edited game would not be read again.
+    """
+    splices = _Splicer(text).splices_of(edited)
+    if splices and not _are_same(_PlacedGame(splice(text, splices)).game, edited):
+        raise DataError(message("what was changed cannot be written into its text"))
+    return splices
+
+
+def _are_same(game: chess.pgn.Game, edited: chess.pgn.Game) -> bool:
+    """Whether a game has all that an edited one has, in words that can be written."""
+    if dict(game.headers) != dict(edited.headers):
+        return False
+    todo: list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]] = [(game, edited)]
+    while todo:
+        node, wanted = todo.pop()
+        said = [(node.comment, wanted.comment), (node.starting_comment, wanted.starting_comment)]
+        if any(one not in (other, plain_comment(other)) for one, other in said):
+            return False
+        moves = [[child.move for child in one.variations] for one in (node, wanted)]
+        if moves[0] != moves[1] or node.nags != wanted.nags:
+            return False
+        todo += zip(node.variations, wanted.variations, strict=True)
+    return True
+
+
+# ---- where a game stands -------------------------------------------------------------------------
+
+
+class _Span(NamedTuple):
+    """What stands between two places of a text."""
+
+    begin: int
+    end: int
+    words: str = ""  # of a comment
+    nags: frozenset[int] = frozenset()  # of a mark
+
+
+@dataclass
+class _Standing:
+    """Where a node stands in a text."""
+
+    begin: int  # of its number, or else of its word
+    end: int  # behind its word and its marks
+    last: int  # behind all that belongs to it, up to the next move of its line
+    is_alone: bool = True  # whether its word is no other move, too
+    ends_line: bool = False  # whether the last of it goes to the end of a line
+    marks: list[_Span] = field(default_factory=list)
+    starting: list[_Span] = field(default_factory=list)  # comments before a variation's first move
+    comments: list[_Span] = field(default_factory=list)
+
+
+@dataclass
+class _Line:
+    """A line of moves that is being read, at its latest node."""
+
+    node: chess.pgn.GameNode
+    opened: int = 0  # place of its bracket
+    number: int | None = None  # place of the number before the next move
+    first: chess.pgn.GameNode | None = None
+    starting: list[_Span] = field(default_factory=list)
+
+
+class _PlacedGame:
+    """A game that was read wholly, and where its nodes stand in its text. Raises DataError."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        reader = GameText(io.BytesIO())
+        reader.data, reader.final = text, True
+        reader.line -= text[: len(text) - len(text.lstrip())].count(b"\n")  # told from its first
+        found = Cutter(reader, whole=True, most=2).cut()
+        games = [] if found is None else found.games
+        if found is None or len(games) != 1:
+            raise DataError(message("this is not the text of one game"))
+        player, self.letters = play_tokens(found, games[0], False, PlacedPlayer)
+        for place, word, reason in sorted(player.faults)[:1]:
+            line, column = reader.place_of(place)
+            words = "it cannot be read wholly (line {line}:{column} of it, {word}: {reason})"
+            raise DataError(
+                message(words, line=line, column=column, word=repr(word), reason=reason)
+            )
+        self.game = player.game
+        tokens = found.tokens_of(games[0])
+        begin = self._movetext_begin(tokens)
+        self.standings: dict[chess.pgn.GameNode, _Standing] = {
+            self.game: _Standing(begin, begin, begin)
+        }
+        self.brackets = dict[chess.pgn.GameNode, _Span]()  # of variations, by their first node
+        self._lines = [_Line(self.game)]
+        for token, node in zip(tokens.tolist(), player.nodes, strict=True):
+            self._place(node, *token)
+
+    def _movetext_begin(self, tokens: np.ndarray) -> int:
+        """Return the place behind the tags."""
+        values = tokens[tokens[:, desks.KIND] == desks.VALUE_TEXT]
+        return self.text.index(b"]", int(values[-1, desks.TILL])) + 1 if len(values) else 0
+
+    def _place(
+        self, node: chess.pgn.GameNode, kind: int, place: int, till: int, attribute: int
+    ) -> None:
+        """Note where a token stands that leads to a node."""
+        line = self._lines[-1]
+        if kind == desks.NUMBER:
+            line.number = place if line.number is None else line.number
+        elif kind == desks.OPEN:
+            self._lines.append(_Line(node, place))
+        elif kind == desks.CLOSE:
+            self._close(till)
+        elif kind in _COMMENTS:
+            self._place_comment(line, kind, place, till)
+        elif kind == desks.NAG:
+            self._place_mark(line, _Span(place, till, nags=frozenset([attribute])))
+        elif kind in _WORDS and node is not line.node:
+            self._place_moves(line, node, place, till)
+        elif kind in _WORDS:
+            nags = nags_of(self.text[place:till].decode(), not node.turn())
+            self._place_mark(line, _Span(place, till, nags=frozenset(nags or ())))
+
+    def _close(self, till: int) -> None:
+        closed = self._lines.pop()
+        if closed.first is not None:
+            self.brackets[closed.first] = _Span(closed.opened, till)
+        standing = self.standings[self._lines[-1].node]
+        standing.last, standing.ends_line = till, False
+
+    def _place_comment(self, line: _Line, kind: int, place: int, till: int) -> None:
+        words = self.text[place:till].decode(errors="replace").strip()
+        begin, end = place - 1, till
+        if kind == desks.TOLD:
+            is_braced = self.text[begin : begin + 1] == b"{"
+            begin, end = (begin, end + 1) if is_braced else (place, till)  # or an offer: (=)
+        is_starting = line.first is None and len(self._lines) > 1
+        standing = self.standings[line.node]
+        if words and kind != desks.ESCAPE:
+            (line.starting if is_starting else standing.comments).append(_Span(begin, end, words))
+        if not is_starting:
+            standing.last, standing.ends_line = end, kind != desks.TOLD
+
+    def _place_mark(self, line: _Line, mark: _Span) -> None:
+        standing = self.standings[line.node]
+        standing.marks.append(mark)
+        if standing.end == standing.last and standing.end <= mark.begin:
+            standing.end = standing.last = mark.end
+
+    def _place_moves(self, line: _Line, node: chess.pgn.GameNode, place: int, till: int) -> None:
+        made = [node]
+        while made[-1].parent is not None and made[-1].parent is not line.node:
+            made.append(made[-1].parent)
+        begin = place if line.number is None else line.number
+        for one in reversed(made):
+            self.standings[one] = _Standing(begin, till, till, is_alone=len(made) == 1)
+        word = self.text[place:till].decode()
+        signs = word[len(word.rstrip("!?")) :]
+        if signs:
+            span = _Span(till - len(signs), till, nags=frozenset([SIGNS[signs]]))
+            self.standings[node].marks.append(span)
+        if line.first is None:
+            line.first = made[-1]
+            self.standings[line.first].starting = line.starting
+        line.node, line.number = node, None
+
+
+# ---- what has changed ----------------------------------------------------------------------------
+
+
+class _Splicer:
+    """Finds what has changed in a game and puts it where it belongs in its text."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._placed = _PlacedGame(text)
+        self._words: list[Splice] = []  # of comments and marks
+        self._lines: list[Splice] = []  # of variations, which stand behind these
+
+    def splices_of(self, edited: chess.pgn.Game) -> list[Splice]:
+        """Return them in order. Raises DataError."""
+        game = self._placed.game
+        if dict(game.headers) != dict(edited.headers):
+            raise DataError(message("the tags are others"))
+        if list(game.mainline_moves()) != list(edited.mainline_moves()):
+            raise DataError(message("the moves of the main line are others"))
+        todo: list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]] = [(game, edited)]
+        while todo:
+            node, wanted = todo.pop()
+            self._edit_node(node, wanted)
+            todo += self._edit_lines(node, wanted)
+        splices = sorted([*self._words, *self._lines], key=lambda one: one[:2])
+        for one, following in itertools.pairwise(splices):
+            if following.begin < one.end:
+                raise DataError(message("what was changed cannot be written into its text"))
+        return splices
+
+    def _edit_node(self, node: chess.pgn.GameNode, wanted: chess.pgn.GameNode) -> None:
+        standing = self._placed.standings[node]
+        marks, added = node.nags - wanted.nags, sorted(wanted.nags - node.nags)
+        if marks or added:
+            self._mark(standing, marks, added)
+        if wanted.starting_comment != node.starting_comment:
+            words = plain_comment(wanted.starting_comment)
+            self._reword(standing.starting, words, standing.begin, "{words} ")
+        if wanted.comment != node.comment:
+            words, place, form = plain_comment(wanted.comment), standing.end, " {words}"
+            if node.parent is None:
+                place, form = self._before_moves(standing)
+            self._reword(standing.comments, words, place, form)
+
+    def _before_moves(self, root: _Standing) -> tuple[int, str]:
+        """Return where a comment before all moves stands, and what parts it from its neighbours."""
+        for first in self._placed.game.variations[:1]:
+            return self._placed.standings[first].begin, "{words} "
+        return root.end, "\n\n{words}"
+
+    # ---- comments --------------------------------------------------------------------------------
+
+    def _reword(self, spans: list[_Span], words: str, place: int, form: str) -> None:
+        """Put words in place of those of comments. Comments that begin or end them stay; the first
+        of those between them has what is new.
+        """
+        left = list(spans)
+        while left and f"{words} ".startswith(f"{left[0].words} "):
+            place = left[0].end
+            form = "\n{words}" if self._text[left[0].begin] == _SEMICOLON else " {words}"
+            words = words[len(left.pop(0).words) + 1 :]
+        while left and f" {words}".endswith(f" {left[-1].words}"):
+            words = words[: max(0, len(words) - len(left.pop().words) - 1)]
+        if words and left:
+            self._words.append(Splice(left[0].begin, left[0].end, f"{{{words}}}"))
+            left.pop(0)
+        elif words:
+            self._words.append(self._insertion(place, form.format(words=f"{{{words}}}")))
+        self._words += [self._removal(span) for span in left]
+
+    def _insertion(self, place: int, words: str) -> Splice:
+        is_apart = words[-1].isspace() or not self._text[place : place + 1].strip(b" \t\n)")
+        return Splice(place, place, words if is_apart else f"{words} ")
+
+    def _removal(self, span: _Span) -> Splice:
+        """Take away what stands there, and the spaces before it, or the line if that has no more."""
+        begin, end = span.begin, span.end
+        while begin and self._text[begin - 1] in _SPACES:
+            begin -= 1
+        before, behind = self._text[begin - 1 : begin], self._text[end : end + 1]
+        if before == b"\n" == behind:
+            begin -= 1
+        is_apart = begin < span.begin and bool(behind.strip()) and bool(before.strip(b"("))
+        return Splice(begin, end, " " if is_apart else "")
+
+    # ---- marks -----------------------------------------------------------------------------------
+
+    def _mark(self, standing: _Standing, gone: set[int], added: list[int]) -> None:
+        """Replace marks by others in the same form, as far as there are some."""
+        found = set[int]()
+        for mark in standing.marks:
+            if not mark.nags & gone:
+                continue
+            if mark.nags - gone:
+                raise DataError(message("what was changed cannot be written into its text"))
+            found |= mark.nags
+            is_number = self._text[mark.begin : mark.begin + 1] == b"$"
+            if added and (is_number or added[0] in _GLYPHS):
+                number = added.pop(0)
+                words = f"${number}" if is_number else _GLYPHS[number]
+                self._words.append(Splice(mark.begin, mark.end, words))
+            elif is_number:
+                self._words.append(self._removal(mark))
+            else:
+                self._words.append(Splice(mark.begin, mark.end, ""))
+        if found != gone or not standing.is_alone:
+            raise DataError(message("what was changed cannot be written into its text"))
+        self._words += [self._insertion(standing.end, f" ${number}") for number in added]
+
+    # ---- variations ------------------------------------------------------------------------------
+
+    def _edit_lines(
+        self, node: chess.pgn.GameNode, wanted: chess.pgn.GameNode
+    ) -> Iterable[tuple[chess.pgn.GameNode, chess.pgn.GameNode]]:
+        """Write new variations to a node's move and take deleted ones away; return the others, as
+        they are and as they shall be.
+        """
+        left, stay, new = list(node.variations), list[chess.pgn.ChildNode](), []
+        pairs = list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]]()
+        for child in wanted.variations:
+            found = next((one for one in left if one.move == child.move), None)
+            if found is None:
+                new.append(child)
+                continue
+            left.remove(found)
+            stay.append(found)
+            pairs.append((found, child))
+        is_in_order = stay == [one for one in node.variations if one in stay]
+        if new and wanted.variations[-len(new) :] != new:
+            is_in_order = False
+        if stay[:1] != node.variations[:1] or not is_in_order:
+            self._rewrite_line(node, wanted)
+            return []
+        if not stay and new:
+            self._lines.append(self._behind(node, self._line_text(new)))
+            return []
+        self._lines += [self._removal(self._placed.brackets[one]) for one in left]
+        for child in new:
+            self._lines.append(self._behind(stay[0], f"({self._line_text([child])})"))
+        return pairs
+
+    def _line_text(self, nodes: list[chess.pgn.ChildNode]) -> str:
+        return line_text(nodes, self._placed.letters)
+
+    def _behind(self, node: chess.pgn.GameNode, words: str) -> Splice:
+        standing = self._alone(node)
+        return self._insertion(standing.last, ("\n" if standing.ends_line else " ") + words)
+
+    def _alone(self, node: chess.pgn.GameNode) -> _Standing:
+        standing = self._placed.standings[node]
+        if not standing.is_alone:
+            raise DataError(message("two moves of it are written as one word"))
+        return standing
+
+    def _rewrite_line(self, node: chess.pgn.GameNode, wanted: chess.pgn.GameNode) -> None:
+        """Write a variation anew from a node on, because its moves are others."""
+        last: chess.pgn.GameNode = node.variations[0]
+        begin = self._alone(last).begin
+        while last.variations:
+            last = last.variations[0]
+        span = _Span(begin, self._placed.standings[last].last)
+        if wanted.variations:
+            self._lines.append(Splice(*span[:2], self._line_text(wanted.variations)))
+        else:
+            self._lines.append(self._removal(span))

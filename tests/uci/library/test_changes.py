@@ -1,0 +1,226 @@
+"""Games are edited in and deleted from files of somebody's own: nothing else of a file changes, and
+nothing is lost.
+"""
+
+import codecs
+import gzip
+import os
+import sys
+
+import pytest
+
+from engine.errors import DataError
+from uci.library.changes import EARLIER, delete, edit
+from uci.library.game_files import find_games, read_at
+
+TEXT = """% from a database
+[Event "Müller Cup"]
+[White "Anna"]
+[Unknown ""]
+
+1. e4  e5 {schön}
+2.Nf3 Nc6 ; a line
+1/2-1/2
+
+
+[Event "Müller Cup"]
+[White "Cleo"]
+
+1.e4 c5 {Größe} (1... e5 $1)
+% escape
+2. Nf3 -- 1-0 {the end}
+
+[White "Dora"]
+
+1. d4 d5 *
+"""
+FORMS = {
+    "plain": (TEXT, "utf-8", b""),
+    "with a mark": (TEXT, "utf-8", codecs.BOM_UTF8),
+    "of Windows": (TEXT.replace("\n", "\r\n"), "cp1252", b""),
+    "of an old Mac": (TEXT.replace("\n", "\r"), "cp1252", b""),
+    "wide": (TEXT.replace("\n", "\r\n"), "utf-16-le", codecs.BOM_UTF16_LE),
+    "without an end": (TEXT.rstrip(), "utf-8", b""),
+}
+
+
+def found(path, white="Cleo"):
+    """The game of a player, and where it stands: path, place, end, digest."""
+    (game,) = (game for game in find_games(path) if game.tags.get("White") == white)
+    return read_at(path, game.place), (path, game.place, game.end, game.digest)
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "mine.pgn").write_text(TEXT, encoding="utf-8")
+    return tmp_path / "mine.pgn"
+
+
+def kept_text(path):
+    kept = path.parent / EARLIER / path.name
+    return kept.read_text(encoding="utf-8") if kept.exists() else ""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_comment_changes_its_own_bytes_alone(form, tmp_path):
+    """One comment turned a file in Windows-1252 with CRLF into UTF-8 with line feeds."""
+    text, encoding, mark = FORMS[form]
+    path = tmp_path / "mine.pgn"
+    path.write_bytes(mark + text.encode(encoding))
+    game, there = found(path)
+    game.next().next().comment = "Übel"
+    edit(*there, game)
+    assert path.read_bytes() == mark + text.replace("Größe", "Übel").encode(encoding)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("white", ["Anna", "Cleo", "Dora"])
+def test_a_deleted_game_takes_nothing_else_along(white, form, tmp_path):
+    text, encoding, mark = FORMS[form]
+    path = tmp_path / "mine.pgn"
+    path.write_bytes(mark + text.encode(encoding))
+    _, (_, place, end, digest) = found(path, white)
+    plain = text.replace("\r\n", "\n").replace("\r", "\n").encode()
+    delete(path, place, end, digest)
+    line_end = next(sign for sign in ("\r\n", "\r", "\n") if sign in text)
+    left = (plain[:place] + plain[end:]).decode().replace("\n", line_end)
+    assert path.read_bytes() == mark + left.encode(encoding)
+
+
+def test_places_of_the_games_behind_an_edit_are_told(path):
+    game, there = found(path)
+    game.comment = "A longer text than before."
+    _, (_, place, end, _) = found(path, "Dora")
+    change = edit(*there, game)
+    _, after = found(path, "Dora")
+    assert after[1:3] == (place + change.shift, end + change.shift)
+    assert found(path)[1][2:] == (change.end, change.digest)
+
+
+UNREADABLE = (
+    '[White "Cleo"]\n\n1. e4 e5 2. Nf3 Nc6 3. Bb5 Nf6 4. Bxa7 a6 {I was lost here} 5. O-O *\n'
+)
+
+
+def test_what_could_not_be_read_was_gone_after_a_comment(tmp_path):
+    path = tmp_path / "mine.pgn"
+    path.write_text(UNREADABLE)
+    game, there = found(path)
+    game.next().comment = "mine"
+    with pytest.raises(DataError, match="line 3:35 of it, 'Bxa7': illegal move"):
+        edit(*there, game)
+    assert path.read_text() == UNREADABLE
+
+
+@pytest.mark.parametrize("change", [edit, delete])
+def test_a_text_that_another_program_wrote_is_not_written_over(change, path):
+    game, there = found(path)
+    text = TEXT.replace("Größe", "Mine!")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match="has changed"):
+        change(*there, *([game] if change is edit else []))
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_a_file_written_while_it_is_changed_stays(path, monkeypatch):
+    """Other programs know nothing of the lock."""
+    _, there = found(path)
+    monkeypatch.setattr(
+        "uci.library.changes._keep", lambda *given: path.write_text("1. d4 *", encoding="utf-8")
+    )
+    with pytest.raises(DataError, match="has changed"):
+        delete(*there)
+    assert path.read_text(encoding="utf-8") == "1. d4 *"
+
+
+def test_a_packed_file_is_not_changed(tmp_path):
+    path = tmp_path / "mine.pgn"
+    path.write_bytes(data := gzip.compress(TEXT.encode()))
+    _, there = found(path)
+    with pytest.raises(DataError, match="is packed"):
+        delete(*there)
+    assert path.read_bytes() == data
+
+
+def test_a_game_that_parts_two_others_is_not_deleted(tmp_path):
+    """Without it, the moves behind it would go on with those before it."""
+    path = tmp_path / "mine.pgn"
+    text = '[White "Anna"]\n\n1. e4 e5\n\n[White "Cleo"]\n\n1. d4 *\n\n2. Nf3 Nc6 *\n'
+    path.write_text(text)
+    _, there = found(path)
+    with pytest.raises(DataError, match="would become one"):
+        delete(*there)
+    assert path.read_text() == text
+
+
+# ---- what is kept --------------------------------------------------------------------------------
+
+
+def test_a_deleted_game_is_kept_beside_the_others(path):
+    _, there = found(path)
+    delete(*there)
+    assert (
+        kept_text(path)
+        == TEXT[TEXT.index('[Event "Müller Cup"]\n[White "Cleo"') : TEXT.index('\n[White "Dora"')]
+        + "\n"
+    )
+
+
+def test_a_game_whose_words_were_replaced_is_kept_as_it_was(path):
+    game, there = found(path)
+    game.next().next().comment = "Other words"
+    edit(*there, game)
+    assert "{Größe}" in kept_text(path)
+
+
+def test_words_that_are_only_added_leave_no_copy(path):
+    game, there = found(path)
+    game.next().comment = "More words"
+    edit(*there, game)
+    assert kept_text(path) == ""
+
+
+def test_a_game_that_cannot_be_kept_stays(path):
+    (path.parent / EARLIER).write_text("no folder")
+    _, there = found(path)
+    with pytest.raises(DataError, match=EARLIER):
+        delete(*there)
+    assert path.read_text(encoding="utf-8") == TEXT
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no such permissions here")
+def test_a_private_game_is_kept_in_private(path):
+    path.chmod(0o600)
+    delete(*found(path)[1])
+    assert (path.parent / EARLIER / "mine.pgn").stat().st_mode & 0o777 == 0o600
+
+
+# ---- files ---------------------------------------------------------------------------------------
+
+
+def test_a_file_goes_with_its_last_game(path):
+    for white in ("Cleo", "Anna", "Dora"):
+        change = delete(*found(path, white)[1])
+    assert change.after is None
+    assert not path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_file_behind_a_link_stays_with_its_link(path, tmp_path):
+    """The file was removed where the person keeps it, and the link led to nothing."""
+    (folder := tmp_path / "games").mkdir()
+    (folder / "link.pgn").symlink_to(path)
+    path.write_text('[White "Cleo"]\n\n1. e4 *\n')
+    delete(*found(folder / "link.pgn")[1])
+    assert path.read_text().strip() == ""
+    assert (folder / "link.pgn").is_symlink()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is open")
+def test_open_files_are_not_replaced_here(path):
+    """As on Windows, where no game could be edited or deleted: its file was read while its new text
+    was put in its place.
+    """
+    (path.parent / "other").touch()
+    with path.open(), pytest.raises(PermissionError):
+        os.replace(path.parent / "other", path)

@@ -1,0 +1,243 @@
+"""Reading a folder of games: what is new, has changed or is gone, and files that are odd."""
+
+import os
+import sys
+
+import pytest
+
+from engine.errors import DataError
+from tests.uci.library.own_games import GAMES, row_of, text_of, whites, write
+from uci.game.game_file import REVIEWS
+from uci.library import folder_reader
+from uci.library.folder_reader import FileMark
+from uci.library.games_folder import GamesFolder
+from uci.library.wanted import Wanted
+
+FAY = ("Fay", "Gil", "2024.02.01", "1-0", "e4")
+
+
+def test_a_file_that_another_program_changed_is_read_again(games, tmp_path):
+    write(tmp_path / "mine.pgn", *GAMES[1:])
+    games.refresh()
+    assert whites(games) == ["Dora", "Cleo"]
+
+
+def test_a_new_file_is_read(games, tmp_path):
+    write(tmp_path / "new.pgn", FAY)
+    games.refresh()
+    assert whites(games) == ["Fay", "Dora", "Cleo", "Anna"]
+
+
+def test_a_file_that_is_gone_is_forgotten(games, tmp_path):
+    (tmp_path / "mine.pgn").unlink()
+    games.refresh()
+    assert whites(games) == []
+
+
+def test_a_comment_makes_no_other_game(games, tmp_path):
+    key = row_of(games, "Dora")["key"]
+    (tmp_path / "mine.pgn").write_text(text_of().replace("d4 d5", "{ Why? } d4 d5"))
+    games.refresh()
+    assert games.game(key).headers["White"] == "Dora"
+
+
+def test_a_game_is_not_opened_from_a_file_that_changed_since(games, tmp_path):
+    key = row_of(games, "Dora")["key"]
+    write(tmp_path / "mine.pgn", *GAMES[1:])
+    with pytest.raises(DataError, match=r"changed|no game"):
+        games.game(key)
+
+
+def unread(games, monkeypatch):
+    """The files that a refreshing reads."""
+    read, find = list[str](), folder_reader.find_games
+    monkeypatch.setattr(
+        folder_reader,
+        "find_games",
+        lambda path, faults: (read.append(path.name), find(path, faults))[1],
+    )
+    games.refresh()
+    monkeypatch.undo()
+    return read
+
+
+def test_a_file_that_stays_is_not_read_again(games, monkeypatch):
+    assert unread(games, monkeypatch) == []
+
+
+@pytest.mark.parametrize("times", ["all", "but the latest"])
+def test_a_file_changed_within_a_tick_of_its_clock_is_read_again(
+    games, tmp_path, monkeypatch, times
+):
+    """It never was, where its size stayed."""
+    path = tmp_path / "mine.pgn"
+    before, state = path.stat(), folder_reader._state
+    path.write_text(text_of().replace("Dora", "Flora"[:4]), encoding="utf-8")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    if times == "all":
+        monkeypatch.setattr(
+            folder_reader,
+            "_state",
+            lambda stat: state(before) if stat.st_size == before.st_size else state(stat),
+        )
+    games.refresh()
+    assert whites(games) == ["Flor", "Cleo", "Anna"]
+
+
+def test_of_a_file_that_is_settled_only_the_times_are_looked_at(games, tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_reader, "_TICK_S", -10.0)
+    games.refresh()
+    monkeypatch.setattr(folder_reader, "_content", lambda path: 1 // 0)
+    games.refresh()
+    assert FileMark.of(tmp_path / "mine.pgn").digest == b""
+
+
+def test_a_change_made_here_asks_for_no_reading(games, monkeypatch):
+    row = row_of(games, "Cleo")
+    games.delete(row["key"], row["text"])
+    assert unread(games, monkeypatch) == []
+
+
+def test_a_change_made_here_in_a_file_that_was_not_read_is_followed_by_one(
+    games, tmp_path, monkeypatch
+):
+    """A game that another program had saved there was never listed."""
+    row = row_of(games, "Cleo")
+    with (tmp_path / "mine.pgn").open("a") as stream:
+        stream.write("\n" + text_of([FAY]))
+    games.delete(row["key"], row["text"])
+    assert unread(games, monkeypatch) == ["mine.pgn"]
+    assert whites(games) == ["Fay", "Dora", "Anna"]
+
+
+def test_a_file_that_could_not_be_opened_is_read_the_next_time(games, tmp_path, monkeypatch):
+    """Another program had it open for a moment, and its games were missing for ever."""
+    write(tmp_path / "new.pgn", FAY)
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "uci.library.game_files.open_unpacked",
+            lambda path: (_ for _ in ()).throw(PermissionError(13, "no")),
+        )
+        assert len(games.refresh()) == 1
+    assert games.refresh() == []
+    assert whites(games)[0] == "Fay"
+
+
+# ---- step by step --------------------------------------------------------------------------------
+
+
+def test_the_newest_file_is_read_first(games, tmp_path, monkeypatch):
+    for number in range(3):
+        write(tmp_path / f"{number}.pgn", FAY)
+        os.utime(tmp_path / f"{number}.pgn", (number + 1, number + 1))
+    assert unread(games, monkeypatch) == ["2.pgn", "1.pgn", "0.pgn"]
+
+
+@pytest.fixture
+def many(tmp_path, monkeypatch):
+    """A folder of two files with 60 games, of which each is a step of its own."""
+    monkeypatch.setattr(folder_reader, "_STEP_S", 0.0)
+    for name in "ab":
+        write(
+            tmp_path / f"{name}.pgn",
+            *[(f"{name}{number:02}", "B", "", "1-0", "e4 e5") for number in range(30)],
+        )
+    return GamesFolder(tmp_path)
+
+
+def test_games_are_listed_while_others_are_still_to_come(many):
+    steps = many.refreshing()
+    listed = [many.catalogue.find(Wanted())[1] for _ in steps]
+    assert listed == sorted(listed)
+    assert {1, 30, 45} <= {*listed}
+
+
+def test_it_is_told_how_many_games_are_still_to_come(many):
+    told = list[tuple[int, int]]()
+    many.refresh(lambda read, left: told.append((read, left)))
+    assert [read for read, _ in told] == [*range(1, 61)]
+    assert all(abs(read + left - 60) <= 2 for read, left in told)
+
+
+def test_a_file_that_is_read_again_stays_listed_meanwhile(many, tmp_path):
+    """The list was empty and began anew."""
+    many.refresh()
+    (tmp_path / "a.pgn").touch()
+    assert {many.catalogue.find(Wanted())[1] for _ in many.refreshing()} == {60}
+
+
+# ---- odd files -----------------------------------------------------------------------------------
+
+
+def test_odd_files_spoil_no_list(games, tmp_path):
+    """A link to nothing ended the folder_reader."""
+    (tmp_path / "gone.pgn").symlink_to(tmp_path / "nothing")
+    (tmp_path / "folder.pgn").mkdir()
+    (tmp_path / "noise.pgn").write_bytes(bytes(range(256)) * 20)
+    problems = sorted(
+        problem.partition(".pgn:")[0].rpartition("/")[2] for problem in games.refresh()
+    )
+    assert problems == ["folder", "noise"]
+    assert whites(games) == ["Dora", "Cleo", "Anna"]
+
+
+def test_a_faulty_game_is_told_with_its_file_and_line(games, tmp_path):
+    (tmp_path / "LOUD.PGN").write_text("1. e4 Zz9 *\n")
+    (problem,) = games.refresh()
+    assert problem.startswith("LOUD.PGN: 1 fault, 1:7: 'Zz9'")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_a_file_name_of_any_bytes_is_as_good_as_another(games, tmp_path):
+    """My games had "0 games" and nothing else."""
+    (tmp_path / "mine.pgn").rename(tmp_path / os.fsdecode(b"M\xfcller.pgn"))
+    games.refresh()
+    row = row_of(games, "Cleo")
+    assert row["file"] == "M\ufffdller.pgn"
+    assert games.game(row["key"]).headers["White"] == "Cleo"
+    games.delete(row["key"], row["text"])
+    assert whites(games) == ["Dora", "Anna"]
+
+
+def test_a_folder_in_which_nothing_can_be_written_shows_its_games(tmp_path):
+    """My games was empty there, and an error."""
+    write(tmp_path / "mine.pgn", *GAMES)
+    (tmp_path / REVIEWS).write_text("in the way of the folder", encoding="utf-8")
+    games = GamesFolder(tmp_path)
+    assert ["Nothing can be written in" in problem for problem in games.refresh()] == [True]
+    assert whites(games) == ["Dora", "Cleo", "Anna"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.pgn", REVIEWS]
+
+
+def test_a_folder_that_cannot_be_made_has_no_games(tmp_path):
+    (tmp_path / "file").write_text("")
+    problems = GamesFolder(tmp_path / "file" / "games").refresh()
+    assert "Nothing can be written in" in problems[-1]
+
+
+def test_a_damaged_index_of_version_1_is_nobodys_concern(tmp_path):
+    write(tmp_path / "mine.pgn", *GAMES)
+    (tmp_path / "index.sqlite").write_bytes(b"SQLite it is not" * 100)
+    (games := GamesFolder(tmp_path)).refresh()
+    assert whites(games) == ["Dora", "Cleo", "Anna"]
+
+
+def test_an_analysis_is_listed(games, tmp_path):
+    """It was saved, and could never be opened again from the page."""
+    (folder := tmp_path / "analyses").mkdir()
+    (folder / "20240102.pgn").write_text(
+        '[Event "Analysis"]\n[Date "2024.05.06"]\n\n1. h4 { Why not? } *\n'
+    )
+    games.refresh()
+    row = row_of(games, "Analysis")
+    assert (row["file"], row["black"]) == ("analyses/20240102.pgn", "")
+    assert games.game(row["key"]).variations[0].comment == "Why not?"
+
+
+def test_a_deleted_analysis_leaves_its_file(games, tmp_path):
+    (folder := tmp_path / "analyses").mkdir()
+    (folder / "a.pgn").write_text('[Event "Analysis"]\n\n1. h4 *\n')
+    games.refresh()
+    row = row_of(games, "Analysis")
+    games.delete(row["key"], row["text"])
+    assert not (folder / "a.pgn").exists()

@@ -1,0 +1,176 @@
+"""The games in a file: which are the same, and how each is found and read again."""
+
+import chess
+import pytest
+
+from tests.boards import games_in
+from tests.uci.library.own_games import text_of
+from tests.unit.board.pgn_forms import TEXTS, WORDS, played_game, san, whole, words_of
+from uci.library import game_files
+from uci.library.game_files import digest_of, find_games, game_key, line_key, read_at
+from uci.library.games_folder import GamesFolder
+from uci.library.wanted import Wanted
+
+GAME = {
+    "Event": "Club",
+    "Date": "2024.05.01",
+    "Round": "1",
+    "White": "Ann",
+    "Black": "Bob",
+    "Result": "1-0",
+}
+EXERCISE = "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"
+
+
+def pgn(moves: str = "1. e4 e5", **tags: str) -> str:
+    lines = "".join(f'[{name} "{value}"]\n' for name, value in (GAME | tags).items())
+    return f"{lines}\n{moves} {(GAME | tags)['Result']}\n\n"
+
+
+DIFFERENT = [
+    *(
+        {name: value}
+        for name, value in {
+            "Event": "Cup",
+            "Date": "2024.05.02",
+            "Time": "10:00",
+            "Round": "3",
+        }.items()
+    ),
+    *(
+        {"UTCTime": "10:00:00"},
+        {"White": "Al"},
+        {"Black": "Al"},
+        {"Result": "0-1"},
+        {"Result": "*"},
+    ),
+    *({"FEN": start} for start in (EXERCISE, EXERCISE.replace("4K3", "3K4"))),
+    *(
+        {"moves": moves}
+        for moves in ("1. e4 c5", "1. e4 e5 2. d4", "1. -- e5", "1. e4 --", "1. e4 -- 2. d4")
+    ),
+]
+SAME = [
+    *(
+        {"Site": "home"},
+        {"Event": "Club "},
+        {"Opening": "?"},
+        {"WhiteElo": "1200"},
+        {"FEN": chess.STARTING_FEN},
+    ),
+    {"moves": "1. e4 { Good } (1. d4) e5 $1"},
+]
+
+
+def test_games_are_the_same_by_what_was_played_by_whom_and_when(tmp_path):
+    """Exercises with other positions and games of other rounds were one, and one deletion took them
+    all.
+    """
+    texts = [pgn(**facts) for facts in ({}, *DIFFERENT, *SAME)]
+    (tmp_path / "mine.pgn").write_text("".join(texts), encoding="utf-8")
+    found = list(find_games(tmp_path / "mine.pgn"))
+    different, same = found[: 1 + len(DIFFERENT)], found[1 + len(DIFFERENT) :]
+    assert len({game.key for game in different}) == len(different)
+    assert {game.key for game in same} == {found[0].key}
+    assert len(same) == len(SAME)
+    assert [game.digest for game in found] == [digest_of(text.encode()) for text in texts]
+    assert [game_key(game) for game in games_in(tmp_path / "mine.pgn")] == [
+        game.key for game in found
+    ]
+
+
+def test_equal_games_are_deleted_one_by_one(tmp_path):
+    """Exercises with other positions and games of other rounds were one, and one deletion took them
+    all.
+    """
+    texts = [pgn(**facts) for facts in ({}, *DIFFERENT, *SAME)]
+    (tmp_path / "mine.pgn").write_text("".join(texts), encoding="utf-8")
+    (games := GamesFolder(tmp_path)).refresh()
+    for left in range(1 + len(DIFFERENT), 0, -1):
+        rows, total = games.catalogue.find(Wanted())
+        assert total == left
+        while games.delete(rows[0]["key"], rows[0]["text"])[0]:
+            rows, _ = games.catalogue.find(Wanted())
+    assert not (tmp_path / "mine.pgn").exists()
+
+
+LINES = [
+    *(
+        {name: value}
+        for name, value in (("Result", "0-1"), ("White", "Al"), ("Date", "2001.02.03"))
+    ),
+    *({"FEN": chess.STARTING_FEN}, {"moves": "1. e4 { Good } e5"}),
+]
+
+
+def test_a_line_is_the_same_whatever_tags_say(tmp_path):
+    texts = [pgn(**facts) for facts in ({}, *LINES)]
+    (tmp_path / "mine.pgn").write_text("".join(texts), encoding="utf-8")
+    found = list(find_games(tmp_path / "mine.pgn"))
+    assert {game.line for game in found} == {
+        line_key(game) for game in games_in(tmp_path / "mine.pgn")
+    }
+    assert len({game.line for game in found}) == 1
+
+
+@pytest.mark.parametrize("facts", [{"FEN": EXERCISE, "moves": "1. e4 Kd7"}, {"moves": "1. e4 c5"}])
+def test_another_start_or_move_is_another_line(tmp_path, facts):
+    (tmp_path / "mine.pgn").write_text(pgn() + pgn(**facts), encoding="utf-8")
+    first, second = find_games(tmp_path / "mine.pgn")
+    assert first.line != second.line
+
+
+def test_a_game_is_read_again_however_it_and_its_result_are_written(tmp_path):
+    """One with "½-½", "1/2", "1:0" or "1-0 forfeit" had another key when it was opened: "has
+    changed".
+    """
+    words = words_of(played_game(1), san)
+    texts = [write(words) for write in TEXTS.values()] + [
+        whole(" ".join(write(["e4", "e5"]))) for write in WORDS.values()
+    ]
+    results = [
+        "½-½",
+        "1/2",
+        "1:0",
+        "0.5-0.5",
+        "1–0",
+        "1-0 forfeit",
+        "+/-",
+        "?",
+        "",
+        "Draw",
+        "White wins",
+        "*",
+    ]
+    texts += [
+        whole("1. e4 e5", {"Result": tag}, behind)
+        for tag in results
+        for behind in ("*", "1/2-1/2", "½-½")
+    ]
+    (path := tmp_path / "mine.pgn").write_text("\n\n".join(texts), encoding="utf-8")
+    found = list(find_games(path))
+    assert len(found) == len(texts)
+    assert [game_key(read_at(path, game.place)) for game in found] == [game.key for game in found]
+    assert {game.tags["Result"] for game in found[-2:]} == {"1/2-1/2"}
+
+
+def test_main_lines_and_the_whole_grammar_give_the_same_games(tmp_path):
+    path = tmp_path / "mine.pgn"
+    odd = '[White "A \\"B\\" C"]\n[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]\n\n1. e4 {x} (1. e3) Kd7 *\n\n1. e4 Zz9 *\n'
+    start = '[FEN "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKB1R w KQkq - 0 1"]'
+    odd += f'\n[white "small"]\n[BLACK "B"]\n\n1. e4 *\n\n[White "A"]\n\n[Black "apart"]\n{start}\n\n1. e4 e5 1-0\n'
+    path.write_text(text_of() + "\n" + odd, encoding="utf-8")
+    with path.open("rb") as stream:
+        slow = list(game_files._read_slowly(game_files._KeptText(stream), []))
+    fast = list(find_games(path))
+    shown = ("White", "Black", "Result", "FEN")
+    assert [(game.place, game.key, *map(game.tags.get, shown)) for game in slow] == [
+        (
+            game.place,
+            game.key,
+            *(game.tags.get(name, None if name == "FEN" else "?") for name in shown),
+        )
+        for game in fast
+    ]
+    assert slow[-1].tags["Black"] == "apart"
+    assert [game_key(game) for game in games_in(path)[:4]] == [game.key for game in slow][:4]

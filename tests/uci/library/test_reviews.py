@@ -1,0 +1,255 @@
+"""Kept reviews: all that is in them comes back, and they stay with the moves of their game."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import chess
+import pytest
+
+from engine.errors import DataError
+from engine.search.limits import Limits
+from tests.uci.library.own_games import GAMES, row_of, text_of, write
+from uci.annotate.judge import BLUNDER
+from uci.annotate.review import GameReview, MoveReview
+from uci.game.game_file import REVIEWS
+from uci.language import speak
+from uci.library.game_files import line_key, review_path
+from uci.library.games_folder import GamesFolder
+from uci.library.reviews import KeptReview
+from uci.library.wanted import Wanted
+from uci.terminal.reading import read_text_games
+from uci.terminal.verdict import Verdict
+
+OF_1_0 = Path(__file__).with_name("review_of_1_0.json")  # written by that version
+PLAYED = ("Anna", "Ben", "2024.01.02", "1-0", "f3 e5 g4 d6")
+
+MOVES = chess.Move.from_uci
+MOVE = MoveReview(
+    ply=1,
+    board=chess.Board(),
+    move=MOVES("f2f3"),
+    before=Verdict(16, None, (282, 482, 236)),
+    after=Verdict(-1000, -3, (0, 0, 1000)),
+    best_line=(MOVES("e2e4"), MOVES("e7e5")),
+    judgement=BLUNDER,
+    reply_line=(MOVES("e7e5"),),
+    gap=0.25,
+    also_good=(MOVES("d2d4"), MOVES("c2c4")),
+)
+
+
+def kept_of(text="1. f3 *", moves=(MOVE,)):
+    game = next(read_text_games(text, "it")).game
+    review = GameReview(game, Verdict(7, None, (300, 500, 200)), list(moves), chess.WHITE)
+    return KeptReview(review, "material", Limits(nodes=50, movetime_ms=70), chess.BLACK)
+
+
+@pytest.fixture
+def again(tmp_path):
+    """A review that was kept and read again."""
+    (path := tmp_path / "r.json").write_text(kept_of().text(), encoding="utf-8")
+    return KeptReview.read(path)
+
+
+@pytest.mark.parametrize("name", MoveReview.__dataclass_fields__)
+def test_what_is_said_of_a_move_is_kept(again, name):
+    """The moves that are also good could be lost without a word."""
+    assert getattr(again.review.moves[0], name) == getattr(MOVE, name)
+
+
+@pytest.mark.parametrize("name", ["start", "side"])
+def test_what_is_said_of_a_game_is_kept(again, name):
+    assert getattr(again.review, name) == getattr(kept_of().review, name)
+
+
+@pytest.mark.parametrize("name", ["evaluator", "limits", "reader"])
+def test_how_it_was_reviewed_is_kept(again, name):
+    assert getattr(again, name) == getattr(kept_of(), name)
+
+
+def test_the_game_is_kept_with_its_words(tmp_path):
+    text = '[White "A"]\n[FEN "4k3/8/8/8/8/8/4P3/4K2R b K - 0 1"]\n\n1... Kd7 {!} 2. e4 (2. O-O) Ke6 3. -- *'
+    (path := tmp_path / "r.json").write_text(kept_of(text, []).text(), encoding="utf-8")
+    assert str(KeptReview.read(path).review.game) == str(kept_of(text, []).review.game)
+
+
+@pytest.mark.parametrize("side", chess.COLOR_NAMES)
+def test_mistakes_are_counted_by_side_and_phase(side):
+    mistakes = json.loads(kept_of().text())["facts"]["mistakes"][side]
+    assert mistakes == ([1, 0, 0] if side == "white" else [0, 0, 0])
+
+
+def test_the_accuracy_is_that_of_the_review():
+    facts, review = json.loads(kept_of().text())["facts"], kept_of().review
+    assert (facts["white"], facts["black"]) == (
+        review.accuracy(chess.WHITE),
+        review.accuracy(chess.BLACK),
+    )
+
+
+def test_a_page_of_a_kept_review_speaks_the_language_of_who_asks(again):
+    """It was kept in the language in which it was made."""
+    speak("fr")
+    assert '<p class="muted">1 partie, bilan d' in again.page("")
+
+
+# ---- whose review it is --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reviewed(games, tmp_path):
+    """A folder in which the game of Cleo and Anna is reviewed."""
+    games.add_name("Anna")
+    review = kept_of(text_of(GAMES[1:2]))
+    games.keep_review(line_key(review.review.game), review)
+    return games
+
+
+TAGS = [
+    ('"0-1"', '"1-0"'),
+    ("Cleo", "Cleopatra"),
+    ("2024.01.03", "2020.12.31"),
+    ("[Result", '[Event "Cup"]\n[Result'),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), TAGS, ids=["result", "name", "date", "event"])
+def test_a_corrected_tag_keeps_the_review(reviewed, tmp_path, old, new):
+    """Another program had corrected it, and the review was lost."""
+    path = tmp_path / "mine.pgn"
+    path.write_text(path.read_text().replace(old, new))
+    reviewed.refresh()
+    (row,) = reviewed.catalogue.find(Wanted("anna", side="black"))[0]
+    assert row["accuracy_white"] is not None
+    assert len(reviewed.catalogue.progress()) == 1
+
+
+def test_the_page_of_a_review_has_the_tags_of_today(reviewed, tmp_path):
+    path = tmp_path / "mine.pgn"
+    path.write_text(path.read_text().replace("Cleo", "Cleopatra"))
+    reviewed.refresh()
+    assert "Cleopatra" in reviewed.kept_review(row_of(reviewed, "Cleopatra")["key"]).page("")
+
+
+def test_a_review_is_read_by_the_side_that_is_ones_own(reviewed):
+    assert reviewed.kept_review(row_of(reviewed, "Cleo")["key"]).reader == chess.BLACK
+
+
+def test_a_game_that_is_reviewed_is_not_reviewed_again(reviewed):
+    assert reviewed.catalogue.unreviewed() == [
+        reviewed.catalogue.game(row_of(reviewed, "Anna")["key"]).line
+    ]
+
+
+def test_a_review_of_a_game_that_is_not_there_is_not_kept(games, tmp_path):
+    review = kept_of("1. h4 *", [])
+    with pytest.raises(DataError, match="not in the list"):
+        games.keep_review(line_key(review.review.game), review)
+    assert list((tmp_path / REVIEWS).glob("*.json")) == []
+
+
+def test_a_review_that_another_program_made_is_shown(reviewed, tmp_path):
+    (other := GamesFolder(tmp_path)).refresh()
+    assert row_of(other, "Cleo")["accuracy_white"] is not None
+
+
+def test_a_review_that_is_gone_is_not_shown(reviewed, tmp_path):
+    for path in (tmp_path / REVIEWS).glob("*.json"):
+        path.unlink()
+    reviewed.refresh()
+    assert row_of(reviewed, "Cleo")["accuracy_white"] is None
+
+
+def test_of_puzzles_only_those_of_no_other_game_go_with_a_review(games, tmp_path):
+    mine = replace(MOVE, also_good=(), before=Verdict(300, None, (900, 50, 50)))
+    keys = []
+    for text in ("1. f3 *", "1. f3 d5 *"):
+        (tmp_path / "mine.pgn").write_text(text)
+        games.refresh()
+        line = line_key((review := kept_of(text, [mine])).review.game)
+        games.reviews.keep(line, replace(review, reader=chess.WHITE))
+        keys.append(line)
+    assert games.reviews.remove(keys[0]) == set()
+    assert games.reviews.remove(keys[1]) == {f"{chess.STARTING_FEN} e2e4"}
+
+
+# ---- what version 1.0 wrote ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def of_1_0(tmp_path):
+    write(tmp_path / "mine.pgn", PLAYED)
+    (tmp_path / REVIEWS).mkdir()
+    shutil.copy(OF_1_0, tmp_path / REVIEWS / f"{'0' * 24}.json")
+    return tmp_path
+
+
+def test_a_review_of_version_1_is_shown(of_1_0):
+    (games := GamesFolder(of_1_0)).refresh()
+    assert round(row_of(games, "Anna")["accuracy_white"], 1) == 24.6
+
+
+def test_a_review_of_version_1_is_read(of_1_0):
+    (games := GamesFolder(of_1_0)).refresh()
+    kept = games.kept_review(row_of(games, "Anna")["key"])
+    assert (len(kept.review.moves), kept.review.moves[2].judgement, kept.reader) == (
+        4,
+        BLUNDER,
+        chess.WHITE,
+    )
+
+
+def test_a_review_of_version_1_survives_a_corrected_tag(of_1_0):
+    write(of_1_0 / "mine.pgn", ("Annabel", *PLAYED[1:]))
+    (games := GamesFolder(of_1_0)).refresh()
+    assert row_of(games, "Annabel")["accuracy_white"] is not None
+
+
+def test_a_review_of_version_1_goes_with_its_game(of_1_0):
+    (games := GamesFolder(of_1_0)).refresh()
+    games.delete(row_of(games, "Anna")["key"])
+    assert list((of_1_0 / REVIEWS).glob("*.json")) == []
+
+
+def test_reviews_that_cannot_be_renamed_are_shown(of_1_0, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "no")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    (games := GamesFolder(of_1_0)).refresh()
+    assert row_of(games, "Anna")["accuracy_white"] is not None
+    assert games.kept_review(row_of(games, "Anna")["key"]).reader == chess.WHITE
+
+
+# ---- what is no review ---------------------------------------------------------------------------
+
+JUNK = [
+    *(
+        "5",
+        "null",
+        "[1, 2]",
+        '{"names": ["anna"], "version": 9}',
+        '["an',
+        "\0\1",
+        "[" * 100_000,
+        '"anna"',
+        "\ud800",
+    ),
+    *("", "{}", '{"puzzles": 5, "facts": {}}', '{"facts": {"white": "x", "black": 1}}'),
+    '{"facts": {"white": 1, "black": 1, "mistakes": 7}, "puzzles": [{"fen": "x", "moves": 3}]}',
+]
+
+
+@pytest.mark.parametrize("named", ["today", "by version 1.0"])
+@pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
+def test_a_review_that_is_none_spoils_nothing_else(games, tmp_path, junk, named):
+    row = row_of(games, "Cleo")
+    today = review_path(tmp_path, games.catalogue.game(row["key"]).line)
+    path = today if named == "today" else tmp_path / REVIEWS / f"{row['key']}.json"
+    path.write_bytes(junk.encode(errors="surrogatepass"))
+    assert games.refresh() == []
+    assert games.catalogue.progress() == []
+    with pytest.raises(DataError, match="no review"):
+        games.kept_review(row["key"])

@@ -1,0 +1,97 @@
+"""The level and the clock of the next game: those that were chosen last, also by an earlier program."""
+
+import chess
+import pytest
+
+from engine.options import EngineOptions
+from tests.uci.web.web_visit import WebEngine
+from uci.game.choice import CHOICE, Choice
+from uci.game.level import Level, parse_level
+from uci.game.timed_game import Setup, saved_game
+from uci.terminal.reading import read_text_games
+from uci.web import analysis_mode, game_mode
+from uci.web.board_engine import BoardEngine
+from uci.web.board_session import Services
+from uci.web.conductor import Conductor
+from uci.web.table import Table
+
+KASPAROV = '[White "Topalov"]\n[Black "Kasparov"]\n[TimeControl "7200"]\n\n1. e4 d6 2. d4 Nf6 1-0\n'
+ASKED = Setup(is_asked=True)
+
+
+@pytest.fixture
+def board(tmp_path):
+    """Makes boards whose games are kept in one folder, as if the program began anew each time."""
+
+    def make(setup=ASKED):
+        engine = BoardEngine(lambda: WebEngine(EngineOptions()))
+        services = Services(engine, lambda *game: "saved", games=tmp_path)
+        return Conductor(services, setup, told.append)
+
+    told = []
+    make.told = told
+    return make
+
+
+async def test_another_game_is_offered_at_the_level_and_the_clock_of_the_last(board):
+    """Opened games and restarts offered full strength without a clock."""
+    session = board()
+    game_mode.new(session, "white", "elo 1200", "25+10", "", "")
+    analysis_mode.position(session, chess.STARTING_FEN)
+    board.told.clear()
+    session.tell_state()
+    assert board.told[-1]["choice"] == {"level": "elo 1200", "clock": "25+10"}
+
+
+async def test_the_next_program_offers_them_too(board):
+    game_mode.new(board(), "white", "elo 1200", "25+10", "", "")
+    assert board().choice == Choice("elo 1200", "25+10")
+
+
+async def test_a_game_from_a_position_is_a_choice_too(board):
+    session = board()
+    game_mode.play_from_here(session, "white", "nodes 50", "3+2")
+    assert board().choice == Choice("nodes 50", "3+2")
+
+
+async def test_a_level_that_is_changed_in_a_game_is_the_next_ones(board):
+    session = board()
+    game_mode.new(session, "white", "elo 1200", "5", "", "")
+    game_mode.level(session, "alone")
+    assert board().choice == Choice("alone", "5")
+
+
+async def test_who_cancels_the_first_question_gets_the_level_of_the_last_game(board):
+    game_mode.new(board(), "white", "elo 800", "", "", "")
+    assert board().table.level == Level(elo=800)
+
+
+async def test_levels_on_the_command_line_go_before_what_was_kept(board):
+    game_mode.new(board(), "white", "elo 1200", "5", "", "")
+    levels = dict.fromkeys(chess.COLORS, parse_level("elo 900"))
+    assert board(Setup(levels=levels)).choice == Choice("elo 900")
+
+
+async def test_somebody_elses_game_goes_on_at_the_level_that_was_chosen_last(board):
+    """Aino went on with it at full strength."""
+    session = board()
+    game_mode.new(session, "white", "elo 1200", "", "", "")
+    game = next(read_text_games(KASPAROV, "text")).game
+    session.put(Table(saved_game(game)), None)
+    assert session.table.level == Level(elo=1200)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "null", "{", '{"level": "elo 1200"}', '{"level": 3, "clock": ""}', "[" * 10_000, '{"level": "hardest", '
+     '"clock": ""}', '{"level": "easy", "clock": "-1"}', "\ud800"],
+)  # fmt: skip
+def test_what_is_no_choice_is_the_usual_one(text, tmp_path):
+    (tmp_path / CHOICE).write_text(text, encoding="utf-8", errors="surrogatepass")
+    assert Choice.read(tmp_path) == Choice()
+
+
+def test_a_choice_lasts_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    Choice.parse("easy", "5").keep(tmp_path / "file")
+    assert Choice.read(tmp_path / "file") == Choice()

@@ -1,0 +1,111 @@
+"""An analysis that is opened from My games goes on in the file that it is from."""
+
+import asyncio
+import json
+
+import chess
+import pytest
+
+from engine.options import EngineOptions
+from tests.uci.web.web_visit import WebEngine
+from uci.game.game_file import ANALYSES, save_game
+from uci.game.timed_game import Setup
+from uci.web.beginnings import loaded_game
+from uci.web.board_engine import BoardEngine
+from uci.web.board_session import Services
+from uci.web.conductor import Conductor
+from uci.web.table import Table
+
+WRITTEN = """[SetUp "1"]
+[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]
+
+{ From here. [%csl Ge2] } 1. e4 $1 { Long words that do not fit into one line of a PGN file with all the others }
+(1. e3 Kd7 (1... Kf7 $14 { no }) 2. Kd2) 1... Kd7 { [%cal Ge4e5] } *"""
+
+
+class Board:
+    """A board with a folder of games, and what it tells its page."""
+
+    def __init__(self, folder):
+        self.folder, self.told = folder, asyncio.Queue()
+        engine = BoardEngine(lambda: WebEngine(EngineOptions()))
+        services = Services(
+            engine, self.save, games=folder, load=lambda: WebEngine(EngineOptions())
+        )
+        self.session = Conductor(services, Setup(chess.Board(), None), self.told.put_nowait)
+        self.session.arrive()
+
+    def save(self, game, before, is_analysis):
+        save_game(game, self.folder / "apart.pgn", before)
+        return "saved apart"
+
+    def ask(self, request, **fields):
+        self.session.receive(json.dumps({"do": request, **fields}))
+
+    async def told_of(self, kind, right=lambda message: True):
+        async with asyncio.timeout(60):
+            while (message := await self.told.get())["do"] != kind or not right(message):
+                pass
+            return message
+
+    async def open(self):
+        """Opens the only game of the list."""
+        self.ask("games_refresh")
+        await self.told_of("games_read")
+        fields = dict.fromkeys(("text", "result", "side", "file", "line", "order"), "")
+        self.ask("games_find", **fields, offset=0)
+        (game,) = (await self.told_of("games_found"))["games"]
+        self.ask("games_open", key=game["key"], ply=0)
+        await self.told_of("state", lambda state: len(state["nodes"]) > 1)
+
+    def save_now(self):
+        self.session._save()
+        self.session._latest_save.join()
+
+
+@pytest.fixture
+def analysis(tmp_path):
+    """The file of an analysis."""
+    file = tmp_path / ANALYSES / "yesterday.pgn"
+    save_game(Table(loaded_game(WRITTEN, 1)[0]).record(), file)
+    return file
+
+
+async def test_an_analysis_goes_on_where_it_stood(analysis, tmp_path):
+    """It was saved and could never be opened again."""
+    board = Board(tmp_path)
+    await board.open()
+    board.ask("look", node=board.session.table.tree.numbers[board.session.table.last])
+    board.ask("move", uci="e1e2")
+    board.save_now()
+    board.ask("move", uci="d7e6")
+    board.save_now()
+    board.session.close()
+    text = analysis.read_text(encoding="utf-8")
+    assert text.count("[Event ") == 1
+    assert "Kd7 { [%cal Ge4e5] } 2. Ke2 Ke6 *" in " ".join(text.split())
+    assert not (tmp_path / "apart.pgn").exists()
+
+
+async def test_an_analysis_that_is_looked_at_is_not_written(analysis, tmp_path):
+    before = analysis.read_bytes()
+    board = Board(tmp_path)
+    await board.open()
+    board.save_now()
+    board.session.close()
+    assert analysis.read_bytes() == before
+
+
+async def test_what_another_program_made_of_an_analysis_stays_beside_it(analysis, tmp_path):
+    """Only a text that is what Aino would write gives way: nothing of it was left unread."""
+    other = analysis.read_text(encoding="utf-8").replace("1... Kd7", "1...Kd7")
+    analysis.write_text(other, encoding="utf-8")
+    board = Board(tmp_path)
+    await board.open()
+    board.ask("look", node=1)
+    board.ask("move", uci="e8f8")
+    board.save_now()
+    board.session.close()
+    text = analysis.read_text(encoding="utf-8")
+    assert text.startswith(other.rstrip())
+    assert text.count("[Event ") == 2
