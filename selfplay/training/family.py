@@ -5,7 +5,8 @@ not seen.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,16 @@ def spread_positions(positions: TrainingSet, limit: int) -> tuple[PositionSet, n
     return games, usable[np.linspace(0, len(usable) - 1, min(limit, len(usable))).astype(np.int64)]
 
 
+@contextmanager
+def saved_at_last(save: Callable[[], None]) -> Iterator[None]:
+    """Save also where Ctrl-C or a lost device ends a training, the block."""
+    try:
+        yield
+    except (DeviceError, KeyboardInterrupt):
+        save()
+        raise
+
+
 class Learning(ABC):
     """A network in training. Call `step` repeatedly, `averaged_model` for the network to play with,
     `close` last.
@@ -116,7 +127,7 @@ class Learning(ABC):
     @abstractmethod
     def step(self) -> Losses:
         """Train on the next batch. Returns the losses before the step. Raises TrainingError when
-        one is not finite.
+        one is not finite. What raises, Ctrl-C too, leaves the state as it was.
         """
 
     @abstractmethod
@@ -134,17 +145,6 @@ class Learning(ABC):
         was kept.
         """
         return
-
-    def step_or_save(self, save: Callable[[], None]) -> Losses:
-        """Train on the next batch as `step`; where the device is lost, have what was remembered
-        saved, and raise.
-        """
-        self.remember()
-        try:
-            return self.step()
-        except DeviceError:
-            save()
-            raise
 
     @abstractmethod
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
