@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.files.dit_file import open_net
+from engine.files.packed import GZIP_MAGIC
 from engine.files.wire import Field, Schema, fields
 
 MAGIC = 0x1C0
 NET_START = b"\x0d" + MAGIC.to_bytes(4, "little")  # field 1, fixed32
-GZIP_MAGIC = b"\x1f\x8b"
 LINEAR16 = 1  # encoding of tensors as 16-bit steps from the smallest to the largest value
 FLOAT16, BFLOAT16, FLOAT32 = 2, 3, 4  # the others
 MAX_STEP = 65535  # number of the step that stands for the largest value
