@@ -75,6 +75,8 @@ def load_lc0(path: str | Path, heads: Heads | None = None) -> PlanesFile:
             data = _read(path, file)
     except OSError as error:
         raise NetFileError.unreadable(path, error) from error
+    if data and schema.NET_START.startswith(data):
+        raise NetFileError(path, "a network of Lc0's", f"its first {len(data)} bytes alone")
     if not data.startswith(schema.NET_START):
         raise NetFileError.foreign(path, repr(schema.NET_START), bytes(data[:64]))
     net = parse(path, memoryview(data), schema.NET)

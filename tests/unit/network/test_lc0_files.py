@@ -89,6 +89,12 @@ def test_what_was_no_network_was_said_to_be_one_of_another_format(data, told, na
         load_net(write(tmp_path, data, name))
 
 
+@pytest.mark.parametrize("size", [1, 4])
+def test_a_file_of_lc0s_that_was_cut_was_said_to_be_no_dit_file(size, good, tmp_path):
+    with refused(f"a network of Lc0's, found its first {size} bytes alone"):
+        load_net(write(tmp_path, file_bytes(good)[:size]))
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
 def test_a_pipe_for_a_network_was_waited_for_without_end(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "net.dit")
