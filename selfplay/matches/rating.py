@@ -147,21 +147,22 @@ def fit_ratings(
     """
     free = sorted({name for pair in results for name in pair} - given.keys())
     centre = sum(given.values()) / len(given) if given else 0.0
-    sides = np.array(
-        [[(name == one) - (name == other) for name in free] for one, other in results], float
-    )
-    sides = sides.reshape(len(results), len(free))
+    places = {name: place for place, name in enumerate(free)}
+    # all those whose rating is given have the last place, of which nothing is fitted
+    sides = [[places.get(name, len(free)) for name in pair] for pair in results]
+    first, second = np.array(sides, np.int64).reshape(-1, 2).T
     leads = np.array(
         [(given.get(one, centre) - given.get(other, centre)) / ELO for one, other in results]
     )
     points, games = np.array(list(results.values()), float).reshape(-1, 2).T
     odds, weight = np.zeros(len(free)), (ELO / PRIOR_SPREAD_ELO) ** 2
     for _ in range(MOST_STEPS):
-        expected = 1.0 / (1.0 + np.exp(-(leads + sides @ odds)))
-        slope = sides.T @ (points - games * expected) - weight * odds
-        curvature = sides.T @ (
-            sides * (games * expected * (1.0 - expected))[:, None]
-        ) + weight * np.eye(len(free))
+        known = np.append(odds, 0.0)
+        expected = 1.0 / (1.0 + np.exp(-(leads + known[first] - known[second])))
+        slope = _sums(first, points - games * expected, len(free))
+        slope -= _sums(second, points - games * expected, len(free)) + weight * odds
+        curvature = _curvature(first, second, games * expected * (1.0 - expected), len(free))
+        curvature += weight * np.eye(len(free))
         step = np.linalg.solve(curvature, slope)
         longest = float(np.abs(step).max(initial=0.0))
         odds += step * min(1.0, LARGEST_STEP / max(longest, ENOUGH))
@@ -174,3 +175,23 @@ def fit_ratings(
         for name, middle, width in middles
     }
     return {name: FittedRating(elo, elo, elo) for name, elo in given.items()} | fitted
+
+
+def _sums(places: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:
+    """Return [count] sums of the numbers at each place; what stands behind these is left out."""
+    return np.bincount(places, numbers, count + 1)[:count].astype(np.float64)
+
+
+def _curvature(
+    first: np.ndarray, second: np.ndarray, weights: np.ndarray, count: int
+) -> np.ndarray:
+    """Return the curvature [count, count] of the likelihood of pairs, each with its weight."""
+    curvature = np.zeros((count + 1, count + 1))
+    for one, other, sign in (
+        (first, first, 1.0),
+        (second, second, 1.0),
+        (first, second, -1.0),
+        (second, first, -1.0),
+    ):
+        np.add.at(curvature, (one, other), sign * weights)
+    return curvature[:count, :count]
