@@ -111,6 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_output(
             arguments.out, chain(paths, *(files_in(path) for path in paths if path.is_dir()))
         )
+        settings.check_beginning()
         return _train(arguments, settings)
 
 

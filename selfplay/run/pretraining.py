@@ -84,6 +84,13 @@ class PretrainSettings:
         check_settings(self)
         family_of(self.net, self.part)
 
+    def check_beginning(self) -> None:
+        """Raise what a training with these settings would raise once its data are read: ConfigError,
+        DeviceError, and NetFileError for `start_from`.
+        """
+        family_of(self.net, self.part).check_learning(self.learner, self.backend)
+        _first_model(self)
+
 
 @dataclass(frozen=True)
 class ProgressReport:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.backend import get_backend
 from engine.errors import ConfigError, DeviceError
 from engine.nn import dit
 from engine.nn.layer import Layer
@@ -102,7 +103,10 @@ def spread_positions(positions: TrainingSet, limit: int) -> tuple[PositionSet, n
     (games,) = sets_of(PositionSet, [positions], refusal)
     usable = np.flatnonzero(games.usable)
     if not len(usable):
-        raise ConfigError("the held-out set has no usable positions")
+        raise ConfigError(
+            "the held-out set has no usable positions: give more or longer games, or others to score on "
+            "with --heldout FILE"
+        )
     return games, usable[np.linspace(0, len(usable) - 1, min(limit, len(usable))).astype(np.int64)]
 
 
@@ -174,6 +178,19 @@ class Family(ABC):
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Batches:
         """Return the batches for training on the data."""
         return self.mixture(data.sets, data.shares, settings.batch_size, seed, settings.variations)
+
+    def check_learning(self, settings: LearnerSettings, backend: str) -> None:
+        """Raise what `learner` would raise for these settings, before hours of other work.
+
+        ConfigError for mixed precision where the family has none, DeviceError for a device that
+        does not compute.
+        """
+        if settings.precision == "mixed" and not self.on_device:
+            raise ConfigError(
+                "precision mixed: only towers and transformers train so, expected precision single"
+            )
+        if self.trains_on_device:  # others choose their device themselves
+            get_backend(backend)
 
     @abstractmethod
     def learner(

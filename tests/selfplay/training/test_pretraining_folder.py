@@ -12,7 +12,9 @@ import pytest
 from engine.cli.command_line import INTERRUPTED
 from engine.errors import RunError
 from engine.files.output_files import FOLDERS
+from engine.network.weights import default_net_path
 from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
+from selfplay.commands import pretrain
 from selfplay.lock import folder_lock
 from selfplay.run.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.learner import Learner, load_checkpoint
@@ -112,6 +114,38 @@ def test_ctrl_c_in_the_middle_of_a_checkpoint_is_held_until_it_is_whole(tmp_path
     with pytest.raises(KeyboardInterrupt):
         write_checkpoint(tmp_path / "kept.npz", {}, {"steps": 3})
     assert read_checkpoint(tmp_path / "kept.npz")[1] == {"steps": 3}
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--backend", "cupy"], "needs the cupy package"),
+        (["--net", "sparse-128", "--precision", "mixed"], "only towers and transformers train so"),
+        (["--start-from", "nowhere.dit"], "nowhere.dit: file not found"),
+        (
+            ["--start-from", default_net_path(entry="default_tower")],
+            "not a network of the architecture",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_was_refused_only_after_the_games_were_read(
+    flags, told, games_file, tmp_path, aino_train, monkeypatch
+):
+    def read(*given):
+        raise AssertionError("the games were read")
+
+    monkeypatch.setattr(pretrain, "load_training_data", read)
+    said = aino_train(*words(tmp_path / "run", "--data", games_file), *flags, status=1)
+    assert told in said
+
+
+def test_games_without_a_position_to_score_on_are_refused_with_advice(tmp_path, aino_train):
+    games = "\n\n".join(
+        f'[Round "{n}"]\n\n1. {move} 1-0' for n, move in enumerate(["e4", "d4"] * 14)
+    )
+    (tmp_path / "games.pgn").write_text(games)
+    said = aino_train(*words(tmp_path / "run", "--data", tmp_path / "games.pgn"), status=1)
+    assert "give more or longer games" in said
 
 
 def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(
