@@ -59,7 +59,7 @@ def stop_flag() -> Iterator[threading.Event]:
         is_impatient = awake_s() - first_s > SAME_REQUEST_S
         first_s = min(first_s, awake_s())
         flag.set()
-        if is_impatient and number != signal.SIGHUP:  # a terminal that closes may say so late
+        if is_impatient and number in (signal.SIGINT, signal.SIGTERM):
             raise KeyboardInterrupt
 
     handling = ExitStack()
