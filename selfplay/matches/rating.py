@@ -155,19 +155,7 @@ def fit_ratings(
         [(given.get(one, centre) - given.get(other, centre)) / ELO for one, other in results]
     )
     points, games = np.array(list(results.values()), float).reshape(-1, 2).T
-    odds, weight = np.zeros(len(free)), (ELO / PRIOR_SPREAD_ELO) ** 2
-    for _ in range(MOST_STEPS):
-        known = np.append(odds, 0.0)
-        expected = 1.0 / (1.0 + np.exp(-(leads + known[first] - known[second])))
-        slope = _sums(first, points - games * expected, len(free))
-        slope -= _sums(second, points - games * expected, len(free)) + weight * odds
-        curvature = _curvature(first, second, games * expected * (1.0 - expected), len(free))
-        curvature += weight * np.eye(len(free))
-        step = np.linalg.solve(curvature, slope)
-        longest = float(np.abs(step).max(initial=0.0))
-        odds += step * min(1.0, LARGEST_STEP / max(longest, ENOUGH))
-        if longest < ENOUGH:
-            break
+    odds, curvature = _most_likely(first, second, leads, points, games, len(free))
     half = NORMAL_95 * ELO * np.sqrt(np.diag(np.linalg.inv(curvature)))
     middles = zip(free, (centre + ELO * odds).tolist(), half.tolist(), strict=True)
     fitted = {
@@ -175,6 +163,36 @@ def fit_ratings(
         for name, middle, width in middles
     }
     return {name: FittedRating(elo, elo, elo) for name, elo in given.items()} | fitted
+
+
+def _most_likely(
+    first: np.ndarray,
+    second: np.ndarray,
+    leads: np.ndarray,
+    points: np.ndarray,
+    games: np.ndarray,
+    count: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (the log odds of `count` players [N], the curvature there [N, N]) by Newton's method.
+
+    first, second: the players of each pair; N for those whose rating is given. leads: [pairs], what
+    given ratings add.
+    """
+    odds = np.zeros(count)
+    weight = (ELO / PRIOR_SPREAD_ELO) ** 2
+    for _ in range(MOST_STEPS):
+        known = np.append(odds, 0.0)
+        expected = 1.0 / (1.0 + np.exp(-(leads + known[first] - known[second])))
+        excess = points - games * expected
+        slope = _sums(first, excess, count) - _sums(second, excess, count) - weight * odds
+        information = games * expected * (1.0 - expected)
+        curvature = _curvature(first, second, information, count) + weight * np.eye(count)
+        step = np.linalg.solve(curvature, slope)
+        longest = float(np.abs(step).max(initial=0.0))
+        odds += step * min(1.0, LARGEST_STEP / max(longest, ENOUGH))
+        if longest < ENOUGH:
+            break
+    return odds, curvature
 
 
 def _sums(places: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:
