@@ -24,7 +24,7 @@ from selfplay.interrupt import Tell
 from selfplay.run.playing import PlayBackend, PlayTask
 from selfplay.run.sharing import SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 
-LONGEST_REASON = 200  # characters of why a worker was lost; Ray tells 1,100
+LONGEST_FATE = 200  # characters of why a worker was lost; Ray tells 1,100
 KEPT_NETS = 8  # network copies kept on a node; each run that shares the node uses up to two
 
 
@@ -155,7 +155,7 @@ def _first_sentence(error: Exception) -> str:
     on its first line.
     """
     line = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
-    return line.partition(". ")[0].rstrip(".")[:LONGEST_REASON]
+    return line.partition(". ")[0].rstrip(".")[:LONGEST_FATE]
 
 
 # ---- on the cluster's nodes ----------------------------------------------------------------------

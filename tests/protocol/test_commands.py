@@ -13,7 +13,7 @@ from tests.protocol.aino_process import COMMAND
 from tests.protocol.conftest import SMALL
 from tests.protocol.fake_engine import Conversation
 from uci.protocol import serve
-from uci.protocol.serve import Commands, read_lines
+from uci.protocol.serve import read_lines
 from uci.protocol.words import Writer
 
 PROMPTLY_S = 60.0
@@ -40,7 +40,7 @@ def busy(monkeypatch):
     hearing = Hearing()
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as stream, os.fdopen(writing, "wb", buffering=0) as pipe:
-        commands = iter(Commands(stream, hearing, hearing.leave))
+        commands = iter(CommandsAhead(stream, hearing, hearing.leave))
         pipe.write(b"isready\n")
         assert next(commands) == "isready"
         yield hearing, pipe
@@ -66,7 +66,7 @@ def test_stop_waited_for_the_command_before_it(busy):
 
 def test_a_script_that_quits_in_its_last_line_gets_its_answers():
     hearing = Hearing()
-    commands = Commands(io.BytesIO(b"uci\nisready\nquit\n"), hearing, hearing.leave)
+    commands = CommandsAhead(io.BytesIO(b"uci\nisready\nquit\n"), hearing, hearing.leave)
     assert list(commands) == ["uci", "isready", "quit"]
     assert "leave" not in hearing.heard
 

@@ -26,7 +26,7 @@ from uci.protocol.session import Session
 from uci.protocol.words import Writer
 
 LONGEST_LINE = 1 << 22  # bytes; a game of 10,000 moves takes 100,000
-LINES_AHEAD = 1_000  # that wait for the session; more stay in the pipe
+MOST_WAITING = 1_000  # that wait for the session; more stay in the pipe
 TOGETHER_S = 0.2  # a command that follows another within this time was sent with it; set by hand
 # On Windows no signal ends a wait, and Ctrl-C has to.
 _POLL_S = None if os.name == "posix" else 0.1
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         writer.line(GREETING)
     with contextlib.redirect_stdout(sys.stderr):
         session = Session(writer, options, demanded=changes(base, options))
-        commands = Commands(sys.stdin.buffer, session, lambda: os._exit(0))
+        commands = CommandsAhead(sys.stdin.buffer, session, lambda: os._exit(0))
         status = session.run(commands)
     if session.refusal:
         print(f"aino uci: {session.refusal}", file=sys.stderr)
@@ -135,7 +135,7 @@ def read_lines(stream: BinaryIO) -> Iterator[str]:
         yield f"{word} (a line of more than {LONGEST_LINE} bytes)"
 
 
-class Commands:
+class CommandsAhead:
     """The lines of a stream, read ahead on a thread of its own: so `stop` and `quit` are heard
     while the session works on another command, as loading the engine or writing to a GUI that does
     not read.
@@ -146,7 +146,7 @@ class Commands:
 
     def __init__(self, stream: BinaryIO, session: Session, leave: Callable[[], object]) -> None:
         self._session, self._leave = session, leave
-        self._lines: queue.Queue[str | None] = queue.Queue(LINES_AHEAD)
+        self._lines: queue.Queue[str | None] = queue.Queue(MOST_WAITING)
         self._taken_s = math.inf  # when the command was taken that is worked on
         threading.Thread(target=self._read, args=(stream,), name="commands", daemon=True).start()
 
