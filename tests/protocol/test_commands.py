@@ -13,7 +13,7 @@ from tests.protocol.aino_process import COMMAND
 from tests.protocol.conftest import SMALL
 from tests.protocol.fake_engine import Conversation
 from uci.protocol import serve
-from uci.protocol.serve import read_lines
+from uci.protocol.serve import CommandsAhead, read_lines
 from uci.protocol.words import Writer
 
 PROMPTLY_S = 60.0

@@ -120,7 +120,7 @@ def default_config() -> Path | None:
 
 def read_lines(stream: BinaryIO) -> Iterator[str]:
     """Yield lines as they arrive, in UTF-8 or UTF-16, other bytes as in the names of files
-    (`words.readable` makes text of them). Of one too long for any command that can be carried out,
+    (`words.line_text` makes text of them). Of one too long for any command that can be carried out,
     such as a `position`, yield the first word and why there is no more: so it is answered, and
     refused.
     """

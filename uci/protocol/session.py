@@ -103,7 +103,7 @@ class Session:
 
         Bad input leaves the state unchanged and gets an `info string` as its answer.
         """
-        text = words.readable(line)
+        text = words.line_text(line)
         self.writer.received(text.strip())
         known = ["quit", *self._commands]
         word, rest = words.split_command(text, known)

@@ -74,17 +74,17 @@ class GoCommand:
 # ---- from the GUI --------------------------------------------------------------------------------
 
 
-def readable(line: str) -> str:
+def line_text(line: str) -> str:
     """Return a line of which bytes that are not UTF-8, as `os.fsdecode` has them, are Windows-1252."""
     return line if line.isascii() else decode_line(os.fsencode(line))
 
 
 def file_name(value: str) -> str:
     """Return an option's value as the system has it: bytes that are not UTF-8 are the name of a
-    file, or of one in a list, that exists; else they are text as in `readable`.
+    file, or of one in a list, that exists; else they are text as in `line_text`.
     """
     exists = any(map(os.path.lexists, value.split(os.pathsep)))
-    return value if exists else readable(value)
+    return value if exists else line_text(value)
 
 
 def split_command(line: str, commands: Container[str]) -> tuple[str, str]:
