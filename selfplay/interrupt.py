@@ -2,6 +2,7 @@
 save their state.
 """
 
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,10 @@ from contextvars import ContextVar
 from types import FrameType
 
 from engine.cli.command_line import handling_signals
+from engine.cli.live_lines import show
+from engine.native.awake import awake_s
+
+SAME_REQUEST_S = 2.0  # a person who saw no answer presses again after more; set by hand
 
 # What long tasks are given.
 Stop = Callable[[], bool]  # says whether to stop
@@ -42,17 +47,27 @@ def stopped() -> bool:
 
 @contextmanager
 def stop_flag() -> Iterator[threading.Event]:
-    """Yield a flag that the first signal sets, for the length of the block; a second one interrupts
-    as usual.
+    """Yield a flag that the first signal sets, for the length of the block.
+
+    What follows within SAME_REQUEST_S asks for the same: a key that was pressed twice, or a signal
+    to a process and to its group. Ctrl-C after that ends the block at once, and says so.
     """
-    flag, handling = threading.Event(), ExitStack()
+    flag, first_s = threading.Event(), math.inf
 
     def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal first_s
+        is_impatient = awake_s() - first_s > SAME_REQUEST_S
+        first_s = min(first_s, awake_s())
         flag.set()
-        if number in (signal.SIGINT, signal.SIGTERM):  # a terminal that closes may say so twice
-            handling.close()
+        if is_impatient and number in (signal.SIGINT, signal.SIGTERM):
+            raise KeyboardInterrupt
 
-    with handling, stopping(flag.is_set):
-        if threading.current_thread() is threading.main_thread():
-            handling.enter_context(handling_signals("SIGHUP SIGINT SIGTERM", handle))
-        yield flag
+    handling = ExitStack()
+    if threading.current_thread() is threading.main_thread():
+        handling.enter_context(handling_signals("SIGHUP SIGINT SIGTERM", handle))
+    try:
+        with handling, stopping(flag.is_set):
+            yield flag
+    except KeyboardInterrupt:
+        show("ended at once, without what was not saved yet")
+        raise

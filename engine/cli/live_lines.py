@@ -4,10 +4,14 @@ them.
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -34,6 +38,13 @@ _console = Console(highlight=False, soft_wrap=True)
 def show(text: str) -> None:
     """Print one line, above the live line if there is one. Markup in the text has no effect."""
     _console.print(text, markup=False)
+
+
+def shell_word(path: Path, windows: bool = os.name == "nt") -> str:
+    """Return the name of a file as one types it in a command; Windows' shell knows double quotes
+    alone.
+    """
+    return subprocess.list2cmdline([str(path)]) if windows else shlex.quote(str(path))
 
 
 def log(text: str) -> None:

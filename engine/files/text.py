@@ -9,16 +9,14 @@ line begins or ends with it. Curly quotes of tags are straight again.
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import gzip
 import importlib
 import io
+import itertools
 import lzma
 import os
 import re
 import struct
-import sys
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
@@ -29,6 +27,7 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import unquote
 
 from engine.errors import ARCHIVES, DataError, message, why_unreadable
+from engine.files.packed import ZIP_MAGIC, opener_of
 
 _WIDE_ENCODINGS = (
     "utf-32-le",
@@ -364,31 +363,14 @@ def unpacked(raw: Any) -> Iterator[Any]:
     begin = raw.peek(6)
     if (archive := ARCHIVES.get(begin[:4], "zip")) != "zip":
         raise OSError(f"a {archive} archive; unpack it first")
-    with (_opener(begin) or nullcontext)(raw) as stream:
+    open_it = _open_zip if begin.startswith(ZIP_MAGIC) else opener_of(begin) or nullcontext
+    with open_it(raw) as stream:
         yield stream
 
 
 def is_packed(begin: bytes) -> bool:
     """Whether a file begins as packed ones and archives do."""
-    return _opener(begin) is not None or begin[:4] in ARCHIVES
-
-
-def _opener(begin: bytes) -> Callable[..., Any] | None:
-    return next((opener for magic, opener in _PACKED.items() if begin.startswith(magic)), None)
-
-
-@contextmanager
-def _open_zst(raw: IO[bytes]) -> Iterator[Any]:
-    zstd = importlib.import_module(
-        "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
-    )
-    try:
-        with zstd.open(
-            raw, options={zstd.DecompressionParameter.window_log_max: 31}
-        ) as stream:  # as of `--long=31`
-            yield stream
-    except zstd.ZstdError as error:
-        raise OSError(str(error)) from error
+    return opener_of(begin) is not None or begin[:4] in ARCHIVES
 
 
 @contextmanager
@@ -396,7 +378,7 @@ def _open_zip(raw: IO[bytes]) -> Iterator[Any]:
     zipfile = importlib.import_module("zipfile")
     try:
         archive = zipfile.ZipFile(raw)
-        opened = [archive.open(name) for name in _told_alike(archive)]
+        names = _told_alike(archive)
     except (
         ValueError,
         RuntimeError,
@@ -406,53 +388,49 @@ def _open_zip(raw: IO[bytes]) -> Iterator[Any]:
     ) as error:  # encrypted ones, too
         raise OSError(str(error)) from error
     try:
-        yield io.BufferedReader(_Joined(opened))
+        yield io.BufferedReader(_Joined(map(archive.open, names)))
     except zipfile.BadZipFile as error:
         raise OSError(str(error)) from error
 
 
 def _told_alike(archive: Any) -> list[str]:
     """Return the names of the files in a zip archive that hold one kind of text, or of the only
-    one.
+    one. An archive may have any number of them, so that no more than one is kept in memory.
     """
-    names = [name for name in archive.namelist() if not (name.endswith("/") or is_hidden(name))]
-    begins = {name: archive.open(name).read(LOOKED_AT) for name in names}
-    if packed := next(
-        (name for name, begin in begins.items() if _opener(begin) or begin[257:262] == b"ustar"), ""
-    ):
-        raise OSError(
-            f"an archive of packed files, such as {packed}; unpack it and give the folder"
-        )
-    kinds = {name: kind_of(begin) for name, begin in begins.items()}
-    if len(names) == 1 or len(set(filter(None, kinds.values()))) == 1:
-        return [name for name in names if kinds[name]] or names
-    told = ", ".join(
-        f"{name} ({kinds[name]})" if kinds[name] else name for name in names[:_MOST_NAMED]
-    )
+    kinds = dict[str, str]()
+    for name in archive.namelist():
+        if name.endswith("/") or is_hidden(name):
+            continue
+        with archive.open(name) as member:
+            begin = member.read(LOOKED_AT)
+        if begin.startswith(ZIP_MAGIC) or opener_of(begin) or begin[257:262] == b"ustar":
+            raise OSError(
+                f"an archive of packed files, such as {name}; unpack it and give the folder"
+            )
+        kinds[name] = kind_of(begin)
+    if len(kinds) == 1 or len(set(filter(None, kinds.values()))) == 1:
+        return [name for name, kind in kinds.items() if kind] or list(kinds)
+    first = itertools.islice(kinds.items(), _MOST_NAMED)
+    told = ", ".join(f"{name} ({kind})" if kind else name for name, kind in first)
     raise OSError(
-        f"found {len(names)} files in the archive; unpack it and give one of them: {told or 'none'}"
+        f"found {len(kinds)} files in the archive; unpack it and give one of them: {told or 'none'}"
     )
 
 
 class _Joined(io.RawIOBase):
     """Files one behind the other, with an empty line between them."""
 
-    def __init__(self, files: list[IO[bytes]]) -> None:
-        self._left = [part for file in files for part in (io.BytesIO(b"\n\n"), file)][1:]
+    def __init__(self, files: Iterator[IO[bytes]]) -> None:
+        self._files, self._file = files, next(files)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = b""
-        while self._left and not (data := self._left[0].read(len(buffer))):
-            self._left.pop(0)
+        data = self._file.read(len(buffer))
+        if not data and (following := next(self._files, None)) is not None:
+            self._file.close()
+            self._file = following
+            data = b"\n\n"
         buffer[: len(data)] = data
         return len(data)
-
-
-# pzstd, of Lichess's older files, begins with a frame without data
-_PACKED: dict[bytes, Callable[..., Any]] = {
-    b"\xfd7zXZ\0": lzma.open, b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"PK\3\4": _open_zip,
-    b"\x28\xb5\x2f\xfd": _open_zst, b"\x50\x2a\x4d\x18": _open_zst,
-}  # fmt: skip

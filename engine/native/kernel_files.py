@@ -33,6 +33,14 @@ _parts: dict[
 ] = {}  # translations by name, with the types that their functions return
 
 
+_used: set[Path] = set()  # files of the kernels that this process has loaded or written
+
+
+def used_files() -> str:
+    """Return the files of the kernels that this process has, a line each: size in bytes, name."""
+    return "".join(f"{path.stat().st_size} {path.name}\n" for path in sorted(_used))
+
+
 def loses_kernels() -> bool:
     """Whether a kernel of this process could not be kept, as on a full disk."""
     return bool(_lost)
@@ -73,6 +81,7 @@ class KernelFiles:
         except Exception:  # noqa: BLE001 - reading a file that a power failure cut can raise anything
             with contextlib.suppress(OSError):
                 self._path(name).unlink()
+            _used.discard(self._path(name))
             return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
@@ -86,6 +95,7 @@ class KernelFiles:
                 path.parent.mkdir(exist_ok=True)
                 temporary.write_bytes(content)
                 replace(temporary, path)
+                self._note(path)
         except OSError:
             _lost.append(signature)
             with contextlib.suppress(OSError):
@@ -100,7 +110,11 @@ class KernelFiles:
     def _read(self, name: str) -> bytes:
         content = self._path(name).read_bytes()
         note_use(self._path(name))
+        self._note(self._path(name))
         return content
+
+    def _note(self, path: Path) -> None:
+        _used.add(path)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.{self.suffix}"
@@ -115,6 +129,9 @@ class PartFiles(KernelFiles):
     """The same for a kernel as others call it: by a name that its translation has in every process."""
 
     suffix = "part"
+
+    def _note(self, path: Path) -> None:
+        """No process needs it that has the kernels of which it is a part."""
 
     def _content(self, name: str, result: Any) -> bytes | None:
         library, described, kind = result.library, result.fndesc, result.signature.return_type

@@ -262,9 +262,8 @@ def _check_value(field: str, value: Value) -> None:
         allows(value, option.choices, option.bounds) or (option.takes_place and ":" in str(value))
     )
     if good and isinstance(value, str):
-        good = not any(
-            unicodedata.category(letter) in ("Cc", "Cs") for letter in value
-        )  # the system refuses some
+        # the system refuses some
+        good = not any(unicodedata.category(letter) == "Cc" for letter in value)
         try:
             os.fsencode(value)
         except (

@@ -2,10 +2,9 @@
 
 import argparse
 import math
-import shlex
 from pathlib import Path
 
-from engine.cli.live_lines import log, show
+from engine.cli.live_lines import log, shell_word, show
 from engine.cli.option_forms import at_least
 from engine.errors import ConfigError
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
@@ -71,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         status = work_on_run(arguments, work)
     best = best_net(arguments.run)
     if best.is_file():
-        run_name, net_name = shlex.quote(str(arguments.run)), shlex.quote(str(best))
+        run_name, net_name = shell_word(arguments.run), shell_word(best)
         show(f"the best network so far is {best}")
         net = stored_config(arguments.run / "config.toml").net
         evaluator = f"--evaluator {net} " if is_custom(net) else ""

@@ -1,7 +1,6 @@
 """`aino-train pretrain`: supervised training from labels and games."""
 
 import argparse
-import shlex
 from contextlib import closing
 from dataclasses import replace
 from itertools import chain
@@ -9,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, show
+from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, shell_word, show
 from engine.cli.option_forms import (
     add_flag,
     add_setting_flags,
@@ -111,6 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_output(
             arguments.out, chain(paths, *(files_in(path) for path in paths if path.is_dir()))
         )
+        settings.check_beginning()
         return _train(arguments, settings)
 
 
@@ -132,8 +132,8 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
     top1 = number_text(scores.top1, ".2%")
     losses = [number_text(x) for x in (scores.policy, scores.value)]
     show(f"{arguments.out}: held-out top-1 {top1}, policy {losses[0]}, value {losses[1]}")
-    show(f"  play against it:  aino play --weights-file {shlex.quote(str(arguments.out))}")
-    show(f"  see the run:      aino-train report {shlex.quote(str(arguments.run))}")
+    show(f"  play against it:  aino play --weights-file {shell_word(arguments.out)}")
+    show(f"  see the run:      aino-train report {shell_word(arguments.run)}")
     return 0
 
 

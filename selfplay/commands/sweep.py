@@ -31,6 +31,7 @@ from engine.files.atomic import write_file
 from engine.files.text import decode_text
 from selfplay.commands.referee import play_series
 from selfplay.commands.runs import add_play_arguments, play_backend, work_in, workers_text
+from selfplay.families.by_name import family_of
 from selfplay.interrupt import Stop
 from selfplay.lock import folder_lock
 from selfplay.matches.control import TimeControl
@@ -49,7 +50,7 @@ from selfplay.run.config import (
     read_toml,
     setting_changes,
 )
-from selfplay.run.folder import RunFolder
+from selfplay.run.folder import RunFolder, are_equal
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations
 from selfplay.run.playing import PlayBackend
@@ -279,6 +280,8 @@ def _matches(sweep: Sweep) -> list[Played] | None:
         elos = dict[int, float]()
         for seed in sweep.seeds if "match" in sweep.table and row != against else ():
             finished, now = _match(sweep, row, against, seed)
+            if finished and now is None:
+                continue
             if not finished:
                 return None
             counts += now.pentanomial
@@ -289,8 +292,11 @@ def _matches(sweep: Sweep) -> list[Played] | None:
 
 
 def _match(sweep: Sweep, row: str, against: str, seed: int) -> tuple[bool, Any]:
-    """(whether it is finished, standing) of a match between two rows' last promoted networks."""
+    """(whether it is finished, standing) of a match between two rows' last promoted networks. There
+    is no standing where these are the same one.
+    """
     players = []
+    models = []
     content = b""
     for name in (row, against):
         path = sweep.path(name, seed)
@@ -299,15 +305,19 @@ def _match(sweep: Sweep, row: str, against: str, seed: int) -> tuple[bool, Any]:
         net = sweep.config(name, seed, 1).net
         file = path / "nets" / f"gen-{last:05d}.dit"
         players.append(network_contestant(f"{name}-{last}", net, file))
+        models.append(family_of(net).load(file))
         content += file.read_bytes()
+    names = " - ".join(player.name for player in players) + f", seed {seed}"
+    if are_equal(*models):
+        show(f"{names}: the same network, so there is no match")
+        return True, None
     how = sweep.table["match"]
     settings = MatchSettings(
         first=players[0], second=players[1], games=how["games"], seed=seed,
         control=TimeControl(nodes=how["nodes"]), openings=load_book(),
     )  # fmt: skip
-    names = " - ".join(player.name for player in players)
     mark = hashlib.sha256(content).hexdigest()[
         :8
     ]  # names the networks, which may lie in any folder
-    folder = Path(sweep.table["out"]) / "matches" / f"{names}, seed {seed}, {mark}"
+    folder = Path(sweep.table["out"]) / "matches" / f"{names}, {mark}"
     return play_series(folder, settings, Match, names, score_text, match_json, ("first", "second"))

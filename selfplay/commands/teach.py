@@ -59,9 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "keep parsed games in this folder (default: in the label folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
     group = parser.add_argument_group("labels")
-    add_flag(
-        group, "--count", 1_000_000, "stop when the folder has this many positions with a value"
-    )
+    text = "stop once the folder has this many positions with a value, at the end of a chunk (--chunk-rows)"
+    add_flag(group, "--count", 1_000_000, text)
     add_flag(group, "--threads", 1, "label on this many threads")
     add_setting_flags(group, LabelPlan)
     text = "search those trees with this sparse network (default: the one that comes with Aino)"

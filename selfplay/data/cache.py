@@ -191,8 +191,9 @@ def load_or_parse(
         try:
             return map_set(entry)
         except DataError as error:
-            log.warning("%s; %s is read anew", error, path)
-            shutil.rmtree(entry, ignore_errors=True)
+            log.warning("%s; %s is read anew", str(error), path)
+        # The error is gone, and with it its maps: Windows removes no file that is mapped.
+        shutil.rmtree(entry, ignore_errors=True)
     pieces = entry.with_name(f".{entry.name}.pieces")
     with naming(cache):
         pieces.mkdir(parents=True, exist_ok=True)

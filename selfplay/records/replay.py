@@ -109,7 +109,7 @@ def reopen_segment(folder: Path, generation: int) -> None:
     """Unpublish a segment, if it exists, so that a ReplayWriter can complete it."""
     path = segment_path(folder, generation)
     if path.is_file():
-        path.replace(part_path(folder, generation))
+        replace(path, part_path(folder, generation))
         sync_folder(folder)
 
 

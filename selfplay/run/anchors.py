@@ -13,6 +13,7 @@ import re
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -74,13 +75,15 @@ def _fit(rows: Mapping[int, GameRow], settings: AnchorSettings) -> AnchorFit:
     met = [name for _, name in results if not name.startswith("gen-")]
     reference = next((name for name in (*wanted, *met) if name in met), wanted[0])
     ratings = fit_ratings(results, levels or {reference: 0.0})
+    played = Counter[str]()
+    for pair, (_, count) in results.items():
+        for name in pair:
+            played[name] += round(count)
     networks, games = {}, {}
     for name, rating in ratings.items():
         if (found := re.fullmatch(rf"gen-(\d+):{settings.nodes}", name)) is not None:
             networks[int(found[1])] = rating
-            games[int(found[1])] = round(
-                sum(count for pair, (_, count) in results.items() if name in pair)
-            )
+            games[int(found[1])] = played[name]
     scale = "UCI_Elo of Stockfish" if levels else f"Elo above {reference}"
     others = {name: rating for name, rating in ratings.items() if not name.startswith("gen-")}
     return AnchorFit(networks, others, games, scale)
@@ -112,6 +115,7 @@ class AnchorSeries(Series):
         self._tell = tell
         self._halted = halted
         self._anchors = _anchors(run, tell)
+        self._networks = dict[int, Contestant]()
         self.is_limited = True
         self._busy_s = 0.0
         self._began = self._handed_out = awake_s()
@@ -131,15 +135,19 @@ class AnchorSeries(Series):
         promoted = [
             number for number, verdict in self._run.ledger.gates().items() if verdict.accepted
         ]
-        nodes, files = self._run.config.anchors.nodes, self._run.candidate
+        rows = self._archive.rows.values()
+        self._played = Counter(row.white if row.number % 2 == 0 else row.black for row in rows)
+        known, files = self._networks, self._run.candidate
         self._networks = {
-            number: network_contestant(
-                network_name(number, nodes), self._run.config.net, files(number)
-            )
+            number: known.get(number) or self._network(number)
             for number in [0, *promoted]
             if files(number).is_file()
         }
         self._run.held = {number for number in self._networks if self._missing(number) > 0}
+
+    def _network(self, number: int) -> Contestant:
+        name = network_name(number, self._run.config.anchors.nodes)
+        return network_contestant(name, self._run.config.net, self._run.candidate(number))
 
     @property
     def is_complete(self) -> bool:
@@ -171,13 +179,15 @@ class AnchorSeries(Series):
     def finish(self, row: GameRow) -> None:
         self._busy_s += awake_s() - self._handed_out
         self.note_networks()
-        fit = _fit(self._archive.rows, self._run.config.anchors)
-        for number, network in self._networks.items():
-            if (
-                network.name in (row.white, row.black)
-                and self._missing(number) <= 0
-                and number in fit.networks
-            ):
+        players = (row.white, row.black)
+        measured = [
+            number
+            for number, network in self._networks.items()
+            if network.name in players and self._missing(number) <= 0
+        ]
+        fit = _fit(self._archive.rows, self._run.config.anchors) if measured else None
+        for number in measured:
+            if fit is not None and number in fit.networks:
                 elo, low, high = fit.networks[number]
                 self._tell(
                     f"anchors: generation {number} is at rung {elo:.0f} [{low:.0f}, {high:.0f}] ({fit.scale})"
@@ -188,11 +198,8 @@ class AnchorSeries(Series):
 
     def _missing(self, number: int) -> int:
         """Games that a network has to play still."""
-        name = network_name(number, self._run.config.anchors.nodes)
-        return self._run.config.anchors.games - sum(
-            name == (row.white if row.number % 2 == 0 else row.black)
-            for row in self._archive.rows.values()
-        )
+        settings = self._run.config.anchors
+        return settings.games - self._played[network_name(number, settings.nodes)]
 
     def _opponent(self, network: int) -> Contestant:
         """Choose the anchor against which the next pair should tell most: p (1 - p), shared with

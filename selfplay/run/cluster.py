@@ -24,6 +24,7 @@ from selfplay.interrupt import Tell
 from selfplay.run.playing import PlayBackend, PlayTask
 from selfplay.run.sharing import SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 
+LONGEST_FATE = 200  # characters of why a worker was lost; Ray tells 1,100
 KEPT_NETS = 8  # network copies kept on a node; each run that shares the node uses up to two
 
 
@@ -47,7 +48,7 @@ def connected(address: str, workers: int, tell: Tell) -> Iterator[PlayBackend]:
         ray.exceptions.RayError,
     ) as error:
         raise ConfigError(
-            f"--cluster {address}: no such Ray cluster: {_first_line(error)}"
+            f"--cluster {address}: no such Ray cluster: {_first_sentence(error)}"
         ) from error
     try:
         yield RayBackend(workers, tell)
@@ -74,7 +75,7 @@ class RayBackend(SharedPlay):
             return _Tasks(task, numbers)
         except _ray().exceptions.RayError as error:
             raise RunError(
-                f"the Ray cluster is lost, or this machine's node of it: {_first_line(error)}"
+                f"the Ray cluster is lost, or this machine's node of it: {_first_sentence(error)}"
             ) from error
 
 
@@ -111,7 +112,7 @@ class _Tasks:
         except Empty:
             return None
         except self._ray.exceptions.RayError as error:
-            raise WorkerLost(_first_line(error)) from error
+            raise WorkerLost(_first_sentence(error)) from error
 
     def playing(self) -> list[int]:
         done, _ = self._ray.wait(self._calls, num_returns=len(self._calls), timeout=0)
@@ -121,7 +122,7 @@ class _Tasks:
             except self._ray.exceptions.RayError as error:
                 if isinstance(cause := getattr(error, "cause", None), AinoError):
                     raise cause from None
-                raise WorkerLost(_first_line(error)) from error
+                raise WorkerLost(_first_sentence(error)) from error
         return [worker for worker, call in enumerate(self._calls) if call not in done]
 
     def taken(self) -> int:
@@ -149,11 +150,12 @@ def _ray() -> Any:
     return ray
 
 
-def _first_line(error: Exception) -> str:
-    """Return the first part of a Ray error, without the addresses and hints that follow."""
-    return next(
-        (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
-    )
+def _first_sentence(error: Exception) -> str:
+    """Return the begin of a Ray error, without the addresses and hints that follow; these may stand
+    on its first line.
+    """
+    line = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+    return line.partition(". ")[0].rstrip(".")[:LONGEST_FATE]
 
 
 # ---- on the cluster's nodes ----------------------------------------------------------------------

@@ -37,7 +37,7 @@ from selfplay.records.positions import PositionSet, concatenate
 from selfplay.records.replay import published_games, published_generations, segment_path
 from selfplay.run.config import FitSettings, RunConfig
 from selfplay.run.folder import RunFolder
-from selfplay.training.family import Family, HeldOutScores, Learning
+from selfplay.training.family import Family, HeldOutScores, Learning, saved_at_last
 from selfplay.training.learner import load_checkpoint
 from selfplay.training.losses import number_text
 from selfplay.training.recipe import LearnerSettings, StepSettings
@@ -243,18 +243,20 @@ def _train(
     first = learner.steps_done
     started = awake_s()
     saved = started
-    while learner.steps_done < total_steps and not stop():
-        losses = learner.step_or_save(save)
-        now = awake_s()
-        if learner.steps_done % LOG_STEPS == 0 or learner.steps_done == total_steps:
-            run.ledger.note_losses(generation, learner.steps_done, "train", asdict(losses))
-            speed = (learner.steps_done - first) * batch_size / (now - started)
-            text = f"policy {number_text(losses.policy, '.3f')} value {number_text(losses.value, '.3f')}"
-            report(learner.steps_done / total_steps, f"{text}, {speed:,.0f} positions/s")
-        if now - saved >= run.config.fit.checkpoint_s:
-            save()
-            saved = now
-    save()
+    with saved_at_last(save):
+        while learner.steps_done < total_steps and not stop():
+            learner.remember()
+            losses = learner.step()
+            now = awake_s()
+            if learner.steps_done % LOG_STEPS == 0 or learner.steps_done == total_steps:
+                run.ledger.note_losses(generation, learner.steps_done, "train", asdict(losses))
+                speed = (learner.steps_done - first) * batch_size / (now - started)
+                text = f"policy {number_text(losses.policy, '.3f')} value {number_text(losses.value, '.3f')}"
+                report(learner.steps_done / total_steps, f"{text}, {speed:,.0f} positions/s")
+            if now - saved >= run.config.fit.checkpoint_s:
+                save()
+                saved = now
+        save()
     return learner.steps_done >= total_steps
 
 

@@ -177,13 +177,7 @@ class RunFolder:
 
     def are_equal(self, one: Path, other: Path) -> bool:
         """Whether two files hold the same network."""
-        ours, theirs = self.load(one), self.load(other)
-        mine, others = (
-            model.named_parameters() | model.named_buffers() for model in (ours, theirs)
-        )
-        return ours.config() == theirs.config() and all(
-            np.array_equal(mine[name], others[name]) for name in others
-        )
+        return are_equal(self.load(one), self.load(other))
 
     # ---- games -----------------------------------------------------------------------------------
 
@@ -195,3 +189,11 @@ class RunFolder:
         """Start rows uint64[16] of the run's opening set. Raises DataError as `load_openings`."""
         path = Path(self.config.openings) if self.config.openings else None
         return [row_from_board(board) for board in load_openings(path)]
+
+
+def are_equal(ours: Layer, theirs: Layer) -> bool:
+    """Whether two networks have the same layers and numbers."""
+    mine, others = (model.named_parameters() | model.named_buffers() for model in (ours, theirs))
+    return ours.config() == theirs.config() and all(
+        np.array_equal(mine[name], others[name]) for name in others
+    )

@@ -30,7 +30,7 @@ from engine.nn.training.checkpoint import write_checkpoint
 from engine.nn.training.schedules import WarmupCosine
 from engine.options.settings import REQUIRED, check_settings, setting
 from selfplay.families.by_name import PARTS, family_of
-from selfplay.training.family import HeldOutScores
+from selfplay.training.family import HeldOutScores, saved_at_last
 from selfplay.training.learner import load_checkpoint
 from selfplay.training.losses import Losses, mean_of
 from selfplay.training.recipe import TRAIN_BACKEND, LearnerSettings
@@ -83,6 +83,13 @@ class PretrainSettings:
             )
         check_settings(self)
         family_of(self.net, self.part)
+
+    def check_beginning(self) -> None:
+        """Raise what a training with these settings would raise once its data are read: ConfigError,
+        DeviceError, and NetFileError for `start_from`.
+        """
+        family_of(self.net, self.part).check_learning(self.learner, self.backend)
+        _first_model(self)
 
 
 @dataclass(frozen=True)
@@ -148,24 +155,26 @@ class Pretraining:
         last_checkpoint = last_evaluation = self.elapsed_s
         self._reported = self.elapsed_s, self.positions
         seen: list[Losses] = []
-        while self.progress < 1.0 and not stop():
-            seen.append(self.learner.step_or_save(self.checkpoint))
-            self._count_time("step")
-            if len(seen) == LOG_STEPS:
+        with saved_at_last(self.checkpoint):
+            while self.progress < 1.0 and not stop():
+                self.learner.remember()
+                seen.append(self.learner.step())
+                self._count_time("step")
+                if len(seen) == LOG_STEPS:
+                    report(self._report(seen, None))
+                    seen = []
+                if self.elapsed_s - last_evaluation >= 60 * self.settings.evaluate_minutes:
+                    scores = self._evaluate(self.folder / "latest.dit")
+                    report(self._report(seen, scores))
+                    seen = []
+                    last_evaluation = self.elapsed_s
+                    self._count_time("evaluation")
+                if self.elapsed_s - last_checkpoint >= 60 * self.settings.checkpoint_minutes:
+                    self.checkpoint()
+                    last_checkpoint = self.elapsed_s
+            if seen:
                 report(self._report(seen, None))
-                seen = []
-            if self.elapsed_s - last_evaluation >= 60 * self.settings.evaluate_minutes:
-                scores = self._evaluate(self.folder / "latest.dit")
-                report(self._report(seen, scores))
-                seen = []
-                last_evaluation = self.elapsed_s
-                self._count_time("evaluation")
-            if self.elapsed_s - last_checkpoint >= 60 * self.settings.checkpoint_minutes:
-                self.checkpoint()
-                last_checkpoint = self.elapsed_s
-        if seen:
-            report(self._report(seen, None))
-        self.checkpoint()
+            self.checkpoint()
         return self.progress >= 1.0
 
     def _count_time(self, work: str) -> None:

@@ -65,7 +65,7 @@ class LabelPlan:
         "score all moves of this many positions for each one with a value", least=0, most=1)
     tree_visits: int = setting(600,
         "search trees to sample from for this many visits; each takes half, once or twice as many", least=1)
-    chunk_rows: int = setting(65_536, "sample this many positions at a time", least=1)
+    chunk_rows: int = setting(65_536, "sample this many positions at a time, of which some 30% get a label", least=1)
     filter_mib: int = setting(512,
         "remember labelled positions in this many MiB, a power of two; 512 is enough for 200 million")
     shares: Shares = field(default_factory=Shares)

@@ -5,13 +5,15 @@ not seen.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine.backend import get_backend
 from engine.errors import ConfigError, DeviceError
 from engine.nn import dit
 from engine.nn.layer import Layer
@@ -101,8 +103,21 @@ def spread_positions(positions: TrainingSet, limit: int) -> tuple[PositionSet, n
     (games,) = sets_of(PositionSet, [positions], refusal)
     usable = np.flatnonzero(games.usable)
     if not len(usable):
-        raise ConfigError("the held-out set has no usable positions")
+        raise ConfigError(
+            "the held-out set has no usable positions: give more or longer games, or others to score on "
+            "with --heldout FILE"
+        )
     return games, usable[np.linspace(0, len(usable) - 1, min(limit, len(usable))).astype(np.int64)]
+
+
+@contextmanager
+def saved_at_last(save: Callable[[], None]) -> Iterator[None]:
+    """Save also where Ctrl-C or a lost device ends a training, the block."""
+    try:
+        yield
+    except (DeviceError, KeyboardInterrupt):
+        save()
+        raise
 
 
 class Learning(ABC):
@@ -116,7 +131,7 @@ class Learning(ABC):
     @abstractmethod
     def step(self) -> Losses:
         """Train on the next batch. Returns the losses before the step. Raises TrainingError when
-        one is not finite.
+        one is not finite. What raises, Ctrl-C too, leaves the state as it was.
         """
 
     @abstractmethod
@@ -134,17 +149,6 @@ class Learning(ABC):
         was kept.
         """
         return
-
-    def step_or_save(self, save: Callable[[], None]) -> Losses:
-        """Train on the next batch as `step`; where the device is lost, have what was remembered
-        saved, and raise.
-        """
-        self.remember()
-        try:
-            return self.step()
-        except DeviceError:
-            save()
-            raise
 
     @abstractmethod
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
@@ -174,6 +178,19 @@ class Family(ABC):
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Batches:
         """Return the batches for training on the data."""
         return self.mixture(data.sets, data.shares, settings.batch_size, seed, settings.variations)
+
+    def check_learning(self, settings: LearnerSettings, backend: str) -> None:
+        """Raise what `learner` would raise for these settings, before hours of other work.
+
+        ConfigError for mixed precision where the family has none, DeviceError for a device that
+        does not compute.
+        """
+        if settings.precision == "mixed" and not self.on_device:
+            raise ConfigError(
+                "precision mixed: only towers and transformers train so, expected precision single"
+            )
+        if self.trains_on_device:  # others choose their device themselves
+            get_backend(backend)
 
     @abstractmethod
     def learner(

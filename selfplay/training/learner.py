@@ -89,10 +89,7 @@ class Learner(Learning):
         rate: Rate,
         backend: str,
     ) -> None:
-        if settings.precision == "mixed" and not family.on_device:
-            raise ConfigError(
-                "precision mixed: only towers and transformers train so, expected precision single"
-            )
+        family.check_learning(settings, backend)
         self._backend = get_backend(backend)
         gradients = family.gradients if self._backend is NUMPY else family.device_gradients
         with self._backend.guard("the network was loaded"):

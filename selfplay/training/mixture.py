@@ -53,7 +53,9 @@ class Batches(ABC):
         self._sets = [one for one, _ in pairs]
         self._orders = [one.order(seed + i, self.groups) for i, one in enumerate(self._sets)]
         if not all(len(order) for order in self._orders):
-            raise ConfigError("a training set with a positive share has no usable positions")
+            raise ConfigError(
+                "a training set with a positive share has no usable positions: give more or longer games"
+            )
         self.n_positions = sum(one.n_usable for one in self._sets)
         shares_left = np.cumsum([share for _, share in reversed(pairs)])[::-1]
         self._parts = [

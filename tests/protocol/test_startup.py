@@ -72,7 +72,7 @@ if not lock.try_acquire():
     sys.exit(LOCKED)
 if (place.folder / "fail").exists():
     sys.exit(1)
-if place.done.exists():
+if place.is_compiled:
     sys.exit(0)
 with (place.folder / "work").open("a") as work:
     work.write("x")
@@ -88,8 +88,10 @@ place.done.touch()
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and the pretender in the compiler's place."""
+def folder(tmp_path, monkeypatch):
+    """An empty cache, and the pretender in the compiler's place, which does not outlive the test."""
+    started = []
+    monkeypatch.setattr(background, "_started", started)
     (tmp_path / "pretended_compiler.py").write_text(PRETENDER)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(background, "_COMPILER", "pretended_compiler")
@@ -98,7 +100,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cache = tmp_path / "cache"
     cache.mkdir()
     monkeypatch.setattr(jit, "cache_folder", lambda: cache)
-    return cache
+    yield cache
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +137,21 @@ def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(
     assert warm.finished
     warm.wait(told.clear)  # type: ignore[arg-type]
     assert (folder / "work").read_text() == "x"
+
+
+def test_kernels_that_a_cleaner_deleted_were_compiled_in_the_engines_own_process(folder):
+    """The mark that all are compiled was believed: `isready` took 18 s, and `stop` was not heard."""
+    Preparation(OPTIONS, "material").wait(None)
+    (mark,) = folder.glob("compiled-*")
+    mark.write_text("3 run_visits-1.kernel\n")
+    (folder / "run_visits-1.kernel").write_bytes(b"abc")
+    assert Preparation(OPTIONS, "material").finished
+    for damage in (
+        lambda path: path.write_bytes(b"a"),
+        Path.unlink,
+    ):
+        damage(folder / "run_visits-1.kernel")
+        assert not Preparation(OPTIONS, "material").finished
 
 
 @pytest.mark.parametrize(("other", "work"), [("material", "x"), ("sparse", "xx")])

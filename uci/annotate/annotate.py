@@ -24,6 +24,7 @@ from engine.files.atomic import append, write_file
 from engine.files.output_files import check_earlier, check_output
 from engine.files.text import searchable
 from engine.native.awake import awake_s
+from engine.native.interrupts import uninterrupted
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
@@ -97,12 +98,14 @@ def run(arguments: argparse.Namespace) -> int:
             and interrupt.review is not None
             and output is not None
         ):
-            output.add(interrupt.review)
+            with uninterrupted():
+                output.add(interrupt.review)
         say(problems, _("interrupted"))
         return INTERRUPTED
     finally:
         if output is not None and output.finished:
-            output.write_page()
+            with uninterrupted():
+                output.write_page()
             one, many = (
                 later("{count} game in {pgn} and {page}"),
                 later("{count} games in {pgn} and {page}"),
@@ -127,8 +130,9 @@ def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source
     except ReviewInterrupted as interrupt:
         review = interrupt.review
     if review is not None:
-        output.add(review)
-        output.write_page()
+        with uninterrupted():
+            output.add(review)
+            output.write_page()
         say(
             console,
             f"{_summary_line(review, 1)}\n"

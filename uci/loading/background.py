@@ -111,7 +111,7 @@ class Preparation:
             False  # whether something ended a compiler that could not say why, or memory was short
         )
         self._failure = ""
-        self.finished = self._place is NOWHERE or self._place.done.exists()
+        self.finished = self._place is NOWHERE or self._place.is_compiled
         if not self.finished:
             self._start()
 
@@ -162,7 +162,7 @@ class Preparation:
         """
         status = 0 if self._compiler is None else self._compiler.poll()
         if (
-            self._place.done.exists() or status == 0
+            self._place.is_compiled or status == 0
         ):  # It is 0 where none could be started or nothing can be kept.
             self.finished = True
         elif status == LOCKED:

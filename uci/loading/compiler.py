@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from engine.files.atomic import write_file
 from engine.native.locks import FileLock
 
 try:
@@ -58,8 +59,19 @@ class Place(NamedTuple):
 
     @property
     def done(self) -> Path:
-        """Exists once everything is compiled."""
+        """Lists the files of the kernels, once everything is compiled."""
         return self.folder / f"compiled-{self.name}"
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether everything is compiled, and all its files are still there and whole: cleaners of
+        caches delete some, and power failures cut some.
+        """
+        try:
+            rows = [line.split(maxsplit=1) for line in self.done.read_text("utf-8").splitlines()]
+            return all((self.folder / name).stat().st_size == int(size) for size, name in rows)
+        except (OSError, ValueError):
+            return False
 
     @property
     def progress(self) -> Path:
@@ -149,14 +161,14 @@ def main(folder: str, name: str, choice: str, part: str = "") -> int:
         if not lock.try_acquire():
             return LOCKED
     try:
-        if not place.done.exists():
+        if not place.is_compiled:
             _compile(place)
-            from engine.native.kernel_files import loses_kernels
+            from engine.native.kernel_files import loses_kernels, used_files
 
             if loses_kernels():
                 return NOT_KEPT
             with contextlib.suppress(OSError):
-                place.done.touch()
+                write_file(place.done, used_files())
         with contextlib.suppress(OSError):
             place.errors.unlink()
     finally:

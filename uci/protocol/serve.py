@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import math
 import os
+import queue
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NoReturn, TextIO
 
@@ -21,8 +26,12 @@ from uci.protocol.session import Session
 from uci.protocol.words import Writer
 
 LONGEST_LINE = 1 << 22  # bytes; a game of 10,000 moves takes 100,000
+MOST_WAITING = 1_000  # that wait for the session; more stay in the pipe
+TOGETHER_S = 0.2  # a command that follows another within this time was sent with it; set by hand
+# On Windows no signal ends a wait, and Ctrl-C has to.
+_POLL_S = None if os.name == "posix" else 0.1
 # around lines: the marks with which .NET's streams begin in UTF-8 and UTF-16
-NO_TEXT = "\ufeff\xff\xfe\r\n"
+NO_TEXT = "\ufeff\xff\xfe\udcff\udcfe\r\n"
 
 # What a person sees who starts the engine in a terminal; a GUI does not get it.
 GREETING = f"Aino {__version__}, UCI engine; for a game: aino play (help lists the commands here, quit leaves)"
@@ -67,7 +76,8 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         writer.line(GREETING)
     with contextlib.redirect_stdout(sys.stderr):
         session = Session(writer, options, demanded=changes(base, options))
-        status = session.run(read_lines(sys.stdin.buffer))
+        commands = CommandsAhead(sys.stdin.buffer, session, lambda: os._exit(0))
+        status = session.run(commands)
     if session.refusal:
         print(f"aino uci: {session.refusal}", file=sys.stderr)
     _leave(status)
@@ -109,15 +119,53 @@ def default_config() -> Path | None:
 
 
 def read_lines(stream: BinaryIO) -> Iterator[str]:
-    """Yield lines as they arrive, in UTF-8, Windows-1252 or UTF-16. Of one too long for any command
-    that can be carried out, such as a `position`, yield the first word and why there is no more: so
-    it is answered, and refused.
+    """Yield lines as they arrive, in UTF-8 or UTF-16, other bytes as in the names of files
+    (`words.line_text` makes text of them). Of one too long for any command that can be carried out,
+    such as a `position`, yield the first word and why there is no more: so it is answered, and
+    refused.
     """
+    decode = os.fsdecode if os.name == "posix" else decode_line
     while line := stream.readline(LONGEST_LINE):
         if len(line) < LONGEST_LINE or line.endswith(b"\n"):
-            yield decode_line(line.replace(b"\0", b"")).strip(NO_TEXT)
+            yield decode(line.replace(b"\0", b"")).strip(NO_TEXT)
             continue
         word = decode_line(line[:20]).partition(" ")[0]
         while line and not line.endswith(b"\n"):
             line = stream.readline(LONGEST_LINE)
         yield f"{word} (a line of more than {LONGEST_LINE} bytes)"
+
+
+class CommandsAhead:
+    """The lines of a stream, read ahead on a thread of its own: so `stop` and `quit` are heard
+    while the session works on another command, as loading the engine or writing to a GUI that does
+    not read.
+
+    `leave` ends the process at once, at `quit` or where the GUI is gone. What comes together, as
+    from a script, is still carried out in order.
+    """
+
+    def __init__(self, stream: BinaryIO, session: Session, leave: Callable[[], object]) -> None:
+        self._session, self._leave = session, leave
+        self._lines: queue.Queue[str | None] = queue.Queue(MOST_WAITING)
+        self._taken_s = math.inf  # when the command was taken that is worked on
+        threading.Thread(target=self._read, args=(stream,), name="commands", daemon=True).start()
+
+    def _read(self, stream: BinaryIO) -> None:
+        for line in chain(read_lines(stream), [None]):
+            word = "quit" if line is None else line.strip()
+            if word in ("quit", "stop"):
+                self._session.stop()
+            if word == "quit" and time.perf_counter() - self._taken_s > TOGETHER_S:
+                self._leave()
+            self._lines.put(line)
+
+    def __iter__(self) -> Iterator[str]:
+        while (line := self._next()) is not None:
+            self._taken_s = time.perf_counter()
+            yield line
+            self._taken_s = math.inf
+
+    def _next(self) -> str | None:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._lines.get(timeout=_POLL_S)

@@ -73,7 +73,7 @@ class Session:
             "ucinewgame": self._ucinewgame,
             "position": self._position,
             "go": self._go,
-            "stop": self._stop,
+            "stop": lambda text: self.stop(),
             "ponderhit": self._ponderhit,
             "debug": lambda text: None,  # Aino tells everything anyhow
             "register": lambda text: None,  # Aino is free and needs no registration
@@ -103,10 +103,14 @@ class Session:
 
         Bad input leaves the state unchanged and gets an `info string` as its answer.
         """
-        self.writer.received(line.strip())
-        word, rest = words.split_command(line, {"quit", *self._commands})
+        text = words.line_text(line)
+        self.writer.received(text.strip())
+        known = ["quit", *self._commands]
+        word, rest = words.split_command(text, known)
         if word == "quit":
             return False
+        if word == "setoption":  # of which a value may be the name of a file
+            _, rest = words.split_command(line, known)
         if word:
             try:
                 self._commands[word](rest)
@@ -122,9 +126,9 @@ class Session:
                     self.writer.info(f"{word} failed: {type(error).__name__}: {error}")
                 if word in _OWED:
                     self.writer.line(_OWED[word])
-        elif line.strip():
-            guess = did_you_mean(["quit", *self._commands], line.split()[0])
-            self.writer.info(f"unknown command: {line.strip()[:200]}{guess}")
+        elif text.strip():
+            guess = did_you_mean(known, text.split()[0])
+            self.writer.info(f"unknown command: {text.strip()[:200]}{guess}")
         return True
 
     # ---- commands --------------------------------------------------------------------------------
@@ -158,7 +162,7 @@ class Session:
                 f"setoption: no value for {option.name}, expected {option.range_text}"
             )
         else:
-            self.options = set_option(self.options, name, value or "")
+            self.options = set_option(self.options, name, words.file_name(value or ""))
             if option.field == "log_file":
                 self._open_log()
             elif option.field == "chess960" and self._position_keeper is not None:
@@ -223,9 +227,10 @@ class Session:
         )
         self._start(answer.find, begun)
 
-    def _stop(self, text: str) -> None:
-        if self._job is not None:
-            self._job.stop()
+    def stop(self) -> None:
+        """End the search that runs, if one does. Any thread may ask for it."""
+        if (job := self._job) is not None:
+            job.stop()
 
     def _ponderhit(self, text: str) -> None:
         if self._job is not None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from engine.errors import ConfigError, FenError
 from engine.files.output_files import check_earlier
+from engine.files.text import decode_line
 
 if TYPE_CHECKING:
     import chess
@@ -71,6 +72,19 @@ class GoCommand:
 
 
 # ---- from the GUI --------------------------------------------------------------------------------
+
+
+def line_text(line: str) -> str:
+    """Return a line of which bytes that are not UTF-8, as `os.fsdecode` has them, are Windows-1252."""
+    return line if line.isascii() else decode_line(os.fsencode(line))
+
+
+def file_name(value: str) -> str:
+    """Return an option's value as the system has it: bytes that are not UTF-8 are the name of a
+    file, or of one in a list, that exists; else they are text as in `line_text`.
+    """
+    exists = any(map(os.path.lexists, value.split(os.pathsep)))
+    return value if exists else line_text(value)
 
 
 def split_command(line: str, commands: Container[str]) -> tuple[str, str]:
@@ -240,6 +254,8 @@ def info_string(message: str) -> str:
 
 class Writer:
     """Writes and flushes whole lines under a lock, so that lines of different threads never mix.
+    The log has a lock of its own: a GUI that does not read keeps a writing thread waiting, and no
+    other.
 
     A broken pipe sets `closed`. Later lines are dropped, because no reader is left.
     """
@@ -247,7 +263,7 @@ class Writer:
     def __init__(self, stream: TextIO) -> None:
         self.closed = False
         self._stream = stream
-        self._lock = threading.Lock()
+        self._lock, self._log_lock = threading.Lock(), threading.Lock()
         self._log: TextIO | None = None
 
     def line(self, *lines: str) -> None:
@@ -268,8 +284,7 @@ class Writer:
 
     def received(self, line: str) -> None:
         """Add a line from the GUI to the log."""
-        with self._lock:
-            self._record(">>", line)
+        self._record(">>", line)
 
     def log_to(self, path: str) -> None:
         """Append the conversation to a file from now on; an empty path ends the log. Raises OSError
@@ -281,16 +296,17 @@ class Writer:
             lambda stream: re.match(rb"\d\d:\d\d:\d\d [<>]", stream.read(10)),
             "a log of Aino's",
         )
-        log = file.open("a", encoding="utf-8", buffering=1) if path else None
-        with self._lock:
+        log = file.open("a", encoding="utf-8", errors="replace", buffering=1) if path else None
+        with self._log_lock:
             if self._log is not None:
                 self._log.close()
             self._log = log
 
     def _record(self, direction: str, line: str) -> None:
-        if self._log is None:
-            return
-        try:
-            self._log.write(f"{time.strftime('%H:%M:%S')} {direction} {line}\n")
-        except OSError:  # a full disk ends the log, not the game
-            self._log = None
+        with self._log_lock:
+            if self._log is None:
+                return
+            try:
+                self._log.write(f"{time.strftime('%H:%M:%S')} {direction} {line}\n")
+            except OSError:  # a full disk ends the log, not the game
+                self._log = None

@@ -14,7 +14,6 @@ from engine.files.output_files import check_output, output_file
 from engine.network.families import planes_config_of
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.schema import is_lc0
-from engine.network.lc0.writer import SUFFIXES
 from engine.network.onnx_graph import export_onnx
 from engine.network.policy.parameters import sparse_config_of
 from engine.network.weights import chosen_path
@@ -84,7 +83,7 @@ def _print_info(path: Path, as_json: bool) -> None:
 
 
 def _info(path: Path) -> dict[str, Any]:
-    if is_lc0(path) or path.name.endswith(SUFFIXES):
+    if is_lc0(path):
         tower = read_planes(path)
         form = "lc0"
         architecture = tower.config.describe()

@@ -12,7 +12,7 @@ from engine.network.families import layers_with, planes_config
 from engine.network.input_formats import CLASSICAL
 from engine.network.lc0.reader import PlanesFile, load_lc0
 from engine.network.lc0.schema import is_lc0
-from engine.network.lc0.writer import SUFFIXES, save_lc0
+from engine.network.lc0.writer import save_lc0
 from engine.network.outputs import Heads
 from engine.network.tower.model import TowerConfig
 from engine.nn import dit
@@ -24,7 +24,7 @@ def read_planes(path: str | Path, heads: Heads | None = None) -> PlanesFile:
     Raises NetFileError for every fault and for any other network.
     """
     path = Path(path)
-    if is_lc0(path) or path.name.endswith(SUFFIXES):
+    if is_lc0(path):
         return load_lc0(path, heads)
     header, tensors = load_tensors(path)
     return PlanesFile(planes_config(path, header), tensors, header["card"])

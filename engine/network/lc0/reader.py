@@ -20,6 +20,7 @@ import numpy as np
 
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import open_net
+from engine.files.packed import GZIP_MAGIC, open_gzip
 from engine.files.wire import Message, parse
 from engine.network.families import LazyTensors, PlanesConfig
 from engine.network.input_formats import counter_scale
@@ -42,7 +43,7 @@ MAX_BYTES = (
 )  # unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits
 MAX_EXPANSION = 100  # unpacked bytes per packed byte; packing shrinks weights by only a few percent
 SLACK = 1 << 20  # unpacked bytes that every file is allowed
-PIECE = 1 << 20  # packed bytes to unpack at once
+PIECE = 1 << 20  # unpacked bytes to take at once
 # numbers that a network's sizes may ask for by each number in the file, before one is found missing
 SPARE = 2
 Decoder = Callable[[], np.ndarray]
@@ -74,6 +75,8 @@ def load_lc0(path: str | Path, heads: Heads | None = None) -> PlanesFile:
             data = _read(path, file)
     except OSError as error:
         raise NetFileError.unreadable(path, error) from error
+    if data and schema.NET_START.startswith(data):
+        raise NetFileError(path, "a network of Lc0's", f"its first {len(data)} bytes alone")
     if not data.startswith(schema.NET_START):
         raise NetFileError.foreign(path, repr(schema.NET_START), bytes(data[:64]))
     net = parse(path, memoryview(data), schema.NET)
@@ -98,27 +101,21 @@ def _read(path: Path, file: IO[bytes]) -> bytes | bytearray:
     size, data = os.fstat(file.fileno()).st_size, bytearray()
     if size > MAX_BYTES:
         raise NetFileError(path, f"at most {MAX_BYTES} bytes", str(size))
-    is_packed = file.read(len(schema.GZIP_MAGIC)) == schema.GZIP_MAGIC
+    is_packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     file.seek(0)
     if not is_packed:
         return file.read(size)
     limit = min(MAX_BYTES, SLACK + MAX_EXPANSION * size)
-    packed = file.read(PIECE)
-    while packed.startswith(
-        schema.GZIP_MAGIC
-    ):  # Like lc0, it ignores what follows the last packed part.
-        part = zlib.decompressobj(zlib.MAX_WBITS | 16)  # with gzip's header and checksum
-        while packed and not part.eof:
-            try:
-                data += part.decompress(packed, limit + 1 - len(data))
-            except zlib.error as error:
-                raise NetFileError(path, "gzip data", str(error)) from error
-            if len(data) > limit:
-                raise NetFileError(path, f"at most {limit} bytes when unpacked", "more")
-            packed = file.read(PIECE)
-        if not part.eof:
-            raise NetFileError(path, "gzip data", "its beginning alone")
-        packed = part.unused_data + packed
+    stream = open_gzip(file)
+    try:
+        while piece := stream.read(min(PIECE, limit + 1 - len(data))):
+            data += piece
+    except zlib.error as error:
+        raise NetFileError(path, "gzip data", str(error)) from error
+    except EOFError as error:
+        raise NetFileError(path, "gzip data", "its beginning alone") from error
+    if len(data) > limit:
+        raise NetFileError(path, f"at most {limit} bytes when unpacked", "more")
     return data
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.files.dit_file import open_net
+from engine.files.dit_file import DIT_MAGIC, open_net
+from engine.files.packed import GZIP_MAGIC
 from engine.files.wire import Field, Schema, fields
 
 MAGIC = 0x1C0
 NET_START = b"\x0d" + MAGIC.to_bytes(4, "little")  # field 1, fixed32
-GZIP_MAGIC = b"\x1f\x8b"
+SUFFIXES = (".pb", ".pb.gz")  # of the files' names
 LINEAR16 = 1  # encoding of tensors as 16-bit steps from the smallest to the largest value
 FLOAT16, BFLOAT16, FLOAT32 = 2, 3, 4  # the others
 MAX_STEP = 65535  # number of the step that stands for the largest value
@@ -136,9 +137,15 @@ def format_name(field: str, number: int) -> str:
 
 
 def is_lc0(path: str | Path) -> bool:
-    """Whether a file begins like one of Lc0's, packed or not; False for a file that cannot be read."""
+    """Whether a file is one of Lc0's, packed or not, by its first bytes; where these are another
+    format's, or cut off, by its name. False for a file that cannot be read.
+    """
+    path = Path(path)
     try:
-        with open_net(Path(path)) as file:
-            return file.read(len(NET_START)).startswith((GZIP_MAGIC, NET_START))
+        with open_net(path) as file:
+            begin = file.read(len(DIT_MAGIC))
     except OSError:
         return False
+    if begin.startswith((GZIP_MAGIC, NET_START)):
+        return True
+    return path.name.endswith(SUFFIXES) and not begin.startswith(DIT_MAGIC)

@@ -27,7 +27,7 @@ from engine.network.families import PlanesConfig, layers_with
 from engine.network.input_formats import counter_scale
 from engine.network.lc0.formats import format_of, min_version_of
 from engine.network.lc0.reader import PlanesFile
-from engine.network.lc0.schema import MAGIC, MAX_STEP, NET, TRAINING
+from engine.network.lc0.schema import MAGIC, MAX_STEP, NET, SUFFIXES, TRAINING
 from engine.network.lc0.tensor_map import (
     NORM,
     ConvTensors,
@@ -41,7 +41,6 @@ from engine.network.outputs import policy_name
 from engine.network.tower.model import TowerConfig
 from engine.nn.norm_folding import fold_norm
 
-SUFFIXES = (".pb", ".pb.gz")
 Folded = tuple[np.ndarray, np.ndarray]  # weight and bias of a convolution
 
 TINY = 1e-20  # replaces the largest weight of a channel whose weights are all zero

@@ -1,14 +1,9 @@
-"""What the trainer does with a terminal: a bar for the steps of an epoch, and Ctrl-C held back at
-the wrong moment.
-"""
+"""A bar in the terminal for the steps of an epoch."""
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 
 @contextmanager
@@ -34,23 +29,3 @@ def progress_bar(title: str, steps: int, shown: bool) -> Iterator[Callable[[int,
     with Progress(*columns, TextColumn("{task.fields[text]}")) as progress:
         task = progress.add_task(title, total=steps, text="")
         yield lambda done, text: progress.update(task, completed=done, text=text)
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done, such as moving the weights and counting the step.
-
-    Outside the main thread, which alone gets it, this does nothing.
-    """
-    usual: Any = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(usual):
-        yield
-        return
-    held: list[tuple[int, object]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
-        if held:
-            usual(*held[0])

@@ -20,6 +20,7 @@ import numpy as np
 
 from engine.backend import Backend, backend_of, backend_of_all
 from engine.errors import ConfigError, DataError, TrainingError
+from engine.native.interrupts import uninterrupted
 from engine.nn.layer import Array, Layer
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.training.callbacks import Callback, as_callback
@@ -44,7 +45,7 @@ from engine.nn.training.parallel import (
     means_over,
 )
 from engine.nn.training.recorder import Recorder
-from engine.nn.training.terminal import progress_bar, uninterrupted
+from engine.nn.training.terminal import progress_bar
 from engine.nn.training.trainer_settings import TrainerSettings, check_arguments
 
 FORM = 2  # of checkpoints; batches were others in the first

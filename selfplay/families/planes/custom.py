@@ -16,6 +16,7 @@ import numpy as np
 from engine.errors import ConfigError, RunError, TrainingError
 from engine.evaluation.custom import make_custom, outputs_of, planes_of
 from engine.files.dit_file import load_tensors
+from engine.native.interrupts import uninterrupted
 from engine.network.policy_map import POLICY_SIZE
 from engine.nn.layer import Layer
 from engine.nn.losses import softmax_cross_entropy
@@ -139,12 +140,17 @@ class CustomLearner(Learning):
         self._network = family.network(model)
 
     def step(self) -> Losses:
-        policy, value = self._network.train(
-            planes_batch(self.batches.batch(self.steps_done)), self._schedule(self.steps_done)
+        batch, rate = (
+            planes_batch(self.batches.batch(self.steps_done)),
+            self._schedule(self.steps_done),
         )
-        if not np.isfinite([policy, value]).all():
-            raise TrainingError(f"step {self.steps_done + 1}: the losses are {policy} and {value}")
-        self.steps_done += 1
+        with uninterrupted():  # nobody knows where a network of somebody's could be interrupted
+            policy, value = self._network.train(batch, rate)
+            if not np.isfinite([policy, value]).all():
+                raise TrainingError(
+                    f"step {self.steps_done + 1}: the losses are {policy} and {value}"
+                )
+            self.steps_done += 1
         return Losses(float(policy), float(value), None)
 
     def averaged_model(self) -> CustomWeights:

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
@@ -129,6 +130,25 @@ def test_a_terminal_that_closed_ended_training_at_once_and_a_board_under_nohup()
                 signal.raise_signal(signal.SIGHUP)
         signal.signal(signal.SIGHUP, before)
         assert stop.is_set() == stops
+
+
+@pytest.mark.usefixtures("listens_to_interrupts")
+def test_a_second_ctrl_c_ends_a_command_once_the_first_was_not_heard_for_long(monkeypatch, capsys):
+    monkeypatch.setattr("selfplay.interrupt.SAME_REQUEST_S", 0.05)
+    with stop_flag() as stop:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert stop.is_set()
+
+    def press_again_after_a_while():
+        with stop_flag():
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.1)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        press_again_after_a_while()
+    assert "ended at once" in capsys.readouterr().out
 
 
 def test_help_costs_less_than_half_a_second_of_processor_time() -> None:

@@ -84,6 +84,28 @@ def test_every_promoted_network_plays_its_games_even_after_a_stop(run, monkeypat
     )
 
 
+def test_every_network_read_all_games_between_two_games(run):
+    """With 800 networks, 3.6 s to 6 s passed between two games."""
+
+    class Counted(dict):
+        walks = 0
+
+        def values(self):
+            self.walks += 1
+            return super().values()
+
+    for number in range(3, 40):
+        run.candidate(number).write_bytes(b"")
+        run.ledger.note_gate(number, PROMOTED)
+    series = AnchorSeries(run, lambda text: None, never)
+    series._archive.rows = rows = Counted()
+    game = series.next_game()
+    rows[0] = GameRow(0, game.first.name, game.second.name, "", "", "1-0", "", "", "", (0, 0))
+    series.finish(rows[0])
+    assert series.missing_games == 2 * 39 - 1
+    assert rows.walks < 10
+
+
 def full_disk(*_: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -15,6 +15,7 @@ import pytest
 from engine.errors import ConfigError
 from selfplay.main import main
 from selfplay.records.game import SelfPlayRecord, encode_record
+from selfplay.run import cluster as cluster_module
 from selfplay.run.cluster import RayBackend, connected
 from selfplay.run.playing import PlayBackend
 from tests.selfplay.run.crews import NUMBERS, children, games_of, never
@@ -78,3 +79,15 @@ def test_lost_task_is_replaced_and_its_games_are_the_same(cluster, task, expecte
     assert told
     assert all("a worker was lost" in text for text in told)
     told.clear()
+
+
+def test_a_lost_worker_was_told_in_1100_characters():
+    error = RuntimeError(
+        "\nTask failed because the node it was running on is dead or unavailable. Node IP: 10.0.0.2, "
+        "node ID: 5f0c. This can happen if the instance where the node was running failed, " * 9
+    )
+    assert cluster_module._first_sentence(error) == (
+        "Task failed because the node it was running on is dead or unavailable"
+    )
+    assert len(cluster_module._first_sentence(RuntimeError("x" * 1100))) == 200
+    assert cluster_module._first_sentence(RuntimeError()) == "RuntimeError"

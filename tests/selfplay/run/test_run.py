@@ -4,7 +4,7 @@ import argparse
 import json
 import sqlite3
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -15,8 +15,10 @@ from engine.errors import ConfigError, RunError
 from engine.nn import dit
 from selfplay.commands import pretrain
 from selfplay.families.by_name import family_of
+from selfplay.games.game_settings import SearchSettings
 from selfplay.main import main
 from selfplay.matches.opening_book import load_openings
+from selfplay.run import gating
 from selfplay.run.config import GateSettings, config_text, configured, default_config, read_toml
 from selfplay.run.fitting import learner_settings
 from selfplay.run.folder import RunFolder
@@ -150,6 +152,22 @@ def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(
 
 
 # ---- gate ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [("gate", "visits"), ("gate", "longest"), *(("search", one.name) for one in fields(SearchSettings))],
+)  # fmt: skip
+def test_gate_games_count_only_under_the_settings_they_were_played_with(
+    section, name, straight, monkeypatch
+):
+    """Without the search's constants among the conditions, every test still passed."""
+    conditions = gating._conditions(straight, 1, straight.opening_rows())
+    part = getattr(straight.config, section)
+    value = getattr(part, name)
+    changed = replace(part, **{name: value / 2 if isinstance(value, float) else value + 1})
+    monkeypatch.setattr(straight, "config", replace(straight.config, **{section: changed}))
+    assert gating._conditions(straight, 1, straight.opening_rows()) != conditions
 
 
 def test_verdict_waits_for_missing_pairs() -> None:

@@ -10,10 +10,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.errors import ConfigError
+from engine.nn import dit
 from selfplay.commands import sweep
+from selfplay.families.by_name import family_of
 from selfplay.run.config import config_text, read_toml
 from selfplay.run.ledger import Ledger
 from tests.new_process import ROOT, wait_until
@@ -119,6 +122,32 @@ def test_a_run_that_fails_does_not_keep_the_others(
     (tmp_path / "out" / "plain").write_text("no folder")
     assert "1 of 2 runs failed" in aino_train("sweep", file, "--workers=1", status=1)
     assert Ledger(tmp_path / "out" / "late" / "seed-1" / "ledger.sqlite").current()[0] == 2
+
+
+def test_a_network_played_a_match_against_itself(tmp_path, monkeypatch, capsys):
+    """As that of two rows with one beginning, of which neither was promoted."""
+    table = sweep.Sweep(file := sweep_in(tmp_path), read_toml(file))
+    model = family_of("16x1").build(np.random.default_rng(1))
+    for row, note in (("plain", {}), ("late", {"made": "later"})):
+        path = table.path(row, 1)
+        (path / "nets").mkdir(parents=True)
+        Ledger(path / "ledger.sqlite").close()
+        dit.save(path / "nets" / "gen-00000.dit", model, note)
+    monkeypatch.setattr(sweep, "play_series", None)
+    assert sweep._match(table, "late", "plain", 1) == (True, None)
+    assert "late-0 - plain-0, seed 1: the same network" in capsys.readouterr().out
+
+
+def test_a_match_is_told_with_its_seed(tmp_path, monkeypatch):
+    table = sweep.Sweep(file := sweep_in(tmp_path), read_toml(file))
+    for number, row in enumerate(("plain", "late")):
+        path = table.path(row, 2)
+        (path / "nets").mkdir(parents=True)
+        Ledger(path / "ledger.sqlite").close()
+        model = family_of("16x1").build(np.random.default_rng(number))
+        dit.save(path / "nets" / "gen-00000.dit", model, {})
+    monkeypatch.setattr(sweep, "play_series", lambda folder, settings, new, event, *more: event)
+    assert sweep._match(table, "late", "plain", 2) == "late-0 - plain-0, seed 2"
 
 
 @pytest.mark.parametrize(

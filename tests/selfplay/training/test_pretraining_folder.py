@@ -2,15 +2,22 @@
 
 import json
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from engine.cli.command_line import INTERRUPTED
 from engine.errors import RunError
 from engine.files.output_files import FOLDERS
+from engine.network.weights import default_net_path
+from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
+from selfplay.commands import pretrain
 from selfplay.lock import folder_lock
 from selfplay.run.pretraining import Pretraining, PretrainSettings, ProgressReport
+from selfplay.training.learner import Learner, load_checkpoint
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.training.test_learner import SETTINGS
 
@@ -56,6 +63,89 @@ def test_a_run_that_was_stopped_early_has_a_report(games_file: Path, tmp_path: P
     (report,) = trained(pretraining(tmp_path, games_file, positions=320), 2)
     assert (report.positions, report.scores) == (64, None)
     assert [row["step"] for row in log_of(tmp_path)] == [2]
+
+
+@pytest.mark.usefixtures("listens_to_interrupts")
+def test_ctrl_c_pressed_twice_lost_what_was_trained(games_file, tmp_path, aino_train, monkeypatch):
+    """The second came in the step that the first had to wait for, and ended it without a save."""
+    step = Learner.step
+
+    def interrupted(learner):
+        losses = step(learner)
+        if learner.steps_done == 2:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return losses
+
+    monkeypatch.setattr(Learner, "step", interrupted)
+    run = tmp_path / "run"
+    told = aino_train(*words(run, "--data", games_file, positions=320), status=INTERRUPTED)
+    assert "stopped at 20.0%" in told
+    assert load_checkpoint(run / "checkpoint.npz")[1]["learner"]["steps_done"] == 2
+
+
+@pytest.mark.usefixtures("listens_to_interrupts")
+def test_an_impatient_ctrl_c_saves_the_steps_that_were_taken(
+    games_file, tmp_path, aino_train, monkeypatch
+):
+    step = Learner.step
+
+    def interrupted(learner):
+        if learner.steps_done == 2:
+            raise KeyboardInterrupt
+        return step(learner)
+
+    monkeypatch.setattr(Learner, "step", interrupted)
+    run = tmp_path / "run"
+    told = aino_train(*words(run, "--data", games_file, positions=320), status=INTERRUPTED)
+    assert "ended at once" in told
+    assert load_checkpoint(run / "checkpoint.npz")[1]["learner"]["steps_done"] == 2
+
+
+@pytest.mark.usefixtures("listens_to_interrupts")
+def test_ctrl_c_in_the_middle_of_a_checkpoint_is_held_until_it_is_whole(tmp_path, monkeypatch):
+    save = np.savez
+
+    def interrupted(*words, **arrays):
+        signal.raise_signal(signal.SIGINT)
+        save(*words, **arrays)
+
+    monkeypatch.setattr(np, "savez", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_checkpoint(tmp_path / "kept.npz", {}, {"steps": 3})
+    assert read_checkpoint(tmp_path / "kept.npz")[1] == {"steps": 3}
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--backend", "cupy"], "needs the cupy package"),
+        (["--net", "sparse-128", "--precision", "mixed"], "only towers and transformers train so"),
+        (["--start-from", "nowhere.dit"], "nowhere.dit: file not found"),
+        (
+            ["--start-from", default_net_path(entry="default_tower")],
+            "not a network of the architecture",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_was_refused_only_after_the_games_were_read(
+    flags, told, games_file, tmp_path, aino_train, monkeypatch
+):
+    def read(*given):
+        raise AssertionError("the games were read")
+
+    monkeypatch.setattr(pretrain, "load_training_data", read)
+    said = aino_train(*words(tmp_path / "run", "--data", games_file), *flags, status=1)
+    assert told in said
+
+
+def test_games_without_a_position_to_score_on_are_refused_with_advice(tmp_path, aino_train):
+    games = "\n\n".join(
+        f'[Round "{n}"]\n\n1. {move} 1-0' for n, move in enumerate(["e4", "d4"] * 14)
+    )
+    (tmp_path / "games.pgn").write_text(games)
+    said = aino_train(*words(tmp_path / "run", "--data", tmp_path / "games.pgn"), status=1)
+    assert "give more or longer games" in said
 
 
 def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(

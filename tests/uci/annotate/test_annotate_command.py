@@ -4,6 +4,7 @@ an interrupt.
 
 import functools
 import io
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -160,6 +161,23 @@ def test_interrupt_keeps_the_finished_games(games, monkeypatch, capsys):
     assert len(list(annotated(games.with_name("games.annotated.pgn")))) == 1
     assert "Fool &amp; Co" in games.with_name("games.annotated.html").read_text(encoding="utf-8")
     assert "1 game in" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("listens_to_interrupts")
+def test_a_second_ctrl_c_lost_the_page_of_the_finished_games(games, monkeypatch):
+    def interrupted_in_the_second(engine, game, *rest):
+        if game.headers["Black"] != "?":
+            monkeypatch.setattr(annotate_command, "render_game_page", interrupted_page)
+            raise KeyboardInterrupt
+        return review(game, ScriptedEngine({}))
+
+    def interrupted_page(*words):
+        signal.raise_signal(signal.SIGINT)
+        return "the page at the end"
+
+    monkeypatch.setattr(annotate_command, "review_game", interrupted_in_the_second)
+    assert main(["annotate", str(games), *FAST]) == 130
+    assert games.with_name("games.annotated.html").read_text() == "the page at the end"
 
 
 def test_interrupt_keeps_what_is_done_of_the_game_under_way(games, monkeypatch, capsys):

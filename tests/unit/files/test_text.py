@@ -5,13 +5,16 @@ import gzip
 import importlib
 import io
 import lzma
+import os
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from engine.errors import DataError
+from engine.files.packed import open_gzip
 from engine.files.text import (
     BINARY,
     GAMES,
@@ -152,6 +155,29 @@ def test_packed_texts_are_unpacked_and_damage_is_an_error(tmp_path: Path, suffix
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(PACKED_ERRORS), open_unpacked(path) as (stream, _):
         stream.read()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_what_follows_packed_games_hides_none_of_them(tmp_path, pack):
+    """What gzip itself ignores was an error, and the games before it were not read."""
+    (tmp_path / "games").write_bytes(pack(b"1. e4 *\n") + pack(b"1. d4 *\n") + b"a signature")
+    assert unpacked_text(tmp_path / "games") == "1. e4 *\n1. d4 *\n"
+
+
+def test_a_gzip_part_may_begin_where_a_piece_of_the_file_ends():
+    parts = [gzip.compress(os.urandom(size)) for size in range(8130, 8200, 3)]
+    assert open_gzip(io.BytesIO(b"".join(parts))).read() == b"".join(map(gzip.decompress, parts))
+
+
+def test_an_archive_of_many_games_took_64_kb_of_memory_for_each(tmp_path):
+    members = {f"{number}.pgn": "1. e4 e5 *\n" * 6000 for number in range(500)}
+    (tmp_path / "games.zip").write_bytes(zipped(b"1. d4 *\n", **members))
+    tracemalloc.start()
+    with open_unpacked(tmp_path / "games.zip") as (stream, _):
+        assert stream.read(1 << 20).startswith(b"1. d4 *\n\n\n1. e4 e5 *\n")
+        _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 8 << 20
 
 
 @pytest.mark.parametrize(

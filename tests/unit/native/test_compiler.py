@@ -34,6 +34,19 @@ def test_kernels_that_could_not_be_written_are_not_marked_as_compiled(monkeypatc
     assert list(tmp_path.glob("compiled-*"))
 
 
+def test_the_mark_lists_the_kernels_that_were_compiled_or_loaded(monkeypatch, tmp_path):
+    def compile_one(place):
+        (tmp_path / "new-1.kernel").write_bytes(b"code")
+        monkeypatch.setattr(kernel_files, "_used", {tmp_path / "new-1.kernel"})
+
+    monkeypatch.setattr(compiler, "_compile", compile_one)
+    assert compiler.main(str(tmp_path), "name", "{}") == 0
+    assert (tmp_path / "compiled-name").read_text() == "4 new-1.kernel\n"
+    (tmp_path / "new-1.kernel").unlink()
+    assert compiler.main(str(tmp_path), "name", "{}") == 0
+    assert (tmp_path / "new-1.kernel").exists(), "the compiler believed the mark"
+
+
 def test_the_compiler_of_hints_ends_with_its_parent() -> None:
     """It went on alone on a core after its parent had been aborted."""
     child = subprocess.Popen(

@@ -89,6 +89,12 @@ def test_what_was_no_network_was_said_to_be_one_of_another_format(data, told, na
         load_net(write(tmp_path, data, name))
 
 
+@pytest.mark.parametrize("size", [1, 4])
+def test_a_file_of_lc0s_that_was_cut_was_said_to_be_no_dit_file(size, good, tmp_path):
+    with refused(f"a network of Lc0's, found its first {size} bytes alone"):
+        load_net(write(tmp_path, file_bytes(good)[:size]))
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
 def test_a_pipe_for_a_network_was_waited_for_without_end(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "net.dit")
@@ -104,6 +110,15 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
         read_planes(tmp_path)
     with refused(r"net\.pb is not a net file"):
         load_lc0(write(tmp_path, b"\x0d\xc1\x01\x00\x00"))
+
+
+def test_a_file_of_parts_without_content_took_their_number_squared(tmp_path):
+    """These 4 MB took 7 s to 40 s, where 0.2 s are enough."""
+    (tmp_path / "net.pb.gz").write_bytes(gzip.compress(b"", mtime=0) * 200_000)
+    begun = time.process_time()
+    with pytest.raises(NetFileError):
+        load_lc0(tmp_path / "net.pb.gz")
+    assert time.process_time() - begun < 3.0
 
 
 def test_a_gzip_bomb_is_refused_before_it_unfolds(tmp_path: Path) -> None:

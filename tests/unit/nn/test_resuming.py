@@ -12,9 +12,9 @@ import pytest
 
 from engine import nn
 from engine.errors import ConfigError, TrainingError
+from engine.native.interrupts import uninterrupted
 from engine.nn.training import trainer as trainer_module
 from engine.nn.training.checkpoint import read_checkpoint
-from engine.nn.training.terminal import uninterrupted
 
 RNG = np.random.default_rng(2)
 X = RNG.standard_normal((27, 3)).astype(np.float32)

@@ -1,0 +1,143 @@
+"""Commands are heard whatever the engine is doing: read ahead of those that it works on."""
+
+import io
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tests.new_process import ROOT, wait_until
+from tests.protocol.aino_process import COMMAND
+from tests.protocol.conftest import SMALL
+from tests.protocol.fake_engine import Conversation
+from uci.protocol import serve
+from uci.protocol.serve import CommandsAhead, read_lines
+from uci.protocol.words import Writer
+
+PROMPTLY_S = 60.0
+UNREAD = 100  # answers to `uci`, more than a pipe holds
+
+
+class Hearing:
+    """Stands in for a session, and for what ends the process."""
+
+    def __init__(self):
+        self.heard = []
+
+    def stop(self):
+        self.heard.append("stop")
+
+    def leave(self):
+        self.heard.append("leave")
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """(what is heard, the end of a pipe to write to) of commands of which the first is worked on."""
+    monkeypatch.setattr(serve, "TOGETHER_S", -1.0)
+    hearing = Hearing()
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream, os.fdopen(writing, "wb", buffering=0) as pipe:
+        commands = iter(CommandsAhead(stream, hearing, hearing.leave))
+        pipe.write(b"isready\n")
+        assert next(commands) == "isready"
+        yield hearing, pipe
+
+
+def test_quit_waited_for_the_engine_to_load(busy):
+    hearing, pipe = busy
+    pipe.write(b"quit\n")
+    wait_until(lambda: hearing.heard == ["stop", "leave"])
+
+
+def test_a_gui_that_is_gone_waited_for_the_engine_to_load(busy):
+    hearing, pipe = busy
+    pipe.close()
+    wait_until(lambda: hearing.heard == ["stop", "leave"])
+
+
+def test_stop_waited_for_the_command_before_it(busy):
+    hearing, pipe = busy
+    pipe.write(b"stop\n")
+    wait_until(lambda: hearing.heard == ["stop"])
+
+
+def test_a_script_that_quits_in_its_last_line_gets_its_answers():
+    hearing = Hearing()
+    commands = CommandsAhead(io.BytesIO(b"uci\nisready\nquit\n"), hearing, hearing.leave)
+    assert list(commands) == ["uci", "isready", "quit"]
+    assert "leave" not in hearing.heard
+
+
+def test_quit_was_not_heard_where_the_gui_does_not_read():
+    with subprocess.Popen(
+        [*COMMAND, *SMALL], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        process.stdin.write(b"uci\n" * UNREAD)
+        process.stdin.flush()
+        process.stdout.readline()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2 * serve.TOGETHER_S)
+        process.stdin.write(b"quit\n")
+        process.stdin.flush()
+        assert process.wait(PROMPTLY_S) == 0
+
+
+def test_a_command_waited_for_the_answers_that_a_gui_does_not_read():
+    """The log of the conversation and its output had one lock."""
+    reads = threading.Event()
+
+    class Full(io.StringIO):
+        def write(self, text):
+            reads.wait(PROMPTLY_S)
+
+    writer = Writer(Full())
+    writing = threading.Thread(target=writer.line, args=("info depth 1",))
+    writing.start()
+    hearing = threading.Thread(target=writer.received, args=("stop",))
+    hearing.start()
+    hearing.join(5.0)
+    assert not hearing.is_alive()
+    reads.set()
+    writing.join()
+
+
+# ---- names of files ------------------------------------------------------------------------------
+
+
+def options_after(line):
+    talk = Conversation()
+    talk.say(*read_lines(io.BytesIO(line)))
+    return talk.session.options
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system's names of files are text")
+def test_a_path_that_is_not_utf8_could_not_be_given(tmp_path):
+    name = os.fsencode(tmp_path) + b"/caf\xe9.dit"
+    with open(name, "wb"):
+        line = b"setoption name WeightsFile value " + name + b"\n"
+    assert os.fsencode(options_after(line).weights_file) == name
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system's names of files are text")
+def test_one_folder_of_a_list_may_have_a_name_that_is_not_utf8(tmp_path):
+    folder = os.fsencode(tmp_path) + b"/\xe9"
+    os.mkdir(folder)
+    line = b"setoption name SyzygyPath value /nowhere" + os.fsencode(os.pathsep) + folder + b"\n"
+    assert os.fsencode(options_after(line).syzygy_path).endswith(folder)
+
+
+def test_a_name_in_windows_1252_of_a_file_whose_name_is_text_is_found(tmp_path):
+    line = b"setoption name WeightsFile value " + str(tmp_path / "café.dit").encode("cp1252")
+    assert options_after(line + b"\n").weights_file == str(tmp_path / "café.dit")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system's names of files are text")
+def test_the_log_takes_names_that_are_not_text(tmp_path):
+    writer = Writer(io.StringIO())
+    writer.log_to(str(tmp_path / "log.txt"))
+    writer.info("caf\udce9.dit: file not found")
+    writer.log_to("")
+    assert "caf?.dit" in (tmp_path / "log.txt").read_text("utf-8")
