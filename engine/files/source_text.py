@@ -17,8 +17,7 @@ from engine.files.text import TextPiece, text_pieces
 _MARK = "\ufeff"
 _BLANK = ord(" ")
 _NAMES = {"cp1252": "Windows-1252"}
-_FEEDS = "\r\r\n|\r\n?|\n"
-_FEED, _FEED_BYTES = re.compile(_FEEDS), re.compile(_FEEDS.encode())
+_FEED = re.compile("\r\r\n|\r\n?|\n")
 
 
 class Splice(NamedTuple):
@@ -125,21 +124,15 @@ def _raw_line(piece: TextPiece, ahead: int, number: int) -> tuple[int, bytes]:
     """Return where a line of a piece begins among its bytes, `ahead` of which are no text, and the
     line.
     """
-    if not piece.encoding:
-        ends = (found.span() for found in _FEED_BYTES.finditer(piece.raw, ahead))
-        spans = [(ahead, ahead), *islice(ends, number + 1)]
-        begin = spans[number][1]
-        end = spans[number + 1][0] if number + 1 < len(spans) else len(piece.raw)
-        return begin, piece.raw[begin:end]
+    encoding = piece.encoding or "latin-1"  # a character for each byte
     try:
-        text = piece.raw[ahead:].decode(piece.encoding)
+        text = piece.raw[ahead:].decode(encoding)
     except UnicodeDecodeError as error:
         raise DataError(message("the file has bytes that are no text")) from error
-    spans = [(0, 0), *islice((found.span() for found in _FEED.finditer(text)), number + 1)]
-    begin = spans[number][1]
-    end = spans[number + 1][0] if number + 1 < len(spans) else len(text)
-    before = text[:begin].encode(piece.encoding)
-    return ahead + len(before), text[begin:end].encode(piece.encoding)
+    feeds = [found.span() for found in islice(_FEED.finditer(text), number + 1)]
+    begin = feeds[number - 1][1] if number else 0
+    end = feeds[number][0] if number < len(feeds) else len(text)
+    return ahead + len(text[:begin].encode(encoding)), text[begin:end].encode(encoding)
 
 
 def _raw_column(raw: bytes, line: bytes, at: int, code: str) -> int:

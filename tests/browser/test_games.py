@@ -80,7 +80,7 @@ def test_a_game_is_deleted_only_after_a_question(games: Tab, tmp_path: Path) -> 
     assert games.script("document.querySelector('#games-sure').checkVisibility()"), (
         "it went with the list"
     )
-    assert "Delete Cleo – anna for good" in games.text("#games-sure")
+    assert "Delete Cleo – anna, with its review?" in games.text("#games-sure")
     games.script("document.querySelector('#games').close('cancel'), openDialog('games')")
     assert not games.script("document.querySelector('#games-sure').checkVisibility()"), (
         "it came back unasked"
@@ -121,7 +121,7 @@ def test_an_imported_file_asks_for_ones_name_until_it_is_answered(
     ]
     choose(games, "Me")
     games.click("[data-game=delete]")
-    assert "from lichess_me.pgn for good? 2 games are equal" in games.text("#games-sure").replace(
+    assert "from lichess_me.pgn? 2 games are equal" in games.text("#games-sure").replace(
         "again", "lichess_me"
     )
     games.script("games.take(new File(['<html>'], 'page.pgn')); 1")

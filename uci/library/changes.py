@@ -39,7 +39,6 @@ class Change:
     digest: str  # of its new text; that of nothing where it was deleted
     end: int  # where its new text ends; it begins where it began
     shift: int  # how far all that stands behind it has moved
-    kept: Path | None  # the file that has the text before; None where nothing of it is lost
     before: os.stat_result  # of the file
     after: os.stat_result | None  # None where nothing was left in the file, which is gone
 
@@ -70,9 +69,9 @@ def _change(
         with reading(path):
             before = path.stat()
             data = path.read_bytes()
-        if is_packed(data):
-            raise DataError(_("{path} is packed; unpack it first", path=printable(path)))
-        source = SourceText(data)
+            if is_packed(data):
+                raise DataError(_("{path} is packed; unpack it first", path=printable(path)))
+            source = SourceText(data)
         text = source.text[place:end]
         if digest_of(text) != digest:
             raise DataError(_("{path} has changed; open My games again", path=printable(path)))
@@ -81,16 +80,16 @@ def _change(
         after = source.spliced(moved)
         shift = len(after.text) - len(source.text)
         _check_neighbours(after, place, end + shift)
-        kept = None
+        is_lost = any(one.begin < one.end for one in splices)
         try:
-            if any(one.begin < one.end for one in splices):
-                kept = _keep(path, text, before)
-            status = _write(path, before, after)
+            if is_lost:
+                _keep(path, text, before)
+            status = _write(path, before, after) if splices else before
         except OSError as error:
             reason = f"{printable(error.filename or path)}: {error.strerror}"
             raise DataError(_("nothing can be changed: {error}", error=reason)) from error
         new_digest = digest_of(after.text[place : end + shift])
-        return Change(new_digest, end + shift, shift, kept, before, status)
+        return Change(new_digest, end + shift, shift, before, status)
 
 
 def _check_neighbours(source: SourceText, place: int, end: int) -> None:
@@ -108,14 +107,13 @@ def _check_neighbours(source: SourceText, place: int, end: int) -> None:
         raise DataError(_("without an end of its own, this game and another would become one"))
 
 
-def _keep(path: Path, text: bytes, status: os.stat_result) -> Path:
+def _keep(path: Path, text: bytes, status: os.stat_result) -> None:
     """Keep what is about to be replaced, for those who may read it now."""
     kept = path.parent / EARLIER / path.name
     kept.parent.mkdir(exist_ok=True)
     if not kept.exists():
         kept.touch(stat.S_IMODE(status.st_mode))
     append(kept, text.decode().strip() + "\n\n")
-    return kept
 
 
 def _write(path: Path, before: os.stat_result, source: SourceText) -> os.stat_result | None:

@@ -286,7 +286,14 @@ class Table(TimedGame):
             return tags
         of = " ".join(filter(is_told, (game_name(tags), tags.get("Date", ""))))
         start = {name: tags[name] for name in ("SetUp", "FEN", "Variant") if name in tags}
-        return {"Event": f"Analysis of {of}", "Date": today, "Result": "*", **start}
+        nobody = {
+            "Site": "-",
+            "Round": "-",
+            "White": "?",
+            "Black": "?",
+            "Result": UNFINISHED.result,
+        }
+        return {"Event": f"Analysis of {of}", "Date": today, **nobody, **start}
 
 
 def _way_to(node: chess.pgn.GameNode) -> list[chess.pgn.ChildNode]:

@@ -115,7 +115,7 @@ def play_tokens(
     found: CutGames,
     columns: list[int],
     main_line: bool,
-    player: Callable[..., Player] = TokenPlayer,  # type: ignore[assignment]
+    player: Callable[..., Player],
 ) -> tuple[Player, Letters]:
     """Return the player of a game's tokens, and the reading of its letters: English, or the only
     other language in which all its moves are legal.
@@ -137,7 +137,7 @@ def play_tokens(
 
 
 def _interpret(text: GameText, found: CutGames, columns: list[int], main_line: bool) -> ReadGame:
-    game, letters = play_tokens(found, columns, main_line)
+    game, letters = play_tokens(found, columns, main_line, TokenPlayer)
     start_fault = found.start.fault if columns[BEGIN] == found.start_at else ""
     found_faults = sorted(game.faults)
     faults = [

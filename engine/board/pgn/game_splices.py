@@ -27,6 +27,7 @@ from engine.errors import DataError, message
 from engine.files.source_text import Splice, splice
 
 _SPACES = b" \t"
+_SEMICOLON = ord(";")
 _COMMENTS = (desks.TOLD, desks.LINE_COMMENT, desks.ESCAPE)
 _WORDS = (desks.PIECE_MOVE, desks.CASTLE, desks.WORD)
 _GLYPHS = {number: sign for sign, number in SIGNS.items() if not sign.strip("!?")}
@@ -258,7 +259,8 @@ class _Splicer:
         """
         left = list(spans)
         while left and f"{words} ".startswith(f"{left[0].words} "):
-            place, form = left[0].end, " {words}"
+            place = left[0].end
+            form = "\n{words}" if self._text[left[0].begin] == _SEMICOLON else " {words}"
             words = words[len(left.pop(0).words) + 1 :]
         while left and f" {words}".endswith(f" {left[-1].words}"):
             words = words[: max(0, len(words) - len(left.pop().words) - 1)]

@@ -75,6 +75,8 @@ EDITS = {
         comment_on(1, "[%clk 0:01]"), " {good}", ""),
     "a line's comment is replaced up to the line's end": (
         comment_on(4, "other"), "; a line", "{other}"),
+    "words behind a line's comment have a line of their own": (
+        comment_on(4, "a line and more"), "; a line", "; a line\n{and more}"),
     "a comment before all moves stands before the first number": (
         start_with("Hello"), "1.e4", "{Hello} 1.e4"),
     "a glyph is replaced in its own form": (mark(2, 4), "e5!", "e5??"),

@@ -275,8 +275,8 @@ const gameDeeds = {
   delete: () => {
     const { copies, file } = games.chosen, game = playersOf(games.chosen).join(" – ");
     const question = copies > 1
-      ? t("Delete {game} from {file} for good? {count} games are equal; the others and the review stay.", { game, file, count: copies })
-      : t("Delete {game} for good, with its review?", { game });
+      ? t("Delete {game} from {file}? {count} games are equal; the others and the review stay. The folder {folder} keeps its text.", { game, file, count: copies, folder: "earlier" })
+      : t("Delete {game}, with its review? The folder {folder} keeps its text.", { game, folder: "earlier" });
     $("games-sure").querySelector("span").textContent = question;
     $("games-sure").hidden = false;
     $("games-sure").querySelector("button").focus();

@@ -1,0 +1,176 @@
+"""What is changed in an opened game goes into its file, or into another one, and the page says why."""
+
+import asyncio
+
+import chess
+import chess.pgn
+import pytest
+
+from engine.board.pgn.game_reader import read_games
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+from tests.boards import games_in
+from tests.uci.web.web_visit import WebEngine
+from uci.game.game_file import save_game
+from uci.game.timed_game import Setup
+from uci.library.game_files import find_games
+from uci.terminal.reading import board_at
+from uci.web.board_engine import BoardEngine
+from uci.web.board_session import BoardSession, Services
+from uci.web.shelf import Shelf
+from uci.web.table import Table
+
+WAIT_S = 60.0
+WHOLE = '[White "Anna"]\n[Black "Ben"]\n[Result "1-0"]\n\n1.  e4 e5 (1... c5)\n2. Nf3 1-0\n'
+CUT = WHOLE.replace("2. Nf3", "2. Nf3 Nc6 3. Bb5 Nf6 4. Bxa7 a6 {I was lost here} 5. O-O")
+
+
+class Desk:
+    """A session at a board with a folder of games, what it says, and where analyses go."""
+
+    def __init__(self, folder):
+        self.analyses = folder / "analyses" / "today.pgn"
+        self.said = asyncio.Queue()
+        engine = BoardEngine(lambda: WebEngine(EngineOptions()))
+        services = Services(
+            engine, self._save, games=folder, load=lambda: None, review_limits=Limits(nodes=1)
+        )
+        self.session = BoardSession(services, Setup(), self.said.put_nowait)
+        self.session.arrive()
+
+    def _save(self, game, before, is_analysis):
+        save_game(game, self.analyses, before)
+        return f"saved in {self.analyses.name}"
+
+    async def open(self, path):
+        (game,) = find_games(path)
+        self.session.shelf.ask(Shelf.refresh)
+        await self._hear("games_read")
+        self.session.shelf.ask(Shelf.open, key=game.key, ply=0)
+        async with asyncio.timeout(WAIT_S):
+            while self.session.table.kept is None:
+                await asyncio.sleep(0.01)
+        return self.session.table
+
+    async def _hear(self, what):
+        async with asyncio.timeout(WAIT_S):
+            while (message := await self.said.get())["do"] != what:
+                pass
+        return message
+
+    async def words(self):
+        return (await self._hear("say"))["text"]
+
+    async def save(self):
+        where = await self.session._begin_save()
+        await asyncio.sleep(0)
+        return where
+
+    def close(self):
+        self.session.close()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "mine.pgn"
+
+
+async def commented(desk, path, words="Mine."):
+    table = await desk.open(path)
+    table.comment(table.tree.game.next(), words)
+    return await desk.save()
+
+
+@pytest.fixture
+def run():
+    with asyncio.Runner() as loop:
+        yield loop.run
+
+
+def test_a_comment_goes_into_the_games_own_file(path, run):
+    async def visit():
+        desk = Desk(path.parent)
+        assert str(path) in await commented(desk, path)
+        desk.close()
+
+    path.write_text(WHOLE)
+    run(visit())
+    assert path.read_text() == WHOLE.replace("e4", "e4 {Mine.}")
+
+
+def test_a_game_that_was_not_read_wholly_lost_its_end(path, run):
+    """A comment on its first move was written, and all behind the illegal one was gone."""
+
+    async def visit():
+        desk = Desk(path.parent)
+        where = await commented(desk, path)
+        assert await desk.words() == where
+        assert where.startswith("saved in today.pgn. The file that it is from stays as it is: ")
+        assert "line 6:26 of it, 'Bxa7': illegal move" in where
+        (analysis,) = games_in(desk.analyses)
+        assert analysis.next().comment == "Mine."
+        desk.close()
+
+    path.write_text(CUT)
+    run(visit())
+    assert path.read_text() == CUT
+
+
+def test_the_reason_is_said_once(path, run):
+    async def visit():
+        desk = Desk(path.parent)
+        await commented(desk, path)
+        await desk.words()
+        desk.session.table.comment(desk.session.table.tree.game.next(), "More.")
+        await desk.save()
+        while not desk.said.empty():
+            assert desk.said.get_nowait()["do"] != "say"
+        assert len(games_in(desk.analyses)) == 1
+        desk.close()
+
+    path.write_text(CUT)
+    run(visit())
+
+
+def opened(text):
+    (source,) = (found.game for found in read_games(text))
+    return Table(Setup(board_at(source), None, headers=dict(source.headers), source=source))
+
+
+def promoted(text):
+    table = opened(text)
+    table.promote(table.tree.game.next().variations[1])
+    return table.record().headers
+
+
+def test_a_promoted_variation_belonged_to_the_players():
+    """The game had their names and their result, and they never played it."""
+    tags = promoted(WHOLE.replace("\n\n", '\n[Date "2024.01.02"]\n[WhiteElo "2000"]\n\n', 1))
+    assert tags["Event"] == "Analysis of Anna – Ben 2024.01.02"
+    assert (tags["White"], tags["Black"], tags["Result"]) == ("?", "?", "*")
+    assert "WhiteElo" not in tags
+
+
+def test_a_promoted_variation_keeps_its_start():
+    fen = "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"
+    tags = promoted(f'[White "A"]\n[SetUp "1"]\n[FEN "{fen}"]\n\n1. e4 Kd7 (1... Ke7) *\n')
+    assert tags["FEN"] == fen
+
+
+def test_a_study_keeps_its_tags_when_its_main_line_changes():
+    text = '[Event "Study: Rooks"]\n[White "?"]\n[Black "?"]\n\n1. e4 e5 (1... c5) *\n'
+    assert promoted(text)["Event"] == "Study: Rooks"
+
+
+def test_a_game_with_another_variation_keeps_its_tags():
+    table = opened(WHOLE)
+    table.look(table.tree.game)
+    table.explore([chess.Move.from_uci("d2d4")])
+    assert table.record().headers["White"] == "Anna"
+
+
+def test_a_longer_game_is_not_the_players():
+    table = opened(WHOLE)
+    table.look(table.last)
+    table.explore([chess.Move.from_uci("b8c6")])
+    assert table.record().headers["Result"] == "*"
