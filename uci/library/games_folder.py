@@ -103,10 +103,10 @@ class GamesFolder:
         game, copy = self.catalogue.game(key), self.catalogue.copy(key, text)
         self._change(key, copy, changes.delete)
         if game.copies:
-            stays = later("{count} equal game stays, in {file}.")
-            stay = later("{count} equal games stay, one of them in {file}.")
+            one = later("{count} equal game stays, in {file}.")
+            many = later("{count} equal games stay, one of them in {file}.")
             file = printable(game.fullest.file)
-            return several(stays, stay, len(game.copies), file=file), set()
+            return several(one, many, len(game.copies), file=file), set()
         with owning(self.folder):
             if self.catalogue.has_line(game.line):
                 return "", set()

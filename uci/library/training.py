@@ -15,7 +15,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -71,34 +71,6 @@ class Standing:
             "{count} puzzle comes back today.", "{count} puzzles come back today.", self.due
         )
         return f"{told} {again}" if self.due else told
-
-
-@dataclass(frozen=True)
-class Stock:
-    """Puzzles in all, those that were tried, and how many there are of each kind."""
-
-    total: int
-    tried: int
-    sources: Counter[str] = field(default_factory=Counter)
-    ratings: Counter[int] = field(default_factory=Counter)  # by the least rating of a band
-    themes: Counter[str] = field(default_factory=Counter)  # as Lichess calls them
-
-    @property
-    def text(self) -> str:
-        """In words, a line each."""
-        text = later(
-            "Puzzles: {total}, of which {own} are of your own games. You have tried {tried}."
-        )
-        own = counted(self.sources["mine"])
-        lines = [_(text, total=counted(self.total), own=own, tried=counted(self.tried))]
-        bands = (
-            f"{least} to {least + _BAND - 1}: {self.ratings[least]}"
-            for least in sorted(self.ratings)
-        )
-        themes = (f"{theme} {count}" for theme, count in self.themes.most_common())
-        lines.append(_("Ratings: {ratings}", ratings=", ".join(bands)))
-        lines.append(_("Themes: {themes}", themes=", ".join(themes)))
-        return "\n".join(lines)
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -303,14 +275,26 @@ class Trainer:
         return self.standing
 
     @_mending
-    def stock(self) -> Stock:
-        """Return how many puzzles there are, by where they come from, how hard they are, and theme."""
+    def stock(self) -> str:
+        """Tell how many puzzles there are, by where they come from, how hard they are, and theme."""
         rows = self._base.execute("SELECT source, rating, box, themes FROM puzzles").fetchall()
-        stock = Stock(len(rows), sum(box >= 0 for _, _, box, _ in rows))
-        stock.sources.update(source for source, *_ in rows)
-        stock.ratings.update(int(rating // _BAND) * _BAND for _, rating, *_ in rows)
-        stock.themes.update(theme for *_, themes in rows for theme in themes.split())
-        return stock
+        own = sum(source == "mine" for source, *_rest in rows)
+        tried = sum(box >= 0 for *_rest, box, _themes in rows)
+        bands = Counter(int(rating) // _BAND * _BAND for _source, rating, *_rest in rows)
+        themes = Counter(theme for *_rest, named in rows for theme in named.split())
+        ratings = (f"{least} to {least + _BAND - 1}: {bands[least]}" for least in sorted(bands))
+        counts = (f"{theme} {count}" for theme, count in themes.most_common())
+        text = later(
+            "Puzzles: {total}, of which {own} are of your own games. You have tried {tried}."
+        )
+        told = _(text, total=counted(len(rows)), own=counted(own), tried=counted(tried))
+        return "\n".join(
+            (
+                told,
+                _("Ratings: {ratings}", ratings=", ".join(ratings)),
+                _("Themes: {themes}", themes=", ".join(counts)),
+            )
+        )
 
     def _morning(self, days: int) -> float:
         """When a day begins, so many days from now; a day begins at midnight here."""

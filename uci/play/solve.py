@@ -74,7 +74,7 @@ def _solve(arguments: argparse.Namespace) -> int:
         trainer.add_own()
         say(console, trainer.standing.text)
         if arguments.list:
-            say(console, trainer.stock().text)
+            say(console, trainer.stock())
             return 0
         puzzle = trainer.next()
         if puzzle is None:

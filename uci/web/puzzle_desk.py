@@ -21,20 +21,26 @@ class PuzzleDesk:
 
     def __init__(self, folder: Path, tell: Callable[[dict[str, Any]], None]) -> None:
         self._folder, self._tell = folder, tell
+        self._told = ""  # what the page knows is wrong with the file of puzzles
         self.attempt: Attempt | None = None
 
     @cached_property
     def trainer(self) -> Trainer:
-        """What keeps the puzzles. The page hears why, where they cannot be kept."""
-        trainer = Trainer(self._folder)
-        if trainer.problem:
-            self._tell({"do": "say", "text": trainer.problem, "kind": "error"})
-        return trainer
+        """What keeps the puzzles."""
+        return Trainer(self._folder)
+
+    def _tell_problem(self) -> None:
+        """Tell the page what is wrong with the file of puzzles, once."""
+        problem = self.trainer.problem
+        if problem not in ("", self._told):
+            self._tell({"do": "say", "text": problem, "kind": "error"})
+        self._told = problem
 
     def next(self, source: str, theme: str, least: int, most: int) -> None:
         """Show the next puzzle of those that are wanted, or how to get some."""
         self.trainer.add_own()
         puzzle = self.trainer.next(source, theme, least, most)
+        self._tell_problem()
         self.attempt = Attempt(self.trainer, puzzle) if puzzle is not None else None
         if self.attempt is None:
             says = _("No such puzzle is left for today. Choose others, review some of your games, or import Lichess's "

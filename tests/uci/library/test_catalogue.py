@@ -7,7 +7,6 @@ import pytest
 
 from tests.boards import board_after
 from tests.uci.library.own_games import row_of, text_of, whites, write
-from uci.library.catalogue import Catalogue
 from uci.library.games_folder import GamesFolder
 from uci.library.wanted import Wanted
 
@@ -262,7 +261,3 @@ def test_the_files_with_most_games_are_offered_first(with_masters, tmp_path):
     write(tmp_path / "one.pgn", FAY)
     with_masters.refresh()
     assert with_masters.catalogue.files() == ["mine.pgn", "masters.pgn"]
-
-
-def test_an_empty_catalogue_has_no_games():
-    assert Catalogue().find(Wanted()) == ([], 0)

@@ -1,7 +1,5 @@
 """Games deleted and rewritten by My games: only what was shown, with what belongs to it."""
 
-import re
-
 import pytest
 
 from engine.errors import DataError
@@ -70,18 +68,6 @@ def test_the_wish_for_a_review_goes_with_its_game(games, tmp_path):
     assert not wish.exists()
 
 
-def test_only_the_text_that_was_shown_is_deleted(games, tmp_path):
-    """Another program had written a note into it."""
-    row = row_of(games, "Cleo")
-    (tmp_path / "mine.pgn").write_text(text_of(GAMES[:1]) + "\n" + NOTED, encoding="utf-8")
-    with pytest.raises(DataError, match="has changed"):
-        games.delete(row["key"], row["text"])
-    games.refresh()
-    with pytest.raises(DataError, match="not in the list"):
-        games.delete(row["key"], row["text"])
-    assert "Mine!" in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
-
-
 def test_the_others_of_a_file_stay_where_they_are_found(games, tmp_path):
     games.delete(row_of(games, "Cleo")["key"])
     assert whites(games) == ["Dora", "Anna"]
@@ -89,47 +75,17 @@ def test_the_others_of_a_file_stay_where_they_are_found(games, tmp_path):
     assert games.game(row_of(games, "Dora")["key"]).headers["White"] == "Dora"
 
 
-@pytest.fixture(params=["Second, and longer.", "2nd"])
-def rewritten(games, request):
-    """Twice something was written into a game; the digests of its text, and what was written last."""
-    digests = []
-    for words in ("First.", request.param):
-        game, text = games.game_text(row_of(games, "Cleo")["key"])
+def test_a_game_that_was_rewritten_is_known_by_its_new_text(games):
+    """What was written into it went elsewhere, and was gone when the game was opened again."""
+    for words in ("First.", "Second, and longer.", "3rd"):
+        row = row_of(games, "Cleo")
+        game, text = games.game_text(row["key"])
         game.comment = words
-        digests += [text, games.rewrite(row_of(games, "Cleo")["key"], text, game)[0]]
-    return digests, words
-
-
-def test_what_is_written_into_a_game_stands_in_its_place(games, tmp_path, rewritten):
-    """It went elsewhere, and was gone when the game was opened again."""
-    assert games.game(row_of(games, "Cleo")["key"]).comment == rewritten[1]
-    assert [game.headers["White"] for game in games_in(tmp_path / "mine.pgn")] == [
-        "Anna",
-        "Cleo",
-        "Dora",
-    ]
-
-
-def test_a_game_that_was_rewritten_is_known_by_its_new_text(games, rewritten):
-    digests, _ = rewritten
-    assert digests[1] == digests[2]
-    assert row_of(games, "Cleo")["text"] == digests[3]
-
-
-def test_the_games_behind_one_that_was_rewritten_are_found(games, rewritten):
-    assert [
-        games.game(row_of(games, name)["key"]).headers["White"] for name in ("Anna", "Dora")
-    ] == ["Anna", "Dora"]
-
-
-def test_a_game_is_not_rewritten_by_its_old_text(games, rewritten):
-    row = row_of(games, "Cleo")
-    with pytest.raises(DataError):
-        games.rewrite(row["key"], rewritten[0][0], games.game(row["key"]))
-
-
-def test_an_empty_line_stands_between_two_games(tmp_path, rewritten):
-    assert not re.search(r"[^\]\n]\n?\[", (tmp_path / "mine.pgn").read_text(encoding="utf-8"))
+        digest, _ = games.rewrite(row["key"], text, game)
+        again = row_of(games, "Cleo")
+        assert (text, digest) == (row["text"], again["text"])
+        assert games.game(again["key"]).comment == words
+        assert games.game(row_of(games, "Dora")["key"]).headers["White"] == "Dora"
 
 
 # ---- an import of what is known ------------------------------------------------------------------

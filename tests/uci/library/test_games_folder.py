@@ -28,7 +28,7 @@ NO_NAMES = [one for one in JUNK[:9] if one != "[1, 2]"] + ["[1, 2]"]
 
 
 @pytest.mark.parametrize("junk", NO_NAMES, ids=range(len(NO_NAMES)))
-def test_names_that_cannot_be_read_are_told_and_kept_when_one_is_added(tmp_path, junk):
+def test_names_that_cannot_be_read_survive_one_that_is_added(tmp_path, junk):
     """A number there was a TypeError."""
     (tmp_path / NAMES).write_bytes(junk.encode(errors="surrogatepass"))
     names = OwnNames(tmp_path)
@@ -339,6 +339,7 @@ def test_a_packed_study_is_taken_in(visit):
         ("ccrl.7z", b"7z\xbc\xaf" + bytes(99), "ccrl.7z: a 7z archive; unpack it first"),
         ("torn.gz", gzip.compress(b"1. e4 *", mtime=0)[:-8] + bytes(8), "torn.gz: CRC check failed"),
     ],
+    ids=["positions", "an archive", "a torn file"],
 )  # fmt: skip
 def test_an_import_that_is_none_says_why(visit, name, text, said):
     assert visit.take(name, text)[0].startswith(said)

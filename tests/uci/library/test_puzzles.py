@@ -358,6 +358,20 @@ def test_puzzles_are_solved_in_the_terminal(tmp_path, monkeypatch, capsys):
     assert "In a row: 0" in capsys.readouterr().out
 
 
+def test_the_list_tells_what_puzzles_there_are(trainer):
+    """Of 3,000, it said nothing."""
+    fork = replace(
+        TWO_MOVES, source="lichess", rating=1500.0, deviation=30.0, themes=("fork", "pin")
+    )
+    trainer.add([replace(MATE, rating=900.0, themes=("fork",)), fork])
+    trainer.answer(fork, True)
+    assert trainer.stock().splitlines() == [
+        "Puzzles: 2, of which 1 are of your own games. You have tried 1.",
+        "Ratings: 800 to 999: 1, 1400 to 1599: 1",
+        "Themes: fork 2, pin 1",
+    ]
+
+
 def test_puzzles_are_chosen_by_theme_rating_and_source(trainer):
     fork = replace(TWO_MOVES, source="lichess", rating=1450.0, themes=("fork", "middlegame"))
     pin = Puzzle(
