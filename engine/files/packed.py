@@ -23,7 +23,7 @@ _PIECE = 1 << 13
 class GzipParts(io.RawIOBase):
     """The content of a gzip file. What follows its last part is ignored, as gzip and lc0 do.
 
-    Raises zlib.error for damaged data, and EOFError for the beginning of a part alone.
+    Raises OSError for damaged data, and EOFError for the beginning of a part alone.
     """
 
     def __init__(self, raw: IO[bytes]) -> None:
@@ -58,7 +58,11 @@ class GzipParts(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         while not self._part.eof or self._begin_part():
             packed = self._packed or self._raw.read(_PIECE)
-            data = self._part.decompress(packed, len(buffer))
+            try:
+                data = self._part.decompress(packed, len(buffer))
+            except zlib.error as error:
+                reason = str(error).rpartition(": ")[2]
+                raise OSError(f"its packed data are damaged ({reason})") from error
             self._packed = self._part.unconsumed_tail
             if data:
                 buffer[: len(data)] = data

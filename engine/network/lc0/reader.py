@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -110,7 +109,7 @@ def _read(path: Path, file: IO[bytes]) -> bytes | bytearray:
     try:
         while piece := stream.read(min(PIECE, limit + 1 - len(data))):
             data += piece
-    except zlib.error as error:
+    except OSError as error:
         raise NetFileError(path, "gzip data", str(error)) from error
     except EOFError as error:
         raise NetFileError(path, "gzip data", "its beginning alone") from error
