@@ -58,6 +58,10 @@ WIN: Final = 1
 UNVISITED: Final = np.float32(np.inf)  # There is no child, or it has no visits.
 LOST: Final = np.float32(-np.inf)  # It is proven that the move loses.
 
+# Values of an edge's `barred`.
+CHILD_BUSY: Final = 1  # A visit through this edge evaluates the child.
+ASIDE: Final = 2  # A root move that wins, beside which the search goes on (`aside`).
+
 UNKNOWN_DISTANCE: Final = (
     -1
 )  # Value of `mate_plies` for a tablebase's win or loss: it knows no mates.
@@ -182,9 +186,7 @@ class Edge:
     under_way: Annotated[
         int, EdgeField(np.int16)
     ]  # Visits begun and not finished, the virtual loss.
-    busy: Annotated[
-        int, EdgeField(np.int16)
-    ]  # Whether a visit through this edge evaluates the child.
+    barred: Annotated[int, EdgeField(np.int16)]  # 0, or why visits pass by: CHILD_BUSY or ASIDE.
 
 
 class Tree(NamedTuple):

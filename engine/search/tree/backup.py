@@ -168,7 +168,7 @@ def pass_by(tree, params, node, edge, count, reserved, clock, q, sums, proves):
     edges[edge].passes += count
     edges[edge].under_way -= reserved
     if reserved > 0:
-        edges[edge].busy = 0
+        edges[edge].barred = 0
     if edges[edge].passes > 0:
         edges[edge].q = q
     gain = before - worth(edges, edge)

@@ -126,6 +126,17 @@ def set_priors(tree, node, priors):
 
 
 @kernel()
+def mix_priors(tree, node, noise, share):
+    """Take a share of the priors of a node from noise, float64 [n], in the order of its edges."""
+    restore(tree, node)
+    first, mixed = np.int64(tree.nodes[node].first_edge), tree.scratch_priors
+    for i in range(noise.size):
+        own = np.float32(1.0 - share) * tree.edges[first + i].prior
+        mixed[i] = np.float32(np.float64(own) + share * noise[i])
+    set_priors(tree, node, mixed)
+
+
+@kernel()
 def move_to_tried(tree, node, edge):
     """Move an untried edge to the front of the untried ones before it gets a child; returns its new
     position.

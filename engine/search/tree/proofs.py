@@ -17,7 +17,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.ordering import order_reads, order_writes
-from engine.search.tree.arrays import DRAW, LOSS, LOST, NO_NODE, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.arrays import ASIDE, DRAW, LOSS, NO_NODE, UNKNOWN_DISTANCE, WIN
 
 
 @kernel()
@@ -62,11 +62,11 @@ def best_bounds(tree, node):
     first = tree.nodes[node].first_edge
     for edge in range(first, first + tree.nodes[node].n_edges):
         child = tree.edges[edge].child
+        if tree.edges[edge].barred == ASIDE:
+            continue
         if child == NO_NODE:
             upper = np.int64(WIN)
-        elif (
-            tree.edges[edge].q != LOST
-        ):  # The move may count as lost whatever its child is (`driver.WinsAside`).
+        else:
             lower = max(lower, np.int64(tree.nodes[child].lower))
             upper = max(upper, np.int64(tree.nodes[child].upper))
         if lower == WIN:

@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.native.elementary import log
 from engine.native.jit import kernel
-from engine.search.tree.arrays import LOST, NO_NODE, UNVISITED
+from engine.search.tree.arrays import ASIDE, LOST, NO_NODE, UNVISITED
 from engine.search.tree.params import (
     DEVIATION_VISITS,
     MOVES_LEFT_LINEAR,
@@ -135,11 +135,11 @@ def select_edge(tree, params, node, draw_score):
     fresh, fresh_u = np.int64(NO_EDGE), np.float32(-np.inf)
     for edge in range(first, first + tree.nodes[node].n_edges):
         prior, q = tree.edges[edge].prior, tree.edges[edge].q
-        if params.avoid_busy and tree.edges[edge].busy != 0:
-            if q != UNVISITED:
+        barred = tree.edges[edge].barred
+        if barred == ASIDE or (barred != 0 and params.avoid_busy):
+            # Where all children are busy, the visit waits at the first.
+            if barred != ASIDE and q != UNVISITED:
                 visited_prior += prior
-            # Another thread evaluates it. Where all children are busy, the visit waits at the
-            # first.
             continue
         u = scale * prior / np.float32(1 + tree.edges[edge].passes + tree.edges[edge].under_way)
         if q == UNVISITED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,8 +13,10 @@ from engine.board.layout import CASTLING_FLAG, HALFMOVE, KEY, NO_MOVE, ROW_WORDS
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
+from engine.native.ordering import order_reads
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Tree
+from engine.search.tree.edges import draws_below, draws_of, value_below
 from engine.search.tree.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import fall_of_urgency
@@ -121,39 +123,77 @@ class Root:
         return best_first
 
 
+# Columns of `Root`.
+COLUMNS: Final = {
+    "moves": np.uint16,
+    "children": np.int32,
+    "priors": np.float32,
+    "visits": np.int32,
+    "q": np.float64,
+    "draws": np.float64,
+    "moves_left": np.float32,
+    "proven": np.int8,
+    "can_win": np.bool_,
+    "mate_plies": np.int32,
+}
+
+
 def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: np.uint16) -> Root:
     """Return the root as it is now; `own_value` is the evaluator's."""
-    root = tree.nodes[arrays.ROOT]
-    edges = slice(int(root["first_edge"]), int(root["first_edge"]) + int(root["n_edges"]))
-    children = tree.child[edges].copy()
-    nodes = tree.nodes.take(children)  # NO_NODE reads any node, which the next line replaces.
-    nodes[children == arrays.NO_NODE] = FRESH_NODE
-    # Other threads may go on: a distance to mate is there once the bounds are, so it is read after
-    # them (`proofs`).
-    mate_plies = np.where(
-        children == arrays.NO_NODE, 0, tree.nodes["mate_plies"].take(children)
-    ).astype(np.int32)
-    visits, q = tree.edges["passes"][edges].copy(), tree.edges["q"][edges].copy()
-    nodes["lower"][q == arrays.LOST] = nodes["upper"][q == arrays.LOST] = (
-        arrays.LOSS
-    )  # Whatever the nodes are.
-    visited, counted = visits > 0, np.maximum(nodes["visits"], 1)
+    count = int(tree.nodes[arrays.ROOT]["n_edges"])
+    columns = {name: np.empty(count, dtype) for name, dtype in COLUMNS.items()}
+    has_wins_aside = write_root(tree, *columns.values())
+    position = read_position(tree, own_value)
     return Root(
         params=params,
         forced_move=forced_move,
-        position=read_position(tree, own_value),
+        position=replace(position, q=1.0, draw=0.0) if has_wins_aside else position,
         row=tree.stack[tree.counters[arrays.ROOT_PLY]].copy(),
-        moves=tree.move[edges].copy(),
-        children=children,
-        priors=tree.prior[edges].copy(),
-        visits=visits,
-        q=np.where(visited, np.maximum(q, -1.0), -1.0).astype(np.float64),
-        draws=nodes["draw_sum"] / counted,
-        moves_left=np.where(visited, nodes["moves_left"], 0.0),
-        proven=np.where(nodes["lower"] == nodes["upper"], nodes["lower"], arrays.DRAW),
-        can_win=nodes["upper"] == arrays.WIN,
-        mate_plies=mate_plies,
+        **columns,
     )
+
+
+@kernel()
+def write_root(
+    tree, moves, children, priors, visits, q, draws, moves_left, proven, can_win, mate_plies
+):
+    """Write the columns of `Root`; returns whether a winning move is set aside. Other threads may go
+    on.
+    """
+    has_wins_aside = False
+    for i in range(moves.size):
+        edge = np.int64(tree.nodes[arrays.ROOT].first_edge) + i
+        child = np.int64(tree.edges[edge].child)
+        moves[i] = tree.edges[edge].move
+        children[i] = child
+        priors[i] = tree.edges[edge].prior
+        visits[i] = tree.edges[edge].passes
+        is_visited = visits[i] > 0
+        q[i] = max(tree.edges[edge].q, np.float32(-1.0)) if is_visited else -1.0
+        draws[i] = draws_of(tree, edge) if is_visited else 0.0
+        moves_left[i] = 0.0
+        proven[i] = arrays.DRAW
+        can_win[i] = True
+        mate_plies[i] = 0
+        if child != arrays.NO_NODE:
+            if is_visited:
+                moves_left[i] = tree.nodes[child].moves_left
+            write_proof(tree, i, edge, child, proven, can_win, mate_plies)
+        has_wins_aside |= tree.edges[edge].barred == arrays.ASIDE
+    return has_wins_aside
+
+
+@kernel()
+def write_proof(tree, i, edge, child, proven, can_win, mate_plies):
+    """Write what is certain of root move `i`."""
+    lower, upper = np.int64(tree.nodes[child].lower), np.int64(tree.nodes[child].upper)
+    order_reads()  # A distance to mate is there once the bounds are (`proofs`).
+    mate_plies[i] = tree.nodes[child].mate_plies
+    if tree.edges[edge].q == arrays.LOST:  # Whatever the node is.
+        lower = upper = np.int64(arrays.LOSS)
+    if lower == upper:
+        proven[i] = lower
+    can_win[i] = upper == arrays.WIN
 
 
 def read_position(tree: Tree, own_value: float) -> RootPosition:
@@ -167,6 +207,55 @@ def read_position(tree: Tree, own_value: float) -> RootPosition:
         v=own_value,
         moves_left=float(root["moves_left"]),
     )
+
+
+@kernel()
+def root_alone(tree):
+    """Return what remains of the root without its children, the evaluator's own value and draw
+    probability for the side to move. A decided root counts as its result.
+    """
+    root = np.int64(arrays.ROOT)
+    value, draw = -tree.nodes[root].value_sum, tree.nodes[root].draw_sum
+    if is_decided(tree, root):
+        visits = np.float64(max(1, tree.nodes[root].visits))
+        return value / visits, draw / visits
+    value -= value_below(tree, root)
+    draw -= draws_below(tree, root)
+    return min(1.0, max(-1.0, value)), min(1.0, max(0.0, draw))
+
+
+@kernel()
+def node_of_game(tree, stack):
+    """Return the node of the last position of a game, uint64 [n, 16]; NO_NODE if its moves do not
+    lead from the root to a node that has its edges.
+    """
+    ply, node = tree.counters[arrays.ROOT_PLY], np.int64(arrays.ROOT)
+    if tree.counters[arrays.NODES] == 0 or len(stack) <= ply:
+        return np.int64(arrays.NO_NODE)
+    for row in range(ply + 1):
+        if (
+            stack[row, KEY] != tree.stack[row, KEY]
+            or stack[row, HALFMOVE] != tree.stack[row, HALFMOVE]
+        ):
+            return np.int64(arrays.NO_NODE)
+    while node != arrays.NO_NODE and ply < len(stack) - 1:
+        node = child_reaching(tree, node, stack[ply], stack[ply + 1, KEY])
+        ply += 1
+    if node != arrays.NO_NODE and tree.nodes[node].state != arrays.EXPANDED:
+        return np.int64(arrays.NO_NODE)
+    return node
+
+
+@kernel()
+def child_reaching(tree, node, row, key):
+    """Return the child of a node, whose position is `row`, that has this key; NO_NODE if none has."""
+    first = np.int64(tree.nodes[node].first_edge)
+    for edge in range(first, first + tree.nodes[node].n_edges):
+        if tree.edges[edge].child != arrays.NO_NODE:
+            make(row, tree.edges[edge].move, tree.stack[-1])
+            if tree.stack[-1, KEY] == key:
+                return np.int64(tree.edges[edge].child)
+    return np.int64(arrays.NO_NODE)
 
 
 # ---- lines ---------------------------------------------------------------------------------------

@@ -74,7 +74,19 @@ def enter(tree, node):
 
 
 @kernel()
-def enter_all(tree, begin, end):
-    """Enter the nodes `tree.order[begin:end]`."""
+def leave(tree, node):
+    """Take a node that is forgotten out of the table."""
+    key = tree.nodes[node].key
+    if key == np.uint64(0):
+        return
+    first = first_place(tree, key)
+    for place in range(first, first + BUCKET_PLACES):
+        if tree.table[place] == key & KEY_BITS | np.uint64(node):
+            tree.table[place] = np.uint64(0)
+
+
+@kernel()
+def leave_all(tree, begin, end):
+    """Take the nodes `tree.order[begin:end]` out of the table."""
     for i in range(begin, end):
-        enter(tree, np.int64(tree.order[i]))
+        leave(tree, np.int64(tree.order[i]))

@@ -138,7 +138,7 @@ def step(tree, params, node, edge, ply):
     tree.edges[edge].below = tree.nodes[child].first_edge
     state = reach(tree, child)
     if state == arrays.PENDING or state == arrays.VALUED:
-        tree.edges[edge].busy = 1
+        tree.edges[edge].barred = arrays.CHILD_BUSY
     return child, state
 
 
@@ -186,7 +186,7 @@ def add_child(tree, params, node, edge, ply):
             tree.nodes[child].state = arrays.BUSY
             tree.nodes[child].key = key
             tree.edges[edge].under_way += 1
-            tree.edges[edge].busy = 1
+            tree.edges[edge].barred = arrays.CHILD_BUSY
             order_writes()
             enter(tree, child)
         if child != arrays.NO_NODE:

@@ -282,7 +282,7 @@ def begin_visit(tree, params, walker):
         if state == arrays.VALUED:
             state = give_edges(tree, params, node, tree.counters[arrays.ROOT_PLY] + depth, walker)
             if depth > 0:
-                tree.edges[tree.way[depth - 1]].busy = 0
+                tree.edges[tree.way[depth - 1]].barred = 0
         else:
             looks -= 1
             for _ in range(LOOK_PAUSES):

@@ -9,7 +9,6 @@ import pytest
 from engine import Engine
 from engine.board.convert import stack_from_board
 from engine.options import EngineOptions
-from engine.search import session
 from engine.search.choice import SearchOrder
 from engine.search.limits import Limits
 from engine.search.report import Reporter, outline
@@ -299,9 +298,8 @@ def test_a_stop_is_heard_while_a_large_table_of_transpositions_is_emptied(monkey
     """A search of a new game begins by emptying it: 128 MiB in one piece took 18 ms, in which
     nobody heard a stop.
     """
-    monkeypatch.setattr(session, "FILL_SLICE", 1000)
     monkeypatch.setattr(forgetting, "FILL_SLICE", 1000)
-    search = searched(chess.STARTING_FEN, 500)
+    search = searched(chess.STARTING_FEN, 3000, room=8000)
     assert search.tree.table.any()
     search.clear()
     search.set_position(stack_from_board(chess.Board()))  # Clears again.
@@ -315,16 +313,29 @@ def test_a_stop_is_heard_while_a_large_table_of_transpositions_is_emptied(monkey
     assert tree_fingerprint(search) == tree_fingerprint(searched(chess.STARTING_FEN, 500))
 
 
+def test_what_a_small_tree_leaves_in_a_large_table_is_taken_out_alone(monkeypatch):
+    """The whole table was written for every new position, 32 MiB with a Hash of 1 GiB."""
+    monkeypatch.setattr(forgetting, "FILL_SLICE", 1)
+    search = searched(chess.STARTING_FEN, 500)
+    search.clear()
+    slices = 0
+    while search.needs_room:
+        search.make_room()
+        slices += 1
+    assert slices <= 2
+    assert not search.tree.table.any()
+
+
 def test_what_a_large_tree_is_compacted_with_is_written_in_slices(monkeypatch):
-    """Every array that is as long as the tree: new numbers, the table, and the order of edges with
-    its sums.
+    """Whatever is done for each node in use: once the whole table was written, however few they
+    were.
     """
     search, written = searched(chess.STARTING_FEN, 3000), []
     expected = searched(chess.STARTING_FEN, 3000)
     make_room(expected.tree)
-    monkeypatch.setattr(forgetting, "FILL_SLICE", 64)
-    slices = [len(search.tree.table), int(search.tree.counters[NODES])]
+    monkeypatch.setattr(forgetting, "SLICE", 64)
+    used = int(search.tree.counters[NODES])
     for _ in forgetting.make_room(search.tree):
         written.append(0)
-    assert len(written) > sum(slices) // 64
+    assert len(written) > 3 * used // 64
     assert tree_fingerprint(search) == tree_fingerprint(expected)

@@ -1,0 +1,89 @@
+"""Root moves that are proven to win and are set aside, so that a search goes on beside them.
+
+Their edges keep what is known of them, and their nodes, to which other ways may lead, stay as they
+are. Visits pass them by (`puct`), and the root's own record tells of its other moves until they are
+brought back. No visits may be in flight when a kernel of this page is called.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.native.jit import kernel
+from engine.search.tree.arrays import ASIDE, LOSS, LOST, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.edges import draws_of
+from engine.search.tree.proofs import best_bounds, is_decided, settle_past_visits
+
+
+@kernel()
+def put_wins_aside(tree, most, value, draw):
+    """Set aside the root moves that are proven to win, `most` at most, and take the root's record
+    from the others; `value` and `draw` are the evaluator's own for the root's side to move.
+
+    Returns whether there is more to search.
+    """
+    first = np.int64(tree.nodes[ROOT].first_edge)
+    count, fresh = np.int64(0), np.int64(0)
+    for edge in range(first, first + tree.nodes[ROOT].n_edges):
+        if wins(tree, edge):
+            count += 1
+            fresh += tree.edges[edge].barred != ASIDE
+    if fresh == 0 or count > most:
+        return False
+    for edge in range(first, first + tree.nodes[ROOT].n_edges):
+        if wins(tree, edge):
+            tree.edges[edge].barred = ASIDE
+    reopen_root(tree, value, draw)
+    return not is_decided(tree, np.int64(ROOT))
+
+
+@kernel()
+def wins(tree, edge):
+    """Whether a move is proven to win."""
+    child = np.int64(tree.edges[edge].child)
+    return child != NO_NODE and tree.nodes[child].lower == WIN
+
+
+@kernel()
+def reopen_root(tree, value, draw):
+    """Take the root's sums and bounds from the moves that are not aside; the visits of those that
+    are count as the others' do.
+    """
+    root, visits = tree.nodes[ROOT], 1.0
+    value_sum, draw_sum, square_sum = -value, draw, value * value
+    for edge in range(root.first_edge, root.first_edge + root.n_edges):
+        passes = np.float64(tree.edges[edge].passes)
+        child = np.int64(tree.edges[edge].child)
+        if passes > 0.0 and tree.edges[edge].q != LOST and tree.edges[edge].barred != ASIDE:
+            visits += passes
+            value_sum -= passes * tree.edges[edge].q
+            draw_sum += passes * draws_of(tree, edge)
+            if child != NO_NODE:
+                square_sum += passes * tree.nodes[child].square
+    scale = tree.nodes[ROOT].visits / visits
+    tree.nodes[ROOT].value_sum = scale * value_sum
+    tree.nodes[ROOT].draw_sum = scale * draw_sum
+    tree.nodes[ROOT].square = square_sum / visits
+    lower, upper = best_bounds(tree, np.int64(ROOT))
+    tree.nodes[ROOT].lower = -upper
+    tree.nodes[ROOT].upper = -lower
+
+
+@kernel()
+def bring_back_wins(tree):
+    """Bring back what was set aside: the root is won."""
+    plies, count = np.int64(UNKNOWN_DISTANCE), 0
+    first = np.int64(tree.nodes[ROOT].first_edge)
+    for edge in range(first, first + tree.nodes[ROOT].n_edges):
+        if tree.edges[edge].barred != ASIDE:
+            continue
+        count += 1
+        tree.edges[edge].barred = 0
+        known = np.int64(tree.nodes[tree.edges[edge].child].mate_plies)
+        if known != UNKNOWN_DISTANCE and (plies == UNKNOWN_DISTANCE or known + 1 < plies):
+            plies = known + 1
+    if count > 0:
+        tree.nodes[ROOT].lower = LOSS
+        tree.nodes[ROOT].upper = LOSS
+        tree.nodes[ROOT].mate_plies = plies
+        settle_past_visits(tree, np.int64(ROOT))
