@@ -44,6 +44,11 @@ class Stopper:
             0,
         )  # The most nodes that the tree had, and its visits when it first had them.
         self.clock = order.clock(order.begun)
+        self.due_ms: float | None = None  # When time was up, if that ended the search.
+
+    def left_s(self) -> float:
+        """Seconds left at most."""
+        return float("inf") if self.pondering or self._limits.infinite else self.clock.left_s()
 
     def is_over(self) -> bool:
         """Whether to stop now."""
@@ -65,17 +70,8 @@ class Stopper:
             return True
         if limits.depth is None and limits.mate is None:
             return False
-        if limits.mate is not None:
-            root = search.root()
-            best = root.order()[0]
-            proves = root.proven[best] == WIN and root.mate_plies[best] != UNKNOWN_DISTANCE
-            moves = (
-                mate_moves(int(root.mate_plies[best]) + 1, True) if proves else search.forced_moves
-            )
-            if limits.mate <= 0 or (
-                (proves or best == root.forced_index()) and moves <= limits.mate
-            ):
-                return True
+        if limits.mate is not None and self._found_mate(limits.mate):
+            return True
         # Neither may ever be reached: give up where the tree has not grown for half of its visits,
         # as all lines end (by Lc0's rules, which prove no draw), or where nothing else ends it,
         # after as many visits as it has room for.
@@ -87,16 +83,39 @@ class Stopper:
             is_endless and search.was_full and search.new_visits >= len(search.tree.nodes)
         )
 
+    def _found_mate(self, most: int) -> bool:
+        """Whether a mate in `most` moves is known. A proof that decides the root ends the search
+        before anybody asks; to read the whole root takes longer than some visits.
+        """
+        search = self._search
+        if most <= 0:
+            return True
+        is_forced = search.forced_move != NO_MOVE and search.forced_moves <= most
+        if search.params.decide_root and not is_forced:
+            return False
+        root = search.root()
+        best = root.order()[0]
+        if root.proven[best] == WIN and root.mate_plies[best] != UNKNOWN_DISTANCE:
+            return mate_moves(int(root.mate_plies[best]) + 1, True) <= most
+        return is_forced and best == root.forced_index()
+
     def _is_out_of_time(self) -> bool:
         if self.clock.hard_ms is None or self._limits.infinite:
             return False
-        elapsed = self.clock.elapsed_ms()
-        if elapsed < self._next_check_ms:
-            return self.clock.is_over()
-        self._next_check_ms = elapsed + params.CHECK_INTERVAL_MS + params.CHECK_SHARE * elapsed
-        if self._search.tree.n_edges[ROOT] == 1 and self._limits.movetime_ms is None:
-            return True
-        return self.clock.is_over(doubt(self._search))
+        elapsed, share = self.clock.elapsed_ms(), float("inf")
+        if elapsed >= self._next_check_ms:
+            self._next_check_ms = elapsed + params.CHECK_INTERVAL_MS + params.CHECK_SHARE * elapsed
+            if self._search.tree.n_edges[ROOT] == 1 and self._limits.movetime_ms is None:
+                return True
+            share = doubt(self._search)
+        if not self.clock.is_over(share):
+            return False
+        self.due_ms = self.clock.due_ms(share)
+        return True
+
+    def late_ms(self) -> float:
+        """By how much the search is late; 0 where not its time ended it."""
+        return 0.0 if self.due_ms is None else self.clock.elapsed_ms() - self.due_ms
 
 
 def doubt(search: Search) -> float:
@@ -154,7 +173,9 @@ class SearchDriver:
             self._best = best
             self._visit()
         bring_back_wins(search.tree)
-        return self._result(best)
+        result = self._result(best)
+        order.lateness.note(self._stopper.late_ms() - options.move_overhead_ms)
+        return result
 
     def _put_wins_aside(self) -> bool:
         """Set aside what wins, where more lines are wanted; returns whether there is more to
@@ -168,7 +189,7 @@ class SearchDriver:
     def _visit(self) -> None:
         """Visit the tree until a limit, a proof, or stop."""
         while not self._stopper.is_over():
-            self._runner.advance(self._stopper.most_visits)
+            self._runner.advance(self._stopper.most_visits, self._stopper.left_s())
             self._report_now_and_then()
         self._runner.finish(in_haste=self._order.job.stopped)
 

@@ -10,7 +10,7 @@ from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, NO_MOVE, ROW_WORDS, empty_stack
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, input_format_of
 from engine.search.tree import arrays
-from engine.search.tree.arrays import Round, Tree, for_thread, new_round
+from engine.search.tree.arrays import Round, Tree, for_thread, new_round, reset_node
 from engine.search.tree.backup import finish_known
 from engine.search.tree.edges import draws_below, value_below
 from engine.search.tree.forgetting import cleared_table, forget_the_rest, make_room, reroot
@@ -18,7 +18,8 @@ from engine.search.tree.heuristics import forget
 from engine.search.tree.params import MATE_PRIOR, SearchParams
 from engine.search.tree.priors import hint, keep_moves, mix_priors, move_to_tried
 from engine.search.tree.proofs import best_bounds, settle_past_visits
-from engine.search.tree.root import FRESH_NODE, Root, node_of_game, read_root, root_alone
+from engine.search.tree.repetitions import HISTORY_SHARE, ask_history
+from engine.search.tree.root import Root, node_of_game, read_root, root_alone
 from engine.search.tree.visit import new_node
 from engine.search.tree.visits import needs_room
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
@@ -72,7 +73,7 @@ class Search:
             None  # What is left to do for old parts of the tree to give way.
         )
         if tree.counters[arrays.NODES] == 0:
-            tree.nodes[arrays.ROOT] = FRESH_NODE
+            reset_node.py_func(tree, arrays.ROOT)
 
     def share(self, threads: int) -> None:
         """Give each of so many threads a tree of its own path (`tree.for_thread`), in `trees`; the
@@ -139,6 +140,10 @@ class Search:
         if not kept:
             self.clear()
         self._install_history(stack)
+        if kept:
+            least = max(1, int(HISTORY_SHARE * self.visits))
+            root, depth = np.int64(arrays.ROOT), np.int64(0)
+            ask_history(self.tree, self.params, root, depth, np.int64(least))
         self.kept_visits = self.visits
         for tree in self.trees:
             tree.depths[:] = 0
@@ -158,7 +163,7 @@ class Search:
             forget(tree)
             tree.stint[:] = 0
             tree.earned[:] = 0.0
-        self.tree.nodes[arrays.ROOT] = FRESH_NODE
+        reset_node(self.tree, np.int64(arrays.ROOT))
         self.in_flight.counts[:] = 0
 
     def _install_history(self, stack: np.ndarray) -> None:
@@ -249,7 +254,7 @@ def look_for_mate(search: Search) -> None:
     edge = move_to_tried(tree, np.int64(arrays.ROOT), tree.first_edge[arrays.ROOT] + mating)
     child = int(new_node(tree))
     tree.child[edge], tree.way[0] = child, edge
-    tree.nodes[arrays.ROOT].in_flight += 1
+    tree.counters[arrays.IN_FLIGHT] += 1
     tree.edges[edge].under_way += 1
     finish_known(
         tree, search.params, np.int64(1), np.int64(child), np.int64(arrays.WIN), np.int64(0)

@@ -10,9 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.search.tree.arrays import ASIDE, LOSS, LOST, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
-from engine.search.tree.edges import draws_of
-from engine.search.tree.proofs import best_bounds, is_decided, settle_past_visits
+from engine.search.tree.arrays import ASIDE, LOSS, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.proofs import (
+    is_decided,
+    set_bounds,
+    settle_past_visits,
+    take_sums_from_edges,
+)
 
 
 @kernel()
@@ -33,8 +37,10 @@ def put_wins_aside(tree, most, value, draw):
     for edge in range(first, first + tree.nodes[ROOT].n_edges):
         if wins(tree, edge):
             tree.edges[edge].barred = ASIDE
-    reopen_root(tree, value, draw)
-    return not is_decided(tree, np.int64(ROOT))
+    root = np.int64(ROOT)
+    take_sums_from_edges(tree, root, 1.0, value, draw)
+    set_bounds(tree, root)
+    return not is_decided(tree, root)
 
 
 @kernel()
@@ -42,31 +48,6 @@ def wins(tree, edge):
     """Whether a move is proven to win."""
     child = np.int64(tree.edges[edge].child)
     return child != NO_NODE and tree.nodes[child].lower == WIN
-
-
-@kernel()
-def reopen_root(tree, value, draw):
-    """Take the root's sums and bounds from the moves that are not aside; the visits of those that
-    are count as the others' do.
-    """
-    root, visits = tree.nodes[ROOT], 1.0
-    value_sum, draw_sum, square_sum = -value, draw, value * value
-    for edge in range(root.first_edge, root.first_edge + root.n_edges):
-        passes = np.float64(tree.edges[edge].passes)
-        child = np.int64(tree.edges[edge].child)
-        if passes > 0.0 and tree.edges[edge].q != LOST and tree.edges[edge].barred != ASIDE:
-            visits += passes
-            value_sum -= passes * tree.edges[edge].q
-            draw_sum += passes * draws_of(tree, edge)
-            if child != NO_NODE:
-                square_sum += passes * tree.nodes[child].square
-    scale = tree.nodes[ROOT].visits / visits
-    tree.nodes[ROOT].value_sum = scale * value_sum
-    tree.nodes[ROOT].draw_sum = scale * draw_sum
-    tree.nodes[ROOT].square = square_sum / visits
-    lower, upper = best_bounds(tree, np.int64(ROOT))
-    tree.nodes[ROOT].lower = -upper
-    tree.nodes[ROOT].upper = -lower
 
 
 @kernel()
@@ -79,11 +60,11 @@ def bring_back_wins(tree):
             continue
         count += 1
         tree.edges[edge].barred = 0
-        known = np.int64(tree.nodes[tree.edges[edge].child].mate_plies)
+        known = np.int64(tree.mate_plies[tree.edges[edge].child])
         if known != UNKNOWN_DISTANCE and (plies == UNKNOWN_DISTANCE or known + 1 < plies):
             plies = known + 1
     if count > 0:
         tree.nodes[ROOT].lower = LOSS
         tree.nodes[ROOT].upper = LOSS
-        tree.nodes[ROOT].mate_plies = plies
+        tree.mate_plies[ROOT] = plies
         settle_past_visits(tree, np.int64(ROOT))

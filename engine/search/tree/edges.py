@@ -46,6 +46,15 @@ def draws_of(tree, edge):
 
 
 @kernel()
+def square_of(tree, edge):
+    """Mean square of the values behind an edge that was visited; without a child all visits drew."""
+    child = np.int64(tree.edges[edge].child)
+    if child == NO_NODE or tree.nodes[child].visits == 0:
+        return 0.0
+    return tree.nodes[child].square_sum / tree.nodes[child].visits
+
+
+@kernel()
 def draws_below(tree, node):
     """Sum of what a node's edges add to its draw probabilities."""
     total = 0.0

@@ -35,7 +35,6 @@ LEAST_SHARE: Final = (
 )
 # Nodes, evenly spaced, from which the last use of a share of all is estimated. Set by hand.
 SAMPLE: Final = 65_536
-LATEST_CLOCK: Final = 2**30  # From here the clock is set back: `Tree.used_at` has 31 bits.
 SLICE: Final = 4096  # Nodes of one slice. Set by hand.
 FILL_SLICE: Final = 2**20  # Numbers of one slice that are only written. Set by hand.
 DENSE_SHARE: Final = 1 / 16  # Share of a table's places from which it is cleared as a whole.
@@ -55,9 +54,6 @@ def make_room(tree: Tree) -> Iterator[None]:
     latest = last_use(tree, sample, SHARE)
     yield from forget_unreached(tree, latest)
     kept = int(tree.counters[arrays.NODES])
-    if tree.counters[arrays.CLOCK] > LATEST_CLOCK:
-        tree.counters[arrays.CLOCK] -= latest
-        tree.used_at[:] = np.maximum(0, tree.used_at - np.int32(latest))
     if kept > (1 - LEAST_SHARE) * used:
         tree.counters[arrays.CANNOT_SHRINK] = 1
 

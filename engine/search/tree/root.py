@@ -9,8 +9,8 @@ import numpy as np
 
 from engine.board.attacks import bit, in_check
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.board.layout import CASTLING_FLAG, HALFMOVE, KEY, NO_MOVE, ROW_WORDS, SIDE, WHITE
-from engine.board.makemove import copy_row, make
+from engine.board.layout import CASTLING_FLAG, HALFMOVE, KEY, NO_MOVE, SIDE, WHITE
+from engine.board.makemove import make, push
 from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.native.ordering import order_reads
@@ -19,14 +19,12 @@ from engine.search.tree.arrays import Tree
 from engine.search.tree.edges import draws_below, draws_of, value_below
 from engine.search.tree.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
 from engine.search.tree.proofs import is_decided
-from engine.search.tree.puct import fall_of_urgency
+from engine.search.tree.puct import fall_of_urgency, mean_plies
+from engine.search.tree.repetitions import ends_line
 from engine.tactics.mates import MateSpace, mating_start
 
 MAX_PLIES = 10_000  # Greater than the plies of any counted mate.
 MOST_SHOWN = 40  # A principal variation shows at most this many moves.
-FRESH_NODE: Final = np.array(
-    tuple(field.reset for field in arrays.RECORD_FIELDS.values()), arrays.NODE_TYPE
-)  # Never visited.
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Root:
     moves: np.ndarray  # uint16 [n]: codes.
     children: np.ndarray  # int32 [n]: nodes, or NO_NODE for moves never tried.
     priors: np.ndarray  # float32 [n]: P as the search uses it, with hints and noise.
-    visits: np.ndarray  # int32 [n]: N.
+    visits: np.ndarray  # int64 [n]: N.
     q: np.ndarray  # float64 [n]: Q, the mean values, win minus loss; -1 (the worst) without visits.
     draws: np.ndarray  # float64 [n]: mean draw probabilities.
     moves_left: np.ndarray  # float32 [n]: mean plies to the end of the game; 0 without visits.
@@ -128,7 +126,7 @@ COLUMNS: Final = {
     "moves": np.uint16,
     "children": np.int32,
     "priors": np.float32,
-    "visits": np.int32,
+    "visits": np.int64,
     "q": np.float64,
     "draws": np.float64,
     "moves_left": np.float32,
@@ -177,7 +175,7 @@ def write_root(
         mate_plies[i] = 0
         if child != arrays.NO_NODE:
             if is_visited:
-                moves_left[i] = tree.nodes[child].moves_left
+                moves_left[i] = mean_plies(tree, child)
             write_proof(tree, i, edge, child, proven, can_win, mate_plies)
         has_wins_aside |= tree.edges[edge].barred == arrays.ASIDE
     return has_wins_aside
@@ -188,7 +186,7 @@ def write_proof(tree, i, edge, child, proven, can_win, mate_plies):
     """Write what is certain of root move `i`."""
     lower, upper = np.int64(tree.nodes[child].lower), np.int64(tree.nodes[child].upper)
     order_reads()  # A distance to mate is there once the bounds are (`proofs`).
-    mate_plies[i] = tree.nodes[child].mate_plies
+    mate_plies[i] = tree.mate_plies[child]
     if tree.edges[edge].q == arrays.LOST:  # Whatever the node is.
         lower = upper = np.int64(arrays.LOSS)
     if lower == upper:
@@ -205,7 +203,7 @@ def read_position(tree: Tree, own_value: float) -> RootPosition:
         q=-float(root["value_sum"]) / max(visits, 1),
         draw=float(root["draw_sum"]) / max(visits, 1),
         v=own_value,
-        moves_left=float(root["moves_left"]),
+        moves_left=float(root["plies_sum"]) / max(visits, 1),
     )
 
 
@@ -283,17 +281,15 @@ def root_lines(
     )
     mates, most = is_proven | is_forced, max(1, root.params.mate_moves)
     nodes, wins = np.where(is_proven, children, arrays.NO_NODE), (proven == arrays.WIN) | is_forced
-    rows, line = np.empty((arrays.MAX_DEPTH + 1, ROW_WORDS), np.uint64), root.moves[indices]
+    line = root.moves[indices]
     write_lines(
         tree,
-        root.row,
         line,
         children,
         nodes,
         wins,
         np.int64(most),
         space,
-        rows,
         lines,
         lengths,
         mates,
@@ -302,23 +298,26 @@ def root_lines(
 
 
 @kernel()
-def write_lines(tree, row, moves, children, nodes, wins, most, space, rows, lines, lengths, mates):
+def write_lines(tree, moves, children, nodes, wins, most, space, lines, lengths, mates):
     """Write the lines of `root_lines`. `nodes`: where the tree may prove a mate. `mates` comes in
-    as may be.
+    as may be. The positions of each line pass through the stack.
     """
+    root_ply = tree.counters[arrays.ROOT_PLY]
+    rows = tree.stack[root_ply:]
     for i in range(len(moves)):
         line, length = lines[i], np.int64(0)
-        copy_row(row, rows[0])
         line[0] = moves[i]
         if mates[i]:
             length = follow_mate(tree, np.int64(nodes[i]), wins[i], most, space, rows, line)
             for ply in range(1, length):
-                if rows[ply, HALFMOVE] >= FIFTY_MOVE_PLIES:
+                push(tree.stack, root_ply + ply - 1, line[ply - 1])
+                drawn = rows[ply, HALFMOVE] >= FIFTY_MOVE_PLIES
+                if drawn or ends_line(tree, root_ply + ply):
                     length = np.int64(0)
                     break
         mates[i] = length > 0
         if length == 0:
-            length = follow_best(tree, np.int64(children[i]), rows, line[:MOST_SHOWN])
+            length = follow_best(tree, np.int64(children[i]), line[:MOST_SHOWN])
         lengths[i] = length
         for ply in range(length):
             if bit(np.int64(line[ply]) >> 6 & 63) & rows[ply, WHITE + np.int64(rows[ply, SIDE])]:
@@ -385,18 +384,17 @@ def longest_defence(row, replies, most, space, after):
 
 
 @kernel()
-def follow_best(tree, node, rows, moves):
-    """Follow the best moves from `node`, behind `moves[0]` in `rows[0]`, as long as there are any.
+def follow_best(tree, node, moves):
+    """Follow the best moves from `node`, behind `moves[0]` at the root, as long as there are any, or
+    up to a draw by repetition.
 
-    Fills moves uint16 [n] and the rows before them, uint64 [n + 1, 16], and the one behind. Returns
-    the number of moves.
+    Fills moves uint16 [n] and the stack. Returns the number of moves.
     """
-    count = np.int64(1)
+    count, root_ply = np.int64(1), tree.counters[arrays.ROOT_PLY]
     while True:
-        make(rows[count - 1], moves[count - 1], rows[count])
-        for earlier in range(count):
-            if rows[earlier, KEY] == rows[count, KEY]:
-                return count
+        push(tree.stack, root_ply + count - 1, moves[count - 1])
+        if ends_line(tree, root_ply + count):
+            return count
         if node == arrays.NO_NODE or count == len(moves):
             return count
         edge = best_edge(tree, node)
@@ -421,11 +419,12 @@ def best_edge(tree, node):
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
         child = tree.edges[edge].child
-        if child == arrays.NO_NODE or tree.edges[edge].passes == 0:
+        if tree.edges[edge].passes == 0:
             continue
-        decided = tree.nodes[child].lower == tree.nodes[child].upper
-        proven = np.int64(tree.nodes[child].lower) if decided else np.int64(arrays.DRAW)
-        plies = np.int64(tree.nodes[child].mate_plies)
+        proven = np.int64(arrays.DRAW)
+        plies = np.int64(0)
+        if child != arrays.NO_NODE and is_decided(tree, child):
+            proven, plies = np.int64(tree.nodes[child].lower), np.int64(tree.mate_plies[child])
         plies = -proven * (np.int64(MAX_PLIES) if plies == arrays.UNKNOWN_DISTANCE else plies)
         visits = np.int64(tree.edges[edge].passes)
         if best == arrays.NO_NODE or (proven, plies, visits) >= (

@@ -17,7 +17,6 @@ from engine.search.session import Search, restrict_root
 from engine.search.tree import forgetting
 from engine.search.tree.arrays import (
     CANNOT_SHRINK,
-    CLOCK,
     EXPANDED,
     NODES,
     ROOT,
@@ -235,19 +234,6 @@ def test_a_mate_that_is_left_out_is_not_the_roots_value():
         assert result.root.q < 1.0
         assert result.root.v < 1.0
         assert_whole(engine._search)
-
-
-def test_the_clock_of_a_very_long_search_is_set_back():
-    search = searched(POSITION, 2000)
-    tree = search.tree
-    used = int(tree.counters[NODES])
-    tree.used_at[:used] += forgetting.LATEST_CLOCK
-    tree.counters[CLOCK] += forgetting.LATEST_CLOCK
-    make_room(tree)
-    kept = int(tree.counters[NODES])
-    assert tree.counters[CLOCK] == tree.used_at[ROOT] < 3000
-    assert tree.used_at[tree.order[:kept]].min() == 0
-    assert used > kept
 
 
 @pytest.mark.parametrize("visits", [0, 1, 300])
