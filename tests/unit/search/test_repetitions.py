@@ -54,7 +54,7 @@ def test_every_root_move_of_a_kept_tree_that_repeats_a_third_time_is_a_draw_and_
                         assert (child.q, child.draw, child.pv) == (0.0, 1.0, (child.move,))
                         found += 1
                 board.push(shuffled_move(board, rng))
-    assert found > 40
+    assert found > 20
 
 
 def test_no_line_goes_on_past_a_third_repetition():
@@ -90,8 +90,8 @@ def second_time(fen: str, moves: str) -> chess.Board:
     return board
 
 
-KINGS = "7k/8/8/8/8/p7/P7/K6R w - - 0 1"
-ROUND = "h1g1 h8h7 g1h1 h7h8 h1g1 h8h7"  # The rook's step back makes a position the second time.
+KINGS = "7k/8/8/8/8/p7/P7/KR6 w - - 0 1"
+ROUND = "b1c1 h8h7 c1b1 h7h8 b1c1 h8h7"  # The rook's step back makes a position the second time.
 BACK = 55 | 63 << 6  # h7h8
 
 
@@ -104,7 +104,7 @@ def test_a_kept_tree_takes_on_what_the_game_repeats_before_its_next_visit(thread
             engine.set_position(board)
             engine.search(Limits(nodes=3000))
             if board.ply() == 6:
-                board.push_uci("g1h1")
+                board.push_uci("c1b1")
         search = engine._search
         kept = search.kept_visits
         root = search.root()
@@ -152,7 +152,7 @@ def test_the_branches_of_a_tree_end_at_draws_by_repetition():
 
 
 def test_a_third_repetition_is_a_leaf_that_the_rules_decide():
-    board = second_time(KINGS, ROUND + " g1h1")
+    board = second_time(KINGS, ROUND + " c1b1")
     with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=8)) as engine:
         engine.set_position(board)
         engine.search(Limits(nodes=500))
