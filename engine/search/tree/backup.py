@@ -115,15 +115,15 @@ class News(NamedTuple):
     draw: float  # Sum of the draw probabilities.
     square: float  # Sum of the squares of the values.
     plies: float  # Sum of the plies from the child to the end of the game.
-    proves: bool  # Whether bounds of the child may be news to the node.
+    proves: np.bool  # Whether bounds of the child may be news to the node.
 
 
 class Counted(NamedTuple):
     """How a way up counts."""
 
-    visits: int  # Finished visits.
-    reserved: int  # Visits that are in flight no more.
-    clock: int  # CLOCK afterwards.
+    visits: np.int64  # Finished visits.
+    reserved: np.int64  # Visits that are in flight no more.
+    clock: np.int64  # CLOCK afterwards.
 
 
 @kernel()

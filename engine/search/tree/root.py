@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -139,7 +139,7 @@ COLUMNS: Final = {
 def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: np.uint16) -> Root:
     """Return the root as it is now; `own_value` is the evaluator's."""
     count = int(tree.nodes[arrays.ROOT]["n_edges"])
-    columns = {name: np.empty(count, dtype) for name, dtype in COLUMNS.items()}
+    columns: dict[str, Any] = {name: np.empty(count, dtype) for name, dtype in COLUMNS.items()}
     has_wins_aside = write_root(tree, *columns.values())
     position = read_position(tree, own_value)
     return Root(

