@@ -17,7 +17,6 @@ from engine.search.tree.params import LC0
 from engine.search.tree.root import root_lines
 from engine.search.tree.transpositions import (
     BUCKET_PLACES,
-    LATEST_HALFMOVE,
     enter,
     find_node,
     key_of,
@@ -90,8 +89,8 @@ def test_without_transpositions_every_node_has_one_way():
     ("moves", "halfmoves", "has_key"),
     [
         ("", 0, True),
-        ("", LATEST_HALFMOVE, True),
-        ("", LATEST_HALFMOVE + 1, False),
+        ("", 60, True),
+        ("", 61, False),
         ("b2b3 c7b7 b3b2 b7c7", 0, False),
     ],
 )
