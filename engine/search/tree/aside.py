@@ -29,13 +29,13 @@ def put_wins_aside(tree, most, value, draw):
     first = np.int64(tree.nodes[ROOT].first_edge)
     count, fresh = np.int64(0), np.int64(0)
     for edge in range(first, first + tree.nodes[ROOT].n_edges):
-        if wins(tree, edge):
+        if is_winning(tree, edge):
             count += 1
             fresh += tree.edges[edge].barred != ASIDE
     if fresh == 0 or count > most:
         return False
     for edge in range(first, first + tree.nodes[ROOT].n_edges):
-        if wins(tree, edge):
+        if is_winning(tree, edge):
             tree.edges[edge].barred = ASIDE
     root = np.int64(ROOT)
     take_sums_from_edges(tree, root, 1.0, value, draw)
@@ -44,7 +44,7 @@ def put_wins_aside(tree, most, value, draw):
 
 
 @kernel()
-def wins(tree, edge):
+def is_winning(tree, edge):
     """Whether a move is proven to win."""
     child = np.int64(tree.edges[edge].child)
     return child != NO_NODE and tree.nodes[child].lower == WIN

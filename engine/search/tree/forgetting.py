@@ -142,7 +142,7 @@ class Pass(NamedTuple):
 
 
 # Words of `progress`.
-PHASE: Final = 0  # One of MARK ... DONE.
+AT_PHASE: Final = 0  # One of MARKING ... IS_OVER.
 AT: Final = 1  # How much of the phase is done.
 KEPT: Final = 2  # Number of nodes that the root leads to, as far as is known.
 WITH_EDGES: Final = 3  # Those of them that have edges.
@@ -151,13 +151,13 @@ OTHERS: Final = 5  # Number of nodes that are forgotten.
 N_PROGRESS: Final = 6
 
 # Phases.
-MARK: Final = 0
-COUNT: Final = 1
-ADD_UP: Final = 2
-SORT: Final = 3
-MOVE: Final = 4
-FORGET: Final = 5
-DONE: Final = 6
+MARKING: Final = 0
+COUNTING: Final = 1
+ADDING_UP: Final = 2
+SORTING: Final = 3
+MOVING: Final = 4
+FORGETTING: Final = 5
+IS_OVER: Final = 6
 
 
 def begin_pass(tree: Tree) -> Pass:
@@ -180,16 +180,16 @@ def begin_pass(tree: Tree) -> Pass:
 def forget_some(tree, work, latest, left):
     """Do `left` steps of a pass, a node or an edge's bucket each; returns whether it is over."""
     progress = work.progress
-    while left > 0 and progress[PHASE] != DONE:
+    while left > 0 and progress[AT_PHASE] != IS_OVER:
         begin = progress[AT]
         end = min(begin + left, length_of_phase(work))
         do_phase(tree, work, latest, begin, end)
         left -= end - begin
         progress[AT] = end
         if end == length_of_phase(work):
-            progress[PHASE] += 1
+            progress[AT_PHASE] += 1
             progress[AT] = 0
-    if progress[PHASE] != DONE:
+    if progress[AT_PHASE] != IS_OVER:
         return False
     for i in range(work.queue.size):
         tree.order[i] = work.queue[i]
@@ -201,12 +201,12 @@ def forget_some(tree, work, latest, left):
 @kernel()
 def length_of_phase(work):
     """Return the steps of the phase, as far as is known."""
-    phase = work.progress[PHASE]
-    if phase == ADD_UP:
+    phase = work.progress[AT_PHASE]
+    if phase == ADDING_UP:
         return np.int64(work.place.size)
-    if phase == MOVE:
+    if phase == MOVING:
         return work.progress[WITH_EDGES]
-    if phase == FORGET:
+    if phase == FORGETTING:
         return np.int64(work.queue.size)
     return work.progress[KEPT]
 
@@ -214,18 +214,18 @@ def length_of_phase(work):
 @kernel()
 def do_phase(tree, work, latest, begin, end):
     """Do the steps `begin` to `end` of the phase."""
-    phase = work.progress[PHASE]
-    if phase == MARK:
+    phase = work.progress[AT_PHASE]
+    if phase == MARKING:
         mark(tree, work, latest, begin, end)
-    elif phase == COUNT:
+    elif phase == COUNTING:
         count_buckets(tree, work.queue[begin:end], work.place)
-    elif phase == ADD_UP:
+    elif phase == ADDING_UP:
         for bucket in range(max(begin, 1), end):
             work.place[bucket] += work.place[bucket - 1]
         work.progress[WITH_EDGES] = work.place[end - 1]
-    elif phase == SORT:
+    elif phase == SORTING:
         fill_buckets(tree, work.queue[begin:end], work.place, work.by_edges)
-    elif phase == MOVE:
+    elif phase == MOVING:
         move_edges(tree, work, begin, end)
     else:
         forget_nodes(tree, work, begin, end)

@@ -114,7 +114,7 @@ def ask_history(tree, params, node, depth, least):
     while edge < end and (tree.edges[edge].passes > 0 or tree.edges[edge].child != arrays.NO_NODE):
         push(tree.stack, tree.counters[arrays.ROOT_PLY] + depth, tree.edges[edge].move)
         change = ask_edge(tree, node, edge, depth + 1)
-        if change == UNKNOWN:
+        if change == ASK_BELOW:
             child = np.int64(tree.edges[edge].child)
             if tree.nodes[child].visits >= least and ask_history(
                 tree, params, child, depth + 1, least
@@ -133,13 +133,13 @@ def ask_history(tree, params, node, depth, least):
 NOTHING: Final = 0
 CHANGED: Final = 1
 UNTRIED: Final = 2  # It has no visits any more.
-UNKNOWN: Final = 3  # Nothing, and edges behind it may know more.
+ASK_BELOW: Final = 3  # Nothing, and edges behind it may know more.
 
 
 @kernel()
 def ask_edge(tree, node, edge, depth):
     """Put right an edge of a node, whose child's position lies at `depth` in the stack; returns one
-    of NOTHING ... UNKNOWN.
+    of NOTHING ... ASK_BELOW.
     """
     ply = tree.counters[arrays.ROOT_PLY] + depth
     child = np.int64(tree.edges[edge].child)
@@ -153,7 +153,7 @@ def ask_edge(tree, node, edge, depth):
         return np.int64(UNTRIED)
     if tree.stack[ply, REPETITIONS] != np.uint64(0) and tree.nodes[child].visits > 0:
         return renew(tree, node, edge)  # Some of its visits may have been draws on their paths.
-    return np.int64(UNKNOWN)
+    return np.int64(ASK_BELOW)
 
 
 @kernel()

@@ -122,7 +122,7 @@ class Root:
 
 
 # Columns of `Root`.
-COLUMNS: Final = {
+ROOT_COLUMNS: Final = {
     "moves": np.uint16,
     "children": np.int32,
     "priors": np.float32,
@@ -139,7 +139,7 @@ COLUMNS: Final = {
 def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: np.uint16) -> Root:
     """Return the root as it is now; `own_value` is the evaluator's."""
     count = int(tree.nodes[arrays.ROOT]["n_edges"])
-    columns: dict[str, Any] = {name: np.empty(count, dtype) for name, dtype in COLUMNS.items()}
+    columns: dict[str, Any] = {name: np.empty(count, dtype) for name, dtype in ROOT_COLUMNS.items()}
     has_wins_aside = write_root(tree, *columns.values())
     position = read_position(tree, own_value)
     return Root(

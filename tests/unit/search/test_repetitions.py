@@ -2,6 +2,8 @@
 that a kept tree already has.
 """
 
+from collections import Counter
+
 import chess
 import numpy as np
 import pytest
@@ -24,54 +26,62 @@ STARTS = (
 )
 
 
-def repeats(board: chess.Board, move: chess.Move, times: int) -> bool:
-    board.push(move)
-    found = board.is_repetition(times)
-    board.pop()
-    return found
+class Game:
+    """A game that likes to repeat positions, and how often each has come up."""
 
+    def __init__(self, fen):
+        self.board = chess.Board(fen)
+        self.seen = Counter([self.board._transposition_key()])
 
-def shuffled_move(board: chess.Board, rng: np.random.Generator) -> chess.Move:
-    """A move that likes to repeat a position of the game a second time, but not a third time."""
-    moves = [move for move in board.legal_moves if not repeats(board, move, 3)]
-    again = [move for move in moves if repeats(board, move, 2)]
-    chosen = again if again and rng.random() < 0.8 else moves or list(board.legal_moves)
-    return chosen[rng.integers(len(chosen))]
+    def earlier(self, move):
+        """How often the position after a move has come up."""
+        self.board.push(move)
+        found = self.seen[self.board._transposition_key()]
+        self.board.pop()
+        return found
+
+    def shuffle(self, rng):
+        """Make a move that likes to repeat a position a second time, but not a third time."""
+        times = {move: self.earlier(move) for move in self.board.legal_moves}
+        again = [move for move, earlier in times.items() if earlier == 1]
+        fresh = [move for move, earlier in times.items() if earlier < 2]
+        chosen = again if again and rng.random() < 0.8 else fresh or list(times)
+        self.board.push(chosen[rng.integers(len(chosen))])
+        self.seen[self.board._transposition_key()] += 1
 
 
 def test_every_root_move_of_a_kept_tree_that_repeats_a_third_time_is_a_draw_and_ends_its_line():
     """Only new leaves asked the rules, so a node that the tree already had kept its old value."""
     rng, found = np.random.default_rng(5), 0
     with Engine(OPTIONS) as engine:
-        for game in range(100):
-            board = chess.Board(STARTS[game % len(STARTS)])
+        for number in range(100):
+            game = Game(STARTS[number % len(STARTS)])
             engine.new_game()
-            while not board.is_game_over(claim_draw=False) and board.ply() < 24:
-                engine.set_position(board)
-                result = engine.search(Limits(nodes=200))
-                for child in result.children:
-                    if repeats(board, child.move, 3) and child.mate is None and child.visits:
+            while any(game.board.legal_moves) and game.board.ply() < 20:
+                engine.set_position(game.board)
+                for child in engine.search(Limits(nodes=100)).children:
+                    if game.earlier(child.move) >= 2 and child.mate is None and child.visits:
                         assert (child.q, child.draw, child.pv) == (0.0, 1.0, (child.move,))
                         found += 1
-                board.push(shuffled_move(board, rng))
+                game.shuffle(rng)
     assert found > 15
 
 
 def test_no_line_goes_on_past_a_third_repetition():
     rng, lines = np.random.default_rng(6), 0
     with Engine(OPTIONS) as engine:
-        for game in range(12):
-            board = chess.Board(STARTS[game % len(STARTS)])
-            for _ in range(24):
-                engine.set_position(board)
-                for child in engine.search(Limits(nodes=400)).children:
-                    after = board.copy()
+        for number in range(8):
+            game = Game(STARTS[number % len(STARTS)])
+            for _ in range(20):
+                engine.set_position(game.board)
+                for child in engine.search(Limits(nodes=300)).children:
+                    after = game.board.copy()
                     for move in child.pv[:-1]:
                         after.push(move)
                         assert not after.is_repetition(3)
                     lines += 1
-                board.push(shuffled_move(board, rng))
-    assert lines > 1000
+                game.shuffle(rng)
+    assert lines > 500
 
 
 def test_one_repetition_of_the_root_is_no_draw():
