@@ -144,7 +144,7 @@ def tree_hash(engine: Engine) -> str:
     used = tree.order[:nodes]
     place = np.full(len(tree.nodes) + 1, NO_NODE, np.int32)
     place[used] = range(nodes)
-    for name in NODE_FIELDS:
+    for name in sorted(NODE_FIELDS.keys() - {"seen_in"}):
         digest.update(getattr(tree, name)[used].tobytes())
     for name in EDGE_FIELDS:
         values = getattr(tree, name)[:edges]

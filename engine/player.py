@@ -40,7 +40,7 @@ from engine.search.batches import Batches
 from engine.search.choice import PolyglotBook, SearchOrder
 from engine.search.driver import SearchDriver
 from engine.search.hints import HintSource
-from engine.search.limits import Limits, SearchJob
+from engine.search.limits import Lateness, Limits, SearchJob
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of
 from engine.search.run import Runner, Walkers
@@ -102,6 +102,7 @@ class Engine:
         self._tablebase = _open_tables(self.options)
         self._book = _open_book(self.options)
         self._rng = _new_generator(self.options)
+        self._lateness = Lateness()
         self._root_was_changed = (
             False  # A restriction or noise made the tree unfit for other searches.
         )
@@ -304,9 +305,10 @@ class Engine:
             with self._turn:
                 self._get_ready(job, limits, board.turn)
                 begun = job.now() if job.begun is None else job.begun
-                return self._search_board(
-                    SearchOrder(board, limits, self.options, self._rng, begun, on_info, job)
+                order = SearchOrder(
+                    board, limits, self.options, self._rng, begun, on_info, job, self._lateness
                 )
+                return self._search_board(order)
         finally:
             self._jobs.remove(job)
 

@@ -88,9 +88,9 @@ class Batches:
         self._in_flight = 0  # Number of batches in flight, the first ones of the ring.
         self._answers: Offer | None = None  # Those of alpha-beta.
 
-    def run(self, until: int) -> None:
+    def run(self, until: int, within_s: float = float("inf")) -> None:
         """Carry out one batch, small while the tree is small, until the root has `until` visits at
-        most.
+        most. The tree must not depend on the time that is left, so a batch is not cut short.
         """
         depth = 2 if self._search.visits >= self.overlap_from else 1
         self._begin(until, depth)

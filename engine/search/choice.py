@@ -26,7 +26,7 @@ from engine.errors import DataError
 from engine.evaluation.tablebase import DRAWN_RANK, Rank, good_moves, has_repeated
 from engine.files.text import reading
 from engine.options import EngineOptions
-from engine.search.limits import Clock, Limits, SearchJob
+from engine.search.limits import Clock, Lateness, Limits, SearchJob
 from engine.search.result import OnInfo, RootMove, SearchResult, win_minus_loss
 from engine.search.tree.params import LC0, PRIOR_VISITS
 from engine.search.tree.root import Root
@@ -116,6 +116,8 @@ def choose_weaker(
     bad = np.array(
         [child.visits > 0 and child.q < best_q - plan.value_margin for child in not_lost]
     )
+    if not weights[~bad].any():  # All prior and all visits lie on moves that lose.
+        weights[:] = 1.0
     weights[bad] = 0.0
     weights[weights < plan.least_share * weights.max()] = 0.0
     chances = (weights / weights.max()) ** (1.0 / plan.temperature)
@@ -275,6 +277,7 @@ class SearchOrder:
         None  # Hears all lines early, once a second, when the best move changes, and at the end.
     )
     job: SearchJob[SearchResult] = field(default_factory=SearchJob)
+    lateness: Lateness = field(default_factory=Lateness)  # Of the moves before.
     ranks: Mapping[chess.Move, Rank] = field(
         default_factory=dict
     )  # What tables know of each move, if anything.
@@ -384,9 +387,8 @@ class SearchOrder:
 
     def clock(self, begun: float | None = None) -> Clock:
         """Return the move's clock. None = it begins now."""
-        return Clock.start(
-            self.limits, self.board.turn, self.options.move_overhead_ms, begun, self.job.now
-        )
+        overhead_ms, late_ms = self.options.move_overhead_ms, self.lateness.ms
+        return Clock.start(self.limits, self.board.turn, overhead_ms, begun, self.job.now, late_ms)
 
     def draw_score(self, cp_scale: float) -> float:
         """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when

@@ -2,13 +2,11 @@
 
 `SearchDriver` joins the parts: visits until a limit (`run`), lines on the way (`report`), the move
 at the end (`choice`). Where several lines are wanted and one is a win, whose proof ends a search,
-it searches on beside that one; the move is chosen before (`WinsAside`).
+it searches on beside that one; the move is chosen before (`tree.aside`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -21,18 +19,8 @@ from engine.search.result import SearchResult, mate_moves
 from engine.search.run import Runner
 from engine.search.session import Search, add_root_noise, restrict_root
 from engine.search.tree import params
-from engine.search.tree.arrays import (
-    LOSS,
-    LOST,
-    MAX_VISITS,
-    NO_NODE,
-    NODES,
-    ROOT,
-    UNKNOWN_DISTANCE,
-    WIN,
-)
-from engine.search.tree.edges import mean_draws
-from engine.search.tree.proofs import best_bounds, settle_past_visits
+from engine.search.tree.arrays import MAX_VISITS, NODES, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.aside import bring_back_wins, put_wins_aside
 from engine.search.tree.root import read_position
 
 LEAST_STILL = (
@@ -56,6 +44,11 @@ class Stopper:
             0,
         )  # The most nodes that the tree had, and its visits when it first had them.
         self.clock = order.clock(order.begun)
+        self.due_ms: float | None = None  # When time was up, if that ended the search.
+
+    def left_s(self) -> float:
+        """Seconds left at most."""
+        return float("inf") if self.pondering or self._limits.infinite else self.clock.left_s()
 
     def is_over(self) -> bool:
         """Whether to stop now."""
@@ -77,17 +70,8 @@ class Stopper:
             return True
         if limits.depth is None and limits.mate is None:
             return False
-        if limits.mate is not None:
-            root = search.root()
-            best = root.order()[0]
-            proves = root.proven[best] == WIN and root.mate_plies[best] != UNKNOWN_DISTANCE
-            moves = (
-                mate_moves(int(root.mate_plies[best]) + 1, True) if proves else search.forced_moves
-            )
-            if limits.mate <= 0 or (
-                (proves or best == root.forced_index()) and moves <= limits.mate
-            ):
-                return True
+        if limits.mate is not None and self._found_mate(limits.mate):
+            return True
         # Neither may ever be reached: give up where the tree has not grown for half of its visits,
         # as all lines end (by Lc0's rules, which prove no draw), or where nothing else ends it,
         # after as many visits as it has room for.
@@ -99,16 +83,39 @@ class Stopper:
             is_endless and search.was_full and search.new_visits >= len(search.tree.nodes)
         )
 
+    def _found_mate(self, most: int) -> bool:
+        """Whether a mate in `most` moves is known. A proof that decides the root ends the search
+        before anybody asks; to read the whole root takes longer than some visits.
+        """
+        search = self._search
+        if most <= 0:
+            return True
+        is_forced = search.forced_move != NO_MOVE and search.forced_moves <= most
+        if search.params.decide_root and not is_forced:
+            return False
+        root = search.root()
+        best = root.order()[0]
+        if root.proven[best] == WIN and root.mate_plies[best] != UNKNOWN_DISTANCE:
+            return mate_moves(int(root.mate_plies[best]) + 1, True) <= most
+        return is_forced and best == root.forced_index()
+
     def _is_out_of_time(self) -> bool:
         if self.clock.hard_ms is None or self._limits.infinite:
             return False
-        elapsed = self.clock.elapsed_ms()
-        if elapsed < self._next_check_ms:
-            return self.clock.is_over()
-        self._next_check_ms = elapsed + params.CHECK_INTERVAL_MS + params.CHECK_SHARE * elapsed
-        if self._search.tree.n_edges[ROOT] == 1 and self._limits.movetime_ms is None:
-            return True
-        return self.clock.is_over(doubt(self._search))
+        elapsed, share = self.clock.elapsed_ms(), float("inf")
+        if elapsed >= self._next_check_ms:
+            self._next_check_ms = elapsed + params.CHECK_INTERVAL_MS + params.CHECK_SHARE * elapsed
+            if self._search.tree.n_edges[ROOT] == 1 and self._limits.movetime_ms is None:
+                return True
+            share = doubt(self._search)
+        if not self.clock.is_over(share):
+            return False
+        self.due_ms = self.clock.due_ms(share)
+        return True
+
+    def late_ms(self) -> float:
+        """By how much the search is late; 0 where not its time ended it."""
+        return 0.0 if self.due_ms is None else self.clock.elapsed_ms() - self.due_ms
 
 
 def doubt(search: Search) -> float:
@@ -142,7 +149,6 @@ class SearchDriver:
         self._reporter = reporter
         self._order = order
         self._stopper = Stopper(search, order)
-        self._aside = WinsAside(search)
         self._next_info_ms = params.FIRST_INFOS_MS[0]
         self._next_look_ms = params.LEAST_INFO_GAP_MS
         self._told_best: int | None = None  # The best root move in the last set of lines.
@@ -163,16 +169,27 @@ class SearchDriver:
         self._runner.begin()
         self._visit()
         best = self._choose()
-        while not order.job.stopped and self._aside.add(order.lines - 1):
+        while not order.job.stopped and self._put_wins_aside():
             self._best = best
             self._visit()
-        self._aside.bring_back()
-        return self._result(best)
+        bring_back_wins(search.tree)
+        result = self._result(best)
+        order.lateness.note(self._stopper.late_ms() - options.move_overhead_ms)
+        return result
+
+    def _put_wins_aside(self) -> bool:
+        """Set aside what wins, where more lines are wanted; returns whether there is more to
+        search.
+        """
+        search, most = self._search, self._order.lines - 1
+        if most < 1 or not search.is_proven:
+            return False
+        return bool(put_wins_aside(search.tree, np.int64(most), *search.own_value))
 
     def _visit(self) -> None:
         """Visit the tree until a limit, a proof, or stop."""
         while not self._stopper.is_over():
-            self._runner.advance(self._stopper.most_visits)
+            self._runner.advance(self._stopper.most_visits, self._stopper.left_s())
             self._report_now_and_then()
         self._runner.finish(in_haste=self._order.job.stopped)
 
@@ -185,8 +202,7 @@ class SearchDriver:
         best = self._best if self._best is not None else int(root.moves[root.order()[0]])
         if elapsed >= self._next_info_ms or best != self._told_best:
             self._runner.pause()
-            with self._aside.shown():
-                infos, _ = self._reporter.read(self._best, every=False)
+            infos, _ = self._reporter.read(self._best, every=False)
             self._told_best = best
             self._next_look_ms = infos[0].time_ms + params.LEAST_INFO_GAP_MS
             soon = [moment for moment in params.FIRST_INFOS_MS if moment > elapsed]
@@ -222,80 +238,3 @@ class SearchDriver:
             root=read_position(self._search.tree, self._search.own_value[0]),
             board=self._order.board,
         )
-
-
-# ---- lines beside a win --------------------------------------------------------------------------
-
-
-class WinsAside:
-    """The root moves of one search that win and are set aside: meanwhile their edges say that they
-    lose, and their nodes, to which other ways may lead, stay as they are. No visits may be in
-    flight when a method is called.
-    """
-
-    def __init__(self, search: Search) -> None:
-        self._search = search
-        self._moves: set[int] = set()  # Codes: the edges of the moves change places.
-
-    def add(self, most: int) -> bool:
-        """Set aside what has been proven to win by now.
-
-        Returns whether there is more to search: the root is won by another move, at most `most` are
-        aside, and a move is left.
-        """
-        tree, edges = self._search.tree, self._search.edges()
-        children = tree.child[edges]
-        winning = (children != NO_NODE) & (tree.lower[children] == WIN) & (tree.q[edges] != LOST)
-        wins = set(tree.move[edges][winning].tolist()) if self._search.is_proven else set()
-        if not wins or len(self._moves | wins) > most:
-            return False
-        self._moves |= wins
-        self._count_as(LOSS)
-        self._reopen_root()
-        return not self._search.is_proven
-
-    def bring_back(self) -> None:
-        """Make them wins again."""
-        if self._moves:
-            self._count_as(WIN)
-            self._moves.clear()
-
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Make them wins again for the length of the block, for a report."""
-        tree, root = self._search.tree, self._search.tree.nodes[ROOT].copy()
-        if self._moves:
-            self._count_as(WIN)
-        yield
-        if self._moves:
-            self._count_as(LOSS)
-            tree.nodes[ROOT] = root
-
-    def _count_as(self, result: int) -> None:
-        """Let their edges have a result; the root is won while they are wins."""
-        tree, edges = self._search.tree, self._search.edges()
-        are_aside = np.isin(tree.move[edges], list(self._moves))
-        tree.q[edges][are_aside] = LOST if result == LOSS else WIN
-        if result == WIN:
-            tree.lower[ROOT] = tree.upper[ROOT] = LOSS
-            plies = tree.mate_plies[tree.child[edges][are_aside]]
-            known = plies[plies != UNKNOWN_DISTANCE]
-            tree.mate_plies[ROOT] = known.min() + 1 if known.size else UNKNOWN_DISTANCE
-            settle_past_visits(tree, np.int64(ROOT))
-
-    def _reopen_root(self) -> None:
-        """Take the root's values and bounds from its other moves; the visits of those aside count
-        as the others' do.
-        """
-        tree, (q, draw) = self._search.tree, self._search.own_value
-        edges = tree.edges[self._search.edges()]
-        edges = edges[(edges["passes"] > 0) & (edges["q"] != LOST)]
-        visits, others = edges["passes"], edges["child"]
-        scale = tree.visits[ROOT] / (1 + visits.sum())
-        tree.value_sum[ROOT] = scale * (-q - (visits * edges["q"].astype(np.float64)).sum())
-        tree.draw_sum[ROOT] = scale * (draw + (visits * mean_draws(tree, others)).sum())
-        tree.square[ROOT] = (
-            np.average(tree.square[others], weights=visits) if visits.any() else q * q
-        )
-        lower, upper = best_bounds(tree, np.int64(ROOT))
-        tree.lower[ROOT], tree.upper[ROOT] = -upper, -lower

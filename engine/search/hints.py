@@ -73,6 +73,7 @@ class HintSource:
         self.in_haste = False
         self._generation = search.generation
         self._asked_at = 0  # Visits of the root when `collect` last ran.
+        self._has_learned = False  # Whether alpha-beta remembers anything.
 
     def due_at(self) -> int:
         """Visits of the root at which it is time to call `collect` again."""
@@ -109,9 +110,11 @@ class HintSource:
         """
         if self._generation != self._search.generation:
             self._generation = self._search.generation
-            self._alpha_beta.keys[:] = 0
-            self._alpha_beta.history[:] = 0
             self._asked_at = 0
+            if self._has_learned:
+                self._has_learned = False
+                self._alpha_beta.keys[:] = 0
+                self._alpha_beta.history[:] = 0
         self._asked_at = min(self._asked_at, self._search.visits)
 
     @property
@@ -128,6 +131,7 @@ class HintSource:
         """Let alpha-beta answer one open question, in some milliseconds. Returns whether it was the
         last.
         """
+        self._has_learned = True
         answer(self._alpha_beta, self._questions, np.int64(self._answered))
         self._answered += 1
         return not self.is_asking

@@ -71,6 +71,19 @@ class Limits:
 
 
 @dataclass
+class Lateness:
+    """How many milliseconds the last moves took beyond their time and the move overhead: 0 on a
+    quiet machine.
+    """
+
+    ms: float = 0.0
+
+    def note(self, late_ms: float) -> None:
+        """Note by how much a move was late; earlier moves count less and less."""
+        self.ms = max(0.0, late_ms, params.LATENESS_MEMORY * self.ms)
+
+
+@dataclass
 class Clock:
     """Time for one move. The limits, in milliseconds, are None where nothing limits the time."""
 
@@ -84,9 +97,10 @@ class Clock:
     @classmethod
     def start(
         cls, limits: Limits, white: bool, overhead_ms: float, begun: float | None = None,
-        now: Callable[[], float] = time.perf_counter,
+        now: Callable[[], float] = time.perf_counter, late_ms: float = 0.0,
     ) -> Clock:  # fmt: skip
-        """Plan the time for the side to move; every move loses `overhead_ms` on the way to the GUI.
+        """Plan the time for the side to move; every move loses `overhead_ms` on the way to the GUI,
+        and `late_ms` on a machine that was late with the moves before (`Lateness`).
 
         A move that may use up the clock keeps the time by which a busy machine is late, or half of
         the clock. `begun` is when the clock began to run, in seconds of `now`. None = now.
@@ -99,6 +113,7 @@ class Clock:
                 None if movetime is None else max(params.SHORTEST_THINK_MS, movetime - overhead_ms)
             )
             return cls(None, most, started, now)
+        overhead_ms += min(late_ms, params.MOST_LATE_SHARE * max(0, left))
         usable = left - overhead_ms
         last = min(params.LAST_MOVE_SHARE * usable, usable - min(params.LATE_MS, left / 2))
         if limits.movetime_ms is not None:
@@ -118,28 +133,35 @@ class Clock:
         planned = max(
             for_all / moves, (left - params.RESERVE_OVERHEADS * overhead_ms) / params.LONG_RUN_MOVES
         )
-        hard = min(params.HARD_FACTOR * planned, params.CLOCK_SHARE * usable if moves > 1 else last)
-        return cls(
-            max(params.SHORTEST_THINK_MS, min(planned, hard)),
-            max(params.SHORTEST_THINK_MS, hard),
-            started,
-            now,
-        )
+        most = params.CLOCK_SHARE * usable if moves > 1 else last
+        hard = min(params.HARD_FACTOR * planned, most)
+        # What an increment brings back is there to be used, however late the moves before were.
+        refilled = min(params.INCREMENT_SHARE * limits.increment_ms(white), most)
+        least = max(params.SHORTEST_THINK_MS, refilled)
+        return cls(max(least, min(planned, hard)), max(least, hard), started, now)
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the start."""
         return (self.now() - self.started) * 1000.0
 
     def is_over(self, doubt: float = float("inf")) -> bool:
-        """Whether to stop; `doubt` is the multiple of the planned time that the choice deserves
-        (`driver.doubt`).
+        """Whether to stop; `doubt` as in `due_ms`."""
+        due = self.due_ms(doubt)
+        return due is not None and self.elapsed_ms() >= due
+
+    def due_ms(self, doubt: float = float("inf")) -> float | None:
+        """When to stop; `doubt` is the multiple of the planned time that the choice deserves
+        (`driver.doubt`). None where nothing limits the time.
         """
+        if self.hard_ms is None or self.planned_ms is None:
+            return self.hard_ms
+        return min(self.hard_ms, doubt * self.planned_ms)
+
+    def left_s(self) -> float:
+        """Seconds left at most."""
         if self.hard_ms is None:
-            return False
-        share = (
-            self.hard_ms if self.planned_ms is None else min(self.hard_ms, doubt * self.planned_ms)
-        )
-        return self.elapsed_ms() >= share
+            return float("inf")
+        return max(0.0, (self.hard_ms - self.elapsed_ms()) / 1000.0)
 
 
 # ---- the job -------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ import chess
 import numpy as np
 
 from engine.board.convert import decode_move, moves_of_lines
-from engine.board.layout import BLACK, KEY, ROW_WORDS, WHITE
-from engine.board.makemove import make
+from engine.board.layout import BLACK, WHITE
+from engine.board.makemove import push
 from engine.evaluation.tablebase import WIN as TABLE_WIN
 from engine.evaluation.tablebase import Rank, Tablebase
 from engine.native.jit import kernel
@@ -20,11 +20,12 @@ from engine.network.policy_map import policy_index
 from engine.search.choice import SearchOrder
 from engine.search.result import Branch, RootMove, SearchInfo, centipawns, mate_moves, per_mille
 from engine.search.session import Search
-from engine.search.tree.arrays import DRAW, EXPANDED, NO_NODE, ROOT
+from engine.search.tree.arrays import DRAW, EXPANDED, MAX_DEPTH, NO_NODE, ROOT, ROOT_PLY
 from engine.search.tree.edges import value_below
 from engine.search.tree.priors import own_priors
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import score_edges
+from engine.search.tree.repetitions import ends_line
 from engine.search.tree.root import Root, root_lines
 from engine.tactics.small_endings import MOST_KNOWN_PIECES, seen_from_before, winner_of_small_ending
 from engine.tactics.solved_endings import line_to_mate
@@ -282,15 +283,15 @@ def outline(
     """Return the root's branches with at least `least_visits`, at every node the `widest` most
     visited of them.
 
-    A position that occurred before on its branch has no replies, because a visit ends there.
+    A draw by repetition has no replies, because a visit ends there.
     """
+    tree, root_ply = search.tree, int(search.tree.counters[ROOT_PLY])
 
-    def branches(
-        node: int, row: np.ndarray, share: float, keys: tuple[int, ...]
-    ) -> tuple[Branch, ...]:
-        """Branches of a node to which this share of its visits led on the way here, by positions
-        with these keys.
+    def branches(node: int, depth: int, share: float) -> tuple[Branch, ...]:
+        """Branches of a node at a depth, to which this share of its visits led on the way here; its
+        position is in the stack.
         """
+        row = tree.stack[root_ply + depth]
         edges = search.edges(node)
         moves, children, priors = (
             tree.move[edges],
@@ -298,23 +299,22 @@ def outline(
             np.empty(edges.stop - edges.start, np.float32),
         )
         own_priors(tree, np.int64(node), priors)
-        visits = np.where(children == NO_NODE, 0, tree.edges["passes"][edges])
+        visits = tree.edges["passes"][edges].copy()
         found = []
         for index in np.argsort(-visits, kind="stable")[:widest].tolist():
             if share * visits[index] < max(1, least_visits):
                 break
             child = int(children[index])
-            after = np.empty(ROW_WORDS, np.uint64)
-            make(row, moves[index], after)
+            push(tree.stack, root_ply + depth, moves[index])
             move, q = (
                 decode_move(row, int(moves[index]), chess960),
                 max(-1.0, float(tree.q[edges][index])),
             )
             share_below = share * min(1.0, visits[index] / max(1, tree.visits[child]))
-            goes_on = tree.state[child] == EXPANDED and after[KEY] not in keys
-            replies = branches(child, after, share_below, (*keys, after[KEY])) if goes_on else ()
+            is_open = child != NO_NODE and tree.state[child] == EXPANDED and depth + 1 < MAX_DEPTH
+            goes_on = is_open and not ends_line(tree, root_ply + depth + 1)
+            replies = branches(child, depth + 1, share_below) if goes_on else ()
             found.append(Branch(move, int(visits[index]), float(priors[index]), q, replies))
         return tuple(found)
 
-    tree, row = search.tree, search.root_row()
-    return branches(ROOT, row, 1.0, (row[KEY],)) if search.is_expanded else ()
+    return branches(ROOT, 0, 1.0) if search.is_expanded else ()

@@ -50,18 +50,28 @@ class Walkers:
         self._pool = ThreadPool(threads, "walk")
         self._helpers: dict[int, Future[int]] = {}
         self._call_visits = params.FIRST_CALL_VISITS
+        self._delay = 1.0  # Seconds that pass in a second of the calling thread's own time.
         self._lookup = threading.Lock()
 
-    def run(self, until: int) -> None:
-        """Carry out visits for a few milliseconds, until the root has `until` at most. Helpers go
-        on afterwards.
+    def run(self, until: int, within_s: float = float("inf")) -> None:
+        """Carry out visits for a few milliseconds of this thread's own time, and no more than fit
+        into `within_s` seconds, until the root has `until` at most. Helpers go on afterwards.
         """
         self.set_off(until)
-        begun = time.perf_counter()
-        done = self._call_visits - self._walk(0, self._call_visits)
-        in_time = done * params.CALL_SECONDS / max(time.perf_counter() - begun, 1e-6)
-        if done > 0 and self._search.visits > 1:  # The first visit may have compiled.
-            self._call_visits = max(1, int(min(in_time, 2.0 * self._call_visits)))
+        fitting = params.LEFT_SHARE * within_s / (self._delay * params.CALL_SECONDS)
+        visits = max(1, int(self._call_visits * min(1.0, fitting)))
+        begun, begun_own = time.perf_counter(), time.thread_time()
+        done = visits - self._walk(0, visits)
+        self._learn_speed(done, time.perf_counter() - begun, time.thread_time() - begun_own)
+
+    def _learn_speed(self, done: int, seconds: float, own_seconds: float) -> None:
+        """Note that so many visits took so long, of which this thread worked for `own_seconds`."""
+        if done == 0 or self._search.visits <= 1:  # The first visit may have compiled.
+            return
+        own_seconds = max(own_seconds, seconds / params.MOST_DELAY, 1e-6)
+        in_time = done * params.CALL_SECONDS / own_seconds
+        self._call_visits = max(1, int(min(in_time, 2.0 * self._call_visits)))
+        self._delay = (self._delay + max(1.0, seconds / own_seconds)) / 2.0
 
     def set_off(self, until: int) -> None:
         """Let the helpers visit the tree until the root has `until` visits."""
@@ -130,9 +140,9 @@ class Runner:
             self._generation, self._refreshed_at = self._search.generation, 0
         self._refreshed_at = min(self._refreshed_at, self._search.visits)
 
-    def advance(self, until: int) -> None:
-        """Carry out some visits in a few milliseconds, until the root has `until` at most, or none
-        while something else takes them.
+    def advance(self, until: int, within_s: float = float("inf")) -> None:
+        """Carry out some visits in a few milliseconds, within the time that is left, until the root
+        has `until` at most, or none while something else takes them.
         """
         search, visits, hint_source = self._search, self._visits, self.hint_source
         if isinstance(visits, Walkers) and hint_source is not None and hint_source.is_asking:
@@ -155,7 +165,7 @@ class Runner:
             until = search.visits + 1
         elif isinstance(visits, Walkers):
             until = min(until, max(min(due_at, refresh_at), search.visits + 1))
-        visits.run(until)
+        visits.run(until, within_s)
         if is_new:
             look_for_mate(search)
         reached = search.visits

@@ -7,22 +7,24 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
-from engine.board.makemove import make
+from engine.board.layout import HALFMOVE, NO_MOVE, ROW_WORDS, empty_stack
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, input_format_of
 from engine.search.tree import arrays
-from engine.search.tree.arrays import Round, Tree, for_thread, new_round
+from engine.search.tree.arrays import Round, Tree, for_thread, new_round, reset_node
 from engine.search.tree.backup import finish_known
-from engine.search.tree.edges import mean_draws, value_below
-from engine.search.tree.forgetting import FILL_SLICE, filled, forget_the_rest, make_room, reroot
+from engine.search.tree.edges import draws_below, value_below
+from engine.search.tree.forgetting import cleared_table, forget_the_rest, make_room, reroot
 from engine.search.tree.heuristics import forget
 from engine.search.tree.params import MATE_PRIOR, SearchParams
-from engine.search.tree.priors import hint, keep_moves, move_to_tried, restore, set_priors
+from engine.search.tree.priors import hint, keep_moves, mix_priors, move_to_tried
 from engine.search.tree.proofs import best_bounds, settle_past_visits
-from engine.search.tree.root import FRESH_NODE, Root, read_position, read_root
+from engine.search.tree.repetitions import HISTORY_SHARE, ask_history
+from engine.search.tree.root import Root, node_of_game, read_root, root_alone
 from engine.search.tree.visit import new_node
 from engine.search.tree.visits import needs_room
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
+
+SPARE_ROWS = 64  # Plies for which a game's stack has more room than it needs. Set by hand.
 
 
 def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:
@@ -70,11 +72,8 @@ class Search:
         self._room: Iterator[None] | None = (
             None  # What is left to do for old parts of the tree to give way.
         )
-        self._table_is_clear = (
-            True  # Whether the transposition table has no places of a tree that was forgotten.
-        )
         if tree.counters[arrays.NODES] == 0:
-            tree.nodes[arrays.ROOT] = FRESH_NODE
+            reset_node.py_func(tree, arrays.ROOT)
 
     def share(self, threads: int) -> None:
         """Give each of so many threads a tree of its own path (`tree.for_thread`), in `trees`; the
@@ -141,54 +140,37 @@ class Search:
         if not kept:
             self.clear()
         self._install_history(stack)
+        if kept:
+            least = max(1, int(HISTORY_SHARE * self.visits))
+            root, depth = np.int64(arrays.ROOT), np.int64(0)
+            ask_history(self.tree, self.params, root, depth, np.int64(least))
         self.kept_visits = self.visits
         for tree in self.trees:
             tree.depths[:] = 0
         return kept
 
-    def _root_without_children(self) -> tuple[float, float]:
-        """`own_value` of a root that kept its subtree; a decided root counts as its result."""
-        tree, visits = self.tree, self.visits
-        position = read_position(tree, self.own_value[0])
-        q, draw = position.q, position.draw
-        if self.is_proven:
-            return q, draw
-        edges = tree.edges[self.edges()]
-        q = q * visits - float(value_below(tree, np.int64(arrays.ROOT)))
-        draw = draw * visits - float((edges["passes"] * mean_draws(tree, edges["child"])).sum())
-        return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
-
     def clear(self) -> None:
-        """Forget the whole tree, including visits in flight. A large transposition table is left to
-        `make_room`.
+        """Forget the whole tree, including visits in flight. The transposition table of a large one
+        is left to `make_room`.
         """
         self.generation += 1
         self.forced_move = NO_MOVE
         self.kept_visits = 0
-        self._table_is_clear &= bool(self.tree.counters[arrays.NODES] == 0)
-        self._room = None if self._table_is_clear else self._clear_table()
+        if used := int(self.tree.counters[arrays.NODES]):
+            self._room = cleared_table(self.tree, used)
         self.tree.counters[:] = 0
         for tree in self.trees:
             forget(tree)
             tree.stint[:] = 0
             tree.earned[:] = 0.0
-        self.tree.nodes[arrays.ROOT] = FRESH_NODE
+        reset_node(self.tree, np.int64(arrays.ROOT))
         self.in_flight.counts[:] = 0
-        if len(self.tree.table) <= FILL_SLICE:
-            self.finish_making_room()
-
-    def _clear_table(self) -> Iterator[None]:
-        """Empty the transposition table, in slices: no thread may find what another has not made
-        anew.
-        """
-        yield from filled(self.tree.table, arrays.ROOT)
-        self._table_is_clear = True
 
     def _install_history(self, stack: np.ndarray) -> None:
         rows = len(stack) + arrays.MAX_DEPTH + 2
         for thread, tree in enumerate(self.trees):
             if len(tree.stack) < rows:
-                self.trees[thread] = tree._replace(stack=empty_stack(rows))
+                self.trees[thread] = tree._replace(stack=empty_stack(rows + SPARE_ROWS))
             self.trees[thread].stack[: len(stack)] = stack
         self.tree = self.trees[0]
         self.tree.counters[arrays.ROOT_PLY] = len(stack) - 1
@@ -197,39 +179,14 @@ class Search:
         """Walk from the old root along the game's new moves; reroot if the walk ends on an expanded
         node.
         """
-        tree = self.tree
-        old_ply = int(tree.counters[arrays.ROOT_PLY])
-        if tree.counters[arrays.NODES] == 0 or len(stack) <= old_ply:
-            return False
-        seen_by_rules = (KEY, HALFMOVE)
-        if not np.array_equal(
-            stack[: old_ply + 1, seen_by_rules], tree.stack[: old_ply + 1, seen_by_rules]
-        ):
-            return False
-        node = arrays.ROOT
-        after = np.empty(ROW_WORDS, np.uint64)
-        for ply in range(old_ply, len(stack) - 1):
-            node = self._child_reaching(node, stack[ply], stack[ply + 1], after)
-            if node == arrays.NO_NODE:
-                return False
-        if tree.state[node] != arrays.EXPANDED:
+        node = int(node_of_game(self.tree, stack))
+        if node == arrays.NO_NODE:
             return False
         if node != arrays.ROOT:
-            reroot(tree, node)
+            reroot(self.tree, node)
             self.forget_the_rest()
-            self.own_value = self._root_without_children()
+            self.own_value = root_alone(self.tree)
         return True
-
-    def _child_reaching(
-        self, node: int, row: np.ndarray, target: np.ndarray, after: np.ndarray
-    ) -> int:
-        edges = self.edges(node)
-        for move, child in zip(self.tree.move[edges], self.tree.child[edges].tolist(), strict=True):
-            if child != arrays.NO_NODE:
-                make(row, move, after)
-                if after[KEY] == target[KEY]:
-                    return int(child)
-        return arrays.NO_NODE
 
     # ---- room ----
 
@@ -297,7 +254,7 @@ def look_for_mate(search: Search) -> None:
     edge = move_to_tried(tree, np.int64(arrays.ROOT), tree.first_edge[arrays.ROOT] + mating)
     child = int(new_node(tree))
     tree.child[edge], tree.way[0] = child, edge
-    tree.nodes[arrays.ROOT].in_flight += 1
+    tree.counters[arrays.IN_FLIGHT] += 1
     tree.edges[edge].under_way += 1
     finish_known(
         tree, search.params, np.int64(1), np.int64(child), np.int64(arrays.WIN), np.int64(0)
@@ -338,13 +295,10 @@ def restrict_root(search: Search, allowed: np.ndarray) -> None:
     keep_moves(tree, arrays.ROOT, allowed)
     search.forget_the_rest()
     _hint_at_mate(search)
-    edges = tree.edges[search.edges()]
     tree.counters[arrays.FREE] = 0
-    tree.nodes[arrays.ROOT].visits = 1 + edges["passes"].sum()
+    tree.nodes[arrays.ROOT].visits = 1 + tree.passes[search.edges()].sum()
     tree.value_sum[arrays.ROOT] = -search.own_value[0] - value_below(tree, np.int64(arrays.ROOT))
-    tree.draw_sum[arrays.ROOT] = (
-        search.own_value[1] + (edges["passes"] * mean_draws(tree, edges["child"])).sum()
-    )
+    tree.draw_sum[arrays.ROOT] = search.own_value[1] + draws_below(tree, np.int64(arrays.ROOT))
     tree.asked_at[arrays.ROOT] = 0
     search.kept_visits += search.visits - before
     lower, upper = best_bounds(tree, np.int64(arrays.ROOT))
@@ -358,12 +312,6 @@ def add_root_noise(search: Search, rng: np.random.Generator, epsilon: float, alp
     """Mix Dirichlet noise into the root's priors: (1 - epsilon) P + epsilon Dir(alpha). It must be
     expanded.
     """
-    restore(search.tree, np.int64(arrays.ROOT))
-    priors = search.tree.prior[search.edges()]
-    noise = rng.dirichlet(np.full(len(priors), alpha))
-    set_priors(
-        search.tree,
-        np.int64(arrays.ROOT),
-        ((1.0 - epsilon) * priors + epsilon * noise).astype(np.float32),
-    )
+    noise = rng.dirichlet(np.full(int(search._root["n_edges"]), alpha))
+    mix_priors(search.tree, np.int64(arrays.ROOT), noise, np.float64(epsilon))
     _hint_at_mate(search)

@@ -19,6 +19,7 @@ EXAMPLE = re.compile(r"^ *python -m benchmarks\.(\w+) ?(.*?)(?: {3,}.*| \.\.\. .
 TINY = {
     "determinism": "--evaluators material --threads 1 --runs 1 --nodes 20",
     "endurance": "--visits 2000 --searches 2 --search-nodes 20 --hash-mib 4",
+    "fixed_costs": "--evaluator material --nodes 1 --hash-mib 4 --rounds 1 --visits 4 --moves 5",
     "inference": "--nets 8x1 --batches 1 8 --threads 1",
     "perf_map": "analyse startpos --nodes 20",
     "puzzles draw": "draw game.pgn --out drawn.csv",

@@ -1,7 +1,8 @@
 """The signatures of the search: one line for each evaluator, the same as long as nothing about a
 search's tree has changed.
 
-A signature is the number of nodes and a CRC-32 of the trees, move by move with all visits, of two
+A signature is the number of nodes and a CRC-32 of the trees, move by move with all visits, and of
+the roots' values, draws and plies left, of two
 searches for each of `signature_positions`: from an empty tree, then after the best move with the
 subtree kept. One thread and default options, so that neither the clock nor the user's settings
 change it. A commit that only moves code leaves all of them unchanged.
@@ -22,6 +23,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.result import Branch
+from engine.search.tree.root import RootPosition
 
 
 @dataclass(frozen=True)
@@ -32,21 +34,23 @@ class Setting:
 
     options: EngineOptions
     nodes: int
+    first_nodes: int  # Of the first position: last bits of values show in large trees alone.
     uses_blas: bool  # BLAS results, and so the trees, depend on the processor in their last bits
 
 
 SIGNATURE_SETTINGS: Mapping[str, Setting] = {
     "material": Setting(
-        EngineOptions(evaluator="material", threads=1, hash_mib=16), 1_000, uses_blas=False
+        EngineOptions(evaluator="material", threads=1, hash_mib=16), 1_000, 20_000, uses_blas=False
     ),
     "sparse": Setting(
-        EngineOptions(evaluator="sparse", threads=1, hash_mib=16), 1_000, uses_blas=False
+        EngineOptions(evaluator="sparse", threads=1, hash_mib=16), 1_000, 20_000, uses_blas=False
     ),
     "hybrid": Setting(
-        EngineOptions(evaluator="hybrid", threads=1, hash_mib=16), 200, uses_blas=True
+        EngineOptions(evaluator="hybrid", threads=1, hash_mib=16), 200, 200, uses_blas=True
     ),
     "lc0": Setting(
         EngineOptions(evaluator="network", preset="lc0", threads=1, hash_mib=16),
+        100,
         100,
         uses_blas=True,
     ),
@@ -67,19 +71,28 @@ def sign(setting: Setting) -> str:
     """
     nodes, checksum = 0, 0
     with Engine(setting.options) as engine:
-        for start in signature_positions():
+        for number, start in enumerate(signature_positions()):
             board = start.copy()
             engine.new_game()
-            for budget in (setting.nodes, setting.nodes // 2):
+            first = setting.first_nodes if number == 0 else setting.nodes
+            for budget in (first, setting.nodes // 2):
                 engine.set_position(board)
                 result = engine.search(Limits(nodes=budget))
                 nodes += result.nodes
-                text = f"{result.best_move} {_text(engine.tree(least_visits=1, widest=1_000))}"
+                tree = _text(engine.tree(least_visits=1, widest=1_000))
+                text = f"{result.best_move} {_root(result.root)} {tree}"
                 checksum = zlib.crc32(text.encode(), checksum)
                 if result.best_move is None:
                     break
                 board.push(result.best_move)
     return f"{nodes} {checksum:08x}"
+
+
+def _root(root: RootPosition | None) -> str:
+    """Value and draws of a root, per mille, and the plies left; none where nothing was searched."""
+    if root is None:
+        return ""
+    return f"{1000 * root.q:.0f} {1000 * root.draw:.0f} {root.moves_left:.0f}"
 
 
 def _text(branches: tuple[Branch, ...]) -> str:

@@ -92,7 +92,7 @@ class SparseNet:
         return TwoTrunkModel(model, new_value_model(self.value_tables))
 
 
-@kernel(contract=True)
+@kernel()
 def evaluate_leaf(model, leaves, leaf):
     """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and quiet level
     (`LeafBatch`).
@@ -102,7 +102,7 @@ def evaluate_leaf(model, leaves, leaf):
     write_value(model, leaves, leaf)
 
 
-@kernel(contract=True)
+@kernel()
 def evaluate_value(model, leaves, leaf):
     """Read the row of leaves[leaf]; write its wdl, moves left and quiet level."""
     settle_leaf(model, leaves, leaf)
@@ -120,7 +120,7 @@ def settle_leaf(model, leaves, leaf):
     leaves.quiet_level[leaf] = settled_level(leaves.rows[leaf], model.sight)
 
 
-@kernel(contract=True)
+@kernel()
 def fill_units(model, n_features):
     """Compute the heads' inputs from the features in `model.sight`."""
     tables = model.tables
@@ -133,7 +133,7 @@ def fill_units(model, n_features):
     )
 
 
-@kernel(contract=True)
+@kernel()
 def write_policy(model, leaves, leaf):
     """Read row, legal moves and quiet level of leaves[leaf]; write its logits."""
     n_moves = np.int64(leaves.n_moves[leaf])
@@ -155,7 +155,7 @@ def write_policy(model, leaves, leaf):
         )
 
 
-@kernel(contract=True)
+@kernel()
 def write_value(model, leaves, leaf):
     """Write wdl and moves left from the heads' inputs."""
     value_outputs(model, piece_bucket(leaves.rows[leaf]))
@@ -172,7 +172,7 @@ def write_outputs(outputs, leaves, leaf):
 # ---- with a value trunk: the same three kernels --------------------------------------------------
 
 
-@kernel(contract=True)
+@kernel()
 def evaluate_leaf_by_trunks(model, leaves, leaf):
     """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and quiet level
     (`LeafBatch`).
@@ -185,7 +185,7 @@ def evaluate_leaf_by_trunks(model, leaves, leaf):
         write_value(model.policy, leaves, leaf)
 
 
-@kernel(contract=True)
+@kernel()
 def evaluate_policy_by_trunk(model, leaves, leaf):
     """Read row, legal moves and quiet level of leaves[leaf]; write its logits."""
     if leaves.quiet_level[leaf] == LEVEL_TO_COME:
@@ -193,7 +193,7 @@ def evaluate_policy_by_trunk(model, leaves, leaf):
     write_policy(model.policy, leaves, leaf)
 
 
-@kernel(contract=True)
+@kernel()
 def evaluate_value_by_trunks(model, leaves, leaf):
     """Read the row of leaves[leaf]; write its wdl, moves left and quiet level."""
     if wins_nothing(leaves.rows[leaf], model.policy.sight.captures):
@@ -203,14 +203,14 @@ def evaluate_value_by_trunks(model, leaves, leaf):
         evaluate_value(model.policy, leaves, leaf)
 
 
-@kernel(contract=True)
+@kernel()
 def write_calm_value(model, leaves, leaf):
     """Write wdl and moves left of a calm position by the value trunk."""
     value_trunk_outputs(model, leaves.rows[leaf])
     write_outputs(model.outputs, leaves, leaf)
 
 
-@kernel(contract=True)
+@kernel()
 def value_outputs(model, version):
     """Write `model.outputs` from `model.units` by one version of the value head."""
     tables, hidden, inner = model.tables, model.hidden, model.inner

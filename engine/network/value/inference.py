@@ -149,7 +149,7 @@ def new_value_model(tables: IntegerValueTables) -> ValueModel:
     return buffers(ValueModel, given, slots=slots)
 
 
-@kernel(contract=True)
+@kernel()
 def value_trunk_outputs(model, row):
     """Write `model.outputs` of a position."""
     side, half = np.int64(row[SIDE]), len(model.units) // 2
@@ -206,7 +206,7 @@ def change_rows(model, start, n_coming, n_going):
         change_block(sums, at, weight, c, model.coming, n_coming, model.going, n_going, sums, at)
 
 
-@kernel(contract=True)
+@kernel()
 def small_layers(model, version):
     """Write `model.outputs` from `model.units` by one version of the layers."""
     tables, hidden1, hidden2, quads = model.tables, model.hidden1, model.hidden2, len(model.quads)

@@ -30,7 +30,7 @@ import numpy as np
 
 from engine.board.layout import MAX_MOVES, NO_MOVE, empty_stack
 from engine.native.jit import generated_kernel
-from engine.native.memory import buffers
+from engine.native.memory import CACHE_LINE, aligned, buffers
 from engine.native.ordering import SPACING
 
 ROOT: Final = 0
@@ -58,6 +58,10 @@ WIN: Final = 1
 UNVISITED: Final = np.float32(np.inf)  # There is no child, or it has no visits.
 LOST: Final = np.float32(-np.inf)  # It is proven that the move loses.
 
+# Values of an edge's `barred`.
+CHILD_BUSY: Final = 1  # A visit through this edge evaluates the child.
+ASIDE: Final = 2  # A root move that wins, beside which the search goes on (`aside`).
+
 UNKNOWN_DISTANCE: Final = (
     -1
 )  # Value of `mate_plies` for a tablebase's win or loss: it knows no mates.
@@ -67,6 +71,7 @@ UNKNOWN_DISTANCE: Final = (
 NODES: Final = 0  # Number of nodes in use.
 EDGES: Final = 1  # Number of edges in use.
 CLOCK: Final = 2  # Number of visits finished since the tree was empty.
+IN_FLIGHT: Final = 3  # Visits of the root that were begun and are not finished.
 ROOT_PLY: Final = 8  # Row of the root in `stack`.
 SHRINKS: Final = (
     9  # How often old parts of a full tree were to give way since the root was set (`forgetting`).
@@ -104,7 +109,9 @@ COLLISIONS: Final = 1  # Number of descents that ended on a leaf already in flig
 
 MAX_DEPTH: Final = 200  # Plies below the root at which a descent ends.
 MAX_ROUND: Final = 512  # Most leaves of one round, and most collisions.
-MAX_VISITS: Final = 2_000_000_000  # Most visits of the root, whose counter has 31 bits.
+MAX_VISITS: Final = (
+    2**62
+)  # More visits than a search makes in a hundred years; counters hold twice as many.
 ROOM_NODES: Final = (
     2 * MAX_ROUND
 )  # A tree with room for fewer nodes is full: as many visits may be in flight.
@@ -133,22 +140,17 @@ class Node:
     together.
 
     Kernels write `tree.nodes[node].visits`; elsewhere `tree.visits` is that field of all nodes.
+    Whatever grows with the visits has 64 bits: sums keep fifteen digits, and counters end after
+    MAX_VISITS, which no search reaches.
     """
 
     value_sum: Annotated[float, NodeField(np.float64)]  # W, where Q = W / visits is in [-1, 1].
     draw_sum: Annotated[float, NodeField(np.float64)]  # Sum of the draw probabilities.
-    key: Annotated[int, NodeField(np.uint64)]  # Key of the position; `transpositions` skips 0.
-    first_edge: Annotated[
-        int, NodeField(np.int64)
-    ]  # 64 bits, because a large tree has more than 2^31 edges.
-    visits: Annotated[int, NodeField(np.int32)]  # N, the finished visits.
-    used_at: Annotated[int, NodeField(np.int32)]  # CLOCK at the node's last visit.
-    square: Annotated[float, NodeField(np.float32)]  # Mean of the squares of the values.
-    moves_left: Annotated[float, NodeField(np.float32)]  # Mean plies to the end of the game.
-    in_flight: Annotated[int, NodeField(np.int32)]  # Of the root: visits begun and not finished.
-    mate_plies: Annotated[
-        int, NodeField(np.int16)
-    ]  # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
+    square_sum: Annotated[float, NodeField(np.float64)]  # Sum of the squares of the values.
+    plies_sum: Annotated[float, NodeField(np.float64)]  # Sum of the plies to the end of the game.
+    first_edge: Annotated[int, NodeField(np.int64)]  # A large tree has more than 2^31 edges.
+    visits: Annotated[int, NodeField(np.int64)]  # N, the finished visits.
+    used_at: Annotated[int, NodeField(np.int64)]  # CLOCK at the node's last visit.
     quiet_level: Annotated[
         int, NodeField(np.int16)
     ]  # What the evaluator's value left for its policy.
@@ -170,7 +172,7 @@ class Edge:
     q: Annotated[
         float, EdgeField(np.float32, float(UNVISITED))
     ]  # Q of the child, or UNVISITED or LOST.
-    passes: Annotated[int, EdgeField(np.int32)]  # N of the edge, the finished visits through it.
+    passes: Annotated[int, EdgeField(np.int64)]  # N of the edge, the finished visits through it.
     child: Annotated[int, EdgeField(np.int32, NO_NODE)]  # The node behind the edge, or NO_NODE.
     below: Annotated[
         int, EdgeField(np.uint32)
@@ -181,10 +183,8 @@ class Edge:
     ]  # What heuristics added to P's logit, in BONUS_UNITs.
     under_way: Annotated[
         int, EdgeField(np.int16)
-    ]  # Visits begun and not finished, the virtual loss.
-    busy: Annotated[
-        int, EdgeField(np.int16)
-    ]  # Whether a visit through this edge evaluates the child.
+    ]  # Visits begun and not finished, the virtual loss: at most STINT_VISITS for each thread.
+    barred: Annotated[int, EdgeField(np.int16)]  # 0, or why visits pass by: CHILD_BUSY or ASIDE.
 
 
 class Tree(NamedTuple):
@@ -194,9 +194,15 @@ class Tree(NamedTuple):
 
     nodes: np.ndarray  # record array [N], the fields of `Node`.
     edges: np.ndarray  # record array [E], the fields of `Edge`.
-    # More of the nodes, for hints (`priors`).
+    # More of the nodes, which most visits do not read.
+    key: Annotated[
+        np.ndarray, NodeField(np.uint64)
+    ]  # Key of the position; `transpositions` skips 0.
+    mate_plies: Annotated[
+        np.ndarray, NodeField(np.int16)
+    ]  # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
     asked_at: Annotated[
-        np.ndarray, NodeField(np.int32)
+        np.ndarray, NodeField(np.int64)
     ]  # Visits when alpha-beta last looked here (`hints`).
     hinted: Annotated[
         np.ndarray, NodeField(np.uint16, int(NO_MOVE))
@@ -204,7 +210,7 @@ class Tree(NamedTuple):
     own_prior: Annotated[
         np.ndarray, NodeField(np.float32)
     ]  # P of the hinted move without the hint.
-    seen_in: Annotated[np.ndarray, NodeField(np.int32)]  # The last SWEEP that came by.
+    seen_in: Annotated[np.ndarray, NodeField(np.int64)]  # The last SWEEP that came by.
     order: np.ndarray  # int32 [N]: nodes in the order in which they are taken into use.
     # The transposition table.
     table: (
@@ -262,7 +268,6 @@ def _record_type(fields: Mapping[str, NodeField]) -> np.dtype:
 
 NODE_TYPE: Final = _record_type(RECORD_FIELDS)
 EDGE_TYPE: Final = _record_type(EDGE_FIELDS)
-CACHE_LINE: Final = 64  # Bytes of a line of the processor's cache, on which a node begins.
 BYTES_PER_PLACE: Final = 16  # Most that the transposition table has for each node.
 BYTES_PER_NODE: Final = (
     NODE_TYPE.itemsize
@@ -347,15 +352,12 @@ def new_round(room: int = MAX_ROUND) -> Round:
 
 def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE) -> Tree:
     """Return an empty tree with room for `nodes` nodes and `history` positions up to the root."""
-    raw = np.empty((nodes + 1) * NODE_TYPE.itemsize, np.uint8)
-    begin = -raw.ctypes.data % CACHE_LINE
-    records = raw[begin : begin + nodes * NODE_TYPE.itemsize].view(NODE_TYPE)
     arrays: dict[str, Any] = {
         name: np.empty(nodes, field.dtype) for name, field in LOOSE_FIELDS.items()
     }
     return Tree(
-        nodes=records,
-        edges=np.empty(nodes * edges_per_node, EDGE_TYPE),
+        nodes=aligned(nodes, NODE_TYPE),
+        edges=aligned(nodes * edges_per_node, EDGE_TYPE),
         **arrays,
         order=np.arange(nodes, dtype=np.int32),
         table=np.zeros(1 << (nodes - 1).bit_length(), np.uint64),

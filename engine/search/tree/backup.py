@@ -12,11 +12,13 @@ are as old as the last visits through these edges.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from engine.board.layout import SIDE
 from engine.native.jit import kernel
-from engine.native.ordering import add, lock, unlock
+from engine.native.ordering import add, lock, order_writes, unlock
 from engine.search.tree import arrays
 from engine.search.tree.edges import q_of, worth
 from engine.search.tree.heuristics import note
@@ -32,12 +34,10 @@ def finish_known(tree, params, depth, node, known, mate_plies):
     `known`.
     """
     decide(tree, node, known, mate_plies)
-    moves_left, draw = (
-        np.float64(max(mate_plies, np.int64(0))),
-        1.0 if known == arrays.DRAW else 0.0,
-    )
+    plies = np.float64(max(mate_plies, np.int64(0)))
+    draw = 1.0 if known == arrays.DRAW else 0.0
     finish_visit(
-        tree, params, depth, node, np.int64(arrays.TERMINAL), np.float64(known), draw, moves_left
+        tree, params, depth, node, np.int64(arrays.TERMINAL), np.float64(known), draw, plies
     )
 
 
@@ -45,10 +45,8 @@ def finish_known(tree, params, depth, node, known, mate_plies):
 def finish_evaluated(tree, params, depth, node, state, leaves, leaf):
     """Finish a visit whose evaluation is in `leaves[leaf]`; its node is in `state` from now on."""
     tree.nodes[node].quiet_level = leaves.quiet_level[leaf]
-    value, draw = (
-        np.float64(leaves.wdl[leaf, 0]) - np.float64(leaves.wdl[leaf, 2]),
-        np.float64(leaves.wdl[leaf, 1]),
-    )
+    value = np.float64(leaves.wdl[leaf, 0]) - np.float64(leaves.wdl[leaf, 2])
+    draw = np.float64(leaves.wdl[leaf, 1])
     value = without_tempo(params, value)
     if params.fading_endings:
         part = share_of_value(leaves.rows[leaf], value)
@@ -71,140 +69,169 @@ def without_tempo(params, value):
 
 
 @kernel()
-def finish_visit(tree, params, depth, node, state, value, draw, moves_left):
+def finish_visit(tree, params, depth, node, state, value, draw, plies):
     """Count a visit on a leaf, which is in `state` from now on, and on the edges and nodes of its
     way.
 
     `value` is for the side that moved into `node`.
     """
-    nodes = tree.nodes
-    lock(nodes, node)
-    visits = nodes[node].visits + 1
-    square = value * value
-    nodes[node].state = state
-    nodes[node].visits = visits
-    nodes[node].used_at = tree.counters[arrays.CLOCK] + 1
-    nodes[node].value_sum += value
-    nodes[node].draw_sum += draw
-    nodes[node].square += np.float32((square - nodes[node].square) / visits)
-    nodes[node].moves_left += np.float32((moves_left - nodes[node].moves_left) / visits)
-    q = q_of(nodes, node)
-    unlock(nodes, node)
-    go_up(tree, params, depth, q, (value, draw, square, moves_left), is_decided(tree, node))
+    lock(tree.nodes, node)
+    tree.nodes[node].state = state
+    order_writes()  # Whoever sees the visit sees what the node is.
+    add_to_node(tree, node, np.int64(1), tree.counters[arrays.CLOCK] + 1)
+    add_to_sums(tree, node, value, draw, value * value, plies)
+    q = np.float64(q_of(tree.nodes, node))
+    unlock(tree.nodes, node)
+    go_up(tree, params, depth, News(q, value, draw, value * value, plies, is_decided(tree, node)))
 
 
 @kernel()
 def mean_of(tree, node):
-    """Return what edges have of a visited node, and its mean value, draw probability, square and
-    plies left.
-    """
+    """Return what a visit that ends at a visited node finds there: its means, as News."""
     lock(tree.nodes, node)
-    q, visits = q_of(tree.nodes, node), tree.nodes[node].visits
-    value, draw = tree.nodes[node].value_sum / visits, tree.nodes[node].draw_sum / visits
-    square, moves_left = (
-        np.float64(tree.nodes[node].square),
-        np.float64(tree.nodes[node].moves_left),
+    visits = np.float64(tree.nodes[node].visits)
+    news = News(
+        np.float64(q_of(tree.nodes, node)),
+        tree.nodes[node].value_sum / visits,
+        tree.nodes[node].draw_sum / visits,
+        tree.nodes[node].square_sum / visits,
+        tree.nodes[node].plies_sum / visits,
+        is_decided(tree, node),
     )
     unlock(tree.nodes, node)
-    return q, (value, draw, square, moves_left)
+    return news
 
 
 # ---- the way up ----------------------------------------------------------------------------------
 
 
+class News(NamedTuple):
+    """What finished visits bring to the node above an edge, for the side that moved into the edge's
+    child.
+    """
+
+    q: float  # What the edge has from now on.
+    value: float  # Sum of the values.
+    draw: float  # Sum of the draw probabilities.
+    square: float  # Sum of the squares of the values.
+    plies: float  # Sum of the plies from the child to the end of the game.
+    proves: np.bool  # Whether bounds of the child may be news to the node.
+
+
+class Counted(NamedTuple):
+    """How a way up counts."""
+
+    visits: np.int64  # Finished visits.
+    reserved: np.int64  # Visits that are in flight no more.
+    clock: np.int64  # CLOCK afterwards.
+
+
 @kernel()
-def go_up(tree, params, depth, q, sums, proves):
+def go_up(tree, params, depth, news):
     """Count a visit on the edges and nodes of its way, from its end up to the stint's base, and let
     proofs spread.
-
-    `q` is what the last edge has from now on, `sums` what the visit brought (`pass_by`). `proves`:
-    whether bounds of the last edge's child may be news to the node above.
     """
-    clock, base_depth, one = (
-        tree.counters[arrays.CLOCK] + 1,
-        tree.stint[arrays.BASE_DEPTH],
-        np.int64(1),
-    )
+    base_depth, one, none = tree.stint[arrays.BASE_DEPTH], np.int64(1), np.int64(0)
+    clock = tree.counters[arrays.CLOCK] + 1
     learns = tree.stint[arrays.LEAF_DEPTH] > 0
     side = np.int64(tree.stack[tree.counters[arrays.ROOT_PLY], SIDE]) ^ depth & one  # of the leaf
     while depth > base_depth:
         depth, side = depth - 1, side ^ one
         node = node_on(tree, depth)
         if learns:
-            note(tree, node, depth, side, sums[0])
-        q, sums, proves = pass_by(
-            tree, params, node, tree.way[depth], one, one, clock, q, sums, proves
-        )
+            note(tree, node, depth, side, news.value)
+        news = pass_by(tree, params, node, tree.way[depth], Counted(one, one, clock), news)
     tree.stint[arrays.DONE] += 1
     if base_depth == 0:
         add(tree.counters, np.int64(arrays.CLOCK), one)
         land(tree, one)
-    tree.earned[arrays.DRAWS] += sums[1]
-    tree.earned[arrays.SQUARES] += sums[2]
-    tree.earned[arrays.PLIES_LEFT] += sums[3]
-    sums = (0.0, 0.0, 0.0, 0.0)
-    while proves and depth > 0:
+    tree.earned[arrays.DRAWS] += news.draw
+    tree.earned[arrays.SQUARES] += news.square
+    tree.earned[arrays.PLIES_LEFT] += news.plies
+    while news.proves and depth > 0:
         depth -= 1
-        none, node = np.int64(0), node_on(tree, depth)
-        q, sums, proves = pass_by(
-            tree, params, node, tree.way[depth], none, none, clock, q, sums, proves
-        )
+        proof = News(news.q, 0.0, 0.0, 0.0, 0.0, news.proves)
+        counted = Counted(none, none, clock)
+        news = pass_by(tree, params, node_on(tree, depth), tree.way[depth], counted, proof)
 
 
 @kernel()
-def pass_by(tree, params, node, edge, count, reserved, clock, q, sums, proves):
-    """Count `count` finished visits through one of a node's edges, where `reserved` are in flight
-    no more. The node's value follows what the edge has now, its visits and the child's `q`, in
-    place of what it had.
+def pass_by(tree, params, node, edge, counted, news):
+    """Count finished visits through one of a node's edges. The node's value follows what the edge
+    has now, its visits and the child's q, in place of what it had.
 
-    `sums` are value, draw, square and plies left over the visits, for the side that moved into the
-    child; at a decided node they count as its result. Returns (what edges to the node have of it
-    now, the sums for the side that moved into the node, whether its bounds are narrower).
+    At a decided node visits count as its result. Returns the news for the node above.
     """
-    nodes, edges = tree.nodes, tree.edges
-    value, draw, square, moves_left = -sums[0], sums[1], sums[2], sums[3] + count
-    lock(nodes, node)
+    lock(tree.nodes, node)
+    visits = np.float64(counted.visits)
+    value, draw, square = -news.value, news.draw, news.square
+    plies = news.plies + visits
+    gain = -renew_edge(tree, edge, counted, news.q)
+    if is_decided(tree, node):
+        value = visits * tree.nodes[node].lower
+        draw = visits if tree.nodes[node].lower == arrays.DRAW else 0.0
+        square = abs(value)
+        gain = value
+    add_to_node(tree, node, counted.visits, counted.clock)
+    add_to_sums(tree, node, gain, draw, square, plies)
+    proves = news.proves and spread_proof(tree, params, node)
+    q = np.float64(q_of(tree.nodes, node))
+    unlock(tree.nodes, node)
+    return News(q, value, draw, square, plies, proves)
+
+
+@kernel()
+def renew_edge(tree, edge, counted, q):
+    """Count finished visits on an edge, whose child has this q; returns by how much more the edge
+    is worth to its node's mover.
+    """
+    edges = tree.edges
     before = worth(edges, edge)
-    edges[edge].passes += count
-    edges[edge].under_way -= reserved
-    if reserved > 0:
-        edges[edge].busy = 0
+    edges[edge].passes += counted.visits
+    edges[edge].under_way -= counted.reserved
+    if counted.reserved > 0:
+        edges[edge].barred = 0
     if edges[edge].passes > 0:
         edges[edge].q = q
-    gain = before - worth(edges, edge)
+    return worth(edges, edge) - before
+
+
+@kernel()
+def add_to_node(tree, node, visits, clock):
+    """Count finished visits on a node."""
+    tree.nodes[node].visits += visits
+    tree.nodes[node].used_at = clock
+
+
+@kernel()
+def add_to_sums(tree, node, value, draw, square, plies):
+    """Add what visits brought to a node, for the side that moved into it."""
+    tree.nodes[node].value_sum += value
+    tree.nodes[node].draw_sum += draw
+    tree.nodes[node].square_sum += square
+    tree.nodes[node].plies_sum += plies
+
+
+@kernel()
+def spread_proof(tree, params, node):
+    """Let bounds of a node's children reach the node; returns whether its own are narrower."""
+    if is_decided(tree, node) or (node == arrays.ROOT and not params.decide_root):
+        return False
+    if not narrow(tree, node):
+        return False
     if is_decided(tree, node):
-        value = gain = np.float64(nodes[node].lower) * count
-        draw = np.float64(count) if nodes[node].lower == arrays.DRAW else 0.0
-        square = abs(value)
-    visits = nodes[node].visits + count
-    nodes[node].visits = visits
-    nodes[node].used_at = clock
-    nodes[node].value_sum += gain
-    nodes[node].draw_sum += draw
-    nodes[node].square += np.float32((square - count * nodes[node].square) / visits)
-    nodes[node].moves_left += np.float32((moves_left - count * nodes[node].moves_left) / visits)
-    if proves:
-        proves = (
-            not is_decided(tree, node)
-            and (node != arrays.ROOT or params.decide_root)
-            and narrow(tree, node)
-        )
-        if proves and is_decided(tree, node):
-            settle_past_visits(tree, node)
-    q = q_of(nodes, node)
-    unlock(nodes, node)
-    return q, (value, draw, square, moves_left), proves
+        settle_past_visits(tree, node)
+    return True
 
 
 @kernel()
 def catch_up(tree, params, node, edge, child):
     """Count a free visit through an edge of a node, whose child has more visits than the edge."""
     tree.stint[arrays.FREE_LEFT] -= 1
-    clock, one, none = tree.counters[arrays.CLOCK] + 1, np.int64(1), np.int64(0)
-    q, sums = mean_of(tree, child)
-    pass_by(tree, params, node, edge, one, none, clock, q, sums, is_decided(tree, child))
+    counted = Counted(np.int64(1), np.int64(0), tree.counters[arrays.CLOCK] + 1)
+    pass_by(tree, params, node, edge, counted, mean_of(tree, child))
     if node == arrays.ROOT:
-        add(tree.counters, np.int64(arrays.FREE), one)
+        add(tree.counters, np.int64(arrays.FREE), np.int64(1))
 
 
 @kernel()
@@ -232,5 +259,5 @@ def node_on(tree, depth):
 def land(tree, visits):
     """Count visits of the root that are in flight no more."""
     lock(tree.nodes, np.int64(arrays.ROOT))
-    tree.nodes[arrays.ROOT].in_flight -= visits
+    tree.counters[arrays.IN_FLIGHT] -= visits
     unlock(tree.nodes, np.int64(arrays.ROOT))

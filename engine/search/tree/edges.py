@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.search.tree.arrays import LOSS, LOST, NO_NODE, ROOT, UNVISITED, Tree
+from engine.search.tree.arrays import LOSS, LOST, NO_NODE, UNVISITED
 
 
 @kernel()
@@ -36,7 +36,30 @@ def value_below(tree, node):
     return total
 
 
-def mean_draws(tree: Tree, children: np.ndarray) -> np.ndarray:
-    """Mean draw probabilities of nodes, int32 [n]; 0 for NO_NODE and without visits."""
-    nodes = tree.nodes[np.where(children == NO_NODE, ROOT, children)]
-    return np.where(children == NO_NODE, 0.0, nodes["draw_sum"] / np.maximum(1, nodes["visits"]))
+@kernel()
+def draws_of(tree, edge):
+    """Mean draw probability behind an edge that was visited; without a child all visits drew."""
+    child = np.int64(tree.edges[edge].child)
+    if child == NO_NODE or tree.nodes[child].visits == 0:
+        return 1.0
+    return tree.nodes[child].draw_sum / tree.nodes[child].visits
+
+
+@kernel()
+def square_of(tree, edge):
+    """Mean square of the values behind an edge that was visited; without a child all visits drew."""
+    child = np.int64(tree.edges[edge].child)
+    if child == NO_NODE or tree.nodes[child].visits == 0:
+        return 0.0
+    return tree.nodes[child].square_sum / tree.nodes[child].visits
+
+
+@kernel()
+def draws_below(tree, node):
+    """Sum of what a node's edges add to its draw probabilities."""
+    total = 0.0
+    first = np.int64(tree.nodes[node].first_edge)
+    for edge in range(first, first + tree.nodes[node].n_edges):
+        if tree.edges[edge].passes > 0:
+            total += tree.edges[edge].passes * draws_of(tree, edge)
+    return total

@@ -17,8 +17,8 @@ what was there before, and the rest of the work may be dropped for another pass 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from engine.native.jit import kernel
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Tree, move_edge, move_node, reset_node
 from engine.search.tree.proofs import is_decided
-from engine.search.tree.transpositions import enter_all
+from engine.search.tree.transpositions import leave, leave_all
 
 SHARE: Final = 0.4  # Share of the nodes that gives way at once. Set by hand.
 LEAST_SHARE: Final = (
@@ -35,9 +35,9 @@ LEAST_SHARE: Final = (
 )
 # Nodes, evenly spaced, from which the last use of a share of all is estimated. Set by hand.
 SAMPLE: Final = 65_536
-LATEST_CLOCK: Final = 2**30  # From here the clock is set back: `Tree.used_at` has 31 bits.
 SLICE: Final = 4096  # Nodes of one slice. Set by hand.
 FILL_SLICE: Final = 2**20  # Numbers of one slice that are only written. Set by hand.
+DENSE_SHARE: Final = 1 / 16  # Share of a table's places from which it is cleared as a whole.
 BUCKET: Final = 64  # Edges whose nodes are sorted together. Set by hand.
 NONE_IS_OLD: Final = -1  # Value of `latest` at which no node is old.
 
@@ -54,9 +54,6 @@ def make_room(tree: Tree) -> Iterator[None]:
     latest = last_use(tree, sample, SHARE)
     yield from forget_unreached(tree, latest)
     kept = int(tree.counters[arrays.NODES])
-    if tree.counters[arrays.CLOCK] > LATEST_CLOCK:
-        tree.counters[arrays.CLOCK] -= latest
-        tree.used_at[:] = np.maximum(0, tree.used_at - np.int32(latest))
     if kept > (1 - LEAST_SHARE) * used:
         tree.counters[arrays.CANNOT_SHRINK] = 1
 
@@ -97,6 +94,7 @@ def reroot(tree: Tree, root: int) -> None:
 @kernel()
 def become_root(tree, root):
     """Move a node to the root's place. Edges that led to it lead to a fresh node."""
+    leave(tree, root)
     move_node(tree, root, np.int64(arrays.ROOT))
     reset_node(tree, root)
 
@@ -108,50 +106,141 @@ def forget_the_rest(tree: Tree) -> Iterator[None]:
 
 def forget_unreached(tree: Tree, latest: np.int64) -> Iterator[None]:
     """Close nodes last visited at `latest` or before, and forget what the root does not lead to, in
-    slices.
+    slices. Takes as long as the nodes in use need, however large the tree may grow.
     """
-    used = int(tree.counters[arrays.NODES])
-    reached = yield from filled(np.empty(len(tree.nodes), np.bool_), False)
-    queue = np.empty(used, np.int32)
-    reached[arrays.ROOT], queue[0] = True, arrays.ROOT
-    done, kept, kept_edges = 0, 1, 0
-    while done < kept:
-        last = min(kept, done + SLICE)
-        kept = int(
-            mark(tree, latest, reached, queue, np.int64(done), np.int64(last), np.int64(kept))
-        )
-        done = last
+    work = begin_pass(tree)
+    while not forget_some(tree, work, latest, np.int64(SLICE)):
         yield
-    yield from filled(tree.table, arrays.ROOT)
-    order = yield from nodes_by_edges(tree, queue[:kept])
-    for first, end in slices(len(order)):
-        kept_edges = int(move_edges(tree, order, first, end, np.int64(kept_edges)))
+
+
+def cleared_table(tree: Tree, used: int) -> Iterator[None]:
+    """Take all of the `used` nodes of a tree that is forgotten out of the transposition table, in
+    slices: no thread may find what another has not made anew.
+    """
+    if used > len(tree.table) * DENSE_SHARE:
+        for begin in range(0, len(tree.table), FILL_SLICE):
+            tree.table[begin : begin + FILL_SLICE] = 0
+            yield
+        return
+    for begin in range(0, used, SLICE):
+        leave_all(tree, np.int64(begin), np.int64(min(begin + SLICE, used)))
         yield
-    forgotten = tree.order[:used][~reached[tree.order[:used]]]
-    tree.order[:kept], tree.order[kept:used] = queue[:kept], forgotten
-    tree.counters[arrays.EDGES] = kept_edges
-    tree.counters[arrays.NODES] = kept
-    for first, end in slices(kept):
-        enter_all(tree, first, end)
-        yield
+
+
+# ---- one pass ------------------------------------------------------------------------------------
+
+
+class Pass(NamedTuple):
+    """A pass over the n nodes in use, and how far it is."""
+
+    queue: np.ndarray  # int32 [n]: nodes that are kept, as they are reached, then the others.
+    by_edges: np.ndarray  # int32 [n]: those of the kept ones that have edges, by their first edge.
+    place: (
+        np.ndarray
+    )  # int32 [n_edges // BUCKET + 2]: by bucket, the next free place in `by_edges`.
+    progress: np.ndarray  # int64 [N_PROGRESS]
+
+
+# Words of `progress`.
+AT_PHASE: Final = 0  # One of MARKING ... IS_OVER.
+AT: Final = 1  # How much of the phase is done.
+KEPT: Final = 2  # Number of nodes that the root leads to, as far as is known.
+WITH_EDGES: Final = 3  # Those of them that have edges.
+KEPT_EDGES: Final = 4  # Number of edges that were moved.
+OTHERS: Final = 5  # Number of nodes that are forgotten.
+N_PROGRESS: Final = 6
+
+# Phases.
+MARKING: Final = 0
+COUNTING: Final = 1
+ADDING_UP: Final = 2
+SORTING: Final = 3
+MOVING: Final = 4
+FORGETTING: Final = 5
+IS_OVER: Final = 6
+
+
+def begin_pass(tree: Tree) -> Pass:
+    """Return a pass that has reached the root."""
+    used, edges = int(tree.counters[arrays.NODES]), int(tree.counters[arrays.EDGES])
+    work = Pass(
+        queue=np.empty(used, np.int32),
+        by_edges=np.full(used, arrays.NO_NODE, np.int32),
+        place=np.zeros(edges // BUCKET + 2, np.int32),
+        progress=np.zeros(N_PROGRESS, np.int64),
+    )
+    tree.counters[arrays.SWEEP] += 1
+    tree.seen_in[arrays.ROOT] = tree.counters[arrays.SWEEP]
+    work.queue[0] = arrays.ROOT
+    work.progress[KEPT] = 1
+    return work
 
 
 @kernel()
-def mark(tree, latest, reached, queue, begin, last, end):
-    """Append to `queue[:end]` the nodes to which edges lead from `queue[begin:last]`, each once;
-    returns the new end.
+def forget_some(tree, work, latest, left):
+    """Do `left` steps of a pass, a node or an edge's bucket each; returns whether it is over."""
+    progress = work.progress
+    while left > 0 and progress[AT_PHASE] != IS_OVER:
+        begin = progress[AT]
+        end = min(begin + left, length_of_phase(work))
+        do_phase(tree, work, latest, begin, end)
+        left -= end - begin
+        progress[AT] = end
+        if end == length_of_phase(work):
+            progress[AT_PHASE] += 1
+            progress[AT] = 0
+    if progress[AT_PHASE] != IS_OVER:
+        return False
+    for i in range(work.queue.size):
+        tree.order[i] = work.queue[i]
+    tree.counters[arrays.EDGES] = progress[KEPT_EDGES]
+    tree.counters[arrays.NODES] = progress[KEPT]
+    return True
+
+
+@kernel()
+def length_of_phase(work):
+    """Return the steps of the phase, as far as is known."""
+    phase = work.progress[AT_PHASE]
+    if phase == ADDING_UP:
+        return np.int64(work.place.size)
+    if phase == MOVING:
+        return work.progress[WITH_EDGES]
+    if phase == FORGETTING:
+        return np.int64(work.queue.size)
+    return work.progress[KEPT]
+
+
+@kernel()
+def do_phase(tree, work, latest, begin, end):
+    """Do the steps `begin` to `end` of the phase."""
+    phase = work.progress[AT_PHASE]
+    if phase == MARKING:
+        mark(tree, work, latest, begin, end)
+    elif phase == COUNTING:
+        count_buckets(tree, work.queue[begin:end], work.place)
+    elif phase == ADDING_UP:
+        for bucket in range(max(begin, 1), end):
+            work.place[bucket] += work.place[bucket - 1]
+        work.progress[WITH_EDGES] = work.place[end - 1]
+    elif phase == SORTING:
+        fill_buckets(tree, work.queue[begin:end], work.place, work.by_edges)
+    elif phase == MOVING:
+        move_edges(tree, work, begin, end)
+    else:
+        forget_nodes(tree, work, begin, end)
+
+
+@kernel()
+def mark(tree, work, latest, begin, end):
+    """Append to the queue the nodes to which edges lead from `queue[begin:end]`, each once.
 
     Those last visited at `latest` or before are closed, so that nothing below them is reached.
     """
-    for i in range(begin, last):
-        node = np.int64(queue[i])
-        old = (
-            tree.nodes[node].state == arrays.EXPANDED
-            and tree.nodes[node].used_at <= latest
-            and not is_decided(tree, node)
-        )
-        stunted = latest != NONE_IS_OLD and tree.nodes[node].state == arrays.STUNTED
-        if stunted or (old and node != arrays.ROOT):
+    kept, sweep = work.progress[KEPT], tree.counters[arrays.SWEEP]
+    for i in range(begin, end):
+        node = np.int64(work.queue[i])
+        if gives_way(tree, node, latest):
             tree.nodes[node].state = arrays.VALUED
             tree.nodes[node].n_edges = 0
             tree.asked_at[node] = 0
@@ -159,44 +248,21 @@ def mark(tree, latest, reached, queue, begin, last, end):
         first = np.int64(tree.nodes[node].first_edge)
         for edge in range(first, first + tree.nodes[node].n_edges):
             child = np.int64(tree.edges[edge].child)
-            if child != arrays.NO_NODE and not reached[child]:
-                reached[child] = True
-                queue[end] = child
-                end += 1
-    return end
+            if child != arrays.NO_NODE and tree.seen_in[child] != sweep:
+                tree.seen_in[child] = sweep
+                work.queue[kept] = child
+                kept += 1
+    work.progress[KEPT] = kept
 
 
-def filled(words: np.ndarray, number: int) -> Generator[None, None, np.ndarray]:
-    """Write a number to all words of an array, in slices, and return the array."""
-    for begin in range(0, len(words), FILL_SLICE):
-        words[begin : begin + FILL_SLICE] = number
-        yield
-    return words
-
-
-def slices(count: int) -> Iterator[tuple[np.int64, np.int64]]:
-    """Yield the ranges (begin, end) of the slices of so many nodes."""
-    for begin in range(0, count, SLICE):
-        yield np.int64(begin), np.int64(min(begin + SLICE, count))
-
-
-def nodes_by_edges(tree: Tree, nodes: np.ndarray) -> Generator[None, None, np.ndarray]:
-    """Return int32 [n]: those of the nodes that have edges, by ascending first edge (a counting
-    sort), in slices.
-    """
-    place = np.zeros(int(tree.counters[arrays.EDGES]) // BUCKET + 2, np.int32)
-    for begin, end in slices(len(nodes)):
-        count_buckets(tree, nodes[begin:end], place)
-        yield
-    for first in range(0, len(place), FILL_SLICE):
-        part = place[max(0, first - 1) : first + FILL_SLICE]  # From the last sum on.
-        np.cumsum(part, out=part)
-        yield
-    order = yield from filled(np.empty(place[-1], np.int32), arrays.NO_NODE)
-    for begin, end in slices(len(nodes)):
-        fill_buckets(tree, nodes[begin:end], place, order)
-        yield
-    return order
+@kernel()
+def gives_way(tree, node, latest):
+    """Whether a node loses its edges: it is old and not the proof of others, or never got any."""
+    if tree.nodes[node].state == arrays.STUNTED:
+        return latest != NONE_IS_OLD
+    if tree.nodes[node].state != arrays.EXPANDED or tree.nodes[node].used_at > latest:
+        return False
+    return node != arrays.ROOT and not is_decided(tree, node)
 
 
 @kernel()
@@ -227,13 +293,27 @@ def fill_buckets(tree, nodes, place, order):
 
 
 @kernel()
-def move_edges(tree, order, begin, end, to):
-    """Move the edges of `order[begin:end]` to edge `to` and behind; returns where the next ones go."""
+def move_edges(tree, work, begin, end):
+    """Move the edges of the nodes `by_edges[begin:end]` to the front."""
+    to = work.progress[KEPT_EDGES]
     for k in range(begin, end):
-        node = order[k]
+        node = work.by_edges[k]
         first = np.int64(tree.nodes[node].first_edge)
         tree.nodes[node].first_edge = to
         for edge in range(first, first + tree.nodes[node].n_edges):
             move_edge(tree, edge, to)
             to += 1
-    return to
+    work.progress[KEPT_EDGES] = to
+
+
+@kernel()
+def forget_nodes(tree, work, begin, end):
+    """Forget those of the nodes `tree.order[begin:end]` that were not reached."""
+    others = work.progress[OTHERS]
+    for i in range(begin, end):
+        node = np.int64(tree.order[i])
+        if tree.seen_in[node] != tree.counters[arrays.SWEEP]:
+            leave(tree, node)
+            work.queue[work.progress[KEPT] + others] = node
+            others += 1
+    work.progress[OTHERS] = others

@@ -128,9 +128,13 @@ MATE_PRIOR: Final = 0.75  # Prior of a root move that starts a forced mate. Set 
 
 # ---- rounds of leaves (`run`) --------------------------------------------------------------------
 
-CALL_SECONDS: Final = (
-    0.003  # Seconds that a kernel runs before Python looks at clock and stop. Set by hand.
-)
+# Seconds of its thread's own time that a kernel runs before Python looks at clock and stop. A
+# machine that has other work to do takes longer for them. Set by hand.
+CALL_SECONDS: Final = 0.003
+LEFT_SHARE: Final = 0.5  # Share of the time left that such a call may take. Set by hand.
+# Most times that by which others are thought to take the processor: some systems count a thread's
+# time in steps of 16 ms. Set by hand.
+MOST_DELAY: Final = 32.0
 FIRST_CALL_VISITS: Final = (
     16  # Visits of the first call, whose speed is not known yet. Set by hand.
 )
@@ -206,6 +210,9 @@ LAST_MOVE_SHARE: Final = (
     0.9  # The same for the last move before the next time control. Set by hand.
 )
 LATE_MS: Final = 150.0  # How late a busy machine may be with a move. Set by hand.
+LATENESS_MEMORY: Final = 0.7  # Share of a move's lateness that the next one expects. Set by hand.
+MOST_LATE_SHARE: Final = 0.25  # Largest share of the clock kept back for that. Set by hand.
+INCREMENT_SHARE: Final = 0.25  # Least share of an increment that a move gets. Set by hand.
 SHORTEST_THINK_MS: Final = 1.0  # Least time for a move in milliseconds. Set by hand.
 CHECK_INTERVAL_MS: Final = (
     4.0  # Milliseconds between two looks at whether the move can still change. Set by hand.

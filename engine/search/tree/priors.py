@@ -105,15 +105,11 @@ def find_edge(tree, node, move):
 def set_prior(tree, node, edge, prior):
     """Change the prior of one edge; the other edges share the rest in their old proportions."""
     first = np.int64(tree.nodes[node].first_edge)
-    last = first + tree.nodes[node].n_edges - 1
     others = (np.float32(1.0) - prior) / (np.float32(1.0) - tree.edges[edge].prior)
-    for other in range(first, last + 1):
+    for other in range(first, first + tree.nodes[node].n_edges):
         tree.edges[other].prior *= others
     tree.edges[edge].prior = prior
-    edge = move_forward(tree, first, edge)
-    while edge < last and ranks_before(tree, edge + 1, edge):
-        exchange_edges(tree, edge, edge + 1)
-        edge += 1
+    move_back(tree, node, move_forward(tree, first, edge))
 
 
 @kernel()
@@ -123,6 +119,17 @@ def set_priors(tree, node, priors):
     for i in range(tree.nodes[node].n_edges):
         tree.edges[first + i].prior = priors[i]
         move_forward(tree, first, first + i)
+
+
+@kernel()
+def mix_priors(tree, node, noise, share):
+    """Take a share of the priors of a node from noise, float64 [n], in the order of its edges."""
+    restore(tree, node)
+    first, mixed = np.int64(tree.nodes[node].first_edge), tree.scratch_priors
+    for i in range(noise.size):
+        own = np.float32(1.0 - share) * tree.edges[first + i].prior
+        mixed[i] = np.float32(np.float64(own) + share * noise[i])
+    set_priors(tree, node, mixed)
 
 
 @kernel()
@@ -146,6 +153,15 @@ def move_forward(tree, first, edge):
         exchange_edges(tree, edge - 1, edge)
         edge -= 1
     return edge
+
+
+@kernel()
+def move_back(tree, node, edge):
+    """Move an edge of a node backward to its place among the sorted edges."""
+    last = np.int64(tree.nodes[node].first_edge) + tree.nodes[node].n_edges - 1
+    while edge < last and ranks_before(tree, edge + 1, edge):
+        exchange_edges(tree, edge, edge + 1)
+        edge += 1
 
 
 @kernel()

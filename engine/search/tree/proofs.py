@@ -17,7 +17,17 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.ordering import order_reads, order_writes
-from engine.search.tree.arrays import DRAW, LOSS, LOST, NO_NODE, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.arrays import (
+    ASIDE,
+    DRAW,
+    LOSS,
+    LOST,
+    NO_NODE,
+    ROOT,
+    UNKNOWN_DISTANCE,
+    WIN,
+)
+from engine.search.tree.edges import draws_of, square_of
 
 
 @kernel()
@@ -31,7 +41,7 @@ def decide(tree, node, result, plies):
     """Mark a new leaf as decided, with `result` for the side that moved into it and mate in
     `plies`.
     """
-    tree.nodes[node].mate_plies = plies
+    tree.mate_plies[node] = plies
     order_writes()
     tree.nodes[node].lower = result
     tree.nodes[node].upper = result
@@ -48,11 +58,57 @@ def narrow(tree, node):
     if tree.nodes[node].lower == -upper and tree.nodes[node].upper == -lower:
         return False
     if lower == upper:
-        tree.nodes[node].mate_plies = mate_distance(tree, node, lower)
+        tree.mate_plies[node] = mate_distance(tree, node, lower)
     order_writes()
     tree.nodes[node].lower = -upper
     tree.nodes[node].upper = -lower
     return True
+
+
+@kernel()
+def widen(tree, params, node):
+    """Take the bounds of a node from its children anew, because some know less than before. Where
+    the node was decided and is so no more, its value is the mean of its edges'.
+    """
+    if node == ROOT and not params.decide_root:
+        return
+    was_decided = is_decided(tree, node)
+    set_bounds(tree, node)
+    if is_decided(tree, node):
+        tree.mate_plies[node] = mate_distance(tree, node, -np.int64(tree.nodes[node].lower))
+        settle_past_visits(tree, node)
+    elif was_decided:
+        take_sums_from_edges(tree, node, 0.0, 0.0, 0.0)
+
+
+@kernel()
+def set_bounds(tree, node):
+    """Give a node the bounds that follow from its children."""
+    lower, upper = best_bounds(tree, node)
+    tree.nodes[node].lower = -upper
+    tree.nodes[node].upper = -lower
+
+
+@kernel()
+def take_sums_from_edges(tree, node, own, value, draw):
+    """Take a node's sums from its edges, but for those aside and those that lose. `own` is 1.0 where
+    its own evaluation counts, which is `value` and `draw` for its side to move.
+    """
+    visits = own
+    value_sum, draw_sum, square_sum = -value, draw, value * value
+    first = np.int64(tree.nodes[node].first_edge)
+    for edge in range(first, first + tree.nodes[node].n_edges):
+        passes = np.float64(tree.edges[edge].passes)
+        if passes == 0.0 or tree.edges[edge].q == LOST or tree.edges[edge].barred == ASIDE:
+            continue
+        visits += passes
+        value_sum -= passes * tree.edges[edge].q
+        draw_sum += passes * draws_of(tree, edge)
+        square_sum += passes * square_of(tree, edge)
+    scale = tree.nodes[node].visits / visits if visits > 0.0 else 0.0
+    tree.nodes[node].value_sum = scale * value_sum
+    tree.nodes[node].draw_sum = scale * draw_sum
+    tree.nodes[node].square_sum = scale * square_sum
 
 
 @kernel()
@@ -62,11 +118,11 @@ def best_bounds(tree, node):
     first = tree.nodes[node].first_edge
     for edge in range(first, first + tree.nodes[node].n_edges):
         child = tree.edges[edge].child
+        if tree.edges[edge].barred == ASIDE:
+            continue
         if child == NO_NODE:
             upper = np.int64(WIN)
-        elif (
-            tree.edges[edge].q != LOST
-        ):  # The move may count as lost whatever its child is (`driver.WinsAside`).
+        else:
             lower = max(lower, np.int64(tree.nodes[child].lower))
             upper = max(upper, np.int64(tree.nodes[child].upper))
         if lower == WIN:
@@ -92,7 +148,7 @@ def mate_distance(tree, node, result):
         ):
             continue
         order_reads()
-        plies = np.int64(tree.nodes[child].mate_plies)
+        plies = np.int64(tree.mate_plies[child])
         if plies == UNKNOWN_DISTANCE:
             if result == LOSS:
                 return plies  # This defence may be the longest, and its length is unknown.
@@ -105,6 +161,6 @@ def mate_distance(tree, node, result):
 def settle_past_visits(tree, node):
     """Make all past visits of a decided node, which the caller has locked, count as its result."""
     visits = tree.nodes[node].visits
-    tree.nodes[node].square = np.float32(abs(tree.nodes[node].lower))
+    tree.nodes[node].square_sum = np.float64(abs(tree.nodes[node].lower)) * visits
     tree.nodes[node].value_sum = np.float64(tree.nodes[node].lower) * visits
     tree.nodes[node].draw_sum = np.float64(visits) if tree.nodes[node].lower == DRAW else 0.0

@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.native.elementary import log
 from engine.native.jit import kernel
-from engine.search.tree.arrays import LOST, NO_NODE, UNVISITED
+from engine.search.tree.arrays import ASIDE, LOST, NO_NODE, UNVISITED
 from engine.search.tree.params import (
     DEVIATION_VISITS,
     MOVES_LEFT_LINEAR,
@@ -49,7 +49,7 @@ def deviation(tree, node):
     """
     visits = max(1, tree.nodes[node].visits)
     mean = tree.nodes[node].value_sum / visits
-    spread = max(0.0, tree.nodes[node].square - mean * mean) * visits
+    spread = max(0.0, tree.nodes[node].square_sum - mean * mean * visits)
     return np.sqrt((_TYPICAL_SPREAD + spread) / (DEVIATION_VISITS + visits - 1))
 
 
@@ -98,10 +98,16 @@ def in_a_hurry(tree, params, node):
 
 
 @kernel()
+def mean_plies(tree, node):
+    """Mean plies from a visited node to the end of the game."""
+    return tree.nodes[node].plies_sum / tree.nodes[node].visits
+
+
+@kernel()
 def moves_left_utility(tree, params, node, child, q):
     """M of a visited child with mean value `q`; `node` is its parent."""
     most = params.moves_left_max_effect
-    longer = tree.nodes[child].moves_left - tree.nodes[node].moves_left
+    longer = mean_plies(tree, child) - mean_plies(tree, node)
     utility = max(-most, min(most, params.moves_left_slope * longer))
     beyond = max(0.0, abs(q) - params.moves_left_threshold) / (1.0 - params.moves_left_threshold)
     utility *= MOVES_LEFT_LINEAR * beyond + MOVES_LEFT_SQUARE * beyond * beyond
@@ -120,6 +126,13 @@ def child_value(tree, params, node, edge, draw_score, hurry):
 
 
 @kernel()
+def exploration_bonus(tree, edge, scale):
+    """U of an edge; `scale` is its node's."""
+    begun = tree.edges[edge].passes + tree.edges[edge].under_way
+    return scale * tree.edges[edge].prior / np.float32(1 + begun)
+
+
+@kernel()
 def select_edge(tree, params, node, draw_score):
     """Return the edge with the highest Q + U + M that is not known to lose; the first edge if all
     are known to lose.
@@ -135,13 +148,13 @@ def select_edge(tree, params, node, draw_score):
     fresh, fresh_u = np.int64(NO_EDGE), np.float32(-np.inf)
     for edge in range(first, first + tree.nodes[node].n_edges):
         prior, q = tree.edges[edge].prior, tree.edges[edge].q
-        if params.avoid_busy and tree.edges[edge].busy != 0:
-            if q != UNVISITED:
+        barred = tree.edges[edge].barred
+        if barred == ASIDE or (barred != 0 and params.avoid_busy):
+            # Where all children are busy, the visit waits at the first.
+            if barred != ASIDE and q != UNVISITED:
                 visited_prior += prior
-            # Another thread evaluates it. Where all children are busy, the visit waits at the
-            # first.
             continue
-        u = scale * prior / np.float32(1 + tree.edges[edge].passes + tree.edges[edge].under_way)
+        u = exploration_bonus(tree, edge, scale)
         if q == UNVISITED:
             if u > fresh_u:
                 fresh, fresh_u = np.int64(edge), u
@@ -167,17 +180,16 @@ def score_edges(tree, params, node, draw_score, u, s):
     between rounds.
     """
     scale, hurry = exploration_scale(tree, params, node), in_a_hurry(tree, params, node)
-    visited_prior, edges = np.float32(0.0), tree.edges[tree.nodes[node].first_edge :]
+    first, visited_prior = np.int64(tree.nodes[node].first_edge), np.float32(0.0)
     for i in range(u.size):
-        u[i] = scale * edges[i].prior / np.float32(1 + edges[i].passes + edges[i].under_way)
-        if edges[i].q != UNVISITED:
-            s[i] = (
-                child_value(tree, params, node, tree.nodes[node].first_edge + i, draw_score, hurry)
-                + u[i]
-            )
-            if edges[i].q != LOST:
-                visited_prior += edges[i].prior
-    fpu = first_play_urgency(tree, params, node, draw_score, visited_prior)
+        q = tree.edges[first + i].q
+        if q != UNVISITED and q != LOST:
+            visited_prior += tree.edges[first + i].prior
+    urgency = first_play_urgency(tree, params, node, draw_score, visited_prior)
     for i in range(u.size):
-        if edges[i].q == UNVISITED:
-            s[i] = fpu + u[i]
+        edge = first + i
+        u[i] = exploration_bonus(tree, edge, scale)
+        if tree.edges[edge].q == UNVISITED:
+            s[i] = urgency + u[i]
+        else:
+            s[i] = child_value(tree, params, node, edge, draw_score, hurry) + u[i]

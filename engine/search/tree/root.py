@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 
 from engine.board.attacks import bit, in_check
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.board.layout import CASTLING_FLAG, HALFMOVE, KEY, NO_MOVE, ROW_WORDS, SIDE, WHITE
-from engine.board.makemove import copy_row, make
+from engine.board.layout import CASTLING_FLAG, HALFMOVE, KEY, NO_MOVE, SIDE, WHITE
+from engine.board.makemove import make, push
 from engine.board.movegen import generate
 from engine.native.jit import kernel
+from engine.native.ordering import order_reads
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Tree
+from engine.search.tree.edges import draws_below, draws_of, value_below
 from engine.search.tree.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
 from engine.search.tree.proofs import is_decided
-from engine.search.tree.puct import fall_of_urgency
+from engine.search.tree.puct import fall_of_urgency, mean_plies
+from engine.search.tree.repetitions import ends_line
 from engine.tactics.mates import MateSpace, mating_start
 
 MAX_PLIES = 10_000  # Greater than the plies of any counted mate.
 MOST_SHOWN = 40  # A principal variation shows at most this many moves.
-FRESH_NODE: Final = np.array(
-    tuple(field.reset for field in arrays.RECORD_FIELDS.values()), arrays.NODE_TYPE
-)  # Never visited.
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Root:
     moves: np.ndarray  # uint16 [n]: codes.
     children: np.ndarray  # int32 [n]: nodes, or NO_NODE for moves never tried.
     priors: np.ndarray  # float32 [n]: P as the search uses it, with hints and noise.
-    visits: np.ndarray  # int32 [n]: N.
+    visits: np.ndarray  # int64 [n]: N.
     q: np.ndarray  # float64 [n]: Q, the mean values, win minus loss; -1 (the worst) without visits.
     draws: np.ndarray  # float64 [n]: mean draw probabilities.
     moves_left: np.ndarray  # float32 [n]: mean plies to the end of the game; 0 without visits.
@@ -121,39 +121,77 @@ class Root:
         return best_first
 
 
+# Columns of `Root`.
+ROOT_COLUMNS: Final = {
+    "moves": np.uint16,
+    "children": np.int32,
+    "priors": np.float32,
+    "visits": np.int64,
+    "q": np.float64,
+    "draws": np.float64,
+    "moves_left": np.float32,
+    "proven": np.int8,
+    "can_win": np.bool_,
+    "mate_plies": np.int32,
+}
+
+
 def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: np.uint16) -> Root:
     """Return the root as it is now; `own_value` is the evaluator's."""
-    root = tree.nodes[arrays.ROOT]
-    edges = slice(int(root["first_edge"]), int(root["first_edge"]) + int(root["n_edges"]))
-    children = tree.child[edges].copy()
-    nodes = tree.nodes.take(children)  # NO_NODE reads any node, which the next line replaces.
-    nodes[children == arrays.NO_NODE] = FRESH_NODE
-    # Other threads may go on: a distance to mate is there once the bounds are, so it is read after
-    # them (`proofs`).
-    mate_plies = np.where(
-        children == arrays.NO_NODE, 0, tree.nodes["mate_plies"].take(children)
-    ).astype(np.int32)
-    visits, q = tree.edges["passes"][edges].copy(), tree.edges["q"][edges].copy()
-    nodes["lower"][q == arrays.LOST] = nodes["upper"][q == arrays.LOST] = (
-        arrays.LOSS
-    )  # Whatever the nodes are.
-    visited, counted = visits > 0, np.maximum(nodes["visits"], 1)
+    count = int(tree.nodes[arrays.ROOT]["n_edges"])
+    columns: dict[str, Any] = {name: np.empty(count, dtype) for name, dtype in ROOT_COLUMNS.items()}
+    has_wins_aside = write_root(tree, *columns.values())
+    position = read_position(tree, own_value)
     return Root(
         params=params,
         forced_move=forced_move,
-        position=read_position(tree, own_value),
+        position=replace(position, q=1.0, draw=0.0) if has_wins_aside else position,
         row=tree.stack[tree.counters[arrays.ROOT_PLY]].copy(),
-        moves=tree.move[edges].copy(),
-        children=children,
-        priors=tree.prior[edges].copy(),
-        visits=visits,
-        q=np.where(visited, np.maximum(q, -1.0), -1.0).astype(np.float64),
-        draws=nodes["draw_sum"] / counted,
-        moves_left=np.where(visited, nodes["moves_left"], 0.0),
-        proven=np.where(nodes["lower"] == nodes["upper"], nodes["lower"], arrays.DRAW),
-        can_win=nodes["upper"] == arrays.WIN,
-        mate_plies=mate_plies,
+        **columns,
     )
+
+
+@kernel()
+def write_root(
+    tree, moves, children, priors, visits, q, draws, moves_left, proven, can_win, mate_plies
+):
+    """Write the columns of `Root`; returns whether a winning move is set aside. Other threads may go
+    on.
+    """
+    has_wins_aside = False
+    for i in range(moves.size):
+        edge = np.int64(tree.nodes[arrays.ROOT].first_edge) + i
+        child = np.int64(tree.edges[edge].child)
+        moves[i] = tree.edges[edge].move
+        children[i] = child
+        priors[i] = tree.edges[edge].prior
+        visits[i] = tree.edges[edge].passes
+        is_visited = visits[i] > 0
+        q[i] = max(tree.edges[edge].q, np.float32(-1.0)) if is_visited else -1.0
+        draws[i] = draws_of(tree, edge) if is_visited else 0.0
+        moves_left[i] = 0.0
+        proven[i] = arrays.DRAW
+        can_win[i] = True
+        mate_plies[i] = 0
+        if child != arrays.NO_NODE:
+            if is_visited:
+                moves_left[i] = mean_plies(tree, child)
+            write_proof(tree, i, edge, child, proven, can_win, mate_plies)
+        has_wins_aside |= tree.edges[edge].barred == arrays.ASIDE
+    return has_wins_aside
+
+
+@kernel()
+def write_proof(tree, i, edge, child, proven, can_win, mate_plies):
+    """Write what is certain of root move `i`."""
+    lower, upper = np.int64(tree.nodes[child].lower), np.int64(tree.nodes[child].upper)
+    order_reads()  # A distance to mate is there once the bounds are (`proofs`).
+    mate_plies[i] = tree.mate_plies[child]
+    if tree.edges[edge].q == arrays.LOST:  # Whatever the node is.
+        lower = upper = np.int64(arrays.LOSS)
+    if lower == upper:
+        proven[i] = lower
+    can_win[i] = upper == arrays.WIN
 
 
 def read_position(tree: Tree, own_value: float) -> RootPosition:
@@ -165,8 +203,57 @@ def read_position(tree: Tree, own_value: float) -> RootPosition:
         q=-float(root["value_sum"]) / max(visits, 1),
         draw=float(root["draw_sum"]) / max(visits, 1),
         v=own_value,
-        moves_left=float(root["moves_left"]),
+        moves_left=float(root["plies_sum"]) / max(visits, 1),
     )
+
+
+@kernel()
+def root_alone(tree):
+    """Return what remains of the root without its children, the evaluator's own value and draw
+    probability for the side to move. A decided root counts as its result.
+    """
+    root = np.int64(arrays.ROOT)
+    value, draw = -tree.nodes[root].value_sum, tree.nodes[root].draw_sum
+    if is_decided(tree, root):
+        visits = np.float64(max(1, tree.nodes[root].visits))
+        return value / visits, draw / visits
+    value -= value_below(tree, root)
+    draw -= draws_below(tree, root)
+    return min(1.0, max(-1.0, value)), min(1.0, max(0.0, draw))
+
+
+@kernel()
+def node_of_game(tree, stack):
+    """Return the node of the last position of a game, uint64 [n, 16]; NO_NODE if its moves do not
+    lead from the root to a node that has its edges.
+    """
+    ply, node = tree.counters[arrays.ROOT_PLY], np.int64(arrays.ROOT)
+    if tree.counters[arrays.NODES] == 0 or len(stack) <= ply:
+        return np.int64(arrays.NO_NODE)
+    for row in range(ply + 1):
+        if (
+            stack[row, KEY] != tree.stack[row, KEY]
+            or stack[row, HALFMOVE] != tree.stack[row, HALFMOVE]
+        ):
+            return np.int64(arrays.NO_NODE)
+    while node != arrays.NO_NODE and ply < len(stack) - 1:
+        node = child_reaching(tree, node, stack[ply], stack[ply + 1, KEY])
+        ply += 1
+    if node != arrays.NO_NODE and tree.nodes[node].state != arrays.EXPANDED:
+        return np.int64(arrays.NO_NODE)
+    return node
+
+
+@kernel()
+def child_reaching(tree, node, row, key):
+    """Return the child of a node, whose position is `row`, that has this key; NO_NODE if none has."""
+    first = np.int64(tree.nodes[node].first_edge)
+    for edge in range(first, first + tree.nodes[node].n_edges):
+        if tree.edges[edge].child != arrays.NO_NODE:
+            make(row, tree.edges[edge].move, tree.stack[-1])
+            if tree.stack[-1, KEY] == key:
+                return np.int64(tree.edges[edge].child)
+    return np.int64(arrays.NO_NODE)
 
 
 # ---- lines ---------------------------------------------------------------------------------------
@@ -194,17 +281,15 @@ def root_lines(
     )
     mates, most = is_proven | is_forced, max(1, root.params.mate_moves)
     nodes, wins = np.where(is_proven, children, arrays.NO_NODE), (proven == arrays.WIN) | is_forced
-    rows, line = np.empty((arrays.MAX_DEPTH + 1, ROW_WORDS), np.uint64), root.moves[indices]
+    line = root.moves[indices]
     write_lines(
         tree,
-        root.row,
         line,
         children,
         nodes,
         wins,
         np.int64(most),
         space,
-        rows,
         lines,
         lengths,
         mates,
@@ -213,23 +298,26 @@ def root_lines(
 
 
 @kernel()
-def write_lines(tree, row, moves, children, nodes, wins, most, space, rows, lines, lengths, mates):
+def write_lines(tree, moves, children, nodes, wins, most, space, lines, lengths, mates):
     """Write the lines of `root_lines`. `nodes`: where the tree may prove a mate. `mates` comes in
-    as may be.
+    as may be. The positions of each line pass through the stack.
     """
+    root_ply = tree.counters[arrays.ROOT_PLY]
+    rows = tree.stack[root_ply:]
     for i in range(len(moves)):
         line, length = lines[i], np.int64(0)
-        copy_row(row, rows[0])
         line[0] = moves[i]
         if mates[i]:
             length = follow_mate(tree, np.int64(nodes[i]), wins[i], most, space, rows, line)
             for ply in range(1, length):
-                if rows[ply, HALFMOVE] >= FIFTY_MOVE_PLIES:
+                push(tree.stack, root_ply + ply - 1, line[ply - 1])
+                drawn = rows[ply, HALFMOVE] >= FIFTY_MOVE_PLIES
+                if drawn or ends_line(tree, root_ply + ply):
                     length = np.int64(0)
                     break
         mates[i] = length > 0
         if length == 0:
-            length = follow_best(tree, np.int64(children[i]), rows, line[:MOST_SHOWN])
+            length = follow_best(tree, np.int64(children[i]), line[:MOST_SHOWN])
         lengths[i] = length
         for ply in range(length):
             if bit(np.int64(line[ply]) >> 6 & 63) & rows[ply, WHITE + np.int64(rows[ply, SIDE])]:
@@ -296,18 +384,17 @@ def longest_defence(row, replies, most, space, after):
 
 
 @kernel()
-def follow_best(tree, node, rows, moves):
-    """Follow the best moves from `node`, behind `moves[0]` in `rows[0]`, as long as there are any.
+def follow_best(tree, node, moves):
+    """Follow the best moves from `node`, behind `moves[0]` at the root, as long as there are any, or
+    up to a draw by repetition.
 
-    Fills moves uint16 [n] and the rows before them, uint64 [n + 1, 16], and the one behind. Returns
-    the number of moves.
+    Fills moves uint16 [n] and the stack. Returns the number of moves.
     """
-    count = np.int64(1)
+    count, root_ply = np.int64(1), tree.counters[arrays.ROOT_PLY]
     while True:
-        make(rows[count - 1], moves[count - 1], rows[count])
-        for earlier in range(count):
-            if rows[earlier, KEY] == rows[count, KEY]:
-                return count
+        push(tree.stack, root_ply + count - 1, moves[count - 1])
+        if ends_line(tree, root_ply + count):
+            return count
         if node == arrays.NO_NODE or count == len(moves):
             return count
         edge = best_edge(tree, node)
@@ -332,11 +419,12 @@ def best_edge(tree, node):
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
         child = tree.edges[edge].child
-        if child == arrays.NO_NODE or tree.edges[edge].passes == 0:
+        if tree.edges[edge].passes == 0:
             continue
-        decided = tree.nodes[child].lower == tree.nodes[child].upper
-        proven = np.int64(tree.nodes[child].lower) if decided else np.int64(arrays.DRAW)
-        plies = np.int64(tree.nodes[child].mate_plies)
+        proven = np.int64(arrays.DRAW)
+        plies = np.int64(0)
+        if child != arrays.NO_NODE and is_decided(tree, child):
+            proven, plies = np.int64(tree.nodes[child].lower), np.int64(tree.mate_plies[child])
         plies = -proven * (np.int64(MAX_PLIES) if plies == arrays.UNKNOWN_DISTANCE else plies)
         visits = np.int64(tree.edges[edge].passes)
         if best == arrays.NO_NODE or (proven, plies, visits) >= (

@@ -53,7 +53,7 @@ def find_node(tree, key):
         if (entry ^ key) & KEY_BITS == np.uint64(0):
             node = np.int64(entry & ~KEY_BITS)
             order_reads()
-            if node != ROOT and tree.nodes[node].key == key:
+            if node != ROOT and tree.key[node] == key:
                 return node
     return np.int64(NO_NODE)
 
@@ -61,7 +61,7 @@ def find_node(tree, key):
 @kernel()
 def enter(tree, node):
     """Enter a node into the table."""
-    key = tree.nodes[node].key
+    key = tree.key[node]
     if key == np.uint64(0) or node == ROOT:
         return
     first = first_place(tree, key)
@@ -74,7 +74,19 @@ def enter(tree, node):
 
 
 @kernel()
-def enter_all(tree, begin, end):
-    """Enter the nodes `tree.order[begin:end]`."""
+def leave(tree, node):
+    """Take a node that is forgotten out of the table."""
+    key = tree.key[node]
+    if key == np.uint64(0):
+        return
+    first = first_place(tree, key)
+    for place in range(first, first + BUCKET_PLACES):
+        if tree.table[place] == key & KEY_BITS | np.uint64(node):
+            tree.table[place] = np.uint64(0)
+
+
+@kernel()
+def leave_all(tree, begin, end):
+    """Take the nodes `tree.order[begin:end]` out of the table."""
     for i in range(begin, end):
-        enter(tree, np.int64(tree.order[i]))
+        leave(tree, np.int64(tree.order[i]))

@@ -7,8 +7,8 @@ claimed is a collision. Where the best edge has few of its child's visits, becau
 there, it gets a free one: it takes the child's value, and the walk chooses anew.
 
 A position that occurred before on the path, or fifty moves without progress that began there, is a
-draw for this visit alone. It is no node, because other paths may lead to the same position. So no
-walk goes round a cycle.
+draw for this visit alone (`repetitions`). It is no node, because other paths may lead to the same
+position. So no walk goes round a cycle twice.
 
 At the leaf: the rules, or a mate in one, may decide the position without an evaluation.
 """
@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.board.attacks import in_check
-from engine.board.ending import CHECKMATE, FIFTY_MOVE_PLIES, ONGOING, game_end
-from engine.board.layout import HALFMOVE, KEY, REPETITIONS
+from engine.board.ending import CHECKMATE, ONGOING, game_end
+from engine.board.layout import KEY
 from engine.board.makemove import copy_row, push
 from engine.board.movegen import generate
 from engine.native.jit import kernel
@@ -27,12 +26,13 @@ from engine.native.ordering import add, lock, order_reads, order_writes, unlock
 from engine.native.prefetch import prefetch
 from engine.search.tree import arrays
 from engine.search.tree.arrays import reset_node
-from engine.search.tree.backup import catch_up, finish_visit, go_up, mean_of
+from engine.search.tree.backup import News, catch_up, finish_visit, go_up, mean_of
 from engine.search.tree.edges import worth
 from engine.search.tree.params import CATCH_UP_SHARE
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import NO_EDGE, select_edge
-from engine.search.tree.transpositions import LATEST_HALFMOVE, enter, find_node, first_place, key_of
+from engine.search.tree.repetitions import is_drawn_by_game, is_drawn_by_path, settle_as_draw
+from engine.search.tree.transpositions import enter, find_node, first_place, key_of
 from engine.tactics.mates import mating_move
 from engine.tactics.small_endings import has_few_pieces, is_certain_draw
 
@@ -96,6 +96,8 @@ def descend(tree, params, node, depth, state):
             if is_drawn_by_path(tree, root_ply + depth + 1, depth + 1):
                 set_off(tree, node, edge, np.int64(1))
                 return node, depth + 1, np.int64(arrays.PATH_DRAW)
+            if child != arrays.NO_NODE and is_drawn_by_game(tree, root_ply + depth + 1):
+                settle_as_draw(tree, node, edge, child)
         child, state = step(tree, params, node, edge, root_ply + depth + 1)
         if child == arrays.NO_NODE:
             return node, depth, state  # The tree is full, so the visit ends at this node.
@@ -138,7 +140,7 @@ def step(tree, params, node, edge, ply):
     tree.edges[edge].below = tree.nodes[child].first_edge
     state = reach(tree, child)
     if state == arrays.PENDING or state == arrays.VALUED:
-        tree.edges[edge].busy = 1
+        tree.edges[edge].barred = arrays.CHILD_BUSY
     return child, state
 
 
@@ -184,9 +186,9 @@ def add_child(tree, params, node, edge, ply):
             is_new = child != arrays.NO_NODE
         if is_new:
             tree.nodes[child].state = arrays.BUSY
-            tree.nodes[child].key = key
+            tree.key[child] = key
             tree.edges[edge].under_way += 1
-            tree.edges[edge].busy = 1
+            tree.edges[edge].barred = arrays.CHILD_BUSY
             order_writes()
             enter(tree, child)
         if child != arrays.NO_NODE:
@@ -227,11 +229,11 @@ def finish_at_once(tree, params, node, depth, state):
         return False
     if state == arrays.PATH_DRAW:
         before = np.float64(tree.edges[tree.way[depth - 1]].passes)
-        q = np.float32(worth(tree.edges, tree.way[depth - 1]) / (before + 1.0))
-        go_up(tree, params, depth, q, (0.0, 1.0, 0.0, 0.0), False)
+        q = worth(tree.edges, tree.way[depth - 1]) / (before + 1.0)
+        go_up(tree, params, depth, News(q, 0.0, 1.0, 0.0, 0.0, np.bool_(False)))
         return True
-    value, draw, _, moves_left = mean_of(tree, node)[1]
-    finish_visit(tree, params, depth, node, state, value, draw, moves_left)
+    means = mean_of(tree, node)
+    finish_visit(tree, params, depth, node, state, means.value, means.draw, means.plies)
     return True
 
 
@@ -261,21 +263,3 @@ def ask_rules(tree, params, node, ply, leaves, leaf):
         if params.small_endings and has_few_pieces(row) and is_certain_draw(row):
             return np.int64(arrays.DRAW), np.int64(0)
     return np.int64(arrays.UNKNOWN), np.int64(0)
-
-
-@kernel()
-def is_drawn_by_path(tree, ply, depth):
-    """Whether the position at `ply`, so many plies below the root, is a draw because of the way
-    there: it occurred before, at or after the root, or no pawn moved and nothing was captured for
-    fifty moves. Where the root is close to these fifty moves itself, all ways there are alike, and
-    the rules may decide the node.
-    """
-    row = tree.stack[ply]
-    if row[REPETITIONS] != np.uint64(0):
-        for earlier in range(ply - 4, tree.counters[arrays.ROOT_PLY] - 1, -2):
-            if tree.stack[earlier, KEY] == row[KEY]:
-                return True
-    clock = np.int64(row[HALFMOVE])
-    if clock < FIFTY_MOVE_PLIES or clock - depth > LATEST_HALFMOVE:
-        return False
-    return not in_check(row) or generate(row, tree.scratch_moves) > 0

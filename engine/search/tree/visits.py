@@ -53,6 +53,7 @@ from engine.search.tree.params import (
 from engine.search.tree.priors import expand
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import select_edge
+from engine.search.tree.repetitions import is_drawn_by_game, is_drawn_by_path
 
 if TYPE_CHECKING:
     from engine.evaluation.material import MaterialModel
@@ -150,7 +151,7 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
         limit -= 1
         make_root(tree)
         leaf = first + counts[arrays.LEAVES]
-        tree.nodes[root].in_flight += 1
+        tree.counters[arrays.IN_FLIGHT] += 1
         tree.stint[arrays.FREE_LEFT] = FREE_VISITS
         node, depth, state = visit.descend(tree, params, root, np.int64(0), visit.reach(tree, root))
         places = counts[arrays.LEAVES], counts[arrays.COLLISIONS]
@@ -282,7 +283,7 @@ def begin_visit(tree, params, walker):
         if state == arrays.VALUED:
             state = give_edges(tree, params, node, tree.counters[arrays.ROOT_PLY] + depth, walker)
             if depth > 0:
-                tree.edges[tree.way[depth - 1]].busy = 0
+                tree.edges[tree.way[depth - 1]].barred = 0
         else:
             looks -= 1
             for _ in range(LOOK_PAUSES):
@@ -348,18 +349,15 @@ def begin_stint(tree, params, until):
     """
     while True:
         lock(tree.nodes, np.int64(arrays.ROOT))
-        visits, under_way = (
-            np.int64(tree.nodes[arrays.ROOT].visits),
-            np.int64(tree.nodes[arrays.ROOT].in_flight),
-        )
-        visits -= tree.counters[arrays.FREE]
+        visits = tree.nodes[arrays.ROOT].visits - tree.counters[arrays.FREE]
+        under_way = tree.counters[arrays.IN_FLIGHT]
         left = observe(until, np.int64(0)) - visits - under_way
         count = min(
             np.int64(STINT_VISITS), max(np.int64(1), visits // (STINT_VISITS * STINT_SHARE)), left
         )
         begins = left > 0 and under_way * VISITS_PER_VISIT <= visits
         if begins:
-            tree.nodes[arrays.ROOT].in_flight += count
+            tree.counters[arrays.IN_FLIGHT] += count
         unlock(tree.nodes, np.int64(arrays.ROOT))
         if begins:
             tree.stint[arrays.RESERVED] = count
@@ -387,7 +385,9 @@ def find_base(tree, params, count):
         if tree.nodes[child].state != arrays.EXPANDED or is_decided(tree, child):
             break
         push(tree.stack, ply + depth, tree.edges[edge].move)
-        if visit.is_drawn_by_path(tree, ply + depth + 1, depth + 1):
+        if is_drawn_by_path(tree, ply + depth + 1, depth + 1) or is_drawn_by_game(
+            tree, ply + depth + 1
+        ):
             break
         if visit.is_behind(tree, edge, child):
             backup.catch_up(tree, params, node, edge, child)
@@ -405,26 +405,23 @@ def end_stint(tree, params):
     """Count the visits of a stint in the ancestors of its base, and give back those that it did not
     make.
     """
-    count, reserved, depth = (
-        tree.stint[arrays.DONE],
-        tree.stint[arrays.RESERVED],
-        tree.stint[arrays.BASE_DEPTH],
-    )
-    sums = (
-        0.0,
-        tree.earned[arrays.DRAWS],
-        tree.earned[arrays.SQUARES],
-        tree.earned[arrays.PLIES_LEFT],
-    )
+    count, reserved = tree.stint[arrays.DONE], tree.stint[arrays.RESERVED]
+    depth = tree.stint[arrays.BASE_DEPTH]
     if depth > 0:
         clock = add(tree.counters, np.int64(arrays.CLOCK), count) + count
-        q = backup.mean_of(tree, tree.stint[arrays.BASE])[0]
+        counted = backup.Counted(count, reserved, clock)
+        news = backup.News(
+            backup.mean_of(tree, tree.stint[arrays.BASE]).q,
+            0.0,
+            tree.earned[arrays.DRAWS],
+            tree.earned[arrays.SQUARES],
+            tree.earned[arrays.PLIES_LEFT],
+            np.bool_(False),  # Each visit has told of its proofs.
+        )
         while depth > 0:
             depth -= 1
             node = backup.node_on(tree, depth)
-            q, sums, _ = backup.pass_by(
-                tree, params, node, tree.way[depth], count, reserved, clock, q, sums, False
-            )
+            news = backup.pass_by(tree, params, node, tree.way[depth], counted, news)
         backup.land(tree, reserved)
     else:
         backup.land(tree, reserved - count)

@@ -16,6 +16,7 @@ from engine.search.tree.arrays import (
     DRAW,
     EDGES,
     EXPANDED,
+    IN_FLIGHT,
     LOSS,
     NO_NODE,
     NODES,
@@ -56,7 +57,7 @@ def assert_whole(search: Search, adds_up: bool = True) -> None:
     used = np.sort(tree.order[:count])
     nodes = {name: tree.nodes[name][used] for name in tree.nodes.dtype.names}
     state, visits, lower, upper = nodes["state"], nodes["visits"], nodes["lower"], nodes["upper"]
-    assert not nodes["in_flight"].any()
+    assert tree.counters[IN_FLIGHT] == 0
     assert not nodes["lock"].any()
     assert (state != BUSY).all()
     assert (nodes["n_edges"][state != EXPANDED] == 0).all()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.search.tree.arrays import ROOT, Tree, new_tree
+from engine.search.tree.arrays import IN_FLIGHT, Tree, new_tree
 from engine.search.tree.backup import finish_known, finish_visit
 from engine.search.tree.params import SearchParams
 from engine.search.tree.priors import expand
@@ -34,7 +34,7 @@ def set_off(tree: Tree, node: int, place: int, child: int) -> int:
     tree.child[way[-1]] = child
     tree.way[: len(way)] = way
     tree.under_way[way] += 1
-    tree.in_flight[ROOT] += 1
+    tree.counters[IN_FLIGHT] += 1
     return len(way)
 
 

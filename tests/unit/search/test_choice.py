@@ -43,6 +43,17 @@ def test_stronger_means_more_nodes_and_less_chance():
     assert plans[-1].temperature > 0
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_move_is_chosen_where_all_prior_is_on_moves_that_lose():
+    """The weights of the others were 0 / 0, and no move could be drawn."""
+    children = [
+        root_move("e2e4", 0, 0.0),
+        root_move("g2g4", 99, 1.0, -1.0, mate=-1),
+        root_move("d2d4", 0, 0.0),
+    ]
+    assert set(chosen(children, EAGER)) == {"e2e4", "d2d4"}
+
+
 # The root moves, and those that may be chosen.
 FORESEEN = {
     "a mate in one is given": (

@@ -9,7 +9,6 @@ import pytest
 from engine import Engine
 from engine.board.convert import stack_from_board
 from engine.options import EngineOptions
-from engine.search import session
 from engine.search.choice import SearchOrder
 from engine.search.limits import Limits
 from engine.search.report import Reporter, outline
@@ -18,7 +17,6 @@ from engine.search.session import Search, restrict_root
 from engine.search.tree import forgetting
 from engine.search.tree.arrays import (
     CANNOT_SHRINK,
-    CLOCK,
     EXPANDED,
     NODES,
     ROOT,
@@ -238,19 +236,6 @@ def test_a_mate_that_is_left_out_is_not_the_roots_value():
         assert_whole(engine._search)
 
 
-def test_the_clock_of_a_very_long_search_is_set_back():
-    search = searched(POSITION, 2000)
-    tree = search.tree
-    used = int(tree.counters[NODES])
-    tree.used_at[:used] += forgetting.LATEST_CLOCK
-    tree.counters[CLOCK] += forgetting.LATEST_CLOCK
-    make_room(tree)
-    kept = int(tree.counters[NODES])
-    assert tree.counters[CLOCK] == tree.used_at[ROOT] < 3000
-    assert tree.used_at[tree.order[:kept]].min() == 0
-    assert used > kept
-
-
 @pytest.mark.parametrize("visits", [0, 1, 300])
 def test_a_full_tree_is_rehearsed_in_any_tree(visits: int) -> None:
     search = searched(POSITION, visits, room=5000)
@@ -299,9 +284,8 @@ def test_a_stop_is_heard_while_a_large_table_of_transpositions_is_emptied(monkey
     """A search of a new game begins by emptying it: 128 MiB in one piece took 18 ms, in which
     nobody heard a stop.
     """
-    monkeypatch.setattr(session, "FILL_SLICE", 1000)
     monkeypatch.setattr(forgetting, "FILL_SLICE", 1000)
-    search = searched(chess.STARTING_FEN, 500)
+    search = searched(chess.STARTING_FEN, 3000, room=8000)
     assert search.tree.table.any()
     search.clear()
     search.set_position(stack_from_board(chess.Board()))  # Clears again.
@@ -315,16 +299,29 @@ def test_a_stop_is_heard_while_a_large_table_of_transpositions_is_emptied(monkey
     assert tree_fingerprint(search) == tree_fingerprint(searched(chess.STARTING_FEN, 500))
 
 
+def test_what_a_small_tree_leaves_in_a_large_table_is_taken_out_alone(monkeypatch):
+    """The whole table was written for every new position, 32 MiB with a Hash of 1 GiB."""
+    monkeypatch.setattr(forgetting, "FILL_SLICE", 1)
+    search = searched(chess.STARTING_FEN, 500)
+    search.clear()
+    slices = 0
+    while search.needs_room:
+        search.make_room()
+        slices += 1
+    assert slices <= 2
+    assert not search.tree.table.any()
+
+
 def test_what_a_large_tree_is_compacted_with_is_written_in_slices(monkeypatch):
-    """Every array that is as long as the tree: new numbers, the table, and the order of edges with
-    its sums.
+    """Whatever is done for each node in use: once the whole table was written, however few they
+    were.
     """
     search, written = searched(chess.STARTING_FEN, 3000), []
     expected = searched(chess.STARTING_FEN, 3000)
     make_room(expected.tree)
-    monkeypatch.setattr(forgetting, "FILL_SLICE", 64)
-    slices = [len(search.tree.table), int(search.tree.counters[NODES])]
+    monkeypatch.setattr(forgetting, "SLICE", 64)
+    used = int(search.tree.counters[NODES])
     for _ in forgetting.make_room(search.tree):
         written.append(0)
-    assert len(written) > sum(slices) // 64
+    assert len(written) > 3 * used // 64
     assert tree_fingerprint(search) == tree_fingerprint(expected)

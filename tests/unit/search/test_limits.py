@@ -5,7 +5,7 @@ import time
 import pytest
 
 from engine.native.awake import awake_s
-from engine.search.limits import Clock, Limits, SearchJob
+from engine.search.limits import Clock, Lateness, Limits, SearchJob
 from engine.search.tree.params import CLOCK_SHARE
 
 
@@ -104,6 +104,44 @@ def test_doubt_gets_more_time_up_to_the_bound(thought, doubt, over):
     clock = plan(white_time_ms=60_000)
     clock.started -= thought * clock.planned_ms / 1000.0
     assert (clock.is_over() if doubt is None else clock.is_over(doubt)) == over
+
+
+def late_plan(late_ms: float, **limits) -> Clock:
+    return Clock.start(Limits(**limits), True, 30, late_ms=late_ms)
+
+
+def test_a_machine_that_was_late_plans_for_it():
+    clocks = [late_plan(late, white_time_ms=5000, white_increment_ms=50) for late in (0, 60, 200)]
+    planned = [clock.planned_ms for clock in clocks]
+    assert planned == sorted(planned, reverse=True)
+    assert planned[0] > planned[2]
+
+
+@pytest.mark.parametrize("late_ms", [0, 80, 400])
+def test_a_late_move_still_gets_a_part_of_its_increment(late_ms):
+    """At load 10 each move took more than its increment, until every move had one node."""
+    clock = late_plan(late_ms, white_time_ms=100, white_increment_ms=50)
+    assert clock.planned_ms >= 12.5
+
+
+def test_a_game_on_a_machine_that_is_later_than_the_increment_keeps_a_reserve():
+    """Each move is 60 ms late and gets 50 ms back: only what is planned can make up for that."""
+    left, lateness = 3000.0, Lateness()
+    for _ in range(60):
+        clock = Clock.start(
+            Limits(white_time_ms=round(left), white_increment_ms=50), True, 30, late_ms=lateness.ms
+        )
+        left += 50 - clock.planned_ms - 60
+        lateness.note(60 - 30)
+    assert left > 0
+
+
+def test_lateness_is_forgotten_on_a_machine_that_is_quiet_again():
+    lateness = Lateness()
+    lateness.note(100.0)
+    for _ in range(20):
+        lateness.note(-5.0)
+    assert 0.0 <= lateness.ms < 1.0
 
 
 def test_a_game_by_increments_alone_keeps_a_reserve():

@@ -24,13 +24,13 @@ from tests.unit.search.small_trees import small_tree
 @pytest.mark.plain
 def test_the_deviation_of_few_values_is_near_the_typical_one():
     tree = small_tree([0.8, 0.2])
-    tree.visits[ROOT], tree.value_sum[ROOT], tree.square[ROOT] = 1, 0.5, 0.25
+    tree.visits[ROOT], tree.value_sum[ROOT], tree.square_sum[ROOT] = 1, 0.5, 0.25
     assert deviation.py_func(tree, ROOT) == pytest.approx(TYPICAL_DEVIATION)
     values = np.array([0.9, -0.9] * 500)
-    tree.visits[ROOT], tree.value_sum[ROOT], tree.square[ROOT] = (
+    tree.visits[ROOT], tree.value_sum[ROOT], tree.square_sum[ROOT] = (
         len(values),
         values.sum(),
-        (values**2).mean(),
+        (values**2).sum(),
     )
     expected = np.sqrt(
         (TYPICAL_DEVIATION**2 * DEVIATION_VISITS + (values**2).sum()) / (DEVIATION_VISITS + 999)

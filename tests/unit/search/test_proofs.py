@@ -21,6 +21,21 @@ class Watched:
         self._reader(self)
 
 
+class Distances:
+    """The array of distances to mate, whose only node is watched."""
+
+    def __init__(self, node: Watched) -> None:
+        self._node = node
+
+    def __setitem__(self, number: int, plies: int) -> None:
+        self._node.mate_plies = plies
+
+
+def watched_tree(reader):
+    node = Watched(reader)
+    return SimpleNamespace(nodes=[node], mate_plies=Distances(node))
+
+
 def reader_of(plies: int):
     """Another thread that looks at the node at the worst moments: whenever something was written."""
 
@@ -34,7 +49,7 @@ def reader_of(plies: int):
 
 def test_a_leafs_distance_to_mate_is_there_before_its_result():
     look, looks = reader_of(10)
-    tree = SimpleNamespace(nodes=[Watched(look)])
+    tree = watched_tree(look)
     proofs.decide.py_func(tree, 0, WIN, 10)
     assert looks[-1] == (WIN, WIN, 10)
     assert len(looks) == len(KEPT)
@@ -43,7 +58,7 @@ def test_a_leafs_distance_to_mate_is_there_before_its_result():
 @pytest.mark.parametrize(("result", "plies"), [(WIN, 19), (LOSS, 7)])
 def test_a_nodes_distance_to_mate_is_there_before_its_result(monkeypatch, result, plies):
     look, looks = reader_of(plies)
-    tree = SimpleNamespace(nodes=[Watched(look)])
+    tree = watched_tree(look)
     monkeypatch.setattr(proofs, "best_bounds", lambda tree, node: (-result, -result))
     monkeypatch.setattr(proofs, "mate_distance", lambda tree, node, found: plies)
     assert proofs.narrow.py_func(tree, 0)

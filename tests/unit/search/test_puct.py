@@ -79,7 +79,17 @@ def test_reported_scores_are_those_that_choose_the_next_visit(draw_score):
         scale = exploration_scale.py_func(tree, params, ROOT)
         assert u == pytest.approx(scale * tree.prior[:5] / (1 + tree.passes[:5]))
         child = visit(tree, ROOT, chosen, 0.9 - rng.random() / 5, draw=rng.random() / 10)
-        tree.moves_left[child] = 60 * rng.random()
+        tree.plies_sum[child] = 60 * rng.random()
+
+
+@pytest.mark.plain
+def test_an_unvisited_move_scores_its_first_play_urgency_and_its_exploration_bonus():
+    tree, u, s = small_tree([0.5, 0.3, 0.2]), np.zeros(3, np.float32), np.zeros(3, np.float32)
+    visit(tree, ROOT, 0, 0.4)
+    score_edges.py_func(tree, PARAMS, ROOT, 0.0, u, s)
+    urgency = 0.4 / 2 - PARAMS.fpu_reduction * np.sqrt(tree.prior[0])
+    assert s[1:] - u[1:] == pytest.approx(urgency, abs=1e-6)
+    assert s[0] - u[0] == pytest.approx(0.4, abs=1e-6)
 
 
 @pytest.mark.parametrize(("q", "longer"), [(0.95, -1), (-0.95, 1)])
@@ -87,13 +97,13 @@ def test_the_winner_hurries_and_the_loser_delays(q, longer):
     tree = small_tree([0.5, 0.5])
     child = visit(tree, ROOT, 0, q)
     params = PARAMS._replace(moves_left_max_effect=0.0345)
-    tree.moves_left[ROOT], tree.moves_left[child] = 30.0, 36.0
+    tree.plies_sum[ROOT], tree.plies_sum[child] = 60.0, 36.0
     beyond = (0.95 - 0.8) / 0.2
     expected = longer * 0.0027 * 6 * (1.6521 * beyond - 0.6521 * beyond**2)
     assert moves_left_utility.py_func(tree, params, ROOT, child, q) == pytest.approx(
         expected, rel=1e-5
     )
-    tree.moves_left[child] = 300.0
+    tree.plies_sum[child] = 300.0
     assert abs(moves_left_utility.py_func(tree, params, ROOT, child, 1.0)) == pytest.approx(
         0.0345, rel=1e-5
     )

@@ -50,8 +50,8 @@ def test_sums_of_every_node_are_those_of_its_children_and_its_own():
         parents[children[children != NO_NODE]] = node
     inner = (nodes["state"] == EXPANDED) & (nodes["lower"] != nodes["upper"])
     has_parent = parents >= 0
-    for field, step in (("square", 0.0), ("moves_left", 1.0)):
-        totals = nodes[field] * visits
+    for field, step in (("draw_sum", 0.0), ("square_sum", 0.0), ("plies_sum", 1.0)):
+        totals = nodes[field]
         below = np.bincount(parents[has_parent], (totals + step * visits)[has_parent], count)
         own = totals[inner] - below[inner]
         assert (own > -1e-3 * totals[inner] - 1e-3).all(), field

@@ -40,7 +40,7 @@ def test_edges_beyond_two_to_the_31_are_found_again():
     tree = tree._replace(edges=far_array(tree.edges, size))
     root = new_node.py_func(tree)
     tree.counters[arrays.EDGES] = 2**31 - 2
-    tree.in_flight[root] = tree.visits[root] = 1
+    tree.counters[arrays.IN_FLIGHT] = tree.visits[root] = 1
     grow(tree, root, [0.4, 0.3, 0.2, 0.1])
     assert tree.first_edge[root] + tree.n_edges[root] == 2**31 + 2
     child = visit(tree, root, 3, 0.5)

@@ -9,7 +9,7 @@ from engine.evaluation.protocol import new_leaf_batch
 from engine.search.session import Search
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Tree, new_round, new_tree
-from engine.search.tree.backup import catch_up, pass_by
+from engine.search.tree.backup import Counted, News, catch_up, pass_by
 from engine.search.tree.params import LC0
 from engine.search.tree.priors import expand
 from engine.search.tree.proofs import best_bounds, is_decided, mate_distance
@@ -129,7 +129,7 @@ def test_a_full_tree_leaves_the_node_without_edges():
 def test_plain_python_and_compiled_kernels_apply_alike():
     compiled, plain = one_round(apply), one_round(apply.py_func)
     nodes, edges = compiled.counters[0], compiled.counters[1]
-    for name in ("visits", "value_sum", "draw_sum", "moves_left", "state", "lower", "upper"):
+    for name in ("visits", "value_sum", "draw_sum", "plies_sum", "state", "lower", "upper"):
         assert getattr(compiled, name)[:nodes].tolist() == getattr(plain, name)[:nodes].tolist()
     assert compiled.prior[:edges] == pytest.approx(plain.prior[:edges], rel=1e-6)
 
@@ -195,18 +195,13 @@ def test_visits_counted_together_are_those_counted_one_by_one():
     total = 0.0
     for count, (value, draw, left) in enumerate(zip(values, draws, plies, strict=True), 1):
         total += value
-        q, sums = np.float32(total / count), (value, draw, value * value, left)
-        pass_by.py_func(one_by_one, PARAMS, arrays.ROOT, 0, 1, 1, 7, q, sums, False)
+        news = News(np.float32(total / count), value, draw, value * value, left, False)
+        pass_by.py_func(one_by_one, PARAMS, arrays.ROOT, 0, Counted(1, 1, 7), news)
     squares = sum(value * value for value in values)
-    sums = (sum(values), sum(draws), squares, sum(plies))
-    counted = pass_by.py_func(
-        together, PARAMS, arrays.ROOT, 0, 3, 3, 7, np.float32(total / 3), sums, False
-    )
-    assert counted == (
-        pytest.approx(-sum(values) / 4),
-        (-sum(values), sum(draws), squares, sum(plies) + 3),
-        False,
-    )
+    news = News(np.float32(total / 3), sum(values), sum(draws), squares, sum(plies), False)
+    told = pass_by.py_func(together, PARAMS, arrays.ROOT, 0, Counted(3, 3, 7), news)
+    assert told.q == pytest.approx(-sum(values) / 4)
+    assert told[1:] == (-sum(values), sum(draws), squares, sum(plies) + 3, False)
     assert together.visits[arrays.ROOT] == one_by_one.visits[arrays.ROOT] == 4
     assert (
         (together.passes[0], together.under_way[0])
@@ -214,7 +209,7 @@ def test_visits_counted_together_are_those_counted_one_by_one():
         == (3, 2)
     )
     assert together.used_at[arrays.ROOT] == one_by_one.used_at[arrays.ROOT] == 7
-    for name in ("value_sum", "draw_sum", "square", "moves_left"):
+    for name in ("value_sum", "draw_sum", "square_sum", "plies_sum"):
         assert getattr(together, name)[arrays.ROOT] == pytest.approx(
             getattr(one_by_one, name)[arrays.ROOT]
         ), name
@@ -223,18 +218,17 @@ def test_visits_counted_together_are_those_counted_one_by_one():
 def test_a_node_follows_what_its_child_has_become_by_other_ways():
     tree = small_tree([0.5, 0.5])
     for q in (0.5, -0.25):
-        pass_by.py_func(
-            tree, PARAMS, arrays.ROOT, 0, 1, 1, 1, np.float32(q), (q, 0.0, 0.25, 0.0), False
-        )
+        news = News(np.float32(q), q, 0.0, 0.25, 0.0, False)
+        pass_by.py_func(tree, PARAMS, arrays.ROOT, 0, Counted(1, 1, 1), news)
         assert tree.value_sum[arrays.ROOT] == -tree.passes[0] * q
 
 
 def test_visits_counted_at_a_decided_node_count_as_its_result():
     tree = small_tree([0.5, 0.5])
     tree.lower[arrays.ROOT] = tree.upper[arrays.ROOT] = arrays.WIN
-    sums = (1.5, 2.0, 1.0, 80.0)
-    counted = pass_by.py_func(tree, PARAMS, arrays.ROOT, 0, 4, 4, 0, np.float32(0.4), sums, False)
-    assert counted[1:] == ((4.0 * arrays.WIN, 0.0, 4.0, 84.0), False)
+    news = News(np.float32(0.4), 1.5, 2.0, 1.0, 80.0, False)
+    told = pass_by.py_func(tree, PARAMS, arrays.ROOT, 0, Counted(4, 4, 0), news)
+    assert told[1:] == (4.0 * arrays.WIN, 0.0, 4.0, 84.0, False)
     assert tree.value_sum[arrays.ROOT] == 4.0 * arrays.WIN
 
 
@@ -251,7 +245,7 @@ def test_a_collision_is_taken_back_as_far_as_the_visit_was_counted():
         assert in_flight.counts[arrays.COLLISIONS] == 1
         note_way.py_func(tree, in_flight.ways[arrays.COLLISIONS, 0], depth)
         apply.py_func(tree, in_flight, PARAMS, None, 0)
-        assert (tree.in_flight[arrays.ROOT], tree.under_way[0]) == (reserved, 0)
+        assert (tree.counters[arrays.IN_FLIGHT], tree.under_way[0]) == (reserved, 0)
         assert not in_flight.counts.any()
 
 

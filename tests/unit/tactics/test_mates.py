@@ -12,14 +12,14 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.options import EngineOptions
-from engine.search.driver import WinsAside
 from engine.search.limits import Limits
 from engine.search.session import Search
-from engine.search.tree.arrays import LOSS, LOST, WIN
+from engine.search.tree.arrays import ASIDE, ROOT, WIN
+from engine.search.tree.aside import bring_back_wins, put_wins_aside
 from engine.search.tree.params import MATE_PRIOR
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 from tests.unit.board.board_positions import odd_position
-from tests.unit.search.flat import searched
+from tests.unit.search.flat import search_on, searched
 from tests.unit.search.shared_trees import assert_whole
 
 
@@ -203,17 +203,17 @@ def test_a_mating_move_is_found_exactly_where_there_is_one():
     assert mates > 8
 
 
-def test_no_visit_goes_to_a_win_that_is_set_aside():
+def test_a_win_that_is_set_aside_stays_a_win_while_the_root_tells_of_the_others():
     search = searched("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", 50)
-    tree, edges, aside = search.tree, search.edges(), WinsAside(search)
-    assert aside.add(1)
-    (lost,) = np.flatnonzero(tree.q[edges] == LOST)
-    assert tree.lower[tree.child[edges][lost]] == WIN, "other ways may lead there"
-    assert search.root().proven[lost] == LOSS
-    with aside.shown():
-        assert search.root().proven[lost] == WIN
-    assert search.root().proven[lost] == LOSS
+    tree, edges = search.tree, search.edges()
+    assert put_wins_aside(tree, 1, 0.5, 0.25)
+    (won,) = np.flatnonzero(tree.barred[edges] == ASIDE)
+    visits = tree.passes[edges][won]
     assert not search.is_proven
-    aside.bring_back()
-    assert search.root().proven[lost] == WIN
-    assert_whole(search)
+    assert (search.root().proven[won], search.root().position.q) == (WIN, 1.0)
+    search_on(search, 200)
+    assert tree.passes[edges][won] == visits, "no visit goes there"
+    assert -tree.value_sum[ROOT] / tree.visits[ROOT] < 1.0
+    bring_back_wins(tree)
+    assert search.is_proven
+    assert_whole(search, adds_up=False)

@@ -1,0 +1,171 @@
+"""Draws by repetition: what the game's history decides is asked on every walk, also through nodes
+that a kept tree already has.
+"""
+
+from collections import Counter
+
+import chess
+import numpy as np
+import pytest
+
+from engine import Engine
+from engine.board.convert import stack_from_board
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+from engine.search.report import outline
+from engine.search.tree.arrays import NO_NODE, TERMINAL
+from tests.unit.search.flat import searched
+from tests.unit.search.shared_trees import assert_whole
+
+OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=8)
+STARTS = (
+    "4k3/8/8/8/3PP3/4K3/8/8 w - - 0 1",
+    "6k1/5ppp/8/8/8/8/r4PPP/1R4K1 w - - 0 1",
+    "7k/8/8/8/8/8/8/KQ5q w - - 0 1",
+    "r5k1/8/8/8/8/8/8/R3B1K1 b - - 0 1",
+)
+
+
+class Game:
+    """A game that likes to repeat positions, and how often each has come up."""
+
+    def __init__(self, fen):
+        self.board = chess.Board(fen)
+        self.seen = Counter([self.board._transposition_key()])
+
+    def earlier(self, move):
+        """How often the position after a move has come up."""
+        self.board.push(move)
+        found = self.seen[self.board._transposition_key()]
+        self.board.pop()
+        return found
+
+    def shuffle(self, rng):
+        """Make a move that likes to repeat a position a second time, but not a third time."""
+        times = {move: self.earlier(move) for move in self.board.legal_moves}
+        again = [move for move, earlier in times.items() if earlier == 1]
+        fresh = [move for move, earlier in times.items() if earlier < 2]
+        chosen = again if again and rng.random() < 0.8 else fresh or list(times)
+        self.board.push(chosen[rng.integers(len(chosen))])
+        self.seen[self.board._transposition_key()] += 1
+
+
+def test_every_root_move_of_a_kept_tree_that_repeats_a_third_time_is_a_draw_and_ends_its_line():
+    """Only new leaves asked the rules, so a node that the tree already had kept its old value."""
+    rng, found = np.random.default_rng(5), 0
+    with Engine(OPTIONS) as engine:
+        for number in range(100):
+            game = Game(STARTS[number % len(STARTS)])
+            engine.new_game()
+            while any(game.board.legal_moves) and game.board.ply() < 20:
+                engine.set_position(game.board)
+                for child in engine.search(Limits(nodes=100)).children:
+                    if game.earlier(child.move) >= 2 and child.mate is None and child.visits:
+                        assert (child.q, child.draw, child.pv) == (0.0, 1.0, (child.move,))
+                        found += 1
+                game.shuffle(rng)
+    assert found > 15
+
+
+def test_no_line_goes_on_past_a_third_repetition():
+    rng, lines = np.random.default_rng(6), 0
+    with Engine(OPTIONS) as engine:
+        for number in range(8):
+            game = Game(STARTS[number % len(STARTS)])
+            for _ in range(20):
+                engine.set_position(game.board)
+                for child in engine.search(Limits(nodes=300)).children:
+                    after = game.board.copy()
+                    for move in child.pv[:-1]:
+                        after.push(move)
+                        assert not after.is_repetition(3)
+                    lines += 1
+                game.shuffle(rng)
+    assert lines > 500
+
+
+def test_one_repetition_of_the_root_is_no_draw():
+    """The knight's check and the way back counted as a draw: +0.05 for a move that is worth +2.4."""
+    with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=8)) as engine:
+        engine.set_position(chess.Board("5r1k/6n1/B1b4N/8/8/8/P4P2/1K5R w - - 0 1"))
+        children = engine.search(Limits(nodes=8000)).children
+    (check,) = (child for child in children if child.move.uci() == "h6f7")
+    assert check.score_cp > 100
+
+
+def second_time(fen: str, moves: str) -> chess.Board:
+    board = chess.Board(fen)
+    for move in moves.split():
+        board.push_uci(move)
+    return board
+
+
+KINGS = "7k/8/8/8/8/p7/P7/KR6 w - - 0 1"
+ROUND = "b1c1 h8h7 c1b1 h7h8 b1c1 h8h7"  # The rook's step back makes a position the second time.
+BACK = 55 | 63 << 6  # h7h8
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_kept_tree_takes_on_what_the_game_repeats_before_its_next_visit(threads):
+    board = second_time(KINGS, ROUND)
+    options = EngineOptions(evaluator="material", threads=threads, hash_mib=8)
+    with Engine(options) as engine:
+        for _ in range(2):
+            engine.set_position(board)
+            engine.search(Limits(nodes=3000))
+            if board.ply() == 6:
+                board.push_uci("c1b1")
+        search = engine._search
+        kept = search.kept_visits
+        root = search.root()
+        (index,) = np.flatnonzero(root.moves == BACK)
+    assert kept > 10
+    assert (root.q[index], root.draws[index]) == (0.0, 1.0)
+    assert_whole(search, adds_up=False)
+
+
+def test_a_second_occurrence_counts_no_more_once_the_root_has_moved_past_it():
+    """Its edges kept zeros that no visit of the new search had found."""
+    search = searched("7k/8/8/8/8/8/8/KR6 w - - 0 1", 6000)
+    board = chess.Board("7k/8/8/8/8/8/8/KR6 w - - 0 1")
+    seen = 0
+    for _ in range(6):
+        tree, edges = search.tree, search.edges()
+        alone = tree.passes[edges][tree.child[edges] == NO_NODE]
+        seen += len(alone)
+        assert not alone.any()
+        index = int(search.root().visits.argmax())
+        code = int(search.root().moves[index])
+        move = chess.Move(code & 63, code >> 6 & 63)
+        board.push(move)
+        if not search.set_position(stack_from_board(board)):
+            break
+        search.finish_making_room()
+        assert_whole(search, adds_up=False)
+    assert seen > 0
+
+
+def test_the_branches_of_a_tree_end_at_draws_by_repetition():
+    search = searched("7k/8/8/8/8/8/8/KR6 w - - 0 1", 4000)
+
+    def walk(branches, board):
+        for branch in branches:
+            board.push(branch.move)
+            if board.is_repetition(3):
+                assert branch.replies == ()
+            walk(branch.replies, board)
+            board.pop()
+
+    branches = outline(search, 1, 300)
+    assert branches
+    walk(branches, chess.Board("7k/8/8/8/8/8/8/KR6 w - - 0 1"))
+
+
+def test_a_third_repetition_is_a_leaf_that_the_rules_decide():
+    board = second_time(KINGS, ROUND + " c1b1")
+    with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=8)) as engine:
+        engine.set_position(board)
+        engine.search(Limits(nodes=500))
+        tree, root = engine._search.tree, engine._search.root()
+        (index,) = np.flatnonzero(root.moves == BACK)
+        assert tree.state[root.children[index]] == TERMINAL
