@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -28,11 +29,17 @@ class NativeOperations(Operations):
     """
 
     def conv2d(
-        self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
+        self,
+        x: Array,
+        weight: Array,
+        stride: Any,
+        padding: Any,
+        input_gradient: bool = True,
+        *more: Any,
     ) -> Convolved:
-        if winograd.supports(x, weight, stride, padding):
+        if more in ((), (1, 1)) and winograd.supports(x, weight, stride, padding):
             return winograd.convolve(x, weight, input_gradient)
-        return super().conv2d(x, weight, stride, padding, input_gradient)
+        return super().conv2d(x, weight, stride, padding, input_gradient, *more)
 
     def sum_rows(self, rows: Array) -> Array:
         # A product with ones runs at memory speed; NumPy's sum over leading axes does not.
