@@ -163,7 +163,7 @@ class Operations:
         return channels_first(dpadded[:, inner, inner])
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """Add bias [C] to y [B, C, H, W]; backward: dy -> dbias = sum of dy over batch and squares."""
+        """Add bias [C] to y [B, C, H, W], which it may overwrite; backward: dy -> dbias = sum over batch and squares."""
         return y + bias[:, None, None], lambda dy: self.sum_rows(
             channels_last(dy).reshape(-1, len(bias))
         )
