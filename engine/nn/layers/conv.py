@@ -10,7 +10,7 @@ from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
 from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for
-from engine.nn.operations.windows import Windows, short
+from engine.nn.operations.geometry import Geometry, short
 
 
 class _Convolution(Layer):
@@ -38,7 +38,7 @@ class _Convolution(Layer):
     ) -> None:
         given = f"{type(self).__name__}({inputs}, {outputs}, size={size})"
         try:
-            self._windows = Windows.of(size, stride, padding, dilation, self.axes)
+            self._windows = Geometry.of(size, stride, padding, dilation, self.axes)
         except ConfigError as error:
             raise ConfigError(f"{given}: {error}") from error
         if min(inputs, outputs, groups) < 1 or inputs % groups or outputs % groups:
@@ -173,7 +173,7 @@ class ConvTranspose2D(_Convolution):
         groups: int = 1,
     ) -> None:
         if padding is None:
-            windows = Windows.of(size, stride, 0, dilation, self.axes)
+            windows = Geometry.of(size, stride, 0, dilation, self.axes)
             over = [
                 max(one - step, 0)
                 for one, step in zip(windows.extents, windows.stride, strict=True)
@@ -181,7 +181,7 @@ class ConvTranspose2D(_Convolution):
             padding = short([(one // 2, one - one // 2) for one in over][-self.axes :])
         further = {"dilation": dilation, "groups": groups}
         super().__init__(inputs, outputs, size, rng, stride, padding, bias, **further)
-        ends = Windows.of(size, stride, output_padding, 1, self.axes).padding
+        ends = Geometry.of(size, stride, output_padding, 1, self.axes).padding
         if not isinstance(output_padding, int | list | tuple) or any(
             end >= step for (_, end), step in zip(ends, self._windows.stride, strict=True) if end
         ):

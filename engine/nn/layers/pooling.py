@@ -11,11 +11,11 @@ from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
 from engine.nn.operations.plain import channels_first, channels_last
-from engine.nn.operations.windows import Windows, short
+from engine.nn.operations.geometry import Geometry, short
 
 
 class _Pool(Layer):
-    """Windows of `window` x `window` squares, `stride` apart (default: side by side), over a padded
+    """Geometry of `window` x `window` squares, `stride` apart (default: side by side), over a padded
     board; each a whole number, or one for each axis. With `ceil`, squares at the end that fill no
     window have one, too.
     """
@@ -34,7 +34,7 @@ class _Pool(Layer):
         stride = window if stride is None else stride
         given = f"{type(self).__name__}({window}, stride={stride}, padding={padding})"
         try:
-            self._windows = Windows.of(window, stride, padding, dilation, self.axes)
+            self._windows = Geometry.of(window, stride, padding, dilation, self.axes)
         except ConfigError as error:
             raise ConfigError(f"{given}: {error}") from error
         ends = zip(self._windows.padding, self._windows.extents, strict=True)
@@ -45,7 +45,7 @@ class _Pool(Layer):
         )
         self.ceil = ceil
 
-    def _padded(self, x: Array, value: float) -> tuple[Array, Windows]:
+    def _padded(self, x: Array, value: float) -> tuple[Array, Geometry]:
         """Return boards with their padding, channels last, and the windows over them."""
         sides = ("H", "W") if self.axes == 2 else ("T",)
         check_input(self, x, "B", "C", *sides)
@@ -80,7 +80,7 @@ class _Pool(Layer):
         return channels_last(dy if self.axes == 2 else dy[:, :, None])
 
 
-def _squares(padded: Array, windows: Windows) -> Iterator[tuple[slice, slice]]:
+def _squares(padded: Array, windows: Geometry) -> Iterator[tuple[slice, slice]]:
     """Yield, for each place in a window, where its squares lie on the padded boards."""
     sides = windows._replace(padding=((0, 0), (0, 0))).sides(padded.shape[1:3])
     for _, _, rows, columns in windows.places(sides):
@@ -155,7 +155,7 @@ class AveragePool2D(_Pool):
 
         return self._result(total * share), backward
 
-    def _counts(self, xp: Any, padded: Array, windows: Windows, sides: Any) -> Any:
+    def _counts(self, xp: Any, padded: Array, windows: Geometry, sides: Any) -> Any:
         """Return how many squares of each window count, [H', W', 1], or one number for all."""
         if windows == self._windows and (self.counts_padding or not self.padding):
             return math.prod(windows.size)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from engine.native.lanes import LANES
-from engine.nn.operations import channelwise, rows, winograd
+from engine.nn.operations import channelwise, correlation, rows, squares, winograd
 from engine.nn.operations.plain import (
     Convolved,
     Gated,
@@ -17,7 +18,9 @@ from engine.nn.operations.plain import (
     Normed,
     Operations,
     channels_first,
+    channels_last,
 )
+from engine.nn.operations.squares import channels_last_copy
 from engine.nn.operations.workspace import empty
 
 Array = np.ndarray
@@ -37,9 +40,44 @@ class NativeOperations(Operations):
         input_gradient: bool = True,
         *more: Any,
     ) -> Convolved:
-        if more in ((), (1, 1)) and winograd.supports(x, weight, stride, padding):
+        is_plain = isinstance(stride, int) and isinstance(padding, int) and more in ((), (1, 1))
+        if not is_plain:
+            return super().conv2d(x, weight, stride, padding, input_gradient, *more)
+        if winograd.supports(x, weight, stride, padding):
             return winograd.convolve(x, weight, input_gradient)
-        return super().conv2d(x, weight, stride, padding, input_gradient, *more)
+        if weight.shape[2:] == (1, 1) and (stride, padding) == (1, 0):
+            return self._conv2d_of_squares(x, weight, input_gradient)
+        return correlation.convolve(x, weight, stride, padding, input_gradient)
+
+    def _conv2d_of_squares(self, x: Array, weight: Array, input_gradient: bool) -> Convolved:
+        """A convolution of single squares is a product of rows."""
+        image, flat_weight = channels_last_copy(x), weight.reshape(weight.shape[:2])
+        rows = image.reshape(-1, x.shape[1])
+        y = (rows @ flat_weight.T).reshape(*image.shape[:3], len(weight))
+
+        def backward(dy: Array) -> tuple[Array | None, Array]:
+            slopes = channels_last_copy(dy).reshape(-1, len(weight))
+            dweight = (slopes.T @ rows).reshape(weight.shape)
+            if not input_gradient:
+                return None, dweight
+            return channels_first((slopes @ flat_weight).reshape(image.shape)), dweight
+
+        return channels_first(y), backward
+
+    def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
+        last = channels_last(y)
+        if not last.flags.c_contiguous:
+            return super().add_bias(y, bias)
+        squares.add_to_rows(last.reshape(-1), bias)
+        return y, self._plane_sums
+
+    def _plane_sums(self, dy: Array) -> Array:
+        """Return the sum of each channel over batch and squares, by products, which run at memory speed."""
+        if not dy.flags.c_contiguous:
+            return self.sum_rows(_channels_last(dy).reshape(-1, dy.shape[1]))
+        batch, channels, *sides = dy.shape
+        ones = np.ones(math.prod(sides), np.float32)
+        return self.sum_rows((_flat(dy).reshape(-1, len(ones)) @ ones).reshape(batch, channels))
 
     def sum_rows(self, rows: Array) -> Array:
         # A product with ones runs at memory speed; NumPy's sum over leading axes does not.
@@ -221,7 +259,7 @@ def _channels_last(x: Array) -> Array:
     Kernels read memory as float32, so they need this cast of, say, the gradient of a loss in
     float64.
     """
-    return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1), np.float32)
+    return channels_last_copy(x)
 
 
 def _fold(x: Array) -> int:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.backend import backend_of, product
-from engine.nn.operations.windows import Windows
+from engine.nn.operations.geometry import Geometry
 
 Array = Any
 
@@ -98,11 +98,11 @@ class Operations:
         groups: int = 1,
     ) -> Convolved:
         """Cross-correlation with zero padding: x [B, C, H, W], weight [K, C / groups, k, k] -> y
-        [B, K, H', W']. Stride, padding and dilation are as in `Windows`.
+        [B, K, H', W']. Stride, padding and dilation are as in `Geometry`.
 
         backward: dy -> (dx or None without `input_gradient`, dweight), as in `Conv2D`.
         """
-        windows = Windows.of(weight.shape[2:], stride, padding, dilation)
+        windows = Geometry.of(weight.shape[2:], stride, padding, dilation)
         patches = windows.view(self.xp, windows.padded(self.xp, channels_last(x)))
         batch, height, width = patches.shape[:3]
         cols = _by_groups(patches.reshape(batch * height * width, weight[0].size * groups), groups)
@@ -135,7 +135,7 @@ class Operations:
         For stride 1, it is the convolution of dy with the kernel turned by half, otherwise col2im
         of dy W.
         """
-        windows = Windows.of(weight.shape[2:], stride, padding, dilation)
+        windows = Geometry.of(weight.shape[2:], stride, padding, dilation)
         batch, _, *found = dy.shape
         ends = [
             (extent - 1 - before, side - one + before)
@@ -165,7 +165,7 @@ class Operations:
         return channels_first(windows.cropped(dpadded, sides))
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """Add bias [C] to y [B, C, H, W]; backward: dy -> dbias = sum of dy over batch and squares."""
+        """Add bias [C] to y [B, C, H, W], which it may overwrite; backward: dy -> dbias = sum over batch and squares."""
         return y + bias[:, None, None], lambda dy: self.sum_rows(
             channels_last(dy).reshape(-1, len(bias))
         )

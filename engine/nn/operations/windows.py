@@ -1,125 +1,151 @@
-"""Where the windows of a convolution or a pooling lie in an image: one formulation for every stride,
-padding and dilation, and for sequences, which are images with one row.
+"""Where the windows of a convolution lie in the image they are read from, and of its gradient in that of the result.
 
-For the place p of the result and the place k of a window, each for rows and columns:
+A sum over windows reads, for square p of what it makes and number d of its window, offset_p + delta_d of an image
+inside its border, and writes to place_p. Forward, windows lie `stride` squares apart. For the gradient, a square i of
+x meets row r of the kernel in row (i + padding - r) / stride of dy, where that is whole: x falls into stride times
+stride phases, each with its own rows and columns of the kernel.
 
-    padded place = p stride + k dilation      result side = (side + before + behind - extent) // stride + 1
-
-with extent = (size - 1) dilation + 1.
+Where there are few kernels, some squares beside each other share one wider window, in which a kernel is 0 outside
+its own: sixteen lanes are then better filled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from numbers import Integral
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
-from engine.errors import ConfigError
+import numpy as np
 
-Array = Any
-Pair = tuple[int, int]  # of rows and columns
+from engine.native.lanes import LANES
+from engine.native.memory import aligned_zeros
+
+Sides = tuple[int, int]
+
+
+class Axis(NamedTuple):
+    """One direction of a sum over windows."""
+
+    squares: list[int]  # of what is made
+    starts: list[int]  # of each one's window, inside the border
+    kept: list[int]  # rows or columns of the kernel
+    steps: list[int]  # of each, from the start of a window
 
 
 class Windows(NamedTuple):
-    """The windows; `of` makes them from what a layer is given."""
+    """The windows of a sum, in floats, and the part of the kernel that it takes."""
 
-    size: Pair
-    stride: Pair
-    padding: tuple[Pair, Pair]  # before and behind the rows, before and behind the columns
-    dilation: Pair
+    border: int  # squares around the image that is read
+    rank: int  # floats in one of its rows, with the border
+    offsets: np.ndarray  # int64 [P]
+    deltas: np.ndarray  # int64 [D]
+    places: np.ndarray  # int64 [P]
+    rows: np.ndarray  # int64 [k]: rows of the kernel
+    columns: np.ndarray  # int64 [k, squares together]: its columns, or -1 for none
 
-    @classmethod
-    def of(cls, size: Any, stride: Any, padding: Any, dilation: Any = 1, axes: int = 2) -> Windows:
-        """Return windows from whole numbers, or one for each of the `axes`.
-
-        The padding of an axis is a number for both ends, or (before, behind). None keeps the sides
-        where the stride is 1. Raises ConfigError for other values.
-        """
-        sizes = _each("size", size, axes, 1)
-        strides, dilations = _each("stride", stride, axes, 1), _each("dilation", dilation, axes, 1)
-        extents = [(one - 1) * wide + 1 for one, wide in zip(sizes, dilations, strict=True)]
-        if padding is None:
-            ends = [((one - 1) // 2, one // 2) for one in extents]
-        else:
-            given = [padding] * axes if isinstance(padding, Integral) else padding
-            if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != axes:
-                form = "a whole number, one for each axis, or None to keep the sides"
-                raise ConfigError(f"padding must be {form}, not {padding!r}")
-            ends = [_each("padding", one, 2, 0) for one in given]
-        one, none = [1] * (2 - axes), [(0, 0)] * (2 - axes)
-        settings = ([*one, *sizes], [*one, *strides], [*none, *ends], [*one, *dilations])
-        return cls(*map(tuple, settings))  # type: ignore[arg-type]
-
-    @property
-    def extents(self) -> Pair:
-        """How many rows and columns a window reaches over."""
-        (rows, columns), (down, across) = self.size, self.dilation
-        return (rows - 1) * down + 1, (columns - 1) * across + 1
-
-    @property
-    def least(self) -> Pair:
-        """The smallest sides of an image with a window."""
-        ends = zip(self.extents, self.padding, strict=True)
-        rows, columns = (max(extent - sum(padding), 1) for extent, padding in ends)
-        return rows, columns
-
-    def sides(self, sides: Sequence[int]) -> Pair:
-        """Return the sides of the result for an image of these sides."""
-        every = zip(sides, self.padding, self.extents, self.stride, strict=True)
-        height, width = (
-            (side + sum(padding) - extent) // stride + 1 for side, padding, extent, stride in every
-        )
-        return height, width
-
-    def padded(self, xp: Any, image: Array, value: float = 0.0) -> Array:
-        """Return an image [B, H, W, C], channels last in memory, with its padding."""
-        if self.padding == ((0, 0), (0, 0)):
-            return xp.ascontiguousarray(image)
-        return xp.pad(image, ((0, 0), *self.padding, (0, 0)), constant_values=value)
-
-    def cropped(self, padded: Array, sides: Sequence[int]) -> Array:
-        """Return what lies inside the padding, [B, H, W, C] of these sides."""
-        (top, _), (left, _) = self.padding
-        return padded[:, top : top + sides[0], left : left + sides[1]]
-
-    def view(self, xp: Any, padded: Array) -> Array:
-        """Return all windows of a padded image as a view [B, H', W', C, k, k]."""
-        batch, *sides, channels = padded.shape
-        whole, row, column, one = padded.strides
-        (down, across), (tall, wide) = self.stride, self.dilation
-        inside = self._replace(padding=((0, 0), (0, 0)))
-        return xp.lib.stride_tricks.as_strided(  # `sliding_window_view` waits for a GPU
-            padded,
-            (batch, *inside.sides(sides), channels, *self.size),
-            (whole, down * row, across * column, one, tall * row, wide * column),
-        )
-
-    def places(self, sides: Sequence[int]) -> Iterator[tuple[int, int, slice, slice]]:
-        """Yield each place of a window, and which rows and columns of a padded image lie there, for
-        a result of these sides.
-        """
-        (down, across), (tall, wide) = self.stride, self.dilation
-        for row in range(self.size[0]):
-            rows = slice(row * tall, row * tall + down * (sides[0] - 1) + 1, down)
-            for column in range(self.size[1]):
-                first = column * wide
-                yield row, column, rows, slice(first, first + across * (sides[1] - 1) + 1, across)
+    def weights(self, weight: np.ndarray) -> np.ndarray:
+        """Return a kernel [k, k, inputs, outputs] as flat [D, whole lanes]."""
+        outputs, together = weight.shape[3], self.columns.shape[1]
+        if together > 1 or weight.shape[:2] != (len(self.rows), len(self.columns)):
+            weight = np.pad(weight, ((0, 0), (0, 1), (0, 0), (0, 0)))[self.rows][:, self.columns]
+            weight = weight.swapaxes(2, 3)
+        flat = weight.reshape(len(self.deltas), together * outputs)
+        if flat.shape[1] % LANES == 0:
+            return np.ascontiguousarray(flat).reshape(-1)
+        wide = aligned_zeros(len(flat), whole_lanes(flat.shape[1]))
+        wide[:, : flat.shape[1]] = flat
+        return wide.reshape(-1)
 
 
-def _each(name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
-    """Return `count` whole numbers from one, or from as many."""
-    values = [value] * count if isinstance(value, Integral) else value
-    is_list = isinstance(values, list | tuple) and len(values) == count
-    if not is_list or any(not isinstance(one, Integral) or one < least for one in values):
-        raise ConfigError(
-            f"{name} must be a whole number >= {least}, or {count} of them, not {value!r}"
-        )
-    return tuple(int(one) for one in values)
+def whole_lanes(count: int) -> int:
+    """Return the smallest multiple of sixteen that is at least `count`."""
+    return -(-count // LANES) * LANES
 
 
-def short(values: Sequence[Any]) -> Any:
-    """Return a setting as one number where all its numbers are the same, else as lists, for files."""
-    flat = [one for value in values for one in (value if isinstance(value, tuple) else [value])]
-    if len({*flat}) == 1:
-        return flat[0]
-    return [[*value] if isinstance(value, tuple) else value for value in values]
+@lru_cache(256)
+def forward_windows(
+    sides: Sides, size: Sides, stride: int, padding: int, channels: int, kernels: int
+) -> Windows:
+    """Return those of a convolution of images with these sides."""
+    axes = []
+    for side, k in zip(sides, size, strict=True):
+        squares = list(range((side + 2 * padding - k) // stride + 1))
+        axes.append(Axis(squares, [stride * i for i in squares], list(range(k)), list(range(k))))
+    return _windows(axes, padding, sides[1], channels, kernels)
+
+
+@lru_cache(256)
+def gradient_windows(
+    sides: Sides, size: Sides, stride: int, padding: int, channels: int, kernels: int
+) -> list[Windows]:
+    """Return those of its gradient in x, which has these sides, for each phase; they read dy [B, H', W', K]."""
+    results = [(side + 2 * padding - k) // stride + 1 for side, k in zip(sides, size, strict=True)]
+    lowest = [-((k - 1) // stride) for k in size]
+    highest = [(side - 1 + padding) // stride + 1 - result for side, result in zip(sides, results, strict=True)]
+    border = max(0, *highest, *(-low for low in lowest))
+    phases = [
+        [_phase(side, k, stride, padding, border, rest) for rest in range(stride)]
+        for side, k in zip(sides, size, strict=True)
+    ]
+    return [
+        _windows([rows, columns], border, results[1], kernels, channels, sides[1])
+        for rows in phases[0]
+        for columns in phases[1]
+        if rows.squares and columns.squares
+    ]
+
+
+def _phase(side: int, size: int, stride: int, padding: int, border: int, rest: int) -> Axis:
+    """Return the squares i where i + padding leaves this rest, and what they meet."""
+    squares = [i for i in range(side) if (i + padding) % stride == rest]
+    kept = [r for r in range(size) if (rest - r) % stride == 0]
+    starts = [(i + padding) // stride + border for i in squares]
+    return Axis(squares, starts, kept, [(rest - r) // stride for r in kept])
+
+
+def _windows(
+    axes: Sequence[Axis], border: int, width: int, inputs: int, outputs: int, made: int = 0
+) -> Windows:
+    """Join both directions; images that are read are `width` squares wide, those `made` are, or as forward."""
+    rows, columns = axes
+    rank = (width + 2 * border) * inputs
+    made = made or len(columns.squares)
+    together = _most_useful(columns, outputs)
+    last = len(columns.squares) - together
+    firsts = [min(i, last) for i in range(0, len(columns.squares), together)]
+    pitch = columns.starts[1] - columns.starts[0] if together > 1 else 0
+    steps = _joint_steps(columns, together)
+    found = [
+        [_index(columns, step - t * pitch) for t in range(together)] for step in steps
+    ]
+    starts = np.array(columns.starts)[firsts]
+    squares = np.array(columns.squares)[firsts]
+    return Windows(
+        border,
+        rank,
+        np.add.outer(np.array(rows.starts) * rank, starts * inputs).reshape(-1),
+        np.add.outer(
+            np.add.outer(np.array(rows.steps, int) * rank, np.array(steps, int) * inputs), np.arange(inputs)
+        ).reshape(-1),
+        np.add.outer(np.array(rows.squares) * (made * outputs), squares * outputs).reshape(-1),
+        np.array(rows.kept, int),
+        np.array(found, int).reshape(-1, together),
+    )
+
+
+def _joint_steps(columns: Axis, together: int) -> list[int]:
+    pitch = columns.starts[1] - columns.starts[0] if together > 1 else 0
+    return [*dict.fromkeys(step + t * pitch for t in range(together) for step in columns.steps)]
+
+
+def _index(columns: Axis, step: int) -> int:
+    return columns.kept[columns.steps.index(step)] if step in columns.steps else -1
+
+
+def _most_useful(columns: Axis, outputs: int) -> int:
+    """Return how many squares beside each other cost the least for each when they share a window."""
+    side_by_side = [*range(columns.squares[0], columns.squares[0] + len(columns.squares))]
+    if columns.squares != side_by_side:
+        return 1
+    possible = range(1, max(1, min(LANES // outputs, len(columns.squares))) + 1)
+    return min(possible, key=lambda together: len(_joint_steps(columns, together)) / together)
