@@ -75,9 +75,7 @@ def store_part(array, offset, lanes, count):
 @instruction(store_part, lambda array, offset, lanes, count: void(array, int64, _lanes, int64))
 def _store_part(context, builder, signature, arguments):
     place = instructions.vector_address(context, builder, _VECTOR, signature, arguments)
-    kind = ir.FunctionType(
-        ir.VoidType(), [_VECTOR, _VECTOR.as_pointer(), ir.IntType(32), _MASK]
-    )
+    kind = ir.FunctionType(ir.VoidType(), [_VECTOR, _VECTOR.as_pointer(), ir.IntType(32), _MASK])
     function = get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{LANES}f32.p0")
     builder.call(function, [arguments[2], place, _ALIGNMENT, _first(builder, arguments[3])])
     return context.get_dummy_value()
