@@ -153,7 +153,9 @@ def loss_steps(torch: Any, sides: Sides, ours: str, theirs: str) -> tuple[Step, 
     rng = np.random.default_rng(0)
     x = rng.standard_normal(sides, np.float32)
     is_mse = ours == "mse"
-    targets = rng.standard_normal(sides, np.float32) if is_mse else rng.integers(0, sides[-1], sides[:-1])
+    targets = (
+        rng.standard_normal(sides, np.float32) if is_mse else rng.integers(0, sides[-1], sides[:-1])
+    )
     loss, their_loss = getattr(nn, ours), getattr(torch.nn.functional, theirs)
     there, wanted = torch.from_numpy(x).clone().requires_grad_(), torch.from_numpy(targets)
     if not is_mse:
@@ -209,7 +211,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ours, theirs = ratios(make(), options.rounds)
             quotients.append(statistics.median(np.divide(theirs, ours)))
             times = (f"{statistics.median(one) * 1e6:.0f}" for one in (ours, theirs))
-            rows.append(dict(zip(("shape", "us", "PyTorch us"), (name, *times))) | {"speed": f"{quotients[-1]:.2f}"})
+            rows.append(
+                dict(zip(("shape", "us", "PyTorch us"), (name, *times)))
+                | {"speed": f"{quotients[-1]:.2f}"}
+            )
     median = f"{statistics.median(quotients):.2f}"
     report([*rows, {"shape": "median", "us": "", "PyTorch us": "", "speed": median}], options.json)
 

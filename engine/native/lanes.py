@@ -75,9 +75,7 @@ def store_part(array, offset, lanes, count):
 @instruction(store_part, lambda array, offset, lanes, count: void(array, int64, _lanes, int64))
 def _store_part(context, builder, signature, arguments):
     place = instructions.vector_address(context, builder, _VECTOR, signature, arguments)
-    kind = ir.FunctionType(
-        ir.VoidType(), [_VECTOR, _VECTOR.as_pointer(), ir.IntType(32), _MASK]
-    )
+    kind = ir.FunctionType(ir.VoidType(), [_VECTOR, _VECTOR.as_pointer(), ir.IntType(32), _MASK])
     function = get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{LANES}f32.p0")
     builder.call(function, [arguments[2], place, _ALIGNMENT, _first(builder, arguments[3])])
     return context.get_dummy_value()
@@ -88,6 +86,31 @@ def _first(builder, count):
     integers = ir.VectorType(ir.IntType(32), LANES)
     limit = instructions.everywhere(builder, integers, builder.trunc(count, ir.IntType(32)))
     return builder.icmp_signed("<", ir.Constant(integers, list(range(LANES))), limit)
+
+
+def number_at(array, offset):
+    """Return one float of a contiguous float32 [n]; unchecked when compiled."""
+    return array[offset]
+
+
+@instruction(number_at, lambda array, offset: float32(array, int64))
+def _number_at(context, builder, signature, arguments):
+    return builder.load(
+        instructions.element_address(context, builder, signature.args[0], *arguments)
+    )
+
+
+def set_number(array, offset, number):
+    """Write one float of a contiguous float32 [n]; unchecked when compiled."""
+    array[offset] = number
+
+
+@instruction(set_number, lambda array, offset, number: void(array, int64, float32))
+def _set_number(context, builder, signature, arguments):
+    array, offset, number = arguments
+    address = instructions.element_address(context, builder, signature.args[0], array, offset)
+    builder.store(number, address)
+    return context.get_dummy_value()
 
 
 def splat(x):

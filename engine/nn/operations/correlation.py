@@ -29,7 +29,9 @@ def convolve(
     (kernels, channels, *size), (batch, _, *sides) = weight.shape, x.shape
     form = tuple(sides), tuple(size), stride, padding, channels, kernels
     images, windows = images_of(x), forward_windows(*form)
-    height, width = ((side + 2 * padding - k) // stride + 1 for side, k in zip(sides, size, strict=True))
+    height, width = (
+        (side + 2 * padding - k) // stride + 1 for side, k in zip(sides, size, strict=True)
+    )
     y = empty((batch, height, width, kernels))
     _make(images, batch, windows, weight.transpose(2, 3, 1, 0), y)
 
@@ -53,7 +55,18 @@ def _make(images: Images, batch: int, windows: Windows, weight: np.ndarray, y: n
     inside = _inside(images, windows)
     weights = windows.weights(weight)
     flat = y.reshape(-1)
-    correlate(images, batch, windows.border, inside, offsets, windows.deltas, weights, outputs, flat, places)
+    correlate(
+        images,
+        batch,
+        windows.border,
+        inside,
+        offsets,
+        windows.deltas,
+        weights,
+        outputs,
+        flat,
+        places,
+    )
 
 
 def _kernel_gradient(
@@ -66,7 +79,15 @@ def _kernel_gradient(
     rows = aligned_zeros(len(windows.offsets) * wide)
     inside = _inside(images, windows)
     add_products(
-        images, slopes, batch, windows.border, inside, rows, windows.offsets, deltas, sums.reshape(-1)
+        images,
+        slopes,
+        batch,
+        windows.border,
+        inside,
+        rows,
+        windows.offsets,
+        deltas,
+        sums.reshape(-1),
     )
     dweight = np.ascontiguousarray(sums[: len(windows.deltas), :kernels])
     return dweight.reshape(*size, channels, kernels).transpose(3, 2, 0, 1)

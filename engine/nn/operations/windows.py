@@ -81,7 +81,10 @@ def gradient_windows(
     """Return those of its gradient in x, which has these sides, for each phase; they read dy [B, H', W', K]."""
     results = [(side + 2 * padding - k) // stride + 1 for side, k in zip(sides, size, strict=True)]
     lowest = [-((k - 1) // stride) for k in size]
-    highest = [(side - 1 + padding) // stride + 1 - result for side, result in zip(sides, results, strict=True)]
+    highest = [
+        (side - 1 + padding) // stride + 1 - result
+        for side, result in zip(sides, results, strict=True)
+    ]
     border = max(0, *highest, *(-low for low in lowest))
     phases = [
         [_phase(side, k, stride, padding, border, rest) for rest in range(stride)]
@@ -115,9 +118,7 @@ def _windows(
     firsts = [min(i, last) for i in range(0, len(columns.squares), together)]
     pitch = columns.starts[1] - columns.starts[0] if together > 1 else 0
     steps = _joint_steps(columns, together)
-    found = [
-        [_index(columns, step - t * pitch) for t in range(together)] for step in steps
-    ]
+    found = [[_index(columns, step - t * pitch) for t in range(together)] for step in steps]
     starts = np.array(columns.starts)[firsts]
     squares = np.array(columns.squares)[firsts]
     return Windows(
@@ -125,7 +126,8 @@ def _windows(
         rank,
         np.add.outer(np.array(rows.starts) * rank, starts * inputs).reshape(-1),
         np.add.outer(
-            np.add.outer(np.array(rows.steps, int) * rank, np.array(steps, int) * inputs), np.arange(inputs)
+            np.add.outer(np.array(rows.steps, int) * rank, np.array(steps, int) * inputs),
+            np.arange(inputs),
         ).reshape(-1),
         np.add.outer(np.array(rows.squares) * (made * outputs), squares * outputs).reshape(-1),
         np.array(rows.kept, int),
