@@ -37,7 +37,7 @@ FORMS = [  # shape of x, number of kernels, then their size, stride and padding
     ((17, 16, 8, 8), 80, *WINOGRAD),
     ((37, 32, 4, 12), 16, *WINOGRAD),
     ((2, 32, 14, 7), 64, *WINOGRAD),
-    ((2, 20, 9, 13), 50, *WINOGRAD),
+    ((2, 20, 12, 11), 50, *WINOGRAD),
     ((3, 1, 28, 28), 32, *WINOGRAD),
     ((2, 3, 2, 5), 17, *WINOGRAD),
     *[
