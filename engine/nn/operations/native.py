@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -31,8 +32,17 @@ class NativeOperations(Operations):
     """
 
     def conv2d(
-        self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
+        self,
+        x: Array,
+        weight: Array,
+        stride: Any,
+        padding: Any,
+        input_gradient: bool = True,
+        *more: Any,
     ) -> Convolved:
+        is_plain = isinstance(stride, int) and isinstance(padding, int) and more in ((), (1, 1))
+        if not is_plain:
+            return super().conv2d(x, weight, stride, padding, input_gradient, *more)
         if winograd.supports(x, weight, stride, padding):
             return winograd.convolve(x, weight, input_gradient)
         if weight.shape[2:] == (1, 1) and (stride, padding) == (1, 0):
