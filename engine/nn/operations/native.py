@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from engine.native.lanes import LANES
 from engine.nn.operations import channelwise, correlation, rows, squares, winograd
+from engine.nn.operations.geometry import Geometry
 from engine.nn.operations.plain import (
     Convolved,
     Gated,
@@ -24,6 +25,7 @@ from engine.nn.operations.squares import channels_last_copy
 from engine.nn.operations.workspace import empty
 
 Array = np.ndarray
+SINGLE_SQUARES = Geometry.of(1, 1, 0)
 
 
 class NativeOperations(Operations):
@@ -38,16 +40,33 @@ class NativeOperations(Operations):
         stride: Any,
         padding: Any,
         input_gradient: bool = True,
-        *more: Any,
+        dilation: Any = 1,
+        groups: int = 1,
     ) -> Convolved:
-        is_plain = isinstance(stride, int) and isinstance(padding, int) and more in ((), (1, 1))
-        if not is_plain:
-            return super().conv2d(x, weight, stride, padding, input_gradient, *more)
-        if winograd.supports(x, weight, stride, padding):
+        geometry = Geometry.of(weight.shape[2:], stride, padding, dilation)
+        if groups > 1 or not x.size:
+            given = stride, padding, input_gradient, dilation, groups
+            return super().conv2d(x, weight, *given)
+        if winograd.supports(x, weight, geometry):
             return winograd.convolve(x, weight, input_gradient)
-        if weight.shape[2:] == (1, 1) and (stride, padding) == (1, 0):
+        if geometry == SINGLE_SQUARES:
             return self._conv2d_of_squares(x, weight, input_gradient)
-        return correlation.convolve(x, weight, stride, padding, input_gradient)
+        return correlation.convolve(x, weight, geometry, input_gradient)
+
+    def conv2d_transposed(
+        self,
+        dy: Array,
+        weight: Array,
+        sides: Sequence[int],
+        stride: Any,
+        padding: Any,
+        dilation: Any = 1,
+        groups: int = 1,
+    ) -> Array:
+        if groups > 1 or not dy.size:
+            return super().conv2d_transposed(dy, weight, sides, stride, padding, dilation, groups)
+        geometry = Geometry.of(weight.shape[2:], stride, padding, dilation)
+        return correlation.convolve_back(dy, weight, (sides[0], sides[1]), geometry)
 
     def _conv2d_of_squares(self, x: Array, weight: Array, input_gradient: bool) -> Convolved:
         """A convolution of single squares is a product of rows."""

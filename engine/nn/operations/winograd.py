@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from engine.nn.operations import tiles
+from engine.nn.operations.geometry import Geometry
 from engine.nn.operations.plain import Convolved
 from engine.nn.operations.squares import Images, images_of
 from engine.nn.operations.windows import whole_lanes
@@ -25,13 +26,14 @@ from engine.nn.operations.workspace import empty, scratch
 FORWARD_TILES = 64
 BACKWARD_TILES = 128
 LEAST_USE = 0.35  # of what is computed; below, `correlation` is faster (measured by benchmarks.layer_shapes)
+SAME = Geometry.of(3, 1, 1)
 
 _G2 = np.kron(tiles.G, tiles.G).astype(np.float32)  # (36, 9): G g G^T on flattened matrices
 
 
-def supports(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> bool:
-    """Whether `convolve` computes this, and what it adds to fill tiles and lanes is little: 3x3, "same"."""
-    if weight.shape[2:] != (3, 3) or stride != 1 or padding != 1 or not len(x):
+def supports(x: np.ndarray, weight: np.ndarray, geometry: Geometry) -> bool:
+    """Whether `convolve` computes this, and needs little more to fill tiles and lanes: 3x3, "same"."""
+    if geometry != SAME:
         return False
     sides, channels = x.shape[2:], weight.shape[:2]
     needed = math.prod(map(_whole_tiles, sides)) * math.prod(map(whole_lanes, channels))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine.nn.operations import NativeOperations, Operations, operations_for, winograd, workspace
+from engine.nn.operations.geometry import Geometry
 
 pytestmark = pytest.mark.plain
 
@@ -62,7 +63,7 @@ def test_convolution_agrees_with_the_reference(
     x, weight = random(rng, *shape), random(rng, outputs, shape[1], size, size)
     if channels_last:
         x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    by_winograd = winograd.supports(x, weight, stride, padding)
+    by_winograd = winograd.supports(x, weight, Geometry.of(size, stride, padding))
     assert by_winograd == ((size, stride, padding) == WINOGRAD and shape[1] >= 16)
     tolerance = 3e-5 if by_winograd else 2e-6
     y, backward = NATIVE.conv2d(x, weight, stride, padding)
