@@ -4,26 +4,27 @@ input.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Layer, check_input, register
-from engine.nn.operations import operations_for
+from engine.nn.operations import elementwise, operations_for
+from engine.nn.operations.elementwise import (
+    GELU_CUBIC,
+    GELU_FAR,
+    GELU_SCALE,
+    LEAK,
+    SELU_ALPHA,
+    SELU_SCALE,
+    natively,
+)
 from engine.nn.operations.plain import identity
 
 Slope = Callable[[Array], Array]  # dy -> dx
 
-LEAK = 0.01  # slope of the leaky ReLU left of zero
-SELU_SCALE, SELU_ALPHA = (
-    1.0507009873554805,
-    1.6732632423543772,
-)  # keep mean 0 and variance 1 as a fixed point
-GELU_SCALE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
-GELU_FAR = 30.0  # t is 1 or -1 from here on in double precision, too; x^2 of a float32 may overflow
 
-
+@natively(elementwise.RELU)
 def relu(x: Array) -> tuple[Array, Slope]:
     """y = max(x, 0);  dx = dy where x > 0."""
     y = backend_of(x).xp.maximum(x, 0)
@@ -49,6 +50,7 @@ def squared_relu(x: Array) -> tuple[Array, Slope]:
     return c * c, lambda dy: 2 * dy * c
 
 
+@natively(elementwise.LEAKY_RELU)
 def leaky_relu(x: Array) -> tuple[Array, Slope]:
     """y = x where x > 0, else 0.01 x. The slope is never 0, so no unit stops learning. Maas et al.
     2013.
@@ -57,6 +59,7 @@ def leaky_relu(x: Array) -> tuple[Array, Slope]:
     return x * slope, lambda dy: dy * slope
 
 
+@natively(elementwise.SELU)
 def selu(x: Array) -> tuple[Array, Slope]:
     """y = s x where x > 0, else s a (e^x - 1);  dx = dy s where x > 0, else dy (y + s a).
 
@@ -68,6 +71,7 @@ def selu(x: Array) -> tuple[Array, Slope]:
     return y, lambda dy: dy * xp.where(x > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
 
 
+@natively(elementwise.SIGMOID)
 def sigmoid(x: Array) -> tuple[Array, Slope]:
     """y = 1 / (1 + e^-x);  dx = dy y (1 - y). The code uses e^-|x|, which cannot overflow."""
     xp = backend_of(x).xp
@@ -82,6 +86,7 @@ def tanh(x: Array) -> tuple[Array, Slope]:
     return y, lambda dy: dy * (1 - y * y)
 
 
+@natively(elementwise.SOFTPLUS)
 def softplus(x: Array) -> tuple[Array, Slope]:
     """y = ln(1 + e^x);  dx = dy sigmoid x. The code uses max(x, 0) + ln(1 + e^-|x|), which cannot
     overflow.
@@ -90,6 +95,7 @@ def softplus(x: Array) -> tuple[Array, Slope]:
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x))), lambda dy: dy * sigmoid(x)[0]
 
 
+@natively(elementwise.SWISH)
 def swish(x: Array) -> tuple[Array, Slope]:
     """y = x s with s = sigmoid x;  dx = dy (s + y (1 - s)). Ramachandran et al. 2017,
     arXiv:1710.05941.
@@ -99,6 +105,7 @@ def swish(x: Array) -> tuple[Array, Slope]:
     return y, lambda dy: dy * (gate + y * (1 - gate))
 
 
+@natively(elementwise.GELU)
 def gelu(x: Array) -> tuple[Array, Slope]:
     """y = x (1 + t) / 2 with t = tanh u, u = c (x + 0.044715 x^3), c = sqrt(2 / pi). This tanh form
     avoids erf.
@@ -119,6 +126,7 @@ def gelu(x: Array) -> tuple[Array, Slope]:
     return x * ((1 + t) / 2), slope
 
 
+@natively(elementwise.MISH)
 def mish(x: Array) -> tuple[Array, Slope]:
     """y = x t with t = tanh(ln(1 + e^x)) = n / (n + 2), n = e^x (e^x + 2). Misra 2019,
     arXiv:1908.08681.

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from engine.native.lanes import LANES
-from engine.nn.operations import channelwise, correlation, rows, squares, winograd
+from engine.nn.operations import channelwise, correlation, elementwise, rows, squares, winograd
 from engine.nn.operations.geometry import Geometry
 from engine.nn.operations.plain import (
+    Activated,
     Convolved,
+    Function,
     Gated,
     GateGradients,
     NormBackward,
@@ -101,6 +103,14 @@ class NativeOperations(Operations):
     def sum_rows(self, rows: Array) -> Array:
         # A product with ones runs at memory speed; NumPy's sum over leading axes does not.
         return np.ones(len(rows), np.float32) @ rows
+
+    def activate(self, function: Function, x: Array, bias: Any = None) -> Activated:
+        pair = elementwise.NATIVE.get(function)
+        if pair is None:
+            return super().activate(function, x, bias)
+        if bias is not None:
+            x += bias
+        return elementwise.activated(pair, x)
 
     def batch_norm(
         self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, *more: object
