@@ -155,9 +155,8 @@ class NativeOperations(Operations):
     ) -> tuple[Array, NormBackward]:
         width, flat = len(gamma), _flat(x)
         y, mean, factor = empty(x.shape), *(np.empty(x.size // width, np.float32) for _ in range(2))
-        if width % LANES == 0:
-            rows.normalise_rows(flat, gamma, beta, epsilon, y.reshape(-1), mean, factor)
-        if width % LANES or not (factor > 0).all():  # a variance is too large, or NaN
+        rows.normalise_rows(flat, gamma, beta, epsilon, y.reshape(-1), mean, factor)
+        if not (factor > 0).all():  # a variance is too large, or NaN
             return super().layer_norm(x, gamma, beta, epsilon)
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
@@ -171,7 +170,7 @@ class NativeOperations(Operations):
 
     def softmax(self, scores: Array) -> tuple[Array, Callable[[Array], Array]]:
         width = scores.shape[-1]
-        if width % LANES or not width or not scores.flags.c_contiguous:
+        if not width or not scores.flags.c_contiguous:
             return super().softmax(scores)
         rows.softmax_in_place(scores.reshape(-1), width, np.empty(LANES, np.float32))
 
