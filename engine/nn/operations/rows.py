@@ -102,7 +102,7 @@ def cross_entropy_rows(logits, targets, width, ignored, share, gradient, least):
             continue
         top = largest_in_row(logits, first, end, least)
         whole = powers_of_row(logits, first, end, splat(top), gradient)
-        loss += math.log(whole) - (np.float64(logits[first + target]) - np.float64(top))
+        loss += math.log(np.float64(whole)) - (np.float64(logits[first + target]) - np.float64(top))
         factor = splat(np.float32(share) / whole)
         for at in range(first, end, LANES):
             count = min(end - at, LANES)
