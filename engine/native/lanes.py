@@ -88,6 +88,31 @@ def _first(builder, count):
     return builder.icmp_signed("<", ir.Constant(integers, list(range(LANES))), limit)
 
 
+def number_at(array, offset):
+    """Return one float of a contiguous float32 [n]; unchecked when compiled."""
+    return array[offset]
+
+
+@instruction(number_at, lambda array, offset: float32(array, int64))
+def _number_at(context, builder, signature, arguments):
+    return builder.load(
+        instructions.element_address(context, builder, signature.args[0], *arguments)
+    )
+
+
+def set_number(array, offset, number):
+    """Write one float of a contiguous float32 [n]; unchecked when compiled."""
+    array[offset] = number
+
+
+@instruction(set_number, lambda array, offset, number: void(array, int64, float32))
+def _set_number(context, builder, signature, arguments):
+    array, offset, number = arguments
+    address = instructions.element_address(context, builder, signature.args[0], array, offset)
+    builder.store(number, address)
+    return context.get_dummy_value()
+
+
 def splat(x):
     """Copy one number to all sixteen lanes."""
     return np.full(LANES, x, np.float32)

@@ -89,6 +89,10 @@ def softmax_cross_entropy(
         raise ShapeError(
             f"softmax_cross_entropy: expected a mask {list(logits.shape)}, found {list(mask.shape)}"
         )
+    if mask is None and targets.dtype.kind in "iu" and actions > 1:
+        found = _loss_of_classes(logits, targets, ignore_index)
+        if found is not None:
+            return found
     xp = backend_of(logits).xp
     if len(places) > 1 or ignore_index is not None:
         counted = xp.ones(places, bool) if ignore_index is None else targets != ignore_index
@@ -103,12 +107,7 @@ def softmax_cross_entropy(
             raise ShapeError(
                 f"softmax_cross_entropy: expected integer classes, found {targets.dtype}"
             )
-        smallest, largest = bounds(targets)
-        if not 0 <= smallest <= largest < actions:
-            expected = f"classes 0 to {actions - 1}"
-            raise DataError(
-                f"softmax_cross_entropy: expected {expected}, found {smallest} to {largest}"
-            )
+        _check_classes(targets, actions)
     if actions == 1:
         raise ShapeError(
             "softmax_cross_entropy: expected at least 2 outputs, found 1, whose probability is always 1"
@@ -130,6 +129,31 @@ def softmax_cross_entropy(
         raise DataError(f"softmax_cross_entropy: expected targets >= 0, found {smallest}")
     loss, gradient = soft_target_loss(logits, targets, mask)
     return float(loss), gradient
+
+
+def _loss_of_classes(
+    logits: Array, targets: Array, ignore_index: int | None
+) -> tuple[float, Array] | None:
+    """Return `softmax_cross_entropy` for classes [B] or [B, T], if a kernel computes it."""
+    operations, count = operations_for(logits), targets.size
+    if not operations.has_cross_entropy:
+        return None
+    counted = targets
+    if ignore_index is not None:
+        counted = targets[targets != ignore_index]
+        count = counted.size
+    if count:
+        _check_classes(counted, logits.shape[-1])
+    loss, gradient = operations.cross_entropy(logits, targets, ignore_index, count)
+    is_mean_of_places = logits.ndim > 2 or ignore_index is not None
+    return MeanOver(loss, count) if is_mean_of_places else loss, gradient
+
+
+def _check_classes(classes: Array, count: int) -> None:
+    smallest, largest = bounds(classes)
+    if not 0 <= smallest <= largest < count:
+        expected = f"classes 0 to {count - 1}, found {smallest} to {largest}"
+        raise DataError(f"softmax_cross_entropy: expected {expected}")
 
 
 def soft_target_loss(

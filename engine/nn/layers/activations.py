@@ -7,24 +7,27 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Layer, check_input, register
-from engine.nn.operations import operations_for
+from engine.nn.operations import elementwise, operations_for
+from engine.nn.operations.elementwise import (
+    GELU_CUBIC,
+    GELU_FAR,
+    GELU_SCALE,
+    LEAK,
+    NATIVE,
+    SELU_ALPHA,
+    SELU_SCALE,
+    natively,
+)
 from engine.nn.operations.plain import identity
 
 Slope = Callable[[Array], Array]  # dy -> dx
 
-LEAK = 0.01  # slope of the leaky ReLU left of zero
-SELU_SCALE, SELU_ALPHA = (
-    1.0507009873554805,
-    1.6732632423543772,
-)  # keep mean 0 and variance 1 as a fixed point
-GELU_SCALE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
-GELU_FAR = 30.0  # t is 1 or -1 from here on in double precision, too; x^2 of a float32 may overflow
 # Of f(t) = ln(erfc(z) / t) + z^2 over t from 0 to 1, from 60 nodes in 40 digits.
 ERFC_CHEBYSHEV = (
     -1.3026537197817094, 0.6419697923564902, 0.019476473204185836, -0.009561514786808632, -9.465953444820369e-4,
@@ -36,6 +39,7 @@ ERFC_CHEBYSHEV = (
 )  # fmt: skip
 
 
+@natively(elementwise.RELU)
 def relu(x: Array) -> tuple[Array, Slope]:
     """y = max(x, 0);  dx = dy where x > 0."""
     y = backend_of(x).xp.maximum(x, 0)
@@ -61,6 +65,7 @@ def squared_relu(x: Array) -> tuple[Array, Slope]:
     return c * c, lambda dy: 2 * dy * c
 
 
+@natively(elementwise.LEAKY_RELU)
 def leaky_relu(x: Array, alpha: float = LEAK) -> tuple[Array, Slope]:
     """y = x where x > 0, else alpha x. The slope is never 0, so no unit stops learning. Maas et al.
     2013.
@@ -87,6 +92,7 @@ def celu(x: Array, alpha: float = 1.0) -> tuple[Array, Slope]:
     return xp.where(x > 0, x, alpha * power), lambda dy: dy * xp.where(x > 0, 1, power + 1)
 
 
+@natively(elementwise.SELU)
 def selu(x: Array) -> tuple[Array, Slope]:
     """y = s x where x > 0, else s a (e^x - 1);  dx = dy s where x > 0, else dy (y + s a).
 
@@ -98,6 +104,7 @@ def selu(x: Array) -> tuple[Array, Slope]:
     return y, lambda dy: dy * xp.where(x > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
 
 
+@natively(elementwise.SIGMOID)
 def sigmoid(x: Array) -> tuple[Array, Slope]:
     """y = 1 / (1 + e^-x);  dx = dy y (1 - y). The code uses e^-|x|, which cannot overflow."""
     xp = backend_of(x).xp
@@ -132,6 +139,7 @@ def tanh(x: Array) -> tuple[Array, Slope]:
     return y, lambda dy: dy * (1 - y * y)
 
 
+@natively(elementwise.SOFTPLUS)
 def softplus(x: Array) -> tuple[Array, Slope]:
     """y = ln(1 + e^x);  dx = dy sigmoid x. The code uses max(x, 0) + ln(1 + e^-|x|), which cannot
     overflow.
@@ -140,6 +148,7 @@ def softplus(x: Array) -> tuple[Array, Slope]:
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x))), lambda dy: dy * sigmoid(x)[0]
 
 
+@natively(elementwise.SWISH)
 def swish(x: Array) -> tuple[Array, Slope]:
     """y = x s with s = sigmoid x;  dx = dy (s + y (1 - s)). Ramachandran et al. 2017,
     arXiv:1710.05941.
@@ -149,6 +158,7 @@ def swish(x: Array) -> tuple[Array, Slope]:
     return y, lambda dy: dy * (gate + y * (1 - gate))
 
 
+@natively(elementwise.GELU)
 def gelu(x: Array) -> tuple[Array, Slope]:
     """y = x (1 + t) / 2 with t = tanh u, u = c (x + 0.044715 x^3), c = sqrt(2 / pi). This tanh form
     avoids erf.
@@ -199,6 +209,7 @@ def _erfc(xp: Any, z: Array) -> Array:
     return t * xp.exp((2 * t - 1) * later - last + ERFC_CHEBYSHEV[0] / 2 - z * z)
 
 
+@natively(elementwise.MISH)
 def mish(x: Array) -> tuple[Array, Slope]:
     """y = x t with t = tanh(ln(1 + e^x)) = n / (n + 2), n = e^x (e^x + 2). Misra 2019,
     arXiv:1908.08681.
@@ -240,7 +251,10 @@ def activation_function(
         return function
     if "alpha" not in inspect.signature(function).parameters or not 0 <= alpha < math.inf:
         raise ConfigError(f"activation {name!r}: it has no alpha, or none of {alpha}")
-    return lambda x: function(x, alpha)
+    with_alpha = partial(function, alpha=alpha)
+    if function in NATIVE:
+        natively(NATIVE[function]._replace(parameter=alpha))(with_alpha)
+    return with_alpha
 
 
 @register("activation")

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
-from engine.nn.operations.plain import channels_first, channels_last
 from engine.nn.operations.geometry import Geometry, short
+from engine.nn.operations.plain import channels_first, channels_last
 
 
 class _Pool(Layer):

@@ -14,6 +14,7 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, spread, store, store_part
 from engine.native.memory import aligned_zeros
+from engine.nn.operations.geometry import Geometry
 from engine.nn.operations.plain import Convolved
 from engine.nn.operations.squares import Images, copy_image, images_of
 from engine.nn.operations.windows import Windows, forward_windows, gradient_windows, whole_lanes
@@ -23,79 +24,55 @@ TOGETHER = 8  # sums that run side by side: so many hide the time that a multipl
 
 
 def convolve(
-    x: np.ndarray, weight: np.ndarray, stride: int, padding: int, input_gradient: bool
+    x: np.ndarray, weight: np.ndarray, geometry: Geometry, input_gradient: bool
 ) -> Convolved:
-    """Like `Operations.conv2d`, for float32 and any shape."""
-    (kernels, channels, *size), (batch, _, *sides) = weight.shape, x.shape
-    form = tuple(sides), tuple(size), stride, padding, channels, kernels
-    images, windows = images_of(x), forward_windows(*form)
-    height, width = (
-        (side + 2 * padding - k) // stride + 1 for side, k in zip(sides, size, strict=True)
-    )
-    y = empty((batch, height, width, kernels))
+    """Like `Operations.conv2d`, for float32 and one group."""
+    kernels, channels, *_ = weight.shape
+    batch, _, height, width = x.shape
+    sides, images = (height, width), images_of(x)
+    y = empty((batch, *geometry.sides(sides), kernels))
+    windows = forward_windows(geometry, sides, channels, kernels)
     _make(images, batch, windows, weight.transpose(2, 3, 1, 0), y)
 
     def backward(dy: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
-        slopes, dx = images_of(dy), None
-        if input_gradient:
-            dx = empty((batch, *sides, channels))
-            for phase in gradient_windows(*form):
-                _make(slopes, batch, phase, weight.transpose(2, 3, 0, 1), dx)
-            dx = dx.transpose(0, 3, 1, 2)
-        single = forward_windows(*form[:-1], LANES)
-        return dx, _kernel_gradient(images, slopes, batch, single, weight.shape)
+        each = forward_windows(geometry, sides, channels, kernels, False)
+        dweight = _kernel_gradient(images, images_of(dy), batch, each, weight.shape)
+        return convolve_back(dy, weight, sides, geometry) if input_gradient else None, dweight
 
     return y.transpose(0, 3, 1, 2), backward
+
+
+def convolve_back(
+    dy: np.ndarray, weight: np.ndarray, sides: tuple[int, int], geometry: Geometry
+) -> np.ndarray:
+    """Like `Operations.conv2d_transposed`, for float32 and one group."""
+    kernels, channels, *_ = weight.shape
+    slopes, dx = images_of(dy), empty((len(dy), *sides, channels))
+    for phase in gradient_windows(geometry, sides, kernels, channels):
+        _make(slopes, len(dy), phase, weight.transpose(2, 3, 0, 1), dx)
+    return dx.transpose(0, 3, 1, 2)
 
 
 def _make(images: Images, batch: int, windows: Windows, weight: np.ndarray, y: np.ndarray) -> None:
     """Write the sums over windows of all images into y [B, H, W, outputs]."""
     outputs = windows.columns.shape[1] * weight.shape[3]
     offsets, places = _in_eights(windows.offsets), _in_eights(windows.places)
-    inside = _inside(images, windows)
-    weights = windows.weights(weight)
-    flat = y.reshape(-1)
-    correlate(
-        images,
-        batch,
-        windows.border,
-        inside,
-        offsets,
-        windows.deltas,
-        weights,
-        outputs,
-        flat,
-        places,
-    )
+    inside, weights = aligned_zeros(windows.size), windows.weights(weight)
+    where = windows.first, windows.rank, inside, offsets, windows.deltas
+    correlate(images, batch, *where, weights, outputs, y.reshape(-1), places)
 
 
 def _kernel_gradient(
     images: Images, slopes: Images, batch: int, windows: Windows, shape: tuple[int, ...]
 ) -> np.ndarray:
     kernels, channels, *size = shape
-    wide = whole_lanes(kernels)
-    deltas = _in_eights(windows.deltas)
+    wide, deltas = whole_lanes(kernels), _in_eights(windows.deltas)
     sums = aligned_zeros(len(deltas), wide)
     rows = aligned_zeros(len(windows.offsets) * wide)
-    inside = _inside(images, windows)
-    add_products(
-        images,
-        slopes,
-        batch,
-        windows.border,
-        inside,
-        rows,
-        windows.offsets,
-        deltas,
-        sums.reshape(-1),
-    )
+    where = windows.first, windows.rank, aligned_zeros(windows.size), windows.offsets, deltas
+    add_products(images, slopes, batch, *where, rows, sums.reshape(-1))
     dweight = np.ascontiguousarray(sums[: len(windows.deltas), :kernels])
     return dweight.reshape(*size, channels, kernels).transpose(3, 2, 0, 1)
-
-
-def _inside(images: Images, windows: Windows) -> np.ndarray:
-    """Return zeros for one image and its border."""
-    return aligned_zeros((images.height + 2 * windows.border) * windows.rank)
 
 
 def _in_eights(places: np.ndarray) -> np.ndarray:
@@ -103,20 +80,16 @@ def _in_eights(places: np.ndarray) -> np.ndarray:
     return np.append(places, np.full(-len(places) % TOGETHER, places[-1:]))
 
 
-@kernel()
-def place_inside(images, image, border, inside):
-    """Copy an image into the middle of its border."""
-    rank = (images.width + 2 * border) * images.channels
-    first = border * (rank + images.channels)
-    copy_image(images, image, inside, first, rank, images.channels)
-
-
 @kernel(contract=True)
-def correlate(images, batch, border, inside, offsets, deltas, weight, outputs, y, places):
-    """Write the sums of every window to its place in y; both are in eights. weight is [D, whole lanes]."""
+def correlate(images, batch, start, rank, inside, offsets, deltas, weight, outputs, y, places):
+    """Write the sums of every window to its place in y; squares are in eights.
+
+    `inside` is scratch for an image in its border of zeros, where it begins at `start` and has rows
+    of `rank`. weight is [D, whole lanes].
+    """
     room, wide = len(y) // batch, -(-outputs // LANES) * LANES
     for image in range(batch):
-        place_inside(images, image, border, inside)
+        copy_image(images, image, inside, start, rank, images.channels)
         for p in range(0, len(offsets), TOGETHER):
             for k in range(0, wide, LANES):
                 sums = _sums(inside, deltas, offsets, p, weight, k, wide)
@@ -126,11 +99,14 @@ def correlate(images, batch, border, inside, offsets, deltas, weight, outputs, y
 
 
 @kernel(contract=True)
-def add_products(images, slopes, batch, border, inside, rows, offsets, deltas, sums):
-    """Add up dw as [D, whole lanes] in sums, which begin as zeros; deltas are in eights."""
+def add_products(images, slopes, batch, start, rank, inside, offsets, deltas, rows, sums):
+    """Add up dw as [D, whole lanes] in sums, which begin as zeros; deltas are in eights.
+
+    `rows` is scratch, zeros, for one image of dy in whole lanes; the rest is as in `correlate`.
+    """
     wide = len(rows) // len(offsets)
     for image in range(batch):
-        place_inside(images, image, border, inside)
+        copy_image(images, image, inside, start, rank, images.channels)
         copy_image(slopes, image, rows, 0, slopes.width * wide, wide)
         for d in range(0, len(deltas), TOGETHER):
             for k in range(0, wide, LANES):

@@ -50,6 +50,8 @@ def identity(x: Array) -> Activated:
 class Operations:
     """Plain array implementation on the array module `xp`."""
 
+    has_cross_entropy = False  # whether `NativeOperations.cross_entropy` is there
+
     def __init__(self, xp: Any) -> None:
         self.xp = xp
 

@@ -7,7 +7,16 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, load_part, splat, store_part
+from engine.native.lanes import (
+    LANES,
+    load,
+    load_part,
+    number_at,
+    set_number,
+    splat,
+    store,
+    store_part,
+)
 from engine.nn.operations.workspace import empty
 
 
@@ -50,17 +59,27 @@ def copy_image(images, image, into, first, rank, wide):
     for row in range(images.height):
         at, to = image * size * channels + row * width * across, first + row * rank
         if images.along == 1 and wide == channels:
-            for i in range(width * channels):
-                into[to + i] = images.flat[at + i]
+            copy_floats(images.flat, at, into, to, width * channels)
         elif images.along == 1:
             for column in range(width):
-                for c in range(channels):
-                    into[to + column * wide + c] = images.flat[at + column * across + c]
+                copy_floats(images.flat, at + column * across, into, to + column * wide, channels)
         else:
             for c in range(channels):
                 plane = at + c * images.along
                 for column in range(width):
-                    into[to + column * wide + c] = images.flat[plane + column]
+                    number = number_at(images.flat, plane + column)
+                    set_number(into, to + column * wide + c, number)
+
+
+@kernel()
+def copy_floats(source, at, into, to, count):
+    """Copy so many floats."""
+    whole = count // LANES * LANES
+    for i in range(0, whole, LANES):
+        store(into, to + i, load(source, at + i))
+    if whole < count:
+        rest = load_part(source, at + whole, count - whole, splat(0.0))
+        store_part(into, to + whole, rest, count - whole)
 
 
 @kernel()

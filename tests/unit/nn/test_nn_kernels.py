@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine.nn.operations import NativeOperations, Operations, operations_for, winograd, workspace
+from engine.nn.operations.geometry import Geometry
 
 pytestmark = pytest.mark.plain
 
@@ -30,20 +31,31 @@ def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = 2e
     )
 
 
-@pytest.mark.parametrize("channels_last", [True, False], ids=["nhwc", "nchw"])
-@pytest.mark.parametrize(
-    ("shape", "outputs", "size", "stride", "padding"),
-    [
-        ((1, 16, 8, 8), 16, 3, 1, 1),
-        ((3, 112, 8, 8), 32, 3, 1, 1),
-        ((17, 16, 8, 8), 80, 3, 1, 1),
-        ((37, 32, 4, 12), 16, 3, 1, 1),
-        *[
-            ((3, 16, 8, 8), 32, *form)
-            for form in ((1, 1, 0), (5, 1, 2), (3, 2, 1), (3, 1, 0), (1, 2, 0))
-        ],
+WINOGRAD = (3, 1, 1)  # size, stride and padding
+FORMS = [  # shape of x, number of kernels, then their size, stride and padding
+    ((1, 16, 8, 8), 16, *WINOGRAD),
+    ((3, 112, 8, 8), 32, *WINOGRAD),
+    ((17, 16, 8, 8), 80, *WINOGRAD),
+    ((37, 32, 4, 12), 16, *WINOGRAD),
+    ((2, 32, 14, 7), 64, *WINOGRAD),
+    ((2, 20, 12, 11), 50, *WINOGRAD),
+    ((3, 1, 28, 28), 32, *WINOGRAD),
+    ((2, 3, 2, 5), 17, *WINOGRAD),
+    *[
+        ((3, 16, 8, 8), 32, *form)
+        for form in ((1, 1, 0), (5, 1, 2), (3, 2, 1), (3, 1, 0), (1, 2, 0))
     ],
-)
+    ((2, 3, 12, 11), 16, 5, 1, 2),
+    ((2, 5, 11, 12), 3, 5, 1, 0),
+    ((2, 3, 17, 16), 6, 7, 2, 3),
+    ((2, 3, 9, 8), 4, 3, 4, 0),
+    ((1, 2, 3, 3), 2, 3, 1, 5),
+    ((2, 4, 5, 6), 7, 1, 1, 2),
+]
+
+
+@pytest.mark.parametrize("channels_last", [True, False], ids=["nhwc", "nchw"])
+@pytest.mark.parametrize(("shape", "outputs", "size", "stride", "padding"), FORMS)
 def test_convolution_agrees_with_the_reference(
     shape, outputs, size, stride, padding, channels_last
 ):
@@ -51,8 +63,8 @@ def test_convolution_agrees_with_the_reference(
     x, weight = random(rng, *shape), random(rng, outputs, shape[1], size, size)
     if channels_last:
         x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    by_winograd = (size, stride, padding) == (3, 1, 1)
-    assert winograd.supports(x, weight, stride, padding) == by_winograd
+    by_winograd = winograd.supports(x, weight, Geometry.of(size, stride, padding))
+    assert by_winograd == ((size, stride, padding) == WINOGRAD and shape[1] >= 16)
     tolerance = 3e-5 if by_winograd else 2e-6
     y, backward = NATIVE.conv2d(x, weight, stride, padding)
     expected_y, expected_backward = REFERENCE.conv2d(double(x), double(weight), stride, padding)
