@@ -13,7 +13,8 @@ from engine.nn.layers.conv import Conv1D, Conv2D, ConvTranspose1D, ConvTranspose
 from engine.nn.layers.dense import Dense
 from engine.nn.layers.dropout import Dropout
 from engine.nn.layers.embedding import Embedding, PositionEmbedding
-from engine.nn.layers.encoder import Encoder, EncoderLayer, FeedForward
+from engine.nn.layers.encoder import DecoderLayer, Encoder, EncoderLayer, FeedForward
+from engine.nn.layers.group_norm import GroupNorm, RMSNorm
 from engine.nn.layers.normalisation import BatchNorm, LayerNorm, PlaceGate
 from engine.nn.layers.pooling import (
     AveragePool1D,
@@ -22,10 +23,54 @@ from engine.nn.layers.pooling import (
     MaxPool1D,
     MaxPool2D,
 )
-from engine.nn.layers.reshape import Flatten, Reshape
+from engine.nn.layers.reshape import Flatten, Reshape, Transpose
 from engine.nn.layers.residual import Residual, SqueezeExcitation
 from engine.nn.layers.smolgen import Smolgen
+from engine.nn.layers.softmax import Softmax, softmax
+from engine.nn.layers.upsample import Upsample
 
 __all__ = [
-    "ACTIVATIONS", "Activation", "AveragePool1D", "AveragePool2D", "BatchNorm", "Bidirectional", "Conv1D", "Conv2D", "ConvTranspose1D", "ConvTranspose2D", "CrossAttention", "Dense", "Dropout", "Embedding", "Encoder", "EncoderLayer", "FeedForward", "Flatten", "GRU", "GlobalAveragePool", "LSTM", "LayerNorm", "MaxPool1D", "MaxPool2D", "MultiHead", "PlaceGate", "PositionEmbedding", "RNN", "Reshape", "Residual", "SelfAttention", "Sequential", "Smolgen", "SqueezeExcitation", "activation_function", "attend",
+    "ACTIVATIONS",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Activation",
+    "AveragePool1D",
+    "AveragePool2D",
+    "BatchNorm",
+    "Bidirectional",
+    "Conv1D",
+    "Conv2D",
+    "ConvTranspose1D",
+    "ConvTranspose2D",
+    "CrossAttention",
+    "DecoderLayer",
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "Encoder",
+    "EncoderLayer",
+    "FeedForward",
+    "Flatten",
+    "GlobalAveragePool",
+    "GroupNorm",
+    "LayerNorm",
+    "MaxPool1D",
+    "MaxPool2D",
+    "MultiHead",
+    "PlaceGate",
+    "PositionEmbedding",
+    "RMSNorm",
+    "Reshape",
+    "Residual",
+    "SelfAttention",
+    "Sequential",
+    "Smolgen",
+    "Softmax",
+    "SqueezeExcitation",
+    "Transpose",
+    "Upsample",
+    "activation_function",
+    "attend",
+    "softmax",
 ]  # fmt: skip

@@ -38,7 +38,7 @@ class _Convolution(Layer):
     ) -> None:
         given = f"{type(self).__name__}({inputs}, {outputs}, size={size})"
         try:
-            self._windows = Geometry.of(size, stride, padding, dilation, self.axes)
+            self.geometry = Geometry.of(size, stride, padding, dilation, self.axes)
         except ConfigError as error:
             raise ConfigError(f"{given}: {error}") from error
         if min(inputs, outputs, groups) < 1 or inputs % groups or outputs % groups:
@@ -47,10 +47,10 @@ class _Convolution(Layer):
             )
         self.inputs, self.outputs, self.groups = inputs, outputs, groups
         self.size, self.stride, self.padding, self.dilation = (
-            short(setting[-self.axes :]) for setting in self._windows
+            short(setting[-self.axes :]) for setting in self.geometry
         )
         self.bias, self.input_gradient = bias, input_gradient
-        self.params["weight"] = self._drawn(rng, self._windows.size[-self.axes :])
+        self.params["weight"] = self._drawn(rng, self.geometry.size[-self.axes :])
         if bias:
             self.params["bias"] = np.zeros(outputs, np.float32)
 
@@ -85,7 +85,7 @@ class _Convolution(Layer):
     @property
     def _settings(self) -> tuple[Any, ...]:
         """Stride, padding, dilation and groups for the operations."""
-        windows = self._windows
+        windows = self.geometry
         padding, dilation = short(windows.padding), short(windows.dilation)
         return short(windows.stride), padding, dilation, self.groups
 
@@ -112,7 +112,7 @@ class Conv2D(_Convolution):
     """
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        image, weight = self._checked(x, self._windows.least), self._image(self.params["weight"])
+        image, weight = self._checked(x, self.geometry.least), self._image(self.params["weight"])
         operations, (stride, padding, *more) = operations_for(x), self._settings
         y, conv_backward = operations.conv2d(
             image, weight, stride, padding, self.input_gradient, *more
@@ -183,22 +183,20 @@ class ConvTranspose2D(_Convolution):
         super().__init__(inputs, outputs, size, rng, stride, padding, bias, **further)
         ends = Geometry.of(size, stride, output_padding, 1, self.axes).padding
         if not isinstance(output_padding, int | list | tuple) or any(
-            end >= step for (_, end), step in zip(ends, self._windows.stride, strict=True) if end
+            end >= step for (_, end), step in zip(ends, self.geometry.stride, strict=True) if end
         ):
             raise ConfigError(
                 f"{type(self).__name__}: output_padding must be below the stride, not {output_padding}"
             )
-        self.output_padding, self._more = output_padding, [end for _, end in ends]
+        self.output_padding, self.more = output_padding, [end for _, end in ends]
 
     def _drawn(self, rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
         shape = self.inputs, self.outputs // self.groups, *size
         return initial(rng, "he", shape, self.inputs // self.groups * int(np.prod(size)))
 
     def _sides(self, sides: tuple[int, ...]) -> list[int]:
-        windows = self._windows
-        every = zip(
-            sides, windows.stride, windows.extents, windows.padding, self._more, strict=True
-        )
+        windows = self.geometry
+        every = zip(sides, windows.stride, windows.extents, windows.padding, self.more, strict=True)
         return [
             (side - 1) * step + extent - sum(ends) + more
             for side, step, extent, ends, more in every

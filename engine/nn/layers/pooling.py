@@ -34,14 +34,14 @@ class _Pool(Layer):
         stride = window if stride is None else stride
         given = f"{type(self).__name__}({window}, stride={stride}, padding={padding})"
         try:
-            self._windows = Geometry.of(window, stride, padding, dilation, self.axes)
+            self.geometry = Geometry.of(window, stride, padding, dilation, self.axes)
         except ConfigError as error:
             raise ConfigError(f"{given}: {error}") from error
-        ends = zip(self._windows.padding, self._windows.extents, strict=True)
+        ends = zip(self.geometry.padding, self.geometry.extents, strict=True)
         if any(max(padding) >= extent for padding, extent in ends):
             raise ConfigError(f"{given}: a window must be larger than the padding")
         self.window, self.stride, self.padding, self.dilation = (
-            short(setting[-self.axes :]) for setting in self._windows
+            short(setting[-self.axes :]) for setting in self.geometry
         )
         self.ceil = ceil
 
@@ -49,7 +49,7 @@ class _Pool(Layer):
         """Return the windows over boards, and these as [B, C, H, W]."""
         sides = ("H", "W") if self.axes == 2 else ("T",)
         check_input(self, x, "B", "C", *sides)
-        image, windows = self._image(x), self._windows
+        image, windows = self._image(x), self.geometry
         if self.ceil:
             windows = windows._replace(padding=self._extended(image.shape[2:]))
         if any(side < one for side, one in zip(image.shape[2:], windows.least, strict=True)):
@@ -61,7 +61,7 @@ class _Pool(Layer):
         """Return the padding with which the last squares have a window; none begins behind them."""
         ends = []
         every = zip(
-            sides, self._windows.padding, self._windows.extents, self._windows.stride, strict=True
+            sides, self.geometry.padding, self.geometry.extents, self.geometry.stride, strict=True
         )
         for side, (before, behind), extent, stride in every:
             steps = -(-(side + before + behind - extent) // stride)
@@ -123,10 +123,9 @@ class AveragePool2D(_Pool):
         padding: Any = 0,
         *,
         counts_padding: bool = True,
-        dilation: Any = 1,
         ceil: bool = False,
     ) -> None:
-        super().__init__(window, stride, padding, dilation=dilation, ceil=ceil)
+        super().__init__(window, stride, padding, ceil=ceil)
         self.counts_padding = counts_padding
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
@@ -147,11 +146,11 @@ class AveragePool2D(_Pool):
 
     def _counts(self, xp: Any, padded: Array, windows: Geometry, sides: Any) -> Any:
         """Return how many squares of each window count, [H', W', 1], or one number for all."""
-        if windows == self._windows and (self.counts_padding or not self.padding):
+        if windows == self.geometry and (self.counts_padding or not self.padding):
             return math.prod(windows.size)
         counted = xp.zeros((1, *padded.shape[1:3], 1), padded.dtype)
         # What `ceil` adds behind the padding never counts.
-        kept = self._windows.padding if self.counts_padding else ((0, 0), (0, 0))
+        kept = self.geometry.padding if self.counts_padding else ((0, 0), (0, 0))
         (top, left), reach = (one for one, _ in windows.padding), zip(kept, sides, strict=True)
         down, across = (side + behind for (_, behind), side in reach)
         above, beside = (before for before, _ in kept)
