@@ -9,7 +9,7 @@ gradients and running statistics add up in shard order. BatchNorm therefore norm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,14 +21,14 @@ from engine.backend import NUMPY, Backend, backend_of, backend_of_all
 from engine.errors import ConfigError, DataError
 from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
-from engine.nn.layer import Array, Gradients, Layer, rows_of
-from engine.nn.layers.containers import MultiHead, Sequential
+from engine.nn.layer import Array, Gradients, Layer, form_of, rows_of
 from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.losses import MeanOver
 from engine.nn.operations import operations_on
 from engine.nn.training.data import Data, Loader, parts_of
 from engine.nn.training.flat import FlatTensors
 from engine.nn.training.history import Record
+from engine.nn.training.rates import training_switches
 
 Outputs = Any  # result of the model's forward: an array or a dict of arrays
 Inputs = Callable[[slice], Array]
@@ -122,11 +122,17 @@ class DataParallel:
     The optimizer changes the model's parameters in place, and all replicas share them. A step
     limits BLAS to one thread, because the shards already use the cores. In mixed `precision`,
     convolutions and dense layers multiply in half precision, from a loss that is
-    `loss_scale.factor` times as large. Close it in the end.
+    `loss_scale.factor` times as large. Parameters that are `frozen` have no gradient where nothing
+    needs it. Close it in the end.
     """
 
     def __init__(
-        self, model: Layer, shard_size: int, threads: int = 1, precision: str = PRECISIONS[0]
+        self,
+        model: Layer,
+        shard_size: int,
+        threads: int = 1,
+        precision: str = PRECISIONS[0],
+        frozen: Collection[str] = (),
     ) -> None:
         if shard_size < 1 or threads < 1:
             raise ConfigError(
@@ -141,7 +147,7 @@ class DataParallel:
         self._replicas: list[Layer] = []
         self._steps = 0
         self._norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
-        self._first = _first_trained(model)
+        self._frozen, self._switches = frozen, training_switches(model, frozen)
         self._libraries = ThreadpoolController()
         draws = any(type(layer).reseed is not Layer.reseed for _, layer in model.walk())
         self.is_recordable = backend is not NUMPY and not draws
@@ -169,8 +175,8 @@ class DataParallel:
         self._steps += 1
         while 1 < len(parts) > len(self._replicas):
             self._replicas.append(self.model.replica())
-            if (first := _first_trained(self._replicas[-1])) is not None:
-                first.input_gradient = False
+            for layer, attribute, value in training_switches(self._replicas[-1], self._frozen):
+                setattr(layer, attribute, value)
         for number, replica in enumerate(
             [self.model] if len(parts) == 1 else self._replicas[: len(parts)]
         ):
@@ -197,16 +203,16 @@ class DataParallel:
         self.pool.close()
 
     def _run_in_groups(self, groups: int, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
-        wanted = getattr(self._first, "input_gradient", False)
+        before = [getattr(layer, attribute) for layer, attribute, _ in self._switches]
         try:
             for norm in self._norms:
                 norm.groups = groups
-            if wanted:
-                self._first.input_gradient = False
+            for layer, attribute, value in self._switches:
+                setattr(layer, attribute, value)
             return self._run(self.model, part, inputs, loss)
         finally:
-            if wanted:
-                self._first.input_gradient = True
+            for (layer, attribute, _), value in zip(self._switches, before, strict=True):
+                setattr(layer, attribute, value)
             for norm in self._norms:
                 norm.groups = 1
 
@@ -221,7 +227,8 @@ class DataParallel:
             if self.loss_scale is None:
                 return StepResult(value, metrics, backward(doutputs)[1])
             _, scaled = backward(_times(doutputs, self.loss_scale.there))
-        grads = FlatTensors(scaled, replica.named_parameters())
+        parameters = replica.named_parameters()
+        grads = FlatTensors(scaled, {name: parameters[name] for name in scaled})
         grads.whole /= self.loss_scale.there
         return StepResult(value, metrics, grads)
 
@@ -247,18 +254,6 @@ def _times(gradient: Any, factor: Array) -> Any:
         if isinstance(gradient, tuple)
         else gradient * factor
     )
-
-
-def _first_trained(layer: Layer) -> Any:
-    """Return the first layer with parameters, if it can leave out the gradient of the input, which
-    a step drops.
-    """
-    if isinstance(layer, Sequential | MultiHead):
-        return next(
-            (_first_trained(part) for part in layer.children().values() if part.named_parameters()),
-            None,
-        )
-    return layer if hasattr(layer, "input_gradient") else None
 
 
 def _weighted_sum(results: list[StepResult], weights: list[float]) -> StepResult:
@@ -305,7 +300,7 @@ class LayerGradients(GradientSource):
 
         def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
             wanted = _prepared_targets(self.model, rows_of(targets, part))
-            value, gradient = self.loss(outputs, wanted)
+            value, gradient = computed_loss(self.loss, outputs, wanted)
             return (
                 value,
                 gradient,
@@ -316,6 +311,17 @@ class LayerGradients(GradientSource):
         return self._runner.step(
             count, lambda part: self.model.prepared(rows_of(inputs, part)), loss, seed
         )
+
+
+def computed_loss(loss: LossFunction, outputs: Any, targets: Any) -> tuple[Any, Any]:
+    """Return a loss and its gradient. Raises ConfigError for a function that returns others."""
+    result = loss(outputs, targets)
+    is_pair = isinstance(result, tuple) and len(result) == 2
+    if not is_pair or getattr(result[0], "shape", ()) != ():
+        form = "`return mean_loss, gradient`, a number and the gradient of the outputs, as mse does"
+        found = [form_of(part) for part in result] if is_pair else form_of(result)
+        raise ConfigError(f"loss {getattr(loss, '__name__', loss)}: {form}; found {found}")
+    return result
 
 
 def means_over(
@@ -329,7 +335,7 @@ def means_over(
         targets = _prepared_targets(model, targets)
         outputs, _ = model.forward(model.prepared(inputs))
         means = {
-            "loss": loss(outputs, targets)[0],
+            "loss": computed_loss(loss, outputs, targets)[0],
             **{name: of(outputs, targets) for name, of in metrics.items()},
         }
         places = getattr(means["loss"], "places", part.stop - part.start)

@@ -43,6 +43,7 @@ from engine.nn.training.parallel import (
     floats,
     means_over,
 )
+from engine.nn.training.rates import rate_factors
 from engine.nn.training.recorder import Recorder
 from engine.nn.training.terminal import progress_bar, uninterrupted
 from engine.nn.training.trainer_settings import TrainerSettings, check_arguments
@@ -60,9 +61,13 @@ class Trainer:
     (schedules.py). `loss` is a function of outputs and targets, or a GradientSource. With a
     function, `metrics` are further means to report. With a GradientSource, call `step` with batches
     that it takes; `fit` and `evaluate` do not apply. `average` is a weight average to use in place
-    of one from `settings.average_decay`; it is updated after every step. Raises ConfigError for an
-    argument of another kind, for a rate that is negative or not finite, and for a model in half
-    precision.
+    of one from `settings.average_decay`; it is updated after every step.
+
+    `rates` are factors of the rate by the beginnings of parameters' names, such as {"trunk.": 0,
+    "head.": 1}; the longest that fits counts. Factor 0 freezes a part: it stays as it is, statistics
+    of BatchNorm included, and computes as in inference; gradients that only it would need are left
+    out. Raises ConfigError for an argument of another kind, for a rate that is negative or not
+    finite, and for a model in half precision.
     """
 
     def __init__(
@@ -74,8 +79,12 @@ class Trainer:
         settings: TrainerSettings | None = None,
         metrics: Mapping[str, Metric] | None = None,
         average: ExponentialAverage | StochasticAverage | None = None,
+        rates: Mapping[str, float] | None = None,
     ) -> None:
         check_arguments(model, loss, optimizer, schedule, settings, metrics)
+        self._factors = rate_factors(model, rates)
+        self._frozen = {name for name, factor in self._factors.items() if not factor}
+        self._rates = dict(rates or {})
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.schedule = schedule if callable(schedule) else lambda step: schedule
         self.settings = settings or TrainerSettings()
@@ -90,7 +99,8 @@ class Trainer:
         else:
             shard_size = self.settings.shard_size or self.settings.batch_size
             threads, precision = self.settings.threads, self.settings.precision
-            self._source = LayerGradients(model, loss, self.metrics, shard_size, threads, precision)
+            further = shard_size, threads, precision, self._frozen
+            self._source = LayerGradients(model, loss, self.metrics, *further)
         self._recorder = Recorder(model, self._measured)
         self._parameters: Mapping[str, Array] = {}  # as the optimizer changes them
         self._saved_data: dict[str, Any] | None = (
@@ -291,7 +301,9 @@ class Trainer:
             rate = self._rate(run.steps_done) if rate is None else rate
             before, is_flat = self._parameters, self.optimizer.takes_flat
             self._parameters = (
-                trained_parameters(self.model, before) if is_flat else self.model.named_parameters()
+                trained_parameters(self.model, before)
+                if is_flat and not self._rates
+                else self.model.named_parameters()
             )
             means, grads = self._slopes(batch, rate, statistics)
             with uninterrupted():
@@ -306,6 +318,8 @@ class Trainer:
         """Return the means over a batch and its gradients, for which nothing waits."""
         result = self._source.gradients(batch, (self.settings.seed, self.steps_done))
         parameters, grads = self._parameters, result.grads
+        if self._frozen:
+            grads = {name: one for name, one in grads.items() if name not in self._frozen}
         if isinstance(parameters, FlatTensors) and not isinstance(grads, FlatTensors):
             grads = FlatTensors(grads, parameters)
         measured = {"loss": result.loss, **result.metrics}
@@ -363,7 +377,11 @@ class Trainer:
                 f"backward gave gradients of {unknown[:4]}, which are no parameters of the model"
             )
         if moves:
-            self.optimizer.step(parameters, grads, rate, pool)
+            if self._rates:
+                learning = {n: one for n, one in parameters.items() if n not in self._frozen}
+                self.optimizer.step(learning, grads, rate, pool, self._factors)
+            else:
+                self.optimizer.step(parameters, grads, rate, pool)
         run.steps_done += 1
         if moves and self._average is not None:
             self._average.update(parameters, pool)
@@ -532,9 +550,8 @@ class Trainer:
         self._run.data = self._saved_data = None if "data" in changed else values["data"]
 
     def _identity(self) -> dict[str, Any]:
-        return run_identity(
-            self.model, self.optimizer, self._average, self.metrics, asdict(self.settings)
-        )
+        settings = asdict(self.settings) | ({"rates": self._rates} if self._rates else {})
+        return run_identity(self.model, self.optimizer, self._average, self.metrics, settings)
 
 
 def _group(arrays: Mapping[str, np.ndarray], prefix: str, backend: Backend) -> dict[str, Array]:
