@@ -61,7 +61,7 @@ def recurrent(kind: str, inputs: int, hidden: int) -> tuple[Any, Any]:
 
 
 def plain(ours: str, theirs: str, *sizes: int) -> tuple[Any, Any]:
-    """A layer whose arguments are the same in both, without random numbers."""
+    """Return a layer whose arguments are the same in both."""
     return (
         lambda rng: getattr(nn, ours)(*sizes),
         lambda torch: getattr(torch.nn, theirs)(*sizes),
@@ -210,11 +210,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 continue
             ours, theirs = ratios(make(), options.rounds)
             quotients.append(statistics.median(np.divide(theirs, ours)))
-            times = (f"{statistics.median(one) * 1e6:.0f}" for one in (ours, theirs))
-            rows.append(
-                dict(zip(("shape", "us", "PyTorch us"), (name, *times)))
-                | {"speed": f"{quotients[-1]:.2f}"}
-            )
+            row = {"shape": name}
+            for column, times in (("us", ours), ("PyTorch us", theirs)):
+                row[column] = f"{statistics.median(times) * 1e6:.0f}"
+            rows.append(row | {"speed": f"{quotients[-1]:.2f}"})
     median = f"{statistics.median(quotients):.2f}"
     report([*rows, {"shape": "median", "us": "", "PyTorch us": "", "speed": median}], options.json)
 

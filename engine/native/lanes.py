@@ -176,6 +176,18 @@ def _minimum(context, builder, signature, arguments):
     return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
 
 
+def maximum(lanes, other):
+    """Return the larger of two numbers in every lane; NaN where one is."""
+    return np.maximum(lanes, other)
+
+
+@instruction(maximum, lambda lanes, other: _lanes(_lanes, _lanes))
+def _maximum(context, builder, signature, arguments):
+    first, second = arguments
+    larger = builder.select(builder.fcmp_ordered(">", first, second), first, second)
+    return builder.select(builder.fcmp_unordered("uno", first, first), first, larger)
+
+
 def square_root(lanes):
     """Return the square root in every lane."""
     return np.sqrt(lanes)

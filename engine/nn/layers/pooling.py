@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -10,6 +9,7 @@ from typing import Any, ClassVar
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.operations import operations_for
 from engine.nn.operations.geometry import Geometry, short
 from engine.nn.operations.plain import channels_first, channels_last
 
@@ -45,18 +45,17 @@ class _Pool(Layer):
         )
         self.ceil = ceil
 
-    def _padded(self, x: Array, value: float) -> tuple[Array, Geometry]:
-        """Return boards with their padding, channels last, and the windows over them."""
+    def _checked(self, x: Array) -> tuple[Geometry, Array]:
+        """Return the windows over boards, and these as [B, C, H, W]."""
         sides = ("H", "W") if self.axes == 2 else ("T",)
         check_input(self, x, "B", "C", *sides)
-        image = channels_last(x if self.axes == 2 else x[:, :, None])
-        windows = self.geometry
+        image, windows = self._image(x), self.geometry
         if self.ceil:
-            windows = windows._replace(padding=self._extended(image.shape[1:3]))
-        if any(side < one for side, one in zip(image.shape[1:3], windows.least, strict=True)):
+            windows = windows._replace(padding=self._extended(image.shape[2:]))
+        if any(side < one for side, one in zip(image.shape[2:], windows.least, strict=True)):
             expected = f"sides >= {[*windows.least[-self.axes :]]}"
             raise ShapeError(f"{type(self).__name__}: expected {expected}, found {list(x.shape)}")
-        return windows.padded(backend_of(x).xp, image, value), windows
+        return windows, image
 
     def _extended(self, sides: tuple[int, int]) -> Any:
         """Return the padding with which the last squares have a window; none begins behind them."""
@@ -71,13 +70,13 @@ class _Pool(Layer):
             ends.append((before, max(behind, steps * stride + extent - side - before)))
         return tuple(ends)
 
-    def _result(self, image: Array) -> Array:
-        """Return y, or dx, with its channels and axes in their places."""
-        y = channels_first(image)
-        return y if self.axes == 2 else y[:, :, 0]
+    def _image(self, x: Array) -> Array:
+        """Return boards as they are, sequences as boards with one row."""
+        return x if self.axes == 2 else x[:, :, None]
 
-    def _image(self, dy: Array) -> Array:
-        return channels_last(dy if self.axes == 2 else dy[:, :, None])
+    def _sequence(self, image: Array) -> Array:
+        """Undo `_image`."""
+        return image if self.axes == 2 else image[:, :, 0]
 
 
 def _squares(padded: Array, windows: Geometry) -> Iterator[tuple[slice, slice]]:
@@ -100,20 +99,9 @@ class MaxPool2D(_Pool):
     """
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        xp, (padded, windows) = backend_of(x).xp, self._padded(x, -math.inf)
-        places = list(_squares(padded, windows))
-        y = functools.reduce(xp.maximum, (padded[:, rows, columns] for rows, columns in places))
-
-        def backward(dy: Array) -> tuple[Array, Gradients]:
-            dpadded, dimage = xp.zeros_like(padded), self._image(dy)
-            free = xp.ones(y.shape, bool)  # windows whose maximum has not been found yet
-            for rows, columns in places:
-                winner = free & (padded[:, rows, columns] == y)
-                dpadded[:, rows, columns] += dimage * winner
-                free &= ~winner
-            return self._result(windows.cropped(dpadded, _sides(x))), {}
-
-        return self._result(y), backward
+        windows, image = self._checked(x)
+        y, slope = operations_for(x).max_pool(image, windows)
+        return self._sequence(y), lambda dy: (self._sequence(slope(self._image(dy))), {})
 
 
 @register("average_pool2d")
@@ -141,18 +129,20 @@ class AveragePool2D(_Pool):
         self.counts_padding = counts_padding
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        xp, (padded, windows) = backend_of(x).xp, self._padded(x, 0.0)
+        xp, (windows, image) = backend_of(x).xp, self._checked(x)
+        padded = windows.padded(xp, channels_last(image))
         places = list(_squares(padded, windows))
         total = sum(padded[:, rows, columns] for rows, columns in places)
-        share = 1 / self._counts(xp, padded, windows, _sides(x))
+        share = 1 / self._counts(xp, padded, windows, image.shape[2:])
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            dpadded, part = xp.zeros_like(padded), self._image(dy) * share
+            dpadded, part = xp.zeros_like(padded), channels_last(self._image(dy)) * share
             for rows, columns in places:
                 dpadded[:, rows, columns] += part
-            return self._result(windows.cropped(dpadded, _sides(x))), {}
+            dx = channels_first(windows.cropped(dpadded, image.shape[2:]))
+            return self._sequence(dx), {}
 
-        return self._result(total * share), backward
+        return self._sequence(channels_first(total * share)), backward
 
     def _counts(self, xp: Any, padded: Array, windows: Geometry, sides: Any) -> Any:
         """Return how many squares of each window count, [H', W', 1], or one number for all."""
@@ -166,11 +156,6 @@ class AveragePool2D(_Pool):
         above, beside = (before for before, _ in kept)
         counted[:, top - above : top + down, left - beside : left + across] = 1
         return sum(counted[:, rows, columns] for rows, columns in _squares(padded, windows))
-
-
-def _sides(x: Array) -> tuple[int, int]:
-    """Return H and W of boards, or 1 and T of sequences."""
-    return x.shape[2:] if x.ndim == 4 else (1, x.shape[2])
 
 
 @register("max_pool1d")

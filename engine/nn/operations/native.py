@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from engine.native.lanes import LANES
-from engine.nn.operations import channelwise, correlation, elementwise, rows, squares, winograd
+from engine.nn.operations import (
+    channelwise,
+    correlation,
+    elementwise,
+    pools,
+    rows,
+    squares,
+    winograd,
+)
 from engine.nn.operations.geometry import Geometry
 from engine.nn.operations.plain import (
     Activated,
@@ -73,7 +81,7 @@ class NativeOperations(Operations):
         return correlation.convolve_back(dy, weight, (sides[0], sides[1]), geometry)
 
     def _conv2d_of_squares(self, x: Array, weight: Array, input_gradient: bool) -> Convolved:
-        """A convolution of single squares is a product of rows."""
+        """Convolve single squares: a product of rows."""
         image, flat_weight = channels_last_copy(x), weight.reshape(weight.shape[:2])
         rows = image.reshape(-1, x.shape[1])
         y = (rows @ flat_weight.T).reshape(*image.shape[:3], len(weight))
@@ -86,6 +94,9 @@ class NativeOperations(Operations):
             return channels_first((slopes @ flat_weight).reshape(image.shape)), dweight
 
         return channels_first(y), backward
+
+    def max_pool(self, x: Array, windows: Geometry) -> Activated:
+        return pools.largest(x, windows) if x.size else super().max_pool(x, windows)
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
         last = channels_last(y)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -167,10 +167,31 @@ class Operations:
         return channels_first(windows.cropped(dpadded, sides))
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """Add bias [C] to y [B, C, H, W], which it may overwrite; backward: dy -> dbias = sum over batch and squares."""
+        """Add bias [C] to y [B, C, H, W], which it may overwrite; backward: dy -> dbias = sum of dy
+        over batch and squares.
+        """
         return y + bias[:, None, None], lambda dy: self.sum_rows(
             channels_last(dy).reshape(-1, len(bias))
         )
+
+    def max_pool(self, x: Array, windows: Geometry) -> Activated:
+        """Return the largest of every window of x [B, C, H, W], and dy -> dx, as in `MaxPool2D`."""
+        xp = self.xp
+        padded = windows.padded(xp, channels_last(x), -np.inf)
+        sides = windows.sides(x.shape[2:])
+        places = [(rows, columns) for _, _, rows, columns in windows.places(sides)]
+        y = reduce(xp.maximum, (padded[:, rows, columns] for rows, columns in places))
+
+        def backward(dy: Array) -> Array:
+            dpadded, dimage = xp.zeros_like(padded), channels_last(dy)
+            free = xp.ones(y.shape, bool)  # windows whose maximum has not been found yet
+            for rows, columns in places:
+                winner = free & (padded[:, rows, columns] == y)
+                dpadded[:, rows, columns] += dimage * winner
+                free &= ~winner
+            return channels_first(windows.cropped(dpadded, x.shape[2:]))
+
+        return channels_first(y), backward
 
     # ---- numbers one by one ----------------------------------------------------------------------
 

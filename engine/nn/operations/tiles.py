@@ -10,11 +10,12 @@ input:
 
     dM = A dY A^T    dV[i] = dM[i] U[i]^T                             dd = B dV B^T, summed where tiles overlap
 
-Layout: tiles cover an image of any sides up to whole tiles, and its C channels up to `wide`, the next
-multiple of 16 lanes; what lies outside the image counts as 0. `board` holds one image inside a border
-of one square, flat [(H + 2) (W + 2) wide]. `products` is [36, stride]; its row i holds [T, wide]. Rows lie a little more than T C floats apart,
-because rows a power of two apart fall into the same few cache sets (measured on one board of 64
-channels: 3.7 us against 0.7 us).
+Layout: tiles cover an image of any sides up to whole tiles, and its C channels up to `wide`, the
+next multiple of 16 lanes; what lies outside the image counts as 0. `board` holds one image inside a
+border of one square, flat [(H + 2) (W + 2) wide]. `products` is [36, stride]; its row i holds [T,
+wide], one row for each of T tiles. Rows lie a little more than T wide floats apart, because rows a
+power of two apart fall into the same few cache sets (measured on one board of 64 channels: 3.7 us
+against 0.7 us).
 """
 
 from __future__ import annotations

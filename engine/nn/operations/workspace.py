@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import math
 import threading
+from functools import cache
 
 import numpy as np
 
-from engine.native.memory import aligned
+from engine.native.memory import aligned, keep_freed_memory
 
 _local = threading.local()
+_keep_freed_memory_once = cache(keep_freed_memory)
 
 
 def empty(shape: tuple[int, ...]) -> np.ndarray:
     """Return a float32 array with arbitrary contents, like `np.empty`."""
+    _keep_freed_memory_once()
     return aligned(math.prod(shape)).reshape(shape)
 
 
